@@ -1,0 +1,116 @@
+"""Runs the tool over a folder of real projects: no traceback, one clear error or a small diff.
+
+    python .ci/corpus.py CORPUS [--show]
+
+Each pyproject.toml goes through `poetry tf check` and `poetry tf init --dry-run --no-lock` in a
+folder of its own, each lock with its pyproject.toml through `check`, and each devcontainer.json
+through `check` and `devcontainer --dry-run` beside a small project. Nothing may be written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+from cleo.io.inputs.argv_input import ArgvInput
+from cleo.io.outputs.stream_output import StreamOutput
+from poetry.console.application import Application
+
+PROJECT = """\
+[project]
+name = "corpus"
+version = "0.1.0"
+requires-python = ">=3.11,<3.12"
+dependencies = ["tensorflow (>=2.13.1,<2.14.0)"]
+
+[tool.poetry]
+package-mode = false
+"""
+
+
+def poetry(folder: Path, *arguments: str) -> tuple[int, str]:
+    """Runs Poetry's application in this process; its exit status and all it printed."""
+    stream = io.StringIO()
+    application = Application()
+    application.auto_exits(False)
+    output = StreamOutput(stream)
+    with redirect_stdout(stream), redirect_stderr(stream):
+        status = application.run(
+            ArgvInput(["poetry", "--no-ansi", "-n", "-C", str(folder), *arguments]), output, output
+        )
+    return status, stream.getvalue()
+
+
+def cases(corpus: Path) -> Iterator[tuple[Path, dict[str, Path | str], list[list[str]]]]:
+    """A real file, the files of the project made around it, and the commands to run there."""
+    check, init = ["tf", "check"], ["tf", "init", "--dry-run", "--no-lock"]
+    for path in sorted((corpus / "pyproject").glob("*.toml")):
+        yield path, {"pyproject.toml": path}, [check, init]
+    for folder in sorted((corpus / "lock").iterdir()):
+        files: dict[str, Path | str] = {path.name: path for path in folder.iterdir()}
+        yield folder, files, [check, init]
+    for path in sorted((corpus / "devcontainer").glob("*.json")):
+        files = {"pyproject.toml": PROJECT, ".devcontainer/devcontainer.json": path}
+        yield path, files, [check, ["tf", "devcontainer", "--dry-run"]]
+
+
+def fingerprint(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def lost_lines(output: str) -> list[str]:
+    """Lines that a diff takes away without putting something like them in their place."""
+    removed = [line[1:] for line in output.splitlines() if line.startswith("-") and line[:3] != "---"]
+    return [line for line in removed if line.strip().startswith(("#", "//"))]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("--show", action="store_true", help="print what each command said")
+    arguments = parser.parse_args()
+    bad = runs = 0
+    for path, files, commands in cases(arguments.corpus):
+        with tempfile.TemporaryDirectory() as raw:
+            folder = Path(raw) / "project"
+            for name, source in files.items():
+                target = folder / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if isinstance(source, Path):
+                    shutil.copy(source, target)
+                else:
+                    target.write_text(source)
+            before = fingerprint(folder)
+            for command in commands:
+                runs += 1
+                status, output = poetry(folder, *command)
+                faults = []
+                if "Traceback" in output or "  at " in output:
+                    faults.append("a traceback")
+                if status not in {0, 1, 2} or (status and not output.strip()):
+                    faults.append(f"status {status} without a word")
+                if fingerprint(folder) != before:
+                    faults.append("something was written")
+                if lost := lost_lines(output):
+                    faults.append(f"comments lost: {lost}")
+                bad += bool(faults)
+                if faults or arguments.show:
+                    print(f"--- {path.name}: {' '.join(command)} -> {status} {'; '.join(faults)}")
+                    print(output)
+    print(f"{runs} runs over the corpus, {bad} at fault")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

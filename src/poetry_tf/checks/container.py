@@ -1,0 +1,97 @@
+"""TF5xx: the dev container against what the locked TensorFlow needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from poetry_tf.checks.findings import Context, Finding, rule
+from poetry_tf.container import changes, wanted_container
+from poetry_tf.project.documents import Document, KeyPath, Position
+from poetry_tf.project.errors import ProjectError
+from poetry_tf.project.project import Devcontainer
+
+
+@rule("TF501")
+def missing_or_unreadable(context: Context) -> Iterator[Finding]:
+    """devcontainer.json is missing in a project that poetry-tf manages, or can't be read."""
+    project = context.project
+    found = project.devcontainer
+    if isinstance(found, ProjectError):
+        yield Finding(
+            "TF501",
+            found.path,
+            found.position,
+            f"devcontainer.json can't be read: {found.message}",
+            "Mend it by hand; nothing is written into a file that can't be read",
+        )
+    elif found is None and project.pyproject.is_managed:
+        yield Finding(
+            "TF501",
+            project.devcontainer_path,
+            None,
+            "the project has no dev container",
+            "Run `poetry tf devcontainer`",
+        )
+
+
+@rule("TF502")
+def python(context: Context) -> Iterator[Finding]:
+    """The container's Python is not the one that the locked TensorFlow goes with."""
+    yield from _changes(context, "TF502")
+
+
+@rule("TF503")
+def cuda(context: Context) -> Iterator[Finding]:
+    """The container's CUDA or cuDNN is not the one that the locked TensorFlow goes with.
+
+    TensorFlow opens these libraries by their version. Where it finds another it falls back to the
+    CPU with a warning that is easily missed.
+    """
+    yield from _changes(context, "TF503")
+
+
+@rule("TF504")
+def gpu_not_requested(context: Context) -> Iterator[Finding]:
+    """The container has CUDA but does not ask for a GPU, so it starts without one."""
+    yield from _changes(context, "TF504")
+
+
+@rule("TF505")
+def retired(context: Context) -> Iterator[Finding]:
+    """The container uses a feature, an image or an option that no longer works."""
+    yield from _changes(context, "TF505")
+
+
+@rule("TF506")
+def poetry_not_pinned(context: Context) -> Iterator[Finding]:
+    """Poetry in the container has no fixed version, or not the one that wrote the lock.
+
+    Another Poetry may not read the lock, or judge it stale.
+    """
+    yield from _changes(context, "TF506")
+
+
+def _changes(context: Context, code: str) -> Iterator[Finding]:
+    project, found = context.project, context.project.devcontainer
+    if context.plan is None or not isinstance(found, Devcontainer):
+        return
+    whole = project.pyproject.is_managed
+    wanted = wanted_container(project, context.plan, context.images, whole=whole)
+    for change in changes(found.path, found.document, wanted):
+        if change.code == code:
+            yield Finding(
+                code,
+                found.path,
+                _nearest(found.document, change.path),
+                change.message,
+                change.remedy,
+                change.edits,
+            )
+
+
+def _nearest(document: Document, path: KeyPath) -> Position | None:
+    """Where `path` stands, else the nearest of its parents that is there."""
+    for length in range(len(path), -1, -1):
+        if (position := document.position(path[:length])) is not None:
+            return position
+    return None

@@ -1,0 +1,123 @@
+"""TF1xx: how the project names and pins TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+from packaging.utils import NormalizedName
+
+from poetry_tf.checks.findings import Context, Finding, rule
+from poetry_tf.pins import pin_edits, rename_edits
+from poetry_tf.plan import series_of, tensorflow_requirements
+from poetry_tf.project.pyproject import Requirement
+from poetry_tf.releases import misspelling_of, role
+
+# What a pin to one series looks like, for a reader who has not met the rule yet.
+WHY_ONE_SERIES = "TensorFlow does not follow semantic versioning: minor releases break programs"
+
+
+@rule("TF101")
+def pin_wider_than_a_series(context: Context) -> Iterator[Finding]:
+    """The constraint on TensorFlow admits more than one minor series.
+
+    TensorFlow does not follow semantic versioning: Keras, Python versions, CUDA and the API
+    change in minor releases. A caret (^2.13), a lone lower bound (>=2.13), ~2, ~=2.13 and * all
+    let the next `poetry update` move a project to another series. Within one series are ~2.13.1,
+    2.13.*, ~=2.13.0, >=2.13.1,<2.14 and ==2.13.1.
+    """
+    for item in tensorflow_requirements(context.project):
+        if item.constraint.is_empty() or series_of(item.constraint) is not None:
+            continue
+        written = f"{item.name} {item.written}" if item.written else f"{item.name} without a version"
+        wanted = ""
+        if (plan := context.plan) is not None:
+            pin = plan.specifier if item.is_pep508 else plan.tilde
+            wanted = f' For TensorFlow {plan.release.series} write "{pin}"'
+        yield Finding(
+            "TF101",
+            *context.at(item.constraint_path),
+            f"{written} admits more than one minor series. {WHY_ONE_SERIES}",
+            (wanted or "Pin it to one minor series, such as ~2.13.1").strip(),
+            pin_edits(context.project, item, context.plan) if context.plan else (),
+        )
+
+
+@rule("TF103")
+def not_the_distribution_to_name(context: Context) -> Iterator[Finding]:
+    """A retired distribution, or one that only serves a platform, is named instead of tensorflow.
+
+    tensorflow-gpu ended with 2.12; tensorflow itself has had the GPU code since 2.1.
+    tensorflow-intel, tensorflow-macos and tensorflow-cpu-aws hold the files of one platform and
+    are drawn in by tensorflow where they are needed. Beside a requirement on tensorflow, and
+    with a marker for their platform, they may stand.
+    """
+    items = tensorflow_requirements(context.project)
+    for item in items:
+        kind = role(item.name)
+        main = [other for other in items if role(other.name) == "main"]
+        if kind == "shim" and main and not item.marker.is_any():
+            continue
+        if kind not in {"retired", "shim"}:
+            continue
+        reason = "is retired" if kind == "retired" else "serves one platform only"
+        alone = len(items) == 1
+        yield Finding(
+            "TF103",
+            *context.at(item.path),
+            f"{item.name} {reason}",
+            "Name tensorflow instead" if alone else f"Remove it: {items[0].name} is enough"
+            if items[0] is not item
+            else "Name tensorflow instead",
+            rename_edits(context.project, item, "tensorflow") if alone else (),
+        )
+
+
+@rule("TF104")
+def two_distributions(context: Context) -> Iterator[Finding]:
+    """Two distributions of TensorFlow are required in one environment.
+
+    They hold the same files, and which of them is imported depends on which was installed last.
+    Two that never meet, by markers or because each belongs to an extra of its own, are fine, and
+    so is one that holds the files of a single platform.
+    """
+    items = [
+        item
+        for item in tensorflow_requirements(context.project)
+        if role(item.name) != "shim" or item.marker.is_any()
+    ]
+    seen: set[frozenset[NormalizedName]] = set()
+    for first, second in combinations(items, 2):
+        pair = frozenset((first.name, second.name))
+        if len(pair) == 1 or pair in seen or not _meet(first, second):
+            continue
+        seen.add(pair)
+        yield Finding(
+            "TF104",
+            *context.at(second.path),
+            f"{first.name} and {second.name} hold the same files and cannot both be installed",
+            "Keep one of them, or give them markers that exclude each other",
+        )
+
+
+def _meet(first: Requirement, second: Requirement) -> bool:
+    if first.optional and second.optional:
+        return False
+    return not first.marker.intersect(second.marker).is_empty()
+
+
+@rule("TF106")
+def misspelt(context: Context) -> Iterator[Finding]:
+    """A dependency has nearly the name of a TensorFlow distribution.
+
+    Names one slip away from a popular one are what malicious packages are published under.
+    """
+    for item in context.project.pyproject.requirements:
+        if (meant := misspelling_of(item.name)) is not None:
+            yield Finding(
+                "TF106",
+                *context.at(item.path),
+                f"{item.name} looks like a misspelling of {meant}",
+                f"Write {meant}",
+                rename_edits(context.project, item, meant),
+            )

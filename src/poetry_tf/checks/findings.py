@@ -1,0 +1,68 @@
+"""What a rule is and what it finds, and the registry that collects the rules."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from poetry_tf.plan import Plan
+from poetry_tf.project.documents import KeyPath, Position
+from poetry_tf.project.edits import Edit
+from poetry_tf.project.project import Project
+from poetry_tf.releases import Catalog
+from poetry_tf.releases.images import Images
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One difference between the plan and the project."""
+
+    code: str
+    file: Path
+    position: Position | None
+    message: str
+    remedy: str
+    """What to do, as a sentence in the imperative."""
+    edits: tuple[Edit, ...] = ()
+    """What mends it; empty where a person has to decide."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a rule looks at."""
+
+    project: Project
+    plan: Plan | None
+    """None where no plan can be made: rules that need one then have nothing to say."""
+    catalog: Catalog
+    images: Images
+
+    def at(self, path: KeyPath) -> tuple[Path, Position | None]:
+        """A place in pyproject.toml, as a finding wants it."""
+        pyproject = self.project.pyproject
+        return pyproject.path, pyproject.position(path)
+
+
+Rule = Callable[[Context], Iterator[Finding]]
+
+RULES: dict[str, Rule] = {}
+"""Every rule by its code."""
+
+
+def rule(code: str) -> Callable[[Rule], Rule]:
+    """Registers a function as the rule `code`. Its docstring is the explanation users read."""
+
+    def register(function: Rule) -> Rule:
+        if code in RULES:
+            raise ValueError(f"two rules have the code {code}")
+        RULES[code] = function
+        return function
+
+    return register
+
+
+def explanation(code: str) -> str:
+    """The docstring of a rule."""
+    return inspect.getdoc(RULES[code]) or ""

@@ -1,0 +1,121 @@
+"""TF2xx: the Pythons that the project admits against those that TensorFlow has wheels for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from poetry.core.constraints.version import Version, VersionConstraint, VersionRange
+from poetry.core.packages.utils.utils import get_python_constraint_from_marker
+
+from poetry_tf.checks.findings import Context, Finding, rule
+from poetry_tf.plan import (
+    CONTAINER_PLATFORM,
+    admitted,
+    fitting,
+    locked_tensorflow,
+    main_requirement,
+    narrowed,
+    python_range,
+)
+from poetry_tf.project.documents import KeyPath
+from poetry_tf.project.edits import Edit
+from poetry_tf.releases import Release
+
+
+@rule("TF201")
+def python_without_wheel(context: Context) -> Iterator[Finding]:
+    """The project admits a Python for which TensorFlow has no wheel.
+
+    TensorFlow's Requires-Python has no upper bound, so Poetry locks it for Pythons that no wheel
+    fits, and the installation fails there. requires-python has to say where it ends.
+    """
+    if (judged := _judged(context)) is None:
+        return
+    python, releases, minors = judged
+    if not fitting(minors, python) or python_range(minors).allows_all(python):
+        return
+    project = context.project.pyproject
+    declared = project.python
+    where: KeyPath
+    edit_path: KeyPath
+    if declared is None:
+        where = ("tool", "poetry", "dependencies") if project.uses_poetry_tables else ("project",)
+        key = "python" if project.uses_poetry_tables else "requires-python"
+        edit_path = (*where, key)
+        what = "The project admits every Python"
+    else:
+        where, edit_path = declared.path, declared.path
+        what = f"Python {declared.written} admits Pythons"
+    edits: tuple[Edit, ...] = ()
+    remedy = f"TensorFlow {_named(releases)} has wheels for Python {', '.join(minors)}"
+    if context.plan is not None:
+        wanted = narrowed(declared.constraint if declared else None, context.plan.release)
+        remedy += f': write "{wanted}"'
+        edits = (Edit(project.path, "set", edit_path, wanted),)
+    yield Finding(
+        "TF201",
+        *context.at(where),
+        f"{what} for which TensorFlow {_named(releases)} has no wheel"
+        if declared
+        else f"{what}, also those for which TensorFlow {_named(releases)} has no wheel",
+        remedy,
+        edits,
+    )
+
+
+@rule("TF202")
+def no_python_fits(context: Context) -> Iterator[Finding]:
+    """TensorFlow has no wheel for any Python that the project admits.
+
+    The lock succeeds all the same, because TensorFlow's metadata doesn't say so; the installation
+    then fails everywhere.
+    """
+    if (judged := _judged(context)) is None:
+        return
+    python, releases, minors = judged
+    if not fitting(minors, python):
+        declared = context.project.pyproject.python
+        yield Finding(
+            "TF202",
+            *context.at(declared.path if declared else ("project",)),
+            f"TensorFlow {_named(releases)} has no wheel for Python {python}",
+            f"It has wheels for Python {', '.join(minors)}: take one of these, or another series "
+            "of TensorFlow",
+        )
+
+
+def _judged(
+    context: Context,
+) -> tuple[VersionConstraint, tuple[Release, ...], tuple[str, ...]] | None:
+    """The Pythons TensorFlow is required for, the releases in question, and their Pythons.
+
+    A release in question is the locked one, else each that the pin admits. None where nothing can
+    be said: no TensorFlow, or releases that the data doesn't have.
+    """
+    item, locked = main_requirement(context.project), locked_tensorflow(context.project)
+    releases: tuple[Release, ...]
+    if locked is not None:
+        known = context.catalog.get(locked)
+        releases = (known,) if known else ()
+    elif item is not None:
+        releases = admitted(context.catalog, item.constraint)
+        if any(item.constraint.allows(Version.parse(str(old))) for old in context.catalog.older):
+            releases = ()  # older releases, of which the data doesn't know the wheels, may fit
+    else:
+        releases = ()
+    if not releases:
+        return None
+    declared = context.project.pyproject.python
+    python = declared.constraint if declared else VersionRange()
+    if item is not None:
+        python = python.intersect(get_python_constraint_from_marker(item.marker))
+    minors = sorted(
+        {minor for release in releases for minor in release.pythons.get(CONTAINER_PLATFORM, ())},
+        key=lambda minor: int(minor.split(".")[1]),
+    )
+    return python, releases, tuple(minors)
+
+
+def _named(releases: tuple[Release, ...]) -> str:
+    first, last = releases[0], releases[-1]
+    return str(last.version) if first is last else f"{first.version} to {last.version}"

@@ -1,0 +1,48 @@
+"""Running the rules over a project, and applying what mends their findings."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+from poetry_tf import checks
+from poetry_tf.checks.findings import RULES, Context, Finding
+from poetry_tf.plan import Plan, PlanError, derive
+from poetry_tf.project.edits import apply
+from poetry_tf.project.project import Project
+from poetry_tf.releases import load
+from poetry_tf.releases.images import load_images
+
+# Mending one thing can uncover another (a renamed distribution has a pin to narrow). No chain is
+# as long as this; the bound only keeps two rules that undo each other from going on for ever.
+_ROUNDS = 100
+
+
+def context_of(project: Project, plan: Plan | None = None) -> tuple[Context, PlanError | None]:
+    """What the rules look at, and why there is no plan where there is none."""
+    catalog, images = load(), load_images()
+    trouble = None
+    if plan is None:
+        try:
+            plan = derive(project, catalog, images)
+        except PlanError as error:
+            trouble = error
+    return Context(project, plan, catalog, images), trouble
+
+
+def findings(context: Context) -> tuple[Finding, ...]:
+    """Every finding, in the order of the codes and then of the places."""
+    for module in pkgutil.iter_modules(checks.__path__):
+        importlib.import_module(f"{checks.__name__}.{module.name}")
+    return tuple(finding for code in sorted(RULES) for finding in RULES[code](context))
+
+
+def fix(project: Project, plan: Plan | None = None) -> Project:
+    """The project with every finding mended that can be mended without asking. Writes nothing."""
+    for _ in range(_ROUNDS):
+        context, _trouble = context_of(project, plan)
+        edits = next((finding.edits for finding in findings(context) if finding.edits), None)
+        if edits is None:
+            return project
+        project = apply(project, edits)
+    raise AssertionError("the rules undo each other's edits")

@@ -1,0 +1,1 @@
+"""The ``poetry tf …`` commands, one module each."""

@@ -1,0 +1,86 @@
+"""What the commands share: the way errors, findings and diffs are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from cleo.formatters.formatter import Formatter
+from poetry.console.commands.command import Command
+
+from poetry_tf.checks.findings import Finding
+from poetry_tf.plan import PlanError
+from poetry_tf.project.documents import DocumentError
+from poetry_tf.project.errors import ProjectError
+from poetry_tf.project.project import PYPROJECT
+from poetry_tf.project.transaction import WriteError, recover
+
+
+class TensorFlowCommand(Command):
+    """A ``poetry tf …`` command. `run_in` does the work; its errors become one message each."""
+
+    def handle(self) -> int:
+        try:
+            return self.run_in(self.root())
+        except ProjectError as error:
+            return self.fail(str(error))
+        except PlanError as error:
+            return self.fail(error.message, error.remedy)
+        except DocumentError as error:
+            return self.fail(f"nothing was changed: {error.message}")
+        except WriteError as error:
+            return self.fail(str(error))
+
+    def run_in(self, root: Path) -> int:
+        """Does the command's work in the project at `root` and returns the exit status."""
+        raise NotImplementedError
+
+    def root(self) -> Path:
+        """The nearest folder upwards with a pyproject.toml, as Poetry looks for its projects.
+
+        Also completes what a run that was killed while it wrote has left behind.
+        """
+        start = self.start()
+        for folder in (start, *start.parents):
+            if (folder / PYPROJECT).is_file():
+                self.recover(folder)
+                return folder
+        raise PlanError(
+            f"No {PYPROJECT} in {start} or above it",
+            "Run `poetry tf init` to set a project up here.",
+        )
+
+    def start(self) -> Path:
+        """The folder that the command was started in, or that -C or -P names."""
+        application = self.application
+        return Path(getattr(application, "project_directory", None) or Path.cwd()).resolve()
+
+    def recover(self, folder: Path) -> None:
+        for path in recover(folder):
+            name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path
+            self.line_error(f"<comment>Completed the interrupted change of {name}</>")
+
+    def fail(self, message: str, remedy: str = "") -> int:
+        """One error, in Poetry's form, and exit status 1."""
+        self.line_error(f"<error>Error: {plain(message)}</error>")
+        if remedy:
+            self.line_error(plain(remedy))
+        return 1
+
+    def show_finding(self, finding: Finding, root: Path) -> None:
+        place = finding.file.relative_to(root).as_posix()
+        if finding.position is not None:
+            place += f":{finding.position.line}:{finding.position.column}"
+        self.line_error(f"<c1>{place}</> <error>{finding.code}</error> {plain(finding.message)}")
+        self.line_error(f"    {plain(finding.remedy)}")
+
+    def show_diffs(self, diffs: Iterable[str]) -> None:
+        for text in diffs:
+            for line in text.splitlines():
+                style = {"+": "fg=green", "-": "fg=red", "@": "fg=cyan"}.get(line[:1])
+                self.line(f"<{style}>{plain(line)}</>" if style else plain(line))
+
+
+def plain(text: str) -> str:
+    """Text in which cleo finds no style tags, whatever is in it."""
+    return Formatter.escape(text)

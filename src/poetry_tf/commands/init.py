@@ -1,0 +1,259 @@
+"""``poetry tf init``: sets a project up, or puts an existing one right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from cleo.helpers import option
+from cleo.io.inputs.option import Option
+
+from poetry_tf.checks.run import context_of, findings
+from poetry_tf.commands.base import TensorFlowCommand, plain
+from poetry_tf.commands.devcontainer import summary
+from poetry_tf.hooks.mirrors import MIRRORS
+from poetry_tf.initialise import (
+    Prepared,
+    Wishes,
+    check_mirror,
+    effective_mirror,
+    gpu_choice,
+    is_new,
+    open_project,
+    prepare,
+    settle,
+    with_container,
+)
+from poetry_tf.locking import LockingError, solve
+from poetry_tf.plan import (
+    PlanError,
+    main_requirement,
+    mirror_setting,
+    read_choices,
+)
+from poetry_tf.project.edits import changed_texts, diff
+from poetry_tf.project.errors import ProjectError
+from poetry_tf.project.lock import Lock
+from poetry_tf.project.project import Project
+from poetry_tf.project.transaction import write_together
+from poetry_tf.releases import load
+
+SOURCE_COST = """\
+The lock is now bound to this mirror: every package in it names the source, changing or removing \
+the mirror makes the lock stale, and who can't reach it can't install. The default, a setting in \
+poetry.toml, costs none of that."""
+
+
+class InitCommand(TensorFlowCommand):
+    name = "tf init"
+    description = "Sets up a project for TensorFlow: pin, lock and dev container."
+    options: ClassVar[list[Option]] = [
+        option(
+            "tensorflow",
+            None,
+            "The series (2.18) or release (2.18.1) of TensorFlow. Default: the newest.",
+            flag=False,
+        ),
+        option(
+            "python",
+            None,
+            "The Python minor version (3.11). Default: the newest that TensorFlow has wheels for.",
+            flag=False,
+        ),
+        option(
+            "gpu",
+            None,
+            "auto, system (CUDA and cuDNN installed in the container), pip (TensorFlow's "
+            "and-cuda wheels) or none.",
+            flag=False,
+        ),
+        option(
+            "mirror",
+            None,
+            f"auto, off, a URL, or one of {', '.join(MIRRORS)}. Default: auto, which is TUNA "
+            "where it answers within 2 s, else PyPI itself.",
+            flag=False,
+        ),
+        option(
+            "write-source",
+            None,
+            "Write the mirror into pyproject.toml as a source, which binds the lock to it.",
+        ),
+        option("no-lock", None, "Don't lock the project."),
+        option("no-devcontainer", None, "Don't write a devcontainer.json."),
+        option("dry-run", None, "Show the changes as unified diffs and write nothing."),
+    ]
+    loggers: ClassVar[list[str]] = ["poetry.repositories.pypi_repository"]
+    help = """\
+In an empty folder this makes a project: <comment>pyproject.toml</> with TensorFlow pinned to one \
+minor series and the Pythons it has wheels for, <comment>poetry.toml</> with the mirror, \
+<comment>poetry.lock</>, and a <comment>.devcontainer/devcontainer.json</> whose Python, CUDA and \
+cuDNN fit. In a Poetry project it changes only what must change.
+
+It asks for what the options leave open; with <info>-n</> it takes the defaults. Either all files \
+are written or none.
+"""
+
+    def root(self) -> Path:
+        folder = self.start()
+        self.recover(folder)
+        return folder
+
+    def run_in(self, root: Path) -> int:
+        new = is_new(root)
+        project = open_project(root)
+        wishes = self._ask(project, self._wishes())
+        plan = settle(project, wishes)
+        prepared = prepare(project, wishes, plan, new=new)
+        return self._carry_out(root, prepared, wishes)
+
+    # -- what is wanted ---------------------------------------------------------------------
+
+    def _wishes(self) -> Wishes:
+        gpu, mirror = self.option("gpu"), self.option("mirror")
+        if mirror is not None:
+            check_mirror(mirror)
+        return Wishes(
+            tensorflow=self.option("tensorflow"),
+            python=self.option("python"),
+            gpu=gpu_choice(gpu) if gpu is not None else None,
+            mirror=mirror,
+            write_source=self.option("write-source"),
+        )
+
+    def _ask(self, project: Project, wishes: Wishes) -> Wishes:
+        """Asks for what neither an option nor the project says. Not when it can't ask."""
+        if not self.io.is_interactive():
+            return wishes
+        answers = dict(wishes.__dict__)
+        if wishes.tensorflow is None and main_requirement(project) is None:
+            newest = settle(project, wishes).release.series
+            series = [item for item in load().series if item]
+            answers["tensorflow"] = self._choose("TensorFlow series", series, newest)
+        settled = settle(project, Wishes(**answers))
+        if wishes.python is None and project.pyproject.python is None:
+            answers["python"] = self._choose("Python", list(settled.pythons), settled.python)
+        if wishes.gpu is None and project.pyproject.document.get(("tool", "poetry-tf", "gpu")) is None:
+            self.line(
+                "<comment>system: CUDA and cuDNN in the container; pip: TensorFlow's and-cuda "
+                "wheels; none: CPU only</>"
+            )
+            modes = ["auto", "system", "pip", "none"]
+            answers["gpu"] = self._choose("GPU", modes, read_choices(project)[0].gpu)
+        if wishes.mirror is None and not wishes.write_source and mirror_setting(project) is None:
+            answers["mirror"] = self._ask_mirror()
+        return Wishes(**answers)
+
+    def _choose(self, what: str, choices: list[str], default: str) -> str:
+        def valid(answer: str) -> str:
+            if answer not in choices:
+                raise ValueError(f"{answer} is none of {', '.join(choices)}")
+            return answer
+
+        question = self.create_question(
+            f"{what} (<info>{', '.join(choices)}</>) [<comment>{default}</>]:", default=default
+        )
+        question.set_validator(valid)
+        return str(self.ask(question))
+
+    def _ask_mirror(self) -> str:
+        def valid(answer: str) -> str:
+            try:
+                check_mirror(answer)
+            except PlanError as error:
+                raise ValueError(error.message) from None
+            return answer
+
+        names = ", ".join(["auto", "off", *MIRRORS])
+        question = self.create_question(
+            f"PyPI mirror (<info>{names}</>, or a URL) [<comment>auto</>]:", default="auto"
+        )
+        question.set_validator(valid)
+        return str(self.ask(question))
+
+    # -- doing it ---------------------------------------------------------------------------
+
+    def _carry_out(self, root: Path, prepared: Prepared, wishes: Wishes) -> int:
+        project, plan = prepared.project, prepared.plan
+        dry_run: bool = self.option("dry-run")
+        locks = not self.option("no-lock")
+        container = not self.option("no-devcontainer")
+        if locks and not self._is_fresh(project):
+            try:
+                project = self._lock(project, wishes)
+            except LockingError as error:
+                self.fail("the project can't be locked, and nothing was written")
+                self.line_error(str(error))
+                return 1
+        if container:
+            project, plan = with_container(project)
+        texts: dict[Path, str] = changed_texts(project)
+        if locks and isinstance(project.lock, Lock) and project.lock is not prepared.project.lock:
+            texts[project.lock.path] = project.lock.text
+        if dry_run:
+            self.show_diffs(diff(root, path, text) for path, text in texts.items())
+            return 0
+        write_together(root, {path: text.encode() for path, text in texts.items()})
+        self._tell(root, project, plan_summary=summary(plan), texts=texts, wishes=wishes)
+        return 0
+
+    def _is_fresh(self, project: Project) -> bool:
+        lock = project.valid_lock
+        return lock is not None and lock.is_fresh(project.pyproject.data)
+
+    def _lock(self, project: Project, wishes: Wishes) -> Project:
+        from dataclasses import replace
+
+        if isinstance(project.lock, ProjectError):
+            raise project.lock
+        lock = solve(project, effective_mirror(project, wishes), self.io)
+        return replace(project, lock=lock)
+
+    def _tell(
+        self,
+        root: Path,
+        project: Project,
+        *,
+        plan_summary: str,
+        texts: dict[Path, Any],
+        wishes: Wishes,
+    ) -> None:
+        self.line("")
+        if not texts:
+            self.line(f"Nothing to change: {plain(plan_summary)}")
+        else:
+            self.line(f"<info>{plain(plan_summary)}</>")
+            for path in texts:
+                self.line(f"  <c1>{path.relative_to(root).as_posix()}</>")
+        if wishes.write_source and texts:
+            self.line_error(f"<warning>{SOURCE_COST}</warning>")
+        context, _ = context_of(project)
+        left = [
+            item
+            for item in findings(context)
+            if not (
+                (item.code == "TF302" and self.option("no-lock"))
+                or (item.code == "TF501" and self.option("no-devcontainer"))
+            )
+        ]
+        if left:
+            self.line_error("<warning>Left for you to decide:</warning>")
+            for finding in left:
+                self.show_finding(finding, root)
+        self._next_steps(project)
+
+    def _next_steps(self, project: Project) -> None:
+        steps = []
+        if project.lock is None:
+            steps.append("Lock the project: <c1>poetry lock</>")
+        if project.devcontainer is not None:
+            steps.append(
+                "Open the folder in VS Code and choose <c1>Reopen in Container</>, or run "
+                "<c1>devcontainer up --workspace-folder .</>"
+            )
+        else:
+            steps.append("Install it here: <c1>poetry install</>")
+        steps.append("In CI and before commits: <c1>poetry tf check</>")
+        self.line("Next:")
+        for step in steps:
+            self.line(f"  - {step}")

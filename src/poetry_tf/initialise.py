@@ -1,0 +1,288 @@
+"""Setting a project up: from what is there and what was asked for to the project as it should be.
+
+Nothing here writes or talks. A new project and an existing one go the same way: the choices are
+settled, the plan is made, and the edits of everything that differs from it are applied.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+import tomlkit
+from poetry.core.constraints.version import VersionConstraint, VersionRange, parse_constraint
+
+from poetry_tf.checks.run import fix
+from poetry_tf.container import changes, wanted_container
+from poetry_tf.hooks.mirrors import AUTO, MirrorError, parse_mirror
+from poetry_tf.pins import new_requirement_edits, pin_edits, wheel_edits
+from poetry_tf.plan import (
+    SETTINGS,
+    Choices,
+    GpuChoice,
+    Plan,
+    PlanError,
+    asks_for_cuda_wheels,
+    choose_release,
+    derive,
+    fitting,
+    locked_tensorflow,
+    main_requirement,
+    make_plan,
+    mirror_setting,
+    python_range,
+    read_choices,
+    series_of,
+    tensorflow_requirements,
+    wanted_release,
+)
+from poetry_tf.project.edits import Edit, apply
+from poetry_tf.project.errors import ProjectError
+from poetry_tf.project.jsonc import JsoncDocument
+from poetry_tf.project.project import PYPROJECT, Devcontainer, Project
+from poetry_tf.project.pyproject import Pyproject
+from poetry_tf.project.toml import TomlDocument
+from poetry_tf.releases import load
+from poetry_tf.releases.images import load_images
+
+MIRROR: tuple[str, str] = ("tf", "mirror")
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user asked for; None is what was left open."""
+
+    tensorflow: str | None = None
+    """A series or a release."""
+    python: str | None = None
+    """A Python minor."""
+    gpu: GpuChoice | None = None
+    mirror: str | None = None
+    write_source: bool = False
+    """Write the mirror as a source into pyproject.toml instead of as a setting."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The project as it should be, before it is locked, and the plan it follows."""
+
+    project: Project
+    plan: Plan
+
+
+def is_new(root: Path) -> bool:
+    """Whether there is no pyproject.toml yet."""
+    return not (root / PYPROJECT).exists()
+
+
+def open_project(root: Path) -> Project:
+    """The project to set up, an empty one in memory where there is none.
+
+    Raises `ProjectError` for files that can't be read, `PlanError` for a project that isn't
+    Poetry's.
+    """
+    if is_new(root):
+        # Read for what else may lie there: a devcontainer.json, a poetry.toml.
+        return Project.reading(root, _new_pyproject(root))
+    project = Project.read(root)
+    if foreign := project.pyproject.foreign_manager:
+        raise PlanError(
+            f"{PYPROJECT}: this project is not Poetry's: it uses {foreign}",
+            "poetry-tf sets up projects that Poetry manages. Run it in another folder, or move "
+            "this project to Poetry first.",
+        )
+    if isinstance(project.devcontainer, ProjectError):
+        raise project.devcontainer
+    return project
+
+
+def _new_pyproject(root: Path) -> Pyproject:
+    path = root / PYPROJECT
+    name = tomlkit.item(project_name(root)).as_string()
+    text = f'[project]\nname = {name}\nversion = "0.1.0"\ndescription = ""\n'
+    text += '\n[tool.poetry]\npackage-mode = false\n'
+    return Pyproject(path, TomlDocument.parse(text))
+
+
+def project_name(root: Path) -> str:
+    """A valid project name from the folder's: what no name may hold becomes a hyphen."""
+    name = re.sub(r"[^A-Za-z0-9]+", "-", root.resolve().name).strip("-").lower()
+    return name or "tensorflow-project"
+
+
+def python_constraint(wish: str) -> VersionConstraint:
+    """The range that ``--python 3.11`` means; raises `PlanError` for what is no Python minor."""
+    if re.fullmatch(r"3\.\d{1,2}", wish) is None:
+        raise PlanError(f"{wish!r} is no Python version", "Give a minor version such as 3.11.")
+    return python_range([wish])
+
+
+def gpu_choice(wish: str) -> GpuChoice:
+    """The GPU mode that ``--gpu`` names; raises `PlanError` for any other word."""
+    for choice in get_args(GpuChoice):
+        if choice == wish:
+            return choice  # type: ignore[no-any-return]
+    raise PlanError(f"{wish!r} is no GPU mode", f"Give one of {', '.join(get_args(GpuChoice))}.")
+
+
+def settle(project: Project, wishes: Wishes) -> Plan:
+    """The plan for a project and what was asked for; raises `PlanError` where there is none."""
+    catalog, images = load(), load_images()
+    declared = project.pyproject.python
+    range_: VersionConstraint = declared.constraint if declared else VersionRange()
+    if wishes.python is not None:
+        wish = python_constraint(wishes.python)
+        # A range that holds the wish keeps its bounds; else the wish takes its place.
+        range_ = range_.intersect(wish) if range_.allows_any(wish) else wish
+    choices = Choices(gpu=wishes.gpu or read_choices(project)[0].gpu)
+    item, locked = main_requirement(project), locked_tensorflow(project)
+    constraint = item.constraint if item else None
+    if wishes.tensorflow is not None:
+        release = wanted_release(catalog, wishes.tensorflow)
+        exact = wishes.tensorflow.count(".") > 1
+        stays = (
+            not exact
+            and locked is not None
+            and catalog.get(locked) in catalog.in_series(release.series)
+        )
+        if not stays:
+            locked = release.version if exact else None
+            constraint = None if exact else parse_constraint(f"~{release.series}")
+    release = choose_release(
+        catalog,
+        images,
+        constraint=constraint,
+        locked=locked,
+        python=range_,
+        choice=choices.gpu,
+    )
+    has_wheels = wishes.gpu is None and asks_for_cuda_wheels(project)
+    return make_plan(catalog, images, release, choices, range_, has_wheels=has_wheels)
+
+
+def prepare(project: Project, wishes: Wishes, plan: Plan, *, new: bool) -> Prepared:
+    """Applies everything that pyproject.toml and poetry.toml need. Raises `DocumentError`."""
+    file = project.pyproject.path
+    if new:
+        range_ = f">={plan.python},<3.{int(plan.python.split('.')[1]) + 1}"
+        project = apply(project, [Edit(file, "set", ("project", "requires-python"), range_)])
+    else:
+        project = apply(project, _python_edits(project, wishes))
+    project = apply(project, _requirement_edits(project, wishes, plan))
+    choice = wishes.gpu or read_choices(project)[0].gpu
+    project = apply(project, [Edit(file, "set", (*SETTINGS, "gpu"), choice)])
+    project = apply(project, _mirror_edits(project, wishes))
+    if wishes.write_source:
+        project = _with_source(project, wishes.mirror)
+    return Prepared(_fixed_pyproject(project, plan), plan)
+
+
+def _fixed_pyproject(project: Project, plan: Plan) -> Project:
+    """The findings in pyproject.toml mended; the container follows once the lock is there."""
+    container = project.devcontainer
+    from dataclasses import replace
+
+    return replace(fix(replace(project, devcontainer=None), plan), devcontainer=container)
+
+
+def _python_edits(project: Project, wishes: Wishes) -> list[Edit]:
+    """requires-python as `--python` wants it, where the project's own range doesn't admit that."""
+    declared = project.pyproject.python
+    if wishes.python is None:
+        return []
+    wish = python_constraint(wishes.python)
+    if declared is not None and declared.constraint.allows_any(wish):
+        return []
+    legacy = project.pyproject.uses_poetry_tables
+    default = ("tool", "poetry", "dependencies", "python") if legacy else ("project", "requires-python")
+    path = declared.path if declared else default
+    return [Edit(project.pyproject.path, "set", path, str(wish).replace(" ", ""))]
+
+
+def _requirement_edits(project: Project, wishes: Wishes, plan: Plan) -> list[Edit]:
+    items = tensorflow_requirements(project)
+    if not items:
+        return list(new_requirement_edits(project, plan))
+    edits: list[Edit] = []
+    for item in items:
+        other_series = series_of(item.constraint) != plan.release.series
+        if wishes.tensorflow is not None and (
+            other_series or (wishes.tensorflow.count(".") > 1 and item.written != plan.tilde)
+        ):
+            edits += pin_edits(project, item, plan)
+    edits += wheel_edits(apply(project, edits), plan)
+    return edits
+
+
+def _mirror_edits(project: Project, wishes: Wishes) -> list[Edit]:
+    """The setting in poetry.toml: what was asked for, else what is there, else ``auto``."""
+    if wishes.write_source:
+        return []
+    if wishes.mirror is not None:
+        value: object = wishes.mirror
+    elif (value := mirror_setting(project)) is None:
+        value = "auto"
+    return [Edit(project.root / "poetry.toml", "set", MIRROR, value)]
+
+
+def _with_source(project: Project, wish: str | None) -> Project:
+    """The seed's form: the mirror as Poetry's primary source, at the end of pyproject.toml."""
+    if "source" in project.pyproject.table("tool", "poetry"):
+        return project
+    mirror = parse_mirror(wish or "auto").mirror or AUTO
+    document = project.pyproject.document
+    newline = "\r\n" if "\r\n" in document.text else "\n"
+    name = re.sub(r"[^a-z0-9]+", "-", mirror.name.lower())
+    block = ["", "[[tool.poetry.source]]", f'name = "{name}"', f'url = "{mirror.url}"',
+             'priority = "primary"', ""]
+    text = document.text if document.text.endswith("\n") else document.text + newline
+    return project.with_document(
+        project.pyproject.path, TomlDocument.parse(text + newline.join(block))
+    )
+
+
+def check_mirror(wish: str) -> None:
+    """Raises `PlanError` for a ``--mirror`` that means nothing."""
+    try:
+        parse_mirror(wish)
+    except MirrorError as error:
+        raise PlanError(f"--mirror: {error}", "Without it the default is auto.") from None
+
+
+def effective_mirror(project: Project, wishes: Wishes) -> object:
+    """The value of ``tf.mirror`` that the project will be solved with."""
+    return mirror_setting(project) if not wishes.write_source else "off"
+
+
+# -- the container --------------------------------------------------------------------------
+
+
+def with_container(project: Project) -> tuple[Project, Plan]:
+    """The project with its devcontainer.json as the locked, else the pinned, TensorFlow needs it.
+
+    Raises `PlanError` where no container can be made or there is no TensorFlow, `ProjectError`
+    for a devcontainer.json that can't be read.
+    """
+    if isinstance(project.devcontainer, ProjectError):
+        raise project.devcontainer
+    catalog, images = load(), load_images()
+    plan = derive(project, catalog, images)
+    if plan is None:
+        raise PlanError(
+            "The project has no TensorFlow: pyproject.toml doesn't ask for it, and none is locked",
+            "Add it with `poetry tf init`.",
+        )
+    path = project.devcontainer_path
+    found = project.devcontainer
+    document = found.document if isinstance(found, Devcontainer) else JsoncDocument.parse("{}\n")
+    wanted = wanted_container(project, plan, images, whole=True)
+    for change in changes(path, document, wanted):
+        project = apply(project, change.edits)
+    return project, plan
+
+
+def usable_python(plan: Plan, constraint: VersionConstraint | None) -> tuple[str, ...]:
+    """The Pythons to offer in the dialogue, ascending."""
+    return fitting(plan.pythons, constraint)

@@ -1,0 +1,95 @@
+"""Solving a project as it would be, with Poetry itself, without writing any of its files.
+
+Poetry's factory reads pyproject.toml from the disk and its locker writes poetry.lock there. Both
+are given files of other names in the same folder, the same so that relative paths in pyproject.toml
+and poetry.lock mean what they say, and removed again whatever happens.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from poetry.factory import Factory
+from poetry.installation.installer import Installer
+from poetry.packages.locker import Locker
+from poetry.repositories.installed_repository import InstalledRepository
+from poetry.utils.env import EnvManager
+
+from poetry_tf.hooks import routes
+from poetry_tf.project.lock import Lock
+from poetry_tf.project.project import LOCK, Project
+
+if TYPE_CHECKING:
+    from cleo.io.io import IO
+
+
+class LockingError(Exception):
+    """The project can't be locked; the text is Poetry's own account of why."""
+
+
+def solve(project: Project, mirror: object, io: IO, *, disable_cache: bool = False) -> Lock:
+    """The lock of a project; what an existing lock holds moves only if it must.
+
+    `mirror` is the value of ``tf.mirror`` to go by. Raises `LockingError`.
+    """
+    root = project.root
+    existing = project.valid_lock
+    try:
+        with (
+            _staged(root, "pyproject", project.pyproject.document.text) as pyproject,
+            _staged(root, "lock", existing.text if existing else None) as lock,
+            routes.forced(mirror),
+        ):
+            _run(pyproject, lock, io, disable_cache=disable_cache)
+            return Lock.read(root / LOCK, lock.read_bytes().decode("utf-8"))
+    except OSError as error:
+        raise LockingError(f"{error.filename}: {error.strerror}") from error
+
+
+def _run(pyproject: Path, lock: Path, io: IO, *, disable_cache: bool) -> None:
+    class StagedFactory(Factory):
+        @classmethod
+        def locate(cls, cwd: Path | None = None) -> Path:
+            return pyproject
+
+    poetry = StagedFactory().create_poetry(pyproject.parent, io=io, disable_cache=disable_cache)
+    poetry.set_locker(Locker(lock, poetry.pyproject.data))
+    installer = Installer(
+        io,
+        # No package is installed when locking: Poetry only asks the environment for its path, and
+        # none needs to be made for that.
+        EnvManager.get_system_env(naive=True),
+        poetry.package,
+        poetry.locker,
+        poetry.pool,
+        poetry.config,
+        installed=InstalledRepository([]),
+        disable_cache=disable_cache,
+    )
+    installer.lock(update=False)
+    try:
+        status = installer.run()
+    except Exception as error:
+        # The solver, the repositories, and the network below them each raise kinds of their own.
+        raise LockingError(str(error) or type(error).__name__) from error
+    if status:
+        raise LockingError(f"Poetry ended with status {status}")
+
+
+@contextmanager
+def _staged(root: Path, name: str, text: str | None) -> Iterator[Path]:
+    """A file beside pyproject.toml for as long as it is needed; absent where `text` is None."""
+    handle, raw = tempfile.mkstemp(prefix=f".poetry-tf-{name}-", suffix=".toml", dir=root)
+    path = Path(raw)
+    try:
+        with open(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text or "")
+        if text is None:
+            path.unlink()
+        yield path
+    finally:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,457 @@
+"""Release + project + choices -> plan: everything that must hold, decided here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+from poetry.core.constraints.version import (
+    EmptyConstraint,
+    VersionConstraint,
+    VersionRangeConstraint,
+    parse_constraint,
+)
+from poetry.core.constraints.version import Version as PoetryVersion
+
+from poetry_tf.project.documents import KeyPath
+from poetry_tf.project.project import Project
+from poetry_tf.project.pyproject import Requirement
+from poetry_tf.releases import Catalog, Release, named
+from poetry_tf.releases.images import Images
+
+GpuChoice = Literal["auto", "system", "pip", "none"]
+GpuMode = Literal["system", "pip", "none"]
+
+SETTINGS: KeyPath = ("tool", "poetry-tf")
+# The environment that TensorFlow's GPU wheels, and so the container's facts, are for.
+CONTAINER_PLATFORM = "linux-x86_64"
+
+
+class PlanError(Exception):
+    """No plan can be made: `message` says why, `remedy` what the user can do."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(f"{message}\n{remedy}")
+        self.message = message
+        self.remedy = remedy
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What cannot be derived and the user therefore decides, in ``[tool.poetry-tf]``."""
+
+    gpu: GpuChoice = "auto"
+
+
+@dataclass(frozen=True)
+class SettingProblem:
+    """A value in ``[tool.poetry-tf]`` that means nothing: where, and what is wrong with it."""
+
+    path: KeyPath
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """How TensorFlow gets its CUDA and cuDNN in the container."""
+
+    mode: GpuMode
+    why: str
+    """Why this mode: a sentence for the user, without the final stop."""
+    cuda: str | None = None
+    """CUDA's X.Y, as the container's feature takes it; only with ``system``."""
+    cudnn: str | None = None
+    """cuDNN's four-part version; only with ``system``."""
+    proven: bool = True
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that must hold in a project for one TensorFlow release."""
+
+    release: Release
+    pythons: tuple[str, ...]
+    """The Python minors, ascending, that the release, the image and the project all admit."""
+    gpu: Gpu
+
+    @property
+    def python(self) -> str:
+        """The Python minor of a new container, such as "3.11"."""
+        return self.pythons[-1]
+
+    @property
+    def specifier(self) -> str:
+        """The pin as a standard version specifier, within one minor series."""
+        major, minor = self.release.version.release[:2]
+        return f">={self.release.version},<{major}.{minor + 1}.0"
+
+    @property
+    def tilde(self) -> str:
+        """The same pin as Poetry's own tables spell it."""
+        return f"~{self.release.version}"
+
+
+# -- choices --------------------------------------------------------------------------------
+
+
+def read_choices(project: Project) -> tuple[Choices, tuple[SettingProblem, ...]]:
+    """The choices in force; a value that cannot be used counts as unset and is reported."""
+    table = project.pyproject.document.get(SETTINGS, {})
+    if not isinstance(table, dict):
+        return Choices(), (SettingProblem(SETTINGS, "[tool.poetry-tf] is not a table", ""),)
+    problems = [
+        SettingProblem((*SETTINGS, key), f"{key} is no setting of poetry-tf", "Remove it")
+        for key in table
+        if key not in Choices.__dataclass_fields__
+    ]
+    gpu = table.get("gpu", "auto")
+    if gpu not in get_args(GpuChoice):
+        known = ", ".join(f'"{value}"' for value in get_args(GpuChoice))
+        problems.append(
+            SettingProblem((*SETTINGS, "gpu"), f"gpu is {gpu!r}", f"Write one of {known}")
+        )
+        gpu = "auto"
+    return Choices(gpu=gpu), tuple(problems)
+
+
+# -- the requirement ------------------------------------------------------------------------
+
+
+def tensorflow_requirements(project: Project) -> tuple[Requirement, ...]:
+    """Every requirement on TensorFlow itself, whichever of its distributions it names."""
+    names = distributions()
+    return tuple(item for item in project.pyproject.requirements if item.name in names)
+
+
+def distributions() -> frozenset[str]:
+    """The distributions that are TensorFlow and have its version numbers (nightlies don't)."""
+    return named("main", "retired", "shim", "vendor")
+
+
+def asks_for_cuda_wheels(project: Project) -> bool:
+    """Whether a requirement on TensorFlow has the ``and-cuda`` extra."""
+    return any("and-cuda" in item.extras for item in tensorflow_requirements(project))
+
+
+def main_requirement(project: Project) -> Requirement | None:
+    """The requirement the plan goes by: ``tensorflow`` before its variants, main before groups."""
+    ranked = sorted(
+        tensorflow_requirements(project),
+        key=lambda item: (
+            item.name != "tensorflow",
+            item.optional,
+            item.group != "main",
+            not item.marker.is_any(),
+        ),
+    )
+    return ranked[0] if ranked else None
+
+
+def locked_tensorflow(project: Project) -> Version | None:
+    """The locked version of TensorFlow, the newest if markers lock several."""
+    if (lock := project.valid_lock) is None:
+        return None
+    for name in sorted(distributions(), key=lambda name: (name != "tensorflow", name)):
+        if versions := lock.versions.get(canonicalize_name(name)):
+            return max(versions)
+    return None
+
+
+def series_of(constraint: VersionConstraint) -> str | None:
+    """The one minor series ("2.13") that a constraint stays within; None where it doesn't.
+
+    Judged by meaning: ``~2.13``, ``2.13.*``, ``>=2.13,<2.14`` and ``==2.13.1`` are all in 2.13.
+    A range that ends below the next minor's first release candidate or below its final release
+    counts alike, since both spellings are in use.
+    """
+    lowest = lower_bound(constraint)
+    if lowest is None or lowest.minor is None:
+        return None
+    major, minor = lowest.major, lowest.minor
+    whole = parse_constraint(f">={major}.{minor}.dev0,<{major}.{minor + 1}")
+    return f"{major}.{minor}" if whole.allows_all(constraint) else None
+
+
+def lower_bound(constraint: VersionConstraint) -> PoetryVersion | None:
+    """The lowest version that a constraint names, None where it is open downwards."""
+    if isinstance(constraint, EmptyConstraint):
+        return None
+    if isinstance(constraint, VersionRangeConstraint):
+        return constraint.min
+    ranges = getattr(constraint, "ranges", None)  # a union, in ascending order
+    return lower_bound(ranges[0]) if ranges else None
+
+
+def admitted(catalog: Catalog, constraint: VersionConstraint) -> tuple[Release, ...]:
+    """The known releases that a constraint admits, ascending."""
+    return tuple(
+        release
+        for release in catalog.releases
+        if constraint.allows(PoetryVersion.parse(str(release.version)))
+    )
+
+
+# -- Pythons --------------------------------------------------------------------------------
+
+
+def python_range(minors: Iterable[str]) -> VersionConstraint:
+    """The constraint that admits exactly these Python minors."""
+    ranges = [parse_constraint(f">={minor},<{_next(minor)}") for minor in minors]
+    result: VersionConstraint = EmptyConstraint()
+    for item in ranges:
+        result = result.union(item)
+    return result
+
+
+def _next(minor: str) -> str:
+    major, number = minor.split(".")
+    return f"{major}.{int(number) + 1}"
+
+
+def fitting(minors: Iterable[str], python: VersionConstraint | None) -> tuple[str, ...]:
+    """Those of the Python minors of which a range admits any version."""
+    if python is None:
+        return tuple(minors)
+    return tuple(minor for minor in minors if python.allows_any(python_range([minor])))
+
+
+def narrowed(python: VersionConstraint | None, release: Release) -> str:
+    """The widest range within `python` that a release has wheels for, as a specifier.
+
+    Where the Pythons have a gap the lower end is dropped, because requires-python cannot say a
+    union that every tool reads.
+    """
+    minors = fitting(release.pythons[CONTAINER_PLATFORM], python)
+    run = minors[-1:]
+    for minor in reversed(minors[:-1]):
+        if _next(minor) != run[0]:
+            break
+        run = (minor, *run)
+    whole = parse_constraint(f">={run[0]},<{_next(run[-1])}")
+    return str(whole if python is None else python.intersect(whole)).replace(" ", "")
+
+
+def container_pythons(
+    release: Release, images: Images, choice: GpuChoice, python: VersionConstraint | None
+) -> tuple[str, ...]:
+    """The Python minors that the release, the image and the project's range all admit.
+
+    Raises `PlanError` saying which of the three leaves nothing.
+    """
+    wheels = release.pythons.get(CONTAINER_PLATFORM, ())
+    if choice == "pip" and release.and_cuda is not None:
+        wheels = tuple(minor for minor in wheels if minor in release.and_cuda.pythons)
+    admits = fitting(wheels, python)
+    if not admits:
+        raise PlanError(
+            f"TensorFlow {release.version} has no wheel for Python {python}",
+            f"It has wheels for Python {_listed(wheels)}: choose one of these, or another "
+            "TensorFlow series with --tensorflow.",
+        )
+    usable = tuple(minor for minor in admits if minor in images.pythons)
+    if not usable:
+        could = [minor for minor in wheels if minor in images.pythons]
+        raise PlanError(
+            f"No dev container can be made for Python {_listed(admits)}: the images that still "
+            f"work, and the Poetry that can lock a project, begin at Python {images.pythons[0]}",
+            f"TensorFlow {release.version} runs on Python {could[-1]}: take that "
+            f"(--python {could[-1]})."
+            if could
+            else f"TensorFlow {release.version} has no wheel for a newer Python: move to a newer "
+            "series (--tensorflow).",
+        )
+    return usable
+
+
+def _listed(items: Iterable[str]) -> str:
+    *head, last = list(items) or ["none"]
+    return f"{', '.join(head)} and {last}" if head else last
+
+
+# -- the release ----------------------------------------------------------------------------
+
+
+def wanted_release(catalog: Catalog, wanted: str) -> Release:
+    """The release that ``--tensorflow 2.13`` (newest of a series) or ``2.13.1`` asks for.
+
+    Raises `PlanError` where there is none, naming what there is.
+    """
+    try:
+        version = Version(wanted)
+    except InvalidVersion:
+        raise PlanError(
+            f"{wanted!r} is no version of TensorFlow",
+            f"Give a series such as {catalog.series[-1]}, or a release such as "
+            f"{catalog.releases[-1].version}.",
+        ) from None
+    if len(version.release) == 2 and not version.is_prerelease:
+        series = f"{version.major}.{version.minor}"
+        if (release := catalog.newest(series)) is not None:
+            return release
+    elif (release := catalog.get(version)) is not None:
+        return release
+    first, last = catalog.releases[0].version, catalog.releases[-1].version
+    known = f"poetry-tf knows the final releases from {first} to {last}."
+    if version < first and any(version.release[:2] == item.release[:2] for item in catalog.older):
+        raise PlanError(f"TensorFlow {wanted} is older than what poetry-tf knows", known)
+    if any(version.release[:2] == item.release[:2] for item in catalog.prereleases) and (
+        version.is_prerelease or catalog.newest(f"{version.major}.{version.minor}") is None
+    ):
+        raise PlanError(f"TensorFlow {wanted} is not released yet", known)
+    raise PlanError(
+        f"There is no TensorFlow {wanted}",
+        f"The series are {_listed(catalog.series)}; the newest release is "
+        f"{catalog.releases[-1].version}.",
+    )
+
+
+def choose_release(
+    catalog: Catalog,
+    images: Images,
+    *,
+    constraint: VersionConstraint | None = None,
+    locked: Version | None = None,
+    python: VersionConstraint | None = None,
+    choice: GpuChoice = "auto",
+) -> Release:
+    """The release a project is on, or should be on, when nobody names one.
+
+    What is locked stays. Otherwise a constraint within one series means the newest release of it
+    that fits; a wider one means the nearest series to its lower end that fits, because that is
+    what the project was written for; without any, the newest series that fits is taken.
+
+    Raises `PlanError` where nothing fits.
+    """
+    if locked is not None:
+        release = catalog.get(locked)
+        if release is None:
+            raise PlanError(
+                f"poetry-tf knows nothing of the locked TensorFlow {locked}",
+                f"It knows the final releases from {catalog.releases[0].version} to "
+                f"{catalog.releases[-1].version}; a newer poetry-tf may know more.",
+            )
+        return release
+    allowed = catalog.releases if constraint is None else admitted(catalog, constraint)
+    allowed = tuple(release for release in allowed if not release.yanked) or allowed
+    if not allowed:
+        raise PlanError(
+            f"No TensorFlow release that poetry-tf knows satisfies {constraint}",
+            f"It knows the series {_listed(catalog.series)}.",
+        )
+    fits = [item for item in allowed if _fits(item, images, choice, python)]
+    if not fits:
+        # Said by the one function that knows why, for the release that comes nearest.
+        container_pythons(allowed[-1], images, choice, python)
+    open_below = constraint is None or lower_bound(constraint) is None
+    series = fits[-1].series if open_below else fits[0].series
+    return [release for release in fits if release.series == series][-1]
+
+
+def _fits(
+    release: Release, images: Images, choice: GpuChoice, python: VersionConstraint | None
+) -> bool:
+    try:
+        container_pythons(release, images, choice, python)
+    except PlanError:
+        return False
+    return True
+
+
+# -- the GPU --------------------------------------------------------------------------------
+
+
+def plan_gpu(
+    catalog: Catalog, release: Release, choice: GpuChoice, *, has_wheels: bool = False
+) -> Gpu:
+    """CUDA and cuDNN for a release; raises `PlanError` where the choice can't be had.
+
+    ``auto`` takes the and-cuda wheels where the project asks for them already (`has_wheels`), and
+    never a pair that is not proven.
+    """
+    pair = catalog.container_pair(release)
+    if choice == "auto" and has_wheels and release.and_cuda is not None:
+        return Gpu("pip", "the project asks for TensorFlow's and-cuda wheels")
+    if choice == "none":
+        return Gpu("none", "no GPU was asked for")
+    if choice == "system":
+        if pair is None:
+            raise PlanError(
+                f"No CUDA and cuDNN packages are known that TensorFlow {release.version} runs with",
+                'Use gpu = "pip", "none" or "auto".',
+            )
+        why = "CUDA and cuDNN are installed in the container"
+        if not pair.proven:
+            why += "; this pair is not proven for this TensorFlow"
+        return Gpu("system", why, pair.cuda, pair.cudnn, pair.proven)
+    if choice == "pip":
+        if release.and_cuda is None:
+            first = next((item for item in catalog.releases if item.and_cuda is not None), None)
+            begin = f"; these begin with TensorFlow {first.version}" if first else ""
+            raise PlanError(
+                f"TensorFlow {release.version} has no and-cuda wheels{begin}",
+                'Use gpu = "system" or "auto".',
+            )
+        return Gpu("pip", "TensorFlow's and-cuda wheels bring CUDA and cuDNN")
+    if pair is not None and pair.proven:
+        why = f"CUDA {pair.cuda} with cuDNN {pair.cudnn} is proven for this TensorFlow"
+        return Gpu("system", why, pair.cuda, pair.cudnn)
+    if release.and_cuda is not None:
+        return Gpu(
+            "pip",
+            "no pair of CUDA and cuDNN packages is proven for this TensorFlow, so its and-cuda "
+            "wheels bring them",
+        )
+    return Gpu("none", "no CUDA and cuDNN are known that this TensorFlow runs with")
+
+
+# -- the whole ------------------------------------------------------------------------------
+
+
+def make_plan(
+    catalog: Catalog,
+    images: Images,
+    release: Release,
+    choices: Choices,
+    python: VersionConstraint | None,
+    *,
+    has_wheels: bool = False,
+) -> Plan:
+    """The plan for a release; raises `PlanError` where the choices or the Pythons forbid it."""
+    gpu = plan_gpu(catalog, release, choices.gpu, has_wheels=has_wheels)
+    mode: GpuChoice = gpu.mode
+    return Plan(release, container_pythons(release, images, mode, python), gpu)
+
+
+def derive(project: Project, catalog: Catalog, images: Images) -> Plan | None:
+    """The plan for a project as it is; None where it has nothing to do with TensorFlow.
+
+    Raises `PlanError` where no plan can be made.
+    """
+    requirement, locked = main_requirement(project), locked_tensorflow(project)
+    if requirement is None and locked is None:
+        return None
+    choices, _ = read_choices(project)
+    python = project.pyproject.python
+    range_ = python.constraint if python else None
+    release = choose_release(
+        catalog,
+        images,
+        constraint=requirement.constraint if requirement else None,
+        locked=locked,
+        python=range_,
+        choice=choices.gpu,
+    )
+    return make_plan(
+        catalog, images, release, choices, range_, has_wheels=asks_for_cuda_wheels(project)
+    )
+
+
+def mirror_setting(project: Project) -> Any:
+    """``tf.mirror`` of the project's poetry.toml, None where it isn't set."""
+    document = project.poetry_toml
+    table: Mapping[str, Any] = document.data.get("tf", {}) if document else {}
+    return table.get("mirror") if isinstance(table, dict) else None

@@ -1,0 +1,73 @@
+"""Changes to a project's files, as data: they can be shown, applied, or left alone."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from poetry_tf.project.documents import Document, KeyPath
+from poetry_tf.project.jsonc import JsoncDocument
+from poetry_tf.project.project import Project, read_text
+from poetry_tf.project.toml import TomlDocument
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One change to one place of pyproject.toml, poetry.toml or devcontainer.json."""
+
+    file: Path
+    action: Literal["set", "append", "remove", "rename"]
+    path: KeyPath
+    value: Any = None
+    """The new value; for ``append`` the new element, for ``rename`` the new key."""
+
+    def on(self, document: Document) -> Document:
+        """Raises `DocumentError` where the document has something else in the way."""
+        if self.action == "set":
+            return document.set(self.path, self.value)
+        if self.action == "append":
+            return document.append(self.path, self.value)
+        if self.action == "rename":
+            return document.rename(self.path, self.value)
+        return document.remove(self.path)
+
+
+def apply(project: Project, edits: Iterable[Edit]) -> Project:
+    """The project as it would be; files that don't exist yet begin empty. Writes nothing."""
+    for edit in edits:
+        document = project.document(edit.file) or _empty(edit.file)
+        project = project.with_document(edit.file, edit.on(document))
+    return project
+
+
+def _empty(path: Path) -> Document:
+    return JsoncDocument.parse("{}\n") if path.suffix == ".json" else TomlDocument.parse("")
+
+
+def changed_texts(project: Project) -> dict[Path, str]:
+    """The editable files of a project whose text is not what the disk has, new ones included."""
+    paths = [
+        project.pyproject.path,
+        project.root / "poetry.toml",
+        project.devcontainer_path,
+    ]
+    texts = {path: document.text for path in paths if (document := project.document(path))}
+    return {path: text for path, text in texts.items() if read_text(path) != text}
+
+
+def diff(root: Path, path: Path, new: str) -> str:
+    """A unified diff from what the disk has to `new`, with the names git would give."""
+    old = read_text(path)
+    name = path.relative_to(root).as_posix()
+    lines = difflib.unified_diff(
+        [] if old is None else old.splitlines(keepends=True),
+        new.splitlines(keepends=True),
+        "/dev/null" if old is None else f"a/{name}",
+        f"b/{name}",
+    )
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+    )

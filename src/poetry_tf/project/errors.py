@@ -1,0 +1,23 @@
+"""The one error that reading a project's files raises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from poetry_tf.project.documents import Position
+
+
+class ProjectError(Exception):
+    """A file of the project that cannot be read or understood: which, where and why."""
+
+    def __init__(self, path: Path, message: str, position: Position | None = None) -> None:
+        super().__init__(message)
+        self.path = path
+        self.message = message
+        self.position = position
+
+    def __str__(self) -> str:
+        place = self.path.name
+        if self.position is not None:
+            place += f":{self.position.line}:{self.position.column}"
+        return f"{place}: {self.message}"

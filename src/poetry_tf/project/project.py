@@ -1,0 +1,171 @@
+"""The user's files as they are: read whole, and handed on as one thing that knows no rule."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from poetry_tf.project.documents import Document, Position
+from poetry_tf.project.errors import ProjectError
+from poetry_tf.project.jsonc import JsoncDocument
+from poetry_tf.project.lock import Lock
+from poetry_tf.project.pyproject import Pyproject, parse_toml
+from poetry_tf.project.toml import TomlDocument
+
+T = TypeVar("T")
+
+PYPROJECT = "pyproject.toml"
+LOCK = "poetry.lock"
+POETRY_TOML = "poetry.toml"
+# In the order in which the dev container tools look for it. Configurations in folders below
+# .devcontainer are used only when they are named, so they are nobody's default.
+DEVCONTAINERS = (".devcontainer/devcontainer.json", ".devcontainer.json")
+
+
+@dataclass(frozen=True)
+class Devcontainer:
+    """A devcontainer.json that is well-formed JSON with comments, holding an object."""
+
+    path: Path
+    document: JsoncDocument
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project's files. A file that is absent is None; one that is broken is a `ProjectError`.
+
+    pyproject.toml is the exception: without it, or with a broken one, there is no project, so
+    reading raises.
+    """
+
+    root: Path
+    pyproject: Pyproject
+    lock: Lock | ProjectError | None
+    poetry_toml: TomlDocument | None
+    devcontainer: Devcontainer | ProjectError | None
+    uses_git_lfs: bool
+    """Whether a .gitattributes of the project sends files through Git LFS."""
+
+    @classmethod
+    def read(cls, root: Path) -> Project:
+        """Raises `ProjectError` for a pyproject.toml or poetry.toml that can't be used."""
+        path = root / PYPROJECT
+        text = read_text(path)
+        if text is None:
+            raise ProjectError(path, f"there is none in {root}")
+        return cls.reading(root, Pyproject.read(path, text))
+
+    @classmethod
+    def reading(cls, root: Path, pyproject: Pyproject) -> Project:
+        """The project around a pyproject.toml that is at hand, perhaps in memory only."""
+        poetry_toml = root / POETRY_TOML
+        settings = read_text(poetry_toml)
+        return cls(
+            root=root,
+            pyproject=pyproject,
+            lock=_attempt(lambda: _read_lock(root)),
+            poetry_toml=None if settings is None else parse_toml(poetry_toml, settings),
+            devcontainer=_attempt(lambda: _read_devcontainer(root)),
+            uses_git_lfs=_uses_git_lfs(root),
+        )
+
+    @property
+    def valid_lock(self) -> Lock | None:
+        return self.lock if isinstance(self.lock, Lock) else None
+
+    @property
+    def devcontainer_path(self) -> Path:
+        """Where devcontainer.json is, or would be written."""
+        if self.devcontainer is not None:
+            return self.devcontainer.path
+        return self.root / DEVCONTAINERS[0]
+
+    def document(self, path: Path) -> Document | None:
+        """The document at `path`, one of the project's editable files."""
+        if path.name == PYPROJECT:
+            return self.pyproject.document
+        if path.name == POETRY_TOML:
+            return self.poetry_toml
+        return self.devcontainer.document if isinstance(self.devcontainer, Devcontainer) else None
+
+    def with_document(self, path: Path, document: Document) -> Project:
+        """The project as it would be with another text in one of its editable files."""
+        if path.name == PYPROJECT:
+            assert isinstance(document, TomlDocument)
+            return replace(self, pyproject=self.pyproject.with_document(document))
+        if path.name == POETRY_TOML:
+            assert isinstance(document, TomlDocument)
+            return replace(self, poetry_toml=document)
+        assert isinstance(document, JsoncDocument)
+        return replace(self, devcontainer=Devcontainer(path, document))
+
+
+def read_text(path: Path) -> str | None:
+    """The file's text with its line ends as they are; None where there is no such file.
+
+    Raises `ProjectError` for a folder, an unreadable file, or bytes that are not UTF-8.
+    """
+    try:
+        return path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        message = f"byte {error.object[error.start]:#04x} is not UTF-8"
+        raise ProjectError(path, message, Position(line, 1)) from None
+    except OSError as error:
+        raise ProjectError(path, f"cannot be read: {error.strerror or error}") from None
+
+
+def _attempt(read: Callable[[], T]) -> T | ProjectError:
+    try:
+        return read()
+    except ProjectError as error:
+        return error
+
+
+def _read_lock(root: Path) -> Lock | None:
+    text = read_text(root / LOCK)
+    return None if text is None else Lock.read(root / LOCK, text)
+
+
+def _read_devcontainer(root: Path) -> Devcontainer | None:
+    from poetry_tf.project.documents import DocumentError
+
+    for name in DEVCONTAINERS:
+        path = root / name
+        if (text := read_text(path)) is None:
+            continue
+        try:
+            document = JsoncDocument.parse(text)
+        except DocumentError as error:
+            raise ProjectError(path, error.message, error.position) from None
+        if not isinstance(document.data, dict):
+            raise ProjectError(path, "holds no object", Position(1, 1))
+        return Devcontainer(path, document)
+    return None
+
+
+def _uses_git_lfs(root: Path) -> bool:
+    """Looks at every .gitattributes below `root`, not descending into hidden or environment folders."""
+    for folder, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if not _is_skipped(folder, name)]
+        if ".gitattributes" in files:
+            try:
+                text = Path(folder, ".gitattributes").read_text("utf-8", errors="replace")
+            except OSError:
+                continue
+            if any("filter=lfs" in line.partition("#")[0].split() for line in text.splitlines()):
+                return True
+    return False
+
+
+def _is_skipped(folder: str, name: str) -> bool:
+    return (
+        name.startswith(".")
+        or name in {"node_modules", "__pycache__"}
+        or os.path.exists(os.path.join(folder, name, "pyvenv.cfg"))
+    )

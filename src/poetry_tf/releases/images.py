@@ -1,0 +1,64 @@
+"""What dev containers are built from: the base image, the features, and which of them are retired.
+
+Kept by hand in ``data/images.json``, each entry with its source.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass
+from importlib import resources
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A dev container feature: its id without the version, and the major version to ask for."""
+
+    id: str
+    version: str
+
+    @property
+    def reference(self) -> str:
+        return f"{self.id}:{self.version}"
+
+
+@dataclass(frozen=True)
+class Images:
+    """The Python image and the features that a container is put together from."""
+
+    repository: str
+    generation: str
+    distribution: str
+    pythons: tuple[str, ...]
+    """The Python minors that the image exists for, ascending."""
+    retired_generations: frozenset[str]
+    cuda: Feature
+    git_lfs: Feature
+    retired_poetry_features: tuple[str, ...]
+    poetry_features: tuple[str, ...]
+    cache_features: tuple[str, ...]
+
+    def image(self, python: str) -> str:
+        """The image reference for a Python minor such as "3.11"."""
+        return f"{self.repository}:{self.generation}-{python}-{self.distribution}"
+
+
+@functools.cache
+def load_images() -> Images:
+    """The facts this version of poetry-tf ships."""
+    text = resources.files("poetry_tf.releases").joinpath("data/images.json").read_text("utf-8")
+    data = json.loads(text)
+    python, features, poetry = data["python"], data["features"], data["poetry_features"]
+    return Images(
+        repository=python["repository"],
+        generation=python["generation"],
+        distribution=python["distribution"],
+        pythons=tuple(python["pythons"]),
+        retired_generations=frozenset(python["retired_generations"]),
+        cuda=Feature(features["cuda"]["id"], features["cuda"]["version"]),
+        git_lfs=Feature(features["git_lfs"]["id"], features["git_lfs"]["version"]),
+        retired_poetry_features=tuple(poetry["retired"]),
+        poetry_features=tuple(poetry["living"]),
+        cache_features=tuple(poetry["cache"]),
+    )

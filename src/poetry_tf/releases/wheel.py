@@ -1,0 +1,371 @@
+"""Single members of a remote wheel, and what TensorFlow's tell about CUDA and cuDNN.
+
+A TensorFlow wheel is half a gigabyte, its zip directory two or three megabytes, and the files that
+matter are a few kilobytes. So the directory is read from both of its ends, where those files stand
+(auditwheel moves some to the front), and further inward only while something is missing.
+
+Nothing that a wheel contains is ever executed.
+"""
+
+from __future__ import annotations
+
+import ast
+import enum
+import re
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from email.parser import HeaderParser
+from typing import Final, Protocol
+
+from poetry_tf.releases.index import ReadError
+
+TAIL: Final = 128 * 1024
+HEAD: Final = 144 * 1024
+"""Bytes read at first from the file's end and from the directory's start: what it takes to find
+`build_info.py` and `cudnn_version.h` in the wheels of 2.12 to 2.22 with one request each."""
+
+STEP: Final = 256 * 1024
+"""Bytes of the first step into the directory's middle; each further step is twice as long."""
+
+_END: Final = b"PK\x05\x06"
+_ENTRY: Final = b"PK\x01\x02"
+_LOCAL: Final = b"PK\x03\x04"
+_END_SIZE: Final = 22
+_ENTRY_SIZE: Final = 46
+_LOCAL_SIZE: Final = 30
+_STORED: Final = 0
+_DEFLATED: Final = 8
+_MEMBER_LIMIT: Final = 4 * 1024 * 1024
+
+
+class Ranged(Protocol):
+    """What a zip archive is read from; `poetry_tf.releases.index.RemoteFile` is one."""
+
+    def tail(self, length: int) -> tuple[bytes, int]:
+        """The last bytes and the whole size."""
+
+    def read(self, start: int, length: int) -> bytes:
+        """Bytes from a place on."""
+
+
+class Member(enum.Enum):
+    """The files of a TensorFlow wheel that are worth reading; the value matches their paths."""
+
+    METADATA = r"[^/]+\.dist-info/METADATA"
+    BUILD_INFO = r"tensorflow(_core)?/python/platform/build_info\.py"
+    CUDA_CONFIG = r"tensorflow(_core)?/include/.*/cuda/cuda_config\.h"
+    # NVIDIA's header. 2.14 also has a `tsl/cuda/cudnn_version.h`, which defines no version.
+    CUDNN_VERSION = r"tensorflow(_core)?/include/.*cudnn/include/cudnn_version\.h"
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    name: str
+    method: int
+    flags: int
+    crc: int
+    size: int  # compressed, bytes
+    offset: int
+
+
+class RemoteWheel:
+    """The wanted members of one wheel, each read when it is asked for."""
+
+    def __init__(self, file: Ranged) -> None:
+        self._file = file
+        self._found: dict[Member, _Entry] = {}
+        self._pieces = self._read_directory()
+
+    def text(self, member: Member) -> str | None:
+        """The text of a member; None where the wheel has none such.
+
+        To be sure that it has none takes the whole directory, a few megabytes.
+
+        Raises:
+            ReadError: the file can't be read, or isn't a sound zip archive.
+        """
+        while member not in self._found:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return None
+            for entry in piece:
+                for wanted in Member:
+                    if wanted not in self._found and re.fullmatch(wanted.value, entry.name):
+                        self._found[wanted] = entry
+        return self._extract(self._found[member])
+
+    def _read_directory(self) -> Iterator[list[_Entry]]:
+        """The zip directory in pieces: its end, its start, then from there on inward."""
+        tail, size = self._file.tail(TAIL)
+        end = tail.rfind(_END)
+        if end < 0 or len(tail) - end < _END_SIZE:
+            raise ReadError("it is no zip archive: its end is missing")
+        length, start = struct.unpack_from("<II", tail, end + 12)
+        origin = size - len(tail)  # where in the file the tail begins
+        if 0xFFFFFFFF in (length, start) or start + length != origin + end:
+            raise ReadError("its zip directory is not where its end says (or is a ZIP64)")
+        if start >= origin:
+            yield _entries(tail[start - origin : end])
+            return
+        first = _first_entry(tail[:end])
+        yield _entries(tail[first:end])
+
+        position, limit, step, rest = start, origin + first, HEAD, b""
+        while position < limit:
+            # A last step that would leave a crumb for another request takes it along.
+            length = limit - position if limit - position < step * 1.5 else step
+            rest += self._read(position, length)
+            position += length
+            whole = _whole_entries(rest) if position < limit else len(rest)
+            yield _entries(rest[:whole])
+            rest = rest[whole:]
+            step = max(STEP, step * 2)
+
+    def _extract(self, entry: _Entry) -> str:
+        if entry.size > _MEMBER_LIMIT:
+            raise ReadError(f"{entry.name} is too large to be what it should be")
+        # A local header's extra field may be longer than the directory's: some slack saves asking
+        # twice. The directory lies behind every member, so that there are bytes enough.
+        header = _LOCAL_SIZE + len(entry.name.encode())
+        data = self._file.read(entry.offset, header + 64 + entry.size)
+        if data[:4] != _LOCAL or len(data) < _LOCAL_SIZE:
+            raise ReadError(f"{entry.name} is not where the zip directory says")
+        begin = _LOCAL_SIZE + sum(struct.unpack_from("<HH", data, 26))
+        if len(data) < begin + entry.size:
+            data += self._read(entry.offset + len(data), begin + entry.size - len(data))
+        packed = data[begin : begin + entry.size]
+        if entry.flags & 1 or entry.method not in (_STORED, _DEFLATED):
+            raise ReadError(f"{entry.name} is packed in an unknown way")
+        try:
+            content = _inflate(packed) if entry.method == _DEFLATED else packed
+            if zlib.crc32(content) != entry.crc:
+                raise ReadError(f"{entry.name} is damaged")
+            return content.decode("utf-8")
+        except (zlib.error, UnicodeDecodeError) as error:
+            raise ReadError(f"{entry.name} is damaged ({error})") from error
+
+    def _read(self, start: int, length: int) -> bytes:
+        data = self._file.read(start, length)
+        if len(data) != length:
+            raise ReadError("it ends too early")
+        return data
+
+
+def _inflate(packed: bytes) -> bytes:
+    # Bounded, so that a small malicious member cannot fill the memory.
+    machine = zlib.decompressobj(-15)
+    content = machine.decompress(packed, _MEMBER_LIMIT)
+    if not machine.eof:
+        raise zlib.error("incomplete or too large")
+    return content
+
+
+def _entry_length(data: bytes, at: int) -> int:
+    """The length of the directory entry at a place; 0 where there isn't a whole header."""
+    if data[at : at + 4] != _ENTRY or len(data) - at < _ENTRY_SIZE:
+        return 0
+    name, extra, comment = struct.unpack_from("<HHH", data, at + 28)
+    return _ENTRY_SIZE + int(name) + int(extra) + int(comment)
+
+
+def _whole_entries(data: bytes) -> int:
+    """How many bytes at the start of `data` are whole entries."""
+    at = 0
+    while (length := _entry_length(data, at)) and at + length <= len(data):
+        at += length
+    return at
+
+
+def _first_entry(data: bytes) -> int:
+    """Where the first whole entry starts in the end of a directory that was cut anywhere.
+
+    The signature's bytes could stand inside an entry by chance, so that only a chain of entries
+    which meets the end exactly counts.
+    """
+    at = data.find(_ENTRY)
+    while at >= 0:
+        if at + _whole_entries(data[at:]) == len(data):
+            return at
+        at = data.find(_ENTRY, at + 1)
+    raise ReadError("its zip directory is malformed")
+
+
+def _entries(data: bytes) -> list[_Entry]:
+    if _whole_entries(data) != len(data):
+        raise ReadError("its zip directory is malformed")
+    found, at = [], 0
+    while at < len(data):
+        flags, method = struct.unpack_from("<HH", data, at + 8)
+        crc, size = struct.unpack_from("<II", data, at + 16)
+        name_length = struct.unpack_from("<H", data, at + 28)[0]
+        offset = struct.unpack_from("<I", data, at + 42)[0]
+        name = data[at + _ENTRY_SIZE : at + _ENTRY_SIZE + name_length].decode("utf-8", "replace")
+        found.append(_Entry(name, method, flags, crc, size, offset))
+        at += _entry_length(data, at)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What a wheel tells about the CUDA and cuDNN it was built with.
+
+    Attributes:
+        cuda, cudnn: as in `poetry_tf.releases.Release`.
+        sources: "cuda" and "cudnn" to the name of the file that says so; only what is known.
+    """
+
+    cuda: str | None = None
+    cudnn: str | None = None
+    sources: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+class Texts(Protocol):
+    """Where members' texts come from: a `RemoteWheel`, or a cache before one."""
+
+    def text(self, member: Member) -> str | None:
+        """The text of a member, or None."""
+
+
+def build_of(wheel: Texts) -> Build:
+    """Reads CUDA and cuDNN out of a wheel, each from the most exact source that it has.
+
+    `cudnn_version.h` is the header TensorFlow was compiled against; `cuda_config.h` is generated by
+    its build; `build_info.py` is written from the same configuration, and is the only one of them
+    that every wheel has. A CPU wheel says so in `build_info.py`, or has none of the headers.
+
+    Raises:
+        ReadError: a member can't be read, or two of them contradict each other.
+    """
+    text = wheel.text(Member.BUILD_INFO)
+    info = build_info(text) if text is not None else {}
+    if info.get("is_cuda_build") is False:
+        return Build()
+    sources: dict[str, str] = {}
+    cuda, cudnn = dotted(info.get("cuda_version")), dotted(info.get("cudnn_version"))
+    for key, value in (("cuda", cuda), ("cudnn", cudnn)):
+        if value is not None:
+            sources[key] = "build_info.py"
+
+    header = wheel.text(Member.CUDNN_VERSION)
+    exact = cudnn_version(header) if header is not None else None
+    if exact is not None:
+        if cudnn is not None and not _refines(exact, cudnn):
+            raise ReadError(f"cudnn_version.h says {exact}, build_info.py {cudnn}")
+        cudnn, sources["cudnn"] = exact, "cudnn_version.h"
+
+    # A CUDA without a minor, as 2.2's "10" for 10.1, is no answer yet.
+    if cuda is None or "." not in cuda or cudnn is None:
+        header = wheel.text(Member.CUDA_CONFIG)
+        config = cuda_config(header) if header is not None else {}
+        value = config.get("cuda")
+        if value is not None and (cuda is None or _refines(value, cuda)):
+            cuda, sources["cuda"] = value, "cuda_config.h"
+        value = config.get("cudnn")
+        if value is not None and cudnn is None:
+            cudnn, sources["cudnn"] = value, "cuda_config.h"
+    return Build(cuda, cudnn, sources)
+
+
+def _refines(exact: str, coarse: str) -> bool:
+    return f"{exact}.".startswith(f"{coarse}.")
+
+
+def dotted(value: object) -> str | None:
+    """A version as TensorFlow's build writes it, with dots: `"64_112"` (Windows) is `"11.2"`.
+
+    None for anything that is no version: empty, not text, or another notation.
+    """
+    if not isinstance(value, str):
+        return None
+    windows = re.fullmatch(r"64_(\d+)", value.strip())
+    if windows:
+        digits = windows[1]
+        # CUDA's DLLs carry major and minor in three digits, cuDNN's its major alone in one.
+        return f"{digits[:-1]}.{digits[-1]}" if len(digits) > 2 else digits
+    return value.strip() if re.fullmatch(r"\d+(\.\d+)*", value.strip()) else None
+
+
+def build_info(text: str) -> dict[str, object]:
+    """The variables of a `build_info.py`, read without running it.
+
+    They are plain assignments in 2.0 to 2.2, a dict in 2.3 and an OrderedDict since.
+
+    Raises:
+        ReadError: it is no Python.
+    """
+    try:
+        module = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ReadError("build_info.py is no Python") from error
+    found: dict[str, object] = {}
+    for statement in module.body:
+        if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
+            continue
+        target = statement.targets[0]
+        if isinstance(target, ast.Name):
+            value = _literal(statement.value)
+            if target.id == "build_info":
+                found |= _mapping(statement.value)
+            elif isinstance(value, str | bool):
+                found[target.id] = value
+    return found
+
+
+def _mapping(node: ast.expr) -> dict[str, object]:
+    """A dict display, or a call with keywords or with one dict or list of pairs."""
+    keywords: list[ast.keyword] = []
+    if isinstance(node, ast.Call):
+        keywords = node.keywords
+        if len(node.args) != 1:
+            return {key.arg: _literal(key.value) for key in keywords if key.arg}
+        node = node.args[0]
+    value = _literal(node)
+    try:
+        found = dict(value) if isinstance(value, dict | list | tuple) else {}
+    except (TypeError, ValueError):
+        found = {}
+    return found | {key.arg: _literal(key.value) for key in keywords if key.arg}
+
+
+def _literal(node: ast.expr) -> object:
+    try:
+        value: object = ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        return None
+    return value
+
+
+def cudnn_version(text: str) -> str | None:
+    """`"9.3.0"` out of NVIDIA's `cudnn_version.h`; None where it doesn't define all three parts."""
+    parts = [
+        re.search(rf"^\s*#\s*define\s+CUDNN_{part}\s+(\d+)\s*$", text, re.MULTILINE)
+        for part in ("MAJOR", "MINOR", "PATCHLEVEL")
+    ]
+    numbers = [part[1] for part in parts if part is not None]
+    return ".".join(numbers) if len(numbers) == len(parts) else None
+
+
+def cuda_config(text: str) -> dict[str, str]:
+    """`cuda` and `cudnn` out of TensorFlow's `cuda_config.h`, as far as it defines them."""
+    found = {}
+    for key, name in (("cuda", "TF_CUDA_VERSION"), ("cudnn", "TF_CUDNN_VERSION")):
+        define = re.search(rf'^\s*#\s*define\s+{name}\s+"([^"]*)"', text, re.MULTILINE)
+        value = dotted(define[1]) if define else None
+        if value is not None:
+            found[key] = value
+    return found
+
+
+def requires_dist(metadata: str) -> tuple[str, ...]:
+    """Every Requires-Dist of a METADATA file, in its order and spelling.
+
+    Raises:
+        ReadError: it has no Name, so isn't metadata at all.
+    """
+    message = HeaderParser().parsestr(metadata)
+    if message["Name"] is None:
+        raise ReadError("METADATA has no Name")
+    # A folded header keeps its line breaks; a requirement has none.
+    return tuple(" ".join(str(value).split()) for value in message.get_all("Requires-Dist", ()))

@@ -1,0 +1,57 @@
+"""Fixtures for every test; each is made when a test first asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.index import LocalIndex, Mount
+from tests.support.poetry import PoetryRunner
+
+
+@pytest.fixture(scope="session")
+def tensorflow_index() -> Iterator[LocalIndex]:
+    """The index with the made-up TensorFlow, one a worker. Tests want `index`, not this."""
+    from tests.support.tensorflow import add_tensorflow
+
+    with LocalIndex() as index:
+        add_tensorflow(index)
+        yield index
+
+
+@pytest.fixture
+def index(tensorflow_index: LocalIndex) -> LocalIndex:
+    """The made-up TensorFlow, with an empty log and no mounts of other tests.
+
+    Mount it as the test likes. To add packages make a `LocalIndex` of your own: this one is shared.
+    """
+    tensorflow_index.reset()
+    return tensorflow_index
+
+
+@pytest.fixture
+def pypi(index: LocalIndex) -> Mount:
+    """What stands for PyPI: JSON pages, metadata, and the JSON API that mirrors lack."""
+    return index.mount("pypi", formats=("json",), api=True)
+
+
+@pytest.fixture
+def mirror(index: LocalIndex) -> Mount:
+    """A mirror as they are in 2026: JSON and HTML pages and ranges, no metadata files, no API."""
+    return index.mount("mirror", metadata=False)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """An empty folder for a project."""
+    path = tmp_path / "project"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def poetry(project: Path, tmp_path: Path, pypi: Mount) -> PoetryRunner:
+    """Poetry in `project`, with `pypi` for PyPI, no mirror and an empty cache."""
+    return PoetryRunner(project=project, home=tmp_path / "home", pypi=pypi.root)

@@ -1,0 +1,1 @@
+"""The real Poetry with the plugin, against a local index."""

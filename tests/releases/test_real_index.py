@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+import pytest
+
+from poetry_tf.releases import refresh
+
+
+@pytest.mark.index
+def test_the_shipped_data_is_what_the_index_says(capsys, tmp_path):
+    status = refresh.main(["--check", "--cache", str(tmp_path)])
+    told = capsys.readouterr().err
+    assert status == 0, told
+    assert "up to date" in told

@@ -1,0 +1,74 @@
+"""What holds of the room as a whole."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.resources import files
+
+import pytest
+
+import poetry_tf.releases
+from poetry_tf.releases.datafile import render
+from poetry_tf.releases.resources import read_json
+
+DATA = files("poetry_tf.releases").joinpath("data")
+
+
+def loaded_after(statement: str) -> set[str]:
+    program = f"import sys; before = set(sys.modules); {statement}; print(*set(sys.modules) - before)"
+    told = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    return set(told.stdout.split())
+
+
+def test_importing_the_room_costs_nothing():
+    loaded = loaded_after("import poetry_tf.releases")
+    mine = {name for name in loaded if name.startswith("poetry_tf.")}
+    assert mine == {"poetry_tf.releases"}
+    assert not any(name.split(".")[0] in ("packaging", "requests", "json") for name in loaded)
+
+
+def test_names_are_judged_without_reading_releases():
+    loaded = loaded_after(
+        "from poetry_tf.releases import misspelling_of; misspelling_of('numpy')"
+    )
+    assert "importlib.resources" not in loaded
+    assert not any(name.split(".")[0] in ("packaging", "requests") for name in loaded)
+
+
+def test_nothing_but_the_refresh_needs_requests_and_nothing_needs_poetry():
+    loaded = loaded_after("from poetry_tf.releases import load, misspelling_of; load()")
+    assert "requests" not in loaded
+    loaded |= loaded_after("import poetry_tf.releases.refresh")
+    assert not any(name.split(".")[0] in ("poetry", "cleo", "tomlkit", "pip") for name in loaded)
+    assert {n for n in loaded if n.startswith("poetry_tf.")} == {
+        n for n in loaded if n.startswith("poetry_tf.releases")
+    }
+
+
+def test_every_exported_name_is_there():
+    for name in poetry_tf.releases.__all__:
+        assert getattr(poetry_tf.releases, name) is not None
+        assert name in dir(poetry_tf.releases)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        poetry_tf.releases.nothing  # noqa: B018
+
+
+def test_the_generated_file_is_as_the_generator_writes_it():
+    text = DATA.joinpath("tensorflow.json").read_text(encoding="utf-8")
+    assert render(read_json("tensorflow.json")) + "\n" == text
+    assert list(read_json("tensorflow.json")["releases"]) == [
+        str(release.version) for release in poetry_tf.releases.load().releases
+    ]
+
+
+def test_no_data_is_bound_to_an_index():
+    for name in ("tensorflow.json", "names.json", "containers.json"):
+        text = DATA.joinpath(name).read_text(encoding="utf-8")
+        json.loads(text)
+        assert "://" not in text
+        assert text.endswith("\n")
+        assert not text.endswith("\n\n")

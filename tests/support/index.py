@@ -1,0 +1,502 @@
+"""A package index on 127.0.0.1: wheels made on the fly, served as PyPI and its mirrors do it.
+
+One set of packages is seen through several mounts, each with an address and a behaviour of its
+own, so that a mirror and PyPI can be told apart in the log and still give the same files:
+
+    with LocalIndex() as index:
+        index.add("demo", "1.0", requires=["numpy (>=1.20)"])
+        pypi = index.mount("pypi", api=True)
+        mirror = index.mount("mirror", formats=("html",), metadata=False)
+        ...  # point an installer at mirror.url
+        mirror.page_status = 503  # from now on
+        assert [r.status for r in mirror.requests if r.kind == "page"] == [200, 503]
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import io
+import json
+import re
+import threading
+import time
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from email.message import Message
+from functools import cached_property
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Literal, cast
+from urllib.parse import unquote, urlsplit
+
+from packaging.tags import parse_tag
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+Format = Literal["json", "html"]
+Kind = Literal["root", "page", "api", "metadata", "file", "other"]
+
+JSON_TYPE = "application/vnd.pypi.simple.v1+json"
+ANY = "py3-none-any"
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """One file as the index serves it. The same distribution gives the same bytes in every run."""
+
+    filename: str
+    content: bytes
+    metadata: bytes
+
+    @cached_property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+    @cached_property
+    def metadata_sha256(self) -> str:
+        return hashlib.sha256(self.metadata).hexdigest()
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Wheels of one version that share their metadata.
+
+    A version whose wheels differ by platform, as TensorFlow's do, is several distributions.
+    """
+
+    name: str
+    version: str
+    requires: tuple[str, ...] = ()
+    requires_python: str | None = None
+    tags: tuple[str, ...] = (ANY,)
+    members: Mapping[str, bytes] = field(default_factory=dict)
+    yanked: str | None = None
+    uploaded: str = "2024-01-01T00:00:00.000000Z"
+
+    @property
+    def key(self) -> str:
+        """The normalised name, under which the index has it."""
+        return canonicalize_name(self.name)
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """The extras that the requirements' markers speak of."""
+        found = (re.findall(r"extra\s*==\s*[\"']([^\"']+)[\"']", line) for line in self.requires)
+        return tuple(sorted({extra for extras in found for extra in extras}))
+
+    @property
+    def metadata(self) -> bytes:
+        """The METADATA file."""
+        lines = ["Metadata-Version: 2.1", f"Name: {self.name}", f"Version: {self.version}"]
+        lines.append(f"Summary: A stand-in for {self.name}")
+        if self.requires_python:
+            lines.append(f"Requires-Python: {self.requires_python}")
+        lines += [f"Provides-Extra: {extra}" for extra in self.extras]
+        lines += [f"Requires-Dist: {requirement}" for requirement in self.requires]
+        return ("\n".join(lines) + "\n").encode()
+
+    @cached_property
+    def wheels(self) -> tuple[Wheel, ...]:
+        """The files, one a tag."""
+        stem = f"{self.key.replace('-', '_')}-{self.version}"
+        return tuple(self._wheel(stem, tag) for tag in self.tags)
+
+    def _wheel(self, stem: str, tag: str) -> Wheel:
+        info = f"{stem}.dist-info"
+        module = self.key.replace("-", "_")
+        pure = "true" if tag.endswith("-none-any") else "false"
+        tags = "".join(f"Tag: {one}\n" for one in sorted(map(str, parse_tag(tag))))
+        members = {
+            f"{module}/__init__.py": f'__version__ = "{self.version}"\n'.encode(),
+            **self.members,
+            f"{info}/METADATA": self.metadata,
+            f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: {pure}\n{tags}".encode(),
+        }
+        record = "".join(f"{path},{_digest(data)},{len(data)}\n" for path, data in members.items())
+        members[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n".encode()
+        return Wheel(f"{stem}-{tag}.whl", _archive(members), self.metadata)
+
+
+def _digest(data: bytes) -> str:
+    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest())
+    return f"sha256={digest.decode().rstrip('=')}"
+
+
+def _archive(members: Mapping[str, bytes]) -> bytes:
+    """A zip file that says nothing of the time and the machine that made it."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path, data in members.items():
+            entry = zipfile.ZipInfo(path, (2024, 1, 1, 0, 0, 0))
+            entry.create_system, entry.external_attr = 3, 0o644 << 16
+            archive.writestr(entry, data)
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as the log keeps it; `path` is as asked, the mount's name included."""
+
+    mount: str
+    method: str
+    path: str
+    kind: Kind
+    range: str | None
+    status: int
+
+    @property
+    def package(self) -> str | None:
+        """The package that a page, an API record, a file or its metadata was asked of."""
+        parts = self.path.strip("/").split("/")[1:]
+        if self.kind in {"page", "api"}:
+            return parts[1]
+        if self.kind in {"file", "metadata"}:
+            return canonicalize_name(parts[1].split("-")[0])
+        return None
+
+
+@dataclass
+class Mount:
+    """One way to see the index. Every field may be set at any time and holds from then on."""
+
+    name: str
+    root: str
+    """Where the mount begins: what Poetry's own PyPiRepository takes as its address."""
+    formats: tuple[Format, ...] = ("json", "html")
+    """What index pages are offered as; with both, the Accept header decides."""
+    range: bool = True
+    """Whether parts of files can be asked for."""
+    metadata: bool = True
+    """Whether the METADATA of wheels is served beside them (PEP 658)."""
+    api: bool = False
+    """Whether there is `/pypi/<name>/<version>/json`, as on PyPI and on no mirror."""
+    delay: float = 0.0
+    """Seconds before each answer."""
+    page_status: int | None = None
+    """Answered to every page and to the API instead of what was asked for."""
+    file_status: int | None = None
+    """Answered to every file and its metadata instead of what was asked for."""
+    hidden: tuple[str, ...] = ()
+    """Packages, or versions (`"demo==1.1"`), that are not there."""
+    requests: list[Request] = field(default_factory=list)
+    """What was asked of this mount, in order."""
+
+    @property
+    def url(self) -> str:
+        """The address of the simple index, with a slash at its end."""
+        return f"{self.root}simple/"
+
+    def shows(self, distribution: Distribution) -> bool:
+        """Whether the distribution is to be seen here."""
+        key = distribution.key
+        return not {key, f"{key}=={distribution.version}"} & set(self.hidden)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    status: int
+    body: bytes = b""
+    kind: Kind = "other"
+    content_type: str = "text/plain; charset=utf-8"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class LocalIndex:
+    """The server. A context manager; the packages may be added before and while it runs.
+
+    The keyword arguments are the behaviour of the mount that is there from the start (see `Mount`);
+    `url` is that one's address.
+    """
+
+    def __init__(self, **behaviour: Any) -> None:
+        self.requests: list[Request] = []
+        self._distributions: dict[str, list[Distribution]] = {}
+        self._mounts: dict[str, Mount] = {}
+        self._lock = threading.Lock()
+        self._server = _Server(self)
+        self.default = self.mount("index", **behaviour)
+
+    @property
+    def url(self) -> str:
+        """The simple root of the mount that is there from the start; ends in `/simple/`."""
+        return self.default.url
+
+    def mount(self, name: str, **behaviour: Any) -> Mount:
+        """The packages once more, at an address of their own; replaces a mount of that name."""
+        root = f"http://127.0.0.1:{self._server.server_port}/{name}/"
+        self._mounts[name] = Mount(name=name, root=root, **behaviour)
+        return self._mounts[name]
+
+    def add(
+        self,
+        name: str,
+        version: str,
+        *,
+        requires: Iterable[str] = (),
+        requires_python: str | None = None,
+        tags: Iterable[str] = (ANY,),
+        members: Mapping[str, bytes] | None = None,
+        yanked: str | None = None,
+        uploaded: str = Distribution.uploaded,
+    ) -> Distribution:
+        """Adds wheels; a second call with the same name and version adds further wheels to it."""
+        distribution = Distribution(
+            name,
+            version,
+            requires=tuple(requires),
+            requires_python=requires_python,
+            tags=tuple(tags),
+            members=members or {},
+            yanked=yanked,
+            uploaded=uploaded,
+        )
+        self.extend([distribution])
+        return distribution
+
+    def extend(self, distributions: Iterable[Distribution]) -> None:
+        """Adds distributions that exist already: their wheels are made once for all indexes."""
+        for distribution in distributions:
+            self._distributions.setdefault(distribution.key, []).append(distribution)
+
+    def versions(self, name: str) -> list[str]:
+        """The versions that the index has of a package, in the order in which they were added."""
+        known = self._distributions.get(canonicalize_name(name), [])
+        return list(dict.fromkeys(distribution.version for distribution in known))
+
+    def reset(self) -> None:
+        """Forgets the log and every mount but the first; the packages stay."""
+        with self._lock:
+            self.requests.clear()
+            self.default.requests.clear()
+            self._mounts = {self.default.name: self.default}
+
+    def __enter__(self) -> LocalIndex:
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    # What follows runs in the server's threads.
+
+    def answer(self, method: str, path: str, headers: Message) -> _Answer:
+        """The answer to one request; the log gets its line before the client gets the answer."""
+        parts = [unquote(part) for part in urlsplit(path).path.strip("/").split("/")]
+        mount = self._mounts.get(parts[0])
+        if mount is None:
+            return _Answer(404)
+        if mount.delay:
+            time.sleep(mount.delay)
+        answer = self._route(mount, parts[1:], headers)
+        span = headers.get("Range")
+        request = Request(mount.name, method, path, answer.kind, span, answer.status)
+        with self._lock:
+            self.requests.append(request)
+            mount.requests.append(request)
+        return answer
+
+    def _route(self, mount: Mount, parts: list[str], headers: Message) -> _Answer:
+        match parts:
+            case ["simple"]:
+                return _or_status(mount.page_status, "root", self._root(mount, headers))
+            case ["simple", name]:
+                return _or_status(mount.page_status, "page", self._page(mount, name, headers))
+            case ["pypi", name, *version, "json"] if len(version) < 2:
+                return _or_status(mount.page_status, "api", self._api(mount, name, version))
+            case ["packages", filename] if filename.endswith(".metadata"):
+                answer = self._metadata(mount, filename.removesuffix(".metadata"))
+                return _or_status(mount.file_status, "metadata", answer)
+            case ["packages", filename]:
+                return _or_status(mount.file_status, "file", self._file(mount, filename, headers))
+        return _Answer(404)
+
+    def _shown(self, mount: Mount, name: str) -> list[Distribution]:
+        known = self._distributions.get(canonicalize_name(name), [])
+        return [distribution for distribution in known if mount.shows(distribution)]
+
+    def _root(self, mount: Mount, headers: Message) -> _Answer:
+        names = sorted(name for name in self._distributions if self._shown(mount, name))
+        if _wants_json(mount, headers):
+            return _json({"meta": {"api-version": "1.1"}, "projects": [{"name": n} for n in names]})
+        return _html("Simple index", (f'<a href="{name}/">{name}</a>' for name in names))
+
+    def _page(self, mount: Mount, name: str, headers: Message) -> _Answer:
+        shown = self._shown(mount, name)
+        if not shown:
+            return _Answer(404)
+        wheels = [(distribution, wheel) for distribution in shown for wheel in distribution.wheels]
+        if not _wants_json(mount, headers):
+            return _html(f"Links for {name}", (_anchor(mount, *pair) for pair in wheels))
+        return _json(
+            {
+                "meta": {"api-version": "1.1"},
+                "name": shown[0].key,
+                "versions": list(dict.fromkeys(distribution.version for distribution in shown)),
+                "files": [_file_record(mount, *pair) for pair in wheels],
+            }
+        )
+
+    def _api(self, mount: Mount, name: str, version: list[str]) -> _Answer:
+        shown = self._shown(mount, name) if mount.api else []
+        versions = version or [distribution.version for distribution in shown]
+        asked = max(map(Version, versions), default=None)
+        shown = [distribution for distribution in shown if Version(distribution.version) == asked]
+        if not shown:
+            return _Answer(404, b"{}", content_type="application/json")
+        first = shown[0]  # PyPI, too, speaks for a version by the file that was uploaded first
+        info = {
+            "name": first.name,
+            "version": first.version,
+            "summary": f"A stand-in for {first.name}",
+            "requires_dist": list(first.requires) or None,
+            "requires_python": first.requires_python,
+            "yanked": first.yanked is not None,
+            "yanked_reason": first.yanked,
+        }
+        urls = [
+            {
+                "filename": wheel.filename,
+                "packagetype": "bdist_wheel",
+                "digests": {"sha256": wheel.sha256},
+                "url": f"{mount.root}packages/{wheel.filename}",
+                "size": len(wheel.content),
+                "upload_time_iso_8601": distribution.uploaded,
+                "requires_python": distribution.requires_python,
+                "yanked": distribution.yanked is not None,
+                "yanked_reason": distribution.yanked,
+            }
+            for distribution in shown
+            for wheel in distribution.wheels
+        ]
+        return _json({"info": info, "urls": urls}, "application/json")
+
+    def _wheel(self, mount: Mount, filename: str) -> Wheel | None:
+        for distribution in self._shown(mount, filename.split("-", maxsplit=1)[0]):
+            for wheel in distribution.wheels:
+                if wheel.filename == filename:
+                    return wheel
+        return None
+
+    def _metadata(self, mount: Mount, filename: str) -> _Answer:
+        wheel = self._wheel(mount, filename) if mount.metadata else None
+        return _Answer(200, wheel.metadata) if wheel else _Answer(404)
+
+    def _file(self, mount: Mount, filename: str, headers: Message) -> _Answer:
+        wheel = self._wheel(mount, filename)
+        if wheel is None:
+            return _Answer(404)
+        if not mount.range:
+            return _Answer(200, wheel.content, content_type="application/octet-stream")
+        return _ranged(wheel.content, headers.get("Range"))
+
+
+def _or_status(status: int | None, kind: Kind, answer: _Answer) -> _Answer:
+    if status is not None:
+        return _Answer(status, f"status {status}, as the test asked for".encode(), kind)
+    return _Answer(answer.status, answer.body, kind, answer.content_type, answer.headers)
+
+
+def _wants_json(mount: Mount, headers: Message) -> bool:
+    if "html" not in mount.formats:
+        return True
+    return "json" in mount.formats and JSON_TYPE in headers.get("Accept", "")
+
+
+def _json(content: Mapping[str, Any], content_type: str = JSON_TYPE) -> _Answer:
+    return _Answer(200, json.dumps(content).encode(), content_type=content_type)
+
+
+def _html(title: str, anchors: Iterable[str]) -> _Answer:
+    lines = "".join(f"    {anchor}<br/>\n" for anchor in anchors)
+    text = f"<!DOCTYPE html>\n<html>\n  <head><title>{title}</title></head>\n  <body>\n{lines}"
+    return _Answer(200, f"{text}  </body>\n</html>\n".encode(), content_type="text/html")
+
+
+def _file_record(mount: Mount, distribution: Distribution, wheel: Wheel) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "filename": wheel.filename,
+        "url": f"../../packages/{wheel.filename}",
+        "hashes": {"sha256": wheel.sha256},
+        "size": len(wheel.content),
+        "upload-time": distribution.uploaded,
+        "yanked": distribution.yanked or False,
+    }
+    if distribution.requires_python:
+        record["requires-python"] = distribution.requires_python
+    if mount.metadata:
+        digest = {"sha256": wheel.metadata_sha256}
+        record |= {"core-metadata": digest, "dist-info-metadata": digest}
+    return record
+
+
+def _anchor(mount: Mount, distribution: Distribution, wheel: Wheel) -> str:
+    attributes = {"href": f"../../packages/{wheel.filename}#sha256={wheel.sha256}"}
+    if distribution.requires_python:
+        attributes["data-requires-python"] = distribution.requires_python
+    if distribution.yanked is not None:
+        attributes["data-yanked"] = distribution.yanked
+    if mount.metadata:
+        digest = f"sha256={wheel.metadata_sha256}"
+        attributes |= {"data-core-metadata": digest, "data-dist-info-metadata": digest}
+    text = " ".join(f'{name}="{html.escape(value)}"' for name, value in attributes.items())
+    return f"<a {text}>{wheel.filename}</a>"
+
+
+def _ranged(content: bytes, span: str | None) -> _Answer:
+    """A file, or the part of it that `bytes=a-b`, `bytes=a-` or `bytes=-n` asks for."""
+    kind, size = "application/octet-stream", len(content)
+    accepts = {"Accept-Ranges": "bytes"}
+    match = re.fullmatch(r"bytes=(\d*)-(\d*)", span or "")
+    if match is None or match.group() == "bytes=-":
+        return _Answer(200, content, content_type=kind, headers=accepts)
+    first, last = match.groups()
+    start = int(first) if first else max(size - int(last), 0)
+    end = min(int(last), size - 1) if first and last else size - 1
+    if start > end:
+        return _Answer(416, headers={**accepts, "Content-Range": f"bytes */{size}"})
+    part = {**accepts, "Content-Range": f"bytes {start}-{end}/{size}"}
+    return _Answer(206, content[start : end + 1], content_type=kind, headers=part)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, index: LocalIndex) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.index = index
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else small answers stall for 40 ms
+
+    def do_GET(self) -> None:
+        index = cast("_Server", self.server).index
+        answer = index.answer(self.command, self.path, self.headers)
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.content_type)
+        self.send_header("Content-Length", str(len(answer.body)))
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.body)
+
+    do_HEAD = do_GET
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """The log is the index's `requests`."""

@@ -1,0 +1,255 @@
+"""The real Poetry, run in a project folder and shut off from the machine's own settings.
+
+What it would ask of PyPI it asks of the address it is given: the only thing that is patched, by
+`site/sitecustomize.py` in a process of its own and by the same two lines in this one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+from unittest import mock
+
+import pytest
+
+SITE = Path(__file__).parent / "site"
+
+# What a process needs of the machine; everything else, `POETRY_…` and `PIP_…` above all, stays out.
+INHERITED = ("PATH", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "COMSPEC", "PATHEXT")
+
+Program = Literal["poetry", "poetry_tf"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a command."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+    @property
+    def output(self) -> str:
+        """What the user saw, stderr after stdout."""
+        return self.stdout + self.stderr
+
+    @property
+    def ok(self) -> bool:
+        return self.returncode == 0
+
+
+@dataclass
+class PoetryRunner:
+    """Runs Poetry in `project`; `home` holds all that it keeps: cache, settings, data, environment.
+
+    `run` starts a process, as a user does, and takes half a second for that alone; `call` runs the
+    same command in this process. Both return a `Result` and raise nothing for a command that fails.
+
+    Poetry finds an environment of the tested Python activated, empty and without pip, made when
+    first needed. With `in_project=True` there is none and it makes the project's `.venv` itself.
+    """
+
+    project: Path
+    home: Path
+    pypi: str
+    """The root address (`Mount.root`) that stands for PyPI."""
+    mirror: str | None = None
+    """The value of `tf.mirror`, if any: a simple address, say `Mount.url`."""
+    cache: Path | None = None
+    """A cache shared with other runners, instead of one under `home`."""
+    in_project: bool = False
+    environ: dict[str, str] = field(default_factory=dict)
+    """Variables for every command, over those that the runner sets."""
+
+    @property
+    def venv(self) -> Path:
+        """The environment that Poetry finds activated or makes."""
+        return self.project / ".venv" if self.in_project else self.home / "venv"
+
+    @property
+    def python(self) -> Path:
+        """The interpreter of that environment."""
+        return self.venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+    @property
+    def config_file(self) -> Path:
+        """The user's `config.toml`."""
+        return self.home / "config" / "config.toml"
+
+    def run(
+        self,
+        *arguments: str,
+        plugins: bool = True,
+        stdin: str = "",
+        environ: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        program: Program = "poetry",
+        timeout: float = 60,
+    ) -> Result:
+        """Runs `poetry <arguments>` as a process; `stdin` is what its questions get for answers."""
+        done = subprocess.run(
+            [sys.executable, "-m", program, *_switches(plugins), *arguments],
+            cwd=cwd or self.project,
+            env=self._environment(environ),
+            input=stdin,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=timeout,
+            check=False,
+        )
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    def call(
+        self,
+        *arguments: str,
+        plugins: bool = True,
+        stdin: str = "",
+        environ: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        program: Program = "poetry",
+    ) -> Result:
+        """Does what `run` does without starting a process."""
+        out, err = _Stream(), _Stream()
+        argv = [program, *_switches(plugins), *arguments]
+        with contextlib.ExitStack() as stack:
+            enter = stack.enter_context
+            enter(mock.patch.dict(os.environ, self._environment(environ), clear=True))
+            enter(_directory(cwd or self.project))
+            enter(_poetry_afresh(self.home / "config", os.environ["TESTS_PYPI_URL"]))
+            enter(_logging_afresh())
+            enter(mock.patch.multiple(sys, argv=argv, path=[*sys.path], stdin=_Answers(stdin)))
+            enter(contextlib.redirect_stdout(out))
+            enter(contextlib.redirect_stderr(err))
+            module = "poetry.console.application" if program == "poetry" else f"{program}.__main__"
+            try:
+                status = importlib.import_module(module).main()
+            except SystemExit as leave:
+                status = leave.code
+        return Result(status or 0, out.text(), err.text())
+
+    def _environment(self, extra: Mapping[str, str] | None) -> dict[str, str]:
+        if not self.in_project and not self.venv.exists():
+            command = [sys.executable, "-m", "venv", "--without-pip", str(self.venv)]
+            subprocess.run(command, check=True, env=_inherited())
+        environ = {
+            **_inherited(),
+            "HOME": str(self.home),
+            "USERPROFILE": str(self.home),
+            "POETRY_CACHE_DIR": str(self.cache or self.home / "cache"),
+            "POETRY_CONFIG_DIR": str(self.home / "config"),
+            "POETRY_DATA_DIR": str(self.home / "data"),
+            "POETRY_KEYRING_ENABLED": "false",
+            "POETRY_VIRTUALENVS_USE_POETRY_PYTHON": "true",
+            "POETRY_VIRTUALENVS_OPTIONS_NO_PIP": "true",
+            "PYTHONPATH": str(SITE),
+            "PYTHONUTF8": "1",
+            "TESTS_PYPI_URL": self.pypi,
+            "NO_PROXY": "*",
+            "NO_COLOR": "1",
+            "COLUMNS": "200",
+            "LC_ALL": "C.UTF-8",
+        }
+        if self.in_project:
+            environ["POETRY_VIRTUALENVS_IN_PROJECT"] = "true"
+        else:
+            environ["VIRTUAL_ENV"] = str(self.venv)
+        if self.mirror is not None:
+            environ["POETRY_TF_MIRROR"] = self.mirror
+        return {**environ, **self.environ, **(extra or {})}
+
+
+def write_pyproject(
+    folder: Path,
+    dependencies: Iterable[str] = (),
+    *,
+    requires_python: str = ">=3.10,<4.0",
+    more: str = "",
+) -> Path:
+    """Writes a pyproject.toml with standard requirements, package mode off; `more` goes after."""
+    lines = "".join(f"    '{requirement}',\n" for requirement in dependencies)
+    path = folder / "pyproject.toml"
+    path.write_text(
+        f'[project]\nname = "example"\nversion = "0.1.0"\nrequires-python = "{requires_python}"\n'
+        f"dependencies = [\n{lines}]\n\n[tool.poetry]\npackage-mode = false\n{more}",
+        encoding="utf-8",
+    )
+    return path
+
+
+def _switches(plugins: bool) -> list[str]:
+    return [] if plugins else ["--no-plugins"]
+
+
+def _inherited() -> dict[str, str]:
+    return {name: os.environ[name] for name in INHERITED if name in os.environ}
+
+
+class _Stream(io.TextIOWrapper):
+    """A standard stream that is no terminal."""
+
+    def __init__(self, content: str = "") -> None:
+        super().__init__(io.BytesIO(content.encode()), encoding="utf-8", newline="")
+
+    def text(self) -> str:
+        self.flush()
+        self.seek(0)
+        return self.read()
+
+
+class _Answers(_Stream):
+    """Standard input. Cleo asks again and again at its end, so a question too many is a failure."""
+
+    def readline(self, size: int = -1, /) -> str:  # type: ignore[override]
+        return super().readline(size) or pytest.fail("the command asks more than was answered")
+
+
+@contextlib.contextmanager
+def _directory(path: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(path)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+@contextlib.contextmanager
+def _poetry_afresh(config: Path, pypi: str) -> Iterator[None]:
+    """What a new process would find: settings not read yet, and their folder; PyPI's address."""
+    from poetry.repositories.pypi_repository import PyPiRepository
+
+    init = PyPiRepository.__init__
+    defaults = (pypi, *(init.__defaults__ or ())[1:])
+    with (
+        mock.patch("poetry.config.config._default_config", None),
+        mock.patch("poetry.config.config.CONFIG_DIR", config),
+        mock.patch("poetry.locations.CONFIG_DIR", config),
+        mock.patch.object(init, "__defaults__", defaults),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def _logging_afresh() -> Iterator[None]:
+    """Poetry sets logging up with `basicConfig`, which does nothing where a handler is there."""
+    root = logging.getLogger()
+    with mock.patch.object(root, "handlers", []):
+        level = root.level
+        known = {
+            name: logging.getLogger(name).level for name in list(logging.root.manager.loggerDict)
+        }
+        try:
+            yield
+        finally:
+            root.setLevel(level)
+            for name, before in known.items():
+                logging.getLogger(name).setLevel(before)

@@ -1,0 +1,44 @@
+"""On the PYTHONPATH of Poetry under test: makes an address of the test's stand for PyPI.
+
+Where TESTS_PYPI_URL is set, the default address of Poetry's PyPiRepository becomes that one, at the
+moment when Poetry imports the class. Nothing else is touched and nothing is imported early.
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+MODULE = "poetry.repositories.pypi_repository"
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Finds the one module by the other finders and patches it once it has been run."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if name != MODULE:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.loader is not None:
+            run = spec.loader.exec_module
+
+            def run_and_patch(module: Any) -> None:
+                run(module)
+                init = module.PyPiRepository.__init__
+                init.__defaults__ = (os.environ["TESTS_PYPI_URL"], *init.__defaults__[1:])
+
+            spec.loader.exec_module = run_and_patch  # type: ignore[method-assign]
+        return spec
+
+
+if "TESTS_PYPI_URL" in os.environ:
+    sys.meta_path.insert(0, _Finder())
