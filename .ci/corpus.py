@@ -71,7 +71,9 @@ def fingerprint(folder: Path) -> dict[str, str]:
 
 def lost_lines(output: str) -> list[str]:
     """Lines that a diff takes away without putting something like them in their place."""
-    removed = [line[1:] for line in output.splitlines() if line.startswith("-") and line[:3] != "---"]
+    removed = [
+        line[1:] for line in output.splitlines() if line.startswith("-") and line[:3] != "---"
+    ]
     return [line for line in removed if line.strip().startswith(("#", "//"))]
 
 

@@ -9,9 +9,7 @@ from pathlib import Path
 
 readme = Path(__file__).parent.parent / "README.md"
 name = re.escape(sys.argv[1])
-block = re.search(
-    rf"<!-- run: {name} -->\s*```sh\n(.*?)```", readme.read_text("utf-8"), re.DOTALL
-)
+block = re.search(rf"<!-- run: {name} -->\s*```sh\n(.*?)```", readme.read_text("utf-8"), re.DOTALL)
 if block is None:
     sys.exit(f"README.md has no command {sys.argv[1]}")
 sys.stdout.write(block[1])

@@ -132,7 +132,13 @@ class _View:
 
     @property
     def own_base(self) -> bool:
-        return any(key in self.document.data for key in _OWN_BASE)
+        """Whether the base is the user's: a Dockerfile, services, or an image that isn't known.
+
+        What is in it is then unknown as well: CUDA may be there already, and pipx may not.
+        """
+        image = self.get("image")
+        unknown = isinstance(image, str) and not _PYTHON_IMAGE.match(image)
+        return unknown or any(key in self.document.data for key in _OWN_BASE)
 
     # -- subjects ---------------------------------------------------------------------------
 
@@ -172,7 +178,7 @@ class _View:
         ):
             yield Change(
                 "TF505",
-                f"the images {parsed['generation']}-… are retired: features fail to install in them",
+                f"the images {parsed['generation']}-… are retired: no feature installs in them",
                 f"Use {best}",
                 ("image",),
                 (edit,),
@@ -199,7 +205,7 @@ class _View:
             "cudnnVersion": gpu.cudnn,
         }
         if key is None:
-            if self.whole and not self._has_cuda_of_its_own():
+            if self.whole and not self.own_base:
                 yield Change(
                     "TF503",
                     "no CUDA is installed in the container",
@@ -244,11 +250,6 @@ class _View:
                 (Edit(self.path, "rename", ("features", key), feature.reference),),
             )
 
-    def _has_cuda_of_its_own(self) -> bool:
-        """Whether the base image may hold CUDA already: then a second one would get in its way."""
-        image = self.get("image")
-        return self.own_base or (isinstance(image, str) and not _PYTHON_IMAGE.match(image))
-
     def git_lfs(self) -> Iterator[Change]:
         feature = self.images.git_lfs
         if self.wanted.git_lfs and self.feature(feature.id) is None:
@@ -286,9 +287,7 @@ class _View:
         if kept == strings:
             return
         edits = (
-            tuple(
-                self.remove("runArgs", index) for index in reversed(_positions(strings, retired))
-            )
+            tuple(self.remove("runArgs", index) for index in reversed(_positions(strings, retired)))
             if kept
             else (self.remove("runArgs"),)
         )
@@ -328,7 +327,7 @@ class _View:
                     )
                 return
         if self.own_base:
-            return  # a Dockerfile or compose file is where Poetry is installed then
+            return  # what makes the base is where Poetry is installed then
         yield from self._poetry_command(version)
 
     def _poetry_command(self, version: str) -> Iterator[Change]:
@@ -354,7 +353,7 @@ class _View:
             f"(pipx inject poetry poetry-tf=={self.wanted.poetry_tf} || "
             "echo 'poetry-tf could not be installed: going on with Poetry alone')"
         )
-        edits = []
+        edits: list[Edit] = []
         if all(self.feature(id_) is None for id_ in self.images.cache_features):
             prepare = f'sudo chown "$(id -u):$(id -g)" {CACHE_FOLDER} && {prepare}'
             edits += self._cache_edits()

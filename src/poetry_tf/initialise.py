@@ -7,7 +7,7 @@ settled, the plan is made, and the edits of everything that differs from it are 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
@@ -27,7 +27,6 @@ from poetry_tf.plan import (
     asks_for_cuda_wheels,
     choose_release,
     derive,
-    fitting,
     locked_tensorflow,
     main_requirement,
     make_plan,
@@ -45,9 +44,23 @@ from poetry_tf.project.project import PYPROJECT, Devcontainer, Project
 from poetry_tf.project.pyproject import Pyproject
 from poetry_tf.project.toml import TomlDocument
 from poetry_tf.releases import load
+from poetry_tf.releases.model import LINUX_X86_64
 from poetry_tf.releases.images import load_images
 
 MIRROR: tuple[str, str] = ("tf", "mirror")
+# What a new project begins with; the edits that an existing project gets add the rest.
+NEW_PYPROJECT = """\
+[project]
+name = {name}
+version = "0.1.0"
+description = ""
+requires-python = ">=3"
+dependencies = [
+]
+
+[tool.poetry]
+package-mode = false
+"""
 
 
 @dataclass(frozen=True)
@@ -62,6 +75,8 @@ class Wishes:
     mirror: str | None = None
     write_source: bool = False
     """Write the mirror as a source into pyproject.toml instead of as a setting."""
+    container: bool = True
+    """Write a devcontainer.json."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +116,7 @@ def open_project(root: Path) -> Project:
 def _new_pyproject(root: Path) -> Pyproject:
     path = root / PYPROJECT
     name = tomlkit.item(project_name(root)).as_string()
-    text = f'[project]\nname = {name}\nversion = "0.1.0"\ndescription = ""\n'
-    text += '\n[tool.poetry]\npackage-mode = false\n'
-    return Pyproject(path, TomlDocument.parse(text))
+    return Pyproject(path, TomlDocument.parse(NEW_PYPROJECT.format(name=name)))
 
 
 def project_name(root: Path) -> str:
@@ -130,6 +143,12 @@ def gpu_choice(wish: str) -> GpuChoice:
 def settle(project: Project, wishes: Wishes) -> Plan:
     """The plan for a project and what was asked for; raises `PlanError` where there is none."""
     catalog, images = load(), load_images()
+    if not wishes.container:
+        # Without a container there is no image to look at: any Python that has wheels will do.
+        every = {
+            minor for release in catalog.releases for minor in release.pythons_on(LINUX_X86_64)
+        }
+        images = replace(images, pythons=tuple(sorted(every, key=lambda minor: int(minor[2:]))))
     declared = project.pyproject.python
     range_: VersionConstraint = declared.constraint if declared else VersionRange()
     if wishes.python is not None:
@@ -171,6 +190,9 @@ def prepare(project: Project, wishes: Wishes, plan: Plan, *, new: bool) -> Prepa
     else:
         project = apply(project, _python_edits(project, wishes))
     project = apply(project, _requirement_edits(project, wishes, plan))
+    if not project.pyproject.ships_package:
+        mode = Edit(file, "set", ("tool", "poetry", "package-mode"), False)
+        project = apply(project, [mode])
     choice = wishes.gpu or read_choices(project)[0].gpu
     project = apply(project, [Edit(file, "set", (*SETTINGS, "gpu"), choice)])
     project = apply(project, _mirror_edits(project, wishes))
@@ -182,8 +204,6 @@ def prepare(project: Project, wishes: Wishes, plan: Plan, *, new: bool) -> Prepa
 def _fixed_pyproject(project: Project, plan: Plan) -> Project:
     """The findings in pyproject.toml mended; the container follows once the lock is there."""
     container = project.devcontainer
-    from dataclasses import replace
-
     return replace(fix(replace(project, devcontainer=None), plan), devcontainer=container)
 
 
@@ -196,7 +216,9 @@ def _python_edits(project: Project, wishes: Wishes) -> list[Edit]:
     if declared is not None and declared.constraint.allows_any(wish):
         return []
     legacy = project.pyproject.uses_poetry_tables
-    default = ("tool", "poetry", "dependencies", "python") if legacy else ("project", "requires-python")
+    default = (
+        ("tool", "poetry", "dependencies", "python") if legacy else ("project", "requires-python")
+    )
     path = declared.path if declared else default
     return [Edit(project.pyproject.path, "set", path, str(wish).replace(" ", ""))]
 
@@ -235,8 +257,14 @@ def _with_source(project: Project, wish: str | None) -> Project:
     document = project.pyproject.document
     newline = "\r\n" if "\r\n" in document.text else "\n"
     name = re.sub(r"[^a-z0-9]+", "-", mirror.name.lower())
-    block = ["", "[[tool.poetry.source]]", f'name = "{name}"', f'url = "{mirror.url}"',
-             'priority = "primary"', ""]
+    block = [
+        "",
+        "[[tool.poetry.source]]",
+        f'name = "{name}"',
+        f'url = "{mirror.url}"',
+        'priority = "primary"',
+        "",
+    ]
     text = document.text if document.text.endswith("\n") else document.text + newline
     return project.with_document(
         project.pyproject.path, TomlDocument.parse(text + newline.join(block))
@@ -281,8 +309,3 @@ def with_container(project: Project) -> tuple[Project, Plan]:
     for change in changes(path, document, wanted):
         project = apply(project, change.edits)
     return project, plan
-
-
-def usable_python(plan: Plan, constraint: VersionConstraint | None) -> tuple[str, ...]:
-    """The Pythons to offer in the dialogue, ascending."""
-    return fitting(plan.pythons, constraint)

@@ -8,6 +8,8 @@ and the user's habit of writing (with parentheses or without) stay.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from poetry_tf.plan import Plan, tensorflow_requirements
 from poetry_tf.project.documents import KeyPath
@@ -77,8 +79,10 @@ def wheel_edits(project: Project, plan: Plan) -> tuple[Edit, ...]:
             return ()
         item = items[0]
         if not item.is_pep508:
-            return (Edit(file, "set", item.path, _legacy_pair(plan)),)
-        first, second = requirement_texts(plan)
+            written = project.pyproject.document.get(item.path)
+            others = written if isinstance(written, dict) else {}
+            return (Edit(file, "set", item.path, _legacy_pair(plan, others)),)
+        first, second = requirement_texts(plan, item.extras)
         return (Edit(file, "set", item.path, first), Edit(file, "append", item.path[:-1], second))
     if plan.gpu.mode != "pip" and has:
         return _without_wheels(project, plan, items)
@@ -110,24 +114,31 @@ def _without_wheels(
     return tuple(edits)
 
 
-def _legacy_pair(plan: Plan) -> list[dict[str, object]]:
-    return [
-        {"version": plan.tilde, "extras": ["and-cuda"], "markers": MARKED_FOR_CUDA},
-        {"version": plan.tilde, "markers": MARKED_FOR_OTHERS},
-    ]
+def _legacy_pair(plan: Plan, others: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    """The two complementary entries; `others` is what an entry says besides, such as ``optional``."""
+    entry = {**(others or {}), "version": plan.tilde}
+    extras = [*entry.pop("extras", ()), "and-cuda"]
+    first = {**entry, "extras": extras, "markers": MARKED_FOR_CUDA}
+    second = {**entry, "markers": MARKED_FOR_OTHERS}
+    return [first, {**second, "extras": extras[:-1]} if extras[1:] else second]
 
 
-def requirement_texts(plan: Plan) -> tuple[str, ...]:
+def requirement_texts(plan: Plan, extras: Iterable[str] = ()) -> tuple[str, ...]:
     """The PEP 508 requirements on TensorFlow: two complementary ones where CUDA comes by pip.
 
     The ``and-cuda`` extra has no markers of its own and its wheels exist for Linux only.
     """
+    plain, wheels = _bracketed(extras), _bracketed([*extras, "and-cuda"])
     if plan.gpu.mode != "pip":
-        return (f"tensorflow ({plan.specifier})",)
+        return (f"tensorflow{plain} ({plan.specifier})",)
     return (
-        f"tensorflow[and-cuda] ({plan.specifier}) ; {MARKED_FOR_CUDA}",
-        f"tensorflow ({plan.specifier}) ; {MARKED_FOR_OTHERS}",
+        f"tensorflow{wheels} ({plan.specifier}) ; {MARKED_FOR_CUDA}",
+        f"tensorflow{plain} ({plan.specifier}) ; {MARKED_FOR_OTHERS}",
     )
+
+
+def _bracketed(extras: Iterable[str]) -> str:
+    return f"[{','.join(sorted(extras))}]" if extras else ""
 
 
 def _match(project: Project, item: Requirement) -> re.Match[str]:

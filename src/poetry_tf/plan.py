@@ -21,13 +21,14 @@ from poetry_tf.project.project import Project
 from poetry_tf.project.pyproject import Requirement
 from poetry_tf.releases import Catalog, Release, named
 from poetry_tf.releases.images import Images
+from poetry_tf.releases.model import LINUX_X86_64
 
 GpuChoice = Literal["auto", "system", "pip", "none"]
 GpuMode = Literal["system", "pip", "none"]
 
 SETTINGS: KeyPath = ("tool", "poetry-tf")
 # The environment that TensorFlow's GPU wheels, and so the container's facts, are for.
-CONTAINER_PLATFORM = "linux-x86_64"
+CONTAINER_PLATFORM = LINUX_X86_64
 
 
 class PlanError(Exception):
@@ -199,12 +200,24 @@ def admitted(catalog: Catalog, constraint: VersionConstraint) -> tuple[Release, 
 
 
 def python_range(minors: Iterable[str]) -> VersionConstraint:
-    """The constraint that admits exactly these Python minors."""
-    ranges = [parse_constraint(f">={minor},<{_next(minor)}") for minor in minors]
+    """The constraint that admits exactly these Python minors, given in ascending order."""
+    # One range for each run: ranges that only touch would stay apart, with a gap between them,
+    # since "<3.10" leaves out 3.10's prereleases as well.
     result: VersionConstraint = EmptyConstraint()
-    for item in ranges:
-        result = result.union(item)
+    for run in runs(minors):
+        result = result.union(parse_constraint(f">={run[0]},<{_next(run[-1])}"))
     return result
+
+
+def runs(minors: Iterable[str]) -> list[list[str]]:
+    """Python minors, ascending, split where one is left out."""
+    found: list[list[str]] = []
+    for minor in minors:
+        if found and _next(found[-1][-1]) == minor:
+            found[-1].append(minor)
+        else:
+            found.append([minor])
+    return found
 
 
 def _next(minor: str) -> str:
@@ -219,19 +232,13 @@ def fitting(minors: Iterable[str], python: VersionConstraint | None) -> tuple[st
     return tuple(minor for minor in minors if python.allows_any(python_range([minor])))
 
 
-def narrowed(python: VersionConstraint | None, release: Release) -> str:
-    """The widest range within `python` that a release has wheels for, as a specifier.
+def narrowed(python: VersionConstraint | None, minors: Iterable[str]) -> str:
+    """The widest range within `python` that admits none but these minors, as a specifier.
 
-    Where the Pythons have a gap the lower end is dropped, because requires-python cannot say a
-    union that every tool reads.
+    Where the minors have a gap the lower part is dropped, because a union is nothing that every
+    tool reads in requires-python.
     """
-    minors = fitting(release.pythons[CONTAINER_PLATFORM], python)
-    run = minors[-1:]
-    for minor in reversed(minors[:-1]):
-        if _next(minor) != run[0]:
-            break
-        run = (minor, *run)
-    whole = parse_constraint(f">={run[0]},<{_next(run[-1])}")
+    whole = python_range(runs(fitting(minors, python))[-1])
     return str(whole if python is None else python.intersect(whole)).replace(" ", "")
 
 
@@ -329,10 +336,14 @@ def choose_release(
     if locked is not None:
         release = catalog.get(locked)
         if release is None:
+            first, last = catalog.releases[0].version, catalog.releases[-1].version
             raise PlanError(
-                f"poetry-tf knows nothing of the locked TensorFlow {locked}",
-                f"It knows the final releases from {catalog.releases[0].version} to "
-                f"{catalog.releases[-1].version}; a newer poetry-tf may know more.",
+                f"poetry-tf knows nothing of the locked TensorFlow {locked}, only of the final "
+                f"releases from {first} to {last}",
+                f"Move the project to one of them with `poetry tf init --tensorflow "
+                f"{catalog.series[0]}`."
+                if locked < first
+                else "A newer poetry-tf may know more.",
             )
         return release
     allowed = catalog.releases if constraint is None else admitted(catalog, constraint)
@@ -340,12 +351,14 @@ def choose_release(
     if not allowed:
         raise PlanError(
             f"No TensorFlow release that poetry-tf knows satisfies {constraint}",
-            f"It knows the series {_listed(catalog.series)}.",
+            f"It knows the series {_listed(catalog.series)}: move the project to one of them with "
+            "`poetry tf init --tensorflow`.",
         )
     fits = [item for item in allowed if _fits(item, images, choice, python)]
     if not fits:
         # Said by the one function that knows why, for the release that comes nearest.
-        container_pythons(allowed[-1], images, choice, python)
+        near = [item for item in allowed if fitting(item.pythons[CONTAINER_PLATFORM], python)]
+        container_pythons((near or list(allowed))[-1], images, choice, python)
     open_below = constraint is None or lower_bound(constraint) is None
     series = fits[-1].series if open_below else fits[0].series
     return [release for release in fits if release.series == series][-1]
@@ -373,8 +386,7 @@ def plan_gpu(
     never a pair that is not proven.
     """
     pair = catalog.container_pair(release)
-    if choice == "auto" and has_wheels and release.and_cuda is not None:
-        return Gpu("pip", "the project asks for TensorFlow's and-cuda wheels")
+    wheels = release.and_cuda is not None
     if choice == "none":
         return Gpu("none", "no GPU was asked for")
     if choice == "system":
@@ -383,28 +395,23 @@ def plan_gpu(
                 f"No CUDA and cuDNN packages are known that TensorFlow {release.version} runs with",
                 'Use gpu = "pip", "none" or "auto".',
             )
-        why = "CUDA and cuDNN are installed in the container"
-        if not pair.proven:
-            why += "; this pair is not proven for this TensorFlow"
+        why = "as asked for" if pair.proven else "as asked for; not proven for this TensorFlow"
         return Gpu("system", why, pair.cuda, pair.cudnn, pair.proven)
     if choice == "pip":
-        if release.and_cuda is None:
+        if not wheels:
             first = next((item for item in catalog.releases if item.and_cuda is not None), None)
             begin = f"; these begin with TensorFlow {first.version}" if first else ""
             raise PlanError(
                 f"TensorFlow {release.version} has no and-cuda wheels{begin}",
                 'Use gpu = "system" or "auto".',
             )
-        return Gpu("pip", "TensorFlow's and-cuda wheels bring CUDA and cuDNN")
-    if pair is not None and pair.proven:
-        why = f"CUDA {pair.cuda} with cuDNN {pair.cudnn} is proven for this TensorFlow"
-        return Gpu("system", why, pair.cuda, pair.cudnn)
-    if release.and_cuda is not None:
-        return Gpu(
-            "pip",
-            "no pair of CUDA and cuDNN packages is proven for this TensorFlow, so its and-cuda "
-            "wheels bring them",
-        )
+        return Gpu("pip", "as asked for")
+    if pair is not None and pair.proven and not (wheels and has_wheels):
+        return Gpu("system", "a pair proven for this TensorFlow", pair.cuda, pair.cudnn)
+    if wheels and pair is not None and pair.proven:
+        return Gpu("pip", "the project asks for them")
+    if wheels:
+        return Gpu("pip", "no pair of CUDA and cuDNN packages is proven for this TensorFlow")
     return Gpu("none", "no CUDA and cuDNN are known that this TensorFlow runs with")
 
 

@@ -11,6 +11,7 @@ import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from cleo.events.console_command_event import ConsoleCommandEvent
 from cleo.events.console_events import COMMAND
 from poetry.plugins.application_plugin import ApplicationPlugin
 from poetry.plugins.plugin import Plugin
@@ -68,8 +69,7 @@ def _factory(module: str, cls: str) -> Callable[[], BaseCommand]:
 
 def _before_command(event: Event, event_name: str, dispatcher: EventDispatcher) -> None:
     # `add`, `lock`, `update` are the commands that solve; the others are none of our business.
-    name = getattr(getattr(event, "command", None), "name", None)
-    if name in {"add", "lock", "update"}:
+    if isinstance(event, ConsoleCommandEvent) and event.command.name in {"add", "lock", "update"}:
         from poetry_tf.hooks import pins
 
         pins.guard(event)

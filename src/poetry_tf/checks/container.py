@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from poetry_tf.checks.findings import Context, Finding, rule
 from poetry_tf.container import changes, wanted_container
-from poetry_tf.project.documents import Document, KeyPath, Position
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.project import Devcontainer
+from poetry_tf.project.pyproject import nearest_position
 
 
 @rule("TF501")
@@ -82,16 +82,8 @@ def _changes(context: Context, code: str) -> Iterator[Finding]:
             yield Finding(
                 code,
                 found.path,
-                _nearest(found.document, change.path),
+                nearest_position(found.document, change.path),
                 change.message,
                 change.remedy,
                 change.edits,
             )
-
-
-def _nearest(document: Document, path: KeyPath) -> Position | None:
-    """Where `path` stands, else the nearest of its parents that is there."""
-    for length in range(len(path), -1, -1):
-        if (position := document.position(path[:length])) is not None:
-            return position
-    return None

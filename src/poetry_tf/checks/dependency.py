@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from packaging.utils import NormalizedName
+from poetry.core.constraints.version import Version as PoetryVersion
 
 from poetry_tf.checks.findings import Context, Finding, rule
 from poetry_tf.pins import pin_edits, rename_edits
 from poetry_tf.plan import series_of, tensorflow_requirements
+from poetry_tf.project.edits import Edit
 from poetry_tf.project.pyproject import Requirement
 from poetry_tf.releases import misspelling_of, role
-
-# What a pin to one series looks like, for a reader who has not met the rule yet.
-WHY_ONE_SERIES = "TensorFlow does not follow semantic versioning: minor releases break programs"
 
 
 @rule("TF101")
@@ -29,17 +28,25 @@ def pin_wider_than_a_series(context: Context) -> Iterator[Finding]:
     for item in tensorflow_requirements(context.project):
         if item.constraint.is_empty() or series_of(item.constraint) is not None:
             continue
-        written = f"{item.name} {item.written}" if item.written else f"{item.name} without a version"
-        wanted = ""
-        if (plan := context.plan) is not None:
+        written = (
+            f"{item.name} {item.written}" if item.written else f"{item.name} without a version"
+        )
+        remedy = "Pin it to one minor series"
+        edits: tuple[Edit, ...] = ()
+        plan = context.plan
+        if plan is not None and item.constraint.allows(
+            PoetryVersion.parse(str(plan.release.version))
+        ):
             pin = plan.specifier if item.is_pep508 else plan.tilde
-            wanted = f' For TensorFlow {plan.release.series} write "{pin}"'
+            remedy = f'Write "{pin}" to stay with TensorFlow {plan.release.series}'
+            edits = pin_edits(context.project, item, plan)
         yield Finding(
             "TF101",
             *context.at(item.constraint_path),
-            f"{written} admits more than one minor series. {WHY_ONE_SERIES}",
-            (wanted or "Pin it to one minor series, such as ~2.13.1").strip(),
-            pin_edits(context.project, item, context.plan) if context.plan else (),
+            f"{written} admits more than one minor series of TensorFlow, which does not follow "
+            "semantic versioning",
+            remedy,
+            edits,
         )
 
 
@@ -53,23 +60,20 @@ def not_the_distribution_to_name(context: Context) -> Iterator[Finding]:
     with a marker for their platform, they may stand.
     """
     items = tensorflow_requirements(context.project)
+    main = [item for item in items if role(item.name) == "main"]
     for item in items:
         kind = role(item.name)
-        main = [other for other in items if role(other.name) == "main"]
-        if kind == "shim" and main and not item.marker.is_any():
-            continue
-        if kind not in {"retired", "shim"}:
+        if kind not in {"retired", "shim"} or (
+            kind == "shim" and main and not item.marker.is_any()
+        ):
             continue
         reason = "is retired" if kind == "retired" else "serves one platform only"
-        alone = len(items) == 1
         yield Finding(
             "TF103",
             *context.at(item.path),
             f"{item.name} {reason}",
-            "Name tensorflow instead" if alone else f"Remove it: {items[0].name} is enough"
-            if items[0] is not item
-            else "Name tensorflow instead",
-            rename_edits(context.project, item, "tensorflow") if alone else (),
+            f"Remove it: {main[0].name} is enough" if main else "Name tensorflow instead",
+            rename_edits(context.project, item, "tensorflow") if len(items) == 1 else (),
         )
 
 

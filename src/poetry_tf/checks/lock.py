@@ -22,7 +22,9 @@ def package_mode_without_package(context: Context) -> Iterator[Finding]:
     experiments that are never published turn it off.
     """
     project = context.project.pyproject
-    if project.foreign_manager or project.ships_package or not project.package_mode:
+    if project.ships_package or not project.package_mode:
+        return
+    if not (project.is_poetrys or context.project.lock):
         return
     path = ("tool", "poetry", "package-mode")
     yield Finding(

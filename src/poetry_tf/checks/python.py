@@ -46,19 +46,15 @@ def python_without_wheel(context: Context) -> Iterator[Finding]:
     else:
         where, edit_path = declared.path, declared.path
         what = f"Python {declared.written} admits Pythons"
-    edits: tuple[Edit, ...] = ()
-    remedy = f"TensorFlow {_named(releases)} has wheels for Python {', '.join(minors)}"
-    if context.plan is not None:
-        wanted = narrowed(declared.constraint if declared else None, context.plan.release)
-        remedy += f': write "{wanted}"'
-        edits = (Edit(project.path, "set", edit_path, wanted),)
+    wanted = narrowed(declared.constraint if declared else None, minors)
+    edits = (Edit(project.path, "set", edit_path, wanted),)
     yield Finding(
         "TF201",
         *context.at(where),
         f"{what} for which TensorFlow {_named(releases)} has no wheel"
         if declared
         else f"{what}, also those for which TensorFlow {_named(releases)} has no wheel",
-        remedy,
+        f'It has wheels for Python {", ".join(minors)}: write "{wanted}"',
         edits,
     )
 

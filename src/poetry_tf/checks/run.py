@@ -8,13 +8,14 @@ import pkgutil
 from poetry_tf import checks
 from poetry_tf.checks.findings import RULES, Context, Finding
 from poetry_tf.plan import Plan, PlanError, derive
-from poetry_tf.project.edits import apply
+from poetry_tf.project.edits import apply, changed_texts
 from poetry_tf.project.project import Project
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
 
-# Mending one thing can uncover another (a renamed distribution has a pin to narrow). No chain is
-# as long as this; the bound only keeps two rules that undo each other from going on for ever.
+# Mending one thing can uncover another (a renamed distribution has a pin to narrow) and moves the
+# places of the rest, so one finding is mended at a time. No project has as many as this; the bound
+# keeps two rules that undo each other from going on for ever.
 _ROUNDS = 100
 
 
@@ -41,8 +42,11 @@ def fix(project: Project, plan: Plan | None = None) -> Project:
     """The project with every finding mended that can be mended without asking. Writes nothing."""
     for _ in range(_ROUNDS):
         context, _trouble = context_of(project, plan)
-        edits = next((finding.edits for finding in findings(context) if finding.edits), None)
-        if edits is None:
+        for finding in findings(context):
+            fixed = apply(project, finding.edits)
+            if changed_texts(fixed) != changed_texts(project):
+                break
+        else:
             return project
-        project = apply(project, edits)
-    raise AssertionError("the rules undo each other's edits")
+        project = fixed
+    return project

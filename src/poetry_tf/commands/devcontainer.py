@@ -49,6 +49,4 @@ def summary(plan: Plan) -> str:
         "pip": "CUDA and cuDNN from TensorFlow's own wheels",
         "none": "no CUDA",
     }[plan.gpu.mode]
-    return (
-        f"TensorFlow {plan.release.version}, Python {plan.python}, {cuda} ({plan.gpu.why})"
-    )
+    return f"TensorFlow {plan.release.version}, Python {plan.python}, {cuda} ({plan.gpu.why})"

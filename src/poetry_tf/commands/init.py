@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -119,6 +120,7 @@ are written or none.
             gpu=gpu_choice(gpu) if gpu is not None else None,
             mirror=mirror,
             write_source=self.option("write-source"),
+            container=not self.option("no-devcontainer"),
         )
 
     def _ask(self, project: Project, wishes: Wishes) -> Wishes:
@@ -133,7 +135,10 @@ are written or none.
         settled = settle(project, Wishes(**answers))
         if wishes.python is None and project.pyproject.python is None:
             answers["python"] = self._choose("Python", list(settled.pythons), settled.python)
-        if wishes.gpu is None and project.pyproject.document.get(("tool", "poetry-tf", "gpu")) is None:
+        if (
+            wishes.gpu is None
+            and project.pyproject.document.get(("tool", "poetry-tf", "gpu")) is None
+        ):
             self.line(
                 "<comment>system: CUDA and cuDNN in the container; pip: TensorFlow's and-cuda "
                 "wheels; none: CPU only</>"
@@ -177,7 +182,6 @@ are written or none.
         project, plan = prepared.project, prepared.plan
         dry_run: bool = self.option("dry-run")
         locks = not self.option("no-lock")
-        container = not self.option("no-devcontainer")
         if locks and not self._is_fresh(project):
             try:
                 project = self._lock(project, wishes)
@@ -185,7 +189,7 @@ are written or none.
                 self.fail("the project can't be locked, and nothing was written")
                 self.line_error(str(error))
                 return 1
-        if container:
+        if wishes.container:
             project, plan = with_container(project)
         texts: dict[Path, str] = changed_texts(project)
         if locks and isinstance(project.lock, Lock) and project.lock is not prepared.project.lock:
@@ -202,8 +206,6 @@ are written or none.
         return lock is not None and lock.is_fresh(project.pyproject.data)
 
     def _lock(self, project: Project, wishes: Wishes) -> Project:
-        from dataclasses import replace
-
         if isinstance(project.lock, ProjectError):
             raise project.lock
         lock = solve(project, effective_mirror(project, wishes), self.io)

@@ -51,7 +51,7 @@ def guard(event: ConsoleCommandEvent) -> None:
         wide = item.name in distributions() and series_of(item.constraint) is None
         if wide and item.name not in replaced:
             position = project.pyproject.position(item.constraint_path)
-            place = f"pyproject.toml:{position.line}" if position else "pyproject.toml"
+            place = f"pyproject.toml:{position.line}"
             _refuse(
                 event.io,
                 f"{item.name} {item.written or '(without a version)'} in {place}",
@@ -60,9 +60,7 @@ def guard(event: ConsoleCommandEvent) -> None:
             )
 
 
-def _guard_finder(
-    command: AddCommand, io: IO, *, managed: bool, python: VersionConstraint
-) -> None:
+def _guard_finder(command: AddCommand, io: IO, *, managed: bool, python: VersionConstraint) -> None:
     # Poetry chooses the constraint of a bare `add` in this method and has no hook around it. It is
     # replaced on this one command object; `InitCommand` is where to look when it moves.
     find: Finder | None = getattr(command, "_find_best_version_for_package", None)
@@ -91,7 +89,7 @@ def _guard_finder(
         return found, f"~{_fitting(newest, python)}"
 
     # An attribute of the object hides the method of its class.
-    command._find_best_version_for_package = guarded  # type: ignore[method-assign]
+    command._find_best_version_for_package = guarded  # type: ignore[method-assign, assignment]
 
 
 def _fitting(newest: str, python: VersionConstraint) -> str:

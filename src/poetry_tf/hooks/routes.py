@@ -102,9 +102,7 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
     for repository, _ in order:
         pool.remove_repository(repository.name)
     for repository, priority in order:
-        pool.add_repository(
-            replacement if repository is current else repository, priority=priority
-        )
+        pool.add_repository(replacement if repository is current else repository, priority=priority)
 
 
 def mirrored(mirror: Mirror) -> Route:
@@ -154,9 +152,7 @@ class RoutedRepository(LegacyRepository):
     ) -> None:
         self._route = route
         # The address is set by `_choose`, before the first request is made.
-        super().__init__(
-            PYPI, "", config=config, disable_cache=disable_cache, pool_size=pool_size
-        )
+        super().__init__(PYPI, "", config=config, disable_cache=disable_cache, pool_size=pool_size)
         # What is cached under PyPI's own name is read by Poetry without this plugin as well, and
         # comes from another interface. `_release_cache` is where CachedRepository keeps records.
         self._cache_dir = config.repository_cache_directory / "poetry-tf"
@@ -191,9 +187,7 @@ class RoutedRepository(LegacyRepository):
         from poetry.core.packages.dependency import Dependency
 
         names = query if isinstance(query, list) else [query]
-        return [
-            package for name in names for package in self.find_packages(Dependency(name, "*"))
-        ]
+        return [package for name in names for package in self.find_packages(Dependency(name, "*"))]
 
     def get_release_info(self, name: NormalizedName, version: Version) -> PackageInfo:
         """The record of a release; TensorFlow's requirements are those the data has.

@@ -18,7 +18,7 @@ from poetry.core.constraints.version import VersionConstraint, parse_constraint
 from poetry.core.packages.dependency import Dependency
 from poetry.core.version.markers import AnyMarker, BaseMarker, parse_marker
 
-from poetry_tf.project.documents import KeyPath, Position
+from poetry_tf.project.documents import Document, KeyPath, Position
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.toml import TomlDocument
 
@@ -69,7 +69,8 @@ class Pyproject:
 
     @property
     def data(self) -> dict[str, Any]:
-        return self.document.data
+        data: dict[str, Any] = self.document.data
+        return data
 
     @classmethod
     def read(cls, path: Path, text: str) -> Pyproject:
@@ -79,21 +80,19 @@ class Pyproject:
     def with_document(self, document: TomlDocument) -> Pyproject:
         return Pyproject(self.path, document)
 
-    def position(self, path: KeyPath) -> Position | None:
+    def position(self, path: KeyPath) -> Position:
         """Where `path` stands, or the nearest of its parents that is there."""
-        for length in range(len(path), 0, -1):
-            if (position := self.document.position(path[:length])) is not None:
-                return position
-        return None
+        return nearest_position(self.document, path)
 
     def table(self, *path: str) -> dict[str, Any]:
         """The table at `path`, empty where it is absent; `ProjectError` where it is no table."""
-        value: Any = self.data
+        value: dict[str, Any] = self.data
         for depth, key in enumerate(path, start=1):
             value = value.get(key, {})
             if not isinstance(value, dict):
                 raise self._error(path[:depth], f"[{'.'.join(path[:depth])}] is not a table")
-        return value  # type: ignore[no-any-return]
+        table: dict[str, Any] = value
+        return table
 
     def _error(self, path: KeyPath, message: str) -> ProjectError:
         return ProjectError(self.path, message, self.position(path))
@@ -126,6 +125,17 @@ class Pyproject:
             if name in tool:
                 return name
         return None
+
+    @cached_property
+    def is_poetrys(self) -> bool:
+        """Whether the file says that Poetry manages or builds the project."""
+        backend = self.table("build-system").get("build-backend")
+        tool = self.table("tool")
+        return (
+            "poetry" in tool
+            or "poetry-tf" in tool
+            or (isinstance(backend, str) and backend.startswith("poetry"))
+        )
 
     @cached_property
     def package_mode(self) -> bool:
@@ -293,6 +303,14 @@ class Pyproject:
         except Exception as error:  # as above: several kinds
             raise self._error(path, f"a marker of {path[-1]} is not valid: {error}") from None
         return marker
+
+
+def nearest_position(document: Document, path: KeyPath) -> Position:
+    """Where `path` stands in a document, or the nearest of its parents that is there."""
+    for length in range(len(path), 0, -1):
+        if (position := document.position(path[:length])) is not None:
+            return position
+    return Position(1, 1)
 
 
 def parse_toml(path: Path, text: str) -> TomlDocument:

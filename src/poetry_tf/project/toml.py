@@ -140,6 +140,11 @@ class TomlDocument(Document):
 
     # Setting
 
+    def _set_elements(self, path: KeyPath, old: list[Any], value: list[Any]) -> Self:
+        tables = all(isinstance(element, dict) for element in value)
+        # Sections can hold nothing but tables; the array is then written otherwise.
+        return super()._set_elements(path, old, value) if tables or self._is_inline(path) else self
+
     def _put(self, path: KeyPath, value: Any) -> Self:
         intended = with_value(self.data, path, value)
         if statement := self._outline.statement(path):
@@ -157,7 +162,12 @@ class TomlDocument(Document):
                 self.value_position(path[:-1]),
             )
         if first is None:
-            return self._cut(path)._put(path, value)._verified(intended)
+            document = self._cut(path)
+            if isinstance(value, list) and value and all(map(_is_section, value)):
+                for element in value:
+                    document = document.append(path, element)
+                return document._verified(intended)
+            return document._put(path, value)._verified(intended)
         if isinstance(path[-1], int) or _is_section(value):
             return self._edited(self._new_section(path, value), intended)
         return self._edited(self._new_line(path[:-1], str(path[-1]), value), intended)

@@ -57,14 +57,18 @@ def write_together(root: Path, files: Mapping[Path, bytes]) -> None:
         write.note(_RENAMING)
     except BaseException as error:
         write.clean()
-        raise _told(error, current, "nothing was written") from error
+        if isinstance(error, OSError):
+            raise _refused(error, current, "nothing was written") from error
+        raise
     try:
         for change in targets:
             current = change.target
             write.rename(change)
     except BaseException as error:
         write.undo()
-        raise _told(error, current, "nothing was written") from error
+        if isinstance(error, OSError):
+            raise _refused(error, current, "nothing was written") from error
+        raise
     write.clean()
 
 
@@ -83,7 +87,7 @@ def recover(root: Path) -> tuple[Path, ...]:
     except FileNotFoundError:
         return ()
     except OSError as error:
-        raise _told(error, journal, "an interrupted write cannot be settled") from error
+        raise _refused(error, journal, "an interrupted write cannot be settled") from error
     state, write = _read_journal(root, content)
     changed: tuple[Path, ...] = ()
     try:
@@ -96,7 +100,7 @@ def recover(root: Path) -> tuple[Path, ...]:
                 write.rename(change)
             changed = tuple(change.target for change in pending)
     except OSError as error:
-        raise _told(error, journal, "an interrupted write cannot be settled") from error
+        raise _refused(error, journal, "an interrupted write cannot be settled") from error
     write.clean()
     return changed
 
@@ -202,7 +206,7 @@ class _Write:
                 else:
                     continue
             except OSError as error:
-                raise _told(error, change.target, f"its old content is in {backup}") from error
+                raise _refused(error, change.target, f"its old content is in {backup}") from error
             back.append(change.target)
         self.clean()
         return tuple(back)
@@ -256,7 +260,7 @@ def _changes(root: Path, files: Mapping[Path, bytes]) -> list[tuple[_Change, byt
             elif target.exists():
                 raise WriteError(f"{path} is not a file: nothing was written")
         except OSError as error:
-            raise _told(error, target, "nothing was written") from error
+            raise _refused(error, target, "nothing was written") from error
         if old == content:
             continue
         if old is not None and not os.access(target, os.W_OK):
@@ -358,8 +362,5 @@ def _digest_of(path: Path) -> str | None:
         return None
 
 
-def _told(error: BaseException, path: Path, outcome: str) -> BaseException:
-    """The error as one of ours if the system refused something; another one as it is."""
-    if isinstance(error, OSError):
-        return WriteError(f"{path}: {error.strerror or error}; {outcome}")
-    return error
+def _refused(error: OSError, path: Path, outcome: str) -> WriteError:
+    return WriteError(f"{path}: {error.strerror or error}; {outcome}")

@@ -143,8 +143,10 @@ def satisfying(
     A yanked file serves an exact pin only (PEP 592).
     """
     pinned = any(part.operator in ("==", "===") for part in requirement.specifier)
+    # A prerelease serves only a requirement that names one, as with installers.
+    prereleases = bool(requirement.specifier.prereleases)
     for version, files in available.items():
-        if requirement.specifier.contains(version):
+        if requirement.specifier.contains(version, prereleases=prereleases):
             yield from (file for file in files if pinned or not file.file.yanked)
 
 

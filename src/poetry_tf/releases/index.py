@@ -188,11 +188,11 @@ def parse_json(body: bytes, base: str) -> tuple[IndexFile, ...]:
         raise ValueError(f"API version {major} is not known")
     return tuple(
         IndexFile(
-            filename=entry["filename"],
+            filename=str(entry["filename"]),
             url=urldefrag(urljoin(base, entry["url"])).url,
             sha256=_digest(entry["hashes"].get("sha256")),
-            # A string is the reason, and even an empty one means that the file is yanked.
-            yanked=entry.get("yanked", False) is not False,
+            # True, or the reason. (In HTML the bare attribute is enough.)
+            yanked=bool(entry.get("yanked")),
             uploaded=entry.get("upload-time"),
             requires_python=entry.get("requires-python"),
         )

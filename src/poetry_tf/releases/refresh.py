@@ -13,6 +13,7 @@ couldn't be read, what was known of it before is kept).
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import os
 import subprocess
@@ -224,14 +225,17 @@ def default_index() -> str:
     configured = os.environ.get("PIP_INDEX_URL", "").strip()
     if configured:
         return configured
+    # `pip config get` looks at a single file; what holds of all of them is what `list` shows.
     told = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "get", "global.index-url"],
+        [sys.executable, "-m", "pip", "config", "list"],
         capture_output=True,
         text=True,
         check=False,
     )
-    if told.returncode == 0 and told.stdout.strip():
-        return told.stdout.strip()
+    for line in told.stdout.splitlines():
+        key, _, value = line.partition("=")
+        if key == "global.index-url":
+            return str(ast.literal_eval(value))
     try:
         from pip._internal.models.index import PyPI  # noqa: PLC0415  (pip is no dependency)
     except ImportError:
