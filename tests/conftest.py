@@ -40,7 +40,7 @@ def pypi(index: LocalIndex) -> Mount:
 @pytest.fixture
 def mirror(index: LocalIndex) -> Mount:
     """A mirror as they are in 2026: JSON and HTML pages and ranges, no metadata files, no API."""
-    return index.mount("mirror", metadata=False)
+    return index.mount("mirror", absolute=False, metadata=False)
 
 
 @pytest.fixture

@@ -137,7 +137,8 @@ class _View:
         What is in it is then unknown as well: CUDA may be there already, and pipx may not.
         """
         image = self.get("image")
-        unknown = isinstance(image, str) and not _PYTHON_IMAGE.match(image)
+        parsed = _PYTHON_IMAGE.match(image) if isinstance(image, str) else None
+        unknown = image is not None and (parsed is None or "devcontainers" not in image)
         return unknown or any(key in self.document.data for key in _OWN_BASE)
 
     # -- subjects ---------------------------------------------------------------------------
@@ -148,7 +149,7 @@ class _View:
             yield Change(None, "it has no name", "", ("name",), (edit,))
 
     def base_image(self) -> Iterator[Change]:
-        if self.own_base:
+        if any(key in self.document.data for key in _OWN_BASE):
             return
         image = self.get("image")
         parsed = _PYTHON_IMAGE.match(image) if isinstance(image, str) else None
@@ -404,7 +405,7 @@ class _View:
 
 
 # mcr.microsoft.com/devcontainers/python:3-3.11-bookworm, its older home vscode/devcontainers, and
-# the official python:3.11-slim. A tag without a Python ("bookworm", "latest", "3") names the newest.
+# the official python:3.11-slim. A tag without a Python ("bookworm", "latest") names the newest.
 _PYTHON_IMAGE = re.compile(
     r"""\A(?P<repository>mcr\.microsoft\.com/(?:vscode/)?devcontainers/python|
               (?:docker\.io/)?(?:library/)?python)

@@ -44,8 +44,8 @@ from poetry_tf.project.project import PYPROJECT, Devcontainer, Project
 from poetry_tf.project.pyproject import Pyproject
 from poetry_tf.project.toml import TomlDocument
 from poetry_tf.releases import load
-from poetry_tf.releases.model import LINUX_X86_64
 from poetry_tf.releases.images import load_images
+from poetry_tf.releases.model import LINUX_X86_64
 
 MIRROR: tuple[str, str] = ("tf", "mirror")
 # What a new project begins with; the edits that an existing project gets add the rest.

@@ -7,6 +7,7 @@ and poetry.lock mean what they say, and removed again whatever happens.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,7 +54,7 @@ def solve(project: Project, mirror: object, io: IO, *, disable_cache: bool = Fal
 def _run(pyproject: Path, lock: Path, io: IO, *, disable_cache: bool) -> None:
     class StagedFactory(Factory):
         @classmethod
-        def locate(cls, cwd: Path | None = None) -> Path:
+        def locate(cls, cwd: Path | None = None) -> Path:  # noqa: ARG003
             return pyproject
 
     poetry = StagedFactory().create_poetry(pyproject.parent, io=io, disable_cache=disable_cache)
@@ -84,12 +85,13 @@ def _run(pyproject: Path, lock: Path, io: IO, *, disable_cache: bool) -> None:
 def _staged(root: Path, name: str, text: str | None) -> Iterator[Path]:
     """A file beside pyproject.toml for as long as it is needed; absent where `text` is None."""
     handle, raw = tempfile.mkstemp(prefix=f".poetry-tf-{name}-", suffix=".toml", dir=root)
+    os.close(handle)
     path = Path(raw)
     try:
-        with open(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text or "")
         if text is None:
             path.unlink()
+        else:
+            path.write_bytes(text.encode("utf-8"))
         yield path
     finally:
         path.unlink(missing_ok=True)

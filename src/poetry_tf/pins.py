@@ -115,7 +115,7 @@ def _without_wheels(
 
 
 def _legacy_pair(plan: Plan, others: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-    """The two complementary entries; `others` is what an entry says besides, such as ``optional``."""
+    """The two complementary entries; `others` is what one says besides (``optional``, say)."""
     entry = {**(others or {}), "version": plan.tilde}
     extras = [*entry.pop("extras", ()), "and-cuda"]
     first = {**entry, "extras": extras, "markers": MARKED_FOR_CUDA}

@@ -295,6 +295,10 @@ def wanted_release(catalog: Catalog, wanted: str) -> Release:
             f"Give a series such as {catalog.series[-1]}, or a release such as "
             f"{catalog.releases[-1].version}.",
         ) from None
+    if len(version.release) == 1:
+        raise PlanError(
+            f"{wanted} is no series of TensorFlow", f"Give one such as {catalog.series[-1]}."
+        )
     if len(version.release) == 2 and not version.is_prerelease:
         series = f"{version.major}.{version.minor}"
         if (release := catalog.newest(series)) is not None:
@@ -303,16 +307,16 @@ def wanted_release(catalog: Catalog, wanted: str) -> Release:
         return release
     first, last = catalog.releases[0].version, catalog.releases[-1].version
     known = f"poetry-tf knows the final releases from {first} to {last}."
-    if version < first and any(version.release[:2] == item.release[:2] for item in catalog.older):
+    same = [item for item in catalog.prereleases if item.release[:2] == version.release[:2]]
+    if catalog.standing(version) == "older":
         raise PlanError(f"TensorFlow {wanted} is older than what poetry-tf knows", known)
-    if any(version.release[:2] == item.release[:2] for item in catalog.prereleases) and (
-        version.is_prerelease or catalog.newest(f"{version.major}.{version.minor}") is None
-    ):
-        raise PlanError(f"TensorFlow {wanted} is not released yet", known)
+    if same and not catalog.in_series(f"{version.major}.{version.minor}"):
+        raise PlanError(f"TensorFlow {wanted} is not final yet: {same[-1]} is the newest", known)
+    if catalog.standing(version) == "newer":
+        raise PlanError(f"poetry-tf doesn't know TensorFlow {wanted}, if there is one", known)
     raise PlanError(
         f"There is no TensorFlow {wanted}",
-        f"The series are {_listed(catalog.series)}; the newest release is "
-        f"{catalog.releases[-1].version}.",
+        f"The series are {_listed(catalog.series)}; the newest release is {last}.",
     )
 
 

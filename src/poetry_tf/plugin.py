@@ -53,10 +53,14 @@ class TensorFlowPlugin(Plugin):
 
     def activate(self, poetry: Poetry, io: IO) -> None:
         managed = "poetry-tf" in poetry.pyproject.data.get("tool", {})
-        if managed or poetry.config.get("tf.mirror"):
+        if not (managed or poetry.config.get("tf.mirror")):
+            return
+        try:
             from poetry_tf.hooks import routes
 
             routes.install(poetry, io, managed=managed)
+        except Exception as error:  # a mirror is a help, and help never stops Poetry
+            io.write_error_line(f"<warning>poetry-tf: going on without a mirror: {error}</>")
 
 
 def _factory(module: str, cls: str) -> Callable[[], BaseCommand]:
@@ -67,7 +71,7 @@ def _factory(module: str, cls: str) -> Callable[[], BaseCommand]:
     return make
 
 
-def _before_command(event: Event, event_name: str, dispatcher: EventDispatcher) -> None:
+def _before_command(event: Event, _name: str, _dispatcher: EventDispatcher) -> None:
     # `add`, `lock`, `update` are the commands that solve; the others are none of our business.
     if isinstance(event, ConsoleCommandEvent) and event.command.name in {"add", "lock", "update"}:
         from poetry_tf.hooks import pins

@@ -204,7 +204,9 @@ class Serving:
         handler = type("Handler", (_Handler,), {"index": index, "lock": threading.Lock()})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.01,), daemon=True
+        )
         index.url = f"http://127.0.0.1:{self._server.server_address[1]}/simple/"
 
     def __enter__(self) -> None:

@@ -153,7 +153,9 @@ def test_every_listed_pair_agrees_with_the_wheels():
 
 
 def test_pairs_are_listed_once_and_carry_their_evidence():
-    listed = [series for entry in read_json("containers.json")["pairs"] for series in entry["series"]]
+    listed = [
+        series for entry in read_json("containers.json")["pairs"] for series in entry["series"]
+    ]
     assert listed == sorted(set(listed), key=Version)
     for entry in read_json("containers.json")["pairs"]:
         assert entry["confidence"] in ("high", "medium", "low")
@@ -208,12 +210,12 @@ def test_versions_are_told_apart():
 # --- What a catalog answers ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("junk", ["", "  ", "2.13.x", "~2.13", "2.13.1 ", "main", "🙂", "2.99.1", None])
+@pytest.mark.parametrize("junk", ["", "  ", "2.13.x", "~2.13", "main", "🙂", "2.99.1", None])
 def test_junk_gets_an_answer(junk):
-    assert catalog.get(junk) is None or junk == "2.13.1 "
+    assert catalog.get(junk) is None
     assert catalog.in_series(junk) == ()
     assert junk is None or catalog.newest(junk) is None
-    assert catalog.standing(junk) in (None, "newer") or junk == "2.13.1 "
+    assert catalog.standing(junk) in (None, "newer")
 
 
 def test_one_process_reads_the_data_once():

@@ -8,11 +8,24 @@ from hypothesis import strategies as st
 
 from poetry_tf.releases import names
 from poetry_tf.releases.names import misspelling_of, named, normalize, own, role, roles
+from poetry_tf.releases.resources import read_json
 
-SEEN = (
-    "tersorflow tenserflow tensorfow tensoflow tenorflow tesorflow tesnorflow tensroflow tensorlow "
-    "tensforflow thensorflow tenosrflow tensowflow tensorflo"
-).split()
+SEEN = [
+    "tersorflow",
+    "tenserflow",
+    "tensorfow",
+    "tensoflow",
+    "tenorflow",
+    "tesorflow",
+    "tesnorflow",
+    "tensroflow",
+    "tensorlow",
+    "tensforflow",
+    "thensorflow",
+    "tenosrflow",
+    "tensowflow",
+    "tensorflo",
+]
 
 
 @pytest.mark.parametrize("name", SEEN)
@@ -48,7 +61,15 @@ def test_other_slips(name, meant):
 @pytest.mark.parametrize(
     "name",
     [
-        *("sensorflow", "tensorflux", "tensorfox", "tensorfly", "teraflow", "textflow", "tenserfly"),
+        *(
+            "sensorflow",
+            "tensorflux",
+            "tensorfox",
+            "tensorfly",
+            "teraflow",
+            "textflow",
+            "tenserfly",
+        ),
         # The stem is right: the rest is somebody's choice of a name.
         *("tensorflow-npu", "tensorflow-xpu", "tensorflow-r", "tensorflow-io-2", "tensorflow-ops"),
         *("tensorflow-texts", "tensorflow-gpu-tools", "tensorflow-cpu-x", "tensorflow-wrapper"),
@@ -80,9 +101,9 @@ def test_roles():
 
 
 def test_the_list_itself():
-    every = [name for listed in names.read_json("names.json")["roles"].values() for name in listed]
+    every = [name for listed in read_json("names.json")["roles"].values() for name in listed]
     assert len(every) == len(set(every)) == len(roles())
-    for listed in names.read_json("names.json")["roles"].values():
+    for listed in read_json("names.json")["roles"].values():
         assert listed == sorted(listed)
     for name in every:
         assert normalize(name) == name.replace(".", "-")

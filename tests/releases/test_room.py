@@ -17,7 +17,9 @@ DATA = files("poetry_tf.releases").joinpath("data")
 
 
 def loaded_after(statement: str) -> set[str]:
-    program = f"import sys; before = set(sys.modules); {statement}; print(*set(sys.modules) - before)"
+    program = (
+        f"import sys; before = set(sys.modules); {statement}; print(*set(sys.modules) - before)"
+    )
     told = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
@@ -32,9 +34,7 @@ def test_importing_the_room_costs_nothing():
 
 
 def test_names_are_judged_without_reading_releases():
-    loaded = loaded_after(
-        "from poetry_tf.releases import misspelling_of; misspelling_of('numpy')"
-    )
+    loaded = loaded_after("from poetry_tf.releases import misspelling_of; misspelling_of('numpy')")
     assert "importlib.resources" not in loaded
     assert not any(name.split(".")[0] in ("packaging", "requests") for name in loaded)
 

@@ -167,6 +167,8 @@ class Mount:
     """Where the mount begins: what Poetry's own PyPiRepository takes as its address."""
     formats: tuple[Format, ...] = ("json", "html")
     """What index pages are offered as; with both, the Accept header decides."""
+    absolute: bool = True
+    """Whether pages name files by whole addresses, as PyPI does, or relative to the page."""
     range: bool = True
     """Whether parts of files can be asked for."""
     metadata: bool = True
@@ -188,6 +190,10 @@ class Mount:
     def url(self) -> str:
         """The address of the simple index, with a slash at its end."""
         return f"{self.root}simple/"
+
+    def address(self, wheel: Wheel) -> str:
+        """A file's address as pages have it."""
+        return f"{self.root if self.absolute else '../../'}packages/{wheel.filename}"
 
     def shows(self, distribution: Distribution) -> bool:
         """Whether the distribution is to be seen here."""
@@ -217,6 +223,7 @@ class LocalIndex:
         self._mounts: dict[str, Mount] = {}
         self._lock = threading.Lock()
         self._server = _Server(self)
+        self._behaviour = behaviour
         self.default = self.mount("index", **behaviour)
 
     @property
@@ -267,11 +274,11 @@ class LocalIndex:
         return list(dict.fromkeys(distribution.version for distribution in known))
 
     def reset(self) -> None:
-        """Forgets the log and every mount but the first; the packages stay."""
+        """Forgets the log and all mounts; the first is as it was made, and the packages stay."""
         with self._lock:
             self.requests.clear()
-            self.default.requests.clear()
-            self._mounts = {self.default.name: self.default}
+            self._mounts.clear()
+            self.default = self.mount("index", **self._behaviour)
 
     def __enter__(self) -> LocalIndex:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
@@ -352,7 +359,8 @@ class LocalIndex:
         shown = [distribution for distribution in shown if Version(distribution.version) == asked]
         if not shown:
             return _Answer(404, b"{}", content_type="application/json")
-        first = shown[0]  # PyPI, too, speaks for a version by the file that was uploaded first
+        # As on PyPI, the file that was uploaded first speaks for its version.
+        first = min(shown, key=lambda distribution: distribution.uploaded)
         info = {
             "name": first.name,
             "version": first.version,
@@ -424,7 +432,7 @@ def _html(title: str, anchors: Iterable[str]) -> _Answer:
 def _file_record(mount: Mount, distribution: Distribution, wheel: Wheel) -> dict[str, Any]:
     record: dict[str, Any] = {
         "filename": wheel.filename,
-        "url": f"../../packages/{wheel.filename}",
+        "url": mount.address(wheel),
         "hashes": {"sha256": wheel.sha256},
         "size": len(wheel.content),
         "upload-time": distribution.uploaded,
@@ -434,12 +442,12 @@ def _file_record(mount: Mount, distribution: Distribution, wheel: Wheel) -> dict
         record["requires-python"] = distribution.requires_python
     if mount.metadata:
         digest = {"sha256": wheel.metadata_sha256}
-        record |= {"core-metadata": digest, "dist-info-metadata": digest}
+        record |= {"core-metadata": digest, "data-dist-info-metadata": digest}  # PyPI's spelling
     return record
 
 
 def _anchor(mount: Mount, distribution: Distribution, wheel: Wheel) -> str:
-    attributes = {"href": f"../../packages/{wheel.filename}#sha256={wheel.sha256}"}
+    attributes = {"href": f"{mount.address(wheel)}#sha256={wheel.sha256}"}
     if distribution.requires_python:
         attributes["data-requires-python"] = distribution.requires_python
     if distribution.yanked is not None:

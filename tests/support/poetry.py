@@ -20,6 +20,7 @@ from typing import Literal
 from unittest import mock
 
 import pytest
+import tomlkit
 
 SITE = Path(__file__).parent / "site"
 
@@ -27,6 +28,19 @@ SITE = Path(__file__).parent / "site"
 INHERITED = ("PATH", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "COMSPEC", "PATHEXT")
 
 Program = Literal["poetry", "poetry_tf"]
+
+# Put into an environment, it makes that environment's Python tell Poetry another version. sysconfig
+# comes first: it keeps the version from when it is imported, and the folders' names depend on it.
+PRETENDED = """\
+import collections
+import sys
+import sysconfig
+
+Version = collections.namedtuple("Version", "major minor micro releaselevel serial")
+sys.version = "{version} " + sys.version.partition(" ")[2]
+sys.version_info = Version(*map(int, "{version}".split(".")), "final", 0)
+sys.implementation.version = sys.version_info
+"""
 
 
 @dataclass(frozen=True)
@@ -54,8 +68,10 @@ class PoetryRunner:
     `run` starts a process, as a user does, and takes half a second for that alone; `call` runs the
     same command in this process. Both return a `Result` and raise nothing for a command that fails.
 
-    Poetry finds an environment of the tested Python activated, empty and without pip, made when
-    first needed. With `in_project=True` there is none and it makes the project's `.venv` itself.
+    Poetry finds an environment activated, empty and without pip, made when first needed. Its Python
+    is the one that runs the tests and tells Poetry that it is `python_version`, so that a test goes
+    the same way on every Python. With `in_project=True` there is none, and Poetry makes the
+    project's `.venv` itself, of the Python that runs the tests.
     """
 
     project: Path
@@ -66,6 +82,7 @@ class PoetryRunner:
     """The value of `tf.mirror`, if any: a simple address, say `Mount.url`."""
     cache: Path | None = None
     """A cache shared with other runners, instead of one under `home`."""
+    python_version: str = "3.11.9"
     in_project: bool = False
     environ: dict[str, str] = field(default_factory=dict)
     """Variables for every command, over those that the runner sets."""
@@ -117,7 +134,7 @@ class PoetryRunner:
         cwd: Path | None = None,
         program: Program = "poetry",
     ) -> Result:
-        """Does what `run` does without starting a process."""
+        """Does what `run` does without starting a process; `poetry run` needs one."""
         out, err = _Stream(), _Stream()
         argv = [program, *_switches(plugins), *arguments]
         with contextlib.ExitStack() as stack:
@@ -126,6 +143,7 @@ class PoetryRunner:
             enter(_directory(cwd or self.project))
             enter(_poetry_afresh(self.home / "config", os.environ["TESTS_PYPI_URL"]))
             enter(_logging_afresh())
+            enter(mock.patch("os.execvpe", side_effect=_replaces_the_process))
             enter(mock.patch.multiple(sys, argv=argv, path=[*sys.path], stdin=_Answers(stdin)))
             enter(contextlib.redirect_stdout(out))
             enter(contextlib.redirect_stderr(err))
@@ -136,10 +154,17 @@ class PoetryRunner:
                 status = leave.code
         return Result(status or 0, out.text(), err.text())
 
+    def _make_venv(self) -> None:
+        command = [sys.executable, "-m", "venv", "--without-pip", str(self.venv)]
+        subprocess.run(command, check=True, env=_inherited())
+        library = self.venv / "Lib" if os.name == "nt" else next((self.venv / "lib").iterdir())
+        site = library / "site-packages"
+        (site / "_pretended.py").write_text(PRETENDED.format(version=self.python_version), "utf-8")
+        (site / "_pretended.pth").write_text("import _pretended\n", "utf-8")
+
     def _environment(self, extra: Mapping[str, str] | None) -> dict[str, str]:
         if not self.in_project and not self.venv.exists():
-            command = [sys.executable, "-m", "venv", "--without-pip", str(self.venv)]
-            subprocess.run(command, check=True, env=_inherited())
+            self._make_venv()
         environ = {
             **_inherited(),
             "HOME": str(self.home),
@@ -185,12 +210,22 @@ def write_pyproject(
     return path
 
 
+def locked(project: Path) -> dict[str, str]:
+    """What a lock holds: versions by name."""
+    lock = tomlkit.parse((project / "poetry.lock").read_text("utf-8"))
+    return {package["name"]: package["version"] for package in lock.unwrap()["package"]}
+
+
 def _switches(plugins: bool) -> list[str]:
     return [] if plugins else ["--no-plugins"]
 
 
 def _inherited() -> dict[str, str]:
     return {name: os.environ[name] for name in INHERITED if name in os.environ}
+
+
+def _replaces_the_process(*arguments: object, **more: object) -> None:
+    pytest.fail("the command replaces the process: give it one of its own, with run()")
 
 
 class _Stream(io.TextIOWrapper):

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 import requests
-import tomlkit
 
-from tests.support.index import JSON_TYPE, LocalIndex, Mount
-from tests.support.poetry import PoetryRunner, write_pyproject
+from tests.support.index import JSON_TYPE, Distribution, LocalIndex, Mount
+from tests.support.poetry import PoetryRunner, locked, write_pyproject
 
 JSON = {"Accept": f"{JSON_TYPE}, */*;q=0.1"}
 
@@ -52,17 +51,11 @@ def get(url: str, **headers: str) -> requests.Response:
     return requests.get(url, headers=headers, timeout=10)
 
 
-def locked(project: Path) -> dict[str, str]:
-    """What a lock holds: versions by name."""
-    lock = tomlkit.parse((project / "poetry.lock").read_text("utf-8"))
-    return {package["name"]: package["version"] for package in lock.unwrap()["package"]}
-
-
 # Wheels
 
 
 def test_wheels_are_the_same_in_every_run() -> None:
-    first, second = (index.add("demo", "1.0").wheels[0] for index in (LocalIndex(), LocalIndex()))
+    first, second = (Distribution("demo", "1.0").wheels[0] for _ in range(2))
     assert first is not second
     assert first.content == second.content
     assert first.sha256 == "e416f746a5bea1dbf6808847c3f9022f33899bd579596cf6e05b9ba04e8fa415"
@@ -91,7 +84,7 @@ def test_json_page(demo: LocalIndex) -> None:
     assert page.json()["versions"] == ["1.0", "1.1"]
     newest = page.json()["files"][-1]
     assert newest["filename"].startswith("demo-1.1-cp311-cp311-manylinux_2_17_x86_64")
-    assert newest["size"] == len(get(f"{demo.url}demo/{newest['url']}").content)
+    assert newest["size"] == len(get(newest["url"]).content)
 
 
 def test_html_page(demo: LocalIndex) -> None:
@@ -234,11 +227,11 @@ def test_pip_installs_from_it(demo: LocalIndex, tmp_path: Path) -> None:
 SOURCE = '\n[[tool.poetry.source]]\nname = "local"\nurl = "{}"\npriority = "primary"\n'
 
 
-@pytest.mark.parametrize("formats", [("json",), ("html",)])
+@pytest.mark.parametrize("formats", [("json", "html"), ("html",)])
 def test_poetry_locks_and_installs_from_a_source(
     demo: LocalIndex, plain: PoetryRunner, formats: tuple[str, ...]
 ) -> None:
-    mount = demo.mount("mirror", formats=formats)
+    mount = demo.mount("mirror", formats=formats, absolute=False)
     write_pyproject(plain.project, ["demo"], more=SOURCE.format(mount.url))
     assert plain.call("lock", plugins=False).ok
     assert locked(plain.project) == {"base-lib": "2.0", "demo": "1.1"}
@@ -287,6 +280,25 @@ def test_poetry_makes_the_projects_own_environment(plain: PoetryRunner) -> None:
     assert plain.call("install", plugins=False).ok
     assert (plain.project / ".venv").is_dir()
     subprocess.run([plain.python, "-c", "import demo"], check=True)
+
+
+@pytest.mark.parametrize("version", ["3.9.19", "3.13.1"])
+def test_the_environment_tells_the_version_it_is_given(plain: PoetryRunner, version: str) -> None:
+    plain.python_version = version
+    minor = version.rpartition(".")[0]
+    write_pyproject(plain.project, ["demo"], requires_python=f"~={minor}.0")
+    assert plain.call("install", plugins=False).ok
+    code = "import demo, platform; print(platform.python_version())"
+    told = plain.run("run", "python", "-c", code, plugins=False)
+    assert told.stdout == f"{version}\n"
+    assert plain.call("env", "info", plugins=False).stdout.split()[2] == version
+    assert "demo" in plain.call("show", plugins=False).stdout
+
+
+def test_a_command_that_would_replace_the_process_is_refused(plain: PoetryRunner) -> None:
+    write_pyproject(plain.project)
+    with pytest.raises(pytest.fail.Exception, match="replaces the process"):
+        plain.call("run", "python", plugins=False)
 
 
 def test_settings_of_the_machine_stay_out(

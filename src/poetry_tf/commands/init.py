@@ -35,7 +35,7 @@ from poetry_tf.plan import (
 from poetry_tf.project.edits import changed_texts, diff
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.lock import Lock
-from poetry_tf.project.project import Project
+from poetry_tf.project.project import LOCK, Project
 from poetry_tf.project.transaction import write_together
 from poetry_tf.releases import load
 
@@ -52,7 +52,8 @@ class InitCommand(TensorFlowCommand):
         option(
             "tensorflow",
             None,
-            "The series (2.18) or release (2.18.1) of TensorFlow. Default: the newest.",
+            "The series of TensorFlow (2.18), or the release to begin it at (2.18.1). "
+            "Default: the newest.",
             flag=False,
         ),
         option(
@@ -103,7 +104,7 @@ are written or none.
     def run_in(self, root: Path) -> int:
         new = is_new(root)
         project = open_project(root)
-        wishes = self._ask(project, self._wishes())
+        wishes = self._ask(project, self._wishes(), new=new)
         plan = settle(project, wishes)
         prepared = prepare(project, wishes, plan, new=new)
         return self._carry_out(root, prepared, wishes)
@@ -123,7 +124,7 @@ are written or none.
             container=not self.option("no-devcontainer"),
         )
 
-    def _ask(self, project: Project, wishes: Wishes) -> Wishes:
+    def _ask(self, project: Project, wishes: Wishes, *, new: bool) -> Wishes:
         """Asks for what neither an option nor the project says. Not when it can't ask."""
         if not self.io.is_interactive():
             return wishes
@@ -133,7 +134,7 @@ are written or none.
             series = [item for item in load().series if item]
             answers["tensorflow"] = self._choose("TensorFlow series", series, newest)
         settled = settle(project, Wishes(**answers))
-        if wishes.python is None and project.pyproject.python is None:
+        if wishes.python is None and (new or project.pyproject.python is None):
             answers["python"] = self._choose("Python", list(settled.pythons), settled.python)
         if (
             wishes.gpu is None
@@ -195,11 +196,21 @@ are written or none.
         if locks and isinstance(project.lock, Lock) and project.lock is not prepared.project.lock:
             texts[project.lock.path] = project.lock.text
         if dry_run:
-            self.show_diffs(diff(root, path, text) for path, text in texts.items())
+            self._show(root, texts)
             return 0
         write_together(root, {path: text.encode() for path, text in texts.items()})
         self._tell(root, project, plan_summary=summary(plan), texts=texts, wishes=wishes)
         return 0
+
+    def _show(self, root: Path, texts: dict[Path, str]) -> None:
+        """The diffs; that of the lock, which nobody reads, only when asked to be verbose."""
+        shown = {
+            path: text for path, text in texts.items() if path.name != LOCK or self.io.is_verbose()
+        }
+        self.show_diffs(diff(root, path, text) for path, text in shown.items())
+        for path in texts.keys() - shown.keys():
+            count = texts[path].count("\n[[package]]\n")
+            self.line(f"{path.name}: {count} packages (the whole diff with -v)")
 
     def _is_fresh(self, project: Project) -> bool:
         lock = project.valid_lock

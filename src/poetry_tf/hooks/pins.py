@@ -11,6 +11,7 @@ from poetry.console.exceptions import ConsoleMessage, PoetryRuntimeError
 from poetry.core.constraints.version import VersionConstraint, parse_constraint
 
 from poetry_tf.plan import PlanError, choose_release, distributions, series_of
+from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.project import Project
 from poetry_tf.project.pyproject import Requirement
 from poetry_tf.releases import load
@@ -42,12 +43,19 @@ def guard(event: ConsoleCommandEvent) -> None:
         return  # no project, or one that Poetry itself is about to complain of
     replaced: set[str] = set()
     if isinstance(command, AddCommand):
-        replaced = {_name(text) for text in command.argument("name") if "@" in text or "=" in text}
+        # The command has no input of its own yet; the event's is bound to the arguments already.
+        replaced = {
+            _name(text) for text in event.io.input.argument("name") if "@" in text or "=" in text
+        }
         _guard_finder(command, event.io, managed=managed, python=_python(command))
     if not any(item.name in distributions() for item in command.poetry.package.all_requires):
         return
-    project = Project.read(root)
-    for item in project.pyproject.requirements:
+    try:
+        project = Project.read(root)
+        requirements = project.pyproject.requirements
+    except ProjectError as error:
+        raise PoetryRuntimeError(f"<error>poetry-tf: {error}</error>") from error
+    for item in requirements:
         wide = item.name in distributions() and series_of(item.constraint) is None
         if wide and item.name not in replaced:
             position = project.pyproject.position(item.constraint_path)

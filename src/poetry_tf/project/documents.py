@@ -11,8 +11,10 @@ from __future__ import annotations
 import math
 import re
 from abc import ABC, abstractmethod
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -64,16 +66,17 @@ class DocumentError(Exception):
 
 def position_at(text: str, offset: int) -> Position:
     """The line and column of an offset. A byte order mark has no width, as in editors."""
-    line = (
-        1
-        + text.count("\n", 0, offset)
-        + text.count("\r", 0, offset)
-        - text.count("\r\n", 0, offset)
-    )
-    start = line_start(text, offset)
-    if start == 0 and offset and text.startswith(BOM):
-        start = 1
-    return Position(line, offset - start + 1)
+    return _position(_line_starts(text), offset)
+
+
+def _line_starts(text: str) -> list[int]:
+    first = 1 if text.startswith(BOM) else 0
+    return [first, *(match.end() for match in _NEWLINE.finditer(text))]
+
+
+def _position(line_starts: list[int], offset: int) -> Position:
+    line = max(1, bisect_right(line_starts, offset))
+    return Position(line, max(1, offset - line_starts[line - 1] + 1))
 
 
 def newline_of(text: str) -> str:
@@ -352,6 +355,10 @@ class Document(ABC):
 
     # Reading
 
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        return _line_starts(self.text)
+
     def get(self, path: KeyPath, default: Any = None) -> Any:
         """The value at the path, or the default."""
         here = self.data
@@ -366,12 +373,12 @@ class Document(ABC):
         if not path:
             return Position(1, 1)
         found = self._locate(path)
-        return found and position_at(self.text, found[0])
+        return found and _position(self._line_starts, found[0])
 
     def value_position(self, path: KeyPath) -> Position | None:
         """Where the value begins; for a value that is not written in one piece, its position."""
         found = self._locate(path)
-        return found and position_at(self.text, found[1].start if found[1] else found[0])
+        return found and _position(self._line_starts, found[1].start if found[1] else found[0])
 
     def source(self, path: KeyPath) -> str | None:
         """The value's text as written; None if it is absent or not written in one piece."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -150,22 +149,12 @@ def _read_devcontainer(root: Path) -> Devcontainer | None:
 
 
 def _uses_git_lfs(root: Path) -> bool:
-    """Looks at every .gitattributes below `root`, not descending into hidden or environment folders."""
-    for folder, folders, files in os.walk(root):
-        folders[:] = [name for name in folders if not _is_skipped(folder, name)]
-        if ".gitattributes" in files:
-            try:
-                text = Path(folder, ".gitattributes").read_text("utf-8", errors="replace")
-            except OSError:
-                continue
-            if any("filter=lfs" in line.partition("#")[0].split() for line in text.splitlines()):
-                return True
+    """Whether `git lfs track` was used in the project, at its top or in a folder right below."""
+    for path in (root / ".gitattributes", *sorted(root.glob("*/.gitattributes"))):
+        try:
+            lines = path.read_text("utf-8", errors="replace").splitlines()
+        except OSError:
+            continue
+        if any("filter=lfs" in line.partition("#")[0].split() for line in lines):
+            return True
     return False
-
-
-def _is_skipped(folder: str, name: str) -> bool:
-    return (
-        name.startswith(".")
-        or name in {"node_modules", "__pycache__"}
-        or os.path.exists(os.path.join(folder, name, "pyvenv.cfg"))
-    )

@@ -177,11 +177,11 @@ class Pyproject:
             ("project", "requires-python"),
         )
         for path in places:
-            written = self.document.get(path)
+            written, place = self.document.get(path), path
             if isinstance(written, dict):
-                path, written = (*path, "version"), written.get("version")
+                written, place = written.get("version"), (*path, "version")
             if written is not None:
-                return PythonRange(self._constraint(path, written), written, path)
+                return PythonRange(self._constraint(place, written), written, place)
         return None
 
     # -- requirements -----------------------------------------------------------------------

@@ -316,14 +316,16 @@ class TomlDocument(Document):
         return end
 
     def _with_blank_lines(self, start: int, end: int) -> tuple[int, int]:
-        """The lines with the blank ones before or after them that would be too many."""
-        before = _without_blank_lines(self.text[:start])
-        after = end + len(self.text[end:]) - len(self.text[end:].lstrip())
+        """The lines with the fewer of the blank ones around them; with all at the file's end."""
+        before = len(_without_blank_lines(self.text[:start]))
+        rest = self.text[end:]
+        after = len(self.text) - len(rest.lstrip())
         if after == len(self.text):
-            return len(before), after
-        if len(before) < start or start == 0:
-            return start, line_start(self.text, after)
-        return start, end
+            return before, after
+        after = line_start(self.text, after)
+        if start == 0 or 0 < after - end <= start - before:
+            return start, after
+        return (before, end) if before < start and end < after else (start, end)
 
     def _with_newline_before(self, start: int, end: int) -> tuple[int, int]:
         """The span; with the line ending before it, if it is the unended last line of the file."""

@@ -237,7 +237,7 @@ def default_index() -> str:
         if key == "global.index-url":
             return str(ast.literal_eval(value))
     try:
-        from pip._internal.models.index import PyPI  # noqa: PLC0415  (pip is no dependency)
+        from pip._internal.models.index import PyPI
     except ImportError:
         raise ReadError(
             "pip, which knows the default index, isn't installed for this Python: give --index"

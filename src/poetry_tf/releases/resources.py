@@ -10,7 +10,7 @@ def read_json(name: str) -> dict[str, Any]:
     """The content of the data file of a name, out of a folder or a zip alike."""
     # importlib.resources takes longer to import than all of this room. Most names that are looked
     # at need no data, so it is imported when the first data is.
-    from importlib.resources import files  # noqa: PLC0415
+    from importlib.resources import files
 
     text = files(__package__).joinpath("data", name).read_text(encoding="utf-8")
     content: dict[str, Any] = json.loads(text)

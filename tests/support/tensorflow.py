@@ -1,0 +1,200 @@
+"""A made-up TensorFlow: tiny wheels with the names, tags and requirements of the real releases.
+
+Releases, Pythons, platforms and requirements come from the package's own data, and every
+requirement found there has versions that satisfy it. What stands here by hand is what that data
+doesn't tell: which wheels are mere shims, where tensorflow-io-gcs-filesystem has wheels, what
+companions need.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from poetry_tf.releases import Release, load
+from tests.support.index import ANY, Distribution, LocalIndex
+
+PLATFORM_TAGS = {
+    "macos-x86_64": "macosx_10_15_x86_64",
+    "macos-arm64": "macosx_12_0_arm64",
+    "linux-aarch64": "manylinux_2_17_aarch64.manylinux2014_aarch64",
+    "linux-x86_64": "manylinux_2_17_x86_64.manylinux2014_x86_64",
+    "windows-amd64": "win_amd64",
+}
+"""In the order in which an index page lists them: it is the first one's metadata that is read."""
+
+SHIMS = {
+    "linux-aarch64": "tensorflow-cpu-aws",
+    "macos-arm64": "tensorflow-macos",
+    "windows-amd64": "tensorflow-intel",
+}
+"""The distribution that a platform's wheels of TensorFlow hand over to, if they hand over."""
+
+# What two of the dependencies need in turn, so that there is something to solve.
+NESTED = {
+    "keras": ["absl-py", "h5py", "ml-dtypes", "numpy", "packaging"],
+    "tensorboard": ["grpcio (>=1.48.2)", "numpy (>=1.12.0)", "protobuf (>=3.19.6)", "six (>1.9)"],
+}
+
+GPU_TAGS = tuple(f"py3-none-{PLATFORM_TAGS[name]}" for name in ("linux-x86_64", "linux-aarch64"))
+"""What NVIDIA's wheels are for: Linux alone."""
+
+# Version -> Requires-Python (which promises too much), the Pythons and the platforms it has.
+FILESYSTEM = {
+    "0.31.0": (
+        ">=3.7, <3.12",
+        ("3.8", "3.9", "3.10", "3.11"),
+        ("linux-x86_64", "linux-aarch64", "macos-x86_64", "windows-amd64"),
+    ),
+    "0.34.0": (
+        ">=3.7, <3.12",
+        ("3.8", "3.9", "3.10", "3.11"),
+        ("linux-x86_64", "linux-aarch64", "macos-x86_64", "macos-arm64"),
+    ),
+    "0.37.1": (
+        ">=3.7, <3.13",
+        ("3.9", "3.10", "3.11", "3.12"),
+        ("linux-x86_64", "linux-aarch64", "macos-x86_64", "macos-arm64"),
+    ),
+}
+
+# TensorFlow Probability's version for a series of TensorFlow; nothing in its metadata says so.
+PROBABILITY = {
+    "2.12": "0.20.0",
+    "2.13": "0.21.0",
+    "2.14": "0.22.0",
+    "2.15": "0.23.0",
+    "2.16": "0.24.0",
+    "2.18": "0.25.0",
+}
+
+
+def add_tensorflow(index: LocalIndex) -> None:
+    """Adds TensorFlow, its companions, and all that any release of it requires."""
+    index.extend(distributions())
+
+
+@functools.cache
+def distributions() -> tuple[Distribution, ...]:
+    """Everything `add_tensorflow` adds; made once, and its wheels when first asked for."""
+    own = [*_releases(), *_companions(), *_filesystem()]
+    lines = [line for distribution in own for line in distribution.requires]
+    lines += [line for nested in NESTED.values() for line in nested]
+    return (*own, *_dependencies(lines, without={distribution.key for distribution in own}))
+
+
+def _releases() -> Iterator[Distribution]:
+    catalog = load()
+    for release in catalog.releases:
+        yield from _release(release, str(release.version))
+    newest = catalog.releases[-1]
+    for version in catalog.prereleases:
+        if version > newest.version:
+            yield from _release(newest, str(version))
+
+
+def _release(release: Release, version: str) -> Iterator[Distribution]:
+    """One version of `tensorflow`, `tensorflow-cpu` and the platforms' own distributions."""
+    python = f">={release.pythons_on('linux-x86_64')[0]}"
+    full = tuple(line for line in release.requires if _name(line) not in SHIMS.values())
+    for platform in PLATFORM_TAGS:
+        tags = _tags(release.pythons_on(platform), [platform])
+        requires, hour = full, "01"
+        if platform == "linux-x86_64":
+            # PyPI's API speaks by the file that was uploaded first, a page by the one listed first.
+            requires, hour = (*release.requires, *release.unsatisfiable), "00"
+        elif _is_shim(release, platform):
+            requires = (f"{SHIMS[platform]} (=={version})",)
+        day = release.uploaded or "2024-01-01"
+        wheels = functools.partial(
+            Distribution,
+            version=version,
+            requires_python=python,
+            tags=tags,
+            uploaded=f"{day}T{hour}:00:00.000000Z",
+        )
+        if tags:
+            path = "tensorflow/python/platform/build_info.py"
+            members = {path: _build_info(release, platform)}
+            yield wheels("tensorflow", requires=requires, members=members)
+            yield wheels("tensorflow-cpu", requires=requires)
+            if requires != full and platform in SHIMS:
+                yield wheels(SHIMS[platform], requires=full)
+
+
+def _is_shim(release: Release, platform: str) -> bool:
+    """Whether the wheels for a platform hold nothing but a requirement."""
+    if platform == "macos-arm64":  # the one that the wheels for Linux don't speak of
+        return Version("2.13") <= release.version < Version("2.15.1")
+    return platform in SHIMS and SHIMS[platform] in map(_name, release.requires)
+
+
+def _build_info(release: Release, platform: str) -> bytes:
+    entries: list[tuple[str, object]] = [("is_cuda_build", False)]
+    if platform == "linux-x86_64" and release.cuda and release.cudnn:
+        cudnn = release.cudnn.partition(".")[0]
+        entries = [
+            ("is_cuda_build", True),
+            ("cuda_version", release.cuda),
+            ("cudnn_version", cudnn),
+        ]
+    return f"import collections\n\nbuild_info = collections.OrderedDict({entries!r})\n".encode()
+
+
+def _companions() -> Iterator[Distribution]:
+    catalog = load()
+    for series in catalog.series:
+        release = catalog.in_series(series)[0]
+        fits = f"tensorflow (~={series}.0)"
+        tags = _tags(release.pythons_on("linux-x86_64"), ["linux-x86_64", "macos-arm64"])
+        yield Distribution("tensorflow-text", f"{series}.0", (fits,), tags=tags)
+        if release.version >= Version("2.16"):
+            yield Distribution("tf-keras", f"{series}.0", (fits,))
+        if series in PROBABILITY:
+            extra = ('tensorflow (>=2.12) ; extra == "tf"', 'tf-keras ; extra == "tf"')
+            needs = ("absl-py", "six (>=1.10.0)", "numpy (>=1.13.3)", *extra)
+            yield Distribution("tensorflow-probability", PROBABILITY[series], needs)
+
+
+def _filesystem() -> Iterator[Distribution]:
+    for version, (python, minors, platforms) in FILESYSTEM.items():
+        tags = _tags(minors, platforms)
+        name = "tensorflow-io-gcs-filesystem"
+        yield Distribution(name, version, requires_python=python, tags=tags)
+
+
+def _dependencies(lines: Iterable[str], without: set[str]) -> Iterator[Distribution]:
+    """Distributions for which each of these requirements has versions that satisfy it.
+
+    Where a specifier begins, the version itself and the one after it exist; where it ends or leaves
+    one out, the version that is just not admitted, so that a bound that is ignored shows.
+    """
+    versions: dict[str, set[Version]] = {}
+    for line in lines:
+        requirement = Requirement(line)
+        known = versions.setdefault(canonicalize_name(requirement.name), set())
+        for bound in requirement.specifier:
+            version = Version(Version(bound.version.removesuffix(".*")).base_version)
+            known.add(version)
+            if bound.operator in {">=", "~=", ">"}:
+                release = (*version.release, 0, 0)[: max(3, len(version.release))]
+                known.add(Version(".".join(map(str, (*release[:-1], release[-1] + 1)))))
+            if bound.operator == "==" and version != Version(bound.version):
+                known.add(Version(bound.version))
+    for name in sorted(set(versions) - without):
+        tags = GPU_TAGS if name.startswith(("nvidia-", "tensorrt")) else (ANY,)
+        for version in sorted(versions[name] or {Version("1.0"), Version("1.1")}):
+            yield Distribution(name, str(version), tuple(NESTED.get(name, ())), tags=tags)
+
+
+def _name(line: str) -> str:
+    return canonicalize_name(Requirement(line).name)
+
+
+def _tags(minors: Iterable[str], platforms: Iterable[str]) -> tuple[str, ...]:
+    pythons = [f"cp{minor.replace('.', '')}" for minor in minors]
+    return tuple(f"{cp}-{cp}-{PLATFORM_TAGS[name]}" for cp in pythons for name in platforms)
