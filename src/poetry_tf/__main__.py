@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+from importlib import metadata
 
 from poetry.console.application import Application
+
+from poetry_tf.releases import load
 
 # Options of Poetry's own that take a value and may stand before the command.
 _WITH_VALUE = {"-C", "--directory", "-P", "--project"}
@@ -14,7 +17,7 @@ def translate(arguments: list[str]) -> list[str]:
     """The arguments of ``poetry`` that mean the same: ``tf`` goes before the command's name.
 
     Without a command's name there is nothing to put it before: ``poetry-tf`` alone lists the
-    commands, and ``poetry-tf --version`` is Poetry's.
+    commands.
     """
     index = 0
     while index < len(arguments):
@@ -30,6 +33,12 @@ def translate(arguments: list[str]) -> list[str]:
 
 def main() -> int:
     """Runs Poetry with the translated arguments and returns its exit status."""
+    if sys.argv[1:] in (["--version"], ["-V"]):
+        sys.stdout.write(
+            f"poetry-tf {metadata.version('poetry-tf')} (Poetry {metadata.version('poetry')}, "
+            f"TensorFlow up to {load().releases[-1].version})\n"
+        )
+        return 0
     sys.argv[1:] = translate(sys.argv[1:])
     return Application().run()
 

@@ -256,8 +256,8 @@ def container_pythons(
     if not admits:
         raise PlanError(
             f"TensorFlow {release.version} has no wheel for Python {python}",
-            f"It has wheels for Python {_listed(wheels)}: choose one of these, or another "
-            "TensorFlow series with --tensorflow.",
+            f"It has wheels for Python {_listed(wheels)}: take one of these with `poetry tf init "
+            "--python`, or another series with `poetry tf init --tensorflow`.",
         )
     usable = tuple(minor for minor in admits if minor in images.pythons)
     if not usable:

@@ -302,7 +302,7 @@ class TomlDocument(Document):
                     start = line_start(self.text, statement.entry.start)
                     lines.append((start, next_line(self.text, statement.entry.end)))
         spans = [*lines, *(self._with_blank_lines(*block) for block in blocks)]
-        return [(*self._with_newline_before(*span), "") for span in spans]
+        return [(*self._with_newline_before(*span), "") for span in _merged(spans)]
 
     def _section_end(self, index: int) -> int:
         """The end of a section's own lines: its statements and the comments that cling to them."""
@@ -591,6 +591,17 @@ def _shared(one: KeyPath, other: KeyPath) -> int:
             break
         length += 1
     return length
+
+
+def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The spans in order, those that touch each other made one."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(end, merged[-1][1])
+        else:
+            merged.append((start, end))
+    return merged
 
 
 def _get(data: Any, path: KeyPath) -> Any:
