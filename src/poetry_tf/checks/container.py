@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from poetry_tf.checks.findings import Context, Finding, rule
 from poetry_tf.container import changes, wanted_container
+from poetry_tf.pins import wheel_edits
+from poetry_tf.plan import tensorflow_requirements
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.project import Devcontainer
 from poetry_tf.project.pyproject import nearest_position
@@ -47,6 +49,23 @@ def cuda(context: Context) -> Iterator[Finding]:
     TensorFlow opens these libraries by their version. Where it finds another it falls back to the
     CPU with a warning that is easily missed.
     """
+    plan, project = context.plan, context.project
+    items = tensorflow_requirements(project)
+    if (
+        plan is not None
+        and plan.gpu.mode == "pip"
+        and project.pyproject.is_managed
+        and items
+        and not any("and-cuda" in item.extras for item in items)
+    ):
+        yield Finding(
+            "TF503",
+            *context.at(items[0].path),
+            f"{items[0].name} is required without and-cuda, but its wheels are to bring CUDA "
+            f"({plan.gpu.why})",
+            "Add the extra where its wheels fit, or choose another gpu in [tool.poetry-tf]",
+            wheel_edits(project, plan),
+        )
     yield from _changes(context, "TF503")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +51,7 @@ RULES: dict[str, Rule] = {}
 
 
 def rule(code: str) -> Callable[[Rule], Rule]:
-    """Registers a function as the rule `code`. Its docstring is the explanation users read."""
+    """Registers a function as the rule `code`. Its docstring explains it to users."""
 
     def register(function: Rule) -> Rule:
         if code in RULES:
@@ -61,8 +60,3 @@ def rule(code: str) -> Callable[[Rule], Rule]:
         return function
 
     return register
-
-
-def explanation(code: str) -> str:
-    """The docstring of a rule."""
-    return inspect.getdoc(RULES[code]) or ""
