@@ -251,9 +251,10 @@ def _mirror_edits(project: Project, wishes: Wishes) -> list[Edit]:
 
 def _with_source(project: Project, wish: str | None) -> Project:
     """The seed's form: the mirror as Poetry's primary source, at the end of pyproject.toml."""
-    if "source" in project.pyproject.table("tool", "poetry"):
-        return project
     mirror = parse_mirror(wish or "auto").mirror or AUTO
+    sources = project.pyproject.table("tool", "poetry").get("source", [])
+    if any(mirror.url == source.get("url") for source in sources):
+        return project
     document = project.pyproject.document
     newline = "\r\n" if "\r\n" in document.text else "\n"
     name = re.sub(r"[^a-z0-9]+", "-", mirror.name.lower())
@@ -280,8 +281,12 @@ def check_mirror(wish: str) -> None:
 
 
 def effective_mirror(project: Project, wishes: Wishes) -> object:
-    """The value of ``tf.mirror`` that the project will be solved with."""
-    return mirror_setting(project) if not wishes.write_source else "off"
+    """The value of ``tf.mirror`` to solve with: an option goes before the project's own.
+
+    The environment's goes between the two, as in Poetry's own settings; where to look for that is
+    the caller's business.
+    """
+    return wishes.mirror if wishes.mirror is not None else mirror_setting(project)
 
 
 # -- the container --------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -39,6 +40,8 @@ from poetry_tf.project.project import LOCK, Project
 from poetry_tf.project.transaction import write_together
 from poetry_tf.releases import load
 
+# Poetry reads its setting tf.mirror from this variable before any file.
+MIRROR_VARIABLE = "POETRY_TF_MIRROR"
 SOURCE_COST = """\
 The lock is now bound to this mirror: every package in it names the source, changing or removing \
 the mirror makes the lock stale, and who can't reach it can't install. The default, a setting in \
@@ -219,7 +222,10 @@ are written or none.
     def _lock(self, project: Project, wishes: Wishes) -> Project:
         if isinstance(project.lock, ProjectError):
             raise project.lock
-        lock = solve(project, effective_mirror(project, wishes), self.io)
+        mirror = effective_mirror(project, wishes)
+        if wishes.mirror is None and (variable := os.environ.get(MIRROR_VARIABLE)):
+            mirror = variable
+        lock = solve(project, mirror, self.io)
         return replace(project, lock=lock)
 
     def _tell(

@@ -469,8 +469,9 @@ class Document(ABC):
         document = self
         for key, member in value.items():
             document = document.set((*path, key), member)
-        for key in old.keys() - value.keys():
-            document = document.remove((*path, key))
+        for key in old:
+            if key not in value:
+                document = document.remove((*path, key))
         return document
 
     def _set_elements(self, path: KeyPath, old: list[Any], value: list[Any]) -> Self:
