@@ -250,26 +250,15 @@ def _mirror_edits(project: Project, wishes: Wishes) -> list[Edit]:
 
 
 def _with_source(project: Project, wish: str | None) -> Project:
-    """The seed's form: the mirror as Poetry's primary source, at the end of pyproject.toml."""
+    """The mirror as Poetry's own primary source, as it was done before there was this plugin."""
     mirror = parse_mirror(wish or "auto").mirror or AUTO
     sources = project.pyproject.table("tool", "poetry").get("source", [])
     if any(mirror.url == source.get("url") for source in sources):
         return project
-    document = project.pyproject.document
-    newline = "\r\n" if "\r\n" in document.text else "\n"
     name = re.sub(r"[^a-z0-9]+", "-", mirror.name.lower())
-    block = [
-        "",
-        "[[tool.poetry.source]]",
-        f'name = "{name}"',
-        f'url = "{mirror.url}"',
-        'priority = "primary"',
-        "",
-    ]
-    text = document.text if document.text.endswith("\n") else document.text + newline
-    return project.with_document(
-        project.pyproject.path, TomlDocument.parse(text + newline.join(block))
-    )
+    source = {"name": name, "url": mirror.url, "priority": "primary"}
+    edit = Edit(project.pyproject.path, "append", ("tool", "poetry", "source"), source)
+    return apply(project, [edit])
 
 
 def check_mirror(wish: str) -> None:

@@ -10,7 +10,6 @@ from poetry_tf.pins import wheel_edits
 from poetry_tf.plan import tensorflow_requirements
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.project import Devcontainer
-from poetry_tf.project.pyproject import nearest_position
 
 
 @rule("TF501")
@@ -101,7 +100,7 @@ def _changes(context: Context, code: str) -> Iterator[Finding]:
             yield Finding(
                 code,
                 found.path,
-                nearest_position(found.document, change.path),
+                found.document.nearest(change.path),
                 change.message,
                 change.remedy,
                 change.edits,

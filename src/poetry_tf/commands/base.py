@@ -38,7 +38,7 @@ class TensorFlowCommand(Command):
     def root(self) -> Path:
         """The nearest folder upwards with a pyproject.toml, as Poetry looks for its projects.
 
-        Also completes what a run that was killed while it wrote has left behind.
+        Also completes, or undoes, what a run that was killed while it wrote has left behind.
         """
         start = self.start()
         for folder in (start, *start.parents):
@@ -58,7 +58,7 @@ class TensorFlowCommand(Command):
     def recover(self, folder: Path) -> None:
         for path in recover(folder):
             name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path
-            self.line_error(f"<comment>Completed the interrupted change of {name}</>")
+            self.line_error(f"<comment>Settled an interrupted change: {name}</>")
 
     def fail(self, message: str, remedy: str = "") -> int:
         """One error, in Poetry's form, and exit status 1."""

@@ -8,6 +8,7 @@ repository for every way also means one lock for every way.
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -157,6 +158,7 @@ class RoutedRepository(LegacyRepository):
         # comes from another interface. `_release_cache` is where CachedRepository keeps records.
         self._cache_dir = config.repository_cache_directory / "poetry-tf"
         self._release_cache = FileCache(path=self._cache_dir)
+        self._choosing = threading.Lock()
         self._chosen = False
 
     @property
@@ -165,10 +167,12 @@ class RoutedRepository(LegacyRepository):
         return self._url
 
     def _choose(self) -> None:
-        if not self._chosen:
-            self._chosen = True
-            self._url = self._route().url
-            self._authenticator.add_repository(PYPI, self._url)
+        # Poetry installs with several threads, each of which may be the first to ask.
+        with self._choosing:
+            if not self._chosen:
+                self._url = self._route().url
+                self._authenticator.add_repository(PYPI, self._url)
+                self._chosen = True
 
     def find_packages(self, dependency: Dependency) -> list[Package]:
         self._choose()

@@ -380,6 +380,13 @@ class Document(ABC):
         found = self._locate(path)
         return found and _position(self._line_starts, found[1].start if found[1] else found[0])
 
+    def nearest(self, path: KeyPath) -> Position:
+        """Where the path leads, or the longest part of it that leads anywhere."""
+        for length in range(len(path), 0, -1):
+            if (position := self.position(path[:length])) is not None:
+                return position
+        return Position(1, 1)
+
     def source(self, path: KeyPath) -> str | None:
         """The value's text as written; None if it is absent or not written in one piece."""
         found = self._locate(path)

@@ -18,7 +18,7 @@ from poetry.core.constraints.version import VersionConstraint, parse_constraint
 from poetry.core.packages.dependency import Dependency
 from poetry.core.version.markers import AnyMarker, BaseMarker, parse_marker
 
-from poetry_tf.project.documents import Document, KeyPath, Position
+from poetry_tf.project.documents import KeyPath, Position
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.toml import TomlDocument
 
@@ -82,7 +82,7 @@ class Pyproject:
 
     def position(self, path: KeyPath) -> Position:
         """Where `path` stands, or the nearest of its parents that is there."""
-        return nearest_position(self.document, path)
+        return self.document.nearest(path)
 
     def table(self, *path: str) -> dict[str, Any]:
         """The table at `path`, empty where it is absent; `ProjectError` where it is no table."""
@@ -303,14 +303,6 @@ class Pyproject:
         except Exception as error:  # as above: several kinds
             raise self._error(path, f"a marker of {path[-1]} is not valid: {error}") from None
         return marker
-
-
-def nearest_position(document: Document, path: KeyPath) -> Position:
-    """Where `path` stands in a document, or the nearest of its parents that is there."""
-    for length in range(len(path), 0, -1):
-        if (position := document.position(path[:length])) is not None:
-            return position
-    return Position(1, 1)
 
 
 def parse_toml(path: Path, text: str) -> TomlDocument:
