@@ -22,13 +22,20 @@ def translate(arguments: list[str]) -> list[str]:
     index = 0
     while index < len(arguments):
         if not arguments[index].startswith("-"):
-            if arguments[index] in {"list", "help"}:
+            if arguments[index] == "list":
                 return [*arguments[: index + 1], "tf", *arguments[index + 1 :]]
+            if arguments[index] == "help":
+                asked = arguments[index + 1 :]
+                return [
+                    *arguments[:index],
+                    *(["tf", *asked, "--help"] if asked else ["list", "tf"]),
+                ]
             return [*arguments[:index], "tf", *arguments[index:]]
         index += 2 if arguments[index] in _WITH_VALUE else 1
-    if not arguments or {"-h", "--help"} & set(arguments):
-        return ["list", "tf"]
-    return arguments
+    if {"--version", "-V"} & set(arguments):
+        return arguments
+    rest = [argument for argument in arguments if argument not in {"-h", "--help"}]
+    return [*rest, "list", "tf"]
 
 
 def main() -> int:

@@ -281,24 +281,23 @@ class _View:
         )
 
     def retired_arguments(self) -> Iterator[Change]:
-        arguments = self._run_arguments()
-        strings = [str(item) for item in arguments]
-        retired = _RUNTIME_ARGUMENTS + (_GPU_ARGUMENTS if self.whole else ())
-        kept = _without(strings, retired)
-        if kept == strings:
+        strings = [str(item) for item in self._run_arguments()]
+        kinds = [(_RUNTIME_ARGUMENTS, "--runtime=nvidia fails where that runtime isn't registered")]
+        if self.whole:
+            kinds.append((_GPU_ARGUMENTS, "--gpus=all fails where there is no GPU"))
+        seen = [(kind, trouble) for kind, trouble in kinds if _positions(strings, kind)]
+        if not seen:
             return
-        edits = (
-            tuple(self.remove("runArgs", index) for index in reversed(_positions(strings, retired)))
-            if kept
-            else (self.remove("runArgs"),)
-        )
+        positions = _positions(strings, tuple(item for kind, _ in seen for item in kind))
+        edits = [self.remove("runArgs", index) for index in reversed(positions)]
+        if len(positions) == len(strings):
+            edits = [self.remove("runArgs")]
         yield Change(
             "TF505",
-            "--runtime=nvidia fails where that runtime isn't registered, and --gpus=all where "
-            "there is no GPU",
-            'Remove them: "hostRequirements" asks for a GPU where there is one',
+            ", and ".join(trouble for _, trouble in seen),
+            'Remove it: "hostRequirements" asks for a GPU where there is one',
             ("runArgs",),
-            edits,
+            tuple(edits),
         )
 
     def _run_arguments(self) -> list[Any]:

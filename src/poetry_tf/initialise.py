@@ -181,8 +181,13 @@ def settle(project: Project, wishes: Wishes) -> Plan:
     return make_plan(catalog, images, release, choices, range_, has_wheels=has_wheels)
 
 
-def prepare(project: Project, wishes: Wishes, plan: Plan, *, new: bool) -> Prepared:
-    """Applies everything that pyproject.toml and poetry.toml need. Raises `DocumentError`."""
+def prepare(
+    project: Project, wishes: Wishes, plan: Plan, *, new: bool, mirror: str | None = "auto"
+) -> Prepared:
+    """Applies everything that pyproject.toml and poetry.toml need. Raises `DocumentError`.
+
+    `mirror` is what to set where neither the user nor the project says; None leaves it unset.
+    """
     file = project.pyproject.path
     if new:
         range_ = f">={plan.python},<3.{int(plan.python.split('.')[1]) + 1}"
@@ -195,7 +200,7 @@ def prepare(project: Project, wishes: Wishes, plan: Plan, *, new: bool) -> Prepa
         project = apply(project, [mode])
     choice = wishes.gpu or read_choices(project)[0].gpu
     project = apply(project, [Edit(file, "set", (*SETTINGS, "gpu"), choice)])
-    project = apply(project, _mirror_edits(project, wishes))
+    project = apply(project, _mirror_edits(project, wishes, mirror))
     if wishes.write_source:
         project = _with_source(project, wishes.mirror)
     return Prepared(_fixed_pyproject(project, plan), plan)
@@ -238,14 +243,13 @@ def _requirement_edits(project: Project, wishes: Wishes, plan: Plan) -> list[Edi
     return edits
 
 
-def _mirror_edits(project: Project, wishes: Wishes) -> list[Edit]:
-    """The setting in poetry.toml: what was asked for, else what is there, else ``auto``."""
-    if wishes.write_source:
-        return []
+def _mirror_edits(project: Project, wishes: Wishes, default: str | None) -> list[Edit]:
+    """The setting in poetry.toml: what was asked for, else what is there, else `default`."""
+    value = default if mirror_setting(project) is None else mirror_setting(project)
     if wishes.mirror is not None:
-        value: object = wishes.mirror
-    elif (value := mirror_setting(project)) is None:
-        value = "auto"
+        value = wishes.mirror
+    if wishes.write_source or value is None:
+        return []
     return [Edit(project.root / "poetry.toml", "set", MIRROR, value)]
 
 
@@ -261,12 +265,12 @@ def _with_source(project: Project, wish: str | None) -> Project:
     return apply(project, [edit])
 
 
-def check_mirror(wish: str) -> None:
-    """Raises `PlanError` for a ``--mirror`` that means nothing."""
+def check_mirror(wish: str, said_by: str = "") -> None:
+    """Raises `PlanError` for a mirror that means nothing; its message begins with `said_by`."""
     try:
         parse_mirror(wish)
     except MirrorError as error:
-        raise PlanError(f"--mirror: {error}", "Without it the default is auto.") from None
+        raise PlanError(f"{said_by}{error}", "Without it the default is auto.") from None
 
 
 def effective_mirror(project: Project, wishes: Wishes) -> object:

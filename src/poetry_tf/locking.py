@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from cleo.io.io import IO
 
 
+_STALE = 24 * 3600
+"""Seconds after which a staged file is nobody's any more: no solve takes a day."""
+
+
 class LockingError(Exception):
     """The project can't be locked; the text is Poetry's own account of why."""
 
@@ -38,6 +43,7 @@ def solve(project: Project, mirror: object, io: IO, *, disable_cache: bool = Fal
     `mirror` is the value of ``tf.mirror`` to go by. Raises `LockingError`.
     """
     root = project.root
+    _sweep(root)
     existing = project.valid_lock
     try:
         with (
@@ -79,6 +85,14 @@ def _run(pyproject: Path, lock: Path, io: IO, *, disable_cache: bool) -> None:
         raise LockingError(str(error) or type(error).__name__) from error
     if status:
         raise LockingError(f"Poetry ended with status {status}")
+
+
+def _sweep(root: Path) -> None:
+    """Removes what runs that were killed have left, but nothing that a running one may need."""
+    for path in root.glob(".poetry-tf-*.toml"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _STALE:
+                path.unlink()
 
 
 @contextmanager

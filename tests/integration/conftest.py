@@ -8,11 +8,22 @@ import pytest
 
 from tests.support.poetry import PoetryRunner
 
+# The mirror that `auto` asks first is on the open network. Here it can't be reached, on whatever
+# machine the tests run: a proxy where nobody listens (the discard port). The local index is http.
+NO_NETWORK = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
+
 
 @pytest.fixture(scope="session")
 def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache of Poetry's that lives as long as the worker does."""
     return tmp_path_factory.mktemp("poetry-cache")
+
+
+@pytest.fixture
+def poetry(poetry: PoetryRunner) -> PoetryRunner:
+    """Poetry in `project`, cut off from everything but the local index."""
+    poetry.environ |= NO_NETWORK
+    return poetry
 
 
 @pytest.fixture

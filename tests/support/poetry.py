@@ -125,6 +125,18 @@ class PoetryRunner:
         )
         return Result(done.returncode, done.stdout, done.stderr)
 
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Starts a process as `run` does and returns at once, for a test that interrupts it."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "poetry", *arguments],
+            cwd=self.project,
+            env=self._environment(None),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+
     def call(
         self,
         *arguments: str,

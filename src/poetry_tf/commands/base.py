@@ -76,7 +76,7 @@ class TensorFlowCommand(Command):
 
     def show_diffs(self, diffs: Iterable[str]) -> None:
         for text in diffs:
-            for line in text.splitlines():
+            for line in text.removesuffix("\n").split("\n"):
                 style = {"+": "fg=green", "-": "fg=red", "@": "fg=cyan"}.get(line[:1])
                 self.line(f"<{style}>{plain(line)}</>" if style else plain(line))
 

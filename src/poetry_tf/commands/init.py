@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from cleo.helpers import option
 from cleo.io.inputs.option import Option
+from poetry.config.config import Config
 
 from poetry_tf.checks.run import context_of, findings
 from poetry_tf.commands.base import TensorFlowCommand, plain
@@ -36,7 +37,7 @@ from poetry_tf.plan import (
 from poetry_tf.project.edits import changed_texts, diff
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.lock import Lock
-from poetry_tf.project.project import LOCK, Project
+from poetry_tf.project.project import LOCK, PYPROJECT, Project
 from poetry_tf.project.transaction import write_together
 from poetry_tf.releases import load
 
@@ -102,6 +103,11 @@ are written or none.
     def root(self) -> Path:
         folder = self.start()
         self.recover(folder)
+        above = next((item for item in folder.parents if (item / PYPROJECT).is_file()), None)
+        if above is not None and is_new(folder):
+            self.line_error(
+                f"<comment>This makes a project of its own inside the one in {above}</>"
+            )
         return folder
 
     def run_in(self, root: Path) -> int:
@@ -109,7 +115,8 @@ are written or none.
         project = open_project(root)
         wishes = self._ask(project, self._wishes(), new=new)
         plan = settle(project, wishes)
-        prepared = prepare(project, wishes, plan, new=new)
+        default = None if self._machine_mirror() else "auto"
+        prepared = prepare(project, wishes, plan, new=new, mirror=default)
         return self._carry_out(root, prepared, wishes)
 
     # -- what is wanted ---------------------------------------------------------------------
@@ -117,7 +124,7 @@ are written or none.
     def _wishes(self) -> Wishes:
         gpu, mirror = self.option("gpu"), self.option("mirror")
         if mirror is not None:
-            check_mirror(mirror)
+            check_mirror(mirror, "--mirror: ")
         return Wishes(
             tensorflow=self.option("tensorflow"),
             python=self.option("python"),
@@ -143,13 +150,18 @@ are written or none.
             wishes.gpu is None
             and project.pyproject.document.get(("tool", "poetry-tf", "gpu")) is None
         ):
-            self.line(
+            self.line_error(
                 "<comment>system: CUDA and cuDNN in the container; pip: TensorFlow's and-cuda "
                 "wheels; none: CPU only</>"
             )
             modes = ["auto", "system", "pip", "none"]
             answers["gpu"] = self._choose("GPU", modes, read_choices(project)[0].gpu)
-        if wishes.mirror is None and not wishes.write_source and mirror_setting(project) is None:
+        if (
+            wishes.mirror is None
+            and not wishes.write_source
+            and mirror_setting(project) is None
+            and self._machine_mirror() is None
+        ):
             answers["mirror"] = self._ask_mirror()
         return Wishes(**answers)
 
@@ -215,6 +227,11 @@ are written or none.
             count = texts[path].count("\n[[package]]\n")
             self.line(f"{path.name}: {count} packages (the whole diff with -v)")
 
+    def _machine_mirror(self) -> Any:
+        """``tf.mirror`` of the user's own config.toml, None where it isn't set there."""
+        settings = Config.create().config.get("tf")
+        return settings.get("mirror") if isinstance(settings, dict) else None
+
     def _is_fresh(self, project: Project) -> bool:
         lock = project.valid_lock
         return lock is not None and lock.is_fresh(project.pyproject.data)
@@ -223,8 +240,8 @@ are written or none.
         if isinstance(project.lock, ProjectError):
             raise project.lock
         mirror = effective_mirror(project, wishes)
-        if wishes.mirror is None and (variable := os.environ.get(MIRROR_VARIABLE)):
-            mirror = variable
+        if wishes.mirror is None:
+            mirror = os.environ.get(MIRROR_VARIABLE) or mirror or self._machine_mirror()
         lock = solve(project, mirror, self.io)
         return replace(project, lock=lock)
 

@@ -10,7 +10,14 @@ from poetry.console.commands.add import AddCommand
 from poetry.console.exceptions import ConsoleMessage, PoetryRuntimeError
 from poetry.core.constraints.version import VersionConstraint, parse_constraint
 
-from poetry_tf.plan import PlanError, choose_release, distributions, series_of
+from poetry_tf.plan import (
+    CONTAINER_PLATFORM,
+    PlanError,
+    choose_release,
+    distributions,
+    fitting,
+    series_of,
+)
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.project import Project
 from poetry_tf.project.pyproject import Requirement
@@ -106,13 +113,17 @@ def _fitting(newest: str, python: VersionConstraint) -> str:
     A release that the data doesn't know is newer than the data: nothing speaks against it.
     """
     catalog = load()
-    if catalog.get(newest) is None:
+    known = catalog.get(newest)
+    if known is None:
         return newest
-    try:
-        release = choose_release(catalog, load_images(), python=python)
-    except PlanError:
-        return newest
-    return str(min(release.version, catalog.get(newest).version))  # type: ignore[union-attr]
+    fits = [
+        release.version
+        for release in catalog.releases
+        if release.version <= known.version
+        and not release.yanked
+        and fitting(release.pythons_on(CONTAINER_PLATFORM), python)
+    ]
+    return str(max(fits, default=known.version))
 
 
 def _python(command: AddCommand) -> VersionConstraint:

@@ -8,12 +8,14 @@ repository for every way also means one lock for every way.
 from __future__ import annotations
 
 import functools
+import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 import requests
 from packaging.utils import NormalizedName, canonicalize_name
@@ -21,7 +23,13 @@ from poetry.repositories.legacy_repository import LegacyRepository
 from poetry.repositories.pypi_repository import PyPiRepository
 from poetry.utils.cache import FileCache
 
-from poetry_tf.hooks.mirrors import AUTO, Mirror, MirrorError, parse_mirror
+from poetry_tf.hooks.mirrors import (
+    AUTO,
+    Mirror,
+    MirrorError,
+    parse_mirror,
+    without_credentials,
+)
 from poetry_tf.releases import load
 
 if TYPE_CHECKING:
@@ -84,13 +92,14 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
         return
     if parsed.kind == "off" and not (managed or setting):
         return
+    mirror = parsed.mirror and _without_secrets(parsed.mirror, poetry.config)
     # The address of PyPI is Poetry's to know.
     pypi = current.url.rstrip("/")
 
     def choose() -> Route:
         if parsed.kind == "auto":
             return automatic(pypi)
-        return mirrored(parsed.mirror) if parsed.mirror else Route(pypi)
+        return mirrored(mirror) if mirror else Route(pypi)
 
     replacement = RoutedRepository(
         functools.cache(_announcing(choose, io)),
@@ -104,6 +113,21 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
         pool.remove_repository(repository.name)
     for repository, priority in order:
         pool.add_repository(replacement if repository is current else repository, priority=priority)
+
+
+def _without_secrets(mirror: Mirror, config: Config) -> Mirror:
+    """Takes user name and password out of the mirror's address, and gives them to Poetry.
+
+    Poetry prints addresses in messages and finds a repository's credentials by its name in the
+    configuration; the installer, which downloads by a session of its own, finds them there too.
+    """
+    parts = urlsplit(mirror.url)
+    if parts.username is None:
+        return mirror
+    url = without_credentials(mirror.url)
+    secrets = {"username": unquote(parts.username), "password": unquote(parts.password or "")}
+    config.merge({"repositories": {PYPI: {"url": url}}, "http-basic": {PYPI: secrets}})
+    return Mirror(mirror.name, url)
 
 
 def mirrored(mirror: Mirror) -> Route:
@@ -154,10 +178,7 @@ class RoutedRepository(LegacyRepository):
         self._route = route
         # The address is set by `_choose`, before the first request is made.
         super().__init__(PYPI, "", config=config, disable_cache=disable_cache, pool_size=pool_size)
-        # What is cached under PyPI's own name is read by Poetry without this plugin as well, and
-        # comes from another interface. `_release_cache` is where CachedRepository keeps records.
-        self._cache_dir = config.repository_cache_directory / "poetry-tf"
-        self._release_cache = FileCache(path=self._cache_dir)
+        self._caches = config.repository_cache_directory / "poetry-tf"
         self._choosing = threading.Lock()
         self._chosen = False
 
@@ -172,6 +193,11 @@ class RoutedRepository(LegacyRepository):
             if not self._chosen:
                 self._url = self._route().url
                 self._authenticator.add_repository(PYPI, self._url)
+                # What is cached under PyPI's own name is read by Poetry without this plugin as
+                # well, and what one mirror lacks another may have: each way has records of its
+                # own. `_release_cache` is where CachedRepository keeps them.
+                self._cache_dir = self._caches / hashlib.sha256(self._url.encode()).hexdigest()[:16]
+                self._release_cache = FileCache(path=self._cache_dir)
                 self._chosen = True
 
     def find_packages(self, dependency: Dependency) -> list[Package]:

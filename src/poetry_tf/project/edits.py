@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,13 +59,18 @@ def changed_texts(project: Project) -> dict[Path, str]:
     return {path: text for path, text in texts.items() if read_text(path) != text}
 
 
+def _lines(text: str) -> list[str]:
+    """The lines as `diff` and `patch` count them: Python's own notion knows more line ends."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
+
+
 def diff(root: Path, path: Path, new: str) -> str:
     """A unified diff from what the disk has to `new`, with the names git would give."""
     old = read_text(path)
     name = path.relative_to(root).as_posix()
     lines = difflib.unified_diff(
-        [] if old is None else old.splitlines(keepends=True),
-        new.splitlines(keepends=True),
+        _lines(old or ""),
+        _lines(new),
         "/dev/null" if old is None else f"a/{name}",
         f"b/{name}",
     )

@@ -17,7 +17,9 @@ class ProjectError(Exception):
         self.position = position
 
     def __str__(self) -> str:
-        place = self.path.name
+        # A file in a hidden folder is known by both names: .devcontainer/devcontainer.json.
+        parent = self.path.parent.name
+        place = f"{parent}/{self.path.name}" if parent.startswith(".") else self.path.name
         if self.position is not None:
             place += f":{self.position.line}:{self.position.column}"
         return f"{place}: {self.message}"

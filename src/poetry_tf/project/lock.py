@@ -67,7 +67,7 @@ class Lock:
     def position(self, name: NormalizedName, version: Version | None = None) -> Position:
         """The line on which a package's version (or name, without one) is locked."""
         inside = False
-        for number, line in enumerate(self.text.splitlines(), start=1):
+        for number, line in enumerate(self.text.split("\n"), start=1):
             if line.startswith("name = "):
                 inside = canonicalize_name(line[7:].strip().strip("\"'")) == name
                 if inside and version is None:

@@ -231,7 +231,8 @@ class Pyproject:
         try:
             dependency = Dependency.create_from_pep_508(text)
         except Exception as error:  # poetry-core raises several kinds, some of them ValueError
-            raise self._error(path, f"{text!r} is not a valid requirement: {error}") from None
+            reason = str(error).partition("\n")[0]  # a drawing may follow
+            raise self._error(path, f"{text!r} is not a valid requirement: {reason}") from None
         if dependency.is_direct_origin():
             return None
         constraint = dependency.constraint

@@ -1,0 +1,279 @@
+"""`poetry tf devcontainer`: a file that works, made or mended, with all that is the user's kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from poetry_tf.releases import load
+from poetry_tf.releases.images import load_images
+from tests.support.index import LocalIndex
+from tests.support.poetry import PoetryRunner, write_pyproject
+from tests.support.projects import changed_lines, contents, patched
+
+NAME = ".devcontainer/devcontainer.json"
+CUDA = "ghcr.io/devcontainers/features/nvidia-cuda:3"
+
+# The seed's file, as it was published in 2024.
+SEED = """\
+{
+    "name": "Python 3",
+    "image": "mcr.microsoft.com/devcontainers/python:1-3.8-bookworm",
+    "runArgs": [
+        "--runtime=nvidia",
+        "--gpus=all"
+    ],
+    "features": {
+        "ghcr.io/devcontainers/features/git-lfs:1": {
+            "autoPull": true,
+            "version": "latest"
+        },
+        "ghcr.io/devcontainers/features/nvidia-cuda:1": {
+            "installCudnn": true,
+            "installToolkit": true,
+            "cudaVersion": "11.8",
+            "cudnnVersion": "8.6.0.163"
+        },
+        "ghcr.io/devcontainers-contrib/features/poetry:2": {
+            "version": "latest"
+        },
+        "ghcr.io/nikobockerman/devcontainer-features/poetry-persistent-cache:1": {}
+    }
+}
+"""
+
+
+def _project(poetry: PoetryRunner, pin: str, python: str, *, managed: bool = True) -> None:
+    more = '\n[tool.poetry-tf]\ngpu = "auto"\n' if managed else ""
+    write_pyproject(poetry.project, [pin], requires_python=python, more=more)
+
+
+def _container(project: Path) -> dict[str, Any]:
+    found = json.loads((project / NAME).read_text("utf-8"))
+    assert isinstance(found, dict)
+    return found
+
+
+def _write(project: Path, text: str, name: str = NAME) -> None:
+    (project / name).parent.mkdir(exist_ok=True)
+    (project / name).write_bytes(text.encode())
+
+
+def test_it_is_written_from_the_pin_where_nothing_is_locked(
+    poetry: PoetryRunner, project: Path, index: LocalIndex
+) -> None:
+    _project(poetry, "tensorflow (>=2.13.1,<2.14.0)", ">=3.10,<3.12")
+    done = poetry.call("tf", "devcontainer")
+    assert done.ok, done.output
+    assert done.stdout.startswith(f"Wrote {NAME}: TensorFlow 2.13.1, Python 3.11, CUDA 11.8 and")
+    assert index.requests == []
+    made = _container(project)
+    assert made["image"] == load_images().image("3.11")
+    options = made["features"][CUDA]
+    assert (options["cudaVersion"], options["cudnnVersion"]) == ("11.8", "8.6.0.163")
+    assert options["installCudnn"] is options["installToolkit"] is True
+    assert made["hostRequirements"] == {"gpu": "optional"}
+    assert "poetry install" in made["postCreateCommand"]
+    (mount,) = made["mounts"]
+    assert mount["type"] == "volume"
+    assert made["containerEnv"]["POETRY_CACHE_DIR"] == mount["target"]
+
+
+def test_what_is_locked_goes_before_the_pin(warm_poetry: PoetryRunner, project: Path) -> None:
+    _project(warm_poetry, "tensorflow (==2.15.0)", ">=3.10,<3.12")
+    assert warm_poetry.call("lock").ok
+    _project(warm_poetry, "tensorflow (>=2.13,<2.19)", ">=3.10,<3.12")
+    assert warm_poetry.call("tf", "devcontainer").ok
+    release = load().get("2.15.0")
+    pair = load().container_pair(release) if release else None
+    assert pair is not None
+    options = _container(project)["features"][CUDA]
+    assert (options["cudaVersion"], options["cudnnVersion"]) == (pair.cuda, pair.cudnn)
+
+
+def test_poetry_is_the_one_that_wrote_the_lock(warm_poetry: PoetryRunner, project: Path) -> None:
+    assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18").ok
+    lock = project / "poetry.lock"
+    first, rest = lock.read_text("utf-8").split("\n", 1)
+    written_by = first.partition(" by Poetry ")[2].split()[0]
+    lock.write_text(first.replace(written_by, "2.1.4") + "\n" + rest, "utf-8")
+    assert "TF506" in warm_poetry.call("tf", "check").stderr
+    assert warm_poetry.call("tf", "devcontainer").ok
+    assert "pipx install poetry==2.1.4 " in _container(project)["onCreateCommand"]
+    assert warm_poetry.call("tf", "check").ok
+
+
+def test_a_second_run_changes_nothing(warm_poetry: PoetryRunner, project: Path) -> None:
+    _project(warm_poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.10,<3.12")
+    assert warm_poetry.call("tf", "devcontainer").ok
+    before = contents(project)
+    again = warm_poetry.call("tf", "devcontainer")
+    assert again.stdout.startswith(f"Nothing to change in {NAME}: TensorFlow 2.18.1")
+    assert contents(project) == before
+
+
+def test_a_dry_run_shows_what_a_run_writes(warm_poetry: PoetryRunner, project: Path) -> None:
+    _project(warm_poetry, "tensorflow (>=2.13.1,<2.14.0)", ">=3.10,<3.12")
+    _write(project, SEED)
+    before = contents(project)
+    dry = warm_poetry.call("tf", "devcontainer", "--dry-run")
+    assert dry.ok and dry.stderr == ""
+    assert contents(project) == before
+    assert warm_poetry.call("tf", "devcontainer").ok
+    assert patched(before, dry.stdout) == contents(project) != before
+
+
+def test_the_seeds_file_becomes_one_that_works(warm_poetry: PoetryRunner, project: Path) -> None:
+    _project(warm_poetry, "tensorflow (>=2.13.1,<2.14.0)", ">=3.10,<3.12")
+    assert warm_poetry.call("lock").ok
+    _write(project, SEED)
+    told = warm_poetry.call("tf", "check").stderr
+    assert {line.split()[1] for line in told.splitlines()[:-1:2]} == {
+        "TF502",
+        "TF504",
+        "TF505",
+        "TF506",
+    }
+    assert warm_poetry.call("tf", "devcontainer").ok
+    made = _container(project)
+    assert made["name"] == "Python 3"
+    assert made["image"] == load_images().image("3.11")
+    assert "runArgs" not in made
+    assert made["hostRequirements"] == {"gpu": "optional"}
+    # The pair was right and stays; the feature moves to the version that is kept up.
+    before = json.loads(SEED)["features"]["ghcr.io/devcontainers/features/nvidia-cuda:1"]
+    assert made["features"][CUDA] == before
+    assert not any("devcontainers-contrib" in name for name in made["features"])
+    assert "pipx install poetry==" in made["onCreateCommand"]
+    assert warm_poetry.call("tf", "check").stdout == "All set!\n"
+
+
+OURS = """\
+// The team's container.
+{
+\t"name": "ours", // ask Jane
+\t"image": "mcr.microsoft.com/devcontainers/python:3-3.10-bookworm",
+\t"features": {
+\t\t"ghcr.io/devcontainers/features/nvidia-cuda:3": {
+\t\t\t"installToolkit": true, "installCudnn": true,
+\t\t\t"cudaVersion": "11.8", /* as the driver */
+\t\t\t"cudnnVersion": "8.6.0.163",
+\t\t},
+\t\t"ghcr.io/devcontainers/features/node:1": {},
+\t},
+\t"hostRequirements": { "gpu": true },
+\t"onCreateCommand": "pipx install poetry==1.8.2 && echo done",
+\t"postCreateCommand": "make setup && poetry install",
+}"""
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["lf", "crlf"])
+def test_only_what_must_change_changes(warm_poetry: PoetryRunner, project: Path, end: str) -> None:
+    _project(warm_poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.11,<3.12")
+    text = OURS.replace("\n", end)
+    _write(project, text)
+    assert warm_poetry.call("tf", "devcontainer").ok
+    gone, new = changed_lines(text.encode(), (project / NAME).read_bytes())
+    poetry = json.loads(json.dumps(new[-1])).partition("poetry==")[2].split()[0]
+    assert [line.strip() for line in gone] == [
+        '"image": "mcr.microsoft.com/devcontainers/python:3-3.10-bookworm",',
+        '"cudaVersion": "11.8", /* as the driver */',
+        '"cudnnVersion": "8.6.0.163",',
+        '"onCreateCommand": "pipx install poetry==1.8.2 && echo done",',
+    ]
+    assert new == [
+        f'\t"image": "mcr.microsoft.com/devcontainers/python:3-3.11-bookworm",{end}',
+        f'\t\t\t"cudaVersion": "12.5", /* as the driver */{end}',
+        f'\t\t\t"cudnnVersion": "9.3.0.75",{end}',
+        f'\t"onCreateCommand": "pipx install poetry=={poetry} && echo done",{end}',
+    ]
+
+
+def test_the_file_at_the_top_of_the_project_is_used_where_that_is_there(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    _project(warm_poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.11,<3.12")
+    _write(project, OURS, ".devcontainer.json")
+    done = warm_poetry.call("tf", "devcontainer")
+    assert done.stdout.startswith("Wrote .devcontainer.json: ")
+    assert set(contents(project)) == {"pyproject.toml", ".devcontainer.json"}
+
+
+def test_git_lfs_is_installed_where_the_project_uses_it(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    _project(warm_poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.11,<3.12")
+    assert warm_poetry.call("tf", "devcontainer").ok
+    assert not any("git-lfs" in name for name in _container(project)["features"])
+    (project / ".gitattributes").write_text("*.h5 filter=lfs diff=lfs merge=lfs -text\n", "utf-8")
+    (project / NAME).unlink()
+    assert warm_poetry.call("tf", "devcontainer").ok
+    made = _container(project)
+    assert any("features/git-lfs:" in name for name in made["features"])
+    assert "git lfs pull" in made["postCreateCommand"]
+
+
+@pytest.mark.parametrize("python", ["~=3.8.0", "~=3.9.0", ">=3.8,<3.10"])
+def test_a_project_for_python_3_8_or_3_9_is_refused_with_the_python_to_take(
+    warm_poetry: PoetryRunner, project: Path, python: str
+) -> None:
+    _project(warm_poetry, "tensorflow (>=2.13.1,<2.14.0)", python)
+    before = contents(project)
+    refused = warm_poetry.call("tf", "devcontainer")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("Error: No dev container can be made for Python 3.")
+    assert "begin at Python 3.10" in refused.stderr, "the reason"
+    assert "take that (--python 3.11)" in refused.stderr, "the Python to take"
+    assert contents(project) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{\n  "image": \n}\n', ".devcontainer/devcontainer.json:3:1: expected a value, found '}'"),
+        ("[]", ".devcontainer/devcontainer.json:1:1: holds no object"),
+        ('{"a": 1, "a": 2, }}', ".devcontainer/devcontainer.json:1:"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_left_alone(
+    warm_poetry: PoetryRunner, project: Path, text: str, told: str
+) -> None:
+    _project(warm_poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.11,<3.12")
+    _write(project, text)
+    refused = warm_poetry.call("tf", "devcontainer")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"Error: {told}")
+    assert (project / NAME).read_text("utf-8") == text
+
+
+def test_a_project_without_tensorflow_is_told_how_to_get_it(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    write_pyproject(project, ["six"])
+    refused = warm_poetry.call("tf", "devcontainer")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("Error: The project has no TensorFlow")
+    assert "poetry tf init" in refused.stderr
+    assert set(contents(project)) == {"pyproject.toml"}
+
+
+def test_without_a_project_it_says_so(warm_poetry: PoetryRunner, project: Path) -> None:
+    refused = warm_poetry.call("tf", "devcontainer")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "No pyproject.toml" in refused.stderr
+    assert contents(project) == {}
+
+
+def test_a_container_of_the_users_own_making_is_left_to_the_user(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    _project(warm_poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.11,<3.12")
+    _write(project, '{\n  "build": {"dockerfile": "Dockerfile"}\n}\n')
+    assert warm_poetry.call("tf", "devcontainer").ok
+    made = _container(project)
+    assert made["build"] == {"dockerfile": "Dockerfile"}
+    assert "image" not in made and "onCreateCommand" not in made
+    assert made["hostRequirements"] == {"gpu": "optional"}

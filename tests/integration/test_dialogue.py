@@ -1,0 +1,100 @@
+"""`poetry tf init` asks for what is open."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomlkit
+
+from poetry_tf.releases import load
+from poetry_tf.releases.images import load_images
+from tests.support.poetry import PoetryRunner
+from tests.support.projects import contents
+
+QUESTIONS = ("TensorFlow series (", "Python (", "GPU (", "PyPI mirror (")
+
+
+def _written(project: Path, name: str = "pyproject.toml") -> dict[str, Any]:
+    return tomlkit.parse((project / name).read_text("utf-8")).unwrap()
+
+
+def _asked(stderr: str) -> list[str]:
+    """The questions, in order and as often as they were asked."""
+    found = [(stderr.find(what, i), what) for what in QUESTIONS for i in range(len(stderr))]
+    return [what for _, what in sorted({item for item in found if item[0] >= 0})]
+
+
+def test_enter_takes_every_default(warm_poetry: PoetryRunner, project: Path) -> None:
+    asked = warm_poetry.call("tf", "init", "--no-lock", stdin="\n" * 4)
+    assert asked.ok, asked.output
+    assert _asked(asked.stderr) == list(QUESTIONS)
+    by_hand = contents(project)
+    for name in by_hand:
+        (project / name).unlink()
+    assert warm_poetry.call("tf", "init", "--no-lock", "-n").ok
+    assert contents(project) == by_hand
+
+
+def test_answers_are_taken(warm_poetry: PoetryRunner, project: Path) -> None:
+    done = warm_poetry.call("tf", "init", "--no-lock", stdin="2.18\n3.11\npip\noff\n")
+    assert done.ok, done.output
+    data = _written(project)
+    assert "tensorflow[and-cuda] (>=2.18.1,<2.19.0)" in data["project"]["dependencies"][0]
+    assert data["project"]["requires-python"] == ">=3.11,<3.12"
+    assert data["tool"]["poetry-tf"] == {"gpu": "pip"}
+    assert _written(project, "poetry.toml") == {"tf": {"mirror": "off"}}
+    made = json.loads((project / ".devcontainer/devcontainer.json").read_text("utf-8"))
+    assert made["image"] == load_images().image("3.11")
+
+
+def test_a_wrong_answer_is_asked_again_with_what_is_possible(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    answers = "2.11\n2.18\n3.13\n3.12\nrocm\nnone\nnowhere\noff\n"
+    done = warm_poetry.call("tf", "init", "--no-lock", stdin=answers)
+    assert done.ok, done.output
+    assert _asked(done.stderr) == [what for what in QUESTIONS for _ in range(2)]
+    for wrong in ("2.11 is none of 2.12, ", "3.13 is none of 3.10, ", "rocm is none of auto, "):
+        assert wrong in done.stderr
+    assert "'nowhere' is no mirror" in done.stderr
+    data = _written(project)
+    assert data["project"]["dependencies"] == ["tensorflow (>=2.18.1,<2.19.0)"]
+    assert data["tool"]["poetry-tf"] == {"gpu": "none"}
+
+
+def test_the_pythons_offered_are_those_of_the_series(warm_poetry: PoetryRunner) -> None:
+    done = warm_poetry.call("tf", "init", "--no-lock", stdin="2.13\n\n\n\n")
+    release = load().newest("2.13")
+    assert release is not None
+    fits = [item for item in release.pythons_on("linux-x86_64") if item in load_images().pythons]
+    assert f"Python ({', '.join(fits)}) [{fits[-1]}]:" in done.stderr
+
+
+def test_the_pythons_offered_are_those_of_the_cuda_wheels(warm_poetry: PoetryRunner) -> None:
+    """With --gpu pip, 2.14 has fewer."""
+    options = ["--tensorflow", "2.14", "--gpu", "pip", "--no-lock"]
+    done = warm_poetry.call("tf", "init", *options, stdin="\n\n")
+    assert done.ok, done.output
+    assert "Python (3.10) [3.10]:" in done.stderr
+
+
+def test_what_an_option_says_is_not_asked(warm_poetry: PoetryRunner) -> None:
+    options = ["--tensorflow", "2.18", "--python", "3.12", "--mirror", "off", "--gpu", "none"]
+    done = warm_poetry.call("tf", "init", *options, "--no-lock", stdin="")
+    assert done.ok, done.output
+    assert _asked(done.stderr) == []
+
+
+def test_what_the_project_says_is_not_asked(warm_poetry: PoetryRunner, project: Path) -> None:
+    assert warm_poetry.call("tf", "init", "-n", "--no-lock").ok
+    before = contents(project)
+    assert warm_poetry.call("tf", "init", "--no-lock", stdin="").ok
+    assert contents(project) == before
+
+
+def test_questions_leave_stdout_alone(warm_poetry: PoetryRunner) -> None:
+    done = warm_poetry.call("tf", "init", "--no-lock", "--dry-run", stdin="\n" * 4)
+    assert done.stdout.startswith("--- /dev/null\n"), "diffs alone, to be piped into patch"
