@@ -10,14 +10,27 @@ from poetry.packages.locker import Locker
 
 from poetry_tf.checks.findings import Finding
 from poetry_tf.checks.run import context_of, findings
+from poetry_tf.plan import CONTAINER_PLATFORM
 from poetry_tf.project.jsonc import JsoncDocument
 from poetry_tf.project.lock import Lock
 from poetry_tf.project.project import DEVCONTAINERS, LOCK, PYPROJECT, Devcontainer, Project
 from poetry_tf.project.pyproject import Pyproject, Requirement
 from poetry_tf.project.toml import TomlDocument
+from poetry_tf.releases import load
+from poetry_tf.releases.images import load_images
 
 NOWHERE = Path("no-such-folder")
 """The root of projects in memory: whatever is looked for on the disk is absent."""
+
+CONTAINED = tuple(
+    release
+    for release in load().releases
+    if {*release.pythons_on(CONTAINER_PLATFORM)} & {*load_images().pythons}
+)
+"""The releases that a container can be made for."""
+SERIES = tuple(dict.fromkeys(release.series for release in CONTAINED))
+OLDER = str(load().older[-1])
+"""A release of which no more is known than that it is there."""
 
 
 def pyproject_of(text: str) -> Pyproject:

@@ -1,0 +1,116 @@
+"""TF5xx: the dev container against what the locked TensorFlow needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from poetry_tf.checks.run import fix
+from poetry_tf.releases.images import load_images
+from tests.made import content_hash, found, in_memory, lock_text, on_disk, place
+
+IMAGES = load_images()
+PYPROJECT = """\
+[project]
+name = "study"
+requires-python = ">=3.10,<3.12"
+dependencies = ["tensorflow~=2.13.0"]
+
+[tool.poetry]
+package-mode = false
+"""
+MANAGED = f"{PYPROJECT}\n[tool.poetry-tf]\n"
+LOCK = lock_text(("tensorflow", "2.13.1"), content_hash=content_hash(MANAGED))
+
+CONTAINER = f"""\
+{{
+  // the study's
+  "image": "{IMAGES.repository}:1-3.8-bookworm",
+  "runArgs": ["--runtime=nvidia"],
+  "features": {{
+    "{IMAGES.cuda.id}:1": {{
+      "installToolkit": true, "installCudnn": true,
+      "cudaVersion": "11.8",
+      "cudnnVersion": "8.7.0.84"
+    }},
+    "{IMAGES.poetry_features[0]}:2": {{"version": "latest"}}
+  }},
+  "postCreateCommand": "poetry install"
+}}
+"""
+NAME = ".devcontainer/devcontainer.json"
+
+
+def test_a_managed_project_has_to_have_a_container():
+    (finding,) = found(in_memory(MANAGED), "TF501")
+    assert place(finding) == "devcontainer.json:None"
+    assert found(in_memory(PYPROJECT), "TF501") == []
+    assert found(in_memory(MANAGED, container="{}"), "TF501") == []
+
+
+@pytest.mark.parametrize("name", [NAME, ".devcontainer.json"])
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("", "1:1"),
+        ("[]", "1:1"),
+        ("3", "1:1"),
+        ('{\n  "a": 1\n  "b": 2}', "3:3"),
+        ("{\n  'a': 1}", "2:3"),
+    ],
+)
+@pytest.mark.parametrize("pyproject", [PYPROJECT, MANAGED])
+def test_a_container_that_cannot_be_read_is_told_with_its_place(
+    tmp_path: Path, name: str, text: str, where: str, pyproject: str
+):
+    project = on_disk(tmp_path, {"pyproject.toml": pyproject, name: text})
+    (finding,) = (item for item in found(project) if item.code.startswith("TF5"))
+    assert (finding.code, finding.file) == ("TF501", tmp_path / name)
+    assert place(finding).endswith(f"devcontainer.json:{where}")
+    assert finding.edits == ()
+    assert fix(project).devcontainer is project.devcontainer
+
+
+def test_each_thing_is_told_where_it_stands(tmp_path: Path):
+    files = {"pyproject.toml": MANAGED, "poetry.lock": LOCK, NAME: CONTAINER}
+    said = [(item.code, str(item.position)) for item in found(on_disk(tmp_path, files))]
+    assert said == [
+        ("TF502", "3:3"),
+        ("TF503", "9:7"),
+        ("TF504", "1:1"),
+        ("TF505", "6:5"),
+        ("TF505", "4:3"),
+        ("TF506", "11:5"),
+    ]
+
+
+def test_a_mended_container_is_clean_and_keeps_the_rest(tmp_path: Path):
+    files = {"pyproject.toml": MANAGED, "poetry.lock": LOCK, NAME: CONTAINER}
+    project = fix(on_disk(tmp_path, files))
+    assert found(project) == []
+    assert fix(project) == project
+    after = project.document(project.devcontainer_path)
+    assert after is not None
+    (tmp_path / NAME).write_text(after.text)
+    assert found(on_disk(tmp_path, {})) == []
+    assert "  // the study's\n" in after.text
+    assert project.pyproject.document.text == MANAGED
+
+
+def test_without_a_plan_nothing_is_said_of_what_is_in_the_container():
+    text = '[project]\nname = "x"\ndependencies = ["numpy"]'
+    assert found(in_memory(text, container=CONTAINER)) == []
+
+
+@pytest.mark.parametrize("series", ["2.16", "2.17"])
+def test_wheels_that_are_to_bring_cuda_have_to_be_asked_for(series: str):
+    text = MANAGED.replace("2.13.0", f"{series}.1")
+    project = in_memory(text, container="{}")
+    (finding,) = (item for item in found(project, "TF503") if item.file.name == "pyproject.toml")
+    assert place(finding) == "pyproject.toml:4:17"
+    after = fix(project)
+    assert [item for item in found(after, "TF503") if item.file.name == "pyproject.toml"] == []
+    assert "tensorflow[and-cuda]" in after.pyproject.document.text
+    # Who does not use poetry-tf has decided otherwise.
+    assert found(in_memory(text.replace("[tool.poetry-tf]\n", ""), container="{}"), "TF503") == []

@@ -1,0 +1,138 @@
+"""Running the rules over a project, and applying what mends their findings."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from poetry_tf.checks import run
+from poetry_tf.checks.findings import RULES, rule
+from poetry_tf.checks.run import context_of, findings, fix
+from poetry_tf.plan import PlanError
+from poetry_tf.project.documents import DocumentError
+from poetry_tf.project.errors import ProjectError
+from poetry_tf.project.pyproject import Pyproject
+from poetry_tf.project.toml import TomlDocument
+from tests.made import NOWHERE, OLDER, codes, found, in_memory
+from tests.project.test_pyproject import PATHS, values
+
+BROKEN = """\
+# A study.
+[tool.poetry]   # by hand
+name = "study"
+
+[tool.poetry.dependencies]
+tersorflow = '^2.13'   # which one?
+python = "^3.8"
+
+# a comment that stays
+[tool.poetry.group.dev.dependencies]
+pytest = "*"
+"""
+
+
+def test_every_rule_explains_itself_and_is_asked():
+    findings(context_of(in_memory(""))[0])
+    assert {"TF101", "TF103", "TF104", "TF106", "TF201", "TF202", "TF301", "TF302", "TF303"} < set(
+        RULES
+    )
+    assert {"TF001", "TF501", "TF502", "TF503", "TF504"} < set(RULES)
+    for code, function in RULES.items():
+        assert re.fullmatch(r"TF\d{3}", code)
+        assert (function.__doc__ or "").strip().splitlines()[0].endswith(".")
+
+
+def test_a_code_is_given_once():
+    findings(context_of(in_memory(""))[0])
+    with pytest.raises(ValueError, match="TF101"):
+        rule("TF101")(lambda context: iter(()))
+
+
+def test_findings_come_in_the_order_of_their_codes():
+    assert codes(in_memory(BROKEN)) == ["TF106", "TF301"]
+    assert codes(in_memory(BROKEN.replace("tersorflow", "tensorflow-gpu"))) == [
+        "TF101",
+        "TF103",
+        "TF201",
+        "TF301",
+    ]
+
+
+def test_what_one_mending_uncovers_is_mended_too():
+    after = fix(in_memory(BROKEN))
+    assert found(after) == []
+    assert after.pyproject.document.text == BROKEN.replace(
+        "tersorflow = '^2.13'", "tensorflow = '~2.13.1'"
+    ).replace('"^3.8"', '">=3.8,<3.12"').replace(
+        'name = "study"\n', 'name = "study"\npackage-mode = false\n'
+    )
+    assert fix(after) == after
+
+
+def test_a_project_in_order_is_not_touched():
+    text = BROKEN.replace("tersorflow = '^2.13'", "tensorflow = '~2.13.1'").replace("^3.8", "~3.11")
+    text = text.replace('name = "study"', "package-mode = false")
+    project = in_memory(text)
+    assert found(project) == []
+    assert fix(project) is project
+
+
+@pytest.mark.parametrize("newline", ["\r\n", "\n"])
+def test_every_line_that_is_not_wrong_stays_as_it_is(newline: str):
+    before = BROKEN.replace("\n", newline)
+    after = fix(in_memory(before)).pyproject.document.text
+    kept = [line for line in after.split(newline) if line in before.split(newline)]
+    assert kept == [
+        line for line in before.split(newline) if not line.startswith(("tersorflow", "python"))
+    ]
+    assert len(after.split(newline)) == len(before.split(newline)) + 1
+
+
+def test_why_there_is_no_plan_is_handed_on():
+    context, trouble = context_of(in_memory(f'[tool.poetry.dependencies]\ntensorflow = "{OLDER}"'))
+    assert context.plan is None
+    assert isinstance(trouble, PlanError)
+    context, trouble = context_of(in_memory(""))
+    assert (context.plan, trouble) == (None, None)
+
+
+def test_two_rules_that_undo_each_other_come_to_an_end(monkeypatch: pytest.MonkeyPatch):
+    from poetry_tf.checks.findings import Finding
+    from poetry_tf.project.edits import Edit
+
+    def seesaw(context):
+        document = context.project.pyproject.document
+        path = context.project.pyproject.path
+        value = not document.get(("tool", "up"))
+        yield Finding("TF999", path, None, "", "", (Edit(path, "set", ("tool", "up"), value),))
+
+    monkeypatch.setitem(RULES, "TF999", seesaw)
+    monkeypatch.setattr(run, "_ROUNDS", 7)
+    assert fix(in_memory("")).pyproject.data["tool"]["up"] is True
+
+
+def test_a_project_is_judged_whatever_it_lacks():
+    assert codes(in_memory("")) == []
+    assert codes(in_memory("[tool.poetry-tf]")) == ["TF301", "TF302", "TF501"]
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from(PATHS), values, min_size=1, max_size=3))
+def test_odd_values_are_judged_or_named_and_mended_for_good(entries: dict[str, str]):
+    text = "\n".join(f"{path} = {value}" for path, value in entries.items())
+    try:
+        project = in_memory(text)
+        found(project)
+    except ProjectError as error:
+        assert error.position is not None
+        return
+    try:
+        after = fix(project)
+    except DocumentError:
+        return  # something else stands where a value is to be written
+    assert fix(after) == after
+    assert [item for item in found(after) if item.edits and item.code != "TF101"] == []
+    Pyproject(NOWHERE, TomlDocument.parse(after.pyproject.document.text))

@@ -1,0 +1,58 @@
+"""TF0xx: the settings of poetry-tf itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.made import codes, found, in_memory, place
+
+FINE = '[project]\ndependencies = ["tensorflow~=2.18.1"]\n'
+WHEELS = '[project]\ndependencies = ["tensorflow[and-cuda]~=2.18.1"]\n'
+
+
+@pytest.mark.parametrize(
+    ("settings", "where", "says"),
+    [
+        ('[tool.poetry-tf]\ngpu = "cuda"', "pyproject.toml:4:1", "gpu is 'cuda'"),
+        ("[tool.poetry-tf]\ngpu = [1]", "pyproject.toml:4:1", "gpu is [1]"),
+        ('[tool.poetry-tf]\ncuda = "11.8"', "pyproject.toml:4:1", "cuda is no setting"),
+        ('tool.poetry-tf.gpu = "x"', "pyproject.toml:3:1", "gpu is 'x'"),
+        ("[[tool.poetry-tf]]", "pyproject.toml:3:", "is not a table"),
+    ],
+)
+def test_a_setting_that_means_nothing_is_told_with_its_place(settings: str, where: str, says: str):
+    # Dotted keys belong to no section, so they come first.
+    text = FINE + settings if settings.startswith("[") else f"\n\n{settings}\n{FINE}"
+    (finding,) = found(in_memory(text), "TF001")
+    assert place(finding).startswith(where)
+    assert says in finding.message
+    assert finding.edits == ()
+
+
+@pytest.mark.xfail(strict=True, reason="a finding without a remedy")
+@pytest.mark.parametrize("settings", ["[[tool.poetry-tf]]", "[tool]\npoetry-tf = 3"])
+def test_settings_that_are_no_table_have_a_remedy(settings: str):
+    (finding,) = found(in_memory(FINE + settings), "TF001")
+    assert finding.remedy
+
+
+@pytest.mark.parametrize("gpu", ["system", "none"])
+def test_wheels_for_cuda_contradict_another_choice(gpu: str):
+    (finding,) = found(in_memory(f'{WHEELS}[tool.poetry-tf]\ngpu = "{gpu}"'), "TF001")
+    assert place(finding) == "pyproject.toml:2:17"
+    assert f'gpu is "{gpu}"' in finding.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{WHEELS}[tool.poetry-tf]\ngpu = "pip"',
+        f'{WHEELS}[tool.poetry-tf]\ngpu = "auto"',
+        f"{WHEELS}[tool.poetry-tf]",
+        WHEELS,
+        f'{FINE}[tool.poetry-tf]\ngpu = "system"',
+        f'{FINE}[tool.poetry-tf]\ngpu = "none"',
+    ],
+)
+def test_settings_that_go_together_are_fine(text: str):
+    assert "TF001" not in codes(in_memory(text))

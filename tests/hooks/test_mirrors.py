@@ -1,0 +1,132 @@
+"""The mirrors of PyPI that have a name here, and what the ``tf.mirror`` setting means."""
+
+from __future__ import annotations
+
+import contextlib
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from poetry_tf.hooks.mirrors import (
+    AUTO,
+    MIRRORS,
+    Mirror,
+    MirrorError,
+    MirrorSetting,
+    parse_mirror,
+    without_credentials,
+)
+
+OFF = MirrorSetting("off")
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        (None, OFF),
+        ("", OFF),
+        (False, OFF),
+        ("off", OFF),
+        ("OFF", OFF),
+        (" off ", OFF),
+        ("pypi", OFF),
+        ("none", OFF),
+        ("false", OFF),
+        ("auto", MirrorSetting("auto")),
+        ("Auto", MirrorSetting("auto")),
+        *[(name, MirrorSetting("mirror", mirror)) for name, mirror in MIRRORS.items()],
+        ("TUNA", MirrorSetting("mirror", MIRRORS["tuna"])),
+        (
+            "https://pypi.example.com/simple/",
+            MirrorSetting("mirror", Mirror("pypi.example.com", "https://pypi.example.com/simple/")),
+        ),
+        (
+            " http://pypi.example.com:8080/simple ",
+            MirrorSetting(
+                "mirror", Mirror("pypi.example.com", "http://pypi.example.com:8080/simple")
+            ),
+        ),
+    ],
+)
+def test_a_value_means_no_mirror_or_one(value: object, wanted: MirrorSetting):
+    assert parse_mirror(value) == wanted
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        True,
+        3,
+        [],
+        {},
+        "tsinghua-mirror",
+        "pypi.example.com/simple",
+        "ftp://pypi.example.com/simple",
+        "https://",
+        "file:///simple",
+    ],
+)
+def test_a_value_that_means_nothing_is_refused_with_what_may_be_written(value: object):
+    with pytest.raises(MirrorError) as caught:
+        parse_mirror(value)
+    for known in ("auto", "off", "URL", *MIRRORS):
+        assert known in str(caught.value)
+
+
+@pytest.mark.xfail(strict=True, reason="urlsplit raises ValueErrors of its own")
+@pytest.mark.parametrize("value", ["http://[", "https://[::1/simple", "http://a℀b/simple"])
+def test_an_address_that_is_none_is_refused_too(value: str):
+    with pytest.raises(MirrorError):
+        parse_mirror(value)
+
+
+@settings(deadline=None)
+@given(st.text() | st.text().map("https://{}".format))
+@example("https://")
+def test_any_text_is_understood_or_refused(value: str):
+    with contextlib.suppress(ValueError):  # see above
+        setting = parse_mirror(value)
+        assert (setting.kind == "mirror") is (setting.mirror is not None)
+
+
+def test_every_mirror_that_has_a_name_is_asked_by_https_for_a_simple_index():
+    for mirror in MIRRORS.values():
+        parts = urlsplit(mirror.url)
+        assert parts.scheme == "https"
+        assert parts.path.endswith("/simple/")
+        assert mirror.name
+    assert AUTO in MIRRORS.values()
+
+
+SECRET = "https://user:s3cr3t@pypi.example.com:8080/simple/?a=b#c"
+
+
+def test_the_name_of_a_mirror_holds_no_credentials():
+    setting = parse_mirror(SECRET)
+    assert setting.mirror is not None
+    assert setting.mirror.name == "pypi.example.com"
+    assert setting.mirror.url == SECRET
+
+
+@pytest.mark.xfail(strict=True, reason="the refusal repeats the value with its password")
+@pytest.mark.parametrize("scheme", ["ftp", "htps", "git+https"])
+def test_a_refusal_shows_no_credentials(scheme: str):
+    with pytest.raises(MirrorError) as caught:
+        parse_mirror(SECRET.replace("https", scheme))
+    assert "s3cr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (SECRET, "https://pypi.example.com:8080/simple/?a=b#c"),
+        ("https://token@pypi.example.com/simple/", "https://pypi.example.com/simple/"),
+        ("https://a:b@c@pypi.example.com/simple/", "https://pypi.example.com/simple/"),
+        ("https://pypi.example.com/simple/", "https://pypi.example.com/simple/"),
+        ("https://pypi.example.com/a@b/", "https://pypi.example.com/a@b/"),
+    ],
+)
+def test_an_address_is_shown_without_credentials(url: str, shown: str):
+    assert without_credentials(url) == shown
