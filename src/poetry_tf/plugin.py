@@ -29,6 +29,7 @@ COMMANDS = {
     "tf init": ("init", "InitCommand"),
     "tf check": ("check", "CheckCommand"),
     "tf devcontainer": ("devcontainer", "DevcontainerCommand"),
+    "tf releases": ("releases", "ReleasesCommand"),
 }
 
 # Poetry's own listeners have priority 0, and by then the virtual environment exists. A guard that

@@ -18,9 +18,10 @@ from typing import Any
 BUILD_INFO = """# Generated.
 import collections
 
-build_info = collections.OrderedDict([('cuda_version', '{cuda}'), ('cudnn_version', '{cudnn}'), \
-('is_cuda_build', True)])
+build_info = collections.OrderedDict([('cuda_compute_capabilities', ['sm_60', 'compute_80']), \
+('cuda_version', '{cuda}'), ('cudnn_version', '{cudnn}'), ('is_cuda_build', True)])
 """
+CPU_BUILD_INFO = "build_info = {'is_cuda_build': False}\n"
 CUDNN_VERSION = """/* NVIDIA's */
 #define CUDNN_MAJOR {0}
 #define CUDNN_MINOR {1}
@@ -53,19 +54,25 @@ def tensorflow_wheel(
     version: str,
     *,
     requires: Iterable[str] = (),
-    cuda: str = "12.5.1",
+    cuda: str | None = "12.5.1",
     cudnn: str = "9",
     exact: str | None = None,
     padding: int = 0,
 ) -> bytes:
     """A wheel with the members that matter, behind and before `padding` others."""
     members = {f"tensorflow/include/before/{i:05}.h": "" for i in range(padding)}
-    members[INFO_PATH] = BUILD_INFO.format(cuda=cuda, cudnn=cudnn)
+    members[INFO_PATH] = BUILD_INFO.format(cuda=cuda, cudnn=cudnn) if cuda else CPU_BUILD_INFO
     if exact:
         members[CUDNN_PATH] = CUDNN_VERSION.format(*exact.split("."))
     members |= {f"tensorflow/include/behind/{i:05}.h": "" for i in range(padding)}
     members[f"tensorflow-{version}.dist-info/METADATA"] = metadata("tensorflow", version, requires)
     return zipped(members)
+
+
+def hollow_wheel(name: str, version: str, requires: Iterable[str] = ()) -> bytes:
+    """A wheel with nothing but metadata, as shims are, and companions as far as they matter."""
+    path = f"{name.replace('-', '_')}-{version}.dist-info/METADATA"
+    return zipped({path: metadata(name, version, requires)})
 
 
 @dataclass
@@ -100,6 +107,8 @@ class MadeIndex:
     delay: float = 0.0
 
     requests: list[str] = field(default_factory=list)
+    whole: list[str] = field(default_factory=list)
+    """The files that were asked for without a range."""
     open: int = 0
     most_open: int = 0
     url: str = ""
@@ -145,6 +154,7 @@ class MadeIndex:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer waits 40 ms for the client's acknowledgement
     index: MadeIndex
     lock: threading.Lock
 
@@ -175,6 +185,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self.answer(200, body, {"Content-Type": media})
         content = next(file.content for file in index.projects[project] if file.name == name)
         wanted = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
+        if wanted is None:
+            index.whole.append(name)
         if not index.ranges or wanted is None:
             return self.answer(200, content)
         size = len(content)

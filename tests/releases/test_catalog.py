@@ -6,9 +6,9 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from poetry_tf.releases import PLATFORMS, Catalog, Release, load
+from poetry_tf.releases import DISTRIBUTIONS, PLATFORMS, Catalog, Release, load
 from poetry_tf.releases.catalog import Origin
-from poetry_tf.releases.files import distributions
+from poetry_tf.releases.files import distributions, minors_by_platform
 from poetry_tf.releases.index import IndexFile
 from poetry_tf.releases.model import LINUX_X86_64, AndCuda, ContainerPair
 from poetry_tf.releases.resources import read_json
@@ -269,10 +269,18 @@ def test_values_are_immutable_and_hashable():
     assert hash(AndCuda((), ())) == hash(AndCuda((), ()))
 
 
-def test_the_evidence_is_a_wheel_of_the_release():
-    for version, block in read_json("tensorflow.json")["releases"].items():
-        assert list(distributions([IndexFile(block["wheel"], "")])) == [Version(version)]
-        assert set(block["said_by"]) == {"cuda", "cudnn"}
-        exact = block["said_by"]["cudnn"] == "cudnn_version.h"
-        assert exact == (block["cudnn"].count(".") == 2)
-        assert exact == (Version(version) >= Version("2.16"))
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_the_evidence_is_a_wheel_of_the_release(name):
+    for version, block in read_json(f"{name}.json")["releases"].items():
+        for platform, part in block["platforms"].items():
+            if Version(version) < Version("2.5"):
+                assert set(part) == {"pythons"}
+                continue
+            (found,) = distributions([IndexFile(part["wheel"], "")]).items()
+            assert found[0] == Version(version)
+            assert platform in minors_by_platform(found[1])
+            if "cuda" in part:
+                assert set(part["said_by"]) == {"cuda", "cudnn"}
+                exact = part["said_by"]["cudnn"] == "cudnn_version.h"
+                assert exact == (part["cudnn"].count(".") == 2)
+                assert exact == (Version(version) >= Version("2.16"))

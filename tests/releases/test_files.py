@@ -36,7 +36,7 @@ def test_what_is_no_distribution_is_passed_over():
         ("win32", ()),
         ("musllinux_1_2_x86_64", ()),
         ("manylinux2014_i686", ()),
-        ("macosx_10_6_intel", ()),
+        ("macosx_10_6_intel", ("macos-x86_64",)),
     ],
 )
 def test_platforms(tag, names):

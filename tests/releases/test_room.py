@@ -57,16 +57,14 @@ def test_every_exported_name_is_there():
         poetry_tf.releases.nothing  # noqa: B018
 
 
-def test_the_generated_file_is_as_the_generator_writes_it():
-    text = DATA.joinpath("tensorflow.json").read_text(encoding="utf-8")
-    assert render(read_json("tensorflow.json")) + "\n" == text
-    assert list(read_json("tensorflow.json")["releases"]) == [
-        str(release.version) for release in poetry_tf.releases.load().releases
-    ]
+def test_the_generated_files_are_as_the_generator_writes_it():
+    for name in (*poetry_tf.releases.DISTRIBUTIONS, "companions"):
+        text = DATA.joinpath(f"{name}.json").read_text(encoding="utf-8")
+        assert render(read_json(f"{name}.json")) + "\n" == text
 
 
 def test_no_data_is_bound_to_an_index():
-    for name in ("tensorflow.json", "names.json", "containers.json"):
+    for name in (path.name for path in DATA.iterdir() if path.name != "images.json"):
         text = DATA.joinpath(name).read_text(encoding="utf-8")
         json.loads(text)
         assert "://" not in text

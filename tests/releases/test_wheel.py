@@ -16,9 +16,11 @@ from poetry_tf.releases.wheel import (
     RemoteWheel,
     build_info,
     build_of,
+    compute_capabilities,
     cuda_config,
     cudnn_version,
     dotted,
+    required_tensorflow,
     requires_dist,
 )
 
@@ -29,6 +31,7 @@ from .made_index import (
     CUDNN_PATH,
     CUDNN_VERSION,
     INFO_PATH,
+    hollow_wheel,
     metadata,
     tensorflow_wheel,
     zipped,
@@ -69,10 +72,60 @@ def test_a_small_wheel_is_found_in_its_end():
     assert remote.text(Member.METADATA) == metadata("tensorflow", "2.18.1", ["numpy"])
     assert len(file.reads) == 2
     assert build_of(remote) == Build(
-        "12.5.1", "9.3.0", {"cuda": "build_info.py", "cudnn": "cudnn_version.h"}
+        "12.5.1",
+        "9.3.0",
+        {"cuda": "build_info.py", "cudnn": "cudnn_version.h"},
+        ("sm_60", "compute_80"),
     )
     assert len(file.reads) == 4  # each member once
     assert remote.text(Member.CUDA_CONFIG) is None
+
+
+def test_a_header_that_is_not_wanted_is_not_looked_for():
+    members = {f"tensorflow/include/a/long/path/to/{i:06}.h": "" for i in range(12_000)}
+    members |= {INFO_PATH: BUILD_INFO.format(cuda="11.8", cudnn="8")}
+    file = Memory(zipped(members))
+    assert build_of(RemoteWheel(file), header=False).cudnn == "8"
+    assert sum(file.reads) < 50_000
+    assert build_of(RemoteWheel(file)).cudnn == "8"
+    assert sum(file.reads) > 1_000_000
+
+
+def test_a_shim_has_nothing_but_metadata():
+    file = Memory(hollow_wheel("tensorflow", "2.13.1", ["tensorflow-intel==2.13.1"]))
+    assert RemoteWheel(file).is_shim()
+    assert len(file.reads) == 1
+    big = Memory(tensorflow_wheel("2.13.1", padding=6_000))
+    assert not RemoteWheel(big).is_shim()
+    assert len(big.reads) == 1
+
+
+@pytest.mark.parametrize(
+    ("info", "names"),
+    [
+        ({"cuda_compute_capabilities": ["sm_60", "compute_90"]}, ("sm_60", "compute_90")),
+        ({"cuda_compute_capabilities": ("sm_60",)}, ("sm_60",)),
+        ({"cuda_compute_capabilities": ["sm_60", 7, "rm -rf"]}, ("sm_60",)),
+        ({"cuda_compute_capabilities": "sm_60"}, ()),
+        ({}, ()),
+    ],
+)
+def test_compute_capabilities(info, names):
+    assert compute_capabilities(info) == names
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "least"),
+    [
+        ("  required_tensorflow_version = '2.13'\n", "", "2.13"),
+        ("", '  required_tensorflow_version = "2.3"\n', "2.3"),
+        ("# required_tensorflow_version = '1.15'  # Needed internally\n", "", None),
+        ("", "", None),
+    ],
+)
+def test_required_tensorflow(new, old, least):
+    texts = Texts({Member.PROBABILITY: new, Member.PROBABILITY_OLD: old})
+    assert required_tensorflow(texts) == least
 
 
 def test_stored_members_are_read_as_well():
@@ -274,7 +327,8 @@ def test_the_most_exact_source_speaks():
             }
         )
     )
-    assert build == Build("10.1", "7", {"cuda": "cuda_config.h", "cudnn": "build_info.py"})
+    sources = {"cuda": "cuda_config.h", "cudnn": "build_info.py"}
+    assert build == Build("10.1", "7", sources, ("sm_60", "compute_80"))
 
     only_headers = {
         Member.CUDA_CONFIG: CUDA_CONFIG.format(cuda="12.5.1", cudnn="9"),

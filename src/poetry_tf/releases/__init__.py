@@ -11,18 +11,36 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from poetry_tf.releases.catalog import Catalog, Standing, load
-    from poetry_tf.releases.model import PLATFORMS, AndCuda, ContainerPair, Release, series_of
+    from poetry_tf.releases.catalog import DISTRIBUTIONS, Catalog, Standing, load, whole
+    from poetry_tf.releases.companions import Companion, Fit, fits
+    from poetry_tf.releases.model import (
+        PLATFORMS,
+        AndCuda,
+        ContainerPair,
+        Release,
+        Wheels,
+        series_of,
+    )
     from poetry_tf.releases.names import Role, misspelling_of, named, normalize, own, role
+    from poetry_tf.releases.nvidia import CudnnPackage, Driver, cudnn_package, driver
 
 __all__ = [
+    "DISTRIBUTIONS",
     "PLATFORMS",
     "AndCuda",
     "Catalog",
+    "Companion",
     "ContainerPair",
+    "CudnnPackage",
+    "Driver",
+    "Fit",
     "Release",
     "Role",
     "Standing",
+    "Wheels",
+    "cudnn_package",
+    "driver",
+    "fits",
     "load",
     "misspelling_of",
     "named",
@@ -30,12 +48,15 @@ __all__ = [
     "own",
     "role",
     "series_of",
+    "whole",
 ]
 
 _HOMES = {
-    "catalog": ("Catalog", "Standing", "load"),
-    "model": ("PLATFORMS", "AndCuda", "ContainerPair", "Release", "series_of"),
+    "catalog": ("DISTRIBUTIONS", "Catalog", "Standing", "load", "whole"),
+    "companions": ("Companion", "Fit", "fits"),
+    "model": ("PLATFORMS", "AndCuda", "ContainerPair", "Release", "Wheels", "series_of"),
     "names": ("Role", "misspelling_of", "named", "normalize", "own", "role"),
+    "nvidia": ("CudnnPackage", "Driver", "cudnn_package", "driver"),
 }
 
 

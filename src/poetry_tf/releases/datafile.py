@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 WIDTH: Final = 100
 
 
@@ -73,23 +73,33 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     Only what the index tells counts: an upload day that an HTML page lacks contradicts nothing, nor
     does a release that a lagging mirror hasn't got.
     """
-    found = []
-    known: Mapping[str, dict[str, Any]] = old.get("releases", {})
-    for version, block in new["releases"].items():
-        before = known.get(version)
-        if before is None:
-            found.append(f"{version}: a release that the data lacks")
-            continue
-        for key, value in block.items():
-            if value != before.get(key) and not (value is None and key in ("uploaded", "sha256")):
-                found.append(
-                    f"{version}: {key}: the index says {json.dumps(value)}, "
-                    f"the data {json.dumps(before.get(key))}"
-                )
+    found = list(_in_releases(old.get("releases", {}), new.get("releases", {}), ""))
+    for name, releases in new.get("companions", {}).items():
+        found += _in_releases(old.get("companions", {}).get(name, {}), releases, f"{name} ")
     for key in ("prereleases", "older"):
         found += [
             f"{version}: a version that the data lacks"
-            for version in new[key]
+            for version in new.get(key, ())
             if version not in old.get(key, ())
         ]
     return found
+
+
+def _in_releases(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    for version, block in new.items():
+        if version in old:
+            for where, line in _in_values(old[version], block, ""):
+                yield f"{prefix}{version}: {where}: {line}"
+        else:
+            yield f"{prefix}{version}: a release that the data lacks"
+
+
+def _in_values(old: Any, new: Any, where: str) -> Iterator[tuple[str, str]]:
+    """The places, as dotted keys, where two values differ, and how."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in dict.fromkeys((*new, *old)):
+            if new.get(key) is None and key in ("uploaded", "sha256"):
+                continue
+            yield from _in_values(old.get(key), new.get(key), f"{where}.{key}" if where else key)
+    elif old != new:
+        yield where, f"the index says {json.dumps(new)}, the data {json.dumps(old)}"

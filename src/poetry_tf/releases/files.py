@@ -27,6 +27,7 @@ from poetry_tf.releases.model import (
     MACOS_X86_64,
     PLATFORMS,
     WINDOWS_AMD64,
+    numbers,
 )
 
 
@@ -90,7 +91,8 @@ def platforms(tag: Tag) -> tuple[str, ...]:
             return MACOS_X86_64, MACOS_ARM64
         if name.endswith("arm64"):
             return (MACOS_ARM64,)
-        return (MACOS_X86_64,) if name.endswith("x86_64") else ()
+        # `intel` is both of Intel's, 32 and 64 bits: CPython 3.5's own builds were that.
+        return (MACOS_X86_64,) if name.endswith(("x86_64", "intel")) else ()
     return ()
 
 
@@ -99,19 +101,37 @@ def minors_by_platform(wheels: Iterable[Distribution]) -> dict[str, tuple[str, .
 
     Only tags of one CPython (`cp311-cp311`) name a minor; free-threaded builds are another Python.
     """
-    found: defaultdict[str, set[tuple[int, int]]] = defaultdict(set)
+    return {
+        platform: ascending(minor for minors in tags.values() for minor in minors)
+        for platform, tags in tags_by_platform(wheels).items()
+    }
+
+
+def tags_by_platform(wheels: Iterable[Distribution]) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Platform to the platform tags of its wheels, as their names spell them, to CPython minors.
+
+    Platforms in the order of `PLATFORMS`, tags in that of their letters, minors ascending.
+    """
+    found: defaultdict[str, defaultdict[str, set[str]]]
+    found = defaultdict(lambda: defaultdict(set))
     for wheel in wheels:
+        spelled = wheel.file.filename.removesuffix(".whl").rpartition("-")[2]
         for tag in wheel.tags:
             minor = _minor(tag.interpreter)
             if minor is None or tag.abi.rstrip("mu") != tag.interpreter:
                 continue
             for platform in platforms(tag):
-                found[platform].add(minor)
+                found[platform][spelled].add(f"{minor[0]}.{minor[1]}")
     return {
-        platform: tuple(f"{major}.{minor}" for major, minor in sorted(found[platform]))
+        platform: {tag: ascending(found[platform][tag]) for tag in sorted(found[platform])}
         for platform in PLATFORMS
         if platform in found
     }
+
+
+def ascending(minors: Iterable[str]) -> tuple[str, ...]:
+    """Python minors, each once and in their order: 3.9 before 3.10."""
+    return tuple(sorted(set(minors), key=numbers))
 
 
 def fits(distribution: Distribution, python: str, platform: str) -> bool:

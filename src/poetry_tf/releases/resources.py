@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 
 def read_json(name: str) -> dict[str, Any]:
     """The content of the data file of a name, out of a folder or a zip alike."""
-    # importlib.resources takes longer to import than all of this room. Most names that are looked
-    # at need no data, so it is imported when the first data is.
-    from importlib.resources import files
-
-    text = files(__package__).joinpath("data", name).read_text(encoding="utf-8")
-    content: dict[str, Any] = json.loads(text)
+    content: dict[str, Any] = json.loads(read_text(name))
     return content
+
+
+def read_text(name: str) -> str:
+    """The text of the data file of a name."""
+    # What pkgutil.get_data does. importlib.resources would take longer to import than a lookup.
+    loader: Any = __spec__.loader
+    data: bytes = loader.get_data(str(Path(__file__).parent / "data" / name))
+    return data.decode("utf-8")

@@ -2,7 +2,8 @@
 
 A TensorFlow wheel is half a gigabyte, its zip directory two or three megabytes, and the files that
 matter are a few kilobytes. So the directory is read from both of its ends, where those files stand
-(auditwheel moves some to the front), and further inward only while something is missing.
+(auditwheel moves some to the front), and further inward only while something is missing: half of
+the wheels tell everything in their last 40 kB.
 
 Nothing that a wheel contains is ever executed.
 """
@@ -21,10 +22,17 @@ from typing import Final, Protocol
 
 from poetry_tf.releases.index import ReadError
 
-TAIL: Final = 128 * 1024
-HEAD: Final = 144 * 1024
-"""Bytes read at first from the file's end and from the directory's start: what it takes to find
-`build_info.py` and `cudnn_version.h` in the wheels of 2.12 to 2.22 with one request each."""
+TAIL: Final = 40 * 1024
+"""Bytes read at first from a file's end: all of a shim; and of a wheel whose members stand in order
+the part with `tensorflow/python/platform`, whose 35 kB from the end are the farthest so far."""
+
+SMALL_TAIL: Final = 16 * 1024
+"""The same for a companion's wheel, whose whole directory mostly fits in it."""
+
+HEAD: Final = 136 * 1024
+MORE: Final = 96 * 1024
+"""Bytes of the next steps, from the directory's start and from its end again. auditwheel orders
+members as it likes, mostly METADATA first and `build_info.py` not far from one of the ends."""
 
 STEP: Final = 256 * 1024
 """Bytes of the first step into the directory's middle; each further step is twice as long."""
@@ -58,6 +66,16 @@ class Member(enum.Enum):
     CUDA_CONFIG = r"tensorflow(_core)?/include/.*/cuda/cuda_config\.h"
     # NVIDIA's header. 2.14 also has a `tsl/cuda/cudnn_version.h`, which defines no version.
     CUDNN_VERSION = r"tensorflow(_core)?/include/.*cudnn/include/cudnn_version\.h"
+    # TensorFlow Probability's: which TensorFlow it demands when it is imported.
+    PROBABILITY = r"tensorflow_probability/python/__init__\.py"
+    PROBABILITY_OLD = r"tensorflow_probability/__init__\.py"
+
+
+_ENDINGS: Final = (
+    *("/METADATA", "/build_info.py", "/cuda_config.h", "/cudnn_version.h"),
+    *("tensorflow_probability/python/__init__.py", "tensorflow_probability/__init__.py"),
+)
+"""What the members' paths end in, which is much cheaper to see than a pattern."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +91,27 @@ class _Entry:
 class RemoteWheel:
     """The wanted members of one wheel, each read when it is asked for."""
 
-    def __init__(self, file: Ranged) -> None:
+    def __init__(self, file: Ranged, tail: int = TAIL) -> None:
+        """Reads the wheel's end, `tail` bytes of it.
+
+        Raises:
+            ReadError: the file can't be read, or isn't a sound zip archive.
+        """
         self._file = file
+        self._tail = tail
         self._found: dict[Member, _Entry] = {}
+        self._hollow = True  # as far as the directory has been read
         self._pieces = self._read_directory()
+
+    def is_shim(self) -> bool:
+        """Whether it holds nothing but its own metadata.
+
+        Raises:
+            ReadError: as for `text`.
+        """
+        while self._hollow and self._next():
+            pass
+        return self._hollow
 
     def text(self, member: Member) -> str | None:
         """The text of a member; None where the wheel has none such.
@@ -87,18 +122,26 @@ class RemoteWheel:
             ReadError: the file can't be read, or isn't a sound zip archive.
         """
         while member not in self._found:
-            piece = next(self._pieces, None)
-            if piece is None:
+            if not self._next():
                 return None
-            for entry in piece:
+        return self._extract(self._found[member])
+
+    def _next(self) -> bool:
+        """Looks through the next piece of the directory; false where there is none any more."""
+        piece = next(self._pieces, None)
+        if piece is None:
+            return False
+        for entry in piece:
+            self._hollow = self._hollow and ".dist-info/" in entry.name
+            if entry.name.endswith(_ENDINGS):
                 for wanted in Member:
                     if wanted not in self._found and re.fullmatch(wanted.value, entry.name):
                         self._found[wanted] = entry
-        return self._extract(self._found[member])
+        return True
 
     def _read_directory(self) -> Iterator[list[_Entry]]:
-        """The zip directory in pieces: its end, its start, then from there on inward."""
-        tail, size = self._file.tail(TAIL)
+        """The zip directory in pieces: its end, its start, its end again, then inward."""
+        tail, size = self._file.tail(self._tail)
         end = tail.rfind(_END)
         if end < 0 or len(tail) - end < _END_SIZE:
             raise ReadError("it is no zip archive: its end is missing")
@@ -112,16 +155,23 @@ class RemoteWheel:
         first = _first_entry(tail[:end])
         yield _entries(tail[first:end])
 
-        position, limit, step, rest = start, origin + first, HEAD, b""
-        while position < limit:
+        position, limit, rest = start, origin + first, b""  # what lies between is yet to be read
+        for step in _steps():
+            if position >= limit:
+                return
             # A last step that would leave a crumb for another request takes it along.
-            length = limit - position if limit - position < step * 1.5 else step
+            length = limit - position if limit - position < abs(step) * 1.5 else abs(step)
+            if step < 0 and length < limit - position:
+                piece = self._read(limit - length, length)
+                first = _first_entry(piece)
+                yield _entries(piece[first:])
+                limit -= length - first
+                continue
             rest += self._read(position, length)
             position += length
             whole = _whole_entries(rest) if position < limit else len(rest)
             yield _entries(rest[:whole])
             rest = rest[whole:]
-            step = max(STEP, step * 2)
 
     def _extract(self, entry: _Entry) -> str:
         if entry.size > _MEMBER_LIMIT:
@@ -151,6 +201,16 @@ class RemoteWheel:
         if len(data) != length:
             raise ReadError("it ends too early")
         return data
+
+
+def _steps() -> Iterator[int]:
+    """How many bytes each further request is for: from the front, or negative from the back."""
+    yield HEAD
+    yield -MORE
+    step = STEP
+    while True:
+        yield step
+        step *= 2
 
 
 def _inflate(packed: bytes) -> bytes:
@@ -212,13 +272,14 @@ class Build:
     """What a wheel tells about the CUDA and cuDNN it was built with.
 
     Attributes:
-        cuda, cudnn: as in `poetry_tf.releases.Release`.
+        cuda, cudnn, compute: as in `poetry_tf.releases.model.Wheels`.
         sources: "cuda" and "cudnn" to the name of the file that says so; only what is known.
     """
 
     cuda: str | None = None
     cudnn: str | None = None
     sources: Mapping[str, str] = field(default_factory=dict, hash=False)
+    compute: tuple[str, ...] = ()
 
 
 class Texts(Protocol):
@@ -228,12 +289,17 @@ class Texts(Protocol):
         """The text of a member, or None."""
 
 
-def build_of(wheel: Texts) -> Build:
+def build_of(wheel: Texts, *, header: bool = True) -> Build:
     """Reads CUDA and cuDNN out of a wheel, each from the most exact source that it has.
 
     `cudnn_version.h` is the header TensorFlow was compiled against; `cuda_config.h` is generated by
     its build; `build_info.py` is written from the same configuration, and is the only one of them
     that every wheel has. A CPU wheel says so in `build_info.py`, or has none of the headers.
+
+    Args:
+        wheel: where the texts come from.
+        header: whether to look for `cudnn_version.h`. To find out that a wheel has none takes its
+            whole directory, a megabyte or more.
 
     Raises:
         ReadError: a member can't be read, or two of them contradict each other.
@@ -248,8 +314,8 @@ def build_of(wheel: Texts) -> Build:
         if value is not None:
             sources[key] = "build_info.py"
 
-    header = wheel.text(Member.CUDNN_VERSION)
-    exact = cudnn_version(header) if header is not None else None
+    text = wheel.text(Member.CUDNN_VERSION) if header else None
+    exact = cudnn_version(text) if text is not None else None
     if exact is not None:
         if cudnn is not None and not _refines(exact, cudnn):
             raise ReadError(f"cudnn_version.h says {exact}, build_info.py {cudnn}")
@@ -257,15 +323,15 @@ def build_of(wheel: Texts) -> Build:
 
     # A CUDA without a minor, as 2.2's "10" for 10.1, is no answer yet.
     if cuda is None or "." not in cuda or cudnn is None:
-        header = wheel.text(Member.CUDA_CONFIG)
-        config = cuda_config(header) if header is not None else {}
+        text = wheel.text(Member.CUDA_CONFIG)
+        config = cuda_config(text) if text is not None else {}
         value = config.get("cuda")
         if value is not None and (cuda is None or _refines(value, cuda)):
             cuda, sources["cuda"] = value, "cuda_config.h"
         value = config.get("cudnn")
         if value is not None and cudnn is None:
             cudnn, sources["cudnn"] = value, "cuda_config.h"
-    return Build(cuda, cudnn, sources)
+    return Build(cuda, cudnn, sources, compute_capabilities(info))
 
 
 def _refines(exact: str, coarse: str) -> bool:
@@ -337,6 +403,13 @@ def _literal(node: ast.expr) -> object:
     return value
 
 
+def compute_capabilities(info: Mapping[str, object]) -> tuple[str, ...]:
+    """The GPU architectures out of a `build_info.py`'s variables; empty where it names none."""
+    value = info.get("cuda_compute_capabilities")
+    names = value if isinstance(value, list | tuple) else ()
+    return tuple(one for one in names if isinstance(one, str) and re.fullmatch(r"\w+", one))
+
+
 def cudnn_version(text: str) -> str | None:
     """`"9.3.0"` out of NVIDIA's `cudnn_version.h`; None where it doesn't define all three parts."""
     parts = [
@@ -356,6 +429,19 @@ def cuda_config(text: str) -> dict[str, str]:
         if value is not None:
             found[key] = value
     return found
+
+
+def required_tensorflow(wheel: Texts) -> str | None:
+    """The TensorFlow that a TensorFlow Probability demands at least, by its code; None without."""
+    for member in (Member.PROBABILITY, Member.PROBABILITY_OLD):
+        found = re.search(
+            r"^\s*required_tensorflow_version\s*=\s*['\"](\d+(?:\.\d+)*)['\"]",
+            wheel.text(member) or "",
+            re.MULTILINE,
+        )
+        if found:
+            return found[1]
+    return None
 
 
 def requires_dist(metadata: str) -> tuple[str, ...]:

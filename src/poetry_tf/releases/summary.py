@@ -1,0 +1,169 @@
+"""What is known of releases, put together for people to look at and for programs to read.
+
+Plain values throughout (`dict`, `list`, `str`, `bool`, None), as JSON has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+from packaging.requirements import Requirement
+
+from poetry_tf.releases.catalog import Catalog
+from poetry_tf.releases.companions import Fit, companions, newest
+from poetry_tf.releases.model import LINUX_X86_64, PLATFORMS, Release, Wheels
+from poetry_tf.releases.nvidia import cudnn_package, driver
+
+Plain: TypeAlias = dict[str, Any]
+
+
+def series_summary(catalog: Catalog, series: str) -> Plain:
+    """What counts when a series is chosen: that of its newest release, and which others it has.
+
+    Raises:
+        LookupError: the catalog has no such series.
+    """
+    release = catalog.newest(series)
+    if release is None:
+        raise LookupError(series)
+    cuda = driver(release.cuda) if release.cuda else None
+    return {
+        "series": series,
+        "newest": str(release.version),
+        "releases": [str(other.version) for other in catalog.in_series(series)],
+        "uploaded": release.uploaded,
+        "pythons": {p: list(release.usable_on(p)) for p in PLATFORMS if release.usable_on(p)},
+        "cuda": release.cuda,
+        "cudnn": release.cudnn,
+        "driver": cuda and (cuda.linux_least or cuda.linux),
+        "keras": keras(release),
+    }
+
+
+def keras(release: Release) -> str | None:
+    """The Keras that a release requires, as a specifier; None where its wheels ask for none."""
+    for text in release.requires:
+        if text.startswith("keras") and (wanted := Requirement(text)).name == "keras":
+            # The lower end first, as people write it.
+            parts = sorted(wanted.specifier, key=lambda part: (part.operator[0] == "<", str(part)))
+            return ",".join(map(str, parts)) or "any"
+    return None
+
+
+def release_summary(catalog: Catalog, release: Release) -> Plain:
+    """Everything that is known of one release."""
+    return {
+        "distribution": release.distribution,
+        "version": str(release.version),
+        "series": release.series,
+        "releases": [str(other.version) for other in catalog.in_series(release.series)],
+        "uploaded": release.uploaded,
+        "yanked": release.yanked,
+        "opened": release.is_opened,
+        "platforms": {platform: _wheels(wheels) for platform, wheels in release.wheels.items()},
+        "cuda": release.cuda,
+        "cudnn": release.cudnn,
+        "driver": _driver(release),
+        "cudnn_package": _package(release),
+        "container": _container(catalog, release),
+        "and_cuda": _and_cuda(release),
+        "requires": list(release.requires),
+        "unsatisfiable": list(release.unsatisfiable),
+        "companions": [_fit(fit, release) for fit in _newest_fits(release)],
+    }
+
+
+def span(minors: Iterable[str]) -> str:
+    """Python minors, ascending, in few letters: `3.9-3.11`, or `2.7, 3.5-3.7` with a gap."""
+    runs: list[list[str]] = []
+    for minor in minors:
+        major, _, number = minor.partition(".")
+        if runs and runs[-1][-1] == f"{major}.{int(number) - 1}":
+            runs[-1].append(minor)
+        else:
+            runs.append([minor])
+    return ", ".join(run[0] if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+
+
+def _wheels(wheels: Wheels) -> Plain:
+    return {
+        "tags": {tag: list(minors) for tag, minors in wheels.tags.items()},
+        "usable": list(wheels.usable),
+        "glibc": wheels.glibc,
+        "macos": wheels.macos,
+        "kind": wheels.kind,
+        "target": wheels.target,
+        "cuda": wheels.cuda,
+        "cudnn": wheels.cudnn,
+        "compute": list(wheels.compute),
+        "requires": list(wheels.requires),
+    }
+
+
+def _driver(release: Release) -> Plain | None:
+    found = driver(release.cuda) if release.cuda else None
+    if found is None:
+        return None
+    return {
+        "cuda": found.cuda,
+        "linux": found.linux,
+        "windows": found.windows,
+        "linux_least": found.linux_least,
+        "windows_least": found.windows_least,
+    }
+
+
+def _package(release: Release) -> Plain | None:
+    found = cudnn_package(release)
+    if found is None:
+        return None
+    return {
+        "packages": list(found.packages),
+        "pinned": found.pinned,
+        "source": found.source,
+        "confidence": found.confidence,
+        "note": found.note,
+    }
+
+
+def _container(catalog: Catalog, release: Release) -> Plain | None:
+    pair = catalog.container_pair(release)
+    if pair is None:
+        return None
+    return {
+        "cuda": pair.cuda,
+        "cudnn": pair.cudnn,
+        "proven": pair.proven,
+        "source": pair.source,
+        "note": pair.note,
+    }
+
+
+def _and_cuda(release: Release) -> Plain | None:
+    extra = release.and_cuda
+    if extra is None:
+        return None
+    by_platform = {LINUX_X86_64: extra.pythons, **extra.elsewhere}
+    return {
+        "requires": list(extra.requires),
+        "pythons": {platform: list(minors) for platform, minors in by_platform.items()},
+    }
+
+
+def _newest_fits(release: Release) -> list[Fit]:
+    # What has no wheel itself is no reason to install a companion.
+    found = (newest(name, release) for name in companions() if release.wheels)
+    return [fit for fit in found if fit is not None]
+
+
+def _fit(fit: Fit, release: Release) -> Plain:
+    companion = fit.companion
+    return {
+        "name": companion.name,
+        "version": str(companion.version),
+        "basis": fit.basis,
+        "solved": fit.solved,
+        "source": fit.source,
+        "lacks": list(companion.lacks(release)),
+    }

@@ -1,0 +1,186 @@
+"""`poetry tf releases`: outside of any project, without network, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from poetry_tf.releases import DISTRIBUTIONS, PLATFORMS, load, whole
+from tests.support.index import LocalIndex
+from tests.support.poetry import PoetryRunner, Result
+
+
+@pytest.fixture
+def releases(poetry: PoetryRunner, index: LocalIndex):
+    """Runs the command in an empty folder; what it asks of the index would be found in the log."""
+
+    def run(*arguments: str) -> Result:
+        return poetry.call("tf", "releases", *arguments)
+
+    yield run
+    assert not index.requests
+    assert list(poetry.project.iterdir()) == []
+
+
+def parsed(result: Result) -> dict[str, Any]:
+    assert result.ok, result.output
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def test_a_table_of_the_series_to_choose_from(releases) -> None:
+    result = releases()
+    assert result.ok, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == [
+        *("TensorFlow", "Python", "CUDA", "cuDNN", "driver", "Keras"),
+        *("Linux", "Linux", "macOS", "macOS", "Windows"),
+    ]
+    rows = {line.split()[0]: line.split() for line in lines[2 : 2 + len(load().series)]}
+    newest = [load().newest(series) for series in load().series]
+    assert list(rows) == [str(release.version) for release in newest if release]
+    assert rows["2.13.1"] == [
+        *("2.13.1", "3.8-3.11", "11.8", "8", "450.80.02", ">=2.13.1,<2.14"),
+        *("x", "x", "x", "3.9-3.11", "3.9-3.11"),
+    ]
+    assert rows["2.18.1"][1:] == [
+        *("3.9-3.12", "12.5.1", "9.3.0", "525.60.13", ">=3.5.0", "x", "x", "-", "x", "x"),
+    ]
+    assert f"Known up to {load().data_version}. Earlier series than 2.12: --all." in lines
+    # Columns stand under each other, and no line is wider than it must be.
+    assert all(line == line.rstrip() for line in lines)
+    assert max(map(len, lines)) < 110
+
+
+def test_all_series(releases) -> None:
+    result = releases("--all")
+    assert result.ok
+    for series in whole().series:
+        release = whole().newest(series)
+        assert release is not None
+        assert f"\n{release.version} " in result.stdout
+    assert "--all" not in result.stdout
+
+
+def test_a_series_means_its_newest_release(releases) -> None:
+    result = releases("2.15")
+    assert result.ok, result.output
+    assert result.stdout.startswith("tensorflow 2.15.1, 2024-03-08\nalso in 2.15: 2.15.0, ")
+    for line in (
+        "  linux-x86_64   Python 3.9-3.11  glibc 2.17   CUDA 12.2, cuDNN 8",
+        "  windows-amd64  Python 3.9-3.11               by way of tensorflow-intel",
+        "  macos-arm64    Python 3.9-3.11  macOS 12.0",
+        "  compiled for sm_50, sm_60, sm_70, sm_75, compute_80",
+        "  NVIDIA driver 525.60.13 or later (Linux); for GPUs newer than these 535.104.05",
+        "  cuDNN as apt package: libcudnn8=8.9.4.25-1+cuda12.2",
+        "  dev container: CUDA 12.2 with cuDNN 8.9.7.29 (proven)",
+        "  and-cuda: Python 3.9-3.11 on linux-x86_64",
+        '  tensorflow-intel (==2.15.1) ; platform_system == "Windows"',
+    ):
+        assert line in result.stdout.splitlines()
+    assert "Left out" not in result.stdout
+    assert "only its code says so" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("2.15.0",), "  and-cuda: can be had nowhere"),
+        (("2.18.1",), "Left out, because nothing satisfies it"),
+        (("2.16",), "  dev container: CUDA 12.2 with cuDNN 8.9.7.29 (not proven)"),
+        (("2.4",), "Only its wheels' names are known, not what they hold."),
+        (("2.12", "--distribution", "tensorflow-gpu"), "It has no wheel."),
+        (
+            ("2.13.1",),
+            "  macos-arm64    Python 3.8-3.11  macOS 12.0   by way of tensorflow-macos, "
+            "which has 3.9-3.11",
+        ),
+        (
+            ("2.11",),
+            "  linux-aarch64  Python 3.8-3.10  glibc 2.17   by way of tensorflow-cpu-aws, "
+            "which has none of these",
+        ),
+        (
+            ("2.15.1", "--distribution", "tensorflow-macos"),
+            "  macos-arm64  Python 3.9-3.11  macOS 12.0  empty, which has none of these",
+        ),
+    ],
+)
+def test_what_is_odd_about_a_release_is_said(releases, arguments, line) -> None:
+    result = releases(*arguments)
+    assert result.ok, result.output
+    assert line in result.stdout.splitlines()
+
+
+@pytest.mark.parametrize("version", [str(release.version) for release in whole().releases])
+def test_every_release_can_be_shown(releases, version) -> None:
+    result = releases(version)
+    assert result.ok, result.output
+    assert result.stderr == ""
+    assert result.stdout.startswith(f"tensorflow {version}, ")
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_every_distribution_has_a_table(releases, name) -> None:
+    series = parsed(releases("--distribution", name, "--all", "--json"))["series"]
+    assert [row["series"] for row in series] == list(whole(name).series)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("2.22",), "TensorFlow 2.22 is not final yet: 2.22.0rc0 is the newest"),
+        (("2.22.0rc0",), "TensorFlow 2.22.0rc0 exists, but is no stable release"),
+        (("1.15.0",), "TensorFlow 1.15.0 is older than what poetry-tf knows"),
+        (("99.0",), "poetry-tf doesn't know TensorFlow 99.0, if there is one"),
+        (("2.13.9",), "There is no TensorFlow 2.13.9"),
+        (("2.16.0",), "There is no TensorFlow 2.16.0"),
+        (("<b>latest</b>",), "'<b>latest</b>' is no version of TensorFlow"),
+        (
+            ("--distribution", "numpy"),
+            "'numpy' is no distribution of TensorFlow that poetry-tf knows",
+        ),
+    ],
+)
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_what_there_is_not(releases, arguments, message, form) -> None:
+    result = releases(*arguments, *form)
+    assert result.returncode == 1
+    assert result.stdout == ""
+    first, remedy = result.stderr.splitlines()
+    assert first == f"Error: {message}"
+    assert remedy.startswith(("Known are the series 2.0 to ", "Give one of tensorflow, "))
+
+
+def test_the_table_for_programs(releases) -> None:
+    found = parsed(releases("--json"))
+    assert found["data"] == load().data_version
+    assert [row["series"] for row in found["series"]] == list(load().series)
+    (row,) = (row for row in found["series"] if row["series"] == "2.17")
+    assert row["newest"] == "2.17.1"
+    assert row["releases"] == ["2.17.0", "2.17.1"]
+    assert list(row["pythons"]) == [one for one in PLATFORMS if one != "macos-x86_64"]
+    assert (row["cuda"], row["cudnn"], row["driver"]) == ("12.3", "8.9.6", "525.60.13")
+
+
+def test_a_release_for_programs(releases) -> None:
+    found = parsed(releases("2.15.1", "--json"))["release"]
+    release = whole().get("2.15.1")
+    assert release is not None
+    assert (found["distribution"], found["version"]) == ("tensorflow", "2.15.1")
+    assert found["requires"] == list(release.requires)
+    assert found["and_cuda"]["pythons"] == {"linux-x86_64": ["3.9", "3.10", "3.11"]}
+    windows = found["platforms"]["windows-amd64"]
+    assert (windows["kind"], windows["target"]) == ("shim", "tensorflow-intel")
+    assert windows["requires"] == list(release.wheels["windows-amd64"].requires)
+    assert found["container"]["proven"] is True
+    assert {fit["name"] for fit in found["companions"]} >= {"tensorflow-text", "tf-keras"}
+
+
+def test_in_a_project_too(poetry: PoetryRunner) -> None:
+    (poetry.project / "pyproject.toml").write_text("this is no TOML")
+    result = poetry.run("tf", "releases", "2.13")
+    assert result.ok, result.output
+    assert result.stdout.startswith("tensorflow 2.13.1, ")
