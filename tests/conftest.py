@@ -6,9 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.index import LocalIndex, Mount
 from tests.support.poetry import PoetryRunner
+
+# Time says how busy the machine is, not whether an input is handled.
+settings.register_profile(
+    "poetry-tf",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("poetry-tf")
 
 
 @pytest.fixture(scope="session")

@@ -94,7 +94,7 @@ def content_hash(pyproject: str) -> str:
 
 def found(project: Project, code: str | None = None) -> list[Finding]:
     """The findings of every rule, or of one."""
-    context, _ = context_of(project)
+    context = context_of(project)
     return [item for item in findings(context) if code in {None, item.code}]
 
 

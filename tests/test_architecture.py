@@ -56,15 +56,16 @@ CORE = ("poetry.core",)
 RULES: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("poetry_tf.releases", ("poetry_tf.releases",), ()),
     ("poetry_tf.project", ("poetry_tf.project",), (*CORE, "poetry.packages.locker")),
+    ("poetry_tf.mirrors", ("poetry_tf.mirrors",), ()),
     ("poetry_tf.plan", ("poetry_tf.project", "poetry_tf.releases"), CORE),
     (
         "poetry_tf.pins",
-        ("poetry_tf.plan", "poetry_tf.project"),
+        ("poetry_tf.plan", "poetry_tf.project", "poetry_tf.releases"),
         CORE,
     ),
     (
         "poetry_tf.container",
-        ("poetry_tf.plan", "poetry_tf.project", "poetry_tf.releases"),
+        ("poetry_tf.container", "poetry_tf.plan", "poetry_tf.project", "poetry_tf.releases"),
         CORE,
     ),
     (
@@ -85,7 +86,7 @@ RULES: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
         (
             "poetry_tf.checks",
             "poetry_tf.container",
-            "poetry_tf.hooks.mirrors",
+            "poetry_tf.mirrors",
             "poetry_tf.pins",
             "poetry_tf.plan",
             "poetry_tf.project",
@@ -95,7 +96,14 @@ RULES: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ),
     (
         "poetry_tf.hooks",
-        ("poetry_tf.hooks", "poetry_tf.plan", "poetry_tf.project", "poetry_tf.releases"),
+        (
+            "poetry_tf.hooks",
+            "poetry_tf.mirrors",
+            "poetry_tf.pins",
+            "poetry_tf.plan",
+            "poetry_tf.project",
+            "poetry_tf.releases",
+        ),
         ("poetry",),
     ),
 ]

@@ -7,6 +7,7 @@ from importlib import metadata
 
 from poetry.console.application import Application
 
+import poetry_tf
 from poetry_tf.releases import load
 
 # Options of Poetry's own that take a value and may stand before the command.
@@ -46,6 +47,7 @@ def main() -> int:
             f"TensorFlow up to {load().releases[-1].version})\n"
         )
         return 0
+    poetry_tf.program = "poetry-tf"
     sys.argv[1:] = translate(sys.argv[1:])
     return Application().run()
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import tomlkit
+from packaging.utils import canonicalize_name
 from poetry.core.constraints.version import VersionConstraint, VersionRange, parse_constraint
 
 from poetry_tf.checks.run import fix
-from poetry_tf.container import changes, wanted_container
-from poetry_tf.hooks.mirrors import AUTO, MirrorError, parse_mirror
+from poetry_tf.container import bring_in_step, wanted_container
+from poetry_tf.mirrors import AUTO, MIRRORS, MirrorError, parse_mirror, without_credentials
 from poetry_tf.pins import new_requirement_edits, pin_edits, wheel_edits
 from poetry_tf.plan import (
     SETTINGS,
@@ -24,11 +25,12 @@ from poetry_tf.plan import (
     GpuChoice,
     Plan,
     PlanError,
+    as_poetrys,
     asks_for_cuda_wheels,
     choose_release,
     derive,
+    joint_constraint,
     locked_tensorflow,
-    main_requirement,
     make_plan,
     mirror_setting,
     python_range,
@@ -37,13 +39,14 @@ from poetry_tf.plan import (
     tensorflow_requirements,
     wanted_release,
 )
+from poetry_tf.project.documents import DocumentError
 from poetry_tf.project.edits import Edit, apply
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.jsonc import JsoncDocument
 from poetry_tf.project.project import PYPROJECT, Devcontainer, Project
 from poetry_tf.project.pyproject import Pyproject
 from poetry_tf.project.toml import TomlDocument
-from poetry_tf.releases import load
+from poetry_tf.releases import load, role
 from poetry_tf.releases.images import load_images
 from poetry_tf.releases.model import LINUX_X86_64
 
@@ -108,9 +111,15 @@ def open_project(root: Path) -> Project:
             "poetry-tf sets up projects that Poetry manages. Run it in another folder, or move "
             "this project to Poetry first.",
         )
-    if isinstance(project.devcontainer, ProjectError):
-        raise project.devcontainer
-    return project
+    for broken in (project.devcontainer, project.lock):
+        if isinstance(broken, ProjectError):
+            raise broken
+    return corrected(project)
+
+
+def corrected(project: Project) -> Project:
+    """The project with the names of distributions put right, without which nothing else is."""
+    return fix(project, codes={"TF103", "TF106"})
 
 
 def _new_pyproject(root: Path) -> Pyproject:
@@ -120,14 +129,22 @@ def _new_pyproject(root: Path) -> Pyproject:
 
 
 def project_name(root: Path) -> str:
-    """A valid project name from the folder's: what no name may hold becomes a hyphen."""
+    """A valid project name from the folder's: what no name may hold becomes a hyphen.
+
+    A project that is called like something TensorFlow needs could not be solved: a distribution
+    of that name would be required and be the project itself.
+    """
     name = re.sub(r"[^A-Za-z0-9]+", "-", root.resolve().name).strip("-").lower()
+    needed = (line for release in load().releases for line in release.requires)
+    taken = {canonicalize_name(re.split(r"[^\w.-]", line)[0]) for line in needed}
+    if role(name) is not None or canonicalize_name(name) in taken:
+        return f"{name}-project"
     return name or "tensorflow-project"
 
 
 def python_constraint(wish: str) -> VersionConstraint:
     """The range that ``--python 3.11`` means; raises `PlanError` for what is no Python minor."""
-    if re.fullmatch(r"3\.\d{1,2}", wish) is None:
+    if re.fullmatch(r"3\.[0-9]{1,2}", wish) is None:
         raise PlanError(f"{wish!r} is no Python version", "Give a minor version such as 3.11.")
     return python_range([wish])
 
@@ -156,8 +173,9 @@ def settle(project: Project, wishes: Wishes) -> Plan:
         # A range that holds the wish keeps its bounds; else the wish takes its place.
         range_ = range_.intersect(wish) if range_.allows_any(wish) else wish
     choices = Choices(gpu=wishes.gpu or read_choices(project)[0].gpu)
-    item, locked = main_requirement(project), locked_tensorflow(project)
-    constraint = item.constraint if item else None
+    constraint, locked = joint_constraint(project), locked_tensorflow(project)
+    if locked is not None and constraint is not None and not constraint.allows(as_poetrys(locked)):
+        locked = None  # the pin was moved since; the lock follows it
     if wishes.tensorflow is not None:
         release = wanted_release(catalog, wishes.tensorflow)
         exact = wishes.tensorflow.count(".") > 1
@@ -184,7 +202,7 @@ def settle(project: Project, wishes: Wishes) -> Plan:
 def prepare(
     project: Project, wishes: Wishes, plan: Plan, *, new: bool, mirror: str | None = "auto"
 ) -> Prepared:
-    """Applies everything that pyproject.toml and poetry.toml need. Raises `DocumentError`.
+    """Applies everything that pyproject.toml and poetry.toml need. Raises `ProjectError`.
 
     `mirror` is what to set where neither the user nor the project says; None leaves it unset.
     """
@@ -193,6 +211,9 @@ def prepare(
         range_ = f">={plan.python},<3.{int(plan.python.split('.')[1]) + 1}"
         project = apply(project, [Edit(file, "set", ("project", "requires-python"), range_)])
     else:
+        if not project.pyproject.uses_poetry_tables and not project.pyproject.table("project"):
+            for key, value in (("name", project_name(project.root)), ("version", "0.1.0")):
+                project = apply(project, [Edit(file, "set", ("project", key), value)])
         project = apply(project, _python_edits(project, wishes))
     project = apply(project, _requirement_edits(project, wishes, plan))
     if not project.pyproject.ships_package:
@@ -233,12 +254,13 @@ def _requirement_edits(project: Project, wishes: Wishes, plan: Plan) -> list[Edi
     if not items:
         return list(new_requirement_edits(project, plan))
     edits: list[Edit] = []
+    exact = wishes.tensorflow is not None and wishes.tensorflow.count(".") > 1
     for item in items:
         other_series = series_of(item.constraint) != plan.release.series
         if wishes.tensorflow is not None and (
-            other_series or (wishes.tensorflow.count(".") > 1 and item.written != plan.tilde)
+            other_series or (exact and item.written != plan.tilde)
         ):
-            edits += pin_edits(project, item, plan)
+            edits += pin_edits(project, item, plan, at_release=exact)
     edits += wheel_edits(apply(project, edits), plan)
     return edits
 
@@ -250,16 +272,43 @@ def _mirror_edits(project: Project, wishes: Wishes, default: str | None) -> list
         value = wishes.mirror
     if wishes.write_source or value is None:
         return []
+    if mirror_setting(project) is None and wishes.mirror is None and replaces_pypi(project):
+        return []  # the project has a source in place of PyPI, so there is nothing to route
     return [Edit(project.root / "poetry.toml", "set", MIRROR, value)]
+
+
+def replaces_pypi(project: Project) -> bool:
+    """Whether a source of the project's own stands in place of PyPI, as Poetry decides that."""
+    sources = _sources(project)
+    named = any(str(source.get("name")).lower() == "pypi" for source in sources)
+    primary = any(source.get("priority", "primary") == "primary" for source in sources)
+    return primary and not named
+
+
+def _sources(project: Project) -> list[dict[str, Any]]:
+    sources = project.pyproject.table("tool", "poetry").get("source", [])
+    if not isinstance(sources, list) or not all(isinstance(item, dict) for item in sources):
+        path = ("tool", "poetry", "source")
+        position = project.pyproject.position(path)
+        raise ProjectError(project.pyproject.path, "source is no array of tables", position)
+    return sources
 
 
 def _with_source(project: Project, wish: str | None) -> Project:
     """The mirror as Poetry's own primary source, as it was done before there was this plugin."""
-    mirror = parse_mirror(wish or "auto").mirror or AUTO
-    sources = project.pyproject.table("tool", "poetry").get("source", [])
-    if any(mirror.url == source.get("url") for source in sources):
+    setting = parse_mirror(wish or "auto")
+    mirror = setting.mirror or AUTO
+    if setting.kind == "off":
         return project
-    name = re.sub(r"[^a-z0-9]+", "-", mirror.name.lower())
+    if any(mirror.url == source.get("url") for source in _sources(project)):
+        return project
+    if without_credentials(mirror.url) != mirror.url:
+        raise PlanError(
+            "The mirror's address holds a password, which doesn't belong into pyproject.toml",
+            "Leave out --write-source, or use `poetry config http-basic`.",
+        )
+    known = next((key for key, item in MIRRORS.items() if item == mirror), mirror.name)
+    name = re.sub(r"[^a-z0-9]+", "-", known.lower()).strip("-")
     source = {"name": name, "url": mirror.url, "priority": "primary"}
     edit = Edit(project.pyproject.path, "append", ("tool", "poetry", "source"), source)
     return apply(project, [edit])
@@ -304,6 +353,8 @@ def with_container(project: Project) -> tuple[Project, Plan]:
     found = project.devcontainer
     document = found.document if isinstance(found, Devcontainer) else JsoncDocument.parse("{}\n")
     wanted = wanted_container(project, plan, images, whole=True)
-    for change in changes(path, document, wanted):
-        project = apply(project, change.edits)
-    return project, plan
+    try:
+        document = bring_in_step(path, document, wanted)
+    except DocumentError as error:
+        raise ProjectError(path, error.message, error.position) from None
+    return project.with_document(path, document), plan

@@ -77,6 +77,7 @@ def _run(pyproject: Path, lock: Path, io: IO, *, disable_cache: bool) -> None:
         installed=InstalledRepository([]),
         disable_cache=disable_cache,
     )
+    routes.choose(poetry)
     installer.lock(update=False)
     try:
         status = installer.run()

@@ -11,7 +11,9 @@ from packaging.version import InvalidVersion, Version
 from poetry.core.constraints.version import (
     EmptyConstraint,
     VersionConstraint,
+    VersionRange,
     VersionRangeConstraint,
+    VersionUnion,
     parse_constraint,
 )
 from poetry.core.constraints.version import Version as PoetryVersion
@@ -19,7 +21,7 @@ from poetry.core.constraints.version import Version as PoetryVersion
 from poetry_tf.project.documents import KeyPath
 from poetry_tf.project.project import Project
 from poetry_tf.project.pyproject import Requirement
-from poetry_tf.releases import Catalog, Release, named
+from poetry_tf.releases import Catalog, Release, named, role
 from poetry_tf.releases.images import Images
 from poetry_tf.releases.model import LINUX_X86_64
 
@@ -38,6 +40,14 @@ class PlanError(Exception):
         super().__init__(f"{message}\n{remedy}")
         self.message = message
         self.remedy = remedy
+
+
+class NoContainerError(PlanError):
+    """TensorFlow has wheels for the project's Pythons, but no container can be made for them."""
+
+
+class ChoiceError(PlanError):
+    """The GPU mode that was chosen can't be had for this TensorFlow."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +113,8 @@ def read_choices(project: Project) -> tuple[Choices, tuple[SettingProblem, ...]]
     """The choices in force; a value that cannot be used counts as unset and is reported."""
     table = project.pyproject.document.get(SETTINGS, {})
     if not isinstance(table, dict):
-        return Choices(), (SettingProblem(SETTINGS, "[tool.poetry-tf] is not a table", ""),)
+        problem = SettingProblem(SETTINGS, "poetry-tf is not a table", "Write [tool.poetry-tf]")
+        return Choices(), (problem,)
     problems = [
         SettingProblem((*SETTINGS, key), f"{key} is no setting of poetry-tf", "Remove it")
         for key in table
@@ -152,6 +163,23 @@ def main_requirement(project: Project) -> Requirement | None:
     return ranked[0] if ranked else None
 
 
+def joint_constraint(project: Project) -> VersionConstraint | None:
+    """What all requirements on TensorFlow together admit, as far as they agree.
+
+    Lines for different platforms are about one TensorFlow: where one of them is narrower, that is
+    the one to go by. A line that contradicts those before it is left out.
+    """
+    main = main_requirement(project)
+    if main is None:
+        return None
+    constraint = main.constraint
+    for item in tensorflow_requirements(project):
+        both = constraint.intersect(item.constraint)
+        if role(item.name) != "retired" and not both.is_empty():
+            constraint = both
+    return constraint
+
+
 def locked_tensorflow(project: Project) -> Version | None:
     """The locked version of TensorFlow, the newest if markers lock several."""
     if (lock := project.valid_lock) is None:
@@ -173,7 +201,8 @@ def series_of(constraint: VersionConstraint) -> str | None:
     if lowest is None or lowest.minor is None:
         return None
     major, minor = lowest.major, lowest.minor
-    whole = parse_constraint(f">={major}.{minor}.dev0,<{major}.{minor + 1}")
+    # poetry-core's "<2.14" leaves out 2.14's prereleases too, "<2.14.0rc0" only from that one on.
+    whole = parse_constraint(f">={major}.{minor}.dev0,<{major}.{minor + 1}.0rc0")
     return f"{major}.{minor}" if whole.allows_all(constraint) else None
 
 
@@ -187,12 +216,15 @@ def lower_bound(constraint: VersionConstraint) -> PoetryVersion | None:
     return lower_bound(ranges[0]) if ranges else None
 
 
+def as_poetrys(version: Version) -> PoetryVersion:
+    """The same version as poetry-core's constraints take it."""
+    return PoetryVersion.parse(str(version))
+
+
 def admitted(catalog: Catalog, constraint: VersionConstraint) -> tuple[Release, ...]:
     """The known releases that a constraint admits, ascending."""
     return tuple(
-        release
-        for release in catalog.releases
-        if constraint.allows(PoetryVersion.parse(str(release.version)))
+        release for release in catalog.releases if constraint.allows(as_poetrys(release.version))
     )
 
 
@@ -225,6 +257,18 @@ def _next(minor: str) -> str:
     return f"{major}.{int(number) + 1}"
 
 
+def spoken(python: VersionConstraint | None) -> str:
+    """A range of Pythons for a person: "3.14" rather than ">=3.14,<3.15"."""
+    if python is None:
+        return "at all"
+    lowest = lower_bound(python)
+    if lowest is not None and lowest.minor is not None:
+        minor = f"{lowest.major}.{lowest.minor}"
+        if python_range([minor]) == python:
+            return minor
+    return str(python)
+
+
 def fitting(minors: Iterable[str], python: VersionConstraint | None) -> tuple[str, ...]:
     """Those of the Python minors of which a range admits any version."""
     if python is None:
@@ -239,7 +283,20 @@ def narrowed(python: VersionConstraint | None, minors: Iterable[str]) -> str:
     tool reads in requires-python.
     """
     whole = python_range(runs(fitting(minors, python))[-1])
-    return str(whole if python is None else python.intersect(whole)).replace(" ", "")
+    result = whole if python is None else python.intersect(whole)
+    if isinstance(result, VersionUnion) and "||" in str(result):
+        result = _last_piece(result)
+    return str(result).replace(" ", "")
+
+
+def _last_piece(union: VersionUnion) -> VersionConstraint:
+    """The last range of a union, with those before it that only touch it ("<3.10", ">=3.10")."""
+    *before, last = union.ranges
+    for item in reversed(before):
+        if item.max is None or last.min is None or item.max.stable != last.min:
+            break
+        last = VersionRange(item.min, last.max, item.include_min, last.include_max)
+    return last
 
 
 def container_pythons(
@@ -249,20 +306,24 @@ def container_pythons(
 
     Raises `PlanError` saying which of the three leaves nothing.
     """
-    wheels = release.pythons.get(CONTAINER_PLATFORM, ())
+    wheels = release.pythons_on(CONTAINER_PLATFORM)
+    whose = f"TensorFlow {release.version}"
     if choice == "pip" and release.and_cuda is not None:
         wheels = tuple(minor for minor in wheels if minor in release.and_cuda.pythons)
+        whose = f"The and-cuda extra of TensorFlow {release.version}"
     admits = fitting(wheels, python)
+    if not wheels:
+        raise ChoiceError(f"{whose} can't be installed", 'Use gpu = "system" or "auto".')
     if not admits:
         raise PlanError(
-            f"TensorFlow {release.version} has no wheel for Python {python}",
+            f"{whose} has no wheel for Python {spoken(python)}",
             f"It has wheels for Python {_listed(wheels)}: take one of these with `poetry tf init "
             "--python`, or another series with `poetry tf init --tensorflow`.",
         )
     usable = tuple(minor for minor in admits if minor in images.pythons)
     if not usable:
         could = [minor for minor in wheels if minor in images.pythons]
-        raise PlanError(
+        raise NoContainerError(
             f"No dev container can be made for Python {_listed(admits)}: the images that still "
             f"work, and the Poetry that can lock a project, begin at Python {images.pythons[0]}",
             f"TensorFlow {release.version} runs on Python {could[-1]}: take that "
@@ -310,7 +371,9 @@ def wanted_release(catalog: Catalog, wanted: str) -> Release:
     same = [item for item in catalog.prereleases if item.release[:2] == version.release[:2]]
     if catalog.standing(version) == "older":
         raise PlanError(f"TensorFlow {wanted} is older than what poetry-tf knows", known)
-    if same and not catalog.in_series(f"{version.major}.{version.minor}"):
+    if same and (
+        version.is_prerelease or not catalog.in_series(f"{version.major}.{version.minor}")
+    ):
         raise PlanError(f"TensorFlow {wanted} is not final yet: {same[-1]} is the newest", known)
     if catalog.standing(version) == "newer":
         raise PlanError(f"poetry-tf doesn't know TensorFlow {wanted}, if there is one", known)
@@ -361,8 +424,10 @@ def choose_release(
     fits = [item for item in allowed if _fits(item, images, choice, python)]
     if not fits:
         # Said by the one function that knows why, for the release that comes nearest.
-        near = [item for item in allowed if fitting(item.pythons[CONTAINER_PLATFORM], python)]
-        container_pythons((near or list(allowed))[-1], images, choice, python)
+        near = [item for item in allowed if fitting(item.pythons_on(CONTAINER_PLATFORM), python)]
+        nearest = (near or list(allowed))[-1]
+        plan_gpu(catalog, nearest, choice)
+        container_pythons(nearest, images, choice, python)
     open_below = constraint is None or lower_bound(constraint) is None
     series = fits[-1].series if open_below else fits[0].series
     return [release for release in fits if release.series == series][-1]
@@ -371,6 +436,8 @@ def choose_release(
 def _fits(
     release: Release, images: Images, choice: GpuChoice, python: VersionConstraint | None
 ) -> bool:
+    if choice == "pip" and release.and_cuda is None:
+        return False
     try:
         container_pythons(release, images, choice, python)
     except PlanError:
@@ -395,7 +462,7 @@ def plan_gpu(
         return Gpu("none", "no GPU was asked for")
     if choice == "system":
         if pair is None:
-            raise PlanError(
+            raise ChoiceError(
                 f"No CUDA and cuDNN packages are known that TensorFlow {release.version} runs with",
                 'Use gpu = "pip", "none" or "auto".',
             )
@@ -405,7 +472,7 @@ def plan_gpu(
         if not wheels:
             first = next((item for item in catalog.releases if item.and_cuda is not None), None)
             begin = f"; these begin with TensorFlow {first.version}" if first else ""
-            raise PlanError(
+            raise ChoiceError(
                 f"TensorFlow {release.version} has no and-cuda wheels{begin}",
                 'Use gpu = "system" or "auto".',
             )
@@ -442,8 +509,9 @@ def derive(project: Project, catalog: Catalog, images: Images) -> Plan | None:
 
     Raises `PlanError` where no plan can be made.
     """
-    requirement, locked = main_requirement(project), locked_tensorflow(project)
-    if requirement is None and locked is None:
+    locked = locked_tensorflow(project)
+    constraint = joint_constraint(project)
+    if constraint is None and locked is None:
         return None
     choices, _ = read_choices(project)
     python = project.pyproject.python
@@ -451,7 +519,7 @@ def derive(project: Project, catalog: Catalog, images: Images) -> Plan | None:
     release = choose_release(
         catalog,
         images,
-        constraint=requirement.constraint if requirement else None,
+        constraint=constraint,
         locked=locked,
         python=range_,
         choice=choices.gpu,

@@ -98,9 +98,39 @@ def test_a_mended_container_is_clean_and_keeps_the_rest(tmp_path: Path):
     assert project.pyproject.document.text == MANAGED
 
 
-def test_without_a_plan_nothing_is_said_of_what_is_in_the_container():
+def test_without_tensorflow_nothing_is_said_of_what_is_in_the_container():
     text = '[project]\nname = "x"\ndependencies = ["numpy"]'
     assert found(in_memory(text, container=CONTAINER)) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [('">=3.10,<3.12"', '"~=3.8.0"'), ("~=2.13.0", "==2.999.0")],
+    ids=["no image has its Python", "an unknown release"],
+)
+@pytest.mark.parametrize("pyproject", [PYPROJECT, MANAGED])
+def test_where_no_container_can_be_made_it_is_told_what_is_retired_in_it(
+    pyproject: str, change: tuple[str, str]
+):
+    retired = CONTAINER.replace(IMAGES.poetry_features[0], IMAGES.retired_poetry_features[0])
+    project = in_memory(pyproject.replace(*change), container=retired)
+    said = [place(item) for item in found(project, "TF505")]
+    # The image, the CUDA feature, --runtime=nvidia, and what installed Poetry.
+    assert said == [f"devcontainer.json:{at}" for at in ("3:3", "6:5", "4:3", "11:5")]
+    after = fix(project).document(project.devcontainer_path)
+    assert after is not None
+    assert "nvidia-cuda:1" in after.text and "1-3.8" in after.text
+    assert "--runtime" not in after.text and IMAGES.poetry_features[0] in after.text
+
+
+def test_in_a_project_that_is_not_managed_mending_takes_poetry_from_nobody(tmp_path: Path):
+    retired = CONTAINER.replace(IMAGES.poetry_features[0], IMAGES.retired_poetry_features[0])
+    files = {"pyproject.toml": PYPROJECT, "poetry.lock": LOCK, NAME: retired}
+    after = fix(on_disk(tmp_path, files))
+    assert [item for item in found(after) if item.code.startswith("TF5")] == []
+    document = after.document(after.devcontainer_path)
+    assert document is not None
+    assert f"{IMAGES.poetry_features[0]}:2" in document.text
 
 
 @pytest.mark.parametrize("series", ["2.16", "2.17"])

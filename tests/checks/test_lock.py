@@ -38,11 +38,12 @@ def lock_of(pyproject: str, *packages: tuple[str, str]) -> str:
     ],
 )
 def test_package_mode_is_turned_off_where_there_is_no_package(text: str, line: int, after: str):
-    project = in_memory(text)
+    requirement = '\n[tool.poetry.dependencies]\ntensorflow = "~2.13.0"\npython = "~3.11"\n'
+    project = in_memory(text + requirement)
     (finding,) = found(project, "TF301")
     assert finding.position is not None
     assert finding.position.line == line
-    assert fix(project).pyproject.document.text == after
+    assert fix(project).pyproject.document.text == after + requirement
     assert found(fix(project), "TF301") == []
 
 
@@ -58,6 +59,10 @@ def test_package_mode_is_turned_off_where_there_is_no_package(text: str, line: i
 )
 def test_package_mode_is_no_matter_where_it_is_off_or_meant(text: str):
     assert found(in_memory(text), "TF301") == []
+
+
+def test_package_mode_is_no_matter_without_tensorflow():
+    assert found(in_memory('[tool.poetry]\nname = "x"\n')) == []
 
 
 def test_a_lock_says_that_the_project_is_poetrys(tmp_path: Path):
@@ -110,7 +115,7 @@ def test_a_lock_that_cannot_be_read_is_told_with_its_place(tmp_path: Path, lock:
     project = on_disk(tmp_path, {"pyproject.toml": MANAGED, "poetry.lock": lock})
     (finding,) = found(project, "TF302")
     assert place(finding) == where
-    assert "can't be read" in finding.message
+    assert "can't be used" in finding.message
 
 
 @pytest.mark.parametrize(

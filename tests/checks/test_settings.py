@@ -29,7 +29,6 @@ def test_a_setting_that_means_nothing_is_told_with_its_place(settings: str, wher
     assert finding.edits == ()
 
 
-@pytest.mark.xfail(strict=True, reason="a finding without a remedy")
 @pytest.mark.parametrize("settings", ["[[tool.poetry-tf]]", "[tool]\npoetry-tf = 3"])
 def test_settings_that_are_no_table_have_a_remedy(settings: str):
     (finding,) = found(in_memory(FINE + settings), "TF001")

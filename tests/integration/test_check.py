@@ -208,7 +208,7 @@ def _broken_lock(project: Path) -> None:
     ("spoil", "expected"),
     [
         (_no_lock, "poetry.lock TF302 the project is not locked"),
-        (_broken_lock, "poetry.lock:2:10 TF302 the lock can't be read"),
+        (_broken_lock, "poetry.lock:2:10 TF302 the lock can't be used"),
         (_no_container, f"{CONTAINER} TF501 the project has no dev container"),
         (_malformed_container, f"{CONTAINER}:4:1 TF501 devcontainer.json can't be read"),
     ],

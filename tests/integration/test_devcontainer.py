@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from poetry_tf.project.jsonc import JsoncDocument
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
 from tests.support.index import LocalIndex
@@ -68,7 +69,11 @@ def test_it_is_written_from_the_pin_where_nothing_is_locked(
     _project(poetry, "tensorflow (>=2.13.1,<2.14.0)", ">=3.10,<3.12")
     done = poetry.call("tf", "devcontainer")
     assert done.ok, done.output
-    assert done.stdout.startswith(f"Wrote {NAME}: TensorFlow 2.13.1, Python 3.11, CUDA 11.8 and")
+    assert done.stdout == (
+        f"Wrote {NAME}: TensorFlow 2.13.1 on Python 3.11; the container brings CUDA 11.8 and "
+        "cuDNN 8.6.0.163 (proven for this TensorFlow)\n"
+    )
+    assert done.stderr == ""
     assert index.requests == []
     made = _container(project)
     assert made["image"] == load_images().image("3.11")
@@ -111,7 +116,7 @@ def test_a_second_run_changes_nothing(warm_poetry: PoetryRunner, project: Path) 
     assert warm_poetry.call("tf", "devcontainer").ok
     before = contents(project)
     again = warm_poetry.call("tf", "devcontainer")
-    assert again.stdout.startswith(f"Nothing to change in {NAME}: TensorFlow 2.18.1")
+    assert again.stdout.startswith(f"Nothing to change in {NAME}: TensorFlow 2.18.1 on Python")
     assert contents(project) == before
 
 
@@ -270,10 +275,107 @@ def test_without_a_project_it_says_so(warm_poetry: PoetryRunner, project: Path) 
 def test_a_container_of_the_users_own_making_is_left_to_the_user(
     warm_poetry: PoetryRunner, project: Path
 ) -> None:
-    _project(warm_poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.11,<3.12")
+    _project(warm_poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.11,<3.13")
     _write(project, '{\n  "build": {"dockerfile": "Dockerfile"}\n}\n')
-    assert warm_poetry.call("tf", "devcontainer").ok
+    done = warm_poetry.call("tf", "devcontainer")
+    assert done.stdout == (
+        f"Wrote {NAME}: TensorFlow 2.18.1. The base is yours: it has to bring Python 3.11 or 3.12, "
+        "CUDA 12.5 and cuDNN 9.3.0.75\n"
+    ), "what isn't written isn't promised"
     made = _container(project)
     assert made["build"] == {"dockerfile": "Dockerfile"}
     assert "image" not in made and "onCreateCommand" not in made
     assert made["hostRequirements"] == {"gpu": "optional"}
+    made["features"] = {CUDA: {}}
+    _write(project, json.dumps(made))
+    assert warm_poetry.call("tf", "devcontainer").stdout == (
+        f"Wrote {NAME}: TensorFlow 2.18.1; the container brings CUDA 12.5 and cuDNN 9.3.0.75 "
+        "(proven for this TensorFlow). The base is yours: it has to bring Python 3.11 or 3.12\n"
+    )
+
+
+def test_the_python_that_is_told_is_the_one_that_the_image_has(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    _project(warm_poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.10,<3.13")
+    _write(project, OURS)
+    assert "TensorFlow 2.18.1 on Python 3.10; " in warm_poetry.call("tf", "devcontainer").stdout
+
+
+@pytest.mark.parametrize(
+    ("gpu", "told"),
+    [
+        ("none", "the container brings no CUDA (no GPU was asked for)"),
+        ("pip", "TensorFlow's own wheels bring CUDA and cuDNN (as asked for)"),
+    ],
+)
+def test_it_is_told_who_brings_cuda(
+    warm_poetry: PoetryRunner, project: Path, gpu: str, told: str
+) -> None:
+    _project(warm_poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.11,<3.12")
+    pyproject = project / "pyproject.toml"
+    pyproject.write_text(pyproject.read_text("utf-8").replace('"auto"', f'"{gpu}"'), "utf-8")
+    done = warm_poetry.call("tf", "devcontainer")
+    assert done.stdout == f"Wrote {NAME}: TensorFlow 2.18.1 on Python 3.11; {told}\n"
+
+
+def test_a_pair_that_nobody_has_confirmed_is_said_to_be_one(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    _project(warm_poetry, "tensorflow (>=2.16.2,<2.17.0)", ">=3.11,<3.12")
+    pyproject = project / "pyproject.toml"
+    pyproject.write_text(pyproject.read_text("utf-8").replace('"auto"', '"system"'), "utf-8")
+    done = warm_poetry.call("tf", "devcontainer")
+    assert done.ok
+    assert "the container brings CUDA 12.2 and cuDNN 8.9.7.29\n" in done.stdout
+    assert done.stderr == (
+        "Nobody has confirmed that TensorFlow 2.16.2 finds the GPU with CUDA 12.2 and cuDNN "
+        '8.9.7.29; gpu = "auto" takes a way that is known to work.\n'
+    )
+
+
+def test_a_retired_poetry_feature_on_a_base_of_the_users_own_moves_on(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    _project(warm_poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.11,<3.12")
+    text = """\
+{
+  "build": {"dockerfile": "Dockerfile"},
+  "features": {
+    // Poetry, of course
+    "ghcr.io/devcontainers-contrib/features/poetry:2": {}
+  }
+}
+"""
+    _write(project, text)
+    assert warm_poetry.call("tf", "devcontainer").ok
+    assert "// Poetry, of course\n" in (project / NAME).read_text("utf-8")
+    features = JsoncDocument.parse((project / NAME).read_text("utf-8")).data["features"]
+    (name, options), *others = features.items()
+    assert name == "ghcr.io/devcontainers-extra/features/poetry:2"
+    assert set(options) == {"version"} and not others
+    again = warm_poetry.call("tf", "devcontainer")
+    assert again.stdout.startswith("Nothing to change")
+
+
+@pytest.mark.parametrize("key", ["mounts", "containerEnv"])
+def test_a_place_that_is_not_what_it_has_to_be_is_told(
+    warm_poetry: PoetryRunner, project: Path, key: str
+) -> None:
+    _project(warm_poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.11,<3.12")
+    text = f'{{\n  "{key}": true\n}}\n'
+    _write(project, text)
+    refused = warm_poetry.call("tf", "devcontainer")
+    assert refused.returncode == 1
+    assert f"{key} is not " in refused.stderr and "Traceback" not in refused.stderr
+    assert (project / NAME).read_text("utf-8") == text
+
+
+def test_what_tensorflow_is_in_is_installed(warm_poetry: PoetryRunner, project: Path) -> None:
+    more = """
+[project.optional-dependencies]
+deep = ["tensorflow (>=2.18.1,<2.19.0)"]
+"""
+    write_pyproject(project, ["six"], requires_python=">=3.11,<3.12", more=more)
+    assert warm_poetry.call("tf", "devcontainer").ok
+    assert _container(project)["postCreateCommand"] == "poetry install --extras deep"

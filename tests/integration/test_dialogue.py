@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 import tomlkit
 
 from poetry_tf.releases import load

@@ -146,7 +146,7 @@ def test_add_of_a_wide_pin_stops(poetry: PoetryRunner, index: LocalIndex, wide: 
     _legacy(poetry)
     said = _stopped(poetry, index, "add", wide)
     assert "admits more than one minor series of TensorFlow" in said
-    name = wide.partition("@")[0].partition("[")[0].partition(">")[0]
+    name = wide.partition("@")[0].partition(">")[0]
     assert f"poetry add {name}@~2." in said
 
 
@@ -161,7 +161,7 @@ def test_a_wide_pin_in_project_stops_what_solves(
     _standard(poetry, "six", "tensorflow >=2.13")
     said = _stopped(poetry, index, *command)
     assert "tensorflow >=2.13 in pyproject.toml:7 admits more than one minor series" in said
-    assert 'Write ">=2.13.1,<2.14.0", or run poetry tf init' in said
+    assert 'Write ">=2.13,<2.14", or run poetry tf init' in said
 
 
 @pytest.mark.parametrize(
@@ -181,13 +181,13 @@ def test_a_wide_pin_in_legacy_tables_stops_what_solves(
     number = path.read_text("utf-8").splitlines().index(line.strip().splitlines()[-1]) + 1
     said = _stopped(poetry, index, "lock")
     assert f"tensorflow ^2.13 in pyproject.toml:{number} admits" in said
-    assert 'Write "~2.13.1"' in said
+    assert 'Write "~2.13"' in said
 
 
 def test_the_remedy_works(warm_poetry: PoetryRunner, index: LocalIndex) -> None:
     path = _standard(warm_poetry, "tensorflow >=2.13")
-    assert 'Write ">=2.13.1,<2.14.0"' in _stopped(warm_poetry, index, "lock")
-    path.write_text(path.read_text("utf-8").replace(">=2.13", ">=2.13.1,<2.14.0"), "utf-8")
+    assert 'Write ">=2.13,<2.14"' in _stopped(warm_poetry, index, "lock")
+    path.write_text(path.read_text("utf-8").replace(">=2.13", ">=2.13,<2.14"), "utf-8")
     assert warm_poetry.call("lock").ok
     assert locked(warm_poetry.project)["tensorflow"] == "2.13.1"
 

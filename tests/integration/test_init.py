@@ -72,7 +72,7 @@ def test_an_empty_folder_becomes_a_project_that_plain_poetry_installs(
 
     done = warm_poetry.call("tf", "init", "-n", "--tensorflow", series)
     assert done.ok, done.output
-    assert f"TensorFlow {release.version}, Python {python}" in done.stdout
+    assert f"TensorFlow {release.version} on Python {python}" in done.stdout
     assert set(contents(project)) == WRITTEN
     assert all(name in done.stdout for name in WRITTEN)
     _assert_right(project, release, python)
@@ -230,8 +230,8 @@ def test_the_newest_tensorflow_with_wheels_is_taken_for_a_python(
     ("python", "told", "remedy"),
     [
         ("3.9", "No dev container can be made for Python 3.9", "--python 3.12"),
-        ("3.13", "TensorFlow 2.18.1 has no wheel for Python >=3.13,<3.14", "3.9, 3.10, 3.11 and"),
-        ("3.7", "TensorFlow 2.18.1 has no wheel for Python >=3.7,<3.8", "3.9, 3.10, 3.11 and"),
+        ("3.13", "TensorFlow 2.18.1 has no wheel for Python 3.13", "3.9, 3.10, 3.11 and"),
+        ("3.7", "TensorFlow 2.18.1 has no wheel for Python 3.7", "3.9, 3.10, 3.11 and"),
         ("four", "'four' is no Python version", "such as 3.11"),
         ("3.11.4", "'3.11.4' is no Python version", "such as 3.11"),
     ],
@@ -273,7 +273,7 @@ def test_system_installs_cuda_in_the_container_and_tells_that_it_is_unproven(
 ) -> None:
     done = warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.16", "--gpu", "system")
     assert done.ok, done.output
-    assert "not proven" in done.output
+    assert "Nobody has confirmed that TensorFlow 2.16.2 finds the GPU" in done.stderr
     pair = load().container_pair(newest("2.16"))
     assert pair is not None and not pair.proven
     assert container(project)["features"][CUDA]["cudnnVersion"] == pair.cudnn
@@ -383,7 +383,7 @@ def test_write_source_binds_the_lock_to_the_mirror_and_tells_what_that_costs(
 ) -> None:
     done = poetry.call("tf", "init", "-n", "--mirror", mirror.url, "--write-source")
     assert done.ok, done.output
-    assert "The lock is now bound to this mirror" in done.stderr
+    assert "The lock is bound to this mirror" in done.stderr
     (source,) = pyproject(project)["tool"]["poetry"]["source"]
     assert (source["url"], source["priority"]) == (mirror.url, "primary")
     lock = tomlkit.parse((project / "poetry.lock").read_text("utf-8")).unwrap()

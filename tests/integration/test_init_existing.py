@@ -61,7 +61,7 @@ def test_a_caret_in_legacy_tables_is_narrowed_and_nothing_else_changes(
 ) -> None:
     gone, new = _init(warm_poetry, LEGACY.replace("\n", end))
     assert gone == [f'tensorflow = "^2.13"\t# narrowed here, and this stays{end}']
-    pin = f'tensorflow = "~2.13.1"\t# narrowed here, and this stays{end}'
+    pin = f'tensorflow = "~2.13"\t# narrowed here, and this stays{end}'
     assert new == [pin, *(line.replace("\n", end) for line in SETTINGS)]
     assert locked(warm_poetry.project)["tensorflow"] == "2.13.1"
 
@@ -72,7 +72,7 @@ def test_a_legacy_table_keeps_its_other_keys(warm_poetry: PoetryRunner) -> None:
     text = LEGACY.replace('tensorflow = "^2.13"\t# narrowed here, and this stays', table)
     gone, new = _init(warm_poetry, text.replace("[build-system]", extras))
     assert gone == [f"{table}\n"]
-    assert new[0] == 'tensorflow = { version = "~2.18.1", optional = true }  # ours\n'
+    assert new[0] == 'tensorflow = { version = "~2.18", optional = true }  # ours\n'
 
 
 PROJECT = """\
@@ -100,7 +100,7 @@ def test_a_lower_bound_in_project_is_narrowed_and_nothing_else_changes(
 ) -> None:
     gone, new = _init(warm_poetry, PROJECT)
     assert gone == ["\t'tensorflow >=2.18',  # why not\n"]
-    assert new == ["\t'tensorflow >=2.18.1,<2.19.0',  # why not\n", *SETTINGS]
+    assert new == ["\t'tensorflow >=2.18,<2.19',  # why not\n", *SETTINGS]
 
 
 def test_a_project_without_tensorflow_gets_it_beside_its_other_dependencies(
@@ -126,11 +126,11 @@ def test_a_legacy_project_without_tensorflow_gets_a_tilde(warm_poetry: PoetryRun
     [
         (
             '[tool.poetry.group.train.dependencies]\ntensorflow = "^2.18"\n',
-            'tensorflow = "~2.18.1"\n',
+            'tensorflow = "~2.18"\n',
         ),
         (
             '[dependency-groups]\ntrain = ["six", "tensorflow>=2.18"] # here\n',
-            'train = ["six", "tensorflow>=2.18.1,<2.19.0"] # here\n',
+            'train = ["six", "tensorflow>=2.18,<2.19"] # here\n',
         ),
     ],
     ids=["legacy", "standard"],
@@ -172,9 +172,9 @@ EXTRA = PROJECT.replace("\t'tensorflow >=2.18',  # why not\n", "").replace(
 @pytest.mark.parametrize(
     ("text", "before", "after"),
     [
-        (DYNAMIC, '"^2.18"', '"~2.18.1"'),
-        (ENRICHED, "tensorflow >=2.18'", "tensorflow >=2.18.1,<2.19.0'"),
-        (EXTRA, "tensorflow>=2.18'", "tensorflow>=2.18.1,<2.19.0'"),
+        (DYNAMIC, '"^2.18"', '"~2.18"'),
+        (ENRICHED, "tensorflow >=2.18'", "tensorflow >=2.18,<2.19'"),
+        (EXTRA, "tensorflow>=2.18'", "tensorflow>=2.18,<2.19'"),
     ],
     ids=["dependencies declared dynamic", "details in Poetry's table", "an extra"],
 )
@@ -239,7 +239,7 @@ def test_packages_that_are_locked_keep_their_versions(
     write_pyproject(project, ["six", "tensorflow (>=2.18)"], requires_python="~=3.12.0")
     assert warm_poetry.call("tf", "init", "-n").ok
     assert locked(project)["six"] == old != new
-    assert "(>=2.18.0,<2.19.0)" in (project / "pyproject.toml").read_text("utf-8")
+    assert "(>=2.18,<2.19)" in (project / "pyproject.toml").read_text("utf-8")
 
 
 def test_what_is_locked_is_what_the_pin_goes_by(warm_poetry: PoetryRunner, project: Path) -> None:

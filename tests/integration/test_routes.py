@@ -16,7 +16,7 @@ from tests.support.projects import contents
 
 MANAGED = '\n[tool.poetry-tf]\ngpu = "auto"\n'
 INIT = ["tf", "init", "-n", "--tensorflow", "2.18"]
-NOT_REACHED = "poetry-tf: PyPI itself (TUNA could not be reached)\n"
+NOT_REACHED = "poetry-tf: PyPI itself, since TUNA (Tsinghua) could not be reached\n"
 
 MIRRORS: dict[str, dict[str, Any]] = {
     "html pages alone": {"formats": ("html",), "absolute": False, "metadata": False},
@@ -198,11 +198,11 @@ def test_a_mirror_that_means_nothing_is_one_warning_and_poetry_goes_on(
     poetry: PoetryRunner, index: LocalIndex
 ) -> None:
     _project(poetry, "six")
-    poetry.mirror = "tsinghua"
+    poetry.mirror = "nowhere"
     done = poetry.call("lock")
     assert done.ok, done.output
     (warning,) = done.stderr.splitlines()
-    assert warning.startswith("poetry-tf: tf.mirror is not understood: 'tsinghua' is no mirror")
+    assert warning.startswith("poetry-tf: tf.mirror is not understood: 'nowhere' is no mirror")
     assert _asked(index) == {"pypi"}
     assert locked(poetry.project)["six"]
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from poetry_tf.project.documents import DocumentError
 from poetry_tf.project.edits import Edit, apply, changed_texts, diff
+from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.project import DEVCONTAINERS, PYPROJECT
 from tests.made import NOWHERE, in_memory, on_disk
 from tests.support.projects import patched
@@ -44,17 +44,21 @@ def test_edits_are_made_one_after_the_other():
 
 
 @pytest.mark.parametrize(
-    "edit",
+    ("edit", "says", "place"),
     [
-        Edit(FILE, "set", ("a", "c", "d"), 1),
-        Edit(FILE, "append", ("a", "c"), 1),
-        Edit(FILE, "rename", ("a", "c"), "b"),
-        Edit(FILE, "rename", ("a", "x"), "y"),
+        (Edit(FILE, "set", ("a", "c", "d"), 1), "a.c is not a table", (4, 5)),
+        (Edit(FILE, "append", ("a", "c"), 1), "a.c is not an array", (4, 5)),
+        (Edit(FILE, "rename", ("a", "c"), "b"), "a.b exists already", (3, 1)),
+        (Edit(FILE, "rename", ("a", "x"), "y"), "there is no key a.x", (2, 2)),
     ],
 )
-def test_an_edit_that_something_is_in_the_way_of_is_refused(edit: Edit):
-    with pytest.raises(DocumentError):
+def test_what_is_in_the_way_of_an_edit_is_named_with_its_place(
+    edit: Edit, says: str, place: tuple[int, int]
+):
+    with pytest.raises(ProjectError) as caught:
         apply(in_memory(TEXT), [edit])
+    assert str(caught.value) == f"pyproject.toml:{place[0]}:{place[1]}: {says}"
+    assert caught.value.path == FILE
 
 
 def test_a_file_that_is_not_there_begins_empty(tmp_path: Path):

@@ -66,7 +66,7 @@ def test_the_first_line_names_the_poetry_that_wrote_it(
         ("[[package]]\nname = 'a'\n[metadata]", "no name or no version", (1, 1)),
         ("[[package]]\nname = 'a'\nversion = 1\n[metadata]", "no name or no version", (1, 1)),
         ("[metadata]\n\na = \n", "", (3, 5)),
-        ("[metadata]\n<<<<<<< HEAD\n", "", (2, 1)),
+        ("[metadata]\n<<<<<<< HEAD\n", "merge conflict markers", (2, 1)),
     ],
 )
 def test_a_broken_lock_is_named_with_its_place(text: str, says: str, position: tuple[int, int]):
@@ -117,11 +117,16 @@ def test_a_package_is_found_by_name_and_version():
     assert lock.position(canonicalize_name("jax")) == Position(1, 1)
 
 
-@pytest.mark.xfail(strict=True, reason="a version is found in every longer one that begins with it")
 def test_a_version_is_not_taken_for_a_longer_one():
     lock = read(lock_text(("a", "2.13.10"), ("a", "2.13.1")))
     position = lock.position(canonicalize_name("a"), Version("2.13.1"))
     assert line_of(lock, position) == 'version = "2.13.1"'
+
+
+def test_a_version_is_found_as_it_is_meant():
+    lock = read(lock_text(("a", "of my own"), ("a", "2.13")).replace("\n\n", "\r\n\r\n"))
+    position = lock.position(canonicalize_name("a"), Version("2.13.0"))
+    assert line_of(lock, position) == 'version = "2.13"'
 
 
 def test_positions_count_lines_as_editors_do():

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from poetry.core.constraints.version import VersionConstraint, parse_constraint
+from poetry.core.factory import Factory
 from poetry.core.version.markers import parse_marker
 
 from poetry_tf.project.documents import Position
@@ -81,11 +82,6 @@ def test_a_requirement_is_the_same_wherever_it_is_written(
     assert item.is_pep508 is ("legacy" not in place and place not in {"inline", "dotted"})
 
 
-AS_READ = pytest.mark.xfail(
-    strict=True, reason="of a PEP 508 string the constraint is told as it was read, not as written"
-)
-
-
 @pytest.mark.parametrize("place", ["[project]", "group"])
 @pytest.mark.parametrize(
     "written",
@@ -94,11 +90,27 @@ AS_READ = pytest.mark.xfail(
         ">=2.13,<3.0",
         ">=2.13",
         "==2.13.*",
-        *[pytest.param(item, marks=AS_READ) for item in ("~=2.13", "<3,>=2.13")],
+        "~=2.13",
+        "<3,>=2.13",
+        ">= 2.13, < 3",
     ],
 )
 def test_a_constraint_is_told_as_the_user_wrote_it(place: str, written: str):
     assert requirement_of(spelt(place, "tensorflow", version=written, own="")).written == written
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tensorflow(~=2.13)",
+        "tensorflow ( ~=2.13 )",
+        "tensorflow[a, b]~=2.13;os_name=='x'",
+        "tensorflow ~=2.13 ; os_name=='x'",
+        "tensorflow~=2.13 # a comment, which Poetry admits",
+    ],
+)
+def test_a_constraint_is_told_without_what_is_around_it(text: str):
+    assert requirement_of(f'[project]\ndependencies = ["{text}"]').written == "~=2.13"
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -193,8 +205,13 @@ LEGACY = '[tool.poetry.dependencies]\npython = "^3.10"\nnumpy = "*"\n'
         ('optional-dependencies = {a = ["tensorflow~=2.13.0"]}', ["tensorflow"]),
         (
             'dependencies = ["tensorflow~=2.13.0"]\ndynamic = ["optional-dependencies"]',
+            ["tensorflow"],
+        ),
+        (
+            'optional-dependencies = {a = ["tensorflow~=2.13.0"]}\ndynamic = ["dependencies"]',
             ["tensorflow", "numpy"],
         ),
+        ('dependencies = ["x @ https://example.com/x.zip"]', []),
         ('name = "x"\ndynamic = ["dependencies"]', ["numpy"]),
         ('name = "x"', ["numpy"]),
         ('dependencies = []\nname = "x"', ["numpy"]),
@@ -215,9 +232,6 @@ def test_a_source_that_poetrys_table_adds_is_no_second_requirement():
     assert main_of(text) == [("tensorflow", ">=2.13.1,<2.14.0")]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the version in Poetry's table, which Poetry intersects, is passed over"
-)
 def test_a_pin_that_poetrys_table_adds_counts():
     text = (
         '[project]\ndependencies = ["tensorflow"]\n'
@@ -225,11 +239,33 @@ def test_a_pin_that_poetrys_table_adds_counts():
     )
     item = requirement_of(text)
     assert parse_constraint("~2.13").allows_all(item.constraint)
+    assert item.written == "~2.13"
+    assert item.path == ("project", "dependencies", 0)
+    assert item.enriched_at == ("tool", "poetry", "dependencies", "tensorflow")
+    assert item.constraint_path == (*item.enriched_at, "version")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a path in Poetry's table, by which Poetry goes, is passed over"
-)
+def test_two_constraints_on_one_requirement_are_both_told():
+    item = requirement_of(
+        '[project]\ndependencies = ["tensorflow>=2.13"]\n'
+        '[tool.poetry.dependencies]\ntensorflow = "<2.15"\n'
+    )
+    assert item.written == ">=2.13, <2.15"
+    assert equal(item.constraint, parse_constraint(item.written))
+    assert item.constraint_path == item.path
+
+
+def test_constraints_that_contradict_each_other_are_named():
+    text = (
+        '[project]\ndependencies = ["tensorflow>=2.14"]\n'
+        '[tool.poetry.dependencies]\ntensorflow = "~2.13"\n'
+    )
+    with pytest.raises(ProjectError) as caught:
+        _ = pyproject_of(text).requirements
+    assert caught.value.position == Position(4, 1)
+    assert "'~2.13' contradicts '>=2.14'" in caught.value.message
+
+
 def test_a_path_that_poetrys_table_adds_takes_the_requirement_from_the_index():
     text = (
         '[project]\ndependencies = ["tensorflow"]\n'
@@ -238,11 +274,99 @@ def test_a_path_that_poetrys_table_adds_takes_the_requirement_from_the_index():
     assert pyproject_of(text).requirements == ()
 
 
+NAMED = '[project]\nname = "x"\nversion = "1"\n'
+LINUX, OTHERS = "sys_platform == 'linux'", "sys_platform != 'linux'"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'dependencies = ["a>=1"]\n[tool.poetry.dependencies]\nA = "<2"\nb = "*"',
+        'dependencies = ["a[x,y]>=1"]\n[tool.poetry.dependencies]\n'
+        'a = {version = "<2", extras = ["z"], source = "mine", optional = true}',
+        f'dependencies = ["a>=1"]\n[tool.poetry.dependencies]\na = [{{markers = "{LINUX}"}}, '
+        f'{{markers = "{OTHERS}", version = "<2"}}]',
+        f'dependencies = ["a>=1 ; {LINUX}"]\n[tool.poetry.dependencies]\n'
+        f'a = [{{markers = "{OTHERS}", version = "<2"}}, {{python = "<3.12"}}]',
+        f'dependencies = ["a>=1 ; {LINUX}"]\n[tool.poetry.dependencies]\n'
+        f'a = {{markers = "{OTHERS}", path = "../a"}}',
+        f'dependencies = ["a", "a>=3 ; {LINUX}"]\n[tool.poetry.dependencies]\n'
+        f'a = [{{markers = "{LINUX}", path = "../a"}}, {{markers = "{OTHERS}"}}]',
+        'dependencies = ["a @ https://example.com/a-1-py3-none-any.whl"]\n'
+        '[tool.poetry.dependencies]\na = "*"\nb = "*"',
+        'optional-dependencies = {one = ["a>=1"], two = ["a>=1"]}\n[tool.poetry.dependencies]\n'
+        "a = [{markers = \"extra == 'one'\", version = '<2'}, "
+        "{markers = \"extra == 'two' and extra != 'one'\", source = 'mine'}]",
+        'optional-dependencies = {one = ["a>=1"]}\n[tool.poetry.dependencies]\na = "<2"',
+        *[
+            f"dynamic = {dynamic}\n{lists}\n[tool.poetry.dependencies]\n"
+            'a = "<2"\nb = "*"\nc = {version = "*", optional = true}'
+            for dynamic in ('["dependencies"]', '["optional-dependencies"]', "[]")
+            for lists in (
+                'dependencies = ["a"]',
+                'optional-dependencies = {one = ["a"]}',
+                'dependencies = ["a"]\noptional-dependencies = {one = ["d"]}',
+                "",
+            )
+        ],
+        '[dependency-groups]\nmy_group = ["a>=1", "b"]\n'
+        '[tool.poetry.group.my_group.dependencies]\na = "<2"\nc = "*"',
+        '[dependency-groups]\ndev = ["a>=1"]\nempty = []\n[tool.poetry.dev-dependencies]\n'
+        'a = "<2"\n[tool.poetry.group.empty.dependencies]\nb = "*"',
+    ],
+)
+def test_the_places_are_taken_together_as_poetry_does_it(tmp_path: Path, text: str):
+    path = tmp_path / "pyproject.toml"
+    path.write_text(NAMED + text)
+    package = Factory().create_poetry(tmp_path).package
+    wanted = {
+        (group.lower().replace("_", "-"), *told)
+        for group in package.dependency_group_names(include_optional=True)
+        for item in package.dependency_group(group).dependencies_for_locking
+        if not item.is_direct_origin()
+        for told in [
+            (item.name, item.is_optional(), item.extras, str(item.marker), str(item.constraint))
+        ]
+    }
+    assert {
+        (
+            item.group.lower().replace("_", "-"),
+            item.name,
+            item.optional,
+            item.extras,
+            str(item.marker),
+            str(item.constraint),
+        )
+        for item in Pyproject.read(path, NAMED + text).requirements
+    } == wanted
+
+
+@pytest.mark.parametrize(
+    "text", ["x @ ./x", "x @ ../x-1-py3-none-any.whl", "x @ file:///no/x-1.zip"]
+)
+def test_relative_paths_are_the_projects_and_not_the_processs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, text: str
+):
+    project = tmp_path / "project"
+    for folder in (project / "x", tmp_path / "elsewhere"):
+        folder.mkdir(parents=True)
+    (project / "x" / "pyproject.toml").write_text('[build-system]\nrequires = ["poetry-core"]')
+    (tmp_path / "x-1-py3-none-any.whl").touch()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    pyproject = Pyproject.read(
+        project / "pyproject.toml", f'[project]\ndependencies = ["{text}"]\n'
+    )
+    assert pyproject.requirements == ()
+    assert "elsewhere" not in caplog.text
+    assert ("does not exist" in caplog.text) is ("file:" in text)
+
+
 @pytest.mark.parametrize(
     ("text", "legacy"),
     [
-        ("", True),
-        ('[build-system]\nrequires = ["poetry-core"]', True),
+        ("", False),
+        ("[tool.ruff]", False),
+        ('[build-system]\nrequires = ["poetry-core"]', False),
         ('[tool.poetry]\nname = "x"', True),
         ("[tool.poetry.dependencies]", True),
         ('[project]\nname = "x"', False),
@@ -293,6 +417,16 @@ def test_the_pythons_are_those_that_poetry_locks_for(
     assert equal(python.constraint, parse_constraint(written))
 
 
+@pytest.mark.parametrize(
+    ("written", "exact"),
+    [("3.11", True), ("==3.11.4", True), ("3.11.*", False), ("~3.11", False), (">=3.11", False)],
+)
+def test_an_exact_python_is_told_from_a_range(written: str, exact: bool):
+    python = pyproject_of(f'[project]\nrequires-python = "{written}"').python
+    assert python is not None
+    assert python.is_exact is exact
+
+
 def test_without_a_declared_python_there_is_none():
     assert pyproject_of('[project]\nname = "x"').python is None
 
@@ -318,13 +452,7 @@ POETRYS = '[build-system]\nbuild-backend = "poetry.core.masonry.api"\n'
         ('[build-system]\nbuild-backend = "hatchling.build"\n[tool.poetry]', None),
         *[(f"[tool.{name}]", name) for name in ("pdm", "hatch", "uv", "rye", "pixi", "flit")],
         ("[tool.black]", None),
-        pytest.param(
-            f"{POETRYS}[tool.uv]\nindex = []",
-            None,
-            marks=pytest.mark.xfail(
-                strict=True, reason="a table of another tool counts more than Poetry's backend"
-            ),
-        ),
+        (f"{POETRYS}[tool.uv]\nindex = []", None),
     ],
 )
 def test_a_project_of_another_manager_is_known_by_backend_and_tables(
@@ -387,12 +515,7 @@ def test_package_mode_is_on_where_it_is_not_off(text: str, on: bool):
         ('[project.scripts]\nrun = "a:b"', [], True),
         ('[project.gui-scripts]\nrun = "a:b"', [], True),
         ('[project.entry-points."a.b"]\nrun = "a:b"', [], True),
-        pytest.param(
-            '[project]\nname = ""',
-            [],
-            False,
-            marks=pytest.mark.xfail(strict=True, reason="no name is taken for the folder itself"),
-        ),
+        ('[project]\nname = ""', [], False),
     ],
 )
 def test_a_project_ships_a_package_if_it_declares_or_has_one(
@@ -427,6 +550,9 @@ def everything(pyproject: Pyproject) -> None:
         ("[project\n", "", (1, 9)),
         ("a = 1\nb = \n", "", (2, 5)),
         ("\ufeff[project]", "byte order mark", (1, 1)),
+        ("a = 1\n<<<<<<< HEAD\nb = 1\n=======\n", "merge conflict markers", (2, 1)),
+        ("a = 1\n<<<<<<< HEAD\r\nb = 1\r\n", "merge conflict markers", (2, 1)),
+        ("a = 1\nb = [\n1,\n<<<<<<<\n2,\n=======\n", "merge conflict markers", (4, 1)),
         ("project = 3", "[project] is not a table", (1, 1)),
         ("a = 1\ntool = []", "[tool] is not a table", (2, 1)),
         ("[tool]\npoetry = 3", "[tool.poetry] is not a table", (2, 1)),
@@ -438,8 +564,15 @@ def everything(pyproject: Pyproject) -> None:
         ("[dependency-groups]\nml = [3]", "3 is not a requirement string", (2, 7)),
         ("[tool.poetry.dependencies]\na = 3", "a has the value 3, which is no constraint", (2, 1)),
         ('[tool.poetry.dependencies]\na = "!"', "'!' is no version constraint", (2, 1)),
+        ('[tool.poetry.dependencies]\n"" = "*"', "a requirement has no name", (2, 1)),
+        (
+            '[project]\ndependencies = ["a"]\n[tool.poetry.dependencies]\na = {markers = "x"}',
+            "a marker of a is not valid",
+            (4, 1),
+        ),
         ("[tool.poetry.dependencies]\na = {version = 3}", "3 is no version constraint", (2, 6)),
         ('[tool.poetry.dependencies]\na = {markers = "x"}', "a marker of a is not valid", (2, 1)),
+        ('[tool.poetry.dependencies]\na = [{markers = "x"}]', "a marker of a is not valid", (2, 6)),
         ('[project]\nrequires-python = "!"', "'!' is no version constraint", (2, 1)),
         ("[project]\nrequires-python = 3.11", "3.11 is no version constraint", (2, 1)),
     ],
@@ -452,6 +585,11 @@ def test_what_cannot_be_read_is_named_with_its_place(
     assert says in caught.value.message
     assert caught.value.position == Position(*position)
     assert str(caught.value).startswith(f"pyproject.toml:{position[0]}:{position[1]}: ")
+
+
+def test_conflict_markers_in_a_text_of_its_own_are_no_conflict():
+    text = 'a = """\n<<<<<<< HEAD\n"""\n'
+    assert pyproject_of(text).data == {"a": "<<<<<<< HEAD\n"}
 
 
 values = st.recursive(

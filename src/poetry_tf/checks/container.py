@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from poetry_tf.checks.findings import Context, Finding, rule
 from poetry_tf.container import changes, wanted_container
 from poetry_tf.pins import wheel_edits
-from poetry_tf.plan import tensorflow_requirements
+from poetry_tf.plan import NoContainerError, tensorflow_requirements
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.project import Devcontainer
 
@@ -37,7 +37,17 @@ def missing_or_unreadable(context: Context) -> Iterator[Finding]:
 
 @rule("TF502")
 def python(context: Context) -> Iterator[Finding]:
-    """The container's Python is not the one that the locked TensorFlow goes with."""
+    """The container's Python is not the one that the locked TensorFlow goes with.
+
+    Or there can be none: images that still work, and the Poetry that locks a project, begin at
+    Python 3.10.
+    """
+    trouble, project = context.trouble, context.project
+    wants_one = project.pyproject.is_managed or project.devcontainer is not None
+    if isinstance(trouble, NoContainerError) and wants_one:
+        declared = project.pyproject.python
+        path = declared.path if declared else ("project",)
+        yield Finding("TF502", *context.at(path), trouble.message, trouble.remedy)
     yield from _changes(context, "TF502")
 
 
@@ -76,7 +86,11 @@ def gpu_not_requested(context: Context) -> Iterator[Finding]:
 
 @rule("TF505")
 def retired(context: Context) -> Iterator[Finding]:
-    """The container uses a feature, an image or an option that no longer works."""
+    """The container uses a feature, an image or an option that no longer works.
+
+    This is told even where no container can be made for the project, because what is retired
+    works for nobody.
+    """
     yield from _changes(context, "TF505")
 
 
@@ -91,7 +105,7 @@ def poetry_not_pinned(context: Context) -> Iterator[Finding]:
 
 def _changes(context: Context, code: str) -> Iterator[Finding]:
     project, found = context.project, context.project.devcontainer
-    if context.plan is None or not isinstance(found, Devcontainer):
+    if not context.concerned or not isinstance(found, Devcontainer):
         return
     whole = project.pyproject.is_managed
     wanted = wanted_container(project, context.plan, context.images, whole=whole)

@@ -9,7 +9,7 @@ from packaging.utils import NormalizedName
 from poetry.core.constraints.version import Version as PoetryVersion
 
 from poetry_tf.checks.findings import Context, Finding, rule
-from poetry_tf.pins import pin_edits, rename_edits
+from poetry_tf.pins import pin_edits, pin_text, rename_edits
 from poetry_tf.plan import series_of, tensorflow_requirements
 from poetry_tf.project.edits import Edit
 from poetry_tf.project.pyproject import Requirement
@@ -37,9 +37,10 @@ def pin_wider_than_a_series(context: Context) -> Iterator[Finding]:
         if plan is not None and item.constraint.allows(
             PoetryVersion.parse(str(plan.release.version))
         ):
-            pin = plan.specifier if item.is_pep508 else plan.tilde
-            remedy = f'Write "{pin}" to stay with TensorFlow {plan.release.series}'
             edits = pin_edits(context.project, item, plan)
+            if edits:
+                pin = pin_text(item, plan)
+                remedy = f'Write "{pin}" to stay with TensorFlow {plan.release.series}'
         yield Finding(
             "TF101",
             *context.at(item.constraint_path),
@@ -105,7 +106,9 @@ def two_distributions(context: Context) -> Iterator[Finding]:
 
 
 def _meet(first: Requirement, second: Requirement) -> bool:
-    if first.optional and second.optional:
+    # Each in an extra of its own is a choice. Which legacy extras list them is not looked at.
+    same_list = first.is_pep508 and first.path[:-1] == second.path[:-1]
+    if first.optional and second.optional and not same_list:
         return False
     return not first.marker.intersect(second.marker).is_empty()
 

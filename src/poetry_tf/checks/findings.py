@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from poetry_tf.plan import Plan
+from poetry_tf.plan import Plan, PlanError, locked_tensorflow, tensorflow_requirements
 from poetry_tf.project.documents import KeyPath, Position
 from poetry_tf.project.edits import Edit
 from poetry_tf.project.project import Project
-from poetry_tf.releases import Catalog
+from poetry_tf.releases import Catalog, misspelling_of
 from poetry_tf.releases.images import Images
 
 
@@ -37,6 +37,19 @@ class Context:
     """None where no plan can be made: rules that need one then have nothing to say."""
     catalog: Catalog
     images: Images
+    trouble: PlanError | None = None
+    """Why there is no plan."""
+
+    @property
+    def concerned(self) -> bool:
+        """Whether the project has to do with TensorFlow; others are none of our business."""
+        project = self.project
+        return (
+            project.pyproject.is_managed
+            or locked_tensorflow(project) is not None
+            or bool(tensorflow_requirements(project))
+            or any(misspelling_of(item.name) for item in project.pyproject.requirements)
+        )
 
     def at(self, path: KeyPath) -> tuple[Path, Position | None]:
         """A place in pyproject.toml, as a finding wants it."""

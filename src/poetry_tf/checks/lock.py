@@ -22,7 +22,7 @@ def package_mode_without_package(context: Context) -> Iterator[Finding]:
     experiments that are never published turn it off.
     """
     project = context.project.pyproject
-    if project.ships_package or not project.package_mode:
+    if not context.concerned or project.ships_package or not project.package_mode:
         return
     if not (project.is_poetrys or context.project.lock):
         return
@@ -45,12 +45,14 @@ def lock_missing_or_stale(context: Context) -> Iterator[Finding]:
     project = context.project
     lock = project.lock
     path = project.root / LOCK
+    if not context.concerned:
+        return
     if isinstance(lock, ProjectError):
         yield Finding(
             "TF302",
             path,
             lock.position,
-            f"the lock can't be read: {lock.message}",
+            f"the lock can't be used: {lock.message}",
             "Restore it, or delete it and run `poetry lock`",
         )
     elif lock is None:

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from poetry.core.constraints.version import Version, VersionConstraint, VersionRange
+from poetry.core.constraints.version import (
+    Version,
+    VersionConstraint,
+    VersionRange,
+    parse_constraint,
+)
 from poetry.core.packages.utils.utils import get_python_constraint_from_marker
 
 from poetry_tf.checks.findings import Context, Finding, rule
 from poetry_tf.plan import (
     CONTAINER_PLATFORM,
     admitted,
+    as_poetrys,
     fitting,
     locked_tensorflow,
     main_requirement,
     narrowed,
     python_range,
+    series_of,
+    spoken,
 )
 from poetry_tf.project.documents import KeyPath
 from poetry_tf.project.edits import Edit
@@ -27,15 +35,27 @@ def python_without_wheel(context: Context) -> Iterator[Finding]:
     """The project admits a Python for which TensorFlow has no wheel.
 
     TensorFlow's Requires-Python has no upper bound, so Poetry locks it for Pythons that no wheel
-    fits, and the installation fails there. requires-python has to say where it ends.
+    fits, and the installation fails there. requires-python has to say where it ends. A single
+    version ("3.11", which is 3.11.0) admits a Python that no container has.
     """
     if (judged := _judged(context)) is None:
         return
     python, releases, minors = judged
-    if not fitting(minors, python) or python_range(minors).allows_all(python):
-        return
     project = context.project.pyproject
     declared = project.python
+    if declared is not None and isinstance(declared.constraint, Version):
+        minor = f"{declared.constraint.major}.{declared.constraint.minor}"
+        wanted = f">={minor},<{minor.split('.', maxsplit=1)[0]}.{int(minor.split('.')[1]) + 1}"
+        yield Finding(
+            "TF201",
+            *context.at(declared.path),
+            f"Python {declared.written} means {declared.constraint} and no other patch release",
+            f'Write "{wanted}"',
+            (Edit(project.path, "set", declared.path, wanted),),
+        )
+        return
+    if not fitting(minors, python) or python_range(minors).allows_all(python):
+        return
     where: KeyPath
     edit_path: KeyPath
     if declared is None:
@@ -74,7 +94,7 @@ def no_python_fits(context: Context) -> Iterator[Finding]:
         yield Finding(
             "TF202",
             *context.at(declared.path if declared else ("project",)),
-            f"TensorFlow {_named(releases)} has no wheel for Python {python}",
+            f"TensorFlow {_named(releases)} has no wheel for Python {spoken(python)}",
             f"It has wheels for Python {', '.join(minors)}: take one of these, or another series "
             "of TensorFlow",
         )
@@ -93,10 +113,15 @@ def _judged(
     if locked is not None:
         known = context.catalog.get(locked)
         releases = (known,) if known else ()
+    elif item is not None and any(
+        item.constraint.allows(as_poetrys(old)) for old in context.catalog.older
+    ):
+        releases = ()  # older releases, of which the data doesn't know the wheels, may fit
+    elif item is not None and context.plan and series_of(item.constraint) is None:
+        # A pin that is too wide is a finding of its own: what it will be is what counts.
+        releases = (context.plan.release,)
     elif item is not None:
         releases = admitted(context.catalog, item.constraint)
-        if any(item.constraint.allows(Version.parse(str(old))) for old in context.catalog.older):
-            releases = ()  # older releases, of which the data doesn't know the wheels, may fit
     else:
         releases = ()
     if not releases:
@@ -104,7 +129,10 @@ def _judged(
     declared = context.project.pyproject.python
     python = declared.constraint if declared else VersionRange()
     if item is not None:
-        python = python.intersect(get_python_constraint_from_marker(item.marker))
+        # By way of its text: made of a marker, "<3.12" would hold 3.12's prereleases, which the
+        # same words elsewhere leave out.
+        marked = parse_constraint(str(get_python_constraint_from_marker(item.marker)))
+        python = python.intersect(marked)
     minors = sorted(
         {minor for release in releases for minor in release.pythons.get(CONTAINER_PLATFORM, ())},
         key=lambda minor: int(minor.split(".")[1]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Container
 
 from poetry_tf import checks
 from poetry_tf.checks.findings import RULES, Context, Finding
@@ -19,8 +20,8 @@ from poetry_tf.releases.images import load_images
 _ROUNDS = 100
 
 
-def context_of(project: Project, plan: Plan | None = None) -> tuple[Context, PlanError | None]:
-    """What the rules look at, and why there is no plan where there is none."""
+def context_of(project: Project, plan: Plan | None = None) -> Context:
+    """What the rules look at; the plan is derived from the project unless it is given."""
     catalog, images = load(), load_images()
     trouble = None
     if plan is None:
@@ -28,7 +29,7 @@ def context_of(project: Project, plan: Plan | None = None) -> tuple[Context, Pla
             plan = derive(project, catalog, images)
         except PlanError as error:
             trouble = error
-    return Context(project, plan, catalog, images), trouble
+    return Context(project, plan, catalog, images, trouble)
 
 
 def findings(context: Context) -> tuple[Finding, ...]:
@@ -38,11 +39,15 @@ def findings(context: Context) -> tuple[Finding, ...]:
     return tuple(finding for code in sorted(RULES) for finding in RULES[code](context))
 
 
-def fix(project: Project, plan: Plan | None = None) -> Project:
-    """The project with every finding mended that can be mended without asking. Writes nothing."""
+def fix(project: Project, plan: Plan | None = None, codes: Container[str] = RULES) -> Project:
+    """The project with every finding mended that can be mended without asking. Writes nothing.
+
+    With `codes` only the findings of these rules.
+    """
     for _ in range(_ROUNDS):
-        context, _trouble = context_of(project, plan)
-        for finding in findings(context):
+        for finding in findings(context_of(project, plan)):
+            if finding.code not in codes:
+                continue
             fixed = apply(project, finding.edits)
             if changed_texts(fixed) != changed_texts(project):
                 break

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from poetry_tf.checks.findings import Context, Finding, rule
-from poetry_tf.plan import read_choices, tensorflow_requirements
+from poetry_tf.plan import SETTINGS, ChoiceError, read_choices, tensorflow_requirements
 
 
 @rule("TF001")
@@ -15,6 +15,13 @@ def unknown_setting(context: Context) -> Iterator[Finding]:
     It counts as unset, so what was meant by it does not happen. The same where a requirement
     contradicts it: CUDA in the container and from the and-cuda wheels get in each other's way.
     """
+    if isinstance(context.trouble, ChoiceError):
+        yield Finding(
+            "TF001",
+            *context.at((*SETTINGS, "gpu")),
+            context.trouble.message,
+            context.trouble.remedy,
+        )
     choices, problems = read_choices(context.project)
     for problem in problems:
         yield Finding("TF001", *context.at(problem.path), problem.message, problem.remedy)

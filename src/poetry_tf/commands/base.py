@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cleo.formatters.formatter import Formatter
 from poetry.console.commands.command import Command
 
+import poetry_tf
 from poetry_tf.checks.findings import Finding
 from poetry_tf.plan import PlanError
 from poetry_tf.project.documents import DocumentError
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.project import PYPROJECT
-from poetry_tf.project.transaction import WriteError, recover
+from poetry_tf.project.transaction import WriteError, recover, write_together
 
 
 class TensorFlowCommand(Command):
@@ -21,7 +22,9 @@ class TensorFlowCommand(Command):
 
     def handle(self) -> int:
         try:
-            return self.run_in(self.root())
+            root = self.root()
+            self.recover(root)
+            return self.run_in(root)
         except ProjectError as error:
             return self.fail(str(error))
         except PlanError as error:
@@ -36,14 +39,10 @@ class TensorFlowCommand(Command):
         raise NotImplementedError
 
     def root(self) -> Path:
-        """The nearest folder upwards with a pyproject.toml, as Poetry looks for its projects.
-
-        Also completes, or undoes, what a run that was killed while it wrote has left behind.
-        """
+        """The nearest folder upwards with a pyproject.toml, as Poetry looks for its projects."""
         start = self.start()
         for folder in (start, *start.parents):
             if (folder / PYPROJECT).is_file():
-                self.recover(folder)
                 return folder
         raise PlanError(
             f"No {PYPROJECT} in {start} or above it",
@@ -52,10 +51,12 @@ class TensorFlowCommand(Command):
 
     def start(self) -> Path:
         """The folder that the command was started in, or that -C or -P names."""
-        application = self.application
-        return Path(getattr(application, "project_directory", None) or Path.cwd()).resolve()
+        directory = Path(getattr(self.application, "project_directory", ""))
+        # Poetry has changed to the folder of -C by now, but still holds its relative path.
+        return directory.resolve() if directory.is_absolute() else Path.cwd().resolve()
 
     def recover(self, folder: Path) -> None:
+        """Completes, or undoes, what a run that was killed while it wrote has left behind."""
         for path in recover(folder):
             name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path
             self.line_error(f"<comment>Settled an interrupted change: {name}</>")
@@ -66,6 +67,10 @@ class TensorFlowCommand(Command):
         if remedy:
             self.line_error(plain(remedy))
         return 1
+
+    def write_files(self, root: Path, texts: Mapping[Path, str]) -> None:
+        """Writes the files, all or none. Raises `WriteError`."""
+        write_together(root, {path: text.encode("utf-8") for path, text in texts.items()})
 
     def show_finding(self, finding: Finding, root: Path) -> None:
         place = finding.file.relative_to(root).as_posix()
@@ -82,5 +87,5 @@ class TensorFlowCommand(Command):
 
 
 def plain(text: str) -> str:
-    """Text in which cleo finds no style tags, whatever is in it."""
-    return Formatter.escape(text)
+    """Text in which cleo finds no style tags, whatever is in it, with the commands' names right."""
+    return Formatter.escape(text.replace("poetry tf ", f"{poetry_tf.program} "))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
+import poetry_tf
 from poetry_tf.checks.run import context_of, findings
 from poetry_tf.commands.base import TensorFlowCommand, plain
-from poetry_tf.plan import PlanError, locked_tensorflow, tensorflow_requirements
+from poetry_tf.plan import PlanError
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.project import Project
+from poetry_tf.project.transaction import JOURNAL
 
 COULD_NOT_CHECK = 2
 
@@ -40,19 +42,28 @@ Run <info>poetry tf init</> to have mended what can be mended.
         return COULD_NOT_CHECK
 
     def _check(self, project: Project, root: Path) -> int:
-        context, trouble = context_of(project)
-        found = findings(context)
-        if not (tensorflow_requirements(project) or locked_tensorflow(project) or found):
+        context = context_of(project)
+        found, trouble = findings(context), context.trouble
+        if not (context.concerned or found):
             self.line("The project has no TensorFlow: nothing to check.")
             return 0
+        if (root / JOURNAL).exists():
+            self.line_error(
+                "<warning>Warning: a change of these files was interrupted; run "
+                f"<c1>{poetry_tf.program} init</c1> to settle it</warning>"
+            )
         for finding in found:
             self.show_finding(finding, root)
-        if trouble is not None and not found:
+        told = any(finding.message == trouble.message for finding in found) if trouble else True
+        if trouble is not None and not told:
             self.line_error(f"<warning>Warning: {plain(trouble.message)}</warning>")
             self.line_error(plain(trouble.remedy))
         if found:
             count = f"{len(found)} finding" + ("s" if len(found) > 1 else "")
             self.line_error(f"<error>{count}</error>")
             return 1
-        self.info("All set!")
+        if trouble is not None:
+            self.line("Nothing was found in what could be checked.")
+        else:
+            self.info("All set!")
         return 0

@@ -9,11 +9,13 @@ from cleo.helpers import option
 from cleo.io.inputs.option import Option
 
 from poetry_tf.commands.base import TensorFlowCommand, plain
+from poetry_tf.container import brings_cuda, container_python, has_own_base
 from poetry_tf.initialise import with_container
 from poetry_tf.plan import Plan
 from poetry_tf.project.edits import changed_texts, diff
-from poetry_tf.project.project import Project
-from poetry_tf.project.transaction import write_together
+from poetry_tf.project.jsonc import JsoncDocument
+from poetry_tf.project.project import Devcontainer, Project
+from poetry_tf.releases.images import load_images
 
 
 class DevcontainerCommand(TensorFlowCommand):
@@ -32,21 +34,60 @@ lock, pinned). Comments and all that is yours in the file stay as they are.
     def run_in(self, root: Path) -> int:
         project, plan = with_container(Project.read(root))
         texts = changed_texts(project)
+        if (doubt := warning(plan)) is not None:
+            self.line_error(f"<warning>{plain(doubt)}</warning>")
         if self.option("dry-run"):
             self.show_diffs(diff(root, path, text) for path, text in texts.items())
             return 0
-        write_together(root, {path: text.encode() for path, text in texts.items()})
+        self.write_files(root, texts)
         name = project.devcontainer_path.relative_to(root).as_posix()
         verb = "Wrote" if texts else "Nothing to change in"
-        self.line(f"{verb} <c1>{name}</>: {plain(summary(plan))}")
+        found = project.devcontainer
+        document = found.document if isinstance(found, Devcontainer) else None
+        self.line(f"{verb} <c1>{name}</>: {plain(summary(plan, document))}")
         return 0
 
 
-def summary(plan: Plan) -> str:
-    """What a container holds, in one line, and why."""
-    cuda = {
-        "system": f"CUDA {plan.gpu.cuda} and cuDNN {plan.gpu.cudnn}",
-        "pip": "CUDA and cuDNN from TensorFlow's own wheels",
-        "none": "no CUDA",
-    }[plan.gpu.mode]
-    return f"TensorFlow {plan.release.version}, Python {plan.python}, {cuda} ({plan.gpu.why})"
+def summary(plan: Plan, document: JsoncDocument | None = None) -> str:
+    """What was planned, in one line, and what of it the container brings.
+
+    Nothing is said of the container where there is none, and where the base is the user's own it
+    is said what that has to bring: what isn't written isn't promised.
+    """
+    if document is None:
+        return f"TensorFlow {plan.release.version} on Python {plan.python}"
+    if has_own_base(document):
+        return f"TensorFlow {plan.release.version}{_own_base(plan, document)}"
+    python = container_python(document) or plan.python
+    return f"TensorFlow {plan.release.version} on Python {python}; {_cuda(plan)}"
+
+
+def _own_base(plan: Plan, document: JsoncDocument) -> str:
+    """What is written on top of a base of the user's own, and what that has to bring itself."""
+    brought, needed = "", f"Python {' or '.join(plan.pythons)}"
+    if plan.gpu.mode == "system" and brings_cuda(document, load_images()):
+        brought = f"; {_cuda(plan)}"
+    elif plan.gpu.mode == "system":
+        needed += f", CUDA {plan.gpu.cuda} and cuDNN {plan.gpu.cudnn}"
+    return f"{brought}. The base is yours: it has to bring {needed}"
+
+
+def _cuda(plan: Plan) -> str:
+    gpu = plan.gpu
+    if gpu.mode == "system":
+        proof = " (proven for this TensorFlow)" if gpu.proven else ""
+        return f"the container brings CUDA {gpu.cuda} and cuDNN {gpu.cudnn}{proof}"
+    if gpu.mode == "pip":
+        return f"TensorFlow's own wheels bring CUDA and cuDNN ({gpu.why})"
+    return f"the container brings no CUDA ({gpu.why})"
+
+
+def warning(plan: Plan) -> str | None:
+    """The doubt about a pair that is taken because the user insists; None where there is none."""
+    gpu = plan.gpu
+    if gpu.mode != "system" or gpu.proven:
+        return None
+    return (
+        f"Nobody has confirmed that TensorFlow {plan.release.version} finds the GPU with CUDA "
+        f'{gpu.cuda} and cuDNN {gpu.cudnn}; gpu = "auto" takes a way that is known to work.'
+    )

@@ -7,14 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from cleo.exceptions import CleoError
 from cleo.helpers import option
 from cleo.io.inputs.option import Option
+from cleo.ui.question import Question
 from poetry.config.config import Config
 
+import poetry_tf
 from poetry_tf.checks.run import context_of, findings
 from poetry_tf.commands.base import TensorFlowCommand, plain
-from poetry_tf.commands.devcontainer import summary
-from poetry_tf.hooks.mirrors import MIRRORS
+from poetry_tf.commands.devcontainer import summary, warning
 from poetry_tf.initialise import (
     Prepared,
     Wishes,
@@ -28,23 +30,28 @@ from poetry_tf.initialise import (
     with_container,
 )
 from poetry_tf.locking import LockingError, solve
+from poetry_tf.mirrors import MIRRORS, parse_mirror
 from poetry_tf.plan import (
+    Plan,
     PlanError,
+    joint_constraint,
+    locked_tensorflow,
+    lower_bound,
     main_requirement,
     mirror_setting,
     read_choices,
+    series_of,
 )
 from poetry_tf.project.edits import changed_texts, diff
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.lock import Lock
-from poetry_tf.project.project import LOCK, PYPROJECT, Project
-from poetry_tf.project.transaction import write_together
+from poetry_tf.project.project import LOCK, PYPROJECT, Devcontainer, Project
 from poetry_tf.releases import load
 
 # Poetry reads its setting tf.mirror from this variable before any file.
 MIRROR_VARIABLE = "POETRY_TF_MIRROR"
 SOURCE_COST = """\
-The lock is now bound to this mirror: every package in it names the source, changing or removing \
+The lock is bound to this mirror: every package in it names the source, changing or removing \
 the mirror makes the lock stale, and who can't reach it can't install. The default, a setting in \
 poetry.toml, costs none of that."""
 
@@ -102,7 +109,6 @@ are written or none.
 
     def root(self) -> Path:
         folder = self.start()
-        self.recover(folder)
         above = next((item for item in folder.parents if (item / PYPROJECT).is_file()), None)
         if above is not None and is_new(folder):
             self.line_error(
@@ -115,22 +121,53 @@ are written or none.
         project = open_project(root)
         wishes = self._ask(project, self._wishes(), new=new)
         plan = settle(project, wishes)
+        if not new:
+            self._explain_series(project, wishes, plan)
         default = None if self._machine_mirror() else "auto"
         prepared = prepare(project, wishes, plan, new=new, mirror=default)
         return self._carry_out(root, prepared, wishes)
+
+    def _explain_series(self, project: Project, wishes: Wishes, plan: Plan) -> None:
+        """Says which series an open pin becomes, because that is a decision made for the user."""
+        item, constraint = main_requirement(project), joint_constraint(project)
+        if (
+            wishes.tensorflow is not None
+            or item is None
+            or constraint is None
+            or series_of(constraint) is not None
+        ):
+            return
+        written = f"{item.name} {item.written}".strip()
+        where = "is locked" if locked_tensorflow(project) else f'is where "{written}" begins'
+        if lower_bound(constraint) is None:
+            where = "is the newest that fits"
+        self.line_error(
+            f"<comment>TensorFlow {plan.release.series} {where}; for another series give "
+            "--tensorflow.</>"
+        )
+        if project.pyproject.ships_package:
+            self.line_error(
+                "<comment>This project ships a package: the narrower requirements go into its "
+                "metadata as well.</>"
+            )
 
     # -- what is wanted ---------------------------------------------------------------------
 
     def _wishes(self) -> Wishes:
         gpu, mirror = self.option("gpu"), self.option("mirror")
+        write_source: bool = self.option("write-source")
         if mirror is not None:
             check_mirror(mirror, "--mirror: ")
+        if write_source and mirror is not None and parse_mirror(mirror).kind == "off":
+            raise PlanError(
+                "--write-source has no mirror to write", "Give one with --mirror, or leave it out."
+            )
         return Wishes(
             tensorflow=self.option("tensorflow"),
             python=self.option("python"),
             gpu=gpu_choice(gpu) if gpu is not None else None,
             mirror=mirror,
-            write_source=self.option("write-source"),
+            write_source=write_source,
             container=not self.option("no-devcontainer"),
         )
 
@@ -141,7 +178,7 @@ are written or none.
         answers = dict(wishes.__dict__)
         if wishes.tensorflow is None and main_requirement(project) is None:
             newest = settle(project, wishes).release.series
-            series = [item for item in load().series if item]
+            series = list(load().series)
             answers["tensorflow"] = self._choose("TensorFlow series", series, newest)
         settled = settle(project, Wishes(**answers))
         if wishes.python is None and (new or project.pyproject.python is None):
@@ -151,8 +188,8 @@ are written or none.
             and project.pyproject.document.get(("tool", "poetry-tf", "gpu")) is None
         ):
             self.line_error(
-                "<comment>system: CUDA and cuDNN in the container; pip: TensorFlow's and-cuda "
-                "wheels; none: CPU only</>"
+                "<comment>auto: GPU support that is known to work (recommended); system: installed "
+                "in the container; pip: as Python packages; none: CPU only</>"
             )
             modes = ["auto", "system", "pip", "none"]
             answers["gpu"] = self._choose("GPU", modes, read_choices(project)[0].gpu)
@@ -175,7 +212,18 @@ are written or none.
             f"{what} (<info>{', '.join(choices)}</>) [<comment>{default}</>]:", default=default
         )
         question.set_validator(valid)
-        return str(self.ask(question))
+        return self._answer(question)
+
+    def _answer(self, question: Question) -> str:
+        """The answer; an end of input is no answer, and would be asked for without end."""
+        question.set_max_attempts(3)
+        try:
+            return str(self.ask(question))
+        except (CleoError, ValueError) as error:
+            raise PlanError(
+                f"The questions were not answered: {error}",
+                "Answer them in a terminal, or give -n to take the defaults.",
+            ) from None
 
     def _ask_mirror(self) -> str:
         def valid(answer: str) -> str:
@@ -190,7 +238,7 @@ are written or none.
             f"PyPI mirror (<info>{names}</>, or a URL) [<comment>auto</>]:", default="auto"
         )
         question.set_validator(valid)
-        return str(self.ask(question))
+        return self._answer(question)
 
     # -- doing it ---------------------------------------------------------------------------
 
@@ -203,7 +251,10 @@ are written or none.
                 project = self._lock(project, wishes)
             except LockingError as error:
                 self.fail("the project can't be locked, and nothing was written")
-                self.line_error(str(error))
+                self.line_error(plain(str(error)))
+                self._tell_what_is_left(root, project, {"TF302", "TF501"})
+                if wishes.mirror not in {None, "auto", "off"}:
+                    self.line_error("If the mirror is at fault, try --mirror auto or another one.")
                 return 1
         if wishes.container:
             project, plan = with_container(project)
@@ -213,8 +264,12 @@ are written or none.
         if dry_run:
             self._show(root, texts)
             return 0
-        write_together(root, {path: text.encode() for path, text in texts.items()})
-        self._tell(root, project, plan_summary=summary(plan), texts=texts, wishes=wishes)
+        self.write_files(root, texts)
+        found = project.devcontainer if wishes.container else None
+        told = summary(plan, found.document if isinstance(found, Devcontainer) else None)
+        if wishes.container and (doubt := warning(plan)) is not None:
+            self.line_error(f"<warning>{plain(doubt)}</warning>")
+        self._tell(root, project, plan_summary=told, texts=texts, wishes=wishes)
         return 0
 
     def _show(self, root: Path, texts: dict[Path, str]) -> None:
@@ -263,33 +318,38 @@ are written or none.
                 self.line(f"  <c1>{path.relative_to(root).as_posix()}</>")
         if wishes.write_source and texts:
             self.line_error(f"<warning>{SOURCE_COST}</warning>")
-        context, _ = context_of(project)
-        left = [
-            item
-            for item in findings(context)
-            if not (
-                (item.code == "TF302" and self.option("no-lock"))
-                or (item.code == "TF501" and self.option("no-devcontainer"))
-            )
-        ]
+        switched_off = {"TF302"} if self.option("no-lock") else set()
+        switched_off |= set() if wishes.container else {"TF501"}
+        self._tell_what_is_left(root, project, switched_off)
+        self._next_steps(project, wishes)
+
+    def _tell_what_is_left(self, root: Path, project: Project, but: set[str]) -> None:
+        """The findings that a person has to decide, without those that are no surprise."""
+        left = [item for item in findings(context_of(project)) if item.code not in but]
         if left:
             self.line_error("<warning>Left for you to decide:</warning>")
-            for finding in left:
-                self.show_finding(finding, root)
-        self._next_steps(project)
+        for finding in left:
+            self.show_finding(finding, root)
 
-    def _next_steps(self, project: Project) -> None:
+    def _next_steps(self, project: Project, wishes: Wishes) -> None:
         steps = []
         if project.lock is None:
-            steps.append("Lock the project: <c1>poetry lock</>")
-        if project.devcontainer is not None:
+            steps.append(f"Lock the project: <c1>{poetry_tf.program} init</> or <c1>poetry lock</>")
+        if wishes.container:
             steps.append(
                 "Open the folder in VS Code and choose <c1>Reopen in Container</>, or run "
                 "<c1>devcontainer up --workspace-folder .</>"
             )
+            document = project.document(project.devcontainer_path)
+            if document is not None and "nvidia-cuda" in document.text:
+                steps.append(
+                    "The first start downloads 2 to 3 GiB. For the GPU the host needs an NVIDIA "
+                    "driver and, on Linux, the NVIDIA Container Toolkit; without, it runs on the "
+                    "CPU"
+                )
         else:
             steps.append("Install it here: <c1>poetry install</>")
-        steps.append("In CI and before commits: <c1>poetry tf check</>")
+        steps.append(f"In CI and before commits: <c1>{poetry_tf.program} check</>")
         self.line("Next:")
         for step in steps:
             self.line(f"  - {step}")

@@ -23,7 +23,7 @@ from poetry.repositories.legacy_repository import LegacyRepository
 from poetry.repositories.pypi_repository import PyPiRepository
 from poetry.utils.cache import FileCache
 
-from poetry_tf.hooks.mirrors import (
+from poetry_tf.mirrors import (
     AUTO,
     Mirror,
     MirrorError,
@@ -115,6 +115,14 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
         pool.add_repository(replacement if repository is current else repository, priority=priority)
 
 
+def choose(poetry: Poetry) -> None:
+    """Chooses the way now, so that its line is not printed into the middle of Poetry's."""
+    if poetry.pool.has_repository(PYPI):
+        repository = poetry.pool.repository(PYPI)
+        if isinstance(repository, RoutedRepository):
+            repository.choose()
+
+
 def _without_secrets(mirror: Mirror, config: Config) -> Mirror:
     """Takes user name and password out of the mirror's address, and gives them to Poetry.
 
@@ -147,7 +155,7 @@ def automatic(pypi: str) -> Route:
         reason = "could not be reached"
     if reason is None:
         return mirrored(AUTO)
-    return Route(pypi, f"PyPI itself ({AUTO.name} {reason})")
+    return Route(pypi, f"PyPI itself, since {AUTO.name} {reason}")
 
 
 def _announcing(choose: Callable[[], Route], io: IO) -> Callable[[], Route]:
@@ -176,7 +184,7 @@ class RoutedRepository(LegacyRepository):
         pool_size: int,
     ) -> None:
         self._route = route
-        # The address is set by `_choose`, before the first request is made.
+        # The address is set by `choose`, before the first request is made.
         super().__init__(PYPI, "", config=config, disable_cache=disable_cache, pool_size=pool_size)
         self._caches = config.repository_cache_directory / "poetry-tf"
         self._choosing = threading.Lock()
@@ -184,10 +192,11 @@ class RoutedRepository(LegacyRepository):
 
     @property
     def url(self) -> str:
-        self._choose()
+        self.choose()
         return self._url
 
-    def _choose(self) -> None:
+    def choose(self) -> None:
+        """Settles the address, once; every request is made after that."""
         # Poetry installs with several threads, each of which may be the first to ask.
         with self._choosing:
             if not self._chosen:
@@ -201,15 +210,15 @@ class RoutedRepository(LegacyRepository):
                 self._chosen = True
 
     def find_packages(self, dependency: Dependency) -> list[Package]:
-        self._choose()
+        self.choose()
         return [_as_pypis(package) for package in super().find_packages(dependency)]
 
     def package(self, name: str, version: Version) -> Package:
-        self._choose()
+        self.choose()
         return _as_pypis(super().package(name, version))
 
     def find_links_for_package(self, package: Package) -> list:  # type: ignore[type-arg]
-        self._choose()
+        self.choose()
         return super().find_links_for_package(package)
 
     def search(self, query: str | list[str]) -> list[Package]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from poetry_tf.project.documents import Document, KeyPath
+from poetry_tf.project.documents import Document, DocumentError, KeyPath
+from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.jsonc import JsoncDocument
 from poetry_tf.project.project import Project, read_text
 from poetry_tf.project.toml import TomlDocument
@@ -37,10 +38,18 @@ class Edit:
 
 
 def apply(project: Project, edits: Iterable[Edit]) -> Project:
-    """The project as it would be; files that don't exist yet begin empty. Writes nothing."""
+    """The project as it would be; files that don't exist yet begin empty. Writes nothing.
+
+    Raises `ProjectError` where something else is in an edit's way: which file, and where in it.
+    """
     for edit in edits:
         document = project.document(edit.file) or _empty(edit.file)
-        project = project.with_document(edit.file, edit.on(document))
+        try:
+            document = edit.on(document)
+        except DocumentError as error:
+            position = error.position or document.nearest(edit.path)
+            raise ProjectError(edit.file, error.message, position) from None
+        project = project.with_document(edit.file, document)
     return project
 
 

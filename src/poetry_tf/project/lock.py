@@ -69,10 +69,10 @@ class Lock:
         inside = False
         for number, line in enumerate(self.text.split("\n"), start=1):
             if line.startswith("name = "):
-                inside = canonicalize_name(line[7:].strip().strip("\"'")) == name
+                inside = canonicalize_name(_unquoted(line[7:])) == name
                 if inside and version is None:
                     return Position(number, 1)
-            elif inside and line.startswith("version = ") and str(version) in line:
+            elif inside and line.startswith("version = ") and _is(version, line[10:]):
                 return Position(number, 1)
         return Position(1, 1)
 
@@ -81,3 +81,14 @@ class Lock:
         from poetry.packages.locker import Locker
 
         return Locker(self.path, dict(pyproject)).is_fresh()
+
+
+def _unquoted(value: str) -> str:
+    return value.strip().strip("\"'")
+
+
+def _is(version: Version | None, value: str) -> bool:
+    try:
+        return Version(_unquoted(value)) == version
+    except InvalidVersion:
+        return False

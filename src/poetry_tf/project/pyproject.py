@@ -7,22 +7,42 @@ rule needs to know how a project spells its dependencies.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from packaging.utils import NormalizedName, canonicalize_name
-from poetry.core.constraints.version import VersionConstraint, parse_constraint
+from poetry.core.constraints.version import (
+    Version,
+    VersionConstraint,
+    VersionRange,
+    parse_constraint,
+)
 from poetry.core.packages.dependency import Dependency
 from poetry.core.version.markers import AnyMarker, BaseMarker, parse_marker
 
-from poetry_tf.project.documents import KeyPath, Position
+from poetry_tf.project.documents import DocumentError, KeyPath, Position, position_at
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.toml import TomlDocument
 
 MAIN = "main"
+PEP508 = re.compile(
+    r"""(?P<name>\s*[A-Za-z0-9][A-Za-z0-9._-]*)
+        (?P<extras>\s*\[[^\]]*\])?
+        (?P<space>\s*)
+        (?P<version>\([^)]*\)|[^;]*?)
+        (?P<rest>\s*(?:;.*)?|\s+\#.*)\Z""",
+    re.VERBOSE | re.DOTALL,
+)
+"""The parts of a requirement string: what is between name and marker is the version, in
+parentheses or without, or an address. `rest` is the marker, or the comment that Poetry admits."""
+
+# Git's, without which the other two markers of a conflict do not stand.
+_CONFLICT = re.compile(r"^<{7}(?= |\r?$)", re.MULTILINE)
+_DIRECT = frozenset({"git", "path", "file", "url"})
 
 
 @dataclass(frozen=True)
@@ -43,7 +63,10 @@ class Requirement:
     path: KeyPath
     """Where the whole requirement stands in pyproject.toml."""
     constraint_path: KeyPath
-    """Where its version constraint stands; the same as `path` for a PEP 508 string."""
+    """Where its version constraint stands: `path` for a PEP 508 string, unless only the entry that
+    enriches it has one."""
+    enriched_at: KeyPath | None = None
+    """The entry of Poetry's own table that adds to a PEP 508 string (a source, say)."""
 
     @property
     def is_pep508(self) -> bool:
@@ -58,6 +81,22 @@ class PythonRange:
     constraint: VersionConstraint
     written: str
     path: KeyPath
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it is one version: "3.11" means 3.11.0 and no other, which nobody wants."""
+        return isinstance(self.constraint, Version)
+
+
+@dataclass(frozen=True)
+class _Declared:
+    """A dependency as one place declares it, before Poetry takes the places together."""
+
+    requirement: Requirement
+    is_direct: bool
+    """Whether it is on a path, URL or repository; the constraint then says nothing."""
+    extra: str | None = None
+    """The extra of [project] in whose list it stands."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +149,8 @@ class Pyproject:
         project = self.table("project")
         if "dependencies" in project or "optional-dependencies" in project:
             return False
+        if "poetry" not in self.table("tool"):
+            return False
         return "dependencies" in self.table("tool", "poetry") or not project
 
     @cached_property
@@ -119,8 +160,9 @@ class Pyproject:
         if "poetry" in tool:
             return None
         backend = self.table("build-system").get("build-backend")
-        if isinstance(backend, str) and not backend.startswith("poetry"):
-            return f"the build backend {backend}"
+        if isinstance(backend, str):
+            # Others may have a table beside Poetry (an index for uv), but none builds with it.
+            return None if backend.startswith("poetry") else f"the build backend {backend}"
         for name in ("pdm", "hatch", "uv", "rye", "pixi", "flit"):
             if name in tool:
                 return name
@@ -151,8 +193,8 @@ class Pyproject:
         if any(project.get(key) for key in ("scripts", "gui-scripts", "entry-points")):
             return True
         name = self.name
-        if name is None:
-            return False
+        if not name:
+            return False  # as a module it would be the folder itself
         # Poetry's own search for a package: the name as a module, at the top or below src.
         module = canonicalize_name(name).replace("-", "_")
         folders = (self.path.parent, self.path.parent / "src")
@@ -190,31 +232,103 @@ class Pyproject:
     def requirements(self) -> tuple[Requirement, ...]:
         """Every declared requirement, main ones first; `ProjectError` for one that is malformed.
 
-        Where ``[project]`` lists dependencies, Poetry's table only adds to them what the standard
-        cannot say (a source, say); its entries are then no requirements of their own, unless
-        ``dynamic`` says that the table is where dependencies are.
+        Where ``[project]`` or ``[dependency-groups]`` lists dependencies, Poetry's tables only add
+        to those what the standard cannot say; their entries are no requirements of their own then.
         """
-        found = [*self._project_requirements()]
-        dynamic = _strings(self.table("project").get("dynamic"))
-        if not found or {"dependencies", "optional-dependencies"} & set(dynamic):
-            found += self._poetry_table(("tool", "poetry", "dependencies"), MAIN)
-        found += self._poetry_table(("tool", "poetry", "dev-dependencies"), "dev")
+        dynamic = {"dependencies", "optional-dependencies"}.intersection(
+            _strings(self.table("project").get("dynamic"))
+        )
+        poetrys = [*self._poetry_table(("tool", "poetry", "dependencies"), MAIN)]
+        found = [*self._together([*self._project_lists()], poetrys, mixed=bool(dynamic))]
+        own: dict[str, list[_Declared]] = {
+            canonicalize_name("dev"): [
+                *self._poetry_table(("tool", "poetry", "dev-dependencies"), "dev")
+            ]
+        }
         for group in self.table("tool", "poetry", "group"):
             self.table("tool", "poetry", "group", group)
-            found += self._poetry_table(("tool", "poetry", "group", group, "dependencies"), group)
+            path = ("tool", "poetry", "group", group, "dependencies")
+            own.setdefault(canonicalize_name(group), []).extend(self._poetry_table(path, group))
+        standard: dict[str, list[_Declared]] = {}
         for group in self.table("dependency-groups"):
-            found += self._pep508_list(("dependency-groups", group), group, optional=False)
+            items = self._pep508_list(("dependency-groups", group), group)
+            standard.setdefault(canonicalize_name(group), []).extend(items)
+        for key in dict.fromkeys([*own, *standard]):
+            found += self._together(standard.get(key, []), own.get(key, []))
         return tuple(found)
 
-    def _project_requirements(self) -> Iterator[Requirement]:
+    def _together(
+        self, standard: Sequence[_Declared], own: Sequence[_Declared], *, mixed: bool = False
+    ) -> Iterator[Requirement]:
+        """What Poetry makes of what the standard's list and its own table declare for a group.
+
+        The same as in `DependencyGroup.dependencies_for_locking` of poetry-core. `mixed`: one of
+        the two kinds of dependencies, optional or not, is dynamic and may be in Poetry's table.
+        """
+        if not standard:
+            yield from (item.requirement for item in own if not item.is_direct)
+            return
+        for item in standard:
+            yield from self._enriched(item, own)
+        kinds = {item.requirement.optional for item in standard}
+        for item in own if mixed and len(kinds) == 1 else ():
+            if item.requirement.optional not in kinds and not item.is_direct:
+                yield item.requirement
+
+    def _enriched(self, item: _Declared, own: Sequence[_Declared]) -> Iterator[Requirement]:
+        """A requirement of the standard's with what the entries of its name in a table add.
+
+        Several entries apply each where their markers do; one that is a direct origin decides.
+        """
+        requirement = item.requirement
+        marker = requirement.marker
+        if item.extra is not None:
+            # An entry can be for one extra alone, so it matters in whose list this one is.
+            text = f'extra == "{canonicalize_name(item.extra)}"'
+            marker = marker.intersect(self._marker(requirement.path, text))
+        entries = [
+            (entry, both)
+            for entry in own
+            if entry.requirement.name == requirement.name
+            and not (both := marker.intersect(entry.requirement.marker)).is_empty()
+        ]
+        if not entries and not item.is_direct:
+            yield requirement
+        for entry, both in entries:
+            if not item.is_direct and not entry.is_direct:
+                narrowed = requirement.marker if both == marker else both
+                yield self._joined(replace(requirement, marker=narrowed), entry.requirement)
+
+    def _joined(self, requirement: Requirement, entry: Requirement) -> Requirement:
+        constraint = requirement.constraint.intersect(entry.constraint)
+        if constraint.is_empty():
+            message = (
+                f"{entry.written!r} contradicts {requirement.written!r}, "
+                f"which {requirement.name} has in [{requirement.path[0]}]"
+            )
+            raise self._error(entry.constraint_path, message)
+        says_more = entry.written not in {"*", requirement.written}
+        written = [requirement.written, entry.written] if says_more else [requirement.written]
+        only_there = says_more and not requirement.written
+        return replace(
+            requirement,
+            constraint=constraint,
+            written=", ".join(text for text in written if text),
+            constraint_path=entry.constraint_path if only_there else requirement.constraint_path,
+            enriched_at=entry.path,
+        )
+
+    def _project_lists(self) -> Iterator[_Declared]:
         project = self.table("project")
         if "dependencies" in project:
-            yield from self._pep508_list(("project", "dependencies"), MAIN, optional=False)
+            yield from self._pep508_list(("project", "dependencies"), MAIN)
         for extra in self.table("project", "optional-dependencies"):
             path = ("project", "optional-dependencies", extra)
-            yield from self._pep508_list(path, MAIN, optional=True)
+            yield from self._pep508_list(path, MAIN, extra=extra)
 
-    def _pep508_list(self, path: KeyPath, group: str, *, optional: bool) -> Iterator[Requirement]:
+    def _pep508_list(
+        self, path: KeyPath, group: str, *, extra: str | None = None
+    ) -> Iterator[_Declared]:
         items = self.document.get(path)
         if not isinstance(items, list):
             raise self._error(path, f"{'.'.join(map(str, path))} is not an array of requirements")
@@ -224,44 +338,45 @@ class Pyproject:
                 continue  # {include-group = "…"}: its members are read where they stand
             if not isinstance(item, str):
                 raise self._error(place, f"{item!r} is not a requirement string")
-            if (requirement := self._pep508(place, item, group, optional)) is not None:
-                yield requirement
+            yield self._pep508(place, item, group, extra)
 
-    def _pep508(self, path: KeyPath, text: str, group: str, optional: bool) -> Requirement | None:
+    def _pep508(self, path: KeyPath, text: str, group: str, extra: str | None) -> _Declared:
         try:
-            dependency = Dependency.create_from_pep_508(text)
+            # Relative paths are the project's; else poetry-core would look for them, and complain
+            # that they are not there, where the process happens to run.
+            dependency = Dependency.create_from_pep_508(text, relative_to=self.path.parent)
         except Exception as error:  # poetry-core raises several kinds, some of them ValueError
             reason = str(error).partition("\n")[0]  # a drawing may follow
             raise self._error(path, f"{text!r} is not a valid requirement: {reason}") from None
-        if dependency.is_direct_origin():
-            return None
-        constraint = dependency.constraint
-        return Requirement(
+        match = PEP508.match(text)
+        written = match["version"] if match else str(dependency.pretty_constraint)
+        requirement = Requirement(
             name=dependency.name,
-            constraint=constraint,
-            written="" if constraint.is_any() else str(dependency.pretty_constraint),
+            constraint=dependency.constraint,
+            written=written.removeprefix("(").removesuffix(")").strip(),
             extras=frozenset(dependency.extras),
             marker=dependency.marker,
             group=group,
-            optional=optional,
+            optional=extra is not None,
             path=path,
             constraint_path=path,
         )
+        return _Declared(requirement, dependency.is_direct_origin(), extra)
 
-    def _poetry_table(self, path: tuple[str, ...], group: str) -> Iterator[Requirement]:
+    def _poetry_table(self, path: tuple[str, ...], group: str) -> Iterator[_Declared]:
         for name in self.table(*path):
             if name.lower() == "python":
                 continue
             value = self.document.get((*path, name))
             if isinstance(value, list):
                 for index, item in enumerate(value):
-                    yield from self._poetry_entry((*path, name, index), name, item, group)
+                    yield self._poetry_entry((*path, name, index), name, item, group)
             else:
-                yield from self._poetry_entry((*path, name), name, value, group)
+                yield self._poetry_entry((*path, name), name, value, group)
 
-    def _poetry_entry(
-        self, path: KeyPath, name: str, value: object, group: str
-    ) -> Iterator[Requirement]:
+    def _poetry_entry(self, path: KeyPath, name: str, value: object, group: str) -> _Declared:
+        if not name:
+            raise self._error(path, "a requirement has no name")
         entry: Mapping[str, Any]
         if isinstance(value, str):
             entry, constraint_path = {"version": value}, path
@@ -269,12 +384,11 @@ class Pyproject:
             entry, constraint_path = value, (*path, "version")
         else:
             raise self._error(path, f"{name} has the value {value!r}, which is no constraint")
-        if {"git", "path", "file", "url"} & set(entry):
-            return
-        written = entry.get("version", "*")
-        yield Requirement(
+        is_direct = not _DIRECT.isdisjoint(entry)
+        written = "*" if is_direct else entry.get("version", "*")
+        requirement = Requirement(
             name=canonicalize_name(name),
-            constraint=self._constraint(constraint_path, written),
+            constraint=VersionRange() if is_direct else self._constraint(constraint_path, written),
             written=written,
             extras=frozenset(map(canonicalize_name, _strings(entry.get("extras")))),
             marker=self._entry_marker(path, entry),
@@ -283,6 +397,7 @@ class Pyproject:
             path=path,
             constraint_path=constraint_path,
         )
+        return _Declared(requirement, is_direct)
 
     def _constraint(self, path: KeyPath, written: object) -> VersionConstraint:
         try:
@@ -294,33 +409,46 @@ class Pyproject:
 
     def _entry_marker(self, path: KeyPath, entry: Mapping[str, Any]) -> BaseMarker:
         marker: BaseMarker = AnyMarker()
-        try:
-            if isinstance(text := entry.get("markers"), str):
-                marker = marker.intersect(parse_marker(text))
-            if isinstance(python := entry.get("python"), str):
-                marker = marker.intersect(_python_marker(python))
-            if isinstance(platform := entry.get("platform"), str):
-                marker = marker.intersect(parse_marker(f'sys_platform == "{platform}"'))
-        except Exception as error:  # as above: several kinds
-            raise self._error(path, f"a marker of {path[-1]} is not valid: {error}") from None
+        if isinstance(text := entry.get("markers"), str):
+            marker = marker.intersect(self._marker(path, text))
+        if isinstance(python := entry.get("python"), str):
+            marker = marker.intersect(self._python_marker(path, python))
+        if isinstance(platform := entry.get("platform"), str):
+            marker = marker.intersect(self._marker(path, f'sys_platform == "{platform}"'))
         return marker
+
+    def _python_marker(self, path: KeyPath, python: str) -> BaseMarker:
+        from poetry.core.packages.utils.utils import create_nested_marker
+
+        try:
+            text = create_nested_marker("python_version", parse_constraint(python))
+        except Exception as error:  # poetry-core raises several kinds here too
+            raise self._marker_error(path, error) from None
+        return self._marker(path, text)
+
+    def _marker(self, path: KeyPath, text: str) -> BaseMarker:
+        try:
+            return parse_marker(text)
+        except Exception as error:  # as above
+            raise self._marker_error(path, error) from None
+
+    def _marker_error(self, path: KeyPath, error: Exception) -> ProjectError:
+        name = path[-2] if isinstance(path[-1], int) else path[-1]
+        reason = str(error).partition("\n")[0]
+        return self._error(path, f"a marker of {name} is not valid: {reason}")
 
 
 def parse_toml(path: Path, text: str) -> TomlDocument:
     """Raises `ProjectError` with the file, the line and what is wrong there."""
-    from poetry_tf.project.documents import DocumentError
-
     try:
         return TomlDocument.parse(text)
     except DocumentError as error:
+        # The reader would speak of an invalid statement, or of a key that is there twice.
+        if conflict := _CONFLICT.search(text):
+            message = "merge conflict markers: decide what stays and remove them"
+            raise ProjectError(path, message, position_at(text, conflict.start())) from None
         raise ProjectError(path, error.message, error.position) from None
 
 
 def _strings(value: object) -> list[str]:
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
-
-
-def _python_marker(python: str) -> BaseMarker:
-    from poetry.core.packages.utils.utils import create_nested_marker
-
-    return parse_marker(create_nested_marker("python_version", parse_constraint(python)))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Mirror:
 # From the mirrors' own help pages and repositories, November 2026.
 MIRRORS: Mapping[str, Mirror] = MappingProxyType(
     {
-        "tuna": Mirror("TUNA", "https://pypi.tuna.tsinghua.edu.cn/simple/"),
+        "tuna": Mirror("TUNA (Tsinghua)", "https://pypi.tuna.tsinghua.edu.cn/simple/"),
         "bfsu": Mirror("BFSU", "https://mirrors.bfsu.edu.cn/pypi/web/simple/"),
         "ustc": Mirror("USTC", "https://mirrors.ustc.edu.cn/pypi/simple/"),
         "aliyun": Mirror("Aliyun", "https://mirrors.aliyun.com/pypi/simple/"),
@@ -30,8 +31,14 @@ MIRRORS: Mapping[str, Mirror] = MappingProxyType(
         "sustech": Mirror("SUSTech", "https://mirrors.sustech.edu.cn/pypi/web/simple/"),
     }
 )
+ALIASES: Mapping[str, str] = MappingProxyType({"tsinghua": "tuna"})
+"""Other names under which a mirror is known, by which it may be named but is not listed."""
 AUTO = MIRRORS["tuna"]
 """The mirror that ``auto`` asks first."""
+
+# User name and password may hold an @ themselves; the last one before the path ends them.
+_CREDENTIALS = re.compile(r"\A([A-Za-z][A-Za-z0-9+.-]*://)?[^/?#]*@")
+_SCHEME = re.compile(r"\A[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 @dataclass(frozen=True)
@@ -60,18 +67,40 @@ def parse_mirror(value: object) -> MirrorSetting:
             return MirrorSetting("off")
         if name == "auto":
             return MirrorSetting("auto")
+        name = ALIASES.get(name, name)
         if name in MIRRORS:
             return MirrorSetting("mirror", MIRRORS[name])
-        parts = urlsplit(value.strip())
-        if parts.scheme in {"http", "https"} and parts.hostname:
-            return MirrorSetting("mirror", Mirror(parts.hostname, value.strip()))
+        if (host := _host(value.strip())) is not None:
+            return MirrorSetting("mirror", Mirror(host, value.strip()))
     raise MirrorError(
-        f"{value!r} is no mirror: write auto, off, the URL of a simple index, or one of "
+        f"{_shown(value)} is no mirror: write auto, off, the URL of a simple index, or one of "
         f"{', '.join(MIRRORS)}"
     )
 
 
 def without_credentials(url: str) -> str:
     """The URL without user name and password, fit to be shown."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return _CREDENTIALS.sub(lambda match: match[1] or "", url)
+
+
+def _host(url: str) -> str | None:
+    """The host that an http address names; None for what is no such address."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # read lazily, and a ValueError where it is no number
+    except ValueError:
+        return None
+    # `urlsplit` passes over white space that no request could be made with.
+    if parts.scheme not in {"http", "https"} or re.search(r"\s", url):
+        return None
+    return parts.hostname
+
+
+def _shown(value: object) -> str:
+    """A refused value for a message. What is before an @ may be a password, however it is meant."""
+    if not isinstance(value, str):
+        text = repr(value)
+        return text if "@" not in text else f"a {type(value).__name__}"
+    _, at, rest = value.rpartition("@")
+    scheme = _SCHEME.match(value)
+    return repr(f"{scheme[0] if scheme else ''}…@{rest}" if at else value)

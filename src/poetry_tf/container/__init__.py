@@ -1,0 +1,93 @@
+"""devcontainer.json as the plan wants it, told as the changes that lead there.
+
+A new file is the same changes applied to an empty object, so writing and checking can't disagree.
+The subjects that are looked at stand in `base`, `gpu` and `poetry`, one function each; `view` is
+the file they look at, `wanted` what they compare it with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from poetry_tf.container import base, gpu, poetry
+from poetry_tf.container.image import container_python, has_own_base
+from poetry_tf.container.poetry import CACHE_FOLDER, CACHE_VOLUME
+from poetry_tf.container.view import Change, View, feature_id
+from poetry_tf.container.wanted import Wanted, wanted_container
+from poetry_tf.project.edits import Edit
+from poetry_tf.project.jsonc import JsoncDocument
+from poetry_tf.releases.images import Images
+
+__all__ = [
+    "CACHE_FOLDER",
+    "CACHE_VOLUME",
+    "Change",
+    "Wanted",
+    "bring_in_step",
+    "brings_cuda",
+    "changes",
+    "container_python",
+    "has_own_base",
+    "wanted_container",
+]
+
+Subject: TypeAlias = Callable[[View, Wanted], Iterator[Change]]
+
+# In the order in which a new file is written.
+_SUBJECTS: Final[tuple[Subject, ...]] = (
+    base.name,
+    base.image,
+    gpu.cuda,
+    base.git_lfs,
+    gpu.gpu,
+    gpu.retired_arguments,
+    poetry.retired_feature,
+    poetry.poetry,
+    poetry.project,
+    base.extension,
+)
+
+
+def changes(path: Path, document: JsoncDocument, wanted: Wanted) -> tuple[Change, ...]:
+    """Everything to change in a devcontainer.json as it is.
+
+    Their edits may concern the same place, so they don't add up: `bring_in_step` applies them.
+    """
+    view = View(path, document, _is_new(document, wanted))
+    return tuple(change for subject in _SUBJECTS for change in subject(view, wanted))
+
+
+def bring_in_step(path: Path, document: JsoncDocument, wanted: Wanted) -> JsoncDocument:
+    """The devcontainer.json with every change made, each after those before it.
+
+    Raises `DocumentError`, naming the key, where something else stands in a place than may.
+    """
+    is_new = _is_new(document, wanted)
+    for subject in _SUBJECTS:
+        while edits := _next_edits(subject, View(path, document, is_new), wanted):
+            before = document
+            for edit in edits:
+                edited = edit.on(document)
+                assert isinstance(edited, JsoncDocument)
+                document = edited
+            if document.text == before.text:
+                break  # it can't be mended this way, and never could
+    return document
+
+
+def _is_new(document: JsoncDocument, wanted: Wanted) -> bool:
+    """Whether the document is a container that is only now being made."""
+    return wanted.whole and wanted.plan is not None and not document.data
+
+
+def brings_cuda(document: JsoncDocument, images: Images) -> bool:
+    """Whether the feature that installs CUDA is there."""
+    features = document.get(("features",))
+    return isinstance(features, dict) and images.cuda.id in map(feature_id, features)
+
+
+def _next_edits(subject: Subject, view: View, wanted: Wanted) -> tuple[Edit, ...]:
+    """What mends the first thing that can be mended."""
+    return next((change.edits for change in subject(view, wanted) if change.edits), ())

@@ -1,0 +1,84 @@
+"""The base of a container and what surrounds it: name, image, Git LFS, the editor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from poetry_tf.container.image import PythonImage, has_base_of_its_own, python_image
+from poetry_tf.container.view import Change, View
+from poetry_tf.container.wanted import Wanted, generated_name, name_before_series
+from poetry_tf.plan import Plan
+from poetry_tf.project.documents import KeyPath
+from poetry_tf.project.edits import Edit
+from poetry_tf.releases.images import Images
+
+
+def name(view: View, wanted: Wanted) -> Iterator[Change]:
+    present = view.get("name")
+    if view.is_new and present is None:
+        edit = view.set("name", value=wanted.name)
+        yield Change(None, "it has no name", "", ("name",), (edit,))
+    before = name_before_series(present)
+    if before is None or wanted.plan is None or not wanted.whole:
+        return
+    if present != (current := generated_name(before, wanted.plan)):
+        edit = view.set("name", value=current)
+        yield Change(None, "it is named after another series", "", ("name",), (edit,))
+
+
+def image(view: View, wanted: Wanted) -> Iterator[Change]:
+    """Python, and whether the image still works."""
+    if has_base_of_its_own(view.document):
+        return
+    present, plan = view.get("image"), wanted.plan
+    if present is None:
+        if plan is not None and wanted.whole:
+            best = wanted.images.image(plan.python)
+            edit = view.set("image", value=best)
+            yield Change("TF502", "no image is named", f"Use {best}", ("image",), (edit,))
+        return
+    parsed = python_image(present)
+    if parsed is None:
+        return  # an image of the user's own, of which nothing is known
+    if plan is not None and parsed.python not in plan.pythons:
+        yield _other_python(view, wanted, plan, parsed)
+    elif parsed.is_devcontainers and parsed.generation in wanted.images.retired_generations:
+        yield _retired(view, wanted.images, parsed)
+
+
+def _other_python(view: View, wanted: Wanted, plan: Plan, parsed: PythonImage) -> Change:
+    best = wanted.images.image(plan.python)
+    message = f"the image {view.get('image')} doesn't say which Python it has"
+    if parsed.python:
+        message = (
+            f"the image has Python {parsed.python}, but the project with TensorFlow "
+            f"{plan.release.version} runs on Python {' or '.join(plan.pythons)}"
+        )
+    edit = view.set("image", value=best)
+    return Change("TF502", message, f"Use {best}", ("image",), (edit,))
+
+
+def _retired(view: View, images: Images, parsed: PythonImage) -> Change:
+    """Without a plan the image may have a Python that no other image has."""
+    remedy = f"Use an image {images.generation}-…: they have Python {', '.join(images.pythons)}"
+    edits: tuple[Edit, ...] = ()
+    if parsed.python in images.pythons:
+        best = images.image(parsed.python)
+        remedy, edits = f"Use {best}", (view.set("image", value=best),)
+    message = f"the images {parsed.generation}-… are retired: no feature installs in them"
+    return Change("TF505", message, remedy, ("image",), edits)
+
+
+def git_lfs(view: View, wanted: Wanted) -> Iterator[Change]:
+    feature = wanted.images.git_lfs
+    if wanted.plan is not None and wanted.git_lfs and not view.features(feature.id):
+        # Its own pull fails, and the container with it, in a repository without a commit.
+        edit = view.set("features", feature.reference, value={"autoPull": False})
+        yield Change(None, "the project uses Git LFS", "", ("features",), (edit,))
+
+
+def extension(view: View, _: Wanted) -> Iterator[Change]:
+    path: KeyPath = ("customizations", "vscode", "extensions")
+    if view.is_new and view.document.get(path) is None:
+        edit = Edit(view.path, "set", path, ["ms-python.python"])
+        yield Change(None, "VS Code has no Python extension", "", path, (edit,))

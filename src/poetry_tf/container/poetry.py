@@ -1,0 +1,160 @@
+"""Poetry in a container, in the version that fits the lock, and the project that it installs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from poetry_tf.container.lifecycle import HOOKS, Installation, Task
+from poetry_tf.container.view import Change, View, feature_id
+from poetry_tf.container.wanted import Wanted
+from poetry_tf.project.edits import Edit
+
+CACHE_VOLUME = "poetry-tf-cache"
+CACHE_FOLDER = "/mnt/poetry-cache"
+
+# Where poetry-tf has Poetry installed, and then the project.
+_PREPARES = "onCreateCommand"
+_INSTALLS = "postCreateCommand"
+
+
+def retired_feature(view: View, wanted: Wanted) -> Iterator[Change]:
+    """A feature that installed Poetry and is gone."""
+    images = wanted.images
+    prepares = wanted.plan is not None and wanted.whole and not view.own_base
+    elsewhere = bool(view.features(*images.poetry_features)) or _installs_poetry(view)
+    for key in view.features(*images.retired_poetry_features):
+        trouble = f"{key} is gone: its organisation was deleted"
+        if elsewhere or prepares:
+            remedy = f"Install Poetry with pipx install poetry=={wanted.poetry}"
+            if elsewhere:
+                remedy = "Remove it: Poetry is installed besides"
+            edits: tuple[Edit, ...] = (view.remove_member("features", key),)
+        else:
+            # Nothing else would install Poetry.
+            successor = _successor(key, images.poetry_features[0])
+            remedy, edits = f"Use {successor}", _renamed(view, wanted, key, successor)
+        yield Change("TF505", trouble, remedy, ("features", key), edits)
+
+
+def _successor(key: str, id_: str) -> str:
+    """The key of a feature in its new place: the version stays, a digest means nothing there."""
+    version = key.removeprefix(feature_id(key))
+    return id_ if version.startswith("@") else id_ + version
+
+
+def _renamed(view: View, wanted: Wanted, key: str, successor: str) -> tuple[Edit, ...]:
+    rename = view.rename("features", key, to=successor)
+    if wanted.plan is None:
+        return (rename,)  # the container's Python may not run the Poetry that is wanted
+    return rename, _version_edit(view, wanted, key, successor)
+
+
+def _version_edit(view: View, wanted: Wanted, key: str, new_key: str) -> Edit:
+    version = str(wanted.poetry)
+    if isinstance(view.get("features", key), dict):
+        return view.set("features", new_key, "version", value=version)
+    return view.set("features", new_key, value={"version": version})
+
+
+def poetry(view: View, wanted: Wanted) -> Iterator[Change]:
+    """Whether Poetry is installed, and in the version that is wanted."""
+    if wanted.plan is None:
+        return
+    features = view.features(*wanted.images.poetry_features)
+    for key in features:
+        yield from _feature_version(view, wanted, key)
+    for task in view.tasks:
+        for installation in task.installations:
+            yield from _pin(view, wanted, installation)
+    # What makes a base of the user's own is where Poetry is installed in it.
+    if wanted.whole and not features and not _installs_poetry(view) and not view.own_base:
+        yield Change(
+            "TF506",
+            "Poetry is not installed in a fixed version",
+            f"Install poetry=={wanted.poetry} in {_PREPARES}",
+            (_PREPARES,),
+            tuple(_preparation(view, wanted)),
+        )
+
+
+def _installs_poetry(view: View) -> bool:
+    return any(task.installations for task in view.tasks)
+
+
+def _feature_version(view: View, wanted: Wanted, key: str) -> Iterator[Change]:
+    value = view.get("features", key)
+    version = value.get("version") if isinstance(value, dict) else value
+    if not isinstance(version, str) or not wanted.accepts_poetry(version):
+        said = version if isinstance(version, str) else "of no fixed version"
+        yield Change(
+            "TF506",
+            f"Poetry {said} is installed, but Poetry {wanted.poetry} {wanted.why_poetry}",
+            f'Write "version": "{wanted.poetry}"',
+            ("features", key),
+            (_version_edit(view, wanted, key, key),),
+        )
+
+
+def _pin(view: View, wanted: Wanted, installation: Installation) -> Iterator[Change]:
+    if installation.exact and wanted.accepts_poetry(installation.written):
+        return
+    text, path = installation.pinned(str(wanted.poetry)), installation.path
+    yield Change(
+        "TF506",
+        f"Poetry {installation.written or 'of no fixed version'} is installed, but Poetry "
+        f"{wanted.poetry} {wanted.why_poetry}",
+        f"Install Poetry {wanted.poetry}",
+        path,
+        () if text is None else (Edit(view.path, "set", path, text),),
+    )
+
+
+def _preparation(view: View, wanted: Wanted) -> Iterator[Edit]:
+    command = (
+        f"pipx install poetry=={wanted.poetry} && "
+        f"(pipx inject poetry poetry-tf=={wanted.poetry_tf} || "
+        "echo 'poetry-tf could not be installed: going on with Poetry alone')"
+    )
+    if not view.features(*wanted.images.cache_features):
+        command = f'sudo chown "$(id -u):$(id -g)" {CACHE_FOLDER} && {command}'
+        yield from _cache(view)
+    waiting = [task for task in view.tasks if task.hook == _PREPARES and task.uses_poetry]
+    if waiting:
+        path, text = waiting[0].preceded_by(command)
+        yield Edit(view.path, "set", path, text)
+    else:
+        yield from view.add_command(_PREPARES, command)
+
+
+def _cache(view: View) -> Iterator[Edit]:
+    mounts = view.get("mounts")
+    kept = mounts if isinstance(mounts, list) else []
+    if not any(CACHE_FOLDER in str(item) for item in kept):
+        mount = {"source": CACHE_VOLUME, "target": CACHE_FOLDER, "type": "volume"}
+        yield Edit(view.path, "append", ("mounts",), mount)
+    if "POETRY_CACHE_DIR" not in view.object("containerEnv"):
+        yield view.set("containerEnv", "POETRY_CACHE_DIR", value=CACHE_FOLDER)
+
+
+def project(view: View, wanted: Wanted) -> Iterator[Change]:
+    """Whether the project is installed, once Poetry is there."""
+    if wanted.plan is None or view.own_base or not wanted.whole:
+        return
+    if any(task.installs_project for task in view.tasks):
+        return
+    command = wanted.install
+    if wanted.git_lfs:
+        command = f"(! git rev-parse -q --verify HEAD || git lfs pull) && {command}"
+    task = _first_installing(view)
+    if task is None or HOOKS.index(task.hook) < HOOKS.index(_INSTALLS):
+        edits = tuple(view.add_command(_INSTALLS, command))
+    else:
+        # Commands of a hook run at the same time, so it has to be the same command.
+        path, text = task.followed_by(command)
+        edits = (Edit(view.path, "set", path, text),)
+    yield Change(None, "the project is not installed", "", (_INSTALLS,), edits)
+
+
+def _first_installing(view: View) -> Task | None:
+    """The first command that installs Poetry."""
+    return next((task for task in view.tasks if task.installations), None)
