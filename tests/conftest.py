@@ -42,8 +42,8 @@ def index(tensorflow_index: LocalIndex) -> LocalIndex:
 
 @pytest.fixture
 def pypi(index: LocalIndex) -> Mount:
-    """What stands for PyPI: JSON pages, metadata, and the JSON API that mirrors lack."""
-    return index.mount("pypi", formats=("json",), api=True)
+    """What stands for PyPI: pages in both forms, metadata, and the JSON API that mirrors lack."""
+    return index.mount("pypi", api=True)
 
 
 @pytest.fixture

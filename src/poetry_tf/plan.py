@@ -293,8 +293,9 @@ def _last_piece(union: VersionUnion) -> VersionConstraint:
     """The last range of a union, with those before it that only touch it ("<3.10", ">=3.10")."""
     *before, last = union.ranges
     for item in reversed(before):
-        if item.max is None or last.min is None or item.max.stable != last.min:
-            break
+        touch = item.max is not None and last.min is not None and item.max.stable == last.min
+        if not (touch and (item.include_max or last.include_min)):
+            break  # apart, or with a version between them that is excluded
         last = VersionRange(item.min, last.max, item.include_min, last.include_max)
     return last
 

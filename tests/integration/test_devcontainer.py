@@ -104,10 +104,10 @@ def test_poetry_is_the_one_that_wrote_the_lock(warm_poetry: PoetryRunner, projec
     lock = project / "poetry.lock"
     first, rest = lock.read_text("utf-8").split("\n", 1)
     written_by = first.partition(" by Poetry ")[2].split()[0]
-    lock.write_text(first.replace(written_by, "2.1.4") + "\n" + rest, "utf-8")
+    lock.write_text(first.replace(written_by, "2.1.3") + "\n" + rest, "utf-8")
     assert "TF506" in warm_poetry.call("tf", "check").stderr
     assert warm_poetry.call("tf", "devcontainer").ok
-    assert "pipx install poetry==2.1.4 " in _container(project)["onCreateCommand"]
+    assert "pipx install poetry==2.1.3 " in _container(project)["onCreateCommand"]
     assert warm_poetry.call("tf", "check").ok
 
 

@@ -138,9 +138,15 @@ are written or none.
         ):
             return
         written = f"{item.name} {item.written}".strip()
-        where = "is locked" if locked_tensorflow(project) else f'is where "{written}" begins'
-        if lower_bound(constraint) is None:
+        lowest = lower_bound(constraint)
+        if locked_tensorflow(project) is not None:
+            where = "is locked"
+        elif lowest is None:
             where = "is the newest that fits"
+        elif plan.release.version.release[:2] == (lowest.major, lowest.minor):
+            where = f'is where "{written}" begins'
+        else:
+            where = f'is the nearest that fits to where "{written}" begins'
         self.line_error(
             f"<comment>TensorFlow {plan.release.series} {where}; for another series give "
             "--tensorflow.</>"

@@ -9,6 +9,7 @@ that the next run can settle what a killed one left.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -237,7 +238,11 @@ class _Write:
 
 def _real(path: Path) -> Path:
     try:
-        return path.resolve()
+        resolved = path.resolve()
+        if resolved.is_symlink():
+            # Links in a circle: Python 3.13 and later leave them as they are.
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        return resolved
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13.
         raise WriteError(f"{path} leads nowhere: {error}") from error
 
