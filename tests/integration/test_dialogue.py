@@ -97,3 +97,12 @@ def test_what_the_project_says_is_not_asked(warm_poetry: PoetryRunner, project: 
 def test_questions_leave_stdout_alone(warm_poetry: PoetryRunner) -> None:
     done = warm_poetry.call("tf", "init", "--no-lock", "--dry-run", stdin="\n" * 4)
     assert done.stdout.startswith("--- /dev/null\n"), "diffs alone, to be piped into patch"
+
+
+def test_an_end_of_input_ends_the_questions(poetry: PoetryRunner, project: Path) -> None:
+    """Somebody forgot -n in a script: it must not be asked for ever."""
+    asked = poetry.run("tf", "init", "--no-lock", stdin="", timeout=30)
+    assert asked.returncode == 1
+    assert "The questions were not answered" in asked.stderr
+    assert "give -n to take the defaults" in asked.stderr
+    assert contents(project) == {}

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from cleo.exceptions import CleoError
 from cleo.helpers import option
 from cleo.io.inputs.option import Option
 from cleo.ui.question import Question
@@ -225,7 +224,7 @@ are written or none.
         question.set_max_attempts(3)
         try:
             return str(self.ask(question))
-        except (CleoError, ValueError) as error:
+        except Exception as error:  # cleo raises a bare one at the end of its input
             raise PlanError(
                 f"The questions were not answered: {error}",
                 "Answer them in a terminal, or give -n to take the defaults.",
