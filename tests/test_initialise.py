@@ -475,3 +475,42 @@ def test_any_text_for_an_option_is_understood_or_refused(tensorflow: str, gpu: s
     except PlanError as error:
         assert error.message
         assert error.remedy
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("tensorflow", "tensorflow-project"),
+        ("Keras", "keras-project"),
+        ("numpy", "numpy-project"),
+        ("my study", "my-study"),
+        ("研究", "tensorflow-project"),
+    ],
+)
+def test_a_project_is_not_called_like_what_it_needs(tmp_path: Path, folder: str, name: str):
+    """It would be required by itself, which no solver likes."""
+    assert project_name(tmp_path / folder) == name
+
+
+def test_lines_for_several_platforms_are_about_one_tensorflow():
+    text = (
+        "[project]\nrequires-python = '>=3.10,<3.12'\ndependencies = [\n"
+        "    'tensorflow>=2.12,<2.16 ; sys_platform != \"darwin\"',\n"
+        "    'tensorflow-macos==2.15 ; sys_platform == \"darwin\"',\n]\n"
+    )
+    assert settled(text).release.series == "2.15"
+
+
+@pytest.mark.parametrize("text", ["", "[tool.ruff]\nline-length = 99\n"])
+def test_a_file_without_a_project_gets_one(text: str):
+    after = prepared(in_memory(text), Wishes())
+    assert after.pyproject.document.text.startswith(text)
+    assert "tensorflow (>=" in after.pyproject.data["project"]["dependencies"][0]
+    assert {"name", "version", "requires-python"} < set(after.pyproject.data["project"])
+
+
+def test_a_project_with_a_source_in_place_of_pypi_gets_no_mirror():
+    first = with_source(LEGACY)
+    again = prepared(first, Wishes())
+    assert again.poetry_toml is None
+    assert again.pyproject.document.text == first.pyproject.document.text

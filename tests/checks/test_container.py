@@ -144,3 +144,18 @@ def test_wheels_that_are_to_bring_cuda_have_to_be_asked_for(series: str):
     assert "tensorflow[and-cuda]" in after.pyproject.document.text
     # Who does not use poetry-tf has decided otherwise.
     assert found(in_memory(text.replace("[tool.poetry-tf]\n", ""), container="{}"), "TF503") == []
+
+
+OLD_PYTHON = '[tool.poetry]\npackage-mode = false\n[tool.poetry.dependencies]\npython = "~3.9"\n'
+
+
+@pytest.mark.parametrize(
+    ("more", "codes"),
+    [
+        ('tensorflow = "~2.13.0"\n[tool.poetry-tf]\n', ["TF302", "TF501", "TF502"]),
+        ('tensorflow = "~2.13.0"\n', []),
+    ],
+    ids=["managed", "not asked for"],
+)
+def test_it_is_found_where_no_container_can_be_made(more: str, codes: list[str]):
+    assert [item.code for item in found(in_memory(OLD_PYTHON + more))] == codes

@@ -123,3 +123,12 @@ def test_where_nothing_is_known_nothing_is_said(text: str):
 def test_a_marker_on_tensorflow_limits_the_pythons_in_question(marker: str, said: list[str]):
     text = f'[project]\nrequires-python = ">=3.8"\ndependencies = ["tensorflow{PIN} ; {marker}"]\n'
     assert [item.code for item in found(in_memory(text)) if item.code.startswith("TF2")] == said
+
+
+def test_a_single_version_is_not_what_was_meant():
+    """3.11 means 3.11.0, which no container has."""
+    text = '[tool.poetry.dependencies]\npython = "3.11"  # the lab\'s\ntensorflow = "~2.18.0"\n'
+    (finding,) = found(in_memory(text), "TF201")
+    assert "3.11" in finding.message and 'Write ">=3.11,<3.12"' in finding.remedy
+    after = fix(in_memory(text)).pyproject.document.text
+    assert after.startswith(text.replace('"3.11"', '">=3.11,<3.12"'))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from poetry.core.constraints.version import (
-    Version,
     VersionConstraint,
     VersionRange,
     parse_constraint,
@@ -19,6 +18,7 @@ from poetry_tf.plan import (
     as_poetrys,
     fitting,
     locked_tensorflow,
+    lower_bound,
     main_requirement,
     narrowed,
     python_range,
@@ -43,9 +43,10 @@ def python_without_wheel(context: Context) -> Iterator[Finding]:
     python, releases, minors = judged
     project = context.project.pyproject
     declared = project.python
-    if declared is not None and isinstance(declared.constraint, Version):
-        minor = f"{declared.constraint.major}.{declared.constraint.minor}"
-        wanted = f">={minor},<{minor.split('.', maxsplit=1)[0]}.{int(minor.split('.')[1]) + 1}"
+    if declared is not None and declared.is_exact:
+        lowest = lower_bound(declared.constraint)
+        assert lowest is not None, "a single version is its own bound"
+        wanted = str(python_range([f"{lowest.major}.{lowest.minor or 0}"]))
         yield Finding(
             "TF201",
             *context.at(declared.path),

@@ -11,7 +11,6 @@ from poetry.console.commands.command import Command
 import poetry_tf
 from poetry_tf.checks.findings import Finding
 from poetry_tf.plan import PlanError
-from poetry_tf.project.documents import DocumentError
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.project import PYPROJECT
 from poetry_tf.project.transaction import WriteError, recover, write_together
@@ -29,8 +28,6 @@ class TensorFlowCommand(Command):
             return self.fail(str(error))
         except PlanError as error:
             return self.fail(error.message, error.remedy)
-        except DocumentError as error:
-            return self.fail(f"nothing was changed: {error.message}")
         except WriteError as error:
             return self.fail(str(error))
 
