@@ -43,6 +43,14 @@ sys.implementation.version = sys.version_info
 """
 
 
+# A shell's background jobs ignore interrupts, and so does what they start.
+HEARING_INTERRUPTS = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("poetry", run_name="__main__", alter_sys=True)
+"""
+
+
 @dataclass(frozen=True)
 class Result:
     """What came of a command."""
@@ -128,7 +136,7 @@ class PoetryRunner:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Starts a process as `run` does and returns at once, for a test that interrupts it."""
         return subprocess.Popen(
-            [sys.executable, "-m", "poetry", *arguments],
+            [sys.executable, "-c", HEARING_INTERRUPTS, *arguments],
             cwd=self.project,
             env=self._environment(None),
             stdin=subprocess.DEVNULL,
