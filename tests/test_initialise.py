@@ -225,7 +225,7 @@ def test_without_a_container_a_python_without_an_image_will_do():
 
 
 def prepared(project: Project, wishes: Wishes, *, new: bool = False) -> Project:
-    return prepare(project, wishes, settle(project, wishes), new=new).project
+    return prepare(project, wishes, settle(project, wishes), new=new)
 
 
 MODES = ("auto", "system", "pip", "none")
@@ -240,7 +240,7 @@ def test_a_new_project_is_clean_but_for_lock_and_container(tmp_path: Path, serie
         plan = settle(project, wishes)
     except PlanError:
         pytest.skip("no such plan")
-    after = prepare(project, wishes, plan, new=True).project
+    after = prepare(project, wishes, plan, new=True)
     context = context_of(after)
     assert context.trouble is None
     assert [item.code for item in findings(context)] == ["TF302", "TF501"]

@@ -81,13 +81,10 @@ class Wishes:
     container: bool = True
     """Write a devcontainer.json."""
 
-
-@dataclass(frozen=True)
-class Prepared:
-    """The project as it should be, before it is locked, and the plan it follows."""
-
-    project: Project
-    plan: Plan
+    @property
+    def names_release(self) -> bool:
+        """Whether one release is asked for (2.18.1) rather than a series (2.18)."""
+        return self.tensorflow is not None and self.tensorflow.count(".") > 1
 
 
 def is_new(root: Path) -> bool:
@@ -178,7 +175,7 @@ def settle(project: Project, wishes: Wishes) -> Plan:
         locked = None  # the pin was moved since; the lock follows it
     if wishes.tensorflow is not None:
         release = wanted_release(catalog, wishes.tensorflow)
-        exact = wishes.tensorflow.count(".") > 1
+        exact = wishes.names_release
         stays = (
             not exact
             and locked is not None
@@ -201,14 +198,15 @@ def settle(project: Project, wishes: Wishes) -> Plan:
 
 def prepare(
     project: Project, wishes: Wishes, plan: Plan, *, new: bool, mirror: str | None = "auto"
-) -> Prepared:
-    """Applies everything that pyproject.toml and poetry.toml need. Raises `ProjectError`.
+) -> Project:
+    """The project with everything that pyproject.toml and poetry.toml need, not yet locked.
 
     `mirror` is what to set where neither the user nor the project says; None leaves it unset.
+    Raises `ProjectError`.
     """
     file = project.pyproject.path
     if new:
-        range_ = f">={plan.python},<3.{int(plan.python.split('.')[1]) + 1}"
+        range_ = str(python_range([plan.python]))
         project = apply(project, [Edit(file, "set", ("project", "requires-python"), range_)])
     else:
         if not project.pyproject.uses_poetry_tables and not project.pyproject.table("project"):
@@ -224,7 +222,7 @@ def prepare(
     project = apply(project, _mirror_edits(project, wishes, mirror))
     if wishes.write_source:
         project = _with_source(project, wishes.mirror)
-    return Prepared(_fixed_pyproject(project, plan), plan)
+    return _fixed_pyproject(project, plan)
 
 
 def _fixed_pyproject(project: Project, plan: Plan) -> Project:
@@ -241,12 +239,7 @@ def _python_edits(project: Project, wishes: Wishes) -> list[Edit]:
     wish = python_constraint(wishes.python)
     if declared is not None and declared.constraint.allows_any(wish):
         return []
-    legacy = project.pyproject.uses_poetry_tables
-    default = (
-        ("tool", "poetry", "dependencies", "python") if legacy else ("project", "requires-python")
-    )
-    path = declared.path if declared else default
-    return [Edit(project.pyproject.path, "set", path, str(wish).replace(" ", ""))]
+    return [Edit(project.pyproject.path, "set", project.pyproject.python_path, str(wish))]
 
 
 def _requirement_edits(project: Project, wishes: Wishes, plan: Plan) -> list[Edit]:
@@ -254,7 +247,7 @@ def _requirement_edits(project: Project, wishes: Wishes, plan: Plan) -> list[Edi
     if not items:
         return list(new_requirement_edits(project, plan))
     edits: list[Edit] = []
-    exact = wishes.tensorflow is not None and wishes.tensorflow.count(".") > 1
+    exact = wishes.names_release
     for item in items:
         other_series = series_of(item.constraint) != plan.release.series
         if wishes.tensorflow is not None and (

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from poetry_tf.checks.findings import Context, Finding, rule
-from poetry_tf.container import changes, wanted_container
 from poetry_tf.pins import wheel_edits
 from poetry_tf.plan import NoContainerError, tensorflow_requirements
 from poetry_tf.project.errors import ProjectError
@@ -45,9 +44,8 @@ def python(context: Context) -> Iterator[Finding]:
     trouble, project = context.trouble, context.project
     wants_one = project.pyproject.is_managed or project.devcontainer is not None
     if isinstance(trouble, NoContainerError) and wants_one:
-        declared = project.pyproject.python
-        path = declared.path if declared else ("project",)
-        yield Finding("TF502", *context.at(path), trouble.message, trouble.remedy)
+        place = context.at(project.pyproject.python_path)
+        yield Finding("TF502", *place, trouble.message, trouble.remedy)
     yield from _changes(context, "TF502")
 
 
@@ -104,13 +102,9 @@ def poetry_not_pinned(context: Context) -> Iterator[Finding]:
 
 
 def _changes(context: Context, code: str) -> Iterator[Finding]:
-    project, found = context.project, context.project.devcontainer
-    if not context.concerned or not isinstance(found, Devcontainer):
-        return
-    whole = project.pyproject.is_managed
-    wanted = wanted_container(project, context.plan, context.images, whole=whole)
-    for change in changes(found.path, found.document, wanted):
-        if change.code == code:
+    found = context.project.devcontainer
+    for change in context.container_changes:
+        if change.code == code and isinstance(found, Devcontainer):
             yield Finding(
                 code,
                 found.path,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from poetry_tf.container import Change, changes, wanted_container
 from poetry_tf.plan import Plan, PlanError, locked_tensorflow, tensorflow_requirements
 from poetry_tf.project.documents import KeyPath, Position
 from poetry_tf.project.edits import Edit
-from poetry_tf.project.project import Project
+from poetry_tf.project.project import Devcontainer, Project
 from poetry_tf.releases import Catalog, misspelling_of
 from poetry_tf.releases.images import Images
 
@@ -40,7 +42,7 @@ class Context:
     trouble: PlanError | None = None
     """Why there is no plan."""
 
-    @property
+    @cached_property
     def concerned(self) -> bool:
         """Whether the project has to do with TensorFlow; others are none of our business."""
         project = self.project
@@ -50,6 +52,16 @@ class Context:
             or bool(tensorflow_requirements(project))
             or any(misspelling_of(item.name) for item in project.pyproject.requirements)
         )
+
+    @cached_property
+    def container_changes(self) -> tuple[Change, ...]:
+        """All that devcontainer.json should have otherwise; several rules pick theirs from it."""
+        project, found = self.project, self.project.devcontainer
+        if not self.concerned or not isinstance(found, Devcontainer):
+            return ()
+        whole = project.pyproject.is_managed
+        wanted = wanted_container(project, self.plan, self.images, whole=whole)
+        return changes(found.path, found.document, wanted)
 
     def at(self, path: KeyPath) -> tuple[Path, Position | None]:
         """A place in pyproject.toml, as a finding wants it."""

@@ -25,7 +25,6 @@ from poetry_tf.plan import (
     series_of,
     spoken,
 )
-from poetry_tf.project.documents import KeyPath
 from poetry_tf.project.edits import Edit
 from poetry_tf.releases import Release
 
@@ -57,26 +56,16 @@ def python_without_wheel(context: Context) -> Iterator[Finding]:
         return
     if not fitting(minors, python) or python_range(minors).allows_all(python):
         return
-    where: KeyPath
-    edit_path: KeyPath
-    if declared is None:
-        where = ("tool", "poetry", "dependencies") if project.uses_poetry_tables else ("project",)
-        key = "python" if project.uses_poetry_tables else "requires-python"
-        edit_path = (*where, key)
-        what = "The project admits every Python"
-    else:
-        where, edit_path = declared.path, declared.path
+    what = "The project admits every Python, also those"
+    if declared is not None:
         what = f"Python {declared.written} admits Pythons"
     wanted = narrowed(declared.constraint if declared else None, minors)
-    edits = (Edit(project.path, "set", edit_path, wanted),)
     yield Finding(
         "TF201",
-        *context.at(where),
-        f"{what} for which TensorFlow {_named(releases)} has no wheel"
-        if declared
-        else f"{what}, also those for which TensorFlow {_named(releases)} has no wheel",
+        *context.at(project.python_path),
+        f"{what} for which TensorFlow {_named(releases)} has no wheel",
         f'It has wheels for Python {", ".join(minors)}: write "{wanted}"',
-        edits,
+        (Edit(project.path, "set", project.python_path, wanted),),
     )
 
 
@@ -91,10 +80,9 @@ def no_python_fits(context: Context) -> Iterator[Finding]:
         return
     python, releases, minors = judged
     if not fitting(minors, python):
-        declared = context.project.pyproject.python
         yield Finding(
             "TF202",
-            *context.at(declared.path if declared else ("project",)),
+            *context.at(context.project.pyproject.python_path),
             f"TensorFlow {_named(releases)} has no wheel for Python {spoken(python)}",
             f"It has wheels for Python {', '.join(minors)}: take one of these, or another series "
             "of TensorFlow",

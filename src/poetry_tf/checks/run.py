@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
 from collections.abc import Container
@@ -9,7 +10,7 @@ from collections.abc import Container
 from poetry_tf import checks
 from poetry_tf.checks.findings import RULES, Context, Finding
 from poetry_tf.plan import Plan, PlanError, derive
-from poetry_tf.project.edits import apply, changed_texts
+from poetry_tf.project.edits import apply
 from poetry_tf.project.project import Project
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
@@ -32,10 +33,16 @@ def context_of(project: Project, plan: Plan | None = None) -> Context:
     return Context(project, plan, catalog, images, trouble)
 
 
-def findings(context: Context) -> tuple[Finding, ...]:
-    """Every finding, in the order of the codes and then of the places."""
+@functools.cache
+def _collect() -> None:
+    """Imports the rules' modules, each of which registers its own."""
     for module in pkgutil.iter_modules(checks.__path__):
         importlib.import_module(f"{checks.__name__}.{module.name}")
+
+
+def findings(context: Context) -> tuple[Finding, ...]:
+    """Every finding, in the order of the codes and then of the places."""
+    _collect()
     return tuple(finding for code in sorted(RULES) for finding in RULES[code](context))
 
 
@@ -49,7 +56,7 @@ def fix(project: Project, plan: Plan | None = None, codes: Container[str] = RULE
             if finding.code not in codes:
                 continue
             fixed = apply(project, finding.edits)
-            if changed_texts(fixed) != changed_texts(project):
+            if fixed != project:
                 break
         else:
             return project

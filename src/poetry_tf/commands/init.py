@@ -17,7 +17,6 @@ from poetry_tf.checks.run import context_of, findings
 from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.commands.devcontainer import summary, warning
 from poetry_tf.initialise import (
-    Prepared,
     Wishes,
     check_mirror,
     effective_mirror,
@@ -124,7 +123,7 @@ are written or none.
             self._explain_series(project, wishes, plan)
         default = None if self._machine_mirror() else "auto"
         prepared = prepare(project, wishes, plan, new=new, mirror=default)
-        return self._carry_out(root, prepared, wishes)
+        return self._carry_out(root, prepared, plan, wishes)
 
     def _explain_series(self, project: Project, wishes: Wishes, plan: Plan) -> None:
         """Says which series an open pin becomes, because that is a decision made for the user."""
@@ -180,12 +179,12 @@ are written or none.
         """Asks for what neither an option nor the project says. Not when it can't ask."""
         if not self.io.is_interactive():
             return wishes
-        answers = dict(wishes.__dict__)
+        answers: dict[str, Any] = {}
         if wishes.tensorflow is None and main_requirement(project) is None:
             newest = settle(project, wishes).release.series
             series = list(load().series)
             answers["tensorflow"] = self._choose("TensorFlow series", series, newest)
-        settled = settle(project, Wishes(**answers))
+        settled = settle(project, replace(wishes, **answers))
         if wishes.python is None and (new or project.pyproject.python is None):
             answers["python"] = self._choose("Python", list(settled.pythons), settled.python)
         if (
@@ -205,7 +204,7 @@ are written or none.
             and self._machine_mirror() is None
         ):
             answers["mirror"] = self._ask_mirror()
-        return Wishes(**answers)
+        return replace(wishes, **answers)
 
     def _choose(self, what: str, choices: list[str], default: str) -> str:
         def valid(answer: str) -> str:
@@ -247,8 +246,8 @@ are written or none.
 
     # -- doing it ---------------------------------------------------------------------------
 
-    def _carry_out(self, root: Path, prepared: Prepared, wishes: Wishes) -> int:
-        project, plan = prepared.project, prepared.plan
+    def _carry_out(self, root: Path, prepared: Project, plan: Plan, wishes: Wishes) -> int:
+        project = prepared
         dry_run: bool = self.option("dry-run")
         locks = not self.option("no-lock")
         if locks and not self._is_fresh(project):
@@ -264,7 +263,7 @@ are written or none.
         if wishes.container:
             project, plan = with_container(project)
         texts: dict[Path, str] = changed_texts(project)
-        if locks and isinstance(project.lock, Lock) and project.lock is not prepared.project.lock:
+        if locks and isinstance(project.lock, Lock) and project.lock is not prepared.lock:
             texts[project.lock.path] = project.lock.text
         if dry_run:
             self._show(root, texts)
@@ -311,7 +310,7 @@ are written or none.
         project: Project,
         *,
         plan_summary: str,
-        texts: dict[Path, Any],
+        texts: dict[Path, str],
         wishes: Wishes,
     ) -> None:
         self.line("")

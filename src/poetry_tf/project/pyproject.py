@@ -226,6 +226,15 @@ class Pyproject:
                 return PythonRange(self._constraint(place, written), written, place)
         return None
 
+    @property
+    def python_path(self) -> KeyPath:
+        """Where the range of Pythons stands, or would stand if there were one."""
+        if self.python is not None:
+            return self.python.path
+        if self.uses_poetry_tables:
+            return ("tool", "poetry", "dependencies", "python")
+        return ("project", "requires-python")
+
     # -- requirements -----------------------------------------------------------------------
 
     @cached_property
