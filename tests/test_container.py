@@ -20,12 +20,13 @@ from poetry_tf.container import (
     changes,
     wanted_container,
 )
-from poetry_tf.plan import Choices, GpuChoice, Plan, PlanError, make_plan
+from poetry_tf.plan import Plan, PlanError, make_plan
 from poetry_tf.project.documents import DocumentError
 from poetry_tf.project.jsonc import JsoncDocument
 from poetry_tf.project.project import DEVCONTAINERS
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
+from poetry_tf.settings import Choices, GpuChoice
 from tests.made import NOWHERE, SERIES, in_memory, lock_text
 
 CATALOG = load()

@@ -16,10 +16,11 @@ from poetry_tf.pins import (
     requirement_texts,
     wheel_edits,
 )
-from poetry_tf.plan import Choices, GpuChoice, Plan, make_plan, tensorflow_requirements
+from poetry_tf.plan import Plan, make_plan, tensorflow_requirements
 from poetry_tf.project.edits import apply
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
+from poetry_tf.settings import Choices, GpuChoice
 from tests.made import in_memory, requirement_of
 
 CATALOG = load()

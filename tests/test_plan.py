@@ -15,8 +15,6 @@ from poetry.core.constraints.version import VersionConstraint, parse_constraint
 
 from poetry_tf.plan import (
     CONTAINER_PLATFORM,
-    Choices,
-    GpuChoice,
     PlanError,
     admitted,
     asks_for_cuda_wheels,
@@ -31,13 +29,14 @@ from poetry_tf.plan import (
     narrowed,
     plan_gpu,
     python_range,
-    read_choices,
+    release_pythons,
     runs,
     series_of,
     wanted_release,
 )
 from poetry_tf.releases import Catalog, Release, load
 from poetry_tf.releases.images import load_images
+from poetry_tf.settings import Choices, GpuChoice
 from tests.made import CONTAINED, OLDER, SERIES, in_memory, lock_text
 
 CATALOG = load()
@@ -531,43 +530,6 @@ def test_where_nothing_is_known_of_cuda_auto_goes_without():
         plan_gpu(CATALOG, bare, "system")
 
 
-# -- the choices ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("gpu", MODES)
-def test_a_setting_that_means_something_is_taken(gpu: str):
-    choices, problems = read_choices(in_memory(f'[tool.poetry-tf]\ngpu = "{gpu}"'))
-    assert (choices.gpu, problems) == (gpu, ())
-
-
-def test_without_settings_gpu_is_auto():
-    assert read_choices(in_memory("")) == (Choices(), ())
-
-
-@pytest.mark.parametrize("written", ['"cuda"', '""', '"Auto"', "true", "1", "[]", "{}", "1.5"])
-def test_a_value_that_means_nothing_is_reported_and_counts_as_unset(written: str):
-    choices, (problem,) = read_choices(in_memory(f"[tool.poetry-tf]\ngpu = {written}"))
-    assert choices == Choices()
-    assert problem.path == ("tool", "poetry-tf", "gpu")
-    assert '"auto", "system", "pip", "none"' in problem.remedy
-
-
-def test_a_setting_that_is_unknown_is_reported_by_its_key():
-    project = in_memory('[tool.poetry-tf]\ngpu = "pip"\ncuda = "11.8"')
-    choices, (problem,) = read_choices(project)
-    assert choices.gpu == "pip"
-    assert problem.path == ("tool", "poetry-tf", "cuda")
-
-
-@pytest.mark.parametrize("written", ["[tool]\npoetry-tf = 3", "[[tool.poetry-tf]]", "tool = 3"])
-def test_settings_that_are_no_table_count_as_unset(written: str):
-    choices, problems = read_choices(in_memory(written))
-    assert choices == Choices()
-    assert [item.path for item in problems] == (
-        [] if written == "tool = 3" else [("tool", "poetry-tf")]
-    )
-
-
 # -- the whole ------------------------------------------------------------------------------
 
 
@@ -624,3 +586,28 @@ def test_settings_rule_over_what_would_be_derived():
 )
 def test_the_mirror_setting_is_read_from_poetry_toml(poetry_toml: str | None, wanted: object):
     assert mirror_setting(in_memory("", poetry_toml=poetry_toml)) == wanted
+
+
+# -- environments ---------------------------------------------------------------------------
+
+
+def test_a_declared_environment_narrows_the_releases():
+    allowed = constraint(">=2.12")
+    macs = choose_release(CATALOG, IMAGES, environments=("macos-x86_64",))
+    assert macs.series == "2.16", "the last with wheels for Intel Macs"
+    assert choose_release(CATALOG, IMAGES, constraint=allowed).series == CATALOG.series[0]
+    arm = choose_release(CATALOG, IMAGES, constraint=allowed, environments=("macos-arm64",))
+    assert arm.series == "2.13", "the first with wheels for Macs of today"
+
+
+def test_a_declared_environment_narrows_the_pythons():
+    release = the("2.13.1")
+    assert release_pythons(release) == ("3.8", "3.9", "3.10", "3.11")
+    assert release_pythons(release, ("linux-x86_64", "windows-amd64")) == ("3.9", "3.10", "3.11")
+
+
+def test_an_environment_without_wheels_is_named():
+    with pytest.raises(PlanError, match=r"2.18.1 can't be installed on macos-x86_64"):
+        choose_release(
+            CATALOG, IMAGES, constraint=constraint("2.18.1"), environments=("macos-x86_64",)
+        )

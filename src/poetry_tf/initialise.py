@@ -20,9 +20,6 @@ from poetry_tf.container import bring_in_step, wanted_container
 from poetry_tf.mirrors import AUTO, MIRRORS, MirrorError, parse_mirror, without_credentials
 from poetry_tf.pins import new_requirement_edits, pin_edits, wheel_edits
 from poetry_tf.plan import (
-    SETTINGS,
-    Choices,
-    GpuChoice,
     Plan,
     PlanError,
     as_poetrys,
@@ -34,7 +31,6 @@ from poetry_tf.plan import (
     make_plan,
     mirror_setting,
     python_range,
-    read_choices,
     series_of,
     tensorflow_requirements,
     wanted_release,
@@ -49,6 +45,7 @@ from poetry_tf.project.toml import TomlDocument
 from poetry_tf.releases import load, role
 from poetry_tf.releases.images import load_images
 from poetry_tf.releases.model import LINUX_X86_64
+from poetry_tf.settings import SETTINGS, GpuChoice, read_choices
 
 MIRROR: tuple[str, str] = ("tf", "mirror")
 # What a new project begins with; the edits that an existing project gets add the rest.
@@ -169,7 +166,8 @@ def settle(project: Project, wishes: Wishes) -> Plan:
         wish = python_constraint(wishes.python)
         # A range that holds the wish keeps its bounds; else the wish takes its place.
         range_ = range_.intersect(wish) if range_.allows_any(wish) else wish
-    choices = Choices(gpu=wishes.gpu or read_choices(project)[0].gpu)
+    choices, _ = read_choices(project)
+    choices = replace(choices, gpu=wishes.gpu or choices.gpu)
     constraint, locked = joint_constraint(project), locked_tensorflow(project)
     if locked is not None and constraint is not None and not constraint.allows(as_poetrys(locked)):
         locked = None  # the pin was moved since; the lock follows it
@@ -191,6 +189,7 @@ def settle(project: Project, wishes: Wishes) -> Plan:
         locked=locked,
         python=range_,
         choice=choices.gpu,
+        environments=choices.environments,
     )
     has_wheels = wishes.gpu is None and asks_for_cuda_wheels(project)
     return make_plan(catalog, images, release, choices, range_, has_wheels=has_wheels)

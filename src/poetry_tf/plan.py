@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -18,17 +18,16 @@ from poetry.core.constraints.version import (
 )
 from poetry.core.constraints.version import Version as PoetryVersion
 
-from poetry_tf.project.documents import KeyPath
+from poetry_tf.environments import concerned
 from poetry_tf.project.project import Project
 from poetry_tf.project.pyproject import Requirement
 from poetry_tf.releases import Catalog, Release, named, role
 from poetry_tf.releases.images import Images
 from poetry_tf.releases.model import LINUX_X86_64
+from poetry_tf.settings import Choices, GpuChoice, read_choices
 
-GpuChoice = Literal["auto", "system", "pip", "none"]
 GpuMode = Literal["system", "pip", "none"]
 
-SETTINGS: KeyPath = ("tool", "poetry-tf")
 # The environment that TensorFlow's GPU wheels, and so the container's facts, are for.
 CONTAINER_PLATFORM = LINUX_X86_64
 
@@ -48,22 +47,6 @@ class NoContainerError(PlanError):
 
 class ChoiceError(PlanError):
     """The GPU mode that was chosen can't be had for this TensorFlow."""
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What cannot be derived and the user therefore decides, in ``[tool.poetry-tf]``."""
-
-    gpu: GpuChoice = "auto"
-
-
-@dataclass(frozen=True)
-class SettingProblem:
-    """A value in ``[tool.poetry-tf]`` that means nothing: where, and what is wrong with it."""
-
-    path: KeyPath
-    message: str
-    remedy: str
 
 
 @dataclass(frozen=True)
@@ -104,30 +87,6 @@ class Plan:
     def tilde(self) -> str:
         """The same pin as Poetry's own tables spell it."""
         return f"~{self.release.version}"
-
-
-# -- choices --------------------------------------------------------------------------------
-
-
-def read_choices(project: Project) -> tuple[Choices, tuple[SettingProblem, ...]]:
-    """The choices in force; a value that cannot be used counts as unset and is reported."""
-    table = project.pyproject.document.get(SETTINGS, {})
-    if not isinstance(table, dict):
-        problem = SettingProblem(SETTINGS, "poetry-tf is not a table", "Write [tool.poetry-tf]")
-        return Choices(), (problem,)
-    problems = [
-        SettingProblem((*SETTINGS, key), f"{key} is no setting of poetry-tf", "Remove it")
-        for key in table
-        if key not in Choices.__dataclass_fields__
-    ]
-    gpu = table.get("gpu", "auto")
-    if gpu not in get_args(GpuChoice):
-        known = ", ".join(f'"{value}"' for value in get_args(GpuChoice))
-        problems.append(
-            SettingProblem((*SETTINGS, "gpu"), f"gpu is {gpu!r}", f"Write one of {known}")
-        )
-        gpu = "auto"
-    return Choices(gpu=gpu), tuple(problems)
 
 
 # -- the requirement ------------------------------------------------------------------------
@@ -300,15 +259,40 @@ def _last_piece(union: VersionUnion) -> VersionConstraint:
     return last
 
 
+def release_pythons(release: Release, environments: Sequence[str] | None = None) -> tuple[str, ...]:
+    """The Python minors, ascending, on which a release can be had in every environment.
+
+    `environments` are those that the project declares; None means the container's.
+    """
+    first, *others = concerned(release, environments)
+    return tuple(
+        minor
+        for minor in release.usable_on(first)
+        if all(minor in release.usable_on(other) for other in others)
+    )
+
+
 def container_pythons(
-    release: Release, images: Images, choice: GpuChoice, python: VersionConstraint | None
+    release: Release,
+    images: Images,
+    choice: GpuChoice,
+    python: VersionConstraint | None,
+    environments: Sequence[str] | None = None,
 ) -> tuple[str, ...]:
     """The Python minors that the release, the image and the project's range all admit.
 
     Raises `PlanError` saying which of the three leaves nothing.
     """
-    wheels = release.pythons_on(CONTAINER_PLATFORM)
+    everywhere = release_pythons(release, environments)
+    wheels = tuple(item for item in release.pythons_on(CONTAINER_PLATFORM) if item in everywhere)
     whose = f"TensorFlow {release.version}"
+    if not wheels:
+        lacks = [item for item in environments or () if not release.usable_on(item)]
+        raise PlanError(
+            f"{whose} can't be installed on {_listed(lacks or environments or ())}",
+            "Take another series (`poetry tf init --tensorflow`), or fewer environments in "
+            "[tool.poetry-tf].",
+        )
     if choice == "pip" and release.and_cuda is not None:
         wheels = tuple(minor for minor in wheels if minor in release.and_cuda.pythons)
         whose = f"The and-cuda extra of TensorFlow {release.version}"
@@ -392,6 +376,7 @@ def choose_release(
     locked: Version | None = None,
     python: VersionConstraint | None = None,
     choice: GpuChoice = "auto",
+    environments: Sequence[str] | None = None,
 ) -> Release:
     """The release a project is on, or should be on, when nobody names one.
 
@@ -422,25 +407,29 @@ def choose_release(
             f"It knows the series {_listed(catalog.series)}: move the project to one of them with "
             "`poetry tf init --tensorflow`.",
         )
-    fits = [item for item in allowed if _fits(item, images, choice, python)]
+    fits = [item for item in allowed if _fits(item, images, choice, python, environments)]
     if not fits:
         # Said by the one function that knows why, for the release that comes nearest.
-        near = [item for item in allowed if fitting(item.pythons_on(CONTAINER_PLATFORM), python)]
+        near = [item for item in allowed if fitting(release_pythons(item, environments), python)]
         nearest = (near or list(allowed))[-1]
         plan_gpu(catalog, nearest, choice)
-        container_pythons(nearest, images, choice, python)
+        container_pythons(nearest, images, choice, python, environments)
     open_below = constraint is None or lower_bound(constraint) is None
     series = fits[-1].series if open_below else fits[0].series
     return [release for release in fits if release.series == series][-1]
 
 
 def _fits(
-    release: Release, images: Images, choice: GpuChoice, python: VersionConstraint | None
+    release: Release,
+    images: Images,
+    choice: GpuChoice,
+    python: VersionConstraint | None,
+    environments: Sequence[str] | None,
 ) -> bool:
     if choice == "pip" and release.and_cuda is None:
         return False
     try:
-        container_pythons(release, images, choice, python)
+        container_pythons(release, images, choice, python, environments)
     except PlanError:
         return False
     return True
@@ -501,8 +490,8 @@ def make_plan(
 ) -> Plan:
     """The plan for a release; raises `PlanError` where the choices or the Pythons forbid it."""
     gpu = plan_gpu(catalog, release, choices.gpu, has_wheels=has_wheels)
-    mode: GpuChoice = gpu.mode
-    return Plan(release, container_pythons(release, images, mode, python), gpu)
+    pythons = container_pythons(release, images, gpu.mode, python, choices.environments)
+    return Plan(release, pythons, gpu)
 
 
 def derive(project: Project, catalog: Catalog, images: Images) -> Plan | None:
@@ -524,6 +513,7 @@ def derive(project: Project, catalog: Catalog, images: Images) -> Plan | None:
         locked=locked,
         python=range_,
         choice=choices.gpu,
+        environments=choices.environments,
     )
     return make_plan(
         catalog, images, release, choices, range_, has_wheels=asks_for_cuda_wheels(project)

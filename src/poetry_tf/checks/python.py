@@ -13,7 +13,6 @@ from poetry.core.packages.utils.utils import get_python_constraint_from_marker
 
 from poetry_tf.checks.findings import Context, Finding, rule
 from poetry_tf.plan import (
-    CONTAINER_PLATFORM,
     admitted,
     as_poetrys,
     fitting,
@@ -22,11 +21,13 @@ from poetry_tf.plan import (
     main_requirement,
     narrowed,
     python_range,
+    release_pythons,
     series_of,
     spoken,
 )
 from poetry_tf.project.edits import Edit
 from poetry_tf.releases import Release
+from poetry_tf.settings import read_choices
 
 
 @rule("TF201")
@@ -122,8 +123,9 @@ def _judged(
         # same words elsewhere leave out.
         marked = parse_constraint(str(get_python_constraint_from_marker(item.marker)))
         python = python.intersect(marked)
+    environments = read_choices(context.project)[0].environments
     minors = sorted(
-        {minor for release in releases for minor in release.pythons.get(CONTAINER_PLATFORM, ())},
+        {minor for release in releases for minor in release_pythons(release, environments)},
         key=lambda minor: int(minor.split(".")[1]),
     )
     return python, releases, tuple(minors)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from poetry_tf.checks.findings import Context, Finding, rule
-from poetry_tf.plan import SETTINGS, ChoiceError, read_choices, tensorflow_requirements
+from poetry_tf.plan import ChoiceError, tensorflow_requirements
+from poetry_tf.settings import SETTINGS, read_choices
 
 
 @rule("TF001")

@@ -37,7 +37,6 @@ from poetry_tf.plan import (
     lower_bound,
     main_requirement,
     mirror_setting,
-    read_choices,
     series_of,
 )
 from poetry_tf.project.edits import changed_texts, diff
@@ -45,6 +44,7 @@ from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.lock import Lock
 from poetry_tf.project.project import LOCK, PYPROJECT, Devcontainer, Project
 from poetry_tf.releases import load
+from poetry_tf.settings import read_choices
 
 # Poetry reads its setting tf.mirror from this variable before any file.
 MIRROR_VARIABLE = "POETRY_TF_MIRROR"

@@ -1,0 +1,98 @@
+"""``[tool.poetry-tf]``: what cannot be derived, and the project therefore decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from poetry_tf.environments import ENVIRONMENTS
+from poetry_tf.project.documents import KeyPath
+from poetry_tf.project.project import Project
+
+GpuChoice = Literal["auto", "system", "pip", "none"]
+PinChoice = Literal["error", "warn", "off"]
+SyncChoice = Literal["sync", "warn", "off"]
+
+SETTINGS: KeyPath = ("tool", "poetry-tf")
+
+# Settings whose value is one of a few words.
+_WORDS: Mapping[str, tuple[str, ...]] = {
+    "gpu": get_args(GpuChoice),
+    "pin": get_args(PinChoice),
+    "devcontainer": get_args(SyncChoice),
+}
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The choices in force.
+
+    Attributes:
+        gpu: where CUDA and cuDNN come from.
+        environments: where the lock has to be installable, by the names of
+            `poetry_tf.environments`; None where nothing is declared, which means the container's.
+        pin: what happens to a command that would leave TensorFlow without a pin on one series.
+        devcontainer: whether devcontainer.json follows when the locked TensorFlow changes.
+    """
+
+    gpu: GpuChoice = "auto"
+    environments: tuple[str, ...] | None = None
+    pin: PinChoice = "error"
+    devcontainer: SyncChoice = "sync"
+
+
+@dataclass(frozen=True)
+class SettingProblem:
+    """A value in ``[tool.poetry-tf]`` that means nothing: where, and what is wrong with it."""
+
+    path: KeyPath
+    message: str
+    remedy: str
+
+
+def read_choices(project: Project) -> tuple[Choices, tuple[SettingProblem, ...]]:
+    """The choices in force; a value that cannot be used counts as unset and is reported."""
+    table = project.pyproject.document.get(SETTINGS, {})
+    if not isinstance(table, dict):
+        problem = SettingProblem(SETTINGS, "poetry-tf is not a table", "Write [tool.poetry-tf]")
+        return Choices(), (problem,)
+    problems = tuple(_problems(table))
+    useless = {problem.path[len(SETTINGS)] for problem in problems}
+    used = {key: value for key, value in table.items() if key not in useless}
+    if "environments" in used:
+        used["environments"] = tuple(used["environments"])
+    return Choices(**used), problems
+
+
+def _problems(table: Mapping[str, Any]) -> Iterator[SettingProblem]:
+    for key, value in table.items():
+        path = (*SETTINGS, key)
+        if key in _WORDS:
+            # A list or a table can't be looked up in anything, so the type comes first.
+            if not (isinstance(value, str) and value in _WORDS[key]):
+                yield SettingProblem(path, f"{key} is {value!r}", _write_one_of(_WORDS[key]))
+        elif key == "environments":
+            yield from _environment_problems(path, value)
+        else:
+            yield SettingProblem(path, f"{key} is no setting of poetry-tf", "Remove it")
+
+
+def _environment_problems(path: KeyPath, value: object) -> Iterator[SettingProblem]:
+    if not isinstance(value, list) or not value:
+        what = "is empty" if value == [] else f"is {value!r}"
+        remedy = f"Write a list of some of {_quoted(ENVIRONMENTS)}"
+        yield SettingProblem(path, f"environments {what}", remedy)
+        return
+    for index, name in enumerate(value):
+        if not (isinstance(name, str) and name in ENVIRONMENTS):
+            message = f"{name!r} is no environment that poetry-tf knows"
+            yield SettingProblem((*path, index), message, _write_one_of(tuple(ENVIRONMENTS)))
+
+
+def _write_one_of(words: tuple[str, ...]) -> str:
+    return f"Write one of {_quoted(words)}"
+
+
+def _quoted(words: Mapping[str, object] | tuple[str, ...]) -> str:
+    return ", ".join(f'"{word}"' for word in words)
