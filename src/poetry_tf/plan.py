@@ -149,6 +149,17 @@ def locked_tensorflow(project: Project) -> Version | None:
     return None
 
 
+def leading(versions: Mapping[str, Version]) -> dict[str, Version]:
+    """Those of TensorFlow's distributions that speak for the rest.
+
+    The ones that serve one platform go along with the others, and are told of only where there is
+    no other.
+    """
+    names = versions.keys() & distributions()
+    own = {name for name in names if role(name) != "shim"}
+    return {name: versions[name] for name in sorted(own or names)}
+
+
 def series_of(constraint: VersionConstraint) -> str | None:
     """The one minor series ("2.13") that a constraint stays within; None where it doesn't.
 
@@ -289,7 +300,7 @@ def container_pythons(
     if not wheels:
         lacks = [item for item in environments or () if not release.usable_on(item)]
         raise PlanError(
-            f"{whose} can't be installed on {_listed(lacks or environments or ())}",
+            f"{whose} can't be installed on {listed(lacks or environments or ())}",
             "Take another series (`poetry tf init --tensorflow`), or fewer environments in "
             "[tool.poetry-tf].",
         )
@@ -302,14 +313,14 @@ def container_pythons(
     if not admits:
         raise PlanError(
             f"{whose} has no wheel for Python {spoken(python)}",
-            f"It has wheels for Python {_listed(wheels)}: take one of these with `poetry tf init "
+            f"It has wheels for Python {listed(wheels)}: take one of these with `poetry tf init "
             "--python`, or another series with `poetry tf init --tensorflow`.",
         )
     usable = tuple(minor for minor in admits if minor in images.pythons)
     if not usable:
         could = [minor for minor in wheels if minor in images.pythons]
         raise NoContainerError(
-            f"No dev container can be made for Python {_listed(admits)}: the images that still "
+            f"No dev container can be made for Python {listed(admits)}: the images that still "
             f"work, and the Poetry that can lock a project, begin at Python {images.pythons[0]}",
             f"TensorFlow {release.version} runs on Python {could[-1]}: take that "
             f"(--python {could[-1]})."
@@ -320,7 +331,8 @@ def container_pythons(
     return usable
 
 
-def _listed(items: Iterable[str]) -> str:
+def listed(items: Iterable[str]) -> str:
+    """Words as a sentence lists them: "3.10, 3.11 and 3.12"."""
     *head, last = list(items) or ["none"]
     return f"{', '.join(head)} and {last}" if head else last
 
@@ -364,7 +376,7 @@ def wanted_release(catalog: Catalog, wanted: str) -> Release:
         raise PlanError(f"poetry-tf doesn't know TensorFlow {wanted}, if there is one", known)
     raise PlanError(
         f"There is no TensorFlow {wanted}",
-        f"The series are {_listed(catalog.series)}; the newest release is {last}.",
+        f"The series are {listed(catalog.series)}; the newest release is {last}.",
     )
 
 
@@ -404,7 +416,7 @@ def choose_release(
     if not allowed:
         raise PlanError(
             f"No TensorFlow release that poetry-tf knows satisfies {constraint}",
-            f"It knows the series {_listed(catalog.series)}: move the project to one of them with "
+            f"It knows the series {listed(catalog.series)}: move the project to one of them with "
             "`poetry tf init --tensorflow`.",
         )
     fits = [item for item in allowed if _fits(item, images, choice, python, environments)]

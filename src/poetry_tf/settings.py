@@ -53,7 +53,11 @@ class SettingProblem:
 
 def read_choices(project: Project) -> tuple[Choices, tuple[SettingProblem, ...]]:
     """The choices in force; a value that cannot be used counts as unset and is reported."""
-    table = project.pyproject.document.get(SETTINGS, {})
+    return choices_of(project.pyproject.document.get(SETTINGS, {}))
+
+
+def choices_of(table: object) -> tuple[Choices, tuple[SettingProblem, ...]]:
+    """The choices that the value of ``[tool.poetry-tf]`` makes, and what in it means nothing."""
     if not isinstance(table, dict):
         problem = SettingProblem(SETTINGS, "poetry-tf is not a table", "Write [tool.poetry-tf]")
         return Choices(), (problem,)

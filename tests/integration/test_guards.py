@@ -161,7 +161,7 @@ def test_a_wide_pin_in_project_stops_what_solves(
     _standard(poetry, "six", "tensorflow >=2.13")
     said = _stopped(poetry, index, *command)
     assert "tensorflow >=2.13 in pyproject.toml:7 admits more than one minor series" in said
-    assert 'Write ">=2.13,<2.14", or run poetry tf init' in said
+    assert 'Write ">=2.13,<2.14", or run poetry tf check --fix' in said
 
 
 @pytest.mark.parametrize(
@@ -258,3 +258,57 @@ def test_the_commands_are_listed(poetry: PoetryRunner) -> None:
         told = poetry.call(*name.split(), "--help").stdout
         assert "Usage:" in told and "Help:" in told
     assert "tf init" not in poetry.call("list", plugins=False).stdout
+
+
+# How strictly
+
+
+@pytest.mark.parametrize("command", [["lock"], ["add", "--lock", "six"], ["update", "--lock"]])
+def test_pin_warn_is_one_warning(warm_poetry: PoetryRunner, command: list[str]) -> None:
+    _standard(warm_poetry, "tensorflow >=2.13,<2.17.1", more='\n[tool.poetry-tf]\npin = "warn"\n')
+    done = warm_poetry.call(*command)
+    assert done.ok, done.output
+    (warning,) = done.stderr.strip().splitlines()
+    assert "admits more than one minor series" in warning
+
+
+def test_pin_off_is_silence(warm_poetry: PoetryRunner) -> None:
+    _standard(warm_poetry, "tensorflow >=2.13,<2.17.1", more='\n[tool.poetry-tf]\npin = "off"\n')
+    done = warm_poetry.call("add", "--lock", "tensorflow-cpu>=2.13,<2.17.1")
+    assert (done.ok, done.stderr) == (True, ""), done.output
+
+
+# Misspelt names
+
+
+@pytest.mark.parametrize("more", [MANAGED, "", '\n[tool.poetry-tf]\npin = "off"\n'])
+@pytest.mark.parametrize("name", ["tersorflow", "tensorflow-gup@1.0", "tenserflow[and-cuda]>=2"])
+def test_a_misspelt_name_is_stopped_before_anything_of_it_is_downloaded(
+    poetry: PoetryRunner, index: LocalIndex, name: str, more: str
+) -> None:
+    _legacy(poetry, more)
+    before = contents(poetry.project)
+    index.requests.clear()
+    stopped = poetry.call("add", "six", name)
+    assert (stopped.returncode, contents(poetry.project)) == (1, before)
+    assert "looks like a misspelling of tensorflow" in stopped.stderr
+    written = name.partition("@")[0].partition("[")[0]
+    assert not [item for item in index.requests if written in item.path]
+
+
+@pytest.mark.parametrize("command", [["lock"], ["update"], ["add", "six"]], ids=" ".join)
+def test_a_misspelt_name_in_pyproject_stops_what_solves(
+    poetry: PoetryRunner, index: LocalIndex, command: list[str]
+) -> None:
+    _standard(poetry, "tersorflow ~=2.13.0", more="")
+    index.requests.clear()
+    stopped = poetry.call(*command)
+    assert stopped.returncode == 1
+    assert "tersorflow in pyproject.toml:6 looks like a misspelling of tensorflow" in stopped.stderr
+    assert index.requests == []
+
+
+def test_a_real_package_of_a_near_name_is_none(poetry: PoetryRunner) -> None:
+    _legacy(poetry)
+    added = poetry.call("add", "--lock", "tensorflow-metal")
+    assert "misspelling" not in added.output

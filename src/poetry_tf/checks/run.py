@@ -20,6 +20,9 @@ from poetry_tf.releases.images import load_images
 # keeps two rules that undo each other from going on for ever.
 _ROUNDS = 100
 
+CONTAINER_CODES = frozenset({"TF502", "TF503", "TF504", "TF505", "TF506"})
+"""The rules about what stands in a devcontainer.json that can be read."""
+
 
 def context_of(project: Project, plan: Plan | None = None) -> Context:
     """What the rules look at; the plan is derived from the project unless it is given."""

@@ -28,6 +28,7 @@ __all__ = [
     "bring_in_step",
     "brings_cuda",
     "changes",
+    "container_facts",
     "container_python",
     "has_own_base",
     "wanted_container",
@@ -75,6 +76,18 @@ def bring_in_step(path: Path, document: JsoncDocument, wanted: Wanted) -> JsoncD
             if document.text == before.text:
                 break  # it can't be mended this way, and never could
     return document
+
+
+def container_facts(document: JsoncDocument, images: Images) -> dict[str, str]:
+    """The versions that a devcontainer.json names, by what they are of."""
+    view = View(Path(), document, is_new=False)
+    facts = {"Python": container_python(document) or ""}
+    for key in view.features(images.cuda.id):
+        options = view.object("features").get(key)
+        if isinstance(options, dict):
+            facts["CUDA"] = str(options.get("cudaVersion", ""))
+            facts["cuDNN"] = str(options.get("cudnnVersion", ""))
+    return {name: value for name, value in facts.items() if value}
 
 
 def _is_new(document: JsoncDocument, wanted: Wanted) -> bool:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import requests
-from packaging.utils import NormalizedName, canonicalize_name
 from poetry.repositories.legacy_repository import LegacyRepository
 from poetry.repositories.pypi_repository import PyPiRepository
 from poetry.utils.cache import FileCache
@@ -30,7 +29,6 @@ from poetry_tf.mirrors import (
     parse_mirror,
     without_credentials,
 )
-from poetry_tf.releases import load
 
 if TYPE_CHECKING:
     from cleo.io.io import IO
@@ -38,7 +36,6 @@ if TYPE_CHECKING:
     from poetry.core.constraints.version import Version
     from poetry.core.packages.dependency import Dependency
     from poetry.core.packages.package import Package
-    from poetry.inspection.info import PackageInfo
     from poetry.poetry import Poetry
 
 PYPI = "PyPI"
@@ -227,20 +224,6 @@ class RoutedRepository(LegacyRepository):
 
         names = query if isinstance(query, list) else [query]
         return [package for name in names for package in self.find_packages(Dependency(name, "*"))]
-
-    def get_release_info(self, name: NormalizedName, version: Version) -> PackageInfo:
-        """The record of a release; TensorFlow's requirements are those the data has.
-
-        The wheels of one TensorFlow release differ in their requirements, and some ask for
-        distributions that don't exist. Poetry reads whichever wheel the index lists first. Only
-        the answer is mended, never what is cached.
-        """
-        info = super().get_release_info(name, version)
-        if canonicalize_name(name) == "tensorflow":
-            release = load().get(version.text)
-            if release is not None:
-                info.requires_dist = list(release.requires)
-        return info
 
 
 def _as_pypis(package: Package) -> Package:

@@ -1,0 +1,293 @@
+"""Which releases of TensorFlow Poetry may choose: those that can be installed where they have to.
+
+TensorFlow's metadata has no upper bound for Python and says nothing of platforms, so for Poetry
+every release fits every project. What its wheels say is in the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from packaging.version import Version
+from poetry.core.constraints.version import VersionConstraint, parse_constraint
+
+from poetry_tf.environments import Cell, cells, concerned, judged_pythons, lacking
+from poetry_tf.hooks import seams
+from poetry_tf.plan import (
+    as_poetrys,
+    distributions,
+    fitting,
+    listed,
+    narrowed,
+    release_pythons,
+)
+from poetry_tf.releases import DISTRIBUTIONS, Release, named, whole
+from poetry_tf.settings import choices_of
+
+if TYPE_CHECKING:
+    from poetry.core.packages.dependency import Dependency
+    from poetry.core.packages.package import Package
+    from poetry.core.packages.project_package import ProjectPackage
+    from poetry.poetry import Poetry
+    from poetry.repositories.repository_pool import RepositoryPool
+
+Cells: TypeAlias = tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a project asks of a release, as far as wheels can answer it.
+
+    Attributes:
+        python: the project's range of Pythons.
+        environments: those that are declared; None for the container's.
+    """
+
+    python: VersionConstraint
+    environments: tuple[str, ...] | None = None
+
+    def cells(self, release: Release) -> Cells:
+        """Where a release has to be usable."""
+        pythons = judged_pythons(self.python)
+        if pythons is None:
+            # Nothing is said, so that each release may be judged by its own newest Python.
+            pythons = release_pythons(release, self.environments)[-1:]
+        return cells(concerned(release, self.environments), pythons)
+
+
+def demand_of(package: ProjectPackage, settings: object) -> Demand:
+    """What a project demands, given the value of ``[tool.poetry-tf]``."""
+    # By way of its text: Poetry makes this range of a marker, and there "<3.13" holds 3.13's
+    # prereleases, which the same words elsewhere leave out.
+    python = parse_constraint(str(package.python_constraint))
+    return Demand(python, choices_of(settings)[0].environments)
+
+
+def known(name: str, version: object) -> Release | None:
+    """The release of a distribution of TensorFlow; None for what the data doesn't know."""
+    return whole(name).get(str(version)) if name in DISTRIBUTIONS else None
+
+
+def rules_out(
+    name: str, version: object, demand: Demand, requirements: Iterable[Dependency]
+) -> Cells:
+    """The cells in which a release would be needed and can't be had; empty for a candidate.
+
+    It is needed where a requirement of the project's that admits it counts; one that comes through
+    other packages alone is needed everywhere. A release unknown to the data is a candidate.
+    """
+    release = known(name, version)
+    if release is None or name not in named("main"):
+        return ()
+    wanted = demand.cells(release)
+    lines = [
+        item.marker
+        for item in requirements
+        if item.name == name and item.constraint.allows(as_poetrys(release.version))
+    ]
+    if lines:
+        wanted = tuple(cell for cell in wanted if any(cell.admits(marker) for marker in lines))
+    return lacking(release, wanted)
+
+
+class Candidates:
+    """The pool's candidates without those that are ruled out, and a record of these."""
+
+    def __init__(
+        self,
+        find: Callable[[Dependency], list[Package]],
+        demand: Callable[[], Demand],
+        requirements: Callable[[], Sequence[Dependency]],
+    ) -> None:
+        self._find = find
+        # Asked for anew each time: `add` changes the project while it runs.
+        self._demand = demand
+        self._requirements = requirements
+        self.nothing_left: dict[str, dict[Version, Cells]] = {}
+        """By distribution: what was ruled out of a list of which nothing was left."""
+
+    def find_packages(self, dependency: Dependency) -> list[Package]:
+        found = self._find(dependency)
+        if not found or dependency.name not in distributions():
+            return found
+        demand, requirements = self._demand(), self._requirements()
+        out = {
+            Version(item.version.text): why
+            for item in found
+            if (why := rules_out(dependency.name, item.version.text, demand, requirements))
+        }
+        left = [item for item in found if Version(item.version.text) not in out]
+        if not left:
+            self.nothing_left.setdefault(dependency.name, {}).update(out)
+        return left
+
+    def explanation(self) -> Explanation | None:
+        """Why nothing was left, and what would help; None where that was not the case."""
+        for name, out in sorted(self.nothing_left.items()):
+            return explain(name, out, self._demand())
+        return None
+
+
+def install(poetry: Poetry) -> None:
+    """Lets the pool of a managed project list only candidates."""
+    settings = poetry.pyproject.data.get("tool", {}).get("poetry-tf")
+    filter_pool(
+        poetry.pool,
+        lambda: demand_of(poetry.package, settings),
+        lambda: poetry.package.all_requires,
+    )
+
+
+def filter_pool(
+    pool: RepositoryPool,
+    demand: Callable[[], Demand],
+    requirements: Callable[[], Sequence[Dependency]],
+) -> None:
+    """Puts `Candidates` in place of the pool's own list; once, however often it is called."""
+    if candidates_of(pool) is None:
+        seams.find_in_pool(pool, lambda find: Candidates(find, demand, requirements).find_packages)
+
+
+def candidates_of(pool: RepositoryPool) -> Candidates | None:
+    """The filter that a pool has, if it has one."""
+    owner = getattr(pool.find_packages, "__self__", None)
+    return owner if isinstance(owner, Candidates) else None
+
+
+@contextmanager
+def asked_for(
+    pool: RepositoryPool, requirement: Dependency, demand: Demand
+) -> Iterator[Candidates]:
+    """The filter as it is for a requirement that is about to be added, and this demand."""
+    own = filtered = candidates_of(pool)
+    if filtered is None:
+        filter_pool(pool, lambda: demand, lambda: (requirement,))
+        filtered = candidates_of(pool)
+    assert filtered is not None, "just put there"
+    before, filtered._requirements = filtered._requirements, lambda: (requirement,)
+    demanded, filtered._demand = filtered._demand, lambda: demand
+    filtered.nothing_left.clear()
+    try:
+        yield filtered
+    finally:
+        filtered._requirements, filtered._demand = before, demanded
+        if own is None:
+            pool.find_packages = filtered._find  # type: ignore[assignment, method-assign]
+
+
+# -- the explanation ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why nothing was left, in one line and in those that follow it."""
+
+    headline: str
+    details: str
+
+    def __str__(self) -> str:
+        return f"{self.headline}\n{self.details}"
+
+
+def explain(name: str, ruled_out: Mapping[Version, Cells], demand: Demand) -> Explanation:
+    """What rules each series out, and the smallest change that would help."""
+    lines = []
+    for versions, reason in _by_reason(name, ruled_out, demand):
+        first, last = versions[0], versions[-1]
+        span = f"{first}" if first == last else f"{first} to {last}"
+        lines.append(f"  - {span}: no wheel for {reason}")
+    return Explanation(
+        f"No {name} that the project admits can be installed everywhere it would have to be.",
+        "\n".join([*lines, *_remedies(name, ruled_out, demand)]),
+    )
+
+
+def _by_reason(
+    name: str, ruled_out: Mapping[Version, Cells], demand: Demand
+) -> list[tuple[list[Version], str]]:
+    """Neighbouring versions with one reason together, ascending."""
+    groups: list[tuple[list[Version], str]] = []
+    for version in sorted(ruled_out):
+        release = known(name, version)
+        wanted = concerned(release, demand.environments) if release else ()
+        reason = described(ruled_out[version], wanted)
+        if groups and groups[-1][1] == reason:
+            groups[-1][0].append(version)
+        else:
+            groups.append(([version], reason))
+    return groups
+
+
+def described(missing: Cells, environments: Sequence[str]) -> str:
+    """Cells for a person: "Python 3.13", "macos-x86_64", "linux-aarch64 with Python 3.9".
+
+    Environments are named where the cells are not in all of those that are wanted.
+    """
+    names: dict[tuple[str, ...], list[str]] = {}
+    for name in dict.fromkeys(cell.environment for cell in missing):
+        pythons = tuple(cell.python for cell in missing if cell.environment == name)
+        names.setdefault(pythons, []).append(name)
+    return ", nor for ".join(
+        f"Python {listed(pythons)}"
+        if set(where) == set(environments)
+        else f"{listed(where)} with Python {listed(pythons)}"
+        for pythons, where in names.items()
+    )
+
+
+def _remedies(name: str, ruled_out: Mapping[Version, Cells], demand: Demand) -> list[str]:
+    """The nearest ways out: fewer Pythons, another series, fewer environments."""
+    lines = []
+    if (narrower := _fewer_pythons(name, ruled_out, demand)) is not None:
+        version, wanted = narrower
+        lines.append(f'Narrow requires-python to "{wanted}": {name} {version} has wheels for that.')
+    fits = [
+        release
+        for release in whole(name).releases
+        if release.is_opened
+        and not release.yanked
+        and release.version not in ruled_out
+        and not lacking(release, demand.cells(release))
+    ]
+    if fits:
+        first, last = fits[0].series, fits[-1].series
+        series = last if first == last else f"{first} to {last}"
+        lines.append(
+            f"{'Or take' if lines else 'Take'} TensorFlow {series}: "
+            f"<c1>poetry add {name}@~{last}</>"
+        )
+    return lines or _fewer_environments(name, ruled_out, demand)
+
+
+def _fewer_pythons(
+    name: str, ruled_out: Mapping[Version, Cells], demand: Demand
+) -> tuple[Version, str] | None:
+    """The newest release that a narrower range would let in, with the widest such range."""
+    for release in _newest_first(name, ruled_out):
+        minors = release_pythons(release, demand.environments)
+        if fitting(minors, demand.python):
+            return release.version, narrowed(demand.python, minors)
+    return None
+
+
+def _fewer_environments(name: str, ruled_out: Mapping[Version, Cells], demand: Demand) -> list[str]:
+    for release in _newest_first(name, ruled_out):
+        out = {cell.environment for cell in ruled_out[release.version]}
+        left = [item for item in concerned(release, demand.environments) if item not in out]
+        if left:
+            written = ", ".join(f'"{item}"' for item in left)
+            return [
+                f"With environments = [{written}] in [tool.poetry-tf] {name} {release.version} "
+                "could be locked."
+            ]
+    return ["No release that poetry-tf knows could be installed there."]
+
+
+def _newest_first(name: str, ruled_out: Mapping[Version, Cells]) -> Iterator[Release]:
+    for version in sorted(ruled_out, reverse=True):
+        release = known(name, version)
+        if release is not None and not release.yanked:
+            yield release

@@ -1,0 +1,112 @@
+"""The dev container follows when a command has changed the TensorFlow that is locked.
+
+This is help: the command has done its work by then, and whatever goes wrong here is one line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from packaging.version import Version
+
+from poetry_tf.checks.findings import Context
+from poetry_tf.checks.run import CONTAINER_CODES, context_of, findings, fix
+from poetry_tf.container import container_facts
+from poetry_tf.hooks.pins import Setting
+from poetry_tf.project.errors import ProjectError
+from poetry_tf.project.project import Devcontainer, Project
+from poetry_tf.project.transaction import WriteError, write_together
+from poetry_tf.releases.images import load_images
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cleo.io.io import IO
+
+
+WHERE = "poetry tf check tells where"
+BY_HAND = "mend it, then run poetry tf devcontainer"
+
+
+def follow(
+    root: Path,
+    before: Mapping[str, Version],
+    after: Mapping[str, Version],
+    io: IO,
+    setting: Setting,
+) -> None:
+    """Brings devcontainer.json in step with the lock, or says that it is not.
+
+    `before` and `after` are the locked distributions of TensorFlow. Nothing is done where they are
+    the same, where there is no devcontainer.json, or where the setting `devcontainer` is "off".
+    """
+    if before == after or not after or setting.choices.devcontainer == "off":
+        return
+    outcome = _outcome(root, sync=setting.managed and setting.choices.devcontainer == "sync")
+    if outcome is not None:
+        text = io.error_output.formatter.escape(f"{_moved(before, after)}. {outcome}")
+        io.write_error_line(f"poetry-tf: {text}")
+
+
+def _outcome(root: Path, *, sync: bool) -> str | None:
+    """What became of devcontainer.json, in one sentence; None where there is nothing to say."""
+    try:
+        project = Project.read(root)
+    except ProjectError as error:
+        return f"The dev container was not looked at: {error}"
+    found = project.devcontainer
+    if found is None:
+        return None
+    name = found.path.relative_to(root).as_posix()
+    if isinstance(found, ProjectError):
+        return f"{name} is left as it is, since it can't be read ({found}): {BY_HAND}"
+    context = context_of(project)
+    if context.trouble is not None:
+        return f"No dev container can be made for it: {context.trouble.message}"
+    if not _out_of_step(context):
+        return None
+    if not sync:
+        return f"{name} no longer fits it: {WHERE}"
+    return _synced(project, found, name)
+
+
+def _synced(project: Project, found: Devcontainer, name: str) -> str:
+    fixed = fix(project, codes=CONTAINER_CODES)
+    document = fixed.devcontainer.document if isinstance(fixed.devcontainer, Devcontainer) else None
+    if document is None or document.text == found.document.text:
+        return f"{name} no longer fits it, and a person has to change it: {WHERE}"
+    try:
+        write_together(project.root, {found.path: document.text.encode("utf-8")})
+    except WriteError as error:
+        return f"{name} could not be written ({error}): {BY_HAND}"
+    images = load_images()
+    told = _changed(container_facts(found.document, images), container_facts(document, images))
+    left = f". Something in it is left for you to decide: {WHERE}"
+    return (
+        f"{name} follows{told}: rebuild the container"
+        f"{left if _out_of_step(context_of(fixed)) else ''}"
+    )
+
+
+def _out_of_step(context: Context) -> bool:
+    return any(item.code in CONTAINER_CODES for item in findings(context))
+
+
+def _moved(before: Mapping[str, Version], after: Mapping[str, Version]) -> str:
+    parts = []
+    for name, now in after.items():
+        was = before.get(name)
+        if was != now:
+            parts.append(f"{name} {now} is locked" if was is None else f"{name} {was} -> {now}")
+    return ", ".join(parts) or "TensorFlow changed"
+
+
+def _changed(before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    parts = [
+        f"{key} {before[key]} -> {value}" if key in before else f"{key} {value}"
+        for key, value in after.items()
+        if before.get(key) != value
+    ]
+    parts += [f"no {key}" for key in before.keys() - after.keys()]
+    return f" ({', '.join(parts)})" if parts else ""

@@ -1,0 +1,123 @@
+"""What a release of TensorFlow requires, the same whichever of its wheels is read.
+
+The wheels of one release differ in their requirements, some ask for distributions that don't exist,
+and Poetry reads whichever wheel the index lists first. The data has what all of them say together.
+Files and hashes are always the index's, and only what is handed on is mended, never what is cached:
+Poetry without this plugin reads the same cache.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from packaging.utils import NormalizedName, canonicalize_name
+from poetry.repositories.legacy_repository import LegacyRepository
+from poetry.repositories.pypi_repository import PyPiRepository
+
+from poetry_tf.environments import ENVIRONMENTS, concerned
+from poetry_tf.hooks import seams
+from poetry_tf.hooks.routes import RoutedRepository
+from poetry_tf.mirrors import MIRRORS
+from poetry_tf.releases import DISTRIBUTIONS, Release, named, whole
+from poetry_tf.releases.model import numbers
+from poetry_tf.settings import choices_of
+
+if TYPE_CHECKING:
+    from cleo.io.io import IO
+    from poetry.core.constraints.version import Version
+    from poetry.inspection.info import PackageInfo
+    from poetry.poetry import Poetry
+
+# A hard requirement of 2.7 to 2.19 that ends at some Python itself: in a project that is open
+# upwards it can never be satisfied, whatever TensorFlow is needed there.
+_ENDS_BEFORE_PYTHON = "tensorflow-io-gcs-filesystem"
+
+
+def requirements(release: Release, environments: Sequence[str]) -> list[str]:
+    """The Requires-Dist of a release for a project that declares these environments.
+
+    Lines that hand over to the distribution of another platform are left out: Poetry without this
+    plugin, which reads one wheel, would lose them from the lock again.
+    """
+    lines = [line for line in release.requires if not _hands_elsewhere(release, line, environments)]
+    return [_bounded(line, release) for line in lines]
+
+
+def satisfiable(release: Release, lines: Iterable[str]) -> list[str]:
+    """The Requires-Dist of one wheel of a release without those that no index can satisfy."""
+    useless = {_name(line) for line in release.unsatisfiable}
+    return [_bounded(line, release) for line in lines if _name(line) not in useless]
+
+
+def _hands_elsewhere(release: Release, line: str, environments: Sequence[str]) -> bool:
+    name = _name(line)
+    if name not in named("shim"):
+        return False
+    platforms = {at for at, wheels in release.wheels.items() if wheels.target == name}
+    return platforms.isdisjoint(environments)
+
+
+def _bounded(line: str, release: Release) -> str:
+    """The line for those Pythons alone that the release has wheels for, where it needs that."""
+    if _name(line) != _ENDS_BEFORE_PYTHON:
+        return line
+    minors = {minor for name in ENVIRONMENTS for minor in release.pythons_on(name)}
+    last = max(minors, key=numbers, default=None)
+    if last is None:
+        return line
+    major, minor = last.split(".")
+    bound = f'python_version < "{major}.{int(minor) + 1}"'
+    requirement, _, marker = line.partition(";")
+    marker = f"({marker.strip()}) and {bound}" if marker.strip() else bound
+    return f"{requirement.strip()} ; {marker}"
+
+
+def _name(line: str) -> NormalizedName:
+    return canonicalize_name(re.split(r"[^\w.-]", line.strip(), maxsplit=1)[0])
+
+
+def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
+    """Mends what the project's ways to PyPI tell of TensorFlow; other sources stay as they are.
+
+    A private source may have a TensorFlow that somebody has built differently. In a project that
+    poetry-tf doesn't manage the index's own requirements stay, without what can't be satisfied.
+    """
+    table = poetry.pyproject.data.get("tool", {}).get("poetry-tf", {})
+    environments = choices_of(table)[0].environments
+    told: list[str] = []
+
+    def mend(info: PackageInfo, name: str, version: Version) -> PackageInfo:
+        canonical = canonicalize_name(name)
+        if canonical not in DISTRIBUTIONS:
+            return info
+        catalog = whole(canonical)
+        release = catalog.get(version.text)
+        if release is None:
+            if catalog.standing(version.text) in {"newer", "missing"} and not told:
+                told.append("once")
+                io.write_error_line(
+                    f"poetry-tf: {canonical} {version.text} is unknown to this poetry-tf: its "
+                    "requirements are taken as the index has them"
+                )
+        elif release.is_opened:
+            info.requires_dist = (
+                requirements(release, concerned(release, environments))
+                if managed
+                else satisfiable(release, info.requires_dist or [])
+            )
+        return info
+
+    for repository in poetry.pool.repositories:
+        if _is_pypi(repository):
+            seams.mend_records(repository, mend)
+
+
+def _is_pypi(repository: object) -> bool:
+    if isinstance(repository, RoutedRepository):
+        return True
+    if isinstance(repository, PyPiRepository):
+        return repository.name == "PyPI"
+    urls = {mirror.url.rstrip("/") for mirror in MIRRORS.values()}
+    return isinstance(repository, LegacyRepository) and repository.url.rstrip("/") in urls

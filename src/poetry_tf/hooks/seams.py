@@ -1,0 +1,164 @@
+"""Where poetry-tf takes hold of Poetry: each place that is no documented interface, once.
+
+Everything in here was tried on Poetry 2.1 to 2.5 (tests/compatibility runs it). A place that a
+later Poetry has moved is found missing, never guessed at: the function then returns False and its
+caller says which guard is off.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cleo.io.io import IO
+    from packaging.utils import NormalizedName
+    from poetry.core.constraints.version import Version
+    from poetry.core.packages.dependency import Dependency
+    from poetry.core.packages.package import Package
+    from poetry.core.packages.project_package import ProjectPackage
+    from poetry.inspection.info import PackageInfo
+    from poetry.poetry import Poetry
+    from poetry.repositories.repository_pool import RepositoryPool
+
+# Where Solver.__init__ keeps the root package; `lock`, `add` and `update` hand it the project's.
+SOLVERS_ROOT = "_package"
+
+Finder = Callable[..., tuple[str, str]]
+"""What finds the constraint of a bare name: name, constraint or None -> name, constraint."""
+
+
+def choose_versions(command: object, wrap: Callable[[Finder], Finder]) -> bool:
+    """Puts another function in place of the one that chooses what a bare ``add`` writes.
+
+    Poetry has no hook there. `InitCommand._find_best_version_for_package` is where to look when it
+    moves; it is replaced on this one command, where an attribute hides the method of the class.
+    """
+    name = "_find_best_version_for_package"
+    find: Finder | None = getattr(command, name, None)
+    if find is None:
+        return False
+    setattr(command, name, wrap(find))
+    return True
+
+
+def hear_answer(command: Any, question: str, hear: Callable[[str], None]) -> None:
+    """Calls `hear` with what the user answers to the question that begins with these words.
+
+    ``poetry init`` keeps the answers of its dialogue in local variables; `Command.ask` is public.
+    """
+    ask = command.ask
+
+    def asked(asking: Any, *arguments: Any, **more: Any) -> Any:
+        answer = ask(asking, *arguments, **more)
+        if str(getattr(asking, "question", asking)).startswith(question):
+            hear(str(answer))
+        return answer
+
+    command.ask = asked
+
+
+def preferred_python(io: IO) -> str:
+    """The minor of the Python that ``poetry init`` would take, "3.11".
+
+    `Python` came with Poetry 2.1 and is no documented interface.
+    """
+    try:
+        from poetry.config.config import Config
+        from poetry.utils.env.python import Python
+
+        return Python.get_preferred_python(Config.create(), io).minor_version.to_string()
+    except Exception:
+        return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def pool_of(command: Any) -> RepositoryPool:
+    """The repositories that a command chooses versions from.
+
+    Without a project (``poetry init``) that is a pool which the command makes for itself, and which
+    no plugin is told of.
+    """
+    return command._get_pool()  # type: ignore[no-any-return]
+
+
+def find_in_pool(
+    pool: RepositoryPool, wrap: Callable[[Callable[[Dependency], list[Package]]], Any]
+) -> None:
+    """Puts another function in place of the pool's `find_packages`, which lists the candidates.
+
+    The method is public, and the solver calls it on the pool that the project has.
+    """
+    pool.find_packages = wrap(pool.find_packages)  # type: ignore[method-assign]
+
+
+def mend_records(repository: Any, mend: Callable[[PackageInfo, str, Version], PackageInfo]) -> None:
+    """Lets `mend` change the record of each release that a repository hands on.
+
+    `CachedRepository.get_release_info` returns a record made for this call from what is cached;
+    what is changed in it gets into no cache.
+    """
+    read = repository.get_release_info
+    if getattr(read, "mends", False):
+        return  # once is enough
+
+    def read_and_mend(name: NormalizedName, version: Version) -> PackageInfo:
+        return mend(read(name, version), name, version)
+
+    read_and_mend.mends = True  # type: ignore[attr-defined]
+
+    repository.get_release_info = read_and_mend
+
+
+def before_locking(poetry: Poetry, complete: Callable[[Any], None]) -> None:
+    """Calls `complete` with the content of pyproject.toml that ``add`` is about to lock.
+
+    ``add`` hands it to the locker, solves, and then writes that very object, a tomlkit document,
+    to the file: what `complete` adds to it is written too. The locker's method is public.
+    """
+    locker = poetry.locker
+    hand_over = locker.set_pyproject_data
+
+    def completed(content: Any) -> None:
+        complete(content)
+        hand_over(content)
+
+    locker.set_pyproject_data = completed  # type: ignore[assignment, method-assign]
+
+
+def after_solving(
+    command: Any,
+    judge: Callable[[ProjectPackage, Iterable[Package]], None],
+    is_off: Callable[[], None],
+) -> None:
+    """Calls `judge` with the project and what was solved for it, before any of it has an effect.
+
+    Between the solver and what follows (installing, or writing the lock, or, in a dry run, neither)
+    the installer has no hook. So while this one command's installer runs, `Solver.solve` is
+    replaced; other solves in the same process (an isolated build's) have another root package.
+    `is_off` is called where the replacement can't be made or doesn't see what it should.
+    """
+    from poetry.puzzle.solver import Solver
+
+    installer, solve = getattr(command, "installer", None), getattr(Solver, "solve", None)
+    if solve is None or not callable(run := getattr(installer, "run", None)):
+        is_off()
+        return
+
+    def solve_and_judge(solver: Any, *arguments: Any, **more: Any) -> Any:
+        transaction = solve(solver, *arguments, **more)
+        root = getattr(solver, SOLVERS_ROOT, None)
+        if root is None or not hasattr(transaction, "get_solved_packages"):
+            is_off()
+        elif root is command.poetry.package:
+            judge(root, transaction.get_solved_packages())
+        return transaction
+
+    def guarded_run() -> int:
+        Solver.solve = solve_and_judge  # type: ignore[assignment, method-assign]
+        try:
+            return run()  # type: ignore[no-any-return]
+        finally:
+            Solver.solve = solve  # type: ignore[method-assign]
+
+    installer.run = guarded_run  # type: ignore[union-attr]

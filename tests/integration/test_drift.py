@@ -1,0 +1,158 @@
+"""After a command that changed the locked TensorFlow, the dev container follows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.poetry import PoetryRunner, locked
+from tests.support.projects import changed_lines
+
+COMMENT = "  // ours: the team's own settings\n"
+
+
+@pytest.fixture
+def on_215(warm_poetry: PoetryRunner) -> PoetryRunner:
+    """A project set up by `tf init` for 2.15, with a comment of its own in devcontainer.json."""
+    done = warm_poetry.call(
+        "tf", "init", "-n", "--tensorflow", "2.15", "--python", "3.11", "--mirror", "off"
+    )
+    assert done.ok, done.output
+    path = container(warm_poetry)
+    path.write_text(path.read_text("utf-8").replace("{\n", "{\n" + COMMENT, 1), "utf-8")
+    return warm_poetry
+
+
+def container(poetry: PoetryRunner) -> Path:
+    return poetry.project / ".devcontainer" / "devcontainer.json"
+
+
+def move(poetry: PoetryRunner, **settings: str) -> None:
+    """Edits the pin, as a person would; a lock has to follow."""
+    path = poetry.project / "pyproject.toml"
+    text = path.read_text("utf-8")
+    lines = [line for line in text.splitlines() if "tensorflow-cpu-aws" not in line]
+    text = "\n".join(lines).replace(">=2.15.1,<2.16.0", ">=2.18.0,<2.19.0") + "\n"
+    for key, value in settings.items():
+        text = text.replace("[tool.poetry-tf]\n", f'[tool.poetry-tf]\n{key} = "{value}"\n')
+    assert "2.18.0" in text
+    path.write_text(text, "utf-8")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["lock"], ["update", "--lock"], ["add", "--lock", "six"]],
+    ids=" ".join,
+)
+def test_the_container_follows_in_the_same_run(on_215: PoetryRunner, command: list[str]) -> None:
+    before = container(on_215).read_bytes()
+    move(on_215)
+    done = on_215.call(*command)
+    assert done.ok, done.output
+    assert locked(on_215.project)["tensorflow"] == "2.18.1"
+    lines = [line for line in done.stderr.splitlines() if "2.15.1" in line]
+    assert lines == [
+        "poetry-tf: tensorflow 2.15.1 -> 2.18.1. .devcontainer/devcontainer.json follows "
+        "(CUDA 12.2 -> 12.5, cuDNN 8.9.7.29 -> 9.3.0.75): rebuild the container"
+    ]
+    after = container(on_215).read_bytes()
+    gone, new = changed_lines(before, after)
+    assert len(gone) == len(new) <= 3, "only what is ours, each line in place"
+    assert COMMENT in after.decode()
+    assert on_215.call("tf", "check").ok
+
+
+def test_a_dry_run_moves_nothing(on_215: PoetryRunner) -> None:
+    before = container(on_215).read_bytes()
+    move(on_215)
+    done = on_215.call("update", "--lock", "--dry-run")
+    assert done.ok, done.output
+    assert container(on_215).read_bytes() == before
+    assert "follows" not in done.output
+
+
+def test_what_leaves_the_locked_tensorflow_alone_leaves_the_container_alone(
+    on_215: PoetryRunner,
+) -> None:
+    path = container(on_215)
+    path.write_text(path.read_text("utf-8").replace("8.9.7.29", "8.9.0.0"), "utf-8")
+    before = path.read_bytes()
+    done = on_215.call("add", "--lock", "six")
+    assert done.ok, done.output
+    assert path.read_bytes() == before
+    assert "devcontainer" not in done.stderr
+
+
+def test_warn_says_it_and_changes_nothing(on_215: PoetryRunner) -> None:
+    before = container(on_215).read_bytes()
+    move(on_215, devcontainer="warn")
+    done = on_215.call("lock")
+    assert done.ok, done.output
+    assert container(on_215).read_bytes() == before
+    assert done.stderr.splitlines() == [
+        "poetry-tf: tensorflow 2.15.1 -> 2.18.1. .devcontainer/devcontainer.json no longer fits "
+        "it: poetry tf check tells where"
+    ]
+
+
+def test_off_says_nothing(on_215: PoetryRunner) -> None:
+    before = container(on_215).read_bytes()
+    move(on_215, devcontainer="off")
+    done = on_215.call("lock")
+    assert (done.ok, done.stderr) == (True, ""), done.output
+    assert container(on_215).read_bytes() == before
+
+
+def test_where_poetry_tf_does_not_manage_it_is_one_notice(on_215: PoetryRunner) -> None:
+    before = container(on_215).read_bytes()
+    move(on_215)
+    path = on_215.project / "pyproject.toml"
+    path.write_text(path.read_text("utf-8").partition("\n[tool.poetry-tf]")[0] + "\n", "utf-8")
+    done = on_215.call("lock")
+    assert done.ok, done.output
+    assert container(on_215).read_bytes() == before
+    assert [line for line in done.stderr.splitlines() if "no longer fits" in line]
+
+
+def test_a_file_that_cannot_be_edited_does_not_hinder_the_lock(on_215: PoetryRunner) -> None:
+    container(on_215).write_text('{ "image": ', "utf-8")
+    move(on_215)
+    done = on_215.call("lock")
+    assert done.ok, done.output
+    assert locked(on_215.project)["tensorflow"] == "2.18.1"
+    assert container(on_215).read_text("utf-8") == '{ "image": '
+    (line,) = done.stderr.splitlines()
+    assert "is left as it is, since it can't be read" in line
+    assert "devcontainer.json:1" in line
+    assert "mend it, then run poetry tf devcontainer" in line
+
+
+def test_a_folder_where_the_file_would_be_does_not_either(on_215: PoetryRunner) -> None:
+    container(on_215).unlink()
+    container(on_215).mkdir()
+    move(on_215)
+    done = on_215.call("lock")
+    assert done.ok, done.output
+    assert "Traceback" not in done.output
+    assert locked(on_215.project)["tensorflow"] == "2.18.1"
+
+
+def test_without_a_container_none_is_made(on_215: PoetryRunner) -> None:
+    container(on_215).unlink()
+    move(on_215)
+    done = on_215.call("lock")
+    assert (done.ok, done.stderr) == (True, ""), done.output
+    assert not container(on_215).exists()
+
+
+def test_a_base_of_the_users_own_gets_what_is_ours(on_215: PoetryRunner) -> None:
+    own = {"build": {"dockerfile": "Dockerfile"}, "postCreateCommand": "make"}
+    container(on_215).write_text(json.dumps(own, indent=2) + "\n", "utf-8")
+    move(on_215)
+    done = on_215.call("lock")
+    assert done.ok, done.output
+    data = json.loads(container(on_215).read_text("utf-8"))
+    assert data["build"] == own["build"]
+    assert "image" not in data

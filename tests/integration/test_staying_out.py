@@ -1,0 +1,167 @@
+"""Poetry without TensorFlow is Poetry, and a fault of the plugin's is none of Poetry's."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+import poetry_tf.hooks
+from tests.support.poetry import PoetryRunner, locked, write_pyproject
+from tests.support.projects import contents
+
+MANAGED = "\n[tool.poetry-tf]\n"
+# Runs Poetry and says which modules of the plugin it has imported.
+TELLING = """
+import runpy, sys
+try:
+    runpy.run_module("poetry", run_name="__main__", alter_sys=True)
+finally:
+    print("MODULES", *sorted(name for name in sys.modules if name.startswith("poetry_tf")))
+"""
+
+
+def modules(poetry: PoetryRunner, *arguments: str) -> set[str]:
+    """The plugin's modules that a command of Poetry's imports."""
+    done = subprocess.run(
+        [sys.executable, "-c", TELLING, *arguments],
+        cwd=poetry.project,
+        env=poetry._environment(None),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("MODULES"))
+    return set(line.split()[1:])
+
+
+ALONE = {"poetry_tf", "poetry_tf.plugin"}
+COMMANDS = [
+    ["--version"],
+    ["check"],
+    ["lock"],
+    ["add", "--lock", "six"],
+    ["add", "--lock", "torch"],
+    ["update", "--lock"],
+    ["install"],
+    ["remove", "--lock", "six"],
+    ["version", "-s"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_without_tensorflow_nothing_is_imported(poetry: PoetryRunner, command: list[str]) -> None:
+    write_pyproject(poetry.project, ["six"], requires_python="~=3.11.0")
+    assert modules(poetry, *command) == ALONE
+
+
+@pytest.mark.parametrize("command", [["--version"], ["check"], ["version", "-s"]], ids=" ".join)
+def test_with_tensorflow_neither_by_commands_that_have_nothing_to_do_with_it(
+    poetry: PoetryRunner, command: list[str]
+) -> None:
+    write_pyproject(poetry.project, ["tensorflow ~=2.15.0"], requires_python="~=3.11.0")
+    assert modules(poetry, *command) == ALONE
+
+
+def test_a_name_that_may_be_meant_for_tensorflow_is_looked_at(poetry: PoetryRunner) -> None:
+    write_pyproject(poetry.project, [], requires_python="~=3.11.0")
+    assert "poetry_tf.hooks.pins" in modules(poetry, "add", "--lock", "tersorflow")
+
+
+# Faults
+
+
+@pytest.fixture
+def without() -> Iterator[Callable[[str], None]]:
+    """Lets a module of the plugin fail when it is imported, until the test is over."""
+    prefix = "poetry_tf.hooks."
+    known = {name: module for name, module in sys.modules.items() if name.startswith(prefix)}
+
+    def forget() -> None:
+        for name in [item for item in sys.modules if item.startswith(prefix)]:
+            vars(poetry_tf.hooks).pop(name.removeprefix(prefix), None)
+            del sys.modules[name]
+
+    def fail(name: str) -> None:
+        forget()
+        sys.modules[prefix + name] = None  # type: ignore[assignment]
+
+    yield fail
+    forget()
+    sys.modules.update(known)
+    vars(poetry_tf.hooks).update({name.removeprefix(prefix): known[name] for name in known})
+
+
+@pytest.mark.parametrize("module", ["around", "candidates", "routes", "drift", "metadata"])
+def test_a_fault_of_the_plugins_is_one_warning(
+    warm_poetry: PoetryRunner, without: Callable[[str], None], module: str
+) -> None:
+    write_pyproject(warm_poetry.project, ["tensorflow ~=2.15.0"], requires_python="~=3.11.0")
+    without(module)
+    done = warm_poetry.call("lock")
+    assert done.ok, done.output
+    assert locked(warm_poetry.project)["tensorflow"] == "2.15.1"
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("poetry-tf: going on without its help: ModuleNotFoundError")
+
+
+def test_a_fault_of_the_help_is_one_warning_in_a_managed_project_too(
+    warm_poetry: PoetryRunner, without: Callable[[str], None]
+) -> None:
+    write_pyproject(
+        warm_poetry.project, ["tensorflow ~=2.15.0"], requires_python="~=3.11.0", more=MANAGED
+    )
+    without("drift")
+    done = warm_poetry.call("lock")
+    assert done.ok, done.output
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("poetry-tf: going on without its help: ModuleNotFoundError")
+
+
+def test_a_fault_of_what_enforces_stops_a_managed_project(
+    warm_poetry: PoetryRunner, without: Callable[[str], None]
+) -> None:
+    write_pyproject(
+        warm_poetry.project, ["tensorflow ~=2.15.0"], requires_python="~=3.11.0", more=MANAGED
+    )
+    without("around")
+    before = contents(warm_poetry.project)
+    done = warm_poetry.call("lock")
+    assert (done.returncode, contents(warm_poetry.project)) == (1, before)
+    assert "poetry-tf could not judge this project" in done.stderr
+    assert "With --no-plugins Poetry goes on without poetry-tf" in done.stderr
+    assert "Traceback" not in done.output
+    assert warm_poetry.call("lock", plugins=False).ok
+
+
+def test_a_poetry_that_solves_otherwise_is_told_of_once(
+    warm_poetry: PoetryRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = "tensorflow-text ~=2.13.0", "tensorflow-text ~=2.15.0"
+    path = write_pyproject(warm_poetry.project, [old], requires_python="~=3.11.0", more=MANAGED)
+    assert warm_poetry.call("lock").ok
+    path.write_text(path.read_text("utf-8").replace(old, new), "utf-8")
+    monkeypatch.setattr("poetry_tf.hooks.seams.SOLVERS_ROOT", "_somewhere_else")
+    done = warm_poetry.call("lock")
+    assert done.ok, done.output
+    (line,) = done.stderr.strip().splitlines()
+    assert "this Poetry solves in a way poetry-tf doesn't know" in line
+    assert "whether TensorFlow stays in its series is not guarded" in line
+
+
+def test_a_poetry_that_chooses_otherwise_is_told_of(
+    warm_poetry: PoetryRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from poetry.console.commands.init import InitCommand
+
+    write_pyproject(warm_poetry.project, ["tensorflow ~=2.15.0"], requires_python="~=3.11.0")
+    name = "_find_best_version_for_package"
+    find = getattr(InitCommand, name)
+    monkeypatch.setattr(InitCommand, "_choose_version", find, raising=False)
+    monkeypatch.delattr(InitCommand, name)
+    done = warm_poetry.call("add", "--lock", "six@*")
+    (line, *_) = done.stderr.strip().splitlines()
+    assert "This Poetry chooses versions in a way poetry-tf doesn't know" in line
+    assert "what is written for TensorFlow is not guarded" in line
