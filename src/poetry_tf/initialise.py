@@ -15,7 +15,7 @@ import tomlkit
 from packaging.utils import canonicalize_name
 from poetry.core.constraints.version import VersionConstraint, VersionRange, parse_constraint
 
-from poetry_tf.checks.run import fix
+from poetry_tf.checks.run import fix, fix_requirements
 from poetry_tf.container import bring_in_step, wanted_container
 from poetry_tf.mirrors import AUTO, MIRRORS, MirrorError, parse_mirror, without_credentials
 from poetry_tf.pins import new_requirement_edits, pin_edits, wheel_edits
@@ -222,13 +222,7 @@ def prepare(
     project = apply(project, _mirror_edits(project, wishes, mirror))
     if wishes.write_source:
         project = _with_source(project, wishes.mirror)
-    return _fixed_pyproject(project, plan)
-
-
-def _fixed_pyproject(project: Project, plan: Plan) -> Project:
-    """The findings in pyproject.toml mended; the container follows once the lock is there."""
-    container = project.devcontainer
-    return replace(fix(replace(project, devcontainer=None), plan), devcontainer=container)
+    return fix_requirements(project, plan)
 
 
 def _python_edits(project: Project, wishes: Wishes) -> list[Edit]:
@@ -313,15 +307,6 @@ def check_mirror(wish: str, said_by: str = "") -> None:
         parse_mirror(wish)
     except MirrorError as error:
         raise PlanError(f"{said_by}{error}", "Without it the default is auto.") from None
-
-
-def effective_mirror(project: Project, wishes: Wishes) -> object:
-    """The value of ``tf.mirror`` to solve with: an option goes before the project's own.
-
-    The environment's goes between the two, as in Poetry's own settings; where to look for that is
-    the caller's business.
-    """
-    return wishes.mirror if wishes.mirror is not None else mirror_setting(project)
 
 
 # -- the container --------------------------------------------------------------------------

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from poetry_tf.checks import run
 from poetry_tf.checks.findings import RULES, rule
-from poetry_tf.checks.run import context_of, findings, fix
+from poetry_tf.checks.run import context_of, findings, fix, mends
 from poetry_tf.plan import PlanError
-from poetry_tf.project.documents import DocumentError
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.pyproject import Pyproject
 from poetry_tf.project.toml import TomlDocument
+from poetry_tf.releases.images import load_images
 from tests.made import NOWHERE, OLDER, codes, found, in_memory
 from tests.project.test_pyproject import PATHS, values
 
@@ -32,6 +32,8 @@ python = "^3.8"
 [tool.poetry.group.dev.dependencies]
 pytest = "*"
 """
+
+PINNED = '[project]\nrequires-python = ">=3.11,<3.12"\ndependencies = ["tensorflow~=2.13.0"]\n'
 
 
 def test_every_rule_explains_itself_and_is_asked():
@@ -129,10 +131,30 @@ def test_odd_values_are_judged_or_named_and_mended_for_good(entries: dict[str, s
     except ProjectError as error:
         assert error.position is not None
         return
-    try:
-        after = fix(project)
-    except DocumentError:
-        return  # something else stands where a value is to be written
+    after = fix(project)
     assert fix(after) == after
-    assert [item for item in found(after) if item.edits and item.code != "TF101"] == []
+    assert [item for item in found(after) if mends(after, item) and not item.locks] == []
     Pyproject(NOWHERE, TomlDocument.parse(after.pyproject.document.text))
+
+
+def test_what_cannot_be_written_is_left_to_a_person_and_the_rest_is_mended():
+    images = load_images()
+    text = f'{{"image": "{images.repository}:1-3.11", "hostRequirements": "big"}}'
+    settings = f"[tool.poetry-tf]\n{PINNED}"
+    project = in_memory(settings, container=text)
+    (finding,) = found(project, "TF504")
+    assert finding.edits and not mends(project, finding)
+    after = fix(project)
+    assert [item.code for item in found(after) if mends(after, item)] == ["TF302"]
+    assert "TF504" in codes(after)
+    document = after.document(after.devcontainer_path)
+    assert document and document.get(("image",)) == images.image("3.11")
+
+
+def test_what_only_a_lock_mends_is_mended_too_but_not_by_fix():
+    project = in_memory(f"[tool.poetry-tf]\n{PINNED}")
+    (finding,) = found(project, "TF302")
+    assert finding.locks and mends(project, finding)
+    assert found(fix(project), "TF302")
+    foreign = f'[build-system]\nbuild-backend = "hatchling.build"\n[tool.poetry-tf]\n{PINNED}'
+    assert [item.locks for item in found(in_memory(foreign), "TF302")] == [False]

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from poetry_tf.checks.findings import Context, Finding, rule
+from poetry_tf.container import bring_in_step, wanted_container
 from poetry_tf.pins import wheel_edits
 from poetry_tf.plan import NoContainerError, tensorflow_requirements
+from poetry_tf.project.edits import Edit
 from poetry_tf.project.errors import ProjectError
+from poetry_tf.project.jsonc import JsoncDocument
 from poetry_tf.project.project import Devcontainer
 
 
@@ -31,7 +34,18 @@ def missing_or_unreadable(context: Context) -> Iterator[Finding]:
             None,
             "the project has no dev container",
             "Run `poetry tf devcontainer`",
+            tuple(_creation(context)),
         )
+
+
+def _creation(context: Context) -> Iterator[Edit]:
+    """The whole file, where a plan says what is to be in it."""
+    project, plan = context.project, context.plan
+    if plan is not None:
+        path = project.devcontainer_path
+        wanted = wanted_container(project, plan, context.images, whole=True)
+        document = bring_in_step(path, JsoncDocument.parse("{}\n"), wanted)
+        yield Edit(path, "create", (), document.text)
 
 
 @rule("TF502")

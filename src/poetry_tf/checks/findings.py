@@ -27,7 +27,9 @@ class Finding:
     remedy: str
     """What to do, as a sentence in the imperative."""
     edits: tuple[Edit, ...] = ()
-    """What mends it; empty where a person has to decide."""
+    """What mends it; empty where a person has to decide, or where `locks` does."""
+    locks: bool = False
+    """Whether locking anew mends it."""
 
 
 @dataclass(frozen=True)

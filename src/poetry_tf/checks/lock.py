@@ -57,7 +57,14 @@ def lock_missing_or_stale(context: Context) -> Iterator[Finding]:
         )
     elif lock is None:
         if project.pyproject.is_managed:
-            yield Finding("TF302", path, None, "the project is not locked", "Run `poetry lock`")
+            yield Finding(
+                "TF302",
+                path,
+                None,
+                "the project is not locked",
+                "Run `poetry lock`",
+                locks=not project.pyproject.foreign_manager,
+            )
     elif not project.pyproject.foreign_manager and not lock.is_fresh(project.pyproject.data):
         yield Finding(
             "TF302",
@@ -65,6 +72,7 @@ def lock_missing_or_stale(context: Context) -> Iterator[Finding]:
             Position(1, 1),
             "pyproject.toml has changed since the lock was made",
             "Run `poetry lock`",
+            locks=True,
         )
 
 
@@ -84,4 +92,5 @@ def locked_outside_the_pin(context: Context) -> Iterator[Finding]:
                     lock.position(item.name, version),
                     f"{item.name} {version} is locked, but pyproject.toml asks for {item.written}",
                     "Run `poetry lock`",
+                    locks=not context.project.pyproject.foreign_manager,
                 )

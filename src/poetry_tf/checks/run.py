@@ -6,11 +6,13 @@ import functools
 import importlib
 import pkgutil
 from collections.abc import Container
+from dataclasses import replace
 
 from poetry_tf import checks
 from poetry_tf.checks.findings import RULES, Context, Finding
 from poetry_tf.plan import Plan, PlanError, derive
 from poetry_tf.project.edits import apply
+from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.project import Project
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
@@ -40,25 +42,51 @@ def _collect() -> None:
         importlib.import_module(f"{checks.__name__}.{module.name}")
 
 
+def known_codes() -> frozenset[str]:
+    """The codes of every rule."""
+    _collect()
+    return frozenset(RULES)
+
+
 def findings(context: Context) -> tuple[Finding, ...]:
     """Every finding, in the order of the codes and then of the places."""
     _collect()
     return tuple(finding for code in sorted(RULES) for finding in RULES[code](context))
 
 
+def mends(project: Project, finding: Finding) -> bool:
+    """Whether a finding is mended without asking: by its edits, or by locking anew."""
+    return finding.locks or _mended(project, finding) is not None
+
+
+def _mended(project: Project, finding: Finding) -> Project | None:
+    """The project after a finding's edits; None where they change nothing, or can't be made."""
+    try:
+        fixed = apply(project, finding.edits)
+    except ProjectError:
+        return None  # something else stands where they would write: a person has to look
+    return None if fixed == project else fixed
+
+
 def fix(project: Project, plan: Plan | None = None, codes: Container[str] = RULES) -> Project:
-    """The project with every finding mended that can be mended without asking. Writes nothing.
+    """The project with every finding mended that edits mend. Writes nothing, and doesn't lock.
 
     With `codes` only the findings of these rules.
     """
     for _ in range(_ROUNDS):
         for finding in findings(context_of(project, plan)):
-            if finding.code not in codes:
-                continue
-            fixed = apply(project, finding.edits)
-            if fixed != project:
+            if finding.code in codes and (fixed := _mended(project, finding)) is not None:
+                project = fixed
                 break
         else:
-            return project
-        project = fixed
+            break
     return project
+
+
+def fix_requirements(
+    project: Project, plan: Plan | None = None, codes: Container[str] = RULES
+) -> Project:
+    """As `fix`, but the container is left alone: that follows once the lock is there."""
+    container = project.devcontainer
+    others = [code for code in known_codes() if code in codes and code != "TF501"]
+    return replace(fix(replace(project, devcontainer=None), plan, others), devcontainer=container)
