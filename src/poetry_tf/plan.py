@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 from poetry.core.constraints.version import (
     EmptyConstraint,
@@ -51,10 +51,26 @@ class ChoiceError(PlanError):
 
 
 @dataclass(frozen=True)
+class Ignored:
+    """A rule whose findings the project accepts, all of them or those about one distribution."""
+
+    code: str
+    reason: str
+    name: NormalizedName | None
+    path: KeyPath
+    """Where it stands in pyproject.toml."""
+
+    def covers(self, code: str, name: str | None) -> bool:
+        """Whether it is about a finding with this code, about the distribution `name` if any."""
+        return code == self.code and (self.name is None or self.name == name)
+
+
+@dataclass(frozen=True)
 class Choices:
     """What cannot be derived and the user therefore decides, in ``[tool.poetry-tf]``."""
 
     gpu: GpuChoice = "auto"
+    ignore: tuple[Ignored, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -127,7 +143,45 @@ def read_choices(project: Project) -> tuple[Choices, tuple[SettingProblem, ...]]
             SettingProblem((*SETTINGS, "gpu"), f"gpu is {gpu!r}", f"Write one of {known}")
         )
         gpu = "auto"
-    return Choices(gpu=gpu), tuple(problems)
+    ignore, mistaken = _read_ignore(table.get("ignore", []))
+    return Choices(gpu=gpu, ignore=ignore), (*problems, *mistaken)
+
+
+def _read_ignore(value: Any) -> tuple[tuple[Ignored, ...], tuple[SettingProblem, ...]]:
+    """The rules that are let be; which codes there are is not known here."""
+    place: KeyPath = (*SETTINGS, "ignore")
+    if not isinstance(value, list):
+        return (), (SettingProblem(place, "ignore is no array", _IGNORE_REMEDY),)
+    entries: list[Ignored] = []
+    problems: list[SettingProblem] = []
+    for index, entry in enumerate(value):
+        path: KeyPath = (*place, index)
+        if (problem := _mistake(entry)) is not None:
+            problems.append(SettingProblem(path, f"ignore: {problem}", _IGNORE_REMEDY))
+            continue
+        name = entry.get("name")
+        canonical = None if name is None else canonicalize_name(name)
+        entries.append(Ignored(entry["code"], entry["reason"], canonical, path))
+    return tuple(entries), tuple(problems)
+
+
+_IGNORE_REMEDY = 'Write ignore = [{ code = "TF101", reason = "why" }]'
+
+
+def _mistake(entry: Any) -> str | None:
+    """What is wrong with an entry of ``ignore``."""
+    if not isinstance(entry, dict):
+        return "an entry is no table with a code and a reason"
+    if unknown := [key for key in entry if key not in {"code", "reason", "name"}]:
+        return f"{unknown[0]} is no key of an entry"
+    if not isinstance(entry.get("code"), str):
+        return "an entry has no code"
+    reason = entry.get("reason")
+    if not isinstance(reason, str) or not reason.strip():
+        return f"{entry['code']} has no reason"
+    if not isinstance(entry.get("name", ""), str):
+        return f"the name of {entry['code']} is no text"
+    return None
 
 
 # -- the requirement ------------------------------------------------------------------------

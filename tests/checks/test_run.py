@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poetry_tf.checks import run
-from poetry_tf.checks.findings import RULES, rule
+from poetry_tf.checks.findings import RULES, Finding, Rule, rule
 from poetry_tf.checks.run import context_of, findings, fix, mends
 from poetry_tf.plan import PlanError
 from poetry_tf.project.errors import ProjectError
@@ -36,15 +36,24 @@ pytest = "*"
 PINNED = '[project]\nrequires-python = ">=3.11,<3.12"\ndependencies = ["tensorflow~=2.13.0"]\n'
 
 
+def fixable(finding: Finding) -> bool:
+    """Whether its rule is said to be one that --fix mends."""
+    return RULES[finding.code].fixable
+
+
 def test_every_rule_explains_itself_and_is_asked():
     findings(context_of(in_memory("")))
     assert {"TF101", "TF103", "TF104", "TF106", "TF201", "TF202", "TF301", "TF302", "TF303"} < set(
         RULES
     )
     assert {"TF001", "TF501", "TF502", "TF503", "TF504"} < set(RULES)
-    for code, function in RULES.items():
+    for code, known in RULES.items():
         assert re.fullmatch(r"TF\d{3}", code)
-        assert (function.__doc__ or "").strip().splitlines()[0].endswith(".")
+        first, *paragraphs = (known.judge.__doc__ or "").split("\n\n")
+        assert re.fullmatch(r"\S[^\n]*\.", first), f"{code} has no title of one line"
+        assert paragraphs, f"{code} says no more than its title"
+        assert known.title + "." == first
+        assert all("\n" not in text for text in known.explanation)
 
 
 def test_a_code_is_given_once():
@@ -102,7 +111,6 @@ def test_why_there_is_no_plan_is_handed_on():
 
 
 def test_two_rules_that_undo_each_other_come_to_an_end(monkeypatch: pytest.MonkeyPatch):
-    from poetry_tf.checks.findings import Finding
     from poetry_tf.project.edits import Edit
 
     def seesaw(context):
@@ -111,7 +119,7 @@ def test_two_rules_that_undo_each_other_come_to_an_end(monkeypatch: pytest.Monke
         value = not document.get(("tool", "up"))
         yield Finding("TF999", path, None, "", "", (Edit(path, "set", ("tool", "up"), value),))
 
-    monkeypatch.setitem(RULES, "TF999", seesaw)
+    monkeypatch.setitem(RULES, "TF999", Rule("TF999", seesaw, "error", fixable=True))
     monkeypatch.setattr(run, "_ROUNDS", 7)
     assert fix(in_memory("")).pyproject.data["tool"]["up"] is True
 
@@ -131,6 +139,8 @@ def test_odd_values_are_judged_or_named_and_mended_for_good(entries: dict[str, s
     except ProjectError as error:
         assert error.position is not None
         return
+    undeclared = [item for item in found(project) if mends(project, item) and not fixable(item)]
+    assert undeclared == []
     after = fix(project)
     assert fix(after) == after
     assert [item for item in found(after) if mends(after, item) and not item.locks] == []

@@ -29,13 +29,16 @@ from poetry_tf.project.edits import Edit
 from poetry_tf.releases import Release
 
 
-@rule("TF201")
+@rule("TF201", fixable=True)
 def python_without_wheel(context: Context) -> Iterator[Finding]:
-    """The project admits a Python for which TensorFlow has no wheel.
+    """A Python is admitted for which TensorFlow has no wheel.
 
-    TensorFlow's Requires-Python has no upper bound, so Poetry locks it for Pythons that no wheel
-    fits, and the installation fails there. requires-python has to say where it ends. A single
-    version ("3.11", which is 3.11.0) admits a Python that no container has.
+    TensorFlow's own Requires-Python has no upper bound, so Poetry locks it for Pythons that no
+    wheel fits, and the installation fails there. The project's range has to say where it ends. A
+    single version (`3.11`, which means 3.11.0) admits a Python that no container has.
+
+    The range is cut to the Pythons that have wheels, with its lower bound as it is where that has
+    one.
     """
     if (judged := _judged(context)) is None:
         return
@@ -74,7 +77,8 @@ def no_python_fits(context: Context) -> Iterator[Finding]:
     """TensorFlow has no wheel for any Python that the project admits.
 
     The lock succeeds all the same, because TensorFlow's metadata doesn't say so; the installation
-    then fails everywhere.
+    then fails everywhere. Another Python or another series has to be chosen: `poetry tf releases`
+    shows which go together.
     """
     if (judged := _judged(context)) is None:
         return

@@ -9,8 +9,8 @@ from collections.abc import Container
 from dataclasses import replace
 
 from poetry_tf import checks
-from poetry_tf.checks.findings import RULES, Context, Finding
-from poetry_tf.plan import Plan, PlanError, derive
+from poetry_tf.checks.findings import RULES, Context, Finding, Rule
+from poetry_tf.plan import Plan, PlanError, derive, read_choices
 from poetry_tf.project.edits import apply
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.project import Project
@@ -42,16 +42,29 @@ def _collect() -> None:
         importlib.import_module(f"{checks.__name__}.{module.name}")
 
 
-def known_codes() -> frozenset[str]:
-    """The codes of every rule."""
+def rules() -> tuple[Rule, ...]:
+    """Every rule, in the order of the codes."""
     _collect()
-    return frozenset(RULES)
+    return tuple(RULES[code] for code in sorted(RULES))
 
 
 def findings(context: Context) -> tuple[Finding, ...]:
-    """Every finding, in the order of the codes and then of the places."""
-    _collect()
-    return tuple(finding for code in sorted(RULES) for finding in RULES[code](context))
+    """Every finding, in the order of the codes and then of the places.
+
+    Without those that the settings let be; `judged` has them too.
+    """
+    return judged(context)[0]
+
+
+def judged(context: Context) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """The findings that count, and those that the settings let be."""
+    found = [finding for rule in rules() for finding in rule(context)]
+    ignored = read_choices(context.project)[0].ignore
+    let_be = [any(item.covers(finding.code, finding.name) for item in ignored) for finding in found]
+    return (
+        tuple(finding for finding, let in zip(found, let_be, strict=True) if not let),
+        tuple(finding for finding, let in zip(found, let_be, strict=True) if let),
+    )
 
 
 def mends(project: Project, finding: Finding) -> bool:
@@ -88,5 +101,5 @@ def fix_requirements(
 ) -> Project:
     """As `fix`, but the container is left alone: that follows once the lock is there."""
     container = project.devcontainer
-    others = [code for code in known_codes() if code in codes and code != "TF501"]
+    others = [rule.code for rule in rules() if rule.code in codes and rule.code != "TF501"]
     return replace(fix(replace(project, devcontainer=None), plan, others), devcontainer=container)
