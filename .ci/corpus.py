@@ -2,9 +2,10 @@
 
     python .ci/corpus.py CORPUS [--show]
 
-Each pyproject.toml goes through `poetry tf check` and `poetry tf init --dry-run --no-lock` in a
-folder of its own, each lock with its pyproject.toml through `check`, and each devcontainer.json
-through `check` and `devcontainer --dry-run` beside a small project. Nothing may be written.
+Each pyproject.toml, and each lock with its pyproject.toml, goes through `poetry tf check`, `poetry
+tf check --diff` and `poetry tf init --dry-run --no-lock` in a folder of its own, and each
+devcontainer.json through `check`, `check --diff` and `devcontainer --dry-run` beside a small
+project. Nothing may be written.
 """
 
 from __future__ import annotations
@@ -50,15 +51,16 @@ def poetry(folder: Path, *arguments: str) -> tuple[int, str]:
 
 def cases(corpus: Path) -> Iterator[tuple[Path, dict[str, Path | str], list[list[str]]]]:
     """A real file, the files of the project made around it, and the commands to run there."""
-    check, init = ["tf", "check"], ["tf", "init", "--dry-run", "--no-lock"]
+    check, mend = ["tf", "check"], ["tf", "check", "--diff"]
+    init = ["tf", "init", "--dry-run", "--no-lock"]
     for path in sorted((corpus / "pyproject").glob("*.toml")):
-        yield path, {"pyproject.toml": path}, [check, init]
+        yield path, {"pyproject.toml": path}, [check, mend, init]
     for folder in sorted((corpus / "lock").iterdir()):
         files: dict[str, Path | str] = {path.name: path for path in folder.iterdir()}
-        yield folder, files, [check, init]
+        yield folder, files, [check, mend, init]
     for path in sorted((corpus / "devcontainer").glob("*.json")):
         files = {"pyproject.toml": PROJECT, ".devcontainer/devcontainer.json": path}
-        yield path, files, [check, ["tf", "devcontainer", "--dry-run"]]
+        yield path, files, [check, mend, ["tf", "devcontainer", "--dry-run"]]
 
 
 def fingerprint(folder: Path) -> dict[str, str]:

@@ -74,6 +74,11 @@ RULES: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
         CORE,
     ),
     (
+        "poetry_tf.mending",
+        ("poetry_tf.checks", "poetry_tf.project"),
+        (),
+    ),
+    (
         "poetry_tf.hooks",
         ("poetry_tf.checks", "poetry_tf.mirrors", *EDITING, *PLANNING, *DATA),
         ("poetry",),

@@ -15,7 +15,6 @@ from poetry_tf.initialise import (
     Wishes,
     check_mirror,
     corrected,
-    effective_mirror,
     gpu_choice,
     is_new,
     open_project,
@@ -98,17 +97,6 @@ def test_a_mirror_that_means_nothing_is_refused():
         check_mirror(wish)
     with pytest.raises(PlanError, match=r"^--mirror: 'nowhere' is no mirror"):
         check_mirror("nowhere", "--mirror: ")
-
-
-@pytest.mark.parametrize(
-    ("setting", "wish", "wanted"),
-    [(None, None, None), ("auto", None, "auto"), ("auto", "tuna", "tuna"), (None, "off", "off")],
-)
-def test_a_mirror_that_is_asked_for_goes_before_the_projects(
-    setting: str | None, wish: str | None, wanted: str | None
-):
-    settings = None if setting is None else f'[tf]\nmirror = "{setting}"'
-    assert effective_mirror(in_memory("", poetry_toml=settings), Wishes(mirror=wish)) == wanted
 
 
 # -- opening --------------------------------------------------------------------------------
@@ -325,7 +313,8 @@ def test_a_project_that_was_set_up_has_nothing_left_to_mend(text: str, gpu: str 
         assert gpu == "pip"  # what is written for an older release can't have the wheels
         assert "and-cuda" in error.message
         return
-    left = [item for item in found(after) if item.edits]
+    # The container is written once the lock is there.
+    left = [item for item in found(after) if item.edits and item.code != "TF501"]
     assert left == []
     assert tensorflow_requirements(after)
     again = prepared(after, wishes)

@@ -15,23 +15,22 @@ import tomlkit
 from packaging.utils import canonicalize_name
 from poetry.core.constraints.version import VersionConstraint, VersionRange, parse_constraint
 
-from poetry_tf.checks.run import fix
+from poetry_tf.checks.run import fix, fix_requirements
 from poetry_tf.container import bring_in_step, wanted_container
 from poetry_tf.mirrors import AUTO, MIRRORS, MirrorError, parse_mirror, without_credentials
 from poetry_tf.pins import new_requirement_edits, pin_edits, wheel_edits
 from poetry_tf.plan import (
     Plan,
     PlanError,
-    as_poetrys,
     asks_for_cuda_wheels,
     choose_release,
     derive,
     joint_constraint,
-    locked_tensorflow,
     make_plan,
     mirror_setting,
     python_range,
     series_of,
+    settled_tensorflow,
     tensorflow_requirements,
     wanted_release,
 )
@@ -168,9 +167,7 @@ def settle(project: Project, wishes: Wishes) -> Plan:
         range_ = range_.intersect(wish) if range_.allows_any(wish) else wish
     choices, _ = read_choices(project)
     choices = replace(choices, gpu=wishes.gpu or choices.gpu)
-    constraint, locked = joint_constraint(project), locked_tensorflow(project)
-    if locked is not None and constraint is not None and not constraint.allows(as_poetrys(locked)):
-        locked = None  # the pin was moved since; the lock follows it
+    constraint, locked = joint_constraint(project), settled_tensorflow(project)
     if wishes.tensorflow is not None:
         release = wanted_release(catalog, wishes.tensorflow)
         exact = wishes.names_release
@@ -221,13 +218,7 @@ def prepare(
     project = apply(project, _mirror_edits(project, wishes, mirror))
     if wishes.write_source:
         project = _with_source(project, wishes.mirror)
-    return _fixed_pyproject(project, plan)
-
-
-def _fixed_pyproject(project: Project, plan: Plan) -> Project:
-    """The findings in pyproject.toml mended; the container follows once the lock is there."""
-    container = project.devcontainer
-    return replace(fix(replace(project, devcontainer=None), plan), devcontainer=container)
+    return fix_requirements(project, plan)
 
 
 def _python_edits(project: Project, wishes: Wishes) -> list[Edit]:
@@ -312,15 +303,6 @@ def check_mirror(wish: str, said_by: str = "") -> None:
         parse_mirror(wish)
     except MirrorError as error:
         raise PlanError(f"{said_by}{error}", "Without it the default is auto.") from None
-
-
-def effective_mirror(project: Project, wishes: Wishes) -> object:
-    """The value of ``tf.mirror`` to solve with: an option goes before the project's own.
-
-    The environment's goes between the two, as in Poetry's own settings; where to look for that is
-    the caller's business.
-    """
-    return wishes.mirror if wishes.mirror is not None else mirror_setting(project)
 
 
 # -- the container --------------------------------------------------------------------------

@@ -13,8 +13,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from poetry.config.config import Config
 from poetry.factory import Factory
 from poetry.installation.installer import Installer
 from poetry.packages.locker import Locker
@@ -22,6 +23,7 @@ from poetry.repositories.installed_repository import InstalledRepository
 from poetry.utils.env import EnvManager
 
 from poetry_tf.hooks import routes
+from poetry_tf.plan import mirror_setting
 from poetry_tf.project.lock import Lock
 from poetry_tf.project.project import LOCK, Project
 
@@ -29,12 +31,31 @@ if TYPE_CHECKING:
     from cleo.io.io import IO
 
 
+# Poetry reads its setting tf.mirror from this variable before any file.
+MIRROR_VARIABLE = "POETRY_TF_MIRROR"
+
 _STALE = 24 * 3600
 """Seconds after which a staged file is nobody's any more: no solve takes a day."""
 
 
 class LockingError(Exception):
     """The project can't be locked; the text is Poetry's own account of why."""
+
+
+def mirror_in_force(project: Project, wish: str | None = None) -> object:
+    """The value of ``tf.mirror`` to solve a project with: an option, `wish`, goes before the rest.
+
+    The rest comes in Poetry's own order, of which the project's part may not be written yet.
+    """
+    if wish is not None:
+        return wish
+    return os.environ.get(MIRROR_VARIABLE) or mirror_setting(project) or machine_mirror()
+
+
+def machine_mirror() -> Any:
+    """``tf.mirror`` of the user's own config.toml, None where it isn't set there."""
+    settings = Config.create().config.get("tf")
+    return settings.get("mirror") if isinstance(settings, dict) else None
 
 
 def solve(project: Project, mirror: object, io: IO, *, disable_cache: bool = False) -> Lock:
@@ -63,7 +84,10 @@ def _run(pyproject: Path, lock: Path, io: IO, *, disable_cache: bool) -> None:
         def locate(cls, cwd: Path | None = None) -> Path:  # noqa: ARG003
             return pyproject
 
-    poetry = StagedFactory().create_poetry(pyproject.parent, io=io, disable_cache=disable_cache)
+    try:
+        poetry = StagedFactory().create_poetry(pyproject.parent, io=io, disable_cache=disable_cache)
+    except Exception as error:  # what Poetry refuses in pyproject.toml
+        raise LockingError(str(error) or type(error).__name__) from error
     poetry.set_locker(Locker(lock, poetry.pyproject.data))
     installer = Installer(
         io,

@@ -149,6 +149,18 @@ def locked_tensorflow(project: Project) -> Version | None:
     return None
 
 
+def settled_tensorflow(project: Project) -> Version | None:
+    """The locked version that a project is judged by.
+
+    None where no requirement admits it: the pin was moved since, and the lock follows the pin.
+    """
+    locked, items = locked_tensorflow(project), tensorflow_requirements(project)
+    if locked is None or not items:
+        return locked
+    version = as_poetrys(locked)
+    return locked if any(item.constraint.allows(version) for item in items) else None
+
+
 def leading(versions: Mapping[str, Version]) -> dict[str, Version]:
     """Those of TensorFlow's distributions that speak for the rest.
 
@@ -511,7 +523,7 @@ def derive(project: Project, catalog: Catalog, images: Images) -> Plan | None:
 
     Raises `PlanError` where no plan can be made.
     """
-    locked = locked_tensorflow(project)
+    locked = settled_tensorflow(project)
     constraint = joint_constraint(project)
     if constraint is None and locked is None:
         return None

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from packaging.utils import NormalizedName, canonicalize_name
+
 from poetry_tf.environments import ENVIRONMENTS
 from poetry_tf.project.documents import KeyPath
 from poetry_tf.project.project import Project
@@ -25,6 +27,21 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
+class Ignored:
+    """A rule whose findings the project accepts, all of them or those about one distribution."""
+
+    code: str
+    reason: str
+    name: NormalizedName | None
+    path: KeyPath
+    """Where it stands in pyproject.toml."""
+
+    def covers(self, code: str, name: str | None) -> bool:
+        """Whether it is about a finding with this code, about the distribution `name` if any."""
+        return code == self.code and (self.name is None or self.name == name)
+
+
+@dataclass(frozen=True)
 class Choices:
     """The choices in force.
 
@@ -34,12 +51,14 @@ class Choices:
             `poetry_tf.environments`; None where nothing is declared, which means the container's.
         pin: what happens to a command that would leave TensorFlow without a pin on one series.
         devcontainer: whether devcontainer.json follows when the locked TensorFlow changes.
+        ignore: the findings that the project accepts, each with a reason.
     """
 
     gpu: GpuChoice = "auto"
     environments: tuple[str, ...] | None = None
     pin: PinChoice = "error"
     devcontainer: SyncChoice = "sync"
+    ignore: tuple[Ignored, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,12 +80,13 @@ def choices_of(table: object) -> tuple[Choices, tuple[SettingProblem, ...]]:
     if not isinstance(table, dict):
         problem = SettingProblem(SETTINGS, "poetry-tf is not a table", "Write [tool.poetry-tf]")
         return Choices(), (problem,)
-    problems = tuple(_problems(table))
-    useless = {problem.path[len(SETTINGS)] for problem in problems}
+    problems = tuple(_problems({key: table[key] for key in table if key != "ignore"}))
+    useless = {"ignore", *(problem.path[len(SETTINGS)] for problem in problems)}
     used = {key: value for key, value in table.items() if key not in useless}
     if "environments" in used:
         used["environments"] = tuple(used["environments"])
-    return Choices(**used), problems
+    ignore, mistaken = _read_ignore(table.get("ignore", []))
+    return Choices(**used, ignore=ignore), (*problems, *mistaken)
 
 
 def _problems(table: Mapping[str, Any]) -> Iterator[SettingProblem]:
@@ -100,3 +120,40 @@ def _write_one_of(words: tuple[str, ...]) -> str:
 
 def _quoted(words: Mapping[str, object] | tuple[str, ...]) -> str:
     return ", ".join(f'"{word}"' for word in words)
+
+
+def _read_ignore(value: Any) -> tuple[tuple[Ignored, ...], tuple[SettingProblem, ...]]:
+    """The rules that are let be; which codes there are is not known here."""
+    place: KeyPath = (*SETTINGS, "ignore")
+    if not isinstance(value, list):
+        return (), (SettingProblem(place, "ignore is no array", _IGNORE_REMEDY),)
+    entries: list[Ignored] = []
+    problems: list[SettingProblem] = []
+    for index, entry in enumerate(value):
+        path: KeyPath = (*place, index)
+        if (problem := _mistake(entry)) is not None:
+            problems.append(SettingProblem(path, f"ignore: {problem}", _IGNORE_REMEDY))
+            continue
+        name = entry.get("name")
+        canonical = None if name is None else canonicalize_name(name)
+        entries.append(Ignored(entry["code"], entry["reason"], canonical, path))
+    return tuple(entries), tuple(problems)
+
+
+_IGNORE_REMEDY = 'Write ignore = [{ code = "TF101", reason = "why" }]'
+
+
+def _mistake(entry: Any) -> str | None:
+    """What is wrong with an entry of ``ignore``."""
+    if not isinstance(entry, dict):
+        return "an entry is no table with a code and a reason"
+    if unknown := [key for key in entry if key not in {"code", "reason", "name"}]:
+        return f"{unknown[0]} is no key of an entry"
+    if not isinstance(entry.get("code"), str):
+        return "an entry has no code"
+    reason = entry.get("reason")
+    if not isinstance(reason, str) or not reason.strip():
+        return f"{entry['code']} has no reason"
+    if not isinstance(entry.get("name", ""), str):
+        return f"the name of {entry['code']} is no text"
+    return None

@@ -134,12 +134,13 @@ def test_a_pin_that_admits_nothing_known_has_no_edit():
     assert finding.remedy == "Pin it to one minor series"
 
 
-def test_a_pin_that_the_locked_release_is_outside_of_has_no_edit():
+def test_a_pin_that_the_locked_release_is_outside_of_goes_by_itself():
+    """The lock follows the pin, not the other way round."""
     project = in_memory(
         '[tool.poetry.dependencies]\ntensorflow = "^2.15"', lock=lock_text(("tensorflow", "2.13.1"))
     )
     (finding,) = found_alone(project, "TF101")
-    assert finding.edits == ()
+    assert [edit.value for edit in finding.edits] == ["~2.15"]
 
 
 # -- names ----------------------------------------------------------------------------------

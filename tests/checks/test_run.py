@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poetry_tf.checks import run
-from poetry_tf.checks.findings import RULES, rule
-from poetry_tf.checks.run import context_of, findings, fix
+from poetry_tf.checks.findings import RULES, Finding, Rule, rule
+from poetry_tf.checks.run import context_of, findings, fix, mends
 from poetry_tf.plan import PlanError
-from poetry_tf.project.documents import DocumentError
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.pyproject import Pyproject
 from poetry_tf.project.toml import TomlDocument
+from poetry_tf.releases.images import load_images
 from tests.made import NOWHERE, OLDER, codes, found, in_memory
 from tests.project.test_pyproject import PATHS, values
 
@@ -33,6 +33,13 @@ python = "^3.8"
 pytest = "*"
 """
 
+PINNED = '[project]\nrequires-python = ">=3.11,<3.12"\ndependencies = ["tensorflow~=2.13.0"]\n'
+
+
+def fixable(finding: Finding) -> bool:
+    """Whether its rule is said to be one that --fix mends."""
+    return RULES[finding.code].fixable
+
 
 def test_every_rule_explains_itself_and_is_asked():
     findings(context_of(in_memory("")))
@@ -40,9 +47,13 @@ def test_every_rule_explains_itself_and_is_asked():
         RULES
     )
     assert {"TF001", "TF501", "TF502", "TF503", "TF504"} < set(RULES)
-    for code, function in RULES.items():
+    for code, known in RULES.items():
         assert re.fullmatch(r"TF\d{3}", code)
-        assert (function.__doc__ or "").strip().splitlines()[0].endswith(".")
+        first, *paragraphs = (known.judge.__doc__ or "").split("\n\n")
+        assert re.fullmatch(r"\S[^\n]*\.", first), f"{code} has no title of one line"
+        assert paragraphs, f"{code} says no more than its title"
+        assert known.title + "." == first
+        assert all("\n" not in text for text in known.explanation)
 
 
 def test_a_code_is_given_once():
@@ -100,7 +111,6 @@ def test_why_there_is_no_plan_is_handed_on():
 
 
 def test_two_rules_that_undo_each_other_come_to_an_end(monkeypatch: pytest.MonkeyPatch):
-    from poetry_tf.checks.findings import Finding
     from poetry_tf.project.edits import Edit
 
     def seesaw(context):
@@ -109,7 +119,7 @@ def test_two_rules_that_undo_each_other_come_to_an_end(monkeypatch: pytest.Monke
         value = not document.get(("tool", "up"))
         yield Finding("TF999", path, None, "", "", (Edit(path, "set", ("tool", "up"), value),))
 
-    monkeypatch.setitem(RULES, "TF999", seesaw)
+    monkeypatch.setitem(RULES, "TF999", Rule("TF999", seesaw, "error", fixable=True))
     monkeypatch.setattr(run, "_ROUNDS", 7)
     assert fix(in_memory("")).pyproject.data["tool"]["up"] is True
 
@@ -129,10 +139,32 @@ def test_odd_values_are_judged_or_named_and_mended_for_good(entries: dict[str, s
     except ProjectError as error:
         assert error.position is not None
         return
-    try:
-        after = fix(project)
-    except DocumentError:
-        return  # something else stands where a value is to be written
+    undeclared = [item for item in found(project) if mends(project, item) and not fixable(item)]
+    assert undeclared == []
+    after = fix(project)
     assert fix(after) == after
-    assert [item for item in found(after) if item.edits and item.code != "TF101"] == []
+    assert [item for item in found(after) if mends(after, item) and not item.locks] == []
     Pyproject(NOWHERE, TomlDocument.parse(after.pyproject.document.text))
+
+
+def test_what_cannot_be_written_is_left_to_a_person_and_the_rest_is_mended():
+    images = load_images()
+    text = f'{{"image": "{images.repository}:1-3.11", "hostRequirements": "big"}}'
+    settings = f"[tool.poetry-tf]\n{PINNED}"
+    project = in_memory(settings, container=text)
+    (finding,) = found(project, "TF504")
+    assert finding.edits and not mends(project, finding)
+    after = fix(project)
+    assert [item.code for item in found(after) if mends(after, item)] == ["TF302"]
+    assert "TF504" in codes(after)
+    document = after.document(after.devcontainer_path)
+    assert document and document.get(("image",)) == images.image("3.11")
+
+
+def test_what_only_a_lock_mends_is_mended_too_but_not_by_fix():
+    project = in_memory(f"[tool.poetry-tf]\n{PINNED}")
+    (finding,) = found(project, "TF302")
+    assert finding.locks and mends(project, finding)
+    assert found(fix(project), "TF302")
+    foreign = f'[build-system]\nbuild-backend = "hatchling.build"\n[tool.poetry-tf]\n{PINNED}'
+    assert [item.locks for item in found(in_memory(foreign), "TF302")] == [False]

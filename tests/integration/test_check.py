@@ -48,7 +48,8 @@ def _found(result: Result) -> list[str]:
     lines = result.stderr.splitlines()
     found, remedies = lines[:-1:2], lines[1::2]
     assert all(re.fullmatch(r"    \S.*", line) for line in remedies)
-    assert lines[-1] == f"{len(found)} finding{'s' if len(found) > 1 else ''}"
+    plural = "s" if len(found) > 1 else ""
+    assert re.match(rf"{len(found)} (finding|warning){plural}(,|$)", lines[-1])
     return found
 
 
@@ -110,6 +111,9 @@ def test_all_set(right: PoetryRunner, index: LocalIndex) -> None:
             [
                 STALE,
                 "TF303 tensorflow 2.18.1 is locked, but pyproject.toml asks for >=2.17.1,<2.18.0",
+                # The container follows the pin as the lock will.
+                "TF503 tensorflow is required without and-cuda, but its wheels are to bring CUDA",
+                "TF503 CUDA is installed in the container, but wheels bring CUDA",
             ],
         ),
     ],
@@ -179,7 +183,8 @@ def test_a_fault_in_the_container_is_found_where_it_stands_and_mended(
 ) -> None:
     _replace(right.project, CONTAINER, old, new)
     result = _check(right)
-    assert (result.returncode, result.stdout) == (1, "")
+    warning = "TF506" in expected
+    assert (result.returncode, result.stdout) == (0 if warning else 1, "")
     (found,) = _found(result)
     assert found.startswith(f"{CONTAINER}:{expected}")
     assert index.requests == []

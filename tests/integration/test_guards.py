@@ -312,3 +312,15 @@ def test_a_real_package_of_a_near_name_is_none(poetry: PoetryRunner) -> None:
     _legacy(poetry)
     added = poetry.call("add", "--lock", "tensorflow-metal")
     assert "misspelling" not in added.output
+
+
+def test_a_name_that_is_meant_is_let_through(poetry: PoetryRunner, index: LocalIndex) -> None:
+    reason = '[{ code = "TF106", name = "tersorflow", reason = "ours, from the internal index" }]'
+    path = _standard(poetry, "tersorflow ~=2.13.0", more=f"\n[tool.poetry-tf]\nignore = {reason}\n")
+    said = poetry.call("lock").output
+    assert "misspelling" not in said
+    assert any("tersorflow" in item.path for item in index.requests), "Poetry looks for it"
+    path.write_text(
+        path.read_text("utf-8").replace('name = "tersorflow"', 'name = "other"'), "utf-8"
+    )
+    assert "misspelling" in poetry.call("lock").output

@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from poetry_tf.checks.findings import Context, Finding, rule
+from poetry_tf.container import bring_in_step, wanted_container
 from poetry_tf.pins import wheel_edits
 from poetry_tf.plan import NoContainerError, tensorflow_requirements
+from poetry_tf.project.edits import Edit
 from poetry_tf.project.errors import ProjectError
+from poetry_tf.project.jsonc import JsoncDocument
 from poetry_tf.project.project import Devcontainer
 
 
-@rule("TF501")
+@rule("TF501", fixable=True)
 def missing_or_unreadable(context: Context) -> Iterator[Finding]:
-    """devcontainer.json is missing in a project that poetry-tf manages, or can't be read."""
+    """devcontainer.json is missing in a project that poetry-tf manages, or can't be read.
+
+    A missing one is written for the TensorFlow that is locked, or else pinned. One that can't be
+    read is left as it is, because nobody knows what it was to say.
+    """
     project = context.project
     found = project.devcontainer
     if isinstance(found, ProjectError):
@@ -31,15 +38,27 @@ def missing_or_unreadable(context: Context) -> Iterator[Finding]:
             None,
             "the project has no dev container",
             "Run `poetry tf devcontainer`",
+            tuple(_creation(context)),
         )
 
 
-@rule("TF502")
-def python(context: Context) -> Iterator[Finding]:
-    """The container's Python is not the one that the locked TensorFlow goes with.
+def _creation(context: Context) -> Iterator[Edit]:
+    """The whole file, where a plan says what is to be in it."""
+    project, plan = context.project, context.plan
+    if plan is not None:
+        path = project.devcontainer_path
+        wanted = wanted_container(project, plan, context.images, whole=True)
+        document = bring_in_step(path, JsoncDocument.parse("{}\n"), wanted)
+        yield Edit(path, "create", (), document.text)
 
-    Or there can be none: images that still work, and the Poetry that locks a project, begin at
-    Python 3.10.
+
+@rule("TF502", fixable=True)
+def python(context: Context) -> Iterator[Finding]:
+    """The container's Python is not one that the project's TensorFlow runs on.
+
+    `poetry install` then refuses that Python, or takes another that happens to be there. Or no
+    container can be made at all: images that still work, and the Poetry that can lock a project,
+    begin at Python 3.10.
     """
     trouble, project = context.trouble, context.project
     wants_one = project.pyproject.is_managed or project.devcontainer is not None
@@ -49,12 +68,13 @@ def python(context: Context) -> Iterator[Finding]:
     yield from _changes(context, "TF502")
 
 
-@rule("TF503")
+@rule("TF503", fixable=True)
 def cuda(context: Context) -> Iterator[Finding]:
-    """The container's CUDA or cuDNN is not the one that the locked TensorFlow goes with.
+    """The container's CUDA or cuDNN is not the one that the project's TensorFlow goes with.
 
     TensorFlow opens these libraries by their version. Where it finds another it falls back to the
-    CPU with a warning that is easily missed.
+    CPU, with a warning that is easily missed. Found are other versions, none where the container is
+    to bring them, and a second CUDA beside the one from the `and-cuda` wheels.
     """
     plan, project = context.plan, context.project
     items = tensorflow_requirements(project)
@@ -76,27 +96,37 @@ def cuda(context: Context) -> Iterator[Finding]:
     yield from _changes(context, "TF503")
 
 
-@rule("TF504")
+@rule("TF504", fixable=True)
 def gpu_not_requested(context: Context) -> Iterator[Finding]:
-    """The container has CUDA but does not ask for a GPU, so it starts without one."""
+    """The container does not ask for a GPU, so it starts without one.
+
+    TensorFlow then runs on the CPU without a word. `"hostRequirements": {"gpu": "optional"}` gives
+    the container a GPU where the host has one, and starts it also where not. A project that wants
+    none says `gpu = "none"` in `[tool.poetry-tf]`.
+    """
     yield from _changes(context, "TF504")
 
 
-@rule("TF505")
+@rule("TF505", fixable=True)
 def retired(context: Context) -> Iterator[Finding]:
     """The container uses a feature, an image or an option that no longer works.
 
-    This is told even where no container can be made for the project, because what is retired
-    works for nobody.
+    Features and images are taken from places that move on: an organisation was deleted, a package
+    source has gone, a version is frozen on an old repository. `--runtime=nvidia` and, in a project
+    that poetry-tf manages, `--gpus=all` keep the container from starting on machines that have no
+    such runtime or no GPU. This is told even where no container can be made for the project:
+    what is retired works for nobody.
     """
     yield from _changes(context, "TF505")
 
 
-@rule("TF506")
+@rule("TF506", "warning", fixable=True)
 def poetry_not_pinned(context: Context) -> Iterator[Finding]:
     """Poetry in the container has no fixed version, or not the one that wrote the lock.
 
-    Another Poetry may not read the lock, or judge it stale.
+    Another Poetry may judge the lock stale, or write it in another form, so that two people undo
+    each other's lock. The version is taken from the lock; it is a warning because most often they
+    do agree.
     """
     yield from _changes(context, "TF506")
 

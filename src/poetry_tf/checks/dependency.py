@@ -16,14 +16,18 @@ from poetry_tf.project.pyproject import Requirement
 from poetry_tf.releases import misspelling_of, role
 
 
-@rule("TF101")
+@rule("TF101", fixable=True)
 def pin_wider_than_a_series(context: Context) -> Iterator[Finding]:
     """The constraint on TensorFlow admits more than one minor series.
 
-    TensorFlow does not follow semantic versioning: Keras, Python versions, CUDA and the API
-    change in minor releases. A caret (^2.13), a lone lower bound (>=2.13), ~2, ~=2.13 and * all
-    let the next `poetry update` move a project to another series. Within one series are ~2.13.1,
-    2.13.*, ~=2.13.0, >=2.13.1,<2.14 and ==2.13.1.
+    TensorFlow does not follow semantic versioning: Keras, Pythons, CUDA and parts of the API change
+    in minor releases. With `^2.13`, `>=2.13`, `~2`, `~=2.13` or `*` the next `poetry update` may
+    move the project to another series, and the container no longer fits.
+
+    Within one series are `~2.13.1`, `2.13.*`, `~=2.13.0`, `>=2.13.1,<2.14` and `==2.13.1`: what
+    counts is what a constraint means, not how it is spelled. The constraint is narrowed to the
+    series that is locked; without a lock to the one it begins with, which the project was written
+    for.
     """
     for item in tensorflow_requirements(context.project):
         if item.constraint.is_empty() or series_of(item.constraint) is not None:
@@ -48,17 +52,19 @@ def pin_wider_than_a_series(context: Context) -> Iterator[Finding]:
             "semantic versioning",
             remedy,
             edits,
+            name=item.name,
         )
 
 
-@rule("TF103")
+@rule("TF103", fixable=True)
 def not_the_distribution_to_name(context: Context) -> Iterator[Finding]:
-    """A retired distribution, or one that only serves a platform, is named instead of tensorflow.
+    """A distribution is named that is retired, or that serves one platform only.
 
-    tensorflow-gpu ended with 2.12; tensorflow itself has had the GPU code since 2.1.
-    tensorflow-intel, tensorflow-macos and tensorflow-cpu-aws hold the files of one platform and
-    are drawn in by tensorflow where they are needed. Beside a requirement on tensorflow, and
-    with a marker for their platform, they may stand.
+    `tensorflow-gpu` ended with 2.12; `tensorflow` itself has had the GPU code since 2.1.
+    `tensorflow-intel`, `tensorflow-macos` and `tensorflow-cpu-aws` hold the files of one platform,
+    and `tensorflow` draws them in where they are needed: named alone, they make a project that
+    installs there and nowhere else. Beside a requirement on `tensorflow`, and with a marker for
+    their platform, they may stand.
     """
     items = tensorflow_requirements(context.project)
     main = [item for item in items if role(item.name) == "main"]
@@ -82,9 +88,10 @@ def not_the_distribution_to_name(context: Context) -> Iterator[Finding]:
 def two_distributions(context: Context) -> Iterator[Finding]:
     """Two distributions of TensorFlow are required in one environment.
 
-    They hold the same files, and which of them is imported depends on which was installed last.
-    Two that never meet, by markers or because each belongs to an extra of its own, are fine, and
-    so is one that holds the files of a single platform.
+    They hold the same files, so which of them is imported depends on which was installed last, and
+    removing one breaks the other. Keep one, or give them markers that exclude each other. Two that
+    never meet are fine, by markers or because each belongs to an extra of its own, and so is one
+    that holds the files of a single platform.
     """
     items = [
         item
@@ -113,11 +120,13 @@ def _meet(first: Requirement, second: Requirement) -> bool:
     return not first.marker.intersect(second.marker).is_empty()
 
 
-@rule("TF106")
+@rule("TF106", fixable=True)
 def misspelt(context: Context) -> Iterator[Finding]:
     """A dependency has nearly the name of a TensorFlow distribution.
 
-    Names one slip away from a popular one are what malicious packages are published under.
+    Names one slip away from a popular one are what malicious packages are published under. Where
+    the name is right all the same, an entry of `ignore` in the settings with that `name` lets it
+    be.
     """
     for item in context.project.pyproject.requirements:
         if (meant := misspelling_of(item.name)) is not None:
@@ -127,4 +136,5 @@ def misspelt(context: Context) -> Iterator[Finding]:
                 f"{item.name} looks like a misspelling of {meant}",
                 f"Write {meant}",
                 rename_edits(context.project, item, meant),
+                name=item.name,
             )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from poetry_tf.container import Change, changes, wanted_container
 from poetry_tf.plan import Plan, PlanError, locked_tensorflow, tensorflow_requirements
@@ -14,6 +16,10 @@ from poetry_tf.project.edits import Edit
 from poetry_tf.project.project import Devcontainer, Project
 from poetry_tf.releases import Catalog, misspelling_of
 from poetry_tf.releases.images import Images
+
+Severity: TypeAlias = Literal["error", "warning"]
+"""An error breaks the project or makes it differ between machines, now or with the next update; a
+warning works today and isn't right."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,11 @@ class Finding:
     remedy: str
     """What to do, as a sentence in the imperative."""
     edits: tuple[Edit, ...] = ()
-    """What mends it; empty where a person has to decide."""
+    """What mends it; empty where a person has to decide, or where `locks` does."""
+    locks: bool = False
+    """Whether locking anew mends it."""
+    name: str | None = None
+    """The distribution it is about, where it is about one; settings can let that one be."""
 
 
 @dataclass(frozen=True)
@@ -69,19 +79,50 @@ class Context:
         return pyproject.path, pyproject.position(path)
 
 
-Rule = Callable[[Context], Iterator[Finding]]
+Judge: TypeAlias = Callable[[Context], Iterator[Finding]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A function that finds one kind of difference, and what users are told of it."""
+
+    code: str
+    judge: Judge
+    severity: Severity
+    fixable: bool
+    """Whether `--fix` mends its findings, at least those that leave nothing to decide."""
+
+    def __call__(self, context: Context) -> Iterator[Finding]:
+        return self.judge(context)
+
+    @property
+    def title(self) -> str:
+        """What it finds: the first line of its explanation, without the stop."""
+        return self._explained[0].rstrip(".")
+
+    @property
+    def explanation(self) -> tuple[str, ...]:
+        """Why that matters and what to do, in paragraphs."""
+        return tuple(" ".join(text.split("\n")) for text in self._explained[1:])
+
+    @property
+    def _explained(self) -> list[str]:
+        return inspect.cleandoc(self.judge.__doc__ or "").split("\n\n")
+
 
 RULES: dict[str, Rule] = {}
 """Every rule by its code."""
 
 
-def rule(code: str) -> Callable[[Rule], Rule]:
+def rule(
+    code: str, severity: Severity = "error", *, fixable: bool = False
+) -> Callable[[Judge], Judge]:
     """Registers a function as the rule `code`. Its docstring explains it to users."""
 
-    def register(function: Rule) -> Rule:
+    def register(judge: Judge) -> Judge:
         if code in RULES:
             raise ValueError(f"two rules have the code {code}")
-        RULES[code] = function
-        return function
+        RULES[code] = Rule(code, judge, severity, fixable)
+        return judge
 
     return register

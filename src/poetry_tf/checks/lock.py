@@ -14,12 +14,13 @@ from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.project import LOCK
 
 
-@rule("TF301")
+@rule("TF301", fixable=True)
 def package_mode_without_package(context: Context) -> Iterator[Finding]:
     """Package mode is on in a project that ships no package.
 
-    `poetry install` then tries to install the project itself and fails, or warns. Programs and
-    experiments that are never published turn it off.
+    `poetry install` then tries to install the project itself, finds nothing to install, and fails.
+    Programs and experiments that are never published turn package mode off. A project ships a
+    package where it names packages, scripts or plugins, or has a module of its own name.
     """
     project = context.project.pyproject
     if not context.concerned or project.ships_package or not project.package_mode:
@@ -36,11 +37,15 @@ def package_mode_without_package(context: Context) -> Iterator[Finding]:
     )
 
 
-@rule("TF302")
+@rule("TF302", fixable=True)
 def lock_missing_or_stale(context: Context) -> Iterator[Finding]:
     """poetry.lock is missing, broken, or older than what pyproject.toml asks for.
 
-    `poetry install` refuses a stale lock, and without one each machine solves for itself.
+    `poetry install` refuses a stale lock, and without one each machine solves for itself. A project
+    that poetry-tf does not manage may be without a lock.
+
+    Locking anew mends it, with every locked version as it is where that is still admitted. A lock
+    that can't be read, after a merge say, is left as it is: restore it, or delete it.
     """
     project = context.project
     lock = project.lock
@@ -57,7 +62,14 @@ def lock_missing_or_stale(context: Context) -> Iterator[Finding]:
         )
     elif lock is None:
         if project.pyproject.is_managed:
-            yield Finding("TF302", path, None, "the project is not locked", "Run `poetry lock`")
+            yield Finding(
+                "TF302",
+                path,
+                None,
+                "the project is not locked",
+                "Run `poetry lock`",
+                locks=not project.pyproject.foreign_manager,
+            )
     elif not project.pyproject.foreign_manager and not lock.is_fresh(project.pyproject.data):
         yield Finding(
             "TF302",
@@ -65,12 +77,17 @@ def lock_missing_or_stale(context: Context) -> Iterator[Finding]:
             Position(1, 1),
             "pyproject.toml has changed since the lock was made",
             "Run `poetry lock`",
+            locks=True,
         )
 
 
-@rule("TF303")
+@rule("TF303", fixable=True)
 def locked_outside_the_pin(context: Context) -> Iterator[Finding]:
-    """The locked TensorFlow is not one that pyproject.toml admits."""
+    """The locked TensorFlow is not one that pyproject.toml admits.
+
+    One of them was changed without the other, by hand or in a merge. Locking anew goes by
+    pyproject.toml.
+    """
     if (lock := context.project.valid_lock) is None:
         return
     for item in tensorflow_requirements(context.project):
@@ -84,4 +101,5 @@ def locked_outside_the_pin(context: Context) -> Iterator[Finding]:
                     lock.position(item.name, version),
                     f"{item.name} {version} is locked, but pyproject.toml asks for {item.written}",
                     "Run `poetry lock`",
+                    locks=not context.project.pyproject.foreign_manager,
                 )

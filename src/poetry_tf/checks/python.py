@@ -16,13 +16,13 @@ from poetry_tf.plan import (
     admitted,
     as_poetrys,
     fitting,
-    locked_tensorflow,
     lower_bound,
     main_requirement,
     narrowed,
     python_range,
     release_pythons,
     series_of,
+    settled_tensorflow,
     spoken,
 )
 from poetry_tf.project.edits import Edit
@@ -30,13 +30,16 @@ from poetry_tf.releases import Release
 from poetry_tf.settings import read_choices
 
 
-@rule("TF201")
+@rule("TF201", fixable=True)
 def python_without_wheel(context: Context) -> Iterator[Finding]:
-    """The project admits a Python for which TensorFlow has no wheel.
+    """A Python is admitted for which TensorFlow has no wheel.
 
-    TensorFlow's Requires-Python has no upper bound, so Poetry locks it for Pythons that no wheel
-    fits, and the installation fails there. requires-python has to say where it ends. A single
-    version ("3.11", which is 3.11.0) admits a Python that no container has.
+    TensorFlow's own Requires-Python has no upper bound, so Poetry locks it for Pythons that no
+    wheel fits, and the installation fails there. The project's range has to say where it ends. A
+    single version (`3.11`, which means 3.11.0) admits a Python that no container has.
+
+    The range is cut to the Pythons that have wheels, with its lower bound as it is where that has
+    one.
     """
     if (judged := _judged(context)) is None:
         return
@@ -75,7 +78,8 @@ def no_python_fits(context: Context) -> Iterator[Finding]:
     """TensorFlow has no wheel for any Python that the project admits.
 
     The lock succeeds all the same, because TensorFlow's metadata doesn't say so; the installation
-    then fails everywhere.
+    then fails everywhere. Another Python or another series has to be chosen: `poetry tf releases`
+    shows which go together.
     """
     if (judged := _judged(context)) is None:
         return
@@ -98,7 +102,7 @@ def _judged(
     A release in question is the locked one, else each that the pin admits. None where nothing can
     be said: no TensorFlow, or releases that the data doesn't have.
     """
-    item, locked = main_requirement(context.project), locked_tensorflow(context.project)
+    item, locked = main_requirement(context.project), settled_tensorflow(context.project)
     releases: tuple[Release, ...]
     if locked is not None:
         known = context.catalog.get(locked)

@@ -6,14 +6,17 @@ import functools
 import importlib
 import pkgutil
 from collections.abc import Container
+from dataclasses import replace
 
 from poetry_tf import checks
-from poetry_tf.checks.findings import RULES, Context, Finding
+from poetry_tf.checks.findings import RULES, Context, Finding, Rule
 from poetry_tf.plan import Plan, PlanError, derive
 from poetry_tf.project.edits import apply
+from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.project import Project
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
+from poetry_tf.settings import read_choices
 
 # Mending one thing can uncover another (a renamed distribution has a pin to narrow) and moves the
 # places of the rest, so one finding is mended at a time. No project has as many as this; the bound
@@ -43,25 +46,64 @@ def _collect() -> None:
         importlib.import_module(f"{checks.__name__}.{module.name}")
 
 
-def findings(context: Context) -> tuple[Finding, ...]:
-    """Every finding, in the order of the codes and then of the places."""
+def rules() -> tuple[Rule, ...]:
+    """Every rule, in the order of the codes."""
     _collect()
-    return tuple(finding for code in sorted(RULES) for finding in RULES[code](context))
+    return tuple(RULES[code] for code in sorted(RULES))
+
+
+def findings(context: Context) -> tuple[Finding, ...]:
+    """Every finding, in the order of the codes and then of the places.
+
+    Without those that the settings let be; `judged` has them too.
+    """
+    return judged(context)[0]
+
+
+def judged(context: Context) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """The findings that count, and those that the settings let be."""
+    found = [finding for rule in rules() for finding in rule(context)]
+    ignored = read_choices(context.project)[0].ignore
+    let_be = [any(item.covers(finding.code, finding.name) for item in ignored) for finding in found]
+    return (
+        tuple(finding for finding, let in zip(found, let_be, strict=True) if not let),
+        tuple(finding for finding, let in zip(found, let_be, strict=True) if let),
+    )
+
+
+def mends(project: Project, finding: Finding) -> bool:
+    """Whether a finding is mended without asking: by its edits, or by locking anew."""
+    return finding.locks or _mended(project, finding) is not None
+
+
+def _mended(project: Project, finding: Finding) -> Project | None:
+    """The project after a finding's edits; None where they change nothing, or can't be made."""
+    try:
+        fixed = apply(project, finding.edits)
+    except ProjectError:
+        return None  # something else stands where they would write: a person has to look
+    return None if fixed == project else fixed
 
 
 def fix(project: Project, plan: Plan | None = None, codes: Container[str] = RULES) -> Project:
-    """The project with every finding mended that can be mended without asking. Writes nothing.
+    """The project with every finding mended that edits mend. Writes nothing, and doesn't lock.
 
     With `codes` only the findings of these rules.
     """
     for _ in range(_ROUNDS):
         for finding in findings(context_of(project, plan)):
-            if finding.code not in codes:
-                continue
-            fixed = apply(project, finding.edits)
-            if fixed != project:
+            if finding.code in codes and (fixed := _mended(project, finding)) is not None:
+                project = fixed
                 break
         else:
-            return project
-        project = fixed
+            break
     return project
+
+
+def fix_requirements(
+    project: Project, plan: Plan | None = None, codes: Container[str] = RULES
+) -> Project:
+    """As `fix`, but the container is left alone: that follows once the lock is there."""
+    container = project.devcontainer
+    others = [rule.code for rule in rules() if rule.code in codes and rule.code != "TF501"]
+    return replace(fix(replace(project, devcontainer=None), plan, others), devcontainer=container)

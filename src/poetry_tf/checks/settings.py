@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from poetry_tf.checks.findings import Context, Finding, rule
+from poetry_tf.checks.findings import RULES, Context, Finding, rule
 from poetry_tf.plan import ChoiceError, tensorflow_requirements
 from poetry_tf.settings import SETTINGS, read_choices
 
 
 @rule("TF001")
 def unknown_setting(context: Context) -> Iterator[Finding]:
-    """A key or a value in [tool.poetry-tf] that poetry-tf doesn't know.
+    """A setting of poetry-tf means nothing, or contradicts a requirement.
 
-    It counts as unset, so what was meant by it does not happen. The same where a requirement
-    contradicts it: CUDA in the container and from the and-cuda wheels get in each other's way.
+    What poetry-tf doesn't know in `[tool.poetry-tf]` counts as unset, so what was meant by it does
+    not happen: a key or a value that there isn't, a `gpu` that the project's TensorFlow can't
+    have, an entry of `ignore` for a rule that there isn't or without a reason.
+
+    A contradiction is `gpu = "system"` or `gpu = "none"` beside a requirement on
+    `tensorflow[and-cuda]`: CUDA from the container and from the wheels get in each other's way.
     """
     if isinstance(context.trouble, ChoiceError):
         yield Finding(
@@ -26,6 +30,14 @@ def unknown_setting(context: Context) -> Iterator[Finding]:
     choices, problems = read_choices(context.project)
     for problem in problems:
         yield Finding("TF001", *context.at(problem.path), problem.message, problem.remedy)
+    for entry in choices.ignore:
+        if entry.code not in RULES:
+            yield Finding(
+                "TF001",
+                *context.at(entry.path),
+                f"ignore: {entry.code} is no rule of poetry-tf",
+                f"There are {', '.join(RULES)}",
+            )
     if choices.gpu in {"system", "none"}:
         for item in tensorflow_requirements(context.project):
             if "and-cuda" in item.extras:

@@ -2,68 +2,277 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
-import poetry_tf
-from poetry_tf.checks.run import context_of, findings
-from poetry_tf.commands.base import TensorFlowCommand, plain
-from poetry_tf.plan import PlanError
-from poetry_tf.project.errors import ProjectError
-from poetry_tf.project.project import Project
-from poetry_tf.project.transaction import JOURNAL
+from cleo.helpers import option
+from cleo.io.inputs.option import Option
+from cleo.io.io import IO
+from cleo.io.outputs.output import Type
 
-COULD_NOT_CHECK = 2
+import poetry_tf
+from poetry_tf.checks.run import context_of, judged, rules
+from poetry_tf.commands.base import TensorFlowCommand, plain
+from poetry_tf.commands.reports import Report, as_annotations, as_json
+from poetry_tf.mending import Mended, mend
+from poetry_tf.plan import PlanError
+from poetry_tf.project.edits import changed_texts, diff
+from poetry_tf.project.errors import ProjectError
+from poetry_tf.project.lock import Lock
+from poetry_tf.project.project import LOCK, Project
+from poetry_tf.project.transaction import JOURNAL, WriteError
+
+CLEAN, FINDINGS, COULD_NOT_CHECK = range(3)
+FORMATS = ("text", "json", "github")
 
 
 class CheckCommand(TensorFlowCommand):
     name = "tf check"
     description = "Checks that pin, lock and dev container fit the project's TensorFlow."
-    loggers: ClassVar[list[str]] = []
+    options: ClassVar[list[Option]] = [
+        option("fix", None, "Mend what needs no decision, and lock anew if that has to be."),
+        option("diff", None, "Show what --fix would write as unified diffs, and write nothing."),
+        option("strict", None, "Let warnings count for the exit status."),
+        option(
+            "select",
+            None,
+            "Only these rules: codes, or beginnings of codes (TF1), with commas between.",
+            flag=False,
+            multiple=True,
+        ),
+        option("ignore", None, "All but these rules.", flag=False, multiple=True),
+        option(
+            "format",
+            None,
+            "text; json, for programs; or github, for annotations in GitHub Actions.",
+            flag=False,
+            default=FORMATS[0],
+        ),
+        option("explain", None, "Explain a rule (TF101) and check nothing.", flag=False),
+    ]
+    loggers: ClassVar[list[str]] = ["poetry.repositories.pypi_repository"]
     help = """\
 Compares <comment>pyproject.toml</>, <comment>poetry.lock</> and <comment>devcontainer.json</> \
 with what the TensorFlow that is locked (or, without a lock, pinned) needs, and prints each \
 difference with its code, place and remedy. Reads files only: no network, nothing is written.
 
-Exit status: 0 when all is well, 1 with findings, 2 when the project can't be read.
+With <info>--fix</> it mends what it can without a decision, all files together or none. It locks \
+anew only where the lock is missing or stale, or becomes so; other versions stay as they are.
 
-Run <info>poetry tf init</> to have mended what can be mended.
+Exit status: 0 when all is well, 1 with findings (with <info>--fix</>: with some left), 2 when \
+the project can't be read or <info>--fix</> could not do its work. A warning counts with \
+<info>--strict</> only.
 """
 
     def handle(self) -> int:
         try:
-            root = self.root()
-            project = Project.read(root)
-            return self._check(project, root)
+            if (code := self.option("explain")) is not None:
+                return self._explain(code)
+            self._check_options()
+            return self._run(self.root())
         except ProjectError as error:
-            self.fail(str(error))
+            return self._could_not(str(error))
         except PlanError as error:
-            self.fail(error.message, error.remedy)
-        return COULD_NOT_CHECK
+            return self._could_not(error.message, error.remedy)
+        except WriteError as error:
+            return self._could_not(str(error))
 
-    def _check(self, project: Project, root: Path) -> int:
-        context = context_of(project)
-        found, trouble = findings(context), context.trouble
-        if not (context.concerned or found):
-            self.line("The project has no TensorFlow: nothing to check.")
-            return 0
-        if (root / JOURNAL).exists():
+    def _check_options(self) -> None:
+        if self._format not in FORMATS:
+            raise PlanError(
+                f"{self._format!r} is no format of findings", f"Give one of {', '.join(FORMATS)}."
+            )
+        if self.option("diff") and self._format != "text":
+            raise PlanError(
+                f"--diff shows text, and --format {self._format} something else",
+                "Leave one of them out.",
+            )
+
+    @property
+    def _format(self) -> str:
+        return str(self.option("format"))
+
+    def _codes(self) -> frozenset[str]:
+        """The rules that --select and --ignore leave; raises `PlanError`."""
+        known = [rule.code for rule in rules()]
+        chosen = _named(known, self.option("select")) or frozenset(known)
+        return chosen - _named(known, self.option("ignore"))
+
+    def _run(self, root: Path) -> int:
+        codes, diffs = self._codes(), self.option("diff")
+        fixes = self.option("fix") and not diffs
+        if fixes:
+            self.recover(root)
+        project = Project.read(root)
+        report = _report(project, codes)
+        if not (report.context.concerned or report.found):
+            return self._conclude(report, "The project has no TensorFlow: nothing to check.")
+        if diffs:
+            self._show(root, mend(project, codes, None))
+        elif fixes:
+            return self._fix(report, codes)
+        return self._conclude(report)
+
+    # -- mending ----------------------------------------------------------------------------
+
+    def _fix(self, report: Report, codes: frozenset[str]) -> int:
+        # Imported late: only who locks has to wait for what reaches the network.
+        from poetry_tf.locking import LockingError
+
+        root = report.root
+        try:
+            mended = mend(report.context.project, codes, self._relock)
+        except LockingError as error:
+            self._tell_findings(report)
+            return self._could_not(
+                "the project can't be locked, and nothing was written", str(error), report
+            )
+        texts = changed_texts(mended.project)
+        self.write_files(root, texts)
+        left = _report(Project.read(root), codes)
+        gone = Counter(item.code for item in report.found) - Counter(
+            item.code for item in left.found
+        )
+        return self._conclude(
+            Report(root, left.context, left.found, left.ignored, gone, tuple(texts))
+        )
+
+    def _relock(self, project: Project) -> Lock:
+        from poetry_tf.locking import mirror_in_force, solve
+
+        # What Poetry tells while it solves is no result: stdout is for those.
+        error = self.io.error_output
+        return solve(project, mirror_in_force(project), IO(self.io.input, error, error))
+
+    def _show(self, root: Path, mended: Mended) -> None:
+        texts = changed_texts(mended.project)
+        self.show_diffs(diff(root, path, text) for path, text in texts.items())
+        if mended.lock_due:
+            self.line_error(f"<comment>{LOCK} would be made anew, which is not tried here</>")
+
+    # -- telling ----------------------------------------------------------------------------
+
+    def _conclude(self, report: Report, nothing: str | None = None) -> int:
+        """Tells what was found, and the exit status; `nothing` says why there was nothing."""
+        self._tell_mended(report)
+        if self._format == "text":
+            self._tell_findings(report)
+        else:
+            self._write_report(report, report.trouble)
+        warned = self._tell_doubts(report)
+        if report.errors or (self.option("strict") and (report.warnings or warned)):
+            status = FINDINGS
+        else:
+            status = CLEAN
+        self._sum_up(report)
+        if self._format == "text" and not report.found:
+            if nothing is not None or report.trouble is not None:
+                self.line(nothing or "Nothing was found in what could be checked.")
+            else:
+                self.info("All set!")
+        return status
+
+    def _tell_findings(self, report: Report) -> None:
+        if self._format == "text":
+            for finding in report.found:
+                self.show_finding(finding, report.root)
+
+    def _tell_doubts(self, report: Report) -> bool:
+        """Tells what makes the check less than whole, and whether there is any of that."""
+        interrupted = (report.root / JOURNAL).exists()
+        if interrupted:
             self.line_error(
                 "<warning>Warning: a change of these files was interrupted; run "
-                f"<c1>{poetry_tf.program} init</c1> to settle it</warning>"
+                f"<c1>{poetry_tf.program} check --fix</c1> to settle it</warning>"
             )
-        for finding in found:
-            self.show_finding(finding, root)
-        told = any(finding.message == trouble.message for finding in found) if trouble else True
-        if trouble is not None and not told:
-            self.line_error(f"<warning>Warning: {plain(trouble.message)}</warning>")
-            self.line_error(plain(trouble.remedy))
-        if found:
-            count = f"{len(found)} finding" + ("s" if len(found) > 1 else "")
-            self.line_error(f"<error>{count}</error>")
-            return 1
-        if trouble is not None:
-            self.line("Nothing was found in what could be checked.")
+        if report.trouble is not None and self._format == "text":
+            message, remedy = report.trouble
+            self.line_error(f"<warning>Warning: {plain(message)}</warning>")
+            self.line_error(plain(remedy))
+        return interrupted or report.trouble is not None
+
+    def _tell_mended(self, report: Report) -> None:
+        if not report.written or self._format != "text":
+            return
+        mended = (report.mended or Counter()).items()
+        codes = ", ".join(f"{code} ({count})" if count > 1 else code for code, count in mended)
+        self.line(f"Mended {codes or 'part of what was found'} in")
+        for path in report.written:
+            self.line(f"  <c1>{path.relative_to(report.root).as_posix()}</>")
+
+    def _sum_up(self, report: Report) -> None:
+        if report.ignored:
+            codes = ", ".join(sorted({finding.code for finding in report.ignored}))
+            count = _counted(len(report.ignored), "finding")
+            self.line_error(f"<comment>{count} ignored by [tool.poetry-tf]: {codes}</>")
+        if not report.found:
+            return
+        if report.warnings and report.errors:
+            text = f"{_counted(len(report.found), 'finding')}, {report.warnings} of them "
+            text += "a warning" if report.warnings == 1 else "warnings"
         else:
-            self.info("All set!")
-        return 0
+            text = _counted(len(report.found), "finding" if report.errors else "warning")
+        if report.fixable:
+            text += f", of which `poetry tf check --fix` mends {report.fixable}"
+        style = "error" if report.errors else "warning"
+        self.line_error(f"<{style}>{plain(text)}</{style}>")
+
+    def _write_report(self, report: Report | None, trouble: tuple[str, str] | None) -> None:
+        if self._format == "json":
+            self.io.write_line(as_json(report, trouble), type=Type.RAW)
+        elif self._format == "github":
+            for line in as_annotations(report, trouble):
+                self.io.write_line(line, type=Type.RAW)
+
+    def _could_not(self, message: str, remedy: str = "", report: Report | None = None) -> int:
+        self._write_report(report, (message, remedy))
+        self.fail(message, remedy)
+        return COULD_NOT_CHECK
+
+    # -- explaining -------------------------------------------------------------------------
+
+    def _explain(self, code: str) -> int:
+        known = {rule.code: rule for rule in rules()}
+        if (rule := known.get(code.upper())) is None:
+            raise PlanError(f"{code!r} is no rule", f"The rules are {', '.join(known)}.")
+        self.line(f"<c1>{rule.code}</> <options=bold>{plain(rule.title)}</>")
+        fixable = (
+            "`poetry tf check --fix` mends it where that leaves nothing to decide"
+            if rule.fixable
+            else "it needs a decision of yours"
+        )
+        self.line(plain(f"{rule.severity.capitalize()}; {fixable}."))
+        for paragraph in rule.explanation:
+            self.line("")
+            for line in textwrap.wrap(paragraph, 80, break_long_words=False):
+                self.line(plain(line))
+        return CLEAN
+
+
+def _report(project: Project, codes: frozenset[str]) -> Report:
+    context = context_of(project)
+    found, ignored = judged(context)
+    return Report(
+        project.root,
+        context,
+        tuple(finding for finding in found if finding.code in codes),
+        tuple(finding for finding in ignored if finding.code in codes),
+    )
+
+
+def _named(known: Iterable[str], options: Iterable[str]) -> frozenset[str]:
+    """The codes that are named, whole or by their beginning."""
+    known, found = list(known), set()
+    for text in (part.strip() for value in options for part in value.split(",")):
+        codes = {code for code in known if code.startswith(text.upper())}
+        if text and not (codes and text.upper().startswith("TF")):
+            raise PlanError(f"{text!r} is no rule", f"The rules are {', '.join(known)}.")
+        found |= codes if text else set()
+    return frozenset(found)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" + ("s" if count > 1 else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,7 +9,6 @@ from typing import Any, ClassVar
 from cleo.helpers import option
 from cleo.io.inputs.option import Option
 from cleo.ui.question import Question
-from poetry.config.config import Config
 
 import poetry_tf
 from poetry_tf.checks.run import context_of, findings
@@ -19,7 +17,6 @@ from poetry_tf.commands.devcontainer import summary, warning
 from poetry_tf.initialise import (
     Wishes,
     check_mirror,
-    effective_mirror,
     gpu_choice,
     is_new,
     open_project,
@@ -27,7 +24,7 @@ from poetry_tf.initialise import (
     settle,
     with_container,
 )
-from poetry_tf.locking import LockingError, solve
+from poetry_tf.locking import LockingError, machine_mirror, mirror_in_force, solve
 from poetry_tf.mirrors import MIRRORS, parse_mirror
 from poetry_tf.plan import (
     Plan,
@@ -41,13 +38,10 @@ from poetry_tf.plan import (
 )
 from poetry_tf.project.edits import changed_texts, diff
 from poetry_tf.project.errors import ProjectError
-from poetry_tf.project.lock import Lock
 from poetry_tf.project.project import LOCK, PYPROJECT, Devcontainer, Project
 from poetry_tf.releases import load
 from poetry_tf.settings import read_choices
 
-# Poetry reads its setting tf.mirror from this variable before any file.
-MIRROR_VARIABLE = "POETRY_TF_MIRROR"
 SOURCE_COST = """\
 The lock is bound to this mirror: every package in it names the source, changing or removing \
 the mirror makes the lock stale, and who can't reach it can't install. The default, a setting in \
@@ -121,7 +115,7 @@ are written or none.
         plan = settle(project, wishes)
         if not new:
             self._explain_series(project, wishes, plan)
-        default = None if self._machine_mirror() else "auto"
+        default = None if machine_mirror() else "auto"
         prepared = prepare(project, wishes, plan, new=new, mirror=default)
         return self._carry_out(root, prepared, plan, wishes)
 
@@ -201,7 +195,7 @@ are written or none.
             wishes.mirror is None
             and not wishes.write_source
             and mirror_setting(project) is None
-            and self._machine_mirror() is None
+            and machine_mirror() is None
         ):
             answers["mirror"] = self._ask_mirror()
         return replace(wishes, **answers)
@@ -250,7 +244,7 @@ are written or none.
         project = prepared
         dry_run: bool = self.option("dry-run")
         locks = not self.option("no-lock")
-        if locks and not self._is_fresh(project):
+        if locks and not project.is_locked:
             try:
                 project = self._lock(project, wishes)
             except LockingError as error:
@@ -262,9 +256,7 @@ are written or none.
                 return 1
         if wishes.container:
             project, plan = with_container(project)
-        texts: dict[Path, str] = changed_texts(project)
-        if locks and isinstance(project.lock, Lock) and project.lock is not prepared.lock:
-            texts[project.lock.path] = project.lock.text
+        texts = changed_texts(project)
         if dry_run:
             self._show(root, texts)
             return 0
@@ -286,23 +278,11 @@ are written or none.
             count = texts[path].count("\n[[package]]\n")
             self.line(f"{path.name}: {count} packages (the whole diff with -v)")
 
-    def _machine_mirror(self) -> Any:
-        """``tf.mirror`` of the user's own config.toml, None where it isn't set there."""
-        settings = Config.create().config.get("tf")
-        return settings.get("mirror") if isinstance(settings, dict) else None
-
-    def _is_fresh(self, project: Project) -> bool:
-        lock = project.valid_lock
-        return lock is not None and lock.is_fresh(project.pyproject.data)
-
     def _lock(self, project: Project, wishes: Wishes) -> Project:
         if isinstance(project.lock, ProjectError):
             raise project.lock
-        mirror = effective_mirror(project, wishes)
-        if wishes.mirror is None:
-            mirror = os.environ.get(MIRROR_VARIABLE) or mirror or self._machine_mirror()
-        lock = solve(project, mirror, self.io)
-        return replace(project, lock=lock)
+        mirror = mirror_in_force(project, wishes.mirror)
+        return replace(project, lock=solve(project, mirror, self.io))
 
     def _tell(
         self,

@@ -71,6 +71,12 @@ class Setting:
         """A project that poetry-tf doesn't manage is advised, not refused."""
         return self.choices.pin if self.managed or self.choices.pin == "off" else "warn"
 
+    def suspects(self, name: str) -> bool:
+        """Whether a name looks like a misspelling that the project doesn't say it means."""
+        canonical = canonicalize_name(name)
+        let_be = any(entry.covers("TF106", canonical) for entry in self.choices.ignore)
+        return not let_be and misspelling_of(canonical) is not None
+
 
 def setting_of(poetry: Poetry) -> Setting:
     table = poetry.pyproject.data.get("tool", {}).get("poetry-tf")
@@ -87,7 +93,7 @@ def judge_project(poetry: Poetry, io: IO, setting: Setting, replaced: Mapping[st
     `PoetryRuntimeError`, which Poetry shows as its own errors.
     """
     names = {item.name for item in poetry.package.all_requires}
-    suspects = {name for name in names if misspelling_of(name) is not None}
+    suspects = {name for name in names if setting.suspects(name)}
     if not (suspects or names & distributions()):
         return
     project = read(poetry)
@@ -168,7 +174,7 @@ class Adding:
     def _guarded(self, find: seams.Finder) -> seams.Finder:
         def guarded(name: str, required_version: str | None = None, **more: Any) -> tuple[str, str]:
             canonical = canonicalize_name(name)
-            if misspelling_of(canonical) is not None:
+            if self.setting.suspects(name):
                 _refuse_name(name, "", "Add it by that name.")
             if canonical not in distributions():
                 return find(name, required_version, **more)
@@ -296,6 +302,10 @@ def _refuse_name(name: str, where: str, remedy: str) -> NoReturn:
                 "under, so nothing of that name was downloaded."
             ),
             ConsoleMessage(remedy),
+            ConsoleMessage(
+                "If it is meant, say so in pyproject.toml: <c1>[tool.poetry-tf]</> "
+                f'<c1>ignore = [{{ code = "TF106", name = "{name}", reason = "…" }}]</>'
+            ),
         ],
     )
 

@@ -21,13 +21,16 @@ class Edit:
     """One change to one place of pyproject.toml, poetry.toml or devcontainer.json."""
 
     file: Path
-    action: Literal["set", "append", "remove", "rename"]
+    action: Literal["set", "append", "remove", "rename", "create"]
     path: KeyPath
     value: Any = None
-    """The new value; for ``append`` the new element, for ``rename`` the new key."""
+    """The new value; for ``append`` the new element, for ``rename`` the new key, for ``create``
+    the whole text of a file that isn't there yet."""
 
     def on(self, document: Document) -> Document:
         """Raises `DocumentError` where the document has something else in the way."""
+        if self.action == "create":
+            return document.parse(self.value)
         if self.action == "set":
             return document.set(self.path, self.value)
         if self.action == "append":
@@ -58,13 +61,15 @@ def _empty(path: Path) -> Document:
 
 
 def changed_texts(project: Project) -> dict[Path, str]:
-    """The editable files of a project whose text is not what the disk has, new ones included."""
+    """The files of a project whose text is not what the disk has, new ones included."""
     paths = [
         project.pyproject.path,
         project.root / "poetry.toml",
         project.devcontainer_path,
     ]
     texts = {path: document.text for path in paths if (document := project.document(path))}
+    if (lock := project.valid_lock) is not None:
+        texts[lock.path] = lock.text
     return {path: text for path, text in texts.items() if read_text(path) != text}
 
 

@@ -76,6 +76,12 @@ class Project:
         return self.lock if isinstance(self.lock, Lock) else None
 
     @property
+    def is_locked(self) -> bool:
+        """Whether there is a lock, made from pyproject.toml as it is."""
+        lock = self.valid_lock
+        return lock is not None and lock.is_fresh(self.pyproject.data)
+
+    @property
     def devcontainer_path(self) -> Path:
         """Where devcontainer.json is, or would be written."""
         if self.devcontainer is not None:

@@ -1,0 +1,348 @@
+"""`poetry tf check --fix` and `--diff`: all that needs no decision, together or not at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.index import LocalIndex
+from tests.support.poetry import PoetryRunner, Result, locked, write_pyproject
+from tests.support.projects import contents, patched
+
+PIN = "tensorflow (>=2.18.1,<2.19.0)"
+PYTHON = ">=3.12,<3.13"
+ANY = ">=3.11,<3.13"
+CONTAINER = ".devcontainer/devcontainer.json"
+LOCK, PYPROJECT = "poetry.lock", "pyproject.toml"
+
+RESOLVING = "Resolving dependencies"
+
+_RIGHT: dict[str, bytes] = {}
+
+
+@pytest.fixture
+def right(warm_poetry: PoetryRunner, project: Path, index: LocalIndex) -> PoetryRunner:
+    """A project for 2.18 in which all is as it should be."""
+    if not _RIGHT:  # made once a worker
+        assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18").ok
+        _RIGHT.update(contents(project))
+    for name, content in _RIGHT.items():
+        (project / name).parent.mkdir(exist_ok=True)
+        (project / name).write_bytes(content)
+    index.requests.clear()
+    return warm_poetry
+
+
+def _replace(project: Path, name: str, old: str, new: str) -> None:
+    text = (project / name).read_bytes().decode()
+    assert old in text
+    (project / name).write_bytes(text.replace(old, new, 1).encode())
+
+
+def _check(poetry: PoetryRunner, *options: str) -> Result:
+    result = poetry.call("tf", "check", *options)
+    assert "Traceback" not in result.output
+    return result
+
+
+def _changed(before: dict[str, bytes], project: Path) -> set[str]:
+    after = contents(project)
+    return {name for name in {*before, *after} if before.get(name) != after.get(name)}
+
+
+def _codes(result: Result) -> list[str]:
+    return re.findall(r"^\S+ (TF\d{3}) ", result.stderr, re.MULTILINE)
+
+
+def _mended(result: Result) -> set[str]:
+    """The files that --fix says it wrote."""
+    return {line.strip() for line in result.stdout.splitlines() if line.startswith("  ")}
+
+
+def _fixed(poetry: PoetryRunner, left: tuple[str, ...] = ()) -> tuple[Result, set[str]]:
+    """Runs --fix, and what holds of every --fix; returns what it said and the files it changed."""
+    before = contents(poetry.project)
+    calls_mendable = _check(poetry)
+    assert contents(poetry.project) == before
+    result = _check(poetry, "--fix")
+    changed = _changed(before, poetry.project)
+    assert _mended(result) == changed, "it says what it wrote"
+    assert _codes(result) == list(left)
+    assert result.returncode == (1 if left else 0)
+    assert "--fix` mends" not in result.stderr, "what is left it doesn't call mendable"
+    assert ("--fix` mends" in calls_mendable.stderr) == bool(changed)
+
+    after = contents(poetry.project)
+    same = _check(poetry)
+    assert (same.returncode, _codes(same)) == (result.returncode, _codes(result))
+    again = _check(poetry, "--fix")
+    assert (again.returncode, contents(poetry.project)) == (result.returncode, after)
+    assert _mended(again) == set()
+    return result, changed
+
+
+def _no(name: str) -> Callable[[Path], None]:
+    return lambda project: (project / name).unlink()
+
+
+def _put(name: str, old: str, new: str) -> Callable[[Path], None]:
+    return lambda project: _replace(project, name, old, new)
+
+
+# What --fix mends
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (_put(PYPROJECT, PIN, "tensorflow >=2.18"), "TF101, TF302", {PYPROJECT, LOCK}, True),
+        (
+            _put(PYPROJECT, PIN, PIN.replace("tensorflow", "tensorflow-gpu")),
+            "TF103, TF302",
+            {PYPROJECT},
+            False,
+        ),
+        (_put(PYPROJECT, PYTHON, ">=3.12"), "TF201, TF302", {PYPROJECT}, False),
+        (_put(PYPROJECT, "package-mode = false", ""), "TF301", {PYPROJECT}, False),
+        (_no(LOCK), "TF302", {LOCK}, True),
+        (_no(CONTAINER), "TF501", {CONTAINER}, False),
+        (_put(CONTAINER, "3-3.12", "3-3.11"), "TF502", {CONTAINER}, False),
+        (_put(CONTAINER, '"9.3.0.75"', '"9.1.0.70"'), "TF503", {CONTAINER}, False),
+        (_put(CONTAINER, '"gpu": "optional"', ""), "TF504", {CONTAINER}, False),
+        (_put(CONTAINER, "3-3.12", "1-3.12"), "TF505", {CONTAINER}, False),
+    ],
+)
+def test_what_is_mended_is_told_and_clean_afterwards(
+    right: PoetryRunner,
+    case: tuple[Callable[[Path], None], str, set[str], bool],
+) -> None:
+    spoil, says, changes, locks = case
+    spoil(right.project)
+    result, changed = _fixed(right)
+    assert result.stdout.splitlines()[0] == f"Mended {says} in"
+    assert result.stdout.splitlines()[-1] == "All set!"
+    assert changed == changes
+    assert (RESOLVING in result.stderr) is locks, "anew only if it must be"
+
+
+def test_what_is_as_it_was_is_written_back_to_the_byte(right: PoetryRunner) -> None:
+    """The lock was right for what --fix makes of pyproject.toml, so it stays."""
+    _replace(right.project, PYPROJECT, PYTHON, ">=3.12")
+    _fixed(right)
+    assert contents(right.project) == _RIGHT
+
+
+def test_all_is_mended_together(right: PoetryRunner, project: Path) -> None:
+    _replace(project, PYPROJECT, PIN, "tensorflow (>=2.18)")
+    _replace(project, PYPROJECT, PYTHON, ">=3.9")
+    (project / LOCK).unlink()
+    (project / CONTAINER).unlink()
+    result, changed = _fixed(right)
+    assert result.stdout.startswith("Mended TF101, TF201, TF302, TF501 in\n")
+    assert changed == {PYPROJECT, LOCK, CONTAINER}
+    assert right.call("check", "--lock", plugins=False).ok
+
+
+def test_a_fix_of_a_project_in_order_changes_nothing(right: PoetryRunner) -> None:
+    assert _check(right, "--fix") == Result(0, "All set!\n", "")
+    assert contents(right.project) == _RIGHT
+
+
+# The lock
+
+
+def test_versions_that_are_locked_stay(right: PoetryRunner, project: Path) -> None:
+    """2.18.0 is what the lock has; 2.18.1 is there, and the pin that --fix writes admits it."""
+    write_pyproject(project, ["tensorflow (==2.18.0)", "six"], requires_python=ANY)
+    (project / LOCK).unlink()
+    assert right.call("lock", plugins=False).ok
+    versions = locked(project)
+    assert versions["tensorflow"] == "2.18.0"
+    write_pyproject(project, ["tensorflow (>=2.18)", "six"], requires_python=ANY)
+    result = _check(right, "--fix")
+    assert result.ok, result.output
+    # What only other platforms need goes, unless the project declares them.
+    assert locked(project).items() <= versions.items()
+
+
+def test_what_changed_in_pyproject_without_us_is_locked(right: PoetryRunner, project: Path) -> None:
+    _replace(project, PYPROJECT, f'"{PIN}"', f'"{PIN}", "six"')
+    (before,) = re.findall(r"^# .*$", _RIGHT[LOCK].decode(), re.MULTILINE)
+    versions = locked(project)
+    _, changed = _fixed(right)
+    assert changed == {LOCK}
+    assert {**versions, "six": locked(project)["six"]} == locked(project)
+    assert (project / LOCK).read_text("utf-8").startswith(before)
+
+
+def test_a_locked_release_outside_the_pin_moves_and_the_container_with_it(
+    right: PoetryRunner, project: Path
+) -> None:
+    _replace(project, PYPROJECT, PIN, "tensorflow (>=2.15.1,<2.16.0)")
+    _replace(project, PYPROJECT, PYTHON, ">=3.11,<3.13")
+    _, changed = _fixed(right)
+    assert changed == {PYPROJECT, LOCK, CONTAINER}
+    assert locked(project)["tensorflow"] == "2.15.1"
+    assert "3-3.11-" in (project / CONTAINER).read_text("utf-8")
+
+
+@pytest.mark.parametrize("fault", ["no such package", "no index"])
+def test_nothing_is_written_where_locking_fails(right: PoetryRunner, fault: str) -> None:
+    _replace(right.project, PYPROJECT, PYTHON, ">=3.12")
+    _replace(right.project, CONTAINER, "3-3.12", "3-3.11")
+    extra = "no-such-package" if fault == "no such package" else "six"
+    _replace(right.project, PYPROJECT, f'"{PIN}"', f'"{PIN}", "{extra}"')
+    if fault == "no index":
+        right.pypi = "http://127.0.0.1:9/"
+        right.cache = right.home / "empty"
+    before = contents(right.project)
+    result = _check(right, "--fix")
+    assert contents(right.project) == before
+    assert result.returncode == 2
+    assert "the project can't be locked, and nothing was written" in result.stderr
+    assert _codes(result) == ["TF201", "TF302", "TF502"], "what there is to mend is told"
+    assert result.stdout == ""
+
+
+def test_nothing_is_written_where_a_file_cannot_be(right: PoetryRunner, project: Path) -> None:
+    _replace(project, PYPROJECT, PYTHON, ">=3.12")
+    (project / CONTAINER).unlink()
+    (project / CONTAINER).parent.rmdir()
+    (project / CONTAINER).parent.symlink_to(project.parent / "elsewhere")
+    (project.parent / "elsewhere").mkdir()
+    before = contents(project)
+    result = _check(right, "--fix")
+    assert result.returncode == 2
+    assert result.stderr.startswith("Error: ")
+    assert contents(project) == before
+
+
+# What is left
+
+
+def test_what_needs_a_decision_is_left(right: PoetryRunner, project: Path) -> None:
+    cpu = PIN.replace("tensorflow", "tensorflow-cpu")
+    _replace(project, PYPROJECT, f'"{PIN}"', f'"{PIN}",\n    "{cpu}"')
+    _replace(project, CONTAINER, "3-3.12", "3-3.11")
+    result, changed = _fixed(right, left=("TF104",))
+    assert changed == {LOCK, CONTAINER}
+    assert "Keep one of them" in result.stderr
+
+
+def test_a_broken_lock_is_nobodys_but_its_owners(right: PoetryRunner, project: Path) -> None:
+    text = "<<<<<<< HEAD\n" + _RIGHT[LOCK].decode()
+    (project / LOCK).write_text(text, "utf-8")
+    _replace(project, CONTAINER, "3-3.12", "3-3.11")
+    _, changed = _fixed(right, left=("TF302",))
+    assert changed == {CONTAINER}
+
+
+def test_a_container_that_cannot_be_read_is_left(right: PoetryRunner, project: Path) -> None:
+    (project / CONTAINER).write_text('{\n  // ours\n  "image": \n}\n', "utf-8")
+    _replace(project, PYPROJECT, "package-mode = false", "")
+    _, changed = _fixed(right, left=("TF501",))
+    assert changed == {PYPROJECT}
+
+
+# Projects that never ran init
+
+
+def test_a_project_that_is_not_managed_is_mended_and_stays_so(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    write_pyproject(project, ["tensorflow >=2.18"], requires_python=PYTHON)
+    result, changed = _fixed(warm_poetry)
+    assert changed == {PYPROJECT}, "no lock, no container, no settings"
+    text = (project / PYPROJECT).read_text("utf-8")
+    assert "tensorflow >=2.18,<2.19" in text
+    assert "poetry-tf" not in text
+    assert RESOLVING not in result.stderr
+
+
+def test_the_lock_of_a_project_that_is_not_managed_is_kept_in_step(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    write_pyproject(project, ["tensorflow >=2.18"], requires_python=ANY)
+    assert warm_poetry.call("lock").ok
+    versions = locked(project)
+    _, changed = _fixed(warm_poetry)
+    assert changed == {PYPROJECT, LOCK}
+    assert locked(project) == versions
+
+
+@pytest.mark.parametrize("dependencies", [[], ["six"]])
+def test_a_project_without_tensorflow_is_let_be(
+    warm_poetry: PoetryRunner, project: Path, dependencies: list[str]
+) -> None:
+    write_pyproject(project, dependencies, more='readme = "README.md"\n')
+    before = contents(project)
+    result = _check(warm_poetry, "--fix")
+    assert contents(project) == before
+    assert result.ok, result.output
+
+
+def test_an_interrupted_write_is_settled_first(right: PoetryRunner, project: Path) -> None:
+    from poetry_tf.project import transaction
+
+    class Killed(BaseException):
+        pass
+
+    def killed(self: object, change: object) -> None:
+        raise Killed
+
+    _replace(project, PYPROJECT, PYTHON, ">=3.12")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transaction._Write, "rename", killed)
+        patch.setattr(transaction._Write, "undo", lambda self: ())
+        with pytest.raises(Killed):
+            transaction.write_together(project, {project / PYPROJECT: _RIGHT[PYPROJECT]})
+    told = _check(right)
+    assert "interrupted" in told.stderr
+    result = _check(right, "--fix")
+    assert "Settled an interrupted change: pyproject.toml" in result.stderr
+    assert result.ok
+    assert contents(project) == _RIGHT
+
+
+# --diff
+
+
+def test_diff_shows_what_fix_writes(right: PoetryRunner, project: Path) -> None:
+    _replace(project, PYPROJECT, "package-mode = false", "")
+    _replace(project, PYPROJECT, PYTHON, ">=3.12")
+    _replace(project, CONTAINER, "3-3.12", "3-3.11")
+    before = contents(project)
+    shown = _check(right, "--diff")
+    assert shown.returncode == 1
+    assert contents(project) == before
+    assert _codes(shown) == ["TF201", "TF301", "TF302", "TF502"]
+    assert RESOLVING not in shown.output
+    assert _check(right, "--fix").ok
+    assert patched(before, shown.stdout) == contents(project)
+
+
+def test_diff_shows_a_file_that_fix_creates(right: PoetryRunner, project: Path) -> None:
+    (project / CONTAINER).unlink()
+    shown = _check(right, "--diff")
+    assert shown.stdout.startswith(f"--- /dev/null\n+++ b/{CONTAINER}\n")
+    assert not (project / CONTAINER).exists()
+    assert patched(contents(project), shown.stdout) == _RIGHT
+
+
+def test_diff_says_that_the_lock_would_be_made_anew(right: PoetryRunner, project: Path) -> None:
+    (project / LOCK).unlink()
+    right.pypi = "http://127.0.0.1:9/"
+    shown = _check(right, "--diff")
+    assert (shown.returncode, shown.stdout) == (1, "")
+    assert "poetry.lock would be made anew" in shown.stderr
+    assert not (project / LOCK).exists()
+
+
+def test_diff_goes_before_fix(right: PoetryRunner, project: Path) -> None:
+    _replace(project, PYPROJECT, "package-mode = false", "")
+    before = contents(project)
+    assert _check(right, "--fix", "--diff") == _check(right, "--diff")
+    assert contents(project) == before

@@ -1,0 +1,450 @@
+"""`poetry tf check`: which findings count, in which form they are told, and what explains them."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from poetry_tf.checks.run import rules
+from tests.support.index import LocalIndex
+from tests.support.poetry import PoetryRunner, Result, write_pyproject
+from tests.support.projects import contents
+
+PIN = "tensorflow (>=2.18.1,<2.19.0)"
+CONTAINER = ".devcontainer/devcontainer.json"
+CODES = [rule.code for rule in rules()]
+MENDS = "`poetry tf check --fix` mends"
+
+_RIGHT: dict[str, bytes] = {}
+
+
+@pytest.fixture
+def right(warm_poetry: PoetryRunner, project: Path, index: LocalIndex) -> PoetryRunner:
+    """A project for 2.18 in which all is as it should be."""
+    if not _RIGHT:  # made once a worker
+        assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18").ok
+        _RIGHT.update(contents(project))
+    for name, content in _RIGHT.items():
+        (project / name).parent.mkdir(exist_ok=True)
+        (project / name).write_bytes(content)
+    return warm_poetry
+
+
+@pytest.fixture
+def wrong(right: PoetryRunner, project: Path) -> PoetryRunner:
+    """The same with three errors, TF104, TF302 and TF503, and a warning, TF506."""
+    cpu = PIN.replace("tensorflow", "tensorflow-cpu")
+    _replace(project, "pyproject.toml", f'"{PIN}"', f'"{PIN}",\n    "{cpu}"')
+    _replace(project, CONTAINER, '"9.3.0.75"', '"9.1.0.70"')
+    _warn(project)
+    return right
+
+
+def _warn(project: Path) -> None:
+    _replace(project, CONTAINER, "pipx install poetry==", "pipx install poetry==1.8.2 #")
+
+
+def _replace(project: Path, name: str, old: str, new: str) -> None:
+    text = (project / name).read_bytes().decode()
+    assert old in text
+    (project / name).write_bytes(text.replace(old, new, 1).encode())
+
+
+def _check(poetry: PoetryRunner, *options: str, cwd: Path | None = None) -> Result:
+    result = poetry.call("tf", "check", *options, cwd=cwd)
+    assert "Traceback" not in result.output
+    return result
+
+
+def _codes(result: Result) -> list[str]:
+    return re.findall(r"^\S+ (TF\d{3}) ", result.stderr, re.MULTILINE)
+
+
+# Which findings there are
+
+
+@pytest.mark.parametrize(
+    ("options", "codes"),
+    [
+        ([], ["TF104", "TF302", "TF503", "TF506"]),
+        (["--select", "TF503"], ["TF503"]),
+        (["--select", "TF503,TF104"], ["TF104", "TF503"]),
+        (["--select", "TF503, tf1", "--select=TF3"], ["TF104", "TF302", "TF503"]),
+        (["--select", "TF5"], ["TF503", "TF506"]),
+        (["--select", "TF"], ["TF104", "TF302", "TF503", "TF506"]),
+        (["--ignore", "TF5"], ["TF104", "TF302"]),
+        (["--ignore", "TF104,", "--ignore", "TF50"], ["TF302"]),
+        (["--select", "TF5", "--ignore", "TF503"], ["TF506"]),
+        (["--select", "TF1,TF2,TF301"], ["TF104"]),
+        (["--select", "", "--ignore", ""], ["TF104", "TF302", "TF503", "TF506"]),
+    ],
+    ids=" ".join,
+)
+def test_rules_are_chosen_by_code(
+    wrong: PoetryRunner, options: list[str], codes: list[str]
+) -> None:
+    result = _check(wrong, *options)
+    assert _codes(result) == codes
+    assert result.returncode == (0 if codes == ["TF506"] else 1)
+
+
+def test_without_what_was_chosen_all_is_set(wrong: PoetryRunner) -> None:
+    assert _check(wrong, "--select", "TF2") == Result(0, "All set!\n", "")
+
+
+@pytest.mark.parametrize("option", ["--select", "--ignore", "--explain"])
+@pytest.mark.parametrize("code", ["TF999", "E501", "T", "TF1012", "*"])
+def test_a_rule_that_there_is_not(right: PoetryRunner, option: str, code: str) -> None:
+    result = _check(right, option, code)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.splitlines() == [
+        f"Error: {code!r} is no rule",
+        f"The rules are {', '.join(CODES)}.",
+    ]
+
+
+def test_fix_mends_what_was_chosen_and_nothing_else(wrong: PoetryRunner, project: Path) -> None:
+    before = contents(project)
+    assert _check(wrong, "--fix", "--select", "TF1").returncode == 1
+    assert contents(project) == before
+    shown = _check(wrong, "--diff", "--select", "TF503")
+    assert "9.3.0.75" in shown.stdout and "poetry==" not in shown.stdout
+    result = _check(wrong, "--fix", "--ignore", "TF1,TF302,TF506")
+    assert result == Result(0, f"Mended TF503 in\n  {CONTAINER}\nAll set!\n", "")
+    assert _codes(_check(wrong)) == ["TF104", "TF302", "TF506"]
+    assert contents(project)["poetry.lock"] == before["poetry.lock"]
+
+
+def test_a_lock_that_fix_itself_makes_stale_is_made_anew_whatever_was_chosen(
+    right: PoetryRunner, project: Path
+) -> None:
+    _replace(project, "pyproject.toml", ">=3.12,<3.13", ">=3.11,<3.13")
+    _replace(project, "pyproject.toml", PIN, "tensorflow (>=2.18)")
+    assert right.call("lock", plugins=False).ok
+    assert _check(right, "--fix", "--select", "TF101").ok
+    assert right.call("check", "--lock", plugins=False).ok
+
+
+# Warnings
+
+
+def test_a_warning_is_told_and_does_not_count(right: PoetryRunner, project: Path) -> None:
+    _warn(project)
+    result = _check(right)
+    assert (result.returncode, result.stdout, _codes(result)) == (0, "", ["TF506"])
+    assert result.stderr.splitlines()[-1] == f"1 warning, of which {MENDS} 1"
+
+
+def test_a_warning_counts_where_that_is_asked_for(right: PoetryRunner, project: Path) -> None:
+    _warn(project)
+    assert _check(right, "--strict").returncode == 1
+    assert _check(right, "--strict", "--ignore", "TF506").returncode == 0
+
+
+def test_an_error_beside_a_warning_counts(wrong: PoetryRunner) -> None:
+    result = _check(wrong)
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1] == (
+        f"4 findings, 1 of them a warning, of which {MENDS} 3"
+    )
+
+
+def test_what_cannot_be_judged_counts_as_a_warning(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    write_pyproject(project, ["tensorflow (>=1.15,<1.16)"], requires_python=">=3.11,<3.12")
+    result = _check(warm_poetry)
+    assert result.ok
+    assert "Warning: " in result.stderr
+    assert _check(warm_poetry, "--strict").returncode == 1
+
+
+# `ignore` in the settings
+
+
+def _settings(project: Path, text: str) -> None:
+    _replace(project, "pyproject.toml", 'gpu = "auto"\n', f'gpu = "auto"\n{text}\n')
+
+
+def test_what_the_settings_let_be_is_counted_and_nothing_more(
+    wrong: PoetryRunner, project: Path
+) -> None:
+    _settings(project, 'ignore = [{ code = "TF104", reason = "both are tried out here" }]')
+    result = _check(wrong)
+    assert _codes(result) == ["TF302", "TF503", "TF506"]
+    assert "1 finding ignored by [tool.poetry-tf]: TF104" in result.stderr.splitlines()
+    result = _check(wrong, "--fix")
+    assert result.ok
+    assert result.stderr.splitlines()[-1] == "1 finding ignored by [tool.poetry-tf]: TF104"
+    assert result.stdout.splitlines()[-1] == "All set!"
+
+
+def test_what_the_settings_let_be_is_not_mended(right: PoetryRunner, project: Path) -> None:
+    reason = "the service wants its own Python"
+    text = f'[[tool.poetry-tf.ignore]]\ncode = "TF502"\nreason = "{reason}"'
+    _settings(project, text)
+    _replace(project, CONTAINER, "3-3.12", "3-3.11")
+    before = contents(project)
+    assert _check(right, "--fix").stdout == "All set!\n"
+    assert contents(project) == before
+    assert right.call("tf", "init", "-n").ok
+    assert "TF502" not in right.call("tf", "init", "-n").output
+
+
+def test_a_name_is_let_through(warm_poetry: PoetryRunner, project: Path) -> None:
+    let = '{ code = "TF106", name = "Tensorfl0w", reason = "our own" }'
+    write_pyproject(
+        project,
+        ["tensorfl0w", "tersorflow"],
+        more=f"[tool.poetry-tf]\nignore = [{let}]\n",
+    )
+    result = _check(warm_poetry, "--select", "TF106")
+    assert result.returncode == 1
+    (told,) = (line for line in result.stderr.splitlines() if " TF106 " in line)
+    assert "tersorflow looks like" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('ignore = "TF101"', "ignore is no array"),
+        ('ignore = { TF101 = "because" }', "ignore is no array"),
+        ('ignore = ["TF101"]', "an entry is no table with a code and a reason"),
+        ('ignore = [{ code = "TF101" }]', "TF101 has no reason"),
+        ('ignore = [{ code = "TF101", reason = " " }]', "TF101 has no reason"),
+        ('ignore = [{ code = "TF101", reason = 1 }]', "TF101 has no reason"),
+        ('ignore = [{ reason = "so" }]', "an entry has no code"),
+        ('ignore = [{ code = 101, reason = "so" }]', "an entry has no code"),
+        ('ignore = [{ code = "TF999", reason = "so" }]', "TF999 is no rule of poetry-tf"),
+        ('ignore = [{ code = "TF1", reason = "so" }]', "TF1 is no rule of poetry-tf"),
+        ('ignore = [{ code = "TF101", reason = "so", names = [] }]', "names is no key"),
+        ('ignore = [{ code = "TF101", reason = "so", name = 3 }]', "name of TF101 is no text"),
+    ],
+)
+def test_an_ignore_that_means_nothing_is_found(
+    right: PoetryRunner, project: Path, text: str, says: str
+) -> None:
+    _settings(project, text)
+    result = _check(right)
+    assert result.returncode == 1
+    assert _codes(result) == ["TF001"]
+    assert result.stderr.startswith("pyproject.toml:15:")
+    assert says in result.stderr.splitlines()[0]
+
+
+# JSON
+
+
+def _json(poetry: PoetryRunner, *options: str) -> tuple[int, dict[str, Any]]:
+    result = _check(poetry, "--format", "json", *options)
+    return result.returncode, json.loads(result.stdout)
+
+
+def _shape(value: Any) -> Any:
+    """The keys of a document and the types of its values, to any depth."""
+    if isinstance(value, dict):
+        return {key: _shape(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_shape(item) for item in value[:1]]
+    return type(value).__name__
+
+
+def test_json_says_all_that_is_known_of_a_finding(wrong: PoetryRunner, project: Path) -> None:
+    _settings(project, 'ignore = [{ code = "TF302", reason = "in the next commit" }]')
+    status, document = _json(wrong)
+    assert status == 1
+    findings = document.pop("findings")
+    assert document == {
+        "version": 1,
+        "tool": {"name": "poetry-tf", "version": metadata.version("poetry-tf")},
+        "project": {
+            "root": str(project),
+            "name": "project",
+            "managed": True,
+            "tensorflow": "2.18.1",
+        },
+        "counts": {"error": 2, "warning": 1, "fixable": 2, "ignored": 1},
+        "fixed": {"codes": {}, "files": []},
+        "trouble": None,
+    }
+    assert findings[1] == {
+        "code": "TF503",
+        "severity": "error",
+        "file": CONTAINER,
+        "line": 9,
+        "column": 13,
+        "message": "TensorFlow 2.18.1 goes with CUDA 12.5 and cuDNN 9.3.0.75, but the feature has "
+        "cudnnVersion '9.1.0.70'",
+        "remedy": 'Write cudnnVersion "9.3.0.75"',
+        "fixable": True,
+    }
+    assert [(item["code"], item["severity"], item["fixable"]) for item in findings] == [
+        ("TF104", "error", False),
+        ("TF503", "error", True),
+        ("TF506", "warning", True),
+    ]
+
+
+def test_json_tells_the_same_as_text(wrong: PoetryRunner) -> None:
+    status, document = _json(wrong)
+    text = _check(wrong)
+    assert status == text.returncode
+    lines = [
+        f"{item['file']}:{item['line']}:{item['column']} {item['code']} {item['message']}"
+        for item in document["findings"]
+    ]
+    assert lines == text.stderr.splitlines()[:-1:2]
+
+
+def test_json_is_all_that_goes_to_stdout(right: PoetryRunner, project: Path) -> None:
+    (project / "poetry.lock").unlink()
+    (project / CONTAINER).unlink()
+    status, document = _json(right, "--fix")
+    assert (status, document["findings"]) == (0, [])
+    assert document["fixed"] == {
+        "codes": {"TF302": 1, "TF501": 1},
+        "files": [CONTAINER, "poetry.lock"],
+    }
+    assert contents(project) == _RIGHT
+
+
+def test_json_of_a_file_that_is_missing_has_no_line(right: PoetryRunner, project: Path) -> None:
+    (project / CONTAINER).unlink()
+    (finding,) = _json(right)[1]["findings"]
+    assert (finding["file"], finding["line"], finding["column"]) == (CONTAINER, None, None)
+
+
+def test_json_of_a_clean_project(right: PoetryRunner) -> None:
+    result = _check(right, "--format=json")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert json.loads(result.stdout)["findings"] == []
+
+
+def test_json_of_a_project_without_tensorflow(warm_poetry: PoetryRunner, project: Path) -> None:
+    write_pyproject(project, ["six"])
+    status, document = _json(warm_poetry)
+    assert (status, document["findings"]) == (0, [])
+    assert document["project"]["tensorflow"] is None
+
+
+def test_json_of_what_cannot_be_judged(warm_poetry: PoetryRunner, project: Path) -> None:
+    write_pyproject(project, ["tensorflow (>=1.15,<1.16)"], requires_python=">=3.11,<3.12")
+    status, document = _json(warm_poetry)
+    assert (status, document["findings"]) == (0, [])
+    assert set(document["trouble"]) == {"message", "remedy"}
+    assert document["trouble"]["message"]
+
+
+def test_json_of_what_cannot_be_checked(
+    warm_poetry: PoetryRunner, right: PoetryRunner, project: Path
+) -> None:
+    (project / "pyproject.toml").write_text('[project]\nname = "x', "utf-8")
+    status, document = _json(right)
+    assert status == 2
+    assert document["project"] is None
+    assert document["trouble"]["message"].startswith("pyproject.toml:2:")
+    (project / "pyproject.toml").unlink()
+    status, document = _json(right)
+    assert status == 2
+    assert "No pyproject.toml" in document["trouble"]["message"]
+
+
+def test_json_of_a_lock_that_fails(right: PoetryRunner, project: Path) -> None:
+    _replace(project, "pyproject.toml", f'"{PIN}"', f'"{PIN}", "no-such-package"')
+    before = contents(project)
+    status, document = _json(right, "--fix")
+    assert status == 2
+    assert [item["code"] for item in document["findings"]] == ["TF302"]
+    assert "can't be locked" in document["trouble"]["message"]
+    assert document["fixed"] == {"codes": {}, "files": []}
+    assert contents(project) == before
+
+
+def test_the_readme_describes_the_json(wrong: PoetryRunner) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    match = re.search(r"<!-- check: json -->\s*```json\n(.*?)```", readme, re.DOTALL)
+    assert match is not None
+    assert _shape(json.loads(match[1])) == _shape(_json(wrong, "--select", "TF503")[1])
+
+
+# GitHub
+
+
+def test_annotations_say_where(wrong: PoetryRunner) -> None:
+    result = _check(wrong, "--format", "github", "--ignore", "TF302")
+    assert result.returncode == 1
+    first, second, third = result.stdout.splitlines()
+    assert first == (
+        "::error file=pyproject.toml,line=8,col=5,title=TF104::tensorflow and tensorflow-cpu hold "
+        "the same files and cannot both be installed%0AKeep one of them, or give them markers that "
+        "exclude each other"
+    )
+    assert second.startswith(f"::error file={CONTAINER},line=9,col=13,title=TF503::TensorFlow ")
+    assert third.startswith(f"::warning file={CONTAINER},line=25,col=5,title=TF506::Poetry 1.8.2")
+
+
+def test_annotations_are_escaped(warm_poetry: PoetryRunner, project: Path) -> None:
+    text = '[project]\nname = "x"\ndependencies = ["tensorflow~=2.18.1"]\n[tool.poetry-tf]\n'
+    (project / "pyproject.toml").write_text(f'{text}"100%\\r\\n::error::" = 1\n', "utf-8")
+    result = _check(warm_poetry, "--format", "github", "--select", "TF001")
+    (line,) = result.stdout.splitlines()
+    assert "::100%25%0D%0A::error:: is no setting" in line
+
+
+def test_annotations_of_a_part_of_a_repository(wrong: PoetryRunner, project: Path) -> None:
+    wrong.environ["GITHUB_WORKSPACE"] = str(project.parent)
+    result = _check(wrong, "--format", "github", "--select", "TF104")
+    assert result.stdout.startswith(f"::error file={project.name}/pyproject.toml,line=8,")
+    wrong.environ["GITHUB_WORKSPACE"] = str(project / "elsewhere")
+    result = _check(wrong, "--format", "github", "--select", "TF104")
+    assert result.stdout.startswith("::error file=pyproject.toml,line=8,")
+
+
+def test_annotations_of_what_is_no_finding(
+    right: PoetryRunner, warm_poetry: PoetryRunner, project: Path, tmp_path: Path
+) -> None:
+    assert _check(right, "--format", "github") == Result(0, "", "")
+    write_pyproject(project, ["tensorflow (>=1.15,<1.16)"], requires_python=">=3.11,<3.12")
+    (project / "poetry.lock").unlink()
+    assert _check(right, "--format", "github").stdout.startswith("::warning title=poetry-tf::")
+    (project / "pyproject.toml").write_text("a =", "utf-8")
+    result = _check(right, "--format", "github")
+    assert result.returncode == 2
+    assert result.stdout.startswith("::error title=poetry-tf::pyproject.toml:1:")
+
+
+@pytest.mark.parametrize("options", [["--format", "xml"], ["--diff", "--format", "json"]])
+def test_a_form_that_cannot_be_had(right: PoetryRunner, options: list[str]) -> None:
+    result = _check(right, *options)
+    assert result.returncode == 2
+    assert result.stderr.startswith("Error: ")
+
+
+# --explain
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_rule_is_explained(poetry: PoetryRunner, project: Path, code: str) -> None:
+    result = _check(poetry, "--explain", code)
+    assert (result.returncode, result.stderr) == (0, "")
+    title, kind, empty, *explanation = result.stdout.splitlines()
+    assert re.fullmatch(rf"{code} \S.*[^.]", title)
+    assert re.match(r"(Error|Warning); ", kind)
+    assert empty == ""
+    assert len(" ".join(explanation)) > 80
+    assert all(len(line) <= 100 for line in explanation)
+
+
+def test_a_rule_is_explained_in_whatever_case(poetry: PoetryRunner) -> None:
+    assert _check(poetry, "--explain", "tf101") == _check(poetry, "--explain", "TF101")
+    assert "semantic versioning" in _check(poetry, "--explain", "tf101").stdout
+
+
+def test_nothing_is_checked_while_explaining(wrong: PoetryRunner) -> None:
+    assert _check(wrong, "--explain", "TF506", "--fix").stderr == ""
+    assert _codes(_check(wrong)) == ["TF104", "TF302", "TF503", "TF506"]
