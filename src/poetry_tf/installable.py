@@ -80,6 +80,14 @@ class Package:
     requires: tuple[Edge, ...] = field(default=(), repr=False)
 
     @functools.cached_property
+    def parsed(self) -> Version | None:
+        """Its version; None where that is of its own making (on a path, in an old lock)."""
+        try:
+            return Version(self.version)
+        except InvalidVersion:
+            return None
+
+    @functools.cached_property
     def has_source(self) -> bool:
         """Whether it can be built where no wheel fits, given a compiler and what it needs."""
         return any(name.lower().endswith(_SOURCES) for name in self.files)
@@ -146,6 +154,15 @@ class LockedPackages:
         if cell not in self._walked:
             self._walked[cell] = self._walk(cell)
         return package in self._walked[cell]
+
+    def constraints_on(self, name: NormalizedName, cell: Cell) -> tuple[VersionConstraint, ...]:
+        """What the locked packages that are needed in a cell ask of one of them."""
+        return tuple(
+            _constraint(edge.constraint)
+            for package in self.packages
+            for edge in package.requires
+            if edge.name == name and _holds(edge.marker, cell) and self.needs(package, cell)
+        )
 
     def obstacles(self, cells: Sequence[Cell], systems: Systems) -> Iterator[Obstacle]:
         """Every package that can't be had in some of the cells, in the order of the lock."""
