@@ -7,6 +7,7 @@ where an installation will fail: where a package is needed and none of its files
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
@@ -37,6 +38,9 @@ Reason: TypeAlias = Literal["file", "python"]
 
 # The endings of source distributions that Poetry builds from.
 _SOURCES: Final = (".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz", ".tar")
+
+# How often the walk through an old lock starts anew; real locks come to rest in two or three.
+_ROUNDS: Final = 8
 
 # Where a package comes from when no file of an index is meant: its folder or repository is always
 # there to be built from.
@@ -172,7 +176,9 @@ class LockedPackages:
             without = [
                 cell
                 for cell in cells
-                if not package.has_file(cell, systems) and self.needs(package, cell)
+                if not package.has_file(cell, systems)
+                and self.needs(package, cell)
+                and not self._has_twin(package, cell, systems)
             ]
             if without:
                 yield Obstacle(package, tuple(without), "file")
@@ -187,14 +193,29 @@ class LockedPackages:
                 yield Obstacle(package, tuple(refused), "python")
 
     def _walk(self, cell: Cell) -> frozenset[Package]:
-        """What is needed in a cell, found by following the requirements from the project's on."""
-        reached, asked = self._reach(cell, self._by_name)
-        chosen = dict(self._by_name)
-        for name in {package.name for package in reached}:
-            if len(self._by_name[name]) > 1:
-                several = [package for package in self._by_name[name] if package in reached]
-                chosen[name] = _newest_fit(several, asked[name], cell)
-        return frozenset(reached if chosen == self._by_name else self._reach(cell, chosen)[0])
+        """What is needed in a cell, found by following the requirements from the project's on.
+
+        Of several versions of a package one is taken that all requirements met on the way admit.
+        What the others require was met as well at first, so it takes some rounds.
+        """
+        chosen = self._by_name
+        for _ in range(_ROUNDS):
+            reached, asked = self._reach(cell, chosen)
+            better = dict(self._by_name)
+            for name, constraints in asked.items():
+                if len(self._by_name.get(name, ())) > 1:
+                    better[name] = _newest_fit(chosen[name], constraints, cell)
+            if better == chosen:
+                break
+            chosen = better
+        return frozenset(reached)
+
+    def _has_twin(self, package: Package, cell: Cell, systems: Systems) -> bool:
+        """Whether the walk couldn't tell a package from another of its name that can be had."""
+        return package.markers is None and any(
+            other is not package and self.needs(other, cell) and other.has_file(cell, systems)
+            for other in self._by_name[package.name]
+        )
 
     def _reach(
         self, cell: Cell, known: Mapping[NormalizedName, tuple[Package, ...]]
@@ -225,17 +246,20 @@ def _newest_fit(
 ) -> tuple[Package, ...]:
     """Of several versions of one package that which Poetry takes in a cell, as far as can be told.
 
-    More than one where they differ by their source alone.
+    All of them where the constraints contradict each other, and those that differ by their source
+    or their local version alone: which source a requirement names doesn't stand in the lock.
     """
     wanted = [_constraint(text) for text in constraints]
     fit = [
         package
         for package in packages
         if package.admits_python(cell.python) and all(map(package.satisfies, wanted))
-    ] or list(packages)
-    versions = {package: _poetrys(package.version) for package in fit}
-    newest = max((version for version in versions.values() if version), default=None)
-    return tuple(package for package in fit if versions[package] == newest)
+    ]
+    public = {package: package.parsed.public if package.parsed else "" for package in fit}
+    newest = max((package.parsed for package in fit if package.parsed), default=None)
+    if not fit or newest is None:
+        return tuple(fit or packages)
+    return tuple(package for package in fit if public[package] == newest.public)
 
 
 # -- reading --------------------------------------------------------------------------------
@@ -259,7 +283,7 @@ def _packages(data: Mapping[str, Any]) -> Iterator[Package]:
             pythons=_text(info.get("python-versions"), "*"),
             files=() if source in _NO_INDEX else files,
             markers=_markers(info),
-            requires=tuple(_edges(_table(info.get("dependencies")))),
+            requires=tuple(_edges(info)),
         )
 
 
@@ -295,29 +319,37 @@ def _markers(info: Mapping[str, Any]) -> tuple[str, ...] | None:
     return tuple(found) if len(found) == len(texts) else ()
 
 
-def _edges(dependencies: Mapping[str, Any]) -> Iterator[Edge]:
-    for name, value in dependencies.items():
+def _edges(info: Mapping[str, Any]) -> Iterator[Edge]:
+    extras = _table(info.get("extras"))
+    for name, value in _table(info.get("dependencies")).items():
         for item in value if isinstance(value, list) else [value]:
             entry = {"version": item} if isinstance(item, str) else _table(item)
-            extras = entry.get("extras")
             yield Edge(
                 canonicalize_name(name),
                 _text(entry.get("version"), "*"),  # none where it is on a path or a repository
-                _edge_marker(entry),
-                frozenset(
-                    canonicalize_name(extra)
-                    for extra in (extras if isinstance(extras, list) else [])
-                    if isinstance(extra, str)
-                ),
+                _edge_marker(canonicalize_name(name), entry, extras),
+                frozenset(map(canonicalize_name, _texts(entry.get("extras")))),
             )
 
 
-def _edge_marker(entry: Mapping[str, Any]) -> str:
-    marker = _marker(_text(entry.get("markers"), ""))
+def _edge_marker(name: NormalizedName, entry: Mapping[str, Any], extras: Mapping[str, Any]) -> str:
+    written = _text(entry.get("markers"), "")
+    conditions = [written] if written else []
     if python := _text(entry.get("python"), ""):  # as Poetry 1.0 wrote it
-        text = create_nested_marker("python_version", _constraint(python))
-        marker = marker.intersect(_marker(text))
-    return str(marker)
+        conditions.append(create_nested_marker("python_version", _constraint(python)))
+    if entry.get("optional") is True and "extra" not in written:
+        # Of a package on a path only the list of its extras says which of them brings it.
+        bringing = [
+            f'extra == "{canonicalize_name(extra)}"'
+            for extra, lines in extras.items()
+            if any(_name_in(line) == name for line in _texts(lines))
+        ]
+        conditions += [" or ".join(bringing)] if bringing else []
+    return " and ".join(f"({text})" for text in conditions if text)
+
+
+def _name_in(requirement: str) -> NormalizedName:
+    return canonicalize_name(re.split(r"[^\w.-]", requirement.strip(), maxsplit=1)[0])
 
 
 def _roots(pyproject: Pyproject) -> Iterator[Edge]:
@@ -328,6 +360,10 @@ def _roots(pyproject: Pyproject) -> Iterator[Edge]:
 
 def _table(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _texts(value: object) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
 def _text(value: object, default: str) -> str:
