@@ -275,7 +275,7 @@ def _packages(data: Mapping[str, Any]) -> Iterator[Package]:
         files = _file_names(info.get("files", by_name.get(name)))
         if "files" not in info and names.count(name) > 1:
             files = tuple(file for file in files if _is_of(file, info["version"]))
-        source = _table(info.get("source")).get("type")
+        source = _text(_table(info.get("source")).get("type"), "")
         yield Package(
             name=name,
             version=info["version"],
