@@ -204,7 +204,7 @@ class LockedPackages:
             better = dict(self._by_name)
             for name, constraints in asked.items():
                 if len(self._by_name.get(name, ())) > 1:
-                    better[name] = _newest_fit(chosen[name], constraints, cell)
+                    better[name] = _newest_fit(self._by_name[name], constraints, cell)
             if better == chosen:
                 break
             chosen = better
