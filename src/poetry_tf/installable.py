@@ -107,8 +107,10 @@ class Package:
 
     def has_file(self, cell: Cell, systems: Systems) -> bool:
         """Whether one of its files can be installed in a cell; so too where none are known."""
-        if not self.files or self.has_source:
-            return True
+        return not self.files or self.has_source or self.has_wheel(cell, systems)
+
+    def has_wheel(self, cell: Cell, systems: Systems) -> bool:
+        """Whether one of its wheels fits a cell."""
         return any(_fits(tag, cell, systems) for tag in self.tags)
 
     def admits_python(self, python: str) -> bool:

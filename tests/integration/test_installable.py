@@ -6,17 +6,34 @@ note and each environment that it supports.
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
-from poetry_tf.environments import ENVIRONMENTS, cells
-from poetry_tf.installable import LockedPackages
+from poetry_tf.environments import ENVIRONMENTS, Cell, cells, judged_pythons
+from poetry_tf.installable import LockedPackages, spoken
+from poetry_tf.plan import release_pythons
 from poetry_tf.project.lock import Lock
 from poetry_tf.project.project import Project
+from poetry_tf.releases import DISTRIBUTIONS, load, whole
+from poetry_tf.releases.images import Systems, load_images
+from poetry_tf.releases.model import (
+    LINUX_AARCH64,
+    LINUX_X86_64,
+    MACOS_ARM64,
+    WINDOWS_AMD64,
+    numbers,
+)
 from tests.support.index import LocalIndex
-from tests.support.poetry import PoetryRunner, write_pyproject
+from tests.support.poetry import PoetryRunner, locked, write_pyproject
+
+FOUR = (LINUX_X86_64, LINUX_AARCH64, MACOS_ARM64, WINDOWS_AMD64)
 
 FILESYSTEM = "tensorflow-io-gcs-filesystem"
 MANAGED = """
@@ -107,3 +124,127 @@ def _as_of_poetry_1(lock: Lock) -> Lock:
         for package in lock.data["package"]
     ]
     return replace(lock, data={**lock.data, "package": packages})
+
+
+# The real TensorFlow -------------------------------------------------------------------------
+
+SERIES = [
+    pytest.param(
+        series,
+        id=series,
+        marks=[
+            pytest.mark.index,
+            pytest.mark.skipif(series not in load().series, reason="no plan is made for it"),
+        ],
+    )
+    for series in ("2.10", "2.13", "2.15", "2.16", "2.18", "2.20", "2.21")
+]
+
+
+@pytest.mark.parametrize("series", SERIES)
+def test_what_is_locked_for_every_environment_can_be_installed_there(
+    real_poetry: PoetryRunner, project: Path, tmp_path: Path, series: str
+) -> None:
+    release = load().newest(series)
+    assert release is not None
+    environments = [name for name in FOUR if release.usable_on(name)]
+    pythons = release_pythons(release, environments)
+    real_poetry.python_version = f"{max(pythons, key=numbers)}.2"
+    named = ", ".join(f'"{name}"' for name in environments)
+    (project / "pyproject.toml").write_text(
+        f'[project]\nname = "study"\nversion = "0"\n\n[tool.poetry-tf]\nenvironments = [{named}]\n',
+        "utf-8",
+    )
+    done = real_poetry.run(
+        "tf", "init", "-n", "--tensorflow", series, "--mirror", "off", timeout=300
+    )
+    assert done.ok, done.output
+    made = Project.read(project)
+    lock = made.valid_lock
+    assert lock is not None
+    assert "[package.source]" not in lock.text
+    assert locked(project)["tensorflow"] == str(release.version)
+
+    # By the files' tags, with every Python that the project admits.
+    assert made.pyproject.python is not None
+    admitted = judged_pythons(made.pyproject.python.constraint)
+    assert admitted
+    judged = cells(environments, admitted)
+    packages = LockedPackages.of(lock, made.pyproject)
+    systems = load_images().systems
+    assert [
+        f"{item.package.name} {item.package.version}: {item.reason}, {spoken(item.cells, judged)}"
+        for item in packages.obstacles(judged, systems)
+    ] == []
+    assert [cell for cell in judged if not _has_tensorflow(packages, cell)] == []
+
+    # By pip, which knows nothing of Poetry.
+    with LocalIndex() as stand_ins:
+        _stand_in(stand_ins, packages)
+        for name in environments:
+            cell = Cell(name, admitted[-1])
+            needed = [item for item in packages.packages if packages.needs(item, cell)]
+            wanted = {
+                f"{item.name}=={item.version}" for item in needed if item.has_wheel(cell, systems)
+            }
+            assert any(item.startswith("tensorflow") for item in wanted)
+            assert _installed_by_pip(stand_ins, wanted, cell, systems, tmp_path) == wanted
+
+    # By Poetry without the plugin.
+    assert real_poetry.run("check", "--lock", plugins=False).stdout == "All set!\n"
+    dry = real_poetry.run("install", "--dry-run", plugins=False)
+    assert dry.ok, dry.output
+    assert f"Installing tensorflow ({release.version})" in dry.stdout
+    assert real_poetry.run("tf", "check").stdout == "All set!\n"
+
+
+def _has_tensorflow(packages: LockedPackages, cell: Cell) -> bool:
+    """Whether what is installed in a cell holds TensorFlow itself, not only what hands over."""
+    for item in packages.packages:
+        known = whole(item.name).get(item.version) if item.name in DISTRIBUTIONS else None
+        wheels = known.wheels.get(cell.environment) if known else None
+        if wheels and wheels.kind == "real" and packages.needs(item, cell):
+            return True
+    return False
+
+
+def _stand_in(index: LocalIndex, packages: LockedPackages) -> None:
+    """Fills an index with tiny wheels that have the names of those in the lock."""
+    for item in packages.packages:
+        if item.tags:
+            python = None if item.pythons == "*" else item.pythons
+            index.add(item.name, item.version, requires_python=python, tags=sorted(item.tags))
+
+
+def _installed_by_pip(
+    index: LocalIndex, wanted: set[str], cell: Cell, systems: Systems, folder: Path
+) -> set[str]:
+    """What pip would install in a cell when it is asked for all of these."""
+    platforms = [option for name in _for_pip(cell, systems) for option in ("--platform", name)]
+    report = folder / "report.json"
+    options = (
+        f"--dry-run --ignore-installed --target {folder / 'target'} --no-deps "
+        f"--only-binary=:all: --implementation cp --python-version {cell.python} "
+        f"--abi cp{cell.python.replace('.', '')} --index-url {index.url} --report {report} --quiet"
+    ).split(" ")
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "--isolated", "install", *options, *platforms, *wanted],
+        env={**os.environ, "PIP_CONFIG_FILE": os.devnull, "NO_PROXY": "*"},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 0, f"{cell}: {done.stderr}"
+    found = [item["metadata"] for item in json.loads(report.read_text("utf-8"))["install"]]
+    return {f"{canonicalize_name(item['name'])}=={item['version']}" for item in found}
+
+
+def _for_pip(cell: Cell, systems: Systems) -> list[str]:
+    """pip wants every glibc named; of macOS it goes down by itself."""
+    machine = cell.environment.partition("-")[2]
+    if cell.environment.startswith("linux"):
+        minors = range(5, int(systems.glibc.partition(".")[2]) + 1)
+        return [f"manylinux2014_{machine}", *(f"manylinux_2_{one}_{machine}" for one in minors)]
+    if cell.environment.startswith("macos"):
+        return [f"macosx_{systems.macos.replace('.', '_')}_{machine}"]
+    return ["win_amd64"]
