@@ -191,11 +191,14 @@ def test_what_is_locked_for_every_environment_can_be_installed_there(
             assert _installed_by_pip(stand_ins, wanted, cell, systems, tmp_path) == wanted
 
     # By Poetry without the plugin.
-    assert real_poetry.run("check", "--lock", plugins=False).stdout == "All set!\n"
+    fresh = real_poetry.run("check", "--lock", plugins=False)
+    assert fresh.stdout == "All set!\n", fresh.output
     dry = real_poetry.run("install", "--dry-run", plugins=False)
     assert dry.ok, dry.output
     assert f"Installing tensorflow ({release.version})" in dry.stdout
-    assert real_poetry.run("tf", "check").stdout == "All set!\n"
+
+    checked = real_poetry.run("tf", "check")
+    assert checked.stdout == "All set!\n", checked.output
 
 
 def _has_tensorflow(packages: LockedPackages, cell: Cell) -> bool:
