@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from poetry_tf.checks.run import fix
+from poetry_tf.project.project import Project
 from tests.made import content_hash, found, in_memory, lock_text, on_disk, place
 
 TEXT = """\
@@ -175,3 +176,199 @@ tensorflow = [
     lock = lock_of(text, ("tensorflow", "2.13.1"), ("tensorflow", "2.15.1"))
     project = on_disk(tmp_path, {"pyproject.toml": text, "poetry.lock": lock})
     assert found(project, "TF303") == []
+
+
+# -- what can be installed ------------------------------------------------------------------
+
+PINNED = """\
+[project]
+name = "study"
+requires-python = "{python}"
+dependencies = ["tensorflow (>=2.13.1,<2.14)"]
+[tool.poetry]
+package-mode = false
+"""
+LINUX = tuple(
+    f"cp{minor}-cp{minor}-manylinux_2_17_{machine}"
+    for minor in ("38", "39", "310", "311")
+    for machine in ("x86_64", "aarch64")
+)
+WINDOWS = tuple(f"cp{minor}-cp{minor}-win_amd64" for minor in ("38", "39", "310", "311"))
+FILESYSTEM = "tensorflow-io-gcs-filesystem"
+
+
+def package(name: str, version: str, *tags: str, more: str = "", optional: bool = False) -> str:
+    stem = f"{name.replace('-', '_')}-{version}"
+    files = "".join(f'    {{file = "{stem}-{tag}.whl", hash = "sha256:0"}},\n' for tag in tags)
+    return (
+        f'[[package]]\nname = "{name}"\nversion = "{version}"\n'
+        f'optional = {str(optional).lower()}\npython-versions = ">=3.8"\ngroups = ["main"]\n'
+        f"{more}files = [\n{files}]\n\n"
+    )
+
+
+TENSORFLOW = package("tensorflow", "2.13.1", *LINUX, *WINDOWS)
+
+
+def project_of(
+    root: Path, *packages: str, python: str = ">=3.10,<3.12", settings: str = ""
+) -> Project:
+    """A locked project for TensorFlow 2.13.1 that has a lock with these packages."""
+    pyproject = PINNED.format(python=python) + settings
+    lock = lock_text(content_hash=content_hash(pyproject))
+    lock = lock.replace("[metadata]", f"{TENSORFLOW}{''.join(packages)}[metadata]")
+    return on_disk(root, {"pyproject.toml": pyproject, "poetry.lock": lock})
+
+
+def managed(*environments: str) -> str:
+    named = ", ".join(f'"{name}"' for name in environments)
+    return "[tool.poetry-tf]\n" + (f"environments = [{named}]\n" if environments else "")
+
+
+def test_what_has_no_file_for_a_declared_environment_is_told_where_it_is_locked(tmp_path: Path):
+    settings = managed("linux-x86_64", "linux-aarch64", "windows-amd64")
+    project = project_of(tmp_path, package(FILESYSTEM, "0.37.1", *LINUX), settings=settings)
+    (finding,) = found(project, "TF304")
+    lock = (tmp_path / "poetry.lock").read_text("utf-8").splitlines()
+    line = lock.index('version = "0.37.1"') + 1
+    assert place(finding) == f"poetry.lock:{line}:1"
+    assert finding.message == f"{FILESYSTEM} 0.37.1 has no file for windows-amd64"
+    assert finding.remedy == (
+        f"0.31.0 has one: require {FILESYSTEM} 0.31.0 there and 0.37.1 elsewhere, told apart by "
+        "markers"
+    )
+    assert finding.edits == ()
+
+
+def test_where_markers_tell_two_versions_apart_all_is_well(tmp_path: Path):
+    here, there = 'sys_platform == \\"win32\\"', 'sys_platform != \\"win32\\"'
+    project = project_of(
+        tmp_path,
+        package(FILESYSTEM, "0.31.0", *WINDOWS, more=f'markers = "{here}"\n'),
+        package(FILESYSTEM, "0.37.1", *LINUX, more=f'markers = "{there}"\n'),
+        settings=managed("linux-x86_64", "windows-amd64"),
+    )
+    assert found(project, "TF304") == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "tag", "told"),
+    [
+        # The container's environments, unless others are declared.
+        (managed(), "cp38-abi3-manylinux_2_17_x86_64", "linux-aarch64"),
+        (managed("linux-x86_64"), "cp38-abi3-manylinux_2_17_x86_64", None),
+        (managed(), "cp310-cp310-manylinux_2_17_aarch64", "linux-x86_64 and linux-aarch64 with"),
+        # Nobody said where it is to run: the container's first.
+        ("", "cp38-abi3-manylinux_2_17_x86_64", None),
+        ("", "cp38-abi3-manylinux_2_17_aarch64", "linux-x86_64"),
+        # The image's glibc.
+        ("", "cp38-abi3-manylinux_2_99_x86_64", "linux-x86_64"),
+    ],
+)
+def test_which_environments_are_judged(tmp_path: Path, settings: str, tag: str, told: str | None):
+    found_ = found(project_of(tmp_path, package("demo", "1.0", tag), settings=settings), "TF304")
+    assert [item.message.startswith(f"demo 1.0 has no file for {told}") for item in found_] == (
+        [] if told is None else [True]
+    )
+
+
+def test_a_python_that_one_package_lacks_is_named(tmp_path: Path):
+    tags = [tag for tag in LINUX if not tag.startswith("cp38")]
+    project = project_of(tmp_path, package("demo", "1.0", *tags), python=">=3.8,<3.12")
+    (finding,) = found(project, "TF304")
+    assert finding.message == "demo 1.0 has no file for linux-x86_64 with Python 3.8"
+    assert finding.remedy.endswith("or narrow project.requires-python")
+
+
+def test_what_tensorflow_itself_cannot_be_had_with_is_not_told_again(tmp_path: Path):
+    tags = [tag for tag in LINUX if not tag.startswith("cp38")]
+    project = project_of(tmp_path, package("demo", "1.0", *tags), python=">=3.9,<3.13")
+    assert found(project, "TF201")
+    assert found(project, "TF304") == []
+
+
+def test_of_an_open_range_only_where_it_begins_is_judged(tmp_path: Path):
+    tags = [tag for tag in LINUX if tag.startswith("cp310")]
+    project = project_of(tmp_path, package("demo", "1.0", *tags), python=">=3.10")
+    assert found(project, "TF304") == []
+
+
+def test_what_tensorflow_lacks_for_a_platform_is_another_matter(tmp_path: Path):
+    """Its wheels for ARM hand over to tensorflow-cpu-aws, which isn't locked: no file is missing,
+    a package is."""
+    project = project_of(tmp_path, settings=managed("linux-x86_64", "linux-aarch64"))
+    assert found(project, "TF304") == []
+
+
+def test_a_package_for_an_older_python_is_told(tmp_path: Path):
+    demo = package("demo", "1.0", "py3-none-any").replace(">=3.8", ">=3.8,<3.11")
+    (finding,) = found(project_of(tmp_path, demo), "TF304")
+    assert finding.message == (
+        "demo 1.0 is needed on linux-x86_64 with Python 3.11, but admits Python >=3.8,<3.11 only"
+    )
+
+
+def test_an_extra_may_be_for_another_platform_where_nobody_says_where_to_run(tmp_path: Path):
+    apple = package("tensorflow-metal", "1.0.0", "cp311-cp311-macosx_12_0_arm64", optional=True)
+    assert found(project_of(tmp_path, apple), "TF304") == []
+    (finding,) = found(project_of(tmp_path, apple, settings=managed()), "TF304")
+    assert "linux-x86_64 and linux-aarch64" in finding.message
+    half = package("demo", "1.0", LINUX[-2], optional=True)
+    (finding,) = found(project_of(tmp_path, half), "TF304")
+    assert "with Python 3.10" in finding.message
+
+
+def test_leaving_an_environment_out_is_offered_where_another_is_left(tmp_path: Path):
+    demo = package("demo", "1.0", "cp38-abi3-win_amd64")
+    both = managed("linux-x86_64", "windows-amd64")
+    (finding,) = found(project_of(tmp_path, demo, settings=both), "TF304")
+    assert finding.remedy == (
+        "Require another version of it there, or take linux-x86_64 out of environments in "
+        "[tool.poetry-tf]"
+    )
+    (finding,) = found(project_of(tmp_path, demo, settings=managed("linux-x86_64")), "TF304")
+    assert finding.remedy == "Require another version of it there"
+
+
+def test_a_requirement_of_the_projects_own_can_be_given_a_marker(tmp_path: Path):
+    demo = package("demo", "1.0", "cp38-abi3-win_amd64")
+    project = project_of(tmp_path, demo, settings='[tool.poetry.dependencies]\ndemo = "*"\n')
+    assert found(project, "TF304")[0].remedy == "Require another version of it there"
+    text = PINNED.format(python=">=3.10,<3.12").replace('2.14)"', '2.14)", "demo"')
+    lock = lock_text(content_hash=content_hash(text))
+    lock = lock.replace("[metadata]", f"{TENSORFLOW}{demo}[metadata]")
+    project = on_disk(tmp_path, {"pyproject.toml": text, "poetry.lock": lock})
+    assert found(project, "TF304")[0].remedy == (
+        "Require another version of it there, or give it a marker that leaves linux-x86_64 out"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[project]\nname = "x"\nrequires-python = ">=3.10"\n',  # no TensorFlow
+        '[project]\nname = "x"\ndependencies = ["tensorflow"]\n',  # any Python
+        '[project]\nname = "x"\nrequires-python = ">=3.10"\n[build-system]\n'
+        'build-backend = "hatchling.build"\n',
+    ],
+)
+def test_where_nothing_can_be_said_nothing_is(tmp_path: Path, text: str):
+    lock = lock_text().replace("[metadata]", package("demo", "1.0", *WINDOWS) + "[metadata]")
+    project = on_disk(tmp_path, {"pyproject.toml": text, "poetry.lock": lock})
+    assert found(project, "TF304") == []
+
+
+def test_a_lock_of_an_older_poetry_is_judged_by_the_projects_requirements(tmp_path: Path):
+    needed = package("numpy", "1.24.3", *WINDOWS).replace('groups = ["main"]\n', "")
+    tensorflow = TENSORFLOW.replace('groups = ["main"]\n', "").replace(
+        "]\n\n", ']\n\n[package.dependencies]\nnumpy = ">=1.22"\n\n', 1
+    )
+    unneeded = package("forgotten", "1.0", *WINDOWS).replace('groups = ["main"]\n', "")
+    pyproject = PINNED.format(python=">=3.10,<3.12")
+    lock = lock_text(content_hash=content_hash(pyproject)).replace(
+        "[metadata]", f"{tensorflow}{needed}{unneeded}[metadata]"
+    )
+    project = on_disk(tmp_path, {"pyproject.toml": pyproject, "poetry.lock": lock})
+    assert [item.message for item in found(project, "TF304")] == [
+        "numpy 1.24.3 has no file for linux-x86_64"
+    ]

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 from pathlib import Path
 
 import pytest
+from poetry.repositories.pypi_repository import PyPiRepository
 
 from tests.support.poetry import PoetryRunner
 
 # The mirror that `auto` asks first is on the open network. Here it can't be reached, on whatever
 # machine the tests run: a proxy where nobody listens (the discard port). The local index is http.
 NO_NETWORK = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
+
+PYPI: str = inspect.signature(PyPiRepository).parameters["url"].default
+# What the machine says of the network, which the runner keeps out.
+NETWORK = (
+    "HTTPS_PROXY",
+    "https_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+)
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +45,17 @@ def warm_poetry(poetry: PoetryRunner, session_cache: Path) -> PoetryRunner:
     """`poetry` with a cache shared by all tests of the worker: faster, but count no requests."""
     poetry.cache = session_cache
     return poetry
+
+
+@pytest.fixture(scope="session")
+def real_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache for what comes from PyPI, never to be mixed with what was made up."""
+    return tmp_path_factory.mktemp("real-cache")
+
+
+@pytest.fixture
+def real_poetry(project: Path, tmp_path: Path, real_cache: Path) -> PoetryRunner:
+    """Poetry with PyPI for PyPI, and one cache for all tests of the worker."""
+    network = {name: os.environ[name] for name in NETWORK if name in os.environ}
+    home = tmp_path / "home"
+    return PoetryRunner(project, home, pypi=PYPI, cache=real_cache, environ=network)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import json
-import os
 from pathlib import Path
 
 import pytest
-from poetry.repositories.pypi_repository import PyPiRepository
 
 from poetry_tf.releases import load
 from tests.support.poetry import PoetryRunner, locked
@@ -16,25 +13,7 @@ from tests.support.projects import contents
 
 pytestmark = pytest.mark.index
 
-PYPI: str = inspect.signature(PyPiRepository).parameters["url"].default
 CUDA = "ghcr.io/devcontainers/features/nvidia-cuda:3"
-# What the machine says of the network, which the runner keeps out.
-NETWORK = (
-    "HTTPS_PROXY",
-    "https_proxy",
-    "NO_PROXY",
-    "no_proxy",
-    "REQUESTS_CA_BUNDLE",
-    "CURL_CA_BUNDLE",
-)
-
-
-@pytest.fixture
-def real_poetry(project: Path, tmp_path: Path, session_cache: Path) -> PoetryRunner:
-    """Poetry with PyPI for PyPI, and one cache for all tests here."""
-    network = {name: os.environ[name] for name in NETWORK if name in os.environ}
-    home = tmp_path / "home"
-    return PoetryRunner(project, home, pypi=PYPI, cache=session_cache, environ=network)
 
 
 @pytest.mark.parametrize("series", [load().series[-1], "2.13", "2.15", "2.18"])

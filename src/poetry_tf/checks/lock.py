@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from packaging.version import Version
 from poetry.core.constraints.version import Version as PoetryVersion
 
 from poetry_tf.checks.findings import Context, Finding, rule
-from poetry_tf.plan import tensorflow_requirements
+from poetry_tf.environments import DEFAULT, Cell, cells, concerned, judged_pythons
+from poetry_tf.installable import LockedPackages, Obstacle, spoken
+from poetry_tf.plan import as_poetrys, distributions, locked_tensorflow, tensorflow_requirements
 from poetry_tf.project.documents import Position
 from poetry_tf.project.edits import Edit
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.project import LOCK
+from poetry_tf.releases import DISTRIBUTIONS, Release, fits, named, whole
+from poetry_tf.settings import read_choices
 
 
 @rule("TF301", fixable=True)
@@ -103,3 +108,125 @@ def locked_outside_the_pin(context: Context) -> Iterator[Finding]:
                     "Run `poetry lock`",
                     locks=not context.project.pyproject.foreign_manager,
                 )
+
+
+@rule("TF304")
+def no_file_for_an_environment(context: Context) -> Iterator[Finding]:
+    """A locked package has no file for an environment in which it is needed.
+
+    Poetry locks one release of a package for all environments, and looks neither at the platforms
+    nor at the Pythons that its wheels are for: the lock succeeds, and `poetry install` fails where
+    none of them fits. The environments are those in [tool.poetry-tf], by default the container's
+    on x86-64 and on ARM. A package that can be built from source counts as installable.
+
+    Where TensorFlow itself can't be had with a Python that the project admits, TF201 says so.
+    """
+    if (lock := context.project.valid_lock) is None or context.project.pyproject.foreign_manager:
+        return
+    locked = LockedPackages.of(lock, context.project.pyproject)
+    judged = _judged_cells(context, locked)
+    managed = context.project.pyproject.is_managed
+    for item in locked.obstacles(judged, context.images.systems):
+        package, where = item.package, spoken(item.cells, judged)
+        if package.optional and not managed and _is_for_elsewhere(item, judged):
+            continue
+        if item.reason == "file":
+            message = f"{package.name} {package.version} has no file for {where}"
+            remedy = _remedy(context, locked, item, judged)
+        else:
+            message = (
+                f"{package.name} {package.version} is needed on {where}, but admits Python "
+                f"{package.pythons} only"
+            )
+            remedy = "Run `poetry lock`; if that changes nothing, require another version of it"
+        yield Finding(
+            "TF304", lock.path, lock.position(package.name, package.parsed), message, remedy
+        )
+
+
+def _judged_cells(context: Context, locked: LockedPackages) -> tuple[Cell, ...]:
+    """Where the lock has to be installable, as far as the locked TensorFlow can be had there.
+
+    A project without settings never said where it is to run. It is judged by the container's first
+    environment, and only where it needs TensorFlow.
+    """
+    pyproject = context.project.pyproject
+    pythons = judged_pythons(pyproject.python.constraint) if pyproject.python else None
+    version = locked_tensorflow(context.project)
+    if not pythons or version is None:
+        return ()
+    names = distributions() - named("shim")
+    tensorflows = [package for package in locked.packages if package.name in names]
+    declared = read_choices(context.project)[0].environments
+    release = _release(context, "tensorflow", version)
+    if declared is not None or release is None or not pyproject.is_managed:
+        environments = declared or DEFAULT[:1]
+    else:
+        environments = concerned(release, None)
+
+    def is_judged(cell: Cell) -> bool:
+        needed = [package for package in tensorflows if locked.needs(package, cell)]
+        releases = [_release(context, item.name, item.parsed) for item in needed]
+        usable = all(
+            release is None or cell.python in release.usable_on(cell.environment)
+            for release in releases
+        )
+        return usable and (bool(needed) or pyproject.is_managed)
+
+    return tuple(cell for cell in cells(environments, pythons) if is_judged(cell))
+
+
+def _release(context: Context, name: str, version: Version | None) -> Release | None:
+    """What is known of a locked release, also of one that no project can be planned for."""
+    if version is None or name not in DISTRIBUTIONS:
+        return None
+    known = context.catalog.get(version) if name == "tensorflow" else None
+    return known or whole(name).get(version)
+
+
+def _is_for_elsewhere(item: Obstacle, judged: Sequence[Cell]) -> bool:
+    """Whether a package can't be had in an environment with any Python.
+
+    An extra that nobody has to ask for may well bring what is for another platform alone.
+    """
+    without = {cell.environment for cell in item.cells}
+    return set(item.cells) == {cell for cell in judged if cell.environment in without}
+
+
+def _remedy(
+    context: Context, locked: LockedPackages, item: Obstacle, judged: Sequence[Cell]
+) -> str:
+    package, where = item.package, spoken(item.cells, judged)
+    pyproject = context.project.pyproject
+    if (other := _release_with_files(context, locked, item)) is not None:
+        return (
+            f"{other} has one: require {package.name} {other} there and {package.version} "
+            "elsewhere, told apart by markers"
+        )
+    ways = ["Require another version of it there"]
+    if _is_for_elsewhere(item, judged):
+        if any(one.name == package.name for one in pyproject.requirements):
+            ways.append(f"give it a marker that leaves {where} out")
+        if pyproject.is_managed and {*item.cells} != {*judged}:
+            ways.append(f"take {where} out of environments in [tool.poetry-tf]")
+    else:
+        ways.append(f"narrow {'.'.join(map(str, pyproject.python_path))}")
+    return ", or ".join(ways)
+
+
+def _release_with_files(context: Context, locked: LockedPackages, item: Obstacle) -> Version | None:
+    """The newest release of a companion that is known to have files in all the cells, to fit the
+    TensorFlow, and to be admitted by what requires it there."""
+    name, version = item.package.name, locked_tensorflow(context.project)
+    release = _release(context, "tensorflow", version)
+    constraints = [one for cell in item.cells for one in locked.constraints_on(name, cell)]
+    fit = [
+        one.companion.version
+        for one in (fits(name, release) if release is not None else ())
+        if not one.companion.yanked
+        and all(
+            cell.python in one.companion.pythons.get(cell.environment, ()) for cell in item.cells
+        )
+        and all(bound.allows(as_poetrys(one.companion.version)) for bound in constraints)
+    ]
+    return fit[-1] if fit else None

@@ -244,6 +244,15 @@ class Pyproject:
         Where ``[project]`` or ``[dependency-groups]`` lists dependencies, Poetry's tables only add
         to those what the standard cannot say; their entries are no requirements of their own then.
         """
+        return tuple(item.requirement for item in self._declared if not item.is_direct)
+
+    @cached_property
+    def direct_requirements(self) -> tuple[Requirement, ...]:
+        """Those on a path, URL or repository; their constraint says nothing."""
+        return tuple(item.requirement for item in self._declared if item.is_direct)
+
+    @cached_property
+    def _declared(self) -> tuple[_Declared, ...]:
         dynamic = {"dependencies", "optional-dependencies"}.intersection(
             _strings(self.table("project").get("dynamic"))
         )
@@ -268,23 +277,23 @@ class Pyproject:
 
     def _together(
         self, standard: Sequence[_Declared], own: Sequence[_Declared], *, mixed: bool = False
-    ) -> Iterator[Requirement]:
+    ) -> Iterator[_Declared]:
         """What Poetry makes of what the standard's list and its own table declare for a group.
 
         The same as in `DependencyGroup.dependencies_for_locking` of poetry-core. `mixed`: one of
         the two kinds of dependencies, optional or not, is dynamic and may be in Poetry's table.
         """
         if not standard:
-            yield from (item.requirement for item in own if not item.is_direct)
+            yield from own
             return
         for item in standard:
             yield from self._enriched(item, own)
         kinds = {item.requirement.optional for item in standard}
         for item in own if mixed and len(kinds) == 1 else ():
-            if item.requirement.optional not in kinds and not item.is_direct:
-                yield item.requirement
+            if item.requirement.optional not in kinds:
+                yield item
 
-    def _enriched(self, item: _Declared, own: Sequence[_Declared]) -> Iterator[Requirement]:
+    def _enriched(self, item: _Declared, own: Sequence[_Declared]) -> Iterator[_Declared]:
         """A requirement of the standard's with what the entries of its name in a table add.
 
         Several entries apply each where their markers do; one that is a direct origin decides.
@@ -301,12 +310,15 @@ class Pyproject:
             if entry.requirement.name == requirement.name
             and not (both := marker.intersect(entry.requirement.marker)).is_empty()
         ]
-        if not entries and not item.is_direct:
-            yield requirement
+        if not entries:
+            yield item
         for entry, both in entries:
-            if not item.is_direct and not entry.is_direct:
-                narrowed = requirement.marker if both == marker else both
-                yield self._joined(replace(requirement, marker=narrowed), entry.requirement)
+            narrowed = requirement.marker if both == marker else both
+            joined = replace(requirement, marker=narrowed)
+            is_direct = item.is_direct or entry.is_direct
+            if not is_direct:
+                joined = self._joined(joined, entry.requirement)
+            yield replace(item, requirement=joined, is_direct=is_direct)
 
     def _joined(self, requirement: Requirement, entry: Requirement) -> Requirement:
         constraint = requirement.constraint.intersect(entry.constraint)

@@ -1,4 +1,5 @@
 """What dev containers are built from: the base image, the features, and which of them are retired.
+And how old a system the files of a lock have to run on.
 
 Kept by hand in ``data/images.json``, each entry with its source.
 """
@@ -24,6 +25,19 @@ class Feature:
 
 
 @dataclass(frozen=True)
+class Systems:
+    """The oldest systems that a lock's files have to run on, as wheels' platform tags count them.
+
+    Attributes:
+        glibc: the glibc of the container's image.
+        macos: the macOS of a Mac, which no lock and no container says: an assumption.
+    """
+
+    glibc: str
+    macos: str
+
+
+@dataclass(frozen=True)
 class Images:
     """The Python image and the features that a container is put together from."""
 
@@ -38,6 +52,7 @@ class Images:
     retired_poetry_features: tuple[str, ...]
     poetry_features: tuple[str, ...]
     cache_features: tuple[str, ...]
+    systems: Systems
 
     def image(self, python: str) -> str:
         """The image reference for a Python minor such as "3.11"."""
@@ -50,6 +65,7 @@ def load_images() -> Images:
     text = resources.files("poetry_tf.releases").joinpath("data/images.json").read_text("utf-8")
     data = json.loads(text)
     python, features, poetry = data["python"], data["features"], data["poetry_features"]
+    systems = data["systems"]
     return Images(
         repository=python["repository"],
         generation=python["generation"],
@@ -61,4 +77,5 @@ def load_images() -> Images:
         retired_poetry_features=tuple(poetry["retired"]),
         poetry_features=tuple(poetry["living"]),
         cache_features=tuple(poetry["cache"]),
+        systems=Systems(systems["glibc"][python["distribution"]], systems["macos"]),
     )
