@@ -256,7 +256,13 @@ def test_a_new_project_is_clean_but_for_lock_and_container(tmp_path: Path, serie
     assert list(tmp_path.iterdir()) == []
 
 
-LEGACY = """\
+AWS = (
+    """\
+tensorflow-cpu-aws = { version = "~2.13.1", markers = """
+    """"sys_platform == 'linux' and platform_machine == 'aarch64'" }
+"""
+)
+LEGACY = f"""\
 # A study.
 [tool.poetry]
 name = "study"
@@ -265,7 +271,7 @@ package-mode = false   # nothing to publish
 [tool.poetry.dependencies]
 python = '>=3.10,<3.12'
 tensorflow = "~2.13.1"  # pinned
-numpy = "*"
+{AWS}numpy = "*"
 
 [tool.poetry-tf]
 gpu = "auto"
@@ -293,7 +299,7 @@ def test_only_what_was_asked_for_changes(wishes: Wishes, gone: str, come: str):
     after = prepared(in_memory(LEGACY, poetry_toml="tf.mirror = 'off'"), wishes)
     text = LEGACY.replace(gone, come) if gone else LEGACY
     if wishes.tensorflow == "2.18":
-        text = text.replace('"~2.13.1"', '"~2.18.1"')
+        text = text.replace(AWS, "").replace('"~2.13.1"', '"~2.18.1"')
     assert after.pyproject.document.text == text
     assert after.poetry_toml is not None
     assert after.poetry_toml.text == "tf.mirror = 'off'"
@@ -351,8 +357,9 @@ def test_a_project_that_ships_a_package_goes_on_doing_so(mode: str):
 )
 def test_a_misspelt_tensorflow_is_the_one_that_is_meant(text: str):
     after = prepared(corrected(in_memory(text)), Wishes())
-    (item,) = tensorflow_requirements(after)
+    item, aws = tensorflow_requirements(after)
     assert parse_constraint("~2.13.0").allows_all(item.constraint)
+    assert (aws.name, aws.constraint) == ("tensorflow-cpu-aws", item.constraint)
 
 
 @pytest.mark.parametrize(
@@ -430,7 +437,8 @@ def test_a_source_holds_no_credentials():
 
 
 def test_a_container_is_written_beside_what_is_there(tmp_path: Path):
-    lock = lock_text(("tensorflow", "2.13.1"), poetry="2.2.1", content_hash=content_hash(LEGACY))
+    packages = [("tensorflow", "2.13.1"), ("tensorflow-cpu-aws", "2.13.1")]
+    lock = lock_text(*packages, poetry="2.2.1", content_hash=content_hash(LEGACY))
     project = on_disk(tmp_path, {"pyproject.toml": LEGACY, "poetry.lock": lock})
     after, plan = with_container(project)
     assert plan.release.version == Version("2.13.1")

@@ -7,6 +7,7 @@ settled, the plan is made, and the edits of everything that differs from it are 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -17,6 +18,7 @@ from poetry.core.constraints.version import VersionConstraint, VersionRange, par
 
 from poetry_tf.checks.run import fix
 from poetry_tf.container import bring_in_step, wanted_container
+from poetry_tf.environments import DEFAULT, ENVIRONMENTS, cells
 from poetry_tf.mirrors import AUTO, MIRRORS, MirrorError, parse_mirror, without_credentials
 from poetry_tf.pins import new_requirement_edits, pin_edits, wheel_edits
 from poetry_tf.plan import (
@@ -35,6 +37,7 @@ from poetry_tf.plan import (
     tensorflow_requirements,
     wanted_release,
 )
+from poetry_tf.platforms import FILESYSTEM
 from poetry_tf.project.documents import DocumentError
 from poetry_tf.project.edits import Edit, apply
 from poetry_tf.project.errors import ProjectError
@@ -72,6 +75,8 @@ class Wishes:
     python: str | None = None
     """A Python minor."""
     gpu: GpuChoice | None = None
+    environments: tuple[str, ...] | None = None
+    """Where the lock has to be installable."""
     mirror: str | None = None
     write_source: bool = False
     """Write the mirror as a source into pyproject.toml instead of as a setting."""
@@ -151,15 +156,27 @@ def gpu_choice(wish: str) -> GpuChoice:
     raise PlanError(f"{wish!r} is no GPU mode", f"Give one of {', '.join(get_args(GpuChoice))}.")
 
 
+def environment_names(wishes: Iterable[str]) -> tuple[str, ...]:
+    """The environments that ``--environments`` names, each once, between commas or repeated.
+
+    Raises `PlanError` for one that isn't known, and where none is named.
+    """
+    names = [name.strip() for wish in wishes for name in wish.split(",") if name.strip()]
+    known = f"Give some of {', '.join(ENVIRONMENTS)}."
+    for name in names:
+        if name not in ENVIRONMENTS:
+            raise PlanError(f"{name!r} is no environment that poetry-tf knows", known)
+    if not names:
+        raise PlanError("--environments names no environment", known)
+    return tuple(dict.fromkeys(names))
+
+
 def settle(project: Project, wishes: Wishes) -> Plan:
     """The plan for a project and what was asked for; raises `PlanError` where there is none."""
     catalog, images = load(), load_images()
     if not wishes.container:
         # Without a container there is no image to look at: any Python that has wheels will do.
-        every = {
-            minor for release in catalog.releases for minor in release.pythons_on(LINUX_X86_64)
-        }
-        images = replace(images, pythons=tuple(sorted(every, key=lambda minor: int(minor[2:]))))
+        images = replace(images, pythons=_every_python())
     declared = project.pyproject.python
     range_: VersionConstraint = declared.constraint if declared else VersionRange()
     if wishes.python is not None:
@@ -167,7 +184,11 @@ def settle(project: Project, wishes: Wishes) -> Plan:
         # A range that holds the wish keeps its bounds; else the wish takes its place.
         range_ = range_.intersect(wish) if range_.allows_any(wish) else wish
     choices, _ = read_choices(project)
-    choices = replace(choices, gpu=wishes.gpu or choices.gpu)
+    choices = replace(
+        choices,
+        gpu=wishes.gpu or choices.gpu,
+        environments=wishes.environments or choices.environments,
+    )
     constraint, locked = joint_constraint(project), locked_tensorflow(project)
     if locked is not None and constraint is not None and not constraint.allows(as_poetrys(locked)):
         locked = None  # the pin was moved since; the lock follows it
@@ -195,6 +216,12 @@ def settle(project: Project, wishes: Wishes) -> Plan:
     return make_plan(catalog, images, release, choices, range_, has_wheels=has_wheels)
 
 
+def _every_python() -> tuple[str, ...]:
+    """The Python minors, ascending, that any release of TensorFlow has wheels for."""
+    every = {minor for release in load().releases for minor in release.pythons_on(LINUX_X86_64)}
+    return tuple(sorted(every, key=lambda minor: int(minor[2:])))
+
+
 def prepare(
     project: Project, wishes: Wishes, plan: Plan, *, new: bool, mirror: str | None = "auto"
 ) -> Project:
@@ -218,6 +245,11 @@ def prepare(
         project = apply(project, [mode])
     choice = wishes.gpu or read_choices(project)[0].gpu
     project = apply(project, [Edit(file, "set", (*SETTINGS, "gpu"), choice)])
+    if wishes.environments is not None:
+        names = list(wishes.environments)
+        if names != project.pyproject.document.get((*SETTINGS, "environments")):
+            edit = Edit(file, "set", (*SETTINGS, "environments"), names)
+            project = apply(project, [edit])
     project = apply(project, _mirror_edits(project, wishes, mirror))
     if wishes.write_source:
         project = _with_source(project, wishes.mirror)
@@ -247,14 +279,36 @@ def _requirement_edits(project: Project, wishes: Wishes, plan: Plan) -> list[Edi
         return list(new_requirement_edits(project, plan))
     edits: list[Edit] = []
     exact = wishes.names_release
+    mains = {item.written for item in items if role(item.name) != "shim"}
     for item in items:
         other_series = series_of(item.constraint) != plan.release.series
+        if mains and role(item.name) == "shim" and (other_series or item.written not in mains):
+            continue  # what a platform needs in that series, if anything, is for `platforms` to say
         if wishes.tensorflow is not None and (
             other_series or (exact and item.written != plan.tilde)
         ):
             edits += pin_edits(project, item, plan, at_release=exact)
     edits += wheel_edits(apply(project, edits), plan)
     return edits
+
+
+def added_for_platforms(before: Project, after: Project) -> dict[str, tuple[str, ...]]:
+    """The distributions that are required beside TensorFlow now, and the environments they serve.
+
+    Of complementary lines the one that leaves everything open serves none.
+    """
+    had = {(item.name, item.marker) for item in before.pyproject.requirements}
+    environments = read_choices(after)[0].environments or DEFAULT
+    minors = _every_python()
+    found: dict[str, tuple[str, ...]] = {}
+    for item in after.pyproject.requirements:
+        is_beside = role(item.name) == "shim" or item.name == FILESYSTEM
+        if is_beside and (item.name, item.marker) not in had and "<" in str(item.constraint):
+            wanted = cells(environments, minors)
+            serves = {cell.environment for cell in wanted if cell.admits(item.marker)}
+            known = found.get(item.name, ())
+            found[item.name] = (*known, *(name for name in environments if name in serves))
+    return found
 
 
 def _mirror_edits(project: Project, wishes: Wishes, default: str | None) -> list[Edit]:
