@@ -339,6 +339,103 @@ def test_a_project_that_was_set_up_has_nothing_left_to_mend(text: str, gpu: str 
     assert again.poetry_toml == after.poetry_toml
 
 
+# -- without a GPU --------------------------------------------------------------------------
+
+
+def required(project: Project) -> list[str]:
+    return [item.name for item in tensorflow_requirements(project)]
+
+
+@pytest.mark.parametrize(
+    ("environments", "name"),
+    [
+        (None, "tensorflow"),
+        (("linux-x86_64",), "tensorflow-cpu"),
+        (("windows-amd64", "linux-x86_64"), "tensorflow-cpu"),
+        (("linux-x86_64", "linux-aarch64"), "tensorflow"),
+        (("macos-arm64",), "tensorflow"),
+    ],
+)
+@pytest.mark.parametrize("text", ["", '[tool.poetry.dependencies]\npython = "~3.11"\n'])
+def test_without_a_gpu_tensorflow_cpu_is_taken_where_every_environment_has_it(
+    environments: tuple[str, ...] | None, name: str, text: str
+):
+    wishes = Wishes(tensorflow="2.18", gpu="none", environments=environments)
+    after = prepared(in_memory(text), wishes)
+    assert required(after) == [name]
+    assert [item for item in found(after) if item.edits] == []
+    assert prepared(after, wishes).pyproject.document.text == after.pyproject.document.text
+    assert prepared(after, Wishes()).pyproject.document.text == after.pyproject.document.text
+
+
+CPU = """\
+[tool.poetry]
+package-mode = false
+
+[tool.poetry.dependencies]
+python = "~3.11"
+tensorflow = { version = "~2.18.1", optional = true }  # it
+%s
+[tool.poetry.extras]
+ml = ["tensorflow"]
+
+[tool.poetry-tf]
+gpu = "%s"
+environments = ["linux-x86_64"]
+"""
+
+
+def test_an_existing_project_changes_its_distribution_when_it_is_asked_to_and_back():
+    before = in_memory(CPU % ("", "none"))
+    assert required(prepared(before, Wishes())) == ["tensorflow"]
+    without = prepared(before, Wishes(gpu="none"))
+    assert without.pyproject.document.text == (CPU % ("", "none")).replace(
+        "tensorflow =", "tensorflow-cpu ="
+    ).replace('"tensorflow"', '"tensorflow-cpu"')
+    # Said once more, or nothing said, it stays.
+    for wishes in (Wishes(gpu="none"), Wishes(), Wishes(tensorflow="2.18")):
+        assert prepared(without, wishes).pyproject == without.pyproject
+    assert required(prepared(without, Wishes(tensorflow="2.20"))) == ["tensorflow-cpu"]
+    for gpu in ("auto", "system"):
+        back = prepared(without, Wishes(gpu=gpu_choice(gpu)))
+        assert back.pyproject.document.text == CPU % ("", gpu)
+    wheels = prepared(without, Wishes(gpu="pip"))
+    assert [sorted(item.extras) for item in tensorflow_requirements(wheels)] == [["and-cuda"], []]
+    elsewhere = Wishes(environments=("linux-x86_64", "linux-aarch64"))
+    assert required(prepared(without, elsewhere)) == ["tensorflow"]
+
+
+@pytest.mark.parametrize(
+    "beside", ['tensorflow-text = "*"', 'tf-keras = "*"', 'tensorflow-hub = "*"']
+)
+def test_what_requires_tensorflow_itself_keeps_it(beside: str):
+    after = prepared(in_memory(CPU % (f"{beside}\n", "auto")), Wishes(gpu="none"))
+    assert required(after) == ["tensorflow"]
+
+
+def test_what_is_locked_because_of_tensorflow_keeps_it(tmp_path: Path):
+    lock = lock_text(("tensorflow", "2.18.1"), ("our-models", "1.0"))
+    lock = lock.replace("[metadata]", '[package.dependencies]\ntensorflow = ">=2"\n\n[metadata]')
+    files = {"pyproject.toml": CPU % ("", "auto"), "poetry.lock": lock}
+    assert required(prepared(on_disk(tmp_path, files), Wishes(gpu="none"))) == ["tensorflow"]
+
+
+def test_tensorflow_cpu_that_a_user_has_named_is_planned_as_what_it_is():
+    text = (CPU % ("", "auto")).replace("tensorflow =", "tensorflow-cpu =")
+    text = text.replace('"tensorflow"', '"tensorflow-cpu"')
+    plan = settle(in_memory(text), Wishes())
+    assert (plan.release.distribution, plan.gpu.mode) == ("tensorflow-cpu", "none")
+    assert prepared(in_memory(text), Wishes()).pyproject.document.text == text
+    for gpu in ("system", "pip"):
+        (finding, *_) = found(in_memory(text.replace('gpu = "auto"', f'gpu = "{gpu}"')))
+        assert finding.code == "TF001"
+        assert "tensorflow-cpu is built without CUDA" in finding.message
+        assert f"poetry tf init --gpu {gpu}" in finding.remedy
+    everywhere = text.replace('["linux-x86_64"]', '["linux-x86_64", "macos-arm64"]')
+    with pytest.raises(PlanError, match="can't be installed on macos-arm64"):
+        settle(in_memory(everywhere), Wishes())
+
+
 @pytest.mark.parametrize("mode", ["", "package-mode = true\n"])
 def test_a_project_that_ships_a_package_goes_on_doing_so(mode: str):
     text = LEGACY.replace(

@@ -15,13 +15,15 @@ from typing import Any, get_args
 import tomlkit
 from packaging.utils import canonicalize_name
 from poetry.core.constraints.version import VersionConstraint, VersionRange, parse_constraint
+from poetry.core.packages.dependency import Dependency
 
 from poetry_tf.checks.run import fix
 from poetry_tf.container import bring_in_step, wanted_container
-from poetry_tf.environments import DEFAULT, ENVIRONMENTS, cells
+from poetry_tf.environments import DEFAULT, ENVIRONMENTS, cells, concerned
 from poetry_tf.mirrors import AUTO, MIRRORS, MirrorError, parse_mirror, without_credentials
-from poetry_tf.pins import new_requirement_edits, pin_edits, wheel_edits
+from poetry_tf.pins import new_requirement_edits, pin_edits, rename_edits, wheel_edits
 from poetry_tf.plan import (
+    CPU,
     Plan,
     PlanError,
     as_poetrys,
@@ -33,6 +35,7 @@ from poetry_tf.plan import (
     make_plan,
     mirror_setting,
     python_range,
+    required_catalog,
     series_of,
     tensorflow_requirements,
     wanted_release,
@@ -45,10 +48,11 @@ from poetry_tf.project.jsonc import JsoncDocument
 from poetry_tf.project.project import PYPROJECT, Devcontainer, Project
 from poetry_tf.project.pyproject import Pyproject
 from poetry_tf.project.toml import TomlDocument
-from poetry_tf.releases import load, role
+from poetry_tf.releases import Release, load, role
+from poetry_tf.releases.companions import companions
 from poetry_tf.releases.images import load_images
 from poetry_tf.releases.model import LINUX_X86_64
-from poetry_tf.settings import SETTINGS, GpuChoice, read_choices
+from poetry_tf.settings import SETTINGS, Choices, GpuChoice, read_choices
 
 MIRROR: tuple[str, str] = ("tf", "mirror")
 # What a new project begins with; the edits that an existing project gets add the rest.
@@ -189,6 +193,9 @@ def settle(project: Project, wishes: Wishes) -> Plan:
         gpu=wishes.gpu or choices.gpu,
         environments=wishes.environments or choices.environments,
     )
+    has_main = any(role(item.name) == "main" for item in project.pyproject.requirements)
+    if not _goes_back(project, wishes):
+        catalog = required_catalog(project, catalog)
     constraint, locked = joint_constraint(project), locked_tensorflow(project)
     if locked is not None and constraint is not None and not constraint.allows(as_poetrys(locked)):
         locked = None  # the pin was moved since; the lock follows it
@@ -213,7 +220,61 @@ def settle(project: Project, wishes: Wishes) -> Plan:
         environments=choices.environments,
     )
     has_wheels = wishes.gpu is None and asks_for_cuda_wheels(project)
+    if (wishes.gpu or (None if has_main else choices.gpu)) == "none":
+        release = _without_gpu(project, release, choices) or release
     return make_plan(catalog, images, release, choices, range_, has_wheels=has_wheels)
+
+
+def _goes_back(project: Project, wishes: Wishes) -> bool:
+    """Whether tensorflow is to take tensorflow-cpu's place, if that is what is required.
+
+    So it is where a GPU is asked for and was not, and for environments that only tensorflow has
+    wheels for.
+    """
+    said = read_choices(project)[0].gpu
+    names = wishes.environments or ()
+    return (
+        wishes.gpu in {"system", "pip"}
+        or (wishes.gpu == "auto" and said == "none")
+        or not any(all(map(release.usable_on, names)) for release in load(CPU).releases)
+    )
+
+
+def _without_gpu(project: Project, release: Release, choices: Choices) -> Release | None:
+    """The same release of tensorflow-cpu, where the project can do with that.
+
+    It can where tensorflow-cpu has wheels for each of its environments, and where nothing else
+    draws in tensorflow itself: the two hold the same files.
+    """
+    same = load(CPU).get(release.version)
+    if same is None or same.yanked or _needs_tensorflow_itself(project):
+        return None
+    for name in concerned(release, choices.environments):
+        if not {*release.usable_on(name)} <= {*same.usable_on(name)}:
+            return None
+    return same
+
+
+def _needs_tensorflow_itself(project: Project) -> bool:
+    """Whether something besides the project requires tensorflow, as far as that is known.
+
+    Of some packages that go with TensorFlow nothing is known, so they are taken to.
+    """
+    for item in project.pyproject.requirements:
+        if role(item.name) == "other":
+            return True
+        for companion in companions().get(item.name, ()):
+            for required in map(Dependency.create_from_pep_508, companion.requires):
+                is_asked = not required.in_extras or {*required.in_extras} & item.extras
+                if required.name == "tensorflow" and is_asked:
+                    return True
+    lock = project.valid_lock
+    packages = lock.data.get("package", []) if lock is not None else []
+    return any(
+        "tensorflow" in package.get("dependencies", {})
+        for package in packages
+        if role(package["name"]) not in {"main", "shim"}
+    )
 
 
 def _every_python() -> tuple[str, ...]:
@@ -239,6 +300,7 @@ def prepare(
             for key, value in (("name", project_name(project.root)), ("version", "0.1.0")):
                 project = apply(project, [Edit(file, "set", ("project", key), value)])
         project = apply(project, _python_edits(project, wishes))
+    project = _with_name(project, plan.release.distribution)
     project = apply(project, _requirement_edits(project, wishes, plan))
     if not project.pyproject.ships_package:
         mode = Edit(file, "set", ("tool", "poetry", "package-mode"), False)
@@ -271,6 +333,16 @@ def _python_edits(project: Project, wishes: Wishes) -> list[Edit]:
     if declared is not None and declared.constraint.allows_any(wish):
         return []
     return [Edit(project.pyproject.path, "set", project.pyproject.python_path, str(wish))]
+
+
+def _with_name(project: Project, name: str) -> Project:
+    """The project requiring one of TensorFlow's main distributions where it did another."""
+    for item in tensorflow_requirements(project):
+        if role(item.name) == "main" and item.name != name:
+            renamed = apply(project, rename_edits(project, item, name))
+            if renamed != project:  # the places of what follows may have moved
+                return _with_name(renamed, name)
+    return project
 
 
 def _requirement_edits(project: Project, wishes: Wishes, plan: Plan) -> list[Edit]:

@@ -187,7 +187,7 @@ def new_requirement_edits(project: Project, plan: Plan) -> tuple[Edit, ...]:
     file = project.pyproject.path
     if project.pyproject.uses_poetry_tables:
         value = _legacy_pair({"version": plan.tilde}) if plan.gpu.mode == "pip" else plan.tilde
-        return (Edit(file, "set", (*_LEGACY, "tensorflow"), value),)
+        return (Edit(file, "set", (*_LEGACY, plan.release.distribution), value),)
     place: KeyPath = ("project", "dependencies")
     return tuple(Edit(file, "append", place, text) for text in requirement_texts(plan))
 
@@ -198,7 +198,7 @@ def requirement_texts(plan: Plan) -> tuple[str, ...]:
     The ``and-cuda`` extra has no markers of its own and its wheels exist for Linux only.
     """
     if plan.gpu.mode != "pip":
-        return (f"tensorflow ({plan.specifier})",)
+        return (f"{plan.release.distribution} ({plan.specifier})",)
     return (
         f"tensorflow[{AND_CUDA}] ({plan.specifier}) ; {MARKED_FOR_CUDA}",
         f"tensorflow ({plan.specifier}) ; {MARKED_FOR_OTHERS}",

@@ -100,3 +100,24 @@ def test_an_environment_that_cannot_be_had_is_an_error_that_says_so(
     assert not done.ok
     assert says in done.stderr
     assert contents(project) == {}
+
+
+def test_without_a_gpu_tensorflow_cpu_is_locked_and_back(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    options = ["--python", "3.11", "--environments", "linux-x86_64,windows-amd64"]
+    done = warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.15", "--gpu", "none", *options)
+    assert done.ok, done.output
+    locked = packages(project)
+    assert locked["tensorflow-cpu"] == locked["tensorflow-intel"] == ["2.15.1"]
+    assert "tensorflow" not in locked
+    checked = warm_poetry.call("tf", "check")
+    assert checked.ok, checked.output
+    assert warm_poetry.call("check", "--lock", plugins=False).stdout == "All set!\n"
+
+    assert warm_poetry.call("tf", "init", "-n", "--gpu", "auto").ok
+    locked = packages(project)
+    assert locked["tensorflow"] == locked["tensorflow-intel"] == ["2.15.1"]
+    assert "tensorflow-cpu" not in locked
+    checked = warm_poetry.call("tf", "check")
+    assert checked.ok, checked.output
