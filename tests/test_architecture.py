@@ -56,7 +56,7 @@ CORE = ("poetry.core",)
 # what those before it may, and them.
 DATA = ("poetry_tf.project", "poetry_tf.releases")
 PLANNING = ("poetry_tf.environments", "poetry_tf.settings", "poetry_tf.plan")
-EDITING = ("poetry_tf.pins", "poetry_tf.container")
+EDITING = ("poetry_tf.pins", "poetry_tf.platforms", "poetry_tf.container")
 RULES: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("poetry_tf.releases", (), ()),
     ("poetry_tf.project", (), (*CORE, "poetry.packages.locker")),
@@ -65,6 +65,7 @@ RULES: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("poetry_tf.settings", ("poetry_tf.environments", *DATA), CORE),
     ("poetry_tf.plan", (*PLANNING, *DATA), CORE),
     ("poetry_tf.pins", (*PLANNING, *DATA), CORE),
+    ("poetry_tf.platforms", ("poetry_tf.pins", *PLANNING, *DATA), CORE),
     ("poetry_tf.container", (*PLANNING, *DATA), CORE),
     ("poetry_tf.installable", ("poetry_tf.environments", *DATA), CORE),
     ("poetry_tf.checks", ("poetry_tf.installable", *EDITING, *PLANNING, *DATA), CORE),

@@ -244,7 +244,13 @@ def test_a_new_project_is_clean_but_for_lock_and_container(tmp_path: Path, serie
     assert list(tmp_path.iterdir()) == []
 
 
-LEGACY = """\
+AWS = (
+    """\
+tensorflow-cpu-aws = { version = "~2.13.1", markers = """
+    """"sys_platform == 'linux' and platform_machine == 'aarch64'" }
+"""
+)
+LEGACY = f"""\
 # A study.
 [tool.poetry]
 name = "study"
@@ -253,7 +259,7 @@ package-mode = false   # nothing to publish
 [tool.poetry.dependencies]
 python = '>=3.10,<3.12'
 tensorflow = "~2.13.1"  # pinned
-numpy = "*"
+{AWS}numpy = "*"
 
 [tool.poetry-tf]
 gpu = "auto"
@@ -281,7 +287,7 @@ def test_only_what_was_asked_for_changes(wishes: Wishes, gone: str, come: str):
     after = prepared(in_memory(LEGACY, poetry_toml="tf.mirror = 'off'"), wishes)
     text = LEGACY.replace(gone, come) if gone else LEGACY
     if wishes.tensorflow == "2.18":
-        text = text.replace('"~2.13.1"', '"~2.18.1"')
+        text = text.replace(AWS, "").replace('"~2.13.1"', '"~2.18.1"')
     assert after.pyproject.document.text == text
     assert after.poetry_toml is not None
     assert after.poetry_toml.text == "tf.mirror = 'off'"
@@ -322,6 +328,103 @@ def test_a_project_that_was_set_up_has_nothing_left_to_mend(text: str, gpu: str 
     assert again.poetry_toml == after.poetry_toml
 
 
+# -- without a GPU --------------------------------------------------------------------------
+
+
+def required(project: Project) -> list[str]:
+    return [item.name for item in tensorflow_requirements(project)]
+
+
+@pytest.mark.parametrize(
+    ("environments", "name"),
+    [
+        (None, "tensorflow"),
+        (("linux-x86_64",), "tensorflow-cpu"),
+        (("windows-amd64", "linux-x86_64"), "tensorflow-cpu"),
+        (("linux-x86_64", "linux-aarch64"), "tensorflow"),
+        (("macos-arm64",), "tensorflow"),
+    ],
+)
+@pytest.mark.parametrize("text", ["", '[tool.poetry.dependencies]\npython = "~3.11"\n'])
+def test_without_a_gpu_tensorflow_cpu_is_taken_where_every_environment_has_it(
+    environments: tuple[str, ...] | None, name: str, text: str
+):
+    wishes = Wishes(tensorflow="2.18", gpu="none", environments=environments)
+    after = prepared(in_memory(text), wishes)
+    assert required(after) == [name]
+    assert [item for item in found(after) if item.edits and item.code != "TF501"] == []
+    assert prepared(after, wishes).pyproject.document.text == after.pyproject.document.text
+    assert prepared(after, Wishes()).pyproject.document.text == after.pyproject.document.text
+
+
+CPU = """\
+[tool.poetry]
+package-mode = false
+
+[tool.poetry.dependencies]
+python = "~3.11"
+tensorflow = { version = "~2.18.1", optional = true }  # it
+%s
+[tool.poetry.extras]
+ml = ["tensorflow"]
+
+[tool.poetry-tf]
+gpu = "%s"
+environments = ["linux-x86_64"]
+"""
+
+
+def test_an_existing_project_changes_its_distribution_when_it_is_asked_to_and_back():
+    before = in_memory(CPU % ("", "none"))
+    assert required(prepared(before, Wishes())) == ["tensorflow"]
+    without = prepared(before, Wishes(gpu="none"))
+    assert without.pyproject.document.text == (CPU % ("", "none")).replace(
+        "tensorflow =", "tensorflow-cpu ="
+    ).replace('"tensorflow"', '"tensorflow-cpu"')
+    # Said once more, or nothing said, it stays.
+    for wishes in (Wishes(gpu="none"), Wishes(), Wishes(tensorflow="2.18")):
+        assert prepared(without, wishes).pyproject == without.pyproject
+    assert required(prepared(without, Wishes(tensorflow="2.20"))) == ["tensorflow-cpu"]
+    for gpu in ("auto", "system"):
+        back = prepared(without, Wishes(gpu=gpu_choice(gpu)))
+        assert back.pyproject.document.text == CPU % ("", gpu)
+    wheels = prepared(without, Wishes(gpu="pip"))
+    assert [sorted(item.extras) for item in tensorflow_requirements(wheels)] == [["and-cuda"], []]
+    elsewhere = Wishes(environments=("linux-x86_64", "linux-aarch64"))
+    assert required(prepared(without, elsewhere)) == ["tensorflow"]
+
+
+@pytest.mark.parametrize(
+    "beside", ['tensorflow-text = "*"', 'tf-keras = "*"', 'tensorflow-hub = "*"']
+)
+def test_what_requires_tensorflow_itself_keeps_it(beside: str):
+    after = prepared(in_memory(CPU % (f"{beside}\n", "auto")), Wishes(gpu="none"))
+    assert required(after) == ["tensorflow"]
+
+
+def test_what_is_locked_because_of_tensorflow_keeps_it(tmp_path: Path):
+    lock = lock_text(("tensorflow", "2.18.1"), ("our-models", "1.0"))
+    lock = lock.replace("[metadata]", '[package.dependencies]\ntensorflow = ">=2"\n\n[metadata]')
+    files = {"pyproject.toml": CPU % ("", "auto"), "poetry.lock": lock}
+    assert required(prepared(on_disk(tmp_path, files), Wishes(gpu="none"))) == ["tensorflow"]
+
+
+def test_tensorflow_cpu_that_a_user_has_named_is_planned_as_what_it_is():
+    text = (CPU % ("", "auto")).replace("tensorflow =", "tensorflow-cpu =")
+    text = text.replace('"tensorflow"', '"tensorflow-cpu"')
+    plan = settle(in_memory(text), Wishes())
+    assert (plan.release.distribution, plan.gpu.mode) == ("tensorflow-cpu", "none")
+    assert prepared(in_memory(text), Wishes()).pyproject.document.text == text
+    for gpu in ("system", "pip"):
+        (finding, *_) = found(in_memory(text.replace('gpu = "auto"', f'gpu = "{gpu}"')))
+        assert finding.code == "TF001"
+        assert "tensorflow-cpu is built without CUDA" in finding.message
+        assert f"poetry tf init --gpu {gpu}" in finding.remedy
+    everywhere = text.replace('["linux-x86_64"]', '["linux-x86_64", "macos-arm64"]')
+    with pytest.raises(PlanError, match="can't be installed on macos-arm64"):
+        settle(in_memory(everywhere), Wishes())
+
+
 @pytest.mark.parametrize("mode", ["", "package-mode = true\n"])
 def test_a_project_that_ships_a_package_goes_on_doing_so(mode: str):
     text = LEGACY.replace(
@@ -340,8 +443,9 @@ def test_a_project_that_ships_a_package_goes_on_doing_so(mode: str):
 )
 def test_a_misspelt_tensorflow_is_the_one_that_is_meant(text: str):
     after = prepared(corrected(in_memory(text)), Wishes())
-    (item,) = tensorflow_requirements(after)
+    item, aws = tensorflow_requirements(after)
     assert parse_constraint("~2.13.0").allows_all(item.constraint)
+    assert (aws.name, aws.constraint) == ("tensorflow-cpu-aws", item.constraint)
 
 
 @pytest.mark.parametrize(
@@ -419,7 +523,8 @@ def test_a_source_holds_no_credentials():
 
 
 def test_a_container_is_written_beside_what_is_there(tmp_path: Path):
-    lock = lock_text(("tensorflow", "2.13.1"), poetry="2.2.1", content_hash=content_hash(LEGACY))
+    packages = [("tensorflow", "2.13.1"), ("tensorflow-cpu-aws", "2.13.1")]
+    lock = lock_text(*packages, poetry="2.2.1", content_hash=content_hash(LEGACY))
     project = on_disk(tmp_path, {"pyproject.toml": LEGACY, "poetry.lock": lock})
     after, plan = with_container(project)
     assert plan.release.version == Version("2.13.1")

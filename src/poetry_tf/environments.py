@@ -138,3 +138,8 @@ def concerned(
 def lacking(release: Release, wanted: Iterable[Cell]) -> tuple[Cell, ...]:
     """Those of the cells in which installing a release gives no TensorFlow."""
     return tuple(cell for cell in wanted if cell.python not in release.usable_on(cell.environment))
+
+
+def usable_cells(release: Release, environment: str) -> tuple[Cell, ...]:
+    """The cells of one environment in which a release can be had."""
+    return cells([environment], release.usable_on(environment))

@@ -7,6 +7,7 @@ settled, the plan is made, and the edits of everything that differs from it are 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -14,12 +15,15 @@ from typing import Any, get_args
 import tomlkit
 from packaging.utils import canonicalize_name
 from poetry.core.constraints.version import VersionConstraint, VersionRange, parse_constraint
+from poetry.core.packages.dependency import Dependency
 
 from poetry_tf.checks.run import fix, fix_requirements
 from poetry_tf.container import bring_in_step, wanted_container
+from poetry_tf.environments import DEFAULT, ENVIRONMENTS, cells, concerned
 from poetry_tf.mirrors import AUTO, MIRRORS, MirrorError, parse_mirror, without_credentials
-from poetry_tf.pins import new_requirement_edits, pin_edits, wheel_edits
+from poetry_tf.pins import new_requirement_edits, pin_edits, rename_edits, wheel_edits
 from poetry_tf.plan import (
+    CPU,
     Plan,
     PlanError,
     asks_for_cuda_wheels,
@@ -29,11 +33,13 @@ from poetry_tf.plan import (
     make_plan,
     mirror_setting,
     python_range,
+    required_catalog,
     series_of,
     settled_tensorflow,
     tensorflow_requirements,
     wanted_release,
 )
+from poetry_tf.platforms import FILESYSTEM
 from poetry_tf.project.documents import DocumentError
 from poetry_tf.project.edits import Edit, apply
 from poetry_tf.project.errors import ProjectError
@@ -41,10 +47,11 @@ from poetry_tf.project.jsonc import JsoncDocument
 from poetry_tf.project.project import PYPROJECT, Devcontainer, Project
 from poetry_tf.project.pyproject import Pyproject
 from poetry_tf.project.toml import TomlDocument
-from poetry_tf.releases import load, role
+from poetry_tf.releases import Release, load, role
+from poetry_tf.releases.companions import companions
 from poetry_tf.releases.images import load_images
 from poetry_tf.releases.model import LINUX_X86_64
-from poetry_tf.settings import SETTINGS, GpuChoice, read_choices
+from poetry_tf.settings import SETTINGS, Choices, GpuChoice, read_choices
 
 MIRROR: tuple[str, str] = ("tf", "mirror")
 # What a new project begins with; the edits that an existing project gets add the rest.
@@ -71,6 +78,8 @@ class Wishes:
     python: str | None = None
     """A Python minor."""
     gpu: GpuChoice | None = None
+    environments: tuple[str, ...] | None = None
+    """Where the lock has to be installable."""
     mirror: str | None = None
     write_source: bool = False
     """Write the mirror as a source into pyproject.toml instead of as a setting."""
@@ -150,15 +159,27 @@ def gpu_choice(wish: str) -> GpuChoice:
     raise PlanError(f"{wish!r} is no GPU mode", f"Give one of {', '.join(get_args(GpuChoice))}.")
 
 
+def environment_names(wishes: Iterable[str]) -> tuple[str, ...]:
+    """The environments that ``--environments`` names, each once, between commas or repeated.
+
+    Raises `PlanError` for one that isn't known, and where none is named.
+    """
+    names = [name.strip() for wish in wishes for name in wish.split(",") if name.strip()]
+    known = f"Give some of {', '.join(ENVIRONMENTS)}."
+    for name in names:
+        if name not in ENVIRONMENTS:
+            raise PlanError(f"{name!r} is no environment that poetry-tf knows", known)
+    if not names:
+        raise PlanError("--environments names no environment", known)
+    return tuple(dict.fromkeys(names))
+
+
 def settle(project: Project, wishes: Wishes) -> Plan:
     """The plan for a project and what was asked for; raises `PlanError` where there is none."""
     catalog, images = load(), load_images()
     if not wishes.container:
         # Without a container there is no image to look at: any Python that has wheels will do.
-        every = {
-            minor for release in catalog.releases for minor in release.pythons_on(LINUX_X86_64)
-        }
-        images = replace(images, pythons=tuple(sorted(every, key=lambda minor: int(minor[2:]))))
+        images = replace(images, pythons=_every_python())
     declared = project.pyproject.python
     range_: VersionConstraint = declared.constraint if declared else VersionRange()
     if wishes.python is not None:
@@ -166,7 +187,14 @@ def settle(project: Project, wishes: Wishes) -> Plan:
         # A range that holds the wish keeps its bounds; else the wish takes its place.
         range_ = range_.intersect(wish) if range_.allows_any(wish) else wish
     choices, _ = read_choices(project)
-    choices = replace(choices, gpu=wishes.gpu or choices.gpu)
+    choices = replace(
+        choices,
+        gpu=wishes.gpu or choices.gpu,
+        environments=wishes.environments or choices.environments,
+    )
+    has_main = any(role(item.name) == "main" for item in project.pyproject.requirements)
+    if not _goes_back(project, wishes):
+        catalog = required_catalog(project, catalog)
     constraint, locked = joint_constraint(project), settled_tensorflow(project)
     if wishes.tensorflow is not None:
         release = wanted_release(catalog, wishes.tensorflow)
@@ -189,7 +217,67 @@ def settle(project: Project, wishes: Wishes) -> Plan:
         environments=choices.environments,
     )
     has_wheels = wishes.gpu is None and asks_for_cuda_wheels(project)
+    if (wishes.gpu or (None if has_main else choices.gpu)) == "none":
+        release = _without_gpu(project, release, choices) or release
     return make_plan(catalog, images, release, choices, range_, has_wheels=has_wheels)
+
+
+def _goes_back(project: Project, wishes: Wishes) -> bool:
+    """Whether tensorflow is to take tensorflow-cpu's place, if that is what is required.
+
+    So it is where a GPU is asked for and was not, and for environments that only tensorflow has
+    wheels for.
+    """
+    said = read_choices(project)[0].gpu
+    names = wishes.environments or ()
+    return (
+        wishes.gpu in {"system", "pip"}
+        or (wishes.gpu == "auto" and said == "none")
+        or not any(all(map(release.usable_on, names)) for release in load(CPU).releases)
+    )
+
+
+def _without_gpu(project: Project, release: Release, choices: Choices) -> Release | None:
+    """The same release of tensorflow-cpu, where the project can do with that.
+
+    It can where tensorflow-cpu has wheels for each of its environments, and where nothing else
+    draws in tensorflow itself: the two hold the same files.
+    """
+    same = load(CPU).get(release.version)
+    if same is None or same.yanked or _needs_tensorflow_itself(project):
+        return None
+    for name in concerned(release, choices.environments):
+        if not {*release.usable_on(name)} <= {*same.usable_on(name)}:
+            return None
+    return same
+
+
+def _needs_tensorflow_itself(project: Project) -> bool:
+    """Whether something besides the project requires tensorflow, as far as that is known.
+
+    Of some packages that go with TensorFlow nothing is known, so they are taken to.
+    """
+    for item in project.pyproject.requirements:
+        if role(item.name) == "other":
+            return True
+        for companion in companions().get(item.name, ()):
+            for required in map(Dependency.create_from_pep_508, companion.requires):
+                is_asked = not required.in_extras or {*required.in_extras} & item.extras
+                if required.name == "tensorflow" and is_asked:
+                    return True
+    lock = project.valid_lock
+    packages = lock.data.get("package", []) if lock is not None else []
+    return any(
+        "tensorflow" in package.get("dependencies", {})
+        for package in packages
+        if role(package["name"]) not in {"main", "shim"}
+    )
+
+
+def _every_python() -> tuple[str, ...]:
+    """The Python minors, ascending, that any release of TensorFlow has wheels for."""
+    every = {minor for release in load().releases for minor in release.pythons_on(LINUX_X86_64)}
+    return tuple(sorted(every, key=lambda minor: int(minor[2:])))
 
 
 def prepare(
@@ -209,12 +297,18 @@ def prepare(
             for key, value in (("name", project_name(project.root)), ("version", "0.1.0")):
                 project = apply(project, [Edit(file, "set", ("project", key), value)])
         project = apply(project, _python_edits(project, wishes))
+    project = _with_name(project, plan.release.distribution)
     project = apply(project, _requirement_edits(project, wishes, plan))
     if not project.pyproject.ships_package:
         mode = Edit(file, "set", ("tool", "poetry", "package-mode"), False)
         project = apply(project, [mode])
     choice = wishes.gpu or read_choices(project)[0].gpu
     project = apply(project, [Edit(file, "set", (*SETTINGS, "gpu"), choice)])
+    if wishes.environments is not None:
+        names = list(wishes.environments)
+        if names != project.pyproject.document.get((*SETTINGS, "environments")):
+            edit = Edit(file, "set", (*SETTINGS, "environments"), names)
+            project = apply(project, [edit])
     project = apply(project, _mirror_edits(project, wishes, mirror))
     if wishes.write_source:
         project = _with_source(project, wishes.mirror)
@@ -232,20 +326,52 @@ def _python_edits(project: Project, wishes: Wishes) -> list[Edit]:
     return [Edit(project.pyproject.path, "set", project.pyproject.python_path, str(wish))]
 
 
+def _with_name(project: Project, name: str) -> Project:
+    """The project requiring one of TensorFlow's main distributions where it did another."""
+    for item in tensorflow_requirements(project):
+        if role(item.name) == "main" and item.name != name:
+            renamed = apply(project, rename_edits(project, item, name))
+            if renamed != project:  # the places of what follows may have moved
+                return _with_name(renamed, name)
+    return project
+
+
 def _requirement_edits(project: Project, wishes: Wishes, plan: Plan) -> list[Edit]:
     items = tensorflow_requirements(project)
     if not items:
         return list(new_requirement_edits(project, plan))
     edits: list[Edit] = []
     exact = wishes.names_release
+    mains = {item.written for item in items if role(item.name) != "shim"}
     for item in items:
         other_series = series_of(item.constraint) != plan.release.series
+        if mains and role(item.name) == "shim" and (other_series or item.written not in mains):
+            continue  # what a platform needs in that series, if anything, is for `platforms` to say
         if wishes.tensorflow is not None and (
             other_series or (exact and item.written != plan.tilde)
         ):
             edits += pin_edits(project, item, plan, at_release=exact)
     edits += wheel_edits(apply(project, edits), plan)
     return edits
+
+
+def added_for_platforms(before: Project, after: Project) -> dict[str, tuple[str, ...]]:
+    """The distributions that are required beside TensorFlow now, and the environments they serve.
+
+    Of complementary lines the one that leaves everything open serves none.
+    """
+    had = {(item.name, item.marker) for item in before.pyproject.requirements}
+    environments = read_choices(after)[0].environments or DEFAULT
+    minors = _every_python()
+    found: dict[str, tuple[str, ...]] = {}
+    for item in after.pyproject.requirements:
+        is_beside = role(item.name) == "shim" or item.name == FILESYSTEM
+        if is_beside and (item.name, item.marker) not in had and "<" in str(item.constraint):
+            wanted = cells(environments, minors)
+            serves = {cell.environment for cell in wanted if cell.admits(item.marker)}
+            known = found.get(item.name, ())
+            found[item.name] = (*known, *(name for name in environments if name in serves))
+    return found
 
 
 def _mirror_edits(project: Project, wishes: Wishes, default: str | None) -> list[Edit]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from poetry.core.constraints.version import parse_constraint
 from poetry.core.version.markers import parse_marker
@@ -21,6 +22,7 @@ from poetry_tf.project.documents import KeyPath
 from poetry_tf.project.edits import Edit
 from poetry_tf.project.project import Project
 from poetry_tf.project.pyproject import PEP508, Requirement
+from poetry_tf.project.toml import Inline
 from poetry_tf.releases import role
 
 AND_CUDA = "and-cuda"
@@ -76,10 +78,26 @@ def pin_edits(
     """
     if role(item.name) == "retired":
         return ()
+    own = replace(item, path=item.enriched_at or item.path)
+    return constraint_edits(
+        project,
+        item,
+        pin_text(item, plan, at_release=at_release),
+        in_own_table=pin_text(own, plan, at_release=at_release),
+    )
+
+
+def constraint_edits(
+    project: Project, item: Requirement, text: str, *, in_own_table: str | None = None
+) -> tuple[Edit, ...]:
+    """Changes the version of a requirement to `text`.
+
+    `in_own_table` is how to write it into the entry of Poetry's table that enriches it, if any.
+    """
     file = project.pyproject.path
-    text = pin_text(item, plan, at_release=at_release)
     if not item.is_pep508:
         return (Edit(file, "set", item.constraint_path, text),)
+    text = _standard(text)
     edits = (Edit(file, "set", item.path, _pinned(_match(project, item), text)),)
     if item.enriched_at is None:
         return edits
@@ -89,8 +107,16 @@ def pin_edits(
     written = project.pyproject.document.get(place)
     if written is None or parse_constraint(written).allows_all(parse_constraint(text)):
         return edits
-    own = pin_text(replace(item, path=item.enriched_at), plan, at_release=at_release)
-    return (*edits, Edit(file, "set", place, own))
+    return (*edits, Edit(file, "set", place, in_own_table or text))
+
+
+def _standard(text: str) -> str:
+    """A constraint as the standard spells it; Poetry's own words are in nobody else's language."""
+    try:
+        SpecifierSet(text)
+    except InvalidSpecifier:
+        return str(parse_constraint(text)).replace(" ", "")
+    return text
 
 
 def _pinned(match: re.Match[str], text: str) -> str:
@@ -161,7 +187,7 @@ def new_requirement_edits(project: Project, plan: Plan) -> tuple[Edit, ...]:
     file = project.pyproject.path
     if project.pyproject.uses_poetry_tables:
         value = _legacy_pair({"version": plan.tilde}) if plan.gpu.mode == "pip" else plan.tilde
-        return (Edit(file, "set", (*_LEGACY, "tensorflow"), value),)
+        return (Edit(file, "set", (*_LEGACY, plan.release.distribution), value),)
     place: KeyPath = ("project", "dependencies")
     return tuple(Edit(file, "append", place, text) for text in requirement_texts(plan))
 
@@ -172,7 +198,7 @@ def requirement_texts(plan: Plan) -> tuple[str, ...]:
     The ``and-cuda`` extra has no markers of its own and its wheels exist for Linux only.
     """
     if plan.gpu.mode != "pip":
-        return (f"tensorflow ({plan.specifier})",)
+        return (f"{plan.release.distribution} ({plan.specifier})",)
     return (
         f"tensorflow[{AND_CUDA}] ({plan.specifier}) ; {MARKED_FOR_CUDA}",
         f"tensorflow ({plan.specifier}) ; {MARKED_FOR_OTHERS}",
@@ -188,7 +214,7 @@ def wheel_edits(project: Project, plan: Plan) -> tuple[Edit, ...]:
     Only a single requirement on ``tensorflow`` without markers of its own is split in two; what a
     user has spread over several is the user's to change.
     """
-    items = tensorflow_requirements(project)
+    items = [item for item in tensorflow_requirements(project) if role(item.name) != "shim"]
     has = [item for item in items if AND_CUDA in item.extras]
     if plan.gpu.mode != "pip":
         return _without_wheels(project, items) if has else ()
@@ -303,6 +329,123 @@ def _extra_edit(project: Project, item: Requirement) -> Edit:
     if kept:
         return Edit(project.pyproject.path, "set", path, kept)
     return Edit(project.pyproject.path, "remove", path)
+
+
+# -- requirements beside it -----------------------------------------------------------------
+
+
+def same_list(project: Project, item: Requirement, other: Requirement) -> bool:
+    """Whether a requirement is installed whenever another is, by standing where that one does."""
+    if _list(item) != _list(other) or item.optional != other.optional:
+        return False
+    if item.is_pep508 or not item.optional:
+        return True
+    return {*_extras(project, other)} <= {*_extras(project, item)}
+
+
+def _list(item: Requirement) -> KeyPath:
+    """The list or the table in which a requirement stands."""
+    is_in_array = not item.is_pep508 and isinstance(item.path[-1], int)
+    return item.path[: -2 if is_in_array else -1]
+
+
+def _key(item: Requirement) -> str:
+    """The key of a requirement in a table of Poetry's own."""
+    return str(item.path[-2 if isinstance(item.path[-1], int) else -1])
+
+
+def _extras(project: Project, item: Requirement) -> list[str]:
+    """The extras of Poetry's own table that a requirement of Poetry's own table belongs to."""
+    extras = project.pyproject.document.get(_LEGACY_EXTRAS)
+    if _list(item) != _LEGACY or not isinstance(extras, dict):
+        return []
+    return [
+        extra
+        for extra, members in extras.items()
+        if isinstance(members, list) and item.name in map(canonicalize_name, map(str, members))
+    ]
+
+
+def names_beside(project: Project, item: Requirement) -> frozenset[str]:
+    """Every distribution that the list of a requirement names, wherever it is to come from."""
+    beside = project.pyproject.document.get(_list(item))
+    if isinstance(beside, dict):
+        return frozenset(map(canonicalize_name, beside))
+    matches = [PEP508.match(text) for text in beside if isinstance(text, str)]
+    return frozenset(canonicalize_name(match["name"].strip()) for match in matches if match)
+
+
+def added_edits(
+    project: Project, item: Requirement, name: str, lines: Sequence[tuple[str, str]]
+) -> tuple[Edit, ...]:
+    """Adds requirements on one distribution where another requirement stands.
+
+    `lines` has the constraint and the marker of each; they are written as `item` is.
+    """
+    file = project.pyproject.path
+    if item.is_pep508:
+        match = _match(project, item)
+        bare = match["version"] and not match["version"].startswith("(")
+        space = match["space"] if match["version"] else " "
+        return tuple(
+            Edit(
+                file,
+                "append",
+                item.path[:-1],
+                f"{name}{space}{constraint if bare else f'({constraint})'}"
+                + (f" ; {marker}" if marker else ""),
+            )
+            for constraint, marker in lines
+        )
+    entries = [
+        {"version": constraint}
+        | ({"markers": marker} if marker else {})
+        | ({"optional": True} if item.optional else {})
+        for constraint, marker in lines
+    ]
+    value: Any = entries if len(entries) > 1 else Inline(entries[0])
+    if len(entries) == 1 and entries[0].keys() == {"version"}:
+        value = entries[0]["version"]
+    return (
+        Edit(file, "set", (*_list(item), name), value),
+        *(Edit(file, "append", (*_LEGACY_EXTRAS, extra), name) for extra in _extras(project, item)),
+    )
+
+
+def removed_edits(project: Project, items: Sequence[Requirement]) -> tuple[Edit, ...]:
+    """Takes requirements out, and out of the extras that nothing of their name is left for."""
+    document, file = project.pyproject.document, project.pyproject.path
+    paths: list[KeyPath] = []
+    names: list[tuple[KeyPath, str]] = []
+    for item in items:
+        if item.is_pep508:
+            paths.append(item.path)
+            if item.enriched_at is not None:
+                paths.append(item.enriched_at)
+            continue
+        key = (*_list(item), _key(item))
+        array = document.get(key)
+        gone = sum(other.path[:-1] == key for other in items)
+        if isinstance(array, list) and len(array) > gone:
+            paths.append(item.path)
+            continue
+        paths.append(key)
+        names += [((*_LEGACY_EXTRAS, extra), item.name) for extra in _extras(project, item)]
+    edits = [
+        Edit(file, "set", path, [item for item in document.get(path) if item_name(item) != name])
+        for path, name in dict.fromkeys(names)
+    ]
+    # From the end, since what is removed from a list moves what follows it.
+    ordered = sorted(dict.fromkeys(paths), key=_last_index, reverse=True)
+    return (*edits, *(Edit(file, "remove", path) for path in ordered))
+
+
+def item_name(text: object) -> str:
+    return canonicalize_name(str(text))
+
+
+def _last_index(path: KeyPath) -> int:
+    return path[-1] if isinstance(path[-1], int) else -1
 
 
 # -- spelling -------------------------------------------------------------------------------

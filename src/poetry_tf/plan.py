@@ -21,12 +21,15 @@ from poetry.core.constraints.version import Version as PoetryVersion
 from poetry_tf.environments import concerned
 from poetry_tf.project.project import Project
 from poetry_tf.project.pyproject import Requirement
-from poetry_tf.releases import Catalog, Release, named, role
+from poetry_tf.releases import DISTRIBUTIONS, Catalog, Release, load, named, role
 from poetry_tf.releases.images import Images
 from poetry_tf.releases.model import LINUX_X86_64
 from poetry_tf.settings import Choices, GpuChoice, read_choices
 
 GpuMode = Literal["system", "pip", "none"]
+
+CPU = "tensorflow-cpu"
+"""The distribution that is TensorFlow without the GPU code."""
 
 # The environment that TensorFlow's GPU wheels, and so the container's facts, are for.
 CONTAINER_PLATFORM = LINUX_X86_64
@@ -120,6 +123,21 @@ def main_requirement(project: Project) -> Requirement | None:
         ),
     )
     return ranked[0] if ranked else None
+
+
+def required_catalog(project: Project, catalog: Catalog) -> Catalog:
+    """The releases of the distribution that a project requires; `catalog` are tensorflow's own.
+
+    The same version of tensorflow-cpu has wheels for other platforms.
+    """
+    main = main_requirement(project)
+    if main is None:
+        lock = project.valid_lock
+        names = [name for name in (lock.versions if lock else ()) if role(name) == "main"]
+    else:
+        names = [main.name] if role(main.name) == "main" else []
+    is_known = len(names) == 1 and names[0] in DISTRIBUTIONS
+    return load(names[0]) if is_known and names[0] != "tensorflow" else catalog
 
 
 def joint_constraint(project: Project) -> VersionConstraint | None:
@@ -474,6 +492,13 @@ def plan_gpu(
     wheels = release.and_cuda is not None
     if choice == "none":
         return Gpu("none", "no GPU was asked for")
+    if release.distribution == CPU:
+        if choice == "auto":
+            return Gpu("none", f"{CPU} is built without CUDA")
+        raise ChoiceError(
+            f'{CPU} is built without CUDA, so gpu can\'t be "{choice}"',
+            f'Require tensorflow instead (`poetry tf init --gpu {choice}`), or use gpu = "none".',
+        )
     if choice == "system":
         if pair is None:
             raise ChoiceError(
@@ -527,6 +552,7 @@ def derive(project: Project, catalog: Catalog, images: Images) -> Plan | None:
     constraint = joint_constraint(project)
     if constraint is None and locked is None:
         return None
+    catalog = required_catalog(project, catalog)
     choices, _ = read_choices(project)
     python = project.pyproject.python
     range_ = python.constraint if python else None

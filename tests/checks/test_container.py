@@ -20,7 +20,11 @@ dependencies = ["tensorflow~=2.13.0"]
 [tool.poetry]
 package-mode = false
 """
-MANAGED = f"{PYPROJECT}\n[tool.poetry-tf]\n"
+MANAGED = f"""\
+{PYPROJECT}
+[tool.poetry-tf]
+environments = ["linux-x86_64"]
+"""
 LOCK = lock_text(("tensorflow", "2.13.1"), content_hash=content_hash(MANAGED))
 
 CONTAINER = f"""\

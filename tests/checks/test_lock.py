@@ -16,7 +16,12 @@ name = "study"
 requires-python = ">=3.10,<3.12"
 dependencies = ["tensorflow~=2.13.0"]
 """
-MANAGED = f"{TEXT}[tool.poetry]\npackage-mode = false\n[tool.poetry-tf]\n"
+MANAGED = f"""\
+{TEXT}[tool.poetry]
+package-mode = false
+[tool.poetry-tf]
+environments = ["linux-x86_64"]
+"""
 
 
 def lock_of(pyproject: str, *packages: tuple[str, str]) -> str:

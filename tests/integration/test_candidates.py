@@ -24,12 +24,13 @@ def project(
     return write_pyproject(poetry.project, dependencies, requires_python=python, more=settings)
 
 
+FORMS = ('"tensorflow (', '"tensorflow[', "tensorflow = ")
+
+
 def added(path: Path) -> str:
     """The line that `add` wrote for TensorFlow."""
     lines = path.read_text("utf-8").splitlines()
-    (line,) = (
-        line.strip() for line in lines if line.strip().startswith(('"tensorflow', "tensorf"))
-    )
+    (line,) = (line.strip() for line in lines if line.strip().startswith(FORMS))
     return line
 
 
@@ -48,7 +49,7 @@ def test_an_open_ended_project_gets_the_newest_for_its_lowest_python(
     assert done.ok, done.output
     assert added(path).startswith(f'"tensorflow (>={version},<')
     assert locked(warm_poetry.project)["tensorflow"] == version
-    (line,) = done.stderr.strip().splitlines()
+    line, *_ = done.stderr.strip().splitlines()
     release = load().get(version)
     assert release is not None
     last = release.pythons_on("linux-x86_64")[-1]

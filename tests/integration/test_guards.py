@@ -272,8 +272,11 @@ def test_pin_warn_is_one_warning(warm_poetry: PoetryRunner, command: list[str]) 
     assert "admits more than one minor series" in warning
 
 
+OFF = '\n[tool.poetry-tf]\npin = "off"\nenvironments = ["linux-x86_64"]\n'
+
+
 def test_pin_off_is_silence(warm_poetry: PoetryRunner) -> None:
-    _standard(warm_poetry, "tensorflow >=2.13,<2.17.1", more='\n[tool.poetry-tf]\npin = "off"\n')
+    _standard(warm_poetry, "tensorflow >=2.13,<2.17.1", more=OFF)
     done = warm_poetry.call("add", "--lock", "tensorflow-cpu>=2.13,<2.17.1")
     assert (done.ok, done.stderr) == (True, ""), done.output
 

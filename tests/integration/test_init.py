@@ -116,7 +116,15 @@ def _assert_right(project: Path, release: Release, python: str) -> None:
     if pair.proven:
         assert made["features"][CUDA]["cudaVersion"] == pair.cuda
         assert made["features"][CUDA]["cudnnVersion"] == pair.cudnn
-        assert len(data["project"]["dependencies"]) == 1
+        (main, *others) = data["project"]["dependencies"]
+        assert main == f"tensorflow ({pin})"
+        # Up to 2.15 TensorFlow for the containers on Apple silicon is a distribution of its own.
+        aws = 'sys_platform == "linux" and platform_machine == "aarch64"'
+        expected = [f"tensorflow-cpu-aws ({pin}) ; {aws}"] if minor < 16 else []
+        assert others == expected
+        assert locked(project).get("tensorflow-cpu-aws") == (
+            str(release.version) if others else None
+        )
     else:
         assert CUDA not in made.get("features", {})
         _assert_wheels(data["project"]["dependencies"], release)

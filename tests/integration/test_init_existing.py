@@ -38,6 +38,10 @@ build-backend = "poetry.core.masonry.api"
 """  # noqa: W291
 
 SETTINGS = ["[tool.poetry-tf]\n", 'gpu = "auto"\n']
+AWS = (
+    'tensorflow-cpu-aws = {{version = "{}", markers = '
+    '"sys_platform == \\"linux\\" and platform_machine == \\"aarch64\\""}}\n'
+)
 
 
 def _init(poetry: PoetryRunner, text: str, *options: str) -> tuple[list[str], list[str]]:
@@ -62,7 +66,7 @@ def test_a_caret_in_legacy_tables_is_narrowed_and_nothing_else_changes(
     gone, new = _init(warm_poetry, LEGACY.replace("\n", end))
     assert gone == [f'tensorflow = "^2.13"\t# narrowed here, and this stays{end}']
     pin = f'tensorflow = "~2.13"\t# narrowed here, and this stays{end}'
-    assert new == [pin, *(line.replace("\n", end) for line in SETTINGS)]
+    assert new == [pin, *(line.replace("\n", end) for line in (AWS.format("~2.13"), *SETTINGS))]
     assert locked(warm_poetry.project)["tensorflow"] == "2.13.1"
 
 
@@ -118,7 +122,7 @@ def test_a_legacy_project_without_tensorflow_gets_a_tilde(warm_poetry: PoetryRun
     text = LEGACY.replace('tensorflow = "^2.13"\t# narrowed here, and this stays\n', "")
     gone, new = _init(warm_poetry, text, "--tensorflow", "2.15")
     assert gone == []
-    assert new == ['tensorflow = "~2.15.1"\n', *SETTINGS]
+    assert new == ['tensorflow = "~2.15.1"\n', AWS.format("~2.15.1"), *SETTINGS]
 
 
 @pytest.mark.parametrize(

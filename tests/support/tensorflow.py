@@ -1,9 +1,8 @@
 """A made-up TensorFlow: tiny wheels with the names, tags and requirements of the real releases.
 
 Releases, Pythons, platforms and requirements come from the package's own data, and every
-requirement found there has versions that satisfy it. What stands here by hand is what that data
-doesn't tell: which wheels are mere shims, where tensorflow-io-gcs-filesystem has wheels, what
-companions need.
+requirement found there has versions that satisfy it. What stands here by hand is what companions
+need, and some versions of tensorflow-io-gcs-filesystem for the many there are.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from poetry_tf.releases import Release, load
+from poetry_tf.releases import Release, load, whole
 from tests.support.index import ANY, Distribution, LocalIndex
 
 PLATFORM_TAGS = {
@@ -27,12 +26,8 @@ PLATFORM_TAGS = {
 }
 """In the order in which an index page lists them: it is the first one's metadata that is read."""
 
-SHIMS = {
-    "linux-aarch64": "tensorflow-cpu-aws",
-    "macos-arm64": "tensorflow-macos",
-    "windows-amd64": "tensorflow-intel",
-}
-"""The distribution that a platform's wheels of TensorFlow hand over to, if they hand over."""
+SHIMS = ("tensorflow-cpu-aws", "tensorflow-macos", "tensorflow-intel")
+"""The distributions that some platforms' wheels of TensorFlow hand over to."""
 
 # What two of the dependencies need in turn, so that there is something to solve.
 NESTED = {
@@ -91,6 +86,9 @@ def _releases() -> Iterator[Distribution]:
     catalog = load()
     for release in catalog.releases:
         yield from _release(release, str(release.version))
+        for name in ("tensorflow-cpu", *SHIMS):
+            if (same := whole(name).get(release.version)) is not None:
+                yield from _release(same, str(release.version))
     newest = catalog.releases[-1]
     for version in catalog.prereleases:
         if version > newest.version:
@@ -98,39 +96,30 @@ def _releases() -> Iterator[Distribution]:
 
 
 def _release(release: Release, version: str) -> Iterator[Distribution]:
-    """One version of `tensorflow`, `tensorflow-cpu` and the platforms' own distributions."""
-    python = f">={release.pythons_on('linux-x86_64')[0]}"
-    full = tuple(line for line in release.requires if _name(line) not in SHIMS.values())
+    """One version of `tensorflow`, `tensorflow-cpu` or a platform's own distribution."""
+    first = next(iter(release.pythons.values()))[0]
+    full = tuple(line for line in release.requires if _name(line) not in SHIMS)
     for platform in PLATFORM_TAGS:
         tags = _tags(release.pythons_on(platform), [platform])
+        wheels = release.wheels.get(platform)
         requires, hour = full, "01"
         if platform == "linux-x86_64":
             # PyPI's API speaks by the file that was uploaded first, a page by the one listed first.
             requires, hour = (*release.requires, *release.unsatisfiable), "00"
-        elif _is_shim(release, platform):
-            requires = (f"{SHIMS[platform]} (=={version})",)
-        day = release.uploaded or "2024-01-01"
-        wheels = functools.partial(
-            Distribution,
-            version=version,
-            requires_python=python,
-            tags=tags,
-            uploaded=f"{day}T{hour}:00:00.000000Z",
-        )
+        elif wheels is not None and wheels.kind == "shim":
+            requires = (f"{wheels.target} (=={version})",) if wheels.target else ()
         if tags:
             path = "tensorflow/python/platform/build_info.py"
-            members = {path: _build_info(release, platform)}
-            yield wheels("tensorflow", requires=requires, members=members)
-            yield wheels("tensorflow-cpu", requires=requires)
-            if requires != full and platform in SHIMS:
-                yield wheels(SHIMS[platform], requires=full)
-
-
-def _is_shim(release: Release, platform: str) -> bool:
-    """Whether the wheels for a platform hold nothing but a requirement."""
-    if platform == "macos-arm64":  # the one that the wheels for Linux don't speak of
-        return Version("2.13") <= release.version < Version("2.15.1")
-    return platform in SHIMS and SHIMS[platform] in map(_name, release.requires)
+            main = release.distribution == "tensorflow"
+            yield Distribution(
+                release.distribution,
+                version=version,
+                requires=requires,
+                requires_python=f">={first}",
+                tags=tags,
+                uploaded=f"{release.uploaded or '2024-01-01'}T{hour}:00:00.000000Z",
+                members={path: _build_info(release, platform)} if main else {},
+            )
 
 
 def _build_info(release: Release, platform: str) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from poetry_tf.checks.findings import Context, Finding, rule
 from poetry_tf.container import bring_in_step, wanted_container
 from poetry_tf.pins import wheel_edits
-from poetry_tf.plan import NoContainerError, tensorflow_requirements
+from poetry_tf.plan import NoContainerError, main_requirement, tensorflow_requirements
 from poetry_tf.project.edits import Edit
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.jsonc import JsoncDocument
@@ -77,18 +77,18 @@ def cuda(context: Context) -> Iterator[Finding]:
     to bring them, and a second CUDA beside the one from the `and-cuda` wheels.
     """
     plan, project = context.plan, context.project
-    items = tensorflow_requirements(project)
+    item, items = main_requirement(project), tensorflow_requirements(project)
     if (
         plan is not None
         and plan.gpu.mode == "pip"
         and project.pyproject.is_managed
-        and items
-        and not any("and-cuda" in item.extras for item in items)
+        and item is not None
+        and not any("and-cuda" in other.extras for other in items)
     ):
         yield Finding(
             "TF503",
-            *context.at(items[0].path),
-            f"{items[0].name} is required without and-cuda, but its wheels are to bring CUDA "
+            *context.at(item.path),
+            f"{item.name} is required without and-cuda, but its wheels are to bring CUDA "
             f"({plan.gpu.why})",
             "Add the extra where its wheels fit, or choose another gpu in [tool.poetry-tf]",
             wheel_edits(project, plan),

@@ -11,6 +11,7 @@ from poetry.core.constraints.version import Version as PoetryVersion
 from poetry_tf.checks.findings import Context, Finding, rule
 from poetry_tf.pins import pin_edits, pin_text, rename_edits
 from poetry_tf.plan import series_of, tensorflow_requirements
+from poetry_tf.platforms import superfluous
 from poetry_tf.project.edits import Edit
 from poetry_tf.project.pyproject import Requirement
 from poetry_tf.releases import misspelling_of, role
@@ -91,7 +92,8 @@ def two_distributions(context: Context) -> Iterator[Finding]:
     They hold the same files, so which of them is imported depends on which was installed last, and
     removing one breaks the other. Keep one, or give them markers that exclude each other. Two that
     never meet are fine, by markers or because each belongs to an extra of its own, and so is one
-    that holds the files of a single platform.
+    that holds the files of a single platform, as long as TensorFlow's own wheel for it doesn't:
+    since 2.16 on Linux aarch64, 2.15.1 on macOS arm64 and 2.18.1 on Windows it does.
     """
     items = [
         item
@@ -110,6 +112,11 @@ def two_distributions(context: Context) -> Iterator[Finding]:
             f"{first.name} and {second.name} hold the same files and cannot both be installed",
             "Keep one of them, or give them markers that exclude each other",
         )
+    if context.plan is not None:
+        for need in superfluous(context.project, context.plan):
+            yield Finding(
+                "TF104", *context.at(need.item.path), need.message, need.remedy, need.edits
+            )
 
 
 def _meet(first: Requirement, second: Requirement) -> bool:

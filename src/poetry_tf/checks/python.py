@@ -21,6 +21,7 @@ from poetry_tf.plan import (
     narrowed,
     python_range,
     release_pythons,
+    required_catalog,
     series_of,
     settled_tensorflow,
     spoken,
@@ -103,19 +104,18 @@ def _judged(
     be said: no TensorFlow, or releases that the data doesn't have.
     """
     item, locked = main_requirement(context.project), settled_tensorflow(context.project)
+    catalog = required_catalog(context.project, context.catalog)
     releases: tuple[Release, ...]
     if locked is not None:
-        known = context.catalog.get(locked)
+        known = catalog.get(locked)
         releases = (known,) if known else ()
-    elif item is not None and any(
-        item.constraint.allows(as_poetrys(old)) for old in context.catalog.older
-    ):
+    elif item is not None and any(item.constraint.allows(as_poetrys(old)) for old in catalog.older):
         releases = ()  # older releases, of which the data doesn't know the wheels, may fit
     elif item is not None and context.plan and series_of(item.constraint) is None:
         # A pin that is too wide is a finding of its own: what it will be is what counts.
         releases = (context.plan.release,)
     elif item is not None:
-        releases = admitted(context.catalog, item.constraint)
+        releases = admitted(catalog, item.constraint)
     else:
         releases = ()
     if not releases:

@@ -14,9 +14,12 @@ import poetry_tf
 from poetry_tf.checks.run import context_of, findings
 from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.commands.devcontainer import summary, warning
+from poetry_tf.environments import DEFAULT, ENVIRONMENTS
 from poetry_tf.initialise import (
     Wishes,
+    added_for_platforms,
     check_mirror,
+    environment_names,
     gpu_choice,
     is_new,
     open_project,
@@ -73,6 +76,14 @@ class InitCommand(TensorFlowCommand):
             flag=False,
         ),
         option(
+            "environments",
+            None,
+            f"Where the lock has to be installable: some of {', '.join(ENVIRONMENTS)}, between "
+            f"commas or repeated. Default: {' and '.join(DEFAULT)}, the container's.",
+            flag=False,
+            multiple=True,
+        ),
+        option(
             "mirror",
             None,
             f"auto, off, a URL, or one of {', '.join(MIRRORS)}. Default: auto, which is TUNA "
@@ -117,6 +128,8 @@ are written or none.
             self._explain_series(project, wishes, plan)
         default = None if machine_mirror() else "auto"
         prepared = prepare(project, wishes, plan, new=new, mirror=default)
+        for name, environments in added_for_platforms(project, prepared).items():
+            self.line_error(f"Required as well: {name}, for {', '.join(environments)}")
         return self._carry_out(root, prepared, plan, wishes)
 
     def _explain_series(self, project: Project, wishes: Wishes, plan: Plan) -> None:
@@ -160,10 +173,12 @@ are written or none.
             raise PlanError(
                 "--write-source has no mirror to write", "Give one with --mirror, or leave it out."
             )
+        environments: list[str] = self.option("environments")
         return Wishes(
             tensorflow=self.option("tensorflow"),
             python=self.option("python"),
             gpu=gpu_choice(gpu) if gpu is not None else None,
+            environments=environment_names(environments) if environments else None,
             mirror=mirror,
             write_source=write_source,
             container=not self.option("no-devcontainer"),

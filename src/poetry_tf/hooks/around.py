@@ -18,7 +18,14 @@ from poetry.console.exceptions import ConsoleMessage, PoetryRuntimeError
 from poetry_tf.hooks import metadata, routes, seams
 from poetry_tf.hooks.candidates import candidates_of
 from poetry_tf.hooks.held import judge_solution
-from poetry_tf.hooks.pins import Adding, Setting, judge_project, requested, setting_of
+from poetry_tf.hooks.pins import (
+    Adding,
+    Setting,
+    adds_tensorflow,
+    judge_project,
+    requested,
+    setting_of,
+)
 from poetry_tf.plan import leading, python_range
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.lock import Lock
@@ -55,7 +62,7 @@ def before(event: ConsoleCommandEvent) -> None:
         # The command has no input of its own yet; the event's is bound to the arguments already.
         replaced = requested(event.io.input.argument("name"))
         Adding(command, event.io, setting, poetry, given=replaced).guard()
-        if setting.managed:
+        if setting.managed and adds_tensorflow(event.io.input.argument("name")):
             from poetry_tf.hooks import completing
 
             completing.install(poetry, event.io)

@@ -60,18 +60,35 @@ def _hands_elsewhere(release: Release, line: str, environments: Sequence[str]) -
 
 
 def _bounded(line: str, release: Release) -> str:
-    """The line for those Pythons alone that the release has wheels for, where it needs that."""
-    if _name(line) != _ENDS_BEFORE_PYTHON:
-        return line
-    minors = {minor for name in ENVIRONMENTS for minor in release.pythons_on(name)}
-    last = max(minors, key=numbers, default=None)
-    if last is None:
-        return line
-    major, minor = last.split(".")
-    bound = f'python_version < "{major}.{int(minor) + 1}"'
+    """The line for those Pythons alone that it can be satisfied for, where that is not all.
+
+    In a project that admits others too it could not be solved, though TensorFlow is of no use
+    there.
+    """
+    name = _name(line)
+    if name == _ENDS_BEFORE_PYTHON:
+        minors = {minor for at in ENVIRONMENTS for minor in release.pythons_on(at)}
+        return _restricted(line, f'python_version < "{_after(max(minors, key=numbers))}"')
+    for at, wheels in release.wheels.items():
+        # A platform's own distribution can lack Pythons that TensorFlow's wheel for it has.
+        if (
+            wheels.target == name
+            and wheels.usable
+            and wheels.usable[0] != release.pythons_on(at)[0]
+        ):
+            return _restricted(line, f'python_version >= "{wheels.usable[0]}"')
+    return line
+
+
+def _restricted(line: str, bound: str) -> str:
     requirement, _, marker = line.partition(";")
     marker = f"({marker.strip()}) and {bound}" if marker.strip() else bound
     return f"{requirement.strip()} ; {marker}"
+
+
+def _after(minor: str) -> str:
+    major, _, number = minor.partition(".")
+    return f"{major}.{int(number) + 1}"
 
 
 def _name(line: str) -> NormalizedName:

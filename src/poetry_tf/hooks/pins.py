@@ -284,6 +284,11 @@ def requested(arguments: list[str]) -> dict[str, str]:
     return {_name(text): text for text in arguments if "@" in text or "=" in text}
 
 
+def adds_tensorflow(arguments: list[str]) -> bool:
+    """Whether arguments of ``poetry add`` name a distribution of TensorFlow."""
+    return any(_name(text) in distributions() for text in arguments)
+
+
 def _name(text: str) -> str:
     """The distribution that an argument of ``poetry add`` names: ``tensorflow[and-cuda]@~2.18``."""
     return canonicalize_name(re.split(r"[\[@=<>~!^ ]", text)[0])

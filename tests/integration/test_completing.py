@@ -1,0 +1,122 @@
+"""`poetry add tensorflow` writes what the declared environments need besides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tomlkit
+
+from tests.support.poetry import PoetryRunner, locked, write_pyproject
+from tests.support.projects import contents
+
+CPU_AWS = (
+    "tensorflow-cpu-aws (>=2.15.1,<2.16.0) ; "
+    'sys_platform == "linux" and platform_machine == "aarch64"'
+)
+WINDOWS = 'environments = ["linux-x86_64", "windows-amd64"]\n'
+NO_GPU = 'gpu = "none"\n'
+SETTINGS = "\n[tool.poetry-tf]\n"
+
+
+def codes(poetry: PoetryRunner) -> set[str]:
+    told = poetry.call("tf", "check").stderr.splitlines()
+    return {word for line in told for word in line.split() if word.startswith("TF")}
+
+
+def dependencies(path: Path) -> list[str]:
+    found: list[str] = tomlkit.parse(path.read_text("utf-8")).unwrap()["project"]["dependencies"]
+    return found
+
+
+def test_beside_tensorflow_goes_the_distribution_of_a_platform(warm_poetry: PoetryRunner) -> None:
+    path = write_pyproject(warm_poetry.project, requires_python="~=3.11.0", more=SETTINGS)
+    done = warm_poetry.call("add", "--lock", "tensorflow@>=2.15.1,<2.16.0")
+    assert done.ok, done.output
+    assert dependencies(path) == ["tensorflow (>=2.15.1,<2.16.0)", CPU_AWS]
+    assert done.stderr.splitlines() == [f"poetry-tf: {CPU_AWS} goes with it in pyproject.toml"]
+    assert locked(warm_poetry.project)["tensorflow-cpu-aws"] == "2.15.1"
+    assert warm_poetry.call("check", "--lock", plugins=False).ok
+    assert codes(warm_poetry) == {"TF501"}, "only the container is missing"
+
+
+def test_plain_poetry_keeps_what_was_locked(warm_poetry: PoetryRunner) -> None:
+    write_pyproject(warm_poetry.project, requires_python="~=3.11.0", more=SETTINGS)
+    assert warm_poetry.call("add", "--lock", "tensorflow@~2.15.1").ok
+    before = locked(warm_poetry.project)
+    again = warm_poetry.call("lock", plugins=False)
+    assert again.ok, again.output
+    assert locked(warm_poetry.project).items() >= before.items()
+
+
+def test_two_lines_where_one_dependency_has_no_wheel(warm_poetry: PoetryRunner) -> None:
+    path = write_pyproject(
+        warm_poetry.project, requires_python="~=3.11.0", more=SETTINGS + NO_GPU + WINDOWS
+    )
+    done = warm_poetry.call("add", "--lock", "tensorflow@~2.16.2")
+    assert done.ok, done.output
+    names = [line.partition(" ")[0] for line in dependencies(path)]
+    assert names.count("tensorflow-io-gcs-filesystem") == 2
+    assert "tensorflow-intel" in names
+    lock = (warm_poetry.project / "poetry.lock").read_text("utf-8")
+    for version in ("0.31.0", "0.37.1"):
+        assert f'name = "tensorflow-io-gcs-filesystem"\nversion = "{version}"' in lock
+    assert codes(warm_poetry) == {"TF501"}
+
+
+LEGACY = """\
+[tool.poetry]
+name = "example"
+version = "0.1.0"
+description = ""
+authors = []
+package-mode = false
+
+[tool.poetry.dependencies]
+python = "~3.11"
+
+[tool.poetry-tf]
+"""
+
+
+def test_in_legacy_tables(warm_poetry: PoetryRunner) -> None:
+    path = warm_poetry.project / "pyproject.toml"
+    path.write_text(LEGACY + WINDOWS, "utf-8")
+    done = warm_poetry.call("add", "--lock", "tensorflow@~2.15.1")
+    assert done.ok, done.output
+    table = tomlkit.parse(path.read_text("utf-8")).unwrap()["tool"]["poetry"]["dependencies"]
+    assert table["tensorflow-intel"]["version"] == "~2.15.1"
+    assert 'sys_platform == "win32"' in table["tensorflow-intel"]["markers"]
+    assert len(table["tensorflow-io-gcs-filesystem"]) == 2
+    assert codes(warm_poetry) == {"TF501"}
+
+
+@pytest.mark.parametrize("more", ["", "\n[dependency-groups]\ntrain = []\n"])
+def test_in_a_group(warm_poetry: PoetryRunner, more: str) -> None:
+    path = write_pyproject(warm_poetry.project, requires_python="~=3.11.0", more=more + SETTINGS)
+    done = warm_poetry.call("add", "--lock", "--group", "train", "tensorflow@~2.15.1")
+    assert done.ok, done.output
+    group = tomlkit.parse(path.read_text("utf-8")).unwrap()["dependency-groups"]["train"]
+    assert [line.partition(" ")[0] for line in group] == ["tensorflow", "tensorflow-cpu-aws"]
+    assert locked(warm_poetry.project)["tensorflow-cpu-aws"] == "2.15.1"
+    assert codes(warm_poetry) == {"TF501"}
+
+
+def test_a_dry_run_writes_nothing(warm_poetry: PoetryRunner) -> None:
+    write_pyproject(warm_poetry.project, requires_python="~=3.11.0", more=SETTINGS)
+    before = contents(warm_poetry.project)
+    done = warm_poetry.call("add", "--lock", "--dry-run", "tensorflow@~2.15.1")
+    assert done.ok, done.output
+    assert contents(warm_poetry.project) == before
+
+
+@pytest.mark.parametrize(
+    ("more", "package"),
+    [("", "tensorflow@~2.15.1"), (SETTINGS, "six"), (SETTINGS, "tensorflow@~2.18")],
+    ids=["not managed", "another package", "nothing is needed"],
+)
+def test_nothing_is_written_besides(warm_poetry: PoetryRunner, more: str, package: str) -> None:
+    path = write_pyproject(warm_poetry.project, requires_python="~=3.11.0", more=more)
+    done = warm_poetry.call("add", "--lock", package)
+    assert (done.ok, done.stderr) == (True, ""), done.output
+    assert len(dependencies(path)) == 1

@@ -1,0 +1,123 @@
+"""Environments: what `poetry tf init` writes for them, and that plain Poetry reproduces it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from poetry_tf.project.lock import Lock
+from tests.integration.test_init import pyproject
+from tests.support.poetry import PoetryRunner
+from tests.support.projects import contents
+
+FILESYSTEM = "tensorflow-io-gcs-filesystem"
+EVERYWHERE = "linux-x86_64,linux-aarch64,macos-arm64,windows-amd64"
+
+
+def packages(project: Path) -> dict[str, list[str]]:
+    path = project / "poetry.lock"
+    lock = Lock.read(path, path.read_text("utf-8"))
+    return {name: sorted(map(str, versions)) for name, versions in lock.versions.items()}
+
+
+@pytest.mark.parametrize(
+    ("series", "beside"),
+    [
+        ("2.13", ["tensorflow-cpu-aws", "tensorflow-intel", "tensorflow-macos", *[FILESYSTEM] * 2]),
+        ("2.15", ["tensorflow-cpu-aws", "tensorflow-intel", *[FILESYSTEM] * 2]),
+        ("2.18", [FILESYSTEM] * 2),
+        ("2.20", []),
+    ],
+)
+def test_what_the_environments_need_is_locked_and_plain_poetry_keeps_it(
+    warm_poetry: PoetryRunner, project: Path, series: str, beside: list[str]
+) -> None:
+    python = "3.11"
+    warm_poetry.python_version = f"{python}.2"
+    options = ["--tensorflow", series, "--python", python, "--environments", EVERYWHERE]
+    done = warm_poetry.call("tf", "init", "-n", *options)
+    assert done.ok, done.output
+    data = pyproject(project)
+    assert data["tool"]["poetry-tf"]["environments"] == EVERYWHERE.split(",")
+    names = [line.partition(" ")[0] for line in data["project"]["dependencies"]]
+    assert sorted(names) == sorted(["tensorflow", *beside])
+    for name in {*beside}:
+        assert f"Required as well: {name}, for " in done.stderr
+    checked = warm_poetry.call("tf", "check")
+    assert checked.ok, checked.output
+
+    locked = packages(project)
+    (version,) = locked["tensorflow"]
+    for name in beside:
+        assert locked[name] == (["0.31.0", "0.37.1"] if name == FILESYSTEM else [version])
+
+    before = contents(project)
+    again = warm_poetry.call("tf", "init", "-n", *options)
+    assert "Nothing to change" in again.stdout
+    assert (contents(project), again.stderr) == (before, "")
+
+    # Locked anew by Poetry alone, from what PyPI's API says of one wheel: 2.18.1's asks for a
+    # tensorflow-intel that there is not.
+    relocked = warm_poetry.call("lock", plugins=False)
+    assert relocked.ok == (series != "2.18"), relocked.output
+    if relocked.ok:
+        plain = packages(project)
+        assert {name: plain.get(name) for name in ["tensorflow", *beside]} == {
+            name: locked[name] for name in ["tensorflow", *beside]
+        }
+
+
+def test_the_lines_follow_when_the_series_moves(warm_poetry: PoetryRunner, project: Path) -> None:
+    options = ["--python", "3.11", "--environments", "linux-aarch64", "--environments"]
+    options += ["windows-amd64, linux-aarch64"]
+    assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.13", *options).ok
+    assert len(pyproject(project)["project"]["dependencies"]) == 5
+    done = warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18")
+    assert done.ok, done.output
+    lines = pyproject(project)["project"]["dependencies"]
+    assert [line.partition(" ")[0] for line in lines] == ["tensorflow", FILESYSTEM, FILESYSTEM]
+    assert not {"tensorflow-cpu-aws", "tensorflow-intel"} & {*packages(project)}
+    checked = warm_poetry.call("tf", "check")
+    assert checked.ok, checked.output
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--environments", "linux-x86_64,linux"], "'linux' is no environment"),
+        (["--environments", ","], "--environments names no environment"),
+        (
+            ["--environments", "macos-x86_64", "--tensorflow", "2.18"],
+            "TensorFlow 2.18.1 can't be installed on macos-x86_64",
+        ),
+    ],
+)
+def test_an_environment_that_cannot_be_had_is_an_error_that_says_so(
+    warm_poetry: PoetryRunner, project: Path, options: list[str], says: str
+) -> None:
+    done = warm_poetry.call("tf", "init", "-n", *options)
+    assert not done.ok
+    assert says in done.stderr
+    assert contents(project) == {}
+
+
+def test_without_a_gpu_tensorflow_cpu_is_locked_and_back(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    options = ["--python", "3.11", "--environments", "linux-x86_64,windows-amd64"]
+    done = warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.15", "--gpu", "none", *options)
+    assert done.ok, done.output
+    locked = packages(project)
+    assert locked["tensorflow-cpu"] == locked["tensorflow-intel"] == ["2.15.1"]
+    assert "tensorflow" not in locked
+    checked = warm_poetry.call("tf", "check")
+    assert checked.ok, checked.output
+    assert warm_poetry.call("check", "--lock", plugins=False).stdout == "All set!\n"
+
+    assert warm_poetry.call("tf", "init", "-n", "--gpu", "auto").ok
+    locked = packages(project)
+    assert locked["tensorflow"] == locked["tensorflow-intel"] == ["2.15.1"]
+    assert "tensorflow-cpu" not in locked
+    checked = warm_poetry.call("tf", "check")
+    assert checked.ok, checked.output
