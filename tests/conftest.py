@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +20,23 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("poetry-tf")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Gives a file to one worker, as ``--dist loadfile`` does, but each environment to its own.
+
+    The compatibility tests make an environment for a Poetry on a Python, so all tests in one of
+    them have to be one worker's, while those in another may run at the same time.
+    """
+    from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
+
+    class ByEnvironment(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            pair = re.search(r"\[(poetry[\w.]+-python[\d.]+)", nodeid)
+            return pair[1] if pair else super()._split_scope(nodeid)
+
+    return ByEnvironment(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

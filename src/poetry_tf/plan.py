@@ -284,20 +284,30 @@ def narrowed(python: VersionConstraint | None, minors: Iterable[str]) -> str:
     """
     whole = python_range(runs(fitting(minors, python))[-1])
     result = whole if python is None else python.intersect(whole)
-    if isinstance(result, VersionUnion) and "||" in str(result):
-        result = _last_piece(result)
-    return str(result).replace(" ", "")
+    text = str(result)
+    if isinstance(result, VersionUnion) and "||" in text:
+        text = _last_piece(result)
+    return text.replace(" ", "")
 
 
-def _last_piece(union: VersionUnion) -> VersionConstraint:
-    """The last range of a union, with those before it that only touch it ("<3.10", ">=3.10")."""
+def _last_piece(union: VersionUnion) -> str:
+    """The last range of a union, with those before it that are no more than a version apart.
+
+    They may only touch it ("<3.10", ">=3.10"), or a single version that is excluded may part them,
+    which the poetry-core of Poetry 2.4 and earlier writes as a union as well.
+    """
     *before, last = union.ranges
+    excluded: list[str] = []
     for item in reversed(before):
-        touch = item.max is not None and last.min is not None and item.max.stable == last.min
-        if not (touch and (item.include_max or last.include_min)):
-            break  # apart, or with a version between them that is excluded
+        if item.max is None or last.min is None or item.max.stable != last.min:
+            break
+        if not (item.include_max or last.include_min):
+            if item.max != last.min:
+                break
+            excluded.insert(0, f"!={last.min}")
         last = VersionRange(item.min, last.max, item.include_min, last.include_max)
-    return last
+    first, *rest = str(last).split(",")
+    return ",".join([first, *excluded, *rest])
 
 
 def release_pythons(release: Release, environments: Sequence[str] | None = None) -> tuple[str, ...]:

@@ -9,11 +9,7 @@ from pathlib import Path
 import pytest
 from poetry.repositories.pypi_repository import PyPiRepository
 
-from tests.support.poetry import PoetryRunner
-
-# The mirror that `auto` asks first is on the open network. Here it can't be reached, on whatever
-# machine the tests run: a proxy where nobody listens (the discard port). The local index is http.
-NO_NETWORK = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
+from tests.support.poetry import NO_NETWORK, PoetryRunner
 
 PYPI: str = inspect.signature(PyPiRepository).parameters["url"].default
 # What the machine says of the network, which the runner keeps out.

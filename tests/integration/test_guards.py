@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import tomlkit
+from packaging.version import Version
 
 from poetry_tf.releases import load
 from tests.support.index import LocalIndex
@@ -72,10 +74,18 @@ def test_add_with_extras(warm_poetry: PoetryRunner) -> None:
 GROUP = '\n[tool.poetry.group.train.dependencies]\nsix = "*"\n'
 
 
+# Poetry 2.1 doesn't know [dependency-groups] and makes every new group one of its own.
+NEW_GROUP = (
+    f'\n[dependency-groups]\ntrain = [\n    "tensorflow (>={NEWEST},<{AFTER})"\n]\n'
+    if Version(version("poetry")) >= Version("2.2")
+    else f'\n[tool.poetry.group.train.dependencies]\ntensorflow = "~{NEWEST}"\n'
+)
+
+
 @pytest.mark.parametrize(
     ("more", "pin"),
     [
-        (MANAGED, f'"tensorflow (>={NEWEST},<{AFTER})"'),
+        (MANAGED, NEW_GROUP),
         (MANAGED + GROUP, f'tensorflow = "~{NEWEST}"'),
     ],
     ids=["new group", "legacy group"],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packaging.version import Version
 from poetry.core.constraints.version import VersionConstraint, parse_constraint
 from poetry.core.factory import Factory
 from poetry.core.version.markers import parse_marker
@@ -15,6 +17,9 @@ from poetry_tf.project.documents import Position
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.pyproject import MAIN, Pyproject, PythonRange
 from tests.made import pyproject_of, requirement_of
+
+KNOWS_DEPENDENCY_GROUPS = Version(version("poetry-core")) >= Version("2.2")
+COMPARES_STRINGS = Version(version("poetry-core")) >= Version("2.5")
 
 # -- one requirement, wherever it stands ----------------------------------------------------
 
@@ -309,26 +314,15 @@ LINUX, OTHERS = "sys_platform == 'linux'", "sys_platform != 'linux'"
                 "",
             )
         ],
-        '[dependency-groups]\nmy_group = ["a>=1", "b"]\n'
-        '[tool.poetry.group.my_group.dependencies]\na = "<2"\nc = "*"',
-        '[dependency-groups]\ndev = ["a>=1"]\nempty = []\n[tool.poetry.dev-dependencies]\n'
-        'a = "<2"\n[tool.poetry.group.empty.dependencies]\nb = "*"',
     ],
 )
 def test_the_places_are_taken_together_as_poetry_does_it(tmp_path: Path, text: str):
-    path = tmp_path / "pyproject.toml"
-    path.write_text(NAMED + text)
-    package = Factory().create_poetry(tmp_path).package
-    wanted = {
-        (group.lower().replace("_", "-"), *told)
-        for group in package.dependency_group_names(include_optional=True)
-        for item in package.dependency_group(group).dependencies_for_locking
-        if not item.is_direct_origin()
-        for told in [
-            (item.name, item.is_optional(), item.extras, str(item.marker), str(item.constraint))
-        ]
-    }
-    assert {
+    assert read(text) == as_poetry_takes_it(tmp_path, text)
+
+
+def read(text: str) -> set[tuple[object, ...]]:
+    """Group, name, whether it is optional, extras, marker and constraint of each requirement."""
+    return {
         (
             item.group.lower().replace("_", "-"),
             item.name,
@@ -337,8 +331,60 @@ def test_the_places_are_taken_together_as_poetry_does_it(tmp_path: Path, text: s
             str(item.marker),
             str(item.constraint),
         )
-        for item in Pyproject.read(path, NAMED + text).requirements
-    } == wanted
+        for item in pyproject_of(NAMED + text).requirements
+    }
+
+
+def as_poetry_takes_it(folder: Path, text: str) -> set[tuple[object, ...]]:
+    (folder / "pyproject.toml").write_text(NAMED + text)
+    package = Factory().create_poetry(folder).package
+    return {
+        (group.lower().replace("_", "-"), *told)
+        for group in package.dependency_group_names(include_optional=True)
+        for item in package.dependency_group(group).dependencies_for_locking
+        if not item.is_direct_origin()
+        for told in [
+            (item.name, item.is_optional(), item.extras, str(item.marker), str(item.constraint))
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "without_the_standards"),
+    [
+        (
+            '[dependency-groups]\nmy_group = ["a>=1", "b"]\n'
+            '[tool.poetry.group.my_group.dependencies]\na = "<2"\nc = "*"',
+            {("my-group", "a", ">=1,<2"), ("my-group", "b", "*")},
+            {("my-group", "a", "<2"), ("my-group", "c", "*")},
+        ),
+        (
+            '[dependency-groups]\ndev = ["a>=1"]\nempty = []\n[tool.poetry.dev-dependencies]\n'
+            'a = "<2"\n[tool.poetry.group.empty.dependencies]\nb = "*"',
+            {("dev", "a", ">=1,<2"), ("empty", "b", "*")},
+            {("dev", "a", "<2"), ("empty", "b", "*")},
+        ),
+    ],
+)
+def test_groups_are_taken_together_as_poetry_does_it(
+    tmp_path: Path, text: str, wanted: set[object], without_the_standards: set[object]
+):
+    assert {(group, name, told) for group, name, *_, told in read(text)} == wanted
+    # Poetry 2.1 doesn't know [dependency-groups]. The file says what it says all the same, and to
+    # everybody else; so what is read of it doesn't depend on the Poetry.
+    poetrys = wanted if KNOWS_DEPENDENCY_GROUPS else without_the_standards
+    taken = as_poetry_takes_it(tmp_path, text)
+    assert {(group, name, told) for group, name, *_, told in taken} == poetrys
+
+
+def test_a_marker_that_only_newer_poetrys_take():
+    text = "[project]\ndependencies = [\n  \"tensorflow ; os_name > 'a'\",\n]"
+    if COMPARES_STRINGS:
+        assert str(requirement_of(text).marker) == 'os_name > "a"'
+    else:  # Poetry refuses such a project altogether
+        with pytest.raises(ProjectError, match="Invalid marker for 'os_name': > a") as caught:
+            _ = pyproject_of(text).requirements
+        assert caught.value.position == Position(3, 3)
 
 
 @pytest.mark.parametrize(

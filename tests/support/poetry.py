@@ -27,6 +27,11 @@ SITE = Path(__file__).parent / "site"
 # What a process needs of the machine; everything else, `POETRY_…` and `PIP_…` above all, stays out.
 INHERITED = ("PATH", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "COMSPEC", "PATHEXT")
 
+# The mirror that `auto` asks first is on the open network. With these variables it can't be
+# reached, on whatever machine the tests run: a proxy where nobody listens (the discard port). The
+# local index is http.
+NO_NETWORK = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
+
 Program = Literal["poetry", "poetry_tf"]
 
 # Put into an environment, it makes that environment's Python tell Poetry another version. sysconfig
@@ -92,6 +97,8 @@ class PoetryRunner:
     """A cache shared with other runners, instead of one under `home`."""
     python_version: str = "3.11.9"
     in_project: bool = False
+    interpreter: Path = Path(sys.executable)
+    """What runs Poetry in `run` and `start`, and of which the environment is made."""
     environ: dict[str, str] = field(default_factory=dict)
     """Variables for every command, over those that the runner sets."""
 
@@ -122,7 +129,7 @@ class PoetryRunner:
     ) -> Result:
         """Runs `poetry <arguments>` as a process; `stdin` is what its questions get for answers."""
         done = subprocess.run(
-            [sys.executable, "-m", program, *_switches(plugins), *arguments],
+            [self.interpreter, "-m", program, *_switches(plugins), *arguments],
             cwd=cwd or self.project,
             env=self._environment(environ),
             input=stdin,
@@ -136,7 +143,7 @@ class PoetryRunner:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Starts a process as `run` does and returns at once, for a test that interrupts it."""
         return subprocess.Popen(
-            [sys.executable, "-c", HEARING_INTERRUPTS, *arguments],
+            [self.interpreter, "-c", HEARING_INTERRUPTS, *arguments],
             cwd=self.project,
             env=self._environment(None),
             stdin=subprocess.DEVNULL,
@@ -175,7 +182,7 @@ class PoetryRunner:
         return Result(status or 0, out.text(), err.text())
 
     def _make_venv(self) -> None:
-        command = [sys.executable, "-m", "venv", "--without-pip", str(self.venv)]
+        command = [str(self.interpreter), "-m", "venv", "--without-pip", str(self.venv)]
         subprocess.run(command, check=True, env=_inherited())
         library = self.venv / "Lib" if os.name == "nt" else next((self.venv / "lib").iterdir())
         site = library / "site-packages"

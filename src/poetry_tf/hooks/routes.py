@@ -18,10 +18,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import requests
+from packaging.utils import NormalizedName
+from poetry.repositories.exceptions import PackageNotFoundError
 from poetry.repositories.legacy_repository import LegacyRepository
 from poetry.repositories.pypi_repository import PyPiRepository
 from poetry.utils.cache import FileCache
 
+from poetry_tf.hooks.json_pages import POETRY_READS_JSON, read_page
 from poetry_tf.mirrors import (
     AUTO,
     Mirror,
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from poetry.core.packages.dependency import Dependency
     from poetry.core.packages.package import Package
     from poetry.poetry import Poetry
+    from poetry.repositories.link_sources.base import LinkSource
 
 PYPI = "PyPI"
 AUTO_TIMEOUT = 2.0
@@ -213,6 +217,14 @@ class RoutedRepository(LegacyRepository):
     def package(self, name: str, version: Version) -> Package:
         self.choose()
         return _as_pypis(super().package(name, version))
+
+    def _get_page(self, name: NormalizedName) -> LinkSource:
+        if POETRY_READS_JSON:
+            return super()._get_page(name)
+        # Older Poetrys take every page for HTML, and one in JSON for a page without files.
+        if not (response := self._get_response(f"/{name}/")):
+            raise PackageNotFoundError(f"Package [{name}] not found.")
+        return read_page(response)
 
     def find_links_for_package(self, package: Package) -> list:  # type: ignore[type-arg]
         self.choose()
