@@ -83,7 +83,7 @@ def test_a_shims_distribution_stands_with_the_pin_of_tensorflow(
     main = f"tensorflow ({pin})"
     python = ">=3.10,<3.11" if "2.10" in pin else ">=3.10,<3.12"
     text = text_of(main, on=[environment], python=python)
-    assert mended(text) == [main] + ([line] if line else [])
+    assert [one for one in mended(text) if "numpy" not in one] == [main, *([line] if line else [])]
 
 
 def test_on_windows_both_distributions_are_asked_for():
@@ -267,6 +267,52 @@ def _assert_installable(lines: list[Requirement], release: Release, name: str, m
             if all(line.specifier.contains(item.version) for line in (*asked, *files))
         ]
         assert minor in admitted[-1].pythons_for(release, name)
+
+
+# -- what TensorFlow's own requirements leave open ------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pin", "lines", "after"),
+    [
+        ("==2.10.1", [], ["numpy (<2)"]),
+        ("==2.14.0", ["numpy"], ["numpy (<2)"]),
+        ("==2.10.1", ["numpy>=1.22"], ["numpy>=1.22,<2"]),
+        ("==2.10.1", ["numpy (~=1.22)"], ["numpy (~=1.22)"]),
+        ("==2.9.0", ["numpy<2"], ["numpy<2", "protobuf (<3.20)"]),
+        ("==2.9.1", ["numpy<2"], ["numpy<2"]),
+        ("==2.14.1", [], []),
+        ("==2.18.1", [], []),
+    ],
+)
+def test_a_dependency_that_came_out_too_late_to_be_excluded_is_bounded(
+    pin: str, lines: list[str], after: list[str]
+):
+    main = f"tensorflow ({pin})"
+    assert mended(text_of(main, *lines, python=">=3.10,<3.11"))[1:] == after
+
+
+def test_a_bound_in_poetrys_own_tables():
+    text = """\
+[tool.poetry]
+package-mode = false
+[tool.poetry.dependencies]
+python = "~3.10"
+tensorflow = "2.10.1"
+%s
+[tool.poetry-tf]
+gpu = "none"
+environments = ["linux-x86_64"]
+"""
+    for before, after in (
+        ("", 'numpy = "<2"'),
+        ('numpy = "*"  # any', 'numpy = "<2"  # any'),
+        ('numpy = { version = ">=1.21" }', 'numpy = { version = ">=1.21,<2" }'),
+        ('numpy = "^1.21"', 'numpy = "^1.21"'),
+    ):
+        assert after in fix(in_memory(text % before)).pyproject.document.text
+    (finding,) = found(in_memory(text % 'numpy = "^2.1"'), "TF305")
+    assert (finding.edits, finding.remedy) == ((), "Take one below 2")
 
 
 # -- what is let be -------------------------------------------------------------------------

@@ -136,8 +136,10 @@ def test_an_old_release_is_set_up_without_cuda(warm_poetry: PoetryRunner, projec
         "tensorflow-cpu-aws",
         FILESYSTEM,
         FILESYSTEM,
+        "numpy",
     ]
     assert packages(project)["tensorflow-cpu-aws"] == ["2.10.1"]
+    assert lines[-1] == "numpy (<2)"
     container = (project / ".devcontainer" / "devcontainer.json").read_text("utf-8")
     assert "nvidia-cuda" not in container
     checked = warm_poetry.call("tf", "check")

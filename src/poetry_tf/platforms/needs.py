@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from packaging.utils import NormalizedName
+from packaging.utils import NormalizedName, canonicalize_name
 from poetry.core.constraints.version import (
     Version,
     VersionConstraint,
     VersionRange,
     VersionUnion,
+    parse_constraint,
 )
 from poetry.core.version.markers import BaseMarker, EmptyMarker, parse_marker
 
@@ -39,6 +40,7 @@ from poetry_tf.project.edits import Edit, apply
 from poetry_tf.project.project import Project
 from poetry_tf.project.pyproject import MAIN, Requirement
 from poetry_tf.releases import Release, named, role, whole
+from poetry_tf.releases.bounds import Bound, bounds
 from poetry_tf.settings import read_choices
 
 # Two rounds do all there is to do; the bound keeps a mistake from going on for ever.
@@ -221,6 +223,9 @@ def missing(project: Project, plan: Plan) -> Iterator[Need]:
                 yield need
         if (need := _filesystem_need(place)) is not None:
             yield need
+        for bound in bounds(place.release):
+            if place.asked.cells and (need := _bound_need(place, bound)) is not None:
+                yield need
 
 
 def _shim_need(place: _Place, line: Line) -> Need | None:
@@ -303,6 +308,32 @@ def _gets_wheel(cell: Cell, found: Sequence[Requirement], release: Release) -> b
     """Whether the version that a solver takes for a cell, which is the newest, has a wheel."""
     admitted = admitted_in(cell, found, versions_for(release))
     return bool(admitted) and has_wheel(admitted[-1], release, cell)
+
+
+def _bound_need(place: _Place, bound: Bound) -> Need | None:
+    """The upper bound of a dependency that TensorFlow's own requirement lacks."""
+    name = canonicalize_name(bound.name)
+    found = place.found(name)
+    too_new = parse_constraint(f">={bound.below}")
+    wide = [item for item in found if item.constraint.allows_any(too_new)]
+    if all(
+        any(cell.admits(item.marker) for item in found if item not in wide)
+        for cell in place.asked.cells
+    ):
+        return None
+    message = f"{_name(place)} admits {name} {bound.below}: {bound.why}"
+    line = Line(name, f"<{bound.below}", "")
+    if not wide:
+        if found or _is_direct(place, name):
+            return None if not found else Need(found[0], message, _add([line]), ())
+        return Need(place.item, message, _add([line]), _added(place, [line]))
+    item = wide[0]
+    allowed = item.constraint.intersect(parse_constraint(line.constraint))
+    text = line.constraint if item.constraint.is_any() else str(allowed).replace(" ", "")
+    can_be_edited = not allowed.is_empty() and "||" not in text
+    edits = constraint_edits(place.project, item, text) if can_be_edited else ()
+    remedy = f'Write "{text}"' if edits else f"Take one below {bound.below}"
+    return Need(item, message, remedy, edits)
 
 
 def superfluous(project: Project, plan: Plan) -> Iterator[Need]:
