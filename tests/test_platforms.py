@@ -15,6 +15,7 @@ from packaging.version import Version
 from poetry_tf.checks.run import fix
 from poetry_tf.environments import ENVIRONMENTS
 from poetry_tf.plan import fitting
+from poetry_tf.project.edits import apply
 from poetry_tf.project.project import Project
 from poetry_tf.releases import Release, load, whole
 from poetry_tf.releases.companions import companions
@@ -391,6 +392,19 @@ def test_lines_that_no_longer_fit_go_and_others_come():
     ]
     main = "tensorflow (>=2.20.0,<2.21.0)"
     assert mended(text_of(main, *OLD, python=">=3.10,<3.13", on=ALL)) == [main]
+
+
+def test_lines_that_stand_before_tensorflow_are_replaced_with_one_mending():
+    main = "tensorflow (>=2.17.1,<2.18.0)"
+    text = text_of("six", *OLD[2:], main, python=">=3.10,<3.13", on=["windows-amd64"])
+    project = in_memory(text)
+    (finding,) = (item for item in found(project, "TF305") if FILESYSTEM in item.message)
+    lines = apply(project, finding.edits).pyproject.data["project"]["dependencies"]
+    assert lines[:2] == ["six", main]
+    assert [line.partition(" ; ")[2] for line in lines[2:]] == [
+        'sys_platform == "win32" and python_version < "3.12"',
+        'sys_platform != "win32" and python_version < "3.12"',
+    ]
 
 
 def test_a_shim_beside_a_real_wheel_is_told_and_removed_only_where_it_is_ours():

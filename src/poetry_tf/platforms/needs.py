@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from packaging.utils import NormalizedName, canonicalize_name
 from poetry.core.constraints.version import (
@@ -39,7 +39,7 @@ from poetry_tf.platforms.shims import hands_over, shim_lines
 from poetry_tf.project.edits import Edit, apply
 from poetry_tf.project.project import Project
 from poetry_tf.project.pyproject import MAIN, Requirement
-from poetry_tf.releases import Release, named, role, whole
+from poetry_tf.releases import Release, role, whole
 from poetry_tf.releases.bounds import Bound, bounds
 from poetry_tf.settings import read_choices
 
@@ -299,9 +299,9 @@ def _filesystem_need(place: _Place) -> Need | None:
         return Need(place.item, message, _add(wanted), _added(place, wanted))
     if not own:
         return Need(found[0], message, f"Write {_quoted(_texts(wanted))} instead", ())
-    # Ours, for another release or other Pythons: taken out, and in the next round written anew.
+    # Ours, for another release or other Pythons.
     remedy = f"Write {_quoted(_texts(wanted))} instead" if wanted else "Remove it"
-    return Need(found[0], message, remedy, removed_edits(place.project, found))
+    return Need(found[0], message, remedy, _replaced(place, found, wanted))
 
 
 def _gets_wheel(cell: Cell, found: Sequence[Requirement], release: Release) -> bool:
@@ -338,11 +338,13 @@ def _bound_need(place: _Place, bound: Bound) -> Need | None:
 
 def superfluous(project: Project, plan: Plan) -> Iterator[Need]:
     """Lines for a shim where TensorFlow's own wheel is a real one: both would be installed."""
-    places = list(_places(project, plan))
-    shims = named("shim")
-    for item in project.pyproject.requirements:
-        if item.name not in shims or item.marker.is_any():
-            continue
+    items = [
+        item
+        for item in project.pyproject.requirements
+        if role(item.name) == "shim" and not item.marker.is_any()
+    ]
+    places = list(_places(project, plan)) if items else []
+    for item in items:
         for place in places:
             if not _reaches(project, item, place.item):
                 continue
@@ -430,6 +432,22 @@ def _added(place: _Place, lines: Sequence[Line]) -> tuple[Edit, ...]:
         lines[0].name,
         [(line.constraint, line.marker) for line in lines],
     )
+
+
+def _replaced(
+    place: _Place, found: Sequence[Requirement], lines: Sequence[Line]
+) -> tuple[Edit, ...]:
+    removed = removed_edits(place.project, found)
+    if not lines:
+        return removed
+    # What is removed from a list moves what follows it, the requirement on TensorFlow maybe.
+    after = apply(place.project, removed)
+    item = next(
+        item
+        for item in after.pyproject.requirements
+        if item.name == place.item.name and same_list(after, item, place.item)
+    )
+    return (*removed, *_added(replace(place, project=after, items=(item,)), lines))
 
 
 def _is_direct(place: _Place, name: NormalizedName) -> bool:
