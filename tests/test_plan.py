@@ -516,13 +516,20 @@ def test_auto_is_a_proven_pair_or_wheels_or_nothing(release: Release, has_wheels
 @release
 def test_a_mode_that_is_asked_for_is_taken_or_refused(release: Release):
     assert plan_gpu(CATALOG, release, "none").mode == "none"
-    assert plan_gpu(CATALOG, release, "system").mode == "system"
+    pair = CATALOG.container_pair(release)
+    if pair is not None:
+        assert plan_gpu(CATALOG, release, "system").mode == "system"
+    else:
+        with pytest.raises(PlanError, match="No CUDA and cuDNN packages are known") as caught:
+            plan_gpu(CATALOG, release, "system")
+        assert f"tensorflow/tensorflow:{release.version}-gpu" in caught.value.remedy
     if release.and_cuda is not None:
         assert plan_gpu(CATALOG, release, "pip").mode == "pip"
     else:
         with pytest.raises(PlanError, match="has no and-cuda wheels; these begin with") as caught:
             plan_gpu(CATALOG, release, "pip")
-        assert 'gpu = "system"' in caught.value.remedy
+        way = 'gpu = "system"' if pair else f"tensorflow/tensorflow:{release.version}-gpu"
+        assert way in caught.value.remedy
 
 
 def test_where_nothing_is_known_of_cuda_auto_goes_without():
@@ -594,12 +601,14 @@ def test_the_mirror_setting_is_read_from_poetry_toml(poetry_toml: str | None, wa
 
 
 def test_a_declared_environment_narrows_the_releases():
-    allowed = constraint(">=2.12")
+    allowed = constraint(">=2.8")
     macs = choose_release(CATALOG, IMAGES, environments=("macos-x86_64",))
     assert macs.series == "2.16", "the last with wheels for Intel Macs"
     assert choose_release(CATALOG, IMAGES, constraint=allowed).series == CATALOG.series[0]
     arm = choose_release(CATALOG, IMAGES, constraint=allowed, environments=("macos-arm64",))
     assert arm.series == "2.13", "the first with wheels for Macs of today"
+    choice = choose_release(CATALOG, IMAGES, constraint=allowed, choice="system")
+    assert choice.series == "2.12", "the first whose CUDA can be installed"
 
 
 def test_a_declared_environment_narrows_the_pythons():

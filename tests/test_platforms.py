@@ -15,6 +15,7 @@ from packaging.version import Version
 from poetry_tf.checks.run import fix
 from poetry_tf.environments import ENVIRONMENTS
 from poetry_tf.plan import fitting
+from poetry_tf.project.edits import apply
 from poetry_tf.project.project import Project
 from poetry_tf.releases import Release, load, whole
 from poetry_tf.releases.companions import companions
@@ -83,7 +84,7 @@ def test_a_shims_distribution_stands_with_the_pin_of_tensorflow(
     main = f"tensorflow ({pin})"
     python = ">=3.10,<3.11" if "2.10" in pin else ">=3.10,<3.12"
     text = text_of(main, on=[environment], python=python)
-    assert mended(text) == [main] + ([line] if line else [])
+    assert [one for one in mended(text) if "numpy" not in one] == [main, *([line] if line else [])]
 
 
 def test_on_windows_both_distributions_are_asked_for():
@@ -241,11 +242,11 @@ def test_what_is_written_is_right_in_every_environment_and_stays(
     assert fix(after).pyproject.document.text == after.pyproject.document.text
     if style == "project" and not [i for i in found(after) if i.code in {"TF202", "TF502"}]:
         lines = [Requirement(line) for line in after.pyproject.data["project"]["dependencies"]]
-        declared = after.pyproject.python  # narrowed where an environment lacks a Python
-        assert declared is not None
+        declared = after.pyproject.python  # TF201 may have narrowed it
+        still = fitting(pythons, declared.constraint if declared else None)
         for name in names:
-            for minor in fitting(pythons, declared.constraint):
-                if minor in release.usable_on(name):
+            for minor in pythons:
+                if minor in release.usable_on(name) and minor in still:
                     _assert_installable(lines, release, name, minor)
 
 
@@ -267,6 +268,52 @@ def _assert_installable(lines: list[Requirement], release: Release, name: str, m
             if all(line.specifier.contains(item.version) for line in (*asked, *files))
         ]
         assert minor in admitted[-1].pythons_for(release, name)
+
+
+# -- what TensorFlow's own requirements leave open ------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pin", "lines", "after"),
+    [
+        ("==2.10.1", [], ["numpy (<2)"]),
+        ("==2.14.0", ["numpy"], ["numpy (<2)"]),
+        ("==2.10.1", ["numpy>=1.22"], ["numpy>=1.22,<2"]),
+        ("==2.10.1", ["numpy (~=1.22)"], ["numpy (~=1.22)"]),
+        ("==2.9.0", ["numpy<2"], ["numpy<2", "protobuf (<3.20)"]),
+        ("==2.9.1", ["numpy<2"], ["numpy<2"]),
+        ("==2.14.1", [], []),
+        ("==2.18.1", [], []),
+    ],
+)
+def test_a_dependency_that_came_out_too_late_to_be_excluded_is_bounded(
+    pin: str, lines: list[str], after: list[str]
+):
+    main = f"tensorflow ({pin})"
+    assert mended(text_of(main, *lines, python=">=3.10,<3.11"))[1:] == after
+
+
+def test_a_bound_in_poetrys_own_tables():
+    text = """\
+[tool.poetry]
+package-mode = false
+[tool.poetry.dependencies]
+python = "~3.10"
+tensorflow = "2.10.1"
+%s
+[tool.poetry-tf]
+gpu = "none"
+environments = ["linux-x86_64"]
+"""
+    for before, after in (
+        ("", 'numpy = "<2"'),
+        ('numpy = "*"  # any', 'numpy = "<2"  # any'),
+        ('numpy = { version = ">=1.21" }', 'numpy = { version = ">=1.21,<2" }'),
+        ('numpy = "^1.21"', 'numpy = "^1.21"'),
+    ):
+        assert after in fix(in_memory(text % before)).pyproject.document.text
+    (finding,) = found(in_memory(text % 'numpy = "^2.1"'), "TF305")
+    assert (finding.edits, finding.remedy) == ((), "Take one below 2")
 
 
 # -- what is let be -------------------------------------------------------------------------
@@ -345,6 +392,19 @@ def test_lines_that_no_longer_fit_go_and_others_come():
     ]
     main = "tensorflow (>=2.20.0,<2.21.0)"
     assert mended(text_of(main, *OLD, python=">=3.10,<3.13", on=ALL)) == [main]
+
+
+def test_lines_that_stand_before_tensorflow_are_replaced_with_one_mending():
+    main = "tensorflow (>=2.17.1,<2.18.0)"
+    text = text_of("six", *OLD[2:], main, python=">=3.10,<3.13", on=["windows-amd64"])
+    project = in_memory(text)
+    (finding,) = (item for item in found(project, "TF305") if FILESYSTEM in item.message)
+    lines = apply(project, finding.edits).pyproject.data["project"]["dependencies"]
+    assert lines[:2] == ["six", main]
+    assert [line.partition(" ; ")[2] for line in lines[2:]] == [
+        'sys_platform == "win32" and python_version < "3.12"',
+        'sys_platform != "win32" and python_version < "3.12"',
+    ]
 
 
 def test_a_shim_beside_a_real_wheel_is_told_and_removed_only_where_it_is_ours():

@@ -25,7 +25,7 @@ from poetry_tf.releases.model import (
 
 DEFAULT: Final = (LINUX_X86_64, LINUX_AARCH64)
 """What is meant where nothing is declared: the containers on PCs and on Apple silicon. Of the
-second a release that has no wheel at all for it is excused."""
+second a release that can't be had there at all is excused."""
 
 # Python minors that a bounded range is looked through for. Nothing of TensorFlow 2 runs on an
 # earlier one, and the last is merely beyond every Python there is.
@@ -126,13 +126,13 @@ def concerned(
 ) -> tuple[str, ...]:
     """The environments in which a release has to be usable: the declared ones, else the default.
 
-    What is declared is meant; of the default, after the first, only what the release has wheels
-    for at all.
+    What is declared is meant; of the default, after the first, only where the release can be had
+    at all.
     """
     if environments is not None:
         return tuple(environments)
     first, *others = default
-    return (first, *(name for name in others if name in release.wheels))
+    return (first, *(name for name in others if release.usable_on(name)))
 
 
 def lacking(release: Release, wanted: Iterable[Cell]) -> tuple[Cell, ...]:

@@ -39,7 +39,6 @@ from poetry_tf.plan import (
     tensorflow_requirements,
     wanted_release,
 )
-from poetry_tf.platforms import FILESYSTEM
 from poetry_tf.project.documents import DocumentError
 from poetry_tf.project.edits import Edit, apply
 from poetry_tf.project.errors import ProjectError
@@ -365,7 +364,7 @@ def added_for_platforms(before: Project, after: Project) -> dict[str, tuple[str,
     minors = _every_python()
     found: dict[str, tuple[str, ...]] = {}
     for item in after.pyproject.requirements:
-        is_beside = role(item.name) == "shim" or item.name == FILESYSTEM
+        is_beside = role(item.name) != "main"
         if is_beside and (item.name, item.marker) not in had and "<" in str(item.constraint):
             wanted = cells(environments, minors)
             serves = {cell.environment for cell in wanted if cell.admits(item.marker)}

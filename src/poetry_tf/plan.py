@@ -338,9 +338,10 @@ def container_pythons(
     wheels = tuple(item for item in release.pythons_on(CONTAINER_PLATFORM) if item in everywhere)
     whose = f"TensorFlow {release.version}"
     if not wheels:
-        lacks = [item for item in environments or () if not release.usable_on(item)]
+        names = concerned(release, environments)
+        lacks = [item for item in names if not release.usable_on(item)]
         raise PlanError(
-            f"{whose} can't be installed on {listed(lacks or environments or ())}",
+            f"{whose} can't be installed on {listed(lacks or names)}",
             "Take another series (`poetry tf init --tensorflow`), or fewer environments in "
             "[tool.poetry-tf].",
         )
@@ -459,7 +460,12 @@ def choose_release(
             f"It knows the series {listed(catalog.series)}: move the project to one of them with "
             "`poetry tf init --tensorflow`.",
         )
-    fits = [item for item in allowed if _fits(item, images, choice, python, environments)]
+    fits = [
+        item
+        for item in allowed
+        if (choice != "system" or catalog.container_pair(item) is not None)
+        and _fits(item, images, choice, python, environments)
+    ]
     if not fits:
         # Said by the one function that knows why, for the release that comes nearest.
         near = [item for item in allowed if fitting(release_pythons(item, environments), python)]
@@ -513,7 +519,7 @@ def plan_gpu(
         if pair is None:
             raise ChoiceError(
                 f"No CUDA and cuDNN packages are known that TensorFlow {release.version} runs with",
-                'Use gpu = "pip", "none" or "auto".',
+                'Use gpu = "pip", "none" or "auto".' if wheels else _own_image(release),
             )
         why = "as asked for" if pair.proven else "as asked for; not proven for this TensorFlow"
         return Gpu("system", why, pair.cuda, pair.cudnn, pair.proven)
@@ -523,7 +529,7 @@ def plan_gpu(
             begin = f"; these begin with TensorFlow {first.version}" if first else ""
             raise ChoiceError(
                 f"TensorFlow {release.version} has no and-cuda wheels{begin}",
-                'Use gpu = "system" or "auto".',
+                'Use gpu = "system" or "auto".' if pair is not None else _own_image(release),
             )
         return Gpu("pip", "as asked for")
     if pair is not None and pair.proven and not (wheels and has_wheels):
@@ -533,6 +539,14 @@ def plan_gpu(
     if wheels:
         return Gpu("pip", "no pair of CUDA and cuDNN packages is proven for this TensorFlow")
     return Gpu("none", "no CUDA and cuDNN are known that this TensorFlow runs with")
+
+
+def _own_image(release: Release) -> str:
+    """What is left where no container of ours can have the CUDA of a release."""
+    return (
+        'Use gpu = "none" or "auto", which go without CUDA, or TensorFlow\'s own GPU image, '
+        f"tensorflow/tensorflow:{release.version}-gpu, in place of this container."
+    )
 
 
 # -- the whole ------------------------------------------------------------------------------

@@ -48,7 +48,8 @@ SEED = """\
 
 
 def _project(poetry: PoetryRunner, pin: str, python: str, *, managed: bool = True) -> None:
-    more = '\n[tool.poetry-tf]\ngpu = "auto"\n' if managed else ""
+    settings = '\n[tool.poetry-tf]\ngpu = "auto"\nenvironments = ["linux-x86_64"]\n'
+    more = settings if managed else ""
     write_pyproject(poetry.project, [pin], requires_python=python, more=more)
 
 

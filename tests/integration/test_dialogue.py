@@ -52,11 +52,11 @@ def test_answers_are_taken(warm_poetry: PoetryRunner, project: Path) -> None:
 def test_a_wrong_answer_is_asked_again_with_what_is_possible(
     warm_poetry: PoetryRunner, project: Path
 ) -> None:
-    answers = "2.11\n2.18\n3.13\n3.12\nrocm\nnone\nnowhere\noff\n"
+    answers = "2.7\n2.18\n3.13\n3.12\nrocm\nnone\nnowhere\noff\n"
     done = warm_poetry.call("tf", "init", "--no-lock", stdin=answers)
     assert done.ok, done.output
     assert _asked(done.stderr) == [what for what in QUESTIONS for _ in range(2)]
-    for wrong in ("2.11 is none of 2.12, ", "3.13 is none of 3.10, ", "rocm is none of auto, "):
+    for wrong in ("2.7 is none of 2.8, ", "3.13 is none of 3.10, ", "rocm is none of auto, "):
         assert wrong in done.stderr
     assert "'nowhere' is no mirror" in done.stderr
     data = _written(project)

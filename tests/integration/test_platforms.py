@@ -121,3 +121,32 @@ def test_without_a_gpu_tensorflow_cpu_is_locked_and_back(
     assert "tensorflow-cpu" not in locked
     checked = warm_poetry.call("tf", "check")
     assert checked.ok, checked.output
+
+
+def test_an_old_release_is_set_up_without_cuda(warm_poetry: PoetryRunner, project: Path) -> None:
+    """Nothing that can still be installed brings the CUDA 11.2 of 2.8 to 2.11."""
+    environments = "linux-x86_64,linux-aarch64,windows-amd64"
+    options = ["--tensorflow", "2.10", "--environments", environments]
+    done = warm_poetry.call("tf", "init", "-n", *options)
+    assert done.ok, done.output
+    lines = pyproject(project)["project"]["dependencies"]
+    # TensorFlow 2.10 is the last with its own wheel for Windows before tensorflow-intel.
+    assert [line.partition(" ")[0] for line in lines] == [
+        "tensorflow",
+        "tensorflow-cpu-aws",
+        FILESYSTEM,
+        FILESYSTEM,
+        "numpy",
+    ]
+    assert packages(project)["tensorflow-cpu-aws"] == ["2.10.1"]
+    assert lines[-1] == "numpy (<2)"
+    container = (project / ".devcontainer" / "devcontainer.json").read_text("utf-8")
+    assert "nvidia-cuda" not in container
+    checked = warm_poetry.call("tf", "check")
+    assert checked.ok, checked.output
+    before = contents(project)
+    for gpu in ("system", "pip"):
+        refused = warm_poetry.call("tf", "init", "-n", "--gpu", gpu)
+        assert not refused.ok
+        assert "tensorflow/tensorflow:2.10.1-gpu" in refused.stderr
+    assert contents(project) == before

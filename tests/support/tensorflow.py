@@ -85,19 +85,18 @@ def distributions() -> tuple[Distribution, ...]:
 def _releases() -> Iterator[Distribution]:
     catalog = load()
     for release in catalog.releases:
-        yield from _release(release, str(release.version))
-        for name in ("tensorflow-cpu", *SHIMS):
+        python = f">={release.pythons_on('linux-x86_64')[0]}"
+        for name in ("tensorflow", "tensorflow-cpu", *SHIMS):
             if (same := whole(name).get(release.version)) is not None:
-                yield from _release(same, str(release.version))
+                yield from _release(same, str(release.version), python)
     newest = catalog.releases[-1]
     for version in catalog.prereleases:
         if version > newest.version:
-            yield from _release(newest, str(version))
+            yield from _release(newest, str(version), python)
 
 
-def _release(release: Release, version: str) -> Iterator[Distribution]:
+def _release(release: Release, version: str, python: str) -> Iterator[Distribution]:
     """One version of `tensorflow`, `tensorflow-cpu` or a platform's own distribution."""
-    first = next(iter(release.pythons.values()))[0]
     full = tuple(line for line in release.requires if _name(line) not in SHIMS)
     for platform in PLATFORM_TAGS:
         tags = _tags(release.pythons_on(platform), [platform])
@@ -115,7 +114,7 @@ def _release(release: Release, version: str) -> Iterator[Distribution]:
                 release.distribution,
                 version=version,
                 requires=requires,
-                requires_python=f">={first}",
+                requires_python=python,
                 tags=tags,
                 uploaded=f"{release.uploaded or '2024-01-01'}T{hour}:00:00.000000Z",
                 members={path: _build_info(release, platform)} if main else {},

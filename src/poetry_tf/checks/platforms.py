@@ -15,7 +15,8 @@ def lacking_for_an_environment(context: Context) -> Iterator[Finding]:
     On some platforms TensorFlow's wheel holds nothing but a requirement on another distribution
     (`tensorflow-cpu-aws`, `tensorflow-intel`, `tensorflow-macos`), and the newest version of
     `tensorflow-io-gcs-filesystem` has no wheel for Windows. Poetry reads the metadata of one wheel
-    for all platforms, so it gets right only what pyproject.toml asks for, with markers.
+    for all platforms, so it gets right only what pyproject.toml asks for, with markers. Some old
+    releases also admit a NumPy or protobuf that came out later and that they don't run with.
     """
     project, plan = context.project, context.plan
     if plan is None or not project.pyproject.is_managed:

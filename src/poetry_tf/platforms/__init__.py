@@ -12,7 +12,6 @@ admit), and what differs becomes edits. `with_platform_lines` is all of it in on
 
 from __future__ import annotations
 
-from poetry_tf.platforms.filesystem import FILESYSTEM
 from poetry_tf.platforms.needs import (
     Need,
     missing,
@@ -21,4 +20,4 @@ from poetry_tf.platforms.needs import (
     with_platform_lines,
 )
 
-__all__ = ["FILESYSTEM", "Need", "missing", "superfluous", "unlocked", "with_platform_lines"]
+__all__ = ["Need", "missing", "superfluous", "unlocked", "with_platform_lines"]

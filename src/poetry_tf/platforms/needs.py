@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from packaging.utils import NormalizedName
+from packaging.utils import NormalizedName, canonicalize_name
 from poetry.core.constraints.version import (
     Version,
     VersionConstraint,
@@ -39,7 +39,8 @@ from poetry_tf.platforms.shims import hands_over, shim_lines
 from poetry_tf.project.edits import Edit, apply
 from poetry_tf.project.project import Project
 from poetry_tf.project.pyproject import MAIN, Requirement
-from poetry_tf.releases import Release, named, role, whole
+from poetry_tf.releases import Release, role, whole
+from poetry_tf.releases.bounds import Bound, bounds
 from poetry_tf.settings import read_choices
 
 # Two rounds do all there is to do; the bound keeps a mistake from going on for ever.
@@ -236,6 +237,9 @@ def missing(project: Project, plan: Plan) -> Iterator[Need]:
                 yield need
         if (need := _filesystem_need(place)) is not None:
             yield need
+        for bound in bounds(place.release):
+            if place.asked.cells and (need := _bound_need(place, bound)) is not None:
+                yield need
 
 
 def _shim_need(place: _Place, line: Line) -> Need | None:
@@ -309,9 +313,9 @@ def _filesystem_need(place: _Place) -> Need | None:
         return Need(place.item, message, _add(wanted), _added(place, wanted))
     if not own:
         return Need(found[0], message, f"Write {_quoted(_texts(wanted))} instead", ())
-    # Ours, for another release or other Pythons: taken out, and in the next round written anew.
+    # Ours, for another release or other Pythons.
     remedy = f"Write {_quoted(_texts(wanted))} instead" if wanted else "Remove it"
-    return Need(found[0], message, remedy, removed_edits(place.project, found))
+    return Need(found[0], message, remedy, _replaced(place, found, wanted))
 
 
 def _gets_wheel(cell: Cell, found: Sequence[Requirement], release: Release) -> bool:
@@ -320,13 +324,41 @@ def _gets_wheel(cell: Cell, found: Sequence[Requirement], release: Release) -> b
     return bool(admitted) and has_wheel(admitted[-1], release, cell)
 
 
+def _bound_need(place: _Place, bound: Bound) -> Need | None:
+    """The upper bound of a dependency that TensorFlow's own requirement lacks."""
+    name = canonicalize_name(bound.name)
+    found = place.found(name)
+    too_new = parse_constraint(f">={bound.below}")
+    wide = [item for item in found if item.constraint.allows_any(too_new)]
+    if all(
+        any(cell.admits(item.marker) for item in found if item not in wide)
+        for cell in place.asked.cells
+    ):
+        return None
+    message = f"{_name(place)} admits {name} {bound.below}: {bound.why}"
+    line = Line(name, f"<{bound.below}", "")
+    if not wide:
+        if found or _is_direct(place, name):
+            return None if not found else Need(found[0], message, _add([line]), ())
+        return Need(place.item, message, _add([line]), _added(place, [line]))
+    item = wide[0]
+    allowed = item.constraint.intersect(parse_constraint(line.constraint))
+    text = line.constraint if item.constraint.is_any() else str(allowed).replace(" ", "")
+    can_be_edited = not allowed.is_empty() and "||" not in text
+    edits = constraint_edits(place.project, item, text) if can_be_edited else ()
+    remedy = f'Write "{text}"' if edits else f"Take one below {bound.below}"
+    return Need(item, message, remedy, edits)
+
+
 def superfluous(project: Project, plan: Plan) -> Iterator[Need]:
     """Lines for a shim where TensorFlow's own wheel is a real one: both would be installed."""
-    places = list(_places(project, plan))
-    shims = named("shim")
-    for item in project.pyproject.requirements:
-        if item.name not in shims or item.marker.is_any():
-            continue
+    items = [
+        item
+        for item in project.pyproject.requirements
+        if role(item.name) == "shim" and not item.marker.is_any()
+    ]
+    places = list(_places(project, plan)) if items else []
+    for item in items:
         for place in places:
             if not _reaches(project, item, place.item):
                 continue
@@ -414,6 +446,22 @@ def _added(place: _Place, lines: Sequence[Line]) -> tuple[Edit, ...]:
         lines[0].name,
         [(line.constraint, line.marker) for line in lines],
     )
+
+
+def _replaced(
+    place: _Place, found: Sequence[Requirement], lines: Sequence[Line]
+) -> tuple[Edit, ...]:
+    removed = removed_edits(place.project, found)
+    if not lines:
+        return removed
+    # What is removed from a list moves what follows it, the requirement on TensorFlow maybe.
+    after = apply(place.project, removed)
+    item = next(
+        item
+        for item in after.pyproject.requirements
+        if item.name == place.item.name and same_list(after, item, place.item)
+    )
+    return (*removed, *_added(replace(place, project=after, items=(item,)), lines))
 
 
 def _is_direct(place: _Place, name: NormalizedName) -> bool:

@@ -81,7 +81,7 @@ class Catalog:
 
     @property
     def series(self) -> tuple[str, ...]:
-        """Every minor series that has a release, ascending: `("2.12", "2.13", …)`."""
+        """Every minor series that has a release, ascending: `("2.8", "2.9", …)`."""
         return self._series
 
     @property
@@ -160,8 +160,8 @@ DISTRIBUTIONS: Final[tuple[str, ...]] = (
 def load(distribution: str = "tensorflow") -> Catalog:
     """The releases of a distribution that a project can be planned for; read once a process.
 
-    They begin where `data/containers.json` says: with the first series whose CUDA and cuDNN for a
-    container are listed there.
+    They begin where `data/containers.json` says: with the first series that has wheels for a
+    Python on which there still are images and a Poetry that locks.
 
     Raises:
         KeyError: it is none of `DISTRIBUTIONS`.
