@@ -144,6 +144,18 @@ def test_a_lock_of_another_time_is_stale_whatever_it_lacks(tmp_path: Path, metad
 # -- what is locked -------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("packages", "told"), [([], 1), ([("tensorflow", "2.13.1")], 0)])
+def test_a_group_that_was_left_out_of_a_fresh_lock_is_told(
+    tmp_path: Path, packages: list[tuple[str, str]], told: int
+):
+    """Which Poetry 2.1 does with [dependency-groups], and says nothing of."""
+    text = '[project]\nname = "study"\n[dependency-groups]\ntrain = ["tensorflow~=2.13.0"]\n'
+    files = {"pyproject.toml": text, "poetry.lock": lock_of(text, *packages)}
+    findings = found(on_disk(tmp_path, files), "TF303")
+    assert [place(finding) for finding in findings] == ["pyproject.toml:4:10"] * told
+    assert all("Poetry 2.2 or later" in str(finding.remedy) for finding in findings)
+
+
 def test_a_locked_release_outside_the_pin_is_told_where_it_is_locked(tmp_path: Path):
     lock = lock_of(TEXT, ("numpy", "1.24.3"), ("tensorflow", "2.15.1"))
     project = on_disk(tmp_path, {"pyproject.toml": TEXT, "poetry.lock": lock})

@@ -96,6 +96,15 @@ def locked_outside_the_pin(context: Context) -> Iterator[Finding]:
     if (lock := context.project.valid_lock) is None:
         return
     for item in tensorflow_requirements(context.project):
+        # Poetry's own test of a lock doesn't find this one: Poetry 2.1 reads no
+        # [dependency-groups], and for 2.2 a lock stays fresh when they change.
+        if item.path[0] == "dependency-groups" and item.name not in lock.versions:
+            yield Finding(
+                "TF303",
+                *context.at(item.path),
+                f"{item.name} is asked for here, but not locked",
+                "Run `poetry lock` with Poetry 2.2 or later: 2.1 does not read [dependency-groups]",
+            )
         for version in lock.versions.get(item.name, ()):
             if item.marker.is_any() and not item.constraint.allows(
                 PoetryVersion.parse(str(version))
