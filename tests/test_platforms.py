@@ -324,7 +324,7 @@ environments = ["linux-x86_64"]
     [
         ["tensorflow-cpu-aws==2.13.1 ; platform_machine == 'aarch64'"],
         ["tensorflow-cpu-aws~=2.13.0; platform_system=='Linux' and platform_machine=='aarch64'"],
-        ["TensorFlow_CPU.AWS (==2.13.1) ; sys_platform != 'win32' and platform_machine > 'a'"],
+        ["TensorFlow_CPU.AWS (==2.13.1) ; sys_platform != 'win32' and platform_machine != 'a'"],
         ["tensorflow-cpu-aws @ https://example.org/tensorflow_cpu_aws-2.13.1-py3-none-any.whl"],
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import tomlkit
 
-from tests.support.poetry import PoetryRunner, locked, write_pyproject
+from tests.support.poetry import KNOWS_DEPENDENCY_GROUPS, PoetryRunner, locked, write_pyproject
 from tests.support.projects import contents
 
 CPU_AWS = (
@@ -96,8 +96,12 @@ def test_in_a_group(warm_poetry: PoetryRunner, more: str) -> None:
     path = write_pyproject(warm_poetry.project, requires_python="~=3.11.0", more=more + SETTINGS)
     done = warm_poetry.call("add", "--lock", "--group", "train", "tensorflow@~2.15.1")
     assert done.ok, done.output
-    group = tomlkit.parse(path.read_text("utf-8")).unwrap()["dependency-groups"]["train"]
-    assert [line.partition(" ")[0] for line in group] == ["tensorflow", "tensorflow-cpu-aws"]
+    written = tomlkit.parse(path.read_text("utf-8")).unwrap()
+    if KNOWS_DEPENDENCY_GROUPS:
+        group = [line.partition(" ")[0] for line in written["dependency-groups"]["train"]]
+    else:
+        group = list(written["tool"]["poetry"]["group"]["train"]["dependencies"])
+    assert group == ["tensorflow", "tensorflow-cpu-aws"]
     assert locked(warm_poetry.project)["tensorflow-cpu-aws"] == "2.15.1"
     assert codes(warm_poetry) == {"TF501"}
 

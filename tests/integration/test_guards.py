@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import tomlkit
-from packaging.version import Version
 
 from poetry_tf.releases import load
 from tests.support.index import LocalIndex
-from tests.support.poetry import PoetryRunner, locked, write_pyproject
+from tests.support.poetry import KNOWS_DEPENDENCY_GROUPS, PoetryRunner, locked, write_pyproject
 from tests.support.projects import contents
 
 MANAGED = '\n[tool.poetry-tf]\ngpu = "auto"\n'
@@ -74,10 +72,9 @@ def test_add_with_extras(warm_poetry: PoetryRunner) -> None:
 GROUP = '\n[tool.poetry.group.train.dependencies]\nsix = "*"\n'
 
 
-# Poetry 2.1 doesn't know [dependency-groups] and makes every new group one of its own.
 NEW_GROUP = (
     f'\n[dependency-groups]\ntrain = [\n    "tensorflow (>={NEWEST},<{AFTER})"\n]\n'
-    if Version(version("poetry")) >= Version("2.2")
+    if KNOWS_DEPENDENCY_GROUPS
     else f'\n[tool.poetry.group.train.dependencies]\ntensorflow = "~{NEWEST}"\n'
 )
 

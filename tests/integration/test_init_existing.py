@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 from packaging.version import Version
 
 from tests.support.index import LocalIndex, Mount
-from tests.support.poetry import PoetryRunner, locked, write_pyproject
+from tests.support.poetry import (
+    KNOWS_DEPENDENCY_GROUPS,
+    PoetryRunner,
+    locked,
+    write_pyproject,
+)
 from tests.support.projects import changed_lines, contents
 
 LEGACY = """\
@@ -44,15 +50,20 @@ AWS = (
 )
 
 
-def _init(poetry: PoetryRunner, text: str, *options: str) -> tuple[list[str], list[str]]:
-    """Runs init and returns the lines of pyproject.toml that it took away and added."""
+def _init(
+    poetry: PoetryRunner, text: str, *options: str, left: Iterable[str] = ()
+) -> tuple[list[str], list[str]]:
+    """Runs init and returns the lines of pyproject.toml that it took away and added.
+
+    `left`: the codes of what `check` finds after it.
+    """
     path = poetry.project / "pyproject.toml"
     path.write_bytes(text.encode())
     done = poetry.call("tf", "init", "-n", *options)
     assert done.ok, done.output
     gone, new = changed_lines(text.encode(), path.read_bytes())
     checked = poetry.call("tf", "check")
-    assert checked.ok, checked.output
+    assert re.findall(r"TF\d+", checked.output) == list(left), checked.output
     before = contents(poetry.project)
     assert poetry.call("tf", "init", "-n").ok
     assert contents(poetry.project) == before, "a second run changes nothing"
@@ -143,7 +154,9 @@ def test_tensorflow_in_a_group_is_narrowed_there(
     warm_poetry: PoetryRunner, before: str, after: str
 ) -> None:
     text = PROJECT.replace("\t'tensorflow >=2.18',  # why not\n", "") + "\n" + before
-    gone, new = _init(warm_poetry, text)
+    # Poetry 2.1 can't lock the standard's groups, and init can't make it.
+    unread = before.startswith("[dependency-groups]") and not KNOWS_DEPENDENCY_GROUPS
+    gone, new = _init(warm_poetry, text, left=["TF303"] if unread else [])
     assert gone == [before.splitlines(keepends=True)[1]]
     assert sorted(new) == sorted([after, *SETTINGS])
 

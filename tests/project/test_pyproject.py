@@ -17,8 +17,8 @@ from poetry_tf.project.documents import Position
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.pyproject import MAIN, Pyproject, PythonRange
 from tests.made import pyproject_of, requirement_of
+from tests.support.poetry import KNOWS_DEPENDENCY_GROUPS
 
-KNOWS_DEPENDENCY_GROUPS = Version(version("poetry-core")) >= Version("2.2")
 COMPARES_STRINGS = Version(version("poetry-core")) >= Version("2.5")
 
 # -- one requirement, wherever it stands ----------------------------------------------------

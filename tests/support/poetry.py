@@ -15,14 +15,19 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 from unittest import mock
 
 import pytest
 import tomlkit
+from packaging.version import Version
 
 SITE = Path(__file__).parent / "site"
+
+# Poetry 2.1 reads no [dependency-groups], and makes every new group one of its own.
+KNOWS_DEPENDENCY_GROUPS = Version(version("poetry")) >= Version("2.2")
 
 # What a process needs of the machine; everything else, `POETRY_…` and `PIP_…` above all, stays out.
 INHERITED = ("PATH", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "COMSPEC", "PATHEXT")

@@ -18,7 +18,7 @@ from poetry_tf.project.documents import KeyPath
 from poetry_tf.project.edits import Edit, apply
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.project import Project
-from poetry_tf.project.pyproject import Pyproject, parse_toml
+from poetry_tf.project.pyproject import MAIN, Pyproject, parse_toml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +64,7 @@ def missing(project: Project) -> tuple[Edit, ...]:
 def _group(path: KeyPath) -> str | None:
     """The group that a place belongs to; None for an extra, which ``add`` sees to by itself."""
     if path[:2] in {("project", "dependencies"), ("tool", "poetry")} and "group" not in path:
-        return "main"
+        return MAIN
     if path[0] == "dependency-groups":
         return str(path[1])
     if path[:3] == ("tool", "poetry", "group"):
@@ -76,7 +76,10 @@ def _dependencies(edit: Edit, group: str, root: Path) -> list[Dependency]:
     from poetry.factory import Factory
 
     if isinstance(edit.value, str) and edit.action == "append":
-        return [Dependency.create_from_pep_508(edit.value, groups=[group])]
+        # The poetry-core of Poetry 2.1 takes no groups here, because it reads such requirements in
+        # the main one alone, which is the one that goes without saying.
+        groups: dict[str, Any] = {} if group == MAIN else {"groups": [group]}
+        return [Dependency.create_from_pep_508(edit.value, **groups)]
     values = edit.value if isinstance(edit.value, list) else [edit.value]
     name = str(edit.path[-1])
     return [
