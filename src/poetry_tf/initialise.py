@@ -37,7 +37,9 @@ from poetry_tf.plan import (
     series_of,
     settled_tensorflow,
     tensorflow_requirements,
+    unlimited,
     wanted_release,
+    wants_container,
 )
 from poetry_tf.project.documents import DocumentError
 from poetry_tf.project.edits import Edit, apply
@@ -49,7 +51,6 @@ from poetry_tf.project.toml import TomlDocument
 from poetry_tf.releases import Release, load, role
 from poetry_tf.releases.companions import companions
 from poetry_tf.releases.images import load_images
-from poetry_tf.releases.model import LINUX_X86_64
 from poetry_tf.settings import SETTINGS, Choices, GpuChoice, read_choices
 
 MIRROR: tuple[str, str] = ("tf", "mirror")
@@ -177,8 +178,7 @@ def settle(project: Project, wishes: Wishes) -> Plan:
     """The plan for a project and what was asked for; raises `PlanError` where there is none."""
     catalog, images = load(), load_images()
     if not wishes.container:
-        # Without a container there is no image to look at: any Python that has wheels will do.
-        images = replace(images, pythons=_every_python())
+        images = unlimited(images, catalog)
     declared = project.pyproject.python
     range_: VersionConstraint = declared.constraint if declared else VersionRange()
     if wishes.python is not None:
@@ -273,12 +273,6 @@ def _needs_tensorflow_itself(project: Project) -> bool:
     )
 
 
-def _every_python() -> tuple[str, ...]:
-    """The Python minors, ascending, that any release of TensorFlow has wheels for."""
-    every = {minor for release in load().releases for minor in release.pythons_on(LINUX_X86_64)}
-    return tuple(sorted(every, key=lambda minor: int(minor[2:])))
-
-
 def prepare(
     project: Project, wishes: Wishes, plan: Plan, *, new: bool, mirror: str | None = "auto"
 ) -> Project:
@@ -303,6 +297,8 @@ def prepare(
         project = apply(project, [mode])
     choice = wishes.gpu or read_choices(project)[0].gpu
     project = apply(project, [Edit(file, "set", (*SETTINGS, "gpu"), choice)])
+    if not wishes.container and wants_container(project) and project.devcontainer is None:
+        project = apply(project, [Edit(file, "set", (*SETTINGS, "devcontainer"), "off")])
     if wishes.environments is not None:
         names = list(wishes.environments)
         if names != project.pyproject.document.get((*SETTINGS, "environments")):
@@ -361,7 +357,7 @@ def added_for_platforms(before: Project, after: Project) -> dict[str, tuple[str,
     """
     had = {(item.name, item.marker) for item in before.pyproject.requirements}
     environments = read_choices(after)[0].environments or DEFAULT
-    minors = _every_python()
+    minors = unlimited(load_images(), load()).pythons
     found: dict[str, tuple[str, ...]] = {}
     for item in after.pyproject.requirements:
         is_beside = role(item.name) != "main"

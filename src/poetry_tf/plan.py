@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from packaging.utils import canonicalize_name
@@ -23,7 +23,7 @@ from poetry_tf.project.project import Project
 from poetry_tf.project.pyproject import Requirement
 from poetry_tf.releases import DISTRIBUTIONS, Catalog, Release, load, named, role
 from poetry_tf.releases.images import Images
-from poetry_tf.releases.model import LINUX_X86_64
+from poetry_tf.releases.model import LINUX_X86_64, numbers
 from poetry_tf.settings import Choices, GpuChoice, read_choices
 
 GpuMode = Literal["system", "pip", "none"]
@@ -567,6 +567,17 @@ def make_plan(
     return Plan(release, pythons, gpu)
 
 
+def wants_container(project: Project) -> bool:
+    """Whether a project has a dev container or is to have one."""
+    return project.devcontainer is not None or read_choices(project)[0].devcontainer != "off"
+
+
+def unlimited(images: Images, catalog: Catalog) -> Images:
+    """Where there is no container there is no image to look at: any Python with wheels will do."""
+    every = {minor for item in catalog.releases for minor in item.pythons_on(CONTAINER_PLATFORM)}
+    return replace(images, pythons=tuple(sorted(every, key=numbers)))
+
+
 def derive(project: Project, catalog: Catalog, images: Images) -> Plan | None:
     """The plan for a project as it is; None where it has nothing to do with TensorFlow.
 
@@ -577,6 +588,8 @@ def derive(project: Project, catalog: Catalog, images: Images) -> Plan | None:
     if constraint is None and locked is None:
         return None
     catalog = required_catalog(project, catalog)
+    if not wants_container(project):
+        images = unlimited(images, catalog)
     choices, _ = read_choices(project)
     python = project.pyproject.python
     range_ = python.constraint if python else None

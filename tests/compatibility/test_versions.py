@@ -86,7 +86,8 @@ def test_without_tensorflow_the_plugin_does_nothing(poetry: PoetryRunner) -> Non
     (poetry.project / "poetry.lock").unlink()
     _quiet(poetry.run("lock"))
     assert _lock(poetry) == plain
-    assert _imports(poetry, "check") == set()
+    for command in (["check"], ["lock"], ["remove", "--lock", "six"]):
+        assert _imports(poetry, *command) == set()
     assert "poetry_tf.checks" in _imports(poetry, "tf", "check"), "imports are seen"
 
 

@@ -271,6 +271,7 @@ def test_without_a_container_python_3_9_is_possible(
     assert set(contents(project)) == WRITTEN - {".devcontainer/devcontainer.json"}
     assert pyproject(project)["project"]["requires-python"] == ">=3.9,<3.10"
     assert locked(project)["tensorflow"] == "2.13.1"
+    assert warm_poetry.call("tf", "check").stdout == "All set!\n"
 
 
 # --gpu
@@ -426,6 +427,13 @@ def test_no_devcontainer(warm_poetry: PoetryRunner, project: Path) -> None:
     assert done.stderr.count("\n") == 1, "the mirror's line and nothing else"
     assert set(contents(project)) == WRITTEN - {".devcontainer/devcontainer.json"}
     assert "poetry install" in done.stdout, "the next step"
+    assert pyproject(project)["tool"]["poetry-tf"]["devcontainer"] == "off"
+    assert warm_poetry.call("tf", "check").stdout == "All set!\n"
+    before = contents(project)
+    assert warm_poetry.call("tf", "init", "-n").ok
+    assert contents(project) == before, "what was said once is remembered"
+    assert warm_poetry.call("tf", "devcontainer").ok, "and can be had all the same"
+    assert (project / ".devcontainer" / "devcontainer.json").exists()
 
 
 def test_the_diffs_of_a_dry_run_are_what_a_run_writes(

@@ -7,7 +7,12 @@ from collections.abc import Iterator
 from poetry_tf.checks.findings import Context, Finding, rule
 from poetry_tf.container import bring_in_step, wanted_container
 from poetry_tf.pins import wheel_edits
-from poetry_tf.plan import NoContainerError, main_requirement, tensorflow_requirements
+from poetry_tf.plan import (
+    NoContainerError,
+    main_requirement,
+    tensorflow_requirements,
+    wants_container,
+)
 from poetry_tf.project.edits import Edit
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.jsonc import JsoncDocument
@@ -18,8 +23,9 @@ from poetry_tf.project.project import Devcontainer
 def missing_or_unreadable(context: Context) -> Iterator[Finding]:
     """devcontainer.json is missing in a project that poetry-tf manages, or can't be read.
 
-    A missing one is written for the TensorFlow that is locked, or else pinned. One that can't be
-    read is left as it is, because nobody knows what it was to say.
+    A missing one is written for the TensorFlow that is locked, or else pinned. A project that is to
+    have none says `devcontainer = "off"` in `[tool.poetry-tf]`. One that can't be read is left as
+    it is, because nobody knows what it was to say.
     """
     project = context.project
     found = project.devcontainer
@@ -31,7 +37,7 @@ def missing_or_unreadable(context: Context) -> Iterator[Finding]:
             f"devcontainer.json can't be read: {found.message}",
             "Mend it by hand; nothing is written into a file that can't be read",
         )
-    elif found is None and project.pyproject.is_managed:
+    elif found is None and project.pyproject.is_managed and wants_container(project):
         yield Finding(
             "TF501",
             project.devcontainer_path,

@@ -38,6 +38,7 @@ from poetry_tf.plan import (
     main_requirement,
     mirror_setting,
     series_of,
+    wants_container,
 )
 from poetry_tf.project.edits import changed_texts, diff
 from poetry_tf.project.errors import ProjectError
@@ -96,7 +97,11 @@ class InitCommand(TensorFlowCommand):
             "Write the mirror into pyproject.toml as a source, which binds the lock to it.",
         ),
         option("no-lock", None, "Don't lock the project."),
-        option("no-devcontainer", None, "Don't write a devcontainer.json."),
+        option(
+            "no-devcontainer",
+            None,
+            "Don't write a devcontainer.json, and say so in <comment>[tool.poetry-tf]</>.",
+        ),
         option("dry-run", None, "Show the changes as unified diffs and write nothing."),
     ]
     loggers: ClassVar[list[str]] = ["poetry.repositories.pypi_repository"]
@@ -122,7 +127,9 @@ are written or none.
     def run_in(self, root: Path) -> int:
         new = is_new(root)
         project = open_project(root)
-        wishes = self._ask(project, self._wishes(), new=new)
+        wishes = self._wishes()
+        wishes = replace(wishes, container=wishes.container and wants_container(project))
+        wishes = self._ask(project, wishes, new=new)
         plan = settle(project, wishes)
         if not new:
             self._explain_series(project, wishes, plan)
@@ -318,7 +325,6 @@ are written or none.
         if wishes.write_source and texts:
             self.line_error(f"<warning>{SOURCE_COST}</warning>")
         switched_off = {"TF302"} if self.option("no-lock") else set()
-        switched_off |= set() if wishes.container else {"TF501"}
         self._tell_what_is_left(root, project, switched_off)
         self._next_steps(project, wishes)
 
