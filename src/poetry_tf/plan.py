@@ -175,6 +175,8 @@ def settled_tensorflow(project: Project) -> Version | None:
     locked, items = locked_tensorflow(project), tensorflow_requirements(project)
     if locked is None or not items:
         return locked
+    # A platform's own distribution follows the others, and may be a line that was left behind.
+    items = tuple(item for item in items if role(item.name) != "shim") or items
     version = as_poetrys(locked)
     return locked if any(item.constraint.allows(version) for item in items) else None
 

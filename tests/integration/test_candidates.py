@@ -96,7 +96,8 @@ def test_a_declared_environment_counts(warm_poetry: PoetryRunner) -> None:
     path = project(warm_poetry, ">=3.11,<3.12", more=more)
     done = warm_poetry.call("add", "--lock", "tensorflow")
     assert done.ok, done.output
-    assert "(>=2.16.2,<2.17.0)" in added(path), "the last with wheels for Intel Macs"
+    assert locked(warm_poetry.project)["tensorflow"] == "2.16.2", "the last with wheels for Intel"
+    assert path.read_text("utf-8").count("(>=2.16.2,<2.17.0)") == 2, "with CUDA's wheels, and not"
 
 
 def test_where_nothing_fits_add_names_what_rules_the_releases_out(
@@ -192,6 +193,24 @@ def test_a_release_that_the_data_does_not_know_is_a_candidate(
     assert done.stderr.count("is unknown") == 1
 
 
+def test_tensorflow_1_is_none(poetry: PoetryRunner, project: Path) -> None:
+    """Older than the data, and its wheels end with Python 3.7."""
+    from tests.support.index import Distribution
+    from tests.support.tensorflow import add_tensorflow
+
+    tags = ("cp37-cp37m-manylinux2010_x86_64",)
+    with LocalIndex() as index:
+        add_tensorflow(index)
+        index.extend([Distribution("tensorflow", "1.15.5", ("numpy",), tags=tags)])
+        poetry.pypi = index.mount("pypi", api=True).root
+        for more in (MANAGED, ""):
+            path = write_pyproject(project, requires_python=">=3.11,<3.15", more=more)
+            done = poetry.call("add", "--lock", "tensorflow")
+            assert done.ok is not bool(more), done.output
+            assert "1.15" not in done.output
+            assert "1.15" not in path.read_text("utf-8")
+
+
 # The dialogue
 
 
@@ -219,3 +238,20 @@ def test_a_misspelt_name_in_the_dialogue_writes_nothing(poetry: PoetryRunner) ->
     assert done.returncode == 1
     assert "tersorflow looks like a misspelling of tensorflow" in done.stderr
     assert contents(poetry.project) == {}
+
+
+def test_a_misspelt_name_with_a_constraint_in_the_dialogue_too(poetry: PoetryRunner) -> None:
+    answers = ["", "", "", "n", "", ">=3.9,<3.12", "yes", "tersorflow>=1", "", "no", "yes"]
+    done = poetry.call("init", stdin="\n".join(answers) + "\n")
+    assert done.returncode == 1, done.output
+    assert "tersorflow looks like a misspelling of tensorflow" in done.stderr
+    assert contents(poetry.project) == {}
+
+
+def test_a_wide_constraint_in_the_dialogue_is_told_of_with_one_that_fits(
+    poetry: PoetryRunner,
+) -> None:
+    done = poetry.call("init", "-n", "--python", ">=3.12,<3.13", "--dependency", "tensorflow>=2.13")
+    assert done.ok, done.output
+    assert "admits more than one minor series" in done.stderr
+    assert "tensorflow@~2.16." in done.stderr, "the first with wheels for that Python"

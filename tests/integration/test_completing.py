@@ -34,7 +34,9 @@ def test_beside_tensorflow_goes_the_distribution_of_a_platform(warm_poetry: Poet
     done = warm_poetry.call("add", "--lock", "tensorflow@>=2.15.1,<2.16.0")
     assert done.ok, done.output
     assert dependencies(path) == ["tensorflow (>=2.15.1,<2.16.0)", CPU_AWS]
-    assert done.stderr.splitlines() == [f"poetry-tf: {CPU_AWS} goes with it in pyproject.toml"]
+    assert done.stderr.splitlines() == [
+        f"poetry-tf: pyproject.toml gets {CPU_AWS}, which goes with it"
+    ]
     assert locked(warm_poetry.project)["tensorflow-cpu-aws"] == "2.15.1"
     assert warm_poetry.call("check", "--lock", plugins=False).ok
     assert codes(warm_poetry) == {"TF501"}, "only the container is missing"
@@ -124,3 +126,68 @@ def test_nothing_is_written_besides(warm_poetry: PoetryRunner, more: str, packag
     done = warm_poetry.call("add", "--lock", package)
     assert (done.ok, done.stderr) == (True, ""), done.output
     assert len(dependencies(path)) == 1
+
+
+# Another series
+
+
+@pytest.mark.parametrize("series", ["2.13", "2.18", "2.20"])
+@pytest.mark.parametrize("more", ["", 'environments = ["linux-x86_64", "windows-amd64"]\n'])
+def test_what_stands_beside_it_moves_along(
+    warm_poetry: PoetryRunner, series: str, more: str
+) -> None:
+    path = write_pyproject(warm_poetry.project, requires_python="~=3.11.0", more=SETTINGS + more)
+    assert warm_poetry.call("add", "--lock", "tensorflow@~2.15.1").ok
+    done = warm_poetry.call("add", "--lock", f"tensorflow@~{series}")
+    assert done.ok, done.output
+    assert locked(warm_poetry.project)["tensorflow"].startswith(series)
+    assert codes(warm_poetry) == {"TF501"}
+    if series == "2.20":
+        assert len(dependencies(path)) == 1
+        assert "pyproject.toml loses tensorflow-" in done.stderr
+
+
+def test_a_pin_that_was_moved_by_hand_is_mended_before_locking(warm_poetry: PoetryRunner) -> None:
+    path = write_pyproject(warm_poetry.project, requires_python="~=3.11.0", more=SETTINGS)
+    assert warm_poetry.call("add", "--lock", "tensorflow@~2.15.1").ok
+    text = path.read_text("utf-8").replace("tensorflow (>=2.15.1,<2.16.0)", "tensorflow (~=2.18.0)")
+    path.write_text(text, "utf-8")
+    refused = warm_poetry.call("lock")
+    assert refused.returncode == 1
+    assert "tensorflow-cpu-aws" in refused.stderr
+    assert "poetry tf check --fix" in refused.stderr
+    fixed = warm_poetry.call("tf", "check", "--fix")
+    assert fixed.ok, fixed.output
+    assert locked(warm_poetry.project)["tensorflow"] == "2.18.1"
+    assert "tensorflow-cpu-aws" not in path.read_text("utf-8")
+
+
+def test_what_was_beside_a_tensorflow_that_is_gone_goes_too(warm_poetry: PoetryRunner) -> None:
+    path = write_pyproject(warm_poetry.project, requires_python="~=3.11.0", more=SETTINGS)
+    assert warm_poetry.call("add", "--lock", "tensorflow@~2.15.1", "six").ok
+    assert warm_poetry.call("remove", "--lock", "tensorflow").ok
+    assert warm_poetry.call("tf", "check", "--fix", "--select", "TF1,TF3").ok
+    assert [line.partition(" ")[0] for line in dependencies(path)] == ["six"]
+
+
+def test_cuda_by_wheels_is_asked_for_where_the_project_wants_it(warm_poetry: PoetryRunner) -> None:
+    path = write_pyproject(warm_poetry.project, requires_python="~=3.11.0", more=SETTINGS)
+    done = warm_poetry.call("add", "--lock", "tensorflow@~2.16.2")
+    assert done.ok, done.output
+    assert [line.partition(" ")[0] for line in dependencies(path)] == [
+        "tensorflow[and-cuda]",
+        "tensorflow",
+    ]
+    assert "nvidia-cudnn-cu12" in locked(warm_poetry.project)
+    assert codes(warm_poetry) == {"TF501"}
+
+
+def test_in_an_extra(warm_poetry: PoetryRunner) -> None:
+    path = write_pyproject(warm_poetry.project, requires_python="~=3.11.0", more=SETTINGS)
+    done = warm_poetry.call("add", "--lock", "--optional", "ml", "tensorflow@~2.15.1")
+    assert done.ok, done.output
+    extra = tomlkit.parse(path.read_text("utf-8")).unwrap()["project"]["optional-dependencies"]
+    assert [line.partition(" ")[0] for line in extra["ml"]] == ["tensorflow", "tensorflow-cpu-aws"]
+    lock = (warm_poetry.project / "poetry.lock").read_text("utf-8")
+    assert "tensorflow-cpu-aws" in lock.partition("[extras]")[2]
+    assert codes(warm_poetry) == {"TF501"}

@@ -156,3 +156,18 @@ def test_a_base_of_the_users_own_gets_what_is_ours(on_215: PoetryRunner) -> None
     data = json.loads(container(on_215).read_text("utf-8"))
     assert data["build"] == own["build"]
     assert "image" not in data
+
+
+def test_what_is_left_in_pyproject_is_told(on_215: PoetryRunner) -> None:
+    """2.16 has no proven pair: CUDA comes by wheels, which pyproject.toml has to ask for."""
+    move(on_215)
+    path = on_215.project / "pyproject.toml"
+    text = path.read_text("utf-8").replace(">=2.18.0,<2.19.0", ">=2.16.2,<2.17.0")
+    path.write_text(text, "utf-8")
+    done = on_215.call("lock")
+    assert done.ok, done.output
+    (line,) = (item for item in done.stderr.splitlines() if "2.15.1" in item)
+    assert "no CUDA, no cuDNN" in line
+    assert line.endswith("That is not all: run poetry tf check --fix")
+    assert on_215.call("tf", "check", "--fix").ok
+    assert on_215.call("tf", "check").ok

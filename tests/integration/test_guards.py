@@ -306,11 +306,14 @@ def test_a_misspelt_name_is_stopped_before_anything_of_it_is_downloaded(
     assert not [item for item in index.requests if written in item.path]
 
 
-@pytest.mark.parametrize("command", [["lock"], ["update"], ["add", "six"]], ids=" ".join)
-def test_a_misspelt_name_in_pyproject_stops_what_solves(
+COMMANDS = [["lock"], ["update"], ["add", "six"], ["install"], ["sync"], ["remove", "six"]]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_misspelt_name_in_pyproject_stops_what_may_solve(
     poetry: PoetryRunner, index: LocalIndex, command: list[str]
 ) -> None:
-    _standard(poetry, "tersorflow ~=2.13.0", more="")
+    _standard(poetry, "tersorflow ~=2.13.0", "six", more="")
     index.requests.clear()
     stopped = poetry.call(*command)
     assert stopped.returncode == 1
@@ -334,3 +337,37 @@ def test_a_name_that_is_meant_is_let_through(poetry: PoetryRunner, index: LocalI
         path.read_text("utf-8").replace('name = "tersorflow"', 'name = "other"'), "utf-8"
     )
     assert "misspelling" in poetry.call("lock").output
+
+
+def test_a_misspelt_name_can_be_removed(poetry: PoetryRunner) -> None:
+    path = _standard(poetry, "tersorflow ~=2.13.0", "six")
+    done = poetry.call("remove", "--lock", "tersorflow")
+    assert done.ok, done.output
+    assert "tersorflow" not in path.read_text("utf-8")
+
+
+# What the project says of itself
+
+
+def test_a_pin_that_the_project_accepts_stops_nothing(warm_poetry: PoetryRunner) -> None:
+    reason = '[{ code = "TF101", reason = "we test against every series" }]'
+    more = f"\n[tool.poetry-tf]\nignore = {reason}\n"
+    _standard(warm_poetry, "tensorflow >=2.13,<2.17.1", more=more)
+    done = warm_poetry.call("lock")
+    assert (done.ok, done.stderr) == (True, ""), done.output
+
+
+def test_a_setting_that_means_nothing_is_told_of(warm_poetry: PoetryRunner) -> None:
+    more = '\n[tool.poetry-tf]\nenvironments = ["windows"]\n'
+    _standard(warm_poetry, "tensorflow ~=2.18.0", more=more)
+    done = warm_poetry.call("lock")
+    assert done.ok, done.output
+    (line,) = done.stderr.splitlines()
+    assert "'windows' is no environment that poetry-tf knows" in line
+    assert '"windows-amd64"' in line
+
+
+def test_a_retired_distribution_is_told_of(warm_poetry: PoetryRunner) -> None:
+    _standard(warm_poetry, more="")
+    done = warm_poetry.call("add", "--lock", "tensorflow-gpu@2.12.0")
+    assert "tensorflow-gpu is retired" in done.stderr

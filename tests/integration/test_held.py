@@ -71,7 +71,7 @@ def test_where_it_is_not_enforced_it_is_one_line(warm_poetry: PoetryRunner, more
     done = warm_poetry.call("lock")
     assert done.ok, done.output
     (line,) = done.stderr.strip().splitlines()
-    assert line.startswith("poetry-tf: This would move tensorflow from 2.13.1 to 2.15.1")
+    assert line.startswith("poetry-tf: This moves tensorflow from 2.13.1 to 2.15.1")
     assert locked(warm_poetry.project)["tensorflow"] == "2.15.1"
 
 
@@ -97,3 +97,14 @@ def test_what_has_left_the_project_is_no_move(warm_poetry: PoetryRunner) -> None
     done = warm_poetry.call("lock")
     assert done.ok, done.output
     assert "tensorflow" not in locked(warm_poetry.project)
+
+
+def test_the_remedy_repeats_what_was_being_added(warm_poetry: PoetryRunner) -> None:
+    write_pyproject(warm_poetry.project, [OLD], requires_python="~=3.11.0", more=MANAGED)
+    assert warm_poetry.call("lock").ok
+    refused = warm_poetry.call("add", "--lock", "tensorflow-text@~2.15.0")
+    remedy = refused.stderr.partition("on purpose: poetry add ")[2].partition(".\n")[0].split()
+    assert remedy == ["tensorflow@~2.15.1", "tensorflow-text@~2.15.0"]
+    done = warm_poetry.call("add", "--lock", *remedy)
+    assert done.ok, done.output
+    assert locked(warm_poetry.project)["tensorflow"] == "2.15.1"

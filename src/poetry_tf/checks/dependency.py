@@ -7,9 +7,11 @@ from itertools import combinations
 
 from packaging.utils import NormalizedName
 from poetry.core.constraints.version import Version as PoetryVersion
+from poetry.core.version.markers import parse_marker
 
 from poetry_tf.checks.findings import Context, Finding, rule
-from poetry_tf.pins import pin_edits, pin_text, rename_edits
+from poetry_tf.environments import ENVIRONMENTS
+from poetry_tf.pins import pin_edits, pin_text, removed_edits, rename_edits
 from poetry_tf.plan import series_of, tensorflow_requirements
 from poetry_tf.platforms import superfluous
 from poetry_tf.project.edits import Edit
@@ -76,13 +78,20 @@ def not_the_distribution_to_name(context: Context) -> Iterator[Finding]:
         ):
             continue
         reason = "is retired" if kind == "retired" else "serves one platform only"
-        yield Finding(
-            "TF103",
-            *context.at(item.path),
-            f"{item.name} {reason}",
-            f"Remove it: {main[0].name} is enough" if main else "Name tensorflow instead",
-            rename_edits(context.project, item, "tensorflow") if len(items) == 1 else (),
-        )
+        remedy = "Name tensorflow instead"
+        edits: tuple[Edit, ...] = ()
+        if main:
+            remedy = f"Remove it: {main[0].name} is enough"
+        elif kind == "shim" and _is_left_behind(item):
+            # As it is written beside tensorflow, which has been removed since.
+            remedy, edits = "Remove it", removed_edits(context.project, [item])
+        elif len(items) == 1:
+            edits = rename_edits(context.project, item, "tensorflow")
+        yield Finding("TF103", *context.at(item.path), f"{item.name} {reason}", remedy, edits)
+
+
+def _is_left_behind(item: Requirement) -> bool:
+    return any(item.marker == parse_marker(known.marker) for known in ENVIRONMENTS.values())
 
 
 @rule("TF104")

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 from packaging.version import Version
 from poetry.console.commands.add import AddCommand
 from poetry.console.commands.init import InitCommand
+from poetry.console.commands.remove import RemoveCommand
 from poetry.console.exceptions import ConsoleMessage, PoetryRuntimeError
 
 from poetry_tf.hooks import metadata, routes, seams
@@ -22,6 +23,7 @@ from poetry_tf.hooks.pins import (
     Adding,
     Setting,
     adds_tensorflow,
+    judge_names,
     judge_project,
     requested,
     setting_of,
@@ -55,8 +57,12 @@ def before(event: ConsoleCommandEvent) -> None:
         return
     setting = setting_of(poetry)
     _locked_before[command] = locked(poetry.pyproject_path.parent)
+    removed = event.io.input.argument("packages") if isinstance(command, RemoveCommand) else ()
+    judge_names(poetry, setting, without=removed)
     if command.name not in SOLVING:
         return
+    if setting.problem is not None:
+        event.io.write_error_line(f"<warning>poetry-tf: {setting.problem}</>")
     replaced: dict[str, str] = {}
     if isinstance(command, AddCommand):
         # The command has no input of its own yet; the event's is bound to the arguments already.
@@ -79,6 +85,8 @@ def with_installer(event: ConsoleCommandEvent) -> None:
     if poetry is None or not before or command.name not in SOLVING:
         return
     setting, io = setting_of(poetry), event.io
+    # What is being added has to be said again where TensorFlow is to move with it.
+    added = io.input.argument("name") if command.name == "add" else []
     told: list[str] = []
 
     def is_off() -> None:
@@ -90,7 +98,11 @@ def with_installer(event: ConsoleCommandEvent) -> None:
             )
 
     seams.after_solving(
-        command, lambda root, solved: judge_solution(root, solved, before, io, setting), is_off
+        command,
+        lambda root, solved: judge_solution(
+            root, solved, before, io=io, setting=setting, added=added
+        ),
+        is_off,
     )
 
 
@@ -101,10 +113,17 @@ def failed(event: ConsoleErrorEvent) -> None:
     poetry = project_of(event.command)
     if poetry is None or not isinstance(event.error, SolverProblemError):
         return
+    account = str(event.error)
     candidates = candidates_of(poetry.pool)
     if candidates is not None and (why := candidates.explanation()) is not None:
-        messages = [ConsoleMessage(why.details), ConsoleMessage(str(event.error))]
+        messages = [ConsoleMessage(why.details), ConsoleMessage(account)]
         event.set_error(PoetryRuntimeError(f"<error>{why.headline}</error>", messages))
+    elif setting_of(poetry).managed:
+        from poetry_tf.hooks.completing import left_behind
+
+        if (what := left_behind(poetry)) is not None:
+            messages = [ConsoleMessage(what)]
+            event.set_error(PoetryRuntimeError(f"<error>{account}</error>", messages))
 
 
 def after(event: ConsoleTerminateEvent) -> None:
@@ -162,4 +181,6 @@ def _guard_dialogue(event: ConsoleCommandEvent) -> None:
         lowest = python_range([seams.preferred_python(event.io)])
         hear(f">={str(lowest).removeprefix('>=').partition(',')[0]}")
     seams.hear_answer(command, "Compatible Python versions", hear)
+    for question in ("Package to add", "Add a package"):
+        seams.hear_answer(command, question, adding.judge_answer)
     adding.guard()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from packaging.version import Version
 from poetry.core.constraints.version import VersionConstraint, parse_constraint
 
-from poetry_tf.environments import Cell, cells, concerned, judged_pythons, lacking
+from poetry_tf.environments import DEFAULT, Cell, cells, concerned, judged_pythons, lacking
 from poetry_tf.hooks import seams
 from poetry_tf.plan import (
     as_poetrys,
@@ -49,9 +49,11 @@ class Demand:
     python: VersionConstraint
     environments: tuple[str, ...] | None = None
 
-    def cells(self, release: Release) -> Cells:
-        """Where a release has to be usable."""
+    def cells(self, release: Release | None) -> Cells:
+        """Where a release has to be usable; None for one that is older than the data."""
         pythons = judged_pythons(self.python)
+        if release is None:
+            return cells(self.environments or DEFAULT[:1], pythons or ("3.8",))
         if pythons is None:
             # Nothing is said, so that each release may be judged by its own newest Python.
             pythons = release_pythons(release, self.environments)[-1:]
@@ -77,19 +79,25 @@ def rules_out(
     """The cells in which a release would be needed and can't be had; empty for a candidate.
 
     It is needed where a requirement of the project's that admits it counts; one that comes through
-    other packages alone is needed everywhere. A release unknown to the data is a candidate.
+    other packages alone is needed everywhere. A release newer than the data is a candidate.
     """
+    if name not in named("main"):
+        return ()
     release = known(name, version)
-    if release is None or name not in named("main"):
+    parsed = Version(str(version))
+    if release is None and parsed > whole(name).releases[0].version:
         return ()
     wanted = demand.cells(release)
     lines = [
         item.marker
         for item in requirements
-        if item.name == name and item.constraint.allows(as_poetrys(release.version))
+        if item.name == name and item.constraint.allows(as_poetrys(parsed))
     ]
     if lines:
         wanted = tuple(cell for cell in wanted if any(cell.admits(marker) for marker in lines))
+    if release is None:
+        # TensorFlow 1 ended with Python 3.7, which nothing that Poetry runs on has to do with.
+        return wanted
     return lacking(release, wanted)
 
 
@@ -212,8 +220,9 @@ def _by_reason(
     groups: list[tuple[list[Version], str]] = []
     for version in sorted(ruled_out):
         release = known(name, version)
-        wanted = concerned(release, demand.environments) if release else ()
-        reason = described(ruled_out[version], wanted)
+        if release is None:
+            continue  # before 2.0: of no interest to anybody who reads this
+        reason = described(ruled_out[version], concerned(release, demand.environments))
         if groups and groups[-1][1] == reason:
             groups[-1][0].append(version)
         else:

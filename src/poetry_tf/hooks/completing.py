@@ -1,8 +1,8 @@
-"""What ``poetry add tensorflow`` writes besides: what the declared environments need.
+"""What ``poetry add tensorflow`` writes besides: what the project's environments and GPU need.
 
-Poetry writes one requirement. Where a platform's wheel of TensorFlow hands over to another
-distribution, or where a requirement of TensorFlow's has no wheel, marked requirements go beside it;
-``poetry tf check`` calls their absence TF305 and mends it by the same edits.
+Poetry writes one requirement. Others stand beside it, and change with it, where a platform's wheel
+of TensorFlow hands over to another distribution, where what TensorFlow requires has no wheel, and
+where CUDA comes by wheels. ``poetry tf check`` finds that too, and mends it by the same edits.
 """
 
 from __future__ import annotations
@@ -10,23 +10,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import tomlkit
-from poetry.core.packages.dependency import Dependency
 
 from poetry_tf.checks.run import context_of, findings
 from poetry_tf.hooks import seams
-from poetry_tf.project.documents import KeyPath
 from poetry_tf.project.edits import Edit, apply
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.project import Project
-from poetry_tf.project.pyproject import MAIN, Pyproject, parse_toml
+from poetry_tf.project.pyproject import Pyproject, Requirement, parse_toml
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cleo.io.io import IO
     from poetry.poetry import Poetry
 
-CODE = "TF305"
+# A platform's line too many, one that lacks, CUDA's wheels.
+CODES = {"TF104", "TF305", "TF503"}
+# No project has as many edits to make; the bound keeps a mistake from going on for ever.
+_ROUNDS = 50
 
 
 def install(poetry: Poetry, io: IO) -> None:
@@ -38,53 +37,60 @@ def _complete(content: Any, poetry: Poetry, io: IO) -> None:
     path = poetry.pyproject_path
     try:
         pyproject = Pyproject(path, parse_toml(path, content.as_string()))
-        edits = missing(Project.reading(path.parent, pyproject))
+        before = Project.reading(path.parent, pyproject)
+        after, edits = completed(before)
     except ProjectError:
         return  # what is wrong there is Poetry's to tell
+    if not edits:
+        return
     for edit in edits:
-        group = _group(edit.path)
-        if group is None:
-            continue
-        for dependency in _dependencies(edit, group, path.parent):
-            poetry.package.add_dependency(dependency)
         _write(content, edit)
-        io.write_error_line(f"poetry-tf: {_spelt(edit)} goes with it in pyproject.toml")
+    if not seams.read_package_anew(poetry, content):
+        io.write_error_line(
+            "<warning>poetry-tf: this Poetry keeps requirements in a way poetry-tf doesn't know: "
+            "run <c1>poetry lock</> after this.</>"
+        )
+    old, new = (list(map(_spelt, item.pyproject.requirements)) for item in (before, after))
+    for text in new:
+        if text not in old:
+            io.write_error_line(f"poetry-tf: pyproject.toml gets {text}, which goes with it")
+    for text in old:
+        if text not in new:
+            io.write_error_line(f"poetry-tf: pyproject.toml loses {text}, which doesn't go with it")
 
 
-def missing(project: Project) -> tuple[Edit, ...]:
-    """The edits that add what TF305 finds missing."""
-    edits: list[Edit] = []
-    for finding in findings(context_of(project)):
-        if finding.code == CODE:
-            edits += [edit for edit in finding.edits if edit.file == project.pyproject.path]
-    apply(project, edits)  # raises where something else stands in the way
-    return tuple(edits)
+def left_behind(poetry: Poetry) -> str | None:
+    """What stands beside TensorFlow and no longer goes with it, where Poetry found no solution."""
+    try:
+        project = Project.read(poetry.pyproject_path.parent)
+        found = [
+            item for item in findings(context_of(project)) if item.code in CODES and item.edits
+        ]
+    except ProjectError:
+        return None
+    if not found:
+        return None
+    return (
+        f"It may be for this: {found[0].message}. <c1>poetry tf check --fix</> puts that right and "
+        "locks."
+    )
 
 
-def _group(path: KeyPath) -> str | None:
-    """The group that a place belongs to; None for an extra, which ``add`` sees to by itself."""
-    if path[:2] in {("project", "dependencies"), ("tool", "poetry")} and "group" not in path:
-        return MAIN
-    if path[0] == "dependency-groups":
-        return str(path[1])
-    if path[:3] == ("tool", "poetry", "group"):
-        return str(path[3])
-    return None
-
-
-def _dependencies(edit: Edit, group: str, root: Path) -> list[Dependency]:
-    from poetry.factory import Factory
-
-    if isinstance(edit.value, str) and edit.action == "append":
-        # The poetry-core of Poetry 2.1 takes no groups here, because it reads such requirements in
-        # the main one alone, which is the one that goes without saying.
-        groups: dict[str, Any] = {} if group == MAIN else {"groups": [group]}
-        return [Dependency.create_from_pep_508(edit.value, **groups)]
-    values = edit.value if isinstance(edit.value, list) else [edit.value]
-    name = str(edit.path[-1])
-    return [
-        Factory.create_dependency(name, value, groups=[group], root_dir=root) for value in values
-    ]
+def completed(project: Project) -> tuple[Project, list[Edit]]:
+    """The project with its requirements around TensorFlow put right, and the edits that do it."""
+    made: list[Edit] = []
+    for _ in range(_ROUNDS):
+        for finding in findings(context_of(project)):
+            edits = [edit for edit in finding.edits if edit.file == project.pyproject.path]
+            if finding.code in CODES and edits:
+                changed = apply(project, edits)
+                if changed != project:
+                    break
+        else:
+            break
+        project = changed
+        made += edits
+    return project, made
 
 
 def _write(content: Any, edit: Edit) -> None:
@@ -94,10 +100,27 @@ def _write(content: Any, edit: Edit) -> None:
     for key in place:
         parent = parent[key]
     if edit.action == "append":
-        parent[last].append(edit.value)
+        parent[last].append(_toml(edit.value))
+    elif edit.action == "remove":
+        del parent[last]
     else:
-        parent[last] = tomlkit.item(edit.value)
+        parent[last] = _toml(edit.value)
 
 
-def _spelt(edit: Edit) -> str:
-    return edit.value if isinstance(edit.value, str) else f"{edit.path[-1]} = {edit.value}"
+def _toml(value: Any) -> Any:
+    """The value as it stands inside a table or a list, on one line each."""
+    if isinstance(value, dict):
+        table = tomlkit.inline_table()
+        table.update(value)
+        return table
+    if isinstance(value, list) and all(isinstance(item, dict) for item in value):
+        array = tomlkit.array()
+        array.extend(map(_toml, value))
+        return array.multiline(True)
+    return tomlkit.item(value)
+
+
+def _spelt(item: Requirement) -> str:
+    extras = f"[{','.join(sorted(item.extras))}]" if item.extras else ""
+    marker = "" if item.marker.is_any() else f" ; {item.marker}"
+    return f"{item.name}{extras} ({item.written}){marker}"

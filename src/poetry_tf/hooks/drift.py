@@ -6,7 +6,8 @@ This is help: the command has done its work by then, and whatever goes wrong her
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from packaging.version import Version
 
@@ -81,12 +82,16 @@ def _synced(project: Project, found: Devcontainer, name: str) -> str:
     except WriteError as error:
         return f"{name} could not be written ({error}): {BY_HAND}"
     images = load_images()
-    told = _changed(container_facts(found.document, images), container_facts(document, images))
-    left = f". Something in it is left for you to decide: {WHERE}"
-    return (
-        f"{name} follows{told}: rebuild the container"
-        f"{left if _out_of_step(context_of(fixed)) else ''}"
+    told = _changed(
+        (container_facts(found.document, images), container_facts(document, images)),
+        (found.document.data, document.data),
     )
+    # Only the container was written: what goes with it in pyproject.toml may be left.
+    written = replace(project, devcontainer=fixed.devcontainer)
+    left = (
+        ". That is not all: run poetry tf check --fix" if _out_of_step(context_of(written)) else ""
+    )
+    return f"{name} follows{told}: rebuild the container{left}"
 
 
 def _out_of_step(context: Context) -> bool:
@@ -102,11 +107,22 @@ def _moved(before: Mapping[str, Version], after: Mapping[str, Version]) -> str:
     return ", ".join(parts) or "TensorFlow changed"
 
 
-def _changed(before: Mapping[str, str], after: Mapping[str, str]) -> str:
+# Parts of the file that are told by the versions in them.
+_TOLD = {"name", "image", "features"}
+
+
+def _changed(
+    facts: tuple[Mapping[str, str], Mapping[str, str]], data: tuple[Mapping[str, Any], ...]
+) -> str:
+    """What is different: versions as they were and are, of the rest the names."""
+    before, after = facts
     parts = [
-        f"{key} {before[key]} -> {value}" if key in before else f"{key} {value}"
-        for key, value in after.items()
-        if before.get(key) != value
+        f"{name} {before[name]} -> {value}" if name in before else f"{name} {value}"
+        for name, value in after.items()
+        if before.get(name) != value
     ]
-    parts += [f"no {key}" for key in before.keys() - after.keys()]
+    parts += [f"no {name}" for name in before if name not in after]
+    old, new = data
+    parts += [key for key in new if key not in _TOLD and old.get(key) != new[key]]
+    parts += [f"no {key}" for key in old if key not in _TOLD and key not in new]
     return f" ({', '.join(parts)})" if parts else ""

@@ -6,7 +6,7 @@ judged right after Poetry has solved, before anything is installed or written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
@@ -25,13 +25,15 @@ def judge_solution(
     root: ProjectPackage,
     solved: Iterable[Package],
     locked: Mapping[str, Version],
+    *,
     io: IO,
     setting: Setting,
+    added: Sequence[str] = (),
 ) -> None:
     """Refuses, or warns of, another series than the locked one, if no requirement names it.
 
-    `locked` are the distributions of TensorFlow that the lock had before. Raises
-    `PoetryRuntimeError`.
+    `locked` are the distributions of TensorFlow that the lock had before, `added` the arguments of
+    ``add``, which the remedy has to repeat. Raises `PoetryRuntimeError`.
     """
     if {item.name for item in root.all_requires} & distributions():
         return  # a pin of the project's own decides
@@ -49,12 +51,14 @@ def judge_solution(
             }
         )
         through = f" through {', '.join(parents)} alone" if parents else ""
+        moves = "would move" if setting.pin == "error" else "moves"
+        also = "".join(f" {argument}" for argument in added)
         refuse(
             io,
             setting.pin,
-            f"This would move {name} from {before} to {now}: another minor series.",
+            f"This {moves} {name} from {before} to {now}: another minor series.",
             f"To stay in the series: <c1>poetry add {name}@~{before}</>. "
-            f"To move on purpose: <c1>poetry add {name}@~{now}</>.",
+            f"To move on purpose: <c1>poetry add {name}@~{now}{also}</>.",
             why=f"Nothing in pyproject.toml names it: it comes in{through}, and TensorFlow does "
             "not follow semantic versioning.",
         )

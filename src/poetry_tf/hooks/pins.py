@@ -6,7 +6,8 @@ What is judged is the project as it would be after the command, and before anyth
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -35,7 +36,7 @@ from poetry_tf.plan import (
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.project import Project
 from poetry_tf.project.pyproject import Requirement
-from poetry_tf.releases import load, misspelling_of
+from poetry_tf.releases import load, misspelling_of, role
 from poetry_tf.releases.images import load_images
 from poetry_tf.settings import Choices, PinChoice, choices_of
 
@@ -61,10 +62,12 @@ class Setting:
     Attributes:
         managed: whether it has a ``[tool.poetry-tf]``.
         choices: what that says.
+        problem: the first thing in it that means nothing, in a sentence.
     """
 
     managed: bool
     choices: Choices
+    problem: str | None = None
 
     @property
     def pin(self) -> PinChoice:
@@ -74,37 +77,66 @@ class Setting:
     def suspects(self, name: str) -> bool:
         """Whether a name looks like a misspelling that the project doesn't say it means."""
         canonical = canonicalize_name(name)
-        let_be = any(entry.covers("TF106", canonical) for entry in self.choices.ignore)
-        return not let_be and misspelling_of(canonical) is not None
+        return misspelling_of(canonical) is not None and not self.accepts("TF106", canonical)
+
+    def accepts(self, code: str, name: str) -> bool:
+        """Whether the project's `ignore` accepts what a rule finds of a distribution."""
+        return any(entry.covers(code, name) for entry in self.choices.ignore)
 
 
 def setting_of(poetry: Poetry) -> Setting:
     table = poetry.pyproject.data.get("tool", {}).get("poetry-tf")
-    return Setting(table is not None, choices_of({} if table is None else table)[0])
+    choices, problems = choices_of({} if table is None else table)
+    told = f"[tool.poetry-tf]: {problems[0].message}. {problems[0].remedy}" if problems else None
+    return Setting(table is not None, choices, told)
 
 
 # -- the project as it is -------------------------------------------------------------------
 
 
-def judge_project(poetry: Poetry, io: IO, setting: Setting, replaced: Mapping[str, str]) -> None:
-    """Refuses, or warns of, a pin that is too wide and a misspelt name, wherever they stand.
+def judge_names(poetry: Poetry, setting: Setting, without: Iterable[str] = ()) -> None:
+    """Refuses a misspelt name among the project's requirements, by whatever command.
 
-    `replaced` are the distributions that the command itself is about to write anew. Raises
+    Even ``poetry install`` without a lock solves, and to solve is to download, and from an sdist to
+    run, what has that name. `without` are the names that the command is about to remove. Raises
     `PoetryRuntimeError`, which Poetry shows as its own errors.
     """
-    names = {item.name for item in poetry.package.all_requires}
-    suspects = {name for name in names if setting.suspects(name)}
-    if not (suspects or names & distributions()):
+    removed = set(map(canonicalize_name, without))
+    suspects = {item.name for item in poetry.package.all_requires if setting.suspects(item.name)}
+    if not suspects - removed:
         return
     project = read(poetry)
     for item in project.pyproject.requirements:
-        place = f"pyproject.toml:{project.pyproject.position(item.constraint_path).line}"
-        if item.name in suspects:
-            _refuse_name(item.name, f" in {place}", "Write that, or run <c1>poetry tf check</>.")
+        if item.name in suspects - removed:
+            meant = misspelling_of(item.name)
+            remedy = f"Write {meant}, or run <c1>poetry tf check --fix</>, which writes it."
+            _refuse_name(item.name, f" in {_place(project, item)}", remedy)
+
+
+def judge_project(poetry: Poetry, io: IO, setting: Setting, replaced: Mapping[str, str]) -> None:
+    """Refuses, or warns of, a pin that is too wide, wherever it stands.
+
+    `replaced` are the distributions that the command itself is about to write anew. Raises
+    `PoetryRuntimeError`.
+    """
+    if not {item.name for item in poetry.package.all_requires} & distributions():
+        return
+    project = read(poetry)
+    for item in project.pyproject.requirements:
         wide = item.name in distributions() and series_of(item.constraint) is None
-        if wide and item.name not in replaced and not item.constraint.is_empty():
-            what = f"{item.name} {item.written or '(without a version)'} in {place}"
-            refuse(io, setting.pin, f"{what} {WIDE}", _suggestion(project, item), why=WHY)
+        if (
+            wide
+            and item.name not in replaced
+            and not item.constraint.is_empty()
+            and not setting.accepts("TF101", item.name)
+        ):
+            written = item.written or "(without a version)"
+            what = f"{item.name} {written} in {_place(project, item)} {WIDE}"
+            refuse(io, setting.pin, what, _suggestion(project, item), why=WHY)
+
+
+def _place(project: Project, item: Requirement) -> str:
+    return f"pyproject.toml:{project.pyproject.position(item.constraint_path).line}"
 
 
 def read(poetry: Poetry) -> Project:
@@ -126,17 +158,24 @@ def _suggestion(project: Project, item: Requirement) -> str:
     return f'Write "{pin}", or run <c1>poetry tf check --fix</>, which writes it.'
 
 
-def _example(project: Project | None, constraint: VersionConstraint) -> str:
-    """The release to suggest: that of the plan, which `check` goes by too, where it is admitted."""
+def _example(
+    project: Project | None,
+    constraint: VersionConstraint,
+    range_: VersionConstraint | None = None,
+) -> str:
+    """The release to suggest: that of the plan, which `check` goes by too, where it is admitted.
+
+    `range_` are the Pythons of a project that isn't there yet.
+    """
     catalog, images = load(), load_images()
-    python = project.pyproject.python if project else None
+    if project is not None:
+        declared = project.pyproject.python
+        range_ = declared.constraint if declared else None
     plan = _plan(project) if project else None
     if plan is not None and constraint.allows(as_poetrys(plan.release.version)):
         return str(plan.release.version)
     try:
-        release = choose_release(
-            catalog, images, constraint=constraint, python=python.constraint if python else None
-        )
+        release = choose_release(catalog, images, constraint=constraint, python=range_)
     except PlanError:
         release = catalog.releases[-1]
     return str(release.version)
@@ -174,10 +213,14 @@ class Adding:
     def _guarded(self, find: seams.Finder) -> seams.Finder:
         def guarded(name: str, required_version: str | None = None, **more: Any) -> tuple[str, str]:
             canonical = canonicalize_name(name)
-            if self.setting.suspects(name):
-                _refuse_name(name, "", "Add it by that name.")
+            self.judge_name(name)
             if canonical not in distributions():
                 return find(name, required_version, **more)
+            if role(canonical) == "retired":
+                self.io.write_error_line(
+                    f"<warning>poetry-tf: {name} is retired: tensorflow itself is what it was. "
+                    "Add that.</>"
+                )
             if required_version is None:
                 return self._newest(find, name, more)
             self._judge(name, required_version)
@@ -185,13 +228,35 @@ class Adding:
 
         return guarded
 
+    def judge_name(self, name: str) -> None:
+        """Refuses a misspelt name before anything of that name is asked for."""
+        if self.setting.suspects(name):
+            meant = misspelling_of(canonicalize_name(name))
+            command = f"<c1>poetry add {meant}</>" if self.poetry is not None else f"<c1>{meant}</>"
+            _refuse_name(name, "", f"Meant is perhaps {command}.")
+
+    def judge_answer(self, answer: str) -> None:
+        """Judges what was answered in the dialogue: a name, perhaps with a constraint."""
+        name = _name(answer)
+        self.judge_name(name)
+        rest = re.sub(r"^[^@=<>~!^ ]*[@ ]*", "", answer)
+        if name in distributions() and rest and rest != "latest":
+            with suppress(ValueError):  # Poetry complains of it itself
+                self._judge(name, rest)
+
     def _judge(self, name: str, required: str) -> None:
         constraint = parse_constraint(required)
         if constraint.is_empty() or series_of(constraint) is not None:
             return
+        if self.setting.accepts("TF101", canonicalize_name(name)):
+            return
         project = read(self.poetry) if self.poetry is not None else None
         given = re.split(r"[@=<>~!^ ]", self.given.get(canonicalize_name(name), name))[0]
-        remedy = f"Add one series: <c1>poetry add {given}@~{_example(project, constraint)}</>"
+        example = _example(project, constraint, self.python)
+        remedy = (
+            f"Add one series: <c1>poetry add {given}@~{example}</>, or the newest that fits: "
+            f"<c1>poetry add {given}</>"
+        )
         refuse(self.io, self.setting.pin, f"{name} {required} {WIDE}", remedy, why=WHY)
 
     def _explained(self, find: Callable[[], tuple[str, str]]) -> tuple[str, str]:

@@ -8,7 +8,7 @@ caller says which guard is off.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def hear_answer(command: Any, question: str, hear: Callable[[str], None]) -> Non
 
     def asked(asking: Any, *arguments: Any, **more: Any) -> Any:
         answer = ask(asking, *arguments, **more)
-        if str(getattr(asking, "question", asking)).startswith(question):
+        asked_for = str(getattr(asking, "question", asking)).strip()
+        if answer and asked_for.startswith(question):
             hear(str(answer))
         return answer
 
@@ -124,6 +125,35 @@ def before_locking(poetry: Poetry, complete: Callable[[Any], None]) -> None:
         hand_over(content)
 
     locker.set_pyproject_data = completed  # type: ignore[assignment, method-assign]
+
+
+def read_package_anew(poetry: Poetry, content: Mapping[str, Any]) -> bool:
+    """Gives the project's package the requirements that pyproject.toml would have.
+
+    `Factory.configure_package` is what reads them for Poetry itself, into a new package; that the
+    groups are held in `_dependency_groups` is an implementation detail. `add` changes the package
+    in place as well, and goes on with this very object.
+    """
+    from poetry.core.packages.project_package import ProjectPackage
+    from poetry.core.pyproject.toml import PyProjectTOML
+    from poetry.factory import Factory
+
+    class Read(PyProjectTOML):
+        """A pyproject.toml that isn't on the disk yet."""
+
+        @property
+        def data(self) -> dict[str, Any]:
+            return dict(content)
+
+    package, groups = poetry.package, "_dependency_groups"
+    if not (hasattr(package, groups) and hasattr(Factory, "configure_package")):
+        return False
+    anew = ProjectPackage(package.name, package.version)
+    path = poetry.pyproject_path
+    Factory.configure_package(anew, Read(path), path.parent)
+    setattr(package, groups, getattr(anew, groups))
+    package.extras = anew.extras
+    return True
 
 
 def after_solving(
