@@ -13,7 +13,7 @@ from typing import Any
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from poetry_tf.project.documents import Position
+from poetry_tf.project.documents import Position, position_at
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.pyproject import parse_toml
 
@@ -66,6 +66,22 @@ class Lock:
                 continue  # a path dependency may have any version
         return found
 
+    @property
+    def format(self) -> Version | None:
+        """The version of the form that it is written in; None where it doesn't say."""
+        try:
+            return Version(str(self.data["metadata"].get("lock-version")))
+        except InvalidVersion:
+            return None
+
+    def has_source(self, name: str, version: Version) -> bool:
+        """Whether a locked version comes from elsewhere than PyPI: an index, a path, a URL."""
+        return any(
+            "source" in package
+            for package in self.data.get("package", [])
+            if canonicalize_name(package["name"]) == name and _is(version, package["version"])
+        )
+
     def position(self, name: NormalizedName, version: Version | None = None) -> Position:
         """The line on which a package's version (or name, without one) is locked."""
         inside = False
@@ -77,6 +93,10 @@ class Lock:
             elif inside and line.startswith("version = ") and _is(version, line[10:]):
                 return Position(number, 1)
         return Position(1, 1)
+
+    def position_of(self, text: str) -> Position:
+        """Where a text stands first."""
+        return position_at(self.text, max(0, self.text.find(text)))
 
     def is_fresh(self, pyproject: Mapping[str, Any]) -> bool:
         """Whether it was made from this content of pyproject.toml, as Poetry itself judges."""

@@ -67,6 +67,8 @@ class Requirement:
     enriches it has one."""
     enriched_at: KeyPath | None = None
     """The entry of Poetry's own table that adds to a PEP 508 string (a source, say)."""
+    source: str | None = None
+    """The name of the index that it is to come from, where it names one."""
 
     @property
     def is_pep508(self) -> bool:
@@ -86,6 +88,27 @@ class PythonRange:
     def is_exact(self) -> bool:
         """Whether it is one version: "3.11" means 3.11.0 and no other, which nobody wants."""
         return isinstance(self.constraint, Version)
+
+
+@dataclass(frozen=True)
+class Source:
+    """An entry of ``[[tool.poetry.source]]``: an index besides PyPI, or in its place."""
+
+    name: str
+    url: str
+    """Empty where it has none, as the one that is PyPI."""
+    priority: str
+    path: KeyPath
+
+    @property
+    def is_explicit(self) -> bool:
+        """Whether only what names it comes from it."""
+        return self.priority == "explicit"
+
+    @property
+    def precedes_pypi(self) -> bool:
+        """Whether it is asked in PyPI's place or before it, for everything."""
+        return self.priority not in {"explicit", "supplemental"}
 
 
 @dataclass(frozen=True)
@@ -208,6 +231,22 @@ class Pyproject:
             if isinstance(name := table.get("name"), str):
                 return name
         return None
+
+    @cached_property
+    def sources(self) -> tuple[Source, ...]:
+        """The indexes that it declares; entries that are none are for Poetry to complain of."""
+        path = ("tool", "poetry", "source")
+        entries = self.document.get(path)
+        return tuple(
+            Source(
+                name=_string(entry.get("name")),
+                url=_string(entry.get("url")),
+                priority=_string(entry.get("priority", "primary")).lower(),
+                path=(*path, index),
+            )
+            for index, entry in enumerate(entries if isinstance(entries, list) else ())
+            if isinstance(entry, dict)
+        )
 
     # -- Pythons ----------------------------------------------------------------------------
 
@@ -337,6 +376,7 @@ class Pyproject:
             written=", ".join(text for text in written if text),
             constraint_path=entry.constraint_path if only_there else requirement.constraint_path,
             enriched_at=entry.path,
+            source=entry.source,
         )
 
     def _project_lists(self) -> Iterator[_Declared]:
@@ -417,6 +457,7 @@ class Pyproject:
             optional=entry.get("optional") is True,
             path=path,
             constraint_path=constraint_path,
+            source=source if isinstance(source := entry.get("source"), str) else None,
         )
         return _Declared(requirement, is_direct)
 
@@ -473,3 +514,7 @@ def parse_toml(path: Path, text: str) -> TomlDocument:
 
 def _strings(value: object) -> list[str]:
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def _string(value: object) -> str:
+    return value if isinstance(value, str) else ""
