@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from packaging.utils import NormalizedName, canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from poetry_tf.project.documents import Position, position_at
 from poetry_tf.project.errors import ProjectError
@@ -49,9 +49,11 @@ class Lock:
     def poetry_version(self) -> Version | None:
         """The Poetry that wrote it; None where it doesn't say."""
         match = _WRITTEN_BY.match(self.text)
+        # Here and below: not InvalidVersion alone, as a number of thousands of digits is another
+        # kind of ValueError.
         try:
             return Version(match["version"]) if match else None
-        except InvalidVersion:
+        except ValueError:
             return None
 
     @cached_property
@@ -62,7 +64,7 @@ class Lock:
             name = canonicalize_name(package["name"])
             try:
                 found[name] = (*found.get(name, ()), Version(package["version"]))
-            except InvalidVersion:
+            except ValueError:
                 continue  # a path dependency may have any version
         return found
 
@@ -71,7 +73,7 @@ class Lock:
         """The version of the form that it is written in; None where it doesn't say."""
         try:
             return Version(str(self.data["metadata"].get("lock-version")))
-        except InvalidVersion:
+        except ValueError:
             return None
 
     def has_source(self, name: str, version: Version) -> bool:
@@ -103,9 +105,14 @@ class Lock:
         from poetry.packages.locker import Locker
 
         written: Any = _Written(self)
-        return _HEX.fullmatch(written.content_hash) is not None and (
-            Locker(written, dict(pyproject)).is_fresh()
-        )
+        if _HEX.fullmatch(written.content_hash) is None:
+            return False
+        try:
+            return Locker(written, dict(pyproject)).is_fresh()
+        except TypeError:
+            return (
+                False  # a date among the dependencies, say: Poetry could have locked no such file
+            )
 
 
 @dataclass(frozen=True)
@@ -135,5 +142,5 @@ def _unquoted(value: str) -> str:
 def _is(version: Version | None, value: str) -> bool:
     try:
         return Version(_unquoted(value)) == version
-    except InvalidVersion:
+    except ValueError:
         return False

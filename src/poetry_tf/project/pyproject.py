@@ -221,9 +221,13 @@ class Pyproject:
         # Poetry's own search for a package: the name as a module, at the top or below src.
         module = canonicalize_name(name).replace("-", "_")
         folders = (self.path.parent, self.path.parent / "src")
-        return any(
-            (folder / module).is_dir() or (folder / f"{module}.py").is_file() for folder in folders
-        )
+        try:
+            return any(
+                (folder / module).is_dir() or (folder / f"{module}.py").is_file()
+                for folder in folders
+            )
+        except OSError:
+            return False  # a name that no file can have, or a folder that can't be looked into
 
     @property
     def name(self) -> str | None:

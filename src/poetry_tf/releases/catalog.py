@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from poetry_tf.releases.model import (
     LINUX_X86_64,
@@ -305,7 +305,7 @@ def _parse(version: str | Version) -> Version | None:
         return version
     try:
         return Version(version)
-    except (InvalidVersion, TypeError):  # a caller's data may hold a number in a string's place
+    except (ValueError, TypeError):  # a caller's data may hold a number in a string's place
         return None
 
 
