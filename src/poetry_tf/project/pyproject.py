@@ -40,6 +40,16 @@ PEP508 = re.compile(
 """The parts of a requirement string: what is between name and marker is the version, in
 parentheses or without, or an address. `rest` is the marker, or the comment that Poetry admits."""
 
+# A requirement string as most are: a name, extras and versions, without a marker or an address.
+_PLAIN = re.compile(
+    r"""(?P<name>[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?)[ ]*
+        (?:\[(?P<extras>[A-Za-z0-9][\w-]*(?:,[ ]*[A-Za-z0-9][\w-]*)*)\])?[ ]*
+        (?P<open>\()?(?P<versions>{one}(?:,[ ]*{one})*)?(?(open)\))""".replace(
+        "{one}", r"(?:[~=!<>]=|[<>])[ ]*\d[\w.]*(?:\.\*)?"
+    ),
+    re.VERBOSE | re.ASCII,
+)
+
 # Git's, without which the other two markers of a conflict do not stand.
 _CONFLICT = re.compile(r"^<{7}(?= |\r?$)", re.MULTILINE)
 _DIRECT = frozenset({"git", "path", "file", "url"})
@@ -409,7 +419,9 @@ class Pyproject:
         try:
             # Relative paths are the project's; else poetry-core would look for them, and complain
             # that they are not there, where the process happens to run.
-            dependency = Dependency.create_from_pep_508(text, relative_to=self.path.parent)
+            dependency = _plain(text) or Dependency.create_from_pep_508(
+                text, relative_to=self.path.parent
+            )
         except Exception as error:  # poetry-core raises several kinds, some of them ValueError
             reason = str(error).partition("\n")[0]  # a drawing may follow
             raise self._error(path, f"{text!r} is not a valid requirement: {reason}") from None
@@ -502,6 +514,25 @@ class Pyproject:
         name = path[-2] if isinstance(path[-1], int) else path[-1]
         reason = str(error).partition("\n")[0]
         return self._error(path, f"a marker of {name} is not valid: {reason}")
+
+
+def _plain(text: str) -> Dependency | None:
+    """The dependency of a requirement string of the simplest form; None for any other.
+
+    It is the one that poetry-core would make. To build poetry-core's parser takes longer than all
+    else that is read of a project.
+    """
+    match = _PLAIN.fullmatch(text)
+    if match is None or (match["open"] and not match["versions"]):
+        return None
+    try:
+        constraint = parse_constraint(match["versions"] or "*")
+    except ValueError:
+        return None
+    if constraint.is_empty():
+        return None  # which poetry-core refuses, and says how
+    extras = re.split(r", *", match["extras"]) if match["extras"] else ()
+    return Dependency(match["name"], constraint, extras=extras)
 
 
 def parse_toml(path: Path, text: str) -> TomlDocument:
