@@ -68,7 +68,11 @@ RULES: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("poetry_tf.platforms", ("poetry_tf.pins", *PLANNING, *DATA), CORE),
     ("poetry_tf.container", (*PLANNING, *DATA), CORE),
     ("poetry_tf.installable", ("poetry_tf.environments", *DATA), CORE),
-    ("poetry_tf.checks", ("poetry_tf.installable", *EDITING, *PLANNING, *DATA), CORE),
+    (
+        "poetry_tf.checks",
+        ("poetry_tf.installable", "poetry_tf.mirrors", *EDITING, *PLANNING, *DATA),
+        CORE,
+    ),
     # Above the rules, and below what talks to the user.
     (
         "poetry_tf.initialise",

@@ -24,13 +24,14 @@ from poetry_tf.initialise import (
     settle,
     with_container,
 )
-from poetry_tf.mirrors import AUTO, MIRRORS
+from poetry_tf.mirrors import AUTO, MIRRORS, mirror_at
 from poetry_tf.plan import Plan, PlanError, tensorflow_requirements
 from poetry_tf.project.edits import changed_texts
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.project import Project
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
+from poetry_tf.settings import read_choices
 from tests.made import CONTAINED, OLDER, SERIES, content_hash, found, in_memory, lock_text, on_disk
 
 CATALOG = load()
@@ -499,6 +500,10 @@ def test_the_mirror_is_written_as_a_source_where_that_is_asked_for(
     sources = after.pyproject.data["tool"]["poetry"]["source"]
     assert sources == [{"name": name, "url": url, "priority": "primary"}]
     assert after.poetry_toml is None
+    # It was asked for, so it is nothing to find.
+    assert found(after, "TF401") == []
+    accepted = [item.code for item in read_choices(after)[0].ignore]
+    assert accepted == (["TF401"] if mirror_at(url) else [])
     rest = iter(after.pyproject.document.text.splitlines())
     assert all(line in rest for line in LEGACY.splitlines())
     assert with_source(after.pyproject.document.text, wish).pyproject.document.text == (

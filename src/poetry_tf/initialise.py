@@ -20,7 +20,14 @@ from poetry.core.packages.dependency import Dependency
 from poetry_tf.checks.run import fix, fix_requirements
 from poetry_tf.container import bring_in_step, wanted_container
 from poetry_tf.environments import DEFAULT, ENVIRONMENTS, cells, concerned
-from poetry_tf.mirrors import AUTO, MIRRORS, MirrorError, parse_mirror, without_credentials
+from poetry_tf.mirrors import (
+    AUTO,
+    MIRRORS,
+    MirrorError,
+    mirror_at,
+    parse_mirror,
+    without_credentials,
+)
 from poetry_tf.pins import new_requirement_edits, pin_edits, rename_edits, wheel_edits
 from poetry_tf.plan import (
     CPU,
@@ -47,7 +54,7 @@ from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.jsonc import JsoncDocument
 from poetry_tf.project.project import PYPROJECT, Devcontainer, Project
 from poetry_tf.project.pyproject import Pyproject
-from poetry_tf.project.toml import TomlDocument
+from poetry_tf.project.toml import Inline, TomlDocument
 from poetry_tf.releases import Release, load, role
 from poetry_tf.releases.companions import companions
 from poetry_tf.releases.images import load_images
@@ -414,8 +421,15 @@ def _with_source(project: Project, wish: str | None) -> Project:
     known = next((key for key, item in MIRRORS.items() if item == mirror), mirror.name)
     name = re.sub(r"[^a-z0-9]+", "-", known.lower()).strip("-")
     source = {"name": name, "url": mirror.url, "priority": "primary"}
-    edit = Edit(project.pyproject.path, "append", ("tool", "poetry", "source"), source)
-    return apply(project, [edit])
+    file = project.pyproject.path
+    edits = [Edit(file, "append", ("tool", "poetry", "source"), source)]
+    if mirror_at(mirror.url) is not None and not any(
+        item.covers("TF401", None) for item in read_choices(project)[0].ignore
+    ):
+        # Asked for, so it is nothing to find from now on; and a reader of the file is told why.
+        entry = Inline(code="TF401", reason="chosen with init --write-source")
+        edits.append(Edit(file, "append", (*SETTINGS, "ignore"), entry))
+    return apply(project, edits)
 
 
 def check_mirror(wish: str, said_by: str = "") -> None:

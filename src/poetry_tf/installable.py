@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms, parse_tag
 from packaging.utils import NormalizedName, canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 from poetry.core.constraints.version import Version as PoetryVersion
 from poetry.core.constraints.version import VersionConstraint, VersionRange, parse_constraint
 from poetry.core.packages.utils.utils import create_nested_marker
@@ -88,7 +88,7 @@ class Package:
         """Its version; None where that is of its own making (on a path, in an old lock)."""
         try:
             return Version(self.version)
-        except InvalidVersion:
+        except ValueError:
             return None
 
     @functools.cached_property
@@ -304,7 +304,7 @@ def _is_of(file: str, version: str) -> bool:
         written = stem.rpartition("-")[2]
     try:
         return Version(written) == Version(version)
-    except InvalidVersion:
+    except ValueError:
         return True
 
 

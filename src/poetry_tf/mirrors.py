@@ -36,6 +36,28 @@ ALIASES: Mapping[str, str] = MappingProxyType({"tsinghua": "tuna"})
 AUTO = MIRRORS["tuna"]
 """The mirror that ``auto`` asks first."""
 
+# Hosts under which PyPI is mirrored, with the name above under which the same mirror is to be had
+# today; None where it isn't one of those.
+_HOSTS: Mapping[str, str | None] = MappingProxyType(
+    {
+        **{str(urlsplit(mirror.url).hostname): name for name, mirror in MIRRORS.items()},
+        "mirrors.tuna.tsinghua.edu.cn": "tuna",
+        "pypi.mirrors.ustc.edu.cn": "ustc",
+        "mirrors.cloud.aliyuncs.com": "aliyun",
+        "mirrors.tencent.com": "tencent",
+        "mirrors.tencentyun.com": "tencent",
+        "repo.huaweicloud.com": "huawei",
+        "mirror.baidu.com": None,
+        "mirror.nju.edu.cn": None,
+        "mirror.sjtu.edu.cn": None,
+        "mirrors.163.com": None,
+        "mirrors.sjtug.sjtu.edu.cn": None,
+        "mirrors.zju.edu.cn": None,
+    }
+)
+# Hosts that mirrored PyPI and don't any more.
+_RETIRED = frozenset({"pypi.douban.com", "pypi.doubanio.com"})
+
 # User name and password may hold an @ themselves; the last one before the path ends them.
 _CREDENTIALS = re.compile(r"\A([A-Za-z][A-Za-z0-9+.-]*://)?[^/?#]*@")
 _SCHEME = re.compile(r"\A[A-Za-z][A-Za-z0-9+.-]*://")
@@ -76,6 +98,47 @@ def parse_mirror(value: object) -> MirrorSetting:
         f"{_shown(value)} is no mirror: write auto, off, the URL of a simple index, or one of "
         f"{', '.join(MIRRORS)}"
     )
+
+
+@dataclass(frozen=True)
+class KnownMirror:
+    """An address that is known as a mirror's of PyPI."""
+
+    host: str
+    retired: bool
+    today: Mirror | None
+    """The same mirror as it is used today, where it has a name here."""
+
+
+def mirror_at(url: str) -> KnownMirror | None:
+    """The mirror of PyPI that an address belongs to; None for any other index."""
+    host = _host(url.strip())
+    if host is None:
+        return None
+    if host in _RETIRED:
+        return KnownMirror(host, retired=True, today=None)
+    # The same hosts mirror other things too, other indexes of Python packages among them.
+    if host not in _HOSTS or "pypi" not in url.lower():
+        return None
+    name = _HOSTS[host]
+    return KnownMirror(host, retired=False, today=MIRRORS[name] if name else None)
+
+
+_PRIVATE_ENDINGS = (".local", ".localhost", ".lan", ".internal", ".intranet", ".corp", ".home")
+
+
+def is_plain_http(url: str) -> bool:
+    """Whether an address leads over the open net without TLS, so that who sits between can change
+    what comes back. Hosts of one machine or one house are left alone."""
+    host = _host(url.strip())
+    if host is None or not url.strip().lower().startswith("http:"):
+        return False
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:
+        return "." in host and not host.endswith(_PRIVATE_ENDINGS)
 
 
 def without_credentials(url: str) -> str:

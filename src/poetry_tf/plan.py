@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 from poetry.core.constraints.version import (
     EmptyConstraint,
     VersionConstraint,
@@ -390,7 +390,7 @@ def wanted_release(catalog: Catalog, wanted: str) -> Release:
     """
     try:
         version = Version(wanted)
-    except InvalidVersion:
+    except ValueError:
         raise PlanError(
             f"{wanted!r} is no version of TensorFlow",
             f"Give a series such as {catalog.series[-1]}, or a release such as "

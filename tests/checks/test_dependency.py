@@ -317,3 +317,100 @@ def test_each_pair_is_told_once():
         '[tool.poetry.group.a.dependencies]\ntensorflow = "~2.13"\ntensorflow-cpu = "~2.13"\n'
     )
     assert [code for code, _ in families(in_memory(text))] == ["TF104"]
+
+
+# -- releases that there are not ------------------------------------------------------------
+
+LAST = CATALOG.in_series("2.15")[-1].version
+NEWEST = max([release.version for release in CATALOG.releases] + [*CATALOG.prereleases])
+RECENT = CATALOG.in_series(CATALOG.series[-2])[-1].version
+
+
+@places
+@pytest.mark.parametrize("wrong", [f"~={LAST.major}.{LAST.minor}.{LAST.micro + 6}", "==2.9.9"])
+def test_a_release_that_there_is_not_is_told_where_it_is_asked_for(where: Place, wrong: str):
+    line = where.line.format(wrong)
+    (finding,) = found(in_memory(f"# mine\n{where.before}\n{line}\n"), "TF102")
+    assert place(finding).endswith(f":{where.column}")
+    assert wrong in finding.message and "no release that there is" in finding.message
+    assert "newest release of 2." in finding.remedy and not finding.edits
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        f"=={LAST}",
+        f">={LAST}",
+        "==2.4.1",  # older than what is planned for
+        "==1.15.5",
+        "==0.12.0",
+        f"=={CATALOG.prereleases[-1]}",
+        f"=={NEWEST.major}.{NEWEST.minor + 1}.0",  # may be out by now
+        f"=={NEWEST.major + 1}.0",
+        f"=={RECENT.major}.{RECENT.minor}.{RECENT.micro + 1}",  # as may be a patch of that
+        "",
+    ],
+)
+def test_a_release_that_there_is_or_may_be_is_fine(right: str):
+    text = f'[project]\ndependencies = ["tensorflow{right}"]'
+    assert found(in_memory(text), "TF102") == []
+
+
+def test_a_distribution_that_ended_has_no_releases_of_later_series():
+    text = '[project]\ndependencies = ["{}"]'
+    assert found(in_memory(text.format("tensorflow-cpu-aws==2.15.1")), "TF102") == []
+    # Of one that is retired there is more to say than that.
+    assert found(in_memory(text.format("tensorflow-gpu==2.13.0")), "TF102") == []
+    assert found(in_memory(text.format("tensorflow-cpu-aws==2.16.1")), "TF102") != []
+
+
+def test_a_pin_that_contradicts_itself_admits_nothing():
+    (finding,) = found(in_memory('[tool.poetry.dependencies]\ntensorflow = ">2.15,<2.14"'), "TF102")
+    assert "no version at all" in finding.message
+
+
+def test_yanked_releases_are_nothing_to_pin(monkeypatch: pytest.MonkeyPatch):
+    yanked = frozenset(release.version for release in CATALOG.in_series("2.15"))
+    monkeypatch.setattr(CATALOG, "_yanked", yanked)
+    text = '[project]\ndependencies = ["tensorflow{}"]'
+    (finding,) = found(in_memory(text.format("~=2.15.0")), "TF102")
+    assert "yanked releases only" in finding.message
+    assert found(in_memory(text.format("~=2.14.0")), "TF102") == []
+    assert found(in_memory(text.format(">=2.14.0,<2.16")), "TF102") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[tool.poetry.dependencies]\ntensorflow = {version = "2.9.9", source = "own"}',
+        '[project]\ndependencies = ["tensorflow==2.9.9"]\n'
+        '[[tool.poetry.source]]\nname = "own"\nurl = "https://index.example.com/simple"',
+        '[project]\ndependencies = ["tensorflow==2.9.9"]\n'
+        '[tool.poetry.dependencies]\ntensorflow = {source = "own"}',
+        '[project]\ndependencies = ["tensorflow-rocm==2.9.9"]',
+    ],
+)
+def test_what_may_come_from_elsewhere_is_not_judged(text: str):
+    assert found(in_memory(text, lock=lock_text(("tensorflow-rocm", "2.9.9"))), "TF102") == []
+
+
+def test_a_mirror_has_what_pypi_has():
+    text = (
+        '[project]\ndependencies = ["tensorflow==2.9.9"]\n[[tool.poetry.source]]\n'
+        'name = "near"\nurl = "https://pypi.tuna.tsinghua.edu.cn/simple"'
+    )
+    assert len(found(in_memory(text), "TF102")) == 1
+
+
+def test_a_locked_release_that_there_is_not_is_told():
+    text = '[project]\ndependencies = ["tensorflow~=2.9.0"]'
+    lock = lock_text(("tensorflow", "2.9.9"))
+    (finding,) = found(in_memory(text, lock=lock), "TF102")
+    assert place(finding) == "poetry.lock:5:1"
+    assert "2.9.9 is locked" in finding.message
+    for fine in ("2.9.3", "2.9.9+local", f"{NEWEST.major + 1}.0.0"):
+        assert found(in_memory(text, lock=lock_text(("tensorflow", fine))), "TF102") == []
+    elsewhere = lock.replace(
+        "optional = false\n", 'optional = false\n[package.source]\ntype = "file"\nurl = "x"\n'
+    )
+    assert found(in_memory(text, lock=elsewhere), "TF102") == []

@@ -8,6 +8,7 @@ import pytest
 
 from poetry_tf.checks.run import fix
 from poetry_tf.project.project import Project
+from poetry_tf.releases.images import load_images
 from tests.made import content_hash, found, in_memory, lock_text, on_disk, place
 
 TEXT = """\
@@ -138,7 +139,8 @@ def test_a_lock_that_cannot_be_read_is_told_with_its_place(tmp_path: Path, lock:
 def test_a_lock_of_another_time_is_stale_whatever_it_lacks(tmp_path: Path, metadata: str):
     lock = f"[metadata]\n{metadata}\n"
     project = on_disk(tmp_path, {"pyproject.toml": MANAGED, "poetry.lock": lock})
-    assert [item.code for item in found(project)] == ["TF302", "TF501"]
+    told = ["TF306"] if "99.0" in metadata else []
+    assert [item.code for item in found(project)] == ["TF302", *told, "TF501"]
 
 
 # -- what is locked -------------------------------------------------------------------------
@@ -389,3 +391,85 @@ def test_a_lock_of_an_older_poetry_is_judged_by_the_projects_requirements(tmp_pa
     assert [item.message for item in found(project, "TF304")] == [
         "numpy 1.24.3 has no file for linux-x86_64"
     ]
+
+
+# -- the Poetry that reads it ---------------------------------------------------------------
+
+POETRY_FEATURE = load_images().poetry_features[0]
+
+
+def in_container(form: str, container: str) -> Project:
+    lock = lock_of(MANAGED, ("tensorflow", "2.13.1")).replace(
+        'lock-version = "2.1"', f'lock-version = "{form}"'
+    )
+    return in_memory(MANAGED, lock=lock, container=container)
+
+
+@pytest.mark.parametrize(
+    ("form", "version"), [("2.1", "1.8.3"), ("2.1", "~=1.8"), ("2.1", "<2"), ("2.0", "1.1.15")]
+)
+def test_a_container_with_a_poetry_that_cannot_read_the_lock_is_told_and_mended(
+    form: str, version: str
+):
+    project = in_container(
+        form,
+        f'{{\n  "features": {{\n    "{POETRY_FEATURE}:2": {{"version": "{version}"}}\n  }}\n}}',
+    )
+    (finding,) = found(project, "TF306")
+    assert place(finding).startswith("devcontainer.json:3:")
+    assert f"Poetry {version} can't read the lock" in finding.message
+    after = fix(project, codes={"TF306"})
+    assert found(after, "TF306") == []
+    document = after.document(after.devcontainer_path)
+    assert document is not None
+    assert document.get(("features", f"{POETRY_FEATURE}:2", "version")) == "2.1.4"
+
+
+def test_a_poetry_that_pipx_installs_is_judged_too():
+    container = '{"onCreateCommand": "pipx install \'poetry<2\'"}'
+    (finding,) = found(in_container("2.1", container), "TF306")
+    assert place(finding) == "devcontainer.json:1:2"
+    assert found(in_container("2.0", container), "TF306") == []
+
+
+@pytest.mark.parametrize(
+    ("form", "version"),
+    [
+        ("2.1", "2.0.1"),
+        ("2.1", "2.5.1"),
+        ("2.1", "latest"),
+        ("2.1", ">=1.8"),
+        ("2.2", "2.5.1"),
+        ("2.0", "1.8.3"),
+        ("2.0", "1.2.2"),
+        ("1.1", "1.0.0"),
+        ("1.0", "2.1.0"),
+    ],
+)
+def test_a_poetry_that_reads_the_lock_is_fine(form: str, version: str):
+    container = f'{{"features": {{"{POETRY_FEATURE}:2": {{"version": "{version}"}}}}}}'
+    assert found(in_container(form, container), "TF306") == []
+
+
+@pytest.mark.parametrize(
+    ("form", "python", "told"),
+    [("2.1", "3.8", True), ("2.1", "3.9", False), ("2.0", "3.8", False), ("2.0", "3.6", True)],
+)
+def test_an_image_whose_python_has_no_poetry_that_reads_the_lock_is_told(
+    form: str, python: str, told: bool
+):
+    image = f'{{"image": "{load_images().repository}:1-{python}"}}'
+    project = in_container(form, image)
+    # TensorFlow's Python says it already, and mends it.
+    assert [item.code for item in found(project) if item.code in {"TF306", "TF502"}] == ["TF502"]
+    unknown = lock_text(("tensorflow", "99.0.0")).replace('"2.1"\n', f'"{form}"\n')
+    text = MANAGED.replace("tensorflow~=2.13.0", "tensorflow~=99.0.0")
+    findings = found(in_memory(text, lock=unknown, container=image), "TF306")
+    assert [place(item) for item in findings] == (["devcontainer.json:1:2"] if told else [])
+
+
+@pytest.mark.parametrize("form", ["3.0", "17.1"])
+def test_a_form_that_nobody_knows_is_told_at_its_line(form: str):
+    (finding,) = found(in_container(form, "{}"), "TF306")
+    assert place(finding) == "poetry.lock:9:1"
+    assert form in finding.message

@@ -43,10 +43,8 @@ def fixable(finding: Finding) -> bool:
 
 def test_every_rule_explains_itself_and_is_asked():
     findings(context_of(in_memory("")))
-    assert {"TF101", "TF103", "TF104", "TF106", "TF201", "TF202", "TF301", "TF302", "TF303"} < set(
-        RULES
-    )
-    assert {"TF001", "TF501", "TF502", "TF503", "TF504"} < set(RULES)
+    numbers = [1, *range(101, 107), 201, 202, *range(301, 307), 401, 402, *range(501, 507)]
+    assert {f"TF{number:03}" for number in numbers} == set(RULES)
     for code, known in RULES.items():
         assert re.fullmatch(r"TF\d{3}", code)
         first, *paragraphs = (known.judge.__doc__ or "").split("\n\n")

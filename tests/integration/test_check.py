@@ -163,8 +163,8 @@ def test_the_locked_release_is_found_on_its_line(right: PoetryRunner, project: P
         ("nvidia-cuda:3", "nvidia-cuda:1", "5:9 TF505 ghcr.io/devcontainers/features/nvidia-cuda:"),
         (
             "pipx install poetry==",
-            "pipx install poetry==1.8.2 #",
-            "25:5 TF506 Poetry 1.8.2 is inst",
+            "pipx install poetry==2.1.0 #",
+            "25:5 TF506 Poetry 2.1.0 is inst",
         ),
     ],
     ids=[

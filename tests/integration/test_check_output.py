@@ -46,7 +46,7 @@ def wrong(right: PoetryRunner, project: Path) -> PoetryRunner:
 
 
 def _warn(project: Path) -> None:
-    _replace(project, CONTAINER, "pipx install poetry==", "pipx install poetry==1.8.2 #")
+    _replace(project, CONTAINER, "pipx install poetry==", "pipx install poetry==2.1.0 #")
 
 
 def _replace(project: Path, name: str, old: str, new: str) -> None:
@@ -385,7 +385,7 @@ def test_annotations_say_where(wrong: PoetryRunner) -> None:
         "exclude each other"
     )
     assert second.startswith(f"::error file={CONTAINER},line=9,col=13,title=TF503::TensorFlow ")
-    assert third.startswith(f"::warning file={CONTAINER},line=25,col=5,title=TF506::Poetry 1.8.2")
+    assert third.startswith(f"::warning file={CONTAINER},line=25,col=5,title=TF506::Poetry 2.1.0")
 
 
 def test_annotations_are_escaped(warm_poetry: PoetryRunner, project: Path) -> None:

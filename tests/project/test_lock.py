@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from poetry_tf.project.documents import Position
+from poetry_tf.project.documents import DocumentError, Position
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.lock import Lock
+from poetry_tf.project.toml import TomlDocument
 from tests.made import content_hash, lock_text, pyproject_of
 
 PATH = Path("poetry.lock")
@@ -180,3 +181,57 @@ def test_a_lock_is_fresh_for_what_poetry_solved(tmp_path: Path, changed: str, fr
 
 def test_a_lock_without_a_hash_is_stale(tmp_path: Path):
     assert not written(tmp_path, "[metadata]\n").is_fresh(pyproject_of(TEXT).data)
+
+
+# -- the lists of files, which are read apart ------------------------------------------------
+
+FILE = '    {file = "a-1.0.tar.gz", hash = "sha256:0"},\n'
+LINES = st.sampled_from(
+    [
+        *(
+            "files = [\n",
+            "files = [\n" + FILE + "]\n",
+            '"a b" = [\n' + FILE * 2 + "]\n",
+            FILE,
+            "]\n",
+        ),
+        *('files = "x"\n', "files = 3\n", "[[package]]\n", '[package.source]\nurl = "x"\n'),
+        *('name = "a"\n', 'version = "1"\n', "[metadata]\n", "[metadata.files]\n", "[other]\n"),
+        *('d = """\n', '"""\n', "d = '''\n", "'''\n", "# \ue0000\n", 'd = "\ue0000"\n', "\r\n"),
+        *('    {file = "a\\"", hash = ""},\n', '    {file = "a", hash = ""}\n', "x = {\n", "}\n"),
+    ]
+)
+
+
+@given(st.lists(LINES, max_size=12).map("".join))
+def test_a_lock_is_read_as_the_toml_reader_reads_it(text: str):
+    text = f'{text}\n[metadata.x]\ncontent-hash = "0"\n'
+    try:
+        expected = TomlDocument.parse(text).data
+    except DocumentError as error:
+        with pytest.raises(ProjectError) as caught:
+            Lock.read(PATH, text)
+        assert caught.value.position == error.position
+        return
+    try:
+        lock = Lock.read(PATH, text)
+    except ProjectError:
+        return  # it is no lock
+    assert lock.data == expected
+    assert list(lock.data) == list(expected)
+
+
+def test_what_the_toml_reader_gets_is_without_the_files(monkeypatch: pytest.MonkeyPatch):
+    """Nine tenths of a lock, which take nine tenths of the time."""
+    seen: list[str] = []
+    parse = TomlDocument.parse
+
+    def watched(text: str) -> TomlDocument:
+        seen.append(text)
+        return parse(text)
+
+    monkeypatch.setattr(TomlDocument, "parse", watched)
+    package = '[[package]]\nname = "a"\nversion = "1.0"\nfiles = [\n' + FILE * 20 + "]\n\n"
+    Lock.read(PATH, f'{package * 50}[metadata]\ncontent-hash = "0"\n')
+    assert len(seen) == 1
+    assert "tar.gz" not in seen[0]

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from packaging.version import Version
 from poetry.core.constraints.version import VersionConstraint, parse_constraint
 from poetry.core.factory import Factory
+from poetry.core.packages.dependency import Dependency
 from poetry.core.version.markers import parse_marker
 
 from poetry_tf.project.documents import Position
 from poetry_tf.project.errors import ProjectError
-from poetry_tf.project.pyproject import MAIN, Pyproject, PythonRange
+from poetry_tf.project.pyproject import MAIN, Pyproject, PythonRange, _plain
 from tests.made import pyproject_of, requirement_of
 from tests.support.poetry import KNOWS_DEPENDENCY_GROUPS
 
@@ -721,3 +722,35 @@ def test_values_of_odd_types_are_read_or_named(entries: dict[str, str]):
         everything(pyproject_of(text))
     except ProjectError as error:
         assert error.position is not None
+
+
+# -- requirement strings of the simplest form, which are read here ---------------------------
+
+PIECES = st.sampled_from(
+    [
+        *("tensorflow", "a", "A_b-c", "x.y", "-", "[a]", "[a,b_c]", "[a, b]", "[]", " ", ",", ";"),
+        *("==1.0", "~=2.1", ">=2.13,<2.14", "(>=1)", "(", ")", "()", "!=1.*", "==1.*", "<2a1", "<"),
+        *(">=1.0.post1", "==1.0+x", "==x", "1", "~=1", "==1!2", ">2,<1", "==2.*.1", "; a", "@ x"),
+    ]
+)
+
+
+@given(st.lists(PIECES, min_size=1, max_size=5).map("".join))
+def test_a_plain_requirement_is_what_poetry_core_makes_of_it(text: str):
+    mine = _plain(text)
+    if mine is None:
+        return
+    theirs = Dependency.create_from_pep_508(text)
+    assert mine == theirs
+    assert (mine.extras, mine.marker) == (theirs.extras, theirs.marker)
+    assert (mine.constraint, mine.pretty_constraint) == (
+        theirs.constraint,
+        theirs.pretty_constraint,
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["tensorflow", "tensorflow (>=2.13,<2.14)", "a[b,c]~=1.2.3", "a >=1, <2", "a==1.*"]
+)
+def test_most_requirements_are_plain(text: str):
+    assert _plain(text) is not None

@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations
 
-from packaging.utils import NormalizedName
+from packaging.utils import NormalizedName, canonicalize_name
 from poetry.core.constraints.version import Version as PoetryVersion
+from poetry.core.constraints.version import VersionConstraint, VersionRange
 from poetry.core.version.markers import parse_marker
 
 from poetry_tf.checks.findings import Context, Finding, rule
 from poetry_tf.environments import ENVIRONMENTS
+from poetry_tf.mirrors import mirror_at
 from poetry_tf.pins import pin_edits, pin_text, removed_edits, rename_edits
-from poetry_tf.plan import series_of, tensorflow_requirements
+from poetry_tf.plan import as_poetrys, lower_bound, series_of, tensorflow_requirements
 from poetry_tf.platforms import superfluous
 from poetry_tf.project.edits import Edit
 from poetry_tf.project.pyproject import Requirement
-from poetry_tf.releases import misspelling_of, role
+from poetry_tf.releases import DISTRIBUTIONS, load, misspelling_of, role
+from poetry_tf.releases import series_of as series_name
+
+# So many of the newest series may get a patch release after a newer series is out: 2.18.1 and
+# 2.19.1 came so. That a patch release of these isn't in the data doesn't say that there is none.
+_PATCHED = 3
 
 
 @rule("TF101", fixable=True)
@@ -57,6 +64,103 @@ def pin_wider_than_a_series(context: Context) -> Iterator[Finding]:
             edits,
             name=item.name,
         )
+
+
+@rule("TF102")
+def no_such_release(context: Context) -> Iterator[Finding]:
+    """TensorFlow is asked for in a version that was never released.
+
+    A pin such as `~2.15.7`, where 2.15 ends with 2.15.1, admits nothing that could be installed; a
+    lock with such a version was changed by hand, or in a merge. The same goes for a pin all of
+    whose releases were yanked, because no solver chooses one of these by itself.
+
+    Releases that are newer than what poetry-tf knows are not judged, a further patch release of a
+    recent series among them. Nor is anything judged in a project with an index of its own.
+    """
+    project = context.project
+    if any(
+        source.url and not source.is_explicit and mirror_at(source.url) is None
+        for source in project.pyproject.sources
+    ):
+        return
+    for item in tensorflow_requirements(project):
+        if item.name not in DISTRIBUTIONS or item.source is not None:
+            continue
+        if role(item.name) == "retired":
+            continue  # that it is named at all is a finding of its own
+        if (admits := _nothing_to_be_had(context, item)) is not None:
+            yield Finding(
+                "TF102",
+                *context.at(item.constraint_path),
+                f"{item.name} {item.written} admits {admits}",
+                _nearest(item),
+                name=item.name,
+            )
+    if (lock := project.valid_lock) is None:
+        return
+    for name in sorted({*DISTRIBUTIONS} & lock.versions.keys()):
+        for version in lock.versions[canonicalize_name(name)]:
+            # A local version ("2.13.0+nv23.5") is somebody's own build of a release.
+            if version.local is not None or lock.has_source(name, version):
+                continue
+            if load(name).standing(version) == "missing" and not _may_be_newer(
+                context, name, as_poetrys(version)
+            ):
+                yield Finding(
+                    "TF102",
+                    lock.path,
+                    lock.position(canonicalize_name(name), version),
+                    f"{name} {version} is locked, but there is no such release",
+                    "Run `poetry lock`, and look at what changed the lock",
+                    name=name,
+                )
+
+
+def _nothing_to_be_had(context: Context, item: Requirement) -> str | None:
+    """What a requirement admits in words, where none of it can be had; None where some may be."""
+    if item.constraint.is_empty():
+        return "no version at all"
+    if _may_be_newer(context, item.name, item.constraint):
+        return None
+    catalog = load(item.name)
+    newest_first = [release.version for release in reversed(catalog.releases)]
+    yanked = False
+    for version in (*newest_first, *catalog.prereleases, *catalog.older):
+        if item.constraint.allows(as_poetrys(version)):
+            if version not in catalog.yanked:
+                return None
+            yanked = True
+    return "yanked releases only" if yanked else "no release that there is"
+
+
+def _may_be_newer(context: Context, name: str, constraint: VersionConstraint) -> bool:
+    """Whether a constraint admits what may have been released since the data was made.
+
+    What TensorFlow itself had by then is the measure for its other distributions as well: one that
+    lacks a series of then will not get it any more.
+    """
+    known = [release.version for release in context.catalog.releases]
+    known += context.catalog.prereleases
+    if constraint.allows_any(VersionRange(as_poetrys(max(known)))):
+        return True
+    for series in context.catalog.series[-_PATCHED:]:
+        last = max(version for version in known if series_name(version) == series)
+        end = PoetryVersion.parse(f"{last.major}.{last.minor + 1}.dev0")
+        if load(name).in_series(series) and constraint.allows_any(
+            VersionRange(as_poetrys(last), end)
+        ):
+            return True
+    return False
+
+
+def _nearest(item: Requirement) -> str:
+    """The newest release of the series that a constraint begins with, else of all."""
+    catalog, lowest = load(item.name), lower_bound(item.constraint)
+    series = f"{lowest.major}.{lowest.minor}" if lowest is not None else ""
+    if (release := catalog.newest(series)) is not None:
+        return f"The newest release of {series} is {release.version}"
+    newest = catalog.newest()
+    return f"The newest release is {newest.version}" if newest else "Name another distribution"
 
 
 @rule("TF103", fixable=True)

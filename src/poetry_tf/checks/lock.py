@@ -6,15 +6,17 @@ from collections.abc import Iterator, Sequence
 
 from packaging.version import Version
 from poetry.core.constraints.version import Version as PoetryVersion
+from poetry.core.constraints.version import VersionRange, parse_constraint
 
 from poetry_tf.checks.findings import Context, Finding, rule
+from poetry_tf.container import container_poetrys, container_python
 from poetry_tf.environments import DEFAULT, Cell, cells, concerned, judged_pythons
 from poetry_tf.installable import LockedPackages, Obstacle, spoken
 from poetry_tf.plan import as_poetrys, distributions, locked_tensorflow, tensorflow_requirements
 from poetry_tf.project.documents import Position
 from poetry_tf.project.edits import Edit
 from poetry_tf.project.errors import ProjectError
-from poetry_tf.project.project import LOCK
+from poetry_tf.project.project import LOCK, Devcontainer
 from poetry_tf.releases import DISTRIBUTIONS, Release, fits, named, whole
 from poetry_tf.settings import read_choices
 
@@ -239,3 +241,85 @@ def _release_with_files(context: Context, locked: LockedPackages, item: Obstacle
         and all(bound.allows(as_poetrys(one.companion.version)) for bound in constraints)
     ]
     return fit[-1] if fit else None
+
+
+# -- the Poetry that reads it ---------------------------------------------------------------
+
+# From which form of the lock on which Poetry reads it, and from which Python on there is that
+# Poetry. The forms of Poetry 1.1 and before every later one reads. Poetry 1.2.2 to 1.8 begin to
+# read the form of Poetry 2 as well, warn that it may come out wrong, and can't judge [project].
+_READERS = (
+    (Version("2.1"), Version("2.0"), "3.9"),
+    (Version("2.0"), Version("1.2.2"), "3.7"),
+)
+_NEWEST_FORM = Version("3.dev0")
+"""The first form that no Poetry reads which is known here."""
+
+
+@rule("TF306", fixable=True)
+def lock_that_the_container_cannot_read(context: Context) -> Iterator[Finding]:
+    """The lock is written in a form that the container's Poetry can't read.
+
+    Poetry 2 writes locks that Poetry 1 doesn't understand, or only in part, and locks of Poetry 1.3
+    and later can't be read by those before 1.2.2: the container then fails to install the project.
+    The container gets the Poetry that wrote the lock, where that is one for its Python; where its
+    Python has no Poetry that reads the lock, it is the image that has to change.
+    """
+    lock, found = context.project.valid_lock, context.project.devcontainer
+    if lock is None or lock.format is None or not context.concerned:
+        return
+    if lock.format >= _NEWEST_FORM:
+        yield Finding(
+            "TF306",
+            lock.path,
+            lock.position_of("lock-version"),
+            f"the lock is written in the form {lock.format}, which no Poetry reads that poetry-tf "
+            "knows",
+            "A newer poetry-tf may know more",
+        )
+        return
+    reader = next((item for item in _READERS if lock.format >= item[0]), None)
+    if reader is None or not isinstance(found, Devcontainer):
+        return
+    _, poetry, first = reader
+    python = container_python(found.document)
+    if python is not None and _minor(python) < _minor(first):
+        if any(change.code == "TF502" for change in context.container_changes):
+            return  # that mends it, and says why it has to be another Python anyway
+        yield Finding(
+            "TF306",
+            found.path,
+            found.document.nearest(("image",)),
+            f"Poetry {poetry} or later is needed for the lock, which is written in the form "
+            f"{lock.format}, and runs on Python {first} or later, but the image has {python}",
+            "Use an image with a newer Python",
+        )
+        return
+    for written, path in container_poetrys(found.path, found.document, context.images):
+        if not _admits(written, poetry):
+            yield Finding(
+                "TF306",
+                found.path,
+                found.document.nearest(path),
+                f"Poetry {written} can't read the lock, which is written in the form {lock.format}",
+                f"Install Poetry {lock.poetry_version or poetry}",
+                tuple(
+                    edit
+                    for change in context.container_changes
+                    if change.code == "TF506" and path[: len(change.path)] == change.path
+                    for edit in change.edits
+                ),
+            )
+
+
+def _minor(python: str) -> int:
+    return int(python.split(".")[1])
+
+
+def _admits(written: str, first: Version) -> bool:
+    """Whether a wish for a Poetry admits one from `first` on; a word such as "latest" does."""
+    try:
+        constraint = parse_constraint(written or "*")
+    except ValueError:
+        return True
+    return constraint.allows_any(VersionRange(as_poetrys(first), None, include_min=True))

@@ -39,8 +39,11 @@ class TensorFlowCommand(Command):
         """The nearest folder upwards with a pyproject.toml, as Poetry looks for its projects."""
         start = self.start()
         for folder in (start, *start.parents):
-            if (folder / PYPROJECT).is_file():
-                return folder
+            try:
+                if (folder / PYPROJECT).is_file():
+                    return folder
+            except OSError as error:  # it can't be looked into, so neither can what is above
+                raise ProjectError(folder, f"cannot be read: {error.strerror}") from None
         raise PlanError(
             f"No {PYPROJECT} in {start} or above it",
             "Run `poetry tf init` to set a project up here.",

@@ -16,6 +16,7 @@ from poetry_tf.container.image import container_python, has_own_base
 from poetry_tf.container.poetry import CACHE_FOLDER, CACHE_VOLUME
 from poetry_tf.container.view import Change, View, feature_id
 from poetry_tf.container.wanted import Wanted, wanted_container
+from poetry_tf.project.documents import KeyPath
 from poetry_tf.project.edits import Edit
 from poetry_tf.project.jsonc import JsoncDocument
 from poetry_tf.releases.images import Images
@@ -29,6 +30,7 @@ __all__ = [
     "brings_cuda",
     "changes",
     "container_facts",
+    "container_poetrys",
     "container_python",
     "has_own_base",
     "wanted_container",
@@ -58,6 +60,13 @@ def changes(path: Path, document: JsoncDocument, wanted: Wanted) -> tuple[Change
     """
     view = View(path, document, _is_new(document, wanted))
     return tuple(change for subject in _SUBJECTS for change in subject(view, wanted))
+
+
+def container_poetrys(
+    path: Path, document: JsoncDocument, images: Images
+) -> tuple[tuple[str, KeyPath], ...]:
+    """Each version of Poetry that a devcontainer.json asks for, and where it stands."""
+    return tuple(poetry.asked_for(View(path, document, is_new=False), images))
 
 
 def bring_in_step(path: Path, document: JsoncDocument, wanted: Wanted) -> JsoncDocument:

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from poetry_tf.container.lifecycle import HOOKS, Installation, Task
 from poetry_tf.container.view import Change, View, feature_id
 from poetry_tf.container.wanted import Wanted
+from poetry_tf.project.documents import KeyPath
 from poetry_tf.project.edits import Edit
+from poetry_tf.releases.images import Images
 
 CACHE_VOLUME = "poetry-tf-cache"
 CACHE_FOLDER = "/mnt/poetry-cache"
@@ -75,6 +77,19 @@ def poetry(view: View, wanted: Wanted) -> Iterator[Change]:
             (_PREPARES,),
             tuple(_preparation(view, wanted)),
         )
+
+
+def asked_for(view: View, images: Images) -> Iterator[tuple[str, KeyPath]]:
+    """Each version of Poetry that a container asks for, as it is written, and where it stands."""
+    for key in view.features(*images.poetry_features, *images.retired_poetry_features):
+        value = view.get("features", key)
+        version = value.get("version") if isinstance(value, dict) else value
+        if isinstance(version, str):
+            is_table = isinstance(value, dict)
+            yield version, ("features", key, "version") if is_table else ("features", key)
+    for task in view.tasks:
+        for installation in task.installations:
+            yield installation.written, installation.path
 
 
 def _installs_poetry(view: View) -> bool:

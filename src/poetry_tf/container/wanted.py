@@ -10,7 +10,7 @@ from typing import Any
 
 from packaging.requirements import Requirement as Requires
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from poetry_tf.plan import Plan, tensorflow_requirements
 from poetry_tf.project.project import Project
@@ -60,7 +60,7 @@ class Wanted:
         """
         try:
             version = Version(written)
-        except InvalidVersion:
+        except ValueError:
             return False
         return version == self.poetry or (not self.wrote_lock and runs_with(version))
 

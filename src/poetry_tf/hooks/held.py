@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from poetry_tf.hooks.pins import Setting, refuse
 from poetry_tf.plan import distributions, leading
@@ -71,7 +71,7 @@ def newest(packages: Iterable[Package]) -> dict[str, Version]:
         if package.name in distributions():
             try:
                 version = Version(package.version.text)
-            except InvalidVersion:
+            except ValueError:
                 continue
             found[package.name] = max(version, found.get(package.name, version))
     return found

@@ -39,7 +39,7 @@ from poetry_tf.platforms.shims import hands_over, shim_lines
 from poetry_tf.project.edits import Edit, apply
 from poetry_tf.project.project import Project
 from poetry_tf.project.pyproject import MAIN, Requirement
-from poetry_tf.releases import Release, role, whole
+from poetry_tf.releases import Release, load, role
 from poetry_tf.releases.bounds import Bound, bounds
 from poetry_tf.settings import read_choices
 
@@ -183,7 +183,7 @@ def _expected(project: Project, plan: Plan, items: Sequence[Requirement]) -> Rel
     That is the newest which the pin admits, and not always the one at which the pin begins.
     """
     constraint = _joint(items)
-    catalog = whole(items[0].name)
+    catalog = load(items[0].name)
     if (lock := project.valid_lock) is not None:
         for version in sorted(lock.versions.get(items[0].name, ()), reverse=True):
             known = catalog.get(version)

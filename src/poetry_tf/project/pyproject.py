@@ -40,6 +40,16 @@ PEP508 = re.compile(
 """The parts of a requirement string: what is between name and marker is the version, in
 parentheses or without, or an address. `rest` is the marker, or the comment that Poetry admits."""
 
+# A requirement string as most are: a name, extras and versions, without a marker or an address.
+_PLAIN = re.compile(
+    r"""(?P<name>[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?)[ ]*
+        (?:\[(?P<extras>[A-Za-z0-9][\w-]*(?:,[ ]*[A-Za-z0-9][\w-]*)*)\])?[ ]*
+        (?P<open>\()?(?P<versions>{one}(?:,[ ]*{one})*)?(?(open)\))""".replace(
+        "{one}", r"(?:[~=!<>]=|[<>])[ ]*\d[\w.]*(?:\.\*)?"
+    ),
+    re.VERBOSE | re.ASCII,
+)
+
 # Git's, without which the other two markers of a conflict do not stand.
 _CONFLICT = re.compile(r"^<{7}(?= |\r?$)", re.MULTILINE)
 _DIRECT = frozenset({"git", "path", "file", "url"})
@@ -67,6 +77,8 @@ class Requirement:
     enriches it has one."""
     enriched_at: KeyPath | None = None
     """The entry of Poetry's own table that adds to a PEP 508 string (a source, say)."""
+    source: str | None = None
+    """The name of the index that it is to come from, where it names one."""
 
     @property
     def is_pep508(self) -> bool:
@@ -86,6 +98,27 @@ class PythonRange:
     def is_exact(self) -> bool:
         """Whether it is one version: "3.11" means 3.11.0 and no other, which nobody wants."""
         return isinstance(self.constraint, Version)
+
+
+@dataclass(frozen=True)
+class Source:
+    """An entry of ``[[tool.poetry.source]]``: an index besides PyPI, or in its place."""
+
+    name: str
+    url: str
+    """Empty where it has none, as the one that is PyPI."""
+    priority: str
+    path: KeyPath
+
+    @property
+    def is_explicit(self) -> bool:
+        """Whether only what names it comes from it."""
+        return self.priority == "explicit"
+
+    @property
+    def precedes_pypi(self) -> bool:
+        """Whether it is asked in PyPI's place or before it, for everything."""
+        return self.priority not in {"explicit", "supplemental"}
 
 
 @dataclass(frozen=True)
@@ -198,9 +231,13 @@ class Pyproject:
         # Poetry's own search for a package: the name as a module, at the top or below src.
         module = canonicalize_name(name).replace("-", "_")
         folders = (self.path.parent, self.path.parent / "src")
-        return any(
-            (folder / module).is_dir() or (folder / f"{module}.py").is_file() for folder in folders
-        )
+        try:
+            return any(
+                (folder / module).is_dir() or (folder / f"{module}.py").is_file()
+                for folder in folders
+            )
+        except OSError:
+            return False  # a name that no file can have, or a folder that can't be looked into
 
     @property
     def name(self) -> str | None:
@@ -208,6 +245,22 @@ class Pyproject:
             if isinstance(name := table.get("name"), str):
                 return name
         return None
+
+    @cached_property
+    def sources(self) -> tuple[Source, ...]:
+        """The indexes that it declares; entries that are none are for Poetry to complain of."""
+        path = ("tool", "poetry", "source")
+        entries = self.document.get(path)
+        return tuple(
+            Source(
+                name=_string(entry.get("name")),
+                url=_string(entry.get("url")),
+                priority=_string(entry.get("priority", "primary")).lower(),
+                path=(*path, index),
+            )
+            for index, entry in enumerate(entries if isinstance(entries, list) else ())
+            if isinstance(entry, dict)
+        )
 
     # -- Pythons ----------------------------------------------------------------------------
 
@@ -337,6 +390,7 @@ class Pyproject:
             written=", ".join(text for text in written if text),
             constraint_path=entry.constraint_path if only_there else requirement.constraint_path,
             enriched_at=entry.path,
+            source=entry.source,
         )
 
     def _project_lists(self) -> Iterator[_Declared]:
@@ -365,7 +419,9 @@ class Pyproject:
         try:
             # Relative paths are the project's; else poetry-core would look for them, and complain
             # that they are not there, where the process happens to run.
-            dependency = Dependency.create_from_pep_508(text, relative_to=self.path.parent)
+            dependency = _plain(text) or Dependency.create_from_pep_508(
+                text, relative_to=self.path.parent
+            )
         except Exception as error:  # poetry-core raises several kinds, some of them ValueError
             reason = str(error).partition("\n")[0]  # a drawing may follow
             raise self._error(path, f"{text!r} is not a valid requirement: {reason}") from None
@@ -417,6 +473,7 @@ class Pyproject:
             optional=entry.get("optional") is True,
             path=path,
             constraint_path=constraint_path,
+            source=source if isinstance(source := entry.get("source"), str) else None,
         )
         return _Declared(requirement, is_direct)
 
@@ -459,6 +516,25 @@ class Pyproject:
         return self._error(path, f"a marker of {name} is not valid: {reason}")
 
 
+def _plain(text: str) -> Dependency | None:
+    """The dependency of a requirement string of the simplest form; None for any other.
+
+    It is the one that poetry-core would make. To build poetry-core's parser takes longer than all
+    else that is read of a project.
+    """
+    match = _PLAIN.fullmatch(text)
+    if match is None or (match["open"] and not match["versions"]):
+        return None
+    try:
+        constraint = parse_constraint(match["versions"] or "*")
+    except ValueError:
+        return None
+    if constraint.is_empty():
+        return None  # which poetry-core refuses, and says how
+    extras = re.split(r", *", match["extras"]) if match["extras"] else ()
+    return Dependency(match["name"], constraint, extras=extras)
+
+
 def parse_toml(path: Path, text: str) -> TomlDocument:
     """Raises `ProjectError` with the file, the line and what is wrong there."""
     try:
@@ -473,3 +549,7 @@ def parse_toml(path: Path, text: str) -> TomlDocument:
 
 def _strings(value: object) -> list[str]:
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def _string(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from poetry_tf.releases.model import (
     LINUX_X86_64,
@@ -64,6 +64,7 @@ class Catalog:
         prereleases: Iterable[Version],
         older: Iterable[Version],
         origin: Origin,
+        yanked: Iterable[Version] = (),
     ) -> None:
         self._releases = tuple(sorted(releases, key=lambda release: release.version))
         self._by_version = {release.version: release for release in self._releases}
@@ -71,6 +72,7 @@ class Catalog:
         self._prereleases = tuple(sorted(prereleases))
         self._older = tuple(sorted(older))
         self._origin = origin
+        self._yanked = frozenset(yanked)
         # A dict keeps the order of the releases, and each series once.
         self._series = tuple(dict.fromkeys(release.series for release in self._releases))
 
@@ -93,6 +95,11 @@ class Catalog:
     def older(self) -> tuple[Version, ...]:
         """Versions before the first described series, ascending: that they exist is all known."""
         return self._older
+
+    @property
+    def yanked(self) -> frozenset[Version]:
+        """The versions that were yanked, those among the older ones included."""
+        return self._yanked
 
     @property
     def origin(self) -> Origin:
@@ -232,6 +239,7 @@ def catalog_from(
         prereleases=filter(counts, prereleases),
         older=(*older, *(version for version in (*blocks, *prereleases) if not counts(version))),
         origin=Origin(first or releases["from"], releases["newest_upload"]),
+        yanked=(version for version, block in blocks.items() if block["yanked"]),
     )
 
 
@@ -297,7 +305,7 @@ def _parse(version: str | Version) -> Version | None:
         return version
     try:
         return Version(version)
-    except (InvalidVersion, TypeError):  # a caller's data may hold a number in a string's place
+    except (ValueError, TypeError):  # a caller's data may hold a number in a string's place
         return None
 
 

@@ -133,7 +133,7 @@ def newest(name: str, release: Release) -> Fit | None:
 
 
 def _fits(name: str, release: Release) -> Iterator[Fit]:
-    bounds = _wanted(name, release)
+    bounds = bounds_on(name, release)
     for companion in companions().get(name, ()):
         if bounds is not None:
             if bounds.contains(companion.version):
@@ -145,8 +145,11 @@ def _fits(name: str, release: Release) -> Iterator[Fit]:
             yield Fit(companion, companion.basis, source)
 
 
-def _wanted(name: str, release: Release) -> SpecifierSet | None:
-    """The versions of a companion that a TensorFlow requires, outside of its extras."""
+def bounds_on(name: str, release: Release) -> SpecifierSet | None:
+    """The versions of a companion that a TensorFlow requires itself, outside of its extras.
+
+    None where it requires none. These any solver heeds. The name has to be normalised.
+    """
     for text in release.requires:
         # To parse every requirement would take longer than all the rest.
         if normalize(re.split(r"[^\w.-]", text, maxsplit=1)[0]) == name:

@@ -12,12 +12,10 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag
 from packaging.utils import (
     BuildTag,
-    InvalidSdistFilename,
-    InvalidWheelFilename,
     parse_sdist_filename,
     parse_wheel_filename,
 )
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from poetry_tf.releases.index import IndexFile
 from poetry_tf.releases.model import (
@@ -67,7 +65,7 @@ def distributions(files: Iterable[IndexFile]) -> dict[Version, list[Distribution
             else:
                 _, version = parse_sdist_filename(file.filename)
                 found[version].append(Distribution(file, version))
-        except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
+        except ValueError:
             continue
     return dict(found)
 

@@ -1,0 +1,128 @@
+"""TF105: the packages that are built for, or bound to, certain releases of TensorFlow."""
+
+from __future__ import annotations
+
+import pytest
+
+from poetry_tf.project.project import Project
+from poetry_tf.releases import load
+from poetry_tf.releases.companions import companions, newest
+from tests.made import found, in_memory, lock_text, place
+
+RELEASE = load().get("2.15.1")
+assert RELEASE is not None
+FITS = newest("tensorflow-io", RELEASE)
+assert FITS is not None and not FITS.solved
+FITTING = str(FITS.companion.version)
+
+
+def project(*lines: str, locked: tuple[tuple[str, str], ...] = ()) -> Project:
+    listed = "".join(f'    "{line}",\n' for line in lines)
+    text = f'[project]\nrequires-python = ">=3.10,<3.12"\ndependencies = [\n{listed}]\n'
+    return in_memory(text, lock=lock_text(*locked) if locked else None)
+
+
+def test_a_companion_locked_for_another_tensorflow_is_told_with_the_one_that_fits():
+    locked = (("tensorflow", "2.15.1"), ("tensorflow-io", "0.37.1"))
+    (finding,) = found(project("tensorflow~=2.15.0", "tensorflow-io", locked=locked), "TF105")
+    assert place(finding) == "poetry.lock:10:1"
+    assert "tensorflow-io 0.37.1" in finding.message and "2.16" in finding.message
+    assert FITTING in finding.remedy
+    assert not finding.edits and not finding.locks
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        ("tensorflow-io", FITTING),
+        ("tensorflow-io", "9.0.0"),  # newer than the data
+        ("keras", "2.15.0"),
+        ("tensorflow-probability", "0.23.0"),
+        ("tensorflow-directml-plugin", "0.4.0"),  # of which nothing is known
+    ],
+)
+def test_a_companion_that_fits_or_is_not_known_is_let_be(name: str, version: str):
+    locked = (("tensorflow", "2.15.1"), (name, version))
+    assert found(project("tensorflow~=2.15.0", name, locked=locked), "TF105") == []
+
+
+def test_a_lock_that_contradicts_what_tensorflow_asks_for_is_told():
+    locked = (("tensorflow", "2.15.1"), ("keras", "3.3.3"))
+    (finding,) = found(project("tensorflow~=2.15.0", locked=locked), "TF105")
+    assert "requires keras" in finding.message and "poetry lock" in finding.remedy
+
+
+def test_where_no_release_fits_the_series_of_the_last_is_named():
+    locked = (("tensorflow", "2.18.1"), ("tensorflow-addons", "0.23.0"))
+    (finding,) = found(project("tensorflow~=2.18.0", locked=locked), "TF105")
+    last = companions()["tensorflow-addons"][-1]
+    assert "2.13 to 2.15" in finding.message
+    assert f"{last.version} is made for" in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("line", "column"),
+    [("tensorflow-io~=0.31.0", 5), ("TensorFlow_IO (==0.32.0)", 5)],
+)
+def test_a_requirement_that_nothing_fitting_satisfies_is_told_where_it_stands(
+    line: str, column: int
+):
+    (finding,) = found(project("tensorflow~=2.15.0", line), "TF105")
+    assert place(finding) == f"pyproject.toml:5:{column}"
+    assert FITTING in finding.remedy
+    # The lock says the same, and is not told of besides.
+    locked = (("tensorflow", "2.15.1"), ("tensorflow-io", "0.32.0"))
+    assert [
+        place(item) for item in found(project("tensorflow~=2.15.0", line, locked=locked), "TF105")
+    ] == [place(finding)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "tensorflow-io~=0.36.0",
+        "tensorflow-io>=0.31",  # may be anything newer: what is locked will be judged
+        "tensorflow-text~=2.13.0",  # which a solver refuses by itself
+        "keras==3.3.3",
+        "tensorflow-io==0.31.1",  # there is none, as a solver finds
+        "numpy==1.0",
+    ],
+)
+def test_a_requirement_that_fits_or_that_a_solver_judges_is_let_be(line: str):
+    assert found(project("tensorflow~=2.15.0", line), "TF105") == []
+
+
+def test_two_tensorflows_told_apart_by_markers_leave_companions_unjudged():
+    locked = (("tensorflow", "2.15.1"), ("tensorflow", "2.16.2"), ("tensorflow-io", "0.37.1"))
+    assert found(project("tensorflow", "tensorflow-io", locked=locked), "TF105") == []
+
+
+def test_companions_without_tensorflow_are_let_be():
+    assert found(project("tensorflow-io==0.31.0"), "TF105") == []
+    assert found(in_memory("", lock=lock_text(("keras", "3.3.3"))), "TF105") == []
+
+
+@pytest.mark.parametrize(
+    "tensorflows",
+    [
+        ("tensorflow>=2.12",),  # may end up as one that fits
+        ("tensorflow~=2.15.0 ; python_version < '3.11'", "tensorflow~=2.12.0"),
+    ],
+)
+def test_a_requirement_is_judged_only_beside_one_series(tensorflows: tuple[str, ...]):
+    assert found(project(*tensorflows, "tensorflow-io==0.32.0"), "TF105") == []
+
+
+def test_each_extra_may_have_a_tensorflow_of_its_own():
+    text = """\
+[project.optional-dependencies]
+new = ["tensorflow~=2.15.0", "tensorflow-io==0.36.0"]
+old = ["tensorflow~=2.12.0", "tensorflow-io==0.32.0"]
+odd = ["tensorflow~=2.15.0", "tensorflow-io==0.32.0"]
+"""
+    assert [place(item) for item in found(in_memory(text), "TF105")] == ["pyproject.toml:4:30"]
+
+
+def test_a_lock_outside_the_pin_is_judged_by_itself():
+    locked = (("tensorflow", "2.16.2"), ("tensorflow-io", "0.37.1"))
+    assert found(project("tensorflow~=2.15.0", "tensorflow-io", locked=locked), "TF105") == []
