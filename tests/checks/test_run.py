@@ -16,7 +16,7 @@ from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.pyproject import Pyproject
 from poetry_tf.project.toml import TomlDocument
 from poetry_tf.releases.images import load_images
-from tests.made import NOWHERE, OLDER, codes, found, in_memory
+from tests.made import NOWHERE, OLDER, codes, content_hash, found, in_memory, lock_text
 from tests.project.test_pyproject import PATHS, values
 
 BROKEN = """\
@@ -166,3 +166,66 @@ def test_what_only_a_lock_mends_is_mended_too_but_not_by_fix():
     assert found(fix(project), "TF302")
     foreign = f'[build-system]\nbuild-backend = "hatchling.build"\n[tool.poetry-tf]\n{PINNED}'
     assert [item.locks for item in found(in_memory(foreign), "TF302")] == [False]
+
+
+PINS = ("~=2.15.0", "~=2.15.7", ">=2.13", "==2.14.0", "", "==99.0", "~=2.13.1")
+COMPANIONS = ("tensorflow-io==0.31.0", "tensorflow-io", "tensorflow-metal==1.2", "tensorbord")
+SOURCES = (
+    *("https://pypi.tuna.tsinghua.edu.cn/simple", "http://mirrors.aliyun.com/pypi/simple/"),
+    *("https://pypi.doubanio.com/simple/", "https://index.example.com/simple"),
+)
+MIRRORS_SET = (
+    *('"auto"', '"http://pypi.douban.com/simple"', '"http://mirrors.aliyun.com/pypi/simple"'),
+    *('["http://pypi.mirrors.ustc.edu.cn/simple", "tuna"]', '"http://index.example.com/"', "3"),
+)
+LOCKED = ("2.15.1", "2.15.7", "2.13.1", "99.0.0")
+CONTAINERS = (
+    '{{"image": "{image}", "features": {{"{feature}:2": {{"version": "{poetry}"}}}}}}',
+    '{{"onCreateCommand": "pipx install poetry=={poetry} && poetry install"}}',
+    '{{"image": "python:3.8", "features": {{"{retired}:2": "{poetry}"}}}}',
+)
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_what_is_called_fixable_is_mended_for_good_whatever_stands_beside_it(data: st.DataObject):
+    def one(values: tuple[str, ...], label: str) -> str:
+        return data.draw(st.sampled_from(values), label=label)
+
+    images = load_images()
+    lines = [f"tensorflow{one(PINS, 'pin')}"]
+    lines += data.draw(st.lists(st.sampled_from(COMPANIONS), max_size=2, unique=True))
+    listed = ", ".join(f'"{line}"' for line in lines)
+    text = f'[project]\nname = "x"\nrequires-python = ">=3.10"\ndependencies = [{listed}]\n'
+    for number, url in enumerate(data.draw(st.lists(st.sampled_from(SOURCES), max_size=2))):
+        priority = one(("primary", "supplemental", "explicit"), "priority")
+        text += f'[[tool.poetry.source]]\nname = "s{number}"\nurl = "{url}"\n'
+        text += f'priority = "{priority}"\n'
+    text += one(("[tool.poetry-tf]\n", "[tool.poetry]\n", ""), "settings")
+    lock = None
+    if data.draw(st.booleans(), label="locked"):
+        packages = [("tensorflow", one(LOCKED, "version"))]
+        packages += [("tensorflow-io", "0.31.0"), ("keras", "3.3.3")][: len(lines) - 1]
+        lock = lock_text(*packages, poetry="2.2.0", content_hash=content_hash(text))
+        lock = lock.replace('"2.1"', one(('"2.1"', '"2.0"', '"1.1"', '"3.0"'), "form"))
+    container = one(("", *CONTAINERS), "container").format(
+        image=images.image("3.11"),
+        feature=images.poetry_features[0],
+        retired=images.retired_poetry_features[0],
+        poetry=one(("1.1.15", "1.8.3", "2.2.0", "latest"), "poetry"),
+    )
+    mirror = one(("", *MIRRORS_SET), "mirror")
+    project = in_memory(
+        text,
+        lock=lock,
+        container=container or None,
+        poetry_toml=f"[tf]\nmirror = {mirror}\n" if mirror else None,
+    )
+    promised = [item for item in found(project) if mends(project, item)]
+    assert all(fixable(item) for item in promised)
+    after = fix(project)
+    assert fix(after) == after
+    left = found(after)
+    assert [item for item in left if mends(after, item) and not item.locks] == []
+    if not promised:
+        assert after is project
