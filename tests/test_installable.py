@@ -14,7 +14,7 @@ from packaging.tags import sys_tags
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from poetry_tf.environments import ENVIRONMENTS, Cell, cells
-from poetry_tf.installable import LockedPackages, Package, listed, spoken, supported
+from poetry_tf.installable import LockedPackages, Package, spoken, supported
 from poetry_tf.project.lock import Lock
 from poetry_tf.releases.images import Systems, load_images
 from poetry_tf.releases.model import (
@@ -24,6 +24,7 @@ from poetry_tf.releases.model import (
     MACOS_X86_64,
     WINDOWS_AMD64,
 )
+from poetry_tf.words import listed
 from tests.made import pyproject_of
 
 SYSTEMS = Systems(glibc="2.36", macos="14.0")

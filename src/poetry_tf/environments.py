@@ -143,3 +143,9 @@ def lacking(release: Release, wanted: Iterable[Cell]) -> tuple[Cell, ...]:
 def usable_cells(release: Release, environment: str) -> tuple[Cell, ...]:
     """The cells of one environment in which a release can be had."""
     return cells([environment], release.usable_on(environment))
+
+
+def next_minor(minor: str) -> str:
+    """The Python minor after one: "3.13" after "3.12"."""
+    major, number = minor.split(".")
+    return f"{major}.{int(number) + 1}"

@@ -32,6 +32,7 @@ from poetry_tf.releases.model import (
     WINDOWS_AMD64,
     numbers,
 )
+from poetry_tf.words import listed
 
 Reason: TypeAlias = Literal["file", "python"]
 """Why a package can't be had: no file fits, or it doesn't admit the Python at all."""
@@ -485,12 +486,6 @@ def spoken(cells: Iterable[Cell], judged: Iterable[Cell]) -> str:
         listed(names) + (f" with Python {listed(minors)}" if minors else "")
         for minors, names in together.items()
     )
-
-
-def listed(items: Iterable[str]) -> str:
-    """ "a, b and c"."""
-    *head, last = items
-    return f"{', '.join(head)} and {last}" if head else last
 
 
 def _by_environment(cells: Iterable[Cell]) -> Mapping[str, tuple[str, ...]]:

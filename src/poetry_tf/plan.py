@@ -18,13 +18,14 @@ from poetry.core.constraints.version import (
 )
 from poetry.core.constraints.version import Version as PoetryVersion
 
-from poetry_tf.environments import concerned
+from poetry_tf.environments import concerned, next_minor
 from poetry_tf.project.project import Project
 from poetry_tf.project.pyproject import Requirement
 from poetry_tf.releases import DISTRIBUTIONS, Catalog, Release, load, named, role
 from poetry_tf.releases.images import Images
 from poetry_tf.releases.model import LINUX_X86_64, numbers
 from poetry_tf.settings import Choices, GpuChoice, read_choices
+from poetry_tf.words import listed
 
 GpuMode = Literal["system", "pip", "none"]
 
@@ -239,7 +240,7 @@ def python_range(minors: Iterable[str]) -> VersionConstraint:
     # since "<3.10" leaves out 3.10's prereleases as well.
     result: VersionConstraint = EmptyConstraint()
     for run in runs(minors):
-        result = result.union(parse_constraint(f">={run[0]},<{_next(run[-1])}"))
+        result = result.union(parse_constraint(f">={run[0]},<{next_minor(run[-1])}"))
     return result
 
 
@@ -247,16 +248,11 @@ def runs(minors: Iterable[str]) -> list[list[str]]:
     """Python minors, ascending, split where one is left out."""
     found: list[list[str]] = []
     for minor in minors:
-        if found and _next(found[-1][-1]) == minor:
+        if found and next_minor(found[-1][-1]) == minor:
             found[-1].append(minor)
         else:
             found.append([minor])
     return found
-
-
-def _next(minor: str) -> str:
-    major, number = minor.split(".")
-    return f"{major}.{int(number) + 1}"
 
 
 def spoken(python: VersionConstraint | None) -> str:
@@ -372,12 +368,6 @@ def container_pythons(
             "series (--tensorflow).",
         )
     return usable
-
-
-def listed(items: Iterable[str]) -> str:
-    """Words as a sentence lists them: "3.10, 3.11 and 3.12"."""
-    *head, last = list(items) or ["none"]
-    return f"{', '.join(head)} and {last}" if head else last
 
 
 # -- the release ----------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from cleo.events.console_command_event import ConsoleCommandEvent
 from cleo.events.console_event import ConsoleEvent
@@ -87,7 +88,7 @@ def _factory(module: str, cls: str) -> Callable[[], BaseCommand]:
 
 def _listener(name: str) -> Callable[[Event, str, EventDispatcher], None]:
     def listen(event: Event, _name: str, _dispatcher: EventDispatcher) -> None:
-        if _fault.told or not (isinstance(event, ConsoleEvent) and _concerns(event)):
+        if _fault.told or not (isinstance(event, ConsoleEvent) and _is_concerned(event)):
             return
         try:
             from poetry_tf.hooks import around
@@ -145,6 +146,16 @@ def _could_not_judge(error: Exception) -> Exception:
 #
 # This stands here and not in a module of its own because a project without TensorFlow pays for each
 # import. A false alarm costs some milliseconds; nothing is judged by these.
+
+
+_known: WeakKeyDictionary[BaseCommand, bool] = WeakKeyDictionary()
+
+
+def _is_concerned(event: ConsoleEvent) -> bool:
+    """What `_concerns` says, asked once a command: each command has several events."""
+    if event.command not in _known:
+        _known[event.command] = _concerns(event)
+    return _known[event.command]
 
 
 def _concerns(event: ConsoleEvent) -> bool:

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from poetry.repositories.pypi_repository import PyPiRepository
 
+from tests.support.index import LocalIndex
 from tests.support.poetry import NO_NETWORK, PoetryRunner
+from tests.support.projects import contents
 
 PYPI: str = inspect.signature(PyPiRepository).parameters["url"].default
 # What the machine says of the network, which the runner keeps out.
@@ -41,6 +43,23 @@ def warm_poetry(poetry: PoetryRunner, session_cache: Path) -> PoetryRunner:
     """`poetry` with a cache shared by all tests of the worker: faster, but count no requests."""
     poetry.cache = session_cache
     return poetry
+
+
+RIGHT: dict[str, bytes] = {}
+"""The files of `right`, by their paths; empty until a test has first asked for it."""
+
+
+@pytest.fixture
+def right(warm_poetry: PoetryRunner, project: Path, index: LocalIndex) -> PoetryRunner:
+    """A project for 2.18 in which all is as it should be."""
+    if not RIGHT:  # made once a worker
+        assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18").ok
+        RIGHT.update(contents(project))
+    for name, content in RIGHT.items():
+        (project / name).parent.mkdir(exist_ok=True)
+        (project / name).write_bytes(content)
+    index.requests.clear()
+    return warm_poetry
 
 
 @pytest.fixture(scope="session")

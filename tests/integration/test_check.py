@@ -19,21 +19,6 @@ PIN = "tensorflow (>=2.18.1,<2.19.0)"
 CONTAINER = ".devcontainer/devcontainer.json"
 STALE = "poetry.lock:1:1 TF302 pyproject.toml has changed since the lock was made"
 
-_RIGHT: dict[str, bytes] = {}
-
-
-@pytest.fixture
-def right(warm_poetry: PoetryRunner, project: Path, index: LocalIndex) -> PoetryRunner:
-    """A project for 2.18 in which all is as it should be."""
-    if not _RIGHT:  # made once a worker
-        assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18").ok
-        _RIGHT.update(contents(project))
-    for name, content in _RIGHT.items():
-        (project / name).parent.mkdir(exist_ok=True)
-        (project / name).write_bytes(content)
-    index.requests.clear()
-    return warm_poetry
-
 
 def _check(poetry: PoetryRunner, cwd: Path | None = None) -> Result:
     before = contents(poetry.project)

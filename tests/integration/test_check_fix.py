@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.index import LocalIndex
+from tests.integration.conftest import RIGHT
 from tests.support.poetry import PoetryRunner, Result, locked, write_pyproject
 from tests.support.projects import contents, patched
 
@@ -19,21 +19,6 @@ CONTAINER = ".devcontainer/devcontainer.json"
 LOCK, PYPROJECT = "poetry.lock", "pyproject.toml"
 
 RESOLVING = "Resolving dependencies"
-
-_RIGHT: dict[str, bytes] = {}
-
-
-@pytest.fixture
-def right(warm_poetry: PoetryRunner, project: Path, index: LocalIndex) -> PoetryRunner:
-    """A project for 2.18 in which all is as it should be."""
-    if not _RIGHT:  # made once a worker
-        assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18").ok
-        _RIGHT.update(contents(project))
-    for name, content in _RIGHT.items():
-        (project / name).parent.mkdir(exist_ok=True)
-        (project / name).write_bytes(content)
-    index.requests.clear()
-    return warm_poetry
 
 
 def _replace(project: Path, name: str, old: str, new: str) -> None:
@@ -132,7 +117,7 @@ def test_what_is_as_it_was_is_written_back_to_the_byte(right: PoetryRunner) -> N
     """The lock was right for what --fix makes of pyproject.toml, so it stays."""
     _replace(right.project, PYPROJECT, PYTHON, ">=3.12")
     _fixed(right)
-    assert contents(right.project) == _RIGHT
+    assert contents(right.project) == RIGHT
 
 
 def test_all_is_mended_together(right: PoetryRunner, project: Path) -> None:
@@ -148,7 +133,7 @@ def test_all_is_mended_together(right: PoetryRunner, project: Path) -> None:
 
 def test_a_fix_of_a_project_in_order_changes_nothing(right: PoetryRunner) -> None:
     assert _check(right, "--fix") == Result(0, "All set!\n", "")
-    assert contents(right.project) == _RIGHT
+    assert contents(right.project) == RIGHT
 
 
 # The lock
@@ -170,7 +155,7 @@ def test_versions_that_are_locked_stay(right: PoetryRunner, project: Path) -> No
 
 def test_what_changed_in_pyproject_without_us_is_locked(right: PoetryRunner, project: Path) -> None:
     _replace(project, PYPROJECT, f'"{PIN}"', f'"{PIN}", "six"')
-    (before,) = re.findall(r"^# .*$", _RIGHT[LOCK].decode(), re.MULTILINE)
+    (before,) = re.findall(r"^# .*$", RIGHT[LOCK].decode(), re.MULTILINE)
     versions = locked(project)
     _, changed = _fixed(right)
     assert changed == {LOCK}
@@ -233,7 +218,7 @@ def test_what_needs_a_decision_is_left(right: PoetryRunner, project: Path) -> No
 
 
 def test_a_broken_lock_is_nobodys_but_its_owners(right: PoetryRunner, project: Path) -> None:
-    text = "<<<<<<< HEAD\n" + _RIGHT[LOCK].decode()
+    text = "<<<<<<< HEAD\n" + RIGHT[LOCK].decode()
     (project / LOCK).write_text(text, "utf-8")
     _replace(project, CONTAINER, "3-3.12", "3-3.11")
     _, changed = _fixed(right, left=("TF302",))
@@ -298,13 +283,13 @@ def test_an_interrupted_write_is_settled_first(right: PoetryRunner, project: Pat
         patch.setattr(transaction._Write, "rename", killed)
         patch.setattr(transaction._Write, "undo", lambda self: ())
         with pytest.raises(Killed):
-            transaction.write_together(project, {project / PYPROJECT: _RIGHT[PYPROJECT]})
+            transaction.write_together(project, {project / PYPROJECT: RIGHT[PYPROJECT]})
     told = _check(right)
     assert "interrupted" in told.stderr
     result = _check(right, "--fix")
     assert "Settled an interrupted change: pyproject.toml" in result.stderr
     assert result.ok
-    assert contents(project) == _RIGHT
+    assert contents(project) == RIGHT
 
 
 # --diff
@@ -329,7 +314,7 @@ def test_diff_shows_a_file_that_fix_creates(right: PoetryRunner, project: Path) 
     shown = _check(right, "--diff")
     assert shown.stdout.startswith(f"--- /dev/null\n+++ b/{CONTAINER}\n")
     assert not (project / CONTAINER).exists()
-    assert patched(contents(project), shown.stdout) == _RIGHT
+    assert patched(contents(project), shown.stdout) == RIGHT
 
 
 def test_diff_says_that_the_lock_would_be_made_anew(right: PoetryRunner, project: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from poetry_tf.checks.run import rules
-from tests.support.index import LocalIndex
+from tests.integration.conftest import RIGHT
 from tests.support.poetry import PoetryRunner, Result, write_pyproject
 from tests.support.projects import contents
 
@@ -19,20 +19,6 @@ PIN = "tensorflow (>=2.18.1,<2.19.0)"
 CONTAINER = ".devcontainer/devcontainer.json"
 CODES = [rule.code for rule in rules()]
 MENDS = "`poetry tf check --fix` mends"
-
-_RIGHT: dict[str, bytes] = {}
-
-
-@pytest.fixture
-def right(warm_poetry: PoetryRunner, project: Path, index: LocalIndex) -> PoetryRunner:
-    """A project for 2.18 in which all is as it should be."""
-    if not _RIGHT:  # made once a worker
-        assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18").ok
-        _RIGHT.update(contents(project))
-    for name, content in _RIGHT.items():
-        (project / name).parent.mkdir(exist_ok=True)
-        (project / name).write_bytes(content)
-    return warm_poetry
 
 
 @pytest.fixture
@@ -310,7 +296,7 @@ def test_json_is_all_that_goes_to_stdout(right: PoetryRunner, project: Path) -> 
         "codes": {"TF302": 1, "TF501": 1},
         "files": [CONTAINER, "poetry.lock"],
     }
-    assert contents(project) == _RIGHT
+    assert contents(project) == RIGHT
 
 
 def test_json_of_a_file_that_is_missing_has_no_line(right: PoetryRunner, project: Path) -> None:

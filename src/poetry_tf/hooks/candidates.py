@@ -20,12 +20,12 @@ from poetry_tf.plan import (
     as_poetrys,
     distributions,
     fitting,
-    listed,
     narrowed,
     release_pythons,
 )
 from poetry_tf.releases import DISTRIBUTIONS, Release, named, whole
 from poetry_tf.settings import choices_of
+from poetry_tf.words import listed
 
 if TYPE_CHECKING:
     from poetry.core.packages.dependency import Dependency

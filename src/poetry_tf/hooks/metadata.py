@@ -16,7 +16,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from poetry.repositories.legacy_repository import LegacyRepository
 from poetry.repositories.pypi_repository import PyPiRepository
 
-from poetry_tf.environments import ENVIRONMENTS, concerned
+from poetry_tf.environments import ENVIRONMENTS, concerned, next_minor
 from poetry_tf.hooks import seams
 from poetry_tf.hooks.routes import RoutedRepository
 from poetry_tf.mirrors import MIRRORS
@@ -68,7 +68,7 @@ def _bounded(line: str, release: Release) -> str:
     name = _name(line)
     if name == _ENDS_BEFORE_PYTHON:
         minors = {minor for at in ENVIRONMENTS for minor in release.pythons_on(at)}
-        return _restricted(line, f'python_version < "{_after(max(minors, key=numbers))}"')
+        return _restricted(line, f'python_version < "{next_minor(max(minors, key=numbers))}"')
     for at, wheels in release.wheels.items():
         # A platform's own distribution can lack Pythons that TensorFlow's wheel for it has.
         if (
@@ -84,11 +84,6 @@ def _restricted(line: str, bound: str) -> str:
     requirement, _, marker = line.partition(";")
     marker = f"({marker.strip()}) and {bound}" if marker.strip() else bound
     return f"{requirement.strip()} ; {marker}"
-
-
-def _after(minor: str) -> str:
-    major, _, number = minor.partition(".")
-    return f"{major}.{int(number) + 1}"
 
 
 def _name(line: str) -> NormalizedName:

@@ -27,7 +27,6 @@ from poetry_tf.plan import (
     choose_release,
     derive,
     distributions,
-    listed,
     narrowed,
     python_range,
     release_pythons,
@@ -39,6 +38,7 @@ from poetry_tf.project.pyproject import Requirement
 from poetry_tf.releases import load, misspelling_of, role
 from poetry_tf.releases.images import load_images
 from poetry_tf.settings import Choices, PinChoice, choices_of
+from poetry_tf.words import listed
 
 if TYPE_CHECKING:
     from cleo.io.io import IO

@@ -21,6 +21,7 @@ from poetry_tf.platforms.asked import Asked, Line, narrows
 from poetry_tf.project.pyproject import Requirement
 from poetry_tf.releases import Companion, Release, normalize
 from poetry_tf.releases.companions import companions
+from poetry_tf.releases.model import numbers
 
 FILESYSTEM = canonicalize_name("tensorflow-io-gcs-filesystem")
 
@@ -71,7 +72,7 @@ def filesystem_lines(asked: Asked) -> tuple[Line, ...]:
     if not lacking:
         return ()
     groups = _grouped(lacking, versions[:-1], release)
-    pythons = sorted({cell.python for cell in needing}, key=number)
+    pythons = sorted({cell.python for cell in needing}, key=numbers)
     # Where nothing is lacking, which is said of the undeclared environments as well.
     well = [
         cell
@@ -140,10 +141,6 @@ def _after(companion: Companion) -> str:
         item.version for item in companions()[FILESYSTEM] if item.version > companion.version
     )
     return f"{later.major}.{later.minor}" if not later.micro else str(later)
-
-
-def number(python: str) -> int:
-    return int(python.partition(".")[2])
 
 
 def _described(group: Sequence[Cell], others: Sequence[Cell], pythons: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from poetry.core.constraints.version import (
 )
 from poetry.core.version.markers import AnyMarker, BaseMarker, EmptyMarker, parse_marker
 
-from poetry_tf.environments import ENVIRONMENTS, Cell, concerned
+from poetry_tf.environments import ENVIRONMENTS, Cell, concerned, next_minor
 from poetry_tf.pins import (
     added_edits,
     constraint_edits,
@@ -31,7 +31,6 @@ from poetry_tf.platforms.filesystem import (
     filesystem_lines,
     has_wheel,
     is_ours,
-    number,
     versions_for,
     where_required,
 )
@@ -41,7 +40,9 @@ from poetry_tf.project.project import Project
 from poetry_tf.project.pyproject import MAIN, Requirement
 from poetry_tf.releases import Release, load, role
 from poetry_tf.releases.bounds import Bound, bounds
+from poetry_tf.releases.model import numbers
 from poetry_tf.settings import read_choices
+from poetry_tf.words import listed
 
 # Two rounds do all there is to do; the bound keeps a mistake from going on for ever.
 _ROUNDS = 20
@@ -147,8 +148,8 @@ def _end_of_pythons(release: Release, python: VersionConstraint) -> BaseMarker:
     What TensorFlow needs may end with them, and then there is no solution for the others.
     """
     minors = {minor for name in ENVIRONMENTS for minor in release.pythons_on(name)}
-    last = max(minors, key=number)
-    after = f"3.{number(last) + 1}"
+    last = max(minors, key=numbers)
+    after = next_minor(last)
     if python.allows_any(parse_constraint(f">={after}")):
         return parse_marker(f'python_version < "{after}"')
     return AnyMarker()
@@ -251,7 +252,7 @@ def _shim_need(place: _Place, line: Line) -> Need | None:
         return None
     counting = [item for item in found if any(cell.admits(item.marker) for cell in cells)]
     wrong = [item for item in counting if not item.constraint.allows(version)]
-    environments = _listed(dict.fromkeys(cell.environment for cell in cells))
+    environments = listed(dict.fromkeys(cell.environment for cell in cells))
     if wrong:
         edits = [
             edit
@@ -301,10 +302,10 @@ def _filesystem_need(place: _Place) -> Need | None:
     ]
     if not lacking or not (wanted or own):
         return None
-    where = _listed(dict.fromkeys(cell.environment for cell in lacking))
-    pythons = sorted({cell.python for cell in lacking}, key=number)
+    where = listed(dict.fromkeys(cell.environment for cell in lacking))
+    pythons = sorted({cell.python for cell in lacking}, key=numbers)
     every = {cell.python for cell in asked.cells}
-    with_python = "" if {*pythons} == every else f" with Python {_listed(pythons)}"
+    with_python = "" if {*pythons} == every else f" with Python {listed(pythons)}"
     message = (
         f"of {FILESYSTEM}, which {_name(place)} needs, the version that gets locked has no wheel "
         f"on {where}{with_python}"
@@ -366,7 +367,7 @@ def superfluous(project: Project, plan: Plan) -> Iterator[Need]:
             if clash:
                 yield Need(
                     item,
-                    f"on {_listed(clash)} {_name(place)} needs no {item.name} any more, and both "
+                    f"on {listed(clash)} {_name(place)} needs no {item.name} any more, and both "
                     "hold the same files",
                     f"Remove {item.name}",
                     removed_edits(project, [item]) if _is_our_marker(place, item, clash) else (),
@@ -471,8 +472,3 @@ def _is_direct(place: _Place, name: NormalizedName) -> bool:
 
 def _quoted(texts: Iterable[str]) -> str:
     return " and ".join(f"'{text}'" for text in texts)
-
-
-def _listed(items: Iterable[str]) -> str:
-    *head, last = items
-    return f"{', '.join(head)} and {last}" if head else last

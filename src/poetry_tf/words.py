@@ -1,0 +1,11 @@
+"""Words for a person to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def listed(items: Iterable[str]) -> str:
+    """Words as a sentence lists them: "3.10, 3.11 and 3.12"."""
+    *head, last = list(items) or ["none"]
+    return f"{', '.join(head)} and {last}" if head else last
