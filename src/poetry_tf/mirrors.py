@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
@@ -188,6 +188,18 @@ def _mirror(value: object) -> Mirror | None:
 def key_of(mirror: Mirror) -> str | None:
     """The name under which a mirror may be set; None for one that only has an address."""
     return next((key for key, known in MIRRORS.items() if known == mirror), None)
+
+
+def independent_of(mirrors: Sequence[Mirror]) -> Mirror | None:
+    """A mirror that may be in order where all of these fail, if each of them has a name here.
+
+    Someone who names an address of their own may have reasons to ask no other, but PyPI itself.
+    """
+    known = [*MIRRORS.values()]
+    fates = {mirror.fate for mirror in mirrors}
+    if any(mirror not in known for mirror in mirrors) or len(fates) > 1:
+        return None
+    return next((mirror for mirror in known if mirror.fate not in fates), None)
 
 
 @dataclass(frozen=True)

@@ -207,11 +207,11 @@ def test_a_mirror_that_means_nothing_is_one_warning_and_poetry_goes_on(
     assert locked(poetry.project)["six"]
 
 
-def test_a_mirror_that_is_down_is_told_and_nothing_is_written(
-    poetry: PoetryRunner, mirror: Mount
+def test_what_no_way_has_is_told_and_nothing_is_written(
+    poetry: PoetryRunner, mirror: Mount, pypi: Mount
 ) -> None:
     _project(poetry, "six")
-    mirror.page_status = 404
+    mirror.hidden = pypi.hidden = ("six",)
     poetry.mirror = mirror.url
     before = contents(poetry.project)
     done = poetry.call("lock")
@@ -238,12 +238,13 @@ def test_a_password_in_a_mirrors_address_is_neither_shown_nor_locked(
 
 @pytest.mark.parametrize("status", [403, 500])
 def test_a_password_in_a_mirrors_address_is_not_shown_where_that_fails(
-    poetry: PoetryRunner, mirror: Mount, status: int
+    poetry: PoetryRunner, mirror: Mount, pypi: Mount, status: int
 ) -> None:
     _with_password(poetry, mirror)
-    mirror.page_status = status
-    failed = poetry.call("lock")
+    mirror.page_status = pypi.page_status = status
+    failed = poetry.call("lock", "-vvv")
     assert failed.returncode == 1
+    assert f"127.0.0.1 answers {status}" in failed.output
     assert "secret" not in failed.output
 
 
@@ -261,18 +262,18 @@ def _sources(project: Path) -> dict[str, str | None]:
     return {item["name"]: item.get("source", {}).get("reference") for item in lock["package"]}
 
 
-def test_a_supplemental_source_is_asked_for_what_the_mirror_lacks(
-    poetry: PoetryRunner, index: LocalIndex, mirror: Mount
+def test_a_supplemental_source_is_asked_for_what_pypi_lacks(
+    poetry: PoetryRunner, index: LocalIndex, mirror: Mount, pypi: Mount
 ) -> None:
     extra = index.mount("extra")
-    mirror.hidden = ("six",)
+    mirror.hidden = pypi.hidden = ("six",)
     _project(poetry, "six", "wrapt", more=MANAGED + _source("extra", extra.url, "supplemental"))
     poetry.mirror = mirror.url
     done = poetry.call("lock")
     assert done.ok, done.output
     assert _sources(poetry.project) == {"six": "extra", "wrapt": None}
-    assert {r.package for r in extra.requests} == {"six"}
-    assert _asked(index) == {"mirror", "extra"}
+    assert {r.package for r in extra.requests} == {r.package for r in pypi.requests} == {"six"}
+    assert _asked(index) == {"mirror", "pypi", "extra"}
 
 
 def test_an_explicit_source_is_asked_for_its_own_packages_alone(

@@ -24,7 +24,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.message import Message
 from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -181,6 +181,18 @@ class Mount:
     """Answered to every page and to the API instead of what was asked for."""
     file_status: int | None = None
     """Answered to every file and its metadata instead of what was asked for."""
+    metadata_status: int | None = None
+    """Answered to the metadata of every file, whether it is listed or not."""
+    retry_after: str | None = None
+    """Sent along with each of these statuses."""
+    page_type: str | None = None
+    """The content type that every page claims to be of."""
+    page_body: bytes | None = None
+    """Sent in place of every page."""
+    cut: int = 0
+    """How many answers with a file end after three fifths of it; -1: all of them."""
+    corrupt: bool = False
+    """Whether files have another byte in their middle, if they are asked for as a whole."""
     hidden: tuple[str, ...] = ()
     """Packages, or versions (`"demo==1.1"`), that are not there."""
     requests: list[Request] = field(default_factory=list)
@@ -208,6 +220,7 @@ class _Answer:
     kind: Kind = "other"
     content_type: str = "text/plain; charset=utf-8"
     headers: Mapping[str, str] = field(default_factory=dict)
+    cut: bool = False
 
 
 class LocalIndex:
@@ -314,16 +327,26 @@ class LocalIndex:
     def _route(self, mount: Mount, parts: list[str], headers: Message) -> _Answer:
         match parts:
             case ["simple"]:
-                return _or_status(mount.page_status, "root", self._root(mount, headers))
+                return _or_status(mount, mount.page_status, "root", self._root(mount, headers))
             case ["simple", name]:
-                return _or_status(mount.page_status, "page", self._page(mount, name, headers))
+                answer = self._page(mount, name, headers)
+                if answer.status == 200:
+                    body = answer.body if mount.page_body is None else mount.page_body
+                    kind = mount.page_type or answer.content_type
+                    answer = replace(answer, body=body, content_type=kind)
+                return _or_status(mount, mount.page_status, "page", answer)
             case ["pypi", name, *version, "json"] if len(version) < 2:
-                return _or_status(mount.page_status, "api", self._api(mount, name, version))
+                return _or_status(mount, mount.page_status, "api", self._api(mount, name, version))
             case ["packages", filename] if filename.endswith(".metadata"):
                 answer = self._metadata(mount, filename.removesuffix(".metadata"))
-                return _or_status(mount.file_status, "metadata", answer)
+                status = mount.metadata_status or mount.file_status
+                return _or_status(mount, status, "metadata", answer)
             case ["packages", filename]:
-                return _or_status(mount.file_status, "file", self._file(mount, filename, headers))
+                answer = self._file(mount, filename, headers)
+                if mount.cut and answer.status in {200, 206}:
+                    mount.cut -= 1
+                    answer = replace(answer, cut=True)
+                return _or_status(mount, mount.file_status, "file", answer)
         return _Answer(404)
 
     def _shown(self, mount: Mount, name: str) -> list[Distribution]:
@@ -402,15 +425,21 @@ class LocalIndex:
         wheel = self._wheel(mount, filename)
         if wheel is None:
             return _Answer(404)
+        content = wheel.content
+        if mount.corrupt and (not mount.range or headers.get("Range") is None):
+            middle = len(content) // 2
+            content = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
         if not mount.range:
-            return _Answer(200, wheel.content, content_type="application/octet-stream")
-        return _ranged(wheel.content, headers.get("Range"))
+            return _Answer(200, content, content_type="application/octet-stream")
+        return _ranged(content, headers.get("Range"))
 
 
-def _or_status(status: int | None, kind: Kind, answer: _Answer) -> _Answer:
+def _or_status(mount: Mount, status: int | None, kind: Kind, answer: _Answer) -> _Answer:
     if status is not None:
-        return _Answer(status, f"status {status}, as the test asked for".encode(), kind)
-    return _Answer(answer.status, answer.body, kind, answer.content_type, answer.headers)
+        wait = {"Retry-After": mount.retry_after} if mount.retry_after else {}
+        body = f"status {status}, as the test asked for".encode()
+        return _Answer(status, body, kind, headers=wait)
+    return replace(answer, kind=kind)
 
 
 def _wants_json(mount: Mount, headers: Message) -> bool:
@@ -501,8 +530,11 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in answer.headers.items():
             self.send_header(name, value)
         self.end_headers()
+        if answer.cut:
+            self.close_connection = True
         if self.command != "HEAD":
-            self.wfile.write(answer.body)
+            size = len(answer.body)
+            self.wfile.write(answer.body[: size * 3 // 5 if answer.cut else size])
 
     do_HEAD = do_GET
 

@@ -5,22 +5,58 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
 
 from poetry.repositories.legacy_repository import LegacyRepository
 from poetry.repositories.link_sources.html import HTMLPage
 
+from poetry_tf.hooks.ways import File
+
 if TYPE_CHECKING:
     import requests
 
+JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 # Poetry asks this of an answer, in a method that it got together with the reading of JSON.
 POETRY_READS_JSON = hasattr(LegacyRepository, "_is_json_response")
 
 
 def read_page(response: requests.Response) -> HTMLPage:
     """The page of a package, in whichever form it came."""
+    text = as_html(response.json()) if _is_in_json(response) else response.text
+    return HTMLPage(response.url, text)
+
+
+def _is_in_json(response: requests.Response) -> bool:
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
-    in_json = kind.startswith("application/") and kind.endswith("+json")
-    return HTMLPage(response.url, as_html(response.json()) if in_json else response.text)
+    return kind.startswith("application/") and kind.endswith("+json")
+
+
+def files_of(response: requests.Response) -> dict[str, File]:
+    """The files that a page lists, by name; none for a page that can't be read."""
+    try:
+        if _is_in_json(response):
+            return dict(_files(response.url, response.json()))
+        links = HTMLPage(response.url, response.text).links
+        return {
+            link.filename: File(link.url_without_fragment, link.hashes, link.has_metadata)
+            for link in links
+        }
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return {}
+
+
+def _files(base: str, page: Mapping[str, Any]) -> Iterator[tuple[str, File]]:
+    for file in page["files"]:
+        metadata = file.get("core-metadata") or file.get("dist-info-metadata")
+        yield (
+            file["filename"],
+            File(
+                urljoin(base, file["url"]).partition("#")[0],
+                file.get("hashes") or {},
+                bool(metadata),
+                file.get("size") or 0,
+            ),
+        )
 
 
 def as_html(page: Mapping[str, Any]) -> str:

@@ -10,28 +10,38 @@ from __future__ import annotations
 import functools
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import requests
-from packaging.utils import NormalizedName
+from packaging.metadata import parse_email
+from packaging.utils import NormalizedName, canonicalize_name
+from poetry.repositories import http_repository
 from poetry.repositories.exceptions import PackageNotFoundError
 from poetry.repositories.legacy_repository import LegacyRepository
 from poetry.repositories.pypi_repository import PyPiRepository
 from poetry.utils.cache import FileCache
 
+from poetry_tf.hooks import seams
 from poetry_tf.hooks.json_pages import POETRY_READS_JSON, read_page
+from poetry_tf.hooks.transfer import Courier
+from poetry_tf.hooks.ways import Wants, Way
 from poetry_tf.mirrors import (
     AUTO,
     Mirror,
     MirrorError,
+    independent_of,
     parse_mirror,
     without_credentials,
 )
+from poetry_tf.project.errors import ProjectError
+from poetry_tf.project.lock import Lock
+from poetry_tf.releases import DISTRIBUTIONS, load
 
 if TYPE_CHECKING:
     from cleo.io.io import IO
@@ -39,6 +49,8 @@ if TYPE_CHECKING:
     from poetry.core.constraints.version import Version
     from poetry.core.packages.dependency import Dependency
     from poetry.core.packages.package import Package
+    from poetry.core.packages.utils.link import Link
+    from poetry.inspection.info import PackageInfo
     from poetry.poetry import Poetry
     from poetry.repositories.link_sources.base import LinkSource
 
@@ -49,10 +61,15 @@ AUTO_TIMEOUT = 2.0
 
 @dataclass(frozen=True)
 class Route:
-    """The chosen way: the address of a simple index, and the line that tells the user."""
+    """The ways that were chosen, in the order in which they are tried, and a line for the user."""
 
-    url: str
+    ways: tuple[Way, ...]
     notice: str | None = None
+
+    @property
+    def url(self) -> str:
+        """The address of the first way."""
+        return self.ways[0].url
 
 
 # Set while poetry-tf itself solves with a mirror that no file says yet: Poetry makes itself anew
@@ -93,17 +110,25 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
         return
     if parsed.kind == "off" and not (managed or setting):
         return
-    mirror = _without_secrets(parsed.mirrors[0], poetry.config) if parsed.mirrors else None
+    mirrors = [
+        _without_secrets(mirror, poetry.config, PYPI if number == 1 else f"{PYPI}-{number}")
+        for number, mirror in enumerate(parsed.mirrors, start=1)
+    ]
     # The address of PyPI is Poetry's to know.
-    pypi = current.url.rstrip("/")
+    pypi = Way(PYPI, current.url.rstrip("/"), final=True)
 
     def choose() -> Route:
         if parsed.kind == "auto":
             return automatic(pypi)
-        return mirrored(mirror) if mirror else Route(pypi)
+        return mirrored(mirrors, pypi) if mirrors else Route((pypi,))
+
+    def tell(line: str) -> None:
+        io.write_error_line(f"poetry-tf: {io.error_output.formatter.escape(line)}")
 
     replacement = RoutedRepository(
-        functools.cache(_announcing(choose, io)),
+        functools.cache(_announcing(choose, tell)),
+        tell=tell,
+        wants=functools.cache(lambda: Wants(_locked_files(poetry), _known_releases)),
         config=poetry.config,
         disable_cache=poetry.disable_cache,
         pool_size=poetry.config.installer_max_workers,
@@ -124,27 +149,29 @@ def choose(poetry: Poetry) -> None:
             repository.choose()
 
 
-def _without_secrets(mirror: Mirror, config: Config) -> Mirror:
+def _without_secrets(mirror: Mirror, config: Config, name: str) -> Mirror:
     """Takes user name and password out of the mirror's address, and gives them to Poetry.
 
     Poetry prints addresses in messages and finds a repository's credentials by its name in the
-    configuration; the installer, which downloads by a session of its own, finds them there too.
+    configuration, and the repository of a request by its host.
     """
     parts = urlsplit(mirror.url)
     if parts.username is None:
         return mirror
     url = without_credentials(mirror.url)
     secrets = {"username": unquote(parts.username), "password": unquote(parts.password or "")}
-    config.merge({"repositories": {PYPI: {"url": url}}, "http-basic": {PYPI: secrets}})
-    return Mirror(mirror.name, url)
+    config.merge({"repositories": {name: {"url": url}}, "http-basic": {name: secrets}})
+    return replace(mirror, url=url)
 
 
-def mirrored(mirror: Mirror) -> Route:
-    """The way by a mirror that was named."""
-    return Route(mirror.url.rstrip("/"), f"PyPI via {mirror.name}")
+def mirrored(mirrors: Sequence[Mirror], pypi: Way) -> Route:
+    """The way by the mirrors that were named, and what is tried where they fail."""
+    further = independent_of(mirrors)
+    ways = [_way(mirror) for mirror in (*mirrors, *([further] if further else []))]
+    return Route((*ways, pypi), f"PyPI via {mirrors[0].name}")
 
 
-def automatic(pypi: str) -> Route:
+def automatic(pypi: Way) -> Route:
     """The mirror if it answers in time, else PyPI itself."""
     try:
         answer = requests.get(AUTO.url + "pip/", timeout=AUTO_TIMEOUT, stream=True)
@@ -155,19 +182,49 @@ def automatic(pypi: str) -> Route:
     except requests.RequestException:
         reason = "could not be reached"
     if reason is None:
-        return mirrored(AUTO)
-    return Route(pypi, f"PyPI itself, since {AUTO.name} {reason}")
+        return mirrored([AUTO], pypi)
+    return Route((pypi,), f"PyPI itself, since {AUTO.name} {reason}")
 
 
-def _announcing(choose: Callable[[], Route], io: IO) -> Callable[[], Route]:
+def _way(mirror: Mirror) -> Way:
+    return Way(mirror.name, mirror.url.rstrip("/"), mirror.fate)
+
+
+def _announcing(choose: Callable[[], Route], tell: Callable[[str], None]) -> Callable[[], Route]:
     def chosen() -> Route:
         route = choose()
         if route.notice:
             # stderr, because scripts read what Poetry writes to stdout.
-            io.write_error_line(f"poetry-tf: {route.notice}")
+            tell(route.notice)
         return route
 
     return chosen
+
+
+def _locked_files(poetry: Poetry) -> Mapping[str, Mapping[str, str]]:
+    """What the lock has of PyPI's: the files of each distribution, and the version each is of."""
+    path = Path(poetry.locker.lock)
+    try:
+        lock = Lock.read(path, path.read_bytes().decode("utf-8"))
+    except (OSError, UnicodeDecodeError, ProjectError):
+        return {}
+    found: dict[str, dict[str, str]] = {}
+    for package in lock.data.get("package", []):
+        files = package.get("files")
+        if "source" in package or not isinstance(files, list):
+            continue
+        names = [file.get("file") for file in files if isinstance(file, dict)]
+        of = found.setdefault(canonicalize_name(package["name"]), {})
+        of.update({name: package["version"] for name in names if isinstance(name, str)})
+    return found
+
+
+@functools.cache
+def _known_releases(name: str) -> tuple[str, ...]:
+    """The releases of a distribution of TensorFlow that a project can be planned for, ascending."""
+    if name not in DISTRIBUTIONS:
+        return ()
+    return tuple(str(release.version) for release in load(name).releases)
 
 
 class RoutedRepository(LegacyRepository):
@@ -180,16 +237,22 @@ class RoutedRepository(LegacyRepository):
         self,
         route: Callable[[], Route],
         *,
+        tell: Callable[[str], None],
+        wants: Callable[[], Wants],
         config: Config,
         disable_cache: bool,
         pool_size: int,
     ) -> None:
-        self._route = route
+        self._route, self._wants = route, wants
         # The address is set by `choose`, before the first request is made.
         super().__init__(PYPI, "", config=config, disable_cache=disable_cache, pool_size=pool_size)
+        self.courier = Courier(
+            tell, config, cache_id=PYPI, disable_cache=disable_cache, pool_size=pool_size
+        )
+        self._authenticator = self.courier
         self._caches = config.repository_cache_directory / "poetry-tf"
         self._choosing = threading.Lock()
-        self._chosen = False
+        self._chosen = self._warned = False
 
     @property
     def url(self) -> str:
@@ -201,8 +264,9 @@ class RoutedRepository(LegacyRepository):
         # Poetry installs with several threads, each of which may be the first to ask.
         with self._choosing:
             if not self._chosen:
-                self._url = self._route().url
-                self._authenticator.add_repository(PYPI, self._url)
+                route = self._route()
+                self._url = route.url
+                self.courier.go_by(PYPI, route.ways, self._wants())
                 # What is cached under PyPI's own name is read by Poetry without this plugin as
                 # well, and what one mirror lacks another may have: each way has records of its
                 # own. `_release_cache` is where CachedRepository keeps them.
@@ -218,6 +282,34 @@ class RoutedRepository(LegacyRepository):
         self.choose()
         return _as_pypis(super().package(name, version))
 
+    def _get_response(
+        self, endpoint: str, *, headers: dict[str, str] | None = None
+    ) -> requests.Response | None:
+        self.choose()
+        return self.courier.page(endpoint.strip("/"), headers or {})
+
+    def _get_info_from_metadata(self, link: Link) -> PackageInfo | None:
+        if not link.has_metadata or link.metadata_url is None:
+            return None
+        metadata = self.courier.metadata(link.metadata_url, link.metadata_hashes or {})
+        if metadata is None:
+            return None
+        from poetry.inspection.info import PackageInfo
+
+        return PackageInfo.from_metadata(parse_email(metadata)[0])
+
+    def _download(self, url: str, dest: Path, *, raise_accepts_ranges: bool = False) -> None:
+        # Poetry has moved this one between its modules, but always raised it from here.
+        ranges = getattr(http_repository, "HTTPRangeRequestSupportedError", None)
+        self.courier.download(url, dest, unless_ranges=ranges if raise_accepts_ranges else None)
+
+    def fetch(
+        self, package: Package, url: str, dest: Path, progress: Callable[[int, int], None]
+    ) -> None:
+        """A file of a locked package, for the installer; one of another hash is never accepted."""
+        hashes = [file["hash"] for file in package.files if file["file"] == dest.name]
+        self.courier.download(url, dest, hashes or None, progress=progress)
+
     def _get_page(self, name: NormalizedName) -> LinkSource:
         if POETRY_READS_JSON:
             return super()._get_page(name)
@@ -226,8 +318,15 @@ class RoutedRepository(LegacyRepository):
             raise PackageNotFoundError(f"Package [{name}] not found.")
         return read_page(response)
 
-    def find_links_for_package(self, package: Package) -> list:  # type: ignore[type-arg]
+    def find_links_for_package(self, package: Package) -> list[Link]:
         self.choose()
+        # It is the installer that asks for links, and what it does with one is download it.
+        if not (seams.download_by(RoutedRepository, RoutedRepository.fetch) or self._warned):
+            self._warned = True
+            self.courier.tell(
+                "this Poetry installs in a way poetry-tf doesn't know: where a file fails, no "
+                "other mirror is asked for it"
+            )
         return super().find_links_for_package(package)
 
     def search(self, query: str | list[str]) -> list[Package]:

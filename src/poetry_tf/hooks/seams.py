@@ -8,10 +8,13 @@ caller says which guard is off.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cleo.io.io import IO
     from packaging.utils import NormalizedName
     from poetry.core.constraints.version import Version
@@ -109,6 +112,70 @@ def mend_records(repository: Any, mend: Callable[[PackageInfo, str, Version], Pa
     read_and_mend.mends = True  # type: ignore[attr-defined]
 
     repository.get_release_info = read_and_mend
+
+
+Fetch = Callable[[Any, "Package", str, "Path", Callable[[int, int], None]], None]
+"""What takes a file: the repository, the locked package, address, destination, progress."""
+
+
+def download_by(kind: type, fetch: Fetch) -> bool:
+    """Lets a repository of this kind take the files of its packages itself when they are installed.
+
+    `Executor._download_archive` does it for all, by a session that the executor makes for itself,
+    and shows how far it is. The class is changed, since executors are made anew for each isolated
+    build; packages of other repositories go Poetry's own way.
+    """
+    from poetry.installation.chooser import Chooser
+    from poetry.installation.executor import Executor
+
+    own = getattr(Executor, "_download_archive", None)
+    if own is None or not hasattr(Chooser, "_get_repository"):
+        return False
+    if getattr(own, "is_routed", False):
+        return True
+
+    def download(executor: Any, operation: Any, url: str, dest: Path) -> None:
+        package = operation.package
+        repository = None
+        if package.source_type is None:
+            repository = executor._chooser._get_repository(package)
+        if isinstance(repository, kind):
+            with _shown(executor, operation) as progress:
+                fetch(repository, package, url, dest, progress)
+        else:
+            own(executor, operation, url, dest)
+
+    download.is_routed = True  # type: ignore[attr-defined]
+    Executor._download_archive = download  # type: ignore[assignment, method-assign]
+    return True
+
+
+@contextmanager
+def _shown(executor: Any, operation: Any) -> Iterator[Callable[[int, int], None]]:
+    """Shows how far a download is on the line that the executor has for it, as it does itself."""
+    names = ("supports_fancy_output", "_sections", "_lock", "get_operation_message")
+    if not all(hasattr(executor, name) for name in names) or not executor.supports_fancy_output():
+        yield lambda *_: None
+        return
+    from cleo.ui.progress_bar import ProgressBar
+
+    message = f"  <fg=blue;options=bold>-</> {executor.get_operation_message(operation)}: "
+    bars: list[ProgressBar] = []
+
+    def show(position: int, total: int) -> None:
+        with executor._lock:
+            if not bars:
+                section = executor._sections[id(operation)]
+                section.clear()
+                bars.append(ProgressBar(section, max=total))
+                bars[0].set_format(f"{message}<info>Downloading...</> <b>%percent%%</b>")
+                bars[0].start()
+            bars[0].set_progress(position)
+
+    yield show
+    if bars:
+        with executor._lock:
+            bars[0].finish()
 
 
 def before_locking(poetry: Poetry, complete: Callable[[Any], None]) -> None:
