@@ -23,7 +23,8 @@ import re
 import threading
 import time
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from email.message import Message
 from functools import cached_property
@@ -189,14 +190,30 @@ class Mount:
     """The content type that every page claims to be of."""
     page_body: bytes | None = None
     """Sent in place of every page."""
+    cut_pages: bool = False
+    """Whether pages end after three fifths."""
     cut: int = 0
     """How many answers with a file end after three fifths of it; -1: all of them."""
+    blocks_after: int | None = None
+    """After how many answers with a file the rest get 403."""
+    recovers: int | None = None
+    """After how many answers `page_status` is over."""
     corrupt: bool = False
     """Whether files have another byte in their middle, if they are asked for as a whole."""
     hidden: tuple[str, ...] = ()
     """Packages, or versions (`"demo==1.1"`), that are not there."""
     requests: list[Request] = field(default_factory=list)
     """What was asked of this mount, in order."""
+    at_once: dict[str, int] = field(default_factory=dict, repr=False)
+    """How many answers are under way, and how many were at most: all, and those with a file."""
+
+    @property
+    def most_at_once(self) -> int:
+        return self.at_once.get("most", 0)
+
+    @property
+    def most_files_at_once(self) -> int:
+        return self.at_once.get("most files", 0)
 
     @property
     def url(self) -> str:
@@ -243,6 +260,11 @@ class LocalIndex:
     def url(self) -> str:
         """The simple root of the mount that is there from the start; ends in `/simple/`."""
         return self.default.url
+
+    @property
+    def mounts(self) -> list[Mount]:
+        """All ways in which the packages are to be seen."""
+        return list(self._mounts.values())
 
     def mount(self, name: str, **behaviour: Any) -> Mount:
         """The packages once more, at an address of their own; replaces a mount of that name."""
@@ -314,15 +336,29 @@ class LocalIndex:
         mount = self._mounts.get(parts[0])
         if mount is None:
             return _Answer(404)
-        if mount.delay:
-            time.sleep(mount.delay)
-        answer = self._route(mount, parts[1:], headers)
+        with self._counted(mount, "packages" in parts):
+            if mount.delay:
+                time.sleep(mount.delay)
+            answer = self._route(mount, parts[1:], headers)
         span = headers.get("Range")
         request = Request(mount.name, method, path, answer.kind, span, answer.status)
         with self._lock:
             self.requests.append(request)
             mount.requests.append(request)
         return answer
+
+    @contextmanager
+    def _counted(self, mount: Mount, is_file: bool) -> Iterator[None]:
+        kinds = ("", " files") if is_file else ("",)
+        count = mount.at_once
+        with self._lock:
+            for kind in kinds:
+                count[f"now{kind}"] = count.get(f"now{kind}", 0) + 1
+                count[f"most{kind}"] = max(count.get(f"most{kind}", 0), count[f"now{kind}"])
+        yield
+        with self._lock:
+            for kind in kinds:
+                count[f"now{kind}"] -= 1
 
     def _route(self, mount: Mount, parts: list[str], headers: Message) -> _Answer:
         match parts:
@@ -333,7 +369,12 @@ class LocalIndex:
                 if answer.status == 200:
                     body = answer.body if mount.page_body is None else mount.page_body
                     kind = mount.page_type or answer.content_type
-                    answer = replace(answer, body=body, content_type=kind)
+                    cut = mount.cut_pages
+                    answer = replace(answer, body=body, content_type=kind, cut=cut)
+                if mount.recovers is not None:
+                    mount.recovers -= 1
+                    if mount.recovers < 0:
+                        mount.page_status = None
                 return _or_status(mount, mount.page_status, "page", answer)
             case ["pypi", name, *version, "json"] if len(version) < 2:
                 return _or_status(mount, mount.page_status, "api", self._api(mount, name, version))
@@ -343,6 +384,10 @@ class LocalIndex:
                 return _or_status(mount, status, "metadata", answer)
             case ["packages", filename]:
                 answer = self._file(mount, filename, headers)
+                if mount.blocks_after is not None:
+                    mount.blocks_after -= 1
+                    if mount.blocks_after < 0:
+                        mount.file_status = 403
                 if mount.cut and answer.status in {200, 206}:
                     mount.cut -= 1
                     answer = replace(answer, cut=True)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, BinaryIO
 if TYPE_CHECKING:
     import requests
 
-_CHUNK = 64 * 1024
+CHUNK = 64 * 1024
+"""Bytes that are written at a time; what is less when a connection breaks is lost."""
 
 
 class Download:
@@ -73,7 +74,7 @@ class Download:
 
     def copy(self, response: requests.Response) -> None:
         """Adds an answer's body."""
-        for chunk in response.iter_content(_CHUNK):
+        for chunk in response.iter_content(CHUNK):
             self._out.write(chunk)
             self.position += len(chunk)
             self._progress(self.position, self.total)
@@ -88,7 +89,7 @@ class Download:
                 continue
             self._out.seek(0)
             digest = hashlib.new(name)
-            while chunk := self._out.read(_CHUNK):
+            while chunk := self._out.read(CHUNK):
                 digest.update(chunk)
             self._out.seek(self.position)
             if f"{name}:{digest.hexdigest()}" in self._hashes:

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 # Seconds until a way that is silent is left for the next one. An address that has two numbers is
 # tried at both, so that the first of these may count twice.
-CONNECT, READ = 2.4, 4.5
+CONNECT, READ = 2.4, 4.7
 PAUSES = (0.5, 1.0, 2.0)
 """Seconds between further tries where no way is left and one of them may only be busy."""
 LONGEST_PAUSE = 10.0
@@ -62,6 +62,8 @@ CUTS = 5
 """How often one way may cut a large file off while it still gets on with it."""
 _READ_AT_ONCE = 8_000_000  # bytes; a longer answer is handed on as a stream
 
+NO_METADATA = Fault("offers no metadata", "lacks")
+"""As most mirrors; nobody needs to be told."""
 PREFER_JSON = {"Accept": f"{JSON_TYPE}, */*;q=0.1"}
 
 
@@ -152,6 +154,7 @@ class Courier(Authenticator):
         errand = _Errand(f"the index page of {name}", ("pages",))
         while True:
             while (way := self._next(errand)) is not None:
+                self._goes_on(errand, way)
                 response, fault = self._page_by(way, name, headers, errand)
                 if fault is None:
                     self._had(errand.failed, way)
@@ -377,20 +380,27 @@ class Courier(Authenticator):
             return
         wanted = self._as_listed(url)
         while (way := self._next(errand, first=origin)) is not None:
-            if way == origin:
-                yield way, url
+            only_metadata = "metadata" in errand.kinds
+            if only_metadata and way.final and way != origin:
+                # The wheels of the way that lists it are nearer.
+                errand.failed.append((way, NO_METADATA))
                 continue
-            there = self._file_by(way, name, filename)
-            if there is None:
+            there = wanted if way == origin else self._file_by(way, name, filename)
+            if way == origin:
+                address = url
+            elif there is None:
                 errand.failed.append((way, Fault(f"lacks {filename}", "lacks")))
+                continue
             elif wanted is not None and not wanted.is_same_as(there):
                 errand.failed.append((way, Fault(f"has another {filename}", "lacks")))
-            elif "metadata" not in errand.kinds:
-                yield way, there.url + (".metadata" if url.endswith(".metadata") else "")
-            elif there.metadata:
-                yield way, f"{there.url}.metadata"
+                continue
+            elif only_metadata and not there.metadata:
+                errand.failed.append((way, NO_METADATA))
+                continue
             else:
-                errand.failed.append((way, Fault("offers no metadata", "lacks")))
+                address = there.url + (".metadata" if only_metadata else "")
+            self._goes_on(errand, way)
+            yield way, address
 
     def _as_listed(self, url: str) -> File | None:
         """A file as the page lists it that it was taken from."""
@@ -416,15 +426,17 @@ class Courier(Authenticator):
         return self._lists[way, name]
 
     def _next(self, errand: _Errand, first: Way | None = None) -> Way | None:
-        """The next way to try, told if another has just failed."""
+        """The next way to try."""
         left = self._left(errand)
-        way = first if first in left else next(iter(left), None)
-        if way is not None and errand.untold is not None:
+        return first if first in left else next(iter(left), None)
+
+    def _goes_on(self, errand: _Errand, way: Way) -> None:
+        """Tells why the way that was tried last is left for this one."""
+        if errand.untold is not None:
             at = errand.percent()
             on = f": going on from {way.name} at {at} %" if at else f": going on by {way.name}"
             self._say(errand.untold[0], errand.untold[1].cause, on)
             errand.untold = None
-        return way
 
     def _left(self, errand: _Errand) -> list[Way]:
         faulty = {way for way in self._ways if self._fault_of(way, errand.kinds) is not None}
@@ -454,7 +466,7 @@ class Courier(Authenticator):
     def _had(self, failed: list[tuple[Way, Fault]], way: Way) -> None:
         """Tells of the ways that lacked what another one had."""
         for other, fault in failed:
-            if fault.kind == "lacks" and fault.cause != "offers no metadata":
+            if fault.kind == "lacks" and fault is not NO_METADATA:
                 self._say(other, fault.cause, f": taking it by {way.name}", once="lacks")
 
     def _say(self, way: Way, cause: str, then: str, once: str | None = None) -> None:
@@ -517,7 +529,8 @@ class Courier(Authenticator):
             except _Once as once:
                 if once.error is None:
                     return once.response, None
-                fault = fault_of_error(once.error, read)
+                connecting = isinstance(once.error, requests.ConnectTimeout)
+                fault = fault_of_error(once.error, limits[0] if connecting else read)
                 # A server may end a connection that was kept open just when it is used again.
                 if not (again and fault.kind == "busy"):
                     return None, fault

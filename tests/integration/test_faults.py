@@ -1,0 +1,612 @@
+"""What a way to PyPI can do wrong: the run goes on by the next one, says so, and gives one lock."""
+
+from __future__ import annotations
+
+import re
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from poetry_tf import mirrors
+from poetry_tf.hooks import download, transfer
+from poetry_tf.mirrors import Mirror
+from tests.support.index import LocalIndex, Mount
+from tests.support.poetry import PoetryRunner, write_pyproject
+from tests.support.projects import contents
+
+UNTRUSTED = Path(__file__).parents[1] / "support" / "untrusted.pem"
+REFUSES = "http://127.0.0.1:9/simple/"
+"""The discard port, where nobody listens."""
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limits lowered so far that no test takes seconds."""
+    monkeypatch.setattr(transfer, "READ", 0.6)
+    monkeypatch.setattr(transfer, "PAUSES", (0.01, 0.01))
+
+
+@pytest.fixture
+def tuna(index: LocalIndex) -> Mount:
+    return index.mount("tuna", absolute=False, metadata=False)
+
+
+@pytest.fixture
+def aliyun(index: LocalIndex) -> Mount:
+    return index.mount("aliyun", absolute=False, metadata=False)
+
+
+@pytest.fixture
+def known(
+    monkeypatch: pytest.MonkeyPatch, index: LocalIndex, tuna: Mount, aliyun: Mount
+) -> dict[str, Mirror]:
+    """The mirrors that have names, as mounts of the index; BFSU is run by those who run TUNA."""
+    bfsu = index.mount("bfsu", absolute=False, metadata=False)
+    found = {
+        "tuna": Mirror("TUNA", tuna.url, "tuna"),
+        "bfsu": Mirror("BFSU", bfsu.url, "tuna"),
+        "aliyun": Mirror("Aliyun", aliyun.url, "aliyun"),
+    }
+    monkeypatch.setattr(mirrors, "MIRRORS", found)
+    return found
+
+
+@pytest.fixture
+def project_of_tensorflow(poetry: PoetryRunner, known: dict[str, Mirror]) -> PoetryRunner:
+    """A project for TensorFlow and two more, by way of TUNA."""
+    write_pyproject(
+        poetry.project,
+        ["tensorflow (>=2.18.1,<2.19.0)", "six", "wrapt"],
+        requires_python="~=3.11.0",
+        more='\n[tool.poetry-tf]\ngpu = "none"\n',
+    )
+    poetry.mirror = "tuna"
+    return poetry
+
+
+LOCKS: dict[str, bytes] = {}
+
+
+@pytest.fixture
+def right_lock(project_of_tensorflow: PoetryRunner, index: LocalIndex) -> bytes:
+    """The lock of that project while all is in order; made once a worker."""
+    if "lock" not in LOCKS:
+        poetry = project_of_tensorflow
+        cache, poetry.cache = poetry.cache, poetry.home / "another-cache"
+        assert poetry.call("lock").ok
+        lock = poetry.project / "poetry.lock"
+        LOCKS["lock"] = lock.read_bytes()
+        lock.unlink()
+        poetry.cache = cache
+        index.requests.clear()
+        for mount in index.mounts:
+            mount.requests.clear()
+    return LOCKS["lock"]
+
+
+def _lines(stderr: str) -> list[str]:
+    first, *rest = stderr.splitlines()
+    assert first == "poetry-tf: PyPI via TUNA"
+    return [line.removeprefix("poetry-tf: ") for line in rest]
+
+
+# Index faults -> how the line goes on after "TUNA ".
+PAGES: dict[str, tuple[Callable[[Mount], None], str]] = {
+    "403": (
+        lambda tuna: setattr(tuna, "page_status", 403),
+        "answers 403: going on by Aliyun",
+    ),
+    "429": (
+        lambda tuna: setattr(tuna, "page_status", 429),
+        "answers 429: going on by Aliyun",
+    ),
+    "503": (
+        lambda tuna: setattr(tuna, "page_status", 503),
+        "answers 503: going on by Aliyun",
+    ),
+    "hangs": (
+        lambda tuna: setattr(tuna, "delay", 3.0),
+        "does not answer within 1 s: going on by Aliyun",
+    ),
+    "is cut short": (
+        lambda tuna: setattr(tuna, "cut_pages", True),
+        "sends answers that are cut short: going on by Aliyun",
+    ),
+    "wrong type": (
+        lambda tuna: tuna.__dict__.update(page_body=b"\x00\x01\x02", page_type="image/png"),
+        "answers with image/png that is no index page: going on by Aliyun",
+    ),
+    "json that is none": (
+        lambda tuna: setattr(tuna, "page_body", b'{"files": ['),
+        "answers with application/vnd.pypi.simple.v1+json that is no index page: "
+        "going on by Aliyun",
+    ),
+    "empty page": (
+        lambda tuna: tuna.__dict__.update(
+            page_body=b"<!DOCTYPE html><html><body></body></html>", page_type="text/html"
+        ),
+        "has an empty page for six: taking it by Aliyun",
+    ),
+    "a page to log in": (
+        lambda tuna: tuna.__dict__.update(
+            page_body=b'<html><a href="/login.html">log in</a></html>', page_type="text/html"
+        ),
+        "has an empty page for six: taking it by Aliyun",
+    ),
+    "lacks a package": (
+        lambda tuna: setattr(tuna, "hidden", ("wrapt",)),
+        "lacks wrapt: taking it by Aliyun",
+    ),
+    "lacks a release": (
+        lambda tuna: setattr(tuna, "hidden", ("tensorflow==2.18.1",)),
+        "lacks tensorflow 2.18.1: taking it by Aliyun",
+    ),
+}
+
+
+@pytest.mark.parametrize(("break_it", "line"), PAGES.values(), ids=PAGES)
+def test_a_fault_of_the_index_is_told_once_and_the_lock_is_the_same(
+    project_of_tensorflow: PoetryRunner,
+    right_lock: bytes,
+    tuna: Mount,
+    break_it: Callable[[Mount], None],
+    line: str,
+) -> None:
+    break_it(tuna)
+    done = project_of_tensorflow.call("lock")
+    assert done.ok, done.output
+    # Which package is asked for first is the solver's affair.
+    told = [re.sub(r"(page for) \S+:", r"\1 six:", told) for told in _lines(done.stderr)]
+    assert told == [f"TUNA {line}"]
+    assert (project_of_tensorflow.project / "poetry.lock").read_bytes() == right_lock
+    if "going on" in line:  # it isn't asked for every package again
+        assert len(tuna.requests) <= 2
+
+
+@pytest.mark.parametrize("formats", [("json",), ("html",)], ids=["json", "html"])
+def test_a_page_is_known_by_what_it_holds(
+    project_of_tensorflow: PoetryRunner, right_lock: bytes, tuna: Mount, formats: tuple[str, ...]
+) -> None:
+    """Mirrors have sent JSON as text/html, and pages as plain text."""
+    tuna.formats = formats  # type: ignore[assignment]
+    tuna.page_type = "text/html" if formats == ("json",) else "text/plain"
+    done = project_of_tensorflow.call("lock")
+    assert done.ok, done.output
+    assert _lines(done.stderr) == []
+    assert (project_of_tensorflow.project / "poetry.lock").read_bytes() == right_lock
+
+
+def test_a_mirror_that_refuses(
+    project_of_tensorflow: PoetryRunner, right_lock: bytes, known: dict[str, Mirror]
+) -> None:
+    known["tuna"] = Mirror("TUNA", REFUSES, "tuna")
+    done = project_of_tensorflow.call("lock")
+    assert done.ok, done.output
+    assert _lines(done.stderr) == ["TUNA refuses connections: going on by Aliyun"]
+    assert (project_of_tensorflow.project / "poetry.lock").read_bytes() == right_lock
+
+
+def test_a_mirror_whose_name_nobody_knows(
+    project_of_tensorflow: PoetryRunner, right_lock: bytes, known: dict[str, Mirror]
+) -> None:
+    known["tuna"] = Mirror("TUNA", "http://mirror.invalid/simple/", "tuna")
+    done = project_of_tensorflow.call("lock")
+    assert done.ok, done.output
+    assert _lines(done.stderr) == ["TUNA is not to be found: no such host: going on by Aliyun"]
+
+
+@pytest.fixture
+def untrusted() -> Iterator[str]:
+    """A server with a certificate that nobody has signed."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(503)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nobody reads it."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(UNTRUSTED)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield f"https://127.0.0.1:{server.server_port}/simple/"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_bad_certificate(
+    project_of_tensorflow: PoetryRunner,
+    right_lock: bytes,
+    known: dict[str, Mirror],
+    untrusted: str,
+) -> None:
+    known["tuna"] = Mirror("TUNA", untrusted, "tuna")
+    done = project_of_tensorflow.call("lock")
+    assert done.ok, done.output
+    assert _lines(done.stderr) == ["TUNA has a certificate that is not valid: going on by Aliyun"]
+    assert (project_of_tensorflow.project / "poetry.lock").read_bytes() == right_lock
+
+
+def test_a_certificate_that_the_user_trusts_is_one(
+    project_of_tensorflow: PoetryRunner, known: dict[str, Mirror], untrusted: str
+) -> None:
+    """`poetry config certificates.PyPI.cert`: the server answers, if only with 503."""
+    known["tuna"] = Mirror("TUNA", untrusted, "tuna")
+    poetry = project_of_tensorflow
+    assert poetry.call("config", "certificates.PyPI.cert", str(UNTRUSTED)).ok
+    done = poetry.call("lock")
+    assert _lines(done.stderr) == ["TUNA answers 503: going on by Aliyun"]
+
+
+def test_a_mirror_that_hangs_is_left_within_five_seconds(
+    project_of_tensorflow: PoetryRunner,
+    tuna: Mount,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With the limits that users have."""
+    monkeypatch.undo()
+    monkeypatch.setattr(mirrors, "MIRRORS", {"tuna": Mirror("TUNA", tuna.url, "tuna")})
+    write_pyproject(project_of_tensorflow.project, ["six"])
+    tuna.delay = 8.0
+    begun = time.monotonic()
+    done = project_of_tensorflow.call("lock")
+    assert done.ok, done.output
+    assert _lines(done.stderr) == ["TUNA does not answer within 5 s: going on by PyPI"]
+    assert time.monotonic() - begun < 7.5
+
+
+# Files, while Poetry solves
+
+
+FILES: dict[str, tuple[Callable[[Mount], None], list[str]]] = {
+    "403": (
+        lambda tuna: setattr(tuna, "file_status", 403),
+        ["TUNA answers 403: going on by Aliyun"],
+    ),
+    "503": (
+        lambda tuna: setattr(tuna, "file_status", 503),
+        ["TUNA answers 503: going on by Aliyun"],
+    ),
+    "are gone": (
+        lambda tuna: setattr(tuna, "file_status", 404),
+        ["TUNA lacks {file}: taking it by Aliyun"],
+    ),
+    "parts are cut short": (
+        lambda tuna: setattr(tuna, "cut", -1),
+        ["TUNA sends answers that are cut short: going on by Aliyun"],
+    ),
+    "whole files are cut short": (
+        lambda tuna: tuna.__dict__.update(cut=-1, range=False),
+        ["TUNA sends answers that are cut short: going on by Aliyun"],
+    ),
+    "corrupt": (
+        lambda tuna: tuna.__dict__.update(corrupt=True, range=False),
+        ["TUNA sends a corrupt {file}: going on by Aliyun"],
+    ),
+    "metadata is listed and missing": (
+        lambda tuna: tuna.__dict__.update(metadata=True, metadata_status=404),
+        ["TUNA lacks the metadata that it lists: reading the wheels instead"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("break_it", "lines"), FILES.values(), ids=FILES)
+def test_a_fault_of_files_is_told_once_and_the_lock_is_the_same(
+    project_of_tensorflow: PoetryRunner,
+    right_lock: bytes,
+    tuna: Mount,
+    break_it: Callable[[Mount], None],
+    lines: list[str],
+) -> None:
+    break_it(tuna)
+    done = project_of_tensorflow.call("lock")
+    assert done.ok, done.output
+    told = [re.sub(r"\S+\.whl", "{file}", line) for line in _lines(done.stderr)]
+    assert told == lines
+    assert (project_of_tensorflow.project / "poetry.lock").read_bytes() == right_lock
+    if "going on" in lines[0] or "metadata" in lines[0]:  # it isn't asked again
+        assert (
+            len([r for r in tuna.requests if r.kind in {"file", "metadata"}])
+            <= len([r for r in tuna.requests if r.kind == "file" and r.status < 400]) + 1
+        )
+
+
+def test_metadata_that_one_mirror_lacks_comes_from_another(
+    project_of_tensorflow: PoetryRunner,
+    right_lock: bytes,
+    tuna: Mount,
+    aliyun: Mount,
+) -> None:
+    tuna.metadata, tuna.metadata_status, aliyun.metadata = True, 404, True
+    done = project_of_tensorflow.call("lock")
+    assert done.ok, done.output
+    assert _lines(done.stderr) == ["TUNA lacks the metadata that it lists: going on by Aliyun"]
+    assert (project_of_tensorflow.project / "poetry.lock").read_bytes() == right_lock
+    assert "file" not in {request.kind for request in (*tuna.requests, *aliyun.requests)}
+
+
+# What the lock holds
+
+
+def test_what_the_lock_holds_stays_though_the_mirror_lacks_it(
+    project_of_tensorflow: PoetryRunner, right_lock: bytes, tuna: Mount, index: LocalIndex
+) -> None:
+    lock = project_of_tensorflow.project / "poetry.lock"
+    lock.write_bytes(right_lock)
+    newest = index.versions("six")[-1]
+    tuna.hidden = (f"six=={newest}",)
+    done = project_of_tensorflow.call("lock")
+    assert done.ok, done.output
+    assert _lines(done.stderr) == [f"TUNA lacks six {newest}: taking it by Aliyun"]
+    assert lock.read_bytes() == right_lock
+
+
+# Which way is the next
+
+
+def test_a_mirror_that_shares_the_fault_comes_after_one_that_does_not(
+    project_of_tensorflow: PoetryRunner, right_lock: bytes, index: LocalIndex, tuna: Mount
+) -> None:
+    tuna.page_status = 503
+    project_of_tensorflow.mirror = "tuna, bfsu, aliyun"
+    done = project_of_tensorflow.call("lock")
+    assert _lines(done.stderr) == ["TUNA answers 503: going on by Aliyun"]
+    assert {request.mount for request in index.requests} == {"tuna", "aliyun"}
+
+
+def test_it_comes_before_pypi(
+    project_of_tensorflow: PoetryRunner,
+    right_lock: bytes,
+    index: LocalIndex,
+    tuna: Mount,
+    aliyun: Mount,
+) -> None:
+    tuna.page_status, aliyun.page_status = 503, 403
+    project_of_tensorflow.mirror = "tuna, bfsu, aliyun"
+    done = project_of_tensorflow.call("lock")
+    assert _lines(done.stderr) == [
+        "TUNA answers 503: going on by Aliyun",
+        "Aliyun answers 403: going on by BFSU",
+    ]
+    assert {request.mount for request in index.requests} == {"tuna", "aliyun", "bfsu"}
+
+
+def test_an_address_of_ones_own_is_followed_by_pypi_alone(
+    project_of_tensorflow: PoetryRunner, right_lock: bytes, index: LocalIndex
+) -> None:
+    own = index.mount("own", page_status=503)
+    project_of_tensorflow.mirror = own.url
+    done = project_of_tensorflow.call("lock")
+    assert done.stderr.splitlines()[1:] == ["poetry-tf: 127.0.0.1 answers 503: going on by PyPI"]
+    assert (project_of_tensorflow.project / "poetry.lock").read_bytes() == right_lock
+    assert {request.mount for request in index.requests} == {"own", "pypi"}
+
+
+def test_a_mirror_that_is_busy_is_waited_for_where_there_is_no_other(
+    poetry: PoetryRunner, pypi: Mount
+) -> None:
+    write_pyproject(poetry.project, ["six"])
+    poetry.mirror = "off"
+    pypi.page_status = 503
+    # Down for two answers, of which the second is to another try.
+    pypi.recovers = 2
+    done = poetry.call("lock")
+    assert done.ok, done.output
+    assert [r.status for r in pypi.requests if r.kind == "page"] == [503, 503, 200]
+
+
+# Where nothing helps
+
+
+def test_every_way_that_failed_is_listed_once(
+    project_of_tensorflow: PoetryRunner,
+    tuna: Mount,
+    aliyun: Mount,
+    pypi: Mount,
+    known: dict[str, Mirror],
+) -> None:
+    poetry = project_of_tensorflow
+    tuna.page_status, aliyun.page_status, pypi.page_status = 503, 403, 429
+    before = contents(poetry.project)
+    done = poetry.call("lock", "-v")
+    assert done.returncode == 1
+    assert "Traceback" not in done.output and "Stack trace" not in done.output
+    message = done.stderr[done.stderr.index("the index page of") :]
+    for line in ("  - TUNA answers 503", "  - Aliyun answers 403", "  - PyPI answers 429"):
+        assert message.count(line + "\n") == 1
+    assert contents(poetry.project) == before
+
+
+def test_init_lists_them_too(
+    poetry: PoetryRunner, known: dict[str, Mirror], tuna: Mount, aliyun: Mount, pypi: Mount
+) -> None:
+    tuna.page_status = aliyun.page_status = pypi.page_status = 403
+    done = poetry.call("tf", "init", "-n", "--tensorflow", "2.18", "--mirror", "tuna")
+    assert done.returncode == 1
+    for name in ("TUNA", "Aliyun", "PyPI"):
+        assert f"  - {name} answers 403\n" in done.stderr
+    assert "Traceback" not in done.output
+    assert not contents(poetry.project)
+
+
+def test_no_credentials_are_shown_or_sent_elsewhere(
+    project_of_tensorflow: PoetryRunner, index: LocalIndex, pypi: Mount
+) -> None:
+    poetry = project_of_tensorflow
+    first, second = index.mount("first", page_status=503), index.mount("second", file_status=403)
+    secret = [m.url.replace("://", f"://jane:s3cret-{m.name}@") for m in (first, second)]
+    poetry.mirror = ",".join(secret)
+    done = poetry.call("lock", "-vvv")
+    assert done.ok, done.output
+    assert "s3cret" not in done.output
+    assert "s3cret" not in (poetry.project / "poetry.lock").read_text("utf-8")
+
+
+# Installing
+
+
+@pytest.fixture
+def locked_project(project_of_tensorflow: PoetryRunner, right_lock: bytes) -> PoetryRunner:
+    (project_of_tensorflow.project / "poetry.lock").write_bytes(right_lock)
+    return project_of_tensorflow
+
+
+def _imports(poetry: PoetryRunner) -> str:
+    code = "import tensorflow, six, wrapt; print(tensorflow.__version__)"
+    ran = subprocess.run([poetry.python, "-c", code], capture_output=True, text=True, check=True)
+    return ran.stdout.strip()
+
+
+INSTALLING: dict[str, tuple[Callable[[Mount], None], list[str]]] = {
+    "403 of pages": (
+        lambda tuna: setattr(tuna, "page_status", 403),
+        ["TUNA answers 403: going on by Aliyun"],
+    ),
+    "403": (
+        lambda tuna: setattr(tuna, "file_status", 403),
+        ["TUNA answers 403 for files: going on by Aliyun"],
+    ),
+    "429": (
+        lambda tuna: setattr(tuna, "file_status", 429),
+        ["TUNA answers 429 for files: going on by Aliyun"],
+    ),
+    "503": (
+        lambda tuna: setattr(tuna, "file_status", 503),
+        ["TUNA answers 503 for files: going on by Aliyun"],
+    ),
+    "are gone": (
+        lambda tuna: setattr(tuna, "file_status", 404),
+        ["TUNA lacks {file}: taking it by Aliyun"],
+    ),
+    "cut short": (
+        lambda tuna: setattr(tuna, "cut", -1),
+        ["TUNA cuts {file} off: going on by Aliyun"],
+    ),
+    "corrupt": (
+        lambda tuna: setattr(tuna, "corrupt", True),
+        ["TUNA sends a corrupt {file}: going on by Aliyun"],
+    ),
+    "lacks a package": (
+        lambda tuna: setattr(tuna, "hidden", ("wrapt",)),
+        ["TUNA lacks wrapt: taking it by Aliyun"],
+    ),
+    "lacks a version": (
+        lambda tuna: setattr(tuna, "hidden", ("tensorflow==2.18.1",)),
+        ["TUNA lacks tensorflow 2.18.1: taking it by Aliyun"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("break_it", "lines"), INSTALLING.values(), ids=INSTALLING)
+def test_a_fault_is_told_and_the_lock_is_installed(
+    locked_project: PoetryRunner,
+    tuna: Mount,
+    pypi: Mount,
+    break_it: Callable[[Mount], None],
+    lines: list[str],
+) -> None:
+    # One worker, since several find the same fault in as many files at once.
+    locked_project.environ["POETRY_INSTALLER_MAX_WORKERS"] = "1"
+    break_it(tuna)
+    done = locked_project.call("install")
+    assert done.ok, done.output
+    told = [re.sub(r"\S+\.whl", "{file}", line) for line in _lines(done.stderr)]
+    assert told == lines
+    assert _imports(locked_project) == "2.18.1"
+    assert not pypi.requests
+
+
+def test_a_file_that_no_way_has_right_is_not_installed(
+    locked_project: PoetryRunner, tuna: Mount, aliyun: Mount, pypi: Mount
+) -> None:
+    tuna.corrupt = aliyun.corrupt = pypi.corrupt = True
+    done = locked_project.call("install")
+    assert done.returncode == 1
+    for name in ("TUNA", "Aliyun", "PyPI"):
+        assert re.search(rf"- {name} sends a corrupt \S+\.whl$", done.output, re.MULTILINE)
+    assert "Traceback" not in done.output
+    assert not list(locked_project.home.rglob("*.whl"))
+    assert not list(locked_project.home.rglob("*.part"))
+
+
+def test_a_large_file_is_gone_on_with_where_it_was_cut_off(
+    locked_project: PoetryRunner, tuna: Mount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "LARGE", 100)
+    monkeypatch.setattr(download, "CHUNK", 16)
+    locked_project.environ["POETRY_INSTALLER_MAX_WORKERS"] = "1"
+    tuna.cut = 2
+    done = locked_project.call("install")
+    assert done.ok, done.output
+    (line,) = _lines(done.stderr)
+    assert re.fullmatch(r"TUNA cuts \S+\.whl off: going on from (59|60) %", line)
+    ranges = [r.range for r in tuna.requests if r.kind == "file"]
+    assert ranges[0] is None
+    assert ranges[1] is not None and ranges[2] is not None
+    assert set(ranges[3:]) == {None}
+    assert _imports(locked_project) == "2.18.1"
+
+
+def test_a_large_file_is_gone_on_with_from_another_mirror(
+    locked_project: PoetryRunner, tuna: Mount, aliyun: Mount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mirrors block who takes much, in the middle of it."""
+    monkeypatch.setattr(transfer, "LARGE", 100)
+    monkeypatch.setattr(download, "CHUNK", 16)
+    locked_project.environ["POETRY_INSTALLER_MAX_WORKERS"] = "1"
+    tuna.cut, tuna.blocks_after = 1, 1
+    done = locked_project.call("install")
+    assert done.ok, done.output
+    cut, blocked = _lines(done.stderr)
+    assert re.fullmatch(r"TUNA cuts \S+\.whl off: going on from (59|60) %", cut)
+    assert re.fullmatch(
+        r"TUNA answers 403 for large files here: going on from Aliyun at (59|60) %", blocked
+    )
+    files = [r for r in aliyun.requests if r.kind == "file"]
+    assert files[0].range is not None and files[0].status == 206
+    assert {r.range for r in files[1:]} == {None}
+    assert _imports(locked_project) == "2.18.1"
+
+
+def test_large_files_are_taken_one_at_a_time(
+    locked_project: PoetryRunner, tuna: Mount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "LARGE", 100)
+    locked_project.environ["POETRY_INSTALLER_MAX_WORKERS"] = "4"
+    tuna.delay = 0.02
+    assert locked_project.call("install").ok
+    assert tuna.most_files_at_once == 1
+
+
+def test_no_host_gets_more_than_eight_connections_at_a_time(
+    locked_project: PoetryRunner, tuna: Mount, index: LocalIndex
+) -> None:
+    locked_project.environ["POETRY_INSTALLER_MAX_WORKERS"] = "30"
+    tuna.delay = 0.1
+    assert locked_project.call("install").ok
+    assert 2 < tuna.most_at_once <= 8
+
+
+def test_packages_of_other_sources_are_installed_by_poetry_itself(
+    poetry: PoetryRunner, known: dict[str, Mirror], index: LocalIndex, tuna: Mount
+) -> None:
+    extra = index.mount("extra")
+    source = (
+        f'\n[[tool.poetry.source]]\nname = "extra"\nurl = "{extra.url}"\npriority = "explicit"\n'
+    )
+    bound = '\n[tool.poetry.dependencies]\nsix = { source = "extra" }\n'
+    write_pyproject(poetry.project, ["six", "wrapt"], more=f"{bound}{source}")
+    poetry.mirror = "tuna"
+    assert poetry.call("lock").ok
+    extra.file_status = 403
+    done = poetry.call("install")
+    assert done.returncode == 1
+    assert {r.package for r in tuna.requests if r.kind == "file"} == {"wrapt"}
