@@ -311,9 +311,10 @@ class Courier(Authenticator):
             elif not (taking.is_resumable and taking.total >= LARGE) or taking.position <= before:
                 break
             else:
-                self._say(way, fault.cause, f": going on from {taking.percent} %")
+                on = f": going on from {taking.percent} %"
+                self._say(way, fault.cause, on, once="cut, and going on")
         if fault is None and not taking.is_right():
-            fault = Fault(f"sends a corrupt {taking.name}")
+            fault = Fault(f"sends a corrupt {taking.name}", once="corrupt")
             taking.restart()
         elif fault is not None and taking.total < LARGE:
             taking.restart()
@@ -365,8 +366,9 @@ class Courier(Authenticator):
             except requests.RequestException as error:
                 fault = fault_of_error(error, READ)
                 cause = fault.cause if "within" in fault.cause else f"cuts {taking.name} off"
-                return Fault(cause, "busy")
-            return None if taking.is_whole else Fault(f"cuts {taking.name} off", "busy")
+                return Fault(cause, "busy", once="cut")
+            short = Fault(f"cuts {taking.name} off", "busy", once="cut")
+            return None if taking.is_whole else short
 
     # -- ways -------------------------------------------------------------------------------
 
@@ -435,7 +437,8 @@ class Courier(Authenticator):
         if errand.untold is not None:
             at = errand.percent()
             on = f": going on from {way.name} at {at} %" if at else f": going on by {way.name}"
-            self._say(errand.untold[0], errand.untold[1].cause, on)
+            left, fault = errand.untold
+            self._say(left, fault.cause, on, once=fault.once or fault.cause)
             errand.untold = None
 
     def _left(self, errand: _Errand) -> list[Way]:
@@ -459,8 +462,9 @@ class Courier(Authenticator):
         if fault.kind == "lacks":
             return
         rests = max(fault.wait, RESTS) if "429" in fault.cause else float("inf")
-        # What is wrong where a file is large need not be wrong for the others.
-        self._out[way, errand.kinds[-1]] = (time.monotonic() + rests, fault)
+        # Who blocks large files need not block the others.
+        kind = errand.kinds[-1 if fault.cause.startswith("answers") else 0]
+        self._out[way, kind] = (time.monotonic() + rests, fault)
         errand.untold = (way, fault)
 
     def _had(self, failed: list[tuple[Way, Fault]], way: Way) -> None:

@@ -41,6 +41,8 @@ class Fault:
     """How much is lacking, to choose the better of two answers that both lack something."""
     wait: float = 0.0
     """Seconds after which the way asks to be tried again."""
+    once: str = ""
+    """What is told once of a way, where the cause names a file."""
 
 
 # What lacks is more than any page that is there can lack.
