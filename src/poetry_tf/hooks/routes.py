@@ -29,7 +29,7 @@ from poetry.utils.cache import FileCache
 
 from poetry_tf.hooks import seams
 from poetry_tf.hooks.json_pages import POETRY_READS_JSON, read_page
-from poetry_tf.hooks.transfer import Courier
+from poetry_tf.hooks.transfer import PREFER_JSON, Courier
 from poetry_tf.hooks.ways import Wants, Way
 from poetry_tf.mirrors import (
     AUTO,
@@ -286,7 +286,7 @@ class RoutedRepository(LegacyRepository):
         self, endpoint: str, *, headers: dict[str, str] | None = None
     ) -> requests.Response | None:
         self.choose()
-        return self.courier.page(endpoint.strip("/"), headers or {})
+        return self.courier.page(endpoint.strip("/"), headers or PREFER_JSON)
 
     def _get_info_from_metadata(self, link: Link) -> PackageInfo | None:
         if not link.has_metadata or link.metadata_url is None:

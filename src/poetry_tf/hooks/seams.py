@@ -125,11 +125,10 @@ def download_by(kind: type, fetch: Fetch) -> bool:
     and shows how far it is. The class is changed, since executors are made anew for each isolated
     build; packages of other repositories go Poetry's own way.
     """
-    from poetry.installation.chooser import Chooser
     from poetry.installation.executor import Executor
 
     own = getattr(Executor, "_download_archive", None)
-    if own is None or not hasattr(Chooser, "_get_repository"):
+    if own is None:
         return False
     if getattr(own, "is_routed", False):
         return True
@@ -137,8 +136,11 @@ def download_by(kind: type, fetch: Fetch) -> bool:
     def download(executor: Any, operation: Any, url: str, dest: Path) -> None:
         package = operation.package
         repository = None
-        if package.source_type is None:
-            repository = executor._chooser._get_repository(package)
+        # The chooser of links is the only one that keeps the pool; it takes packages that name no
+        # source from PyPI, if that is in it.
+        pool = getattr(executor._chooser, "_pool", None)
+        if package.source_type is None and pool is not None and pool.has_repository("PyPI"):
+            repository = pool.repository("PyPI")
         if isinstance(repository, kind):
             with _shown(executor, operation) as progress:
                 fetch(repository, package, url, dest, progress)
