@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import ssl
 import subprocess
@@ -58,36 +59,43 @@ def known(
 
 
 @pytest.fixture
-def project_of_tensorflow(poetry: PoetryRunner, known: dict[str, Mirror]) -> PoetryRunner:
-    """A project for TensorFlow and two more, by way of TUNA."""
-    write_pyproject(
-        poetry.project,
-        ["tensorflow (>=2.18.1,<2.19.0)", "six", "wrapt"],
-        requires_python="~=3.11.0",
-        more='\n[tool.poetry-tf]\ngpu = "none"\n',
-    )
+def routed(poetry: PoetryRunner, known: dict[str, Mirror]) -> PoetryRunner:
+    """A small project, by way of TUNA."""
+    _write(poetry, "absl-py", "six", "wrapt")
     poetry.mirror = "tuna"
     return poetry
 
 
+def _write(poetry: PoetryRunner, *requirements: str) -> None:
+    more = '\n[tool.poetry-tf]\ngpu = "none"\n'
+    write_pyproject(poetry.project, requirements, requires_python="~=3.11.0", more=more)
+
+
+TENSORFLOW = "tensorflow (>=2.18.1,<2.19.0)"
 LOCKS: dict[str, bytes] = {}
 
 
-@pytest.fixture
-def right_lock(project_of_tensorflow: PoetryRunner, index: LocalIndex) -> bytes:
-    """The lock of that project while all is in order; made once a worker."""
-    if "lock" not in LOCKS:
-        poetry = project_of_tensorflow
+def _right_lock(poetry: PoetryRunner, index: LocalIndex) -> bytes:
+    """The lock of the project while all is in order, made once a worker."""
+    key = (poetry.project / "pyproject.toml").read_text("utf-8")
+    if key not in LOCKS:
         cache, poetry.cache = poetry.cache, poetry.home / "another-cache"
-        assert poetry.call("lock").ok
+        done = poetry.call("lock")
+        assert done.ok, done.output
         lock = poetry.project / "poetry.lock"
-        LOCKS["lock"] = lock.read_bytes()
+        LOCKS[key] = lock.read_bytes()
         lock.unlink()
         poetry.cache = cache
         index.requests.clear()
         for mount in index.mounts:
             mount.requests.clear()
-    return LOCKS["lock"]
+    return LOCKS[key]
+
+
+@pytest.fixture
+def right_lock(routed: PoetryRunner, index: LocalIndex) -> bytes:
+    """The lock of the small project."""
+    return _right_lock(routed, index)
 
 
 def _lines(stderr: str) -> list[str]:
@@ -143,60 +151,72 @@ PAGES: dict[str, tuple[Callable[[Mount], None], str]] = {
         lambda tuna: setattr(tuna, "hidden", ("wrapt",)),
         "lacks wrapt: taking it by Aliyun",
     ),
-    "lacks a release": (
-        lambda tuna: setattr(tuna, "hidden", ("tensorflow==2.18.1",)),
-        "lacks tensorflow 2.18.1: taking it by Aliyun",
-    ),
 }
 
 
 @pytest.mark.parametrize(("break_it", "line"), PAGES.values(), ids=PAGES)
 def test_a_fault_of_the_index_is_told_once_and_the_lock_is_the_same(
-    project_of_tensorflow: PoetryRunner,
+    routed: PoetryRunner,
     right_lock: bytes,
-    tuna: Mount,
+    index: LocalIndex,
     break_it: Callable[[Mount], None],
     line: str,
 ) -> None:
+    tuna, aliyun = (index.named(name) for name in ("tuna", "aliyun"))
     break_it(tuna)
-    done = project_of_tensorflow.call("lock")
+    done = routed.call("lock")
     assert done.ok, done.output
     # Which package is asked for first is the solver's affair.
     told = [re.sub(r"(page for) \S+:", r"\1 six:", told) for told in _lines(done.stderr)]
     assert told == [f"TUNA {line}"]
-    assert (project_of_tensorflow.project / "poetry.lock").read_bytes() == right_lock
+    assert (routed.project / "poetry.lock").read_bytes() == right_lock
     if "going on" in line:  # it isn't asked for every package again
         assert len(tuna.requests) <= 2
+    pages = [request.path for request in aliyun.requests if request.kind == "page"]
+    assert len(pages) == len({*pages}) <= 3
+
+
+def test_a_release_that_the_data_knows_is_taken_though_the_mirror_lacks_it(
+    routed: PoetryRunner, index: LocalIndex, tuna: Mount, aliyun: Mount
+) -> None:
+    _write(routed, TENSORFLOW)
+    right = _right_lock(routed, index)
+    tuna.hidden = ("tensorflow==2.18.1",)
+    done = routed.call("lock")
+    assert done.ok, done.output
+    assert _lines(done.stderr) == ["TUNA lacks tensorflow 2.18.1: taking it by Aliyun"]
+    assert (routed.project / "poetry.lock").read_bytes() == right
+    assert {request.package for request in aliyun.requests} == {"tensorflow"}
 
 
 @pytest.mark.parametrize("formats", [("json",), ("html",)], ids=["json", "html"])
 def test_a_page_is_known_by_what_it_holds(
-    project_of_tensorflow: PoetryRunner, right_lock: bytes, tuna: Mount, formats: tuple[str, ...]
+    routed: PoetryRunner, right_lock: bytes, tuna: Mount, formats: tuple[str, ...]
 ) -> None:
     """Mirrors have sent JSON as text/html, and pages as plain text."""
     tuna.formats = formats  # type: ignore[assignment]
     tuna.page_type = "text/html" if formats == ("json",) else "text/plain"
-    done = project_of_tensorflow.call("lock")
+    done = routed.call("lock")
     assert done.ok, done.output
     assert _lines(done.stderr) == []
-    assert (project_of_tensorflow.project / "poetry.lock").read_bytes() == right_lock
+    assert (routed.project / "poetry.lock").read_bytes() == right_lock
 
 
 def test_a_mirror_that_refuses(
-    project_of_tensorflow: PoetryRunner, right_lock: bytes, known: dict[str, Mirror]
+    routed: PoetryRunner, right_lock: bytes, known: dict[str, Mirror]
 ) -> None:
     known["tuna"] = Mirror("TUNA", REFUSES, "tuna")
-    done = project_of_tensorflow.call("lock")
+    done = routed.call("lock")
     assert done.ok, done.output
     assert _lines(done.stderr) == ["TUNA refuses connections: going on by Aliyun"]
-    assert (project_of_tensorflow.project / "poetry.lock").read_bytes() == right_lock
+    assert (routed.project / "poetry.lock").read_bytes() == right_lock
 
 
 def test_a_mirror_whose_name_nobody_knows(
-    project_of_tensorflow: PoetryRunner, right_lock: bytes, known: dict[str, Mirror]
+    routed: PoetryRunner, right_lock: bytes, known: dict[str, Mirror]
 ) -> None:
     known["tuna"] = Mirror("TUNA", "http://mirror.invalid/simple/", "tuna")
-    done = project_of_tensorflow.call("lock")
+    done = routed.call("lock")
     assert done.ok, done.output
     assert _lines(done.stderr) == ["TUNA is not to be found: no such host: going on by Aliyun"]
 
@@ -223,41 +243,41 @@ def untrusted() -> Iterator[str]:
 
 
 def test_a_bad_certificate(
-    project_of_tensorflow: PoetryRunner,
+    routed: PoetryRunner,
     right_lock: bytes,
     known: dict[str, Mirror],
     untrusted: str,
 ) -> None:
     known["tuna"] = Mirror("TUNA", untrusted, "tuna")
-    done = project_of_tensorflow.call("lock")
+    done = routed.call("lock")
     assert done.ok, done.output
     assert _lines(done.stderr) == ["TUNA has a certificate that is not valid: going on by Aliyun"]
-    assert (project_of_tensorflow.project / "poetry.lock").read_bytes() == right_lock
+    assert (routed.project / "poetry.lock").read_bytes() == right_lock
 
 
 def test_a_certificate_that_the_user_trusts_is_one(
-    project_of_tensorflow: PoetryRunner, known: dict[str, Mirror], untrusted: str
+    routed: PoetryRunner, known: dict[str, Mirror], untrusted: str
 ) -> None:
     """`poetry config certificates.PyPI.cert`: the server answers, if only with 503."""
     known["tuna"] = Mirror("TUNA", untrusted, "tuna")
-    poetry = project_of_tensorflow
+    poetry = routed
     assert poetry.call("config", "certificates.PyPI.cert", str(UNTRUSTED)).ok
     done = poetry.call("lock")
     assert _lines(done.stderr) == ["TUNA answers 503: going on by Aliyun"]
 
 
 def test_a_mirror_that_hangs_is_left_within_five_seconds(
-    project_of_tensorflow: PoetryRunner,
+    routed: PoetryRunner,
     tuna: Mount,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With the limits that users have."""
     monkeypatch.undo()
     monkeypatch.setattr(mirrors, "MIRRORS", {"tuna": Mirror("TUNA", tuna.url, "tuna")})
-    write_pyproject(project_of_tensorflow.project, ["six"])
+    write_pyproject(routed.project, ["six"])
     tuna.delay = 8.0
     begun = time.monotonic()
-    done = project_of_tensorflow.call("lock")
+    done = routed.call("lock")
     assert done.ok, done.output
     assert _lines(done.stderr) == ["TUNA does not answer within 5 s: going on by PyPI"]
     assert time.monotonic() - begun < 7.5
@@ -269,11 +289,11 @@ def test_a_mirror_that_hangs_is_left_within_five_seconds(
 FILES: dict[str, tuple[Callable[[Mount], None], list[str]]] = {
     "403": (
         lambda tuna: setattr(tuna, "file_status", 403),
-        ["TUNA answers 403: going on by Aliyun"],
+        ["TUNA answers 403 for files: going on by Aliyun"],
     ),
     "503": (
         lambda tuna: setattr(tuna, "file_status", 503),
-        ["TUNA answers 503: going on by Aliyun"],
+        ["TUNA answers 503 for files: going on by Aliyun"],
     ),
     "are gone": (
         lambda tuna: setattr(tuna, "file_status", 404),
@@ -300,18 +320,18 @@ FILES: dict[str, tuple[Callable[[Mount], None], list[str]]] = {
 
 @pytest.mark.parametrize(("break_it", "lines"), FILES.values(), ids=FILES)
 def test_a_fault_of_files_is_told_once_and_the_lock_is_the_same(
-    project_of_tensorflow: PoetryRunner,
+    routed: PoetryRunner,
     right_lock: bytes,
     tuna: Mount,
     break_it: Callable[[Mount], None],
     lines: list[str],
 ) -> None:
     break_it(tuna)
-    done = project_of_tensorflow.call("lock")
+    done = routed.call("lock")
     assert done.ok, done.output
     told = [re.sub(r"\S+\.whl", "{file}", line) for line in _lines(done.stderr)]
     assert told == lines
-    assert (project_of_tensorflow.project / "poetry.lock").read_bytes() == right_lock
+    assert (routed.project / "poetry.lock").read_bytes() == right_lock
     if "going on" in lines[0] or "metadata" in lines[0]:  # it isn't asked again
         assert (
             len([r for r in tuna.requests if r.kind in {"file", "metadata"}])
@@ -320,16 +340,16 @@ def test_a_fault_of_files_is_told_once_and_the_lock_is_the_same(
 
 
 def test_metadata_that_one_mirror_lacks_comes_from_another(
-    project_of_tensorflow: PoetryRunner,
+    routed: PoetryRunner,
     right_lock: bytes,
     tuna: Mount,
     aliyun: Mount,
 ) -> None:
     tuna.metadata, tuna.metadata_status, aliyun.metadata = True, 404, True
-    done = project_of_tensorflow.call("lock")
+    done = routed.call("lock")
     assert done.ok, done.output
     assert _lines(done.stderr) == ["TUNA lacks the metadata that it lists: going on by Aliyun"]
-    assert (project_of_tensorflow.project / "poetry.lock").read_bytes() == right_lock
+    assert (routed.project / "poetry.lock").read_bytes() == right_lock
     assert "file" not in {request.kind for request in (*tuna.requests, *aliyun.requests)}
 
 
@@ -337,13 +357,13 @@ def test_metadata_that_one_mirror_lacks_comes_from_another(
 
 
 def test_what_the_lock_holds_stays_though_the_mirror_lacks_it(
-    project_of_tensorflow: PoetryRunner, right_lock: bytes, tuna: Mount, index: LocalIndex
+    routed: PoetryRunner, right_lock: bytes, tuna: Mount, index: LocalIndex
 ) -> None:
-    lock = project_of_tensorflow.project / "poetry.lock"
+    lock = routed.project / "poetry.lock"
     lock.write_bytes(right_lock)
     newest = index.versions("six")[-1]
     tuna.hidden = (f"six=={newest}",)
-    done = project_of_tensorflow.call("lock")
+    done = routed.call("lock")
     assert done.ok, done.output
     assert _lines(done.stderr) == [f"TUNA lacks six {newest}: taking it by Aliyun"]
     assert lock.read_bytes() == right_lock
@@ -353,25 +373,25 @@ def test_what_the_lock_holds_stays_though_the_mirror_lacks_it(
 
 
 def test_a_mirror_that_shares_the_fault_comes_after_one_that_does_not(
-    project_of_tensorflow: PoetryRunner, right_lock: bytes, index: LocalIndex, tuna: Mount
+    routed: PoetryRunner, right_lock: bytes, index: LocalIndex, tuna: Mount
 ) -> None:
     tuna.page_status = 503
-    project_of_tensorflow.mirror = "tuna, bfsu, aliyun"
-    done = project_of_tensorflow.call("lock")
+    routed.mirror = "tuna, bfsu, aliyun"
+    done = routed.call("lock")
     assert _lines(done.stderr) == ["TUNA answers 503: going on by Aliyun"]
     assert {request.mount for request in index.requests} == {"tuna", "aliyun"}
 
 
 def test_it_comes_before_pypi(
-    project_of_tensorflow: PoetryRunner,
+    routed: PoetryRunner,
     right_lock: bytes,
     index: LocalIndex,
     tuna: Mount,
     aliyun: Mount,
 ) -> None:
     tuna.page_status, aliyun.page_status = 503, 403
-    project_of_tensorflow.mirror = "tuna, bfsu, aliyun"
-    done = project_of_tensorflow.call("lock")
+    routed.mirror = "tuna, bfsu, aliyun"
+    done = routed.call("lock")
     assert _lines(done.stderr) == [
         "TUNA answers 503: going on by Aliyun",
         "Aliyun answers 403: going on by BFSU",
@@ -380,40 +400,55 @@ def test_it_comes_before_pypi(
 
 
 def test_an_address_of_ones_own_is_followed_by_pypi_alone(
-    project_of_tensorflow: PoetryRunner, right_lock: bytes, index: LocalIndex
+    routed: PoetryRunner, right_lock: bytes, index: LocalIndex
 ) -> None:
     own = index.mount("own", page_status=503)
-    project_of_tensorflow.mirror = own.url
-    done = project_of_tensorflow.call("lock")
+    routed.mirror = own.url
+    done = routed.call("lock")
     assert done.stderr.splitlines()[1:] == ["poetry-tf: 127.0.0.1 answers 503: going on by PyPI"]
-    assert (project_of_tensorflow.project / "poetry.lock").read_bytes() == right_lock
+    assert (routed.project / "poetry.lock").read_bytes() == right_lock
     assert {request.mount for request in index.requests} == {"own", "pypi"}
 
 
-def test_a_mirror_that_is_busy_is_waited_for_where_there_is_no_other(
-    poetry: PoetryRunner, pypi: Mount
+@pytest.mark.parametrize("status", [503, 429])
+def test_who_is_busy_is_waited_for_where_there_is_no_other(
+    poetry: PoetryRunner, pypi: Mount, status: int
 ) -> None:
     write_pyproject(poetry.project, ["six"])
     poetry.mirror = "off"
-    pypi.page_status = 503
+    pypi.page_status, pypi.retry_after = status, "0.3"
     # Down for two answers, of which the second is to another try.
     pypi.recovers = 2
+    begun = time.monotonic()
     done = poetry.call("lock")
     assert done.ok, done.output
-    assert [r.status for r in pypi.requests if r.kind == "page"] == [503, 503, 200]
+    assert [r.status for r in pypi.requests if r.kind == "page"] == [status, status, 200]
+    assert time.monotonic() - begun > 0.6
+
+
+def test_no_server_makes_us_wait_for_long(
+    poetry: PoetryRunner, pypi: Mount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "LONGEST_PAUSE", 0.05)
+    write_pyproject(poetry.project, ["six"])
+    poetry.mirror = "off"
+    pypi.page_status, pypi.retry_after = 429, "3600"
+    done = poetry.call("lock")
+    assert done.returncode == 1
+    assert "  - PyPI answers 429\n" in done.stderr
 
 
 # Where nothing helps
 
 
 def test_every_way_that_failed_is_listed_once(
-    project_of_tensorflow: PoetryRunner,
+    routed: PoetryRunner,
     tuna: Mount,
     aliyun: Mount,
     pypi: Mount,
     known: dict[str, Mirror],
 ) -> None:
-    poetry = project_of_tensorflow
+    poetry = routed
     tuna.page_status, aliyun.page_status, pypi.page_status = 503, 403, 429
     before = contents(poetry.project)
     done = poetry.call("lock", "-v")
@@ -437,30 +472,38 @@ def test_init_lists_them_too(
     assert not contents(poetry.project)
 
 
-def test_no_credentials_are_shown_or_sent_elsewhere(
-    project_of_tensorflow: PoetryRunner, index: LocalIndex, pypi: Mount
+def test_credentials_are_neither_shown_nor_sent_elsewhere(
+    routed: PoetryRunner, index: LocalIndex, pypi: Mount
 ) -> None:
-    poetry = project_of_tensorflow
     first, second = index.mount("first", page_status=503), index.mount("second", file_status=403)
-    secret = [m.url.replace("://", f"://jane:s3cret-{m.name}@") for m in (first, second)]
-    poetry.mirror = ",".join(secret)
-    done = poetry.call("lock", "-vvv")
+    # Credentials are for a host; that of PyPI is another.
+    secret = [
+        mount.url.replace("://127.0.0.1", f"://jane:s3cret-{mount.name}@localhost")
+        for mount in (first, second)
+    ]
+    routed.mirror = ",".join(secret)
+    second.absolute = False
+    done = routed.call("lock", "-vvv")
     assert done.ok, done.output
     assert "s3cret" not in done.output
-    assert "s3cret" not in (poetry.project / "poetry.lock").read_text("utf-8")
+    assert "s3cret" not in (routed.project / "poetry.lock").read_text("utf-8")
+    for mount in (first, second):
+        sent = {base64.b64decode(str(r.credentials).split()[-1]) for r in mount.requests}
+        assert sent == {f"jane:s3cret-{mount.name}".encode()}
+    assert {request.credentials for request in pypi.requests} == {None}
 
 
 # Installing
 
 
 @pytest.fixture
-def locked_project(project_of_tensorflow: PoetryRunner, right_lock: bytes) -> PoetryRunner:
-    (project_of_tensorflow.project / "poetry.lock").write_bytes(right_lock)
-    return project_of_tensorflow
+def locked_project(routed: PoetryRunner, right_lock: bytes) -> PoetryRunner:
+    (routed.project / "poetry.lock").write_bytes(right_lock)
+    return routed
 
 
 def _imports(poetry: PoetryRunner) -> str:
-    code = "import tensorflow, six, wrapt; print(tensorflow.__version__)"
+    code = "import absl_py, six, wrapt; print(six.__version__)"
     ran = subprocess.run([poetry.python, "-c", code], capture_output=True, text=True, check=True)
     return ran.stdout.strip()
 
@@ -499,8 +542,8 @@ INSTALLING: dict[str, tuple[Callable[[Mount], None], list[str]]] = {
         ["TUNA lacks wrapt: taking it by Aliyun"],
     ),
     "lacks a version": (
-        lambda tuna: setattr(tuna, "hidden", ("tensorflow==2.18.1",)),
-        ["TUNA lacks tensorflow 2.18.1: taking it by Aliyun"],
+        lambda tuna: setattr(tuna, "hidden", ("six==1.12.1",)),
+        ["TUNA lacks six 1.12.1: taking it by Aliyun"],
     ),
 }
 
@@ -520,7 +563,7 @@ def test_a_fault_is_told_and_the_lock_is_installed(
     assert done.ok, done.output
     told = [re.sub(r"\S+\.whl", "{file}", line) for line in _lines(done.stderr)]
     assert told == lines
-    assert _imports(locked_project) == "2.18.1"
+    assert _imports(locked_project) == "1.12.1"
     assert not pypi.requests
 
 
@@ -535,6 +578,18 @@ def test_a_file_that_no_way_has_right_is_not_installed(
     assert "Traceback" not in done.output
     assert not list(locked_project.home.rglob("*.whl"))
     assert not list(locked_project.home.rglob("*.part"))
+
+
+def test_what_was_tried_is_told_in_full_once_though_many_files_fail(
+    locked_project: PoetryRunner, tuna: Mount, aliyun: Mount, pypi: Mount
+) -> None:
+    tuna.file_status = aliyun.file_status = pypi.file_status = 403
+    locked_project.environ["POETRY_INSTALLER_MAX_WORKERS"] = "3"
+    done = locked_project.call("install")
+    assert done.returncode == 1
+    for name in ("TUNA", "Aliyun", "PyPI"):
+        assert done.output.count(f"  - {name} answers 403 for files\n") == 1
+    assert "Traceback" not in done.output and "HTTPError" not in done.output
 
 
 def test_a_large_file_is_gone_on_with_where_it_was_cut_off(
@@ -552,7 +607,7 @@ def test_a_large_file_is_gone_on_with_where_it_was_cut_off(
     assert ranges[0] is None
     assert ranges[1] is not None and ranges[2] is not None
     assert set(ranges[3:]) == {None}
-    assert _imports(locked_project) == "2.18.1"
+    assert _imports(locked_project) == "1.12.1"
 
 
 def test_a_large_file_is_gone_on_with_from_another_mirror(
@@ -573,7 +628,7 @@ def test_a_large_file_is_gone_on_with_from_another_mirror(
     files = [r for r in aliyun.requests if r.kind == "file"]
     assert files[0].range is not None and files[0].status == 206
     assert {r.range for r in files[1:]} == {None}
-    assert _imports(locked_project) == "2.18.1"
+    assert _imports(locked_project) == "1.12.1"
 
 
 def test_large_files_are_taken_one_at_a_time(

@@ -147,6 +147,8 @@ class Request:
     kind: Kind
     range: str | None
     status: int
+    credentials: str | None = None
+    """The header Authorization."""
 
     @property
     def package(self) -> str | None:
@@ -261,6 +263,10 @@ class LocalIndex:
         """The simple root of the mount that is there from the start; ends in `/simple/`."""
         return self.default.url
 
+    def named(self, name: str) -> Mount:
+        """The mount of this name."""
+        return self._mounts[name]
+
     @property
     def mounts(self) -> list[Mount]:
         """All ways in which the packages are to be seen."""
@@ -341,7 +347,8 @@ class LocalIndex:
                 time.sleep(mount.delay)
             answer = self._route(mount, parts[1:], headers)
         span = headers.get("Range")
-        request = Request(mount.name, method, path, answer.kind, span, answer.status)
+        secret = headers.get("Authorization")
+        request = Request(mount.name, method, path, answer.kind, span, answer.status, secret)
         with self._lock:
             self.requests.append(request)
             mount.requests.append(request)

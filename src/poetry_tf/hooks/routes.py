@@ -29,7 +29,7 @@ from poetry.utils.cache import FileCache
 
 from poetry_tf.hooks import seams
 from poetry_tf.hooks.json_pages import POETRY_READS_JSON, read_page
-from poetry_tf.hooks.transfer import PREFER_JSON, Courier
+from poetry_tf.hooks.transfer import PREFER_JSON, Courier, Unreachable
 from poetry_tf.hooks.ways import Wants, Way
 from poetry_tf.mirrors import (
     AUTO,
@@ -252,7 +252,7 @@ class RoutedRepository(LegacyRepository):
         self._authenticator = self.courier
         self._caches = config.repository_cache_directory / "poetry-tf"
         self._choosing = threading.Lock()
-        self._chosen = self._warned = False
+        self._chosen = self._warned = self._told_in_full = False
 
     @property
     def url(self) -> str:
@@ -308,7 +308,20 @@ class RoutedRepository(LegacyRepository):
     ) -> None:
         """A file of a locked package, for the installer; one of another hash is never accepted."""
         hashes = [file["hash"] for file in package.files if file["file"] == dest.name]
-        self.courier.download(url, dest, hashes or None, progress=progress)
+        with self._told_in_full_once():
+            self.courier.download(url, dest, hashes or None, progress=progress)
+
+    @contextmanager
+    def _told_in_full_once(self) -> Iterator[None]:
+        """Shortens what is said where nothing answers: several files are taken at a time."""
+        try:
+            yield
+        except Unreachable as error:
+            with self._choosing:
+                told, self._told_in_full = self._told_in_full, True
+            if told:
+                raise error.shortened() from None
+            raise
 
     def _get_page(self, name: NormalizedName) -> LinkSource:
         if POETRY_READS_JSON:
@@ -327,7 +340,8 @@ class RoutedRepository(LegacyRepository):
                 "this Poetry installs in a way poetry-tf doesn't know: where a file fails, no "
                 "other mirror is asked for it"
             )
-        return super().find_links_for_package(package)
+        with self._told_in_full_once():
+            return super().find_links_for_package(package)
 
     def search(self, query: str | list[str]) -> list[Package]:
         """By name: the list of all names, which other indexes are searched by, has 40 MB here."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -67,8 +67,24 @@ NO_METADATA = Fault("offers no metadata", "lacks")
 PREFER_JSON = {"Accept": f"{JSON_TYPE}, */*;q=0.1"}
 
 
+Turn = TypeVar("Turn", threading.Semaphore, threading.Lock)
+
+
 class Unreachable(PoetryRuntimeError):
     """Something that no way to PyPI gave; the message lists what was tried."""
+
+    def __init__(self, what: str, tried: Sequence[tuple[Way, Fault]]) -> None:
+        self.what = what
+        ways = "\n".join(f"  - {line}" for line in listed(tried))
+        super().__init__(
+            f"<error>{what} was not to be had by any way to PyPI:</error>\n{ways}\n"
+            "If the network is in order, name a mirror that answers: "
+            "<c1>POETRY_TF_MIRROR=name poetry …</>"
+        )
+
+    def shortened(self) -> PoetryRuntimeError:
+        """The same for where another one has been told already."""
+        return PoetryRuntimeError(f"<error>{self.what} was not to be had either.</error>")
 
 
 class _Once(Exception):
@@ -211,23 +227,20 @@ class Courier(Authenticator):
         filename = filename_of(url)
         errand = _Errand(filename, ("files",))
         while True:
-            missing: requests.Response | None = None
             for way, address in self._places(url, errand):
                 last = self._is_last(errand, way)
                 response, fault = self._fetch(method, address, way, errand.kinds, last=last, **more)
                 if response is not None:
                     wait = response.headers.get("Retry-After")
                     fault = fault_of_status(response.status_code, filename, wait=wait)
+                    if fault is not None and fault.kind != "lacks":
+                        fault = replace(fault, cause=f"{fault.cause} for files")
                 if fault is None and response is not None:
                     self._had(errand.failed, way)
                     if raise_for_status:
                         response.raise_for_status()
                     return response
-                assert fault is not None
-                missing = response if fault.kind == "lacks" else missing
-                self._failed(errand, way, fault)
-            if missing is not None and len(errand.failed) == 1:
-                missing.raise_for_status()
+                self._failed(errand, way, fault or Fault("can't be reached"))
             self._pause(errand)
 
     def metadata(self, url: str, hashes: Mapping[str, str]) -> bytes | None:
@@ -329,10 +342,9 @@ class Courier(Authenticator):
         unless_ranges: type[Exception] | None,
     ) -> Fault | None:
         with ExitStack() as held:
-            alone = self._one_large[urlsplit(address).netloc]
             if "large" in errand.kinds:
-                held.enter_context(alone)
-            held.enter_context(self._slots[urlsplit(address).netloc])
+                held.enter_context(self._turn(self._one_large, address))
+            held.enter_context(self._turn(self._slots, address))
             headers = {"Accept-Encoding": "identity", "Cache-Control": "no-store"}
             if taking.position:
                 headers["Range"] = f"bytes={taking.position}-"
@@ -446,7 +458,7 @@ class Courier(Authenticator):
         return ahead(self._ways, faulty | errand.tried)
 
     def _is_last(self, errand: _Errand, way: Way) -> bool:
-        return not set(self._left(errand)) - {way}
+        return way not in self._ways or not set(self._left(errand)) - {way}
 
     def _fault_of(self, way: Way, kinds: Sequence[str]) -> Fault | None:
         """Why a way is out for requests of these kinds; None if it isn't."""
@@ -488,7 +500,7 @@ class Courier(Authenticator):
         pause = next(errand.pauses, None)
         if not busy or pause is None or self._gave_up:
             self._gave_up = True
-            raise _unreachable(errand.what, failed)
+            raise Unreachable(errand.what, failed)
         time.sleep(min(max(pause, *(fault.wait for fault in busy)), LONGEST_PAUSE))
         with self._state:
             for key, (_, fault) in list(self._out.items()):
@@ -502,7 +514,7 @@ class Courier(Authenticator):
         self, method: str, url: str, way: Way, kinds: Sequence[str], *, last: bool, **more: Any
     ) -> tuple[requests.Response | None, Fault | None]:
         """`_ask`, with the body read as well unless it is long: that may fail too."""
-        with self._slots[urlsplit(url).netloc]:
+        with self._turn(self._slots, url):
             response, fault = self._ask(method, url, way, kinds, last=last, **more)
             if response is None or method == "head":
                 return response, fault
@@ -540,6 +552,11 @@ class Courier(Authenticator):
                     return None, fault
         raise AssertionError
 
+    def _turn(self, turns: Mapping[str, Turn], url: str) -> Turn:
+        """What a host's requests take turns by; the first to ask makes it."""
+        with self._state:
+            return turns[urlsplit(url).netloc]
+
     def get_session(self, url: str | None = None) -> requests.Session:
         session = super().get_session(url)
         with self._state:
@@ -572,12 +589,3 @@ def _beside(dest: Path) -> Iterator[Path]:
         yield part
     finally:
         part.unlink(missing_ok=True)
-
-
-def _unreachable(what: str, tried: Sequence[tuple[Way, Fault]]) -> Unreachable:
-    ways = "\n".join(f"  - {line}" for line in listed(tried))
-    return Unreachable(
-        f"<error>{what} was not to be had by any way to PyPI:</error>\n{ways}\n"
-        "Nothing was changed. If the network is in order, name a mirror that answers: "
-        "<c1>POETRY_TF_MIRROR=name poetry …</>"
-    )
