@@ -537,10 +537,13 @@ class Courier(Authenticator):
         # Where there is no other way there is no reason to be hasty.
         read = max(READ, float(REQUESTS_TIMEOUT)) if last else READ
         limits = (max(CONNECT, read) if last else CONNECT, read)
+        headers = more.pop("headers", None)
         for again in (True, False):
+            # A copy for each: Poetry 2.1 writes the credentials of one host into what it is given.
+            asked = {"stream": True, **more, "headers": {**(headers or {})}}
             try:
                 return super().request(
-                    method, url, raise_for_status=False, timeout=limits, **{"stream": True, **more}
+                    method, url, raise_for_status=False, timeout=limits, **asked
                 ), None
             except _Once as once:
                 if once.error is None:
