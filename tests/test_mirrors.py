@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from poetry_tf.mirrors import (
     ALIASES,
     AUTO,
+    AUTO_INDEPENDENT,
     MIRRORS,
     Mirror,
     MirrorError,
@@ -20,6 +21,10 @@ from poetry_tf.mirrors import (
 )
 
 OFF = MirrorSetting("off")
+
+
+def named(*names: str) -> MirrorSetting:
+    return MirrorSetting("mirror", tuple(MIRRORS[name] for name in names))
 
 
 @pytest.mark.parametrize(
@@ -36,18 +41,36 @@ OFF = MirrorSetting("off")
         ("false", OFF),
         ("auto", MirrorSetting("auto")),
         ("Auto", MirrorSetting("auto")),
-        *[(name, MirrorSetting("mirror", mirror)) for name, mirror in MIRRORS.items()],
-        ("TUNA", MirrorSetting("mirror", MIRRORS["tuna"])),
-        *[(name, MirrorSetting("mirror", MIRRORS[key])) for name, key in ALIASES.items()],
-        ("Tsinghua", MirrorSetting("mirror", MIRRORS["tuna"])),
+        *[(name, named(name)) for name in MIRRORS],
+        ("TUNA", named("tuna")),
+        *[(name, named(key)) for name, key in ALIASES.items()],
+        ("Tsinghua", named("tuna")),
+        (["tuna"], named("tuna")),
+        (["auto"], MirrorSetting("auto")),
+        (["off"], OFF),
+        ("tuna,aliyun", named("tuna", "aliyun")),
+        (" TUNA , aliyun, ", named("tuna", "aliyun")),
+        (["aliyun", "tsinghua"], named("aliyun", "tuna")),
+        ("tuna,aliyun,tuna", named("tuna", "aliyun")),
+        (["tuna", MIRRORS["tuna"].url.rstrip("/")], named("tuna")),
+        ("tuna,pypi", named("tuna")),
+        (
+            ["https://a.example.com/simple/", "tuna"],
+            MirrorSetting(
+                "mirror",
+                (Mirror("a.example.com", "https://a.example.com/simple/"), MIRRORS["tuna"]),
+            ),
+        ),
         (
             "https://pypi.example.com/simple/",
-            MirrorSetting("mirror", Mirror("pypi.example.com", "https://pypi.example.com/simple/")),
+            MirrorSetting(
+                "mirror", (Mirror("pypi.example.com", "https://pypi.example.com/simple/"),)
+            ),
         ),
         (
             " http://pypi.example.com:8080/simple ",
             MirrorSetting(
-                "mirror", Mirror("pypi.example.com", "http://pypi.example.com:8080/simple")
+                "mirror", (Mirror("pypi.example.com", "http://pypi.example.com:8080/simple"),)
             ),
         ),
     ],
@@ -63,6 +86,17 @@ def test_a_value_means_no_mirror_or_one(value: object, wanted: MirrorSetting):
         3,
         [],
         {},
+        ",",
+        [3],
+        ["tuna", None],
+        [["tuna"]],
+        ["tuna,aliyun"],
+        "tuna,nowhere",
+        "nowhere,tuna",
+        "tuna,auto",
+        "off,tuna",
+        ["auto", "off"],
+        ["pypi", "tuna"],
         "tsinghua-mirror",
         "pypi.example.com/simple",
         "ftp://pypi.example.com/simple",
@@ -92,9 +126,29 @@ def test_any_text_is_understood_or_refused(value: str):
         setting = parse_mirror(value)
     except MirrorError:
         return
-    assert (setting.kind == "mirror") is (setting.mirror is not None)
-    if setting.mirror is not None:
-        assert setting.mirror.name
+    assert (setting.kind == "mirror") is bool(setting.mirrors)
+    for mirror in setting.mirrors:
+        assert mirror.name and mirror.fate
+
+
+WORDS = st.sampled_from([*MIRRORS, *ALIASES, "https://a.example.com/simple", "auto", "off", "?"])
+
+
+@given(st.lists(WORDS, min_size=1, max_size=5), st.sampled_from([",", ", ", " ,"]))
+def test_a_list_and_a_string_with_commas_mean_the_same(words: list[str], comma: str):
+    def meaning(value: object) -> object:
+        try:
+            return parse_mirror(value)
+        except MirrorError as error:
+            return str(error)
+
+    setting = meaning(words)
+    assert meaning(comma.join(words)) == setting
+    if isinstance(setting, MirrorSetting) and setting.kind == "mirror":
+        order = [parse_mirror(word).mirrors[0] for word in words]
+        assert setting.mirrors == tuple(dict.fromkeys(order))
+    elif len(words) > 1:
+        assert isinstance(setting, str) and {"auto", "off", "?"} & {*words}
 
 
 def test_every_mirror_that_has_a_name_is_asked_by_https_for_a_simple_index():
@@ -108,14 +162,24 @@ def test_every_mirror_that_has_a_name_is_asked_by_https_for_a_simple_index():
     assert not ALIASES.keys() & MIRRORS.keys()
 
 
+def test_what_shares_a_fate_is_known():
+    fates = {name: mirror.fate for name, mirror in MIRRORS.items()}
+    assert fates["bfsu"] == fates["ustc"] == fates["tuna"] == "tuna"
+    assert AUTO_INDEPENDENT.fate not in {"tuna", "pypi"}
+    assert {*fates.values()} <= {*MIRRORS}
+    (old,) = parse_mirror("https://pypi.mirrors.ustc.edu.cn/simple").mirrors
+    assert old.fate == "tuna"
+    (own,) = parse_mirror("https://pypi.example.com/simple").mirrors
+    assert own.fate == "pypi.example.com"
+
+
 SECRET = "https://user:s3cr3t@pypi.example.com:8080/simple/?a=b#c"
 
 
 def test_the_name_of_a_mirror_holds_no_credentials():
     setting = parse_mirror(SECRET)
-    assert setting.mirror is not None
-    assert setting.mirror.name == "pypi.example.com"
-    assert setting.mirror.url == SECRET
+    (mirror,) = setting.mirrors
+    assert (mirror.name, mirror.url) == ("pypi.example.com", SECRET)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +190,9 @@ def test_the_name_of_a_mirror_holds_no_credentials():
         SECRET.replace("s3cr3t", "s3cr3t/with#odd?ones@"),
         SECRET.replace("8080", "no-port"),
         f"{SECRET} {SECRET}",
-        [SECRET],
+        ["nowhere", SECRET],
+        [SECRET, SECRET.replace("https", "htps")],
+        f"tuna,{SECRET.replace('s3cr3t', 'x,s3cr3t')}",
         {"url": SECRET},
     ],
 )

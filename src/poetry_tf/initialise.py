@@ -408,7 +408,7 @@ def _sources(project: Project) -> list[dict[str, Any]]:
 def _with_source(project: Project, wish: str | None) -> Project:
     """The mirror as Poetry's own primary source, as it was done before there was this plugin."""
     setting = parse_mirror(wish or "auto")
-    mirror = setting.mirror or AUTO
+    mirror = setting.mirrors[0] if setting.mirrors else AUTO
     if setting.kind == "off":
         return project
     if any(mirror.url == source.get("url") for source in _sources(project)):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 
@@ -17,24 +17,66 @@ class Mirror:
     name: str
     """How a user knows it; for a URL of the user's own, its host."""
     url: str
+    fate: str = ""
+    """The key of the mirror whose faults it shares, because the same people run it or it sends
+    requests on there; a mirror of its own has its own key, a URL its host."""
+    run_by: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.fate:
+            object.__setattr__(self, "fate", _host(self.url) or self.name)
 
 
 # From the mirrors' own help pages and repositories, November 2026.
 MIRRORS: Mapping[str, Mirror] = MappingProxyType(
     {
-        "tuna": Mirror("TUNA (Tsinghua)", "https://pypi.tuna.tsinghua.edu.cn/simple/"),
-        "bfsu": Mirror("BFSU", "https://mirrors.bfsu.edu.cn/pypi/web/simple/"),
-        "ustc": Mirror("USTC", "https://mirrors.ustc.edu.cn/pypi/simple/"),
-        "aliyun": Mirror("Aliyun", "https://mirrors.aliyun.com/pypi/simple/"),
-        "tencent": Mirror("Tencent", "https://mirrors.cloud.tencent.com/pypi/simple/"),
-        "huawei": Mirror("Huawei", "https://mirrors.huaweicloud.com/repository/pypi/simple/"),
-        "sustech": Mirror("SUSTech", "https://mirrors.sustech.edu.cn/pypi/web/simple/"),
+        "tuna": Mirror(
+            "TUNA (Tsinghua)",
+            "https://pypi.tuna.tsinghua.edu.cn/simple/",
+            "tuna",
+            "TUNA, a student association at Tsinghua University",
+        ),
+        "bfsu": Mirror(
+            "BFSU",
+            "https://mirrors.bfsu.edu.cn/pypi/web/simple/",
+            "tuna",
+            "TUNA, for Beijing Foreign Studies University",
+        ),
+        "ustc": Mirror(
+            "USTC",
+            "https://mirrors.ustc.edu.cn/pypi/simple/",
+            "tuna",
+            "University of Science and Technology of China; gets missing files from TUNA",
+        ),
+        "aliyun": Mirror(
+            "Aliyun", "https://mirrors.aliyun.com/pypi/simple/", "aliyun", "Alibaba Cloud"
+        ),
+        "tencent": Mirror(
+            "Tencent",
+            "https://mirrors.cloud.tencent.com/pypi/simple/",
+            "tencent",
+            "Tencent Cloud",
+        ),
+        "huawei": Mirror(
+            "Huawei",
+            "https://mirrors.huaweicloud.com/repository/pypi/simple/",
+            "huawei",
+            "Huawei Cloud",
+        ),
+        "sustech": Mirror(
+            "SUSTech",
+            "https://mirrors.sustech.edu.cn/pypi/web/simple/",
+            "sustech",
+            "Southern University of Science and Technology",
+        ),
     }
 )
 ALIASES: Mapping[str, str] = MappingProxyType({"tsinghua": "tuna"})
 """Other names under which a mirror is known, by which it may be named but is not listed."""
 AUTO = MIRRORS["tuna"]
-"""The mirror that ``auto`` asks first."""
+"""The mirror that ``auto`` prefers."""
+AUTO_INDEPENDENT = MIRRORS["aliyun"]
+"""The one that it takes where that fails: nobody and nothing is common to the two."""
 
 # Hosts under which PyPI is mirrored, with the name above under which the same mirror is to be had
 # today; None where it isn't one of those.
@@ -65,39 +107,87 @@ _SCHEME = re.compile(r"\A[A-Za-z][A-Za-z0-9+.-]*://")
 
 @dataclass(frozen=True)
 class MirrorSetting:
-    """What ``tf.mirror`` says. ``off``: PyPI itself; ``auto``: a mirror where one answers."""
+    """What ``tf.mirror`` says.
+
+    ``off``: PyPI itself; ``auto``: a mirror where one answers; ``mirror``: those named, in order of
+    preference, and PyPI itself where none of them answers.
+    """
 
     kind: Literal["off", "auto", "mirror"]
-    mirror: Mirror | None = None
+    mirrors: tuple[Mirror, ...] = ()
 
 
 class MirrorError(ValueError):
     """A value of ``tf.mirror`` that means nothing; the text says which are understood."""
 
 
-def parse_mirror(value: object) -> MirrorSetting:
-    """Reads a value of ``tf.mirror``: a name, a URL, ``auto``, or ``off``.
+_OFF = frozenset({"off", "pypi", "none", "false"})
 
-    ``pypi`` means the same as ``off``: no mirror. Empty means unset, which is off: a container
-    passes a variable on that way when the host has none. Raises `MirrorError`.
+
+def parse_mirror(value: object) -> MirrorSetting:
+    """Reads a value of ``tf.mirror``: names and URLs in order of preference, ``auto``, or ``off``.
+
+    Several are a list or, as a variable can hold no list, a string with commas between them.
+    ``pypi`` means the same as ``off``: no mirror. At the end of several it says what holds anyway,
+    that PyPI is asked last. Empty means unset, which is off: a container passes a variable on that
+    way when the host has none. Raises `MirrorError`.
     """
     if value is None or value == "" or value is False:
         return MirrorSetting("off")
     if isinstance(value, str):
-        name = value.strip().lower()
-        if name in {"off", "pypi", "none", "false"}:
-            return MirrorSetting("off")
-        if name == "auto":
-            return MirrorSetting("auto")
-        name = ALIASES.get(name, name)
-        if name in MIRRORS:
-            return MirrorSetting("mirror", MIRRORS[name])
-        if (host := _host(value.strip())) is not None:
-            return MirrorSetting("mirror", Mirror(host, value.strip()))
-    raise MirrorError(
-        f"{_shown(value)} is no mirror: write auto, off, the URL of a simple index, or one of "
-        f"{', '.join(MIRRORS)}"
+        # A comma within an address is written %2C.
+        parts: list[Any] = [part.strip() for part in value.split(",") if part.strip()]
+    else:
+        parts = [*value] if isinstance(value, list | tuple) else []
+    words = [part.strip().lower() if isinstance(part, str) else "" for part in parts]
+    if len(words) == 1 and words[0] in _OFF:
+        return MirrorSetting("off")
+    if words == ["auto"]:
+        return MirrorSetting("auto")
+    if len(words) > 1 and words[-1] == "pypi":
+        parts = parts[:-1]
+    if not parts:
+        raise MirrorError(_refused(_shown(value)))
+    mirrors: dict[str, Mirror] = {}
+    for part in parts:
+        mirror = _mirror(part)
+        if mirror is None:
+            # A password with a comma in it is cut in two, of which neither is known for one.
+            shown = _shown(value if isinstance(value, str) and "@" in value else part)
+            raise MirrorError(
+                f"{shown} stands alone: a list holds URLs and names ({', '.join(MIRRORS)}) in "
+                "order of preference, and neither auto nor off"
+                if isinstance(part, str) and part.strip().lower() in {*_OFF, "auto"}
+                else _refused(shown)
+            )
+        mirrors.setdefault(mirror.url.rstrip("/"), mirror)
+    return MirrorSetting("mirror", tuple(mirrors.values()))
+
+
+def _refused(shown: str) -> str:
+    return (
+        f"{shown} is no mirror: write auto, off, the URL of a simple index, one of "
+        f"{', '.join(MIRRORS)}, or several of these"
     )
+
+
+def _mirror(value: object) -> Mirror | None:
+    """The mirror of a name or URL."""
+    if not isinstance(value, str):
+        return None
+    text = value.strip()
+    name = ALIASES.get(text.lower(), text.lower())
+    if name in MIRRORS:
+        return MIRRORS[name]
+    if (host := _host(text)) is None:
+        return None
+    known = mirror_at(text)
+    return Mirror(host, text, known.today.fate if known is not None and known.today else "")
+
+
+def key_of(mirror: Mirror) -> str | None:
+    """The name under which a mirror may be set; None for one that only has an address."""
+    return next((key for key, known in MIRRORS.items() if known == mirror), None)
 
 
 @dataclass(frozen=True)

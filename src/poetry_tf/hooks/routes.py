@@ -93,7 +93,7 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
         return
     if parsed.kind == "off" and not (managed or setting):
         return
-    mirror = parsed.mirror and _without_secrets(parsed.mirror, poetry.config)
+    mirror = _without_secrets(parsed.mirrors[0], poetry.config) if parsed.mirrors else None
     # The address of PyPI is Poetry's to know.
     pypi = current.url.rstrip("/")
 
