@@ -68,10 +68,18 @@ RULES: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("poetry_tf.pins", (*PLANNING, *DATA), CORE),
     ("poetry_tf.platforms", ("poetry_tf.pins", *PLANNING, *DATA), CORE),
     ("poetry_tf.container", (*PLANNING, *DATA), CORE),
+    ("poetry_tf.unbinding", ("poetry_tf.mirrors", *PLANNING, *DATA), CORE),
     ("poetry_tf.installable", ("poetry_tf.environments", *DATA), CORE),
     (
         "poetry_tf.checks",
-        ("poetry_tf.installable", "poetry_tf.mirrors", *EDITING, *PLANNING, *DATA),
+        (
+            "poetry_tf.installable",
+            "poetry_tf.mirrors",
+            "poetry_tf.unbinding",
+            *EDITING,
+            *PLANNING,
+            *DATA,
+        ),
         CORE,
     ),
     # Above the rules, and below what talks to the user.
