@@ -69,6 +69,7 @@ RULES: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("poetry_tf.platforms", ("poetry_tf.pins", *PLANNING, *DATA), CORE),
     ("poetry_tf.container", (*PLANNING, *DATA), CORE),
     ("poetry_tf.unbinding", ("poetry_tf.mirrors", *PLANNING, *DATA), CORE),
+    ("poetry_tf.layers", ("poetry_tf.project",), ("poetry.locations", "poetry.config.config")),
     ("poetry_tf.installable", ("poetry_tf.environments", *DATA), CORE),
     (
         "poetry_tf.checks",
@@ -95,7 +96,7 @@ RULES: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ),
     (
         "poetry_tf.hooks",
-        ("poetry_tf.checks", "poetry_tf.mirrors", *EDITING, *PLANNING, *DATA),
+        ("poetry_tf.checks", "poetry_tf.layers", "poetry_tf.mirrors", *EDITING, *PLANNING, *DATA),
         ("poetry",),
     ),
 ]

@@ -68,7 +68,7 @@ class TensorFlowPlugin(Plugin):
 
     def activate(self, poetry: Poetry, io: IO) -> None:
         managed = "poetry-tf" in poetry.pyproject.data.get("tool", {})
-        if not (managed or poetry.config.get("tf.mirror")):
+        if not (managed or poetry.config.get("tf.mirror") or poetry.config.config.get("tf")):
             return
         try:
             from poetry_tf.hooks import solving

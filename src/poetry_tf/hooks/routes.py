@@ -17,16 +17,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-import requests
 from packaging.utils import NormalizedName
 from poetry.repositories.exceptions import PackageNotFoundError
 from poetry.repositories.legacy_repository import LegacyRepository
 from poetry.repositories.pypi_repository import PyPiRepository
 from poetry.utils.cache import FileCache
 
+from poetry_tf.hooks.automatic import automatic, memory_in
 from poetry_tf.hooks.json_pages import POETRY_READS_JSON, read_page
+from poetry_tf.layers import layers, value_in
 from poetry_tf.mirrors import (
-    AUTO,
     Mirror,
     MirrorError,
     parse_mirror,
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from poetry.repositories.link_sources.base import LinkSource
 
 PYPI = "PyPI"
-AUTO_TIMEOUT = 2.0
-"""Seconds within which the mirror of ``auto`` has to answer."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +82,16 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
     if not isinstance(current, PyPiRepository):
         return  # done already, or by another plugin
     setting = _in_force.get()
+    where = ""
     if setting is None:
-        setting = poetry.config.get("tf.mirror")
+        setting = value_in(poetry.config)
+        first = next(iter(layers(poetry.pyproject_path.parent)), None)
+        where = f" (in {first.place})" if first is not None else ""
     try:
         parsed = parse_mirror(setting)
     except MirrorError as error:
-        io.write_error_line(f"<warning>poetry-tf: tf.mirror is not understood: {error}</>")
+        what = io.error_output.formatter.escape(f"tf.mirror is not understood: {error}{where}")
+        io.write_error_line(f"<warning>poetry-tf: {what}</>")
         return
     if parsed.kind == "off" and not (managed or setting):
         return
@@ -99,7 +101,9 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
 
     def choose() -> Route:
         if parsed.kind == "auto":
-            return automatic(pypi)
+            choice = automatic(pypi, memory_in(poetry.config))
+            url = choice.mirrors[0].url if choice.mirrors else pypi
+            return Route(url.rstrip("/"), choice.notice)
         return mirrored(mirror) if mirror else Route(pypi)
 
     replacement = RoutedRepository(
@@ -142,21 +146,6 @@ def _without_secrets(mirror: Mirror, config: Config) -> Mirror:
 def mirrored(mirror: Mirror) -> Route:
     """The way by a mirror that was named."""
     return Route(mirror.url.rstrip("/"), f"PyPI via {mirror.name}")
-
-
-def automatic(pypi: str) -> Route:
-    """The mirror if it answers in time, else PyPI itself."""
-    try:
-        answer = requests.get(AUTO.url + "pip/", timeout=AUTO_TIMEOUT, stream=True)
-        answer.close()
-        reason = None if answer.ok else f"answered {answer.status_code}"
-    except requests.Timeout:
-        reason = f"did not answer within {AUTO_TIMEOUT:.0f} s"
-    except requests.RequestException:
-        reason = "could not be reached"
-    if reason is None:
-        return mirrored(AUTO)
-    return Route(pypi, f"PyPI itself, since {AUTO.name} {reason}")
 
 
 def _announcing(choose: Callable[[], Route], io: IO) -> Callable[[], Route]:
