@@ -145,6 +145,8 @@ def test_every_module_has_a_place_in_these_rules():
         *(room for room, _, _ in RULES),
         "poetry_tf.commands",
         "poetry_tf.locking",
+        "poetry_tf.probing",
+        "poetry_tf.verifying",
         "poetry_tf.plugin",
         "poetry_tf.__main__",
     )

@@ -28,6 +28,7 @@ from poetry_tf.mirrors import (
     mirror_at,
     parse_mirror,
     without_credentials,
+    written,
 )
 from poetry_tf.pins import new_requirement_edits, pin_edits, rename_edits, wheel_edits
 from poetry_tf.plan import (
@@ -381,7 +382,7 @@ def _mirror_edits(project: Project, wishes: Wishes, default: str | None) -> list
     """The setting in poetry.toml: what was asked for, else what is there, else `default`."""
     value = default if mirror_setting(project) is None else mirror_setting(project)
     if wishes.mirror is not None:
-        value = wishes.mirror
+        value = written(wishes.mirror)
     if wishes.write_source or value is None:
         return []
     if mirror_setting(project) is None and wishes.mirror is None and replaces_pypi(project):
@@ -432,7 +433,9 @@ def _with_source(project: Project, wish: str | None) -> Project:
     return apply(project, edits)
 
 
-def check_mirror(wish: str, said_by: str = "") -> None:
+def check_mirror(
+    wish: str, said_by: str = "", remedy: str = "Without it the default is auto."
+) -> None:
     """Raises `PlanError` for a mirror that means nothing, or that TF402 would find fault with.
 
     Its message begins with `said_by`.
@@ -440,18 +443,16 @@ def check_mirror(wish: str, said_by: str = "") -> None:
     try:
         setting = parse_mirror(wish)
     except MirrorError as error:
-        raise PlanError(f"{said_by}{error}", "Without it the default is auto.") from None
+        raise PlanError(f"{said_by}{error}", remedy) from None
     for mirror in setting.mirrors:
         known = mirror_at(mirror.url)
         shown = without_credentials(mirror.url)
         if known is not None and known.retired:
-            raise PlanError(
-                f"{said_by}the mirror {shown} is retired", "Without it the default is auto."
-            )
+            raise PlanError(f"{said_by}the mirror {shown} is retired", remedy)
         if is_plain_http(mirror.url):
             https = known.today.url if known is not None and known.today else "its https address"
             raise PlanError(
-                f"{said_by}over plain http, whoever sits between could change what {shown} answers",
+                f"{said_by}{shown} is plain http: whoever sits between can change what it answers",
                 f"Give {https}.",
             )
 

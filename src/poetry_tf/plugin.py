@@ -34,6 +34,12 @@ COMMANDS = {
     "tf init": ("init", "InitCommand"),
     "tf check": ("check", "CheckCommand"),
     "tf devcontainer": ("devcontainer", "DevcontainerCommand"),
+    "tf mirror": ("mirror", "MirrorCommand"),
+    "tf mirror list": ("mirror", "MirrorListCommand"),
+    "tf mirror off": ("mirror", "MirrorOffCommand"),
+    "tf mirror test": ("mirror", "MirrorTestCommand"),
+    "tf mirror use": ("mirror", "MirrorUseCommand"),
+    "tf mirror verify": ("mirror", "MirrorVerifyCommand"),
     "tf releases": ("releases", "ReleasesCommand"),
 }
 

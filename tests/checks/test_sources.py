@@ -291,6 +291,10 @@ def test_https_and_ones_own_network_are_let_be(url: str):
         ('"https://pypi.douban.com/simple"', '"auto"'),
         ("'http://pypi.tuna.tsinghua.edu.cn/simple'", f"'{TUNA}'"),
         ('["http://pypi.mirrors.ustc.edu.cn/simple"]', f'["{MIRRORS["ustc"].url}"]'),
+        ('["tuna", "https://pypi.douban.com/simple"]', '["tuna"]'),
+        ('["https://pypi.douban.com/simple"]', '["auto"]'),
+        ('"tuna,http://mirrors.aliyun.com/pypi/simple"', f'"tuna, {MIRRORS["aliyun"].url}"'),
+        ('"https://pypi.douban.com/simple, bfsu"', '"bfsu"'),
     ],
 )
 def test_an_unfit_setting_is_mended_and_the_rest_stays(before: str, after: str):

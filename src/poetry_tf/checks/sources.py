@@ -128,19 +128,31 @@ def _in_setting(context: Context) -> Iterator[Finding]:
     path = context.project.root / POETRY_TOML
     value = document.get(SETTING)
     listed = isinstance(value, list)
-    for index, wish in enumerate(value if listed else [value]):
+    wishes = value if listed else value.split(",") if isinstance(value, str) else []
+    for index, wish in enumerate(wishes):
         if not isinstance(wish, str):
             continue
         place: KeyPath = (*SETTING, index) if listed else SETTING
+
+        def put(new: str | None, index: int = index, place: KeyPath = place) -> Edit:
+            """The edit that puts another in its place, or takes it out of several."""
+            if listed:
+                return Edit(path, "set", place, new) if new else Edit(path, "remove", place)
+            parts = [part.strip() for part in wishes]
+            parts[index : index + 1] = [new] if new else []
+            return Edit(path, "set", place, ", ".join(parts))
+
         mirror = mirror_at(wish)
         if mirror is not None and mirror.retired:
+            # Among others it can only be left out: auto stands alone.
+            alone = len(wishes) == 1
             yield Finding(
                 "TF402",
                 path,
                 document.nearest(place),
                 f"the mirror {mirror.host} is retired",
-                'Write "auto"',
-                (Edit(path, "set", place, "auto"),),
+                'Write "auto"' if alone else "Leave it out",
+                (put("auto" if alone else None),),
             )
         elif is_plain_http(wish):
             https = mirror.today.url if mirror is not None and mirror.today is not None else None
@@ -148,7 +160,7 @@ def _in_setting(context: Context) -> Iterator[Finding]:
                 "TF402",
                 path,
                 document.nearest(place),
-                f"the mirror {without_credentials(wish)} is read over plain http",
+                f"the mirror {without_credentials(wish.strip())} is read over plain http",
                 f'Write "{https}"' if https else "Use its https address",
-                (Edit(path, "set", place, https),) if https else (),
+                (put(https),) if https else (),
             )

@@ -112,16 +112,31 @@ def automatic(pypi: str, memory: Memory) -> Choice:
 
     `pypi` is the address of PyPI's simple index.
     """
-    ways = (mirrors.AUTO, mirrors.AUTO_INDEPENDENT)
-    urls = [*(mirror.url for mirror in ways), pypi]
-    found = memory.recall(urls)
-    if found is None:
-        answers = ask([f"{url.rstrip('/')}/{PAGE}/" for url in urls])
+    if (choice := remembered(pypi, memory)) is None:
+        ways, urls = _candidates(pypi)
+        answers = ask([f"{url}/{PAGE}/" for url in urls])
         which, reason = decide(*answers)
         found = _Remembered(which, reason, time.time())
+        choice = _choice(ways, found)
         if answers[which].ok:  # else there is no network, of which nothing is learnt
             memory.keep(urls, found)
-    # The rest is what to go on by where the chosen one fails later.
+    return choice
+
+
+def remembered(pypi: str, memory: Memory) -> Choice | None:
+    """What was chosen within the last day, if anything was."""
+    ways, urls = _candidates(pypi)
+    found = memory.recall(urls)
+    return None if found is None else _choice(ways, found)
+
+
+def _candidates(pypi: str) -> tuple[tuple[Mirror, ...], list[str]]:
+    ways = (mirrors.AUTO, mirrors.AUTO_INDEPENDENT)
+    return ways, [*(mirror.url.rstrip("/") for mirror in ways), pypi.rstrip("/")]
+
+
+def _choice(ways: tuple[Mirror, ...], found: _Remembered) -> Choice:
+    # Those after the chosen one are what to go on by where it fails later.
     return Choice(ways[found.which :], found.reason, found.since)
 
 
@@ -148,11 +163,11 @@ def ask(urls: Sequence[str]) -> tuple[Answer, Answer, Answer]:
     return first, second, third
 
 
-def answer_of(url: str) -> Answer:
+def answer_of(url: str, timeout: float = TIMEOUT) -> Answer:
     """Asks for one page, and how long it took, the connection included."""
     begin = time.monotonic()
     try:
-        response = requests.get(url, timeout=TIMEOUT, headers={"Accept": _ACCEPT})
+        response = requests.get(url, timeout=timeout, headers={"Accept": _ACCEPT})
         seconds = time.monotonic() - begin
         if not response.ok:
             return Answer(seconds, f"answered {response.status_code}")
@@ -160,7 +175,7 @@ def answer_of(url: str) -> Answer:
             return Answer(seconds, "answered with something that is no index page")
         return Answer(seconds)
     except requests.Timeout:
-        return NEVER
+        return Answer(timeout, f"did not answer within {timeout:.0f} s")
     except (requests.RequestException, OSError, ValueError):
         return Answer(time.monotonic() - begin, "could not be reached")
 
