@@ -48,11 +48,16 @@ def verify(lock: Lock, index: str) -> Verification:
     # Markers can tell several versions of one distribution apart.
     names = sorted({canonicalize_name(package["name"]) for package in mine})
     client = Client()
+    dead: list[ReadError] = []
 
     def ask(name: str) -> Sequence[IndexFile] | ReadError:
+        if len(dead) > 1:  # nobody waits for the rest of a hundred packages
+            return dead[0]
         try:
             return SimpleIndex(index, client).files(name)
         except ReadError as error:
+            if str(error).startswith("no answer"):
+                dead.append(error)
             return error
 
     try:

@@ -173,7 +173,9 @@ def test_it_is_remembered_for_a_day_among_the_same_ways(tmp_path: Path):
     assert kept(file, now + DAY).recall(URLS) is None, "the clock was set back"
 
 
-@pytest.mark.parametrize("change", [("which", 3), ("which", True), ("since", "x"), ("reason", 1)])
+@pytest.mark.parametrize(
+    "change", [("which", 3), ("which", 1.0), ("which", True), ("since", "x"), ("reason", 1)]
+)
 def test_what_means_nothing_is_forgotten(tmp_path: Path, change: tuple[str, object]):
     memory = kept(tmp_path / "auto.json", time.time())
     data = json.loads(memory.file.read_text("utf-8"))

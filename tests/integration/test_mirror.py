@@ -317,3 +317,10 @@ def test_without_a_lock_there_is_nothing_to_compare(poetry: PoetryRunner, projec
     assert done.returncode == 1 and "There is no poetry.lock" in done.stderr
     (project / "poetry.lock").write_text("<<<<<<< HEAD\n", "utf-8")
     assert "poetry.lock:1" in _mirror(poetry, "verify").stderr
+
+
+def test_where_pypi_cannot_be_reached_that_is_told(locked: PoetryRunner) -> None:
+    locked.pypi = "http://127.0.0.1:9/"
+    done = _mirror(locked, "verify")
+    assert done.returncode == 1
+    assert done.stderr.count("no answer from 127.0.0.1") == 2

@@ -35,7 +35,6 @@ from poetry_tf.project.pyproject import parse_toml
 from poetry_tf.project.transaction import WriteError
 
 NAMES = ", ".join(MIRRORS)
-DAY = 24 * 3600
 
 
 class _MirrorCommand(TensorFlowCommand):
@@ -122,7 +121,7 @@ chooses one, <info>poetry tf mirror test</> asks them.
     def _show_choice(self) -> None:
         from poetry.config.config import Config
 
-        from poetry_tf.hooks.automatic import memory_in, remembered
+        from poetry_tf.hooks.automatic import DAY, memory_in, remembered
 
         choice = remembered(self.pypi(), memory_in(Config.create()))
         if choice is None:

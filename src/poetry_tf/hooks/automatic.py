@@ -201,7 +201,7 @@ class Memory:
         try:
             data: Any = json.loads(self.file.read_bytes())
             which, reason, since = data["which"], data["reason"], data["since"]
-            if data["of"] != self._key(urls) or which not in range(3) or isinstance(which, bool):
+            if data["of"] != self._key(urls) or type(which) is not int or which not in range(3):
                 return None
             if not (reason is None or isinstance(reason, str)):
                 return None
