@@ -68,10 +68,19 @@ RULES: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("poetry_tf.pins", (*PLANNING, *DATA), CORE),
     ("poetry_tf.platforms", ("poetry_tf.pins", *PLANNING, *DATA), CORE),
     ("poetry_tf.container", (*PLANNING, *DATA), CORE),
+    ("poetry_tf.unbinding", ("poetry_tf.mirrors", *PLANNING, *DATA), CORE),
+    ("poetry_tf.layers", ("poetry_tf.project",), ("poetry.locations", "poetry.config.config")),
     ("poetry_tf.installable", ("poetry_tf.environments", *DATA), CORE),
     (
         "poetry_tf.checks",
-        ("poetry_tf.installable", "poetry_tf.mirrors", *EDITING, *PLANNING, *DATA),
+        (
+            "poetry_tf.installable",
+            "poetry_tf.mirrors",
+            "poetry_tf.unbinding",
+            *EDITING,
+            *PLANNING,
+            *DATA,
+        ),
         CORE,
     ),
     # Above the rules, and below what talks to the user.
@@ -87,7 +96,7 @@ RULES: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ),
     (
         "poetry_tf.hooks",
-        ("poetry_tf.checks", "poetry_tf.mirrors", *EDITING, *PLANNING, *DATA),
+        ("poetry_tf.checks", "poetry_tf.layers", "poetry_tf.mirrors", *EDITING, *PLANNING, *DATA),
         ("poetry",),
     ),
 ]
@@ -136,6 +145,8 @@ def test_every_module_has_a_place_in_these_rules():
         *(room for room, _, _ in RULES),
         "poetry_tf.commands",
         "poetry_tf.locking",
+        "poetry_tf.probing",
+        "poetry_tf.verifying",
         "poetry_tf.plugin",
         "poetry_tf.__main__",
     )

@@ -461,6 +461,7 @@ def test_a_misspelt_tensorflow_is_the_one_that_is_meant(text: str):
         ("off", "auto", "auto"),
         (None, "tuna", "tuna"),
         (None, "off", "off"),
+        ("off", "tuna", "tuna"),
     ],
 )
 def test_the_mirror_setting_is_asked_for_else_as_it_was_else_auto(
@@ -472,6 +473,12 @@ def test_the_mirror_setting_is_asked_for_else_as_it_was_else_auto(
     assert after.poetry_toml.data == {"tf": {"mirror": wanted}}
     if settings is not None:
         assert after.poetry_toml.text == settings.replace(str(setting), wanted)
+
+
+def test_several_mirrors_are_written_as_a_list():
+    after = prepared(in_memory(LEGACY), Wishes(mirror="tuna, aliyun"))
+    assert after.poetry_toml is not None
+    assert after.poetry_toml.text == '[tf]\nmirror = ["tuna", "aliyun"]\n'
 
 
 # -- the mirror as a source -----------------------------------------------------------------

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from poetry_tf.locking import MIRROR_VARIABLE, mirror_in_force
+from poetry_tf.layers import VARIABLE
+from poetry_tf.locking import mirror_in_force
 from tests.made import in_memory
 
 
@@ -25,8 +26,8 @@ def test_an_option_goes_before_the_variable_and_that_before_the_projects_setting
     setting: str | None,
     wanted: str,
 ):
-    monkeypatch.delenv(MIRROR_VARIABLE, raising=False)
+    monkeypatch.delenv(VARIABLE, raising=False)
     if variable is not None:
-        monkeypatch.setenv(MIRROR_VARIABLE, variable)
+        monkeypatch.setenv(VARIABLE, variable)
     settings = None if setting is None else f'[tf]\nmirror = "{setting}"'
     assert mirror_in_force(in_memory("", poetry_toml=settings), wish) == wanted

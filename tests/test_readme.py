@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.poetry import PoetryRunner, write_pyproject
+from tests.support.index import Mount
+from tests.support.poetry import NO_NETWORK, PoetryRunner, write_pyproject
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -84,3 +85,24 @@ def test_a_hook_is_a_command_that_there_is(
     write_pyproject(project, ["tensorflow >=2.18"], requires_python=">=3.12,<3.13")
     done = poetry.call(*arguments, program="poetry_tf")
     assert done.returncode == (0 if "--fix" in arguments else 1)
+
+
+def test_the_commands_for_mirrors_do_what_is_said(poetry: PoetryRunner, project: Path, pypi: Mount):
+    """One after the other; the mirrors themselves can't be reached from here."""
+    match = re.search(r"<!-- check: mirror -->\s*```sh\n(.*?)```", README, re.DOTALL)
+    assert match is not None
+    lines = [line.partition(" #")[0].split() for line in match[1].splitlines()]
+    poetry.environ |= NO_NETWORK
+    write_pyproject(project, ["six"])
+    assert poetry.call("lock").ok
+    statuses = {}
+    for program, *arguments in lines:
+        assert program == "poetry"
+        statuses[" ".join(arguments)] = poetry.call(*arguments).returncode
+    assert statuses.pop("tf mirror test tuna pypi") == 1
+    assert len(statuses) == 6 and not any(statuses.values()), statuses
+    assert poetry.config_file.read_text("utf-8") == '[tf]\nmirror = "auto"\n'
+    assert (project / "poetry.toml").read_text("utf-8") == '[tf]\nmirror = "off"\n'
+    # The Chinese part shows the same commands.
+    commands = re.findall(r"^poetry tf mirror[^#\n]*", README, re.MULTILINE)
+    assert commands[: len(lines)] == commands[len(lines) :]

@@ -22,11 +22,13 @@ from poetry_tf.container import bring_in_step, wanted_container
 from poetry_tf.environments import DEFAULT, ENVIRONMENTS, cells, concerned
 from poetry_tf.mirrors import (
     AUTO,
-    MIRRORS,
     MirrorError,
+    is_plain_http,
+    key_of,
     mirror_at,
     parse_mirror,
     without_credentials,
+    written,
 )
 from poetry_tf.pins import new_requirement_edits, pin_edits, rename_edits, wheel_edits
 from poetry_tf.plan import (
@@ -380,7 +382,7 @@ def _mirror_edits(project: Project, wishes: Wishes, default: str | None) -> list
     """The setting in poetry.toml: what was asked for, else what is there, else `default`."""
     value = default if mirror_setting(project) is None else mirror_setting(project)
     if wishes.mirror is not None:
-        value = wishes.mirror
+        value = written(wishes.mirror)
     if wishes.write_source or value is None:
         return []
     if mirror_setting(project) is None and wishes.mirror is None and replaces_pypi(project):
@@ -411,18 +413,17 @@ def _with_source(project: Project, wish: str | None) -> Project:
     mirror = setting.mirrors[0] if setting.mirrors else AUTO
     if setting.kind == "off":
         return project
-    if any(mirror.url == source.get("url") for source in _sources(project)):
-        return project
-    if without_credentials(mirror.url) != mirror.url:
-        raise PlanError(
-            "The mirror's address holds a password, which doesn't belong into pyproject.toml",
-            "Leave out --write-source, or use `poetry config http-basic`.",
-        )
-    known = next((key for key, item in MIRRORS.items() if item == mirror), mirror.name)
-    name = re.sub(r"[^a-z0-9]+", "-", known.lower()).strip("-")
-    source = {"name": name, "url": mirror.url, "priority": "primary"}
+    edits: list[Edit] = []
     file = project.pyproject.path
-    edits = [Edit(file, "append", ("tool", "poetry", "source"), source)]
+    if not any(mirror.url == source.get("url") for source in _sources(project)):
+        if without_credentials(mirror.url) != mirror.url:
+            raise PlanError(
+                "The mirror's address holds a password, which doesn't belong into pyproject.toml",
+                "Leave out --write-source, or use `poetry config http-basic`.",
+            )
+        name = re.sub(r"[^a-z0-9]+", "-", (key_of(mirror) or mirror.name).lower()).strip("-")
+        source = {"name": name, "url": mirror.url, "priority": "primary"}
+        edits.append(Edit(file, "append", ("tool", "poetry", "source"), source))
     if mirror_at(mirror.url) is not None and not any(
         item.covers("TF401", None) for item in read_choices(project)[0].ignore
     ):
@@ -432,12 +433,28 @@ def _with_source(project: Project, wish: str | None) -> Project:
     return apply(project, edits)
 
 
-def check_mirror(wish: str, said_by: str = "") -> None:
-    """Raises `PlanError` for a mirror that means nothing; its message begins with `said_by`."""
+def check_mirror(
+    wish: str, said_by: str = "", remedy: str = "Without it the default is auto."
+) -> None:
+    """Raises `PlanError` for a mirror that means nothing, or that TF402 would find fault with.
+
+    Its message begins with `said_by`.
+    """
     try:
-        parse_mirror(wish)
+        setting = parse_mirror(wish)
     except MirrorError as error:
-        raise PlanError(f"{said_by}{error}", "Without it the default is auto.") from None
+        raise PlanError(f"{said_by}{error}", remedy) from None
+    for mirror in setting.mirrors:
+        known = mirror_at(mirror.url)
+        shown = without_credentials(mirror.url)
+        if known is not None and known.retired:
+            raise PlanError(f"{said_by}the mirror {shown} is retired", remedy)
+        if is_plain_http(mirror.url):
+            https = known.today.url if known is not None and known.today else "its https address"
+            raise PlanError(
+                f"{said_by}{shown} is plain http: whoever sits between can change what it answers",
+                f"Give {https}.",
+            )
 
 
 # -- the container --------------------------------------------------------------------------

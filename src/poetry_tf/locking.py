@@ -23,6 +23,7 @@ from poetry.repositories.installed_repository import InstalledRepository
 from poetry.utils.env import EnvManager
 
 from poetry_tf.hooks import routes
+from poetry_tf.layers import VARIABLE
 from poetry_tf.plan import mirror_setting
 from poetry_tf.project.lock import Lock
 from poetry_tf.project.project import LOCK, Project
@@ -30,9 +31,6 @@ from poetry_tf.project.project import LOCK, Project
 if TYPE_CHECKING:
     from cleo.io.io import IO
 
-
-# Poetry reads its setting tf.mirror from this variable before any file.
-MIRROR_VARIABLE = "POETRY_TF_MIRROR"
 
 _STALE = 24 * 3600
 """Seconds after which a staged file is nobody's any more: no solve takes a day."""
@@ -49,7 +47,7 @@ def mirror_in_force(project: Project, wish: str | None = None) -> object:
     """
     if wish is not None:
         return wish
-    return os.environ.get(MIRROR_VARIABLE) or mirror_setting(project) or machine_mirror()
+    return os.environ.get(VARIABLE) or mirror_setting(project) or machine_mirror()
 
 
 def machine_mirror() -> Any:

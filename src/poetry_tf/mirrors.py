@@ -185,6 +185,12 @@ def _mirror(value: object) -> Mirror | None:
     return Mirror(host, text, known.today.fate if known is not None and known.today else "")
 
 
+def written(wish: str) -> str | list[str]:
+    """What to write as ``tf.mirror`` into a file for names and URLs with commas between them."""
+    parts = [part.strip() for part in wish.split(",") if part.strip()]
+    return parts if len(parts) > 1 else "".join(parts)
+
+
 def key_of(mirror: Mirror) -> str | None:
     """The name under which a mirror may be set; None for one that only has an address."""
     return next((key for key, known in MIRRORS.items() if known == mirror), None)

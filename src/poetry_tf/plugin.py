@@ -34,6 +34,12 @@ COMMANDS = {
     "tf init": ("init", "InitCommand"),
     "tf check": ("check", "CheckCommand"),
     "tf devcontainer": ("devcontainer", "DevcontainerCommand"),
+    "tf mirror": ("mirror", "MirrorCommand"),
+    "tf mirror list": ("mirror", "MirrorListCommand"),
+    "tf mirror off": ("mirror", "MirrorOffCommand"),
+    "tf mirror test": ("mirror", "MirrorTestCommand"),
+    "tf mirror use": ("mirror", "MirrorUseCommand"),
+    "tf mirror verify": ("mirror", "MirrorVerifyCommand"),
     "tf releases": ("releases", "ReleasesCommand"),
 }
 
@@ -68,7 +74,7 @@ class TensorFlowPlugin(Plugin):
 
     def activate(self, poetry: Poetry, io: IO) -> None:
         managed = "poetry-tf" in poetry.pyproject.data.get("tool", {})
-        if not (managed or poetry.config.get("tf.mirror")):
+        if not (managed or poetry.config.get("tf.mirror") or poetry.config.config.get("tf")):
             return
         try:
             from poetry_tf.hooks import solving

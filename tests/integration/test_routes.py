@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import tomlkit
 
+from poetry_tf import mirrors
+from poetry_tf.mirrors import Mirror
 from tests.support.index import LocalIndex, Mount
 from tests.support.poetry import PoetryRunner, locked, write_pyproject
 from tests.support.projects import contents
@@ -203,8 +205,56 @@ def test_a_mirror_that_means_nothing_is_one_warning_and_poetry_goes_on(
     assert done.ok, done.output
     (warning,) = done.stderr.splitlines()
     assert warning.startswith("poetry-tf: tf.mirror is not understood: 'nowhere' is no mirror")
+    assert warning.endswith("(in the variable POETRY_TF_MIRROR)")
     assert _asked(index) == {"pypi"}
     assert locked(poetry.project)["six"]
+
+
+@pytest.mark.parametrize(("user", "place"), [(False, "poetry.toml:3"), (True, "config.toml:3")])
+def test_a_list_that_means_nothing_is_told_with_its_place(
+    poetry: PoetryRunner, user: bool, place: str
+) -> None:
+    _project(poetry, "six")
+    file = poetry.config_file if user else poetry.project / "poetry.toml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("# mine\n[tf]\nmirror = ['tuna', 'nowhere']\n", "utf-8")
+    done = poetry.call("lock")
+    assert done.ok, done.output
+    (warning,) = done.stderr.splitlines()
+    assert "'nowhere' is no mirror" in warning and warning.endswith(f"{place})")
+
+
+def test_an_empty_variable_is_none(poetry: PoetryRunner, index: LocalIndex, mirror: Mount) -> None:
+    """A container passes it on that way where the host has none."""
+    _project(poetry, "six", more="")
+    (poetry.project / "poetry.toml").write_text(f'[tf]\nmirror = "{mirror.url}"\n', "utf-8")
+    poetry.mirror = ""
+    assert poetry.call("lock").ok
+    assert _asked(index) == {"mirror"}
+
+
+def test_a_list_of_mirrors_is_understood_in_every_layer(
+    poetry: PoetryRunner, index: LocalIndex, mirror: Mount
+) -> None:
+    _project(poetry, "six")
+    (poetry.project / "poetry.toml").write_text(f"[tf]\nmirror = ['{mirror.url}', 'tuna']\n")
+    assert poetry.call("lock").ok
+    poetry.mirror = f"{mirror.url}, aliyun"
+    assert poetry.call("lock", "--regenerate").ok
+    assert _asked(index) == {"mirror"}
+
+
+def test_what_auto_chose_is_remembered(
+    poetry: PoetryRunner, index: LocalIndex, mirror: Mount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirrors, "AUTO", Mirror("TUNA (Tsinghua)", mirror.url))
+    _project(poetry, "six")
+    poetry.mirror = "auto"
+    for _ in range(2):
+        done = poetry.call("lock", "--regenerate")
+        assert (done.ok, done.stderr) == (True, "poetry-tf: PyPI via TUNA (Tsinghua)\n")
+    asked = [request.package for request in mirror.requests]
+    assert asked.count("absl-py") == 1
 
 
 def test_what_no_way_has_is_told_and_nothing_is_written(

@@ -609,3 +609,22 @@ def test_append_to_sections_of_an_element() -> None:
     document = parse("[[a]]\n[[a]]\n").append(("a", 0, "b"), {"c": 1})
     assert document.text == "[[a]]\n\n[[a.b]]\nc = 1\n\n[[a]]\n"
     assert document.append(("a",), Inline(x=1)).data["a"][2] == {"x": 1}
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_section_goes_with_the_comments_above_it_where_that_is_asked_for(newline: str):
+    text = "# file\n[a]\nx = 1\n\n# one\n\n# two\n# three\n[[b]]\ny = 1\n\n# of c\n[c]\n"
+    document = TomlDocument.parse(text.replace("\n", newline))
+    cut = document.remove_with_comments(("b", 0))
+    assert cut.text == "# file\n[a]\nx = 1\n\n# one\n\n# of c\n[c]\n".replace("\n", newline)
+    cut = document.remove_with_comments(("a",))
+    assert cut.text.startswith("# file")
+    assert document.remove_with_comments(("d",)) is document
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_new_section_goes_before_the_comments_of_the_next(newline: str):
+    text = "[a]\nx = 1\n\n# of b\n[b]\n".replace("\n", newline)
+    document = TomlDocument.parse(text).set(("a", "c"), {"y": 1})
+    wanted = "[a]\nx = 1\n\n[a.c]\ny = 1\n\n# of b\n[b]\n"
+    assert document.text == wanted.replace("\n", newline)

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 
 from poetry_tf.checks.findings import Context, Finding, rule
-from poetry_tf.mirrors import MIRRORS, is_plain_http, mirror_at, without_credentials
-from poetry_tf.project.documents import KeyPath
+from poetry_tf.mirrors import is_plain_http, mirror_at, without_credentials
+from poetry_tf.project.documents import KeyPath, Position
 from poetry_tf.project.edits import Edit
 from poetry_tf.project.project import POETRY_TOML
+from poetry_tf.settings import read_choices
+from poetry_tf.unbinding import (
+    SETTING,
+    Unbinding,
+    bound_sources,
+    readdress,
+    unbind,
+    wish_for,
+)
 
-_SETTING: KeyPath = ("tf", "mirror")
 
-
-@rule("TF401")
+@rule("TF401", fixable=True)
 def bound_to_a_mirror(context: Context) -> Iterator[Finding]:
     """A mirror of PyPI stands in PyPI's place, and so in the lock.
 
@@ -23,44 +30,52 @@ def bound_to_a_mirror(context: Context) -> Iterator[Finding]:
     asked in addition to PyPI, or only for packages that name it, is no finding until a locked
     package comes from it.
 
-    The setting `mirror` in `poetry.toml` uses a mirror without leaving a trace: remove the source,
-    write the setting, and lock anew. `poetry tf init --write-source` is the choice to have it this
-    way, and says so in `ignore`.
+    The setting `mirror` in `poetry.toml` uses a mirror without leaving a trace. `--fix` removes the
+    source, and what names it, writes the setting unless there is one, and takes the source out of
+    the lock; no version and no hash of a file changes, and no index is asked. `poetry tf init
+    --write-source` is the choice to have it this way, and says so in `ignore`.
     """
     if not context.concerned:
         return
     project = context.project
     for source in project.pyproject.sources:
         if source.precedes_pypi and (mirror := mirror_at(source.url)) is not None:
-            wish = next((name for name, known in MIRRORS.items() if known == mirror.today), "auto")
-            yield Finding(
+            yield _unbound(
                 "TF401",
-                *context.at(source.path),
+                context.at(source.path),
                 f"the source {source.name} puts the mirror {mirror.host} in PyPI's place, which "
                 "binds the lock to it",
-                f'Remove the source, write mirror = "{wish}" under [tf] in {POETRY_TOML}, and run '
-                "`poetry lock`",
+                f'Remove the source, write mirror = "{wish_for(source.url)}" under [tf] in '
+                f"{POETRY_TOML}, and take the source out of the lock",
+                unbind(project, [source]),
             )
     if (lock := project.valid_lock) is None:
         return
-    urls = [url for url in map(_url_of, lock.data.get("package", [])) if url and mirror_at(url)]
-    if urls:
-        hosts = dict.fromkeys(known.host for url in urls if (known := mirror_at(url)))
-        count = f"{len(urls)} locked packages come" if len(urls) > 1 else "a locked package comes"
-        yield Finding(
+    counts = {index: count for index, count in lock.indexes.items() if mirror_at(index.url)}
+    if counts:
+        hosts = dict.fromkeys(known.host for item in counts if (known := mirror_at(item.url)))
+        total = sum(counts.values())
+        count = f"{total} locked packages come" if total > 1 else "a locked package comes"
+        yield _unbound(
             "TF401",
-            lock.path,
-            lock.position_of(f'url = "{urls[0]}"'),
+            (lock.path, lock.position_of(f'url = "{next(iter(counts)).url}"')),
             f"{count} from {', '.join(hosts)}, and from nowhere else",
-            "Run `poetry lock` once no source is a mirror any more",
+            "Take the source out of the lock, and out of pyproject.toml if it is there",
+            unbind(project, bound_sources(project)),
         )
 
 
-def _url_of(package: Any) -> str | None:
-    """The index that a locked package comes from, where it isn't PyPI."""
-    source = package.get("source")
-    url = source.get("url") if isinstance(source, dict) and source.get("type") == "legacy" else None
-    return url if isinstance(url, str) else None
+def _unbound(
+    code: str,
+    place: tuple[Path, Position | None],
+    message: str,
+    remedy: str,
+    unbinding: Unbinding,
+) -> Finding:
+    """A finding with the edits that mend it, or why it can't be mended."""
+    if unbinding.obstacle is not None:
+        remedy += f". That is left to you: {unbinding.obstacle}"
+    return Finding(code, *place, message, remedy, unbinding.edits)
 
 
 @rule("TF402", fixable=True)
@@ -70,27 +85,39 @@ def unfit_mirror(context: Context) -> Iterator[Finding]:
     A retired mirror leads nowhere, or to files that nobody keeps up. Over plain http whoever sits
     between can put other files in place of those that are asked for when the lock is made. In the
     setting `mirror` of `poetry.toml` the first is mended by `auto`, the second by the mirror's own
-    https address; a source in pyproject.toml is for a person to change, as the lock depends on it.
-    Addresses within one's own network are left alone.
+    https address. A source in pyproject.toml that is a mirror of PyPI becomes such a setting, as
+    for TF401; where `ignore` has that rule it stays a source, with its https address. Other indexes
+    are for a person to change, and addresses within one's own network are left alone.
     """
     if not context.concerned:
         return
-    for source in context.project.pyproject.sources:
+    project = context.project
+    accepted = any(item.covers("TF401", None) for item in read_choices(project)[0].ignore)
+    for source in project.pyproject.sources:
+        place = context.at((*source.path, "url"))
         mirror = mirror_at(source.url)
+        wish = f'mirror = "{wish_for(source.url)}" under [tf] in {POETRY_TOML}'
         if mirror is not None and mirror.retired:
-            yield Finding(
+            yield _unbound(
                 "TF402",
-                *context.at((*source.path, "url")),
+                place,
                 f"the source {source.name} is the mirror {mirror.host}, which is retired",
-                f'Remove the source, and write mirror = "auto" under [tf] in {POETRY_TOML}',
+                f"Remove the source, and write {wish}",
+                unbind(project, [source]),
             )
         elif is_plain_http(source.url):
-            yield Finding(
-                "TF402",
-                *context.at((*source.path, "url")),
-                f"the source {source.name} is read over plain http",
-                "Use its https address",
-            )
+            message = f"the source {source.name} is read over plain http"
+            if mirror is None:
+                yield Finding("TF402", *place, message, "Use its https address")
+            elif not accepted:
+                remedy = f"Remove the source, and write {wish}"
+                yield _unbound("TF402", place, message, remedy, unbind(project, [source]))
+            elif mirror.today is None:
+                yield Finding("TF402", *place, message, "Use its https address")
+            else:
+                https = mirror.today.url
+                unbinding = readdress(project, source, https)
+                yield _unbound("TF402", place, message, f'Write "{https}"', unbinding)
     yield from _in_setting(context)
 
 
@@ -99,21 +126,33 @@ def _in_setting(context: Context) -> Iterator[Finding]:
     if document is None:
         return
     path = context.project.root / POETRY_TOML
-    value = document.get(_SETTING)
+    value = document.get(SETTING)
     listed = isinstance(value, list)
-    for index, wish in enumerate(value if listed else [value]):
+    wishes = value if listed else value.split(",") if isinstance(value, str) else []
+    for index, wish in enumerate(wishes):
         if not isinstance(wish, str):
             continue
-        place: KeyPath = (*_SETTING, index) if listed else _SETTING
+        place: KeyPath = (*SETTING, index) if listed else SETTING
+
+        def put(new: str | None, index: int = index, place: KeyPath = place) -> Edit:
+            """The edit that puts another in its place, or takes it out of several."""
+            if listed:
+                return Edit(path, "set", place, new) if new else Edit(path, "remove", place)
+            parts = [part.strip() for part in wishes]
+            parts[index : index + 1] = [new] if new else []
+            return Edit(path, "set", place, ", ".join(parts))
+
         mirror = mirror_at(wish)
         if mirror is not None and mirror.retired:
+            # Among others it can only be left out: auto stands alone.
+            alone = len(wishes) == 1
             yield Finding(
                 "TF402",
                 path,
                 document.nearest(place),
                 f"the mirror {mirror.host} is retired",
-                'Write "auto"',
-                (Edit(path, "set", place, "auto"),),
+                'Write "auto"' if alone else "Leave it out",
+                (put("auto" if alone else None),),
             )
         elif is_plain_http(wish):
             https = mirror.today.url if mirror is not None and mirror.today is not None else None
@@ -121,7 +160,7 @@ def _in_setting(context: Context) -> Iterator[Finding]:
                 "TF402",
                 path,
                 document.nearest(place),
-                f"the mirror {without_credentials(wish)} is read over plain http",
+                f"the mirror {without_credentials(wish.strip())} is read over plain http",
                 f'Write "{https}"' if https else "Use its https address",
-                (Edit(path, "set", place, https),) if https else (),
+                (put(https),) if https else (),
             )

@@ -87,8 +87,9 @@ class InitCommand(TensorFlowCommand):
         option(
             "mirror",
             None,
-            f"auto, off, a URL, or one of {', '.join(MIRRORS)}. Default: auto, which is TUNA "
-            "where it answers within 2 s, else PyPI itself.",
+            f"auto, off, a URL, one of {', '.join(MIRRORS)}, or several of these with commas "
+            "between them, the preferred first. Default: auto, which is TUNA unless it fails or "
+            "PyPI is clearly faster from here.",
             flag=False,
         ),
         option(

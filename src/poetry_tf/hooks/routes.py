@@ -28,11 +28,12 @@ from poetry.repositories.pypi_repository import PyPiRepository
 from poetry.utils.cache import FileCache
 
 from poetry_tf.hooks import seams
+from poetry_tf.hooks.automatic import automatic, memory_in
 from poetry_tf.hooks.json_pages import POETRY_READS_JSON, read_page
 from poetry_tf.hooks.transfer import PREFER_JSON, Courier, Unreachable
 from poetry_tf.hooks.ways import Wants, Way
+from poetry_tf.layers import layers, value_in
 from poetry_tf.mirrors import (
-    AUTO,
     Mirror,
     MirrorError,
     independent_of,
@@ -55,8 +56,6 @@ if TYPE_CHECKING:
     from poetry.repositories.link_sources.base import LinkSource
 
 PYPI = "PyPI"
-AUTO_TIMEOUT = 2.0
-"""Seconds within which the mirror of ``auto`` has to answer."""
 
 
 @dataclass(frozen=True)
@@ -101,12 +100,16 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
     if not isinstance(current, PyPiRepository):
         return  # done already, or by another plugin
     setting = _in_force.get()
+    where = ""
     if setting is None:
-        setting = poetry.config.get("tf.mirror")
+        setting = value_in(poetry.config)
+        first = next(iter(layers(poetry.pyproject_path.parent)), None)
+        where = f" (in {first.place})" if first is not None else ""
     try:
         parsed = parse_mirror(setting)
     except MirrorError as error:
-        io.write_error_line(f"<warning>poetry-tf: tf.mirror is not understood: {error}</>")
+        what = io.error_output.formatter.escape(f"tf.mirror is not understood: {error}{where}")
+        io.write_error_line(f"<warning>poetry-tf: {what}</>")
         return
     if parsed.kind == "off" and not (managed or setting):
         return
@@ -119,7 +122,8 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
 
     def choose() -> Route:
         if parsed.kind == "auto":
-            return automatic(pypi)
+            choice = automatic(pypi.url, memory_in(poetry.config))
+            return Route((*map(_way, choice.mirrors), pypi), choice.notice)
         return mirrored(mirrors, pypi) if mirrors else Route((pypi,))
 
     def tell(line: str) -> None:
@@ -169,21 +173,6 @@ def mirrored(mirrors: Sequence[Mirror], pypi: Way) -> Route:
     further = independent_of(mirrors)
     ways = [_way(mirror) for mirror in (*mirrors, *([further] if further else []))]
     return Route((*ways, pypi), f"PyPI via {mirrors[0].name}")
-
-
-def automatic(pypi: Way) -> Route:
-    """The mirror if it answers in time, else PyPI itself."""
-    try:
-        answer = requests.get(AUTO.url + "pip/", timeout=AUTO_TIMEOUT, stream=True)
-        answer.close()
-        reason = None if answer.ok else f"answered {answer.status_code}"
-    except requests.Timeout:
-        reason = f"did not answer within {AUTO_TIMEOUT:.0f} s"
-    except requests.RequestException:
-        reason = "could not be reached"
-    if reason is None:
-        return mirrored([AUTO], pypi)
-    return Route((pypi,), f"PyPI itself, since {AUTO.name} {reason}")
 
 
 def _way(mirror: Mirror) -> Way:

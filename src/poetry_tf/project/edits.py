@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from poetry_tf.project.documents import Document, DocumentError, KeyPath
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.jsonc import JsoncDocument
+from poetry_tf.project.lock import IndexSource
 from poetry_tf.project.project import Project, read_text
 from poetry_tf.project.toml import TomlDocument
 
 
 @dataclass(frozen=True)
 class Edit:
-    """One change to one place of pyproject.toml, poetry.toml or devcontainer.json."""
+    """One change to one place of pyproject.toml, poetry.toml or devcontainer.json.
+
+    Or, as ``bind``, to where the packages in poetry.lock come from; a lock that was made from
+    pyproject.toml as it was before the edits counts as made from it afterwards.
+    """
 
     file: Path
-    action: Literal["set", "append", "remove", "rename", "create"]
+    action: Literal["set", "append", "remove", "remove-with-comments", "rename", "create", "bind"]
     path: KeyPath
     value: Any = None
     """The new value; for ``append`` the new element, for ``rename`` the new key, for ``create``
-    the whole text of a file that isn't there yet."""
+    the whole text of a file that isn't there yet, for ``bind`` the new addresses, None for PyPI, by
+    `IndexSource`."""
 
     def on(self, document: Document) -> Document:
         """Raises `DocumentError` where the document has something else in the way."""
@@ -37,6 +43,8 @@ class Edit:
             return document.append(self.path, self.value)
         if self.action == "rename":
             return document.rename(self.path, self.value)
+        if self.action == "remove-with-comments" and isinstance(document, TomlDocument):
+            return document.remove_with_comments(self.path)
         return document.remove(self.path)
 
 
@@ -45,7 +53,11 @@ def apply(project: Project, edits: Iterable[Edit]) -> Project:
 
     Raises `ProjectError` where something else is in an edit's way: which file, and where in it.
     """
+    before = project
     for edit in edits:
+        if edit.action == "bind":
+            project = _bind(project, edit.value, fresh=before.is_locked)
+            continue
         document = project.document(edit.file) or _empty(edit.file)
         try:
             document = edit.on(document)
@@ -54,6 +66,13 @@ def apply(project: Project, edits: Iterable[Edit]) -> Project:
             raise ProjectError(edit.file, error.message, position) from None
         project = project.with_document(edit.file, document)
     return project
+
+
+def _bind(project: Project, changes: Mapping[IndexSource, str | None], *, fresh: bool) -> Project:
+    if (lock := project.valid_lock) is None:
+        return project
+    lock = lock.with_indexes(changes)
+    return replace(project, lock=lock.rehashed(project.pyproject.data) if fresh else lock)
 
 
 def _empty(path: Path) -> Document:

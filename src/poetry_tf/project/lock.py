@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import re
+from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
@@ -22,6 +24,28 @@ from poetry_tf.project.toml import TomlDocument
 # Poetry before 1.4 wrote no version there, and some wrote no such line at all.
 _WRITTEN_BY = re.compile(r"\A#.*\bby Poetry (?P<version>\S+)")
 _HEX = re.compile(r"[0-9a-f]+")
+
+
+# The form in which Poetry writes that a package comes from an index of the project's own.
+_SOURCE = re.compile(
+    r"""^\[package\.source\]\ntype = "legacy"\nurl = "(?P<url>[^"\\\n]*)"\n"""
+    r"""reference = "(?P<reference>[^"\\\n]*)"\n\n""",
+    re.MULTILINE,
+)
+# Since this Poetry the content hash covers [dependency-groups] as well. It takes the other one from
+# a lock that an older Poetry wrote, but not the other way round.
+_GROUPS_COUNT = Version("2.3.0")
+
+
+_OTHER_FORM = "this is not the form in which Poetry writes it"
+
+
+class IndexSource(NamedTuple):
+    """An index that a locked package is bound to."""
+
+    reference: str
+    """The name that pyproject.toml gives it."""
+    url: str
 
 
 @dataclass(frozen=True)
@@ -84,6 +108,64 @@ class Lock:
             for package in self.data.get("package", [])
             if canonicalize_name(package["name"]) == name and _is(version, package["version"])
         )
+
+    @property
+    def indexes(self) -> Mapping[IndexSource, int]:
+        """The indexes besides PyPI that packages are bound to, and how many each."""
+        found = Counter(filter(None, map(_index_source, self.data.get("package", []))))
+        return dict(found)
+
+    def with_indexes(self, changes: Mapping[IndexSource, str | None]) -> Lock:
+        """The lock with packages bound to another address, or to none, which means PyPI.
+
+        Nothing else changes: what is removed is what Poetry would not have written. Raises
+        `ProjectError` where the lock is not written in Poetry's own form.
+        """
+
+        def changed(match: re.Match[str]) -> str:
+            source = IndexSource(match["reference"], match["url"])
+            if source not in changes:
+                return match[0]
+            if (url := changes[source]) is None:
+                return ""
+            return match[0].replace(f'"{match["url"]}"', f'"{url}"')
+
+        newline = "\r\n" if "\r\n" in self.text else "\n"
+        text = _SOURCE.sub(changed, self.text.replace("\r\n", "\n")).replace("\n", newline)
+        lock = Lock.read(self.path, text)
+        if lock.data != {**self.data, "package": [_bound(p, changes) for p in self._packages]}:
+            position = self.position_of("[package.source]")
+            raise ProjectError(
+                self.path, "this is not the form in which Poetry writes it", position
+            )
+        return lock
+
+    @property
+    def _packages(self) -> list[dict[str, Any]]:
+        return list(self.data.get("package", []))
+
+    def rehashed(self, pyproject: Mapping[str, Any]) -> Lock:
+        """The lock as made from this content of pyproject.toml, by the Poetry that wrote it.
+
+        Raises `ProjectError` where the lock is not written in Poetry's own form.
+        """
+        from poetry.packages.locker import Locker
+
+        written: Any = _Written(self)
+        locker = Locker(written, dict(pyproject))
+        digest = locker._content_hash
+        if self.poetry_version is not None and self.poetry_version < _GROUPS_COUNT:
+            with suppress(TypeError):  # this Poetry doesn't count them either
+                digest = locker._get_content_hash(with_dependency_groups=False)
+        old = f'content-hash = "{self.data["metadata"].get("content-hash")}"'
+        before, found, after = self.text.rpartition(old)
+        lock = Lock.read(self.path, f'{before}content-hash = "{digest}"{after}' if found else "")
+        if lock.data != {
+            **self.data,
+            "metadata": {**self.data["metadata"], "content-hash": digest},
+        }:
+            raise ProjectError(self.path, _OTHER_FORM)
+        return lock
 
     def position(self, name: NormalizedName, version: Version | None = None) -> Position:
         """The line on which a package's version (or name, without one) is locked."""
@@ -183,6 +265,25 @@ class _Written:
         comment = first if first.startswith("#") else "#"
         text = f'{comment}\n[metadata]\ncontent-hash = "{self.content_hash}"\n'
         return io.BytesIO(text.encode()) if "b" in mode else io.StringIO(text)
+
+
+def _index_source(package: Mapping[str, Any]) -> IndexSource | None:
+    source = package.get("source")
+    if not isinstance(source, dict) or source.get("type") != "legacy":
+        return None
+    reference, url = source.get("reference"), source.get("url")
+    if not isinstance(reference, str) or not isinstance(url, str):
+        return None
+    return IndexSource(reference, url)
+
+
+def _bound(package: dict[str, Any], changes: Mapping[IndexSource, str | None]) -> dict[str, Any]:
+    source = _index_source(package)
+    if source is None or source not in changes:
+        return package
+    if (url := changes[source]) is None:
+        return {key: value for key, value in package.items() if key != "source"}
+    return {**package, "source": {**package["source"], "url": url}}
 
 
 def _unquoted(value: str) -> str:

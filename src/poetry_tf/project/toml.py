@@ -252,7 +252,8 @@ class TomlDocument(Document):
         assert section.header is not None
         start = line_start(self.text, section.header)
         while start > floor:
-            above = line_start(self.text, start - 1)
+            ending = 2 if self.text[start - 2 : start] == "\r\n" else 1
+            above = line_start(self.text, start - ending)
             if not _COMMENT_LINE.match(self.text, above):
                 break
             start = above
@@ -266,7 +267,14 @@ class TomlDocument(Document):
 
     # Removing and renaming
 
-    def _cut(self, path: KeyPath) -> Self:
+    def remove_with_comments(self, path: KeyPath) -> Self:
+        """As `remove`, but the comment lines right above a section's header go with it.
+
+        Not those that the file begins with, which are about the file.
+        """
+        return self if self.get(path, ABSENT) is ABSENT else self._cut(path, comments=True)
+
+    def _cut(self, path: KeyPath, *, comments: bool = False) -> Self:
         outline = self._outline
         intended = without(self.data, path)
         statement = outline.statement(path)
@@ -274,7 +282,7 @@ class TomlDocument(Document):
             at, rest = statement.path, path[len(statement.path) :]
             splices = self._cut_below(at, self._whole(statement), statement.entry, rest)
         else:
-            splices = self._cut_sections(path)
+            splices = self._cut_sections(path, comments=comments)
         # A table that no header names, and an array of tables, ends with what it consists of.
         for length in range(len(path) - 1, 0, -1):
             table = path[:length]
@@ -284,13 +292,15 @@ class TomlDocument(Document):
             intended = without(intended, table)
         return self._edited(splices, intended)
 
-    def _cut_sections(self, path: KeyPath) -> list[Splice]:
+    def _cut_sections(self, path: KeyPath, *, comments: bool) -> list[Splice]:
         """The splices that remove every statement and section at or below the path."""
         lines: list[tuple[int, int]] = []
         blocks: list[tuple[int, int]] = []
         for index, section in enumerate(self._outline.sections):
             if section.path[: len(path)] == path and section.header is not None:
                 start = line_start(self.text, section.header)
+                if comments:
+                    start = self._comments_before(section, self._body_end(index - 1)) or start
                 # Adjacent blocks become one, so that the blank lines around them are judged once.
                 end = self._section_end(index)
                 if blocks and not self.text[blocks[-1][1] : start].strip():

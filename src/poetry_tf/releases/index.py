@@ -1,6 +1,6 @@
 """A client for simple indexes (PEP 503, 691, 700), and for ranges of the files they list.
 
-Only `poetry_tf.releases.refresh` uses it: importing it imports requests.
+Importing it imports requests, so only what asks an index does.
 """
 
 from __future__ import annotations
@@ -67,10 +67,12 @@ def without_credentials(url: str) -> str:
 class Client:
     """HTTP with one connection for each thread that uses it, counting what it costs.
 
-    So a pool of four threads never has more than four connections open.
+    So a pool of four threads never has more than four connections open. `tries` is how often a
+    busy server is asked again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, timeout: tuple[float, float] = TIMEOUT, tries: int = 2) -> None:
+        self._timeout, self._tries = timeout, tries
         self._local = threading.local()
         self._lock = threading.Lock()
         self._sessions: list[requests.Session] = []
@@ -85,7 +87,7 @@ class Client:
         """
         self._count(requests_=1)
         try:
-            return self._session().get(url, headers=headers, timeout=TIMEOUT, stream=True)
+            return self._session().get(url, headers=headers, timeout=self._timeout, stream=True)
         except requests.RequestException as error:
             raise ReadError(f"no answer from {_host(url)} ({_cause(error)})") from error
 
@@ -115,9 +117,9 @@ class Client:
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
             session = requests.Session()
-            # A busy server is asked twice more; what is wrong for good is told at once.
+            # A busy server is asked again; what is wrong for good is told at once.
             retry = Retry(
-                total=2,
+                total=self._tries,
                 backoff_factor=0.5,
                 status_forcelist=(429, 502, 503, 504),
                 raise_on_status=False,

@@ -1,0 +1,389 @@
+"""``poetry tf mirror``: the way to PyPI that is set, and setting another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from cleo.helpers import argument, option
+from cleo.io.inputs.argument import Argument
+from cleo.io.inputs.option import Option
+
+from poetry_tf.commands.base import TensorFlowCommand, plain
+from poetry_tf.commands.releases import aligned
+from poetry_tf.initialise import check_mirror, replaces_pypi
+from poetry_tf.layers import SETTING, VARIABLE, Layer, layers, shown_path, user_file
+from poetry_tf.mirrors import (
+    AUTO,
+    AUTO_INDEPENDENT,
+    MIRRORS,
+    Mirror,
+    MirrorError,
+    MirrorSetting,
+    key_of,
+    parse_mirror,
+    without_credentials,
+    written,
+)
+from poetry_tf.plan import PlanError
+from poetry_tf.project.documents import DocumentError
+from poetry_tf.project.errors import ProjectError
+from poetry_tf.project.project import LOCK, POETRY_TOML, Project, read_text
+from poetry_tf.project.pyproject import parse_toml
+from poetry_tf.project.transaction import WriteError
+
+NAMES = ", ".join(MIRRORS)
+
+
+class _MirrorCommand(TensorFlowCommand):
+    """What the commands share: none but `verify` needs a project."""
+
+    loggers: ClassVar[list[str]] = []
+
+    def handle(self) -> int:
+        try:
+            return self.act()
+        except ProjectError as error:
+            return self.fail(str(error))
+        except PlanError as error:
+            return self.fail(error.message, error.remedy)
+        except WriteError as error:
+            return self.fail(str(error))
+
+    def act(self) -> int:
+        """Does the command's work and returns the exit status."""
+        raise NotImplementedError
+
+    def folder(self) -> Path | None:
+        """The project's folder, None outside of one."""
+        try:
+            return self.root()
+        except PlanError:
+            return None
+
+    def pypi(self) -> str:
+        """The address of PyPI's simple index, which is Poetry's to know."""
+        from poetry.repositories.pypi_repository import PyPiRepository
+
+        return str(PyPiRepository(disable_cache=True).url).rstrip("/") + "/"
+
+    def setting(self, layer: Layer) -> MirrorSetting:
+        """What a layer says; raises `PlanError` where that means nothing."""
+        try:
+            return parse_mirror(layer.value)
+        except MirrorError as error:
+            raise PlanError(
+                f"{error} (in {layer.place})", "Change it there, or with `poetry tf mirror use`."
+            ) from None
+
+
+class MirrorCommand(_MirrorCommand):
+    name = "tf mirror"
+    description = "Shows by which mirror PyPI is reached, and where that is set."
+    help = """\
+Shows the setting <comment>tf.mirror</> that is in force, the file and line or the variable that \
+says so, and what is set elsewhere without being in force. Asks no index.
+
+<info>poetry tf mirror list</> shows the mirrors that have a name, <info>poetry tf mirror use</> \
+chooses one, <info>poetry tf mirror test</> asks them.
+"""
+
+    def act(self) -> int:
+        root = self.folder()
+        found = layers(root)
+        if not found:
+            self.line("No mirror is set: PyPI itself")
+            self.line_error(plain("Set one with `poetry tf mirror use auto`."))
+        for index, layer in enumerate(found):
+            if index == 0:
+                self._show(layer)
+            else:
+                self.line(plain(f"not in force: {_shown(layer.value)}, set in {layer.place}"))
+        if root is not None and found and replaces_pypi(Project.read(root)):
+            self.line_error(
+                "<comment>This project has sources of its own in place of PyPI, so that no mirror "
+                "of PyPI is asked</>"
+            )
+        return 0
+
+    def _show(self, layer: Layer) -> None:
+        setting = self.setting(layer)
+        self.line(f"<c1>{plain(_shown(layer.value))}</>, set in {plain(layer.place)}")
+        for mirror in setting.mirrors:
+            self.line(plain(f"  {mirror.name}: {without_credentials(mirror.url)}"))
+        if setting.kind == "off":
+            self.line("  PyPI itself")
+        if setting.kind == "auto":
+            self._show_choice()
+
+    def _show_choice(self) -> None:
+        from poetry.config.config import Config
+
+        from poetry_tf.hooks.automatic import DAY, memory_in, remembered
+
+        choice = remembered(self.pypi(), memory_in(Config.create()))
+        if choice is None:
+            self.line("  nothing is chosen yet: the next command that needs an index does")
+        else:
+            since, until = _moment(choice.since), _moment(choice.since + DAY)
+            self.line(plain(f"  {choice.notice}"))
+            self.line(f"  chosen {since}, and kept until {until}")
+
+
+class MirrorListCommand(_MirrorCommand):
+    name = "tf mirror list"
+    description = "Shows the mirrors that have a name."
+    help = """\
+The names that <info>poetry tf mirror use</> and the setting <comment>tf.mirror</> take, with the \
+addresses, who runs each, and whose faults it shares: where one fails, one of another fate is \
+asked next.
+"""
+
+    def act(self) -> int:
+        rows = [("name", "address", "fails with", "run by")]
+        for name, mirror in MIRRORS.items():
+            fate = "" if mirror.fate == name else mirror.fate
+            rows.append((name, mirror.url, fate, mirror.run_by))
+        for line in aligned(rows):
+            self.line(plain(line))
+        return 0
+
+
+class _SettingCommand(_MirrorCommand):
+    """A command that writes the setting into a file."""
+
+    options: ClassVar[list[Option]] = [
+        # Not --project, which is Poetry's own, for a folder; `poetry config` calls it --local too.
+        option(
+            "local",
+            None,
+            "For this project and everybody who works on it, in its poetry.toml, instead of for "
+            "you, in Poetry's config.toml.",
+        )
+    ]
+
+    def put(self, value: Any) -> int:
+        root = self.root() if self.option("local") else None
+        file = user_file() if root is None else root / POETRY_TOML
+        # A settings file is often a link into a folder of such files.
+        real = file.resolve()
+        if root is None:
+            try:
+                real.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise ProjectError(real.parent, f"cannot be made: {error.strerror}") from None
+        base = real.parent if root is None else root
+        self.recover(base)
+        document = parse_toml(file, read_text(real) or "")
+        try:
+            changed = document.set(SETTING, value)
+        except DocumentError as error:
+            position = error.position or document.nearest(SETTING)
+            raise ProjectError(file, error.message, position) from None
+        is_new = not real.exists()
+        self.write_files(base, {(real if root is None else file): changed.text})
+        if is_new and root is None:
+            real.chmod(0o600)  # as Poetry makes it: it may come to hold more than this
+        place = shown_path(file) if root is None else POETRY_TOML
+        self.line(f"tf.mirror is <c1>{plain(_shown(value))}</> in {plain(place)}")
+        self._tell_who_goes_before(file)
+        return 0
+
+    def _tell_who_goes_before(self, file: Path) -> None:
+        first = next(iter(layers(self.folder())), None)
+        if first is not None and first.file != file:
+            self.line_error(
+                f"<warning>Not in force here: {plain(first.place)} says "
+                f"{plain(_shown(first.value))}, and goes before it</warning>"
+            )
+
+
+class MirrorUseCommand(_SettingCommand):
+    name = "tf mirror use"
+    description = "Sets the mirror, or several in order of preference."
+    arguments: ClassVar[list[Argument]] = [
+        argument(
+            "mirror",
+            f"auto, or one or more of {NAMES} and URLs of simple indexes, the preferred first.",
+            multiple=True,
+        )
+    ]
+    help = """\
+Writes the setting <comment>tf.mirror</> into Poetry's <comment>config.toml</>, for you, or with \
+<info>--local</> into the project's <comment>poetry.toml</>. The variable \
+<comment>POETRY_TF_MIRROR</> goes before both, and the project's before yours.
+
+Locks are the same by every way. With <comment>auto</> Tsinghua's mirror is taken unless it fails \
+or PyPI is clearly faster from here; what that comes to is remembered for a day, and forgotten by \
+this command.
+"""
+
+    def act(self) -> int:
+        words: list[str] = self.argument("mirror")
+        setting = self._checked(words)
+        if any(without_credentials(mirror.url) != mirror.url for mirror in setting.mirrors):
+            return self.fail(
+                "The address holds a user name or password, which doesn't belong into a file that "
+                "others may read",
+                "Write the address without, and give Poetry the rest with `poetry config "
+                f"http-basic.PyPI USER PASSWORD`; or set the variable {VARIABLE} to the whole.",
+            )
+        if setting.kind == "auto":
+            from poetry.config.config import Config
+
+            from poetry_tf.hooks.automatic import forget
+
+            forget(Config.create())
+        return self.put(written(",".join(words)))
+
+    def _checked(self, words: Sequence[str]) -> MirrorSetting:
+        check_mirror(",".join(words), remedy="See `poetry tf mirror list`.")
+        return parse_mirror(",".join(words))
+
+
+class MirrorOffCommand(_SettingCommand):
+    name = "tf mirror off"
+    description = "Sets no mirror: PyPI itself."
+    help = """\
+Writes <comment>mirror = "off"</> under <comment>[tf]</> into Poetry's <comment>config.toml</>, or \
+with <info>--local</> into the project's <comment>poetry.toml</>.
+"""
+
+    def act(self) -> int:
+        return self.put("off")
+
+
+class MirrorTestCommand(_MirrorCommand):
+    name = "tf mirror test"
+    description = "Asks mirrors whether they answer, how fast, and how fresh they are."
+    arguments: ClassVar[list[Argument]] = [
+        argument(
+            "mirror",
+            f"Some of {NAMES}, pypi, and URLs. Default: all of these, and what is set.",
+            optional=True,
+            multiple=True,
+        )
+    ]
+    help = """\
+Asks each for a page of some tens of kilobytes, for TensorFlow's page, and for the first bytes of \
+a wheel of TensorFlow's. Prints how long the first took, the newest TensorFlow it has, the day of \
+its last file where the page says so, and whether large files come in parts, so that a download \
+that was cut can go on.
+
+Exit status: 1 where what is set doesn't answer, or where one that was named doesn't.
+"""
+
+    def act(self) -> int:
+        from poetry_tf.probing import probe_all
+
+        pypi = Mirror("PyPI", self.pypi(), "pypi")
+        layer = next(iter(layers(self.folder())), None)
+        setting = self.setting(layer) if layer is not None else MirrorSetting("off")
+        in_force = setting.mirrors or (
+            (AUTO, AUTO_INDEPENDENT, pypi) if setting.kind == "auto" else (pypi,)
+        )
+        named = [self._named(word, pypi) for word in self.argument("mirror")]
+        tested = [*dict.fromkeys(named or [*in_force, *MIRRORS.values(), pypi])]
+        probes = dict(zip(tested, probe_all([mirror.url for mirror in tested]), strict=True))
+        newest = max((p.tensorflow for p in probes.values() if p.tensorflow), default=None)
+        rows = [("", "mirror", "page", "TensorFlow", "last file", "large files")]
+        for mirror, probe in probes.items():
+            mark = "*" if mirror in in_force else ""
+            name = "pypi" if mirror == pypi else key_of(mirror) or mirror.name
+            if probe.fault is not None:
+                rows.append((mark, name, probe.fault, "", "", ""))
+                continue
+            stale = " (not the newest)" if probe.tensorflow != newest else ""
+            seconds = f"{probe.seconds:.2f} s"
+            release = f"{probe.tensorflow}{stale}"
+            rows.append((mark, name, seconds, release, probe.uploaded or "-", probe.files))
+        for line in aligned(rows):
+            self.line(plain(line))
+        answers = {mirror: probe.fault is None for mirror, probe in probes.items()}
+        if named:
+            return 0 if all(answers.values()) else 1
+        # Of those that auto chooses from one is enough; of several that are set the first matters.
+        wanted = in_force if setting.kind == "auto" else in_force[:1]
+        return 0 if any(answers[mirror] for mirror in wanted) else 1
+
+    def _named(self, word: str, pypi: Mirror) -> Mirror:
+        if word.strip().lower() == "pypi":
+            return pypi
+        try:
+            setting = parse_mirror([word])
+        except MirrorError as error:
+            raise PlanError(str(error), "") from None
+        if len(setting.mirrors) != 1:
+            raise PlanError(
+                f"{word!r} is no mirror to test", f"Give some of {NAMES}, pypi or URLs."
+            )
+        return setting.mirrors[0]
+
+
+class MirrorVerifyCommand(_MirrorCommand):
+    name = "tf mirror verify"
+    description = "Compares every hash in the lock with PyPI's own."
+    help = """\
+A mirror that gave wrong hashes while a lock was made would have its files installed ever after. \
+This compares the lock with PyPI's own index, whatever mirror is set. Packages from sources of the \
+project's own are left out.
+
+Exit status: 0 where all are the same, 1 where one differs, is not on PyPI, or can't be compared.
+"""
+
+    def act(self) -> int:
+        from poetry_tf.verifying import verify
+
+        root = self.root()
+        lock = Project.read(root).lock
+        if isinstance(lock, ProjectError):
+            raise lock
+        if lock is None:
+            return self.fail(f"There is no {LOCK} in {root}", "Make one with `poetry lock`.")
+        result = verify(lock, self.pypi())
+        for item in result.differences:
+            if item.pypi is None:
+                self.line_error(plain(f"{item.package}: PyPI has no {item.file}"))
+                continue
+            self.line_error(plain(f"{item.package}: {item.file} is another file on PyPI"))
+            self.line_error(plain(f"    locked  {item.locked}"))
+            self.line_error(plain(f"    on PyPI {item.pypi}"))
+        for line in result.unknown:
+            self.line_error(f"<warning>Not compared: {plain(line)}</warning>")
+        if result.left_out:
+            self.line_error(
+                f"<comment>Packages left out, as they don't come from PyPI: {result.left_out}</>"
+            )
+        if result.differences or result.unknown:
+            differ, unknown = len(result.differences), len(result.unknown)
+            told = [f"locked files that differ from PyPI's: {differ}"] if differ else []
+            told += [f"not compared: {unknown}"] if unknown else []
+            remedy = "Don't install from this lock; make it anew after `poetry tf mirror off`."
+            return self.fail(", ".join(told), remedy if differ else "")
+        self.line(
+            f"{LOCK}: every hash is PyPI's ({result.files} files of {result.packages} packages)"
+        )
+        return 0
+
+
+def _parts(word: str) -> list[str]:
+    return [part.strip() for part in word.split(",") if part.strip()]
+
+
+def _shown(value: Any) -> str:
+    """A value of the setting for a person, without what is secret in it."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_shown, value))
+    if not isinstance(value, str):
+        return repr(value)
+    # A password may hold a comma, so that nothing before the last @ is safe to be shown.
+    head, at, _ = value.rpartition("@")
+    if at and "," in head:
+        return f"…@{value.rpartition('@')[2]}"
+    return ", ".join(map(without_credentials, _parts(value))) or repr(value)
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
