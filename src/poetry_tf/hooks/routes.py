@@ -18,13 +18,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import requests
-from packaging.utils import NormalizedName
-from poetry.repositories.exceptions import PackageNotFoundError
-from poetry.repositories.legacy_repository import LegacyRepository
 from poetry.repositories.pypi_repository import PyPiRepository
 from poetry.utils.cache import FileCache
 
-from poetry_tf.hooks.json_pages import POETRY_READS_JSON, read_page
+from poetry_tf.hooks import ahead
+from poetry_tf.hooks.sparing import SparingRepository
 from poetry_tf.mirrors import (
     AUTO,
     Mirror,
@@ -40,7 +38,6 @@ if TYPE_CHECKING:
     from poetry.core.packages.dependency import Dependency
     from poetry.core.packages.package import Package
     from poetry.poetry import Poetry
-    from poetry.repositories.link_sources.base import LinkSource
 
 PYPI = "PyPI"
 AUTO_TIMEOUT = 2.0
@@ -106,7 +103,7 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
         functools.cache(_announcing(choose, io)),
         config=poetry.config,
         disable_cache=poetry.disable_cache,
-        pool_size=poetry.config.installer_max_workers,
+        pool_size=max(poetry.config.installer_max_workers, ahead.THREADS + 1),
     )
     # The pool has no replacing: all are taken out and put back in their order.
     order = [(item, pool.get_priority(item.name)) for item in pool.all_repositories]
@@ -170,7 +167,7 @@ def _announcing(choose: Callable[[], Route], io: IO) -> Callable[[], Route]:
     return chosen
 
 
-class RoutedRepository(LegacyRepository):
+class RoutedRepository(SparingRepository):
     """PyPI as a simple index shows it, by a route that is chosen when it is first needed.
 
     Commands that never ask an index (``poetry check``, ``poetry version``) so never choose one.
@@ -217,14 +214,6 @@ class RoutedRepository(LegacyRepository):
     def package(self, name: str, version: Version) -> Package:
         self.choose()
         return _as_pypis(super().package(name, version))
-
-    def _get_page(self, name: NormalizedName) -> LinkSource:
-        if POETRY_READS_JSON:
-            return super()._get_page(name)
-        # Older Poetrys take every page for HTML, and one in JSON for a page without files.
-        if not (response := self._get_response(f"/{name}/")):
-            raise PackageNotFoundError(f"Package [{name}] not found.")
-        return read_page(response)
 
     def find_links_for_package(self, package: Package) -> list:  # type: ignore[type-arg]
         self.choose()
