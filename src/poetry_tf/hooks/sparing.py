@@ -66,6 +66,8 @@ class SparingRepository(LegacyRepository):
         return known.info(link.hashes) or super()._get_info_from_metadata(link)
 
     def _get_info_from_wheel(self, link: Link) -> PackageInfo:
+        if (info := known.info(link.hashes)) is not None:
+            return info
         host = link.netloc
         if (
             self._lazy_wheel
