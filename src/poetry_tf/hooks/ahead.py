@@ -16,6 +16,7 @@ import heapq
 import itertools
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -37,6 +38,8 @@ THREADS = 7
 """With Poetry's own that makes 8 connections, which is as many as one host may have to bear."""
 AT_MOST = 1500
 """Questions that a solve is spared."""
+NEXT = 4
+"""Versions that are fetched below those that Poetry is going down through unforeseen."""
 RUN = 48
 """Versions of one package, from the newest on, that are fetched because none of them will do."""
 
@@ -130,6 +133,8 @@ class Ahead:
             finally:
                 job.answered.set()
             solve.ask(0, ("learn", *key))
+            if key[0] == "record" and not _is_ahead(threading.current_thread().name):
+                solve.was_missed(key[1], key[2])
             return job.answer  # type: ignore[no-any-return]
         job.answered.wait()
         if isinstance(job.error, PackageNotFoundError):
@@ -151,6 +156,7 @@ class _Solve:
         self._wishes: dict[NormalizedName, _Wish] = {}
         self._queue: list[tuple[int, int, Key]] = []
         self._asked: set[Key] = set()
+        self._missed: Counter[NormalizedName] = Counter()
         self._numbers = itertools.count()
 
     def ask(self, rank: int, key: Key) -> None:
@@ -184,6 +190,11 @@ class _Solve:
             case "learn", "record", name, version:
                 if (job := self.jobs[key[1:]]).answer is not None:
                     self._read(name, job.answer.get("requires_dist") or ())
+            case "below", name, version:
+                page: LinkSource = self.jobs["page", name].answer
+                lower = (item for item in page.versions(name) if item < version)
+                for item in heapq.nlargest(NEXT, lower):
+                    self.ask(2, ("record", name, item))
             case _ if key in self.jobs:
                 pass  # Poetry was faster
             case "page", name:
@@ -192,6 +203,12 @@ class _Solve:
                 record = self._index.record_ahead(name, version)
                 if key not in self.jobs:  # it came out of a cache
                     self._read(name, record.get("requires_dist") or ())
+
+    def was_missed(self, name: NormalizedName, version: Version) -> None:
+        """Poetry had to ask for a record itself: where it does so again, it goes on downwards."""
+        self._missed[name] += 1
+        if self._missed[name] > 1:
+            self.ask(1, ("below", name, version))
 
     # -- what will be asked for
 
@@ -301,7 +318,11 @@ class _Elsewhere(logging.Filter):
     """Lets nothing through that the threads log: they may be asking in vain."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not (record.threadName or "").startswith(_NAME)
+        return not _is_ahead(record.threadName or "")
+
+
+def _is_ahead(thread: str) -> bool:
+    return thread.startswith(_NAME)
 
 
 _elsewhere = _Elsewhere()

@@ -8,7 +8,7 @@ wheel comes. It is made by ``.ci/closure.py``. What it doesn't have is asked of 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ class Known:
     """The metadata of wheels, as far as Poetry asks for it, by the beginnings of their hashes."""
 
     files: Mapping[str, Mapping[str, Any]]
-    requires: tuple[tuple[str, ...] | None, ...]
+    requires: Sequence[Sequence[str] | None]
 
     def get(self, sha256: str) -> PackageInfo | None:
         from poetry.inspection.info import PackageInfo
@@ -57,6 +57,4 @@ def _known() -> Known:
         data = read_json(DATA)
     except OSError:
         return Known({}, ())
-    return Known(
-        data["files"], tuple(None if lines is None else tuple(lines) for lines in data["requires"])
-    )
+    return Known(data["files"], data["requires"])
