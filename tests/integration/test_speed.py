@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -191,6 +191,31 @@ def test_an_existing_lock_moves_as_little(solver: PoetryRunner, local: LocalInde
     assert locked(solver.project) == {"a": "1.0", "b": "1.0"}
     assert solver.call("update", "--lock").ok
     assert locked(solver.project) == {"a": "1.1", "b": "1.1"}
+
+
+REAL = {
+    "2.18": (["tensorflow (>=2.18.0,<2.19.0)"], ">=3.10,<3.13"),
+    "2.13, four Pythons": (["tensorflow (>=2.13.0,<2.14.0)"], ">=3.8,<3.12"),
+    "2.13, one Python": (["tensorflow (>=2.13.0,<2.14.0)"], ">=3.11,<3.12"),
+}
+
+
+@pytest.mark.index
+@pytest.mark.parametrize(("requirements", "python"), REAL.values(), ids=REAL)
+def test_real_projects_have_the_same_lock(
+    real_poetry: PoetryRunner, requirements: list[str], python: str
+) -> None:
+    write_pyproject(real_poetry.project, requirements, requires_python=python, more=MANAGED)
+    file = real_poetry.project / "poetry.lock"
+    locks = []
+    for spares in (False, True):
+        real_poetry.cache = real_poetry.home / f"cache-{spares}"
+        with nullcontext() if spares else _spared_nothing():
+            done = real_poetry.call("lock")
+        assert done.ok, done.output
+        locks.append(file.read_bytes())
+        file.unlink()
+    assert locks[0] == locks[1]
 
 
 MARKERS = [
