@@ -192,7 +192,11 @@ class _Solve:
                     self._read(name, job.answer.get("requires_dist") or ())
             case "below", name, version:
                 page: LinkSource = self.jobs["page", name].answer
-                lower = (item for item in page.versions(name) if item < version)
+                lower = (
+                    item
+                    for item in page.versions(name)
+                    if item < version and item.is_stable() and not page.yanked(name, item)
+                )
                 for item in heapq.nlargest(NEXT, lower):
                     self.ask(2, ("record", name, item))
             case _ if key in self.jobs:
