@@ -67,6 +67,7 @@ def test_no_data_is_bound_to_an_index():
     for name in (path.name for path in DATA.iterdir() if path.name != "images.json"):
         text = DATA.joinpath(name).read_text(encoding="utf-8")
         json.loads(text)
-        assert "://" not in text
+        # What packages say of themselves may name addresses, but never where a file lies.
+        assert ("/packages/" not in text) if name == "closure.json" else ("://" not in text)
         assert text.endswith("\n")
         assert not text.endswith("\n\n")

@@ -254,6 +254,9 @@ class LocalIndex:
         self._distributions: dict[str, list[Distribution]] = {}
         self._mounts: dict[str, Mount] = {}
         self._lock = threading.Lock()
+        self._busy = 0
+        self.busiest = 0
+        """The most requests that were being answered at the same time."""
         self._server = _Server(self)
         self._behaviour = behaviour
         self.default = self.mount("index", **behaviour)
@@ -342,6 +345,9 @@ class LocalIndex:
         mount = self._mounts.get(parts[0])
         if mount is None:
             return _Answer(404)
+        with self._lock:
+            self._busy += 1
+            self.busiest = max(self.busiest, self._busy)
         with self._counted(mount, "packages" in parts):
             if mount.delay:
                 time.sleep(mount.delay)
@@ -350,6 +356,7 @@ class LocalIndex:
         secret = headers.get("Authorization")
         request = Request(mount.name, method, path, answer.kind, span, answer.status, secret)
         with self._lock:
+            self._busy -= 1
             self.requests.append(request)
             mount.requests.append(request)
         return answer

@@ -20,16 +20,14 @@ from urllib.parse import unquote, urlsplit
 
 import requests
 from packaging.metadata import parse_email
-from packaging.utils import NormalizedName, canonicalize_name
+from packaging.utils import canonicalize_name
 from poetry.repositories import http_repository
-from poetry.repositories.exceptions import PackageNotFoundError
-from poetry.repositories.legacy_repository import LegacyRepository
 from poetry.repositories.pypi_repository import PyPiRepository
 from poetry.utils.cache import FileCache
 
-from poetry_tf.hooks import seams
+from poetry_tf.hooks import ahead, seams
 from poetry_tf.hooks.automatic import automatic, memory_in
-from poetry_tf.hooks.json_pages import POETRY_READS_JSON, read_page
+from poetry_tf.hooks.sparing import SparingRepository
 from poetry_tf.hooks.transfer import PREFER_JSON, Courier, Unreachable
 from poetry_tf.hooks.ways import Wants, Way
 from poetry_tf.layers import layers, value_in
@@ -53,7 +51,6 @@ if TYPE_CHECKING:
     from poetry.core.packages.utils.link import Link
     from poetry.inspection.info import PackageInfo
     from poetry.poetry import Poetry
-    from poetry.repositories.link_sources.base import LinkSource
 
 PYPI = "PyPI"
 
@@ -135,7 +132,7 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
         wants=functools.cache(lambda: Wants(_locked_files(poetry), _known_releases)),
         config=poetry.config,
         disable_cache=poetry.disable_cache,
-        pool_size=poetry.config.installer_max_workers,
+        pool_size=max(poetry.config.installer_max_workers, ahead.THREADS + 1),
     )
     # The pool has no replacing: all are taken out and put back in their order.
     order = [(item, pool.get_priority(item.name)) for item in pool.all_repositories]
@@ -216,7 +213,7 @@ def _known_releases(name: str) -> tuple[str, ...]:
     return tuple(str(release.version) for release in load(name).releases)
 
 
-class RoutedRepository(LegacyRepository):
+class RoutedRepository(SparingRepository):
     """PyPI as a simple index shows it, by a route that is chosen when it is first needed.
 
     Commands that never ask an index (``poetry check``, ``poetry version``) so never choose one.
@@ -311,14 +308,6 @@ class RoutedRepository(LegacyRepository):
             if told:
                 raise error.shortened() from None
             raise
-
-    def _get_page(self, name: NormalizedName) -> LinkSource:
-        if POETRY_READS_JSON:
-            return super()._get_page(name)
-        # Older Poetrys take every page for HTML, and one in JSON for a page without files.
-        if not (response := self._get_response(f"/{name}/")):
-            raise PackageNotFoundError(f"Package [{name}] not found.")
-        return read_page(response)
 
     def find_links_for_package(self, package: Package) -> list[Link]:
         self.choose()

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -261,3 +262,45 @@ def after_solving(
             Solver.solve = solve  # type: ignore[method-assign]
 
     installer.run = guarded_run  # type: ignore[union-attr]
+
+
+def around_solving(begin: Callable[[Any], None], end: Callable[[Any], None]) -> None:
+    """Calls `begin` and `end` with the solver before and after each solve of the process.
+
+    The installer makes its solver itself and has no hook for it. Both are help: what they raise is
+    passed over. Where `Solver.solve` has moved, neither is called.
+    """
+    from poetry.puzzle.solver import Solver
+
+    solve: Any = getattr(Solver, "solve", None)
+    if solve is None or getattr(solve, "is_surrounded", False):
+        return
+
+    def solve_between(solver: Any, *arguments: Any, **more: Any) -> Any:
+        with suppress(Exception):
+            begin(solver)
+        try:
+            return solve(solver, *arguments, **more)
+        finally:
+            with suppress(Exception):
+                end(solver)
+
+    solve_between.is_surrounded = True  # type: ignore[attr-defined]
+    Solver.solve = solve_between  # type: ignore[assignment, method-assign]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a solver was given, as far as it can be told."""
+
+    root: ProjectPackage
+    pool: RepositoryPool
+    stays: tuple[Package, ...]
+    """The locked packages whose versions are to stay if they may."""
+
+
+def problem_of(solver: Any) -> Problem:
+    """What `Solver.__init__` and `Provider.use_latest_for` have kept. Raises `AttributeError`."""
+    latest = solver.provider.use_latest
+    stays = tuple(item for item in solver._locked_packages if item.name not in latest)
+    return Problem(getattr(solver, SOLVERS_ROOT), solver._pool, stays)

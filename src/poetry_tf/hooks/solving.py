@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from poetry_tf.hooks import candidates, metadata, routes
+from poetry_tf.hooks import candidates, metadata, routes, seams
+from poetry_tf.hooks.sparing import SparingRepository
 
 if TYPE_CHECKING:
     from cleo.io.io import IO
@@ -17,3 +18,20 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
     metadata.install(poetry, io, managed=managed)
     if managed:
         candidates.install(poetry)
+    seams.around_solving(_fetch_ahead, _fetch_no_more)
+
+
+def _fetch_ahead(solver: Any) -> None:
+    problem = seams.problem_of(solver)
+    match problem.pool.repositories:
+        # Beside another source Poetry may not ask PyPI of every name, and a private one is none
+        # of PyPI's business.
+        case [SparingRepository() as repository]:
+            root = problem.root
+            repository.ahead.begin(root.python_constraint, root.all_requires, problem.stays)
+
+
+def _fetch_no_more(solver: Any) -> None:
+    for repository in seams.problem_of(solver).pool.repositories:
+        if isinstance(repository, SparingRepository):
+            repository.ahead.end()
