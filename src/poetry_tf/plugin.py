@@ -35,6 +35,7 @@ COMMANDS = {
     "tf check": ("check", "CheckCommand"),
     "tf devcontainer": ("devcontainer", "DevcontainerCommand"),
     "tf releases": ("releases", "ReleasesCommand"),
+    "tf upgrade": ("upgrade", "UpgradeCommand"),
 }
 
 # Poetry's own listeners have priority 0, and by then the virtual environment exists: a guard that
