@@ -90,6 +90,11 @@ RULES: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
         CORE,
     ),
     (
+        "poetry_tf.upgrading",
+        ("poetry_tf.initialise", "poetry_tf.checks", *EDITING, *PLANNING, *DATA),
+        CORE,
+    ),
+    (
         "poetry_tf.mending",
         ("poetry_tf.checks", "poetry_tf.project"),
         (),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from packaging.version import Version
 from poetry.core.constraints.version import parse_constraint
 from poetry.core.version.markers import parse_marker
 
 from poetry_tf.pins import (
     MARKED_FOR_CUDA,
     MARKED_FOR_OTHERS,
+    companion_pin_text,
     new_requirement_edits,
     pin_edits,
     pin_text,
@@ -473,3 +475,29 @@ def test_several_pairs_in_a_list_are_taken_back_together():
     text = f"[project]\ndependencies = {[*before, *pairs, 'pandas']}\n"
     after = in_memory(with_wheels(text, PLAN)).pyproject.data["project"]["dependencies"]
     assert after == [*before, *[f"tensorflow ({SPECIFIER})"] * 2, "pandas"]
+
+
+@pytest.mark.parametrize(
+    ("requirement", "version", "misfits", "pin"),
+    [
+        ("'tfx (>=0.23,<0.24)'", "0.25.0", [], ">=0.25.0,<0.26.0"),
+        ("'tfx>=0.23'", "0.25.0", [], ">=0.25.0,<0.26.0"),
+        ("'tfx'", "1.12", ["1.13"], ">=1.12,<1.13.0"),
+        ("'tfx'", "0.25.0", ["0.25.1"], "==0.25.0"),
+        ("'tfx ==0.23.0'", "0.25.0", [], "==0.25.0"),
+    ],
+)
+def test_a_companion_is_pinned_as_it_was_written(
+    requirement: str, version: str, misfits: list[str], pin: str
+):
+    item = requirement_of(f'[project]\nname = "a"\ndependencies = [{requirement}]\n')
+    found = companion_pin_text(item, Version(version), map(Version, misfits))
+    assert found == pin
+
+
+@pytest.mark.parametrize(
+    ("written", "pin"), [("^0.23", "~0.25.0"), ("*", "~0.25.0"), ("0.23.0", "0.25.0")]
+)
+def test_a_companion_in_poetrys_own_table_is_pinned_as_it_was_written(written: str, pin: str):
+    item = requirement_of(f'[tool.poetry.dependencies]\ntfx = "{written}"\n')
+    assert companion_pin_text(item, Version("0.25.0"), []) == pin

@@ -294,13 +294,10 @@ def prepare(
     if new:
         range_ = str(python_range([plan.python]))
         project = apply(project, [Edit(file, "set", ("project", "requires-python"), range_)])
-    else:
-        if not project.pyproject.uses_poetry_tables and not project.pyproject.table("project"):
-            for key, value in (("name", project_name(project.root)), ("version", "0.1.0")):
-                project = apply(project, [Edit(file, "set", ("project", key), value)])
-        project = apply(project, _python_edits(project, wishes))
-    project = _with_name(project, plan.release.distribution)
-    project = apply(project, _requirement_edits(project, wishes, plan))
+    elif not project.pyproject.uses_poetry_tables and not project.pyproject.table("project"):
+        for key, value in (("name", project_name(project.root)), ("version", "0.1.0")):
+            project = apply(project, [Edit(file, "set", ("project", key), value)])
+    project = with_requirement(project, wishes, plan)
     if not project.pyproject.ships_package:
         mode = Edit(file, "set", ("tool", "poetry", "package-mode"), False)
         project = apply(project, [mode])
@@ -317,6 +314,13 @@ def prepare(
     if wishes.write_source:
         project = _with_source(project, wishes.mirror)
     return fix_requirements(project, plan)
+
+
+def with_requirement(project: Project, wishes: Wishes, plan: Plan) -> Project:
+    """The project with its Python and its requirement on TensorFlow as they were asked for."""
+    project = apply(project, _python_edits(project, wishes))
+    project = _with_name(project, plan.release.distribution)
+    return apply(project, _requirement_edits(project, wishes, plan))
 
 
 def _python_edits(project: Project, wishes: Wishes) -> list[Edit]:

@@ -8,16 +8,25 @@ and the user's habit of writing (with parentheses or without) stay.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.version import Version
+from poetry.core.constraints.version import Version as PoetryVersion
 from poetry.core.constraints.version import parse_constraint
 from poetry.core.version.markers import parse_marker
 
-from poetry_tf.plan import Plan, lower_bound, series_of, tensorflow_requirements
+from poetry_tf.plan import (
+    TF_KERAS,
+    Plan,
+    lower_bound,
+    main_requirement,
+    series_of,
+    tensorflow_requirements,
+)
 from poetry_tf.project.documents import KeyPath
 from poetry_tf.project.edits import Edit
 from poetry_tf.project.project import Project
@@ -446,6 +455,46 @@ def item_name(text: object) -> str:
 
 def _last_index(path: KeyPath) -> int:
     return path[-1] if isinstance(path[-1], int) else -1
+
+
+# -- companions -----------------------------------------------------------------------------
+
+
+def series_pin(plan: Plan) -> str:
+    """The series of the plan's TensorFlow, as those of tf-keras are counted alike."""
+    major, minor = plan.release.version.release[:2]
+    return f">={major}.{minor},<{major}.{minor + 1}"
+
+
+def legacy_keras_edits(project: Project, plan: Plan) -> tuple[Edit, ...] | None:
+    """What makes the project require Keras 2 beside TensorFlow; None where it does."""
+    found = [item for item in project.pyproject.requirements if item.name == TF_KERAS]
+    main = main_requirement(project)
+    if main is None or TF_KERAS in names_beside(project, main) - {item.name for item in found}:
+        return None  # from a path or a repository of the project's own
+    if not found:
+        return added_edits(project, main, TF_KERAS, [(series_pin(plan), "")])
+    pin = parse_constraint(series_pin(plan))
+    if any(item.constraint.allows_any(pin) for item in found):
+        return None
+    return constraint_edits(project, found[0], series_pin(plan))
+
+
+def companion_pin_text(item: Requirement, version: Version, misfits: Iterable[Version]) -> str:
+    """The pin of a companion on a release, spelt as it is where the requirement stands.
+
+    It is the release's own minor series, unless that holds one of `misfits`, or the requirement
+    was on a single release already.
+    """
+    exact = f"=={version}"
+    if isinstance(item.constraint, PoetryVersion):
+        return exact if item.is_pep508 or item.written.startswith("=") else str(version)
+    major, minor = (*version.release, 0)[:2]
+    text = f">={version},<{major}.{minor + 1}.0" if item.is_pep508 else f"~{version}"
+    pin = parse_constraint(text)
+    if any(pin.allows(PoetryVersion.parse(str(other))) for other in misfits):
+        return exact
+    return text
 
 
 # -- spelling -------------------------------------------------------------------------------

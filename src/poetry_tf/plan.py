@@ -22,12 +22,17 @@ from poetry_tf.environments import concerned, next_minor
 from poetry_tf.project.project import Project
 from poetry_tf.project.pyproject import Requirement
 from poetry_tf.releases import DISTRIBUTIONS, Catalog, Release, load, named, role
+from poetry_tf.releases.breaking import keras_major
 from poetry_tf.releases.images import Images
 from poetry_tf.releases.model import LINUX_X86_64, numbers
 from poetry_tf.settings import Choices, GpuChoice, read_choices
 from poetry_tf.words import listed
 
 GpuMode = Literal["system", "pip", "none"]
+
+TF_KERAS = "tf-keras"
+"""The distribution that is Keras 2 for a TensorFlow with another Keras."""
+LEGACY_KERAS = 2
 
 CPU = "tensorflow-cpu"
 """The distribution that is TensorFlow without the GPU code."""
@@ -75,6 +80,8 @@ class Plan:
     pythons: tuple[str, ...]
     """The Python minors, ascending, that the release, the image and the project all admit."""
     gpu: Gpu
+    legacy_keras: bool = False
+    """Whether `tf.keras` is to be Keras 2 though the release's own is another."""
 
     @property
     def python(self) -> str:
@@ -556,7 +563,12 @@ def make_plan(
     """The plan for a release; raises `PlanError` where the choices or the Pythons forbid it."""
     gpu = plan_gpu(catalog, release, choices.gpu, has_wheels=has_wheels)
     pythons = container_pythons(release, images, gpu.mode, python, choices.environments)
-    return Plan(release, pythons, gpu)
+    return Plan(release, pythons, gpu, keeps_legacy_keras(release, choices))
+
+
+def keeps_legacy_keras(release: Release, choices: Choices) -> bool:
+    """Whether Keras 2 has to be brought in for a release, by tf-keras."""
+    return choices.keras == "legacy" and keras_major(release) not in {None, LEGACY_KERAS}
 
 
 def wants_container(project: Project) -> bool:

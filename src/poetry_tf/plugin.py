@@ -41,6 +41,7 @@ COMMANDS = {
     "tf mirror use": ("mirror", "MirrorUseCommand"),
     "tf mirror verify": ("mirror", "MirrorVerifyCommand"),
     "tf releases": ("releases", "ReleasesCommand"),
+    "tf upgrade": ("upgrade", "UpgradeCommand"),
 }
 
 # Poetry's own listeners have priority 0, and by then the virtual environment exists: a guard that

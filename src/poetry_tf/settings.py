@@ -15,6 +15,7 @@ from poetry_tf.project.project import Project
 GpuChoice = Literal["auto", "system", "pip", "none"]
 PinChoice = Literal["error", "warn", "off"]
 SyncChoice = Literal["sync", "warn", "off"]
+KerasChoice = Literal["own", "legacy"]
 
 SETTINGS: KeyPath = ("tool", "poetry-tf")
 
@@ -23,6 +24,7 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "gpu": get_args(GpuChoice),
     "pin": get_args(PinChoice),
     "devcontainer": get_args(SyncChoice),
+    "keras": get_args(KerasChoice),
 }
 
 
@@ -51,6 +53,8 @@ class Choices:
             `poetry_tf.environments`; None where nothing is declared, which means the container's.
         pin: what happens to a command that would leave TensorFlow without a pin on one series.
         devcontainer: whether devcontainer.json follows when the locked TensorFlow changes.
+        keras: which Keras `tf.keras` is: TensorFlow's own, or Keras 2 from tf-keras where that is
+            another one ("legacy").
         ignore: the findings that the project accepts, each with a reason.
     """
 
@@ -58,6 +62,7 @@ class Choices:
     environments: tuple[str, ...] | None = None
     pin: PinChoice = "error"
     devcontainer: SyncChoice = "sync"
+    keras: KerasChoice = "own"
     ignore: tuple[Ignored, ...] = ()
 
 

@@ -64,7 +64,7 @@ def _lock(poetry: PoetryRunner) -> bytes:
 def test_poetry_has_the_plugin(poetry: PoetryRunner, environment: Environment) -> None:
     assert environment.version in _quiet(poetry.run("--version"))
     listed = _quiet(poetry.run("list", "tf"))
-    for command in ("tf init", "tf check", "tf devcontainer", "tf releases"):
+    for command in ("tf init", "tf check", "tf devcontainer", "tf releases", "tf upgrade"):
         assert command in listed
         assert "--help" in _quiet(poetry.run(*command.split(), "--help"))
     assert "2.18" in _quiet(poetry.run("tf", "releases"))

@@ -64,7 +64,7 @@ def test_the_generated_files_are_as_the_generator_writes_it():
 
 
 def test_no_data_is_bound_to_an_index():
-    for name in (path.name for path in DATA.iterdir() if path.name != "images.json"):
+    for name in {path.name for path in DATA.iterdir()} - {"images.json", "breaking.json"}:
         text = DATA.joinpath(name).read_text(encoding="utf-8")
         json.loads(text)
         # What packages say of themselves may name addresses, but never where a file lies.

@@ -81,7 +81,7 @@ PLACES = {
     "settings": "tool.poetry-tf = {}",
     **{
         f"settings {key}": f"tool.poetry-tf.{key} = {{}}"
-        for key in ("gpu", "environments", "pin", "devcontainer", "ignore", "other")
+        for key in ("gpu", "environments", "pin", "devcontainer", "keras", "ignore", "other")
     },
     "build-system": "build-system = {}\n[tool.poetry-tf]",
     "build-backend": "build-system.build-backend = {}\n[project]\ndependencies = ['tensorflow']",

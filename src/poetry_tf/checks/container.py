@@ -137,6 +137,17 @@ def poetry_not_pinned(context: Context) -> Iterator[Finding]:
     yield from _changes(context, "TF506")
 
 
+@rule("TF507", fixable=True)
+def keras_2_not_switched_on(context: Context) -> Iterator[Finding]:
+    """The container does not switch to Keras 2, which the project chose.
+
+    From 2.16 on `tf.keras` is Keras 3. A project with `keras = "legacy"` in `[tool.poetry-tf]`
+    keeps Keras 2: it requires `tf-keras`, and TensorFlow takes that only where the variable
+    `TF_USE_LEGACY_KERAS` is set before it is imported.
+    """
+    yield from _changes(context, "TF507")
+
+
 def _changes(context: Context, code: str) -> Iterator[Finding]:
     found = context.project.devcontainer
     for change in context.container_changes:

@@ -13,8 +13,22 @@ from poetry.core.version.markers import parse_marker
 from poetry_tf.checks.findings import Context, Finding, rule
 from poetry_tf.environments import ENVIRONMENTS
 from poetry_tf.mirrors import mirror_at
-from poetry_tf.pins import pin_edits, pin_text, removed_edits, rename_edits
-from poetry_tf.plan import as_poetrys, lower_bound, series_of, tensorflow_requirements
+from poetry_tf.pins import (
+    legacy_keras_edits,
+    pin_edits,
+    pin_text,
+    removed_edits,
+    rename_edits,
+    series_pin,
+)
+from poetry_tf.plan import (
+    TF_KERAS,
+    as_poetrys,
+    lower_bound,
+    main_requirement,
+    series_of,
+    tensorflow_requirements,
+)
 from poetry_tf.platforms import superfluous
 from poetry_tf.project.edits import Edit
 from poetry_tf.project.pyproject import Requirement
@@ -258,3 +272,29 @@ def misspelt(context: Context) -> Iterator[Finding]:
                 rename_edits(context.project, item, meant),
                 name=item.name,
             )
+
+
+@rule("TF107", fixable=True)
+def keras_2_not_required(context: Context) -> Iterator[Finding]:
+    """Keras 2 was chosen, but the project doesn't require it for its TensorFlow.
+
+    From 2.16 on `tf.keras` is Keras 3, and Keras 2 is the distribution `tf-keras`, one series for
+    each of TensorFlow's. With `keras = "legacy"` in `[tool.poetry-tf]` it has to be required, in
+    the series that the project has of TensorFlow: without it the import of its Keras fails.
+    """
+    plan, project = context.plan, context.project
+    main = main_requirement(project)
+    if plan is None or main is None or not plan.legacy_keras:
+        return
+    if (edits := legacy_keras_edits(project, plan)) is None:
+        return
+    items = [item for item in project.pyproject.requirements if item.name == TF_KERAS]
+    pin = series_pin(plan)
+    message = f'keras is "legacy" in [tool.poetry-tf], but {TF_KERAS} is not required'
+    if items:
+        message = (
+            f"{TF_KERAS} {items[0].written} has no release for TensorFlow {plan.release.series}"
+        )
+    place = items[0].constraint_path if items else main.path
+    remedy = f"Require {TF_KERAS} ({pin}), or remove keras from [tool.poetry-tf]"
+    yield Finding("TF107", *context.at(place), message, remedy, edits, name=TF_KERAS)

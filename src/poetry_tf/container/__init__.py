@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from poetry_tf.container import base, gpu, poetry
+from poetry_tf.container import base, gpu, keras, poetry
 from poetry_tf.container.image import container_python, has_own_base
 from poetry_tf.container.poetry import CACHE_FOLDER, CACHE_VOLUME
 from poetry_tf.container.view import Change, View, feature_id
@@ -32,6 +32,7 @@ __all__ = [
     "container_facts",
     "container_poetrys",
     "container_python",
+    "differences",
     "has_own_base",
     "wanted_container",
 ]
@@ -46,6 +47,7 @@ _SUBJECTS: Final[tuple[Subject, ...]] = (
     base.git_lfs,
     gpu.gpu,
     gpu.retired_arguments,
+    keras.legacy_keras,
     poetry.retired_feature,
     poetry.poetry,
     poetry.project,
@@ -97,6 +99,26 @@ def container_facts(document: JsoncDocument, images: Images) -> dict[str, str]:
             facts["CUDA"] = str(options.get("cudaVersion", ""))
             facts["cuDNN"] = str(options.get("cudnnVersion", ""))
     return {name: value for name, value in facts.items() if value}
+
+
+# Parts of the file that are told by the versions in them.
+_TOLD = {"name", "image", "features"}
+
+
+def differences(old: JsoncDocument, new: JsoncDocument, images: Images) -> tuple[str, ...]:
+    """How one devcontainer.json differs from another: versions as they were and are, of the rest
+    the names."""
+    before, after = container_facts(old, images), container_facts(new, images)
+    parts = [
+        f"{name} {before[name]} -> {value}" if name in before else f"{name} {value}"
+        for name, value in after.items()
+        if before.get(name) != value
+    ]
+    parts += [f"no {name}" for name in before if name not in after]
+    had, has = old.data, new.data
+    parts += [key for key in has if key not in _TOLD and had.get(key) != has[key]]
+    parts += [f"no {key}" for key in had if key not in _TOLD and key not in has]
+    return tuple(parts)
 
 
 def _is_new(document: JsoncDocument, wanted: Wanted) -> bool:

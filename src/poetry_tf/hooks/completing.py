@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from cleo.io.io import IO
     from poetry.poetry import Poetry
 
-# A platform's line too many, one that lacks, CUDA's wheels.
-CODES = {"TF104", "TF305", "TF503"}
+# A platform's line too many, Keras 2, a platform's line that lacks, CUDA's wheels.
+CODES = {"TF104", "TF107", "TF305", "TF503"}
 # No project has as many edits to make; the bound keeps a mistake from going on for ever.
 _ROUNDS = 50
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
 from poetry_tf.checks.findings import Context
 from poetry_tf.checks.run import CONTAINER_CODES, context_of, findings, fix
-from poetry_tf.container import container_facts
+from poetry_tf.container import differences
 from poetry_tf.hooks.pins import Setting
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.project import Devcontainer, Project
@@ -81,11 +81,8 @@ def _synced(project: Project, found: Devcontainer, name: str) -> str:
         write_together(project.root, {found.path: document.text.encode("utf-8")})
     except WriteError as error:
         return f"{name} could not be written ({error}): {BY_HAND}"
-    images = load_images()
-    told = _changed(
-        (container_facts(found.document, images), container_facts(document, images)),
-        (found.document.data, document.data),
-    )
+    parts = differences(found.document, document, load_images())
+    told = f" ({', '.join(parts)})" if parts else ""
     # Only the container was written: what goes with it in pyproject.toml may be left.
     written = replace(project, devcontainer=fixed.devcontainer)
     left = (
@@ -105,24 +102,3 @@ def _moved(before: Mapping[str, Version], after: Mapping[str, Version]) -> str:
         if was != now:
             parts.append(f"{name} {now} is locked" if was is None else f"{name} {was} -> {now}")
     return ", ".join(parts) or "TensorFlow changed"
-
-
-# Parts of the file that are told by the versions in them.
-_TOLD = {"name", "image", "features"}
-
-
-def _changed(
-    facts: tuple[Mapping[str, str], Mapping[str, str]], data: tuple[Mapping[str, Any], ...]
-) -> str:
-    """What is different: versions as they were and are, of the rest the names."""
-    before, after = facts
-    parts = [
-        f"{name} {before[name]} -> {value}" if name in before else f"{name} {value}"
-        for name, value in after.items()
-        if before.get(name) != value
-    ]
-    parts += [f"no {name}" for name in before if name not in after]
-    old, new = data
-    parts += [key for key in new if key not in _TOLD and old.get(key) != new[key]]
-    parts += [f"no {key}" for key in old if key not in _TOLD and key not in new]
-    return f" ({', '.join(parts)})" if parts else ""

@@ -1,0 +1,507 @@
+"""`poetry tf upgrade`: the page tells what will be, and then that is so, or nothing is changed."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.version import Version
+
+from poetry_tf.environments import DEFAULT, cells, judged_pythons
+from poetry_tf.installable import LockedPackages
+from poetry_tf.project.project import Project
+from poetry_tf.project.transaction import JOURNAL
+from poetry_tf.releases import load
+from poetry_tf.releases.images import load_images
+from tests.support.index import LocalIndex
+from tests.support.poetry import PoetryRunner, Result, locked, write_pyproject
+from tests.support.projects import changed_lines, contents
+
+NEWEST = load().releases[-1]
+MANAGED = "\n[tool.poetry-tf]\n"
+# What tensorflow-text has wheels for in the made-up index.
+ONE = '\n[tool.poetry-tf]\nenvironments = ["linux-x86_64"]\n'
+
+# Kills the process right before the n-th file of the project gets its new content or the journal
+# its next state.
+KILLED = """
+import os, runpy, sys
+from pathlib import Path
+left = int(sys.argv.pop(1))
+rename = Path.replace
+def replace(self, target):
+    global left
+    if Path(target).is_relative_to(Path.cwd()):
+        left -= 1
+        if not left:
+            os._exit(137)
+    return rename(self, target)
+Path.replace = replace
+runpy.run_module("poetry", run_name="__main__", alter_sys=True)
+"""
+
+_BEGUN: dict[tuple[str, str], dict[str, bytes]] = {}
+
+
+@pytest.fixture
+def begin(warm_poetry: PoetryRunner, project: Path) -> Any:
+    """Sets a project up for a series; made once a worker for each."""
+
+    def make(series: str, python: str = "3.11") -> PoetryRunner:
+        if (series, python) not in _BEGUN:
+            done = warm_poetry.call(
+                *("tf", "init", "-n", "--tensorflow", series, "--python", python)
+            )
+            assert done.ok, done.output
+            _BEGUN[series, python] = contents(project)
+        for name, content in _BEGUN[series, python].items():
+            (project / name).parent.mkdir(exist_ok=True)
+            (project / name).write_bytes(content)
+        return warm_poetry
+
+    return make
+
+
+def holds(poetry: PoetryRunner) -> None:
+    """Check, plain Poetry and an installation in the container have no fault with the project."""
+    checked = poetry.call("tf", "check")
+    assert checked.stdout == "All set!\n", checked.output
+    plain = poetry.call("check", "--lock", plugins=False)
+    assert plain.ok, plain.output
+    made = Project.read(poetry.project)
+    assert made.valid_lock is not None
+    assert made.pyproject.python is not None
+    pythons = judged_pythons(made.pyproject.python.constraint)
+    assert pythons
+    packages = LockedPackages.of(made.valid_lock, made.pyproject)
+    judged = cells(DEFAULT[:1], pythons)
+    assert [*packages.obstacles(judged, load_images().systems)] == []
+
+
+def pyproject(project: Path) -> str:
+    return (project / "pyproject.toml").read_text("utf-8")
+
+
+def container(project: Path) -> dict[str, Any]:
+    found = json.loads((project / ".devcontainer" / "devcontainer.json").read_text("utf-8"))
+    assert isinstance(found, dict)
+    return found
+
+
+def refused(poetry: PoetryRunner, *arguments: str) -> Result:
+    """A call that fails with one error and leaves everything as it is."""
+    before = contents(poetry.project)
+    done = poetry.call("tf", "upgrade", "-n", *arguments)
+    assert done.returncode == 1, done.output
+    assert contents(poetry.project) == before
+    assert "Traceback" not in done.output
+    assert len([line for line in done.stderr.splitlines() if line.startswith("Error:")]) == 1
+    return done
+
+
+@pytest.mark.parametrize(
+    ("now", "target", "version"),
+    [
+        (("2.13", "3.11"), "2.15", "2.15.1"),
+        (("2.15", "3.11"), "2.18", "2.18.1"),
+        (("2.18", "3.12"), None, str(NEWEST.version)),
+        (("2.21", "3.12"), "2.18", "2.18.1"),
+        (("2.18", "3.11"), "2.13", "2.13.1"),
+        (("2.15", "3.11"), "2.8", "2.8.4"),
+    ],
+)
+def test_a_project_moves_and_holds(
+    begin: Any, project: Path, now: tuple[str, str], target: str | None, version: str
+) -> None:
+    poetry: PoetryRunner = begin(*now)
+    before = locked(project)
+    arguments = [target] if target else []
+    done = poetry.call("tf", "upgrade", "-n", *arguments)
+    assert done.ok, done.output
+    assert done.stdout.startswith(f"TensorFlow {before['tensorflow']} -> {version}\n")
+    assert locked(project)["tensorflow"] == version
+    assert f"tensorflow (>={version},<" in pyproject(project)
+    holds(poetry)
+    minor = ".".join(version.split(".")[:2])
+    assert container(project)["name"] == f"project (TensorFlow {minor})"
+    assert "rebuild the container" in done.stdout
+
+    after = contents(project)
+    again = poetry.call("tf", "upgrade", "-n", *arguments)
+    assert again.stdout.endswith("Nothing to change.\n"), again.output
+    assert contents(project) == after
+
+
+def test_keras_2_is_kept_by_every_command_that_comes_after(begin: Any, project: Path) -> None:
+    poetry: PoetryRunner = begin("2.15")
+    done = poetry.call("tf", "upgrade", "2.16", "--legacy-keras", "-n")
+    assert done.ok, done.output
+    assert "Keras   2 by tf-keras" in done.stdout
+    assert "tf.keras is Keras 3" not in done.stdout
+    assert locked(project)["tf-keras"] == "2.16.0"
+    assert container(project)["containerEnv"]["TF_USE_LEGACY_KERAS"] == "1"
+    holds(poetry)
+    for command in (["tf", "devcontainer"], ["tf", "check", "--fix"], ["tf", "init", "-n"]):
+        before = contents(project)
+        assert poetry.call(*command).ok
+        assert contents(project) == before
+
+    done = poetry.call("tf", "upgrade", "2.18", "-n")
+    assert done.ok, done.output
+    assert re.search(r"tf-keras +2\.16\.0 -> 2\.18\.0", done.stdout)
+    assert container(project)["containerEnv"]["TF_USE_LEGACY_KERAS"] == "1"
+    holds(poetry)
+
+
+def test_where_tensorflow_has_keras_2_the_option_changes_nothing(begin: Any, project: Path) -> None:
+    poetry: PoetryRunner = begin("2.13")
+    done = poetry.call("tf", "upgrade", "2.15", "--legacy-keras", "-n")
+    assert "2, TensorFlow's own: --legacy-keras changes nothing" in done.stdout
+    assert "keras" not in pyproject(project)
+
+
+def test_companions_move_along(warm_poetry: PoetryRunner, project: Path) -> None:
+    wanted = [
+        "tensorflow-text",
+        "tensorflow (>=2.15.1,<2.16)",
+        "tensorflow-probability (>=0.23,<0.24)",
+        "six",
+    ]
+    write_pyproject(project, wanted, requires_python=">=3.11,<3.12", more=ONE)
+    assert warm_poetry.call("tf", "init", "-n").ok
+    before = contents(project)
+    done = warm_poetry.call("tf", "upgrade", "2.18", "-n")
+    assert done.ok, done.output
+    found = locked(project)
+    assert (found["tensorflow-text"], found["tensorflow-probability"]) == ("2.18.0", "0.25.0")
+    assert re.search(r"tensorflow-probability +0\.23\.0 -> 0\.25\.0", done.stdout)
+    gone, new = changed_lines(before["pyproject.toml"], (project / "pyproject.toml").read_bytes())
+    assert [line.strip() for line in gone] == [
+        "'tensorflow (>=2.15.1,<2.16)',",
+        "'tensorflow-probability (>=0.23,<0.24)',",
+    ]
+    assert [line.strip() for line in new] == [
+        "'tensorflow (>=2.18.1,<2.19.0)',",
+        "'tensorflow-probability (>=0.25.0,<0.26.0)',",
+    ]
+    holds(warm_poetry)
+
+
+def test_a_wide_requirement_on_a_companion_is_narrowed_where_no_solver_would(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    """tensorflow-probability names no TensorFlow: also on the way down "*" is the newest."""
+    (project / "pyproject.toml").write_text(
+        '[tool.poetry]\nname = "a"\nversion = "1"\npackage-mode = false\n'
+        'description = ""\nauthors = ["A <a@example.org>"]\n\n'
+        '[tool.poetry.dependencies]\npython = ">=3.11,<3.12"\ntensorflow = "~2.18.1"\n'
+        'tensorflow-probability = "*"  # for the priors\n\n[tool.poetry-tf]\n',
+        "utf-8",
+    )
+    assert warm_poetry.call("tf", "init", "-n").ok
+    assert locked(project)["tensorflow-probability"] == "0.25.0"
+    done = warm_poetry.call("tf", "upgrade", "2.15", "-n")
+    assert done.ok, done.output
+    assert 'tensorflow-probability = "~0.23.0"  # for the priors\n' in pyproject(project)
+    assert 'tensorflow = "~2.15.1"\n' in pyproject(project)
+    holds(warm_poetry)
+
+
+def test_where_no_release_of_a_companion_fits_it_says_which_series_have_one(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    wanted = ["tensorflow (>=2.15.1,<2.16)", "tensorflow-addons (>=0.23,<0.24)"]
+    write_pyproject(project, wanted, requires_python=">=3.11,<3.12", more=ONE)
+    done = refused(warm_poetry, "2.18")
+    assert "No release of tensorflow-addons goes with TensorFlow 2.18" in done.stderr
+    assert "https://github.com/tensorflow/addons/issues/2807" in done.stderr
+    assert re.search(r"tensorflow-addons +none fits: .*TensorFlow 2\.8 to 2\.15", done.stdout)
+    found = json.loads(refused(warm_poetry, "2.18", "--json").stdout)
+    (addons,) = found["companions"]
+    assert addons["release"]["to"] is None
+    assert addons["series"][-1] == "2.15"
+    assert found["applied"] is False
+
+
+def test_by_default_it_moves_as_far_as_the_companions_do(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    wanted = ["tensorflow (>=2.15.1,<2.16)", "tensorflow-probability (>=0.23,<0.24)"]
+    write_pyproject(project, wanted, requires_python=">=3.11,<3.12", more=ONE)
+    assert warm_poetry.call("tf", "init", "-n").ok
+    # The newest release of tensorflow-decision-forests is for exactly one release of TensorFlow.
+    text = pyproject(project).replace(
+        "'tensorflow-prob", "'tensorflow-decision-forests',\n'tensorflow-prob"
+    )
+    (project / "pyproject.toml").write_text(text, "utf-8")
+    done = warm_poetry.call("tf", "upgrade", "--dry-run", "--json", "-n")
+    found = json.loads(done.stdout)
+    assert found["tensorflow"]["to"] == "2.19.0"
+    assert {*found["not_newer"]} == {"2.20", "2.21"}
+    assert "tensorflow-decision-forests" in found["not_newer"]["2.21"]
+
+
+def test_the_range_of_pythons_moves_where_it_must_and_is_told(begin: Any, project: Path) -> None:
+    poetry: PoetryRunner = begin("2.21", "3.13")
+    done = poetry.call("tf", "upgrade", "2.18", "-n")
+    assert done.ok, done.output
+    assert ">=3.13,<3.14 -> >=3.12,<3.13: the project's range has to move" in done.stdout
+    assert 'requires-python = ">=3.12,<3.13"\n' in pyproject(project)
+    assert "python:3-3.12-" in container(project)["image"]
+    assert "Python 3.13 -> 3.12" in done.stdout
+    holds(poetry)
+
+
+def test_a_range_that_goes_on_fitting_is_only_cut(warm_poetry: PoetryRunner, project: Path) -> None:
+    wanted = ["tensorflow (>=2.20,<2.21)"]
+    write_pyproject(project, wanted, requires_python=">=3.10,<3.14", more=MANAGED)
+    assert warm_poetry.call("tf", "init", "-n").ok
+    assert warm_poetry.call("tf", "upgrade", "2.18", "-n").ok
+    assert 'requires-python = ">=3.10,<3.13"\n' in pyproject(project)
+    holds(warm_poetry)
+
+
+def test_bounds_of_the_old_series_go_with_it(warm_poetry: PoetryRunner, project: Path) -> None:
+    wanted = ["tensorflow (>=2.10.1,<2.11)", "packaging"]
+    write_pyproject(project, wanted, requires_python=">=3.10,<3.11", more=MANAGED)
+    assert warm_poetry.call("tf", "init", "-n").ok
+    assert "numpy (<2)" in pyproject(project)
+    done = warm_poetry.call("tf", "upgrade", "2.18", "-n")
+    assert done.ok, done.output
+    assert "numpy" not in pyproject(project)
+    assert "tensorflow-cpu-aws" not in pyproject(project)
+    holds(warm_poetry)
+
+
+def test_a_bound_that_the_user_wrote_stays(warm_poetry: PoetryRunner, project: Path) -> None:
+    wanted = ["tensorflow (>=2.10.1,<2.11)", "numpy (>=1.26,<2)"]
+    write_pyproject(project, wanted, requires_python=">=3.10,<3.11", more=MANAGED)
+    assert warm_poetry.call("tf", "init", "-n").ok
+    assert warm_poetry.call("tf", "upgrade", "2.18", "-n").ok
+    assert "'numpy (>=1.26,<2)'" in pyproject(project)
+    holds(warm_poetry)
+
+
+def test_in_its_own_series_it_moves_to_the_newest_release(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    wanted = ["tensorflow (==2.18.0)"]
+    write_pyproject(project, wanted, requires_python=">=3.12,<3.13", more=MANAGED)
+    assert warm_poetry.call("tf", "init", "-n").ok
+    done = warm_poetry.call("tf", "upgrade", "2.18", "-n")
+    assert done.ok, done.output
+    assert done.stdout.startswith("TensorFlow 2.18.0 -> 2.18.1\n")
+    assert "(>=2.18.1,<2.19.0)" in pyproject(project)
+    holds(warm_poetry)
+
+
+def test_locked_versions_stay_unless_they_have_to_move(
+    warm_poetry: PoetryRunner, project: Path, index: LocalIndex
+) -> None:
+    old, new = sorted(index.versions("six"), key=Version)[-2:]
+    wanted = ["tensorflow (>=2.15.1,<2.16)", f"six (=={old})"]
+    write_pyproject(project, wanted, requires_python=">=3.11,<3.12", more=MANAGED)
+    assert warm_poetry.call("tf", "init", "-n").ok
+    path = project / "pyproject.toml"
+    path.write_text(pyproject(project).replace(f"six (=={old})", "six"), "utf-8")
+    before = locked(project)
+    done = warm_poetry.call("tf", "upgrade", "2.18", "-n", "--json")
+    found = json.loads(done.stdout)["packages"]
+    after = locked(project)
+    assert after["six"] == old != new
+    assert {name for name in before if name in after and before[name] != after[name]} == {
+        *found["changed"]
+    }
+    assert {*found["added"]} == {*after} - {*before}
+    assert {*found["removed"]} == {*before} - {*after}
+
+
+def test_an_unmanaged_project_stays_one(warm_poetry: PoetryRunner, project: Path) -> None:
+    """So TensorFlow's metadata is not mended in it: 2.18.1 asks for what there is not."""
+    write_pyproject(project, ["tensorflow (>=2.15,<2.16)"], requires_python=">=3.11,<3.12")
+    assert warm_poetry.call("lock", plugins=False).ok
+    assert "In a project with [tool.poetry-tf] that is mended" in (
+        refused(warm_poetry, "2.18.1").stderr
+    )
+    assert warm_poetry.call("tf", "upgrade", "2.18", "-n").ok
+    assert {*contents(project)} == {"pyproject.toml", "poetry.lock"}
+    assert "poetry-tf" not in pyproject(project)
+    assert locked(project)["tensorflow"] == "2.18.0"
+    assert warm_poetry.call("tf", "check").ok
+
+
+README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+SHOWN = re.search(r"<!-- check: upgrade -->\s*```sh\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_readmes_commands_do_what_stands_beside_them(begin: Any, project: Path) -> None:
+    assert SHOWN is not None
+    for line in SHOWN[1].splitlines():
+        poetry: PoetryRunner = begin("2.15")
+        before = contents(project)
+        program, *arguments = line.partition("#")[0].split()
+        assert program == "poetry"
+        done = poetry.call(*arguments, "-n")
+        assert done.ok, done.output
+        assert (contents(project) == before) is ("--dry-run" in arguments)
+        assert ("tf-keras" in locked(project)) is ("--legacy-keras" in arguments)
+        holds(poetry)
+
+
+# -- before it is done ----------------------------------------------------------------------
+
+
+def test_a_dry_run_shows_the_page_and_writes_nothing(begin: Any, project: Path) -> None:
+    poetry: PoetryRunner = begin("2.15")
+    before = contents(project)
+    done = poetry.call("tf", "upgrade", "2.18", "--dry-run")
+    assert done.ok, done.output
+    assert contents(project) == before
+    for told in (
+        "Python  >=3.11,<3.12, as it is",
+        "CUDA    12.2 -> 12.5, in the container",
+        "cuDNN   8.9.7.29 -> 9.3.0.75",
+        "driver  525.60.13 or later on the host",
+        "Keras   2 -> 3",
+        "tf.keras is Keras 3.",
+        "https://github.com/tensorflow/tensorflow/releases/tag/v2.16.1",
+        '+    "tensorflow (>=2.18.1,<2.19.0)",',
+        "The container has to be rebuilt.",
+    ):
+        assert told in done.stdout
+    assert done.stdout.endswith("Nothing was written (--dry-run).\n")
+
+
+@pytest.mark.parametrize(("answer", "moves"), [("\n", True), ("yes\n", True), ("no\n", False)])
+def test_it_asks_before_it_writes(begin: Any, project: Path, answer: str, moves: bool) -> None:
+    poetry: PoetryRunner = begin("2.15")
+    before = contents(project)
+    done = poetry.call("tf", "upgrade", "2.18", stdin=answer)
+    assert done.ok is moves
+    assert (contents(project) != before) is moves
+    assert ("Nothing was changed." in done.stdout) is not moves
+
+
+def test_a_question_without_an_answer_changes_nothing(begin: Any, project: Path) -> None:
+    poetry: PoetryRunner = begin("2.15")
+    before = contents(project)
+    done = poetry.run("tf", "upgrade", "2.18", stdin="")
+    assert done.returncode == 1
+    assert "give -n to go on without" in done.stderr
+    assert contents(project) == before
+
+
+def test_programs_get_the_page_as_json(begin: Any, project: Path) -> None:
+    poetry: PoetryRunner = begin("2.15")
+    before = contents(project)
+    page = json.loads(poetry.call("tf", "upgrade", "2.18", "--dry-run", "--json").stdout)
+    assert contents(project) == before
+    assert page["tensorflow"] == {"from": "2.15.1", "to": "2.18.1"}
+    assert page["cuda"] == {"from": "12.2", "to": "12.5"}
+    assert page["keras"] == {"from": 2, "to": 3}
+    assert page["applied"] is False
+    assert {*page["files"]} == {"pyproject.toml", "poetry.lock", ".devcontainer/devcontainer.json"}
+    assert all(one["sources"] for one in page["code"])
+    done = json.loads(poetry.call("tf", "upgrade", "2.18", "--json").stdout)
+    assert done == {**page, "applied": True, "files": done["files"], "pyproject": done["pyproject"]}
+    assert locked(project)["tensorflow"] == "2.18.1"
+
+
+def test_on_the_way_down_it_says_what_goes_back(begin: Any, project: Path) -> None:
+    poetry: PoetryRunner = begin("2.18")
+    done = poetry.call("tf", "upgrade", "2.15", "--dry-run")
+    assert "tf.keras is Keras 2 again" in done.stdout
+    assert "tf.estimator is gone" not in done.stdout
+
+
+# -- what can't be done ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["2.99"], "poetry-tf doesn't know TensorFlow 2.99"),
+        (["3"], "3 is no series of TensorFlow"),
+        (["nonsense"], "'nonsense' is no version of TensorFlow"),
+        (["2.15.9"], "There is no TensorFlow 2.15.9"),
+        (["2.3"], "TensorFlow 2.3 is older than what poetry-tf knows"),
+        (["2.18", "--mirror", "nowhere"], "--mirror: 'nowhere' is no mirror"),
+    ],
+)
+def test_what_there_is_not_is_one_error(begin: Any, arguments: list[str], told: str) -> None:
+    poetry: PoetryRunner = begin("2.15")
+    assert told in refused(poetry, *arguments).stderr
+    assert told in json.loads(refused(poetry, *arguments, "--json").stdout)["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("dependencies", "told"),
+    [
+        ([], "The project has no TensorFlow"),
+        (["tensorflow-rocm (>=2.14,<2.15)"], "of whose releases poetry-tf knows nothing"),
+    ],
+)
+def test_without_a_tensorflow_that_is_known_there_is_nothing_to_move(
+    warm_poetry: PoetryRunner, project: Path, dependencies: list[str], told: str
+) -> None:
+    write_pyproject(project, dependencies, requires_python=">=3.11,<3.12")
+    assert told in refused(warm_poetry).stderr
+
+
+def test_where_there_is_no_solution_the_users_own_requirement_is_named(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    wanted = ["tensorflow (>=2.15.1,<2.16)", "protobuf (<5)", "six"]
+    write_pyproject(project, wanted, requires_python=">=3.11,<3.12", more=MANAGED)
+    assert warm_poetry.call("tf", "init", "-n").ok
+    done = refused(warm_poetry, "2.21")
+    assert "No set of packages has TensorFlow 2.21.0; nothing was changed" in done.stderr
+    (told,) = [line for line in done.stderr.splitlines() if line.startswith("pyproject.toml:")]
+    assert told.startswith("pyproject.toml:7: you require protobuf <5, and TensorFlow 2.21.0 needs")
+    assert "six" not in told
+
+
+def test_an_environment_that_later_series_have_left_holds_the_project_back(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    more = '\n[tool.poetry-tf]\nenvironments = ["linux-x86_64", "macos-x86_64"]\n'
+    wanted = ["tensorflow (>=2.15.1,<2.16)"]
+    write_pyproject(project, wanted, requires_python=">=3.11,<3.12", more=more)
+    assert warm_poetry.call("tf", "init", "-n").ok
+    assert (
+        "TensorFlow 2.18.1 can't be installed on macos-x86_64"
+        in refused(warm_poetry, "2.18").stderr
+    )
+    found = json.loads(warm_poetry.call("tf", "upgrade", "--dry-run", "--json").stdout)
+    assert found["tensorflow"]["to"] == "2.16.2"
+
+
+@pytest.mark.parametrize("nth", range(1, 6))
+def test_killed_between_the_writes_the_next_run_settles_it(
+    begin: Any, project: Path, nth: int
+) -> None:
+    """The journal is begun, then ready, then each of the three files gets its new content."""
+    poetry: PoetryRunner = begin("2.15")
+    before = contents(project)
+    assert poetry.call("tf", "upgrade", "2.18", "-n").ok
+    after = contents(project)
+    poetry = begin("2.15")
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(nth), "tf", "upgrade", "2.18", "-n"],
+        cwd=project,
+        env=poetry._environment(None),
+        capture_output=True,
+        check=False,
+    )
+    assert killed.returncode == 137, killed.stderr
+    assert (project / JOURNAL).exists() is (nth > 1)
+    assert poetry.call("tf", "check", "--fix").ok
+    left = {name: content for name, content in contents(project).items() if name in after}
+    assert left == (before if nth < 3 else after)
+    assert not (project / JOURNAL).exists()
+    holds(poetry)
