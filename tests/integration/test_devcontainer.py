@@ -83,9 +83,11 @@ def test_it_is_written_from_the_pin_where_nothing_is_locked(
     assert options["installCudnn"] is options["installToolkit"] is True
     assert made["hostRequirements"] == {"gpu": "optional"}
     assert "poetry install" in made["postCreateCommand"]
-    (mount,) = made["mounts"]
-    assert mount["type"] == "volume"
-    assert made["containerEnv"]["POETRY_CACHE_DIR"] == mount["target"]
+    cache, environment = made["mounts"]
+    assert cache["type"] == environment["type"] == "volume"
+    assert made["containerEnv"]["POETRY_CACHE_DIR"] == cache["target"]
+    settings = made["customizations"]["vscode"]["settings"]
+    assert settings["python.defaultInterpreterPath"] == f"{environment['target']}/bin/python"
 
 
 def test_what_is_locked_goes_before_the_pin(warm_poetry: PoetryRunner, project: Path) -> None:
@@ -183,7 +185,7 @@ def test_only_what_must_change_changes(warm_poetry: PoetryRunner, project: Path,
     _write(project, text)
     assert warm_poetry.call("tf", "devcontainer").ok
     gone, new = changed_lines(text.encode(), (project / NAME).read_bytes())
-    poetry = json.loads(json.dumps(new[-1])).partition("poetry==")[2].split()[0]
+    poetry = new[3].partition("poetry==")[2].split()[0]
     assert [line.strip() for line in gone] == [
         '"image": "mcr.microsoft.com/devcontainers/python:3-3.10-bookworm",',
         '"cudaVersion": "11.8", /* as the driver */',
@@ -195,6 +197,9 @@ def test_only_what_must_change_changes(warm_poetry: PoetryRunner, project: Path,
         f'\t\t\t"cudaVersion": "12.5", /* as the driver */{end}',
         f'\t\t\t"cudnnVersion": "9.3.0.75",{end}',
         f'\t"onCreateCommand": "pipx install poetry=={poetry} && echo done",{end}',
+        f'\t"remoteEnv": {{{end}',
+        f'\t\t"PATH": "${{containerEnv:PATH}}:/usr/local/cuda/bin"{end}',
+        f"\t}},{end}",
     ]
 
 
@@ -380,3 +385,33 @@ deep = ["tensorflow (>=2.18.1,<2.19.0)"]
     write_pyproject(project, ["six"], requires_python=">=3.11,<3.12", more=more)
     assert warm_poetry.call("tf", "devcontainer").ok
     assert _container(project)["postCreateCommand"] == "poetry install --extras deep"
+
+
+@pytest.mark.parametrize("options", [["--diff"], ["--dry-run"], ["--check"], ["--check", "--diff"]])
+@pytest.mark.parametrize("is_there", [False, True], ids=["new", "there"])
+def test_what_differs_can_be_shown_and_asked_for(
+    warm_poetry: PoetryRunner, project: Path, options: list[str], is_there: bool
+) -> None:
+    _project(warm_poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.11,<3.12")
+    if is_there:
+        _write(project, OURS)
+    before = contents(project)
+    told = warm_poetry.call("tf", "devcontainer", *options)
+    assert contents(project) == before
+    assert told.returncode == int("--check" in options)
+    assert ("--- " in told.stdout) == (options != ["--check"])
+    assert ("not as the project needs it" in told.stderr) == (options == ["--check"])
+    assert warm_poetry.call("tf", "devcontainer").ok
+    assert ("--- " not in told.stdout) or patched(before, told.stdout) == contents(project)
+    again = warm_poetry.call("tf", "devcontainer", *options)
+    assert (again.returncode, again.stdout.strip(), again.stderr) == (0, "", "")
+
+
+def test_what_is_unset_on_the_host_hides_no_mirror_of_the_projects(
+    poetry: PoetryRunner, project: Path, index: LocalIndex
+) -> None:
+    """`${localEnv:…}` of a variable that isn't set arrives empty."""
+    _project(poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.11,<3.12")
+    (project / "poetry.toml").write_text('[tf]\nmirror = "no-such-mirror"\n', "utf-8")
+    told = poetry.call("lock", environ={"POETRY_TF_MIRROR": ""})
+    assert "no-such-mirror" in told.stderr, "poetry.toml is gone by"

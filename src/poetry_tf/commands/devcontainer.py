@@ -22,7 +22,9 @@ class DevcontainerCommand(TensorFlowCommand):
     name = "tf devcontainer"
     description = "Writes the devcontainer.json that fits the project's TensorFlow."
     options: ClassVar[list[Option]] = [
-        option("dry-run", None, "Show the changes as unified diffs and write nothing."),
+        option("diff", None, "Show the changes as unified diffs and write nothing."),
+        option("dry-run", None, "The same as <comment>--diff</>."),
+        option("check", None, "Write nothing, and exit with status 1 where something differs."),
     ]
     loggers: ClassVar[list[str]] = []
     help = """\
@@ -36,11 +38,18 @@ lock, pinned). Comments and all that is yours in the file stay as they are.
         texts = changed_texts(project)
         if (doubt := warning(plan)) is not None:
             self.line_error(f"<warning>{plain(doubt)}</warning>")
-        if self.option("dry-run"):
+        name = project.devcontainer_path.relative_to(root).as_posix()
+        shows = self.option("diff") or self.option("dry-run")
+        if shows:
             self.show_diffs(diff(root, path, text) for path, text in texts.items())
+        if self.option("check"):
+            if texts and not shows:
+                self.line_error(f"{name} is not as the project needs it.")
+                self.line_error(plain("Run `poetry tf devcontainer`; --diff shows what differs."))
+            return int(bool(texts))
+        if shows:
             return 0
         self.write_files(root, texts)
-        name = project.devcontainer_path.relative_to(root).as_posix()
         verb = "Wrote" if texts else "Nothing to change in"
         found = project.devcontainer
         document = found.document if isinstance(found, Devcontainer) else None

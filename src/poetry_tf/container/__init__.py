@@ -1,8 +1,8 @@
 """devcontainer.json as the plan wants it, told as the changes that lead there.
 
 A new file is the same changes applied to an empty object, so writing and checking can't disagree.
-The subjects that are looked at stand in `base`, `gpu` and `poetry`, one function each; `view` is
-the file they look at, `wanted` what they compare it with.
+The subjects that are looked at stand in `base`, `gpu`, `poetry` and `start`, one function each;
+`view` is the file they look at, `wanted` what they compare it with.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from poetry_tf.container import base, gpu, poetry
+from poetry_tf.container import base, gpu, poetry, start
 from poetry_tf.container.image import container_python, has_own_base
-from poetry_tf.container.poetry import CACHE_FOLDER, CACHE_VOLUME
+from poetry_tf.container.poetry import CACHE_FOLDER, CACHE_VOLUME, ENVIRONMENT_VOLUME
 from poetry_tf.container.view import Change, View, feature_id
 from poetry_tf.container.wanted import Wanted, wanted_container
 from poetry_tf.project.documents import KeyPath
@@ -24,6 +24,7 @@ from poetry_tf.releases.images import Images
 __all__ = [
     "CACHE_FOLDER",
     "CACHE_VOLUME",
+    "ENVIRONMENT_VOLUME",
     "Change",
     "Wanted",
     "bring_in_step",
@@ -42,13 +43,16 @@ Subject: TypeAlias = Callable[[View, Wanted], Iterator[Change]]
 _SUBJECTS: Final[tuple[Subject, ...]] = (
     base.name,
     base.image,
+    gpu.unknown_options,
     gpu.cuda,
+    gpu.path,
     base.git_lfs,
     gpu.gpu,
     gpu.retired_arguments,
     poetry.retired_feature,
     poetry.poetry,
     poetry.project,
+    start.status,
     base.extension,
 )
 
