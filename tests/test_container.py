@@ -754,6 +754,7 @@ def test_each_machine_may_name_the_registry_where_that_is_asked_for():
     text = container(image=f"{IMAGES.repository}:{GENERATION}-3.10-bookworm")
     assert codes(text, want) == []
     assert data(mended(text, want))["image"] == f"{BY_VARIABLE}:{GENERATION}-3.10-bookworm"
+    assert mended(mended(text, want)) == text, "nobody wants it any more"
     other = having(registry="mirror.example/mcr")
     assert data(mended(text, other))["image"] == (
         f"${{localEnv:POETRY_TF_REGISTRY:mirror.example/mcr}}/devcontainers/python"

@@ -13,12 +13,14 @@ from typing import Final, TypeAlias
 
 from poetry_tf.container import base, gpu, poetry, start
 from poetry_tf.container.image import container_python, has_own_base
+from poetry_tf.container.pinned import Part, parts
 from poetry_tf.container.poetry import CACHE_FOLDER, CACHE_VOLUME, ENVIRONMENT_VOLUME
 from poetry_tf.container.view import Change, View, feature_id
 from poetry_tf.container.wanted import Wanted, wanted_container
 from poetry_tf.project.documents import KeyPath
 from poetry_tf.project.edits import Edit
 from poetry_tf.project.jsonc import JsoncDocument
+from poetry_tf.releases import Catalog
 from poetry_tf.releases.images import Images
 
 __all__ = [
@@ -26,15 +28,18 @@ __all__ = [
     "CACHE_VOLUME",
     "ENVIRONMENT_VOLUME",
     "Change",
+    "Part",
     "Wanted",
     "bring_in_step",
     "brings_cuda",
     "changes",
     "container_facts",
+    "container_parts",
     "container_poetrys",
     "container_python",
     "has_own_base",
     "wanted_container",
+    "with_current_name",
 ]
 
 Subject: TypeAlias = Callable[[View, Wanted], Iterator[Change]]
@@ -73,6 +78,13 @@ def container_poetrys(
     return tuple(poetry.asked_for(View(path, document, is_new=False), images))
 
 
+def container_parts(
+    path: Path, document: JsoncDocument, wanted: Wanted, catalog: Catalog
+) -> tuple[Part, ...]:
+    """What a devcontainer.json fixes of its container, and where each value comes from."""
+    return tuple(parts(View(path, document, is_new=False), wanted, catalog))
+
+
 def bring_in_step(path: Path, document: JsoncDocument, wanted: Wanted) -> JsoncDocument:
     """The devcontainer.json with every change made, each after those before it.
 
@@ -88,6 +100,16 @@ def bring_in_step(path: Path, document: JsoncDocument, wanted: Wanted) -> JsoncD
                 document = edited
             if document.text == before.text:
                 break  # it can't be mended this way, and never could
+    return document
+
+
+def with_current_name(path: Path, document: JsoncDocument, wanted: Wanted) -> JsoncDocument:
+    """The devcontainer.json with the series in its name right, if poetry-tf has put one there."""
+    for change in base.name(View(path, document, is_new=False), wanted):
+        for edit in change.edits:
+            edited = edit.on(document)
+            assert isinstance(edited, JsoncDocument)
+            document = edited
     return document
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from poetry_tf.container.image import (
+    OUR_VARIABLE,
     PythonImage,
     by_variable,
     has_base_of_its_own,
@@ -53,20 +54,26 @@ def image(view: View, wanted: Wanted) -> Iterator[Change]:
 
 
 def _registry(view: View, wanted: Wanted, parsed: PythonImage) -> Iterator[Change]:
-    """The registry as the project wants it; the tag stays."""
+    """The registry as the project wants it; the tag stays.
+
+    Without such a wish only the variable that poetry-tf writes is taken back.
+    """
     registry = wanted.choices.registry
-    tag = view.get("image").rpartition("/")[2]
-    right = f"{wanted.images.repository.rpartition('/')[0]}/{tag}"
+    present = view.get("image")
+    if not parsed.is_devcontainers or (registry is None and not present.startswith(OUR_VARIABLE)):
+        return
+    right = f"{wanted.images.repository.rpartition('/')[0]}/{present.rpartition('/')[2]}"
     if registry is not None:
         right = by_variable(right, registry)
-    if parsed.is_devcontainers and (registry is not None) and view.get("image") != right:
+    if present != right:
         edit = view.set("image", value=right)
         yield Change(None, "the image is from another registry", "", ("image",), (edit,))
 
 
 def _best(wanted: Wanted, python: str, parsed: PythonImage) -> str:
     """The image for a Python minor, from where the one that is there comes from."""
-    if wanted.choices.registry is None and parsed.is_by_variable:
+    ours = parsed.repository.startswith(OUR_VARIABLE)
+    if wanted.choices.registry is None and parsed.is_by_variable and not ours:
         return f"{parsed.repository}:{wanted.images.tag(python)}"
     return wanted.image(python)
 

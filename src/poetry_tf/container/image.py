@@ -10,6 +10,8 @@ from poetry_tf.project.jsonc import JsoncDocument
 
 # Keys by which the base image is the user's own business: a Dockerfile, or services.
 _OWN_BASE = ("build", "dockerFile", "dockerComposeFile")
+OUR_VARIABLE = "${localEnv:POETRY_TF_REGISTRY"
+"""How an image begins of which each machine may name the registry."""
 # mcr.microsoft.com/devcontainers/python, by a registry that each machine may name, its older home
 # vscode/devcontainers, and the official one.
 _PYTHON_IMAGE = re.compile(
@@ -49,7 +51,7 @@ class PythonImage:
 
 def by_variable(image: str, registry: str) -> str:
     """The reference to an image of which each machine may name the registry."""
-    return f"${{localEnv:POETRY_TF_REGISTRY:{registry}}}/{image.partition('/')[2]}"
+    return f"{OUR_VARIABLE}:{registry}}}/{image.partition('/')[2]}"
 
 
 def python_image(reference: Any) -> PythonImage | None:
