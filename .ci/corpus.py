@@ -4,8 +4,8 @@
 
 Each pyproject.toml, and each lock with its pyproject.toml, goes through `poetry tf check`, `poetry
 tf check --diff` and `poetry tf init --dry-run --no-lock` in a folder of its own, and each
-devcontainer.json through `check`, `check --diff` and `devcontainer --dry-run` beside a small
-project. Nothing may be written.
+devcontainer.json through `check`, `check --diff` and `devcontainer --diff`, for each engine, beside
+a small project. Nothing may be written.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
+import re
 import shutil
 import sys
 import tempfile
@@ -60,7 +61,12 @@ def cases(corpus: Path) -> Iterator[tuple[Path, dict[str, Path | str], list[list
         yield folder, files, [check, mend, init]
     for path in sorted((corpus / "devcontainer").glob("*.json")):
         files = {"pyproject.toml": PROJECT, ".devcontainer/devcontainer.json": path}
-        yield path, files, [check, mend, ["tf", "devcontainer", "--dry-run"]]
+        show = ["tf", "devcontainer", "--diff"]
+        podman = [*show, "--engine", "podman", "--registry", "mcr.microsoft.com"]
+        yield path, files, [check, mend, show, podman]
+        # The same among several, where it is used by its name only.
+        files = {"pyproject.toml": PROJECT, ".devcontainer/own/devcontainer.json": path}
+        yield path, files, [[*show, "--config", "own"]]
 
 
 def fingerprint(folder: Path) -> dict[str, str]:
@@ -71,12 +77,30 @@ def fingerprint(folder: Path) -> dict[str, str]:
     }
 
 
-def lost_lines(output: str) -> list[str]:
-    """Lines that a diff takes away without putting something like them in their place."""
-    removed = [
-        line[1:] for line in output.splitlines() if line.startswith("-") and line[:3] != "---"
-    ]
-    return [line for line in removed if line.strip().startswith(("#", "//"))]
+def lost_comments(output: str) -> list[str]:
+    """Comments that a diff takes away without putting them in another place.
+
+    One that stands behind a value goes with that; where the value is only changed, it has to stay.
+    """
+    lines = [line for line in output.splitlines() if line[:3] not in ("---", "+++")]
+    added = [line[1:] for line in lines if line.startswith("+")]
+    lost = []
+    for line in (line[1:] for line in lines if line.startswith("-")):
+        comment, begin = comment_of(line), line.strip().partition('":')[0]
+        if comment is None or any(comment in other for other in added):
+            continue
+        if line.strip() == comment or any(other.strip().startswith(begin) for other in added):
+            lost.append(comment)
+    return lost
+
+
+def comment_of(line: str) -> str | None:
+    """The comment that a line is, or that follows its JSON; a URL's slashes begin none."""
+    if line.strip().startswith("#"):
+        return line.strip()
+    outside = re.sub(r'"(?:\\.|[^"\\])*"', lambda match: "x" * len(match[0]), line)
+    match = re.search(r"//|/\*", outside)
+    return None if match is None else line[match.start() :].strip()
 
 
 def main() -> int:
@@ -106,7 +130,7 @@ def main() -> int:
                     faults.append(f"status {status} without a word")
                 if fingerprint(folder) != before:
                     faults.append("something was written")
-                if lost := lost_lines(output):
+                if lost := lost_comments(output):
                     faults.append(f"comments lost: {lost}")
                 bad += bool(faults)
                 if faults or arguments.show:

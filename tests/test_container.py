@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from difflib import ndiff
 from importlib import metadata
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -15,6 +20,7 @@ from packaging.version import Version
 
 from poetry_tf.container import (
     CACHE_FOLDER,
+    ENVIRONMENT_VOLUME,
     Wanted,
     bring_in_step,
     changes,
@@ -40,6 +46,8 @@ LFS = IMAGES.git_lfs.reference
 RETIRED_POETRY = f"{IMAGES.retired_poetry_features[0]}:2"
 LIVING_POETRY = f"{IMAGES.poetry_features[0]}:2"
 CACHE = f"{IMAGES.cache_features[0]}:1"
+VENV = "${containerWorkspaceFolder}/.venv"
+NOTE = ".poetry-tf-built"
 
 # The file of the article that this project comes from, for TensorFlow 2.13.
 SEED = f"""\
@@ -156,8 +164,17 @@ def test_a_new_container_has_all_that_its_tensorflow_needs(
     assert "runArgs" not in made
     assert f"pipx install poetry=={POETRY}" in made["onCreateCommand"]
     assert "poetry install" in made["postCreateCommand"]
-    assert [mount["target"] for mount in made["mounts"]] == [CACHE_FOLDER]
+    assert [mount["target"] for mount in made["mounts"]] == [CACHE_FOLDER, VENV]
     assert made["containerEnv"]["POETRY_CACHE_DIR"] == CACHE_FOLDER
+    assert made["containerEnv"]["POETRY_VIRTUALENVS_IN_PROJECT"] == "true"
+    assert made["customizations"]["vscode"]["settings"] == {
+        "python.defaultInterpreterPath": f"{VENV}/bin/python"
+    }
+    assert ("/usr/local/cuda/bin" in made["remoteEnv"].get("PATH", "")) == (
+        plan.gpu.mode == "system"
+    )
+    assert made["remoteEnv"]["POETRY_TF_MIRROR"] == "${localEnv:POETRY_TF_MIRROR}"
+    assert NOTE in made["postStartCommand"]
     assert made["name"] == "study"
     # A second run has nothing to do.
     assert changes(PATH, JsoncDocument.parse(text), want) == ()
@@ -195,13 +212,23 @@ def test_the_seeds_file_is_turned_into_one_that_works():
             },
             CACHE: {},
         },
+        "remoteEnv": {
+            "PATH": "${containerEnv:PATH}:/usr/local/cuda/bin",
+            "POETRY_TF_MIRROR": "${localEnv:POETRY_TF_MIRROR}",
+        },
         "hostRequirements": {"gpu": "optional"},
+        "mounts": [{"source": ENVIRONMENT_VOLUME, "target": VENV, "type": "volume"}],
+        "containerEnv": {"POETRY_VIRTUALENVS_IN_PROJECT": "true"},
+        "customizations": {
+            "vscode": {"settings": {"python.defaultInterpreterPath": f"{VENV}/bin/python"}}
+        },
         "onCreateCommand": made["onCreateCommand"],
         "postCreateCommand": "poetry install",
+        "postStartCommand": made["postStartCommand"],
     }
     assert f"poetry=={POETRY}" in made["onCreateCommand"]
     # The cache is a feature of the file's own, so there is no second one.
-    assert "chown" not in made["onCreateCommand"]
+    assert CACHE_FOLDER not in made["onCreateCommand"]
     assert mended(text) == text
 
 
@@ -260,7 +287,8 @@ def test_comments_and_keys_of_the_users_stay_as_they_are():
         '\t"name": "mine", // my name\n',
         "/* the image\n\t   is old */",
         '\t"forwardPorts": [8888, 6006,],\n',
-        '\t"customizations": {"vscode": {"extensions": []}}, // none\n',
+        '\t"customizations": {"vscode": {"extensions": []',
+        "}, // none\n",
         " // mine\n",
         '\t"x-my-key": {"a": [1, 2.50, "\\u00e9"]},\n',
     ):
@@ -452,7 +480,6 @@ OPTIONS = {
         {**OPTIONS, "cudnnVersion": "8.6.0"},
         {**OPTIONS, "installCudnn": False},
         {**OPTIONS, "installToolkit": "true"},
-        {"installCudann": True, "cudannVersion": "8.6.0.163", "installToolkit": True},
     ],
     ids=repr,
 )
@@ -462,6 +489,54 @@ def test_options_of_cuda_that_do_not_fit_are_written_right(options: Any):
     made = data(mended(text))["features"]
     assert made[CUDA].items() >= OPTIONS.items()
     assert codes(mended(text)) == []
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_misspelt_option_is_replaced_in_its_place(whole: bool):
+    options = (
+        '"installToolkit": true,\n'
+        '            "installCudann": true, // cuDNN\n'
+        '            "cudannVersion": "8.9.7.29",\n'
+        '            "cudaVersion": "11.8"'
+    )
+    lines = json.dumps(OPTIONS, indent=12)[1:-1].strip()
+    text = mended("{}").replace(lines, options)
+    assert options in text
+    want = wanted(whole=whole)
+    assert codes(text, want) == ["TF505", "TF505", "TF503"]
+    right = options.replace("Cudann", "Cudnn").replace("cudann", "cudnn")
+    assert right.replace("8.9.7.29", "8.6.0.163") in mended(text, want)
+    assert codes(mended(text, want), want) == []
+
+
+def test_a_misspelt_option_beside_the_right_one_goes():
+    text = container(features={CUDA: {**OPTIONS, "installCuDNN": True, "cudnnversion": "8"}})
+    assert codes(text) == ["TF505", "TF505"]
+    assert data(mended(text))["features"] == {CUDA: OPTIONS}
+
+
+def test_an_option_of_which_nobody_knows_what_it_means_is_told_and_stays():
+    features = {CUDA: {**OPTIONS, "driver": "550"}, LFS: {"autopul": False, "lfs": 1}}
+    text = container(features=features)
+    want = wanted(git_lfs=True)
+    assert codes(text, want) == ["TF505", "TF505", "TF505"]
+    made = data(mended(text, want))["features"]
+    assert made == {CUDA: {**OPTIONS, "driver": "550"}, LFS: {"autoPull": False, "lfs": 1}}
+    assert codes(mended(text, want), want) == ["TF505", "TF505"]
+
+
+@pytest.mark.parametrize("key", ["containerEnv", "remoteEnv"])
+def test_a_path_of_the_users_own_stays(key: str):
+    right = data(container())
+    right["remoteEnv"].pop("PATH")
+    right[key]["PATH"] = "/mine"
+    assert data(mended(written(right))) == right
+
+
+def test_cuda_goes_from_path_where_it_goes_from_the_container():
+    text = mended("{}", wanted(plan_for("2.18", "system")))
+    made = data(mended(text, wanted(plan_for("2.18", "none"))))
+    assert list(made["remoteEnv"]) == ["POETRY_TF_MIRROR"]
 
 
 def test_options_that_poetry_tf_does_not_judge_stay():
@@ -597,6 +672,108 @@ def test_a_runtime_that_was_the_only_way_to_a_gpu_is_replaced(plan: Plan | None)
     assert made["hostRequirements"] == {"gpu": "optional"}
     none = data(mended(text, wanted(plan_for(gpu="none"), whole=False)))
     assert "hostRequirements" not in none
+
+
+def having(**choices: Any) -> Wanted:
+    return replace(wanted(), choices=Choices(**choices))
+
+
+PODMAN, REQUIRED = "--device=nvidia.com/gpu=all", "--gpus=all"
+
+
+@pytest.mark.parametrize(
+    ("choices", "argument"),
+    [
+        ({"engine": "podman"}, PODMAN),
+        ({"gpu_required": True}, REQUIRED),
+        ({"engine": "podman", "gpu_required": True}, PODMAN),
+    ],
+)
+@pytest.mark.parametrize(
+    ("keys", "left"),
+    [
+        ({}, []),
+        ({"hostRequirements": {"gpu": True}}, []),
+        ({"runArgs": ["--ipc=host"]}, ["--ipc=host"]),
+        ({"runArgs": ["--runtime=nvidia"], "hostRequirements": ...}, []),
+        ({"runArgs": ["--runtime=nvidia", "--ipc=host"]}, ["--ipc=host"]),
+    ],
+)
+def test_an_engine_and_a_gpu_that_must_be_there_are_asked_for_in_their_own_way(
+    choices: dict[str, Any], argument: str, keys: dict[str, Any], left: list[str]
+):
+    want, text = having(**choices), container(**keys)
+    assert "TF504" in codes(text, want)
+    made = data(mended(text, want))
+    assert made["runArgs"] == [*left, argument]
+    assert "hostRequirements" not in made
+    assert codes(mended(text, want), want) == []
+    assert mended(mended(text, want), want) == mended(text, want)
+
+
+def test_podman_is_not_asked_in_dockers_way():
+    want = having(engine="podman")
+    text = container(runArgs=["--gpus", "all"], hostRequirements=...)
+    assert data(mended(text, want))["runArgs"] == [PODMAN]
+    own = container(runArgs=["--device", "nvidia.com/gpu=0"], hostRequirements=...)
+    assert mended(own, want) == own
+    none = replace(wanted(plan_for(gpu="none")), choices=Choices(engine="podman"))
+    made = data(mended(container(runArgs=[PODMAN], hostRequirements=...), none))
+    assert "runArgs" not in made and "hostRequirements" not in made
+    made = data(mended(container(runArgs=[PODMAN, "-q"], hostRequirements=...), none))
+    assert made["runArgs"] == ["-q"]
+
+
+def test_what_the_host_must_have_besides_the_gpu_stays():
+    text = container(hostRequirements={"gpu": "optional", "cpus": 4})
+    made = data(mended(text, having(gpu_required=True)))
+    assert made["hostRequirements"] == {"cpus": 4}
+
+
+def test_a_compose_file_has_to_give_its_service_the_gpu_itself():
+    text = written({"dockerComposeFile": "c.yml", "hostRequirements": {"gpu": "optional"}})
+    want = having(engine="podman")
+    (change,) = changes(PATH, JsoncDocument.parse(text), want)
+    assert change.code == "TF504" and "compose file" in change.remedy
+    assert "runArgs" not in data(mended(text, want))
+    assert "hostRequirements" not in data(mended(text, want))
+
+
+# -- the registry ---------------------------------------------------------------------------
+
+BY_VARIABLE = "${localEnv:POETRY_TF_REGISTRY:mcr.microsoft.com}/devcontainers/python"
+
+
+def test_each_machine_may_name_the_registry_where_that_is_asked_for():
+    want = having(registry="mcr.microsoft.com")
+    made = mended("{}", want)
+    tag = IMAGES.image("3.11").rpartition(":")[2]
+    assert data(made)["image"] == f"{BY_VARIABLE}:{tag}"
+    assert changes(PATH, JsoncDocument.parse(made), want) == ()
+    # A file that is there follows, with its own tag.
+    text = container(image=f"{IMAGES.repository}:{GENERATION}-3.10-bookworm")
+    assert codes(text, want) == []
+    assert data(mended(text, want))["image"] == f"{BY_VARIABLE}:{GENERATION}-3.10-bookworm"
+    assert mended(mended(text, want)) == text, "nobody wants it any more"
+    other = having(registry="mirror.example/mcr")
+    assert data(mended(text, other))["image"] == (
+        f"${{localEnv:POETRY_TF_REGISTRY:mirror.example/mcr}}/devcontainers/python"
+        f":{GENERATION}-3.10-bookworm"
+    )
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["${localEnv:MINE}/devcontainers/python", "${localEnv:MINE:a.example/b}/devcontainers/python"],
+)
+def test_a_registry_that_a_variable_names_stays_where_the_image_does_not_fit(prefix: str):
+    text = container(image=f"{prefix}:1-3.8-bookworm")
+    assert codes(text) == ["TF502"]
+    tag = IMAGES.image("3.11").rpartition(":")[2]
+    assert data(mended(text))["image"] == f"{prefix}:{tag}"
+    retired = container(image=f"{prefix}:1-3.10-bookworm")
+    assert codes(retired) == ["TF505"]
+    assert data(mended(retired))["image"].startswith(f"{prefix}:{GENERATION}-3.10")
 
 
 # -- Poetry ---------------------------------------------------------------------------------
@@ -806,10 +983,11 @@ def test_poetry_that_an_array_installs_is_pinned_in_its_element(
 def test_the_project_is_installed_where_poetry_is_installed_late(
     hook: str, command: Any, made: Any
 ):
-    text = container(**{"onCreateCommand": ..., "postCreateCommand": ..., hook: command})
+    own = {"onCreateCommand": ..., "postCreateCommand": ..., "postStartCommand": NOTE}
+    text = container(**{**own, hook: command})
     after = data(mended(text))
     assert after[hook] == made
-    assert {key for key in after if key.endswith("Command")} == {hook}
+    assert {key for key in after if key.endswith("Command")} == {hook, "postStartCommand"}
     assert mended(mended(text)) == mended(text)
 
 
@@ -886,17 +1064,49 @@ def test_a_poetry_in_the_container_that_did_not_write_the_lock_may_be_any_that_w
 
 def test_the_cache_keeps_a_mount_and_a_variable_of_the_users():
     mounts = [f"source=mine,target={CACHE_FOLDER},type=volume"]
-    variables = {"POETRY_CACHE_DIR": CACHE_FOLDER, "A": "1"}
+    variables = {"POETRY_CACHE_DIR": CACHE_FOLDER, "POETRY_VIRTUALENVS_PATH": "/e"}
     text = container(mounts=mounts, containerEnv=variables, onCreateCommand=...)
     made = data(mended(text))
     assert (made["mounts"], made["containerEnv"]) == (mounts, variables)
     text = container(mounts=["source=a,target=/b,type=bind"], containerEnv=..., onCreateCommand=...)
     made = data(mended(text))
-    assert [made["mounts"][0], made["mounts"][1]["target"]] == [
+    assert [made["mounts"][0], *(mount["target"] for mount in made["mounts"][1:])] == [
         "source=a,target=/b,type=bind",
         CACHE_FOLDER,
+        VENV,
     ]
-    assert made["containerEnv"] == {"POETRY_CACHE_DIR": CACHE_FOLDER}
+    assert made["containerEnv"] == {
+        "POETRY_CACHE_DIR": CACHE_FOLDER,
+        "POETRY_VIRTUALENVS_IN_PROJECT": "true",
+    }
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"containerEnv": {"POETRY_VIRTUALENVS_CREATE": "false"}},
+        {"remoteEnv": {"POETRY_VIRTUALENVS_PATH": "/e"}},
+        {"mounts": ["source=mine,target=/workspaces/x/.venv,type=volume"]},
+    ],
+    ids=lambda keys: next(iter(keys)),
+)
+def test_an_environment_of_the_users_own_stays_where_it_is(keys: dict[str, Any]):
+    text = written({"image": IMAGES.image("3.11"), **keys})
+    made = data(mended(text))
+    (key,) = keys
+    if key == "mounts":
+        assert made["mounts"][:-1] == keys["mounts"]
+    else:
+        assert made[key].items() >= keys[key].items()
+    assert ENVIRONMENT_VOLUME not in json.dumps(made)
+    assert ".venv" not in made["onCreateCommand"]
+    assert "settings" not in json.dumps(made.get("customizations", {}))
+
+
+def test_an_interpreter_of_the_users_own_stays():
+    vscode = {"settings": {"python.defaultInterpreterPath": "/mine", "x": 1}}
+    text = written({"image": IMAGES.image("3.11"), "customizations": {"vscode": vscode}})
+    assert data(mended(text))["customizations"]["vscode"] == vscode
 
 
 # -- where only what is there is judged -----------------------------------------------------
@@ -1236,3 +1446,90 @@ gpu = ["tensorflow[and-cuda] ; sys_platform == 'linux'"]
         plan, options = plan_for("2.18", gpu), " --extras gpu" if gpu == "pip" else ""
         made = wanted_container(project, plan, IMAGES, whole=True)
         assert made.install == f"poetry install{options}"
+
+
+# -- the line at each start -----------------------------------------------------------------
+
+TENSORFLOW = """
+class _Config:
+    class experimental:
+        @staticmethod
+        def get_device_details(device):
+            return {{"device_name": "Tesla"}}
+    @staticmethod
+    def list_physical_devices(kind):
+        return {gpus}
+__version__, config = "2.99.0", _Config
+"""
+
+
+@pytest.fixture
+def start(tmp_path: Path):
+    """Starts a container as a shell sees it: `poetry run` and TensorFlow are stand-ins."""
+    site, programs, home = tmp_path / "site", tmp_path / "bin", tmp_path / "home"
+    for folder in (site, programs, home, tmp_path / ".devcontainer"):
+        folder.mkdir()
+    poetry = programs / "poetry"
+    poetry.write_text(f'#!/bin/sh\nshift 2\nPYTHONPATH={site} exec {sys.executable} "$@"\n')
+    poetry.chmod(0o755)
+
+    def run(text: str, gpus: str | None = "[]") -> str:
+        (tmp_path / ".devcontainer/devcontainer.json").write_text(text, "utf-8")
+        (site / "tensorflow.py").write_text(
+            "raise ImportError" if gpus is None else TENSORFLOW.format(gpus=gpus)
+        )
+        done = subprocess.run(
+            ["/bin/sh", "-c", data(text)["postStartCommand"]],
+            cwd=tmp_path,
+            env={"PATH": f"{programs}:/usr/bin:/bin", "HOME": str(home)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stderr == ""
+        (line,) = done.stdout.splitlines()
+        return line
+
+    return run
+
+
+def test_a_start_names_the_gpu_or_what_brings_one(start: Callable[..., str]):
+    text = mended("{}")
+    assert (
+        start(text, gpus="[type('Device', (), {'name': 'GPU:0'})]")
+        == "TensorFlow 2.99.0 uses Tesla"
+    )
+    assert start(text).startswith("TensorFlow 2.99.0 uses the CPU: ")
+    assert "no GPU is asked for" not in start(text)
+    assert start(mended("{}", wanted(plan_for(gpu="none")))) != start(text)
+
+
+def test_a_start_says_that_no_gpu_is_asked_for(start: Callable[..., str]):
+    text = mended("{}", wanted(plan_for(gpu="none")))
+    assert start(text) == (
+        "TensorFlow 2.99.0 uses the CPU: no GPU is asked for: poetry tf init --gpu auto"
+    )
+
+
+def test_a_start_without_tensorflow_says_so_and_succeeds(start: Callable[..., str]):
+    assert start(mended("{}"), gpus=None) == "TensorFlow can't be imported: poetry install"
+
+
+def test_a_start_asks_for_a_rebuild_until_the_container_was_rebuilt(
+    start: Callable[..., str], tmp_path: Path
+):
+    before, after = mended("{}"), mended("{}", wanted(plan_for("2.18")))
+    start(before)
+    for _ in range(2):
+        assert start(after).startswith("rebuild the container")
+    assert start(before).startswith("TensorFlow"), "it is what the container was made for"
+    # What is beside these facts doesn't matter.
+    assert start(before.replace('"11.8",', '"11.8", // CUDA')).startswith("TensorFlow")
+    (tmp_path / "home" / NOTE).unlink()  # as a new container has it
+    assert start(after).startswith("TensorFlow")
+
+
+@pytest.mark.parametrize("path", [*DEVCONTAINERS, ".devcontainer/it's mine/devcontainer.json"])
+def test_the_file_is_looked_at_where_it_lies(path: str):
+    made = bring_in_step(NOWHERE / path, JsoncDocument.parse("{}"), wanted()).data
+    assert made["postStartCommand"].startswith(f"f={shlex.quote(path)}; ")

@@ -19,8 +19,9 @@ README = (ROOT / "README.md").read_text("utf-8")
 HOOKS: list[dict[str, Any]] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
 
 
-def test_the_rules_are_those_of_the_program():
-    command = [sys.executable, str(ROOT / ".ci" / "rules_page.py"), "--check"]
+@pytest.mark.parametrize("page", ["rules_page.py", "containers_page.py"])
+def test_a_page_that_is_made_from_the_program_is_current(page: str):
+    command = [sys.executable, str(ROOT / ".ci" / page), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "up to date\n"), done.stdout + done.stderr
 

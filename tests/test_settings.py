@@ -78,3 +78,36 @@ def test_an_environment_that_is_unknown_is_reported_where_it_stands(name: str):
     choices, (problem,) = read_choices(in_memory(written))
     assert choices.environments is None, "half of a list would be something else than was meant"
     assert problem.path == ("tool", "poetry-tf", "environments", 1)
+
+
+def test_what_the_container_runs_on():
+    table = '[tool.poetry-tf]\nengine = "podman"\ngpu-required = true\nregistry = "a.example/mcr"\n'
+    choices, problems = read_choices(in_memory(table))
+    assert problems == ()
+    assert (choices.engine, choices.gpu_required, choices.registry) == (
+        "podman",
+        True,
+        "a.example/mcr",
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "written"),
+    [
+        ("engine", '"lxc"'),
+        ("engine", "true"),
+        ("gpu-required", '"yes"'),
+        ("gpu-required", "1"),
+        ("registry", "true"),
+        ("registry", '""'),
+        ("registry", '"registry.example:5000"'),
+        ("registry", '"https://a.example"'),
+        ("registry", '"a.example/"'),
+        ("gpu_required", "true"),
+    ],
+)
+def test_a_value_of_them_that_means_nothing_is_reported(key: str, written: str):
+    choices, (problem,) = read_choices(in_memory(f"[tool.poetry-tf]\n{key} = {written}"))
+    assert choices == Choices()
+    assert problem.path == ("tool", "poetry-tf", key)
+    assert problem.remedy

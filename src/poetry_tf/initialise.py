@@ -60,7 +60,15 @@ from poetry_tf.project.toml import Inline, TomlDocument
 from poetry_tf.releases import Release, load, role
 from poetry_tf.releases.companions import companions
 from poetry_tf.releases.images import load_images
-from poetry_tf.settings import SETTINGS, Choices, GpuChoice, read_choices
+from poetry_tf.settings import (
+    REGISTRY_REMEDY,
+    SETTINGS,
+    Choices,
+    EngineChoice,
+    GpuChoice,
+    is_registry,
+    read_choices,
+)
 
 MIRROR: tuple[str, str] = ("tf", "mirror")
 # What a new project begins with; the edits that an existing project gets add the rest.
@@ -462,6 +470,40 @@ def check_mirror(
 
 
 # -- the container --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ContainerWishes:
+    """What was asked for of the container; None is what was left open."""
+
+    engine: str | None = None
+    gpu_required: bool | None = None
+    registry: str | None = None
+    """A registry, or ``off``."""
+
+
+def with_container_choices(project: Project, wishes: ContainerWishes) -> Project:
+    """The project with what was asked for as its settings, so that every command agrees.
+
+    Raises `PlanError` for what means nothing.
+    """
+    wanted: dict[str, Any] = {}
+    if wishes.engine is not None:
+        if wishes.engine not in get_args(EngineChoice):
+            known = ", ".join(get_args(EngineChoice))
+            raise PlanError(f"{wishes.engine!r} is no engine", f"Give one of {known}.")
+        wanted["engine"] = wishes.engine
+    if wishes.gpu_required is not None:
+        wanted["gpu-required"] = wishes.gpu_required
+    if wishes.registry not in (None, "off"):
+        if not is_registry(str(wishes.registry)):
+            raise PlanError(f"{wishes.registry!r} can't stand for a registry", REGISTRY_REMEDY)
+        wanted["registry"] = wishes.registry
+    file = project.pyproject.path
+    edits = [Edit(file, "set", (*SETTINGS, key), value) for key, value in wanted.items()]
+    if wishes.registry == "off" and project.pyproject.document.get((*SETTINGS, "registry")):
+        edits.append(Edit(file, "remove", (*SETTINGS, "registry")))
+    return apply(project, edits)
 
 
 def with_container(project: Project) -> tuple[Project, Plan]:

@@ -407,7 +407,11 @@ def wanted_release(catalog: Catalog, wanted: str) -> Release:
     known = f"poetry-tf knows the final releases from {first} to {last}."
     same = [item for item in catalog.prereleases if item.release[:2] == version.release[:2]]
     if catalog.standing(version) == "older":
-        raise PlanError(f"TensorFlow {wanted} is older than what poetry-tf knows", known)
+        own = f"tensorflow/tensorflow:{wanted if len(version.release) > 2 else f'{wanted}.0'}-gpu"
+        raise PlanError(
+            f"TensorFlow {wanted} is older than what poetry-tf knows",
+            f"{known} Who must stay on it has TensorFlow's own image, {own}.",
+        )
     if same and (
         version.is_prerelease or not catalog.in_series(f"{version.major}.{version.minor}")
     ):
@@ -446,7 +450,8 @@ def choose_release(
                 f"poetry-tf knows nothing of the locked TensorFlow {locked}, only of the final "
                 f"releases from {first} to {last}",
                 f"Move the project to one of them with `poetry tf init --tensorflow "
-                f"{catalog.series[0]}`."
+                f"{catalog.series[0]}`. Who must stay on it has TensorFlow's own image, "
+                f"tensorflow/tensorflow:{locked}-gpu."
                 if locked < first
                 else "A newer poetry-tf may know more.",
             )

@@ -8,6 +8,7 @@ listener needs is imported when it runs.
 from __future__ import annotations
 
 import importlib
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -74,6 +75,9 @@ class TensorFlowPlugin(Plugin):
     """Puts the configured route to PyPI in place of PyPI, and keeps a managed project's solving."""
 
     def activate(self, poetry: Poetry, io: IO) -> None:
+        if os.environ.get("POETRY_TF_MIRROR") == "":
+            # What is unset on a host arrives empty in its container, and would hide poetry.toml's.
+            del os.environ["POETRY_TF_MIRROR"]
         managed = "poetry-tf" in poetry.pyproject.data.get("tool", {})
         if not (managed or poetry.config.get("tf.mirror") or poetry.config.config.get("tf")):
             return

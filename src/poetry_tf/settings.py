@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -16,6 +17,7 @@ GpuChoice = Literal["auto", "system", "pip", "none"]
 PinChoice = Literal["error", "warn", "off"]
 SyncChoice = Literal["sync", "warn", "off"]
 KerasChoice = Literal["own", "legacy"]
+EngineChoice = Literal["docker", "podman"]
 
 SETTINGS: KeyPath = ("tool", "poetry-tf")
 
@@ -25,7 +27,10 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "pin": get_args(PinChoice),
     "devcontainer": get_args(SyncChoice),
     "keras": get_args(KerasChoice),
+    "engine": get_args(EngineChoice),
 }
+# The container tools cut a default off at its first colon, so no port can be named in it.
+_REGISTRY = re.compile(r"[a-z0-9][a-z0-9.-]*(/[a-z0-9][a-z0-9._-]*)*")
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,10 @@ class Choices:
         devcontainer: whether devcontainer.json follows when the locked TensorFlow changes.
         keras: which Keras `tf.keras` is: TensorFlow's own, or Keras 2 from tf-keras where that is
             another one ("legacy").
+        engine: what runs the container; each is asked for a GPU in its own way.
+        gpu_required: whether the container is not to start without a GPU.
+        registry: where the image comes from if a machine doesn't say, and so that it can; None
+            where the image is named as its makers do.
         ignore: the findings that the project accepts, each with a reason.
     """
 
@@ -63,6 +72,9 @@ class Choices:
     pin: PinChoice = "error"
     devcontainer: SyncChoice = "sync"
     keras: KerasChoice = "own"
+    engine: EngineChoice = "docker"
+    gpu_required: bool = False
+    registry: str | None = None
     ignore: tuple[Ignored, ...] = ()
 
 
@@ -91,7 +103,8 @@ def choices_of(table: object) -> tuple[Choices, tuple[SettingProblem, ...]]:
     if "environments" in used:
         used["environments"] = tuple(used["environments"])
     ignore, mistaken = _read_ignore(table.get("ignore", []))
-    return Choices(**used, ignore=ignore), (*problems, *mistaken)
+    fields = {key.replace("-", "_"): value for key, value in used.items()}
+    return Choices(**fields, ignore=ignore), (*problems, *mistaken)
 
 
 def _problems(table: Mapping[str, Any]) -> Iterator[SettingProblem]:
@@ -103,6 +116,12 @@ def _problems(table: Mapping[str, Any]) -> Iterator[SettingProblem]:
                 yield SettingProblem(path, f"{key} is {value!r}", _write_one_of(_WORDS[key]))
         elif key == "environments":
             yield from _environment_problems(path, value)
+        elif key == "gpu-required":
+            if not isinstance(value, bool):
+                yield SettingProblem(path, f"{key} is {value!r}", "Write true or false")
+        elif key == "registry":
+            if not (isinstance(value, str) and is_registry(value)):
+                yield SettingProblem(path, f"registry is {value!r}", REGISTRY_REMEDY)
         else:
             yield SettingProblem(path, f"{key} is no setting of poetry-tf", "Remove it")
 
@@ -117,6 +136,17 @@ def _environment_problems(path: KeyPath, value: object) -> Iterator[SettingProbl
         if not (isinstance(name, str) and name in ENVIRONMENTS):
             message = f"{name!r} is no environment that poetry-tf knows"
             yield SettingProblem((*path, index), message, _write_one_of(tuple(ENVIRONMENTS)))
+
+
+def is_registry(text: str) -> bool:
+    """Whether a text can stand for the registry that an image comes from."""
+    return _REGISTRY.fullmatch(text) is not None
+
+
+REGISTRY_REMEDY = (
+    'Write a host such as "mcr.microsoft.com", with a path if need be. A port can\'t stand here: '
+    "the container tools cut it off. Name it on the machine, in POETRY_TF_REGISTRY"
+)
 
 
 def _write_one_of(words: tuple[str, ...]) -> str:

@@ -226,6 +226,7 @@ def test_cuda_in_an_image_of_ones_own_with_misspelt_options(tmp_path: Path):
     # --gpus in a project without settings too.
     assert said(tmp_path, files) == [
         "devcontainer.json:7:13 TF503",
+        "devcontainer.json:5:13 TF505",
         "devcontainer.json:4:9 TF505",
     ]
 

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 from poetry_tf.project.jsonc import JsoncDocument
 from poetry_tf.releases import load
@@ -83,9 +90,11 @@ def test_it_is_written_from_the_pin_where_nothing_is_locked(
     assert options["installCudnn"] is options["installToolkit"] is True
     assert made["hostRequirements"] == {"gpu": "optional"}
     assert "poetry install" in made["postCreateCommand"]
-    (mount,) = made["mounts"]
-    assert mount["type"] == "volume"
-    assert made["containerEnv"]["POETRY_CACHE_DIR"] == mount["target"]
+    cache, environment = made["mounts"]
+    assert cache["type"] == environment["type"] == "volume"
+    assert made["containerEnv"]["POETRY_CACHE_DIR"] == cache["target"]
+    settings = made["customizations"]["vscode"]["settings"]
+    assert settings["python.defaultInterpreterPath"] == f"{environment['target']}/bin/python"
 
 
 def test_what_is_locked_goes_before_the_pin(warm_poetry: PoetryRunner, project: Path) -> None:
@@ -183,7 +192,7 @@ def test_only_what_must_change_changes(warm_poetry: PoetryRunner, project: Path,
     _write(project, text)
     assert warm_poetry.call("tf", "devcontainer").ok
     gone, new = changed_lines(text.encode(), (project / NAME).read_bytes())
-    poetry = json.loads(json.dumps(new[-1])).partition("poetry==")[2].split()[0]
+    poetry = new[3].partition("poetry==")[2].split()[0]
     assert [line.strip() for line in gone] == [
         '"image": "mcr.microsoft.com/devcontainers/python:3-3.10-bookworm",',
         '"cudaVersion": "11.8", /* as the driver */',
@@ -195,6 +204,9 @@ def test_only_what_must_change_changes(warm_poetry: PoetryRunner, project: Path,
         f'\t\t\t"cudaVersion": "12.5", /* as the driver */{end}',
         f'\t\t\t"cudnnVersion": "9.3.0.75",{end}',
         f'\t"onCreateCommand": "pipx install poetry=={poetry} && echo done",{end}',
+        f'\t"remoteEnv": {{{end}',
+        f'\t\t"PATH": "${{containerEnv:PATH}}:/usr/local/cuda/bin"{end}',
+        f"\t}},{end}",
     ]
 
 
@@ -280,8 +292,8 @@ def test_a_container_of_the_users_own_making_is_left_to_the_user(
     _write(project, '{\n  "build": {"dockerfile": "Dockerfile"}\n}\n')
     done = warm_poetry.call("tf", "devcontainer")
     assert done.stdout == (
-        f"Wrote {NAME}: TensorFlow 2.18.1. The base is yours: it has to bring Python 3.11 or 3.12, "
-        "CUDA 12.5 and cuDNN 9.3.0.75\n"
+        f"Wrote {NAME}: TensorFlow 2.18.1. The base is yours and was not looked at: it has to "
+        "bring Python 3.11 or 3.12, CUDA 12.5 and cuDNN 9.3.0.75\n"
     ), "what isn't written isn't promised"
     made = _container(project)
     assert made["build"] == {"dockerfile": "Dockerfile"}
@@ -291,7 +303,8 @@ def test_a_container_of_the_users_own_making_is_left_to_the_user(
     _write(project, json.dumps(made))
     assert warm_poetry.call("tf", "devcontainer").stdout == (
         f"Wrote {NAME}: TensorFlow 2.18.1; the container brings CUDA 12.5 and cuDNN 9.3.0.75 "
-        "(proven for this TensorFlow). The base is yours: it has to bring Python 3.11 or 3.12\n"
+        "(proven for this TensorFlow). The base is yours and was not "
+        "looked at: it has to bring Python 3.11 or 3.12\n"
     )
 
 
@@ -380,3 +393,154 @@ deep = ["tensorflow (>=2.18.1,<2.19.0)"]
     write_pyproject(project, ["six"], requires_python=">=3.11,<3.12", more=more)
     assert warm_poetry.call("tf", "devcontainer").ok
     assert _container(project)["postCreateCommand"] == "poetry install --extras deep"
+
+
+@pytest.mark.parametrize("options", [["--diff"], ["--dry-run"], ["--check"], ["--check", "--diff"]])
+@pytest.mark.parametrize("is_there", [False, True], ids=["new", "there"])
+def test_what_differs_can_be_shown_and_asked_for(
+    warm_poetry: PoetryRunner, project: Path, options: list[str], is_there: bool
+) -> None:
+    _project(warm_poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.11,<3.12")
+    if is_there:
+        _write(project, OURS)
+    before = contents(project)
+    told = warm_poetry.call("tf", "devcontainer", *options)
+    assert contents(project) == before
+    assert told.returncode == int("--check" in options)
+    assert ("--- " in told.stdout) == (options != ["--check"])
+    assert ("not as the project needs it" in told.stderr) == (options == ["--check"])
+    assert warm_poetry.call("tf", "devcontainer").ok
+    assert ("--- " not in told.stdout) or patched(before, told.stdout) == contents(project)
+    again = warm_poetry.call("tf", "devcontainer", *options)
+    assert (again.returncode, again.stdout.strip(), again.stderr) == (0, "", "")
+
+
+def test_what_is_unset_on_the_host_hides_no_mirror_of_the_projects(
+    poetry: PoetryRunner, project: Path, index: LocalIndex
+) -> None:
+    """`${localEnv:…}` of a variable that isn't set arrives empty."""
+    _project(poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.11,<3.12")
+    (project / "poetry.toml").write_text('[tf]\nmirror = "no-such-mirror"\n', "utf-8")
+    told = poetry.call("lock", environ={"POETRY_TF_MIRROR": ""})
+    assert "no-such-mirror" in told.stderr, "poetry.toml is gone by"
+
+
+def _settings(project: Path) -> dict[str, Any]:
+    data = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))
+    found = data["tool"]["poetry-tf"]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_what_a_container_runs_on_is_kept_and_every_command_agrees(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18").ok
+    done = warm_poetry.call(
+        "tf", "devcontainer", "--engine", "podman", "--registry", "mirror.example/mcr"
+    )
+    assert done.ok, done.output
+    assert "Podman starts it only where" in done.stdout
+    kept = {"engine": "podman", "registry": "mirror.example/mcr"}
+    assert _settings(project).items() >= kept.items()
+    made = _container(project)
+    assert made["runArgs"] == ["--device=nvidia.com/gpu=all"]
+    assert "hostRequirements" not in made
+    assert made["image"].startswith("${localEnv:POETRY_TF_REGISTRY:mirror.example/mcr}/devc")
+    assert warm_poetry.call("tf", "check").ok
+    assert warm_poetry.call("tf", "devcontainer", "--check").ok
+    (project / NAME).unlink()
+    assert warm_poetry.call("tf", "devcontainer").ok
+    assert _container(project) == made
+    done = warm_poetry.call("tf", "devcontainer", "--registry", "off", "--gpu-required")
+    assert done.ok, done.output
+    assert "registry" not in _settings(project)
+    assert _container(project)["image"] == load_images().image("3.12")
+
+
+def test_a_gpu_that_must_be_there_is_required_until_it_is_optional(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18").ok
+    made = _container(project)
+    assert warm_poetry.call("tf", "devcontainer", "--gpu-required").ok
+    required = _container(project)
+    assert required["runArgs"] == ["--gpus=all"]
+    assert "hostRequirements" not in required
+    assert warm_poetry.call("tf", "check").ok
+    assert warm_poetry.call("tf", "devcontainer", "--gpu-optional").ok
+    assert _container(project) == made
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--engine", "lxc"], "'lxc' is no engine"),
+        (["--registry", "registry.example:5000"], "A port can't stand here"),
+        (["--gpu-required", "--gpu-optional"], "contradict each other"),
+        (["--config", "gpu"], "there is none in .devcontainer/gpu"),
+        (["--config", "../gpu"], "there is none in .devcontainer/../gpu"),
+    ],
+)
+def test_a_wish_that_means_nothing_is_refused(
+    warm_poetry: PoetryRunner, project: Path, options: list[str], says: str
+) -> None:
+    _project(warm_poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.11,<3.12")
+    before = contents(project)
+    refused = warm_poetry.call("tf", "devcontainer", *options)
+    assert refused.returncode == 1
+    assert says in refused.stderr.replace("\\", "/")
+    assert contents(project) == before
+
+
+def test_a_named_configuration_is_changed_where_it_is_named(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    _project(warm_poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.11,<3.12")
+    name = ".devcontainer/gpu/devcontainer.json"
+    (project / ".devcontainer").mkdir()
+    _write(project, OURS, name)
+    done = warm_poetry.call("tf", "devcontainer", "--config", "gpu")
+    assert done.stdout.startswith(f"Wrote {name}: ")
+    assert not (project / NAME).exists()
+    text = (project / name).read_text("utf-8")
+    assert '"cudaVersion": "12.5", /* as the driver */' in text
+    again = warm_poetry.call("tf", "devcontainer", "--config", "gpu", "--check")
+    assert again.ok
+
+
+@pytest.mark.parametrize(
+    ("gpu", "told"),
+    [
+        ("system", ["CUDA 12.5", "proven for TensorFlow 2.18: ", "feature ghcr.io/"]),
+        ("pip", ["CUDA and cuDNN the and-cuda wheels'"]),
+        ("none", []),
+    ],
+)
+def test_what_is_fixed_is_told_with_where_it_comes_from(
+    warm_poetry: PoetryRunner, project: Path, gpu: str, told: list[str]
+) -> None:
+    assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18", "--gpu", gpu).ok
+    before = contents(project)
+    done = warm_poetry.call("tf", "devcontainer", "--explain")
+    assert done.ok and done.stderr == ""
+    assert contents(project) == before
+    version = metadata.version("poetry")
+    for piece in [
+        *told,
+        f"image {load_images().image('3.12')}",
+        f"Poetry {version}\n    the Poetry that wrote the lock",
+        "TensorFlow 2.18.1\n    poetry.lock, with the hash",
+    ]:
+        assert piece in done.stdout
+    assert (" CUDA" in done.stdout.partition("\n")[2]) == bool(told)
+
+
+def test_what_a_base_of_the_users_own_brings_is_not_made_up(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    _project(warm_poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.11,<3.12")
+    _write(project, '{"build": {"dockerfile": "Dockerfile"}}\n')
+    done = warm_poetry.call("tf", "devcontainer", "--explain")
+    assert "not looked at" in done.stdout
+    assert "CUDA and cuDNN your own\n    to be CUDA 12.5 and cuDNN 9.3.0.75" in done.stdout

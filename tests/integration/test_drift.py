@@ -61,6 +61,7 @@ def test_the_container_follows_in_the_same_run(on_215: PoetryRunner, command: li
     gone, new = changed_lines(before, after)
     assert len(gone) == len(new) <= 3, "only what is ours, each line in place"
     assert COMMENT in after.decode()
+    assert '(TensorFlow 2.18)",' in after.decode(), "the name is ours as well"
     assert on_215.call("tf", "check").ok
 
 
@@ -83,6 +84,24 @@ def test_what_leaves_the_locked_tensorflow_alone_leaves_the_container_alone(
     assert done.ok, done.output
     assert path.read_bytes() == before
     assert "devcontainer" not in done.stderr
+
+
+def test_a_series_that_goes_with_the_same_cuda_moves_the_name_alone(
+    warm_poetry: PoetryRunner,
+) -> None:
+    done = warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18", "--python", "3.11")
+    assert done.ok, done.output
+    before = container(warm_poetry).read_bytes()
+    path = warm_poetry.project / "pyproject.toml"
+    text = path.read_text("utf-8").replace(">=2.18.1,<2.19.0", ">=2.19.0,<2.20.0")
+    path.write_text(text, "utf-8")
+    done = warm_poetry.call("lock")
+    assert done.ok, done.output
+    assert "devcontainer.json follows in its name\n" in done.stderr
+    gone, new = changed_lines(before, container(warm_poetry).read_bytes())
+    assert [line.strip() for line in new] == [
+        line.strip().replace("2.18", "2.19") for line in gone
+    ] and len(new) == 1
 
 
 def test_warn_says_it_and_changes_nothing(on_215: PoetryRunner) -> None:

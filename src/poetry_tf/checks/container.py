@@ -108,7 +108,9 @@ def gpu_not_requested(context: Context) -> Iterator[Finding]:
 
     TensorFlow then runs on the CPU without a word. `"hostRequirements": {"gpu": "optional"}` gives
     the container a GPU where the host has one, and starts it also where not. A project that wants
-    none says `gpu = "none"` in `[tool.poetry-tf]`.
+    none says `gpu = "none"` in `[tool.poetry-tf]`. With `engine = "podman"` there, or with
+    `gpu-required = true`, an argument in `runArgs` asks for it instead: Podman fails over a GPU in
+    hostRequirements, and they let a container start without one.
     """
     yield from _changes(context, "TF504")
 
@@ -118,10 +120,12 @@ def retired(context: Context) -> Iterator[Finding]:
     """The container uses a feature, an image or an option that no longer works.
 
     Features and images are taken from places that move on: an organisation was deleted, a package
-    source has gone, a version is frozen on an old repository. `--runtime=nvidia` and, in a project
-    that poetry-tf manages, `--gpus=all` keep the container from starting on machines that have no
-    such runtime or no GPU. This is told even where no container can be made for the project:
-    what is retired works for nobody.
+    source has gone, a version is frozen on an old repository. An option that a feature doesn't
+    know, such as `installCudann`, is passed over in silence, so that cuDNN is missing: the one that
+    was meant takes its place, where that is clear. `--runtime=nvidia` and, in a project that
+    poetry-tf manages, `--gpus=all` keep the container from starting on machines that have no such
+    runtime or no GPU. This is told even where no container can be made for the project: what is
+    retired works for nobody.
     """
     yield from _changes(context, "TF505")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -9,43 +10,112 @@ from cleo.helpers import option
 from cleo.io.inputs.option import Option
 
 from poetry_tf.commands.base import TensorFlowCommand, plain
-from poetry_tf.container import brings_cuda, container_python, has_own_base
-from poetry_tf.initialise import with_container
-from poetry_tf.plan import Plan
+from poetry_tf.container import (
+    brings_cuda,
+    container_parts,
+    container_python,
+    has_own_base,
+    wanted_container,
+)
+from poetry_tf.initialise import ContainerWishes, with_container, with_container_choices
+from poetry_tf.plan import Plan, PlanError, required_catalog
 from poetry_tf.project.edits import changed_texts, diff
 from poetry_tf.project.jsonc import JsoncDocument
 from poetry_tf.project.project import Devcontainer, Project
+from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
+from poetry_tf.releases.model import LINUX_AARCH64
+from poetry_tf.settings import read_choices
 
 
 class DevcontainerCommand(TensorFlowCommand):
     name = "tf devcontainer"
     description = "Writes the devcontainer.json that fits the project's TensorFlow."
     options: ClassVar[list[Option]] = [
-        option("dry-run", None, "Show the changes as unified diffs and write nothing."),
+        option("diff", None, "Show the changes as unified diffs and write nothing."),
+        option("dry-run", None, "The same as <comment>--diff</>."),
+        option("check", None, "Write nothing, and exit with status 1 where something differs."),
+        option(
+            "config",
+            None,
+            "The configuration in this folder of <comment>.devcontainer</>, not the default one.",
+            flag=False,
+        ),
+        option("explain", None, "Show what the container is made of and where that comes from."),
+        option(
+            "engine", None, "What runs it: <comment>docker</> or <comment>podman</>.", flag=False
+        ),
+        option("gpu-required", None, "Don't start without a GPU."),
+        option("gpu-optional", None, "Start without a GPU as well, on the CPU. The default."),
+        option(
+            "registry",
+            None,
+            "Let each machine name the image's registry in <comment>POETRY_TF_REGISTRY</>; this is "
+            "the one (<comment>mcr.microsoft.com</>) if it doesn't. <comment>off</> ends that.",
+            flag=False,
+        ),
     ]
     loggers: ClassVar[list[str]] = []
     help = """\
 Writes <comment>.devcontainer/devcontainer.json</>, or changes the one that is there, so that \
 Python, CUDA, cuDNN and Poetry in the container fit the TensorFlow that is locked (or, without a \
-lock, pinned). Comments and all that is yours in the file stay as they are.
+lock, pinned). Comments and all that is yours in the file stay as they are. What --engine, \
+--gpu-required and --registry say is kept in <comment>[tool.poetry-tf]</>.
 """
 
     def run_in(self, root: Path) -> int:
-        project, plan = with_container(Project.read(root))
+        project = with_container_choices(Project.read(root), self._wishes())
+        if (configuration := self.option("config")) is not None:
+            project = project.with_configuration(configuration)
+        project, plan = with_container(project)
         texts = changed_texts(project)
         if (doubt := warning(plan)) is not None:
             self.line_error(f"<warning>{plain(doubt)}</warning>")
-        if self.option("dry-run"):
+        name = project.devcontainer_path.relative_to(root).as_posix()
+        if self.option("explain"):
+            self._explain(project, plan, name)
+            return 0
+        shows = self.option("diff") or self.option("dry-run")
+        if shows:
             self.show_diffs(diff(root, path, text) for path, text in texts.items())
+        if self.option("check"):
+            if texts and not shows:
+                self.line_error(f"{name} is not as the project needs it.")
+                self.line_error(plain("Run `poetry tf devcontainer`; --diff shows what differs."))
+            return int(bool(texts))
+        if shows:
             return 0
         self.write_files(root, texts)
-        name = project.devcontainer_path.relative_to(root).as_posix()
         verb = "Wrote" if texts else "Nothing to change in"
         found = project.devcontainer
         document = found.document if isinstance(found, Devcontainer) else None
         self.line(f"{verb} <c1>{name}</>: {plain(summary(plan, document))}")
+        for remark in remarks(project, plan):
+            self.line(plain(remark))
         return 0
+
+    def _wishes(self) -> ContainerWishes:
+        required, optional = self.option("gpu-required"), self.option("gpu-optional")
+        if required and optional:
+            raise PlanError("--gpu-required and --gpu-optional contradict each other", "Give one.")
+        return ContainerWishes(
+            engine=self.option("engine"),
+            gpu_required=required if required or optional else None,
+            registry=self.option("registry"),
+        )
+
+    def _explain(self, project: Project, plan: Plan, name: str) -> None:
+        """What is in the file as it would be written, a part a line."""
+        found = project.devcontainer
+        assert isinstance(found, Devcontainer)
+        catalog = required_catalog(project, load())
+        wanted = wanted_container(project, plan, load_images(), whole=True)
+        self.line(f"<c1>{name}</>: {plain(summary(plan, found.document))}")
+        for part in container_parts(found.path, found.document, wanted, catalog):
+            self.line(f"  <c1>{part.name}</> {plain(part.value)}")
+            self.line(f"    {plain(part.origin)}")
+        for remark in remarks(project, plan):
+            self.line(plain(remark))
 
 
 def summary(plan: Plan, document: JsoncDocument | None = None) -> str:
@@ -62,6 +132,20 @@ def summary(plan: Plan, document: JsoncDocument | None = None) -> str:
     return f"TensorFlow {plan.release.version} on Python {python}; {_cuda(plan)}"
 
 
+def remarks(project: Project, plan: Plan) -> Iterator[str]:
+    """What to know of the machines that the container is for."""
+    choices = read_choices(project)[0]
+    if plan.gpu.mode == "none":
+        return
+    if choices.engine == "podman":
+        yield "Podman starts it only where a GPU has a CDI file (sudo nvidia-ctk cdi generate)."
+    if plan.gpu.mode == "system" and LINUX_AARCH64 in (choices.environments or ()):
+        yield (
+            "On linux-aarch64 (Apple silicon) CUDA is of no use, and nobody has shown that its "
+            'feature installs there: gpu = "pip" comes up there as well.'
+        )
+
+
 def _own_base(plan: Plan, document: JsoncDocument) -> str:
     """What is written on top of a base of the user's own, and what that has to bring itself."""
     brought, needed = "", f"Python {' or '.join(plan.pythons)}"
@@ -69,7 +153,7 @@ def _own_base(plan: Plan, document: JsoncDocument) -> str:
         brought = f"; {_cuda(plan)}"
     elif plan.gpu.mode == "system":
         needed += f", CUDA {plan.gpu.cuda} and cuDNN {plan.gpu.cudnn}"
-    return f"{brought}. The base is yours: it has to bring {needed}"
+    return f"{brought}. The base is yours and was not looked at: it has to bring {needed}"
 
 
 def _cuda(plan: Plan) -> str:

@@ -1,8 +1,8 @@
 """devcontainer.json as the plan wants it, told as the changes that lead there.
 
 A new file is the same changes applied to an empty object, so writing and checking can't disagree.
-The subjects that are looked at stand in `base`, `gpu` and `poetry`, one function each; `view` is
-the file they look at, `wanted` what they compare it with.
+The subjects that are looked at stand in `base`, `gpu`, `poetry` and `start`, one function each;
+`view` is the file they look at, `wanted` what they compare it with.
 """
 
 from __future__ import annotations
@@ -11,30 +11,36 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from poetry_tf.container import base, gpu, keras, poetry
+from poetry_tf.container import base, gpu, keras, poetry, start
 from poetry_tf.container.image import container_python, has_own_base
-from poetry_tf.container.poetry import CACHE_FOLDER, CACHE_VOLUME
+from poetry_tf.container.pinned import Part, parts
+from poetry_tf.container.poetry import CACHE_FOLDER, CACHE_VOLUME, ENVIRONMENT_VOLUME
 from poetry_tf.container.view import Change, View, feature_id
 from poetry_tf.container.wanted import Wanted, wanted_container
 from poetry_tf.project.documents import KeyPath
 from poetry_tf.project.edits import Edit
 from poetry_tf.project.jsonc import JsoncDocument
+from poetry_tf.releases import Catalog
 from poetry_tf.releases.images import Images
 
 __all__ = [
     "CACHE_FOLDER",
     "CACHE_VOLUME",
+    "ENVIRONMENT_VOLUME",
     "Change",
+    "Part",
     "Wanted",
     "bring_in_step",
     "brings_cuda",
     "changes",
     "container_facts",
+    "container_parts",
     "container_poetrys",
     "container_python",
     "differences",
     "has_own_base",
     "wanted_container",
+    "with_current_name",
 ]
 
 Subject: TypeAlias = Callable[[View, Wanted], Iterator[Change]]
@@ -43,7 +49,9 @@ Subject: TypeAlias = Callable[[View, Wanted], Iterator[Change]]
 _SUBJECTS: Final[tuple[Subject, ...]] = (
     base.name,
     base.image,
+    gpu.unknown_options,
     gpu.cuda,
+    gpu.path,
     base.git_lfs,
     gpu.gpu,
     gpu.retired_arguments,
@@ -51,6 +59,7 @@ _SUBJECTS: Final[tuple[Subject, ...]] = (
     poetry.retired_feature,
     poetry.poetry,
     poetry.project,
+    start.status,
     base.extension,
 )
 
@@ -71,6 +80,13 @@ def container_poetrys(
     return tuple(poetry.asked_for(View(path, document, is_new=False), images))
 
 
+def container_parts(
+    path: Path, document: JsoncDocument, wanted: Wanted, catalog: Catalog
+) -> tuple[Part, ...]:
+    """What a devcontainer.json fixes of its container, and where each value comes from."""
+    return tuple(parts(View(path, document, is_new=False), wanted, catalog))
+
+
 def bring_in_step(path: Path, document: JsoncDocument, wanted: Wanted) -> JsoncDocument:
     """The devcontainer.json with every change made, each after those before it.
 
@@ -86,6 +102,16 @@ def bring_in_step(path: Path, document: JsoncDocument, wanted: Wanted) -> JsoncD
                 document = edited
             if document.text == before.text:
                 break  # it can't be mended this way, and never could
+    return document
+
+
+def with_current_name(path: Path, document: JsoncDocument, wanted: Wanted) -> JsoncDocument:
+    """The devcontainer.json with the series in its name right, if poetry-tf has put one there."""
+    for change in base.name(View(path, document, is_new=False), wanted):
+        for edit in change.edits:
+            edited = edit.on(document)
+            assert isinstance(edited, JsoncDocument)
+            document = edited
     return document
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from poetry_tf.container.image import PythonImage, has_base_of_its_own, python_image
+from poetry_tf.container.image import (
+    OUR_VARIABLE,
+    PythonImage,
+    by_variable,
+    has_base_of_its_own,
+    python_image,
+)
 from poetry_tf.container.view import Change, View
 from poetry_tf.container.wanted import Wanted, generated_name, name_before_series
 from poetry_tf.plan import Plan
 from poetry_tf.project.documents import KeyPath
 from poetry_tf.project.edits import Edit
-from poetry_tf.releases.images import Images
 
 
 def name(view: View, wanted: Wanted) -> Iterator[Change]:
@@ -33,7 +38,7 @@ def image(view: View, wanted: Wanted) -> Iterator[Change]:
     present, plan = view.get("image"), wanted.plan
     if present is None:
         if plan is not None and wanted.whole:
-            best = wanted.images.image(plan.python)
+            best = wanted.image(plan.python)
             edit = view.set("image", value=best)
             yield Change("TF502", "no image is named", f"Use {best}", ("image",), (edit,))
         return
@@ -43,11 +48,38 @@ def image(view: View, wanted: Wanted) -> Iterator[Change]:
     if plan is not None and parsed.python not in plan.pythons:
         yield _other_python(view, wanted, plan, parsed)
     elif parsed.is_devcontainers and parsed.generation in wanted.images.retired_generations:
-        yield _retired(view, wanted.images, parsed)
+        yield _retired(view, wanted, parsed)
+    elif wanted.whole and plan is not None:
+        yield from _registry(view, wanted, parsed)
+
+
+def _registry(view: View, wanted: Wanted, parsed: PythonImage) -> Iterator[Change]:
+    """The registry as the project wants it; the tag stays.
+
+    Without such a wish only the variable that poetry-tf writes is taken back.
+    """
+    registry = wanted.choices.registry
+    present = view.get("image")
+    if not parsed.is_devcontainers or (registry is None and not present.startswith(OUR_VARIABLE)):
+        return
+    right = f"{wanted.images.repository.rpartition('/')[0]}/{present.rpartition('/')[2]}"
+    if registry is not None:
+        right = by_variable(right, registry)
+    if present != right:
+        edit = view.set("image", value=right)
+        yield Change(None, "the image is from another registry", "", ("image",), (edit,))
+
+
+def _best(wanted: Wanted, python: str, parsed: PythonImage) -> str:
+    """The image for a Python minor, from where the one that is there comes from."""
+    ours = parsed.repository.startswith(OUR_VARIABLE)
+    if wanted.choices.registry is None and parsed.is_by_variable and not ours:
+        return f"{parsed.repository}:{wanted.images.tag(python)}"
+    return wanted.image(python)
 
 
 def _other_python(view: View, wanted: Wanted, plan: Plan, parsed: PythonImage) -> Change:
-    best = wanted.images.image(plan.python)
+    best = _best(wanted, plan.python, parsed)
     message = f"the image {view.get('image')} doesn't say which Python it has"
     if parsed.python:
         message = (
@@ -58,12 +90,13 @@ def _other_python(view: View, wanted: Wanted, plan: Plan, parsed: PythonImage) -
     return Change("TF502", message, f"Use {best}", ("image",), (edit,))
 
 
-def _retired(view: View, images: Images, parsed: PythonImage) -> Change:
+def _retired(view: View, wanted: Wanted, parsed: PythonImage) -> Change:
     """Without a plan the image may have a Python that no other image has."""
+    images = wanted.images
     remedy = f"Use an image {images.generation}-…: they have Python {', '.join(images.pythons)}"
     edits: tuple[Edit, ...] = ()
     if parsed.python in images.pythons:
-        best = images.image(parsed.python)
+        best = _best(wanted, parsed.python, parsed)
         remedy, edits = f"Use {best}", (view.set("image", value=best),)
     message = f"the images {parsed.generation}-… are retired: no feature installs in them"
     return Change("TF505", message, remedy, ("image",), edits)

@@ -10,9 +10,12 @@ from poetry_tf.project.jsonc import JsoncDocument
 
 # Keys by which the base image is the user's own business: a Dockerfile, or services.
 _OWN_BASE = ("build", "dockerFile", "dockerComposeFile")
-# mcr.microsoft.com/devcontainers/python, its older home vscode/devcontainers, and the official one.
+OUR_VARIABLE = "${localEnv:POETRY_TF_REGISTRY"
+"""How an image begins of which each machine may name the registry."""
+# mcr.microsoft.com/devcontainers/python, by a registry that each machine may name, its older home
+# vscode/devcontainers, and the official one.
 _PYTHON_IMAGE = re.compile(
-    r"""(?P<repository>mcr\.microsoft\.com/(?:vscode/)?devcontainers/python|
+    r"""(?P<repository>(?:mcr\.microsoft\.com|\$\{localEnv:[^}]*\})/(?:vscode/)?devcontainers/python|
             (?:docker\.io/)?(?:library/)?python)
         (?::(?:dev-)?(?P<tag>[\w.-]*))?
         (?:@sha256:[0-9a-f]+)?""",
@@ -36,9 +39,19 @@ class PythonImage:
     """The Python minor, None where the tag names none: then it changes with time."""
 
     @property
+    def is_by_variable(self) -> bool:
+        """Whether a machine's environment says which registry it is from."""
+        return self.repository.startswith("$")
+
+    @property
     def is_devcontainers(self) -> bool:
         """Whether it is one of the dev container images, which have pipx and take features."""
         return "devcontainers" in self.repository
+
+
+def by_variable(image: str, registry: str) -> str:
+    """The reference to an image of which each machine may name the registry."""
+    return f"{OUR_VARIABLE}:{registry}}}/{image.partition('/')[2]}"
 
 
 def python_image(reference: Any) -> PythonImage | None:

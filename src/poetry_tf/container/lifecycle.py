@@ -87,6 +87,11 @@ class Task:
             for index, text in enumerate(self.value)
         )
 
+    @property
+    def words(self) -> Iterator[Word]:
+        """Every word of its calls."""
+        return (word for call in self.calls for word in call)
+
     @cached_property
     def script(self) -> tuple[KeyPath, str]:
         """Where shell text can be added to it, and what stands there."""

@@ -13,10 +13,21 @@ from poetry_tf.releases.images import Images
 
 CACHE_VOLUME = "poetry-tf-cache"
 CACHE_FOLDER = "/mnt/poetry-cache"
+ENVIRONMENT = ".venv"
+ENVIRONMENT_VOLUME = "poetry-tf-venv-${devcontainerId}"
 
 # Where poetry-tf has Poetry installed, and then the project.
 _PREPARES = "onCreateCommand"
 _INSTALLS = "postCreateCommand"
+_INTERPRETER: KeyPath = ("customizations", "vscode", "settings", "python.defaultInterpreterPath")
+# Unset on a machine it arrives empty, which means unset.
+_MIRROR = "POETRY_TF_MIRROR"
+# The volume outlives the container, and so may hold the environment of another Python.
+_RENEWAL = (
+    '(python3 -c "import os, sys; v = sys.version_info; '
+    f"sys.exit(not os.path.isdir('{ENVIRONMENT}/lib/python%d.%d' % v[:2]))\" "
+    f"|| sudo find {ENVIRONMENT} -mindepth 1 -delete)"
+)
 
 
 def retired_feature(view: View, wanted: Wanted) -> Iterator[Change]:
@@ -130,9 +141,18 @@ def _preparation(view: View, wanted: Wanted) -> Iterator[Edit]:
         f"(pipx inject poetry poetry-tf=={wanted.poetry_tf} || "
         "echo 'poetry-tf could not be installed: going on with Poetry alone')"
     )
+    owned = []
     if not view.features(*wanted.images.cache_features):
-        command = f'sudo chown "$(id -u):$(id -g)" {CACHE_FOLDER} && {command}'
+        owned.append(CACHE_FOLDER)
         yield from _cache(view)
+    if _takes_environment(view):
+        owned.append(ENVIRONMENT)
+        command = f"{_RENEWAL} && {command}"
+        yield from _environment(view)
+    if owned:
+        command = f'sudo chown "$(id -u):$(id -g)" {" ".join(owned)} && {command}'
+    if not view.sets_variable(_MIRROR):
+        yield view.set("remoteEnv", _MIRROR, value=f"${{localEnv:{_MIRROR}}}")
     waiting = [task for task in view.tasks if task.hook == _PREPARES and task.uses_poetry]
     if waiting:
         path, text = waiting[0].preceded_by(command)
@@ -142,13 +162,36 @@ def _preparation(view: View, wanted: Wanted) -> Iterator[Edit]:
 
 
 def _cache(view: View) -> Iterator[Edit]:
-    mounts = view.get("mounts")
-    kept = mounts if isinstance(mounts, list) else []
-    if not any(CACHE_FOLDER in str(item) for item in kept):
+    if not _mounts(view, CACHE_FOLDER):
         mount = {"source": CACHE_VOLUME, "target": CACHE_FOLDER, "type": "volume"}
         yield Edit(view.path, "append", ("mounts",), mount)
     if "POETRY_CACHE_DIR" not in view.object("containerEnv"):
         yield view.set("containerEnv", "POETRY_CACHE_DIR", value=CACHE_FOLDER)
+
+
+def _mounts(view: View, folder: str) -> bool:
+    mounts = view.get("mounts")
+    return isinstance(mounts, list) and any(folder in str(item) for item in mounts)
+
+
+def _takes_environment(view: View) -> bool:
+    """Whether nothing says yet where Poetry is to make the environment."""
+    variables = (*view.object("containerEnv"), *view.object("remoteEnv"))
+    says = any(name.startswith("POETRY_VIRTUALENVS_") for name in variables)
+    return not says and not _mounts(view, ENVIRONMENT)
+
+
+def _environment(view: View) -> Iterator[Edit]:
+    """The environment at a path that VS Code finds, in a volume because the workspace may be slow.
+
+    The volume belongs to this container alone, and outlives it.
+    """
+    place = f"${{containerWorkspaceFolder}}/{ENVIRONMENT}"
+    volume = {"source": ENVIRONMENT_VOLUME, "target": place, "type": "volume"}
+    yield Edit(view.path, "append", ("mounts",), volume)
+    yield view.set("containerEnv", "POETRY_VIRTUALENVS_IN_PROJECT", value="true")
+    if view.document.get(_INTERPRETER) is None:
+        yield Edit(view.path, "set", _INTERPRETER, f"{place}/bin/python")
 
 
 def project(view: View, wanted: Wanted) -> Iterator[Change]:

@@ -68,6 +68,10 @@ class View:
             return self.remove(key)
         return self.remove(key, name)
 
+    def sets_variable(self, name: str) -> bool:
+        """Whether an environment variable is set in the container."""
+        return name in self.object("containerEnv") or name in self.object("remoteEnv")
+
     @property
     def own_base(self) -> bool:
         return has_own_base(self.document)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any
 
@@ -12,10 +12,12 @@ from packaging.requirements import Requirement as Requires
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from poetry_tf.container.image import by_variable
 from poetry_tf.plan import Plan, tensorflow_requirements
 from poetry_tf.project.project import Project
 from poetry_tf.project.pyproject import MAIN, Pyproject, Requirement
 from poetry_tf.releases.images import Images
+from poetry_tf.settings import Choices, read_choices
 
 INSTALL = "poetry install"
 # What the markers of requirements are judged for: the container on a PC.
@@ -46,6 +48,14 @@ class Wanted:
     """Whether `poetry` is the one that wrote the lock; else it is the one that runs now."""
     install: str = INSTALL
     """The command that installs the project with its TensorFlow."""
+    choices: Choices = field(default_factory=Choices)
+    """What the project decides of its container: the engine, the GPU, the registry."""
+
+    def image(self, python: str) -> str:
+        """The image for a Python minor."""
+        image = self.images.image(python)
+        registry = self.choices.registry
+        return image if registry is None else by_variable(image, registry)
 
     @property
     def why_poetry(self) -> str:
@@ -85,6 +95,7 @@ def wanted_container(project: Project, plan: Plan | None, images: Images, *, who
         whole=whole,
         wrote_lock=usable,
         install=install_command(project, plan),
+        choices=read_choices(project)[0],
     )
 
 

@@ -13,7 +13,7 @@ from packaging.version import Version
 
 from poetry_tf.checks.findings import Context
 from poetry_tf.checks.run import CONTAINER_CODES, context_of, findings, fix
-from poetry_tf.container import differences
+from poetry_tf.container import differences, wanted_container, with_current_name
 from poetry_tf.hooks.pins import Setting
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.project import Devcontainer, Project
@@ -65,18 +65,25 @@ def _outcome(root: Path, *, sync: bool) -> str | None:
     context = context_of(project)
     if context.trouble is not None:
         return f"No dev container can be made for it: {context.trouble.message}"
-    if not _out_of_step(context):
-        return None
+    is_out = _out_of_step(context)
     if not sync:
-        return f"{name} no longer fits it: {WHERE}"
-    return _synced(project, found, name)
+        return f"{name} no longer fits it: {WHERE}" if is_out else None
+    return _synced(project, found, name, is_out=is_out)
 
 
-def _synced(project: Project, found: Devcontainer, name: str) -> str:
+def _synced(project: Project, found: Devcontainer, name: str, *, is_out: bool) -> str | None:
     fixed = fix(project, codes=CONTAINER_CODES)
-    document = fixed.devcontainer.document if isinstance(fixed.devcontainer, Devcontainer) else None
-    if document is None or document.text == found.document.text:
+    if not isinstance(fixed.devcontainer, Devcontainer):
+        return None
+    document = fixed.devcontainer.document
+    if document.text == found.document.text and is_out:
         return f"{name} no longer fits it, and a person has to change it: {WHERE}"
+    context = context_of(fixed)
+    wanted = wanted_container(fixed, context.plan, context.images, whole=True)
+    document = with_current_name(found.path, document, wanted)
+    if document.text == found.document.text:
+        return None
+    fixed = fixed.with_document(found.path, document)
     try:
         write_together(project.root, {found.path: document.text.encode("utf-8")})
     except WriteError as error:
@@ -88,7 +95,8 @@ def _synced(project: Project, found: Devcontainer, name: str) -> str:
     left = (
         ". That is not all: run poetry tf check --fix" if _out_of_step(context_of(written)) else ""
     )
-    return f"{name} follows{told}: rebuild the container{left}"
+    rebuild = ": rebuild the container" if is_out else " in its name"
+    return f"{name} follows{told}{rebuild}{left}"
 
 
 def _out_of_step(context: Context) -> bool:

@@ -71,6 +71,17 @@ class Project:
             uses_git_lfs=_uses_git_lfs(root),
         )
 
+    def with_configuration(self, name: str) -> Project:
+        """The project with the named dev container in place of its default one.
+
+        Raises `ProjectError` where there is none of that name, or one that can't be read.
+        """
+        path = self.root / ".devcontainer" / name / "devcontainer.json"
+        found = _devcontainer_at(path) if Path(name).name == name else None
+        if found is None:
+            raise ProjectError(path, f"there is none in .devcontainer/{name}")
+        return replace(self, devcontainer=found)
+
     @property
     def valid_lock(self) -> Lock | None:
         return self.lock if isinstance(self.lock, Lock) else None
@@ -138,20 +149,21 @@ def _read_lock(root: Path) -> Lock | None:
 
 
 def _read_devcontainer(root: Path) -> Devcontainer | None:
+    return next(filter(None, (_devcontainer_at(root / name) for name in DEVCONTAINERS)), None)
+
+
+def _devcontainer_at(path: Path) -> Devcontainer | None:
     from poetry_tf.project.documents import DocumentError
 
-    for name in DEVCONTAINERS:
-        path = root / name
-        if (text := read_text(path)) is None:
-            continue
-        try:
-            document = JsoncDocument.parse(text)
-        except DocumentError as error:
-            raise ProjectError(path, error.message, error.position) from None
-        if not isinstance(document.data, dict):
-            raise ProjectError(path, "holds no object", Position(1, 1))
-        return Devcontainer(path, document)
-    return None
+    if (text := read_text(path)) is None:
+        return None
+    try:
+        document = JsoncDocument.parse(text)
+    except DocumentError as error:
+        raise ProjectError(path, error.message, error.position) from None
+    if not isinstance(document.data, dict):
+        raise ProjectError(path, "holds no object", Position(1, 1))
+    return Devcontainer(path, document)
 
 
 def _uses_git_lfs(root: Path) -> bool:

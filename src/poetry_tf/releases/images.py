@@ -10,6 +10,7 @@ import functools
 import json
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,15 @@ class Feature:
 
     id: str
     version: str
+    options: tuple[str, ...] = ()
+    """The options that it knows: it passes over any other in silence."""
+    downloads: tuple[str, ...] = ()
+    """Where its files come from when it is installed, besides the registry."""
+
+    @property
+    def name(self) -> str:
+        """What it is called, without where it is from."""
+        return self.id.rpartition("/")[2]
 
     @property
     def reference(self) -> str:
@@ -56,7 +66,16 @@ class Images:
 
     def image(self, python: str) -> str:
         """The image reference for a Python minor such as "3.11"."""
-        return f"{self.repository}:{self.generation}-{python}-{self.distribution}"
+        return f"{self.repository}:{self.tag(python)}"
+
+    def tag(self, python: str) -> str:
+        """The tag of the image for a Python minor."""
+        return f"{self.generation}-{python}-{self.distribution}"
+
+    @property
+    def registry(self) -> str:
+        """The registry that the image is from."""
+        return self.repository.partition("/")[0]
 
 
 @functools.cache
@@ -72,10 +91,14 @@ def load_images() -> Images:
         distribution=python["distribution"],
         pythons=tuple(python["pythons"]),
         retired_generations=frozenset(python["retired_generations"]),
-        cuda=Feature(features["cuda"]["id"], features["cuda"]["version"]),
-        git_lfs=Feature(features["git_lfs"]["id"], features["git_lfs"]["version"]),
+        cuda=_feature(features["cuda"]),
+        git_lfs=_feature(features["git_lfs"]),
         retired_poetry_features=tuple(poetry["retired"]),
         poetry_features=tuple(poetry["living"]),
         cache_features=tuple(poetry["cache"]),
         systems=Systems(systems["glibc"][python["distribution"]], systems["macos"]),
     )
+
+
+def _feature(data: dict[str, Any]) -> Feature:
+    return Feature(data["id"], data["version"], tuple(data["options"]), tuple(data["downloads"]))

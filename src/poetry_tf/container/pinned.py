@@ -1,0 +1,84 @@
+"""What a container is made of, how firmly each part is fixed, and where its value comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from poetry_tf.container.image import python_image
+from poetry_tf.container.poetry import asked_for
+from poetry_tf.container.view import View
+from poetry_tf.container.wanted import Wanted
+from poetry_tf.plan import Plan
+from poetry_tf.releases import Catalog
+from poetry_tf.releases.images import Feature
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a container."""
+
+    name: str
+    value: str
+    origin: str
+    """Where the value comes from, and what of it is left open."""
+
+
+def parts(view: View, wanted: Wanted, catalog: Catalog) -> Iterator[Part]:
+    """The parts that a devcontainer.json fixes, and last those that nothing there can fix."""
+    plan = wanted.plan
+    if plan is None:
+        return
+    yield _base(view, plan)
+    features = (wanted.images.cuda, wanted.images.git_lfs)
+    for feature in features:
+        yield from _feature(view, feature)
+    yield from _cuda(view, wanted, plan, catalog)
+    for written, _ in asked_for(view, wanted.images):
+        yield Part("Poetry", written or "any", f"the Poetry that {wanted.why_poetry.lower()}")
+    if any("poetry-tf==" in word.text for task in view.tasks for word in task.words):
+        yield Part("poetry-tf", str(wanted.poetry_tf), "the poetry-tf that wrote the file")
+    yield Part(
+        "TensorFlow",
+        str(plan.release.version),
+        "poetry.lock, with the hash of each file, as all packages"
+        if wanted.wrote_lock
+        else "pyproject.toml; poetry lock fixes it, with the hash of each file",
+    )
+    if plan.gpu.mode != "none":
+        yield Part("driver", "the host's", "fixed by nothing: any that takes this CUDA will do")
+
+
+def _base(view: View, plan: Plan) -> Part:
+    image = view.get("image")
+    if view.own_base or image is None:
+        name = "your own image" if image else "your own Dockerfile or services"
+        return Part("base", str(image or name), f"yours: what is in {name} is not looked at")
+    parsed = python_image(image)
+    python = parsed.python if parsed else None
+    origin = f"Python {python or plan.python}, one of those that TensorFlow {plan.release.version}"
+    origin += " and the project run on; the tag stays, and what it names gets Debian's mends"
+    if parsed and parsed.is_by_variable:
+        origin += "; the registry is the machine's to name, in POETRY_TF_REGISTRY"
+    return Part("image", str(image), origin)
+
+
+def _feature(view: View, feature: Feature) -> Iterator[Part]:
+    for key in view.features(feature.id):
+        origin = "its major version; devcontainer-lock.json, which the container tools write, fixes"
+        yield Part("feature", key, f"{origin} the rest: commit it")
+
+
+def _cuda(view: View, wanted: Wanted, plan: Plan, catalog: Catalog) -> Iterator[Part]:
+    if plan.gpu.mode == "pip":
+        yield Part("CUDA and cuDNN", "the and-cuda wheels'", "poetry.lock, with their hashes")
+    pair = catalog.container_pair(plan.release)
+    if plan.gpu.mode != "system" or pair is None:
+        return
+    if not view.features(wanted.images.cuda.id):
+        yield Part("CUDA and cuDNN", "your own", f"to be CUDA {pair.cuda} and cuDNN {pair.cudnn}")
+        return
+    proof = "proven" if pair.proven else "not proven"
+    origin = f"{proof} for TensorFlow {plan.release.series}: {pair.source}"
+    yield Part("CUDA", pair.cuda, origin)
+    yield Part("cuDNN", pair.cudnn, pair.note or "goes with that CUDA")
