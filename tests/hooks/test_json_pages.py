@@ -11,7 +11,8 @@ from poetry.core.constraints.version import Version
 from poetry.core.packages.utils.link import Link
 from poetry.repositories.link_sources.html import HTMLPage
 
-from poetry_tf.hooks.json_pages import as_html, read_page
+from poetry_tf.hooks.json_pages import as_html
+from poetry_tf.hooks.pages import read_page
 from tests.support.index import JSON_TYPE, LocalIndex
 
 URL = "https://example.org/simple/demo/"
@@ -83,7 +84,13 @@ def test_a_page_is_the_same_in_either_form() -> None:
         )
     told = [
         [
-            (item.url, item.hashes, item.requires_python, item.yanked, item.metadata_hashes)
+            (
+                item.url_without_fragment,
+                item.hashes,
+                item.requires_python,
+                item.yanked,
+                item.metadata_hashes,
+            )
             for version in page.versions(canonicalize_name("demo"))
             for item in page.links_for_version(canonicalize_name("demo"), version)
         ]

@@ -257,6 +257,19 @@ def test_what_auto_chose_is_remembered(
     assert asked.count("absl-py") == 1
 
 
+def test_what_auto_chose_is_forgotten_when_it_fails(
+    poetry: PoetryRunner, mirror: Mount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirrors, "AUTO", Mirror("TUNA (Tsinghua)", mirror.url))
+    _project(poetry, "six")
+    poetry.mirror = "auto"
+    for status in (None, 503, None):
+        assert poetry.call("lock", "--regenerate").ok
+        mirror.page_status = 503 if status is None else None
+    asked = [request.package for request in mirror.requests]
+    assert asked.count("absl-py") == 2
+
+
 def test_what_no_way_has_is_told_and_nothing_is_written(
     poetry: PoetryRunner, mirror: Mount, pypi: Mount
 ) -> None:

@@ -20,13 +20,8 @@ JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 POETRY_READS_JSON = hasattr(LegacyRepository, "_is_json_response")
 
 
-def read_page(response: requests.Response) -> HTMLPage:
-    """The page of a package, in whichever form it came."""
-    text = as_html(response.json()) if _is_in_json(response) else response.text
-    return HTMLPage(response.url, text)
-
-
-def _is_in_json(response: requests.Response) -> bool:
+def is_in_json(response: requests.Response) -> bool:
+    """Whether a page came in JSON, by what its server calls it."""
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
     return kind.startswith("application/") and kind.endswith("+json")
 
@@ -34,7 +29,7 @@ def _is_in_json(response: requests.Response) -> bool:
 def files_of(response: requests.Response) -> dict[str, File]:
     """The files that a page lists, by name; none for a page that can't be read."""
     try:
-        if _is_in_json(response):
+        if is_in_json(response):
             return dict(_files(response.url, response.json()))
         links = HTMLPage(response.url, response.text).links
         return {

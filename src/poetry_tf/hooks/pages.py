@@ -19,7 +19,7 @@ from poetry.core.constraints.version import Version
 from poetry.repositories.link_sources.base import LinkSource
 from poetry.repositories.link_sources.html import HTMLPage
 
-from poetry_tf.hooks.json_pages import POETRY_READS_JSON, as_html
+from poetry_tf.hooks.json_pages import POETRY_READS_JSON, as_html, is_in_json
 
 if TYPE_CHECKING:
     import requests
@@ -54,8 +54,7 @@ class NotPlainError(ValueError):
 
 def read_page(response: requests.Response) -> LinkSource:
     """The page of a package, in whichever form it came."""
-    kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
-    if kind.startswith("application/") and kind.endswith("+json"):
+    if is_in_json(response):
         return json_page(response.url, json.loads(response.content))
     return html_page(response.url, response.text)
 

@@ -61,6 +61,8 @@ class Route:
 
     ways: tuple[Way, ...]
     notice: str | None = None
+    reconsider: Callable[[], None] = lambda: None
+    """Called when the first way fails: a choice that was remembered is to be made anew."""
 
     @property
     def url(self) -> str:
@@ -119,8 +121,9 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
 
     def choose() -> Route:
         if parsed.kind == "auto":
-            choice = automatic(pypi.url, memory_in(poetry.config))
-            return Route((*map(_way, choice.mirrors), pypi), choice.notice)
+            memory = memory_in(poetry.config)
+            choice = automatic(pypi.url, memory)
+            return Route((*map(_way, choice.mirrors), pypi), choice.notice, memory.forget)
         return mirrored(mirrors, pypi) if mirrors else Route((pypi,))
 
     def tell(line: str) -> None:
@@ -252,7 +255,7 @@ class RoutedRepository(SparingRepository):
             if not self._chosen:
                 route = self._route()
                 self._url = route.url
-                self.courier.go_by(PYPI, route.ways, self._wants())
+                self.courier.go_by(PYPI, route.ways, self._wants(), route.reconsider)
                 # What is cached under PyPI's own name is read by Poetry without this plugin as
                 # well, and what one mirror lacks another may have: each way has records of its
                 # own. `_release_cache` is where CachedRepository keeps them.

@@ -137,12 +137,19 @@ class Courier(Authenticator):
         self._gave_up = False
         self._name, self._hosts = "", set[str]()
 
-    def go_by(self, name: str, ways: Sequence[Way], wants: Wants) -> None:
+    def go_by(
+        self,
+        name: str,
+        ways: Sequence[Way],
+        wants: Wants,
+        first_failed: Callable[[], None] = lambda: None,
+    ) -> None:
         """Settles the ways, before the first request; `name` is the repository's in the settings.
 
         Its credentials are for the first way alone. Its certificates are believed for all.
         """
         self._name, self._ways, self._wants = name, tuple(ways), wants
+        self._first_failed = first_failed
         self._hosts = {urlsplit(way.url).netloc for way in ways}
         self.add_repository(name, ways[0].url)
 
@@ -478,6 +485,8 @@ class Courier(Authenticator):
         kind = errand.kinds[-1 if fault.cause.startswith("answers") else 0]
         self._out[way, kind] = (time.monotonic() + rests, fault)
         errand.untold = (way, fault)
+        if way == self._ways[0]:
+            self._first_failed()
 
     def _had(self, failed: list[tuple[Way, Fault]], way: Way) -> None:
         """Tells of the ways that lacked what another one had."""
