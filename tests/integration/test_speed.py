@@ -16,11 +16,15 @@ from unittest import mock
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from packaging.utils import NormalizedName
 from poetry.core.constraints.version import parse_constraint
 from poetry.core.packages.dependency import Dependency
+from poetry.repositories.exceptions import PackageNotFoundError
 from poetry.repositories.legacy_repository import LegacyRepository
+from poetry.repositories.link_sources.html import HTMLPage
 
 from poetry_tf.hooks import ahead, known
+from poetry_tf.hooks.json_pages import POETRY_READS_JSON, as_html, is_in_json
 from poetry_tf.hooks.sparing import SparingRepository
 from tests.support.index import LocalIndex, Mount
 from tests.support.poetry import PoetryRunner, Result, locked, write_pyproject
@@ -54,6 +58,15 @@ def _lock(
     return done, file.read_text("utf-8") if file.exists() else ""
 
 
+def _own_page(repository: LegacyRepository, name: NormalizedName) -> HTMLPage:
+    """A page as Poetry's own class reads it, in whichever form it came."""
+    response = repository._get_response(f"/{name}/")
+    if response is None:
+        raise PackageNotFoundError(name)
+    text = as_html(response.json()) if is_in_json(response) else response.text
+    return HTMLPage(response.url, text)
+
+
 @contextmanager
 def _spared_nothing() -> Iterator[None]:
     """Within it, the index is read by Poetry's own class alone."""
@@ -61,6 +74,8 @@ def _spared_nothing() -> Iterator[None]:
         for name in vars(SparingRepository).keys() & set(dir(LegacyRepository)):
             if name.startswith("_get_"):
                 own = getattr(LegacyRepository, name)
+                if name == "_get_page" and not POETRY_READS_JSON:
+                    own = _own_page  # Poetry's own would take JSON for a page without files
                 stack.enter_context(mock.patch.object(SparingRepository, name, own))
         stack.enter_context(mock.patch.object(ahead.Ahead, "begin", lambda *_: None))
         yield
