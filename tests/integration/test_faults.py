@@ -28,8 +28,7 @@ REFUSES = "http://127.0.0.1:9/simple/"
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The limits lowered so far that no test takes seconds."""
-    monkeypatch.setattr(transfer, "READ", 0.6)
+    """The pauses before another try made so short that no test waits for them."""
     monkeypatch.setattr(transfer, "PAUSES", (0.01, 0.01))
 
 
@@ -161,8 +160,12 @@ def test_a_fault_of_the_index_is_told_once_and_the_lock_is_the_same(
     index: LocalIndex,
     break_it: Callable[[Mount], None],
     line: str,
+    *,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tuna, aliyun = (index.named(name) for name in ("tuna", "aliyun"))
+    if "within" in line:
+        monkeypatch.setattr(transfer, "READ", 1.4)
     break_it(tuna)
     done = routed.call("lock")
     assert done.ok, done.output
