@@ -233,9 +233,9 @@ this command.
         if setting.kind == "auto":
             from poetry.config.config import Config
 
-            from poetry_tf.hooks.automatic import forget
+            from poetry_tf.hooks.automatic import memory_in
 
-            forget(Config.create())
+            memory_in(Config.create()).forget()
         return self.put(written(",".join(words)))
 
     def _checked(self, words: Sequence[str]) -> MirrorSetting:

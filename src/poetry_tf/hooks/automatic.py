@@ -229,6 +229,7 @@ class Memory:
                 draft.unlink(missing_ok=True)
 
     def forget(self) -> None:
+        """Lets the next command that needs an index choose anew."""
         with suppress(OSError):
             self.file.unlink(missing_ok=True)
 
@@ -240,8 +241,3 @@ class Memory:
 def memory_in(config: Config) -> Memory:
     """The memory in the cache folder of Poetry's settings."""
     return Memory(Path(config.get("cache-dir")) / "poetry-tf" / "auto.json")
-
-
-def forget(config: Config) -> None:
-    """Lets the next command that needs an index choose anew: what was chosen has failed."""
-    memory_in(config).forget()
