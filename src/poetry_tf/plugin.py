@@ -35,6 +35,7 @@ COMMANDS = {
     "tf init": ("init", "InitCommand"),
     "tf check": ("check", "CheckCommand"),
     "tf devcontainer": ("devcontainer", "DevcontainerCommand"),
+    "tf doctor": ("doctor", "DoctorCommand"),
     "tf mirror": ("mirror", "MirrorCommand"),
     "tf mirror list": ("mirror", "MirrorListCommand"),
     "tf mirror off": ("mirror", "MirrorOffCommand"),

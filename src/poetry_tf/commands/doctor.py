@@ -1,0 +1,215 @@
+"""``poetry tf doctor``: why TensorFlow will, or will not, see the GPU of this machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any, ClassVar, get_args
+
+from cleo.helpers import option
+from cleo.io.inputs.option import Option
+from cleo.io.outputs.output import Type
+from poetry.factory import Factory
+from poetry.utils.env import EnvManager
+
+from poetry_tf.commands.base import TensorFlowCommand, plain
+from poetry_tf.container import wanted_container
+from poetry_tf.host.doctor import examine, works
+from poetry_tf.host.findings import HostFinding, Remedy, System
+from poetry_tf.host.machine import Machine, Remembering, ThisMachine
+from poetry_tf.host.needs import Needs
+from poetry_tf.host.system import in_container
+from poetry_tf.plan import Plan, PlanError, derive, make_plan
+from poetry_tf.project.project import PYPROJECT, Project
+from poetry_tf.releases import load
+from poetry_tf.releases.images import load_images
+from poetry_tf.settings import Choices, read_choices
+
+VERSION = 1
+"""The version of the JSON's form."""
+_NAMES: dict[System, str] = {
+    "arch": "Arch",
+    "debian": "Debian, Ubuntu",
+    "fedora": "Fedora",
+    "windows": "Windows",
+}
+_STYLES = {"ok": "fg=green", "note": "comment", "warning": "warning", "error": "error"}
+
+
+class DoctorCommand(TensorFlowCommand):
+    name = "tf doctor"
+    description = "Says why TensorFlow will, or will not, see the GPU of this machine."
+    options: ClassVar[list[Option]] = [
+        option("json", None, "Tell everything as one JSON document."),
+        option(
+            "record",
+            None,
+            "Write what this machine answered to a file, for a bug report.",
+            flag=False,
+        ),
+    ]
+    loggers: ClassVar[list[str]] = []
+    help = """\
+Looks at this machine, on the host or inside the container, for what the locked TensorFlow needs \
+to use its GPU, and names the commands that mend what is missing. Nothing is changed, and nothing \
+that hangs is waited for.
+
+The exit status is 0 where TensorFlow will have its GPU or none was asked for, else 1.
+"""
+
+    def run_in(self, root: Path) -> int:
+        needs = needs_of(root)
+        machine = Remembering(ThisMachine())
+        findings: list[HostFinding] = []
+        is_text = not self.option("json")
+        if is_text:
+            self.line(f"<info>{plain(_title(needs))}</>")
+        for finding in examine(machine, needs):
+            findings.append(finding)
+            if is_text:
+                self._tell(finding)
+        if is_text:
+            self.line(plain(_verdict(findings, needs, machine)))
+        else:
+            self.io.write_line(as_json(findings, needs, machine), type=Type.RAW)
+        if (file := self.option("record")) is not None:
+            self._record(Path(file), machine)
+        return 0 if works(findings) else 1
+
+    def root(self) -> Path:
+        """The project's folder; the one it was started in where there is no project."""
+        start = self.start()
+        folders = (start, *start.parents)
+        return next((folder for folder in folders if (folder / PYPROJECT).is_file()), start)
+
+    def _tell(self, finding: HostFinding) -> None:
+        style = _STYLES[finding.state]
+        mark = f"<{style}>{finding.state}</>"
+        blanks = " " * (8 - len(finding.state))
+        self.line(f"{mark}{blanks}<c1>{finding.probe}</>: {plain(finding.seen)}")
+        if finding.needed:
+            self.line(f"        {plain(finding.needed)}")
+        if finding.remedy is not None:
+            for line in _lines(finding.remedy):
+                self.line(f"        {plain(line)}")
+
+    def _record(self, path: Path, machine: Remembering) -> None:
+        text = json.dumps(machine.recording(), indent=2) + "\n"
+        try:
+            path.write_text(text, "utf-8")
+        except OSError as error:
+            raise PlanError(f"{path} can't be written: {error.strerror}", "") from None
+        self.line_error(f"Wrote {plain(str(path))}: look through it before you give it away.")
+
+
+def needs_of(root: Path) -> Needs:
+    """What the project in a folder needs; what the newest TensorFlow does where there is none."""
+    catalog, images = load(), load_images()
+    if not (root / PYPROJECT).is_file():
+        return _newest()
+    project = Project.read(root)
+    plan = derive(project, catalog, images)
+    if plan is None:
+        return _newest(_interpreter(root))
+    choices = read_choices(project)[0]
+    config = project.devcontainer_path if project.devcontainer is not None else None
+    return Needs(
+        plan.release,
+        plan.gpu.mode,
+        plan.gpu.cuda,
+        plan.gpu.cudnn,
+        engine=choices.engine,
+        gpu_required=choices.gpu_required,
+        python=_interpreter(root),
+        install=wanted_container(project, plan, images, whole=True).install,
+        config=None if config is None else config.relative_to(root).as_posix(),
+    )
+
+
+def _newest(python: str | None = None) -> Needs:
+    catalog = load()
+    release = catalog.releases[-1]
+    plan: Plan = make_plan(catalog, load_images(), release, Choices(), None)
+    gpu = plan.gpu
+    return Needs(release, gpu.mode, gpu.cuda, gpu.cudnn, python=python, from_project=False)
+
+
+def _interpreter(root: Path) -> str | None:
+    """The interpreter of the environment that Poetry would run the project's programs in."""
+    try:
+        poetry = Factory().create_poetry(root)
+        env = EnvManager(poetry).get()
+    except Exception:  # whatever is wrong with the project or its Python, there is no environment
+        return None
+    is_own = env.is_venv() or not poetry.config.get("virtualenvs.create")
+    return str(env.python) if is_own else None
+
+
+def _title(needs: Needs) -> str:
+    release = needs.release
+    title = f"TensorFlow {release.version}"
+    if not needs.from_project:
+        title += ", the newest (there is no project with TensorFlow here)"
+    if not needs.wants_gpu:
+        return f"{title}: no GPU is asked for"
+    if release.cuda is not None:
+        cudnn = f" and cuDNN {release.cudnn}" if release.cudnn else ""
+        title += f", built with CUDA {release.cuda}{cudnn}"
+    source = {"system": "the container brings them", "pip": "its and-cuda wheels bring them"}
+    return f"{title}; {source[needs.mode]}"
+
+
+def _verdict(findings: list[HostFinding], needs: Needs, machine: Machine) -> str:
+    if not needs.wants_gpu:
+        return "TensorFlow will use the CPU, as the project wants it."
+    if works(findings):
+        where = "" if in_container(machine) else " as far as this machine is concerned"
+        return f"TensorFlow will use the GPU{where}."
+    first = next(finding for finding in findings if finding.state == "error")
+    return f"TensorFlow will use the CPU: begin with what is said of {first.probe}."
+
+
+def _lines(remedy: Remedy) -> Iterator[str]:
+    where = "On the host: " if remedy.where == "host" else ""
+    yield f"{where}{remedy.what}"
+    for system, commands in remedy.commands.items():
+        prefix = f"{_NAMES[system]}: " if len(remedy.commands) > 1 else ""
+        yield from (f"  {prefix}{command}" for command in commands)
+    yield from (f"  {command}" for command in remedy.everywhere)
+
+
+def as_json(findings: list[HostFinding], needs: Needs, machine: Machine) -> str:
+    """One JSON document of everything that was found. Keys may be added to it."""
+    release = needs.release
+    document: dict[str, Any] = {
+        "version": VERSION,
+        "tool": {"name": "poetry-tf", "version": metadata.version("poetry-tf")},
+        "tensorflow": str(release.version),
+        "cuda": release.cuda,
+        "cudnn": release.cudnn,
+        "gpu": needs.mode,
+        "container": in_container(machine),
+        "works": works(findings),
+        "findings": [
+            {
+                "probe": finding.probe,
+                "state": finding.state,
+                "seen": finding.seen,
+                "needed": finding.needed or None,
+                "remedy": finding.remedy and _remedy(finding.remedy),
+            }
+            for finding in findings
+        ],
+    }
+    return json.dumps(document, indent=2)
+
+
+def _remedy(remedy: Remedy) -> dict[str, Any]:
+    return {
+        "what": remedy.what,
+        "where": remedy.where,
+        "commands": {name: list(remedy.commands.get(name, ())) for name in get_args(System)},
+        "everywhere": list(remedy.everywhere),
+    }

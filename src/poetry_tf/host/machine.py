@@ -1,0 +1,269 @@
+"""The narrow interface to a machine: run a command, read a file, load a library.
+
+Whatever a probe learns it learns through a `Machine`, so that a machine can be recorded where it
+stands and played back where it doesn't.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar
+
+LIMIT = 5.0
+"""Seconds after which a probe that doesn't come back is given up."""
+_LONGEST = 1_000_000
+"""Characters of a file or an output that are looked at; none that says anything is longer."""
+
+Trouble = Literal["", "missing", "timeout", "denied"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came of a command.
+
+    Attributes:
+        status: its exit status; None where it didn't come to an end.
+        output, error: what it wrote, as text, without blanks around it.
+        trouble: why it didn't come to an end: there is no such program, it may not be run, or it
+            was given up.
+    """
+
+    status: int | None
+    output: str = ""
+    error: str = ""
+    trouble: Trouble = ""
+
+    @property
+    def succeeded(self) -> bool:
+        return self.status == 0
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What came of loading a shared library.
+
+    Attributes:
+        path: the file that the loader took; empty where it could not be loaded.
+        error: the loader's own words for why not.
+        version: what the library says of its own version, where it has a function for that.
+    """
+
+    path: str = ""
+    error: str = ""
+    version: str = ""
+
+
+class Machine(Protocol):
+    """A machine that can be asked. Nothing that it is asked for changes it."""
+
+    system: str
+    """``Linux``, ``Windows`` or ``Darwin``, as `platform.system` says."""
+    architecture: str
+    """``x86_64``, ``aarch64``, ``arm64``, ``AMD64``, as `platform.machine` says."""
+
+    def run(self, *command: str, limit: float = LIMIT) -> Ran:
+        """Runs a command that changes nothing, for `limit` seconds at most."""
+        ...
+
+    def read(self, path: str) -> str | None:
+        """A text file; None where there is none that can be read."""
+        ...
+
+    def find(self, pattern: str) -> tuple[str, ...]:
+        """The paths that match a pattern with ``*``, sorted."""
+        ...
+
+    def load(self, library: str, version: str = "") -> Loaded:
+        """Loads a library by name or by path, in a process of its own.
+
+        `version` names a function of it without arguments that returns its version as a number.
+        """
+        ...
+
+    def variable(self, name: str) -> str | None:
+        """A variable of the environment; None where it isn't set."""
+        ...
+
+
+# Loads a library as any program would. A library may end the process that loads it, or hang.
+_LOAD = """\
+import ctypes, json, sys
+name, function = sys.argv[1:]
+found = {"path": name}
+try:
+    library = ctypes.CDLL(name)
+    if function:
+        found["version"] = str(getattr(library, function)())
+    base = name.rpartition("/")[2]
+    with open("/proc/self/maps") as maps:
+        paths = [line.split(None, 5)[5].strip() for line in maps if base in line]
+    found["path"] = next(iter(paths), name)
+except (OSError, AttributeError) as error:
+    found["error"] = str(error)
+print(json.dumps(found))
+"""
+
+
+class ThisMachine:
+    """The machine that poetry-tf runs on."""
+
+    def __init__(self) -> None:
+        self.system = platform.system()
+        self.architecture = platform.machine()
+
+    def run(self, *command: str, limit: float = LIMIT) -> Ran:
+        try:
+            ran = subprocess.run(
+                command,
+                capture_output=True,
+                stdin=subprocess.DEVNULL,
+                timeout=limit,
+                check=False,
+                # Their words are read, so they had better be the ones that are known.
+                env={**os.environ, "LC_ALL": "C", "LANGUAGE": "C"},
+            )
+        except subprocess.TimeoutExpired:
+            return Ran(None, trouble="timeout")
+        except PermissionError:
+            return Ran(None, trouble="denied")
+        except (OSError, ValueError):
+            return Ran(None, trouble="missing")
+        return Ran(ran.returncode, _text(ran.stdout), _text(ran.stderr))
+
+    def read(self, path: str) -> str | None:
+        try:
+            with Path(path).open("rb") as file:
+                return file.read(_LONGEST).decode("utf-8", errors="replace")
+        except (OSError, ValueError):
+            return None
+
+    def find(self, pattern: str) -> tuple[str, ...]:
+        return tuple(sorted(glob.glob(pattern)))  # noqa: PTH207 - the patterns are absolute
+
+    def load(self, library: str, version: str = "") -> Loaded:
+        ran = self.run(sys.executable, "-c", _LOAD, library, version)
+        if ran.trouble == "timeout":
+            return Loaded(error=f"gave no answer within {LIMIT:g} seconds")
+        try:
+            found: dict[str, str] = json.loads(ran.output)
+        except ValueError:
+            return Loaded(error=f"ended the process that loaded it ({ran.status})")
+        if "error" in found:
+            return Loaded(error=found["error"])
+        return Loaded(**found)
+
+    def variable(self, name: str) -> str | None:
+        return os.environ.get(name)
+
+
+def _text(written: bytes) -> str:
+    # Windows' own programs (wsl.exe) write UTF-16, in which every other byte of English is 0.
+    encoding = "utf-16-le" if written[1:2] == b"\0" else "utf-8"
+    return written[:_LONGEST].decode(encoding, errors="replace").replace("\r\n", "\n").strip()
+
+
+class Remembering:
+    """A machine that is asked each thing once, and that can tell what it was asked.
+
+    So probes may look at the same facts without passing them around, and what they looked at can
+    be written down as a recording.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._answers: dict[str, dict[str, Any]] = {
+            "run": {},
+            "read": {},
+            "find": {},
+            "load": {},
+            "variable": {},
+        }
+        self.system = machine.system
+        self.architecture = machine.architecture
+
+    def run(self, *command: str, limit: float = LIMIT) -> Ran:
+        return self._once(
+            "run", command_key(command), lambda: self._machine.run(*command, limit=limit)
+        )
+
+    def read(self, path: str) -> str | None:
+        return self._once("read", path, lambda: self._machine.read(path))
+
+    def find(self, pattern: str) -> tuple[str, ...]:
+        return self._once("find", pattern, lambda: self._machine.find(pattern))
+
+    def load(self, library: str, version: str = "") -> Loaded:
+        return self._once("load", library, lambda: self._machine.load(library, version))
+
+    def variable(self, name: str) -> str | None:
+        return self._once("variable", name, lambda: self._machine.variable(name))
+
+    def _once(self, kind: str, key: str, ask: Callable[[], T]) -> T:
+        answers: dict[str, T] = self._answers[kind]
+        if key not in answers:
+            answers[key] = ask()
+        return answers[key]
+
+    def recording(self) -> dict[str, Any]:
+        """What was asked and answered, as `Recorded` takes it."""
+        answers = self._answers
+        return {
+            "system": self.system,
+            "architecture": self.architecture,
+            "run": {key: _spare(asdict(ran)) for key, ran in answers["run"].items()},
+            "load": {key: _spare(asdict(one)) for key, one in answers["load"].items()},
+            "find": {key: list(found) for key, found in answers["find"].items() if found},
+            "read": {key: text for key, text in answers["read"].items() if text is not None},
+            "variable": {
+                key: text for key, text in answers["variable"].items() if text is not None
+            },
+        }
+
+
+def command_key(command: tuple[str, ...]) -> str:
+    """A command as recordings name it; a program of many lines by what begins it."""
+    return " ".join(part.partition("\n")[0] for part in command)
+
+
+def _spare(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value or value == 0}
+
+
+class Recorded:
+    """A machine played back. What it wasn't asked when it was recorded isn't there."""
+
+    def __init__(self, recording: Mapping[str, Any]) -> None:
+        self.system: str = recording["system"]
+        self.architecture: str = recording["architecture"]
+        self._recording = recording
+
+    def run(self, *command: str, limit: float = LIMIT) -> Ran:  # noqa: ARG002
+        ran = self._recording.get("run", {}).get(command_key(command))
+        return Ran(None, trouble="missing") if ran is None else Ran(**{"status": None, **ran})
+
+    def read(self, path: str) -> str | None:
+        text: str | None = self._recording.get("read", {}).get(path)
+        return text
+
+    def find(self, pattern: str) -> tuple[str, ...]:
+        return tuple(self._recording.get("find", {}).get(pattern, ()))
+
+    def load(self, library: str, version: str = "") -> Loaded:  # noqa: ARG002
+        loaded = self._recording.get("load", {}).get(library)
+        if loaded is None:
+            message = "cannot open shared object file: No such file or directory"
+            return Loaded(error=f"{library}: {message}")
+        return Loaded(**loaded)
+
+    def variable(self, name: str) -> str | None:
+        value: str | None = self._recording.get("variable", {}).get(name)
+        return value
