@@ -15,16 +15,18 @@ from poetry.factory import Factory
 from poetry.utils.env import EnvManager
 
 from poetry_tf.commands.base import TensorFlowCommand, plain
-from poetry_tf.container import wanted_container
+from poetry_tf.container import container_facts, wanted_container
+from poetry_tf.host.brief import brief
 from poetry_tf.host.doctor import examine, works
 from poetry_tf.host.findings import HostFinding, Remedy, System
 from poetry_tf.host.machine import Machine, Remembering, ThisMachine
 from poetry_tf.host.needs import Needs
 from poetry_tf.host.system import in_container
 from poetry_tf.plan import Plan, PlanError, derive, make_plan
+from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.project import PYPROJECT, Project
 from poetry_tf.releases import load
-from poetry_tf.releases.images import load_images
+from poetry_tf.releases.images import Images, load_images
 from poetry_tf.settings import Choices, read_choices
 
 VERSION = 1
@@ -43,6 +45,7 @@ class DoctorCommand(TensorFlowCommand):
     description = "Says why TensorFlow will, or will not, see the GPU of this machine."
     options: ClassVar[list[Option]] = [
         option("json", None, "Tell everything as one JSON document."),
+        option("brief", None, "Say in one line what TensorFlow runs on, and why if it is the CPU."),
         option(
             "record",
             None,
@@ -56,17 +59,24 @@ Looks at this machine, on the host or inside the container, for what the locked 
 to use its GPU, and names the commands that mend what is missing. Nothing is changed, and nothing \
 that hangs is waited for.
 
-The exit status is 0 where TensorFlow will have its GPU or none was asked for, else 1.
+What doesn't answer within 5 seconds is given up; only TensorFlow itself, where it is installed, \
+gets up to 2 minutes.
+
+The exit status is 0 where TensorFlow will have its GPU or none was asked for, else 1. With \
+--brief, which containers run at their start, it is always 0.
 """
 
     def run_in(self, root: Path) -> int:
         needs = needs_of(root)
         machine = Remembering(ThisMachine())
+        if self.option("brief"):
+            self.io.write_line(brief(machine, needs), type=Type.RAW)
+            return 0
         findings: list[HostFinding] = []
         is_text = not self.option("json")
         if is_text:
             self.line(f"<info>{plain(_title(needs))}</>")
-        for finding in examine(machine, needs):
+        for finding in examine(machine, needs, self._wait if is_text else None):
             findings.append(finding)
             if is_text:
                 self._tell(finding)
@@ -83,6 +93,9 @@ The exit status is 0 where TensorFlow will have its GPU or none was asked for, e
         start = self.start()
         folders = (start, *start.parents)
         return next((folder for folder in folders if (folder / PYPROJECT).is_file()), start)
+
+    def _wait(self, text: str) -> None:
+        self.line_error(f"<c2>{plain(text)} …</>")
 
     def _tell(self, finding: HostFinding) -> None:
         style = _STYLES[finding.state]
@@ -125,7 +138,15 @@ def needs_of(root: Path) -> Needs:
         python=_interpreter(root),
         install=wanted_container(project, plan, images, whole=True).install,
         config=None if config is None else config.relative_to(root).as_posix(),
+        container=_container_facts(project, images),
     )
+
+
+def _container_facts(project: Project, images: Images) -> dict[str, str]:
+    devcontainer = project.devcontainer
+    if devcontainer is None or isinstance(devcontainer, ProjectError):
+        return {}
+    return container_facts(devcontainer.document, images)
 
 
 def _newest(python: str | None = None) -> Needs:

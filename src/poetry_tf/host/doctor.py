@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from poetry_tf.host.built import built
+from poetry_tf.host.devices import devices, libcuda
 from poetry_tf.host.findings import HostFinding
+from poetry_tf.host.libraries import libraries
 from poetry_tf.host.machine import Machine
 from poetry_tf.host.needs import Needs
 from poetry_tf.host.system import in_container
+from poetry_tf.host.tensorflow import tensorflow
+from poetry_tf.host.wheels import distributions, has_tensorflow, wheels
 
 Probe = Callable[[Machine, Needs], Iterable[HostFinding]]
 """One subject; what it finds depends on nothing but the machine and what is needed of it."""
@@ -15,18 +20,39 @@ Probe = Callable[[Machine, Needs], Iterable[HostFinding]]
 
 HOST: Sequence[Probe] = ()
 """What is looked at on the machine that runs the container, in the order in which it is told."""
-INSIDE: Sequence[Probe] = ()
+INSIDE: Sequence[Probe] = (
+    built,
+    distributions,
+    devices,
+    libcuda,
+    wheels,
+    libraries,
+    tensorflow,
+)
 """What is looked at inside the container, or wherever else TensorFlow is installed."""
+SLOW: Mapping[Probe, str] = {tensorflow: "Asking TensorFlow itself, which takes some seconds"}
+"""What is said before a probe that one has to wait for."""
 
 
-def probes(machine: Machine) -> Sequence[Probe]:
+def probes(machine: Machine, needs: Needs) -> Sequence[Probe]:
     """What is to be looked at on a machine."""
-    return INSIDE if in_container(machine) else HOST
+    if in_container(machine):
+        return INSIDE
+    # Without a container TensorFlow runs right here.
+    runs_here = needs.config is None and has_tensorflow(machine, needs)
+    return (*HOST, *INSIDE) if runs_here else HOST
 
 
-def examine(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
-    """What every probe finds, one after the other, as it is found."""
-    for probe in probes(machine):
+def examine(
+    machine: Machine, needs: Needs, tell: Callable[[str], None] | None = None
+) -> Iterator[HostFinding]:
+    """What every probe finds, one after the other, as it is found.
+
+    `tell` is told what takes a while.
+    """
+    for probe in probes(machine, needs):
+        if tell is not None and probe in SLOW:
+            tell(SLOW[probe])
         yield from probe(machine, needs)
 
 

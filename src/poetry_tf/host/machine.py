@@ -6,10 +6,12 @@ stands and played back where it doesn't.
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -19,6 +21,8 @@ from typing import Any, Literal, Protocol, TypeVar
 
 LIMIT = 5.0
 """Seconds after which a probe that doesn't come back is given up."""
+OWN_PYTHON = "<python>"
+"""What stands for the interpreter that poetry-tf runs on, whose path differs everywhere."""
 _LONGEST = 1_000_000
 """Characters of a file or an output that are looked at; none that says anything is longer."""
 
@@ -32,7 +36,8 @@ class Ran:
 
     Attributes:
         status: its exit status; None where it didn't come to an end.
-        output, error: what it wrote, as text, without blanks around it.
+        output, error: what it wrote, as text, without blanks around it; of one that was given up
+            what it had written until then.
         trouble: why it didn't come to an end: there is no such program, it may not be run, or it
             was given up.
     """
@@ -71,7 +76,10 @@ class Machine(Protocol):
     """``x86_64``, ``aarch64``, ``arm64``, ``AMD64``, as `platform.machine` says."""
 
     def run(self, *command: str, limit: float = LIMIT) -> Ran:
-        """Runs a command that changes nothing, for `limit` seconds at most."""
+        """Runs a command that changes nothing, for `limit` seconds at most.
+
+        `OWN_PYTHON` is a program that is always there.
+        """
         ...
 
     def read(self, path: str) -> str | None:
@@ -121,23 +129,29 @@ class ThisMachine:
         self.architecture = platform.machine()
 
     def run(self, *command: str, limit: float = LIMIT) -> Ran:
+        program, *arguments = command
+        program = sys.executable if program == OWN_PYTHON else program
         try:
-            ran = subprocess.run(
-                command,
-                capture_output=True,
+            process = subprocess.Popen(
+                [program, *arguments],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 stdin=subprocess.DEVNULL,
-                timeout=limit,
-                check=False,
+                # So that what it has started in turn can be ended with it.
+                start_new_session=True,
                 # Their words are read, so they had better be the ones that are known.
                 env={**os.environ, "LC_ALL": "C", "LANGUAGE": "C"},
             )
-        except subprocess.TimeoutExpired:
-            return Ran(None, trouble="timeout")
         except PermissionError:
             return Ran(None, trouble="denied")
         except (OSError, ValueError):
             return Ran(None, trouble="missing")
-        return Ran(ran.returncode, _text(ran.stdout), _text(ran.stderr))
+        try:
+            output, error = process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired as expired:
+            _end(process)
+            return Ran(None, _text(expired.stdout), _text(expired.stderr), "timeout")
+        return Ran(process.returncode, _text(output), _text(error))
 
     def read(self, path: str) -> str | None:
         try:
@@ -150,7 +164,7 @@ class ThisMachine:
         return tuple(sorted(glob.glob(pattern)))  # noqa: PTH207 - the patterns are absolute
 
     def load(self, library: str, version: str = "") -> Loaded:
-        ran = self.run(sys.executable, "-c", _LOAD, library, version)
+        ran = self.run(OWN_PYTHON, "-c", _LOAD, library, version)
         if ran.trouble == "timeout":
             return Loaded(error=f"gave no answer within {LIMIT:g} seconds")
         try:
@@ -165,7 +179,19 @@ class ThisMachine:
         return os.environ.get(name)
 
 
-def _text(written: bytes) -> str:
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process and what it has started; one that hangs in the kernel is left behind."""
+    with contextlib.suppress(OSError):
+        if os.name == "posix":
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.communicate(timeout=1)
+
+
+def _text(written: bytes | None) -> str:
+    written = written or b""
     # Windows' own programs (wsl.exe) write UTF-16, in which every other byte of English is 0.
     encoding = "utf-16-le" if written[1:2] == b"\0" else "utf-8"
     return written[:_LONGEST].decode(encoding, errors="replace").replace("\r\n", "\n").strip()

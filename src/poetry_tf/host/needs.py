@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from poetry_tf.releases import Release
@@ -24,6 +25,8 @@ class Needs:
             there is none.
         install: the command that installs the project.
         config: the devcontainer.json; None where the project has none.
+        container: the versions that devcontainer.json names, by what they are of: ``Python``,
+            ``CUDA``, ``cuDNN``.
         from_project: whether it is a project that needs this; else it is what the newest
             TensorFlow would need.
     """
@@ -37,11 +40,17 @@ class Needs:
     python: str | None = None
     install: str = "poetry install"
     config: str | None = None
+    container: Mapping[str, str] = field(default_factory=dict, hash=False)
     from_project: bool = True
 
     @property
     def wants_gpu(self) -> bool:
         return self.mode != "none"
+
+    @property
+    def sync(self) -> str:
+        """The command that also puts back what another package has changed."""
+        return self.install.replace("poetry install", "poetry sync", 1)
 
     @property
     def tensorflow(self) -> str:

@@ -96,6 +96,31 @@ def cudnn_package(release: Release) -> CudnnPackage | None:
     return None
 
 
+def libraries(release: Release) -> tuple[str, ...]:
+    """The libraries of CUDA and cuDNN that a release opens when it looks for GPUs, in its order.
+
+    Empty for a release that is built without CUDA, or with one that isn't known.
+    """
+    if release.cuda is None or release.cudnn is None:
+        return ()
+    data = _data()["libraries"]
+    cuda, cudnn = numbers(release.cuda)[0], numbers(release.cudnn)[0]
+    found = [
+        f"{name}.so.{suffix}"
+        for entry in (*data["cuda"], *data["also"])
+        if entry["major"] == cuda
+        and numbers(release.series) <= numbers(entry.get("until", release.series))
+        for name, suffix in entry["libraries"].items()
+    ]
+    parts = [
+        f"{name}.so.{cudnn}"
+        for entry in data["cudnn"]
+        if entry["major"] == cudnn
+        for name in entry["libraries"]
+    ]
+    return (*found, *parts) if found else ()
+
+
 @functools.cache
 def _data() -> dict[str, Any]:
     return read_json("nvidia.json")

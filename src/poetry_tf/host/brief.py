@@ -1,0 +1,54 @@
+"""The one line that a container prints at its start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from poetry_tf.host.built import built
+from poetry_tf.host.children import ask_tensorflow
+from poetry_tf.host.devices import devices, libcuda
+from poetry_tf.host.findings import HostFinding
+from poetry_tf.host.libraries import libraries
+from poetry_tf.host.machine import Machine
+from poetry_tf.host.needs import Needs
+from poetry_tf.host.tensorflow import names_of_gpus, tensorflow
+from poetry_tf.host.wheels import distributions, has_tensorflow, wheels
+from poetry_tf.words import listed
+
+Probe = Callable[[Machine, Needs], Iterator[HostFinding]]
+_DOCTOR = "poetry tf doctor"
+
+
+def brief(machine: Machine, needs: Needs) -> str:
+    """What TensorFlow runs on; where it is the CPU, why, and what mends it."""
+    for finding in built(machine, needs):
+        return f"Rebuild the container: {finding.seen[5:]}, and {finding.needed}"
+    if not has_tensorflow(machine, needs):
+        return f"TensorFlow is not installed: {needs.install}"
+    told = ask_tensorflow(machine, needs, compile_step=False)
+    version = told.text("version")
+    name = f"TensorFlow {version or needs.tensorflow}"
+    if version is not None and (gpus := names_of_gpus(told)):
+        return f"{name} uses {listed(gpus)}"
+    if version is not None and not needs.wants_gpu:
+        return f"{name} uses the CPU: no GPU is asked for: poetry tf init --gpu auto"
+    itself: Probe = partial(tensorflow, compile_step=False)
+    around: tuple[Probe, ...] = (distributions, devices, libcuda, wheels, libraries)
+    probes: tuple[Probe, ...] = (itself,) if version is None else (*around, itself)
+    for probe in probes:
+        for finding in probe(machine, needs):
+            if finding.state == "error" or version is None:
+                seen = finding.seen if version is None else f"{name} uses the CPU: {finding.seen}"
+                return f"{seen}: {_mends(finding)}"
+    return f"{name} uses the CPU: {_DOCTOR}"
+
+
+def _mends(finding: HostFinding) -> str:
+    """The one command that mends it, or tells what does."""
+    remedy = finding.remedy
+    if remedy is None:
+        return _DOCTOR
+    if remedy.where == "host":
+        return f"on the host, {_DOCTOR}"
+    return remedy.everywhere[0] if len(remedy.everywhere) == 1 else _DOCTOR
