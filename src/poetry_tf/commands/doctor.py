@@ -47,6 +47,12 @@ class DoctorCommand(TensorFlowCommand):
         option("json", None, "Tell everything as one JSON document."),
         option("brief", None, "Say in one line what TensorFlow runs on, and why if it is the CPU."),
         option(
+            "config",
+            None,
+            "The configuration in this folder of <comment>.devcontainer</>, not the default one.",
+            flag=False,
+        ),
+        option(
             "record",
             None,
             "Write what this machine answered to a file, for a bug report.",
@@ -67,7 +73,7 @@ The exit status is 0 where TensorFlow will have its GPU or none was asked for, e
 """
 
     def run_in(self, root: Path) -> int:
-        needs = needs_of(root)
+        needs = needs_of(root, self.option("config"))
         machine = Remembering(ThisMachine())
         if self.option("brief"):
             self.io.write_line(brief(machine, needs), type=Type.RAW)
@@ -117,12 +123,14 @@ The exit status is 0 where TensorFlow will have its GPU or none was asked for, e
         self.line_error(f"Wrote {plain(str(path))}: look through it before you give it away.")
 
 
-def needs_of(root: Path) -> Needs:
+def needs_of(root: Path, configuration: str | None = None) -> Needs:
     """What the project in a folder needs; what the newest TensorFlow does where there is none."""
     catalog, images = load(), load_images()
     if not (root / PYPROJECT).is_file():
         return _newest()
     project = Project.read(root)
+    if configuration is not None:
+        project = project.with_configuration(configuration)
     plan = derive(project, catalog, images)
     if plan is None:
         return _newest(_interpreter(root))
