@@ -30,6 +30,10 @@ def brief(machine: Machine, needs: Needs) -> str:
     version = told.text("version")
     name = f"TensorFlow {version or needs.tensorflow}"
     if version is not None and (gpus := names_of_gpus(told)):
+        # A GPU is listed also with a cuDNN that the first convolution won't take.
+        for finding in libraries(machine, needs):
+            if finding.state == "error":
+                return f"{name} uses {listed(gpus)}, but {finding.seen}: {_mends(finding)}"
         return f"{name} uses {listed(gpus)}"
     if version is not None and not needs.wants_gpu:
         return f"{name} uses the CPU: no GPU is asked for: poetry tf init --gpu auto"

@@ -123,7 +123,11 @@ def _refused(machine: Machine, needs: Needs, refused: dict[str, str]) -> HostFin
             f"this container may no longer open {paths}",
             "a reload of systemd on the host takes the GPU from running containers (nvidia-smi "
             'says "Failed to initialize NVML: Unknown Error")',
-            Remedy("Restart the container; so that it lasts", everywhere=commands, where="host"),
+            Remedy(
+                "Let systemd know the devices, then restart the container",
+                everywhere=commands,
+                where="host",
+            ),
         )
     return HostFinding(
         "devices",
@@ -166,6 +170,8 @@ def libcuda(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
         )
     elif status == 0:
         yield _speaks(told, needs, path)
+    elif any(line.get("error") for line in told.having("device")):
+        return  # it can't be otherwise
     elif has_devices(machine) or status != 100:
         yield _status(machine, status)
 

@@ -71,14 +71,26 @@ def _ended(told: Told, asked: dict[str, dict[str, Any]]) -> Iterator[HostFinding
 
 
 def _failed(machine: Machine, needs: Needs, failed: dict[str, str]) -> HostFinding:
-    names = list(failed)
-    seen = f"{listed(names)} can't be loaded"
+    seen = f"{_grouped(needs.release, list(failed))} can't be loaded"
     # A library that is there says what it misses in turn; one that isn't only repeats its name.
     others = [error for name, error in failed.items() if not error.startswith(f"{name}:")]
     if others:
         seen += f": {others[0]}"
     needed = f"TensorFlow {needs.tensorflow} opens them, and uses the CPU where one is missing"
     return HostFinding("libraries", "error", seen, needed, _remedy(machine, needs, failed))
+
+
+def _grouped(release: Release, names: list[str]) -> str:
+    """Many libraries in few words: what they are of, where they are all of it."""
+    every = libraries_of(release)
+    cudnn = [name for name in every if name.startswith("libcudnn")]
+    if len(names) == len(every):
+        return f"CUDA and cuDNN (none of {len(every)} libraries)"
+    if names == cudnn:
+        return f"cuDNN ({cudnn[0]})"
+    if set(names) == set(every) - set(cudnn):
+        return f"CUDA ({names[0]} and {len(names) - 1} more)"
+    return listed(names if len(names) < 5 else [*names[:3], f"{len(names) - 3} more"])
 
 
 def _remedy(machine: Machine, needs: Needs, failed: dict[str, str]) -> Remedy:

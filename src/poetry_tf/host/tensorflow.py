@@ -83,6 +83,7 @@ _NO_GPU = (
         "it passes over the GPU, whose compute capability {} is too low for it",
     ),
 )
+_FULL = "another program has taken the GPU's memory"
 _PTXAS = "Let XLA find ptxas and libdevice, which come with the CUDA toolkit"
 _NO_STEP = (
     Reason(
@@ -97,12 +98,12 @@ _NO_STEP = (
         _PTXAS,
     ),
     Reason(
-        r"Loaded runtime CuDNN library: ([\d.]+) but source was compiled with:? ([\d.]+)",
+        r"Loaded runtime CuDNN library: ([\d.]*\d) but source was compiled with:? ([\d.]*\d)",
         "it found cuDNN {} and wants {} or later",
     ),
     Reason(
         r"(?i)RESOURCE_EXHAUSTED|OUT_OF_MEMORY|out of memory|OOM when",
-        "another program has taken the GPU's memory",
+        _FULL,
         "See which, and end it\nnvidia-smi",
     ),
     Reason(
@@ -227,6 +228,8 @@ def _step(told: Told, needs: Needs) -> Iterator[HostFinding]:
             remedy = _toolkit(told, needs)
         else:
             needed = ""
+        if means == _FULL:
+            state = "warning"  # it comes back
     elif told.ran.trouble == "timeout":
         state, means = "warning", f"it took longer than {TENSORFLOW_LIMIT:g} seconds"
         needed = "for a GPU newer than this TensorFlow the driver compiles everything first, once"
