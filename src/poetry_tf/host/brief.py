@@ -23,7 +23,7 @@ _DOCTOR = "poetry tf doctor"
 def brief(machine: Machine, needs: Needs) -> str:
     """What TensorFlow runs on; where it is the CPU, why, and what mends it."""
     for finding in built(machine, needs):
-        return f"Rebuild the container: {finding.seen[5:]}, and {finding.needed}"
+        return f"Rebuild the container: {finding.seen}, and {finding.needed}"
     if not has_tensorflow(machine, needs):
         return f"TensorFlow is not installed: {needs.install}"
     told = ask_tensorflow(machine, needs, compile_step=False)

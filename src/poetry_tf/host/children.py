@@ -23,8 +23,9 @@ DEVICES = ("/dev/nvidia[0-9]*", "/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/dxg")
 """Where a GPU is to be seen: the nodes of NVIDIA's driver on Linux, and that of WSL."""
 
 _COMMON = """\
-import ctypes, errno, json, os, struct, sys
+import sys
 sys.path[:] = [path for path in sys.path if path]  # what lies in this folder is not asked for
+import ctypes, errno, json, os, struct
 def tell(**known):
     print(json.dumps(known), flush=True)
 def loaded_from(name):

@@ -71,7 +71,7 @@ def _ended(told: Told, asked: dict[str, dict[str, Any]]) -> Iterator[HostFinding
 
 
 def _failed(machine: Machine, needs: Needs, failed: dict[str, str]) -> HostFinding:
-    seen = f"{_grouped(needs.release, list(failed))} can't be loaded"
+    seen = _grouped(needs.release, list(failed))
     # A library that is there says what it misses in turn; one that isn't only repeats its name.
     others = [error for name, error in failed.items() if not error.startswith(f"{name}:")]
     if others:
@@ -81,16 +81,17 @@ def _failed(machine: Machine, needs: Needs, failed: dict[str, str]) -> HostFindi
 
 
 def _grouped(release: Release, names: list[str]) -> str:
-    """Many libraries in few words: what they are of, where they are all of it."""
+    """What is missing in few words: what it is of, where it is all of that."""
     every = libraries_of(release)
     cudnn = [name for name in every if name.startswith("libcudnn")]
     if len(names) == len(every):
-        return f"CUDA and cuDNN (none of {len(every)} libraries)"
+        return f"none of the {len(every)} libraries of CUDA and cuDNN can be loaded"
     if names == cudnn:
-        return f"cuDNN ({cudnn[0]})"
+        return f"cuDNN ({cudnn[0]}) can't be loaded"
     if set(names) == set(every) - set(cudnn):
-        return f"CUDA ({names[0]} and {len(names) - 1} more)"
-    return listed(names if len(names) < 5 else [*names[:3], f"{len(names) - 3} more"])
+        return f"CUDA ({names[0]} and {len(names) - 1} more) can't be loaded"
+    few = names if len(names) < 5 else [*names[:3], f"{len(names) - 3} more"]
+    return f"{listed(few)} can't be loaded"
 
 
 def _remedy(machine: Machine, needs: Needs, failed: dict[str, str]) -> Remedy:
