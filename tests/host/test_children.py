@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import struct
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 from poetry_tf.host.children import Told, ask_libraries, ask_tensorflow
 from poetry_tf.host.libraries import libraries
-from poetry_tf.host.machine import OWN_PYTHON, ThisMachine
+from poetry_tf.host.machine import OWN_PYTHON, Ran, ThisMachine
 from poetry_tf.host.needs import Needs
 from poetry_tf.host.tensorflow import tensorflow
 from poetry_tf.host.wheels import has_tensorflow
@@ -152,6 +153,22 @@ def test_a_file_that_is_no_library_is_survived(site: Path, wanted: Needs, conten
     assert told.ran.status == 0
     assert has_tensorflow(MACHINE, wanted)
     assert all(line["error"] for line in told.having("library"))
+
+
+class Impatient(ThisMachine):
+    """This machine, with less time than probes have."""
+
+    def run(self, *command: str, limit: float = 0) -> Ran:
+        return super().run(*command, limit=1)
+
+
+def test_a_library_that_hangs_is_given_up(site: Path, wanted: Needs):
+    folder = site / "nvidia/cufft/lib"
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / "libcufft.so.11")  # opening it waits for a writer
+    finding, *_ = libraries(Impatient(), wanted)
+    assert finding.state == "warning"
+    assert "loading libcufft.so.11 took longer" in finding.seen
 
 
 def test_what_was_told_before_a_program_hangs_is_kept():
