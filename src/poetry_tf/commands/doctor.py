@@ -44,6 +44,11 @@ class DoctorCommand(TensorFlowCommand):
     options: ClassVar[list[Option]] = [
         option("json", None, "Tell everything as one JSON document."),
         option(
+            "network",
+            None,
+            "Say instead whether all that a build of the container asks for can be had from here.",
+        ),
+        option(
             "record",
             None,
             "Write what this machine answered to a file, for a bug report.",
@@ -60,6 +65,10 @@ The exit status is 0 where TensorFlow will have its GPU or none was asked for, e
 """
 
     def run_in(self, root: Path) -> int:
+        if self.option("network"):
+            from poetry_tf.commands.network import tell_network
+
+            return tell_network(self, root)
         needs = needs_of(root)
         machine = Remembering(ThisMachine())
         findings: list[HostFinding] = []
@@ -69,7 +78,7 @@ The exit status is 0 where TensorFlow will have its GPU or none was asked for, e
         for finding in examine(machine, needs):
             findings.append(finding)
             if is_text:
-                self._tell(finding)
+                self.tell(finding)
         if is_text:
             self.line(plain(_verdict(findings, needs, machine)))
         else:
@@ -84,7 +93,7 @@ The exit status is 0 where TensorFlow will have its GPU or none was asked for, e
         folders = (start, *start.parents)
         return next((folder for folder in folders if (folder / PYPROJECT).is_file()), start)
 
-    def _tell(self, finding: HostFinding) -> None:
+    def tell(self, finding: HostFinding) -> None:
         style = _STYLES[finding.state]
         mark = f"<{style}>{finding.state}</>"
         blanks = " " * (8 - len(finding.state))
@@ -192,18 +201,20 @@ def as_json(findings: list[HostFinding], needs: Needs, machine: Machine) -> str:
         "gpu": needs.mode,
         "container": in_container(machine),
         "works": works(findings),
-        "findings": [
-            {
-                "probe": finding.probe,
-                "state": finding.state,
-                "seen": finding.seen,
-                "needed": finding.needed or None,
-                "remedy": finding.remedy and _remedy(finding.remedy),
-            }
-            for finding in findings
-        ],
+        "findings": [finding_as_json(finding) for finding in findings],
     }
     return json.dumps(document, indent=2)
+
+
+def finding_as_json(finding: HostFinding) -> dict[str, Any]:
+    """One finding for programs."""
+    return {
+        "probe": finding.probe,
+        "state": finding.state,
+        "seen": finding.seen,
+        "needed": finding.needed or None,
+        "remedy": finding.remedy and _remedy(finding.remedy),
+    }
 
 
 def _remedy(remedy: Remedy) -> dict[str, Any]:

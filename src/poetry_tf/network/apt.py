@@ -159,11 +159,11 @@ def nearest(wish: Wish, packages: dict[str, list[Entry]]) -> str:
         # For another CUDA ("+cuda12.2") the same version is another build.
         build = wish.version.partition("+")[2]
         same = [entry for entry in entries if entry.version.partition("+")[2] == build]
-        best = min(same or entries, key=lambda entry: _distance(entry.version, wish.version))
+        best = min(same or entries, key=lambda entry: distance(entry.version, wish.version))
         return f"{best.name}={best.version}"
     shape = re.compile(re.sub(r"[0-9]+", "[0-9]+", re.escape(wish.name)))
     alike = [name for name in packages if shape.fullmatch(name)]
-    return min(alike, key=lambda name: _distance(name, wish.name), default="")
+    return min(alike, key=lambda name: distance(name, wish.name), default="")
 
 
 def _order(version: str) -> list[tuple[int, int, str]]:
@@ -174,7 +174,7 @@ def _order(version: str) -> list[tuple[int, int, str]]:
     ]
 
 
-def _distance(one: str, other: str) -> tuple[int, ...]:
+def distance(one: str, other: str) -> tuple[int, ...]:
     """How far two versions are from one another, the earlier numbers before the later."""
     pairs = zip(_numbers(one), _numbers(other), strict=False)
     return tuple(abs(first - second) for first, second in pairs)

@@ -86,7 +86,8 @@ def read_asked(project: Project, wanted: Wanted, variable: Variable) -> Asked:
         *_images(view, wanted, variable, against, unseen),
         *_features(view, wanted, against, unseen),
     ]
-    packages, servers = [], []
+    packages: list[Packages] = []
+    servers: list[tuple[str, str]] = []
     for feature in (wanted.images.cuda, wanted.images.git_lfs):
         for key in view.features(feature.id):
             packages += _apt_packages(view, feature, key)

@@ -119,11 +119,11 @@ class _Search:
 def stock(
     lock: Lock,
     packages: LockedPackages,
+    web: Web,
+    *,
     cell: Cell,
     systems: Systems,
     routes: Sequence[Route],
-    web: Web,
-    *,
     until: float,
 ) -> Stock:
     """Looks for every file of a lock, by the first way that has it as it is locked."""
@@ -134,10 +134,10 @@ def stock(
     lost: list[Lost] = []
     passed: dict[str, None] = {}
     troubles: dict[str, tuple[str, tuple[str, ...]]] = {}
-    for package, search in zip(wanted, searches, strict=True):
-        if search is None:
-            host = host_of(package.routes[-1].url)
-            search = _Search(left=dict(package.hashes), dead={host: "gave no answer in time"})
+    for package, answer in zip(wanted, searches, strict=True):
+        host = host_of(package.routes[-1].url)
+        late = {host: "gave no answer in time"}
+        search = answer or _Search(left=dict(package.hashes), dead=late)
         for route, located in search.at:
             found = indexes.setdefault(route.url, Found(host_of(route.url), route.name))
             found.files += 1
@@ -145,9 +145,8 @@ def stock(
         for url in dict.fromkeys(route.url for route, _ in search.at):
             indexes[url].packages += 1
         passed.update(dict.fromkeys(search.passed))
-        for host, cause in search.dead.items():
-            troubles.setdefault(host, (cause, ()))
-        host = host_of(package.routes[-1].url)
+        for dead, cause in search.dead.items():
+            troubles.setdefault(dead, (cause, ()))
         if search.left and host in search.dead:
             cause, names = troubles[host]
             troubles[host] = (cause, (*names, package.title))
@@ -210,7 +209,7 @@ def _search(package: _Package, web: Web) -> _Search:
             continue
         _take(search, route, page)
         if search.left:
-            search.why = _lack(search, route, page)
+            search.why = _lack(search, page)
             search.other = _versions(page)
             search.passed.append(f"{route.name} {search.why}")
     return search
@@ -228,18 +227,18 @@ def _take(search: _Search, route: Route, page: Sequence[IndexFile]) -> None:
     for file in page:
         locked = search.left.get(file.filename)
         # An index that gives no hash is believed here: Poetry will see when it installs.
-        if locked is None or file.sha256 is not None and not _same(locked, file.sha256):
+        if locked is None or not _same(locked, file.sha256):
             continue
         del search.left[file.filename]
         search.at.append((route, Located(file.filename, file.url, file.size)))
 
 
-def _same(locked: str, sha256: str) -> bool:
+def _same(locked: str, sha256: str | None) -> bool:
     kind, _, digest = locked.partition(":")
-    return kind != "sha256" or digest == sha256
+    return kind != "sha256" or sha256 is None or digest == sha256
 
 
-def _lack(search: _Search, route: Route, page: Sequence[IndexFile]) -> str:
+def _lack(search: _Search, page: Sequence[IndexFile]) -> str:
     if not page:
         return "has no such package"
     name = next(iter(search.left))

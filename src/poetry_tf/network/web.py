@@ -131,7 +131,7 @@ class Web(Client):
         except (requests.RequestException, OSError) as error:
             raise Broken(fault_of_error(error, LIMIT).cause) from None
         finally:
-            self._count(bytes_=len(found))
+            self._count(bytes_=_moved(response, len(found)))
         return bytes(found)
 
     def text(self, url: str, headers: Mapping[str, str] | None = None) -> str | None:
@@ -183,6 +183,14 @@ class Web(Client):
             with self._lock:
                 self._sessions.append(session)
         return session
+
+
+def _moved(response: requests.Response, unpacked: int) -> int:
+    """The bytes that came over the network: pages come packed."""
+    try:
+        return int(response.raw.tell())
+    except (AttributeError, OSError, ValueError, TypeError):
+        return unpacked
 
 
 def host_of(url: str) -> str:
