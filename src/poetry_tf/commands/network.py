@@ -17,11 +17,13 @@ from poetry_tf.container import container_python, wanted_container
 from poetry_tf.environments import Cell, judged_pythons
 from poetry_tf.host.findings import HostFinding, Remedy
 from poetry_tf.host.machine import Machine, Remembering, ThisMachine
+from poetry_tf.host.system import in_container
 from poetry_tf.installable import LockedPackages
 from poetry_tf.layers import layers
 from poetry_tf.locking import mirror_in_force
 from poetry_tf.mirrors import MirrorError, independent_of, parse_mirror, without_credentials
 from poetry_tf.network import around
+from poetry_tf.network.apt import release_files
 from poetry_tf.network.asked import Asked, Variable, read_asked, substituted
 from poetry_tf.network.locked import Route, Stock, stock
 from poetry_tf.network.survey import NetworkFinding, Subject, size_of, survey
@@ -92,7 +94,8 @@ def look(root: Path, machine: Machine, web: Web) -> Iterator[HostFinding]:
     yield from around.drive(machine, root.resolve())
     wanted = wanted_container(project, plan, images, whole=plan is not None)
     asked = read_asked(project, wanted, machine.variable)
-    yield from _unseen(project, asked)
+    sources = _apt_sources(machine)
+    yield from _unseen(project, asked, has_sources=bool(sources))
     routes = _routes(project)
     python = _python(project, plan)
     environments = read_choices(project)[0].environments or (LINUX_X86_64,)
@@ -123,14 +126,23 @@ def look(root: Path, machine: Machine, web: Web) -> Iterator[HostFinding]:
         )
     else:
         yield NetworkFinding("locked", "error", str(lock))
-    yield from survey(Subject(asked, routes, tuple(processors) or ("amd64",), looks), web)
+    yield from survey(Subject(asked, routes, tuple(processors) or ("amd64",), looks, sources), web)
     hosts = tuple(urlsplit(route.url).hostname or "" for route in routes[:-1])
     if asked.packages and around.seems_in_china(machine, hosts):
         url = f"{asked.packages[0].url}Packages.gz"
         yield from around.domestic_exit(machine, around.find_exit(url, web))
 
 
-def _unseen(project: Project, asked: Asked) -> Iterator[HostFinding]:
+def _apt_sources(machine: Machine) -> tuple[str, ...]:
+    """The sources of the distribution, where this is the container that is built from them."""
+    if not in_container(machine):
+        return ()
+    patterns = ("sources.list", "sources.list.d/*.list", "sources.list.d/*.sources")
+    paths = [path for pattern in patterns for path in machine.find(f"/etc/apt/{pattern}")]
+    return tuple(release_files({path: machine.read(path) or "" for path in paths}))
+
+
+def _unseen(project: Project, asked: Asked, *, has_sources: bool) -> Iterator[HostFinding]:
     if project.devcontainer is None:
         yield NetworkFinding(
             "image",
@@ -143,7 +155,7 @@ def _unseen(project: Project, asked: Asked) -> Iterator[HostFinding]:
     for text in asked.unseen:
         probe = "feature" if text.startswith("the feature") else "image"
         yield NetworkFinding(probe, "note", f"{text}, and so not looked for")
-    if asked.packages:
+    if asked.packages and not has_sources:
         yield NetworkFinding(
             "apt",
             "note",

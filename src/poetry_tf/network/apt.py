@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from poetry_tf.network.web import Broken, Web, host_of, refusal
@@ -182,3 +182,49 @@ def distance(one: str, other: str) -> tuple[int, ...]:
 
 def _numbers(version: str) -> list[int]:
     return [int(part[:18]) for part in re.findall(r"[0-9]+", version)]
+
+
+# -- the sources of a system ----------------------------------------------------------------
+
+
+def release_files(texts: Mapping[str, str]) -> list[str]:
+    """The address of what each apt source of a system begins with, by the files' contents.
+
+    Both forms are read: lines (sources.list), and paragraphs (names ending in .sources).
+    """
+    found: dict[str, None] = {}
+    for name, text in texts.items():
+        pairs = _deb822(text) if name.endswith(".sources") else _one_line(text)
+        for uri, suite in pairs:
+            if not re.match(r"https?://[^\s/]", uri):
+                continue
+            # A suite that is a folder stands for itself: "./".
+            folder = suite if suite.endswith("/") else f"dists/{suite}/"
+            found[f"{uri.rstrip('/')}/{folder}InRelease"] = None
+    return [*found]
+
+
+def _one_line(text: str) -> Iterator[tuple[str, str]]:
+    for line in text.splitlines():
+        if match := re.match(r"deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s+(\S+)", line.strip()):
+            yield match[1], match[2]
+
+
+def _deb822(text: str) -> Iterator[tuple[str, str]]:
+    for paragraph in re.split(r"\n[ \t]*\n", text):
+        fields = dict(re.findall(r"^([A-Za-z-]+):[ \t]*(.*)$", paragraph, re.MULTILINE))
+        lowered = {key.lower(): value.split() for key, value in fields.items()}
+        if "deb" in lowered.get("types", ()) and lowered.get("enabled") != ["no"]:
+            for uri in lowered.get("uris", ()):
+                yield from ((uri, suite) for suite in lowered.get("suites", ()))
+
+
+def has_release(url: str, web: Web) -> bool:
+    """Whether an apt source is still there; old ones have no InRelease. Raises `ReadError`."""
+    for address in (url, f"{url.removesuffix('InRelease')}Release"):
+        with web.ask("HEAD", address, {}) as response:
+            if response.ok:
+                return True
+            if response.status_code not in (404, 410):
+                raise Broken(f"{host_of(url)} {refusal(response.status_code)}")
+    return False

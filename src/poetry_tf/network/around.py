@@ -240,16 +240,18 @@ def domestic_exit(machine: Machine, exit_: Exit) -> Iterator[HostFinding]:
         yield HostFinding("exit", "ok", f"{exit_.host} sends on to {exit_.to}, which is near")
         return
     by_proxy = any(machine.variable(name) for name in _VARIABLES)
-    seen = f"{exit_.host} doesn't send on to NVIDIA's server in China"
-    if not exit_.reached:
-        seen = f"{exit_.host} can't be reached"
+    seen = f"{exit_.host} can't be reached"
+    needed = "NVIDIA has a server in China too, and sends who comes from there on to it"
+    if exit_.reached:
+        seen = f"{exit_.host} doesn't send on to NVIDIA's server in China"
+        needed = "It does that for who comes from there, and is much faster then: "
+        needed += "the proxy in use leaves elsewhere" if by_proxy else "a proxy may be why"
     suffix = exit_.host.partition(".")[2]
     yield HostFinding(
         "exit",
         "warning" if by_proxy and exit_.reached else "note",
         seen,
-        "It does that for who comes from China, and is much faster then; "
-        + ("the proxy in use seems to leave elsewhere" if by_proxy else "a proxy may be why"),
+        needed,
         Remedy(
             "Let it out directly: in Clash, and what reads its rules, before those that go by a "
             "proxy",

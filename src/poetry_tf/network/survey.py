@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from poetry_tf.host.findings import HostFinding, Remedy, State
-from poetry_tf.network.apt import Missing, distance, supply
+from poetry_tf.network.apt import Missing, distance, has_release, supply
 from poetry_tf.network.asked import Asked, Packages, Thing
 from poetry_tf.network.locked import Located, Lost, Route, Stock
 from poetry_tf.network.registry import Gone, Reference, find
@@ -53,6 +53,8 @@ class Subject:
     routes: tuple[Route, ...]
     processors: tuple[str, ...]
     stock: Callable[[Web, float], Stock] | None = None
+    sources: tuple[str, ...] = ()
+    """What the container's own apt sources begin with, where this is the container."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +97,14 @@ def survey(subject: Subject, web: Web) -> Iterator[HostFinding]:
     for question, answer in zip(questions, done[len(stocks) :], strict=True):
         late = _Answer(question.probe, question.what, question.host, "unreachable", _LATE)
         answers.append(answer if isinstance(answer, _Answer) else late)
-    yield from _told(answers, web)
+    stock = done[0] if stocks and isinstance(done[0], Stock) else None
+    # One line for a server that has neither Poetry nor the packages.
+    dumb = {host for host, (_, names) in stock.troubles.items() if names} if stock else set()
+    folded = [item for item in answers if item.kind == "unreachable" and item.host in dumb]
+    yield from _told((item for item in answers if item not in folded), web)
     if stocks:
-        if isinstance(done[0], Stock):
-            yield from _told_stock(done[0], web)
+        if stock is not None:
+            yield from _told_stock(stock, [item.what for item in folded], web)
         else:
             yield NetworkFinding("locked", "error", f"the index {_LATE}")
 
@@ -114,6 +120,9 @@ def _questions(subject: Subject, web: Web) -> Iterator[_Question]:
     for host, name in asked.servers:
         ask = functools.partial(_server, host, name, web)
         yield _Question("feature", f"what {name} downloads", host, ask)
+    for url in subject.sources:
+        ask = functools.partial(_source, url, web)
+        yield _Question("apt", _spoken(url), host_of(url), ask)
     for name, version in asked.tools:
         ask = functools.partial(_tool, name, version, routes, web)
         yield _Question("poetry", f"{name} {version}", host_of(routes[-1].url), ask)
@@ -199,6 +208,28 @@ def _packages(packages: Packages, web: Web) -> _Answer:
     )
 
 
+def _source(url: str, web: Web) -> _Answer:
+    """One of the container's own apt sources."""
+    answer = _Answer("apt", _spoken(url), host_of(url), "there", text=f"{_spoken(url)} is there")
+    try:
+        if has_release(url, web):
+            return answer
+    except Unreachable as error:
+        return replace(answer, kind="unreachable", host=error.host, text=error.cause)
+    except ReadError as error:
+        text = str(error).removeprefix(f"{answer.host} ")
+        return replace(answer, kind="unreachable", text=text)
+    remedy = Remedy(
+        "It was moved to its archive, or is no more: use an image of a newer distribution",
+        everywhere=("poetry tf devcontainer",),
+    )
+    return replace(answer, kind="gone", text=f"{_spoken(url)} is gone", remedy=remedy)
+
+
+def _spoken(url: str) -> str:
+    return url.partition("://")[2].removesuffix("InRelease").rstrip("/")
+
+
 def _names(packages: Packages) -> str:
     return listed(str(wish) for wish in packages.wishes)
 
@@ -259,9 +290,14 @@ def _mended(instead: str) -> Remedy:
 
 def _told(answers: Iterable[_Answer], web: Web) -> Iterator[HostFinding]:
     silent: dict[str, list[_Answer]] = {}
+    answers = [*answers]
     for answer in answers:
         if answer.kind == "unreachable":
             silent.setdefault(answer.host, []).append(answer)
+    for answer in answers:
+        if answer.kind == "unreachable":
+            if (group := silent.pop(answer.host, None)) is not None:
+                yield _silent(group)
             continue
         numbers: dict[str, Any] = {"host": answer.host, **answer.numbers}
         text = answer.text
@@ -274,22 +310,29 @@ def _told(answers: Iterable[_Answer], web: Web) -> Iterator[HostFinding]:
             numbers |= measured
         state = answer.state or ("error" if answer.kind == "gone" else "ok")
         yield NetworkFinding(answer.probe, state, text, answer.needed, answer.remedy, numbers)
-    for host, together_ in silent.items():
-        first = together_[0]
-        probes = {item.probe for item in together_}
-        names = listed(dict.fromkeys(item.what for item in together_))
-        yield NetworkFinding(
-            first.probe,
-            "error",
-            f"{host} {first.text}",
-            f"Needed from there: {names}",
-            _reach(probes, host),
-            {"host": host, "needed": [item.what for item in together_]},
-        )
 
 
-def _reach(probes: set[str], host: str) -> Remedy:
+def _silent(answers: Sequence[_Answer]) -> NetworkFinding:
+    """A server that can't be asked, once for all that is needed from there."""
+    first = answers[0]
+    names = listed(dict.fromkeys(item.what for item in answers))
+    return NetworkFinding(
+        first.probe,
+        "error",
+        f"{first.host} {first.text}",
+        f"Needed from there: {names}",
+        _reach({item.probe for item in answers}, first.host, first.text),
+        {"host": first.host, "needed": [item.what for item in answers]},
+    )
+
+
+def _reach(probes: set[str], host: str, cause: str) -> Remedy:
     """What to do about a server that can't be reached, by what is needed from there."""
+    if "through the proxy" in cause:
+        return Remedy(
+            "See to the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names, or take them away "
+            "where the network goes without"
+        )
     if "image" in probes:
         return Remedy(
             "Let this machine, and what runs its containers, reach it; or take the image from a "
@@ -302,7 +345,7 @@ def _reach(probes: set[str], host: str) -> Remedy:
     return Remedy("Let this machine, and what runs its containers, reach it, by a proxy if need be")
 
 
-def _told_stock(stock: Stock, web: Web) -> Iterator[HostFinding]:
+def _told_stock(stock: Stock, also: Sequence[str], web: Web) -> Iterator[HostFinding]:
     for found in stock.indexes:
         numbers: dict[str, Any] = {
             "host": found.host,
@@ -332,12 +375,14 @@ def _told_stock(stock: Stock, web: Web) -> Iterator[HostFinding]:
     for lost in stock.lost:
         yield _lost(lost)
     for host, (cause, names) in stock.troubles.items():
-        remedy = _reach({"locked"}, host)
+        remedy = _reach({"locked"}, host, cause)
         numbers = {"host": host, "packages": len(names)}
         seen = f"{host} {cause}"
         needed = "What was to come from there was asked of the next way"
         if names:
-            few = [*names[:_MANY], *([f"{len(names) - _MANY} more"] if len(names) > _MANY else [])]
+            missing = (*also, *names)
+            few = [*missing[:_MANY]]
+            few += [f"{len(missing) - _MANY} more"] if len(missing) > _MANY else []
             needed = f"Not found without it: {listed(few)}"
         state: State = "error" if names else "warning"
         yield NetworkFinding("locked", state, seen, needed, remedy, numbers)

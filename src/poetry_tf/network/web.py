@@ -75,8 +75,9 @@ class Web(Client):
     `instead` names other addresses for servers: "https://a.test" may be "http://127.0.0.1:1234".
     """
 
-    def __init__(self, instead: Mapping[str, str] | None = None) -> None:
-        super().__init__(timeout=(LIMIT, LIMIT), tries=0)
+    def __init__(self, instead: Mapping[str, str] | None = None, limit: float = LIMIT) -> None:
+        super().__init__(timeout=(limit, limit), tries=0)
+        self._limit = limit
         self._instead = dict(instead or {})
         self._dead: dict[str, Fault] = {}
         self._own = threading.local()
@@ -108,7 +109,7 @@ class Web(Client):
                 )
             # Beyond requests' own: a redirect to what is no address, or one that no codec takes.
             except (requests.RequestException, ValueError, OSError) as error:
-                fault = fault_of_error(error, LIMIT)
+                fault = fault_of_error(error, self._limit)
                 # It may be another server that a redirect leads to, but it is the way to this one.
                 if fault.kind != "busy" or is_last:
                     self._dead[host] = fault
@@ -129,7 +130,7 @@ class Web(Client):
                 if time.monotonic() > until:
                     raise Broken(f"takes longer than {_LONGEST:.0f} s for one answer")
         except (requests.RequestException, OSError) as error:
-            raise Broken(fault_of_error(error, LIMIT).cause) from None
+            raise Broken(fault_of_error(error, self._limit).cause) from None
         finally:
             self._count(bytes_=_moved(response, len(found)))
         return bytes(found)
