@@ -57,6 +57,7 @@ def test_the_seeds_file_asks_for_what_is_told_against_it(project: Path):
         "mcr.microsoft.com", "devcontainers/python", "1-3.8-bookworm"
     )
     assert image.instead == "Use mcr.microsoft.com/devcontainers/python:3-3.12-bookworm"
+    assert "no feature installs" in image.trouble
     assert (lfs.trouble, lfs.instead) == ("", "")
     assert cuda.instead == f"Use {CUDA}:3"
     assert "its organisation was deleted" in poetry.trouble

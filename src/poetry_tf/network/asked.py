@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from poetry_tf.container import Wanted, changes, container_poetrys
-from poetry_tf.container.image import has_base_of_its_own
+from poetry_tf.container.image import has_base_of_its_own, python_image
 from poetry_tf.container.view import View, feature_id
 from poetry_tf.network.apt import Wish
 from poetry_tf.network.registry import Reference, read_reference
@@ -116,7 +116,7 @@ def _against(view: View, wanted: Wanted) -> Mapping[tuple[str | int, ...], tuple
     return {
         tuple(change.path[:2]): (change.message, change.remedy)
         for change in changes(view.path, view.document, wanted)
-        if change.code == "TF505"
+        if change.code == "TF505" or (change.code == "TF502" and change.path == ("image",))
     }
 
 
@@ -132,9 +132,8 @@ def _images(
 ) -> Iterator[Thing]:
     if not has_base_of_its_own(view.document):
         if isinstance(image := view.get("image"), str):
-            trouble, instead = against.get(("image",), ("", ""))
-            if not view.object("features"):
-                trouble = ""  # that none can be installed in it matters to nobody
+            _, instead = against.get(("image",), ("", ""))
+            trouble = _retired(image, wanted.images) if view.object("features") else ""
             if not instead and wanted.plan is not None and not view.own_base:
                 instead = f"Use {wanted.image(wanted.plan.python)}"
             yield from _image(image, variable, unseen, trouble, instead)
@@ -159,6 +158,16 @@ def _images(
     }
     for image in bases(text, given):
         yield from _image(image, variable, unseen, "", "")
+
+
+def _retired(image: str, images: Images) -> str:
+    """Why no feature installs in an image; empty for one that takes them."""
+    parsed = python_image(image)
+    if parsed is None or not parsed.is_devcontainers:
+        return ""
+    if parsed.generation not in images.retired_generations:
+        return ""
+    return f"the images {parsed.generation}-… are retired: no feature installs in them"
 
 
 def _image(
