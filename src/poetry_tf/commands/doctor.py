@@ -62,6 +62,10 @@ to use its GPU, and names the commands that mend what is missing. Nothing is cha
 that hangs is waited for.
 
 The exit status is 0 where TensorFlow will have its GPU or none was asked for, else 1.
+
+With <info>--network</> it answers another question, and that alone: can the container still be \
+built from here? Each image, feature, apt package and locked file is asked for, and some megabytes \
+are downloaded to see how fast. The exit status is then 1 where something can't be had.
 """
 
     def run_in(self, root: Path) -> int:

@@ -58,7 +58,7 @@ def tell_network(command: DoctorCommand, root: Path) -> int:
         command.line("<info>Can the container of this project still be built from here?</>")
         command.line_error(
             "<comment>Asks each server, and downloads some megabytes to see how fast: this takes "
-            "seconds, and a minute at most</>"
+            "seconds, and where servers are slow a minute or so</>"
         )
     findings: list[HostFinding] = []
     for finding in look(root, machine, web):
