@@ -120,6 +120,17 @@ def test_a_server_that_is_not_reached_is_told_once(built: PoetryRunner, project:
     assert len(found[0]["numbers"]["needed"]) == 3
 
 
+def test_what_is_known_against_a_feature_is_told_without_its_server(
+    built: PoetryRunner, project: Path
+):
+    gone = "ghcr.io/devcontainers-contrib/features/poetry:2"
+    write(project, {"image": "registry.test/own:1", "features": {gone: {}}})
+    document = told(built.call("tf", "doctor", "--network", "--json"))
+    found = [item for item in of(document, "feature") if item["state"] == "warning"]
+    assert "its organisation was deleted" in found[0]["seen"]
+    assert found[0]["remedy"]["everywhere"] == ["poetry tf devcontainer"]
+
+
 def test_a_locked_file_that_is_gone_is_named(built: PoetryRunner, pypi: Mount):
     pypi.hidden = ("absl-py",)
     document = told(built.call("tf", "doctor", "--network", "--json"))

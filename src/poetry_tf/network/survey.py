@@ -140,6 +140,7 @@ def _thing(thing: Thing, processors: tuple[str, ...], web: Web) -> _Answer:
     try:
         artifact = find(wanted, web, processors if is_image else ())
     except Unreachable as error:
+        answer = replace(answer, needed=thing.trouble, remedy=remedy if thing.trouble else None)
         return replace(answer, kind="unreachable", host=error.host, text=error.cause)
     except Gone as error:
         if thing.fixed is not None and _is_there(thing.reference, web):
@@ -298,6 +299,10 @@ def _told(answers: Iterable[_Answer], web: Web) -> Iterator[HostFinding]:
         if answer.kind == "unreachable":
             if (group := silent.pop(answer.host, None)) is not None:
                 yield _silent(group)
+                # What is known against a thing holds whether it can be asked for or not.
+                for item in group:
+                    if item.needed:
+                        yield NetworkFinding(item.probe, "warning", item.needed, remedy=item.remedy)
             continue
         numbers: dict[str, Any] = {"host": answer.host, **answer.numbers}
         text = answer.text
