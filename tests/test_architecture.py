@@ -100,6 +100,20 @@ RULES: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
         ("poetry_tf.checks", "poetry_tf.project"),
         (),
     ),
+    # It asks the network, and calls faults what the hooks call them.
+    (
+        "poetry_tf.network",
+        (
+            "poetry_tf.hooks.ways",
+            "poetry_tf.host",
+            "poetry_tf.installable",
+            "poetry_tf.mirrors",
+            "poetry_tf.container",
+            *PLANNING,
+            *DATA,
+        ),
+        CORE,
+    ),
     (
         "poetry_tf.hooks",
         ("poetry_tf.checks", "poetry_tf.layers", "poetry_tf.mirrors", *EDITING, *PLANNING, *DATA),

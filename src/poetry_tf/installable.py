@@ -114,6 +114,21 @@ class Package:
         """Whether one of its wheels fits a cell."""
         return any(_fits(tag, cell, systems) for tag in self.tags)
 
+    def installed_file(self, cell: Cell, systems: Systems) -> str | None:
+        """The file that is installed in a cell: the wheel that fits best, else a source."""
+        ranks = ranking(cell, systems)
+        best: tuple[int, str] | None = None
+        for name in self.files:
+            parts = name.removesuffix(".whl").split("-")
+            if not name.endswith(".whl") or len(parts) < 5:
+                continue
+            fitting = [ranks[tag] for tag in _each("-".join(parts[-3:])) if tag in ranks]
+            if fitting and (best is None or min(fitting) < best[0]):
+                best = (min(fitting), name)
+        if best is not None:
+            return best[1]
+        return next((name for name in self.files if name.lower().endswith(_SOURCES)), None)
+
     def admits_python(self, python: str) -> bool:
         """Whether its Requires-Python has room for any patch release of a Python minor."""
         return _admits_python(self.pythons, python)
@@ -426,17 +441,22 @@ def _admits_python(constraint: str, python: str) -> bool:
 @functools.cache
 def supported(cell: Cell, systems: Systems) -> frozenset[Tag]:
     """The wheels' tags that CPython of a cell installs; not those of its free-threaded build."""
+    return frozenset(ranking(cell, systems))
+
+
+@functools.cache
+def ranking(cell: Cell, systems: Systems) -> Mapping[Tag, int]:
+    """The same, each with its rank: of several wheels the one of the lowest is installed."""
     major, minor = numbers(cell.python)
     platforms = list(_platforms(cell.environment, systems))
     interpreter = f"cp{major}{minor}"
     # Before 3.8 the ABI had a mark for the memory allocator.
     abi = f"{interpreter}m" if (major, minor) < (3, 8) else interpreter
-    return frozenset(
-        (
-            *cpython_tags((major, minor), abis=[abi], platforms=platforms),
-            *compatible_tags((major, minor), interpreter=interpreter, platforms=platforms),
-        )
+    tags = (
+        *cpython_tags((major, minor), abis=[abi], platforms=platforms),
+        *compatible_tags((major, minor), interpreter=interpreter, platforms=platforms),
     )
+    return {tag: rank for rank, tag in reversed([*enumerate(tags)])}
 
 
 def _platforms(environment: str, systems: Systems) -> Iterator[str]:

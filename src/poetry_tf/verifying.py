@@ -75,7 +75,7 @@ def verify(lock: Lock, index: str) -> Verification:
             unknown.append(f"{title}: {page}")
             continue
         hashes = {file.filename: file.sha256 for file in page}
-        for name, locked in _files(lock, package):
+        for name, locked in lock.hashes(package):
             if name not in hashes:
                 differences.append(Difference(title, name, locked, None))
             elif not locked.startswith("sha256:"):
@@ -86,18 +86,7 @@ def verify(lock: Lock, index: str) -> Verification:
                 count += 1
                 if locked != f"sha256:{digest}":
                     differences.append(Difference(title, name, locked, f"sha256:{digest}"))
-        if not _files(lock, package):
+        if not lock.hashes(package):
             unknown.append(f"{title}: the lock holds no file of it")
     left_out = len(packages) - len(mine)
     return Verification(len(mine), count, tuple(differences), tuple(unknown), left_out)
-
-
-def _files(lock: Lock, package: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The files of a package; locks of old have them aside."""
-    aside = lock.data["metadata"].get("files", {})
-    files = package.get("files") or (aside.get(package["name"]) if isinstance(aside, dict) else [])
-    return [
-        (str(file.get("file")), str(file.get("hash")).lower())
-        for file in (files if isinstance(files, list) else [])
-        if isinstance(file, dict)
-    ]

@@ -53,6 +53,11 @@ class DoctorCommand(TensorFlowCommand):
             flag=False,
         ),
         option(
+            "network",
+            None,
+            "Say instead whether all that a build of the container asks for can be had from here.",
+        ),
+        option(
             "record",
             None,
             "Write what this machine answered to a file, for a bug report.",
@@ -70,9 +75,17 @@ gets up to 2 minutes.
 
 The exit status is 0 where TensorFlow will have its GPU or none was asked for, else 1. With \
 --brief, which containers run at their start, it is always 0.
+
+With <info>--network</> it answers another question, and that alone: can the container still be \
+built from here? Each image, feature, apt package and locked file is asked for, and some megabytes \
+are downloaded to see how fast. The exit status is then 1 where something can't be had.
 """
 
     def run_in(self, root: Path) -> int:
+        if self.option("network"):
+            from poetry_tf.commands.network import tell_network
+
+            return tell_network(self, root)
         needs = needs_of(root, self.option("config"))
         machine = Remembering(ThisMachine())
         if self.option("brief"):
@@ -85,7 +98,7 @@ The exit status is 0 where TensorFlow will have its GPU or none was asked for, e
         for finding in examine(machine, needs, self._wait if is_text else None):
             findings.append(finding)
             if is_text:
-                self._tell(finding)
+                self.tell(finding)
         if is_text:
             self.line(plain(_verdict(findings, needs, machine)))
         else:
@@ -103,7 +116,7 @@ The exit status is 0 where TensorFlow will have its GPU or none was asked for, e
     def _wait(self, text: str) -> None:
         self.line_error(f"<c2>{plain(text)} …</>")
 
-    def _tell(self, finding: HostFinding) -> None:
+    def tell(self, finding: HostFinding) -> None:
         style = _STYLES[finding.state]
         mark = f"<{style}>{finding.state}</>"
         blanks = " " * (8 - len(finding.state))
@@ -221,18 +234,20 @@ def as_json(findings: list[HostFinding], needs: Needs, machine: Machine) -> str:
         "gpu": needs.mode,
         "container": in_container(machine),
         "works": works(findings),
-        "findings": [
-            {
-                "probe": finding.probe,
-                "state": finding.state,
-                "seen": finding.seen,
-                "needed": finding.needed or None,
-                "remedy": finding.remedy and _remedy(finding.remedy),
-            }
-            for finding in findings
-        ],
+        "findings": [finding_as_json(finding) for finding in findings],
     }
     return json.dumps(document, indent=2)
+
+
+def finding_as_json(finding: HostFinding) -> dict[str, Any]:
+    """One finding for programs."""
+    return {
+        "probe": finding.probe,
+        "state": finding.state,
+        "seen": finding.seen,
+        "needed": finding.needed or None,
+        "remedy": finding.remedy and _remedy(finding.remedy),
+    }
 
 
 def _remedy(remedy: Remedy) -> dict[str, Any]:

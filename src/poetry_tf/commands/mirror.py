@@ -65,9 +65,7 @@ class _MirrorCommand(TensorFlowCommand):
 
     def pypi(self) -> str:
         """The address of PyPI's simple index, which is Poetry's to know."""
-        from poetry.repositories.pypi_repository import PyPiRepository
-
-        return str(PyPiRepository(disable_cache=True).url).rstrip("/") + "/"
+        return pypi_index()
 
     def setting(self, layer: Layer) -> MirrorSetting:
         """What a layer says; raises `PlanError` where that means nothing."""
@@ -77,6 +75,13 @@ class _MirrorCommand(TensorFlowCommand):
             raise PlanError(
                 f"{error} (in {layer.place})", "Change it there, or with `poetry tf mirror use`."
             ) from None
+
+
+def pypi_index() -> str:
+    """The address of PyPI's simple index, which is Poetry's to know."""
+    from poetry.repositories.pypi_repository import PyPiRepository
+
+    return str(PyPiRepository(disable_cache=True).url).rstrip("/") + "/"
 
 
 class MirrorCommand(_MirrorCommand):

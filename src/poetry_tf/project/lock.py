@@ -144,6 +144,18 @@ class Lock:
     def _packages(self) -> list[dict[str, Any]]:
         return list(self.data.get("package", []))
 
+    def hashes(self, package: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """The files of one of its packages with their hashes; locks of old have them aside."""
+        aside = self.data["metadata"].get("files", {})
+        files = package.get("files") or (
+            aside.get(package["name"]) if isinstance(aside, dict) else []
+        )
+        return [
+            (str(file.get("file")), str(file.get("hash")).lower())
+            for file in (files if isinstance(files, list) else [])
+            if isinstance(file, dict)
+        ]
+
     def rehashed(self, pyproject: Mapping[str, Any]) -> Lock:
         """The lock as made from this content of pyproject.toml, by the Poetry that wrote it.
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
@@ -23,6 +24,8 @@ class Feature:
     """The options that it knows: it passes over any other in silence."""
     downloads: tuple[str, ...] = ()
     """Where its files come from when it is installed, besides the registry."""
+    apt: Mapping[str, str] = field(default_factory=dict)
+    """The apt repository that it installs from, by its own major version."""
 
     @property
     def name(self) -> str:
@@ -101,4 +104,10 @@ def load_images() -> Images:
 
 
 def _feature(data: dict[str, Any]) -> Feature:
-    return Feature(data["id"], data["version"], tuple(data["options"]), tuple(data["downloads"]))
+    return Feature(
+        data["id"],
+        data["version"],
+        tuple(data["options"]),
+        tuple(data["downloads"]),
+        data.get("apt", {}),
+    )

@@ -46,6 +46,7 @@ class IndexFile:
         yanked: whether it is yanked (PEP 592), with or without a reason.
         uploaded: when it was uploaded, as the index writes it (ISO 8601); None from HTML pages.
         requires_python: its Requires-Python; None where there is none.
+        size: its bytes; None where the index doesn't say (HTML pages never do).
     """
 
     filename: str
@@ -54,6 +55,7 @@ class IndexFile:
     yanked: bool = False
     uploaded: str | None = None
     requires_python: str | None = None
+    size: int | None = None
 
 
 def without_credentials(url: str) -> str:
@@ -197,6 +199,7 @@ def parse_json(body: bytes, base: str) -> tuple[IndexFile, ...]:
             yanked=bool(entry.get("yanked")),
             uploaded=entry.get("upload-time"),
             requires_python=entry.get("requires-python"),
+            size=_size(entry.get("size")),
         )
         for entry in page["files"]
     )
@@ -288,6 +291,10 @@ class RemoteFile:
         if len(body) != last - first + 1:
             raise ReadError("the server broke off in the middle of a range")
         return body, first, size
+
+
+def _size(value: object) -> int | None:
+    return value if isinstance(value, int) and value >= 0 else None
 
 
 def _digest(value: str | None) -> str | None:

@@ -1,0 +1,253 @@
+"""``poetry tf doctor --network``: whether the container can still be built from here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from cleo.io.outputs.output import Type
+
+from poetry_tf.commands.base import plain
+from poetry_tf.commands.mirror import pypi_index
+from poetry_tf.container import container_python, wanted_container
+from poetry_tf.environments import Cell, judged_pythons
+from poetry_tf.host.findings import HostFinding, Remedy
+from poetry_tf.host.machine import Machine, Remembering, ThisMachine
+from poetry_tf.host.system import in_container
+from poetry_tf.installable import LockedPackages
+from poetry_tf.layers import layers
+from poetry_tf.locking import mirror_in_force
+from poetry_tf.mirrors import MirrorError, independent_of, parse_mirror, without_credentials
+from poetry_tf.network import around
+from poetry_tf.network.apt import release_files
+from poetry_tf.network.asked import Asked, Variable, read_asked, substituted
+from poetry_tf.network.locked import Route, Stock, stock
+from poetry_tf.network.survey import NetworkFinding, Subject, size_of, survey
+from poetry_tf.network.web import Web
+from poetry_tf.plan import Plan, PlanError, derive
+from poetry_tf.project.errors import ProjectError
+from poetry_tf.project.lock import Lock
+from poetry_tf.project.project import PYPROJECT, Devcontainer, Project
+from poetry_tf.releases import load
+from poetry_tf.releases.images import load_images
+from poetry_tf.releases.model import LINUX_AARCH64, LINUX_X86_64
+from poetry_tf.settings import read_choices
+
+if TYPE_CHECKING:
+    from poetry_tf.commands.doctor import DoctorCommand
+
+VERSION = 1
+"""The version of the JSON's form."""
+_PROCESSORS = {LINUX_X86_64: "amd64", LINUX_AARCH64: "arm64"}
+
+
+def tell_network(command: DoctorCommand, root: Path) -> int:
+    """Looks, tells, and returns the exit status: 1 where something can't be had."""
+    if not (root / PYPROJECT).is_file():
+        raise PlanError(
+            f"No {PYPROJECT} in {root} or above it, so that nothing is asked for",
+            "Run `poetry tf init` to set a project up here.",
+        )
+    is_text = not command.option("json")
+    machine, web = Remembering(ThisMachine()), Web()
+    if is_text:
+        command.line("<info>Can the container of this project still be built from here?</>")
+        command.line_error(
+            "<comment>Asks each server, and downloads some megabytes to see how fast: this takes "
+            "seconds, and where servers are slow a minute or so</>"
+        )
+    findings: list[HostFinding] = []
+    for finding in look(root, machine, web):
+        findings.append(finding)
+        if is_text:
+            command.tell(finding)
+    web.close()
+    if is_text:
+        command.line(plain(_verdict(findings, web)))
+    else:
+        command.io.write_line(_as_json(findings, web), type=Type.RAW)
+    return 0 if can_be_had(findings) else 1
+
+
+def can_be_had(findings: Iterable[HostFinding]) -> bool:
+    """Whether nothing is missing."""
+    return not any(finding.state == "error" for finding in findings)
+
+
+def look(root: Path, machine: Machine, web: Web) -> Iterator[HostFinding]:
+    """Everything that is found: what stands in the way here, then what can be had."""
+    catalog, images = load(), load_images()
+    project = Project.read(root)
+    plan: Plan | None = None
+    try:
+        plan = derive(project, catalog, images)
+    except PlanError as error:
+        # What is asked for stands in the files all the same.
+        remedy = Remedy(error.remedy) if error.remedy else None
+        yield NetworkFinding("locked", "note", error.message, remedy=remedy)
+    home = machine.variable("HOME") or machine.variable("USERPROFILE") or "~"
+    yield from around.proxy(machine, home, _container_variables(project, machine.variable))
+    yield from around.drive(machine, root.resolve())
+    wanted = wanted_container(project, plan, images, whole=plan is not None)
+    asked = read_asked(project, wanted, machine.variable)
+    sources = _apt_sources(machine)
+    yield from _unseen(project, asked, has_sources=bool(sources))
+    routes = _routes(project)
+    python = _python(project, plan)
+    environments = read_choices(project)[0].environments or (LINUX_X86_64,)
+    processors = [_PROCESSORS[name] for name in environments if name in _PROCESSORS]
+    lock = project.lock
+    looks = None
+    if isinstance(lock, Lock):
+        packages = LockedPackages.of(lock, project.pyproject)
+
+        def looks(web: Web, until: float) -> Stock:
+            cell = Cell(LINUX_X86_64, python)
+            return stock(
+                lock,
+                packages,
+                web,
+                cell=cell,
+                systems=images.systems,
+                routes=routes,
+                until=until,
+            )
+
+    elif lock is None:
+        yield NetworkFinding(
+            "locked",
+            "warning",
+            "there is no poetry.lock, so that no package can be looked for",
+            remedy=Remedy("Make one", everywhere=("poetry lock",)),
+        )
+    else:
+        yield NetworkFinding("locked", "error", str(lock))
+    yield from survey(Subject(asked, routes, tuple(processors) or ("amd64",), looks, sources), web)
+    hosts = tuple(urlsplit(route.url).hostname or "" for route in routes[:-1])
+    if asked.packages and around.seems_in_china(machine, hosts):
+        url = f"{asked.packages[0].url}Packages.gz"
+        yield from around.domestic_exit(machine, around.find_exit(url, web))
+
+
+def _apt_sources(machine: Machine) -> tuple[str, ...]:
+    """The sources of the distribution, where this is the container that is built from them."""
+    if not in_container(machine):
+        return ()
+    patterns = ("sources.list", "sources.list.d/*.list", "sources.list.d/*.sources")
+    paths = [path for pattern in patterns for path in machine.find(f"/etc/apt/{pattern}")]
+    return tuple(release_files({path: machine.read(path) or "" for path in paths}))
+
+
+def _unseen(project: Project, asked: Asked, *, has_sources: bool) -> Iterator[HostFinding]:
+    if project.devcontainer is None:
+        yield NetworkFinding(
+            "image",
+            "note",
+            "there is no devcontainer.json, so that only packages are looked for",
+            remedy=Remedy("Write one", everywhere=("poetry tf devcontainer",)),
+        )
+    elif isinstance(project.devcontainer, ProjectError):
+        yield NetworkFinding("image", "error", str(project.devcontainer))
+    for text in asked.unseen:
+        probe = "feature" if text.startswith("the feature") else "image"
+        yield NetworkFinding(probe, "note", f"{text}, and so not looked for")
+    if asked.packages and not has_sources:
+        yield NetworkFinding(
+            "apt",
+            "note",
+            "Debian's own packages aren't looked for: from where the image takes them is known "
+            "in the container alone",
+        )
+
+
+def _container_variables(project: Project, variable: Variable) -> dict[str, str]:
+    """What devcontainer.json sets in the container."""
+    devcontainer = project.devcontainer
+    if not isinstance(devcontainer, Devcontainer):
+        return {}
+    found: dict[str, str] = {}
+    for key in ("containerEnv", "remoteEnv"):
+        values = devcontainer.document.get((key,))
+        for name, value in values.items() if isinstance(values, dict) else ():
+            if isinstance(value, str):
+                found[name] = substituted(value, variable)
+    return found
+
+
+def _python(project: Project, plan: Plan | None) -> str:
+    """The Python of the container, as far as the project says."""
+    devcontainer = project.devcontainer
+    if isinstance(devcontainer, Devcontainer) and (
+        python := container_python(devcontainer.document)
+    ):
+        return python
+    if plan is not None:
+        return plan.python
+    declared = project.pyproject.python
+    pythons = judged_pythons(declared.constraint) if declared else None
+    return pythons[-1] if pythons else load_images().pythons[0]
+
+
+def _routes(project: Project) -> tuple[Route, ...]:
+    """The ways to PyPI as they are in force, with which others where they fail; PyPI comes last."""
+    index = pypi_index()
+    pypi = Route("PyPI", index)
+    try:
+        setting = parse_mirror(mirror_in_force(project))
+    except MirrorError as error:
+        place = next((layer.place for layer in layers(project.root)), "the settings")
+        raise PlanError(f"tf.mirror is not understood: {error} (in {place})", "") from None
+    mirrors = setting.mirrors
+    if setting.kind == "auto":
+        from poetry.config.config import Config
+
+        from poetry_tf.hooks.automatic import automatic, memory_in
+
+        mirrors = automatic(index.rstrip("/"), memory_in(Config.create())).mirrors
+    elif mirrors and (further := independent_of(mirrors)) is not None:
+        mirrors = (*mirrors, further)
+    return (*(Route(item.name, without_credentials(item.url)) for item in mirrors), pypi)
+
+
+def _verdict(findings: Iterable[HostFinding], web: Web) -> str:
+    findings = [*findings]
+    cost = f"({web.requests} requests, {size_of(web.bytes)})"
+    errors = [finding for finding in findings if finding.state == "error"]
+    if not errors:
+        total = sum(
+            finding.numbers.get("bytes", 0)
+            for finding in findings
+            if isinstance(finding, NetworkFinding)
+        )
+        size = f": {size_of(total)} to download" if total else ""
+        return f"All that was looked for can be had from here{size} {cost}."
+    return (
+        f"It can't be built from here as it is: begin with what is said of {errors[0].probe} "
+        f"{cost}."
+    )
+
+
+def _as_json(findings: Iterable[HostFinding], web: Web) -> str:
+    """One JSON document of everything that was found. Keys may be added to it."""
+    from poetry_tf.commands.doctor import finding_as_json
+
+    findings = [*findings]
+    document: dict[str, Any] = {
+        "version": VERSION,
+        "tool": {"name": "poetry-tf", "version": metadata.version("poetry-tf")},
+        "works": can_be_had(findings),
+        "requests": web.requests,
+        "downloaded": web.bytes,
+        "findings": [
+            {
+                **finding_as_json(finding),
+                "numbers": dict(finding.numbers) if isinstance(finding, NetworkFinding) else {},
+            }
+            for finding in findings
+        ],
+    }
+    return json.dumps(document, indent=2)

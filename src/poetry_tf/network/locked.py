@@ -1,0 +1,253 @@
+"""The files of the lock: can they still be had, by the way in force, and with the same hashes."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from packaging.utils import canonicalize_name
+
+from poetry_tf.environments import Cell
+from poetry_tf.installable import LockedPackages
+from poetry_tf.mirrors import without_credentials
+from poetry_tf.network.together import together
+from poetry_tf.network.web import Broken, Unreachable, Web, host_of, refusal
+from poetry_tf.project.lock import Lock
+from poetry_tf.releases.files import distributions
+from poetry_tf.releases.images import Systems
+from poetry_tf.releases.index import IndexFile, ReadError, SimpleIndex
+
+WORKERS = 8
+"""At most so many requests to indexes at the same time."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """A way to PyPI's packages: the name by which a user knows it, and its simple index."""
+
+    name: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Located:
+    """A locked file where it is to be had."""
+
+    file: str
+    url: str
+    size: int | None
+
+
+@dataclass
+class Found:
+    """What one index has of the lock.
+
+    Attributes:
+        host: its server.
+        packages, files: how many it has.
+        ours: those of the files that the container installs.
+    """
+
+    host: str
+    name: str
+    packages: int = 0
+    files: int = 0
+    ours: list[Located] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Files of one package that nobody has as they are locked.
+
+    Attributes:
+        needed: whether the container installs one of them.
+        other: the versions of the package that are to be had, the newest last.
+    """
+
+    package: str
+    files: tuple[str, ...]
+    why: str
+    needed: bool
+    other: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stock:
+    """What came of asking for the whole lock.
+
+    Attributes:
+        indexes: those that were of use, in the order of the ways.
+        lost: what can't be had anywhere.
+        passed: what was passed over on the way, and why; "PyPI has it" goes without saying.
+        troubles: servers that don't answer, with how, and the packages that are for them alone.
+        unseen: packages that come from no index.
+    """
+
+    indexes: tuple[Found, ...]
+    lost: tuple[Lost, ...]
+    passed: tuple[str, ...]
+    troubles: Mapping[str, tuple[str, tuple[str, ...]]]
+    unseen: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Package:
+    title: str
+    name: str
+    hashes: tuple[tuple[str, str], ...]
+    ours: str | None
+    """The file that the container installs; empty where it needs none, None where none fits."""
+    routes: tuple[Route, ...]
+
+
+@dataclass
+class _Search:
+    """What came of asking for one package."""
+
+    at: list[tuple[Route, Located]] = field(default_factory=list)
+    left: dict[str, str] = field(default_factory=dict)
+    """The files that aren't found yet, with their hashes."""
+    passed: list[str] = field(default_factory=list)
+    dead: dict[str, str] = field(default_factory=dict)
+    why: str = ""
+    other: tuple[str, ...] = ()
+
+
+def stock(
+    lock: Lock,
+    packages: LockedPackages,
+    web: Web,
+    *,
+    cell: Cell,
+    systems: Systems,
+    routes: Sequence[Route],
+    until: float,
+) -> Stock:
+    """Looks for every file of a lock, by the first way that has it as it is locked."""
+    wanted, unseen = _wanted(lock, packages, cell, systems, routes)
+    jobs = [functools.partial(_search, package, web) for package in wanted]
+    searches = together(jobs, workers=WORKERS, until=until)
+    indexes: dict[str, Found] = {}
+    lost: list[Lost] = []
+    passed: dict[str, None] = {}
+    troubles: dict[str, tuple[str, tuple[str, ...]]] = {}
+    for package, answer in zip(wanted, searches, strict=True):
+        host = host_of(package.routes[-1].url)
+        late = {host: "gave no answer in time"}
+        search = answer or _Search(left=dict(package.hashes), dead=late)
+        for route, located in search.at:
+            found = indexes.setdefault(route.url, Found(host_of(route.url), route.name))
+            found.files += 1
+            found.ours += [located] if located.file == package.ours else []
+        for url in dict.fromkeys(route.url for route, _ in search.at):
+            indexes[url].packages += 1
+        passed.update(dict.fromkeys(search.passed))
+        for dead, cause in search.dead.items():
+            troubles.setdefault(dead, (cause, ()))
+        if search.left and host in search.dead:
+            cause, names = troubles[host]
+            troubles[host] = (cause, (*names, package.title))
+        elif search.left:
+            needed = package.ours in search.left or package.ours is None
+            files = tuple(search.left)
+            lost.append(Lost(package.title, files, search.why, needed, search.other))
+    order = [route.url for package in wanted for route in package.routes]
+    return Stock(
+        tuple(indexes[url] for url in dict.fromkeys(order) if url in indexes),
+        tuple(lost),
+        tuple(passed),
+        troubles,
+        tuple(unseen),
+    )
+
+
+def _wanted(
+    lock: Lock,
+    packages: LockedPackages,
+    cell: Cell,
+    systems: Systems,
+    routes: Sequence[Route],
+) -> tuple[list[_Package], list[str]]:
+    wanted, unseen = [], []
+    infos: Sequence[Mapping[str, Any]] = lock.data.get("package", [])
+    for info, package in zip(infos, packages.packages, strict=True):
+        title = f"{info['name']} {info['version']}"
+        own = routes
+        if "source" in info:
+            source = info["source"] if isinstance(info["source"], dict) else {}
+            url = source.get("url")
+            if source.get("type") != "legacy" or not isinstance(url, str):
+                unseen.append(f"{title} comes from {source.get('type', 'elsewhere')}")
+                continue
+            # A password that stands in it is for Poetry to send, not for a survey.
+            own = (Route(str(source.get("reference")), without_credentials(url)),)
+        if not (hashes := lock.hashes(info)):
+            unseen.append(f"{title} is locked without a file")
+            continue
+        ours = package.installed_file(cell, systems) if packages.needs(package, cell) else ""
+        wanted.append(
+            _Package(title, canonicalize_name(info["name"]), tuple(hashes), ours, tuple(own))
+        )
+    return wanted, unseen
+
+
+def _search(package: _Package, web: Web) -> _Search:
+    search = _Search(left=dict(package.hashes))
+    for route in package.routes:
+        if not search.left:
+            break
+        try:
+            page = SimpleIndex(route.url, web).files(package.name)
+        except Unreachable as error:
+            search.dead[error.host] = error.cause
+            continue
+        except (ReadError, ValueError) as error:
+            search.dead[host_of(route.url)] = _cause(error)
+            continue
+        _take(search, route, page)
+        if search.left:
+            search.why = _lack(search, page)
+            search.other = _versions(page)
+            search.passed.append(f"{route.name} {search.why}")
+    return search
+
+
+def _cause(error: Exception) -> str:
+    """What is wrong with a page, in words that go on from its server's name."""
+    text = str(error).rpartition(": the index ")[2]
+    if status := re.fullmatch(r"answers (\d+)", text):
+        return refusal(int(status[1]))
+    return text if isinstance(error, Broken) else "sends pages that can't be read"
+
+
+def _take(search: _Search, route: Route, page: Sequence[IndexFile]) -> None:
+    for file in page:
+        locked = search.left.get(file.filename)
+        # An index that gives no hash is believed here: Poetry will see when it installs.
+        if locked is None or not _same(locked, file.sha256):
+            continue
+        del search.left[file.filename]
+        search.at.append((route, Located(file.filename, file.url, file.size)))
+
+
+def _same(locked: str, sha256: str | None) -> bool:
+    kind, _, digest = locked.partition(":")
+    return kind != "sha256" or sha256 is None or digest == sha256
+
+
+def _lack(search: _Search, page: Sequence[IndexFile]) -> str:
+    if not page:
+        return "has no such package"
+    name = next(iter(search.left))
+    if any(file.filename == name for file in page):
+        return f"has another file by the name of {name}"
+    more = len(search.left) - 1
+    return f"lacks {name}" + (f" and {more} more" if more else "")
+
+
+def _versions(page: Sequence[IndexFile]) -> tuple[str, ...]:
+    found = distributions(file for file in page if not file.yanked)
+    return tuple(str(version) for version in sorted(found) if not version.is_prerelease)
