@@ -21,7 +21,7 @@ from poetry_tf.host.doctor import examine, works
 from poetry_tf.host.findings import HostFinding, Remedy, System
 from poetry_tf.host.machine import Machine, Remembering, ThisMachine
 from poetry_tf.host.needs import Needs
-from poetry_tf.host.system import in_container
+from poetry_tf.host.system import family, in_container
 from poetry_tf.plan import Plan, PlanError, derive, make_plan
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.project import PYPROJECT, Project
@@ -98,7 +98,7 @@ are downloaded to see how fast. The exit status is then 1 where something can't 
         for finding in examine(machine, needs, self._wait if is_text else None):
             findings.append(finding)
             if is_text:
-                self.tell(finding)
+                self.tell(finding, family(machine))
         if is_text:
             self.line(plain(_verdict(findings, needs, machine)))
         else:
@@ -116,7 +116,8 @@ are downloaded to see how fast. The exit status is then 1 where something can't 
     def _wait(self, text: str) -> None:
         self.line_error(f"<c2>{plain(text)} …</>")
 
-    def tell(self, finding: HostFinding) -> None:
+    def tell(self, finding: HostFinding, system: System | None = None) -> None:
+        """One finding; of its commands those for a system, or all where that isn't known."""
         style = _STYLES[finding.state]
         mark = f"<{style}>{finding.state}</>"
         blanks = " " * (8 - len(finding.state))
@@ -124,7 +125,7 @@ are downloaded to see how fast. The exit status is then 1 where something can't 
         if finding.needed:
             self.line(f"        {plain(finding.needed)}")
         if finding.remedy is not None:
-            for line in _lines(finding.remedy):
+            for line in _lines(finding.remedy, system):
                 self.line(f"        {plain(line)}")
 
     def _record(self, path: Path, machine: Remembering) -> None:
@@ -213,12 +214,17 @@ def _verdict(findings: list[HostFinding], needs: Needs, machine: Machine) -> str
     return f"TensorFlow will use the CPU: begin with what is said of {first.probe}."
 
 
-def _lines(remedy: Remedy) -> Iterator[str]:
+def _lines(remedy: Remedy, system: System | None) -> Iterator[str]:
     where = "On the host: " if remedy.where == "host" else ""
     yield f"{where}{remedy.what}"
-    for system, commands in remedy.commands.items():
-        prefix = f"{_NAMES[system]}: " if len(remedy.commands) > 1 else ""
-        yield from (f"  {prefix}{command}" for command in commands)
+    # The host of a container may be of any system.
+    known = system if remedy.where == "here" and system in remedy.commands else None
+    for name, commands in remedy.commands.items():
+        if known is None and commands:
+            yield f"  {_NAMES[name]}:"
+            yield from (f"    {command}" for command in commands)
+        elif name == known:
+            yield from (f"  {command}" for command in commands)
     yield from (f"  {command}" for command in remedy.everywhere)
 
 

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from poetry_tf.host.built import built
 from poetry_tf.host.devices import devices, libcuda
+from poetry_tf.host.driver import compute, driver
+from poetry_tf.host.engine import engine, runtime
 from poetry_tf.host.findings import HostFinding
 from poetry_tf.host.libraries import libraries
 from poetry_tf.host.machine import Machine
 from poetry_tf.host.needs import Needs
-from poetry_tf.host.system import in_container
+from poetry_tf.host.system import in_container, system
 from poetry_tf.host.tensorflow import tensorflow
 from poetry_tf.host.wheels import distributions, has_tensorflow, wheels
 
@@ -18,13 +20,15 @@ Probe = Callable[[Machine, Needs], Iterable[HostFinding]]
 """One subject; what it finds depends on nothing but the machine and what is needed of it."""
 
 
-HOST: Sequence[Probe] = ()
+HOST: Sequence[Probe] = (system, driver, compute, engine, runtime)
 """What is looked at on the machine that runs the container, in the order in which it is told."""
 INSIDE: Sequence[Probe] = (
     built,
     distributions,
     devices,
     libcuda,
+    driver,
+    compute,
     wheels,
     libraries,
     tensorflow,

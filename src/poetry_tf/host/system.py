@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterator
+from typing import Literal
+
+from poetry_tf.host.findings import HostFinding, Remedy, System
 from poetry_tf.host.machine import Machine
+from poetry_tf.host.needs import Needs
 
 # Docker and Podman each leave a file in their containers; VS Code sets a variable in its own.
 _LEFT_BEHIND = ("/.dockerenv", "/run/.containerenv")
 _VARIABLES = ("REMOTE_CONTAINERS", "CODESPACES")
+# What /etc/os-release calls the systems that others name as what they are like.
+_FAMILIES: dict[str, System] = {
+    "arch": "arch",
+    "debian": "debian",
+    "ubuntu": "debian",
+    "fedora": "fedora",
+    "rhel": "fedora",
+    "centos": "fedora",
+}
 
 
 def in_container(machine: Machine) -> bool:
@@ -14,3 +29,84 @@ def in_container(machine: Machine) -> bool:
     return any(machine.find(path) for path in _LEFT_BEHIND) or any(
         machine.variable(name) for name in _VARIABLES
     )
+
+
+def wsl(machine: Machine) -> Literal[0, 1, 2]:
+    """Which Windows Subsystem for Linux it is; 0 where it is none.
+
+    The kernel of the second is Microsoft's own build of Linux, and says so in its version; the
+    first only pretends to be one.
+    """
+    kernel = machine.read("/proc/version") or ""
+    if "microsoft" not in kernel.lower():
+        return 0
+    return 2 if "WSL2" in kernel or "microsoft-standard" in kernel else 1
+
+
+def family(machine: Machine) -> System | None:
+    """The system whose commands fit; None where that isn't known."""
+    if machine.system == "Windows":
+        return "windows"
+    known = _os_release(machine)
+    names = [known.get("ID", ""), *known.get("ID_LIKE", "").split()]
+    return next((_FAMILIES[name] for name in names if name in _FAMILIES), None)
+
+
+def system(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
+    """The system, and whether TensorFlow can have a GPU on it at all."""
+    if not needs.wants_gpu:
+        return
+    if machine.system == "Darwin":
+        yield HostFinding(
+            "system",
+            "error",
+            f"macOS on {machine.architecture}",
+            "TensorFlow uses NVIDIA's GPUs, which no Mac of today has; the container works, on "
+            "the CPU",
+            Remedy("To ask for no GPU:", everywhere=("poetry tf init --gpu none",)),
+        )
+        return
+    if machine.system == "Windows":
+        runs_here = needs.from_project and needs.config is None
+        yield HostFinding(
+            "system",
+            "error" if runs_here else "ok",
+            "Windows",
+            "from 2.11 on TensorFlow uses no GPU on Windows itself: it does in a container, by WSL2"
+            if runs_here
+            else "",
+            Remedy("Let it run in a container:", everywhere=("poetry tf devcontainer",))
+            if runs_here
+            else None,
+        )
+        return
+    name = _os_release(machine).get("PRETTY_NAME") or machine.system
+    if wsl(machine) == 1:
+        yield HostFinding(
+            "system",
+            "error",
+            f"{name} in WSL 1",
+            "only WSL 2 hands on the GPU",
+            Remedy(
+                "In PowerShell:",
+                everywhere=("wsl --list --verbose", "wsl --set-version <distribution> 2"),
+            ),
+        )
+        return
+    where = " in WSL 2" if wsl(machine) else ""
+    yield HostFinding("system", "ok", f"{name} ({machine.architecture}){where}")
+
+
+def _os_release(machine: Machine) -> dict[str, str]:
+    """What os-release(5) says."""
+    text = machine.read("/etc/os-release") or machine.read("/usr/lib/os-release") or ""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        key, equals, value = line.strip().partition("=")
+        if not equals or key.startswith("#"):
+            continue
+        try:
+            found[key] = " ".join(shlex.split(value))
+        except ValueError:
+            continue
+    return found
