@@ -44,7 +44,7 @@ def probes(machine: Machine, needs: Needs) -> Sequence[Probe]:
         return INSIDE
     # Without a container TensorFlow runs right here.
     runs_here = needs.config is None and has_tensorflow(machine, needs)
-    return (*HOST, *INSIDE) if runs_here else HOST
+    return tuple(dict.fromkeys((*HOST, *INSIDE))) if runs_here else HOST
 
 
 def examine(

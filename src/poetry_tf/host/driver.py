@@ -185,7 +185,10 @@ def compute(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
 
 
 def _compiled(machine: Machine, needs: Needs, gpu: Gpu) -> HostFinding:
-    seen = f"{gpu.name} (compute capability {gpu.capability}) is newer than this TensorFlow"
+    seen = (
+        f"{gpu.name} has compute capability {gpu.capability}, for which TensorFlow "
+        f"{needs.tensorflow} holds no machine code, but PTX"
+    )
     version, wanted = driver_version(machine), needs.driver
     windows = bool(wsl(machine)) or machine.system == "Windows"
     whole = (wanted.windows if windows else wanted.linux) if wanted else None

@@ -1,0 +1,239 @@
+"""What is found on a host: recorded machines are played back, and garbage is survived."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poetry_tf.commands.doctor import as_json
+from poetry_tf.host.doctor import HOST, examine, works
+from poetry_tf.host.findings import HostFinding
+from poetry_tf.host.machine import LIMIT, Loaded, Ran, Recorded
+from poetry_tf.host.needs import Needs
+from poetry_tf.host.system import family
+from poetry_tf.releases import load
+
+RECORDINGS = Path(__file__).with_name("recordings")
+NAMES = sorted(path.stem.removeprefix("host-") for path in RECORDINGS.glob("host-*.json"))
+
+
+def needs(series: str = "2.18", **changed: Any) -> Needs:
+    release = load().newest(series)
+    assert release is not None
+    values: dict[str, Any] = {
+        "release": release,
+        "mode": "system",
+        "config": ".devcontainer/devcontainer.json",
+    }
+    return Needs(**{**values, **changed})
+
+
+def machine(name: str) -> Recorded:
+    return Recorded(json.loads((RECORDINGS / f"host-{name}.json").read_text("utf-8")))
+
+
+def found(name: str, wanted: Needs) -> list[HostFinding]:
+    return list(examine(machine(name), wanted))
+
+
+PODMAN = needs(engine="podman")
+# The recording, what is needed there, and what is not well there.
+CASES: list[tuple[str, Needs, dict[str, str]]] = [
+    ("arch", needs(), {}),
+    ("ubuntu", needs(), {"driver": "note"}),
+    ("fedora", PODMAN, {}),
+    ("fedora-stale-cdi", PODMAN, {"runtime": "error"}),
+    ("fedora-no-cdi", PODMAN, {"runtime": "error"}),
+    ("wsl2", needs(), {}),
+    ("wsl2-old-driver", needs(), {"driver": "error"}),
+    # It has PTX alone for this GPU, which that driver can't compile.
+    ("wsl2-old-driver", needs("2.13"), {"driver": "note", "compute": "error"}),
+    ("wsl2-no-integration", needs(), {"engine": "error"}),
+    ("wsl1", needs(), {"system": "error", "engine": "error"}),
+    ("windows", needs(), {}),
+    ("windows", needs(config=None), {"system": "error"}),
+    ("windows-hyper-v", needs(), {"engine": "error"}),
+    ("docker-desktop", needs(), {"engine": "error"}),
+    ("no-gpu", needs(), {"driver": "error"}),
+    ("no-gpu", needs(mode="none"), {}),
+    ("no-driver", needs(), {"driver": "error"}),
+    ("old-driver", needs(), {"driver": "error"}),
+    ("old-driver", needs("2.13"), {"driver": "note"}),
+    ("old-driver", needs("2.11"), {}),
+    ("between", needs(), {"driver": "note"}),
+    ("newer-gpu", needs(), {"compute": "note"}),
+    ("newer-gpu-old-driver", needs(), {"driver": "note", "compute": "error"}),
+    ("older-gpu", needs(), {"compute": "error"}),
+    ("no-runtime", needs(), {"runtime": "error"}),
+    ("unregistered", needs(), {"runtime": "error"}),
+    ("not-loaded", needs(), {"driver": "error"}),
+    ("mismatch", needs(), {"driver": "error"}),
+    ("hang", needs(), {"driver": "error", "engine": "error"}),
+    ("stopped", needs(), {"engine": "error"}),
+    ("refused", needs(), {"engine": "error"}),
+    ("remote", needs(), {"engine": "warning"}),
+    ("podman-as-docker", needs(), {"engine": "error"}),
+    ("macos", needs(), {"system": "error", "engine": "error"}),
+]
+
+
+def test_every_recording_is_played_back():
+    assert {name for name, *_ in CASES} == set(NAMES)
+
+
+@pytest.mark.parametrize(("name", "wanted", "amiss"), CASES)
+def test_each_machine_is_told_what_it_lacks_and_nothing_else(
+    name: str, wanted: Needs, amiss: dict[str, str]
+):
+    findings = found(name, wanted)
+    assert {item.probe: item.state for item in findings if item.state != "ok"} == amiss
+    assert works(findings) == ("error" not in amiss.values())
+
+
+@pytest.mark.parametrize(("name", "wanted", "amiss"), CASES)
+def test_what_is_wrong_comes_with_what_mends_it(name: str, wanted: Needs, amiss: dict[str, str]):
+    for item in found(name, wanted):
+        assert item.seen
+        if item.state == "error":
+            assert item.remedy is not None, item
+            assert item.remedy.what
+            document = json.loads(as_json([item], wanted, machine(name)))
+            commands = document["findings"][0]["remedy"]["commands"]
+            assert set(commands) == {"arch", "debian", "fedora", "windows"}
+
+
+def commands(name: str, probe: str, wanted: Needs | None = None) -> str:
+    here = machine(name)
+    item = next(item for item in found(name, wanted or needs()) if item.probe == probe)
+    assert item.remedy is not None
+    system = family(here)
+    own = item.remedy.commands.get(system, ()) if system else ()
+    return "\n".join([item.remedy.what, *own, *item.remedy.everywhere])
+
+
+def test_the_commands_are_those_of_the_system():
+    assert "pacman -S nvidia-container-toolkit" in commands("no-runtime", "runtime")
+    assert "nvidia-ctk runtime configure" in commands("no-runtime", "runtime")
+    assert "pacman" not in commands("unregistered", "runtime")
+    assert "ubuntu-drivers" in commands("no-driver", "driver")
+    assert "dnf install nvidia-container-toolkit" in commands("fedora-no-cdi", "runtime", PODMAN)
+    assert "cdi generate" in commands("fedora-stale-cdi", "runtime", PODMAN)
+    assert "toolkit" not in commands("fedora-stale-cdi", "runtime", PODMAN).lower()
+    assert "systemctl enable --now docker" in commands("stopped", "engine")
+    assert "usermod -aG docker" in commands("refused", "engine")
+    assert "WSL integration" in commands("wsl2-no-integration", "engine")
+    assert "on Windows" in commands("wsl2-old-driver", "driver")
+    assert "--gpu none" in commands("no-gpu", "driver")
+    assert "--engine podman" in commands("podman-as-docker", "engine")
+
+
+def test_both_minima_of_the_driver_are_named_with_what_follows_from_each():
+    (item,) = (item for item in found("between", needs()) if item.probe == "driver")
+    driver = needs().driver
+    assert driver is not None
+    assert driver.linux_least is not None
+    assert driver.linux is not None
+    assert driver.linux_least in item.needed
+    assert driver.linux in item.needed
+    (item,) = (item for item in found("wsl2-old-driver", needs()) if item.probe == "driver")
+    assert str(driver.windows_least) in item.needed
+
+
+def test_a_gpu_that_is_too_old_is_told_the_newest_series_that_has_code_for_it():
+    (item,) = (item for item in found("older-gpu", needs()) if item.probe == "compute")
+    assert item.remedy is not None
+    (command,) = item.remedy.everywhere
+    series = command.rpartition(" ")[2]
+    again = found("older-gpu", needs(series))
+    assert all(item.probe != "compute" for item in again if item.state == "error")
+
+
+def test_no_password_of_a_docker_elsewhere_is_told():
+    (item,) = (item for item in found("remote", needs()) if item.probe == "engine")
+    assert "somebody" not in item.seen
+    assert "ssh://lab" in item.seen
+
+
+# -- whatever a machine answers -------------------------------------------------------------
+
+TEXT = st.one_of(
+    st.text(max_size=60),
+    st.sampled_from(
+        [
+            "NVIDIA, 1.2, 9.9",
+            "a, 560.1",
+            ",,,",
+            "{}",
+            "[]",
+            '{"ServerVersion": 3, "Runtimes": 4, "OperatingSystem": []}',
+            '{"ServerErrors": 7}',
+            '{"host": {}, "version": "5"}',
+            "nvidia.com/gpu libcuda.so.1.2.3",
+            "Module 1.2",
+            "0x10de",
+        ]
+    ),
+)
+RANS = st.one_of(
+    st.builds(Ran, st.integers(0, 255), TEXT, TEXT),
+    st.builds(Ran, st.none(), TEXT, TEXT, st.sampled_from(["missing", "timeout", "denied"])),
+)
+
+
+class Babbling:
+    """A machine that answers anything, and notes what it was made to run."""
+
+    architecture = "x86_64"
+
+    def __init__(self, system: str, draw: Any) -> None:
+        self.system = system
+        self._draw = draw
+        self.commands: list[tuple[str, ...]] = []
+
+    def run(self, *command: str, limit: float = LIMIT) -> Ran:
+        self.commands.append(command)
+        ran: Ran = self._draw(RANS)
+        return ran
+
+    def read(self, path: str) -> str | None:
+        text: str | None = self._draw(st.none() | TEXT)
+        return text
+
+    def find(self, pattern: str) -> tuple[str, ...]:
+        return (pattern,) if self._draw(st.booleans()) else ()
+
+    def load(self, library: str, version: str = "") -> Loaded:
+        return Loaded(error="none")
+
+    def variable(self, name: str) -> str | None:
+        text: str | None = self._draw(st.none() | TEXT)
+        return text
+
+
+@given(
+    data=st.data(),
+    system=st.sampled_from(["Linux", "Windows", "Darwin", "FreeBSD"]),
+    engine=st.sampled_from(["docker", "podman"]),
+)
+def test_no_answer_is_too_odd_and_nothing_is_run_that_changes_the_machine(
+    data: st.DataObject, system: str, engine: Any
+):
+    babbling = Babbling(system, data.draw)
+    findings: Iterator[HostFinding] = (
+        item for probe in HOST for item in probe(babbling, needs(engine=engine))
+    )
+    assert all(item.seen for item in findings)
+    for program, *arguments in babbling.commands:
+        name = program.rpartition("/")[2]
+        assert (name, arguments[0].partition("=")[0]) in {
+            ("nvidia-smi", "--query-gpu"),
+            ("nvidia-ctk", "--version"),
+            ("docker", "info"),
+            ("podman", "info"),
+        }
