@@ -16,11 +16,18 @@ from poetry_tf.host.machine import OWN_PYTHON, Ran, ThisMachine
 from poetry_tf.host.needs import Needs
 from poetry_tf.host.tensorflow import tensorflow
 from poetry_tf.host.wheels import has_tensorflow
+from poetry_tf.releases.nvidia import libraries as libraries_of
 from tests.host.test_inside import needs
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="libraries of Linux")
 
 MACHINE = ThisMachine()
+
+
+def needed(wanted: Needs) -> tuple[str, ...]:
+    return libraries_of(wanted.release)
+
+
 # What TensorFlow is asked for, as a module that answers without one.
 TENSORFLOW = """
 class _Device:
@@ -119,6 +126,25 @@ def test_a_library_is_found_where_tensorflows_own_file_says(
     assert library(told, "libcufft.so.11")["path"] == str(other / "libcufft.so.11")
     said = [item.seen for item in libraries(MACHINE, wanted)]
     assert any(str(other) in seen and "before the wheels' own" in seen for seen in said)
+
+
+def test_a_library_that_the_wheels_have_where_tensorflow_does_not_look(
+    site: Path, wanted: Needs, libz: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name in needed(wanted):
+        folder = site / "nvidia" / ("cusolver" if "cusolver" in name else "cufft") / "lib"
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(libz, folder / name)
+    lying = site / "nvidia/cusolver/lib"
+    for name in ("libcudart.so.12", "libcudnn.so.9"):  # they'd be asked for their versions
+        (site / "nvidia/cufft/lib" / name).unlink()
+    asked = library(ask_libraries(MACHINE, wanted), "libcusolver.so.11")
+    assert asked["lies"] == str(lying / "libcusolver.so.11")
+    seen = [item for item in libraries(MACHINE, wanted) if "libcusolver" in item.seen]
+    assert [item.state for item in seen] == ["error"]
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(lying))
+    assert "error" not in library(ask_libraries(MACHINE, wanted), "libcusolver.so.11")
+    assert not any("before the wheels' own" in item.seen for item in libraries(MACHINE, wanted))
 
 
 def test_a_library_without_what_it_is_asked_for_is_not_the_right_one(

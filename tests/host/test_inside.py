@@ -93,6 +93,14 @@ CASES: list[tuple[str, Needs, dict[str, str], str]] = [
         {"wheels": "error", "libraries": "error", "tensorflow": "error"},
         f"{CPU}nvidia-cudnn-cu12==9.3.0.75 is not installed: poetry install",
     ),
+    (
+        "2-21",
+        needs(release=release("2.21")),
+        {"libraries": "error", "tensorflow": "error"},
+        "TensorFlow 2.21.0 uses the CPU: libcusolver.so.11 can't be loaded, though its wheels are "
+        "installed: export LD_LIBRARY_PATH=/workspaces/study/.venv/lib/python3.11/site-packages/"
+        "nvidia/cusolver/lib",
+    ),
     ("shadowed", needs(), {"libraries": "warning"}, RTX),
     ("no-ptxas", needs(), {"compile": "error"}, RTX),
     ("no-libdevice", needs(), {"compile": "error"}, RTX),
@@ -170,6 +178,16 @@ def test_a_project_without_a_gpu_is_content_with_any_tensorflow():
     assert [item.state for item in findings] == ["ok"]
     line = brief(Recorded({**played, "run": run}), wanted)
     assert line == f"{CPU}no GPU is asked for: poetry tf init --gpu auto"
+
+
+def test_a_part_of_the_driver_that_only_newer_releases_open_is_asked_for_there():
+    played = recording("everything")
+    for series, probes_unwell in (("2.20", set()), ("2.21", {"libcuda"})):
+        wanted = needs(release=release(series))
+        told = [item for item in found(played, wanted) if "libnvidia-ml" in item.seen]
+        assert {item.probe for item in told} == probes_unwell
+    played["load"]["libnvidia-ml.so.1"] = {"path": "/usr/lib/libnvidia-ml.so.1"}
+    assert not [item for item in found(played, wanted) if "libnvidia-ml" in item.seen]
 
 
 @pytest.mark.parametrize("hidden", ["", "-1"])

@@ -25,7 +25,7 @@ DEVICES = ("/dev/nvidia[0-9]*", "/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/dxg")
 _COMMON = """\
 import sys
 sys.path[:] = [path for path in sys.path if path]  # what lies in this folder is not asked for
-import ctypes, errno, json, os, struct
+import ctypes, errno, glob, json, os, struct
 def tell(**known):
     print(json.dumps(known), flush=True)
 def loaded_from(name):
@@ -93,9 +93,11 @@ def runpath(path):
         found = entries.get(29, entries.get(15))
         if found is None or 5 not in entries:
             return []
-        text = part(place(entries[5]) + found, 65536).split(b"\\0")[0].decode()
+        # It may be long: TensorFlow 2.21 names its eighteen folders seven hundred times.
+        text = part(place(entries[5]) + found, 1 << 20).split(b"\\0")[0].decode()
     origin = os.path.dirname(os.path.realpath(path))
-    return [folder.replace("$ORIGIN", origin) for folder in text.split(":") if folder]
+    folders = [folder.replace("$ORIGIN", origin) for folder in text.split(":") if folder]
+    return list(dict.fromkeys(folders))
 def environment():
     try:
         from importlib import metadata
@@ -107,15 +109,15 @@ def environment():
             files = [str(file) for file in item.files or ()] if "flow" in name else []
             holds = "tensorflow/__init__.py" in files
             tell(distribution=name, version=item.version, holds=holds)
-folders = []
+folders, site = [], ""
 try:
     environment()
     spec = util.find_spec("tensorflow")
     if spec is not None and spec.origin:
         here = os.path.dirname(spec.origin)
+        site = os.path.dirname(here)
         tell(tensorflow=here)
         folders = runpath(os.path.join(here, "libtensorflow_framework.so.2"))
-        tell(runpath=folders)
 except Exception as error:
     tell(trouble=str(error))
 first = [folder for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if folder]
@@ -139,7 +141,8 @@ for name in sys.argv[1:]:
             folders.append(os.path.dirname(path))  # where it looks for its parts
         tell(library=name, path=path, version=version, cuda=cuda)
     except (OSError, AttributeError) as error:
-        tell(library=name, error=str(error))
+        lying = glob.glob(os.path.join(glob.escape(site), "nvidia", "*", "lib", name))
+        tell(library=name, error=str(error), lies=lying[0] if site and lying else "")
 """
 
 # What it does on the GPU takes as much of its memory as it needs: a training may be running.

@@ -10,9 +10,11 @@ from poetry_tf.host.machine import LIMIT, Machine
 from poetry_tf.host.needs import Needs
 from poetry_tf.host.system import in_container
 from poetry_tf.releases.model import numbers
+from poetry_tf.releases.nvidia import driver_libraries
 from poetry_tf.words import listed
 
 _DRIVER = "/proc/driver/nvidia/version"
+_CAN = "NVIDIA_DRIVER_CAPABILITIES"
 _WSL_LIBRARY = "/usr/lib/wsl/lib/libcuda.so.1"
 _DOCKER = ("sudo nvidia-ctk runtime configure --runtime=docker", "sudo systemctl restart docker")
 _PODMAN = ("sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",)
@@ -170,24 +172,38 @@ def libcuda(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
         )
     elif status == 0:
         yield _speaks(told, needs, path)
+        yield from _beside(machine, needs)
     elif any(line.get("error") for line in told.having("device")):
         return  # it can't be otherwise
     elif has_devices(machine) or status != 100:
         yield _status(machine, status)
 
 
+def _beside(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
+    """What else of the driver has to be there."""
+    for name in driver_libraries(needs.release):
+        if error := machine.load(name).error:
+            yield HostFinding(
+                "libcuda",
+                "error",
+                f"{name} can't be loaded: {error}",
+                f"TensorFlow {needs.tensorflow} opens it, and it is a part of the driver",
+                Remedy(f"Set {_CAN} to compute,utility in containerEnv, and rebuild the container"),
+            )
+
+
 def _no_libcuda(machine: Machine, told: Told) -> HostFinding:
     error = told.text("error") or f"the program that loaded it ended with {told.ran.status}"
     seen = f"libcuda.so.1 can't be loaded: {error}"
     needed = "it is a part of the driver, and comes from the host"
-    can = machine.variable("NVIDIA_DRIVER_CAPABILITIES")
+    can = machine.variable(_CAN)
     if machine.find(_WSL_LIBRARY):
         what = "Let the loader look where WSL has it"
         commands = ("echo /usr/lib/wsl/lib | sudo tee /etc/ld.so.conf.d/wsl.conf", "sudo ldconfig")
         return HostFinding("libcuda", "error", seen, needed, Remedy(what, everywhere=commands))
     if can and not {"all", "compute"} & set(can.split(",")):
-        what = "Set NVIDIA_DRIVER_CAPABILITIES to compute,utility in containerEnv, and rebuild"
-        needed = f"NVIDIA_DRIVER_CAPABILITIES={can} keeps it out: {needed}"
+        what = f"Set {_CAN} to compute,utility in containerEnv, and rebuild the container"
+        needed = f"{_CAN}={can} keeps it out: {needed}"
         return HostFinding("libcuda", "error", seen, needed, Remedy(what))
     if not in_container(machine):
         return HostFinding("libcuda", "error", seen, "it is a part of NVIDIA's driver")

@@ -33,9 +33,10 @@ def libraries(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
     failed = {name: str(line["error"]) for name, line in asked.items() if line.get("error")}
     trouble = list(_ended(told, asked))
     if failed:
-        trouble.append(_failed(machine, needs, failed))
+        lying = [str(asked[name].get("lies") or "") for name in failed]
+        trouble.append(_failed(machine, needs, failed, lying))
     trouble += _versions(needs, loaded)
-    trouble += _strangers(machine, needs, loaded)
+    trouble += _strangers(machine, needs, told, loaded)
     if not trouble:
         trouble.append(_fine(loaded, names))
     yield from trouble
@@ -70,14 +71,33 @@ def _ended(told: Told, asked: dict[str, dict[str, Any]]) -> Iterator[HostFinding
         )
 
 
-def _failed(machine: Machine, needs: Needs, failed: dict[str, str]) -> HostFinding:
+def _failed(
+    machine: Machine, needs: Needs, failed: dict[str, str], lying: list[str]
+) -> HostFinding:
     seen = _grouped(needs.release, list(failed))
     # A library that is there says what it misses in turn; one that isn't only repeats its name.
     others = [error for name, error in failed.items() if not error.startswith(f"{name}:")]
     if others:
         seen += f": {others[0]}"
+    if needs.mode == "pip" and all(lying):
+        return _not_looked_for(needs, seen, lying)
     needed = f"TensorFlow {needs.tensorflow} opens them, and uses the CPU where one is missing"
     return HostFinding("libraries", "error", seen, needed, _remedy(machine, needs, failed))
+
+
+def _not_looked_for(needs: Needs, seen: str, lying: list[str]) -> HostFinding:
+    """Libraries that the wheels have brought to where TensorFlow doesn't look."""
+    folders = ":".join(dict.fromkeys(os.path.dirname(path) for path in lying))  # noqa: PTH120
+    return HostFinding(
+        "libraries",
+        "error",
+        f"{seen}, though its wheels are installed",
+        f"TensorFlow {needs.tensorflow} doesn't look in all the folders of its own wheels",
+        Remedy(
+            f"Name the folders in {_PATH}; so that it stays, under remoteEnv in devcontainer.json",
+            everywhere=(f"export {_PATH}={folders}",),
+        ),
+    )
 
 
 def _grouped(release: Release, names: list[str]) -> str:
@@ -159,16 +179,19 @@ def _right_version(needs: Needs) -> Remedy:
 
 
 def _strangers(
-    machine: Machine, needs: Needs, loaded: dict[str, dict[str, Any]]
+    machine: Machine, needs: Needs, told: Told, loaded: dict[str, dict[str, Any]]
 ) -> Iterator[HostFinding]:
     """Libraries that LD_LIBRARY_PATH puts before those that the project's wheels bring."""
     folders = [folder for folder in (machine.variable(_PATH) or "").split(":") if folder]
     if needs.mode != "pip":
         return
+    own = f"{os.path.dirname(told.text('tensorflow') or '')}/nvidia/"  # noqa: PTH120
+    paths = {name: str(line.get("path", "")) for name, line in loaded.items()}
     first = {
-        name: str(line.get("path", ""))
-        for name, line in loaded.items()
-        if any(str(line.get("path", "")).startswith(f"{f.rstrip('/')}/") for f in folders)
+        name: path
+        for name, path in paths.items()
+        if any(path.startswith(f"{folder.rstrip('/')}/") for folder in folders)
+        and not path.startswith(own)
     }
     if first:
         yield HostFinding(

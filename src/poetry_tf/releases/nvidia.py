@@ -121,6 +121,16 @@ def libraries(release: Release) -> tuple[str, ...]:
     return (*found, *parts) if found else ()
 
 
+def driver_libraries(release: Release) -> tuple[str, ...]:
+    """The libraries of the driver without which a release lists no GPU, besides libcuda."""
+    return tuple(
+        name
+        for entry in _data()["libraries"]["driver"]
+        if numbers(release.series) >= numbers(entry["from"])
+        for name in entry["libraries"]
+    )
+
+
 @functools.cache
 def _data() -> dict[str, Any]:
     return read_json("nvidia.json")
