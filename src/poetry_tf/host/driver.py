@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -100,8 +101,10 @@ def driver(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
 
 
 def _names(machine: Machine) -> str:
-    known = gpus(machine)
-    return listed(gpu.name for gpu in known) if known else "a GPU of NVIDIA's"
+    known = Counter(gpu.name for gpu in gpus(machine))
+    if not known:
+        return "a GPU of NVIDIA's"
+    return listed(name if count == 1 else f"{count} × {name}" for name, count in known.items())
 
 
 def _failed(ran: Ran) -> HostFinding:

@@ -31,7 +31,11 @@ def engine(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
     if ran.trouble == "missing":
         yield _not_installed(machine, needs, name)
     elif ran.trouble:
-        remedy = remedies.PODMAN if needs.engine == "podman" else _start_docker(machine)
+        remedy = _start_docker(machine)
+        if needs.engine == "podman":
+            remedy = remedies.RESTART
+        elif remedy == remedies.START_DOCKER:
+            remedy = remedies.RESTART_DOCKER
         why = "may not be run" if ran.trouble == "denied" else f"gave no answer within {LIMIT:g} s"
         yield HostFinding("engine", "error", f"{name} {why}", remedy=remedy)
     elif needs.engine == "podman":
@@ -73,7 +77,9 @@ def _known(ran: Ran) -> Mapping[str, Any]:
 def _not_installed(machine: Machine, needs: Needs, name: str) -> HostFinding:
     needed = "the container runs in it"
     remedy = remedies.PODMAN if needs.engine == "podman" else remedies.DOCKER
-    if wsl(machine) and needs.engine == "docker":
+    if needs.engine == "docker" and machine.system == "Darwin":
+        remedy = remedies.DOCKER_ON_MAC
+    elif needs.engine == "docker" and wsl(machine):
         remedy = remedies.DOCKER_IN_WSL
     return HostFinding("engine", "error", f"{name} is not to be found here", needed, remedy)
 

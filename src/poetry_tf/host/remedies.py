@@ -58,12 +58,16 @@ DOCKER = Remedy(
         "windows": ("winget install Docker.DockerDesktop",),
     },
 )
+DOCKER_ON_MAC = Remedy(
+    "Install Docker Desktop, and start it:", everywhere=("brew install --cask docker",)
+)
 DOCKER_IN_WSL = Remedy(
     "Start Docker Desktop on Windows, and switch this distribution on under Settings > Resources > "
     "WSL integration"
 )
 DOCKER_DESKTOP = Remedy("Start Docker Desktop, and wait until it runs")
 START_DOCKER = Remedy("Start it:", everywhere=("sudo systemctl enable --now docker",))
+RESTART_DOCKER = Remedy("Restart it:", everywhere=("sudo systemctl restart docker",))
 DOCKER_GROUP = Remedy(
     "Become a member of its group, which is as good as being root, and log in anew:",
     everywhere=("sudo usermod -aG docker $USER",),
