@@ -724,6 +724,21 @@ def test_podman_is_not_asked_in_dockers_way():
     assert made["runArgs"] == ["-q"]
 
 
+@pytest.mark.parametrize("spelling", [[PODMAN], ["--device", "nvidia.com/gpu=all"]])
+def test_who_goes_back_to_docker_has_nothing_of_podmans_left(spelling: list[str]):
+    text = container(runArgs=["--ipc=host", *spelling], hostRequirements=...)
+    made = data(mended(text, having(engine="docker")))
+    assert made["runArgs"] == ["--ipc=host"]
+    assert made["hostRequirements"] == {"gpu": "optional"}
+    made = data(mended(text, having(engine="docker", gpu_required=True)))
+    assert made["runArgs"] == ["--ipc=host", REQUIRED]
+    none = replace(wanted(plan_for(gpu="none")), choices=Choices(engine="docker"))
+    made = data(mended(text, none))
+    assert made["runArgs"] == ["--ipc=host"] and "hostRequirements" not in made
+    # Where nobody has said which it is, it may be somebody's Podman.
+    assert data(mended(text, wanted()))["runArgs"] == ["--ipc=host", *spelling]
+
+
 def test_what_the_host_must_have_besides_the_gpu_stays():
     text = container(hostRequirements={"gpu": "optional", "cpus": 4})
     made = data(mended(text, having(gpu_required=True)))

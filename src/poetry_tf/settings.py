@@ -60,7 +60,8 @@ class Choices:
         devcontainer: whether devcontainer.json follows when the locked TensorFlow changes.
         keras: which Keras `tf.keras` is: TensorFlow's own, or Keras 2 from tf-keras where that is
             another one ("legacy").
-        engine: what runs the container; each is asked for a GPU in its own way.
+        engine: what runs the container; each is asked for a GPU in its own way. None where nothing
+            is said, which means Docker.
         gpu_required: whether the container is not to start without a GPU.
         registry: where the image comes from if a machine doesn't say, and so that it can; None
             where the image is named as its makers do.
@@ -72,7 +73,7 @@ class Choices:
     pin: PinChoice = "error"
     devcontainer: SyncChoice = "sync"
     keras: KerasChoice = "own"
-    engine: EngineChoice = "docker"
+    engine: EngineChoice | None = None
     gpu_required: bool = False
     registry: str | None = None
     ignore: tuple[Ignored, ...] = ()

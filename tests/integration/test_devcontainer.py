@@ -456,6 +456,31 @@ def test_what_a_container_runs_on_is_kept_and_every_command_agrees(
     assert done.ok, done.output
     assert "registry" not in _settings(project)
     assert _container(project)["image"] == load_images().image("3.12")
+    done = warm_poetry.call("tf", "devcontainer", "--engine", "docker", "--gpu-optional")
+    assert done.ok, done.output
+    assert "runArgs" not in _container(project)
+    assert _container(project)["hostRequirements"] == {"gpu": "optional"}
+
+
+def test_an_option_that_makes_a_project_a_managed_one_says_so(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18").ok
+    path = project / "pyproject.toml"
+    text = path.read_text("utf-8")
+    path.write_text(text[: text.index("[tool.poetry-tf]")], "utf-8")
+    done = warm_poetry.call("tf", "devcontainer", "--engine", "podman")
+    assert done.ok, done.output
+    assert "The project is a managed one from now on" in done.stderr
+    assert "pyproject.toml" in done.stdout
+    done = warm_poetry.call("tf", "devcontainer", "--engine", "docker")
+    assert "managed" not in done.output
+
+
+def test_the_explanation_tells_of_apple_silicon(warm_poetry: PoetryRunner, project: Path) -> None:
+    assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18", "--gpu", "system").ok
+    assert "Apple silicon" not in warm_poetry.call("tf", "devcontainer").output
+    assert "Apple silicon" in warm_poetry.call("tf", "devcontainer", "--explain").stdout
 
 
 def test_a_gpu_that_must_be_there_is_required_until_it_is_optional(

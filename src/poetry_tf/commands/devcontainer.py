@@ -17,6 +17,7 @@ from poetry_tf.container import (
     has_own_base,
     wanted_container,
 )
+from poetry_tf.environments import DEFAULT
 from poetry_tf.initialise import ContainerWishes, with_container, with_container_choices
 from poetry_tf.plan import Plan, PlanError, required_catalog
 from poetry_tf.project.edits import changed_texts, diff
@@ -26,6 +27,10 @@ from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
 from poetry_tf.releases.model import LINUX_AARCH64
 from poetry_tf.settings import read_choices
+
+MANAGED = """\
+The project is a managed one from now on: poetry add, lock and update keep TensorFlow within one \
+series, and this container in step with it."""
 
 
 class DevcontainerCommand(TensorFlowCommand):
@@ -64,7 +69,8 @@ lock, pinned). Comments and all that is yours in the file stay as they are. What
 """
 
     def run_in(self, root: Path) -> int:
-        project = with_container_choices(Project.read(root), self._wishes())
+        before = Project.read(root)
+        project = with_container_choices(before, self._wishes())
         if (configuration := self.option("config")) is not None:
             project = project.with_configuration(configuration)
         project, plan = with_container(project)
@@ -87,6 +93,10 @@ lock, pinned). Comments and all that is yours in the file stay as they are. What
             return 0
         self.write_files(root, texts)
         verb = "Wrote" if texts else "Nothing to change in"
+        if project.pyproject.path in texts:
+            self.line("Wrote <c1>[tool.poetry-tf]</> in <c1>pyproject.toml</>")
+        if project.pyproject.is_managed and not before.pyproject.is_managed:
+            self.line_error(f"<comment>{plain(MANAGED)}</>")
         found = project.devcontainer
         document = found.document if isinstance(found, Devcontainer) else None
         self.line(f"{verb} <c1>{name}</>: {plain(summary(plan, document))}")
@@ -114,7 +124,7 @@ lock, pinned). Comments and all that is yours in the file stay as they are. What
         for part in container_parts(found.path, found.document, wanted, catalog):
             self.line(f"  <c1>{part.name}</> {plain(part.value)}")
             self.line(f"    {plain(part.origin)}")
-        for remark in remarks(project, plan):
+        for remark in remarks(project, plan, whole=True):
             self.line(plain(remark))
 
 
@@ -132,14 +142,18 @@ def summary(plan: Plan, document: JsoncDocument | None = None) -> str:
     return f"TensorFlow {plan.release.version} on Python {python}; {_cuda(plan)}"
 
 
-def remarks(project: Project, plan: Plan) -> Iterator[str]:
-    """What to know of the machines that the container is for."""
+def remarks(project: Project, plan: Plan, *, whole: bool = False) -> Iterator[str]:
+    """What to know of the machines that the container is for.
+
+    `whole` is with what concerns few, unless they have declared their environment.
+    """
     choices = read_choices(project)[0]
+    environments = choices.environments or (DEFAULT if whole else ())
     if plan.gpu.mode == "none":
         return
     if choices.engine == "podman":
         yield "Podman starts it only where a GPU has a CDI file (sudo nvidia-ctk cdi generate)."
-    if plan.gpu.mode == "system" and LINUX_AARCH64 in (choices.environments or ()):
+    if plan.gpu.mode == "system" and LINUX_AARCH64 in environments:
         yield (
             "On linux-aarch64 (Apple silicon) CUDA is of no use, and nobody has shown that its "
             'feature installs there: gpu = "pip" comes up there as well.'

@@ -155,7 +155,7 @@ def needs_of(root: Path, configuration: str | None = None) -> Needs:
         plan.gpu.mode,
         plan.gpu.cuda,
         plan.gpu.cudnn,
-        engine=choices.engine,
+        engine=choices.engine or "docker",
         gpu_required=choices.gpu_required,
         python=_interpreter(root),
         install=wanted_container(project, plan, images, whole=True).install,

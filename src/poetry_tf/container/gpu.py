@@ -20,6 +20,7 @@ _GPU_ARGUMENTS: _Spellings = (("--gpus=all",), ("--gpus", "all"))
 _RUNTIME_ARGUMENTS: _Spellings = (("--runtime=nvidia",), ("--runtime", "nvidia"))
 # What asks Podman, which fails over a GPU in hostRequirements, and without a GPU over this.
 _PODMAN_ARGUMENT = "--device=nvidia.com/gpu=all"
+_PODMAN_ARGUMENTS: _Spellings = ((_PODMAN_ARGUMENT,), ("--device", "nvidia.com/gpu=all"))
 # The feature puts CUDA's programs nowhere on PATH, and XLA has to find ptxas.
 _PATH = "${containerEnv:PATH}:/usr/local/cuda/bin"
 
@@ -306,6 +307,10 @@ def _retired_kinds(wanted: Wanted) -> list[tuple[_Spellings, str]]:
             kinds.append((_GPU_ARGUMENTS, "--gpus=all is Docker's, and not every Podman's"))
         elif not wanted.choices.gpu_required or wanted.plan.gpu.mode == "none":
             kinds.append((_GPU_ARGUMENTS, "--gpus=all fails where there is no GPU"))
+        if wanted.choices.engine == "docker":
+            # Where nobody has said Docker, it may be the way of somebody with Podman.
+            trouble = "--device=nvidia.com/gpu=all is Podman's, and not every Docker's"
+            kinds.append((_PODMAN_ARGUMENTS, trouble))
     return kinds
 
 
