@@ -175,6 +175,8 @@ class PoetryRunner:
             enter(_directory(cwd or self.project))
             enter(_poetry_afresh(self.home / "config", os.environ["TESTS_PYPI_URL"]))
             enter(_logging_afresh())
+            # `poetry-tf` sets it for its process, which is this one.
+            enter(mock.patch("poetry_tf.program", "poetry tf"))
             enter(mock.patch("os.execvpe", side_effect=_replaces_the_process))
             enter(mock.patch.multiple(sys, argv=argv, path=[*sys.path], stdin=_Answers(stdin)))
             enter(contextlib.redirect_stdout(out))
