@@ -58,6 +58,7 @@ def right(warm_poetry: PoetryRunner, project: Path, index: LocalIndex) -> Poetry
     for name, content in RIGHT.items():
         (project / name).parent.mkdir(exist_ok=True)
         (project / name).write_bytes(content)
+    warm_poetry.settle()
     index.requests.clear()
     return warm_poetry
 

@@ -85,6 +85,7 @@ def _right_lock(poetry: PoetryRunner, index: LocalIndex) -> bytes:
         LOCKS[key] = lock.read_bytes()
         lock.unlink()
         poetry.cache = cache
+        poetry.settle()
         index.requests.clear()
         for mount in index.mounts:
             mount.requests.clear()

@@ -13,6 +13,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -187,6 +188,12 @@ class PoetryRunner:
             except SystemExit as leave:
                 status = leave.code
         return Result(status or 0, out.text(), err.text())
+
+    def settle(self) -> None:
+        """Waits for the requests that a call left under way, so that none is counted later."""
+        for thread in threading.enumerate():
+            if thread.name.startswith("poetry-tf"):
+                thread.join(10)
 
     def _make_venv(self) -> None:
         command = [str(self.interpreter), "-m", "venv", "--without-pip", str(self.venv)]
