@@ -295,6 +295,16 @@ def prepare(
 ) -> Project:
     """The project with everything that pyproject.toml and poetry.toml need, not yet locked.
 
+    The arguments are those of `begin`.
+    """
+    return fix_requirements(begin(project, wishes, plan, new=new, mirror=mirror), plan)
+
+
+def begin(
+    project: Project, wishes: Wishes, plan: Plan, *, new: bool, mirror: str | None = "auto"
+) -> Project:
+    """The project with what was asked for, and nothing yet of what that makes necessary.
+
     `mirror` is what to set where neither the user nor the project says; None leaves it unset.
     Raises `ProjectError`.
     """
@@ -321,7 +331,7 @@ def prepare(
     project = apply(project, _mirror_edits(project, wishes, mirror))
     if wishes.write_source:
         project = _with_source(project, wishes.mirror)
-    return fix_requirements(project, plan)
+    return project
 
 
 def with_requirement(project: Project, wishes: Wishes, plan: Plan) -> Project:

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 from poetry.config.config import Config
 from poetry.factory import Factory
 from poetry.installation.installer import Installer
+from poetry.mixology.incompatibility_cause import ConflictCauseError
 from poetry.packages.locker import Locker
+from poetry.puzzle.exceptions import SolverProblemError
 from poetry.repositories.installed_repository import InstalledRepository
 from poetry.utils.env import EnvManager
 
@@ -30,6 +32,7 @@ from poetry_tf.project.project import LOCK, Project
 
 if TYPE_CHECKING:
     from cleo.io.io import IO
+    from poetry.poetry import Poetry
 
 
 _STALE = 24 * 3600
@@ -37,7 +40,16 @@ _STALE = 24 * 3600
 
 
 class LockingError(Exception):
-    """The project can't be locked; the text is Poetry's own account of why."""
+    """The project can't be locked; the text is Poetry's own account of why.
+
+    Attributes:
+        conflicting: the distributions that the project requires and whose versions the solver
+            found to be in conflict; empty where something else is the matter.
+    """
+
+    def __init__(self, message: str, conflicting: frozenset[str] = frozenset()) -> None:
+        super().__init__(message)
+        self.conflicting = conflicting
 
 
 def mirror_in_force(project: Project, wish: str | None = None) -> object:
@@ -61,6 +73,22 @@ def solve(project: Project, mirror: object, io: IO, *, disable_cache: bool = Fal
 
     `mirror` is the value of ``tf.mirror`` to go by. Raises `LockingError`.
     """
+    with opened(project, mirror, io, disable_cache=disable_cache) as poetry:
+        routes.choose(poetry)
+        _run(poetry, io, disable_cache=disable_cache)
+        path = Path(poetry.locker.lock)
+        return Lock.read(project.root / LOCK, path.read_bytes().decode("utf-8"))
+
+
+@contextmanager
+def opened(
+    project: Project, mirror: object, io: IO, *, disable_cache: bool = False
+) -> Iterator[Poetry]:
+    """Poetry for a project as it would be, while its files lie there under other names.
+
+    `mirror` is the value of ``tf.mirror`` to go by. Raises `LockingError` for what Poetry refuses
+    in pyproject.toml, and for files that can't be written.
+    """
     root = project.root
     _sweep(root)
     existing = project.valid_lock
@@ -69,24 +97,43 @@ def solve(project: Project, mirror: object, io: IO, *, disable_cache: bool = Fal
             _staged(root, "pyproject", project.pyproject.document.text) as pyproject,
             _staged(root, "lock", existing.text if existing else None) as lock,
             routes.forced(mirror),
+            _located(root, pyproject),
         ):
-            _run(pyproject, lock, io, disable_cache=disable_cache)
-            return Lock.read(root / LOCK, lock.read_bytes().decode("utf-8"))
+            yield _made(pyproject, lock, io, disable_cache=disable_cache)
     except OSError as error:
         raise LockingError(f"{error.filename}: {error.strerror}") from error
 
 
-def _run(pyproject: Path, lock: Path, io: IO, *, disable_cache: bool) -> None:
-    class StagedFactory(Factory):
-        @classmethod
-        def locate(cls, cwd: Path | None = None) -> Path:  # noqa: ARG003
-            return pyproject
-
+def _made(pyproject: Path, lock: Path, io: IO, *, disable_cache: bool) -> Poetry:
     try:
-        poetry = StagedFactory().create_poetry(pyproject.parent, io=io, disable_cache=disable_cache)
+        poetry = Factory().create_poetry(pyproject.parent, io=io, disable_cache=disable_cache)
     except Exception as error:  # what Poetry refuses in pyproject.toml
         raise LockingError(str(error) or type(error).__name__) from error
     poetry.set_locker(Locker(lock, poetry.pyproject.data))
+    return poetry
+
+
+@contextmanager
+def _located(root: Path, pyproject: Path) -> Iterator[None]:
+    """Within it, Poetry finds the staged file where it looks for its project.
+
+    It does so anew for each isolated build; where it finds none, as in the folder of a project
+    that is not written yet, it would ask PyPI for what the build needs, whatever the mirror.
+    """
+    own = Factory.locate
+
+    def locate(cls: type[Factory], cwd: Path | None = None) -> Path:  # noqa: ARG001
+        # Any other folder is that of a dependency on a path.
+        return pyproject if cwd is None or Path(cwd).resolve() == root.resolve() else own(cwd)
+
+    Factory.locate = classmethod(locate)  # type: ignore[assignment, method-assign]
+    try:
+        yield
+    finally:
+        del Factory.locate  # what it had was its base class's
+
+
+def _run(poetry: Poetry, io: IO, *, disable_cache: bool) -> None:
     installer = Installer(
         io,
         # No package is installed when locking: Poetry only asks the environment for its path, and
@@ -99,15 +146,32 @@ def _run(pyproject: Path, lock: Path, io: IO, *, disable_cache: bool) -> None:
         installed=InstalledRepository([]),
         disable_cache=disable_cache,
     )
-    routes.choose(poetry)
     installer.lock(update=False)
     try:
         status = installer.run()
+    except SolverProblemError as error:
+        raise LockingError(str(error), _conflicting(error)) from error
     except Exception as error:
-        # The solver, the repositories, and the network below them each raise kinds of their own.
+        # The repositories and the network below them each raise kinds of their own.
         raise LockingError(str(error) or type(error).__name__) from error
     if status:
         raise LockingError(f"Poetry ended with status {status}")
+
+
+def _conflicting(error: SolverProblemError) -> frozenset[str]:
+    """What the project itself requires of that from which the solver derived its failure."""
+    found: set[str] = set()
+    queue, seen = [error.error._incompatibility], set[int]()
+    while queue:  # a graph, in which one reason may stand behind many
+        item = queue.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if isinstance(item.cause, ConflictCauseError):
+            queue += [item.cause.conflict, item.cause.other]
+        elif any(term.dependency.is_root for term in item.terms):
+            found.update(term.dependency.name for term in item.terms)
+    return frozenset(found)
 
 
 def _sweep(root: Path) -> None:

@@ -14,10 +14,12 @@ import poetry_tf
 from poetry_tf.checks.run import context_of, findings
 from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.commands.devcontainer import summary, warning
+from poetry_tf.commands.leaving import Leaving
 from poetry_tf.environments import DEFAULT, ENVIRONMENTS
 from poetry_tf.initialise import (
     Wishes,
     added_for_platforms,
+    begin,
     check_mirror,
     environment_names,
     gpu_choice,
@@ -56,6 +58,13 @@ class InitCommand(TensorFlowCommand):
     name = "tf init"
     description = "Sets up a project for TensorFlow: pin, lock and dev container."
     options: ClassVar[list[Option]] = [
+        option(
+            "from",
+            None,
+            "Take over the packages of an environment.yml of Conda's, of what <info>conda list</> "
+            "exports, or of a requirements.txt; <info>-</> reads it from standard input.",
+            flag=False,
+        ),
         option(
             "tensorflow",
             None,
@@ -127,18 +136,30 @@ are written or none.
 
     def run_in(self, root: Path) -> int:
         new = is_new(root)
+        source: str | None = self.option("from")
+        if source == "-":
+            self.io.interactive(False)  # the answers would come from where the list does
+        leaving = None if source is None else Leaving(self, source)
         project = open_project(root)
         wishes = self._wishes()
         wishes = replace(wishes, container=wishes.container and wants_container(project))
+        if leaving is not None:
+            wishes = leaving.wishes(project, wishes)
         wishes = self._ask(project, wishes, new=new)
         plan = settle(project, wishes)
         if not new:
             self._explain_series(project, wishes, plan)
         default = None if machine_mirror() else "auto"
-        prepared = prepare(project, wishes, plan, new=new, mirror=default)
-        for name, environments in added_for_platforms(project, prepared).items():
+        if leaving is not None:
+            prepared = begin(project, wishes, plan, new=new, mirror=default)
+        else:
+            prepared = prepare(project, wishes, plan, new=new, mirror=default)
+            self._tell_of_added(project, prepared)
+        return self._carry_out(root, prepared, plan, wishes, leaving)
+
+    def _tell_of_added(self, before: Project, after: Project) -> None:
+        for name, environments in added_for_platforms(before, after).items():
             self.line_error(f"Required as well: {name}, for {', '.join(environments)}")
-        return self._carry_out(root, prepared, plan, wishes)
 
     def _explain_series(self, project: Project, wishes: Wishes, plan: Plan) -> None:
         """Says which series an open pin becomes, because that is a decision made for the user."""
@@ -263,23 +284,30 @@ are written or none.
 
     # -- doing it ---------------------------------------------------------------------------
 
-    def _carry_out(self, root: Path, prepared: Project, plan: Plan, wishes: Wishes) -> int:
+    def _carry_out(
+        self, root: Path, prepared: Project, plan: Plan, wishes: Wishes, leaving: Leaving | None
+    ) -> int:
         project = prepared
         dry_run: bool = self.option("dry-run")
         locks = not self.option("no-lock")
-        if locks and not project.is_locked:
+        if leaving is not None and not locks:
+            project = leaving.unasked(prepared, plan)
+        elif locks and (leaving is not None or not project.is_locked):
             try:
-                project = self._lock(project, wishes)
+                project = self._lock(project, plan, wishes, leaving)
             except LockingError as error:
                 self.fail("the project can't be locked, and nothing was written")
                 self.line_error(plain(str(error)))
-                self._tell_what_is_left(root, project, {"TF302", "TF501"})
+                self._tell_what_is_left(root, project, {"TF302", "TF501"}, leaving)
                 if wishes.mirror not in {None, "auto", "off"}:
                     self.line_error("If the mirror is at fault, try --mirror auto or another one.")
                 return 1
         if wishes.container:
             project, plan = with_container(project)
         texts = changed_texts(project)
+        if leaving is not None:
+            self._tell_of_added(leaving.with_lines(prepared), project)
+            self._tell_of_list(leaving)
         if dry_run:
             self._show(root, texts)
             return 0
@@ -288,8 +316,17 @@ are written or none.
         told = summary(plan, found.document if isinstance(found, Devcontainer) else None)
         if wishes.container and (doubt := warning(plan)) is not None:
             self.line_error(f"<warning>{plain(doubt)}</warning>")
-        self._tell(root, project, plan_summary=told, texts=texts, wishes=wishes)
+        self.line("")
+        self._tell_of_files(root, texts, plan_summary=told, wishes=wishes)
+        switched_off = set() if locks else {"TF302"}
+        self._tell_what_is_left(root, project, switched_off, leaving)
+        self._next_steps(project, wishes)
         return 0
+
+    def _tell_of_list(self, leaving: Leaving) -> None:
+        self.line("")
+        for line in leaving.report(whole=self.io.is_verbose()).lines:
+            self.line(plain(line))
 
     def _show(self, root: Path, texts: dict[Path, str]) -> None:
         """The diffs; that of the lock, which nobody reads, only when asked to be verbose."""
@@ -301,22 +338,19 @@ are written or none.
             count = texts[path].count("\n[[package]]\n")
             self.line(f"{path.name}: {count} packages (the whole diff with -v)")
 
-    def _lock(self, project: Project, wishes: Wishes) -> Project:
+    def _lock(
+        self, project: Project, plan: Plan, wishes: Wishes, leaving: Leaving | None
+    ) -> Project:
         if isinstance(project.lock, ProjectError):
             raise project.lock
         mirror = mirror_in_force(project, wishes.mirror)
+        if leaving is not None:
+            return leaving.locked(project, plan, mirror)
         return replace(project, lock=solve(project, mirror, self.io))
 
-    def _tell(
-        self,
-        root: Path,
-        project: Project,
-        *,
-        plan_summary: str,
-        texts: dict[Path, str],
-        wishes: Wishes,
+    def _tell_of_files(
+        self, root: Path, texts: dict[Path, str], *, plan_summary: str, wishes: Wishes
     ) -> None:
-        self.line("")
         if not texts:
             self.line(f"Nothing to change: {plain(plan_summary)}")
         else:
@@ -325,15 +359,18 @@ are written or none.
                 self.line(f"  <c1>{path.relative_to(root).as_posix()}</>")
         if wishes.write_source and texts:
             self.line_error(f"<warning>{SOURCE_COST}</warning>")
-        switched_off = {"TF302"} if self.option("no-lock") else set()
-        self._tell_what_is_left(root, project, switched_off)
-        self._next_steps(project, wishes)
 
-    def _tell_what_is_left(self, root: Path, project: Project, but: set[str]) -> None:
-        """The findings that a person has to decide, without those that are no surprise."""
+    def _tell_what_is_left(
+        self, root: Path, project: Project, but: set[str], leaving: Leaving | None
+    ) -> None:
+        """What a person has to decide: findings, without those that are no surprise, and lines."""
         left = [item for item in findings(context_of(project)) if item.code not in but]
-        if left:
+        asides = leaving.report(whole=False).left if leaving is not None else ()
+        if left or asides:
             self.line_error("<warning>Left for you to decide:</warning>")
+        for aside in asides:
+            self.line_error(f"<c1>{plain(str(aside.place))}</> {plain(aside.written)}")
+            self.line_error(f"    {plain(aside.why)}")
         for finding in left:
             self.show_finding(finding, root)
 

@@ -1,0 +1,172 @@
+"""``poetry tf init --from``: a project after the list of an environment of Conda's, or of pip's."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from packaging.utils import NormalizedName
+from packaging.version import Version
+
+from poetry_tf.asking import Asked, nearest
+from poetry_tf.checks.run import fix_requirements
+from poetry_tf.commands.base import TensorFlowCommand, plain
+from poetry_tf.environments import DEFAULT, Cell
+from poetry_tf.initialise import Wishes
+from poetry_tf.leaving.report import Told, told
+from poetry_tf.leaving.sorting import (
+    Carried,
+    Offer,
+    Sorted,
+    brought,
+    direct,
+    fitted,
+    least_of,
+    line_edits,
+    sort,
+    without_source,
+    yielding,
+)
+from poetry_tf.leaving.source import listing
+from poetry_tf.leaving.target import Aim, Said, aim
+from poetry_tf.leaving.text import read
+from poetry_tf.leaving.wanted import STDIN, Listing
+from poetry_tf.locking import LockingError, opened, solve
+from poetry_tf.plan import Plan, main_requirement, unlimited
+from poetry_tf.project.edits import apply
+from poetry_tf.project.project import Project
+from poetry_tf.releases import load
+from poetry_tf.releases.images import load_images
+from poetry_tf.settings import read_choices
+from poetry_tf.words import listed
+
+ROUNDS = 10
+"""Solves at most; in the last but one every version that the list names is given up."""
+
+
+class Leaving:
+    """One list on its way into a project."""
+
+    def __init__(self, command: TensorFlowCommand, argument: str) -> None:
+        """Reads the list; raises `ProjectError`."""
+        self._command = command
+        path = Path(STDIN if argument == "-" else argument)
+        data = sys.stdin.buffer.read() if argument == "-" else read(path)
+        self._listing: Listing = listing(data, path)
+        self._aim = Aim()
+        self._found: Sorted | None = None
+
+    def wishes(self, project: Project, wishes: Wishes) -> Wishes:
+        """What was asked for, with what the list says where that leaves it open.
+
+        Raises `PlanError` where what the list says can't be.
+        """
+        catalog, images = load(), load_images()
+        choices = read_choices(project)[0]
+        if main_requirement(project) is not None:
+            return wishes  # it has its TensorFlow and Python, and gets the rest
+        self._aim = aim(
+            self._listing,
+            Said(wishes.tensorflow, wishes.python),
+            catalog,
+            images if wishes.container else unlimited(images, catalog),
+            choice=wishes.gpu or choices.gpu,
+            environments=wishes.environments or choices.environments,
+        )
+        return replace(
+            wishes,
+            tensorflow=wishes.tensorflow or self._aim.tensorflow,
+            python=wishes.python or self._aim.python,
+            gpu=wishes.gpu or self._aim.gpu,
+        )
+
+    def report(self, *, whole: bool) -> Told:
+        """What became of the list."""
+        found = self._found or Sorted((), (), self._listing.asides)
+        return told(self._listing, found, self._aim.moved, whole=whole)
+
+    # -- the way ----------------------------------------------------------------------------
+
+    def unasked(self, prepared: Project, plan: Plan) -> Project:
+        """The project with the lines of the list as they are, nothing of them looked up."""
+        self._found = self._sorted(prepared, plan)
+        return fix_requirements(self.with_lines(prepared), plan)
+
+    def locked(self, prepared: Project, plan: Plan, mirror: object) -> Project:
+        """The project with what it requires after the list, and its lock.
+
+        Versions that can't be had, or not together, are given up step by step. Raises
+        `LockingError`.
+        """
+        self._found = self._looked_up(prepared, plan, mirror)
+        for left in range(ROUNDS, 0, -1):
+            project = fix_requirements(self.with_lines(prepared), plan)
+            try:
+                return replace(project, lock=solve(project, mirror, self._command.io))
+            except LockingError as error:
+                before = self._found
+                found = yielding(before, error.conflicting, everything=left == 2)
+                if found is None or left == 1 or not error.conflicting:
+                    raise
+                self._found = found
+                given_up = [
+                    new.name
+                    for old, new in zip(before.carried, found.carried, strict=True)
+                    if old != new
+                ]
+                self._say(f"No way with the versions of {listed(given_up)}; trying others")
+        raise AssertionError
+
+    def _sorted(self, prepared: Project, plan: Plan) -> Sorted:
+        had = {item.name for item in prepared.pyproject.requirements}
+        return sort(self._listing, plan.release, plan.python, had)
+
+    def with_lines(self, prepared: Project) -> Project:
+        """The project with the lines of the list, as far as they are required by now."""
+        carried = self._found.carried if self._found is not None else ()
+        return apply(prepared, line_edits(prepared, carried))
+
+    def _looked_up(self, prepared: Project, plan: Plan, mirror: object) -> Sorted:
+        found = self._sorted(prepared, plan)
+        environments = read_choices(prepared)[0].environments or DEFAULT
+        cell = Cell(environments[0], plan.python)
+        with opened(prepared, mirror, self._command.io) as poetry:
+            asked = Asked(poetry)
+            lines = [item for item in found.carried if not item.wanted.address]
+            if self._listing.is_export:
+                lines += brought(found)
+            names = dict.fromkeys(item.key for item in lines)
+            self._say(f"Asking for {len(names)} packages")
+            offers = asked.offers(names, cell)
+            if self._listing.is_export:
+                releases = _looked_at(lines, offers)
+                requires = asked.requires(releases, cell)
+                found = direct(found, requires, plan.release)
+            found = fitted(found, offers, cell)
+            return without_source(found, offers, self._heard(asked.fault))
+
+    def _heard(
+        self, fault: Callable[[NormalizedName, Version], str | None]
+    ) -> Callable[[NormalizedName, Version], str | None]:
+        def ask(name: NormalizedName, version: Version) -> str | None:
+            self._say(f"{name} has no wheel: asking its source what it requires")
+            return fault(name, version)
+
+        return ask
+
+    def _say(self, line: str) -> None:
+        self._command.line_error(f"<comment>{plain(line)}</>")
+
+
+def _looked_at(
+    carried: Sequence[Carried], offers: Mapping[NormalizedName, Sequence[Offer] | None]
+) -> dict[NormalizedName, Version]:
+    """The release of each package that tells what it requires."""
+    found = {}
+    for item in carried:
+        least = least_of(item.wanted.specifier) if item.wanted.specifier else None
+        if (version := nearest(offers.get(item.key) or (), least)) is not None:
+            found[item.key] = version
+    return found

@@ -1,0 +1,122 @@
+"""What a name in a list means: a distribution of PyPI's, or something that is none.
+
+Conda has libraries, compilers and CUDA beside Python's packages, and some of these under names of
+its own. `data/names.json` says which, with its sources, and is kept by hand.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from packaging.utils import NormalizedName, canonicalize_name
+
+from poetry_tf.leaving.wanted import Wanted
+from poetry_tf.releases import role
+
+Kind: TypeAlias = Literal[
+    "package",
+    "main",
+    "tensorflow",
+    "container",
+    "system",
+    "builds",
+    "tools",
+    "python",
+    "collection",
+]
+"""What a name is:
+
+- `package`: a distribution to be required.
+- `main`: TensorFlow itself.
+- `tensorflow`: what TensorFlow brings along, or a part of it.
+- `container`: CUDA, cuDNN and what belongs to them.
+- `system`: a library or a program that is no Python package.
+- `builds`: Intel's builds of what PyPI has as well, and the libraries for them.
+- `tools`: Conda's own tools, and the installers whose work Poetry does.
+- `python`: a part of Python since long.
+- `collection`: a list of packages rather than a package.
+"""
+
+# Conda's build strings name the Python that a package was built for, if any; what is for all is
+# called py, or had nothing that a hash could be made of but its having no architecture.
+_FOR_PYTHON = re.compile(r"(?:^|_)(?:py|np)\w|py\d|d8ed1ab|d3eb1b0")
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What one name is, and what it is called on PyPI."""
+
+    kind: Kind
+    name: str
+
+
+def meaning(item: Wanted) -> Meaning:
+    """What a line of a list asks for; a name that isn't known is taken for PyPI's."""
+    kind = _kind(item)
+    return Meaning(kind, on_pypi(item) if kind == "package" else item.name)
+
+
+def on_pypi(item: Wanted) -> str:
+    """The name that PyPI has for it, spelt as it was written where that is the same."""
+    table = _names()["pypi"] if item.manager == "conda" else {}
+    return str({**_names()["renamed"], **table}.get(item.key, item.name))
+
+
+def is_kept(name: NormalizedName) -> bool:
+    """Whether people import it by itself, so that it is worth a requirement of its own."""
+    return name in _names()["kept"] or (role(name) in {"companion", "other"} and not _brought(name))
+
+
+def _kind(item: Wanted) -> Kind:
+    key, names = item.key, _names()
+    if role(key) in {"main", "retired", "shim", "vendor", "nightly"}:
+        return "main"
+    if _brought(key):
+        return "tensorflow"
+    if item.manager == "pip":
+        if key.startswith("nvidia-") and re.search(r"-cu\d+$", key):
+            return "container"
+        return "python" if key in names["python"] else "package"
+    for kind in ("container", "builds", "tools", "python"):
+        if key in names["conda" if kind == "tools" else kind]:
+            return kind
+    if key in names["collections"]:
+        return "collection"
+    if item.name.startswith(names["container_prefixes"]):
+        return "container"
+    if key in names["pypi"] or key in names["python_with_such_names"]:
+        return "package"
+    if key in names["system"] or item.name.startswith(names["system_prefixes"]):
+        return "system"
+    is_built = bool(item.build) and item.build not in {"*", "pypi_0"}
+    return "system" if is_built and not _FOR_PYTHON.search(item.build) else "package"
+
+
+def _brought(name: NormalizedName) -> bool:
+    return name in _names()["tensorflow"]
+
+
+@functools.cache
+def _names() -> dict[str, Any]:
+    raw: dict[str, Any] = json.loads(data("names.json"))
+    found: dict[str, Any] = {}
+    for key, value in raw.items():
+        if key.endswith("_prefixes"):
+            found[key] = tuple(value)
+        elif isinstance(value, dict):
+            found[key] = {canonicalize_name(name): item for name, item in value.items()}
+        else:
+            found[key] = frozenset(map(canonicalize_name, value))
+    return found
+
+
+def data(name: str) -> str:
+    """The text of one of this room's data files, out of a folder or a zip alike."""
+    loader: Any = __spec__.loader
+    raw: bytes = loader.get_data(str(Path(__file__).parent / "data" / name))
+    return raw.decode("utf-8")

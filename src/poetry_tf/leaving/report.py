@@ -1,0 +1,87 @@
+"""What became of a list, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from packaging.utils import canonicalize_name
+
+from poetry_tf.leaving.sorting import Carried, Fate, Sorted
+from poetry_tf.leaving.wanted import Aside, Listing
+
+_SHOWN = 6
+"""Names in a line, where not all are asked for."""
+
+_FATES: dict[Fate, str] = {
+    "tensorflow": "TensorFlow brings along",
+    "needed": "Come with the others, and are in the lock",
+    "container": "Left to the container, which has what this TensorFlow needs",
+    "builds": "Intel's builds for Conda; PyPI's wheels take their place",
+    "system": "Libraries and programs; PyPI's wheels hold those they need",
+    "tools": "Conda's tools and installers, whose work Poetry does",
+    "python": "A part of Python by now, or of Poetry's work",
+    "elsewhere": "Their markers hold in no environment of this project",
+    "had": "Required by the project already, as it says",
+}
+
+
+@dataclass(frozen=True)
+class Told:
+    """The account of a list: lines for a person, and what that person has to decide."""
+
+    lines: tuple[str, ...]
+    left: tuple[Aside, ...]
+
+
+def told(listing: Listing, found: Sorted, moved: tuple[str, ...], *, whole: bool = False) -> Told:
+    """The account; `whole` names every package."""
+    left = tuple(item for item in found.left if item.matters)
+    return Told((*_lines(listing, found, moved, whole=whole),), left)
+
+
+def _lines(
+    listing: Listing, found: Sorted, moved: tuple[str, ...], *, whole: bool
+) -> Iterator[str]:
+    kind = "an export of what was installed, " if listing.is_export else ""
+    yield f"From {listing.file}, {kind}{_counted(len(listing.wanted), 'package')}:"
+    for sentence in moved:
+        yield f"  {sentence}"
+    as_written = [item for item in found.carried if not item.why]
+    if found.carried:
+        names = [item.name for item in (found.carried if whole else as_written)]
+        text = _names(names, whole=whole)
+        yield f"  Required ({len(found.carried)}): {text or 'see below'}"
+    other = [item for item in found.carried if item.why]
+    if other:
+        yield "  With other versions than written:"
+    for item in other:
+        yield f"    {_change(item)}"
+    renamed = [item for item in found.carried if canonicalize_name(item.name) != item.wanted.key]
+    if renamed:
+        pairs = ", ".join(f"{item.wanted.name} is {item.name}" for item in renamed)
+        yield f"  By PyPI's names: {pairs}"
+    for fate, text in _FATES.items():
+        names = [item.wanted.name for item in found.gone if item.fate == fate]
+        if names:
+            yield f"  {text} ({len({*names})}): {_names(names, whole=whole)}"
+    if whole:
+        for aside in found.left:
+            if not aside.matters:
+                yield f"  {aside.written}: {aside.why}"
+
+
+def _change(item: Carried) -> str:
+    before = item.wanted.lost or item.wanted.specifier
+    return f"{item.name} {item.specifier or '(any)'} for {before}: {item.why}"
+
+
+def _names(names: list[str], *, whole: bool) -> str:
+    names = list(dict.fromkeys(names))
+    if whole or len(names) <= _SHOWN + 1:
+        return ", ".join(names)
+    return f"{', '.join(names[:_SHOWN])} and {len(names) - _SHOWN} more (all with -v)"
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -1,0 +1,475 @@
+"""What becomes of each line of a list: required, left to others, or left to the user.
+
+Nothing here asks an index. What one has is handed in, as a table of releases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Any, Literal, TypeAlias
+
+from packaging.markers import InvalidMarker, Marker
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import Version
+
+from poetry_tf.environments import ENVIRONMENTS, Cell
+from poetry_tf.leaving.names import Meaning, is_kept, meaning
+from poetry_tf.leaving.target import is_python
+from poetry_tf.leaving.wanted import Aside, Listing, Wanted
+from poetry_tf.project.documents import KeyPath
+from poetry_tf.project.edits import Edit
+from poetry_tf.project.project import Project
+from poetry_tf.project.toml import Inline
+from poetry_tf.releases import Release, role
+from poetry_tf.releases.breaking import keras_major
+
+Fate: TypeAlias = Literal[
+    "tensorflow", "needed", "container", "system", "builds", "tools", "python", "elsewhere", "had"
+]
+"""Why a line is not required: its kind (see `names.Kind`), or
+
+- `needed`: another line's package requires it, so that the lock has it.
+- `elsewhere`: its marker holds in no environment of the project.
+- `had`: the project requires it already.
+"""
+
+
+class Looseness(IntEnum):
+    """How much of the versions that a list names is asked for."""
+
+    WRITTEN = 0
+    MAJOR = 1
+    """From the least that was named to the end of its major series."""
+    ANY = 2
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A line that is required.
+
+    Attributes:
+        wanted: the line.
+        name: PyPI's name for it.
+        looseness: how much of its versions is asked for.
+        why: why it is no more.
+    """
+
+    wanted: Wanted
+    name: str
+    looseness: Looseness = Looseness.WRITTEN
+    why: str = ""
+
+    @property
+    def key(self) -> NormalizedName:
+        return canonicalize_name(self.name)
+
+    @property
+    def specifier(self) -> str:
+        """What is asked for, as a standard specifier; empty for any version."""
+        return loosened(self.wanted.specifier, self.looseness)
+
+    def admits(self, version: Version) -> bool:
+        """Whether a version is within what is asked for."""
+        return SpecifierSet(self.specifier).contains(version, prereleases=True)
+
+
+@dataclass(frozen=True)
+class Gone:
+    """A line that is not required."""
+
+    wanted: Wanted
+    fate: Fate
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """What became of a list."""
+
+    carried: tuple[Carried, ...]
+    gone: tuple[Gone, ...]
+    left: tuple[Aside, ...]
+
+
+def loosened(specifier: str, looseness: Looseness) -> str:
+    """A specifier, with less of it the looser it is to be."""
+    if looseness == Looseness.WRITTEN or not specifier:
+        return specifier
+    least = least_of(specifier)
+    if looseness == Looseness.ANY or least is None:
+        return ""
+    return f">={least.public},<{least.major + 1}"
+
+
+def least_of(specifier: str) -> Version | None:
+    """The least version that a specifier names to begin with."""
+    bounds = [
+        Version(item.version.removesuffix(".*"))
+        for item in SpecifierSet(specifier)
+        if item.operator in {"==", ">=", "~=", ">", "==="}
+    ]
+    return max(bounds, default=None)
+
+
+def looser(item: Carried, why: str) -> Carried | None:
+    """The same, asking for less; None where there is nothing less to ask for."""
+    for looseness in Looseness:
+        if looseness > item.looseness and loosened(item.wanted.specifier, looseness) != (
+            item.specifier
+        ):
+            return replace(item, looseness=looseness, why=why)
+    return None
+
+
+def sort(listing: Listing, release: Release, python: str, had: Iterable[str]) -> Sorted:
+    """Sorts the lines of a list for a project with a TensorFlow on a Python.
+
+    `had` are the distributions that the project requires already.
+    """
+    carried: dict[tuple[NormalizedName, str], Carried] = {}
+    gone: list[Gone] = []
+    left: list[Aside] = list(listing.asides)
+    known = {canonicalize_name(name) for name in had}
+    for item in listing.wanted:
+        if is_python(item):
+            continue
+        what = meaning(item)
+        if (fate := _fate(item, what, release, python)) is not None:
+            gone.append(Gone(item, fate))
+        elif what.kind == "collection":
+            why = "a collection of packages: add those that are imported with `poetry add`"
+            left.append(Aside(item.written, why, item.place))
+        elif what.kind == "main":
+            left += _of_tensorflow(item)
+        elif canonicalize_name(what.name) in known:
+            gone.append(Gone(item, "had"))
+        else:
+            new = _first(item, what, release)
+            key = (new.key, item.marker)
+            if key in carried:
+                new, notes = _both(carried[key], new)
+                left += notes
+            carried[key] = new
+    return Sorted(tuple(carried.values()), tuple(gone), tuple(left))
+
+
+def _fate(item: Wanted, what: Meaning, release: Release, python: str) -> Fate | None:
+    if item.marker and not _holds_somewhere(item.marker, python):
+        return "elsewhere"
+    if what.kind in {"tensorflow", "container", "system", "builds", "tools", "python"}:
+        return what.kind
+    if item.key == "keras" and not _own_keras(item, release):
+        return "tensorflow"
+    return None
+
+
+def _own_keras(item: Wanted, release: Release) -> bool:
+    """Whether a line on Keras asks for another than TensorFlow brings, and may."""
+    return (
+        keras_major(release) == 3
+        and SpecifierSet(item.specifier).contains("3.99", prereleases=True)
+        and bool(item.specifier)
+    )
+
+
+def _holds_somewhere(marker: str, python: str) -> bool:
+    try:
+        parsed = Marker(marker)
+    except InvalidMarker:
+        return True
+    return any(
+        parsed.evaluate({**environment.variables(python), "extra": ""})
+        for environment in ENVIRONMENTS.values()
+    )
+
+
+def _of_tensorflow(item: Wanted) -> Iterator[Aside]:
+    """What is to be said of a line that becomes the requirement on TensorFlow."""
+    if role(item.name) == "nightly":
+        why = "a nightly build is of no release: the newest final release is required in its place"
+        yield Aside(item.written, why, item.place)
+    elif role(item.name) == "vendor":
+        why = "TensorFlow for other devices than NVIDIA's: TensorFlow itself is required instead"
+        yield Aside(item.written, why, item.place)
+
+
+def _first(item: Wanted, what: Meaning, release: Release) -> Carried:
+    """A line as it is required before anything was asked."""
+    carried = Carried(item, what.name)
+    if item.lost and not item.lost.startswith("@"):
+        why = f"{item.lost!r} can't be said in a requirement"
+        return replace(carried, why=why)
+    renamed = canonicalize_name(what.name) != item.key
+    if renamed and item.specifier and item.name.lower().startswith(("pytorch", "sklearn")):
+        return replace(carried, looseness=Looseness.ANY, why="another name, with other versions")
+    if role(carried.name) in {"companion", "other"} and item.is_exact:
+        # Bound to a TensorFlow, which may be another by now; the rules see to it.
+        series = f"{release.version.major}.{release.version.minor}"
+        if not item.specifier.startswith(f"=={series}."):
+            why = "it has to fit TensorFlow, and the lock sees to that"
+            return replace(carried, looseness=Looseness.ANY, why=why)
+    return carried
+
+
+def _both(one: Carried, other: Carried) -> tuple[Carried, list[Aside]]:
+    """Two lines on one distribution as one; what pip was to install came last, and so it counts."""
+    extras = tuple(sorted({*one.wanted.extras, *other.wanted.extras}))
+    texts = [item.wanted.specifier for item in (one, other) if item.wanted.specifier]
+    later = replace(other, wanted=replace(other.wanted, extras=extras))
+    if one.wanted.address or other.wanted.address:
+        return (later if other.wanted.address else one), []
+    if len({*texts}) < 2:
+        text = texts[0] if texts else ""
+        return replace(later, wanted=replace(later.wanted, specifier=text)), []
+    joint = SpecifierSet(",".join(texts))
+    exact = [item.version for item in joint if item.operator == "==" and "*" not in item.version]
+    if not exact or all(joint.contains(version, prereleases=True) for version in exact):
+        return replace(later, wanted=replace(later.wanted, specifier=str(joint))), []
+    note = Aside(
+        one.wanted.written,
+        f"contradicts {other.wanted.written!r} in line {other.wanted.place.line}, which is taken",
+        one.wanted.place,
+    )
+    return later, [note]
+
+
+# -- exports --------------------------------------------------------------------------------
+
+Requires: TypeAlias = Mapping[NormalizedName, Iterable[NormalizedName]]
+"""What each distribution requires, as an index has it."""
+
+
+def brought(found: Sorted) -> tuple[Carried, ...]:
+    """The lines that TensorFlow brings along, as if they were required."""
+    return tuple(
+        Carried(item.wanted, item.wanted.name) for item in found.gone if item.fate == "tensorflow"
+    )
+
+
+def direct(found: Sorted, requires: Requires, release: Release) -> Sorted:
+    """An export without what is only there because something else, or TensorFlow, requires it.
+
+    Kept is what no other line's package requires, and what people import by itself. `requires`
+    also has what TensorFlow brings along.
+    """
+    names = [item.key for item in found.carried]
+    listed = {*names}
+    of_tensorflow = {canonicalize_name(Requirement(line).name) for line in release.requires}
+    for name in requires.keys() - listed:
+        of_tensorflow.update(requires[name])
+    below = {
+        name: {other for other in requires.get(name, ()) if other in listed and other != name}
+        for name in dict.fromkeys(names)
+    }
+    required = of_tensorflow.union(*below.values())
+    roots = [name for name in below if name not in required]
+    reached = _reached([*roots, *(of_tensorflow & listed)], below)
+    for name in below:  # those that require each other, and that nothing else requires
+        if name not in reached:
+            roots.append(name)
+            reached |= _reached([name], below)
+    stays = {*roots, *(name for name in names if is_kept(name))}
+    return replace(
+        found,
+        carried=tuple(item for item in found.carried if item.key in stays),
+        gone=(
+            *found.gone,
+            *(Gone(item.wanted, "needed") for item in found.carried if item.key not in stays),
+        ),
+    )
+
+
+def _reached(
+    roots: Iterable[NormalizedName], below: Mapping[NormalizedName, Iterable[NormalizedName]]
+) -> set[NormalizedName]:
+    reached: set[NormalizedName] = set()
+    queue = [*roots]
+    while queue:
+        name = queue.pop()
+        if name not in reached:
+            reached.add(name)
+            queue += below[name]
+    return reached
+
+
+# -- what an index has ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One release that an index has.
+
+    Attributes:
+        version: its version.
+        fits: whether a wheel of it can be installed in the project's environment.
+        has_wheel: whether it has a wheel for any environment.
+        has_source: whether it can be built from source, if a compiler and libraries are there.
+    """
+
+    version: Version
+    fits: bool
+    has_wheel: bool = False
+    has_source: bool = False
+
+
+def fitted(
+    found: Sorted, offers: Mapping[NormalizedName, Sequence[Offer] | None], cell: Cell
+) -> Sorted:
+    """What is required, as far as an index has it for a Python.
+
+    `offers` has None for a name that the index doesn't know; what it lacks wasn't asked for.
+    """
+    carried: list[Carried] = []
+    left = [*found.left]
+    for item in found.carried:
+        if item.key not in offers or item.wanted.address:
+            carried.append(item)
+        elif (releases := offers[item.key]) is None:
+            left.append(Aside(item.wanted.written, _unknown(item), item.wanted.place))
+        elif item.wanted.is_exact and Version(item.specifier[2:]).is_prerelease:
+            carried.append(item)  # such are not among the offers
+        elif (chosen := _had(item, releases, cell)) is not None:
+            carried.append(chosen)
+        else:
+            why = f"PyPI has nothing of it that Python {cell.python} could install"
+            left.append(Aside(item.wanted.written, why, item.wanted.place))
+    return replace(found, carried=tuple(carried), left=tuple(left))
+
+
+def _unknown(item: Carried) -> str:
+    if item.wanted.manager == "conda":
+        return (
+            "PyPI has no package of that name: it may have another name there, or be a library "
+            "that belongs into the container's image"
+        )
+    return "PyPI has no package of that name"
+
+
+def _had(item: Carried, offers: Sequence[Offer], cell: Cell) -> Carried | None:
+    """The strictest form of a requirement that something there satisfies."""
+    # Where there are wheels at all, what has only its source is a release from before they were.
+    usable = [offer for offer in offers if offer.fits] or [
+        offer for offer in offers if offer.has_source
+    ]
+    current: Carried | None = item
+    why = item.why
+    while current is not None:
+        if any(current.admits(offer.version) for offer in usable):
+            return current
+        if not why:
+            exact = item.wanted.specifier.removeprefix("==") if item.wanted.is_exact else ""
+            there = any(item.admits(offer.version) for offer in offers)
+            why = (
+                f"no wheel for Python {cell.python}"
+                if there
+                else f"PyPI has no {exact or 'such version'}"
+            )
+        current = looser(current, why)
+    return None
+
+
+CONFLICT = "doesn't go with the others"
+
+
+def without_source(
+    found: Sorted,
+    offers: Mapping[NormalizedName, Sequence[Offer] | None],
+    fault: Callable[[NormalizedName, Version], str | None],
+) -> Sorted:
+    """The same without what can't be locked because its source can't be made sense of here.
+
+    `fault` says of a release why that is, None where it isn't. Of a package with wheels nothing is
+    asked.
+    """
+    carried, left = [], [*found.left]
+    for item in found.carried:
+        admitted = [offer for offer in offers.get(item.key) or () if item.admits(offer.version)]
+        newest = max((offer.version for offer in admitted), default=None)
+        reason = None
+        if newest is not None and not any(offer.fits for offer in admitted):
+            reason = fault(item.key, newest)
+        if reason is None:
+            carried.append(item)
+        else:
+            why = (
+                "PyPI has its source only, which can't be built here "
+                f"({reason.rstrip('.')}): add it with `poetry add {item.name}` where the "
+                "libraries it needs are installed"
+            )
+            left.append(Aside(item.wanted.written, why, item.wanted.place))
+    return replace(found, carried=tuple(carried), left=tuple(left))
+
+
+# -- what a solver says ---------------------------------------------------------------------
+
+
+def yielding(
+    found: Sorted, conflicting: Iterable[str], *, everything: bool = False
+) -> Sorted | None:
+    """The same with those requirements looser that a solver found to be in conflict.
+
+    None where none of them can be.
+    """
+    names = set(map(canonicalize_name, conflicting))
+    changed = False
+    carried: list[Carried] = []
+    for item in found.carried:
+        current = item
+        if everything or item.key in names:
+            while (more := looser(current, CONFLICT)) is not None:
+                current = more
+                if not everything:
+                    break
+        changed |= current is not item
+        carried.append(current)
+    return replace(found, carried=tuple(carried)) if changed else None
+
+
+# -- into the project -----------------------------------------------------------------------
+
+
+def line_edits(project: Project, carried: Iterable[Carried]) -> tuple[Edit, ...]:
+    """Adds the requirements where the project has its own."""
+    file = project.pyproject.path
+    if not project.pyproject.uses_poetry_tables:
+        place: KeyPath = ("project", "dependencies")
+        return tuple(Edit(file, "append", place, requirement_text(item)) for item in carried)
+    entries: dict[str, list[Any]] = {}
+    for item in carried:
+        entries.setdefault(item.name, []).append(_entry(item))
+    place = ("tool", "poetry", "dependencies")
+    return tuple(
+        Edit(file, "set", (*place, name), _single(items) if len(items) == 1 else items)
+        for name, items in entries.items()
+    )
+
+
+def requirement_text(item: Carried) -> str:
+    """A requirement in the standard's spelling (PEP 508), as Poetry writes one."""
+    extras = f"[{','.join(item.wanted.extras)}]" if item.wanted.extras else ""
+    if item.wanted.address:
+        text = f"{item.name}{extras} @ {item.wanted.address}"
+    else:
+        text = f"{item.name}{extras}" + (f" ({item.specifier})" if item.specifier else "")
+    return f"{text} ; {item.wanted.marker}" if item.wanted.marker else text
+
+
+def _entry(item: Carried) -> dict[str, Any]:
+    """A requirement as Poetry's own tables have it."""
+    address, _, reference = item.wanted.address.removeprefix("git+").partition("@")
+    if not item.wanted.address:
+        entry: dict[str, Any] = {"version": item.specifier or "*"}
+    elif item.wanted.address.startswith("git+"):
+        entry = {"git": address} | ({"rev": reference} if reference else {})
+    else:
+        entry = {"url": item.wanted.address}
+    extras = {"extras": list(item.wanted.extras)} if item.wanted.extras else {}
+    return entry | extras | ({"markers": item.wanted.marker} if item.wanted.marker else {})
+
+
+def _single(entries: list[dict[str, Any]]) -> Any:
+    (entry,) = entries
+    return entry["version"] if entry.keys() == {"version"} else Inline(entry)
