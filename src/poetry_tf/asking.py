@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
@@ -42,14 +43,17 @@ class Asked:
             self._repository.choose()
 
     def offers(
-        self, names: Iterable[NormalizedName], cell: Cell
+        self, names: Iterable[NormalizedName], cells: Sequence[Cell]
     ) -> dict[NormalizedName, list[Offer] | None]:
-        """The releases of distributions; None for a name that the index doesn't have."""
+        """The releases of distributions, ascending; None for a name that the index doesn't have.
+
+        The first of the cells is the one that a release has to fit.
+        """
         if (repository := self._repository) is None:
             return {}
         wanted = list(dict.fromkeys(names))
         return dict(
-            zip(wanted, _each(lambda name: _offers(repository, name, cell), wanted), strict=True)
+            zip(wanted, _each(lambda name: _offers(repository, name, cells), wanted), strict=True)
         )
 
     def requires(
@@ -66,7 +70,9 @@ class Asked:
         if (repository := self._repository) is None:
             return None
         try:
-            repository.package(name, PoetryVersion.parse(str(version)))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of setuptools', for the package's own makers
+                repository.package(name, PoetryVersion.parse(str(version)))
         except Exception as error:  # whatever the build of a stranger's package comes to
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             return lines[0] if lines else type(error).__name__
@@ -83,7 +89,9 @@ def _each(ask: Callable[[Item], T], items: Iterable[Item]) -> list[T]:
             raise LockingError(str(error) or type(error).__name__) from error
 
 
-def _offers(repository: RoutedRepository, name: NormalizedName, cell: Cell) -> list[Offer] | None:
+def _offers(
+    repository: RoutedRepository, name: NormalizedName, cells: Sequence[Cell]
+) -> list[Offer] | None:
     try:
         page = repository.get_page(name)
     except PackageNotFoundError:
@@ -103,12 +111,19 @@ def _offers(repository: RoutedRepository, name: NormalizedName, cell: Cell) -> l
             Package(name, str(number), optional=False, pythons=pythons, files=(file,), markers=None)
             for file, pythons in named
         ]
-        usable = [item for item in packages if item.admits_python(cell.python)]
+        usable = [item for item in packages if item.admits_python(cells[0].python)]
         if packages:
-            fits = any(item.has_wheel(cell, systems) for item in usable)
+            fits, *elsewhere = (
+                any(item.has_wheel(cell, systems) for item in usable) for cell in cells
+            )
             has_wheel = any(item.tags for item in packages)
             has_source = any(item.has_source for item in usable)
-            found.append(Offer(number, fits, has_wheel, has_source))
+            lacking = tuple(
+                cell.environment
+                for cell, there in zip(cells[1:], elsewhere, strict=True)
+                if not (there or has_source)
+            )
+            found.append(Offer(number, fits, lacking, has_wheel, has_source))
     return [offer for offer in found if not offer.version.is_prerelease] or found
 
 

@@ -13,7 +13,7 @@ from packaging.version import Version
 from poetry_tf.asking import Asked, nearest
 from poetry_tf.checks.run import fix_requirements
 from poetry_tf.commands.base import TensorFlowCommand, plain
-from poetry_tf.environments import DEFAULT, Cell
+from poetry_tf.environments import Cell, concerned
 from poetry_tf.initialise import Wishes
 from poetry_tf.leaving.report import Told, told
 from poetry_tf.leaving.sorting import (
@@ -121,7 +121,8 @@ class Leaving:
 
     def _sorted(self, prepared: Project, plan: Plan) -> Sorted:
         had = {item.name for item in prepared.pyproject.requirements}
-        return sort(self._listing, plan.release, plan.python, had)
+        moved = bool(self._aim.moved)
+        return sort(self._listing, plan.release, plan.python, had, moved=moved)
 
     def with_lines(self, prepared: Project) -> Project:
         """The project with the lines of the list, as far as they are required by now."""
@@ -130,8 +131,8 @@ class Leaving:
 
     def _looked_up(self, prepared: Project, plan: Plan, mirror: object) -> Sorted:
         found = self._sorted(prepared, plan)
-        environments = read_choices(prepared)[0].environments or DEFAULT
-        cell = Cell(environments[0], plan.python)
+        environments = read_choices(prepared)[0].environments
+        cells = [Cell(name, plan.python) for name in concerned(plan.release, environments)]
         with opened(prepared, mirror, self._command.io) as poetry:
             asked = Asked(poetry)
             lines = [item for item in found.carried if not item.wanted.address]
@@ -139,12 +140,12 @@ class Leaving:
                 lines += brought(found)
             names = dict.fromkeys(item.key for item in lines)
             self._say(f"Asking for {len(names)} packages")
-            offers = asked.offers(names, cell)
+            offers = asked.offers(names, cells)
             if self._listing.is_export:
                 releases = _looked_at(lines, offers)
-                requires = asked.requires(releases, cell)
+                requires = asked.requires(releases, cells[0])
                 found = direct(found, requires, plan.release)
-            found = fitted(found, offers, cell)
+            found = fitted(found, offers, cells[0])
             return without_source(found, offers, self._heard(asked.fault))
 
     def _heard(

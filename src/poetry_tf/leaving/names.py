@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import Version
 
 from poetry_tf.leaving.wanted import Wanted
 from poetry_tf.releases import role
@@ -70,6 +71,19 @@ def on_pypi(item: Wanted) -> str:
 def is_kept(name: NormalizedName) -> bool:
     """Whether people import it by itself, so that it is worth a requirement of its own."""
     return name in _names()["kept"] or (role(name) in {"companion", "other"} and not _brought(name))
+
+
+def comes_along(name: NormalizedName) -> bool:
+    """Whether Conda installs it beside others, so that an export has it though nobody asked."""
+    return name in _names()["along"]
+
+
+def capped(name: NormalizedName, series: str) -> tuple[str, str] | None:
+    """Below which version a distribution has to stay for a TensorFlow, and why."""
+    rule = _names()["before"].get(name)
+    if rule is None or Version(series) >= Version(rule["tensorflow"]):
+        return None
+    return rule["below"], rule["why"]
 
 
 def _kind(item: Wanted) -> Kind:

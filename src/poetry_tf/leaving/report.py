@@ -9,6 +9,7 @@ from packaging.utils import canonicalize_name
 
 from poetry_tf.leaving.sorting import Carried, Fate, Sorted
 from poetry_tf.leaving.wanted import Aside, Listing
+from poetry_tf.words import listed
 
 _SHOWN = 6
 """Names in a line, where not all are asked for."""
@@ -47,16 +48,17 @@ def _lines(
     yield f"From {listing.file}, {kind}{_counted(len(listing.wanted), 'package')}:"
     for sentence in moved:
         yield f"  {sentence}"
-    as_written = [item for item in found.carried if not item.why]
-    if found.carried:
-        names = [item.name for item in (found.carried if whole else as_written)]
-        text = _names(names, whole=whole)
-        yield f"  Required ({len(found.carried)}): {text or 'see below'}"
+    as_written = [item.name for item in found.carried if not item.why]
+    if as_written:
+        yield f"  Required ({len({*as_written})}): {_names(as_written, whole=whole)}"
     other = [item for item in found.carried if item.why]
     if other:
-        yield "  With other versions than written:"
+        yield f"  Required with other versions ({len(other)}):"
     for item in other:
         yield f"    {_change(item)}"
+    for item in found.carried:
+        if item.lacking:
+            yield f"  Left out on {listed(item.lacking)}, for which it has no file: {item.name}"
     renamed = [item for item in found.carried if canonicalize_name(item.name) != item.wanted.key]
     if renamed:
         pairs = ", ".join(f"{item.wanted.name} is {item.name}" for item in renamed)
@@ -72,8 +74,7 @@ def _lines(
 
 
 def _change(item: Carried) -> str:
-    before = item.wanted.lost or item.wanted.specifier
-    return f"{item.name} {item.specifier or '(any)'} for {before}: {item.why}"
+    return f"{item.name} {item.specifier or 'of any version'}: {item.why} ({item.wanted.written})"
 
 
 def _names(names: list[str], *, whole: bool) -> str:

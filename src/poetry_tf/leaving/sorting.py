@@ -17,7 +17,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from poetry_tf.environments import ENVIRONMENTS, Cell
-from poetry_tf.leaving.names import Meaning, is_kept, meaning
+from poetry_tf.leaving.names import Meaning, capped, comes_along, is_kept, meaning
 from poetry_tf.leaving.target import is_python
 from poetry_tf.leaving.wanted import Aside, Listing, Wanted
 from poetry_tf.project.documents import KeyPath
@@ -56,12 +56,14 @@ class Carried:
         name: PyPI's name for it.
         looseness: how much of its versions is asked for.
         why: why it is no more.
+        lacking: the environments that it leaves out, where it can't be installed.
     """
 
     wanted: Wanted
     name: str
     looseness: Looseness = Looseness.WRITTEN
     why: str = ""
+    lacking: tuple[str, ...] = ()
 
     @property
     def key(self) -> NormalizedName:
@@ -124,20 +126,27 @@ def looser(item: Carried, why: str) -> Carried | None:
     return None
 
 
-def sort(listing: Listing, release: Release, python: str, had: Iterable[str]) -> Sorted:
+def sort(
+    listing: Listing, release: Release, python: str, had: Iterable[str], *, moved: bool = False
+) -> Sorted:
     """Sorts the lines of a list for a project with a TensorFlow on a Python.
 
-    `had` are the distributions that the project requires already.
+    `had` are the distributions that the project requires already; `moved` is whether the list
+    meant another TensorFlow or Python, so that the versions of what these need mean nothing.
     """
     carried: dict[tuple[NormalizedName, str], Carried] = {}
     gone: list[Gone] = []
     left: list[Aside] = list(listing.asides)
     known = {canonicalize_name(name) for name in had}
+    own = {name for name in _required(release) if not is_kept(name)}
     for item in listing.wanted:
         if is_python(item):
             continue
         what = meaning(item)
-        if (fate := _fate(item, what, release, python)) is not None:
+        fate = _fate(item, what, release, python)
+        if fate is None and moved and what.kind == "package" and item.key in own:
+            fate = "tensorflow"
+        if fate is not None:
             gone.append(Gone(item, fate))
         elif what.kind == "collection":
             why = "a collection of packages: add those that are imported with `poetry add`"
@@ -154,6 +163,11 @@ def sort(listing: Listing, release: Release, python: str, had: Iterable[str]) ->
                 left += notes
             carried[key] = new
     return Sorted(tuple(carried.values()), tuple(gone), tuple(left))
+
+
+def _required(release: Release) -> set[NormalizedName]:
+    """What a release of TensorFlow requires itself."""
+    return {canonicalize_name(Requirement(line).name) for line in release.requires}
 
 
 def _fate(item: Wanted, what: Meaning, release: Release, python: str) -> Fate | None:
@@ -202,15 +216,25 @@ def _first(item: Wanted, what: Meaning, release: Release) -> Carried:
     if item.lost and not item.lost.startswith("@"):
         why = f"{item.lost!r} can't be said in a requirement"
         return replace(carried, why=why)
+    series = f"{release.version.major}.{release.version.minor}"
+    if (cap := capped(carried.key, series)) is not None:
+        below, why = cap
+        fits = item.exact is not None and item.exact < Version(below)
+        lower = [
+            part for part in SpecifierSet(item.specifier) if part.operator in {">=", ">", "!="}
+        ]
+        bounds = ",".join([*map(str, lower), f"<{below}"])
+        return (
+            carried if fits else replace(carried, wanted=replace(item, specifier=bounds), why=why)
+        )
     renamed = canonicalize_name(what.name) != item.key
     if renamed and item.specifier and item.name.lower().startswith(("pytorch", "sklearn")):
-        return replace(carried, looseness=Looseness.ANY, why="another name, with other versions")
-    if role(carried.name) in {"companion", "other"} and item.is_exact:
-        # Bound to a TensorFlow, which may be another by now; the rules see to it.
-        series = f"{release.version.major}.{release.version.minor}"
-        if not item.specifier.startswith(f"=={series}."):
-            why = "it has to fit TensorFlow, and the lock sees to that"
-            return replace(carried, looseness=Looseness.ANY, why=why)
+        why = "under its own name it has other versions"
+        return replace(carried, wanted=replace(item, specifier=""), why=why)
+    is_bound = role(carried.name) in {"companion", "other"} and item.exact is not None
+    if is_bound and not item.specifier.startswith(f"=={series}."):
+        why = "it has to fit TensorFlow, and the lock sees to that"
+        return replace(carried, looseness=Looseness.ANY, why=why)
     return carried
 
 
@@ -221,9 +245,10 @@ def _both(one: Carried, other: Carried) -> tuple[Carried, list[Aside]]:
     later = replace(other, wanted=replace(other.wanted, extras=extras))
     if one.wanted.address or other.wanted.address:
         return (later if other.wanted.address else one), []
+    if not other.wanted.specifier:
+        return replace(one, wanted=replace(one.wanted, extras=extras)), []
     if len({*texts}) < 2:
-        text = texts[0] if texts else ""
-        return replace(later, wanted=replace(later.wanted, specifier=text)), []
+        return later, []
     joint = SpecifierSet(",".join(texts))
     exact = [item.version for item in joint if item.operator == "==" and "*" not in item.version]
     if not exact or all(joint.contains(version, prereleases=True) for version in exact):
@@ -257,7 +282,7 @@ def direct(found: Sorted, requires: Requires, release: Release) -> Sorted:
     """
     names = [item.key for item in found.carried]
     listed = {*names}
-    of_tensorflow = {canonicalize_name(Requirement(line).name) for line in release.requires}
+    of_tensorflow = _required(release)
     for name in requires.keys() - listed:
         of_tensorflow.update(requires[name])
     below = {
@@ -265,10 +290,10 @@ def direct(found: Sorted, requires: Requires, release: Release) -> Sorted:
         for name in dict.fromkeys(names)
     }
     required = of_tensorflow.union(*below.values())
-    roots = [name for name in below if name not in required]
+    roots = [name for name in below if name not in required and not comes_along(name)]
     reached = _reached([*roots, *(of_tensorflow & listed)], below)
     for name in below:  # those that require each other, and that nothing else requires
-        if name not in reached:
+        if name not in reached and not comes_along(name):
             roots.append(name)
             reached |= _reached([name], below)
     stays = {*roots, *(name for name in names if is_kept(name))}
@@ -305,12 +330,14 @@ class Offer:
     Attributes:
         version: its version.
         fits: whether a wheel of it can be installed in the project's environment.
+        lacking: the further environments of the project in which nothing of it can be installed.
         has_wheel: whether it has a wheel for any environment.
         has_source: whether it can be built from source, if a compiler and libraries are there.
     """
 
     version: Version
     fits: bool
+    lacking: tuple[str, ...] = ()
     has_wheel: bool = False
     has_source: bool = False
 
@@ -329,7 +356,7 @@ def fitted(
             carried.append(item)
         elif (releases := offers[item.key]) is None:
             left.append(Aside(item.wanted.written, _unknown(item), item.wanted.place))
-        elif item.wanted.is_exact and Version(item.specifier[2:]).is_prerelease:
+        elif item.wanted.exact is not None and item.wanted.exact.is_prerelease:
             carried.append(item)  # such are not among the offers
         elif (chosen := _had(item, releases, cell)) is not None:
             carried.append(chosen)
@@ -357,15 +384,15 @@ def _had(item: Carried, offers: Sequence[Offer], cell: Cell) -> Carried | None:
     current: Carried | None = item
     why = item.why
     while current is not None:
-        if any(current.admits(offer.version) for offer in usable):
-            return current
+        admitted = [offer for offer in usable if current.admits(offer.version)]
+        if admitted:
+            return _marked(current, admitted[-1].lacking)
         if not why:
-            exact = item.wanted.specifier.removeprefix("==") if item.wanted.is_exact else ""
             there = any(item.admits(offer.version) for offer in offers)
             why = (
                 f"no wheel for Python {cell.python}"
                 if there
-                else f"PyPI has no {exact or 'such version'}"
+                else f"PyPI has no {item.wanted.exact or 'such version'}"
             )
         current = looser(current, why)
     return None
@@ -401,6 +428,19 @@ def without_source(
             )
             left.append(Aside(item.wanted.written, why, item.wanted.place))
     return replace(found, carried=tuple(carried), left=tuple(left))
+
+
+def _marked(item: Carried, lacking: Sequence[str]) -> Carried:
+    """A requirement that leaves the environments out in which it can't be installed."""
+    if not lacking or item.wanted.marker:
+        return item
+    marker = " and ".join(
+        f'(sys_platform != "{ENVIRONMENTS[name].sys_platform}" or '
+        f'platform_machine != "{ENVIRONMENTS[name].platform_machine}")'
+        for name in lacking
+    )
+    marker = marker[1:-1] if len(lacking) == 1 else marker
+    return replace(item, wanted=replace(item.wanted, marker=marker), lacking=tuple(lacking))
 
 
 # -- what a solver says ---------------------------------------------------------------------

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from packaging.specifiers import SpecifierSet
-from packaging.version import Version
 
 from poetry_tf.leaving.names import data, meaning
 from poetry_tf.leaving.wanted import Listing, Wanted
@@ -87,8 +86,8 @@ def aim(
     if said.tensorflow is not None and said.python is not None:
         return Aim(gpu=gpu)
     possible = tuple(_possible(catalog, images, choice, environments))
-    wanted = _Wanted(listing, said, catalog)
-    wanted.gpus = () if (choice if gpu is None else gpu) == "none" else _with_gpu(catalog)
+    gpus = () if (choice if gpu is None else gpu) == "none" else _with_gpu(catalog)
+    wanted = _Wanted(listing, said, catalog, gpus)
     existing = wanted.existing()
     fits = [pair for pair in possible if pair in existing]
     if fits:
@@ -155,10 +154,13 @@ def known_pairs(catalog: Catalog) -> Mapping[str, tuple[str, ...]]:
 class _Wanted:
     """The series and the Pythons that a list admits."""
 
-    def __init__(self, listing: Listing, said: Said, catalog: Catalog) -> None:
+    def __init__(
+        self, listing: Listing, said: Said, catalog: Catalog, gpus: tuple[str, ...]
+    ) -> None:
         self.known = known_pairs(catalog)
         self.listing, self.said = listing, said
-        self.gpus: tuple[str, ...] = ()
+        self.gpus = gpus
+        self.first = (*gpus, *catalog.series)[0]
         self.lines = tensorflow_lines(listing)
         self.python = python_line(listing)
         every = sorted({minor for minors in self.known.values() for minor in minors}, key=numbers)
@@ -201,7 +203,7 @@ class _Wanted:
         _refuse_contradicting(lines, self.known)
         found = [series for series in self.known if all(_admits(item, series) for item in lines)]
         if not found and lines:
-            raise _no_series(lines[0], self.listing, self.known)
+            raise _no_series(lines[0], self.listing, self.known, self.first)
         yield from found
 
     def _by_keras(self) -> tuple[Wanted, ...]:
@@ -222,9 +224,8 @@ class _Wanted:
         if not any(item.specifier for item in lines) and chosen in self.existing():
             return None
         for item in self.lines:
-            if item.is_exact:
-                version = Version(item.specifier.removeprefix("=="))
-                release = catalog.get(version) if len(version.release) > 2 else None
+            if item.exact is not None and len(item.exact.release) > 2:
+                release = catalog.get(item.exact)
                 if release is not None and not release.yanked and release.series == chosen[0]:
                     return str(release.version)
         return chosen[0]
@@ -248,10 +249,10 @@ class _Wanted:
             )
             yield f"Python {_said(self.python)} becomes {minor}: {why}"
         if series not in self.series and (lines := self.lines or self._by_keras()):
+            with_gpu = " with a GPU" if self.gpus else ""
             before = numbers(self.series[-1]) < numbers(catalog.series[0])
-            first = self.gpus[0] if self.gpus else catalog.series[0]
             why = (
-                f"{first} is the first that poetry-tf can set up{' with a GPU' * bool(self.gpus)}"
+                f"{self.first} is the first that poetry-tf can set up{with_gpu}"
                 if before
                 else f"{self.series[-1]} has no wheel for Python {minor}"
             )
@@ -320,13 +321,14 @@ def _refuse_contradicting(lines: Sequence[Wanted], known: Iterable[str]) -> None
             )
 
 
-def _no_series(line: Wanted, listing: Listing, known: Mapping[str, object]) -> PlanError:
-    first = next(iter(_catalogued(known)))
+def _no_series(
+    line: Wanted, listing: Listing, known: Mapping[str, object], first: str
+) -> PlanError:
     command = f"poetry tf init --from {listing.argument} --tensorflow"
     if any(
         _accepting(line.specifier, f"{major}.{minor}") for major in (0, 1) for minor in range(16)
     ):
-        exact = line.specifier.removeprefix("==") if line.is_exact else "1.15.5"
+        exact = line.exact or "1.15.5"
         return PlanError(
             f"{line.place}: TensorFlow {_said(line)} is of the first generation, whose programs "
             "TensorFlow 2 doesn't run as they are",
@@ -339,11 +341,6 @@ def _no_series(line: Wanted, listing: Listing, known: Mapping[str, object]) -> P
         f"{line.place}: poetry-tf knows no TensorFlow {_said(line)}, if there is one",
         f"It knows the series up to {newest}: `{command} {newest}`.",
     )
-
-
-def _catalogued(known: Iterable[str]) -> Iterator[str]:
-    history = json.loads(data("history.json"))["pythons"]
-    return (series for series in known if series not in history)
 
 
 def _nearest(possible: Sequence[Pair], wanted: Sequence[Pair]) -> Pair:

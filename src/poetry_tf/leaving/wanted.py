@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 STDIN = "standard input"
 """What stands for the file's name where there is none."""
@@ -59,9 +61,13 @@ class Wanted:
         return canonicalize_name(self.name)
 
     @property
-    def is_exact(self) -> bool:
-        """Whether it asks for one version."""
-        return self.specifier.startswith("==") and not {"*", ","} & {*self.specifier}
+    def exact(self) -> Version | None:
+        """The one version that it asks for; None where it leaves a choice."""
+        match = re.fullmatch(r"={2,3}([^=*,]+)", self.specifier)
+        try:
+            return Version(match[1]) if match else None
+        except InvalidVersion:
+            return None
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,6 @@ class Listing:
         Such a list has the dependencies' dependencies as well, each at the version that was there.
         """
         named = [item for item in self.wanted if not item.address]
-        exact = sum(item.is_exact for item in named)
+        exact = sum(item.exact is not None for item in named)
         built = sum(bool(item.build) for item in named)
         return len(named) >= 10 and (exact >= 0.9 * len(named) or built >= 0.5 * len(named))
