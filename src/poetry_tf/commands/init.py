@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
 from cleo.helpers import option
 from cleo.io.inputs.option import Option
+from cleo.io.io import IO
 from cleo.ui.question import Question
 
 import poetry_tf
@@ -124,6 +126,14 @@ cuDNN fit. In a Poetry project it changes only what must change.
 It asks for what the options leave open; with <info>-n</> it takes the defaults. Either all files \
 are written or none.
 """
+
+    def run(self, io: IO) -> int:
+        # cleo takes a lone hyphen for the beginning of an option, unless it is in the same word.
+        tokens: list[str] = getattr(io.input, "_tokens", [])
+        for index, pair in enumerate(pairwise(tokens)):
+            if pair == ("--from", "-"):
+                tokens[index : index + 2] = ["--from=-"]
+        return super().run(io)
 
     def root(self) -> Path:
         folder = self.start()

@@ -175,6 +175,10 @@ class _Reader:
                 if not _BUILT_BY_CONDA.match(found.url):
                     why = "a file on one machine: PyPI's package of that name is taken instead"
                     self.asides.append(Aside(text, why, place))
+            elif without_credentials(found.url) != found.url:
+                why = "its address holds a password: add it with `poetry add`"
+                self.asides.append(Aside(f"{found.name} by an address", why, place))
+                return
             else:
                 item = replace(item, address=found.url)
         self._wanted.append(item)

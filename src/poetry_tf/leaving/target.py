@@ -93,7 +93,7 @@ def aim(
     if fits:
         chosen = max(fits, key=_age)
     elif existing or wanted.is_soft:
-        chosen = wanted.nearest(possible, existing or wanted.pairs())
+        chosen = wanted.nearest(possible)
     else:
         raise wanted.contradiction(possible)
     return Aim(
@@ -230,8 +230,10 @@ class _Wanted:
                     return str(release.version)
         return chosen[0]
 
-    def nearest(self, possible: Sequence[Pair], wanted: Sequence[Pair]) -> Pair:
+    def nearest(self, possible: Sequence[Pair]) -> Pair:
         """The pair that comes nearest; where the series has to change, to one with a GPU."""
+        # A Python that no TensorFlow has wheels for is newer than all that there are.
+        wanted = self.existing() or self.pairs() or [(self.series[-1], possible[-1][1])]
         series = {item for item, _ in wanted}
         with_gpu = [pair for pair in possible if pair[0] in self.gpus]
         if with_gpu and not any(pair[0] in series for pair in possible):
@@ -283,7 +285,7 @@ class _Wanted:
             if others:
                 ways.append((f"For {kept} of the list", max(others, key=_age)))
         if not ways:
-            near = self.nearest(possible, self.pairs() or [(self.series[-1], possible[-1][1])])
+            near = self.nearest(possible)
             ways.append(("The nearest that a project can be set up for", near))
         told = [
             f"{kept}: `poetry tf init --from {self.listing.argument} "

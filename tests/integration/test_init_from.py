@@ -1,0 +1,255 @@
+"""`poetry tf init --from`: from a list of Conda's or pip's to a project that is locked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tomlkit
+
+from tests.support.index import ANY, LocalIndex
+from tests.support.poetry import PoetryRunner, locked
+from tests.support.projects import contents
+from tests.support.tensorflow import add_tensorflow
+
+LINUX_310 = tuple(f"cp310-cp310-manylinux_2_17_{machine}" for machine in ("x86_64", "aarch64"))
+LINUX_37 = ("cp37-cp37m-manylinux_2_17_x86_64",)
+
+PACKAGES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
+    ("pandas", "1.2.4", (), LINUX_37),
+    ("pandas", "1.5.3", ("numpy", "slow-date"), LINUX_310),
+    ("pandas", "2.0.0", ("numpy",), LINUX_310),
+    ("opencv-python-headless", "4.8.0", ("numpy",), (ANY,)),
+    ("slow-date", "1.0", (), (ANY,)),
+    ("slow-date", "2.0", (), (ANY,)),
+    # These two don't go together at 1.0.
+    ("quiet", "1.0", ("slow-date (<2)",), (ANY,)),
+    ("quiet", "2.0", ("slow-date (>=2)",), (ANY,)),
+    ("lively", "1.0", ("slow-date (>=2)",), (ANY,)),
+    ("lively", "1.1", ("slow-date (>=1)",), (ANY,)),
+)
+
+ENVIRONMENT = """\
+name: thesis
+channels:
+  - conda-forge
+dependencies:
+  - python=3.9
+  - cudatoolkit=11.2
+  - cudnn
+  - tensorflow-gpu=2.5
+  - pandas=1.2.4
+  - opencv
+  - quiet
+  - nowhere-to-be-found
+  - pip:
+      - lively==1.0
+      - -e .
+"""
+
+
+@pytest.fixture(scope="module")
+def tensorflow_index() -> Iterator[LocalIndex]:
+    """TensorFlow, and beside it what the lists of these tests name."""
+    with LocalIndex() as index:
+        add_tensorflow(index)
+        for name, version, requires, tags in PACKAGES:
+            index.add(name, version, requires=requires, tags=tags)
+        yield index
+
+
+def dependencies(project: Path) -> list[str]:
+    data = tomlkit.parse((project / "pyproject.toml").read_text("utf-8")).unwrap()
+    found: list[str] = data["project"]["dependencies"]
+    return found
+
+
+def write(project: Path, text: str, name: str = "environment.yml") -> None:
+    (project / name).write_text(text, "utf-8")
+
+
+def test_an_environment_becomes_a_project_that_is_all_set(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    write(project, ENVIRONMENT)
+    done = warm_poetry.call("tf", "init", "-n", "--from", "environment.yml")
+    assert done.ok, done.output
+    assert "From environment.yml, 9 packages:" in done.stdout
+    for line in (
+        "  Python 3.9 becomes 3.10: no dev container can be made for a Python before 3.10",
+        "  TensorFlow 2.5 becomes 2.12: 2.12 is the first that poetry-tf can set up with a GPU",
+        "  Required (3): opencv-python-headless, quiet, lively",
+        "  Required with other versions (1):",
+        "    pandas >=1.2.4,<2: no wheel for Python 3.10 (pandas=1.2.4)",
+        "  By PyPI's names: opencv is opencv-python-headless",
+        "  Left to the container, which has what this TensorFlow needs (2): cudatoolkit, cudnn",
+    ):
+        assert line in done.stdout.splitlines()
+    told = done.stderr.splitlines()
+    assert told[told.index("Left for you to decide:") + 1 :] == [
+        "environment.yml:15 -e .",
+        "    the project itself: what it needs stands in its setup.py or pyproject.toml and is not "
+        "read; add that with `poetry add`",
+        "environment.yml:12 nowhere-to-be-found",
+        "    PyPI has no package of that name: it may have another name there, or be a library "
+        "that belongs into the container's image",
+    ]
+    tensorflow, *others = dependencies(project)
+    assert tensorflow.startswith("tensorflow (>=2.12")
+    assert others[:4] == [
+        "pandas (>=1.2.4,<2)",
+        "opencv-python-headless",
+        "quiet",
+        "lively (==1.0)",
+    ]
+    assert locked(project)["pandas"] == "1.5.3"
+    assert warm_poetry.call("tf", "check").stdout == "All set!\n"
+    assert warm_poetry.call("check", "--lock", plugins=False).stdout == "All set!\n"
+    assert "[package.source]" not in (project / "poetry.lock").read_text("utf-8")
+
+
+def test_versions_that_do_not_go_together_give_way(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    write(project, "tensorflow==2.15.*\nquiet==1.0\nlively==1.0\n", "requirements.txt")
+    done = warm_poetry.call("tf", "init", "-n", "--from", "requirements.txt")
+    assert done.ok, done.output
+    assert "No way with the versions of quiet and lively; trying others" in done.stderr
+    assert "    quiet >=1.0,<2: doesn't go with the others (quiet==1.0)" in done.stdout
+    assert locked(project)["lively"] == "1.1"
+    assert warm_poetry.call("tf", "check").ok
+
+
+def test_an_export_keeps_what_nothing_else_needs(warm_poetry: PoetryRunner, project: Path) -> None:
+    packages = ["python=3.10.9=h7a1cb2a_2", "tensorflow=2.12.0=py310_0", "quiet=1.0=py_0"]
+    packages += ["slow-date=1.0=py_0", "numpy=1.23.5=py310_0", "openssl=1.1.1n=h166bdaf_0"]
+    packages += ["zlib=1.2.13=h5eee18b_1", "xz=5.6.4=h5eee18b_1", "tk=8.6.14=h39e8969_0"]
+    packages += ["pip=25.0=py310h06a4308_0", "keras=2.12.0=py310_0", "grpcio=1.48.2=py310_0"]
+    write(project, "dependencies:\n" + "".join(f"- {item}\n" for item in packages))
+    done = warm_poetry.call("tf", "init", "-n", "--from", "environment.yml")
+    assert done.ok, done.output
+    assert "From environment.yml, an export of what was installed, 12 packages:" in done.stdout
+    assert "  Come with the others, and are in the lock (2): slow-date, grpcio" in done.stdout
+    tensorflow, quiet, numpy, *_ = dependencies(project)
+    assert tensorflow.startswith("tensorflow (>=2.12.0,<2.13")
+    assert quiet == "quiet (==1.0)"
+    assert numpy.startswith("numpy (")
+    assert locked(project)["slow-date"] == "1.0"
+
+
+def test_it_is_read_from_standard_input(warm_poetry: PoetryRunner, project: Path) -> None:
+    done = warm_poetry.call("tf", "init", "--from", "-", stdin="tensorflow==2.15.*\nquiet\n")
+    assert done.ok, done.output
+    assert "From standard input, 2 packages:" in done.stdout
+    assert "quiet" in dependencies(project)
+    refused = warm_poetry.call("tf", "init", "--from", "-", stdin="quiet\n==\n")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("Error: standard input:2:1: '==' is no requirement")
+
+
+def test_an_existing_project_gets_what_it_lacks(warm_poetry: PoetryRunner, project: Path) -> None:
+    assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.15").ok
+    write(project, ENVIRONMENT)
+    done = warm_poetry.call("tf", "init", "-n", "--from", "environment.yml")
+    assert done.ok, done.output
+    assert dependencies(project)[0].startswith("tensorflow (>=2.15")
+    assert {"quiet", "lively (==1.0)", "opencv-python-headless"} <= {*dependencies(project)}
+    before = contents(project)
+    again = warm_poetry.call("tf", "init", "-n", "--from", "environment.yml")
+    assert again.ok, again.output
+    assert contents(project) == before
+
+
+def test_a_project_in_poetrys_own_tables_gets_it_there(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    write(
+        project,
+        '[tool.poetry]\npackage-mode = false\n\n[tool.poetry.dependencies]\npython = "~3.10"\n'
+        'tensorflow = "~2.15"\n',
+        "pyproject.toml",
+    )
+    write(project, "lively[fast]==1.0\nquiet ; sys_platform == 'linux'\n", "requirements.txt")
+    done = warm_poetry.call("tf", "init", "-n", "--from", "requirements.txt")
+    assert done.ok, done.output
+    text = (project / "pyproject.toml").read_text("utf-8")
+    data = tomlkit.parse(text).unwrap()["tool"]["poetry"]["dependencies"]
+    assert data["lively"] == {"version": "==1.0", "extras": ["fast"]}
+    assert data["quiet"] == {"version": "*", "markers": 'sys_platform == "linux"'}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("dependencies:\n  - python=3.9\n  - tensorflow=2.4.1\n", "environment.yml:3: TensorFlow"),
+        ("dependencies:\n  - tensorflow=1.15\n", "environment.yml:2: TensorFlow 1.15 is of the"),
+        ("dependencies:\n  - x: y\n", "environment.yml:2:5: 'x' is a key"),
+    ],
+)
+def test_a_refusal_is_one_error_and_writes_nothing(
+    warm_poetry: PoetryRunner, project: Path, text: str, expected: str
+) -> None:
+    write(project, text)
+    before = contents(project)
+    done = warm_poetry.call("tf", "init", "-n", "--from", "environment.yml")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Error: {expected}")
+    assert "Traceback" not in done.output
+    assert contents(project) == before
+
+
+def test_the_command_of_a_refusal_works(warm_poetry: PoetryRunner, project: Path) -> None:
+    write(project, "dependencies:\n  - python=3.9\n  - tensorflow=2.4.1\n  - quiet\n")
+    done = warm_poetry.call("tf", "init", "-n", "--from", "environment.yml")
+    command = done.stderr.split("`")[1].removeprefix("poetry ").split()
+    done = warm_poetry.call(*command, "-n")
+    assert done.ok, done.output
+    assert warm_poetry.call("tf", "check").stdout == "All set!\n"
+
+
+def test_nothing_is_written_where_the_index_cannot_be_asked(
+    poetry: PoetryRunner, project: Path, index: LocalIndex
+) -> None:
+    write(project, "tensorflow==2.15.*\nquiet\n", "requirements.txt")
+    before = contents(project)
+    for mount in index.mounts:
+        mount.page_status = 403
+    done = poetry.call("tf", "init", "-n", "--from", "requirements.txt")
+    assert done.returncode == 1
+    assert "Error: the project can't be locked, and nothing was written" in done.stderr
+    assert "Traceback" not in done.output
+    assert contents(project) == before
+
+
+def test_without_a_lock_nothing_is_asked(
+    poetry: PoetryRunner, project: Path, index: LocalIndex
+) -> None:
+    write(project, ENVIRONMENT)
+    done = poetry.call("tf", "init", "-n", "--no-lock", "--from", "environment.yml")
+    assert done.ok, done.output
+    assert index.requests == []
+    assert "pandas (==1.2.4)" in dependencies(project)
+    assert not (project / "poetry.lock").exists()
+
+
+def test_a_dry_run_shows_it_and_writes_nothing(warm_poetry: PoetryRunner, project: Path) -> None:
+    write(project, ENVIRONMENT)
+    before = contents(project)
+    done = warm_poetry.call("tf", "init", "-n", "--dry-run", "--from", "environment.yml")
+    assert done.ok, done.output
+    assert "From environment.yml, 9 packages:" in done.stdout
+    assert "pandas (>=1.2.4,<2)" in done.stdout, done.stdout
+    assert contents(project) == before
+
+
+@pytest.mark.index
+def test_what_has_its_source_only_is_asked_for_what_it_requires(
+    real_poetry: PoetryRunner, project: Path
+) -> None:
+    """By way of the mirror too: in an empty folder Poetry would find no project to go by."""
+    write(project, "tensorflow==2.15.*\njsmin\n", "requirements.txt")
+    done = real_poetry.call("tf", "init", "-n", "--from", "requirements.txt")
+    assert done.ok, done.output
+    assert "jsmin has no wheel: asking its source what it requires" in done.stderr
+    assert "jsmin" in locked(project)
