@@ -58,6 +58,7 @@ CASES: list[tuple[str, Needs, dict[str, str]]] = [
     ("wsl1", needs(), {"system": "error", "engine": "error"}),
     ("windows", needs(), {}),
     ("windows", needs(config=None), {"system": "error"}),
+    ("windows", needs("2.10", config=None), {"system": "note", "compute": "note"}),
     ("windows-hyper-v", needs(), {"engine": "error"}),
     ("docker-desktop", needs(), {"engine": "error"}),
     ("no-gpu", needs(), {"driver": "error"}),
@@ -79,6 +80,7 @@ CASES: list[tuple[str, Needs, dict[str, str]]] = [
     ("refused", needs(), {"engine": "error"}),
     ("remote", needs(), {"engine": "warning"}),
     ("podman-as-docker", needs(), {"engine": "error"}),
+    ("arm", needs(), {"processor": "error"}),
     ("macos", needs(), {"system": "error", "engine": "error"}),
 ]
 
@@ -154,6 +156,14 @@ def test_a_gpu_that_is_too_old_is_told_the_newest_series_that_has_code_for_it():
     assert all(item.probe != "compute" for item in again if item.state == "error")
 
 
+def test_who_has_an_arm_processor_is_told_what_there_is_instead_of_a_driver():
+    told = found("arm", needs())
+    assert [item.probe for item in told] == ["system", "processor"]
+    assert "--gpu none" in commands("arm", "processor")
+    assert "x86_64" in commands("arm", "processor")
+    assert found("arm", needs(mode="none")) == []
+
+
 def test_no_password_of_a_docker_elsewhere_is_told():
     (item,) = (item for item in found("remote", needs()) if item.probe == "engine")
     assert "somebody" not in item.seen
@@ -189,10 +199,8 @@ RANS = st.one_of(
 class Babbling:
     """A machine that answers anything, and notes what it was made to run."""
 
-    architecture = "x86_64"
-
-    def __init__(self, system: str, draw: Any) -> None:
-        self.system = system
+    def __init__(self, system: str, architecture: str, draw: Any) -> None:
+        self.system, self.architecture = system, architecture
         self._draw = draw
         self.commands: list[tuple[str, ...]] = []
 
@@ -219,12 +227,13 @@ class Babbling:
 @given(
     data=st.data(),
     system=st.sampled_from(["Linux", "Windows", "Darwin", "FreeBSD"]),
+    architecture=st.sampled_from(["x86_64", "aarch64", "ARM64"]),
     engine=st.sampled_from(["docker", "podman"]),
 )
 def test_no_answer_is_too_odd_and_nothing_is_run_that_changes_the_machine(
-    data: st.DataObject, system: str, engine: Any
+    data: st.DataObject, system: str, architecture: str, engine: Any
 ):
-    babbling = Babbling(system, data.draw)
+    babbling = Babbling(system, architecture, data.draw)
     findings: Iterator[HostFinding] = (
         item for probe in HOST for item in probe(babbling, needs(engine=engine))
     )

@@ -68,6 +68,13 @@ CASES: list[tuple[str, Needs, dict[str, str], str]] = [
         f"{DOCTOR}",
     ),
     (
+        "arm",
+        needs(),
+        {"processor": "error"},
+        f"{CPU}no wheel of TensorFlow for ARM (aarch64) is built with CUDA: "
+        "poetry tf init --gpu none",
+    ),
+    (
         "no-libraries",
         WITHOUT,
         {"libraries": "error", "tensorflow": "error"},
@@ -161,6 +168,14 @@ def test_a_recorded_container_gives(name: str, wanted: Needs, unwell: dict[str, 
 def test_every_recording_is_played_back():
     names = {path.stem.removeprefix("container-") for path in RECORDINGS.glob("container-*.json")}
     assert names == {case[0] for case in CASES}
+
+
+def test_an_arm_processor_with_a_tensorflow_of_nvidias_own_has_its_gpu():
+    played = recording("arm")
+    for key, ran in played["run"].items():
+        if "# tensorflow" in key:
+            ran["output"] = ran["output"].replace("[]", '["NVIDIA GH200 480GB"]')
+    assert "processor" not in {item.probe for item in found(played, needs())}
 
 
 def test_a_library_is_told_of_in_one_line_where_all_are_well():

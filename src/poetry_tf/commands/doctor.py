@@ -201,6 +201,8 @@ def _title(needs: Needs) -> str:
         cudnn = f" and cuDNN {release.cudnn}" if release.cudnn else ""
         title += f", built with CUDA {release.cuda}{cudnn}"
     source = {"system": "the container brings them", "pip": "its and-cuda wheels bring them"}
+    if needs.from_project and needs.config is None:
+        source["system"] = "without a container this machine has to have them"
     return f"{title}; {source[needs.mode]}"
 
 

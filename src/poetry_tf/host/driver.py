@@ -205,7 +205,8 @@ def _compiled(machine: Machine, needs: Needs, gpu: Gpu) -> HostFinding:
         "the driver compiles TensorFlow's code for it at first use, which can take half an hour "
         "and is kept for the next time"
     )
-    what = "So that it is kept whole (4 GiB), set in containerEnv:"
+    place = "" if needs.config is None and needs.from_project else " in containerEnv"
+    what = f"So that it is kept whole (4 GiB), set{place}:"
     remedy = Remedy(what, everywhere=("CUDA_CACHE_MAXSIZE=4294967296",))
     return HostFinding("compute", "note", seen, needed, remedy)
 
