@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poetry_tf.commands.doctor import as_json
+from poetry_tf.host.asking import ask_engine
 from poetry_tf.host.doctor import HOST, examine, works
 from poetry_tf.host.findings import HostFinding
 from poetry_tf.host.machine import LIMIT, Loaded, Ran, Recorded
@@ -79,6 +80,24 @@ CASES: list[tuple[str, Needs, dict[str, str]]] = [
     ("stopped", needs(), {"engine": "error"}),
     ("refused", needs(), {"engine": "error"}),
     ("remote", needs(), {"engine": "warning"}),
+    ("remote-tcp", needs(), {"engine": "warning", "runtime": "error"}),
+    ("remote-arm", needs(), {"engine": "warning", "processor": "error"}),
+    ("remote-from-mac", needs(), {"engine": "warning"}),
+    ("remote-socket", needs(), {"engine": "warning", "runtime": "error"}),
+    ("remote-silent", needs(), {"engine": "error"}),
+    ("remote-podman", PODMAN, {"engine": "warning"}),
+    ("docker-18", needs(), {"engine": "error", "runtime": "error"}),
+    ("rootless", needs(), {"runtime": "warning"}),
+    ("rootless-unregistered", needs(), {"runtime": "error"}),
+    ("snap", needs(), {"runtime": "error"}),
+    ("snap-and-toolkit", needs(), {"runtime": "error"}),
+    ("podman-socket", needs(), {"engine": "error"}),
+    ("podman-broken", PODMAN, {"engine": "error"}),
+    ("podman-windows", PODMAN, {"runtime": "warning"}),
+    ("podman-windows-stopped", PODMAN, {"engine": "error"}),
+    ("fedora-two-cdi", PODMAN, {"runtime": "error"}),
+    ("fedora-refreshed-cdi", PODMAN, {}),
+    ("fedora-selinux", PODMAN, {"runtime": "warning"}),
     ("podman-as-docker", needs(), {"engine": "error"}),
     ("arm", needs(), {"processor": "error"}),
     ("macos", needs(), {"system": "error", "engine": "error"}),
@@ -133,6 +152,74 @@ def test_the_commands_are_those_of_the_system():
     assert "on Windows" in commands("wsl2-old-driver", "driver")
     assert "--gpu none" in commands("no-gpu", "driver")
     assert "--engine podman" in commands("podman-as-docker", "engine")
+    assert "--config=$HOME/.config/docker" in commands("rootless-unregistered", "runtime")
+    assert "systemctl --user restart docker" in commands("rootless-unregistered", "runtime")
+    assert "nvidia-ctk" not in commands("snap", "runtime").replace("that nvidia-ctk writes", "")
+    assert "apt remove nvidia-container-toolkit" in commands("snap-and-toolkit", "runtime")
+    assert "apt install docker.io" in commands("docker-18", "engine")
+    assert "podman system migrate" in commands("podman-broken", "engine", PODMAN)
+    assert "podman machine start" in commands("podman-windows-stopped", "engine", PODMAN)
+    assert "podman machine ssh" in commands("podman-windows", "runtime", PODMAN)
+
+
+def test_a_description_of_the_gpus_is_made_anew_where_it_counts():
+    stale = commands("fedora-two-cdi", "runtime", PODMAN)
+    assert stale.endswith("--output=/var/run/cdi/nvidia.yaml")
+    (item,) = (item for item in found("fedora-refreshed-cdi", PODMAN) if item.probe == "runtime")
+    assert item.seen.startswith("/var/run/cdi/")
+
+
+def test_selinux_is_told_of_beside_the_description():
+    seen = [item for item in found("fedora-selinux", PODMAN) if item.probe == "runtime"]
+    assert [item.state for item in seen] == ["ok", "warning"]
+    assert "label=disable" in seen[1].needed
+    assert seen[1].remedy is not None
+    assert "setsebool -P container_use_devices on" in seen[1].remedy.everywhere[0]
+
+
+REMOTE = [name for name in NAMES if name.startswith("remote")]
+
+
+@pytest.mark.parametrize("name", REMOTE)
+def test_a_docker_elsewhere_is_judged_by_what_it_says_and_mended_there(name: str):
+    wanted = PODMAN if name == "remote-podman" else needs()
+    told = found(name, wanted)
+    assert "on another machine" in told[0].seen
+    assert {item.probe for item in told} <= {"engine", "processor", "runtime"}
+    for item in told:
+        if item.remedy is not None and item.probe != "processor":
+            assert item.remedy.where == "there"
+
+
+def test_a_docker_of_this_machine_is_not_taken_for_another_by_its_name():
+    recording = json.loads((RECORDINGS / "host-remote-socket.json").read_text("utf-8"))
+    recording["read"]["/proc/version"] = "Linux version 6.1.0-28-amd64 (a@b) #1 SMP"
+    (item,) = (item for item in examine(Recorded(recording), needs()) if item.probe == "engine")
+    assert item.state == "ok"
+    recording["read"]["/proc/sys/kernel/hostname"] = "lab.example"
+    recording["read"]["/proc/version"] = "Linux version 5.4.0 (a@b) #1 SMP"
+    (item,) = (item for item in examine(Recorded(recording), needs()) if item.probe == "engine")
+    assert item.state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ("ssh://somebody:secret@lab:22", "ssh://lab:22"),
+        ("tcp://192.168.1.5:2375", "tcp://192.168.1.5:2375"),
+        ("tcp://[fd00::5]:2375", "tcp://[fd00::5]:2375"),
+        ("tcp://localhost:2375", ""),
+        ("tcp://127.0.0.1:2375", ""),
+        ("tcp://[::1]:2375", ""),
+        ("tcp://:2375", ""),
+        ("unix:///var/run/docker.sock", ""),
+        ("npipe:////./pipe/docker_engine", ""),
+    ],
+)
+def test_an_address_tells_whether_docker_is_elsewhere(address: str, place: str):
+    recording = json.loads((RECORDINGS / "host-arch.json").read_text("utf-8"))
+    recording["variable"]["DOCKER_HOST"] = address
+    assert ask_engine(Recorded(recording), needs()).elsewhere == place
 
 
 def test_both_minima_of_the_driver_are_named_with_what_follows_from_each():
@@ -178,12 +265,20 @@ TEXT = st.one_of(
         [
             "NVIDIA, 1.2, 9.9",
             "a, 560.1",
+            "ssh://a@b",
+            "tcp://[::1",
+            "1",
+            "0 0",
             ",,,",
             "{}",
             "[]",
             '{"ServerVersion": 3, "Runtimes": 4, "OperatingSystem": []}',
             '{"ServerErrors": 7}',
+            '{"ServerVersion": "18.09.1", "Name": "a", "KernelVersion": "1", "Runtimes": {}}',
+            '{"ServerVersion": "29.2.0", "SecurityOptions": ["name=rootless"], "Runtimes": []}',
+            '{"ServerVersion": "29.2.0", "DockerRootDir": "/var/snap/docker/common"}',
             '{"host": {}, "version": "5"}',
+            '{"host": {"serviceIsRemote": true, "hostname": "a"}}',
             "nvidia.com/gpu libcuda.so.1.2.3",
             "Module 1.2",
             "0x10de",
@@ -244,5 +339,6 @@ def test_no_answer_is_too_odd_and_nothing_is_run_that_changes_the_machine(
             ("nvidia-smi", "--query-gpu"),
             ("nvidia-ctk", "--version"),
             ("docker", "info"),
+            ("docker", "context"),
             ("podman", "info"),
         }

@@ -16,6 +16,7 @@ from poetry.utils.env import EnvManager
 
 from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.container import container_facts, wanted_container
+from poetry_tf.host.asking import runs_elsewhere
 from poetry_tf.host.brief import brief
 from poetry_tf.host.doctor import examine, works
 from poetry_tf.host.findings import HostFinding, Remedy, System
@@ -37,6 +38,7 @@ _NAMES: dict[System, str] = {
     "fedora": "Fedora",
     "windows": "Windows",
 }
+_PLACES = {"here": "", "host": "On the host: ", "there": "On that machine: "}
 _STYLES = {"ok": "fg=green", "note": "comment", "warning": "warning", "error": "error"}
 
 
@@ -211,15 +213,16 @@ def _verdict(findings: list[HostFinding], needs: Needs, machine: Machine) -> str
         return "TensorFlow will use the CPU, as the project wants it."
     if works(findings):
         where = "" if in_container(machine) else " as far as this machine is concerned"
+        if where and runs_elsewhere(machine, needs):
+            where = " as far as can be seen from here"
         return f"TensorFlow will use the GPU{where}."
     first = next(finding for finding in findings if finding.state == "error")
     return f"TensorFlow will use the CPU: begin with what is said of {first.probe}."
 
 
 def _lines(remedy: Remedy, system: System | None) -> Iterator[str]:
-    where = "On the host: " if remedy.where == "host" else ""
-    yield f"{where}{remedy.what}"
-    # The host of a container may be of any system.
+    yield f"{_PLACES[remedy.where]}{remedy.what}"
+    # Another machine may be of any system.
     known = system if remedy.where == "here" and system in remedy.commands else None
     for name, commands in remedy.commands.items():
         if known is None and commands:

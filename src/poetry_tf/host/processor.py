@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from poetry_tf.host.asking import ask_engine, runs_elsewhere
 from poetry_tf.host.children import ask_tensorflow
 from poetry_tf.host.findings import HostFinding, Remedy
 from poetry_tf.host.machine import Machine
@@ -20,12 +21,17 @@ from poetry_tf.releases.model import LINUX_AARCH64
 
 def processor(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
     """Finds something where there can be no GPU; a Mac is told of with its system."""
-    if not needs.wants_gpu or machine.system == "Darwin" or not is_arm(machine.architecture):
+    if not needs.wants_gpu:
         return
-    runs_here = in_container(machine) or needs.config is None
-    if runs_here and _lists_a_gpu(machine, needs):
-        return
-    yield from without_cuda(needs, machine.architecture)
+    in_it = in_container(machine)
+    if not in_it and runs_elsewhere(machine, needs):
+        known = ask_engine(machine, needs).known
+        if is_arm(architecture := str(known.get("Architecture"))):
+            yield from _without_cuda(needs, architecture)
+    elif machine.system != "Darwin" and is_arm(machine.architecture):
+        runs_here = in_it or needs.config is None
+        if not (runs_here and _lists_a_gpu(machine, needs)):
+            yield from _without_cuda(needs, machine.architecture)
 
 
 def _lists_a_gpu(machine: Machine, needs: Needs) -> bool:
@@ -35,8 +41,8 @@ def _lists_a_gpu(machine: Machine, needs: Needs) -> bool:
     return bool(names_of_gpus(ask_tensorflow(machine, needs, compile_step=False)))
 
 
-def without_cuda(needs: Needs, architecture: str) -> Iterator[HostFinding]:
-    """What is said of an ARM processor."""
+def _without_cuda(needs: Needs, architecture: str) -> Iterator[HostFinding]:
+    """What is said of an ARM processor, unless a release has CUDA for it after all."""
     wheels = needs.release.wheels.get(LINUX_AARCH64)
     if wheels is None or wheels.cuda is None:
         yield HostFinding(
