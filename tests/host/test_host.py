@@ -19,6 +19,7 @@ from poetry_tf.host.machine import LIMIT, Loaded, Ran, Recorded
 from poetry_tf.host.needs import Needs
 from poetry_tf.host.system import family
 from poetry_tf.releases import load
+from poetry_tf.releases.nvidia import Driver
 
 RECORDINGS = Path(__file__).with_name("recordings")
 NAMES = sorted(path.stem.removeprefix("host-") for path in RECORDINGS.glob("host-*.json"))
@@ -71,7 +72,16 @@ CASES: list[tuple[str, Needs, dict[str, str]]] = [
     ("between", needs(), {"driver": "note"}),
     ("newer-gpu", needs(), {"compute": "note"}),
     ("newer-gpu-old-driver", needs(), {"driver": "note", "compute": "error"}),
-    ("older-gpu", needs(), {"compute": "error"}),
+    ("older-gpu", needs(), {"driver": "error"}),
+    ("older-gpu", needs("2.14"), {"driver": "note"}),
+    ("maxwell", needs(), {"compute": "error"}),
+    ("maxwell", needs("2.16"), {}),
+    ("no-driver-pascal", needs(), {"driver": "error"}),
+    ("no-driver-turing", PODMAN, {"driver": "error"}),
+    ("no-driver-kepler", needs(), {"driver": "error"}),
+    ("windows-kepler", needs(), {"driver": "error"}),
+    ("windows-kepler", needs("2.10", config=None), {"system": "note"}),
+    ("loaded-and-failing", needs(), {"driver": "error"}),
     ("no-runtime", needs(), {"runtime": "error"}),
     ("unregistered", needs(), {"runtime": "error"}),
     ("not-loaded", needs(), {"driver": "error"}),
@@ -234,13 +244,63 @@ def test_both_minima_of_the_driver_are_named_with_what_follows_from_each():
     assert str(driver.windows_least) in item.needed
 
 
-def test_a_gpu_that_is_too_old_is_told_the_newest_series_that_has_code_for_it():
-    (item,) = (item for item in found("older-gpu", needs()) if item.probe == "compute")
+@pytest.mark.parametrize(("name", "probe"), [("older-gpu", "driver"), ("maxwell", "compute")])
+def test_a_gpu_that_is_too_old_is_told_the_newest_series_for_it(name: str, probe: str):
+    (item,) = (item for item in found(name, needs()) if item.probe == probe)
     assert item.remedy is not None
-    (command,) = item.remedy.everywhere
+    command, without = item.remedy.everywhere
+    assert without == "poetry tf init --gpu none"
     series = command.rpartition(" ")[2]
-    again = found("older-gpu", needs(series))
-    assert all(item.probe != "compute" for item in again if item.state == "error")
+    assert works(found(name, needs(series)))
+    newer = load().series[load().series.index(series) + 1]
+    assert not works(found(name, needs(newer)))
+
+
+def test_nobody_is_told_to_install_a_driver_that_there_is_not_for_the_gpu():
+    (item,) = (item for item in found("older-gpu", needs()) if item.probe == "driver")
+    assert "(Kepler) NVIDIA's drivers end with 470" in item.needed
+    assert "TensorFlow 2.14" in commands("no-driver-kepler", "driver")
+    assert "nvidia-tesla-470-driver" in commands("no-driver-kepler", "driver", needs("2.14"))
+    assert "TensorFlow 2" not in commands("windows-kepler", "driver"), "WSL hands none in"
+    assert "TensorFlow 2.10" in commands("windows-kepler", "driver", needs("2.15", config=None))
+    assert "nvidia-580xx-dkms" in commands("no-driver-pascal", "driver")
+    assert "nvidia-open" not in commands("no-driver-pascal", "driver")
+    assert "akmod-nvidia xorg" in commands("no-driver-turing", "driver", PODMAN)
+
+
+def test_a_driver_that_is_loaded_is_not_loaded_again():
+    assert "modprobe" in commands("not-loaded", "driver")
+    for name in ("mismatch", "loaded-and-failing"):
+        assert "Restart the machine" in commands(name, "driver")
+        assert "modprobe" not in commands(name, "driver")
+
+
+@pytest.mark.parametrize(
+    ("whole", "least", "version", "state"),
+    [
+        ("560.1", "525.1", "560.2", "ok"),
+        ("560.1", "525.1", "530.0", "note"),
+        ("560.1", "525.1", "520.0", "error"),
+        ("560.1", None, "550.0", "error"),
+        (None, "525.1", "530.0", "ok"),
+        (None, "525.1", "520.0", "error"),
+        (None, None, "1.0", "ok"),
+    ],
+)
+def test_a_driver_is_held_against_the_minima_that_there_are(
+    whole: str | None, least: str | None, version: str, state: str
+):
+    class Wanting(Needs):
+        @property
+        def driver(self) -> Driver:
+            return Driver("12.5", whole, None, least, None)
+
+    recording = json.loads((RECORDINGS / "host-arch.json").read_text("utf-8"))
+    (key,) = (key for key in recording["run"] if "compute_cap" in key)
+    recording["run"][key]["output"] = f"NVIDIA GeForce RTX 4090, {version}, 8.9"
+    wanted = Wanting(needs().release, "system", config="devcontainer.json")
+    (item,) = (item for item in examine(Recorded(recording), wanted) if item.probe == "driver")
+    assert item.state == state
 
 
 def test_who_has_an_arm_processor_is_told_what_there_is_instead_of_a_driver():

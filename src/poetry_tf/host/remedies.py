@@ -13,15 +13,10 @@ from poetry_tf.host.findings import Remedy, System
 
 _KEYRING = "/usr/share/keyrings/nvidia-container-toolkit-keyring.gpg"
 _TOOLKIT = "https://nvidia.github.io/libnvidia-container"
-_DRIVERS: dict[System, tuple[str, ...]] = {
-    "arch": ("sudo pacman -S nvidia-open",),
-    "debian": (
-        "sudo ubuntu-drivers install  # Ubuntu",
-        "sudo apt install nvidia-driver  # Debian, with non-free among its sources",
-    ),
-    "fedora": ("sudo dnf install akmod-nvidia  # with RPM Fusion's nonfree repository",),
-    "windows": ("start https://www.nvidia.com/drivers",),
-}
+_WINDOWS = ("start https://www.nvidia.com/drivers",)
+_FEDORA = (
+    "sudo dnf install akmod-nvidia{0} xorg-x11-drv-nvidia{0}-cuda  # from RPM Fusion (nonfree)"
+)
 _REGISTER = (
     "sudo nvidia-ctk runtime configure --runtime=docker",
     "sudo systemctl restart docker",
@@ -41,15 +36,13 @@ _FEDORAS_TOOLKIT = (
 _GENERATE = "sudo nvidia-ctk cdi generate --output="
 
 WITHOUT_GPU = Remedy(
-    "Without one the container works on the CPU. To ask for none:",
+    "Without a GPU the container works on the CPU. To ask for none:",
     everywhere=("poetry tf init --gpu none",),
 )
 RESTART = Remedy("Restart the machine")
-DRIVER = Remedy("Install NVIDIA's driver, and restart the machine:", _DRIVERS)
-NEWER_DRIVER = Remedy("Install a newer driver, and restart the machine:", _DRIVERS)
 WINDOWS_DRIVER = Remedy(
     "Install NVIDIA's driver on Windows, which brings the one for WSL (none is installed inside):",
-    {"windows": _DRIVERS["windows"]},
+    {"windows": _WINDOWS},
 )
 WSL_UPDATE = Remedy("In PowerShell:", everywhere=("wsl --update", "wsl --shutdown"))
 MODULE = Remedy(
@@ -168,6 +161,42 @@ DESKTOP_ON_LINUX = Remedy(
     DOCKER.commands,
     everywhere=("docker context use default",),
 )
+
+
+def driver(branch: int | None) -> Remedy:
+    """How NVIDIA's driver is installed; of an older GPU the branch that is the last for it."""
+    return Remedy("Install NVIDIA's driver, and restart the machine:", _drivers(branch))
+
+
+def newer_driver(branch: int | None) -> Remedy:
+    """How it is brought up to date."""
+    return Remedy("Install a newer driver, and restart the machine:", _drivers(branch))
+
+
+def _drivers(branch: int | None) -> dict[System, tuple[str, ...]]:
+    """The packages of NVIDIA's driver.
+
+    Arch has the newest alone, for Turing and later, and older ones in the AUR; RPM Fusion has both
+    (https://archlinux.org/news/, "NVIDIA 590 driver drops Pascal and lower support").
+    """
+    arch, fedora = "sudo pacman -S nvidia-open", ""
+    debian = "nvidia-driver nvidia-smi libcuda1"
+    if branch is not None:
+        arch = (
+            f"yay -S nvidia-{branch}xx-dkms  # from the AUR; your kernel's headers are needed too"
+        )
+        fedora = f"-{branch}xx"
+    if branch == 470:
+        debian = "nvidia-tesla-470-driver nvidia-tesla-470-smi libnvidia-tesla-470-cuda1"
+    return {
+        "arch": (arch,),
+        "debian": (
+            "sudo ubuntu-drivers install  # Ubuntu",
+            f"sudo apt install {debian}  # Debian, with non-free",
+        ),
+        "fedora": (_FEDORA.format(fedora),),
+        "windows": _WINDOWS,
+    }
 
 
 def there(remedy: Remedy) -> Remedy:
