@@ -232,22 +232,40 @@ def _verdict(findings: Iterable[HostFinding], web: Web) -> str:
 
 
 def _as_json(findings: Iterable[HostFinding], web: Web) -> str:
-    """One JSON document of everything that was found. Keys may be added to it."""
+    """One JSON document of everything that was found."""
     from poetry_tf.commands.doctor import finding_as_json
 
     findings = [*findings]
+    told = [
+        {
+            **finding_as_json(finding),
+            "numbers": dict(finding.numbers) if isinstance(finding, NetworkFinding) else {},
+        }
+        for finding in findings
+    ]
+    return _document(can_be_had(findings), web.requests, web.bytes, told)
+
+
+def trouble_as_json(message: str, remedy: str) -> str:
+    """The same document for a project that can't be looked at."""
+    return _document(False, 0, 0, [], {"message": message, "remedy": remedy})
+
+
+def _document(
+    works: bool,
+    requests: int,
+    downloaded: int,
+    findings: list[dict[str, Any]],
+    trouble: dict[str, str] | None = None,
+) -> str:
+    """The document. Keys may be added to it."""
     document: dict[str, Any] = {
         "version": VERSION,
         "tool": {"name": "poetry-tf", "version": metadata.version("poetry-tf")},
-        "works": can_be_had(findings),
-        "requests": web.requests,
-        "downloaded": web.bytes,
-        "findings": [
-            {
-                **finding_as_json(finding),
-                "numbers": dict(finding.numbers) if isinstance(finding, NetworkFinding) else {},
-            }
-            for finding in findings
-        ],
+        "works": works,
+        "requests": requests,
+        "downloaded": downloaded,
+        "findings": findings,
+        "trouble": trouble,
     }
     return json.dumps(document, indent=2)
