@@ -126,7 +126,8 @@ def look(root: Path, machine: Machine, web: Web) -> Iterator[HostFinding]:
         )
     else:
         yield NetworkFinding("locked", "error", str(lock))
-    yield from survey(Subject(asked, routes, tuple(processors) or ("amd64",), looks, sources), web)
+    subject = Subject(asked, routes, tuple(processors) or ("amd64",), looks, sources, _has_password)
+    yield from survey(subject, web)
     hosts = tuple(urlsplit(route.url).hostname or "" for route in routes[:-1])
     if asked.packages and around.seems_in_china(machine, hosts):
         url = f"{asked.packages[0].url}Packages.gz"
@@ -211,6 +212,21 @@ def _routes(project: Project) -> tuple[Route, ...]:
     elif mirrors and (further := independent_of(mirrors)) is not None:
         mirrors = (*mirrors, further)
     return (*(Route(item.name, without_credentials(item.url)) for item in mirrors), pypi)
+
+
+def _has_password(source: Route) -> bool:
+    """Whether Poetry would send a name, a password or a certificate to a source.
+
+    A keyring is not asked, which may want its own password, or hang.
+    """
+    from poetry.config.config import Config
+    from requests.utils import get_netrc_auth
+
+    config = Config.create()
+    keys = ("http-basic.{}.username", "http-basic.{}.password", "certificates.{}.client-cert")
+    if any(config.get(key.format(source.name)) for key in keys):
+        return True
+    return get_netrc_auth(source.url) is not None
 
 
 def _verdict(findings: Iterable[HostFinding], web: Web) -> str:
