@@ -178,6 +178,24 @@ def test_an_arm_processor_with_a_tensorflow_of_nvidias_own_has_its_gpu():
     assert "processor" not in {item.probe for item in found(played, needs())}
 
 
+@pytest.mark.parametrize(
+    ("gpu", "says"),
+    [
+        ("Tesla K80, 470.256.02", "Take TensorFlow 2.14"),
+        ("NVIDIA GeForce GTX 1080, 470.256.02, 6.1", "Install a newer driver"),
+    ],
+)
+def test_a_driver_that_is_too_old_is_told_with_what_helps_the_gpu(gpu: str, says: str):
+    played = recording("everything")
+    (key,) = [key for key in played["run"] if "# gpu" in key]
+    played["run"][key]["output"] = played["run"][key]["output"].replace("12060", "11040")
+    smi = "nvidia-smi --query-gpu=name,driver_version,compute_cap --format=csv,noheader"
+    played["run"][smi] = {"status": 0, "output": gpu}
+    told = [item for item in found(played, needs()) if item.state == "error"]
+    assert [item.probe for item in told] == ["libcuda", "driver"]
+    assert all(item.remedy is not None and says in item.remedy.what for item in told)
+
+
 def test_a_library_is_told_of_in_one_line_where_all_are_well():
     wanted = [item.seen for item in found(recording("everything"), needs())]
     assert "CUDA 12.5 and cuDNN 9.3.0: all 10 libraries load" in wanted

@@ -212,6 +212,12 @@ def _branch(capability: str | None) -> int | None:
     return known.branch if known else None
 
 
+def instead_of_newer(machine: Machine, needs: Needs) -> Remedy | None:
+    """What to do where the GPU is too old for a newer driver; None where it isn't."""
+    finding = _too_old(machine, needs, "", _capability(machine))
+    return finding.remedy if finding else None
+
+
 def _newer(machine: Machine, capability: str | None) -> Remedy:
     if wsl(machine):
         return remedies.WINDOWS_DRIVER

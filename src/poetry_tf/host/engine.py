@@ -61,8 +61,7 @@ def _podman(machine: Machine, asked: Asked) -> HostFinding:
 def _docker(machine: Machine, asked: Asked) -> HostFinding:
     if asked.is_podman:
         seen = "docker is Podman here"
-        needed = "Podman is asked for a GPU in another way"
-        return HostFinding("engine", "error", seen, needed, remedies.TO_PODMAN)
+        return HostFinding("engine", "error", seen, _ANOTHER_WAY, remedies.TO_PODMAN)
     if not asked.answers or not asked.known.get("ServerVersion"):
         said = f"{asked.ran.error}\n{asked.known.get('ServerErrors') or ''}"
         if "permission denied" in said:
@@ -79,6 +78,7 @@ def _docker(machine: Machine, asked: Asked) -> HostFinding:
     return _desktop(machine, asked)
 
 
+_ANOTHER_WAY = "Podman is asked for a GPU in another way"
 _TOO_OLD = f"it can hand a GPU into a container from {_FIRST} on"
 
 
@@ -154,6 +154,9 @@ def _elsewhere(asked: Asked, needs: Needs) -> HostFinding:
             "to take the one of this machine instead: unset DOCKER_HOST; docker context use default"
         )
         return HostFinding("engine", "error", seen, needed, remedies.DOCKER_THERE)
+    if asked.name == "Docker" and asked.is_podman:
+        seen = f"docker is Podman, {where}"
+        return HostFinding("engine", "error", seen, _ANOTHER_WAY, remedies.TO_PODMAN)
     if asked.name == "Docker" and is_too_old(asked.version):
         remedy = remedies.there(remedies.NEWER_DOCKER)
         return HostFinding("engine", "error", f"Docker {asked.version} {where}", _TOO_OLD, remedy)
