@@ -80,6 +80,7 @@ CASES: list[tuple[str, Needs, dict[str, str]]] = [
     ("no-driver-turing", PODMAN, {"driver": "error"}),
     ("no-driver-kepler", needs(), {"driver": "error"}),
     ("windows-kepler", needs(), {"driver": "error"}),
+    ("windows-kepler", needs("2.14"), {"driver": "error"}),
     ("windows-kepler", needs("2.10", config=None), {"system": "note"}),
     ("loaded-and-failing", needs(), {"driver": "error"}),
     ("no-runtime", needs(), {"runtime": "error"}),

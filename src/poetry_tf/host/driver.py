@@ -29,7 +29,7 @@ _SMI = ("nvidia-smi", "/usr/lib/wsl/lib/nvidia-smi")
 _FIELDS = ("name,driver_version,compute_cap", "name,driver_version")
 _LOADED = "/proc/driver/nvidia/version"
 # WSL hands in GPUs from Maxwell on, better Pascal (CUDA on WSL User Guide).
-_NOT_IN_WSL = (generation("2.1"), generation("3.7"))
+_NOT_IN_WSL = {known for known in (generation("2.1"), generation("3.7")) if known}
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
 
 
@@ -163,6 +163,12 @@ def _judged(machine: Machine, needs: Needs, names: str, version: str) -> HostFin
     wanted = needs.driver
     if wanted is None:
         return HostFinding("driver", "ok", seen)
+    known = generation(_capability(machine))
+    if known in _NOT_IN_WSL and _by_wsl(machine, needs):
+        needed = (
+            f"WSL 2, by which a container gets the GPU, hands in none of its age ({known.name})"
+        )
+        return HostFinding("driver", "error", seen, needed, remedies.WITHOUT_GPU)
     whole, least = _minima(machine, wanted)
     built = _built(needs)
     if least is None or numbers(version) >= numbers(least):
@@ -192,6 +198,11 @@ def _both(whole: str | None, least: str | None) -> str:
 def _on_windows(machine: Machine) -> bool:
     """Whether the driver is Windows' own, as it is in WSL."""
     return bool(wsl(machine)) or machine.system == "Windows"
+
+
+def _by_wsl(machine: Machine, needs: Needs) -> bool:
+    """Whether WSL is what hands the GPU in."""
+    return _on_windows(machine) and _platform(machine, needs) == LINUX_X86_64
 
 
 def _minima(machine: Machine, wanted: Driver) -> tuple[str | None, str | None]:
@@ -311,7 +322,7 @@ def _unusable(machine: Machine, needs: Needs, gpu: Gpu) -> HostFinding:
 def _fitting(machine: Machine, needs: Needs, capability: str) -> Remedy | None:
     """The newest series for a GPU: it has code for it, and there is a driver for both."""
     known = generation(capability)
-    if _platform(machine, needs) == LINUX_X86_64 and _on_windows(machine) and known in _NOT_IN_WSL:
+    if known in _NOT_IN_WSL and _by_wsl(machine, needs):
         return None
     fitting = [
         release.series

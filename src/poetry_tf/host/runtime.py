@@ -94,8 +94,8 @@ def _has_toolkit(machine: Machine) -> bool:
 
 
 def _without_cgroups(machine: Machine) -> bool:
-    text = machine.read(_TOOLKIT)
-    return text is None or re.search(r"(?m)^\s*no-cgroups\s*=\s*true", text) is not None
+    text = machine.read(_TOOLKIT) or ""
+    return re.search(r"(?m)^\s*no-cgroups\s*=\s*true", text) is not None
 
 
 # -- Podman ---------------------------------------------------------------------------------
