@@ -76,6 +76,8 @@ CASES: list[tuple[str, Needs, dict[str, str]]] = [
     ("older-gpu", needs("2.14"), {"driver": "note"}),
     ("maxwell", needs(), {"compute": "error"}),
     ("maxwell", needs("2.16"), {}),
+    ("driver-too-new", needs(), {"driver": "error"}),
+    ("two-gpus", needs(), {"compute": "note"}),
     ("no-driver-pascal", needs(), {"driver": "error"}),
     ("no-driver-turing", PODMAN, {"driver": "error"}),
     ("no-driver-kepler", needs(), {"driver": "error"}),
@@ -264,6 +266,7 @@ def test_nobody_is_told_to_install_a_driver_that_there_is_not_for_the_gpu():
     assert "nvidia-tesla-470-driver" in commands("no-driver-kepler", "driver", needs("2.14"))
     assert "TensorFlow 2" not in commands("windows-kepler", "driver"), "WSL hands none in"
     assert "TensorFlow 2.10" in commands("windows-kepler", "driver", needs("2.15", config=None))
+    assert "nvidia-580xx-dkms" in commands("driver-too-new", "driver")
     assert "nvidia-580xx-dkms" in commands("no-driver-pascal", "driver")
     assert "nvidia-open" not in commands("no-driver-pascal", "driver")
     assert "akmod-nvidia xorg" in commands("no-driver-turing", "driver", PODMAN)

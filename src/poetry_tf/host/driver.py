@@ -13,7 +13,8 @@ from poetry_tf.host.generation import (
     Generation,
     generation,
     named_capability,
-    pci_capability,
+    newest,
+    pci_capabilities,
     pci_displays,
 )
 from poetry_tf.host.machine import LIMIT, Machine, Ran
@@ -61,8 +62,9 @@ def gpus(machine: Machine) -> tuple[Gpu, ...]:
         name, *rest = [part.strip() for part in line.split(",")]
         if rest and _VERSION.fullmatch(rest[0]):
             capability = rest[1] if len(rest) > 1 and _VERSION.fullmatch(rest[1]) else None
-            capability = capability or pci_capability(machine) or named_capability(name)
-            found.append(Gpu(name, capability))
+            if capability is None and len(known := pci_capabilities(machine)) == 1:
+                (capability,) = known
+            found.append(Gpu(name, capability or named_capability(name)))
     return tuple(found)
 
 
@@ -105,7 +107,7 @@ def driver(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
     elif version is not None and (ran.succeeded or ran.trouble):
         yield _judged(machine, needs, _names(machine), version)
     elif not ran.trouble:
-        yield _failed(machine, ran)
+        yield _failed(machine, needs, ran)
     else:
         yield _missing(machine, needs)
 
@@ -117,23 +119,30 @@ def _names(machine: Machine) -> str:
     return listed(name if count == 1 else f"{count} × {name}" for name, count in known.items())
 
 
-def _failed(machine: Machine, ran: Ran) -> HostFinding:
+def _failed(machine: Machine, needs: Needs, ran: Ran) -> HostFinding:
     said = f"{ran.output}\n{ran.error}".strip()
     first = said.splitlines()[0] if said else f"nothing, and ends with {ran.status}"
+    seen, loaded, remedy = f"nvidia-smi says: {first}", _loaded(machine), remedies.RESTART
+    capability = _capability(machine)
+    known = generation(capability)
     if "version mismatch" in said:
         needed = "the driver was updated while the old one was running"
-        return HostFinding("driver", "error", f"nvidia-smi says: {first}", needed, remedies.RESTART)
-    if "No devices were found" in said:
+    elif known is not None and (loaded is None or numbers(loaded)[0] > known.branch):
+        if (finding := _too_old(machine, needs, seen, capability)) is not None:
+            return finding
+        needed = f"NVIDIA's drivers for this GPU ({known.name}) end with {known.branch}"
+        remedy = remedies.last_driver(known.branch)
+    elif "No devices were found" in said:
         needed = "the driver runs and knows no GPU: it may be too new or too old for it"
-        return HostFinding("driver", "error", f"nvidia-smi says: {first}", needed, remedies.RESTART)
-    if loaded := _loaded(machine):
+    elif loaded is not None:
         needed = (
             f"the kernel has driver {loaded} loaded, which doesn't work with this nvidia-smi: "
             "after an update the old one often still runs"
         )
-        return HostFinding("driver", "error", f"nvidia-smi says: {first}", needed, remedies.RESTART)
-    needed = "the driver is installed, but the kernel hasn't loaded it"
-    return HostFinding("driver", "error", f"nvidia-smi says: {first}", needed, remedies.MODULE)
+    else:
+        needed = "the driver is installed, but the kernel hasn't loaded it"
+        remedy = remedies.MODULE
+    return HostFinding("driver", "error", seen, needed, remedy)
 
 
 def _missing(machine: Machine, needs: Needs) -> HostFinding:
@@ -152,7 +161,7 @@ def _missing(machine: Machine, needs: Needs) -> HostFinding:
     nouveau = machine.find("/sys/module/nouveau")
     other = ", but nouveau, which TensorFlow can't use" if nouveau else ""
     seen = f"there is a GPU of NVIDIA's, and no driver of NVIDIA's for it{other}"
-    capability = pci_capability(machine)
+    capability = _capability(machine)
     if (finding := _too_old(machine, needs, seen, capability)) is not None:
         return finding
     return HostFinding("driver", "error", seen, remedy=remedies.driver(_branch(capability)))
@@ -165,9 +174,7 @@ def _judged(machine: Machine, needs: Needs, names: str, version: str) -> HostFin
         return HostFinding("driver", "ok", seen)
     known = generation(_capability(machine))
     if known in _NOT_IN_WSL and _by_wsl(machine, needs):
-        needed = (
-            f"WSL 2, by which a container gets the GPU, hands in none of its age ({known.name})"
-        )
+        needed = f"WSL 2, by which a container gets a GPU, hands in none so old ({known.name})"
         return HostFinding("driver", "error", seen, needed, remedies.WITHOUT_GPU)
     whole, least = _minima(machine, wanted)
     built = _built(needs)
@@ -213,9 +220,9 @@ def _minima(machine: Machine, wanted: Driver) -> tuple[str | None, str | None]:
 
 
 def _capability(machine: Machine) -> str | None:
-    """The compute capability of the GPUs, where they have one in common."""
-    found = {gpu.capability for gpu in gpus(machine)} or {pci_capability(machine)}
-    return found.pop() if len(found) == 1 else None
+    """The compute capability of the newest GPU, which is the one that a driver is for."""
+    found = gpus(machine)
+    return newest(gpu.capability for gpu in found) if found else newest(pci_capabilities(machine))
 
 
 def _branch(capability: str | None) -> int | None:
@@ -275,15 +282,15 @@ def compute(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
     if not needs.wants_gpu:
         return
     code = _code(needs.release.wheels.get(_platform(machine, needs)))
-    for gpu in gpus(machine) if code else ():
-        if gpu.capability is None:
-            continue
-        capability = _pair(gpu.capability)
-        if not _runs(code, capability):
-            known = generation(gpu.capability)
-            if known is None or _can_have(machine, needs.release, known):
-                yield _unusable(machine, needs, gpu)
-        elif not any(kind == "sm" and _fits(own, capability) for kind, own in code):
+    found = gpus(machine) if code else ()
+    unusable = [gpu for gpu in found if gpu.capability and not _runs(code, _pair(gpu.capability))]
+    for gpu in found:
+        if gpu in unusable:
+            if finding := _unusable(machine, needs, gpu, another=len(unusable) < len(found)):
+                yield finding
+        elif gpu.capability and not any(
+            kind == "sm" and _fits(own, _pair(gpu.capability)) for kind, own in code
+        ):
             yield _compiled(machine, needs, gpu)
 
 
@@ -310,9 +317,15 @@ def _compiled(machine: Machine, needs: Needs, gpu: Gpu) -> HostFinding:
     return HostFinding("compute", "note", seen, needed, remedy)
 
 
-def _unusable(machine: Machine, needs: Needs, gpu: Gpu) -> HostFinding:
+def _unusable(machine: Machine, needs: Needs, gpu: Gpu, *, another: bool) -> HostFinding | None:
+    """What is said of a GPU that TensorFlow passes over; nothing where the driver says it."""
     seen = f"{gpu.name} has compute capability {gpu.capability}"
     needed = f"TensorFlow {needs.tensorflow} holds no code that runs on it"
+    if another:
+        return HostFinding("compute", "note", seen, f"{needed}, and passes it over")
+    known = generation(_capability(machine))
+    if known is not None and not _can_have(machine, needs.release, known):
+        return None
     remedy = _fitting(machine, needs, str(gpu.capability))
     if remedy is None:
         needed += ", nor does any other that is known here"

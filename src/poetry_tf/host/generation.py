@@ -9,6 +9,7 @@ branches count on a little further.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from poetry_tf.host.machine import Machine
@@ -96,10 +97,17 @@ def pci_displays(machine: Machine) -> tuple[str, ...]:
     return tuple(found)
 
 
-def pci_capability(machine: Machine) -> str | None:
-    """The compute capability of NVIDIA's GPUs on PCI, where it is an old one and all have it."""
-    found = {_capability(machine.read(f"{path}device") or "") for path in pci_displays(machine)}
-    return found.pop() if len(found) == 1 else None
+def pci_capabilities(machine: Machine) -> frozenset[str | None]:
+    """The compute capabilities of NVIDIA's GPUs on PCI; None stands for newer or unknown ones."""
+    devices = (machine.read(f"{folder}device") or "" for folder in pci_displays(machine))
+    return frozenset(map(_capability, devices))
+
+
+def newest(capabilities: Iterable[str | None]) -> str | None:
+    """The highest of some compute capabilities; None where one isn't known."""
+    found = [*capabilities]
+    known = [item for item in found if item is not None]
+    return max(known, key=numbers) if known and len(known) == len(found) else None
 
 
 def named_capability(name: str) -> str | None:

@@ -173,6 +173,15 @@ def newer_driver(branch: int | None) -> Remedy:
     return Remedy("Install a newer driver, and restart the machine:", _drivers(branch))
 
 
+def last_driver(branch: int) -> Remedy:
+    """How the last driver for an older GPU is installed, in the place of one that is too new."""
+    what = (
+        "Restart the machine, as after each update of the kernel. If that doesn't help, and the "
+        "driver is newer, install the last one for this GPU, and restart again:"
+    )
+    return Remedy(what, _drivers(branch))
+
+
 def _drivers(branch: int | None) -> dict[System, tuple[str, ...]]:
     """The packages of NVIDIA's driver.
 
