@@ -175,6 +175,27 @@ def test_the_commands_are_those_of_the_system():
     assert "podman machine ssh" in commands("podman-windows", "runtime", PODMAN)
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("stopped", "sudo snap start docker"), ("refused", "snap enable"), ("hang", "snap restart")],
+)
+def test_a_snap_is_started_as_one(name: str, says: str):
+    recording = json.loads((RECORDINGS / f"host-{name}.json").read_text("utf-8"))
+    recording["find"]["/snap/bin/docker"] = ["/snap/bin/docker"]
+    (item,) = (item for item in examine(Recorded(recording), needs()) if item.probe == "engine")
+    assert item.remedy is not None
+    assert any(says in command for command in item.remedy.everywhere)
+
+
+@pytest.mark.parametrize(("name", "says"), [("stopped", "enable --now"), ("hang", "restart")])
+def test_a_docker_of_ones_own_is_started_as_one(name: str, says: str):
+    recording = json.loads((RECORDINGS / f"host-{name}.json").read_text("utf-8"))
+    recording["variable"]["DOCKER_HOST"] = "unix:///run/user/1000/docker.sock"
+    (item,) = (item for item in examine(Recorded(recording), needs()) if item.probe == "engine")
+    assert item.remedy is not None
+    assert item.remedy.everywhere == (f"systemctl --user {says} docker",)
+
+
 def test_a_description_of_the_gpus_is_made_anew_where_it_counts():
     stale = commands("fedora-two-cdi", "runtime", PODMAN)
     assert stale.endswith("--output=/var/run/cdi/nvidia.yaml")

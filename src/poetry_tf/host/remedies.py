@@ -99,7 +99,7 @@ PODMAN_MACHINE = Remedy(
     everywhere=("podman machine stop", "podman machine start"),
 )
 PODMAN_CDI_IN_MACHINE = Remedy(
-    "Unless they are named there, install the NVIDIA Container Toolkit in it and describe them:",
+    "Go into it, install the NVIDIA Container Toolkit there, and describe the GPUs:",
     everywhere=("podman machine ssh", *_FEDORAS_TOOLKIT, f"{_GENERATE}/etc/cdi/nvidia.yaml"),
 )
 TO_PODMAN = Remedy("Say so:", everywhere=("poetry tf devcontainer --engine podman",))
@@ -188,7 +188,7 @@ def _drivers(branch: int | None) -> dict[System, tuple[str, ...]]:
     Arch has the newest alone, for Turing and later, and older ones in the AUR; RPM Fusion has both
     (https://archlinux.org/news/, "NVIDIA 590 driver drops Pascal and lower support").
     """
-    arch, fedora = "sudo pacman -S nvidia-open", ""
+    arch, fedora = "sudo pacman -S nvidia-open  # for Turing (GTX 16, RTX 20) and later", ""
     debian = "nvidia-driver nvidia-smi libcuda1"
     if branch is not None:
         arch = (

@@ -142,6 +142,6 @@ def _in_a_machine_of_its_own() -> HostFinding:
         "runtime",
         "warning",
         "Podman runs in a virtual machine of its own, into which can't be seen from here",
-        "in there a file has to tell it of the GPUs (nvidia-ctk cdi list names them)",
+        "in there a file has to tell of the GPUs; nvidia-ctk cdi list names those that it tells of",
         remedies.PODMAN_CDI_IN_MACHINE,
     )
