@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
+import signal
 import struct
+import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -201,6 +206,47 @@ def test_what_was_told_before_a_program_hangs_is_kept():
     program = "import os, time; print(1, flush=True); os.system('sleep 60 & wait'); print(2)"
     ran = MACHINE.run(OWN_PYTHON, "-c", program, limit=1)
     assert (ran.status, ran.output, ran.trouble) == (None, "1", "timeout")
+
+
+INTERRUPTED = """
+import signal, sys
+from poetry_tf.host.machine import OWN_PYTHON, ThisMachine
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
+sleeps = "import os, sys, time; "
+sleeps += "os.mkdir(sys.argv[1]); os.rename(sys.argv[1], f'{sys.argv[1]}-{os.getpid()}'); "
+try:
+    ThisMachine().run(OWN_PYTHON, "-c", sleeps + "time.sleep(60)", sys.argv[1], limit=60)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_leaves_nothing_running(tmp_path: Path):
+    parent = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, str(tmp_path / "child")],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    while not (names := list(tmp_path.glob("child-*"))):
+        assert parent.poll() is None
+        time.sleep(0.01)
+    child = int(names[0].name.partition("-")[2])
+    os.kill(child, 0)  # it runs
+    parent.send_signal(signal.SIGINT)
+    output, _ = parent.communicate(timeout=60)
+    assert output == "interrupted\n"
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+
+
+def test_a_file_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    os.mkfifo(tmp_path / "gone")  # opening it waits for a writer
+    (tmp_path / "here").write_text("text")
+    impatient = ThisMachine(limit=0.1)
+    assert impatient.read(str(tmp_path / "gone")) is None
+    assert MACHINE.read(str(tmp_path / "here")) == "text"
+    monkeypatch.setattr(glob, "glob", lambda _: threading.Event().wait())
+    assert impatient.find("/net/*") == ()
 
 
 def test_tensorflow_is_asked_for_its_gpus_and_a_compiled_step(wanted: Needs):

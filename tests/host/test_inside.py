@@ -68,6 +68,13 @@ CASES: list[tuple[str, Needs, dict[str, str], str]] = [
         f"{DOCTOR}",
     ),
     (
+        "arm",
+        needs(),
+        {"processor": "error"},
+        f"{CPU}no wheel of TensorFlow for ARM (aarch64) is built with CUDA: "
+        "poetry tf init --gpu none",
+    ),
+    (
         "no-libraries",
         WITHOUT,
         {"libraries": "error", "tensorflow": "error"},
@@ -161,6 +168,32 @@ def test_a_recorded_container_gives(name: str, wanted: Needs, unwell: dict[str, 
 def test_every_recording_is_played_back():
     names = {path.stem.removeprefix("container-") for path in RECORDINGS.glob("container-*.json")}
     assert names == {case[0] for case in CASES}
+
+
+def test_an_arm_processor_with_a_tensorflow_of_nvidias_own_has_its_gpu():
+    played = recording("arm")
+    for key, ran in played["run"].items():
+        if "# tensorflow" in key:
+            ran["output"] = ran["output"].replace("[]", '["NVIDIA GH200 480GB"]')
+    assert "processor" not in {item.probe for item in found(played, needs())}
+
+
+@pytest.mark.parametrize(
+    ("gpu", "says"),
+    [
+        ("Tesla K80, 470.256.02", "Take TensorFlow 2.14"),
+        ("NVIDIA GeForce GTX 1080, 470.256.02, 6.1", "Install a newer driver"),
+    ],
+)
+def test_a_driver_that_is_too_old_is_told_with_what_helps_the_gpu(gpu: str, says: str):
+    played = recording("everything")
+    (key,) = [key for key in played["run"] if "# gpu" in key]
+    played["run"][key]["output"] = played["run"][key]["output"].replace("12060", "11040")
+    smi = "nvidia-smi --query-gpu=name,driver_version,compute_cap --format=csv,noheader"
+    played["run"][smi] = {"status": 0, "output": gpu}
+    told = [item for item in found(played, needs()) if item.state == "error"]
+    assert [item.probe for item in told] == ["libcuda", "driver"]
+    assert all(item.remedy is not None and says in item.remedy.what for item in told)
 
 
 def test_a_library_is_told_of_in_one_line_where_all_are_well():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.support.poetry import PoetryRunner
 
 WITH_TENSORFLOW = """\
@@ -56,6 +58,26 @@ def test_a_project_that_cannot_be_read_is_one_error(poetry: PoetryRunner, projec
     assert result.returncode == 1
     assert "pyproject.toml:1" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("options", [(), ("--network",)], ids=["", "network"])
+def test_a_program_is_told_of_it_too(poetry: PoetryRunner, project: Path, options: tuple[str, ...]):
+    (project / "pyproject.toml").write_text("[project\n", "utf-8")
+    result = poetry.call("tf", "doctor", "--json", *options)
+    assert result.returncode == 1
+    document = json.loads(result.stdout)
+    assert document["works"] is False
+    assert document["findings"] == []
+    assert "pyproject.toml:1" in document["trouble"]["message"]
+    assert "pyproject.toml:1" in result.stderr
+
+
+def test_a_record_that_cannot_be_written_leaves_one_document(poetry: PoetryRunner, project: Path):
+    write(project, "none")
+    result = poetry.call("tf", "doctor", "--json", "--record", str(project / "no" / "file"))
+    assert result.returncode == 1
+    assert json.loads(result.stdout)["trouble"] is None
+    assert "can't be written" in result.stderr
 
 
 def test_what_was_answered_can_be_written_down(poetry: PoetryRunner, project: Path):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.index import Mount
+from tests.support.index import LocalIndex, Mount
 from tests.support.poetry import NO_NETWORK, PoetryRunner, Result
 from tests.support.projects import contents
 from tests.support.servers import Answer, Server, refused
@@ -139,6 +139,32 @@ def test_a_locked_file_that_is_gone_is_named(built: PoetryRunner, pypi: Mount):
     assert lost[0]["numbers"]["files"]
 
 
+def test_a_source_of_ones_own_wants_its_password_from_poetry_alone(
+    built: PoetryRunner, project: Path, index: LocalIndex
+):
+    own = index.mount("own", page_status=401)
+    lock = (project / "poetry.lock").read_text("utf-8")
+    name = 'name = "absl-py"\n'
+    source = f'[package.source]\ntype = "legacy"\nurl = "{own.url}"\nreference = "our-own"\n'
+    head, found, rest = lock.partition(name)
+    assert found
+    package, _, others = rest.partition("\n[[package]]")
+    (project / "poetry.lock").write_text(f"{head}{name}{package}\n{source}\n[[package]]{others}")
+    result = built.call("tf", "doctor", "--network", "--json")
+    (wants,) = [item for item in of(told(result), "locked") if "password" in item["seen"]]
+    assert wants["state"] == "error"
+    assert wants["remedy"]["everywhere"] == ["poetry config http-basic.our-own <username>"]
+    environ = {
+        "POETRY_HTTP_BASIC_OUR_OWN_USERNAME": "me",
+        "POETRY_HTTP_BASIC_OUR_OWN_PASSWORD": "s",
+    }
+    result = built.call("tf", "doctor", "--network", "--json", environ=environ)
+    (wants,) = [item for item in of(told(result), "locked") if "password" in item["seen"]]
+    assert wants["state"] == "note"
+    assert "locked" not in errors(told(result))
+    assert {request.credentials for request in own.requests} == {None}
+
+
 def test_the_mirror_in_force_is_asked_first(built: PoetryRunner, pypi: Mount, mirror: Mount):
     built.mirror = mirror.url
     pypi.requests.clear()
@@ -217,3 +243,5 @@ def test_a_blocked_region_is_not_told_as_gone(built: PoetryRunner, server: Serve
     document = told(built.call("tf", "doctor", "--network", "--json"))
     (image,) = of(document, "image")
     assert "closed to where you are" in image["seen"]
+    (command,) = image["remedy"]["everywhere"]
+    assert "--registry" in command and server.host.partition(":")[0] not in command

@@ -165,6 +165,21 @@ def test_a_source_of_the_projects_own_is_asked_without_its_password(packages: Lo
     assert {request.credentials for request in own.requests} == {None}
 
 
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("has_password", [True, False])
+def test_a_source_that_wants_a_password_is_told_apart(
+    packages: LocalIndex, status: int, has_password: bool
+):
+    own, pypi = packages.mount("own", page_status=status), packages.mount("pypi")
+    url = own.url.replace("http://", "http://me:secret@") if has_password else own.url
+    source = f'[package.source]\ntype = "legacy"\nurl = "{url}"\nreference = "own"\n'
+    found = look(locked(packages, source=source), pypi)
+    ((route, (told, names)),) = found.guarded.items()
+    assert (route.name, route.has_password, told) == ("own", has_password, status)
+    assert names == ("plain 1.0", "built 2.0")
+    assert not (found.lost or found.troubles or found.indexes)
+
+
 def test_what_comes_from_elsewhere_is_said(packages: LocalIndex):
     source = '[package.source]\ntype = "git"\nurl = "https://a.test/a.git"\nreference = "main"\n'
     found = look(locked(packages, source=source), packages.mount("pypi"))

@@ -16,6 +16,7 @@ from poetry.utils.env import EnvManager
 
 from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.container import container_facts, wanted_container
+from poetry_tf.host.asking import runs_elsewhere
 from poetry_tf.host.brief import brief
 from poetry_tf.host.doctor import examine, works
 from poetry_tf.host.findings import HostFinding, Remedy, System
@@ -37,6 +38,7 @@ _NAMES: dict[System, str] = {
     "fedora": "Fedora",
     "windows": "Windows",
 }
+_PLACES = {"here": "", "host": "On the host: ", "there": "On that machine: "}
 _STYLES = {"ok": "fg=green", "note": "comment", "warning": "warning", "error": "error"}
 
 
@@ -65,6 +67,8 @@ class DoctorCommand(TensorFlowCommand):
         ),
     ]
     loggers: ClassVar[list[str]] = []
+    _told = False
+    """Whether the document of --json is out: there is never a second one."""
     help = """\
 Looks at this machine, on the host or inside the container, for what the locked TensorFlow needs \
 to use its GPU, and names the commands that mend what is missing. Nothing is changed, and nothing \
@@ -74,7 +78,7 @@ What doesn't answer within 5 seconds is given up; only TensorFlow itself, where 
 gets up to 2 minutes.
 
 The exit status is 0 where TensorFlow will have its GPU or none was asked for, else 1. With \
---brief, which containers run at their start, it is always 0.
+--brief, which containers run at their start, it is 0 in either case.
 
 With <info>--network</> it answers another question, and that alone: can the container still be \
 built from here? Each image, feature, apt package and locked file is asked for, and some megabytes \
@@ -102,7 +106,7 @@ are downloaded to see how fast. The exit status is then 1 where something can't 
         if is_text:
             self.line(plain(_verdict(findings, needs, machine)))
         else:
-            self.io.write_line(as_json(findings, needs, machine), type=Type.RAW)
+            self._write(as_json(findings, needs, machine))
         if (file := self.option("record")) is not None:
             self._record(Path(file), machine)
         return 0 if works(findings) else 1
@@ -112,6 +116,21 @@ are downloaded to see how fast. The exit status is then 1 where something can't 
         start = self.start()
         folders = (start, *start.parents)
         return next((folder for folder in folders if (folder / PYPROJECT).is_file()), start)
+
+    def fail(self, message: str, remedy: str = "") -> int:
+        """An error, and with --json a document of it, as every run gives one."""
+        if self.option("json") and not self._told:
+            if self.option("network"):
+                from poetry_tf.commands.network import trouble_as_json
+
+                self._write(trouble_as_json(message, remedy))
+            else:
+                self._write(document_of(works=False, trouble=(message, remedy)))
+        return super().fail(message, remedy)
+
+    def _write(self, document: str) -> None:
+        self.io.write_line(document, type=Type.RAW)
+        self._told = True
 
     def _wait(self, text: str) -> None:
         self.line_error(f"<c2>{plain(text)} …</>")
@@ -201,6 +220,8 @@ def _title(needs: Needs) -> str:
         cudnn = f" and cuDNN {release.cudnn}" if release.cudnn else ""
         title += f", built with CUDA {release.cuda}{cudnn}"
     source = {"system": "the container brings them", "pip": "its and-cuda wheels bring them"}
+    if needs.from_project and needs.config is None:
+        source["system"] = "without a container this machine has to have them"
     return f"{title}; {source[needs.mode]}"
 
 
@@ -209,15 +230,16 @@ def _verdict(findings: list[HostFinding], needs: Needs, machine: Machine) -> str
         return "TensorFlow will use the CPU, as the project wants it."
     if works(findings):
         where = "" if in_container(machine) else " as far as this machine is concerned"
+        if where and runs_elsewhere(machine, needs):
+            where = " as far as can be seen from here"
         return f"TensorFlow will use the GPU{where}."
     first = next(finding for finding in findings if finding.state == "error")
     return f"TensorFlow will use the CPU: begin with what is said of {first.probe}."
 
 
 def _lines(remedy: Remedy, system: System | None) -> Iterator[str]:
-    where = "On the host: " if remedy.where == "host" else ""
-    yield f"{where}{remedy.what}"
-    # The host of a container may be of any system.
+    yield f"{_PLACES[remedy.where]}{remedy.what}"
+    # Another machine may be of any system.
     known = system if remedy.where == "here" and system in remedy.commands else None
     for name, commands in remedy.commands.items():
         if known is None and commands:
@@ -229,18 +251,28 @@ def _lines(remedy: Remedy, system: System | None) -> Iterator[str]:
 
 
 def as_json(findings: list[HostFinding], needs: Needs, machine: Machine) -> str:
-    """One JSON document of everything that was found. Keys may be added to it."""
+    """One JSON document of everything that was found."""
     release = needs.release
+    return document_of(
+        tensorflow=str(release.version),
+        cuda=release.cuda,
+        cudnn=release.cudnn,
+        gpu=needs.mode,
+        container=in_container(machine),
+        works=works(findings),
+        findings=[finding_as_json(finding) for finding in findings],
+    )
+
+
+def document_of(*, trouble: tuple[str, str] | None = None, **known: Any) -> str:
+    """The document, with nothing where nothing could be found out. Keys may be added to it."""
+    keys = ("tensorflow", "cuda", "cudnn", "gpu", "container", "works")
     document: dict[str, Any] = {
         "version": VERSION,
         "tool": {"name": "poetry-tf", "version": metadata.version("poetry-tf")},
-        "tensorflow": str(release.version),
-        "cuda": release.cuda,
-        "cudnn": release.cudnn,
-        "gpu": needs.mode,
-        "container": in_container(machine),
-        "works": works(findings),
-        "findings": [finding_as_json(finding) for finding in findings],
+        **{key: known.get(key) for key in keys},
+        "findings": known.get("findings", []),
+        "trouble": trouble and {"message": trouble[0], "remedy": trouble[1]},
     }
     return json.dumps(document, indent=2)
 

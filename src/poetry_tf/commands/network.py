@@ -126,7 +126,8 @@ def look(root: Path, machine: Machine, web: Web) -> Iterator[HostFinding]:
         )
     else:
         yield NetworkFinding("locked", "error", str(lock))
-    yield from survey(Subject(asked, routes, tuple(processors) or ("amd64",), looks, sources), web)
+    subject = Subject(asked, routes, tuple(processors) or ("amd64",), looks, sources, _has_password)
+    yield from survey(subject, web)
     hosts = tuple(urlsplit(route.url).hostname or "" for route in routes[:-1])
     if asked.packages and around.seems_in_china(machine, hosts):
         url = f"{asked.packages[0].url}Packages.gz"
@@ -213,6 +214,21 @@ def _routes(project: Project) -> tuple[Route, ...]:
     return (*(Route(item.name, without_credentials(item.url)) for item in mirrors), pypi)
 
 
+def _has_password(source: Route) -> bool:
+    """Whether Poetry would send a name, a password or a certificate to a source.
+
+    A keyring is not asked, which may want its own password, or hang.
+    """
+    from poetry.config.config import Config
+    from requests.utils import get_netrc_auth
+
+    config = Config.create()
+    keys = ("http-basic.{}.username", "http-basic.{}.password", "certificates.{}.client-cert")
+    if any(config.get(key.format(source.name)) for key in keys):
+        return True
+    return get_netrc_auth(source.url) is not None
+
+
 def _verdict(findings: Iterable[HostFinding], web: Web) -> str:
     findings = [*findings]
     cost = f"({web.requests} requests, {size_of(web.bytes)})"
@@ -232,22 +248,40 @@ def _verdict(findings: Iterable[HostFinding], web: Web) -> str:
 
 
 def _as_json(findings: Iterable[HostFinding], web: Web) -> str:
-    """One JSON document of everything that was found. Keys may be added to it."""
+    """One JSON document of everything that was found."""
     from poetry_tf.commands.doctor import finding_as_json
 
     findings = [*findings]
+    told = [
+        {
+            **finding_as_json(finding),
+            "numbers": dict(finding.numbers) if isinstance(finding, NetworkFinding) else {},
+        }
+        for finding in findings
+    ]
+    return _document(can_be_had(findings), web.requests, web.bytes, told)
+
+
+def trouble_as_json(message: str, remedy: str) -> str:
+    """The same document for a project that can't be looked at."""
+    return _document(False, 0, 0, [], {"message": message, "remedy": remedy})
+
+
+def _document(
+    works: bool,
+    requests: int,
+    downloaded: int,
+    findings: list[dict[str, Any]],
+    trouble: dict[str, str] | None = None,
+) -> str:
+    """The document. Keys may be added to it."""
     document: dict[str, Any] = {
         "version": VERSION,
         "tool": {"name": "poetry-tf", "version": metadata.version("poetry-tf")},
-        "works": can_be_had(findings),
-        "requests": web.requests,
-        "downloaded": web.bytes,
-        "findings": [
-            {
-                **finding_as_json(finding),
-                "numbers": dict(finding.numbers) if isinstance(finding, NetworkFinding) else {},
-            }
-            for finding in findings
-        ],
+        "works": works,
+        "requests": requests,
+        "downloaded": downloaded,
+        "findings": findings,
+        "trouble": trouble,
     }
     return json.dumps(document, indent=2)

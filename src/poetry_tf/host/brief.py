@@ -12,6 +12,7 @@ from poetry_tf.host.findings import HostFinding
 from poetry_tf.host.libraries import libraries
 from poetry_tf.host.machine import Machine
 from poetry_tf.host.needs import Needs
+from poetry_tf.host.processor import processor
 from poetry_tf.host.tensorflow import names_of_gpus, tensorflow
 from poetry_tf.host.wheels import distributions, has_tensorflow, wheels
 from poetry_tf.words import listed
@@ -37,6 +38,8 @@ def brief(machine: Machine, needs: Needs) -> str:
         return f"{name} uses {listed(gpus)}"
     if version is not None and not needs.wants_gpu:
         return f"{name} uses the CPU: no GPU is asked for: poetry tf init --gpu auto"
+    for finding in processor(machine, needs) if version is not None else ():
+        return f"{name} uses the CPU: {finding.seen}: {_mends(finding)}"
     itself: Probe = partial(tensorflow, compile_step=False)
     around: tuple[Probe, ...] = (distributions, devices, libcuda, wheels, libraries)
     probes: tuple[Probe, ...] = (itself,) if version is None else (*around, itself)

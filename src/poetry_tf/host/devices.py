@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from poetry_tf.host.children import DEVICES, Told, ask_gpu
+from poetry_tf.host.driver import instead_of_newer
 from poetry_tf.host.findings import HostFinding, Remedy
 from poetry_tf.host.machine import LIMIT, Machine
 from poetry_tf.host.needs import Needs
@@ -171,7 +172,7 @@ def libcuda(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
             "the driver takes long where a GPU is asleep, and for ever where it hangs",
         )
     elif status == 0:
-        yield _speaks(told, needs, path)
+        yield _speaks(machine, told, needs, path)
         yield from _beside(machine, needs)
     elif any(line.get("error") for line in told.having("device")):
         return  # it can't be otherwise
@@ -216,7 +217,7 @@ def _no_libcuda(machine: Machine, told: Told) -> HostFinding:
     )
 
 
-def _speaks(told: Told, needs: Needs, path: str) -> HostFinding:
+def _speaks(machine: Machine, told: Told, needs: Needs, path: str) -> HostFinding:
     number = told.number("speaks") or 0
     major, minor = number // 1000, number % 1000 // 10
     built = needs.release.cuda
@@ -233,12 +234,15 @@ def _speaks(told: Told, needs: Needs, path: str) -> HostFinding:
         )
         return HostFinding("libcuda", "note", seen, needed)
     least = needs.driver.linux_least or needs.driver.linux if needs.driver else None
+    install = Remedy(
+        f"Install a newer driver{f', {least} or later' if least else ''}", where="host"
+    )
     return HostFinding(
         "libcuda",
         "error",
         seen,
         f"TensorFlow {needs.tensorflow} is built with CUDA {built}",
-        Remedy(f"Install a newer driver{f', {least} or later' if least else ''}", where="host"),
+        instead_of_newer(machine, needs) or install,
     )
 
 

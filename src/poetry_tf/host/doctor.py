@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
+from poetry_tf.host.asking import runs_elsewhere
 from poetry_tf.host.built import built
 from poetry_tf.host.devices import devices, libcuda
 from poetry_tf.host.driver import compute, driver
-from poetry_tf.host.engine import engine, runtime
+from poetry_tf.host.engine import engine
 from poetry_tf.host.findings import HostFinding
 from poetry_tf.host.libraries import libraries
 from poetry_tf.host.machine import Machine
 from poetry_tf.host.needs import Needs
+from poetry_tf.host.processor import processor
+from poetry_tf.host.runtime import runtime
 from poetry_tf.host.system import in_container, system
 from poetry_tf.host.tensorflow import tensorflow
 from poetry_tf.host.wheels import distributions, has_tensorflow, wheels
@@ -20,10 +24,13 @@ Probe = Callable[[Machine, Needs], Iterable[HostFinding]]
 """One subject; what it finds depends on nothing but the machine and what is needed of it."""
 
 
-HOST: Sequence[Probe] = (system, driver, compute, engine, runtime)
+HOST: Sequence[Probe] = (system, processor, driver, compute, engine, runtime)
 """What is looked at on the machine that runs the container, in the order in which it is told."""
+THERE: Sequence[Probe] = (engine, processor, runtime)
+"""What is looked at of another machine whose Docker runs the container."""
 INSIDE: Sequence[Probe] = (
     built,
+    processor,
     distributions,
     devices,
     libcuda,
@@ -42,6 +49,8 @@ def probes(machine: Machine, needs: Needs) -> Sequence[Probe]:
     """What is to be looked at on a machine."""
     if in_container(machine):
         return INSIDE
+    if runs_elsewhere(machine, needs):
+        return THERE
     # Without a container TensorFlow runs right here.
     runs_here = needs.config is None and has_tensorflow(machine, needs)
     return tuple(dict.fromkeys((*HOST, *INSIDE))) if runs_here else HOST
@@ -57,7 +66,11 @@ def examine(
     for probe in probes(machine, needs):
         if tell is not None and probe in SLOW:
             tell(SLOW[probe])
-        yield from probe(machine, needs)
+        found = list(probe(machine, needs))
+        yield from found
+        if probe is processor and found:
+            # There can't be a GPU, so nothing more is looked for that one would take.
+            needs = replace(needs, mode="none")
 
 
 def works(findings: Iterable[HostFinding]) -> bool:

@@ -1,77 +1,42 @@
-"""Docker or Podman: whether it answers, and knows how to hand a GPU into a container."""
+"""Docker or Podman: whether it is there and answers, and can hand a GPU into a container."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from poetry_tf.host import remedies
-from poetry_tf.host.driver import driver_version
+from poetry_tf.host.asking import DESKTOP, Asked, ask_engine, has_container
 from poetry_tf.host.findings import HostFinding, Remedy
 from poetry_tf.host.machine import LIMIT, Machine, Ran
 from poetry_tf.host.needs import Needs
 from poetry_tf.host.system import wsl
+from poetry_tf.releases.model import numbers
 
-_DOCKER = ("docker", "info", "--format", "{{json .}}")
-_PODMAN = ("podman", "info", "--format", "json")
-_CDI = ("/etc/cdi/*", "/var/run/cdi/*")
-_DESKTOP = "Docker Desktop"
-_TO_PODMAN = Remedy("Say so:", everywhere=("poetry tf devcontainer --engine podman",))
+# The first that knows `--gpus` (https://docs.docker.com/engine/release-notes/19.03/).
+_FIRST = "19.03"
+_NO_DAEMON = ("Cannot connect", "daemon")
 
 
 def engine(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
     """Whether what runs the container is there and answers."""
-    if _without_container(needs) or not needs.wants_gpu:
+    if not has_container(needs):
         return
-    ran = machine.run(*_command(needs))
-    name = needs.engine.capitalize()
-    known = _known(ran)
-    if ran.trouble == "missing":
-        yield _not_installed(machine, needs, name)
-    elif ran.trouble:
-        remedy = _start_docker(machine)
-        if needs.engine == "podman":
-            remedy = remedies.RESTART
-        elif remedy == remedies.START_DOCKER:
-            remedy = remedies.RESTART_DOCKER
-        why = "may not be run" if ran.trouble == "denied" else f"gave no answer within {LIMIT:g} s"
-        yield HostFinding("engine", "error", f"{name} {why}", remedy=remedy)
+    asked = ask_engine(machine, needs)
+    if asked.ran.trouble == "missing":
+        yield _not_installed(machine, needs, asked.name)
+    elif asked.elsewhere:
+        yield _elsewhere(asked, needs)
+    elif asked.ran.trouble:
+        why = "may not be run"
+        if asked.ran.trouble == "timeout":
+            why = f"gave no answer within {LIMIT:g} s"
+        remedy = _restart(machine, asked)
+        yield HostFinding("engine", "error", f"{asked.name} {why}", remedy=remedy)
     elif needs.engine == "podman":
-        yield _podman(ran, known)
+        yield _podman(machine, asked)
     else:
-        yield from _docker(machine, ran, known)
-
-
-def runtime(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
-    """Whether the engine hands the GPU in, as far as there is a driver to be handed in."""
-    if _without_container(needs) or not needs.wants_gpu or driver_version(machine) is None:
-        return
-    ran = machine.run(*_command(needs))
-    known = _known(ran)
-    if not ran.succeeded or not known:
-        return
-    if needs.engine == "podman":
-        yield from _cdi(machine)
-    elif "host" not in known and known.get("OperatingSystem") != _DESKTOP:
-        yield from _registered(machine, known)
-
-
-def _without_container(needs: Needs) -> bool:
-    return needs.from_project and needs.config is None
-
-
-def _command(needs: Needs) -> tuple[str, ...]:
-    return _PODMAN if needs.engine == "podman" else _DOCKER
-
-
-def _known(ran: Ran) -> Mapping[str, Any]:
-    try:
-        known = json.loads(ran.output)
-    except ValueError:
-        return {}
-    return known if isinstance(known, dict) else {}
+        yield _docker(machine, asked)
 
 
 def _not_installed(machine: Machine, needs: Needs, name: str) -> HostFinding:
@@ -84,104 +49,134 @@ def _not_installed(machine: Machine, needs: Needs, name: str) -> HostFinding:
     return HostFinding("engine", "error", f"{name} is not to be found here", needed, remedy)
 
 
-def _podman(ran: Ran, known: Mapping[str, Any]) -> HostFinding:
-    if not ran.succeeded:
-        return HostFinding("engine", "error", f"Podman says: {_first(ran)}")
-    version = known.get("version")
+def _podman(machine: Machine, asked: Asked) -> HostFinding:
+    if not asked.ran.succeeded:
+        remedy = remedies.PODMAN_SAYS if machine.system == "Linux" else remedies.PODMAN_MACHINE
+        return HostFinding("engine", "error", f"Podman says: {_first(asked.ran)}", remedy=remedy)
+    version = asked.known.get("version")
     number = version.get("Version", "") if isinstance(version, dict) else ""
     return HostFinding("engine", "ok", f"Podman {number} answers".replace("  ", " "))
 
 
-def _docker(machine: Machine, ran: Ran, known: Mapping[str, Any]) -> Iterator[HostFinding]:
-    if "host" in known:  # the answer is Podman's, whose package can bring a `docker`
+def _docker(machine: Machine, asked: Asked) -> HostFinding:
+    if asked.is_podman:
         seen = "docker is Podman here"
-        needed = "Podman is asked for a GPU in another way"
-        yield HostFinding("engine", "error", seen, needed, _TO_PODMAN)
-        return
-    errors = known.get("ServerErrors")
-    said = f"{ran.error}\n{errors or ''}"
-    if not ran.succeeded or errors or not known.get("ServerVersion"):
+        return HostFinding("engine", "error", seen, _ANOTHER_WAY, remedies.TO_PODMAN)
+    if not asked.answers or not asked.known.get("ServerVersion"):
+        said = f"{asked.ran.error}\n{asked.known.get('ServerErrors') or ''}"
         if "permission denied" in said:
-            seen = "this user may not talk to Docker"
-            yield HostFinding("engine", "error", seen, remedy=remedies.DOCKER_GROUP)
-        else:
-            seen = "Docker is installed and doesn't run"
-            if ran.error and "Cannot connect" not in said and "daemon" not in said:
-                seen += f": {_first(ran)}"
-            yield HostFinding("engine", "error", seen, remedy=_start_docker(machine))
-        return
-    host = machine.variable("DOCKER_HOST") or ""
-    if host.startswith(("tcp:", "ssh:")):
-        seen = f"Docker {known['ServerVersion']} on another machine ({_bare(host)})"
-        needed = "its GPU is the one that counts: run poetry tf doctor there"
-        yield HostFinding("engine", "warning", seen, needed)
-        return
-    yield _desktop(machine, known)
+            remedy = remedies.SNAP_GROUP if is_snap(machine, asked) else remedies.DOCKER_GROUP
+            return HostFinding("engine", "error", "this user may not talk to Docker", remedy=remedy)
+        seen = "Docker is installed and doesn't run"
+        if asked.ran.error and not any(text in said for text in _NO_DAEMON):
+            seen += f": {_first(asked.ran)}"
+        return HostFinding("engine", "error", seen, remedy=_start(machine, asked))
+    if is_too_old(asked.version):
+        return HostFinding(
+            "engine", "error", f"Docker {asked.version}", _TOO_OLD, remedies.NEWER_DOCKER
+        )
+    return _desktop(machine, asked)
 
 
-def _start_docker(machine: Machine) -> Remedy:
+_ANOTHER_WAY = "Podman is asked for a GPU in another way"
+_TOO_OLD = f"it can hand a GPU into a container from {_FIRST} on"
+
+
+def is_too_old(version: str) -> bool:
+    """Whether a Docker has no ``--gpus``; one whose version isn't a number is a newer one."""
+    match = re.match(r"\d+\.\d+", version)
+    return match is not None and numbers(match[0]) < numbers(_FIRST)
+
+
+def is_snap(machine: Machine, asked: Asked) -> bool:
+    """Whether this Docker is the snap's, which keeps everything in a place of its own."""
+    folder = asked.known.get("DockerRootDir")
+    if isinstance(folder, str) and folder:
+        return folder.startswith("/var/snap/docker/")
+    return bool(machine.find("/snap/bin/docker")) and not machine.find("/usr/bin/docker")
+
+
+def _start(machine: Machine, asked: Asked) -> Remedy:
     if wsl(machine):
         return remedies.DOCKER_IN_WSL
-    return remedies.START_DOCKER if machine.system == "Linux" else remedies.DOCKER_DESKTOP
+    if machine.system != "Linux":
+        return remedies.DOCKER_DESKTOP
+    if is_snap(machine, asked):
+        return remedies.START_SNAP
+    return remedies.START_ROOTLESS if asked.is_rootless else remedies.START_DOCKER
 
 
-def _desktop(machine: Machine, known: Mapping[str, Any]) -> HostFinding:
-    version = known["ServerVersion"]
-    if known.get("OperatingSystem") != _DESKTOP:
-        return HostFinding("engine", "ok", f"Docker {version} answers")
-    kernel = str(known.get("KernelVersion"))
+def _restart(machine: Machine, asked: Asked) -> Remedy:
+    if asked.name == "Podman":
+        return remedies.RESTART if machine.system == "Linux" else remedies.PODMAN_MACHINE
+    remedy = _start(machine, asked)
+    again = {
+        remedies.START_DOCKER.what: remedies.RESTART_DOCKER,
+        remedies.START_ROOTLESS.what: remedies.RESTART_ROOTLESS,
+        remedies.START_SNAP.what: remedies.RESTART_SNAP,
+    }
+    return again.get(remedy.what, remedy)
+
+
+def _desktop(machine: Machine, asked: Asked) -> HostFinding:
+    version = asked.version
+    if not asked.is_desktop:
+        name = "Docker's snap" if is_snap(machine, asked) else "Docker"
+        rootless = ", without root," if asked.is_rootless else ""
+        return HostFinding("engine", "ok", f"{name} {version}{rootless} answers")
     if machine.system == "Linux" and not wsl(machine):
         needed = "on Linux it runs in a virtual machine that has no GPU"
-        seen = f"{_DESKTOP} ({version})"
+        seen = f"{DESKTOP} ({version})"
         return HostFinding("engine", "error", seen, needed, remedies.DESKTOP_ON_LINUX)
-    if machine.system == "Windows" and "microsoft" not in kernel.lower():
+    if machine.system == "Windows" and not _is_wsl(asked):
         needed = "the GPU comes by WSL 2, and this one runs by Hyper-V"
-        seen = f"{_DESKTOP} ({version})"
+        seen = f"{DESKTOP} ({version})"
         return HostFinding("engine", "error", seen, needed, remedies.DESKTOP_WSL2)
-    return HostFinding("engine", "ok", f"{_DESKTOP} ({version}) answers")
+    return HostFinding("engine", "ok", f"{DESKTOP} ({version}) answers")
 
 
-def _registered(machine: Machine, known: Mapping[str, Any]) -> Iterator[HostFinding]:
-    runtimes = known.get("Runtimes")
-    if isinstance(runtimes, dict) and "nvidia" in runtimes:
-        yield HostFinding("runtime", "ok", "Docker knows the nvidia runtime")
-        return
-    has_toolkit = machine.run("nvidia-ctk", "--version").trouble != "missing"
-    seen = "Docker doesn't know the nvidia runtime"
-    if has_toolkit:
-        seen += ", though the NVIDIA Container Toolkit is installed"
-    needed = "the container is started with the GPU only where it does, else without, on the CPU"
-    remedy = remedies.REGISTER if has_toolkit else remedies.toolkit()
-    yield HostFinding("runtime", "error", seen, needed, remedy)
+def _is_wsl(asked: Asked) -> bool:
+    return "microsoft" in str(asked.known.get("KernelVersion")).lower()
 
 
-def _cdi(machine: Machine) -> Iterator[HostFinding]:
-    paths = [path for pattern in _CDI for path in machine.find(pattern)]
-    texts = {path: machine.read(path) or "" for path in paths}
-    files = {path: text for path, text in texts.items() if "nvidia.com/gpu" in text}
-    version = driver_version(machine)
-    if not files:
-        has_toolkit = machine.run("nvidia-ctk", "--version").trouble != "missing"
-        seen = "no file tells Podman of the GPUs (there is none of NVIDIA's in /etc/cdi)"
-        remedy = remedies.cdi(install=not has_toolkit)
-        yield HostFinding("runtime", "error", seen, "it doesn't start the container then", remedy)
-        return
-    for path, text in files.items():
-        named = set(re.findall(r"libcuda\.so\.(\d+(?:\.\d+)+)", text))
-        if named and version not in named and not wsl(machine):
-            seen = f"{path} is of driver {', '.join(sorted(named))}, and {version} is installed"
-            needed = "the files that it names are gone, so the container doesn't start"
-            yield HostFinding("runtime", "error", seen, needed, remedies.cdi(install=False))
-            return
-    yield HostFinding("runtime", "ok", f"{next(iter(files))} tells Podman of the GPUs")
+# -- on another machine ---------------------------------------------------------------------
+
+
+def _elsewhere(asked: Asked, needs: Needs) -> HostFinding:
+    where = f"on another machine ({asked.elsewhere})"
+    if not asked.answers:
+        late = f"gives no answer within {LIMIT:g} s"
+        says = late if asked.ran.trouble == "timeout" else f"doesn't answer: {_first(asked.ran)}"
+        seen = f"{asked.name} {where} {says}"
+        if asked.name == "Podman":
+            return HostFinding("engine", "error", seen, remedy=remedies.PODMAN_THERE)
+        needed = (
+            "to take the one of this machine instead: unset DOCKER_HOST; docker context use default"
+        )
+        return HostFinding("engine", "error", seen, needed, remedies.DOCKER_THERE)
+    if asked.name == "Docker" and asked.is_podman:
+        seen = f"docker is Podman, {where}"
+        return HostFinding("engine", "error", seen, _ANOTHER_WAY, remedies.TO_PODMAN)
+    if asked.name == "Docker" and is_too_old(asked.version):
+        remedy = remedies.there(remedies.NEWER_DOCKER)
+        return HostFinding("engine", "error", f"Docker {asked.version} {where}", _TOO_OLD, remedy)
+    if asked.is_desktop and not _is_wsl(asked):
+        needed = "it runs in a virtual machine that has no GPU"
+        remedy = remedies.there(remedies.DESKTOP_WSL2)
+        return HostFinding("engine", "error", f"{DESKTOP} {where}", needed, remedy)
+    number = f" {asked.version}" if asked.name == "Docker" else ""
+    driver = needs.driver
+    least = (driver.linux_least or driver.linux) if driver else None
+    return HostFinding(
+        "engine",
+        "warning",
+        f"{asked.name}{number} runs the container {where}",
+        f"the GPU there is the one that counts; from here only what {asked.name} says can be seen",
+        remedies.look_there(least),
+    )
 
 
 def _first(ran: Ran) -> str:
     said = ran.error or ran.output
+    said = said.rpartition("stderr=")[2]  # through ssh its own words come last
     return said.splitlines()[0] if said else f"nothing, and ends with {ran.status}"
-
-
-def _bare(address: str) -> str:
-    """An address without the name of a user and a password."""
-    scheme, _, rest = address.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"

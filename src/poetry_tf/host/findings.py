@@ -21,14 +21,14 @@ class Remedy:
         what: what is to be done, in words.
         commands: the commands for each system that differs.
         everywhere: the commands that are the same everywhere.
-        where: the machine on which to run them: here, or on the host of the container, which may
-            be of any system.
+        where: the machine on which to run them: here, on the host of the container, or there, on
+            another machine whose Docker is used. The latter two may be of any system.
     """
 
     what: str
     commands: Mapping[System, tuple[str, ...]] = field(default_factory=dict)
     everywhere: tuple[str, ...] = ()
-    where: Literal["here", "host"] = "here"
+    where: Literal["here", "host", "there"] = "here"
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import platform
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -83,11 +84,11 @@ class Machine(Protocol):
         ...
 
     def read(self, path: str) -> str | None:
-        """A text file; None where there is none that can be read."""
+        """A text file; None where there is none that can be read, or not within `LIMIT`."""
         ...
 
     def find(self, pattern: str) -> tuple[str, ...]:
-        """The paths that match a pattern with ``*``, sorted."""
+        """The paths that match a pattern with ``*``, sorted; none where looking takes too long."""
         ...
 
     def load(self, library: str, version: str = "") -> Loaded:
@@ -124,9 +125,10 @@ print(json.dumps(found))
 class ThisMachine:
     """The machine that poetry-tf runs on."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: float = LIMIT) -> None:
         self.system = platform.system()
         self.architecture = platform.machine()
+        self._limit = limit
 
     def run(self, *command: str, limit: float = LIMIT) -> Ran:
         program, *arguments = command
@@ -151,17 +153,27 @@ class ThisMachine:
         except subprocess.TimeoutExpired as expired:
             _end(process)
             return Ran(None, _text(expired.stdout), _text(expired.stderr), "timeout")
+        except BaseException:
+            # In its own session it hears nothing of a Ctrl-C.
+            _end(process)
+            raise
         return Ran(process.returncode, _text(output), _text(error))
 
     def read(self, path: str) -> str | None:
-        try:
-            with Path(path).open("rb") as file:
-                return file.read(_LONGEST).decode("utf-8", errors="replace")
-        except (OSError, ValueError):
-            return None
+        def text() -> str | None:
+            try:
+                with Path(path).open("rb") as file:
+                    return file.read(_LONGEST).decode("utf-8", errors="replace")
+            except (OSError, ValueError):
+                return None
+
+        return _within(self._limit, text, None)
 
     def find(self, pattern: str) -> tuple[str, ...]:
-        return tuple(sorted(glob.glob(pattern)))  # noqa: PTH207 - the patterns are absolute
+        def found() -> tuple[str, ...]:
+            return tuple(sorted(glob.glob(pattern)))  # noqa: PTH207 - the patterns are absolute
+
+        return _within(self._limit, found, ())
 
     def load(self, library: str, version: str = "") -> Loaded:
         ran = self.run(OWN_PYTHON, "-c", _LOAD, library, version)
@@ -177,6 +189,18 @@ class ThisMachine:
 
     def variable(self, name: str) -> str | None:
         return os.environ.get(name)
+
+
+def _within(limit: float, ask: Callable[[], T], otherwise: T) -> T:
+    """The answer of something that may hang, as a file of a network that is gone does.
+
+    What hangs is left behind in a thread that keeps no program from ending.
+    """
+    answers: list[T] = []
+    thread = threading.Thread(target=lambda: answers.append(ask()), daemon=True)
+    thread.start()
+    thread.join(limit)
+    return answers[0] if answers else otherwise
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

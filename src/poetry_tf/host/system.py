@@ -9,6 +9,7 @@ from typing import Literal
 from poetry_tf.host.findings import HostFinding, Remedy, System
 from poetry_tf.host.machine import Machine
 from poetry_tf.host.needs import Needs
+from poetry_tf.releases.model import WINDOWS_AMD64
 
 # Docker and Podman each leave a file in their containers; VS Code sets a variable in its own.
 _LEFT_BEHIND = ("/.dockerenv", "/run/.containerenv")
@@ -22,6 +23,7 @@ _FAMILIES: dict[str, System] = {
     "rhel": "fedora",
     "centos": "fedora",
 }
+_WITHOUT_GPU = Remedy("To ask for no GPU:", everywhere=("poetry tf init --gpu none",))
 
 
 def in_container(machine: Machine) -> bool:
@@ -57,28 +59,10 @@ def system(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
     if not needs.wants_gpu:
         return
     if machine.system == "Darwin":
-        yield HostFinding(
-            "system",
-            "error",
-            f"macOS on {machine.architecture}",
-            "TensorFlow uses NVIDIA's GPUs, which no Mac of today has; the container works, on "
-            "the CPU",
-            Remedy("To ask for no GPU:", everywhere=("poetry tf init --gpu none",)),
-        )
+        yield _mac(machine)
         return
     if machine.system == "Windows":
-        runs_here = needs.from_project and needs.config is None
-        yield HostFinding(
-            "system",
-            "error" if runs_here else "ok",
-            "Windows",
-            "from 2.11 on TensorFlow uses no GPU on Windows itself: it does in a container, by WSL2"
-            if runs_here
-            else "",
-            Remedy("Let it run in a container:", everywhere=("poetry tf devcontainer",))
-            if runs_here
-            else None,
-        )
+        yield _windows(needs)
         return
     name = _os_release(machine).get("PRETTY_NAME") or machine.system
     if wsl(machine) == 1:
@@ -95,6 +79,49 @@ def system(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
         return
     where = " in WSL 2" if wsl(machine) else ""
     yield HostFinding("system", "ok", f"{name} ({machine.architecture}){where}")
+
+
+def _mac(machine: Machine) -> HostFinding:
+    """macOS, where Apple's GPU is for programs outside of containers alone.
+
+    Apple's plug-in is tensorflow-metal, whose last release (1.2.0, of January 2025) is built for
+    TensorFlow 2.18 (https://developer.apple.com/metal/tensorflow-plugin and its page on PyPI).
+    """
+    needed = "no Mac of today has a GPU of NVIDIA's; the container works, on the CPU"
+    if is_arm(machine.architecture):
+        needed = (
+            "a container here runs Linux on ARM, where TensorFlow uses the CPU alone; Apple's GPU "
+            "it uses only without a container, by tensorflow-metal, which ends with TensorFlow 2.18"
+        )
+    seen = f"macOS on {machine.architecture}"
+    return HostFinding("system", "error", seen, needed, _WITHOUT_GPU)
+
+
+def _windows(needs: Needs) -> HostFinding:
+    if not (needs.from_project and needs.config is None):
+        return HostFinding("system", "ok", "Windows")
+    wheels = needs.release.wheels.get(WINDOWS_AMD64)
+    if wheels is not None and wheels.cuda is not None:
+        # https://www.tensorflow.org/install/source_windows#gpu: 2.10 is the last with a GPU there.
+        return HostFinding(
+            "system",
+            "note",
+            "Windows, without a container",
+            f"TensorFlow {needs.tensorflow} uses a GPU there as soon as CUDA {wheels.cuda} and "
+            f"cuDNN {wheels.cudnn} for Windows are installed and on PATH, which is not looked at",
+        )
+    return HostFinding(
+        "system",
+        "error",
+        "Windows, without a container",
+        "from 2.11 on TensorFlow uses no GPU on Windows itself: it does in a container, by WSL 2",
+        Remedy("Let it run in a container:", everywhere=("poetry tf devcontainer",)),
+    )
+
+
+def is_arm(architecture: str) -> bool:
+    """Whether a processor, as a system calls it, is a 64-bit ARM."""
+    return architecture.lower() in {"aarch64", "arm64"}
 
 
 def _os_release(machine: Machine) -> dict[str, str]:

@@ -26,10 +26,19 @@ WORKERS = 8
 
 @dataclass(frozen=True)
 class Route:
-    """A way to PyPI's packages: the name by which a user knows it, and its simple index."""
+    """A way to packages.
+
+    Attributes:
+        name: the name by which a user knows it.
+        url: its simple index, without a name and a password.
+        is_own: whether it is a source of the project's own, which may not be for everybody.
+        has_password: whether its address came with one.
+    """
 
     name: str
     url: str
+    is_own: bool = False
+    has_password: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,8 @@ class Stock:
         passed: what was passed over on the way, and why; "PyPI has it" goes without saying.
         troubles: servers that don't answer, with how, and the packages that are for them alone.
         unseen: packages that come from no index.
+        guarded: the project's own sources that ask for a password, with what they answer to who
+            gives none, and the packages that are for them alone.
     """
 
     indexes: tuple[Found, ...]
@@ -91,6 +102,7 @@ class Stock:
     passed: tuple[str, ...]
     troubles: Mapping[str, tuple[str, tuple[str, ...]]]
     unseen: tuple[str, ...]
+    guarded: Mapping[Route, tuple[int, tuple[str, ...]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -112,6 +124,7 @@ class _Search:
     """The files that aren't found yet, with their hashes."""
     passed: list[str] = field(default_factory=list)
     dead: dict[str, str] = field(default_factory=dict)
+    guarded: tuple[Route, int] | None = None
     why: str = ""
     other: tuple[str, ...] = ()
 
@@ -134,6 +147,7 @@ def stock(
     lost: list[Lost] = []
     passed: dict[str, None] = {}
     troubles: dict[str, tuple[str, tuple[str, ...]]] = {}
+    guarded: dict[Route, tuple[int, tuple[str, ...]]] = {}
     for package, answer in zip(wanted, searches, strict=True):
         host = host_of(package.routes[-1].url)
         late = {host: "gave no answer in time"}
@@ -147,7 +161,11 @@ def stock(
         passed.update(dict.fromkeys(search.passed))
         for dead, cause in search.dead.items():
             troubles.setdefault(dead, (cause, ()))
-        if search.left and host in search.dead:
+        if search.guarded is not None:
+            route, status = search.guarded
+            _, names = guarded.get(route, (status, ()))
+            guarded[route] = (status, (*names, package.title))
+        elif search.left and host in search.dead:
             cause, names = troubles[host]
             troubles[host] = (cause, (*names, package.title))
         elif search.left:
@@ -161,6 +179,7 @@ def stock(
         tuple(passed),
         troubles,
         tuple(unseen),
+        guarded,
     )
 
 
@@ -183,7 +202,8 @@ def _wanted(
                 unseen.append(f"{title} comes from {source.get('type', 'elsewhere')}")
                 continue
             # A password that stands in it is for Poetry to send, not for a survey.
-            own = (Route(str(source.get("reference")), without_credentials(url)),)
+            bare = without_credentials(url)
+            own = (Route(str(source.get("reference")), bare, True, bare != url),)
         if not (hashes := lock.hashes(info)):
             unseen.append(f"{title} is locked without a file")
             continue
@@ -205,7 +225,10 @@ def _search(package: _Package, web: Web) -> _Search:
             search.dead[error.host] = error.cause
             continue
         except (ReadError, ValueError) as error:
-            search.dead[host_of(route.url)] = _cause(error)
+            if route.is_own and (status := _status(error)) in (401, 403):
+                search.guarded = (route, status)
+            else:
+                search.dead[host_of(route.url)] = _cause(error)
             continue
         _take(search, route, page)
         if search.left:
@@ -215,11 +238,17 @@ def _search(package: _Package, web: Web) -> _Search:
     return search
 
 
+def _status(error: Exception) -> int:
+    """The status that an index answered with in place of a page; 0 where it was something else."""
+    match = re.search(r": the index answers (\d+)$", str(error))
+    return int(match[1]) if match else 0
+
+
 def _cause(error: Exception) -> str:
     """What is wrong with a page, in words that go on from its server's name."""
+    if status := _status(error):
+        return refusal(status)
     text = str(error).rpartition(": the index ")[2]
-    if status := re.fullmatch(r"answers (\d+)", text):
-        return refusal(int(status[1]))
     return text if isinstance(error, Broken) else "sends pages that can't be read"
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import re
+import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -55,6 +57,8 @@ class Subject:
     stock: Callable[[Web, float], Stock] | None = None
     sources: tuple[str, ...] = ()
     """What the container's own apt sources begin with, where this is the container."""
+    has_password: Callable[[Route], bool] = lambda _: False
+    """Whether Poetry has a password for a source of the project's own."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,7 @@ def survey(subject: Subject, web: Web) -> Iterator[HostFinding]:
     if stocks:
         if stock is not None:
             yield from _told_stock(stock, [item.what for item in folded], web)
+            yield from _guarded(stock, subject.has_password)
         else:
             yield NetworkFinding("locked", "error", f"the index {_LATE}")
 
@@ -326,12 +331,12 @@ def _silent(answers: Sequence[_Answer]) -> NetworkFinding:
         "error",
         f"{first.host} {first.text}",
         f"Needed from there: {names}",
-        _reach({item.probe for item in answers}, first.host, first.text),
+        _reach({item.probe for item in answers}, first.text),
         {"host": first.host, "needed": [item.what for item in answers]},
     )
 
 
-def _reach(probes: set[str], host: str, cause: str) -> Remedy:
+def _reach(probes: set[str], cause: str) -> Remedy:
     """What to do about a server that can't be reached, by what is needed from there."""
     if "through the proxy" in cause:
         return Remedy(
@@ -340,10 +345,10 @@ def _reach(probes: set[str], host: str, cause: str) -> Remedy:
         )
     if "image" in probes:
         return Remedy(
-            "Let this machine, and what runs its containers, reach it; or take the image from a "
-            "registry that you can reach: prepare the project once, and name yours on each "
-            "machine in the variable POETRY_TF_REGISTRY",
-            everywhere=(f"poetry tf devcontainer --registry {host.partition(':')[0]}",),
+            "Let this machine, and what runs its containers, reach it. Or name a registry that you "
+            "can reach and that has the same images; each machine may put another in its place "
+            "with the variable POETRY_TF_REGISTRY:",
+            everywhere=("poetry tf devcontainer --registry <registry>",),
         )
     if "poetry" in probes or "locked" in probes:
         return Remedy("See which mirrors answer", everywhere=("poetry tf mirror test",))
@@ -380,7 +385,7 @@ def _told_stock(stock: Stock, also: Sequence[str], web: Web) -> Iterator[HostFin
     for lost in stock.lost:
         yield _lost(lost)
     for host, (cause, names) in stock.troubles.items():
-        remedy = _reach({"locked"}, host, cause)
+        remedy = _reach({"locked"}, cause)
         numbers = {"host": host, "packages": len(names)}
         seen = f"{host} {cause}"
         needed = "What was to come from there was asked of the next way"
@@ -393,6 +398,37 @@ def _told_stock(stock: Stock, also: Sequence[str], web: Web) -> Iterator[HostFin
         yield NetworkFinding("locked", state, seen, needed, remedy, numbers)
     for text in stock.unseen:
         yield NetworkFinding("locked", "note", f"{text}: not looked for")
+
+
+def _guarded(stock: Stock, has_password: Callable[[Route], bool]) -> Iterator[HostFinding]:
+    """Sources that can't be looked into, because no password is sent."""
+    for route, (status, names) in stock.guarded.items():
+        host = host_of(route.url)
+        count = _count(len(names), "package")
+        numbers = {"host": host, "packages": len(names)}
+        seen = f"{host} answers {status} to who gives no password"
+        if route.has_password or has_password(route):
+            name = re.sub(r"[^A-Z0-9]", "_", route.name.upper())
+            yield NetworkFinding(
+                "locked",
+                "note",
+                f"{seen}: {count} from {route.name} not looked for",
+                f"Poetry has one, which is not sent here; it needs it in the container too, as "
+                f"POETRY_HTTP_BASIC_{name}_USERNAME and POETRY_HTTP_BASIC_{name}_PASSWORD",
+                numbers=numbers,
+            )
+            continue
+        few = [*names[:_MANY]]
+        few += [f"{len(names) - _MANY} more"] if len(names) > _MANY else []
+        command = f"poetry config http-basic.{shlex.quote(route.name)} <username>"
+        yield NetworkFinding(
+            "locked",
+            "error",
+            f"{seen}, and Poetry has none for {route.name}",
+            f"Needed from there: {listed(few)}",
+            Remedy("Tell Poetry, which asks for the password:", everywhere=(command,)),
+            numbers,
+        )
 
 
 def _lost(lost: Lost) -> NetworkFinding:
