@@ -84,7 +84,7 @@ def changed_texts(project: Project) -> dict[Path, str]:
     paths = [
         project.pyproject.path,
         project.root / "poetry.toml",
-        project.devcontainer_path,
+        *(item.path for item in project.devcontainers),
     ]
     texts = {path: document.text for path in paths if (document := project.document(path))}
     if (lock := project.valid_lock) is not None:
