@@ -78,20 +78,15 @@ def fingerprint(folder: Path) -> dict[str, str]:
 
 
 def lost_comments(output: str) -> list[str]:
-    """Comments that a diff takes away without putting them in another place.
-
-    One that stands behind a value goes with that; where the value is only changed, it has to stay.
-    """
+    """Comments that a diff takes away without putting them in another place."""
     lines = [line for line in output.splitlines() if line[:3] not in ("---", "+++")]
     added = [line[1:] for line in lines if line.startswith("+")]
-    lost = []
-    for line in (line[1:] for line in lines if line.startswith("-")):
-        comment, begin = comment_of(line), line.strip().partition('":')[0]
-        if comment is None or any(comment in other for other in added):
-            continue
-        if line.strip() == comment or any(other.strip().startswith(begin) for other in added):
-            lost.append(comment)
-    return lost
+    comments = (comment_of(line[1:]) for line in lines if line.startswith("-"))
+    return [
+        comment
+        for comment in comments
+        if comment is not None and not any(comment in other for other in added)
+    ]
 
 
 def comment_of(line: str) -> str | None:

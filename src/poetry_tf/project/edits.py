@@ -45,6 +45,9 @@ class Edit:
             return document.rename(self.path, self.value)
         if self.action == "remove-with-comments" and isinstance(document, TomlDocument):
             return document.remove_with_comments(self.path)
+        if isinstance(document, JsoncDocument):
+            # What poetry-tf takes out others have written, with their reasons beside it.
+            return document.remove_but_comments(self.path)
         return document.remove(self.path)
 
 
