@@ -91,7 +91,7 @@ release of that.
         except LockingError as error:
             return self._not_solved(upgrade, str(error))
         page = Page(upgrade, final, findings(context_of(final)))
-        texts = changed_texts(final)
+        texts, told = changed_texts(final), page.plain()
         if not self.option("json"):
             self._show(page, root)
         applies = bool(texts) and not self.option("dry-run")
@@ -101,7 +101,7 @@ release of that.
         if applies:
             self.write_files(root, texts)
         if self.option("json"):
-            self._write({**page.plain(), "applied": applies, "error": None})
+            self._write({**told, "applied": applies, "error": None})
         else:
             self._conclude(page, root, final, texts, applied=applies)
         return 0
