@@ -23,9 +23,10 @@ from poetry_tf.project.jsonc import JsoncDocument
 def missing_or_unreadable(context: Context) -> Iterator[Finding]:
     """devcontainer.json is missing in a project that poetry-tf manages, or can't be read.
 
-    A missing one is written for the TensorFlow that is locked, or else pinned. A project that is to
-    have none says `devcontainer = "off"` in `[tool.poetry-tf]`. One that can't be read is left as
-    it is, because nobody knows what it was to say.
+    A missing one is written for the TensorFlow that is locked, or else pinned. None is missing
+    where a named one (`.devcontainer/NAME/devcontainer.json`) uses Poetry or installs CUDA. A
+    project that is to have none says `devcontainer = "off"` in `[tool.poetry-tf]`. One that can't
+    be read is left as it is, because nobody knows what it was to say.
     """
     project = context.project
     found = configurations(project)
