@@ -4,8 +4,8 @@
 
 Each pyproject.toml, and each lock with its pyproject.toml, goes through `poetry tf check`, `poetry
 tf check --diff` and `poetry tf init --dry-run --no-lock` in a folder of its own, and each
-devcontainer.json through `check`, `check --diff` and `devcontainer --diff`, for each engine, beside
-a small project. Nothing may be written.
+devcontainer.json through `check`, `check --diff` and `devcontainer --diff`, for each engine, as the
+default and as a named one, beside a small project. Nothing may be written.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def cases(corpus: Path) -> Iterator[tuple[Path, dict[str, Path | str], list[list
         yield path, files, [check, mend, show, podman]
         # The same among several, where it is used by its name only.
         files = {"pyproject.toml": PROJECT, ".devcontainer/own/devcontainer.json": path}
-        yield path, files, [[*show, "--config", "own"]]
+        yield path, files, [check, mend, [*show, "--config", "own"]]
 
 
 def fingerprint(folder: Path) -> dict[str, str]:
