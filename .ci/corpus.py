@@ -4,8 +4,8 @@
 
 Each pyproject.toml, and each lock with its pyproject.toml, goes through `poetry tf check`, `poetry
 tf check --diff` and `poetry tf init --dry-run --no-lock` in a folder of its own, and each
-devcontainer.json through `check`, `check --diff` and `devcontainer --diff`, for each engine, beside
-a small project. Nothing may be written.
+devcontainer.json through `check`, `check --diff` and `devcontainer --diff`, for each engine, as the
+default and as a named one, beside a small project. Nothing may be written.
 
 Each list of Conda's goes through `poetry tf init --from`, with the real index: the project is then
 there, locked and in order, or there is one error and nothing else.
@@ -69,7 +69,7 @@ def cases(corpus: Path) -> Iterator[tuple[Path, dict[str, Path | str], list[list
         yield path, files, [check, mend, show, podman]
         # The same among several, where it is used by its name only.
         files = {"pyproject.toml": PROJECT, ".devcontainer/own/devcontainer.json": path}
-        yield path, files, [[*show, "--config", "own"]]
+        yield path, files, [check, mend, [*show, "--config", "own"]]
 
 
 def fingerprint(folder: Path) -> dict[str, str]:
@@ -81,20 +81,15 @@ def fingerprint(folder: Path) -> dict[str, str]:
 
 
 def lost_comments(output: str) -> list[str]:
-    """Comments that a diff takes away without putting them in another place.
-
-    One that stands behind a value goes with that; where the value is only changed, it has to stay.
-    """
+    """Comments that a diff takes away without putting them in another place."""
     lines = [line for line in output.splitlines() if line[:3] not in ("---", "+++")]
     added = [line[1:] for line in lines if line.startswith("+")]
-    lost = []
-    for line in (line[1:] for line in lines if line.startswith("-")):
-        comment, begin = comment_of(line), line.strip().partition('":')[0]
-        if comment is None or any(comment in other for other in added):
-            continue
-        if line.strip() == comment or any(other.strip().startswith(begin) for other in added):
-            lost.append(comment)
-    return lost
+    comments = (comment_of(line[1:]) for line in lines if line.startswith("-"))
+    return [
+        comment
+        for comment in comments
+        if comment is not None and not any(comment in other for other in added)
+    ]
 
 
 def comment_of(line: str) -> str | None:

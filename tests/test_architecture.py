@@ -55,13 +55,19 @@ CORE = ("poetry.core",)
 # From the bottom up: what of poetry_tf a room or module may import besides itself. Each may import
 # what those before it may, and them.
 DATA = ("poetry_tf.project", "poetry_tf.releases", "poetry_tf.words")
-PLANNING = ("poetry_tf.environments", "poetry_tf.settings", "poetry_tf.plan")
+PLANNING = (
+    "poetry_tf.configurations",
+    "poetry_tf.environments",
+    "poetry_tf.settings",
+    "poetry_tf.plan",
+)
 EDITING = ("poetry_tf.pins", "poetry_tf.platforms", "poetry_tf.container")
 RULES: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("poetry_tf.releases", (), ()),
     ("poetry_tf.project", (), (*CORE, "poetry.packages.locker")),
     ("poetry_tf.mirrors", (), ()),
     ("poetry_tf.words", (), ()),
+    ("poetry_tf.configurations", ("poetry_tf.project",), ()),
     ("poetry_tf.environments", ("poetry_tf.releases",), CORE),
     ("poetry_tf.settings", ("poetry_tf.environments", *DATA), CORE),
     ("poetry_tf.plan", (*PLANNING, *DATA), CORE),

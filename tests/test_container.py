@@ -616,6 +616,36 @@ def test_arguments_that_fail_without_a_gpu_give_way_to_a_request(
 
 
 @pytest.mark.parametrize(
+    ("arguments", "left"),
+    [
+        (
+            '[\n\t\t"--gpus", "all", // every GPU\n\t\t"--ipc=host" // for workers\n\t]',
+            '[\n\t\t// every GPU\n\t\t"--ipc=host" // for workers\n\t]',
+        ),
+        ('["--ipc=host", "--gpus=all" /* every GPU */]', '["--ipc=host" /* every GPU */]'),
+    ],
+)
+def test_why_a_retired_argument_stood_there_stays(arguments: str, left: str):
+    for newline in ("\n", "\r\n"):
+        text = container(runArgs="here", hostRequirements=...).replace('"here"', arguments)
+        made = mended(text.replace("\n", newline))
+        assert left.replace("\n", newline) in made
+        assert codes(made) == []
+
+
+def test_comments_of_what_goes_whole_stay_where_it_was():
+    text = container(runArgs="here", hostRequirements=...).replace(
+        '"here"', '[ // for the GPU\n\t\t"--gpus=all" // all of them\n\t]'
+    )
+    made = mended(text)
+    assert "runArgs" not in data(made)
+    assert [line.strip() for line in made.splitlines() if "//" in line and "ghcr" not in line] == [
+        "// for the GPU",
+        "// all of them",
+    ]
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ["--gpus=1"],

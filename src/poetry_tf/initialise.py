@@ -18,6 +18,7 @@ from poetry.core.constraints.version import VersionConstraint, VersionRange, par
 from poetry.core.packages.dependency import Dependency
 
 from poetry_tf.checks.run import fix, fix_requirements
+from poetry_tf.configurations import configurations, is_whole, readable
 from poetry_tf.container import bring_in_step, wanted_container
 from poetry_tf.environments import DEFAULT, ENVIRONMENTS, cells, concerned
 from poetry_tf.mirrors import (
@@ -130,7 +131,7 @@ def open_project(root: Path) -> Project:
             "poetry-tf sets up projects that Poetry manages. Run it in another folder, or move "
             "this project to Poetry first.",
         )
-    for broken in (project.devcontainer, project.lock):
+    for broken in (*project.devcontainers, project.lock):
         if isinstance(broken, ProjectError):
             raise broken
     return corrected(project)
@@ -321,7 +322,7 @@ def begin(
         project = apply(project, [mode])
     choice = wishes.gpu or read_choices(project)[0].gpu
     project = apply(project, [Edit(file, "set", (*SETTINGS, "gpu"), choice)])
-    if not wishes.container and wants_container(project) and project.devcontainer is None:
+    if not wishes.container and wants_container(project) and not configurations(project):
         project = apply(project, [Edit(file, "set", (*SETTINGS, "devcontainer"), "off")])
     if wishes.environments is not None:
         names = list(wishes.environments)
@@ -522,21 +523,45 @@ def with_container(project: Project) -> tuple[Project, Plan]:
     Raises `PlanError` where no container can be made or there is no TensorFlow, `ProjectError`
     for a devcontainer.json that can't be read.
     """
-    if isinstance(project.devcontainer, ProjectError):
-        raise project.devcontainer
-    catalog, images = load(), load_images()
-    plan = derive(project, catalog, images)
+    plan = _plan_for(project, (project.devcontainer,))
+    found = project.devcontainer
+    found = found if isinstance(found, Devcontainer) else _empty(project)
+    return _in_step(project, found, plan, whole=True), plan
+
+
+def with_containers(project: Project) -> tuple[Project, Plan]:
+    """The project with each of its dev containers that are looked at as `with_container` has one.
+
+    Where there is none, with a default one. Raises what that does.
+    """
+    plan = _plan_for(project, project.devcontainers)
+    for found in readable(project) or (_empty(project),):
+        whole = found.path == project.devcontainer_path or is_whole(project, found)
+        project = _in_step(project, found, plan, whole=whole)
+    return project, plan
+
+
+def _empty(project: Project) -> Devcontainer:
+    return Devcontainer(project.devcontainer_path, JsoncDocument.parse("{}\n"))
+
+
+def _plan_for(project: Project, read: Iterable[Devcontainer | ProjectError | None]) -> Plan:
+    for broken in read:
+        if isinstance(broken, ProjectError):
+            raise broken
+    plan = derive(project, load(), load_images())
     if plan is None:
         raise PlanError(
             "The project has no TensorFlow: pyproject.toml doesn't ask for it, and none is locked",
             "Add it with `poetry tf init`.",
         )
-    path = project.devcontainer_path
-    found = project.devcontainer
-    document = found.document if isinstance(found, Devcontainer) else JsoncDocument.parse("{}\n")
-    wanted = wanted_container(project, plan, images, whole=True)
+    return plan
+
+
+def _in_step(project: Project, found: Devcontainer, plan: Plan, *, whole: bool) -> Project:
+    wanted = wanted_container(project, plan, load_images(), whole=whole)
     try:
-        document = bring_in_step(path, document, wanted)
+        document = bring_in_step(found.path, found.document, wanted)
     except DocumentError as error:
-        raise ProjectError(path, error.message, error.position) from None
-    return project.with_document(path, document), plan
+        raise ProjectError(found.path, error.message, error.position) from None
+    return project.with_document(found.path, document)

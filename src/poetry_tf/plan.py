@@ -18,6 +18,7 @@ from poetry.core.constraints.version import (
 )
 from poetry.core.constraints.version import Version as PoetryVersion
 
+from poetry_tf.configurations import configurations
 from poetry_tf.environments import concerned, next_minor
 from poetry_tf.project.project import Project
 from poetry_tf.project.pyproject import Requirement
@@ -578,7 +579,7 @@ def keeps_legacy_keras(release: Release, choices: Choices) -> bool:
 
 def wants_container(project: Project) -> bool:
     """Whether a project has a dev container or is to have one."""
-    return project.devcontainer is not None or read_choices(project)[0].devcontainer != "off"
+    return bool(configurations(project)) or read_choices(project)[0].devcontainer != "off"
 
 
 def unlimited(images: Images, catalog: Catalog) -> Images:

@@ -19,7 +19,7 @@ from poetry.core.version.markers import parse_marker
 
 from poetry_tf.checks.run import CONTAINER_CODES, fix, fix_requirements
 from poetry_tf.environments import ENVIRONMENTS
-from poetry_tf.initialise import Wishes, settle, with_container, with_requirement
+from poetry_tf.initialise import Wishes, settle, with_containers, with_requirement
 from poetry_tf.pins import companion_pin_text, constraint_edits, removed_edits, same_list
 from poetry_tf.plan import (
     CONTAINER_PLATFORM,
@@ -187,10 +187,10 @@ def plan_upgrade(project: Project, goal: Goal) -> Upgrade:
     return replace(upgrade, after=fix_requirements(project, plan))
 
 
-def with_matching_container(project: Project) -> Project:
-    """The locked project with its dev container, if it has one or is to have one, in step."""
+def with_matching_containers(project: Project) -> Project:
+    """The locked project with its dev containers, if it has any or is to have one, in step."""
     if project.pyproject.is_managed:
-        return with_container(project)[0] if wants_container(project) else project
+        return with_containers(project)[0] if wants_container(project) else project
     return fix(project, codes=CONTAINER_CODES)
 
 

@@ -190,3 +190,103 @@ def test_what_is_left_in_pyproject_is_told(on_215: PoetryRunner) -> None:
     assert line.endswith("That is not all: run poetry tf check --fix")
     assert on_215.call("tf", "check", "--fix").ok
     assert on_215.call("tf", "check").ok
+
+
+# -- several containers ---------------------------------------------------------------------
+
+NODE = """\
+{
+\t// the documentation
+\t"image": "mcr.microsoft.com/devcontainers/javascript-node:1-18-bookworm",
+\t"postCreateCommand": "npm ci",
+}
+"""
+
+
+def named(poetry: PoetryRunner, name: str) -> Path:
+    path = poetry.project / ".devcontainer" / name / "devcontainer.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@pytest.fixture
+def several(on_215: PoetryRunner) -> PoetryRunner:
+    """The same with a copy that has tabs and CRLF, and a container that is for something else."""
+    text = container(on_215).read_text("utf-8")
+    assert "\n    " in text
+    named(on_215, "gpu").write_bytes(
+        text.replace("    ", "\t").replace("\n", "\r\n").encode("utf-8")
+    )
+    named(on_215, "docs").write_text(NODE, "utf-8")
+    return on_215
+
+
+def told(stderr: str) -> str:
+    (line,) = (item for item in stderr.splitlines() if "2.15.1 -> 2.18.1" in item)
+    return line.partition("2.18.1. ")[2]
+
+
+@pytest.mark.parametrize("command", [["lock"], ["update", "--lock"]], ids=" ".join)
+def test_each_container_follows_but_for_a_foreign_one(
+    several: PoetryRunner, command: list[str]
+) -> None:
+    gpu = named(several, "gpu")
+    before = gpu.read_bytes()
+    move(several)
+    done = several.call(*command)
+    assert done.ok, done.output
+    follows = "follows (CUDA 12.2 -> 12.5, cuDNN 8.9.7.29 -> 9.3.0.75): rebuild the container"
+    assert told(done.stderr) == (
+        f".devcontainer/devcontainer.json {follows}. .devcontainer/gpu/devcontainer.json {follows}"
+    )
+    gone, new = changed_lines(before, gpu.read_bytes())
+    assert len(gone) == len(new) <= 3, "only what is ours, each line in place"
+    assert all(line.endswith("\r\n") and line.startswith("\t") for line in new)
+    as_default = container(several).read_bytes().replace(b"    ", b"\t")
+    assert gpu.read_bytes().replace(b"\r\n", b"\n") == as_default
+    assert named(several, "docs").read_text("utf-8") == NODE
+    assert several.call("tf", "check").ok
+
+
+def test_named_ones_follow_without_a_default_one(several: PoetryRunner) -> None:
+    container(several).unlink()
+    move(several)
+    done = several.call("lock")
+    assert done.ok, done.output
+    assert told(done.stderr).startswith(".devcontainer/gpu/devcontainer.json follows (CUDA")
+    assert not container(several).exists()
+    assert '(TensorFlow 2.18)"' in named(several, "gpu").read_text("utf-8")
+    assert several.call("tf", "check").ok
+
+
+def test_of_one_written_by_hand_only_what_it_has_follows(several: PoetryRunner) -> None:
+    by_hand = named(several, "cpu")
+    text = container(several).read_text("utf-8")
+    image = json.loads(text.replace(COMMENT, ""))["image"]
+    hand = {"image": image, "postCreateCommand": "pipx install poetry && poetry install"}
+    by_hand.write_text(json.dumps(hand), "utf-8")
+    before = by_hand.read_bytes()
+    move(several, devcontainer="warn")
+    done = several.call("lock")
+    assert told(done.stderr) == (
+        ".devcontainer/devcontainer.json, .devcontainer/cpu/devcontainer.json and "
+        ".devcontainer/gpu/devcontainer.json no longer fit it: poetry tf check tells where"
+    )
+    assert by_hand.read_bytes() == before
+
+
+def test_one_that_cannot_be_read_keeps_no_other_from_following(several: PoetryRunner) -> None:
+    broken = '{\n\t"image": '
+    named(several, "docs").write_text(broken, "utf-8")
+    move(several)
+    done = several.call("lock")
+    assert done.ok, done.output
+    line = told(done.stderr)
+    assert line.startswith(
+        ".devcontainer/docs/devcontainer.json is left as it is, since it can't be read "
+        "(.devcontainer/docs/devcontainer.json:2:"
+    )
+    assert "mend it, then run poetry tf check --fix. " in line
+    assert line.count("rebuild the container") == 2
+    assert named(several, "docs").read_text("utf-8") == broken
+    assert '"12.5"' in named(several, "gpu").read_text("utf-8")

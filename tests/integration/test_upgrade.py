@@ -408,7 +408,7 @@ def test_programs_get_the_page_as_json(begin: Any, project: Path) -> None:
     assert {*page["files"]} == {"pyproject.toml", "poetry.lock", ".devcontainer/devcontainer.json"}
     assert all(one["sources"] for one in page["code"])
     done = json.loads(poetry.call("tf", "upgrade", "2.18", "--json").stdout)
-    assert done == {**page, "applied": True, "files": done["files"], "pyproject": done["pyproject"]}
+    assert done == {**page, "applied": True}, "what was written, not what there is left to write"
     assert locked(project)["tensorflow"] == "2.18.1"
 
 

@@ -283,6 +283,20 @@ def test_remove(data: st.DataObject, document: JsoncDocument) -> None:
         assert edited.remove(path) is edited
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.data(), documents())
+def test_remove_but_comments(data: st.DataObject, document: JsoncDocument) -> None:
+    present = list(paths(document.data))[1:]
+    assume(present)
+    path = data.draw(st.sampled_from(present))
+    edited = document.remove_but_comments(path)
+    assert json.dumps(edited.data) == json.dumps(removed(document.data, path))
+    assert comments(edited.text) == comments(document.text)
+    assert is_subsequence(visible(edited.text), visible(document.text))
+    if isinstance(path[-1], str):
+        assert edited.remove_but_comments(path) is edited
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.data(), documents(), KEYS)
 def test_rename(data: st.DataObject, document: JsoncDocument, key: str) -> None:
@@ -426,6 +440,33 @@ def test_styles(text: str, path: Any, value: Any, expected: str) -> None:
 def test_removals(text: str, path: Any, expected: str) -> None:
     edited = parse(text).remove(path)
     assert edited.text == expected
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("text", "path", "expected"),
+    [
+        ('{"a": 1, "b": 2}', ("a",), '{"b": 2}'),
+        ('{\n  "a": 1, // x\n  "b": 2\n}', ("a",), '{\n  // x\n  "b": 2\n}'),
+        ('{\n  "a": 1, // x\n  "b": 2 // y\n}', ("b",), '{\n  "a": 1 // x\n  // y\n}'),
+        ('{\n\t"a": 1 // x\n}', ("a",), "{\n\t// x\n}"),
+        ('{\n  "a": {\n    "b": 1 // x\n  }\n}', ("a", "b"), '{\n  "a": {\n    // x\n  }\n}'),
+        (
+            '{\n  "a": [\n    1, // x\n    2 /* y */\n  ], // z\n  "b": 2\n}',
+            ("a",),
+            '{\n  // x\n  /* y */\n  // z\n  "b": 2\n}',
+        ),
+        ('{"a": {"b": 1 /* x */}, "c": 2}', ("a",), '{/* x */ "c": 2}'),
+        ('{"a": 1, "b": [2 /* x */]}', ("b",), '{"a": 1 /* x */}'),
+        ('{"a": [ 1 /* x */ ]}', ("a", 0), '{"a": [ /* x */ ]}'),
+        ('{"a": 1, "b": [ // x\n  2]}', ("b",), '{"a": 1\n  // x\n}'),
+        ('["https://a", "//b", /* x */ "c"]', (1,), '["https://a", /* x */ "c"]'),
+        ('[\n  "--gpus", "all", // x\n  "c"\n]', (1,), '[\n  "--gpus", // x\n  "c"\n]'),
+    ],
+)
+def test_removals_but_for_comments(newline: str, text: str, path: Any, expected: str) -> None:
+    edited = parse(text.replace("\n", newline)).remove_but_comments(path)
+    assert edited.text == expected.replace("\n", newline)
 
 
 @pytest.mark.parametrize(

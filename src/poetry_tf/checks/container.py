@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from poetry_tf.checks.findings import Context, Finding, rule
+from poetry_tf.configurations import configurations
 from poetry_tf.container import bring_in_step, wanted_container
 from poetry_tf.pins import wheel_edits
 from poetry_tf.plan import (
@@ -16,28 +17,29 @@ from poetry_tf.plan import (
 from poetry_tf.project.edits import Edit
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.jsonc import JsoncDocument
-from poetry_tf.project.project import Devcontainer
 
 
 @rule("TF501", fixable=True)
 def missing_or_unreadable(context: Context) -> Iterator[Finding]:
     """devcontainer.json is missing in a project that poetry-tf manages, or can't be read.
 
-    A missing one is written for the TensorFlow that is locked, or else pinned. A project that is to
-    have none says `devcontainer = "off"` in `[tool.poetry-tf]`. One that can't be read is left as
-    it is, because nobody knows what it was to say.
+    A missing one is written for the TensorFlow that is locked, or else pinned. None is missing
+    where a named one (`.devcontainer/NAME/devcontainer.json`) uses Poetry or installs CUDA. A
+    project that is to have none says `devcontainer = "off"` in `[tool.poetry-tf]`. One that can't
+    be read is left as it is, because nobody knows what it was to say.
     """
     project = context.project
-    found = project.devcontainer
-    if isinstance(found, ProjectError):
-        yield Finding(
-            "TF501",
-            found.path,
-            found.position,
-            f"devcontainer.json can't be read: {found.message}",
-            "Mend it by hand; nothing is written into a file that can't be read",
-        )
-    elif found is None and project.pyproject.is_managed and wants_container(project):
+    found = configurations(project)
+    for broken in found:
+        if isinstance(broken, ProjectError):
+            yield Finding(
+                "TF501",
+                broken.path,
+                broken.position,
+                f"devcontainer.json can't be read: {broken.message}",
+                "Mend it by hand; nothing is written into a file that can't be read",
+            )
+    if not found and project.pyproject.is_managed and wants_container(project):
         yield Finding(
             "TF501",
             project.devcontainer_path,
@@ -67,7 +69,7 @@ def python(context: Context) -> Iterator[Finding]:
     begin at Python 3.10.
     """
     trouble, project = context.trouble, context.project
-    wants_one = project.pyproject.is_managed or project.devcontainer is not None
+    wants_one = project.pyproject.is_managed or bool(configurations(project))
     if isinstance(trouble, NoContainerError) and wants_one:
         place = context.at(project.pyproject.python_path)
         yield Finding("TF502", *place, trouble.message, trouble.remedy)
@@ -153,14 +155,14 @@ def keras_2_not_switched_on(context: Context) -> Iterator[Finding]:
 
 
 def _changes(context: Context, code: str) -> Iterator[Finding]:
-    found = context.project.devcontainer
-    for change in context.container_changes:
-        if change.code == code and isinstance(found, Devcontainer):
-            yield Finding(
-                code,
-                found.path,
-                found.document.nearest(change.path),
-                change.message,
-                change.remedy,
-                change.edits,
-            )
+    for found, changes in context.containers:
+        for change in changes:
+            if change.code == code:
+                yield Finding(
+                    code,
+                    found.path,
+                    found.document.nearest(change.path),
+                    change.message,
+                    change.remedy,
+                    change.edits,
+                )

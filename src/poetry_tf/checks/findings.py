@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from poetry_tf.configurations import is_whole, readable
 from poetry_tf.container import Change, changes, wanted_container
 from poetry_tf.plan import Plan, PlanError, locked_tensorflow, tensorflow_requirements
 from poetry_tf.project.documents import KeyPath, Position
@@ -64,13 +65,19 @@ class Context:
         )
 
     @cached_property
-    def container_changes(self) -> tuple[Change, ...]:
-        """All that devcontainer.json should have otherwise; several rules pick theirs from it."""
-        project, found = self.project, self.project.devcontainer
-        if not self.concerned or not isinstance(found, Devcontainer):
+    def containers(self) -> tuple[tuple[Devcontainer, tuple[Change, ...]], ...]:
+        """Each dev container that is looked at, and all that it should have otherwise.
+
+        Several rules pick theirs from that.
+        """
+        project = self.project
+        if not self.concerned:
             return ()
-        whole = project.pyproject.is_managed
-        wanted = wanted_container(project, self.plan, self.images, whole=whole)
+        return tuple((found, self._changes(found)) for found in readable(project))
+
+    def _changes(self, found: Devcontainer) -> tuple[Change, ...]:
+        whole = is_whole(self.project, found)
+        wanted = wanted_container(self.project, self.plan, self.images, whole=whole)
         return changes(found.path, found.document, wanted)
 
     def at(self, path: KeyPath) -> tuple[Path, Position | None]:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from packaging.version import Version
 from poetry.core.constraints.version import Version as PoetryVersion
 from poetry.core.constraints.version import VersionRange, parse_constraint
 
 from poetry_tf.checks.findings import Context, Finding, rule
-from poetry_tf.container import container_poetrys, container_python
+from poetry_tf.container import Change, container_poetrys, container_python
 from poetry_tf.environments import DEFAULT, Cell, cells, concerned, judged_pythons
 from poetry_tf.installable import LockedPackages, Obstacle, spoken
 from poetry_tf.plan import as_poetrys, distributions, locked_tensorflow, tensorflow_requirements
 from poetry_tf.project.documents import Position
 from poetry_tf.project.edits import Edit
 from poetry_tf.project.errors import ProjectError
+from poetry_tf.project.lock import Lock
 from poetry_tf.project.project import LOCK, Devcontainer
 from poetry_tf.releases import DISTRIBUTIONS, Release, fits, named, whole
+from poetry_tf.releases.images import Images
 from poetry_tf.settings import read_choices
 
 
@@ -265,7 +267,7 @@ def lock_that_the_container_cannot_read(context: Context) -> Iterator[Finding]:
     The container gets the Poetry that wrote the lock, where that is one for its Python; where its
     Python has no Poetry that reads the lock, it is the image that has to change.
     """
-    lock, found = context.project.valid_lock, context.project.devcontainer
+    lock = context.project.valid_lock
     if lock is None or lock.format is None or not context.concerned:
         return
     if lock.format >= _NEWEST_FORM:
@@ -279,12 +281,24 @@ def lock_that_the_container_cannot_read(context: Context) -> Iterator[Finding]:
         )
         return
     reader = next((item for item in _READERS if lock.format >= item[0]), None)
-    if reader is None or not isinstance(found, Devcontainer):
+    if reader is None:
         return
+    for found, changes in context.containers:
+        yield from _unread(lock, found, changes, reader, context.images)
+
+
+def _unread(
+    lock: Lock,
+    found: Devcontainer,
+    changes: Iterable[Change],
+    reader: tuple[Version, Version, str],
+    images: Images,
+) -> Iterator[Finding]:
+    """Where a container has a Poetry, or a Python, that can't read the lock."""
     _, poetry, first = reader
     python = container_python(found.document)
     if python is not None and _minor(python) < _minor(first):
-        if any(change.code == "TF502" for change in context.container_changes):
+        if any(change.code == "TF502" for change in changes):
             return  # that mends it, and says why it has to be another Python anyway
         yield Finding(
             "TF306",
@@ -295,7 +309,7 @@ def lock_that_the_container_cannot_read(context: Context) -> Iterator[Finding]:
             "Use an image with a newer Python",
         )
         return
-    for written, path in container_poetrys(found.path, found.document, context.images):
+    for written, path in container_poetrys(found.path, found.document, images):
         if not _admits(written, poetry):
             yield Finding(
                 "TF306",
@@ -305,7 +319,7 @@ def lock_that_the_container_cannot_read(context: Context) -> Iterator[Finding]:
                 f"Install Poetry {lock.poetry_version or poetry}",
                 tuple(
                     edit
-                    for change in context.container_changes
+                    for change in changes
                     if change.code == "TF506" and path[: len(change.path)] == change.path
                     for edit in change.edits
                 ),

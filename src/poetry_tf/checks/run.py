@@ -103,7 +103,11 @@ def fix(project: Project, plan: Plan | None = None, codes: Container[str] = RULE
 def fix_requirements(
     project: Project, plan: Plan | None = None, codes: Container[str] = RULES
 ) -> Project:
-    """As `fix`, but the container is left alone: that follows once the lock is there."""
-    container = project.devcontainer
+    """As `fix`, but the containers are left alone: they follow once the lock is there."""
     others = [rule.code for rule in rules() if rule.code in codes and rule.code != "TF501"]
-    return replace(fix(replace(project, devcontainer=None), plan, others), devcontainer=container)
+    fixed = fix(replace(project, devcontainer=None, other_devcontainers=()), plan, others)
+    return replace(
+        fixed,
+        devcontainer=project.devcontainer,
+        other_devcontainers=project.other_devcontainers,
+    )

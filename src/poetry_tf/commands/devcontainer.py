@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -10,6 +11,7 @@ from cleo.helpers import option
 from cleo.io.inputs.option import Option
 
 from poetry_tf.commands.base import TensorFlowCommand, plain
+from poetry_tf.configurations import readable
 from poetry_tf.container import (
     brings_cuda,
     container_parts,
@@ -126,6 +128,14 @@ lock, pinned). Comments and all that is yours in the file stay as they are. What
             self.line(f"    {plain(part.origin)}")
         for remark in remarks(project, plan, whole=True):
             self.line(plain(remark))
+
+
+def up(project: Project, *options: str) -> str:
+    """The command that starts the project's container; one that is no default is to be named."""
+    words = ["devcontainer up --workspace-folder .", *options]
+    if project.devcontainer is None and (others := readable(project)):
+        words.append(f"--config {shlex.quote(others[0].path.relative_to(project.root).as_posix())}")
+    return " ".join(words)
 
 
 def summary(plan: Plan, document: JsoncDocument | None = None) -> str:

@@ -15,8 +15,9 @@ from cleo.ui.question import Question
 import poetry_tf
 from poetry_tf.checks.run import context_of, findings
 from poetry_tf.commands.base import TensorFlowCommand, plain
-from poetry_tf.commands.devcontainer import summary, warning
+from poetry_tf.commands.devcontainer import summary, up, warning
 from poetry_tf.commands.leaving import Leaving
+from poetry_tf.configurations import is_whole, readable
 from poetry_tf.environments import DEFAULT, ENVIRONMENTS
 from poetry_tf.initialise import (
     Wishes,
@@ -29,7 +30,7 @@ from poetry_tf.initialise import (
     open_project,
     prepare,
     settle,
-    with_container,
+    with_containers,
 )
 from poetry_tf.locking import LockingError, machine_mirror, mirror_in_force, solve
 from poetry_tf.mirrors import MIRRORS, parse_mirror
@@ -46,7 +47,7 @@ from poetry_tf.plan import (
 )
 from poetry_tf.project.edits import changed_texts, diff
 from poetry_tf.project.errors import ProjectError
-from poetry_tf.project.project import LOCK, PYPROJECT, Devcontainer, Project
+from poetry_tf.project.project import LOCK, PYPROJECT, Project
 from poetry_tf.releases import load
 from poetry_tf.settings import read_choices
 
@@ -313,7 +314,7 @@ are written or none.
                     self.line_error("If the mirror is at fault, try --mirror auto or another one.")
                 return 1
         if wishes.container:
-            project, plan = with_container(project)
+            project, plan = with_containers(project)
         texts = changed_texts(project)
         if leaving is not None:
             self._tell_of_added(leaving.with_lines(prepared), project)
@@ -322,8 +323,8 @@ are written or none.
             self._show(root, texts)
             return 0
         self.write_files(root, texts)
-        found = project.devcontainer if wishes.container else None
-        told = summary(plan, found.document if isinstance(found, Devcontainer) else None)
+        ours = [item.document for item in readable(project) if is_whole(project, item)]
+        told = summary(plan, next(iter(ours), None) if wishes.container else None)
         if wishes.container and (doubt := warning(plan)) is not None:
             self.line_error(f"<warning>{plain(doubt)}</warning>")
         self.line("")
@@ -391,10 +392,9 @@ are written or none.
         if wishes.container:
             steps.append(
                 "Open the folder in VS Code and choose <c1>Reopen in Container</>, or run "
-                "<c1>devcontainer up --workspace-folder .</>"
+                f"<c1>{plain(up(project))}</>"
             )
-            document = project.document(project.devcontainer_path)
-            if document is not None and "nvidia-cuda" in document.text:
+            if any("nvidia-cuda" in item.document.text for item in readable(project)):
                 steps.append(
                     "The first start downloads 2 to 3 GiB. For the GPU the host needs an NVIDIA "
                     "driver and, on Linux, the NVIDIA Container Toolkit; without, it runs on the "

@@ -18,12 +18,13 @@ from packaging.version import Version
 
 from poetry_tf.checks.findings import Finding
 from poetry_tf.commands.releases import aligned
+from poetry_tf.configurations import readable
 from poetry_tf.container import differences
 from poetry_tf.plan import CONTAINER_PLATFORM, Plan, distributions
 from poetry_tf.project.edits import changed_texts
 from poetry_tf.project.jsonc import JsoncDocument
 from poetry_tf.project.lock import Lock
-from poetry_tf.project.project import Devcontainer, Project, read_text
+from poetry_tf.project.project import Project, read_text
 from poetry_tf.releases import Release, driver
 from poetry_tf.releases.breaking import keras_major, majors
 from poetry_tf.releases.images import load_images
@@ -146,10 +147,7 @@ class Page:
 
     def _container(self) -> list[str]:
         assert self.final is not None
-        before, after = _document(self.upgrade.before), _document(self.final)
-        if after is None:
-            return []
-        return list(differences(before or JsoncDocument.parse("{}\n"), after, load_images()))
+        return list(_rebuilt_as(self.upgrade.before, self.final))
 
     # -- as lines ---------------------------------------------------------------------------
 
@@ -257,9 +255,16 @@ def _told(versions: Sequence[Version]) -> str:
     return " and ".join(map(str, sorted({*versions})))
 
 
-def _document(project: Project) -> JsoncDocument | None:
-    found = project.devcontainer
-    return found.document if isinstance(found, Devcontainer) else None
+def _rebuilt_as(before: Project, after: Project) -> Iterator[str]:
+    """How the dev containers differ; of those that are no default, with their names."""
+    images = load_images()
+    for found in readable(after):
+        old = before.document(found.path)
+        assert old is None or isinstance(old, JsoncDocument)
+        name = found.path.relative_to(after.root).as_posix()
+        of = "" if found is after.devcontainer else f"{name}: "
+        for part in differences(old or JsoncDocument.parse("{}\n"), found.document, images):
+            yield f"{of}{part}"
 
 
 # -- text -----------------------------------------------------------------------------------

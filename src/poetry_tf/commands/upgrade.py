@@ -16,8 +16,9 @@ from cleo.ui.confirmation_question import ConfirmationQuestion
 from poetry_tf.checks.findings import RULES
 from poetry_tf.checks.run import context_of, findings
 from poetry_tf.commands.base import TensorFlowCommand, plain
-from poetry_tf.commands.devcontainer import warning
+from poetry_tf.commands.devcontainer import up, warning
 from poetry_tf.commands.moves import VERSION, Page
+from poetry_tf.configurations import readable
 from poetry_tf.initialise import check_mirror, open_project
 from poetry_tf.locking import LockingError, mirror_in_force, solve
 from poetry_tf.mending import mend
@@ -25,7 +26,7 @@ from poetry_tf.mirrors import MIRRORS
 from poetry_tf.plan import PlanError
 from poetry_tf.project.edits import changed_texts
 from poetry_tf.project.lock import Lock
-from poetry_tf.project.project import Devcontainer, Project
+from poetry_tf.project.project import Project
 from poetry_tf.upgrading import (
     Blocker,
     Goal,
@@ -34,7 +35,7 @@ from poetry_tf.upgrading import (
     blockers,
     plan_upgrade,
     told_series,
-    with_matching_container,
+    with_matching_containers,
 )
 from poetry_tf.words import listed
 
@@ -90,7 +91,7 @@ release of that.
         except LockingError as error:
             return self._not_solved(upgrade, str(error))
         page = Page(upgrade, final, findings(context_of(final)))
-        texts = changed_texts(final)
+        texts, told = changed_texts(final), page.plain()
         if not self.option("json"):
             self._show(page, root)
         applies = bool(texts) and not self.option("dry-run")
@@ -100,7 +101,7 @@ release of that.
         if applies:
             self.write_files(root, texts)
         if self.option("json"):
-            self._write({**page.plain(), "applied": applies, "error": None})
+            self._write({**told, "applied": applies, "error": None})
         else:
             self._conclude(page, root, final, texts, applied=applies)
         return 0
@@ -108,9 +109,9 @@ release of that.
     # -- locking ----------------------------------------------------------------------------
 
     def _locked(self, upgrade: Upgrade) -> Project:
-        """The project as it would be, with its lock and its container."""
+        """The project as it would be, with its lock and its containers."""
         mended = mend(upgrade.after, RULES, self._relock).project
-        return with_matching_container(mended)
+        return with_matching_containers(mended)
 
     def _relock(self, project: Project) -> Lock:
         # What Poetry tells while it solves is no part of the page.
@@ -220,10 +221,10 @@ release of that.
         self.line(f"<info>Moved to TensorFlow {page.plain()['tensorflow']['to']}</>")
         for path in texts:
             self.line(f"  <c1>{path.relative_to(root).as_posix()}</>")
-        if isinstance(final.devcontainer, Devcontainer):
+        if readable(final):
             self.line(
                 "Next: rebuild the container (<c1>Dev Containers: Rebuild Container</> in VS Code, "
-                "or <c1>devcontainer up --workspace-folder . --remove-existing-container</>)"
+                f"or <c1>{plain(up(final, '--remove-existing-container'))}</>)"
             )
         else:
             self.line("Next: install it with <c1>poetry sync</>")

@@ -104,7 +104,8 @@ def _retired(view: View, wanted: Wanted, parsed: PythonImage) -> Change:
 
 def git_lfs(view: View, wanted: Wanted) -> Iterator[Change]:
     feature = wanted.images.git_lfs
-    if wanted.plan is not None and wanted.git_lfs and not view.features(feature.id):
+    wants = wanted.plan is not None and wanted.whole and wanted.git_lfs
+    if wants and not view.features(feature.id):
         # Its own pull fails, and the container with it, in a repository without a commit.
         edit = view.set("features", feature.reference, value={"autoPull": False})
         yield Change(None, "the project uses Git LFS", "", ("features",), (edit,))

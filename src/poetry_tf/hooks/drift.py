@@ -5,20 +5,22 @@ This is help: the command has done its work by then, and whatever goes wrong her
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
 from poetry_tf.checks.findings import Context
 from poetry_tf.checks.run import CONTAINER_CODES, context_of, findings, fix
+from poetry_tf.configurations import configurations, is_whole, readable
 from poetry_tf.container import differences, wanted_container, with_current_name
 from poetry_tf.hooks.pins import Setting
 from poetry_tf.project.errors import ProjectError
-from poetry_tf.project.project import Devcontainer, Project
+from poetry_tf.project.jsonc import JsoncDocument
+from poetry_tf.project.project import Project
 from poetry_tf.project.transaction import WriteError, write_together
 from poetry_tf.releases.images import load_images
+from poetry_tf.words import listed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
 
 WHERE = "poetry tf check tells where"
-BY_HAND = "mend it, then run poetry tf devcontainer"
 
 
 def follow(
@@ -37,7 +38,7 @@ def follow(
     io: IO,
     setting: Setting,
 ) -> None:
-    """Brings devcontainer.json in step with the lock, or says that it is not.
+    """Brings each devcontainer.json in step with the lock, or says that it is not.
 
     `before` and `after` are the locked distributions of TensorFlow. Nothing is done where they are
     the same, where there is no devcontainer.json, or where the setting `devcontainer` is "off".
@@ -51,56 +52,102 @@ def follow(
 
 
 def _outcome(root: Path, *, sync: bool) -> str | None:
-    """What became of devcontainer.json, in one sentence; None where there is nothing to say."""
+    """What became of the dev containers, a sentence each; None where there is nothing to say."""
     try:
         project = Project.read(root)
     except ProjectError as error:
         return f"The dev container was not looked at: {error}"
-    found = project.devcontainer
-    if found is None:
-        return None
-    name = found.path.relative_to(root).as_posix()
-    if isinstance(found, ProjectError):
-        return f"{name} is left as it is, since it can't be read ({found}): {BY_HAND}"
-    context = context_of(project)
-    if context.trouble is not None:
-        return f"No dev container can be made for it: {context.trouble.message}"
-    is_out = _out_of_step(context)
-    if not sync:
-        return f"{name} no longer fits it: {WHERE}" if is_out else None
-    return _synced(project, found, name, is_out=is_out)
+    told = [
+        f"{_name(root, item.path)} is left as it is, since it can't be read ({item}): "
+        f"{_by_hand(item.path)}"
+        for item in configurations(project)
+        if isinstance(item, ProjectError)
+    ]
+    if readable(project):
+        context = context_of(project)
+        if context.trouble is not None:
+            told.append(f"No dev container can be made for it: {context.trouble.message}")
+        else:
+            told += _synced(context) if sync else _noticed(context)
+    return ". ".join(told) or None
 
 
-def _synced(project: Project, found: Devcontainer, name: str, *, is_out: bool) -> str | None:
+def _noticed(context: Context) -> Iterator[str]:
+    """That some no longer fit, where they are not to follow."""
+    root = context.project.root
+    names = [_name(root, path) for path in _out_of_step(context)]
+    if names:
+        yield f"{listed(names)} no longer {'fits' if len(names) == 1 else 'fit'} it: {WHERE}"
+
+
+def _synced(context: Context) -> Iterator[str]:
+    """Writes those that are to follow, all together, and says what became of each."""
+    project, out = context.project, _out_of_step(context)
     fixed = fix(project, codes=CONTAINER_CODES)
-    if not isinstance(fixed.devcontainer, Devcontainer):
-        return None
-    document = fixed.devcontainer.document
-    if document.text == found.document.text and is_out:
-        return f"{name} no longer fits it, and a person has to change it: {WHERE}"
-    context = context_of(fixed)
-    wanted = wanted_container(fixed, context.plan, context.images, whole=True)
-    document = with_current_name(found.path, document, wanted)
-    if document.text == found.document.text:
-        return None
-    fixed = fixed.with_document(found.path, document)
+    named = _with_current_names(fixed)
+    moved: dict[Path, JsoncDocument] = {}
+    for found in readable(project):
+        path, text = found.path, found.document.text
+        mended, document = fixed.document(path), named.document(path)
+        assert mended is not None
+        assert isinstance(document, JsoncDocument)
+        if mended.text == text and path in out:
+            name = _name(project.root, path)
+            yield f"{name} no longer fits it, and a person has to change it: {WHERE}"
+        elif document.text != text:
+            moved[path] = document
+    if not moved:
+        return
     try:
-        write_together(project.root, {found.path: document.text.encode("utf-8")})
+        texts = {path: document.text.encode("utf-8") for path, document in moved.items()}
+        write_together(project.root, texts)
     except WriteError as error:
-        return f"{name} could not be written ({error}): {BY_HAND}"
-    parts = differences(found.document, document, load_images())
-    told = f" ({', '.join(parts)})" if parts else ""
-    # Only the container was written: what goes with it in pyproject.toml may be left.
-    written = replace(project, devcontainer=fixed.devcontainer)
-    left = (
-        ". That is not all: run poetry tf check --fix" if _out_of_step(context_of(written)) else ""
-    )
-    rebuild = ": rebuild the container" if is_out else " in its name"
-    return f"{name} follows{told}{rebuild}{left}"
+        names = listed(_name(project.root, path) for path in moved)
+        yield f"{names} could not be written ({error}): {_by_hand(*moved)}"
+        return
+    # Only the containers were written: what goes with them in pyproject.toml may be left.
+    written = project
+    for path, document in moved.items():
+        before = project.document(path)
+        assert isinstance(before, JsoncDocument)
+        parts = differences(before, document, load_images())
+        told = f" ({', '.join(parts)})" if parts else ""
+        rebuild = ": rebuild the container" if path in out else " in its name"
+        yield f"{_name(project.root, path)} follows{told}{rebuild}"
+        written = written.with_document(path, document)
+    if moved.keys() & _out_of_step(context_of(written)):
+        yield "That is not all: run poetry tf check --fix"
 
 
-def _out_of_step(context: Context) -> bool:
-    return any(item.code in CONTAINER_CODES for item in findings(context))
+def _with_current_names(project: Project) -> Project:
+    """The project with the series in each container's name right, where poetry-tf put it there."""
+    context = context_of(project)
+    for found in readable(project):
+        whole = is_whole(project, found)
+        wanted = wanted_container(project, context.plan, context.images, whole=whole)
+        document = with_current_name(found.path, found.document, wanted)
+        project = project.with_document(found.path, document)
+    return project
+
+
+def _out_of_step(context: Context) -> dict[Path, None]:
+    """The dev containers that don't fit what is locked, in their order.
+
+    What is found in pyproject.toml (a container brings CUDA, and so do the wheels) is about each.
+    """
+    found = {item.file for item in findings(context) if item.code in CONTAINER_CODES}
+    paths = dict.fromkeys(item.path for item in readable(context.project))
+    return paths if found - paths.keys() else {path: None for path in paths if path in found}
+
+
+def _by_hand(*paths: Path) -> str:
+    if all(path.parent.parent.name != ".devcontainer" for path in paths):
+        return "mend it, then run poetry tf devcontainer"
+    return "mend it, then run poetry tf check --fix"
+
+
+def _name(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix()
 
 
 def _moved(before: Mapping[str, Version], after: Mapping[str, Version]) -> str:

@@ -45,6 +45,9 @@ class Edit:
             return document.rename(self.path, self.value)
         if self.action == "remove-with-comments" and isinstance(document, TomlDocument):
             return document.remove_with_comments(self.path)
+        if isinstance(document, JsoncDocument):
+            # What poetry-tf takes out others have written, with their reasons beside it.
+            return document.remove_but_comments(self.path)
         return document.remove(self.path)
 
 
@@ -84,7 +87,7 @@ def changed_texts(project: Project) -> dict[Path, str]:
     paths = [
         project.pyproject.path,
         project.root / "poetry.toml",
-        project.devcontainer_path,
+        *(item.path for item in project.devcontainers),
     ]
     texts = {path: document.text for path in paths if (document := project.document(path))}
     if (lock := project.valid_lock) is not None:

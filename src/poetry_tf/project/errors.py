@@ -17,9 +17,12 @@ class ProjectError(Exception):
         self.position = position
 
     def __str__(self) -> str:
-        # A file in a hidden folder is known by both names: .devcontainer/devcontainer.json.
-        parent = self.path.parent.name
-        place = f"{parent}/{self.path.name}" if parent.startswith(".") else self.path.name
+        # A file in a hidden folder is known by both names: .devcontainer/devcontainer.json. Of
+        # those in folders below .devcontainer there are several.
+        *_, above, parent, name = ("", "", *self.path.parts)
+        place = f"{parent}/{name}" if parent.startswith(".") else name
+        if above == ".devcontainer":
+            place = f"{above}/{parent}/{name}"
         if self.position is not None:
             place += f":{self.position.line}:{self.position.column}"
         return f"{place}: {self.message}"

@@ -21,6 +21,7 @@ from poetry_tf.project.documents import (
     KeyPath,
     Value,
     indent_at,
+    line_start,
     newline_of,
     position_at,
     spliced,
@@ -37,6 +38,7 @@ _TRIVIA: Final = re.compile(r"(?:[ \t\r\n]+|//[^\r\n]*|/\*[\s\S]*?\*/)*")
 _STRING: Final = re.compile(
     r'"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*'
 )
+_STRING_OR_COMMENT: Final = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\r\n]*|/\*[\s\S]*?\*/')
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _LITERALS: Final = {"true": True, "false": False, "null": None}
 _LITERAL: Final = re.compile("|".join(_LITERALS))
@@ -71,15 +73,45 @@ class JsoncDocument(Document):
         splices = self._put_below((), self.tree, None, path, value)
         return self._edited(splices, with_value(self.data, path, value))
 
-    def _cut(self, path: KeyPath) -> Self:
+    def remove_but_comments(self, path: KeyPath) -> Self:
+        """As `remove`, but the comments that would go as well stay, where they stood.
+
+        Those that ended a line, or stood within a value, are on lines of their own then.
+        """
+        return self if self.get(path, ABSENT) is ABSENT else self._cut(path, keeps_comments=True)
+
+    def _cut(self, path: KeyPath, *, keeps_comments: bool = False) -> Self:
         document = self
         # Below the member that wins there may be others of the same key.
         while document.get(path, ABSENT) is not ABSENT:
             splices = document._cut_below((), document.tree, None, path)
+            if keeps_comments:
+                splices = [
+                    (start, end, new or document._comments_within(start, end))
+                    for start, end, new in splices
+                ]
             document = document.parse(spliced(document.text, splices))
             if isinstance(path[-1], int):
                 break
         return document._verified(without(self.data, path))
+
+    def _comments_within(self, start: int, end: int) -> str:
+        """What is left of a stretch that is cut out: its comments, set as the stretch was."""
+        text, newline = self.text, newline_of(self.text)
+        tokens = (match[0] for match in _STRING_OR_COMMENT.finditer(text, start, end))
+        comments = [token for token in tokens if not token.startswith('"')]
+        if not comments:
+            return ""
+        outer = indent_at(text, start)
+        if start == line_start(text, start) and end == line_start(text, end):
+            return "".join(f"{outer}{comment}{newline}" for comment in comments)
+        if text[start:end].splitlines()[1:]:
+            inner = outer + self._indent_unit()
+            lines = "".join(f"{newline}{inner}{comment}" for comment in comments)
+            return f"{lines}{newline}{outer}"
+        before = "" if text[start - 1] in " \t[{" else " "
+        after = "" if text[end] in " \t\r\n,]}" else " "
+        return before + " ".join(comments) + after
 
     def _rename(self, path: KeyPath, new_key: str) -> Self:
         splices = self._rename_below((), self.tree, None, path, new_key)

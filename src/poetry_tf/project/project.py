@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,8 +21,9 @@ T = TypeVar("T")
 PYPROJECT = "pyproject.toml"
 LOCK = "poetry.lock"
 POETRY_TOML = "poetry.toml"
-# In the order in which the dev container tools look for it. Configurations in folders below
-# .devcontainer are used only when they are named, so they are nobody's default.
+# In the order in which the dev container tools look for the default one. Configurations in folders
+# below .devcontainer are used only when they are chosen, so they are nobody's default.
+NAMED_DEVCONTAINERS = ".devcontainer/*/devcontainer.json"
 DEVCONTAINERS = (".devcontainer/devcontainer.json", ".devcontainer.json")
 
 
@@ -45,8 +48,11 @@ class Project:
     lock: Lock | ProjectError | None
     poetry_toml: TomlDocument | None
     devcontainer: Devcontainer | ProjectError | None
+    """The one that is used where none is chosen; or, `with_configuration`, the chosen one."""
     uses_git_lfs: bool
     """Whether a .gitattributes of the project sends files through Git LFS."""
+    other_devcontainers: tuple[Devcontainer | ProjectError, ...] = ()
+    """Those that a person may choose besides, whosever they are."""
 
     @classmethod
     def read(cls, root: Path) -> Project:
@@ -62,17 +68,19 @@ class Project:
         """The project around a pyproject.toml that is at hand, perhaps in memory only."""
         poetry_toml = root / POETRY_TOML
         settings = read_text(poetry_toml)
+        devcontainer = _attempt(lambda: _read_devcontainer(root))
         return cls(
             root=root,
             pyproject=pyproject,
             lock=_attempt(lambda: _read_lock(root)),
             poetry_toml=None if settings is None else parse_toml(poetry_toml, settings),
-            devcontainer=_attempt(lambda: _read_devcontainer(root)),
+            devcontainer=devcontainer,
             uses_git_lfs=_uses_git_lfs(root),
+            other_devcontainers=tuple(_other_devcontainers(root, devcontainer)),
         )
 
     def with_configuration(self, name: str) -> Project:
-        """The project with the named dev container in place of its default one.
+        """The project with the named dev container alone, in place of its default one.
 
         Raises `ProjectError` where there is none of that name, or one that can't be read.
         """
@@ -80,7 +88,7 @@ class Project:
         found = _devcontainer_at(path) if Path(name).name == name else None
         if found is None:
             raise ProjectError(path, f"there is none in .devcontainer/{name}")
-        return replace(self, devcontainer=found)
+        return replace(self, devcontainer=found, other_devcontainers=())
 
     @property
     def valid_lock(self) -> Lock | None:
@@ -94,10 +102,16 @@ class Project:
 
     @property
     def devcontainer_path(self) -> Path:
-        """Where devcontainer.json is, or would be written."""
+        """Where the default devcontainer.json is, or would be written."""
         if self.devcontainer is not None:
             return self.devcontainer.path
         return self.root / DEVCONTAINERS[0]
+
+    @property
+    def devcontainers(self) -> tuple[Devcontainer | ProjectError, ...]:
+        """Every dev container, the default one first."""
+        default = () if self.devcontainer is None else (self.devcontainer,)
+        return (*default, *self.other_devcontainers)
 
     def document(self, path: Path) -> Document | None:
         """The document at `path`, one of the project's editable files."""
@@ -105,7 +119,8 @@ class Project:
             return self.pyproject.document
         if path.name == POETRY_TOML:
             return self.poetry_toml
-        return self.devcontainer.document if isinstance(self.devcontainer, Devcontainer) else None
+        found = next((item for item in self.devcontainers if item.path == path), None)
+        return found.document if isinstance(found, Devcontainer) else None
 
     def with_document(self, path: Path, document: Document) -> Project:
         """The project as it would be with another text in one of its editable files."""
@@ -116,7 +131,11 @@ class Project:
             assert isinstance(document, TomlDocument)
             return replace(self, poetry_toml=document)
         assert isinstance(document, JsoncDocument)
-        return replace(self, devcontainer=Devcontainer(path, document))
+        new = Devcontainer(path, document)
+        others = tuple(new if item.path == path else item for item in self.other_devcontainers)
+        if new in others:
+            return replace(self, other_devcontainers=others)
+        return replace(self, devcontainer=new)
 
 
 def read_text(path: Path) -> str | None:
@@ -150,6 +169,19 @@ def _read_lock(root: Path) -> Lock | None:
 
 def _read_devcontainer(root: Path) -> Devcontainer | None:
     return next(filter(None, (_devcontainer_at(root / name) for name in DEVCONTAINERS)), None)
+
+
+def _other_devcontainers(
+    root: Path, default: Devcontainer | ProjectError | None
+) -> Iterator[Devcontainer | ProjectError]:
+    # One may be a link to another: then they are the same file, and have the same text.
+    seen = set() if default is None else {os.path.realpath(default.path)}
+    for path in (root / DEVCONTAINERS[1], *sorted(root.glob(NAMED_DEVCONTAINERS))):
+        if (real := os.path.realpath(path)) in seen:
+            continue
+        seen.add(real)
+        if (found := _attempt(partial(_devcontainer_at, path))) is not None:
+            yield found
 
 
 def _devcontainer_at(path: Path) -> Devcontainer | None:
