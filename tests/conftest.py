@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +14,11 @@ from hypothesis import HealthCheck, settings
 from tests.support.index import LocalIndex, Mount
 from tests.support.poetry import PoetryRunner
 
-# Time says how busy the machine is, not whether an input is handled.
+# Time says how busy the machine is, not whether an input is handled. CI looks at more examples.
 settings.register_profile(
     "poetry-tf",
     deadline=None,
+    max_examples=int(os.environ.get("EXAMPLES", "30")),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("poetry-tf")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import requests
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 from poetry.core.constraints.version import Version
@@ -124,7 +124,6 @@ def _of_poetry(content: dict[str, Any]) -> LinkSource:
     return SimpleJsonPage(URL, content)
 
 
-@settings(max_examples=400)
 @given(st.lists(files(), max_size=8))
 @example([{"filename": "demo-1.0.zip", "url": "demo-1.0.zip"}])
 @example([{"filename": "demo-1.0.zip"}])
@@ -134,7 +133,6 @@ def test_a_page_in_json_is_read_as_poetry_reads_it(found: list[dict[str, Any]]) 
     assert _told(lambda: json_page(URL, content)) == _told(lambda: _of_poetry(content))
 
 
-@settings(max_examples=400)
 @given(
     st.lists(files(), max_size=6),
     st.sampled_from(AROUND),
@@ -160,7 +158,6 @@ def test_a_page_in_html_is_read_as_poetry_reads_it(
     assert _told(lambda: html_page(URL, text)) == _told(lambda: HTMLPage(URL, text))
 
 
-@settings(max_examples=300)
 @given(st.text("<>a/ \"'=hrefb!-dmo1.0zip\n", max_size=60))
 @example('<meta content="> <a href="x-1.0.zip">b</a><br ">')
 @example("<a href=\"demo-1.0.zip\" href='demo-2.0.zip'>x</a>")

@@ -41,17 +41,23 @@ ALONE = {"poetry_tf", "poetry_tf.plugin"}
 COMMANDS = [
     ["--version"],
     ["check"],
-    ["lock"],
     ["add", "--lock", "six"],
+]
+MORE_COMMANDS = [
+    ["lock"],
     ["add", "--lock", "torch"],
     ["update", "--lock"],
     ["install"],
     ["remove", "--lock", "six"],
     ["version", "-s"],
 ]
+ALL_COMMANDS = [
+    *(pytest.param(item, id=" ".join(item)) for item in COMMANDS),
+    *(pytest.param(item, id=" ".join(item), marks=pytest.mark.slow) for item in MORE_COMMANDS),
+]
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("command", ALL_COMMANDS)
 def test_without_tensorflow_nothing_is_imported(poetry: PoetryRunner, command: list[str]) -> None:
     write_pyproject(poetry.project, ["six"], requires_python="~=3.11.0")
     assert modules(poetry, *command) == ALONE

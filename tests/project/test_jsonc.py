@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from poetry_tf.project.documents import DocumentError, Position
@@ -122,7 +122,6 @@ def documents(draw: st.DrawFn, data: st.SearchStrategy[Any] = OBJECTS) -> JsoncD
 # Reading
 
 
-@settings(max_examples=100, deadline=None)
 @given(documents(VALUES))
 def test_positions_and_sources(document: JsoncDocument) -> None:
     for path in paths(document.data):
@@ -141,7 +140,6 @@ def test_positions_and_sources(document: JsoncDocument) -> None:
     assert document.source(("absent",)) is None
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.data(), documents(VALUES))
 def test_malformed_text_raises_nothing_else(data: st.DataObject, document: JsoncDocument) -> None:
     text = document.text
@@ -155,7 +153,6 @@ def test_malformed_text_raises_nothing_else(data: st.DataObject, document: Jsonc
         assert str(error.position.line) in str(error)
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.text() | st.text('{}[]",: 0-1eE.tn'))
 def test_what_json_accepts_is_accepted(text: str) -> None:
     def refuse(name: str) -> None:
@@ -230,7 +227,6 @@ def test_lone_surrogates() -> None:
 # Editing
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.data(), documents(), VALUES)
 def test_set_existing(data: st.DataObject, document: JsoncDocument, value: Any) -> None:
     path = data.draw(st.sampled_from(list(paths(document.data))))
@@ -246,7 +242,6 @@ def test_set_existing(data: st.DataObject, document: JsoncDocument, value: Any) 
     assert document.set(path, document.get(path)) is document
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.data(), documents(), VALUES, KEYS)
 def test_add_and_remove(data: st.DataObject, document: JsoncDocument, value: Any, key: str) -> None:
     boxes = [p for p in paths(document.data) if isinstance(document.get(p), dict | list)]
@@ -269,7 +264,6 @@ def test_add_and_remove(data: st.DataObject, document: JsoncDocument, value: Any
     assert is_subsequence(visible(back.text), visible(edited.text))
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.data(), documents())
 def test_remove(data: st.DataObject, document: JsoncDocument) -> None:
     present = list(paths(document.data))[1:]
@@ -283,7 +277,6 @@ def test_remove(data: st.DataObject, document: JsoncDocument) -> None:
         assert edited.remove(path) is edited
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.data(), documents())
 def test_remove_but_comments(data: st.DataObject, document: JsoncDocument) -> None:
     present = list(paths(document.data))[1:]
@@ -297,7 +290,6 @@ def test_remove_but_comments(data: st.DataObject, document: JsoncDocument) -> No
         assert edited.remove_but_comments(path) is edited
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.data(), documents(), KEYS)
 def test_rename(data: st.DataObject, document: JsoncDocument, key: str) -> None:
     present = [p for p in paths(document.data) if p and isinstance(p[-1], str)]

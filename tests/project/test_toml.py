@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from poetry_tf.project.documents import ABSENT, DocumentError, Position, same
@@ -219,7 +219,6 @@ def pruned(data: Any) -> Any:
 # Reading
 
 
-@settings(max_examples=100, deadline=None)
 @given(documents())
 def test_positions_and_sources(document: TomlDocument) -> None:
     for path in paths(document.data):
@@ -241,7 +240,6 @@ def test_positions_and_sources(document: TomlDocument) -> None:
     assert document.source(("absent",)) is None
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.data(), documents())
 def test_malformed_text_raises_nothing_else(data: st.DataObject, document: TomlDocument) -> None:
     text = document.text
@@ -282,7 +280,6 @@ def test_malformed(text: str, position: tuple[int, int] | None) -> None:
 # Editing
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.data(), documents(), VALUES)
 def test_set_existing(data: st.DataObject, document: TomlDocument, value: Any) -> None:
     present = list(paths(document.data))[1:]
@@ -303,7 +300,6 @@ def test_set_existing(data: st.DataObject, document: TomlDocument, value: Any) -
     assert document.set(path, document.get(path)) is document
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.data(), documents(), VALUES, KEYS, st.booleans())
 def test_add_and_remove(
     data: st.DataObject, document: TomlDocument, value: Any, key: str, inline: bool
@@ -332,7 +328,6 @@ def test_add_and_remove(
     assert same(pruned(back.data), pruned(document.data))
 
 
-@settings(max_examples=100, deadline=None)
 @given(documents(), st.lists(KEYS, min_size=1, max_size=3), VALUES)
 def test_new_tables_on_the_way(document: TomlDocument, keys: list[str], value: Any) -> None:
     path = tuple(keys)
@@ -348,7 +343,6 @@ def test_new_tables_on_the_way(document: TomlDocument, keys: list[str], value: A
         assert same(pruned(edited.remove(path).data), pruned(document.data))
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.data(), documents())
 def test_remove(data: st.DataObject, document: TomlDocument) -> None:
     present = list(paths(document.data))[1:]
@@ -363,7 +357,6 @@ def test_remove(data: st.DataObject, document: TomlDocument) -> None:
         assert set(comments_elsewhere(document, path)) <= set(comments(edited.text))
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.data(), documents(), KEYS)
 def test_rename(data: st.DataObject, document: TomlDocument, key: str) -> None:
     present = [p for p in paths(document.data) if p and isinstance(p[-1], str)]

@@ -88,6 +88,7 @@ PLACES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", PLACES.values(), ids=PLACES)
 def test_a_value_of_any_type_in_pyproject_is_judged_or_named(tmp_path: Path, text: str):
     write(tmp_path, {name: GOOD[name] for name in NAMES[1:]})
@@ -122,6 +123,7 @@ LOCK_PLACES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", LOCK_PLACES.values(), ids=LOCK_PLACES)
 def test_a_value_of_any_type_in_the_lock_is_judged_or_named(tmp_path: Path, text: str):
     write(tmp_path, GOOD)
@@ -151,6 +153,7 @@ CONTAINER_PLACES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", CONTAINER_PLACES.values(), ids=CONTAINER_PLACES)
 def test_a_value_of_any_type_in_devcontainer_json_is_judged_or_named(tmp_path: Path, text: str):
     write(tmp_path, GOOD)
