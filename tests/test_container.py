@@ -24,6 +24,7 @@ from poetry_tf.container import (
     Wanted,
     bring_in_step,
     changes,
+    container_parts,
     wanted_container,
 )
 from poetry_tf.plan import Plan, PlanError, make_plan
@@ -1233,6 +1234,28 @@ def test_where_the_environment_lies_elsewhere_a_person_has_to_name_them(keys: di
     text = written({**data(text), "remoteEnv": {**data(text).get("remoteEnv", {}), **named}})
     found = changes(PATH, JsoncDocument.parse(text), wanted(LACKS_ONE))
     assert not any("cusolver" in item.message for item in found)
+
+
+def test_what_they_are_named_for_is_explained():
+    def told(plan: Plan) -> list[str]:
+        document = JsoncDocument.parse(mended("{}", wanted(plan)))
+        found = container_parts(PATH, document, wanted(plan), CATALOG)
+        return [f"{part.value}: {part.origin}" for part in found if part.name == "LD_LIBRARY_PATH"]
+
+    (line,) = told(LACKS_ONE)
+    assert line.startswith("nvidia/cusolver/lib: what TensorFlow 2.21.0 opens lies there")
+    assert told(LACKS_NONE) == told(plan_of("2.21.0", "system")) == []
+
+
+def test_how_an_image_can_be_fixed_is_explained():
+    def told(image: str) -> str:
+        document = JsoncDocument.parse(container(image=image))
+        return container_parts(PATH, document, wanted(), CATALOG)[0].origin
+
+    fixed = f"{IMAGES.image('3.11')}@sha256:{'0' * 64}"
+    assert codes(container(image=fixed)) == []
+    assert "its digest fixes it" in told(fixed)
+    assert "the tag stays" in told(IMAGES.image("3.11"))
 
 
 # -- what the container gets of the driver --------------------------------------------------

@@ -14,7 +14,12 @@ from typing import Final, TypeAlias
 from poetry_tf.container import base, gpu, keras, poetry, start, wheels
 from poetry_tf.container.image import container_python, has_own_base
 from poetry_tf.container.pinned import Part, parts
-from poetry_tf.container.poetry import CACHE_FOLDER, CACHE_VOLUME, ENVIRONMENT_VOLUME
+from poetry_tf.container.poetry import (
+    CACHE_FOLDER,
+    CACHE_VOLUME,
+    ENVIRONMENT,
+    ENVIRONMENT_VOLUME,
+)
 from poetry_tf.container.view import Change, View, feature_id
 from poetry_tf.container.wanted import Wanted, wanted_container
 from poetry_tf.project.documents import KeyPath
@@ -26,6 +31,7 @@ from poetry_tf.releases.images import Images
 __all__ = [
     "CACHE_FOLDER",
     "CACHE_VOLUME",
+    "ENVIRONMENT",
     "ENVIRONMENT_VOLUME",
     "Change",
     "Part",

@@ -60,7 +60,14 @@ def _base(view: View, plan: Plan) -> Part:
     parsed = python_image(image)
     python = parsed.python if parsed else None
     origin = f"Python {python or plan.python}, one of those that TensorFlow {plan.release.version}"
-    origin += " and the project run on; the tag stays, and what it names gets Debian's mends"
+    origin += " and the project run on; "
+    if "@" in image:
+        origin += "its digest fixes it"
+    else:
+        origin += (
+            "the tag stays, and what it names gets Debian's mends, unless a digest (@sha256:…) is "
+            "put behind it: docker buildx imagetools inspect tells that"
+        )
     if parsed and parsed.is_by_variable:
         origin += "; the registry is the machine's to name, in POETRY_TF_REGISTRY"
     return Part("image", str(image), origin)
