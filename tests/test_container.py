@@ -1163,6 +1163,7 @@ def test_they_follow_tensorflow_and_python():
     newer = text.replace(IMAGES.image("3.12"), IMAGES.image("3.13"))
     assert codes(newer, wanted(LACKS_ONE)) == ["TF503"]
     assert folder("cusolver") in library_path(mended(newer, wanted(LACKS_ONE)))
+    assert codes(text, wanted(plan_of("2.16.2"))) == ["TF503"]
     assert mended(text, wanted(plan_of("2.16.2"))) == mended("{}", wanted(plan_of("2.16.2")))
 
 

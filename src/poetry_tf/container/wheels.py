@@ -45,8 +45,14 @@ def library_path(view: View, wanted: Wanted) -> Iterator[Change]:
         if len(theirs) < len(items):
             rest = [item for item in theirs if item != _IMAGES]
             edit = view.set(*path, value=":".join(theirs)) if rest else view.remove_member(*path)
-            why = f"{VARIABLE} names folders that TensorFlow finds by itself"
-            yield Change(None, why, "", path, (edit,))
+            yield Change(
+                "TF503",
+                f"{VARIABLE} names folders of NVIDIA's wheels, and TensorFlow "
+                f"{plan.release.version} doesn't need that here",
+                "Remove them",
+                path,
+                (edit,),
+            )
         return
     right = [f"{_ENVIRONMENT}{python}{_NVIDIA}{part}/lib" for part in lacking]
     present = [item for item in items if item not in theirs]
