@@ -3,9 +3,10 @@
     python .ci/containers.py --schema FOLDER --cli DEVCONTAINER
 
 With a folder of schemas each file has to be valid by the specification's (jsonschema has to be
-there). With the devcontainer CLI each is read by `read-configuration`, and one of each kind goes
-through `up`: the engine is a stand-in that records what it is asked, features come from a registry
-on this machine. Either may be left out.
+there). With the devcontainer CLI each is read by `read-configuration`, and several series of each
+mode, one of them in each kind, go through `up`: the engine is a stand-in that records what it is
+asked, features come from a registry on this machine. What reaches the features, the engine and the
+commands is compared with the plan. Either may be left out.
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ from typing import Any
 from packaging.version import Version
 
 from poetry_tf.container import Wanted, bring_in_step
-from poetry_tf.plan import PlanError, make_plan
+from poetry_tf.plan import Plan, PlanError, make_plan
 from poetry_tf.project.jsonc import JsoncDocument
 from poetry_tf.releases import load
 from poetry_tf.releases.images import Feature, load_images
+from poetry_tf.releases.nvidia import overlooked_folders
 from poetry_tf.settings import Choices
 
 IMAGES = load_images()
@@ -41,6 +43,12 @@ KINDS = {
     "podman": Choices(engine="podman"),
     "gpu-required": Choices(gpu_required=True),
     "registry": Choices(registry=IMAGES.registry),
+}
+# What goes through `up`, by the mode; in every kind where that is the second.
+STARTED = {
+    "system": ("2.12", "2.18", "2.15", "2.19", "2.21"),
+    "pip": ("2.16", "2.18", "2.17", "2.20", "2.21"),
+    "none": ("2.8", "2.11", "2.18"),
 }
 # What the specification's schema is called among those of the folder.
 SCHEMA = "devContainer.base.schema.json"
@@ -60,9 +68,18 @@ class Made:
         return bring_in_step(path, JsoncDocument.parse("{}\n"), self.wanted).text
 
     @property
-    def name(self) -> str:
+    def plan(self) -> Plan:
         assert self.wanted.plan is not None
-        return f"{self.series} {self.wanted.plan.gpu.mode} {self.kind}"
+        return self.wanted.plan
+
+    @property
+    def is_started(self) -> bool:
+        several = STARTED[self.plan.gpu.mode]
+        return self.series == several[1] or (self.kind == "docker" and self.series in several)
+
+    @property
+    def name(self) -> str:
+        return f"{self.series} {self.plan.gpu.mode} {self.kind}"
 
 
 def every_file() -> Iterator[Made]:
@@ -103,10 +120,13 @@ def invalid(schema: dict[str, Any], made: Made) -> Iterator[str]:
 
 ENGINE = """\
 #!{python}
-import json, sys
+import json, pathlib, sys
 arguments = sys.argv[1:]
 with open({record!r}, "a") as file:
     file.write(json.dumps(arguments) + "\\n")
+    if arguments[:1] == ["build"]:
+        for path in pathlib.Path(arguments[-1]).rglob("devcontainer-features.env"):
+            file.write(json.dumps(["feature", path.parent.name, path.read_text()]) + "\\n")
 image = {{"Id": "sha256:0", "Architecture": "amd64", "Os": "linux", "Config": {{
     "User": "vscode", "Env": ["PATH=/usr/bin"], "Labels": {{}}, "Entrypoint": None}}}}
 first = arguments[0] if arguments else ""
@@ -208,6 +228,8 @@ def refused(cli: str, made: Made, port: int, *, up: bool) -> Iterator[str]:
         if done.returncode:
             yield f"{made.name}: read-configuration: {done.stderr[-500:]}"
             return
+        merged = json.loads(done.stdout)["mergedConfiguration"]
+        yield from (f"{made.name}: {fault}" for fault in misread(made, merged))
         if not up:
             return
         options = ["--update-remote-user-uid-default", "off", "--user-data-folder", raw]
@@ -220,13 +242,47 @@ def refused(cli: str, made: Made, port: int, *, up: bool) -> Iterator[str]:
             yield f"{made.name}: up asks the engine for no container: {calls[-3:]}"
             return
         yield from (f"{made.name}: {fault}: {run}" for fault in faults(made, run))
+        built = {call[1]: call[2] for call in calls if call[0] == "feature"}
+        yield from (f"{made.name}: {fault}" for fault in unheard(made, built))
+
+
+def misread(made: Made, merged: dict[str, Any]) -> Iterator[str]:
+    """What the tools understand otherwise than it is meant."""
+    commands = json.dumps(merged.get("onCreateCommands"))
+    for name, version in (("poetry", made.wanted.poetry), ("poetry-tf", made.wanted.poetry_tf)):
+        if f" {name}=={version} " not in commands:
+            yield f"{name} {version} is not what is installed: {commands}"
+    folders = overlooked_folders(made.plan.release) if made.plan.gpu.mode == "pip" else ()
+    site = f"/workspaces/project/.venv/lib/python{made.plan.python}/site-packages/nvidia"
+    right = [f"{site}/{folder}/lib" for folder in folders]
+    path = merged.get("remoteEnv", {}).get("LD_LIBRARY_PATH", "")
+    if path.split(":")[: len(right)] != right or bool(path) != bool(right):
+        yield f"LD_LIBRARY_PATH is {path}"
+
+
+def unheard(made: Made, built: dict[str, str]) -> Iterator[str]:
+    """What a feature is given otherwise than it is planned, by the name of its folder."""
+    gpu = made.plan.gpu
+    wanted = {IMAGES.git_lfs.name: {"AUTOPULL": "false"}}
+    if gpu.mode == "system":
+        versions = {"CUDAVERSION": str(gpu.cuda), "CUDNNVERSION": str(gpu.cudnn)}
+        wanted[IMAGES.cuda.name] = {
+            **{"INSTALLTOOLKIT": "true", "INSTALLCUDNN": "true", "INSTALLNVTX": "false"},
+            **versions,
+        }
+    for name, options in wanted.items():
+        given = next((text for folder, text in built.items() if folder.startswith(name)), "")
+        for option, value in options.items():
+            if f'{option}="{value}"' not in given.splitlines():
+                yield f"{name} is not told {option}={value}: {given!r}"
+    if len(built) != len(wanted):
+        yield f"{len(built)} features are installed, not {len(wanted)}"
 
 
 def faults(made: Made, run: list[str]) -> Iterator[str]:
     """What is wrong with the arguments that an engine gets."""
-    plan, text = made.wanted.plan, " ".join(run)
-    assert plan is not None
-    wants = plan.gpu.mode != "none"
+    text = " ".join(run)
+    wants = made.plan.gpu.mode != "none"
     podman = made.kind == "podman"
     if text.count("--gpus") != int(wants and not podman):
         yield "--gpus is there twice or not at all"
@@ -253,7 +309,7 @@ def main() -> int:
         server = ThreadingHTTPServer(("localhost", 0), Registry)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         for item in made:
-            up = item.series in ("2.11", "2.18")
+            up = item.is_started
             if up or item.kind == "docker":
                 started += up
                 wrong += refused(arguments.cli, item, server.server_port, up=up)

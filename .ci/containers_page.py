@@ -14,7 +14,9 @@ from pathlib import Path
 from poetry_tf.plan import Plan, PlanError, make_plan
 from poetry_tf.releases import Release, load
 from poetry_tf.releases.images import Images, load_images
+from poetry_tf.releases.nvidia import overlooked_folders
 from poetry_tf.settings import Choices, GpuChoice
+from poetry_tf.words import listed
 
 README = Path(__file__).parent.parent / "README.md"
 SECTION = re.compile(r"(?<=<!-- containers: begin -->\n).*?(?=<!-- containers: end -->)", re.DOTALL)
@@ -60,11 +62,17 @@ def row(images: Images, release: Release) -> str:
         release.series,
         pythons,
         system(plan(images, release, "system")),
-        "`and-cuda` wheels" if plan(images, release, "pip") else "refused",
+        wheels(release) if plan(images, release, "pip") else "refused",
         "CPU" if plan(images, release, "none") else "refused",
         f"`{auto.gpu.mode}`" if auto else "refused",
     ]
     return f"| {' | '.join(cells)} |\n"
+
+
+def wheels(release: Release) -> str:
+    folders = overlooked_folders(release)
+    named = listed(f"`{part}`" for part in folders)
+    return f"`and-cuda` wheels{f', with a path to {named}' if folders else ''}"
 
 
 def system(plan: Plan | None) -> str:

@@ -24,6 +24,7 @@ from poetry_tf.container import (
     Wanted,
     bring_in_step,
     changes,
+    container_parts,
     wanted_container,
 )
 from poetry_tf.plan import Plan, PlanError, make_plan
@@ -80,6 +81,12 @@ SEED = f"""\
 
 def plan_for(series: str = "2.13", gpu: GpuChoice = "auto") -> Plan:
     release = CATALOG.newest(series)
+    assert release is not None
+    return make_plan(CATALOG, IMAGES, release, Choices(gpu), None)
+
+
+def plan_of(version: str, gpu: GpuChoice = "pip") -> Plan:
+    release = CATALOG.get(version)
     assert release is not None
     return make_plan(CATALOG, IMAGES, release, Choices(gpu), None)
 
@@ -1154,6 +1161,177 @@ def test_an_interpreter_of_the_users_own_stays():
     assert data(mended(text))["customizations"]["vscode"] == vscode
 
 
+# -- CUDA from wheels that TensorFlow overlooks ----------------------------------------------
+
+# The RUNPATH of these lacks folders of their own wheels: tensorflow#63362 is of the second.
+LACKS_ONE, LACKS_FIVE, LACKS_NONE = plan_of("2.21.0"), plan_of("2.16.1"), plan_of("2.20.0")
+FIVE = ("cublas", "cudnn", "cufft", "cusolver", "cusparse")
+IMAGES_OWN = "${containerEnv:LD_LIBRARY_PATH:/nonexistent}"
+
+
+def folder(part: str, python: str = "3.13") -> str:
+    return f"{VENV}/lib/python{python}/site-packages/nvidia/{part}/lib"
+
+
+def library_path(text: str) -> Any:
+    return data(text).get("remoteEnv", {}).get("LD_LIBRARY_PATH")
+
+
+def test_folders_that_tensorflow_overlooks_are_named_to_it():
+    assert library_path(mended("{}", wanted(LACKS_ONE))) == f"{folder('cusolver')}:{IMAGES_OWN}"
+    five = ":".join(folder(part, "3.12") for part in FIVE)
+    assert library_path(mended("{}", wanted(LACKS_FIVE))) == f"{five}:{IMAGES_OWN}"
+    for plan in (LACKS_NONE, plan_of("2.21.0", "system"), plan_of("2.21.0", "none")):
+        assert library_path(mended("{}", wanted(plan))) is None
+
+
+def test_they_follow_tensorflow_and_python():
+    text = mended("{}", wanted(LACKS_FIVE))
+    assert library_path(mended(text, wanted(LACKS_ONE))) == f"{folder('cusolver', '3.12')}:" + (
+        IMAGES_OWN
+    )
+    newer = text.replace(IMAGES.image("3.12"), IMAGES.image("3.13"))
+    assert codes(newer, wanted(LACKS_ONE)) == ["TF503"]
+    assert folder("cusolver") in library_path(mended(newer, wanted(LACKS_ONE)))
+    assert codes(text, wanted(plan_of("2.16.2"))) == ["TF503"]
+    assert mended(text, wanted(plan_of("2.16.2"))) == mended("{}", wanted(plan_of("2.16.2")))
+
+
+def test_that_they_are_not_named_is_told():
+    right = data(mended("{}", wanted(LACKS_ONE)))
+    right["remoteEnv"].pop("LD_LIBRARY_PATH")
+    (change,) = changes(PATH, JsoncDocument.parse(written(right)), wanted(LACKS_ONE))
+    assert change.code == "TF503"
+    assert "nvidia/cusolver/lib" in change.message
+    assert codes(written(right), wanted(LACKS_ONE, whole=False)) == []
+
+
+@pytest.mark.parametrize(
+    ("theirs", "left"),
+    [
+        ("/mine", "/mine"),
+        ("/mine:${localEnv:X:/a}:", "/mine:${localEnv:X:/a}:"),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_library_path_of_the_users_own_is_kept_behind_them(theirs: Any, left: str | None):
+    text = container(remoteEnv={"LD_LIBRARY_PATH": theirs, "X": "1"})
+    made = mended(text, wanted(LACKS_ONE))
+    rest = theirs or IMAGES_OWN
+    assert library_path(made) == f"{folder('cusolver', '3.11')}:{rest}"
+    assert mended(made, wanted(LACKS_ONE)) == made
+    back = mended(made, wanted(LACKS_NONE))
+    assert library_path(back) == left
+    assert data(back)["remoteEnv"]["X"] == "1"
+
+
+def test_a_library_path_of_the_whole_container_stays_as_it_is():
+    environment = {**data(container())["containerEnv"], "LD_LIBRARY_PATH": "/mine"}
+    made = mended(container(containerEnv=environment), wanted(LACKS_ONE))
+    assert data(made)["containerEnv"] == environment
+    assert library_path(made) == f"{folder('cusolver', '3.11')}:{IMAGES_OWN}"
+
+
+@pytest.mark.parametrize("key", ["containerEnv", "remoteEnv"])
+def test_folders_that_the_user_has_named_are_not_named_again(key: str):
+    right = data(mended("{}", wanted(LACKS_ONE)))
+    right["remoteEnv"].pop("LD_LIBRARY_PATH")
+    right[key]["LD_LIBRARY_PATH"] = "/workspaces/a/.venv/lib/python3.13/site-packages/nvidia/" + (
+        "cusolver/lib/:/mine"
+    )
+    text = written(right)
+    assert mended(text, wanted(LACKS_ONE)) == text
+    assert mended(text, wanted(LACKS_NONE)) == text
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"containerEnv": {"POETRY_VIRTUALENVS_IN_PROJECT": "false"}},
+        {"remoteEnv": {"POETRY_VIRTUALENVS_PATH": "/e"}},
+        {"onCreateCommand": f"pipx install poetry=={POETRY}"},
+        {"image": "mine:1"},
+    ],
+    ids=["outside", "path", "prepared", "image"],
+)
+def test_where_the_environment_lies_elsewhere_a_person_has_to_name_them(keys: dict[str, Any]):
+    text = written({"image": IMAGES.image("3.11"), **keys})
+    found = changes(PATH, JsoncDocument.parse(text), wanted(LACKS_ONE))
+    (change,) = [item for item in found if "cusolver" in item.message]
+    assert (change.code, change.edits) == ("TF503", ())
+    assert library_path(mended(text, wanted(LACKS_ONE))) is None
+    named = {"LD_LIBRARY_PATH": "/e/lib/python3.11/site-packages/nvidia/cusolver/lib"}
+    text = written({**data(text), "remoteEnv": {**data(text).get("remoteEnv", {}), **named}})
+    found = changes(PATH, JsoncDocument.parse(text), wanted(LACKS_ONE))
+    assert not any("cusolver" in item.message for item in found)
+
+
+def test_what_they_are_named_for_is_explained():
+    def told(plan: Plan) -> list[str]:
+        document = JsoncDocument.parse(mended("{}", wanted(plan)))
+        found = container_parts(PATH, document, wanted(plan), CATALOG)
+        return [f"{part.value}: {part.origin}" for part in found if part.name == "LD_LIBRARY_PATH"]
+
+    (line,) = told(LACKS_ONE)
+    assert line.startswith("nvidia/cusolver/lib: what TensorFlow 2.21.0 opens lies there")
+    assert told(LACKS_NONE) == told(plan_of("2.21.0", "system")) == []
+
+
+def test_how_an_image_can_be_fixed_is_explained():
+    def told(image: str) -> str:
+        document = JsoncDocument.parse(container(image=image))
+        return container_parts(PATH, document, wanted(), CATALOG)[0].origin
+
+    fixed = f"{IMAGES.image('3.11')}@sha256:{'0' * 64}"
+    assert codes(container(image=fixed)) == []
+    assert "its digest fixes it" in told(fixed)
+    assert "the tag stays" in told(IMAGES.image("3.11"))
+
+
+# -- what the container gets of the driver --------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "right"),
+    [
+        ("compute", "compute,utility"),
+        ("video", "video,compute,utility"),
+        ("graphics, compute", "graphics, compute,utility"),
+        ("utility,compute", None),
+        ("all", None),
+        ("", None),
+        ("${localEnv:CAPABILITIES}", None),
+        (None, None),
+    ],
+)
+@pytest.mark.parametrize("where", ["containerEnv", "-e", "--env"])
+def test_a_driver_of_which_parts_are_withheld(said: Any, right: str | None, where: str):
+    name = "NVIDIA_DRIVER_CAPABILITIES"
+
+    def text(value: Any) -> str:
+        if where == "containerEnv":
+            return container(containerEnv={**data(container())["containerEnv"], name: value})
+        argument = f"{name}={value}"
+        return container(runArgs=["-e", argument] if where == "-e" else [f"{where}={argument}"])
+
+    want = wanted(plan_of("2.21.0", "system"))
+    for_older = wanted(plan_of("2.20.0", "none"))
+    made = mended(text(said), want)
+    if said is not None or where == "containerEnv":
+        assert ("TF504" in codes(text(said), want)) == (right is not None)
+        assert made == mended(text(right or said), want)
+    assert mended(made, want) == made
+    assert "TF504" not in codes(text(said), for_older)
+
+
+def test_an_older_tensorflow_needs_no_nvml():
+    text = container(runArgs=["-e", "NVIDIA_DRIVER_CAPABILITIES=compute"])
+    assert codes(text, wanted(plan_of("2.20.0", "system"))) == ["TF503"]
+    text = container(runArgs=["-e", "NVIDIA_DRIVER_CAPABILITIES=utility"])
+    assert "TF504" in codes(text, wanted(plan_of("2.20.0", "system")))
+
+
 # -- where only what is there is judged -----------------------------------------------------
 
 
@@ -1189,6 +1367,7 @@ JUDGED = (
     "runArgs",
     "hostRequirements",
     "containerEnv",
+    "remoteEnv",
     "mounts",
     "onCreateCommand",
     "updateContentCommand",
@@ -1279,6 +1458,7 @@ def test_a_place_that_is_not_what_it_has_to_be_is_refused_by_its_name(key: str, 
     assert codes(written(keys))  # which can be judged all the same
 
 
+GPUS: tuple[GpuChoice, ...] = get_args(GpuChoice)
 values = st.recursive(
     st.none()
     | st.booleans()
@@ -1287,6 +1467,7 @@ values = st.recursive(
         [
             *("", "--gpus=all", "all", "--gpus", "--runtime=nvidia", "poetry install", "optional"),
             *("pipx install poetry", "pipx", "install", "poetry", "bash", "-c", "poetry==1.8"),
+            *("NVIDIA_DRIVER_CAPABILITIES=video", folder("cusolver"), f"a:{folder('cufft')}:"),
             *("curl https://install.python-poetry.org | python3 -", "a (TensorFlow 2.9)"),
         ]
     ),
@@ -1294,7 +1475,10 @@ values = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                ["gpu", "a", "poetry-tf", CUDA, OLD_CUDA, LIVING_POETRY, RETIRED_POETRY]
+                [
+                    *("gpu", "a", "poetry-tf", CUDA, OLD_CUDA, LIVING_POETRY, RETIRED_POETRY),
+                    *("LD_LIBRARY_PATH", "NVIDIA_DRIVER_CAPABILITIES"),
+                ]
             ),
             inner,
             max_size=3,
@@ -1308,7 +1492,7 @@ values = st.recursive(
 @given(
     st.dictionaries(st.sampled_from(JUDGED), values, max_size=4),
     st.booleans(),
-    st.sampled_from([None, *(plan_for("2.18", gpu) for gpu in get_args(GpuChoice))]),
+    st.sampled_from([None, plan_of("2.21.0"), *(plan_for("2.18", gpu) for gpu in GPUS)]),
 )
 def test_any_file_is_mended_or_refused_and_mended_once(
     keys: dict[str, Any], whole: bool, plan: Plan | None

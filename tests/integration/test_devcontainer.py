@@ -569,3 +569,15 @@ def test_what_a_base_of_the_users_own_brings_is_not_made_up(
     done = warm_poetry.call("tf", "devcontainer", "--explain")
     assert "not looked at" in done.stdout
     assert "CUDA and cuDNN your own\n    to be CUDA 12.5 and cuDNN 9.3.0.75" in done.stdout
+
+
+def test_that_poetry_on_the_host_would_remake_the_containers_folder_is_told(
+    right: PoetryRunner, project: Path
+) -> None:
+    remedy = "poetry config --local virtualenvs.in-project false"
+    assert remedy not in right.call("tf", "devcontainer").stdout
+    (project / ".venv").mkdir()  # as the engine leaves it
+    assert remedy in right.call("tf", "devcontainer").stdout
+    assert right.call("config", "--local", "virtualenvs.in-project", "false").ok
+    assert remedy not in right.call("tf", "devcontainer").stdout
+    assert right.call("tf", "check").ok

@@ -104,6 +104,27 @@ def test_a_series_that_goes_with_the_same_cuda_moves_the_name_alone(
     ] and len(new) == 1
 
 
+def test_folders_that_a_release_overlooks_come_and_go_with_it(warm_poetry: PoetryRunner) -> None:
+    done = warm_poetry.call(
+        *("tf", "init", "-n", "--tensorflow", "2.20", "--python", "3.11", "--gpu", "pip")
+    )
+    assert done.ok, done.output
+    right = container(warm_poetry).read_bytes()
+    path = warm_poetry.project / "pyproject.toml"
+    older = path.read_text("utf-8")
+    assert b"nvidia/cusolver/lib" not in right
+    path.write_text(older.replace(">=2.20.0,<2.21.0", ">=2.21.0,<2.22.0"), "utf-8")
+    done = warm_poetry.call("lock")
+    assert done.ok, done.output
+    assert "follows (remoteEnv): rebuild the container" in done.stderr
+    made = json.loads(container(warm_poetry).read_text("utf-8"))
+    assert "/python3.11/site-packages/nvidia/cusolver/lib:" in made["remoteEnv"]["LD_LIBRARY_PATH"]
+    path.write_text(older, "utf-8")
+    done = warm_poetry.call("lock")
+    assert done.ok, done.output
+    assert container(warm_poetry).read_bytes() == right
+
+
 def test_warn_says_it_and_changes_nothing(on_215: PoetryRunner) -> None:
     before = container(on_215).read_bytes()
     move(on_215, devcontainer="warn")

@@ -34,6 +34,7 @@ CUDA_CONFIG = """#define TF_CUDA_VERSION "{cuda}"
 INFO_PATH = "tensorflow/python/platform/build_info.py"
 CUDNN_PATH = "tensorflow/include/external/cuda_cudnn/include/cudnn_version.h"
 CONFIG_PATH = "tensorflow/include/third_party/gpus/cuda/cuda_config.h"
+FRAMEWORK_PATH = "tensorflow/libtensorflow_framework.so.2"
 LINUX = "manylinux_2_17_x86_64.manylinux2014_x86_64"
 
 
@@ -42,7 +43,7 @@ def metadata(name: str, version: str, requires: Iterable[str] = ()) -> str:
     return "\n".join([*lines, *(f"Requires-Dist: {one}" for one in requires), "", "Long text."])
 
 
-def zipped(members: Mapping[str, str], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+def zipped(members: Mapping[str, str | bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", method) as archive:
         for name, text in members.items():
@@ -57,16 +58,26 @@ def tensorflow_wheel(
     cuda: str | None = "12.5.1",
     cudnn: str = "9",
     exact: str | None = None,
+    runpath: str | None = None,
     padding: int = 0,
 ) -> bytes:
     """A wheel with the members that matter, behind and before `padding` others."""
-    members = {f"tensorflow/include/before/{i:05}.h": "" for i in range(padding)}
+    members: dict[str, str | bytes] = {
+        f"tensorflow/include/before/{i:05}.h": "" for i in range(padding)
+    }
     members[INFO_PATH] = BUILD_INFO.format(cuda=cuda, cudnn=cudnn) if cuda else CPU_BUILD_INFO
+    if runpath is not None:
+        members[FRAMEWORK_PATH] = library(runpath)
     if exact:
         members[CUDNN_PATH] = CUDNN_VERSION.format(*exact.split("."))
     members |= {f"tensorflow/include/behind/{i:05}.h": "" for i in range(padding)}
     members[f"tensorflow-{version}.dist-info/METADATA"] = metadata("tensorflow", version, requires)
     return zipped(members)
+
+
+def library(runpath: str, before: bytes = b"", behind: bytes = b"") -> bytes:
+    """As much of a library as its RUNPATH is read from."""
+    return b"\x7fELF" + before + b"\0" + runpath.encode() + b"\0" + behind
 
 
 def hollow_wheel(name: str, version: str, requires: Iterable[str] = ()) -> bytes:

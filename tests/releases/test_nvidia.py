@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
 from poetry_tf.releases import cudnn_package, driver, whole
-from poetry_tf.releases.model import numbers
-from poetry_tf.releases.nvidia import drivers
+from poetry_tf.releases.model import LINUX_X86_64, numbers
+from poetry_tf.releases.nvidia import driver_capabilities, drivers, overlooked_folders
 from poetry_tf.releases.resources import read_json
 
 
@@ -88,3 +89,42 @@ def test_a_package_and_a_pin_are_of_the_wheels_cudnn():
             assert found.pinned.split(",")[0] in pin
         else:
             assert found.pinned is None
+
+
+@pytest.mark.parametrize(
+    ("version", "folders"),
+    [
+        ("2.13.1", ()),  # has no such wheels
+        ("2.14.0", ()),
+        ("2.16.1", ("cublas", "cudnn", "cufft", "cusolver", "cusparse")),
+        ("2.16.2", ()),
+        ("2.17.0", ()),
+        ("2.18.1", ()),
+        ("2.20.0", ()),
+        ("2.21.0", ("cusolver",)),
+    ],
+)
+def test_folders_that_a_release_overlooks(version, folders):
+    release = whole().get(version)
+    assert release is not None
+    assert overlooked_folders(release) == folders
+
+
+def test_where_each_release_with_wheels_of_nvidias_looks_is_known():
+    for release in whole().releases:
+        if release.and_cuda is not None and release.cuda is not None:
+            assert "cuda_runtime" in (release.wheels[LINUX_X86_64].looks_in or ())
+
+
+def test_nothing_is_said_of_the_folders_of_a_cuda_whose_wheels_are_not_known():
+    release = whole().get("2.21.0")
+    assert release is not None
+    assert overlooked_folders(replace(release, cuda="13.1.0")) == ()
+    linux = replace(release.wheels[LINUX_X86_64], looks_in=None)
+    assert overlooked_folders(replace(release, wheels={LINUX_X86_64: linux})) == ()
+
+
+def test_nvml_is_asked_for_from_2_21_on():
+    wanted = {str(release.version): driver_capabilities(release) for release in whole().releases}
+    assert wanted["2.20.0"] == ("compute",)
+    assert wanted["2.21.0"] == ("compute", "utility")

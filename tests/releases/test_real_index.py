@@ -7,7 +7,7 @@ from poetry_tf.releases import refresh
 
 @pytest.mark.index
 def test_the_shipped_data_is_what_the_index_says(capsys):
-    """From the cache where there is one: 3 s, else 60 MB."""
+    """From the cache where there is one: 3 s, else 100 MB."""
     status = refresh.main(["--check"])
     told = capsys.readouterr().err
     assert status == 0, told

@@ -193,6 +193,28 @@ def test_what_is_read(run, index):
     assert newest.and_cuda.pythons == ("3.10",)
 
 
+def test_where_it_looks_for_the_libraries_of_nvidias_wheels_is_read_once(run, index, tmp_path):
+    path = "$ORIGIN/:$ORIGIN/../nvidia/cudnn/lib:$ORIGIN/../nvidia/cublas/lib"
+    for file in index.projects["tensorflow"]:
+        if file.name == NEW:
+            file.content = tensorflow_wheel("2.18.1", requires=CUDA, runpath=path)
+        if file.name == OLD:  # has no extra that would bring them
+            file.content = tensorflow_wheel("2.13.1", cuda="11.8", cudnn="8", runpath=path)
+    for _ in range(2):
+        status, told = run("--cache", str(tmp_path / "cache"))
+        assert status == 0, told
+        wheels = {
+            version: block["platforms"]["linux-x86_64"]
+            for version, block in run.read()["releases"].items()
+        }
+        assert wheels["2.18.1"]["looks_in"] == ["cublas", "cudnn"]
+        assert "looks_in" not in wheels["2.13.1"]
+    assert len([path for path in index.files_asked() if path.endswith(NEW)]) < 8
+    release = catalog_from(run.read(), read_json("containers.json")).get("2.18.1")
+    assert release is not None
+    assert release.wheels["linux-x86_64"].looks_in == ("cublas", "cudnn")
+
+
 def test_the_same_index_gives_the_same_bytes(run, index):
     assert run()[0] == 0
     first = run.written()

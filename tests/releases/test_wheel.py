@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import random
 import struct
 import zipfile
 
@@ -20,6 +21,7 @@ from poetry_tf.releases.wheel import (
     cuda_config,
     cudnn_version,
     dotted,
+    nvidia_folders,
     required_tensorflow,
     requires_dist,
 )
@@ -30,8 +32,10 @@ from .made_index import (
     CUDA_CONFIG,
     CUDNN_PATH,
     CUDNN_VERSION,
+    FRAMEWORK_PATH,
     INFO_PATH,
     hollow_wheel,
+    library,
     metadata,
     tensorflow_wheel,
     zipped,
@@ -98,6 +102,62 @@ def test_a_shim_has_nothing_but_metadata():
     big = Memory(tensorflow_wheel("2.13.1", padding=6_000))
     assert not RemoteWheel(big).is_shim()
     assert len(big.reads) == 1
+
+
+RUNPATH = "$ORIGIN/:$ORIGIN/../../nvidia/cufft/lib:$ORIGIN/../nvidia/cublas/lib"
+MEGABYTE = 1024 * 1024
+
+
+def noise(length: int) -> bytes:
+    """Bytes that can't be packed, and stand for a library's."""
+    return random.Random(0).randbytes(length)
+
+
+@pytest.mark.parametrize("before", [0, MEGABYTE - 40, 2 * MEGABYTE + MEGABYTE // 2])
+def test_a_runpath_is_read_from_the_start_of_its_library(before):
+    content = library(RUNPATH, noise(before), noise(6 * MEGABYTE))
+    file = Memory(zipped({FRAMEWORK_PATH: content, INFO_PATH: BUILD_INFO}))
+    assert RemoteWheel(file).runpath() == RUNPATH
+    assert sum(file.reads) < before + 2 * MEGABYTE
+
+
+def test_a_long_runpath_is_read_whole():
+    long = ":".join(f"{RUNPATH}/{number}" for number in range(100_000))
+    content = library(long, behind=noise(100))
+    assert RemoteWheel(Memory(zipped({FRAMEWORK_PATH: content}))).runpath() == long
+
+
+def test_a_wheel_may_have_no_runpath(monkeypatch):
+    assert RemoteWheel(Memory(zipped({INFO_PATH: ""}))).runpath() is None
+    assert RemoteWheel(Memory(zipped({FRAMEWORK_PATH: library("$LIB/x")}))).runpath() is None
+    assert RemoteWheel(Memory(zipped({FRAMEWORK_PATH: ""}))).runpath() is None
+    monkeypatch.setattr(wheel, "_RUNPATH_LIMIT", MEGABYTE)
+    deep = library(RUNPATH, noise(MEGABYTE))
+    assert RemoteWheel(Memory(zipped({FRAMEWORK_PATH: deep}))).runpath() is None
+
+
+def test_a_runpath_of_a_damaged_library_is_told():
+    content = bytearray(zipped({FRAMEWORK_PATH: library(RUNPATH, noise(1000))}))
+    content[30 + len(FRAMEWORK_PATH)] |= 7  # the kind of its first packed block: there is none such
+    with pytest.raises(ReadError, match="damaged"):
+        RemoteWheel(Memory(bytes(content))).runpath()
+    stored = zipped({FRAMEWORK_PATH: library(RUNPATH)}, zipfile.ZIP_STORED)
+    with pytest.raises(ReadError, match="unknown way"):
+        RemoteWheel(Memory(stored)).runpath()
+
+
+@pytest.mark.parametrize(
+    ("runpath", "folders"),
+    [
+        (RUNPATH, ("cublas",)),
+        ("$ORIGIN/../nvidia/cudnn/lib/:$ORIGIN/../nvidia/cudnn/lib", ("cudnn",)),
+        ("$ORIGIN/../nvidia/b/lib:$ORIGIN/../nvidia/a/lib", ("a", "b")),
+        ("$ORIGIN/../nvidia/a/lib64:/nvidia/b/lib:$ORIGIN/../tensorrt", ()),
+        ("", ()),
+    ],
+)
+def test_the_folders_of_nvidias_wheels_in_a_runpath(runpath, folders):
+    assert nvidia_folders(runpath) == folders
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,9 @@ def cuda(context: Context) -> Iterator[Finding]:
 
     TensorFlow opens these libraries by their version. Where it finds another it falls back to the
     CPU, with a warning that is easily missed. Found are other versions, none where the container is
-    to bring them, and a second CUDA beside the one from the `and-cuda` wheels.
+    to bring them, and a second CUDA beside the one from the `and-cuda` wheels. So are folders of
+    these wheels in which a release doesn't look by itself (2.21.0, 2.16.1), where `LD_LIBRARY_PATH`
+    doesn't name them, and such a path where it isn't needed any more.
     """
     plan, project = context.plan, context.project
     item, items = main_requirement(project), tensorflow_requirements(project)
@@ -112,7 +114,8 @@ def gpu_not_requested(context: Context) -> Iterator[Finding]:
     the container a GPU where the host has one, and starts it also where not. A project that wants
     none says `gpu = "none"` in `[tool.poetry-tf]`. With `engine = "podman"` there, or with
     `gpu-required = true`, an argument in `runArgs` asks for it instead: Podman fails over a GPU in
-    hostRequirements, and they let a container start without one.
+    hostRequirements, and they let a container start without one. A `NVIDIA_DRIVER_CAPABILITIES`
+    that withholds a part of the driver which TensorFlow needs is found as well.
     """
     yield from _changes(context, "TF504")
 

@@ -13,6 +13,8 @@ from cleo.io.inputs.option import Option
 from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.configurations import readable
 from poetry_tf.container import (
+    ENVIRONMENT,
+    ENVIRONMENT_VOLUME,
     brings_cuda,
     container_parts,
     container_python,
@@ -157,6 +159,12 @@ def remarks(project: Project, plan: Plan, *, whole: bool = False) -> Iterator[st
 
     `whole` is with what concerns few, unless they have declared their environment.
     """
+    if _shares_environment(project, whole=whole):
+        yield (
+            "Poetry on the host takes an empty .venv for a broken environment and remakes it, "
+            "and a running container loses its own until the next start. This keeps them apart: "
+            "poetry config --local virtualenvs.in-project false"
+        )
     choices = read_choices(project)[0]
     environments = choices.environments or (DEFAULT if whole else ())
     if plan.gpu.mode == "none":
@@ -168,6 +176,24 @@ def remarks(project: Project, plan: Plan, *, whole: bool = False) -> Iterator[st
             "On linux-aarch64 (Apple silicon) CUDA is of no use, and nobody has shown that its "
             'feature installs there: gpu = "pip" comes up there as well.'
         )
+
+
+def _shares_environment(project: Project, *, whole: bool) -> bool:
+    """Whether Poetry on the host would remake the folder that the container's volume lies over.
+
+    The engine has made it there, empty. What poetry.toml says of it holds on the host alone: in the
+    container a variable goes before.
+    """
+    found, folder = project.devcontainer, project.root / ENVIRONMENT
+    if not isinstance(found, Devcontainer) or ENVIRONMENT_VOLUME not in found.document.text:
+        return False
+    table = project.poetry_toml.data.get("virtualenvs") if project.poetry_toml else None
+    if isinstance(table, dict) and "in-project" in table:
+        return False
+    try:
+        return whole or (folder.is_dir() and not any(folder.iterdir()))
+    except OSError:
+        return False
 
 
 def _own_base(plan: Plan, document: JsoncDocument) -> str:

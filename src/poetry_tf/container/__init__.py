@@ -1,8 +1,8 @@
 """devcontainer.json as the plan wants it, told as the changes that lead there.
 
 A new file is the same changes applied to an empty object, so writing and checking can't disagree.
-The subjects that are looked at stand in `base`, `gpu`, `poetry` and `start`, one function each;
-`view` is the file they look at, `wanted` what they compare it with.
+The subjects that are looked at stand in `base`, `gpu`, `keras`, `poetry`, `wheels` and `start`, one
+function each; `view` is the file they look at, `wanted` what they compare it with.
 """
 
 from __future__ import annotations
@@ -11,10 +11,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from poetry_tf.container import base, gpu, keras, poetry, start
+from poetry_tf.container import base, gpu, keras, poetry, start, wheels
 from poetry_tf.container.image import container_python, has_own_base
 from poetry_tf.container.pinned import Part, parts
-from poetry_tf.container.poetry import CACHE_FOLDER, CACHE_VOLUME, ENVIRONMENT_VOLUME
+from poetry_tf.container.poetry import (
+    CACHE_FOLDER,
+    CACHE_VOLUME,
+    ENVIRONMENT,
+    ENVIRONMENT_VOLUME,
+)
 from poetry_tf.container.view import Change, View, feature_id
 from poetry_tf.container.wanted import Wanted, wanted_container
 from poetry_tf.project.documents import KeyPath
@@ -26,6 +31,7 @@ from poetry_tf.releases.images import Images
 __all__ = [
     "CACHE_FOLDER",
     "CACHE_VOLUME",
+    "ENVIRONMENT",
     "ENVIRONMENT_VOLUME",
     "Change",
     "Part",
@@ -55,10 +61,12 @@ _SUBJECTS: Final[tuple[Subject, ...]] = (
     base.git_lfs,
     gpu.gpu,
     gpu.retired_arguments,
+    gpu.capabilities,
     keras.legacy_keras,
     poetry.retired_feature,
     poetry.poetry,
     poetry.project,
+    wheels.library_path,
     start.status,
     base.extension,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from typing import Any, TypeAlias
@@ -9,8 +10,10 @@ from typing import Any, TypeAlias
 from poetry_tf.container.view import Change, View
 from poetry_tf.container.wanted import Wanted
 from poetry_tf.plan import Plan
+from poetry_tf.project.documents import KeyPath
 from poetry_tf.project.edits import Edit
 from poetry_tf.releases.images import Feature
+from poetry_tf.releases.nvidia import driver_capabilities
 from poetry_tf.words import listed
 
 _Spellings: TypeAlias = tuple[tuple[str, ...], ...]
@@ -21,6 +24,8 @@ _RUNTIME_ARGUMENTS: _Spellings = (("--runtime=nvidia",), ("--runtime", "nvidia")
 # What asks Podman, which fails over a GPU in hostRequirements, and without a GPU over this.
 _PODMAN_ARGUMENT = "--device=nvidia.com/gpu=all"
 _PODMAN_ARGUMENTS: _Spellings = ((_PODMAN_ARGUMENT,), ("--device", "nvidia.com/gpu=all"))
+# Which parts of the driver are mounted; compute and utility where it isn't set.
+_LIMIT = "NVIDIA_DRIVER_CAPABILITIES"
 # The feature puts CUDA's programs nowhere on PATH, and XLA has to find ptxas.
 _PATH = "${containerEnv:PATH}:/usr/local/cuda/bin"
 
@@ -295,6 +300,42 @@ def retired_arguments(view: View, wanted: Wanted) -> Iterator[Change]:
         ("runArgs",),
         tuple(edits),
     )
+
+
+def capabilities(view: View, wanted: Wanted) -> Iterator[Change]:
+    """Whether a container that limits what it gets of the driver gets what TensorFlow needs.
+
+    One that sets no limit gets that from NVIDIA's container toolkit.
+    """
+    plan = wanted.plan
+    if plan is None or plan.gpu.mode == "none" or not wanted.whole:
+        return
+    needed = driver_capabilities(plan.release)
+    for path, before, value in _limits(view):
+        said = [item.strip() for item in value.split(",")]
+        missing = [item for item in needed if item not in said]
+        if missing and "all" not in said:
+            yield Change(
+                "TF504",
+                f"of the driver the container gets {value} alone, and TensorFlow "
+                f"{plan.release.version} needs {listed(missing)}",
+                f"Add {listed(missing)} to {_LIMIT}",
+                path,
+                (Edit(view.path, "set", path, f"{before}{','.join([value, *missing])}"),),
+            )
+
+
+def _limits(view: View) -> Iterator[tuple[KeyPath, str, str]]:
+    """Each limit that is written out: where, what stands before it there, and itself."""
+    found: list[tuple[KeyPath, str, Any]] = [
+        (("containerEnv", _LIMIT), "", view.object("containerEnv").get(_LIMIT))
+    ]
+    for index, item in enumerate(view.run_arguments):
+        if match := re.fullmatch(rf"(?P<before>(?:-e=?|--env=)?{_LIMIT}=)(?P<limit>.*)", item):
+            found.append((("runArgs", index), match["before"], match["limit"]))
+    for path, before, limit in found:
+        if isinstance(limit, str) and limit and "$" not in limit:
+            yield path, before, limit
 
 
 def _retired_kinds(wanted: Wanted) -> list[tuple[_Spellings, str]]:

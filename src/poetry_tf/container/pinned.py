@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from poetry_tf.container import wheels
 from poetry_tf.container.image import python_image
 from poetry_tf.container.poetry import asked_for
 from poetry_tf.container.view import View
@@ -12,6 +13,8 @@ from poetry_tf.container.wanted import Wanted
 from poetry_tf.plan import Plan
 from poetry_tf.releases import Catalog
 from poetry_tf.releases.images import Feature
+from poetry_tf.releases.nvidia import overlooked_folders
+from poetry_tf.words import listed
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,14 @@ def _base(view: View, plan: Plan) -> Part:
     parsed = python_image(image)
     python = parsed.python if parsed else None
     origin = f"Python {python or plan.python}, one of those that TensorFlow {plan.release.version}"
-    origin += " and the project run on; the tag stays, and what it names gets Debian's mends"
+    origin += " and the project run on; "
+    if "@" in image:
+        origin += "its digest fixes it"
+    else:
+        origin += (
+            "the tag stays, and what it names gets Debian's mends, unless a digest (@sha256:…) is "
+            "put behind it: docker buildx imagetools inspect tells that"
+        )
     if parsed and parsed.is_by_variable:
         origin += "; the registry is the machine's to name, in POETRY_TF_REGISTRY"
     return Part("image", str(image), origin)
@@ -69,9 +79,22 @@ def _feature(view: View, feature: Feature) -> Iterator[Part]:
         yield Part("feature", key, f"{origin} the rest: commit it")
 
 
+def _library_path(view: View, plan: Plan) -> Iterator[Part]:
+    """The folders that are named to TensorFlow, which it overlooks by itself."""
+    parts = overlooked_folders(plan.release)
+    if parts and wheels.VARIABLE in view.object("remoteEnv"):
+        folders = listed(f"nvidia/{part}/lib" for part in parts)
+        version = plan.release.version
+        origin = (
+            f"what TensorFlow {version} opens lies there, and the RUNPATH in its wheel lacks it"
+        )
+        yield Part(wheels.VARIABLE, folders, f"{origin}; it goes with the release that has it")
+
+
 def _cuda(view: View, wanted: Wanted, plan: Plan, catalog: Catalog) -> Iterator[Part]:
     if plan.gpu.mode == "pip":
         yield Part("CUDA and cuDNN", "the and-cuda wheels'", "poetry.lock, with their hashes")
+        yield from _library_path(view, plan)
     pair = catalog.container_pair(plan.release)
     if plan.gpu.mode != "system" or pair is None:
         return

@@ -22,6 +22,7 @@ _INSTALLS = "postCreateCommand"
 _INTERPRETER: KeyPath = ("customizations", "vscode", "settings", "python.defaultInterpreterPath")
 # Unset on a machine it arrives empty, which means unset.
 _MIRROR = "POETRY_TF_MIRROR"
+_IN_PROJECT = "POETRY_VIRTUALENVS_IN_PROJECT"
 # The volume outlives the container, and so may hold the environment of another Python.
 _RENEWAL = (
     '(python3 -c "import os, sys; v = sys.version_info; '
@@ -181,6 +182,15 @@ def _takes_environment(view: View) -> bool:
     return not says and not _mounts(view, ENVIRONMENT)
 
 
+def environment_in_project(view: View, wanted: Wanted) -> bool:
+    """Whether the environment lies in the workspace, or will once the container is set up."""
+    said = {**view.object("remoteEnv"), **view.object("containerEnv")}.get(_IN_PROJECT)
+    if said is not None:
+        return str(said).lower() in {"true", "1"}
+    set_up = view.own_base or view.features(*wanted.images.poetry_features)
+    return not set_up and not _installs_poetry(view) and _takes_environment(view)
+
+
 def _environment(view: View) -> Iterator[Edit]:
     """The environment at a path that VS Code finds, in a volume because the workspace may be slow.
 
@@ -189,7 +199,7 @@ def _environment(view: View) -> Iterator[Edit]:
     place = f"${{containerWorkspaceFolder}}/{ENVIRONMENT}"
     volume = {"source": ENVIRONMENT_VOLUME, "target": place, "type": "volume"}
     yield Edit(view.path, "append", ("mounts",), volume)
-    yield view.set("containerEnv", "POETRY_VIRTUALENVS_IN_PROJECT", value="true")
+    yield view.set("containerEnv", _IN_PROJECT, value="true")
     if view.document.get(_INTERPRETER) is None:
         yield Edit(view.path, "set", _INTERPRETER, f"{place}/bin/python")
 

@@ -284,6 +284,7 @@ def _wheels(part: Mapping[str, Any], requires: tuple[str, ...]) -> Wheels:
         cudnn=part.get("cudnn"),
         compute=tuple(part.get("compute", ())),
         requires=requires if kind else (),
+        looks_in=tuple(part["looks_in"]) if "looks_in" in part else None,
     )
 
 

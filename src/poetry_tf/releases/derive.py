@@ -54,11 +54,13 @@ class WheelFacts:
         requires: its Requires-Dist.
         build: what it was built with.
         shim: whether there is nothing else in it.
+        folders: those of NVIDIA's wheels that it looks in by itself; None where it wasn't asked.
     """
 
     requires: tuple[str, ...]
     build: Build
     shim: bool = False
+    folders: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +199,8 @@ def block_of(name: str, version: Version, known: Knowledge) -> Block:
         if build != Build():
             part |= {"cuda": build.cuda, "cudnn": build.cudnn, "compute": list(build.compute)}
             part["said_by"] = dict(build.sources)
+        if facts.folders is not None:
+            part["looks_in"] = list(facts.folders)
         # Evidence, like `said_by`, for whoever reviews the file: no program reads these three.
         part["wheel"] = wheels[platform].file.filename
         part["sha256"] = wheels[platform].file.sha256

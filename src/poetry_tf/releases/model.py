@@ -78,6 +78,9 @@ class Wheels:
         compute: the GPU architectures compiled in, as the build names them: `sm_70` is machine code
             for that one, `compute_80` is PTX, which newer GPUs' drivers compile at first use.
         requires: the Requires-Dist, extras included, as the wheel spells them.
+        looks_in: the folders of NVIDIA's wheels (`cublas` for `nvidia/cublas/lib`) in which the
+            library that opens CUDA's looks by itself, by its RUNPATH. None where that isn't known,
+            which is so of every wheel without the extra `and-cuda`.
     """
 
     # Out of the hash, being a mapping; the release's version stands for it.
@@ -89,6 +92,7 @@ class Wheels:
     cudnn: str | None = None
     compute: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
+    looks_in: tuple[str, ...] | None = None
 
     @property
     def glibc(self) -> str | None:

@@ -9,7 +9,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from poetry_tf.releases.model import Release, numbers
+from poetry_tf.releases.model import LINUX_X86_64, Release, numbers
 from poetry_tf.releases.resources import read_json
 
 
@@ -129,6 +129,37 @@ def driver_libraries(release: Release) -> tuple[str, ...]:
         if numbers(release.series) >= numbers(entry["from"])
         for name in entry["libraries"]
     )
+
+
+def driver_capabilities(release: Release) -> tuple[str, ...]:
+    """What has to be among NVIDIA_DRIVER_CAPABILITIES, where that is set, for a release.
+
+    Where it isn't set, NVIDIA's container toolkit takes compute and utility.
+    """
+    least = [
+        entry["capability"]
+        for entry in _data()["libraries"]["driver"]
+        if numbers(release.series) >= numbers(entry["from"])
+    ]
+    return tuple(dict.fromkeys(["compute", *least]))
+
+
+def overlooked_folders(release: Release) -> tuple[str, ...]:
+    """The folders of its own `and-cuda` wheels that a release should look in, and doesn't.
+
+    `cusolver` stands for `nvidia/cusolver/lib`. It opens libraries that lie there, but its RUNPATH
+    doesn't name the folder. None for a release of which too little is known to say so.
+    """
+    linux = release.wheels.get(LINUX_X86_64)
+    data = _data()["libraries"]["folders"]
+    if release.and_cuda is None or linux is None or linux.looks_in is None:
+        return ()
+    if release.cuda is None or numbers(release.cuda)[0] not in data["majors"]:
+        return ()
+    stems = [name.partition(".so")[0] for name in libraries(release)]
+    # A part of cuDNN (libcudnn_ops) lies where cuDNN does.
+    needed = {data["of"].get(stem.partition("_")[0]) for stem in stems} - {None}
+    return tuple(sorted(needed - set(linux.looks_in)))
 
 
 @functools.cache

@@ -35,6 +35,7 @@ from packaging.version import Version
 from poetry_tf.releases.catalog import DISTRIBUTIONS
 from poetry_tf.releases.datafile import SCHEMA, differences, known_before, render, write
 from poetry_tf.releases.derive import (
+    EXTRA,
     Available,
     Block,
     CompanionFacts,
@@ -65,6 +66,7 @@ from poetry_tf.releases.wheel import (
     Member,
     RemoteWheel,
     build_of,
+    nvidia_folders,
     required_tensorflow,
     requires_dist,
 )
@@ -167,6 +169,12 @@ class CachedWheel:
             self._texts[member.name] = self._opened().text(member)
         return self._texts[member.name]
 
+    def runpath(self) -> str | None:
+        """As `RemoteWheel.runpath`."""
+        if Member.FRAMEWORK.name not in self._texts:
+            self._texts[Member.FRAMEWORK.name] = self._opened().runpath()
+        return self._texts[Member.FRAMEWORK.name]
+
     def _opened(self) -> RemoteWheel:
         if self._wheel is None:
             self._wheel = self.open()
@@ -208,7 +216,12 @@ class Reader:
         def facts(cached: CachedWheel) -> WheelFacts:
             requires, shim = requires_dist(_metadata(cached)), cached.is_shim()
             exact = _series_of(place[1]) >= numbers(WITH_HEADER)
-            return WheelFacts(requires, Build() if shim else build_of(cached, header=exact), shim)
+            build = Build() if shim else build_of(cached, header=exact)
+            folders = None
+            if build != Build() and any(EXTRA in line for line in requires):
+                path = cached.runpath()
+                folders = nvidia_folders(path) if path is not None else None
+            return WheelFacts(requires, build, shim, folders)
 
         return self._read(wheel, TAIL, facts)
 

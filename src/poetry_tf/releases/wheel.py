@@ -43,9 +43,14 @@ _LOCAL: Final = b"PK\x03\x04"
 _END_SIZE: Final = 22
 _ENTRY_SIZE: Final = 46
 _LOCAL_SIZE: Final = 30
+_ORIGIN: Final = b"$ORIGIN/"
 _STORED: Final = 0
 _DEFLATED: Final = 8
 _MEMBER_LIMIT: Final = 4 * 1024 * 1024
+
+_RUNPATH_STEP: Final = 1024 * 1024
+_RUNPATH_LIMIT: Final = 64 * 1024 * 1024
+"""Packed bytes in which a RUNPATH is looked for: in 2.14 to 2.21 it lies in the first 2 to 4 MB."""
 
 
 class Ranged(Protocol):
@@ -69,11 +74,14 @@ class Member(enum.Enum):
     # TensorFlow Probability's: which TensorFlow it demands when it is imported.
     PROBABILITY = r"tensorflow_probability/python/__init__\.py"
     PROBABILITY_OLD = r"tensorflow_probability/__init__\.py"
+    # The library that opens those of CUDA; hundreds of megabytes, so only its start is read.
+    FRAMEWORK = r"tensorflow/libtensorflow_framework\.so\.2"
 
 
 _ENDINGS: Final = (
     *("/METADATA", "/build_info.py", "/cuda_config.h", "/cudnn_version.h"),
     *("tensorflow_probability/python/__init__.py", "tensorflow_probability/__init__.py"),
+    "/libtensorflow_framework.so.2",
 )
 """What the members' paths end in, which is much cheaper to see than a pattern."""
 
@@ -125,6 +133,48 @@ class RemoteWheel:
             if not self._next():
                 return None
         return self._extract(self._found[member])
+
+    def runpath(self) -> str | None:
+        """The RUNPATH of the library that opens those of CUDA: where the loader then looks.
+
+        It stands among the names that the library is linked by, which lie near its start, so that
+        it is unpacked as far as that and no further. None where the wheel has no such library, or
+        no such path in what is read of it.
+
+        Raises:
+            ReadError: as for `text`.
+        """
+        while Member.FRAMEWORK not in self._found:
+            if not self._next():
+                return None
+        rest = b""
+        for content in self._beginning(self._found[Member.FRAMEWORK]):
+            whole, end, rest = (rest + content).rpartition(b"\0")
+            at = whole.find(_ORIGIN) if end else -1
+            if at >= 0:
+                first = whole.rfind(b"\0", 0, at) + 1
+                return whole[first:].partition(b"\0")[0].decode("utf-8", "replace")
+        return None
+
+    def _beginning(self, entry: _Entry) -> Iterator[bytes]:
+        """A packed member's content from its start on, a piece at a time."""
+        header = self._read(entry.offset, _LOCAL_SIZE)
+        if header[:4] != _LOCAL or entry.method != _DEFLATED:
+            raise ReadError(f"{entry.name} is packed in an unknown way")
+        position = entry.offset + _LOCAL_SIZE + sum(struct.unpack_from("<HH", header, 26))
+        end = position + min(entry.size, _RUNPATH_LIMIT)
+        machine = zlib.decompressobj(-15)
+        while position < end:
+            length = min(_RUNPATH_STEP, end - position)
+            packed = self._read(position, length)
+            position += length
+            while packed:
+                try:  # bounded, as in `_inflate`
+                    content = machine.decompress(packed, _MEMBER_LIMIT)
+                except zlib.error as error:
+                    raise ReadError(f"{entry.name} is damaged ({error})") from error
+                yield content
+                packed = machine.unconsumed_tail
 
     def _next(self) -> bool:
         """Looks through the next piece of the directory; false where there is none any more."""
@@ -265,6 +315,15 @@ def _entries(data: bytes) -> list[_Entry]:
         found.append(_Entry(name, method, flags, crc, size, offset))
         at += _entry_length(data, at)
     return found
+
+
+def nvidia_folders(runpath: str) -> tuple[str, ...]:
+    """The folders of NVIDIA's wheels that TensorFlow's RUNPATH names.
+
+    `cublas` for `nvidia/cublas/lib` beside the package; the same from elsewhere leads nowhere.
+    """
+    places = (re.fullmatch(r"\$ORIGIN/\.\./nvidia/(\w+)/lib/?", one) for one in runpath.split(":"))
+    return tuple(sorted({place[1] for place in places if place}))
 
 
 @dataclass(frozen=True, slots=True)
