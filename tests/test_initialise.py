@@ -217,6 +217,13 @@ def prepared(project: Project, wishes: Wishes, *, new: bool = False) -> Project:
     return prepare(project, wishes, settle(project, wishes), new=new)
 
 
+def test_a_platforms_line_goes_with_the_series_that_needed_it(tmp_path: Path):
+    project = prepared(open_project(tmp_path), Wishes(tensorflow="2.12"), new=True)
+    assert any(item.name == "tensorflow-cpu-aws" for item in project.pyproject.requirements)
+    moved = prepared(project, Wishes(tensorflow="2.9", python="3.10"))
+    assert not any(item.name == "tensorflow-cpu-aws" for item in moved.pyproject.requirements)
+
+
 MODES = ("auto", "system", "pip", "none")
 
 

@@ -16,6 +16,7 @@ import tomlkit
 from packaging.utils import canonicalize_name
 from poetry.core.constraints.version import VersionConstraint, VersionRange, parse_constraint
 from poetry.core.packages.dependency import Dependency
+from poetry.core.version.markers import parse_marker
 
 from poetry_tf.checks.run import fix, fix_requirements
 from poetry_tf.configurations import configurations, is_whole, readable
@@ -31,7 +32,13 @@ from poetry_tf.mirrors import (
     without_credentials,
     written,
 )
-from poetry_tf.pins import new_requirement_edits, pin_edits, rename_edits, wheel_edits
+from poetry_tf.pins import (
+    new_requirement_edits,
+    pin_edits,
+    removed_edits,
+    rename_edits,
+    wheel_edits,
+)
 from poetry_tf.plan import (
     CPU,
     Plan,
@@ -51,6 +58,7 @@ from poetry_tf.plan import (
     wanted_release,
     wants_container,
 )
+from poetry_tf.platforms.shims import hands_over
 from poetry_tf.project.documents import DocumentError
 from poetry_tf.project.edits import Edit, apply
 from poetry_tf.project.errors import ProjectError
@@ -339,7 +347,8 @@ def with_requirement(project: Project, wishes: Wishes, plan: Plan) -> Project:
     """The project with its Python and its requirement on TensorFlow as they were asked for."""
     project = apply(project, _python_edits(project, wishes))
     project = _with_name(project, plan.release.distribution)
-    return apply(project, _requirement_edits(project, wishes, plan))
+    project = apply(project, _requirement_edits(project, wishes, plan))
+    return project if wishes.tensorflow is None else _without_old_shims(project, plan)
 
 
 def _python_edits(project: Project, wishes: Wishes) -> list[Edit]:
@@ -380,6 +389,22 @@ def _requirement_edits(project: Project, wishes: Wishes, plan: Plan) -> list[Edi
             edits += pin_edits(project, item, plan, at_release=exact)
     edits += wheel_edits(apply(project, edits), plan)
     return edits
+
+
+def _without_old_shims(project: Project, plan: Plan) -> Project:
+    """Without the lines for a platform that the release doesn't hand over to any more.
+
+    Where it has a wheel of its own the rules find that; where it has none at all nothing does.
+    """
+    ours = [
+        item
+        for item in project.pyproject.requirements
+        for environment in ENVIRONMENTS.values()
+        if role(item.name) == "shim"
+        and item.marker == parse_marker(environment.marker)
+        and hands_over(plan.release, environment.name) != item.name
+    ]
+    return apply(project, removed_edits(project, ours))
 
 
 def added_for_platforms(before: Project, after: Project) -> dict[str, tuple[str, ...]]:

@@ -15,10 +15,8 @@ from packaging.requirements import Requirement as Requires
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 from poetry.core.constraints.version import VersionConstraint, VersionRange, parse_constraint
-from poetry.core.version.markers import parse_marker
 
 from poetry_tf.checks.run import CONTAINER_CODES, fix, fix_requirements
-from poetry_tf.environments import ENVIRONMENTS
 from poetry_tf.initialise import Wishes, settle, with_containers, with_requirement
 from poetry_tf.pins import companion_pin_text, constraint_edits, removed_edits, same_list
 from poetry_tf.plan import (
@@ -38,7 +36,6 @@ from poetry_tf.plan import (
     wanted_release,
     wants_container,
 )
-from poetry_tf.platforms.shims import hands_over
 from poetry_tf.project.edits import Edit, apply
 from poetry_tf.project.project import Project
 from poetry_tf.project.pyproject import Requirement
@@ -183,7 +180,6 @@ def plan_upgrade(project: Project, goal: Goal) -> Upgrade:
     for item in moving:
         project = _with_companion(project, item)
     project = _without_old_bounds(project, old, plan)
-    project = _without_old_shims(project, plan)
     return replace(upgrade, after=fix_requirements(project, plan))
 
 
@@ -428,22 +424,6 @@ def _without_old_bounds(project: Project, old: Release | None, plan: Plan) -> Pr
         ]
         project = apply(project, removed_edits(project, ours))
     return project
-
-
-def _without_old_shims(project: Project, plan: Plan) -> Project:
-    """Without the lines for a platform that the release doesn't hand over to any more.
-
-    Where it has a wheel of its own the rules find that; where it has none at all nothing does.
-    """
-    ours = [
-        item
-        for item in project.pyproject.requirements
-        for environment in ENVIRONMENTS.values()
-        if role(item.name) == "shim"
-        and item.marker == parse_marker(environment.marker)
-        and hands_over(plan.release, environment.name) != item.name
-    ]
-    return apply(project, removed_edits(project, ours))
 
 
 # -- where no solution is found -------------------------------------------------------------

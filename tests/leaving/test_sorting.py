@@ -175,6 +175,22 @@ def test_a_companion_bound_to_another_series_loses_its_version() -> None:
     assert texts(sorted_("tensorflow-hub", series="2.15")) == ["tensorflow-hub"]
 
 
+def test_what_is_for_other_systems_goes_and_what_has_a_marker_is_kept_for_them() -> None:
+    assert fates(sorted_("tensorflow-metal", "apple::tensorflow-deps")) == {
+        "tensorflow-metal": "elsewhere",
+        "tensorflow-deps": "tensorflow",
+    }
+    found = sort(pip('pywin32==304 ; sys_platform == "win32"'), release("2.12"), "3.10", ())
+    there = {canonicalize_name("pywin32"): offers("304", fits=False)}
+    assert texts(fitted(found, there, CELL)) == ['pywin32 (==304) ; sys_platform == "win32"']
+
+
+def test_the_builds_of_pytorchs_own_index_become_pypis() -> None:
+    found = sort(pip("torch==2.0.1+cu118"), release("2.12"), "3.10", ())
+    assert texts(found) == ["torch (==2.0.1)"]
+    assert found.carried[0].why == "PyPI has no builds that are called +cu118"
+
+
 def test_a_collection_is_left_to_the_user() -> None:
     (left,) = sorted_("anaconda=2020.07").left
     assert (left.place.line, left.matters) == (2, True)

@@ -109,6 +109,16 @@ def test_an_option_goes_before_the_list() -> None:
     assert (found.tensorflow, found.python, found.moved) == ("2.15", None, ())
 
 
+def test_a_gpu_that_a_series_cannot_have_is_said() -> None:
+    found = of("python=3.10", "tensorflow-gpu=2.10.0")
+    assert (found.tensorflow, found.moved) == ("2.10.0", ())
+    (remark,) = found.remarks
+    assert remark.endswith("--tensorflow 2.12 is the nearest that has")
+    assert of("python=3.10", "tensorflow=2.10", "cudnn").remarks
+    assert of("python=3.10", "tensorflow=2.10").remarks == ()
+    assert of("python=3.10", "tensorflow-gpu=2.12").remarks == ()
+
+
 def test_the_first_generation_is_refused() -> None:
     error = refusal("python=3.6", "tensorflow-gpu==1.3.0")
     assert error.message.startswith(

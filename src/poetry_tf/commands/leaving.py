@@ -85,7 +85,8 @@ class Leaving:
     def report(self, *, whole: bool) -> Told:
         """What became of the list."""
         found = self._found or Sorted((), (), self._listing.asides)
-        return told(self._listing, found, self._aim.moved, whole=whole)
+        sentences = (*self._aim.moved, *self._aim.remarks)
+        return told(self._listing, found, sentences, whole=whole)
 
     # -- the way ----------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ Kind: TypeAlias = Literal[
     "tools",
     "python",
     "collection",
+    "elsewhere",
 ]
 """What a name is:
 
@@ -40,6 +41,8 @@ Kind: TypeAlias = Literal[
 - `builds`: Intel's builds of what PyPI has as well, and the libraries for them.
 - `tools`: Conda's own tools, and the installers whose work Poetry does.
 - `python`: a part of Python since long.
+- `elsewhere`: what gives TensorFlow a GPU of another maker's on macOS or Windows, outside of
+  containers.
 - `collection`: a list of packages rather than a package.
 """
 
@@ -92,6 +95,8 @@ def _kind(item: Wanted) -> Kind:
         return "main"
     if _brought(key):
         return "tensorflow"
+    if key in names["elsewhere"]:
+        return "elsewhere"
     if item.manager == "pip":
         if key.startswith("nvidia-") and re.search(r"-cu\d+$", key):
             return "container"

@@ -22,7 +22,7 @@ _FATES: dict[Fate, str] = {
     "system": "Libraries and programs; PyPI's wheels hold those they need",
     "tools": "Conda's tools and installers, whose work Poetry does",
     "python": "A part of Python by now, or of Poetry's work",
-    "elsewhere": "Their markers hold in no environment of this project",
+    "elsewhere": "For other systems than this project's container",
     "had": "Required by the project already, as it says",
 }
 

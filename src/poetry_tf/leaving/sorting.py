@@ -33,7 +33,7 @@ Fate: TypeAlias = Literal[
 """Why a line is not required: its kind (see `names.Kind`), or
 
 - `needed`: another line's package requires it, so that the lock has it.
-- `elsewhere`: its marker holds in no environment of the project.
+- `elsewhere`: it, or its marker, is for other systems than the project.
 - `had`: the project requires it already.
 """
 
@@ -173,7 +173,7 @@ def _required(release: Release) -> set[NormalizedName]:
 def _fate(item: Wanted, what: Meaning, release: Release, python: str) -> Fate | None:
     if item.marker and not _holds_somewhere(item.marker, python):
         return "elsewhere"
-    if what.kind in {"tensorflow", "container", "system", "builds", "tools", "python"}:
+    if what.kind in {"tensorflow", "container", "system", "builds", "tools", "python", "elsewhere"}:
         return what.kind
     if item.key == "keras" and not _own_keras(item, release):
         return "tensorflow"
@@ -190,14 +190,16 @@ def _own_keras(item: Wanted, release: Release) -> bool:
 
 
 def _holds_somewhere(marker: str, python: str) -> bool:
+    return any(_holds(marker, Cell(name, python)) for name in ENVIRONMENTS)
+
+
+def _holds(marker: str, cell: Cell) -> bool:
     try:
-        parsed = Marker(marker)
+        parsed = Marker(marker) if marker else None
     except InvalidMarker:
         return True
-    return any(
-        parsed.evaluate({**environment.variables(python), "extra": ""})
-        for environment in ENVIRONMENTS.values()
-    )
+    variables = {**ENVIRONMENTS[cell.environment].variables(cell.python), "extra": ""}
+    return parsed is None or parsed.evaluate(variables)
 
 
 def _of_tensorflow(item: Wanted) -> Iterator[Aside]:
@@ -227,6 +229,9 @@ def _first(item: Wanted, what: Meaning, release: Release) -> Carried:
         return (
             carried if fits else replace(carried, wanted=replace(item, specifier=bounds), why=why)
         )
+    if item.exact is not None and item.exact.local:
+        why = f"PyPI has no builds that are called +{item.exact.local}"
+        return replace(carried, wanted=replace(item, specifier=f"=={item.exact.public}"), why=why)
     renamed = canonicalize_name(what.name) != item.key
     if renamed and item.specifier and item.name.lower().startswith(("pytorch", "sklearn")):
         why = "under its own name it has other versions"
@@ -354,6 +359,8 @@ def fitted(
     for item in found.carried:
         if item.key not in offers or item.wanted.address:
             carried.append(item)
+        elif offers[item.key] and not _holds(item.wanted.marker, cell):
+            carried.append(item)  # what it is for is not looked at
         elif (releases := offers[item.key]) is None:
             left.append(Aside(item.wanted.written, _unknown(item), item.wanted.place))
         elif item.wanted.exact is not None and item.wanted.exact.is_prerelease:
@@ -416,7 +423,7 @@ def without_source(
         admitted = [offer for offer in offers.get(item.key) or () if item.admits(offer.version)]
         newest = max((offer.version for offer in admitted), default=None)
         reason = None
-        if newest is not None and not any(offer.fits for offer in admitted):
+        if newest is not None and not any(offer.has_wheel for offer in admitted):
             reason = fault(item.key, newest)
         if reason is None:
             carried.append(item)

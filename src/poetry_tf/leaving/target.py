@@ -37,12 +37,14 @@ class Aim:
         python: a Python minor; None where the list leaves it open.
         gpu: the GPU mode; None where the list leaves it open.
         moved: what is otherwise than the list says, a sentence each.
+        remarks: what else is to be said, a sentence each.
     """
 
     tensorflow: str | None = None
     python: str | None = None
     gpu: GpuChoice | None = None
     moved: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ def aim(
         python=chosen[1] if wanted.names_python and not said.python else None,
         gpu=gpu,
         moved=tuple(wanted.moved(chosen, catalog, images)),
+        remarks=tuple(wanted.without_gpu(chosen)),
     )
 
 
@@ -259,6 +262,19 @@ class _Wanted:
                 else f"{self.series[-1]} has no wheel for Python {minor}"
             )
             yield f"TensorFlow {_said(lines[0])} becomes {series}: {why}"
+
+    def without_gpu(self, chosen: Pair) -> Iterator[str]:
+        """What is to be said where a GPU is asked for that the series can't have in a container."""
+        names = {item.key for item in self.lines}
+        asks = "tensorflow-gpu" in names or any(
+            meaning(item).kind == "container" for item in self.listing.wanted
+        )
+        if asks and self.gpus and chosen[0] not in self.gpus and not self.said.tensorflow:
+            later = [item for item in self.gpus if numbers(item) > numbers(chosen[0])]
+            yield (
+                f"TensorFlow {chosen[0]} has no GPU here, since no CUDA is known that a container "
+                f"could have it with: --tensorflow {later[0]} is the nearest that has"
+            )
 
     def contradiction(self, possible: Sequence[Pair]) -> PlanError:
         """The error for a TensorFlow and a Python that never went together, with ways out."""
