@@ -243,6 +243,19 @@ def test_a_dry_run_shows_it_and_writes_nothing(warm_poetry: PoetryRunner, projec
     assert contents(project) == before
 
 
+def test_a_folder_that_is_called_like_a_package_gives_the_project_another_name(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    write(project, "tensorflow==2.15.*\nquiet\n", "requirements.txt")
+    folder = project / "quiet"
+    folder.mkdir()
+    done = warm_poetry.call("tf", "init", "-n", "--from", "../requirements.txt", cwd=folder)
+    assert done.ok, done.output
+    assert 'name = "quiet-project"' in (folder / "pyproject.toml").read_text("utf-8")
+    again = warm_poetry.call("tf", "init", "-n", "--from", "../requirements.txt", cwd=folder)
+    assert "Nothing to change" in again.stdout
+
+
 def test_the_readmes_example_is_what_it_says(warm_poetry: PoetryRunner, project: Path) -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
     section = readme.partition("<!-- check: from -->")[2]

@@ -181,6 +181,8 @@ def test_a_password_in_an_address_is_never_repeated() -> None:
         lambda text: codecs.BOM_UTF16_LE + text.encode("utf-16-le"),  # PowerShell's `>`
         lambda text: codecs.BOM_UTF16_BE + text.encode("utf-16-be"),
         lambda text: text.replace("\n", "\r\n").encode(),
+        lambda text: f"# 依赖\n{text}".encode("gbk"),  # what Chinese Windows saves
+        lambda text: f"# 依赖\n{text}".encode(),
     ],
 )
 def test_bytes_of_any_editor_and_shell(encode: object) -> None:

@@ -123,7 +123,9 @@ def test_the_build_tells_a_library_from_a_package() -> None:
 def test_keras_3_is_asked_for_where_tensorflow_takes_it() -> None:
     assert texts(sorted_("keras >=3.4", series="2.18")) == ["keras (>=3.4)"]
     assert texts(sorted_("keras", series="2.18")) == []
+    assert texts(sorted_("keras=3.4.1", series="2.18")) == ["keras (==3.4.1)"]
     assert texts(sorted_("keras >=3.4", series="2.15")) == []
+    assert texts(sorted_("keras <3", series="2.18")) == []
 
 
 def test_what_the_project_requires_stays_as_it_is() -> None:

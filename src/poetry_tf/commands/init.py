@@ -309,7 +309,8 @@ are written or none.
             except LockingError as error:
                 self.fail("the project can't be locked, and nothing was written")
                 self.line_error(plain(str(error)))
-                self._tell_what_is_left(root, project, {"TF302", "TF501"}, leaving)
+                tried = project if leaving is None else leaving.prepared(project, plan)
+                self._tell_what_is_left(root, tried, {"TF302", "TF501"}, leaving)
                 if wishes.mirror not in {None, "auto", "off"}:
                     self.line_error("If the mirror is at fault, try --mirror auto or another one.")
                 return 1

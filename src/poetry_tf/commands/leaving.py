@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from packaging.utils import NormalizedName
+from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from poetry_tf.asking import Asked, nearest
 from poetry_tf.checks.run import fix_requirements
 from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.environments import Cell, concerned
-from poetry_tf.initialise import Wishes
+from poetry_tf.initialise import Wishes, is_new
 from poetry_tf.leaving.report import Told, told
 from poetry_tf.leaving.sorting import (
     Carried,
@@ -35,12 +35,12 @@ from poetry_tf.leaving.text import read
 from poetry_tf.leaving.wanted import STDIN, Listing
 from poetry_tf.locking import LockingError, opened, solve
 from poetry_tf.plan import Plan, main_requirement, unlimited
-from poetry_tf.project.edits import apply
+from poetry_tf.project.edits import Edit, apply
 from poetry_tf.project.project import Project
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
 from poetry_tf.settings import read_choices
-from poetry_tf.words import listed
+from poetry_tf.words import counted, listed
 
 ROUNDS = 10
 """Solves at most; in the last but one every version that the list names is given up."""
@@ -93,7 +93,7 @@ class Leaving:
     def unasked(self, prepared: Project, plan: Plan) -> Project:
         """The project with the lines of the list as they are, nothing of them looked up."""
         self._found = self._sorted(prepared, plan)
-        return fix_requirements(self.with_lines(prepared), plan)
+        return self.prepared(prepared, plan)
 
     def locked(self, prepared: Project, plan: Plan, mirror: object) -> Project:
         """The project with what it requires after the list, and its lock.
@@ -103,7 +103,7 @@ class Leaving:
         """
         self._found = self._looked_up(prepared, plan, mirror)
         for left in range(ROUNDS, 0, -1):
-            project = fix_requirements(self.with_lines(prepared), plan)
+            project = self.prepared(prepared, plan)
             try:
                 return replace(project, lock=solve(project, mirror, self._command.io))
             except LockingError as error:
@@ -120,15 +120,27 @@ class Leaving:
                 self._say(f"No way with the versions of {listed(given_up)}; trying others")
         raise AssertionError
 
+    def prepared(self, begun: Project, plan: Plan) -> Project:
+        """The project with the lines as they are required by now, and what they make necessary."""
+        return fix_requirements(self.with_lines(begun), plan)
+
     def _sorted(self, prepared: Project, plan: Plan) -> Sorted:
         had = {item.name for item in prepared.pyproject.requirements}
+        if not is_new(prepared.root) and (name := prepared.pyproject.name) is not None:
+            had.add(canonicalize_name(name))
         moved = bool(self._aim.moved)
         return sort(self._listing, plan.release, plan.python, had, moved=moved)
 
     def with_lines(self, prepared: Project) -> Project:
         """The project with the lines of the list, as far as they are required by now."""
         carried = self._found.carried if self._found is not None else ()
-        return apply(prepared, line_edits(prepared, carried))
+        project = apply(prepared, line_edits(prepared, carried))
+        name = prepared.pyproject.document.get(("project", "name"))
+        if is_new(prepared.root) and name in {item.key for item in carried}:
+            # A project that is called like a package it requires could not be solved.
+            edit = Edit(project.pyproject.path, "set", ("project", "name"), f"{name}-project")
+            project = apply(project, [edit])
+        return project
 
     def _looked_up(self, prepared: Project, plan: Plan, mirror: object) -> Sorted:
         found = self._sorted(prepared, plan)
@@ -140,7 +152,8 @@ class Leaving:
             if self._listing.is_export:
                 lines += brought(found)
             names = dict.fromkeys(item.key for item in lines)
-            self._say(f"Asking for {len(names)} packages")
+            if names:
+                self._say(f"Asking for {counted(len(names), 'package')}")
             offers = asked.offers(names, cells)
             if self._listing.is_export:
                 releases = _looked_at(lines, offers)

@@ -71,6 +71,11 @@ def on_pypi(item: Wanted) -> str:
     return str({**_names()["renamed"], **table}.get(item.key, item.name))
 
 
+def has_other_versions(item: Wanted) -> bool:
+    """Whether the name is a stand-in on PyPI for a package with versions of its own."""
+    return item.key in _names()["renamed"]
+
+
 def is_kept(name: NormalizedName) -> bool:
     """Whether people import it by itself, so that it is worth a requirement of its own."""
     return name in _names()["kept"] or (role(name) in {"companion", "other"} and not _brought(name))

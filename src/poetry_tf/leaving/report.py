@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 
 from poetry_tf.leaving.sorting import Carried, Fate, Sorted
 from poetry_tf.leaving.wanted import Aside, Listing
-from poetry_tf.words import listed
+from poetry_tf.words import counted, listed
 
 _SHOWN = 6
 """Names in a line, where not all are asked for."""
@@ -19,7 +19,7 @@ _FATES: dict[Fate, str] = {
     "needed": "Come with the others, and are in the lock",
     "container": "Left to the container, which has what this TensorFlow needs",
     "builds": "Intel's builds for Conda; PyPI's wheels take their place",
-    "system": "Libraries and programs; PyPI's wheels hold those they need",
+    "system": "No Python packages; wheels hold the libraries that they need",
     "tools": "Conda's tools and installers, whose work Poetry does",
     "python": "A part of Python by now, or of Poetry's work",
     "elsewhere": "For other systems than this project's container",
@@ -45,7 +45,7 @@ def _lines(
     listing: Listing, found: Sorted, moved: tuple[str, ...], *, whole: bool
 ) -> Iterator[str]:
     kind = "an export of what was installed, " if listing.is_export else ""
-    yield f"From {listing.file}, {kind}{_counted(len(listing.wanted), 'package')}:"
+    yield f"From {listing.file}, {kind}{counted(len(listing.wanted), 'package')}:"
     for sentence in moved:
         yield f"  {sentence}"
     as_written = [item.name for item in found.carried if not item.why]
@@ -82,7 +82,3 @@ def _names(names: list[str], *, whole: bool) -> str:
     if whole or len(names) <= _SHOWN + 1:
         return ", ".join(names)
     return f"{', '.join(names[:_SHOWN])} and {len(names) - _SHOWN} more (all with -v)"
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"

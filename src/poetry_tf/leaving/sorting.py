@@ -17,8 +17,15 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from poetry_tf.environments import ENVIRONMENTS, Cell
-from poetry_tf.leaving.names import Meaning, capped, comes_along, is_kept, meaning
-from poetry_tf.leaving.target import is_python
+from poetry_tf.leaving.names import (
+    Meaning,
+    capped,
+    comes_along,
+    has_other_versions,
+    is_kept,
+    meaning,
+)
+from poetry_tf.leaving.target import admits, is_python
 from poetry_tf.leaving.wanted import Aside, Listing, Wanted
 from poetry_tf.project.documents import KeyPath
 from poetry_tf.project.edits import Edit
@@ -181,12 +188,8 @@ def _fate(item: Wanted, what: Meaning, release: Release, python: str) -> Fate | 
 
 
 def _own_keras(item: Wanted, release: Release) -> bool:
-    """Whether a line on Keras asks for another than TensorFlow brings, and may."""
-    return (
-        keras_major(release) == 3
-        and SpecifierSet(item.specifier).contains("3.99", prereleases=True)
-        and bool(item.specifier)
-    )
+    """Whether a line on Keras asks for a version where TensorFlow leaves a choice."""
+    return keras_major(release) == 3 and bool(item.specifier) and admits(item, "3")
 
 
 def _holds_somewhere(marker: str, python: str) -> bool:
@@ -232,11 +235,11 @@ def _first(item: Wanted, what: Meaning, release: Release) -> Carried:
     if item.exact is not None and item.exact.local:
         why = f"PyPI has no builds that are called +{item.exact.local}"
         return replace(carried, wanted=replace(item, specifier=f"=={item.exact.public}"), why=why)
-    renamed = canonicalize_name(what.name) != item.key
-    if renamed and item.specifier and item.name.lower().startswith(("pytorch", "sklearn")):
+    if has_other_versions(item) and item.specifier:
         why = "under its own name it has other versions"
         return replace(carried, wanted=replace(item, specifier=""), why=why)
-    is_bound = role(carried.name) in {"companion", "other"} and item.exact is not None
+    is_bound = role(carried.name) in {"companion", "other"} and carried.key != "keras"
+    is_bound = is_bound and item.exact is not None
     if is_bound and not item.specifier.startswith(f"=={series}."):
         why = "it has to fit TensorFlow, and the lock sees to that"
         return replace(carried, looseness=Looseness.ANY, why=why)

@@ -196,7 +196,7 @@ class _Wanted:
     def _admits_python(self, minor: str) -> bool:
         if self.said.python is not None:
             return minor == self.said.python
-        return self.python is None or _admits(self.python, minor)
+        return self.python is None or admits(self.python, minor)
 
     def _series(self) -> Iterator[str]:
         if self.said.tensorflow is not None:
@@ -204,7 +204,7 @@ class _Wanted:
             return
         lines = self.lines or self._by_keras()
         _refuse_contradicting(lines, self.known)
-        found = [series for series in self.known if all(_admits(item, series) for item in lines)]
+        found = [series for series in self.known if all(admits(item, series) for item in lines)]
         if not found and lines:
             raise _no_series(lines[0], self.listing, self.known, self.first)
         yield from found
@@ -217,8 +217,8 @@ class _Wanted:
             for item in self.listing.wanted
             if item.key == "keras"
             and item.specifier
-            and any(_admits(item, series) for series in numbered)
-            and not _admits(item, "3.0")
+            and any(admits(item, series) for series in numbered)
+            and not admits(item, "3.0")
         )
 
     def release(self, chosen: Pair, catalog: Catalog) -> str | None:
@@ -311,8 +311,8 @@ class _Wanted:
         return PlanError(message, "\n".join(told))
 
 
-def _admits(item: Wanted, minor: str) -> bool:
-    """Whether a line admits any release of a series or of a Python minor."""
+def admits(item: Wanted, minor: str) -> bool:
+    """Whether a line admits any release of a series, of a Python minor, or of a major."""
     if not item.specifier:
         return True
     # Conda's ~=3.7 is the standard's, which admits 3.10.
@@ -322,14 +322,16 @@ def _admits(item: Wanted, minor: str) -> bool:
 @functools.lru_cache(maxsize=4096)
 def _accepting(specifier: str, minor: str) -> bool:
     specifiers = SpecifierSet(specifier)
-    return any(
-        specifiers.contains(f"{minor}.{patch}", prereleases=True) for patch in range(_PATCHES)
+    numbered = [f"{minor}.{patch}" for patch in range(_PATCHES)]
+    numbered += (
+        [] if "." in minor else [f"{item}.{patch}" for item in numbered for patch in range(9)]
     )
+    return any(specifiers.contains(version, prereleases=True) for version in numbered)
 
 
 def _refuse_contradicting(lines: Sequence[Wanted], known: Iterable[str]) -> None:
     """Raises `PlanError` for lines on TensorFlow that admit some series each and none together."""
-    admitted = [{series for series in known if _admits(item, series)} for item in lines]
+    admitted = [{series for series in known if admits(item, series)} for item in lines]
     for item, series in zip(lines, admitted, strict=True):
         if series and admitted[0] and not series & admitted[0]:
             raise PlanError(

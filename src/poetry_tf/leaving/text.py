@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import re
+from contextlib import suppress
 from pathlib import Path
 
 from poetry_tf.project.documents import Position
@@ -10,6 +12,8 @@ from poetry_tf.project.errors import ProjectError
 
 LIMIT = 4 * 1024 * 1024
 """Bytes; an export of a thousand packages has fifty thousand."""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 
 # PowerShell's `>` writes UTF-16 with such a mark.
 _MARKS = (
@@ -42,8 +46,9 @@ def decoded(data: bytes, path: Path) -> str:
         raise ProjectError(path, _too_large())
     mark, encoding = next((item for item in _MARKS if data.startswith(item[0])), (b"", "utf-8"))
     data = data[len(mark) :]
+    text = _in_chinese(data) if encoding == "utf-8" else None
     try:
-        text = data.decode(encoding)
+        text = text or data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         message = (
@@ -58,6 +63,18 @@ def decoded(data: bytes, path: Path) -> str:
     if not text.strip():
         raise ProjectError(path, "is empty")
     return text
+
+
+def _in_chinese(data: bytes) -> str | None:
+    """A text that is no UTF-8 but GBK, in which Chinese Windows saves; None for any other."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        with suppress(UnicodeDecodeError):
+            text = data.decode("gb18030")
+            # An archive, too, may happen to be valid.
+            return None if _CONTROL.search(text) else text
+    return None
 
 
 def _too_large() -> str:

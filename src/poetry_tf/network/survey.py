@@ -19,7 +19,7 @@ from poetry_tf.network.together import together
 from poetry_tf.network.web import Unreachable, Web, host_of
 from poetry_tf.releases.files import distributions
 from poetry_tf.releases.index import ReadError, SimpleIndex
-from poetry_tf.words import listed
+from poetry_tf.words import counted, listed
 
 LONGEST = 60.0
 """Seconds after which what hasn't answered is given up."""
@@ -363,7 +363,7 @@ def _told_stock(stock: Stock, also: Sequence[str], web: Web) -> Iterator[HostFin
             "files": found.files,
         }
         text = (
-            f"{_count(found.files, 'file')} of {_count(found.packages, 'package')} from "
+            f"{counted(found.files, 'file')} of {counted(found.packages, 'package')} from "
             f"{found.name}, as locked"
         )
         if found.ours:
@@ -404,7 +404,7 @@ def _guarded(stock: Stock, has_password: Callable[[Route], bool]) -> Iterator[Ho
     """Sources that can't be looked into, because no password is sent."""
     for route, (status, names) in stock.guarded.items():
         host = host_of(route.url)
-        count = _count(len(names), "package")
+        count = counted(len(names), "package")
         numbers = {"host": host, "packages": len(names)}
         seen = f"{host} answers {status} to who gives no password"
         if route.has_password or has_password(route):
@@ -496,7 +496,3 @@ def size_of(count: int) -> str:
             value = count / size
             return f"{value:.0f} {unit}" if value >= 10 else f"{value:.1f} {unit}"
     return f"{count} B"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
