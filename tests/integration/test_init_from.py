@@ -154,6 +154,7 @@ def test_an_existing_project_gets_what_it_lacks(warm_poetry: PoetryRunner, proje
     done = warm_poetry.call("tf", "init", "-n", "--from", "environment.yml")
     assert done.ok, done.output
     assert dependencies(project)[0].startswith("tensorflow (>=2.15")
+    assert "  TensorFlow stays as the project requires it; `poetry tf upgrade` moves" in done.stdout
     assert {"quiet", "lively (==1.0)", "opencv-python-headless"} <= {*dependencies(project)}
     before = contents(project)
     again = warm_poetry.call("tf", "init", "-n", "--from", "environment.yml")

@@ -170,6 +170,11 @@ def test_markers_stay_and_lines_that_hold_nowhere_go() -> None:
     assert list(fates(found).values()) == ["elsewhere", "elsewhere"]
 
 
+def test_a_marker_that_compares_nothing_is_for_poetry_to_refuse() -> None:
+    line = 'numpy ; python_version ~= "x"'
+    assert texts(sort(pip(line), release("2.12"), "3.10", ())) == [line]
+
+
 def test_a_companion_bound_to_another_series_loses_its_version() -> None:
     assert texts(sorted_("tensorflow-text=2.7.0")) == ["tensorflow-text"]
     assert texts(sorted_("tensorflow-text==2.12.0")) == ["tensorflow-text (==2.12.0)"]

@@ -30,7 +30,7 @@ from poetry_tf.leaving.sorting import (
     yielding,
 )
 from poetry_tf.leaving.source import listing
-from poetry_tf.leaving.target import Aim, Said, aim
+from poetry_tf.leaving.target import Aim, Said, aim, tensorflow_lines
 from poetry_tf.leaving.text import read
 from poetry_tf.leaving.wanted import STDIN, Listing
 from poetry_tf.locking import LockingError, opened, solve
@@ -44,6 +44,8 @@ from poetry_tf.words import counted, listed
 
 ROUNDS = 10
 """Solves at most; in the last but one every version that the list names is given up."""
+
+STAYS = "TensorFlow stays as the project requires it; `poetry tf upgrade` moves it"
 
 
 class Leaving:
@@ -65,8 +67,10 @@ class Leaving:
         """
         catalog, images = load(), load_images()
         choices = read_choices(project)[0]
-        if main_requirement(project) is not None:
-            return wishes  # it has its TensorFlow and Python, and gets the rest
+        if main_requirement(project) is not None:  # so it gets the rest of the list only
+            if wishes.tensorflow is None and tensorflow_lines(self._listing):
+                self._aim = Aim(remarks=(STAYS,))
+            return wishes
         self._aim = aim(
             self._listing,
             Said(wishes.tensorflow, wishes.python),

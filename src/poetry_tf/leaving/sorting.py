@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any, Literal, TypeAlias
 
-from packaging.markers import InvalidMarker, Marker
+from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
@@ -197,12 +197,11 @@ def _holds_somewhere(marker: str, python: str) -> bool:
 
 
 def _holds(marker: str, cell: Cell) -> bool:
-    try:
-        parsed = Marker(marker) if marker else None
-    except InvalidMarker:
-        return True
     variables = {**ENVIRONMENTS[cell.environment].variables(cell.python), "extra": ""}
-    return parsed is None or parsed.evaluate(variables)
+    try:
+        return not marker or Marker(marker).evaluate(variables)
+    except ValueError:  # it compares what can't be compared; Poetry says so
+        return True
 
 
 def _of_tensorflow(item: Wanted) -> Iterator[Aside]:
