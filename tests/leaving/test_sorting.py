@@ -365,6 +365,16 @@ def test_the_account_names_every_line_once() -> None:
     assert [aside.written for aside in whole.left] == ["anaconda"]
 
 
+def test_a_name_that_is_not_known_is_carried_over_and_named() -> None:
+    found = read("numpy", "something-new", "built-one=1.0=py310_0", "opencv")
+    done = sort(found, release("2.12"), "3.10", ())
+    lines = told(found, done, ()).lines
+    assert "  Taken to have the same name on PyPI (1): something-new" in lines
+    of_pip = pip("something-new")
+    lines = told(of_pip, sort(of_pip, release("2.12"), "3.10", ()), ()).lines
+    assert not any("same name" in line for line in lines)
+
+
 def test_long_lists_are_cut_unless_all_is_asked_for() -> None:
     entries = [f"package-{number}" for number in range(30)]
     found = read(*entries)

@@ -1,7 +1,8 @@
 """The line that a container prints at each start: what TensorFlow will run on.
 
 It is the same command for every TensorFlow, because what it says is looked at when it runs, and it
-succeeds whatever it finds. Where poetry-tf could not be had, TensorFlow is asked for its devices.
+succeeds whatever it finds. Where poetry-tf could not be had, TensorFlow is asked for its devices,
+and what would say more is named.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ _PROGRAM = (
     "import tensorflow as tf; "
     "print(tf.__name__, tf.__version__, *[d.name for d in tf.config.list_physical_devices()])"
 )
+_MENDS = "(no GPU? poetry self add poetry-tf && poetry tf doctor)"
 _BROKEN = "TensorFlow cannot be imported: poetry install"
 _BRIEF = "--brief"
 # What stood here before there was `tf doctor`: it noted what the container was made for.
@@ -52,6 +54,6 @@ def command(path: Path) -> str:
     option = f" --config {shlex.quote(path.parent.name)}" if named else ""
     return (
         f"poetry tf doctor {_BRIEF}{option} 2>/dev/null"
-        f" || poetry run python -c '{_PROGRAM}' 2>/dev/null"
+        f" || {{ on=$(poetry run python -c '{_PROGRAM}' 2>/dev/null) && echo $on '{_MENDS}'; }}"
         f" || echo '{_BROKEN}'"
     )

@@ -71,6 +71,13 @@ def on_pypi(item: Wanted) -> str:
     return str({**_names()["renamed"], **table}.get(item.key, item.name))
 
 
+def is_assumed(item: Wanted) -> bool:
+    """Whether a name of Conda's is taken for PyPI's only because it isn't known to be another."""
+    known = {*_names()["pypi"], *_names()["renamed"], *_names()["kept"]}
+    is_built = bool(_FOR_PYTHON.search(item.build)) if item.build else False
+    return item.manager == "conda" and item.key not in known and not is_built
+
+
 def has_other_versions(item: Wanted) -> bool:
     """Whether the name is a stand-in on PyPI for a package with versions of its own."""
     return item.key in _names()["renamed"]

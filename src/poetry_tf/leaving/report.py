@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from packaging.utils import canonicalize_name
 
+from poetry_tf.leaving.names import is_assumed
 from poetry_tf.leaving.sorting import Carried, Fate, Sorted
 from poetry_tf.leaving.wanted import Aside, Listing
 from poetry_tf.words import counted, listed
@@ -63,6 +64,10 @@ def _lines(
     if renamed:
         pairs = ", ".join(f"{item.wanted.name} is {item.name}" for item in renamed)
         yield f"  By PyPI's names: {pairs}"
+    assumed = [item.wanted.name for item in found.carried if is_assumed(item.wanted)]
+    if assumed:
+        text = _names(assumed, whole=whole)
+        yield f"  Taken to have the same name on PyPI ({len({*assumed})}): {text}"
     for fate, text in _FATES.items():
         names = [item.wanted.name for item in found.gone if item.fate == fate]
         if names:
