@@ -7,10 +7,8 @@ its own. `data/names.json` says which, with its sources, and is kept by hand.
 from __future__ import annotations
 
 import functools
-import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from packaging.utils import NormalizedName, canonicalize_name
@@ -18,6 +16,7 @@ from packaging.version import Version
 
 from poetry_tf.leaving.wanted import Wanted
 from poetry_tf.releases import role
+from poetry_tf.releases.resources import read_json
 
 Kind: TypeAlias = Literal[
     "package",
@@ -134,7 +133,7 @@ def _brought(name: NormalizedName) -> bool:
 
 @functools.cache
 def _names() -> dict[str, Any]:
-    raw: dict[str, Any] = json.loads(data("names.json"))
+    raw = read_json("names.json", __file__)
     found: dict[str, Any] = {}
     for key, value in raw.items():
         if key.endswith("_prefixes"):
@@ -144,10 +143,3 @@ def _names() -> dict[str, Any]:
         else:
             found[key] = frozenset(map(canonicalize_name, value))
     return found
-
-
-def data(name: str) -> str:
-    """The text of one of this room's data files, out of a folder or a zip alike."""
-    loader: Any = __spec__.loader
-    raw: bytes = loader.get_data(str(Path(__file__).parent / "data" / name))
-    return raw.decode("utf-8")

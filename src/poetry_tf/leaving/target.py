@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import functools
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from packaging.specifiers import SpecifierSet
 
-from poetry_tf.leaving.names import data, meaning
+from poetry_tf.leaving.names import meaning
 from poetry_tf.leaving.wanted import Listing, Wanted
 from poetry_tf.plan import PlanError, container_pythons, plan_gpu
 from poetry_tf.releases import Catalog
 from poetry_tf.releases.images import Images
 from poetry_tf.releases.model import LINUX_X86_64, numbers
+from poetry_tf.releases.resources import read_json
 from poetry_tf.settings import GpuChoice
 from poetry_tf.words import listed
 
@@ -142,7 +142,7 @@ def _with_gpu(catalog: Catalog) -> tuple[str, ...]:
 
 def known_pairs(catalog: Catalog) -> Mapping[str, tuple[str, ...]]:
     """Every series of TensorFlow 2 with the Pythons it ever had wheels for, ascending."""
-    history: dict[str, list[str]] = json.loads(data("history.json"))["pythons"]
+    history: dict[str, list[str]] = read_json("history.json", __file__)["pythons"]
     found = {series: tuple(pythons) for series, pythons in history.items()}
     for series in catalog.series:
         every = {
