@@ -174,6 +174,33 @@ def test_a_password_in_an_address_is_never_repeated() -> None:
 
 
 @pytest.mark.parametrize(
+    "address",
+    [
+        "git+ssh://git@host/me/x.git",
+        "ssh://git@host/me/x.git",
+        "git+https://host/me/x@v1",
+        "git+https://host/me/x@me/branch",
+    ],
+)
+def test_a_user_of_ssh_and_a_reference_are_no_password(address: str) -> None:
+    found = pip(f"{address}#egg=x", f"y @ {address}")
+    assert [item.name for item in found.wanted] == ["x", "y"]
+    assert {item.address for item in found.wanted} == {address}
+    assert not found.asides
+
+
+@pytest.mark.parametrize(
+    "address", ["git+https://hunter2@host/me/x", "git+ssh://me:hunter2@host/me/x"]
+)
+@pytest.mark.parametrize("line", ["{}#egg=x", "{}", "x @ {}"])
+def test_a_token_and_a_password_of_ssh_are_put_aside_untold(address: str, line: str) -> None:
+    found = pip(line.format(address), "numpy")
+    assert [item.name for item in found.wanted] == ["numpy"]
+    assert len(found.asides) == 1
+    assert "hunter2" not in str(found)
+
+
+@pytest.mark.parametrize(
     "encode",
     [
         lambda text: text.encode(),

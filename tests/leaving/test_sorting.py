@@ -20,6 +20,7 @@ from poetry_tf.leaving.sorting import (
     Sorted,
     direct,
     fitted,
+    line_edits,
     loosened,
     requirement_text,
     sort,
@@ -28,6 +29,8 @@ from poetry_tf.leaving.sorting import (
 )
 from poetry_tf.leaving.source import listing
 from poetry_tf.leaving.wanted import Listing
+from poetry_tf.project.edits import apply
+from poetry_tf.project.project import Project
 from poetry_tf.releases import Release, load
 
 CELL = Cell("linux-x86_64", "3.10")
@@ -201,6 +204,26 @@ def test_the_builds_of_pytorchs_own_index_become_pypis() -> None:
 def test_a_collection_is_left_to_the_user() -> None:
     (left,) = sorted_("anaconda=2020.07").left
     assert (left.place.line, left.matters) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("address", "entry"),
+    [
+        ("https://github.com/me/x.git", {"git": "https://github.com/me/x.git"}),
+        ("https://github.com/me/x@v1", {"git": "https://github.com/me/x", "rev": "v1"}),
+        ("ssh://git@host/me/x.git", {"git": "ssh://git@host/me/x.git"}),
+        ("ssh://git@host/me/x@a/b", {"git": "ssh://git@host/me/x", "rev": "a/b"}),
+    ],
+)
+def test_a_repository_stands_in_poetrys_own_table_as_poetry_has_it(
+    tmp_path: Path, address: str, entry: dict[str, str]
+) -> None:
+    text = '[tool.poetry]\npackage-mode = false\n\n[tool.poetry.dependencies]\npython = "~3.10"\n'
+    (tmp_path / "pyproject.toml").write_text(text, "utf-8")
+    project = Project.read(tmp_path)
+    found = sort(pip(f"git+{address}#egg=x"), release("2.12"), "3.10", ())
+    after = apply(project, line_edits(project, found.carried))
+    assert after.pyproject.data["tool"]["poetry"]["dependencies"]["x"] == entry
 
 
 # Exports

@@ -175,7 +175,7 @@ class _Reader:
                 if not _BUILT_BY_CONDA.match(found.url):
                     why = "a file on one machine: PyPI's package of that name is taken instead"
                     self.asides.append(Aside(text, why, place))
-            elif without_credentials(found.url) != found.url:
+            elif _holds_a_secret(found.url):
                 why = "its address holds a password: add it with `poetry add`"
                 self.asides.append(Aside(f"{found.name} by an address", why, place))
                 return
@@ -189,10 +189,10 @@ class _Reader:
         if "$" in address:
             why = "its address holds a variable: add it with `poetry add`"
             self.asides.append(Aside(without_credentials(line), why, place))
-        elif name is None or without_credentials(address) != address:
+        elif name is None or _holds_a_secret(address):
             why = "its address holds a password" if name else "nothing says the package's name"
             why += ": add it with `poetry add`"
-            shown = line if without_credentials(address) == address else f"{name} by an address"
+            shown = f"{name or 'a package'} by an address" if _holds_a_secret(address) else line
             self.asides.append(Aside(shown, why, place))
         else:
             extras = (
@@ -203,6 +203,18 @@ class _Reader:
 
     def _error(self, number: int, message: str) -> ProjectError:
         return ProjectError(self._path, message, Position(number, 1))
+
+
+def _holds_a_secret(address: str) -> bool:
+    """Whether an address has a password in it, or a user name that serves as one.
+
+    Over ssh a user name is no secret: what is asked for there is a key.
+    """
+    scheme, divided, rest = address.partition("://")
+    user, at, _ = (rest if divided else scheme).partition("@")
+    if not at or "/" in user:
+        return False
+    return ":" in user or (bool(divided) and not scheme.lower().endswith("ssh"))
 
 
 def _of_wheel(address: str) -> str | None:

@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
+from poetry.core.vcs.git import ParsedUrl
 
 from poetry_tf.environments import ENVIRONMENTS, Cell
 from poetry_tf.leaving.names import (
@@ -508,11 +509,12 @@ def requirement_text(item: Carried) -> str:
 
 def _entry(item: Carried) -> dict[str, Any]:
     """A requirement as Poetry's own tables have it."""
-    address, _, reference = item.wanted.address.removeprefix("git+").partition("@")
     if not item.wanted.address:
         entry: dict[str, Any] = {"version": item.specifier or "*"}
     elif item.wanted.address.startswith("git+"):
-        entry = {"git": address} | ({"rev": reference} if reference else {})
+        # An address may have a user's name in it, and a branch's name a slash.
+        parsed = ParsedUrl.parse(item.wanted.address.removeprefix("git+"))
+        entry = {"git": parsed.url} | ({"rev": parsed.rev} if parsed.rev else {})
     else:
         entry = {"url": item.wanted.address}
     extras = {"extras": list(item.wanted.extras)} if item.wanted.extras else {}
