@@ -10,9 +10,9 @@ from poetry_tf.releases.index import (
     ReadError,
     RemoteFile,
     SimpleIndex,
+    masked,
     parse_html,
     parse_json,
-    without_credentials,
 )
 
 from .made_index import File, MadeIndex, Serving
@@ -150,6 +150,6 @@ def test_nobody_listens(client):
     assert "secret" not in str(caught.value)
 
 
-def test_without_credentials():
-    assert without_credentials("https://me:pw@h.test:8/s/") == "https://***@h.test:8/s/"
-    assert without_credentials("https://h.test/s/") == "https://h.test/s/"
+def test_masked():
+    assert masked("https://me:pw@h.test:8/s/") == "https://***@h.test:8/s/"
+    assert masked("https://h.test/s/") == "https://h.test/s/"

@@ -58,7 +58,7 @@ class IndexFile:
     size: int | None = None
 
 
-def without_credentials(url: str) -> str:
+def masked(url: str) -> str:
     """The URL as it may be shown: a user name and password in it are replaced by `***`."""
     parts = urlsplit(url)
     if "@" not in parts.netloc:

@@ -56,7 +56,7 @@ from poetry_tf.releases.index import (
     ReadError,
     RemoteFile,
     SimpleIndex,
-    without_credentials,
+    masked,
 )
 from poetry_tf.releases.model import numbers
 from poetry_tf.releases.wheel import (
@@ -442,7 +442,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started, spent = time.monotonic(), time.process_time()
     try:
         url = options.index or default_index()
-        report.say(f"index: {without_credentials(url)}")
+        report.say(f"index: {masked(url)}")
         with ThreadPoolExecutor(CONNECTIONS) as pool:
             try:
                 contents = read(Reader(SimpleIndex(url, client), client, cache, report, pool))
