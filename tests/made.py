@@ -60,6 +60,7 @@ def in_memory(
         if container is None
         else Devcontainer(NOWHERE / DEVCONTAINERS[0], JsoncDocument.parse(container)),
         uses_git_lfs=git_lfs,
+        snapshot={},
     )
 
 

@@ -65,6 +65,7 @@ from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.jsonc import JsoncDocument
 from poetry_tf.project.project import PYPROJECT, Devcontainer, Project
 from poetry_tf.project.pyproject import Pyproject
+from poetry_tf.project.snapshot import FileState
 from poetry_tf.project.toml import Inline, TomlDocument
 from poetry_tf.releases import Release, load, role
 from poetry_tf.releases.companions import companions
@@ -131,7 +132,8 @@ def open_project(root: Path) -> Project:
     """
     if is_new(root):
         # Read for what else may lie there: a devcontainer.json, a poetry.toml.
-        return Project.reading(root, _new_pyproject(root))
+        pyproject = _new_pyproject(root)
+        return Project.reading(root, pyproject, FileState.absent(pyproject.path))
     project = Project.read(root)
     if foreign := project.pyproject.foreign_manager:
         raise PlanError(

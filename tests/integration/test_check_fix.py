@@ -271,6 +271,7 @@ def test_a_project_without_tensorflow_is_let_be(
 
 def test_an_interrupted_write_is_settled_first(right: PoetryRunner, project: Path) -> None:
     from poetry_tf.project import transaction
+    from poetry_tf.project.snapshot import FileState
 
     class Killed(BaseException):
         pass
@@ -283,7 +284,11 @@ def test_an_interrupted_write_is_settled_first(right: PoetryRunner, project: Pat
         patch.setattr(transaction._Write, "rename", killed)
         patch.setattr(transaction._Write, "undo", lambda self: ())
         with pytest.raises(Killed):
-            transaction.write_together(project, {project / PYPROJECT: RIGHT[PYPROJECT]})
+            transaction.write_together(
+                project,
+                {project / PYPROJECT: RIGHT[PYPROJECT]},
+                {project / PYPROJECT: FileState.of(project / PYPROJECT)},
+            )
     told = _check(right)
     assert "interrupted" in told.stderr
     result = _check(right, "--fix")

@@ -9,12 +9,24 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from poetry_tf.project import transaction
-from poetry_tf.project.transaction import JOURNAL, WriteError, recover, write_together
+from poetry_tf.project.snapshot import FileState
+from poetry_tf.project.transaction import (
+    JOURNAL,
+    ChangedError,
+    WriteError,
+    recover,
+    write_together,
+)
 
 OLD = {"pyproject.toml": b"old = 1\r\n", "sub/poetry.lock": b"old lock\n"}
 NEW = {
@@ -27,7 +39,6 @@ NEW = {
 KILLED = """
 import os, sys
 from pathlib import Path
-from poetry_tf.project.transaction import write_together
 import tests.project.test_transaction as cases
 renames = 0
 rename = Path.replace
@@ -41,7 +52,7 @@ def replace(self, target):
         os._exit(9)
     return result
 Path.replace = replace
-write_together(Path(sys.argv[1]), {Path(k): v for k, v in cases.NEW.items()})
+cases.write(Path(sys.argv[1]), cases.NEW)
 """
 
 
@@ -62,8 +73,16 @@ def held(root: Path) -> dict[str, bytes]:
     }
 
 
-def write(root: Path, files: dict[str, bytes]) -> None:
-    write_together(root, {Path(name): content for name, content in files.items()})
+def read(root: Path, *names: str) -> dict[Path, FileState]:
+    return {Path(name): FileState.of(root / name) for name in names}
+
+
+def write(
+    root: Path, files: dict[str, bytes], snapshot: dict[Path, FileState] | None = None
+) -> None:
+    """Writes what was read in that moment, or earlier."""
+    contents = {Path(name): content for name, content in files.items()}
+    write_together(root, contents, read(root, *files) if snapshot is None else snapshot)
 
 
 def folders(root: Path) -> set[str]:
@@ -78,7 +97,8 @@ def test_writes_all_and_leaves_nothing_else(root: Path) -> None:
 
 
 def test_absolute_paths_and_an_unrelated_working_directory(root: Path) -> None:
-    write_together(root, {root / "pyproject.toml": b"x"})
+    path = root / "pyproject.toml"
+    write_together(root, {path: b"x"}, {path: FileState.of(path)})
     assert (root / "pyproject.toml").read_bytes() == b"x"
 
 
@@ -318,3 +338,258 @@ def test_a_journal_that_cannot_be_read(root: Path) -> None:
 def test_nothing_to_recover(tmp_path: Path) -> None:
     assert recover(tmp_path) == ()
     assert recover(tmp_path / "absent") == ()
+
+
+# What somebody saves between reading and writing
+
+THEIRS = b"theirs\r\n"
+PYPROJECT, LOCK, CONTAINER = NEW
+READ = "poetry.toml"
+"""Read, and not written."""
+
+
+def save(path: Path, content: bytes = THEIRS) -> None:
+    """As an editor does that writes into the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def save_anew(path: Path, content: bytes = THEIRS) -> None:
+    """As an editor does that renames a new file over the old one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name("draft~")
+    draft.write_bytes(content)
+    draft.replace(path)
+
+
+def link(path: Path) -> None:
+    """Puts a link to a file of the same content in the file's place."""
+    content = path.read_bytes()
+    path.unlink()
+    target = path.with_name("shared.toml")
+    target.write_bytes(content)
+    path.symlink_to(target.name)
+
+
+def with_bom(path: Path) -> None:
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+
+
+def with_line_feeds(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"\r\n", b"\n"))
+
+
+CHANGES: list[tuple[str, Callable[[Path], object], str]] = [
+    (PYPROJECT, save, "changed"),
+    (PYPROJECT, save_anew, "changed"),
+    (PYPROJECT, with_bom, "changed"),
+    (PYPROJECT, with_line_feeds, "changed"),
+    (PYPROJECT, Path.unlink, "deleted"),
+    (PYPROJECT, link, "changed"),
+    (LOCK, save, "changed"),
+    (LOCK, Path.unlink, "deleted"),
+    (CONTAINER, save, "created"),
+    (READ, save, "created"),
+    ("read.json", save, "changed"),
+    ("read.json", Path.unlink, "deleted"),
+]
+
+
+@pytest.fixture
+def snapshot(root: Path) -> dict[Path, FileState]:
+    (root / "read.json").write_bytes(b"{}")
+    return read(root, *NEW, READ, "read.json")
+
+
+def refused(root: Path, snapshot: dict[Path, FileState]) -> ChangedError:
+    """A write that fails, and leaves what is there as it is, links and folders included."""
+    before, names = held(root), set(root.rglob("*"))
+    with pytest.raises(ChangedError, match="nothing was written") as caught:
+        write(root, NEW, snapshot)
+    assert held(root) == before
+    assert set(root.rglob("*")) == names
+    return caught.value
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights")
+@pytest.mark.parametrize(("name", "change", "how"), CHANGES)
+def test_what_changed_since_it_was_read_is_not_overwritten(
+    root: Path, snapshot: dict[Path, FileState], name: str, change, how: str
+) -> None:
+    change(root / name)
+    error = refused(root, snapshot)
+    assert error.changes == {name: how}
+    assert str(error) == f"{name} was {how} while poetry-tf was running; nothing was written"
+
+
+def test_every_file_that_changed_is_named(root: Path, snapshot: dict[Path, FileState]) -> None:
+    save(root / PYPROJECT)
+    (root / LOCK).unlink()
+    assert str(refused(root, snapshot)).startswith(
+        f"{PYPROJECT} was changed and {LOCK} was deleted while"
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights")
+def test_a_link_that_leads_elsewhere_by_now(root: Path) -> None:
+    for name in ("one.toml", "two.toml"):
+        (root / name).write_bytes(b"the same")
+    path = root / "link.toml"
+    path.symlink_to("one.toml")
+    snapshot = read(root, *NEW, "link.toml")
+    path.unlink()
+    path.symlink_to("two.toml")
+    assert refused(root, snapshot).changes == {"link.toml": "changed"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights")
+def test_a_second_name_of_a_file_that_is_written_has_not_changed(root: Path) -> None:
+    (root / "link.toml").symlink_to(PYPROJECT)
+    write(root, NEW, read(root, *NEW, "link.toml"))
+    assert held(root) == {**NEW, "link.toml": NEW[PYPROJECT]}
+
+
+@pytest.mark.parametrize("name", NEW)
+def test_what_is_as_it_is_to_be_has_not_changed(
+    root: Path, snapshot: dict[Path, FileState], name: str
+) -> None:
+    save(root / name, NEW[name])
+    write(root, NEW, snapshot)
+    assert {name: held(root)[name] for name in NEW} == NEW
+
+
+def test_a_file_that_was_saved_without_a_change(
+    root: Path, snapshot: dict[Path, FileState]
+) -> None:
+    save_anew(root / PYPROJECT, OLD[PYPROJECT])
+    write(root, NEW, snapshot)
+    assert held(root)[PYPROJECT] == NEW[PYPROJECT]
+
+
+def test_nothing_is_written_that_was_not_read(root: Path) -> None:
+    with pytest.raises(ValueError, match=PYPROJECT):
+        write(root, NEW, read(root, LOCK, CONTAINER))
+    assert held(root) == OLD
+
+
+class Meanwhile:
+    """Does something right before the n-th call of a function."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, owner: Any, name: str, nth: int, act) -> None:
+        self.left, function = nth, getattr(owner, name)
+
+        def call(*args: Any, **more: Any) -> Any:
+            self.left -= 1
+            if self.left == 0:
+                act()
+            return function(*args, **more)
+
+        patch.setattr(owner, name, call)
+
+
+@pytest.mark.parametrize("change", [save, save_anew])
+@pytest.mark.parametrize("name", [*NEW, READ])
+@pytest.mark.parametrize("nth", range(1, 9))
+def test_what_is_saved_while_it_is_staged_is_not_overwritten(
+    root: Path, name: str, change: Callable[[Path], None], nth: int
+) -> None:
+    snapshot = read(root, *NEW, READ)
+    with pytest.MonkeyPatch.context() as patch:
+        meanwhile = Meanwhile(patch, os, "fsync", nth, lambda: change(root / name))
+        with pytest.raises(ChangedError) as caught:
+            write(root, NEW, snapshot)
+    assert meanwhile.left <= 0
+    assert caught.value.changes.keys() == {name}
+    assert held(root) == {**OLD, name: THEIRS}
+
+
+# The journal is renamed twice, then the files are, in the order of `NEW`.
+@pytest.mark.parametrize(("nth", "name"), [(3, PYPROJECT), (3, LOCK), (4, LOCK)])
+def test_what_is_written_into_an_old_file_right_before_a_rename_is_restored(
+    root: Path, nth: int, name: str
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        Meanwhile(patch, Path, "replace", nth, lambda: save(root / name))
+        with pytest.raises(ChangedError) as caught:
+            write(root, NEW)
+    assert caught.value.changes == {name: "changed"}
+    assert held(root) == {**OLD, name: THEIRS}
+
+
+@pytest.mark.parametrize("name", NEW)
+def test_what_is_saved_as_it_is_to_be_stays_when_another_file_stops_the_write(
+    root: Path, name: str
+) -> None:
+    def act() -> None:
+        save(root / name, NEW[name])
+        save(root / READ)
+
+    snapshot = read(root, *NEW, READ)
+    with pytest.MonkeyPatch.context() as patch:
+        Meanwhile(patch, os, "fsync", 1, act)
+        with pytest.raises(ChangedError):
+            write(root, NEW, snapshot)
+    assert held(root) == {**OLD, name: NEW[name], READ: THEIRS}
+
+
+def test_what_is_saved_into_a_new_file_is_its_owners(root: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        Meanwhile(patch, Path, "replace", 4, lambda: save(root / PYPROJECT))
+        write(root, NEW)
+    assert held(root) == {**NEW, PYPROJECT: THEIRS}
+
+
+CONTENTS = st.sampled_from([b"", b"a = 1\n", b"a = 1\r\n", b"\xef\xbb\xbfa = 1\n", b"\xff"])
+NAMES = ("a.toml", "b.lock", "c/d.json", "e.toml")
+
+
+def files(contents: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.dictionaries(st.sampled_from(NAMES), contents, max_size=len(NAMES))
+
+
+@settings(deadline=None, max_examples=200)
+@given(files(CONTENTS), files(CONTENTS), files(st.none() | CONTENTS), st.data())
+def test_nothing_that_anybody_saves_is_lost(
+    there: dict[str, bytes],
+    new: dict[str, bytes],
+    saved: dict[str, bytes | None],
+    data: st.DataObject,
+) -> None:
+    """Files are saved or deleted before or while others are written: both hold, or one does."""
+    moment = data.draw(st.integers(0, 14), label="the call of fsync, 0 for before writing")
+    way = data.draw(st.sampled_from([save, save_anew]))
+
+    def meanwhile() -> None:
+        for name, content in saved.items():
+            if content is None:
+                (project / name).unlink(missing_ok=True)
+            else:
+                way(project / name, content)
+
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        project = Path(folder).resolve()
+        for name, content in there.items():
+            save(project / name, content)
+        snapshot = read(project, *NAMES)
+        at = Meanwhile(patch, os, "fsync", moment, meanwhile)
+        if not moment:
+            meanwhile()
+        refused: ChangedError | None = None
+        try:
+            write(project, new, snapshot)
+        except ChangedError as error:
+            refused = error
+        after = held(project)
+    happened = at.left <= 0
+    changed = {name for name in saved if happened and saved[name] != there.get(name)}
+    for name in changed:
+        # The same bytes saved over a new file can't be told from ours, which are taken back.
+        taken_back = {there.get(name)} if refused and saved[name] == new.get(name) else set()
+        assert after.get(name) in {saved[name], *taken_back}
+    for name in {*NAMES} - changed:
+        expected = there if refused else {**there, **new}
+        given = {expected.get(name), saved.get(name)} if happened else {expected.get(name)}
+        assert after.get(name) in given
+    assert after.keys() <= {*NAMES}, "nothing else is left"
+    if refused:
+        assert refused.changes.keys() <= changed

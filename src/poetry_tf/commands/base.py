@@ -13,6 +13,7 @@ from poetry_tf.checks.findings import RULES, Finding
 from poetry_tf.plan import PlanError
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.project import PYPROJECT
+from poetry_tf.project.snapshot import Snapshot
 from poetry_tf.project.transaction import WriteError, recover, write_together
 
 
@@ -29,7 +30,7 @@ class TensorFlowCommand(Command):
         except PlanError as error:
             return self.fail(error.message, error.remedy)
         except WriteError as error:
-            return self.fail(str(error))
+            return self.fail(str(error), error.remedy)
 
     def run_in(self, root: Path) -> int:
         """Does the command's work in the project at `root` and returns the exit status."""
@@ -68,9 +69,12 @@ class TensorFlowCommand(Command):
             self.line_error(plain(remedy))
         return 1
 
-    def write_files(self, root: Path, texts: Mapping[Path, str]) -> None:
-        """Writes the files, all or none. Raises `WriteError`."""
-        write_together(root, {path: text.encode("utf-8") for path, text in texts.items()})
+    def write_files(self, root: Path, texts: Mapping[Path, str], read: Snapshot) -> None:
+        """Writes the files, all or none, where what was read is still there.
+
+        Raises `WriteError`.
+        """
+        write_together(root, {path: text.encode("utf-8") for path, text in texts.items()}, read)
 
     def show_finding(self, finding: Finding, root: Path) -> None:
         place = finding.file.relative_to(root).as_posix()

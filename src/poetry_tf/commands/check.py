@@ -19,7 +19,7 @@ from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.commands.reports import Report, as_annotations, as_json
 from poetry_tf.mending import Mended, mend
 from poetry_tf.plan import PlanError
-from poetry_tf.project.edits import changed_texts, diff
+from poetry_tf.project.edits import changed_texts, diffs
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.lock import Lock
 from poetry_tf.project.project import LOCK, Project
@@ -78,7 +78,7 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
         except PlanError as error:
             return self._could_not(error.message, error.remedy)
         except WriteError as error:
-            return self._could_not(str(error))
+            return self._could_not(str(error), error.remedy)
 
     def _check_options(self) -> None:
         if self._format not in FORMATS:
@@ -111,7 +111,7 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
         if not (report.context.concerned or report.found):
             return self._conclude(report, "The project has no TensorFlow: nothing to check.")
         if diffs:
-            self._show(root, mend(project, codes, None))
+            self._show(mend(project, codes, None))
         elif fixes:
             return self._fix(report, codes)
         return self._conclude(report)
@@ -131,7 +131,7 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
                 "the project can't be locked, and nothing was written", str(error), report
             )
         texts = changed_texts(mended.project)
-        self.write_files(root, texts)
+        self.write_files(root, texts, mended.project.snapshot)
         left = _report(Project.read(root), codes)
         gone = Counter(item.code for item in report.found) - Counter(
             item.code for item in left.found
@@ -147,9 +147,8 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
         error = self.io.error_output
         return solve(project, mirror_in_force(project), IO(self.io.input, error, error))
 
-    def _show(self, root: Path, mended: Mended) -> None:
-        texts = changed_texts(mended.project)
-        self.show_diffs(diff(root, path, text) for path, text in texts.items())
+    def _show(self, mended: Mended) -> None:
+        self.show_diffs(diffs(mended.project, changed_texts(mended.project)))
         if mended.lock_due:
             self.line_error(f"<comment>{LOCK} would be made anew, which is not tried here</>")
 

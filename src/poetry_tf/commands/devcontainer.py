@@ -24,7 +24,7 @@ from poetry_tf.container import (
 from poetry_tf.environments import DEFAULT
 from poetry_tf.initialise import ContainerWishes, with_container, with_container_choices
 from poetry_tf.plan import Plan, PlanError, required_catalog
-from poetry_tf.project.edits import changed_texts, diff
+from poetry_tf.project.edits import changed_texts, diffs
 from poetry_tf.project.jsonc import JsoncDocument
 from poetry_tf.project.project import Devcontainer, Project
 from poetry_tf.releases import load
@@ -87,7 +87,7 @@ lock, pinned). Comments and all that is yours in the file stay as they are. What
             return 0
         shows = self.option("diff") or self.option("dry-run")
         if shows:
-            self.show_diffs(diff(root, path, text) for path, text in texts.items())
+            self.show_diffs(diffs(project, texts))
         if self.option("check"):
             if texts and not shows:
                 self.line_error(f"{name} is not as the project needs it.")
@@ -95,7 +95,7 @@ lock, pinned). Comments and all that is yours in the file stay as they are. What
             return int(bool(texts))
         if shows:
             return 0
-        self.write_files(root, texts)
+        self.write_files(root, texts, project.snapshot)
         verb = "Wrote" if texts else "Nothing to change in"
         if project.pyproject.path in texts:
             self.line("Wrote <c1>[tool.poetry-tf]</> in <c1>pyproject.toml</>")

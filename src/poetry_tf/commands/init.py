@@ -45,7 +45,7 @@ from poetry_tf.plan import (
     series_of,
     wants_container,
 )
-from poetry_tf.project.edits import changed_texts, diff
+from poetry_tf.project.edits import changed_texts, diffs
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.project import LOCK, PYPROJECT, Project
 from poetry_tf.releases import load
@@ -321,9 +321,9 @@ are written or none.
             self._tell_of_added(leaving.with_lines(prepared), project)
             self._tell_of_list(leaving)
         if dry_run:
-            self._show(root, texts)
+            self._show(project, texts)
             return 0
-        self.write_files(root, texts)
+        self.write_files(root, texts, project.snapshot)
         ours = [item.document for item in readable(project) if is_whole(project, item)]
         told = summary(plan, next(iter(ours), None) if wishes.container else None)
         if wishes.container and (doubt := warning(plan)) is not None:
@@ -340,12 +340,12 @@ are written or none.
         for line in leaving.report(whole=self.io.is_verbose()).lines:
             self.line(plain(line))
 
-    def _show(self, root: Path, texts: dict[Path, str]) -> None:
+    def _show(self, project: Project, texts: dict[Path, str]) -> None:
         """The diffs; that of the lock, which nobody reads, only when asked to be verbose."""
         shown = {
             path: text for path, text in texts.items() if path.name != LOCK or self.io.is_verbose()
         }
-        self.show_diffs(diff(root, path, text) for path, text in shown.items())
+        self.show_diffs(diffs(project, shown))
         for path in texts.keys() - shown.keys():
             count = texts[path].count("\n[[package]]\n")
             self.line(f"{path.name}: {count} packages (the whole diff with -v)")

@@ -30,7 +30,7 @@ from poetry_tf.mirrors import (
 from poetry_tf.plan import PlanError
 from poetry_tf.project.documents import DocumentError
 from poetry_tf.project.errors import ProjectError
-from poetry_tf.project.project import LOCK, POETRY_TOML, Project, read_text
+from poetry_tf.project.project import LOCK, POETRY_TOML, Project, Reader
 from poetry_tf.project.pyproject import parse_toml
 from poetry_tf.project.transaction import WriteError
 
@@ -50,7 +50,7 @@ class _MirrorCommand(TensorFlowCommand):
         except PlanError as error:
             return self.fail(error.message, error.remedy)
         except WriteError as error:
-            return self.fail(str(error))
+            return self.fail(str(error), error.remedy)
 
     def act(self) -> int:
         """Does the command's work and returns the exit status."""
@@ -181,14 +181,15 @@ class _SettingCommand(_MirrorCommand):
                 raise ProjectError(real.parent, f"cannot be made: {error.strerror}") from None
         base = real.parent if root is None else root
         self.recover(base)
-        document = parse_toml(file, read_text(real) or "")
+        path, reader = real if root is None else file, Reader()
+        document = parse_toml(file, reader.read(path) or "")
         try:
             changed = document.set(SETTING, value)
         except DocumentError as error:
             position = error.position or document.nearest(SETTING)
             raise ProjectError(file, error.message, position) from None
         is_new = not real.exists()
-        self.write_files(base, {(real if root is None else file): changed.text})
+        self.write_files(base, {path: changed.text}, reader.files)
         if is_new and root is None:
             real.chmod(0o600)  # as Poetry makes it: it may come to hold more than this
         place = shown_path(file) if root is None else POETRY_TOML

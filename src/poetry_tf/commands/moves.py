@@ -24,7 +24,7 @@ from poetry_tf.plan import CONTAINER_PLATFORM, Plan, distributions
 from poetry_tf.project.edits import changed_texts
 from poetry_tf.project.jsonc import JsoncDocument
 from poetry_tf.project.lock import Lock
-from poetry_tf.project.project import Project, read_text
+from poetry_tf.project.project import Project
 from poetry_tf.releases import Release, driver
 from poetry_tf.releases.breaking import keras_major, majors
 from poetry_tf.releases.images import load_images
@@ -139,9 +139,9 @@ class Page:
     def _pyproject(self) -> list[str]:
         """The lines of pyproject.toml that go, and those that come."""
         assert self.final is not None
-        path = self.final.pyproject.path
-        old = (read_text(path) or "").splitlines()
-        new = self.final.pyproject.document.text.splitlines()
+        pyproject = self.final.pyproject
+        read = self.final.snapshot[pyproject.path].content or b""
+        old, new = read.decode("utf-8").splitlines(), pyproject.document.text.splitlines()
         lines = difflib.unified_diff(old, new, n=0, lineterm="")
         return [line for line in list(lines)[2:] if not line.startswith("@@")]
 

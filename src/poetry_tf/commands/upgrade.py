@@ -99,7 +99,7 @@ release of that.
             self.line("Nothing was changed.")
             return 1
         if applies:
-            self.write_files(root, texts)
+            self.write_files(root, texts, final.snapshot)
         if self.option("json"):
             self._write({**told, "applied": applies, "error": None})
         else:

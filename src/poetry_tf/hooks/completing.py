@@ -17,6 +17,7 @@ from poetry_tf.project.edits import Edit, apply
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.project import Project
 from poetry_tf.project.pyproject import Pyproject, Requirement, parse_toml
+from poetry_tf.project.snapshot import FileState
 
 if TYPE_CHECKING:
     from cleo.io.io import IO
@@ -37,7 +38,8 @@ def _complete(content: Any, poetry: Poetry, io: IO) -> None:
     path = poetry.pyproject_path
     try:
         pyproject = Pyproject(path, parse_toml(path, content.as_string()))
-        before = Project.reading(path.parent, pyproject)
+        # Poetry itself writes what comes of it.
+        before = Project.reading(path.parent, pyproject, FileState.of(path))
         after, edits = completed(before)
     except ProjectError:
         return  # what is wrong there is Poetry's to tell

@@ -18,7 +18,7 @@ from poetry_tf.hooks.pins import Setting
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.jsonc import JsoncDocument
 from poetry_tf.project.project import Project
-from poetry_tf.project.transaction import WriteError, write_together
+from poetry_tf.project.transaction import ChangedError, WriteError, write_together
 from poetry_tf.releases.images import load_images
 from poetry_tf.words import listed
 
@@ -100,7 +100,10 @@ def _synced(context: Context) -> Iterator[str]:
         return
     try:
         texts = {path: document.text.encode("utf-8") for path, document in moved.items()}
-        write_together(project.root, texts)
+        write_together(project.root, texts, project.snapshot)
+    except ChangedError as error:
+        yield f"The dev container does not follow ({error}): {_rerun(*moved)}"
+        return
     except WriteError as error:
         names = listed(_name(project.root, path) for path in moved)
         yield f"{names} could not be written ({error}): {_by_hand(*moved)}"
@@ -141,9 +144,13 @@ def _out_of_step(context: Context) -> dict[Path, None]:
 
 
 def _by_hand(*paths: Path) -> str:
+    return f"mend it, then {_rerun(*paths)}"
+
+
+def _rerun(*paths: Path) -> str:
     if all(path.parent.parent.name != ".devcontainer" for path in paths):
-        return "mend it, then run poetry tf devcontainer"
-    return "mend it, then run poetry tf check --fix"
+        return "run poetry tf devcontainer"
+    return "run poetry tf check --fix"
 
 
 def _name(root: Path, path: Path) -> str:

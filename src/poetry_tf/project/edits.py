@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +13,7 @@ from poetry_tf.project.documents import Document, DocumentError, KeyPath
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.jsonc import JsoncDocument
 from poetry_tf.project.lock import IndexSource
-from poetry_tf.project.project import Project, read_text
+from poetry_tf.project.project import Project
 from poetry_tf.project.toml import TomlDocument
 
 
@@ -83,7 +83,7 @@ def _empty(path: Path) -> Document:
 
 
 def changed_texts(project: Project) -> dict[Path, str]:
-    """The files of a project whose text is not what the disk has, new ones included."""
+    """The files of a project whose text is not what was read, new ones included."""
     paths = [
         project.pyproject.path,
         project.root / "poetry.toml",
@@ -92,7 +92,11 @@ def changed_texts(project: Project) -> dict[Path, str]:
     texts = {path: document.text for path in paths if (document := project.document(path))}
     if (lock := project.valid_lock) is not None:
         texts[lock.path] = lock.text
-    return {path: text for path, text in texts.items() if read_text(path) != text}
+    return {
+        path: text
+        for path, text in texts.items()
+        if project.snapshot[path].content != text.encode("utf-8")
+    }
 
 
 def _lines(text: str) -> list[str]:
@@ -100,10 +104,16 @@ def _lines(text: str) -> list[str]:
     return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
-def diff(root: Path, path: Path, new: str) -> str:
-    """A unified diff from what the disk has to `new`, with the names git would give."""
-    old = read_text(path)
-    name = path.relative_to(root).as_posix()
+def diffs(project: Project, texts: Mapping[Path, str]) -> Iterator[str]:
+    """A diff for each file, from what was read."""
+    for path, text in texts.items():
+        old = project.snapshot[path].content
+        name = path.relative_to(project.root).as_posix()
+        yield diff(name, None if old is None else old.decode("utf-8", "replace"), text)
+
+
+def diff(name: str, old: str | None, new: str) -> str:
+    """A unified diff with the names git would give; `old` is None for a new file."""
     lines = difflib.unified_diff(
         _lines(old or ""),
         _lines(new),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +14,7 @@ from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.jsonc import JsoncDocument
 from poetry_tf.project.lock import Lock
 from poetry_tf.project.pyproject import Pyproject, parse_toml
+from poetry_tf.project.snapshot import FileState, Snapshot
 from poetry_tf.project.toml import TomlDocument
 
 T = TypeVar("T")
@@ -51,32 +52,40 @@ class Project:
     """The one that is used where none is chosen; or, `with_configuration`, the chosen one."""
     uses_git_lfs: bool
     """Whether a .gitattributes of the project sends files through Git LFS."""
+    snapshot: Snapshot = field(repr=False, compare=False)
+    """What was on the disk at the paths of all these files but .gitattributes, also where the rest
+    is changed since: a write is refused if one of them has changed."""
     other_devcontainers: tuple[Devcontainer | ProjectError, ...] = ()
     """Those that a person may choose besides, whosever they are."""
 
     @classmethod
     def read(cls, root: Path) -> Project:
         """Raises `ProjectError` for a pyproject.toml or poetry.toml that can't be used."""
-        path = root / PYPROJECT
-        text = read_text(path)
+        path, reader = root / PYPROJECT, Reader()
+        text = reader.read(path)
         if text is None:
             raise ProjectError(path, f"there is none in {root}")
-        return cls.reading(root, Pyproject.read(path, text))
+        return cls.reading(root, Pyproject.read(path, text), reader.files[path])
 
     @classmethod
-    def reading(cls, root: Path, pyproject: Pyproject) -> Project:
-        """The project around a pyproject.toml that is at hand, perhaps in memory only."""
+    def reading(cls, root: Path, pyproject: Pyproject, on_disk: FileState) -> Project:
+        """The project around a pyproject.toml that is at hand, perhaps in memory only.
+
+        `on_disk` is the file that it comes from, or will be written to.
+        """
+        reader = Reader({pyproject.path: on_disk})
         poetry_toml = root / POETRY_TOML
-        settings = read_text(poetry_toml)
-        devcontainer = _attempt(lambda: _read_devcontainer(root))
+        settings = reader.read(poetry_toml)
+        devcontainer = _attempt(lambda: _read_devcontainer(root, reader))
         return cls(
             root=root,
             pyproject=pyproject,
-            lock=_attempt(lambda: _read_lock(root)),
+            lock=_attempt(lambda: _read_lock(root, reader)),
             poetry_toml=None if settings is None else parse_toml(poetry_toml, settings),
             devcontainer=devcontainer,
             uses_git_lfs=_uses_git_lfs(root),
-            other_devcontainers=tuple(_other_devcontainers(root, devcontainer)),
+            other_devcontainers=tuple(_other_devcontainers(root, devcontainer, reader)),
+            snapshot=reader.files,
         )
 
     def with_configuration(self, name: str) -> Project:
@@ -85,10 +94,11 @@ class Project:
         Raises `ProjectError` where there is none of that name, or one that can't be read.
         """
         path = self.root / ".devcontainer" / name / "devcontainer.json"
-        found = _devcontainer_at(path) if Path(name).name == name else None
+        reader = Reader({**self.snapshot})
+        found = _devcontainer_at(path, reader) if Path(name).name == name else None
         if found is None:
             raise ProjectError(path, f"there is none in .devcontainer/{name}")
-        return replace(self, devcontainer=found, other_devcontainers=())
+        return replace(self, devcontainer=found, other_devcontainers=(), snapshot=reader.files)
 
     @property
     def valid_lock(self) -> Lock | None:
@@ -143,16 +153,34 @@ def read_text(path: Path) -> str | None:
 
     Raises `ProjectError` for a folder, an unreadable file, or bytes that are not UTF-8.
     """
-    try:
-        return path.read_bytes().decode("utf-8")
-    except FileNotFoundError:
-        return None
-    except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        message = f"byte {error.object[error.start]:#04x} is not UTF-8"
-        raise ProjectError(path, message, Position(line, 1)) from None
-    except OSError as error:
-        raise ProjectError(path, f"cannot be read: {error.strerror or error}") from None
+    return Reader().read(path)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads each file once, and keeps what it held."""
+
+    files: dict[Path, FileState] = field(default_factory=dict)
+
+    def read(self, path: Path) -> str | None:
+        """As `read_text`."""
+        if path not in self.files:
+            self.files[path] = FileState.of(path)
+        content = self.files[path].content
+        try:
+            if content is None:
+                # It is absent, or this tells why it can't be read.
+                with path.open("rb"):
+                    return None
+            return content.decode("utf-8")
+        except FileNotFoundError:
+            return None
+        except UnicodeDecodeError as error:
+            line = error.object[: error.start].count(b"\n") + 1
+            message = f"byte {error.object[error.start]:#04x} is not UTF-8"
+            raise ProjectError(path, message, Position(line, 1)) from None
+        except OSError as error:
+            raise ProjectError(path, f"cannot be read: {error.strerror or error}") from None
 
 
 def _attempt(read: Callable[[], T]) -> T | ProjectError:
@@ -162,17 +190,18 @@ def _attempt(read: Callable[[], T]) -> T | ProjectError:
         return error
 
 
-def _read_lock(root: Path) -> Lock | None:
-    text = read_text(root / LOCK)
+def _read_lock(root: Path, reader: Reader) -> Lock | None:
+    text = reader.read(root / LOCK)
     return None if text is None else Lock.read(root / LOCK, text)
 
 
-def _read_devcontainer(root: Path) -> Devcontainer | None:
-    return next(filter(None, (_devcontainer_at(root / name) for name in DEVCONTAINERS)), None)
+def _read_devcontainer(root: Path, reader: Reader) -> Devcontainer | None:
+    found = (_devcontainer_at(root / name, reader) for name in DEVCONTAINERS)
+    return next(filter(None, found), None)
 
 
 def _other_devcontainers(
-    root: Path, default: Devcontainer | ProjectError | None
+    root: Path, default: Devcontainer | ProjectError | None, reader: Reader
 ) -> Iterator[Devcontainer | ProjectError]:
     # One may be a link to another: then they are the same file, and have the same text.
     seen = set() if default is None else {os.path.realpath(default.path)}
@@ -180,14 +209,14 @@ def _other_devcontainers(
         if (real := os.path.realpath(path)) in seen:
             continue
         seen.add(real)
-        if (found := _attempt(partial(_devcontainer_at, path))) is not None:
+        if (found := _attempt(partial(_devcontainer_at, path, reader))) is not None:
             yield found
 
 
-def _devcontainer_at(path: Path) -> Devcontainer | None:
+def _devcontainer_at(path: Path, reader: Reader) -> Devcontainer | None:
     from poetry_tf.project.documents import DocumentError
 
-    if (text := read_text(path)) is None:
+    if (text := reader.read(path)) is None:
         return None
     try:
         document = JsoncDocument.parse(text)

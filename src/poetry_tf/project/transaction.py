@@ -1,5 +1,13 @@
 """Files that are written together or not at all.
 
+What to write was decided by what the files held when they were read. If one of them has changed
+since, nothing is written. They are compared first, and again right before each rename. What is
+written into an old file after that, in place, is found after the renames and restored, because the
+backup is a second name of that file. Two things can still be lost: a file that an editor renames
+over the old one (or, where there are no hard links, any save) between our last comparison and our
+rename, well below a millisecond; and what a program writes into an old file that it has kept open
+until we are done.
+
 Every new content, and a second name or copy of every old one, is put beside its target first:
 what can fail for want of space or rights fails there, with nothing changed. Then the new files
 are renamed into place one by one. A journal in the project says at every moment how to go on, so
@@ -19,7 +27,9 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Any, Final, Literal
+
+from poetry_tf.project.snapshot import FileState, Snapshot
 
 JOURNAL: Final = ".poetry-tf-journal.json"
 
@@ -28,43 +38,74 @@ _RENAMING: Final = "renaming"
 _UNDOING: Final = "undoing"
 
 
+Change = Literal["changed", "created", "deleted"]
+
+
 class WriteError(Exception):
     """Files could not be written, or an interrupted write could not be settled."""
 
+    remedy: str = ""
 
-def write_together(root: Path, files: Mapping[Path, bytes]) -> None:
+
+class ChangedError(WriteError):
+    """Files are not what they were when they were read, so that nothing was written."""
+
+    remedy = "Run the command again."
+
+    def __init__(self, changes: Mapping[str, Change]) -> None:
+        self.changes = changes
+        """What happened to each file, by its path from the root."""
+        told = " and ".join(f"{name} was {change}" for name, change in changes.items())
+        super().__init__(f"{told} while poetry-tf was running; nothing was written")
+
+
+def write_together(root: Path, files: Mapping[Path, bytes], read: Snapshot) -> None:
     """Writes every file or, upon any failure, none.
+
+    `read` is what was read before it was decided what to write: every file of `files`, and those
+    that the decision rests on. Raises `ChangedError` if one of them has changed since, unless it
+    holds by now what would be written.
 
     Relative paths are taken from `root`. Missing folders are made; files that hold the content
     already are left alone; modes of existing files are kept; a symbolic link stays one and the
     file it leads to is written. Raises `WriteError`, with the old files in place, if a target is
     outside `root`, cannot be written, or if an interrupted write was not settled by `recover`.
     """
+    files = {root / path: content for path, content in files.items()}
+    expected = _Expected(root, files, {root / path: state for path, state in read.items()})
+    if not files:
+        return
+    expected.check()
     root = _real(root)
     changes = _changes(root, files)
     if not changes:
         return
     if (root / JOURNAL).exists():
         raise WriteError(f"an earlier write was interrupted, or is going on: see {root / JOURNAL}")
-    targets = [change for change, _ in changes]
+    targets = [change for _, change in changes]
     write = _Write(root, secrets.token_hex(4), tuple(targets), _missing_folders(root, targets))
     current = root / JOURNAL
     try:
         write.note(_STAGING)
-        for change, content in changes:
+        for path, change in changes:
             current = change.target
-            write.stage(change, content)
+            write.stage(change, files[path])
         current = root / JOURNAL
         write.note(_RENAMING)
     except BaseException as error:
         write.clean()
         if isinstance(error, OSError):
+            expected.check()  # perhaps it is that a file is gone
             raise _refused(error, current, "nothing was written") from error
         raise
     try:
-        for change in targets:
+        for _, change in changes:
             current = change.target
+            expected.check()
             write.rename(change)
+            expected = expected.without(change.target)
+        if saved := [path for path, change in changes if write.has_other_backup(change)]:
+            raise expected.error(dict.fromkeys(saved, "changed"))
     except BaseException as error:
         write.undo()
         if isinstance(error, OSError):
@@ -104,6 +145,48 @@ def recover(root: Path) -> tuple[Path, ...]:
         raise _refused(error, journal, "an interrupted write cannot be settled") from error
     write.clean()
     return changed
+
+
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    """What has to be on the disk for a write to go on."""
+
+    root: Path
+    files: Mapping[Path, bytes]
+    """What is to be written."""
+    read: Snapshot
+
+    def __post_init__(self) -> None:
+        if unread := self.files.keys() - self.read.keys():
+            raise ValueError(f"what is written has to be read first: {sorted(unread)}")
+
+    def check(self) -> None:
+        """Raises `ChangedError` if a file is neither what was read nor what is to be written."""
+        changes: dict[Path, Change] = {}
+        for path, before in self.read.items():
+            now = FileState.of(path)
+            if now == before or (now.content is not None and now.content == self.files.get(path)):
+                continue
+            if before.content is None and now.content is not None:
+                changes[path] = "created"
+            else:
+                changes[path] = "changed" if os.path.lexists(path) else "deleted"
+        if changes:
+            raise self.error(changes)
+
+    def without(self, target: Path) -> _Expected:
+        """The same once a file is written, by whatever names: from then on it is its owner's."""
+        read = {path: state for path, state in self.read.items() if state.real != target}
+        files = {path: content for path, content in self.files.items() if path in read}
+        return _Expected(self.root, files, read)
+
+    def error(self, changes: Mapping[Path, Change]) -> ChangedError:
+        return ChangedError(
+            {
+                Path(os.path.relpath(path, self.root)).as_posix(): how
+                for path, how in changes.items()
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +266,10 @@ class _Write:
         self.staged(change).replace(change.target)
         _sync_folder(change.target.parent)
 
+    def has_other_backup(self, change: _Change) -> bool:
+        """Whether somebody wrote into the old file, of which the backup is a second name."""
+        return _digest_of(self.backup(change)) not in {None, change.old}
+
     # The way back
 
     def undo(self) -> tuple[Path, ...]:
@@ -197,8 +284,8 @@ class _Write:
         for change in self.changes:
             backup = self.backup(change)
             try:
-                # A file that somebody else has changed since is theirs.
-                if _digest_of(change.target) != change.new:
+                # What was not renamed yet, or was changed since, is not ours.
+                if self.staged(change).exists() or _digest_of(change.target) != change.new:
                     continue
                 if change.old is None:
                     change.target.unlink()
@@ -247,12 +334,12 @@ def _real(path: Path) -> Path:
         raise WriteError(f"{path} leads nowhere: {error}") from error
 
 
-def _changes(root: Path, files: Mapping[Path, bytes]) -> list[tuple[_Change, bytes]]:
-    """The files that don't hold their content yet, with the content."""
+def _changes(root: Path, files: Mapping[Path, bytes]) -> list[tuple[Path, _Change]]:
+    """The files that don't hold their content yet, by the paths they were given by."""
     changes = []
     seen: dict[Path, Path] = {}
     for path, content in files.items():
-        target = _real(root / path)
+        target = _real(path)
         if not target.is_relative_to(root):
             raise WriteError(f"{path} is outside {root}: nothing was written")
         if target in seen:
@@ -271,7 +358,7 @@ def _changes(root: Path, files: Mapping[Path, bytes]) -> list[tuple[_Change, byt
         if old is not None and not os.access(target, os.W_OK):
             raise WriteError(f"{path} is read-only: nothing was written")
         digest = None if old is None else _digest(old)
-        changes.append((_Change(target, _digest(content), digest), content))
+        changes.append((path, _Change(target, _digest(content), digest)))
     return changes
 
 

@@ -1,0 +1,38 @@
+"""What files held when they were read, so that nothing that was saved later is overwritten."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """A file at one moment."""
+
+    real: Path
+    """Where its symbolic links lead."""
+    content: bytes | None
+    """None where there is no file, or none that can be read."""
+
+    @classmethod
+    def of(cls, path: Path) -> FileState:
+        try:
+            content = path.read_bytes()
+        except OSError:
+            content = None
+        return cls(_real(path), content)
+
+    @classmethod
+    def absent(cls, path: Path) -> FileState:
+        return cls(_real(path), None)
+
+
+Snapshot = Mapping[Path, FileState]
+"""The files that were read, by the paths that they were read at; those not found included."""
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
