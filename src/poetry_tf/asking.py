@@ -13,7 +13,8 @@ from poetry.core.constraints.version import Version as PoetryVersion
 from poetry.repositories.exceptions import PackageNotFoundError
 
 from poetry_tf.environments import ENVIRONMENTS, Cell
-from poetry_tf.hooks.routes import PYPI, RoutedRepository
+from poetry_tf.hooks.credentials import PYPI
+from poetry_tf.hooks.routes import RoutedRepository
 from poetry_tf.installable import Package
 from poetry_tf.leaving.sorting import Offer
 from poetry_tf.locking import LockingError

@@ -27,6 +27,9 @@ class Mirror:
             object.__setattr__(self, "fate", _host(self.url) or self.name)
 
 
+TF_MIRROR = "tf-mirror"
+"""The repository in Poetry's settings that holds the password and certificates of a mirror."""
+
 # From the mirrors' own help pages and repositories, November 2026.
 MIRRORS: Mapping[str, Mirror] = MappingProxyType(
     {
@@ -230,6 +233,11 @@ def mirror_at(url: str) -> KnownMirror | None:
         return None
     name = _HOSTS[host]
     return KnownMirror(host, retired=False, today=MIRRORS[name] if name else None)
+
+
+def is_public(mirror: Mirror) -> bool:
+    """Whether it is one that is known here, which everybody may use."""
+    return key_of(mirror) is not None or mirror_at(mirror.url) is not None
 
 
 _PRIVATE_ENDINGS = (".local", ".localhost", ".lan", ".internal", ".intranet", ".corp", ".home")

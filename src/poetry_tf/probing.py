@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -10,7 +10,9 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
 from poetry_tf.hooks.automatic import PAGE, answer_of
-from poetry_tf.releases.index import Client, IndexFile, ReadError, RemoteFile, SimpleIndex
+from poetry_tf.hooks.credentials import Logins, granted, users_mirrors
+from poetry_tf.mirrors import Mirror
+from poetry_tf.releases.index import Client, IndexFile, Login, ReadError, RemoteFile, SimpleIndex
 
 LIMIT = 5.0
 """Seconds for a page, and for each step of what comes after it."""
@@ -33,12 +35,12 @@ class Probe:
     """How a file of TensorFlow's comes, or why it doesn't."""
 
 
-def probe(url: str) -> Probe:
+def probe(url: str, login_of: Callable[[str], Login | None]) -> Probe:
     """Asks an index for two pages and for the first bytes of a wheel of TensorFlow's."""
-    answer = answer_of(f"{url.rstrip('/')}/{PAGE}/", LIMIT)
+    answer = answer_of(f"{url.rstrip('/')}/{PAGE}/", LIMIT, login_of)
     if answer.fault is not None:
         return Probe(answer.seconds, answer.fault)
-    client = Client(timeout=(LIMIT, LIMIT), tries=0)
+    client = Client(timeout=(LIMIT, LIMIT), tries=0, login_of=login_of)
     try:
         wheels = _wheels(SimpleIndex(url, client).files("tensorflow"))
         if not wheels:
@@ -56,10 +58,11 @@ def probe(url: str) -> Probe:
         client.close()
 
 
-def probe_all(urls: Sequence[str]) -> list[Probe]:
+def probe_all(mirrors: Sequence[Mirror]) -> list[Probe]:
     """All at once: they are different servers, and together take as long as the slowest."""
+    login_of = Logins(granted(mirrors, users_mirrors()))
     with ThreadPoolExecutor(max_workers=16) as pool:
-        return [*pool.map(probe, urls)]
+        return [*pool.map(lambda mirror: probe(mirror.url, login_of), mirrors)]
 
 
 def _wheels(files: Sequence[IndexFile]) -> list[tuple[Version, IndexFile]]:

@@ -147,7 +147,7 @@ def test_a_link_to_the_users_settings_stays_one(poetry: PoetryRunner, tmp_path: 
         (["tuna", "auto"], "'auto' stands alone"),
         (["http://pypi.tuna.tsinghua.edu.cn/simple/"], MIRRORS["tuna"].url),
         (["https://pypi.douban.com/simple/"], "retired"),
-        ([SECRET], "poetry config http-basic.PyPI"),
+        ([SECRET], "poetry config http-basic.tf-mirror"),
         (["tuna", SECRET], "POETRY_TF_MIRROR"),
     ],
 )

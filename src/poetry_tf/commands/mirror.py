@@ -19,6 +19,7 @@ from poetry_tf.mirrors import (
     AUTO,
     AUTO_INDEPENDENT,
     MIRRORS,
+    TF_MIRROR,
     Mirror,
     MirrorError,
     MirrorSetting,
@@ -234,7 +235,8 @@ this command.
                 "The address holds a user name or password, which doesn't belong into a file that "
                 "others may read",
                 "Write the address without, and give Poetry the rest with `poetry config "
-                f"http-basic.PyPI USER PASSWORD`; or set the variable {VARIABLE} to the whole.",
+                f"http-basic.{TF_MIRROR} USER PASSWORD`; or set the variable {VARIABLE} to the "
+                "whole.",
             )
         if setting.kind == "auto":
             from poetry.config.config import Config
@@ -292,7 +294,7 @@ Exit status: 1 where what is set doesn't answer, or where one that was named doe
         )
         named = [self._named(word, pypi) for word in self.argument("mirror")]
         tested = [*dict.fromkeys(named or [*in_force, *MIRRORS.values(), pypi])]
-        probes = dict(zip(tested, probe_all([mirror.url for mirror in tested]), strict=True))
+        probes = dict(zip(tested, probe_all(tested), strict=True))
         newest = max((p.tensorflow for p in probes.values() if p.tensorflow), default=None)
         rows = [("", "mirror", "page", "TensorFlow", "last file", "large files")]
         for mirror, probe in probes.items():

@@ -13,7 +13,7 @@ import queue
 import secrets
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ import requests
 
 from poetry_tf import mirrors
 from poetry_tf.mirrors import Mirror
+from poetry_tf.releases.index import Login, Session, login_in
 
 if TYPE_CHECKING:
     from poetry.config.config import Config
@@ -163,11 +164,14 @@ def ask(urls: Sequence[str]) -> tuple[Answer, Answer, Answer]:
     return first, second, third
 
 
-def answer_of(url: str, timeout: float = TIMEOUT) -> Answer:
+def answer_of(
+    url: str, timeout: float = TIMEOUT, login_of: Callable[[str], Login | None] = login_in
+) -> Answer:
     """Asks for one page, and how long it took, the connection included."""
     begin = time.monotonic()
     try:
-        response = requests.get(url, timeout=timeout, headers={"Accept": _ACCEPT})
+        with Session(login_of) as session:
+            response = session.get(url, timeout=timeout, headers={"Accept": _ACCEPT})
         seconds = time.monotonic() - begin
         if not response.ok:
             return Answer(seconds, f"answered {response.status_code}")

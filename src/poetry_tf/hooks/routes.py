@@ -16,7 +16,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 import requests
 from packaging.metadata import parse_email
@@ -27,6 +26,7 @@ from poetry.utils.cache import FileCache
 
 from poetry_tf.hooks import ahead, seams
 from poetry_tf.hooks.automatic import automatic, memory_in
+from poetry_tf.hooks.credentials import PYPI, Grant, granted, users_mirrors
 from poetry_tf.hooks.sparing import SparingRepository
 from poetry_tf.hooks.transfer import PREFER_JSON, Courier, Unreachable
 from poetry_tf.hooks.ways import Wants, Way
@@ -51,8 +51,6 @@ if TYPE_CHECKING:
     from poetry.core.packages.utils.link import Link
     from poetry.inspection.info import PackageInfo
     from poetry.poetry import Poetry
-
-PYPI = "PyPI"
 
 
 @dataclass(frozen=True)
@@ -112,10 +110,9 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
         return
     if parsed.kind == "off" and not (managed or setting):
         return
-    mirrors = [
-        _without_secrets(mirror, poetry.config, PYPI if number == 1 else f"{PYPI}-{number}")
-        for number, mirror in enumerate(parsed.mirrors, start=1)
-    ]
+    grants = granted(parsed.mirrors, users_mirrors())
+    # Poetry prints addresses in messages.
+    mirrors = [replace(mirror, url=without_credentials(mirror.url)) for mirror in parsed.mirrors]
     # The address of PyPI is Poetry's to know.
     pypi = Way(PYPI, current.url.rstrip("/"), final=True)
 
@@ -131,6 +128,7 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
 
     replacement = RoutedRepository(
         functools.cache(_announcing(choose, tell)),
+        grants=grants,
         tell=tell,
         wants=functools.cache(lambda: Wants(_locked_files(poetry), _known_releases)),
         config=poetry.config,
@@ -151,21 +149,6 @@ def choose(poetry: Poetry) -> None:
         repository = poetry.pool.repository(PYPI)
         if isinstance(repository, RoutedRepository):
             repository.choose()
-
-
-def _without_secrets(mirror: Mirror, config: Config, name: str) -> Mirror:
-    """Takes user name and password out of the mirror's address, and gives them to Poetry.
-
-    Poetry prints addresses in messages and finds a repository's credentials by its name in the
-    configuration, and the repository of a request by its host.
-    """
-    parts = urlsplit(mirror.url)
-    if parts.username is None:
-        return mirror
-    url = without_credentials(mirror.url)
-    secrets = {"username": unquote(parts.username), "password": unquote(parts.password or "")}
-    config.merge({"repositories": {name: {"url": url}}, "http-basic": {name: secrets}})
-    return replace(mirror, url=url)
 
 
 def mirrored(mirrors: Sequence[Mirror], pypi: Way) -> Route:
@@ -226,13 +209,14 @@ class RoutedRepository(SparingRepository):
         self,
         route: Callable[[], Route],
         *,
+        grants: Sequence[Grant],
         tell: Callable[[str], None],
         wants: Callable[[], Wants],
         config: Config,
         disable_cache: bool,
         pool_size: int,
     ) -> None:
-        self._route, self._wants = route, wants
+        self._route, self._grants, self._wants = route, grants, wants
         # The address is set by `choose`, before the first request is made.
         super().__init__(PYPI, "", config=config, disable_cache=disable_cache, pool_size=pool_size)
         self.courier = Courier(
@@ -255,7 +239,7 @@ class RoutedRepository(SparingRepository):
             if not self._chosen:
                 route = self._route()
                 self._url = route.url
-                self.courier.go_by(PYPI, route.ways, self._wants(), route.reconsider)
+                self.courier.go_by(route.ways, self._grants, self._wants(), route.reconsider)
                 # What is cached under PyPI's own name is read by Poetry without this plugin as
                 # well, and what one mirror lacks another may have: each way has records of its
                 # own. `_release_cache` is where CachedRepository keeps them.

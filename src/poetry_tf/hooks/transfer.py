@@ -23,7 +23,16 @@ import requests
 from poetry.console.exceptions import PoetryRuntimeError
 from poetry.utils.authenticator import Authenticator, RepositoryCertificateConfig
 from poetry.utils.constants import REQUESTS_TIMEOUT, STATUS_FORCELIST
+from poetry.utils.password_manager import HTTPAuthCredential
+from requests.utils import get_netrc_auth
 
+from poetry_tf.hooks.credentials import (
+    PYPI,
+    Grant,
+    Logins,
+    grant_for,
+    mirrors_certificates,
+)
 from poetry_tf.hooks.download import Download, is_one_of
 from poetry_tf.hooks.json_pages import JSON_TYPE, files_of
 from poetry_tf.hooks.ways import (
@@ -41,6 +50,8 @@ from poetry_tf.hooks.ways import (
     listed,
     package_of,
 )
+from poetry_tf.mirrors import TF_MIRROR
+from poetry_tf.releases.index import Login, Session
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -135,28 +146,64 @@ class Courier(Authenticator):
         )
         self._one_large: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self._gave_up = False
-        self._name, self._hosts = "", set[str]()
+        self._grants: tuple[Grant, ...] = ()
+        self._mirrors_login_of = Logins(())
+        self._certificates: dict[Grant, RepositoryCertificateConfig] = {}
 
     def go_by(
         self,
-        name: str,
         ways: Sequence[Way],
+        grants: Sequence[Grant],
         wants: Wants,
         first_failed: Callable[[], None] = lambda: None,
     ) -> None:
-        """Settles the ways, before the first request; `name` is the repository's in the settings.
-
-        Its credentials are for the first way alone. Its certificates are believed for all.
-        """
-        self._name, self._ways, self._wants = name, tuple(ways), wants
+        """Settles the ways, and what may go to each, before the first request."""
+        self._ways, self._wants = tuple(ways), wants
         self._first_failed = first_failed
-        self._hosts = {urlsplit(way.url).netloc for way in ways}
-        self.add_repository(name, ways[0].url)
+        given = {grant.url: grant for grant in grants}
+        self._grants = tuple(
+            # What Poetry itself sends to PyPI.
+            Grant(way.url, repository=PYPI) if way.final else given.get(way.url, Grant(way.url))
+            for way in ways
+        )
+        self._mirrors_login_of = Logins(self._grants)
+        pypis = RepositoryCertificateConfig.create(PYPI, self._config)
+        self._certificates = {
+            grant: pypis if grant.repository == PYPI else mirrors_certificates(grant, pypis)
+            for grant in self._grants
+        }
+        # A project's poetry.toml may give these names to hosts of its own.
+        for name in [*self.configured_repositories]:
+            if name.lower().replace("_", "-") in {PYPI.lower(), TF_MIRROR}:
+                del self.configured_repositories[name]
+        for way in ways:
+            if way.final:
+                self.add_repository(PYPI, way.url)
+
+    # -- what goes along ----------------------------------------------------------------------
+
+    def create_session(self) -> requests.Session:
+        plain = super().create_session()
+        session = _Session(self._login_of, self.get_certs_for_url)
+        session.headers, session.adapters = plain.headers, plain.adapters
+        return session
+
+    def get_credentials_for_url(self, url: str) -> HTTPAuthCredential:
+        login = self._login_of(url)
+        return HTTPAuthCredential() if login is None else HTTPAuthCredential(*login)
+
+    def _login_of(self, url: str) -> Login | None:
+        grant = grant_for(url, self._grants)
+        if grant is None or grant.repository != PYPI:
+            return self._mirrors_login_of(url)
+        found = super().get_credentials_for_url(url)
+        if found.username is None and found.password is None:
+            return get_netrc_auth(url)
+        return found.username or "", found.password or ""
 
     def get_certs_for_url(self, url: str) -> RepositoryCertificateConfig:
-        if urlsplit(url).netloc in self._hosts:
-            return RepositoryCertificateConfig.create(self._name, self._config)
-        return super().get_certs_for_url(url)
+        grant = grant_for(url, self._grants)
+        return super().get_certs_for_url(url) if grant is None else self._certificates[grant]
 
     # -- pages ------------------------------------------------------------------------------
 
@@ -569,26 +616,34 @@ class Courier(Authenticator):
         with self._state:
             return turns[urlsplit(url).netloc]
 
-    def get_session(self, url: str | None = None) -> requests.Session:
-        session = super().get_session(url)
-        with self._state:
-            if not getattr(session, "asks_once", False):
-                session.send = _asking_once(session.send)  # type: ignore[method-assign]
-                session.asks_once = True  # type: ignore[attr-defined]
-        return session
 
+class _Session(Session):
+    """A session that asks once, and takes the certificates of each address, also after a redirect.
 
-def _asking_once(send: Callable[..., requests.Response]) -> Callable[..., requests.Response]:
-    def send_once(request: requests.PreparedRequest, **more: Any) -> requests.Response:
+    `Authenticator.request` would ask again, and requests keep the certificates of the first.
+    """
+
+    def __init__(
+        self,
+        login_of: Callable[[str], Login | None],
+        certificates_of: Callable[[str], RepositoryCertificateConfig],
+    ) -> None:
+        super().__init__(login_of)
+        self._certificates_of = certificates_of
+
+    def send(self, request: requests.PreparedRequest, **more: Any) -> requests.Response:
+        own = self._certificates_of(request.url or "")
+        verify = str(own.cert) if own.cert else own.verify
+        client = str(own.client_cert) if own.client_cert else None
+        settings = self.merge_environment_settings(request.url, {}, None, verify, client)
+        more |= {"verify": settings["verify"], "cert": settings["cert"]}
         try:
-            response = send(request, **more)
+            response = super().send(request, **more)
         except OSError as error:
             raise _Once(None, error) from error
         if response.status_code in STATUS_FORCELIST:
             raise _Once(response)
         return response
-
-    return send_once
 
 
 @contextmanager

@@ -18,7 +18,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from poetry_tf.hooks.ways import Fault, fault_of_error
-from poetry_tf.releases.index import Client, ReadError
+from poetry_tf.releases.index import Client, ReadError, Session
 
 LIMIT = 5.0
 """Seconds to wait for a connection, and for the next bytes on it."""
@@ -54,21 +54,6 @@ class Sample:
         return self.bytes / max(self.seconds, 0.001)
 
 
-class _Session(requests.Session):
-    """A session that follows proxies as all programs do, but reads no password out of a netrc."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.auth = lambda request: request
-
-    def rebuild_auth(
-        self, prepared_request: requests.PreparedRequest, response: requests.Response
-    ) -> None:
-        url = response.request.url
-        if urlsplit(url or "").netloc != urlsplit(prepared_request.url or "").netloc:
-            prepared_request.headers.pop("Authorization", None)
-
-
 class Web(Client):
     """HTTP for a survey; its threads share what they learn of servers.
 
@@ -76,7 +61,7 @@ class Web(Client):
     """
 
     def __init__(self, instead: Mapping[str, str] | None = None, limit: float = LIMIT) -> None:
-        super().__init__(timeout=(limit, limit), tries=0)
+        super().__init__(timeout=(limit, limit), tries=0, login_of=lambda _: None)
         self._limit = limit
         self._instead = dict(instead or {})
         self._dead: dict[str, Fault] = {}
@@ -176,7 +161,7 @@ class Web(Client):
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._own, "session", None)
         if session is None:
-            session = _Session()
+            session = Session(self._login_of)
             adapter = HTTPAdapter(pool_connections=4, pool_maxsize=4)
             session.mount("https://", adapter)
             session.mount("http://", adapter)

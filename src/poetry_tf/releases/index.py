@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import Any, Final
@@ -16,6 +17,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit, urlunsplit
 import requests
 from packaging.utils import canonicalize_name
 from requests.adapters import HTTPAdapter, Retry
+from requests.auth import HTTPBasicAuth
 
 ACCEPT: Final = ", ".join(
     (
@@ -66,15 +68,66 @@ def masked(url: str) -> str:
     return urlunsplit(parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]))
 
 
+Login = tuple[str, str]
+"""A user name and a password."""
+
+
+def login_in(url: str) -> Login | None:
+    """The user name and the password that stand in an address."""
+    parts = urlsplit(url)
+    if parts.username is None:
+        return None
+    return unquote(parts.username), unquote(parts.password or "")
+
+
+def origin_of(url: str) -> tuple[str, str, int | None]:
+    """The scheme, the host and the port of an address."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return "", url, None
+    return parts.scheme, parts.hostname or "", port
+
+
+class Session(requests.Session):
+    """A session that sends the login of each address, and no other, also after a redirect.
+
+    requests alone would read one out of a netrc for every host that it is redirected to.
+    """
+
+    def __init__(self, login_of: Callable[[str], Login | None] = login_in) -> None:
+        super().__init__()
+        self._login_of = login_of
+        self.auth = self._sign
+
+    def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        login = self._login_of(request.url or "")
+        return request if login is None else HTTPBasicAuth(*login)(request)
+
+    def rebuild_auth(
+        self, prepared_request: requests.PreparedRequest, response: requests.Response
+    ) -> None:
+        if origin_of(response.request.url or "") != origin_of(prepared_request.url or ""):
+            prepared_request.headers.pop("Authorization", None)
+            self._sign(prepared_request)
+
+
 class Client:
     """HTTP with one connection for each thread that uses it, counting what it costs.
 
     So a pool of four threads never has more than four connections open. `tries` is how often a
-    busy server is asked again.
+    busy server is asked again; `login_of` gives the login of an address.
     """
 
-    def __init__(self, *, timeout: tuple[float, float] = TIMEOUT, tries: int = 2) -> None:
-        self._timeout, self._tries = timeout, tries
+    def __init__(
+        self,
+        *,
+        timeout: tuple[float, float] = TIMEOUT,
+        tries: int = 2,
+        login_of: Callable[[str], Login | None] = login_in,
+    ) -> None:
+        self._timeout, self._tries, self._login_of = timeout, tries, login_of
         self._local = threading.local()
         self._lock = threading.Lock()
         self._sessions: list[requests.Session] = []
@@ -118,7 +171,7 @@ class Client:
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
-            session = requests.Session()
+            session = Session(self._login_of)
             # A busy server is asked again; what is wrong for good is told at once.
             retry = Retry(
                 total=self._tries,

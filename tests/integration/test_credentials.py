@@ -1,0 +1,433 @@
+"""Passwords and certificates go to the host that they belong to, by whatever way Poetry goes."""
+
+from __future__ import annotations
+
+import base64
+import os
+import ssl
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from poetry_tf import mirrors
+from poetry_tf.mirrors import Mirror
+from tests.support.index import Distribution, LocalIndex, Mount
+from tests.support.poetry import SITE, PoetryRunner, Result, write_pyproject
+from tests.support.servers import Answer, Server
+
+UNTRUSTED = Path(__file__).parents[1] / "support" / "untrusted.pem"
+DEMO = Distribution("demo", "1.0")
+(WHEEL,) = DEMO.wheels
+MANAGED = '\n[tool.poetry-tf]\ngpu = "none"\n'
+PYPIS = "__token__:pypis"
+OWN = "jane:mirrors"
+HOSTS = "jane:hosts"
+
+
+def _login(name: str, login: str) -> dict[str, str]:
+    """The variables that hold a repository's login."""
+    user, _, password = login.partition(":")
+    prefix = f"POETRY_HTTP_BASIC_{name}"
+    return {f"{prefix}_USERNAME": user, f"{prefix}_PASSWORD": password}
+
+
+@pytest.fixture(autouse=True)
+def secrets(poetry: PoetryRunner) -> None:
+    """A project of two packages, and the logins of PyPI and of the mirror in variables."""
+    write_pyproject(poetry.project, ["demo", "six"], requires_python="~=3.11.0", more=MANAGED)
+    poetry.environ |= _login("PYPI", PYPIS) | _login("TF_MIRROR", OWN)
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[LocalIndex]:
+    """Another host, on a port of its own, that has `demo`, and lacks `six` as mirrors may."""
+    with LocalIndex() as index:
+        index.extend([DEMO])
+        yield index
+
+
+@pytest.fixture
+def own() -> Iterator[Mount]:
+    """The mirror of a company."""
+    with LocalIndex() as index:
+        index.extend([DEMO, Distribution("absl-py", "1.0")])  # which `auto` asks for
+        yield index.default
+
+
+def _sent(mount: Mount) -> set[str | None]:
+    assert mount.requests
+    return {_decoded(request.credentials) for request in mount.requests}
+
+
+def _sent_to(server: Server) -> set[str | None]:
+    assert server.asked
+    return {_decoded(headers.get("Authorization")) for headers in server.headers}
+
+
+def _decoded(header: str | None) -> str | None:
+    return header and base64.b64decode(header.removeprefix("Basic ")).decode()
+
+
+def _set(file: Path, *mirror: str, more: str = "") -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"[tf]\nmirror = {list(mirror)}\n{more}", "utf-8")
+
+
+def _lock(poetry: PoetryRunner, **more: Any) -> Result:
+    done = poetry.call("lock", **more)
+    assert done.ok, done.output
+    for login in (PYPIS, OWN, HOSTS):
+        assert login.partition(":")[2] not in done.output
+    return done
+
+
+# PyPI's
+
+
+@pytest.mark.parametrize("how", ["name", "list", "variable", "user", "project", "auto"])
+def test_pypis_login_goes_to_pypi_alone(
+    poetry: PoetryRunner, pypi: Mount, own: Mount, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    for name in _login("TF_MIRROR", OWN):
+        del poetry.environ[name]
+    known = Mirror("TUNA", own.url, "tuna")
+    monkeypatch.setattr(mirrors, "MIRRORS", {"tuna": known} if how != "variable" else {})
+    monkeypatch.setattr(mirrors, "AUTO", known)
+    values = {"name": "tuna", "list": f"tuna,{own.url}nowhere/", "auto": "auto"}
+    if how == "user":
+        _set(poetry.config_file, own.url)
+    elif how == "project":
+        # A project may also take PyPI's name for it.
+        fake = "".join(f'[repositories.{name}]\nurl = "{own.url}"\n' for name in ("pypi", "PyPI"))
+        _set(poetry.project / "poetry.toml", own.url, more=fake)
+    else:
+        poetry.mirror = values.get(how, own.url)
+    _lock(poetry)
+    assert _sent(own) == {None}
+    # It was asked for what the mirror lacks; to be measured it needs none.
+    assert _sent(pypi) == ({PYPIS, None} if how == "auto" else {PYPIS})
+
+
+def test_pypis_login_goes_to_pypi_without_a_mirror(poetry: PoetryRunner, pypi: Mount) -> None:
+    write_pyproject(poetry.project, ["six"], requires_python="~=3.11.0", more=MANAGED)
+    _lock(poetry)
+    assert _sent(pypi) == {PYPIS}
+
+
+# The mirror's own
+
+
+@pytest.mark.parametrize("metadata", [True, False])
+@pytest.mark.parametrize("place", ["variable", "config.toml", "auth.toml", "both"])
+def test_a_mirrors_login_goes_where_the_user_names_it(
+    poetry: PoetryRunner, pypi: Mount, own: Mount, place: str, metadata: bool
+) -> None:
+    own.metadata = metadata
+    if place == "variable":
+        poetry.mirror = own.url
+    else:
+        file = "config.toml" if place == "both" else place
+        _set(poetry.config_file.with_name(file), own.url)
+    if place == "both":
+        _set(poetry.project / "poetry.toml", own.url)
+    _lock(poetry)
+    by = "metadata" if metadata else "file"
+    assert {request.kind for request in own.requests} >= {"page", by}
+    assert _sent(own) == {OWN}
+    own.requests.clear()
+    assert poetry.call("install").ok
+    assert "file" in {request.kind for request in own.requests}
+    assert _sent(own) == {OWN}
+    assert _sent(pypi) == {PYPIS}
+
+
+def test_poetry_config_keeps_it(poetry: PoetryRunner, own: Mount) -> None:
+    for name in _login("TF_MIRROR", OWN):
+        del poetry.environ[name]
+    assert poetry.call("config", "http-basic.tf-mirror", *OWN.split(":")).ok
+    _set(poetry.config_file, own.url)
+    _lock(poetry)
+    assert _sent(own) == {OWN}
+
+
+def test_it_does_not_go_to_an_address_that_only_the_project_names(
+    poetry: PoetryRunner, own: Mount, elsewhere: LocalIndex
+) -> None:
+    _set(poetry.config_file, elsewhere.url)
+    fake = f'[repositories.tf-mirror]\nurl = "{own.url}"\n'
+    _set(poetry.project / "poetry.toml", own.url, elsewhere.url, more=fake)
+    own.hidden = ("demo",)
+    _lock(poetry)
+    assert _sent(own) == {None}
+    assert _sent(elsewhere.default) == {OWN}
+
+
+def test_of_two_hosts_of_the_user_neither_gets_it(
+    poetry: PoetryRunner, own: Mount, elsewhere: LocalIndex
+) -> None:
+    poetry.mirror = f"{own.url},{elsewhere.url}"
+    own.hidden = ("demo",)
+    _lock(poetry)
+    assert _sent(own) == _sent(elsewhere.default) == {None}
+
+
+def test_it_does_not_follow_a_file_to_another_host(
+    poetry: PoetryRunner, own: Mount, elsewhere: LocalIndex
+) -> None:
+    address = elsewhere.default.address(WHEEL)
+    own.formats = ("html",)
+    own.page_body = f'<a href="{address}#sha256={WHEEL.sha256}">{WHEEL.filename}</a>'.encode()
+    poetry.mirror = own.url
+    _netrc(poetry)
+    _lock(poetry)
+    assert poetry.call("install").ok
+    assert _sent(own) == {OWN}
+    assert _sent(elsewhere.default) == {None}
+
+
+@pytest.mark.parametrize("login", [OWN, PYPIS])
+def test_it_does_not_follow_a_redirect_to_another_host(
+    poetry: PoetryRunner, elsewhere: LocalIndex, login: str
+) -> None:
+    page, file = "/simple/demo/", f"/packages/{WHEEL.filename}"
+    _netrc(poetry)
+    with Server(wants_token=False) as server:
+        root = elsewhere.default.root.rstrip("/")
+        link = f'<a href="{server.url}{file}#sha256={WHEEL.sha256}">{WHEEL.filename}</a>'
+        elsewhere.default.formats, elsewhere.default.page_body = ("html",), link.encode()
+        for path in (page, file):
+            server.answers[path] = Answer(302, headers={"Location": f"{root}{path}"})
+        if login == OWN:
+            poetry.mirror = f"{server.url}/simple/"
+        else:
+            poetry.pypi, poetry.mirror = f"{server.url}/", None
+            write_pyproject(poetry.project, ["demo"], requires_python="~=3.11.0", more=MANAGED)
+        _lock(poetry)
+        assert poetry.call("install").ok
+        assert _sent_to(server) == {login}
+    assert {request.kind for request in elsewhere.requests} == {"page", "file"}
+    assert _sent(elsewhere.default) == {None}
+
+
+def test_it_does_not_go_over_plain_http_to_a_public_host(poetry: PoetryRunner) -> None:
+    write_pyproject(poetry.project, ["six"], requires_python="~=3.11.0", more=MANAGED)
+    _netrc(poetry, "pypi.example.com")
+    with Server(wants_token=False) as proxy:
+        poetry.environ["HTTP_PROXY"] = proxy.url
+        poetry.mirror = "http://pypi.example.com/simple/"
+        _lock(poetry)
+        assert proxy.asked[0].startswith("http://pypi.example.com/simple/")
+        assert _sent_to(proxy) == {None}
+
+
+# What a netrc and a keyring hold for a host
+
+
+def _netrc(poetry: PoetryRunner, host: str = "127.0.0.1") -> None:
+    user, _, password = HOSTS.partition(":")
+    file = poetry.home / ".netrc"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(f"machine {host} login {user} password {password}\n", "utf-8")
+    file.chmod(0o600)
+
+
+@pytest.mark.parametrize("place", ["variable", "project", "name"])
+def test_a_netrc_is_for_the_users_own_mirror(
+    poetry: PoetryRunner, own: Mount, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    for name in _login("TF_MIRROR", OWN):
+        del poetry.environ[name]
+    _netrc(poetry)
+    if place == "name":
+        monkeypatch.setattr(mirrors, "MIRRORS", {"tuna": Mirror("TUNA", own.url, "tuna")})
+        poetry.mirror = "tuna"
+    elif place == "project":
+        _set(poetry.project / "poetry.toml", own.url)
+    else:
+        poetry.mirror = own.url
+    _lock(poetry)
+    assert _sent(own) == ({HOSTS} if place == "variable" else {None})
+
+
+KEYRING = """\
+from keyring.backend import KeyringBackend
+from keyring.credentials import SimpleCredential
+
+class Keyring(KeyringBackend):
+    priority = 1
+    name = "tests"
+    known = {known}
+
+    def get_password(self, service, username):
+        return self.known.get(service)
+
+    def set_password(self, service, username, password):
+        raise NotImplementedError
+
+    def get_credential(self, service, username):
+        password = self.known.get(service)
+        return SimpleCredential("jane", password) if password else None
+"""
+
+
+@pytest.mark.parametrize("service", ["poetry-repository-tf-mirror", "{host}"])
+@pytest.mark.parametrize("is_users", [True, False])
+def test_a_keyring_is_for_the_users_own_mirror(
+    poetry: PoetryRunner, own: Mount, pypi: Mount, service: str, is_users: bool
+) -> None:
+    for name in (*_login("TF_MIRROR", OWN), *_login("PYPI", PYPIS)):
+        del poetry.environ[name]
+    host = own.url.split("/")[2]
+    known = {"poetry-repository-PyPI": "pypis", service.format(host=host): "mirrors"}
+    poetry.home.mkdir(exist_ok=True)
+    (poetry.home / "backend.py").write_text(KEYRING.format(known=known), "utf-8")
+    poetry.environ |= {
+        "POETRY_KEYRING_ENABLED": "true",
+        "PYTHON_KEYRING_BACKEND": "backend.Keyring",
+        "PYTHONPATH": os.pathsep.join(map(str, (SITE, poetry.home))),
+        "POETRY_HTTP_BASIC_TF_MIRROR_USERNAME": "jane",
+        "POETRY_HTTP_BASIC_PYPI_USERNAME": "__token__",
+    }
+    _set(poetry.config_file if is_users else poetry.project / "poetry.toml", own.url)
+    done = poetry.run("lock")
+    assert done.ok, done.output
+    assert _sent(own) == ({OWN} if is_users else {None})
+    assert _sent(pypi) == {PYPIS}
+
+
+# Certificates
+
+
+@pytest.fixture
+def secure() -> Iterator[tuple[str, list[bool]]]:
+    """A server with a certificate that nobody has signed; whether each request came with one."""
+    showed: list[bool] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            assert isinstance(self.connection, ssl.SSLSocket)
+            showed.append(bool(self.connection.getpeercert()))
+            self.send_error(403)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nobody reads it."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(UNTRUSTED)
+    context.load_verify_locations(UNTRUSTED)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield f"https://127.0.0.1:{server.server_port}/simple/", showed
+    server.shutdown()
+    server.server_close()
+
+
+CA = f"cert = {str(UNTRUSTED)!r}"
+CLIENT = f"client-cert = {str(UNTRUSTED)!r}"
+NONE: list[bool] = []
+"""The connection was refused, as the server is not believed."""
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_users", "showed"),
+    [
+        ({"PyPI": f"{CA}\n{CLIENT}"}, True, [False]),
+        ({"PyPI": "cert = false"}, True, NONE),
+        ({"PyPI": CA, "tf-mirror": CLIENT}, True, [True]),
+        ({"PyPI": CA, "tf-mirror": CLIENT}, False, [False]),
+        ({"tf-mirror": f"{CA}\n{CLIENT}"}, True, [True]),
+        ({"tf-mirror": CA}, False, NONE),
+        ({"tf-mirror": "cert = false"}, True, [False]),
+        ({"tf-mirror": "cert = false"}, False, NONE),
+    ],
+)
+def test_certificates(
+    poetry: PoetryRunner,
+    secure: tuple[str, list[bool]],
+    settings: dict[str, str],
+    is_users: bool,
+    showed: list[bool],
+) -> None:
+    url, seen = secure
+    write_pyproject(poetry.project, ["six"], requires_python="~=3.11.0", more=MANAGED)
+    more = "".join(f"[certificates.{name}]\n{text}\n" for name, text in settings.items())
+    _set(poetry.config_file, url if is_users else "tuna", more=more)
+    if not is_users:
+        _set(poetry.project / "poetry.toml", url)
+    _lock(poetry)
+    assert sorted(set(seen)) == showed
+
+
+def test_a_project_cannot_switch_certificates_off(
+    poetry: PoetryRunner, secure: tuple[str, list[bool]]
+) -> None:
+    url, seen = secure
+    write_pyproject(poetry.project, ["six"], requires_python="~=3.11.0", more=MANAGED)
+    _set(poetry.config_file, url)
+    off = "".join(f"[certificates.{name}]\ncert = false\n" for name in ("tf-mirror", "PyPI"))
+    (poetry.project / "poetry.toml").write_text(off, "utf-8")
+    _lock(poetry)
+    assert seen == NONE
+
+
+def test_certificates_do_not_follow_a_redirect(
+    poetry: PoetryRunner, secure: tuple[str, list[bool]]
+) -> None:
+    url, seen = secure
+    write_pyproject(poetry.project, ["six"], requires_python="~=3.11.0", more=MANAGED)
+    more = "[certificates.tf-mirror]\ncert = false\n"
+    with Server(wants_token=False) as server:
+        server.answers["/simple/six/"] = Answer(302, headers={"Location": f"{url}six/"})
+        _set(poetry.config_file, f"{server.url}/simple/", more=more)
+        _lock(poetry)
+        assert server.asked
+    assert seen == NONE
+
+
+@pytest.mark.parametrize("name", ["pypi", "tf-mirror"])
+def test_a_project_cannot_give_their_names_to_another_host(
+    poetry: PoetryRunner, secure: tuple[str, list[bool]], name: str
+) -> None:
+    url, seen = secure
+    write_pyproject(poetry.project, ["six"], requires_python="~=3.11.0", more=MANAGED)
+    named = f'[repositories.{name}]\nurl = "{url}"\n'
+    with Server(wants_token=False) as server:
+        server.answers["/simple/six/"] = Answer(302, headers={"Location": f"{url}six/"})
+        more = f"[certificates.{name}]\n{CA}\n{CLIENT}\n"
+        _set(poetry.config_file, f"{server.url}/simple/", more=more)
+        _set(poetry.project / "poetry.toml", f"{server.url}/simple/", more=named)
+        _lock(poetry)
+    assert seen == NONE
+
+
+# Others
+
+
+def test_mirror_test_sends_it_by_the_same_rule(
+    poetry: PoetryRunner, own: Mount, elsewhere: LocalIndex
+) -> None:
+    poetry.mirror = own.url
+    _netrc(poetry)
+    poetry.call("tf", "mirror", "test", own.url, elsewhere.url, "pypi")
+    assert _sent(own) == {OWN}
+    assert _sent(elsewhere.default) == {None}
+
+
+def test_sources_of_the_project_keep_theirs(
+    poetry: PoetryRunner, own: Mount, elsewhere: LocalIndex
+) -> None:
+    source = f'\n[[tool.poetry.source]]\nname = "ours"\nurl = "{elsewhere.url}"\n'
+    explicit = '[tool.poetry.dependencies]\ndemo = { source = "ours" }\n'
+    more = f'{source}priority = "explicit"\n{explicit}'
+    write_pyproject(poetry.project, ["demo", "six"], requires_python="~=3.11.0", more=more)
+    poetry.environ |= _login("OURS", HOSTS)
+    poetry.mirror = own.url
+    _lock(poetry)
+    assert _sent(elsewhere.default) == {HOSTS}
+    assert _sent(own) == {OWN}
