@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from itertools import pairwise
 
@@ -275,8 +276,8 @@ def test_a_yanked_release_is_only_chosen_where_all_are():
     ("written", "python", "says"),
     [
         (f"=={OLDER}", None, "No TensorFlow release that poetry-tf knows satisfies"),
-        (">=99", None, "No TensorFlow release that poetry-tf knows satisfies"),
-        ("2.13.99", None, "No TensorFlow release that poetry-tf knows satisfies"),
+        ("2.16.0", None, "No TensorFlow release that poetry-tf knows satisfies"),
+        (">=99", None, "TensorFlow >=99 is newer than the data of this poetry-tf"),
         ("~2.13", "~3.13", "has no wheel for Python 3.13"),
         ("~2.13", "~3.9", "No dev container can be made for Python 3.9"),
         ("~2.13", "^2.7", "has no wheel for Python"),
@@ -289,9 +290,44 @@ def test_where_nothing_fits_the_reason_is_named(written: str, python: str | None
     assert caught.value.remedy
 
 
-@pytest.mark.parametrize("version", [OLDER, "99.0.0", "2.13.99"])
+@pytest.mark.parametrize("version", ["99.0.0", "99.0"])
+def test_a_locked_release_of_a_later_series_is_newer_than_the_data(version: str):
+    with pytest.raises(PlanError) as caught:
+        choose_release(CATALOG, IMAGES, locked=Version(version))
+    assert f"The locked TensorFlow {version} is newer than the data" in caught.value.message
+    assert CATALOG.data_version in caught.value.message
+    assert "poetry self update poetry-tf" in caught.value.remedy
+
+
+@pytest.mark.parametrize("version", ["2.13.99", "2.13.2", f"{CATALOG.releases[-1].version}.post1"])
+def test_a_locked_patch_release_that_is_not_known_is_planned_as_its_series(version: str):
+    chosen = choose_release(CATALOG, IMAGES, locked=Version(version))
+    known = CATALOG.newest(chosen.series)
+    assert known is not None
+    assert (chosen.version, chosen.inferred_from) == (Version(version), known.version)
+    assert plan_gpu(CATALOG, chosen, "auto") == plan_gpu(CATALOG, known, "auto")
+
+
+@pytest.mark.parametrize(
+    ("pin", "version"),
+    [
+        ("2.13.99", "2.13.99"),
+        ("~2.13.99", "2.13.99"),
+        (">2.13.1,<2.14", "2.13.2"),
+        (">=2.13.2,!=2.13.2,<2.14", "2.13.3"),
+        ("^2.21.7", "2.21.7"),
+    ],
+)
+def test_a_pin_that_no_known_release_satisfies_means_the_release_at_which_it_begins(
+    pin: str, version: str
+):
+    assert choose(pin).version == Version(version)
+
+
+@pytest.mark.parametrize("version", [OLDER, "2.22.0rc0", "2.13.1+own"])
 def test_a_locked_release_that_is_not_known_is_named(version: str):
-    with pytest.raises(PlanError, match=f"knows nothing of the locked TensorFlow {version}"):
+    told = re.escape(f"knows nothing of the locked TensorFlow {version}, only of the final")
+    with pytest.raises(PlanError, match=told):
         choose_release(CATALOG, IMAGES, locked=Version(version))
 
 
@@ -324,8 +360,9 @@ def test_a_release_that_is_asked_for_is_the_one(release: Release):
         ("2", "2 is no series of TensorFlow"),
         (OLD_SERIES, f"TensorFlow {OLD_SERIES} is older than what poetry-tf knows"),
         (OLDER, f"TensorFlow {OLDER} is older than what poetry-tf knows"),
-        ("99.1", "poetry-tf doesn't know TensorFlow 99.1, if there is one"),
-        ("2.13.99", "There is no TensorFlow 2.13.99"),
+        ("99.1", "TensorFlow 99.1 is newer than the data of this poetry-tf"),
+        ("2.16.0", "There is no TensorFlow 2.16.0"),
+        ("99.1.0rc0", "TensorFlow 99.1.0rc0 is a prerelease"),
     ],
 )
 def test_a_tensorflow_that_cannot_be_had_is_refused_with_the_reason(wanted: str, says: str):
@@ -335,13 +372,16 @@ def test_a_tensorflow_that_cannot_be_had_is_refused_with_the_reason(wanted: str,
     assert caught.value.remedy
 
 
-def test_a_series_with_candidates_only_is_said_not_to_be_final():
+def test_a_series_with_candidates_only_may_be_final_by_now():
     first = CATALOG.prereleases[-1]
     series = f"{first.major}.{first.minor}"
     if CATALOG.in_series(series):
         pytest.skip("no series of the data has candidates only")
-    with pytest.raises(PlanError, match=f"{series} is not final yet: {first} is the newest"):
-        wanted_release(CATALOG, series)
+    for wanted in (series, f"{series}.0"):
+        with pytest.raises(PlanError, match=f"TensorFlow {wanted} is newer than the data"):
+            wanted_release(CATALOG, wanted)
+    with pytest.raises(PlanError, match=f"{first} is a prerelease"):
+        wanted_release(CATALOG, str(first))
 
 
 def test_a_candidate_is_not_said_to_be_missing():

@@ -226,11 +226,8 @@ def settle(project: Project, wishes: Wishes) -> Plan:
     if wishes.tensorflow is not None:
         release = wanted_release(catalog, wishes.tensorflow)
         exact = wishes.names_release
-        stays = (
-            not exact
-            and locked is not None
-            and catalog.get(locked) in catalog.in_series(release.series)
-        )
+        present = catalog.get(locked) if locked is not None else None
+        stays = not exact and present is not None and present.series == release.series
         if not stays:
             locked = release.version if exact else None
             constraint = None if exact else parse_constraint(f"~{release.series}")
@@ -271,7 +268,7 @@ def _without_gpu(project: Project, release: Release, choices: Choices) -> Releas
     draws in tensorflow itself: the two hold the same files.
     """
     same = load(CPU).get(release.version)
-    if same is None or same.yanked or _needs_tensorflow_itself(project):
+    if same is None or same.yanked or same.inferred_from or _needs_tensorflow_itself(project):
         return None
     for name in concerned(release, choices.environments):
         if not {*release.usable_on(name)} <= {*same.usable_on(name)}:

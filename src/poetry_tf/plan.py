@@ -233,10 +233,17 @@ def as_poetrys(version: Version) -> PoetryVersion:
 
 
 def admitted(catalog: Catalog, constraint: VersionConstraint) -> tuple[Release, ...]:
-    """The known releases that a constraint admits, ascending."""
-    return tuple(
+    """The known releases that a constraint admits, ascending; where there is none, the inferred
+    one at which it begins."""
+    known = tuple(
         release for release in catalog.releases if constraint.allows(as_poetrys(release.version))
     )
+    lowest = lower_bound(constraint)
+    if known or lowest is None:
+        return known
+    first = lowest if constraint.allows(lowest) else lowest.next_patch()
+    release = catalog.get(first.text) if constraint.allows(first) else None
+    return (release,) if release is not None else ()
 
 
 # -- Pythons --------------------------------------------------------------------------------
@@ -406,22 +413,28 @@ def wanted_release(catalog: Catalog, wanted: str) -> Release:
         return release
     first, last = catalog.releases[0].version, catalog.releases[-1].version
     known = f"poetry-tf knows the final releases from {first} to {last}."
-    same = [item for item in catalog.prereleases if item.release[:2] == version.release[:2]]
     if catalog.standing(version) == "older":
         own = f"tensorflow/tensorflow:{wanted if len(version.release) > 2 else f'{wanted}.0'}-gpu"
         raise PlanError(
             f"TensorFlow {wanted} is older than what poetry-tf knows",
             f"{known} Who must stay on it has TensorFlow's own image, {own}.",
         )
-    if same and (
-        version.is_prerelease or not catalog.in_series(f"{version.major}.{version.minor}")
-    ):
-        raise PlanError(f"TensorFlow {wanted} is not final yet: {same[-1]} is the newest", known)
+    if version.is_prerelease:
+        raise PlanError(f"TensorFlow {wanted} is a prerelease", known)
     if catalog.standing(version) == "newer":
-        raise PlanError(f"poetry-tf doesn't know TensorFlow {wanted}, if there is one", known)
+        raise newer_than_data(catalog, f"TensorFlow {wanted}")
     raise PlanError(
         f"There is no TensorFlow {wanted}",
         f"The series are {listed(catalog.series)}; the newest release is {last}.",
+    )
+
+
+def newer_than_data(catalog: Catalog, what: str) -> PlanError:
+    """The error for a series that came, or may come, after the data was made."""
+    return PlanError(
+        f"{what} is newer than the data of this poetry-tf ({catalog.data_version}), which ends "
+        f"with the series {catalog.series[-1]}",
+        "Update poetry-tf: poetry self update poetry-tf",
     )
 
 
@@ -446,6 +459,8 @@ def choose_release(
     if locked is not None:
         release = catalog.get(locked)
         if release is None:
+            if catalog.standing(locked) == "newer" and not locked.is_prerelease:
+                raise newer_than_data(catalog, f"The locked TensorFlow {locked}")
             first, last = catalog.releases[0].version, catalog.releases[-1].version
             raise PlanError(
                 f"poetry-tf knows nothing of the locked TensorFlow {locked}, only of the final "
@@ -460,6 +475,9 @@ def choose_release(
     allowed = catalog.releases if constraint is None else admitted(catalog, constraint)
     allowed = tuple(release for release in allowed if not release.yanked) or allowed
     if not allowed:
+        lowest = lower_bound(constraint) if constraint is not None else None
+        if lowest is not None and catalog.standing(lowest.text) == "newer":
+            raise newer_than_data(catalog, f"TensorFlow {constraint}")
         raise PlanError(
             f"No TensorFlow release that poetry-tf knows satisfies {constraint}",
             f"It knows the series {listed(catalog.series)}: move the project to one of them with "

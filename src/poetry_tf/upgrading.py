@@ -164,14 +164,17 @@ def plan_upgrade(project: Project, goal: Goal) -> Upgrade:
     keeps = False
     before = project
     wishes = Wishes(container=wants_container(project))
-    search = _Search(project, catalog, wishes)
-    release, passed_over = search.target(goal, old)
+    search = _Search(project, catalog, wishes, old)
+    release, passed_over = search.target(goal)
     if goal.legacy_keras:
         keeps = keras_major(release) == 2
         if not keeps:
             edit = Edit(project.pyproject.path, "set", (*SETTINGS, "keras"), "legacy")
             project = apply(project, [edit])
-    wishes, plan = _settled(project, replace(wishes, tensorflow=str(release.version)))
+    # One that the data doesn't have is kept, with the pin that it came by.
+    stays = release.inferred_from is not None and old is not None and release == old
+    wished = release.series if stays else str(release.version)
+    wishes, plan = _settled(project, replace(wishes, tensorflow=wished))
     moving = tuple(_movings(project, plan))
     upgrade = Upgrade(before, project, old, old_plan, plan, moving, passed_over, keeps)
     if upgrade.blocking:
@@ -230,9 +233,12 @@ class _Search:
     project: Project
     catalog: Catalog
     wishes: Wishes
+    old: Release | None
+    """The release that the project is on."""
 
-    def target(self, goal: Goal, old: Release | None) -> tuple[Release, dict[str, str]]:
+    def target(self, goal: Goal) -> tuple[Release, dict[str, str]]:
         """The release, and why not each series that is newer, where none was asked for."""
+        old = self.old
         if goal.to is not None:
             asked = wanted_release(self.catalog, goal.to)
             if goal.to.count(".") > 1:
@@ -260,6 +266,8 @@ class _Search:
         """The newest release of a series that the project can have as it is, else the newest."""
         releases = self.catalog.in_series(series)
         releases = tuple(release for release in releases if not release.yanked) or releases
+        if self.old is not None and self.old.inferred_from and self.old.series == series:
+            releases = (*releases, self.old)
         for fit in (self._obstacle, self._misfit):
             for release in reversed(releases):
                 if fit(release) is None:

@@ -332,7 +332,7 @@ def test_a_release_that_there_is_not_is_told_where_it_is_asked_for(where: Place,
     line = where.line.format(wrong)
     (finding,) = found(in_memory(f"# mine\n{where.before}\n{line}\n"), "TF102")
     assert place(finding).endswith(f":{where.column}")
-    assert wrong in finding.message and "no release that there is" in finding.message
+    assert wrong in finding.message and "no release that there was on 20" in finding.message
     assert "newest release of 2." in finding.remedy and not finding.edits
 
 
@@ -354,6 +354,13 @@ def test_a_release_that_there_is_not_is_told_where_it_is_asked_for(where: Place,
 def test_a_release_that_there_is_or_may_be_is_fine(right: str):
     text = f'[project]\ndependencies = ["tensorflow{right}"]'
     assert found(in_memory(text), "TF102") == []
+
+
+@pytest.mark.parametrize("name", ["tensorflow", "tensorflow-cpu"])
+def test_a_patch_release_that_is_locked_exists(name: str):
+    text = f'[project]\ndependencies = ["{name}~=2.9.9"]'
+    assert found(in_memory(text), "TF102") != []
+    assert found(in_memory(text, lock=lock_text((name, "2.9.10"))), "TF102") == []
 
 
 def test_a_distribution_that_ended_has_no_releases_of_later_series():
@@ -403,12 +410,12 @@ def test_a_mirror_has_what_pypi_has():
 
 
 def test_a_locked_release_that_there_is_not_is_told():
-    text = '[project]\ndependencies = ["tensorflow~=2.9.0"]'
-    lock = lock_text(("tensorflow", "2.9.9"))
+    text = '[project]\ndependencies = ["tensorflow~=2.16.0"]'
+    lock = lock_text(("tensorflow", "2.16.0"))
     (finding,) = found(in_memory(text, lock=lock), "TF102")
     assert place(finding) == "poetry.lock:5:1"
-    assert "2.9.9 is locked" in finding.message
-    for fine in ("2.9.3", "2.9.9+local", f"{NEWEST.major + 1}.0.0"):
+    assert "2.16.0 is locked" in finding.message
+    for fine in ("2.16.2", "2.16.9", "2.16.0+local", f"{NEWEST.major + 1}.0.0"):
         assert found(in_memory(text, lock=lock_text(("tensorflow", fine))), "TF102") == []
     elsewhere = lock.replace(
         "optional = false\n", 'optional = false\n[package.source]\ntype = "file"\nurl = "x"\n'

@@ -122,6 +122,19 @@ def test_every_release_can_be_shown(releases, version) -> None:
     assert result.stdout.startswith(f"tensorflow {version}, ")
 
 
+@pytest.mark.parametrize("name", ["tensorflow", "tensorflow-cpu"])
+def test_of_a_patch_release_that_is_not_known_it_says_whose_facts_it_shows(releases, name) -> None:
+    result = releases("2.18.9", "--distribution", name)
+    assert result.ok, result.output
+    first, second, *_ = result.stdout.splitlines()
+    assert first == f"{name} 2.18.9, newer than the data: what follows is known of 2.18.1"
+    assert second == "also in 2.18: 2.18.0, 2.18.1"
+    shown = parsed(releases("2.18.9", "--distribution", name, "--json"))["release"]
+    assert (shown["version"], shown["inferred_from"]) == ("2.18.9", "2.18.1")
+    shown = parsed(releases("2.18.1", "--distribution", name, "--json"))["release"]
+    assert (shown["version"], shown["inferred_from"]) == ("2.18.1", None)
+
+
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
 def test_every_distribution_has_a_table(releases, name) -> None:
     series = parsed(releases("--distribution", name, "--all", "--json"))["series"]
@@ -131,11 +144,10 @@ def test_every_distribution_has_a_table(releases, name) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("2.22",), "TensorFlow 2.22 is not final yet: 2.22.0rc0 is the newest"),
+        (("2.22",), "TensorFlow 2.22 is newer than the data of this poetry-tf"),
         (("2.22.0rc0",), "TensorFlow 2.22.0rc0 exists, but is no stable release"),
         (("1.15.0",), "TensorFlow 1.15.0 is older than what poetry-tf knows"),
-        (("99.0",), "poetry-tf doesn't know TensorFlow 99.0, if there is one"),
-        (("2.13.9",), "There is no TensorFlow 2.13.9"),
+        (("99.0",), "TensorFlow 99.0 is newer than the data of this poetry-tf"),
         (("2.16.0",), "There is no TensorFlow 2.16.0"),
         (("<b>latest</b>",), "'<b>latest</b>' is no version of TensorFlow"),
         (
@@ -150,8 +162,12 @@ def test_what_there_is_not(releases, arguments, message, form) -> None:
     assert result.returncode == 1
     assert result.stdout == ""
     first, remedy = result.stderr.splitlines()
+    if "newer" in message:
+        message += f" ({load().data_version}), which ends with the series {load().series[-1]}"
+        assert remedy == "Update poetry-tf: poetry self update poetry-tf"
+    else:
+        assert remedy.startswith(("Known are the series 2.0 to ", "Give one of tensorflow, "))
     assert first == f"Error: {message}"
-    assert remedy.startswith(("Known are the series 2.0 to ", "Give one of tensorflow, "))
 
 
 def test_the_table_for_programs(releases) -> None:

@@ -195,12 +195,12 @@ def test_a_release_can_be_named(warm_poetry: PoetryRunner, project: Path) -> Non
     [
         ("two", "'two' is no version of TensorFlow"),
         ("2", "2 is no series of TensorFlow"),
-        ("2.13.7", "There is no TensorFlow 2.13.7"),
-        ("9.9", "poetry-tf doesn't know TensorFlow 9.9"),
+        ("2.16.0", "There is no TensorFlow 2.16.0"),
+        ("9.9", "TensorFlow 9.9 is newer than the data of this poetry-tf"),
         ("2.4.1", "TensorFlow 2.4.1 is older than what poetry-tf knows"),
         ("1.15", "TensorFlow 1.15 is older than what poetry-tf knows"),
-        ("2.22", "TensorFlow 2.22 is not final yet: 2.22.0rc0 is the newest"),
-        ("2.22.0rc0", "TensorFlow 2.22.0rc0 is not final yet"),
+        ("2.22", "TensorFlow 2.22 is newer than the data of this poetry-tf"),
+        ("2.22.0rc0", "TensorFlow 2.22.0rc0 is a prerelease"),
     ],
 )
 def test_a_tensorflow_that_cannot_be_had_is_one_error(

@@ -303,7 +303,10 @@ def _refused(poetry: PoetryRunner, *options: str) -> str:
         ('[project]\nname = "x"\nname = "y"\n', "pyproject.toml:3:"),
         ('[tool.poetry\nname = "x"\n', "pyproject.toml:1:"),
         ("project = 1\n", "pyproject.toml:1:"),
-        (GOOD.replace("2.18.1,<2.19.0", "2.13.9,<2.14"), "No TensorFlow release that poetry-tf"),
+        (
+            GOOD.replace("2.18.1,<2.19.0", "2.13.9,<2.14"),
+            "the project can't be locked, and nothing was written",
+        ),
         (GOOD.replace("'six'", "'six >'"), "pyproject.toml:10:"),
         (GOOD.replace("2.18.1,<2.19.0", "2.4,<2.5"), "No TensorFlow release that poetry-tf"),
         (GOOD.replace("3.10,<3.13", "3.13"), "TensorFlow 2.18.1 has no wheel for Python >=3.13"),

@@ -425,10 +425,10 @@ def test_on_the_way_down_it_says_what_goes_back(begin: Any, project: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["2.99"], "poetry-tf doesn't know TensorFlow 2.99"),
+        (["2.99"], "TensorFlow 2.99 is newer than the data of this poetry-tf"),
         (["3"], "3 is no series of TensorFlow"),
         (["nonsense"], "'nonsense' is no version of TensorFlow"),
-        (["2.15.9"], "There is no TensorFlow 2.15.9"),
+        (["2.16.0"], "There is no TensorFlow 2.16.0"),
         (["2.3"], "TensorFlow 2.3 is older than what poetry-tf knows"),
         (["2.18", "--mirror", "nowhere"], "--mirror: 'nowhere' is no mirror"),
     ],

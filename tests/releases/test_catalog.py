@@ -6,7 +6,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from poetry_tf.releases import DISTRIBUTIONS, PLATFORMS, Catalog, Release, load
+from poetry_tf.releases import DISTRIBUTIONS, PLATFORMS, Catalog, Release, load, whole
 from poetry_tf.releases.catalog import Origin
 from poetry_tf.releases.files import distributions, minors_by_platform
 from poetry_tf.releases.index import IndexFile
@@ -193,7 +193,8 @@ def test_standing():
     assert catalog.standing("2.13.0rc1") == "prerelease"
     assert catalog.standing(Version("2.7.0")) == "older"
     assert catalog.standing("2.16.0") == "missing"
-    assert catalog.standing("2.13.9") == "missing"
+    assert catalog.standing("2.13.9") == "newer", "than all of its series"
+    assert catalog.standing("2.13.0.post1") == "missing"
     assert catalog.standing("0.0.1") == "missing"
     assert catalog.standing("99.0") == "newer"
     assert catalog.standing("latest") is None
@@ -208,6 +209,55 @@ def test_versions_are_told_apart():
     assert list(catalog.prereleases) == sorted(catalog.prereleases)
     assert list(catalog.older) == sorted(catalog.older)
     assert catalog.data_version >= "2026-09-23"
+
+
+# --- Releases that the data doesn't have --------------------------------------------------------
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+def test_a_patch_release_that_is_not_known_has_the_facts_of_its_series(distribution):
+    known_ones = whole(distribution)
+    for series in whole().series:
+        known, last = known_ones.newest(series), whole().in_series(series)[-1].version
+        found = known_ones.get(f"{last.major}.{last.minor}.{last.micro + 1}")
+        if known is None:
+            assert found is None, "this distribution never had the series"
+            continue
+        assert found is not None
+        assert (found.distribution, found.series) == (distribution, series)
+        assert found.inferred_from == known.version
+        assert (found.pythons, found.cuda, found.cudnn) == (known.pythons, known.cuda, known.cudnn)
+        assert (found.wheels, found.and_cuda) == (known.wheels, known.and_cuda)
+        assert known_ones.container_pair(found) == known_ones.container_pair(known)
+        # What is said of the files of one release is not said of another.
+        assert (found.uploaded, found.yanked, found.unsatisfiable) == (None, False, ())
+
+
+def test_what_was_read_is_not_inferred():
+    assert all(catalog.get(known.version) is known for known in catalog.releases)
+    assert all(known.inferred_from is None for known in catalog.releases)
+
+
+@pytest.mark.parametrize(
+    "version",
+    [
+        "2.13.0.post1",  # would be between two that are known
+        "2.16.0",
+        "2.13.9rc0",
+        "2.13.9.dev1",
+        "2.13.9+nv23.5",
+        "2.99.0",
+    ],
+)
+def test_nothing_is_inferred_of_what_is_no_later_release_of_a_known_series(version):
+    assert catalog.get(version) is None
+
+
+def test_what_tensorflow_has_and_another_distribution_lacks_is_not_inferred():
+    assert catalog.get("2.11.1") is not None
+    assert whole("tensorflow-cpu-aws").get("2.16.1") is None
+    assert whole("tensorflow-gpu").get("2.12.1") is None
+    assert whole("tensorflow-gpu").standing("2.12.1") == "missing"
 
 
 # --- What a catalog answers ---------------------------------------------------------------------

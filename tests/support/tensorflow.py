@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -119,6 +120,18 @@ def _release(release: Release, version: str, python: str) -> Iterator[Distributi
                 uploaded=f"{release.uploaded or '2024-01-01'}T{hour}:00:00.000000Z",
                 members={path: _build_info(release, platform)} if main else {},
             )
+
+
+def patch_release(release: Release, version: str, *more: str) -> Iterator[Distribution]:
+    """A later patch release as the index will have it: the wheels of one, requiring `more`."""
+    python = f">={release.pythons_on('linux-x86_64')[0]}"
+    for name in ("tensorflow", "tensorflow-cpu", *SHIMS):
+        for same in whole(name).releases:
+            if same.version == release.version:
+                for one in _release(same, version, python):
+                    old, new = f"=={release.version}", f"=={version}"
+                    own = [line.replace(old, new) for line in one.requires]
+                    yield replace(one, requires=(*own, *more))
 
 
 def _build_info(release: Release, platform: str) -> bytes:

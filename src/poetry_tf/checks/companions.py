@@ -120,7 +120,8 @@ def _misfit(item: Requirement, release: Release) -> str | None:
 def _mismatch(name: str, version: Version, release: Release) -> str | None:
     """What is wrong with a companion's release beside a release of TensorFlow."""
     if (bounds := bounds_on(name, release)) is not None:
-        if bounds.contains(version, prereleases=True):
+        # What an inferred release really requires the solver has read and kept to.
+        if release.inferred_from is not None or bounds.contains(version, prereleases=True):
             return None
         return f"but TensorFlow {release.version} requires {name} {bounds}"
     companion = next((one for one in companions().get(name, ()) if one.version == version), None)

@@ -89,7 +89,8 @@ def no_such_release(context: Context) -> Iterator[Finding]:
     whose releases were yanked, because no solver chooses one of these by itself.
 
     Releases that are newer than what poetry-tf knows are not judged, a further patch release of a
-    recent series among them. Nor is anything judged in a project with an index of its own.
+    recent series and one that is locked among them. Nor is anything judged in a project with an
+    index of its own.
     """
     project = context.project
     if any(
@@ -117,9 +118,7 @@ def no_such_release(context: Context) -> Iterator[Finding]:
             # A local version ("2.13.0+nv23.5") is somebody's own build of a release.
             if version.local is not None or lock.has_source(name, version):
                 continue
-            if load(name).standing(version) == "missing" and not _may_be_newer(
-                context, name, as_poetrys(version)
-            ):
+            if load(name).standing(version) == "missing":
                 yield Finding(
                     "TF102",
                     lock.path,
@@ -134,9 +133,12 @@ def _nothing_to_be_had(context: Context, item: Requirement) -> str | None:
     """What a requirement admits in words, where none of it can be had; None where some may be."""
     if item.constraint.is_empty():
         return "no version at all"
-    if _may_be_newer(context, item.name, item.constraint):
+    catalog, lock = load(item.name), context.project.valid_lock
+    if _may_be_newer(context, item.name, item.constraint) or any(
+        catalog.standing(version) == "newer" and item.constraint.allows(as_poetrys(version))
+        for version in (lock.versions.get(item.name, ()) if lock else ())
+    ):
         return None
-    catalog = load(item.name)
     newest_first = [release.version for release in reversed(catalog.releases)]
     yanked = False
     for version in (*newest_first, *catalog.prereleases, *catalog.older):
@@ -144,7 +146,9 @@ def _nothing_to_be_had(context: Context, item: Requirement) -> str | None:
             if version not in catalog.yanked:
                 return None
             yanked = True
-    return "yanked releases only" if yanked else "no release that there is"
+    return (
+        "yanked releases only" if yanked else f"no release that there was on {catalog.data_version}"
+    )
 
 
 def _may_be_newer(context: Context, name: str, constraint: VersionConstraint) -> bool:

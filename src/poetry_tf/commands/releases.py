@@ -14,6 +14,7 @@ from cleo.io.inputs.argument import Argument
 from cleo.io.inputs.option import Option
 
 from poetry_tf.commands.base import TensorFlowCommand, plain
+from poetry_tf.plan import newer_than_data
 from poetry_tf.releases import DISTRIBUTIONS, PLATFORMS, Catalog, Release, load, whole
 from poetry_tf.releases.summary import Plain, release_summary, series_summary, span
 
@@ -118,15 +119,14 @@ def _find(catalog: Catalog, wanted: str) -> Release | None:
 
 def _unknown(catalog: Catalog, wanted: str) -> tuple[str, str]:
     """Why there is nothing to show, and what there is."""
-    series = [item for item in catalog.prereleases if f"{item.major}.{item.minor}" == wanted]
+    if catalog.standing(wanted) == "newer":
+        error = newer_than_data(catalog, f"TensorFlow {wanted}")
+        return error.message, error.remedy
     reason = {
         "prerelease": f"TensorFlow {wanted} exists, but is no stable release",
         "older": f"TensorFlow {wanted} is older than what poetry-tf knows",
-        "newer": f"poetry-tf doesn't know TensorFlow {wanted}, if there is one",
         "missing": f"There is no TensorFlow {wanted}",
     }.get(catalog.standing(wanted) or "", f"{wanted!r} is no version of TensorFlow")
-    if series:
-        reason = f"TensorFlow {wanted} is not final yet: {series[-1]} is the newest"
     return reason, f"Known are the series {catalog.series[0]} to {catalog.series[-1]}."
 
 
@@ -165,7 +165,11 @@ def described(release: Plain) -> Iterator[str]:
     """Everything about a release, as lines."""
     others = [other for other in release["releases"] if other != release["version"]]
     yanked = ", yanked" if release["yanked"] else ""
-    yield f"{release['distribution']} {release['version']}, {release['uploaded']}{yanked}"
+    name = f"{release['distribution']} {release['version']}"
+    if known := release["inferred_from"]:
+        yield f"{name}, newer than the data: what follows is known of {known}"
+    else:
+        yield f"{name}, {release['uploaded']}{yanked}"
     if others:
         yield f"also in {release['series']}: {', '.join(others)}"
     if not release["platforms"]:

@@ -69,8 +69,12 @@ def demand_of(package: ProjectPackage, settings: object) -> Demand:
 
 
 def known(name: str, version: object) -> Release | None:
-    """The release of a distribution of TensorFlow; None for what the data doesn't know."""
-    return whole(name).get(str(version)) if name in DISTRIBUTIONS else None
+    """The release of a distribution of TensorFlow; None for what the data doesn't know.
+
+    An inferred one is not known: its wheels may be for other Pythons, and only the index tells.
+    """
+    release = whole(name).get(str(version)) if name in DISTRIBUTIONS else None
+    return release if release is not None and release.inferred_from is None else None
 
 
 def rules_out(

@@ -106,12 +106,12 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
             return info
         catalog = whole(canonical)
         release = catalog.get(version.text)
-        if release is None:
+        if release is None or release.inferred_from is not None:
             if catalog.standing(version.text) in {"newer", "missing"} and not told:
                 told.append("once")
                 io.write_error_line(
-                    f"poetry-tf: {canonical} {version.text} is unknown to this poetry-tf: its "
-                    "requirements are taken as the index has them"
+                    f"poetry-tf: {canonical} {version.text} is not in the data of this poetry-tf "
+                    f"({catalog.data_version}): its requirements are taken from the index"
                 )
         elif release.is_opened:
             info.requires_dist = (

@@ -11,8 +11,8 @@ which a project can be planned, and to which the earlier ones are merely `older`
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 
@@ -25,6 +25,7 @@ from poetry_tf.releases.model import (
     Release,
     Wheels,
     numbers,
+    series_of,
 )
 from poetry_tf.releases.resources import read_json
 
@@ -34,7 +35,7 @@ Standing: TypeAlias = Literal["release", "prerelease", "older", "newer", "missin
 - `release`: a final release; `Catalog.get` has it.
 - `prerelease`: it exists, and is an alpha, beta or release candidate.
 - `older`: it exists, and lies before the first series that the data describes.
-- `newer`: it lies beyond all that the data knows, so may exist by now.
+- `newer`: it lies beyond all that the data knows, or beyond all of its series, so may exist by now.
 - `missing`: there is no such release.
 """
 
@@ -65,6 +66,7 @@ class Catalog:
         older: Iterable[Version],
         origin: Origin,
         yanked: Iterable[Version] = (),
+        tensorflow: Callable[[], Catalog] | None = None,
     ) -> None:
         self._releases = tuple(sorted(releases, key=lambda release: release.version))
         self._by_version = {release.version: release for release in self._releases}
@@ -73,6 +75,8 @@ class Catalog:
         self._older = tuple(sorted(older))
         self._origin = origin
         self._yanked = frozenset(yanked)
+        # Of the same day: what it has and another distribution lacks, that one will not get.
+        self._tensorflow = tensorflow
         # A dict keeps the order of the releases, and each series once.
         self._series = tuple(dict.fromkeys(release.series for release in self._releases))
 
@@ -108,13 +112,37 @@ class Catalog:
 
     @property
     def data_version(self) -> str:
-        """One word for the state of the data, to be shown: the day it reaches to."""
+        """One word for the state of the data, to be shown: the day it reaches to.
+
+        That is one day for all distributions, also for one that ended long before it.
+        """
+        if self._tensorflow is not None:
+            return self._tensorflow().data_version
         return self._origin.newest_upload or "unknown"
 
     def get(self, version: str | Version) -> Release | None:
-        """The release of a version, however written (`"2.13"` is 2.13.0); None if there is none."""
+        """The release of a version, however written (`"2.13"` is 2.13.0); None if there is none.
+
+        A final release that is newer than all that the data has of its series is inferred.
+        """
         parsed = _parse(version)
-        return self._by_version.get(parsed) if parsed is not None else None
+        if parsed is None:
+            return None
+        return self._by_version.get(parsed) or self._inferred(parsed)
+
+    def _inferred(self, version: Version) -> Release | None:
+        """A release that the data lacks, with the facts of the newest that it has of the series."""
+        known = self.newest(series_of(version))
+        if known is None or version.is_prerelease or not self._is_newer(version):
+            return None
+        return replace(
+            known,
+            version=version,
+            uploaded=None,
+            yanked=False,
+            unsatisfiable=(),
+            inferred_from=known.version,
+        )
 
     def in_series(self, series: str) -> tuple[Release, ...]:
         """The releases of a minor series such as `"2.13"`, ascending; empty for an unknown one."""
@@ -137,8 +165,16 @@ class Catalog:
             return "prerelease"
         if parsed in self._older:
             return "older"
-        known = (*self._by_version, *self._prereleases, *self._older)
-        return "newer" if parsed > max(known, default=parsed) else "missing"
+        return "newer" if self._is_newer(parsed) else "missing"
+
+    def _is_newer(self, version: Version) -> bool:
+        if version.local:
+            return False  # somebody's own build of a release
+        if self._tensorflow is not None and self._tensorflow().standing(version) != "newer":
+            return False
+        known = [release.version for release in self.in_series(series_of(version))]
+        known = known or [*self._by_version, *self._prereleases, *self._older]
+        return version > max(known, default=version)
 
     def container_pair(self, release: Release) -> ContainerPair | None:
         """CUDA and cuDNN to install in a container for a release.
@@ -193,11 +229,20 @@ def _catalog(distribution: str, planned: bool) -> Catalog:
         raise KeyError(distribution)
     containers = read_json("containers.json")
     first = containers["from"] if planned else None
-    return catalog_from(read_json(f"{distribution}.json"), containers, first)
+    tensorflow = functools.partial(_catalog, DISTRIBUTIONS[0], planned)
+    return catalog_from(
+        read_json(f"{distribution}.json"),
+        containers,
+        first,
+        tensorflow if distribution != DISTRIBUTIONS[0] else None,
+    )
 
 
 def catalog_from(
-    releases: Mapping[str, Any], containers: Mapping[str, Any], first: str | None = None
+    releases: Mapping[str, Any],
+    containers: Mapping[str, Any],
+    first: str | None = None,
+    tensorflow: Callable[[], Catalog] | None = None,
 ) -> Catalog:
     """Makes a catalog of two data files' contents.
 
@@ -205,6 +250,7 @@ def catalog_from(
         releases: the file of a distribution.
         containers: `containers.json`.
         first: the first series to be in it, where not all are: earlier ones are its `older`.
+        tensorflow: the catalog of tensorflow itself, where this is of another distribution.
 
     Raises:
         KeyError, TypeError, ValueError: they aren't of the shape that this version of the program
@@ -240,6 +286,7 @@ def catalog_from(
         older=(*older, *(version for version in (*blocks, *prereleases) if not counts(version))),
         origin=Origin(first or releases["from"], releases["newest_upload"]),
         yanked=(version for version, block in blocks.items() if block["yanked"]),
+        tensorflow=tensorflow,
     )
 
 

@@ -134,6 +134,9 @@ class Release:
         distribution: the distribution it is a release of, by its normalised name.
         wheels: platform to what is known of its wheels there, in the order of `PLATFORMS`. Empty
             where there is no wheel at all (tensorflow-gpu 2.12.0).
+        inferred_from: the release of its series whose facts these are, where the data doesn't have
+            the release itself; None where they were read from its own wheels. They are good for a
+            container and for advice: what reaches a lock is read from the index.
     """
 
     version: Version
@@ -148,6 +151,7 @@ class Release:
     and_cuda: AndCuda | None
     distribution: str = "tensorflow"
     wheels: Mapping[str, Wheels] = field(default_factory=dict, hash=False)
+    inferred_from: Version | None = None
 
     @property
     def series(self) -> str:

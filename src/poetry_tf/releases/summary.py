@@ -56,6 +56,7 @@ def release_summary(catalog: Catalog, release: Release) -> Plain:
     return {
         "distribution": release.distribution,
         "version": str(release.version),
+        "inferred_from": str(release.inferred_from) if release.inferred_from else None,
         "series": release.series,
         "releases": [str(other.version) for other in catalog.in_series(release.series)],
         "uploaded": release.uploaded,
