@@ -16,6 +16,7 @@ import hashlib
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tarfile
@@ -29,7 +30,7 @@ from typing import Any
 
 from packaging.version import Version
 
-from poetry_tf.container import Wanted, bring_in_step
+from poetry_tf.container import Origin, Wanted, bring_in_step
 from poetry_tf.plan import Plan, PlanError, make_plan
 from poetry_tf.project.jsonc import JsoncDocument
 from poetry_tf.releases import load
@@ -43,6 +44,20 @@ KINDS = {
     "podman": Choices(engine="podman"),
     "gpu-required": Choices(gpu_required=True),
     "registry": Choices(registry=IMAGES.registry),
+}
+# Where poetry-tf comes from, by the kind.
+VERSION = Version("0.1.0")
+ORIGINS = {
+    "docker": Origin(VERSION),
+    "podman": Origin(
+        VERSION, "git", f"git+https://example.org/owner/poetry-tf@{'a' * 40}#subdirectory=plugin"
+    ),
+    "gpu-required": Origin(VERSION, "local", "file:///home/jane/poetry-tf"),
+    "registry": Origin(
+        VERSION,
+        "archive",
+        f"https://example.org/poetry_tf-0.1.0-py3-none-any.whl#sha256={'b' * 64}",
+    ),
 }
 # What goes through `up`, by the mode; in every kind where that is the second.
 STARTED = {
@@ -97,12 +112,12 @@ def every_file() -> Iterator[Made]:
                 plan=plan,
                 images=IMAGES,
                 poetry=Version("2.4.1"),
-                poetry_tf=Version("0.1.0"),
+                poetry_tf=ORIGINS["docker"],
                 git_lfs=True,
                 whole=True,
             )
             for kind, choices in KINDS.items():
-                yield Made(series, kind, replace(wanted, choices=choices))
+                yield Made(series, kind, replace(wanted, choices=choices, poetry_tf=ORIGINS[kind]))
 
 
 # -- the specification ----------------------------------------------------------------------
@@ -249,9 +264,13 @@ def refused(cli: str, made: Made, port: int, *, up: bool) -> Iterator[str]:
 def misread(made: Made, merged: dict[str, Any]) -> Iterator[str]:
     """What the tools understand otherwise than it is meant."""
     commands = json.dumps(merged.get("onCreateCommands"))
-    for name, version in (("poetry", made.wanted.poetry), ("poetry-tf", made.wanted.poetry_tf)):
-        if f" {name}=={version} " not in commands:
-            yield f"{name} {version} is not what is installed: {commands}"
+    if f"pipx install poetry=={made.wanted.poetry}" not in commands:
+        yield f"Poetry {made.wanted.poetry} is not what is installed: {commands}"
+    requirement = made.wanted.poetry_tf.requirement
+    if requirement is None and "inject" in commands:
+        yield f"poetry-tf is installed, though it can't be had: {commands}"
+    elif requirement is not None and f"inject poetry {shlex.quote(requirement)} " not in commands:
+        yield f"{requirement} is not what is installed: {commands}"
     folders = overlooked_folders(made.plan.release) if made.plan.gpu.mode == "pip" else ()
     site = f"/workspaces/project/.venv/lib/python{made.plan.python}/site-packages/nvidia"
     right = [f"{site}/{folder}/lib" for folder in folders]

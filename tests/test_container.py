@@ -21,6 +21,7 @@ from packaging.version import Version
 from poetry_tf.container import (
     CACHE_FOLDER,
     ENVIRONMENT_VOLUME,
+    Origin,
     Wanted,
     bring_in_step,
     changes,
@@ -40,6 +41,7 @@ CATALOG = load()
 IMAGES = load_images()
 PATH = NOWHERE / DEVCONTAINERS[0]
 POETRY = "2.3.1"
+INDEX = Origin(Version("0.1.0"))
 
 CUDA = IMAGES.cuda.reference
 OLD_CUDA = f"{IMAGES.cuda.id}:1"
@@ -97,13 +99,14 @@ def wanted(
     git_lfs: bool = False,
     whole: bool = True,
     poetry: str = POETRY,
+    origin: Origin = INDEX,
 ) -> Wanted:
     return Wanted(
         name="study",
         plan=plan or plan_for(),
         images=IMAGES,
         poetry=Version(poetry),
-        poetry_tf=Version("0.1.0"),
+        poetry_tf=origin,
         git_lfs=git_lfs,
         whole=whole,
     )
@@ -1765,3 +1768,175 @@ def test_the_file_is_looked_at_where_it_lies(path: str):
     words = shlex.split(made["postStartCommand"].partition(" 2>")[0])
     named = ["--config", "it's mine"] if "mine" in path else []
     assert words == ["poetry", "tf", "doctor", "--brief", *named]
+
+
+# -- where poetry-tf comes from ---------------------------------------------------------------
+
+REPOSITORY = "git+https://git.example/owner/poetry-tf"
+GIT = Origin(Version("0.1.0"), "git", f"{REPOSITORY}@{'a' * 40}")
+LATER = Origin(Version("0.1.0"), "git", f"{REPOSITORY}@{'b' * 40}")
+FOLDER = Origin(Version("0.1.0"), "git", f"{REPOSITORY}@{'a' * 40}#subdirectory=plugin")
+ARCHIVE = Origin(
+    Version("0.1.0"), "archive", f"https://files.example/poetry_tf.whl#sha256={'c' * 64}"
+)
+LOCAL = Origin(Version("0.1.0"), "local", "file:///home/jane/poetry-tf")
+ORIGINS = {"index": INDEX, "git": GIT, "folder": FOLDER, "archive": ARCHIVE, "local": LOCAL}
+# What a file may hold before poetry-tf prepares the container.
+STARTED_BY = [{}, {"onCreateCommand": "poetry install"}, {"onCreateCommand": ["poetry", "install"]}]
+
+
+def injected(text: str) -> list[str]:
+    """What `pipx inject poetry` is given in a container, as a shell reads it."""
+    found = []
+    for value in data(text).values():
+        for command in value.values() if isinstance(value, dict) else [value]:
+            if not isinstance(command, str) or "pipx inject" not in command:
+                continue
+            lexer = shlex.shlex(command, posix=True, punctuation_chars="();&|")
+            lexer.whitespace_split = True
+            words = list(lexer)
+            found.append(words[words.index("inject") + 2])
+    return found
+
+
+def from_(origin: Origin) -> Wanted:
+    return wanted(origin=origin)
+
+
+@pytest.mark.parametrize("origin", ORIGINS.values(), ids=ORIGINS)
+@pytest.mark.parametrize("keys", STARTED_BY)
+def test_poetry_tf_comes_from_where_the_one_here_came_from(keys: dict[str, Any], origin: Origin):
+    want = from_(origin)
+    text = mended(written(keys), want)
+    assert injected(text) == ([] if origin is LOCAL else [origin.requirement])
+    assert f"pipx install poetry=={POETRY}" in text
+    assert "poetry install" in text
+    assert codes(text, want) == []
+    assert mended(text, want) == text
+    if origin is not INDEX:
+        assert "poetry-tf==" not in text
+        assert "self add poetry-tf" not in text
+
+
+@pytest.mark.parametrize("origin", [GIT, FOLDER, ARCHIVE, LOCAL], ids=lambda item: item.source)
+@pytest.mark.parametrize("keys", STARTED_BY)
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_name_gives_way_where_no_index_vouches_for_it(
+    keys: dict[str, Any], origin: Origin, whole: bool
+):
+    before = mended(written(keys))
+    want = wanted(origin=origin, whole=whole)
+    assert codes(before, want) == ["TF508", "TF508"]
+    after = mended(before, want)
+    assert codes(after, want) == []
+    assert after == mended(after, want)
+    if whole:
+        assert after == mended(written(keys), want), "as one that is new"
+    assert injected(after) == ([] if origin is LOCAL else [origin.requirement])
+    assert codes(before) == []
+
+
+@pytest.mark.parametrize("here", ORIGINS.values(), ids=ORIGINS)
+@pytest.mark.parametrize("there", [GIT, ARCHIVE], ids=["git", "archive"])
+def test_an_address_in_the_file_stays(there: Origin, here: Origin):
+    text = mended("{}", from_(there))
+    want = from_(here)
+    assert codes(text, want) == []
+    if here is not FOLDER:
+        assert mended(text, want) == text
+
+
+def test_a_commit_of_the_same_repository_follows():
+    text = mended("{}", from_(GIT))
+    assert codes(text, from_(LATER)) == []
+    assert mended(text, from_(LATER)) == mended("{}", from_(LATER))
+    by_branch = text.replace("a" * 40, "main")
+    assert injected(mended(by_branch, from_(LATER))) == [f"poetry-tf@{REPOSITORY}@main"]
+    elsewhere = replace(GIT, url=GIT.url.replace("owner", "another"))
+    assert injected(mended(text, from_(elsewhere))) == [GIT.requirement]
+
+
+@pytest.mark.parametrize("origin", [INDEX, GIT, ARCHIVE], ids=lambda item: item.source)
+def test_a_container_without_poetry_tf_gets_it_once_it_can_be_had(origin: Origin):
+    text = mended("{}", from_(LOCAL))
+    assert codes(text, from_(origin)) == []
+    assert mended(text, from_(origin)) == mended("{}", from_(origin))
+
+
+@pytest.mark.parametrize("origin", [INDEX, GIT, LOCAL], ids=lambda item: item.source)
+def test_poetry_tf_that_a_person_took_out_stays_out(origin: Origin):
+    text = container(onCreateCommand=f"pipx install poetry=={POETRY}", postStartCommand="true")
+    assert mended(text, from_(origin)) == text or origin is LOCAL
+    assert injected(mended(text, from_(origin))) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "pipx inject poetry poetry-tf",
+        "pipx inject poetry poetry_tf==0.1.0 || true",
+        "pipx inject -f poetry other 'poetry-tf >=0.1'",
+        "pip install poetry-tf",
+        "pip install Poetry.TF[x]==1",
+        "poetry self add poetry-tf@latest",
+        "poetry self add poetry-tf@^0.1",
+        ["bash", "-lc", "sudo pip3 install poetry-tf~=0.1"],
+    ],
+)
+def test_a_name_that_a_person_wrote_is_told(command: Any):
+    text = container(updateContentCommand=command, postStartCommand="true")
+    text = text.replace(" && (pipx inject poetry poetry-tf==0.1.0", " && (true")
+    (change,) = (
+        item
+        for item in changes(PATH, JsoncDocument.parse(text), from_(LOCAL))
+        if item.code is not None
+    )
+    assert (change.code, change.path[0], change.edits) == ("TF508", "updateContentCommand", ())
+    assert codes(text) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        f"pipx inject poetry {REPOSITORY}",
+        f"poetry self add {REPOSITORY}@main",
+        "pip install poetry-tf@https://files.example/poetry_tf.whl",
+        "pip install ./poetry_tf-0.1.0-py3-none-any.whl poetry-tf-other==1",
+        "pipx inject poetry-tf six",
+        "echo pip install poetry-tf-x",
+    ],
+)
+def test_what_is_no_bare_name_is_not(command: str):
+    text = container(updateContentCommand=command, postStartCommand="true")
+    text = text.replace(" && (pipx inject poetry poetry-tf==0.1.0", " && (true")
+    assert codes(text, from_(LOCAL)) == []
+
+
+@pytest.mark.parametrize("origin", ORIGINS.values(), ids=ORIGINS)
+def test_a_start_without_poetry_tf_advises_what_works(
+    start: Callable[..., list[str]], origin: Origin
+):
+    (told,) = start(mended("{}", from_(origin)), doctor="false")
+    advice = told.partition("(no GPU? ")[2].rstrip(")")
+    if origin is LOCAL:
+        assert advice == "poetry tf doctor on the host"
+    else:
+        wants = origin.url or "poetry-tf"
+        assert shlex.split(advice) == [
+            *("poetry", "self", "add", wants),
+            *("&&", "poetry", "tf", "doctor"),
+        ]
+
+
+@pytest.mark.parametrize("origin", ORIGINS.values(), ids=ORIGINS)
+def test_where_poetry_tf_comes_from_is_told(origin: Origin):
+    document = JsoncDocument.parse(mended("{}", from_(origin)))
+    (part,) = (
+        item
+        for item in container_parts(PATH, document, from_(origin), CATALOG)
+        if item.name == "poetry-tf"
+    )
+    assert part.value == (origin.requirement or "none")
+    if origin is LOCAL:
+        assert LOCAL.url in part.origin
+        assert "run poetry tf devcontainer" in part.origin

@@ -139,7 +139,12 @@ def test_the_workflow_of_the_readme(plugin: Path, project: Path, tmp_path: Path)
     install, check = (step["run"] for step in job["steps"] if "run" in step)
     shell = ("bash", "-e", "-o", "pipefail", "-c")
     here = {"PATH": path, "GITHUB_WORKSPACE": str(project)}
-    done = run(*shell, install.replace("poetry-tf", f"'{plugin}'"), cwd=project, **here)
+    done = run(
+        *shell,
+        install.replace("https://github.com/OWNER/poetry-tf", plugin.as_uri()),
+        cwd=project,
+        **here,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     write_pyproject(project, [WIDE], requires_python=PYTHON)
     done = run(*shell, check, cwd=project, **here)

@@ -157,6 +157,20 @@ def keras_2_not_switched_on(context: Context) -> Iterator[Finding]:
     yield from _changes(context, "TF507")
 
 
+@rule("TF508", fixable=True)
+def poetry_tf_by_name(context: Context) -> Iterator[Finding]:
+    """The container installs poetry-tf by its name, but yours did not come from an index.
+
+    Anybody may take a free name on PyPI, and what is installed by it runs in the container. Where
+    the poetry-tf that runs here was installed from Git by https, or from an archive by https with
+    its hash, the container installs the same one. From a local file or folder, or by ssh, it can't:
+    then the container has Poetry alone, which installs from the lock. The line that advises
+    `poetry self add poetry-tf` at each start follows. A command that poetry-tf has not written is
+    for a person to change.
+    """
+    yield from _changes(context, "TF508")
+
+
 def _changes(context: Context, code: str) -> Iterator[Finding]:
     for found, changes in context.containers:
         for change in changes:

@@ -23,7 +23,7 @@ from poetry_tf.settings import read_choices
 # keeps two rules that undo each other from going on for ever.
 _ROUNDS = 100
 
-CONTAINER_CODES = frozenset({"TF502", "TF503", "TF504", "TF505", "TF506", "TF507"})
+CONTAINER_CODES = frozenset({"TF502", "TF503", "TF504", "TF505", "TF506", "TF507", "TF508"})
 """The rules about what stands in a devcontainer.json that can be read."""
 
 

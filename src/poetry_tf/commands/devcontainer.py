@@ -19,6 +19,7 @@ from poetry_tf.container import (
     container_parts,
     container_python,
     has_own_base,
+    missing_plugin,
     wanted_container,
 )
 from poetry_tf.environments import DEFAULT
@@ -104,7 +105,7 @@ lock, pinned). Comments and all that is yours in the file stay as they are. What
         found = project.devcontainer
         document = found.document if isinstance(found, Devcontainer) else None
         self.line(f"{verb} <c1>{name}</>: {plain(summary(plan, document))}")
-        for remark in remarks(project, plan):
+        for remark in (*without_plugin(project, plan), *remarks(project, plan)):
             self.line(plain(remark))
         return 0
 
@@ -152,6 +153,16 @@ def summary(plan: Plan, document: JsoncDocument | None = None) -> str:
         return f"TensorFlow {plan.release.version}{_own_base(plan, document)}"
     python = container_python(document) or plan.python
     return f"TensorFlow {plan.release.version} on Python {python}; {_cuda(plan)}"
+
+
+def without_plugin(project: Project, plan: Plan) -> Iterator[str]:
+    """Why the container does without poetry-tf, where it does."""
+    found = project.devcontainer
+    wanted = wanted_container(project, plan, load_images(), whole=True)
+    if isinstance(found, Devcontainer) and (
+        why := missing_plugin(found.path, found.document, wanted)
+    ):
+        yield why
 
 
 def remarks(project: Project, plan: Plan, *, whole: bool = False) -> Iterator[str]:

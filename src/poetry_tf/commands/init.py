@@ -15,7 +15,7 @@ from cleo.ui.question import Question
 import poetry_tf
 from poetry_tf.checks.run import context_of, findings
 from poetry_tf.commands.base import TensorFlowCommand, plain
-from poetry_tf.commands.devcontainer import summary, up, warning
+from poetry_tf.commands.devcontainer import summary, up, warning, without_plugin
 from poetry_tf.commands.leaving import Leaving
 from poetry_tf.configurations import is_whole, readable
 from poetry_tf.environments import DEFAULT, ENVIRONMENTS
@@ -332,7 +332,7 @@ are written or none.
         self._tell_of_files(root, texts, plan_summary=told, wishes=wishes)
         switched_off = set() if locks else {"TF302"}
         self._tell_what_is_left(root, project, switched_off, leaving)
-        self._next_steps(project, wishes)
+        self._next_steps(project, plan, wishes)
         return 0
 
     def _tell_of_list(self, leaving: Leaving) -> None:
@@ -386,7 +386,7 @@ are written or none.
         for finding in left:
             self.show_finding(finding, root)
 
-    def _next_steps(self, project: Project, wishes: Wishes) -> None:
+    def _next_steps(self, project: Project, plan: Plan, wishes: Wishes) -> None:
         steps = []
         if project.lock is None:
             steps.append(f"Lock the project: <c1>{poetry_tf.program} init</> or <c1>poetry lock</>")
@@ -401,6 +401,7 @@ are written or none.
                     "driver and, on Linux, the NVIDIA Container Toolkit; without, it runs on the "
                     "CPU"
                 )
+            steps += [plain(why.removesuffix(".")) for why in without_plugin(project, plan)]
         else:
             steps.append("Install it here: <c1>poetry install</>")
         steps.append(f"In CI and before commits: <c1>{poetry_tf.program} check</>")

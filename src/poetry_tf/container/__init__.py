@@ -1,8 +1,8 @@
 """devcontainer.json as the plan wants it, told as the changes that lead there.
 
 A new file is the same changes applied to an empty object, so writing and checking can't disagree.
-The subjects that are looked at stand in `base`, `gpu`, `keras`, `poetry`, `wheels` and `start`, one
-function each; `view` is the file they look at, `wanted` what they compare it with.
+The subjects that are looked at stand in `base`, `gpu`, `keras`, `poetry`, `plugin`, `wheels` and
+`start`, one function each; `view` is the file they look at, `wanted` what they compare it with.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from poetry_tf.container import base, gpu, keras, poetry, start, wheels
+from poetry_tf.container import base, gpu, keras, plugin, poetry, start, wheels
 from poetry_tf.container.image import container_python, has_own_base
+from poetry_tf.container.origin import Origin
 from poetry_tf.container.pinned import Part, parts
 from poetry_tf.container.poetry import (
     CACHE_FOLDER,
@@ -34,6 +35,7 @@ __all__ = [
     "ENVIRONMENT",
     "ENVIRONMENT_VOLUME",
     "Change",
+    "Origin",
     "Part",
     "Wanted",
     "bring_in_step",
@@ -45,6 +47,7 @@ __all__ = [
     "container_python",
     "differences",
     "has_own_base",
+    "missing_plugin",
     "wanted_container",
     "with_current_name",
 ]
@@ -66,6 +69,7 @@ _SUBJECTS: Final[tuple[Subject, ...]] = (
     poetry.retired_feature,
     poetry.poetry,
     poetry.project,
+    plugin.plugin,
     wheels.library_path,
     start.status,
     base.extension,
@@ -158,6 +162,14 @@ def differences(old: JsoncDocument, new: JsoncDocument, images: Images) -> tuple
 def _is_new(document: JsoncDocument, wanted: Wanted) -> bool:
     """Whether the document is a container that is only now being made."""
     return wanted.whole and wanted.plan is not None and not document.data
+
+
+def missing_plugin(path: Path, document: JsoncDocument, wanted: Wanted) -> str | None:
+    """Why a container that poetry-tf has prepared does without it, and what to do about that."""
+    view, origin = View(path, document, is_new=False), wanted.poetry_tf
+    if origin.requirement is not None or view.own_base or plugin.installed(view) is not None:
+        return None
+    return f"{plugin.missing(origin)}."
 
 
 def brings_cuda(document: JsoncDocument, images: Images) -> bool:

@@ -88,6 +88,13 @@ class Task:
         )
 
     @property
+    def texts(self) -> Iterator[tuple[KeyPath, str]]:
+        """Its strings, each with where it stands."""
+        if isinstance(self.value, str):
+            return iter([(self.path, self.value)])
+        return (((*self.path, index), text) for index, text in enumerate(self.value))
+
+    @property
     def words(self) -> Iterator[Word]:
         """Every word of its calls."""
         return (word for call in self.calls for word in call)
@@ -125,6 +132,13 @@ class Task:
             if (installation := self._installation(word)) is not None
         ]
         return tuple(named) or tuple(self._by_poetrys_installer())
+
+    @property
+    def plugins(self) -> Iterator[Word]:
+        """What it installs beside Poetry, by pip, pipx, uv or Poetry itself."""
+        for call in self.calls:
+            yield from _installed_words(call)
+            yield from _added_words(call)
 
     @property
     def installs_project(self) -> bool:
@@ -236,4 +250,16 @@ def _installed_words(call: Call) -> Iterator[Word]:
                 names = names[1:]
             if names and names[0].text == "install":
                 yield from names[1:]
+            return
+
+
+def _added_words(call: Call) -> Iterator[Word]:
+    """The words that say what ``pipx inject poetry …`` and ``poetry self add …`` add to Poetry."""
+    for word, rest in tails(call):
+        names = list(plain(rest))
+        first = [name.text for name in names[:2]]
+        if (word.program == "pipx" and first[:1] == ["inject"]) or (
+            word.program == "poetry" and first == ["self", "add"]
+        ):
+            yield from names[2:]
             return

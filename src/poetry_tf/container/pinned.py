@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from poetry_tf.container import wheels
 from poetry_tf.container.image import python_image
+from poetry_tf.container.plugin import installed, is_by_name, missing
 from poetry_tf.container.poetry import asked_for
 from poetry_tf.container.view import View
 from poetry_tf.container.wanted import Wanted
@@ -39,8 +40,7 @@ def parts(view: View, wanted: Wanted, catalog: Catalog) -> Iterator[Part]:
     yield from _cuda(view, wanted, plan, catalog)
     for written, _ in asked_for(view, wanted.images):
         yield Part("Poetry", written or "any", f"the Poetry that {wanted.why_poetry.lower()}")
-    if any("poetry-tf==" in word.text for task in view.tasks for word in task.words):
-        yield Part("poetry-tf", str(wanted.poetry_tf), "the poetry-tf that wrote the file")
+    yield from _plugin(view, wanted)
     yield Part(
         "TensorFlow",
         str(plan.release.version),
@@ -50,6 +50,17 @@ def parts(view: View, wanted: Wanted, catalog: Catalog) -> Iterator[Part]:
     )
     if plan.gpu.mode != "none":
         yield Part("driver", "the host's", "fixed by nothing: any that takes this CUDA will do")
+
+
+def _plugin(view: View, wanted: Wanted) -> Iterator[Part]:
+    requirement, origin = installed(view), wanted.poetry_tf
+    if requirement is not None:
+        by_name = "an index; the version that wrote the file"
+        by_address = "its address, where the one that wrote the file came from"
+        source = by_name if is_by_name(requirement) else by_address
+        yield Part("poetry-tf", requirement, source)
+    elif origin.requirement is None and not view.own_base:
+        yield Part("poetry-tf", "none", missing(origin))
 
 
 def _base(view: View, plan: Plan) -> Part:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from poetry_tf.container.lifecycle import HOOKS, Installation, Task
+from poetry_tf.container.plugin import step
 from poetry_tf.container.view import Change, View, feature_id
 from poetry_tf.container.wanted import Wanted
 from poetry_tf.project.documents import KeyPath
@@ -21,7 +22,7 @@ _PREPARES = "onCreateCommand"
 _INSTALLS = "postCreateCommand"
 _INTERPRETER: KeyPath = ("customizations", "vscode", "settings", "python.defaultInterpreterPath")
 # Unset on a machine it arrives empty, which means unset.
-_MIRROR = "POETRY_TF_MIRROR"
+MIRROR = "POETRY_TF_MIRROR"
 _IN_PROJECT = "POETRY_VIRTUALENVS_IN_PROJECT"
 # The volume outlives the container, and so may hold the environment of another Python.
 _RENEWAL = (
@@ -137,11 +138,7 @@ def _pin(view: View, wanted: Wanted, installation: Installation) -> Iterator[Cha
 
 
 def _preparation(view: View, wanted: Wanted) -> Iterator[Edit]:
-    command = (
-        f"pipx install poetry=={wanted.poetry} && "
-        f"(pipx inject poetry poetry-tf=={wanted.poetry_tf} || "
-        "echo 'poetry-tf could not be installed: going on with Poetry alone')"
-    )
+    command = f"pipx install poetry=={wanted.poetry}{step(wanted.poetry_tf)}"
     owned = []
     if not view.features(*wanted.images.cache_features):
         owned.append(CACHE_FOLDER)
@@ -152,8 +149,8 @@ def _preparation(view: View, wanted: Wanted) -> Iterator[Edit]:
         yield from _environment(view)
     if owned:
         command = f'sudo chown "$(id -u):$(id -g)" {" ".join(owned)} && {command}'
-    if not view.sets_variable(_MIRROR):
-        yield view.set("remoteEnv", _MIRROR, value=f"${{localEnv:{_MIRROR}}}")
+    if not view.sets_variable(MIRROR):
+        yield view.set("remoteEnv", MIRROR, value=f"${{localEnv:{MIRROR}}}")
     waiting = [task for task in view.tasks if task.hook == _PREPARES and task.uses_poetry]
     if waiting:
         path, text = waiting[0].preceded_by(command)

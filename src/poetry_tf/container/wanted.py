@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from poetry_tf.container.image import by_variable
+from poetry_tf.container.origin import Origin, running_origin
 from poetry_tf.plan import Plan, tensorflow_requirements
 from poetry_tf.project.project import Project
 from poetry_tf.project.pyproject import MAIN, Pyproject, Requirement
@@ -40,7 +41,8 @@ class Wanted:
     images: Images
     poetry: Version
     """The Poetry to install: the one that wrote the lock, where that will do."""
-    poetry_tf: Version
+    poetry_tf: Origin
+    """Where the poetry-tf that runs was installed from."""
     git_lfs: bool
     whole: bool
     """Whether all that a container needs is to be there; else only what is there is judged."""
@@ -90,7 +92,7 @@ def wanted_container(project: Project, plan: Plan | None, images: Images, *, who
         plan=plan,
         images=images,
         poetry=wrote if wrote and usable else Version(metadata.version("poetry")),
-        poetry_tf=Version(metadata.version("poetry-tf")),
+        poetry_tf=running_origin(),
         git_lfs=project.uses_git_lfs,
         whole=whole,
         wrote_lock=usable,

@@ -1,0 +1,120 @@
+"""Where the running poetry-tf was installed from, and what installs the same one in a container.
+
+By PEP 610: an installer records in `direct_url.json` what did not come from an index. A name alone
+is written into no container unless an index has given it to this machine: on another index, or on
+PyPI, it may be anybody's.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any, Literal
+from urllib.parse import quote, urlsplit
+
+from packaging.version import Version
+
+NAME = "poetry-tf"
+_HOST = re.compile(r"[A-Za-z0-9.-]+(?::\d+)?")
+_THIS_MACHINE = re.compile(r"(?:localhost|127\.[\d.]+|0\.0\.0\.0)(?::\d+)?", re.IGNORECASE)
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_FOLDER = re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*/?")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a poetry-tf was installed from."""
+
+    version: Version
+    source: Literal["index", "git", "archive", "local"] = "index"
+    """`local` is whatever a container can't install from: a path, ssh, an archive without hash."""
+    url: str = ""
+    """Of Git with the commit, of an archive with its hash; of `local` what is told of it. Without
+    credentials."""
+
+    @property
+    def requirement(self) -> str | None:
+        """What pip and pipx install to get the same one; None where nothing will do."""
+        if self.source == "local":
+            return None
+        return f"{NAME}@{self.url}" if self.url else f"{NAME}=={self.version}"
+
+
+def running_origin() -> Origin:
+    """The origin of the poetry-tf that runs."""
+    distribution = metadata.distribution(NAME)
+    return read_origin(Version(distribution.version), distribution.read_text("direct_url.json"))
+
+
+def read_origin(version: Version, direct_url: str | None) -> Origin:
+    """The origin that a `direct_url.json` names; None is that there is no such file."""
+    if direct_url is None:
+        return Origin(version)
+    try:
+        table = _table(json.loads(direct_url))
+    except (ValueError, RecursionError):
+        table = {}
+    url = table.get("url")
+    url = url if isinstance(url, str) else ""
+    public, shown = _public(url), _without_credentials(url)
+    if public is not None and (git := _git(public, table)) is not None:
+        return Origin(version, "git", git)
+    if public is not None and (archive := _archive(public, table)) is not None:
+        return Origin(version, "archive", archive)
+    return Origin(version, "local", shown)
+
+
+def _git(url: str, table: Mapping[str, Any]) -> str | None:
+    info = _table(table.get("vcs_info"))
+    commit, folder = str(info.get("commit_id")), table.get("subdirectory")
+    if info.get("vcs") != "git" or not _COMMIT.fullmatch(commit):
+        return None
+    if folder is None:
+        return f"git+{url}@{commit}"
+    if not isinstance(folder, str) or not _FOLDER.fullmatch(folder):
+        return None
+    return f"git+{url}@{commit}#subdirectory={folder}"
+
+
+def _archive(url: str, table: Mapping[str, Any]) -> str | None:
+    info = _table(table.get("archive_info"))
+    sha256 = _table(info.get("hashes")).get("sha256")
+    if sha256 is None:  # as the key was called at first
+        sha256 = str(info.get("hash")).removeprefix("sha256=")
+    if "subdirectory" in table or not _SHA256.fullmatch(str(sha256)):
+        return None
+    return f"{url}#sha256={sha256}"
+
+
+def _public(url: str) -> str | None:
+    """An address by https, without credentials, if others may have what is there without any.
+
+    What asks for a key or a token is not: ssh, and a query, which may hold one.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    host = parts.netloc.rpartition("@")[2]
+    if parts.scheme != "https" or parts.query or "@" in parts.path or not parts.path.strip("/"):
+        return None
+    if not _HOST.fullmatch(host) or _THIS_MACHINE.fullmatch(host):
+        return None
+    return f"https://{host}{quote(parts.path, safe='/%')}"
+
+
+def _without_credentials(url: str) -> str:
+    """What may be shown of an address that goes into no file."""
+    if url.startswith("file:"):
+        return url
+    scheme, mark, _ = url.partition("://")
+    rest = re.split(r"[?#]", url, maxsplit=1)[0].removeprefix(f"{scheme}{mark}")
+    return f"{scheme if mark else ''}{mark}{rest.rpartition('@')[2]}"
+
+
+def _table(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
