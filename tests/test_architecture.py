@@ -72,12 +72,12 @@ RULES: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("poetry_tf.settings", ("poetry_tf.environments", *DATA), CORE),
     ("poetry_tf.plan", (*PLANNING, *DATA), CORE),
     ("poetry_tf.pins", (*PLANNING, *DATA), CORE),
-    ("poetry_tf.platforms", ("poetry_tf.pins", *PLANNING, *DATA), CORE),
+    ("poetry_tf.installable", ("poetry_tf.environments", *DATA), CORE),
+    ("poetry_tf.platforms", ("poetry_tf.pins", "poetry_tf.installable", *PLANNING, *DATA), CORE),
     ("poetry_tf.container", (*PLANNING, *DATA), CORE),
     ("poetry_tf.host", ("poetry_tf.releases", "poetry_tf.words"), ()),
     ("poetry_tf.unbinding", ("poetry_tf.mirrors", *PLANNING, *DATA), CORE),
     ("poetry_tf.layers", ("poetry_tf.project",), ("poetry.locations", "poetry.config.config")),
-    ("poetry_tf.installable", ("poetry_tf.environments", *DATA), CORE),
     (
         "poetry_tf.checks",
         (

@@ -272,6 +272,7 @@ package-mode = false   # nothing to publish
 python = '>=3.10,<3.12'
 tensorflow = "~2.13.1"  # pinned
 {AWS}numpy = "*"
+setuptools = "<82"
 
 [tool.poetry-tf]
 gpu = "auto"
@@ -376,9 +377,10 @@ package-mode = false
 [tool.poetry.dependencies]
 python = "~3.11"
 tensorflow = { version = "~2.18.1", optional = true }  # it
+setuptools = { version = "<82", optional = true }
 %s
 [tool.poetry.extras]
-ml = ["tensorflow"]
+ml = ["tensorflow", "setuptools"]
 
 [tool.poetry-tf]
 gpu = "%s"

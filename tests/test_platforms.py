@@ -27,15 +27,17 @@ WINDOWS = 'sys_platform == "win32" and platform_machine == "AMD64"'
 MAC = 'sys_platform == "darwin" and platform_machine == "arm64"'
 
 CODES = {"TF104", "TF305"}
+SETUPTOOLS = "setuptools (<82)"
 
 
 def text_of(
     *lines: str, python: str = ">=3.10,<3.12", on: Sequence[str] | None = ("linux-x86_64",)
 ) -> str:
+    """A managed application that requires these, and what TensorBoard before 2.21 needs."""
     environments = "" if on is None else f"environments = {list(on)}\n"
     return (
         f'[project]\nname = "x"\nrequires-python = "{python}"\n'
-        f"dependencies = {json.dumps(lines)}\n"
+        f"dependencies = {json.dumps([*lines, SETUPTOOLS])}\n"
         f'[tool.poetry]\npackage-mode = false\n[tool.poetry-tf]\ngpu = "none"\n{environments}'
     )
 
@@ -54,7 +56,7 @@ def mended(text: str, lock: tuple[Path, str] | None = None) -> list[str]:
     assert fix(after) == after
     dependencies = after.pyproject.data["project"]["dependencies"]
     assert isinstance(dependencies, list)
-    return dependencies
+    return [line for line in dependencies if line != SETUPTOOLS]
 
 
 def told(project: Project):
@@ -197,6 +199,7 @@ def test_the_lines_stand_where_the_requirement_does(style: str):
     kept = [item for item in before.pyproject.requirements if item.name != "tensorflow"]
     names = [item.name for item in added if item not in kept and item.name != "numpy"]
     assert sorted(names) == [
+        "setuptools",
         "tensorflow-cpu-aws",
         "tensorflow-intel",
         FILESYSTEM,
@@ -300,6 +303,7 @@ package-mode = false
 [tool.poetry.dependencies]
 python = "~3.10"
 tensorflow = "2.10.1"
+setuptools = "<82"
 %s
 [tool.poetry-tf]
 gpu = "none"
@@ -313,7 +317,7 @@ environments = ["linux-x86_64"]
     ):
         assert after in fix(in_memory(text % before)).pyproject.document.text
     (finding,) = found(in_memory(text % 'numpy = "^2.1"'), "TF305")
-    assert (finding.edits, finding.remedy) == ((), "Take one below 2")
+    assert (finding.edits, finding.remedy) == ((), "Require numpy below 2")
 
 
 # -- what is let be -------------------------------------------------------------------------
@@ -400,8 +404,8 @@ def test_lines_that_stand_before_tensorflow_are_replaced_with_one_mending():
     project = in_memory(text)
     (finding,) = (item for item in found(project, "TF305") if FILESYSTEM in item.message)
     lines = apply(project, finding.edits).pyproject.data["project"]["dependencies"]
-    assert lines[:2] == ["six", main]
-    assert [line.partition(" ; ")[2] for line in lines[2:]] == [
+    assert lines[:3] == ["six", main, SETUPTOOLS]
+    assert [line.partition(" ; ")[2] for line in lines[3:]] == [
         'sys_platform == "win32" and python_version < "3.12"',
         'sys_platform != "win32" and python_version < "3.12"',
     ]
@@ -438,6 +442,7 @@ tensorflow = { version = "~2.16.1", optional = true }  # moved by hand
 # for Apple silicon
 tensorflow-cpu-aws = { version = "~2.15.1", markers = %r, optional = true }
 numpy = "*"
+setuptools = "<82"
 [tool.poetry.extras]
 ml = ["tensorflow", "tensorflow-cpu-aws"]
 [tool.poetry-tf]
@@ -445,7 +450,7 @@ gpu = "none"
 """
     after = fix(in_memory(text % AARCH64))
     tables = after.pyproject.data["tool"]["poetry"]
-    assert [*tables["dependencies"]] == ["python", "tensorflow", "numpy"]
+    assert [*tables["dependencies"]] == ["python", "tensorflow", "numpy", "setuptools"]
     assert tables["extras"] == {"ml": ["tensorflow"]}
     assert "# moved by hand" in after.pyproject.document.text
 

@@ -58,6 +58,7 @@ from poetry_tf.plan import (
     wanted_release,
     wants_container,
 )
+from poetry_tf.platforms import old_bounds_edits
 from poetry_tf.platforms.shims import hands_over
 from poetry_tf.project.documents import DocumentError
 from poetry_tf.project.edits import Edit, apply
@@ -344,10 +345,14 @@ def begin(
 
 def with_requirement(project: Project, wishes: Wishes, plan: Plan) -> Project:
     """The project with its Python and its requirement on TensorFlow as they were asked for."""
+    before = project
     project = apply(project, _python_edits(project, wishes))
     project = _with_name(project, plan.release.distribution)
     project = apply(project, _requirement_edits(project, wishes, plan))
-    return project if wishes.tensorflow is None else _without_old_shims(project, plan)
+    if wishes.tensorflow is None:
+        return project
+    project = _without_old_shims(project, plan)
+    return apply(project, old_bounds_edits(before, project))
 
 
 def _python_edits(project: Project, wishes: Wishes) -> list[Edit]:
@@ -421,7 +426,8 @@ def added_for_platforms(before: Project, after: Project) -> dict[str, tuple[str,
             wanted = cells(environments, minors)
             serves = {cell.environment for cell in wanted if cell.admits(item.marker)}
             known = found.get(item.name, ())
-            found[item.name] = (*known, *(name for name in environments if name in serves))
+            served = serves.difference(known)
+            found[item.name] = (*known, *(name for name in environments if name in served))
     return found
 
 

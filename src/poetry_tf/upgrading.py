@@ -18,7 +18,7 @@ from poetry.core.constraints.version import VersionConstraint, VersionRange, par
 
 from poetry_tf.checks.run import CONTAINER_CODES, fix, fix_requirements
 from poetry_tf.initialise import Wishes, settle, with_containers, with_requirement
-from poetry_tf.pins import companion_pin_text, constraint_edits, removed_edits, same_list
+from poetry_tf.pins import companion_pin_text, constraint_edits
 from poetry_tf.plan import (
     CONTAINER_PLATFORM,
     Plan,
@@ -40,7 +40,6 @@ from poetry_tf.project.edits import Edit, apply
 from poetry_tf.project.project import Project
 from poetry_tf.project.pyproject import Requirement
 from poetry_tf.releases import Catalog, Companion, Release, fits, load, role, whole
-from poetry_tf.releases.bounds import bounds
 from poetry_tf.releases.breaking import Breaking, Retired, ended, keras_major, passed
 from poetry_tf.releases.companions import bounds_on, companions
 from poetry_tf.releases.images import load_images
@@ -182,7 +181,6 @@ def plan_upgrade(project: Project, goal: Goal) -> Upgrade:
     project = with_requirement(project, wishes, plan)
     for item in moving:
         project = _with_companion(project, item)
-    project = _without_old_bounds(project, old, plan)
     return replace(upgrade, after=fix_requirements(project, plan))
 
 
@@ -406,32 +404,6 @@ def _with_companion(project: Project, moving: Moving) -> Project:
 
 def _fits_of(name: str, version: Version) -> str | None:
     return next((one.fits for one in companions().get(name, ()) if one.version == version), None)
-
-
-# -- what the old series left ---------------------------------------------------------------
-
-
-def _without_old_bounds(project: Project, old: Release | None, plan: Plan) -> Project:
-    """Without the bounds that stood there for the old release alone, as `platforms` writes them."""
-    if old is None or not project.pyproject.is_managed:
-        return project
-    needed = {bound.name for bound in bounds(plan.release)}
-    for bound in bounds(old):
-        main = main_requirement(project)
-        if bound.name in needed or main is None:
-            continue
-        constraint = parse_constraint(f"<{bound.below}")
-        ours = [
-            item
-            for item in project.pyproject.requirements
-            if item.name == bound.name
-            and item.constraint == constraint
-            and item.marker.is_any()
-            and not item.extras
-            and same_list(project, item, main)
-        ]
-        project = apply(project, removed_edits(project, ours))
-    return project
 
 
 # -- where no solution is found -------------------------------------------------------------

@@ -21,7 +21,7 @@ version = "0.1.0"
 description = "A study."
 readme = "README.md"
 requires-python = ">=3.11,<3.13"
-dependencies = ["tensorflow (>=2.18.1,<2.19.0)"]
+dependencies = ["tensorflow (>=2.18.1,<2.19.0)", "setuptools (<82)"]
 
 [tool.poetry]
 package-mode = false

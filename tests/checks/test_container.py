@@ -20,8 +20,9 @@ dependencies = ["tensorflow~=2.13.0"]
 [tool.poetry]
 package-mode = false
 """
+BOUNDED = PYPROJECT.replace('~=2.13.0"', '~=2.13.0", "setuptools<82"')
 MANAGED = f"""\
-{PYPROJECT}
+{BOUNDED}
 [tool.poetry-tf]
 environments = ["linux-x86_64"]
 """
@@ -150,7 +151,13 @@ def test_wheels_that_are_to_bring_cuda_have_to_be_asked_for(series: str):
     assert found(in_memory(text.replace("[tool.poetry-tf]\n", ""), container="{}"), "TF503") == []
 
 
-OLD_PYTHON = '[tool.poetry]\npackage-mode = false\n[tool.poetry.dependencies]\npython = "~3.9"\n'
+OLD_PYTHON = """\
+[tool.poetry]
+package-mode = false
+[tool.poetry.dependencies]
+python = "~3.9"
+setuptools = "<82"
+"""
 
 
 @pytest.mark.parametrize(

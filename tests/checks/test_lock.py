@@ -15,7 +15,7 @@ TEXT = """\
 [project]
 name = "study"
 requires-python = ">=3.10,<3.12"
-dependencies = ["tensorflow~=2.13.0"]
+dependencies = ["tensorflow~=2.13.0", "setuptools<82"]
 """
 MANAGED = f"""\
 {TEXT}[tool.poetry]

@@ -52,7 +52,7 @@ def test_all_set(right: PoetryRunner, index: LocalIndex) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ('gpu = "auto"', 'gpu = "rocm"', ["pyproject.toml:14:1 TF001 gpu is 'rocm'"]),
+        ('gpu = "auto"', 'gpu = "rocm"', ["pyproject.toml:15:1 TF001 gpu is 'rocm'"]),
         (
             PIN,
             "tensorflow (>=2.18)",
@@ -84,11 +84,11 @@ def test_all_set(right: PoetryRunner, index: LocalIndex) -> None:
             ">=3.13",
             ["pyproject.toml:5:1 TF202 TensorFlow 2.18.1 has no wheel for Python >=3.13", STALE],
         ),
-        ("package-mode = false", "", ["pyproject.toml:10:7 TF301 package-mode is on"]),
+        ("package-mode = false", "", ["pyproject.toml:11:7 TF301 package-mode is on"]),
         (
             "package-mode = false",
             "package-mode = true",
-            ["pyproject.toml:11:1 TF301 package-mode is on"],
+            ["pyproject.toml:12:1 TF301 package-mode is on"],
         ),
         (
             "(>=2.18.1,<2.19.0)",

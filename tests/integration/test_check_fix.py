@@ -141,12 +141,16 @@ def test_a_fix_of_a_project_in_order_changes_nothing(right: PoetryRunner) -> Non
 
 def test_versions_that_are_locked_stay(right: PoetryRunner, project: Path) -> None:
     """2.18.0 is what the lock has; 2.18.1 is there, and the pin that --fix writes admits it."""
-    write_pyproject(project, ["tensorflow (==2.18.0)", "six"], requires_python=ANY)
+    write_pyproject(
+        project, ["tensorflow (==2.18.0)", "six", "setuptools (<82)"], requires_python=ANY
+    )
     (project / LOCK).unlink()
     assert right.call("lock", plugins=False).ok
     versions = locked(project)
     assert versions["tensorflow"] == "2.18.0"
-    write_pyproject(project, ["tensorflow (>=2.18)", "six"], requires_python=ANY)
+    write_pyproject(
+        project, ["tensorflow (>=2.18)", "six", "setuptools (<82)"], requires_python=ANY
+    )
     result = _check(right, "--fix")
     assert result.ok, result.output
     # What only other platforms need goes, unless the project declares them.

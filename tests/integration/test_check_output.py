@@ -219,7 +219,7 @@ def test_an_ignore_that_means_nothing_is_found(
     result = _check(right)
     assert result.returncode == 1
     assert _codes(result) == ["TF001"]
-    assert result.stderr.startswith("pyproject.toml:15:")
+    assert result.stderr.startswith("pyproject.toml:16:")
     assert says in result.stderr.splitlines()[0]
 
 

@@ -14,6 +14,7 @@ CPU_AWS = (
     "tensorflow-cpu-aws (>=2.15.1,<2.16.0) ; "
     'sys_platform == "linux" and platform_machine == "aarch64"'
 )
+SETUPTOOLS = "setuptools (<82)"
 WINDOWS = 'environments = ["linux-x86_64", "windows-amd64"]\n'
 NO_GPU = 'gpu = "none"\n'
 SETTINGS = "\n[tool.poetry-tf]\n"
@@ -33,9 +34,10 @@ def test_beside_tensorflow_goes_the_distribution_of_a_platform(warm_poetry: Poet
     path = write_pyproject(warm_poetry.project, requires_python="~=3.11.0", more=SETTINGS)
     done = warm_poetry.call("add", "--lock", "tensorflow@>=2.15.1,<2.16.0")
     assert done.ok, done.output
-    assert dependencies(path) == ["tensorflow (>=2.15.1,<2.16.0)", CPU_AWS]
+    assert dependencies(path) == ["tensorflow (>=2.15.1,<2.16.0)", CPU_AWS, SETUPTOOLS]
     assert done.stderr.splitlines() == [
-        f"poetry-tf: pyproject.toml gets {CPU_AWS}, which goes with it"
+        f"poetry-tf: pyproject.toml gets {line}, which goes with it"
+        for line in (CPU_AWS, SETUPTOOLS)
     ]
     assert locked(warm_poetry.project)["tensorflow-cpu-aws"] == "2.15.1"
     assert warm_poetry.call("check", "--lock", plugins=False).ok
@@ -103,7 +105,7 @@ def test_in_a_group(warm_poetry: PoetryRunner, more: str) -> None:
         group = [line.partition(" ")[0] for line in written["dependency-groups"]["train"]]
     else:
         group = list(written["tool"]["poetry"]["group"]["train"]["dependencies"])
-    assert group == ["tensorflow", "tensorflow-cpu-aws"]
+    assert group == ["tensorflow", "tensorflow-cpu-aws", "setuptools"]
     assert locked(warm_poetry.project)["tensorflow-cpu-aws"] == "2.15.1"
     assert codes(warm_poetry) == {"TF501"}
 
@@ -118,7 +120,7 @@ def test_a_dry_run_writes_nothing(warm_poetry: PoetryRunner) -> None:
 
 @pytest.mark.parametrize(
     ("more", "package"),
-    [("", "tensorflow@~2.15.1"), (SETTINGS, "six"), (SETTINGS, "tensorflow@~2.18")],
+    [("", "tensorflow@~2.15.1"), (SETTINGS, "six"), (SETTINGS, "tensorflow@~2.21")],
     ids=["not managed", "another package", "nothing is needed"],
 )
 def test_nothing_is_written_besides(warm_poetry: PoetryRunner, more: str, package: str) -> None:
@@ -131,7 +133,7 @@ def test_nothing_is_written_besides(warm_poetry: PoetryRunner, more: str, packag
 # Another series
 
 
-@pytest.mark.parametrize("series", ["2.13", "2.18", "2.20"])
+@pytest.mark.parametrize("series", ["2.13", "2.18", "2.20", "2.21"])
 @pytest.mark.parametrize("more", ["", 'environments = ["linux-x86_64", "windows-amd64"]\n'])
 def test_what_stands_beside_it_moves_along(
     warm_poetry: PoetryRunner, series: str, more: str
@@ -142,8 +144,8 @@ def test_what_stands_beside_it_moves_along(
     assert done.ok, done.output
     assert locked(warm_poetry.project)["tensorflow"].startswith(series)
     assert codes(warm_poetry) == {"TF501"}
-    if series == "2.20":
-        assert len(dependencies(path)) == 1
+    if series in {"2.20", "2.21"}:
+        assert dependencies(path)[1:] == ([SETUPTOOLS] if series == "2.20" else [])
         assert "pyproject.toml loses tensorflow-" in done.stderr
 
 
@@ -163,11 +165,12 @@ def test_a_pin_that_was_moved_by_hand_is_mended_before_locking(warm_poetry: Poet
 
 
 def test_what_was_beside_a_tensorflow_that_is_gone_goes_too(warm_poetry: PoetryRunner) -> None:
+    """But not a bound, which could be the user's own."""
     path = write_pyproject(warm_poetry.project, requires_python="~=3.11.0", more=SETTINGS)
     assert warm_poetry.call("add", "--lock", "tensorflow@~2.15.1", "six").ok
     assert warm_poetry.call("remove", "--lock", "tensorflow").ok
     assert warm_poetry.call("tf", "check", "--fix", "--select", "TF1,TF3").ok
-    assert [line.partition(" ")[0] for line in dependencies(path)] == ["six"]
+    assert [line.partition(" ")[0] for line in dependencies(path)] == ["six", "setuptools"]
 
 
 def test_cuda_by_wheels_is_asked_for_where_the_project_wants_it(warm_poetry: PoetryRunner) -> None:
@@ -176,6 +179,7 @@ def test_cuda_by_wheels_is_asked_for_where_the_project_wants_it(warm_poetry: Poe
     assert done.ok, done.output
     assert [line.partition(" ")[0] for line in dependencies(path)] == [
         "tensorflow[and-cuda]",
+        "setuptools",
         "tensorflow",
     ]
     assert "nvidia-cudnn-cu12" in locked(warm_poetry.project)
@@ -187,7 +191,8 @@ def test_in_an_extra(warm_poetry: PoetryRunner) -> None:
     done = warm_poetry.call("add", "--lock", "--optional", "ml", "tensorflow@~2.15.1")
     assert done.ok, done.output
     extra = tomlkit.parse(path.read_text("utf-8")).unwrap()["project"]["optional-dependencies"]
-    assert [line.partition(" ")[0] for line in extra["ml"]] == ["tensorflow", "tensorflow-cpu-aws"]
+    names = [line.partition(" ")[0] for line in extra["ml"]]
+    assert names == ["tensorflow", "tensorflow-cpu-aws", "setuptools"]
     lock = (warm_poetry.project / "poetry.lock").read_text("utf-8")
     assert "tensorflow-cpu-aws" in lock.partition("[extras]")[2]
     assert codes(warm_poetry) == {"TF501"}

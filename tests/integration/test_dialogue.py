@@ -60,7 +60,10 @@ def test_a_wrong_answer_is_asked_again_with_what_is_possible(
         assert wrong in done.stderr
     assert "'nowhere' is no mirror" in done.stderr
     data = _written(project)
-    assert data["project"]["dependencies"] == ["tensorflow (>=2.18.1,<2.19.0)"]
+    assert data["project"]["dependencies"] == [
+        "tensorflow (>=2.18.1,<2.19.0)",
+        "setuptools (<82)",
+    ]
     assert data["tool"]["poetry-tf"] == {"gpu": "none"}
 
 

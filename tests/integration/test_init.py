@@ -29,6 +29,7 @@ description = ""
 requires-python = ">=3.12,<3.13"
 dependencies = [
     "tensorflow (>=2.18.1,<2.19.0)",
+    "setuptools (<82)",
 ]
 
 [tool.poetry]
@@ -96,12 +97,21 @@ def test_an_empty_folder_becomes_a_project_that_plain_poetry_installs(
     assert f"Installing tensorflow ({release.version})" in dry.stdout
 
 
+def _without_setuptools(lines: list[str], release: Release) -> list[str]:
+    """The requirements without the one that a TensorBoard before 2.21 needs."""
+    if release.version >= Version("2.21"):
+        return lines
+    assert lines[-1] == "setuptools (<82)"
+    return lines[:-1]
+
+
 def _assert_right(project: Path, release: Release, python: str) -> None:
     major, minor = release.version.release[:2]
     pin = f">={release.version},<{major}.{minor + 1}.0"
     data = pyproject(project)
     assert data["project"]["requires-python"] == f">={python},<3.{int(python[2:]) + 1}"
-    assert all(f"({pin})" in line for line in data["project"]["dependencies"])
+    lines = _without_setuptools(data["project"]["dependencies"], release)
+    assert all(f"({pin})" in line for line in lines)
     assert data["tool"] == {"poetry": {"package-mode": False}, "poetry-tf": {"gpu": "auto"}}
     assert (project / "poetry.toml").read_text("utf-8") == '[tf]\nmirror = "auto"\n'
 
@@ -119,7 +129,7 @@ def _assert_right(project: Path, release: Release, python: str) -> None:
     if pair.proven:
         assert made["features"][CUDA]["cudaVersion"] == pair.cuda
         assert made["features"][CUDA]["cudnnVersion"] == pair.cudnn
-        (main, *others) = data["project"]["dependencies"]
+        (main, *others) = lines
         assert main == f"tensorflow ({pin})"
         # Up to 2.15 TensorFlow for the containers on Apple silicon is a distribution of its own.
         aws = 'sys_platform == "linux" and platform_machine == "aarch64"'
@@ -130,7 +140,7 @@ def _assert_right(project: Path, release: Release, python: str) -> None:
         )
     else:
         assert CUDA not in made.get("features", {})
-        _assert_wheels(data["project"]["dependencies"], release)
+        _assert_wheels(lines, release)
 
 
 def _assert_wheels(dependencies: list[str], release: Release) -> None:
@@ -190,7 +200,10 @@ def test_other_files_in_the_folder_stay(warm_poetry: PoetryRunner, project: Path
 
 def test_a_release_can_be_named(warm_poetry: PoetryRunner, project: Path) -> None:
     assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18.0", "--no-lock").ok
-    assert pyproject(project)["project"]["dependencies"] == ["tensorflow (>=2.18.0,<2.19.0)"]
+    assert pyproject(project)["project"]["dependencies"] == [
+        "tensorflow (>=2.18.0,<2.19.0)",
+        "setuptools (<82)",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -296,7 +309,8 @@ def test_system_installs_cuda_in_the_container_and_tells_that_it_is_unproven(
 def test_pip_takes_tensorflows_own_cuda_wheels(warm_poetry: PoetryRunner, project: Path) -> None:
     done = warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18", "--gpu", "pip")
     assert done.ok, done.output
-    _assert_wheels(pyproject(project)["project"]["dependencies"], newest("2.18"))
+    lines = pyproject(project)["project"]["dependencies"]
+    _assert_wheels(_without_setuptools(lines, newest("2.18")), newest("2.18"))
     assert CUDA not in container(project).get("features", {})
     assert container(project)["hostRequirements"] == {"gpu": "optional"}
     assert any(name.startswith("nvidia-cudnn") for name in locked(project))

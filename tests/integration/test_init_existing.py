@@ -45,6 +45,7 @@ requires = ["poetry-core"]
 build-backend = "poetry.core.masonry.api"
 """  # noqa: W291
 
+SETUPTOOLS = 'setuptools = "<82"\n'
 SETTINGS = ["[tool.poetry-tf]\n", 'gpu = "auto"\n']
 AWS = (
     'tensorflow-cpu-aws = {{version = "{}", markers = '
@@ -79,7 +80,10 @@ def test_a_caret_in_legacy_tables_is_narrowed_and_nothing_else_changes(
     gone, new = _init(warm_poetry, LEGACY.replace("\n", end))
     assert gone == [f'tensorflow = "^2.13"\t# narrowed here, and this stays{end}']
     pin = f'tensorflow = "~2.13"\t# narrowed here, and this stays{end}'
-    assert new == [pin, *(line.replace("\n", end) for line in (AWS.format("~2.13"), *SETTINGS))]
+    assert new == [
+        pin,
+        *(line.replace("\n", end) for line in (AWS.format("~2.13"), SETUPTOOLS, *SETTINGS)),
+    ]
     assert locked(warm_poetry.project)["tensorflow"] == "2.13.1"
 
 
@@ -88,7 +92,8 @@ def test_a_legacy_table_keeps_its_other_keys(warm_poetry: PoetryRunner) -> None:
     extras = '[tool.poetry.extras]\ntf = ["tensorflow"]\n\n[build-system]'
     text = LEGACY.replace('tensorflow = "^2.13"\t# narrowed here, and this stays', table)
     gone, new = _init(warm_poetry, text.replace("[build-system]", extras))
-    assert gone == [f"{table}\n"]
+    assert gone == [f"{table}\n", 'tf = ["tensorflow"]\n']
+    assert 'tf = ["tensorflow", "setuptools"]\n' in new
     assert new[0] == 'tensorflow = { version = "~2.18", optional = true }  # ours\n'
 
 
@@ -117,7 +122,8 @@ def test_a_lower_bound_in_project_is_narrowed_and_nothing_else_changes(
 ) -> None:
     gone, new = _init(warm_poetry, PROJECT)
     assert gone == ["\t'tensorflow >=2.18',  # why not\n"]
-    assert new == ["\t'tensorflow >=2.18,<2.19',  # why not\n", *SETTINGS]
+    bound = '\t"setuptools <82",\n'
+    assert new == ["\t'tensorflow >=2.18,<2.19',  # why not\n", bound, *SETTINGS]
 
 
 def test_a_project_without_tensorflow_gets_it_beside_its_other_dependencies(
@@ -127,7 +133,7 @@ def test_a_project_without_tensorflow_gets_it_beside_its_other_dependencies(
     gone, new = _init(warm_poetry, text, "--tensorflow", "2.18")
     assert gone == []
     assert [line.strip(" \t,\n'\"") for line in new[:1]] == ["tensorflow (>=2.18.1,<2.19.0)"]
-    assert new[1:] == SETTINGS
+    assert new[1:] == ['\t"setuptools (<82)",\n', *SETTINGS]
     assert {"six", "tensorflow"} <= set(locked(warm_poetry.project))
 
 
@@ -135,7 +141,7 @@ def test_a_legacy_project_without_tensorflow_gets_a_tilde(warm_poetry: PoetryRun
     text = LEGACY.replace('tensorflow = "^2.13"\t# narrowed here, and this stays\n', "")
     gone, new = _init(warm_poetry, text, "--tensorflow", "2.15")
     assert gone == []
-    assert new == ['tensorflow = "~2.15.1"\n', AWS.format("~2.15.1"), *SETTINGS]
+    assert new == ['tensorflow = "~2.15.1"\n', AWS.format("~2.15.1"), SETUPTOOLS, *SETTINGS]
 
 
 @pytest.mark.parametrize(
@@ -143,24 +149,24 @@ def test_a_legacy_project_without_tensorflow_gets_a_tilde(warm_poetry: PoetryRun
     [
         (
             '[tool.poetry.group.train.dependencies]\ntensorflow = "^2.18"\n',
-            'tensorflow = "~2.18"\n',
+            ['tensorflow = "~2.18"\n', SETUPTOOLS],
         ),
         (
             '[dependency-groups]\ntrain = ["six", "tensorflow>=2.18"] # here\n',
-            'train = ["six", "tensorflow>=2.18,<2.19"] # here\n',
+            ['train = ["six", "tensorflow>=2.18,<2.19", "setuptools<82"] # here\n'],
         ),
     ],
     ids=["legacy", "standard"],
 )
 def test_tensorflow_in_a_group_is_narrowed_there(
-    warm_poetry: PoetryRunner, before: str, after: str
+    warm_poetry: PoetryRunner, before: str, after: list[str]
 ) -> None:
     text = PROJECT.replace("\t'tensorflow >=2.18',  # why not\n", "") + "\n" + before
     # Poetry 2.1 can't lock the standard's groups, and init can't make it.
     unread = before.startswith("[dependency-groups]") and not KNOWS_DEPENDENCY_GROUPS
     gone, new = _init(warm_poetry, text, left=["TF303"] if unread else [])
     assert gone == [before.splitlines(keepends=True)[1]]
-    assert sorted(new) == sorted([after, *SETTINGS])
+    assert sorted(new) == sorted([*after, *SETTINGS])
 
 
 DYNAMIC = """\
@@ -189,21 +195,21 @@ EXTRA = PROJECT.replace("\t'tensorflow >=2.18',  # why not\n", "").replace(
 
 
 @pytest.mark.parametrize(
-    ("text", "before", "after"),
+    ("text", "before", "after", "beside"),
     [
-        (DYNAMIC, '"^2.18"', '"~2.18"'),
-        (ENRICHED, "tensorflow >=2.18'", "tensorflow >=2.18,<2.19'"),
-        (EXTRA, "tensorflow>=2.18'", "tensorflow>=2.18,<2.19'"),
+        (DYNAMIC, '"^2.18"', '"~2.18"', [SETUPTOOLS]),
+        (ENRICHED, "tensorflow >=2.18'", "tensorflow >=2.18,<2.19'", ['\t"setuptools <82",\n']),
+        (EXTRA, "tensorflow>=2.18'", 'tensorflow>=2.18,<2.19\', "setuptools<82"', []),
     ],
     ids=["dependencies declared dynamic", "details in Poetry's table", "an extra"],
 )
 def test_a_pin_is_narrowed_where_the_project_has_it(
-    warm_poetry: PoetryRunner, text: str, before: str, after: str
+    warm_poetry: PoetryRunner, text: str, before: str, after: str, beside: list[str]
 ) -> None:
     gone, new = _init(warm_poetry, text)
     (line,) = gone
     assert before in line
-    assert sorted(new) == sorted([line.replace(before, after), *SETTINGS])
+    assert sorted(new) == sorted([line.replace(before, after), *beside, *SETTINGS])
 
 
 def test_a_python_range_without_wheels_is_cut(warm_poetry: PoetryRunner) -> None:
@@ -240,7 +246,9 @@ def test_a_project_that_ships_a_package_keeps_package_mode(
 ) -> None:
     (project / module).parent.mkdir(parents=True, exist_ok=True)
     (project / module).write_text("", "utf-8")
-    _init(warm_poetry, PROJECT.replace("package-mode = false\n", ""))
+    # What it publishes gets no bound: that setuptools 82 is locked is told.
+    _init(warm_poetry, PROJECT.replace("package-mode = false\n", ""), left=["TF305"])
+    assert "setuptools" not in (project / "pyproject.toml").read_text("utf-8")
     assert "package-mode" not in (project / "pyproject.toml").read_text("utf-8")
     assert warm_poetry.call("check", "--lock", plugins=False).stdout == "All set!\n"
 

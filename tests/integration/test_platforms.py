@@ -41,7 +41,7 @@ def test_what_the_environments_need_is_locked_and_plain_poetry_keeps_it(
     data = pyproject(project)
     assert data["tool"]["poetry-tf"]["environments"] == EVERYWHERE.split(",")
     names = [line.partition(" ")[0] for line in data["project"]["dependencies"]]
-    assert sorted(names) == sorted(["tensorflow", *beside])
+    assert sorted(names) == sorted(["tensorflow", *beside, "setuptools"])
     for name in {*beside}:
         assert f"Required as well: {name}, for " in done.stderr
     checked = warm_poetry.call("tf", "check")
@@ -72,11 +72,16 @@ def test_the_lines_follow_when_the_series_moves(warm_poetry: PoetryRunner, proje
     options = ["--python", "3.11", "--environments", "linux-aarch64", "--environments"]
     options += ["windows-amd64, linux-aarch64"]
     assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.13", *options).ok
-    assert len(pyproject(project)["project"]["dependencies"]) == 5
+    assert len(pyproject(project)["project"]["dependencies"]) == 6
     done = warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18")
     assert done.ok, done.output
     lines = pyproject(project)["project"]["dependencies"]
-    assert [line.partition(" ")[0] for line in lines] == ["tensorflow", FILESYSTEM, FILESYSTEM]
+    assert [line.partition(" ")[0] for line in lines] == [
+        "tensorflow",
+        FILESYSTEM,
+        FILESYSTEM,
+        "setuptools",
+    ]
     assert not {"tensorflow-cpu-aws", "tensorflow-intel"} & {*packages(project)}
     checked = warm_poetry.call("tf", "check")
     assert checked.ok, checked.output
@@ -137,9 +142,10 @@ def test_an_old_release_is_set_up_without_cuda(warm_poetry: PoetryRunner, projec
         FILESYSTEM,
         FILESYSTEM,
         "numpy",
+        "setuptools",
     ]
     assert packages(project)["tensorflow-cpu-aws"] == ["2.10.1"]
-    assert lines[-1] == "numpy (<2)"
+    assert lines[-2:] == ["numpy (<2)", "setuptools (<82)"]
     container = (project / ".devcontainer" / "devcontainer.json").read_text("utf-8")
     assert "nvidia-cuda" not in container
     checked = warm_poetry.call("tf", "check")

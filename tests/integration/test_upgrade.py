@@ -278,6 +278,35 @@ def test_bounds_of_the_old_series_go_with_it(warm_poetry: PoetryRunner, project:
     holds(warm_poetry)
 
 
+@pytest.mark.parametrize("command", [("upgrade", "2.21"), ("init", "--tensorflow", "2.21")])
+def test_setuptools_goes_with_the_tensorboard_that_needs_an_old_one(
+    warm_poetry: PoetryRunner, project: Path, command: tuple[str, ...]
+) -> None:
+    assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.20", "--python", "3.11").ok
+    assert "setuptools (<82)" in pyproject(project)
+    assert locked(project)["setuptools"] == "81.0.0"
+    done = warm_poetry.call("tf", *command, "-n")
+    assert done.ok, done.output
+    assert "setuptools" not in pyproject(project)
+    holds(warm_poetry)
+    assert warm_poetry.call("tf", "upgrade", "2.20", "-n").ok
+    assert "setuptools (<82)" in pyproject(project)
+    holds(warm_poetry)
+
+
+def test_check_adds_the_bound_and_locks(warm_poetry: PoetryRunner, project: Path) -> None:
+    wanted = ["tensorflow (>=2.20,<2.21)"]
+    write_pyproject(project, wanted, requires_python=">=3.11,<3.12", more=MANAGED)
+    assert warm_poetry.call("lock").ok
+    assert locked(project)["setuptools"] == "82.0.0"
+    checked = warm_poetry.call("tf", "check")
+    assert "TF305 tensorboard 2.20.1 admits setuptools 82" in checked.stderr
+    assert warm_poetry.call("tf", "check", "--fix").ok
+    assert "setuptools (<82)" in pyproject(project)
+    assert locked(project)["setuptools"] == "81.0.0"
+    assert warm_poetry.call("tf", "check").stdout == "All set!\n"
+
+
 def test_a_bound_that_the_user_wrote_stays(warm_poetry: PoetryRunner, project: Path) -> None:
     wanted = ["tensorflow (>=2.10.1,<2.11)", "numpy (>=1.26,<2)"]
     write_pyproject(project, wanted, requires_python=">=3.10,<3.11", more=MANAGED)

@@ -1,14 +1,15 @@
-"""Upper bounds that TensorFlow's own requirements lack."""
+"""Known breakages that the requirements of what breaks don't exclude."""
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from packaging.requirements import Requirement
-from packaging.version import Version
+from packaging.specifiers import SpecifierSet
 
 from poetry_tf.releases import whole
-from poetry_tf.releases.bounds import bounds
-from poetry_tf.releases.resources import read_json
+from poetry_tf.releases.bounds import admits_too_new, bounds
 
 
 @pytest.mark.parametrize(
@@ -29,18 +30,28 @@ def test_a_release_has_the_bounds_that_its_wheels_lack(version: str, names: list
     for distribution in ("tensorflow", "tensorflow-cpu"):
         release = whole(distribution).get(version)
         assert release is not None
-        assert [bound.name for bound in bounds(release)] == names
+        own = [bound for bound in bounds() if bound.breaks == "tensorflow"]
+        assert [bound.name for bound in own if admits_too_new(release, bound)] == names
 
 
 def test_where_other_releases_have_a_bound_it_is_no_wider():
-    for entry in read_json("bounds.json")["bounds"]:
-        assert entry["source"] and entry["why"]
+    for bound in bounds():
+        if bound.breaks != "tensorflow":
+            continue
         bounded = [
             requirement.specifier
             for release in whole().releases
-            if release.version < Version(entry["before"])
+            if bound.versions.contains(release.version)
             for requirement in map(Requirement, release.requires)
-            if requirement.name == entry["name"] and "<" in str(requirement.specifier)
+            if requirement.name == bound.name and "<" in str(requirement.specifier)
         ]
         assert bounded
-        assert not any(specifier.contains(entry["below"]) for specifier in bounded)
+        assert not any(specifier.contains(bound.below) for specifier in bounded)
+
+
+def test_each_has_a_source_an_upper_end_and_the_day_it_was_checked():
+    for bound in bounds():
+        assert bound.source and bound.why
+        assert not bound.versions.contains("9999")
+        assert SpecifierSet(f"<{bound.below}")
+        assert date(2026, 1, 1) < bound.checked <= date.today()

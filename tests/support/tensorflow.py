@@ -33,8 +33,17 @@ SHIMS = ("tensorflow-cpu-aws", "tensorflow-macos", "tensorflow-intel")
 # What two of the dependencies need in turn, so that there is something to solve.
 NESTED = {
     "keras": ["absl-py", "h5py", "ml-dtypes", "numpy", "packaging"],
-    "tensorboard": ["grpcio (>=1.48.2)", "numpy (>=1.12.0)", "protobuf (>=3.19.6)", "six (>1.9)"],
+    "tensorboard": [
+        "grpcio (>=1.48.2)",
+        "numpy (>=1.12.0)",
+        "protobuf (>=3.19.6)",
+        "setuptools (>=41.0.0)",
+        "six (>1.9)",
+    ],
 }
+
+SETUPTOOLS = ("81.0.0", "82.0.0")
+"""The last one that has pkg_resources, and the first that hasn't."""
 
 GPU_TAGS = tuple(f"py3-none-{PLATFORM_TAGS[name]}" for name in ("linux-x86_64", "linux-aarch64"))
 """What NVIDIA's wheels are for: Linux alone."""
@@ -78,6 +87,7 @@ def add_tensorflow(index: LocalIndex) -> None:
 def distributions() -> tuple[Distribution, ...]:
     """Everything `add_tensorflow` adds; made once, and its wheels when first asked for."""
     own = [*_releases(), *_companions(), *_filesystem()]
+    own += [Distribution("setuptools", version) for version in SETUPTOOLS]
     lines = [line for distribution in own for line in distribution.requires]
     lines += [line for nested in NESTED.values() for line in nested]
     return (*own, *_dependencies(lines, without={distribution.key for distribution in own}))

@@ -39,6 +39,12 @@ class Finding:
     """Whether locking anew mends it."""
     name: str | None = None
     """The distribution it is about, where it is about one; settings can let that one be."""
+    level: Severity | None = None
+    """Its severity, where that is not its rule's."""
+
+    @property
+    def severity(self) -> Severity:
+        return self.level or RULES[self.code].severity
 
 
 @dataclass(frozen=True)

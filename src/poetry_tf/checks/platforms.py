@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from poetry_tf.checks.findings import Context, Finding, rule
-from poetry_tf.platforms import missing, unlocked
+from poetry_tf.platforms import missing, unbounded, unlocked
 
 
 @rule("TF305", fixable=True)
@@ -15,19 +15,36 @@ def lacking_for_an_environment(context: Context) -> Iterator[Finding]:
     On some platforms TensorFlow's wheel holds nothing but a requirement on another distribution
     (`tensorflow-cpu-aws`, `tensorflow-intel`, `tensorflow-macos`), and the newest version of
     `tensorflow-io-gcs-filesystem` has no wheel for Windows. Poetry reads the metadata of one wheel
-    for all platforms, so it gets right only what pyproject.toml asks for, with markers. Some old
-    releases also admit a NumPy or protobuf that came out later and that they don't run with.
+    for all platforms, so it gets right only what pyproject.toml asks for, with markers.
+
+    Some versions also admit a dependency that came out later and that they fail with: old releases
+    of TensorFlow fail with NumPy 2 or a newer protobuf, which is an error. TensorBoard before 2.21
+    doesn't start with setuptools 82, which removed pkg_resources; training still works, so this is
+    a warning. In a project that poetry-tf manages pyproject.toml has to require an older version,
+    such as `setuptools (<82)`. Other projects are judged by their lock, if they have one, and are
+    not changed. Nor is what a package publishes: a line in a dependency group holds the lock and is
+    not published.
     """
     project, plan = context.project, context.plan
-    if plan is None or not project.pyproject.is_managed:
-        return
-    is_complete = True
-    for need in missing(project, plan):
-        is_complete = False
-        yield Finding("TF305", *context.at(need.item.path), need.message, need.remedy, need.edits)
+    is_planned = plan is not None and project.pyproject.is_managed
+    needs = (
+        *(missing(project, plan) if plan is not None and is_planned else ()),
+        *(unbounded(project) if context.concerned else ()),
+    )
+    for need in needs:
+        yield Finding(
+            "TF305",
+            *context.at(need.item.path),
+            need.message,
+            need.remedy,
+            need.edits,
+            level=need.severity,
+        )
     lock = project.valid_lock
     # A lock from before the lines is stale, which is a finding of its own.
-    if lock is None or not is_complete or not lock.is_fresh(project.pyproject.data):
+    if plan is None or not is_planned or needs or lock is None:
+        return
+    if not lock.is_fresh(project.pyproject.data):
         return
     for item, name in unlocked(project, plan):
         yield Finding(

@@ -9,7 +9,7 @@ from cleo.formatters.formatter import Formatter
 from poetry.console.commands.command import Command
 
 import poetry_tf
-from poetry_tf.checks.findings import RULES, Finding
+from poetry_tf.checks.findings import Finding
 from poetry_tf.plan import PlanError
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.project import PYPROJECT
@@ -80,7 +80,7 @@ class TensorFlowCommand(Command):
         place = finding.file.relative_to(root).as_posix()
         if finding.position is not None:
             place += f":{finding.position.line}:{finding.position.column}"
-        kind = RULES[finding.code].severity
+        kind = finding.severity
         self.line_error(f"<c1>{place}</> <{kind}>{finding.code}</{kind}> {plain(finding.message)}")
         self.line_error(f"    {plain(finding.remedy)}")
 

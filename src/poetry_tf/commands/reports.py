@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from poetry_tf.checks.findings import RULES, Context, Finding
+from poetry_tf.checks.findings import Context, Finding
 from poetry_tf.checks.run import mends
 from poetry_tf.plan import locked_tensorflow
 
@@ -38,7 +38,7 @@ class Report:
 
     @property
     def warnings(self) -> int:
-        return sum(RULES[finding.code].severity == "warning" for finding in self.found)
+        return sum(finding.severity == "warning" for finding in self.found)
 
     @property
     def errors(self) -> int:
@@ -99,7 +99,7 @@ def _finding(report: Report, finding: Finding) -> dict[str, Any]:
     position = finding.position
     return {
         "code": finding.code,
-        "severity": RULES[finding.code].severity,
+        "severity": finding.severity,
         "file": _name(report.root, finding.file),
         "line": position and position.line,
         "column": position and position.column,
@@ -123,7 +123,7 @@ def as_annotations(report: Report | None, trouble: tuple[str, str] | None) -> It
         place = {"file": _from_workspace(report.root, finding.file)}
         if finding.position is not None:
             place |= {"line": str(finding.position.line), "col": str(finding.position.column)}
-        severity = RULES[finding.code].severity
+        severity = finding.severity
         yield _command(severity, finding.code, finding.message, finding.remedy, place)
     if trouble is not None:
         doubt = report is not None and trouble == report.trouble

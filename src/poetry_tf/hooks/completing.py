@@ -13,6 +13,7 @@ import tomlkit
 
 from poetry_tf.checks.run import context_of, findings
 from poetry_tf.hooks import seams
+from poetry_tf.platforms import old_bounds_edits
 from poetry_tf.project.edits import Edit, apply
 from poetry_tf.project.errors import ProjectError
 from poetry_tf.project.project import Project
@@ -40,24 +41,26 @@ def _complete(content: Any, poetry: Poetry, io: IO) -> None:
         pyproject = Pyproject(path, parse_toml(path, content.as_string()))
         # Poetry itself writes what comes of it.
         before = Project.reading(path.parent, pyproject, FileState.of(path))
-        after, edits = completed(before)
+        old = Project.read(path.parent)
+        gone = old_bounds_edits(old, before)
+        after, edits = completed(apply(before, gone))
     except ProjectError:
         return  # what is wrong there is Poetry's to tell
-    if not edits:
+    if not gone and not edits:
         return
-    for edit in edits:
+    for edit in (*gone, *edits):
         _write(content, edit)
     if not seams.read_package_anew(poetry, content):
         io.write_error_line(
             "<warning>poetry-tf: this Poetry keeps requirements in a way poetry-tf doesn't know: "
             "run <c1>poetry lock</> after this.</>"
         )
-    old, new = (list(map(_spelt, item.pyproject.requirements)) for item in (before, after))
-    for text in new:
-        if text not in old:
+    had, has = (list(map(_spelt, item.pyproject.requirements)) for item in (before, after))
+    for text in has:
+        if text not in had:
             io.write_error_line(f"poetry-tf: pyproject.toml gets {text}, which goes with it")
-    for text in old:
-        if text not in new:
+    for text in had:
+        if text not in has:
             io.write_error_line(f"poetry-tf: pyproject.toml loses {text}, which doesn't go with it")
 
 

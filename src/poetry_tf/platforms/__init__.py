@@ -7,17 +7,12 @@ standard requirements with markers, where every tool reads the same.
 
 Everything here is pure: lines are derived from a release and the cells it is wanted in, compared
 with what a project has by meaning (markers are evaluated in cells, constraints are asked what they
-admit), and what differs becomes edits. `with_platform_lines` is all of it in one call.
+admit), and what differs becomes edits.
 """
 
 from __future__ import annotations
 
-from poetry_tf.platforms.needs import (
-    Need,
-    missing,
-    superfluous,
-    unlocked,
-    with_platform_lines,
-)
+from poetry_tf.platforms.bounds import old_bounds_edits, unbounded
+from poetry_tf.platforms.needs import Need, missing, superfluous, unlocked
 
-__all__ = ["Need", "missing", "superfluous", "unlocked", "with_platform_lines"]
+__all__ = ["Need", "missing", "old_bounds_edits", "superfluous", "unbounded", "unlocked"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
-from packaging.utils import NormalizedName, canonicalize_name
+from packaging.utils import NormalizedName
 from poetry.core.constraints.version import (
     Version,
     VersionConstraint,
@@ -39,13 +40,9 @@ from poetry_tf.project.edits import Edit, apply
 from poetry_tf.project.project import Project
 from poetry_tf.project.pyproject import MAIN, Requirement
 from poetry_tf.releases import Release, load, role
-from poetry_tf.releases.bounds import Bound, bounds
 from poetry_tf.releases.model import numbers
 from poetry_tf.settings import read_choices
 from poetry_tf.words import listed
-
-# Two rounds do all there is to do; the bound keeps a mistake from going on for ever.
-_ROUNDS = 20
 
 
 @dataclass(frozen=True)
@@ -58,6 +55,7 @@ class Need:
     remedy: str
     edits: tuple[Edit, ...]
     """What mends it; empty where a person has to decide."""
+    severity: Literal["error", "warning"] = "error"
 
 
 # -- what a project has of it ---------------------------------------------------------------
@@ -83,11 +81,11 @@ class _Place:
         return tuple(
             item
             for item in self.project.pyproject.requirements
-            if item.name == name and _reaches(self.project, item, self.item)
+            if item.name == name and reaches(self.project, item, self.item)
         )
 
 
-def _reaches(project: Project, item: Requirement, main: Requirement) -> bool:
+def reaches(project: Project, item: Requirement, main: Requirement) -> bool:
     """Whether a requirement is there whenever that on TensorFlow is."""
     if not item.optional and item.group in {MAIN, main.group}:
         return True
@@ -109,7 +107,9 @@ def _places(project: Project, plan: Plan) -> Iterator[_Place]:
         else:
             lists.append([item])
     for items in lists:
-        release = _expected(project, plan, items)
+        release = expected(project, plan.release.series, items) or load(items[0].name).get(
+            plan.release.version
+        )
         if release is not None and release.is_opened:
             yield _place(project, tuple(items), release)
 
@@ -178,10 +178,11 @@ def _spelt(item: Requirement) -> str:
     return "" if isinstance(item.constraint, VersionUnion) else str(item.constraint)
 
 
-def _expected(project: Project, plan: Plan, items: Sequence[Requirement]) -> Release | None:
+def expected(project: Project, series: str | None, items: Sequence[Requirement]) -> Release | None:
     """The release of the required distribution that is locked, or that a solver would take.
 
-    That is the newest which the pin admits, and not always the one at which the pin begins.
+    That is the newest of a series which the pin admits, and not always the one at which the pin
+    begins. None where neither a lock nor a series tells.
     """
     constraint = _joint(items)
     catalog = load(items[0].name)
@@ -196,7 +197,7 @@ def _expected(project: Project, plan: Plan, items: Sequence[Requirement]) -> Rel
     shims = [item for item in project.pyproject.requirements if role(item.name) == "shim"]
     fits = [
         release
-        for release in catalog.in_series(plan.release.series)
+        for release in (catalog.in_series(series) if series is not None else ())
         if constraint.allows(as_poetrys(release.version))
         and not release.yanked
         and fitting(release_pythons(release, choices.environments), range_)
@@ -210,24 +211,10 @@ def _expected(project: Project, plan: Plan, items: Sequence[Requirement]) -> Rel
             if item.name in targets
         ):
             return release
-    return fits[-1] if fits else catalog.get(plan.release.version)
+    return fits[-1] if fits else None
 
 
 # -- what differs ---------------------------------------------------------------------------
-
-
-def with_platform_lines(project: Project, plan: Plan) -> Project:
-    """The project with every line that its environments need, and none that its release has not.
-
-    Writes nothing; the same project where nothing is to be changed.
-    """
-    for _ in range(_ROUNDS):
-        found = (*superfluous(project, plan), *missing(project, plan))
-        edits = next((need.edits for need in found if need.edits), None)
-        if edits is None:
-            return project
-        project = apply(project, edits)
-    return project
 
 
 def missing(project: Project, plan: Plan) -> Iterator[Need]:
@@ -238,9 +225,6 @@ def missing(project: Project, plan: Plan) -> Iterator[Need]:
                 yield need
         if (need := _filesystem_need(place)) is not None:
             yield need
-        for bound in bounds(place.release):
-            if place.asked.cells and (need := _bound_need(place, bound)) is not None:
-                yield need
 
 
 def _shim_need(place: _Place, line: Line) -> Need | None:
@@ -275,7 +259,7 @@ def _shim_need(place: _Place, line: Line) -> Need | None:
     if found:
         remedy = f"Let the marker of {line.name} hold there: {line.marker}"
         return Need(found[0], message, remedy, ())
-    return Need(place.item, message, _add([line]), _added(place, [line]))
+    return Need(place.item, message, add_text([line]), _added(place, [line]))
 
 
 def _filesystem_need(place: _Place) -> Need | None:
@@ -311,7 +295,7 @@ def _filesystem_need(place: _Place) -> Need | None:
         f"on {where}{with_python}"
     )
     if not found:
-        return Need(place.item, message, _add(wanted), _added(place, wanted))
+        return Need(place.item, message, add_text(wanted), _added(place, wanted))
     if not own:
         return Need(found[0], message, f"Write {_quoted(_texts(wanted))} instead", ())
     # Ours, for another release or other Pythons.
@@ -325,32 +309,6 @@ def _gets_wheel(cell: Cell, found: Sequence[Requirement], release: Release) -> b
     return bool(admitted) and has_wheel(admitted[-1], release, cell)
 
 
-def _bound_need(place: _Place, bound: Bound) -> Need | None:
-    """The upper bound of a dependency that TensorFlow's own requirement lacks."""
-    name = canonicalize_name(bound.name)
-    found = place.found(name)
-    too_new = parse_constraint(f">={bound.below}")
-    wide = [item for item in found if item.constraint.allows_any(too_new)]
-    if all(
-        any(cell.admits(item.marker) for item in found if item not in wide)
-        for cell in place.asked.cells
-    ):
-        return None
-    message = f"{_name(place)} admits {name} {bound.below}: {bound.why}"
-    line = Line(name, f"<{bound.below}", "")
-    if not wide:
-        if found or _is_direct(place, name):
-            return None if not found else Need(found[0], message, _add([line]), ())
-        return Need(place.item, message, _add([line]), _added(place, [line]))
-    item = wide[0]
-    allowed = item.constraint.intersect(parse_constraint(line.constraint))
-    text = line.constraint if item.constraint.is_any() else str(allowed).replace(" ", "")
-    can_be_edited = not allowed.is_empty() and "||" not in text
-    edits = constraint_edits(place.project, item, text) if can_be_edited else ()
-    remedy = f'Write "{text}"' if edits else f"Take one below {bound.below}"
-    return Need(item, message, remedy, edits)
-
-
 def superfluous(project: Project, plan: Plan) -> Iterator[Need]:
     """Lines for a shim where TensorFlow's own wheel is a real one: both would be installed."""
     items = [
@@ -361,7 +319,7 @@ def superfluous(project: Project, plan: Plan) -> Iterator[Need]:
     places = list(_places(project, plan)) if items else []
     for item in items:
         for place in places:
-            if not _reaches(project, item, place.item):
+            if not reaches(project, item, place.item):
                 continue
             clash = _clash(place, item)
             if clash:
@@ -428,7 +386,7 @@ def _name(place: _Place) -> str:
     return f"{place.item.name} {place.release.version}"
 
 
-def _add(lines: Sequence[Line]) -> str:
+def add_text(lines: Sequence[Line]) -> str:
     return f"Add {_quoted(_texts(lines))}"
 
 
