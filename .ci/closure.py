@@ -24,10 +24,10 @@ from unittest import mock
 from poetry.inspection.info import PackageInfo
 from poetry.repositories.http_repository import HTTPRepository
 
-from poetry_tf.hooks import known
+from poetry_tf.index import known_metadata
 from poetry_tf.releases import load
 
-FILE = Path(__file__).parent.parent / "src/poetry_tf/releases/data" / known.DATA
+FILE = Path(__file__).parent.parent / "src/poetry_tf/releases/data" / known_metadata.DATA
 PROJECT = """\
 [project]
 name = "closure"
@@ -92,14 +92,18 @@ def recorded(found: dict[str, PackageInfo]) -> Iterator[None]:
 
         return keep
 
-    from poetry_tf.hooks.sparing import SparingRepository
+    from poetry_tf.index.repository import PrefetchingRepository
 
     with contextlib.ExitStack() as stack:
-        stack.enter_context(mock.patch.object(known, "_known", lambda: known.Known({}, ())))
+        stack.enter_context(
+            mock.patch.object(
+                known_metadata, "_known", lambda: known_metadata.KnownMetadata({}, ())
+            )
+        )
         for name in names:
             assert hasattr(HTTPRepository, name)
-            read = getattr(SparingRepository, name)
-            stack.enter_context(mock.patch.object(SparingRepository, name, keeping(read)))
+            read = getattr(PrefetchingRepository, name)
+            stack.enter_context(mock.patch.object(PrefetchingRepository, name, keeping(read)))
         yield
 
 
@@ -129,7 +133,7 @@ def write(found: dict[str, PackageInfo]) -> None:
         for sha256, record in data["files"].items()
     }
     for sha256, info in found.items():
-        files[sha256[: known.PREFIX]] = {
+        files[sha256[: known_metadata.PREFIX]] = {
             "name": info.name,
             "version": info.version,
             "summary": info.summary,

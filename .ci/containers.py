@@ -30,20 +30,21 @@ from typing import Any
 
 from packaging.version import Version
 
-from poetry_tf.container import Origin, Wanted, bring_in_step
-from poetry_tf.plan import Plan, PlanError, make_plan
-from poetry_tf.project.jsonc import JsoncDocument
+from poetry_tf.devcontainer import ContainerSpec, Origin, synchronize
+from poetry_tf.files.jsonc import JsoncDocument
+from poetry_tf.plan.derive import make_plan
+from poetry_tf.plan.model import Plan, PlanError
+from poetry_tf.plan.settings import Settings
 from poetry_tf.releases import load
 from poetry_tf.releases.images import Feature, load_images
 from poetry_tf.releases.nvidia import overlooked_folders
-from poetry_tf.settings import Choices
 
 IMAGES = load_images()
 KINDS = {
-    "docker": Choices(),
-    "podman": Choices(engine="podman"),
-    "gpu-required": Choices(gpu_required=True),
-    "registry": Choices(registry=IMAGES.registry),
+    "docker": Settings(),
+    "podman": Settings(engine="podman"),
+    "gpu-required": Settings(gpu_required=True),
+    "registry": Settings(registry=IMAGES.registry),
 }
 # Where poetry-tf comes from, by the kind.
 VERSION = Version("0.1.0")
@@ -75,12 +76,12 @@ class Made:
 
     series: str
     kind: str
-    wanted: Wanted
+    wanted: ContainerSpec
 
     @property
     def text(self) -> str:
         path = Path("project/.devcontainer/devcontainer.json")
-        return bring_in_step(path, JsoncDocument.parse("{}\n"), self.wanted).text
+        return synchronize(path, JsoncDocument.parse("{}\n"), self.wanted).text
 
     @property
     def plan(self) -> Plan:
@@ -104,10 +105,10 @@ def every_file() -> Iterator[Made]:
         assert release is not None
         for mode in ("system", "pip", "none"):
             try:
-                plan = make_plan(catalog, IMAGES, release, Choices(mode), None)
+                plan = make_plan(catalog, IMAGES, release, Settings(mode), None)
             except PlanError:
                 continue
-            wanted = Wanted(
+            wanted = ContainerSpec(
                 name=f"ci (TensorFlow {series})",
                 plan=plan,
                 images=IMAGES,

@@ -11,12 +11,13 @@ import re
 import sys
 from pathlib import Path
 
-from poetry_tf.plan import Plan, PlanError, make_plan
+from poetry_tf.plan.derive import make_plan
+from poetry_tf.plan.model import Plan, PlanError
+from poetry_tf.plan.settings import GpuChoice, Settings
 from poetry_tf.releases import Release, load
 from poetry_tf.releases.images import Images, load_images
 from poetry_tf.releases.nvidia import overlooked_folders
-from poetry_tf.settings import Choices, GpuChoice
-from poetry_tf.words import listed
+from poetry_tf.text import format_list
 
 README = Path(__file__).parent.parent / "README.md"
 SECTION = re.compile(r"(?<=<!-- containers: begin -->\n).*?(?=<!-- containers: end -->)", re.DOTALL)
@@ -48,7 +49,7 @@ def planned() -> list[Release]:
 def plan(images: Images, release: Release, mode: GpuChoice) -> Plan | None:
     """The plan for a release in a mode; None where it is refused."""
     try:
-        return make_plan(load(), images, release, Choices(mode), None)
+        return make_plan(load(), images, release, Settings(mode), None)
     except PlanError:
         return None
 
@@ -71,7 +72,7 @@ def row(images: Images, release: Release) -> str:
 
 def wheels(release: Release) -> str:
     folders = overlooked_folders(release)
-    named = listed(f"`{part}`" for part in folders)
+    named = format_list(f"`{part}`" for part in folders)
     return f"`and-cuda` wheels{f', with a path to {named}' if folders else ''}"
 
 

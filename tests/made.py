@@ -9,13 +9,13 @@ from typing import Any
 from poetry.packages.locker import Locker
 
 from poetry_tf.checks.findings import Finding
-from poetry_tf.checks.run import context_of, findings
-from poetry_tf.plan import CONTAINER_PLATFORM
-from poetry_tf.project.jsonc import JsoncDocument
-from poetry_tf.project.lock import Lock
-from poetry_tf.project.project import DEVCONTAINERS, LOCK, PYPROJECT, Devcontainer, Project
-from poetry_tf.project.pyproject import Pyproject, Requirement
-from poetry_tf.project.toml import TomlDocument
+from poetry_tf.checks.run import find_problems, make_context
+from poetry_tf.files.jsonc import JsoncDocument
+from poetry_tf.files.lock import Lock
+from poetry_tf.files.project import DEVCONTAINERS, LOCK, PYPROJECT, Devcontainer, Project
+from poetry_tf.files.pyproject import Pyproject, Requirement
+from poetry_tf.files.toml import TomlDocument
+from poetry_tf.plan.model import CONTAINER_PLATFORM
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
 
@@ -95,8 +95,8 @@ def content_hash(pyproject: str) -> str:
 
 def found(project: Project, code: str | None = None) -> list[Finding]:
     """The findings of every rule, or of one."""
-    context = context_of(project)
-    return [item for item in findings(context) if code in {None, item.code}]
+    context = make_context(project)
+    return [item for item in find_problems(context) if code in {None, item.code}]
 
 
 def codes(project: Project) -> list[str]:

@@ -1,23 +1,56 @@
-"""Imports point one way: commands and hooks, checks, plan, then project and releases."""
+"""The rooms of the house: imports point down one list, and nothing grows past its size."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 import poetry_tf
 
 SOURCE = Path(poetry_tf.__file__).parent
-PROGRAM = "import sys, {module}\nprint(*sorted(sys.modules), sep='\\n')"
+
+ROOMS = (
+    "__main__",
+    "plugin",
+    "commands",
+    "hooks",
+    "actions",
+    "migration",
+    "checks",
+    "doctor",
+    "devcontainer",
+    "pyproject",
+    "plan",
+    "index",
+    "poetry_internals",
+    "releases",
+    "http",
+    "files",
+    "text",
+)
+"""From the top down: each imports what stands below it, and itself."""
+
+OF_POETRY: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("plugin", "commands", "hooks", "actions", "index"), ("poetry", "cleo")),
+    "__main__": ("poetry",),
+    "poetry_internals": ("poetry", "cleo"),
+    "files": ("poetry.core", "poetry.packages.locker"),
+    **dict.fromkeys(
+        ("migration", "checks", "doctor", "devcontainer", "pyproject", "plan"), ("poetry.core",)
+    ),
+}
+"""What of Poetry's own a room imports; a room that isn't here imports nothing of it."""
 
 
-def modules() -> list[Path]:
-    return sorted(SOURCE.rglob("*.py"))
+@cache
+def trees() -> Mapping[str, ast.Module]:
+    """Every module of the package with its syntax tree."""
+    return {name_of(path): ast.parse(path.read_text("utf-8")) for path in SOURCE.rglob("*.py")}
 
 
 def name_of(path: Path) -> str:
@@ -25,167 +58,88 @@ def name_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports_of(path: Path, *, at_top_only: bool = False) -> Iterator[str]:
-    """The modules that a file imports anywhere, or only when it is itself imported."""
-    tree = ast.parse(path.read_text("utf-8"))
-    nodes: list[ast.AST] = list(ast.walk(tree))
-    if at_top_only:
-        nodes = [*tree.body]
+def room_of(module: str) -> str:
+    return module.split(".")[1]
+
+
+def imports_of(nodes: Iterator[ast.AST] | list[ast.stmt]) -> Iterator[str]:
+    """The modules that syntax nodes import, as precisely as their names tell."""
     for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path.name} has a relative import"
+            assert node.level == 0, "relative imports hide the room"
             assert node.module is not None
-            # `from poetry_tf import checks` imports a module as well.
-            yield node.module
-            yield from (
-                f"{node.module}.{alias.name}"
-                for alias in node.names
-                if (SOURCE.parent / node.module.replace(".", "/") / f"{alias.name}.py").exists()
-                or (SOURCE.parent / node.module.replace(".", "/") / alias.name).is_dir()
-            )
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full in trees() else node.module
 
 
-def within(module: str, rooms: tuple[str, ...]) -> bool:
-    return any(module == room or module.startswith(f"{room}.") for room in rooms)
+def is_within(module: str, names: tuple[str, ...]) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in names)
 
 
-CORE = ("poetry.core",)
-# From the bottom up: what of poetry_tf a room or module may import besides itself. Each may import
-# what those before it may, and them.
-DATA = ("poetry_tf.project", "poetry_tf.releases", "poetry_tf.words")
-PLANNING = (
-    "poetry_tf.configurations",
-    "poetry_tf.environments",
-    "poetry_tf.settings",
-    "poetry_tf.plan",
-)
-EDITING = ("poetry_tf.pins", "poetry_tf.platforms", "poetry_tf.container")
-RULES: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
-    ("poetry_tf.releases", (), ()),
-    ("poetry_tf.project", (), (*CORE, "poetry.packages.locker")),
-    ("poetry_tf.mirrors", (), ()),
-    ("poetry_tf.words", (), ()),
-    ("poetry_tf.configurations", ("poetry_tf.project",), ()),
-    ("poetry_tf.environments", ("poetry_tf.releases",), CORE),
-    ("poetry_tf.settings", ("poetry_tf.environments", *DATA), CORE),
-    ("poetry_tf.plan", (*PLANNING, *DATA), CORE),
-    ("poetry_tf.pins", (*PLANNING, *DATA), CORE),
-    ("poetry_tf.installable", ("poetry_tf.environments", *DATA), CORE),
-    ("poetry_tf.platforms", ("poetry_tf.pins", "poetry_tf.installable", *PLANNING, *DATA), CORE),
-    ("poetry_tf.container", (*PLANNING, *DATA), CORE),
-    ("poetry_tf.host", ("poetry_tf.releases", "poetry_tf.words"), ()),
-    ("poetry_tf.unbinding", ("poetry_tf.mirrors", *PLANNING, *DATA), CORE),
-    ("poetry_tf.layers", ("poetry_tf.project",), ("poetry.locations", "poetry.config.config")),
-    (
-        "poetry_tf.checks",
-        (
-            "poetry_tf.installable",
-            "poetry_tf.mirrors",
-            "poetry_tf.unbinding",
-            *EDITING,
-            *PLANNING,
-            *DATA,
-        ),
-        CORE,
-    ),
-    # What it becomes is for a project to require; what an index has of it is asked elsewhere.
-    ("poetry_tf.leaving", ("poetry_tf.mirrors", *PLANNING, *DATA), CORE),
-    # Above the rules, and below what talks to the user.
-    (
-        "poetry_tf.initialise",
-        ("poetry_tf.checks", "poetry_tf.mirrors", *EDITING, *PLANNING, *DATA),
-        CORE,
-    ),
-    (
-        "poetry_tf.upgrading",
-        ("poetry_tf.initialise", "poetry_tf.checks", *EDITING, *PLANNING, *DATA),
-        CORE,
-    ),
-    (
-        "poetry_tf.mending",
-        ("poetry_tf.checks", "poetry_tf.project"),
-        (),
-    ),
-    # It asks the network, and calls faults what the hooks call them.
-    (
-        "poetry_tf.network",
-        (
-            "poetry_tf.hooks.ways",
-            "poetry_tf.host",
-            "poetry_tf.installable",
-            "poetry_tf.mirrors",
-            "poetry_tf.container",
-            *PLANNING,
-            *DATA,
-        ),
-        CORE,
-    ),
-    (
-        "poetry_tf.hooks",
-        ("poetry_tf.checks", "poetry_tf.layers", "poetry_tf.mirrors", *EDITING, *PLANNING, *DATA),
-        ("poetry",),
-    ),
-]
+def imported() -> Iterator[tuple[str, str]]:
+    for module, tree in trees().items():
+        for other in imports_of(ast.walk(tree)):
+            yield module, other
 
 
-@pytest.mark.parametrize(("room", "own", "poetrys"), RULES, ids=lambda item: str(item)[:24])
-def test_a_room_imports_what_lies_below_it_and_nothing_else(
-    room: str, own: tuple[str, ...], poetrys: tuple[str, ...]
-):
-    files = [path for path in modules() if within(name_of(path), (room,))]
-    assert files, f"{room} is gone: mend this test"
-    for path in files:
-        for module in imports_of(path):
-            if within(module, ("poetry_tf",)) and module != "poetry_tf":
-                assert within(module, (room, *own)), f"{name_of(path)} imports {module}"
-            if within(module, ("poetry", "cleo")):
-                assert within(module, poetrys) or (
-                    room == "poetry_tf.hooks" and within(module, ("cleo",))
-                ), f"{name_of(path)} imports {module}"
+def test_every_room_has_its_place():
+    assert {room_of(module) for module in trees() if module != "poetry_tf"} == {*ROOMS}
 
 
-def test_nothing_below_the_commands_and_hooks_imports_poetrys_console():
-    above = (
-        "poetry_tf.commands",
-        "poetry_tf.hooks",
-        "poetry_tf.plugin",
-        "poetry_tf.__main__",
-    )
-    for path in modules():
-        if within(name_of(path), above):
-            continue
-        for module in imports_of(path):
-            if name_of(path) == "poetry_tf.locking" and module.startswith("cleo.io"):
-                continue  # handed on to Poetry's own installer, for its type only
-            assert not within(module, ("poetry.console", "cleo")), f"{name_of(path)}: {module}"
+def test_imports_point_down():
+    up = [
+        f"{module} imports {other}"
+        for module, other in imported()
+        if other.startswith("poetry_tf.")
+        and ROOMS.index(room_of(other)) < ROOMS.index(room_of(module))
+    ]
+    assert not up
 
 
-def test_nothing_imports_the_commands_but_the_commands():
-    for path in modules():
-        if not within(name_of(path), ("poetry_tf.commands",)):
-            assert not any(within(item, ("poetry_tf.commands",)) for item in imports_of(path))
+def test_rooms_below_the_commands_know_little_of_poetry():
+    wrong = [
+        f"{module} imports {other}"
+        for module, other in imported()
+        if is_within(other, ("poetry", "cleo"))
+        and not is_within(other, OF_POETRY.get(room_of(module), ()))
+    ]
+    assert not wrong
 
 
-def test_every_module_has_a_place_in_these_rules():
-    known = (
-        *(room for room, _, _ in RULES),
-        "poetry_tf.commands",
-        "poetry_tf.locking",
-        "poetry_tf.asking",
-        "poetry_tf.probing",
-        "poetry_tf.verifying",
-        "poetry_tf.plugin",
-        "poetry_tf.__main__",
-    )
-    for path in modules():
-        name = name_of(path)
-        assert name == "poetry_tf" or within(name, known), f"{name} has no rule yet"
+def test_no_name_stands_for_two_classes():
+    found: dict[str, list[str]] = defaultdict(list)
+    for module, tree in trees().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                found[node.name].append(module)
+    assert {name: modules for name, modules in found.items() if len(modules) > 1} == {}
 
 
-def loaded_with(module: str) -> set[str]:
-    program = PROGRAM.format(module=module)
+def test_overrides_of_poetrys_classes_live_in_index_alone():
+    wrong = []
+    for module, tree in trees().items():
+        poetrys = {
+            alias.asname or alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("poetry.repos")
+            for alias in node.names
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
+                if bases & poetrys and room_of(module) != "index":
+                    wrong.append(f"{module}.{node.name}")
+    assert not wrong
+
+
+# -- what is loaded -------------------------------------------------------------------------
+
+
+def loaded_with(modules: str) -> set[str]:
+    program = f"import sys, {modules}\nprint(*sorted(sys.modules), sep='\\n')"
     run = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
@@ -194,14 +148,14 @@ def loaded_with(module: str) -> set[str]:
 
 def test_the_plugin_loads_nothing_else_of_the_package():
     """Poetry loads it at every start, in every folder."""
-    plugin = SOURCE / "plugin.py"
-    assert not any(within(item, ("poetry_tf",)) for item in imports_of(plugin, at_top_only=True))
-    loaded = {item for item in loaded_with("poetry_tf.plugin") if within(item, ("poetry_tf",))}
+    top = trees()["poetry_tf.plugin"].body
+    assert not any(is_within(item, ("poetry_tf",)) for item in imports_of(top))
+    loaded = {item for item in loaded_with("poetry_tf.plugin") if is_within(item, ("poetry_tf",))}
     assert loaded == {"poetry_tf", "poetry_tf.plugin"}
 
 
 def test_the_plan_and_the_rules_load_nothing_of_the_network():
-    loaded = loaded_with("poetry_tf.checks.run, poetry_tf.container, poetry_tf.pins")
+    loaded = loaded_with("poetry_tf.checks.run, poetry_tf.devcontainer, poetry_tf.actions.fix")
     assert not loaded & {"requests", "urllib3", "poetry.console.application", "cleo"}
 
 
@@ -209,4 +163,4 @@ def test_the_releases_load_nothing_of_poetry():
     loaded = loaded_with(
         "poetry_tf.releases, poetry_tf.releases.catalog, poetry_tf.releases.images"
     )
-    assert not {item for item in loaded if within(item, ("poetry", "cleo", "tomlkit"))}
+    assert not {item for item in loaded if is_within(item, ("poetry", "cleo", "tomlkit"))}

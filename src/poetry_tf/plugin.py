@@ -83,9 +83,9 @@ class TensorFlowPlugin(Plugin):
         if not (managed or poetry.config.get("tf.mirror") or poetry.config.config.get("tf")):
             return
         try:
-            from poetry_tf.hooks import solving
+            from poetry_tf.hooks import setup
 
-            solving.install(poetry, io, managed=managed)
+            setup.install(poetry, io, managed=managed)
         except Exception as error:  # this is help, and help never stops Poetry
             _fault.tell(io, error)
 
@@ -103,9 +103,9 @@ def _listener(name: str) -> Callable[[Event, str, EventDispatcher], None]:
         if _fault.told or not (isinstance(event, ConsoleEvent) and _is_concerned(event)):
             return
         try:
-            from poetry_tf.hooks import around
+            from poetry_tf.hooks import events
 
-            getattr(around, name)(event)
+            getattr(events, name)(event)
         except CleoError:
             raise  # a refusal, in the form that Poetry shows as its own
         except Exception as error:

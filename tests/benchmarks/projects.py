@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from poetry_tf.container import bring_in_step, wanted_container
-from poetry_tf.plan import derive
-from poetry_tf.project.jsonc import JsoncDocument
-from poetry_tf.project.project import DEVCONTAINERS, Project
+from poetry_tf.devcontainer import container_spec, synchronize
+from poetry_tf.files.jsonc import JsoncDocument
+from poetry_tf.files.project import DEVCONTAINERS, Project
+from poetry_tf.plan.derive import derive_plan
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
 from tests.made import content_hash
@@ -78,8 +78,8 @@ def write(root: Path, packages: int) -> None:
     (root / "poetry.lock").write_text(lock(packages))
     (root / "poetry.toml").write_text('[tf]\nmirror = "auto"\n')
     project, images = Project.read(root), load_images()
-    plan = derive(project, load(), images)
-    wanted = wanted_container(project, plan, images, whole=True)
+    plan = derive_plan(project, load(), images)
+    wanted = container_spec(project, plan, images, whole=True)
     path = root / DEVCONTAINERS[0]
     path.parent.mkdir()
-    path.write_text(bring_in_step(path, JsoncDocument.parse("{}\n"), wanted).text)
+    path.write_text(synchronize(path, JsoncDocument.parse("{}\n"), wanted).text)

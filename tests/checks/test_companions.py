@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from poetry_tf.project.project import Project
+from poetry_tf.files.project import Project
 from poetry_tf.releases import load
 from poetry_tf.releases.companions import companions, newest
 from tests.made import found, in_memory, lock_text, place

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from poetry_tf.checks.run import fix, fix_requirements
-from poetry_tf.project.project import DEVCONTAINERS, Project
+from poetry_tf.actions.fix import fix, fix_requirements
+from poetry_tf.files.project import DEVCONTAINERS, Project
 from poetry_tf.releases.images import load_images
 from tests.checks.test_container import CONTAINER, LOCK, MANAGED, NAME, PYPROJECT
 from tests.made import found, on_disk

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import pytest
 
-from poetry_tf.checks.run import fix
-from poetry_tf.project.edits import apply
-from poetry_tf.project.project import Project
+from poetry_tf.actions.fix import fix
+from poetry_tf.files.edits import apply
+from poetry_tf.files.project import Project
 from poetry_tf.releases import load, named
 from tests.made import found, in_memory, lock_text, place
 
@@ -122,10 +122,10 @@ def test_a_narrowed_requirement_keeps_the_users_way_of_writing(before: str, afte
 def found_alone(project: Project, code: str):
     """One rule's findings; the others would look for the lock on the disk."""
     from poetry_tf.checks.findings import RULES
-    from poetry_tf.checks.run import context_of, findings
+    from poetry_tf.checks.run import find_problems, make_context
 
-    findings(context_of(in_memory("")))  # collects the rules
-    return list(RULES[code](context_of(project)))
+    find_problems(make_context(in_memory("")))  # collects the rules
+    return list(RULES[code](make_context(project)))
 
 
 def test_a_pin_that_admits_nothing_known_has_no_edit():

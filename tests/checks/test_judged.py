@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from poetry_tf.project.errors import ProjectError
+from poetry_tf.files.errors import ProjectError
 from poetry_tf.releases.images import load_images
 from tests.made import content_hash, found, lock_text, on_disk
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from poetry_tf.checks.run import fix
-from poetry_tf.project.project import Devcontainer
+from poetry_tf.actions.fix import fix
+from poetry_tf.files.project import Devcontainer
 from tests.made import codes, in_memory
 
 HEAD = '[project]\nname = "a"\nversion = "1"\nrequires-python = ">=3.11,<3.12"\n'

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from poetry_tf.checks.run import fix
-from poetry_tf.project.project import Project
+from poetry_tf.actions.fix import fix
+from poetry_tf.files.project import Project
 from poetry_tf.releases.images import load_images
 from tests.made import content_hash, found, in_memory, lock_text, on_disk, place
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from poetry_tf.checks.run import fix
-from poetry_tf.plan import CONTAINER_PLATFORM
+from poetry_tf.actions.fix import fix
+from poetry_tf.plan.model import CONTAINER_PLATFORM
 from poetry_tf.releases import load
 from tests.made import OLDER, found, in_memory, place
 

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from poetry_tf.checks import run
+from poetry_tf.actions.fix import fix, is_fixable
 from poetry_tf.checks.findings import RULES, Finding, Rule, rule
-from poetry_tf.checks.run import context_of, findings, fix, mends
-from poetry_tf.plan import PlanError
-from poetry_tf.project.errors import ProjectError
-from poetry_tf.project.pyproject import Pyproject
-from poetry_tf.project.toml import TomlDocument
+from poetry_tf.checks.run import find_problems, make_context
+from poetry_tf.files.errors import ProjectError
+from poetry_tf.files.pyproject import Pyproject
+from poetry_tf.files.toml import TomlDocument
+from poetry_tf.plan.model import PlanError
 from poetry_tf.releases.images import load_images
+from tests.files.test_pyproject import PATHS, values
 from tests.made import NOWHERE, OLDER, codes, content_hash, found, in_memory, lock_text
-from tests.project.test_pyproject import PATHS, values
 
 BROKEN = """\
 # A study.
@@ -42,7 +42,7 @@ def fixable(finding: Finding) -> bool:
 
 
 def test_every_rule_explains_itself_and_is_asked():
-    findings(context_of(in_memory("")))
+    find_problems(make_context(in_memory("")))
     numbers = [1, *range(101, 108), 201, 202, *range(301, 307), 401, 402, *range(501, 509)]
     assert {f"TF{number:03}" for number in numbers} == set(RULES)
     for code, known in RULES.items():
@@ -55,7 +55,7 @@ def test_every_rule_explains_itself_and_is_asked():
 
 
 def test_a_code_is_given_once():
-    findings(context_of(in_memory("")))
+    find_problems(make_context(in_memory("")))
     with pytest.raises(ValueError, match="TF101"):
         rule("TF101")(lambda context: iter(()))
 
@@ -101,15 +101,15 @@ def test_every_line_that_is_not_wrong_stays_as_it_is(newline: str):
 
 
 def test_why_there_is_no_plan_is_handed_on():
-    context = context_of(in_memory(f'[tool.poetry.dependencies]\ntensorflow = "{OLDER}"'))
+    context = make_context(in_memory(f'[tool.poetry.dependencies]\ntensorflow = "{OLDER}"'))
     assert context.plan is None
     assert isinstance(context.trouble, PlanError)
-    context = context_of(in_memory(""))
+    context = make_context(in_memory(""))
     assert (context.plan, context.trouble) == (None, None)
 
 
 def test_two_rules_that_undo_each_other_come_to_an_end(monkeypatch: pytest.MonkeyPatch):
-    from poetry_tf.project.edits import Edit
+    from poetry_tf.files.edits import Edit
 
     def seesaw(context):
         document = context.project.pyproject.document
@@ -118,7 +118,7 @@ def test_two_rules_that_undo_each_other_come_to_an_end(monkeypatch: pytest.Monke
         yield Finding("TF999", path, None, "", "", (Edit(path, "set", ("tool", "up"), value),))
 
     monkeypatch.setitem(RULES, "TF999", Rule("TF999", seesaw, "error", fixable=True))
-    monkeypatch.setattr(run, "_ROUNDS", 7)
+    monkeypatch.setattr("poetry_tf.actions.fix._ROUNDS", 7)
     assert fix(in_memory("")).pyproject.data["tool"]["up"] is True
 
 
@@ -137,11 +137,13 @@ def test_odd_values_are_judged_or_named_and_mended_for_good(entries: dict[str, s
     except ProjectError as error:
         assert error.position is not None
         return
-    undeclared = [item for item in found(project) if mends(project, item) and not fixable(item)]
+    undeclared = [
+        item for item in found(project) if is_fixable(project, item) and not fixable(item)
+    ]
     assert undeclared == []
     after = fix(project)
     assert fix(after) == after
-    assert [item for item in found(after) if mends(after, item) and not item.locks] == []
+    assert [item for item in found(after) if is_fixable(after, item) and not item.locks] == []
     Pyproject(NOWHERE, TomlDocument.parse(after.pyproject.document.text))
 
 
@@ -151,9 +153,9 @@ def test_what_cannot_be_written_is_left_to_a_person_and_the_rest_is_mended():
     settings = f"[tool.poetry-tf]\n{PINNED}"
     project = in_memory(settings, container=text)
     (finding,) = found(project, "TF504")
-    assert finding.edits and not mends(project, finding)
+    assert finding.edits and not is_fixable(project, finding)
     after = fix(project)
-    assert [item.code for item in found(after) if mends(after, item)] == ["TF302"]
+    assert [item.code for item in found(after) if is_fixable(after, item)] == ["TF302"]
     assert "TF504" in codes(after)
     document = after.document(after.devcontainer_path)
     assert document and document.get(("image",)) == images.image("3.11")
@@ -162,7 +164,7 @@ def test_what_cannot_be_written_is_left_to_a_person_and_the_rest_is_mended():
 def test_what_only_a_lock_mends_is_mended_too_but_not_by_fix():
     project = in_memory(f"[tool.poetry-tf]\n{PINNED}")
     (finding,) = found(project, "TF302")
-    assert finding.locks and mends(project, finding)
+    assert finding.locks and is_fixable(project, finding)
     assert found(fix(project), "TF302")
     foreign = f'[build-system]\nbuild-backend = "hatchling.build"\n[tool.poetry-tf]\n{PINNED}'
     assert [item.locks for item in found(in_memory(foreign), "TF302")] == [False]
@@ -221,11 +223,11 @@ def test_what_is_called_fixable_is_mended_for_good_whatever_stands_beside_it(dat
         container=container or None,
         poetry_toml=f"[tf]\nmirror = {mirror}\n" if mirror else None,
     )
-    promised = [item for item in found(project) if mends(project, item)]
+    promised = [item for item in found(project) if is_fixable(project, item)]
     assert all(fixable(item) for item in promised)
     after = fix(project)
     assert fix(after) == after
     left = found(after)
-    assert [item for item in left if mends(after, item) and not item.locks] == []
+    assert [item for item in left if is_fixable(after, item) and not item.locks] == []
     if not promised:
         assert after is project

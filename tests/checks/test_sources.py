@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from poetry_tf.checks.run import fix
-from poetry_tf.mirrors import MIRRORS, mirror_at
-from poetry_tf.project.project import Project
+from poetry_tf.actions.fix import fix
+from poetry_tf.files.project import Project
+from poetry_tf.index.mirrors import MIRRORS, mirror_at
 from tests.made import content_hash, found, in_memory, lock_text, place
 
 TUNA = MIRRORS["tuna"].url

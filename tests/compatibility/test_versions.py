@@ -208,10 +208,10 @@ def test_every_mirror_gives_the_lock_that_pypi_gives(
 LEFT_OUT = [
     "compatibility",
     "releases",
-    "project/test_edits.py",
-    "project/test_jsonc.py",
-    "project/test_toml.py",
-    "project/test_transaction.py",
+    "files/test_edits.py",
+    "files/test_jsonc.py",
+    "files/test_toml.py",
+    "files/test_transaction.py",
 ]
 
 

@@ -274,8 +274,8 @@ def test_a_project_without_tensorflow_is_let_be(
 
 
 def test_an_interrupted_write_is_settled_first(right: PoetryRunner, project: Path) -> None:
-    from poetry_tf.project import transaction
-    from poetry_tf.project.snapshot import FileState
+    from poetry_tf.files import transaction
+    from poetry_tf.files.snapshot import FileState
 
     class Killed(BaseException):
         pass

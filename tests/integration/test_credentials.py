@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from poetry_tf import mirrors
-from poetry_tf.mirrors import Mirror
+from poetry_tf.index import mirrors
+from poetry_tf.index.mirrors import Mirror
 from tests.support.index import Distribution, LocalIndex, Mount
 from tests.support.poetry import SITE, PoetryRunner, Result, write_pyproject
 from tests.support.servers import Answer, Server
@@ -96,7 +96,7 @@ def test_pypis_login_goes_to_pypi_alone(
         del poetry.environ[name]
     known = Mirror("TUNA", own.url, "tuna")
     monkeypatch.setattr(mirrors, "MIRRORS", {"tuna": known} if how != "variable" else {})
-    monkeypatch.setattr(mirrors, "AUTO", known)
+    monkeypatch.setattr(mirrors, "AUTO_MIRROR", known)
     values = {"name": "tuna", "list": f"tuna,{own.url}nowhere/", "auto": "auto"}
     if how == "user":
         _set(poetry.config_file, own.url)

@@ -15,7 +15,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-from poetry_tf.project.jsonc import JsoncDocument
+from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
 from tests.support.index import LocalIndex

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 from packaging.utils import canonicalize_name
 
-from poetry_tf.environments import ENVIRONMENTS, Cell, cells, judged_pythons
-from poetry_tf.installable import LockedPackages, spoken
-from poetry_tf.plan import release_pythons
-from poetry_tf.project.lock import Lock
-from poetry_tf.project.project import Project
+from poetry_tf.files.lock import Lock
+from poetry_tf.files.project import Project
+from poetry_tf.plan.environments import ENVIRONMENTS, Target, make_targets, required_pythons
+from poetry_tf.plan.installability import LockedPackages, format_targets
+from poetry_tf.plan.python import release_pythons
 from poetry_tf.releases import DISTRIBUTIONS, load, whole
 from poetry_tf.releases.images import Systems, load_images
 from poetry_tf.releases.model import (
@@ -110,7 +110,7 @@ def test_without_poetrys_markers_the_same_is_found_to_be_needed(
     assert lock is not None
     new = LockedPackages.of(lock, made.pyproject)
     old = LockedPackages.of(_as_of_poetry_1(lock), made.pyproject)
-    everywhere = cells(ENVIRONMENTS, ["3.10", "3.11"])
+    everywhere = make_targets(ENVIRONMENTS, ["3.10", "3.11"])
     for ours, theirs in zip(old.packages, new.packages, strict=True):
         assert ours.markers is None
         assert theirs.markers is not None
@@ -167,13 +167,14 @@ def test_what_is_locked_for_every_environment_can_be_installed_there(
 
     # By the files' tags, with every Python that the project admits.
     assert made.pyproject.python is not None
-    admitted = judged_pythons(made.pyproject.python.constraint)
+    admitted = required_pythons(made.pyproject.python.constraint)
     assert admitted
-    judged = cells(environments, admitted)
+    judged = make_targets(environments, admitted)
     packages = LockedPackages.of(lock, made.pyproject)
     systems = load_images().systems
     assert [
-        f"{item.package.name} {item.package.version}: {item.reason}, {spoken(item.cells, judged)}"
+        f"{item.package.name} {item.package.version}: {item.reason}, "
+        f"{format_targets(item.cells, judged)}"
         for item in packages.obstacles(judged, systems)
     ] == []
     assert [cell for cell in judged if not _has_tensorflow(packages, cell)] == []
@@ -182,7 +183,7 @@ def test_what_is_locked_for_every_environment_can_be_installed_there(
     with LocalIndex() as stand_ins:
         _stand_in(stand_ins, packages)
         for name in environments:
-            cell = Cell(name, admitted[-1])
+            cell = Target(name, admitted[-1])
             needed = [item for item in packages.packages if packages.needs(item, cell)]
             wanted = {
                 f"{item.name}=={item.version}" for item in needed if item.has_wheel(cell, systems)
@@ -201,7 +202,7 @@ def test_what_is_locked_for_every_environment_can_be_installed_there(
     assert checked.stdout == "All set!\n", checked.output
 
 
-def _has_tensorflow(packages: LockedPackages, cell: Cell) -> bool:
+def _has_tensorflow(packages: LockedPackages, cell: Target) -> bool:
     """Whether what is installed in a cell holds TensorFlow itself, not only what hands over."""
     for item in packages.packages:
         known = whole(item.name).get(item.version) if item.name in DISTRIBUTIONS else None
@@ -220,7 +221,7 @@ def _stand_in(index: LocalIndex, packages: LockedPackages) -> None:
 
 
 def _installed_by_pip(
-    index: LocalIndex, wanted: set[str], cell: Cell, systems: Systems, folder: Path
+    index: LocalIndex, wanted: set[str], cell: Target, systems: Systems, folder: Path
 ) -> set[str]:
     """What pip would install in a cell when it is asked for all of these."""
     platforms = [option for name in _for_pip(cell, systems) for option in ("--platform", name)]
@@ -242,7 +243,7 @@ def _installed_by_pip(
     return {f"{canonicalize_name(item['name'])}=={item['version']}" for item in found}
 
 
-def _for_pip(cell: Cell, systems: Systems) -> list[str]:
+def _for_pip(cell: Target, systems: Systems) -> list[str]:
     """pip wants every glibc named; of macOS it goes down by itself."""
     machine = cell.environment.partition("-")[2]
     if cell.environment.startswith("linux"):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from poetry_tf import mirrors
-from poetry_tf.mirrors import MIRRORS, Mirror
+from poetry_tf.index import mirrors
+from poetry_tf.index.mirrors import MIRRORS, Mirror
 from poetry_tf.releases import load
 from tests.support.index import LocalIndex, Mount
 from tests.support.poetry import PoetryRunner, Result, write_pyproject
@@ -72,7 +72,7 @@ def test_a_setting_that_means_nothing_is_told_with_its_place(
 def test_what_auto_has_chosen_is_shown_and_forgotten_by_use(
     poetry: PoetryRunner, project: Path, mirror: Mount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mirrors, "AUTO", Mirror("TUNA (Tsinghua)", mirror.url))
+    monkeypatch.setattr(mirrors, "AUTO_MIRROR", Mirror("TUNA (Tsinghua)", mirror.url))
     write_pyproject(project, ["six"])
     assert _mirror(poetry, "use", "auto").ok
     assert "nothing is chosen yet" in _mirror(poetry).stdout

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from poetry_tf.container.origin import running_origin
-from poetry_tf.project.jsonc import JsoncDocument
+from poetry_tf.devcontainer.origin import running_origin
+from poetry_tf.files.jsonc import JsoncDocument
 from tests.support.poetry import SITE, PoetryRunner, write_pyproject
 
 ROOT = Path(__file__).parents[2]

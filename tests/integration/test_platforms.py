@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from poetry_tf.project.lock import Lock
+from poetry_tf.files.lock import Lock
 from tests.integration.test_init import pyproject
 from tests.support.poetry import PoetryRunner
 from tests.support.projects import contents

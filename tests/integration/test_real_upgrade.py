@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from poetry_tf.environments import cells, judged_pythons
-from poetry_tf.installable import LockedPackages
-from poetry_tf.plan import release_pythons
-from poetry_tf.project.project import Project
+from poetry_tf.files.project import Project
+from poetry_tf.plan.environments import make_targets, required_pythons
+from poetry_tf.plan.installability import LockedPackages
+from poetry_tf.plan.python import release_pythons
+from poetry_tf.plan.settings import read_settings
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
-from poetry_tf.settings import read_choices
 from tests.support.poetry import PoetryRunner, locked, write_pyproject
 from tests.support.projects import contents
 
@@ -51,11 +51,11 @@ def upgrade(poetry: PoetryRunner, *arguments: str) -> str:
     assert "[package.source]" not in lock.text
     release = load().get(lock.versions["tensorflow"][0])  # type: ignore[index]
     assert release is not None
-    admitted = judged_pythons(made.pyproject.python.constraint)
+    admitted = required_pythons(made.pyproject.python.constraint)
     assert admitted
-    environments = read_choices(made)[0].environments
+    environments = read_settings(made)[0].environments
     assert {*admitted} <= {*release_pythons(release, environments)}
-    judged = cells(environments or ["linux-x86_64", "linux-aarch64"], admitted)
+    judged = make_targets(environments or ["linux-x86_64", "linux-aarch64"], admitted)
     packages = LockedPackages.of(lock, made.pyproject)
     assert [*packages.obstacles(judged, load_images().systems)] == []
 

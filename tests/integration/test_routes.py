@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import tomlkit
 
-from poetry_tf import mirrors
-from poetry_tf.mirrors import Mirror
+from poetry_tf.index import mirrors
+from poetry_tf.index.mirrors import Mirror
 from tests.support.index import LocalIndex, Mount
 from tests.support.poetry import PoetryRunner, locked, write_pyproject
 from tests.support.projects import contents
@@ -248,7 +248,7 @@ def test_a_list_of_mirrors_is_understood_in_every_layer(
 def test_what_auto_chose_is_remembered(
     poetry: PoetryRunner, index: LocalIndex, mirror: Mount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mirrors, "AUTO", Mirror("TUNA (Tsinghua)", mirror.url))
+    monkeypatch.setattr(mirrors, "AUTO_MIRROR", Mirror("TUNA (Tsinghua)", mirror.url))
     _project(poetry, "six")
     poetry.mirror = "auto"
     for _ in range(2):
@@ -261,7 +261,7 @@ def test_what_auto_chose_is_remembered(
 def test_what_auto_chose_is_forgotten_when_it_fails(
     poetry: PoetryRunner, mirror: Mount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mirrors, "AUTO", Mirror("TUNA (Tsinghua)", mirror.url))
+    monkeypatch.setattr(mirrors, "AUTO_MIRROR", Mirror("TUNA (Tsinghua)", mirror.url))
     _project(poetry, "six")
     poetry.mirror = "auto"
     for status in (None, 503, None):

@@ -23,9 +23,9 @@ from poetry.repositories.exceptions import PackageNotFoundError
 from poetry.repositories.legacy_repository import LegacyRepository
 from poetry.repositories.link_sources.html import HTMLPage
 
-from poetry_tf.hooks import ahead, known
-from poetry_tf.hooks.json_pages import POETRY_READS_JSON, as_html, is_in_json
-from poetry_tf.hooks.sparing import SparingRepository
+from poetry_tf.index import known_metadata, prefetch
+from poetry_tf.index.json_pages import POETRY_READS_JSON, as_html, is_in_json
+from poetry_tf.index.repository import PrefetchingRepository
 from tests.support.index import LocalIndex, Mount
 from tests.support.poetry import PoetryRunner, Result, locked, write_pyproject
 
@@ -71,13 +71,13 @@ def _own_page(repository: LegacyRepository, name: NormalizedName) -> HTMLPage:
 def _spared_nothing() -> Iterator[None]:
     """Within it, the index is read by Poetry's own class alone."""
     with ExitStack() as stack:
-        for name in vars(SparingRepository).keys() & set(dir(LegacyRepository)):
+        for name in vars(PrefetchingRepository).keys() & set(dir(LegacyRepository)):
             if name.startswith("_get_"):
                 own = getattr(LegacyRepository, name)
                 if name == "_get_page" and not POETRY_READS_JSON:
                     own = _own_page  # Poetry's own would take JSON for a page without files
-                stack.enter_context(mock.patch.object(SparingRepository, name, own))
-        stack.enter_context(mock.patch.object(ahead.Ahead, "begin", lambda *_: None))
+                stack.enter_context(mock.patch.object(PrefetchingRepository, name, own))
+        stack.enter_context(mock.patch.object(prefetch.Prefetcher, "begin", lambda *_: None))
         yield
 
 
@@ -308,7 +308,7 @@ def test_poetry_asks_for_what_is_refused_and_is_not_kept_waiting(
     assert locked(solver.project) == {"a": "3.0"}
     files = [request for request in mirror.requests if request.kind == "file"]
     assert len(files) == 28, "27 that are refused, and the one that is taken"
-    assert 2 <= local.busiest <= ahead.THREADS + 1
+    assert 2 <= local.busiest <= prefetch.THREADS + 1
 
 
 def test_a_wheel_whose_metadata_lies_far_from_its_end_takes_two_requests(
@@ -337,7 +337,7 @@ def test_what_is_known_of_a_wheel_is_not_asked_for(
     expected = _both(solver, local, "a")
     record = {"summary": "", "python": None}
     files = {
-        wheel.sha256[: known.PREFIX]: {
+        wheel.sha256[: known_metadata.PREFIX]: {
             **record,
             "name": item.name,
             "version": item.version,
@@ -348,8 +348,8 @@ def test_what_is_known_of_a_wheel_is_not_asked_for(
         for number, item in enumerate(wheels)
         for wheel in item.wheels
     }
-    data = known.Known(files, tuple(item.requires or None for item in wheels))
-    monkeypatch.setattr(known, "_known", lambda: data)
+    data = known_metadata.KnownMetadata(files, tuple(item.requires or None for item in wheels))
+    monkeypatch.setattr(known_metadata, "_known", lambda: data)
     mirror = local.mount("mirror", **MIRROR)
     done, lock = _lock(solver, mirror, "a")
     assert done.ok, done.output
@@ -424,7 +424,7 @@ def test_the_threads_are_not_heard() -> None:
     logging.getLogger().addHandler(handler)
     try:
         index = mock.Mock(**{"page_ahead.side_effect": lambda name: logging.warning("ahead")})
-        fetching = ahead.Ahead(index)
+        fetching = prefetch.Prefetcher(index)
         fetching.begin(parse_constraint(">=3.8"), [Dependency("a", "*")])
         while not index.page_ahead.called:
             time.sleep(0.01)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-import poetry_tf.hooks
 from tests.support.poetry import PoetryRunner, locked, write_pyproject
 from tests.support.projects import contents
 
@@ -73,7 +72,7 @@ def test_with_tensorflow_neither_by_commands_that_have_nothing_to_do_with_it(
 
 def test_a_name_that_may_be_meant_for_tensorflow_is_looked_at(poetry: PoetryRunner) -> None:
     write_pyproject(poetry.project, [], requires_python="~=3.11.0")
-    assert "poetry_tf.hooks.pins" in modules(poetry, "add", "--lock", "tersorflow")
+    assert "poetry_tf.hooks.guards" in modules(poetry, "add", "--lock", "tersorflow")
 
 
 # Faults
@@ -82,25 +81,31 @@ def test_a_name_that_may_be_meant_for_tensorflow_is_looked_at(poetry: PoetryRunn
 @pytest.fixture
 def without() -> Iterator[Callable[[str], None]]:
     """Lets a module of the plugin fail when it is imported, until the test is over."""
-    prefix = "poetry_tf.hooks."
-    known = {name: module for name, module in sys.modules.items() if name.startswith(prefix)}
+    rooms = ("poetry_tf.hooks.", "poetry_tf.index.")
+    known = {name: module for name, module in sys.modules.items() if name.startswith(rooms)}
 
     def forget() -> None:
-        for name in [item for item in sys.modules if item.startswith(prefix)]:
-            vars(poetry_tf.hooks).pop(name.removeprefix(prefix), None)
+        for name in [item for item in sys.modules if item.startswith(rooms)]:
+            room, _, leaf = name.rpartition(".")
+            vars(sys.modules[room]).pop(leaf, None)
             del sys.modules[name]
 
     def fail(name: str) -> None:
         forget()
-        sys.modules[prefix + name] = None  # type: ignore[assignment]
+        sys.modules[f"poetry_tf.{name}"] = None  # type: ignore[assignment]
 
     yield fail
     forget()
     sys.modules.update(known)
-    vars(poetry_tf.hooks).update({name.removeprefix(prefix): known[name] for name in known})
+    for name, module in known.items():
+        room, _, leaf = name.rpartition(".")
+        setattr(sys.modules[room], leaf, module)
 
 
-@pytest.mark.parametrize("module", ["around", "candidates", "routes", "drift", "metadata"])
+@pytest.mark.parametrize(
+    "module",
+    ["hooks.events", "hooks.candidates", "index.routed", "hooks.sync", "hooks.metadata"],
+)
 def test_a_fault_of_the_plugins_is_one_warning(
     warm_poetry: PoetryRunner, without: Callable[[str], None], module: str
 ) -> None:
@@ -119,7 +124,7 @@ def test_a_fault_of_the_help_is_one_warning_in_a_managed_project_too(
     write_pyproject(
         warm_poetry.project, ["tensorflow ~=2.15.0"], requires_python="~=3.11.0", more=MANAGED
     )
-    without("drift")
+    without("hooks.sync")
     done = warm_poetry.call("lock")
     assert done.ok, done.output
     (line,) = done.stderr.splitlines()
@@ -132,7 +137,7 @@ def test_a_fault_of_what_enforces_stops_a_managed_project(
     write_pyproject(
         warm_poetry.project, ["tensorflow ~=2.15.0"], requires_python="~=3.11.0", more=MANAGED
     )
-    without("around")
+    without("hooks.events")
     before = contents(warm_poetry.project)
     done = warm_poetry.call("lock")
     assert (done.returncode, contents(warm_poetry.project)) == (1, before)
@@ -149,7 +154,7 @@ def test_a_poetry_that_solves_otherwise_is_told_of_once(
     path = write_pyproject(warm_poetry.project, [old], requires_python="~=3.11.0", more=MANAGED)
     assert warm_poetry.call("lock").ok
     path.write_text(path.read_text("utf-8").replace(old, new), "utf-8")
-    monkeypatch.setattr("poetry_tf.hooks.seams.SOLVERS_ROOT", "_somewhere_else")
+    monkeypatch.setattr("poetry_tf.poetry_internals.patches.SOLVERS_ROOT", "_somewhere_else")
     done = warm_poetry.call("lock")
     assert done.ok, done.output
     (line,) = done.stderr.strip().splitlines()

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from packaging.version import Version
 
-from poetry_tf.environments import DEFAULT, cells, judged_pythons
-from poetry_tf.installable import LockedPackages
-from poetry_tf.project.project import Project
-from poetry_tf.project.transaction import JOURNAL
+from poetry_tf.files.project import Project
+from poetry_tf.files.transaction import JOURNAL
+from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS, make_targets, required_pythons
+from poetry_tf.plan.installability import LockedPackages
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
 from tests.support.index import LocalIndex
@@ -76,10 +76,10 @@ def holds(poetry: PoetryRunner) -> None:
     made = Project.read(poetry.project)
     assert made.valid_lock is not None
     assert made.pyproject.python is not None
-    pythons = judged_pythons(made.pyproject.python.constraint)
+    pythons = required_pythons(made.pyproject.python.constraint)
     assert pythons
     packages = LockedPackages.of(made.valid_lock, made.pyproject)
-    judged = cells(DEFAULT[:1], pythons)
+    judged = make_targets(DEFAULT_ENVIRONMENTS[:1], pythons)
     assert [*packages.obstacles(judged, load_images().systems)] == []
 
 

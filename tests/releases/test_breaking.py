@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from poetry_tf.environments import ENVIRONMENTS
+from poetry_tf.plan.environments import ENVIRONMENTS
 from poetry_tf.releases import load, role, whole
 from poetry_tf.releases.breaking import breaking, ended, keras_major, majors, passed, retired
 from poetry_tf.releases.companions import companions, fits

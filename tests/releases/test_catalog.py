@@ -6,10 +6,10 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from poetry_tf.http.index import IndexFile
 from poetry_tf.releases import DISTRIBUTIONS, PLATFORMS, Catalog, Release, load, whole
-from poetry_tf.releases.catalog import Origin
-from poetry_tf.releases.files import distributions, minors_by_platform
-from poetry_tf.releases.index import IndexFile
+from poetry_tf.releases.catalog import DataOrigin
+from poetry_tf.releases.filenames import distributions, minors_by_platform
 from poetry_tf.releases.model import LINUX_X86_64, AndCuda, ContainerPair
 from poetry_tf.releases.resources import read_json
 
@@ -32,7 +32,7 @@ def release(version: str, **more) -> Release:
 
 
 def made(*releases: Release, **more) -> Catalog:
-    given = {"pairs": {}, "prereleases": (), "older": (), "origin": Origin("2.0", None)}
+    given = {"pairs": {}, "prereleases": (), "older": (), "origin": DataOrigin("2.0", None)}
     return Catalog(releases, **{**given, **more})
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from poetry_tf.releases import refresh
+from poetry_tf.releases.reader import refresh
 
 
 @pytest.mark.index

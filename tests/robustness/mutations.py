@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
-from poetry_tf.project.jsonc import JsoncDocument
+from poetry_tf.files.jsonc import JsoncDocument
 from tests.robustness.seeds import SEEDS
 
 if sys.version_info >= (3, 11):

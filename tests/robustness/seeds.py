@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from poetry_tf.mirrors import MIRRORS
+from poetry_tf.index.mirrors import MIRRORS
 from poetry_tf.releases.images import load_images
 from tests.made import content_hash
 

@@ -10,15 +10,15 @@ from packaging.version import Version
 from poetry.core.constraints.version import VersionRange
 
 from poetry_tf.checks.findings import Context, Finding, rule
-from poetry_tf.plan import (
-    as_poetrys,
-    distributions,
+from poetry_tf.files.pyproject import Requirement
+from poetry_tf.plan.requirement import (
+    admitted_locked_tensorflow,
+    constraint_series,
     locked_tensorflow,
-    series_of,
-    settled_tensorflow,
+    tensorflow_distributions,
     tensorflow_requirements,
+    to_poetry_version,
 )
-from poetry_tf.project.pyproject import Requirement
 from poetry_tf.releases import Companion, Release, fits, load, named, whole
 from poetry_tf.releases.companions import bounds_on, companions, newest
 
@@ -41,7 +41,7 @@ def companion_that_does_not_fit(context: Context) -> Iterator[Finding]:
 
 
 def _required(context: Context) -> Iterator[Finding]:
-    release = _release(context, settled_tensorflow(context.project))
+    release = _release(context, admitted_locked_tensorflow(context.project))
     for item in context.project.pyproject.requirements:
         if release is None or item.name not in named("companion"):
             continue
@@ -56,7 +56,7 @@ def _locked(context: Context) -> Iterator[Finding]:
     lock, tensorflow = context.project.valid_lock, locked_tensorflow(context.project)
     if lock is None or tensorflow is None:
         return
-    names = lock.versions.keys() & map(canonicalize_name, distributions())
+    names = lock.versions.keys() & map(canonicalize_name, tensorflow_distributions())
     release = _release(context, tensorflow)
     if release is None or len({version for name in names for version in lock.versions[name]}) > 1:
         return  # markers tell them apart, and which companion goes with which isn't known
@@ -93,9 +93,9 @@ def _is_beside(context: Context, item: Requirement, release: Release) -> bool:
         if not one.marker.intersect(item.marker).is_empty()
     ]
     items = [one for one in items if one.path[:-1] == item.path[:-1]] or items
-    version = as_poetrys(release.version)
+    version = to_poetry_version(release.version)
     return all(
-        one.constraint.allows(version) and series_of(one.constraint) == release.series
+        one.constraint.allows(version) and constraint_series(one.constraint) == release.series
         for one in items
     )
 
@@ -105,9 +105,9 @@ def _misfit(item: Requirement, release: Release) -> str | None:
     known = companions().get(item.name, ())
     if not known or item.source is not None or bounds_on(item.name, release) is not None:
         return None  # what TensorFlow itself asks for a solver heeds
-    if item.constraint.allows_any(VersionRange(as_poetrys(known[-1].version))):
+    if item.constraint.allows_any(VersionRange(to_poetry_version(known[-1].version))):
         return None
-    admitted = [one for one in known if item.constraint.allows(as_poetrys(one.version))]
+    admitted = [one for one in known if item.constraint.allows(to_poetry_version(one.version))]
     fitting = {fit.companion.version for fit in fits(item.name, release)}
     if any(one.version in fitting or one.basis is None for one in admitted):
         return None

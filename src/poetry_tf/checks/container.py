@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from poetry_tf.checks.findings import Context, Finding, rule
-from poetry_tf.configurations import configurations
-from poetry_tf.container import bring_in_step, wanted_container
-from poetry_tf.pins import wheel_edits
-from poetry_tf.plan import (
-    NoContainerError,
-    main_requirement,
-    tensorflow_requirements,
-    wants_container,
-)
-from poetry_tf.project.edits import Edit
-from poetry_tf.project.errors import ProjectError
-from poetry_tf.project.jsonc import JsoncDocument
+from poetry_tf.devcontainer import container_spec, synchronize
+from poetry_tf.files.configurations import configurations
+from poetry_tf.files.edits import Edit
+from poetry_tf.files.errors import ProjectError
+from poetry_tf.files.jsonc import JsoncDocument
+from poetry_tf.plan.derive import wants_container
+from poetry_tf.plan.model import NoContainerError
+from poetry_tf.plan.requirement import main_requirement, tensorflow_requirements
+from poetry_tf.pyproject.pins import wheel_edits
 
 
 @rule("TF501", fixable=True)
@@ -55,8 +52,8 @@ def _creation(context: Context) -> Iterator[Edit]:
     project, plan = context.project, context.plan
     if plan is not None:
         path = project.devcontainer_path
-        wanted = wanted_container(project, plan, context.images, whole=True)
-        document = bring_in_step(path, JsoncDocument.parse("{}\n"), wanted)
+        wanted = container_spec(project, plan, context.images, whole=True)
+        document = synchronize(path, JsoncDocument.parse("{}\n"), wanted)
         yield Edit(path, "create", (), document.text)
 
 

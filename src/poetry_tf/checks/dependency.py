@@ -11,9 +11,19 @@ from poetry.core.constraints.version import VersionConstraint, VersionRange
 from poetry.core.version.markers import parse_marker
 
 from poetry_tf.checks.findings import Context, Finding, rule
-from poetry_tf.environments import ENVIRONMENTS
-from poetry_tf.mirrors import mirror_at
-from poetry_tf.pins import (
+from poetry_tf.files.edits import Edit
+from poetry_tf.files.pyproject import Requirement
+from poetry_tf.index.mirrors import mirror_at
+from poetry_tf.plan.environments import ENVIRONMENTS
+from poetry_tf.plan.model import TF_KERAS
+from poetry_tf.plan.requirement import (
+    constraint_series,
+    lower_bound,
+    main_requirement,
+    tensorflow_requirements,
+    to_poetry_version,
+)
+from poetry_tf.pyproject.pins import (
     legacy_keras_edits,
     pin_edits,
     pin_text,
@@ -21,17 +31,7 @@ from poetry_tf.pins import (
     rename_edits,
     series_pin,
 )
-from poetry_tf.plan import (
-    TF_KERAS,
-    as_poetrys,
-    lower_bound,
-    main_requirement,
-    series_of,
-    tensorflow_requirements,
-)
-from poetry_tf.platforms import superfluous
-from poetry_tf.project.edits import Edit
-from poetry_tf.project.pyproject import Requirement
+from poetry_tf.pyproject.platforms import redundant_requirements
 from poetry_tf.releases import DISTRIBUTIONS, load, misspelling_of, role
 from poetry_tf.releases import series_of as series_name
 
@@ -54,7 +54,7 @@ def pin_wider_than_a_series(context: Context) -> Iterator[Finding]:
     for.
     """
     for item in tensorflow_requirements(context.project):
-        if item.constraint.is_empty() or series_of(item.constraint) is not None:
+        if item.constraint.is_empty() or constraint_series(item.constraint) is not None:
             continue
         written = (
             f"{item.name} {item.written}" if item.written else f"{item.name} without a version"
@@ -135,14 +135,14 @@ def _nothing_to_be_had(context: Context, item: Requirement) -> str | None:
         return "no version at all"
     catalog, lock = load(item.name), context.project.valid_lock
     if _may_be_newer(context, item.name, item.constraint) or any(
-        catalog.standing(version) == "newer" and item.constraint.allows(as_poetrys(version))
+        catalog.standing(version) == "newer" and item.constraint.allows(to_poetry_version(version))
         for version in (lock.versions.get(item.name, ()) if lock else ())
     ):
         return None
     newest_first = [release.version for release in reversed(catalog.releases)]
     yanked = False
     for version in (*newest_first, *catalog.prereleases, *catalog.older):
-        if item.constraint.allows(as_poetrys(version)):
+        if item.constraint.allows(to_poetry_version(version)):
             if version not in catalog.yanked:
                 return None
             yanked = True
@@ -159,13 +159,13 @@ def _may_be_newer(context: Context, name: str, constraint: VersionConstraint) ->
     """
     known = [release.version for release in context.catalog.releases]
     known += context.catalog.prereleases
-    if constraint.allows_any(VersionRange(as_poetrys(max(known)))):
+    if constraint.allows_any(VersionRange(to_poetry_version(max(known)))):
         return True
     for series in context.catalog.series[-_PATCHED:]:
         last = max(version for version in known if series_name(version) == series)
         end = PoetryVersion.parse(f"{last.major}.{last.minor + 1}.dev0")
         if load(name).in_series(series) and constraint.allows_any(
-            VersionRange(as_poetrys(last), end)
+            VersionRange(to_poetry_version(last), end)
         ):
             return True
     return False
@@ -244,7 +244,7 @@ def two_distributions(context: Context) -> Iterator[Finding]:
             "Keep one of them, or give them markers that exclude each other",
         )
     if context.plan is not None:
-        for need in superfluous(context.project, context.plan):
+        for need in redundant_requirements(context.project, context.plan):
             yield Finding(
                 "TF104", *context.at(need.item.path), need.message, need.remedy, need.edits
             )

@@ -9,12 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from poetry_tf.configurations import is_whole, readable
-from poetry_tf.container import Change, changes, wanted_container
-from poetry_tf.plan import Plan, PlanError, locked_tensorflow, tensorflow_requirements
-from poetry_tf.project.documents import KeyPath, Position
-from poetry_tf.project.edits import Edit
-from poetry_tf.project.project import Devcontainer, Project
+from poetry_tf.devcontainer import Change, container_spec, find_changes
+from poetry_tf.files.configurations import is_fully_managed, readable_configurations
+from poetry_tf.files.documents import KeyPath, Position
+from poetry_tf.files.edits import Edit
+from poetry_tf.files.project import Devcontainer, Project
+from poetry_tf.plan.model import Plan, PlanError
+from poetry_tf.plan.requirement import locked_tensorflow, tensorflow_requirements
 from poetry_tf.releases import Catalog, misspelling_of
 from poetry_tf.releases.images import Images
 
@@ -79,12 +80,12 @@ class Context:
         project = self.project
         if not self.concerned:
             return ()
-        return tuple((found, self._changes(found)) for found in readable(project))
+        return tuple((found, self._changes(found)) for found in readable_configurations(project))
 
     def _changes(self, found: Devcontainer) -> tuple[Change, ...]:
-        whole = is_whole(self.project, found)
-        wanted = wanted_container(self.project, self.plan, self.images, whole=whole)
-        return changes(found.path, found.document, wanted)
+        whole = is_fully_managed(self.project, found)
+        wanted = container_spec(self.project, self.plan, self.images, whole=whole)
+        return find_changes(found.path, found.document, wanted)
 
     def at(self, path: KeyPath) -> tuple[Path, Position | None]:
         """A place in pyproject.toml, as a finding wants it."""

@@ -9,18 +9,29 @@ from poetry.core.constraints.version import Version as PoetryVersion
 from poetry.core.constraints.version import VersionRange, parse_constraint
 
 from poetry_tf.checks.findings import Context, Finding, rule
-from poetry_tf.container import Change, container_poetrys, container_python
-from poetry_tf.environments import DEFAULT, Cell, cells, concerned, judged_pythons
-from poetry_tf.installable import LockedPackages, Obstacle, spoken
-from poetry_tf.plan import as_poetrys, distributions, locked_tensorflow, tensorflow_requirements
-from poetry_tf.project.documents import Position
-from poetry_tf.project.edits import Edit
-from poetry_tf.project.errors import ProjectError
-from poetry_tf.project.lock import Lock
-from poetry_tf.project.project import LOCK, Devcontainer
+from poetry_tf.devcontainer import Change, container_poetrys, container_python
+from poetry_tf.files.documents import Position
+from poetry_tf.files.edits import Edit
+from poetry_tf.files.errors import ProjectError
+from poetry_tf.files.lock import Lock
+from poetry_tf.files.project import LOCK, Devcontainer
+from poetry_tf.plan.environments import (
+    DEFAULT_ENVIRONMENTS,
+    Target,
+    make_targets,
+    required_environments,
+    required_pythons,
+)
+from poetry_tf.plan.installability import LockedPackages, Obstacle, format_targets
+from poetry_tf.plan.requirement import (
+    locked_tensorflow,
+    tensorflow_distributions,
+    tensorflow_requirements,
+    to_poetry_version,
+)
+from poetry_tf.plan.settings import read_settings
 from poetry_tf.releases import DISTRIBUTIONS, Release, fits, named, whole
 from poetry_tf.releases.images import Images
-from poetry_tf.settings import read_choices
 
 
 @rule("TF301", fixable=True)
@@ -140,7 +151,7 @@ def no_file_for_an_environment(context: Context) -> Iterator[Finding]:
     judged = _judged_cells(context, locked)
     managed = context.project.pyproject.is_managed
     for item in locked.obstacles(judged, context.images.systems):
-        package, where = item.package, spoken(item.cells, judged)
+        package, where = item.package, format_targets(item.cells, judged)
         if package.optional and not managed and _is_for_elsewhere(item, judged):
             continue
         if item.reason == "file":
@@ -157,27 +168,27 @@ def no_file_for_an_environment(context: Context) -> Iterator[Finding]:
         )
 
 
-def _judged_cells(context: Context, locked: LockedPackages) -> tuple[Cell, ...]:
+def _judged_cells(context: Context, locked: LockedPackages) -> tuple[Target, ...]:
     """Where the lock has to be installable, as far as the locked TensorFlow can be had there.
 
     A project without settings never said where it is to run. It is judged by the container's first
     environment, and only where it needs TensorFlow.
     """
     pyproject = context.project.pyproject
-    pythons = judged_pythons(pyproject.python.constraint) if pyproject.python else None
+    pythons = required_pythons(pyproject.python.constraint) if pyproject.python else None
     version = locked_tensorflow(context.project)
     if not pythons or version is None:
         return ()
-    names = distributions() - named("shim")
+    names = tensorflow_distributions() - named("shim")
     tensorflows = [package for package in locked.packages if package.name in names]
-    declared = read_choices(context.project)[0].environments
+    declared = read_settings(context.project)[0].environments
     release = _release(context, "tensorflow", version)
     if declared is not None or release is None or not pyproject.is_managed:
-        environments = declared or DEFAULT[:1]
+        environments = declared or DEFAULT_ENVIRONMENTS[:1]
     else:
-        environments = concerned(release, None)
+        environments = required_environments(release, None)
 
-    def is_judged(cell: Cell) -> bool:
+    def is_judged(cell: Target) -> bool:
         needed = [package for package in tensorflows if locked.needs(package, cell)]
         releases = [_release(context, item.name, item.parsed) for item in needed]
         usable = all(
@@ -186,7 +197,7 @@ def _judged_cells(context: Context, locked: LockedPackages) -> tuple[Cell, ...]:
         )
         return usable and (bool(needed) or pyproject.is_managed)
 
-    return tuple(cell for cell in cells(environments, pythons) if is_judged(cell))
+    return tuple(cell for cell in make_targets(environments, pythons) if is_judged(cell))
 
 
 def _release(context: Context, name: str, version: Version | None) -> Release | None:
@@ -197,7 +208,7 @@ def _release(context: Context, name: str, version: Version | None) -> Release | 
     return known or whole(name).get(version)
 
 
-def _is_for_elsewhere(item: Obstacle, judged: Sequence[Cell]) -> bool:
+def _is_for_elsewhere(item: Obstacle, judged: Sequence[Target]) -> bool:
     """Whether a package can't be had in an environment with any Python.
 
     An extra that nobody has to ask for may well bring what is for another platform alone.
@@ -207,9 +218,9 @@ def _is_for_elsewhere(item: Obstacle, judged: Sequence[Cell]) -> bool:
 
 
 def _remedy(
-    context: Context, locked: LockedPackages, item: Obstacle, judged: Sequence[Cell]
+    context: Context, locked: LockedPackages, item: Obstacle, judged: Sequence[Target]
 ) -> str:
-    package, where = item.package, spoken(item.cells, judged)
+    package, where = item.package, format_targets(item.cells, judged)
     pyproject = context.project.pyproject
     if (other := _release_with_files(context, locked, item)) is not None:
         return (
@@ -240,7 +251,7 @@ def _release_with_files(context: Context, locked: LockedPackages, item: Obstacle
         and all(
             cell.python in one.companion.pythons.get(cell.environment, ()) for cell in item.cells
         )
-        and all(bound.allows(as_poetrys(one.companion.version)) for bound in constraints)
+        and all(bound.allows(to_poetry_version(one.companion.version)) for bound in constraints)
     ]
     return fit[-1] if fit else None
 
@@ -336,4 +347,4 @@ def _admits(written: str, first: Version) -> bool:
         constraint = parse_constraint(written or "*")
     except ValueError:
         return True
-    return constraint.allows_any(VersionRange(as_poetrys(first), None, include_min=True))
+    return constraint.allows_any(VersionRange(to_poetry_version(first), None, include_min=True))

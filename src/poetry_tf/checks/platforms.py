@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from poetry_tf.checks.findings import Context, Finding, rule
-from poetry_tf.platforms import missing, unbounded, unlocked
+from poetry_tf.pyproject.bounds import missing_bounds
+from poetry_tf.pyproject.platforms import missing_requirements, unlocked_requirements
 
 
 @rule("TF305", fixable=True)
@@ -28,8 +29,8 @@ def lacking_for_an_environment(context: Context) -> Iterator[Finding]:
     project, plan = context.project, context.plan
     is_planned = plan is not None and project.pyproject.is_managed
     needs = (
-        *(missing(project, plan) if plan is not None and is_planned else ()),
-        *(unbounded(project) if context.concerned else ()),
+        *(missing_requirements(project, plan) if plan is not None and is_planned else ()),
+        *(missing_bounds(project) if context.concerned else ()),
     )
     for need in needs:
         yield Finding(
@@ -46,7 +47,7 @@ def lacking_for_an_environment(context: Context) -> Iterator[Finding]:
         return
     if not lock.is_fresh(project.pyproject.data):
         return
-    for item, name in unlocked(project, plan):
+    for item, name in unlocked_requirements(project, plan):
         yield Finding(
             "TF305",
             lock.path,

@@ -12,23 +12,25 @@ from poetry.core.constraints.version import (
 from poetry.core.packages.utils.utils import get_python_constraint_from_marker
 
 from poetry_tf.checks.findings import Context, Finding, rule
-from poetry_tf.plan import (
-    admitted,
-    as_poetrys,
-    fitting,
-    lower_bound,
-    main_requirement,
-    narrowed,
+from poetry_tf.files.edits import Edit
+from poetry_tf.plan.python import (
+    admitted_minors,
+    format_python_range,
+    narrowed_range,
     python_range,
     release_pythons,
-    required_catalog,
-    series_of,
-    settled_tensorflow,
-    spoken,
 )
-from poetry_tf.project.edits import Edit
+from poetry_tf.plan.requirement import (
+    admitted_locked_tensorflow,
+    admitted_releases,
+    constraint_series,
+    lower_bound,
+    main_requirement,
+    required_catalog,
+    to_poetry_version,
+)
+from poetry_tf.plan.settings import read_settings
 from poetry_tf.releases import Release
-from poetry_tf.settings import read_choices
 
 
 @rule("TF201", fixable=True)
@@ -59,12 +61,12 @@ def python_without_wheel(context: Context) -> Iterator[Finding]:
             (Edit(project.path, "set", declared.path, wanted),),
         )
         return
-    if not fitting(minors, python) or python_range(minors).allows_all(python):
+    if not admitted_minors(minors, python) or python_range(minors).allows_all(python):
         return
     what = "The project admits every Python, also those"
     if declared is not None:
         what = f"Python {declared.written} admits Pythons"
-    wanted = narrowed(declared.constraint if declared else None, minors)
+    wanted = narrowed_range(declared.constraint if declared else None, minors)
     yield Finding(
         "TF201",
         *context.at(project.python_path),
@@ -85,11 +87,11 @@ def no_python_fits(context: Context) -> Iterator[Finding]:
     if (judged := _judged(context)) is None:
         return
     python, releases, minors = judged
-    if not fitting(minors, python):
+    if not admitted_minors(minors, python):
         yield Finding(
             "TF202",
             *context.at(context.project.pyproject.python_path),
-            f"TensorFlow {_named(releases)} has no wheel for Python {spoken(python)}",
+            f"TensorFlow {_named(releases)} has no wheel for Python {format_python_range(python)}",
             f"It has wheels for Python {', '.join(minors)}: take one of these, or another series "
             "of TensorFlow",
         )
@@ -103,19 +105,21 @@ def _judged(
     A release in question is the locked one, else each that the pin admits. None where nothing can
     be said: no TensorFlow, or releases that the data doesn't have.
     """
-    item, locked = main_requirement(context.project), settled_tensorflow(context.project)
+    item, locked = main_requirement(context.project), admitted_locked_tensorflow(context.project)
     catalog = required_catalog(context.project, context.catalog)
     releases: tuple[Release, ...]
     if locked is not None:
         known = catalog.get(locked)
         releases = (known,) if known else ()
-    elif item is not None and any(item.constraint.allows(as_poetrys(old)) for old in catalog.older):
+    elif item is not None and any(
+        item.constraint.allows(to_poetry_version(old)) for old in catalog.older
+    ):
         releases = ()  # older releases, of which the data doesn't know the wheels, may fit
-    elif item is not None and context.plan and series_of(item.constraint) is None:
+    elif item is not None and context.plan and constraint_series(item.constraint) is None:
         # A pin that is too wide is a finding of its own: what it will be is what counts.
         releases = (context.plan.release,)
     elif item is not None:
-        releases = admitted(catalog, item.constraint)
+        releases = admitted_releases(catalog, item.constraint)
     else:
         releases = ()
     if not releases:
@@ -127,7 +131,7 @@ def _judged(
         # same words elsewhere leave out.
         marked = parse_constraint(str(get_python_constraint_from_marker(item.marker)))
         python = python.intersect(marked)
-    environments = read_choices(context.project)[0].environments
+    environments = read_settings(context.project)[0].environments
     minors = sorted(
         {minor for release in releases for minor in release_pythons(release, environments)},
         key=lambda minor: int(minor.split(".")[1]),

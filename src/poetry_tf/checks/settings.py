@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from poetry_tf.checks.findings import RULES, Context, Finding, rule
-from poetry_tf.plan import ChoiceError, tensorflow_requirements
-from poetry_tf.settings import SETTINGS, read_choices
+from poetry_tf.plan.model import GpuModeError
+from poetry_tf.plan.requirement import tensorflow_requirements
+from poetry_tf.plan.settings import SETTINGS_PATH, read_settings
 
 
 @rule("TF001")
@@ -20,14 +21,14 @@ def unknown_setting(context: Context) -> Iterator[Finding]:
     A contradiction is `gpu = "system"` or `gpu = "none"` beside a requirement on
     `tensorflow[and-cuda]`: CUDA from the container and from the wheels get in each other's way.
     """
-    if isinstance(context.trouble, ChoiceError):
+    if isinstance(context.trouble, GpuModeError):
         yield Finding(
             "TF001",
-            *context.at((*SETTINGS, "gpu")),
+            *context.at((*SETTINGS_PATH, "gpu")),
             context.trouble.message,
             context.trouble.remedy,
         )
-    choices, problems = read_choices(context.project)
+    choices, problems = read_settings(context.project)
     for problem in problems:
         yield Finding("TF001", *context.at(problem.path), problem.message, problem.remedy)
     for entry in choices.ignore:

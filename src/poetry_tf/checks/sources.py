@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from poetry_tf.checks.findings import Context, Finding, rule
-from poetry_tf.mirrors import is_plain_http, mirror_at, without_credentials
-from poetry_tf.project.documents import KeyPath, Position
-from poetry_tf.project.edits import Edit
-from poetry_tf.project.project import POETRY_TOML
-from poetry_tf.settings import read_choices
-from poetry_tf.unbinding import (
+from poetry_tf.files.documents import KeyPath, Position
+from poetry_tf.files.edits import Edit
+from poetry_tf.files.project import POETRY_TOML
+from poetry_tf.index.mirrors import is_plain_http, mirror_at, without_credentials
+from poetry_tf.plan.settings import read_settings
+from poetry_tf.pyproject.sources import (
     SETTING,
-    Unbinding,
-    bound_sources,
-    readdress,
-    unbind,
-    wish_for,
+    SourceRemoval,
+    mirror_setting_for,
+    mirror_sources,
+    remove_mirror_sources,
+    replace_source_url,
 )
 
 
@@ -45,9 +45,10 @@ def bound_to_a_mirror(context: Context) -> Iterator[Finding]:
                 context.at(source.path),
                 f"the source {source.name} puts the mirror {mirror.host} in PyPI's place, which "
                 "binds the lock to it",
-                f'Remove the source, write mirror = "{wish_for(source.url)}" under [tf] in '
+                f'Remove the source, write mirror = "{mirror_setting_for(source.url)}" under '
+                "[tf] in "
                 f"{POETRY_TOML}, and take the source out of the lock",
-                unbind(project, [source]),
+                remove_mirror_sources(project, [source]),
             )
     if (lock := project.valid_lock) is None:
         return
@@ -61,7 +62,7 @@ def bound_to_a_mirror(context: Context) -> Iterator[Finding]:
             (lock.path, lock.position_of(f'url = "{next(iter(counts)).url}"')),
             f"{count} from {', '.join(hosts)}, and from nowhere else",
             "Take the source out of the lock, and out of pyproject.toml if it is there",
-            unbind(project, bound_sources(project)),
+            remove_mirror_sources(project, mirror_sources(project)),
         )
 
 
@@ -70,7 +71,7 @@ def _unbound(
     place: tuple[Path, Position | None],
     message: str,
     remedy: str,
-    unbinding: Unbinding,
+    unbinding: SourceRemoval,
 ) -> Finding:
     """A finding with the edits that mend it, or why it can't be mended."""
     if unbinding.obstacle is not None:
@@ -92,18 +93,18 @@ def unfit_mirror(context: Context) -> Iterator[Finding]:
     if not context.concerned:
         return
     project = context.project
-    accepted = any(item.covers("TF401", None) for item in read_choices(project)[0].ignore)
+    accepted = any(item.covers("TF401", None) for item in read_settings(project)[0].ignore)
     for source in project.pyproject.sources:
         place = context.at((*source.path, "url"))
         mirror = mirror_at(source.url)
-        wish = f'mirror = "{wish_for(source.url)}" under [tf] in {POETRY_TOML}'
+        wish = f'mirror = "{mirror_setting_for(source.url)}" under [tf] in {POETRY_TOML}'
         if mirror is not None and mirror.retired:
             yield _unbound(
                 "TF402",
                 place,
                 f"the source {source.name} is the mirror {mirror.host}, which is retired",
                 f"Remove the source, and write {wish}",
-                unbind(project, [source]),
+                remove_mirror_sources(project, [source]),
             )
         elif is_plain_http(source.url):
             message = f"the source {source.name} is read over plain http"
@@ -111,12 +112,14 @@ def unfit_mirror(context: Context) -> Iterator[Finding]:
                 yield Finding("TF402", *place, message, "Use its https address")
             elif not accepted:
                 remedy = f"Remove the source, and write {wish}"
-                yield _unbound("TF402", place, message, remedy, unbind(project, [source]))
+                yield _unbound(
+                    "TF402", place, message, remedy, remove_mirror_sources(project, [source])
+                )
             elif mirror.today is None:
                 yield Finding("TF402", *place, message, "Use its https address")
             else:
                 https = mirror.today.url
-                unbinding = readdress(project, source, https)
+                unbinding = replace_source_url(project, source, https)
                 yield _unbound("TF402", place, message, f'Write "{https}"', unbinding)
     yield from _in_setting(context)
 

@@ -14,16 +14,16 @@ from cleo.io.io import IO
 from cleo.io.outputs.output import Type
 
 import poetry_tf
-from poetry_tf.checks.run import context_of, judged, rules
+from poetry_tf.actions.fix_and_lock import FixedProject, fix_and_lock
+from poetry_tf.checks.run import judge, make_context, rules
 from poetry_tf.commands.base import TensorFlowCommand, plain
-from poetry_tf.commands.reports import Report, as_annotations, as_json
-from poetry_tf.mending import Mended, mend
-from poetry_tf.plan import PlanError
-from poetry_tf.project.edits import changed_texts, diffs
-from poetry_tf.project.errors import ProjectError
-from poetry_tf.project.lock import Lock
-from poetry_tf.project.project import LOCK, Project
-from poetry_tf.project.transaction import JOURNAL, WriteError
+from poetry_tf.commands.check_reports import CheckReport, as_annotations, as_json
+from poetry_tf.files.edits import changed_texts, diffs
+from poetry_tf.files.errors import ProjectError
+from poetry_tf.files.lock import Lock
+from poetry_tf.files.project import LOCK, Project
+from poetry_tf.files.transaction import JOURNAL, WriteError
+from poetry_tf.plan.model import PlanError
 
 CLEAN, FINDINGS, COULD_NOT_CHECK = range(3)
 FORMATS = ("text", "json", "github")
@@ -111,20 +111,20 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
         if not (report.context.concerned or report.found):
             return self._conclude(report, "The project has no TensorFlow: nothing to check.")
         if diffs:
-            self._show(mend(project, codes, None))
+            self._show(fix_and_lock(project, codes, None))
         elif fixes:
             return self._fix(report, codes)
         return self._conclude(report)
 
     # -- mending ----------------------------------------------------------------------------
 
-    def _fix(self, report: Report, codes: frozenset[str]) -> int:
+    def _fix(self, report: CheckReport, codes: frozenset[str]) -> int:
         # Imported late: only who locks has to wait for what reaches the network.
-        from poetry_tf.locking import LockingError
+        from poetry_tf.actions.lock import LockingError
 
         root = report.root
         try:
-            mended = mend(report.context.project, codes, self._relock)
+            mended = fix_and_lock(report.context.project, codes, self._relock)
         except LockingError as error:
             self._tell_findings(report)
             return self._could_not(
@@ -137,24 +137,24 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
             item.code for item in left.found
         )
         return self._conclude(
-            Report(root, left.context, left.found, left.ignored, gone, tuple(texts))
+            CheckReport(root, left.context, left.found, left.ignored, gone, tuple(texts))
         )
 
     def _relock(self, project: Project) -> Lock:
-        from poetry_tf.locking import mirror_in_force, solve
+        from poetry_tf.actions.lock import mirror_in_force, solve_lock
 
         # What Poetry tells while it solves is no result: stdout is for those.
         error = self.io.error_output
-        return solve(project, mirror_in_force(project), IO(self.io.input, error, error))
+        return solve_lock(project, mirror_in_force(project), IO(self.io.input, error, error))
 
-    def _show(self, mended: Mended) -> None:
+    def _show(self, mended: FixedProject) -> None:
         self.show_diffs(diffs(mended.project, changed_texts(mended.project)))
         if mended.lock_due:
             self.line_error(f"<comment>{LOCK} would be made anew, which is not tried here</>")
 
     # -- telling ----------------------------------------------------------------------------
 
-    def _conclude(self, report: Report, nothing: str | None = None) -> int:
+    def _conclude(self, report: CheckReport, nothing: str | None = None) -> int:
         """Tells what was found, and the exit status; `nothing` says why there was nothing."""
         self._tell_mended(report)
         if self._format == "text":
@@ -174,12 +174,12 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
                 self.info("All set!")
         return status
 
-    def _tell_findings(self, report: Report) -> None:
+    def _tell_findings(self, report: CheckReport) -> None:
         if self._format == "text":
             for finding in report.found:
                 self.show_finding(finding, report.root)
 
-    def _tell_doubts(self, report: Report) -> bool:
+    def _tell_doubts(self, report: CheckReport) -> bool:
         """Tells what makes the check less than whole, and whether there is any of that."""
         interrupted = (report.root / JOURNAL).exists()
         if interrupted:
@@ -193,7 +193,7 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
             self.line_error(plain(remedy))
         return interrupted or report.trouble is not None
 
-    def _tell_mended(self, report: Report) -> None:
+    def _tell_mended(self, report: CheckReport) -> None:
         if not report.written or self._format != "text":
             return
         mended = (report.mended or Counter()).items()
@@ -202,7 +202,7 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
         for path in report.written:
             self.line(f"  <c1>{path.relative_to(report.root).as_posix()}</>")
 
-    def _sum_up(self, report: Report) -> None:
+    def _sum_up(self, report: CheckReport) -> None:
         if report.ignored:
             codes = ", ".join(sorted({finding.code for finding in report.ignored}))
             count = _counted(len(report.ignored), "finding")
@@ -219,14 +219,14 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
         style = "error" if report.errors else "warning"
         self.line_error(f"<{style}>{plain(text)}</{style}>")
 
-    def _write_report(self, report: Report | None, trouble: tuple[str, str] | None) -> None:
+    def _write_report(self, report: CheckReport | None, trouble: tuple[str, str] | None) -> None:
         if self._format == "json":
             self.io.write_line(as_json(report, trouble), type=Type.RAW)
         elif self._format == "github":
             for line in as_annotations(report, trouble):
                 self.io.write_line(line, type=Type.RAW)
 
-    def _could_not(self, message: str, remedy: str = "", report: Report | None = None) -> int:
+    def _could_not(self, message: str, remedy: str = "", report: CheckReport | None = None) -> int:
         self._write_report(report, (message, remedy))
         self.fail(message, remedy)
         return COULD_NOT_CHECK
@@ -251,10 +251,10 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
         return CLEAN
 
 
-def _report(project: Project, codes: frozenset[str]) -> Report:
-    context = context_of(project)
-    found, ignored = judged(context)
-    return Report(
+def _report(project: Project, codes: frozenset[str]) -> CheckReport:
+    context = make_context(project)
+    found, ignored = judge(context)
+    return CheckReport(
         project.root,
         context,
         tuple(finding for finding in found if finding.code in codes),

@@ -10,28 +10,29 @@ from typing import ClassVar
 from cleo.helpers import option
 from cleo.io.inputs.option import Option
 
+from poetry_tf.actions.init import ContainerOptions, with_container, with_container_options
 from poetry_tf.commands.base import TensorFlowCommand, plain
-from poetry_tf.configurations import readable
-from poetry_tf.container import (
+from poetry_tf.devcontainer import (
     ENVIRONMENT,
     ENVIRONMENT_VOLUME,
     brings_cuda,
-    container_parts,
     container_python,
+    container_spec,
     has_own_base,
+    list_parts,
     missing_plugin,
-    wanted_container,
 )
-from poetry_tf.environments import DEFAULT
-from poetry_tf.initialise import ContainerWishes, with_container, with_container_choices
-from poetry_tf.plan import Plan, PlanError, required_catalog
-from poetry_tf.project.edits import changed_texts, diffs
-from poetry_tf.project.jsonc import JsoncDocument
-from poetry_tf.project.project import Devcontainer, Project
+from poetry_tf.files.configurations import readable_configurations
+from poetry_tf.files.edits import changed_texts, diffs
+from poetry_tf.files.jsonc import JsoncDocument
+from poetry_tf.files.project import Devcontainer, Project
+from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS
+from poetry_tf.plan.model import Plan, PlanError
+from poetry_tf.plan.requirement import required_catalog
+from poetry_tf.plan.settings import read_settings
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
 from poetry_tf.releases.model import LINUX_AARCH64
-from poetry_tf.settings import read_choices
 
 MANAGED = """\
 The project is a managed one from now on: poetry add, lock and update keep TensorFlow within one \
@@ -75,7 +76,7 @@ lock, pinned). Comments and all that is yours in the file stay as they are. What
 
     def run_in(self, root: Path) -> int:
         before = Project.read(root)
-        project = with_container_choices(before, self._wishes())
+        project = with_container_options(before, self._wishes())
         if (configuration := self.option("config")) is not None:
             project = project.with_configuration(configuration)
         project, plan = with_container(project)
@@ -109,11 +110,11 @@ lock, pinned). Comments and all that is yours in the file stay as they are. What
             self.line(plain(remark))
         return 0
 
-    def _wishes(self) -> ContainerWishes:
+    def _wishes(self) -> ContainerOptions:
         required, optional = self.option("gpu-required"), self.option("gpu-optional")
         if required and optional:
             raise PlanError("--gpu-required and --gpu-optional contradict each other", "Give one.")
-        return ContainerWishes(
+        return ContainerOptions(
             engine=self.option("engine"),
             gpu_required=required if required or optional else None,
             registry=self.option("registry"),
@@ -124,9 +125,9 @@ lock, pinned). Comments and all that is yours in the file stay as they are. What
         found = project.devcontainer
         assert isinstance(found, Devcontainer)
         catalog = required_catalog(project, load())
-        wanted = wanted_container(project, plan, load_images(), whole=True)
+        wanted = container_spec(project, plan, load_images(), whole=True)
         self.line(f"<c1>{name}</>: {plain(summary(plan, found.document))}")
-        for part in container_parts(found.path, found.document, wanted, catalog):
+        for part in list_parts(found.path, found.document, wanted, catalog):
             self.line(f"  <c1>{part.name}</> {plain(part.value)}")
             self.line(f"    {plain(part.origin)}")
         for remark in remarks(project, plan, whole=True):
@@ -136,7 +137,7 @@ lock, pinned). Comments and all that is yours in the file stay as they are. What
 def up(project: Project, *options: str) -> str:
     """The command that starts the project's container; one that is no default is to be named."""
     words = ["devcontainer up --workspace-folder .", *options]
-    if project.devcontainer is None and (others := readable(project)):
+    if project.devcontainer is None and (others := readable_configurations(project)):
         words.append(f"--config {shlex.quote(others[0].path.relative_to(project.root).as_posix())}")
     return " ".join(words)
 
@@ -158,7 +159,7 @@ def summary(plan: Plan, document: JsoncDocument | None = None) -> str:
 def without_plugin(project: Project, plan: Plan) -> Iterator[str]:
     """Why the container does without poetry-tf, where it does."""
     found = project.devcontainer
-    wanted = wanted_container(project, plan, load_images(), whole=True)
+    wanted = container_spec(project, plan, load_images(), whole=True)
     if isinstance(found, Devcontainer) and (
         why := missing_plugin(found.path, found.document, wanted)
     ):
@@ -176,8 +177,8 @@ def remarks(project: Project, plan: Plan, *, whole: bool = False) -> Iterator[st
             "and a running container loses its own until the next start. This keeps them apart: "
             "poetry config --local virtualenvs.in-project false"
         )
-    choices = read_choices(project)[0]
-    environments = choices.environments or (DEFAULT if whole else ())
+    choices = read_settings(project)[0]
+    environments = choices.environments or (DEFAULT_ENVIRONMENTS if whole else ())
     if plan.gpu.mode == "none":
         return
     if choices.engine == "podman":

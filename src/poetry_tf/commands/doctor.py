@@ -15,20 +15,21 @@ from poetry.factory import Factory
 from poetry.utils.env import EnvManager
 
 from poetry_tf.commands.base import TensorFlowCommand, plain
-from poetry_tf.container import container_facts, wanted_container
-from poetry_tf.host.asking import runs_elsewhere
-from poetry_tf.host.brief import brief
-from poetry_tf.host.doctor import examine, works
-from poetry_tf.host.findings import HostFinding, Remedy, System
-from poetry_tf.host.machine import Machine, Remembering, ThisMachine
-from poetry_tf.host.needs import Needs
-from poetry_tf.host.system import family, in_container
-from poetry_tf.plan import Plan, PlanError, derive, make_plan
-from poetry_tf.project.errors import ProjectError
-from poetry_tf.project.project import PYPROJECT, Project
+from poetry_tf.devcontainer import container_facts, container_spec
+from poetry_tf.doctor.host.engine_info import runs_elsewhere
+from poetry_tf.doctor.host.examine import examine, works
+from poetry_tf.doctor.host.findings import HostFinding, Remedy, System
+from poetry_tf.doctor.host.machine import CachingMachine, Machine, ThisMachine
+from poetry_tf.doctor.host.needs import Needs
+from poetry_tf.doctor.host.summary import summary_line
+from poetry_tf.doctor.host.system import family, in_container
+from poetry_tf.files.errors import ProjectError
+from poetry_tf.files.project import PYPROJECT, Project
+from poetry_tf.plan.derive import derive_plan, make_plan
+from poetry_tf.plan.model import Plan, PlanError
+from poetry_tf.plan.settings import Settings, read_settings
 from poetry_tf.releases import load
 from poetry_tf.releases.images import Images, load_images
-from poetry_tf.settings import Choices, read_choices
 
 VERSION = 1
 """The version of the JSON's form."""
@@ -87,13 +88,13 @@ are downloaded to see how fast. The exit status is then 1 where something can't 
 
     def run_in(self, root: Path) -> int:
         if self.option("network"):
-            from poetry_tf.commands.network import tell_network
+            from poetry_tf.commands.doctor_network import tell_network
 
             return tell_network(self, root)
         needs = needs_of(root, self.option("config"))
-        machine = Remembering(ThisMachine())
+        machine = CachingMachine(ThisMachine())
         if self.option("brief"):
-            self.io.write_line(brief(machine, needs), type=Type.RAW)
+            self.io.write_line(summary_line(machine, needs), type=Type.RAW)
             return 0
         findings: list[HostFinding] = []
         is_text = not self.option("json")
@@ -121,7 +122,7 @@ are downloaded to see how fast. The exit status is then 1 where something can't 
         """An error, and with --json a document of it, as every run gives one."""
         if self.option("json") and not self._told:
             if self.option("network"):
-                from poetry_tf.commands.network import trouble_as_json
+                from poetry_tf.commands.doctor_network import trouble_as_json
 
                 self._write(trouble_as_json(message, remedy))
             else:
@@ -147,7 +148,7 @@ are downloaded to see how fast. The exit status is then 1 where something can't 
             for line in _lines(finding.remedy, system):
                 self.line(f"        {plain(line)}")
 
-    def _record(self, path: Path, machine: Remembering) -> None:
+    def _record(self, path: Path, machine: CachingMachine) -> None:
         text = json.dumps(machine.recording(), indent=2) + "\n"
         try:
             path.write_text(text, "utf-8")
@@ -164,10 +165,10 @@ def needs_of(root: Path, configuration: str | None = None) -> Needs:
     project = Project.read(root)
     if configuration is not None:
         project = project.with_configuration(configuration)
-    plan = derive(project, catalog, images)
+    plan = derive_plan(project, catalog, images)
     if plan is None:
         return _newest(_interpreter(root))
-    choices = read_choices(project)[0]
+    choices = read_settings(project)[0]
     config = project.devcontainer_path if project.devcontainer is not None else None
     return Needs(
         plan.release,
@@ -177,7 +178,7 @@ def needs_of(root: Path, configuration: str | None = None) -> Needs:
         engine=choices.engine or "docker",
         gpu_required=choices.gpu_required,
         python=_interpreter(root),
-        install=wanted_container(project, plan, images, whole=True).install,
+        install=container_spec(project, plan, images, whole=True).install,
         config=None if config is None else config.relative_to(root).as_posix(),
         container=_container_facts(project, images),
     )
@@ -193,7 +194,7 @@ def _container_facts(project: Project, images: Images) -> dict[str, str]:
 def _newest(python: str | None = None) -> Needs:
     catalog = load()
     release = catalog.releases[-1]
-    plan: Plan = make_plan(catalog, load_images(), release, Choices(), None)
+    plan: Plan = make_plan(catalog, load_images(), release, Settings(), None)
     gpu = plan.gpu
     return Needs(release, gpu.mode, gpu.cuda, gpu.cudnn, python=python, from_project=False)
 

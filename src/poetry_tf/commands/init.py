@@ -13,43 +13,41 @@ from cleo.io.io import IO
 from cleo.ui.question import Question
 
 import poetry_tf
-from poetry_tf.checks.run import context_of, findings
-from poetry_tf.commands.base import TensorFlowCommand, plain
-from poetry_tf.commands.devcontainer import summary, up, warning, without_plugin
-from poetry_tf.commands.leaving import Leaving
-from poetry_tf.configurations import is_whole, readable
-from poetry_tf.environments import DEFAULT, ENVIRONMENTS
-from poetry_tf.initialise import (
-    Wishes,
-    added_for_platforms,
-    begin,
-    check_mirror,
-    environment_names,
-    gpu_choice,
+from poetry_tf.actions.init import (
+    InitOptions,
+    added_for_environments,
     is_new,
     open_project,
-    prepare,
-    settle,
+    parse_environments,
+    parse_gpu,
+    plan_options,
+    validate_mirror,
     with_containers,
+    with_options,
+    with_options_fixed,
 )
-from poetry_tf.locking import LockingError, machine_mirror, mirror_in_force, solve
-from poetry_tf.mirrors import MIRRORS, parse_mirror
-from poetry_tf.plan import (
-    Plan,
-    PlanError,
+from poetry_tf.actions.lock import LockingError, machine_mirror, mirror_in_force, solve_lock
+from poetry_tf.checks.run import find_problems, make_context
+from poetry_tf.commands.base import TensorFlowCommand, plain
+from poetry_tf.commands.devcontainer import summary, up, warning, without_plugin
+from poetry_tf.commands.init_from import Migration
+from poetry_tf.files.configurations import is_fully_managed, readable_configurations
+from poetry_tf.files.edits import changed_texts, diffs
+from poetry_tf.files.errors import ProjectError
+from poetry_tf.files.project import LOCK, PYPROJECT, Project
+from poetry_tf.index.mirrors import MIRRORS, parse_mirror
+from poetry_tf.plan.derive import mirror_setting, wants_container
+from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS, ENVIRONMENTS
+from poetry_tf.plan.model import Plan, PlanError
+from poetry_tf.plan.requirement import (
+    constraint_series,
     joint_constraint,
     locked_tensorflow,
     lower_bound,
     main_requirement,
-    mirror_setting,
-    series_of,
-    wants_container,
 )
-from poetry_tf.project.edits import changed_texts, diffs
-from poetry_tf.project.errors import ProjectError
-from poetry_tf.project.project import LOCK, PYPROJECT, Project
+from poetry_tf.plan.settings import read_settings
 from poetry_tf.releases import load
-from poetry_tf.settings import read_choices
 
 SOURCE_COST = """\
 The lock is bound to this mirror: every package in it names the source, changing or removing \
@@ -92,7 +90,7 @@ class InitCommand(TensorFlowCommand):
             "environments",
             None,
             f"Where the lock has to be installable: some of {', '.join(ENVIRONMENTS)}, between "
-            f"commas or repeated. Default: {' and '.join(DEFAULT)}, the container's.",
+            f"commas or repeated. Default: {' and '.join(DEFAULT_ENVIRONMENTS)}, the container's.",
             flag=False,
             multiple=True,
         ),
@@ -150,36 +148,36 @@ are written or none.
         source: str | None = self.option("from")
         if source == "-":
             self.io.interactive(False)  # the answers would come from where the list does
-        leaving = None if source is None else Leaving(self, source)
+        leaving = None if source is None else Migration(self, source)
         project = open_project(root)
         wishes = self._wishes()
         wishes = replace(wishes, container=wishes.container and wants_container(project))
         if leaving is not None:
             wishes = leaving.wishes(project, wishes)
         wishes = self._ask(project, wishes, new=new)
-        plan = settle(project, wishes)
+        plan = plan_options(project, wishes)
         if not new:
             self._explain_series(project, wishes, plan)
         default = None if machine_mirror() else "auto"
         if leaving is not None:
-            prepared = begin(project, wishes, plan, new=new, mirror=default)
+            prepared = with_options(project, wishes, plan, new=new, mirror=default)
         else:
-            prepared = prepare(project, wishes, plan, new=new, mirror=default)
+            prepared = with_options_fixed(project, wishes, plan, new=new, mirror=default)
             self._tell_of_added(project, prepared)
         return self._carry_out(root, prepared, plan, wishes, leaving)
 
     def _tell_of_added(self, before: Project, after: Project) -> None:
-        for name, environments in added_for_platforms(before, after).items():
+        for name, environments in added_for_environments(before, after).items():
             self.line_error(f"Required as well: {name}, for {', '.join(environments)}")
 
-    def _explain_series(self, project: Project, wishes: Wishes, plan: Plan) -> None:
+    def _explain_series(self, project: Project, wishes: InitOptions, plan: Plan) -> None:
         """Says which series an open pin becomes, because that is a decision made for the user."""
         item, constraint = main_requirement(project), joint_constraint(project)
         if (
             wishes.tensorflow is not None
             or item is None
             or constraint is None
-            or series_of(constraint) is not None
+            or constraint_series(constraint) is not None
         ):
             return
         written = f"{item.name} {item.written}".strip()
@@ -204,36 +202,36 @@ are written or none.
 
     # -- what is wanted ---------------------------------------------------------------------
 
-    def _wishes(self) -> Wishes:
+    def _wishes(self) -> InitOptions:
         gpu, mirror = self.option("gpu"), self.option("mirror")
         write_source: bool = self.option("write-source")
         if mirror is not None:
-            check_mirror(mirror, "--mirror: ")
+            validate_mirror(mirror, "--mirror: ")
         if write_source and mirror is not None and parse_mirror(mirror).kind == "off":
             raise PlanError(
                 "--write-source has no mirror to write", "Give one with --mirror, or leave it out."
             )
         environments: list[str] = self.option("environments")
-        return Wishes(
+        return InitOptions(
             tensorflow=self.option("tensorflow"),
             python=self.option("python"),
-            gpu=gpu_choice(gpu) if gpu is not None else None,
-            environments=environment_names(environments) if environments else None,
+            gpu=parse_gpu(gpu) if gpu is not None else None,
+            environments=parse_environments(environments) if environments else None,
             mirror=mirror,
             write_source=write_source,
             container=not self.option("no-devcontainer"),
         )
 
-    def _ask(self, project: Project, wishes: Wishes, *, new: bool) -> Wishes:
+    def _ask(self, project: Project, wishes: InitOptions, *, new: bool) -> InitOptions:
         """Asks for what neither an option nor the project says. Not when it can't ask."""
         if not self.io.is_interactive():
             return wishes
         answers: dict[str, Any] = {}
         if wishes.tensorflow is None and main_requirement(project) is None:
-            newest = settle(project, wishes).release.series
+            newest = plan_options(project, wishes).release.series
             series = list(load().series)
             answers["tensorflow"] = self._choose("TensorFlow series", series, newest)
-        settled = settle(project, replace(wishes, **answers))
+        settled = plan_options(project, replace(wishes, **answers))
         if wishes.python is None and (new or project.pyproject.python is None):
             answers["python"] = self._choose("Python", list(settled.pythons), settled.python)
         if (
@@ -245,7 +243,7 @@ are written or none.
                 "in the container; pip: as Python packages; none: CPU only</>"
             )
             modes = ["auto", "system", "pip", "none"]
-            answers["gpu"] = self._choose("GPU", modes, read_choices(project)[0].gpu)
+            answers["gpu"] = self._choose("GPU", modes, read_settings(project)[0].gpu)
         if (
             wishes.mirror is None
             and not wishes.write_source
@@ -281,7 +279,7 @@ are written or none.
     def _ask_mirror(self) -> str:
         def valid(answer: str) -> str:
             try:
-                check_mirror(answer)
+                validate_mirror(answer)
             except PlanError as error:
                 raise ValueError(error.message) from None
             return answer
@@ -296,7 +294,12 @@ are written or none.
     # -- doing it ---------------------------------------------------------------------------
 
     def _carry_out(
-        self, root: Path, prepared: Project, plan: Plan, wishes: Wishes, leaving: Leaving | None
+        self,
+        root: Path,
+        prepared: Project,
+        plan: Plan,
+        wishes: InitOptions,
+        leaving: Migration | None,
     ) -> int:
         project = prepared
         dry_run: bool = self.option("dry-run")
@@ -324,7 +327,11 @@ are written or none.
             self._show(project, texts)
             return 0
         self.write_files(root, texts, project.snapshot)
-        ours = [item.document for item in readable(project) if is_whole(project, item)]
+        ours = [
+            item.document
+            for item in readable_configurations(project)
+            if is_fully_managed(project, item)
+        ]
         told = summary(plan, next(iter(ours), None) if wishes.container else None)
         if wishes.container and (doubt := warning(plan)) is not None:
             self.line_error(f"<warning>{plain(doubt)}</warning>")
@@ -335,7 +342,7 @@ are written or none.
         self._next_steps(project, plan, wishes)
         return 0
 
-    def _tell_of_list(self, leaving: Leaving) -> None:
+    def _tell_of_list(self, leaving: Migration) -> None:
         self.line("")
         for line in leaving.report(whole=self.io.is_verbose()).lines:
             self.line(plain(line))
@@ -351,17 +358,17 @@ are written or none.
             self.line(f"{path.name}: {count} packages (the whole diff with -v)")
 
     def _lock(
-        self, project: Project, plan: Plan, wishes: Wishes, leaving: Leaving | None
+        self, project: Project, plan: Plan, wishes: InitOptions, leaving: Migration | None
     ) -> Project:
         if isinstance(project.lock, ProjectError):
             raise project.lock
         mirror = mirror_in_force(project, wishes.mirror)
         if leaving is not None:
             return leaving.locked(project, plan, mirror)
-        return replace(project, lock=solve(project, mirror, self.io))
+        return replace(project, lock=solve_lock(project, mirror, self.io))
 
     def _tell_of_files(
-        self, root: Path, texts: dict[Path, str], *, plan_summary: str, wishes: Wishes
+        self, root: Path, texts: dict[Path, str], *, plan_summary: str, wishes: InitOptions
     ) -> None:
         if not texts:
             self.line(f"Nothing to change: {plain(plan_summary)}")
@@ -373,10 +380,10 @@ are written or none.
             self.line_error(f"<warning>{SOURCE_COST}</warning>")
 
     def _tell_what_is_left(
-        self, root: Path, project: Project, but: set[str], leaving: Leaving | None
+        self, root: Path, project: Project, but: set[str], leaving: Migration | None
     ) -> None:
         """What a person has to decide: findings, without those that are no surprise, and lines."""
-        left = [item for item in findings(context_of(project)) if item.code not in but]
+        left = [item for item in find_problems(make_context(project)) if item.code not in but]
         asides = leaving.report(whole=False).left if leaving is not None else ()
         if left or asides:
             self.line_error("<warning>Left for you to decide:</warning>")
@@ -386,7 +393,7 @@ are written or none.
         for finding in left:
             self.show_finding(finding, root)
 
-    def _next_steps(self, project: Project, plan: Plan, wishes: Wishes) -> None:
+    def _next_steps(self, project: Project, plan: Plan, wishes: InitOptions) -> None:
         steps = []
         if project.lock is None:
             steps.append(f"Lock the project: <c1>{poetry_tf.program} init</> or <c1>poetry lock</>")
@@ -395,7 +402,9 @@ are written or none.
                 "Open the folder in VS Code and choose <c1>Reopen in Container</>, or run "
                 f"<c1>{plain(up(project))}</>"
             )
-            if any("nvidia-cuda" in item.document.text for item in readable(project)):
+            if any(
+                "nvidia-cuda" in item.document.text for item in readable_configurations(project)
+            ):
                 steps.append(
                     "The first start downloads 2 to 3 GiB. For the GPU the host needs an NVIDIA "
                     "driver and, on Linux, the NVIDIA Container Toolkit; without, it runs on the "

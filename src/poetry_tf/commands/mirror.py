@@ -11,29 +11,36 @@ from cleo.helpers import argument, option
 from cleo.io.inputs.argument import Argument
 from cleo.io.inputs.option import Option
 
+from poetry_tf.actions.init import replaces_pypi, validate_mirror
 from poetry_tf.commands.base import TensorFlowCommand, plain
-from poetry_tf.commands.releases import aligned
-from poetry_tf.initialise import check_mirror, replaces_pypi
-from poetry_tf.layers import SETTING, VARIABLE, Layer, layers, shown_path, user_file
-from poetry_tf.mirrors import (
-    AUTO,
-    AUTO_INDEPENDENT,
+from poetry_tf.commands.releases import align_columns
+from poetry_tf.files.documents import DocumentError
+from poetry_tf.files.errors import ProjectError
+from poetry_tf.files.project import LOCK, POETRY_TOML, FileReader, Project
+from poetry_tf.files.pyproject import parse_toml
+from poetry_tf.files.transaction import WriteError
+from poetry_tf.index.config import (
+    SETTING,
+    VARIABLE,
+    SettingLayer,
+    setting_layers,
+    shown_path,
+    user_settings_file,
+)
+from poetry_tf.index.mirrors import (
+    AUTO_FALLBACK,
+    AUTO_MIRROR,
     MIRRORS,
     TF_MIRROR,
     Mirror,
     MirrorError,
     MirrorSetting,
-    key_of,
+    mirror_key,
     parse_mirror,
+    setting_value,
     without_credentials,
-    written,
 )
-from poetry_tf.plan import PlanError
-from poetry_tf.project.documents import DocumentError
-from poetry_tf.project.errors import ProjectError
-from poetry_tf.project.project import LOCK, POETRY_TOML, Project, Reader
-from poetry_tf.project.pyproject import parse_toml
-from poetry_tf.project.transaction import WriteError
+from poetry_tf.plan.model import PlanError
 
 NAMES = ", ".join(MIRRORS)
 
@@ -68,7 +75,7 @@ class _MirrorCommand(TensorFlowCommand):
         """The address of PyPI's simple index, which is Poetry's to know."""
         return pypi_index()
 
-    def setting(self, layer: Layer) -> MirrorSetting:
+    def setting(self, layer: SettingLayer) -> MirrorSetting:
         """What a layer says; raises `PlanError` where that means nothing."""
         try:
             return parse_mirror(layer.value)
@@ -98,7 +105,7 @@ chooses one, <info>poetry tf mirror test</> asks them.
 
     def act(self) -> int:
         root = self.folder()
-        found = layers(root)
+        found = setting_layers(root)
         if not found:
             self.line("No mirror is set: PyPI itself")
             self.line_error(plain("Set one with `poetry tf mirror use auto`."))
@@ -114,7 +121,7 @@ chooses one, <info>poetry tf mirror test</> asks them.
             )
         return 0
 
-    def _show(self, layer: Layer) -> None:
+    def _show(self, layer: SettingLayer) -> None:
         setting = self.setting(layer)
         self.line(f"<c1>{plain(_shown(layer.value))}</>, set in {plain(layer.place)}")
         for mirror in setting.mirrors:
@@ -127,9 +134,9 @@ chooses one, <info>poetry tf mirror test</> asks them.
     def _show_choice(self) -> None:
         from poetry.config.config import Config
 
-        from poetry_tf.hooks.automatic import DAY, memory_in, remembered
+        from poetry_tf.index.auto import DAY, choice_memory, remembered_choice
 
-        choice = remembered(self.pypi(), memory_in(Config.create()))
+        choice = remembered_choice(self.pypi(), choice_memory(Config.create()))
         if choice is None:
             self.line("  nothing is chosen yet: the next command that needs an index does")
         else:
@@ -152,7 +159,7 @@ asked next.
         for name, mirror in MIRRORS.items():
             fate = "" if mirror.fate == name else mirror.fate
             rows.append((name, mirror.url, fate, mirror.run_by))
-        for line in aligned(rows):
+        for line in align_columns(rows):
             self.line(plain(line))
         return 0
 
@@ -172,7 +179,7 @@ class _SettingCommand(_MirrorCommand):
 
     def put(self, value: Any) -> int:
         root = self.root() if self.option("local") else None
-        file = user_file() if root is None else root / POETRY_TOML
+        file = user_settings_file() if root is None else root / POETRY_TOML
         # A settings file is often a link into a folder of such files.
         real = file.resolve()
         if root is None:
@@ -182,7 +189,7 @@ class _SettingCommand(_MirrorCommand):
                 raise ProjectError(real.parent, f"cannot be made: {error.strerror}") from None
         base = real.parent if root is None else root
         self.recover(base)
-        path, reader = real if root is None else file, Reader()
+        path, reader = real if root is None else file, FileReader()
         document = parse_toml(file, reader.read(path) or "")
         try:
             changed = document.set(SETTING, value)
@@ -199,7 +206,7 @@ class _SettingCommand(_MirrorCommand):
         return 0
 
     def _tell_who_goes_before(self, file: Path) -> None:
-        first = next(iter(layers(self.folder())), None)
+        first = next(iter(setting_layers(self.folder())), None)
         if first is not None and first.file != file:
             self.line_error(
                 f"<warning>Not in force here: {plain(first.place)} says "
@@ -241,13 +248,13 @@ this command.
         if setting.kind == "auto":
             from poetry.config.config import Config
 
-            from poetry_tf.hooks.automatic import memory_in
+            from poetry_tf.index.auto import choice_memory
 
-            memory_in(Config.create()).forget()
-        return self.put(written(",".join(words)))
+            choice_memory(Config.create()).forget()
+        return self.put(setting_value(",".join(words)))
 
     def _checked(self, words: Sequence[str]) -> MirrorSetting:
-        check_mirror(",".join(words), remedy="See `poetry tf mirror list`.")
+        validate_mirror(",".join(words), remedy="See `poetry tf mirror list`.")
         return parse_mirror(",".join(words))
 
 
@@ -284,13 +291,13 @@ Exit status: 1 where what is set doesn't answer, or where one that was named doe
 """
 
     def act(self) -> int:
-        from poetry_tf.probing import probe_all
+        from poetry_tf.index.probe import probe_all
 
         pypi = Mirror("PyPI", self.pypi(), "pypi")
-        layer = next(iter(layers(self.folder())), None)
+        layer = next(iter(setting_layers(self.folder())), None)
         setting = self.setting(layer) if layer is not None else MirrorSetting("off")
         in_force = setting.mirrors or (
-            (AUTO, AUTO_INDEPENDENT, pypi) if setting.kind == "auto" else (pypi,)
+            (AUTO_MIRROR, AUTO_FALLBACK, pypi) if setting.kind == "auto" else (pypi,)
         )
         named = [self._named(word, pypi) for word in self.argument("mirror")]
         tested = [*dict.fromkeys(named or [*in_force, *MIRRORS.values(), pypi])]
@@ -299,7 +306,7 @@ Exit status: 1 where what is set doesn't answer, or where one that was named doe
         rows = [("", "mirror", "page", "TensorFlow", "last file", "large files")]
         for mirror, probe in probes.items():
             mark = "*" if mirror in in_force else ""
-            name = "pypi" if mirror == pypi else key_of(mirror) or mirror.name
+            name = "pypi" if mirror == pypi else mirror_key(mirror) or mirror.name
             if probe.fault is not None:
                 rows.append((mark, name, probe.fault, "", "", ""))
                 continue
@@ -307,7 +314,7 @@ Exit status: 1 where what is set doesn't answer, or where one that was named doe
             seconds = f"{probe.seconds:.2f} s"
             release = f"{probe.tensorflow}{stale}"
             rows.append((mark, name, seconds, release, probe.uploaded or "-", probe.files))
-        for line in aligned(rows):
+        for line in align_columns(rows):
             self.line(plain(line))
         answers = {mirror: probe.fault is None for mirror, probe in probes.items()}
         if named:
@@ -342,7 +349,7 @@ Exit status: 0 where all are the same, 1 where one differs, is not on PyPI, or c
 """
 
     def act(self) -> int:
-        from poetry_tf.verifying import verify
+        from poetry_tf.index.verify import verify
 
         root = self.root()
         lock = Project.read(root).lock

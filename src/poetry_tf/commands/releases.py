@@ -14,7 +14,7 @@ from cleo.io.inputs.argument import Argument
 from cleo.io.inputs.option import Option
 
 from poetry_tf.commands.base import TensorFlowCommand, plain
-from poetry_tf.plan import newer_than_data
+from poetry_tf.plan.release import newer_than_data
 from poetry_tf.releases import DISTRIBUTIONS, PLATFORMS, Catalog, Release, load, whole
 from poetry_tf.releases.summary import Plain, release_summary, series_summary, span
 
@@ -86,7 +86,7 @@ All of it was read from the wheels and comes with poetry-tf: no network, no proj
         if self.option("json"):
             return self._json({"data": catalog.data_version, "series": rows})
         heads = [one + platforms for one, platforms in zip(HEADS, PLATFORM_HEADS, strict=True)]
-        for line in aligned([*heads, *map(_cells, rows)]):
+        for line in align_columns([*heads, *map(_cells, rows)]):
             self.line(plain(line))
         self.line("")
         first = catalog.origin.first_series
@@ -102,7 +102,7 @@ All of it was read from the wheels and comes with poetry-tf: no network, no proj
         found = release_summary(catalog, release)
         if self.option("json"):
             return self._json({"data": catalog.data_version, "release": found})
-        for line in described(found):
+        for line in describe_release(found):
             self.line(plain(line))
         return 0
 
@@ -151,7 +151,7 @@ def _cells(row: Plain) -> tuple[str, ...]:
     )
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def align_columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Rows as lines, each column as wide as its widest cell."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -161,7 +161,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 # -- one release -----------------------------------------------------------------------------------
 
 
-def described(release: Plain) -> Iterator[str]:
+def describe_release(release: Plain) -> Iterator[str]:
     """Everything about a release, as lines."""
     others = [other for other in release["releases"] if other != release["version"]]
     yanked = ", yanked" if release["yanked"] else ""
@@ -176,12 +176,12 @@ def described(release: Plain) -> Iterator[str]:
         yield "It has no wheel."
     elif not release["opened"]:
         yield "Only its wheels' names are known, not what they hold."
-    yield from _section("Wheels", aligned([*map(_platform, release["platforms"].items())]))
+    yield from _section("Wheels", align_columns([*map(_platform, release["platforms"].items())]))
     yield from _section("GPU", _gpu(release))
     yield from _section("Requires, for a lock that holds everywhere", release["requires"])
     yield from _section("Left out, because nothing satisfies it", release["unsatisfiable"])
     yield from _section(
-        "Newest companions that fit", aligned([*map(_companion, release["companions"])])
+        "Newest companions that fit", align_columns([*map(_companion, release["companions"])])
     )
 
 

@@ -13,31 +13,31 @@ from cleo.io.io import IO
 from cleo.io.outputs.output import Type
 from cleo.ui.confirmation_question import ConfirmationQuestion
 
-from poetry_tf.checks.findings import RULES
-from poetry_tf.checks.run import context_of, findings
-from poetry_tf.commands.base import TensorFlowCommand, plain
-from poetry_tf.commands.devcontainer import up, warning
-from poetry_tf.commands.moves import VERSION, Page
-from poetry_tf.configurations import readable
-from poetry_tf.initialise import check_mirror, open_project
-from poetry_tf.locking import LockingError, mirror_in_force, solve
-from poetry_tf.mending import mend
-from poetry_tf.mirrors import MIRRORS
-from poetry_tf.plan import PlanError
-from poetry_tf.project.edits import changed_texts
-from poetry_tf.project.lock import Lock
-from poetry_tf.project.project import Project
-from poetry_tf.upgrading import (
+from poetry_tf.actions.fix_and_lock import fix_and_lock
+from poetry_tf.actions.init import open_project, validate_mirror
+from poetry_tf.actions.lock import LockingError, mirror_in_force, solve_lock
+from poetry_tf.actions.upgrade import (
     Blocker,
-    Goal,
-    Moving,
+    CompanionMove,
     Upgrade,
-    blockers,
+    UpgradeGoal,
+    find_blockers,
+    format_series,
     plan_upgrade,
-    told_series,
     with_matching_containers,
 )
-from poetry_tf.words import listed
+from poetry_tf.checks.findings import RULES
+from poetry_tf.checks.run import find_problems, make_context
+from poetry_tf.commands.base import TensorFlowCommand, plain
+from poetry_tf.commands.devcontainer import up, warning
+from poetry_tf.commands.upgrade_page import VERSION, UpgradePage
+from poetry_tf.files.configurations import readable_configurations
+from poetry_tf.files.edits import changed_texts
+from poetry_tf.files.lock import Lock
+from poetry_tf.files.project import Project
+from poetry_tf.index.mirrors import MIRRORS
+from poetry_tf.plan.model import PlanError
+from poetry_tf.text import format_list
 
 
 class UpgradeCommand(TensorFlowCommand):
@@ -81,8 +81,8 @@ release of that.
 
     def run_in(self, root: Path) -> int:
         if (mirror := self.option("mirror")) is not None:
-            check_mirror(mirror, "--mirror: ")
-        goal = Goal(self.argument("release"), legacy_keras=self.option("legacy-keras"))
+            validate_mirror(mirror, "--mirror: ")
+        goal = UpgradeGoal(self.argument("release"), legacy_keras=self.option("legacy-keras"))
         upgrade = plan_upgrade(open_project(root), goal)
         if upgrade.blocking:
             return self._refuse(upgrade)
@@ -90,7 +90,7 @@ release of that.
             final = self._locked(upgrade)
         except LockingError as error:
             return self._not_solved(upgrade, str(error))
-        page = Page(upgrade, final, findings(context_of(final)))
+        page = UpgradePage(upgrade, final, find_problems(make_context(final)))
         texts, told = changed_texts(final), page.plain()
         if not self.option("json"):
             self._show(page, root)
@@ -110,21 +110,21 @@ release of that.
 
     def _locked(self, upgrade: Upgrade) -> Project:
         """The project as it would be, with its lock and its containers."""
-        mended = mend(upgrade.after, RULES, self._relock).project
+        mended = fix_and_lock(upgrade.after, RULES, self._relock).project
         return with_matching_containers(mended)
 
     def _relock(self, project: Project) -> Lock:
         # What Poetry tells while it solves is no part of the page.
         error = self.io.error_output
         mirror = mirror_in_force(project, self.option("mirror"))
-        return solve(project, mirror, IO(self.io.input, error, error))
+        return solve_lock(project, mirror, IO(self.io.input, error, error))
 
     # -- what can't be done -----------------------------------------------------------------
 
     def _refuse(self, upgrade: Upgrade) -> int:
         """Companions that no release fits: the user has to part with them, or go elsewhere."""
         release = upgrade.new
-        names = listed(item.name for item in upgrade.blocking)
+        names = format_list(item.name for item in upgrade.blocking)
         message = (
             f"No release of {names} goes with TensorFlow {release.series}; nothing was changed"
         )
@@ -138,10 +138,11 @@ release of that.
     def _not_solved(self, upgrade: Upgrade, account: str) -> int:
         release = upgrade.new
         message = f"No set of packages has TensorFlow {release.version}; nothing was changed"
-        lines = [self._told(upgrade, item) for item in blockers(upgrade, account)]
+        lines = [self._told(upgrade, item) for item in find_blockers(upgrade, account)]
         if release.unsatisfiable and not upgrade.before.pyproject.is_managed:
             lines.append(
-                f"TensorFlow {release.version} requires {listed(release.unsatisfiable)}, which "
+                f"TensorFlow {release.version} requires {format_list(release.unsatisfiable)}, "
+                "which "
                 "there is not. In a project with [tool.poetry-tf] that is mended: run "
                 "`poetry tf init`."
             )
@@ -166,7 +167,7 @@ release of that.
         )
 
     def _cannot(self, upgrade: Upgrade, message: str, remedy: str) -> int:
-        page = Page(upgrade)
+        page = UpgradePage(upgrade)
         if self.option("json"):
             error = {"message": message, "remedy": remedy}
             self._write({**page.plain(), "applied": False, "error": error})
@@ -184,7 +185,7 @@ release of that.
 
     # -- telling ----------------------------------------------------------------------------
 
-    def _show(self, page: Page, root: Path) -> None:
+    def _show(self, page: UpgradePage, root: Path) -> None:
         for line in page.lines():
             style = {"  +": "fg=green", "  -": "fg=red"}.get(line[:3])
             self.line(f"<{style}>{plain(line)}</>" if style else plain(line))
@@ -210,7 +211,13 @@ release of that.
             ) from None
 
     def _conclude(
-        self, page: Page, root: Path, final: Project, texts: dict[Path, str], *, applied: bool
+        self,
+        page: UpgradePage,
+        root: Path,
+        final: Project,
+        texts: dict[Path, str],
+        *,
+        applied: bool,
     ) -> None:
         if not texts:
             self.line("Nothing to change.")
@@ -221,7 +228,7 @@ release of that.
         self.line(f"<info>Moved to TensorFlow {page.plain()['tensorflow']['to']}</>")
         for path in texts:
             self.line(f"  <c1>{path.relative_to(root).as_posix()}</>")
-        if readable(final):
+        if readable_configurations(final):
             self.line(
                 "Next: rebuild the container (<c1>Dev Containers: Rebuild Container</> in VS Code, "
                 f"or <c1>{plain(up(final, '--remove-existing-container'))}</>)"
@@ -233,13 +240,13 @@ release of that.
         self.io.write_line(json.dumps(value, indent=2), type=Type.RAW)
 
 
-def _way_out(item: Moving, upgrade: Upgrade) -> str:
+def _way_out(item: CompanionMove, upgrade: Upgrade) -> str:
     lines = []
     if (retired := item.retired) is not None:
         sources = ", ".join(retired.sources)
         lines.append(f"{item.name}: {retired.why}. {retired.instead} ({sources})")
     if item.series:
-        text = f"TensorFlow {told_series(item.series)} has a release of {item.name}"
+        text = f"TensorFlow {format_series(item.series)} has a release of {item.name}"
         is_there = upgrade.old is not None and upgrade.old.series in item.series[-1:]
         lines.append(f"{text}, and the project is there." if is_there else f"{text}.")
     return "\n".join(lines)

@@ -14,18 +14,20 @@ from typing import TYPE_CHECKING, TypeAlias
 from packaging.version import Version
 from poetry.core.constraints.version import VersionConstraint, parse_constraint
 
-from poetry_tf.environments import DEFAULT, Cell, cells, concerned, judged_pythons, lacking
-from poetry_tf.hooks import seams
-from poetry_tf.plan import (
-    as_poetrys,
-    distributions,
-    fitting,
-    narrowed,
-    release_pythons,
+from poetry_tf.plan.environments import (
+    DEFAULT_ENVIRONMENTS,
+    Target,
+    make_targets,
+    required_environments,
+    required_pythons,
+    unserved_targets,
 )
+from poetry_tf.plan.python import admitted_minors, narrowed_range, release_pythons
+from poetry_tf.plan.requirement import tensorflow_distributions, to_poetry_version
+from poetry_tf.plan.settings import parse_settings
+from poetry_tf.poetry_internals import patches
 from poetry_tf.releases import DISTRIBUTIONS, Release, named, whole
-from poetry_tf.settings import choices_of
-from poetry_tf.words import listed
+from poetry_tf.text import format_list
 
 if TYPE_CHECKING:
     from poetry.core.packages.dependency import Dependency
@@ -34,11 +36,11 @@ if TYPE_CHECKING:
     from poetry.poetry import Poetry
     from poetry.repositories.repository_pool import RepositoryPool
 
-Cells: TypeAlias = tuple[Cell, ...]
+Cells: TypeAlias = tuple[Target, ...]
 
 
 @dataclass(frozen=True)
-class Demand:
+class ReleaseDemand:
     """What a project asks of a release, as far as wheels can answer it.
 
     Attributes:
@@ -51,24 +53,24 @@ class Demand:
 
     def cells(self, release: Release | None) -> Cells:
         """Where a release has to be usable; None for one that is older than the data."""
-        pythons = judged_pythons(self.python)
+        pythons = required_pythons(self.python)
         if release is None:
-            return cells(self.environments or DEFAULT[:1], pythons or ("3.8",))
+            return make_targets(self.environments or DEFAULT_ENVIRONMENTS[:1], pythons or ("3.8",))
         if pythons is None:
             # Nothing is said, so that each release may be judged by its own newest Python.
             pythons = release_pythons(release, self.environments)[-1:]
-        return cells(concerned(release, self.environments), pythons)
+        return make_targets(required_environments(release, self.environments), pythons)
 
 
-def demand_of(package: ProjectPackage, settings: object) -> Demand:
+def demand_of(package: ProjectPackage, settings: object) -> ReleaseDemand:
     """What a project demands, given the value of ``[tool.poetry-tf]``."""
     # By way of its text: Poetry makes this range of a marker, and there "<3.13" holds 3.13's
     # prereleases, which the same words elsewhere leave out.
     python = parse_constraint(str(package.python_constraint))
-    return Demand(python, choices_of(settings)[0].environments)
+    return ReleaseDemand(python, parse_settings(settings)[0].environments)
 
 
-def known(name: str, version: object) -> Release | None:
+def known_release(name: str, version: object) -> Release | None:
     """The release of a distribution of TensorFlow; None for what the data doesn't know.
 
     An inferred one is not known: its wheels may be for other Pythons, and only the index tells.
@@ -78,7 +80,7 @@ def known(name: str, version: object) -> Release | None:
 
 
 def rules_out(
-    name: str, version: object, demand: Demand, requirements: Iterable[Dependency]
+    name: str, version: object, demand: ReleaseDemand, requirements: Iterable[Dependency]
 ) -> Cells:
     """The cells in which a release would be needed and can't be had; empty for a candidate.
 
@@ -87,7 +89,7 @@ def rules_out(
     """
     if name not in named("main"):
         return ()
-    release = known(name, version)
+    release = known_release(name, version)
     parsed = Version(str(version))
     if release is None and parsed > whole(name).releases[0].version:
         return ()
@@ -95,14 +97,14 @@ def rules_out(
     lines = [
         item.marker
         for item in requirements
-        if item.name == name and item.constraint.allows(as_poetrys(parsed))
+        if item.name == name and item.constraint.allows(to_poetry_version(parsed))
     ]
     if lines:
         wanted = tuple(cell for cell in wanted if any(cell.admits(marker) for marker in lines))
     if release is None:
         # TensorFlow 1 ended with Python 3.7, which nothing that Poetry runs on has to do with.
         return wanted
-    return lacking(release, wanted)
+    return unserved_targets(release, wanted)
 
 
 class Candidates:
@@ -111,7 +113,7 @@ class Candidates:
     def __init__(
         self,
         find: Callable[[Dependency], list[Package]],
-        demand: Callable[[], Demand],
+        demand: Callable[[], ReleaseDemand],
         requirements: Callable[[], Sequence[Dependency]],
     ) -> None:
         self._find = find
@@ -123,7 +125,7 @@ class Candidates:
 
     def find_packages(self, dependency: Dependency) -> list[Package]:
         found = self._find(dependency)
-        if not found or dependency.name not in distributions():
+        if not found or dependency.name not in tensorflow_distributions():
             return found
         demand, requirements = self._demand(), self._requirements()
         out = {
@@ -155,12 +157,14 @@ def install(poetry: Poetry) -> None:
 
 def filter_pool(
     pool: RepositoryPool,
-    demand: Callable[[], Demand],
+    demand: Callable[[], ReleaseDemand],
     requirements: Callable[[], Sequence[Dependency]],
 ) -> None:
     """Puts `Candidates` in place of the pool's own list; once, however often it is called."""
     if candidates_of(pool) is None:
-        seams.find_in_pool(pool, lambda find: Candidates(find, demand, requirements).find_packages)
+        patches.find_in_pool(
+            pool, lambda find: Candidates(find, demand, requirements).find_packages
+        )
 
 
 def candidates_of(pool: RepositoryPool) -> Candidates | None:
@@ -171,7 +175,7 @@ def candidates_of(pool: RepositoryPool) -> Candidates | None:
 
 @contextmanager
 def asked_for(
-    pool: RepositoryPool, requirement: Dependency, demand: Demand
+    pool: RepositoryPool, requirement: Dependency, demand: ReleaseDemand
 ) -> Iterator[Candidates]:
     """The filter as it is for a requirement that is about to be added, and this demand."""
     own = filtered = candidates_of(pool)
@@ -204,7 +208,7 @@ class Explanation:
         return f"{self.headline}\n{self.details}"
 
 
-def explain(name: str, ruled_out: Mapping[Version, Cells], demand: Demand) -> Explanation:
+def explain(name: str, ruled_out: Mapping[Version, Cells], demand: ReleaseDemand) -> Explanation:
     """What rules each series out, and the smallest change that would help."""
     lines = []
     for versions, reason in _by_reason(name, ruled_out, demand):
@@ -218,15 +222,17 @@ def explain(name: str, ruled_out: Mapping[Version, Cells], demand: Demand) -> Ex
 
 
 def _by_reason(
-    name: str, ruled_out: Mapping[Version, Cells], demand: Demand
+    name: str, ruled_out: Mapping[Version, Cells], demand: ReleaseDemand
 ) -> list[tuple[list[Version], str]]:
     """Neighbouring versions with one reason together, ascending."""
     groups: list[tuple[list[Version], str]] = []
     for version in sorted(ruled_out):
-        release = known(name, version)
+        release = known_release(name, version)
         if release is None:
             continue  # before 2.0: of no interest to anybody who reads this
-        reason = described(ruled_out[version], concerned(release, demand.environments))
+        reason = format_cells(
+            ruled_out[version], required_environments(release, demand.environments)
+        )
         if groups and groups[-1][1] == reason:
             groups[-1][0].append(version)
         else:
@@ -234,7 +240,7 @@ def _by_reason(
     return groups
 
 
-def described(missing: Cells, environments: Sequence[str]) -> str:
+def format_cells(missing: Cells, environments: Sequence[str]) -> str:
     """Cells for a person: "Python 3.13", "macos-x86_64", "linux-aarch64 with Python 3.9".
 
     Environments are named where the cells are not in all of those that are wanted.
@@ -244,14 +250,14 @@ def described(missing: Cells, environments: Sequence[str]) -> str:
         pythons = tuple(cell.python for cell in missing if cell.environment == name)
         names.setdefault(pythons, []).append(name)
     return ", nor for ".join(
-        f"Python {listed(pythons)}"
+        f"Python {format_list(pythons)}"
         if set(where) == set(environments)
-        else f"{listed(where)} with Python {listed(pythons)}"
+        else f"{format_list(where)} with Python {format_list(pythons)}"
         for pythons, where in names.items()
     )
 
 
-def _remedies(name: str, ruled_out: Mapping[Version, Cells], demand: Demand) -> list[str]:
+def _remedies(name: str, ruled_out: Mapping[Version, Cells], demand: ReleaseDemand) -> list[str]:
     """The nearest ways out: fewer Pythons, another series, fewer environments."""
     lines = []
     if (narrower := _fewer_pythons(name, ruled_out, demand)) is not None:
@@ -263,7 +269,7 @@ def _remedies(name: str, ruled_out: Mapping[Version, Cells], demand: Demand) -> 
         if release.is_opened
         and not release.yanked
         and release.version not in ruled_out
-        and not lacking(release, demand.cells(release))
+        and not unserved_targets(release, demand.cells(release))
     ]
     if fits:
         first, last = fits[0].series, fits[-1].series
@@ -276,20 +282,24 @@ def _remedies(name: str, ruled_out: Mapping[Version, Cells], demand: Demand) -> 
 
 
 def _fewer_pythons(
-    name: str, ruled_out: Mapping[Version, Cells], demand: Demand
+    name: str, ruled_out: Mapping[Version, Cells], demand: ReleaseDemand
 ) -> tuple[Version, str] | None:
     """The newest release that a narrower range would let in, with the widest such range."""
     for release in _newest_first(name, ruled_out):
         minors = release_pythons(release, demand.environments)
-        if fitting(minors, demand.python):
-            return release.version, narrowed(demand.python, minors)
+        if admitted_minors(minors, demand.python):
+            return release.version, narrowed_range(demand.python, minors)
     return None
 
 
-def _fewer_environments(name: str, ruled_out: Mapping[Version, Cells], demand: Demand) -> list[str]:
+def _fewer_environments(
+    name: str, ruled_out: Mapping[Version, Cells], demand: ReleaseDemand
+) -> list[str]:
     for release in _newest_first(name, ruled_out):
         out = {cell.environment for cell in ruled_out[release.version]}
-        left = [item for item in concerned(release, demand.environments) if item not in out]
+        left = [
+            item for item in required_environments(release, demand.environments) if item not in out
+        ]
         if left:
             written = ", ".join(f'"{item}"' for item in left)
             return [
@@ -301,6 +311,6 @@ def _fewer_environments(name: str, ruled_out: Mapping[Version, Cells], demand: D
 
 def _newest_first(name: str, ruled_out: Mapping[Version, Cells]) -> Iterator[Release]:
     for version in sorted(ruled_out, reverse=True):
-        release = known(name, version)
+        release = known_release(name, version)
         if release is not None and not release.yanked:
             yield release

@@ -16,13 +16,13 @@ from packaging.utils import NormalizedName, canonicalize_name
 from poetry.repositories.legacy_repository import LegacyRepository
 from poetry.repositories.pypi_repository import PyPiRepository
 
-from poetry_tf.environments import ENVIRONMENTS, concerned, next_minor
-from poetry_tf.hooks import seams
-from poetry_tf.hooks.routes import RoutedRepository
-from poetry_tf.mirrors import MIRRORS
+from poetry_tf.index.mirrors import MIRRORS
+from poetry_tf.index.routed import RoutedRepository
+from poetry_tf.plan.environments import ENVIRONMENTS, next_minor, required_environments
+from poetry_tf.plan.settings import parse_settings
+from poetry_tf.poetry_internals import patches
 from poetry_tf.releases import DISTRIBUTIONS, Release, named, whole
 from poetry_tf.releases.model import numbers
-from poetry_tf.settings import choices_of
 
 if TYPE_CHECKING:
     from cleo.io.io import IO
@@ -97,7 +97,7 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
     poetry-tf doesn't manage the index's own requirements stay, without what can't be satisfied.
     """
     table = poetry.pyproject.data.get("tool", {}).get("poetry-tf", {})
-    environments = choices_of(table)[0].environments
+    environments = parse_settings(table)[0].environments
     told: list[str] = []
 
     def mend(info: PackageInfo, name: str, version: Version) -> PackageInfo:
@@ -115,7 +115,7 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
                 )
         elif release.is_opened:
             info.requires_dist = (
-                requirements(release, concerned(release, environments))
+                requirements(release, required_environments(release, environments))
                 if managed
                 else satisfiable(release, info.requires_dist or [])
             )
@@ -123,7 +123,7 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
 
     for repository in poetry.pool.repositories:
         if _is_pypi(repository):
-            seams.mend_records(repository, mend)
+            patches.mend_records(repository, mend)
 
 
 def _is_pypi(repository: object) -> bool:

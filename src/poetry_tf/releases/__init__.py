@@ -2,7 +2,7 @@
 
 Users of this room import its names from here; each is loaded when first asked for, so that a Poetry
 command that needs none of them pays for none. The room knows nothing of Poetry or of projects.
-`python -m poetry_tf.releases.refresh` reads the data anew from an index.
+`python -m poetry_tf.releases.reader.refresh` reads the data anew from an index.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def bounds() -> tuple[Bound, ...]:
     )
 
 
-def admits_too_new(release: Release, bound: Bound) -> bool:
+def admits_breaking_version(release: Release, bound: Bound) -> bool:
     """Whether a release of TensorFlow is one that breaks, and its own requirement allows it."""
     return bound.versions.contains(release.version, prereleases=True) and any(
         specifier.contains(bound.below) for specifier in required_by(release, bound.name)

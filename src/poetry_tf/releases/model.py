@@ -1,7 +1,7 @@
 """What is known of one TensorFlow release, as plain immutable values.
 
 Nothing in here reads a file or the network: `poetry_tf.releases.catalog` makes these values from
-the shipped data, and `poetry_tf.releases.refresh` is what reads that data out of the wheels.
+the shipped data, and `poetry_tf.releases.reader.refresh` is what reads that data out of the wheels.
 """
 
 from __future__ import annotations

@@ -1,0 +1,158 @@
+"""What an index has of some distributions, asked before anything is solved."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import InvalidVersion, Version
+from poetry.core.constraints.version import Version as PoetryVersion
+from poetry.repositories.exceptions import PackageNotFoundError
+
+from poetry_tf.actions.lock import LockingError
+from poetry_tf.index.credentials import PYPI
+from poetry_tf.index.routed import RoutedRepository
+from poetry_tf.migration.classify import IndexRelease
+from poetry_tf.plan.environments import ENVIRONMENTS, Target
+from poetry_tf.plan.installability import LockedPackage
+from poetry_tf.releases.images import load_images
+
+if TYPE_CHECKING:
+    from poetry.poetry import Poetry
+
+THREADS = 8
+"""Connections to one host, as many as a solve has."""
+
+T = TypeVar("T")
+Item = TypeVar("Item")
+
+
+class ProjectIndex:
+    """The index that a project's PyPI is read from; one that answers nothing where it has none.
+
+    Each of its methods raises `LockingError` where the index can't be asked.
+    """
+
+    def __init__(self, poetry: Poetry) -> None:
+        pool = poetry.pool
+        repository = pool.repository(PYPI) if pool.has_repository(PYPI) else None
+        self._repository = repository if isinstance(repository, RoutedRepository) else None
+        if self._repository is not None:
+            self._repository.choose()
+
+    def offers(
+        self, names: Iterable[NormalizedName], cells: Sequence[Target]
+    ) -> dict[NormalizedName, list[IndexRelease] | None]:
+        """The releases of distributions, ascending; None for a name that the index doesn't have.
+
+        The first of the cells is the one that a release has to fit.
+        """
+        if (repository := self._repository) is None:
+            return {}
+        wanted = list(dict.fromkeys(names))
+        return dict(
+            zip(wanted, _each(lambda name: _offers(repository, name, cells), wanted), strict=True)
+        )
+
+    def requires(
+        self, releases: Mapping[NormalizedName, Version], cell: Target
+    ) -> dict[NormalizedName, tuple[NormalizedName, ...]]:
+        """What releases require in a cell, extras aside."""
+        if (repository := self._repository) is None:
+            return {}
+        answers = _each(lambda item: _requires(repository, *item, cell), releases.items())
+        return dict(zip(releases, answers, strict=True))
+
+    def fault(self, name: NormalizedName, version: Version) -> str | None:
+        """Why nothing can be learnt of a release that has only its source; None where it can."""
+        if (repository := self._repository) is None:
+            return None
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of setuptools', for the package's own makers
+                repository.package(name, PoetryVersion.parse(str(version)))
+        except Exception as error:  # whatever the build of a stranger's package comes to
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            return lines[0] if lines else type(error).__name__
+        return None
+
+
+def _each(ask: Callable[[Item], T], items: Iterable[Item]) -> list[T]:
+    with ThreadPoolExecutor(THREADS) as pool:
+        futures = [pool.submit(ask, item) for item in items]
+        try:
+            return [future.result() for future in futures]
+        except Exception as error:  # the network's, and the repository's own
+            pool.shutdown(cancel_futures=True)
+            raise LockingError(str(error) or type(error).__name__) from error
+
+
+def _offers(
+    repository: RoutedRepository, name: NormalizedName, cells: Sequence[Target]
+) -> list[IndexRelease] | None:
+    try:
+        page = repository.get_page(name)
+    except PackageNotFoundError:
+        return None
+    systems = load_images().systems
+    files: dict[Version, list[tuple[str, str]]] = {}
+    for version in page.versions(name):
+        links = [link for link in page.links_for_version(name, version) if not link.yanked]
+        try:
+            known = files.setdefault(Version(version.text), [])
+        except InvalidVersion:
+            continue
+        known += [(link.filename, link.requires_python or "*") for link in links]
+    found = []
+    for number, named in sorted(files.items()):
+        packages = [
+            LockedPackage(
+                name, str(number), optional=False, pythons=pythons, files=(file,), markers=None
+            )
+            for file, pythons in named
+        ]
+        usable = [item for item in packages if item.admits_python(cells[0].python)]
+        if packages:
+            fits, *elsewhere = (
+                any(item.has_wheel(cell, systems) for item in usable) for cell in cells
+            )
+            has_wheel = any(item.tags for item in packages)
+            has_source = any(item.has_source for item in usable)
+            lacking = tuple(
+                cell.environment
+                for cell, there in zip(cells[1:], elsewhere, strict=True)
+                if not (there or has_source)
+            )
+            found.append(IndexRelease(number, fits, lacking, has_wheel, has_source))
+    return [offer for offer in found if not offer.version.is_prerelease] or found
+
+
+def _requires(
+    repository: RoutedRepository, name: NormalizedName, version: Version, cell: Target
+) -> tuple[NormalizedName, ...]:
+    try:
+        package = repository.package(name, PoetryVersion.parse(str(version)))
+    except PackageNotFoundError:
+        return ()
+    variables = dict(ENVIRONMENTS[cell.environment].variables(cell.python))
+    return tuple(
+        dict.fromkeys(
+            canonicalize_name(item.name)
+            for item in package.requires
+            if not item.in_extras and item.marker.validate(variables)
+        )
+    )
+
+
+def nearest_release(offers: Sequence[IndexRelease], version: Version | None) -> Version | None:
+    """The release to be looked at for one that was installed: it, or the next after it.
+
+    None where no release has a wheel, since a source would have to be built to be looked at.
+    """
+    wheels = [offer.version for offer in offers if offer.has_wheel]
+    if not wheels:
+        return None
+    return next((item for item in wheels if version is None or item >= version), wheels[-1])

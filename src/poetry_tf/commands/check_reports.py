@@ -1,0 +1,153 @@
+"""The findings of a check as programs read them: JSON, and annotations of GitHub's.
+
+The form of the JSON is described in the README. A key may be added to it; what changes otherwise
+takes another `VERSION`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from poetry_tf.actions.fix import is_fixable
+from poetry_tf.checks.findings import Context, Finding
+from poetry_tf.plan.requirement import locked_tensorflow
+
+VERSION = 1
+"""The version of the JSON's form."""
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What came of a check, and of the mending before it."""
+
+    root: Path
+    context: Context
+    found: tuple[Finding, ...] = ()
+    ignored: tuple[Finding, ...] = ()
+    """Those that the settings let be."""
+    mended: Counter[str] | None = None
+    """How many findings of which code were mended; None where nothing was to be."""
+    written: tuple[Path, ...] = ()
+
+    @property
+    def warnings(self) -> int:
+        return sum(finding.severity == "warning" for finding in self.found)
+
+    @property
+    def errors(self) -> int:
+        return len(self.found) - self.warnings
+
+    @property
+    def fixable(self) -> int:
+        return sum(self.mends(finding) for finding in self.found)
+
+    def mends(self, finding: Finding) -> bool:
+        return is_fixable(self.context.project, finding)
+
+    @property
+    def trouble(self) -> tuple[str, str] | None:
+        """Why part of the project can't be judged, unless a finding says so, and what to do."""
+        trouble = self.context.trouble
+        if trouble is None or any(item.message == trouble.message for item in self.found):
+            return None
+        return trouble.message, trouble.remedy
+
+
+def as_json(report: CheckReport | None, trouble: tuple[str, str] | None) -> str:
+    """One JSON document; without a report for a project that could not be checked."""
+    document: dict[str, Any] = {
+        "version": VERSION,
+        "tool": {"name": "poetry-tf", "version": metadata.version("poetry-tf")},
+        "project": report and _project(report),
+        "findings": (report and [_finding(report, item) for item in report.found]) or [],
+        "counts": {
+            "error": report.errors if report else 0,
+            "warning": report.warnings if report else 0,
+            "fixable": report.fixable if report else 0,
+            "ignored": len(report.ignored) if report else 0,
+        },
+        "fixed": {
+            "codes": dict(report.mended or {}) if report else {},
+            "files": [_name(report.root, path) for path in report.written] if report else [],
+        },
+        "trouble": trouble and {"message": trouble[0], "remedy": trouble[1]},
+    }
+    # In ASCII it is the same on a terminal of whatever encoding.
+    return json.dumps(document, indent=2)
+
+
+def _project(report: CheckReport) -> dict[str, Any]:
+    context = report.context
+    project, plan = context.project, context.plan
+    tensorflow = plan.release.version if plan else locked_tensorflow(project)
+    return {
+        "root": str(report.root),
+        "name": project.pyproject.name,
+        "managed": project.pyproject.is_managed,
+        "tensorflow": str(tensorflow) if tensorflow else None,
+    }
+
+
+def _finding(report: CheckReport, finding: Finding) -> dict[str, Any]:
+    position = finding.position
+    return {
+        "code": finding.code,
+        "severity": finding.severity,
+        "file": _name(report.root, finding.file),
+        "line": position and position.line,
+        "column": position and position.column,
+        "message": finding.message,
+        "remedy": finding.remedy,
+        "fixable": report.mends(finding),
+    }
+
+
+def _name(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix()
+
+
+# -- GitHub ---------------------------------------------------------------------------------
+
+
+def as_annotations(report: CheckReport | None, trouble: tuple[str, str] | None) -> Iterator[str]:
+    """The workflow commands with which GitHub shows findings at their lines."""
+    for finding in report.found if report else ():
+        assert report is not None
+        place = {"file": _from_workspace(report.root, finding.file)}
+        if finding.position is not None:
+            place |= {"line": str(finding.position.line), "col": str(finding.position.column)}
+        severity = finding.severity
+        yield _command(severity, finding.code, finding.message, finding.remedy, place)
+    if trouble is not None:
+        doubt = report is not None and trouble == report.trouble
+        yield _command("warning" if doubt else "error", "poetry-tf", *trouble, {})
+
+
+def _command(kind: str, title: str, message: str, remedy: str, place: dict[str, str]) -> str:
+    properties = {**place, "title": title}
+    written = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
+    return f"::{kind} {written}::{_data(message)}" + (f"%0A{_data(remedy)}" if remedy else "")
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _from_workspace(root: Path, path: Path) -> str:
+    """The path in the repository, of which the project may be a part."""
+    if workspace := os.environ.get("GITHUB_WORKSPACE"):
+        top = Path(workspace).resolve()
+        if path.is_relative_to(top):
+            return _name(top, path)
+    return _name(root, path)

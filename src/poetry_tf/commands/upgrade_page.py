@@ -1,0 +1,396 @@
+"""The page that shows what moving to another TensorFlow takes: as plain values, and as lines.
+
+The form of the JSON is described in the README. A key may be added to it; what changes otherwise
+takes another `VERSION`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any, Literal
+
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from poetry_tf.actions.upgrade import CompanionMove, Upgrade, format_series
+from poetry_tf.checks.findings import Finding
+from poetry_tf.commands.releases import align_columns
+from poetry_tf.devcontainer import differences
+from poetry_tf.files.configurations import readable_configurations
+from poetry_tf.files.edits import changed_texts
+from poetry_tf.files.jsonc import JsoncDocument
+from poetry_tf.files.lock import Lock
+from poetry_tf.files.project import Project
+from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan
+from poetry_tf.plan.requirement import tensorflow_distributions
+from poetry_tf.releases import Release, driver
+from poetry_tf.releases.breaking import keras_major, majors
+from poetry_tf.releases.images import load_images
+from poetry_tf.releases.summary import span
+from poetry_tf.text import format_list
+
+VERSION = 1
+"""The version of the JSON's form."""
+WIDTH = 88
+_INDENT = " " * 6
+
+Plain = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class UpgradePage:
+    """What is known of a move: without `final` only what needs no solver."""
+
+    upgrade: Upgrade
+    final: Project | None = None
+    """The project as it would be, locked."""
+    left: tuple[Finding, ...] = ()
+    """What `check` would find then."""
+
+    # -- as plain values --------------------------------------------------------------------
+
+    def plain(self) -> Plain:
+        upgrade, final = self.upgrade, self.final
+        old, new = upgrade.old, upgrade.new
+        before, after = self._locks
+        return {
+            "version": VERSION,
+            "tool": {"name": "poetry-tf", "version": metadata.version("poetry-tf")},
+            "distribution": new.distribution,
+            "tensorflow": _pair(old and str(old.version), str(self._version)),
+            "python": {
+                "range": _pair(_range(upgrade.before), _range(final or upgrade.after)),
+                "wheels": _pair(old and _wheels(old), _wheels(new)),
+            },
+            "gpu": _pair(
+                upgrade.old_plan and upgrade.old_plan.gpu.mode,
+                upgrade.plan.gpu.mode,
+            ),
+            "cuda": _pair(
+                _library("cuda", old, upgrade.old_plan, before),
+                _library("cuda", new, upgrade.plan, after),
+            ),
+            "cudnn": _pair(
+                _library("cudnn", old, upgrade.old_plan, before),
+                _library("cudnn", new, upgrade.plan, after),
+            ),
+            "driver": _pair(_driver(old, upgrade.old_plan), _driver(new, upgrade.plan)),
+            "numpy": _pair(_numpy(before, old), _numpy(after, new)),
+            "keras": _pair(
+                _keras(old, upgrade.old_plan),
+                _keras(new, upgrade.plan),
+            ),
+            "legacy_keras": upgrade.plan.legacy_keras,
+            "companions": [self._companion(item) for item in upgrade.companions],
+            "not_newer": dict(upgrade.passed_over),
+            "code": [
+                {
+                    "at": one.at,
+                    "what": one.what,
+                    "do": one.back if upgrade.goes_down else one.do,
+                    "sources": list(one.sources),
+                }
+                for one in upgrade.changes(_majors(before, after))
+            ],
+            "pyproject": self._pyproject() if final else None,
+            "packages": _moved(before, after) if final else None,
+            "container": self._container() if final else None,
+            "left": [
+                {"code": item.code, "message": item.message, "remedy": item.remedy}
+                for item in self.left
+            ],
+            "files": [path.relative_to(final.root).as_posix() for path in changed_texts(final)]
+            if final
+            else [],
+        }
+
+    @property
+    def _locks(self) -> tuple[Lock | None, Lock | None]:
+        return self.upgrade.before.valid_lock, self.final.valid_lock if self.final else None
+
+    @property
+    def _version(self) -> Version:
+        """The version that gets locked."""
+        lock = self.final.valid_lock if self.final else None
+        names = (self.upgrade.new.distribution, *sorted(tensorflow_distributions()))
+        for name in names:
+            if lock is not None and (found := lock.versions.get(canonicalize_name(name))):
+                return max(found)
+        return self.upgrade.new.version
+
+    def _companion(self, item: CompanionMove) -> Plain:
+        after = self._locks[1]
+        fit = item.fit
+        if after is not None and (found := after.versions.get(item.name)):
+            fit = max(found)
+        return {
+            "name": item.name,
+            "release": _pair(item.locked and str(item.locked), fit and str(fit)),
+            "known": item.is_known,
+            "series": list(item.series),
+            "retired": item.retired and item.retired.why,
+            "instead": item.retired and item.retired.instead,
+            "sources": list(item.retired.sources) if item.retired else [],
+        }
+
+    def _pyproject(self) -> list[str]:
+        """The lines of pyproject.toml that go, and those that come."""
+        assert self.final is not None
+        pyproject = self.final.pyproject
+        read = self.final.snapshot[pyproject.path].content or b""
+        old, new = read.decode("utf-8").splitlines(), pyproject.document.text.splitlines()
+        lines = difflib.unified_diff(old, new, n=0, lineterm="")
+        return [line for line in list(lines)[2:] if not line.startswith("@@")]
+
+    def _container(self) -> list[str]:
+        assert self.final is not None
+        return list(_rebuilt_as(self.upgrade.before, self.final))
+
+    # -- as lines ---------------------------------------------------------------------------
+
+    def lines(self) -> Iterator[str]:
+        page = self.plain()
+        yield _head(page)
+        yield ""
+        yield from ("  " + line for line in align_columns([*_facts(page, self.upgrade)]))
+        yield from _section("Packages that go with TensorFlow", _companions(page))
+        yield from _section("Look at this in your code", _code(page["code"]))
+        if self.final is not None:
+            yield from _section("pyproject.toml", page["pyproject"])
+            yield from _section("poetry.lock", _packages(page["packages"]))
+            yield from _section("devcontainer.json", _rebuilt(page["container"]))
+        yield from _section("Why no newer series", _not_newer(page["not_newer"]))
+
+
+def _pair(before: object, after: object) -> Plain:
+    return {"from": before, "to": after}
+
+
+def _range(project: Project) -> str | None:
+    declared = project.pyproject.python
+    return declared.written if declared else None
+
+
+def _wheels(release: Release) -> list[str]:
+    return list(release.pythons_on(CONTAINER_PLATFORM))
+
+
+# The wheels by which and-cuda brings a library, whatever the major of CUDA in their names.
+_WHEELS: Mapping[str, str] = {"cuda": "nvidia-cuda-runtime", "cudnn": "nvidia-cudnn"}
+
+
+def _library(
+    name: Literal["cuda", "cudnn"], release: Release | None, plan: Plan | None, lock: Lock | None
+) -> str | None:
+    """The CUDA or cuDNN that a project gets: in its container, or by the wheels in its lock."""
+    if release is None:
+        return None
+    built: str | None = getattr(release, name)
+    if plan is None:
+        return built
+    if plan.gpu.mode != "pip":
+        chosen: str | None = getattr(plan.gpu, name)
+        return chosen
+    found = [
+        max(versions)
+        for wheel, versions in (lock.versions if lock else {}).items()
+        if wheel.startswith(_WHEELS[name])
+    ]
+    return str(found[0]) if found else built
+
+
+def _driver(release: Release | None, plan: Plan | None) -> str | None:
+    """The oldest driver of the host that runs the wheels, on Linux."""
+    if release is None or release.cuda is None or (plan is not None and plan.gpu.mode == "none"):
+        return None
+    found = driver(release.cuda)
+    return (found.linux_least or found.linux) if found else None
+
+
+def _numpy(lock: Lock | None, release: Release | None) -> str | None:
+    found = lock.versions.get(canonicalize_name("numpy")) if lock else None
+    if found:
+        return " and ".join(map(str, found))
+    if release is None:
+        return None
+    return " or ".join(map(str, majors(release, "numpy"))) or None
+
+
+def _majors(before: Lock | None, after: Lock | None) -> tuple[int | None, int | None]:
+    """The newest major of NumPy in each lock."""
+
+    def major(lock: Lock | None) -> int | None:
+        found = lock.versions.get(canonicalize_name("numpy")) if lock else None
+        return max(found).major if found else None
+
+    return major(before), major(after)
+
+
+def _keras(release: Release | None, plan: Plan | None) -> int | None:
+    if plan is not None and plan.legacy_keras:
+        return 2
+    return keras_major(release) if release is not None else None
+
+
+def _moved(before: Lock | None, after: Lock | None) -> Plain:
+    """The packages that come, go and change."""
+    old = before.versions if before else {}
+    new = after.versions if after else {}
+    return {
+        "added": {name: _told(new[name]) for name in sorted(new.keys() - old.keys())},
+        "removed": {name: _told(old[name]) for name in sorted(old.keys() - new.keys())},
+        "changed": {
+            name: _pair(_told(old[name]), _told(new[name]))
+            for name in sorted(old.keys() & new.keys())
+            if {*old[name]} != {*new[name]}
+        },
+        "kept": sum({*old[name]} == {*new[name]} for name in old.keys() & new.keys()),
+    }
+
+
+def _told(versions: Sequence[Version]) -> str:
+    return " and ".join(map(str, sorted({*versions})))
+
+
+def _rebuilt_as(before: Project, after: Project) -> Iterator[str]:
+    """How the dev containers differ; of those that are no default, with their names."""
+    images = load_images()
+    for found in readable_configurations(after):
+        old = before.document(found.path)
+        assert old is None or isinstance(old, JsoncDocument)
+        name = found.path.relative_to(after.root).as_posix()
+        of = "" if found is after.devcontainer else f"{name}: "
+        for part in differences(old or JsoncDocument.parse("{}\n"), found.document, images):
+            yield f"{of}{part}"
+
+
+# -- text -----------------------------------------------------------------------------------
+
+
+def _head(page: Plain) -> str:
+    before, after = page["tensorflow"]["from"], page["tensorflow"]["to"]
+    name = "TensorFlow" if page["distribution"] == "tensorflow" else page["distribution"]
+    if before is None:
+        return f"{name} {after}"
+    return f"{name} {before} -> {after}" if before != after else f"{name} {after}, as it is"
+
+
+def _facts(page: Plain, upgrade: Upgrade) -> Iterator[tuple[str, ...]]:
+    python = page["python"]
+    yield "Python", _python(page)
+    if python["wheels"]["from"] != python["wheels"]["to"] and python["wheels"]["from"]:
+        yield "", f"{_arrow(*(span(python['wheels'][key]) for key in ('from', 'to')))} have wheels"
+    gpu = page["gpu"]["to"]
+    how = {"system": "in the container", "pip": "by the and-cuda wheels"}.get(gpu, "")
+    if gpu == "none":
+        yield "CUDA", f"none: {upgrade.plan.gpu.why}"
+    else:
+        changes_way = page["gpu"]["from"] not in {None, gpu}
+        now = f", now {how}" if changes_way else f", {how}"
+        yield "CUDA", _change(page["cuda"]) + now
+        yield "cuDNN", _change(page["cudnn"])
+        if page["driver"]["to"]:
+            yield "driver", f"{_change(page['driver'])} or later on the host (NVIDIA, Linux)"
+    if page["numpy"]["to"]:
+        yield "NumPy", _change(page["numpy"])
+    if page["keras"]["to"]:
+        by = " by tf-keras, not TensorFlow's own 3" if page["legacy_keras"] else ""
+        by = ", TensorFlow's own: --legacy-keras changes nothing" if upgrade.keeps_keras else by
+        yield "Keras", _change(page["keras"]) + by
+
+
+def _python(page: Plain) -> str:
+    before, after = page["python"]["range"]["from"], page["python"]["range"]["to"]
+    told = f"{after or 'any'}, as it is"
+    if before != after:
+        told = f"{before or 'any'} -> {after}: the project's range has to move"
+    return told
+
+
+def _change(pair: Mapping[str, Any]) -> str:
+    return _arrow(pair["from"], pair["to"])
+
+
+def _arrow(before: object, after: object) -> str:
+    if before is None or before == after:
+        return str(after)
+    return f"{before} -> {after}"
+
+
+def _companions(page: Plain) -> Iterator[str]:
+    rows = []
+    for item in page["companions"]:
+        release = item["release"]
+        if release["to"] is not None:
+            rows.append((item["name"], _change(release)))
+        elif not item["known"]:
+            rows.append((item["name"], "nothing is known of what it goes with: the solver decides"))
+        else:
+            series = format_series(item["series"]) if item["series"] else "none that is known"
+            has = f"TensorFlow {series}" if item["series"] else series
+            why = f": {item['retired']}" if item["retired"] else ""
+            rows.append((item["name"], f"none fits{why}. With one: {has}"))
+    yield from align_columns(rows) if rows else ()
+
+
+def _code(changes: Iterable[Plain]) -> Iterator[str]:
+    for one in changes:
+        yield from _wrapped(f"{one['at']:4}  {_sentence(one['what'])}", "")
+        yield from _wrapped(one["do"], _INDENT)
+        yield from (f"{_INDENT}{source}" for source in one["sources"])
+
+
+def _sentence(clause: str) -> str:
+    """A clause with a capital and a stop; a name of code stays as it is."""
+    begins_with_code = clause.startswith(("tf.", "tensorflow-"))
+    return f"{clause if begins_with_code else clause[:1].upper() + clause[1:]}."
+
+
+def _wrapped(text: str, first: str, rest: str = _INDENT) -> list[str]:
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _packages(packages: Plain) -> Iterator[str]:
+    changed, added, removed = packages["changed"], packages["added"], packages["removed"]
+    yield from (
+        align_columns([(name, _change(pair)) for name, pair in changed.items()]) if changed else ()
+    )
+    for verb, found in (("new", added), ("gone", removed)):
+        if found:
+            names = ", ".join(f"{name} {version}" for name, version in found.items())
+            yield from _wrapped(f"{verb}: {names}", "", "  ")
+    if packages["kept"]:
+        yield f"{packages['kept']} packages stay as they are"
+
+
+def _rebuilt(parts: Sequence[str]) -> Iterator[str]:
+    if parts:
+        yield from parts
+        yield "The container has to be rebuilt."
+
+
+def _not_newer(reasons: Mapping[str, str]) -> Iterator[str]:
+    grouped: dict[str, list[str]] = {}
+    for series, reason in reasons.items():
+        grouped.setdefault(reason, []).append(series)
+    for reason, passed_over in grouped.items():
+        yield f"{format_list(reversed(passed_over))}: {reason}"
+
+
+def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
+    body = list(lines)
+    if body:
+        yield ""
+        yield title
+        yield from (f"  {line}" for line in body)

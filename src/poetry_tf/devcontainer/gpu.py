@@ -1,0 +1,372 @@
+"""CUDA in a container, and the GPU that it asks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from typing import Any, TypeAlias
+
+from poetry_tf.devcontainer.spec import ContainerSpec
+from poetry_tf.devcontainer.view import Change, View
+from poetry_tf.files.documents import KeyPath
+from poetry_tf.files.edits import Edit
+from poetry_tf.plan.model import Plan
+from poetry_tf.releases.images import Feature
+from poetry_tf.releases.nvidia import driver_capabilities
+from poetry_tf.text import format_list
+
+_Spellings: TypeAlias = tuple[tuple[str, ...], ...]
+
+# What asks Docker for every GPU. hostRequirements asks as well, and both together pass it twice.
+_GPU_ARGUMENTS: _Spellings = (("--gpus=all",), ("--gpus", "all"))
+_RUNTIME_ARGUMENTS: _Spellings = (("--runtime=nvidia",), ("--runtime", "nvidia"))
+# What asks Podman, which fails over a GPU in hostRequirements, and without a GPU over this.
+_PODMAN_ARGUMENT = "--device=nvidia.com/gpu=all"
+_PODMAN_ARGUMENTS: _Spellings = ((_PODMAN_ARGUMENT,), ("--device", "nvidia.com/gpu=all"))
+# Which parts of the driver are mounted; compute and utility where it isn't set.
+_LIMIT = "NVIDIA_DRIVER_CAPABILITIES"
+# The feature puts CUDA's programs nowhere on PATH, and XLA has to find ptxas.
+_PATH = "${containerEnv:PATH}:/usr/local/cuda/bin"
+
+
+# -- CUDA -----------------------------------------------------------------------------------
+
+
+def cuda(view: View, wanted: ContainerSpec) -> Iterator[Change]:
+    """The feature that installs CUDA and cuDNN: whether it is there, and how it is set."""
+    feature, plan = wanted.images.cuda, wanted.plan
+    keys = view.features(feature.id)
+    if plan is not None and plan.gpu.mode != "system" and wanted.whole:
+        yield from _superfluous(view, plan, keys)
+        return
+    if keys:
+        kept = feature.reference if feature.reference in keys else keys[0]
+        if plan is not None and plan.gpu.mode == "system":
+            yield from _options(view, plan, wanted, kept)
+        yield from _versions(view, wanted, keys, kept)
+    elif plan is not None and wanted.whole and not view.own_base:
+        options = _right_options(plan)
+        yield Change(
+            "TF503",
+            "no CUDA is installed in the container",
+            f"Add {feature.reference} with CUDA {plan.gpu.cuda} and cuDNN {plan.gpu.cudnn}",
+            ("features",),
+            (
+                view.set("features", feature.reference, value=options),
+                *_path_edits(view),
+            ),
+        )
+
+
+def path(view: View, wanted: ContainerSpec) -> Iterator[Change]:
+    """Whether CUDA's programs are found where the feature has installed them."""
+    plan = wanted.plan
+    if plan is None or plan.gpu.mode != "system" or not wanted.whole:
+        return
+    if view.features(wanted.images.cuda.id) and (edits := tuple(_path_edits(view))):
+        yield Change(None, "CUDA is not on PATH", "", ("remoteEnv",), edits)
+
+
+def _path_edits(view: View) -> Iterator[Edit]:
+    if not view.sets_variable("PATH"):
+        yield view.set("remoteEnv", "PATH", value=_PATH)
+
+
+def _superfluous(view: View, plan: Plan, keys: tuple[str, ...]) -> Iterator[Change]:
+    why = "wheels bring CUDA" if plan.gpu.mode == "pip" else "no GPU is asked for"
+    path: tuple[Edit, ...] = ()
+    if view.object("remoteEnv").get("PATH") == _PATH:
+        path = (view.remove_member("remoteEnv", "PATH"),)
+    for key in keys:
+        yield Change(
+            "TF503",
+            f"CUDA is installed in the container, but {why}",
+            "Remove the feature",
+            ("features", key),
+            (view.remove_member("features", key), *path),
+        )
+
+
+def _right_options(plan: Plan) -> dict[str, Any]:
+    return {
+        "installToolkit": True,
+        "installCudnn": True,
+        "cudaVersion": plan.gpu.cuda,
+        "cudnnVersion": plan.gpu.cudnn,
+    }
+
+
+def _options(view: View, plan: Plan, wanted: ContainerSpec, key: str) -> Iterator[Change]:
+    options, value = _right_options(plan), view.get("features", key)
+    present = value if isinstance(value, dict) else {}
+    wrong = {name: right for name, right in options.items() if present.get(name) != right}
+    if not wrong:
+        return
+    seen = ", ".join(
+        f"{name} {present[name]!r}" if name in present else f"no {name}" for name in wrong
+    )
+    # Where an option is there under a name that means nothing, it is mended in its place.
+    spelt = {right: name for name, right in misspelt(present, wanted.images.cuda)}
+    edits = (
+        *(
+            view.rename("features", key, spelt[name], to=name)
+            for name in wrong
+            if name in spelt and name not in present
+        ),
+        *(view.set("features", key, name, value=right) for name, right in wrong.items()),
+    )
+    if not isinstance(value, dict):
+        edits = (view.set("features", key, value=options),)
+    yield Change(
+        "TF503",
+        f"TensorFlow {plan.release.version} goes with CUDA {plan.gpu.cuda} and cuDNN "
+        f"{plan.gpu.cudnn}, but the feature has {seen}",
+        "Write " + ", ".join(f"{name} {_json(right)}" for name, right in wrong.items()),
+        ("features", key, next((name for name in wrong if name in present), "")),
+        edits,
+    )
+
+
+def unknown_options(view: View, wanted: ContainerSpec) -> Iterator[Change]:
+    """Options that a feature doesn't know, and therefore passes over in silence."""
+    plan = wanted.plan
+    for feature in (wanted.images.cuda, wanted.images.git_lfs):
+        if feature is wanted.images.cuda and plan and plan.gpu.mode != "system" and wanted.whole:
+            continue  # it is to go
+        for key in view.features(feature.id):
+            yield from _unknown(view, feature, key)
+
+
+def _unknown(view: View, feature: Feature, key: str) -> Iterator[Change]:
+    options = view.get("features", key)
+    if not isinstance(options, dict):
+        return
+    for name, right in misspelt(options, feature):
+        edits: tuple[Edit, ...] = ()
+        remedy = f"It knows {format_list(feature.options)}"
+        if right is not None and right in options:
+            remedy, edits = f"Remove it: there is {right}", (view.remove("features", key, name),)
+        elif right is not None:
+            remedy, edits = f"Write {right}", (view.rename("features", key, name, to=right),)
+        message = f"the feature {feature.name} has no option {name}, and passes over it in silence"
+        yield Change("TF505", message, remedy, ("features", key, name), edits)
+
+
+def misspelt(options: Iterable[str], feature: Feature) -> Iterator[tuple[str, str | None]]:
+    """The options that a feature doesn't know, each with the one that is meant."""
+    known = {name.lower(): name for name in feature.options}
+    taken: set[str] = set()
+    for name in options:
+        if name not in feature.options:
+            near = get_close_matches(name.lower(), known, 1, 0.8)
+            right = known[near[0]] if near and near[0] not in taken else None
+            taken.update(near[:1])
+            yield name, right
+
+
+def _json(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else f'"{value}"'
+
+
+def _versions(
+    view: View, wanted: ContainerSpec, keys: tuple[str, ...], kept: str
+) -> Iterator[Change]:
+    """One version of the feature is to be there, and that one alive."""
+    right = wanted.images.cuda.reference
+    if kept != right:
+        # Without a plan nobody knows whether the new version has the CUDA that is asked for.
+        rename = view.rename("features", kept, to=right)
+        yield Change(
+            "TF505",
+            f"{kept} is a retired version of the feature",
+            f"Use {right}",
+            ("features", kept),
+            (rename,) if wanted.plan is not None else (),
+        )
+    for key in keys:
+        if key != kept:
+            yield Change(
+                "TF505",
+                f"{key} is installed beside {kept}, and both install CUDA",
+                "Remove it",
+                ("features", key),
+                (view.remove("features", key),),
+            )
+
+
+# -- the GPU --------------------------------------------------------------------------------
+
+
+def gpu(view: View, wanted: ContainerSpec) -> Iterator[Change]:
+    """Whether the container asks for a GPU, where one is wanted, in the way its engine takes."""
+    plan = wanted.plan
+    if plan is None:
+        return
+    if plan.gpu.mode == "none":
+        yield from _unwanted_request(view, wanted)
+        return
+    if not (wanted.whole or view.features(wanted.images.cuda.id)):
+        return
+    request, remedy = _request(view, wanted)
+    taken_back, trouble = _request_that_fails(view, wanted)
+    if not asks_for_gpu(view, wanted):
+        message = trouble or "the container does not ask for a GPU"
+        yield Change("TF504", message, remedy, ("hostRequirements",), (*taken_back, *request))
+    elif taken_back:
+        remedy = "Remove it: runArgs ask for the GPU"
+        yield Change("TF504", trouble, remedy, ("hostRequirements", "gpu"), taken_back)
+
+
+def _request(view: View, wanted: ContainerSpec) -> tuple[tuple[Edit, ...], str]:
+    """How the container is to ask for a GPU, and that in words."""
+    argument = _argument(wanted)
+    if argument is None:
+        edit = view.set("hostRequirements", "gpu", value="optional")
+        return (edit,), 'Write "hostRequirements": {"gpu": "optional"}'
+    if view.get("dockerComposeFile") is not None:
+        return (), "Give the service the GPU in the compose file: runArgs mean nothing to it"
+    edit = Edit(view.path, "append", ("runArgs",), argument)
+    return (edit,), f'Write "runArgs": ["{argument}"]'
+
+
+def _argument(wanted: ContainerSpec) -> str | None:
+    """The argument by which the engine is asked for every GPU; None where hostRequirements do."""
+    if wanted.choices.engine == "podman":
+        return _PODMAN_ARGUMENT
+    return "--gpus=all" if wanted.choices.gpu_required else None
+
+
+def _request_that_fails(view: View, wanted: ContainerSpec) -> tuple[tuple[Edit, ...], str]:
+    """What takes a request back that doesn't do what it is to, and why it has to go."""
+    request = view.object("hostRequirements").get("gpu")
+    removal = view.remove_member("hostRequirements", "gpu")
+    if wanted.choices.engine == "podman" and request is not None:
+        return (removal,), "Podman fails over a GPU in hostRequirements"
+    if wanted.choices.gpu_required and request in ("optional", True):
+        return (removal,), "hostRequirements let the container start without a GPU"
+    return (), ""
+
+
+def _unwanted_request(view: View, wanted: ContainerSpec) -> Iterator[Change]:
+    """Takes back what `gpu` writes, and nothing else: a user's own request has its reason."""
+    if wanted.whole and view.object("hostRequirements").get("gpu") == "optional":
+        edit = view.remove_member("hostRequirements", "gpu")
+        yield Change(None, "a GPU is asked for", "", ("hostRequirements", "gpu"), (edit,))
+    arguments = view.run_arguments
+    if wanted.whole and wanted.choices.engine == "podman" and _PODMAN_ARGUMENT in arguments:
+        index = arguments.index(_PODMAN_ARGUMENT)
+        edit = view.remove("runArgs", index) if len(arguments) > 1 else view.remove("runArgs")
+        yield Change(None, "a GPU is asked for", "", ("runArgs",), (edit,))
+
+
+def asks_for_gpu(view: View, wanted: ContainerSpec) -> bool:
+    """Whether a GPU is asked for in a way that stays, and that its engine takes."""
+    request = view.object("hostRequirements").get("gpu")
+    if request not in (None, False) and not _request_that_fails(view, wanted)[0]:
+        return True
+    going = [item for kind, _ in _retired_kinds(wanted) for item in kind]
+    arguments = view.run_arguments
+    gone = _positions(arguments, going)
+    return any(
+        item.startswith(("--gpus", "--device=nvidia", "nvidia.com/gpu"))
+        for index, item in enumerate(arguments)
+        if index not in gone
+    )
+
+
+def retired_arguments(view: View, wanted: ContainerSpec) -> Iterator[Change]:
+    """Arguments of Docker's with which a container doesn't start everywhere."""
+    arguments = view.run_arguments
+    seen = [item for item in _retired_kinds(wanted) if _positions(arguments, item[0])]
+    if not seen:
+        return
+    positions = _positions(arguments, [item for kind, _ in seen for item in kind])
+    edits = [view.remove("runArgs", index) for index in reversed(positions)]
+    if len(positions) == len(arguments):
+        edits = [view.remove("runArgs")]
+    argument = _argument(wanted)
+    remedy = "Remove it: "
+    remedy += (
+        f'"{argument}" asks for a GPU'
+        if argument
+        else '"hostRequirements" asks for a GPU where there is one'
+    )
+    if not asks_for_gpu(view, wanted) and (wanted.plan is None or wanted.plan.gpu.mode != "none"):
+        # It was the file's only way to a GPU.
+        edits += _request(view, wanted)[0]
+    yield Change(
+        "TF505",
+        ", and ".join(trouble for _, trouble in seen),
+        remedy,
+        ("runArgs",),
+        tuple(edits),
+    )
+
+
+def capabilities(view: View, wanted: ContainerSpec) -> Iterator[Change]:
+    """Whether a container that limits what it gets of the driver gets what TensorFlow needs.
+
+    One that sets no limit gets that from NVIDIA's container toolkit.
+    """
+    plan = wanted.plan
+    if plan is None or plan.gpu.mode == "none" or not wanted.whole:
+        return
+    needed = driver_capabilities(plan.release)
+    for path, before, value in _limits(view):
+        said = [item.strip() for item in value.split(",")]
+        missing = [item for item in needed if item not in said]
+        if missing and "all" not in said:
+            yield Change(
+                "TF504",
+                f"of the driver the container gets {value} alone, and TensorFlow "
+                f"{plan.release.version} needs {format_list(missing)}",
+                f"Add {format_list(missing)} to {_LIMIT}",
+                path,
+                (Edit(view.path, "set", path, f"{before}{','.join([value, *missing])}"),),
+            )
+
+
+def _limits(view: View) -> Iterator[tuple[KeyPath, str, str]]:
+    """Each limit that is written out: where, what stands before it there, and itself."""
+    found: list[tuple[KeyPath, str, Any]] = [
+        (("containerEnv", _LIMIT), "", view.object("containerEnv").get(_LIMIT))
+    ]
+    for index, item in enumerate(view.run_arguments):
+        if match := re.fullmatch(rf"(?P<before>(?:-e=?|--env=)?{_LIMIT}=)(?P<limit>.*)", item):
+            found.append((("runArgs", index), match["before"], match["limit"]))
+    for path, before, limit in found:
+        if isinstance(limit, str) and limit and "$" not in limit:
+            yield path, before, limit
+
+
+def _retired_kinds(wanted: ContainerSpec) -> list[tuple[_Spellings, str]]:
+    """The arguments that are to go, each with the trouble it makes."""
+    kinds: list[tuple[_Spellings, str]] = [
+        (_RUNTIME_ARGUMENTS, "--runtime=nvidia fails where that runtime isn't registered")
+    ]
+    if wanted.whole and wanted.plan is not None:
+        if wanted.choices.engine == "podman":
+            kinds.append((_GPU_ARGUMENTS, "--gpus=all is Docker's, and not every Podman's"))
+        elif not wanted.choices.gpu_required or wanted.plan.gpu.mode == "none":
+            kinds.append((_GPU_ARGUMENTS, "--gpus=all fails where there is no GPU"))
+        if wanted.choices.engine == "docker":
+            # Where nobody has said Docker, it may be the way of somebody with Podman.
+            trouble = "--device=nvidia.com/gpu=all is Podman's, and not every Docker's"
+            kinds.append((_PODMAN_ARGUMENTS, trouble))
+    return kinds
+
+
+def _positions(items: list[str], sequences: Iterable[tuple[str, ...]]) -> list[int]:
+    """The indexes of the items that belong to one of the sequences, ascending."""
+    found: list[int] = []
+    index = 0
+    while index < len(items):
+        for sequence in sequences:
+            if tuple(items[index : index + len(sequence)]) == sequence:
+                found += range(index, index + len(sequence))
+                index += len(sequence)
+                break
+        else:
+            index += 1
+    return found

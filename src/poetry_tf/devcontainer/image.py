@@ -1,0 +1,87 @@
+"""The base that a devcontainer.json builds on, and the Python in it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from poetry_tf.files.jsonc import JsoncDocument
+
+# Keys by which the base image is the user's own business: a Dockerfile, or services.
+_OWN_BASE = ("build", "dockerFile", "dockerComposeFile")
+OUR_VARIABLE = "${localEnv:POETRY_TF_REGISTRY"
+"""How an image begins of which each machine may name the registry."""
+# mcr.microsoft.com/devcontainers/python, by a registry that each machine may name, its older home
+# vscode/devcontainers, and the official one.
+_PYTHON_IMAGE = re.compile(
+    r"""(?P<repository>(?:mcr\.microsoft\.com|\$\{localEnv:[^}]*\})/(?:vscode/)?devcontainers/python|
+            (?:docker\.io/)?(?:library/)?python)
+        (?::(?:dev-)?(?P<tag>[\w.-]*))?
+        (?:@sha256:[0-9a-f]+)?""",
+    re.VERBOSE,
+)
+_PYTHON = r"(?P<python>2\.7|3\.(?:[5-9]|\d\d))(?:\.\d+)?(?![\d.])"
+_GENERATION = r"(?P<generation>\d+)(?:\.\d+)*"
+# 3-3.11-bookworm, 3.0.7-3.11, 3.11-bookworm, 3.11.4, 3-bookworm. Without a Python ("bookworm",
+# "latest") a tag names the newest.
+_TAGS = tuple(map(re.compile, (f"{_GENERATION}-{_PYTHON}", _PYTHON, f"{_GENERATION}(?![\\w.])")))
+
+
+@dataclass(frozen=True)
+class PythonImage:
+    """A reference to an image that is made for Python."""
+
+    repository: str
+    generation: str | None
+    """The major version of the image, None where the tag names none."""
+    python: str | None
+    """The Python minor, None where the tag names none: then it changes with time."""
+
+    @property
+    def is_by_variable(self) -> bool:
+        """Whether a machine's environment says which registry it is from."""
+        return self.repository.startswith("$")
+
+    @property
+    def is_devcontainers(self) -> bool:
+        """Whether it is one of the dev container images, which have pipx and take features."""
+        return "devcontainers" in self.repository
+
+
+def by_variable(image: str, registry: str) -> str:
+    """The reference to an image of which each machine may name the registry."""
+    return f"{OUR_VARIABLE}:{registry}}}/{image.partition('/')[2]}"
+
+
+def python_image(reference: Any) -> PythonImage | None:
+    """Reads the value of ``image``; None for any other image than Python's, and for no string."""
+    match = _PYTHON_IMAGE.fullmatch(reference) if isinstance(reference, str) else None
+    if match is None:
+        return None
+    found = next(filter(None, (tag.match(match["tag"] or "") for tag in _TAGS)), None)
+    parts = found.groupdict() if found else {}
+    return PythonImage(match["repository"], parts.get("generation"), parts.get("python"))
+
+
+def has_base_of_its_own(document: JsoncDocument) -> bool:
+    """Whether a Dockerfile or services are the base, so that ``image`` is not."""
+    return any(key in document.data for key in _OWN_BASE)
+
+
+def has_own_base(document: JsoncDocument) -> bool:
+    """Whether the base is the user's: a Dockerfile, services, or an image that isn't known.
+
+    What is in it is then unknown as well: CUDA may be there already, and pipx may not.
+    """
+    if has_base_of_its_own(document):
+        return True
+    image = document.get(("image",))
+    parsed = python_image(image)
+    return image is not None and (parsed is None or not parsed.is_devcontainers)
+
+
+def container_python(document: JsoncDocument) -> str | None:
+    """The Python minor of a container on a known image; None where the file doesn't tell."""
+    parsed = python_image(document.get(("image",)))
+    return None if parsed is None or has_own_base(document) else parsed.python

@@ -1,0 +1,265 @@
+"""What the lifecycle hooks of a devcontainer.json run, read as far as poetry-tf has to know it.
+
+A hook holds a string for a shell, an array that is run without one, or an object of both kinds,
+which run at the same time.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+from poetry_tf.devcontainer.shell import (
+    Call,
+    Word,
+    ends_in_comment,
+    nested_script,
+    plain,
+    shell_calls,
+    tails,
+    with_nested,
+    without_prefix,
+)
+from poetry_tf.files.documents import KeyPath
+
+HOOKS = (
+    "onCreateCommand",
+    "updateContentCommand",
+    "postCreateCommand",
+    "postStartCommand",
+    "postAttachCommand",
+)
+"""The hooks that run in the container, in their order; initializeCommand runs on the host."""
+
+_INSTALLER = re.compile(r"(?:pip(?:x|\d[\d.]*)?|uv)\Z")
+_INSTALLER_SITE = "install.python-poetry.org"
+_PYTHON = re.compile(r"python[\d.]*\Z")
+_INSTALLS = (["install"], ["sync"])
+# The distribution itself; poetry-core and the plugins have other names.
+_POETRY = re.compile(
+    r"poetry\s*(?:\[[^\]]*\]\s*)?(?P<spec>(?:[~=!<>]=?|@).*)?\Z", re.IGNORECASE | re.DOTALL
+)
+_EXACT = re.compile(r"==?=?\s*(?P<version>\d[\w.+!-]*)\Z")
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A place where Poetry is installed."""
+
+    written: str
+    """The version as it is asked for: "1.8.2", "~=1.8"; empty where any will do."""
+    exact: bool
+    path: KeyPath
+    """The string of devcontainer.json to change so that it asks for another version."""
+    before: str | None
+    """What that string holds before the version; None where it can't be changed in place."""
+    after: str
+
+    def pinned(self, version: str) -> str | None:
+        """The string with the version asked for; None where a person has to find the place."""
+        return None if self.before is None else f"{self.before}{version}{self.after}"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One command of a hook: a string for a shell, or an array that is run without one."""
+
+    hook: str
+    path: KeyPath
+    value: str | tuple[str, ...]
+
+    @cached_property
+    def calls(self) -> tuple[Call, ...]:
+        """Every call that it makes, those of a shell within it (``bash -c "…"``) included."""
+        if isinstance(self.value, str):
+            return tuple(shell_calls(self.value, self.path))
+        return tuple(with_nested(self._arguments))
+
+    @property
+    def _arguments(self) -> Call:
+        return tuple(
+            Word(text, (*self.path, index), 0, len(text), 0)
+            for index, text in enumerate(self.value)
+        )
+
+    @property
+    def texts(self) -> Iterator[tuple[KeyPath, str]]:
+        """Its strings, each with where it stands."""
+        if isinstance(self.value, str):
+            return iter([(self.path, self.value)])
+        return (((*self.path, index), text) for index, text in enumerate(self.value))
+
+    @property
+    def words(self) -> Iterator[Word]:
+        """Every word of its calls."""
+        return (word for call in self.calls for word in call)
+
+    @cached_property
+    def script(self) -> tuple[KeyPath, str]:
+        """Where shell text can be added to it, and what stands there."""
+        if isinstance(self.value, str):
+            return self.path, self.value
+        if nested := nested_script(self._arguments):
+            return nested.path, nested.text
+        return self.path, shlex.join(self.value)
+
+    def followed_by(self, command: str) -> tuple[KeyPath, str]:
+        """Where to write what, so that a command runs after this one has succeeded."""
+        path, text = self.script
+        text = text.rstrip().rstrip(";")
+        if ends_in_comment(text):
+            return path, f"{text}\n{command}"
+        # What runs in the background is waited for.
+        return path, f"{text} {'wait ' if text.endswith('&') else ''}&& {command}"
+
+    def preceded_by(self, command: str) -> tuple[KeyPath, str]:
+        """Where to write what, so that this one runs after a command has succeeded."""
+        path, text = self.script
+        return path, f"{command} && {text}"
+
+    @cached_property
+    def installations(self) -> tuple[Installation, ...]:
+        """Where it installs Poetry."""
+        named = [
+            installation
+            for call in self.calls
+            for word in _installed_words(call)
+            if (installation := self._installation(word)) is not None
+        ]
+        return tuple(named) or tuple(self._by_poetrys_installer())
+
+    @property
+    def plugins(self) -> Iterator[Word]:
+        """What it installs beside Poetry, by pip, pipx, uv or Poetry itself."""
+        for call in self.calls:
+            yield from _installed_words(call)
+            yield from _added_words(call)
+
+    @property
+    def installs_project(self) -> bool:
+        return any(
+            word.program == "poetry" and [item.text for item in plain(rest)][:1] in _INSTALLS
+            for call in self.calls
+            for word, rest in tails(call)
+            if not any(_installed_words(call))
+        )
+
+    @property
+    def uses_poetry(self) -> bool:
+        """Whether Poetry has to be there for it."""
+        programs = (next(iter(without_prefix(call)), None) for call in self.calls)
+        return self.installs_project or any(item and item.program == "poetry" for item in programs)
+
+    def _text(self, path: KeyPath) -> str:
+        if isinstance(self.value, str):
+            return self.value
+        index = path[-1]
+        assert isinstance(index, int)
+        return self.value[index]
+
+    def _installation(self, word: Word) -> Installation | None:
+        match = _POETRY.match(word.text)
+        if match is None:
+            return None
+        spec = (match["spec"] or "").strip()
+        exact = _EXACT.match(spec)
+        text = self._text(word.path)
+        return Installation(
+            written=exact["version"] if exact else spec,
+            exact=exact is not None,
+            path=word.path,
+            before=f"{text[: word.start]}poetry==",
+            after=text[word.end :],
+        )
+
+    def _by_poetrys_installer(self) -> Iterator[Installation]:
+        """``curl … https://install.python-poetry.org | POETRY_VERSION=… python3 - --version …``."""
+        calls = self.calls
+        first = next((i for i, call in enumerate(calls) if _mentions(call, _INSTALLER_SITE)), None)
+        if first is None:
+            return
+        for word in (word for call in calls for word in call):
+            if word.text.startswith("POETRY_VERSION="):
+                yield self._versioned(word, len("POETRY_VERSION="))
+                return
+        for call in map(without_prefix, calls[first + 1 :]):
+            if call and _PYTHON.match(call[0].program):
+                yield self._installer_version(call)
+                return
+        yield Installation("", False, self.path, None, "")
+
+    def _installer_version(self, call: Call) -> Installation:
+        for option, value in pairwise(call):
+            if option.text == "--version":
+                return self._versioned(value, 0)
+        for word in call:
+            if word.text.startswith("--version="):
+                return self._versioned(word, len("--version="))
+        # Behind the script's name, or behind the "-" that stands for it.
+        last, text = call[:2][-1], self._text(call[0].path)
+        addition = " --version " if len(call) > 1 else " - --version "
+        before, after = text[: last.end] + addition, text[last.end :]
+        return Installation("", False, last.path, before, after)
+
+    def _versioned(self, word: Word, offset: int) -> Installation:
+        text, written = self._text(word.path), word.text[offset:]
+        return Installation(
+            written=written,
+            exact=re.match(r"\d", written) is not None,
+            path=word.path,
+            before=f"{text[: word.start]}{word.text[:offset]}",
+            after=text[word.end :],
+        )
+
+
+def tasks(hook: str, value: Any) -> tuple[Task, ...]:
+    """The commands of a hook; what is none (a number, an array of such) is left out."""
+    if isinstance(value, dict):
+        return tuple(
+            Task(hook, (hook, name), command)
+            for name, item in value.items()
+            if (command := _command(item)) is not None
+        )
+    command = _command(value)
+    return () if command is None else (Task(hook, (hook,), command),)
+
+
+def _command(value: Any) -> str | tuple[str, ...] | None:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    return None
+
+
+def _mentions(call: Call, text: str) -> bool:
+    return any(text in word.text for word in call)
+
+
+def _installed_words(call: Call) -> Iterator[Word]:
+    """The words that say what ``pip install …`` and its like install."""
+    for word, rest in tails(call):
+        if _INSTALLER.match(word.program):
+            names = list(plain(rest))
+            if names and names[0].text in {"tool", "pip"}:  # of uv
+                names = names[1:]
+            if names and names[0].text == "install":
+                yield from names[1:]
+            return
+
+
+def _added_words(call: Call) -> Iterator[Word]:
+    """The words that say what ``pipx inject poetry …`` and ``poetry self add …`` add to Poetry."""
+    for word, rest in tails(call):
+        names = list(plain(rest))
+        first = [name.text for name in names[:2]]
+        if (word.program == "pipx" and first[:1] == ["inject"]) or (
+            word.program == "poetry" and first == ["self", "add"]
+        ):
+            yield from names[2:]
+            return

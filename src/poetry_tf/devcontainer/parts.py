@@ -1,0 +1,132 @@
+"""What a container is made of, how firmly each part is fixed, and where its value comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from poetry_tf.devcontainer import library_path
+from poetry_tf.devcontainer.image import python_image
+from poetry_tf.devcontainer.plugin import is_by_name, plugin_requirement, why_no_plugin
+from poetry_tf.devcontainer.poetry import asked_for
+from poetry_tf.devcontainer.spec import ContainerSpec
+from poetry_tf.devcontainer.view import View
+from poetry_tf.plan.model import Plan
+from poetry_tf.releases import Catalog
+from poetry_tf.releases.images import Feature
+from poetry_tf.releases.nvidia import overlooked_folders
+from poetry_tf.text import format_list
+
+
+@dataclass(frozen=True)
+class ContainerPart:
+    """One part of a container."""
+
+    name: str
+    value: str
+    origin: str
+    """Where the value comes from, and what of it is left open."""
+
+
+def container_parts(view: View, wanted: ContainerSpec, catalog: Catalog) -> Iterator[ContainerPart]:
+    """The parts that a devcontainer.json fixes, and last those that nothing there can fix."""
+    plan = wanted.plan
+    if plan is None:
+        return
+    yield _base(view, plan)
+    features = (wanted.images.cuda, wanted.images.git_lfs)
+    for feature in features:
+        yield from _feature(view, feature)
+    yield from _cuda(view, wanted, plan, catalog)
+    for written, _ in asked_for(view, wanted.images):
+        yield ContainerPart(
+            "Poetry", written or "any", f"the Poetry that {wanted.why_poetry.lower()}"
+        )
+    yield from _plugin(view, wanted)
+    yield ContainerPart(
+        "TensorFlow",
+        str(plan.release.version),
+        "poetry.lock, with the hash of each file, as all packages"
+        if wanted.wrote_lock
+        else "pyproject.toml; poetry lock fixes it, with the hash of each file",
+    )
+    if plan.gpu.mode != "none":
+        yield ContainerPart(
+            "driver", "the host's", "fixed by nothing: any that takes this CUDA will do"
+        )
+
+
+def _plugin(view: View, wanted: ContainerSpec) -> Iterator[ContainerPart]:
+    requirement, origin = plugin_requirement(view), wanted.poetry_tf
+    if requirement is not None:
+        by_name = "an index; the version that wrote the file"
+        by_address = "its address, where the one that wrote the file came from"
+        source = by_name if is_by_name(requirement) else by_address
+        yield ContainerPart("poetry-tf", requirement, source)
+    elif origin.requirement is None and not view.own_base:
+        yield ContainerPart("poetry-tf", "none", why_no_plugin(origin))
+
+
+def _base(view: View, plan: Plan) -> ContainerPart:
+    image = view.get("image")
+    if view.own_base or image is None:
+        name = "your own image" if image else "your own Dockerfile or services"
+        return ContainerPart(
+            "base", str(image or name), f"yours: what is in {name} is not looked at"
+        )
+    parsed = python_image(image)
+    python = parsed.python if parsed else None
+    origin = f"Python {python or plan.python}, one of those that TensorFlow {plan.release.version}"
+    origin += " and the project run on; "
+    if "@" in image:
+        origin += "its digest fixes it"
+    else:
+        origin += (
+            "the tag stays, and what it names gets Debian's mends, unless a digest (@sha256:…) is "
+            "put behind it: docker buildx imagetools inspect tells that"
+        )
+    if parsed and parsed.is_by_variable:
+        origin += "; the registry is the machine's to name, in POETRY_TF_REGISTRY"
+    return ContainerPart("image", str(image), origin)
+
+
+def _feature(view: View, feature: Feature) -> Iterator[ContainerPart]:
+    for key in view.features(feature.id):
+        origin = "its major version; devcontainer-lock.json, which the container tools write, fixes"
+        yield ContainerPart("feature", key, f"{origin} the rest: commit it")
+
+
+def _library_path(view: View, plan: Plan) -> Iterator[ContainerPart]:
+    """The folders that are named to TensorFlow, which it overlooks by itself."""
+    parts = overlooked_folders(plan.release)
+    if parts and library_path.VARIABLE in view.object("remoteEnv"):
+        folders = format_list(f"nvidia/{part}/lib" for part in parts)
+        version = plan.release.version
+        origin = (
+            f"what TensorFlow {version} opens lies there, and the RUNPATH in its wheel lacks it"
+        )
+        yield ContainerPart(
+            library_path.VARIABLE, folders, f"{origin}; it goes with the release that has it"
+        )
+
+
+def _cuda(
+    view: View, wanted: ContainerSpec, plan: Plan, catalog: Catalog
+) -> Iterator[ContainerPart]:
+    if plan.gpu.mode == "pip":
+        yield ContainerPart(
+            "CUDA and cuDNN", "the and-cuda wheels'", "poetry.lock, with their hashes"
+        )
+        yield from _library_path(view, plan)
+    pair = catalog.container_pair(plan.release)
+    if plan.gpu.mode != "system" or pair is None:
+        return
+    if not view.features(wanted.images.cuda.id):
+        yield ContainerPart(
+            "CUDA and cuDNN", "your own", f"to be CUDA {pair.cuda} and cuDNN {pair.cudnn}"
+        )
+        return
+    proof = "proven" if pair.proven else "not proven"
+    origin = f"{proof} for TensorFlow {plan.release.series}: {pair.source}"
+    yield ContainerPart("CUDA", pair.cuda, origin)
+    yield ContainerPart("cuDNN", pair.cudnn, pair.note or "goes with that CUDA")

@@ -1,0 +1,153 @@
+"""poetry-tf beside Poetry in a container: the same one as here, or none.
+
+It is never asked for by its name alone unless an index has given it to this machine: whoever takes
+that name on PyPI would run code in every container.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from poetry_tf.devcontainer.origin import NAME, Origin
+from poetry_tf.devcontainer.spec import ContainerSpec
+from poetry_tf.devcontainer.view import Change, View
+from poetry_tf.files.documents import KeyPath
+from poetry_tf.files.edits import Edit
+
+# As it is written behind the command that installs Poetry.
+_STEP = re.compile(
+    r" && \(pipx inject poetry (?P<requirement>'[^']*'|[^\s'|]+) \|\| echo '[^']*'\)"
+)
+_POETRY_ALONE = re.compile(r"(?:^|(?<=&& ))pipx install poetry==[\w.+!-]+(?= && |\Z)")
+# A requirement without an address, as pip and Poetry take it.
+_BY_NAME = re.compile(
+    r"poetry[-_.]tf\s*(?:\[[^\]]*\]\s*)?(?:@?\s*[~=!<>^*\d].*|@\s*latest)?\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+# What names poetry-tf: a requirement, a repository, a file.
+_NAMED = re.compile(r"(?:^|/)poetry[-_.]tf(?:\.git)?(?=[@#\[=~!<>^\s]|-\d|\Z)", re.IGNORECASE)
+_COMMIT = re.compile(r"(?P<before>.*git\+[^@#]+@)(?P<commit>[0-9a-f]{40,64})(?P<after>#.*)?")
+
+
+def install_step(origin: Origin) -> str:
+    """What installs poetry-tf, after the command that installs Poetry; empty where nothing does."""
+    if origin.requirement is None:
+        return ""
+    return (
+        f" && (pipx inject poetry {shlex.quote(origin.requirement)} || "
+        "echo 'poetry-tf could not be installed: going on with Poetry alone')"
+    )
+
+
+def is_by_name(requirement: str) -> bool:
+    """Whether a requirement leaves it to an index what is installed."""
+    return _BY_NAME.match(requirement) is not None
+
+
+def plugin_requirement(view: View) -> str | None:
+    """The requirement of poetry-tf that a container installs."""
+    words = (word.text for task in view.tasks for word in task.plugins)
+    return next((text for text in words if _NAMED.search(text)), None)
+
+
+def plugin(view: View, wanted: ContainerSpec) -> Iterator[Change]:
+    """Whether poetry-tf comes from where it may."""
+    origin = wanted.poetry_tf
+    steps = tuple(_steps(view))
+    for found in steps:
+        edit = Edit(view.path, "set", found.path, found.replaced_by(install_step(origin)))
+        if is_by_name(found.requirement) and origin.source != "index":
+            yield _by_name(origin, found.requirement, found.path, (edit,))
+        elif _is_other_commit(found.requirement, origin):
+            yield Change(None, "poetry-tf is of another commit", "", found.path, (edit,))
+    if origin.source == "index":
+        return
+    for task in view.tasks:
+        for word in task.plugins:
+            ours = any(item.path == word.path and item.holds(word.start) for item in steps)
+            if is_by_name(word.text) and not ours:
+                yield _by_name(origin, word.text, word.path, ())
+
+
+def with_plugin(view: View, origin: Origin) -> Edit | None:
+    """Installs poetry-tf behind the Poetry that is installed alone, if that can be done."""
+    if origin.requirement is None:
+        return None
+    for task in view.tasks:
+        for path, text in task.texts:
+            match = _POETRY_ALONE.search(text)
+            if match is not None and _is_outside_quotes(text[: match.start()]):
+                new = f"{text[: match.end()]}{install_step(origin)}{text[match.end() :]}"
+                return Edit(view.path, "set", path, new)
+    return None
+
+
+def why_no_plugin(origin: Origin) -> str:
+    """Why no container gets poetry-tf, and what to do."""
+    return (
+        f"{NAME} is not installed in the container, which can't get it from "
+        f"{origin.url or 'where it was installed from'}. poetry install works there without it. To "
+        "have it there, install it here from Git by https (poetry self add git+https://...) or "
+        "from an index, and run poetry tf devcontainer"
+    )
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A step as `step` writes it, in a string of devcontainer.json."""
+
+    path: KeyPath
+    text: str
+    start: int
+    end: int
+    requirement: str
+
+    def holds(self, place: int) -> bool:
+        return self.start <= place < self.end
+
+    def replaced_by(self, new: str) -> str:
+        return f"{self.text[: self.start]}{new}{self.text[self.end :]}"
+
+
+def _steps(view: View) -> Iterator[_Step]:
+    for task in view.tasks:
+        for path, text in task.texts:
+            for match in _STEP.finditer(text):
+                requirement = match["requirement"].strip("'")
+                if _NAMED.search(requirement):
+                    yield _Step(path, text, *match.span(), requirement)
+
+
+def _by_name(origin: Origin, written: str, path: KeyPath, edits: tuple[Edit, ...]) -> Change:
+    return Change(
+        "TF508",
+        f"{written} is installed by its name, which anybody may take on PyPI: the {NAME} that runs "
+        "here is not from an index",
+        f"Install {origin.requirement}"
+        if origin.requirement
+        else "Remove it: Poetry installs from the lock without poetry-tf",
+        path,
+        edits,
+    )
+
+
+def _is_other_commit(written: str, origin: Origin) -> bool:
+    """Whether it is of the repository that the running one is from, at another commit."""
+    there, here = _COMMIT.fullmatch(written), _COMMIT.fullmatch(origin.requirement or "")
+    return (
+        there is not None
+        and here is not None
+        and there.group("before", "after") == here.group("before", "after")
+        and there["commit"] != here["commit"]
+    )
+
+
+def _is_outside_quotes(before: str) -> bool:
+    try:
+        shlex.split(before)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,164 @@
+"""What the container of a project is made for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Any
+
+from packaging.requirements import Requirement as Requires
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from poetry_tf.devcontainer.image import by_variable
+from poetry_tf.devcontainer.origin import Origin, running_origin
+from poetry_tf.files.project import Project
+from poetry_tf.files.pyproject import MAIN, Pyproject, Requirement
+from poetry_tf.plan.model import Plan
+from poetry_tf.plan.requirement import tensorflow_requirements
+from poetry_tf.plan.settings import Settings, read_settings
+from poetry_tf.releases.images import Images
+
+INSTALL = "poetry install"
+# What the markers of requirements are judged for: the container on a PC.
+_CONTAINER = {
+    "sys_platform": "linux",
+    "platform_system": "Linux",
+    "platform_machine": "x86_64",
+    "os_name": "posix",
+}
+
+
+@dataclass(frozen=True)
+class ContainerSpec:
+    """What a container is made for."""
+
+    name: str
+    """What a new container is called."""
+    plan: Plan | None
+    """None where no container can be made: then only what is retired in one is told."""
+    images: Images
+    poetry: Version
+    """The Poetry to install: the one that wrote the lock, where that will do."""
+    poetry_tf: Origin
+    """Where the poetry-tf that runs was installed from."""
+    git_lfs: bool
+    whole: bool
+    """Whether all that a container needs is to be there; else only what is there is judged."""
+    wrote_lock: bool = True
+    """Whether `poetry` is the one that wrote the lock; else it is the one that runs now."""
+    install: str = INSTALL
+    """The command that installs the project with its TensorFlow."""
+    choices: Settings = field(default_factory=Settings)
+    """What the project decides of its container: the engine, the GPU, the registry."""
+
+    def image(self, python: str) -> str:
+        """The image for a Python minor."""
+        image = self.images.image(python)
+        registry = self.choices.registry
+        return image if registry is None else by_variable(image, registry)
+
+    @property
+    def why_poetry(self) -> str:
+        """Why it is this Poetry, after its name."""
+        return "wrote the lock" if self.wrote_lock else "is the one that runs here"
+
+    def accepts_poetry(self, written: str) -> bool:
+        """Whether a version that is asked for is one that will do.
+
+        Where no Poetry has a better claim than the one that happens to run, any that poetry-tf
+        runs with will: else two people would undo each other's container.
+        """
+        try:
+            version = Version(written)
+        except ValueError:
+            return False
+        return version == self.poetry or (not self.wrote_lock and runs_with(version))
+
+
+def container_spec(
+    project: Project, plan: Plan | None, images: Images, *, whole: bool
+) -> ContainerSpec:
+    """What the container of a project is made for.
+
+    Poetry is the one that wrote the lock, because another may judge it stale; where that is none
+    that can be had, or is too old for poetry-tf, it is the one that runs now.
+    """
+    lock = project.valid_lock
+    wrote = lock.poetry_version if lock else None
+    usable = wrote is not None and not wrote.is_prerelease and not wrote.local and runs_with(wrote)
+    name = project.pyproject.name or project.root.resolve().name
+    return ContainerSpec(
+        name=generated_name(name, plan) if plan else name,
+        plan=plan,
+        images=images,
+        poetry=wrote if wrote and usable else Version(metadata.version("poetry")),
+        poetry_tf=running_origin(),
+        git_lfs=project.uses_git_lfs,
+        whole=whole,
+        wrote_lock=usable,
+        install=install_command(project, plan),
+        choices=read_settings(project)[0],
+    )
+
+
+def runs_with(poetry: Version) -> bool:
+    """Whether poetry-tf runs with a version of Poetry, by its own metadata."""
+    needs = map(Requires, metadata.requires("poetry-tf") or ())
+    return all(need.specifier.contains(poetry) for need in needs if need.name == "poetry")
+
+
+def generated_name(name: str, plan: Plan) -> str:
+    return f"{name} (TensorFlow {plan.release.series})"
+
+
+_GENERATED_NAME = re.compile(r"(?P<name>.*) \(TensorFlow \d+\.\d+\)", re.DOTALL)
+
+
+def name_before_series(name: Any) -> str | None:
+    """What stands before the series in a name that `generated_name` made; None for another."""
+    match = _GENERATED_NAME.fullmatch(name) if isinstance(name, str) else None
+    return match["name"] if match else None
+
+
+# -- installing the project -----------------------------------------------------------------
+
+
+def install_command(project: Project, plan: Plan | None) -> str:
+    """The command that installs the project so that its TensorFlow is there.
+
+    An extra, or an optional group, has to be named where TensorFlow is in nothing else.
+    """
+    items = [item for item in tensorflow_requirements(project) if item.marker.validate(_CONTAINER)]
+    if plan is not None and plan.gpu.mode == "pip":
+        items = [item for item in items if "and-cuda" in item.extras] or items
+    # The plan goes by `tensorflow` rather than by one of its variants, if there is a choice.
+    items.sort(key=lambda item: item.name != "tensorflow")
+    options = [_install_option(project.pyproject, item) for item in items]
+    if not options or None in options:
+        return INSTALL
+    return f"{INSTALL} {options[0]}".rstrip()
+
+
+def _install_option(pyproject: Pyproject, item: Requirement) -> str | None:
+    """The option with which a requirement is installed; None where it takes none."""
+    if item.group != MAIN:
+        group = pyproject.table("tool", "poetry", "group").get(item.group)
+        optional = isinstance(group, dict) and group.get("optional") is True
+        return f"--with {item.group}" if optional else None
+    if not item.optional:
+        return None
+    if item.path[:2] == ("project", "optional-dependencies"):
+        return f"--extras {item.path[2]}"
+    extras = pyproject.table("tool", "poetry", "extras").items()
+    names = (extra for extra, members in extras if item.name in _names(members))
+    extra = next(names, None)
+    return f"--extras {extra}" if extra is not None else ""
+
+
+def _names(members: Any) -> Iterable[str]:
+    """The distributions that an extra of Poetry's own lists."""
+    texts = members if isinstance(members, list) else []
+    return [canonicalize_name(re.split(r"[^\w.-]", str(text).strip())[0]) for text in texts]

@@ -1,0 +1,112 @@
+"""The line that a container prints at each start: what TensorFlow will run on.
+
+It is the same command for every TensorFlow, because what it says is looked at when it runs, and it
+succeeds whatever it finds. Where poetry-tf could not be had, TensorFlow is asked for its devices,
+and what would say more is named.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from poetry_tf.devcontainer.lifecycle import Task
+from poetry_tf.devcontainer.origin import NAME
+from poetry_tf.devcontainer.plugin import is_by_name, plugin_requirement, with_plugin
+from poetry_tf.devcontainer.poetry import MIRROR
+from poetry_tf.devcontainer.spec import ContainerSpec
+from poetry_tf.devcontainer.view import Change, View
+from poetry_tf.files.edits import Edit
+
+STARTS = "postStartCommand"
+
+# There is no double quote in it, which would be escaped in devcontainer.json.
+_PROGRAM = (
+    "import tensorflow as tf; "
+    "print(tf.__name__, tf.__version__, *[d.name for d in tf.config.list_physical_devices()])"
+)
+_BROKEN = "TensorFlow cannot be imported: poetry install"
+_BRIEF = "--brief"
+_DOCTOR = f"poetry tf doctor {_BRIEF}"
+_DEVICES = f" 2>/dev/null || {{ on=$(poetry run python -c '{_PROGRAM}' 2>/dev/null) && echo $on "
+_ELSE = f"; }} || echo '{_BROKEN}'"
+_LINE = re.compile(
+    rf"{re.escape(_DOCTOR)}(?P<option>.*?){re.escape(_DEVICES)}(?P<advice>.*){re.escape(_ELSE)}",
+    re.DOTALL,
+)
+# What stood here before there was `tf doctor`: it noted what the container was made for.
+_NOTE = ".poetry-tf-built"
+_FORMER = re.compile(rf"f=.*; b=\$HOME/{re.escape(_NOTE)}; .*; true", re.DOTALL)
+
+
+def status(view: View, wanted: ContainerSpec) -> Iterator[Change]:
+    """Whether a container that poetry-tf has prepared says at each start what it runs on."""
+    origin, requirement = wanted.poetry_tf, plugin_requirement(view)
+    by_name = requirement is not None and is_by_name(requirement)
+    if by_name and origin.source != "index":
+        requirement = origin.requirement  # what takes its place
+    for task, match in _lines(view):
+        advises_name = match["advice"] == shlex.quote(_advice(NAME))
+        if advises_name and origin.source != "index":
+            right = line(requirement or origin.requirement, match["option"])
+            edit = Edit(view.path, "set", task.path, right)
+            message = (
+                f"it advises poetry self add {NAME} at each start, but anybody may take that name "
+                "on PyPI"
+            )
+            yield Change("TF508", message, f"Write {right}", task.path, (edit,))
+            return
+    if wanted.plan is None or view.own_base or not wanted.whole:
+        return
+    for task in view.tasks:
+        if isinstance(task.value, str) and _FORMER.fullmatch(task.value.strip()):
+            edit = Edit(view.path, "set", task.path, command(view.path, requirement))
+            yield Change(None, "what it says of the GPU is long-winded", "", task.path, (edit,))
+            return
+    for task, match in _lines(view):
+        right = line(requirement, match["option"])
+        if requirement is not None and match[0] != right:
+            edit = Edit(view.path, "set", task.path, right)
+            yield Change(None, "it advises another poetry-tf", "", task.path, (edit,))
+            return
+        if requirement is None and match[0] == right and (joined := with_plugin(view, origin)):
+            # Poetry was installed alone because there was no poetry-tf to install.
+            yield Change(None, "poetry-tf is not installed", "", joined.path, (joined,))
+            return
+    prepared = requirement is not None or (
+        origin.source == "local"
+        and view.sets_variable(MIRROR)
+        and any(task.installations for task in view.tasks)
+    )
+    texts = [word.text for task in view.tasks for word in task.words]
+    if prepared and not any(_BRIEF in text or _NOTE in text for text in texts):
+        edits = tuple(view.add_command(STARTS, command(view.path, requirement)))
+        yield Change(None, "nothing is said of the GPU", "", (STARTS,), edits)
+
+
+def command(path: Path, requirement: str | None) -> str:
+    """The command for the container of a devcontainer.json that installs this poetry-tf."""
+    named = path.parent.parent.name == ".devcontainer"
+    option = f" --config {shlex.quote(path.parent.name)}" if named else ""
+    return line(requirement, option)
+
+
+def line(requirement: str | None, option: str) -> str:
+    return f"{_DOCTOR}{option}{_DEVICES}{shlex.quote(_advice(requirement))}{_ELSE}"
+
+
+def _advice(requirement: str | None) -> str:
+    """What would say more where there is no poetry-tf."""
+    if requirement is None:
+        return "(no GPU? poetry tf doctor on the host)"
+    wanted = NAME if is_by_name(requirement) else requirement.partition("@")[2]
+    return f"(no GPU? poetry self add {shlex.quote(wanted)} && poetry tf doctor)"
+
+
+def _lines(view: View) -> Iterator[tuple[Task, re.Match[str]]]:
+    """The commands that are such a line, whatever it advises."""
+    for task in view.tasks:
+        if isinstance(task.value, str) and (match := _LINE.fullmatch(task.value.strip())):
+            yield task, match

@@ -1,0 +1,108 @@
+"""A devcontainer.json under judgement, and what there is to change in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from poetry_tf.devcontainer.image import has_own_base
+from poetry_tf.devcontainer.lifecycle import HOOKS, Task, tasks
+from poetry_tf.files.documents import KeyPath
+from poetry_tf.files.edits import Edit
+from poetry_tf.files.jsonc import JsoncDocument
+
+_EMPTY_OBJECT = re.compile(r"\{\s*\}\Z")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that devcontainer.json should have otherwise.
+
+    One with a code is a rule's finding; one without is a convenience, which ``poetry tf
+    devcontainer`` brings along and ``poetry tf check`` says nothing of.
+    """
+
+    code: str | None
+    message: str
+    remedy: str
+    path: KeyPath
+    """What it is about; it may be absent in the file."""
+    edits: tuple[Edit, ...]
+    """What mends it; empty where a person has to decide. They are right for this document only:
+    after other edits they have to be asked for again."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What a devcontainer.json says, and the edits of its parts. Knows no rule."""
+
+    path: Path
+    document: JsoncDocument
+    is_new: bool
+    """Whether it is being written, and was empty before that."""
+
+    def get(self, *path: str) -> Any:
+        return self.document.get(path)
+
+    def object(self, key: str) -> dict[str, Any]:
+        value = self.get(key)
+        return value if isinstance(value, dict) else {}
+
+    def set(self, *path: str, value: Any) -> Edit:
+        return Edit(self.path, "set", path, value)
+
+    def remove(self, *path: str | int) -> Edit:
+        return Edit(self.path, "remove", path)
+
+    def rename(self, *path: str, to: str) -> Edit:
+        return Edit(self.path, "rename", path, to)
+
+    def remove_member(self, key: str, name: str) -> Edit:
+        """Removes a member of an object, and the object with its last one."""
+        left = self.document.remove((key, name)).source((key,))
+        if left is not None and _EMPTY_OBJECT.match(left):  # nor is there a comment in it
+            return self.remove(key)
+        return self.remove(key, name)
+
+    def sets_variable(self, name: str) -> bool:
+        """Whether an environment variable is set in the container."""
+        return name in self.object("containerEnv") or name in self.object("remoteEnv")
+
+    @property
+    def own_base(self) -> bool:
+        return has_own_base(self.document)
+
+    def features(self, *ids: str) -> tuple[str, ...]:
+        """The keys under which features stand, whatever their versions."""
+        return tuple(key for key in self.object("features") if feature_id(key) in ids)
+
+    @property
+    def run_arguments(self) -> list[str]:
+        value = self.get("runArgs")
+        return [str(item) for item in value] if isinstance(value, list) else []
+
+    @cached_property
+    def tasks(self) -> tuple[Task, ...]:
+        """The commands of every lifecycle hook, in the order in which they run."""
+        return tuple(task for hook in HOOKS for task in tasks(hook, self.get(hook)))
+
+    def add_command(self, hook: str, command: str) -> Iterator[Edit]:
+        """Adds a command to a lifecycle hook; beside one of the user's, at the same time as it."""
+        present = self.get(hook)
+        if present in (None, "", []):
+            yield self.set(hook, value=command)
+        elif isinstance(present, str | list) and tasks(hook, present):
+            yield self.set(hook, value={"project": present, "poetry-tf": command})
+        else:
+            yield self.set(hook, "poetry-tf", value=command)
+
+
+def feature_id(key: str) -> str:
+    """A feature's id without its version or digest; a port's colon is not a version's."""
+    key = key.partition("@")[0]
+    head, colon, tail = key.rpartition(":")
+    return head if colon and "/" not in tail else key

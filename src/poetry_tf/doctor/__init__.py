@@ -1,0 +1,1 @@
+"""``poetry tf doctor``: why TensorFlow will, or will not, see the GPU of this machine."""

@@ -1,0 +1,285 @@
+"""Whether the GPU has come into the container: its device nodes, and the driver's libcuda."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from poetry_tf.doctor.host.child_programs import DEVICES, ProgramOutput, run_gpu_program
+from poetry_tf.doctor.host.driver import instead_of_newer
+from poetry_tf.doctor.host.findings import HostFinding, Remedy
+from poetry_tf.doctor.host.machine import LIMIT, Machine
+from poetry_tf.doctor.host.needs import Needs
+from poetry_tf.doctor.host.system import in_container
+from poetry_tf.releases.model import numbers
+from poetry_tf.releases.nvidia import driver_libraries
+from poetry_tf.text import format_list
+
+_DRIVER = "/proc/driver/nvidia/version"
+_CAN = "NVIDIA_DRIVER_CAPABILITIES"
+_WSL_LIBRARY = "/usr/lib/wsl/lib/libcuda.so.1"
+_DOCKER = ("sudo nvidia-ctk runtime configure --runtime=docker", "sudo systemctl restart docker")
+_PODMAN = ("sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",)
+
+
+def has_devices(machine: Machine) -> bool:
+    """Whether a GPU is to be seen at all."""
+    return any(machine.find(pattern) for pattern in (DEVICES[0], DEVICES[-1]))
+
+
+def devices(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
+    """The device nodes, and whether they may be opened."""
+    if not needs.wants_gpu or machine.system != "Linux":
+        return
+    if not has_devices(machine):
+        yield _no_device(machine, needs)
+        return
+    nodes = [path for pattern in DEVICES for path in machine.find(pattern)]
+    told = run_gpu_program(machine)
+    errors = {str(line["device"]): str(line.get("error", "")) for line in told.having("device")}
+    refused = {path: error for path, error in errors.items() if error}
+    missing = [] if machine.find(DEVICES[-1]) else [p for p in DEVICES[1:3] if not machine.find(p)]
+    if refused:
+        yield _refused(machine, needs, refused)
+    elif missing:
+        what = "Restart the container; where that doesn't help, load the module on the host"
+        commands = ("sudo nvidia-modprobe -u -c=0",)
+        yield HostFinding(
+            "devices",
+            "error",
+            f"{format_list(missing)} {'is' if len(missing) == 1 else 'are'} missing",
+            "CUDA opens them besides the GPU's own",
+            Remedy(what, everywhere=commands, where="host"),
+        )
+    elif told.ran.trouble == "timeout" and len(errors) < len(nodes):
+        yield HostFinding(
+            "devices",
+            "warning",
+            f"opening {nodes[len(errors)]} gave no answer within {LIMIT:g} seconds",
+            "a GPU that doesn't answer may have to be reset: restart the machine",
+        )
+    else:
+        yield HostFinding("devices", "ok", f"{format_list(nodes)} can be opened")
+
+
+def _no_device(machine: Machine, needs: Needs) -> HostFinding:
+    visible = machine.variable("NVIDIA_VISIBLE_DEVICES")
+    if not in_container(machine):
+        return HostFinding("devices", "error", "there is no device of an NVIDIA GPU")
+    if visible in {"void", "none"}:
+        seen = f"NVIDIA_VISIBLE_DEVICES={visible} keeps every GPU out of this container"
+        what = "Take NVIDIA_VISIBLE_DEVICES out of devcontainer.json, and rebuild the container"
+        return HostFinding("devices", "error", seen, remedy=Remedy(what))
+    kernel = (machine.read("/proc/version") or "").lower()
+    has_driver = machine.read(_DRIVER) is not None
+    if has_driver or "microsoft" in kernel:
+        driver = "NVIDIA's driver is loaded on the host" if has_driver else "the host is WSL2"
+        seen = f"{driver}, but this container was started without a GPU"
+    else:
+        seen = "no GPU has come into this container, and its host has no driver of NVIDIA's loaded"
+    return HostFinding(
+        "devices",
+        "error",
+        seen,
+        "a container has the GPUs that it was started with: devcontainer.json has to ask for them, "
+        "and the engine to know how to hand them in",
+        _engine(needs),
+    )
+
+
+def _engine(needs: Needs) -> Remedy:
+    engine: tuple[str, ...]
+    if needs.engine == "podman":
+        what = 'Ask for it in runArgs ("--device", "nvidia.com/gpu=all") and let Podman know it'
+        engine = _PODMAN
+    else:
+        what = 'Ask for it in devcontainer.json ("hostRequirements") and let Docker know it'
+        engine = _DOCKER
+    commands = ("poetry tf devcontainer", *engine, "poetry tf doctor")
+    what += ", then rebuild the container"
+    return Remedy(what, everywhere=commands, where="host")
+
+
+def _refused(machine: Machine, needs: Needs, refused: dict[str, str]) -> HostFinding:
+    paths, errors = format_list(refused), set(refused.values())
+    if errors == {"EACCES"}:
+        return HostFinding(
+            "devices",
+            "error",
+            f"this user may not open {paths}",
+            "CUDA opens them for reading and writing",
+            Remedy(
+                "Give every user access to them (0666 is what NVIDIA's driver makes them with)",
+                everywhere=("ls -l /dev/nvidia*", "sudo chmod 0666 /dev/nvidia*"),
+                where="host" if in_container(machine) else "here",
+            ),
+        )
+    if "EPERM" in errors and in_container(machine):
+        # `systemctl daemon-reload` on the host sets the container's devices anew, without these.
+        commands: tuple[str, ...] = (
+            "sudo nvidia-ctk system create-dev-char-symlinks --create-all",
+        )
+        if needs.engine == "podman":
+            commands = _PODMAN
+        return HostFinding(
+            "devices",
+            "error",
+            f"this container may no longer open {paths}",
+            "a reload of systemd on the host takes the GPU from running containers (nvidia-smi "
+            'says "Failed to initialize NVML: Unknown Error")',
+            Remedy(
+                "Let systemd know the devices, then restart the container",
+                everywhere=commands,
+                where="host",
+            ),
+        )
+    return HostFinding(
+        "devices",
+        "error",
+        f"{paths} can't be opened: {format_list(sorted(errors))}",
+        "the driver that made them is gone, or the GPU doesn't answer",
+        Remedy("Restart the host; `poetry tf doctor` there says more", where="host"),
+    )
+
+
+def libcuda(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
+    """The driver's own library, and what it answers."""
+    if not needs.wants_gpu or machine.system != "Linux":
+        return
+    told = run_gpu_program(machine)
+    path = told.text("libcuda")
+    if not path:
+        # Without a device it is missing for the same reason.
+        if has_devices(machine) and told.ran.trouble != "timeout":
+            yield _no_libcuda(machine, told)
+        return
+    if "/stubs/" in path:
+        yield HostFinding(
+            "libcuda",
+            "error",
+            f"the loader takes {path}",
+            "that is the toolkit's stand-in, with which programs are linked: it knows no GPU",
+            Remedy("Take the folder stubs out of LD_LIBRARY_PATH"),
+        )
+        return
+    status = told.number("init")
+    if status is None:
+        answer = f"gave no answer within {LIMIT:g} seconds"
+        ended = answer if told.ran.trouble == "timeout" else "ended the program that asked it"
+        yield HostFinding(
+            "libcuda",
+            "warning",
+            f"{path} {ended}",
+            "the driver takes long where a GPU is asleep, and for ever where it hangs",
+        )
+    elif status == 0:
+        yield _speaks(machine, told, needs, path)
+        yield from _beside(machine, needs)
+    elif any(line.get("error") for line in told.having("device")):
+        return  # it can't be otherwise
+    elif has_devices(machine) or status != 100:
+        yield _status(machine, status)
+
+
+def _beside(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
+    """What else of the driver has to be there."""
+    for name in driver_libraries(needs.release):
+        if error := machine.load(name).error:
+            yield HostFinding(
+                "libcuda",
+                "error",
+                f"{name} can't be loaded: {error}",
+                f"TensorFlow {needs.tensorflow} opens it, and it is a part of the driver",
+                Remedy(f"Set {_CAN} to compute,utility in containerEnv, and rebuild the container"),
+            )
+
+
+def _no_libcuda(machine: Machine, told: ProgramOutput) -> HostFinding:
+    error = told.text("error") or f"the program that loaded it ended with {told.ran.status}"
+    seen = f"libcuda.so.1 can't be loaded: {error}"
+    needed = "it is a part of the driver, and comes from the host"
+    can = machine.variable(_CAN)
+    if machine.find(_WSL_LIBRARY):
+        what = "Let the loader look where WSL has it"
+        commands = ("echo /usr/lib/wsl/lib | sudo tee /etc/ld.so.conf.d/wsl.conf", "sudo ldconfig")
+        return HostFinding("libcuda", "error", seen, needed, Remedy(what, everywhere=commands))
+    if can and not {"all", "compute"} & set(can.split(",")):
+        what = f"Set {_CAN} to compute,utility in containerEnv, and rebuild the container"
+        needed = f"{_CAN}={can} keeps it out: {needed}"
+        return HostFinding("libcuda", "error", seen, needed, Remedy(what))
+    if not in_container(machine):
+        return HostFinding("libcuda", "error", seen, "it is a part of NVIDIA's driver")
+    what = (
+        "Let the engine hand in the whole driver, not the device alone, and rebuild the container"
+    )
+    commands = ("sudo nvidia-ctk runtime configure --runtime=docker", *_PODMAN)
+    return HostFinding(
+        "libcuda", "error", seen, needed, Remedy(what, everywhere=commands, where="host")
+    )
+
+
+def _speaks(machine: Machine, told: ProgramOutput, needs: Needs, path: str) -> HostFinding:
+    number = told.number("speaks") or 0
+    major, minor = number // 1000, number % 1000 // 10
+    built = needs.release.cuda
+    seen = f"the driver speaks CUDA {major}.{minor} ({path})"
+    if built is None or not number:
+        return HostFinding("libcuda", "ok", seen if number else f"{path} answers")
+    wanted = (*numbers(built), 0)[:2]
+    if (major, minor) >= wanted:
+        return HostFinding("libcuda", "ok", seen)
+    if major == wanted[0]:
+        needed = (
+            f"TensorFlow is built with CUDA {built}: that runs with every driver for CUDA {major}, "
+            "but not on a GPU for which code has to be compiled first"
+        )
+        return HostFinding("libcuda", "note", seen, needed)
+    least = needs.driver.linux_least or needs.driver.linux if needs.driver else None
+    install = Remedy(
+        f"Install a newer driver{f', {least} or later' if least else ''}", where="host"
+    )
+    return HostFinding(
+        "libcuda",
+        "error",
+        seen,
+        f"TensorFlow {needs.tensorflow} is built with CUDA {built}",
+        instead_of_newer(machine, needs) or install,
+    )
+
+
+_HIDES = "CUDA_VISIBLE_DEVICES"
+# What `cuInit` returns, as cuda.h names it: what it means, and what mends it.
+_STATUSES: dict[int, tuple[str, str]] = {
+    34: ("CUDA_ERROR_STUB_LIBRARY", "Take the toolkit's folder stubs out of LD_LIBRARY_PATH"),
+    46: ("CUDA_ERROR_DEVICE_UNAVAILABLE", "End the program that has the GPU to itself"),
+    100: ("CUDA_ERROR_NO_DEVICE", "See with nvidia-smi whether the driver knows the GPU"),
+    101: ("CUDA_ERROR_INVALID_DEVICE", "See with nvidia-smi -L which GPUs there are"),
+    802: ("CUDA_ERROR_SYSTEM_NOT_READY", "Start nvidia-fabricmanager on the host"),
+    803: (
+        "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH",
+        "Restart the host: its driver was updated while it was running; then the container",
+    ),
+    804: (
+        "CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE",
+        "Take /usr/local/cuda/compat out of LD_LIBRARY_PATH, or install a newer driver",
+    ),
+    999: (
+        "CUDA_ERROR_UNKNOWN",
+        "Load NVIDIA's module anew, which a suspended machine may lose, or restart it",
+    ),
+}
+
+
+def _status(machine: Machine, status: int) -> HostFinding:
+    name, what = _STATUSES.get(status, (f"error {status}", "Restart the container, then the host"))
+    hides = machine.variable(_HIDES)
+    if status in {100, 101} and hides is not None:
+        seen = f'{_HIDES}="{hides}" hides the GPU'
+        return HostFinding("libcuda", "error", seen, remedy=Remedy(f"Unset {_HIDES}"))
+    commands = ("sudo modprobe -r nvidia_uvm", "sudo modprobe nvidia_uvm") if status == 999 else ()
+    return HostFinding(
+        "libcuda",
+        "error",
+        f"the driver answers {name}",
+        "so no program finds a GPU",
+        Remedy(what, everywhere=commands, where="host" if in_container(machine) else "here"),
+    )

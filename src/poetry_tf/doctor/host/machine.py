@@ -1,0 +1,323 @@
+"""The narrow interface to a machine: run a command, read a file, load a library.
+
+Whatever a probe learns it learns through a `Machine`, so that a machine can be recorded where it
+stands and played back where it doesn't.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar
+
+LIMIT = 5.0
+"""Seconds after which a probe that doesn't come back is given up."""
+OWN_PYTHON = "<python>"
+"""What stands for the interpreter that poetry-tf runs on, whose path differs everywhere."""
+_LONGEST = 1_000_000
+"""Characters of a file or an output that are looked at; none that says anything is longer."""
+
+Trouble = Literal["", "missing", "timeout", "denied"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """What came of a command.
+
+    Attributes:
+        status: its exit status; None where it didn't come to an end.
+        output, error: what it wrote, as text, without blanks around it; of one that was given up
+            what it had written until then.
+        trouble: why it didn't come to an end: there is no such program, it may not be run, or it
+            was given up.
+    """
+
+    status: int | None
+    output: str = ""
+    error: str = ""
+    trouble: Trouble = ""
+
+    @property
+    def succeeded(self) -> bool:
+        return self.status == 0
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What came of loading a shared library.
+
+    Attributes:
+        path: the file that the loader took; empty where it could not be loaded.
+        error: the loader's own words for why not.
+        version: what the library says of its own version, where it has a function for that.
+    """
+
+    path: str = ""
+    error: str = ""
+    version: str = ""
+
+
+class Machine(Protocol):
+    """A machine that can be asked. Nothing that it is asked for changes it."""
+
+    system: str
+    """``Linux``, ``Windows`` or ``Darwin``, as `platform.system` says."""
+    architecture: str
+    """``x86_64``, ``aarch64``, ``arm64``, ``AMD64``, as `platform.machine` says."""
+
+    def run(self, *command: str, limit: float = LIMIT) -> CommandResult:
+        """Runs a command that changes nothing, for `limit` seconds at most.
+
+        `OWN_PYTHON` is a program that is always there.
+        """
+        ...
+
+    def read(self, path: str) -> str | None:
+        """A text file; None where there is none that can be read, or not within `LIMIT`."""
+        ...
+
+    def find(self, pattern: str) -> tuple[str, ...]:
+        """The paths that match a pattern with ``*``, sorted; none where looking takes too long."""
+        ...
+
+    def load(self, library: str, version: str = "") -> LoadResult:
+        """Loads a library by name or by path, in a process of its own.
+
+        `version` names a function of it without arguments that returns its version as a number.
+        """
+        ...
+
+    def variable(self, name: str) -> str | None:
+        """A variable of the environment; None where it isn't set."""
+        ...
+
+
+# Loads a library as any program would. A library may end the process that loads it, or hang.
+_LOAD = """\
+import ctypes, json, sys
+name, function = sys.argv[1:]
+found = {"path": name}
+try:
+    library = ctypes.CDLL(name)
+    if function:
+        found["version"] = str(getattr(library, function)())
+    base = name.rpartition("/")[2]
+    with open("/proc/self/maps") as maps:
+        paths = [line.split(None, 5)[5].strip() for line in maps if base in line]
+    found["path"] = next(iter(paths), name)
+except (OSError, AttributeError) as error:
+    found["error"] = str(error)
+print(json.dumps(found))
+"""
+
+
+class ThisMachine:
+    """The machine that poetry-tf runs on."""
+
+    def __init__(self, limit: float = LIMIT) -> None:
+        self.system = platform.system()
+        self.architecture = platform.machine()
+        self._limit = limit
+
+    def run(self, *command: str, limit: float = LIMIT) -> CommandResult:
+        program, *arguments = command
+        program = sys.executable if program == OWN_PYTHON else program
+        try:
+            process = subprocess.Popen(
+                [program, *arguments],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                stdin=subprocess.DEVNULL,
+                # So that what it has started in turn can be ended with it.
+                start_new_session=True,
+                # Their words are read, so they had better be the ones that are known.
+                env={**os.environ, "LC_ALL": "C", "LANGUAGE": "C"},
+            )
+        except PermissionError:
+            return CommandResult(None, trouble="denied")
+        except (OSError, ValueError):
+            return CommandResult(None, trouble="missing")
+        try:
+            output, error = process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired as expired:
+            _end(process)
+            return CommandResult(None, _text(expired.stdout), _text(expired.stderr), "timeout")
+        except BaseException:
+            # In its own session it hears nothing of a Ctrl-C.
+            _end(process)
+            raise
+        return CommandResult(process.returncode, _text(output), _text(error))
+
+    def read(self, path: str) -> str | None:
+        def text() -> str | None:
+            try:
+                with Path(path).open("rb") as file:
+                    return file.read(_LONGEST).decode("utf-8", errors="replace")
+            except (OSError, ValueError):
+                return None
+
+        return _within(self._limit, text, None)
+
+    def find(self, pattern: str) -> tuple[str, ...]:
+        def found() -> tuple[str, ...]:
+            return tuple(sorted(glob.glob(pattern)))  # noqa: PTH207 - the patterns are absolute
+
+        return _within(self._limit, found, ())
+
+    def load(self, library: str, version: str = "") -> LoadResult:
+        ran = self.run(OWN_PYTHON, "-c", _LOAD, library, version)
+        if ran.trouble == "timeout":
+            return LoadResult(error=f"gave no answer within {LIMIT:g} seconds")
+        try:
+            found: dict[str, str] = json.loads(ran.output)
+        except ValueError:
+            return LoadResult(error=f"ended the process that loaded it ({ran.status})")
+        if "error" in found:
+            return LoadResult(error=found["error"])
+        return LoadResult(**found)
+
+    def variable(self, name: str) -> str | None:
+        return os.environ.get(name)
+
+
+def _within(limit: float, ask: Callable[[], T], otherwise: T) -> T:
+    """The answer of something that may hang, as a file of a network that is gone does.
+
+    What hangs is left behind in a thread that keeps no program from ending.
+    """
+    answers: list[T] = []
+    thread = threading.Thread(target=lambda: answers.append(ask()), daemon=True)
+    thread.start()
+    thread.join(limit)
+    return answers[0] if answers else otherwise
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process and what it has started; one that hangs in the kernel is left behind."""
+    with contextlib.suppress(OSError):
+        if os.name == "posix":
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.communicate(timeout=1)
+
+
+def _text(written: bytes | None) -> str:
+    written = written or b""
+    # Windows' own programs (wsl.exe) write UTF-16, in which every other byte of English is 0.
+    encoding = "utf-16-le" if written[1:2] == b"\0" else "utf-8"
+    return written[:_LONGEST].decode(encoding, errors="replace").replace("\r\n", "\n").strip()
+
+
+class CachingMachine:
+    """A machine that is asked each thing once, and that can tell what it was asked.
+
+    So probes may look at the same facts without passing them around, and what they looked at can
+    be written down as a recording.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._answers: dict[str, dict[str, Any]] = {
+            "run": {},
+            "read": {},
+            "find": {},
+            "load": {},
+            "variable": {},
+        }
+        self.system = machine.system
+        self.architecture = machine.architecture
+
+    def run(self, *command: str, limit: float = LIMIT) -> CommandResult:
+        return self._once(
+            "run", command_key(command), lambda: self._machine.run(*command, limit=limit)
+        )
+
+    def read(self, path: str) -> str | None:
+        return self._once("read", path, lambda: self._machine.read(path))
+
+    def find(self, pattern: str) -> tuple[str, ...]:
+        return self._once("find", pattern, lambda: self._machine.find(pattern))
+
+    def load(self, library: str, version: str = "") -> LoadResult:
+        return self._once("load", library, lambda: self._machine.load(library, version))
+
+    def variable(self, name: str) -> str | None:
+        return self._once("variable", name, lambda: self._machine.variable(name))
+
+    def _once(self, kind: str, key: str, ask: Callable[[], T]) -> T:
+        answers: dict[str, T] = self._answers[kind]
+        if key not in answers:
+            answers[key] = ask()
+        return answers[key]
+
+    def recording(self) -> dict[str, Any]:
+        """What was asked and answered, as `Recorded` takes it."""
+        answers = self._answers
+        return {
+            "system": self.system,
+            "architecture": self.architecture,
+            "run": {key: _spare(asdict(ran)) for key, ran in answers["run"].items()},
+            "load": {key: _spare(asdict(one)) for key, one in answers["load"].items()},
+            "find": {key: list(found) for key, found in answers["find"].items() if found},
+            "read": {key: text for key, text in answers["read"].items() if text is not None},
+            "variable": {
+                key: text for key, text in answers["variable"].items() if text is not None
+            },
+        }
+
+
+def command_key(command: tuple[str, ...]) -> str:
+    """A command as recordings name it; a program of many lines by what begins it."""
+    return " ".join(part.partition("\n")[0] for part in command)
+
+
+def _spare(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value or value == 0}
+
+
+class RecordedMachine:
+    """A machine played back. What it wasn't asked when it was recorded isn't there."""
+
+    def __init__(self, recording: Mapping[str, Any]) -> None:
+        self.system: str = recording["system"]
+        self.architecture: str = recording["architecture"]
+        self._recording = recording
+
+    def run(self, *command: str, limit: float = LIMIT) -> CommandResult:  # noqa: ARG002
+        ran = self._recording.get("run", {}).get(command_key(command))
+        return (
+            CommandResult(None, trouble="missing")
+            if ran is None
+            else CommandResult(**{"status": None, **ran})
+        )
+
+    def read(self, path: str) -> str | None:
+        text: str | None = self._recording.get("read", {}).get(path)
+        return text
+
+    def find(self, pattern: str) -> tuple[str, ...]:
+        return tuple(self._recording.get("find", {}).get(pattern, ()))
+
+    def load(self, library: str, version: str = "") -> LoadResult:  # noqa: ARG002
+        loaded = self._recording.get("load", {}).get(library)
+        if loaded is None:
+            message = "cannot open shared object file: No such file or directory"
+            return LoadResult(error=f"{library}: {message}")
+        return LoadResult(**loaded)
+
+    def variable(self, name: str) -> str | None:
+        value: str | None = self._recording.get("variable", {}).get(name)
+        return value

@@ -1,0 +1,252 @@
+"""How a host is set up, for each system. The commands are shown and never run.
+
+Sources: NVIDIA's installation guide of the Container Toolkit, Docker's and WSL's manuals, the
+distributions' own wikis (Arch, Debian, Ubuntu, RPM Fusion); for Docker's snap its README
+(https://github.com/canonical/docker-snap), for Podman's machine Podman Desktop's page on GPUs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from poetry_tf.doctor.host.findings import Remedy, System
+
+_KEYRING = "/usr/share/keyrings/nvidia-container-toolkit-keyring.gpg"
+_TOOLKIT = "https://nvidia.github.io/libnvidia-container"
+_WINDOWS = ("start https://www.nvidia.com/drivers",)
+_FEDORA = (
+    "sudo dnf install akmod-nvidia{0} xorg-x11-drv-nvidia{0}-cuda  # from RPM Fusion (nonfree)"
+)
+_REGISTER = (
+    "sudo nvidia-ctk runtime configure --runtime=docker",
+    "sudo systemctl restart docker",
+)
+_NO_CGROUPS = "sudo nvidia-ctk config --set nvidia-container-cli.no-cgroups --in-place"
+_REGISTER_ROOTLESS = (
+    "nvidia-ctk runtime configure --runtime=docker --config=$HOME/.config/docker/daemon.json",
+    _NO_CGROUPS,
+    "systemctl --user restart docker",
+)
+_FEDORAS_TOOLKIT = (
+    f"curl -fsSL {_TOOLKIT}/stable/rpm/nvidia-container-toolkit.repo"
+    " | sudo tee /etc/yum.repos.d/nvidia-container-toolkit.repo",
+    "sudo dnf install nvidia-container-toolkit",
+)
+
+_GENERATE = "sudo nvidia-ctk cdi generate --output="
+
+WITHOUT_GPU = Remedy(
+    "Without a GPU the container works on the CPU. To ask for none:",
+    everywhere=("poetry tf init --gpu none",),
+)
+RESTART = Remedy("Restart the machine")
+WINDOWS_DRIVER = Remedy(
+    "Install NVIDIA's driver on Windows, which brings the one for WSL (none is installed inside):",
+    {"windows": _WINDOWS},
+)
+WSL_UPDATE = Remedy("In PowerShell:", everywhere=("wsl --update", "wsl --shutdown"))
+MODULE = Remedy(
+    "Restart the machine, as after each update of the kernel. If that doesn't help, load the "
+    "module and see what is said; with Secure Boot it has to be signed:",
+    everywhere=("sudo modprobe nvidia", "mokutil --sb-state"),
+)
+DOCKER = Remedy(
+    "Install Docker, start it, and log in anew:",
+    {
+        "arch": (
+            "sudo pacman -S docker docker-buildx",
+            "sudo systemctl enable --now docker",
+            "sudo usermod -aG docker $USER",
+        ),
+        "debian": ("sudo apt install docker.io", "sudo usermod -aG docker $USER"),
+        "fedora": (
+            "sudo dnf install moby-engine",
+            "sudo systemctl enable --now docker",
+            "sudo usermod -aG docker $USER",
+        ),
+        "windows": ("winget install Docker.DockerDesktop",),
+    },
+)
+DOCKER_ON_MAC = Remedy(
+    "Install Docker Desktop, and start it:", everywhere=("brew install --cask docker",)
+)
+DOCKER_IN_WSL = Remedy(
+    "Start Docker Desktop on Windows, and switch this distribution on under Settings > Resources > "
+    "WSL integration"
+)
+DOCKER_DESKTOP = Remedy("Start Docker Desktop, and wait until it runs")
+START_DOCKER = Remedy("Start it:", everywhere=("sudo systemctl enable --now docker",))
+RESTART_DOCKER = Remedy("Restart it:", everywhere=("sudo systemctl restart docker",))
+DOCKER_GROUP = Remedy(
+    "Become a member of its group, which is as good as being root, and log in anew:",
+    everywhere=("sudo usermod -aG docker $USER",),
+)
+PODMAN = Remedy(
+    "Install Podman:",
+    {
+        "arch": ("sudo pacman -S podman",),
+        "debian": ("sudo apt install podman",),
+        "fedora": ("sudo dnf install podman",),
+        "windows": ("winget install RedHat.Podman",),
+    },
+)
+PODMAN_SAYS = Remedy(
+    "See all that it says. After a change of its settings, or of /etc/subuid, take them over:",
+    everywhere=("podman info", "podman system migrate"),
+)
+PODMAN_MACHINE = Remedy(
+    "Start its virtual machine anew (the first time make it, with podman machine init):",
+    everywhere=("podman machine stop", "podman machine start"),
+)
+PODMAN_CDI_IN_MACHINE = Remedy(
+    "Go into it, install the NVIDIA Container Toolkit there, and describe the GPUs:",
+    everywhere=("podman machine ssh", *_FEDORAS_TOOLKIT, f"{_GENERATE}/etc/cdi/nvidia.yaml"),
+)
+TO_PODMAN = Remedy("Say so:", everywhere=("poetry tf devcontainer --engine podman",))
+NEWER_DOCKER = Remedy(
+    "Install a newer one, and start it anew:",
+    {
+        "arch": ("sudo pacman -Syu docker", "sudo systemctl restart docker"),
+        "debian": ("sudo apt update", "sudo apt install docker.io"),
+        "fedora": ("sudo dnf install moby-engine", "sudo systemctl restart docker"),
+        "windows": ("winget upgrade Docker.DockerDesktop",),
+    },
+)
+START_ROOTLESS = Remedy(
+    "Start your own Docker:", everywhere=("systemctl --user enable --now docker",)
+)
+RESTART_ROOTLESS = Remedy(
+    "Restart your own Docker:", everywhere=("systemctl --user restart docker",)
+)
+NO_CGROUPS = Remedy("Let it be without cgroups:", everywhere=(_NO_CGROUPS,))
+START_SNAP = Remedy("Start Docker's snap:", everywhere=("sudo snap start docker",))
+RESTART_SNAP = Remedy("Restart Docker's snap:", everywhere=("sudo snap restart docker",))
+SNAP_GROUP = Remedy(
+    "Become a member of its group, which is as good as being root, and log in anew:",
+    everywhere=(
+        "sudo addgroup --system docker",
+        "sudo adduser $USER docker",
+        "sudo snap disable docker",
+        "sudo snap enable docker",
+    ),
+)
+SNAP_RUNTIME = Remedy(
+    "This Docker is a snap: it has a toolkit of its own, registers it at its start where it finds "
+    "NVIDIA's driver, and reads nothing that nvidia-ctk writes. Restart it, or take Docker's "
+    "engine in its place:",
+    everywhere=(
+        "sudo snap restart docker",
+        "sudo snap remove docker && sudo apt install docker.io  # instead",
+    ),
+)
+SNAP_ALONE = Remedy(
+    "Remove it and restart the machine (or remove the snap, and install docker.io):",
+    everywhere=(
+        "sudo apt remove nvidia-container-toolkit nvidia-container-toolkit-base "
+        "libnvidia-container-tools libnvidia-container1",
+    ),
+)
+SELINUX = Remedy(
+    "Let containers use devices:", everywhere=("sudo setsebool -P container_use_devices on",)
+)
+DOCKER_THERE = Remedy(
+    "See whether it runs:", everywhere=("systemctl status docker",), where="there"
+)
+PODMAN_THERE = Remedy(
+    "See whether it runs:", everywhere=("systemctl --user status podman.socket",), where="there"
+)
+DESKTOP_WSL2 = Remedy('In Docker Desktop: Settings > General > "Use the WSL 2 based engine"')
+DESKTOP_ON_LINUX = Remedy(
+    "Use Docker's engine, which can stand beside it:",
+    DOCKER.commands,
+    everywhere=("docker context use default",),
+)
+
+
+def driver(branch: int | None) -> Remedy:
+    """How NVIDIA's driver is installed; of an older GPU the branch that is the last for it."""
+    return Remedy("Install NVIDIA's driver, and restart the machine:", _drivers(branch))
+
+
+def newer_driver(branch: int | None) -> Remedy:
+    """How it is brought up to date."""
+    return Remedy("Install a newer driver, and restart the machine:", _drivers(branch))
+
+
+def last_driver(branch: int) -> Remedy:
+    """How the last driver for an older GPU is installed, in the place of one that is too new."""
+    what = (
+        "Restart the machine, as after each update of the kernel. If that doesn't help, and the "
+        "driver is newer, install the last one for this GPU, and restart again:"
+    )
+    return Remedy(what, _drivers(branch))
+
+
+def _drivers(branch: int | None) -> dict[System, tuple[str, ...]]:
+    """The packages of NVIDIA's driver.
+
+    Arch has the newest alone, for Turing and later, and older ones in the AUR; RPM Fusion has both
+    (https://archlinux.org/news/, "NVIDIA 590 driver drops Pascal and lower support").
+    """
+    arch, fedora = "sudo pacman -S nvidia-open  # for Turing (GTX 16, RTX 20) and later", ""
+    debian = "nvidia-driver nvidia-smi libcuda1"
+    if branch is not None:
+        arch = (
+            f"yay -S nvidia-{branch}xx-dkms  # from the AUR; your kernel's headers are needed too"
+        )
+        fedora = f"-{branch}xx"
+    if branch == 470:
+        debian = "nvidia-tesla-470-driver nvidia-tesla-470-smi libnvidia-tesla-470-cuda1"
+    return {
+        "arch": (arch,),
+        "debian": (
+            "sudo ubuntu-drivers install  # Ubuntu",
+            f"sudo apt install {debian}  # Debian, with non-free",
+        ),
+        "fedora": (_FEDORA.format(fedora),),
+        "windows": _WINDOWS,
+    }
+
+
+def there(remedy: Remedy) -> Remedy:
+    """The same on the machine that runs the container, which is another than this one."""
+    return replace(remedy, where="there")
+
+
+def look_there(driver: str | None) -> Remedy:
+    """How to see what can't be seen from here."""
+    least = f" (the driver has to be {driver} or later)" if driver else ""
+    return Remedy(f"See its GPU and driver{least}:", everywhere=("nvidia-smi",), where="there")
+
+
+def cdi(*, install: bool, path: str = "/etc/cdi/nvidia.yaml") -> Remedy:
+    """How Podman learns of the GPUs, by the file that it goes by."""
+    generate = (f"{_GENERATE}{path}",)
+    if not install:
+        return Remedy("Describe the GPUs to Podman (anew after each update):", everywhere=generate)
+    return Remedy(
+        "Install the NVIDIA Container Toolkit, and describe the GPUs:", _toolkit(), generate
+    )
+
+
+def toolkit(*, installed: bool, rootless: bool) -> Remedy:
+    """How Docker learns of the GPUs, also where it is a user's own."""
+    register = _REGISTER_ROOTLESS if rootless else _REGISTER
+    if installed:
+        return Remedy("Register it with Docker:", everywhere=register)
+    return Remedy("Install the NVIDIA Container Toolkit, and register it:", _toolkit(), register)
+
+
+def _toolkit() -> dict[System, tuple[str, ...]]:
+    return {
+        "arch": ("sudo pacman -S nvidia-container-toolkit",),
+        "debian": (
+            f"curl -fsSL {_TOOLKIT}/gpgkey | sudo gpg --dearmor -o {_KEYRING}",
+            f"curl -fsSL {_TOOLKIT}/stable/deb/nvidia-container-toolkit.list"
+            f" | sed 's#deb https://#deb [signed-by={_KEYRING}] https://#g'"
+            " | sudo tee /etc/apt/sources.list.d/nvidia-container-toolkit.list",
+            "sudo apt update && sudo apt install nvidia-container-toolkit",
+        ),
+        "fedora": _FEDORAS_TOOLKIT,
+        "windows": (),
+    }

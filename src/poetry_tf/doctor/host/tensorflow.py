@@ -1,0 +1,273 @@
+"""What TensorFlow itself says: whether it can be imported, its GPUs, and a step compiled there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from poetry_tf.doctor.host.child_programs import (
+    TENSORFLOW_LIMIT,
+    ProgramOutput,
+    run_tensorflow_program,
+)
+from poetry_tf.doctor.host.findings import HostFinding, Remedy, State
+from poetry_tf.doctor.host.machine import Machine
+from poetry_tf.doctor.host.needs import Needs
+from poetry_tf.doctor.host.system import in_container
+from poetry_tf.doctor.host.wheels import has_tensorflow
+from poetry_tf.releases.model import numbers
+from poetry_tf.text import format_list
+
+# The sum of the product of two 16 x 16 matrices of ones.
+_SUM = 4096.0
+# From here on Keras compiles by itself.
+_COMPILES_BY_ITSELF = (2, 16)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One of TensorFlow's own messages, in words.
+
+    Attributes:
+        says: a pattern of what TensorFlow writes; what it has between parentheses fills `means`.
+        means: what that means.
+        remedy: what to do; commands follow after a line's end.
+    """
+
+    says: str
+    means: str
+    remedy: str = ""
+
+    def of(self, text: str) -> tuple[str, Remedy | None] | None:
+        match = re.search(self.says, text)
+        if match is None:
+            return None
+        means = self.means.format(*(group or "" for group in match.groups()))
+        what, *commands = self.remedy.splitlines() or [""]
+        return means, Remedy(what, everywhere=tuple(commands)) if what else None
+
+
+# The first that is found counts, so what says most stands first.
+_NO_IMPORT = (
+    Reason(
+        r"(?i)compiled using NumPy 1\.x|_ARRAY_API not found|numpy\.core\.\w+ failed to import"
+        r"|numpy\.dtype size changed",
+        "it was built for NumPy 1, and NumPy 2 is installed",
+        "Hold NumPy below 2\npoetry add 'numpy<2'",
+    ),
+    Reason(
+        r"version `(GLIBC_[\d.]+)' not found",
+        "this system is too old for it: it has no {}",
+        "Take an image with a newer Debian\npoetry tf devcontainer",
+    ),
+    Reason(
+        r"Descriptors cannot(?: not)? be created directly|google\.protobuf",
+        "the protobuf that is installed doesn't fit it",
+        "Bound what TensorFlow requires, and install it\npoetry tf check --fix\npoetry install",
+    ),
+    Reason(r"(\S+): cannot open shared object file", "{} is missing"),
+    Reason(r"No module named '?([\w.]+)", "the module {} is missing"),
+    Reason(r"(\w+(?:Error|Exception): .*)", "{}"),
+)
+_NO_GPU = (
+    Reason(r"Could not load dynamic library '([^']+)'; dlerror: ", "it can't load {}, for one"),
+    Reason(r"failed call to cuInit:.*?(CUDA_ERROR_\w+)", "the driver answers it {}"),
+    # What its stand-in for libcuda answers where there is none.
+    Reason(r"failed call to cuInit:.*\(303\)", "it can't load libcuda.so.1 of the driver"),
+    Reason(r"failed call to cuInit: (.*)", "the driver doesn't answer it: {}"),
+    Reason(
+        r"Could not find cuda drivers on your machine", "it can't load libcuda.so.1 of the driver"
+    ),
+    Reason(
+        r"Cannot dlopen some GPU libraries", "it can't load one of the libraries of CUDA or cuDNN"
+    ),
+    Reason(
+        r"Ignoring visible gpu device .*?with (?:core|Cuda compute capability )([\d.]*)",
+        "it passes over the GPU, whose compute capability {} is too low for it",
+    ),
+)
+_FULL = "another program has taken the GPU's memory"
+_PTXAS = "Let XLA find ptxas and libdevice, which come with the CUDA toolkit"
+_NO_STEP = (
+    Reason(
+        r"(?i)libdevice(?:\.10\.bc)? not found|can't find libdevice|libdevice is required",
+        "XLA doesn't find libdevice.10.bc",
+        _PTXAS,
+    ),
+    Reason(
+        r"(?i)(?:couldn't|could not|failed to) (?:find|invoke|get|launch|run|determine)"
+        r"[^\n]*\bptxas\b|ptxas[^\n]*(?:not found|No such file)|No PTX compilation provider",
+        "XLA doesn't find ptxas",
+        _PTXAS,
+    ),
+    Reason(
+        r"Loaded runtime CuDNN library: ([\d.]*\d) but source was compiled with:? ([\d.]*\d)",
+        "it found cuDNN {} and wants {} or later",
+    ),
+    Reason(
+        r"(?i)RESOURCE_EXHAUSTED|OUT_OF_MEMORY|out of memory|OOM when",
+        _FULL,
+        "See which, and end it\nnvidia-smi",
+    ),
+    Reason(
+        r"CUDA_ERROR_UNSUPPORTED_PTX_VERSION|unsupported toolchain",
+        "the driver is too old for what this CUDA compiles",
+        "Install the newest driver on the host",
+    ),
+    Reason(
+        r"CUDA_ERROR_NO_BINARY_FOR_GPU|no kernel image|CUDA_ERROR_INVALID_PTX",
+        "this TensorFlow has no code for this GPU",
+        "Take a newer series of TensorFlow\npoetry tf upgrade",
+    ),
+    Reason(r"(CUDNN_STATUS_\w+)", "cuDNN says {}"),
+)
+
+
+def tensorflow(
+    machine: Machine, needs: Needs, *, compile_step: bool = True
+) -> Iterator[HostFinding]:
+    """Whether it can be imported, what GPUs it has, and whether it can compile for them."""
+    if not has_tensorflow(machine, needs):
+        yield _missing(machine, needs)
+        return
+    told = run_tensorflow_program(machine, needs, compile_step=compile_step)
+    version = told.text("version")
+    if version is None:
+        yield _not_imported(told, needs)
+        return
+    gpus = names_of_gpus(told)
+    if not needs.wants_gpu:
+        yield HostFinding("tensorflow", "ok", f"TensorFlow {version} can be imported")
+    elif gpus is None:
+        yield _ended(told, version)
+    elif gpus:
+        yield HostFinding("tensorflow", "ok", f"TensorFlow {version} uses {format_list(gpus)}")
+        if compile_step:
+            yield from _step(told, needs)
+    else:
+        yield _no_gpu(machine, told, version)
+
+
+def names_of_gpus(told: ProgramOutput) -> list[str] | None:
+    """The GPUs that TensorFlow lists; None where it didn't come to that."""
+    for line in told.having("gpus"):
+        if isinstance(line["gpus"], list):
+            return [str(name) for name in line["gpus"]]
+    return None
+
+
+def _missing(machine: Machine, needs: Needs) -> HostFinding:
+    state: State = "error" if needs.wants_gpu and in_container(machine) else "warning"
+    seen = "TensorFlow is not installed in the project's environment"
+    if needs.python is None:
+        seen = "TensorFlow is not installed: the project has no environment here"
+    return HostFinding(
+        "tensorflow", state, seen, remedy=Remedy("Install it", everywhere=(needs.install,))
+    )
+
+
+def _not_imported(told: ProgramOutput, needs: Needs) -> HostFinding:
+    if told.ran.trouble == "timeout":
+        seen = f"TensorFlow was not imported within {TENSORFLOW_LIMIT:g} seconds"
+        needed = "the drive that the environment lies on may be slow"
+        return HostFinding("tensorflow", "warning", seen, needed)
+    if told.ran.status in {-4, 132}:
+        return HostFinding(
+            "tensorflow",
+            "error",
+            "importing TensorFlow ends with an illegal instruction",
+            "its wheels need a processor with AVX; a virtual machine may hide that of its host",
+        )
+    if told.ran.status is None:
+        return HostFinding("tensorflow", "error", "the environment's Python can't be run")
+    broken = told.text("broken") or f"it ended with {told.ran.status}"
+    means, remedy = _first(_NO_IMPORT, f"{broken}\n{told.ran.error}") or (broken, None)
+    return HostFinding(
+        "tensorflow",
+        "error",
+        f"TensorFlow can't be imported: {_line(means)}",
+        remedy=remedy or Remedy("Install what is locked anew", everywhere=(needs.sync,)),
+    )
+
+
+def _ended(told: ProgramOutput, version: str) -> HostFinding:
+    how = f"it ended with {told.ran.status}"
+    if told.ran.trouble == "timeout":
+        how = f"it gave no answer within {TENSORFLOW_LIMIT:g} seconds"
+    seen = f"TensorFlow {version} doesn't tell its GPUs: {how}"
+    return HostFinding("tensorflow", "error", seen, _line(told.ran.error.rpartition("\n")[2]))
+
+
+def _no_gpu(machine: Machine, told: ProgramOutput, version: str) -> HostFinding:
+    hides = machine.variable("CUDA_VISIBLE_DEVICES")
+    if hides in {"", "-1"}:
+        return HostFinding(
+            "tensorflow",
+            "error",
+            f'CUDA_VISIBLE_DEVICES="{hides}" hides every GPU from TensorFlow {version}',
+            remedy=Remedy("Unset it", everywhere=("unset CUDA_VISIBLE_DEVICES",)),
+        )
+    means, remedy = _first(_NO_GPU, told.ran.error) or ("it doesn't say why", None)
+    seen = f"TensorFlow {version} lists no GPU: {_line(means)}"
+    return HostFinding("tensorflow", "error", seen, remedy=remedy)
+
+
+def _step(told: ProgramOutput, needs: Needs) -> Iterator[HostFinding]:
+    """The step that XLA compiles, for which it needs ptxas and libdevice."""
+    results = [line["compiled"] for line in told.having("compiled")]
+    if _SUM in results:
+        yield HostFinding("compile", "ok", "a compiled step (jit_compile=True) runs on the GPU")
+        return
+    by_itself = numbers(needs.release.series) >= _COMPILES_BY_ITSELF
+    state: State = "error" if by_itself else "warning"
+    who = "Keras compiles by itself" if by_itself else "jit_compile=True needs it"
+    needed = f"{who}, and XLA needs ptxas and libdevice for that"
+    failed = told.text("failed")
+    remedy: Remedy | None = None
+    if failed is not None:
+        text = f"{failed}\n{told.ran.error}"
+        means, remedy = _first(_NO_STEP, text) or (failed, None)
+        if remedy is not None and remedy.what == _PTXAS:
+            remedy = _toolkit(told, needs)
+        else:
+            needed = ""
+        if means == _FULL:
+            state = "warning"  # it comes back
+    elif told.ran.trouble == "timeout":
+        state, means = "warning", f"it took longer than {TENSORFLOW_LIMIT:g} seconds"
+        needed = "for a GPU newer than this TensorFlow the driver compiles everything first, once"
+    elif not results and told.ran.status != 0:
+        means, needed = f"it ended TensorFlow with {told.ran.status}", ""
+    else:
+        means, needed = "it gave a wrong result", "the GPU may be faulty"
+    yield HostFinding(
+        "compile",
+        state,
+        f"a compiled step (jit_compile=True) fails: {_line(means)}",
+        needed,
+        remedy,
+    )
+
+
+def _toolkit(told: ProgramOutput, needs: Needs) -> Remedy:
+    if needs.mode == "pip":
+        site = (told.text("file") or "").rpartition("/tensorflow/")[0]
+        toolkit = f"{site}/nvidia/cuda_nvcc"
+        commands = (
+            f"export XLA_FLAGS=--xla_gpu_cuda_data_dir={toolkit}",
+            f'export PATH="$PATH:{toolkit}/bin"',
+        )
+        return Remedy(_PTXAS, everywhere=commands if site else (needs.install,))
+    what = f"{_PTXAS}: have the feature nvidia-cuda install it, and rebuild the container"
+    return Remedy(what, everywhere=("poetry tf devcontainer",))
+
+
+def _first(reasons: tuple[Reason, ...], text: str) -> tuple[str, Remedy | None] | None:
+    return next((found for reason in reasons if (found := reason.of(text))), None)
+
+
+def _line(text: str) -> str:
+    """One line that isn't too long, of a message that may be a page."""
+    line = text.strip().partition("\n")[0].strip()
+    return line if len(line) <= 200 else f"{line[:200]}…"

@@ -1,0 +1,294 @@
+"""What a build of the container asks for, read out of the project's files. Asks nothing itself."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from poetry_tf.devcontainer import ContainerSpec, container_poetrys, find_changes
+from poetry_tf.devcontainer.image import has_base_of_its_own, python_image
+from poetry_tf.devcontainer.view import View, feature_id
+from poetry_tf.doctor.network.apt import PackageRequest
+from poetry_tf.doctor.network.registry import Reference, read_reference
+from poetry_tf.files.errors import ProjectError
+from poetry_tf.files.project import Devcontainer, Project, read_text
+from poetry_tf.releases.images import Feature, Images
+
+Variable = Callable[[str], str | None]
+
+_LOCAL = re.compile(r"\$\{(?:localEnv|env):([^:}]*)(?::([^:}]*))?[^}]*\}")
+_ARGUMENT = re.compile(r"\$(?:\{(\w+)(?::?-([^}]*))?\}|(\w+))")
+_FROM = re.compile(r"FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
+_ARG = re.compile(r"ARG\s+(\w+)(?:=(.*))?", re.IGNORECASE)
+_POETRY_TF = re.compile(r"poetry-tf==([\w.+!-]+)")
+
+
+@dataclass(frozen=True)
+class ContainerArtifact:
+    """An image or a feature.
+
+    Attributes:
+        probe: ``image`` or ``feature``.
+        name: as the file has it, with what stands for variables.
+        reference: where it is.
+        fixed: what devcontainer-lock.json fixes it to.
+        trouble, instead: why it should be another, and which; empty where nothing is known
+            against it.
+    """
+
+    probe: str
+    name: str
+    reference: Reference
+    fixed: Reference | None = None
+    trouble: str = ""
+    instead: str = ""
+
+
+@dataclass(frozen=True)
+class AptRequests:
+    """Packages that a feature installs from an apt repository, by the name of the feature."""
+
+    feature: str
+    url: str
+    wishes: tuple[PackageRequest, ...]
+
+
+@dataclass(frozen=True)
+class BuildInputs:
+    """What the container's build asks for, besides the project's own packages.
+
+    Attributes:
+        servers: other servers, with what is downloaded from them.
+        tools: programs from PyPI, with their versions.
+        unseen: what can't be looked at, and why.
+    """
+
+    things: tuple[ContainerArtifact, ...] = ()
+    packages: tuple[AptRequests, ...] = ()
+    servers: tuple[tuple[str, str], ...] = ()
+    tools: tuple[tuple[str, str], ...] = ()
+    unseen: tuple[str, ...] = ()
+
+
+def read_build_inputs(project: Project, wanted: ContainerSpec, variable: Variable) -> BuildInputs:
+    """Reads the project's devcontainer.json and what it names."""
+    devcontainer = project.devcontainer
+    if not isinstance(devcontainer, Devcontainer):
+        return BuildInputs()
+    view = View(devcontainer.path, devcontainer.document, is_new=False)
+    against = _against(view, wanted)
+    unseen: list[str] = []
+    things = [
+        *_images(view, wanted, variable, against, unseen),
+        *_features(view, wanted, against, unseen),
+    ]
+    packages: list[AptRequests] = []
+    servers: list[tuple[str, str]] = []
+    for feature in (wanted.images.cuda, wanted.images.git_lfs):
+        for key in view.features(feature.id):
+            packages += _apt_packages(view, feature, key)
+            servers += [(host, key) for host in feature.downloads if _is_server(host, feature)]
+    return BuildInputs(
+        tuple(dict.fromkeys(things)),
+        tuple(packages),
+        tuple(dict.fromkeys(servers)),
+        tuple(dict.fromkeys(_tools(view, wanted.images))),
+        tuple(dict.fromkeys(unseen)),
+    )
+
+
+def substituted(text: str, variable: Variable) -> str:
+    """A text of devcontainer.json with the host's variables in their places."""
+
+    def value(match: re.Match[str]) -> str:
+        found = variable(match[1])
+        return found if found is not None else match[2] or ""
+
+    return _LOCAL.sub(value, text)
+
+
+def _against(view: View, wanted: ContainerSpec) -> Mapping[tuple[str | int, ...], tuple[str, str]]:
+    """What poetry-tf knows against a part of the file: the trouble, and what should be there."""
+    return {
+        tuple(change.path[:2]): (change.message, change.remedy)
+        for change in find_changes(view.path, view.document, wanted)
+        if change.code == "TF505" or (change.code == "TF502" and change.path == ("image",))
+    }
+
+
+# -- the base -------------------------------------------------------------------------------
+
+
+def _images(
+    view: View,
+    wanted: ContainerSpec,
+    variable: Variable,
+    against: Mapping[tuple[str | int, ...], tuple[str, str]],
+    unseen: list[str],
+) -> Iterator[ContainerArtifact]:
+    if not has_base_of_its_own(view.document):
+        if isinstance(image := view.get("image"), str):
+            _, instead = against.get(("image",), ("", ""))
+            trouble = _retired(image, wanted.images) if view.object("features") else ""
+            if not instead and wanted.plan is not None and not view.own_base:
+                instead = f"Use {wanted.image(wanted.plan.python)}"
+            yield from _image(image, variable, unseen, trouble, instead)
+        return
+    if view.get("dockerComposeFile") is not None:
+        unseen.append("the images of dockerComposeFile: it isn't read")
+        return
+    build = view.object("build")
+    name = build.get("dockerfile") or view.get("dockerFile") or "Dockerfile"
+    path = view.path.parent / str(name)
+    try:
+        text = read_text(path)
+    except ProjectError as error:
+        unseen.append(f"the images of {name}: {error.message}")
+        return
+    if text is None:
+        unseen.append(f"the images of {name}: there is no such file")
+        return
+    given = {
+        str(key): substituted(str(value), variable)
+        for key, value in _table(build.get("args")).items()
+    }
+    for image in bases(text, given):
+        yield from _image(image, variable, unseen, "", "")
+
+
+def _retired(image: str, images: Images) -> str:
+    """Why no feature installs in an image; empty for one that takes them."""
+    parsed = python_image(image)
+    if parsed is None or not parsed.is_devcontainers:
+        return ""
+    if parsed.generation not in images.retired_generations:
+        return ""
+    return f"the images {parsed.generation}-… are retired: no feature installs in them"
+
+
+def _image(
+    text: str, variable: Variable, unseen: list[str], trouble: str, instead: str
+) -> Iterator[ContainerArtifact]:
+    name = substituted(text, variable)
+    reference = read_reference(name)
+    if reference is None:
+        unseen.append(f"the image {name}: that is no name of an image")
+    else:
+        yield ContainerArtifact("image", name, reference, trouble=trouble, instead=instead)
+
+
+def bases(text: str, given: Mapping[str, str]) -> list[str]:
+    """The images that a Dockerfile builds on, as far as its variables are known.
+
+    Raises nothing: what can't be read is left out.
+    """
+    values: dict[str, str] = {}
+    stages: set[str] = {"scratch"}
+    found: list[str] = []
+    for line in re.sub(r"[\\`]\r?\n", " ", text).splitlines():
+        written = line.strip()
+        if (match := _ARG.fullmatch(written)) and not found:
+            default = (match[2] or "").strip().strip("\"'")
+            values[match[1]] = given.get(match[1], default)
+        elif match := _FROM.match(written):
+            image = _ARGUMENT.sub(
+                lambda part: values.get(part[1] or part[3]) or part[2] or "", match[1]
+            )
+            if image.lower() not in stages:
+                found.append(image)
+            stages |= {match[2].lower()} if match[2] else set()
+    return list(dict.fromkeys(found))
+
+
+# -- features -------------------------------------------------------------------------------
+
+
+def _features(
+    view: View,
+    wanted: ContainerSpec,
+    against: Mapping[tuple[str | int, ...], tuple[str, str]],
+    unseen: list[str],
+) -> Iterator[ContainerArtifact]:
+    fixed = _fixed_features(view.path)
+    known = {item.id: item for item in (wanted.images.cuda, wanted.images.git_lfs)}
+    for key in view.object("features"):
+        if key.startswith((".", "/")):
+            continue  # a folder of the project's
+        reference = read_reference(key) if "/" in key and "://" not in key else None
+        if reference is None or reference.registry == "docker.io":
+            unseen.append(f"the feature {key}: it isn't from a registry")
+            continue
+        trouble, instead = against.get(("features", key), ("", ""))
+        feature = known.get(feature_id(key))
+        if not instead and feature is not None and feature.reference != key:
+            instead = f"Use {feature.reference}"
+        yield ContainerArtifact("feature", key, reference, fixed.get(key), trouble, instead)
+
+
+def _fixed_features(path: Path) -> dict[str, Reference]:
+    """What the container tools have fixed each feature to, in a file beside devcontainer.json."""
+    dot = "." if path.name.startswith(".") else ""
+    try:
+        document = json.loads(read_text(path.with_name(f"{dot}devcontainer-lock.json")) or "{}")
+    except (ProjectError, ValueError, RecursionError):
+        return {}
+    features = _table(_table(document).get("features"))
+    found = {}
+    for key, entry in features.items():
+        resolved = _table(entry).get("resolved")
+        reference = read_reference(resolved) if isinstance(resolved, str) else None
+        if reference is not None and reference.digest:
+            found[key] = reference
+    return found
+
+
+def _apt_packages(view: View, feature: Feature, key: str) -> Iterator[AptRequests]:
+    major = key.removeprefix(feature_id(key)).lstrip(":@").partition(".")[0]
+    url = feature.apt.get(major) or feature.apt.get(feature.version)
+    options = _table(view.get("features", key))
+    if url is not None and (wishes := tuple(_cuda_packages(options))):
+        yield AptRequests(key, url, wishes)
+
+
+def _cuda_packages(options: Mapping[str, Any]) -> Iterator[PackageRequest]:
+    """What the CUDA feature installs, as its own program makes it of its options."""
+    cuda, cudnn = str(options.get("cudaVersion", "")), str(options.get("cudnnVersion", ""))
+    if not re.fullmatch(r"\d+\.\d+", cuda):
+        return  # "automatic": it takes what there is
+    dashed, major = cuda.replace(".", "-"), cuda.partition(".")[0]
+    yield PackageRequest(f"cuda-libraries-{dashed}")
+    for option, dev in (("installCudnn", ""), ("installCudnnDev", "-dev")):
+        if options.get(option) is True and re.fullmatch(r"\d+(\.\d+){3}", cudnn):
+            if cudnn.startswith("8."):
+                yield PackageRequest(f"libcudnn8{dev}", f"{cudnn}-1+cuda{cuda}")
+            else:
+                yield PackageRequest(
+                    f"libcudnn{cudnn.partition('.')[0]}{dev}-cuda-{major}", f"{cudnn}-1"
+                )
+    if options.get("installNvtx") is True:
+        yield PackageRequest(f"cuda-nvtx-{dashed}")
+    if options.get("installToolkit") is True:
+        yield PackageRequest(f"cuda-toolkit-{dashed}")
+
+
+def _is_server(name: str, feature: Feature) -> bool:
+    """Whether what a feature downloads from is a server that isn't asked for packages."""
+    return "." in name and not any(f"//{name}/" in url for url in feature.apt.values())
+
+
+def _tools(view: View, images: Images) -> Iterator[tuple[str, str]]:
+    for written, _ in container_poetrys(view.path, view.document, images):
+        if re.fullmatch(r"\d[\w.+!-]*", written):
+            yield "poetry", written
+    for task in view.tasks:
+        for word in task.words:
+            if match := _POETRY_TF.search(word.text):
+                yield "poetry-tf", match[1]
+
+
+def _table(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

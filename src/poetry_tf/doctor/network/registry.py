@@ -1,0 +1,217 @@
+"""Images and features in their registries: is it there, how large is it.
+
+Both are artifacts of the same kind (OCI image and distribution specifications): a manifest, found
+by a tag or a digest, that lists layers. A manifest may also list others, one a processor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from poetry_tf.http.index import ReadError
+from poetry_tf.http.web import Broken, Web, host_of, refusal
+
+_ACCEPT = ", ".join(
+    (
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+    )
+)
+# What Docker takes for a name without a registry, and where that registry answers.
+_DEFAULT, _DEFAULT_HOST = "docker.io", "registry-1.docker.io"
+_REFERENCE = re.compile(
+    r"""(?:(?P<registry>localhost(?::\d+)?|[\w-]+(?:\.[\w-]+)+(?::\d+)?|[\w-]+:\d+)/)?
+        (?P<repository>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)
+        (?::(?P<tag>\w[\w.-]{0,127}))?
+        (?:@(?P<digest>sha256:[0-9a-f]{64}))?""",
+    re.VERBOSE | re.ASCII,
+)
+# Docker speaks to registries on the machine itself without TLS.
+_LOOPBACK = re.compile(r"(?:localhost|127(?:\.\d+){3})(?::\d+)?")
+_CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
+# What registries call a thing that isn't there or is somebody's own: they tell them not apart.
+_GONE = {"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "DENIED", "UNAUTHORIZED", "NAME_INVALID"}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Where an image or a feature is."""
+
+    registry: str
+    repository: str
+    tag: str = ""
+    digest: str = ""
+
+    @property
+    def host(self) -> str:
+        """The server, as a person knows it."""
+        return self.registry
+
+    @property
+    def version(self) -> str:
+        """What a manifest is asked for by."""
+        return self.digest or self.tag or "latest"
+
+    def url(self, kind: str, version: str) -> str:
+        """The address of a manifest, or of a layer ("blobs")."""
+        host = _DEFAULT_HOST if self.registry == _DEFAULT else self.registry
+        scheme = "http" if _LOOPBACK.fullmatch(host) else "https"
+        return f"{scheme}://{host}/v2/{self.repository}/{kind}/{version}"
+
+
+def read_reference(text: str) -> Reference | None:
+    """Reads a name as Docker does; None for what is none."""
+    match = _REFERENCE.fullmatch(text)
+    if match is None:
+        return None
+    registry, repository = match["registry"] or _DEFAULT, match["repository"]
+    if registry == _DEFAULT and "/" not in repository:
+        repository = f"library/{repository}"
+    return Reference(registry, repository, match["tag"] or "", match["digest"] or "")
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What a registry has under a name.
+
+    Attributes:
+        digest: of the manifest that was asked for.
+        size: the bytes to download, for the first processor that was asked for.
+        lacking: the processors for which it has none.
+        layer: the address of the largest layer, with the headers that it takes.
+    """
+
+    digest: str
+    size: int
+    lacking: tuple[str, ...] = ()
+    layer: tuple[str, Mapping[str, str]] | None = None
+
+
+class NotInRegistry(ReadError):
+    """A registry has nothing under a name, or not for everybody."""
+
+
+def find(reference: Reference, web: Web, processors: tuple[str, ...] = ()) -> Artifact:
+    """Asks a registry; of an image for each processor ("amd64") the first has the size told.
+
+    Raises:
+        Gone: it has none.
+        ReadError: it can't be asked, or gives no answer that makes sense.
+    """
+    token: dict[str, str] = {}
+    top, digest = _manifest(reference, reference.version, web, token)
+    lacking: list[str] = []
+    entries = top.get("manifests")
+    if isinstance(entries, list):
+        by_processor = dict(_by_processor(entries))
+        lacking = [name for name in processors if name not in by_processor]
+        chosen = next((by_processor[name] for name in processors if name in by_processor), None)
+        if chosen is None:
+            return Artifact(digest, 0, tuple(lacking))
+        top, _ = _manifest(reference, chosen, web, token)
+    layers = [
+        (layer["size"], layer["digest"])
+        for layer in (top["layers"] if isinstance(top.get("layers"), list) else [])
+        if isinstance(layer, dict)
+        and isinstance(layer.get("size"), int)
+        and _is_digest(layer.get("digest"))
+    ]
+    if not layers:
+        raise Broken(f"{reference.host} answers with something that is no list of layers")
+    size, largest = max(layers)
+    where = (reference.url("blobs", largest), token) if size else None
+    return Artifact(digest, sum(size for size, _ in layers), tuple(lacking), where)
+
+
+def _by_processor(entries: list[Any]) -> Iterator[tuple[str, str]]:
+    for entry in entries:
+        platform = entry.get("platform") if isinstance(entry, dict) else None
+        if not isinstance(platform, dict) or platform.get("os", "linux") != "linux":
+            continue
+        name, digest = platform.get("architecture"), entry.get("digest")
+        if isinstance(name, str) and _is_digest(digest):
+            yield name, str(digest)
+
+
+def _is_digest(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[a-z0-9]+:[0-9a-f]{32,128}", value) is not None
+
+
+def _manifest(
+    reference: Reference, version: str, web: Web, token: dict[str, str]
+) -> tuple[dict[str, Any], str]:
+    """A manifest and its digest; `token` is what the registry wants to see, once it is known."""
+    url = reference.url("manifests", version)
+    status, header, body, digest = _get(url, web, token)
+    if status == 401 and not token:
+        token.update(_token(reference, header, web))
+        status, header, body, digest = _get(url, web, token)
+    if status != 200:
+        codes = _error_codes(body)
+        if status == 404 or codes & _GONE or (status == 401 and token):
+            raise NotInRegistry(f"{reference.host} has none, or not for everybody")
+        raise Broken(f"{reference.host} {refusal(status)}")
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise Broken(f"{reference.host} answers with something that is no manifest")
+    return document, digest or f"sha256:{hashlib.sha256(body).hexdigest()}"
+
+
+def _get(url: str, web: Web, token: Mapping[str, str]) -> tuple[int, str, bytes, str]:
+    with web.ask("GET", url, {"Accept": _ACCEPT, **token}) as response:
+        headers = response.headers
+        return (
+            response.status_code,
+            headers.get("WWW-Authenticate", ""),
+            web.body(response),
+            headers.get("Docker-Content-Digest", ""),
+        )
+
+
+def _token(reference: Reference, challenge: str, web: Web) -> dict[str, str]:
+    """The pass that a registry hands to everybody who asks, without a name or a password."""
+    kind, _, rest = challenge.partition(" ")
+    values = dict(_CHALLENGE.findall(rest))
+    realm = values.pop("realm", "")
+    # A registry with TLS doesn't send to a server without.
+    scheme = reference.url("", "").partition("//")[0]
+    if kind.lower() != "bearer" or not realm.startswith((scheme, "https:")):
+        raise NotInRegistry(f"{reference.host} wants a password")
+    values.setdefault("scope", f"repository:{reference.repository}:pull")
+    query = urlencode({key: values[key] for key in ("service", "scope") if key in values})
+    status, _, body, _ = _get(f"{realm}{'&' if '?' in realm else '?'}{query}", web, {})
+    if status in (401, 403, 404):
+        codes = _error_codes(body)
+        if status != 403 or codes:
+            raise NotInRegistry(f"{reference.host} has none, or not for everybody")
+    if status != 200:
+        raise Broken(f"{host_of(realm)} {refusal(status)}")
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        document = None
+    found = document if isinstance(document, dict) else {}
+    token = found.get("token") or found.get("access_token")
+    # Anything that can't stand in a header would be an error of another kind.
+    if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
+        raise Broken(f"{host_of(realm)} gives no pass that can be read")
+    return {"Authorization": f"Bearer {token}"}
+
+
+def _error_codes(body: bytes) -> set[str]:
+    try:
+        errors = json.loads(body)["errors"]
+        return {str(error["code"]) for error in errors}
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return set()

@@ -1,0 +1,273 @@
+"""JSON with comments and trailing commas, as in devcontainer.json: read strictly, edited in place.
+
+The grammar is that of JSON with `//` and `/* */` comments, one trailing comma before a closing
+bracket, and a byte order mark at the start. Of equal keys the last wins, as in `JSON.parse`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from poetry_tf.files.documents import (
+    ABSENT,
+    BOM,
+    MAX_DEPTH,
+    Document,
+    DocumentError,
+    Entry,
+    KeyPath,
+    Value,
+    indent_at,
+    line_start,
+    newline_of,
+    position_at,
+    spliced,
+    starts_line,
+    with_key,
+    with_value,
+    without,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_TRIVIA: Final = re.compile(r"(?:[ \t\r\n]+|//[^\r\n]*|/\*[\s\S]*?\*/)*")
+_STRING: Final = re.compile(
+    r'"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*'
+)
+_STRING_OR_COMMENT: Final = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\r\n]*|/\*[\s\S]*?\*/')
+_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_LITERALS: Final = {"true": True, "false": False, "null": None}
+_LITERAL: Final = re.compile("|".join(_LITERALS))
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_DEFAULT_INDENT: Final = "    "
+
+
+@dataclass(frozen=True)
+class JsoncDocument(Document):
+    """A JSONC text, its data and the places of its values.
+
+    Indentation and line endings of what is added follow the file; an object or array that stands
+    on one line stays there.
+    """
+
+    tree: Value = field(repr=False, compare=False)
+
+    _TRAIL = re.compile(r"(?:[ \t]*/\*[^\r\n]*?\*/)*(?:[ \t]*//[^\r\n]*)?")
+    _SEPARATOR = ": "
+    _CLOSING_COMMA = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Reads a text. Raises `DocumentError`, with the position, if it is malformed."""
+        data, tree = _Parser(text).document()
+        return cls(text, data, tree)
+
+    def _locate(self, path: KeyPath) -> tuple[int, Value | None] | None:
+        return self.tree.locate(path)
+
+    def _put(self, path: KeyPath, value: Any) -> Self:
+        splices = self._put_below((), self.tree, None, path, value)
+        return self._edited(splices, with_value(self.data, path, value))
+
+    def remove_but_comments(self, path: KeyPath) -> Self:
+        """As `remove`, but the comments that would go as well stay, where they stood.
+
+        Those that ended a line, or stood within a value, are on lines of their own then.
+        """
+        return self if self.get(path, ABSENT) is ABSENT else self._cut(path, keeps_comments=True)
+
+    def _cut(self, path: KeyPath, *, keeps_comments: bool = False) -> Self:
+        document = self
+        # Below the member that wins there may be others of the same key.
+        while document.get(path, ABSENT) is not ABSENT:
+            splices = document._cut_below((), document.tree, None, path)
+            if keeps_comments:
+                splices = [
+                    (start, end, new or document._comments_within(start, end))
+                    for start, end, new in splices
+                ]
+            document = document.parse(spliced(document.text, splices))
+            if isinstance(path[-1], int):
+                break
+        return document._verified(without(self.data, path))
+
+    def _comments_within(self, start: int, end: int) -> str:
+        """What is left of a stretch that is cut out: its comments, set as the stretch was."""
+        text, newline = self.text, newline_of(self.text)
+        tokens = (match[0] for match in _STRING_OR_COMMENT.finditer(text, start, end))
+        comments = [token for token in tokens if not token.startswith('"')]
+        if not comments:
+            return ""
+        outer = indent_at(text, start)
+        if start == line_start(text, start) and end == line_start(text, end):
+            return "".join(f"{outer}{comment}{newline}" for comment in comments)
+        if text[start:end].splitlines()[1:]:
+            inner = outer + self._indent_unit()
+            lines = "".join(f"{newline}{inner}{comment}" for comment in comments)
+            return f"{lines}{newline}{outer}"
+        before = "" if text[start - 1] in " \t[{" else " "
+        after = "" if text[end] in " \t\r\n,]}" else " "
+        return before + " ".join(comments) + after
+
+    def _rename(self, path: KeyPath, new_key: str) -> Self:
+        splices = self._rename_below((), self.tree, None, path, new_key)
+        document = self.parse(spliced(self.text, splices)).remove(path)
+        return document._verified(with_key(self.data, path, new_key))
+
+    def _render(self, value: Any, indent: str | None, old: str = "") -> str:  # noqa: ARG002
+        unit = None if indent is None else self._indent_unit()
+        try:
+            text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=unit)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise DocumentError(f"not a JSON value: {error}") from error
+        # Half a surrogate pair is a string in JSON, but only an escape can be encoded as UTF-8.
+        text = _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+        return text.replace("\n", newline_of(self.text) + (indent or ""))
+
+    def _render_key(self, key: str) -> str:
+        return self._render(key, None)
+
+    def _indent_unit(self) -> str:
+        boxes = [self.tree, *(entry.value for entry in self.tree.walk())]
+        for box in boxes:
+            outer = indent_at(self.text, box.start)
+            for entry in box.entries:
+                inner = indent_at(self.text, entry.start)
+                if (
+                    starts_line(self.text, entry.start)
+                    and inner != outer
+                    and inner.startswith(outer)
+                ):
+                    return inner.removeprefix(outer)
+        return _DEFAULT_INDENT
+
+    def _spreads(self, owner: Entry | None) -> bool:
+        return owner is None or starts_line(self.text, owner.start)
+
+
+class _Parser:
+    """A recursive descent over the text that yields the data and the places together."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def document(self) -> tuple[Any, Value]:
+        start = self.after_trivia(len(BOM) if self.text.startswith(BOM) else 0)
+        if start == len(self.text):
+            self.fail("the file holds no value", start)
+        data, value = self.value(start, 0)
+        end = self.after_trivia(value.end)
+        if end != len(self.text):
+            self.unexpected("the end of the file", end)
+        return data, value
+
+    def value(self, at: int, depth: int) -> tuple[Any, Value]:
+        match self.text[at : at + 1]:
+            case "{":
+                return self.table(at, depth + 1)
+            case "[":
+                return self.array(at, depth + 1)
+            case '"':
+                end = self.string_end(at)
+                return self.string(at, end), Value(at, end)
+        if match := _LITERAL.match(self.text, at):
+            return _LITERALS[match[0]], Value(at, match.end())
+        if match := _NUMBER.match(self.text, at):
+            return self.number(match), Value(at, match.end())
+        self.unexpected("a value", at)
+
+    def table(self, start: int, depth: int) -> tuple[dict[str, Any], Value]:
+        data = {}
+        entries = []
+        at = self.entry(start, "}", depth)
+        while self.text[at] != "}":
+            if self.text[at] != '"':
+                self.unexpected("a key in double quotes", at)
+            key_end = self.string_end(at)
+            key = self.string(at, key_end)
+            colon = self.after_trivia(key_end)
+            if self.text[colon : colon + 1] != ":":
+                self.unexpected("a colon", colon)
+            data[key], value = self.value(self.after_trivia(colon + 1), depth)
+            comma, after = self.comma(start, value.end, "}")
+            entries.append(Entry((key,), ((at, key_end),), value, comma))
+            at = after
+        return data, Value(start, at + 1, "table", tuple(entries))
+
+    def array(self, start: int, depth: int) -> tuple[list[Any], Value]:
+        data = []
+        entries = []
+        at = self.entry(start, "]", depth)
+        while self.text[at] != "]":
+            element, value = self.value(at, depth)
+            data.append(element)
+            comma, at = self.comma(start, value.end, "]")
+            entries.append(Entry((), (), value, comma))
+        return data, Value(start, at + 1, "array", tuple(entries))
+
+    def entry(self, start: int, closing: str, depth: int) -> int:
+        """Where the first entry of brackets, or their end, stands."""
+        if depth > MAX_DEPTH:
+            self.fail("nested too deeply", start)
+        at = self.after_trivia(start + 1)
+        if at == len(self.text):
+            self.fail(f"the bracket is never closed by {closing}", start)
+        return at
+
+    def comma(self, start: int, at: int, closing: str) -> tuple[int | None, int]:
+        """The comma behind an entry, if any, and where the next entry or the end stands."""
+        at = self.after_trivia(at)
+        comma = None
+        if self.text[at : at + 1] == ",":
+            comma = at
+            at = self.after_trivia(at + 1)
+        elif at < len(self.text) and self.text[at] != closing:
+            self.unexpected(f"a comma or {closing}", at)
+        if at == len(self.text):
+            self.fail(f"the bracket is never closed by {closing}", start)
+        return comma, at
+
+    def after_trivia(self, at: int) -> int:
+        """The next offset that is neither in white space nor in a comment."""
+        match = _TRIVIA.match(self.text, at)
+        end = match.end() if match else at
+        if self.text.startswith("/*", end):
+            self.fail("the comment is never closed", end)
+        return end
+
+    def string_end(self, at: int) -> int:
+        match = _STRING.match(self.text, at)
+        end = match.end() if match else at
+        match self.text[end : end + 1]:
+            case '"':
+                return end + 1
+            case "" | "\r" | "\n":
+                self.fail("the string is never closed", at)
+            case "\\":
+                self.fail("no such escape in a string", end)
+            case _:
+                self.fail("a control character in a string must be escaped", end)
+
+    def string(self, start: int, end: int) -> str:
+        if "\\" not in self.text[start:end]:
+            return self.text[start + 1 : end - 1]
+        return str(json.loads(self.text[start:end]))
+
+    def number(self, match: re.Match[str]) -> int | float:
+        if match[1] or match[2]:
+            return float(match[0])
+        try:
+            return int(match[0])
+        except ValueError:  # Python limits the digits that it converts.
+            self.fail("the number is too long", match.start())
+
+    def unexpected(self, wanted: str, at: int) -> NoReturn:
+        found = repr(self.text[at]) if at < len(self.text) else "the end of the file"
+        self.fail(f"expected {wanted}, found {found}", at)
+
+    def fail(self, message: str, at: int) -> NoReturn:
+        raise DocumentError(message, position_at(self.text, at))

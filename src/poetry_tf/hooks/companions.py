@@ -1,0 +1,133 @@
+"""What ``poetry add tensorflow`` writes besides: what the project's environments and GPU need.
+
+Poetry writes one requirement. Others stand beside it, and change with it, where a platform's wheel
+of TensorFlow hands over to another distribution, where what TensorFlow requires has no wheel, and
+where CUDA comes by wheels. ``poetry tf check`` finds that too, and mends it by the same edits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import tomlkit
+
+from poetry_tf.checks.run import find_problems, make_context
+from poetry_tf.files.edits import Edit, apply
+from poetry_tf.files.errors import ProjectError
+from poetry_tf.files.project import Project
+from poetry_tf.files.pyproject import Pyproject, Requirement, parse_toml
+from poetry_tf.files.snapshot import FileState
+from poetry_tf.poetry_internals import patches
+from poetry_tf.pyproject.bounds import outdated_bound_edits
+
+if TYPE_CHECKING:
+    from cleo.io.io import IO
+    from poetry.poetry import Poetry
+
+# A platform's line too many, Keras 2, a platform's line that lacks, CUDA's wheels.
+CODES = {"TF104", "TF107", "TF305", "TF503"}
+# No project has as many edits to make; the bound keeps a mistake from going on for ever.
+_ROUNDS = 50
+
+
+def install(poetry: Poetry, io: IO) -> None:
+    """From here on ``add`` completes what it is about to lock."""
+    patches.before_locking(poetry, lambda content: _complete(content, poetry, io))
+
+
+def _complete(content: Any, poetry: Poetry, io: IO) -> None:
+    path = poetry.pyproject_path
+    try:
+        pyproject = Pyproject(path, parse_toml(path, content.as_string()))
+        # Poetry itself writes what comes of it.
+        before = Project.reading(path.parent, pyproject, FileState.of(path))
+        old = Project.read(path.parent)
+        gone = outdated_bound_edits(old, before)
+        after, edits = completed(apply(before, gone))
+    except ProjectError:
+        return  # what is wrong there is Poetry's to tell
+    if not gone and not edits:
+        return
+    for edit in (*gone, *edits):
+        _write(content, edit)
+    if not patches.read_package_anew(poetry, content):
+        io.write_error_line(
+            "<warning>poetry-tf: this Poetry keeps requirements in a way poetry-tf doesn't know: "
+            "run <c1>poetry lock</> after this.</>"
+        )
+    had, has = (list(map(_spelt, item.pyproject.requirements)) for item in (before, after))
+    for text in has:
+        if text not in had:
+            io.write_error_line(f"poetry-tf: pyproject.toml gets {text}, which goes with it")
+    for text in had:
+        if text not in has:
+            io.write_error_line(f"poetry-tf: pyproject.toml loses {text}, which doesn't go with it")
+
+
+def left_behind(poetry: Poetry) -> str | None:
+    """What stands beside TensorFlow and no longer goes with it, where Poetry found no solution."""
+    try:
+        project = Project.read(poetry.pyproject_path.parent)
+        found = [
+            item
+            for item in find_problems(make_context(project))
+            if item.code in CODES and item.edits
+        ]
+    except ProjectError:
+        return None
+    if not found:
+        return None
+    return (
+        f"It may be for this: {found[0].message}. <c1>poetry tf check --fix</> puts that right and "
+        "locks."
+    )
+
+
+def completed(project: Project) -> tuple[Project, list[Edit]]:
+    """The project with its requirements around TensorFlow put right, and the edits that do it."""
+    made: list[Edit] = []
+    for _ in range(_ROUNDS):
+        for finding in find_problems(make_context(project)):
+            edits = [edit for edit in finding.edits if edit.file == project.pyproject.path]
+            if finding.code in CODES and edits:
+                changed = apply(project, edits)
+                if changed != project:
+                    break
+        else:
+            break
+        project = changed
+        made += edits
+    return project, made
+
+
+def _write(content: Any, edit: Edit) -> None:
+    """Makes the edit in the tomlkit document that Poetry goes on with, and will write."""
+    *place, last = edit.path
+    parent = content
+    for key in place:
+        parent = parent[key]
+    if edit.action == "append":
+        parent[last].append(_toml(edit.value))
+    elif edit.action == "remove":
+        del parent[last]
+    else:
+        parent[last] = _toml(edit.value)
+
+
+def _toml(value: Any) -> Any:
+    """The value as it stands inside a table or a list, on one line each."""
+    if isinstance(value, dict):
+        table = tomlkit.inline_table()
+        table.update(value)
+        return table
+    if isinstance(value, list) and all(isinstance(item, dict) for item in value):
+        array = tomlkit.array()
+        array.extend(map(_toml, value))
+        return array.multiline(True)
+    return tomlkit.item(value)
+
+
+def _spelt(item: Requirement) -> str:
+    extras = f"[{','.join(sorted(item.extras))}]" if item.extras else ""
+    marker = "" if item.marker.is_any() else f" ; {item.marker}"
+    return f"{item.name}{extras} ({item.written}){marker}"

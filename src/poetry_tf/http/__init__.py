@@ -1,0 +1,1 @@
+"""One HTTP client: pages, ranged reads, parallel requests, limits."""

@@ -1,0 +1,1 @@
+"""Poetry's way to packages, by a mirror or by PyPI."""

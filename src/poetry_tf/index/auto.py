@@ -1,0 +1,249 @@
+"""``tf.mirror = "auto"``: the way that is taken from here, asked once a day.
+
+Tsinghua's mirror, one that has nothing in common with it, and PyPI are asked for the same small
+page at the same time. What came of it is kept in Poetry's cache.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from poetry_tf.http.index import Login, Session, login_in
+from poetry_tf.index import mirrors
+from poetry_tf.index.mirrors import Mirror
+
+if TYPE_CHECKING:
+    from poetry.config.config import Config
+
+TIMEOUT = 2.0
+"""Seconds within which a way has to answer."""
+DAY = 24 * 3600.0
+# A page of some tens of kilobytes: the time for it is that of a typical answer while solving. Its
+# files are named with either of the two, which the page of a hotel's network is not.
+PAGE = "absl-py"
+_HOLDS = (b"absl_py-", b"absl-py-")
+_ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.1"
+
+
+@dataclass(frozen=True)
+class PageAnswer:
+    """What came of asking one way: the seconds for the whole page, or what was wrong."""
+
+    seconds: float
+    fault: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.fault is None
+
+
+NEVER = PageAnswer(TIMEOUT, f"did not answer within {TIMEOUT:.0f} s")
+
+
+@dataclass(frozen=True)
+class AutoChoice:
+    """The way that is taken."""
+
+    mirrors: tuple[Mirror, ...]
+    """Those to ask before PyPI, in their order; none where PyPI itself is the way to take."""
+    reason: str | None = None
+    """Why it is not Tsinghua's."""
+    since: float = 0.0
+    """When it was chosen, in seconds since 1970."""
+
+    @property
+    def notice(self) -> str:
+        """The line that tells the user."""
+        way = f"via {self.mirrors[0].name}" if self.mirrors else "itself"
+        return f"PyPI {way}" + (f", {self.reason}" if self.reason else "")
+
+
+def is_clearly_faster(pypi: float, mirror: float) -> bool:
+    """Whether PyPI, at so many seconds a page, is worth leaving a mirror for.
+
+    It takes at most half the time, and saves at least a tenth of a second a page, which is some
+    seconds a lock. Less is within what the same way varies by from one minute to the next; and
+    near mirrors are to be used where they are near.
+    """
+    return pypi <= mirror / 2 and mirror - pypi >= 0.1
+
+
+def decide(
+    preferred: PageAnswer, independent: PageAnswer, pypi: PageAnswer
+) -> tuple[int, str | None]:
+    """Which of the three is taken (0, 1 or 2), and why it isn't the first."""
+    name = mirrors.AUTO_MIRROR.name
+    for index, answer in enumerate((preferred, independent)):
+        if not answer.ok:
+            continue
+        if not (pypi.ok and is_clearly_faster(pypi.seconds, answer.seconds)):
+            return index, None if index == 0 else f"since {name} {preferred.fault}"
+        if index == 0:
+            here = f"{pypi.seconds:.1f} s a page against {answer.seconds:.1f} s"
+            return 2, f"which is faster from here than {name}: {here}"
+    return 2, f"since {name} {preferred.fault}"
+
+
+def is_settled(answers: Mapping[int, PageAnswer]) -> bool:
+    """Whether the answers that have come decide already.
+
+    PyPI can't be clearly faster than a mirror that answered before it.
+    """
+    for index in (0, 1):
+        if index not in answers:
+            return False
+        if answers[index].ok:
+            return True
+    return 2 in answers
+
+
+def choose_automatically(pypi: str, memory: ChoiceMemory) -> AutoChoice:
+    """The way to take: the remembered one, or the one that is best now.
+
+    `pypi` is the address of PyPI's simple index.
+    """
+    if (choice := remembered_choice(pypi, memory)) is None:
+        ways, urls = _candidates(pypi)
+        answers = ask_candidates([f"{url}/{PAGE}/" for url in urls])
+        which, reason = decide(*answers)
+        found = _Remembered(which, reason, time.time())
+        choice = _choice(ways, found)
+        if answers[which].ok:  # else there is no network, of which nothing is learnt
+            memory.keep(urls, found)
+    return choice
+
+
+def remembered_choice(pypi: str, memory: ChoiceMemory) -> AutoChoice | None:
+    """What was chosen within the last day, if anything was."""
+    ways, urls = _candidates(pypi)
+    found = memory.recall(urls)
+    return None if found is None else _choice(ways, found)
+
+
+def _candidates(pypi: str) -> tuple[tuple[Mirror, ...], list[str]]:
+    ways = (mirrors.AUTO_MIRROR, mirrors.AUTO_FALLBACK)
+    return ways, [*(mirror.url.rstrip("/") for mirror in ways), pypi.rstrip("/")]
+
+
+def _choice(ways: tuple[Mirror, ...], found: _Remembered) -> AutoChoice:
+    # Those after the chosen one are what to go on by where it fails later.
+    return AutoChoice(ways[found.which :], found.reason, found.since)
+
+
+def ask_candidates(urls: Sequence[str]) -> tuple[PageAnswer, PageAnswer, PageAnswer]:
+    """Asks all at the same time, for no longer than `TIMEOUT`."""
+    came: queue.SimpleQueue[tuple[int, PageAnswer]] = queue.SimpleQueue()
+    for index, url in enumerate(urls):
+        # Looking a name up can take longer than any limit; such a thread is left behind.
+        thread = threading.Thread(
+            target=lambda index, url: came.put((index, ask_page(url))),
+            args=(index, url),
+            daemon=True,
+        )
+        thread.start()
+    answers: dict[int, PageAnswer] = {}
+    until = time.monotonic() + TIMEOUT
+    while not is_settled(answers):
+        try:
+            index, answer = came.get(timeout=max(0.0, until - time.monotonic()))
+        except queue.Empty:
+            break
+        answers[index] = answer
+    first, second, third = (answers.get(index, NEVER) for index in range(3))
+    return first, second, third
+
+
+def ask_page(
+    url: str, timeout: float = TIMEOUT, login_of: Callable[[str], Login | None] = login_in
+) -> PageAnswer:
+    """Asks for one page, and how long it took, the connection included."""
+    begin = time.monotonic()
+    try:
+        with Session(login_of) as session:
+            response = session.get(url, timeout=timeout, headers={"Accept": _ACCEPT})
+        seconds = time.monotonic() - begin
+        if not response.ok:
+            return PageAnswer(seconds, f"answered {response.status_code}")
+        if not any(word in response.content for word in _HOLDS):
+            return PageAnswer(seconds, "answered with something that is no index page")
+        return PageAnswer(seconds)
+    except requests.Timeout:
+        return PageAnswer(timeout, f"did not answer within {timeout:.0f} s")
+    except (requests.RequestException, OSError, ValueError):
+        return PageAnswer(time.monotonic() - begin, "could not be reached")
+
+
+# -- the memory -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Remembered:
+    which: int
+    reason: str | None
+    since: float
+
+
+@dataclass(frozen=True)
+class ChoiceMemory:
+    """What was chosen, for a day, in one small file. One that can't be read or written is none."""
+
+    file: Path
+
+    def recall(self, urls: Sequence[str]) -> _Remembered | None:
+        """What was chosen among these addresses on this machine."""
+        try:
+            data: Any = json.loads(self.file.read_bytes())
+            which, reason, since = data["which"], data["reason"], data["since"]
+            if data["of"] != self._key(urls) or type(which) is not int or which not in range(3):
+                return None
+            if not (reason is None or isinstance(reason, str)):
+                return None
+            # A clock that was set back would remember for longer.
+            if not 0 <= time.time() - since < DAY:
+                return None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return None
+        return _Remembered(which, reason, since)
+
+    def keep(self, urls: Sequence[str], found: _Remembered) -> None:
+        content = {
+            "of": self._key(urls),
+            "which": found.which,
+            "reason": found.reason,
+            "since": found.since,
+        }
+        draft = self.file.with_name(f"{self.file.name}.{secrets.token_hex(4)}")
+        with suppress(OSError):
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                draft.write_text(json.dumps(content), "utf-8")
+                os.replace(draft, self.file)  # noqa: PTH105 - of two at once, one wins whole
+            finally:
+                draft.unlink(missing_ok=True)
+
+    def forget(self) -> None:
+        """Lets the next command that needs an index choose anew."""
+        with suppress(OSError):
+            self.file.unlink(missing_ok=True)
+
+    def _key(self, urls: Sequence[str]) -> list[str]:
+        # A home folder may be several machines'.
+        return [platform.node(), *urls]
+
+
+def choice_memory(config: Config) -> ChoiceMemory:
+    """The memory in the cache folder of Poetry's settings."""
+    return ChoiceMemory(Path(config.get("cache-dir")) / "poetry-tf" / "auto.json")

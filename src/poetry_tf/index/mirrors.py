@@ -1,0 +1,285 @@
+"""The mirrors of PyPI that have a name here, and what the ``tf.mirror`` setting means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """A way to PyPI's packages: the root of a simple index."""
+
+    name: str
+    """How a user knows it; for a URL of the user's own, its host."""
+    url: str
+    fate: str = ""
+    """The key of the mirror whose faults it shares, because the same people run it or it sends
+    requests on there; a mirror of its own has its own key, a URL its host."""
+    run_by: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.fate:
+            object.__setattr__(self, "fate", _host(self.url) or self.name)
+
+
+TF_MIRROR = "tf-mirror"
+"""The repository in Poetry's settings that holds the password and certificates of a mirror."""
+
+# From the mirrors' own help pages and repositories, November 2026.
+MIRRORS: Mapping[str, Mirror] = MappingProxyType(
+    {
+        "tuna": Mirror(
+            "TUNA (Tsinghua)",
+            "https://pypi.tuna.tsinghua.edu.cn/simple/",
+            "tuna",
+            "TUNA, a student association at Tsinghua University",
+        ),
+        "bfsu": Mirror(
+            "BFSU",
+            "https://mirrors.bfsu.edu.cn/pypi/web/simple/",
+            "tuna",
+            "TUNA, for Beijing Foreign Studies University",
+        ),
+        "ustc": Mirror(
+            "USTC",
+            "https://mirrors.ustc.edu.cn/pypi/simple/",
+            "tuna",
+            "University of Science and Technology of China; gets missing files from TUNA",
+        ),
+        "aliyun": Mirror(
+            "Aliyun", "https://mirrors.aliyun.com/pypi/simple/", "aliyun", "Alibaba Cloud"
+        ),
+        "tencent": Mirror(
+            "Tencent",
+            "https://mirrors.cloud.tencent.com/pypi/simple/",
+            "tencent",
+            "Tencent Cloud",
+        ),
+        "huawei": Mirror(
+            "Huawei",
+            "https://mirrors.huaweicloud.com/repository/pypi/simple/",
+            "huawei",
+            "Huawei Cloud",
+        ),
+        "sustech": Mirror(
+            "SUSTech",
+            "https://mirrors.sustech.edu.cn/pypi/web/simple/",
+            "sustech",
+            "Southern University of Science and Technology",
+        ),
+    }
+)
+ALIASES: Mapping[str, str] = MappingProxyType({"tsinghua": "tuna"})
+"""Other names under which a mirror is known, by which it may be named but is not listed."""
+AUTO_MIRROR = MIRRORS["tuna"]
+"""The mirror that ``auto`` prefers."""
+AUTO_FALLBACK = MIRRORS["aliyun"]
+"""The one that it takes where that fails: nobody and nothing is common to the two."""
+
+# Hosts under which PyPI is mirrored, with the name above under which the same mirror is to be had
+# today; None where it isn't one of those.
+_HOSTS: Mapping[str, str | None] = MappingProxyType(
+    {
+        **{str(urlsplit(mirror.url).hostname): name for name, mirror in MIRRORS.items()},
+        "mirrors.tuna.tsinghua.edu.cn": "tuna",
+        "pypi.mirrors.ustc.edu.cn": "ustc",
+        "mirrors.cloud.aliyuncs.com": "aliyun",
+        "mirrors.tencent.com": "tencent",
+        "mirrors.tencentyun.com": "tencent",
+        "repo.huaweicloud.com": "huawei",
+        "mirror.baidu.com": None,
+        "mirror.nju.edu.cn": None,
+        "mirror.sjtu.edu.cn": None,
+        "mirrors.163.com": None,
+        "mirrors.sjtug.sjtu.edu.cn": None,
+        "mirrors.zju.edu.cn": None,
+    }
+)
+# Hosts that mirrored PyPI and don't any more.
+_RETIRED = frozenset({"pypi.douban.com", "pypi.doubanio.com"})
+
+# User name and password may hold an @ themselves; the last one before the path ends them.
+_CREDENTIALS = re.compile(r"\A([A-Za-z][A-Za-z0-9+.-]*://)?[^/?#]*@")
+_SCHEME = re.compile(r"\A[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+@dataclass(frozen=True)
+class MirrorSetting:
+    """What ``tf.mirror`` says.
+
+    ``off``: PyPI itself; ``auto``: a mirror where one answers; ``mirror``: those named, in order of
+    preference, and PyPI itself where none of them answers.
+    """
+
+    kind: Literal["off", "auto", "mirror"]
+    mirrors: tuple[Mirror, ...] = ()
+
+
+class MirrorError(ValueError):
+    """A value of ``tf.mirror`` that means nothing; the text says which are understood."""
+
+
+_OFF = frozenset({"off", "pypi", "none", "false"})
+
+
+def parse_mirror(value: object) -> MirrorSetting:
+    """Reads a value of ``tf.mirror``: names and URLs in order of preference, ``auto``, or ``off``.
+
+    Several are a list or, as a variable can hold no list, a string with commas between them.
+    ``pypi`` means the same as ``off``: no mirror. At the end of several it says what holds anyway,
+    that PyPI is asked last. Empty means unset, which is off: a container passes a variable on that
+    way when the host has none. Raises `MirrorError`.
+    """
+    if value is None or value == "" or value is False:
+        return MirrorSetting("off")
+    if isinstance(value, str):
+        # A comma within an address is written %2C.
+        parts: list[Any] = [part.strip() for part in value.split(",") if part.strip()]
+    else:
+        parts = [*value] if isinstance(value, list | tuple) else []
+    words = [part.strip().lower() if isinstance(part, str) else "" for part in parts]
+    if len(words) == 1 and words[0] in _OFF:
+        return MirrorSetting("off")
+    if words == ["auto"]:
+        return MirrorSetting("auto")
+    if len(words) > 1 and words[-1] == "pypi":
+        parts = parts[:-1]
+    if not parts:
+        raise MirrorError(_refused(_shown(value)))
+    mirrors: dict[str, Mirror] = {}
+    for part in parts:
+        mirror = _mirror(part)
+        if mirror is None:
+            # A password with a comma in it is cut in two, of which neither is known for one.
+            shown = _shown(value if isinstance(value, str) and "@" in value else part)
+            raise MirrorError(
+                f"{shown} stands alone: a list holds URLs and names ({', '.join(MIRRORS)}) in "
+                "order of preference, and neither auto nor off"
+                if isinstance(part, str) and part.strip().lower() in {*_OFF, "auto"}
+                else _refused(shown)
+            )
+        mirrors.setdefault(mirror.url.rstrip("/"), mirror)
+    return MirrorSetting("mirror", tuple(mirrors.values()))
+
+
+def _refused(shown: str) -> str:
+    return (
+        f"{shown} is no mirror: write auto, off, the URL of a simple index, one of "
+        f"{', '.join(MIRRORS)}, or several of these"
+    )
+
+
+def _mirror(value: object) -> Mirror | None:
+    """The mirror of a name or URL."""
+    if not isinstance(value, str):
+        return None
+    text = value.strip()
+    name = ALIASES.get(text.lower(), text.lower())
+    if name in MIRRORS:
+        return MIRRORS[name]
+    if (host := _host(text)) is None:
+        return None
+    known = mirror_at(text)
+    return Mirror(host, text, known.today.fate if known is not None and known.today else "")
+
+
+def setting_value(wish: str) -> str | list[str]:
+    """What to write as ``tf.mirror`` into a file for names and URLs with commas between them."""
+    parts = [part.strip() for part in wish.split(",") if part.strip()]
+    return parts if len(parts) > 1 else "".join(parts)
+
+
+def mirror_key(mirror: Mirror) -> str | None:
+    """The name under which a mirror may be set; None for one that only has an address."""
+    return next((key for key, known in MIRRORS.items() if known == mirror), None)
+
+
+def independent_of(mirrors: Sequence[Mirror]) -> Mirror | None:
+    """A mirror that may be in order where all of these fail, if each of them has a name here.
+
+    Someone who names an address of their own may have reasons to ask no other, but PyPI itself.
+    """
+    known = [*MIRRORS.values()]
+    fates = {mirror.fate for mirror in mirrors}
+    if any(mirror not in known for mirror in mirrors) or len(fates) > 1:
+        return None
+    return next((mirror for mirror in known if mirror.fate not in fates), None)
+
+
+@dataclass(frozen=True)
+class KnownMirror:
+    """An address that is known as a mirror's of PyPI."""
+
+    host: str
+    retired: bool
+    today: Mirror | None
+    """The same mirror as it is used today, where it has a name here."""
+
+
+def mirror_at(url: str) -> KnownMirror | None:
+    """The mirror of PyPI that an address belongs to; None for any other index."""
+    host = _host(url.strip())
+    if host is None:
+        return None
+    if host in _RETIRED:
+        return KnownMirror(host, retired=True, today=None)
+    # The same hosts mirror other things too, other indexes of Python packages among them.
+    if host not in _HOSTS or "pypi" not in url.lower():
+        return None
+    name = _HOSTS[host]
+    return KnownMirror(host, retired=False, today=MIRRORS[name] if name else None)
+
+
+def is_public(mirror: Mirror) -> bool:
+    """Whether it is one that is known here, which everybody may use."""
+    return mirror_key(mirror) is not None or mirror_at(mirror.url) is not None
+
+
+_PRIVATE_ENDINGS = (".local", ".localhost", ".lan", ".internal", ".intranet", ".corp", ".home")
+
+
+def is_plain_http(url: str) -> bool:
+    """Whether an address leads over the open net without TLS, so that who sits between can change
+    what comes back. Hosts of one machine or one house are left alone."""
+    host = _host(url.strip())
+    if host is None or not url.strip().lower().startswith("http:"):
+        return False
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:
+        return "." in host and not host.endswith(_PRIVATE_ENDINGS)
+
+
+def without_credentials(url: str) -> str:
+    """The URL without user name and password, fit to be shown."""
+    return _CREDENTIALS.sub(lambda match: match[1] or "", url)
+
+
+def _host(url: str) -> str | None:
+    """The host that an http address names; None for what is no such address."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # read lazily, and a ValueError where it is no number
+    except ValueError:
+        return None
+    # `urlsplit` passes over white space that no request could be made with.
+    if parts.scheme not in {"http", "https"} or re.search(r"\s", url):
+        return None
+    return parts.hostname
+
+
+def _shown(value: object) -> str:
+    """A refused value for a message. What is before an @ may be a password, however it is meant."""
+    if not isinstance(value, str):
+        text = repr(value)
+        return text if "@" not in text else f"a {type(value).__name__}"
+    _, at, rest = value.rpartition("@")
+    scheme = _SCHEME.match(value)
+    return repr(f"{scheme[0] if scheme else ''}…@{rest}" if at else value)

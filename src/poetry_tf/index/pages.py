@@ -1,0 +1,214 @@
+"""A page of the index, read for the versions that are asked about.
+
+Poetry makes an object of every file of a page, for some packages thousands, of which a solve looks
+at a few. Here the files are only sorted by their version; for a version that is asked about,
+Poetry's own class gets a page with that version's files alone. So whatever Poetry makes of a file
+is made of it here too. A page with anything unusual about it is left to Poetry's class as a whole.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from packaging.utils import NormalizedName, canonicalize_name
+from poetry.core.constraints.version import Version
+from poetry.repositories.link_sources.base import LinkSource
+from poetry.repositories.link_sources.html import HTMLPage
+
+from poetry_tf.index.json_pages import POETRY_READS_JSON, as_html, is_in_json
+
+if TYPE_CHECKING:
+    import requests
+    from poetry.core.packages.package import Package
+    from poetry.core.packages.utils.link import Link
+
+Key = tuple[NormalizedName, Version]
+
+# The names of files that are read here, a wheel's and a source archive's. They have only letters
+# that mean the same in an address as in a file's name: which of the two is read depends on the
+# Poetry. In a source archive's name the version begins after the last hyphen.
+_WHEEL = re.compile(
+    r"([A-Za-z0-9_.]+)-(\d[A-Za-z0-9_.+]*)(?:-\d[A-Za-z0-9_.]*)?(?:-[A-Za-z0-9_.]+){3}\.whl"
+)
+_SDIST = re.compile(
+    r"([A-Za-z][A-Za-z0-9_.-]*)-(\d[A-Za-z0-9_.+]*)(?<!\.sdist)(?<!\.[Tt][Aa][Rr])\.(?:tar\.gz|zip)"
+)
+
+# What a page in HTML may have for its links to be seen by these patterns.
+_MARKUP = re.compile(r"<([^<>]*)>")
+_TAG = re.compile(r"/?(!?[a-z0-9]+)(?=[\s/]|$)", re.IGNORECASE)
+_PLAIN = {"!doctype", "html", "head", "meta", "title", "body", "h1", "a", "br", "p", "hr", "pre"}
+_TITLE = re.compile(r"<title>[^<]*</title>", re.IGNORECASE)
+_ANCHOR = re.compile(r"<a\s+([^<>]*)>[^<>]*</a>", re.IGNORECASE)
+_ATTRIBUTES = re.compile(r"""(?:[a-z-]+(?:="[^"']*")?(?:\s+|$))*""", re.IGNORECASE)
+_HREF = re.compile(r'(?:^|\s)href="([^"]*)"', re.IGNORECASE)
+
+
+class NotPlainError(ValueError):
+    """Something about a page that Poetry's own class is to judge."""
+
+
+def read_page(response: requests.Response) -> LinkSource:
+    """The page of a package, in whichever form it came."""
+    if is_in_json(response):
+        return json_page(response.url, json.loads(response.content))
+    return html_page(response.url, response.text)
+
+
+def json_page(url: str, content: Mapping[str, Any]) -> LinkSource:
+    """A page in JSON (PEP 691)."""
+    try:
+        return SortedPage(url, _sorted_files(url, content), _of_files, _is_sound_file)
+    except (LookupError, TypeError, AttributeError, ValueError):
+        return _of_content(url, content)  # which fails as it does without this
+
+
+def html_page(url: str, text: str) -> LinkSource:
+    """A page in HTML (PEP 503)."""
+    try:
+        return SortedPage(url, _sorted_anchors(url, text), _of_anchors, _is_sound_anchor)
+    except ValueError:
+        return HTMLPage(url, text)
+
+
+class SortedPage(LinkSource):
+    """A page whose files are sorted by version, and made links of for one version at a time."""
+
+    def __init__(
+        self,
+        url: str,
+        files: Mapping[Key, list[Any]],
+        make: Callable[[str, Iterable[Any]], LinkSource],
+        is_sound: Callable[[Any], bool],
+    ) -> None:
+        super().__init__(url)
+        self._files = files
+        self._make = make
+        self._is_sound = is_sound
+        self._made: dict[Key, LinkSource] = {}
+
+    def versions(self, name: NormalizedName) -> Iterator[Version]:
+        return (version for named, version in self._files if named == name)
+
+    def links_for_version(self, name: NormalizedName, version: Version) -> Iterator[Link]:
+        return self._page_of((name, version)).links_for_version(name, version)
+
+    def yanked(self, name: NormalizedName, version: Version) -> str | bool:
+        # One file that isn't yanked is enough for a version not to be.
+        if any(map(self._is_sound, self._files.get((name, version), ()))):
+            return False
+        return self._page_of((name, version)).yanked(name, version)
+
+    @property
+    def links(self) -> Iterator[Link]:
+        # Name by name, in the order in which the page first has them, as Poetry's classes do.
+        for name in dict.fromkeys(name for name, _ in self._files):
+            for version in self.versions(name):
+                yield from self.links_for_version(name, version)
+
+    @property
+    def packages(self) -> Iterator[Package]:
+        for link in self.links:
+            if package := self.link_package_data(link):
+                yield package
+
+    def _page_of(self, key: Key) -> LinkSource:
+        if key not in self._made:
+            self._made[key] = self._make(self._url, self._files.get(key, ()))
+        return self._made[key]
+
+
+def _sort(
+    url: str, named: Iterable[tuple[str, Any]], make: Callable[[str, Iterable[Any]], LinkSource]
+) -> dict[Key, list[Any]]:
+    found: dict[Key, list[Any]] = {}
+    for filename, item in named:
+        if (key := _key(filename)) is not None:
+            found.setdefault(key, []).append(item)
+        else:
+            # Poetry is asked what it takes this one for; for nothing, often.
+            for package in make(url, [item]).packages:
+                found.setdefault((package.name, package.version), []).append(item)
+    return found
+
+
+def _key(filename: str) -> Key | None:
+    """Name and version of a file with a usual name."""
+    found = _WHEEL.fullmatch(filename) or _SDIST.fullmatch(filename)
+    return _parsed(found[1], found[2]) if found else None
+
+
+@functools.lru_cache(maxsize=100_000)
+def _parsed(name: str, version: str) -> Key | None:
+    try:
+        return canonicalize_name(name), Version.parse(version)
+    except ValueError:
+        return None
+
+
+# -- JSON -----------------------------------------------------------------------------------
+
+
+def _sorted_files(url: str, content: Mapping[str, Any]) -> dict[Key, list[Any]]:
+    def named() -> Iterator[tuple[str, Any]]:
+        for file in content["files"]:
+            filename: str = file["filename"]
+            same = file["url"].partition("#")[0].endswith(f"/{filename}")
+            yield (filename if same else ""), file
+
+    return _sort(url, named(), _of_files)
+
+
+def _of_files(url: str, files: Iterable[Any]) -> LinkSource:
+    return _of_content(url, {"files": list(files)})
+
+
+def _of_content(url: str, content: Mapping[str, Any]) -> LinkSource:
+    if not POETRY_READS_JSON:
+        return HTMLPage(url, as_html(content))
+    from poetry.repositories.link_sources.json import SimpleJsonPage
+
+    return SimpleJsonPage(url, dict(content))
+
+
+def _is_sound_file(file: Mapping[str, Any]) -> bool:
+    return file.get("yanked", False) is False
+
+
+# -- HTML -----------------------------------------------------------------------------------
+
+
+def _sorted_anchors(url: str, text: str) -> dict[Key, list[Any]]:
+    markup = _MARKUP.findall(text)
+    tags = [tag[1].lower() if (tag := _TAG.match(item)) else "" for item in markup]
+    anchors = list(_ANCHOR.finditer(text))
+    if (
+        not len(markup) == text.count("<") == text.count(">")
+        or any(item.count('"') % 2 or "'" in item for item in markup)
+        or not set(tags) <= _PLAIN
+        or tags.count("a") != 2 * len(anchors)
+        or tags.count("title") != 2 * len(_TITLE.findall(text))
+    ):
+        raise NotPlainError("markup")
+
+    def named() -> Iterator[tuple[str, Any]]:
+        for anchor in anchors:
+            hrefs = _HREF.findall(anchor[1])
+            if len(hrefs) != 1 or not _ATTRIBUTES.fullmatch(anchor[1]):
+                raise NotPlainError(anchor[0])
+            path = hrefs[0].partition("#")[0]
+            yield ("" if "?" in path else path.rpartition("/")[2]), anchor[0]
+
+    return _sort(url, named(), _of_anchors)
+
+
+def _of_anchors(url: str, anchors: Iterable[str]) -> HTMLPage:
+    return HTMLPage(url, "\n".join(anchors))
+
+
+def _is_sound_anchor(anchor: str) -> bool:
+    return "data-yanked" not in anchor.lower()

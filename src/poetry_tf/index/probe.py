@@ -1,0 +1,88 @@
+"""How a mirror does from here: does it answer, how fast, how fresh, and large files in parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.version import Version
+
+from poetry_tf.http.index import Client, IndexFile, Login, ReadError, RemoteFile, SimpleIndex
+from poetry_tf.index.auto import PAGE, ask_page
+from poetry_tf.index.credentials import Logins, make_grants, user_mirrors
+from poetry_tf.index.mirrors import Mirror
+
+LIMIT = 5.0
+"""Seconds for a page, and for each step of what comes after it."""
+_PART = 4096
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What one simple index answered."""
+
+    seconds: float
+    """For a page of some tens of kilobytes."""
+    fault: str | None = None
+    """Why it is of no use; then there is no more."""
+    tensorflow: Version | None = None
+    """The newest final release that it has."""
+    uploaded: str = ""
+    """The day of TensorFlow's last file; empty where the index doesn't say."""
+    files: str = ""
+    """How a file of TensorFlow's comes, or why it doesn't."""
+
+
+def probe(url: str, login_of: Callable[[str], Login | None]) -> Probe:
+    """Asks an index for two pages and for the first bytes of a wheel of TensorFlow's."""
+    answer = ask_page(f"{url.rstrip('/')}/{PAGE}/", LIMIT, login_of)
+    if answer.fault is not None:
+        return Probe(answer.seconds, answer.fault)
+    client = Client(timeout=(LIMIT, LIMIT), tries=0, login_of=login_of)
+    try:
+        wheels = _wheels(SimpleIndex(url, client).files("tensorflow"))
+        if not wheels:
+            return Probe(answer.seconds, "has no TensorFlow")
+        newest = max(version for version, _ in wheels)
+        return Probe(
+            answer.seconds,
+            tensorflow=newest,
+            uploaded=max(file.uploaded or "" for _, file in wheels)[:10],
+            files=_how_files_come([file for version, file in wheels if version == newest], client),
+        )
+    except ReadError as error:
+        return Probe(answer.seconds, str(error))
+    finally:
+        client.close()
+
+
+def probe_all(mirrors: Sequence[Mirror]) -> list[Probe]:
+    """All at once: they are different servers, and together take as long as the slowest."""
+    login_of = Logins(make_grants(mirrors, user_mirrors()))
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        return [*pool.map(lambda mirror: probe(mirror.url, login_of), mirrors)]
+
+
+def _wheels(files: Sequence[IndexFile]) -> list[tuple[Version, IndexFile]]:
+    found = []
+    for file in files:
+        try:
+            version = parse_wheel_filename(file.filename)[1]
+        except InvalidWheelFilename:
+            continue
+        if not (version.is_prerelease or file.yanked):
+            found.append((version, file))
+    return found
+
+
+def _how_files_come(files: Sequence[IndexFile], client: Client) -> str:
+    # The wheels for Linux are the largest, and what a mirror would refuse.
+    file = next((file for file in files if "linux" in file.filename), files[0])
+    try:
+        RemoteFile(file.url, client).read(0, _PART)
+    except ReadError as error:
+        text = str(error)
+        return "whole only" if "ranges" in text else text.removeprefix("the server ")
+    return "in parts"

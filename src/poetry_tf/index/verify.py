@@ -1,0 +1,92 @@
+"""Comparing a lock with PyPI itself: a mirror could give other hashes while a lock is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from packaging.utils import canonicalize_name
+
+from poetry_tf.files.lock import Lock
+from poetry_tf.http.index import Client, IndexFile, ReadError, SimpleIndex
+
+CONNECTIONS = 8
+"""At most so many to PyPI at the same time."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A locked file that PyPI has otherwise, or not at all."""
+
+    package: str
+    file: str
+    locked: str
+    pypi: str | None
+    """None where PyPI has no such file."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What came of comparing."""
+
+    packages: int
+    """How many were compared."""
+    files: int
+    differences: tuple[Difference, ...]
+    unknown: tuple[str, ...]
+    """What could not be compared, and why."""
+    left_out: int
+    """Packages that come from elsewhere than PyPI."""
+
+
+def verify(lock: Lock, index: str) -> Verification:
+    """Compares every hash of a lock with the simple index at an address."""
+    packages: list[Mapping[str, Any]] = [*lock.data.get("package", [])]
+    mine = [package for package in packages if "source" not in package]
+    # Markers can tell several versions of one distribution apart.
+    names = sorted({canonicalize_name(package["name"]) for package in mine})
+    client = Client()
+    dead: list[ReadError] = []
+
+    def ask(name: str) -> Sequence[IndexFile] | ReadError:
+        if len(dead) > 1:  # nobody waits for the rest of a hundred packages
+            return dead[0]
+        try:
+            return SimpleIndex(index, client).files(name)
+        except ReadError as error:
+            if str(error).startswith("no answer"):
+                dead.append(error)
+            return error
+
+    try:
+        with ThreadPoolExecutor(max_workers=CONNECTIONS) as pool:
+            pages = dict(zip(names, pool.map(ask, names), strict=True))
+    finally:
+        client.close()
+    differences: list[Difference] = []
+    unknown: list[str] = []
+    count = 0
+    for package in mine:
+        title = f"{package['name']} {package['version']}"
+        page = pages[canonicalize_name(package["name"])]
+        if isinstance(page, ReadError):
+            unknown.append(f"{title}: {page}")
+            continue
+        hashes = {file.filename: file.sha256 for file in page}
+        for name, locked in lock.hashes(package):
+            if name not in hashes:
+                differences.append(Difference(title, name, locked, None))
+            elif not locked.startswith("sha256:"):
+                unknown.append(f"{title}: {name} is locked by {locked.partition(':')[0]} alone")
+            elif (digest := hashes[name]) is None:
+                unknown.append(f"{title}: PyPI gives no SHA-256 of {name}")
+            else:
+                count += 1
+                if locked != f"sha256:{digest}":
+                    differences.append(Difference(title, name, locked, f"sha256:{digest}"))
+        if not lock.hashes(package):
+            unknown.append(f"{title}: the lock holds no file of it")
+    left_out = len(packages) - len(mine)
+    return Verification(len(mine), count, tuple(differences), tuple(unknown), left_out)

@@ -1,0 +1,262 @@
+"""Conda's lists: environment.yml, explicit specifications, and `conda list --export`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from poetry_tf.files.documents import Position
+from poetry_tf.files.errors import ProjectError
+from poetry_tf.migration.conda_versions import to_specifier
+from poetry_tf.migration.entries import EntryLocation, ListEntry, PackageList, SkippedLine
+
+EXPLICIT = re.compile(r"^@EXPLICIT\s*$", re.MULTILINE)
+EXPORT = re.compile(r"^(?P<name>[\w.-]+)=(?P<version>[^=\s]+)=(?P<build>[^=\s]+)$")
+
+_TEMPLATE = re.compile(r"\{\{|\{%")
+_SELECTOR = re.compile(r"#\s*\[\s*(?:not\s+)?(?:linux|win|osx|unix|aarch64|arm64|x86|py)\w*\b.*\]")
+_SPEC = re.compile(
+    r"(?:(?P<channel>[^\s=<>!~|,;\[\]]+)::)?(?P<name>[A-Za-z0-9_][\w.-]*)\s*(?P<rest>.*)\Z",
+    re.DOTALL,
+)
+_BRACKETS = re.compile(r"\[(?P<inner>.*)\]\s*\Z", re.DOTALL)
+_PAIR = re.compile(r"(\w+)\s*=\s*('[^']*'|\"[^\"]*\"|[^,\s]+)")
+# "=1.2=py39h_0"; what has a comma is a range, in which "=" ends no version.
+_BUILT = re.compile(r"(?P<version>==?[^=<>!~|,\s]+)=(?P<build>[^=\s]+)\Z")
+_ARCHIVE = re.compile(r"(?P<name>.+)-(?P<version>[^-]+)-(?P<build>[^-]+)\.(?:tar\.bz2|conda)\Z")
+
+PipLines = Callable[[list[tuple[int, str]]], tuple[list[ListEntry], list[SkippedLine]]]
+"""Reads the lines of a nested list of pip's, each with its number."""
+
+
+def specification(text: str, place: EntryLocation) -> ListEntry | None:
+    """One entry such as ``conda-forge::numpy >=1.19,<2``; None for what is none."""
+    match = _SPEC.match(text.strip())
+    if match is None:
+        return None
+    rest, build = match["rest"], ""
+    versions = rest
+    if brackets := _BRACKETS.search(rest):
+        pairs = {key: value.strip("'\"") for key, value in _PAIR.findall(brackets["inner"])}
+        if not pairs:
+            return None  # extras are pip's
+        versions, build = pairs.get("version", rest[: brackets.start()]), pairs.get("build", "")
+    versions = versions.strip()
+    if exact := _BUILT.match(versions):
+        versions, build = exact["version"], exact["build"]
+    else:
+        # Spaces may stand around operators and commas, and else begin the build.
+        versions = re.sub(r"\s*([,|])\s*", r"\1", versions)
+        versions = re.sub(r"([<>=!~])\s+(?=[\w*])", r"\1", versions)
+        versions, _, spaced = versions.partition(" ")
+        build = build or spaced.strip()
+    if versions and not re.fullmatch(r"[\w.*+!<>=~|,-]+", versions):
+        return None
+    specifier, lost = to_specifier(versions, exact=bool(build) and build != "*")
+    return ListEntry(match["name"], place, text.strip(), "conda", specifier, build, lost=lost)
+
+
+# -- environment.yml ------------------------------------------------------------------------
+
+
+def environment(text: str, path: Path, pip_lines: PipLines) -> PackageList:
+    """Reads an environment.yml; raises `ProjectError`."""
+    import yaml
+
+    _refuse_templates(text, path)
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        message = f"is not YAML: {error.problem or error.context}"
+        if "'\\t'" in message:
+            message = "is not YAML: a tab stands in the indentation, which takes spaces"
+        raise ProjectError(path, message, _position(mark)) from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise ProjectError(path, f"is not YAML: {str(reason).splitlines()[0]}") from None
+    if not isinstance(root, yaml.MappingNode):
+        raise ProjectError(
+            path,
+            "is no environment file of Conda's, which begins with keys such as name: and "
+            "dependencies:",
+            Position(1, 1),
+        )
+    reader = _Environment(path, pip_lines)
+    for key, value in root.value:
+        reader.entry(key, value)
+    if not reader.has_dependencies:
+        recipe = any(
+            getattr(key, "value", "") in {"requirements", "package"} for key, _ in root.value
+        )
+        raise ProjectError(
+            path,
+            "is a recipe for a package, not an environment: give an environment.yml"
+            if recipe
+            else "has no dependencies: nothing says what to set up",
+            Position(1, 1),
+        )
+    return PackageList(str(path), tuple(reader.wanted), tuple(reader.asides))
+
+
+class _Environment:
+    """The entries of an environment.yml, read one after the other."""
+
+    def __init__(self, path: Path, pip_lines: PipLines) -> None:
+        self._path, self._pip_lines = path, pip_lines
+        self.wanted: list[ListEntry] = []
+        self.asides: list[SkippedLine] = []
+        self.has_dependencies = False
+
+    def entry(self, key: object, value: object) -> None:
+        import yaml
+
+        if not isinstance(key, yaml.ScalarNode):
+            raise self._error(key, "a key is no word")
+        place = self._place(key)
+        word = key.value
+        if word == "dependencies":
+            self.has_dependencies = True
+            for item in self._sequence(value, "dependencies"):
+                self._dependency(item)
+        elif word == "variables" and isinstance(value, yaml.MappingNode):
+            names = [getattr(name, "value", "?") for name, _ in value.value]
+            if names:
+                why = (
+                    "environment variables: put them into containerEnv of devcontainer.json "
+                    "(values are not repeated here, they may be secret)"
+                )
+                self.asides.append(SkippedLine(f"variables {', '.join(names)}", why, place))
+        elif word == "channels":
+            names = [
+                getattr(item, "value", "?")
+                for item in getattr(value, "value", None) or []
+                if isinstance(item, yaml.ScalarNode)
+            ]
+            if names:
+                why = "channels are Conda's; packages come from PyPI (tf.mirror names a mirror)"
+                self.asides.append(
+                    SkippedLine(f"channels {', '.join(names)}", why, place, matters=False)
+                )
+        elif word not in {"name", "prefix", "platforms", "nodefaults", "category"}:
+            self.asides.append(
+                SkippedLine(f"{word}:", "a key that Conda's environments lack", place)
+            )
+
+    def _dependency(self, node: object) -> None:
+        import yaml
+
+        if isinstance(node, yaml.ScalarNode):
+            found = specification(node.value, self._place(node))
+            if found is None:
+                raise self._error(
+                    node, f"{node.value!r} is no entry that Conda reads: write name, or name=1.2"
+                )
+            self.wanted.append(found)
+            return
+        if not isinstance(node, yaml.MappingNode):
+            raise self._error(node, "an entry of dependencies is neither a package nor pip:")
+        for key, value in node.value:
+            if getattr(key, "value", None) != "pip":
+                word = getattr(key, "value", "this")
+                raise self._error(
+                    key,
+                    f"{word!r} is a key where a package stands: only pip: has a list here "
+                    "(a package with a version is written name=1.2, without a colon)",
+                )
+            lines: list[tuple[int, str]] = []
+            for item in self._sequence(value, "pip"):
+                if not isinstance(item, yaml.ScalarNode):
+                    raise self._error(item, "an entry of pip: is no requirement")
+                lines.append((item.start_mark.line + 1, item.value))
+            wanted, asides = self._pip_lines(lines)
+            self.wanted += wanted
+            self.asides += asides
+
+    def _sequence(self, node: object, word: str) -> list[object]:
+        import yaml
+
+        if isinstance(node, yaml.SequenceNode):
+            return list(node.value)
+        if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null":
+            return []
+        raise self._error(node, f"{word} is no list: each entry begins with a hyphen")
+
+    def _place(self, node: object) -> EntryLocation:
+        return EntryLocation(str(self._path), _position(getattr(node, "start_mark", None)).line)
+
+    def _error(self, node: object, message: str) -> ProjectError:
+        return ProjectError(self._path, message, _position(getattr(node, "start_mark", None)))
+
+
+def _position(mark: object) -> Position:
+    return Position(getattr(mark, "line", 0) + 1, getattr(mark, "column", 0) + 1)
+
+
+def _refuse_templates(text: str, path: Path) -> None:
+    for number, line in enumerate(text.split("\n"), start=1):
+        code = "" if line.lstrip().startswith("#") else line
+        if match := _TEMPLATE.search(code):
+            message = (
+                "is a template ({{ … }}): fill it in first (conda-devenv, anaconda-project or "
+                "whatever it is for), and give what comes out"
+            )
+            raise ProjectError(path, message, Position(number, match.start() + 1))
+        if match := _SELECTOR.search(code):
+            message = (
+                f"{match[0]!r} is a selector of Conda's recipes, which in an environment is a "
+                "comment and selects nothing: keep the line without it, or remove the line"
+            )
+            raise ProjectError(path, message, Position(number, match.start() + 1))
+
+
+# -- the lists without YAML -----------------------------------------------------------------
+
+
+def explicit(text: str, path: Path) -> PackageList:
+    """Reads what `conda list --explicit` writes; raises `ProjectError`."""
+    wanted = []
+    for number, line in _lines(text):
+        if line == "@EXPLICIT":
+            continue
+        file = unquote(urlsplit(line).path.rpartition("/")[2])
+        match = _ARCHIVE.match(file)
+        if match is None:
+            message = f"{line!r} is no address of a package of Conda's"
+            raise ProjectError(path, message, Position(number, 1))
+        wanted.append(_built(match, EntryLocation(str(path), number), line))
+    return PackageList(str(path), tuple(wanted))
+
+
+def is_export(text: str) -> bool:
+    """Whether a text is what `conda list --export` writes."""
+    lines = [line for _, line in _lines(text)]
+    return bool(lines) and sum(bool(EXPORT.match(line)) for line in lines) > len(lines) // 2
+
+
+def export(text: str, path: Path) -> PackageList:
+    """Reads what `conda list --export` writes; raises `ProjectError`."""
+    wanted = []
+    for number, line in _lines(text):
+        match = EXPORT.match(line)
+        if match is None:
+            message = f"{line!r} is not name=version=build, as the other lines are"
+            raise ProjectError(path, message, Position(number, 1))
+        wanted.append(_built(match, EntryLocation(str(path), number), line))
+    return PackageList(str(path), tuple(wanted))
+
+
+def _built(match: re.Match[str], place: EntryLocation, line: str) -> ListEntry:
+    specifier, lost = to_specifier(f"=={match['version']}", exact=True)
+    name, build = match["name"], match["build"]
+    # What pip had installed stands there too, and its name is PyPI's.
+    manager = "pip" if build in {"pypi_0", "<pip>"} else "conda"
+    return ListEntry(name, place, line, manager, specifier, build, lost=lost)  # type: ignore[arg-type]
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if (line := line.strip()) and not line.startswith("#"):
+            yield number, line

@@ -1,0 +1,42 @@
+"""Which form a list has, and the reading of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from poetry_tf.files.errors import ProjectError
+from poetry_tf.migration import conda, pip
+from poetry_tf.migration.decoding import decode_list
+from poetry_tf.migration.entries import PackageList
+
+_YAML_KEY = re.compile(r"^(?:name|channels|dependencies|prefix|variables)[ \t]*:", re.MULTILINE)
+_OTHERS = {
+    "pyproject.toml": "is read where it lies: run `poetry tf init` in its folder, without --from",
+    "poetry.lock": "is Poetry's own: run `poetry tf init` in its folder, without --from",
+    "Pipfile": "is pipenv's: give what `pipenv requirements` prints",
+    "Pipfile.lock": "is pipenv's: give what `pipenv requirements` prints",
+    "setup.py": "is a program: give a requirements.txt (`pip freeze` prints one)",
+    "setup.cfg": "is of setuptools: give a requirements.txt (`pip freeze` prints one)",
+}
+
+
+def read_list(data: bytes, path: Path) -> PackageList:
+    """Reads a list of packages, of whichever of the forms; raises `ProjectError`.
+
+    A file that it names is looked for in its own folder.
+    """
+    if path.name in _OTHERS:
+        raise ProjectError(path, _OTHERS[path.name])
+    text = decode_list(data, path)
+    if conda.EXPLICIT.search(text):
+        found = conda.explicit(text, path)
+    elif path.suffix.lower() in {".yml", ".yaml"} or _YAML_KEY.search(text):
+        found = conda.environment(text, path, lambda lines: pip.nested(lines, path))
+    elif conda.is_export(text):
+        found = conda.export(text, path)
+    else:
+        found = pip.requirements(text, path)
+    if not found.wanted and not found.asides:
+        raise ProjectError(path, "names no package")
+    return found

@@ -1,0 +1,96 @@
+"""Release + project + settings -> plan: everything that must hold, decided here alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from poetry.core.constraints.version import (
+    VersionConstraint,
+)
+
+from poetry_tf.files.configurations import configurations
+from poetry_tf.files.project import Project
+from poetry_tf.plan.gpu import plan_gpu
+from poetry_tf.plan.model import CONTAINER_PLATFORM, LEGACY_KERAS, Plan
+from poetry_tf.plan.python import container_pythons
+from poetry_tf.plan.release import choose_release
+from poetry_tf.plan.requirement import (
+    admitted_locked_tensorflow,
+    joint_constraint,
+    required_catalog,
+    requires_cuda_wheels,
+)
+from poetry_tf.plan.settings import Settings, read_settings
+from poetry_tf.releases import Catalog, Release
+from poetry_tf.releases.breaking import keras_major
+from poetry_tf.releases.images import Images
+from poetry_tf.releases.model import numbers
+
+
+def make_plan(
+    catalog: Catalog,
+    images: Images,
+    release: Release,
+    choices: Settings,
+    python: VersionConstraint | None,
+    *,
+    has_wheels: bool = False,
+) -> Plan:
+    """The plan for a release; raises `PlanError` where the choices or the Pythons forbid it."""
+    gpu = plan_gpu(catalog, release, choices.gpu, has_wheels=has_wheels)
+    pythons = container_pythons(release, images, gpu.mode, python, choices.environments)
+    return Plan(release, pythons, gpu, keeps_legacy_keras(release, choices))
+
+
+def keeps_legacy_keras(release: Release, choices: Settings) -> bool:
+    """Whether Keras 2 has to be brought in for a release, by tf-keras."""
+    return choices.keras == "legacy" and keras_major(release) not in {None, LEGACY_KERAS}
+
+
+def wants_container(project: Project) -> bool:
+    """Whether a project has a dev container or is to have one."""
+    return bool(configurations(project)) or read_settings(project)[0].devcontainer != "off"
+
+
+def without_image_limits(images: Images, catalog: Catalog) -> Images:
+    """Where there is no container there is no image to look at: any Python with wheels will do."""
+    every = {minor for item in catalog.releases for minor in item.pythons_on(CONTAINER_PLATFORM)}
+    return replace(images, pythons=tuple(sorted(every, key=numbers)))
+
+
+def derive_plan(project: Project, catalog: Catalog, images: Images) -> Plan | None:
+    """The plan for a project as it is; None where it has nothing to do with TensorFlow.
+
+    Raises `PlanError` where no plan can be made.
+    """
+    locked = admitted_locked_tensorflow(project)
+    constraint = joint_constraint(project)
+    if constraint is None and locked is None:
+        return None
+    catalog = required_catalog(project, catalog)
+    if not wants_container(project):
+        images = without_image_limits(images, catalog)
+    choices, _ = read_settings(project)
+    python = project.pyproject.python
+    range_ = python.constraint if python else None
+    release = choose_release(
+        catalog,
+        images,
+        constraint=constraint,
+        locked=locked,
+        python=range_,
+        choice=choices.gpu,
+        environments=choices.environments,
+    )
+    return make_plan(
+        catalog, images, release, choices, range_, has_wheels=requires_cuda_wheels(project)
+    )
+
+
+def mirror_setting(project: Project) -> Any:
+    """``tf.mirror`` of the project's poetry.toml, None where it isn't set."""
+    document = project.poetry_toml
+    table: Mapping[str, Any] = document.data.get("tf", {}) if document else {}
+    return table.get("mirror") if isinstance(table, dict) else None

@@ -1,0 +1,158 @@
+"""Python minors: ranges of them, and those that a release, an image and a project all admit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from poetry.core.constraints.version import (
+    EmptyConstraint,
+    VersionConstraint,
+    VersionRange,
+    VersionUnion,
+    parse_constraint,
+)
+
+from poetry_tf.plan.environments import next_minor, required_environments
+from poetry_tf.plan.model import CONTAINER_PLATFORM, GpuModeError, NoContainerError, PlanError
+from poetry_tf.plan.requirement import lower_bound
+from poetry_tf.plan.settings import GpuChoice
+from poetry_tf.releases import Release
+from poetry_tf.releases.images import Images
+from poetry_tf.text import format_list
+
+
+def python_range(minors: Iterable[str]) -> VersionConstraint:
+    """The constraint that admits exactly these Python minors, given in ascending order."""
+    # One range for each run: ranges that only touch would stay apart, with a gap between them,
+    # since "<3.10" leaves out 3.10's prereleases as well.
+    result: VersionConstraint = EmptyConstraint()
+    for run in consecutive_runs(minors):
+        result = result.union(parse_constraint(f">={run[0]},<{next_minor(run[-1])}"))
+    return result
+
+
+def consecutive_runs(minors: Iterable[str]) -> list[list[str]]:
+    """Python minors, ascending, split where one is left out."""
+    found: list[list[str]] = []
+    for minor in minors:
+        if found and next_minor(found[-1][-1]) == minor:
+            found[-1].append(minor)
+        else:
+            found.append([minor])
+    return found
+
+
+def format_python_range(python: VersionConstraint | None) -> str:
+    """A range of Pythons for a person: "3.14" rather than ">=3.14,<3.15"."""
+    if python is None:
+        return "at all"
+    lowest = lower_bound(python)
+    if lowest is not None and lowest.minor is not None:
+        minor = f"{lowest.major}.{lowest.minor}"
+        if python_range([minor]) == python:
+            return minor
+    return str(python)
+
+
+def admitted_minors(minors: Iterable[str], python: VersionConstraint | None) -> tuple[str, ...]:
+    """Those of the Python minors of which a range admits any version."""
+    if python is None:
+        return tuple(minors)
+    return tuple(minor for minor in minors if python.allows_any(python_range([minor])))
+
+
+def narrowed_range(python: VersionConstraint | None, minors: Iterable[str]) -> str:
+    """The widest range within `python` that admits none but these minors, as a specifier.
+
+    Where the minors have a gap the lower part is dropped, because a union is nothing that every
+    tool reads in requires-python.
+    """
+    whole = python_range(consecutive_runs(admitted_minors(minors, python))[-1])
+    result = whole if python is None else python.intersect(whole)
+    text = str(result)
+    if isinstance(result, VersionUnion) and "||" in text:
+        text = _last_piece(result)
+    return text.replace(" ", "")
+
+
+def _last_piece(union: VersionUnion) -> str:
+    """The last range of a union, with those before it that are no more than a version apart.
+
+    They may only touch it ("<3.10", ">=3.10"), or a single version that is excluded may part them,
+    which the poetry-core of Poetry 2.4 and earlier writes as a union as well.
+    """
+    *before, last = union.ranges
+    excluded: list[str] = []
+    for item in reversed(before):
+        if item.max is None or last.min is None or item.max.stable != last.min:
+            break
+        if not (item.include_max or last.include_min):
+            if item.max != last.min:
+                break
+            excluded.insert(0, f"!={last.min}")
+        last = VersionRange(item.min, last.max, item.include_min, last.include_max)
+    first, *rest = str(last).split(",")
+    return ",".join([first, *excluded, *rest])
+
+
+def release_pythons(release: Release, environments: Sequence[str] | None = None) -> tuple[str, ...]:
+    """The Python minors, ascending, on which a release can be had in every environment.
+
+    `environments` are those that the project declares; None means the container's.
+    """
+    first, *others = required_environments(release, environments)
+    return tuple(
+        minor
+        for minor in release.usable_on(first)
+        if all(minor in release.usable_on(other) for other in others)
+    )
+
+
+def container_pythons(
+    release: Release,
+    images: Images,
+    choice: GpuChoice,
+    python: VersionConstraint | None,
+    environments: Sequence[str] | None = None,
+) -> tuple[str, ...]:
+    """The Python minors that the release, the image and the project's range all admit.
+
+    Raises `PlanError` saying which of the three leaves nothing.
+    """
+    everywhere = release_pythons(release, environments)
+    wheels = tuple(item for item in release.pythons_on(CONTAINER_PLATFORM) if item in everywhere)
+    whose = f"TensorFlow {release.version}"
+    if not wheels:
+        names = required_environments(release, environments)
+        lacks = [item for item in names if not release.usable_on(item)]
+        raise PlanError(
+            f"{whose} can't be installed on {format_list(lacks or names)}",
+            "Take another series (`poetry tf init --tensorflow`), or fewer environments in "
+            "[tool.poetry-tf].",
+        )
+    if choice == "pip" and release.and_cuda is not None:
+        wheels = tuple(minor for minor in wheels if minor in release.and_cuda.pythons)
+        whose = f"The and-cuda extra of TensorFlow {release.version}"
+    admits = admitted_minors(wheels, python)
+    if not wheels:
+        raise GpuModeError(f"{whose} can't be installed", 'Use gpu = "system" or "auto".')
+    if not admits:
+        raise PlanError(
+            f"{whose} has no wheel for Python {format_python_range(python)}",
+            f"It has wheels for Python {format_list(wheels)}: take one of these with `poetry tf "
+            "init "
+            "--python`, or another series with `poetry tf init --tensorflow`.",
+        )
+    usable = tuple(minor for minor in admits if minor in images.pythons)
+    if not usable:
+        could = [minor for minor in wheels if minor in images.pythons]
+        raise NoContainerError(
+            f"No dev container can be made for Python {format_list(admits)}: the images that still "
+            f"work, and the Poetry that can lock a project, begin at Python {images.pythons[0]}",
+            f"TensorFlow {release.version} runs on Python {could[-1]}: take that "
+            f"(--python {could[-1]})."
+            if could
+            else f"TensorFlow {release.version} has no wheel for a newer Python: move to a newer "
+            "series (--tensorflow).",
+        )
+    return usable

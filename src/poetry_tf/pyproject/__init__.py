@@ -1,0 +1,1 @@
+"""Changes to pyproject.toml: pins, platform lines, bounds, sources."""

@@ -1,0 +1,404 @@
+"""The upper bounds that a project lacks for what it requires: see `releases.bounds`.
+
+A bound is judged by what brings the version that breaks: a requirement on TensorFlow, on what
+TensorFlow itself requires (TensorBoard), or on that distribution directly. In a project that
+poetry-tf manages pyproject.toml has to hold it, or else the next `poetry update` breaks it.
+Elsewhere, and in what a package publishes, the lock is judged: there may be none.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from packaging.specifiers import SpecifierSet
+from poetry.core.constraints.version import VersionConstraint, VersionRange, parse_constraint
+from poetry.core.version.markers import AnyMarker, BaseMarker, EmptyMarker, parse_marker
+
+from poetry_tf.files.edits import Edit, apply
+from poetry_tf.files.project import Project
+from poetry_tf.files.pyproject import MAIN, Requirement
+from poetry_tf.plan.environments import ENVIRONMENTS, Target, make_targets
+from poetry_tf.plan.installability import LockedPackage, LockedPackages
+from poetry_tf.plan.python import admitted_minors
+from poetry_tf.plan.requirement import (
+    admitted_releases,
+    constraint_series,
+    main_requirement,
+    tensorflow_distributions,
+)
+from poetry_tf.plan.settings import read_settings
+from poetry_tf.pyproject.pins import (
+    added_edits,
+    constraint_edits,
+    names_beside,
+    removed_edits,
+    same_list,
+)
+from poetry_tf.pyproject.platforms import (
+    RequirementIssue,
+    add_text,
+    expected_release,
+    is_installed_with,
+)
+from poetry_tf.pyproject.tensorflow_use import MarkedRequirement
+from poetry_tf.releases import DISTRIBUTIONS, Release, load
+from poetry_tf.releases.bounds import Bound, admits_breaking_version, bounds, required_by
+from poetry_tf.releases.model import numbers
+
+_TENSORFLOW = "tensorflow"
+
+
+@dataclass(frozen=True)
+class _Cause:
+    """A requirement that brings a version which breaks."""
+
+    item: Requirement
+    what: str
+    """The distribution that breaks, and the version or the versions of it."""
+    cells: frozenset[Target]
+    """Where that is so."""
+
+
+@dataclass(frozen=True)
+class _NeededBound:
+    """A bound that the requirements of one list or table need."""
+
+    bound: Bound
+    causes: tuple[_Cause, ...]
+    marker: str
+    """Where it is needed; empty for everywhere."""
+
+    @property
+    def item(self) -> Requirement:
+        return self.causes[0].item
+
+    @property
+    def line(self) -> MarkedRequirement:
+        return MarkedRequirement(self.bound.name, f"<{self.bound.below}", self.marker)
+
+    @property
+    def cells(self) -> frozenset[Target]:
+        return frozenset().union(*(cause.cells for cause in self.causes))
+
+    def is_as_in(self, project: Project, other: _NeededBound) -> bool:
+        """Whether another is the same line in the same list."""
+        return (
+            self.bound == other.bound
+            and self.marker == other.marker
+            and same_list(project, self.item, other.item)
+        )
+
+
+def missing_bounds(project: Project) -> Iterator[RequirementIssue]:
+    """The known breakages that nothing in the project prevents."""
+    locked = _locked(project)
+    for wanted in (*_all_wanted(project, locked), *_by_lock_alone(project, locked)):
+        if (need := _need(project, wanted, locked)) is not None:
+            yield need
+
+
+def outdated_bound_edits(before: Project, after: Project) -> tuple[Edit, ...]:
+    """Takes the lines out of a changed project that its old versions alone needed.
+
+    Only lines of the very form that is written here, and only in a project that is managed.
+    """
+    if not before.pyproject.is_managed:
+        return ()
+    edits: list[Edit] = []
+    needed = _all_wanted(after, _locked(after))
+    for old in _all_wanted(before, _locked(before)):
+        if any(old.is_as_in(after, other) for other in needed):
+            continue
+        ours = [
+            item
+            for item in after.pyproject.requirements
+            if item.name == old.bound.name
+            and item.constraint == parse_constraint(old.line.constraint)
+            and item.marker == _parsed(old.marker)
+            and not item.extras
+            and item.source is None
+            and same_list(after, item, old.item)
+        ]
+        removed = removed_edits(after, ours)
+        after = apply(after, removed)
+        edits += removed
+    return tuple(edits)
+
+
+# -- what brings a version that breaks ------------------------------------------------------
+
+
+def _all_wanted(project: Project, locked: LockedPackages | None) -> tuple[_NeededBound, ...]:
+    """Each bound that the project's own requirements need, by the list that needs it."""
+    found: list[_NeededBound] = []
+    for bound in bounds():
+        lists: list[list[_Cause]] = []
+        for cause in _causes(project, bound, locked):
+            for others in lists:
+                if same_list(project, cause.item, others[0].item):
+                    others.append(cause)
+                    break
+            else:
+                lists.append([cause])
+        found += [_wanted(project, bound, causes) for causes in lists]
+    return tuple(found)
+
+
+def _wanted(project: Project, bound: Bound, causes: Iterable[_Cause]) -> _NeededBound:
+    kept: list[_Cause] = []
+    # A line on what breaks itself may also count where a version is locked that doesn't.
+    for cause in sorted(causes, key=lambda cause: cause.item.name == bound.breaks):
+        if not cause.cells <= frozenset().union(*(other.cells for other in kept)):
+            kept.append(cause)
+    marker: BaseMarker = EmptyMarker()
+    for cause in kept:
+        marker = marker.union(cause.item.marker)
+    everywhere = all(cell.admits(marker) for cell in _cells_of(project, ENVIRONMENTS))
+    return _NeededBound(bound, tuple(kept), "" if everywhere else str(marker))
+
+
+def _causes(project: Project, bound: Bound, locked: LockedPackages | None) -> Iterator[_Cause]:
+    everywhere = _cells_of(project, ENVIRONMENTS)
+    for item in project.pyproject.requirements:
+        where = [cell for cell in everywhere if cell.admits(item.marker)]
+        if item.name in tensorflow_distributions() & {*DISTRIBUTIONS}:
+            release = _release(project, item)
+            if release is None:
+                continue
+            where = [cell for cell in where if cell.python in release.usable_on(cell.environment)]
+            if bound.breaks == _TENSORFLOW:
+                if where and admits_breaking_version(release, bound):
+                    yield _Cause(item, f"{item.name} {release.version}", frozenset(where))
+                continue
+            required = [_constraint(one) for one in required_by(release, bound.breaks)]
+        elif item.name == bound.breaks:
+            required = [item.constraint]
+        else:
+            continue
+        for constraint in required:
+            what, broken = _breaking(bound, constraint, where, locked)
+            if broken:
+                yield _Cause(item, what, broken)
+
+
+def _release(project: Project, item: Requirement) -> Release | None:
+    """The release of TensorFlow that is locked for a requirement, or that a solver would take.
+
+    Of one that the data doesn't know yet what its series needs is all that can be said.
+    """
+    series = constraint_series(item.constraint)
+    release = expected_release(project, series, [item])
+    if release is not None or series is None:
+        return release
+    return next(iter(admitted_releases(load(item.name), item.constraint)), None)
+
+
+def _breaking(
+    bound: Bound,
+    constraint: VersionConstraint,
+    where: Iterable[Target],
+    locked: LockedPackages | None,
+) -> tuple[str, frozenset[Target]]:
+    """The version that breaks, of those that a requirement admits, and where it is installed.
+
+    The lock decides, if it has one that is admitted; else all that is admitted has to break.
+    """
+    locked_ones = [
+        package for package in _packages(locked, {bound.breaks}) if package.satisfies(constraint)
+    ]
+    if locked is None or not locked_ones:
+        fails = _constraint(bound.versions).allows_all(constraint) and not constraint.is_empty()
+        return f"{bound.breaks} {constraint}", frozenset(where if fails else ())
+    broken = [package for package in locked_ones if _is_broken(bound, package)]
+    found = frozenset(
+        cell for cell in where if any(locked.needs(package, cell) for package in broken)
+    )
+    return (f"{bound.breaks} {broken[0].version}" if broken else ""), found
+
+
+def _by_lock_alone(project: Project, locked: LockedPackages | None) -> Iterator[_NeededBound]:
+    """The breakages in a lock that is up to date and that no requirement here accounts for."""
+    lock = project.valid_lock
+    items = project.pyproject.requirements
+    if locked is None or lock is None or not items:
+        return
+    for bound in bounds():
+        if any(_causes(project, bound, locked)):
+            continue
+        found = _clash(project, bound, locked)
+        if found and lock.is_fresh(project.pyproject.data):
+            name, version = next((one.name, one.version) for one in _broken(bound, locked))
+            item = main_requirement(project) or items[0]
+            cause = _Cause(item, f"{name} {version}, which is locked,", found)
+            yield _NeededBound(bound, (cause,), "")
+
+
+# -- the lock -------------------------------------------------------------------------------
+
+
+def _locked(project: Project) -> LockedPackages | None:
+    lock = project.valid_lock
+    return LockedPackages.of(lock, project.pyproject) if lock is not None else None
+
+
+def _packages(locked: LockedPackages | None, names: Iterable[str]) -> tuple[LockedPackage, ...]:
+    wanted = frozenset(names)
+    return tuple(one for one in (locked.packages if locked else ()) if one.name in wanted)
+
+
+def _broken(bound: Bound, locked: LockedPackages) -> tuple[LockedPackage, ...]:
+    """The locked packages that break with a dependency that is too new."""
+    names = tensorflow_distributions() if bound.breaks == _TENSORFLOW else {bound.breaks}
+    return tuple(one for one in _packages(locked, names) if _is_broken(bound, one))
+
+
+def _is_broken(bound: Bound, package: LockedPackage) -> bool:
+    version = package.parsed
+    return version is not None and bound.versions.contains(version, prereleases=True)
+
+
+def _clash(project: Project, bound: Bound, locked: LockedPackages) -> frozenset[Target]:
+    """Where the lock has both what breaks and a dependency that is too new for it."""
+    broken = _broken(bound, locked)
+    too_new = [one for one in _packages(locked, {bound.name}) if _is_too_new(bound, one)]
+    if not broken or not too_new:
+        return frozenset()
+    return frozenset(
+        cell
+        for cell in _judged(project)
+        if any(locked.needs(one, cell) for one in broken)
+        and any(locked.needs(one, cell) for one in too_new)
+    )
+
+
+def _is_too_new(bound: Bound, package: LockedPackage) -> bool:
+    return package.parsed is not None and package.satisfies(_from(bound))
+
+
+# -- what is missing ------------------------------------------------------------------------
+
+
+def _need(
+    project: Project, wanted: _NeededBound, locked: LockedPackages | None
+) -> RequirementIssue | None:
+    bound, line = wanted.bound, wanted.line
+    judged = wanted.cells & {*_judged(project)}
+    writes = project.pyproject.is_managed and _may_write(project, wanted.item)
+    found = [
+        item
+        for item in project.pyproject.requirements
+        # One lock serves all groups: where nothing is written, each of them can hold the bound.
+        if item.name == bound.name and (not writes or is_installed_with(project, item, wanted.item))
+    ]
+    wide = [
+        item
+        for item in found
+        if item.constraint.allows_any(_from(bound))
+        and any(cell.admits(item.marker) for cell in judged)
+    ]
+    narrow = [item for item in found if not item.constraint.allows_any(_from(bound))]
+    if all(any(cell.admits(item.marker) for item in narrow) for cell in judged):
+        return None
+    if not writes and (locked is None or not _clash(project, bound, locked)):
+        return None
+    message = f"{wanted.causes[0].what} admits {bound.name} {bound.below}: {bound.why}"
+    for item in wide:
+        allowed = _narrowed(item, bound)
+        if allowed is None:
+            remedy = f"Require {bound.name} below {bound.below}"
+            return RequirementIssue(item, message, remedy, (), bound.severity)
+        if writes and _may_write(project, item) and _is_within(project, item, wanted):
+            edits = constraint_edits(project, item, allowed)
+            return RequirementIssue(item, message, f'Write "{allowed}"', edits, bound.severity)
+    beside = names_beside(project, wanted.item)
+    if not found and bound.name in beside:
+        return None  # from a path, URL or repository of the project's own
+    addable = writes and (wanted.item.is_pep508 or bound.name not in beside)
+    edits = _added(project, wanted) if addable else ()
+    remedy = add_text([line])
+    if not _may_write(project, wanted.item):
+        remedy += (
+            " to a dependency group, so that the lock holds it; in the dependencies it would be "
+            "published with the package"
+        )
+    item = found[0] if found and not edits else wanted.item
+    return RequirementIssue(item, message, remedy, edits, bound.severity)
+
+
+def _narrowed(item: Requirement, bound: Bound) -> str | None:
+    """What a requirement is to be, to keep it below the bound; None where nothing is left."""
+    end = f"<{bound.below}"
+    allowed = item.constraint.intersect(parse_constraint(end))
+    if allowed.is_empty():
+        return None
+    if item.constraint.is_any():
+        return end
+    text = str(allowed).replace(" ", "")
+    return f"{item.written.strip('() ')},{end}" if "||" in text else text
+
+
+def _is_within(project: Project, item: Requirement, wanted: _NeededBound) -> bool:
+    """Whether a requirement counts nowhere but where the bound is needed."""
+    marker = _parsed(wanted.marker)
+    return all(
+        cell.admits(marker) for cell in _cells_of(project, ENVIRONMENTS) if cell.admits(item.marker)
+    )
+
+
+def _may_write(project: Project, item: Requirement) -> bool:
+    """Whether what stands beside a requirement is the project's own affair.
+
+    What a package requires is published with it. How another tool's project is used isn't known.
+    """
+    pyproject = project.pyproject
+    if pyproject.foreign_manager is not None:
+        return False
+    return item.group != MAIN or not (pyproject.package_mode and pyproject.ships_package)
+
+
+def _added(project: Project, wanted: _NeededBound) -> tuple[Edit, ...]:
+    line = wanted.line
+    return added_edits(project, wanted.item, line.name, [(line.constraint, line.marker)])
+
+
+# -- versions, markers and cells ------------------------------------------------------------
+
+
+def _from(bound: Bound) -> VersionConstraint:
+    return parse_constraint(f">={bound.below}")
+
+
+@functools.cache
+def _constraint(specifier: SpecifierSet) -> VersionConstraint:
+    return parse_constraint(str(specifier) or "*")
+
+
+def _parsed(marker: str) -> BaseMarker:
+    return parse_marker(marker) if marker else AnyMarker()
+
+
+def _judged(project: Project) -> tuple[Target, ...]:
+    """The cells that a project is for."""
+    choices, _ = read_settings(project)
+    return _cells_of(project, choices.environments or ENVIRONMENTS)
+
+
+def _cells_of(project: Project, environments: Iterable[str]) -> tuple[Target, ...]:
+    """Every cell of some environments, with the Pythons that a project admits."""
+    declared = project.pyproject.python
+    range_ = declared.constraint if declared else VersionRange()
+    return make_targets(environments, admitted_minors(_pythons(), range_))
+
+
+@functools.cache
+def _pythons() -> tuple[str, ...]:
+    """The Pythons that any release has wheels for, ascending."""
+    minors = {
+        minor
+        for release in load().releases
+        for name in ENVIRONMENTS
+        for minor in release.pythons_on(name)
+    }
+    return tuple(sorted(minors, key=numbers))

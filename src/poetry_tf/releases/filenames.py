@@ -1,0 +1,187 @@
+"""What a file's name and tags tell: its version, its platforms, and the Pythons it fits."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from packaging.requirements import Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.tags import Tag
+from packaging.utils import (
+    BuildTag,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
+from packaging.version import Version
+
+from poetry_tf.http.index import IndexFile
+from poetry_tf.releases.model import (
+    LINUX_AARCH64,
+    LINUX_X86_64,
+    MACOS_ARM64,
+    MACOS_X86_64,
+    PLATFORMS,
+    WINDOWS_AMD64,
+    numbers,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """A file of an index, its name understood.
+
+    Attributes:
+        file: the file.
+        version: the version its name says.
+        build: the wheel's build tag; empty for most wheels, and for a source distribution.
+        tags: the wheel's tags, the compressed sets spread out; empty for a source distribution.
+    """
+
+    file: IndexFile
+    version: Version
+    build: BuildTag = ()
+    tags: frozenset[Tag] = frozenset()
+
+    @property
+    def is_wheel(self) -> bool:
+        """Whether it is a wheel; else it is a source distribution."""
+        return bool(self.tags)
+
+
+def distributions(files: Iterable[IndexFile]) -> dict[Version, list[Distribution]]:
+    """Every wheel and source distribution by its version, in the order of the files.
+
+    What is neither (eggs, installers, names that break the rules) is passed over, as installers do.
+    """
+    found: defaultdict[Version, list[Distribution]] = defaultdict(list)
+    for file in files:
+        try:
+            if file.filename.endswith(".whl"):
+                _, version, build, tags = parse_wheel_filename(file.filename)
+                found[version].append(Distribution(file, version, build, tags))
+            else:
+                _, version = parse_sdist_filename(file.filename)
+                found[version].append(Distribution(file, version))
+        except ValueError:
+            continue
+    return dict(found)
+
+
+def platforms(tag: Tag) -> tuple[str, ...]:
+    """The platforms of `poetry_tf.releases.PLATFORMS` that a wheel of this tag is for.
+
+    None for others (32 bits, musl, …), and all for `any`.
+    """
+    name = tag.platform
+    if name == "any":
+        return PLATFORMS
+    if name == "win_amd64":
+        return (WINDOWS_AMD64,)
+    if re.fullmatch(r"(manylinux\w*|linux)_x86_64", name):
+        return (LINUX_X86_64,)
+    if re.fullmatch(r"(manylinux\w*|linux)_aarch64", name):
+        return (LINUX_AARCH64,)
+    if re.fullmatch(r"macosx_\d+_\d+_\w+", name):
+        if name.endswith("universal2"):
+            return MACOS_X86_64, MACOS_ARM64
+        if name.endswith("arm64"):
+            return (MACOS_ARM64,)
+        # `intel` is both of Intel's, 32 and 64 bits: CPython 3.5's own builds were that.
+        return (MACOS_X86_64,) if name.endswith(("x86_64", "intel")) else ()
+    return ()
+
+
+def minors_by_platform(wheels: Iterable[Distribution]) -> dict[str, tuple[str, ...]]:
+    """Platform to the CPython minors that wheels are built for, in the order of `PLATFORMS`.
+
+    Only tags of one CPython (`cp311-cp311`) name a minor; free-threaded builds are another Python.
+    """
+    return {
+        platform: ascending(minor for minors in tags.values() for minor in minors)
+        for platform, tags in tags_by_platform(wheels).items()
+    }
+
+
+def tags_by_platform(wheels: Iterable[Distribution]) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Platform to the platform tags of its wheels, as their names spell them, to CPython minors.
+
+    Platforms in the order of `PLATFORMS`, tags in that of their letters, minors ascending.
+    """
+    found: defaultdict[str, defaultdict[str, set[str]]]
+    found = defaultdict(lambda: defaultdict(set))
+    for wheel in wheels:
+        spelled = wheel.file.filename.removesuffix(".whl").rpartition("-")[2]
+        for tag in wheel.tags:
+            minor = _minor(tag.interpreter)
+            if minor is None or tag.abi.rstrip("mu") != tag.interpreter:
+                continue
+            for platform in platforms(tag):
+                found[platform][spelled].add(f"{minor[0]}.{minor[1]}")
+    return {
+        platform: {tag: ascending(found[platform][tag]) for tag in sorted(found[platform])}
+        for platform in PLATFORMS
+        if platform in found
+    }
+
+
+def ascending(minors: Iterable[str]) -> tuple[str, ...]:
+    """Python minors, each once and in their order: 3.9 before 3.10."""
+    return tuple(sorted(set(minors), key=numbers))
+
+
+def fits(distribution: Distribution, python: str, platform: str) -> bool:
+    """Whether a file can be installed on a CPython minor (`"3.11"`) of a platform.
+
+    A source distribution fits every platform. Requires-Python counts unless it is malformed.
+    """
+    try:
+        bounds = SpecifierSet(distribution.file.requires_python or "")
+    except InvalidSpecifier:
+        bounds = SpecifierSet()
+    # The bound of a minor's first release is not its last's: 3.9.99 meets `>=3.9.2` and `!=3.9.0`.
+    if not bounds.contains(f"{python}.99"):
+        return False
+    if not distribution.is_wheel:
+        return True
+    version = Version(python)
+    return any(
+        platform in platforms(tag) and _runs(tag, (version.major, version.minor))
+        for tag in distribution.tags
+    )
+
+
+def satisfying(
+    requirement: Requirement, available: dict[Version, list[Distribution]]
+) -> Iterator[Distribution]:
+    """The files by which a requirement can be met: of its versions, and not withdrawn.
+
+    A yanked file serves an exact pin only (PEP 592).
+    """
+    pinned = any(part.operator in ("==", "===") for part in requirement.specifier)
+    # A prerelease serves only a requirement that names one, as with installers.
+    prereleases = bool(requirement.specifier.prereleases)
+    for version, files in available.items():
+        if requirement.specifier.contains(version, prereleases=prereleases):
+            yield from (file for file in files if pinned or not file.file.yanked)
+
+
+def _minor(interpreter: str) -> tuple[int, int] | None:
+    """`cp311` is (3, 11); None for another implementation, and where no minor is named."""
+    match = re.fullmatch(r"cp(\d)(\d+)", interpreter)
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def _runs(tag: Tag, wanted: tuple[int, int]) -> bool:
+    """Whether a CPython runs what is tagged so, its platform aside."""
+    generic = re.fullmatch(r"(?:py|cp)(\d)(\d*)", tag.interpreter)
+    if generic is None:
+        return False
+    least = (int(generic[1]), int(generic[2] or 0))
+    if least[0] != wanted[0]:
+        return False
+    if tag.abi == "abi3" or (tag.abi == "none" and tag.interpreter.startswith("py")):
+        return least <= wanted
+    return least == wanted and (tag.abi == "none" or tag.abi.rstrip("mu") == tag.interpreter)

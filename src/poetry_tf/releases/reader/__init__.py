@@ -1,0 +1,1 @@
+"""Makes the data files of `releases` from an index and its wheels."""

@@ -1,0 +1,638 @@
+"""Setting a project up: from what is there and what was asked for to what should be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from packaging.version import Version
+from poetry.core.constraints.version import parse_constraint
+
+from poetry_tf.actions.init import (
+    InitOptions,
+    is_new,
+    open_project,
+    parse_gpu,
+    parse_python,
+    plan_options,
+    project_name,
+    validate_mirror,
+    with_container,
+    with_corrected_names,
+    with_options_fixed,
+)
+from poetry_tf.checks.run import find_problems, make_context
+from poetry_tf.files.edits import changed_texts
+from poetry_tf.files.errors import ProjectError
+from poetry_tf.files.project import Project
+from poetry_tf.index.mirrors import AUTO_MIRROR, MIRRORS, mirror_at
+from poetry_tf.plan.model import Plan, PlanError
+from poetry_tf.plan.requirement import tensorflow_requirements
+from poetry_tf.plan.settings import read_settings
+from poetry_tf.releases import load
+from poetry_tf.releases.images import load_images
+from tests.made import CONTAINED, OLDER, SERIES, content_hash, found, in_memory, lock_text, on_disk
+
+CATALOG = load()
+NEWEST = CATALOG.releases[-1]
+
+# -- what the options mean ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("study", "study"),
+        ("My Study (2)", "my-study-2"),
+        ("a.b_c", "a-b-c"),
+        ("--x--", "x"),
+        ("深度学习", "tensorflow-project"),
+        ("学习-tf", "tf"),
+        ("...", "tensorflow-project"),
+    ],
+)
+def test_a_project_is_named_after_its_folder(tmp_path: Path, folder: str, name: str):
+    (tmp_path / folder).mkdir()
+    assert project_name(tmp_path / folder) == name
+
+
+def test_python_3_11_means_all_of_it_and_nothing_else():
+    assert parse_python("3.11") == parse_constraint(">=3.11,<3.12")
+    assert parse_python("3.9") == parse_constraint(">=3.9,<3.10")
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        "3",
+        "3.11.4",
+        "^3.11",
+        "2.7",
+        "",
+        "3.111",
+        "3.11\n",
+        "py311",
+        "3.\uff11\uff11",
+    ],
+)
+def test_what_is_no_python_minor_is_refused(wish: str):
+    with pytest.raises(PlanError, match="is no Python version"):
+        parse_python(wish)
+
+
+def test_a_gpu_mode_is_one_of_four():
+    assert [parse_gpu(mode) for mode in ("auto", "system", "pip", "none")] == [
+        "auto",
+        "system",
+        "pip",
+        "none",
+    ]
+    for wish in ("", "AUTO", "cuda", "True"):
+        with pytest.raises(PlanError, match="is no GPU mode"):
+            parse_gpu(wish)
+
+
+def test_a_mirror_that_means_nothing_is_refused():
+    for wish in ("auto", "off", *MIRRORS, "https://pypi.example.com/simple/"):
+        validate_mirror(wish)
+    with pytest.raises(PlanError, match=r"^--mirror: 'nowhere' is no mirror"):
+        validate_mirror("nowhere", "--mirror: ")
+
+
+# -- opening --------------------------------------------------------------------------------
+
+
+def test_an_empty_folder_is_a_new_project(tmp_path: Path):
+    assert is_new(tmp_path)
+    project = open_project(tmp_path)
+    assert project.pyproject.name == project_name(tmp_path)
+    assert not project.pyproject.package_mode
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_lies_in_a_new_projects_folder_is_read(tmp_path: Path):
+    (tmp_path / "poetry.toml").write_text('[tf]\nmirror = "off"\n')
+    (tmp_path / ".devcontainer.json").write_text('{"name": "mine"}')
+    project = open_project(tmp_path)
+    assert project.devcontainer is not None
+    assert project.poetry_toml is not None
+
+
+@pytest.mark.parametrize(
+    ("files", "error", "says"),
+    [
+        ({"pyproject.toml": "a ="}, ProjectError, "nvalid value"),
+        ({"pyproject.toml": "[tool.uv]"}, PlanError, "it uses uv"),
+        (
+            {"pyproject.toml": '[build-system]\nbuild-backend = "hatchling.build"'},
+            PlanError,
+            "the build backend hatchling.build",
+        ),
+        ({"pyproject.toml": "[project]", ".devcontainer.json": "["}, ProjectError, "never closed"),
+        ({"pyproject.toml": "[project]", "poetry.toml": "a ="}, ProjectError, "nvalid value"),
+    ],
+)
+def test_what_cannot_be_set_up_is_refused_with_the_reason(
+    tmp_path: Path, files: dict[str, str], error: type[Exception], says: str
+):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(error, match=says):
+        open_project(tmp_path)
+
+
+# -- settling -------------------------------------------------------------------------------
+
+
+def settled(text: str, lock: str | None = None, **wishes: str | bool) -> Plan:
+    return plan_options(in_memory(text, lock=lock), InitOptions(**wishes))  # type: ignore[arg-type]
+
+
+def pin(version: str, python: str = ">=3.10,<3.12") -> str:
+    return f'[project]\nrequires-python = "{python}"\ndependencies = ["tensorflow~={version}"]\n'
+
+
+LOCKED = lock_text(("tensorflow", "2.13.0"))
+
+
+@pytest.mark.parametrize(
+    ("text", "lock", "wish", "wanted"),
+    [
+        ("", None, None, str(NEWEST.version)),
+        ("", None, "2.13", "2.13.1"),
+        ("", None, "2.13.0", "2.13.0"),
+        (pin("2.15.0"), None, None, "2.15.1"),
+        (pin("2.15.0"), None, "2.13", "2.13.1"),
+        (pin("2.13.0"), LOCKED, None, "2.13.0"),
+        # Who asks for the series that is locked does not ask for an update.
+        (pin("2.13.0"), LOCKED, "2.13", "2.13.0"),
+        (pin("2.13.0"), LOCKED, "2.13.1", "2.13.1"),
+        (pin("2.13.0"), LOCKED, "2.15", "2.15.1"),
+        (pin("2.13.0"), lock_text(("tensorflow", OLDER)), "2.15", "2.15.1"),
+    ],
+)
+def test_the_release_is_what_was_asked_for_else_what_is_there(
+    text: str, lock: str | None, wish: str | None, wanted: str
+):
+    plan = settled(text, lock, **({} if wish is None else {"tensorflow": wish}))
+    assert plan.release.version == Version(wanted)
+
+
+def test_a_pin_that_was_moved_beyond_the_lock_counts():
+    assert settled(pin("2.18.0"), LOCKED).release.series == "2.18"
+
+
+@pytest.mark.parametrize(
+    ("declared", "wish", "wanted"),
+    [
+        (">=3.8", None, ("3.10", "3.11")),
+        (">=3.8", "3.10", ("3.10",)),
+        (">=3.11", "3.10", ("3.10",)),
+        ("~=3.11.4", None, ("3.11",)),
+    ],
+)
+def test_the_pythons_are_those_asked_for_else_those_declared(
+    declared: str, wish: str | None, wanted: tuple[str, ...]
+):
+    plan = settled(pin("2.13.0", declared), **({} if wish is None else {"python": wish}))
+    assert plan.pythons == wanted
+
+
+def test_without_a_container_a_python_without_an_image_will_do():
+    oldest = CONTAINED[0]
+    lacking = next(
+        minor for minor in oldest.pythons["linux-x86_64"] if minor not in load_images().pythons
+    )
+    text = pin(str(oldest.version), f"=={lacking}.*")
+    assert settled(text, container=False).pythons == (lacking,)
+    with pytest.raises(PlanError, match="No dev container can be made"):
+        settled(text)
+
+
+# -- preparing ------------------------------------------------------------------------------
+
+
+def prepared(project: Project, wishes: InitOptions, *, new: bool = False) -> Project:
+    return with_options_fixed(project, wishes, plan_options(project, wishes), new=new)
+
+
+def test_a_platforms_line_goes_with_the_series_that_needed_it(tmp_path: Path):
+    project = prepared(open_project(tmp_path), InitOptions(tensorflow="2.12"), new=True)
+    assert any(item.name == "tensorflow-cpu-aws" for item in project.pyproject.requirements)
+    moved = prepared(project, InitOptions(tensorflow="2.9", python="3.10"))
+    assert not any(item.name == "tensorflow-cpu-aws" for item in moved.pyproject.requirements)
+
+
+MODES = ("auto", "system", "pip", "none")
+
+
+@pytest.mark.parametrize("gpu", MODES)
+@pytest.mark.parametrize("series", SERIES)
+def test_a_new_project_is_clean_but_for_lock_and_container(tmp_path: Path, series: str, gpu: str):
+    wishes = InitOptions(tensorflow=series, gpu=parse_gpu(gpu))
+    project = open_project(tmp_path)
+    try:
+        plan = plan_options(project, wishes)
+    except PlanError:
+        pytest.skip("no such plan")
+    after = with_options_fixed(project, wishes, plan, new=True)
+    context = make_context(after)
+    assert context.trouble is None
+    assert [item.code for item in find_problems(context)] == ["TF302", "TF501"]
+    assert context.plan is not None
+    assert (context.plan.release, context.plan.gpu.mode) == (plan.release, plan.gpu.mode)
+    data = after.pyproject.data
+    minor = int(plan.python.split(".")[1])
+    assert data["project"]["requires-python"] == f">={plan.python},<3.{minor + 1}"
+    assert data["tool"] == {"poetry": {"package-mode": False}, "poetry-tf": {"gpu": gpu}}
+    assert all(
+        plan.specifier in text
+        for text in data["project"]["dependencies"]
+        if text.startswith("tensorflow")
+    )
+    assert after.poetry_toml is not None
+    assert after.poetry_toml.data == {"tf": {"mirror": "auto"}}
+    assert list(tmp_path.iterdir()) == []
+
+
+AWS = (
+    """\
+tensorflow-cpu-aws = { version = "~2.13.1", markers = """
+    """"sys_platform == 'linux' and platform_machine == 'aarch64'" }
+"""
+)
+LEGACY = f"""\
+# A study.
+[tool.poetry]
+name = "study"
+package-mode = false   # nothing to publish
+
+[tool.poetry.dependencies]
+python = '>=3.10,<3.12'
+tensorflow = "~2.13.1"  # pinned
+{AWS}numpy = "*"
+setuptools = "<82"
+
+[tool.poetry-tf]
+gpu = "auto"
+"""
+
+
+@pytest.mark.parametrize("text", [LEGACY, LEGACY.replace("\n", "\r\n")])
+def test_a_project_in_order_is_not_touched(tmp_path: Path, text: str):
+    project = on_disk(tmp_path, {"pyproject.toml": text, "poetry.toml": "tf.mirror = 'off'\n"})
+    assert changed_texts(prepared(project, InitOptions())) == {}
+
+
+@pytest.mark.parametrize(
+    ("wishes", "gone", "come"),
+    [
+        (InitOptions(gpu="none"), 'gpu = "auto"', 'gpu = "none"'),
+        (InitOptions(tensorflow="2.15"), '"~2.13.1"', '"~2.15.1"'),
+        (InitOptions(tensorflow="2.13.0"), '"~2.13.1"', '"~2.13.0"'),
+        (InitOptions(tensorflow="2.13"), "", ""),
+        (InitOptions(python="3.11"), "", ""),
+        (InitOptions(tensorflow="2.18", python="3.12"), "'>=3.10,<3.12'", "'>=3.12,<3.13'"),
+    ],
+)
+def test_only_what_was_asked_for_changes(wishes: InitOptions, gone: str, come: str):
+    after = prepared(in_memory(LEGACY, poetry_toml="tf.mirror = 'off'"), wishes)
+    text = LEGACY.replace(gone, come) if gone else LEGACY
+    if wishes.tensorflow == "2.18":
+        text = text.replace(AWS, "").replace('"~2.13.1"', '"~2.18.1"')
+    assert after.pyproject.document.text == text
+    assert after.poetry_toml is not None
+    assert after.poetry_toml.text == "tf.mirror = 'off'"
+    again = prepared(after, wishes)
+    assert again.pyproject.document.text == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[tool.black]\nline-length = 100\n",
+        '[project]\nname = "x"\n',
+        '[project]\nname = "x"\ndependencies = ["numpy", "tensorflow>=2.13"]\n',
+        '[project.optional-dependencies]\ngpu = ["tensorflow[and-cuda]"]\n',
+        '[dependency-groups]\nml = ["tensorflow==2.15.*"]\n',
+        '[tool.poetry.dependencies]\npython = "^3.9"\ntensorflow = "*"\n',
+        '[tool.poetry.dependencies]\npython = "^3.9"\ntensorflow-gpu = "^2.13"\n',
+        '[tool.poetry.group.ml.dependencies]\ntensorflow-macos = "^2.13"\n',
+    ],
+)
+@pytest.mark.parametrize("gpu", [None, *MODES])
+def test_a_project_that_was_set_up_has_nothing_left_to_mend(text: str, gpu: str | None):
+    wishes = InitOptions(gpu=None if gpu is None else parse_gpu(gpu))
+    project = in_memory(text)
+    try:
+        after = prepared(project, wishes)
+    except PlanError as error:
+        assert gpu == "pip"  # what is written for an older release can't have the wheels
+        assert "and-cuda" in error.message
+        return
+    # The container is written once the lock is there.
+    left = [item for item in found(after) if item.edits and item.code != "TF501"]
+    assert left == []
+    assert tensorflow_requirements(after)
+    again = prepared(after, wishes)
+    assert again.pyproject.document.text == after.pyproject.document.text
+    assert again.poetry_toml == after.poetry_toml
+
+
+# -- without a GPU --------------------------------------------------------------------------
+
+
+def required(project: Project) -> list[str]:
+    return [item.name for item in tensorflow_requirements(project)]
+
+
+@pytest.mark.parametrize(
+    ("environments", "name"),
+    [
+        (None, "tensorflow"),
+        (("linux-x86_64",), "tensorflow-cpu"),
+        (("windows-amd64", "linux-x86_64"), "tensorflow-cpu"),
+        (("linux-x86_64", "linux-aarch64"), "tensorflow"),
+        (("macos-arm64",), "tensorflow"),
+    ],
+)
+@pytest.mark.parametrize("text", ["", '[tool.poetry.dependencies]\npython = "~3.11"\n'])
+def test_without_a_gpu_tensorflow_cpu_is_taken_where_every_environment_has_it(
+    environments: tuple[str, ...] | None, name: str, text: str
+):
+    wishes = InitOptions(tensorflow="2.18", gpu="none", environments=environments)
+    after = prepared(in_memory(text), wishes)
+    assert required(after) == [name]
+    assert [item for item in found(after) if item.edits and item.code != "TF501"] == []
+    assert prepared(after, wishes).pyproject.document.text == after.pyproject.document.text
+    assert prepared(after, InitOptions()).pyproject.document.text == after.pyproject.document.text
+
+
+CPU = """\
+[tool.poetry]
+package-mode = false
+
+[tool.poetry.dependencies]
+python = "~3.11"
+tensorflow = { version = "~2.18.1", optional = true }  # it
+setuptools = { version = "<82", optional = true }
+%s
+[tool.poetry.extras]
+ml = ["tensorflow", "setuptools"]
+
+[tool.poetry-tf]
+gpu = "%s"
+environments = ["linux-x86_64"]
+"""
+
+
+def test_an_existing_project_changes_its_distribution_when_it_is_asked_to_and_back():
+    before = in_memory(CPU % ("", "none"))
+    assert required(prepared(before, InitOptions())) == ["tensorflow"]
+    without = prepared(before, InitOptions(gpu="none"))
+    assert without.pyproject.document.text == (CPU % ("", "none")).replace(
+        "tensorflow =", "tensorflow-cpu ="
+    ).replace('"tensorflow"', '"tensorflow-cpu"')
+    # Said once more, or nothing said, it stays.
+    for wishes in (InitOptions(gpu="none"), InitOptions(), InitOptions(tensorflow="2.18")):
+        assert prepared(without, wishes).pyproject == without.pyproject
+    assert required(prepared(without, InitOptions(tensorflow="2.20"))) == ["tensorflow-cpu"]
+    for gpu in ("auto", "system"):
+        back = prepared(without, InitOptions(gpu=parse_gpu(gpu)))
+        assert back.pyproject.document.text == CPU % ("", gpu)
+    wheels = prepared(without, InitOptions(gpu="pip"))
+    assert [sorted(item.extras) for item in tensorflow_requirements(wheels)] == [["and-cuda"], []]
+    elsewhere = InitOptions(environments=("linux-x86_64", "linux-aarch64"))
+    assert required(prepared(without, elsewhere)) == ["tensorflow"]
+
+
+@pytest.mark.parametrize(
+    "beside", ['tensorflow-text = "*"', 'tf-keras = "*"', 'tensorflow-hub = "*"']
+)
+def test_what_requires_tensorflow_itself_keeps_it(beside: str):
+    after = prepared(in_memory(CPU % (f"{beside}\n", "auto")), InitOptions(gpu="none"))
+    assert required(after) == ["tensorflow"]
+
+
+def test_what_is_locked_because_of_tensorflow_keeps_it(tmp_path: Path):
+    lock = lock_text(("tensorflow", "2.18.1"), ("our-models", "1.0"))
+    lock = lock.replace("[metadata]", '[package.dependencies]\ntensorflow = ">=2"\n\n[metadata]')
+    files = {"pyproject.toml": CPU % ("", "auto"), "poetry.lock": lock}
+    assert required(prepared(on_disk(tmp_path, files), InitOptions(gpu="none"))) == ["tensorflow"]
+
+
+def test_tensorflow_cpu_that_a_user_has_named_is_planned_as_what_it_is():
+    text = (CPU % ("", "auto")).replace("tensorflow =", "tensorflow-cpu =")
+    text = text.replace('"tensorflow"', '"tensorflow-cpu"')
+    plan = plan_options(in_memory(text), InitOptions())
+    assert (plan.release.distribution, plan.gpu.mode) == ("tensorflow-cpu", "none")
+    assert prepared(in_memory(text), InitOptions()).pyproject.document.text == text
+    for gpu in ("system", "pip"):
+        (finding, *_) = found(in_memory(text.replace('gpu = "auto"', f'gpu = "{gpu}"')))
+        assert finding.code == "TF001"
+        assert "tensorflow-cpu is built without CUDA" in finding.message
+        assert f"poetry tf init --gpu {gpu}" in finding.remedy
+    everywhere = text.replace('["linux-x86_64"]', '["linux-x86_64", "macos-arm64"]')
+    with pytest.raises(PlanError, match="can't be installed on macos-arm64"):
+        plan_options(in_memory(everywhere), InitOptions())
+
+
+@pytest.mark.parametrize("mode", ["", "package-mode = true\n"])
+def test_a_project_that_ships_a_package_goes_on_doing_so(mode: str):
+    text = LEGACY.replace(
+        "package-mode = false   # nothing to publish\n", f"include = ['a']\n{mode}"
+    )
+    after = prepared(in_memory(text), InitOptions())
+    assert after.pyproject.document.text == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[tool.poetry.dependencies]\npython = "^3.10"\ntersorflow = "~2.13.0"\n',
+        '[project]\nrequires-python = ">=3.10"\ndependencies = ["tersorflow~=2.13.0"]\n',
+    ],
+)
+def test_a_misspelt_tensorflow_is_the_one_that_is_meant(text: str):
+    after = prepared(with_corrected_names(in_memory(text)), InitOptions())
+    item, aws = tensorflow_requirements(after)
+    assert parse_constraint("~2.13.0").allows_all(item.constraint)
+    assert (aws.name, aws.constraint) == ("tensorflow-cpu-aws", item.constraint)
+
+
+@pytest.mark.parametrize(
+    ("setting", "wish", "wanted"),
+    [
+        (None, None, "auto"),
+        ("off", None, "off"),
+        ("off", "auto", "auto"),
+        (None, "tuna", "tuna"),
+        (None, "off", "off"),
+        ("off", "tuna", "tuna"),
+    ],
+)
+def test_the_mirror_setting_is_asked_for_else_as_it_was_else_auto(
+    setting: str | None, wish: str | None, wanted: str
+):
+    settings = None if setting is None else f'# mine\n[tf]\nmirror = "{setting}" # why\n'
+    after = prepared(in_memory(LEGACY, poetry_toml=settings), InitOptions(mirror=wish))
+    assert after.poetry_toml is not None
+    assert after.poetry_toml.data == {"tf": {"mirror": wanted}}
+    if settings is not None:
+        assert after.poetry_toml.text == settings.replace(str(setting), wanted)
+
+
+def test_several_mirrors_are_written_as_a_list():
+    after = prepared(in_memory(LEGACY), InitOptions(mirror="tuna, aliyun"))
+    assert after.poetry_toml is not None
+    assert after.poetry_toml.text == '[tf]\nmirror = ["tuna", "aliyun"]\n'
+
+
+# -- the mirror as a source -----------------------------------------------------------------
+
+
+def with_source(text: str, mirror: str | None = None) -> Project:
+    return prepared(in_memory(text), InitOptions(write_source=True, mirror=mirror))
+
+
+@pytest.mark.parametrize(
+    ("wish", "name", "url"),
+    [
+        (None, "tuna", AUTO_MIRROR.url),
+        ("bfsu", "bfsu", MIRRORS["bfsu"].url),
+        (
+            "https://pypi.example.com/simple/",
+            "pypi-example-com",
+            "https://pypi.example.com/simple/",
+        ),
+    ],
+)
+def test_the_mirror_is_written_as_a_source_where_that_is_asked_for(
+    wish: str | None, name: str, url: str
+):
+    after = with_source(LEGACY, wish)
+    sources = after.pyproject.data["tool"]["poetry"]["source"]
+    assert sources == [{"name": name, "url": url, "priority": "primary"}]
+    assert after.poetry_toml is None
+    # It was asked for, so it is nothing to find.
+    assert found(after, "TF401") == []
+    accepted = [item.code for item in read_settings(after)[0].ignore]
+    assert accepted == (["TF401"] if mirror_at(url) else [])
+    rest = iter(after.pyproject.document.text.splitlines())
+    assert all(line in rest for line in LEGACY.splitlines())
+    assert with_source(after.pyproject.document.text, wish).pyproject.document.text == (
+        after.pyproject.document.text
+    )
+
+
+@pytest.mark.parametrize("source", ["[3]", '"x"', "{name = 'x'}"])
+def test_sources_of_an_odd_type_are_no_traceback(source: str):
+    text = LEGACY.replace('name = "study"', f'name = "study"\nsource = {source}')
+    with pytest.raises((PlanError, ProjectError)):
+        with_source(text)
+
+
+def test_no_source_is_written_for_no_mirror():
+    assert "source" not in with_source(LEGACY, "off").pyproject.data["tool"]["poetry"]
+
+
+def test_a_source_holds_no_credentials():
+    with pytest.raises(PlanError) as caught:
+        with_source(LEGACY, "https://user:s3cr3t@pypi.example.com/simple/")
+    assert "s3cr3t" not in str(caught.value)
+
+
+# -- the container --------------------------------------------------------------------------
+
+
+def test_a_container_is_written_beside_what_is_there(tmp_path: Path):
+    packages = [("tensorflow", "2.13.1"), ("tensorflow-cpu-aws", "2.13.1")]
+    lock = lock_text(*packages, poetry="2.2.1", content_hash=content_hash(LEGACY))
+    project = on_disk(tmp_path, {"pyproject.toml": LEGACY, "poetry.lock": lock})
+    after, plan = with_container(project)
+    assert plan.release.version == Version("2.13.1")
+    texts = changed_texts(after)
+    assert set(texts) == {tmp_path / ".devcontainer" / "devcontainer.json"}
+    (text,) = texts.values()
+    assert "poetry==2.2.1" in text
+    assert found(after) == []
+    assert with_container(after)[0] == after
+
+
+@pytest.mark.parametrize(
+    ("files", "error", "says"),
+    [
+        ({"pyproject.toml": "[project]"}, PlanError, "The project has no TensorFlow"),
+        ({"pyproject.toml": LEGACY, ".devcontainer.json": "["}, ProjectError, "never closed"),
+        (
+            {"pyproject.toml": LEGACY.replace("~2.13.1", OLDER)},
+            PlanError,
+            "No TensorFlow release",
+        ),
+        ({"pyproject.toml": LEGACY.replace(">=3.10,<3.12", "~3.9")}, PlanError, "No dev container"),
+    ],
+)
+def test_where_no_container_can_be_made_the_reason_is_named(
+    tmp_path: Path, files: dict[str, str], error: type[Exception], says: str
+):
+    project = on_disk(tmp_path, files)
+    with pytest.raises(error, match=says):
+        with_container(project)
+
+
+# -- any wish -------------------------------------------------------------------------------
+
+
+@settings(deadline=None)
+@given(st.text(max_size=8), st.text(max_size=8))
+def test_any_text_for_an_option_is_understood_or_refused(tensorflow: str, gpu: str):
+    project = in_memory("")
+    try:
+        plan_options(
+            project, InitOptions(tensorflow=tensorflow, gpu=parse_gpu(gpu) if gpu else None)
+        )
+    except PlanError as error:
+        assert error.message
+        assert error.remedy
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("tensorflow", "tensorflow-project"),
+        ("Keras", "keras-project"),
+        ("numpy", "numpy-project"),
+        ("my study", "my-study"),
+        ("研究", "tensorflow-project"),
+    ],
+)
+def test_a_project_is_not_called_like_what_it_needs(tmp_path: Path, folder: str, name: str):
+    """It would be required by itself, which no solver likes."""
+    assert project_name(tmp_path / folder) == name
+
+
+def test_lines_for_several_platforms_are_about_one_tensorflow():
+    text = (
+        "[project]\nrequires-python = '>=3.10,<3.12'\ndependencies = [\n"
+        "    'tensorflow>=2.12,<2.16 ; sys_platform != \"darwin\"',\n"
+        "    'tensorflow-macos==2.15 ; sys_platform == \"darwin\"',\n]\n"
+    )
+    assert settled(text).release.series == "2.15"
+
+
+@pytest.mark.parametrize("text", ["", "[tool.ruff]\nline-length = 99\n"])
+def test_a_file_without_a_project_gets_one(text: str):
+    after = prepared(in_memory(text), InitOptions())
+    assert after.pyproject.document.text.startswith(text)
+    assert "tensorflow (>=" in after.pyproject.data["project"]["dependencies"][0]
+    assert {"name", "version", "requires-python"} < set(after.pyproject.data["project"])
+
+
+def test_a_project_with_a_source_in_place_of_pypi_gets_no_mirror():
+    first = with_source(LEGACY)
+    again = prepared(first, InitOptions())
+    assert again.poetry_toml is None
+    assert again.pyproject.document.text == first.pyproject.document.text

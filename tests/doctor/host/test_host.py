@@ -1,0 +1,441 @@
+"""What is found on a host: recorded machines are played back, and garbage is survived."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poetry_tf.commands.doctor import as_json
+from poetry_tf.doctor.host.engine_info import query_engine
+from poetry_tf.doctor.host.examine import HOST, examine, works
+from poetry_tf.doctor.host.findings import HostFinding
+from poetry_tf.doctor.host.machine import LIMIT, CommandResult, LoadResult, RecordedMachine
+from poetry_tf.doctor.host.needs import Needs
+from poetry_tf.doctor.host.system import family
+from poetry_tf.releases import load
+from poetry_tf.releases.nvidia import Driver
+
+RECORDINGS = Path(__file__).with_name("recordings")
+NAMES = sorted(path.stem.removeprefix("host-") for path in RECORDINGS.glob("host-*.json"))
+
+
+def needs(series: str = "2.18", **changed: Any) -> Needs:
+    release = load().newest(series)
+    assert release is not None
+    values: dict[str, Any] = {
+        "release": release,
+        "mode": "system",
+        "config": ".devcontainer/devcontainer.json",
+    }
+    return Needs(**{**values, **changed})
+
+
+def machine(name: str) -> RecordedMachine:
+    return RecordedMachine(json.loads((RECORDINGS / f"host-{name}.json").read_text("utf-8")))
+
+
+def found(name: str, wanted: Needs) -> list[HostFinding]:
+    return list(examine(machine(name), wanted))
+
+
+PODMAN = needs(engine="podman")
+# The recording, what is needed there, and what is not well there.
+CASES: list[tuple[str, Needs, dict[str, str]]] = [
+    ("arch", needs(), {}),
+    ("ubuntu", needs(), {"driver": "note"}),
+    ("fedora", PODMAN, {}),
+    ("fedora-stale-cdi", PODMAN, {"runtime": "error"}),
+    ("fedora-no-cdi", PODMAN, {"runtime": "error"}),
+    ("wsl2", needs(), {}),
+    ("wsl2-old-driver", needs(), {"driver": "error"}),
+    # It has PTX alone for this GPU, which that driver can't compile.
+    ("wsl2-old-driver", needs("2.13"), {"driver": "note", "compute": "error"}),
+    ("wsl2-no-integration", needs(), {"engine": "error"}),
+    ("wsl1", needs(), {"system": "error", "engine": "error"}),
+    ("windows", needs(), {}),
+    ("windows", needs(config=None), {"system": "error"}),
+    ("windows", needs("2.10", config=None), {"system": "note", "compute": "note"}),
+    ("windows-hyper-v", needs(), {"engine": "error"}),
+    ("docker-desktop", needs(), {"engine": "error"}),
+    ("no-gpu", needs(), {"driver": "error"}),
+    ("no-gpu", needs(mode="none"), {}),
+    ("no-driver", needs(), {"driver": "error"}),
+    ("old-driver", needs(), {"driver": "error"}),
+    ("old-driver", needs("2.13"), {"driver": "note"}),
+    ("old-driver", needs("2.11"), {}),
+    ("between", needs(), {"driver": "note"}),
+    ("newer-gpu", needs(), {"compute": "note"}),
+    ("newer-gpu-old-driver", needs(), {"driver": "note", "compute": "error"}),
+    ("older-gpu", needs(), {"driver": "error"}),
+    ("older-gpu", needs("2.14"), {"driver": "note"}),
+    ("maxwell", needs(), {"compute": "error"}),
+    ("maxwell", needs("2.16"), {}),
+    ("driver-too-new", needs(), {"driver": "error"}),
+    ("two-gpus", needs(), {"compute": "note"}),
+    ("no-driver-pascal", needs(), {"driver": "error"}),
+    ("no-driver-turing", PODMAN, {"driver": "error"}),
+    ("no-driver-kepler", needs(), {"driver": "error"}),
+    ("windows-kepler", needs(), {"driver": "error"}),
+    ("windows-kepler", needs("2.14"), {"driver": "error"}),
+    ("windows-kepler", needs("2.10", config=None), {"system": "note"}),
+    ("loaded-and-failing", needs(), {"driver": "error"}),
+    ("no-runtime", needs(), {"runtime": "error"}),
+    ("unregistered", needs(), {"runtime": "error"}),
+    ("not-loaded", needs(), {"driver": "error"}),
+    ("mismatch", needs(), {"driver": "error"}),
+    ("hang", needs(), {"driver": "error", "engine": "error"}),
+    ("stopped", needs(), {"engine": "error"}),
+    ("refused", needs(), {"engine": "error"}),
+    ("remote", needs(), {"engine": "warning"}),
+    ("remote-tcp", needs(), {"engine": "warning", "runtime": "error"}),
+    ("remote-arm", needs(), {"engine": "warning", "processor": "error"}),
+    ("remote-from-mac", needs(), {"engine": "warning"}),
+    ("remote-socket", needs(), {"engine": "warning", "runtime": "error"}),
+    ("remote-silent", needs(), {"engine": "error"}),
+    ("remote-podman", PODMAN, {"engine": "warning"}),
+    ("docker-18", needs(), {"engine": "error", "runtime": "error"}),
+    ("rootless", needs(), {"runtime": "warning"}),
+    ("rootless-unregistered", needs(), {"runtime": "error"}),
+    ("snap", needs(), {"runtime": "error"}),
+    ("snap-and-toolkit", needs(), {"runtime": "error"}),
+    ("podman-socket", needs(), {"engine": "error"}),
+    ("podman-broken", PODMAN, {"engine": "error"}),
+    ("podman-windows", PODMAN, {"runtime": "warning"}),
+    ("podman-windows-stopped", PODMAN, {"engine": "error"}),
+    ("fedora-two-cdi", PODMAN, {"runtime": "error"}),
+    ("fedora-refreshed-cdi", PODMAN, {}),
+    ("fedora-selinux", PODMAN, {"runtime": "warning"}),
+    ("podman-as-docker", needs(), {"engine": "error"}),
+    ("arm", needs(), {"processor": "error"}),
+    ("macos", needs(), {"system": "error", "engine": "error"}),
+]
+
+
+def test_every_recording_is_played_back():
+    assert {name for name, *_ in CASES} == set(NAMES)
+
+
+@pytest.mark.parametrize(("name", "wanted", "amiss"), CASES)
+def test_each_machine_is_told_what_it_lacks_and_nothing_else(
+    name: str, wanted: Needs, amiss: dict[str, str]
+):
+    findings = found(name, wanted)
+    assert {item.probe: item.state for item in findings if item.state != "ok"} == amiss
+    assert works(findings) == ("error" not in amiss.values())
+
+
+@pytest.mark.parametrize(("name", "wanted", "amiss"), CASES)
+def test_what_is_wrong_comes_with_what_mends_it(name: str, wanted: Needs, amiss: dict[str, str]):
+    for item in found(name, wanted):
+        assert item.seen
+        if item.state == "error":
+            assert item.remedy is not None, item
+            assert item.remedy.what
+            document = json.loads(as_json([item], wanted, machine(name)))
+            commands = document["findings"][0]["remedy"]["commands"]
+            assert set(commands) == {"arch", "debian", "fedora", "windows"}
+
+
+def commands(name: str, probe: str, wanted: Needs | None = None) -> str:
+    here = machine(name)
+    item = next(item for item in found(name, wanted or needs()) if item.probe == probe)
+    assert item.remedy is not None
+    system = family(here)
+    own = item.remedy.commands.get(system, ()) if system else ()
+    return "\n".join([item.remedy.what, *own, *item.remedy.everywhere])
+
+
+def test_the_commands_are_those_of_the_system():
+    assert "pacman -S nvidia-container-toolkit" in commands("no-runtime", "runtime")
+    assert "nvidia-ctk runtime configure" in commands("no-runtime", "runtime")
+    assert "pacman" not in commands("unregistered", "runtime")
+    assert "ubuntu-drivers" in commands("no-driver", "driver")
+    assert "dnf install nvidia-container-toolkit" in commands("fedora-no-cdi", "runtime", PODMAN)
+    assert "cdi generate" in commands("fedora-stale-cdi", "runtime", PODMAN)
+    assert "toolkit" not in commands("fedora-stale-cdi", "runtime", PODMAN).lower()
+    assert "systemctl enable --now docker" in commands("stopped", "engine")
+    assert "usermod -aG docker" in commands("refused", "engine")
+    assert "WSL integration" in commands("wsl2-no-integration", "engine")
+    assert "on Windows" in commands("wsl2-old-driver", "driver")
+    assert "--gpu none" in commands("no-gpu", "driver")
+    assert "--engine podman" in commands("podman-as-docker", "engine")
+    assert "--config=$HOME/.config/docker" in commands("rootless-unregistered", "runtime")
+    assert "systemctl --user restart docker" in commands("rootless-unregistered", "runtime")
+    assert "nvidia-ctk" not in commands("snap", "runtime").replace("that nvidia-ctk writes", "")
+    assert "apt remove nvidia-container-toolkit" in commands("snap-and-toolkit", "runtime")
+    assert "apt install docker.io" in commands("docker-18", "engine")
+    assert "podman system migrate" in commands("podman-broken", "engine", PODMAN)
+    assert "podman machine start" in commands("podman-windows-stopped", "engine", PODMAN)
+    assert "podman machine ssh" in commands("podman-windows", "runtime", PODMAN)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("stopped", "sudo snap start docker"), ("refused", "snap enable"), ("hang", "snap restart")],
+)
+def test_a_snap_is_started_as_one(name: str, says: str):
+    recording = json.loads((RECORDINGS / f"host-{name}.json").read_text("utf-8"))
+    recording["find"]["/snap/bin/docker"] = ["/snap/bin/docker"]
+    (item,) = (
+        item for item in examine(RecordedMachine(recording), needs()) if item.probe == "engine"
+    )
+    assert item.remedy is not None
+    assert any(says in command for command in item.remedy.everywhere)
+
+
+@pytest.mark.parametrize(("name", "says"), [("stopped", "enable --now"), ("hang", "restart")])
+def test_a_docker_of_ones_own_is_started_as_one(name: str, says: str):
+    recording = json.loads((RECORDINGS / f"host-{name}.json").read_text("utf-8"))
+    recording["variable"]["DOCKER_HOST"] = "unix:///run/user/1000/docker.sock"
+    (item,) = (
+        item for item in examine(RecordedMachine(recording), needs()) if item.probe == "engine"
+    )
+    assert item.remedy is not None
+    assert item.remedy.everywhere == (f"systemctl --user {says} docker",)
+
+
+def test_a_description_of_the_gpus_is_made_anew_where_it_counts():
+    stale = commands("fedora-two-cdi", "runtime", PODMAN)
+    assert stale.endswith("--output=/var/run/cdi/nvidia.yaml")
+    (item,) = (item for item in found("fedora-refreshed-cdi", PODMAN) if item.probe == "runtime")
+    assert item.seen.startswith("/var/run/cdi/")
+
+
+def test_selinux_is_told_of_beside_the_description():
+    seen = [item for item in found("fedora-selinux", PODMAN) if item.probe == "runtime"]
+    assert [item.state for item in seen] == ["ok", "warning"]
+    assert "label=disable" in seen[1].needed
+    assert seen[1].remedy is not None
+    assert "setsebool -P container_use_devices on" in seen[1].remedy.everywhere[0]
+
+
+REMOTE = [name for name in NAMES if name.startswith("remote")]
+
+
+@pytest.mark.parametrize("name", REMOTE)
+def test_a_docker_elsewhere_is_judged_by_what_it_says_and_mended_there(name: str):
+    wanted = PODMAN if name == "remote-podman" else needs()
+    told = found(name, wanted)
+    assert "on another machine" in told[0].seen
+    assert {item.probe for item in told} <= {"engine", "processor", "runtime"}
+    for item in told:
+        if item.remedy is not None and item.probe != "processor":
+            assert item.remedy.where == "there"
+
+
+def test_a_docker_of_this_machine_is_not_taken_for_another_by_its_name():
+    recording = json.loads((RECORDINGS / "host-remote-socket.json").read_text("utf-8"))
+    recording["read"]["/proc/version"] = "Linux version 6.1.0-28-amd64 (a@b) #1 SMP"
+    (item,) = (
+        item for item in examine(RecordedMachine(recording), needs()) if item.probe == "engine"
+    )
+    assert item.state == "ok"
+    recording["read"]["/proc/sys/kernel/hostname"] = "lab.example"
+    recording["read"]["/proc/version"] = "Linux version 5.4.0 (a@b) #1 SMP"
+    (item,) = (
+        item for item in examine(RecordedMachine(recording), needs()) if item.probe == "engine"
+    )
+    assert item.state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ("ssh://somebody:secret@lab:22", "ssh://lab:22"),
+        ("tcp://192.168.1.5:2375", "tcp://192.168.1.5:2375"),
+        ("tcp://[fd00::5]:2375", "tcp://[fd00::5]:2375"),
+        ("tcp://localhost:2375", ""),
+        ("tcp://127.0.0.1:2375", ""),
+        ("tcp://[::1]:2375", ""),
+        ("tcp://:2375", ""),
+        ("unix:///var/run/docker.sock", ""),
+        ("npipe:////./pipe/docker_engine", ""),
+    ],
+)
+def test_an_address_tells_whether_docker_is_elsewhere(address: str, place: str):
+    recording = json.loads((RECORDINGS / "host-arch.json").read_text("utf-8"))
+    recording["variable"]["DOCKER_HOST"] = address
+    assert query_engine(RecordedMachine(recording), needs()).elsewhere == place
+
+
+def test_both_minima_of_the_driver_are_named_with_what_follows_from_each():
+    (item,) = (item for item in found("between", needs()) if item.probe == "driver")
+    driver = needs().driver
+    assert driver is not None
+    assert driver.linux_least is not None
+    assert driver.linux is not None
+    assert driver.linux_least in item.needed
+    assert driver.linux in item.needed
+    (item,) = (item for item in found("wsl2-old-driver", needs()) if item.probe == "driver")
+    assert str(driver.windows_least) in item.needed
+
+
+@pytest.mark.parametrize(("name", "probe"), [("older-gpu", "driver"), ("maxwell", "compute")])
+def test_a_gpu_that_is_too_old_is_told_the_newest_series_for_it(name: str, probe: str):
+    (item,) = (item for item in found(name, needs()) if item.probe == probe)
+    assert item.remedy is not None
+    command, without = item.remedy.everywhere
+    assert without == "poetry tf init --gpu none"
+    series = command.rpartition(" ")[2]
+    assert works(found(name, needs(series)))
+    newer = load().series[load().series.index(series) + 1]
+    assert not works(found(name, needs(newer)))
+
+
+def test_nobody_is_told_to_install_a_driver_that_there_is_not_for_the_gpu():
+    (item,) = (item for item in found("older-gpu", needs()) if item.probe == "driver")
+    assert "(Kepler) NVIDIA's drivers end with 470" in item.needed
+    assert "TensorFlow 2.14" in commands("no-driver-kepler", "driver")
+    assert "nvidia-tesla-470-driver" in commands("no-driver-kepler", "driver", needs("2.14"))
+    assert "TensorFlow 2" not in commands("windows-kepler", "driver"), "WSL hands none in"
+    assert "TensorFlow 2.10" in commands("windows-kepler", "driver", needs("2.15", config=None))
+    assert "nvidia-580xx-dkms" in commands("driver-too-new", "driver")
+    assert "nvidia-580xx-dkms" in commands("no-driver-pascal", "driver")
+    assert "nvidia-open" not in commands("no-driver-pascal", "driver")
+    assert "akmod-nvidia xorg" in commands("no-driver-turing", "driver", PODMAN)
+
+
+def test_a_driver_that_is_loaded_is_not_loaded_again():
+    assert "modprobe" in commands("not-loaded", "driver")
+    for name in ("mismatch", "loaded-and-failing"):
+        assert "Restart the machine" in commands(name, "driver")
+        assert "modprobe" not in commands(name, "driver")
+
+
+@pytest.mark.parametrize(
+    ("whole", "least", "version", "state"),
+    [
+        ("560.1", "525.1", "560.2", "ok"),
+        ("560.1", "525.1", "530.0", "note"),
+        ("560.1", "525.1", "520.0", "error"),
+        ("560.1", None, "550.0", "error"),
+        (None, "525.1", "530.0", "ok"),
+        (None, "525.1", "520.0", "error"),
+        (None, None, "1.0", "ok"),
+    ],
+)
+def test_a_driver_is_held_against_the_minima_that_there_are(
+    whole: str | None, least: str | None, version: str, state: str
+):
+    class Wanting(Needs):
+        @property
+        def driver(self) -> Driver:
+            return Driver("12.5", whole, None, least, None)
+
+    recording = json.loads((RECORDINGS / "host-arch.json").read_text("utf-8"))
+    (key,) = (key for key in recording["run"] if "compute_cap" in key)
+    recording["run"][key]["output"] = f"NVIDIA GeForce RTX 4090, {version}, 8.9"
+    wanted = Wanting(needs().release, "system", config="devcontainer.json")
+    (item,) = (
+        item for item in examine(RecordedMachine(recording), wanted) if item.probe == "driver"
+    )
+    assert item.state == state
+
+
+def test_who_has_an_arm_processor_is_told_what_there_is_instead_of_a_driver():
+    told = found("arm", needs())
+    assert [item.probe for item in told] == ["system", "processor"]
+    assert "--gpu none" in commands("arm", "processor")
+    assert "x86_64" in commands("arm", "processor")
+    assert found("arm", needs(mode="none")) == []
+
+
+def test_no_password_of_a_docker_elsewhere_is_told():
+    (item,) = (item for item in found("remote", needs()) if item.probe == "engine")
+    assert "somebody" not in item.seen
+    assert "ssh://lab" in item.seen
+
+
+# -- whatever a machine answers -------------------------------------------------------------
+
+TEXT = st.one_of(
+    st.text(max_size=60),
+    st.sampled_from(
+        [
+            "NVIDIA, 1.2, 9.9",
+            "a, 560.1",
+            "ssh://a@b",
+            "tcp://[::1",
+            "1",
+            "0 0",
+            ",,,",
+            "{}",
+            "[]",
+            '{"ServerVersion": 3, "Runtimes": 4, "OperatingSystem": []}',
+            '{"ServerErrors": 7}',
+            '{"ServerVersion": "18.09.1", "Name": "a", "KernelVersion": "1", "Runtimes": {}}',
+            '{"ServerVersion": "29.2.0", "SecurityOptions": ["name=rootless"], "Runtimes": []}',
+            '{"ServerVersion": "29.2.0", "DockerRootDir": "/var/snap/docker/common"}',
+            '{"host": {}, "version": "5"}',
+            '{"host": {"serviceIsRemote": true, "hostname": "a"}}',
+            "nvidia.com/gpu libcuda.so.1.2.3",
+            "Module 1.2",
+            "0x10de",
+        ]
+    ),
+)
+RANS = st.one_of(
+    st.builds(CommandResult, st.integers(0, 255), TEXT, TEXT),
+    st.builds(
+        CommandResult, st.none(), TEXT, TEXT, st.sampled_from(["missing", "timeout", "denied"])
+    ),
+)
+
+
+class Babbling:
+    """A machine that answers anything, and notes what it was made to run."""
+
+    def __init__(self, system: str, architecture: str, draw: Any) -> None:
+        self.system, self.architecture = system, architecture
+        self._draw = draw
+        self.commands: list[tuple[str, ...]] = []
+
+    def run(self, *command: str, limit: float = LIMIT) -> CommandResult:
+        self.commands.append(command)
+        ran: CommandResult = self._draw(RANS)
+        return ran
+
+    def read(self, path: str) -> str | None:
+        text: str | None = self._draw(st.none() | TEXT)
+        return text
+
+    def find(self, pattern: str) -> tuple[str, ...]:
+        return (pattern,) if self._draw(st.booleans()) else ()
+
+    def load(self, library: str, version: str = "") -> LoadResult:
+        return LoadResult(error="none")
+
+    def variable(self, name: str) -> str | None:
+        text: str | None = self._draw(st.none() | TEXT)
+        return text
+
+
+@given(
+    data=st.data(),
+    system=st.sampled_from(["Linux", "Windows", "Darwin", "FreeBSD"]),
+    architecture=st.sampled_from(["x86_64", "aarch64", "ARM64"]),
+    engine=st.sampled_from(["docker", "podman"]),
+)
+def test_no_answer_is_too_odd_and_nothing_is_run_that_changes_the_machine(
+    data: st.DataObject, system: str, architecture: str, engine: Any
+):
+    babbling = Babbling(system, architecture, data.draw)
+    findings: Iterator[HostFinding] = (
+        item for probe in HOST for item in probe(babbling, needs(engine=engine))
+    )
+    assert all(item.seen for item in findings)
+    for program, *arguments in babbling.commands:
+        name = program.rpartition("/")[2]
+        assert (name, arguments[0].partition("=")[0]) in {
+            ("nvidia-smi", "--query-gpu"),
+            ("nvidia-ctk", "--version"),
+            ("docker", "info"),
+            ("docker", "context"),
+            ("podman", "info"),
+        }

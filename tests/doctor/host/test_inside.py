@@ -1,0 +1,367 @@
+"""What is found inside a container: recorded ones are played back, and garbage is survived."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poetry_tf.doctor.host.examine import HOST, INSIDE, examine, probes, works
+from poetry_tf.doctor.host.findings import HostFinding
+from poetry_tf.doctor.host.libraries import built_cudnn
+from poetry_tf.doctor.host.machine import CommandResult, RecordedMachine
+from poetry_tf.doctor.host.needs import Needs
+from poetry_tf.doctor.host.summary import summary_line
+from poetry_tf.releases import Release, load
+from poetry_tf.releases.nvidia import libraries
+
+RECORDINGS = Path(__file__).with_name("recordings")
+PYTHON = "/workspaces/study/.venv/bin/python"
+RTX = "TensorFlow 2.18.1 uses NVIDIA GeForce RTX 4090"
+CPU = "TensorFlow 2.18.1 uses the CPU: "
+DOCTOR = "on the host, poetry tf doctor"
+
+
+def release(series: str) -> Release:
+    found = load().newest(series)
+    assert found is not None
+    return found
+
+
+def needs(**changed: Any) -> Needs:
+    values: dict[str, Any] = {
+        "release": release("2.18"),
+        "mode": "pip",
+        "python": PYTHON,
+        "config": ".devcontainer/devcontainer.json",
+    }
+    return Needs(**{**values, **changed})
+
+
+def recording(name: str) -> dict[str, Any]:
+    text = (RECORDINGS / f"container-{name}.json").read_text("utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+def found(played: Mapping[str, Any], wanted: Needs) -> list[HostFinding]:
+    return list(examine(RecordedMachine(played), wanted))
+
+
+SYSTEM = needs(mode="system", container={"CUDA": "12.5", "cuDNN": "9.3.0.75"})
+WITHOUT = needs(mode="system")
+# The recording, what is needed there, what is not well there, and the line at the start.
+CASES: list[tuple[str, Needs, dict[str, str], str]] = [
+    ("everything", needs(), {}, RTX),
+    ("system", SYSTEM, {}, RTX),
+    ("wsl2", needs(), {}, RTX),
+    (
+        "no-devices",
+        needs(),
+        {"devices": "error", "tensorflow": "error"},
+        f"{CPU}no GPU has come into this container, and its host has no driver of NVIDIA's loaded: "
+        f"{DOCTOR}",
+    ),
+    (
+        "arm",
+        needs(),
+        {"processor": "error"},
+        f"{CPU}no wheel of TensorFlow for ARM (aarch64) is built with CUDA: "
+        "poetry tf init --gpu none",
+    ),
+    (
+        "no-libraries",
+        WITHOUT,
+        {"libraries": "error", "tensorflow": "error"},
+        f"{CPU}none of the 10 libraries of CUDA and cuDNN can be loaded: poetry tf devcontainer",
+    ),
+    (
+        "no-libraries",
+        SYSTEM,
+        {"container": "error", "libraries": "error", "tensorflow": "error"},
+        "Rebuild the container: this container was made with no CUDA and no cuDNN, and "
+        "devcontainer.json asks for CUDA 12.5 and cuDNN 9.3.0.75",
+    ),
+    (
+        "old-cudnn",
+        WITHOUT,
+        {"libraries": "error", "compile": "error"},
+        f"{RTX}, but cuDNN 9.1.0 is found (/usr/lib/x86_64-linux-gnu/libcudnn.so.9): "
+        "poetry tf devcontainer",
+    ),
+    (
+        "wheels-missing",
+        needs(),
+        {"wheels": "error", "libraries": "error", "tensorflow": "error"},
+        f"{CPU}nvidia-cudnn-cu12==9.3.0.75 is not installed: poetry install",
+    ),
+    (
+        "2-21",
+        needs(release=release("2.21")),
+        {"libraries": "error", "tensorflow": "error"},
+        "TensorFlow 2.21.0 uses the CPU: libcusolver.so.11 can't be loaded, though its wheels are "
+        "installed: export LD_LIBRARY_PATH=/workspaces/study/.venv/lib/python3.11/site-packages/"
+        "nvidia/cusolver/lib",
+    ),
+    ("shadowed", needs(), {"libraries": "warning"}, RTX),
+    ("no-ptxas", needs(), {"compile": "error"}, RTX),
+    ("no-libdevice", needs(), {"compile": "error"}, RTX),
+    ("full", needs(), {"compile": "warning"}, RTX),
+    ("hang", needs(), {"libcuda": "warning", "compile": "warning"}, RTX),
+    (
+        "no-tensorflow",
+        needs(install="poetry install --extras gpu"),
+        {"tensorflow": "error"},
+        "TensorFlow is not installed: poetry install --extras gpu",
+    ),
+    (
+        "revoked",
+        needs(),
+        {"devices": "error", "tensorflow": "error"},
+        f"{CPU}this container may no longer open /dev/nvidia0, /dev/nvidiactl and "
+        f"/dev/nvidia-uvm: {DOCTOR}",
+    ),
+    (
+        "no-uvm",
+        needs(),
+        {"devices": "error", "libcuda": "error", "tensorflow": "error"},
+        f"{CPU}/dev/nvidia-uvm is missing: {DOCTOR}",
+    ),
+    (
+        "numpy-2",
+        needs(),
+        {"tensorflow": "error"},
+        "TensorFlow can't be imported: it was built for NumPy 1, and NumPy 2 is installed: "
+        "poetry add 'numpy<2'",
+    ),
+    (
+        "no-avx",
+        needs(),
+        {"tensorflow": "error"},
+        "importing TensorFlow ends with an illegal instruction: poetry tf doctor",
+    ),
+]
+
+
+def name_of(case: tuple[str, Needs, dict[str, str], str]) -> str:
+    return case[0] + ("-rebuild" if "container" in case[2] else "")
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "unwell", "line"), CASES, ids=[name_of(case) for case in CASES]
+)
+def test_a_recorded_container_gives(name: str, wanted: Needs, unwell: dict[str, str], line: str):
+    played = recording(name)
+    findings = found(played, wanted)
+    assert {item.probe: item.state for item in findings if item.state != "ok"} == unwell
+    assert works(findings) == ("error" not in unwell.values())
+    assert summary_line(RecordedMachine(played), wanted) == line
+    told = [item for item in findings if item.state == "error"]
+    assert all(item.seen and (item.needed or item.remedy) for item in told[:1])
+
+
+def test_every_recording_is_played_back():
+    names = {path.stem.removeprefix("container-") for path in RECORDINGS.glob("container-*.json")}
+    assert names == {case[0] for case in CASES}
+
+
+def test_an_arm_processor_with_a_tensorflow_of_nvidias_own_has_its_gpu():
+    played = recording("arm")
+    for key, ran in played["run"].items():
+        if "# tensorflow" in key:
+            ran["output"] = ran["output"].replace("[]", '["NVIDIA GH200 480GB"]')
+    assert "processor" not in {item.probe for item in found(played, needs())}
+
+
+@pytest.mark.parametrize(
+    ("gpu", "says"),
+    [
+        ("Tesla K80, 470.256.02", "Take TensorFlow 2.14"),
+        ("NVIDIA GeForce GTX 1080, 470.256.02, 6.1", "Install a newer driver"),
+    ],
+)
+def test_a_driver_that_is_too_old_is_told_with_what_helps_the_gpu(gpu: str, says: str):
+    played = recording("everything")
+    (key,) = [key for key in played["run"] if "# gpu" in key]
+    played["run"][key]["output"] = played["run"][key]["output"].replace("12060", "11040")
+    smi = "nvidia-smi --query-gpu=name,driver_version,compute_cap --format=csv,noheader"
+    played["run"][smi] = {"status": 0, "output": gpu}
+    told = [item for item in found(played, needs()) if item.state == "error"]
+    assert [item.probe for item in told] == ["libcuda", "driver"]
+    assert all(item.remedy is not None and says in item.remedy.what for item in told)
+
+
+def test_a_library_is_told_of_in_one_line_where_all_are_well():
+    wanted = [item.seen for item in found(recording("everything"), needs())]
+    assert "CUDA 12.5 and cuDNN 9.3.0: all 10 libraries load" in wanted
+
+
+def test_a_project_without_a_gpu_is_content_with_any_tensorflow():
+    wanted = needs(mode="none")
+    played = recording("no-devices")
+    run = {key.removesuffix(" compile"): value for key, value in played["run"].items()}
+    names = " ".join(libraries(wanted.release))
+    run = {key.removesuffix(f" {names}"): value for key, value in run.items()}
+    findings = found({**played, "run": run}, wanted)
+    assert [item.state for item in findings] == ["ok"]
+    line = summary_line(RecordedMachine({**played, "run": run}), wanted)
+    assert line == f"{CPU}no GPU is asked for: poetry tf init --gpu auto"
+
+
+def test_a_part_of_the_driver_that_only_newer_releases_open_is_asked_for_there():
+    played = recording("everything")
+    for series, probes_unwell in (("2.20", set()), ("2.21", {"libcuda"})):
+        wanted = needs(release=release(series))
+        told = [item for item in found(played, wanted) if "libnvidia-ml" in item.seen]
+        assert {item.probe for item in told} == probes_unwell
+    played["load"]["libnvidia-ml.so.1"] = {"path": "/usr/lib/libnvidia-ml.so.1"}
+    assert not [item for item in found(played, wanted) if "libnvidia-ml" in item.seen]
+
+
+@pytest.mark.parametrize("hidden", ["", "-1"])
+def test_a_gpu_that_is_hidden_is_named(hidden: str):
+    played = recording("no-uvm")
+    nodes = ["/dev/nvidia0", "/dev/nvidiactl", "/dev/nvidia-uvm"]
+    told = [{"device": node, "error": ""} for node in nodes]
+    told += [{"libcuda": "/usr/lib/libcuda.so.1", "error": ""}]
+    output = "\n".join(map(json.dumps, [*told, {"speaks": 12060}, {"init": 100}]))
+    played["find"]["/dev/nvidia-uvm"] = nodes[2:]
+    played["run"]["<python> -c # gpu " + " ".join(nodes)] = {"status": 0, "output": output}
+    played["variable"]["CUDA_VISIBLE_DEVICES"] = hidden
+    errors = [item.seen for item in found(played, needs()) if item.state == "error"]
+    assert len(errors) == 2
+    assert all(f'CUDA_VISIBLE_DEVICES="{hidden}" hides' in seen for seen in errors)
+
+
+@pytest.mark.parametrize(
+    ("holding", "state", "says"),
+    [
+        ({"tensorflow": "2.18.1", "tensorflow-cpu": "2.18.1"}, "warning", "over each other"),
+        ({"tensorflow-cpu": "2.18.1"}, "error", "knows no GPU"),
+        ({"tensorflow": "2.17.0"}, "warning", "tensorflow 2.17.0 is installed"),
+    ],
+)
+def test_what_is_installed_is_compared_with_what_is_locked(
+    holding: dict[str, str], state: str, says: str
+):
+    played = recording("everything")
+    told = [
+        {"distribution": name, "version": version, "holds": True}
+        for name, version in holding.items()
+    ]
+    told.append({"tensorflow": "/workspaces/study/.venv/lib/python3.11/site-packages/tensorflow"})
+    (key,) = [key for key in played["run"] if "# libraries" in key]
+    played["run"][key] = {"status": 0, "output": "\n".join(map(json.dumps, told))}
+    (finding,) = [item for item in found(played, needs()) if item.probe == "distributions"]
+    assert finding.state == state
+    assert says in finding.seen
+    assert finding.remedy is not None
+    assert finding.remedy.everywhere
+
+
+@pytest.mark.parametrize(
+    ("python", "is_told"), [("Python 3.11.9", False), ("Python 3.10.4", True), ("", False)]
+)
+def test_a_container_of_another_python_has_to_be_rebuilt(python: str, is_told: bool):
+    played = recording("everything")
+    played["run"]["/usr/local/bin/python3 --version"] = {"status": 0, "output": python}
+    wanted = needs(container={"Python": "3.11"})
+    told = [item for item in found(played, wanted) if item.probe == "container"]
+    assert bool(told) == is_told
+    assert summary_line(RecordedMachine(played), wanted).startswith("Rebuild") == is_told
+
+
+def test_a_host_without_a_container_looks_at_the_tensorflow_that_it_has():
+    played = recording("everything")
+    played["find"] = {key: path for key, path in played["find"].items() if "env" not in key}
+    host = RecordedMachine(played)
+    assert set(probes(host, needs())) == set(HOST), "TensorFlow runs in the container"
+    assert set(probes(host, needs(config=None))) >= set(INSIDE)
+    assert set(probes(host, needs(config=None, python=None))) == set(HOST)
+
+
+@pytest.mark.parametrize("series", load().series)
+def test_every_release_with_cuda_has_its_libraries_and_its_cudnn(series: str):
+    one = release(series)
+    names = libraries(one)
+    assert any(name.startswith("libcudart.so.") for name in names)
+    assert len(set(names)) == len(names)
+    built = built_cudnn(one)
+    assert built is not None
+    assert len(built) == 3, "a minor version is what an older cuDNN is told by"
+    assert f"libcudnn.so.{built[0]}" in names
+
+
+def test_each_cuda_has_the_names_that_its_wheels_ask_for():
+    assert libraries(release("2.13"))[:2] == ("libcudart.so.11.0", "libcublas.so.11")
+    assert "libcurand.so.10" in libraries(release("2.13"))
+    assert "libcurand.so.10" not in libraries(release("2.14"))
+    assert "libcusolver.so.11" in libraries(release("2.18"))
+    assert "libcusparse.so.12" in libraries(release("2.18"))
+    assert libraries(whole_cpu()) == ()
+
+
+def whole_cpu() -> Release:
+    from poetry_tf.releases import whole
+
+    return whole("tensorflow-cpu").releases[-1]
+
+
+# -- what no machine should answer ----------------------------------------------------------
+
+KEYS = ["device", "error", "libcuda", "speaks", "init", "distribution", "version", "holds"]
+KEYS += ["tensorflow", "loading", "library", "path", "cuda", "cudnn", "broken", "file", "gpus"]
+KEYS += ["compiled", "failed"]
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+NAMES = st.sampled_from([*libraries(release("2.18")), "nvidia-cudnn-cu12", "tensorflow"])
+LINES = st.dictionaries(st.sampled_from(KEYS), VALUES | NAMES, max_size=4).map(json.dumps)
+OUTPUTS = st.lists(LINES | st.text(max_size=30), max_size=12).map("\n".join)
+RANS = st.builds(
+    CommandResult,
+    st.none() | st.integers(-20, 255),
+    OUTPUTS,
+    st.text(max_size=60),
+    st.sampled_from(["", "missing", "timeout", "denied"]),
+)
+PATHS = st.lists(st.text(max_size=20), max_size=3).map(tuple)
+
+
+class Answering(RecordedMachine):
+    """A machine that answers whatever it likes."""
+
+    def __init__(self, draw: Any) -> None:
+        super().__init__({"system": "Linux", "architecture": "x86_64"})
+        self._draw = draw
+
+    def run(self, *command: str, limit: float = 0) -> CommandResult:
+        ran: CommandResult = self._draw(RANS)
+        return ran
+
+    def read(self, path: str) -> str | None:
+        text: str | None = self._draw(st.none() | st.text(max_size=30))
+        return text
+
+    def find(self, pattern: str) -> tuple[str, ...]:
+        found: tuple[str, ...] = self._draw(PATHS)
+        return found
+
+    def variable(self, name: str) -> str | None:
+        return self.read(name)
+
+
+@given(st.data(), st.sampled_from(["pip", "system", "none"]), st.sampled_from([PYTHON, None]))
+def test_garbage_gives_findings_and_no_traceback(data: st.DataObject, mode: str, python: Any):
+    wanted = needs(mode=mode, python=python, container={"CUDA": "12.5", "Python": "3.11"})
+    machine = Answering(data.draw)
+    for probe in INSIDE:
+        assert all(item.seen for item in probe(machine, wanted))
+    assert summary_line(machine, wanted)

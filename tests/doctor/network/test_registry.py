@@ -1,0 +1,195 @@
+"""Images and features in a registry: there with their sizes, gone, refused, or not to be had."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.servers import INDEX, TOKEN, Answer, Server, refused
+
+from poetry_tf.doctor.network.registry import NotInRegistry, Reference, find, read_reference
+from poetry_tf.http.index import ReadError
+from poetry_tf.http.web import Broken, Unreachable, Web
+
+NAME, TAG = "devcontainers/python", "3-3.11-bookworm"
+PATH = f"/v2/{NAME}/manifests/{TAG}"
+
+
+def reference(server: Server, tag: str = TAG, digest: str = "") -> Reference:
+    return Reference(server.host, NAME, tag, digest)
+
+
+def test_an_image_is_found_with_its_size_for_the_first_processor(server: Server, web: Web):
+    digest = server.image(NAME, TAG, {"arm64": [7], "amd64": [400, 300]})
+    found = find(reference(server), web, ("amd64", "arm64"))
+    assert (found.digest, found.size, found.lacking) == (digest, 700, ())
+    assert found.layer is not None
+    sample = web.sample(*found.layer, 1000, 1)
+    assert sample is not None and sample.bytes == 400
+
+
+def test_what_an_image_lacks_is_named(server: Server, web: Web):
+    server.image(NAME, TAG, {"amd64": [400]})
+    found = find(reference(server), web, ("amd64", "arm64"))
+    assert (found.size, found.lacking) == (400, ("arm64",))
+    assert find(reference(server), web, ("riscv64",)).lacking == ("riscv64",)
+
+
+def test_an_artifact_is_asked_for_by_its_digest_before_its_tag(server: Server, web: Web):
+    digest = server.feature(NAME, "3", size=50)
+    server.answers[f"/v2/{NAME}/manifests/3"] = Answer(500)
+    assert find(reference(server, "3", digest), web).size == 50
+
+
+def test_a_registry_without_passes_is_asked_once(web: Web):
+    with Server(wants_token=False) as server:
+        server.feature(NAME, TAG)
+        find(reference(server), web)
+        assert server.asked == [PATH]
+
+
+def test_the_pass_is_asked_for_without_any_password(server: Server, web: Web, tmp_path: Path):
+    (tmp_path / ".netrc").write_text("default login me password secret\n", "utf-8")
+    (tmp_path / ".netrc").chmod(0o600)
+    server.feature(NAME, TAG)
+    find(reference(server), web)
+    sent = [headers.get("Authorization") for headers in server.headers]
+    assert sent == [None, None, f"Bearer {TOKEN}"]
+
+
+def test_a_pass_is_not_shown_to_the_server_that_a_layer_is_sent_on_to(server: Server, web: Web):
+    with Server() as other:
+        other.answers["/layer"] = Answer(200, b"layer")
+        server.answers["/blob"] = Answer(307, b"", {"Location": f"{other.url}/layer"})
+        assert web.sample(f"{server.url}/blob", {"Authorization": "Bearer x"}, 10, 1) is not None
+        assert "Authorization" not in other.headers[0]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refused(404, "MANIFEST_UNKNOWN"),
+        refused(404, "NAME_UNKNOWN"),
+        refused(403, "DENIED"),
+        Answer(404, b"<html>not here"),
+    ],
+)
+def test_what_is_gone_is_told_from_what_cannot_be_asked(server: Server, web: Web, answer: Answer):
+    server.answers[PATH] = answer
+    with pytest.raises(NotInRegistry):
+        find(reference(server), web)
+
+
+def test_a_registry_that_gives_no_pass_for_a_name_has_none_of_it(server: Server, web: Web):
+    """So ghcr.io answers for an organisation that was deleted."""
+    server.answers["/token"] = refused(403, "DENIED")
+    with pytest.raises(NotInRegistry):
+        find(reference(server), web)
+
+
+def test_a_refusal_that_is_not_the_registrys_own_is_no_proof_that_it_is_gone(
+    server: Server, web: Web
+):
+    server.answers[PATH] = Answer(403, b"<html>Access from your region is not allowed")
+    with pytest.raises(Broken, match="closed to where you are"):
+        find(reference(server), web)
+
+
+def test_a_registry_that_hangs_is_given_up_and_not_asked_again(server: Server):
+    server.answers[PATH] = Answer(hangs=True)
+    server.wants_token = False
+    web = Web(limit=0.2)
+    for _ in range(3):
+        with pytest.raises(Unreachable, match="does not answer"):
+            find(reference(server), web)
+    assert len(server.asked) == 1
+
+
+def test_a_closed_port_refuses(web: Web):
+    with Server() as server:
+        gone = reference(server)
+    with pytest.raises(Unreachable, match="refuses connections"):
+        find(gone, web)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("python", Reference("docker.io", "library/python")),
+        ("python:3.11", Reference("docker.io", "library/python", "3.11")),
+        ("me/python", Reference("docker.io", "me/python")),
+        ("localhost:5000/a/b:c", Reference("localhost:5000", "a/b", "c")),
+        ("ghcr.io/a/b/c:1", Reference("ghcr.io", "a/b/c", "1")),
+        (f"a.test/b@sha256:{'0' * 64}", Reference("a.test", "b", "", f"sha256:{'0' * 64}")),
+        ("", None),
+        ("Upper/Case", None),
+        ("a.test/b:tag with blanks", None),
+        ("https://a.test/b", None),
+    ],
+)
+def test_names_are_read_as_docker_reads_them(text: str, expected: Reference | None):
+    assert read_reference(text) == expected
+
+
+def test_only_this_machine_is_asked_without_tls():
+    for registry, scheme in (
+        ("127.0.0.1:5000", "http:"),
+        ("localhost", "http:"),
+        ("127.0.0.1.evil.test", "https:"),
+        ("ghcr.io", "https:"),
+    ):
+        assert Reference(registry, "a", "b").url("manifests", "b").startswith(f"{scheme}//")
+
+
+@given(st.text())
+def test_any_text_is_a_name_or_none(text: str):
+    found = read_reference(text)
+    assert found is None or found.repository
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+near_manifests = st.fixed_dictionaries(
+    {},
+    optional={
+        "manifests": json_values
+        | st.lists(st.fixed_dictionaries({"platform": json_values, "digest": json_values})),
+        "layers": json_values
+        | st.lists(st.fixed_dictionaries({"size": json_values, "digest": json_values})),
+    },
+)
+
+
+@pytest.fixture(scope="module")
+def lasting():
+    with Server(wants_token=False) as server:
+        yield server, Web(limit=2)
+
+
+@given(
+    body=st.binary() | near_manifests.map(lambda value: json.dumps(value).encode()),
+    status=st.sampled_from([200, 200, 200, 401, 403, 404, 500]),
+    challenge=st.text(st.characters(min_codepoint=32, max_codepoint=126)),
+)
+def test_no_answer_whatever_is_more_than_an_error(lasting, body, status, challenge):
+    server, web = lasting
+    headers = {"Content-Type": INDEX, "WWW-Authenticate": f"Bearer {challenge}"}
+    server.answers[PATH] = Answer(status, body, headers)
+    try:
+        assert find(reference(server), web, ("amd64",)).size >= 0
+    except ReadError as error:
+        assert "\n" not in str(error)
+
+
+@given(token=json_values)
+def test_no_pass_whatever_is_more_than_an_error(token):
+    with Server() as server:
+        server.answers["/token"] = Answer(200, json.dumps(token).encode())
+        with pytest.raises(ReadError):
+            find(reference(server), Web(limit=2))

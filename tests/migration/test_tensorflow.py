@@ -1,0 +1,180 @@
+"""Which TensorFlow on which Python a list means, and what comes nearest."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poetry_tf.migration.formats import read_list
+from poetry_tf.migration.tensorflow import GivenOptions, MigrationGoal, choose_goal, known_pairs
+from poetry_tf.plan.derive import without_image_limits
+from poetry_tf.plan.model import PlanError
+from poetry_tf.plan.python import container_pythons
+from poetry_tf.releases import load
+from poetry_tf.releases.images import load_images
+
+CATALOG, IMAGES = load(), load_images()
+
+
+def of(*entries: str, said: GivenOptions | None = None, container: bool = True) -> MigrationGoal:
+    lines = "".join(f"  - {entry}\n" for entry in entries)
+    found = read_list(f"dependencies:\n{lines}".encode(), Path("environment.yml"))
+    images = IMAGES if container else without_image_limits(IMAGES, CATALOG)
+    return choose_goal(found, said or GivenOptions(), CATALOG, images)
+
+
+def refusal(*entries: str, said: GivenOptions | None = None) -> PlanError:
+    with pytest.raises(PlanError) as caught:
+        of(*entries, said=said)
+    return caught.value
+
+
+def test_what_exists_is_what_is_meant() -> None:
+    assert of("python=3.11", "tensorflow=2.14.0") == MigrationGoal("2.14.0", "3.11")
+    assert of("python=3.11", "tensorflow=2.14") == MigrationGoal("2.14", "3.11")
+    assert of("python=3.11.11=he870216_0", "tensorflow=2.14.0=gpu_py311_0") == MigrationGoal(
+        "2.14.0", "3.11"
+    )
+
+
+def test_what_is_open_stays_open_or_becomes_the_newest_that_fits() -> None:
+    assert of("numpy") == MigrationGoal()
+    assert of("python", "tensorflow") == MigrationGoal()
+    # CaImAn's: the newest below 2.16, on the newest Python that has it.
+    assert of("python <=3.12", "tensorflow >=2.4.0,<2.16") == MigrationGoal("2.15", "3.11")
+    assert of("python=3.12", "tensorflow").python == "3.12"
+
+
+def test_what_is_merely_old_becomes_the_nearest_and_that_is_said() -> None:
+    found = of("python=3.9", "tensorflow=2.5")
+    assert (found.tensorflow, found.python) == ("2.12", "3.10")
+    assert found.moved == (
+        "Python 3.9 becomes 3.10: no dev container can be made for a Python before 3.10",
+        "TensorFlow 2.5 becomes 2.12: 2.12 is the first that poetry-tf can set up with a GPU",
+    )
+    # A series that can be set up stays, though its Python can't.
+    found = of("python=3.8", "tensorflow=2.10.1")
+    assert (found.tensorflow, found.python) == ("2.10.1", "3.10")
+    # Without a GPU, nothing has to be skipped.
+    found = of("python=3.8", "tensorflow-cpu=2.4")
+    assert (found.tensorflow, found.python, found.gpu) == ("2.8", "3.10", "none")
+
+
+def test_without_a_container_old_pythons_can_stay() -> None:
+    found = of("python=3.8", "tensorflow=2.10.1", container=False)
+    assert found == MigrationGoal("2.10.1", "3.8")
+
+
+def test_what_never_went_together_is_refused_with_the_ways_out() -> None:
+    error = refusal("python=3.9", "numpy", "tensorflow-gpu=2.4.1")
+    assert error.message == (
+        "environment.yml:4: TensorFlow 2.4.1 never had a wheel for Python 3.9 "
+        "(environment.yml:2): 2.4 had them for Python 3.6, 3.7 and 3.8"
+    )
+    assert error.remedy == (
+        "The nearest that a project can be set up for: `poetry tf init --from environment.yml "
+        "--tensorflow 2.12 --python 3.10`"
+    )
+    error = refusal("python=3.13", "tensorflow=2.15")
+    assert error.remedy.splitlines() == [
+        "For the TensorFlow of the list: `poetry tf init --from environment.yml --tensorflow 2.15 "
+        "--python 3.11`",
+        "For the Python of the list: `poetry tf init --from environment.yml --tensorflow 2.21 "
+        "--python 3.13`",
+    ]
+    assert (
+        "no TensorFlow 2 has wheels for Python 3.99" in refusal("python=3.99", "tensorflow").message
+    )
+
+
+def test_the_proposals_of_a_refusal_are_taken() -> None:
+    for python, tensorflow in (("2.15", "3.13"), ("2.12", "3.10")):
+        said = GivenOptions(python, tensorflow)
+        assert of("python=3.9", "tensorflow=2.4.1", said=said) == MigrationGoal()
+
+
+def test_conda_built_what_pypi_never_had_and_an_export_proves_it() -> None:
+    found = of("python=3.9.18=h955ad1f_0", "tensorflow=2.4.1=gpu_py39h8236f22_0")
+    assert (found.tensorflow, found.python) == ("2.12", "3.10")
+    assert len(found.moved) == 2
+
+
+def test_an_option_goes_before_the_list() -> None:
+    assert of("python=3.9", "tensorflow=2.4.1", said=GivenOptions(tensorflow="2.15")) == replace(
+        of("python=3.9", "tensorflow=2.4.1", said=GivenOptions(tensorflow="2.15")), tensorflow=None
+    )
+    found = of("python=3.13", "tensorflow=2.15", said=GivenOptions(tensorflow="2.20"))
+    assert (found.tensorflow, found.python) == (None, "3.13")
+    found = of("python=3.13", "tensorflow=2.15", said=GivenOptions(python="3.11"))
+    assert (found.tensorflow, found.python, found.moved) == ("2.15", None, ())
+
+
+def test_a_gpu_that_a_series_cannot_have_is_said() -> None:
+    found = of("python=3.10", "tensorflow-gpu=2.10.0")
+    assert (found.tensorflow, found.moved) == ("2.10.0", ())
+    (remark,) = found.remarks
+    assert remark.endswith("--tensorflow 2.12 is the nearest that has")
+    assert of("python=3.10", "tensorflow=2.10", "cudnn").remarks
+    assert of("python=3.10", "tensorflow=2.10").remarks == ()
+    assert of("python=3.10", "tensorflow-gpu=2.12").remarks == ()
+
+
+def test_the_first_generation_is_refused() -> None:
+    error = refusal("python=3.6", "tensorflow-gpu==1.3.0")
+    assert error.message.startswith(
+        "environment.yml:3: TensorFlow 1.3.0 is of the first generation"
+    )
+    assert "tensorflow/tensorflow:1.3.0-gpu" in error.remedy
+    assert "--tensorflow 2.12" in error.remedy
+    assert (
+        of("python=3.6", "tensorflow-gpu==1.3.0", said=GivenOptions(tensorflow="2.12")).python
+        == "3.10"
+    )
+
+
+def test_what_nobody_knows_is_refused() -> None:
+    assert "knows no TensorFlow 2.99" in refusal("tensorflow=2.99").message
+
+
+def test_lines_that_contradict_each_other_are_refused() -> None:
+    error = refusal("tensorflow=2.12", "tensorflow-gpu=2.11")
+    assert error.message == (
+        "environment.yml:3: 'tensorflow-gpu=2.11' contradicts 'tensorflow=2.12' (environment.yml:2)"
+    )
+
+
+def test_keras_tells_where_tensorflow_is_not_named() -> None:
+    found = of("python ~=3.9", "keras <2.10.0,>=2.9.0rc0")
+    assert (found.tensorflow, found.python) == ("2.9", "3.10")
+    assert of("keras >=3").tensorflow is None
+
+
+def test_the_wheels_with_cuda_are_a_choice_of_the_gpu_mode() -> None:
+    found = read_list(b"tensorflow[and-cuda]==2.15.1\n", Path("requirements.txt"))
+    assert choose_goal(found, GivenOptions(), CATALOG, IMAGES).gpu == "pip"
+
+
+VERSION = st.sampled_from([*known_pairs(CATALOG), "1.15", "2.99", "3.0"])
+PYTHON = st.sampled_from(["2.7", *(f"3.{minor}" for minor in range(5, 16))])
+OPERATOR = st.sampled_from(["=", "==", ">=", "<=", "~=", "<", ">"])
+
+
+@given(VERSION, OPERATOR, PYTHON, OPERATOR, st.booleans())
+def test_any_two_give_a_pair_that_can_be_set_up_or_one_error(
+    version: str, of_version: str, python: str, of_python: str, built: bool
+) -> None:
+    build = "=py_0" if built and of_version == "=" else ""
+    try:
+        found = of(f"tensorflow{of_version}{version}{build}", f"python{of_python}{python}")
+    except PlanError as error:
+        assert "environment.yml:" in error.message
+        assert "`poetry tf init --from environment.yml --tensorflow" in error.remedy
+        return
+    series = ".".join((found.tensorflow or CATALOG.series[-1]).split(".")[:2])
+    release = CATALOG.newest(series)
+    assert release is not None
+    assert found.python in container_pythons(release, IMAGES, "auto", None)

@@ -1,0 +1,716 @@
+"""Where a lock can be installed, read off the file names in it."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.tags import sys_tags
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from poetry_tf.files.lock import Lock
+from poetry_tf.plan.environments import ENVIRONMENTS, Target, make_targets
+from poetry_tf.plan.installability import (
+    LockedPackage,
+    LockedPackages,
+    format_targets,
+    supported_tags,
+)
+from poetry_tf.releases.images import Systems, load_images
+from poetry_tf.releases.model import (
+    LINUX_AARCH64,
+    LINUX_X86_64,
+    MACOS_ARM64,
+    MACOS_X86_64,
+    WINDOWS_AMD64,
+)
+from poetry_tf.text import format_list
+from tests.made import pyproject_of
+
+SYSTEMS = Systems(glibc="2.36", macos="14.0")
+EVERYWHERE = tuple(ENVIRONMENTS)
+PYTHONS = ("3.10", "3.11", "3.12")
+
+
+def locked(lock: str, pyproject: str = "") -> LockedPackages:
+    return LockedPackages.of(Lock.read(Path("poetry.lock"), lock), pyproject_of(pyproject))
+
+
+def told(packages: LockedPackages, *judged: Target) -> list[str]:
+    wanted = judged or make_targets(EVERYWHERE, PYTHONS)
+    return [
+        f"{item.package.name} {item.package.version} {item.reason} "
+        f"{format_targets(item.cells, wanted)}"
+        for item in packages.obstacles(wanted, SYSTEMS)
+    ]
+
+
+def one(*files: str, pythons: str = "*") -> LockedPackages:
+    """A lock with one package, needed everywhere."""
+    names = tuple(f"demo-1.0-{file}" if "-" in file else file for file in files)
+    package = LockedPackage(canonicalize_name("demo"), "1.0", False, pythons, names, ())
+    return LockedPackages([package])
+
+
+# -- files ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("tag", "fits"),
+    [
+        ("py3-none-any", EVERYWHERE),
+        ("py2.py3-none-any", EVERYWHERE),
+        ("py2-none-any", ()),
+        ("cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64", (LINUX_X86_64,)),
+        ("cp311-cp311-manylinux_2_17_aarch64.manylinux2014_aarch64", (LINUX_AARCH64,)),
+        ("cp311-cp311-manylinux1_x86_64", (LINUX_X86_64,)),
+        ("cp311-cp311-manylinux2010_x86_64", (LINUX_X86_64,)),
+        ("cp311-cp311-linux_x86_64", (LINUX_X86_64,)),
+        # The image's glibc, and one after it.
+        ("cp311-cp311-manylinux_2_36_x86_64", (LINUX_X86_64,)),
+        ("cp311-cp311-manylinux_2_37_x86_64", ()),
+        ("cp311-cp311-musllinux_1_2_x86_64", ()),
+        ("cp311-cp311-win_amd64", (WINDOWS_AMD64,)),
+        ("cp311-cp311-win32", ()),
+        ("cp311-cp311-win_arm64", ()),
+        ("cp311-cp311-macosx_10_15_x86_64", (MACOS_X86_64,)),
+        ("cp311-cp311-macosx_12_0_arm64", (MACOS_ARM64,)),
+        ("cp311-cp311-macosx_14_0_arm64", (MACOS_ARM64,)),
+        ("cp311-cp311-macosx_15_0_arm64", ()),
+        ("cp311-cp311-macosx_11_0_universal2", (MACOS_X86_64, MACOS_ARM64)),
+        ("cp38-abi3-win_amd64", (WINDOWS_AMD64,)),
+        ("cp312-abi3-win_amd64", ()),
+        ("py3-none-win_amd64", (WINDOWS_AMD64,)),
+        # Built for the free-threaded Python, another Python or another implementation.
+        ("cp311-cp311t-win_amd64", ()),
+        ("cp310-cp310-win_amd64", ()),
+        ("pp311-pypy311_pp73-win_amd64", ()),
+    ],
+)
+def test_where_a_wheel_fits(tag: str, fits: tuple[str, ...]):
+    wanted = make_targets(EVERYWHERE, ["3.11"])
+    without = [cell for item in one(f"{tag}.whl").obstacles(wanted, SYSTEMS) for cell in item.cells]
+    assert tuple(cell.environment for cell in wanted if cell not in without) == fits
+
+
+def test_a_package_without_a_file_is_told_with_the_cells():
+    assert told(one("cp310-cp310-win_amd64.whl", "cp311-abi3-win_amd64.whl")) == [
+        "demo 1.0 file linux-x86_64, linux-aarch64, macos-x86_64 and macos-arm64"
+    ]
+    assert told(one("cp310-cp310-win_amd64.whl"), *make_targets([WINDOWS_AMD64], PYTHONS)) == [
+        "demo 1.0 file windows-amd64 with Python 3.11 and 3.12"
+    ]
+
+
+@pytest.mark.parametrize("source", ["demo-1.0.tar.gz", "demo-1.0.zip", "demo-1.0.tar.bz2"])
+def test_what_can_be_built_counts_as_installable(source: str):
+    assert told(one("cp310-cp310-win_amd64.whl", source)) == []
+
+
+def test_what_poetry_cannot_install_counts_for_nothing():
+    found = told(one("demo-1.0.exe", "demo-1.0-py3.11.egg", "py3-none-any.whl.asc"))
+    assert found == [f"demo 1.0 file {format_list(EVERYWHERE)}"]
+
+
+def test_a_package_of_which_no_file_is_known_is_let_be():
+    assert told(one()) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["demo.whl", "demo-1.0.whl", "demo-1.0-a-b-.whl", "demo-1.0----.whl"]
+)
+def test_a_name_that_is_none_fits_nowhere(name: str):
+    package = LockedPackage(canonicalize_name("demo"), "1.0", False, "*", (name,), ())
+    assert told(LockedPackages([package])) == [f"demo 1.0 file {format_list(EVERYWHERE)}"]
+
+
+@pytest.mark.parametrize(
+    ("pythons", "expected"),
+    [
+        ("*", []),
+        (">=3.8", []),
+        (">=3.10.1,<3.13", []),
+        (">=3.8,<3.12", ["demo 1.0 python linux-x86_64 with Python 3.12"]),
+        (">=3.12", ["demo 1.0 python linux-x86_64 with Python 3.10 and 3.11"]),
+        ("no constraint", []),
+    ],
+)
+def test_a_package_has_to_admit_the_python(pythons: str, expected: list[str]):
+    packages = one("py3-none-any.whl", pythons=pythons)
+    assert told(packages, *make_targets([LINUX_X86_64], PYTHONS)) == expected
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="CPython is what is judged")
+def test_this_very_python_supports_what_is_said_of_it():
+    """The oracle is `packaging`, asked for the Python that runs, on the system that it runs on."""
+    names = {
+        ("Linux", "x86_64"): LINUX_X86_64,
+        ("Linux", "aarch64"): LINUX_AARCH64,
+        ("Darwin", "x86_64"): MACOS_X86_64,
+        ("Darwin", "arm64"): MACOS_ARM64,
+        ("Windows", "AMD64"): WINDOWS_AMD64,
+    }
+    name = names.get((platform.system(), platform.machine()))
+    _, glibc = platform.libc_ver()
+    if name is None or (platform.system() == "Linux" and not glibc):
+        pytest.skip("no environment that is known")
+    macos = ".".join((platform.mac_ver()[0] or "14.0").split(".")[:2])
+    minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    found = supported_tags(Target(name, minor), Systems(glibc or "2.36", macos))
+    assert found == frozenset(sys_tags())
+
+
+TAGS = st.tuples(
+    st.lists(st.sampled_from(["py3", "py2", "cp38", "cp310", "cp311", "pp310"]), min_size=1),
+    st.lists(st.sampled_from(["none", "abi3", "cp310", "cp311", "cp311t"]), min_size=1),
+    st.lists(
+        st.sampled_from(
+            [
+                "any",
+                "win_amd64",
+                "manylinux_2_28_x86_64",
+                "manylinux2014_aarch64",
+                "macosx_11_0_arm64",
+                "macosx_10_9_universal2",
+                "musllinux_1_1_x86_64",
+            ]
+        ),
+        min_size=1,
+    ),
+)
+
+
+@given(TAGS, st.sampled_from(make_targets(EVERYWHERE, PYTHONS)), st.sampled_from(["", "-1", "-2b"]))
+def test_a_wheel_fits_where_one_of_its_tags_does(
+    tags: tuple[list[str], ...], cell: Target, build: str
+):
+    name = f"demo-1.0{build}-{'-'.join('.'.join(part) for part in tags)}.whl"
+    package = LockedPackage(canonicalize_name("demo"), "1.0", False, "*", (name,), ())
+    each = parse_wheel_filename(name)[3]
+    assert package.has_file(cell, SYSTEMS) is bool(each & supported_tags(cell, SYSTEMS))
+
+
+def test_the_systems_that_are_shipped():
+    images = load_images()
+    assert images.distribution == "bookworm"
+    assert images.systems.glibc == "2.36"
+    assert Target(LINUX_X86_64, "3.11") in [
+        cell
+        for cell in make_targets([LINUX_X86_64], ["3.11"])
+        if one("cp311-cp311-manylinux_2_27_x86_64.whl").packages[0].has_file(cell, images.systems)
+    ]
+
+
+# -- Poetry 2: the lock says where a package is needed ----------------------------------------
+
+LOCK_2_1 = """\
+[[package]]
+name = "everywhere"
+version = "1.0"
+optional = false
+python-versions = ">=3.8"
+groups = ["main"]
+files = [
+    {file = "everywhere-1.0-cp310-abi3-manylinux_2_17_x86_64.whl", hash = "sha256:0"},
+    {file = "everywhere-1.0-cp310-abi3-win_amd64.whl", hash = "sha256:0"},
+]
+
+[[package]]
+name = "marked"
+version = "1.0"
+optional = false
+python-versions = "*"
+groups = ["main", "dev"]
+markers = "sys_platform == \\"win32\\""
+files = [{file = "marked-1.0-py3-none-win_amd64.whl", hash = "sha256:0"}]
+
+[[package]]
+name = "by-group"
+version = "1.0"
+optional = false
+python-versions = "*"
+groups = ["main", "dev"]
+files = [{file = "by_group-1.0-py3-none-win_amd64.whl", hash = "sha256:0"}]
+
+[package.markers]
+main = "sys_platform == \\"win32\\""
+dev = "python_version >= \\"3.12\\""
+
+[[package]]
+name = "half-marked"
+version = "1.0"
+optional = false
+python-versions = "*"
+groups = ["main", "dev"]
+markers = {main = "sys_platform == \\"win32\\""}
+files = [{file = "half_marked-1.0-py3-none-win_amd64.whl", hash = "sha256:0"}]
+
+[[package]]
+name = "wanted-by-an-extra"
+version = "1.0"
+optional = true
+python-versions = "*"
+groups = ["main"]
+markers = "extra == \\"gpu\\" and sys_platform == \\"linux\\""
+files = [{file = "wanted_by_an_extra-1.0-py3-none-win_amd64.whl", hash = "sha256:0"}]
+
+[[package]]
+name = "never"
+version = "1.0"
+optional = true
+python-versions = "*"
+groups = ["main"]
+markers = "<empty>"
+files = [{file = "never-1.0-py3-none-macosx_11_0_arm64.whl", hash = "sha256:0"}]
+
+[[package]]
+name = "split"
+version = "1.0"
+optional = false
+python-versions = "*"
+groups = ["main"]
+markers = "python_version < \\"3.11\\""
+files = [{file = "split-1.0-cp310-cp310-win_amd64.whl", hash = "sha256:0"}]
+
+[[package]]
+name = "split"
+version = "2.0"
+optional = false
+python-versions = ">=3.11"
+groups = ["main"]
+markers = "python_version >= \\"3.11\\""
+files = [{file = "split-2.0-cp311-cp311-manylinux_2_17_x86_64.whl", hash = "sha256:0"}]
+
+[[package]]
+name = "ours"
+version = "0.1"
+optional = false
+python-versions = "*"
+groups = ["main"]
+files = []
+
+[package.source]
+type = "directory"
+url = "../ours"
+
+[[package]]
+name = "theirs"
+version = "0.1"
+optional = false
+python-versions = "*"
+groups = ["main"]
+files = [{file = "theirs-0.1-py3-none-any.whl", hash = "sha256:0"}]
+
+[package.source]
+type = "url"
+url = "https://example.org/theirs-0.1-py3-none-any.whl"
+
+[metadata]
+lock-version = "2.1"
+python-versions = ">=3.10,<3.13"
+content-hash = "0"
+"""
+
+
+def test_a_lock_of_poetry_2_is_judged_by_its_own_markers():
+    judged = make_targets([LINUX_X86_64, WINDOWS_AMD64], PYTHONS)
+    assert told(locked(LOCK_2_1), *judged) == [
+        "by-group 1.0 file linux-x86_64 with Python 3.12",
+        "half-marked 1.0 file linux-x86_64",
+        "wanted-by-an-extra 1.0 file linux-x86_64",
+        "split 1.0 file linux-x86_64 with Python 3.10",
+        "split 2.0 file linux-x86_64 with Python 3.12 and windows-amd64 with Python 3.11 and 3.12",
+    ]
+
+
+def test_each_environment_is_judged_by_itself():
+    found = told(locked(LOCK_2_1), *make_targets([WINDOWS_AMD64], ["3.10"]))
+    assert found == []
+    (first, *_) = told(locked(LOCK_2_1), *make_targets([MACOS_ARM64], ["3.10"]))
+    assert first == "everywhere 1.0 file macos-arm64"
+
+
+# -- Poetry 1.5 to 1.8: files by package, nothing about where --------------------------------
+
+PYPROJECT = """\
+[tool.poetry]
+name = "study"
+
+[tool.poetry.dependencies]
+python = ">=3.10,<3.13"
+core = "^1.0"
+toolbox = {version = "^1.0", extras = ["fast"], markers = "sys_platform == 'linux'"}
+plotter = {version = "^1.0", optional = true}
+split = [
+    {version = "^1.0", python = "<3.11"},
+    {version = "^2.0", python = ">=3.11"},
+]
+ours = {path = "../ours", develop = true}
+
+[tool.poetry.extras]
+plots = ["plotter"]
+
+[tool.poetry.group.dev.dependencies]
+checker = "*"
+"""
+
+LOCK_2_0 = """\
+[[package]]
+name = "core"
+version = "1.2"
+optional = false
+python-versions = ">=3.8"
+files = [{file = "core-1.2-py3-none-any.whl", hash = "sha256:0"}]
+
+[package.dependencies]
+backport = {version = ">=1", markers = "python_version < \\"3.11\\""}
+colours = {version = "*", markers = "platform_system == \\"Windows\\""}
+split = ">=1.0"
+
+[[package]]
+name = "backport"
+version = "1.0"
+optional = false
+python-versions = ">=3.8"
+files = [{file = "backport-1.0-cp310-cp310-win_amd64.whl", hash = "sha256:0"}]
+
+[[package]]
+name = "colours"
+version = "1.0"
+optional = false
+python-versions = "*"
+files = [{file = "colours-1.0-py3-none-any.whl", hash = "sha256:0"}]
+
+[[package]]
+name = "toolbox"
+version = "1.0"
+optional = false
+python-versions = "*"
+files = [{file = "toolbox-1.0-py3-none-any.whl", hash = "sha256:0"}]
+
+[package.dependencies]
+speed = {version = "*", optional = true, markers = "extra == \\"fast\\""}
+luxury = {version = "*", optional = true, markers = "extra == \\"nice\\""}
+
+[package.extras]
+fast = ["speed"]
+nice = ["luxury"]
+
+[[package]]
+name = "speed"
+version = "1.0"
+optional = false
+python-versions = "*"
+files = [{file = "speed-1.0-cp311-cp311-manylinux_2_17_x86_64.whl", hash = "sha256:0"}]
+
+[[package]]
+name = "luxury"
+version = "1.0"
+optional = false
+python-versions = "*"
+files = [{file = "luxury-1.0-py3-none-macosx_11_0_arm64.whl", hash = "sha256:0"}]
+
+[[package]]
+name = "plotter"
+version = "1.0"
+optional = true
+python-versions = "*"
+files = [{file = "plotter-1.0-py3-none-win_amd64.whl", hash = "sha256:0"}]
+
+[[package]]
+name = "split"
+version = "1.0"
+optional = false
+python-versions = ">=3.7"
+files = [{file = "split-1.0-cp310-cp310-manylinux_2_17_x86_64.whl", hash = "sha256:0"}]
+
+[[package]]
+name = "split"
+version = "2.0"
+optional = false
+python-versions = ">=3.11"
+files = [{file = "split-2.0-cp311-cp311-manylinux_2_17_x86_64.whl", hash = "sha256:0"}]
+
+[package.dependencies]
+newer = "*"
+
+[[package]]
+name = "newer"
+version = "1.0"
+optional = false
+python-versions = ">=3.11"
+files = [{file = "newer-1.0-py3-none-any.whl", hash = "sha256:0"}]
+
+[[package]]
+name = "ours"
+version = "0.1"
+optional = false
+python-versions = "*"
+files = []
+develop = true
+
+[package.dependencies]
+below = "*"
+aside = {version = "*", optional = true}
+
+[package.extras]
+more = ["aside"]
+
+[package.source]
+type = "directory"
+url = "../ours"
+
+[[package]]
+name = "below"
+version = "1.0"
+optional = false
+python-versions = "*"
+files = [{file = "below-1.0-py3-none-manylinux_2_17_x86_64.whl", hash = "sha256:0"}]
+
+[[package]]
+name = "aside"
+version = "1.0"
+optional = true
+python-versions = "*"
+files = [{file = "aside-1.0-py3-none-macosx_11_0_arm64.whl", hash = "sha256:0"}]
+
+[[package]]
+name = "checker"
+version = "1.0"
+optional = false
+python-versions = "*"
+files = [{file = "checker-1.0-py3-none-win_amd64.whl", hash = "sha256:0"}]
+
+[[package]]
+name = "forgotten"
+version = "1.0"
+optional = false
+python-versions = "*"
+files = [{file = "forgotten-1.0-py3-none-macosx_11_0_arm64.whl", hash = "sha256:0"}]
+
+[metadata]
+lock-version = "2.0"
+python-versions = ">=3.10,<3.13"
+content-hash = "0"
+"""
+
+
+def test_in_a_lock_of_poetry_1_the_requirements_are_followed():
+    judged = make_targets([LINUX_X86_64, WINDOWS_AMD64], PYTHONS)
+    assert told(locked(LOCK_2_0, PYPROJECT), *judged) == [
+        "backport 1.0 file linux-x86_64 with Python 3.10",
+        "speed 1.0 file linux-x86_64 with Python 3.10 and 3.12",
+        "plotter 1.0 file linux-x86_64",
+        "split 1.0 file windows-amd64 with Python 3.10",
+        "split 2.0 file linux-x86_64 with Python 3.12 and windows-amd64 with Python 3.11 and 3.12",
+        "below 1.0 file windows-amd64",
+        "checker 1.0 file linux-x86_64",
+    ]
+
+
+def test_what_another_version_would_need_is_not_needed():
+    packages = locked(LOCK_2_0, PYPROJECT)
+    (newer,) = [item for item in packages.packages if item.name == "newer"]
+    assert not packages.needs(newer, Target(LINUX_X86_64, "3.10"))
+    assert packages.needs(newer, Target(LINUX_X86_64, "3.11"))
+
+
+SOURCES = """\
+[[package]]
+name = "torch"
+version = "2.6.0"
+optional = false
+python-versions = "*"
+files = [{file = "torch-2.6.0-cp311-none-macosx_11_0_arm64.whl", hash = "sha256:0"}]
+
+[[package]]
+name = "torch"
+version = "2.6.0+cu124"
+optional = false
+python-versions = "*"
+files = [{file = "torch-2.6.0+cu124-cp311-cp311-linux_x86_64.whl", hash = "sha256:0"}]
+
+[metadata]
+lock-version = "2.0"
+python-versions = "~3.11"
+content-hash = "0"
+"""
+
+
+def test_versions_of_two_sources_are_not_held_against_each_other():
+    pyproject = """\
+[tool.poetry.dependencies]
+python = "~3.11"
+torch = [
+    {version = "2.6.0", source = "cuda", platform = "linux"},
+    {version = "2.6.0", platform = "darwin"},
+]
+"""
+    judged = make_targets([LINUX_X86_64, MACOS_ARM64], ["3.11"])
+    assert told(locked(SOURCES, pyproject), *judged) == []
+    both = [
+        f"torch 2.6.0{local} file linux-aarch64" for local in ("", "+cu124")
+    ]  # which one is meant there can't be told
+    assert told(locked(SOURCES, pyproject), *make_targets([LINUX_AARCH64], ["3.11"])) == both
+
+
+# -- Poetry 1.0 and 1.1: files in a table of their own --------------------------------------
+
+LOCK_1_1 = """\
+[[package]]
+name = "Core_Lib"
+version = "1.0"
+description = "one"
+category = "main"
+optional = false
+python-versions = ">=3.6"
+
+[package.dependencies]
+split = {version = ">=1.0", markers = "python_version >= \\"3.10\\""}
+old-style = {version = "*", python = "<3.11"}
+
+[[package]]
+name = "old-style"
+version = "1.0"
+category = "main"
+optional = false
+python-versions = "*"
+
+[[package]]
+name = "split"
+version = "1.0"
+category = "main"
+optional = false
+python-versions = "*"
+
+[[package]]
+name = "split"
+version = "2.0"
+category = "main"
+optional = false
+python-versions = "*"
+
+[[package]]
+name = "unlisted"
+version = "1.0"
+category = "dev"
+optional = false
+python-versions = "*"
+
+[metadata]
+lock-version = "1.1"
+python-versions = "^3.10"
+content-hash = "0"
+
+[metadata.files]
+core-lib = [
+    {file = "Core_Lib-1.0-cp310-cp310-win_amd64.whl", hash = "sha256:0"},
+]
+old-style = [
+    {file = "old_style-1.0-py3-none-win_amd64.whl", hash = "sha256:0"},
+]
+split = [
+    {file = "split-1.0-py3-none-any.whl", hash = "sha256:0"},
+    {file = "split-1.0.tar.gz", hash = "sha256:0"},
+    {file = "split-2.0-py3-none-win_amd64.whl", hash = "sha256:0"},
+]
+"""
+
+
+def test_a_lock_of_poetry_1_1_has_its_files_by_name_for_all_versions():
+    pyproject = '[tool.poetry.dependencies]\npython = "^3.10"\ncore-lib = "*"\nunlisted = "*"\n'
+    judged = make_targets([LINUX_X86_64], ["3.10", "3.11"])
+    assert told(locked(LOCK_1_1, pyproject), *judged) == [
+        "core-lib 1.0 file linux-x86_64",
+        "old-style 1.0 file linux-x86_64 with Python 3.10",
+        "split 2.0 file linux-x86_64",
+    ]
+    first = pyproject.replace("unlisted", 'split = "<2"\nunlisted')
+    assert "split" not in " ".join(told(locked(LOCK_1_1, first), *judged))
+
+
+def test_a_lock_without_file_names_says_nothing():
+    lock = """\
+[[package]]
+name = "core"
+version = "1.0"
+optional = false
+python-versions = "*"
+
+[metadata]
+content-hash = "0"
+
+[metadata.hashes]
+core = ["0"]
+"""
+    assert told(locked(lock, '[tool.poetry.dependencies]\ncore = "*"\n')) == []
+
+
+# -- whatever stands in a lock --------------------------------------------------------------
+
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from(["", "*", "core", "extra == 'a'"])
+    | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["file", "version", "markers", "core", "type"]), inner)
+    ),
+    max_leaves=8,
+)
+INFOS = st.fixed_dictionaries(
+    {
+        "name": st.sampled_from(["core", "Core", "x.y"]) | st.text(max_size=4),
+        "version": st.sampled_from(["1.0", "2", "dev"]) | st.text(max_size=4),
+    },
+    optional=dict.fromkeys(
+        [
+            "optional",
+            "python-versions",
+            "groups",
+            "markers",
+            "files",
+            "dependencies",
+            "extras",
+            "source",
+        ],
+        ANYTHING,
+    ),
+)
+
+
+@given(
+    st.lists(INFOS, max_size=4),
+    st.dictionaries(st.sampled_from(["files", "lock-version", "hashes"]), ANYTHING),
+)
+def test_no_lock_is_too_odd_to_be_judged(infos: list[dict[str, Any]], metadata: dict[str, Any]):
+    data = {"package": infos, "metadata": metadata}
+    packages = LockedPackages.of(
+        Lock(Path("poetry.lock"), "", data),
+        pyproject_of('[tool.poetry.dependencies]\ncore = "*"\n"x.y" = ">=1"\n'),
+    )
+    judged = make_targets(EVERYWHERE, ["3.7", "3.13"])
+    for item in packages.obstacles(judged, SYSTEMS):
+        assert item.cells
+        assert set(item.cells) <= set(judged)
+
+
+# -- telling --------------------------------------------------------------------------------
+
+
+def test_cells_are_told_by_environment_and_then_by_python():
+    judged = make_targets([LINUX_X86_64, LINUX_AARCH64, WINDOWS_AMD64], PYTHONS)
+    some = (*make_targets([LINUX_X86_64], ["3.10"]), *make_targets([LINUX_AARCH64], ["3.10"]))
+    assert format_targets(some, judged) == "linux-x86_64 and linux-aarch64 with Python 3.10"
+    assert format_targets(judged, judged) == "linux-x86_64, linux-aarch64 and windows-amd64"
+    assert (
+        format_targets((*some, *make_targets([WINDOWS_AMD64], PYTHONS)), judged)
+        == "linux-x86_64 and linux-aarch64 with Python 3.10 and windows-amd64"
+    )

@@ -1,0 +1,207 @@
+"""What breaks with a dependency that came out later: where it is prevented, and where only told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from poetry_tf.actions.fix import fix
+from poetry_tf.checks.findings import Finding
+from poetry_tf.files.project import Project
+from poetry_tf.files.pyproject import Requirement
+from tests.made import content_hash, found, in_memory, lock_text, on_disk
+
+MANAGED = '[tool.poetry-tf]\ngpu = "none"\nenvironments = ["linux-x86_64"]\n'
+APPLICATION = "[tool.poetry]\npackage-mode = false\n"
+PACKAGE = '[tool.poetry]\npackages = [{ include = "lib" }]\n'
+LINE = "setuptools (<82)"
+
+
+def text_of(*lines: str, python: str = ">=3.10,<3.12", more: str = APPLICATION + MANAGED) -> str:
+    return (
+        f'[project]\nname = "x"\nversion = "1"\nrequires-python = "{python}"\n'
+        f"dependencies = {json.dumps(lines)}\n{more}"
+    )
+
+
+def told(text: str, root: Path | None = None, *packages: tuple[str, str]) -> list[Finding]:
+    """What TF305 finds; with a folder, in a project with a lock of these packages."""
+    if root is None:
+        return found(in_memory(text), "TF305")
+    lock = lock_text(*packages, content_hash=content_hash(text))
+    lock = lock.replace("optional = false\n", 'optional = false\ngroups = ["main"]\n')
+    return found(on_disk(root, {"pyproject.toml": text, "poetry.lock": lock}), "TF305")
+
+
+def fixed(text: str) -> list[Requirement]:
+    """The requirements on setuptools after `check --fix`, by which nothing is left to fix."""
+    after = fix(in_memory(text))
+    assert [item for item in found(after, "TF305") if item.edits] == []
+    assert fix(after) == after
+    return [item for item in after.pyproject.requirements if item.name == "setuptools"]
+
+
+# -- an application -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("lines", "after"),
+    [
+        (["tensorflow (~=2.18.0)"], [LINE]),
+        (["tensorflow~=2.20.0"], ["setuptools<82"]),
+        (["tensorflow-cpu (~=2.15.0)"], [LINE]),
+        (["tensorflow (~=2.18.0)", "setuptools"], [LINE]),
+        (["tensorflow (~=2.18.0)", "Setuptools>=65"], ["Setuptools>=65,<82"]),
+        (["tensorflow (~=2.18.0)", "setuptools (!=70.0,>=65)"], ["setuptools (>=65,!=70.0,<82)"]),
+        (["tensorflow (~=2.18.0)", "setuptools (~=75.0)"], ["setuptools (~=75.0)"]),
+        # A TensorBoard of one's own.
+        (["tensorflow (~=2.21.0)", "tensorboard (~=2.20.0)"], [LINE]),
+        (["tensorflow (~=2.21.0)", "tensorboard (>=2.20)"], []),
+        (["tensorflow (~=2.21.0)"], []),
+        (["setuptools (<82)", "tensorflow (~=2.21.0)"], ["setuptools (<82)"]),
+    ],
+)
+def test_setuptools_is_kept_below_82_for_an_old_tensorboard(lines: list[str], after: list[str]):
+    project = fix(in_memory(text_of(*lines)))
+    dependencies = project.pyproject.data["project"]["dependencies"]
+    assert [line for line in dependencies if "setuptools" in line.lower()] == after
+    assert found(project, "TF305") == []
+
+
+def test_it_is_a_warning_that_says_why():
+    (finding,) = told(text_of("tensorflow (~=2.18.0)"))
+    assert finding.severity == "warning"
+    assert finding.message == (
+        "tensorboard >=2.18,<2.19 admits setuptools 82: it imports pkg_resources, which "
+        "setuptools 82 removed, so it fails to start"
+    )
+    assert finding.remedy == f"Add '{LINE}'"
+    (numpy,) = (item for item in told(text_of("tensorflow (==2.14.0)")) if "numpy" in item.message)
+    assert numpy.severity == "error"
+
+
+@pytest.mark.parametrize("line", ["setuptools (>=82)", "setuptools (==82.0.1)"])
+def test_a_contradiction_is_for_a_person_to_settle(line: str):
+    (finding,) = told(text_of("tensorflow (~=2.18.0)", line))
+    assert (finding.edits, finding.severity) == ((), "warning")
+    assert finding.remedy == "Require setuptools below 82"
+
+
+def test_it_counts_where_the_old_tensorboard_does():
+    old, new = "python_version < '3.10'", "python_version >= '3.10'"
+    text = text_of(
+        f"tensorflow (~=2.20.0) ; {old}", f"tensorflow (~=2.21.0) ; {new}", python=">=3.9,<3.13"
+    )
+    (item,) = fixed(text)
+    assert str(item.marker) == 'python_version < "3.10"'
+    # A line for every Python stays as it is beside that.
+    (mine, ours) = fixed(text.replace('"tensorflow', '"setuptools (>=65)", "tensorflow', 1))
+    assert (mine.written, str(ours.marker)) == (">=65", 'python_version < "3.10"')
+
+
+def test_lines_for_both_kinds_of_computer_need_one_for_everywhere():
+    linux = "sys_platform == 'linux' and platform_machine == 'x86_64'"
+    rest = "sys_platform != 'linux' or platform_machine != 'x86_64'"
+    (item,) = fixed(
+        text_of(f"tensorflow[and-cuda] (~=2.18.0) ; {linux}", f"tensorflow (~=2.18.0) ; {rest}")
+    )
+    assert item.marker.is_any()
+
+
+def test_one_from_a_path_is_left_alone():
+    text = text_of("tensorflow (~=2.18.0)", "setuptools @ https://example.org/setuptools-81.zip")
+    assert told(text) == []
+
+
+STYLES = {
+    "extra": '[project]\nname = "x"\nversion = "1"\nrequires-python = "{python}"\n'
+    '[project.optional-dependencies]\nml = ["tensorflow (~=2.18.0)"]\n',
+    "group": '[project]\nname = "x"\nversion = "1"\nrequires-python = "{python}"\n'
+    '[dependency-groups]\nml = ["tensorflow (~=2.18.0)"]\n',
+    "legacy": '[tool.poetry.dependencies]\npython = "{python}"\ntensorflow = "~2.18.0"\n',
+    "legacy group": '[tool.poetry.dependencies]\npython = "{python}"\n'
+    '[tool.poetry.group.ml.dependencies]\ntensorflow = "~2.18.0"\n',
+    "legacy extra": '[tool.poetry.dependencies]\npython = "{python}"\n'
+    'tensorflow = {{ version = "~2.18.0", optional = true }}\n'
+    '[tool.poetry.extras]\nml = ["tensorflow"]\n',
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_it_stands_where_tensorflow_does(style: str):
+    text = STYLES[style].format(python=">=3.10,<3.12") + APPLICATION + MANAGED
+    main = in_memory(text).pyproject.requirements[0]
+    (item,) = fixed(text)
+    assert (item.group, item.optional) == (main.group, main.optional)
+
+
+# -- what a package publishes, and projects that are not managed ----------------------------
+
+NEW = (("tensorflow", "2.18.1"), ("tensorboard", "2.18.0"), ("setuptools", "84.2.1"))
+OLD = (*NEW[:2], ("setuptools", "81.0.0"))
+DEV = '[dependency-groups]\ndev = ["setuptools (<82)"]\n'
+
+
+@pytest.mark.parametrize("more", [PACKAGE + MANAGED, PACKAGE, "[tool.hatch]\n[tool.poetry-tf]\n"])
+def test_what_is_published_is_told_by_the_lock_and_not_changed(tmp_path: Path, more: str):
+    text = text_of("tensorflow (~=2.18.0)", more=more)
+    (finding,) = told(text, tmp_path, *NEW)
+    assert (finding.edits, finding.severity) == ((), "warning")
+    assert told(text, tmp_path, *OLD) == []
+    assert told(text + DEV, tmp_path, *NEW) == []
+
+
+def test_a_group_of_a_package_is_not_published():
+    text = text_of(more=f'[dependency-groups]\nml = ["tensorflow (~=2.18.0)"]\n{PACKAGE}{MANAGED}')
+    (item,) = fixed(text)
+    assert item.group == "ml"
+
+
+def test_a_project_that_is_not_managed_is_judged_by_its_lock(tmp_path: Path):
+    text = text_of("tensorflow (~=2.18.0)", more=APPLICATION)
+    assert told(text) == []
+    assert told(text, tmp_path, *OLD) == []
+    (finding,) = told(text, tmp_path, *NEW)
+    assert (finding.edits, finding.severity) == ((), "warning")
+    assert finding.message.startswith("tensorboard 2.18.0 admits setuptools 82: ")
+    assert finding.remedy == f"Add '{LINE}'"
+    numpy = (("tensorflow", "2.14.0"), ("numpy", "2.1.0"))
+    (finding,) = told(text_of("tensorflow (==2.14.0)", more=APPLICATION), tmp_path, *numpy)
+    assert (finding.severity, "tensorflow 2.14.0 admits numpy 2" in finding.message) == (
+        "error",
+        True,
+    )
+
+
+def test_a_project_without_tensorflow_is_none_of_our_business(tmp_path: Path):
+    text = text_of("torch", "tensorboard (~=2.18.0)", more=APPLICATION)
+    assert told(text, tmp_path, ("torch", "2.11"), *NEW[1:]) == []
+
+
+# -- the lock -------------------------------------------------------------------------------
+
+
+def test_the_locked_tensorboard_decides(tmp_path: Path):
+    text = text_of("tensorflow (~=2.21.0)", "tensorboard")
+    assert told(text) == []
+    packages = [("tensorflow", "2.21.0"), ("tensorboard", "2.21.0"), ("setuptools", "84.2.1")]
+    assert told(text, tmp_path, *packages) == []
+    packages[1] = ("tensorboard", "2.20.0")
+    (finding,) = told(text, tmp_path, *packages)
+    assert "tensorboard 2.20.0 admits setuptools 82" in finding.message
+
+
+def test_a_tensorboard_that_something_else_brings_is_told(tmp_path: Path):
+    text = text_of("tensorflow (~=2.21.0)", "a-package")
+    packages = (
+        ("tensorflow", "2.21.0"),
+        ("a-package", "1.0"),
+        ("tensorboard", "2.20.0"),
+        ("setuptools", "84.2.1"),
+    )
+    (finding,) = told(text, tmp_path, *packages)
+    assert finding.message.startswith("tensorboard 2.20.0, which is locked, admits setuptools 82")
+    after = fix(Project.read(tmp_path)).pyproject.data["project"]["dependencies"]
+    assert after == ["tensorflow (~=2.21.0)", "a-package", LINE]
