@@ -117,8 +117,10 @@ def every_file() -> Iterator[Made]:
                 git_lfs=True,
                 whole=True,
             )
-            for kind, choices in KINDS.items():
-                yield Made(series, kind, replace(wanted, choices=choices, poetry_tf=ORIGINS[kind]))
+            for kind, settings in KINDS.items():
+                yield Made(
+                    series, kind, replace(wanted, settings=settings, poetry_tf=ORIGINS[kind])
+                )
 
 
 # -- the specification ----------------------------------------------------------------------

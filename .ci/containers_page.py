@@ -59,7 +59,7 @@ def row(images: Images, release: Release) -> str:
     pythons = f"{auto.pythons[0]} to {auto.python}" if auto else "none"
     if auto and len(auto.pythons) == 1:
         pythons = auto.python
-    cells = [
+    targets = [
         release.series,
         pythons,
         system(plan(images, release, "system")),
@@ -67,7 +67,7 @@ def row(images: Images, release: Release) -> str:
         "CPU" if plan(images, release, "none") else "refused",
         f"`{auto.gpu.mode}`" if auto else "refused",
     ]
-    return f"| {' | '.join(cells)} |\n"
+    return f"| {' | '.join(targets)} |\n"
 
 
 def wheels(release: Release) -> str:

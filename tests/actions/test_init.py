@@ -146,8 +146,8 @@ def test_what_cannot_be_set_up_is_refused_with_the_reason(
 # -- settling -------------------------------------------------------------------------------
 
 
-def settled(text: str, lock: str | None = None, **wishes: str | bool) -> Plan:
-    return plan_options(in_memory(text, lock=lock), InitOptions(**wishes))  # type: ignore[arg-type]
+def settled(text: str, lock: str | None = None, **options: str | bool) -> Plan:
+    return plan_options(in_memory(text, lock=lock), InitOptions(**options))  # type: ignore[arg-type]
 
 
 def pin(version: str, python: str = ">=3.10,<3.12") -> str:
@@ -214,8 +214,8 @@ def test_without_a_container_a_python_without_an_image_will_do():
 # -- preparing ------------------------------------------------------------------------------
 
 
-def prepared(project: Project, wishes: InitOptions, *, new: bool = False) -> Project:
-    return with_options_fixed(project, wishes, plan_options(project, wishes), new=new)
+def prepared(project: Project, options: InitOptions, *, new: bool = False) -> Project:
+    return with_options_fixed(project, options, plan_options(project, options), new=new)
 
 
 def test_a_platforms_line_goes_with_the_series_that_needed_it(tmp_path: Path):
@@ -231,13 +231,13 @@ MODES = ("auto", "system", "pip", "none")
 @pytest.mark.parametrize("gpu", MODES)
 @pytest.mark.parametrize("series", SERIES)
 def test_a_new_project_is_clean_but_for_lock_and_container(tmp_path: Path, series: str, gpu: str):
-    wishes = InitOptions(tensorflow=series, gpu=parse_gpu(gpu))
+    options = InitOptions(tensorflow=series, gpu=parse_gpu(gpu))
     project = open_project(tmp_path)
     try:
-        plan = plan_options(project, wishes)
+        plan = plan_options(project, options)
     except PlanError:
         pytest.skip("no such plan")
-    after = with_options_fixed(project, wishes, plan, new=True)
+    after = with_options_fixed(project, options, plan, new=True)
     context = make_context(after)
     assert context.trouble is None
     assert [item.code for item in find_problems(context)] == ["TF302", "TF501"]
@@ -287,7 +287,7 @@ def test_a_project_in_order_is_not_touched(tmp_path: Path, text: str):
 
 
 @pytest.mark.parametrize(
-    ("wishes", "gone", "come"),
+    ("options", "gone", "come"),
     [
         (InitOptions(gpu="none"), 'gpu = "auto"', 'gpu = "none"'),
         (InitOptions(tensorflow="2.15"), '"~2.13.1"', '"~2.15.1"'),
@@ -297,15 +297,15 @@ def test_a_project_in_order_is_not_touched(tmp_path: Path, text: str):
         (InitOptions(tensorflow="2.18", python="3.12"), "'>=3.10,<3.12'", "'>=3.12,<3.13'"),
     ],
 )
-def test_only_what_was_asked_for_changes(wishes: InitOptions, gone: str, come: str):
-    after = prepared(in_memory(LEGACY, poetry_toml="tf.mirror = 'off'"), wishes)
+def test_only_what_was_asked_for_changes(options: InitOptions, gone: str, come: str):
+    after = prepared(in_memory(LEGACY, poetry_toml="tf.mirror = 'off'"), options)
     text = LEGACY.replace(gone, come) if gone else LEGACY
-    if wishes.tensorflow == "2.18":
+    if options.tensorflow == "2.18":
         text = text.replace(AWS, "").replace('"~2.13.1"', '"~2.18.1"')
     assert after.pyproject.document.text == text
     assert after.poetry_toml is not None
     assert after.poetry_toml.text == "tf.mirror = 'off'"
-    again = prepared(after, wishes)
+    again = prepared(after, options)
     assert again.pyproject.document.text == text
 
 
@@ -325,10 +325,10 @@ def test_only_what_was_asked_for_changes(wishes: InitOptions, gone: str, come: s
 )
 @pytest.mark.parametrize("gpu", [None, *MODES])
 def test_a_project_that_was_set_up_has_nothing_left_to_mend(text: str, gpu: str | None):
-    wishes = InitOptions(gpu=None if gpu is None else parse_gpu(gpu))
+    options = InitOptions(gpu=None if gpu is None else parse_gpu(gpu))
     project = in_memory(text)
     try:
-        after = prepared(project, wishes)
+        after = prepared(project, options)
     except PlanError as error:
         assert gpu == "pip"  # what is written for an older release can't have the wheels
         assert "and-cuda" in error.message
@@ -337,7 +337,7 @@ def test_a_project_that_was_set_up_has_nothing_left_to_mend(text: str, gpu: str 
     left = [item for item in found(after) if item.edits and item.code != "TF501"]
     assert left == []
     assert tensorflow_requirements(after)
-    again = prepared(after, wishes)
+    again = prepared(after, options)
     assert again.pyproject.document.text == after.pyproject.document.text
     assert again.poetry_toml == after.poetry_toml
 
@@ -363,11 +363,11 @@ def required(project: Project) -> list[str]:
 def test_without_a_gpu_tensorflow_cpu_is_taken_where_every_environment_has_it(
     environments: tuple[str, ...] | None, name: str, text: str
 ):
-    wishes = InitOptions(tensorflow="2.18", gpu="none", environments=environments)
-    after = prepared(in_memory(text), wishes)
+    options = InitOptions(tensorflow="2.18", gpu="none", environments=environments)
+    after = prepared(in_memory(text), options)
     assert required(after) == [name]
     assert [item for item in found(after) if item.edits and item.code != "TF501"] == []
-    assert prepared(after, wishes).pyproject.document.text == after.pyproject.document.text
+    assert prepared(after, options).pyproject.document.text == after.pyproject.document.text
     assert prepared(after, InitOptions()).pyproject.document.text == after.pyproject.document.text
 
 
@@ -397,8 +397,8 @@ def test_an_existing_project_changes_its_distribution_when_it_is_asked_to_and_ba
         "tensorflow =", "tensorflow-cpu ="
     ).replace('"tensorflow"', '"tensorflow-cpu"')
     # Said once more, or nothing said, it stays.
-    for wishes in (InitOptions(gpu="none"), InitOptions(), InitOptions(tensorflow="2.18")):
-        assert prepared(without, wishes).pyproject == without.pyproject
+    for options in (InitOptions(gpu="none"), InitOptions(), InitOptions(tensorflow="2.18")):
+        assert prepared(without, options).pyproject == without.pyproject
     assert required(prepared(without, InitOptions(tensorflow="2.20"))) == ["tensorflow-cpu"]
     for gpu in ("auto", "system"):
         back = prepared(without, InitOptions(gpu=parse_gpu(gpu)))

@@ -118,7 +118,7 @@ def codes(text: str, want: ContainerSpec | None = None) -> list[str]:
     return [item.code for item in found if item.code is not None]
 
 
-def mended(text: str, want: ContainerSpec | None = None) -> str:
+def fixed(text: str, want: ContainerSpec | None = None) -> str:
     """The text after every change, as `tf devcontainer` makes them."""
     return synchronize(PATH, JsoncDocument.parse(text), want or wanted()).text
 
@@ -133,7 +133,7 @@ def written(content: Any) -> str:
 
 def container(**keys: Any) -> str:
     """A container that is right for 2.13 in all that the keys don't say otherwise."""
-    right = data(mended("{}"))
+    right = data(fixed("{}"))
     for key, value in keys.items():
         if value is ...:
             right.pop(key, None)
@@ -156,7 +156,7 @@ def test_a_new_container_has_all_that_its_tensorflow_needs(
     except PlanError:
         pytest.skip("no such plan")
     want = wanted(plan, git_lfs=git_lfs)
-    text = mended("{}\n", want)
+    text = fixed("{}\n", want)
     made = data(text)
     assert made["image"] == IMAGES.image(plan.python)
     features = made.get("features", {})
@@ -193,22 +193,22 @@ def test_a_new_container_has_all_that_its_tensorflow_needs(
 
 
 def test_a_new_container_for_2_13_has_the_pair_of_the_seed():
-    options = data(mended("{}"))["features"][CUDA]
+    options = data(fixed("{}"))["features"][CUDA]
     assert (options["cudaVersion"], options["cudnnVersion"]) == ("11.8", "8.6.0.163")
 
 
 def test_git_lfs_pulls_only_where_there_is_a_commit():
-    made = data(mended("{}", wanted(git_lfs=True)))
+    made = data(fixed("{}", wanted(git_lfs=True)))
     assert made["features"][LFS] == {"autoPull": False}
     assert "git rev-parse" in made["postCreateCommand"]
-    assert "git lfs" not in json.dumps(data(mended("{}")))
+    assert "git lfs" not in json.dumps(data(fixed("{}")))
 
 
 # -- the seed's file ------------------------------------------------------------------------
 
 
 def test_the_seeds_file_is_turned_into_one_that_works():
-    text = mended(SEED)
+    text = fixed(SEED)
     made = data(text)
     assert made == {
         "name": "Python 3",
@@ -240,7 +240,7 @@ def test_the_seeds_file_is_turned_into_one_that_works():
     assert f"poetry=={POETRY}" in made["onCreateCommand"]
     # The cache is a feature of the file's own, so there is no second one.
     assert CACHE_FOLDER not in made["onCreateCommand"]
-    assert mended(text) == text
+    assert fixed(text) == text
 
 
 def test_each_thing_that_is_wrong_with_the_seeds_file_is_said():
@@ -258,7 +258,7 @@ def test_each_thing_that_is_wrong_with_the_seeds_file_is_said():
 
 
 def test_only_the_lines_that_are_wrong_in_the_seeds_file_go():
-    diff = ndiff(SEED.splitlines(), mended(SEED).splitlines())
+    diff = ndiff(SEED.splitlines(), fixed(SEED).splitlines())
     gone = [line[2:].strip() for line in diff if line.startswith("- ")]
     assert gone == [
         f'"image": "{IMAGES.repository}:1-3.8-bookworm",',
@@ -292,7 +292,7 @@ OWN = f"""\
 
 
 def test_comments_and_keys_of_the_users_stay_as_they_are():
-    text = mended(OWN)
+    text = fixed(OWN)
     for piece in (
         "// For format details, see the reference.\n",
         '\t"name": "mine", // my name\n',
@@ -309,7 +309,7 @@ def test_comments_and_keys_of_the_users_stay_as_they_are():
         "project": "pip install -r requirements.txt",
         "poetry-tf": "poetry install",
     }
-    assert mended(text) == text
+    assert fixed(text) == text
 
 
 # -- the name -------------------------------------------------------------------------------
@@ -329,8 +329,8 @@ def test_comments_and_keys_of_the_users_stay_as_they_are():
 def test_a_name_that_poetry_tf_made_follows_the_series(name: str, becomes: str):
     text = container(name=name)
     assert codes(text) == []
-    assert data(mended(text))["name"] == becomes
-    assert data(mended(text, wanted(whole=False)))["name"] == name
+    assert data(fixed(text))["name"] == becomes
+    assert data(fixed(text, wanted(whole=False)))["name"] == name
 
 
 # -- the image ------------------------------------------------------------------------------
@@ -387,13 +387,13 @@ def test_an_image_is_judged_by_its_python_and_generation(image: str, says: str |
         if item.path == ("image",)
     ]
     assert [item.code for item in found] == ([says] if says else [])
-    made = data(mended(text))["image"]
+    made = data(fixed(text))["image"]
     assert made == (image if says is None else IMAGES.image("3.11"))
 
 
 def test_a_retired_image_keeps_the_python_that_it_has():
     text = container(image=f"{IMAGES.repository}:1-3.10-bookworm")
-    assert data(mended(text))["image"] == IMAGES.image("3.10")
+    assert data(fixed(text))["image"] == IMAGES.image("3.10")
 
 
 BASES: list[dict[str, Any]] = [
@@ -407,7 +407,7 @@ BASES: list[dict[str, Any]] = [
 @pytest.mark.parametrize("base", BASES, ids=lambda base: next(iter(base)))
 def test_a_base_of_the_users_own_is_left_alone(base: dict[str, Any]):
     text = written({"name": "mine", **base})
-    made = data(mended(text))
+    made = data(fixed(text))
     assert made.pop("hostRequirements") == {"gpu": "optional"}
     assert made == {"name": "mine", **base}
 
@@ -415,7 +415,7 @@ def test_a_base_of_the_users_own_is_left_alone(base: dict[str, Any]):
 @pytest.mark.parametrize("base", BASES, ids=lambda base: next(iter(base)))
 def test_a_feature_on_a_base_of_the_users_own_is_judged_all_the_same(base: dict[str, Any]):
     text = written({**base, "features": {OLD_CUDA: {"cudaVersion": "12.0"}}})
-    assert data(mended(text))["features"] == data(container())["features"]
+    assert data(fixed(text))["features"] == data(container())["features"]
 
 
 @pytest.mark.parametrize(
@@ -438,12 +438,12 @@ def test_a_retired_poetry_feature_is_not_taken_without_a_replacement(
     retired, living = IMAGES.retired_poetry_features[0], IMAGES.poetry_features[0]
     text = written({**base, "features": {LFS: {}, f"{retired}{tag}": value}})
     assert codes(text) == ["TF504", "TF505"]
-    assert data(mended(text))["features"] == {LFS: {}, f"{living}{new_tag}": made}
+    assert data(fixed(text))["features"] == {LFS: {}, f"{living}{new_tag}": made}
     # Nor where nothing else is to be added.
     text = written({"image": IMAGES.image("3.11"), "features": {f"{retired}{tag}": value}})
-    after = mended(text, wanted(whole=False))
+    after = fixed(text, wanted(whole=False))
     assert data(after)["features"] == {f"{living}{new_tag}": made}
-    assert mended(after, wanted(whole=False)) == after
+    assert fixed(after, wanted(whole=False)) == after
 
 
 @pytest.mark.parametrize(
@@ -453,7 +453,7 @@ def test_a_retired_poetry_feature_is_not_taken_without_a_replacement(
 )
 def test_a_retired_poetry_feature_goes_where_poetry_is_installed_besides(besides: dict[str, Any]):
     features = {**besides.get("features", {}), RETIRED_POETRY: {}, LFS: {}}
-    made = data(mended(written({**BASES[0], **besides, "features": features})))
+    made = data(fixed(written({**BASES[0], **besides, "features": features})))
     assert RETIRED_POETRY not in made["features"]
     assert (LIVING_POETRY in made["features"]) == ("features" in besides)
     assert POETRY in json.dumps(made)
@@ -462,7 +462,7 @@ def test_a_retired_poetry_feature_goes_where_poetry_is_installed_besides(besides
 def test_poetry_that_a_base_of_the_users_own_installs_by_a_command_is_pinned():
     text = written({**BASES[0], "postCreateCommand": "pip install poetry==1.8.2; make"})
     assert "TF506" in codes(text)
-    assert data(mended(text))["postCreateCommand"] == f"pip install poetry=={POETRY}; make"
+    assert data(fixed(text))["postCreateCommand"] == f"pip install poetry=={POETRY}; make"
 
 
 # -- CUDA -----------------------------------------------------------------------------------
@@ -497,9 +497,9 @@ OPTIONS = {
 def test_options_of_cuda_that_do_not_fit_are_written_right(options: Any):
     text = container(features={CUDA: options})
     assert codes(text) == ["TF503"]
-    made = data(mended(text))["features"]
+    made = data(fixed(text))["features"]
     assert made[CUDA].items() >= OPTIONS.items()
-    assert codes(mended(text)) == []
+    assert codes(fixed(text)) == []
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -511,19 +511,19 @@ def test_a_misspelt_option_is_replaced_in_its_place(whole: bool):
         '            "cudaVersion": "11.8"'
     )
     lines = json.dumps(OPTIONS, indent=12)[1:-1].strip()
-    text = mended("{}").replace(lines, options)
+    text = fixed("{}").replace(lines, options)
     assert options in text
     want = wanted(whole=whole)
     assert codes(text, want) == ["TF505", "TF505", "TF503"]
     right = options.replace("Cudann", "Cudnn").replace("cudann", "cudnn")
-    assert right.replace("8.9.7.29", "8.6.0.163") in mended(text, want)
-    assert codes(mended(text, want), want) == []
+    assert right.replace("8.9.7.29", "8.6.0.163") in fixed(text, want)
+    assert codes(fixed(text, want), want) == []
 
 
 def test_a_misspelt_option_beside_the_right_one_goes():
     text = container(features={CUDA: {**OPTIONS, "installCuDNN": True, "cudnnversion": "8"}})
     assert codes(text) == ["TF505", "TF505"]
-    assert data(mended(text))["features"] == {CUDA: OPTIONS}
+    assert data(fixed(text))["features"] == {CUDA: OPTIONS}
 
 
 def test_an_option_of_which_nobody_knows_what_it_means_is_told_and_stays():
@@ -531,9 +531,9 @@ def test_an_option_of_which_nobody_knows_what_it_means_is_told_and_stays():
     text = container(features=features)
     want = wanted(git_lfs=True)
     assert codes(text, want) == ["TF505", "TF505", "TF505"]
-    made = data(mended(text, want))["features"]
+    made = data(fixed(text, want))["features"]
     assert made == {CUDA: {**OPTIONS, "driver": "550"}, LFS: {"autoPull": False, "lfs": 1}}
-    assert codes(mended(text, want), want) == ["TF505", "TF505"]
+    assert codes(fixed(text, want), want) == ["TF505", "TF505"]
 
 
 @pytest.mark.parametrize("key", ["containerEnv", "remoteEnv"])
@@ -541,26 +541,26 @@ def test_a_path_of_the_users_own_stays(key: str):
     right = data(container())
     right["remoteEnv"].pop("PATH")
     right[key]["PATH"] = "/mine"
-    assert data(mended(written(right))) == right
+    assert data(fixed(written(right))) == right
 
 
 def test_cuda_goes_from_path_where_it_goes_from_the_container():
-    text = mended("{}", wanted(plan_for("2.18", "system")))
-    made = data(mended(text, wanted(plan_for("2.18", "none"))))
+    text = fixed("{}", wanted(plan_for("2.18", "system")))
+    made = data(fixed(text, wanted(plan_for("2.18", "none"))))
     assert list(made["remoteEnv"]) == ["POETRY_TF_MIRROR"]
 
 
 def test_options_that_poetry_tf_does_not_judge_stay():
     text = container(features={CUDA: {**OPTIONS, "installNvtx": True}})
     assert codes(text) == []
-    assert mended(text) == text
+    assert fixed(text) == text
 
 
 @pytest.mark.parametrize("tag", [":1", ":2", ":1.2.1", "", f"@sha256:{'0' * 64}"])
 def test_another_version_of_the_cuda_feature_is_retired(tag: str):
     text = container(features={f"{IMAGES.cuda.id}{tag}": OPTIONS})
     assert codes(text) == ["TF505"]
-    assert data(mended(text))["features"] == {CUDA: OPTIONS}
+    assert data(fixed(text))["features"] == {CUDA: OPTIONS}
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -568,31 +568,31 @@ def test_of_two_versions_of_the_cuda_feature_one_is_left(order: int):
     features = {OLD_CUDA: OPTIONS, CUDA: OPTIONS}
     text = container(features=dict(list(features.items())[::order]))
     assert codes(text) == ["TF505"]
-    assert data(mended(text))["features"] == {CUDA: OPTIONS}
+    assert data(fixed(text))["features"] == {CUDA: OPTIONS}
 
 
 def test_of_two_retired_versions_of_the_cuda_feature_the_first_is_mended():
     features = {OLD_CUDA: {"cudaVersion": "11.8"}, f"{IMAGES.cuda.id}:2": OPTIONS}
     text = container(features=features)
     assert codes(text) == ["TF503", "TF505", "TF505"]
-    assert data(mended(text))["features"] == {CUDA: OPTIONS}
+    assert data(fixed(text))["features"] == {CUDA: OPTIONS}
 
 
 @pytest.mark.parametrize(("gpu", "why"), [("none", "no GPU"), ("pip", "wheels bring CUDA")])
 def test_cuda_is_taken_out_where_it_is_not_to_be_in_the_container(gpu: GpuChoice, why: str):
     plan = plan_for("2.18", gpu)
-    text = mended("{}", wanted(plan_for("2.18", "system")))
+    text = fixed("{}", wanted(plan_for("2.18", "system")))
     (change,) = (
         item for item in find_changes(PATH, JsoncDocument.parse(text), wanted(plan)) if item.code
     )
     assert change.code == "TF503"
     assert why in change.message
     # What is left empty by that goes as well, and a comment in it stays.
-    assert "features" not in data(mended(text, wanted(plan)))
+    assert "features" not in data(fixed(text, wanted(plan)))
     commented = text.replace('"features": {', '"features": { // mine')
-    assert data(mended(commented, wanted(plan)))["features"] == {}
+    assert data(fixed(commented, wanted(plan)))["features"] == {}
     beside = written({**data(text), "features": {CUDA: OPTIONS, OLD_CUDA: {}, LFS: {}}})
-    assert data(mended(beside, wanted(plan)))["features"] == {LFS: {}}
+    assert data(fixed(beside, wanted(plan)))["features"] == {LFS: {}}
     # Where only what is there is judged, a feature that is too many is the user's.
     assert find_changes(PATH, JsoncDocument.parse(text), wanted(plan, whole=False)) == ()
 
@@ -620,10 +620,10 @@ def test_arguments_that_fail_without_a_gpu_give_way_to_a_request(
 ):
     text = container(runArgs=arguments, hostRequirements=...)
     assert codes(text) == ["TF504", "TF505"]
-    made = data(mended(text))
+    made = data(fixed(text))
     assert made.get("runArgs") == left
     assert made["hostRequirements"] == {"gpu": "optional"}
-    assert codes(mended(text)) == []
+    assert codes(fixed(text)) == []
 
 
 @pytest.mark.parametrize(
@@ -639,7 +639,7 @@ def test_arguments_that_fail_without_a_gpu_give_way_to_a_request(
 def test_why_a_retired_argument_stood_there_stays(arguments: str, left: str):
     for newline in ("\n", "\r\n"):
         text = container(runArgs="here", hostRequirements=...).replace('"here"', arguments)
-        made = mended(text.replace("\n", newline))
+        made = fixed(text.replace("\n", newline))
         assert left.replace("\n", newline) in made
         assert codes(made) == []
 
@@ -648,7 +648,7 @@ def test_comments_of_what_goes_whole_stay_where_it_was():
     text = container(runArgs="here", hostRequirements=...).replace(
         '"here"', '[ // for the GPU\n\t\t"--gpus=all" // all of them\n\t]'
     )
-    made = mended(text)
+    made = fixed(text)
     assert "runArgs" not in data(made)
     assert [line.strip() for line in made.splitlines() if "//" in line and "ghcr" not in line] == [
         "// for the GPU",
@@ -668,7 +668,7 @@ def test_comments_of_what_goes_whole_stay_where_it_was():
 def test_a_request_of_the_users_own_kind_stays(arguments: list[str]):
     text = container(runArgs=arguments, hostRequirements=...)
     assert codes(text) == []
-    assert mended(text) == text
+    assert fixed(text) == text
 
 
 @pytest.mark.parametrize("gpu", ["optional", True, {"cores": 2}])
@@ -680,11 +680,11 @@ def test_a_gpu_that_is_asked_for_is_not_asked_for_again(gpu: Any):
 def test_what_else_the_host_must_have_stays_beside_the_request(requirements: dict[str, Any]):
     text = container(hostRequirements=requirements)
     assert codes(text) == ["TF504"]
-    assert data(mended(text))["hostRequirements"] == {**requirements, "gpu": "optional"}
+    assert data(fixed(text))["hostRequirements"] == {**requirements, "gpu": "optional"}
 
 
 def test_no_gpu_is_asked_for_where_none_is_wanted():
-    assert "hostRequirements" not in data(mended("{}", wanted(plan_for(gpu="none"))))
+    assert "hostRequirements" not in data(fixed("{}", wanted(plan_for(gpu="none"))))
 
 
 @pytest.mark.parametrize(
@@ -699,31 +699,31 @@ def test_no_gpu_is_asked_for_where_none_is_wanted():
 )
 def test_the_request_that_poetry_tf_made_is_taken_back(requirements: Any, left: Any):
     text = written({"image": IMAGES.image("3.11"), "hostRequirements": requirements})
-    made = data(mended(text, wanted(plan_for(gpu="none"))))
+    made = data(fixed(text, wanted(plan_for(gpu="none"))))
     assert made.get("hostRequirements") == left
-    same = data(mended(text, wanted(plan_for(gpu="none"), whole=False)))
+    same = data(fixed(text, wanted(plan_for(gpu="none"), whole=False)))
     assert same["hostRequirements"] == requirements
 
 
 @pytest.mark.parametrize("plan", [None, plan_for()], ids=["no plan", "plan"])
 def test_a_runtime_that_was_the_only_way_to_a_gpu_is_replaced(plan: Plan | None):
     text = written({"image": "mine", "runArgs": ["--runtime=nvidia", "--ipc=host"]})
-    made = data(mended(text, replace(wanted(whole=False), plan=plan)))
+    made = data(fixed(text, replace(wanted(whole=False), plan=plan)))
     assert made["runArgs"] == ["--ipc=host"]
     assert made["hostRequirements"] == {"gpu": "optional"}
-    none = data(mended(text, wanted(plan_for(gpu="none"), whole=False)))
+    none = data(fixed(text, wanted(plan_for(gpu="none"), whole=False)))
     assert "hostRequirements" not in none
 
 
-def having(**choices: Any) -> ContainerSpec:
-    return replace(wanted(), choices=Settings(**choices))
+def having(**given: Any) -> ContainerSpec:
+    return replace(wanted(), settings=Settings(**given))
 
 
 PODMAN, REQUIRED = "--device=nvidia.com/gpu=all", "--gpus=all"
 
 
 @pytest.mark.parametrize(
-    ("choices", "argument"),
+    ("given", "argument"),
     [
         ({"engine": "podman"}, PODMAN),
         ({"gpu_required": True}, REQUIRED),
@@ -741,48 +741,48 @@ PODMAN, REQUIRED = "--device=nvidia.com/gpu=all", "--gpus=all"
     ],
 )
 def test_an_engine_and_a_gpu_that_must_be_there_are_asked_for_in_their_own_way(
-    choices: dict[str, Any], argument: str, keys: dict[str, Any], left: list[str]
+    given: dict[str, Any], argument: str, keys: dict[str, Any], left: list[str]
 ):
-    want, text = having(**choices), container(**keys)
+    want, text = having(**given), container(**keys)
     assert "TF504" in codes(text, want)
-    made = data(mended(text, want))
+    made = data(fixed(text, want))
     assert made["runArgs"] == [*left, argument]
     assert "hostRequirements" not in made
-    assert codes(mended(text, want), want) == []
-    assert mended(mended(text, want), want) == mended(text, want)
+    assert codes(fixed(text, want), want) == []
+    assert fixed(fixed(text, want), want) == fixed(text, want)
 
 
 def test_podman_is_not_asked_in_dockers_way():
     want = having(engine="podman")
     text = container(runArgs=["--gpus", "all"], hostRequirements=...)
-    assert data(mended(text, want))["runArgs"] == [PODMAN]
+    assert data(fixed(text, want))["runArgs"] == [PODMAN]
     own = container(runArgs=["--device", "nvidia.com/gpu=0"], hostRequirements=...)
-    assert mended(own, want) == own
-    none = replace(wanted(plan_for(gpu="none")), choices=Settings(engine="podman"))
-    made = data(mended(container(runArgs=[PODMAN], hostRequirements=...), none))
+    assert fixed(own, want) == own
+    none = replace(wanted(plan_for(gpu="none")), settings=Settings(engine="podman"))
+    made = data(fixed(container(runArgs=[PODMAN], hostRequirements=...), none))
     assert "runArgs" not in made and "hostRequirements" not in made
-    made = data(mended(container(runArgs=[PODMAN, "-q"], hostRequirements=...), none))
+    made = data(fixed(container(runArgs=[PODMAN, "-q"], hostRequirements=...), none))
     assert made["runArgs"] == ["-q"]
 
 
 @pytest.mark.parametrize("spelling", [[PODMAN], ["--device", "nvidia.com/gpu=all"]])
 def test_who_goes_back_to_docker_has_nothing_of_podmans_left(spelling: list[str]):
     text = container(runArgs=["--ipc=host", *spelling], hostRequirements=...)
-    made = data(mended(text, having(engine="docker")))
+    made = data(fixed(text, having(engine="docker")))
     assert made["runArgs"] == ["--ipc=host"]
     assert made["hostRequirements"] == {"gpu": "optional"}
-    made = data(mended(text, having(engine="docker", gpu_required=True)))
+    made = data(fixed(text, having(engine="docker", gpu_required=True)))
     assert made["runArgs"] == ["--ipc=host", REQUIRED]
-    none = replace(wanted(plan_for(gpu="none")), choices=Settings(engine="docker"))
-    made = data(mended(text, none))
+    none = replace(wanted(plan_for(gpu="none")), settings=Settings(engine="docker"))
+    made = data(fixed(text, none))
     assert made["runArgs"] == ["--ipc=host"] and "hostRequirements" not in made
     # Where nobody has said which it is, it may be somebody's Podman.
-    assert data(mended(text, wanted()))["runArgs"] == ["--ipc=host", *spelling]
+    assert data(fixed(text, wanted()))["runArgs"] == ["--ipc=host", *spelling]
 
 
 def test_what_the_host_must_have_besides_the_gpu_stays():
     text = container(hostRequirements={"gpu": "optional", "cpus": 4})
-    made = data(mended(text, having(gpu_required=True)))
+    made = data(fixed(text, having(gpu_required=True)))
     assert made["hostRequirements"] == {"cpus": 4}
 
 
@@ -791,8 +791,8 @@ def test_a_compose_file_has_to_give_its_service_the_gpu_itself():
     want = having(engine="podman")
     (change,) = find_changes(PATH, JsoncDocument.parse(text), want)
     assert change.code == "TF504" and "compose file" in change.remedy
-    assert "runArgs" not in data(mended(text, want))
-    assert "hostRequirements" not in data(mended(text, want))
+    assert "runArgs" not in data(fixed(text, want))
+    assert "hostRequirements" not in data(fixed(text, want))
 
 
 # -- the registry ---------------------------------------------------------------------------
@@ -802,17 +802,17 @@ BY_VARIABLE = "${localEnv:POETRY_TF_REGISTRY:mcr.microsoft.com}/devcontainers/py
 
 def test_each_machine_may_name_the_registry_where_that_is_asked_for():
     want = having(registry="mcr.microsoft.com")
-    made = mended("{}", want)
+    made = fixed("{}", want)
     tag = IMAGES.image("3.11").rpartition(":")[2]
     assert data(made)["image"] == f"{BY_VARIABLE}:{tag}"
     assert find_changes(PATH, JsoncDocument.parse(made), want) == ()
     # A file that is there follows, with its own tag.
     text = container(image=f"{IMAGES.repository}:{GENERATION}-3.10-bookworm")
     assert codes(text, want) == []
-    assert data(mended(text, want))["image"] == f"{BY_VARIABLE}:{GENERATION}-3.10-bookworm"
-    assert mended(mended(text, want)) == text, "nobody wants it any more"
+    assert data(fixed(text, want))["image"] == f"{BY_VARIABLE}:{GENERATION}-3.10-bookworm"
+    assert fixed(fixed(text, want)) == text, "nobody wants it any more"
     other = having(registry="mirror.example/mcr")
-    assert data(mended(text, other))["image"] == (
+    assert data(fixed(text, other))["image"] == (
         f"${{localEnv:POETRY_TF_REGISTRY:mirror.example/mcr}}/devcontainers/python"
         f":{GENERATION}-3.10-bookworm"
     )
@@ -826,10 +826,10 @@ def test_a_registry_that_a_variable_names_stays_where_the_image_does_not_fit(pre
     text = container(image=f"{prefix}:1-3.8-bookworm")
     assert codes(text) == ["TF502"]
     tag = IMAGES.image("3.11").rpartition(":")[2]
-    assert data(mended(text))["image"] == f"{prefix}:{tag}"
+    assert data(fixed(text))["image"] == f"{prefix}:{tag}"
     retired = container(image=f"{prefix}:1-3.10-bookworm")
     assert codes(retired) == ["TF505"]
-    assert data(mended(retired))["image"].startswith(f"{prefix}:{GENERATION}-3.10")
+    assert data(fixed(retired))["image"].startswith(f"{prefix}:{GENERATION}-3.10")
 
 
 # -- Poetry ---------------------------------------------------------------------------------
@@ -902,22 +902,22 @@ def test_poetry_that_is_installed_in_another_version_is_pinned_in_place(
 ):
     text = container(**{"onCreateCommand": ..., key: command})
     assert codes(text) == ["TF506"]
-    made = data(mended(text))
+    made = data(fixed(text))
     assert made[key] == pinned
     assert {"onCreateCommand", "updateContentCommand"} & set(made) == {key}
-    assert codes(mended(text)) == []
+    assert codes(fixed(text)) == []
 
 
 def test_a_hook_that_installs_poetry_last_installs_the_project_after_it():
     text = container(onCreateCommand=..., postCreateCommand="pipx install poetry==1.8.2")
-    assert data(mended(text))["postCreateCommand"] == (
+    assert data(fixed(text))["postCreateCommand"] == (
         f"pipx install poetry=={POETRY} && poetry install"
     )
 
 
 def test_poetry_is_pinned_at_once_wherever_it_is_installed():
     text = container(onCreateCommand=..., postCreateCommand="pipx install poetry==1.8.2")
-    assert mended(mended(text)) == mended(text)
+    assert fixed(fixed(text)) == fixed(text)
 
 
 @pytest.mark.parametrize(
@@ -937,10 +937,10 @@ def test_poetry_is_pinned_at_once_wherever_it_is_installed():
 )
 def test_another_command_stays_and_poetry_is_installed_beside_it(command: Any):
     text = container(onCreateCommand=command)
-    made = data(mended(text))["onCreateCommand"]
+    made = data(fixed(text))["onCreateCommand"]
     assert made["project"] == command
     assert f"pipx install poetry=={POETRY} " in made["poetry-tf"]
-    assert mended(mended(text)) == mended(text)
+    assert fixed(fixed(text)) == fixed(text)
 
 
 @pytest.mark.parametrize("index", [0, 1])
@@ -948,13 +948,13 @@ def test_poetry_is_pinned_in_one_of_several_commands(index: int):
     commands = ["make", "make"]
     commands[index] = "pipx install poetry"
     text = container(onCreateCommand=dict(zip("ab", commands, strict=True)))
-    assert data(mended(text))["onCreateCommand"]["ab"[index]] == f"pipx install poetry=={POETRY}"
-    assert codes(mended(text)) == []
+    assert data(fixed(text))["onCreateCommand"]["ab"[index]] == f"pipx install poetry=={POETRY}"
+    assert codes(fixed(text)) == []
 
 
 def test_a_new_command_goes_beside_several():
     text = container(onCreateCommand={"a": "make", "b": ["make", "all"]}, postCreateCommand={})
-    made = data(mended(text))
+    made = data(fixed(text))
     assert {**made["onCreateCommand"], "poetry-tf": ""} == {
         "a": "make",
         "b": ["make", "all"],
@@ -980,7 +980,7 @@ def test_the_project_is_installed_once(key: str, command: Any):
     if key == "onCreateCommand":
         keys["updateContentCommand"] = f"pipx install poetry=={POETRY}"
     text = container(**keys)
-    assert mended(text) == text
+    assert fixed(text) == text
 
 
 @pytest.mark.parametrize(
@@ -1010,7 +1010,7 @@ def test_poetry_that_an_array_installs_is_pinned_in_its_element(
 ):
     text = container(onCreateCommand={"a": command} if inner else command)
     assert codes(text) == ["TF506"]
-    made = data(mended(text))["onCreateCommand"]
+    made = data(fixed(text))["onCreateCommand"]
     assert made == ({"a": pinned} if inner else pinned)
 
 
@@ -1041,10 +1041,10 @@ def test_the_project_is_installed_where_poetry_is_installed_late(
 ):
     own = {"onCreateCommand": ..., "postCreateCommand": ..., "postStartCommand": NOTE}
     text = container(**{**own, hook: command})
-    after = data(mended(text))
+    after = data(fixed(text))
     assert after[hook] == made
     assert {key for key in after if key.endswith("Command")} == {hook, "postStartCommand"}
-    assert mended(mended(text)) == mended(text)
+    assert fixed(fixed(text)) == fixed(text)
 
 
 @pytest.mark.parametrize(
@@ -1058,11 +1058,11 @@ def test_the_project_is_installed_where_poetry_is_installed_late(
 )
 def test_poetry_is_installed_before_a_command_that_needs_it(command: Any, key: str | None):
     text = container(onCreateCommand=command, postCreateCommand="poetry install")
-    made = data(mended(text))["onCreateCommand"]
+    made = data(fixed(text))["onCreateCommand"]
     made = made[key] if key else made
     assert f"pipx install poetry=={POETRY} " in made
     assert made.endswith(" && poetry install") or made.endswith("in-project true; make")
-    assert mended(mended(text)) == mended(text)
+    assert fixed(fixed(text)) == fixed(text)
 
 
 @pytest.mark.parametrize(
@@ -1076,22 +1076,22 @@ def test_what_cannot_be_pinned_in_place_is_left_to_a_person(command: str, where:
     text = container(onCreateCommand=command)
     (change,) = find_changes(PATH, JsoncDocument.parse(text), wanted())
     assert (change.code, change.path, change.edits) == ("TF506", where, ())
-    assert mended(text) == text
+    assert fixed(text) == text
 
 
 @pytest.mark.parametrize("options", [{}, {"version": "latest"}, {"version": "1.8.2", "x": 1}])
 def test_the_living_poetry_feature_is_told_the_version(options: dict[str, Any]):
     text = container(features={CUDA: OPTIONS, LIVING_POETRY: options}, onCreateCommand=...)
     assert codes(text) == ["TF506"]
-    made = data(mended(text))
+    made = data(fixed(text))
     assert made["features"][LIVING_POETRY] == {**options, "version": POETRY}
     assert "onCreateCommand" not in made
-    assert mended(mended(text)) == mended(text)
+    assert fixed(fixed(text)) == fixed(text)
 
 
 def test_the_living_poetry_feature_may_have_its_version_for_a_value():
     text = container(features={CUDA: OPTIONS, LIVING_POETRY: "1.8.2"}, onCreateCommand=...)
-    assert data(mended(text))["features"][LIVING_POETRY] == {"version": POETRY}
+    assert data(fixed(text))["features"][LIVING_POETRY] == {"version": POETRY}
     right = container(features={CUDA: OPTIONS, LIVING_POETRY: POETRY}, onCreateCommand=...)
     assert codes(right) == []
 
@@ -1099,13 +1099,13 @@ def test_the_living_poetry_feature_may_have_its_version_for_a_value():
 def test_a_retired_poetry_feature_gives_way_to_a_command():
     text = container(features={CUDA: OPTIONS, RETIRED_POETRY: {}}, onCreateCommand=...)
     assert codes(text) == ["TF505", "TF506"]
-    made = data(mended(text))
+    made = data(fixed(text))
     assert made["features"] == {CUDA: OPTIONS}
     assert f"poetry=={POETRY}" in made["onCreateCommand"]
 
 
 def test_the_plugin_is_not_needed_for_poetry_to_be_there():
-    command = data(mended("{}"))["onCreateCommand"]
+    command = data(fixed("{}"))["onCreateCommand"]
     before, _, after = command.partition("(pipx inject poetry poetry-tf==0.1.0 ||")
     assert before.endswith(f"pipx install poetry=={POETRY} && ")
     assert "echo" in after
@@ -1122,10 +1122,10 @@ def test_the_cache_keeps_a_mount_and_a_variable_of_the_users():
     mounts = [f"source=mine,target={CACHE_FOLDER},type=volume"]
     variables = {"POETRY_CACHE_DIR": CACHE_FOLDER, "POETRY_VIRTUALENVS_PATH": "/e"}
     text = container(mounts=mounts, containerEnv=variables, onCreateCommand=...)
-    made = data(mended(text))
+    made = data(fixed(text))
     assert (made["mounts"], made["containerEnv"]) == (mounts, variables)
     text = container(mounts=["source=a,target=/b,type=bind"], containerEnv=..., onCreateCommand=...)
-    made = data(mended(text))
+    made = data(fixed(text))
     assert [made["mounts"][0], *(mount["target"] for mount in made["mounts"][1:])] == [
         "source=a,target=/b,type=bind",
         CACHE_FOLDER,
@@ -1148,7 +1148,7 @@ def test_the_cache_keeps_a_mount_and_a_variable_of_the_users():
 )
 def test_an_environment_of_the_users_own_stays_where_it_is(keys: dict[str, Any]):
     text = written({"image": IMAGES.image("3.11"), **keys})
-    made = data(mended(text))
+    made = data(fixed(text))
     (key,) = keys
     if key == "mounts":
         assert made["mounts"][:-1] == keys["mounts"]
@@ -1162,7 +1162,7 @@ def test_an_environment_of_the_users_own_stays_where_it_is(keys: dict[str, Any])
 def test_an_interpreter_of_the_users_own_stays():
     vscode = {"settings": {"python.defaultInterpreterPath": "/mine", "x": 1}}
     text = written({"image": IMAGES.image("3.11"), "customizations": {"vscode": vscode}})
-    assert data(mended(text))["customizations"]["vscode"] == vscode
+    assert data(fixed(text))["customizations"]["vscode"] == vscode
 
 
 # -- CUDA from wheels that TensorFlow overlooks ----------------------------------------------
@@ -1182,27 +1182,27 @@ def library_path(text: str) -> Any:
 
 
 def test_folders_that_tensorflow_overlooks_are_named_to_it():
-    assert library_path(mended("{}", wanted(LACKS_ONE))) == f"{folder('cusolver')}:{IMAGES_OWN}"
+    assert library_path(fixed("{}", wanted(LACKS_ONE))) == f"{folder('cusolver')}:{IMAGES_OWN}"
     five = ":".join(folder(part, "3.12") for part in FIVE)
-    assert library_path(mended("{}", wanted(LACKS_FIVE))) == f"{five}:{IMAGES_OWN}"
+    assert library_path(fixed("{}", wanted(LACKS_FIVE))) == f"{five}:{IMAGES_OWN}"
     for plan in (LACKS_NONE, plan_of("2.21.0", "system"), plan_of("2.21.0", "none")):
-        assert library_path(mended("{}", wanted(plan))) is None
+        assert library_path(fixed("{}", wanted(plan))) is None
 
 
 def test_they_follow_tensorflow_and_python():
-    text = mended("{}", wanted(LACKS_FIVE))
-    assert library_path(mended(text, wanted(LACKS_ONE))) == f"{folder('cusolver', '3.12')}:" + (
+    text = fixed("{}", wanted(LACKS_FIVE))
+    assert library_path(fixed(text, wanted(LACKS_ONE))) == f"{folder('cusolver', '3.12')}:" + (
         IMAGES_OWN
     )
     newer = text.replace(IMAGES.image("3.12"), IMAGES.image("3.13"))
     assert codes(newer, wanted(LACKS_ONE)) == ["TF503"]
-    assert folder("cusolver") in library_path(mended(newer, wanted(LACKS_ONE)))
+    assert folder("cusolver") in library_path(fixed(newer, wanted(LACKS_ONE)))
     assert codes(text, wanted(plan_of("2.16.2"))) == ["TF503"]
-    assert mended(text, wanted(plan_of("2.16.2"))) == mended("{}", wanted(plan_of("2.16.2")))
+    assert fixed(text, wanted(plan_of("2.16.2"))) == fixed("{}", wanted(plan_of("2.16.2")))
 
 
 def test_that_they_are_not_named_is_told():
-    right = data(mended("{}", wanted(LACKS_ONE)))
+    right = data(fixed("{}", wanted(LACKS_ONE)))
     right["remoteEnv"].pop("LD_LIBRARY_PATH")
     (change,) = find_changes(PATH, JsoncDocument.parse(written(right)), wanted(LACKS_ONE))
     assert change.code == "TF503"
@@ -1221,32 +1221,32 @@ def test_that_they_are_not_named_is_told():
 )
 def test_a_library_path_of_the_users_own_is_kept_behind_them(theirs: Any, left: str | None):
     text = container(remoteEnv={"LD_LIBRARY_PATH": theirs, "X": "1"})
-    made = mended(text, wanted(LACKS_ONE))
+    made = fixed(text, wanted(LACKS_ONE))
     rest = theirs or IMAGES_OWN
     assert library_path(made) == f"{folder('cusolver', '3.11')}:{rest}"
-    assert mended(made, wanted(LACKS_ONE)) == made
-    back = mended(made, wanted(LACKS_NONE))
+    assert fixed(made, wanted(LACKS_ONE)) == made
+    back = fixed(made, wanted(LACKS_NONE))
     assert library_path(back) == left
     assert data(back)["remoteEnv"]["X"] == "1"
 
 
 def test_a_library_path_of_the_whole_container_stays_as_it_is():
     environment = {**data(container())["containerEnv"], "LD_LIBRARY_PATH": "/mine"}
-    made = mended(container(containerEnv=environment), wanted(LACKS_ONE))
+    made = fixed(container(containerEnv=environment), wanted(LACKS_ONE))
     assert data(made)["containerEnv"] == environment
     assert library_path(made) == f"{folder('cusolver', '3.11')}:{IMAGES_OWN}"
 
 
 @pytest.mark.parametrize("key", ["containerEnv", "remoteEnv"])
 def test_folders_that_the_user_has_named_are_not_named_again(key: str):
-    right = data(mended("{}", wanted(LACKS_ONE)))
+    right = data(fixed("{}", wanted(LACKS_ONE)))
     right["remoteEnv"].pop("LD_LIBRARY_PATH")
     right[key]["LD_LIBRARY_PATH"] = "/workspaces/a/.venv/lib/python3.13/site-packages/nvidia/" + (
         "cusolver/lib/:/mine"
     )
     text = written(right)
-    assert mended(text, wanted(LACKS_ONE)) == text
-    assert mended(text, wanted(LACKS_NONE)) == text
+    assert fixed(text, wanted(LACKS_ONE)) == text
+    assert fixed(text, wanted(LACKS_NONE)) == text
 
 
 @pytest.mark.parametrize(
@@ -1264,7 +1264,7 @@ def test_where_the_environment_lies_elsewhere_a_person_has_to_name_them(keys: di
     found = find_changes(PATH, JsoncDocument.parse(text), wanted(LACKS_ONE))
     (change,) = [item for item in found if "cusolver" in item.message]
     assert (change.code, change.edits) == ("TF503", ())
-    assert library_path(mended(text, wanted(LACKS_ONE))) is None
+    assert library_path(fixed(text, wanted(LACKS_ONE))) is None
     named = {"LD_LIBRARY_PATH": "/e/lib/python3.11/site-packages/nvidia/cusolver/lib"}
     text = written({**data(text), "remoteEnv": {**data(text).get("remoteEnv", {}), **named}})
     found = find_changes(PATH, JsoncDocument.parse(text), wanted(LACKS_ONE))
@@ -1273,7 +1273,7 @@ def test_where_the_environment_lies_elsewhere_a_person_has_to_name_them(keys: di
 
 def test_what_they_are_named_for_is_explained():
     def told(plan: Plan) -> list[str]:
-        document = JsoncDocument.parse(mended("{}", wanted(plan)))
+        document = JsoncDocument.parse(fixed("{}", wanted(plan)))
         found = list_parts(PATH, document, wanted(plan), CATALOG)
         return [f"{part.value}: {part.origin}" for part in found if part.name == "LD_LIBRARY_PATH"]
 
@@ -1321,11 +1321,11 @@ def test_a_driver_of_which_parts_are_withheld(said: Any, right: str | None, wher
 
     want = wanted(plan_of("2.21.0", "system"))
     for_older = wanted(plan_of("2.20.0", "none"))
-    made = mended(text(said), want)
+    made = fixed(text(said), want)
     if said is not None or where == "containerEnv":
         assert ("TF504" in codes(text(said), want)) == (right is not None)
-        assert made == mended(text(right or said), want)
-    assert mended(made, want) == made
+        assert made == fixed(text(right or said), want)
+    assert fixed(made, want) == made
     assert "TF504" not in codes(text(said), for_older)
 
 
@@ -1404,13 +1404,13 @@ def test_a_value_of_an_odd_type_stays_or_is_refused(key: str, value: Any, whole:
     text = written({key: value, "x-kept": [1, {"a": None}]})
     want = wanted(whole=whole)
     try:
-        after = mended(text, want)
+        after = fixed(text, want)
     except DocumentError:
         return
     assert data(after)["x-kept"] == [1, {"a": None}]
     nothing = value in (None, "", []) and key.endswith("Command")
     assert nothing or value is None or holds(data(after)[key], value)
-    assert mended(after, want) == after
+    assert fixed(after, want) == after
 
 
 @pytest.mark.parametrize("value", ODD, ids=repr)
@@ -1433,11 +1433,11 @@ def test_a_value_of_an_odd_type_stays_or_is_refused(key: str, value: Any, whole:
 def test_an_inner_value_of_an_odd_type_stays_or_is_refused(key: str, inner: str, value: Any):
     text = written({key: {inner: value}, "x-kept": 1})
     try:
-        after = data(mended(text, wanted(git_lfs=True)))
+        after = data(fixed(text, wanted(git_lfs=True)))
     except DocumentError:
         return
     assert after["x-kept"] == 1
-    assert mended(written(after), wanted(git_lfs=True)) == written(after)
+    assert fixed(written(after), wanted(git_lfs=True)) == written(after)
 
 
 @pytest.mark.parametrize(
@@ -1458,7 +1458,7 @@ def test_an_inner_value_of_an_odd_type_stays_or_is_refused(key: str, inner: str,
 def test_a_place_that_is_not_what_it_has_to_be_is_refused_by_its_name(key: str, value: Any):
     keys = {"image": IMAGES.image("3.11"), key: value}
     with pytest.raises(DocumentError, match=key):
-        mended(written(keys))
+        fixed(written(keys))
     assert codes(written(keys))  # which can be judged all the same
 
 
@@ -1503,11 +1503,11 @@ def test_any_file_is_mended_or_refused_and_mended_once(
 ):
     want = replace(wanted(whole=whole), plan=plan)
     try:
-        text = mended(written(keys), want)
+        text = fixed(written(keys), want)
     except DocumentError:
         return
     try:
-        assert mended(text, want) == text
+        assert fixed(text, want) == text
     except DocumentError:
         pytest.fail("mended, and then refused")
     left = find_changes(PATH, JsoncDocument.parse(text), want)
@@ -1528,14 +1528,14 @@ def test_without_a_plan_it_is_told_what_is_retired(whole: bool):
     # Python 3.8 is in no image that works, and its CUDA may be in no version that does.
     assert without_plan(SEED, whole=whole) == [("TF505", False)] * 2 + [("TF505", True)] * 2
     want = replace(wanted(whole=whole), plan=None)
-    made, before = data(mended(SEED, want)), data(SEED)
+    made, before = data(fixed(SEED, want)), data(SEED)
     living = before["features"].pop(RETIRED_POETRY)
     assert made == {
         **before,
         "runArgs": ["--gpus=all"],
         "features": {**before["features"], LIVING_POETRY: living},
     }
-    assert without_plan(mended(SEED, want), whole=whole) == [("TF505", False)] * 2
+    assert without_plan(fixed(SEED, want), whole=whole) == [("TF505", False)] * 2
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -1551,19 +1551,19 @@ def test_without_a_plan_it_is_told_what_is_retired(whole: bool):
 )
 def test_without_a_plan_nothing_else_is_said(text: str, whole: bool):
     assert without_plan(text, whole=whole) == []
-    assert mended(text, replace(wanted(git_lfs=True), plan=None)) == text
+    assert fixed(text, replace(wanted(git_lfs=True), plan=None)) == text
 
 
 def test_without_a_plan_an_image_keeps_its_python():
     text = written({"image": f"{IMAGES.repository}:2-3.12-bookworm"})
     assert without_plan(text) == [("TF505", True)]
-    made = data(mended(text, replace(wanted(), plan=None)))
+    made = data(fixed(text, replace(wanted(), plan=None)))
     assert made == {"image": IMAGES.image("3.12")}
 
 
 def test_without_a_plan_one_version_of_the_cuda_feature_is_left():
     text = written({"features": {OLD_CUDA: {}, CUDA: {"cudaVersion": "11.8"}}})
-    made = data(mended(text, replace(wanted(), plan=None)))
+    made = data(fixed(text, replace(wanted(), plan=None)))
     assert made == {"features": {CUDA: {"cudaVersion": "11.8"}}}
 
 
@@ -1663,7 +1663,7 @@ python = ">=3.10,<3.12"
 )
 def test_the_project_is_installed_with_what_its_tensorflow_is_in(pyproject: str, options: str):
     made = container_spec(in_memory(pyproject), plan_for(), IMAGES, whole=True)
-    assert data(mended("{}", made))["postCreateCommand"] == f"poetry install{options}"
+    assert data(fixed("{}", made))["postCreateCommand"] == f"poetry install{options}"
 
 
 def test_where_wheels_bring_cuda_the_extra_that_has_them_is_installed():
@@ -1728,24 +1728,24 @@ def start(tmp_path: Path):
 
 
 def test_a_start_says_what_the_doctor_says(start: Callable[..., list[str]]):
-    assert start(mended("{}"), doctor='echo "$@"') == ["tf doctor --brief"]
+    assert start(fixed("{}"), doctor='echo "$@"') == ["tf doctor --brief"]
 
 
 def test_a_start_without_poetry_tf_names_tensorflows_devices(start: Callable[..., list[str]]):
     missing = 'echo "The command tf does not exist" >&2; false'
-    (told,) = start(mended("{}"), doctor=missing)
+    (told,) = start(fixed("{}"), doctor=missing)
     mends = "(no GPU? poetry self add poetry-tf && poetry tf doctor)"
     assert told == f"tensorflow 2.99.0 /physical_device:GPU:0 {mends}"
 
 
 def test_a_start_without_tensorflow_says_so_and_succeeds(start: Callable[..., list[str]]):
-    told = start(mended("{}"), doctor="false", tensorflow="raise ImportError")
+    told = start(fixed("{}"), doctor="false", tensorflow="raise ImportError")
     assert told == ["TensorFlow cannot be imported: poetry install"]
 
 
 def test_the_line_is_the_same_for_every_tensorflow_and_short():
-    command = data(mended("{}"))["postStartCommand"]
-    assert command == data(mended("{}", wanted(plan_for("2.18", "none"))))["postStartCommand"]
+    command = data(fixed("{}"))["postStartCommand"]
+    assert command == data(fixed("{}", wanted(plan_for("2.18", "none"))))["postStartCommand"]
     assert len(json.dumps(command)) - 2 == len(command) < 350, "nothing in it has to be escaped"
 
 
@@ -1753,14 +1753,14 @@ def test_the_line_is_the_same_for_every_tensorflow_and_short():
     "hook", [FORMER, {"mine": "make", "poetry-tf": FORMER}], ids=["alone", "beside"]
 )
 def test_the_former_line_gives_way_to_the_new_one_in_its_place(hook: Any):
-    new = data(mended("{}"))["postStartCommand"]
-    after = data(mended(container(postStartCommand=hook)))["postStartCommand"]
+    new = data(fixed("{}"))["postStartCommand"]
+    after = data(fixed(container(postStartCommand=hook)))["postStartCommand"]
     assert after == (new if isinstance(hook, str) else {"mine": "make", "poetry-tf": new})
 
 
 @pytest.mark.parametrize("own", [f"{FORMER} && make", "poetry tf doctor --brief && make"])
 def test_a_line_that_was_changed_by_hand_stays(own: str):
-    assert data(mended(container(postStartCommand=own)))["postStartCommand"] == own
+    assert data(fixed(container(postStartCommand=own)))["postStartCommand"] == own
 
 
 @pytest.mark.parametrize("path", [*DEVCONTAINERS, ".devcontainer/it's mine/devcontainer.json"])
@@ -1808,12 +1808,12 @@ def from_(origin: Origin) -> ContainerSpec:
 @pytest.mark.parametrize("keys", STARTED_BY)
 def test_poetry_tf_comes_from_where_the_one_here_came_from(keys: dict[str, Any], origin: Origin):
     want = from_(origin)
-    text = mended(written(keys), want)
+    text = fixed(written(keys), want)
     assert injected(text) == ([] if origin is LOCAL else [origin.requirement])
     assert f"pipx install poetry=={POETRY}" in text
     assert "poetry install" in text
     assert codes(text, want) == []
-    assert mended(text, want) == text
+    assert fixed(text, want) == text
     if origin is not INDEX:
         assert "poetry-tf==" not in text
         assert "self add poetry-tf" not in text
@@ -1825,14 +1825,14 @@ def test_poetry_tf_comes_from_where_the_one_here_came_from(keys: dict[str, Any],
 def test_a_name_gives_way_where_no_index_vouches_for_it(
     keys: dict[str, Any], origin: Origin, whole: bool
 ):
-    before = mended(written(keys))
+    before = fixed(written(keys))
     want = wanted(origin=origin, whole=whole)
     assert codes(before, want) == ["TF508", "TF508"]
-    after = mended(before, want)
+    after = fixed(before, want)
     assert codes(after, want) == []
-    assert after == mended(after, want)
+    assert after == fixed(after, want)
     if whole:
-        assert after == mended(written(keys), want), "as one that is new"
+        assert after == fixed(written(keys), want), "as one that is new"
     assert injected(after) == ([] if origin is LOCAL else [origin.requirement])
     assert codes(before) == []
 
@@ -1840,35 +1840,35 @@ def test_a_name_gives_way_where_no_index_vouches_for_it(
 @pytest.mark.parametrize("here", ORIGINS.values(), ids=ORIGINS)
 @pytest.mark.parametrize("there", [GIT, ARCHIVE], ids=["git", "archive"])
 def test_an_address_in_the_file_stays(there: Origin, here: Origin):
-    text = mended("{}", from_(there))
+    text = fixed("{}", from_(there))
     want = from_(here)
     assert codes(text, want) == []
     if here is not FOLDER:
-        assert mended(text, want) == text
+        assert fixed(text, want) == text
 
 
 def test_a_commit_of_the_same_repository_follows():
-    text = mended("{}", from_(GIT))
+    text = fixed("{}", from_(GIT))
     assert codes(text, from_(LATER)) == []
-    assert mended(text, from_(LATER)) == mended("{}", from_(LATER))
+    assert fixed(text, from_(LATER)) == fixed("{}", from_(LATER))
     by_branch = text.replace("a" * 40, "main")
-    assert injected(mended(by_branch, from_(LATER))) == [f"poetry-tf@{REPOSITORY}@main"]
+    assert injected(fixed(by_branch, from_(LATER))) == [f"poetry-tf@{REPOSITORY}@main"]
     elsewhere = replace(GIT, url=GIT.url.replace("owner", "another"))
-    assert injected(mended(text, from_(elsewhere))) == [GIT.requirement]
+    assert injected(fixed(text, from_(elsewhere))) == [GIT.requirement]
 
 
 @pytest.mark.parametrize("origin", [INDEX, GIT, ARCHIVE], ids=lambda item: item.source)
 def test_a_container_without_poetry_tf_gets_it_once_it_can_be_had(origin: Origin):
-    text = mended("{}", from_(LOCAL))
+    text = fixed("{}", from_(LOCAL))
     assert codes(text, from_(origin)) == []
-    assert mended(text, from_(origin)) == mended("{}", from_(origin))
+    assert fixed(text, from_(origin)) == fixed("{}", from_(origin))
 
 
 @pytest.mark.parametrize("origin", [INDEX, GIT, LOCAL], ids=lambda item: item.source)
 def test_poetry_tf_that_a_person_took_out_stays_out(origin: Origin):
     text = container(onCreateCommand=f"pipx install poetry=={POETRY}", postStartCommand="true")
-    assert mended(text, from_(origin)) == text or origin is LOCAL
-    assert injected(mended(text, from_(origin))) == []
+    assert fixed(text, from_(origin)) == text or origin is LOCAL
+    assert injected(fixed(text, from_(origin))) == []
 
 
 @pytest.mark.parametrize(
@@ -1917,7 +1917,7 @@ def test_what_is_no_bare_name_is_not(command: str):
 def test_a_start_without_poetry_tf_advises_what_works(
     start: Callable[..., list[str]], origin: Origin
 ):
-    (told,) = start(mended("{}", from_(origin)), doctor="false")
+    (told,) = start(fixed("{}", from_(origin)), doctor="false")
     advice = told.partition("(no GPU? ")[2].rstrip(")")
     if origin is LOCAL:
         assert advice == "poetry tf doctor on the host"
@@ -1931,7 +1931,7 @@ def test_a_start_without_poetry_tf_advises_what_works(
 
 @pytest.mark.parametrize("origin", ORIGINS.values(), ids=ORIGINS)
 def test_where_poetry_tf_comes_from_is_told(origin: Origin):
-    document = JsoncDocument.parse(mended("{}", from_(origin)))
+    document = JsoncDocument.parse(fixed("{}", from_(origin)))
     (part,) = (
         item
         for item in list_parts(PATH, document, from_(origin), CATALOG)

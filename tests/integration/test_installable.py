@@ -114,8 +114,8 @@ def test_without_poetrys_markers_the_same_is_found_to_be_needed(
     for ours, theirs in zip(old.packages, new.packages, strict=True):
         assert ours.markers is None
         assert theirs.markers is not None
-        needed = [cell for cell in everywhere if new.needs(theirs, cell)]
-        assert [cell for cell in everywhere if old.needs(ours, cell)] == needed, ours
+        needed = [target for target in everywhere if new.needs(theirs, target)]
+        assert [target for target in everywhere if old.needs(ours, target)] == needed, ours
 
 
 def _as_of_poetry_1(lock: Lock) -> Lock:
@@ -174,22 +174,22 @@ def test_what_is_locked_for_every_environment_can_be_installed_there(
     systems = load_images().systems
     assert [
         f"{item.package.name} {item.package.version}: {item.reason}, "
-        f"{format_targets(item.cells, judged)}"
+        f"{format_targets(item.targets, judged)}"
         for item in packages.obstacles(judged, systems)
     ] == []
-    assert [cell for cell in judged if not _has_tensorflow(packages, cell)] == []
+    assert [target for target in judged if not _has_tensorflow(packages, target)] == []
 
     # By pip, which knows nothing of Poetry.
     with LocalIndex() as stand_ins:
         _stand_in(stand_ins, packages)
         for name in environments:
-            cell = Target(name, admitted[-1])
-            needed = [item for item in packages.packages if packages.needs(item, cell)]
+            target = Target(name, admitted[-1])
+            needed = [item for item in packages.packages if packages.needs(item, target)]
             wanted = {
-                f"{item.name}=={item.version}" for item in needed if item.has_wheel(cell, systems)
+                f"{item.name}=={item.version}" for item in needed if item.has_wheel(target, systems)
             }
             assert any(item.startswith("tensorflow") for item in wanted)
-            assert _installed_by_pip(stand_ins, wanted, cell, systems, tmp_path) == wanted
+            assert _installed_by_pip(stand_ins, wanted, target, systems, tmp_path) == wanted
 
     # By Poetry without the plugin.
     fresh = real_poetry.run("check", "--lock", plugins=False)
@@ -202,12 +202,12 @@ def test_what_is_locked_for_every_environment_can_be_installed_there(
     assert checked.stdout == "All set!\n", checked.output
 
 
-def _has_tensorflow(packages: LockedPackages, cell: Target) -> bool:
-    """Whether what is installed in a cell holds TensorFlow itself, not only what hands over."""
+def _has_tensorflow(packages: LockedPackages, target: Target) -> bool:
+    """Whether what is installed in a target holds TensorFlow itself, not only what hands over."""
     for item in packages.packages:
         known = whole(item.name).get(item.version) if item.name in DISTRIBUTIONS else None
-        wheels = known.wheels.get(cell.environment) if known else None
-        if wheels and wheels.kind == "real" and packages.needs(item, cell):
+        wheels = known.wheels.get(target.environment) if known else None
+        if wheels and wheels.kind == "real" and packages.needs(item, target):
             return True
     return False
 
@@ -221,15 +221,16 @@ def _stand_in(index: LocalIndex, packages: LockedPackages) -> None:
 
 
 def _installed_by_pip(
-    index: LocalIndex, wanted: set[str], cell: Target, systems: Systems, folder: Path
+    index: LocalIndex, wanted: set[str], target: Target, systems: Systems, folder: Path
 ) -> set[str]:
-    """What pip would install in a cell when it is asked for all of these."""
-    platforms = [option for name in _for_pip(cell, systems) for option in ("--platform", name)]
+    """What pip would install in a target when it is asked for all of these."""
+    platforms = [option for name in _for_pip(target, systems) for option in ("--platform", name)]
     report = folder / "report.json"
     options = (
         f"--dry-run --ignore-installed --target {folder / 'target'} --no-deps "
-        f"--only-binary=:all: --implementation cp --python-version {cell.python} "
-        f"--abi cp{cell.python.replace('.', '')} --index-url {index.url} --report {report} --quiet"
+        f"--only-binary=:all: --implementation cp --python-version {target.python} "
+        f"--abi cp{target.python.replace('.', '')} --index-url {index.url} --report {report} "
+        "--quiet"
     ).split(" ")
     done = subprocess.run(
         [sys.executable, "-m", "pip", "--isolated", "install", *options, *platforms, *wanted],
@@ -238,17 +239,17 @@ def _installed_by_pip(
         encoding="utf-8",
         check=False,
     )
-    assert done.returncode == 0, f"{cell}: {done.stderr}"
+    assert done.returncode == 0, f"{target}: {done.stderr}"
     found = [item["metadata"] for item in json.loads(report.read_text("utf-8"))["install"]]
     return {f"{canonicalize_name(item['name'])}=={item['version']}" for item in found}
 
 
-def _for_pip(cell: Target, systems: Systems) -> list[str]:
+def _for_pip(target: Target, systems: Systems) -> list[str]:
     """pip wants every glibc named; of macOS it goes down by itself."""
-    machine = cell.environment.partition("-")[2]
-    if cell.environment.startswith("linux"):
+    machine = target.environment.partition("-")[2]
+    if target.environment.startswith("linux"):
         minors = range(5, int(systems.glibc.partition(".")[2]) + 1)
         return [f"manylinux2014_{machine}", *(f"manylinux_2_{one}_{machine}" for one in minors)]
-    if cell.environment.startswith("macos"):
+    if target.environment.startswith("macos"):
         return [f"macosx_{systems.macos.replace('.', '_')}_{machine}"]
     return ["win_amd64"]

@@ -208,11 +208,11 @@ def test_what_answers_is_told_with_how_fast_and_how_fresh(
     assert done.ok, done.output
     head, *rows = done.stdout.splitlines()
     assert head.split() == ["mirror", "page", "TensorFlow", "last", "file", "large", "files"]
-    cells = [re.split(r"  +", row.strip(" ")) for row in rows]
-    assert [row[-1] for row in cells] == ["in parts", "whole only", "answers 403", "in parts"]
-    assert [re.fullmatch(r"\d+\.\d\d s", row[1]) is not None for row in cells[:3]] == [True] * 3
-    assert [row[2] for row in cells[:3]] == [newest] * 3
-    assert cells[0][3].startswith("20") and cells[1][3] == "-"
+    targets = [re.split(r"  +", row.strip(" ")) for row in rows]
+    assert [row[-1] for row in targets] == ["in parts", "whole only", "answers 403", "in parts"]
+    assert [re.fullmatch(r"\d+\.\d\d s", row[1]) is not None for row in targets[:3]] == [True] * 3
+    assert [row[2] for row in targets[:3]] == [newest] * 3
+    assert targets[0][3].startswith("20") and targets[1][3] == "-"
     assert all(request.range for request in index.requests if request.kind == "file")
 
 

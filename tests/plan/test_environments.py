@@ -100,7 +100,7 @@ def test_the_cells_in_which_a_release_cannot_be_had():
         Target(LINUX_X86_64, "3.13"),
         Target(MACOS_X86_64, "3.13"),
     )
-    assert [cell.environment for cell in unserved_targets(the("2.18.1"), wanted)] == [
+    assert [target.environment for target in unserved_targets(the("2.18.1"), wanted)] == [
         LINUX_X86_64,
         MACOS_X86_64,
         MACOS_X86_64,

@@ -45,7 +45,7 @@ def told(packages: LockedPackages, *judged: Target) -> list[str]:
     wanted = judged or make_targets(EVERYWHERE, PYTHONS)
     return [
         f"{item.package.name} {item.package.version} {item.reason} "
-        f"{format_targets(item.cells, wanted)}"
+        f"{format_targets(item.targets, wanted)}"
         for item in packages.obstacles(wanted, SYSTEMS)
     ]
 
@@ -94,8 +94,10 @@ def one(*files: str, pythons: str = "*") -> LockedPackages:
 )
 def test_where_a_wheel_fits(tag: str, fits: tuple[str, ...]):
     wanted = make_targets(EVERYWHERE, ["3.11"])
-    without = [cell for item in one(f"{tag}.whl").obstacles(wanted, SYSTEMS) for cell in item.cells]
-    assert tuple(cell.environment for cell in wanted if cell not in without) == fits
+    without = [
+        target for item in one(f"{tag}.whl").obstacles(wanted, SYSTEMS) for target in item.targets
+    ]
+    assert tuple(target.environment for target in wanted if target not in without) == fits
 
 
 def test_a_package_without_a_file_is_told_with_the_cells():
@@ -187,12 +189,12 @@ TAGS = st.tuples(
 
 @given(TAGS, st.sampled_from(make_targets(EVERYWHERE, PYTHONS)), st.sampled_from(["", "-1", "-2b"]))
 def test_a_wheel_fits_where_one_of_its_tags_does(
-    tags: tuple[list[str], ...], cell: Target, build: str
+    tags: tuple[list[str], ...], target: Target, build: str
 ):
     name = f"demo-1.0{build}-{'-'.join('.'.join(part) for part in tags)}.whl"
     package = LockedPackage(canonicalize_name("demo"), "1.0", False, "*", (name,), ())
     each = parse_wheel_filename(name)[3]
-    assert package.has_file(cell, SYSTEMS) is bool(each & supported_tags(cell, SYSTEMS))
+    assert package.has_file(target, SYSTEMS) is bool(each & supported_tags(target, SYSTEMS))
 
 
 def test_the_systems_that_are_shipped():
@@ -200,9 +202,9 @@ def test_the_systems_that_are_shipped():
     assert images.distribution == "bookworm"
     assert images.systems.glibc == "2.36"
     assert Target(LINUX_X86_64, "3.11") in [
-        cell
-        for cell in make_targets([LINUX_X86_64], ["3.11"])
-        if one("cp311-cp311-manylinux_2_27_x86_64.whl").packages[0].has_file(cell, images.systems)
+        target
+        for target in make_targets([LINUX_X86_64], ["3.11"])
+        if one("cp311-cp311-manylinux_2_27_x86_64.whl").packages[0].has_file(target, images.systems)
     ]
 
 
@@ -698,8 +700,8 @@ def test_no_lock_is_too_odd_to_be_judged(infos: list[dict[str, Any]], metadata: 
     )
     judged = make_targets(EVERYWHERE, ["3.7", "3.13"])
     for item in packages.obstacles(judged, SYSTEMS):
-        assert item.cells
-        assert set(item.cells) <= set(judged)
+        assert item.targets
+        assert set(item.targets) <= set(judged)
 
 
 # -- telling --------------------------------------------------------------------------------

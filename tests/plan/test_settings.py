@@ -14,8 +14,8 @@ MODES = get_args(GpuChoice)
 
 @pytest.mark.parametrize("gpu", MODES)
 def test_a_setting_that_means_something_is_taken(gpu: str):
-    choices, problems = read_settings(in_memory(f'[tool.poetry-tf]\ngpu = "{gpu}"'))
-    assert (choices.gpu, problems) == (gpu, ())
+    settings, problems = read_settings(in_memory(f'[tool.poetry-tf]\ngpu = "{gpu}"'))
+    assert (settings.gpu, problems) == (gpu, ())
 
 
 def test_without_settings_gpu_is_auto():
@@ -24,23 +24,23 @@ def test_without_settings_gpu_is_auto():
 
 @pytest.mark.parametrize("written", ['"cuda"', '""', '"Auto"', "true", "1", "[]", "{}", "1.5"])
 def test_a_value_that_means_nothing_is_reported_and_counts_as_unset(written: str):
-    choices, (problem,) = read_settings(in_memory(f"[tool.poetry-tf]\ngpu = {written}"))
-    assert choices == Settings()
+    settings, (problem,) = read_settings(in_memory(f"[tool.poetry-tf]\ngpu = {written}"))
+    assert settings == Settings()
     assert problem.path == ("tool", "poetry-tf", "gpu")
     assert '"auto", "system", "pip", "none"' in problem.remedy
 
 
 def test_a_setting_that_is_unknown_is_reported_by_its_key():
     project = in_memory('[tool.poetry-tf]\ngpu = "pip"\ncuda = "11.8"')
-    choices, (problem,) = read_settings(project)
-    assert choices.gpu == "pip"
+    settings, (problem,) = read_settings(project)
+    assert settings.gpu == "pip"
     assert problem.path == ("tool", "poetry-tf", "cuda")
 
 
 @pytest.mark.parametrize("written", ["[tool]\npoetry-tf = 3", "[[tool.poetry-tf]]", "tool = 3"])
 def test_settings_that_are_no_table_count_as_unset(written: str):
-    choices, problems = read_settings(in_memory(written))
-    assert choices == Settings()
+    settings, problems = read_settings(in_memory(written))
+    assert settings == Settings()
     assert [item.path for item in problems] == (
         [] if written == "tool = 3" else [("tool", "poetry-tf")]
     )
@@ -48,26 +48,26 @@ def test_settings_that_are_no_table_count_as_unset(written: str):
 
 @pytest.mark.parametrize("pin", get_args(PinChoice))
 def test_how_strictly_pins_are_kept(pin: str):
-    choices, problems = read_settings(in_memory(f'[tool.poetry-tf]\npin = "{pin}"'))
-    assert (choices.pin, problems) == (pin, ())
+    settings, problems = read_settings(in_memory(f'[tool.poetry-tf]\npin = "{pin}"'))
+    assert (settings.pin, problems) == (pin, ())
 
 
 @pytest.mark.parametrize("sync", get_args(SyncChoice))
 def test_whether_the_container_follows(sync: str):
-    choices, problems = read_settings(in_memory(f'[tool.poetry-tf]\ndevcontainer = "{sync}"'))
-    assert (choices.devcontainer, problems) == (sync, ())
+    settings, problems = read_settings(in_memory(f'[tool.poetry-tf]\ndevcontainer = "{sync}"'))
+    assert (settings.devcontainer, problems) == (sync, ())
 
 
 def test_environments_are_taken_as_written():
     project = in_memory('[tool.poetry-tf]\nenvironments = ["windows-amd64", "linux-x86_64"]')
-    choices, problems = read_settings(project)
-    assert (choices.environments, problems) == (("windows-amd64", "linux-x86_64"), ())
+    settings, problems = read_settings(project)
+    assert (settings.environments, problems) == (("windows-amd64", "linux-x86_64"), ())
 
 
 @pytest.mark.parametrize("written", ["[]", '"linux-x86_64"', "{}", "3"])
 def test_environments_that_are_no_list_count_as_unset(written: str):
-    choices, (problem,) = read_settings(in_memory(f"[tool.poetry-tf]\nenvironments = {written}"))
-    assert choices.environments is None
+    settings, (problem,) = read_settings(in_memory(f"[tool.poetry-tf]\nenvironments = {written}"))
+    assert settings.environments is None
     assert problem.path == ("tool", "poetry-tf", "environments")
     assert '"macos-arm64"' in problem.remedy
 
@@ -75,16 +75,16 @@ def test_environments_that_are_no_list_count_as_unset(written: str):
 @pytest.mark.parametrize("name", ['"linux"', "3", "[]", '"Linux-x86_64"'])
 def test_an_environment_that_is_unknown_is_reported_where_it_stands(name: str):
     written = f'[tool.poetry-tf]\nenvironments = ["linux-x86_64", {name}]'
-    choices, (problem,) = read_settings(in_memory(written))
-    assert choices.environments is None, "half of a list would be something else than was meant"
+    settings, (problem,) = read_settings(in_memory(written))
+    assert settings.environments is None, "half of a list would be something else than was meant"
     assert problem.path == ("tool", "poetry-tf", "environments", 1)
 
 
 def test_what_the_container_runs_on():
     table = '[tool.poetry-tf]\nengine = "podman"\ngpu-required = true\nregistry = "a.example/mcr"\n'
-    choices, problems = read_settings(in_memory(table))
+    settings, problems = read_settings(in_memory(table))
     assert problems == ()
-    assert (choices.engine, choices.gpu_required, choices.registry) == (
+    assert (settings.engine, settings.gpu_required, settings.registry) == (
         "podman",
         True,
         "a.example/mcr",
@@ -107,7 +107,7 @@ def test_what_the_container_runs_on():
     ],
 )
 def test_a_value_of_them_that_means_nothing_is_reported(key: str, written: str):
-    choices, (problem,) = read_settings(in_memory(f"[tool.poetry-tf]\n{key} = {written}"))
-    assert choices == Settings()
+    settings, (problem,) = read_settings(in_memory(f"[tool.poetry-tf]\n{key} = {written}"))
+    assert settings == Settings()
     assert problem.path == ("tool", "poetry-tf", key)
     assert problem.remedy

@@ -42,7 +42,7 @@ def text_of(
     )
 
 
-def mended(text: str, lock: tuple[Path, str] | None = None) -> list[str]:
+def fixed(text: str, lock: tuple[Path, str] | None = None) -> list[str]:
     """The requirements after `check --fix`, which leaves nothing of its own to mend.
 
     `lock`: a folder, and the TensorFlow that is locked there.
@@ -86,11 +86,11 @@ def test_a_shims_distribution_stands_with_the_pin_of_tensorflow(
     main = f"tensorflow ({pin})"
     python = ">=3.10,<3.11" if "2.10" in pin else ">=3.10,<3.12"
     text = text_of(main, on=[environment], python=python)
-    assert [one for one in mended(text) if "numpy" not in one] == [main, *([line] if line else [])]
+    assert [one for one in fixed(text) if "numpy" not in one] == [main, *([line] if line else [])]
 
 
 def test_on_windows_both_distributions_are_asked_for():
-    assert mended(text_of("tensorflow (==2.15.1)", on=["linux-x86_64", "windows-amd64"])) == [
+    assert fixed(text_of("tensorflow (==2.15.1)", on=["linux-x86_64", "windows-amd64"])) == [
         "tensorflow (==2.15.1)",
         f"tensorflow-intel (==2.15.1) ; {WINDOWS}",
         f'{FILESYSTEM} (>=0.23.1,<0.32) ; sys_platform == "win32"',
@@ -99,7 +99,7 @@ def test_on_windows_both_distributions_are_asked_for():
 
 
 def test_the_default_environments_are_those_of_the_container():
-    assert mended(text_of("tensorflow (==2.13.1)", on=None)) == [
+    assert fixed(text_of("tensorflow (==2.13.1)", on=None)) == [
         "tensorflow (==2.13.1)",
         f"tensorflow-cpu-aws (==2.13.1) ; {AARCH64}",
     ]
@@ -107,23 +107,23 @@ def test_the_default_environments_are_those_of_the_container():
 
 def test_where_tensorflow_asks_for_nothing_the_lines_are_no_reason_to():
     """From 2.16 on the file system is for Python below 3.12, where alone Windows has it."""
-    lines = mended(text_of("tensorflow (==2.18.1)", python=">=3.10,<3.13", on=["windows-amd64"]))
+    lines = fixed(text_of("tensorflow (==2.18.1)", python=">=3.10,<3.13", on=["windows-amd64"]))
     assert lines[1:] == [
         f'{FILESYSTEM} (>=0.23.1,<0.32) ; sys_platform == "win32" and python_version < "3.12"',
         f'{FILESYSTEM} (>=0.23.1) ; sys_platform != "win32" and python_version < "3.12"',
     ]
-    assert mended(
-        text_of("tensorflow (==2.20.0)", python=">=3.10,<3.13", on=["windows-amd64"])
-    ) == ["tensorflow (==2.20.0)"]
+    assert fixed(text_of("tensorflow (==2.20.0)", python=">=3.10,<3.13", on=["windows-amd64"])) == [
+        "tensorflow (==2.20.0)"
+    ]
 
 
 def test_an_extra_that_asks_for_the_file_system_needs_its_lines():
     text = text_of("tensorflow[gcs-filesystem] (==2.20.0)", on=["windows-amd64", "linux-x86_64"])
-    assert [Requirement(line).name for line in mended(text)[1:]] == [FILESYSTEM, FILESYSTEM]
+    assert [Requirement(line).name for line in fixed(text)[1:]] == [FILESYSTEM, FILESYSTEM]
 
 
 def test_an_old_python_needs_an_old_file_system():
-    lines = mended(text_of("tensorflow (==2.12.1)", python=">=3.8,<3.11"))
+    lines = fixed(text_of("tensorflow (==2.12.1)", python=">=3.8,<3.11"))
     assert lines[1:] == [
         f'{FILESYSTEM} (>=0.23.1,<0.35) ; python_version < "3.9"',
         f'{FILESYSTEM} (>=0.23.1) ; python_version >= "3.9"',
@@ -134,15 +134,15 @@ def test_the_pin_ends_where_the_shim_ends(tmp_path: Path):
     """tensorflow-intel ends with 2.18.0, and tensorflow-macos 2.15.1 is an empty one."""
     lock = (tmp_path, "2.18.0")
     text = text_of("tensorflow>=2.18.0,<2.19", python=">=3.12,<3.13", on=["windows-amd64"])
-    assert mended(text, lock=lock)[1:] == [f"tensorflow-intel>=2.18.0,<2.18.1 ; {WINDOWS}"]
+    assert fixed(text, lock=lock)[1:] == [f"tensorflow-intel>=2.18.0,<2.18.1 ; {WINDOWS}"]
     lock = (tmp_path, "2.15.0")
     text = text_of("tensorflow~=2.15.0", on=["macos-arm64"])
-    assert mended(text, lock=lock)[1:] == [f"tensorflow-macos>=2.15.0,<2.15.1 ; {MAC}"]
+    assert fixed(text, lock=lock)[1:] == [f"tensorflow-macos>=2.15.0,<2.15.1 ; {MAC}"]
 
 
 def test_a_requirement_that_counts_on_some_pythons_only_has_lines_that_do_too():
     text = text_of("tensorflow (==2.13.1) ; python_version < '3.11'", on=["linux-aarch64"])
-    (_, line) = mended(text)
+    (_, line) = fixed(text)
     marker = Requirement(line).marker
     assert marker is not None
     environment = ENVIRONMENTS["linux-aarch64"]
@@ -152,7 +152,7 @@ def test_a_requirement_that_counts_on_some_pythons_only_has_lines_that_do_too():
     ]
     # Where it doesn't count at all, nothing is needed.
     text = text_of("tensorflow (==2.13.1) ; sys_platform == 'darwin'", on=["linux-aarch64"])
-    assert len(mended(text)) == 1
+    assert len(fixed(text)) == 1
 
 
 def test_nothing_is_asked_of_a_project_that_is_not_managed():
@@ -293,7 +293,7 @@ def test_a_dependency_that_came_out_too_late_to_be_excluded_is_bounded(
     pin: str, lines: list[str], after: list[str]
 ):
     main = f"tensorflow ({pin})"
-    assert mended(text_of(main, *lines, python=">=3.10,<3.11"))[1:] == after
+    assert fixed(text_of(main, *lines, python=">=3.10,<3.11"))[1:] == after
 
 
 def test_a_bound_in_poetrys_own_tables():
@@ -334,7 +334,7 @@ environments = ["linux-x86_64"]
 )
 def test_what_says_the_same_in_other_words_is_left_alone(lines: list[str]):
     text = text_of("tensorflow==2.13.1", *lines, on=["linux-x86_64", "linux-aarch64"])
-    assert mended(text) == ["tensorflow==2.13.1", *lines]
+    assert fixed(text) == ["tensorflow==2.13.1", *lines]
 
 
 @pytest.mark.parametrize(
@@ -347,7 +347,7 @@ def test_what_says_the_same_in_other_words_is_left_alone(lines: list[str]):
 )
 def test_another_way_to_the_file_system_is_left_alone(lines: list[str]):
     text = text_of("tensorflow==2.18.1", *lines, on=["linux-x86_64", "windows-amd64"])
-    assert mended(text) == ["tensorflow==2.18.1", *lines]
+    assert fixed(text) == ["tensorflow==2.18.1", *lines]
 
 
 def test_ones_own_line_that_leaves_a_platform_without_a_wheel_is_told():
@@ -356,7 +356,7 @@ def test_ones_own_line_that_leaves_a_platform_without_a_wheel_is_told():
     (finding,) = told(in_memory(text))
     assert (finding.code, finding.edits) == ("TF305", ())
     assert "no wheel on macos-arm64" in finding.message
-    assert mended(text)[1:] == [line]
+    assert fixed(text)[1:] == [line]
 
 
 def test_a_marker_that_is_too_narrow_is_told():
@@ -364,7 +364,7 @@ def test_a_marker_that_is_too_narrow_is_told():
     text = text_of("tensorflow==2.13.1", line, on=["linux-aarch64"])
     (finding,) = told(in_memory(text))
     assert (finding.code, finding.edits) == ("TF305", ())
-    assert mended(text)[1:] == [line]
+    assert fixed(text)[1:] == [line]
 
 
 # -- when the series moves ------------------------------------------------------------------
@@ -380,7 +380,7 @@ ALL = ("linux-x86_64", "linux-aarch64", "windows-amd64")
 
 def test_lines_for_another_series_get_its_pin():
     main = "tensorflow (>=2.15.1,<2.16.0)"
-    assert mended(text_of(main, *OLD, on=ALL)) == [
+    assert fixed(text_of(main, *OLD, on=ALL)) == [
         main,
         *(line.replace("2.13.1,<2.14.0", "2.15.1,<2.16.0") for line in OLD),
     ]
@@ -388,14 +388,14 @@ def test_lines_for_another_series_get_its_pin():
 
 def test_lines_that_no_longer_fit_go_and_others_come():
     main = "tensorflow (>=2.17.1,<2.18.0)"
-    assert mended(text_of(main, *OLD, python=">=3.10,<3.13", on=ALL)) == [
+    assert fixed(text_of(main, *OLD, python=">=3.10,<3.13", on=ALL)) == [
         main,
         f"tensorflow-intel (>=2.17.1,<2.18.0) ; {WINDOWS}",
         f'{FILESYSTEM} (>=0.23.1,<0.32) ; sys_platform == "win32" and python_version < "3.12"',
         f'{FILESYSTEM} (>=0.23.1) ; sys_platform != "win32" and python_version < "3.12"',
     ]
     main = "tensorflow (>=2.20.0,<2.21.0)"
-    assert mended(text_of(main, *OLD, python=">=3.10,<3.13", on=ALL)) == [main]
+    assert fixed(text_of(main, *OLD, python=">=3.10,<3.13", on=ALL)) == [main]
 
 
 def test_lines_that_stand_before_tensorflow_are_replaced_with_one_mending():
@@ -417,19 +417,19 @@ def test_a_shim_beside_a_real_wheel_is_told_and_removed_only_where_it_is_ours():
     (finding,) = told(in_memory(text_of(main, ours)))
     assert finding.code == "TF104"
     assert "windows-amd64" in finding.message
-    assert mended(text_of(main, ours)) == [main]
+    assert fixed(text_of(main, ours)) == [main]
     theirs = "tensorflow-intel (==2.18.0) ; os_name == 'nt'"
     (finding,) = told(in_memory(text_of(main, theirs)))
     assert (finding.code, finding.edits) == ("TF104", ())
-    assert mended(text_of(main, theirs)) == [main, theirs]
+    assert fixed(text_of(main, theirs)) == [main, theirs]
 
 
 def test_what_is_locked_says_whether_a_shim_is_needed(tmp_path: Path):
     main = "tensorflow (>=2.18.0,<2.19.0)"
     text = text_of(main, python=">=3.12,<3.13", on=["windows-amd64"])
-    assert mended(text, lock=(tmp_path, "2.18.1")) == [main]
-    assert len(mended(text, lock=(tmp_path, "2.18.0"))) == 2
-    assert mended(text) == [main]
+    assert fixed(text, lock=(tmp_path, "2.18.1")) == [main]
+    assert len(fixed(text, lock=(tmp_path, "2.18.0"))) == 2
+    assert fixed(text) == [main]
 
 
 def test_a_legacy_entry_goes_with_what_belongs_to_it():
@@ -463,7 +463,7 @@ def test_tensorflow_cpu_hands_over_where_its_own_wheels_do():
     release = whole("tensorflow-cpu").get("2.13.1")
     assert release is not None
     assert release.wheels["windows-amd64"].target == "tensorflow-intel"
-    lines = mended(text_of("tensorflow-cpu (==2.13.1)", on=["windows-amd64"]))
+    lines = fixed(text_of("tensorflow-cpu (==2.13.1)", on=["windows-amd64"]))
     assert lines[1] == f"tensorflow-intel (==2.13.1) ; {WINDOWS}"
 
 

@@ -192,12 +192,12 @@ def parse_gpu(wish: str) -> GpuChoice:
     raise PlanError(f"{wish!r} is no GPU mode", f"Give one of {', '.join(get_args(GpuChoice))}.")
 
 
-def parse_environments(wishes: Iterable[str]) -> tuple[str, ...]:
+def parse_environments(options: Iterable[str]) -> tuple[str, ...]:
     """The environments that ``--environments`` names, each once, between commas or repeated.
 
     Raises `PlanError` for one that isn't known, and where none is named.
     """
-    names = [name.strip() for wish in wishes for name in wish.split(",") if name.strip()]
+    names = [name.strip() for wish in options for name in wish.split(",") if name.strip()]
     known = f"Give some of {', '.join(ENVIRONMENTS)}."
     for name in names:
         if name not in ENVIRONMENTS:
@@ -207,30 +207,30 @@ def parse_environments(wishes: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def plan_options(project: Project, wishes: InitOptions) -> Plan:
+def plan_options(project: Project, options: InitOptions) -> Plan:
     """The plan for a project and what was asked for; raises `PlanError` where there is none."""
     catalog, images = load(), load_images()
-    if not wishes.container:
+    if not options.container:
         images = without_image_limits(images, catalog)
     declared = project.pyproject.python
     range_: VersionConstraint = declared.constraint if declared else VersionRange()
-    if wishes.python is not None:
-        wish = parse_python(wishes.python)
+    if options.python is not None:
+        wish = parse_python(options.python)
         # A range that holds the wish keeps its bounds; else the wish takes its place.
         range_ = range_.intersect(wish) if range_.allows_any(wish) else wish
-    choices, _ = read_settings(project)
-    choices = replace(
-        choices,
-        gpu=wishes.gpu or choices.gpu,
-        environments=wishes.environments or choices.environments,
+    settings, _ = read_settings(project)
+    settings = replace(
+        settings,
+        gpu=options.gpu or settings.gpu,
+        environments=options.environments or settings.environments,
     )
     has_main = any(role(item.name) == "main" for item in project.pyproject.requirements)
-    if not _goes_back(project, wishes):
+    if not _goes_back(project, options):
         catalog = required_catalog(project, catalog)
     constraint, locked = joint_constraint(project), admitted_locked_tensorflow(project)
-    if wishes.tensorflow is not None:
-        release = requested_release(catalog, wishes.tensorflow)
-        exact = wishes.names_release
+    if options.tensorflow is not None:
+        release = requested_release(catalog, options.tensorflow)
+        exact = options.names_release
         present = catalog.get(locked) if locked is not None else None
         stays = not exact and present is not None and present.series == release.series
         if not stays:
@@ -242,31 +242,31 @@ def plan_options(project: Project, wishes: InitOptions) -> Plan:
         constraint=constraint,
         locked=locked,
         python=range_,
-        choice=choices.gpu,
-        environments=choices.environments,
+        choice=settings.gpu,
+        environments=settings.environments,
     )
-    has_wheels = wishes.gpu is None and requires_cuda_wheels(project)
-    if (wishes.gpu or (None if has_main else choices.gpu)) == "none":
-        release = _without_gpu(project, release, choices) or release
-    return make_plan(catalog, images, release, choices, range_, has_wheels=has_wheels)
+    has_wheels = options.gpu is None and requires_cuda_wheels(project)
+    if (options.gpu or (None if has_main else settings.gpu)) == "none":
+        release = _without_gpu(project, release, settings) or release
+    return make_plan(catalog, images, release, settings, range_, has_wheels=has_wheels)
 
 
-def _goes_back(project: Project, wishes: InitOptions) -> bool:
+def _goes_back(project: Project, options: InitOptions) -> bool:
     """Whether tensorflow is to take tensorflow-cpu's place, if that is what is required.
 
     So it is where a GPU is asked for and was not, and for environments that only tensorflow has
     wheels for.
     """
     said = read_settings(project)[0].gpu
-    names = wishes.environments or ()
+    names = options.environments or ()
     return (
-        wishes.gpu in {"system", "pip"}
-        or (wishes.gpu == "auto" and said == "none")
+        options.gpu in {"system", "pip"}
+        or (options.gpu == "auto" and said == "none")
         or not any(all(map(release.usable_on, names)) for release in load(CPU).releases)
     )
 
 
-def _without_gpu(project: Project, release: Release, choices: Settings) -> Release | None:
+def _without_gpu(project: Project, release: Release, settings: Settings) -> Release | None:
     """The same release of tensorflow-cpu, where the project can do with that.
 
     It can where tensorflow-cpu has wheels for each of its environments, and where nothing else
@@ -275,7 +275,7 @@ def _without_gpu(project: Project, release: Release, choices: Settings) -> Relea
     same = load(CPU).get(release.version)
     if same is None or same.yanked or same.inferred_from or _needs_tensorflow_itself(project):
         return None
-    for name in required_environments(release, choices.environments):
+    for name in required_environments(release, settings.environments):
         if not {*release.usable_on(name)} <= {*same.usable_on(name)}:
             return None
     return same
@@ -304,17 +304,17 @@ def _needs_tensorflow_itself(project: Project) -> bool:
 
 
 def with_options_fixed(
-    project: Project, wishes: InitOptions, plan: Plan, *, new: bool, mirror: str | None = "auto"
+    project: Project, options: InitOptions, plan: Plan, *, new: bool, mirror: str | None = "auto"
 ) -> Project:
     """The project with everything that pyproject.toml and poetry.toml need, not yet locked.
 
     The arguments are those of `begin`.
     """
-    return fix_requirements(with_options(project, wishes, plan, new=new, mirror=mirror), plan)
+    return fix_requirements(with_options(project, options, plan, new=new, mirror=mirror), plan)
 
 
 def with_options(
-    project: Project, wishes: InitOptions, plan: Plan, *, new: bool, mirror: str | None = "auto"
+    project: Project, options: InitOptions, plan: Plan, *, new: bool, mirror: str | None = "auto"
 ) -> Project:
     """The project with what was asked for, and nothing yet of what that makes necessary.
 
@@ -328,43 +328,43 @@ def with_options(
     elif not project.pyproject.uses_poetry_tables and not project.pyproject.table("project"):
         for key, value in (("name", project_name(project.root)), ("version", "0.1.0")):
             project = apply(project, [Edit(file, "set", ("project", key), value)])
-    project = with_requirement(project, wishes, plan)
+    project = with_requirement(project, options, plan)
     if not project.pyproject.ships_package:
         mode = Edit(file, "set", ("tool", "poetry", "package-mode"), False)
         project = apply(project, [mode])
-    choice = wishes.gpu or read_settings(project)[0].gpu
+    choice = options.gpu or read_settings(project)[0].gpu
     project = apply(project, [Edit(file, "set", (*SETTINGS_PATH, "gpu"), choice)])
-    if not wishes.container and wants_container(project) and not configurations(project):
+    if not options.container and wants_container(project) and not configurations(project):
         project = apply(project, [Edit(file, "set", (*SETTINGS_PATH, "devcontainer"), "off")])
-    if wishes.environments is not None:
-        names = list(wishes.environments)
+    if options.environments is not None:
+        names = list(options.environments)
         if names != project.pyproject.document.get((*SETTINGS_PATH, "environments")):
             edit = Edit(file, "set", (*SETTINGS_PATH, "environments"), names)
             project = apply(project, [edit])
-    project = apply(project, _mirror_edits(project, wishes, mirror))
-    if wishes.write_source:
-        project = _with_source(project, wishes.mirror)
+    project = apply(project, _mirror_edits(project, options, mirror))
+    if options.write_source:
+        project = _with_source(project, options.mirror)
     return project
 
 
-def with_requirement(project: Project, wishes: InitOptions, plan: Plan) -> Project:
+def with_requirement(project: Project, options: InitOptions, plan: Plan) -> Project:
     """The project with its Python and its requirement on TensorFlow as they were asked for."""
     before = project
-    project = apply(project, _python_edits(project, wishes))
+    project = apply(project, _python_edits(project, options))
     project = _with_name(project, plan.release.distribution)
-    project = apply(project, _requirement_edits(project, wishes, plan))
-    if wishes.tensorflow is None:
+    project = apply(project, _requirement_edits(project, options, plan))
+    if options.tensorflow is None:
         return project
     project = _without_old_shims(project, plan)
     return apply(project, outdated_bound_edits(before, project))
 
 
-def _python_edits(project: Project, wishes: InitOptions) -> list[Edit]:
+def _python_edits(project: Project, options: InitOptions) -> list[Edit]:
     """requires-python as `--python` wants it, where the project's own range doesn't admit that."""
     declared = project.pyproject.python
-    if wishes.python is None:
+    if options.python is None:
         return []
-    wish = parse_python(wishes.python)
+    wish = parse_python(options.python)
     if declared is not None and declared.constraint.allows_any(wish):
         return []
     return [Edit(project.pyproject.path, "set", project.pyproject.python_path, str(wish))]
@@ -380,18 +380,18 @@ def _with_name(project: Project, name: str) -> Project:
     return project
 
 
-def _requirement_edits(project: Project, wishes: InitOptions, plan: Plan) -> list[Edit]:
+def _requirement_edits(project: Project, options: InitOptions, plan: Plan) -> list[Edit]:
     items = tensorflow_requirements(project)
     if not items:
         return list(new_requirement_edits(project, plan))
     edits: list[Edit] = []
-    exact = wishes.names_release
+    exact = options.names_release
     mains = {item.written for item in items if role(item.name) != "shim"}
     for item in items:
         other_series = constraint_series(item.constraint) != plan.release.series
         if mains and role(item.name) == "shim" and (other_series or item.written not in mains):
             continue  # what a platform needs in that series, if anything, is for `platforms` to say
-        if wishes.tensorflow is not None and (
+        if options.tensorflow is not None and (
             other_series or (exact and item.written != plan.tilde)
         ):
             edits += pin_edits(project, item, plan, at_release=exact)
@@ -428,21 +428,21 @@ def added_for_environments(before: Project, after: Project) -> dict[str, tuple[s
         is_beside = role(item.name) != "main"
         if is_beside and (item.name, item.marker) not in had and "<" in str(item.constraint):
             wanted = make_targets(environments, minors)
-            serves = {cell.environment for cell in wanted if cell.admits(item.marker)}
+            serves = {target.environment for target in wanted if target.admits(item.marker)}
             known = found.get(item.name, ())
             served = serves.difference(known)
             found[item.name] = (*known, *(name for name in environments if name in served))
     return found
 
 
-def _mirror_edits(project: Project, wishes: InitOptions, default: str | None) -> list[Edit]:
+def _mirror_edits(project: Project, options: InitOptions, default: str | None) -> list[Edit]:
     """The setting in poetry.toml: what was asked for, else what is there, else `default`."""
     value = default if mirror_setting(project) is None else mirror_setting(project)
-    if wishes.mirror is not None:
-        value = setting_value(wishes.mirror)
-    if wishes.write_source or value is None:
+    if options.mirror is not None:
+        value = setting_value(options.mirror)
+    if options.write_source or value is None:
         return []
-    if mirror_setting(project) is None and wishes.mirror is None and replaces_pypi(project):
+    if mirror_setting(project) is None and options.mirror is None and replaces_pypi(project):
         return []  # the project has a source in place of PyPI, so there is nothing to route
     return [Edit(project.root / "poetry.toml", "set", MIRROR, value)]
 
@@ -527,26 +527,26 @@ class ContainerOptions:
     """A registry, or ``off``."""
 
 
-def with_container_options(project: Project, wishes: ContainerOptions) -> Project:
+def with_container_options(project: Project, options: ContainerOptions) -> Project:
     """The project with what was asked for as its settings, so that every command agrees.
 
     Raises `PlanError` for what means nothing.
     """
     wanted: dict[str, Any] = {}
-    if wishes.engine is not None:
-        if wishes.engine not in get_args(EngineChoice):
+    if options.engine is not None:
+        if options.engine not in get_args(EngineChoice):
             known = ", ".join(get_args(EngineChoice))
-            raise PlanError(f"{wishes.engine!r} is no engine", f"Give one of {known}.")
-        wanted["engine"] = wishes.engine
-    if wishes.gpu_required is not None:
-        wanted["gpu-required"] = wishes.gpu_required
-    if wishes.registry not in (None, "off"):
-        if not is_registry(str(wishes.registry)):
-            raise PlanError(f"{wishes.registry!r} can't stand for a registry", REGISTRY_REMEDY)
-        wanted["registry"] = wishes.registry
+            raise PlanError(f"{options.engine!r} is no engine", f"Give one of {known}.")
+        wanted["engine"] = options.engine
+    if options.gpu_required is not None:
+        wanted["gpu-required"] = options.gpu_required
+    if options.registry not in (None, "off"):
+        if not is_registry(str(options.registry)):
+            raise PlanError(f"{options.registry!r} can't stand for a registry", REGISTRY_REMEDY)
+        wanted["registry"] = options.registry
     file = project.pyproject.path
     edits = [Edit(file, "set", (*SETTINGS_PATH, key), value) for key, value in wanted.items()]
-    if wishes.registry == "off" and project.pyproject.document.get((*SETTINGS_PATH, "registry")):
+    if options.registry == "off" and project.pyproject.document.get((*SETTINGS_PATH, "registry")):
         edits.append(Edit(file, "remove", (*SETTINGS_PATH, "registry")))
     return apply(project, edits)
 

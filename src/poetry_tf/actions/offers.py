@@ -44,26 +44,26 @@ class ProjectIndex:
             self._repository.choose()
 
     def offers(
-        self, names: Iterable[NormalizedName], cells: Sequence[Target]
+        self, names: Iterable[NormalizedName], targets: Sequence[Target]
     ) -> dict[NormalizedName, list[IndexRelease] | None]:
         """The releases of distributions, ascending; None for a name that the index doesn't have.
 
-        The first of the cells is the one that a release has to fit.
+        The first of the targets is the one that a release has to fit.
         """
         if (repository := self._repository) is None:
             return {}
         wanted = list(dict.fromkeys(names))
         return dict(
-            zip(wanted, _each(lambda name: _offers(repository, name, cells), wanted), strict=True)
+            zip(wanted, _each(lambda name: _offers(repository, name, targets), wanted), strict=True)
         )
 
     def requires(
-        self, releases: Mapping[NormalizedName, Version], cell: Target
+        self, releases: Mapping[NormalizedName, Version], target: Target
     ) -> dict[NormalizedName, tuple[NormalizedName, ...]]:
-        """What releases require in a cell, extras aside."""
+        """What releases require in a target, extras aside."""
         if (repository := self._repository) is None:
             return {}
-        answers = _each(lambda item: _requires(repository, *item, cell), releases.items())
+        answers = _each(lambda item: _requires(repository, *item, target), releases.items())
         return dict(zip(releases, answers, strict=True))
 
     def fault(self, name: NormalizedName, version: Version) -> str | None:
@@ -91,7 +91,7 @@ def _each(ask: Callable[[Item], T], items: Iterable[Item]) -> list[T]:
 
 
 def _offers(
-    repository: RoutedRepository, name: NormalizedName, cells: Sequence[Target]
+    repository: RoutedRepository, name: NormalizedName, targets: Sequence[Target]
 ) -> list[IndexRelease] | None:
     try:
         page = repository.get_page(name)
@@ -114,16 +114,16 @@ def _offers(
             )
             for file, pythons in named
         ]
-        usable = [item for item in packages if item.admits_python(cells[0].python)]
+        usable = [item for item in packages if item.admits_python(targets[0].python)]
         if packages:
             fits, *elsewhere = (
-                any(item.has_wheel(cell, systems) for item in usable) for cell in cells
+                any(item.has_wheel(target, systems) for item in usable) for target in targets
             )
             has_wheel = any(item.tags for item in packages)
             has_source = any(item.has_source for item in usable)
             lacking = tuple(
-                cell.environment
-                for cell, there in zip(cells[1:], elsewhere, strict=True)
+                target.environment
+                for target, there in zip(targets[1:], elsewhere, strict=True)
                 if not (there or has_source)
             )
             found.append(IndexRelease(number, fits, lacking, has_wheel, has_source))
@@ -131,13 +131,13 @@ def _offers(
 
 
 def _requires(
-    repository: RoutedRepository, name: NormalizedName, version: Version, cell: Target
+    repository: RoutedRepository, name: NormalizedName, version: Version, target: Target
 ) -> tuple[NormalizedName, ...]:
     try:
         package = repository.package(name, PoetryVersion.parse(str(version)))
     except PackageNotFoundError:
         return ()
-    variables = dict(ENVIRONMENTS[cell.environment].variables(cell.python))
+    variables = dict(ENVIRONMENTS[target.environment].variables(target.python))
     return tuple(
         dict.fromkeys(
             canonicalize_name(item.name)

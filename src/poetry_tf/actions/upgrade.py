@@ -159,8 +159,8 @@ def plan_upgrade(project: Project, goal: UpgradeGoal) -> Upgrade:
     old_plan = _plan_of(project)
     keeps = False
     before = project
-    wishes = InitOptions(container=wants_container(project))
-    search = _ReleaseSearch(project, catalog, wishes, old)
+    options = InitOptions(container=wants_container(project))
+    search = _ReleaseSearch(project, catalog, options, old)
     release, passed_over = search.target(goal)
     if goal.legacy_keras:
         keeps = keras_major(release) == 2
@@ -170,12 +170,12 @@ def plan_upgrade(project: Project, goal: UpgradeGoal) -> Upgrade:
     # One that the data doesn't have is kept, with the pin that it came by.
     stays = release.inferred_from is not None and old is not None and release == old
     wished = release.series if stays else str(release.version)
-    wishes, plan = _settled(project, replace(wishes, tensorflow=wished))
+    options, plan = _settled(project, replace(options, tensorflow=wished))
     moving = tuple(_movings(project, plan))
     upgrade = Upgrade(before, project, old, old_plan, plan, moving, passed_over, keeps)
     if upgrade.blocking:
         return upgrade
-    project = with_requirement(project, wishes, plan)
+    project = with_requirement(project, options, plan)
     for item in moving:
         project = _with_companion(project, item)
     return replace(upgrade, after=fix_requirements(project, plan))
@@ -227,7 +227,7 @@ class _ReleaseSearch:
 
     project: Project
     catalog: Catalog
-    wishes: InitOptions
+    options: InitOptions
     old: Release | None
     """The release that the project is on."""
 
@@ -276,7 +276,7 @@ class _ReleaseSearch:
         if release.unsatisfiable and not self.project.pyproject.is_managed:
             return f"it requires {format_list(release.unsatisfiable)}, which there is not"
         try:
-            plan_options(self.project, replace(self.wishes, tensorflow=str(release.version)))
+            plan_options(self.project, replace(self.options, tensorflow=str(release.version)))
         except PlanError as error:
             return error.message
         return None
@@ -289,10 +289,10 @@ class _ReleaseSearch:
         return None
 
 
-def _settled(project: Project, wishes: InitOptions) -> tuple[InitOptions, Plan]:
+def _settled(project: Project, options: InitOptions) -> tuple[InitOptions, Plan]:
     """The plan for the release, with the nearest Python where the project's own don't do."""
     try:
-        return wishes, plan_options(project, wishes)
+        return options, plan_options(project, options)
     except PlanError as error:
         first = error
     declared = project.pyproject.python
@@ -302,10 +302,10 @@ def _settled(project: Project, wishes: InitOptions) -> tuple[InitOptions, Plan]:
     def distance(minor: str) -> int:
         return min(abs(numbers(minor)[1] - number) for number in has)
 
-    assert wishes.tensorflow is not None
-    release = requested_release(required_catalog(project, load()), wishes.tensorflow)
+    assert options.tensorflow is not None
+    release = requested_release(required_catalog(project, load()), options.tensorflow)
     for minor in sorted(release.pythons_on(CONTAINER_PLATFORM), key=distance):
-        other = replace(wishes, python=minor)
+        other = replace(options, python=minor)
         try:
             return other, plan_options(project, other)
         except PlanError:

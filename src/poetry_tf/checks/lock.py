@@ -151,7 +151,7 @@ def no_file_for_an_environment(context: Context) -> Iterator[Finding]:
     judged = _judged_cells(context, locked)
     managed = context.project.pyproject.is_managed
     for item in locked.obstacles(judged, context.images.systems):
-        package, where = item.package, format_targets(item.cells, judged)
+        package, where = item.package, format_targets(item.targets, judged)
         if package.optional and not managed and _is_for_elsewhere(item, judged):
             continue
         if item.reason == "file":
@@ -188,16 +188,16 @@ def _judged_cells(context: Context, locked: LockedPackages) -> tuple[Target, ...
     else:
         environments = required_environments(release, None)
 
-    def is_judged(cell: Target) -> bool:
-        needed = [package for package in tensorflows if locked.needs(package, cell)]
+    def is_judged(target: Target) -> bool:
+        needed = [package for package in tensorflows if locked.needs(package, target)]
         releases = [_release(context, item.name, item.parsed) for item in needed]
         usable = all(
-            release is None or cell.python in release.usable_on(cell.environment)
+            release is None or target.python in release.usable_on(target.environment)
             for release in releases
         )
         return usable and (bool(needed) or pyproject.is_managed)
 
-    return tuple(cell for cell in make_targets(environments, pythons) if is_judged(cell))
+    return tuple(target for target in make_targets(environments, pythons) if is_judged(target))
 
 
 def _release(context: Context, name: str, version: Version | None) -> Release | None:
@@ -213,14 +213,14 @@ def _is_for_elsewhere(item: Obstacle, judged: Sequence[Target]) -> bool:
 
     An extra that nobody has to ask for may well bring what is for another platform alone.
     """
-    without = {cell.environment for cell in item.cells}
-    return set(item.cells) == {cell for cell in judged if cell.environment in without}
+    without = {target.environment for target in item.targets}
+    return set(item.targets) == {target for target in judged if target.environment in without}
 
 
 def _remedy(
     context: Context, locked: LockedPackages, item: Obstacle, judged: Sequence[Target]
 ) -> str:
-    package, where = item.package, format_targets(item.cells, judged)
+    package, where = item.package, format_targets(item.targets, judged)
     pyproject = context.project.pyproject
     if (other := _release_with_files(context, locked, item)) is not None:
         return (
@@ -231,7 +231,7 @@ def _remedy(
     if _is_for_elsewhere(item, judged):
         if any(one.name == package.name for one in pyproject.requirements):
             ways.append(f"give it a marker that leaves {where} out")
-        if pyproject.is_managed and {*item.cells} != {*judged}:
+        if pyproject.is_managed and {*item.targets} != {*judged}:
             ways.append(f"take {where} out of environments in [tool.poetry-tf]")
     else:
         ways.append(f"narrow {'.'.join(map(str, pyproject.python_path))}")
@@ -243,13 +243,14 @@ def _release_with_files(context: Context, locked: LockedPackages, item: Obstacle
     TensorFlow, and to be admitted by what requires it there."""
     name, version = item.package.name, locked_tensorflow(context.project)
     release = _release(context, "tensorflow", version)
-    constraints = [one for cell in item.cells for one in locked.constraints_on(name, cell)]
+    constraints = [one for target in item.targets for one in locked.constraints_on(name, target)]
     fit = [
         one.companion.version
         for one in (fits(name, release) if release is not None else ())
         if not one.companion.yanked
         and all(
-            cell.python in one.companion.pythons.get(cell.environment, ()) for cell in item.cells
+            target.python in one.companion.pythons.get(target.environment, ())
+            for target in item.targets
         )
         and all(bound.allows(to_poetry_version(one.companion.version)) for bound in constraints)
     ]

@@ -28,10 +28,10 @@ def unknown_setting(context: Context) -> Iterator[Finding]:
             context.trouble.message,
             context.trouble.remedy,
         )
-    choices, problems = read_settings(context.project)
+    settings, problems = read_settings(context.project)
     for problem in problems:
         yield Finding("TF001", *context.at(problem.path), problem.message, problem.remedy)
-    for entry in choices.ignore:
+    for entry in settings.ignore:
         if entry.code not in RULES:
             yield Finding(
                 "TF001",
@@ -39,13 +39,13 @@ def unknown_setting(context: Context) -> Iterator[Finding]:
                 f"ignore: {entry.code} is no rule of poetry-tf",
                 f"There are {', '.join(RULES)}",
             )
-    if choices.gpu in {"system", "none"}:
+    if settings.gpu in {"system", "none"}:
         for item in tensorflow_requirements(context.project):
             if "and-cuda" in item.extras:
                 yield Finding(
                     "TF001",
                     *context.at(item.path),
-                    f'{item.name} is required with and-cuda, but gpu is "{choices.gpu}" in '
+                    f'{item.name} is required with and-cuda, but gpu is "{settings.gpu}" in '
                     "[tool.poetry-tf]",
-                    f'Remove it (`poetry tf init --gpu {choices.gpu}`), or write gpu = "pip"',
+                    f'Remove it (`poetry tf init --gpu {settings.gpu}`), or write gpu = "pip"',
                 )

@@ -131,8 +131,8 @@ def _in_setting(context: Context) -> Iterator[Finding]:
     path = context.project.root / POETRY_TOML
     value = document.get(SETTING)
     listed = isinstance(value, list)
-    wishes = value if listed else value.split(",") if isinstance(value, str) else []
-    for index, wish in enumerate(wishes):
+    options = value if listed else value.split(",") if isinstance(value, str) else []
+    for index, wish in enumerate(options):
         if not isinstance(wish, str):
             continue
         place: KeyPath = (*SETTING, index) if listed else SETTING
@@ -141,14 +141,14 @@ def _in_setting(context: Context) -> Iterator[Finding]:
             """The edit that puts another in its place, or takes it out of several."""
             if listed:
                 return Edit(path, "set", place, new) if new else Edit(path, "remove", place)
-            parts = [part.strip() for part in wishes]
+            parts = [part.strip() for part in options]
             parts[index : index + 1] = [new] if new else []
             return Edit(path, "set", place, ", ".join(parts))
 
         mirror = mirror_at(wish)
         if mirror is not None and mirror.retired:
             # Among others it can only be left out: auto stands alone.
-            alone = len(wishes) == 1
+            alone = len(options) == 1
             yield Finding(
                 "TF402",
                 path,

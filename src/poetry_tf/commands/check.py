@@ -124,14 +124,14 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
 
         root = report.root
         try:
-            mended = fix_and_lock(report.context.project, codes, self._relock)
+            fixed = fix_and_lock(report.context.project, codes, self._relock)
         except LockingError as error:
             self._tell_findings(report)
             return self._could_not(
                 "the project can't be locked, and nothing was written", str(error), report
             )
-        texts = changed_texts(mended.project)
-        self.write_files(root, texts, mended.project.snapshot)
+        texts = changed_texts(fixed.project)
+        self.write_files(root, texts, fixed.project.snapshot)
         left = _report(Project.read(root), codes)
         gone = Counter(item.code for item in report.found) - Counter(
             item.code for item in left.found
@@ -147,9 +147,9 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
         error = self.io.error_output
         return solve_lock(project, mirror_in_force(project), IO(self.io.input, error, error))
 
-    def _show(self, mended: FixedProject) -> None:
-        self.show_diffs(diffs(mended.project, changed_texts(mended.project)))
-        if mended.lock_due:
+    def _show(self, fixed: FixedProject) -> None:
+        self.show_diffs(diffs(fixed.project, changed_texts(fixed.project)))
+        if fixed.lock_due:
             self.line_error(f"<comment>{LOCK} would be made anew, which is not tried here</>")
 
     # -- telling ----------------------------------------------------------------------------
@@ -196,8 +196,8 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
     def _tell_mended(self, report: CheckReport) -> None:
         if not report.written or self._format != "text":
             return
-        mended = (report.mended or Counter()).items()
-        codes = ", ".join(f"{code} ({count})" if count > 1 else code for code, count in mended)
+        fixed = (report.fixed or Counter()).items()
+        codes = ", ".join(f"{code} ({count})" if count > 1 else code for code, count in fixed)
         self.line(f"Mended {codes or 'part of what was found'} in")
         for path in report.written:
             self.line(f"  <c1>{path.relative_to(report.root).as_posix()}</>")

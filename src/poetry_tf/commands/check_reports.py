@@ -32,7 +32,7 @@ class CheckReport:
     found: tuple[Finding, ...] = ()
     ignored: tuple[Finding, ...] = ()
     """Those that the settings let be."""
-    mended: Counter[str] | None = None
+    fixed: Counter[str] | None = None
     """How many findings of which code were mended; None where nothing was to be."""
     written: tuple[Path, ...] = ()
 
@@ -74,7 +74,7 @@ def as_json(report: CheckReport | None, trouble: tuple[str, str] | None) -> str:
             "ignored": len(report.ignored) if report else 0,
         },
         "fixed": {
-            "codes": dict(report.mended or {}) if report else {},
+            "codes": dict(report.fixed or {}) if report else {},
             "files": [_name(report.root, path) for path in report.written] if report else [],
         },
         "trouble": trouble and {"message": trouble[0], "remedy": trouble[1]},

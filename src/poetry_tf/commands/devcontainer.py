@@ -177,11 +177,11 @@ def remarks(project: Project, plan: Plan, *, whole: bool = False) -> Iterator[st
             "and a running container loses its own until the next start. This keeps them apart: "
             "poetry config --local virtualenvs.in-project false"
         )
-    choices = read_settings(project)[0]
-    environments = choices.environments or (DEFAULT_ENVIRONMENTS if whole else ())
+    settings = read_settings(project)[0]
+    environments = settings.environments or (DEFAULT_ENVIRONMENTS if whole else ())
     if plan.gpu.mode == "none":
         return
-    if choices.engine == "podman":
+    if settings.engine == "podman":
         yield "Podman starts it only where a GPU has a CDI file (sudo nvidia-ctk cdi generate)."
     if plan.gpu.mode == "system" and LINUX_AARCH64 in environments:
         yield (

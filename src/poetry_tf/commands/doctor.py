@@ -168,15 +168,15 @@ def needs_of(root: Path, configuration: str | None = None) -> Needs:
     plan = derive_plan(project, catalog, images)
     if plan is None:
         return _newest(_interpreter(root))
-    choices = read_settings(project)[0]
+    settings = read_settings(project)[0]
     config = project.devcontainer_path if project.devcontainer is not None else None
     return Needs(
         plan.release,
         plan.gpu.mode,
         plan.gpu.cuda,
         plan.gpu.cudnn,
-        engine=choices.engine or "docker",
-        gpu_required=choices.gpu_required,
+        engine=settings.engine or "docker",
+        gpu_required=settings.gpu_required,
         python=_interpreter(root),
         install=container_spec(project, plan, images, whole=True).install,
         config=None if config is None else config.relative_to(root).as_posix(),

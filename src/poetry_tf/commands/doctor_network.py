@@ -112,12 +112,12 @@ def look(root: Path, machine: Machine, web: Web) -> Iterator[HostFinding]:
         packages = LockedPackages.of(lock, project.pyproject)
 
         def looks(web: Web, until: float) -> LockAvailability:
-            cell = Target(LINUX_X86_64, python)
+            target = Target(LINUX_X86_64, python)
             return check_locked_files(
                 lock,
                 packages,
                 web,
-                cell=cell,
+                target=target,
                 systems=images.systems,
                 routes=routes,
                 until=until,

@@ -150,31 +150,31 @@ are written or none.
             self.io.interactive(False)  # the answers would come from where the list does
         leaving = None if source is None else Migration(self, source)
         project = open_project(root)
-        wishes = self._wishes()
-        wishes = replace(wishes, container=wishes.container and wants_container(project))
+        options = self._wishes()
+        options = replace(options, container=options.container and wants_container(project))
         if leaving is not None:
-            wishes = leaving.wishes(project, wishes)
-        wishes = self._ask(project, wishes, new=new)
-        plan = plan_options(project, wishes)
+            options = leaving.options(project, options)
+        options = self._ask(project, options, new=new)
+        plan = plan_options(project, options)
         if not new:
-            self._explain_series(project, wishes, plan)
+            self._explain_series(project, options, plan)
         default = None if machine_mirror() else "auto"
         if leaving is not None:
-            prepared = with_options(project, wishes, plan, new=new, mirror=default)
+            prepared = with_options(project, options, plan, new=new, mirror=default)
         else:
-            prepared = with_options_fixed(project, wishes, plan, new=new, mirror=default)
+            prepared = with_options_fixed(project, options, plan, new=new, mirror=default)
             self._tell_of_added(project, prepared)
-        return self._carry_out(root, prepared, plan, wishes, leaving)
+        return self._carry_out(root, prepared, plan, options, leaving)
 
     def _tell_of_added(self, before: Project, after: Project) -> None:
         for name, environments in added_for_environments(before, after).items():
             self.line_error(f"Required as well: {name}, for {', '.join(environments)}")
 
-    def _explain_series(self, project: Project, wishes: InitOptions, plan: Plan) -> None:
+    def _explain_series(self, project: Project, options: InitOptions, plan: Plan) -> None:
         """Says which series an open pin becomes, because that is a decision made for the user."""
         item, constraint = main_requirement(project), joint_constraint(project)
         if (
-            wishes.tensorflow is not None
+            options.tensorflow is not None
             or item is None
             or constraint is None
             or constraint_series(constraint) is not None
@@ -222,20 +222,20 @@ are written or none.
             container=not self.option("no-devcontainer"),
         )
 
-    def _ask(self, project: Project, wishes: InitOptions, *, new: bool) -> InitOptions:
+    def _ask(self, project: Project, options: InitOptions, *, new: bool) -> InitOptions:
         """Asks for what neither an option nor the project says. Not when it can't ask."""
         if not self.io.is_interactive():
-            return wishes
+            return options
         answers: dict[str, Any] = {}
-        if wishes.tensorflow is None and main_requirement(project) is None:
-            newest = plan_options(project, wishes).release.series
+        if options.tensorflow is None and main_requirement(project) is None:
+            newest = plan_options(project, options).release.series
             series = list(load().series)
             answers["tensorflow"] = self._choose("TensorFlow series", series, newest)
-        settled = plan_options(project, replace(wishes, **answers))
-        if wishes.python is None and (new or project.pyproject.python is None):
+        settled = plan_options(project, replace(options, **answers))
+        if options.python is None and (new or project.pyproject.python is None):
             answers["python"] = self._choose("Python", list(settled.pythons), settled.python)
         if (
-            wishes.gpu is None
+            options.gpu is None
             and project.pyproject.document.get(("tool", "poetry-tf", "gpu")) is None
         ):
             self.line_error(
@@ -245,22 +245,22 @@ are written or none.
             modes = ["auto", "system", "pip", "none"]
             answers["gpu"] = self._choose("GPU", modes, read_settings(project)[0].gpu)
         if (
-            wishes.mirror is None
-            and not wishes.write_source
+            options.mirror is None
+            and not options.write_source
             and mirror_setting(project) is None
             and machine_mirror() is None
         ):
             answers["mirror"] = self._ask_mirror()
-        return replace(wishes, **answers)
+        return replace(options, **answers)
 
-    def _choose(self, what: str, choices: list[str], default: str) -> str:
+    def _choose(self, what: str, settings: list[str], default: str) -> str:
         def valid(answer: str) -> str:
-            if answer not in choices:
-                raise ValueError(f"{answer} is none of {', '.join(choices)}")
+            if answer not in settings:
+                raise ValueError(f"{answer} is none of {', '.join(settings)}")
             return answer
 
         question = self.create_question(
-            f"{what} (<info>{', '.join(choices)}</>) [<comment>{default}</>]:", default=default
+            f"{what} (<info>{', '.join(settings)}</>) [<comment>{default}</>]:", default=default
         )
         question.set_validator(valid)
         return self._answer(question)
@@ -298,7 +298,7 @@ are written or none.
         root: Path,
         prepared: Project,
         plan: Plan,
-        wishes: InitOptions,
+        options: InitOptions,
         leaving: Migration | None,
     ) -> int:
         project = prepared
@@ -308,16 +308,16 @@ are written or none.
             project = leaving.unasked(prepared, plan)
         elif locks and (leaving is not None or not project.is_locked):
             try:
-                project = self._lock(project, plan, wishes, leaving)
+                project = self._lock(project, plan, options, leaving)
             except LockingError as error:
                 self.fail("the project can't be locked, and nothing was written")
                 self.line_error(plain(str(error)))
                 tried = project if leaving is None else leaving.prepared(project, plan)
                 self._tell_what_is_left(root, tried, {"TF302", "TF501"}, leaving)
-                if wishes.mirror not in {None, "auto", "off"}:
+                if options.mirror not in {None, "auto", "off"}:
                     self.line_error("If the mirror is at fault, try --mirror auto or another one.")
                 return 1
-        if wishes.container:
+        if options.container:
             project, plan = with_containers(project)
         texts = changed_texts(project)
         if leaving is not None:
@@ -332,14 +332,14 @@ are written or none.
             for item in readable_configurations(project)
             if is_fully_managed(project, item)
         ]
-        told = summary(plan, next(iter(ours), None) if wishes.container else None)
-        if wishes.container and (doubt := warning(plan)) is not None:
+        told = summary(plan, next(iter(ours), None) if options.container else None)
+        if options.container and (doubt := warning(plan)) is not None:
             self.line_error(f"<warning>{plain(doubt)}</warning>")
         self.line("")
-        self._tell_of_files(root, texts, plan_summary=told, wishes=wishes)
+        self._tell_of_files(root, texts, plan_summary=told, options=options)
         switched_off = set() if locks else {"TF302"}
         self._tell_what_is_left(root, project, switched_off, leaving)
-        self._next_steps(project, plan, wishes)
+        self._next_steps(project, plan, options)
         return 0
 
     def _tell_of_list(self, leaving: Migration) -> None:
@@ -358,17 +358,17 @@ are written or none.
             self.line(f"{path.name}: {count} packages (the whole diff with -v)")
 
     def _lock(
-        self, project: Project, plan: Plan, wishes: InitOptions, leaving: Migration | None
+        self, project: Project, plan: Plan, options: InitOptions, leaving: Migration | None
     ) -> Project:
         if isinstance(project.lock, ProjectError):
             raise project.lock
-        mirror = mirror_in_force(project, wishes.mirror)
+        mirror = mirror_in_force(project, options.mirror)
         if leaving is not None:
             return leaving.locked(project, plan, mirror)
         return replace(project, lock=solve_lock(project, mirror, self.io))
 
     def _tell_of_files(
-        self, root: Path, texts: dict[Path, str], *, plan_summary: str, wishes: InitOptions
+        self, root: Path, texts: dict[Path, str], *, plan_summary: str, options: InitOptions
     ) -> None:
         if not texts:
             self.line(f"Nothing to change: {plain(plan_summary)}")
@@ -376,7 +376,7 @@ are written or none.
             self.line(f"<info>{plain(plan_summary)}</>")
             for path in texts:
                 self.line(f"  <c1>{path.relative_to(root).as_posix()}</>")
-        if wishes.write_source and texts:
+        if options.write_source and texts:
             self.line_error(f"<warning>{SOURCE_COST}</warning>")
 
     def _tell_what_is_left(
@@ -393,11 +393,11 @@ are written or none.
         for finding in left:
             self.show_finding(finding, root)
 
-    def _next_steps(self, project: Project, plan: Plan, wishes: InitOptions) -> None:
+    def _next_steps(self, project: Project, plan: Plan, options: InitOptions) -> None:
         steps = []
         if project.lock is None:
             steps.append(f"Lock the project: <c1>{poetry_tf.program} init</> or <c1>poetry lock</>")
-        if wishes.container:
+        if options.container:
             steps.append(
                 "Open the folder in VS Code and choose <c1>Reopen in Container</>, or run "
                 f"<c1>{plain(up(project))}</>"

@@ -67,30 +67,30 @@ class Migration:
         self._aim = MigrationGoal()
         self._found: Classification | None = None
 
-    def wishes(self, project: Project, wishes: InitOptions) -> InitOptions:
+    def options(self, project: Project, options: InitOptions) -> InitOptions:
         """What was asked for, with what the list says where that leaves it open.
 
         Raises `PlanError` where what the list says can't be.
         """
         catalog, images = load(), load_images()
-        choices = read_settings(project)[0]
+        settings = read_settings(project)[0]
         if main_requirement(project) is not None:  # so it gets the rest of the list only
-            if wishes.tensorflow is None and tensorflow_lines(self._listing):
+            if options.tensorflow is None and tensorflow_lines(self._listing):
                 self._aim = MigrationGoal(remarks=(STAYS,))
-            return wishes
+            return options
         self._aim = choose_goal(
             self._listing,
-            GivenOptions(wishes.tensorflow, wishes.python),
+            GivenOptions(options.tensorflow, options.python),
             catalog,
-            images if wishes.container else without_image_limits(images, catalog),
-            choice=wishes.gpu or choices.gpu,
-            environments=wishes.environments or choices.environments,
+            images if options.container else without_image_limits(images, catalog),
+            choice=options.gpu or settings.gpu,
+            environments=options.environments or settings.environments,
         )
         return replace(
-            wishes,
-            tensorflow=wishes.tensorflow or self._aim.tensorflow,
-            python=wishes.python or self._aim.python,
-            gpu=wishes.gpu or self._aim.gpu,
+            options,
+            tensorflow=options.tensorflow or self._aim.tensorflow,
+            python=options.python or self._aim.python,
+            gpu=options.gpu or self._aim.gpu,
         )
 
     def report(self, *, whole: bool) -> MigrationReport:
@@ -156,7 +156,7 @@ class Migration:
     def _looked_up(self, prepared: Project, plan: Plan, mirror: object) -> Classification:
         found = self._sorted(prepared, plan)
         environments = read_settings(prepared)[0].environments
-        cells = [
+        targets = [
             Target(name, plan.python) for name in required_environments(plan.release, environments)
         ]
         with open_poetry(prepared, mirror, self._command.io) as poetry:
@@ -167,12 +167,12 @@ class Migration:
             names = dict.fromkeys(item.key for item in lines)
             if names:
                 self._say(f"Asking for {format_count(len(names), 'package')}")
-            offers = asked.offers(names, cells)
+            offers = asked.offers(names, targets)
             if self._listing.is_export:
                 releases = _looked_at(lines, offers)
-                requires = asked.requires(releases, cells[0])
+                requires = asked.requires(releases, targets[0])
                 found = direct_entries(found, requires, plan.release)
-            found = fit_to_index(found, offers, cells[0])
+            found = fit_to_index(found, offers, targets[0])
             return without_unreadable_sources(found, offers, self._heard(asked.fault))
 
     def _heard(

@@ -86,7 +86,7 @@ All of it was read from the wheels and comes with poetry-tf: no network, no proj
         if self.option("json"):
             return self._json({"data": catalog.data_version, "series": rows})
         heads = [one + platforms for one, platforms in zip(HEADS, PLATFORM_HEADS, strict=True)]
-        for line in align_columns([*heads, *map(_cells, rows)]):
+        for line in align_columns([*heads, *map(_targets, rows)]):
             self.line(plain(line))
         self.line("")
         first = catalog.origin.first_series
@@ -133,7 +133,7 @@ def _unknown(catalog: Catalog, wanted: str) -> tuple[str, str]:
 # -- the table -------------------------------------------------------------------------------------
 
 
-def _cells(row: Plain) -> tuple[str, ...]:
+def _targets(row: Plain) -> tuple[str, ...]:
     pythons: dict[str, list[str]] = row["pythons"]
     most = max(pythons.values(), key=len, default=[])
     return (
@@ -152,7 +152,7 @@ def _cells(row: Plain) -> tuple[str, ...]:
 
 
 def align_columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Rows as lines, each column as wide as its widest cell."""
+    """Rows as lines, each column as wide as its widest target."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(map(str.ljust, row, widths)).rstrip()

@@ -110,8 +110,8 @@ release of that.
 
     def _locked(self, upgrade: Upgrade) -> Project:
         """The project as it would be, with its lock and its containers."""
-        mended = fix_and_lock(upgrade.after, RULES, self._relock).project
-        return with_matching_containers(mended)
+        fixed = fix_and_lock(upgrade.after, RULES, self._relock).project
+        return with_matching_containers(fixed)
 
     def _relock(self, project: Project) -> Lock:
         # What Poetry tells while it solves is no part of the page.

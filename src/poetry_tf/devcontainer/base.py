@@ -58,7 +58,7 @@ def _registry(view: View, wanted: ContainerSpec, parsed: PythonImage) -> Iterato
 
     Without such a wish only the variable that poetry-tf writes is taken back.
     """
-    registry = wanted.choices.registry
+    registry = wanted.settings.registry
     present = view.get("image")
     if not parsed.is_devcontainers or (registry is None and not present.startswith(OUR_VARIABLE)):
         return
@@ -73,7 +73,7 @@ def _registry(view: View, wanted: ContainerSpec, parsed: PythonImage) -> Iterato
 def _best(wanted: ContainerSpec, python: str, parsed: PythonImage) -> str:
     """The image for a Python minor, from where the one that is there comes from."""
     ours = parsed.repository.startswith(OUR_VARIABLE)
-    if wanted.choices.registry is None and parsed.is_by_variable and not ours:
+    if wanted.settings.registry is None and parsed.is_by_variable and not ours:
         return f"{parsed.repository}:{wanted.images.tag(python)}"
     return wanted.image(python)
 

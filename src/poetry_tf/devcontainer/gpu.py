@@ -232,18 +232,18 @@ def _request(view: View, wanted: ContainerSpec) -> tuple[tuple[Edit, ...], str]:
 
 def _argument(wanted: ContainerSpec) -> str | None:
     """The argument by which the engine is asked for every GPU; None where hostRequirements do."""
-    if wanted.choices.engine == "podman":
+    if wanted.settings.engine == "podman":
         return _PODMAN_ARGUMENT
-    return "--gpus=all" if wanted.choices.gpu_required else None
+    return "--gpus=all" if wanted.settings.gpu_required else None
 
 
 def _request_that_fails(view: View, wanted: ContainerSpec) -> tuple[tuple[Edit, ...], str]:
     """What takes a request back that doesn't do what it is to, and why it has to go."""
     request = view.object("hostRequirements").get("gpu")
     removal = view.remove_member("hostRequirements", "gpu")
-    if wanted.choices.engine == "podman" and request is not None:
+    if wanted.settings.engine == "podman" and request is not None:
         return (removal,), "Podman fails over a GPU in hostRequirements"
-    if wanted.choices.gpu_required and request in ("optional", True):
+    if wanted.settings.gpu_required and request in ("optional", True):
         return (removal,), "hostRequirements let the container start without a GPU"
     return (), ""
 
@@ -254,7 +254,7 @@ def _unwanted_request(view: View, wanted: ContainerSpec) -> Iterator[Change]:
         edit = view.remove_member("hostRequirements", "gpu")
         yield Change(None, "a GPU is asked for", "", ("hostRequirements", "gpu"), (edit,))
     arguments = view.run_arguments
-    if wanted.whole and wanted.choices.engine == "podman" and _PODMAN_ARGUMENT in arguments:
+    if wanted.whole and wanted.settings.engine == "podman" and _PODMAN_ARGUMENT in arguments:
         index = arguments.index(_PODMAN_ARGUMENT)
         edit = view.remove("runArgs", index) if len(arguments) > 1 else view.remove("runArgs")
         yield Change(None, "a GPU is asked for", "", ("runArgs",), (edit,))
@@ -346,11 +346,11 @@ def _retired_kinds(wanted: ContainerSpec) -> list[tuple[_Spellings, str]]:
         (_RUNTIME_ARGUMENTS, "--runtime=nvidia fails where that runtime isn't registered")
     ]
     if wanted.whole and wanted.plan is not None:
-        if wanted.choices.engine == "podman":
+        if wanted.settings.engine == "podman":
             kinds.append((_GPU_ARGUMENTS, "--gpus=all is Docker's, and not every Podman's"))
-        elif not wanted.choices.gpu_required or wanted.plan.gpu.mode == "none":
+        elif not wanted.settings.gpu_required or wanted.plan.gpu.mode == "none":
             kinds.append((_GPU_ARGUMENTS, "--gpus=all fails where there is no GPU"))
-        if wanted.choices.engine == "docker":
+        if wanted.settings.engine == "docker":
             # Where nobody has said Docker, it may be the way of somebody with Podman.
             trouble = "--device=nvidia.com/gpu=all is Podman's, and not every Docker's"
             kinds.append((_PODMAN_ARGUMENTS, trouble))

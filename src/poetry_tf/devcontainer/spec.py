@@ -51,13 +51,13 @@ class ContainerSpec:
     """Whether `poetry` is the one that wrote the lock; else it is the one that runs now."""
     install: str = INSTALL
     """The command that installs the project with its TensorFlow."""
-    choices: Settings = field(default_factory=Settings)
+    settings: Settings = field(default_factory=Settings)
     """What the project decides of its container: the engine, the GPU, the registry."""
 
     def image(self, python: str) -> str:
         """The image for a Python minor."""
         image = self.images.image(python)
-        registry = self.choices.registry
+        registry = self.settings.registry
         return image if registry is None else by_variable(image, registry)
 
     @property
@@ -100,7 +100,7 @@ def container_spec(
         whole=whole,
         wrote_lock=usable,
         install=install_command(project, plan),
-        choices=read_settings(project)[0],
+        settings=read_settings(project)[0],
     )
 
 

@@ -51,7 +51,7 @@ class ReleaseDemand:
     python: VersionConstraint
     environments: tuple[str, ...] | None = None
 
-    def cells(self, release: Release | None) -> Cells:
+    def targets(self, release: Release | None) -> Cells:
         """Where a release has to be usable; None for one that is older than the data."""
         pythons = required_pythons(self.python)
         if release is None:
@@ -82,7 +82,7 @@ def known_release(name: str, version: object) -> Release | None:
 def rules_out(
     name: str, version: object, demand: ReleaseDemand, requirements: Iterable[Dependency]
 ) -> Cells:
-    """The cells in which a release would be needed and can't be had; empty for a candidate.
+    """The targets in which a release would be needed and can't be had; empty for a candidate.
 
     It is needed where a requirement of the project's that admits it counts; one that comes through
     other packages alone is needed everywhere. A release newer than the data is a candidate.
@@ -93,14 +93,16 @@ def rules_out(
     parsed = Version(str(version))
     if release is None and parsed > whole(name).releases[0].version:
         return ()
-    wanted = demand.cells(release)
+    wanted = demand.targets(release)
     lines = [
         item.marker
         for item in requirements
         if item.name == name and item.constraint.allows(to_poetry_version(parsed))
     ]
     if lines:
-        wanted = tuple(cell for cell in wanted if any(cell.admits(marker) for marker in lines))
+        wanted = tuple(
+            target for target in wanted if any(target.admits(marker) for marker in lines)
+        )
     if release is None:
         # TensorFlow 1 ended with Python 3.7, which nothing that Poetry runs on has to do with.
         return wanted
@@ -230,7 +232,7 @@ def _by_reason(
         release = known_release(name, version)
         if release is None:
             continue  # before 2.0: of no interest to anybody who reads this
-        reason = format_cells(
+        reason = describe_targets(
             ruled_out[version], required_environments(release, demand.environments)
         )
         if groups and groups[-1][1] == reason:
@@ -240,14 +242,14 @@ def _by_reason(
     return groups
 
 
-def format_cells(missing: Cells, environments: Sequence[str]) -> str:
+def describe_targets(missing: Cells, environments: Sequence[str]) -> str:
     """Cells for a person: "Python 3.13", "macos-x86_64", "linux-aarch64 with Python 3.9".
 
-    Environments are named where the cells are not in all of those that are wanted.
+    Environments are named where the targets are not in all of those that are wanted.
     """
     names: dict[tuple[str, ...], list[str]] = {}
-    for name in dict.fromkeys(cell.environment for cell in missing):
-        pythons = tuple(cell.python for cell in missing if cell.environment == name)
+    for name in dict.fromkeys(target.environment for target in missing):
+        pythons = tuple(target.python for target in missing if target.environment == name)
         names.setdefault(pythons, []).append(name)
     return ", nor for ".join(
         f"Python {format_list(pythons)}"
@@ -269,7 +271,7 @@ def _remedies(name: str, ruled_out: Mapping[Version, Cells], demand: ReleaseDema
         if release.is_opened
         and not release.yanked
         and release.version not in ruled_out
-        and not unserved_targets(release, demand.cells(release))
+        and not unserved_targets(release, demand.targets(release))
     ]
     if fits:
         first, last = fits[0].series, fits[-1].series
@@ -296,7 +298,7 @@ def _fewer_environments(
     name: str, ruled_out: Mapping[Version, Cells], demand: ReleaseDemand
 ) -> list[str]:
     for release in _newest_first(name, ruled_out):
-        out = {cell.environment for cell in ruled_out[release.version]}
+        out = {target.environment for target in ruled_out[release.version]}
         left = [
             item for item in required_environments(release, demand.environments) if item not in out
         ]

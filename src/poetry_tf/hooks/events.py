@@ -169,7 +169,7 @@ def locked(root: Path) -> dict[str, Version]:
 def _guard_dialogue(event: ConsoleCommandEvent) -> None:
     """``poetry init`` and ``poetry new`` ask for a project's Pythons, then for its packages."""
     command: Any = event.command
-    adding = Adding(command, event.io, GuardSettings(managed=False, choices=Settings()))
+    adding = Adding(command, event.io, GuardSettings(managed=False, settings=Settings()))
 
     def hear(answer: str) -> None:
         from poetry.core.constraints.version import parse_constraint

@@ -69,13 +69,13 @@ class GuardSettings:
     """
 
     managed: bool
-    choices: Settings
+    settings: Settings
     problem: str | None = None
 
     @property
     def pin(self) -> PinChoice:
         """A project that poetry-tf doesn't manage is advised, not refused."""
-        return self.choices.pin if self.managed or self.choices.pin == "off" else "warn"
+        return self.settings.pin if self.managed or self.settings.pin == "off" else "warn"
 
     def suspects(self, name: str) -> bool:
         """Whether a name looks like a misspelling that the project doesn't say it means."""
@@ -84,14 +84,14 @@ class GuardSettings:
 
     def accepts(self, code: str, name: str) -> bool:
         """Whether the project's `ignore` accepts what a rule finds of a distribution."""
-        return any(entry.covers(code, name) for entry in self.choices.ignore)
+        return any(entry.covers(code, name) for entry in self.settings.ignore)
 
 
 def guard_settings(poetry: Poetry) -> GuardSettings:
     table = poetry.pyproject.data.get("tool", {}).get("poetry-tf")
-    choices, problems = parse_settings({} if table is None else table)
+    settings, problems = parse_settings({} if table is None else table)
     told = f"[tool.poetry-tf]: {problems[0].message}. {problems[0].remedy}" if problems else None
-    return GuardSettings(table is not None, choices, told)
+    return GuardSettings(table is not None, settings, told)
 
 
 # -- the project as it is -------------------------------------------------------------------

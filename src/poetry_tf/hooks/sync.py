@@ -44,9 +44,9 @@ def follow(
     `before` and `after` are the locked distributions of TensorFlow. Nothing is done where they are
     the same, where there is no devcontainer.json, or where the setting `devcontainer` is "off".
     """
-    if before == after or not after or setting.choices.devcontainer == "off":
+    if before == after or not after or setting.settings.devcontainer == "off":
         return
-    outcome = _outcome(root, sync=setting.managed and setting.choices.devcontainer == "sync")
+    outcome = _outcome(root, sync=setting.managed and setting.settings.devcontainer == "sync")
     if outcome is not None:
         text = io.error_output.formatter.escape(f"{_moved(before, after)}. {outcome}")
         io.write_error_line(f"poetry-tf: {text}")
@@ -89,10 +89,10 @@ def _synced(context: Context) -> Iterator[str]:
     moved: dict[Path, JsoncDocument] = {}
     for found in readable_configurations(project):
         path, text = found.path, found.document.text
-        mended, document = fixed.document(path), named.document(path)
-        assert mended is not None
+        after, document = fixed.document(path), named.document(path)
+        assert after is not None
         assert isinstance(document, JsoncDocument)
-        if mended.text == text and path in out:
+        if after.text == text and path in out:
             name = _name(project.root, path)
             yield f"{name} no longer fits it, and a person has to change it: {WHERE}"
         elif document.text != text:

@@ -197,8 +197,8 @@ def _holds_somewhere(marker: str, python: str) -> bool:
     return any(_holds(marker, Target(name, python)) for name in ENVIRONMENTS)
 
 
-def _holds(marker: str, cell: Target) -> bool:
-    variables = {**ENVIRONMENTS[cell.environment].variables(cell.python), "extra": ""}
+def _holds(marker: str, target: Target) -> bool:
+    variables = {**ENVIRONMENTS[target.environment].variables(target.python), "extra": ""}
     try:
         return not marker or Marker(marker).evaluate(variables)
     except ValueError:  # it compares what can't be compared; Poetry says so
@@ -359,7 +359,7 @@ class IndexRelease:
 def fit_to_index(
     found: Classification,
     offers: Mapping[NormalizedName, Sequence[IndexRelease] | None],
-    cell: Target,
+    target: Target,
 ) -> Classification:
     """What is required, as far as an index has it for a Python.
 
@@ -370,16 +370,16 @@ def fit_to_index(
     for item in found.carried:
         if item.key not in offers or item.wanted.address:
             carried.append(item)
-        elif offers[item.key] and not _holds(item.wanted.marker, cell):
+        elif offers[item.key] and not _holds(item.wanted.marker, target):
             carried.append(item)  # what it is for is not looked at
         elif (releases := offers[item.key]) is None:
             left.append(SkippedLine(item.wanted.written, _unknown(item), item.wanted.place))
         elif item.wanted.exact is not None and item.wanted.exact.is_prerelease:
             carried.append(item)  # such are not among the offers
-        elif (chosen := _had(item, releases, cell)) is not None:
+        elif (chosen := _had(item, releases, target)) is not None:
             carried.append(chosen)
         else:
-            why = f"PyPI has nothing of it that Python {cell.python} could install"
+            why = f"PyPI has nothing of it that Python {target.python} could install"
             left.append(SkippedLine(item.wanted.written, why, item.wanted.place))
     return replace(found, carried=tuple(carried), left=tuple(left))
 
@@ -393,7 +393,9 @@ def _unknown(item: RequiredEntry) -> str:
     return "PyPI has no package of that name"
 
 
-def _had(item: RequiredEntry, offers: Sequence[IndexRelease], cell: Target) -> RequiredEntry | None:
+def _had(
+    item: RequiredEntry, offers: Sequence[IndexRelease], target: Target
+) -> RequiredEntry | None:
     """The strictest form of a requirement that something there satisfies."""
     # Where there are wheels at all, what has only its source is a release from before they were.
     usable = [offer for offer in offers if offer.fits] or [
@@ -408,7 +410,7 @@ def _had(item: RequiredEntry, offers: Sequence[IndexRelease], cell: Target) -> R
         if not why:
             there = any(item.admits(offer.version) for offer in offers)
             why = (
-                f"no wheel for Python {cell.python}"
+                f"no wheel for Python {target.python}"
                 if there
                 else f"PyPI has no {item.wanted.exact or 'such version'}"
             )

@@ -33,20 +33,20 @@ def make_plan(
     catalog: Catalog,
     images: Images,
     release: Release,
-    choices: Settings,
+    settings: Settings,
     python: VersionConstraint | None,
     *,
     has_wheels: bool = False,
 ) -> Plan:
     """The plan for a release; raises `PlanError` where the choices or the Pythons forbid it."""
-    gpu = plan_gpu(catalog, release, choices.gpu, has_wheels=has_wheels)
-    pythons = container_pythons(release, images, gpu.mode, python, choices.environments)
-    return Plan(release, pythons, gpu, keeps_legacy_keras(release, choices))
+    gpu = plan_gpu(catalog, release, settings.gpu, has_wheels=has_wheels)
+    pythons = container_pythons(release, images, gpu.mode, python, settings.environments)
+    return Plan(release, pythons, gpu, keeps_legacy_keras(release, settings))
 
 
-def keeps_legacy_keras(release: Release, choices: Settings) -> bool:
+def keeps_legacy_keras(release: Release, settings: Settings) -> bool:
     """Whether Keras 2 has to be brought in for a release, by tf-keras."""
-    return choices.keras == "legacy" and keras_major(release) not in {None, LEGACY_KERAS}
+    return settings.keras == "legacy" and keras_major(release) not in {None, LEGACY_KERAS}
 
 
 def wants_container(project: Project) -> bool:
@@ -72,7 +72,7 @@ def derive_plan(project: Project, catalog: Catalog, images: Images) -> Plan | No
     catalog = required_catalog(project, catalog)
     if not wants_container(project):
         images = without_image_limits(images, catalog)
-    choices, _ = read_settings(project)
+    settings, _ = read_settings(project)
     python = project.pyproject.python
     range_ = python.constraint if python else None
     release = choose_release(
@@ -81,11 +81,11 @@ def derive_plan(project: Project, catalog: Catalog, images: Images) -> Plan | No
         constraint=constraint,
         locked=locked,
         python=range_,
-        choice=choices.gpu,
-        environments=choices.environments,
+        choice=settings.gpu,
+        environments=settings.environments,
     )
     return make_plan(
-        catalog, images, release, choices, range_, has_wheels=requires_cuda_wheels(project)
+        catalog, images, release, settings, range_, has_wheels=requires_cuda_wheels(project)
     )
 
 

@@ -1,8 +1,8 @@
 """The environments that a project is to be installable in, and what can be had in them.
 
 An environment is an operating system on a processor, by the names that `releases` uses for wheels'
-platforms. Together with a Python minor it is a cell: the smallest thing about which it can be said
-that a release has a wheel for it or has none.
+platforms. Together with a Python minor it is a target: the smallest thing about which it can be
+said that a release has a wheel for it or has none.
 """
 
 from __future__ import annotations
@@ -139,12 +139,14 @@ def required_environments(
 
 
 def unserved_targets(release: Release, wanted: Iterable[Target]) -> tuple[Target, ...]:
-    """Those of the cells in which installing a release gives no TensorFlow."""
-    return tuple(cell for cell in wanted if cell.python not in release.usable_on(cell.environment))
+    """Those of the targets in which installing a release gives no TensorFlow."""
+    return tuple(
+        target for target in wanted if target.python not in release.usable_on(target.environment)
+    )
 
 
 def usable_targets(release: Release, environment: str) -> tuple[Target, ...]:
-    """The cells of one environment in which a release can be had."""
+    """The targets of one environment in which a release can be had."""
     return make_targets([environment], release.usable_on(environment))
 
 

@@ -1,4 +1,4 @@
-"""Whether what is locked can be installed in a cell: an environment with a Python minor.
+"""Whether what is locked can be installed in a target: an environment with a Python minor.
 
 A lock names every file by its hash, and Poetry installs no other. So it can be read off the lock
 where an installation will fail: where a package is needed and none of its files fits.
@@ -106,17 +106,17 @@ class LockedPackage:
             if name.endswith(".whl") and len(parts := name[:-4].split("-")) >= 5
         )
 
-    def has_file(self, cell: Target, systems: Systems) -> bool:
-        """Whether one of its files can be installed in a cell; so too where none are known."""
-        return not self.files or self.has_source or self.has_wheel(cell, systems)
+    def has_file(self, target: Target, systems: Systems) -> bool:
+        """Whether one of its files can be installed in a target; so too where none are known."""
+        return not self.files or self.has_source or self.has_wheel(target, systems)
 
-    def has_wheel(self, cell: Target, systems: Systems) -> bool:
-        """Whether one of its wheels fits a cell."""
-        return any(_fits(tag, cell, systems) for tag in self.tags)
+    def has_wheel(self, target: Target, systems: Systems) -> bool:
+        """Whether one of its wheels fits a target."""
+        return any(_fits(tag, target, systems) for tag in self.tags)
 
-    def installed_file(self, cell: Target, systems: Systems) -> str | None:
-        """The file that is installed in a cell: the wheel that fits best, else a source."""
-        ranks = tag_ranking(cell, systems)
+    def installed_file(self, target: Target, systems: Systems) -> str | None:
+        """The file that is installed in a target: the wheel that fits best, else a source."""
+        ranks = tag_ranking(target, systems)
         best: tuple[int, str] | None = None
         for name in self.files:
             parts = name.removesuffix(".whl").split("-")
@@ -141,15 +141,15 @@ class LockedPackage:
 
 @dataclass(frozen=True)
 class Obstacle:
-    """A locked package that can't be had in some cells in which it is needed."""
+    """A locked package that can't be had in some targets in which it is needed."""
 
     package: LockedPackage
-    cells: tuple[Target, ...]
+    targets: tuple[Target, ...]
     reason: Reason
 
 
 class LockedPackages:
-    """The packages of a lock, and in which cells each is needed and can be had."""
+    """The packages of a lock, and in which targets each is needed and can be had."""
 
     def __init__(
         self, packages: Iterable[LockedPackage], roots: Iterable[DependencyEdge] = ()
@@ -171,74 +171,74 @@ class LockedPackages:
             return cls(packages)
         return cls(packages, _roots(pyproject))
 
-    def needs(self, package: LockedPackage, cell: Target) -> bool:
-        """Whether an installation in a cell, with every group and extra, installs a package."""
+    def needs(self, package: LockedPackage, target: Target) -> bool:
+        """Whether an installation in a target, with every group and extra, installs a package."""
         if package.markers is not None:
-            return not package.markers or any(_holds(text, cell) for text in package.markers)
-        if cell not in self._walked:
-            self._walked[cell] = self._walk(cell)
-        return package in self._walked[cell]
+            return not package.markers or any(_holds(text, target) for text in package.markers)
+        if target not in self._walked:
+            self._walked[target] = self._walk(target)
+        return package in self._walked[target]
 
-    def constraints_on(self, name: NormalizedName, cell: Target) -> tuple[VersionConstraint, ...]:
-        """What the locked packages that are needed in a cell ask of one of them."""
+    def constraints_on(self, name: NormalizedName, target: Target) -> tuple[VersionConstraint, ...]:
+        """What the locked packages that are needed in a target ask of one of them."""
         return tuple(
             _constraint(edge.constraint)
             for package in self.packages
             for edge in package.requires
-            if edge.name == name and _holds(edge.marker, cell) and self.needs(package, cell)
+            if edge.name == name and _holds(edge.marker, target) and self.needs(package, target)
         )
 
-    def obstacles(self, cells: Sequence[Target], systems: Systems) -> Iterator[Obstacle]:
-        """Every package that can't be had in some of the cells, in the order of the lock."""
+    def obstacles(self, targets: Sequence[Target], systems: Systems) -> Iterator[Obstacle]:
+        """Every package that can't be had in some of the targets, in the order of the lock."""
         for package in self.packages:
             # Whether it is needed is asked last, because that takes longest, and hardly any
             # package gets so far.
             without = [
-                cell
-                for cell in cells
-                if not package.has_file(cell, systems)
-                and self.needs(package, cell)
-                and not self._has_twin(package, cell, systems)
+                target
+                for target in targets
+                if not package.has_file(target, systems)
+                and self.needs(package, target)
+                and not self._has_twin(package, target, systems)
             ]
             if without:
                 yield Obstacle(package, tuple(without), "file")
             refused = [
-                cell
-                for cell in cells
-                if cell not in without
-                and not package.admits_python(cell.python)
-                and self.needs(package, cell)
+                target
+                for target in targets
+                if target not in without
+                and not package.admits_python(target.python)
+                and self.needs(package, target)
             ]
             if refused:
                 yield Obstacle(package, tuple(refused), "python")
 
-    def _walk(self, cell: Target) -> frozenset[LockedPackage]:
-        """What is needed in a cell, found by following the requirements from the project's on.
+    def _walk(self, target: Target) -> frozenset[LockedPackage]:
+        """What is needed in a target, found by following the requirements from the project's on.
 
         Of several versions of a package one is taken that all requirements met on the way admit.
         What the others require was met as well at first, so it takes some rounds.
         """
         chosen = self._by_name
         for _ in range(_ROUNDS):
-            reached, asked = self._reach(cell, chosen)
+            reached, asked = self._reach(target, chosen)
             better = dict(self._by_name)
             for name, constraints in asked.items():
                 if len(self._by_name.get(name, ())) > 1:
-                    better[name] = _newest_fit(self._by_name[name], constraints, cell)
+                    better[name] = _newest_fit(self._by_name[name], constraints, target)
             if better == chosen:
                 break
             chosen = better
         return frozenset(reached)
 
-    def _has_twin(self, package: LockedPackage, cell: Target, systems: Systems) -> bool:
+    def _has_twin(self, package: LockedPackage, target: Target, systems: Systems) -> bool:
         """Whether the walk couldn't tell a package from another of its name that can be had."""
         return package.markers is None and any(
-            other is not package and self.needs(other, cell) and other.has_file(cell, systems)
+            other is not package and self.needs(other, target) and other.has_file(target, systems)
             for other in self._by_name[package.name]
         )
 
     def _reach(
-        self, cell: Target, known: Mapping[NormalizedName, tuple[LockedPackage, ...]]
+        self, target: Target, known: Mapping[NormalizedName, tuple[LockedPackage, ...]]
     ) -> tuple[Iterable[LockedPackage], Mapping[NormalizedName, list[str]]]:
         """The packages that requirements lead to, and the constraints that they are met with."""
         reached: dict[LockedPackage, frozenset[NormalizedName]] = {}
@@ -247,7 +247,7 @@ class LockedPackages:
         ahead = [(edge, nothing) for edge in self._roots]
         while ahead:
             edge, extras = ahead.pop()
-            if not _holds(edge.marker, cell, extras):
+            if not _holds(edge.marker, target, extras):
                 continue
             asked.setdefault(edge.name, []).append(edge.constraint)
             candidates = known.get(edge.name, ())
@@ -262,9 +262,9 @@ class LockedPackages:
 
 
 def _newest_fit(
-    packages: Sequence[LockedPackage], constraints: Iterable[str], cell: Target
+    packages: Sequence[LockedPackage], constraints: Iterable[str], target: Target
 ) -> tuple[LockedPackage, ...]:
-    """Of several versions of one package that which Poetry takes in a cell, as far as can be told.
+    """Of several versions of one package the one that Poetry takes in a target, if it can be told.
 
     All of them where the constraints contradict each other, and those that differ by their source
     or their local version alone: which source a requirement names doesn't stand in the lock.
@@ -273,7 +273,7 @@ def _newest_fit(
     fit = [
         package
         for package in packages
-        if package.admits_python(cell.python) and all(map(package.satisfies, wanted))
+        if package.admits_python(target.python) and all(map(package.satisfies, wanted))
     ]
     public = {package: package.parsed.public if package.parsed else "" for package in fit}
     newest = max((package.parsed for package in fit if package.parsed), default=None)
@@ -395,11 +395,11 @@ def _text(value: object, default: str) -> str:
 
 
 @functools.cache
-def _holds(text: str, cell: Target, extras: frozenset[NormalizedName] | None = None) -> bool:
-    """Whether a marker holds in a cell. Where no extras are given, as if each were asked for."""
+def _holds(text: str, target: Target, extras: frozenset[NormalizedName] | None = None) -> bool:
+    """Whether a marker holds in a target. Where no extras are given, as if each were asked for."""
     if not text:
         return True
-    variables: dict[str, Any] = dict(ENVIRONMENTS[cell.environment].variables(cell.python))
+    variables: dict[str, Any] = dict(ENVIRONMENTS[target.environment].variables(target.python))
     if extras is not None:
         variables["extra"] = set(extras)
     return _marker(text).validate(variables)
@@ -441,16 +441,16 @@ def _admits_python(constraint: str, python: str) -> bool:
 
 
 @functools.cache
-def supported_tags(cell: Target, systems: Systems) -> frozenset[Tag]:
-    """The wheels' tags that CPython of a cell installs; not those of its free-threaded build."""
-    return frozenset(tag_ranking(cell, systems))
+def supported_tags(target: Target, systems: Systems) -> frozenset[Tag]:
+    """The wheels' tags that CPython of a target installs; not those of its free-threaded build."""
+    return frozenset(tag_ranking(target, systems))
 
 
 @functools.cache
-def tag_ranking(cell: Target, systems: Systems) -> Mapping[Tag, int]:
+def tag_ranking(target: Target, systems: Systems) -> Mapping[Tag, int]:
     """The same, each with its rank: of several wheels the one of the lowest is installed."""
-    major, minor = numbers(cell.python)
-    platforms = list(_platforms(cell.environment, systems))
+    major, minor = numbers(target.python)
+    platforms = list(_platforms(target.environment, systems))
     interpreter = f"cp{major}{minor}"
     # Before 3.8 the ABI had a mark for the memory allocator.
     abi = f"{interpreter}m" if (major, minor) < (3, 8) else interpreter
@@ -478,8 +478,8 @@ def _platforms(environment: str, systems: Systems) -> Iterator[str]:
 
 
 @functools.cache
-def _fits(tag: str, cell: Target, systems: Systems) -> bool:
-    return not supported_tags(cell, systems).isdisjoint(_each(tag))
+def _fits(tag: str, target: Target, systems: Systems) -> bool:
+    return not supported_tags(target, systems).isdisjoint(_each(tag))
 
 
 @functools.cache
@@ -494,12 +494,12 @@ def _each(tag: str) -> frozenset[Tag]:
 # -- telling --------------------------------------------------------------------------------
 
 
-def format_targets(cells: Iterable[Target], judged: Iterable[Target]) -> str:
+def format_targets(targets: Iterable[Target], judged: Iterable[Target]) -> str:
     """Cells for a person: "linux-aarch64 with Python 3.8".
 
     The Pythons are left out where they are all that an environment is judged with.
     """
-    all_pythons, pythons = _by_environment(judged), _by_environment(cells)
+    all_pythons, pythons = _by_environment(judged), _by_environment(targets)
     together: dict[tuple[str, ...] | None, list[str]] = {}
     for name, minors in pythons.items():
         said = None if set(minors) == set(all_pythons.get(name, ())) else minors
@@ -510,8 +510,8 @@ def format_targets(cells: Iterable[Target], judged: Iterable[Target]) -> str:
     )
 
 
-def _by_environment(cells: Iterable[Target]) -> Mapping[str, tuple[str, ...]]:
+def _by_environment(targets: Iterable[Target]) -> Mapping[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
-    for cell in cells:
-        found[cell.environment] = (*found.get(cell.environment, ()), cell.python)
+    for target in targets:
+        found[target.environment] = (*found.get(target.environment, ()), target.python)
     return found

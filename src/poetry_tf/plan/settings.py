@@ -50,7 +50,7 @@ class IgnoredRule:
 
 @dataclass(frozen=True)
 class Settings:
-    """The choices in force.
+    """The settings in force.
 
     Attributes:
         gpu: where CUDA and cuDNN come from.
@@ -89,7 +89,7 @@ class SettingProblem:
 
 
 def read_settings(project: Project) -> tuple[Settings, tuple[SettingProblem, ...]]:
-    """The choices in force; a value that cannot be used counts as unset and is reported."""
+    """The settings in force; a value that cannot be used counts as unset and is reported."""
     return parse_settings(project.pyproject.document.get(SETTINGS_PATH, {}))
 
 

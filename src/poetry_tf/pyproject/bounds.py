@@ -57,7 +57,7 @@ class _Cause:
     item: Requirement
     what: str
     """The distribution that breaks, and the version or the versions of it."""
-    cells: frozenset[Target]
+    targets: frozenset[Target]
     """Where that is so."""
 
 
@@ -79,8 +79,8 @@ class _NeededBound:
         return MarkedRequirement(self.bound.name, f"<{self.bound.below}", self.marker)
 
     @property
-    def cells(self) -> frozenset[Target]:
-        return frozenset().union(*(cause.cells for cause in self.causes))
+    def targets(self) -> frozenset[Target]:
+        return frozenset().union(*(cause.targets for cause in self.causes))
 
     def is_as_in(self, project: Project, other: _NeededBound) -> bool:
         """Whether another is the same line in the same list."""
@@ -150,24 +150,26 @@ def _wanted(project: Project, bound: Bound, causes: Iterable[_Cause]) -> _Needed
     kept: list[_Cause] = []
     # A line on what breaks itself may also count where a version is locked that doesn't.
     for cause in sorted(causes, key=lambda cause: cause.item.name == bound.breaks):
-        if not cause.cells <= frozenset().union(*(other.cells for other in kept)):
+        if not cause.targets <= frozenset().union(*(other.targets for other in kept)):
             kept.append(cause)
     marker: BaseMarker = EmptyMarker()
     for cause in kept:
         marker = marker.union(cause.item.marker)
-    everywhere = all(cell.admits(marker) for cell in _cells_of(project, ENVIRONMENTS))
+    everywhere = all(target.admits(marker) for target in _targets_of(project, ENVIRONMENTS))
     return _NeededBound(bound, tuple(kept), "" if everywhere else str(marker))
 
 
 def _causes(project: Project, bound: Bound, locked: LockedPackages | None) -> Iterator[_Cause]:
-    everywhere = _cells_of(project, ENVIRONMENTS)
+    everywhere = _targets_of(project, ENVIRONMENTS)
     for item in project.pyproject.requirements:
-        where = [cell for cell in everywhere if cell.admits(item.marker)]
+        where = [target for target in everywhere if target.admits(item.marker)]
         if item.name in tensorflow_distributions() & {*DISTRIBUTIONS}:
             release = _release(project, item)
             if release is None:
                 continue
-            where = [cell for cell in where if cell.python in release.usable_on(cell.environment)]
+            where = [
+                target for target in where if target.python in release.usable_on(target.environment)
+            ]
             if bound.breaks == _TENSORFLOW:
                 if where and admits_breaking_version(release, bound):
                     yield _Cause(item, f"{item.name} {release.version}", frozenset(where))
@@ -213,7 +215,7 @@ def _breaking(
         return f"{bound.breaks} {constraint}", frozenset(where if fails else ())
     broken = [package for package in locked_ones if _is_broken(bound, package)]
     found = frozenset(
-        cell for cell in where if any(locked.needs(package, cell) for package in broken)
+        target for target in where if any(locked.needs(package, target) for package in broken)
     )
     return (f"{bound.breaks} {broken[0].version}" if broken else ""), found
 
@@ -266,10 +268,10 @@ def _clash(project: Project, bound: Bound, locked: LockedPackages) -> frozenset[
     if not broken or not too_new:
         return frozenset()
     return frozenset(
-        cell
-        for cell in _judged(project)
-        if any(locked.needs(one, cell) for one in broken)
-        and any(locked.needs(one, cell) for one in too_new)
+        target
+        for target in _judged(project)
+        if any(locked.needs(one, target) for one in broken)
+        and any(locked.needs(one, target) for one in too_new)
     )
 
 
@@ -284,7 +286,7 @@ def _need(
     project: Project, wanted: _NeededBound, locked: LockedPackages | None
 ) -> RequirementIssue | None:
     bound, line = wanted.bound, wanted.line
-    judged = wanted.cells & {*_judged(project)}
+    judged = wanted.targets & {*_judged(project)}
     writes = project.pyproject.is_managed and _may_write(project, wanted.item)
     found = [
         item
@@ -296,10 +298,10 @@ def _need(
         item
         for item in found
         if item.constraint.allows_any(_from(bound))
-        and any(cell.admits(item.marker) for cell in judged)
+        and any(target.admits(item.marker) for target in judged)
     ]
     narrow = [item for item in found if not item.constraint.allows_any(_from(bound))]
-    if all(any(cell.admits(item.marker) for item in narrow) for cell in judged):
+    if all(any(target.admits(item.marker) for item in narrow) for target in judged):
         return None
     if not writes and (locked is None or not _clash(project, bound, locked)):
         return None
@@ -343,7 +345,9 @@ def _is_within(project: Project, item: Requirement, wanted: _NeededBound) -> boo
     """Whether a requirement counts nowhere but where the bound is needed."""
     marker = _parsed(wanted.marker)
     return all(
-        cell.admits(marker) for cell in _cells_of(project, ENVIRONMENTS) if cell.admits(item.marker)
+        target.admits(marker)
+        for target in _targets_of(project, ENVIRONMENTS)
+        if target.admits(item.marker)
     )
 
 
@@ -363,7 +367,7 @@ def _added(project: Project, wanted: _NeededBound) -> tuple[Edit, ...]:
     return added_edits(project, wanted.item, line.name, [(line.constraint, line.marker)])
 
 
-# -- versions, markers and cells ------------------------------------------------------------
+# -- versions, markers and targets ------------------------------------------------------------
 
 
 def _from(bound: Bound) -> VersionConstraint:
@@ -380,13 +384,13 @@ def _parsed(marker: str) -> BaseMarker:
 
 
 def _judged(project: Project) -> tuple[Target, ...]:
-    """The cells that a project is for."""
-    choices, _ = read_settings(project)
-    return _cells_of(project, choices.environments or ENVIRONMENTS)
+    """The targets that a project is for."""
+    settings, _ = read_settings(project)
+    return _targets_of(project, settings.environments or ENVIRONMENTS)
 
 
-def _cells_of(project: Project, environments: Iterable[str]) -> tuple[Target, ...]:
-    """Every cell of some environments, with the Pythons that a project admits."""
+def _targets_of(project: Project, environments: Iterable[str]) -> tuple[Target, ...]:
+    """Every target of some environments, with the Pythons that a project admits."""
     declared = project.pyproject.python
     range_ = declared.constraint if declared else VersionRange()
     return make_targets(environments, admitted_minors(_pythons(), range_))

@@ -54,42 +54,42 @@ def versions_for(release: Release) -> tuple[Companion, ...]:
     )
 
 
-def has_wheel(companion: Companion, release: Release, cell: Target) -> bool:
-    return cell.python in companion.pythons_for(release, cell.environment)
+def has_wheel(companion: Companion, release: Release, target: Target) -> bool:
+    return target.python in companion.pythons_for(release, target.environment)
 
 
 def filesystem_lines(asked: TensorFlowUse) -> tuple[MarkedRequirement, ...]:
-    """Complementary lines, as few as do, that give each cell a version which has a wheel there.
+    """Complementary lines, as few as do, that give each target a version which has a wheel there.
 
     Environments that aren't declared get what they would get without.
     """
     release, versions = asked.release, versions_for(asked.release)
-    needing = [cell for cell in asked.cells if cell.admits(asked.filesystem)]
+    needing = [target for target in asked.targets if target.admits(asked.filesystem)]
     lacking = [
-        cell
-        for cell in needing
-        if not has_wheel(versions[-1], release, cell)
-        and any(has_wheel(version, release, cell) for version in versions)
+        target
+        for target in needing
+        if not has_wheel(versions[-1], release, target)
+        and any(has_wheel(version, release, target) for version in versions)
     ]
     if not lacking:
         return ()
     groups = _grouped(lacking, versions[:-1], release)
-    pythons = sorted({cell.python for cell in needing}, key=numbers)
+    pythons = sorted({target.python for target in needing}, key=numbers)
     # Where nothing is lacking, which is said of the undeclared environments as well.
     well = [
-        cell
+        target
         for name in ENVIRONMENTS
-        for cell in usable_targets(release, name)
-        if cell not in lacking
-        and cell.python in pythons
-        and cell.admits(asked.filesystem)
-        and has_wheel(versions[-1], release, cell)
+        for target in usable_targets(release, name)
+        if target not in lacking
+        and target.python in pythons
+        and target.admits(asked.filesystem)
+        and has_wheel(versions[-1], release, target)
     ]
     bound = _bound(release)
     lines: list[MarkedRequirement] = []
     every: BaseMarker = EmptyMarker()
     for version, group in groups.items():
-        others = [cell for cell in (*well, *lacking) if cell not in group]
+        others = [target for target in (*well, *lacking) if target not in group]
         text = _described(group, others, pythons)
         lines.append(_filesystem_line(asked, f"{bound},<{_after(version)}", text, version))
         every = every.union(parse_marker(text))
@@ -105,10 +105,10 @@ def _filesystem_line(
     """A line that doesn't ask for the file system where that can't be had, or TensorFlow isn't."""
     marker = parse_marker(text)
     astray = any(
-        cell.admits(marker)
-        and not cell.admits(asked.filesystem)
-        and not has_wheel(version, asked.release, cell)
-        for cell in asked.cells
+        target.admits(marker)
+        and not target.admits(asked.filesystem)
+        and not has_wheel(version, asked.release, target)
+        for target in asked.targets
     )
     if astray or narrows(asked.filesystem, marker, asked.python):
         text = str(marker.intersect(asked.filesystem))
@@ -118,19 +118,19 @@ def _filesystem_line(
 def _grouped(
     lacking: Sequence[Target], versions: Sequence[Companion], release: Release
 ) -> Mapping[Companion, list[Target]]:
-    """The cells by the version that each is to get: few versions first, then new ones."""
+    """The targets by the version that each is to get: few versions first, then new ones."""
     newest_first = versions[::-1]
     for count in range(1, len(newest_first) + 1):
         for chosen in combinations(newest_first, count):
             found: dict[Companion, list[Target]] = {}
-            for cell in lacking:
-                fits = (item for item in chosen if has_wheel(item, release, cell))
+            for target in lacking:
+                fits = (item for item in chosen if has_wheel(item, release, target))
                 if (version := next(fits, None)) is None:
                     break
-                found.setdefault(version, []).append(cell)
+                found.setdefault(version, []).append(target)
             else:
                 return found
-    raise AssertionError("every lacking cell has a version")
+    raise AssertionError("every lacking target has a version")
 
 
 def _bound(release: Release) -> str:
@@ -148,24 +148,24 @@ def _after(companion: Companion) -> str:
 
 
 def _described(group: Sequence[Target], others: Sequence[Target], pythons: Sequence[str]) -> str:
-    """A marker that holds in every cell of a group and in none of the others, short to read.
+    """A marker that holds in every target of a group and in none of the others, short to read.
 
     `pythons`: all minors in question, ascending.
     """
-    mixed = {cell.python for cell in others}
-    common = {cell.python for cell in group} - mixed
+    mixed = {target.python for target in others}
+    common = {target.python for target in group} - mixed
     terms = [_python_text(common, pythons)] if common else []
     if common and not terms[0]:
         return ""
     left: dict[str, set[str]] = {}
-    for cell in group:
-        if cell.python not in common:
-            left.setdefault(cell.environment, set()).add(cell.python)
+    for target in group:
+        if target.python not in common:
+            left.setdefault(target.environment, set()).add(target.python)
     alike: dict[str, list[str]] = {}
     for name, minors in left.items():
-        shared = any(cell.environment == name for cell in others)
+        shared = any(target.environment == name for target in others)
         alike.setdefault(_python_text(minors, pythons) if shared else "", []).append(name)
-    elsewhere = {cell.environment for cell in others}
+    elsewhere = {target.environment for target in others}
     for text, names in alike.items():
         for place in _environments_text(names, (elsewhere | {*left}) - {*names}):
             terms.append(f"{place} and {text}" if text else place)
@@ -199,15 +199,15 @@ def _environments_text(names: Sequence[str], others: Iterable[str]) -> Iterator[
 
 
 def admitted_in(
-    cell: Target, found: Sequence[Requirement], versions: Sequence[Companion]
+    target: Target, found: Sequence[Requirement], versions: Sequence[Companion]
 ) -> tuple[Companion, ...]:
-    """The versions that Poetry has to choose from for a cell, ascending.
+    """The versions that Poetry has to choose from for a target, ascending.
 
     It solves by markers only where there are several requirements to tell apart; a single one
     holds everywhere, whatever its marker says.
     """
     if len({item.constraint for item in found}) > 1:
-        found = [item for item in found if cell.admits(item.marker)]
+        found = [item for item in found if target.admits(item.marker)]
     return tuple(
         version
         for version in versions

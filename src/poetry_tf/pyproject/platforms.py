@@ -119,7 +119,7 @@ def _places(project: Project, plan: Plan) -> Iterator[_Place]:
 def _place(project: Project, items: tuple[Requirement, ...], release: Release) -> _Place:
     declared = project.pyproject.python
     range_ = declared.constraint if declared else VersionRange()
-    choices, _ = read_settings(project)
+    settings, _ = read_settings(project)
     where = _union(item.marker for item in items)
     end = _end_of_pythons(release, range_)
     markers = {item: where_required(release, item.extras).intersect(end) for item in items}
@@ -127,10 +127,10 @@ def _place(project: Project, items: tuple[Requirement, ...], release: Release) -
     asked = TensorFlowUse(
         release,
         tuple(
-            cell
-            for name in required_environments(release, choices.environments)
+            target
+            for name in required_environments(release, settings.environments)
             for minor in admitted_minors(release.usable_on(name), range_)
-            if (cell := Target(name, minor)).admits(where)
+            if (target := Target(name, minor)).admits(where)
         ),
         range_,
         where,
@@ -195,7 +195,7 @@ def expected_release(
             known = catalog.get(version)
             if known is not None and constraint.allows(to_poetry_version(version)):
                 return known
-    choices, _ = read_settings(project)
+    settings, _ = read_settings(project)
     declared = project.pyproject.python
     range_ = declared.constraint if declared else None
     shims = [item for item in project.pyproject.requirements if role(item.name) == "shim"]
@@ -204,15 +204,15 @@ def expected_release(
         for release in (catalog.in_series(series) if series is not None else ())
         if constraint.allows(to_poetry_version(release.version))
         and not release.yanked
-        and admitted_minors(release_pythons(release, choices.environments), range_)
+        and admitted_minors(release_pythons(release, settings.environments), range_)
     ]
     for release in reversed(fits):
         # One that requires another version of a shim than a line admits is no candidate.
-        targets = {shim_for(release, name) for name in ENVIRONMENTS}
+        shim_names = {shim_for(release, name) for name in ENVIRONMENTS}
         if all(
             item.constraint.allows(to_poetry_version(release.version))
             for item in shims
-            if item.name in targets
+            if item.name in shim_names
         ):
             return release
     return fits[-1] if fits else None
@@ -234,13 +234,13 @@ def missing_requirements(project: Project, plan: Plan) -> Iterator[RequirementIs
 def _shim_need(place: _Place, line: MarkedRequirement) -> RequirementIssue | None:
     version = to_poetry_version(place.release.version)
     marker = parse_marker(line.marker)
-    cells = [cell for cell in place.asked.cells if cell.admits(marker)]
+    targets = [target for target in place.asked.targets if target.admits(marker)]
     found = place.found(line.name)
     if not found and _is_direct(place, line.name):
         return None
-    counting = [item for item in found if any(cell.admits(item.marker) for cell in cells)]
+    counting = [item for item in found if any(target.admits(item.marker) for target in targets)]
     wrong = [item for item in counting if not item.constraint.allows(version)]
-    environments = format_list(dict.fromkeys(cell.environment for cell in cells))
+    environments = format_list(dict.fromkeys(target.environment for target in targets))
     if wrong:
         edits = [
             edit
@@ -254,7 +254,7 @@ def _shim_need(place: _Place, line: MarkedRequirement) -> RequirementIssue | Non
             f'Write "{line.constraint}"',
             tuple(edits),
         )
-    if all(any(cell.admits(item.marker) for item in found) for cell in cells):
+    if all(any(target.admits(item.marker) for item in found) for target in targets):
         return None
     message = (
         f"on {environments} {_name(place)} is nothing but a requirement on {line.name}, which a "
@@ -283,16 +283,16 @@ def _filesystem_need(place: _Place) -> RequirementIssue | None:
     if not found and (not wanted or _is_direct(place, FILESYSTEM)):
         return None
     lacking = [
-        cell
-        for cell in asked.cells
-        if cell.admits(asked.filesystem) or any(cell.admits(item.marker) for item in found)
-        if not _gets_wheel(cell, found, release)
+        target
+        for target in asked.targets
+        if target.admits(asked.filesystem) or any(target.admits(item.marker) for item in found)
+        if not _gets_wheel(target, found, release)
     ]
     if not lacking or not (wanted or own):
         return None
-    where = format_list(dict.fromkeys(cell.environment for cell in lacking))
-    pythons = sorted({cell.python for cell in lacking}, key=numbers)
-    every = {cell.python for cell in asked.cells}
+    where = format_list(dict.fromkeys(target.environment for target in lacking))
+    pythons = sorted({target.python for target in lacking}, key=numbers)
+    every = {target.python for target in asked.targets}
     with_python = "" if {*pythons} == every else f" with Python {format_list(pythons)}"
     message = (
         f"of {FILESYSTEM}, which {_name(place)} needs, the version that gets locked has no wheel "
@@ -307,10 +307,10 @@ def _filesystem_need(place: _Place) -> RequirementIssue | None:
     return RequirementIssue(found[0], message, remedy, _replaced(place, found, wanted))
 
 
-def _gets_wheel(cell: Target, found: Sequence[Requirement], release: Release) -> bool:
-    """Whether the version that a solver takes for a cell, which is the newest, has a wheel."""
-    admitted = admitted_in(cell, found, versions_for(release))
-    return bool(admitted) and has_wheel(admitted[-1], release, cell)
+def _gets_wheel(target: Target, found: Sequence[Requirement], release: Release) -> bool:
+    """Whether the version that a solver takes for a target, which is the newest, has a wheel."""
+    admitted = admitted_in(target, found, versions_for(release))
+    return bool(admitted) and has_wheel(admitted[-1], release, target)
 
 
 def redundant_requirements(project: Project, plan: Plan) -> Iterator[RequirementIssue]:
@@ -343,8 +343,8 @@ def _clash(place: _Place, item: Requirement) -> tuple[str, ...]:
     clash: dict[str, None] = {}
     for name, wheels in place.release.wheels.items():
         minors = admitted_minors(place.release.pythons_on(name), place.asked.python)
-        for cell in (Target(name, minor) for minor in minors):
-            if cell.admits(item.marker) and cell.admits(place.asked.where):
+        for target in (Target(name, minor) for minor in minors):
+            if target.admits(item.marker) and target.admits(place.asked.where):
                 if shim_for(place.release, name) == item.name:
                     return ()
                 if wheels.kind == "real":
@@ -373,7 +373,7 @@ def unlocked_requirements(project: Project, plan: Plan) -> Iterator[tuple[Requir
         for name in dict.fromkeys(line.name for line in place.lines):
             versions = [to_poetry_version(version) for version in lock.versions.get(name, ())]
             for item in place.found(name):
-                if not any(cell.admits(item.marker) for cell in place.asked.cells):
+                if not any(target.admits(item.marker) for target in place.asked.targets):
                     continue
                 if name == FILESYSTEM:
                     is_there = any(map(item.constraint.allows, versions))

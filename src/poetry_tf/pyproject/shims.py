@@ -25,13 +25,13 @@ def shim_lines(
     asked: TensorFlowUse, constraint: VersionConstraint | None, written: str
 ) -> Iterator[MarkedRequirement]:
     for environment in asked.environments:
-        target = shim_for(asked.release, environment)
-        if target is not None:
+        name = shim_for(asked.release, environment)
+        if name is not None:
             marker = parse_marker(ENVIRONMENTS[environment].marker)
             narrowed = asked.counting(marker, usable_targets(asked.release, environment))
             yield MarkedRequirement(
-                canonicalize_name(target),
-                _shim_constraint(asked, environment, target, constraint, written),
+                canonicalize_name(name),
+                _shim_constraint(asked, environment, name, constraint, written),
                 ENVIRONMENTS[environment].marker if narrowed == marker else str(narrowed),
             )
 
@@ -39,13 +39,13 @@ def shim_lines(
 def _shim_constraint(
     asked: TensorFlowUse,
     environment: str,
-    target: str,
+    name: str,
     constraint: VersionConstraint | None,
     written: str,
 ) -> str:
     """The pin of TensorFlow itself, so that both move together; it ends where the shim does."""
     release = asked.release
-    end = _end_of_shim(asked, environment, target)
+    end = _end_of_shim(asked, environment, name)
     if constraint is not None and written and constraint_series(constraint) == release.series:
         beyond = parse_constraint(f">={end}") if end else None
         if constraint.allows(to_poetry_version(release.version)) and not (
@@ -56,24 +56,24 @@ def _shim_constraint(
     return f">={release.version},<{end or f'{major}.{minor + 1}.0'}"
 
 
-def _end_of_shim(asked: TensorFlowUse, environment: str, target: str) -> Version | None:
-    """The first later release of the series with which the shim's target is no more the answer.
+def _end_of_shim(asked: TensorFlowUse, environment: str, name: str) -> Version | None:
+    """The first later release of the series with which the shim is no more the answer.
 
-    Either TensorFlow's own wheel is a real one from there on, or the target has none that fits.
+    Either TensorFlow's own wheel is a real one from there on, or the shim has none that fits.
     """
     release = asked.release
-    mains, targets = whole(release.distribution), whole(target)
+    mains, shims = whole(release.distribution), whole(name)
     versions = {
-        item.version for catalog in (mains, targets) for item in catalog.in_series(release.series)
+        item.version for catalog in (mains, shims) for item in catalog.in_series(release.series)
     }
-    pythons = {cell.python for cell in asked.on(environment)}
+    pythons = {target.python for target in asked.on(environment)}
     for version in sorted(versions):
         if version <= release.version:
             continue
-        main, shim = mains.get(version), targets.get(version)
+        main, own_shim = mains.get(version), shims.get(version)
         own = main.wheels.get(environment) if main is not None else None
-        if own is not None and (own.kind, own.target) != ("shim", target):
+        if own is not None and (own.kind, own.target) != ("shim", name):
             return version
-        if shim is not None and not pythons <= {*shim.usable_on(environment)}:
+        if own_shim is not None and not pythons <= {*own_shim.usable_on(environment)}:
             return version
     return None

@@ -31,7 +31,7 @@ class TensorFlowUse:
     """What is asked of TensorFlow in one place of a project."""
 
     release: Release
-    cells: tuple[Target, ...]
+    targets: tuple[Target, ...]
     """Those that the project admits, in which the requirement counts and the release is usable."""
     python: VersionConstraint
     where: BaseMarker
@@ -41,14 +41,14 @@ class TensorFlowUse:
 
     @cached_property
     def environments(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(cell.environment for cell in self.cells))
+        return tuple(dict.fromkeys(target.environment for target in self.targets))
 
     def on(self, environment: str) -> tuple[Target, ...]:
-        return tuple(cell for cell in self.cells if cell.environment == environment)
+        return tuple(target for target in self.targets if target.environment == environment)
 
-    def counting(self, marker: BaseMarker, cells: Iterable[Target]) -> BaseMarker:
+    def counting(self, marker: BaseMarker, targets: Iterable[Target]) -> BaseMarker:
         """A marker of a platform narrowed to where the requirement counts, if that matters."""
-        if all(cell.admits(self.where) for cell in cells) and not narrows(
+        if all(target.admits(self.where) for target in targets) and not narrows(
             self.where, marker, self.python
         ):
             return marker

@@ -41,11 +41,11 @@ def url(server: Server) -> str:
 
 def test_what_is_there_is_counted_with_what_it_brings_along(url: str, web: Web):
     """Of each dependency the newest, by its numbers; what is the distribution's is left out."""
-    wishes = [
+    requests = [
         PackageRequest("cuda-libraries-12-5"),
         PackageRequest("libcudnn9-cuda-12", "9.3.0.75-1"),
     ]
-    found = check_packages(url, wishes, web)
+    found = check_packages(url, requests, web)
     assert (found.lacking, found.size, found.files) == ((), 1 + 400 + 20 + 500, 4)
     assert found.largest == f"{url}libcudnn9-cuda-12_9.3.0.75-1_amd64.deb"
 

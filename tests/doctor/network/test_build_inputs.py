@@ -63,7 +63,7 @@ def test_the_seeds_file_asks_for_what_is_told_against_it(project: Path):
     assert "its organisation was deleted" in poetry.trouble
     (packages,) = found.packages
     assert "ubuntu2004" in packages.url
-    assert packages.wishes == (
+    assert packages.requests == (
         PackageRequest("cuda-libraries-11-8"),
         PackageRequest("libcudnn8", "8.6.0.163-1+cuda11.8"),
         PackageRequest("cuda-toolkit-11-8"),
@@ -75,8 +75,8 @@ def test_cudnn_9_is_named_for_its_cuda(project: Path):
     options = {**OPTIONS, "cudaVersion": "12.5", "cudnnVersion": "9.3.0.75", "installNvtx": True}
     (packages,) = asked(project, {"features": {f"{CUDA}:3": options}}).packages
     assert "ubuntu2204" in packages.url
-    assert PackageRequest("libcudnn9-cuda-12", "9.3.0.75-1") in packages.wishes
-    assert PackageRequest("cuda-nvtx-12-5") in packages.wishes
+    assert PackageRequest("libcudnn9-cuda-12", "9.3.0.75-1") in packages.requests
+    assert PackageRequest("cuda-nvtx-12-5") in packages.requests
 
 
 @pytest.mark.parametrize("options", [{}, {"cudaVersion": "automatic"}, "12.5", None])

@@ -61,7 +61,7 @@ def look(lock: Lock, *mounts: Mount, web: Web | None = None) -> LockAvailability
         lock,
         LockedPackages.of(lock, pyproject),
         web or Web(limit=2),
-        cell=CELL,
+        target=CELL,
         systems=load_images().systems,
         routes=[PackageIndex(mount.name, mount.url) for mount in mounts],
         until=time.monotonic() + 30,

@@ -54,12 +54,12 @@ class AptAvailability:
     largest: str = ""
 
 
-def check_packages(url: str, wishes: Sequence[PackageRequest], web: Web) -> AptAvailability:
+def check_packages(url: str, requests: Sequence[PackageRequest], web: Web) -> AptAvailability:
     """Reads the index of a flat repository. Raises `ReadError`."""
     packages = read_index(_index(url, web))
     found: dict[str, AptPackage] = {}
     lacking = []
-    for wish in wishes:
+    for wish in requests:
         entry = _choose(packages.get(wish.name, ()), wish.version)
         if entry is None:
             lacking.append((wish, nearest(wish, packages)))

@@ -54,7 +54,7 @@ class AptRequests:
 
     feature: str
     url: str
-    wishes: tuple[PackageRequest, ...]
+    requests: tuple[PackageRequest, ...]
 
 
 @dataclass(frozen=True)
@@ -250,8 +250,8 @@ def _apt_packages(view: View, feature: Feature, key: str) -> Iterator[AptRequest
     major = key.removeprefix(feature_id(key)).lstrip(":@").partition(".")[0]
     url = feature.apt.get(major) or feature.apt.get(feature.version)
     options = _table(view.get("features", key))
-    if url is not None and (wishes := tuple(_cuda_packages(options))):
-        yield AptRequests(key, url, wishes)
+    if url is not None and (requests := tuple(_cuda_packages(options))):
+        yield AptRequests(key, url, requests)
 
 
 def _cuda_packages(options: Mapping[str, Any]) -> Iterator[PackageRequest]:

@@ -134,13 +134,13 @@ def check_locked_files(
     packages: LockedPackages,
     web: Web,
     *,
-    cell: Target,
+    target: Target,
     systems: Systems,
     routes: Sequence[PackageIndex],
     until: float,
 ) -> LockAvailability:
     """Looks for every file of a lock, by the first way that has it as it is locked."""
-    wanted, unseen = _wanted(lock, packages, cell, systems, routes)
+    wanted, unseen = _wanted(lock, packages, target, systems, routes)
     jobs = [functools.partial(_search, package, web) for package in wanted]
     searches = run_parallel(jobs, workers=WORKERS, until=until)
     indexes: dict[str, IndexResult] = {}
@@ -186,7 +186,7 @@ def check_locked_files(
 def _wanted(
     lock: Lock,
     packages: LockedPackages,
-    cell: Target,
+    target: Target,
     systems: Systems,
     routes: Sequence[PackageIndex],
 ) -> tuple[list[_WantedPackage], list[str]]:
@@ -207,7 +207,7 @@ def _wanted(
         if not (hashes := lock.hashes(info)):
             unseen.append(f"{title} is locked without a file")
             continue
-        ours = package.installed_file(cell, systems) if packages.needs(package, cell) else ""
+        ours = package.installed_file(target, systems) if packages.needs(package, target) else ""
         wanted.append(
             _WantedPackage(title, canonicalize_name(info["name"]), tuple(hashes), ours, tuple(own))
         )

@@ -194,7 +194,7 @@ def _packages(packages: AptRequests, web: Web) -> _Answer:
     host = host_of(packages.url)
     answer = _Answer("apt", _names(packages), host, "there")
     try:
-        found = check_packages(packages.url, packages.wishes, web)
+        found = check_packages(packages.url, packages.requests, web)
     except Unreachable as error:
         return replace(answer, kind="unreachable", host=error.host, text=error.cause)
     except NoRepository as error:
@@ -246,7 +246,7 @@ def _spoken(url: str) -> str:
 
 
 def _names(packages: AptRequests) -> str:
-    return format_list(str(wish) for wish in packages.wishes)
+    return format_list(str(wish) for wish in packages.requests)
 
 
 def _server(host: str, name: str, web: Web) -> _Answer:
