@@ -1,8 +1,8 @@
-"""The classes that Poetry loads: they register commands and listeners, and let most pass by.
+"""The plugin classes that Poetry loads. They register commands and listeners.
 
-Poetry imports this module at every start, also for ``poetry --version`` in a folder that has
-nothing to do with TensorFlow. So nothing heavy is imported at its top, and what a command or a
-listener needs is imported when it runs.
+Poetry imports this module at every start, also for ``poetry --version`` in a folder without
+TensorFlow. So it imports nothing heavy at its top; what a command or a listener needs is imported
+when it runs.
 """
 
 from __future__ import annotations
@@ -46,38 +46,38 @@ COMMANDS = {
     "tf upgrade": ("upgrade", "UpgradeCommand"),
 }
 
-# Poetry's own listeners have priority 0, and by then the virtual environment exists: a guard that
-# refuses a command should do so before anything is made. The installer exists only after them.
+# Poetry's own listeners have priority 0 and create the virtual environment and the installer. A
+# command is refused before them; the installer exists only after them.
 BEFORE_POETRY, AFTER_POETRY = 100, -100
 
-# The commands that choose TensorFlow's version, or may change which one is locked.
+# The commands that choose a version of TensorFlow, or may change the locked one.
 WATCHED = {"add", "install", "lock", "remove", "sync", "update"}
-# The commands that ask for requirements where there is no project yet.
+# The commands that ask for requirements before there is a project.
 DIALOGUES = {"init", "new"}
 
 
 class TensorFlowApplicationPlugin(ApplicationPlugin):
-    """Adds the ``poetry tf …`` commands and what is done around Poetry's own."""
+    """Adds the ``poetry tf …`` commands, and listeners around Poetry's own commands."""
 
     def activate(self, application: Application) -> None:
-        _fault.told = False
+        _fault.reported = False
         # The `commands` property of ApplicationPlugin would import each command's module here;
         # a factory imports it when the command is run or listed.
         for name, (module, cls) in COMMANDS.items():
             application.command_loader.register_factory(name, _factory(module, cls))
         if (dispatcher := application.event_dispatcher) is not None:
-            dispatcher.add_listener(COMMAND, _listener("before"), BEFORE_POETRY)
-            dispatcher.add_listener(COMMAND, _listener("with_installer"), AFTER_POETRY)
-            dispatcher.add_listener(ERROR, _listener("failed"))
-            dispatcher.add_listener(TERMINATE, _listener("after"))
+            dispatcher.add_listener(COMMAND, _listener("on_command"), BEFORE_POETRY)
+            dispatcher.add_listener(COMMAND, _listener("on_installer_ready"), AFTER_POETRY)
+            dispatcher.add_listener(ERROR, _listener("on_error"))
+            dispatcher.add_listener(TERMINATE, _listener("on_terminate"))
 
 
 class TensorFlowPlugin(Plugin):
-    """Puts the configured route to PyPI in place of PyPI, and keeps a managed project's solving."""
+    """Replaces PyPI by the configured mirrors, and prepares the solving of a managed project."""
 
     def activate(self, poetry: Poetry, io: IO) -> None:
         if os.environ.get("POETRY_TF_MIRROR") == "":
-            # What is unset on a host arrives empty in its container, and would hide poetry.toml's.
+            # A variable that is unset on the host is empty in its container: it must not count.
             del os.environ["POETRY_TF_MIRROR"]
         managed = "poetry-tf" in poetry.pyproject.data.get("tool", {})
         if not (managed or poetry.config.get("tf.mirror") or poetry.config.config.get("tf")):
@@ -85,9 +85,9 @@ class TensorFlowPlugin(Plugin):
         try:
             from poetry_tf.hooks import setup
 
-            setup.install(poetry, io, managed=managed)
-        except Exception as error:  # this is help, and help never stops Poetry
-            _fault.tell(io, error)
+            setup.set_up_project(poetry, io, managed=managed)
+        except Exception as error:  # optional help must not stop Poetry
+            _fault.report(io, error)
 
 
 def _factory(module: str, cls: str) -> Callable[[], BaseCommand]:
@@ -100,34 +100,34 @@ def _factory(module: str, cls: str) -> Callable[[], BaseCommand]:
 
 def _listener(name: str) -> Callable[[Event, str, EventDispatcher], None]:
     def listen(event: Event, _name: str, _dispatcher: EventDispatcher) -> None:
-        if _fault.told or not (isinstance(event, ConsoleEvent) and _is_concerned(event)):
+        if _fault.reported or not (isinstance(event, ConsoleEvent) and _is_concerned(event)):
             return
         try:
             from poetry_tf.hooks import events
 
             getattr(events, name)(event)
         except CleoError:
-            raise  # a refusal, in the form that Poetry shows as its own
+            raise  # a refusal, shown by Poetry as its own error
         except Exception as error:
             if isinstance(event, ConsoleCommandEvent) and _is_managed(event.command):
-                raise _could_not_judge(error) from error
-            _fault.tell(event.io, error)
+                raise _enforcement_error(error) from error
+            _fault.report(event.io, error)
 
     return listen
 
 
-# -- faults ---------------------------------------------------------------------------------
+# -- failures -------------------------------------------------------------------------------
 
 
 class _Fault:
-    """What goes wrong in here is told once a command, and the rest of the help is left out."""
+    """Reports a failure of the plugin once per command; the listeners then do nothing more."""
 
     def __init__(self) -> None:
-        self.told = False
+        self.reported = False
 
-    def tell(self, io: IO, error: Exception) -> None:
-        if not self.told:
-            self.told = True
+    def report(self, io: IO, error: Exception) -> None:
+        if not self.reported:
+            self.reported = True
             what = io.error_output.formatter.escape(f"{type(error).__name__}: {error}")
             io.write_error_line(f"<warning>poetry-tf: going on without its help: {what}</>")
 
@@ -142,35 +142,34 @@ def _is_managed(command: BaseCommand) -> bool:
         return False
 
 
-def _could_not_judge(error: Exception) -> Exception:
-    """Enforcement that fails stops the command; help that fails does not."""
+def _enforcement_error(error: Exception) -> Exception:
+    """The error that stops a command in a managed project whose checks have failed."""
     from poetry.console.exceptions import ConsoleMessage, PoetryRuntimeError
 
-    way_out = "Nothing was changed. With <c1>--no-plugins</> Poetry goes on without poetry-tf."
+    hint = "Nothing was changed. With <c1>--no-plugins</> Poetry goes on without poetry-tf."
     return PoetryRuntimeError(
         "<error>poetry-tf could not judge this project, which is a fault of poetry-tf's: "
         f"{type(error).__name__}: {error}</error>",
-        [ConsoleMessage(way_out)],
+        [ConsoleMessage(hint)],
     )
 
 
-# -- whether any of it concerns TensorFlow ----------------------------------------------------
+# -- whether a command concerns TensorFlow ----------------------------------------------------
 #
-# This stands here and not in a module of its own because a project without TensorFlow pays for each
-# import. A false alarm costs some milliseconds; nothing is judged by these.
-
+# These are not in a module of their own because a project without TensorFlow pays for each import.
+# A false positive costs a few milliseconds and nothing else.
 
 _known: WeakKeyDictionary[BaseCommand, bool] = WeakKeyDictionary()
 
 
 def _is_concerned(event: ConsoleEvent) -> bool:
-    """What `_concerns` says, asked once a command: each command has several events."""
+    """`_concerns_tensorflow`, cached per command: each command has several events."""
     if event.command not in _known:
-        _known[event.command] = _concerns(event)
+        _known[event.command] = _concerns_tensorflow(event)
     return _known[event.command]
 
 
-def _concerns(event: ConsoleEvent) -> bool:
+def _concerns_tensorflow(event: ConsoleEvent) -> bool:
     command = event.command
     if command.name in DIALOGUES:
         return True
@@ -181,7 +180,7 @@ def _concerns(event: ConsoleEvent) -> bool:
     start = Path(getattr(command.application, "project_directory", "")).resolve()
     for folder in (start, *start.parents):
         if (folder / "pyproject.toml").is_file():
-            return _speaks_of_tensorflow(folder)
+            return _mentions_tensorflow(folder)
     return False
 
 
@@ -189,22 +188,24 @@ def _arguments(event: ConsoleEvent) -> list[str]:
     try:
         return list(event.io.input.argument("name"))
     except CleoError:
-        return []  # Poetry is about to complain of the command line
+        return []  # Poetry reports the command line
 
 
-def _speaks_of_tensorflow(folder: Path) -> bool:
-    pyproject, lock = (_lowered(folder / name) for name in ("pyproject.toml", "poetry.lock"))
+def _mentions_tensorflow(folder: Path) -> bool:
+    pyproject, lock = (
+        _lowercase_bytes(folder / name) for name in ("pyproject.toml", "poetry.lock")
+    )
     return (
         b"poetry-tf" in pyproject
         or b"tensorflow" in lock
-        # The words that begin as TensorFlow's names do, in whatever way they go on.
+        # Words that begin like TensorFlow's names.
         or any(
             _may_mean_tensorflow(word.decode()) for word in re.findall(rb"\bt[\w.-]+", pyproject)
         )
     )
 
 
-def _lowered(path: Path) -> bytes:
+def _lowercase_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes().lower()
     except OSError:
@@ -212,7 +213,7 @@ def _lowered(path: Path) -> bytes:
 
 
 def _may_mean_tensorflow(argument: str) -> bool:
-    """Whether a name has nearly all the letters of TensorFlow's, which two slips can't change."""
+    """Whether a name has all letters of a TensorFlow name but two: also misspelt names do."""
     letters = set(argument.lower())
     names = (set("tensorflow"), set("tfnightly"))
     return any(len(letters & name) >= len(name) - 2 for name in names)

@@ -154,7 +154,7 @@ def test_a_poetry_that_solves_otherwise_is_told_of_once(
     path = write_pyproject(warm_poetry.project, [old], requires_python="~=3.11.0", more=MANAGED)
     assert warm_poetry.call("lock").ok
     path.write_text(path.read_text("utf-8").replace(old, new), "utf-8")
-    monkeypatch.setattr("poetry_tf.poetry_internals.patches.SOLVERS_ROOT", "_somewhere_else")
+    monkeypatch.setattr("poetry_tf.poetry_internals.reads.ROOT_ATTRIBUTE", "_somewhere_else")
     done = warm_poetry.call("lock")
     assert done.ok, done.output
     (line,) = done.stderr.strip().splitlines()

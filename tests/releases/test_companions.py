@@ -6,7 +6,7 @@ from packaging.version import Version
 from poetry_tf.releases import Release, fits, whole
 from poetry_tf.releases.companions import companions, newest
 from poetry_tf.releases.names import named
-from poetry_tf.releases.reader.refresh import COMPANIONS
+from poetry_tf.releases.reader.companions import COMPANIONS
 from poetry_tf.releases.resources import read_json
 
 

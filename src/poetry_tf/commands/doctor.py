@@ -17,10 +17,10 @@ from poetry.utils.env import EnvManager
 from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.devcontainer import container_facts, container_spec
 from poetry_tf.doctor.host.engine_info import runs_elsewhere
-from poetry_tf.doctor.host.examine import examine, works
 from poetry_tf.doctor.host.findings import HostFinding, Remedy, System
 from poetry_tf.doctor.host.machine import CachingMachine, Machine, ThisMachine
-from poetry_tf.doctor.host.needs import Needs
+from poetry_tf.doctor.host.probes import run_probes, works
+from poetry_tf.doctor.host.spec import HostSpec
 from poetry_tf.doctor.host.summary import summary_line
 from poetry_tf.doctor.host.system import family, in_container
 from poetry_tf.files.errors import ProjectError
@@ -100,7 +100,7 @@ are downloaded to see how fast. The exit status is then 1 where something can't 
         is_text = not self.option("json")
         if is_text:
             self.line(f"<info>{plain(_title(needs))}</>")
-        for finding in examine(machine, needs, self._wait if is_text else None):
+        for finding in run_probes(machine, needs, self._wait if is_text else None):
             findings.append(finding)
             if is_text:
                 self.tell(finding, family(machine))
@@ -157,7 +157,7 @@ are downloaded to see how fast. The exit status is then 1 where something can't 
         self.line_error(f"Wrote {plain(str(path))}: look through it before you give it away.")
 
 
-def needs_of(root: Path, configuration: str | None = None) -> Needs:
+def needs_of(root: Path, configuration: str | None = None) -> HostSpec:
     """What the project in a folder needs; what the newest TensorFlow does where there is none."""
     catalog, images = load(), load_images()
     if not (root / PYPROJECT).is_file():
@@ -170,7 +170,7 @@ def needs_of(root: Path, configuration: str | None = None) -> Needs:
         return _newest(_interpreter(root))
     settings = read_settings(project)[0]
     config = project.devcontainer_path if project.devcontainer is not None else None
-    return Needs(
+    return HostSpec(
         plan.release,
         plan.gpu.mode,
         plan.gpu.cuda,
@@ -191,12 +191,12 @@ def _container_facts(project: Project, images: Images) -> dict[str, str]:
     return container_facts(devcontainer.document, images)
 
 
-def _newest(python: str | None = None) -> Needs:
+def _newest(python: str | None = None) -> HostSpec:
     catalog = load()
     release = catalog.releases[-1]
     plan: Plan = make_plan(catalog, load_images(), release, Settings(), None)
     gpu = plan.gpu
-    return Needs(release, gpu.mode, gpu.cuda, gpu.cudnn, python=python, from_project=False)
+    return HostSpec(release, gpu.mode, gpu.cuda, gpu.cudnn, python=python, from_project=False)
 
 
 def _interpreter(root: Path) -> str | None:
@@ -210,7 +210,7 @@ def _interpreter(root: Path) -> str | None:
     return str(env.python) if is_own else None
 
 
-def _title(needs: Needs) -> str:
+def _title(needs: HostSpec) -> str:
     release = needs.release
     title = f"TensorFlow {release.version}"
     if not needs.from_project:
@@ -226,7 +226,7 @@ def _title(needs: Needs) -> str:
     return f"{title}; {source[needs.mode]}"
 
 
-def _verdict(findings: list[HostFinding], needs: Needs, machine: Machine) -> str:
+def _verdict(findings: list[HostFinding], needs: HostSpec, machine: Machine) -> str:
     if not needs.wants_gpu:
         return "TensorFlow will use the CPU, as the project wants it."
     if works(findings):
@@ -251,7 +251,7 @@ def _lines(remedy: Remedy, system: System | None) -> Iterator[str]:
     yield from (f"  {command}" for command in remedy.everywhere)
 
 
-def as_json(findings: list[HostFinding], needs: Needs, machine: Machine) -> str:
+def as_json(findings: list[HostFinding], needs: HostSpec, machine: Machine) -> str:
     """One JSON document of everything that was found."""
     release = needs.release
     return document_of(

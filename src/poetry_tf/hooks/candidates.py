@@ -1,7 +1,7 @@
-"""Which releases of TensorFlow Poetry may choose: those that can be installed where they have to.
+"""Which releases of TensorFlow Poetry may choose: those that the project's targets can install.
 
-TensorFlow's metadata has no upper bound for Python and says nothing of platforms, so for Poetry
-every release fits every project. What its wheels say is in the data.
+TensorFlow's metadata has no upper bound for Python and does not name platforms, so for Poetry every
+release fits every project. Which wheels there are is in the data.
 """
 
 from __future__ import annotations
@@ -36,56 +36,56 @@ if TYPE_CHECKING:
     from poetry.poetry import Poetry
     from poetry.repositories.repository_pool import RepositoryPool
 
-Cells: TypeAlias = tuple[Target, ...]
+Targets: TypeAlias = tuple[Target, ...]
 
 
 @dataclass(frozen=True)
 class ReleaseDemand:
-    """What a project asks of a release, as far as wheels can answer it.
+    """What a project requires of a release's wheels.
 
     Attributes:
-        python: the project's range of Pythons.
-        environments: those that are declared; None for the container's.
+        python: the project's Python range.
+        environments: the declared environments; None for that of the container.
     """
 
     python: VersionConstraint
     environments: tuple[str, ...] | None = None
 
-    def targets(self, release: Release | None) -> Cells:
-        """Where a release has to be usable; None for one that is older than the data."""
+    def targets(self, release: Release | None) -> Targets:
+        """The targets that a release must serve; `release` is None if it is older than the data."""
         pythons = required_pythons(self.python)
         if release is None:
             return make_targets(self.environments or DEFAULT_ENVIRONMENTS[:1], pythons or ("3.8",))
         if pythons is None:
-            # Nothing is said, so that each release may be judged by its own newest Python.
+            # No range is declared: only the newest Python of each release counts.
             pythons = release_pythons(release, self.environments)[-1:]
         return make_targets(required_environments(release, self.environments), pythons)
 
 
-def demand_of(package: ProjectPackage, settings: object) -> ReleaseDemand:
-    """What a project demands, given the value of ``[tool.poetry-tf]``."""
-    # By way of its text: Poetry makes this range of a marker, and there "<3.13" holds 3.13's
-    # prereleases, which the same words elsewhere leave out.
+def project_demand(package: ProjectPackage, settings: object) -> ReleaseDemand:
+    """The demand of a project; `settings` is the value of ``[tool.poetry-tf]``."""
+    # Parsed from its text: Poetry derives this range from a marker, in which "<3.13" includes the
+    # prereleases of 3.13; parsed as a constraint it does not.
     python = parse_constraint(str(package.python_constraint))
     return ReleaseDemand(python, parse_settings(settings)[0].environments)
 
 
 def known_release(name: str, version: object) -> Release | None:
-    """The release of a distribution of TensorFlow; None for what the data doesn't know.
+    """The release of a TensorFlow distribution; None if the data lacks it.
 
-    An inferred one is not known: its wheels may be for other Pythons, and only the index tells.
+    An inferred release is not known: its wheels, which only the index has, may differ.
     """
     release = whole(name).get(str(version)) if name in DISTRIBUTIONS else None
     return release if release is not None and release.inferred_from is None else None
 
 
-def rules_out(
+def missing_targets(
     name: str, version: object, demand: ReleaseDemand, requirements: Iterable[Dependency]
-) -> Cells:
-    """The targets in which a release would be needed and can't be had; empty for a candidate.
+) -> Targets:
+    """The targets that need a release and cannot install it; empty for a candidate.
 
-    It is needed where a requirement of the project's that admits it counts; one that comes through
-    other packages alone is needed everywhere. A release newer than the data is a candidate.
+    The targets are those in which a requirement of the project that admits the release applies; all
+    of them if only other packages require it. A release newer than the data is a candidate.
     """
     if name not in named("main"):
         return ()
@@ -93,24 +93,24 @@ def rules_out(
     parsed = Version(str(version))
     if release is None and parsed > whole(name).releases[0].version:
         return ()
-    wanted = demand.targets(release)
-    lines = [
+    targets = demand.targets(release)
+    markers = [
         item.marker
         for item in requirements
         if item.name == name and item.constraint.allows(to_poetry_version(parsed))
     ]
-    if lines:
-        wanted = tuple(
-            target for target in wanted if any(target.admits(marker) for marker in lines)
+    if markers:
+        targets = tuple(
+            target for target in targets if any(target.admits(marker) for marker in markers)
         )
     if release is None:
-        # TensorFlow 1 ended with Python 3.7, which nothing that Poetry runs on has to do with.
-        return wanted
-    return unserved_targets(release, wanted)
+        # TensorFlow 1 has no wheels for Pythons after 3.7.
+        return targets
+    return unserved_targets(release, targets)
 
 
-class Candidates:
-    """The pool's candidates without those that are ruled out, and a record of these."""
+class CandidateFilter:
+    """Filters the candidates of a pool, and records the ones that were ruled out."""
 
     def __init__(
         self,
@@ -119,40 +119,42 @@ class Candidates:
         requirements: Callable[[], Sequence[Dependency]],
     ) -> None:
         self._find = find
-        # Asked for anew each time: `add` changes the project while it runs.
+        # Functions, because `add` changes the project while it runs.
         self._demand = demand
         self._requirements = requirements
-        self.nothing_left: dict[str, dict[Version, Cells]] = {}
-        """By distribution: what was ruled out of a list of which nothing was left."""
+        self.without_candidates: dict[str, dict[Version, Targets]] = {}
+        """The ruled out versions by distribution, where no candidate was left."""
 
     def find_packages(self, dependency: Dependency) -> list[Package]:
         found = self._find(dependency)
         if not found or dependency.name not in tensorflow_distributions():
             return found
         demand, requirements = self._demand(), self._requirements()
-        out = {
-            Version(item.version.text): why
+        ruled_out = {
+            Version(item.version.text): missing
             for item in found
-            if (why := rules_out(dependency.name, item.version.text, demand, requirements))
+            if (
+                missing := missing_targets(dependency.name, item.version.text, demand, requirements)
+            )
         }
-        left = [item for item in found if Version(item.version.text) not in out]
+        left = [item for item in found if Version(item.version.text) not in ruled_out]
         if not left:
-            self.nothing_left.setdefault(dependency.name, {}).update(out)
+            self.without_candidates.setdefault(dependency.name, {}).update(ruled_out)
         return left
 
     def explanation(self) -> Explanation | None:
-        """Why nothing was left, and what would help; None where that was not the case."""
-        for name, out in sorted(self.nothing_left.items()):
-            return explain(name, out, self._demand())
+        """Why no candidate was left, and what would help; None if some were."""
+        for name, ruled_out in sorted(self.without_candidates.items()):
+            return explain(name, ruled_out, self._demand())
         return None
 
 
-def install(poetry: Poetry) -> None:
-    """Lets the pool of a managed project list only candidates."""
+def add_candidate_filter(poetry: Poetry) -> None:
+    """Limits the pool of a managed project to candidates."""
     settings = poetry.pyproject.data.get("tool", {}).get("poetry-tf")
     filter_pool(
         poetry.pool,
-        lambda: demand_of(poetry.package, settings),
+        lambda: project_demand(poetry.package, settings),
         lambda: poetry.package.all_requires,
     )
 
@@ -162,37 +164,37 @@ def filter_pool(
     demand: Callable[[], ReleaseDemand],
     requirements: Callable[[], Sequence[Dependency]],
 ) -> None:
-    """Puts `Candidates` in place of the pool's own list; once, however often it is called."""
-    if candidates_of(pool) is None:
-        patches.find_in_pool(
-            pool, lambda find: Candidates(find, demand, requirements).find_packages
+    """Adds a `CandidateFilter` to a pool, unless it has one."""
+    if candidate_filter_of(pool) is None:
+        patches.replace_find_packages(
+            pool, lambda find: CandidateFilter(find, demand, requirements).find_packages
         )
 
 
-def candidates_of(pool: RepositoryPool) -> Candidates | None:
-    """The filter that a pool has, if it has one."""
+def candidate_filter_of(pool: RepositoryPool) -> CandidateFilter | None:
+    """The filter of a pool, if it has one."""
     owner = getattr(pool.find_packages, "__self__", None)
-    return owner if isinstance(owner, Candidates) else None
+    return owner if isinstance(owner, CandidateFilter) else None
 
 
 @contextmanager
-def asked_for(
+def filter_for_requirement(
     pool: RepositoryPool, requirement: Dependency, demand: ReleaseDemand
-) -> Iterator[Candidates]:
-    """The filter as it is for a requirement that is about to be added, and this demand."""
-    own = filtered = candidates_of(pool)
+) -> Iterator[CandidateFilter]:
+    """Filters by a requirement that is about to be added and a demand, within the context."""
+    existing = filtered = candidate_filter_of(pool)
     if filtered is None:
         filter_pool(pool, lambda: demand, lambda: (requirement,))
-        filtered = candidates_of(pool)
-    assert filtered is not None, "just put there"
-    before, filtered._requirements = filtered._requirements, lambda: (requirement,)
-    demanded, filtered._demand = filtered._demand, lambda: demand
-    filtered.nothing_left.clear()
+        filtered = candidate_filter_of(pool)
+    assert filtered is not None, "just added"
+    requirements, filtered._requirements = filtered._requirements, lambda: (requirement,)
+    previous, filtered._demand = filtered._demand, lambda: demand
+    filtered.without_candidates.clear()
     try:
         yield filtered
     finally:
-        filtered._requirements, filtered._demand = before, demanded
-        if own is None:
+        filtered._requirements, filtered._demand = requirements, previous
+        if existing is None:
             pool.find_packages = filtered._find  # type: ignore[assignment, method-assign]
 
 
@@ -201,7 +203,7 @@ def asked_for(
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why nothing was left, in one line and in those that follow it."""
+    """Why no candidate was left: a line, and the lines that follow it."""
 
     headline: str
     details: str
@@ -210,8 +212,8 @@ class Explanation:
         return f"{self.headline}\n{self.details}"
 
 
-def explain(name: str, ruled_out: Mapping[Version, Cells], demand: ReleaseDemand) -> Explanation:
-    """What rules each series out, and the smallest change that would help."""
+def explain(name: str, ruled_out: Mapping[Version, Targets], demand: ReleaseDemand) -> Explanation:
+    """Why versions are ruled out, and the smallest change that would help."""
     lines = []
     for versions, reason in _by_reason(name, ruled_out, demand):
         first, last = versions[0], versions[-1]
@@ -224,15 +226,15 @@ def explain(name: str, ruled_out: Mapping[Version, Cells], demand: ReleaseDemand
 
 
 def _by_reason(
-    name: str, ruled_out: Mapping[Version, Cells], demand: ReleaseDemand
+    name: str, ruled_out: Mapping[Version, Targets], demand: ReleaseDemand
 ) -> list[tuple[list[Version], str]]:
-    """Neighbouring versions with one reason together, ascending."""
+    """The ruled out versions, ascending; neighbours with the same reason are grouped."""
     groups: list[tuple[list[Version], str]] = []
     for version in sorted(ruled_out):
         release = known_release(name, version)
         if release is None:
-            continue  # before 2.0: of no interest to anybody who reads this
-        reason = describe_targets(
+            continue  # before 2.0
+        reason = format_targets(
             ruled_out[version], required_environments(release, demand.environments)
         )
         if groups and groups[-1][1] == reason:
@@ -242,10 +244,10 @@ def _by_reason(
     return groups
 
 
-def describe_targets(missing: Cells, environments: Sequence[str]) -> str:
-    """Cells for a person: "Python 3.13", "macos-x86_64", "linux-aarch64 with Python 3.9".
+def format_targets(missing: Targets, environments: Sequence[str]) -> str:
+    """Targets as text: "Python 3.13", "linux-aarch64 with Python 3.9".
 
-    Environments are named where the targets are not in all of those that are wanted.
+    Environments are named if the targets are not in all of them.
     """
     names: dict[tuple[str, ...], list[str]] = {}
     for name in dict.fromkeys(target.environment for target in missing):
@@ -259,12 +261,12 @@ def describe_targets(missing: Cells, environments: Sequence[str]) -> str:
     )
 
 
-def _remedies(name: str, ruled_out: Mapping[Version, Cells], demand: ReleaseDemand) -> list[str]:
-    """The nearest ways out: fewer Pythons, another series, fewer environments."""
+def _remedies(name: str, ruled_out: Mapping[Version, Targets], demand: ReleaseDemand) -> list[str]:
+    """The smallest changes: fewer Pythons, another series, fewer environments."""
     lines = []
     if (narrower := _fewer_pythons(name, ruled_out, demand)) is not None:
-        version, wanted = narrower
-        lines.append(f'Narrow requires-python to "{wanted}": {name} {version} has wheels for that.')
+        version, python = narrower
+        lines.append(f'Narrow requires-python to "{python}": {name} {version} has wheels for that.')
     fits = [
         release
         for release in whole(name).releases
@@ -284,10 +286,10 @@ def _remedies(name: str, ruled_out: Mapping[Version, Cells], demand: ReleaseDema
 
 
 def _fewer_pythons(
-    name: str, ruled_out: Mapping[Version, Cells], demand: ReleaseDemand
+    name: str, ruled_out: Mapping[Version, Targets], demand: ReleaseDemand
 ) -> tuple[Version, str] | None:
-    """The newest release that a narrower range would let in, with the widest such range."""
-    for release in _newest_first(name, ruled_out):
+    """The newest release that a narrower Python range would admit, with the widest such range."""
+    for release in _known_releases(name, ruled_out):
         minors = release_pythons(release, demand.environments)
         if admitted_minors(minors, demand.python):
             return release.version, narrowed_range(demand.python, minors)
@@ -295,12 +297,14 @@ def _fewer_pythons(
 
 
 def _fewer_environments(
-    name: str, ruled_out: Mapping[Version, Cells], demand: ReleaseDemand
+    name: str, ruled_out: Mapping[Version, Targets], demand: ReleaseDemand
 ) -> list[str]:
-    for release in _newest_first(name, ruled_out):
-        out = {target.environment for target in ruled_out[release.version]}
+    for release in _known_releases(name, ruled_out):
+        missing = {target.environment for target in ruled_out[release.version]}
         left = [
-            item for item in required_environments(release, demand.environments) if item not in out
+            item
+            for item in required_environments(release, demand.environments)
+            if item not in missing
         ]
         if left:
             written = ", ".join(f'"{item}"' for item in left)
@@ -311,7 +315,7 @@ def _fewer_environments(
     return ["No release that poetry-tf knows could be installed there."]
 
 
-def _newest_first(name: str, ruled_out: Mapping[Version, Cells]) -> Iterator[Release]:
+def _known_releases(name: str, ruled_out: Mapping[Version, Targets]) -> Iterator[Release]:
     for version in sorted(ruled_out, reverse=True):
         release = known_release(name, version)
         if release is not None and not release.yanked:

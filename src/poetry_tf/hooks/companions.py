@@ -1,8 +1,8 @@
-"""What ``poetry add tensorflow`` writes besides: what the project's environments and GPU need.
+"""Adds the requirements that ``poetry add tensorflow`` needs besides TensorFlow.
 
-Poetry writes one requirement. Others stand beside it, and change with it, where a platform's wheel
-of TensorFlow hands over to another distribution, where what TensorFlow requires has no wheel, and
-where CUDA comes by wheels. ``poetry tf check`` finds that too, and mends it by the same edits.
+Poetry writes one requirement. Others belong to it where a platform's wheel of TensorFlow redirects
+to another distribution, where a requirement of TensorFlow has no wheel, and where CUDA comes from
+wheels. ``poetry tf check`` finds the same and fixes it by the same edits.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from cleo.io.io import IO
     from poetry.poetry import Poetry
 
-# A platform's line too many, Keras 2, a platform's line that lacks, CUDA's wheels.
+# A superfluous platform line, Keras 2, a missing platform line, CUDA's wheels.
 CODES = {"TF104", "TF107", "TF305", "TF503"}
-# No project has as many edits to make; the bound keeps a mistake from going on for ever.
+# More than any project needs; the bound prevents an endless loop.
 _ROUNDS = 50
 
 
-def install(poetry: Poetry, io: IO) -> None:
-    """From here on ``add`` completes what it is about to lock."""
+def complete_added_requirements(poetry: Poetry, io: IO) -> None:
+    """Lets ``add`` complete the requirements before it locks."""
     patches.before_locking(poetry, lambda content: _complete(content, poetry, io))
 
 
@@ -39,23 +39,25 @@ def _complete(content: Any, poetry: Poetry, io: IO) -> None:
     path = poetry.pyproject_path
     try:
         pyproject = Pyproject(path, parse_toml(path, content.as_string()))
-        # Poetry itself writes what comes of it.
+        # Poetry itself writes the result.
         before = Project.reading(path.parent, pyproject, FileState.of(path))
         old = Project.read(path.parent)
         gone = outdated_bound_edits(old, before)
         after, edits = completed(apply(before, gone))
     except ProjectError:
-        return  # what is wrong there is Poetry's to tell
+        return  # Poetry reports the error
     if not gone and not edits:
         return
     for edit in (*gone, *edits):
-        _write(content, edit)
-    if not patches.read_package_anew(poetry, content):
+        _apply_edit(content, edit)
+    if not patches.reload_requirements(poetry, content):
         io.write_error_line(
             "<warning>poetry-tf: this Poetry keeps requirements in a way poetry-tf doesn't know: "
             "run <c1>poetry lock</> after this.</>"
         )
-    had, has = (list(map(_spelt, item.pyproject.requirements)) for item in (before, after))
+    had, has = (
+        list(map(_format_requirement, item.pyproject.requirements)) for item in (before, after)
+    )
     for text in has:
         if text not in had:
             io.write_error_line(f"poetry-tf: pyproject.toml gets {text}, which goes with it")
@@ -64,8 +66,8 @@ def _complete(content: Any, poetry: Poetry, io: IO) -> None:
             io.write_error_line(f"poetry-tf: pyproject.toml loses {text}, which doesn't go with it")
 
 
-def left_behind(poetry: Poetry) -> str | None:
-    """What stands beside TensorFlow and no longer goes with it, where Poetry found no solution."""
+def conflict_hint(poetry: Poetry) -> str | None:
+    """A hint at requirements that no longer match TensorFlow, if Poetry found no solution."""
     try:
         project = Project.read(poetry.pyproject_path.parent)
         found = [
@@ -84,7 +86,7 @@ def left_behind(poetry: Poetry) -> str | None:
 
 
 def completed(project: Project) -> tuple[Project, list[Edit]]:
-    """The project with its requirements around TensorFlow put right, and the edits that do it."""
+    """The project with fixed requirements around TensorFlow, and the edits that fix them."""
     made: list[Edit] = []
     for _ in range(_ROUNDS):
         for finding in find_problems(make_context(project)):
@@ -100,34 +102,34 @@ def completed(project: Project) -> tuple[Project, list[Edit]]:
     return project, made
 
 
-def _write(content: Any, edit: Edit) -> None:
-    """Makes the edit in the tomlkit document that Poetry goes on with, and will write."""
-    *place, last = edit.path
+def _apply_edit(content: Any, edit: Edit) -> None:
+    """Applies an edit to the tomlkit document that Poetry uses and writes."""
+    *parents, last = edit.path
     parent = content
-    for key in place:
+    for key in parents:
         parent = parent[key]
     if edit.action == "append":
-        parent[last].append(_toml(edit.value))
+        parent[last].append(_toml_item(edit.value))
     elif edit.action == "remove":
         del parent[last]
     else:
-        parent[last] = _toml(edit.value)
+        parent[last] = _toml_item(edit.value)
 
 
-def _toml(value: Any) -> Any:
-    """The value as it stands inside a table or a list, on one line each."""
+def _toml_item(value: Any) -> Any:
+    """The tomlkit item of a value, with the entries of a list on one line each."""
     if isinstance(value, dict):
         table = tomlkit.inline_table()
         table.update(value)
         return table
     if isinstance(value, list) and all(isinstance(item, dict) for item in value):
         array = tomlkit.array()
-        array.extend(map(_toml, value))
+        array.extend(map(_toml_item, value))
         return array.multiline(True)
     return tomlkit.item(value)
 
 
-def _spelt(item: Requirement) -> str:
+def _format_requirement(item: Requirement) -> str:
     extras = f"[{','.join(sorted(item.extras))}]" if item.extras else ""
     marker = "" if item.marker.is_any() else f" ; {item.marker}"
     return f"{item.name}{extras} ({item.written}){marker}"

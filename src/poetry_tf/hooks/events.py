@@ -1,4 +1,4 @@
-"""What is done around one of Poetry's commands, in the order in which it is done.
+"""The listeners on Poetry's commands, in the order of their events.
 
 What only some commands need is imported when one of them runs.
 """
@@ -20,22 +20,22 @@ from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import LOCK, read_text
 from poetry_tf.hooks import metadata
-from poetry_tf.hooks.candidates import candidates_of
+from poetry_tf.hooks.candidates import candidate_filter_of
 from poetry_tf.hooks.guards import (
-    Adding,
+    AddGuard,
     GuardSettings,
     adds_tensorflow,
     guard_settings,
     judge_names,
     judge_project,
-    requested,
+    requested_versions,
 )
 from poetry_tf.hooks.transitive import judge_solution
 from poetry_tf.index import routed
 from poetry_tf.plan.python import python_range
 from poetry_tf.plan.requirement import primary_distributions
 from poetry_tf.plan.settings import Settings
-from poetry_tf.poetry_internals import patches
+from poetry_tf.poetry_internals import patches, reads
 
 if TYPE_CHECKING:
     from cleo.events.console_command_event import ConsoleCommandEvent
@@ -43,15 +43,15 @@ if TYPE_CHECKING:
     from cleo.events.console_terminate_event import ConsoleTerminateEvent
     from poetry.poetry import Poetry
 
-# The commands that solve. What `install`, `sync` and `remove` do is never blocked.
+# The commands that are guarded; `install`, `sync` and `remove` are never blocked by a wide pin.
 SOLVING = {"add", "lock", "update"}
 
-# What was locked before a command ran.
+# The TensorFlow distributions that were locked before a command.
 _locked_before: WeakKeyDictionary[Any, dict[str, Version]] = WeakKeyDictionary()
 
 
-def before(event: ConsoleCommandEvent) -> None:
-    """Before Poetry prepares anything for the command. Raises `PoetryRuntimeError` to refuse it."""
+def on_command(event: ConsoleCommandEvent) -> None:
+    """Runs before Poetry prepares the command. Raises `PoetryRuntimeError` to refuse it."""
     command: Any = event.command
     poetry = project_of(command)
     if poetry is None:
@@ -59,7 +59,7 @@ def before(event: ConsoleCommandEvent) -> None:
             _guard_dialogue(event)
         return
     setting = guard_settings(poetry)
-    _locked_before[command] = locked(poetry.pyproject_path.parent)
+    _locked_before[command] = locked_tensorflow(poetry.pyproject_path.parent)
     removed = event.io.input.argument("packages") if isinstance(command, RemoveCommand) else ()
     judge_names(poetry, setting, without=removed)
     if command.name not in SOLVING:
@@ -68,33 +68,34 @@ def before(event: ConsoleCommandEvent) -> None:
         event.io.write_error_line(f"<warning>poetry-tf: {setting.problem}</>")
     replaced: dict[str, str] = {}
     if isinstance(command, AddCommand):
-        # The command has no input of its own yet; the event's is bound to the arguments already.
-        replaced = requested(event.io.input.argument("name"))
-        Adding(command, event.io, setting, poetry, given=replaced).guard()
+        # The command has no input yet; that of the event is already bound to the arguments.
+        replaced = requested_versions(event.io.input.argument("name"))
+        AddGuard(command, event.io, setting, poetry, given=replaced).guard()
         if setting.managed and adds_tensorflow(event.io.input.argument("name")):
             from poetry_tf.hooks import companions
 
-            companions.install(poetry, event.io)
+            companions.complete_added_requirements(poetry, event.io)
     judge_project(poetry, event.io, setting, replaced)
-    metadata.install(poetry, event.io, managed=setting.managed)
+    metadata.fix_metadata(poetry, event.io, managed=setting.managed)
     routed.choose(poetry)
 
 
-def with_installer(event: ConsoleCommandEvent) -> None:
-    """Once Poetry has given the command its installer."""
+def on_installer_ready(event: ConsoleCommandEvent) -> None:
+    """Runs after Poetry has given the command its installer."""
     command: Any = event.command
     poetry = project_of(command)
     before = _locked_before.get(command)
     if poetry is None or not before or command.name not in SOLVING:
         return
     setting, io = guard_settings(poetry), event.io
-    # What is being added has to be said again where TensorFlow is to move with it.
+    # The remedy repeats the arguments of `add`.
     added = io.input.argument("name") if command.name == "add" else []
-    told: list[str] = []
+    reported = False
 
     def is_off() -> None:
-        if not told:
-            told.append("once")
+        nonlocal reported
+        if not reported:
+            reported = True
             io.write_error_line(
                 "<warning>poetry-tf: this Poetry solves in a way poetry-tf doesn't know: whether "
                 "TensorFlow stays in its series is not guarded.</>"
@@ -109,28 +110,28 @@ def with_installer(event: ConsoleCommandEvent) -> None:
     )
 
 
-def failed(event: ConsoleErrorEvent) -> None:
-    """Adds to an error of the solver's why no release of TensorFlow was left for it."""
+def on_error(event: ConsoleErrorEvent) -> None:
+    """Adds to a solver error why no release of TensorFlow was left."""
     from poetry.puzzle.exceptions import SolverProblemError
 
     poetry = project_of(event.command)
     if poetry is None or not isinstance(event.error, SolverProblemError):
         return
-    account = str(event.error)
-    candidates = candidates_of(poetry.pool)
+    text = str(event.error)
+    candidates = candidate_filter_of(poetry.pool)
     if candidates is not None and (why := candidates.explanation()) is not None:
-        messages = [ConsoleMessage(why.details), ConsoleMessage(account)]
+        messages = [ConsoleMessage(why.details), ConsoleMessage(text)]
         event.set_error(PoetryRuntimeError(f"<error>{why.headline}</error>", messages))
     elif guard_settings(poetry).managed:
-        from poetry_tf.hooks.companions import left_behind
+        from poetry_tf.hooks.companions import conflict_hint
 
-        if (what := left_behind(poetry)) is not None:
-            messages = [ConsoleMessage(what)]
-            event.set_error(PoetryRuntimeError(f"<error>{account}</error>", messages))
+        if (hint := conflict_hint(poetry)) is not None:
+            messages = [ConsoleMessage(hint)]
+            event.set_error(PoetryRuntimeError(f"<error>{text}</error>", messages))
 
 
-def after(event: ConsoleTerminateEvent) -> None:
-    """After a command that went well."""
+def on_terminate(event: ConsoleTerminateEvent) -> None:
+    """Runs after a command; follows the new lock if it succeeded."""
     command: Any = event.command
     poetry = project_of(command)
     before = _locked_before.pop(command, None)
@@ -139,14 +140,12 @@ def after(event: ConsoleTerminateEvent) -> None:
     from poetry_tf.hooks import sync
 
     root = poetry.pyproject_path.parent
-    sync.follow(root, before, locked(root), event.io, guard_settings(poetry))
+    sync.sync_containers(root, before, locked_tensorflow(root), event.io, guard_settings(poetry))
 
 
 def project_of(command: Any) -> Poetry | None:
-    """The project that a command works in; None where there is none, or a broken one.
-
-    Poetry itself is about to complain of that.
-    """
+    """The project of a command; None if there is none, or a broken one, which Poetry reports."""
+    """    """
     try:
         poetry: Poetry = command.poetry
         _ = poetry.pyproject.data
@@ -155,35 +154,35 @@ def project_of(command: Any) -> Poetry | None:
     return poetry
 
 
-def locked(root: Path) -> dict[str, Version]:
-    """The distributions of TensorFlow in a project's lock, the newest version of each."""
+def locked_tensorflow(root: Path) -> dict[str, Version]:
+    """The newest version of each TensorFlow distribution in a project's lock file."""
     try:
         text = read_text(root / LOCK)
         lock = Lock.read(root / LOCK, text) if text is not None else None
     except ProjectError:
-        return {}  # Poetry itself has something to say to that
+        return {}  # Poetry reports the error
     versions = lock.versions if lock is not None else {}
     return primary_distributions({str(name): max(found) for name, found in versions.items()})
 
 
 def _guard_dialogue(event: ConsoleCommandEvent) -> None:
-    """``poetry init`` and ``poetry new`` ask for a project's Pythons, then for its packages."""
+    """Guards ``poetry init`` and ``poetry new``, which ask for the Pythons, then for packages."""
     command: Any = event.command
-    adding = Adding(command, event.io, GuardSettings(managed=False, settings=Settings()))
+    adding = AddGuard(command, event.io, GuardSettings(managed=False, settings=Settings()))
 
-    def hear(answer: str) -> None:
+    def set_python(answer: str) -> None:
         from poetry.core.constraints.version import parse_constraint
 
-        with suppress(ValueError):  # Poetry complains of it later
+        with suppress(ValueError):  # Poetry reports it later
             adding.python = parse_constraint(answer)
 
-    said = event.io.input.option("python") if command.definition.has_option("python") else None
-    if said:
-        hear(said)
+    given = event.io.input.option("python") if command.definition.has_option("python") else None
+    if given:
+        set_python(given)
     else:
-        lowest = python_range([patches.preferred_python(event.io)])
-        hear(f">={str(lowest).removeprefix('>=').partition(',')[0]}")
-    patches.hear_answer(command, "Compatible Python versions", hear)
+        lowest = python_range([reads.preferred_python(event.io)])
+        set_python(f">={str(lowest).removeprefix('>=').partition(',')[0]}")
+    patches.watch_answer(command, "Compatible Python versions", set_python)
     for question in ("Package to add", "Add a package"):
-        patches.hear_answer(command, question, adding.judge_answer)
+        patches.watch_answer(command, question, adding.judge_answer)
     adding.guard()

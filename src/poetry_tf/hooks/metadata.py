@@ -1,9 +1,9 @@
-"""What a release of TensorFlow requires, the same whichever of its wheels is read.
+"""Fixes the requirements of a TensorFlow release, the same whichever wheel Poetry reads.
 
-The wheels of one release differ in their requirements, some ask for distributions that don't exist,
-and Poetry reads whichever wheel the index lists first. The data has what all of them say together.
-Files and hashes are always the index's, and only what is handed on is mended, never what is cached:
-Poetry without this plugin reads the same cache.
+The wheels of a release differ in their requirements, some require distributions that do not exist,
+and Poetry reads whichever wheel the index lists first. The data has the combined requirements.
+Files and hashes are always those of the index. Only what Poetry receives is fixed, not what is
+cached: Poetry without this plugin reads the same cache.
 """
 
 from __future__ import annotations
@@ -30,100 +30,109 @@ if TYPE_CHECKING:
     from poetry.inspection.info import PackageInfo
     from poetry.poetry import Poetry
 
-# A hard requirement of 2.7 to 2.19 that ends at some Python itself: in a project that is open
-# upwards it can never be satisfied, whatever TensorFlow is needed there.
+# A requirement of 2.7 to 2.19 that lacks wheels for newer Pythons than TensorFlow's: in a project
+# without an upper Python bound it can never be satisfied.
 _ENDS_BEFORE_PYTHON = "tensorflow-io-gcs-filesystem"
 
 
-def requirements(release: Release, environments: Sequence[str]) -> list[str]:
+def combined_requirements(release: Release, environments: Sequence[str]) -> list[str]:
     """The Requires-Dist of a release for a project that declares these environments.
 
-    Lines that hand over to the distribution of another platform are left out: Poetry without this
-    plugin, which reads one wheel, would lose them from the lock again.
+    Requirements on the distributions of other platforms are left out: Poetry without this plugin,
+    which reads one wheel, would drop them from the lock again.
     """
-    lines = [line for line in release.requires if not _hands_elsewhere(release, line, environments)]
-    return [_bounded(line, release) for line in lines]
+    lines = [
+        line
+        for line in release.requires
+        if not _is_for_another_platform(release, line, environments)
+    ]
+    return [_limit_pythons(line, release) for line in lines]
 
 
-def satisfiable(release: Release, lines: Iterable[str]) -> list[str]:
-    """The Requires-Dist of one wheel of a release without those that no index can satisfy."""
-    useless = {_name(line) for line in release.unsatisfiable}
-    return [_bounded(line, release) for line in lines if _name(line) not in useless]
+def satisfiable_requirements(release: Release, lines: Iterable[str]) -> list[str]:
+    """The Requires-Dist of one wheel of a release, without those that no index can satisfy."""
+    unsatisfiable = {_distribution_name(line) for line in release.unsatisfiable}
+    return [
+        _limit_pythons(line, release)
+        for line in lines
+        if _distribution_name(line) not in unsatisfiable
+    ]
 
 
-def _hands_elsewhere(release: Release, line: str, environments: Sequence[str]) -> bool:
-    name = _name(line)
+def _is_for_another_platform(release: Release, line: str, environments: Sequence[str]) -> bool:
+    name = _distribution_name(line)
     if name not in named("shim"):
         return False
     platforms = {at for at, wheels in release.wheels.items() if wheels.target == name}
     return platforms.isdisjoint(environments)
 
 
-def _bounded(line: str, release: Release) -> str:
-    """The line for those Pythons alone that it can be satisfied for, where that is not all.
+def _limit_pythons(line: str, release: Release) -> str:
+    """The line, limited to the Pythons for which it can be satisfied.
 
-    In a project that admits others too it could not be solved, though TensorFlow is of no use
-    there.
+    Without the limit a project that admits other Pythons could not be solved, although TensorFlow
+    has no wheels for those either.
     """
-    name = _name(line)
+    name = _distribution_name(line)
     if name == _ENDS_BEFORE_PYTHON:
         minors = {minor for at in ENVIRONMENTS for minor in release.pythons_on(at)}
-        return _restricted(line, f'python_version < "{next_minor(max(minors, key=numbers))}"')
+        return _add_marker(line, f'python_version < "{next_minor(max(minors, key=numbers))}"')
     for at, wheels in release.wheels.items():
-        # A platform's own distribution can lack Pythons that TensorFlow's wheel for it has.
+        # A platform's own distribution can lack Pythons that TensorFlow's wheel has there.
         if (
             wheels.target == name
             and wheels.usable
             and wheels.usable[0] != release.pythons_on(at)[0]
         ):
-            return _restricted(line, f'python_version >= "{wheels.usable[0]}"')
+            return _add_marker(line, f'python_version >= "{wheels.usable[0]}"')
     return line
 
 
-def _restricted(line: str, bound: str) -> str:
+def _add_marker(line: str, bound: str) -> str:
     requirement, _, marker = line.partition(";")
     marker = f"({marker.strip()}) and {bound}" if marker.strip() else bound
     return f"{requirement.strip()} ; {marker}"
 
 
-def _name(line: str) -> NormalizedName:
+def _distribution_name(line: str) -> NormalizedName:
     return canonicalize_name(re.split(r"[^\w.-]", line.strip(), maxsplit=1)[0])
 
 
-def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
-    """Mends what the project's ways to PyPI tell of TensorFlow; other sources stay as they are.
+def fix_metadata(poetry: Poetry, io: IO, *, managed: bool) -> None:
+    """Fixes the metadata of TensorFlow from PyPI and its mirrors; other sources are left alone.
 
-    A private source may have a TensorFlow that somebody has built differently. In a project that
-    poetry-tf doesn't manage the index's own requirements stay, without what can't be satisfied.
+    A private source may have its own builds of TensorFlow. In a project that poetry-tf does not
+    manage the requirements of the index stay, without those that cannot be satisfied.
     """
     table = poetry.pyproject.data.get("tool", {}).get("poetry-tf", {})
     environments = parse_settings(table)[0].environments
-    told: list[str] = []
+    reported = False
 
-    def mend(info: PackageInfo, name: str, version: Version) -> PackageInfo:
+    def fix(info: PackageInfo, name: str, version: Version) -> PackageInfo:
+        nonlocal reported
         canonical = canonicalize_name(name)
         if canonical not in DISTRIBUTIONS:
             return info
         catalog = whole(canonical)
         release = catalog.get(version.text)
         if release is None or release.inferred_from is not None:
-            if catalog.standing(version.text) in {"newer", "missing"} and not told:
-                told.append("once")
+            if catalog.standing(version.text) in {"newer", "missing"} and not reported:
+                reported = True
                 io.write_error_line(
                     f"poetry-tf: {canonical} {version.text} is not in the data of this poetry-tf "
                     f"({catalog.data_version}): its requirements are taken from the index"
                 )
         elif release.is_opened:
             info.requires_dist = (
-                requirements(release, required_environments(release, environments))
+                combined_requirements(release, required_environments(release, environments))
                 if managed
-                else satisfiable(release, info.requires_dist or [])
+                else satisfiable_requirements(release, info.requires_dist or [])
             )
         return info
 
     for repository in poetry.pool.repositories:
         if _is_pypi(repository):
-            patches.mend_records(repository, mend)
+            patches.patch_release_info(repository, fix)
 
 
 def _is_pypi(repository: object) -> bool:

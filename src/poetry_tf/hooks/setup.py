@@ -1,4 +1,4 @@
-"""What is set up for a project in which Poetry may solve: the way, the candidates, the metadata."""
+"""Prepares a project before Poetry solves it: mirrors, candidates, metadata, prefetching."""
 
 from __future__ import annotations
 
@@ -7,33 +7,32 @@ from typing import TYPE_CHECKING, Any
 from poetry_tf.hooks import candidates, metadata
 from poetry_tf.index import routed
 from poetry_tf.index.repository import PrefetchingRepository
-from poetry_tf.poetry_internals import patches
+from poetry_tf.poetry_internals import patches, reads
 
 if TYPE_CHECKING:
     from cleo.io.io import IO
     from poetry.poetry import Poetry
 
 
-def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
-    """Sets a project up. Poetry makes one anew for each isolated build, so twice does no harm."""
+def set_up_project(poetry: Poetry, io: IO, *, managed: bool) -> None:
+    """Prepares a project. Poetry also makes one for each isolated build, so this can run twice."""
     routed.install(poetry, io, managed=managed)
-    metadata.install(poetry, io, managed=managed)
+    metadata.fix_metadata(poetry, io, managed=managed)
     if managed:
-        candidates.install(poetry)
-    patches.around_solving(_fetch_ahead, _fetch_no_more)
+        candidates.add_candidate_filter(poetry)
+    patches.around_solving(_begin_prefetch, _end_prefetch)
 
 
-def _fetch_ahead(solver: Any) -> None:
-    problem = patches.problem_of(solver)
+def _begin_prefetch(solver: Any) -> None:
+    problem = reads.solver_problem(solver)
     match problem.pool.repositories:
-        # Beside another source Poetry may not ask PyPI of every name, and a private one is none
-        # of PyPI's business.
+        # Only if PyPI is the only source: names of private packages must not be sent to PyPI.
         case [PrefetchingRepository() as repository]:
             root = problem.root
-            repository.ahead.begin(root.python_constraint, root.all_requires, problem.stays)
+            repository.ahead.begin(root.python_constraint, root.all_requires, problem.kept)
 
 
-def _fetch_no_more(solver: Any) -> None:
-    for repository in patches.problem_of(solver).pool.repositories:
+def _end_prefetch(solver: Any) -> None:
+    for repository in reads.solver_problem(solver).pool.repositories:
         if isinstance(repository, PrefetchingRepository):
             repository.ahead.end()

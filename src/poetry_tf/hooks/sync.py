@@ -1,6 +1,6 @@
-"""The dev container follows when a command has changed the TensorFlow that is locked.
+"""Updates the dev containers after a command has changed the locked TensorFlow.
 
-This is help: the command has done its work by then, and whatever goes wrong here is one line.
+The command has succeeded by then: a failure here is reported in one line.
 """
 
 from __future__ import annotations
@@ -29,37 +29,37 @@ if TYPE_CHECKING:
     from cleo.io.io import IO
 
 
-WHERE = "poetry tf check tells where"
+DETAILS_HINT = "poetry tf check tells where"
 
 
-def follow(
+def sync_containers(
     root: Path,
     before: Mapping[str, Version],
     after: Mapping[str, Version],
     io: IO,
     setting: GuardSettings,
 ) -> None:
-    """Brings each devcontainer.json in step with the lock, or says that it is not.
+    """Updates each devcontainer.json to the lock, or reports that it is out of date.
 
-    `before` and `after` are the locked distributions of TensorFlow. Nothing is done where they are
-    the same, where there is no devcontainer.json, or where the setting `devcontainer` is "off".
+    `before` and `after` are the locked distributions of TensorFlow. Nothing is done if they are the
+    same, if there is no devcontainer.json, or if the setting `devcontainer` is "off".
     """
     if before == after or not after or setting.settings.devcontainer == "off":
         return
-    outcome = _outcome(root, sync=setting.managed and setting.settings.devcontainer == "sync")
+    outcome = _report(root, sync=setting.managed and setting.settings.devcontainer == "sync")
     if outcome is not None:
-        text = io.error_output.formatter.escape(f"{_moved(before, after)}. {outcome}")
+        text = io.error_output.formatter.escape(f"{_format_changes(before, after)}. {outcome}")
         io.write_error_line(f"poetry-tf: {text}")
 
 
-def _outcome(root: Path, *, sync: bool) -> str | None:
-    """What became of the dev containers, a sentence each; None where there is nothing to say."""
+def _report(root: Path, *, sync: bool) -> str | None:
+    """Updates the dev containers, and returns a sentence for each; None if there is none."""
     try:
         project = Project.read(root)
     except ProjectError as error:
         return f"The dev container was not looked at: {error}"
-    told = [
-        f"{_name(root, item.path)} is left as it is, since it can't be read ({item}): "
+    sentences = [
+        f"{_relative_path(root, item.path)} is left as it is, since it can't be read ({item}): "
         f"{_by_hand(item.path)}"
         for item in configurations(project)
         if isinstance(item, ProjectError)
@@ -67,77 +67,78 @@ def _outcome(root: Path, *, sync: bool) -> str | None:
     if readable_configurations(project):
         context = make_context(project)
         if context.trouble is not None:
-            told.append(f"No dev container can be made for it: {context.trouble.message}")
+            sentences.append(f"No dev container can be made for it: {context.trouble.message}")
         else:
-            told += _synced(context) if sync else _noticed(context)
-    return ". ".join(told) or None
+            sentences += _write_synced(context) if sync else _report_outdated(context)
+    return ". ".join(sentences) or None
 
 
-def _noticed(context: Context) -> Iterator[str]:
-    """That some no longer fit, where they are not to follow."""
+def _report_outdated(context: Context) -> Iterator[str]:
+    """Reports which are out of date, where they are not updated."""
     root = context.project.root
-    names = [_name(root, path) for path in _out_of_step(context)]
+    names = [_relative_path(root, path) for path in _outdated_containers(context)]
     if names:
-        yield f"{format_list(names)} no longer {'fits' if len(names) == 1 else 'fit'} it: {WHERE}"
+        verb = "fits" if len(names) == 1 else "fit"
+        yield f"{format_list(names)} no longer {verb} it: {DETAILS_HINT}"
 
 
-def _synced(context: Context) -> Iterator[str]:
-    """Writes those that are to follow, all together, and says what became of each."""
-    project, out = context.project, _out_of_step(context)
+def _write_synced(context: Context) -> Iterator[str]:
+    """Updates those that can be, all together, and reports the result for each."""
+    project, outdated = context.project, _outdated_containers(context)
     fixed = fix(project, codes=CONTAINER_CODES)
     named = _with_current_names(fixed)
-    moved: dict[Path, JsoncDocument] = {}
+    updated: dict[Path, JsoncDocument] = {}
     for found in readable_configurations(project):
         path, text = found.path, found.document.text
         after, document = fixed.document(path), named.document(path)
         assert after is not None
         assert isinstance(document, JsoncDocument)
-        if after.text == text and path in out:
-            name = _name(project.root, path)
-            yield f"{name} no longer fits it, and a person has to change it: {WHERE}"
+        if after.text == text and path in outdated:
+            name = _relative_path(project.root, path)
+            yield f"{name} no longer fits it, and a person has to change it: {DETAILS_HINT}"
         elif document.text != text:
-            moved[path] = document
-    if not moved:
+            updated[path] = document
+    if not updated:
         return
     try:
-        texts = {path: document.text.encode("utf-8") for path, document in moved.items()}
+        texts = {path: document.text.encode("utf-8") for path, document in updated.items()}
         write_together(project.root, texts, project.snapshot)
     except ChangedError as error:
-        yield f"The dev container does not follow ({error}): {_rerun(*moved)}"
+        yield f"The dev container does not follow ({error}): {_rerun(*updated)}"
         return
     except WriteError as error:
-        names = format_list(_name(project.root, path) for path in moved)
-        yield f"{names} could not be written ({error}): {_by_hand(*moved)}"
+        names = format_list(_relative_path(project.root, path) for path in updated)
+        yield f"{names} could not be written ({error}): {_by_hand(*updated)}"
         return
-    # Only the containers were written: what goes with them in pyproject.toml may be left.
+    # Only the containers were written, not what pyproject.toml needs for them.
     written = project
-    for path, document in moved.items():
+    for path, document in updated.items():
         before = project.document(path)
         assert isinstance(before, JsoncDocument)
         parts = differences(before, document, load_images())
-        told = f" ({', '.join(parts)})" if parts else ""
-        rebuild = ": rebuild the container" if path in out else " in its name"
-        yield f"{_name(project.root, path)} follows{told}{rebuild}"
+        changed = f" ({', '.join(parts)})" if parts else ""
+        rebuild = ": rebuild the container" if path in outdated else " in its name"
+        yield f"{_relative_path(project.root, path)} follows{changed}{rebuild}"
         written = written.with_document(path, document)
-    if moved.keys() & _out_of_step(make_context(written)):
+    if updated.keys() & _outdated_containers(make_context(written)):
         yield "That is not all: run poetry tf check --fix"
 
 
 def _with_current_names(project: Project) -> Project:
-    """The project with the series in each container's name right, where poetry-tf put it there."""
+    """The project with the current series in each container name that poetry-tf has written."""
     context = make_context(project)
     for found in readable_configurations(project):
         whole = is_fully_managed(project, found)
-        wanted = container_spec(project, context.plan, context.images, whole=whole)
-        document = with_current_series(found.path, found.document, wanted)
+        spec = container_spec(project, context.plan, context.images, whole=whole)
+        document = with_current_series(found.path, found.document, spec)
         project = project.with_document(found.path, document)
     return project
 
 
-def _out_of_step(context: Context) -> dict[Path, None]:
-    """The dev containers that don't fit what is locked, in their order.
+def _outdated_containers(context: Context) -> dict[Path, None]:
+    """The dev containers that do not match the lock, in their order.
 
-    What is found in pyproject.toml (a container brings CUDA, and so do the wheels) is about each.
+    A finding in pyproject.toml (CUDA in the container and in the wheels) concerns all of them.
     """
     found = {item.file for item in find_problems(context) if item.code in CONTAINER_CODES}
     paths = dict.fromkeys(item.path for item in readable_configurations(context.project))
@@ -154,11 +155,11 @@ def _rerun(*paths: Path) -> str:
     return "run poetry tf check --fix"
 
 
-def _name(root: Path, path: Path) -> str:
+def _relative_path(root: Path, path: Path) -> str:
     return path.relative_to(root).as_posix()
 
 
-def _moved(before: Mapping[str, Version], after: Mapping[str, Version]) -> str:
+def _format_changes(before: Mapping[str, Version], after: Mapping[str, Version]) -> str:
     parts = []
     for name, now in after.items():
         was = before.get(name)

@@ -38,7 +38,7 @@ def judge_solution(
     if {item.name for item in root.all_requires} & tensorflow_distributions():
         return  # a pin of the project's own decides
     packages = list(solved)
-    for name, now in primary_distributions(newest(packages)).items():
+    for name, now in primary_distributions(newest_versions(packages)).items():
         before = locked.get(name)
         if before is None or series_of(before) == series_of(now):
             continue
@@ -64,8 +64,8 @@ def judge_solution(
         )
 
 
-def newest(packages: Iterable[Package]) -> dict[str, Version]:
-    """The distributions of TensorFlow among packages, each with its newest version."""
+def newest_versions(packages: Iterable[Package]) -> dict[str, Version]:
+    """The newest version of each TensorFlow distribution among packages."""
     found: dict[str, Version] = {}
     for package in packages:
         if package.name in tensorflow_distributions():

@@ -1,22 +1,18 @@
-"""Where poetry-tf takes hold of Poetry: each place that is no documented interface, once.
+"""Replacements of Poetry's functions where Poetry has no documented hook: each place once.
 
-Everything in here was tried on Poetry 2.1 to 2.5 (tests/compatibility runs it). A place that a
-later Poetry has moved is found missing, never guessed at: the function then returns False and its
-caller says which guard is off.
+All were tested with Poetry 2.1 to 2.5 (tests/compatibility). Where a later Poetry has moved a
+place, the function returns False, or calls `is_off`, and the caller reports what is not guarded.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cleo.io.io import IO
     from packaging.utils import NormalizedName
     from poetry.core.constraints.version import Version
     from poetry.core.packages.dependency import Dependency
@@ -25,128 +21,105 @@ if TYPE_CHECKING:
     from poetry.inspection.info import PackageInfo
     from poetry.poetry import Poetry
     from poetry.repositories.repository_pool import RepositoryPool
+from poetry_tf.poetry_internals import reads
 
-# Where Solver.__init__ keeps the root package; `lock`, `add` and `update` hand it the project's.
-SOLVERS_ROOT = "_package"
-
-Finder = Callable[..., tuple[str, str]]
-"""What finds the constraint of a bare name: name, constraint or None -> name, constraint."""
+VersionFinder = Callable[..., tuple[str, str]]
+"""Chooses a version for a name: (name, constraint or None) -> (name, constraint)."""
 
 
-def choose_versions(command: object, wrap: Callable[[Finder], Finder]) -> bool:
-    """Puts another function in place of the one that chooses what a bare ``add`` writes.
+def replace_version_finder(command: object, wrap: Callable[[VersionFinder], VersionFinder]) -> bool:
+    """Wraps the function that chooses the version which ``add NAME`` writes.
 
-    Poetry has no hook there. `InitCommand._find_best_version_for_package` is where to look when it
-    moves; it is replaced on this one command, where an attribute hides the method of the class.
+    That is `InitCommand._find_best_version_for_package`, replaced on this one command. Returns
+    False if this Poetry has no such function.
     """
     name = "_find_best_version_for_package"
-    find: Finder | None = getattr(command, name, None)
+    find: VersionFinder | None = getattr(command, name, None)
     if find is None:
         return False
     setattr(command, name, wrap(find))
     return True
 
 
-def hear_answer(command: Any, question: str, hear: Callable[[str], None]) -> None:
-    """Calls `hear` with what the user answers to the question that begins with these words.
+def watch_answer(command: Any, question: str, callback: Callable[[str], None]) -> None:
+    """Calls `callback` with each answer to the question that starts with this text.
 
     ``poetry init`` keeps the answers of its dialogue in local variables; `Command.ask` is public.
     """
     ask = command.ask
 
-    def asked(asking: Any, *arguments: Any, **more: Any) -> Any:
-        answer = ask(asking, *arguments, **more)
-        asked_for = str(getattr(asking, "question", asking)).strip()
-        if answer and asked_for.startswith(question):
-            hear(str(answer))
+    def ask_and_report(prompt: Any, *arguments: Any, **more: Any) -> Any:
+        answer = ask(prompt, *arguments, **more)
+        text = str(getattr(prompt, "question", prompt)).strip()
+        if answer and text.startswith(question):
+            callback(str(answer))
         return answer
 
-    command.ask = asked
+    command.ask = ask_and_report
 
 
-def preferred_python(io: IO) -> str:
-    """The minor of the Python that ``poetry init`` would take, "3.11".
-
-    `Python` came with Poetry 2.1 and is no documented interface.
-    """
-    try:
-        from poetry.config.config import Config
-        from poetry.utils.env.python import Python
-
-        return Python.get_preferred_python(Config.create(), io).minor_version.to_string()
-    except Exception:
-        return f"{sys.version_info.major}.{sys.version_info.minor}"
-
-
-def pool_of(command: Any) -> RepositoryPool:
-    """The repositories that a command chooses versions from.
-
-    Without a project (``poetry init``) that is a pool which the command makes for itself, and which
-    no plugin is told of.
-    """
-    return command._get_pool()  # type: ignore[no-any-return]
-
-
-def find_in_pool(
+def replace_find_packages(
     pool: RepositoryPool, wrap: Callable[[Callable[[Dependency], list[Package]]], Any]
 ) -> None:
-    """Puts another function in place of the pool's `find_packages`, which lists the candidates.
+    """Wraps the pool's `find_packages`, which lists the candidates for a dependency.
 
-    The method is public, and the solver calls it on the pool that the project has.
+    The method is public; the solver calls it on the pool of the project.
     """
     pool.find_packages = wrap(pool.find_packages)  # type: ignore[method-assign]
 
 
-def mend_records(repository: Any, mend: Callable[[PackageInfo, str, Version], PackageInfo]) -> None:
-    """Lets `mend` change the record of each release that a repository hands on.
+def patch_release_info(
+    repository: Any, fix: Callable[[PackageInfo, str, Version], PackageInfo]
+) -> None:
+    """Applies `fix` to the metadata of each release that a repository returns; once per repository.
 
-    `CachedRepository.get_release_info` returns a record made for this call from what is cached;
-    what is changed in it gets into no cache.
+    `CachedRepository.get_release_info` returns an object made for this call, so a change to it does
+    not reach the cache.
     """
     read = repository.get_release_info
-    if getattr(read, "mends", False):
-        return  # once is enough
+    if getattr(read, "is_patched", False):
+        return
 
-    def read_and_mend(name: NormalizedName, version: Version) -> PackageInfo:
-        return mend(read(name, version), name, version)
+    def read_and_fix(name: NormalizedName, version: Version) -> PackageInfo:
+        return fix(read(name, version), name, version)
 
-    read_and_mend.mends = True  # type: ignore[attr-defined]
+    read_and_fix.is_patched = True  # type: ignore[attr-defined]
 
-    repository.get_release_info = read_and_mend
+    repository.get_release_info = read_and_fix
 
 
 Fetch = Callable[[Any, "Package", str, "Path", Callable[[int, int], None]], None]
-"""What takes a file: the repository, the locked package, address, destination, progress."""
+"""Downloads a file: repository, locked package, URL, destination, progress callback."""
 
 
 def download_by(kind: type, fetch: Fetch) -> bool:
-    """Lets a repository of this kind take the files of its packages itself when they are installed.
+    """Downloads the files of packages from repositories of this type by `fetch`.
 
-    `Executor._download_archive` does it for all, by a session that the executor makes for itself,
-    and shows how far it is. The class is changed, since executors are made anew for each isolated
-    build; packages of other repositories go Poetry's own way.
+    `Executor._download_archive` downloads all files with a session of its own, and shows progress.
+    The class is patched, because Poetry makes an executor for each isolated build; packages of
+    other repositories are downloaded by Poetry. Returns False if this Poetry has no such function.
     """
     from poetry.installation.executor import Executor
 
-    own = getattr(Executor, "_download_archive", None)
-    if own is None:
+    original = getattr(Executor, "_download_archive", None)
+    if original is None:
         return False
-    if getattr(own, "is_routed", False):
+    if getattr(original, "is_routed", False):
         return True
 
     def download(executor: Any, operation: Any, url: str, dest: Path) -> None:
         package = operation.package
         repository = None
-        # The chooser of links is the only one that keeps the pool; it takes packages that name no
-        # source from PyPI, if that is in it.
+        # Only the chooser keeps the pool; it takes packages without a source from PyPI, if the pool
+        # has it.
         pool = getattr(executor._chooser, "_pool", None)
         if package.source_type is None and pool is not None and pool.has_repository("PyPI"):
             repository = pool.repository("PyPI")
         if isinstance(repository, kind):
-            with _shown(executor, operation) as progress:
+            with _show_progress(executor, operation) as progress:
                 fetch(repository, package, url, dest, progress)
         else:
-            own(executor, operation, url, dest)
+            original(executor, operation, url, dest)
 
     download.is_routed = True  # type: ignore[attr-defined]
     Executor._download_archive = download  # type: ignore[assignment, method-assign]
@@ -154,8 +127,8 @@ def download_by(kind: type, fetch: Fetch) -> bool:
 
 
 @contextmanager
-def _shown(executor: Any, operation: Any) -> Iterator[Callable[[int, int], None]]:
-    """Shows how far a download is on the line that the executor has for it, as it does itself."""
+def _show_progress(executor: Any, operation: Any) -> Iterator[Callable[[int, int], None]]:
+    """Shows the progress of a download on the executor's line for it, as Poetry does."""
     names = ("supports_fancy_output", "_sections", "_lock", "get_operation_message")
     if not all(hasattr(executor, name) for name in names) or not executor.supports_fancy_output():
         yield lambda *_: None
@@ -184,32 +157,32 @@ def _shown(executor: Any, operation: Any) -> Iterator[Callable[[int, int], None]
 def before_locking(poetry: Poetry, complete: Callable[[Any], None]) -> None:
     """Calls `complete` with the content of pyproject.toml that ``add`` is about to lock.
 
-    ``add`` hands it to the locker, solves, and then writes that very object, a tomlkit document,
-    to the file: what `complete` adds to it is written too. The locker's method is public.
+    ``add`` passes it to the locker, solves, and then writes the same object, a tomlkit document, to
+    the file, so changes by `complete` are written too. The locker's method is public.
     """
     locker = poetry.locker
-    hand_over = locker.set_pyproject_data
+    set_data = locker.set_pyproject_data
 
-    def completed(content: Any) -> None:
+    def complete_and_set(content: Any) -> None:
         complete(content)
-        hand_over(content)
+        set_data(content)
 
-    locker.set_pyproject_data = completed  # type: ignore[assignment, method-assign]
+    locker.set_pyproject_data = complete_and_set  # type: ignore[assignment, method-assign]
 
 
-def read_package_anew(poetry: Poetry, content: Mapping[str, Any]) -> bool:
-    """Gives the project's package the requirements that pyproject.toml would have.
+def reload_requirements(poetry: Poetry, content: Mapping[str, Any]) -> bool:
+    """Replaces the requirements of the project's package by those of this pyproject.toml content.
 
-    `Factory.configure_package` is what reads them for Poetry itself, into a new package; that the
-    groups are held in `_dependency_groups` is an implementation detail. `add` changes the package
-    in place as well, and goes on with this very object.
+    `Factory.configure_package` reads them into a new package, and they are copied: ``add`` keeps
+    using the existing object. Returns False if this Poetry keeps them in another attribute than
+    `_dependency_groups`, which is private.
     """
     from poetry.core.packages.project_package import ProjectPackage
     from poetry.core.pyproject.toml import PyProjectTOML
     from poetry.factory import Factory
 
-    class Read(PyProjectTOML):
-        """A pyproject.toml that isn't on the disk yet."""
+    class UnwrittenPyproject(PyProjectTOML):
+        """A pyproject.toml that is not on disk yet."""
 
         @property
         def data(self) -> dict[str, Any]:
@@ -218,11 +191,11 @@ def read_package_anew(poetry: Poetry, content: Mapping[str, Any]) -> bool:
     package, groups = poetry.package, "_dependency_groups"
     if not (hasattr(package, groups) and hasattr(Factory, "configure_package")):
         return False
-    anew = ProjectPackage(package.name, package.version)
+    updated = ProjectPackage(package.name, package.version)
     path = poetry.pyproject_path
-    Factory.configure_package(anew, Read(path), path.parent)
-    setattr(package, groups, getattr(anew, groups))
-    package.extras = anew.extras
+    Factory.configure_package(updated, UnwrittenPyproject(path), path.parent)
+    setattr(package, groups, getattr(updated, groups))
+    package.extras = updated.extras
     return True
 
 
@@ -231,12 +204,11 @@ def after_solving(
     judge: Callable[[ProjectPackage, Iterable[Package]], None],
     is_off: Callable[[], None],
 ) -> None:
-    """Calls `judge` with the project and what was solved for it, before any of it has an effect.
+    """Calls `judge` with the project and the solved packages, before they are installed or locked.
 
-    Between the solver and what follows (installing, or writing the lock, or, in a dry run, neither)
-    the installer has no hook. So while this one command's installer runs, `Solver.solve` is
-    replaced; other solves in the same process (an isolated build's) have another root package.
-    `is_off` is called where the replacement can't be made or doesn't see what it should.
+    The installer has no hook between solving and what follows. So `Solver.solve` is replaced while
+    the installer of this command runs; other solves in the process (of isolated builds) have
+    another root package. `is_off` is called if this Poetry does not solve in this way.
     """
     from poetry.puzzle.solver import Solver
 
@@ -247,7 +219,7 @@ def after_solving(
 
     def solve_and_judge(solver: Any, *arguments: Any, **more: Any) -> Any:
         transaction = solve(solver, *arguments, **more)
-        root = getattr(solver, SOLVERS_ROOT, None)
+        root = reads.solver_root(solver)
         if root is None or not hasattr(transaction, "get_solved_packages"):
             is_off()
         elif root is command.poetry.package:
@@ -267,13 +239,13 @@ def after_solving(
 def around_solving(begin: Callable[[Any], None], end: Callable[[Any], None]) -> None:
     """Calls `begin` and `end` with the solver before and after each solve of the process.
 
-    The installer makes its solver itself and has no hook for it. Both are help: what they raise is
-    passed over. Where `Solver.solve` has moved, neither is called.
+    The installer makes its solver itself and has no hook for it. Both are optional: exceptions are
+    ignored, and if this Poetry has no `Solver.solve`, neither is called.
     """
     from poetry.puzzle.solver import Solver
 
     solve: Any = getattr(Solver, "solve", None)
-    if solve is None or getattr(solve, "is_surrounded", False):
+    if solve is None or getattr(solve, "is_patched", False):
         return
 
     def solve_between(solver: Any, *arguments: Any, **more: Any) -> Any:
@@ -285,22 +257,5 @@ def around_solving(begin: Callable[[Any], None], end: Callable[[Any], None]) -> 
             with suppress(Exception):
                 end(solver)
 
-    solve_between.is_surrounded = True  # type: ignore[attr-defined]
+    solve_between.is_patched = True  # type: ignore[attr-defined]
     Solver.solve = solve_between  # type: ignore[assignment, method-assign]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What a solver was given, as far as it can be told."""
-
-    root: ProjectPackage
-    pool: RepositoryPool
-    stays: tuple[Package, ...]
-    """The locked packages whose versions are to stay if they may."""
-
-
-def problem_of(solver: Any) -> Problem:
-    """What `Solver.__init__` and `Provider.use_latest_for` have kept. Raises `AttributeError`."""
-    latest = solver.provider.use_latest
-    stays = tuple(item for item in solver._locked_packages if item.name not in latest)
-    return Problem(getattr(solver, SOLVERS_ROOT), solver._pool, stays)

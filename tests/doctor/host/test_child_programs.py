@@ -23,7 +23,7 @@ from poetry_tf.doctor.host.child_programs import (
 )
 from poetry_tf.doctor.host.libraries import libraries
 from poetry_tf.doctor.host.machine import OWN_PYTHON, CommandResult, ThisMachine
-from poetry_tf.doctor.host.needs import Needs
+from poetry_tf.doctor.host.spec import HostSpec
 from poetry_tf.doctor.host.tensorflow import tensorflow
 from poetry_tf.doctor.host.wheels import has_tensorflow
 from poetry_tf.releases.nvidia import libraries as libraries_of
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="libraries of Li
 MACHINE = ThisMachine()
 
 
-def needed(wanted: Needs) -> tuple[str, ...]:
+def needed(wanted: HostSpec) -> tuple[str, ...]:
     return libraries_of(wanted.release)
 
 
@@ -109,17 +109,17 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def wanted(site: Path) -> Needs:
+def wanted(site: Path) -> HostSpec:
     return needs(python=sys.executable)
 
 
 def library(told: ProgramOutput, name: str) -> dict[str, object]:
-    (line,) = [line for line in told.having("library") if line["library"] == name]
+    (line,) = [line for line in told.lines_with("library") if line["library"] == name]
     return line
 
 
 def test_a_library_is_found_where_tensorflows_own_file_says(
-    site: Path, wanted: Needs, libz: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    site: Path, wanted: HostSpec, libz: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     wheel, other = site / "nvidia/cufft/lib", tmp_path / "other"
     for folder in (wheel, other):
@@ -138,7 +138,7 @@ def test_a_library_is_found_where_tensorflows_own_file_says(
 
 
 def test_a_library_that_the_wheels_have_where_tensorflow_does_not_look(
-    site: Path, wanted: Needs, libz: Path, monkeypatch: pytest.MonkeyPatch
+    site: Path, wanted: HostSpec, libz: Path, monkeypatch: pytest.MonkeyPatch
 ):
     for name in needed(wanted):
         folder = site / "nvidia" / ("cusolver" if "cusolver" in name else "cufft") / "lib"
@@ -157,7 +157,7 @@ def test_a_library_that_the_wheels_have_where_tensorflow_does_not_look(
 
 
 def test_a_library_without_what_it_is_asked_for_is_not_the_right_one(
-    site: Path, wanted: Needs, libz: Path
+    site: Path, wanted: HostSpec, libz: Path
 ):
     folder = site / "nvidia/cufft/lib"
     folder.mkdir(parents=True)
@@ -166,7 +166,7 @@ def test_a_library_without_what_it_is_asked_for_is_not_the_right_one(
     assert "cudnnGetVersion" in str(line["error"])
 
 
-def test_a_library_that_ends_the_process_is_named(site: Path, wanted: Needs, libz: Path):
+def test_a_library_that_ends_the_process_is_named(site: Path, wanted: HostSpec, libz: Path):
     folder = site / "nvidia/cufft/lib"
     folder.mkdir(parents=True)
     # Its head says that there is more: touching that ends the process.
@@ -180,14 +180,14 @@ def test_a_library_that_ends_the_process_is_named(site: Path, wanted: Needs, lib
 @pytest.mark.parametrize(
     "content", [b"", b"\x7fELF", elf("x")[:150], b"\x7fELF\x02\x01" + b"\xff" * 90]
 )
-def test_a_file_that_is_no_library_is_survived(site: Path, wanted: Needs, content: bytes):
+def test_a_file_that_is_no_library_is_survived(site: Path, wanted: HostSpec, content: bytes):
     (site / "tensorflow/libtensorflow_framework.so.2").write_bytes(content)
     folder = site / "nvidia/cufft/lib"
     folder.mkdir(parents=True)
     told = run_libraries_program(MACHINE, wanted)
-    assert told.ran.status == 0
+    assert told.result.status == 0
     assert has_tensorflow(MACHINE, wanted)
-    assert all(line["error"] for line in told.having("library"))
+    assert all(line["error"] for line in told.lines_with("library"))
 
 
 class Impatient(ThisMachine):
@@ -197,7 +197,7 @@ class Impatient(ThisMachine):
         return super().run(*command, limit=1)
 
 
-def test_a_library_that_hangs_is_given_up(site: Path, wanted: Needs):
+def test_a_library_that_hangs_is_given_up(site: Path, wanted: HostSpec):
     folder = site / "nvidia/cufft/lib"
     folder.mkdir(parents=True)
     os.mkfifo(folder / "libcufft.so.11")  # opening it waits for a writer
@@ -253,7 +253,7 @@ def test_a_file_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.Monke
     assert impatient.find("/net/*") == ()
 
 
-def test_tensorflow_is_asked_for_its_gpus_and_a_compiled_step(wanted: Needs):
+def test_tensorflow_is_asked_for_its_gpus_and_a_compiled_step(wanted: HostSpec):
     told = run_tensorflow_program(MACHINE, wanted)
     assert {"gpus": ["Tesla"]} in told.lines
     assert {"compiled": 4096.0} in told.lines
@@ -261,7 +261,7 @@ def test_tensorflow_is_asked_for_its_gpus_and_a_compiled_step(wanted: Needs):
     assert states == {"tensorflow": "ok", "compile": "ok"}
     listing = run_tensorflow_program(MACHINE, wanted, compile_step=False)
     assert {"gpus": ["Tesla"]} in listing.lines
-    assert not list(listing.having("compiled"))
+    assert not list(listing.lines_with("compiled"))
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,9 @@ def test_tensorflow_is_asked_for_its_gpus_and_a_compiled_step(wanted: Needs):
         ("raise ImportError('/lib/libm.so.6: version `GLIBC_2.38\\' not found')", "GLIBC_2.38"),
     ],
 )
-def test_why_tensorflow_cannot_be_imported_is_told(site: Path, wanted: Needs, text: str, says: str):
+def test_why_tensorflow_cannot_be_imported_is_told(
+    site: Path, wanted: HostSpec, text: str, says: str
+):
     (site / "tensorflow/__init__.py").write_text(text)
     (finding,) = tensorflow(MACHINE, wanted)
     assert finding.state == "error"
@@ -293,7 +295,7 @@ def test_why_tensorflow_cannot_be_imported_is_told(site: Path, wanted: Needs, te
     ],
 )
 def test_why_a_step_cannot_be_compiled_is_told(
-    site: Path, wanted: Needs, failure: str, state: str, says: str
+    site: Path, wanted: HostSpec, failure: str, state: str, says: str
 ):
     path = site / "tensorflow/__init__.py"
     body = "def function(step, jit_compile):\n    assert jit_compile"
@@ -306,7 +308,7 @@ def test_why_a_step_cannot_be_compiled_is_told(
 
 
 def test_what_lies_in_the_folder_is_not_taken_for_tensorflow(
-    wanted: Needs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wanted: HostSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     (tmp_path / "json.py").write_text("raise SystemExit('mine')")
     (tmp_path / "tensorflow.py").write_text("raise SystemExit('mine')")

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from poetry_tf.commands.doctor import as_json
 from poetry_tf.doctor.host.engine_info import query_engine
-from poetry_tf.doctor.host.examine import HOST, examine, works
 from poetry_tf.doctor.host.findings import HostFinding
 from poetry_tf.doctor.host.machine import LIMIT, CommandResult, LoadResult, RecordedMachine
-from poetry_tf.doctor.host.needs import Needs
+from poetry_tf.doctor.host.probes import HOST_PROBES, run_probes, works
+from poetry_tf.doctor.host.spec import HostSpec
 from poetry_tf.doctor.host.system import family
 from poetry_tf.releases import load
 from poetry_tf.releases.nvidia import Driver
@@ -25,7 +25,7 @@ RECORDINGS = Path(__file__).with_name("recordings")
 NAMES = sorted(path.stem.removeprefix("host-") for path in RECORDINGS.glob("host-*.json"))
 
 
-def needs(series: str = "2.18", **changed: Any) -> Needs:
+def needs(series: str = "2.18", **changed: Any) -> HostSpec:
     release = load().newest(series)
     assert release is not None
     values: dict[str, Any] = {
@@ -33,20 +33,20 @@ def needs(series: str = "2.18", **changed: Any) -> Needs:
         "mode": "system",
         "config": ".devcontainer/devcontainer.json",
     }
-    return Needs(**{**values, **changed})
+    return HostSpec(**{**values, **changed})
 
 
 def machine(name: str) -> RecordedMachine:
     return RecordedMachine(json.loads((RECORDINGS / f"host-{name}.json").read_text("utf-8")))
 
 
-def found(name: str, wanted: Needs) -> list[HostFinding]:
-    return list(examine(machine(name), wanted))
+def found(name: str, wanted: HostSpec) -> list[HostFinding]:
+    return list(run_probes(machine(name), wanted))
 
 
 PODMAN = needs(engine="podman")
 # The recording, what is needed there, and what is not well there.
-CASES: list[tuple[str, Needs, dict[str, str]]] = [
+CASES: list[tuple[str, HostSpec, dict[str, str]]] = [
     ("arch", needs(), {}),
     ("ubuntu", needs(), {"driver": "note"}),
     ("fedora", PODMAN, {}),
@@ -123,7 +123,7 @@ def test_every_recording_is_played_back():
 
 @pytest.mark.parametrize(("name", "wanted", "amiss"), CASES)
 def test_each_machine_is_told_what_it_lacks_and_nothing_else(
-    name: str, wanted: Needs, amiss: dict[str, str]
+    name: str, wanted: HostSpec, amiss: dict[str, str]
 ):
     findings = found(name, wanted)
     assert {item.probe: item.state for item in findings if item.state != "ok"} == amiss
@@ -131,7 +131,7 @@ def test_each_machine_is_told_what_it_lacks_and_nothing_else(
 
 
 @pytest.mark.parametrize(("name", "wanted", "amiss"), CASES)
-def test_what_is_wrong_comes_with_what_mends_it(name: str, wanted: Needs, amiss: dict[str, str]):
+def test_what_is_wrong_comes_with_what_mends_it(name: str, wanted: HostSpec, amiss: dict[str, str]):
     for item in found(name, wanted):
         assert item.seen
         if item.state == "error":
@@ -142,7 +142,7 @@ def test_what_is_wrong_comes_with_what_mends_it(name: str, wanted: Needs, amiss:
             assert set(commands) == {"arch", "debian", "fedora", "windows"}
 
 
-def commands(name: str, probe: str, wanted: Needs | None = None) -> str:
+def commands(name: str, probe: str, wanted: HostSpec | None = None) -> str:
     here = machine(name)
     item = next(item for item in found(name, wanted or needs()) if item.probe == probe)
     assert item.remedy is not None
@@ -183,7 +183,7 @@ def test_a_snap_is_started_as_one(name: str, says: str):
     recording = json.loads((RECORDINGS / f"host-{name}.json").read_text("utf-8"))
     recording["find"]["/snap/bin/docker"] = ["/snap/bin/docker"]
     (item,) = (
-        item for item in examine(RecordedMachine(recording), needs()) if item.probe == "engine"
+        item for item in run_probes(RecordedMachine(recording), needs()) if item.probe == "engine"
     )
     assert item.remedy is not None
     assert any(says in command for command in item.remedy.everywhere)
@@ -194,7 +194,7 @@ def test_a_docker_of_ones_own_is_started_as_one(name: str, says: str):
     recording = json.loads((RECORDINGS / f"host-{name}.json").read_text("utf-8"))
     recording["variable"]["DOCKER_HOST"] = "unix:///run/user/1000/docker.sock"
     (item,) = (
-        item for item in examine(RecordedMachine(recording), needs()) if item.probe == "engine"
+        item for item in run_probes(RecordedMachine(recording), needs()) if item.probe == "engine"
     )
     assert item.remedy is not None
     assert item.remedy.everywhere == (f"systemctl --user {says} docker",)
@@ -233,13 +233,13 @@ def test_a_docker_of_this_machine_is_not_taken_for_another_by_its_name():
     recording = json.loads((RECORDINGS / "host-remote-socket.json").read_text("utf-8"))
     recording["read"]["/proc/version"] = "Linux version 6.1.0-28-amd64 (a@b) #1 SMP"
     (item,) = (
-        item for item in examine(RecordedMachine(recording), needs()) if item.probe == "engine"
+        item for item in run_probes(RecordedMachine(recording), needs()) if item.probe == "engine"
     )
     assert item.state == "ok"
     recording["read"]["/proc/sys/kernel/hostname"] = "lab.example"
     recording["read"]["/proc/version"] = "Linux version 5.4.0 (a@b) #1 SMP"
     (item,) = (
-        item for item in examine(RecordedMachine(recording), needs()) if item.probe == "engine"
+        item for item in run_probes(RecordedMachine(recording), needs()) if item.probe == "engine"
     )
     assert item.state == "ok"
 
@@ -261,7 +261,7 @@ def test_a_docker_of_this_machine_is_not_taken_for_another_by_its_name():
 def test_an_address_tells_whether_docker_is_elsewhere(address: str, place: str):
     recording = json.loads((RECORDINGS / "host-arch.json").read_text("utf-8"))
     recording["variable"]["DOCKER_HOST"] = address
-    assert query_engine(RecordedMachine(recording), needs()).elsewhere == place
+    assert query_engine(RecordedMachine(recording), needs()).remote_host == place
 
 
 def test_both_minima_of_the_driver_are_named_with_what_follows_from_each():
@@ -323,7 +323,7 @@ def test_a_driver_that_is_loaded_is_not_loaded_again():
 def test_a_driver_is_held_against_the_minima_that_there_are(
     whole: str | None, least: str | None, version: str, state: str
 ):
-    class Wanting(Needs):
+    class Wanting(HostSpec):
         @property
         def driver(self) -> Driver:
             return Driver("12.5", whole, None, least, None)
@@ -333,7 +333,7 @@ def test_a_driver_is_held_against_the_minima_that_there_are(
     recording["run"][key]["output"] = f"NVIDIA GeForce RTX 4090, {version}, 8.9"
     wanted = Wanting(needs().release, "system", config="devcontainer.json")
     (item,) = (
-        item for item in examine(RecordedMachine(recording), wanted) if item.probe == "driver"
+        item for item in run_probes(RecordedMachine(recording), wanted) if item.probe == "driver"
     )
     assert item.state == state
 
@@ -427,7 +427,7 @@ def test_no_answer_is_too_odd_and_nothing_is_run_that_changes_the_machine(
 ):
     babbling = Babbling(system, architecture, data.draw)
     findings: Iterator[HostFinding] = (
-        item for probe in HOST for item in probe(babbling, needs(engine=engine))
+        item for probe in HOST_PROBES for item in probe(babbling, needs(engine=engine))
     )
     assert all(item.seen for item in findings)
     for program, *arguments in babbling.commands:

@@ -11,11 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poetry_tf.doctor.host.examine import HOST, INSIDE, examine, probes, works
 from poetry_tf.doctor.host.findings import HostFinding
 from poetry_tf.doctor.host.libraries import built_cudnn
 from poetry_tf.doctor.host.machine import CommandResult, RecordedMachine
-from poetry_tf.doctor.host.needs import Needs
+from poetry_tf.doctor.host.probes import (
+    CONTAINER_PROBES,
+    HOST_PROBES,
+    probes_for,
+    run_probes,
+    works,
+)
+from poetry_tf.doctor.host.spec import HostSpec
 from poetry_tf.doctor.host.summary import summary_line
 from poetry_tf.releases import Release, load
 from poetry_tf.releases.nvidia import libraries
@@ -33,14 +39,14 @@ def release(series: str) -> Release:
     return found
 
 
-def needs(**changed: Any) -> Needs:
+def needs(**changed: Any) -> HostSpec:
     values: dict[str, Any] = {
         "release": release("2.18"),
         "mode": "pip",
         "python": PYTHON,
         "config": ".devcontainer/devcontainer.json",
     }
-    return Needs(**{**values, **changed})
+    return HostSpec(**{**values, **changed})
 
 
 def recording(name: str) -> dict[str, Any]:
@@ -49,14 +55,14 @@ def recording(name: str) -> dict[str, Any]:
     return loaded
 
 
-def found(played: Mapping[str, Any], wanted: Needs) -> list[HostFinding]:
-    return list(examine(RecordedMachine(played), wanted))
+def found(played: Mapping[str, Any], wanted: HostSpec) -> list[HostFinding]:
+    return list(run_probes(RecordedMachine(played), wanted))
 
 
 SYSTEM = needs(mode="system", container={"CUDA": "12.5", "cuDNN": "9.3.0.75"})
 WITHOUT = needs(mode="system")
 # The recording, what is needed there, what is not well there, and the line at the start.
-CASES: list[tuple[str, Needs, dict[str, str], str]] = [
+CASES: list[tuple[str, HostSpec, dict[str, str], str]] = [
     ("everything", needs(), {}, RTX),
     ("system", SYSTEM, {}, RTX),
     ("wsl2", needs(), {}, RTX),
@@ -148,14 +154,14 @@ CASES: list[tuple[str, Needs, dict[str, str], str]] = [
 ]
 
 
-def name_of(case: tuple[str, Needs, dict[str, str], str]) -> str:
+def name_of(case: tuple[str, HostSpec, dict[str, str], str]) -> str:
     return case[0] + ("-rebuild" if "container" in case[2] else "")
 
 
 @pytest.mark.parametrize(
     ("name", "wanted", "unwell", "line"), CASES, ids=[name_of(case) for case in CASES]
 )
-def test_a_recorded_container_gives(name: str, wanted: Needs, unwell: dict[str, str], line: str):
+def test_a_recorded_container_gives(name: str, wanted: HostSpec, unwell: dict[str, str], line: str):
     played = recording(name)
     findings = found(played, wanted)
     assert {item.probe: item.state for item in findings if item.state != "ok"} == unwell
@@ -280,9 +286,9 @@ def test_a_host_without_a_container_looks_at_the_tensorflow_that_it_has():
     played = recording("everything")
     played["find"] = {key: path for key, path in played["find"].items() if "env" not in key}
     host = RecordedMachine(played)
-    assert set(probes(host, needs())) == set(HOST), "TensorFlow runs in the container"
-    assert set(probes(host, needs(config=None))) >= set(INSIDE)
-    assert set(probes(host, needs(config=None, python=None))) == set(HOST)
+    assert set(probes_for(host, needs())) == set(HOST_PROBES), "TensorFlow runs in the container"
+    assert set(probes_for(host, needs(config=None))) >= set(CONTAINER_PROBES)
+    assert set(probes_for(host, needs(config=None, python=None))) == set(HOST_PROBES)
 
 
 @pytest.mark.parametrize("series", load().series)
@@ -362,6 +368,6 @@ class Answering(RecordedMachine):
 def test_garbage_gives_findings_and_no_traceback(data: st.DataObject, mode: str, python: Any):
     wanted = needs(mode=mode, python=python, container={"CUDA": "12.5", "Python": "3.11"})
     machine = Answering(data.draw)
-    for probe in INSIDE:
+    for probe in CONTAINER_PROBES:
         assert all(item.seen for item in probe(machine, wanted))
     assert summary_line(machine, wanted)

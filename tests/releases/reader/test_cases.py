@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from poetry_tf.releases import DISTRIBUTIONS, PLATFORMS, Release, Wheels, load, whole
-from poetry_tf.releases.reader.derive import environment, parse_requirement_line
+from poetry_tf.releases.reader.requirement_lines import environment, parse_requirement_line
 
 LINUX, AARCH64, INTEL_MAC, MAC, WINDOWS = PLATFORMS
 

@@ -6,21 +6,19 @@ from packaging.version import Version
 
 from poetry_tf.http.index import IndexFile, ReadError
 from poetry_tf.releases.filenames import distributions
+from poetry_tf.releases.reader.companions import CompanionFacts, companion_blocks
 from poetry_tf.releases.reader.derive import (
-    CompanionFacts,
     Knowledge,
     WheelFacts,
     and_cuda_of,
     block_of,
-    companion_blocks,
     is_unsatisfiable,
-    names_to_ask,
     outline,
-    parse_requirement_line,
     representatives,
-    without_extra,
+    required_distributions,
 )
-from poetry_tf.releases.reader.wheel import Build
+from poetry_tf.releases.reader.members import Build
+from poetry_tf.releases.reader.requirement_lines import parse_requirement_line, without_extra
 
 LINUX = "manylinux_2_17_x86_64"
 TAGS = {
@@ -146,12 +144,12 @@ def test_pythons_of_and_cuda():
     assert and_cuda_of([Requirement("numpy")], everywhere, {}) is None
 
 
-def test_names_to_ask():
+def test_required_distributions():
     said = WheelFacts(
         ("numpy", "Tensorflow_Intel==1", "nvidia.x; extra == 'and-cuda'", "not a requirement!"),
         Build(),
     )
-    assert names_to_ask([said]) == {"tensorflow-intel", "nvidia-x"}
+    assert required_distributions([said]) == {"tensorflow-intel", "nvidia-x"}
 
 
 def test_the_wheels_that_speak_for_a_release():

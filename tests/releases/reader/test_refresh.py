@@ -11,7 +11,7 @@ import pytest
 from poetry_tf.http.index import ReadError
 from poetry_tf.releases import DISTRIBUTIONS
 from poetry_tf.releases.catalog import catalog_from
-from poetry_tf.releases.reader import refresh
+from poetry_tf.releases.reader import companions, refresh
 from poetry_tf.releases.reader.datafile import differences, render, write
 from poetry_tf.releases.resources import read_json
 from tests.support.wheel_index import (
@@ -63,7 +63,7 @@ def index():
     )
     for name in ("cpu", "gpu", "macos", "cpu-aws"):
         made.add(f"tensorflow-{name}", File(f"tensorflow-{name}-1.15.0.tar.gz"))
-    for name in refresh.COMPANIONS:
+    for name in companions.COMPANIONS:
         made.add(name, File(f"{name}-0.0.1.tar.gz"))
     text = hollow_wheel("tensorflow-text", "2.13.0", ["tensorflow (<2.14,>=2.13.0)", "numpy"])
     made.add("tensorflow-text", File(TEXT, text, requires_python=">=3.8"))

@@ -11,10 +11,8 @@ from hypothesis import strategies as st
 
 from poetry_tf.http.index import ReadError
 from poetry_tf.releases.reader import wheel
-from poetry_tf.releases.reader.wheel import (
+from poetry_tf.releases.reader.members import (
     Build,
-    Member,
-    RemoteWheel,
     build_info,
     build_of,
     compute_capabilities,
@@ -25,6 +23,7 @@ from poetry_tf.releases.reader.wheel import (
     required_tensorflow,
     requires_dist,
 )
+from poetry_tf.releases.reader.wheel import Member, RemoteWheel
 from tests.support.wheel_index import (
     BUILD_INFO,
     CONFIG_PATH,

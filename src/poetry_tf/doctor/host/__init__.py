@@ -1,6 +1,6 @@
-"""Probes of the machine for ``poetry tf doctor``: what stands between TensorFlow and the GPU.
+"""Probes of the machine for ``poetry tf doctor``: what keeps TensorFlow from the GPU.
 
-`machine` is the narrow interface through which everything is learnt, so that a recorded machine
-can stand in for a real one; `needs` says what is looked for, `findings` what came of it, and
-`doctor` collects the probes. Nothing in here changes the machine.
+`machine` is the only interface to the machine, so a recorded machine can replace a real one; `spec`
+is what is required of it, `findings` are the results, and `probes` runs the probes. Nothing in here
+changes the machine.
 """

@@ -1,8 +1,8 @@
-"""The programs that look from inside a process at what TensorFlow would find there.
+"""The programs that check in a process of their own what TensorFlow would find.
 
-Each is a process of its own, because a library may end or hang the one that loads it, and tells
-what it found line by line, so that what it found before that isn't lost. They run on every Python
-that a TensorFlow runs on, so they keep to what Python 3.8 has.
+A library may crash or block the process that loads it. So each program prints every result as one
+JSON line, and earlier results are not lost. They run on the Python of any TensorFlow, so they use
+nothing newer than Python 3.8.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from poetry_tf.doctor.host.machine import OWN_PYTHON, CommandResult, Machine
-from poetry_tf.doctor.host.needs import Needs
+from poetry_tf.doctor.host.spec import HostSpec
 from poetry_tf.releases.nvidia import libraries
 
 TENSORFLOW_LIMIT = 120.0
-"""Seconds for TensorFlow itself: it may be read from a slow drive, and compiles its first step."""
+"""Seconds for TensorFlow: the drive may be slow, and the first step is compiled."""
 
 DEVICES = ("/dev/nvidia[0-9]*", "/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/dxg")
-"""Where a GPU is to be seen: the nodes of NVIDIA's driver on Linux, and that of WSL."""
+"""The device nodes of a GPU: of NVIDIA's driver on Linux, and of WSL."""
 
 _COMMON = """\
 import sys
@@ -38,8 +38,8 @@ def loaded_from(name):
     return paths[0] if paths else name
 """
 
-# Opening a device and asking libcuda for its version change nothing. What `cuInit` returns is what
-# TensorFlow gets; it says that there is no GPU in as many ways as there are reasons.
+# Opening a device and calling libcuda change nothing. TensorFlow gets the same result of `cuInit`,
+# which has a status for each reason why there is no GPU.
 _GPU = f"""\
 # gpu
 {_COMMON}
@@ -61,12 +61,12 @@ if cuda.cuDriverGetVersion(ctypes.byref(number)) == 0:
 tell(init=cuda.cuInit(0))
 """
 
-# TensorFlow opens its libraries by name from libtensorflow_framework.so.2. The loader then looks
-# in LD_LIBRARY_PATH, in the RUNPATH of the file that asks (which names the folders of NVIDIA's
-# wheels) and in the system's folders, in this order. A RUNPATH counts for nobody else, so another
-# process that asks for the same name gets another answer. It is read from the file instead, and
-# the library that the loader would find in it is loaded by its path. Putting these folders on
-# LD_LIBRARY_PATH would be simpler and wrong: they'd count for what the libraries need in turn.
+# TensorFlow opens its libraries by name from libtensorflow_framework.so.2. The loader searches
+# LD_LIBRARY_PATH, the RUNPATH of that file (which has the folders of NVIDIA's wheels) and the
+# system's folders, in this order. A RUNPATH applies to its own file only, so another process would
+# find other libraries. Therefore the RUNPATH is read from the file, and the library in it is loaded
+# by path. Adding the folders to LD_LIBRARY_PATH would be simpler but wrong: it would also apply to
+# the dependencies of the libraries.
 _LIBRARIES = f"""\
 # libraries
 {_COMMON}
@@ -145,7 +145,7 @@ for name in sys.argv[1:]:
         tell(library=name, error=str(error), lies=lying[0] if site and lying else "")
 """
 
-# What it does on the GPU takes as much of its memory as it needs: a training may be running.
+# It allocates only the GPU memory that it uses, since a training may be running.
 _TENSORFLOW = f"""\
 # tensorflow
 {_COMMON}
@@ -185,55 +185,56 @@ if devices and sys.argv[1:] == ["compile"]:
 
 @dataclass(frozen=True)
 class ProgramOutput:
-    """What a program told before it ended, and how it ended."""
+    """The JSON lines that a program printed, and its result."""
 
     lines: tuple[dict[str, Any], ...]
-    ran: CommandResult
+    result: CommandResult
 
-    def having(self, key: str) -> Iterator[dict[str, Any]]:
-        """The lines that tell something."""
+    def lines_with(self, key: str) -> Iterator[dict[str, Any]]:
+        """The lines that have a key."""
         return (line for line in self.lines if key in line)
 
     def text(self, key: str) -> str | None:
-        """What it told last of something, as text."""
-        found = [line[key] for line in self.having(key) if isinstance(line[key], str)]
+        """The last text value of a key, if any."""
+        found = [line[key] for line in self.lines_with(key) if isinstance(line[key], str)]
         return found[-1] if found else None
 
     def number(self, key: str) -> int | None:
-        found = [line[key] for line in self.having(key) if isinstance(line[key], int)]
+        """The last integer value of a key, if any."""
+        found = [line[key] for line in self.lines_with(key) if isinstance(line[key], int)]
         return found[-1] if found else None
 
 
-def _told(ran: CommandResult) -> ProgramOutput:
+def _parse_output(result: CommandResult) -> ProgramOutput:
     lines: list[dict[str, Any]] = []
-    for text in ran.output.splitlines():
+    for text in result.output.splitlines():
         try:
             line = json.loads(text)
         except (ValueError, RecursionError):
-            continue  # a library's own words
+            continue  # output of a library
         if isinstance(line, dict):
             lines.append(line)
-    return ProgramOutput(tuple(lines), ran)
+    return ProgramOutput(tuple(lines), result)
 
 
 def run_gpu_program(machine: Machine) -> ProgramOutput:
-    """What opening the devices and libcuda gives."""
+    """Opens the devices, and initialises libcuda."""
     devices = [path for pattern in DEVICES for path in machine.find(pattern)]
-    return _told(machine.run(OWN_PYTHON, "-c", _GPU, *devices))
+    return _parse_output(machine.run(OWN_PYTHON, "-c", _GPU, *devices))
 
 
-def run_libraries_program(machine: Machine, needs: Needs) -> ProgramOutput:
-    """What is installed in the project's environment, and what loading its libraries gives."""
-    python = needs.python or OWN_PYTHON
-    names = libraries(needs.release) if needs.wants_gpu else ()
-    return _told(machine.run(python, "-c", _LIBRARIES, *names))
+def run_libraries_program(machine: Machine, spec: HostSpec) -> ProgramOutput:
+    """Lists the project's environment, and loads the libraries of CUDA and cuDNN."""
+    python = spec.python or OWN_PYTHON
+    names = libraries(spec.release) if spec.wants_gpu else ()
+    return _parse_output(machine.run(python, "-c", _LIBRARIES, *names))
 
 
 def run_tensorflow_program(
-    machine: Machine, needs: Needs, *, compile_step: bool = True
+    machine: Machine, spec: HostSpec, *, compile_step: bool = True
 ) -> ProgramOutput:
-    """What TensorFlow itself says."""
-    python = needs.python or OWN_PYTHON
-    argument = ("compile",) if compile_step and needs.wants_gpu else ()
+    """Imports TensorFlow, lists its GPUs, and compiles a step."""
+    python = spec.python or OWN_PYTHON
+    argument = ("compile",) if compile_step and spec.wants_gpu else ()
     ran = machine.run(python, "-c", _TENSORFLOW, *argument, limit=TENSORFLOW_LIMIT)
-    return _told(ran)
+    return _parse_output(ran)

@@ -1,45 +1,50 @@
-"""Whether the GPU has come into the container: its device nodes, and the driver's libcuda."""
+"""Whether the container has the GPU: its device nodes, and the driver's libcuda."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from poetry_tf.doctor.host.child_programs import DEVICES, ProgramOutput, run_gpu_program
-from poetry_tf.doctor.host.driver import instead_of_newer
+from poetry_tf.doctor.host.driver import alternative_to_newer_driver
 from poetry_tf.doctor.host.findings import HostFinding, Remedy
 from poetry_tf.doctor.host.machine import LIMIT, Machine
-from poetry_tf.doctor.host.needs import Needs
+from poetry_tf.doctor.host.spec import HostSpec
 from poetry_tf.doctor.host.system import in_container
 from poetry_tf.releases.model import numbers
 from poetry_tf.releases.nvidia import driver_libraries
 from poetry_tf.text import format_list
 
 _DRIVER = "/proc/driver/nvidia/version"
-_CAN = "NVIDIA_DRIVER_CAPABILITIES"
+_CAPABILITIES = "NVIDIA_DRIVER_CAPABILITIES"
+_SET_CAPABILITIES = (
+    f"Set {_CAPABILITIES} to compute,utility in containerEnv, and rebuild the container"
+)
 _WSL_LIBRARY = "/usr/lib/wsl/lib/libcuda.so.1"
 _DOCKER = ("sudo nvidia-ctk runtime configure --runtime=docker", "sudo systemctl restart docker")
 _PODMAN = ("sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",)
 
 
 def has_devices(machine: Machine) -> bool:
-    """Whether a GPU is to be seen at all."""
+    """Whether there is a device node of a GPU."""
     return any(machine.find(pattern) for pattern in (DEVICES[0], DEVICES[-1]))
 
 
-def devices(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
-    """The device nodes, and whether they may be opened."""
-    if not needs.wants_gpu or machine.system != "Linux":
+def devices(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
+    """The device nodes, and whether they can be opened."""
+    if not spec.wants_gpu or machine.system != "Linux":
         return
     if not has_devices(machine):
-        yield _no_device(machine, needs)
+        yield _no_device(machine, spec)
         return
     nodes = [path for pattern in DEVICES for path in machine.find(pattern)]
-    told = run_gpu_program(machine)
-    errors = {str(line["device"]): str(line.get("error", "")) for line in told.having("device")}
-    refused = {path: error for path, error in errors.items() if error}
+    output = run_gpu_program(machine)
+    errors = {
+        str(line["device"]): str(line.get("error", "")) for line in output.lines_with("device")
+    }
+    failed = {path: error for path, error in errors.items() if error}
     missing = [] if machine.find(DEVICES[-1]) else [p for p in DEVICES[1:3] if not machine.find(p)]
-    if refused:
-        yield _refused(machine, needs, refused)
+    if failed:
+        yield _not_openable(machine, spec, failed)
     elif missing:
         what = "Restart the container; where that doesn't help, load the module on the host"
         commands = ("sudo nvidia-modprobe -u -c=0",)
@@ -50,7 +55,7 @@ def devices(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
             "CUDA opens them besides the GPU's own",
             Remedy(what, everywhere=commands, where="host"),
         )
-    elif told.ran.trouble == "timeout" and len(errors) < len(nodes):
+    elif output.result.trouble == "timeout" and len(errors) < len(nodes):
         yield HostFinding(
             "devices",
             "warning",
@@ -61,7 +66,7 @@ def devices(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
         yield HostFinding("devices", "ok", f"{format_list(nodes)} can be opened")
 
 
-def _no_device(machine: Machine, needs: Needs) -> HostFinding:
+def _no_device(machine: Machine, spec: HostSpec) -> HostFinding:
     visible = machine.variable("NVIDIA_VISIBLE_DEVICES")
     if not in_container(machine):
         return HostFinding("devices", "error", "there is no device of an NVIDIA GPU")
@@ -82,13 +87,13 @@ def _no_device(machine: Machine, needs: Needs) -> HostFinding:
         seen,
         "a container has the GPUs that it was started with: devcontainer.json has to ask for them, "
         "and the engine to know how to hand them in",
-        _engine(needs),
+        _engine_remedy(spec),
     )
 
 
-def _engine(needs: Needs) -> Remedy:
+def _engine_remedy(spec: HostSpec) -> Remedy:
     engine: tuple[str, ...]
-    if needs.engine == "podman":
+    if spec.engine == "podman":
         what = 'Ask for it in runArgs ("--device", "nvidia.com/gpu=all") and let Podman know it'
         engine = _PODMAN
     else:
@@ -99,8 +104,8 @@ def _engine(needs: Needs) -> Remedy:
     return Remedy(what, everywhere=commands, where="host")
 
 
-def _refused(machine: Machine, needs: Needs, refused: dict[str, str]) -> HostFinding:
-    paths, errors = format_list(refused), set(refused.values())
+def _not_openable(machine: Machine, spec: HostSpec, failed: dict[str, str]) -> HostFinding:
+    paths, errors = format_list(failed), set(failed.values())
     if errors == {"EACCES"}:
         return HostFinding(
             "devices",
@@ -114,11 +119,11 @@ def _refused(machine: Machine, needs: Needs, refused: dict[str, str]) -> HostFin
             ),
         )
     if "EPERM" in errors and in_container(machine):
-        # `systemctl daemon-reload` on the host sets the container's devices anew, without these.
+        # `systemctl daemon-reload` on the host resets the container's devices, without these.
         commands: tuple[str, ...] = (
             "sudo nvidia-ctk system create-dev-char-symlinks --create-all",
         )
-        if needs.engine == "podman":
+        if spec.engine == "podman":
             commands = _PODMAN
         return HostFinding(
             "devices",
@@ -141,16 +146,16 @@ def _refused(machine: Machine, needs: Needs, refused: dict[str, str]) -> HostFin
     )
 
 
-def libcuda(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
-    """The driver's own library, and what it answers."""
-    if not needs.wants_gpu or machine.system != "Linux":
+def libcuda(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
+    """The driver's library, and whether it can be initialised."""
+    if not spec.wants_gpu or machine.system != "Linux":
         return
-    told = run_gpu_program(machine)
-    path = told.text("libcuda")
+    output = run_gpu_program(machine)
+    path = output.text("libcuda")
     if not path:
-        # Without a device it is missing for the same reason.
-        if has_devices(machine) and told.ran.trouble != "timeout":
-            yield _no_libcuda(machine, told)
+        # Without a device the cause is the same, and reported.
+        if has_devices(machine) and output.result.trouble != "timeout":
+            yield _no_libcuda(machine, output)
         return
     if "/stubs/" in path:
         yield HostFinding(
@@ -161,10 +166,10 @@ def libcuda(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
             Remedy("Take the folder stubs out of LD_LIBRARY_PATH"),
         )
         return
-    status = told.number("init")
+    status = output.number("init")
     if status is None:
         answer = f"gave no answer within {LIMIT:g} seconds"
-        ended = answer if told.ran.trouble == "timeout" else "ended the program that asked it"
+        ended = answer if output.result.trouble == "timeout" else "ended the program that asked it"
         yield HostFinding(
             "libcuda",
             "warning",
@@ -172,40 +177,39 @@ def libcuda(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
             "the driver takes long where a GPU is asleep, and for ever where it hangs",
         )
     elif status == 0:
-        yield _speaks(machine, told, needs, path)
-        yield from _beside(machine, needs)
-    elif any(line.get("error") for line in told.having("device")):
-        return  # it can't be otherwise
+        yield _check_cuda_version(machine, output, spec, path)
+        yield from _other_libraries(machine, spec)
+    elif any(line.get("error") for line in output.lines_with("device")):
+        return  # follows from the device
     elif has_devices(machine) or status != 100:
-        yield _status(machine, status)
+        yield _init_failed(machine, status)
 
 
-def _beside(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
-    """What else of the driver has to be there."""
-    for name in driver_libraries(needs.release):
+def _other_libraries(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
+    """The other libraries of the driver that TensorFlow opens."""
+    for name in driver_libraries(spec.release):
         if error := machine.load(name).error:
             yield HostFinding(
                 "libcuda",
                 "error",
                 f"{name} can't be loaded: {error}",
-                f"TensorFlow {needs.tensorflow} opens it, and it is a part of the driver",
-                Remedy(f"Set {_CAN} to compute,utility in containerEnv, and rebuild the container"),
+                f"TensorFlow {spec.tensorflow} opens it, and it is a part of the driver",
+                Remedy(_SET_CAPABILITIES),
             )
 
 
-def _no_libcuda(machine: Machine, told: ProgramOutput) -> HostFinding:
-    error = told.text("error") or f"the program that loaded it ended with {told.ran.status}"
+def _no_libcuda(machine: Machine, output: ProgramOutput) -> HostFinding:
+    error = output.text("error") or f"the program that loaded it ended with {output.result.status}"
     seen = f"libcuda.so.1 can't be loaded: {error}"
     needed = "it is a part of the driver, and comes from the host"
-    can = machine.variable(_CAN)
+    can = machine.variable(_CAPABILITIES)
     if machine.find(_WSL_LIBRARY):
         what = "Let the loader look where WSL has it"
         commands = ("echo /usr/lib/wsl/lib | sudo tee /etc/ld.so.conf.d/wsl.conf", "sudo ldconfig")
         return HostFinding("libcuda", "error", seen, needed, Remedy(what, everywhere=commands))
     if can and not {"all", "compute"} & set(can.split(",")):
-        what = f"Set {_CAN} to compute,utility in containerEnv, and rebuild the container"
-        needed = f"{_CAN}={can} keeps it out: {needed}"
-        return HostFinding("libcuda", "error", seen, needed, Remedy(what))
+        needed = f"{_CAPABILITIES}={can} keeps it out: {needed}"
+        return HostFinding("libcuda", "error", seen, needed, Remedy(_SET_CAPABILITIES))
     if not in_container(machine):
         return HostFinding("libcuda", "error", seen, "it is a part of NVIDIA's driver")
     what = (
@@ -217,23 +221,25 @@ def _no_libcuda(machine: Machine, told: ProgramOutput) -> HostFinding:
     )
 
 
-def _speaks(machine: Machine, told: ProgramOutput, needs: Needs, path: str) -> HostFinding:
-    number = told.number("speaks") or 0
+def _check_cuda_version(
+    machine: Machine, output: ProgramOutput, spec: HostSpec, path: str
+) -> HostFinding:
+    number = output.number("speaks") or 0
     major, minor = number // 1000, number % 1000 // 10
-    built = needs.release.cuda
+    built = spec.release.cuda
     seen = f"the driver speaks CUDA {major}.{minor} ({path})"
     if built is None or not number:
         return HostFinding("libcuda", "ok", seen if number else f"{path} answers")
-    wanted = (*numbers(built), 0)[:2]
-    if (major, minor) >= wanted:
+    required = (*numbers(built), 0)[:2]
+    if (major, minor) >= required:
         return HostFinding("libcuda", "ok", seen)
-    if major == wanted[0]:
+    if major == required[0]:
         needed = (
             f"TensorFlow is built with CUDA {built}: that runs with every driver for CUDA {major}, "
             "but not on a GPU for which code has to be compiled first"
         )
         return HostFinding("libcuda", "note", seen, needed)
-    least = needs.driver.linux_least or needs.driver.linux if needs.driver else None
+    least = spec.driver.linux_least or spec.driver.linux if spec.driver else None
     install = Remedy(
         f"Install a newer driver{f', {least} or later' if least else ''}", where="host"
     )
@@ -241,13 +247,13 @@ def _speaks(machine: Machine, told: ProgramOutput, needs: Needs, path: str) -> H
         "libcuda",
         "error",
         seen,
-        f"TensorFlow {needs.tensorflow} is built with CUDA {built}",
-        instead_of_newer(machine, needs) or install,
+        f"TensorFlow {spec.tensorflow} is built with CUDA {built}",
+        alternative_to_newer_driver(machine, spec) or install,
     )
 
 
-_HIDES = "CUDA_VISIBLE_DEVICES"
-# What `cuInit` returns, as cuda.h names it: what it means, and what mends it.
+_VISIBLE_DEVICES = "CUDA_VISIBLE_DEVICES"
+# The results of `cuInit`: name in cuda.h, and how to fix it.
 _STATUSES: dict[int, tuple[str, str]] = {
     34: ("CUDA_ERROR_STUB_LIBRARY", "Take the toolkit's folder stubs out of LD_LIBRARY_PATH"),
     46: ("CUDA_ERROR_DEVICE_UNAVAILABLE", "End the program that has the GPU to itself"),
@@ -269,12 +275,12 @@ _STATUSES: dict[int, tuple[str, str]] = {
 }
 
 
-def _status(machine: Machine, status: int) -> HostFinding:
+def _init_failed(machine: Machine, status: int) -> HostFinding:
     name, what = _STATUSES.get(status, (f"error {status}", "Restart the container, then the host"))
-    hides = machine.variable(_HIDES)
+    hides = machine.variable(_VISIBLE_DEVICES)
     if status in {100, 101} and hides is not None:
-        seen = f'{_HIDES}="{hides}" hides the GPU'
-        return HostFinding("libcuda", "error", seen, remedy=Remedy(f"Unset {_HIDES}"))
+        seen = f'{_VISIBLE_DEVICES}="{hides}" hides the GPU'
+        return HostFinding("libcuda", "error", seen, remedy=Remedy(f"Unset {_VISIBLE_DEVICES}"))
     commands = ("sudo modprobe -r nvidia_uvm", "sudo modprobe nvidia_uvm") if status == 999 else ()
     return HostFinding(
         "libcuda",

@@ -1,4 +1,4 @@
-"""Whether there is a GPU of NVIDIA's, and a driver for it that the locked CUDA can work with."""
+"""Whether there is an NVIDIA GPU, with a driver that works with the locked CUDA."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from poetry_tf.doctor.host.gpu_generation import (
     Generation,
     generation,
     named_capability,
-    newest,
+    newest_capability,
     pci_capabilities,
     pci_displays,
 )
 from poetry_tf.doctor.host.machine import LIMIT, CommandResult, Machine
-from poetry_tf.doctor.host.needs import Needs
+from poetry_tf.doctor.host.spec import HostSpec
 from poetry_tf.doctor.host.system import in_container, wsl
 from poetry_tf.releases import Release, load
 from poetry_tf.releases.model import LINUX_X86_64, WINDOWS_AMD64, numbers
@@ -29,21 +29,21 @@ from poetry_tf.text import format_list
 _SMI = ("nvidia-smi", "/usr/lib/wsl/lib/nvidia-smi")
 _FIELDS = ("name,driver_version,compute_cap", "name,driver_version")
 _LOADED = "/proc/driver/nvidia/version"
-# WSL hands in GPUs from Maxwell on, better Pascal (CUDA on WSL User Guide).
+# WSL supports GPUs from Maxwell on, better Pascal (CUDA on WSL User Guide).
 _NOT_IN_WSL = {known for known in (generation("2.1"), generation("3.7")) if known}
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
 
 
 @dataclass(frozen=True)
 class DetectedGpu:
-    """A GPU as the driver tells of it: its name, and its compute capability where that is known."""
+    """A GPU that the driver reports; the compute capability is None if not known."""
 
     name: str
     capability: str | None = None
 
 
 def smi(machine: Machine) -> CommandResult:
-    """What nvidia-smi says of each GPU; an old one knows no compute capability."""
+    """The output of nvidia-smi for each GPU; an old one has no compute capability."""
     for program in _SMI:
         for fields in _FIELDS:
             ran = machine.run(program, f"--query-gpu={fields}", "--format=csv,noheader")
@@ -55,7 +55,7 @@ def smi(machine: Machine) -> CommandResult:
 
 
 def gpus(machine: Machine) -> tuple[DetectedGpu, ...]:
-    """The GPUs that the driver knows."""
+    """The GPUs that the driver reports."""
     ran = smi(machine)
     found = []
     for line in ran.output.splitlines() if ran.succeeded else ():
@@ -69,70 +69,70 @@ def gpus(machine: Machine) -> tuple[DetectedGpu, ...]:
 
 
 def driver_version(machine: Machine) -> str | None:
-    """The version of NVIDIA's driver; in WSL that of Windows' own."""
+    """The version of NVIDIA's driver; in WSL that of the driver on Windows."""
     ran = smi(machine)
     for line in ran.output.splitlines() if ran.succeeded else ():
         for part in line.split(",")[1:2]:
             if _VERSION.fullmatch(part.strip()):
                 return part.strip()
-    return _loaded(machine)
+    return _loaded_version(machine)
 
 
-def _loaded(machine: Machine) -> str | None:
-    """The version that the kernel has loaded."""
+def _loaded_version(machine: Machine) -> str | None:
+    """The version of the loaded kernel module."""
     match = re.search(r"Module.*?(\d+(?:\.\d+)+)", machine.read(_LOADED) or "")
     return match[1] if match else None
 
 
 def has_gpu(machine: Machine) -> bool:
-    """Whether a GPU of NVIDIA's is in the machine, with or without a driver."""
+    """Whether the machine has an NVIDIA GPU, with or without a driver."""
     if gpus(machine) or machine.find("/dev/dxg"):
         return True
     return bool(pci_displays(machine))
 
 
-def driver(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
-    """The driver: whether it is there, answers, and is new enough."""
-    if not needs.wants_gpu or machine.system == "Darwin" or wsl(machine) == 1:
+def driver(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
+    """Whether the driver is installed, responds, and is new enough."""
+    if not spec.wants_gpu or machine.system == "Darwin" or wsl(machine) == 1:
         return
     ran, version = smi(machine), driver_version(machine)
     if in_container(machine):
-        # What a container lacks of it is told with its devices and libcuda.
+        # Other problems in a container are reported with its devices and libcuda.
         if version is not None:
-            yield _judged(machine, needs, _names(machine), version)
+            yield _check_version(machine, spec, _format_gpus(machine), version)
     elif ran.trouble == "timeout":
         seen = f"nvidia-smi gave no answer within {LIMIT:g} seconds"
         needed = "a driver that hangs, or a GPU that has fallen off its bus"
         yield HostFinding("driver", "error", seen, needed, remedies.RESTART)
     elif version is not None and (ran.succeeded or ran.trouble):
-        yield _judged(machine, needs, _names(machine), version)
+        yield _check_version(machine, spec, _format_gpus(machine), version)
     elif not ran.trouble:
-        yield _failed(machine, needs, ran)
+        yield _smi_failed(machine, spec, ran)
     else:
-        yield _missing(machine, needs)
+        yield _no_driver(machine, spec)
 
 
-def _names(machine: Machine) -> str:
+def _format_gpus(machine: Machine) -> str:
     known = Counter(gpu.name for gpu in gpus(machine))
     if not known:
         return "a GPU of NVIDIA's"
     return format_list(name if count == 1 else f"{count} × {name}" for name, count in known.items())
 
 
-def _failed(machine: Machine, needs: Needs, ran: CommandResult) -> HostFinding:
-    said = f"{ran.output}\n{ran.error}".strip()
-    first = said.splitlines()[0] if said else f"nothing, and ends with {ran.status}"
-    seen, loaded, remedy = f"nvidia-smi says: {first}", _loaded(machine), remedies.RESTART
+def _smi_failed(machine: Machine, spec: HostSpec, ran: CommandResult) -> HostFinding:
+    text = f"{ran.output}\n{ran.error}".strip()
+    first = text.splitlines()[0] if text else f"nothing, and ends with {ran.status}"
+    seen, loaded, remedy = f"nvidia-smi says: {first}", _loaded_version(machine), remedies.RESTART
     capability = _capability(machine)
     known = generation(capability)
-    if "version mismatch" in said:
+    if "version mismatch" in text:
         needed = "the driver was updated while the old one was running"
     elif known is not None and (loaded is None or numbers(loaded)[0] > known.branch):
-        if (finding := _too_old(machine, needs, seen, capability)) is not None:
+        if (finding := _too_old(machine, spec, seen, capability)) is not None:
             return finding
         needed = f"NVIDIA's drivers for this GPU ({known.name}) end with {known.branch}"
         remedy = remedies.last_driver(known.branch)
-    elif "No devices were found" in said:
+    elif "No devices were found" in text:
         needed = "the driver runs and knows no GPU: it may be too new or too old for it"
     elif loaded is not None:
         needed = (
@@ -145,7 +145,7 @@ def _failed(machine: Machine, needs: Needs, ran: CommandResult) -> HostFinding:
     return HostFinding("driver", "error", seen, needed, remedy)
 
 
-def _missing(machine: Machine, needs: Needs) -> HostFinding:
+def _no_driver(machine: Machine, spec: HostSpec) -> HostFinding:
     if wsl(machine):
         if not machine.find("/dev/dxg"):
             seen = "WSL hands no GPU in (there is no /dev/dxg)"
@@ -162,22 +162,22 @@ def _missing(machine: Machine, needs: Needs) -> HostFinding:
     other = ", but nouveau, which TensorFlow can't use" if nouveau else ""
     seen = f"there is a GPU of NVIDIA's, and no driver of NVIDIA's for it{other}"
     capability = _capability(machine)
-    if (finding := _too_old(machine, needs, seen, capability)) is not None:
+    if (finding := _too_old(machine, spec, seen, capability)) is not None:
         return finding
     return HostFinding("driver", "error", seen, remedy=remedies.driver(_branch(capability)))
 
 
-def _judged(machine: Machine, needs: Needs, names: str, version: str) -> HostFinding:
+def _check_version(machine: Machine, spec: HostSpec, names: str, version: str) -> HostFinding:
     seen = f"{names}, driver {version}"
-    wanted = needs.driver
-    if wanted is None:
+    required = spec.driver
+    if required is None:
         return HostFinding("driver", "ok", seen)
     known = generation(_capability(machine))
-    if known in _NOT_IN_WSL and _by_wsl(machine, needs):
+    if known in _NOT_IN_WSL and _is_passed_by_wsl(machine, spec):
         needed = f"WSL 2, by which a container gets a GPU, hands in none so old ({known.name})"
         return HostFinding("driver", "error", seen, needed, remedies.WITHOUT_GPU)
-    whole, least = _minima(machine, wanted)
-    built = _built(needs)
+    whole, least = _minima(machine, required)
+    built = _format_build(spec)
     if least is None or numbers(version) >= numbers(least):
         if whole is None or numbers(version) >= numbers(whole):
             return HostFinding("driver", "ok", seen)
@@ -188,41 +188,45 @@ def _judged(machine: Machine, needs: Needs, names: str, version: str) -> HostFin
             )
             return HostFinding("driver", "note", seen, needed)
     capability = _capability(machine)
-    if (finding := _too_old(machine, needs, seen, capability)) is not None:
+    if (finding := _too_old(machine, spec, seen, capability)) is not None:
         return finding
-    needed = f"{built}, which takes a driver of {_both(whole, least)}"
-    return HostFinding("driver", "error", seen, needed, _newer(machine, capability))
+    needed = f"{built}, which takes a driver of {_format_minima(whole, least)}"
+    return HostFinding("driver", "error", seen, needed, _newer_driver(machine, capability))
 
 
-def _built(needs: Needs) -> str:
-    return f"TensorFlow {needs.tensorflow} is built with CUDA {needs.release.cuda}"
+def _format_build(spec: HostSpec) -> str:
+    return f"TensorFlow {spec.tensorflow} is built with CUDA {spec.release.cuda}"
 
 
-def _both(whole: str | None, least: str | None) -> str:
+def _format_minima(whole: str | None, least: str | None) -> str:
     return f"at least {least}, better {whole}" if least and whole else f"at least {least or whole}"
 
 
 def _on_windows(machine: Machine) -> bool:
-    """Whether the driver is Windows' own, as it is in WSL."""
+    """Whether the driver is the one on Windows, as in WSL."""
     return bool(wsl(machine)) or machine.system == "Windows"
 
 
-def _by_wsl(machine: Machine, needs: Needs) -> bool:
-    """Whether WSL is what hands the GPU in."""
-    return _on_windows(machine) and _platform(machine, needs) == LINUX_X86_64
+def _is_passed_by_wsl(machine: Machine, spec: HostSpec) -> bool:
+    """Whether the container gets the GPU by WSL."""
+    return _on_windows(machine) and _platform(machine, spec) == LINUX_X86_64
 
 
-def _minima(machine: Machine, wanted: Driver) -> tuple[str | None, str | None]:
-    """The driver that runs everything, and the one that runs what needn't be compiled first."""
+def _minima(machine: Machine, required: Driver) -> tuple[str | None, str | None]:
+    """The minimum drivers: for everything, and for code that needs no compilation."""
     if _on_windows(machine):
-        return wanted.windows, wanted.windows_least
-    return wanted.linux, wanted.linux_least
+        return required.windows, required.windows_least
+    return required.linux, required.linux_least
 
 
 def _capability(machine: Machine) -> str | None:
-    """The compute capability of the newest GPU, which is the one that a driver is for."""
+    """The compute capability of the newest GPU, for which the driver is chosen."""
     found = gpus(machine)
-    return newest(gpu.capability for gpu in found) if found else newest(pci_capabilities(machine))
+    return (
+        newest_capability(gpu.capability for gpu in found)
+        if found
+        else newest_capability(pci_capabilities(machine))
+    )
 
 
 def _branch(capability: str | None) -> int | None:
@@ -230,13 +234,13 @@ def _branch(capability: str | None) -> int | None:
     return known.branch if known else None
 
 
-def instead_of_newer(machine: Machine, needs: Needs) -> Remedy | None:
-    """What to do where the GPU is too old for a newer driver; None where it isn't."""
-    finding = _too_old(machine, needs, "", _capability(machine))
+def alternative_to_newer_driver(machine: Machine, spec: HostSpec) -> Remedy | None:
+    """What to do if the GPU is too old for a newer driver; None if it is not."""
+    finding = _too_old(machine, spec, "", _capability(machine))
     return finding.remedy if finding else None
 
 
-def _newer(machine: Machine, capability: str | None) -> Remedy:
+def _newer_driver(machine: Machine, capability: str | None) -> Remedy:
     if wsl(machine):
         return remedies.WINDOWS_DRIVER
     remedy = remedies.newer_driver(_branch(capability))
@@ -244,27 +248,28 @@ def _newer(machine: Machine, capability: str | None) -> Remedy:
 
 
 def _too_old(
-    machine: Machine, needs: Needs, seen: str, capability: str | None
+    machine: Machine, spec: HostSpec, seen: str, capability: str | None
 ) -> HostFinding | None:
-    """What is said of a GPU for which there is no driver that would be new enough."""
-    known, wanted = generation(capability), needs.driver
-    if known is None or wanted is None or _can_have(machine, needs.release, known):
+    """The finding for a GPU without a driver that is new enough; None if there is one."""
+    known, required = generation(capability), spec.driver
+    if known is None or required is None or _has_driver_for(machine, spec.release, known):
         return None
-    whole, least = _minima(machine, wanted)
+    last = known.last(windows=_on_windows(machine))
     needed = (
-        f"{_built(needs)}, which takes a driver of {_both(whole, least)}; for this GPU "
-        f"({known.name}) NVIDIA's drivers end with {known.last(windows=_on_windows(machine))}"
+        f"{_format_build(spec)}, which takes a driver of "
+        f"{_format_minima(*_minima(machine, required))}; for this GPU ({known.name}) NVIDIA's "
+        f"drivers end with {last}"
     )
-    remedy = _fitting(machine, needs, str(capability)) or remedies.WITHOUT_GPU
+    remedy = _suggest_series(machine, spec, str(capability)) or remedies.WITHOUT_GPU
     return HostFinding("driver", "error", seen, needed, remedy)
 
 
-def _can_have(machine: Machine, release: Release, known: Generation) -> bool:
-    """Whether a generation's last driver is new enough for a release."""
-    wanted = driver_for(release.cuda) if release.cuda else None
-    if wanted is None:
+def _has_driver_for(machine: Machine, release: Release, known: Generation) -> bool:
+    """Whether the last driver for a generation is new enough for a release."""
+    required = driver_for(release.cuda) if release.cuda else None
+    if required is None:
         return True
-    whole, least = _minima(machine, wanted)
+    whole, least = _minima(machine, required)
     needed = least or whole
     return needed is None or numbers(needed)[0] <= known.last(windows=_on_windows(machine))
 
@@ -272,97 +277,97 @@ def _can_have(machine: Machine, release: Release, known: Generation) -> bool:
 # -- compute capability ---------------------------------------------------------------------
 
 
-def compute(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
-    """Whether TensorFlow holds code for each GPU, or has to have it compiled at first use.
+def compute(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
+    """Whether TensorFlow has code for each GPU, or PTX that is compiled at first use.
 
     Machine code (``sm_80``) runs on its own capability and on later ones of the same major; PTX
     (``compute_90``) is compiled by the driver for its own capability and any later one (CUDA C++
     Programming Guide, "Binary Compatibility" and "PTX Compatibility").
     """
-    if not needs.wants_gpu:
+    if not spec.wants_gpu:
         return
-    code = _code(needs.release.wheels.get(_platform(machine, needs)))
+    code = _compiled_code(spec.release.wheels.get(_platform(machine, spec)))
     found = gpus(machine) if code else ()
     unusable = [gpu for gpu in found if gpu.capability and not _runs(code, _pair(gpu.capability))]
     for gpu in found:
         if gpu in unusable:
-            if finding := _unusable(machine, needs, gpu, another=len(unusable) < len(found)):
+            if finding := _unsupported(machine, spec, gpu, another=len(unusable) < len(found)):
                 yield finding
         elif gpu.capability and not any(
             kind == "sm" and _fits(own, _pair(gpu.capability)) for kind, own in code
         ):
-            yield _compiled(machine, needs, gpu)
+            yield _compiled_at_first_use(machine, spec, gpu)
 
 
-def _compiled(machine: Machine, needs: Needs, gpu: DetectedGpu) -> HostFinding:
+def _compiled_at_first_use(machine: Machine, spec: HostSpec, gpu: DetectedGpu) -> HostFinding:
     seen = (
         f"{gpu.name} has compute capability {gpu.capability}, for which TensorFlow "
-        f"{needs.tensorflow} holds no machine code, but PTX"
+        f"{spec.tensorflow} holds no machine code, but PTX"
     )
-    version, wanted = driver_version(machine), needs.driver
-    whole = _minima(machine, wanted)[0] if wanted else None
+    version, required = driver_version(machine), spec.driver
+    whole = _minima(machine, required)[0] if required else None
     if version is not None and whole is not None and numbers(version) < numbers(whole):
         needed = (
             f"the driver has to compile TensorFlow's code for it, and only {whole} or later can"
         )
-        remedy = _newer(machine, gpu.capability)
+        remedy = _newer_driver(machine, gpu.capability)
         return HostFinding("compute", "error", seen, needed, remedy)
     needed = (
         "the driver compiles TensorFlow's code for it at first use, which can take half an hour "
         "and is kept for the next time"
     )
-    place = "" if needs.config is None and needs.from_project else " in containerEnv"
+    place = "" if spec.config is None and spec.from_project else " in containerEnv"
     what = f"So that it is kept whole (4 GiB), set{place}:"
     remedy = Remedy(what, everywhere=("CUDA_CACHE_MAXSIZE=4294967296",))
     return HostFinding("compute", "note", seen, needed, remedy)
 
 
-def _unusable(
-    machine: Machine, needs: Needs, gpu: DetectedGpu, *, another: bool
+def _unsupported(
+    machine: Machine, spec: HostSpec, gpu: DetectedGpu, *, another: bool
 ) -> HostFinding | None:
-    """What is said of a GPU that TensorFlow passes over; nothing where the driver says it."""
+    """The finding for a GPU that TensorFlow ignores; None if the driver probe reports it."""
     seen = f"{gpu.name} has compute capability {gpu.capability}"
-    needed = f"TensorFlow {needs.tensorflow} holds no code that runs on it"
+    needed = f"TensorFlow {spec.tensorflow} holds no code that runs on it"
     if another:
         return HostFinding("compute", "note", seen, f"{needed}, and passes it over")
     known = generation(_capability(machine))
-    if known is not None and not _can_have(machine, needs.release, known):
+    if known is not None and not _has_driver_for(machine, spec.release, known):
         return None
-    remedy = _fitting(machine, needs, str(gpu.capability))
+    remedy = _suggest_series(machine, spec, str(gpu.capability))
     if remedy is None:
         needed += ", nor does any other that is known here"
     return HostFinding("compute", "error", seen, needed, remedy or remedies.WITHOUT_GPU)
 
 
-def _fitting(machine: Machine, needs: Needs, capability: str) -> Remedy | None:
-    """The newest series for a GPU: it has code for it, and there is a driver for both."""
+def _suggest_series(machine: Machine, spec: HostSpec, capability: str) -> Remedy | None:
+    """Suggests the newest series with code for a GPU and a driver for both."""
     known = generation(capability)
-    if known in _NOT_IN_WSL and _by_wsl(machine, needs):
+    if known in _NOT_IN_WSL and _is_passed_by_wsl(machine, spec):
         return None
     fitting = [
         release.series
         for release in load().releases
-        if (code := _code(release.wheels.get(_platform(machine, needs))))
+        if (code := _compiled_code(release.wheels.get(_platform(machine, spec))))
         and _runs(code, _pair(capability))
-        and (known is None or _can_have(machine, release, known))
+        and (known is None or _has_driver_for(machine, release, known))
     ]
     if not fitting:
         return None
     what = f"Take TensorFlow {fitting[-1]}, the newest series for this GPU, or ask for no GPU:"
     command = f"poetry tf upgrade {fitting[-1]}"
-    if numbers(fitting[-1]) < numbers(needs.release.series):
+    if numbers(fitting[-1]) < numbers(spec.release.series):
         command = f"poetry tf init --tensorflow {fitting[-1]}"
     return Remedy(what, everywhere=(command, "poetry tf init --gpu none"))
 
 
-def _platform(machine: Machine, needs: Needs) -> str:
-    """The platform whose wheels run here: a container's, unless Windows has to do without."""
-    without = needs.from_project and needs.config is None
-    return WINDOWS_AMD64 if machine.system == "Windows" and without else LINUX_X86_64
+def _platform(machine: Machine, spec: HostSpec) -> str:
+    """The platform of the wheels: that of the container, or Windows without one."""
+    no_container = spec.from_project and spec.config is None
+    return WINDOWS_AMD64 if machine.system == "Windows" and no_container else LINUX_X86_64
 
 
-def _code(wheels: object) -> list[tuple[str, tuple[int, int]]]:
-    """What a wheel has compiled in: the kind (``sm``, ``compute``) and the capability."""
+def _compiled_code(wheels: object) -> list[tuple[str, tuple[int, int]]]:
+    """The compiled code of a wheel: kind (``sm``, ``compute``) and compute capability."""
     names = getattr(wheels, "compute", ())
     found = (re.fullmatch(r"(sm|compute)_(\d+)(\d)[a-z]?", name) for name in names)
     return [(match[1], (int(match[2]), int(match[3]))) for match in found if match]

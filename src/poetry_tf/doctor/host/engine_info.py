@@ -1,4 +1,4 @@
-"""What Docker or Podman answers, and whether it runs its containers on this machine."""
+"""The information that Docker or Podman returns, and whether it runs on this machine."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from poetry_tf.doctor.host.machine import CommandResult, Machine
-from poetry_tf.doctor.host.needs import Needs
+from poetry_tf.doctor.host.spec import HostSpec
 
 DESKTOP = "Docker Desktop"
 
 _DOCKER = ("docker", "info", "--format", "{{json .}}")
 _PODMAN = ("podman", "info", "--format", "json")
-# A context may name another address than the variable does.
+# A context may have another address than DOCKER_HOST.
 _ENDPOINT = ("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
 _ADDRESS = re.compile(r"(?:tcp|ssh|https?)://(?:[^/@]*@)?(\[[^\]]*\]|[^/:]*).*")
 _LOOPBACK = re.compile(r"localhost|127(?:\.\d+){3}|\[::1\]|")
@@ -23,77 +23,77 @@ _LOOPBACK = re.compile(r"localhost|127(?:\.\d+){3}|\[::1\]|")
 
 @dataclass(frozen=True)
 class EngineInfo:
-    """What the engine answered.
+    """What is known of the container engine.
 
     Attributes:
         name: ``Docker`` or ``Podman``.
-        ran: what came of asking it.
-        known: its answer, as it names things; empty where there is none.
-        address: the address at which it is asked, where that is known.
-        elsewhere: the machine that it runs on, where that is another; else empty.
+        result: the result of its ``info`` command.
+        data: the parsed output of that command; empty if there is none.
+        address: its address, where known.
+        remote_host: the machine that it runs on, if another; else empty.
     """
 
     name: str
-    ran: CommandResult
-    known: Mapping[str, Any]
+    result: CommandResult
+    data: Mapping[str, Any]
     address: str = ""
-    elsewhere: str = ""
+    remote_host: str = ""
 
     @property
     def answers(self) -> bool:
-        errors = self.known.get("ServerErrors")
-        return self.ran.succeeded and bool(self.known) and not errors
+        errors = self.data.get("ServerErrors")
+        return self.result.succeeded and bool(self.data) and not errors
 
     @property
     def is_podman(self) -> bool:
-        """Whether the answer is Podman's: its package can bring a ``docker``, or its socket serve.
+        """Whether it is Podman, by its ``docker`` command or by its socket.
 
-        Docker's own versions went from 1.13 to 17.03.
+        Podman's versions are between 2 and 17; Docker has none of these.
         """
         number = re.match(r"\d+", self.version)
         is_between = number is not None and 2 <= int(number[0]) < 17
-        return "host" in self.known or "podman" in self.address or is_between
+        return "host" in self.data or "podman" in self.address or is_between
 
     @property
     def is_rootless(self) -> bool:
-        options = self.known.get("SecurityOptions")
+        options = self.data.get("SecurityOptions")
         return "/run/user/" in self.address or (
             isinstance(options, list) and any("name=rootless" in str(item) for item in options)
         )
 
     @property
     def is_desktop(self) -> bool:
-        return self.known.get("OperatingSystem") == DESKTOP
+        return self.data.get("OperatingSystem") == DESKTOP
 
     @property
     def version(self) -> str:
-        return str(self.known.get("ServerVersion"))
+        return str(self.data.get("ServerVersion"))
 
 
-def has_container(needs: Needs) -> bool:
-    """Whether an engine matters at all."""
-    return needs.wants_gpu and not (needs.from_project and needs.config is None)
+def has_container(spec: HostSpec) -> bool:
+    """Whether the project is to run in a container with a GPU."""
+    return spec.wants_gpu and not (spec.from_project and spec.config is None)
 
 
-def query_engine(machine: Machine, needs: Needs) -> EngineInfo:
-    """Asks what is to run the container."""
-    if needs.engine == "podman":
+def query_engine(machine: Machine, spec: HostSpec) -> EngineInfo:
+    """Queries the engine that is to run the container."""
+    if spec.engine == "podman":
         ran = machine.run(*_PODMAN)
-        known = _known(ran)
-        return EngineInfo("Podman", ran, known, elsewhere=_podmans(machine, known))
+        known = _parse_answer(ran)
+        return EngineInfo("Podman", ran, known, remote_host=_podman_host(machine, known))
     ran = machine.run(*_DOCKER)
     if ran.trouble == "missing":
         return EngineInfo("Docker", ran, {})
-    known, address = _known(ran), _endpoint(machine)
-    return EngineInfo("Docker", ran, known, address, _dockers(machine, known, address))
+    known, address = _parse_answer(ran), _endpoint(machine)
+    return EngineInfo("Docker", ran, known, address, _docker_host(machine, known, address))
 
 
-def runs_elsewhere(machine: Machine, needs: Needs) -> bool:
-    """Whether the container runs on another machine, so that this one's GPU doesn't matter."""
-    return has_container(needs) and bool(query_engine(machine, needs).elsewhere)
+def runs_elsewhere(machine: Machine, spec: HostSpec) -> bool:
+    """Whether the container runs on another machine, so the GPU of this one is irrelevant."""
+    return has_container(spec) and bool(query_engine(machine, spec).remote_host)
 
 
-def _known(ran: CommandResult) -> Mapping[str, Any]:
+def _parse_answer(ran: CommandResult) -> Mapping[str, Any]:
     try:
         known = json.loads(ran.output)
     except (ValueError, RecursionError):
@@ -108,8 +108,8 @@ def _endpoint(machine: Machine) -> str:
     return machine.variable("DOCKER_HOST") or ""
 
 
-def _remote(address: str) -> str:
-    """An address on another machine without the name of a user and a password; else nothing."""
+def _remote_address(address: str) -> str:
+    """A remote address without user name and password; empty if it is local."""
     match = _ADDRESS.fullmatch(address)
     if match is None or _LOOPBACK.fullmatch(match[1]):
         return ""
@@ -117,13 +117,13 @@ def _remote(address: str) -> str:
     return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
-def _dockers(machine: Machine, known: Mapping[str, Any], address: str) -> str:
-    """The machine that Docker runs on, where it is another.
+def _docker_host(machine: Machine, known: Mapping[str, Any], address: str) -> str:
+    """The machine that Docker runs on, if it is another.
 
-    A socket of this machine may also lead to another one, through ssh. That has another name, and
-    another kernel: a name alone may have changed since Docker was started.
+    A local socket may also be forwarded to another machine, by ssh. Both name and kernel differ
+    then; the name alone may have changed since Docker was started.
     """
-    if remote := _remote(address):
+    if remote := _remote_address(address):
         return remote
     name, kernel = known.get("Name"), known.get("KernelVersion")
     own = (machine.read("/proc/sys/kernel/hostname") or "").strip()
@@ -131,17 +131,19 @@ def _dockers(machine: Machine, known: Mapping[str, Any], address: str) -> str:
     if not (own and version and isinstance(name, str) and isinstance(kernel, str)):
         return ""
     is_own = known.get("OperatingSystem") == DESKTOP or f" {kernel} " in version
-    return "" if is_own or _short(name) == _short(own) else name
+    return "" if is_own or _short_name(name) == _short_name(own) else name
 
 
-def _podmans(machine: Machine, known: Mapping[str, Any]) -> str:
+def _podman_host(machine: Machine, known: Mapping[str, Any]) -> str:
     host = known.get("host")
     if not (isinstance(host, dict) and host.get("serviceIsRemote") is True):
         return ""
     if machine.system != "Linux" and not machine.variable("CONTAINER_HOST"):
-        return ""  # in its own virtual machine, which has the GPU of this one
-    return _remote(machine.variable("CONTAINER_HOST") or "") or str(host.get("hostname") or "")
+        return ""  # a local virtual machine
+    return _remote_address(machine.variable("CONTAINER_HOST") or "") or str(
+        host.get("hostname") or ""
+    )
 
 
-def _short(name: str) -> str:
+def _short_name(name: str) -> str:
     return name.partition(".")[0].lower()

@@ -1,4 +1,4 @@
-"""What came of probing a machine: what was seen, what was needed, and what mends it."""
+"""The findings of the probes, and how to fix them."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 State = Literal["ok", "note", "warning", "error"]
-"""``note`` is worth knowing and no fault; an ``error`` keeps the GPU from TensorFlow."""
+"""``note`` is no problem; with an ``error`` TensorFlow cannot use the GPU."""
 
 System = Literal["arch", "debian", "fedora", "windows"]
-"""The systems that commands are known for: Arch, Debian and Ubuntu, Fedora and its kin, Windows."""
+"""The systems with commands of their own: Arch, Debian and Ubuntu, Fedora and RHEL, Windows."""
 
 
 @dataclass(frozen=True)
 class Remedy:
-    """How something is mended. Nothing of it is run.
+    """How to fix a problem. No command is run.
 
     Attributes:
-        what: what is to be done, in words.
-        commands: the commands for each system that differs.
-        everywhere: the commands that are the same everywhere.
+        what: what to do, in words.
+        commands: the commands that differ by system.
+        everywhere: the commands that are the same on each system.
         where: the machine on which to run them: here, on the host of the container, or there, on
-            another machine whose Docker is used. The latter two may be of any system.
+            a remote machine whose engine is used. The last two may have any system.
     """
 
     what: str
@@ -33,14 +33,14 @@ class Remedy:
 
 @dataclass(frozen=True)
 class HostFinding:
-    """What one probe found.
+    """A finding of a probe.
 
     Attributes:
-        probe: the probe's name, which doesn't change: ``driver``, ``engine``, ``libraries``.
-        state: how it stands.
-        seen: what was seen, in a few words.
-        needed: what was needed and why; empty where that is plain.
-        remedy: how to mend it.
+        probe: the stable name of the probe: ``driver``, ``engine``, ``libraries``.
+        state: how severe it is.
+        seen: what was found, in a few words.
+        needed: what is required and why; empty if that is clear.
+        remedy: how to fix it.
     """
 
     probe: str

@@ -1,9 +1,8 @@
-"""How old a GPU is: what it can compute, and the last driver that NVIDIA makes for it.
+"""The generation of a GPU: its compute capability, and the last driver that supports it.
 
-NVIDIA tells on nvidia.custhelp.com ("Unix graphics feature deprecation schedule", "Support
-timeframes for Unix legacy GPU releases") which branch of its driver is the last for which
-generation: 390 for Fermi, 470 for Kepler, 580 for Maxwell, Pascal and Volta. On Windows the same
-branches count on a little further.
+Source: nvidia.custhelp.com ("Unix graphics feature deprecation schedule", "Support
+timeframes for Unix legacy GPU releases"): branch 390 is the last for Fermi, 470 for Kepler, 580 for
+Maxwell, Pascal and Volta. On Windows the same branches have slightly higher numbers.
 """
 
 from __future__ import annotations
@@ -16,18 +15,18 @@ from poetry_tf.doctor.host.machine import Machine
 from poetry_tf.releases.model import numbers
 
 _VENDOR = "0x10de"
-# The class of a PCI device that shows or computes pictures.
+# The class of a PCI display controller.
 _DISPLAY = "0x03"
 
 
 @dataclass(frozen=True)
 class Generation:
-    """A generation of GPUs that newer drivers than some have left behind.
+    """A generation of GPUs that newer drivers do not support.
 
     Attributes:
         name: its name.
-        branch: the last branch of NVIDIA's driver for it, as packages are named after it.
-        windows: the last number with which a version of that branch begins on Windows.
+        branch: the last branch of NVIDIA's driver for it, as in the names of packages.
+        windows: the highest first number of that branch's versions on Windows.
     """
 
     name: str
@@ -35,7 +34,7 @@ class Generation:
     windows: int
 
     def last(self, *, windows: bool) -> int:
-        """What the version of its newest driver begins with."""
+        """The first number of the version of its newest driver."""
         return self.windows if windows else self.branch
 
 
@@ -47,8 +46,8 @@ _GENERATIONS: tuple[tuple[tuple[int, int], Generation], ...] = (
     ((6, 2), Generation("Pascal", 580, 582)),
     ((7, 2), Generation("Volta", 580, 582)),
 )
-# The numbers of PCI devices from one to another, and their capability. They are given out in
-# blocks, one a chip (https://pci-ids.ucw.cz); from 0x1e00 on they are Turing's and its successors'.
+# Ranges of PCI device IDs, and their compute capability. IDs are assigned in blocks, one for each
+# chip (https://pci-ids.ucw.cz); from 0x1e00 on they are Turing and later.
 _DEVICES: tuple[tuple[int, int, str], ...] = (
     (0x06C0, 0x06DF, "2.0"),
     (0x0DC0, 0x0F0F, "2.1"),
@@ -68,8 +67,8 @@ _DEVICES: tuple[tuple[int, int, str], ...] = (
     (0x1B00, 0x1D7F, "6.1"),
     (0x1D80, 0x1DFF, "7.0"),
 )
-# Where there is no PCI to look at, as on Windows: drivers that don't tell the capability have
-# these alone for company (https://developer.nvidia.com/cuda-gpus, its list of legacy GPUs).
+# For machines whose PCI devices cannot be read, as Windows. Drivers that do not report the compute
+# capability support only these (https://developer.nvidia.com/cuda-gpus, its list of legacy GPUs).
 _NAMES: tuple[tuple[str, str], ...] = (
     (r"Tesla K80", "3.7"),
     (r"Tesla K[24]0\w*|GeForce GTX 780(?: Ti)?|GeForce GTX TITAN(?: Black| Z)?", "3.5"),
@@ -79,7 +78,7 @@ _NAMES: tuple[tuple[str, str], ...] = (
 
 
 def generation(capability: str | None) -> Generation | None:
-    """The generation of a GPU; None where the newest driver is for it, or nothing is known."""
+    """The generation of a GPU; None if the newest driver supports it, or it is not known."""
     if capability is None:
         return None
     pair = (*numbers(capability), 0)[:2]
@@ -87,7 +86,7 @@ def generation(capability: str | None) -> Generation | None:
 
 
 def pci_displays(machine: Machine) -> tuple[str, ...]:
-    """The folders of NVIDIA's GPUs among the devices on PCI."""
+    """The folders of NVIDIA GPUs among the PCI devices."""
     found = []
     for path in machine.find("/sys/bus/pci/devices/*/vendor"):
         folder = path.removesuffix("vendor")
@@ -98,20 +97,20 @@ def pci_displays(machine: Machine) -> tuple[str, ...]:
 
 
 def pci_capabilities(machine: Machine) -> frozenset[str | None]:
-    """The compute capabilities of NVIDIA's GPUs on PCI; None stands for newer or unknown ones."""
+    """The compute capabilities of NVIDIA GPUs on PCI; None for newer or unknown ones."""
     devices = (machine.read(f"{folder}device") or "" for folder in pci_displays(machine))
     return frozenset(map(_capability, devices))
 
 
-def newest(capabilities: Iterable[str | None]) -> str | None:
-    """The highest of some compute capabilities; None where one isn't known."""
+def newest_capability(capabilities: Iterable[str | None]) -> str | None:
+    """The highest compute capability; None if one is not known."""
     found = [*capabilities]
     known = [item for item in found if item is not None]
     return max(known, key=numbers) if known and len(known) == len(found) else None
 
 
 def named_capability(name: str) -> str | None:
-    """The compute capability of a GPU by its name, where it is an old one."""
+    """The compute capability of an old GPU by its name; None for others."""
     bare = name.removeprefix("NVIDIA ")
     return next((known for pattern, known in _NAMES if re.fullmatch(pattern, bare)), None)
 

@@ -1,4 +1,4 @@
-"""Whether each library of CUDA and cuDNN that TensorFlow opens is found, in the right version."""
+"""Whether the libraries of CUDA and cuDNN that TensorFlow opens load, in the right version."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from poetry_tf.doctor.host.child_programs import ProgramOutput, run_libraries_program
 from poetry_tf.doctor.host.findings import HostFinding, Remedy
 from poetry_tf.doctor.host.machine import LIMIT, Machine
-from poetry_tf.doctor.host.needs import Needs
+from poetry_tf.doctor.host.spec import HostSpec
 from poetry_tf.doctor.host.system import in_container
 from poetry_tf.doctor.host.wheels import has_tensorflow
 from poetry_tf.releases.model import Release, numbers
@@ -20,29 +20,29 @@ from poetry_tf.text import format_list
 _PATH = "LD_LIBRARY_PATH"
 
 
-def libraries(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
-    """What loading each of them gives."""
-    names = libraries_of(needs.release)
-    if not needs.wants_gpu or machine.system != "Linux" or not names:
+def libraries(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
+    """Loads the libraries, and checks their versions."""
+    names = libraries_of(spec.release)
+    if not spec.wants_gpu or machine.system != "Linux" or not names:
         return
-    if needs.mode == "pip" and not has_tensorflow(machine, needs):
-        return  # they'd come with it
-    told = run_libraries_program(machine, needs)
-    asked = {str(line["library"]): line for line in told.having("library")}
-    loaded = {name: line for name, line in asked.items() if not line.get("error")}
-    failed = {name: str(line["error"]) for name, line in asked.items() if line.get("error")}
-    trouble = list(_ended(told, asked))
+    if spec.mode == "pip" and not has_tensorflow(machine, spec):
+        return  # installed with it
+    output = run_libraries_program(machine, spec)
+    results = {str(line["library"]): line for line in output.lines_with("library")}
+    loaded = {name: line for name, line in results.items() if not line.get("error")}
+    failed = {name: str(line["error"]) for name, line in results.items() if line.get("error")}
+    findings = list(_loading_ended(output, results))
     if failed:
-        lying = [str(asked[name].get("lies") or "") for name in failed]
-        trouble.append(_failed(machine, needs, failed, lying))
-    trouble += _versions(needs, loaded)
-    trouble += _strangers(machine, needs, told, loaded)
-    if not trouble:
-        trouble.append(_fine(loaded, names))
-    yield from trouble
+        found = [str(results[name].get("lies") or "") for name in failed]
+        findings.append(_not_loaded(machine, spec, failed, found))
+    findings += _versions(spec, loaded)
+    findings += _shadowed(machine, spec, output, loaded)
+    if not findings:
+        findings.append(_all_load(loaded, names))
+    yield from findings
 
 
-def _fine(loaded: dict[str, dict[str, Any]], names: tuple[str, ...]) -> HostFinding:
+def _all_load(loaded: dict[str, dict[str, Any]], names: tuple[str, ...]) -> HostFinding:
     if len(loaded) < len(names):
         seen = f"{len(loaded)} of {len(names)} libraries could be asked for"
         return HostFinding("libraries", "warning", seen)
@@ -53,46 +53,48 @@ def _fine(loaded: dict[str, dict[str, Any]], names: tuple[str, ...]) -> HostFind
     return HostFinding("libraries", "ok", f"{what}all {len(names)} libraries load")
 
 
-def _ended(told: ProgramOutput, asked: dict[str, dict[str, Any]]) -> Iterator[HostFinding]:
-    """The library that ended the process that loaded it, or has not come back."""
-    name = told.text("loading")
-    if name is None or name in asked:
+def _loading_ended(
+    output: ProgramOutput, results: dict[str, dict[str, Any]]
+) -> Iterator[HostFinding]:
+    """The library that crashed or blocked the process that loaded it."""
+    name = output.text("loading")
+    if name is None or name in results:
         return
-    if told.ran.trouble == "timeout":
+    if output.result.trouble == "timeout":
         seen = f"loading {name} took longer than {LIMIT:g} seconds"
         yield HostFinding("libraries", "warning", seen, "the drive it lies on may be slow")
     else:
         yield HostFinding(
             "libraries",
             "error",
-            f"loading {name} ends the program that does it ({told.ran.status})",
+            f"loading {name} ends the program that does it ({output.result.status})",
             "its file may be damaged, or for another processor",
             Remedy("Install it anew"),
         )
 
 
-def _failed(
-    machine: Machine, needs: Needs, failed: dict[str, str], lying: list[str]
+def _not_loaded(
+    machine: Machine, spec: HostSpec, failed: dict[str, str], found: list[str]
 ) -> HostFinding:
-    seen = _grouped(needs.release, list(failed))
-    # A library that is there says what it misses in turn; one that isn't only repeats its name.
+    seen = _format_missing(spec.release, list(failed))
+    # The error of a found library names a missing dependency; that of a missing one only itself.
     others = [error for name, error in failed.items() if not error.startswith(f"{name}:")]
     if others:
         seen += f": {others[0]}"
-    if needs.mode == "pip" and all(lying):
-        return _not_looked_for(needs, seen, lying)
-    needed = f"TensorFlow {needs.tensorflow} opens them, and uses the CPU where one is missing"
-    return HostFinding("libraries", "error", seen, needed, _remedy(machine, needs, failed))
+    if spec.mode == "pip" and all(found):
+        return _not_looked_for(spec, seen, found)
+    needed = f"TensorFlow {spec.tensorflow} opens them, and uses the CPU where one is missing"
+    return HostFinding("libraries", "error", seen, needed, _remedy(machine, spec, failed))
 
 
-def _not_looked_for(needs: Needs, seen: str, lying: list[str]) -> HostFinding:
-    """Libraries that the wheels have brought to where TensorFlow doesn't look."""
-    folders = ":".join(dict.fromkeys(os.path.dirname(path) for path in lying))  # noqa: PTH120
+def _not_looked_for(spec: HostSpec, seen: str, found: list[str]) -> HostFinding:
+    """The finding for installed libraries in folders that TensorFlow does not search."""
+    folders = ":".join(dict.fromkeys(os.path.dirname(path) for path in found))  # noqa: PTH120
     return HostFinding(
         "libraries",
         "error",
         f"{seen}, though its wheels are installed",
-        f"TensorFlow {needs.tensorflow} doesn't look in all the folders of its own wheels",
+        f"TensorFlow {spec.tensorflow} doesn't look in all the folders of its own wheels",
         Remedy(
             f"Name the folders in {_PATH}; so that it stays, under remoteEnv in devcontainer.json",
             everywhere=(f"export {_PATH}={folders}",),
@@ -100,43 +102,43 @@ def _not_looked_for(needs: Needs, seen: str, lying: list[str]) -> HostFinding:
     )
 
 
-def _grouped(release: Release, names: list[str]) -> str:
-    """What is missing in few words: what it is of, where it is all of that."""
-    every = libraries_of(release)
-    cudnn = [name for name in every if name.startswith("libcudnn")]
-    if len(names) == len(every):
-        return f"none of the {len(every)} libraries of CUDA and cuDNN can be loaded"
+def _format_missing(release: Release, names: list[str]) -> str:
+    """The missing libraries as text: CUDA or cuDNN if all of one are missing."""
+    expected = libraries_of(release)
+    cudnn = [name for name in expected if name.startswith("libcudnn")]
+    if len(names) == len(expected):
+        return f"none of the {len(expected)} libraries of CUDA and cuDNN can be loaded"
     if names == cudnn:
         return f"cuDNN ({cudnn[0]}) can't be loaded"
-    if set(names) == set(every) - set(cudnn):
+    if set(names) == set(expected) - set(cudnn):
         return f"CUDA ({names[0]} and {len(names) - 1} more) can't be loaded"
     few = names if len(names) < 5 else [*names[:3], f"{len(names) - 3} more"]
     return f"{format_list(few)} can't be loaded"
 
 
-def _remedy(machine: Machine, needs: Needs, failed: dict[str, str]) -> Remedy:
-    if needs.mode == "pip":
+def _remedy(machine: Machine, spec: HostSpec, failed: dict[str, str]) -> Remedy:
+    if spec.mode == "pip":
         what = "Install the wheels that bring them"
-        return Remedy(what, everywhere=(needs.sync,))
-    lying = [
+        return Remedy(what, everywhere=(spec.sync,))
+    found = [
         os.path.dirname(path)  # noqa: PTH120 - a path of that machine
         for name in failed
         for path in machine.find(f"/usr/local/cuda*/lib64/{name}")
     ]
-    if len(lying) == len(failed):
-        commands = (f"echo {lying[0]} | sudo tee /etc/ld.so.conf.d/cuda.conf", "sudo ldconfig")
-        return Remedy(f"Let the loader look in {lying[0]}, where they are", everywhere=commands)
+    if len(found) == len(failed):
+        commands = (f"echo {found[0]} | sudo tee /etc/ld.so.conf.d/cuda.conf", "sudo ldconfig")
+        return Remedy(f"Let the loader look in {found[0]}, where they are", everywhere=commands)
     if in_container(machine):
         what = "Let devcontainer.json have the feature nvidia-cuda, then rebuild the container"
-        if needs.config is None:
+        if spec.config is None:
             what = "Set the project's container up, then open the project in it"
         return Remedy(what, everywhere=("poetry tf devcontainer",))
     what = "Let TensorFlow's own wheels bring them, or work in the project's container"
-    return Remedy(what, everywhere=("poetry tf init --gpu pip", needs.install))
+    return Remedy(what, everywhere=("poetry tf init --gpu pip", spec.install))
 
 
-def _versions(needs: Needs, loaded: dict[str, dict[str, Any]]) -> Iterator[HostFinding]:
-    release, cuda, cudnn = needs.release, _cuda(loaded), _cudnn(loaded)
+def _versions(spec: HostSpec, loaded: dict[str, dict[str, Any]]) -> Iterator[HostFinding]:
+    release, cuda, cudnn = spec.release, _cuda(loaded), _cudnn(loaded)
     built = (*numbers(release.cuda or "0"), 0)[:2]
     if cuda and cuda < built:
         yield HostFinding(
@@ -145,20 +147,20 @@ def _versions(needs: Needs, loaded: dict[str, dict[str, Any]]) -> Iterator[HostF
             f"CUDA {cuda[0]}.{cuda[1]} is found ({_path(loaded, 'libcudart.')})",
             f"TensorFlow {release.version} is built with CUDA {release.cuda}: an older one may "
             "lack what it calls",
-            _right_version(needs),
+            _right_version(spec),
         )
-    wanted = built_cudnn(release)
-    if not cudnn or wanted is None:
+    required = built_cudnn(release)
+    if not cudnn or required is None:
         return
     text, path = ".".join(map(str, cudnn)), _path(loaded, "libcudnn.")
-    if cudnn[0] != wanted[0] or cudnn[:2] < wanted[:2]:
+    if cudnn[0] != required[0] or cudnn[:2] < required[:2]:
         yield HostFinding(
             "libraries",
             "error",
             f"cuDNN {text} is found ({path})",
-            f"TensorFlow {release.version} is built with cuDNN {'.'.join(map(str, wanted))}: it "
+            f"TensorFlow {release.version} is built with cuDNN {'.'.join(map(str, required))}: it "
             "takes that or a later one of the same major version",
-            _right_version(needs),
+            _right_version(spec),
         )
     made_for = _number(loaded, "libcudnn.", "cuda") // 1000
     if made_for and made_for != built[0]:
@@ -167,45 +169,45 @@ def _versions(needs: Needs, loaded: dict[str, dict[str, Any]]) -> Iterator[HostF
             "error",
             f"cuDNN {text} is the one for CUDA {made_for} ({path})",
             f"TensorFlow {release.version} is built with CUDA {release.cuda}",
-            _right_version(needs),
+            _right_version(spec),
         )
 
 
-def _right_version(needs: Needs) -> Remedy:
-    if needs.mode == "pip":
-        return Remedy("Install what is locked", everywhere=(needs.sync,))
+def _right_version(spec: HostSpec) -> Remedy:
+    if spec.mode == "pip":
+        return Remedy("Install what is locked", everywhere=(spec.sync,))
     what = "Bring devcontainer.json in step with the lock, then rebuild the container"
     return Remedy(what, everywhere=("poetry tf devcontainer",))
 
 
-def _strangers(
-    machine: Machine, needs: Needs, told: ProgramOutput, loaded: dict[str, dict[str, Any]]
+def _shadowed(
+    machine: Machine, spec: HostSpec, output: ProgramOutput, loaded: dict[str, dict[str, Any]]
 ) -> Iterator[HostFinding]:
-    """Libraries that LD_LIBRARY_PATH puts before those that the project's wheels bring."""
+    """Libraries in LD_LIBRARY_PATH that take precedence over those of the project's wheels."""
     folders = [folder for folder in (machine.variable(_PATH) or "").split(":") if folder]
-    if needs.mode != "pip":
+    if spec.mode != "pip":
         return
-    own = f"{os.path.dirname(told.text('tensorflow') or '')}/nvidia/"  # noqa: PTH120
+    own = f"{os.path.dirname(output.text('tensorflow') or '')}/nvidia/"  # noqa: PTH120
     paths = {name: str(line.get("path", "")) for name, line in loaded.items()}
-    first = {
+    shadowing = {
         name: path
         for name, path in paths.items()
         if any(path.startswith(f"{folder.rstrip('/')}/") for folder in folders)
         and not path.startswith(own)
     }
-    if first:
+    if shadowing:
         yield HostFinding(
             "libraries",
             "warning",
-            f"{_PATH} puts {next(iter(first.values()))} before the wheels' own"
-            + (f", and {len(first) - 1} more" if len(first) > 1 else ""),
+            f"{_PATH} puts {next(iter(shadowing.values()))} before the wheels' own"
+            + (f", and {len(shadowing) - 1} more" if len(shadowing) > 1 else ""),
             "the wheels hold the versions that TensorFlow is tried with",
             Remedy(f"Unset {_PATH}", everywhere=(f"unset {_PATH}",)),
         )
 
 
 def built_cudnn(release: Release) -> tuple[int, ...] | None:
-    """The cuDNN that a release was built with, as exactly as it is known."""
+    """The cuDNN that a release was built with, as exactly as known."""
     if release.cudnn is None:
         return None
     if "." in release.cudnn:

@@ -1,7 +1,6 @@
-"""The narrow interface to a machine: run a command, read a file, load a library.
+"""The interface to a machine: run a command, read a file, load a library.
 
-Whatever a probe learns it learns through a `Machine`, so that a machine can be recorded where it
-stands and played back where it doesn't.
+Probes use nothing but a `Machine`, so a machine can be recorded and replayed elsewhere.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 LIMIT = 5.0
-"""Seconds after which a probe that doesn't come back is given up."""
+"""Seconds after which a probe is abandoned."""
 OWN_PYTHON = "<python>"
-"""What stands for the interpreter that poetry-tf runs on, whose path differs everywhere."""
+"""Stands for the interpreter that runs poetry-tf, whose path differs between machines."""
 _LONGEST = 1_000_000
-"""Characters of a file or an output that are looked at; none that says anything is longer."""
+"""Maximum characters of a file or an output; useful ones are shorter."""
 
 Trouble = Literal["", "missing", "timeout", "denied"]
 T = TypeVar("T")
@@ -33,14 +32,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What came of a command.
+    """The result of a command.
 
     Attributes:
-        status: its exit status; None where it didn't come to an end.
-        output, error: what it wrote, as text, without blanks around it; of one that was given up
-            what it had written until then.
-        trouble: why it didn't come to an end: there is no such program, it may not be run, or it
-            was given up.
+        status: its exit status; None if it did not finish.
+        output, error: stdout and stderr as text, stripped; up to the timeout if there was one.
+        trouble: why it did not finish: the program is missing, may not be run, or timed out.
     """
 
     status: int | None
@@ -55,12 +52,12 @@ class CommandResult:
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What came of loading a shared library.
+    """The result of loading a shared library.
 
     Attributes:
-        path: the file that the loader took; empty where it could not be loaded.
-        error: the loader's own words for why not.
-        version: what the library says of its own version, where it has a function for that.
+        path: the loaded file; empty if it could not be loaded.
+        error: the loader's error message.
+        version: the version that the library returns, if it has a function for it.
     """
 
     path: str = ""
@@ -69,7 +66,7 @@ class LoadResult:
 
 
 class Machine(Protocol):
-    """A machine that can be asked. Nothing that it is asked for changes it."""
+    """Read-only access to a machine."""
 
     system: str
     """``Linux``, ``Windows`` or ``Darwin``, as `platform.system` says."""
@@ -77,18 +74,18 @@ class Machine(Protocol):
     """``x86_64``, ``aarch64``, ``arm64``, ``AMD64``, as `platform.machine` says."""
 
     def run(self, *command: str, limit: float = LIMIT) -> CommandResult:
-        """Runs a command that changes nothing, for `limit` seconds at most.
+        """Runs a command that changes nothing, for at most `limit` seconds.
 
-        `OWN_PYTHON` is a program that is always there.
+        `OWN_PYTHON` is always available as the program.
         """
         ...
 
     def read(self, path: str) -> str | None:
-        """A text file; None where there is none that can be read, or not within `LIMIT`."""
+        """The text of a file; None if it cannot be read, or not within `LIMIT`."""
         ...
 
     def find(self, pattern: str) -> tuple[str, ...]:
-        """The paths that match a pattern with ``*``, sorted; none where looking takes too long."""
+        """The sorted paths that match a pattern with ``*``; none on a timeout."""
         ...
 
     def load(self, library: str, version: str = "") -> LoadResult:
@@ -99,11 +96,11 @@ class Machine(Protocol):
         ...
 
     def variable(self, name: str) -> str | None:
-        """A variable of the environment; None where it isn't set."""
+        """An environment variable; None if it is not set."""
         ...
 
 
-# Loads a library as any program would. A library may end the process that loads it, or hang.
+# In a process of its own: a library may crash or block the process that loads it.
 _LOAD = """\
 import ctypes, json, sys
 name, function = sys.argv[1:]
@@ -139,9 +136,9 @@ class ThisMachine:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 stdin=subprocess.DEVNULL,
-                # So that what it has started in turn can be ended with it.
+                # So that its child processes can be killed with it.
                 start_new_session=True,
-                # Their words are read, so they had better be the ones that are known.
+                # Messages are parsed, so they must be in English.
                 env={**os.environ, "LC_ALL": "C", "LANGUAGE": "C"},
             )
         except PermissionError:
@@ -154,7 +151,7 @@ class ThisMachine:
             _end(process)
             return CommandResult(None, _text(expired.stdout), _text(expired.stderr), "timeout")
         except BaseException:
-            # In its own session it hears nothing of a Ctrl-C.
+            # In its own session it does not receive a Ctrl-C.
             _end(process)
             raise
         return CommandResult(process.returncode, _text(output), _text(error))
@@ -191,20 +188,20 @@ class ThisMachine:
         return os.environ.get(name)
 
 
-def _within(limit: float, ask: Callable[[], T], otherwise: T) -> T:
-    """The answer of something that may hang, as a file of a network that is gone does.
+def _within(limit: float, call: Callable[[], T], default: T) -> T:
+    """The result of a call that may block, as a read from a lost network drive does.
 
-    What hangs is left behind in a thread that keeps no program from ending.
+    On a timeout the call is left in a daemon thread.
     """
     answers: list[T] = []
-    thread = threading.Thread(target=lambda: answers.append(ask()), daemon=True)
+    thread = threading.Thread(target=lambda: answers.append(call()), daemon=True)
     thread.start()
     thread.join(limit)
-    return answers[0] if answers else otherwise
+    return answers[0] if answers else default
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ends a process and what it has started; one that hangs in the kernel is left behind."""
+    """Kills a process and its children; one that is blocked in the kernel is abandoned."""
     with contextlib.suppress(OSError):
         if os.name == "posix":
             os.killpg(process.pid, signal.SIGKILL)
@@ -216,16 +213,15 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _text(written: bytes | None) -> str:
     written = written or b""
-    # Windows' own programs (wsl.exe) write UTF-16, in which every other byte of English is 0.
+    # Programs of Windows (wsl.exe) write UTF-16, in which every other byte of English is 0.
     encoding = "utf-16-le" if written[1:2] == b"\0" else "utf-8"
     return written[:_LONGEST].decode(encoding, errors="replace").replace("\r\n", "\n").strip()
 
 
 class CachingMachine:
-    """A machine that is asked each thing once, and that can tell what it was asked.
+    """Caches the answers of a machine, and returns them as a recording.
 
-    So probes may look at the same facts without passing them around, and what they looked at can
-    be written down as a recording.
+    So several probes can query the same facts.
     """
 
     def __init__(self, machine: Machine) -> None:
@@ -257,14 +253,14 @@ class CachingMachine:
     def variable(self, name: str) -> str | None:
         return self._once("variable", name, lambda: self._machine.variable(name))
 
-    def _once(self, kind: str, key: str, ask: Callable[[], T]) -> T:
+    def _once(self, kind: str, key: str, call: Callable[[], T]) -> T:
         answers: dict[str, T] = self._answers[kind]
         if key not in answers:
-            answers[key] = ask()
+            answers[key] = call()
         return answers[key]
 
     def recording(self) -> dict[str, Any]:
-        """What was asked and answered, as `Recorded` takes it."""
+        """All queries and their answers, in the form that `RecordedMachine` takes."""
         answers = self._answers
         return {
             "system": self.system,
@@ -280,7 +276,7 @@ class CachingMachine:
 
 
 def command_key(command: tuple[str, ...]) -> str:
-    """A command as recordings name it; a program of many lines by what begins it."""
+    """The key of a command in recordings: the first line of each argument."""
     return " ".join(part.partition("\n")[0] for part in command)
 
 
@@ -289,7 +285,7 @@ def _spare(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class RecordedMachine:
-    """A machine played back. What it wasn't asked when it was recorded isn't there."""
+    """Replays a recording. What was not recorded is missing."""
 
     def __init__(self, recording: Mapping[str, Any]) -> None:
         self.system: str = recording["system"]

@@ -1,4 +1,4 @@
-"""How a host is set up, for each system. The commands are shown and never run.
+"""How to set up a host, by system. The commands are shown, never run.
 
 Sources: NVIDIA's installation guide of the Container Toolkit, Docker's and WSL's manuals, the
 distributions' own wikis (Arch, Debian, Ubuntu, RPM Fusion); for Docker's snap its README
@@ -164,12 +164,12 @@ DESKTOP_ON_LINUX = Remedy(
 
 
 def driver(branch: int | None) -> Remedy:
-    """How NVIDIA's driver is installed; of an older GPU the branch that is the last for it."""
+    """Installs NVIDIA's driver; for an older GPU its last branch."""
     return Remedy("Install NVIDIA's driver, and restart the machine:", _drivers(branch))
 
 
 def newer_driver(branch: int | None) -> Remedy:
-    """How it is brought up to date."""
+    """Installs a newer driver."""
     return Remedy("Install a newer driver, and restart the machine:", _drivers(branch))
 
 
@@ -208,19 +208,19 @@ def _drivers(branch: int | None) -> dict[System, tuple[str, ...]]:
     }
 
 
-def there(remedy: Remedy) -> Remedy:
-    """The same on the machine that runs the container, which is another than this one."""
+def on_remote_host(remedy: Remedy) -> Remedy:
+    """The remedy, to be applied on the remote machine that runs the container."""
     return replace(remedy, where="there")
 
 
-def look_there(driver: str | None) -> Remedy:
-    """How to see what can't be seen from here."""
+def check_remote_host(driver: str | None) -> Remedy:
+    """How to check the GPU and driver of a remote machine."""
     least = f" (the driver has to be {driver} or later)" if driver else ""
     return Remedy(f"See its GPU and driver{least}:", everywhere=("nvidia-smi",), where="there")
 
 
 def cdi(*, install: bool, path: str = "/etc/cdi/nvidia.yaml") -> Remedy:
-    """How Podman learns of the GPUs, by the file that it goes by."""
+    """Describes the GPUs to Podman, in its CDI file."""
     generate = (f"{_GENERATE}{path}",)
     if not install:
         return Remedy("Describe the GPUs to Podman (anew after each update):", everywhere=generate)
@@ -230,7 +230,7 @@ def cdi(*, install: bool, path: str = "/etc/cdi/nvidia.yaml") -> Remedy:
 
 
 def toolkit(*, installed: bool, rootless: bool) -> Remedy:
-    """How Docker learns of the GPUs, also where it is a user's own."""
+    """Registers the NVIDIA Container Toolkit with Docker, also with rootless Docker."""
     register = _REGISTER_ROOTLESS if rootless else _REGISTER
     if installed:
         return Remedy("Register it with Docker:", everywhere=register)

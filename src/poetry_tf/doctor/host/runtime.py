@@ -1,4 +1,4 @@
-"""Whether Docker or Podman knows how to hand a GPU into a container."""
+"""Whether Docker or Podman is set up to pass a GPU to a container."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from poetry_tf.doctor.host.engine import is_snap
 from poetry_tf.doctor.host.engine_info import EngineInfo, has_container, query_engine
 from poetry_tf.doctor.host.findings import HostFinding
 from poetry_tf.doctor.host.machine import Machine
-from poetry_tf.doctor.host.needs import Needs
+from poetry_tf.doctor.host.spec import HostSpec
 from poetry_tf.doctor.host.system import wsl
 from poetry_tf.releases.model import numbers
 
-# Of two files of one kind that in /var/run/cdi wins: the first here are the ones that count
+# Of two files for one kind the one in /var/run/cdi takes precedence: in this order
 # (https://pkg.go.dev/tags.cncf.io/container-device-interface/pkg/cdi, "CDI Spec Priority").
 _CDI = ("/var/run/cdi", "/etc/cdi")
 _TOOLKIT = "/etc/nvidia-container-runtime/config.toml"
@@ -23,48 +23,50 @@ _TOOLKIT = "/etc/nvidia-container-runtime/config.toml"
 _SNAP_ALONE = "29.2"
 
 
-def runtime(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
-    """Whether the engine hands the GPU in, as far as there is a driver to be handed in."""
-    if not has_container(needs):
+def runtime(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
+    """Whether the engine passes the GPU to the container, if there is a driver."""
+    if not has_container(spec):
         return
-    asked = query_engine(machine, needs)
-    if not asked.answers:
+    info = query_engine(machine, spec)
+    if not info.answers:
         return
-    if asked.elsewhere:
-        if asked.name == "Docker" and not asked.is_podman and not asked.is_desktop:
-            yield _registered_there(asked)
+    if info.remote_host:
+        if info.name == "Docker" and not info.is_podman and not info.is_desktop:
+            yield _registered_remotely(info)
     elif driver_version(machine) is None:
         return
-    elif needs.engine == "podman" and machine.system != "Linux":
-        yield _in_a_machine_of_its_own()
-    elif needs.engine == "podman":
+    elif spec.engine == "podman" and machine.system != "Linux":
+        yield _podman_machine()
+    elif spec.engine == "podman":
         yield _cdi(machine)
         yield from _selinux(machine)
-    elif not asked.is_podman and not asked.is_desktop:
-        yield from _registered(machine, asked)
+    elif not info.is_podman and not info.is_desktop:
+        yield from _registered(machine, info)
 
 
 # -- Docker ---------------------------------------------------------------------------------
 
-_NEEDED = "the container is started with the GPU only where it does, else without, on the CPU"
+_WITHOUT_RUNTIME = (
+    "the container is started with the GPU only where it does, else without, on the CPU"
+)
 
 
-def _knows_runtime(asked: EngineInfo) -> bool:
-    runtimes = asked.known.get("Runtimes")
+def _knows_runtime(info: EngineInfo) -> bool:
+    runtimes = info.data.get("Runtimes")
     return isinstance(runtimes, dict) and "nvidia" in runtimes
 
 
-def _registered(machine: Machine, asked: EngineInfo) -> Iterator[HostFinding]:
+def _registered(machine: Machine, info: EngineInfo) -> Iterator[HostFinding]:
     has_toolkit = _has_toolkit(machine)
-    snap = is_snap(machine, asked)
-    version = re.match(r"\d+\.\d+", asked.version)
+    snap = is_snap(machine, info)
+    version = re.match(r"\d+\.\d+", info.version)
     if snap and has_toolkit and version and numbers(version[0]) >= numbers(_SNAP_ALONE):
         seen = "the NVIDIA Container Toolkit is installed beside Docker's snap, which has its own"
         needed = f"from {_SNAP_ALONE} on the snap starts no container with a GPU then"
         yield HostFinding("runtime", "error", seen, needed, remedies.SNAP_ALONE)
-    elif _knows_runtime(asked):
+    elif _knows_runtime(info):
         yield HostFinding("runtime", "ok", "Docker knows the nvidia runtime")
-        if asked.is_rootless and not _without_cgroups(machine):
+        if info.is_rootless and not _without_cgroups(machine):
             seen = "the NVIDIA Container Toolkit sets cgroups, which Docker without root may not"
             needed = "the container with the GPU may fail to start"
             yield HostFinding("runtime", "warning", seen, needed, remedies.NO_CGROUPS)
@@ -72,21 +74,21 @@ def _registered(machine: Machine, asked: EngineInfo) -> Iterator[HostFinding]:
         seen = "Docker doesn't know the nvidia runtime"
         if has_toolkit and not snap:
             seen += ", though the NVIDIA Container Toolkit is installed"
-        remedy = remedies.toolkit(installed=has_toolkit, rootless=asked.is_rootless)
+        remedy = remedies.toolkit(installed=has_toolkit, rootless=info.is_rootless)
         remedy = remedies.SNAP_RUNTIME if snap else remedy
-        yield HostFinding("runtime", "error", seen, _NEEDED, remedy)
+        yield HostFinding("runtime", "error", seen, _WITHOUT_RUNTIME, remedy)
 
 
-def _registered_there(asked: EngineInfo) -> HostFinding:
-    if _knows_runtime(asked):
+def _registered_remotely(info: EngineInfo) -> HostFinding:
+    if _knows_runtime(info):
         return HostFinding("runtime", "ok", "Docker there knows the nvidia runtime")
-    found = asked.known.get("DiscoveredDevices")
+    found = info.data.get("DiscoveredDevices")
     by_cdi = isinstance(found, list) and any("nvidia.com/gpu" in str(item) for item in found)
     seen = "Docker there doesn't know the nvidia runtime"
     if by_cdi:
         seen += ", though it knows the GPUs by CDI"
-    remedy = remedies.toolkit(installed=by_cdi, rootless=asked.is_rootless)
-    return HostFinding("runtime", "error", seen, _NEEDED, remedies.there(remedy))
+    remedy = remedies.toolkit(installed=by_cdi, rootless=info.is_rootless)
+    return HostFinding("runtime", "error", seen, _WITHOUT_RUNTIME, remedies.on_remote_host(remedy))
 
 
 def _has_toolkit(machine: Machine) -> bool:
@@ -102,11 +104,11 @@ def _without_cgroups(machine: Machine) -> bool:
 
 
 def _cdi(machine: Machine) -> HostFinding:
-    """Podman takes a file's word for where the driver's parts are."""
+    """Whether a CDI file describes the installed driver to Podman."""
     files: dict[str, str] = {}
     for folder in _CDI:
         texts = {path: machine.read(path) or "" for path in machine.find(f"{folder}/*")}
-        # Those of the other folder say nothing of a kind that this one tells of.
+        # The first folder with a file for this kind takes precedence.
         files = files or {path: text for path, text in texts.items() if "nvidia.com/gpu" in text}
     version = driver_version(machine)
     if not files:
@@ -124,7 +126,7 @@ def _cdi(machine: Machine) -> HostFinding:
 
 
 def _selinux(machine: Machine) -> Iterator[HostFinding]:
-    """Fedora's SELinux keeps containers from devices; a boolean of its own lets them."""
+    """SELinux on Fedora keeps containers from devices unless a boolean is set."""
     enforced = (machine.read("/sys/fs/selinux/enforce") or "").strip() == "1"
     allowed = machine.read("/sys/fs/selinux/booleans/container_use_devices") or ""
     if enforced and allowed.startswith("0"):
@@ -137,7 +139,7 @@ def _selinux(machine: Machine) -> Iterator[HostFinding]:
         )
 
 
-def _in_a_machine_of_its_own() -> HostFinding:
+def _podman_machine() -> HostFinding:
     return HostFinding(
         "runtime",
         "warning",

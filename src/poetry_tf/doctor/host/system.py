@@ -1,4 +1,4 @@
-"""What kind of machine it is: its system, its distribution, and whether it is a container."""
+"""The kind of machine: system, distribution, container or not."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Literal
 
 from poetry_tf.doctor.host.findings import HostFinding, Remedy, System
 from poetry_tf.doctor.host.machine import Machine
-from poetry_tf.doctor.host.needs import Needs
+from poetry_tf.doctor.host.spec import HostSpec
 from poetry_tf.releases.model import WINDOWS_AMD64
 
-# Docker and Podman each leave a file in their containers; VS Code sets a variable in its own.
-_LEFT_BEHIND = ("/.dockerenv", "/run/.containerenv")
-_VARIABLES = ("REMOTE_CONTAINERS", "CODESPACES")
-# What /etc/os-release calls the systems that others name as what they are like.
+# Docker and Podman each create a file in their containers; VS Code sets a variable in its own.
+_CONTAINER_FILES = ("/.dockerenv", "/run/.containerenv")
+_CONTAINER_VARIABLES = ("REMOTE_CONTAINERS", "CODESPACES")
+# By ID and ID_LIKE of /etc/os-release.
 _FAMILIES: dict[str, System] = {
     "arch": "arch",
     "debian": "debian",
@@ -27,17 +27,16 @@ _WITHOUT_GPU = Remedy("To ask for no GPU:", everywhere=("poetry tf init --gpu no
 
 
 def in_container(machine: Machine) -> bool:
-    """Whether it is a container rather than the machine that runs it."""
-    return any(machine.find(path) for path in _LEFT_BEHIND) or any(
-        machine.variable(name) for name in _VARIABLES
+    """Whether the machine is a container."""
+    return any(machine.find(path) for path in _CONTAINER_FILES) or any(
+        machine.variable(name) for name in _CONTAINER_VARIABLES
     )
 
 
 def wsl(machine: Machine) -> Literal[0, 1, 2]:
-    """Which Windows Subsystem for Linux it is; 0 where it is none.
+    """The version of the Windows Subsystem for Linux; 0 if it is none.
 
-    The kernel of the second is Microsoft's own build of Linux, and says so in its version; the
-    first only pretends to be one.
+    WSL 2 has a Linux kernel built by Microsoft, with a version that says so; WSL 1 has none.
     """
     kernel = machine.read("/proc/version") or ""
     if "microsoft" not in kernel.lower():
@@ -46,7 +45,7 @@ def wsl(machine: Machine) -> Literal[0, 1, 2]:
 
 
 def family(machine: Machine) -> System | None:
-    """The system whose commands fit; None where that isn't known."""
+    """The system whose commands apply; None if not known."""
     if machine.system == "Windows":
         return "windows"
     known = _os_release(machine)
@@ -54,15 +53,15 @@ def family(machine: Machine) -> System | None:
     return next((_FAMILIES[name] for name in names if name in _FAMILIES), None)
 
 
-def system(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
-    """The system, and whether TensorFlow can have a GPU on it at all."""
-    if not needs.wants_gpu:
+def system(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
+    """The system, and whether TensorFlow can use a GPU on it."""
+    if not spec.wants_gpu:
         return
     if machine.system == "Darwin":
         yield _mac(machine)
         return
     if machine.system == "Windows":
-        yield _windows(needs)
+        yield _windows(spec)
         return
     name = _os_release(machine).get("PRETTY_NAME") or machine.system
     if wsl(machine) == 1:
@@ -82,7 +81,7 @@ def system(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
 
 
 def _mac(machine: Machine) -> HostFinding:
-    """macOS, where Apple's GPU is for programs outside of containers alone.
+    """macOS, where containers cannot use Apple's GPU.
 
     Apple's plug-in is tensorflow-metal, whose last release (1.2.0, of January 2025) is built for
     TensorFlow 2.18 (https://developer.apple.com/metal/tensorflow-plugin and its page on PyPI).
@@ -97,17 +96,17 @@ def _mac(machine: Machine) -> HostFinding:
     return HostFinding("system", "error", seen, needed, _WITHOUT_GPU)
 
 
-def _windows(needs: Needs) -> HostFinding:
-    if not (needs.from_project and needs.config is None):
+def _windows(spec: HostSpec) -> HostFinding:
+    if not (spec.from_project and spec.config is None):
         return HostFinding("system", "ok", "Windows")
-    wheels = needs.release.wheels.get(WINDOWS_AMD64)
+    wheels = spec.release.wheels.get(WINDOWS_AMD64)
     if wheels is not None and wheels.cuda is not None:
         # https://www.tensorflow.org/install/source_windows#gpu: 2.10 is the last with a GPU there.
         return HostFinding(
             "system",
             "note",
             "Windows, without a container",
-            f"TensorFlow {needs.tensorflow} uses a GPU there as soon as CUDA {wheels.cuda} and "
+            f"TensorFlow {spec.tensorflow} uses a GPU there as soon as CUDA {wheels.cuda} and "
             f"cuDNN {wheels.cudnn} for Windows are installed and on PATH, which is not looked at",
         )
     return HostFinding(
@@ -120,12 +119,12 @@ def _windows(needs: Needs) -> HostFinding:
 
 
 def is_arm(architecture: str) -> bool:
-    """Whether a processor, as a system calls it, is a 64-bit ARM."""
+    """Whether an architecture, as named by the system, is 64-bit ARM."""
     return architecture.lower() in {"aarch64", "arm64"}
 
 
 def _os_release(machine: Machine) -> dict[str, str]:
-    """What os-release(5) says."""
+    """The variables of os-release(5)."""
     text = machine.read("/etc/os-release") or machine.read("/usr/lib/os-release") or ""
     found: dict[str, str] = {}
     for line in text.splitlines():

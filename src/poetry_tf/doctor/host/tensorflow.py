@@ -1,4 +1,4 @@
-"""What TensorFlow itself says: whether it can be imported, its GPUs, and a step compiled there."""
+"""Whether TensorFlow can be imported, lists its GPUs, and compiles a step for them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from poetry_tf.doctor.host.child_programs import (
 )
 from poetry_tf.doctor.host.findings import HostFinding, Remedy, State
 from poetry_tf.doctor.host.machine import Machine
-from poetry_tf.doctor.host.needs import Needs
+from poetry_tf.doctor.host.spec import HostSpec
 from poetry_tf.doctor.host.system import in_container
 from poetry_tf.doctor.host.wheels import has_tensorflow
 from poetry_tf.releases.model import numbers
@@ -21,34 +21,34 @@ from poetry_tf.text import format_list
 
 # The sum of the product of two 16 x 16 matrices of ones.
 _SUM = 4096.0
-# From here on Keras compiles by itself.
+# The first series in which Keras compiles by default.
 _COMPILES_BY_ITSELF = (2, 16)
 
 
 @dataclass(frozen=True)
 class Reason:
-    """One of TensorFlow's own messages, in words.
+    """The meaning of a message of TensorFlow.
 
     Attributes:
-        says: a pattern of what TensorFlow writes; what it has between parentheses fills `means`.
-        means: what that means.
-        remedy: what to do; commands follow after a line's end.
+        pattern: a regular expression for the message; its groups fill `meaning`.
+        meaning: what the message means.
+        remedy: what to do; further lines are commands.
     """
 
-    says: str
-    means: str
+    pattern: str
+    meaning: str
     remedy: str = ""
 
-    def of(self, text: str) -> tuple[str, Remedy | None] | None:
-        match = re.search(self.says, text)
-        if match is None:
+    def match(self, text: str) -> tuple[str, Remedy | None] | None:
+        found = re.search(self.pattern, text)
+        if found is None:
             return None
-        means = self.means.format(*(group or "" for group in match.groups()))
+        meaning = self.meaning.format(*(group or "" for group in found.groups()))
         what, *commands = self.remedy.splitlines() or [""]
-        return means, Remedy(what, everywhere=tuple(commands)) if what else None
+        return meaning, Remedy(what, everywhere=tuple(commands)) if what else None
 
 
-# The first that is found counts, so what says most stands first.
+# The first match counts, so the most specific ones come first.
 _NO_IMPORT = (
     Reason(
         r"(?i)compiled using NumPy 1\.x|_ARRAY_API not found|numpy\.core\.\w+ failed to import"
@@ -73,7 +73,7 @@ _NO_IMPORT = (
 _NO_GPU = (
     Reason(r"Could not load dynamic library '([^']+)'; dlerror: ", "it can't load {}, for one"),
     Reason(r"failed call to cuInit:.*?(CUDA_ERROR_\w+)", "the driver answers it {}"),
-    # What its stand-in for libcuda answers where there is none.
+    # The result of TensorFlow's stub for a missing libcuda.
     Reason(r"failed call to cuInit:.*\(303\)", "it can't load libcuda.so.1 of the driver"),
     Reason(r"failed call to cuInit: (.*)", "the driver doesn't answer it: {}"),
     Reason(
@@ -125,81 +125,86 @@ _NO_STEP = (
 
 
 def tensorflow(
-    machine: Machine, needs: Needs, *, compile_step: bool = True
+    machine: Machine, spec: HostSpec, *, compile_step: bool = True
 ) -> Iterator[HostFinding]:
-    """Whether it can be imported, what GPUs it has, and whether it can compile for them."""
-    if not has_tensorflow(machine, needs):
-        yield _missing(machine, needs)
+    """Whether TensorFlow can be imported, its GPUs, and whether it compiles for them."""
+    if not has_tensorflow(machine, spec):
+        yield _not_installed(machine, spec)
         return
-    told = run_tensorflow_program(machine, needs, compile_step=compile_step)
-    version = told.text("version")
+    output = run_tensorflow_program(machine, spec, compile_step=compile_step)
+    version = output.text("version")
     if version is None:
-        yield _not_imported(told, needs)
+        yield _import_error(output, spec)
         return
-    gpus = names_of_gpus(told)
-    if not needs.wants_gpu:
+    gpus = gpu_names(output)
+    if not spec.wants_gpu:
         yield HostFinding("tensorflow", "ok", f"TensorFlow {version} can be imported")
     elif gpus is None:
-        yield _ended(told, version)
+        yield _gpus_unknown(output, version)
     elif gpus:
         yield HostFinding("tensorflow", "ok", f"TensorFlow {version} uses {format_list(gpus)}")
         if compile_step:
-            yield from _step(told, needs)
+            yield from _compiled_step(output, spec)
     else:
-        yield _no_gpu(machine, told, version)
+        yield _no_gpu(machine, output, version)
 
 
-def names_of_gpus(told: ProgramOutput) -> list[str] | None:
-    """The GPUs that TensorFlow lists; None where it didn't come to that."""
-    for line in told.having("gpus"):
+def gpu_names(output: ProgramOutput) -> list[str] | None:
+    """The GPUs that TensorFlow lists; None if it ended before."""
+    for line in output.lines_with("gpus"):
         if isinstance(line["gpus"], list):
             return [str(name) for name in line["gpus"]]
     return None
 
 
-def _missing(machine: Machine, needs: Needs) -> HostFinding:
-    state: State = "error" if needs.wants_gpu and in_container(machine) else "warning"
+def _not_installed(machine: Machine, spec: HostSpec) -> HostFinding:
+    state: State = "error" if spec.wants_gpu and in_container(machine) else "warning"
     seen = "TensorFlow is not installed in the project's environment"
-    if needs.python is None:
+    if spec.python is None:
         seen = "TensorFlow is not installed: the project has no environment here"
     return HostFinding(
-        "tensorflow", state, seen, remedy=Remedy("Install it", everywhere=(needs.install,))
+        "tensorflow", state, seen, remedy=Remedy("Install it", everywhere=(spec.install,))
     )
 
 
-def _not_imported(told: ProgramOutput, needs: Needs) -> HostFinding:
-    if told.ran.trouble == "timeout":
+def _import_error(output: ProgramOutput, spec: HostSpec) -> HostFinding:
+    if output.result.trouble == "timeout":
         seen = f"TensorFlow was not imported within {TENSORFLOW_LIMIT:g} seconds"
         needed = "the drive that the environment lies on may be slow"
         return HostFinding("tensorflow", "warning", seen, needed)
-    if told.ran.status in {-4, 132}:
+    if output.result.status in {-4, 132}:
         return HostFinding(
             "tensorflow",
             "error",
             "importing TensorFlow ends with an illegal instruction",
             "its wheels need a processor with AVX; a virtual machine may hide that of its host",
         )
-    if told.ran.status is None:
+    if output.result.status is None:
         return HostFinding("tensorflow", "error", "the environment's Python can't be run")
-    broken = told.text("broken") or f"it ended with {told.ran.status}"
-    means, remedy = _first(_NO_IMPORT, f"{broken}\n{told.ran.error}") or (broken, None)
+    broken = output.text("broken") or f"it ended with {output.result.status}"
+    meaning, remedy = _first_reason(_NO_IMPORT, f"{broken}\n{output.result.error}") or (
+        broken,
+        None,
+    )
     return HostFinding(
         "tensorflow",
         "error",
-        f"TensorFlow can't be imported: {_line(means)}",
-        remedy=remedy or Remedy("Install what is locked anew", everywhere=(needs.sync,)),
+        f"TensorFlow can't be imported: {_shorten(meaning)}",
+        remedy=remedy or Remedy("Install what is locked anew", everywhere=(spec.sync,)),
     )
 
 
-def _ended(told: ProgramOutput, version: str) -> HostFinding:
-    how = f"it ended with {told.ran.status}"
-    if told.ran.trouble == "timeout":
+def _gpus_unknown(output: ProgramOutput, version: str) -> HostFinding:
+    how = f"it ended with {output.result.status}"
+    if output.result.trouble == "timeout":
         how = f"it gave no answer within {TENSORFLOW_LIMIT:g} seconds"
     seen = f"TensorFlow {version} doesn't tell its GPUs: {how}"
-    return HostFinding("tensorflow", "error", seen, _line(told.ran.error.rpartition("\n")[2]))
+    return HostFinding(
+        "tensorflow", "error", seen, _shorten(output.result.error.rpartition("\n")[2])
+    )
 
 
-def _no_gpu(machine: Machine, told: ProgramOutput, version: str) -> HostFinding:
+def _no_gpu(machine: Machine, output: ProgramOutput, version: str) -> HostFinding:
     hides = machine.variable("CUDA_VISIBLE_DEVICES")
     if hides in {"", "-1"}:
         return HostFinding(
@@ -208,66 +213,66 @@ def _no_gpu(machine: Machine, told: ProgramOutput, version: str) -> HostFinding:
             f'CUDA_VISIBLE_DEVICES="{hides}" hides every GPU from TensorFlow {version}',
             remedy=Remedy("Unset it", everywhere=("unset CUDA_VISIBLE_DEVICES",)),
         )
-    means, remedy = _first(_NO_GPU, told.ran.error) or ("it doesn't say why", None)
-    seen = f"TensorFlow {version} lists no GPU: {_line(means)}"
+    meaning, remedy = _first_reason(_NO_GPU, output.result.error) or ("it doesn't say why", None)
+    seen = f"TensorFlow {version} lists no GPU: {_shorten(meaning)}"
     return HostFinding("tensorflow", "error", seen, remedy=remedy)
 
 
-def _step(told: ProgramOutput, needs: Needs) -> Iterator[HostFinding]:
-    """The step that XLA compiles, for which it needs ptxas and libdevice."""
-    results = [line["compiled"] for line in told.having("compiled")]
+def _compiled_step(output: ProgramOutput, spec: HostSpec) -> Iterator[HostFinding]:
+    """The step that XLA compiles, with ptxas and libdevice."""
+    results = [line["compiled"] for line in output.lines_with("compiled")]
     if _SUM in results:
         yield HostFinding("compile", "ok", "a compiled step (jit_compile=True) runs on the GPU")
         return
-    by_itself = numbers(needs.release.series) >= _COMPILES_BY_ITSELF
-    state: State = "error" if by_itself else "warning"
-    who = "Keras compiles by itself" if by_itself else "jit_compile=True needs it"
-    needed = f"{who}, and XLA needs ptxas and libdevice for that"
-    failed = told.text("failed")
+    is_default = numbers(spec.release.series) >= _COMPILES_BY_ITSELF
+    state: State = "error" if is_default else "warning"
+    reason = "Keras compiles by itself" if is_default else "jit_compile=True needs it"
+    needed = f"{reason}, and XLA needs ptxas and libdevice for that"
+    failed = output.text("failed")
     remedy: Remedy | None = None
     if failed is not None:
-        text = f"{failed}\n{told.ran.error}"
-        means, remedy = _first(_NO_STEP, text) or (failed, None)
+        text = f"{failed}\n{output.result.error}"
+        meaning, remedy = _first_reason(_NO_STEP, text) or (failed, None)
         if remedy is not None and remedy.what == _PTXAS:
-            remedy = _toolkit(told, needs)
+            remedy = _toolkit(output, spec)
         else:
             needed = ""
-        if means == _FULL:
-            state = "warning"  # it comes back
-    elif told.ran.trouble == "timeout":
-        state, means = "warning", f"it took longer than {TENSORFLOW_LIMIT:g} seconds"
+        if meaning == _FULL:
+            state = "warning"  # temporary
+    elif output.result.trouble == "timeout":
+        state, meaning = "warning", f"it took longer than {TENSORFLOW_LIMIT:g} seconds"
         needed = "for a GPU newer than this TensorFlow the driver compiles everything first, once"
-    elif not results and told.ran.status != 0:
-        means, needed = f"it ended TensorFlow with {told.ran.status}", ""
+    elif not results and output.result.status != 0:
+        meaning, needed = f"it ended TensorFlow with {output.result.status}", ""
     else:
-        means, needed = "it gave a wrong result", "the GPU may be faulty"
+        meaning, needed = "it gave a wrong result", "the GPU may be faulty"
     yield HostFinding(
         "compile",
         state,
-        f"a compiled step (jit_compile=True) fails: {_line(means)}",
+        f"a compiled step (jit_compile=True) fails: {_shorten(meaning)}",
         needed,
         remedy,
     )
 
 
-def _toolkit(told: ProgramOutput, needs: Needs) -> Remedy:
-    if needs.mode == "pip":
-        site = (told.text("file") or "").rpartition("/tensorflow/")[0]
+def _toolkit(output: ProgramOutput, spec: HostSpec) -> Remedy:
+    if spec.mode == "pip":
+        site = (output.text("file") or "").rpartition("/tensorflow/")[0]
         toolkit = f"{site}/nvidia/cuda_nvcc"
         commands = (
             f"export XLA_FLAGS=--xla_gpu_cuda_data_dir={toolkit}",
             f'export PATH="$PATH:{toolkit}/bin"',
         )
-        return Remedy(_PTXAS, everywhere=commands if site else (needs.install,))
+        return Remedy(_PTXAS, everywhere=commands if site else (spec.install,))
     what = f"{_PTXAS}: have the feature nvidia-cuda install it, and rebuild the container"
     return Remedy(what, everywhere=("poetry tf devcontainer",))
 
 
-def _first(reasons: tuple[Reason, ...], text: str) -> tuple[str, Remedy | None] | None:
-    return next((found for reason in reasons if (found := reason.of(text))), None)
+def _first_reason(reasons: tuple[Reason, ...], text: str) -> tuple[str, Remedy | None] | None:
+    return next((found for reason in reasons if (found := reason.match(text))), None)
 
 
-def _line(text: str) -> str:
-    """One line that isn't too long, of a message that may be a page."""
+def _shorten(text: str) -> str:
+    """The first line of a message, at most 200 characters of it."""
     line = text.strip().partition("\n")[0].strip()
     return line if len(line) <= 200 else f"{line[:200]}…"

@@ -1,4 +1,4 @@
-"""What is installed in the project's environment: TensorFlow's distributions and CUDA's wheels."""
+"""The distributions of TensorFlow and the CUDA wheels in the project's environment."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from packaging.version import InvalidVersion
 from poetry_tf.doctor.host.child_programs import run_libraries_program
 from poetry_tf.doctor.host.findings import HostFinding, Remedy
 from poetry_tf.doctor.host.machine import Machine
-from poetry_tf.doctor.host.needs import Needs
+from poetry_tf.doctor.host.spec import HostSpec
 from poetry_tf.text import format_list
 
 
-def has_tensorflow(machine: Machine, needs: Needs) -> bool:
-    """Whether a TensorFlow is installed in the project's environment."""
-    return needs.python is not None and any(
-        run_libraries_program(machine, needs).having("tensorflow")
+def has_tensorflow(machine: Machine, spec: HostSpec) -> bool:
+    """Whether TensorFlow is installed in the project's environment."""
+    return spec.python is not None and any(
+        run_libraries_program(machine, spec).lines_with("tensorflow")
     )
 
 
-def distributions(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
-    """Whether one TensorFlow is installed, and the one that is locked."""
-    if not has_tensorflow(machine, needs):
-        return  # TensorFlow's own probe says so
+def distributions(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
+    """Whether exactly the locked TensorFlow is installed."""
+    if not has_tensorflow(machine, spec):
+        return  # reported by the tensorflow probe
     holding = {
         str(line["distribution"]): str(line.get("version", ""))
-        for line in run_libraries_program(machine, needs).having("distribution")
+        for line in run_libraries_program(machine, spec).lines_with("distribution")
         if line.get("holds") is True
     }
     if len(holding) > 1:
@@ -41,53 +41,53 @@ def distributions(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
             "they write the same files, so what is there is a mixture",
             Remedy(
                 "Remove them, and install the locked one",
-                everywhere=(f"poetry run pip uninstall --yes {names}", needs.install),
+                everywhere=(f"poetry run pip uninstall --yes {names}", spec.install),
             ),
         )
         return
     for name, version in holding.items():
-        if name.startswith("tensorflow-cpu") and needs.wants_gpu:
+        if name.startswith("tensorflow-cpu") and spec.wants_gpu:
             yield HostFinding(
                 "distributions",
                 "error",
                 f"{name} is installed, which knows no GPU",
                 "a GPU was asked for",
-                Remedy("Install what is locked", everywhere=(needs.sync,)),
+                Remedy("Install what is locked", everywhere=(spec.sync,)),
             )
-        elif needs.from_project and version != needs.tensorflow:
+        elif spec.from_project and version != spec.tensorflow:
             yield HostFinding(
                 "distributions",
                 "warning",
                 f"{name} {version} is installed",
-                f"{needs.tensorflow} is locked",
-                Remedy("Install what is locked", everywhere=(needs.install,)),
+                f"{spec.tensorflow} is locked",
+                Remedy("Install what is locked", everywhere=(spec.install,)),
             )
 
 
-def wheels(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
-    """Whether the wheels that bring CUDA and cuDNN are installed as TensorFlow asks for them."""
-    extra = needs.release.and_cuda
-    if needs.mode != "pip" or extra is None or not has_tensorflow(machine, needs):
+def wheels(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
+    """Whether the wheels of CUDA and cuDNN are installed in the required versions."""
+    extra = spec.release.and_cuda
+    if spec.mode != "pip" or extra is None or not has_tensorflow(machine, spec):
         return
     installed = {
         str(line["distribution"]): str(line.get("version", ""))
-        for line in run_libraries_program(machine, needs).having("distribution")
+        for line in run_libraries_program(machine, spec).lines_with("distribution")
     }
-    # TensorRT is no longer opened by anything that is needed, and can't be had for every Python.
-    wanted = [Requirement(text) for text in extra.requires if not text.startswith("tensorrt")]
-    missing = [str(item) for item in wanted if canonicalize_name(item.name) not in installed]
+    # Nothing required opens TensorRT any more, and it has no wheels for some Pythons.
+    required = [Requirement(text) for text in extra.requires if not text.startswith("tensorrt")]
+    missing = [str(item) for item in required if canonicalize_name(item.name) not in installed]
     other = [
         f"{item.name} {version} instead of {item.specifier}"
-        for item in wanted
+        for item in required
         if (version := installed.get(canonicalize_name(item.name))) and not _fits(item, version)
     ]
-    remedy = Remedy("Install what is locked", everywhere=(needs.install,))
+    remedy = Remedy("Install what is locked", everywhere=(spec.install,))
     if missing:
         yield HostFinding(
             "wheels",
             "error",
             f"{format_list(missing)} {'is' if len(missing) == 1 else 'are'} not installed",
-            f"TensorFlow {needs.tensorflow} takes CUDA and cuDNN from the wheels of its extra "
+            f"TensorFlow {spec.tensorflow} takes CUDA and cuDNN from the wheels of its extra "
             "and-cuda",
             remedy,
         )
@@ -100,7 +100,7 @@ def wheels(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
             remedy,
         )
     if not missing and not other:
-        yield HostFinding("wheels", "ok", f"all {len(wanted)} wheels of and-cuda are installed")
+        yield HostFinding("wheels", "ok", f"all {len(required)} wheels of and-cuda are installed")
 
 
 def _fits(item: Requirement, version: str) -> bool:

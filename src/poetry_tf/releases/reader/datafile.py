@@ -1,25 +1,30 @@
-"""The generated data file: its bytes, and how two states of it differ."""
+"""The generated data files: how they are written, compared, and completed from older ones."""
 
 from __future__ import annotations
 
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
+
+from packaging.version import Version
+
+from poetry_tf.releases.reader.companions import COMPANIONS
+from poetry_tf.releases.reader.derive import Block
 
 SCHEMA: Final = 2
 WIDTH: Final = 100
 
 
 def render(value: Any, indent: int = 0, used: int = 0) -> str:
-    """JSON in which what fits on a line stands on one, so that a change shows as a few lines.
+    """JSON with one line for each value that fits on it, so that a change is a diff of few lines.
 
     Args:
         value: what `json.dumps` takes.
-        indent: the columns that the value's own lines begin at.
-        used: the columns of its first line that are taken already.
+        indent: the column at which the value's own lines begin.
+        used: the columns of its first line that are already used.
     """
     line = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, dict | list) or not value:
@@ -39,17 +44,17 @@ def render(value: Any, indent: int = 0, used: int = 0) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Puts a text in a file's place, whole or not at all.
+    """Replaces a file's text, whole or not at all.
 
     Raises:
-        OSError: it couldn't be written; the file is as it was.
+        OSError: it could not be written; the file is unchanged.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
             stream.write(text)
-        # A temporary file is its owner's alone; a data file is everybody's to read.
+        # A temporary file is readable by its owner only; a data file by everybody.
         temporary.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
         temporary.replace(path)
     except BaseException:
@@ -58,20 +63,20 @@ def write(path: Path, text: str) -> None:
 
 
 def known_before(path: Path) -> dict[str, Any]:
-    """The content of a data file; an empty one where there isn't any, or none that can be read."""
+    """The content of a data file; empty if it is missing or invalid."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    sound = isinstance(content, dict) and content.get("schema") == SCHEMA
-    return content if sound else {}
+    is_valid = isinstance(content, dict) and content.get("schema") == SCHEMA
+    return content if is_valid else {}
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What the index has that the data lacks or contradicts, a line each.
+    """What the index has that the data lacks or contradicts, one line each.
 
-    Only what the index tells counts: an upload day that an HTML page lacks contradicts nothing, nor
-    does a release that a lagging mirror hasn't got.
+    Only what the index has counts: an upload day that an HTML page lacks is no difference, nor is a
+    release that a mirror does not have yet.
     """
     found = list(_in_releases(old.get("releases", {}), new.get("releases", {}), ""))
     for name, releases in new.get("companions", {}).items():
@@ -103,3 +108,39 @@ def _in_values(old: Any, new: Any, where: str) -> Iterator[tuple[str, str]]:
             yield from _in_values(old.get(key), new.get(key), f"{where}.{key}" if where else key)
     elif old != new:
         yield where, f"the index says {json.dumps(new)}, the data {json.dumps(old)}"
+
+
+def keep_unread(
+    unread: Iterable[tuple[str, str]], content: Block, before: Block
+) -> list[tuple[str, str]]:
+    """Copies releases that could not be read from the old content into the new one, in place.
+
+    Returns:
+        The releases that the old content had.
+    """
+    kept = []
+    for name, releases in before.get("companions", {}).items():
+        # Its page could not be read; a distribution that is no companion any more is left out.
+        if name in COMPANIONS and name not in content["companions"]:
+            content["companions"][name] = releases
+            kept += [(name, version) for version in releases]
+    if "companions" in content:
+        content["companions"] = dict(sorted(content["companions"].items()))
+    for name, version in unread:
+        old, new = _releases_in(before, name), _releases_in(content, name)
+        if version in old:
+            new[version] = old[version]
+            kept.append((name, version))
+            for known in sorted(new, key=Version):  # a dict keeps the order of insertion
+                new[known] = new.pop(known)
+    return kept
+
+
+def _releases_in(content: Block, name: str) -> dict[str, Block]:
+    """The releases of a distribution in a data file's content: the dict itself, not a copy."""
+    found: dict[str, Block] = (
+        content.get("companions", {}).get(name, {})
+        if "companions" in content
+        else content.get("releases", {})
+    )
+    return found

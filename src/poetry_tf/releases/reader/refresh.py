@@ -1,32 +1,31 @@
-"""Reads what is known of TensorFlow's releases out of an index.
+"""Reads what is known of TensorFlow's releases from an index.
 
     python -m poetry_tf.releases.reader.refresh [--index URL] [--check] [--cache DIR | --no-cache] …
 
-Of every final release from 2.0 on the names of all wheels are looked at; from 2.5 on a few members
-of one wheel a platform are read as well, by ranges; of the companions, the metadata of one wheel a
-release. What comes of it is written to `data/`, a file for each distribution and one for the
-companions. The same state of the index gives the same bytes.
+For each final release from 2.0 on, the file names are read; from 2.5 on also a few members of one
+wheel for each platform, by ranges; for the companions, the metadata of one wheel of each release.
+The results are written to `data/`: a file for each distribution, and one for the companions. The
+same state of the index gives the same bytes.
 
-What was read of a wheel is kept in a cache, so that a run that was cut off goes on where it was,
-and the next one reads only what is new.
+Members are cached: a run that was interrupted continues where it stopped, and the next run reads
+only new wheels.
 
-Exit status: 0 when all went well, 1 when `--check` found that the data lacks or contradicts
-something, 2 when something couldn't be read (the rest is done all the same; of a release that
-couldn't be read, what was known of it before is kept), 130 when it was interrupted.
+Exit status: 0 on success; 1 if `--check` found that the data lacks or contradicts something; 2 if
+something could not be read (the rest is written, and a release that could not be read keeps its old
+data); 130 if interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
-import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -36,61 +35,52 @@ from poetry_tf.http.index import Client, ReadError, RemoteFile, SimpleIndex, mas
 from poetry_tf.releases.catalog import DISTRIBUTIONS
 from poetry_tf.releases.filenames import Distribution, distributions
 from poetry_tf.releases.model import numbers
-from poetry_tf.releases.reader.datafile import SCHEMA, differences, known_before, render, write
+from poetry_tf.releases.reader.companions import COMPANIONS, CompanionFacts, companion_blocks
+from poetry_tf.releases.reader.datafile import (
+    SCHEMA,
+    differences,
+    keep_unread,
+    known_before,
+    render,
+    write,
+)
 from poetry_tf.releases.reader.derive import (
     EXTRA,
     Available,
     Block,
-    CompanionFacts,
     Knowledge,
     Place,
     WheelFacts,
     block_of,
-    companion_blocks,
-    names_to_ask,
     outline,
     representatives,
+    required_distributions,
     served,
     upload_days,
 )
-from poetry_tf.releases.reader.wheel import (
-    SMALL_TAIL,
-    TAIL,
+from poetry_tf.releases.reader.members import (
     Build,
-    Member,
-    RemoteWheel,
     build_of,
     nvidia_folders,
     required_tensorflow,
     requires_dist,
 )
+from poetry_tf.releases.reader.wheel import SMALL_TAIL, TAIL, Member, RemoteWheel
+from poetry_tf.releases.reader.wheel_cache import CachedWheel
 
 GENERATOR: Final = "python -m poetry_tf.releases.reader.refresh"
 
 FIRST: Final = "2.0"
-"""The first series that the data speaks of."""
+"""The first series in the data."""
 
 OPENED: Final = "2.5"
-"""The first series whose wheels are opened: the earlier ones run in no container."""
+"""The first series whose wheels are opened: no container is made for earlier ones."""
 
 WITH_HEADER: Final = "2.16"
-"""The first series whose wheels carry NVIDIA's `cudnn_version.h`. To see that an earlier wheel has
-none would take its whole directory, in all twice as many bytes as everything else."""
-
-COMPANIONS: Final[tuple[str, ...]] = (
-    "keras",
-    "tensorflow-addons",
-    "tensorflow-decision-forests",
-    "tensorflow-io",
-    "tensorflow-io-gcs-filesystem",
-    "tensorflow-metal",
-    "tensorflow-probability",
-    "tensorflow-text",
-    "tf-keras",
-)
+"""The first series whose wheels contain NVIDIA's `cudnn_version.h`. To search earlier wheels for it
+would read their whole directories: twice as many bytes as everything else together."""
 
 CONNECTIONS: Final = 4
-CACHE_FORMAT: Final = 2
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -98,22 +88,22 @@ _Value = TypeVar("_Value")
 
 @dataclass(slots=True)
 class RefreshReport:
-    """What is told on stderr, and whether something went wrong."""
+    """Writes progress and problems to stderr, and counts the problems."""
 
     problems: int = 0
     _bar: str = ""
 
-    def say(self, line: str) -> None:
-        """Tells how far it has come."""
+    def info(self, line: str) -> None:
+        """Writes a line."""
         self._put(f"{line}\n")
 
     def problem(self, line: str) -> None:
-        """Tells what couldn't be read."""
+        """Writes an error and counts it."""
         self.problems += 1
         self._put(f"error: {line}\n")
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Moves the bar, where there is a person to see it; the last step takes it away."""
+        """Updates the bar if stderr is a terminal; the last step removes it."""
         if not sys.stderr.isatty():
             return
         filled = 30 * done // max(total, 1)
@@ -127,68 +117,9 @@ class RefreshReport:
         sys.stderr.flush()
 
 
-@dataclass(slots=True)
-class CachedWheel:
-    """A wheel's members, from the cache as far as they are there, and put there when they aren't.
-
-    The cache holds texts, not conclusions: a better reader of them needs no new download. It is
-    keyed by the file's hash, so that nothing in it can ever be stale.
-    """
-
-    file: Path | None
-    open: Callable[[], RemoteWheel]
-    _texts: dict[str, str | None] = field(default_factory=dict)
-    _shim: bool | None = None
-    _wheel: RemoteWheel | None = None
-
-    def __post_init__(self) -> None:
-        if self.file is None:
-            return
-        try:
-            content = json.loads(self.file.read_text(encoding="utf-8"))
-            if content["format"] == CACHE_FORMAT:
-                self._texts, self._shim = dict(content["members"]), bool(content["shim"])
-        except (OSError, ValueError, LookupError, TypeError):
-            self._texts = {}  # absent or damaged: read the wheel
-
-    def is_shim(self) -> bool:
-        """Whether the wheel holds nothing but its own metadata."""
-        if self._shim is None:
-            self._shim = self._opened().is_shim()
-        return self._shim
-
-    def text(self, member: Member) -> str | None:
-        """The text of a member; None where the wheel has none such."""
-        if member.name not in self._texts:
-            self._texts[member.name] = self._opened().text(member)
-        return self._texts[member.name]
-
-    def runpath(self) -> str | None:
-        """As `RemoteWheel.runpath`."""
-        if Member.FRAMEWORK.name not in self._texts:
-            self._texts[Member.FRAMEWORK.name] = self._opened().runpath()
-        return self._texts[Member.FRAMEWORK.name]
-
-    def _opened(self) -> RemoteWheel:
-        if self._wheel is None:
-            self._wheel = self.open()
-        return self._wheel
-
-    def save(self) -> None:
-        """Keeps what was read, for the next run. A cache that can't be written is none."""
-        if self.file is None or self._wheel is None:
-            return
-        content = {"format": CACHE_FORMAT, "members": self._texts, "shim": self._shim}
-        try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            write(self.file, json.dumps(content, indent=2, sort_keys=True) + "\n")
-        except OSError:
-            return
-
-
 @dataclass(frozen=True, slots=True)
 class IndexReader:
-    """Reads an index by way of a pool that holds its few connections."""
+    """Reads an index with a pool of a few connections."""
 
     index: SimpleIndex
     client: Client
@@ -196,15 +127,15 @@ class IndexReader:
     report: RefreshReport
     pool: ThreadPoolExecutor
 
-    def pages(self, wanted: Iterable[str]) -> dict[str, Available]:
-        """The files of each distribution; a page that can't be read is reported and left out."""
-        return self.each("pages", lambda name: distributions(self.index.files(name)), wanted)
+    def pages(self, names: Iterable[str]) -> dict[str, Available]:
+        """The files of each distribution; a page that cannot be read is reported and left out."""
+        return self.each("pages", lambda name: distributions(self.index.files(name)), names)
 
     def wheel(self, place: Place, wheel: Distribution) -> WheelFacts:
-        """What a wheel of TensorFlow's own says.
+        """Reads a wheel of TensorFlow.
 
         Raises:
-            ReadError: it can't be read; the message begins with the file's name.
+            ReadError: it could not be read; the message starts with the file's name.
         """
 
         def facts(cached: CachedWheel) -> WheelFacts:
@@ -220,10 +151,10 @@ class IndexReader:
         return self._read(wheel, TAIL, facts)
 
     def companion(self, place: tuple[str, Version], wheel: Distribution) -> CompanionFacts:
-        """What a companion's wheel says.
+        """Reads a companion's wheel.
 
         Raises:
-            ReadError: it can't be read; the message begins with the file's name.
+            ReadError: it could not be read; the message starts with the file's name.
         """
 
         def facts(cached: CachedWheel) -> CompanionFacts:
@@ -233,13 +164,13 @@ class IndexReader:
         return self._read(wheel, SMALL_TAIL, facts)
 
     def _read(
-        self, wheel: Distribution, tail: int, understand: Callable[[CachedWheel], _Value]
+        self, wheel: Distribution, tail: int, parse: Callable[[CachedWheel], _Value]
     ) -> _Value:
         file = wheel.file
         keep = self.cache / f"{file.sha256}.json" if self.cache and file.sha256 else None
         cached = CachedWheel(keep, lambda: RemoteWheel(RemoteFile(file.url, self.client), tail))
         try:
-            facts = understand(cached)
+            facts = parse(cached)
         except ReadError as error:
             raise ReadError(f"{file.filename}: {error}") from error
         cached.save()
@@ -248,7 +179,7 @@ class IndexReader:
     def each(
         self, what: str, work: Callable[[_Key], _Value], keys: Iterable[_Key]
     ) -> dict[_Key, _Value]:
-        """Does the work for each key, some at a time; reports what fails and leaves it out."""
+        """Runs `work` for each key in parallel; a failure is reported and left out."""
         started: dict[_Key, Future[_Value]] = {key: self.pool.submit(work, key) for key in keys}
         done = {}
         for count, (key, future) in enumerate(started.items(), 1):
@@ -262,12 +193,12 @@ class IndexReader:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What came of reading an index.
+    """The result of reading an index.
 
     Attributes:
-        files: a data file's name to its content; without those for which nothing could be read.
-        unread: such a name to the releases, as `(distribution, version)`, that its content lacks
-            because they couldn't be read; why has been reported.
+        files: the contents by name of the data file, without files for which nothing was read.
+        unread: by name of the data file, the releases, as `(distribution, version)`, that its
+            content lacks because they could not be read; the reason has been reported.
     """
 
     files: dict[str, Block]
@@ -275,10 +206,10 @@ class Contents:
 
 
 def read(reader: IndexReader) -> Contents:
-    """Reads everything that the data files are to hold.
+    """Reads the contents of all data files.
 
     Raises:
-        ReadError: the index doesn't serve TensorFlow's page.
+        ReadError: the index does not serve TensorFlow's page.
     """
     report = reader.report
     listed = reader.pages((*DISTRIBUTIONS, *COMPANIONS))
@@ -297,7 +228,7 @@ def read(reader: IndexReader) -> Contents:
         if _is_described(version) and _series_of(version) >= numbers(OPENED)
         for platform, wheel in representatives(served(files)).items()
     }
-    report.say(f"{len(wheels)} wheels of TensorFlow's, one a release and platform")
+    report.info(f"{len(wheels)} wheels of TensorFlow's, one a release and platform")
     facts = reader.each("wheels", lambda place: reader.wheel(place, wheels[place]), wheels)
     samples = {
         (name, version): wheel
@@ -305,28 +236,31 @@ def read(reader: IndexReader) -> Contents:
         for version, files in sorted(versions.items())
         if not version.is_prerelease and (wheel := _sample(files)) is not None
     }
-    report.say(f"{len(samples)} wheels of companions")
-    said = reader.each("wheels", lambda place: reader.companion(place, samples[place]), samples)
-    wanted = sorted(names_to_ask(facts.values()) - own.keys())
-    report.say(f"{len(wanted)} pages of what they require")
-    known = Knowledge(own, facts, own | reader.pages(wanted))
+    report.info(f"{len(samples)} wheels of companions")
+    companion_facts = reader.each(
+        "wheels", lambda place: reader.companion(place, samples[place]), samples
+    )
+    required = sorted(required_distributions(facts.values()) - own.keys())
+    report.info(f"{len(required)} pages of what they require")
+    known = Knowledge(own, facts, own | reader.pages(required))
 
     contents = Contents({}, {})
     for name in own:
         _add_distribution(contents, name, known, report)
-    _add_companions(contents, others, said)
-    unread = [(name, str(version)) for name, version in samples if (name, version) not in said]
-    contents.unread["companions.json"] = unread
+    _add_companions(contents, others, companion_facts)
+    contents.unread["companions.json"] = [
+        (name, str(version)) for name, version in samples if (name, version) not in companion_facts
+    ]
     return contents
 
 
 def _add_distribution(
     contents: Contents, name: str, known: Knowledge, report: RefreshReport
 ) -> None:
-    """Puts one distribution's data file together, as far as its wheels were read."""
+    """Adds the data file of one distribution, with the releases whose wheels were read."""
     versions = known.listed[name]
     blocks: dict[str, Block] = {}
-    lost: list[tuple[str, str]] = []
+    unread: list[tuple[str, str]] = []
     for version in filter(_is_described, sorted(versions)):
         try:
             blocks[str(version)] = (
@@ -336,17 +270,17 @@ def _add_distribution(
             )
         except ReadError as error:
             report.problem(f"{name} {version}: {error}")
-            lost.append((name, str(version)))
+            unread.append((name, str(version)))
     contents.files[f"{name}.json"] = _content(name, versions, blocks)
-    contents.unread[f"{name}.json"] = lost
+    contents.unread[f"{name}.json"] = unread
 
 
 def _add_companions(
     contents: Contents,
     others: Mapping[str, Available],
-    said: Mapping[tuple[str, Version], CompanionFacts],
+    facts: Mapping[tuple[str, Version], CompanionFacts],
 ) -> None:
-    """Puts the companions' data file together."""
+    """Adds the data file of the companions."""
     final = {
         name: {version: files for version, files in versions.items() if not version.is_prerelease}
         for name, versions in others.items()
@@ -354,12 +288,12 @@ def _add_companions(
     contents.files["companions.json"] = {
         "schema": SCHEMA,
         "generator": GENERATOR,
-        "companions": companion_blocks(final, said),
+        "companions": companion_blocks(final, facts),
     }
 
 
 def _content(name: str, versions: Available, blocks: Mapping[str, Block]) -> Block:
-    """One distribution's data file."""
+    """The content of the data file of one distribution."""
     described = [version for version in sorted(versions) if _series_of(version) >= numbers(FIRST)]
     return {
         "schema": SCHEMA,
@@ -376,7 +310,7 @@ def _content(name: str, versions: Available, blocks: Mapping[str, Block]) -> Blo
 
 
 def _sample(files: Sequence[Distribution]) -> Distribution | None:
-    """The wheel that speaks for a companion's release; None where it has none."""
+    """The wheel that is read for a companion's release; None if it has no wheel."""
     wheels = [file for file in served(files) if file.is_wheel]
     chosen = [*representatives(wheels).values(), *sorted(wheels, key=lambda w: w.file.filename)]
     return chosen[0] if chosen else None
@@ -390,22 +324,22 @@ def _metadata(cached: CachedWheel) -> str:
 
 
 def default_index() -> str:
-    """The index that pip uses here, as its configuration or else pip itself says.
+    """The index that pip uses on this machine: the configured one, else pip's default.
 
     Raises:
-        ReadError: pip isn't installed for this Python, or keeps its default elsewhere by now.
+        ReadError: pip is not installed for this Python, or its default is no longer found.
     """
     configured = os.environ.get("PIP_INDEX_URL", "").strip()
     if configured:
         return configured
-    # `pip config get` looks at a single file; what holds of all of them is what `list` shows.
-    told = subprocess.run(
+    # `pip config get` reads a single file; `list` shows the merged configuration.
+    completed = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"],
         capture_output=True,
         text=True,
         check=False,
     )
-    for line in told.stdout.splitlines():
+    for line in completed.stdout.splitlines():
         key, _, value = line.partition("=")
         if key == "global.index-url":
             return str(ast.literal_eval(value))
@@ -419,7 +353,7 @@ def default_index() -> str:
 
 
 def default_cache() -> Path:
-    """Where programs keep what they can get again, by the custom of the system."""
+    """The default cache folder, in the user's cache folder of the system."""
     home = os.environ.get("LOCALAPPDATA") if sys.platform == "win32" else None
     base = Path(home or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return base / "poetry-tf" / "wheels"
@@ -431,19 +365,19 @@ def data_folder() -> Path:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The program; returns its exit status."""
+    """Runs the program; returns its exit status."""
     options = _parser().parse_args(arguments)
     report, client = RefreshReport(), Client()
     cache = None if options.no_cache else options.cache
     started, spent = time.monotonic(), time.process_time()
     try:
         url = options.index or default_index()
-        report.say(f"index: {masked(url)}")
+        report.info(f"index: {masked(url)}")
         with ThreadPoolExecutor(CONNECTIONS) as pool:
             try:
                 contents = read(IndexReader(SimpleIndex(url, client), client, cache, report, pool))
             finally:
-                pool.shutdown(wait=False, cancel_futures=True)  # of what a cut leaves to be done
+                pool.shutdown(wait=False, cancel_futures=True)  # drop the queue on an interrupt
     except ReadError as error:
         report.problem(str(error))
         return 2
@@ -452,68 +386,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     finally:
         client.close()
-    report.say(
+    report.info(
         f"{client.requests} requests, {client.bytes:,} bytes, "
         f"{time.monotonic() - started:.0f} s, of these {time.process_time() - spent:.0f} s our own"
     )
     before = {name: known_before(options.output / name) for name in contents.files}
     changes = {name: differences(before[name], content) for name, content in contents.files.items()}
     if options.check:
-        return _told(changes, report)
+        return _print_changes(changes, report)
     for name, content in contents.files.items():
-        for distribution, version in keep(contents.unread[name], content, before[name]):
-            report.say(f"  {distribution} {version}: kept as it was")
+        for distribution, version in keep_unread(contents.unread[name], content, before[name]):
+            report.info(f"  {distribution} {version}: kept as it was")
         try:
             write(options.output / name, render(content) + "\n")
         except OSError as error:
             report.problem(f"{options.output / name}: {error.strerror or error}")
             return 2
-        report.say(f"{name}: {len(changes[name])} changes")
+        report.info(f"{name}: {len(changes[name])} changes")
     return 2 if report.problems else 0
 
 
-def _told(changes: Mapping[str, Sequence[str]], report: RefreshReport) -> int:
-    """Tells the differences that `--check` found; returns the exit status."""
+def _print_changes(changes: Mapping[str, Sequence[str]], report: RefreshReport) -> int:
+    """Prints the differences that `--check` found; returns the exit status."""
     for name, lines in changes.items():
         for line in lines:
-            report.say(f"{name}: {line}")
+            report.info(f"{name}: {line}")
     count = sum(map(len, changes.values()))
-    report.say(f"{count} differences" if count else "up to date")
+    report.info(f"{count} differences" if count else "up to date")
     return 1 if count else 2 if report.problems else 0
-
-
-def keep(unread: Iterable[tuple[str, str]], content: Block, before: Block) -> list[tuple[str, str]]:
-    """Puts what was known of releases that couldn't be read this time into a new content.
-
-    Returns:
-        The releases of which something was known.
-    """
-    kept = []
-    for name, releases in before.get("companions", {}).items():
-        # One whose page couldn't be read; what is no companion any more is not missed.
-        if name in COMPANIONS and name not in content["companions"]:
-            content["companions"][name] = releases
-            kept += [(name, version) for version in releases]
-    if "companions" in content:
-        content["companions"] = dict(sorted(content["companions"].items()))
-    for name, version in unread:
-        old, new = releases_in(before, name), releases_in(content, name)
-        if version in old:
-            new[version] = old[version]
-            kept.append((name, version))
-            for known in sorted(new, key=Version):  # a dict keeps the order of entering
-                new[known] = new.pop(known)
-    return kept
-
-
-def releases_in(content: Block, name: str) -> dict[str, Block]:
-    """The releases of a distribution in a data file's content, to be read or changed."""
-    found: dict[str, Block] = (
-        content.get("companions", {}).get(name, {})
-        if "companions" in content
-        else content.get("releases", {})
-    )
-    return found
 
 
 def _is_described(version: Version) -> bool:

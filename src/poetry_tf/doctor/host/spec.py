@@ -1,4 +1,4 @@
-"""What a project's TensorFlow needs of the machine that it runs on."""
+"""What a project's TensorFlow requires of the machine that it runs on."""
 
 from __future__ import annotations
 
@@ -11,24 +11,21 @@ from poetry_tf.releases.nvidia import Driver, driver
 
 
 @dataclass(frozen=True)
-class Needs:
-    """What is looked for.
+class HostSpec:
+    """What a machine is checked against.
 
     Attributes:
-        release: the TensorFlow that is locked, else pinned, else the newest.
-        mode: where CUDA and cuDNN come from; ``none`` where no GPU was asked for.
+        release: the locked TensorFlow, else the pinned one, else the newest.
+        mode: where CUDA and cuDNN come from; ``none`` if no GPU is requested.
         cuda, cudnn: the versions that a container's ``nvidia-cuda`` feature installs, with
             ``system`` only.
-        engine: what runs the container.
+        engine: the container engine.
         gpu_required: whether the container must not start without a GPU.
-        python: the interpreter of the environment that the project is installed in; None where
-            there is none.
+        python: the interpreter of the project's environment; None if there is none.
         install: the command that installs the project.
-        config: the devcontainer.json; None where the project has none.
-        container: the versions that devcontainer.json names, by what they are of: ``Python``,
-            ``CUDA``, ``cuDNN``.
-        from_project: whether it is a project that needs this; else it is what the newest
-            TensorFlow would need.
+        config: the path of devcontainer.json; None if the project has none.
+        container: the versions in devcontainer.json of ``Python``, ``CUDA`` and ``cuDNN``.
+        from_project: whether it is derived from a project; else from the newest TensorFlow.
     """
 
     release: Release
@@ -49,7 +46,7 @@ class Needs:
 
     @property
     def sync(self) -> str:
-        """The command that also puts back what another package has changed."""
+        """The install command that also restores what was changed outside of Poetry."""
         return self.install.replace("poetry install", "poetry sync", 1)
 
     @property
@@ -58,5 +55,5 @@ class Needs:
 
     @property
     def driver(self) -> Driver | None:
-        """What the CUDA that TensorFlow was built with wants of NVIDIA's driver."""
+        """The NVIDIA driver that the CUDA of the TensorFlow build requires."""
         return driver(self.release.cuda) if self.release.cuda else None

@@ -1,4 +1,4 @@
-"""Whether the container is the one that devcontainer.json describes, or an older one."""
+"""Whether the container was built from the current devcontainer.json."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from poetry_tf.doctor.host.findings import HostFinding, Remedy
 from poetry_tf.doctor.host.machine import Machine
-from poetry_tf.doctor.host.needs import Needs
+from poetry_tf.doctor.host.spec import HostSpec
 from poetry_tf.doctor.host.system import in_container
 from poetry_tf.text import format_list
 
@@ -15,38 +15,39 @@ REBUILD = "Rebuild the container (in VS Code: Dev Containers: Rebuild Container)
 _PYTHON = "/usr/local/bin/python3"
 
 
-def built(machine: Machine, needs: Needs) -> Iterator[HostFinding]:
-    """What the container was made with, where that isn't what devcontainer.json names now."""
+def container(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
+    """The versions in the container that differ from those in devcontainer.json."""
     if not in_container(machine):
         return
     found = {"Python": _python(machine), "CUDA": _cuda(machine), "cuDNN": _cudnn(machine)}
     other = [
-        (name, wanted, has)
-        for name, wanted in needs.container.items()
-        if (has := found.get(name)) is not None and not any(_fits(wanted, item) for item in has)
+        (name, expected, has)
+        for name, expected in spec.container.items()
+        if (has := found.get(name)) is not None
+        and not any(_is_prefix(expected, item) for item in has)
     ]
     if other:
         made = format_list(
             f"{name} {' and '.join(has)}" if has else f"no {name}" for name, _, has in other
         )
-        wants = format_list(f"{name} {wanted}" for name, wanted, _ in other)
+        wants = format_list(f"{name} {expected}" for name, expected, _ in other)
         yield HostFinding(
             "container",
-            "error" if needs.wants_gpu else "warning",
+            "error" if spec.wants_gpu else "warning",
             f"this container was made with {made}",
             f"devcontainer.json asks for {wants}",
             Remedy(REBUILD),
         )
 
 
-def _fits(wanted: str, has: str) -> bool:
-    """Whether one of two versions begins the other: 9.3.0 is found where 9.3.0.75 is installed."""
-    ones, others = wanted.split("."), has.split(".")
+def _is_prefix(expected: str, installed: str) -> bool:
+    """Whether one version is a prefix of the other, as 9.3.0 of 9.3.0.75."""
+    ones, others = expected.split("."), installed.split(".")
     return all(one == other for one, other in zip(ones, others, strict=False))
 
 
 def _python(machine: Machine) -> list[str] | None:
-    """That of the image; None where it isn't in its place."""
+    """The Python of the image; None if it is not found."""
     match = re.match(r"Python (\d+\.\d+)", machine.run(_PYTHON, "--version").output)
     return [match[1]] if match else None
 

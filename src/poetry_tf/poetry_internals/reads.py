@@ -1,0 +1,73 @@
+"""Reads of Poetry's private attributes and undocumented interfaces: each place once.
+
+All were tested with Poetry 2.1 to 2.5 (tests/compatibility).
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cleo.io.io import IO
+    from poetry.core.packages.package import Package
+    from poetry.core.packages.project_package import ProjectPackage
+    from poetry.repositories.repository_pool import RepositoryPool
+
+# The attribute in which Solver.__init__ keeps the root package: for `lock`, `add` and `update`, the
+# package of the project.
+ROOT_ATTRIBUTE = "_package"
+
+
+def solver_root(solver: Any) -> ProjectPackage | None:
+    """The root package of a solver; None if this Poetry keeps it elsewhere."""
+    return getattr(solver, ROOT_ATTRIBUTE, None)
+
+
+def preferred_python(io: IO) -> str:
+    """The minor of the Python that ``poetry init`` would choose, "3.11".
+
+    `Python` is new in Poetry 2.1 and not documented; else it is the minor of the running Python.
+    """
+    try:
+        from poetry.config.config import Config
+        from poetry.utils.env.python import Python
+
+        return Python.get_preferred_python(Config.create(), io).minor_version.to_string()
+    except Exception:
+        return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def command_pool(command: Any) -> RepositoryPool:
+    """The repositories from which a command chooses versions.
+
+    Without a project (``poetry init``) the command makes the pool itself; plugins do not get it.
+    """
+    return command._get_pool()  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class SolverProblem:
+    """The input of a solver.
+
+    Attributes:
+        root: the package of the project.
+        pool: the repositories.
+        kept: the locked packages whose versions stay if possible.
+    """
+
+    root: ProjectPackage
+    pool: RepositoryPool
+    kept: tuple[Package, ...]
+
+
+def solver_problem(solver: Any) -> SolverProblem:
+    """Reads what `Solver.__init__` and `Provider.use_latest_for` keep.
+
+    Raises:
+        AttributeError: this Poetry keeps it elsewhere.
+    """
+    latest = solver.provider.use_latest
+    kept = tuple(item for item in solver._locked_packages if item.name not in latest)
+    return SolverProblem(getattr(solver, ROOT_ATTRIBUTE), solver._pool, kept)

@@ -1,0 +1,217 @@
+"""What the members of a wheel contain: CUDA and cuDNN of the build, requirements.
+
+Nothing in a wheel is executed.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.parser import HeaderParser
+from typing import Protocol
+
+from poetry_tf.http.index import ReadError
+from poetry_tf.releases.reader.wheel import Member
+
+
+def nvidia_folders(runpath: str) -> tuple[str, ...]:
+    """The folders of NVIDIA's wheels in TensorFlow's RUNPATH: `cublas` for `nvidia/cublas/lib`.
+
+    Only paths relative to TensorFlow's own folder count; others do not lead to installed wheels.
+    """
+    matches = (
+        re.fullmatch(r"\$ORIGIN/\.\./nvidia/(\w+)/lib/?", path) for path in runpath.split(":")
+    )
+    return tuple(sorted({match[1] for match in matches if match}))
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """The CUDA and cuDNN that a wheel was built with.
+
+    Attributes:
+        cuda, cudnn, compute: as in `poetry_tf.releases.model.Wheels`.
+        sources: for "cuda" and "cudnn", where known, the name of the file it was read from.
+    """
+
+    cuda: str | None = None
+    cudnn: str | None = None
+    sources: Mapping[str, str] = field(default_factory=dict, hash=False)
+    compute: tuple[str, ...] = ()
+
+
+class Texts(Protocol):
+    """A source of members' texts: a `RemoteWheel`, or a `CachedWheel`."""
+
+    def text(self, member: Member) -> str | None:
+        """The text of a member, or None."""
+
+
+def build_of(wheel: Texts, *, header: bool = True) -> Build:
+    """Reads CUDA and cuDNN from a wheel, each from the most exact file that the wheel has.
+
+    `cudnn_version.h` is the header that TensorFlow was compiled with; `cuda_config.h` is generated
+    by its build; `build_info.py` is written from the same configuration, and is the only one that
+    every wheel has. A CPU wheel says so in `build_info.py`, or has none of the headers.
+
+    Args:
+        wheel: the source of the texts.
+        header: whether to look for `cudnn_version.h`. For a wheel without one, this reads the whole
+            directory, a megabyte or more.
+
+    Raises:
+        ReadError: a member could not be read, or two of them contradict each other.
+    """
+    text = wheel.text(Member.BUILD_INFO)
+    info = build_info(text) if text is not None else {}
+    if info.get("is_cuda_build") is False:
+        return Build()
+    sources: dict[str, str] = {}
+    cuda, cudnn = dotted(info.get("cuda_version")), dotted(info.get("cudnn_version"))
+    for key, value in (("cuda", cuda), ("cudnn", cudnn)):
+        if value is not None:
+            sources[key] = "build_info.py"
+
+    text = wheel.text(Member.CUDNN_VERSION) if header else None
+    exact = cudnn_version(text) if text is not None else None
+    if exact is not None:
+        if cudnn is not None and not _refines(exact, cudnn):
+            raise ReadError(f"cudnn_version.h says {exact}, build_info.py {cudnn}")
+        cudnn, sources["cudnn"] = exact, "cudnn_version.h"
+
+    # A CUDA version without a minor, as "10" for 10.1 in 2.2, is not exact enough.
+    if cuda is None or "." not in cuda or cudnn is None:
+        text = wheel.text(Member.CUDA_CONFIG)
+        config = cuda_config(text) if text is not None else {}
+        value = config.get("cuda")
+        if value is not None and (cuda is None or _refines(value, cuda)):
+            cuda, sources["cuda"] = value, "cuda_config.h"
+        value = config.get("cudnn")
+        if value is not None and cudnn is None:
+            cudnn, sources["cudnn"] = value, "cuda_config.h"
+    return Build(cuda, cudnn, sources, compute_capabilities(info))
+
+
+def _refines(exact: str, coarse: str) -> bool:
+    return f"{exact}.".startswith(f"{coarse}.")
+
+
+def dotted(value: object) -> str | None:
+    """Converts a version of TensorFlow's build to dots: `"64_112"` (Windows) to `"11.2"`.
+
+    None for anything else: empty, not text, or another notation.
+    """
+    if not isinstance(value, str):
+        return None
+    windows = re.fullmatch(r"64_(\d+)", value.strip())
+    if windows:
+        digits = windows[1]
+        # CUDA's DLLs carry major and minor in three digits, cuDNN's its major alone in one.
+        return f"{digits[:-1]}.{digits[-1]}" if len(digits) > 2 else digits
+    return value.strip() if re.fullmatch(r"\d+(\.\d+)*", value.strip()) else None
+
+
+def build_info(text: str) -> dict[str, object]:
+    """The variables of a `build_info.py`, read without running it.
+
+    They are assignments in 2.0 to 2.2, a dict in 2.3, and an OrderedDict since.
+
+    Raises:
+        ReadError: it is not valid Python.
+    """
+    try:
+        module = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ReadError("build_info.py is no Python") from error
+    found: dict[str, object] = {}
+    for statement in module.body:
+        if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
+            continue
+        target = statement.targets[0]
+        if isinstance(target, ast.Name):
+            value = _literal(statement.value)
+            if target.id == "build_info":
+                found |= _mapping(statement.value)
+            elif isinstance(value, str | bool):
+                found[target.id] = value
+    return found
+
+
+def _mapping(node: ast.expr) -> dict[str, object]:
+    """A dict display, or a call with keywords or with one dict or list of pairs."""
+    keywords: list[ast.keyword] = []
+    if isinstance(node, ast.Call):
+        keywords = node.keywords
+        if len(node.args) != 1:
+            return {key.arg: _literal(key.value) for key in keywords if key.arg}
+        node = node.args[0]
+    value = _literal(node)
+    try:
+        found = dict(value) if isinstance(value, dict | list | tuple) else {}
+    except (TypeError, ValueError):
+        found = {}
+    return found | {key.arg: _literal(key.value) for key in keywords if key.arg}
+
+
+def _literal(node: ast.expr) -> object:
+    try:
+        value: object = ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        return None
+    return value
+
+
+def compute_capabilities(info: Mapping[str, object]) -> tuple[str, ...]:
+    """The GPU architectures in the variables of a `build_info.py`; empty if it has none."""
+    value = info.get("cuda_compute_capabilities")
+    names = value if isinstance(value, list | tuple) else ()
+    return tuple(name for name in names if isinstance(name, str) and re.fullmatch(r"\w+", name))
+
+
+def cudnn_version(text: str) -> str | None:
+    """The version (`"9.3.0"`) in NVIDIA's `cudnn_version.h`; None if a part is not defined."""
+    parts = [
+        re.search(rf"^\s*#\s*define\s+CUDNN_{part}\s+(\d+)\s*$", text, re.MULTILINE)
+        for part in ("MAJOR", "MINOR", "PATCHLEVEL")
+    ]
+    numbers = [part[1] for part in parts if part is not None]
+    return ".".join(numbers) if len(numbers) == len(parts) else None
+
+
+def cuda_config(text: str) -> dict[str, str]:
+    """`cuda` and `cudnn` of TensorFlow's `cuda_config.h`, if defined."""
+    found = {}
+    for key, name in (("cuda", "TF_CUDA_VERSION"), ("cudnn", "TF_CUDNN_VERSION")):
+        define = re.search(rf'^\s*#\s*define\s+{name}\s+"([^"]*)"', text, re.MULTILINE)
+        value = dotted(define[1]) if define else None
+        if value is not None:
+            found[key] = value
+    return found
+
+
+def required_tensorflow(wheel: Texts) -> str | None:
+    """The minimum TensorFlow that the code of TensorFlow Probability checks for, if any."""
+    for member in (Member.PROBABILITY, Member.PROBABILITY_OLD):
+        found = re.search(
+            r"^\s*required_tensorflow_version\s*=\s*['\"](\d+(?:\.\d+)*)['\"]",
+            wheel.text(member) or "",
+            re.MULTILINE,
+        )
+        if found:
+            return found[1]
+    return None
+
+
+def requires_dist(metadata: str) -> tuple[str, ...]:
+    """Each Requires-Dist of a METADATA file, in its order and spelling.
+
+    Raises:
+        ReadError: it has no Name, so it is not metadata.
+    """
+    message = HeaderParser().parsestr(metadata)
+    if message["Name"] is None:
+        raise ReadError("METADATA has no Name")
+    # A folded header keeps its line breaks.
+    return tuple(" ".join(str(value).split()) for value in message.get_all("Requires-Dist", ()))
