@@ -18,11 +18,12 @@ from poetry_tf.files.project import LOCK, Devcontainer
 from poetry_tf.plan.environments import (
     DEFAULT_ENVIRONMENTS,
     Target,
+    format_targets,
     make_targets,
     required_environments,
     required_pythons,
 )
-from poetry_tf.plan.installability import LockedPackages, Obstacle, format_targets
+from poetry_tf.plan.installability import LockedPackages, Obstacle
 from poetry_tf.plan.requirement import (
     locked_tensorflow,
     tensorflow_distributions,

@@ -20,7 +20,8 @@ from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.project import Project
 from poetry_tf.files.pyproject import MAIN, Requirement
 from poetry_tf.plan.environments import ENVIRONMENTS, Target, make_targets
-from poetry_tf.plan.installability import LockedPackage, LockedPackages
+from poetry_tf.plan.installability import LockedPackages
+from poetry_tf.plan.lock_entries import LockedPackage
 from poetry_tf.plan.python import admitted_minors
 from poetry_tf.plan.requirement import (
     admitted_releases,
