@@ -13,7 +13,7 @@ from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.plan.derive import wants_container
 from poetry_tf.plan.model import NoContainerError
 from poetry_tf.plan.requirement import main_requirement, tensorflow_requirements
-from poetry_tf.pyproject.pins import wheel_edits
+from poetry_tf.pyproject.cuda_extra import cuda_extra_edits
 
 
 @rule("TF501", fixable=True)
@@ -98,7 +98,7 @@ def cuda(context: Context) -> Iterator[Finding]:
             f"{item.name} is required without and-cuda, but its wheels are to bring CUDA "
             f"({plan.gpu.why})",
             "Add the extra where its wheels fit, or choose another gpu in [tool.poetry-tf]",
-            wheel_edits(project, plan),
+            cuda_extra_edits(project, plan),
         )
     yield from _changes(context, "TF503")
 

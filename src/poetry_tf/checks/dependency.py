@@ -23,15 +23,10 @@ from poetry_tf.plan.requirement import (
     tensorflow_requirements,
     to_poetry_version,
 )
-from poetry_tf.pyproject.pins import (
-    legacy_keras_edits,
-    pin_edits,
-    pin_text,
-    removed_edits,
-    rename_edits,
-    series_pin,
-)
+from poetry_tf.pyproject.keras import legacy_keras_edits, series_pin
+from poetry_tf.pyproject.pins import pin_edits, pin_text
 from poetry_tf.pyproject.platforms import redundant_requirements
+from poetry_tf.pyproject.requirement_edits import remove_edits, rename_edits
 from poetry_tf.releases import DISTRIBUTIONS, load, misspelling_of, role
 from poetry_tf.releases import series_of as series_name
 
@@ -206,7 +201,7 @@ def not_the_distribution_to_name(context: Context) -> Iterator[Finding]:
             remedy = f"Remove it: {main[0].name} is enough"
         elif kind == "shim" and _is_left_behind(item):
             # As it is written beside tensorflow, which has been removed since.
-            remedy, edits = "Remove it", removed_edits(context.project, [item])
+            remedy, edits = "Remove it", remove_edits(context.project, [item])
         elif len(items) == 1:
             edits = rename_edits(context.project, item, "tensorflow")
         yield Finding("TF103", *context.at(item.path), f"{item.name} {reason}", remedy, edits)

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from poetry.core.constraints.version import (
-    VersionConstraint,
-    VersionRange,
-    parse_constraint,
-)
-from poetry.core.packages.utils.utils import get_python_constraint_from_marker
+from poetry.core.constraints.version import VersionConstraint
 
 from poetry_tf.checks.findings import Context, Finding, rule
 from poetry_tf.files.edits import Edit
 from poetry_tf.plan.python import (
     admitted_minors,
     format_python_range,
+    marker_pythons,
     narrowed_range,
+    project_pythons,
     python_range,
     release_pythons,
 )
@@ -124,13 +121,9 @@ def _judged(
         releases = ()
     if not releases:
         return None
-    declared = context.project.pyproject.python
-    python = declared.constraint if declared else VersionRange()
+    python = project_pythons(context.project)
     if item is not None:
-        # By way of its text: made of a marker, "<3.12" would hold 3.12's prereleases, which the
-        # same words elsewhere leave out.
-        marked = parse_constraint(str(get_python_constraint_from_marker(item.marker)))
-        python = python.intersect(marked)
+        python = python.intersect(marker_pythons(item.marker))
     environments = read_settings(context.project)[0].environments
     minors = sorted(
         {minor for release in releases for minor in release_pythons(release, environments)},

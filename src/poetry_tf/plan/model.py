@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from packaging.utils import canonicalize_name
+
 from poetry_tf.releases import Release
 from poetry_tf.releases.model import LINUX_X86_64
 
 GpuMode = Literal["system", "pip", "none"]
 
-TF_KERAS = "tf-keras"
+TF_KERAS = canonicalize_name("tf-keras")
 """The distribution that is Keras 2 for a TensorFlow with another Keras."""
 LEGACY_KERAS = 2
 
