@@ -233,13 +233,7 @@ def plan_options(project: Project, options: InitOptions) -> Plan:
             locked = release.version if exact else None
             constraint = None if exact else parse_constraint(f"~{release.series}")
     release = choose_release(
-        catalog,
-        images,
-        constraint=constraint,
-        locked=locked,
-        python=range_,
-        choice=settings.gpu,
-        environments=settings.environments,
+        catalog, images, settings, constraint=constraint, locked=locked, python=range_
     )
     has_wheels = options.gpu is None and requires_cuda_wheels(project)
     if (options.gpu or (None if has_main else settings.gpu)) == "none":
