@@ -1,4 +1,4 @@
-"""TF5xx: the dev container against what the locked TensorFlow needs."""
+"""TF5xx: whether the dev container has what the locked TensorFlow needs."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def missing_or_unreadable(context: Context) -> Iterator[Finding]:
 
 
 def _creation(context: Context) -> Iterator[Edit]:
-    """The whole file, where a plan says what is to be in it."""
+    """The edit that creates the file, if there is a plan for it."""
     project, plan = context.project, context.plan
     if plan is not None:
         path = project.devcontainer_path
-        wanted = container_spec(project, plan, context.images, whole=True)
-        document = synchronize(path, JsoncDocument.parse("{}\n"), wanted)
+        spec = container_spec(project, plan, context.images, whole=True)
+        document = synchronize(path, JsoncDocument.parse("{}\n"), spec)
         yield Edit(path, "create", (), document.text)
 
 
@@ -65,11 +65,11 @@ def python(context: Context) -> Iterator[Finding]:
     container can be made at all: images that still work, and the Poetry that can lock a project,
     begin at Python 3.10.
     """
-    trouble, project = context.trouble, context.project
-    wants_one = project.pyproject.is_managed or bool(configurations(project))
-    if isinstance(trouble, NoContainerError) and wants_one:
+    error, project = context.trouble, context.project
+    needs_container = project.pyproject.is_managed or bool(configurations(project))
+    if isinstance(error, NoContainerError) and needs_container:
         place = context.at(project.pyproject.python_path)
-        yield Finding("TF502", *place, trouble.message, trouble.remedy)
+        yield Finding("TF502", *place, error.message, error.remedy)
     yield from _changes(context, "TF502")
 
 
@@ -169,6 +169,7 @@ def poetry_tf_by_name(context: Context) -> Iterator[Finding]:
 
 
 def _changes(context: Context, code: str) -> Iterator[Finding]:
+    """The findings for the changes of all containers that belong to one rule."""
     for found, changes in context.containers:
         for change in changes:
             if change.code == code:
