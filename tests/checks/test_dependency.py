@@ -125,7 +125,7 @@ def found_alone(project: Project, code: str):
     from poetry_tf.checks.run import find_problems, make_context
 
     find_problems(make_context(in_memory("")))  # collects the rules
-    return list(RULES[code](make_context(project)))
+    return list(RULES[code].check(make_context(project)))
 
 
 def test_a_pin_that_admits_nothing_known_has_no_edit():

@@ -47,7 +47,7 @@ def test_every_rule_explains_itself_and_is_asked():
     assert {f"TF{number:03}" for number in numbers} == set(RULES)
     for code, known in RULES.items():
         assert re.fullmatch(r"TF\d{3}", code)
-        first, *paragraphs = (known.judge.__doc__ or "").split("\n\n")
+        first, *paragraphs = (known.check.__doc__ or "").split("\n\n")
         assert re.fullmatch(r"\S[^\n]*\.", first), f"{code} has no title of one line"
         assert paragraphs, f"{code} says no more than its title"
         assert known.title + "." == first

@@ -18,8 +18,14 @@ from packaging.utils import canonicalize_name
 
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import Project
-from poetry_tf.plan.environments import ENVIRONMENTS, Target, make_targets, required_pythons
-from poetry_tf.plan.installability import LockedPackages, format_targets
+from poetry_tf.plan.environments import (
+    ENVIRONMENTS,
+    Target,
+    format_targets,
+    make_targets,
+    required_pythons,
+)
+from poetry_tf.plan.installability import LockedPackages
 from poetry_tf.plan.python import release_pythons
 from poetry_tf.releases import DISTRIBUTIONS, load, whole
 from poetry_tf.releases.images import Systems, load_images

@@ -226,7 +226,11 @@ def test_the_locked_tensorflow_is_the_newest_that_markers_lock(
 
 def choose(written: str | None = None, python: str | None = None, choice: GpuChoice = "auto"):
     return choose_release(
-        CATALOG, IMAGES, constraint=constraint(written), python=constraint(python), choice=choice
+        CATALOG,
+        IMAGES,
+        constraint=constraint(written),
+        python=constraint(python),
+        settings=Settings(choice),
     )
 
 
@@ -642,12 +646,14 @@ def test_the_mirror_setting_is_read_from_poetry_toml(poetry_toml: str | None, wa
 
 def test_a_declared_environment_narrows_the_releases():
     allowed = constraint(">=2.8")
-    macs = choose_release(CATALOG, IMAGES, environments=("macos-x86_64",))
+    macs = choose_release(CATALOG, IMAGES, Settings(environments=("macos-x86_64",)))
     assert macs.series == "2.16", "the last with wheels for Intel Macs"
     assert choose_release(CATALOG, IMAGES, constraint=allowed).series == CATALOG.series[0]
-    arm = choose_release(CATALOG, IMAGES, constraint=allowed, environments=("macos-arm64",))
+    arm = choose_release(
+        CATALOG, IMAGES, Settings(environments=("macos-arm64",)), constraint=allowed
+    )
     assert arm.series == "2.13", "the first with wheels for Macs of today"
-    choice = choose_release(CATALOG, IMAGES, constraint=allowed, choice="system")
+    choice = choose_release(CATALOG, IMAGES, Settings("system"), constraint=allowed)
     assert choice.series == "2.12", "the first whose CUDA can be installed"
 
 
@@ -660,5 +666,8 @@ def test_a_declared_environment_narrows_the_pythons():
 def test_an_environment_without_wheels_is_named():
     with pytest.raises(PlanError, match=r"2.18.1 can't be installed on macos-x86_64"):
         choose_release(
-            CATALOG, IMAGES, constraint=constraint("2.18.1"), environments=("macos-x86_64",)
+            CATALOG,
+            IMAGES,
+            Settings(environments=("macos-x86_64",)),
+            constraint=constraint("2.18.1"),
         )

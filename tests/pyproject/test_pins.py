@@ -12,17 +12,15 @@ from poetry_tf.plan.derive import make_plan
 from poetry_tf.plan.model import Plan
 from poetry_tf.plan.requirement import tensorflow_requirements
 from poetry_tf.plan.settings import GpuChoice, Settings
-from poetry_tf.pyproject.pins import (
+from poetry_tf.pyproject.cuda_extra import (
     MARKED_FOR_CUDA,
     MARKED_FOR_OTHERS,
-    companion_pin_text,
+    cuda_extra_edits,
     new_requirement_edits,
-    pin_edits,
-    pin_text,
-    rename_edits,
     requirement_texts,
-    wheel_edits,
 )
+from poetry_tf.pyproject.pins import companion_pin_text, pin_edits, pin_text
+from poetry_tf.pyproject.requirement_edits import rename_edits
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
 from tests.made import in_memory, requirement_of
@@ -51,7 +49,7 @@ def pinned(text: str) -> str:
 
 def with_wheels(text: str, plan: Plan = PIP) -> str:
     project = in_memory(text)
-    return apply(project, wheel_edits(project, plan)).pyproject.document.text
+    return apply(project, cuda_extra_edits(project, plan)).pyproject.document.text
 
 
 @pytest.mark.parametrize(

@@ -73,13 +73,9 @@ from poetry_tf.plan.settings import (
     read_settings,
 )
 from poetry_tf.pyproject.bounds import outdated_bound_edits
-from poetry_tf.pyproject.pins import (
-    new_requirement_edits,
-    pin_edits,
-    removed_edits,
-    rename_edits,
-    wheel_edits,
-)
+from poetry_tf.pyproject.cuda_extra import cuda_extra_edits, new_requirement_edits
+from poetry_tf.pyproject.pins import pin_edits
+from poetry_tf.pyproject.requirement_edits import remove_edits, rename_edits
 from poetry_tf.pyproject.shims import shim_for
 from poetry_tf.releases import Release, load, role
 from poetry_tf.releases.companions import companions
@@ -237,13 +233,7 @@ def plan_options(project: Project, options: InitOptions) -> Plan:
             locked = release.version if exact else None
             constraint = None if exact else parse_constraint(f"~{release.series}")
     release = choose_release(
-        catalog,
-        images,
-        constraint=constraint,
-        locked=locked,
-        python=range_,
-        choice=settings.gpu,
-        environments=settings.environments,
+        catalog, images, settings, constraint=constraint, locked=locked, python=range_
     )
     has_wheels = options.gpu is None and requires_cuda_wheels(project)
     if (options.gpu or (None if has_main else settings.gpu)) == "none":
@@ -395,7 +385,7 @@ def _requirement_edits(project: Project, options: InitOptions, plan: Plan) -> li
             other_series or (exact and item.written != plan.tilde)
         ):
             edits += pin_edits(project, item, plan, at_release=exact)
-    edits += wheel_edits(apply(project, edits), plan)
+    edits += cuda_extra_edits(apply(project, edits), plan)
     return edits
 
 
@@ -412,7 +402,7 @@ def _without_old_shims(project: Project, plan: Plan) -> Project:
         and item.marker == parse_marker(environment.marker)
         and shim_for(plan.release, environment.name) != item.name
     ]
-    return apply(project, removed_edits(project, ours))
+    return apply(project, remove_edits(project, ours))
 
 
 def added_for_environments(before: Project, after: Project) -> dict[str, tuple[str, ...]]:

@@ -17,7 +17,7 @@ from poetry_tf.index.credentials import PYPI
 from poetry_tf.index.routed import RoutedRepository
 from poetry_tf.migration.classify import IndexRelease
 from poetry_tf.plan.environments import ENVIRONMENTS, Target
-from poetry_tf.plan.installability import LockedPackage
+from poetry_tf.plan.lock_entries import LockedPackage
 from poetry_tf.releases.images import load_images
 
 if TYPE_CHECKING:

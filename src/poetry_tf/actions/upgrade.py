@@ -36,7 +36,8 @@ from poetry_tf.plan.requirement import (
     to_poetry_version,
 )
 from poetry_tf.plan.settings import SETTINGS_PATH, read_settings
-from poetry_tf.pyproject.pins import companion_pin_text, constraint_edits
+from poetry_tf.pyproject.pins import companion_pin_text
+from poetry_tf.pyproject.requirement_edits import constraint_edits
 from poetry_tf.releases import Catalog, Companion, Release, fits, load, role, whole
 from poetry_tf.releases.breaking import Breaking, Retired, ended, keras_major, passed
 from poetry_tf.releases.companions import bounds_on, companions
@@ -395,7 +396,7 @@ def _with_companion(project: Project, moving: CompanionMove) -> Project:
         ):
             text = companion_pin_text(item, fit, wrong)
             own = companion_pin_text(replace(item, path=item.enriched_at or item.path), fit, wrong)
-            return apply(project, constraint_edits(project, item, text, in_own_table=own))
+            return apply(project, constraint_edits(project, item, text, legacy_text=own))
     return project
 
 

@@ -1,4 +1,4 @@
-"""TF105: the packages that are built for, or bound to, certain releases of TensorFlow."""
+"""TF105: packages that are built for, or bound to, certain releases of TensorFlow."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def companion_that_does_not_fit(context: Context) -> Iterator[Finding]:
     """
     required = tuple(_required(context))
     yield from required
-    told = {finding.name for finding in required}
-    yield from (finding for finding in _locked(context) if finding.name not in told)
+    names = {finding.name for finding in required}
+    yield from (finding for finding in _locked(context) if finding.name not in names)
 
 
 def _required(context: Context) -> Iterator[Finding]:
@@ -59,7 +59,7 @@ def _locked(context: Context) -> Iterator[Finding]:
     names = lock.versions.keys() & map(canonicalize_name, tensorflow_distributions())
     release = _release(context, tensorflow)
     if release is None or len({version for name in names for version in lock.versions[name]}) > 1:
-        return  # markers tell them apart, and which companion goes with which isn't known
+        return  # which companion goes with which TensorFlow is not known
     for name in sorted(lock.versions.keys() & map(canonicalize_name, named("companion"))):
         for version in lock.versions[name]:
             message = _mismatch(name, version, release)
@@ -75,17 +75,17 @@ def _locked(context: Context) -> Iterator[Finding]:
 
 
 def _release(context: Context, locked: Version | None) -> Release | None:
-    """What is known of the locked TensorFlow; without one, of that which is planned for."""
+    """The release of the locked TensorFlow; without one, that of the plan."""
     if locked is None:
         return context.plan.release if context.plan is not None else None
     return context.catalog.get(locked) or whole().get(locked)
 
 
 def _is_beside(context: Context, item: Requirement, release: Release) -> bool:
-    """Whether a requirement is for a TensorFlow of this release's series and for no other.
+    """Whether a requirement is used with a TensorFlow of this release's series and with no other.
 
-    Extras, groups and markers may each have a TensorFlow of their own, and a wide pin may end up
-    with another: what is locked then will be judged.
+    An extra, a group or a marker may have a TensorFlow of its own, and a wide pin may admit
+    another; then only what is locked is checked.
     """
     items = [
         one
@@ -104,7 +104,7 @@ def _misfit(item: Requirement, release: Release) -> str | None:
     """What is wrong with a requirement that no fitting release satisfies."""
     known = companions().get(item.name, ())
     if not known or item.source is not None or bounds_on(item.name, release) is not None:
-        return None  # what TensorFlow itself asks for a solver heeds
+        return None  # a solver respects what TensorFlow itself requires
     if item.constraint.allows_any(VersionRange(to_poetry_version(known[-1].version))):
         return None
     admitted = [one for one in known if item.constraint.allows(to_poetry_version(one.version))]
@@ -112,7 +112,7 @@ def _misfit(item: Requirement, release: Release) -> str | None:
     if any(one.version in fitting or one.basis is None for one in admitted):
         return None
     if all(one.basis == "metadata" for one in admitted):
-        return None  # a solver finds that out
+        return None  # a solver finds it
     what = _made_for(admitted[0]) if len(admitted) == 1 else _made_for(admitted[0], admitted[-1])
     return f"{item.name} {item.written} is {what}, not for TensorFlow {release.version}"
 
@@ -120,7 +120,7 @@ def _misfit(item: Requirement, release: Release) -> str | None:
 def _mismatch(name: str, version: Version, release: Release) -> str | None:
     """What is wrong with a companion's release beside a release of TensorFlow."""
     if (bounds := bounds_on(name, release)) is not None:
-        # What an inferred release really requires the solver has read and kept to.
+        # The solver has read what an inferred release really requires.
         if release.inferred_from is not None or bounds.contains(version, prereleases=True):
             return None
         return f"but TensorFlow {release.version} requires {name} {bounds}"
@@ -133,7 +133,7 @@ def _mismatch(name: str, version: Version, release: Release) -> str | None:
 
 
 def _made_for(*ends: Companion) -> str:
-    """For which series some releases of a companion are made, given by their first and last."""
+    """The series of TensorFlow that releases of a companion, from first to last, are made for."""
     series = [
         known.series
         for known in load().releases

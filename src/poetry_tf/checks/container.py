@@ -1,4 +1,4 @@
-"""TF5xx: the dev container against what the locked TensorFlow needs."""
+"""TF5xx: whether the dev container has what the locked TensorFlow needs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.plan.derive import wants_container
 from poetry_tf.plan.model import NoContainerError
 from poetry_tf.plan.requirement import main_requirement, tensorflow_requirements
-from poetry_tf.pyproject.pins import wheel_edits
+from poetry_tf.pyproject.cuda_extra import cuda_extra_edits
 
 
 @rule("TF501", fixable=True)
@@ -48,12 +48,12 @@ def missing_or_unreadable(context: Context) -> Iterator[Finding]:
 
 
 def _creation(context: Context) -> Iterator[Edit]:
-    """The whole file, where a plan says what is to be in it."""
+    """The edit that creates the file, if there is a plan for it."""
     project, plan = context.project, context.plan
     if plan is not None:
         path = project.devcontainer_path
-        wanted = container_spec(project, plan, context.images, whole=True)
-        document = synchronize(path, JsoncDocument.parse("{}\n"), wanted)
+        spec = container_spec(project, plan, context.images, whole=True)
+        document = synchronize(path, JsoncDocument.parse("{}\n"), spec)
         yield Edit(path, "create", (), document.text)
 
 
@@ -65,11 +65,11 @@ def python(context: Context) -> Iterator[Finding]:
     container can be made at all: images that still work, and the Poetry that can lock a project,
     begin at Python 3.10.
     """
-    trouble, project = context.trouble, context.project
-    wants_one = project.pyproject.is_managed or bool(configurations(project))
-    if isinstance(trouble, NoContainerError) and wants_one:
+    error, project = context.trouble, context.project
+    needs_container = project.pyproject.is_managed or bool(configurations(project))
+    if isinstance(error, NoContainerError) and needs_container:
         place = context.at(project.pyproject.python_path)
-        yield Finding("TF502", *place, trouble.message, trouble.remedy)
+        yield Finding("TF502", *place, error.message, error.remedy)
     yield from _changes(context, "TF502")
 
 
@@ -98,7 +98,7 @@ def cuda(context: Context) -> Iterator[Finding]:
             f"{item.name} is required without and-cuda, but its wheels are to bring CUDA "
             f"({plan.gpu.why})",
             "Add the extra where its wheels fit, or choose another gpu in [tool.poetry-tf]",
-            wheel_edits(project, plan),
+            cuda_extra_edits(project, plan),
         )
     yield from _changes(context, "TF503")
 
@@ -169,6 +169,7 @@ def poetry_tf_by_name(context: Context) -> Iterator[Finding]:
 
 
 def _changes(context: Context, code: str) -> Iterator[Finding]:
+    """The findings for the changes of all containers that belong to one rule."""
     for found, changes in context.containers:
         for change in changes:
             if change.code == code:

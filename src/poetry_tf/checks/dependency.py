@@ -1,4 +1,4 @@
-"""TF1xx: how the project names and pins TensorFlow."""
+"""TF1xx: the requirements on TensorFlow in the project."""
 
 from __future__ import annotations
 
@@ -23,20 +23,15 @@ from poetry_tf.plan.requirement import (
     tensorflow_requirements,
     to_poetry_version,
 )
-from poetry_tf.pyproject.pins import (
-    legacy_keras_edits,
-    pin_edits,
-    pin_text,
-    removed_edits,
-    rename_edits,
-    series_pin,
-)
+from poetry_tf.pyproject.keras import legacy_keras_edits, series_pin
+from poetry_tf.pyproject.pins import pin_edits, pin_text
 from poetry_tf.pyproject.platforms import redundant_requirements
+from poetry_tf.pyproject.requirement_edits import remove_edits, rename_edits
 from poetry_tf.releases import DISTRIBUTIONS, load, misspelling_of, role
 from poetry_tf.releases import series_of as series_name
 
-# So many of the newest series may get a patch release after a newer series is out: 2.18.1 and
-# 2.19.1 came so. That a patch release of these isn't in the data doesn't say that there is none.
+# The number of newest series that may get a patch release after a newer series is out, as 2.18.1
+# and 2.19.1 did. The data may lack such a release.
 _PATCHED = 3
 
 
@@ -102,8 +97,8 @@ def no_such_release(context: Context) -> Iterator[Finding]:
         if item.name not in DISTRIBUTIONS or item.source is not None:
             continue
         if role(item.name) == "retired":
-            continue  # that it is named at all is a finding of its own
-        if (admits := _nothing_to_be_had(context, item)) is not None:
+            continue  # TF103 finds it
+        if (admits := _unavailable_versions(context, item)) is not None:
             yield Finding(
                 "TF102",
                 *context.at(item.constraint_path),
@@ -115,7 +110,7 @@ def no_such_release(context: Context) -> Iterator[Finding]:
         return
     for name in sorted({*DISTRIBUTIONS} & lock.versions.keys()):
         for version in lock.versions[canonicalize_name(name)]:
-            # A local version ("2.13.0+nv23.5") is somebody's own build of a release.
+            # A local version ("2.13.0+nv23.5") is a build of a release by somebody else.
             if version.local is not None or lock.has_source(name, version):
                 continue
             if load(name).standing(version) == "missing":
@@ -129,8 +124,8 @@ def no_such_release(context: Context) -> Iterator[Finding]:
                 )
 
 
-def _nothing_to_be_had(context: Context, item: Requirement) -> str | None:
-    """What a requirement admits in words, where none of it can be had; None where some may be."""
+def _unavailable_versions(context: Context, item: Requirement) -> str | None:
+    """The text for what a requirement admits, if none of it is available; None if some may be."""
     if item.constraint.is_empty():
         return "no version at all"
     catalog, lock = load(item.name), context.project.valid_lock
@@ -152,10 +147,10 @@ def _nothing_to_be_had(context: Context, item: Requirement) -> str | None:
 
 
 def _may_be_newer(context: Context, name: str, constraint: VersionConstraint) -> bool:
-    """Whether a constraint admits what may have been released since the data was made.
+    """Whether a constraint admits a version that may have been released after the data was made.
 
-    What TensorFlow itself had by then is the measure for its other distributions as well: one that
-    lacks a series of then will not get it any more.
+    The known versions of TensorFlow itself count for its other distributions as well: one that
+    lacks an older series will not get it.
     """
     known = [release.version for release in context.catalog.releases]
     known += context.catalog.prereleases
@@ -172,7 +167,7 @@ def _may_be_newer(context: Context, name: str, constraint: VersionConstraint) ->
 
 
 def _nearest(item: Requirement) -> str:
-    """The newest release of the series that a constraint begins with, else of all."""
+    """The remedy that names the newest release of the constraint's first series, else of all."""
     catalog, lowest = load(item.name), lower_bound(item.constraint)
     series = f"{lowest.major}.{lowest.minor}" if lowest is not None else ""
     if (release := catalog.newest(series)) is not None:
@@ -204,15 +199,16 @@ def not_the_distribution_to_name(context: Context) -> Iterator[Finding]:
         edits: tuple[Edit, ...] = ()
         if main:
             remedy = f"Remove it: {main[0].name} is enough"
-        elif kind == "shim" and _is_left_behind(item):
-            # As it is written beside tensorflow, which has been removed since.
-            remedy, edits = "Remove it", removed_edits(context.project, [item])
+        elif kind == "shim" and _is_left_over(item):
+            # Written by poetry-tf beside tensorflow, which has been removed since.
+            remedy, edits = "Remove it", remove_edits(context.project, [item])
         elif len(items) == 1:
             edits = rename_edits(context.project, item, "tensorflow")
         yield Finding("TF103", *context.at(item.path), f"{item.name} {reason}", remedy, edits)
 
 
-def _is_left_behind(item: Requirement) -> bool:
+def _is_left_over(item: Requirement) -> bool:
+    """Whether a requirement has the marker of one environment and no more."""
     return any(item.marker == parse_marker(known.marker) for known in ENVIRONMENTS.values())
 
 
@@ -244,14 +240,15 @@ def two_distributions(context: Context) -> Iterator[Finding]:
             "Keep one of them, or give them markers that exclude each other",
         )
     if context.plan is not None:
-        for need in redundant_requirements(context.project, context.plan):
+        for issue in redundant_requirements(context.project, context.plan):
             yield Finding(
-                "TF104", *context.at(need.item.path), need.message, need.remedy, need.edits
+                "TF104", *context.at(issue.item.path), issue.message, issue.remedy, issue.edits
             )
 
 
 def _meet(first: Requirement, second: Requirement) -> bool:
-    # Each in an extra of its own is a choice. Which legacy extras list them is not looked at.
+    """Whether two requirements can be installed together."""
+    # Not with each in an extra of its own. The legacy extras that list them are not compared.
     same_list = first.is_pep508 and first.path[:-1] == second.path[:-1]
     if first.optional and second.optional and not same_list:
         return False

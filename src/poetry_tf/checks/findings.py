@@ -1,4 +1,4 @@
-"""What a rule is and what it finds, and the registry that collects the rules."""
+"""Rules, their findings and their registry."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from poetry_tf.releases import Catalog, misspelling_of
 from poetry_tf.releases.images import Images
 
 Severity: TypeAlias = Literal["error", "warning"]
-"""An error breaks the project or makes it differ between machines, now or with the next update; a
-warning works today and isn't right."""
+"""An error breaks the project or makes it differ between machines, now or with the next update. A
+warning is about what works today but is not right."""
 
 
 @dataclass(frozen=True)
@@ -33,28 +33,29 @@ class Finding:
     position: Position | None
     message: str
     remedy: str
-    """What to do, as a sentence in the imperative."""
+    """What to do, as text in the imperative."""
     edits: tuple[Edit, ...] = ()
-    """What mends it; empty where a person has to decide, or where `locks` does."""
+    """The fix; empty where a person has to decide, or where locking fixes it."""
     locks: bool = False
-    """Whether locking anew mends it."""
+    """Whether locking again fixes it."""
     name: str | None = None
-    """The distribution it is about, where it is about one; settings can let that one be."""
+    """The distribution it is about, if it is about one, for the setting `ignore`."""
     level: Severity | None = None
-    """Its severity, where that is not its rule's."""
+    """Its severity, if not that of its rule."""
 
     @property
     def severity(self) -> Severity:
+        """Its own severity, else that of its rule."""
         return self.level or RULES[self.code].severity
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a rule looks at."""
+    """The project that is checked, and what it is checked against."""
 
     project: Project
     plan: Plan | None
-    """None where no plan can be made: rules that need one then have nothing to say."""
+    """None where no plan can be made; rules that need one then find nothing."""
     catalog: Catalog
     images: Images
     trouble: PlanError | None = None
@@ -62,7 +63,7 @@ class Context:
 
     @cached_property
     def concerned(self) -> bool:
-        """Whether the project has to do with TensorFlow; others are none of our business."""
+        """Whether the project has to do with TensorFlow; no rule looks at others."""
         project = self.project
         return (
             project.pyproject.is_managed
@@ -73,10 +74,7 @@ class Context:
 
     @cached_property
     def containers(self) -> tuple[tuple[Devcontainer, tuple[Change, ...]], ...]:
-        """Each dev container that is looked at, and all that it should have otherwise.
-
-        Several rules pick theirs from that.
-        """
+        """Each dev container that is checked, with its changes for all rules."""
         project = self.project
         if not self.concerned:
             return ()
@@ -84,44 +82,41 @@ class Context:
 
     def _changes(self, found: Devcontainer) -> tuple[Change, ...]:
         whole = is_fully_managed(self.project, found)
-        wanted = container_spec(self.project, self.plan, self.images, whole=whole)
-        return find_changes(found.path, found.document, wanted)
+        spec = container_spec(self.project, self.plan, self.images, whole=whole)
+        return find_changes(found.path, found.document, spec)
 
     def at(self, path: KeyPath) -> tuple[Path, Position | None]:
-        """A place in pyproject.toml, as a finding wants it."""
+        """The file and the position of a path in pyproject.toml, for a finding."""
         pyproject = self.project.pyproject
         return pyproject.path, pyproject.position(path)
 
 
-Judge: TypeAlias = Callable[[Context], Iterator[Finding]]
+Check: TypeAlias = Callable[[Context], Iterator[Finding]]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A function that finds one kind of difference, and what users are told of it."""
+    """A function that finds one kind of difference, with its code and explanation."""
 
     code: str
-    judge: Judge
+    check: Check
     severity: Severity
     fixable: bool
-    """Whether `--fix` mends its findings, at least those that leave nothing to decide."""
-
-    def __call__(self, context: Context) -> Iterator[Finding]:
-        return self.judge(context)
+    """Whether `--fix` fixes its findings, except those that a person has to decide."""
 
     @property
     def title(self) -> str:
-        """What it finds: the first line of its explanation, without the stop."""
-        return self._explained[0].rstrip(".")
+        """What it finds: the first line of its docstring, without the full stop."""
+        return self._paragraphs[0].rstrip(".")
 
     @property
     def explanation(self) -> tuple[str, ...]:
-        """Why that matters and what to do, in paragraphs."""
-        return tuple(" ".join(text.split("\n")) for text in self._explained[1:])
+        """Why it matters and what to do, one string a paragraph."""
+        return tuple(" ".join(text.split("\n")) for text in self._paragraphs[1:])
 
     @property
-    def _explained(self) -> list[str]:
-        return inspect.cleandoc(self.judge.__doc__ or "").split("\n\n")
+    def _paragraphs(self) -> list[str]:
+        return inspect.cleandoc(self.check.__doc__ or "").split("\n\n")
 
 
 RULES: dict[str, Rule] = {}
@@ -130,13 +125,16 @@ RULES: dict[str, Rule] = {}
 
 def rule(
     code: str, severity: Severity = "error", *, fixable: bool = False
-) -> Callable[[Judge], Judge]:
-    """Registers a function as the rule `code`. Its docstring explains it to users."""
+) -> Callable[[Check], Check]:
+    """Registers a function as the rule `code`. Its docstring is the explanation for users.
 
-    def register(judge: Judge) -> Judge:
+    Raises `ValueError` for a code that another rule has.
+    """
+
+    def register(check: Check) -> Check:
         if code in RULES:
             raise ValueError(f"two rules have the code {code}")
-        RULES[code] = Rule(code, judge, severity, fixable)
-        return judge
+        RULES[code] = Rule(code, check, severity, fixable)
+        return check
 
     return register

@@ -1,4 +1,4 @@
-"""TF3xx: the lock, and what Poetry is told to do with the project."""
+"""TF3xx: the lock file, and what Poetry installs from it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from poetry_tf.files.project import LOCK, Devcontainer
 from poetry_tf.plan.environments import (
     DEFAULT_ENVIRONMENTS,
     Target,
+    format_targets,
     make_targets,
     required_environments,
     required_pythons,
 )
-from poetry_tf.plan.installability import LockedPackages, Obstacle, format_targets
+from poetry_tf.plan.installability import LockedPackages, Obstacle
 from poetry_tf.plan.requirement import (
     locked_tensorflow,
     tensorflow_distributions,
@@ -111,8 +112,8 @@ def locked_outside_the_pin(context: Context) -> Iterator[Finding]:
     if (lock := context.project.valid_lock) is None:
         return
     for item in tensorflow_requirements(context.project):
-        # Poetry's own test of a lock doesn't find this one: Poetry 2.1 reads no
-        # [dependency-groups], and for 2.2 a lock stays fresh when they change.
+        # Poetry's own check of a lock misses this: Poetry 2.1 does not read [dependency-groups],
+        # and for 2.2 a lock stays fresh when they change.
         if item.path[0] == "dependency-groups" and item.name not in lock.versions:
             yield Finding(
                 "TF303",
@@ -148,7 +149,7 @@ def no_file_for_an_environment(context: Context) -> Iterator[Finding]:
     if (lock := context.project.valid_lock) is None or context.project.pyproject.foreign_manager:
         return
     locked = LockedPackages.of(lock, context.project.pyproject)
-    judged = _judged_cells(context, locked)
+    judged = _judged_targets(context, locked)
     managed = context.project.pyproject.is_managed
     for item in locked.obstacles(judged, context.images.systems):
         package, where = item.package, format_targets(item.targets, judged)
@@ -168,11 +169,11 @@ def no_file_for_an_environment(context: Context) -> Iterator[Finding]:
         )
 
 
-def _judged_cells(context: Context, locked: LockedPackages) -> tuple[Target, ...]:
-    """Where the lock has to be installable, as far as the locked TensorFlow can be had there.
+def _judged_targets(context: Context, locked: LockedPackages) -> tuple[Target, ...]:
+    """The targets in which the lock has to be installable and the locked TensorFlow is usable.
 
-    A project without settings never said where it is to run. It is judged by the container's first
-    environment, and only where it needs TensorFlow.
+    A project that poetry-tf does not manage declares no environments. It is checked in the first
+    default one, and only for targets that need TensorFlow.
     """
     pyproject = context.project.pyproject
     pythons = required_pythons(pyproject.python.constraint) if pyproject.python else None
@@ -201,7 +202,7 @@ def _judged_cells(context: Context, locked: LockedPackages) -> tuple[Target, ...
 
 
 def _release(context: Context, name: str, version: Version | None) -> Release | None:
-    """What is known of a locked release, also of one that no project can be planned for."""
+    """A locked release of a distribution, also one that no plan can be made for."""
     if version is None or name not in DISTRIBUTIONS:
         return None
     known = context.catalog.get(version) if name == "tensorflow" else None
@@ -209,9 +210,9 @@ def _release(context: Context, name: str, version: Version | None) -> Release | 
 
 
 def _is_for_elsewhere(item: Obstacle, judged: Sequence[Target]) -> bool:
-    """Whether a package can't be had in an environment with any Python.
+    """Whether a package lacks a file for whole environments, with every Python.
 
-    An extra that nobody has to ask for may well bring what is for another platform alone.
+    Then it may be a package of an optional extra that is for another platform only.
     """
     without = {target.environment for target in item.targets}
     return set(item.targets) == {target for target in judged if target.environment in without}
@@ -227,20 +228,23 @@ def _remedy(
             f"{other} has one: require {package.name} {other} there and {package.version} "
             "elsewhere, told apart by markers"
         )
-    ways = ["Require another version of it there"]
+    remedies = ["Require another version of it there"]
     if _is_for_elsewhere(item, judged):
         if any(one.name == package.name for one in pyproject.requirements):
-            ways.append(f"give it a marker that leaves {where} out")
+            remedies.append(f"give it a marker that leaves {where} out")
         if pyproject.is_managed and {*item.targets} != {*judged}:
-            ways.append(f"take {where} out of environments in [tool.poetry-tf]")
+            remedies.append(f"take {where} out of environments in [tool.poetry-tf]")
     else:
-        ways.append(f"narrow {'.'.join(map(str, pyproject.python_path))}")
-    return ", or ".join(ways)
+        remedies.append(f"narrow {'.'.join(map(str, pyproject.python_path))}")
+    return ", or ".join(remedies)
 
 
 def _release_with_files(context: Context, locked: LockedPackages, item: Obstacle) -> Version | None:
-    """The newest release of a companion that is known to have files in all the cells, to fit the
-    TensorFlow, and to be admitted by what requires it there."""
+    """The newest release of a companion that would remove the obstacle; None if none is known.
+
+    It has files for all targets of the obstacle, fits the TensorFlow, and satisfies the constraints
+    on it there.
+    """
     name, version = item.package.name, locked_tensorflow(context.project)
     release = _release(context, "tensorflow", version)
     constraints = [one for target in item.targets for one in locked.constraints_on(name, target)]
@@ -259,15 +263,15 @@ def _release_with_files(context: Context, locked: LockedPackages, item: Obstacle
 
 # -- the Poetry that reads it ---------------------------------------------------------------
 
-# From which form of the lock on which Poetry reads it, and from which Python on there is that
-# Poetry. The forms of Poetry 1.1 and before every later one reads. Poetry 1.2.2 to 1.8 begin to
-# read the form of Poetry 2 as well, warn that it may come out wrong, and can't judge [project].
+# For lock formats from the first on: the first Poetry that reads them, and the first Python for
+# that Poetry. Every Poetry reads the formats of 1.1 and before. Poetry 1.2.2 to 1.8 also start to
+# read the format of Poetry 2, but warn about it and do not support [project].
 _READERS = (
     (Version("2.1"), Version("2.0"), "3.9"),
     (Version("2.0"), Version("1.2.2"), "3.7"),
 )
-_NEWEST_FORM = Version("3.dev0")
-"""The first form that no Poetry reads which is known here."""
+_UNKNOWN_FORMAT = Version("3.dev0")
+"""The first format that no known Poetry reads."""
 
 
 @rule("TF306", fixable=True)
@@ -282,7 +286,7 @@ def lock_that_the_container_cannot_read(context: Context) -> Iterator[Finding]:
     lock = context.project.valid_lock
     if lock is None or lock.format is None or not context.concerned:
         return
-    if lock.format >= _NEWEST_FORM:
+    if lock.format >= _UNKNOWN_FORMAT:
         yield Finding(
             "TF306",
             lock.path,
@@ -306,12 +310,12 @@ def _unread(
     reader: tuple[Version, Version, str],
     images: Images,
 ) -> Iterator[Finding]:
-    """Where a container has a Poetry, or a Python, that can't read the lock."""
+    """The findings for a container whose Poetry or Python can't read the lock."""
     _, poetry, first = reader
     python = container_python(found.document)
     if python is not None and _minor(python) < _minor(first):
         if any(change.code == "TF502" for change in changes):
-            return  # that mends it, and says why it has to be another Python anyway
+            return  # TF502 fixes it as well
         yield Finding(
             "TF306",
             found.path,
@@ -343,7 +347,7 @@ def _minor(python: str) -> int:
 
 
 def _admits(written: str, first: Version) -> bool:
-    """Whether a wish for a Poetry admits one from `first` on; a word such as "latest" does."""
+    """Whether a constraint on Poetry admits `first` or later; a word such as "latest" does."""
     try:
         constraint = parse_constraint(written or "*")
     except ValueError:

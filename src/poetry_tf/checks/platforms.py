@@ -1,4 +1,4 @@
-"""TF305: what TensorFlow needs in an environment beyond itself."""
+"""TF305: what TensorFlow needs beside it in an environment."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ def lacking_for_an_environment(context: Context) -> Iterator[Finding]:
     """
     project, plan = context.project, context.plan
     is_planned = plan is not None and project.pyproject.is_managed
-    needs = (
+    issues = (
         *(missing_requirements(project, plan) if plan is not None and is_planned else ()),
         *(missing_bounds(project) if context.concerned else ()),
     )
-    for need in needs:
+    for issue in issues:
         yield Finding(
             "TF305",
-            *context.at(need.item.path),
-            need.message,
-            need.remedy,
-            need.edits,
-            level=need.severity,
+            *context.at(issue.item.path),
+            issue.message,
+            issue.remedy,
+            issue.edits,
+            level=issue.severity,
         )
     lock = project.valid_lock
-    # A lock from before the lines is stale, which is a finding of its own.
-    if plan is None or not is_planned or needs or lock is None:
+    # A lock that is older than the requirements is stale, which TF302 finds.
+    if plan is None or not is_planned or issues or lock is None:
         return
     if not lock.is_fresh(project.pyproject.data):
         return

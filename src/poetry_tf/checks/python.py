@@ -1,22 +1,19 @@
-"""TF2xx: the Pythons that the project admits against those that TensorFlow has wheels for."""
+"""TF2xx: whether TensorFlow has wheels for the Pythons that the project admits."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from poetry.core.constraints.version import (
-    VersionConstraint,
-    VersionRange,
-    parse_constraint,
-)
-from poetry.core.packages.utils.utils import get_python_constraint_from_marker
+from poetry.core.constraints.version import VersionConstraint
 
 from poetry_tf.checks.findings import Context, Finding, rule
 from poetry_tf.files.edits import Edit
 from poetry_tf.plan.python import (
     admitted_minors,
     format_python_range,
+    marker_pythons,
     narrowed_range,
+    project_pythons,
     python_range,
     release_pythons,
 )
@@ -52,13 +49,13 @@ def python_without_wheel(context: Context) -> Iterator[Finding]:
     if declared is not None and declared.is_exact:
         lowest = lower_bound(declared.constraint)
         assert lowest is not None, "a single version is its own bound"
-        wanted = str(python_range([f"{lowest.major}.{lowest.minor or 0}"]))
+        pin = str(python_range([f"{lowest.major}.{lowest.minor or 0}"]))
         yield Finding(
             "TF201",
             *context.at(declared.path),
             f"Python {declared.written} means {declared.constraint} and no other patch release",
-            f'Write "{wanted}"',
-            (Edit(project.path, "set", declared.path, wanted),),
+            f'Write "{pin}"',
+            (Edit(project.path, "set", declared.path, pin),),
         )
         return
     if not admitted_minors(minors, python) or python_range(minors).allows_all(python):
@@ -66,13 +63,13 @@ def python_without_wheel(context: Context) -> Iterator[Finding]:
     what = "The project admits every Python, also those"
     if declared is not None:
         what = f"Python {declared.written} admits Pythons"
-    wanted = narrowed_range(declared.constraint if declared else None, minors)
+    range_ = narrowed_range(declared.constraint if declared else None, minors)
     yield Finding(
         "TF201",
         *context.at(project.python_path),
         f"{what} for which TensorFlow {_named(releases)} has no wheel",
-        f'It has wheels for Python {", ".join(minors)}: write "{wanted}"',
-        (Edit(project.path, "set", project.python_path, wanted),),
+        f'It has wheels for Python {", ".join(minors)}: write "{range_}"',
+        (Edit(project.path, "set", project.python_path, range_),),
     )
 
 
@@ -100,10 +97,10 @@ def no_python_fits(context: Context) -> Iterator[Finding]:
 def _judged(
     context: Context,
 ) -> tuple[VersionConstraint, tuple[Release, ...], tuple[str, ...]] | None:
-    """The Pythons TensorFlow is required for, the releases in question, and their Pythons.
+    """The Pythons that TensorFlow is required for, the releases in question, and their Pythons.
 
-    A release in question is the locked one, else each that the pin admits. None where nothing can
-    be said: no TensorFlow, or releases that the data doesn't have.
+    The releases are the locked one, else all that the pin admits. None without TensorFlow, or with
+    releases that the data does not have.
     """
     item, locked = main_requirement(context.project), admitted_locked_tensorflow(context.project)
     catalog = required_catalog(context.project, context.catalog)
@@ -114,9 +111,9 @@ def _judged(
     elif item is not None and any(
         item.constraint.allows(to_poetry_version(old)) for old in catalog.older
     ):
-        releases = ()  # older releases, of which the data doesn't know the wheels, may fit
+        releases = ()  # the data does not have the wheels of older releases, which may fit
     elif item is not None and context.plan and constraint_series(item.constraint) is None:
-        # A pin that is too wide is a finding of its own: what it will be is what counts.
+        # TF101 narrows a pin that is too wide to the series of the plan.
         releases = (context.plan.release,)
     elif item is not None:
         releases = admitted_releases(catalog, item.constraint)
@@ -124,13 +121,9 @@ def _judged(
         releases = ()
     if not releases:
         return None
-    declared = context.project.pyproject.python
-    python = declared.constraint if declared else VersionRange()
+    python = project_pythons(context.project)
     if item is not None:
-        # By way of its text: made of a marker, "<3.12" would hold 3.12's prereleases, which the
-        # same words elsewhere leave out.
-        marked = parse_constraint(str(get_python_constraint_from_marker(item.marker)))
-        python = python.intersect(marked)
+        python = python.intersect(marker_pythons(item.marker))
     environments = read_settings(context.project)[0].environments
     minors = sorted(
         {minor for release in releases for minor in release_pythons(release, environments)},

@@ -1,4 +1,4 @@
-"""Running the rules over a project."""
+"""Runs the rules over a project."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
 
 CONTAINER_CODES = frozenset({"TF502", "TF503", "TF504", "TF505", "TF506", "TF507", "TF508"})
-"""The rules about what stands in a devcontainer.json that can be read."""
+"""The rules about the content of a readable devcontainer.json."""
 
 
 def make_context(project: Project, plan: Plan | None = None) -> Context:
-    """What the rules look at; the plan is derived from the project unless it is given."""
+    """The context for the rules; the plan is derived from the project unless it is given."""
     catalog, images = load(), load_images()
     trouble = None
     if plan is None:
@@ -33,7 +33,7 @@ def make_context(project: Project, plan: Plan | None = None) -> Context:
 
 @functools.cache
 def _collect() -> None:
-    """Imports the rules' modules, each of which registers its own."""
+    """Imports the modules of this package, which registers their rules."""
     for module in pkgutil.iter_modules(checks.__path__):
         importlib.import_module(f"{checks.__name__}.{module.name}")
 
@@ -45,19 +45,20 @@ def rules() -> tuple[Rule, ...]:
 
 
 def find_problems(context: Context) -> tuple[Finding, ...]:
-    """Every finding, in the order of the codes and then of the places.
+    """The findings of all rules that the project does not ignore, in the order of the codes."""
+    return run_rules(context)[0]
 
-    Without those that the settings let be; `judged` has them too.
+
+def run_rules(context: Context) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """The findings of all rules in the order of the codes: those that count, and the ignored ones.
+
+    The project's setting `ignore` decides which are ignored.
     """
-    return judge(context)[0]
-
-
-def judge(context: Context) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-    """The findings that count, and those that the settings let be."""
-    found = [finding for rule in rules() for finding in rule(context)]
-    ignored = read_settings(context.project)[0].ignore
-    let_be = [any(item.covers(finding.code, finding.name) for item in ignored) for finding in found]
-    return (
-        tuple(finding for finding, let in zip(found, let_be, strict=True) if not let),
-        tuple(finding for finding, let in zip(found, let_be, strict=True) if let),
-    )
+    entries = read_settings(context.project)[0].ignore
+    active: list[Finding] = []
+    ignored: list[Finding] = []
+    for rule in rules():
+        for finding in rule.check(context):
+            is_ignored = any(entry.covers(finding.code, finding.name) for entry in entries)
+            (ignored if is_ignored else active).append(finding)
+    return tuple(active), tuple(ignored)

@@ -9,10 +9,10 @@ from poetry_tf.checks.findings import Context, Finding, rule
 from poetry_tf.files.documents import KeyPath, Position
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.project import POETRY_TOML
+from poetry_tf.index.config import SETTING
 from poetry_tf.index.mirrors import is_plain_http, mirror_at, without_credentials
 from poetry_tf.plan.settings import read_settings
 from poetry_tf.pyproject.sources import (
-    SETTING,
     SourceRemoval,
     mirror_setting_for,
     mirror_sources,
@@ -40,7 +40,7 @@ def bound_to_a_mirror(context: Context) -> Iterator[Finding]:
     project = context.project
     for source in project.pyproject.sources:
         if source.precedes_pypi and (mirror := mirror_at(source.url)) is not None:
-            yield _unbound(
+            yield _source_finding(
                 "TF401",
                 context.at(source.path),
                 f"the source {source.name} puts the mirror {mirror.host} in PyPI's place, which "
@@ -57,7 +57,7 @@ def bound_to_a_mirror(context: Context) -> Iterator[Finding]:
         hosts = dict.fromkeys(known.host for item in counts if (known := mirror_at(item.url)))
         total = sum(counts.values())
         count = f"{total} locked packages come" if total > 1 else "a locked package comes"
-        yield _unbound(
+        yield _source_finding(
             "TF401",
             (lock.path, lock.position_of(f'url = "{next(iter(counts)).url}"')),
             f"{count} from {', '.join(hosts)}, and from nowhere else",
@@ -66,17 +66,17 @@ def bound_to_a_mirror(context: Context) -> Iterator[Finding]:
         )
 
 
-def _unbound(
+def _source_finding(
     code: str,
     place: tuple[Path, Position | None],
     message: str,
     remedy: str,
-    unbinding: SourceRemoval,
+    removal: SourceRemoval,
 ) -> Finding:
-    """A finding with the edits that mend it, or why it can't be mended."""
-    if unbinding.obstacle is not None:
-        remedy += f". That is left to you: {unbinding.obstacle}"
-    return Finding(code, *place, message, remedy, unbinding.edits)
+    """A finding with the edits that fix it, or the obstacle to them in its remedy."""
+    if removal.obstacle is not None:
+        remedy += f". That is left to you: {removal.obstacle}"
+    return Finding(code, *place, message, remedy, removal.edits)
 
 
 @rule("TF402", fixable=True)
@@ -97,13 +97,13 @@ def unfit_mirror(context: Context) -> Iterator[Finding]:
     for source in project.pyproject.sources:
         place = context.at((*source.path, "url"))
         mirror = mirror_at(source.url)
-        wish = f'mirror = "{mirror_setting_for(source.url)}" under [tf] in {POETRY_TOML}'
+        setting = f'mirror = "{mirror_setting_for(source.url)}" under [tf] in {POETRY_TOML}'
         if mirror is not None and mirror.retired:
-            yield _unbound(
+            yield _source_finding(
                 "TF402",
                 place,
                 f"the source {source.name} is the mirror {mirror.host}, which is retired",
-                f"Remove the source, and write {wish}",
+                f"Remove the source, and write {setting}",
                 remove_mirror_sources(project, [source]),
             )
         elif is_plain_http(source.url):
@@ -111,59 +111,60 @@ def unfit_mirror(context: Context) -> Iterator[Finding]:
             if mirror is None:
                 yield Finding("TF402", *place, message, "Use its https address")
             elif not accepted:
-                remedy = f"Remove the source, and write {wish}"
-                yield _unbound(
+                remedy = f"Remove the source, and write {setting}"
+                yield _source_finding(
                     "TF402", place, message, remedy, remove_mirror_sources(project, [source])
                 )
             elif mirror.today is None:
                 yield Finding("TF402", *place, message, "Use its https address")
             else:
                 https = mirror.today.url
-                unbinding = replace_source_url(project, source, https)
-                yield _unbound("TF402", place, message, f'Write "{https}"', unbinding)
-    yield from _in_setting(context)
+                change = replace_source_url(project, source, https)
+                yield _source_finding("TF402", place, message, f'Write "{https}"', change)
+    yield from _unfit_setting(context)
 
 
-def _in_setting(context: Context) -> Iterator[Finding]:
+def _unfit_setting(context: Context) -> Iterator[Finding]:
+    """The mirrors in poetry.toml's ``tf.mirror`` that are retired or over plain http."""
     document = context.project.poetry_toml
     if document is None:
         return
     path = context.project.root / POETRY_TOML
     value = document.get(SETTING)
-    listed = isinstance(value, list)
-    options = value if listed else value.split(",") if isinstance(value, str) else []
-    for index, wish in enumerate(options):
-        if not isinstance(wish, str):
+    is_list = isinstance(value, list)
+    mirrors = value if is_list else value.split(",") if isinstance(value, str) else []
+    for index, text in enumerate(mirrors):
+        if not isinstance(text, str):
             continue
-        place: KeyPath = (*SETTING, index) if listed else SETTING
+        place: KeyPath = (*SETTING, index) if is_list else SETTING
 
-        def put(new: str | None, index: int = index, place: KeyPath = place) -> Edit:
-            """The edit that puts another in its place, or takes it out of several."""
-            if listed:
+        def replaced(new: str | None, index: int = index, place: KeyPath = place) -> Edit:
+            """The edit that replaces this mirror by another, or removes it."""
+            if is_list:
                 return Edit(path, "set", place, new) if new else Edit(path, "remove", place)
-            parts = [part.strip() for part in options]
+            parts = [part.strip() for part in mirrors]
             parts[index : index + 1] = [new] if new else []
             return Edit(path, "set", place, ", ".join(parts))
 
-        mirror = mirror_at(wish)
+        mirror = mirror_at(text)
         if mirror is not None and mirror.retired:
-            # Among others it can only be left out: auto stands alone.
-            alone = len(options) == 1
+            # Among others it can only be removed: "auto" is valid alone.
+            alone = len(mirrors) == 1
             yield Finding(
                 "TF402",
                 path,
                 document.nearest(place),
                 f"the mirror {mirror.host} is retired",
                 'Write "auto"' if alone else "Leave it out",
-                (put("auto" if alone else None),),
+                (replaced("auto" if alone else None),),
             )
-        elif is_plain_http(wish):
+        elif is_plain_http(text):
             https = mirror.today.url if mirror is not None and mirror.today is not None else None
             yield Finding(
                 "TF402",
                 path,
                 document.nearest(place),
-                f"the mirror {without_credentials(wish.strip())} is read over plain http",
+                f"the mirror {without_credentials(text.strip())} is read over plain http",
                 f'Write "{https}"' if https else "Use its https address",
-                (put(https),) if https else (),
+                (replaced(https),) if https else (),
             )

@@ -15,7 +15,7 @@ from cleo.io.outputs.output import Type
 
 import poetry_tf
 from poetry_tf.actions.fix_and_lock import FixedProject, fix_and_lock
-from poetry_tf.checks.run import judge, make_context, rules
+from poetry_tf.checks.run import make_context, rules, run_rules
 from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.commands.check_reports import CheckReport, as_annotations, as_json
 from poetry_tf.files.edits import changed_texts, diffs
@@ -253,7 +253,7 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
 
 def _report(project: Project, codes: frozenset[str]) -> CheckReport:
     context = make_context(project)
-    found, ignored = judge(context)
+    found, ignored = run_rules(context)
     return CheckReport(
         project.root,
         context,

@@ -1,17 +1,15 @@
-"""Release + project + settings -> plan: everything that must hold, decided here alone."""
+"""Release + project + settings -> plan: the only place where a plan is made."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from poetry.core.constraints.version import (
-    VersionConstraint,
-)
+from poetry.core.constraints.version import VersionConstraint
 
 from poetry_tf.files.configurations import configurations
 from poetry_tf.files.project import Project
+from poetry_tf.index.config import SETTING
 from poetry_tf.plan.gpu import plan_gpu
 from poetry_tf.plan.model import CONTAINER_PLATFORM, LEGACY_KERAS, Plan
 from poetry_tf.plan.python import container_pythons
@@ -38,14 +36,18 @@ def make_plan(
     *,
     has_wheels: bool = False,
 ) -> Plan:
-    """The plan for a release; raises `PlanError` where the choices or the Pythons forbid it."""
+    """The plan for a release.
+
+    `python` is the project's range, None for any; with `has_wheels` the project requires the
+    and-cuda extra already. Raises `PlanError` where the settings or the Pythons forbid the release.
+    """
     gpu = plan_gpu(catalog, release, settings.gpu, has_wheels=has_wheels)
     pythons = container_pythons(release, images, gpu.mode, python, settings.environments)
     return Plan(release, pythons, gpu, keeps_legacy_keras(release, settings))
 
 
 def keeps_legacy_keras(release: Release, settings: Settings) -> bool:
-    """Whether Keras 2 has to be brought in for a release, by tf-keras."""
+    """Whether a release needs tf-keras, because the settings keep Keras 2 and it has another."""
     return settings.keras == "legacy" and keras_major(release) not in {None, LEGACY_KERAS}
 
 
@@ -55,13 +57,13 @@ def wants_container(project: Project) -> bool:
 
 
 def without_image_limits(images: Images, catalog: Catalog) -> Images:
-    """Where there is no container there is no image to look at: any Python with wheels will do."""
-    every = {minor for item in catalog.releases for minor in item.pythons_on(CONTAINER_PLATFORM)}
-    return replace(images, pythons=tuple(sorted(every, key=numbers)))
+    """The images with every Python that has wheels, for a project without a container."""
+    minors = {minor for item in catalog.releases for minor in item.pythons_on(CONTAINER_PLATFORM)}
+    return replace(images, pythons=tuple(sorted(minors, key=numbers)))
 
 
 def derive_plan(project: Project, catalog: Catalog, images: Images) -> Plan | None:
-    """The plan for a project as it is; None where it has nothing to do with TensorFlow.
+    """The plan for a project as it is; None where it neither requires nor locks TensorFlow.
 
     Raises `PlanError` where no plan can be made.
     """
@@ -73,24 +75,16 @@ def derive_plan(project: Project, catalog: Catalog, images: Images) -> Plan | No
     if not wants_container(project):
         images = without_image_limits(images, catalog)
     settings, _ = read_settings(project)
-    python = project.pyproject.python
-    range_ = python.constraint if python else None
+    declared = project.pyproject.python
+    python = declared.constraint if declared else None
     release = choose_release(
-        catalog,
-        images,
-        constraint=constraint,
-        locked=locked,
-        python=range_,
-        choice=settings.gpu,
-        environments=settings.environments,
+        catalog, images, settings, constraint=constraint, locked=locked, python=python
     )
     return make_plan(
-        catalog, images, release, settings, range_, has_wheels=requires_cuda_wheels(project)
+        catalog, images, release, settings, python, has_wheels=requires_cuda_wheels(project)
     )
 
 
 def mirror_setting(project: Project) -> Any:
-    """``tf.mirror`` of the project's poetry.toml, None where it isn't set."""
-    document = project.poetry_toml
-    table: Mapping[str, Any] = document.data.get("tf", {}) if document else {}
-    return table.get("mirror") if isinstance(table, dict) else None
+    """The value of ``tf.mirror`` in the project's poetry.toml, None where it is not set."""
+    return project.poetry_toml.get(SETTING) if project.poetry_toml else None

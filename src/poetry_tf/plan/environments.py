@@ -1,8 +1,7 @@
-"""The environments that a project is to be installable in, and what can be had in them.
+"""The environments in which a project has to be installable, and what is available in them.
 
-An environment is an operating system on a processor, by the names that `releases` uses for wheels'
-platforms. Together with a Python minor it is a target: the smallest thing about which it can be
-said that a release has a wheel for it or has none.
+An environment is an operating system on a processor, named as `releases` names the platforms of
+wheels. An environment with a Python minor is a target: a release has a wheel for it or has none.
 """
 
 from __future__ import annotations
@@ -22,19 +21,20 @@ from poetry_tf.releases.model import (
     MACOS_X86_64,
     WINDOWS_AMD64,
 )
+from poetry_tf.text import format_list
 
 DEFAULT_ENVIRONMENTS: Final = (LINUX_X86_64, LINUX_AARCH64)
-"""What is meant where nothing is declared: the containers on PCs and on Apple silicon. Of the
-second a release that can't be had there at all is excused."""
+"""The environments of a project that declares none: containers on x86-64 and on ARM. The second
+counts only for a release that is available there."""
 
-# Python minors that a bounded range is looked through for. Nothing of TensorFlow 2 runs on an
-# earlier one, and the last is merely beyond every Python there is.
+# The Python 3 minors that are looked for in a range: from the first that TensorFlow 2 runs on to
+# one beyond every Python that exists.
 _FIRST, _LAST = 5, 40
 
 
 @dataclass(frozen=True)
 class Environment:
-    """One environment in the words of requirements' markers (PEP 508)."""
+    """One environment, with the values of the environment markers (PEP 508)."""
 
     name: str
     sys_platform: str
@@ -44,14 +44,14 @@ class Environment:
 
     @property
     def marker(self) -> str:
-        """The marker that holds in this environment and in no other of those known."""
+        """The marker that holds in this environment and in no other of `ENVIRONMENTS`."""
         return (
             f'sys_platform == "{self.sys_platform}" and '
             f'platform_machine == "{self.platform_machine}"'
         )
 
     def variables(self, python: str) -> dict[str, str]:
-        """What markers read there, with CPython of a minor."""
+        """The values of the marker variables for CPython `python`, a minor such as "3.11"."""
         return {
             "python_version": python,
             "python_full_version": f"{python}.9",
@@ -85,26 +85,26 @@ class Target:
     python: str
 
     def admits(self, marker: BaseMarker) -> bool:
-        """Whether a requirement with this marker counts here."""
+        """Whether a marker holds here."""
         return marker.validate(ENVIRONMENTS[self.environment].variables(self.python))
 
 
 def make_targets(environments: Iterable[str], pythons: Sequence[str]) -> tuple[Target, ...]:
-    """Every pair of the two, the environments' order first."""
+    """Every pair of the two, ordered by environment, then by Python."""
     return tuple(Target(name, python) for name in environments for python in pythons)
 
 
 def is_open_ended(python: VersionConstraint) -> bool:
-    """Whether a range of Pythons has no end worth the name: none, or Python 4."""
+    """Whether a range of Pythons has no upper bound, or only Python 4."""
     return python.allows_any(parse_constraint(f">=3.{_LAST},<4"))
 
 
 def required_pythons(python: VersionConstraint) -> tuple[str, ...] | None:
-    """The Python minors for which a release must have wheels, ascending; None for no demand.
+    """The Python minors for which a release must have wheels, ascending.
 
-    Every minor that a range admits; of one that is open-ended (`>=3.11`, as `poetry init` writes
-    it) only the lowest, because no release could have wheels for all that are to come. A range
-    that is open downwards as well says nothing.
+    These are all minors that a range admits. Of an open-ended range (`>=3.11`, as `poetry init`
+    writes it) only the lowest counts, because no release has wheels for future Pythons. None for a
+    range without any bound.
     """
     minors = tuple(
         f"3.{minor}"
@@ -113,10 +113,10 @@ def required_pythons(python: VersionConstraint) -> tuple[str, ...] | None:
     )
     if not is_open_ended(python):
         return minors
-    return minors[:1] if minors and not _begins_with_first(python) else None
+    return minors[:1] if minors and not _is_open_below(python) else None
 
 
-def _begins_with_first(python: VersionConstraint) -> bool:
+def _is_open_below(python: VersionConstraint) -> bool:
     ranges = python.ranges if isinstance(python, VersionUnion) else [python]
     return getattr(ranges[0], "min", None) is None
 
@@ -129,8 +129,7 @@ def required_environments(
 ) -> tuple[str, ...]:
     """The environments in which a release has to be usable: the declared ones, else the default.
 
-    What is declared is meant; of the default, after the first, only where the release can be had
-    at all.
+    Of the default, the first always counts and the others only where the release is available.
     """
     if environments is not None:
         return tuple(environments)
@@ -138,15 +137,15 @@ def required_environments(
     return (first, *(name for name in others if release.usable_on(name)))
 
 
-def unserved_targets(release: Release, wanted: Iterable[Target]) -> tuple[Target, ...]:
+def unserved_targets(release: Release, targets: Iterable[Target]) -> tuple[Target, ...]:
     """Those of the targets in which installing a release gives no TensorFlow."""
     return tuple(
-        target for target in wanted if target.python not in release.usable_on(target.environment)
+        target for target in targets if target.python not in release.usable_on(target.environment)
     )
 
 
 def usable_targets(release: Release, environment: str) -> tuple[Target, ...]:
-    """The targets of one environment in which a release can be had."""
+    """The targets of one environment in which a release is usable."""
     return make_targets([environment], release.usable_on(environment))
 
 
@@ -154,3 +153,26 @@ def next_minor(minor: str) -> str:
     """The Python minor after one: "3.13" after "3.12"."""
     major, number = minor.split(".")
     return f"{major}.{int(number) + 1}"
+
+
+def format_targets(targets: Iterable[Target], judged: Iterable[Target]) -> str:
+    """Targets as text: "linux-aarch64 with Python 3.8".
+
+    The Pythons are left out where they are all that an environment has in `judged`.
+    """
+    all_pythons = _by_environment(judged)
+    names_by_pythons: dict[tuple[str, ...], list[str]] = {}
+    for name, minors in _by_environment(targets).items():
+        shown = () if set(minors) == set(all_pythons.get(name, ())) else minors
+        names_by_pythons.setdefault(shown, []).append(name)
+    return " and ".join(
+        format_list(names) + (f" with Python {format_list(minors)}" if minors else "")
+        for minors, names in names_by_pythons.items()
+    )
+
+
+def _by_environment(targets: Iterable[Target]) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for target in targets:
+        found[target.environment] = (*found.get(target.environment, ()), target.python)
+    return found

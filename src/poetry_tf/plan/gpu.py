@@ -10,9 +10,9 @@ from poetry_tf.releases import Catalog, Release
 def plan_gpu(
     catalog: Catalog, release: Release, choice: GpuChoice, *, has_wheels: bool = False
 ) -> GpuPlan:
-    """CUDA and cuDNN for a release; raises `PlanError` where the choice can't be had.
+    """The source of CUDA and cuDNN for a release; raises `PlanError` for a choice it can't have.
 
-    ``auto`` takes the and-cuda wheels where the project asks for them already (`has_wheels`), and
+    ``auto`` takes the and-cuda wheels where the project requires them already (`has_wheels`), and
     never a pair that is not proven.
     """
     pair = catalog.container_pair(release)
@@ -37,9 +37,9 @@ def plan_gpu(
     if choice == "pip":
         if not wheels:
             first = next((item for item in catalog.releases if item.and_cuda is not None), None)
-            begin = f"; these begin with TensorFlow {first.version}" if first else ""
+            since = f"; these begin with TensorFlow {first.version}" if first else ""
             raise GpuModeError(
-                f"TensorFlow {release.version} has no and-cuda wheels{begin}",
+                f"TensorFlow {release.version} has no and-cuda wheels{since}",
                 'Use gpu = "system" or "auto".' if pair is not None else _own_image(release),
             )
         return GpuPlan("pip", "as asked for")
@@ -53,7 +53,7 @@ def plan_gpu(
 
 
 def _own_image(release: Release) -> str:
-    """What is left where no container of ours can have the CUDA of a release."""
+    """The remedy where neither CUDA packages nor wheels are known for a release."""
     return (
         'Use gpu = "none" or "auto", which go without CUDA, or TensorFlow\'s own GPU image, '
         f"tensorflow/tensorflow:{release.version}-gpu, in place of this container."

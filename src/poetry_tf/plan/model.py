@@ -1,24 +1,27 @@
-"""What a plan is, and the errors that say why there is none."""
+"""The plan, and the errors for when none can be made."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
+from packaging.utils import canonicalize_name
+
 from poetry_tf.releases import Release
 from poetry_tf.releases.model import LINUX_X86_64
 
 GpuMode = Literal["system", "pip", "none"]
 
-TF_KERAS = "tf-keras"
-"""The distribution that is Keras 2 for a TensorFlow with another Keras."""
+TF_KERAS = canonicalize_name("tf-keras")
+"""The distribution that has Keras 2 for a TensorFlow with another Keras."""
 LEGACY_KERAS = 2
+"""The major version of Keras that ``keras = "legacy"`` means."""
 
 CPU = "tensorflow-cpu"
-"""The distribution that is TensorFlow without the GPU code."""
+"""The distribution of TensorFlow without the GPU code."""
 
-# The environment that TensorFlow's GPU wheels, and so the container's facts, are for.
 CONTAINER_PLATFORM = LINUX_X86_64
+"""The environment of TensorFlow's GPU wheels, for which containers are planned."""
 
 
 class PlanError(Exception):
@@ -35,21 +38,22 @@ class NoContainerError(PlanError):
 
 
 class GpuModeError(PlanError):
-    """The GPU mode that was chosen can't be had for this TensorFlow."""
+    """The chosen GPU mode is not available for this TensorFlow."""
 
 
 @dataclass(frozen=True)
 class GpuPlan:
-    """How TensorFlow gets its CUDA and cuDNN in the container."""
+    """How TensorFlow gets CUDA and cuDNN in the container."""
 
     mode: GpuMode
     why: str
-    """Why this mode: a sentence for the user, without the final stop."""
+    """Why this mode, as text for the user without a final stop."""
     cuda: str | None = None
-    """CUDA's X.Y, as the container's feature takes it; only with ``system``."""
+    """CUDA's version as X.Y; only with ``system``."""
     cudnn: str | None = None
     """cuDNN's four-part version; only with ``system``."""
     proven: bool = True
+    """Whether the pair of CUDA and cuDNN is proven for the release."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Plan:
     """The Python minors, ascending, that the release, the image and the project all admit."""
     gpu: GpuPlan
     legacy_keras: bool = False
-    """Whether `tf.keras` is to be Keras 2 though the release's own is another."""
+    """Whether `tf.keras` has to be Keras 2 although the release has another."""
 
     @property
     def python(self) -> str:
@@ -76,5 +80,5 @@ class Plan:
 
     @property
     def tilde(self) -> str:
-        """The same pin as Poetry's own tables spell it."""
+        """The same pin with Poetry's tilde."""
         return f"~{self.release.version}"

@@ -11,7 +11,10 @@ from poetry.core.constraints.version import (
     VersionUnion,
     parse_constraint,
 )
+from poetry.core.packages.utils.utils import get_python_constraint_from_marker
+from poetry.core.version.markers import BaseMarker
 
+from poetry_tf.files.project import Project
 from poetry_tf.plan.environments import next_minor, required_environments
 from poetry_tf.plan.model import CONTAINER_PLATFORM, GpuModeError, NoContainerError, PlanError
 from poetry_tf.plan.requirement import lower_bound
@@ -23,8 +26,8 @@ from poetry_tf.text import format_list
 
 def python_range(minors: Iterable[str]) -> VersionConstraint:
     """The constraint that admits exactly these Python minors, given in ascending order."""
-    # One range for each run: ranges that only touch would stay apart, with a gap between them,
-    # since "<3.10" leaves out 3.10's prereleases as well.
+    # One range for each run: ranges that only touch would have a gap between them, because "<3.10"
+    # excludes the prereleases of 3.10.
     result: VersionConstraint = EmptyConstraint()
     for run in consecutive_runs(minors):
         result = result.union(parse_constraint(f">={run[0]},<{next_minor(run[-1])}"))
@@ -32,7 +35,7 @@ def python_range(minors: Iterable[str]) -> VersionConstraint:
 
 
 def consecutive_runs(minors: Iterable[str]) -> list[list[str]]:
-    """Python minors, ascending, split where one is left out."""
+    """Python minors, ascending, split into runs without a gap."""
     found: list[list[str]] = []
     for minor in minors:
         if found and next_minor(found[-1][-1]) == minor:
@@ -43,7 +46,7 @@ def consecutive_runs(minors: Iterable[str]) -> list[list[str]]:
 
 
 def format_python_range(python: VersionConstraint | None) -> str:
-    """A range of Pythons for a person: "3.14" rather than ">=3.14,<3.15"."""
+    """A range of Pythons as text: "3.14" rather than ">=3.14,<3.15"."""
     if python is None:
         return "at all"
     lowest = lower_bound(python)
@@ -55,17 +58,30 @@ def format_python_range(python: VersionConstraint | None) -> str:
 
 
 def admitted_minors(minors: Iterable[str], python: VersionConstraint | None) -> tuple[str, ...]:
-    """Those of the Python minors of which a range admits any version."""
+    """Those of the Python minors of which a range, or None for no range, admits any version."""
     if python is None:
         return tuple(minors)
     return tuple(minor for minor in minors if python.allows_any(python_range([minor])))
 
 
+def project_pythons(project: Project) -> VersionConstraint:
+    """The Pythons that a project admits; all of them where it declares none."""
+    declared = project.pyproject.python
+    return declared.constraint if declared else VersionRange()
+
+
+def marker_pythons(marker: BaseMarker) -> VersionConstraint:
+    """The Pythons for which a marker holds in some environment."""
+    # Parsed again from its text: otherwise "<3.12" admits the prereleases of 3.12, which a
+    # constraint with that text does not.
+    return parse_constraint(str(get_python_constraint_from_marker(marker)))
+
+
 def narrowed_range(python: VersionConstraint | None, minors: Iterable[str]) -> str:
     """The widest range within `python` that admits none but these minors, as a specifier.
 
-    Where the minors have a gap the lower part is dropped, because a union is nothing that every
-    tool reads in requires-python.
+    Where the minors have a gap the part below it is dropped, because not every tool reads a union
+    in requires-python.
     """
     whole = python_range(consecutive_runs(admitted_minors(minors, python))[-1])
     result = whole if python is None else python.intersect(whole)
@@ -76,10 +92,10 @@ def narrowed_range(python: VersionConstraint | None, minors: Iterable[str]) -> s
 
 
 def _last_piece(union: VersionUnion) -> str:
-    """The last range of a union, with those before it that are no more than a version apart.
+    """The last range of a union, with the ranges before it that are at most one version apart.
 
-    They may only touch it ("<3.10", ">=3.10"), or a single version that is excluded may part them,
-    which the poetry-core of Poetry 2.4 and earlier writes as a union as well.
+    They touch it ("<3.10", ">=3.10"), or a single excluded version is between them, which
+    poetry-core up to Poetry 2.4 writes as a union as well.
     """
     *before, last = union.ranges
     excluded: list[str] = []
@@ -96,9 +112,9 @@ def _last_piece(union: VersionUnion) -> str:
 
 
 def release_pythons(release: Release, environments: Sequence[str] | None = None) -> tuple[str, ...]:
-    """The Python minors, ascending, on which a release can be had in every environment.
+    """The Python minors, ascending, on which a release is usable in every environment.
 
-    `environments` are those that the project declares; None means the container's.
+    `environments` are those that the project declares; None stands for the default ones.
     """
     first, *others = required_environments(release, environments)
     return tuple(
@@ -117,7 +133,7 @@ def container_pythons(
 ) -> tuple[str, ...]:
     """The Python minors that the release, the image and the project's range all admit.
 
-    Raises `PlanError` saying which of the three leaves nothing.
+    Raises `PlanError`, which says which of the three leaves no Python.
     """
     everywhere = release_pythons(release, environments)
     wheels = tuple(item for item in release.pythons_on(CONTAINER_PLATFORM) if item in everywhere)

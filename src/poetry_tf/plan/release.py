@@ -1,40 +1,38 @@
-"""The release of TensorFlow that a project is on, or should be on."""
+"""The choice of the TensorFlow release for a project."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from packaging.version import Version
-from poetry.core.constraints.version import (
-    VersionConstraint,
-)
+from poetry.core.constraints.version import VersionConstraint
 
 from poetry_tf.plan.gpu import plan_gpu
 from poetry_tf.plan.model import PlanError
 from poetry_tf.plan.python import admitted_minors, container_pythons, release_pythons
 from poetry_tf.plan.requirement import admitted_releases, lower_bound
-from poetry_tf.plan.settings import GpuChoice
+from poetry_tf.plan.settings import Settings
 from poetry_tf.releases import Catalog, Release
 from poetry_tf.releases.images import Images
 from poetry_tf.text import format_list
 
+_DEFAULT_SETTINGS = Settings()
 
-def requested_release(catalog: Catalog, wanted: str) -> Release:
-    """The release that ``--tensorflow 2.13`` (newest of a series) or ``2.13.1`` asks for.
 
-    Raises `PlanError` where there is none, naming what there is.
+def requested_release(catalog: Catalog, text: str) -> Release:
+    """The release for ``--tensorflow 2.13`` (the newest of a series) or ``--tensorflow 2.13.1``.
+
+    Raises `PlanError`, with the known releases, for one that is not known.
     """
     try:
-        version = Version(wanted)
+        version = Version(text)
     except ValueError:
         raise PlanError(
-            f"{wanted!r} is no version of TensorFlow",
+            f"{text!r} is no version of TensorFlow",
             f"Give a series such as {catalog.series[-1]}, or a release such as "
             f"{catalog.releases[-1].version}.",
         ) from None
     if len(version.release) == 1:
         raise PlanError(
-            f"{wanted} is no series of TensorFlow", f"Give one such as {catalog.series[-1]}."
+            f"{text} is no series of TensorFlow", f"Give one such as {catalog.series[-1]}."
         )
     if len(version.release) == 2 and not version.is_prerelease:
         series = f"{version.major}.{version.minor}"
@@ -45,23 +43,23 @@ def requested_release(catalog: Catalog, wanted: str) -> Release:
     first, last = catalog.releases[0].version, catalog.releases[-1].version
     known = f"poetry-tf knows the final releases from {first} to {last}."
     if catalog.standing(version) == "older":
-        own = f"tensorflow/tensorflow:{wanted if len(version.release) > 2 else f'{wanted}.0'}-gpu"
+        own = f"tensorflow/tensorflow:{text if len(version.release) > 2 else f'{text}.0'}-gpu"
         raise PlanError(
-            f"TensorFlow {wanted} is older than what poetry-tf knows",
+            f"TensorFlow {text} is older than what poetry-tf knows",
             f"{known} Who must stay on it has TensorFlow's own image, {own}.",
         )
     if version.is_prerelease:
-        raise PlanError(f"TensorFlow {wanted} is a prerelease", known)
+        raise PlanError(f"TensorFlow {text} is a prerelease", known)
     if catalog.standing(version) == "newer":
-        raise newer_than_data(catalog, f"TensorFlow {wanted}")
+        raise newer_than_data(catalog, f"TensorFlow {text}")
     raise PlanError(
-        f"There is no TensorFlow {wanted}",
+        f"There is no TensorFlow {text}",
         f"The series are {format_list(catalog.series)}; the newest release is {last}.",
     )
 
 
 def newer_than_data(catalog: Catalog, what: str) -> PlanError:
-    """The error for a series that came, or may come, after the data was made."""
+    """The error for a series that is newer than the data."""
     return PlanError(
         f"{what} is newer than the data of this poetry-tf ({catalog.data_version}), which ends "
         f"with the series {catalog.series[-1]}",
@@ -72,18 +70,17 @@ def newer_than_data(catalog: Catalog, what: str) -> PlanError:
 def choose_release(
     catalog: Catalog,
     images: Images,
+    settings: Settings = _DEFAULT_SETTINGS,
     *,
     constraint: VersionConstraint | None = None,
     locked: Version | None = None,
     python: VersionConstraint | None = None,
-    choice: GpuChoice = "auto",
-    environments: Sequence[str] | None = None,
 ) -> Release:
-    """The release a project is on, or should be on, when nobody names one.
+    """The release that a project is on, or should be on, if the user names none.
 
-    What is locked stays. Otherwise a constraint within one series means the newest release of it
-    that fits; a wider one means the nearest series to its lower end that fits, because that is
-    what the project was written for; without any, the newest series that fits is taken.
+    That is the locked release. Without one, a constraint within one series gives the newest release
+    of the series that fits. A wider one gives the lowest series that fits, for which the project
+    was written. Without a constraint, the newest series that fits is taken.
 
     Raises `PlanError` where nothing fits.
     """
@@ -115,36 +112,36 @@ def choose_release(
             "with "
             "`poetry tf init --tensorflow`.",
         )
-    fits = [
-        item
-        for item in allowed
-        if (choice != "system" or catalog.container_pair(item) is not None)
-        and _fits(item, images, choice, python, environments)
-    ]
+    fits = [item for item in allowed if _fits(catalog, item, images, settings, python)]
     if not fits:
-        # Said by the one function that knows why, for the release that comes nearest.
+        # One of these raises the error that says why, for the release that is nearest.
         near = [
-            item for item in allowed if admitted_minors(release_pythons(item, environments), python)
+            item
+            for item in allowed
+            if admitted_minors(release_pythons(item, settings.environments), python)
         ]
         nearest = (near or list(allowed))[-1]
-        plan_gpu(catalog, nearest, choice)
-        container_pythons(nearest, images, choice, python, environments)
+        plan_gpu(catalog, nearest, settings.gpu)
+        container_pythons(nearest, images, settings.gpu, python, settings.environments)
     open_below = constraint is None or lower_bound(constraint) is None
     series = fits[-1].series if open_below else fits[0].series
     return [release for release in fits if release.series == series][-1]
 
 
 def _fits(
+    catalog: Catalog,
     release: Release,
     images: Images,
-    choice: GpuChoice,
+    settings: Settings,
     python: VersionConstraint | None,
-    environments: Sequence[str] | None,
 ) -> bool:
-    if choice == "pip" and release.and_cuda is None:
+    """Whether a container can be made for a release with these settings."""
+    if settings.gpu == "system" and catalog.container_pair(release) is None:
+        return False
+    if settings.gpu == "pip" and release.and_cuda is None:
         return False
     try:
-        container_pythons(release, images, choice, python, environments)
+        container_pythons(release, images, settings.gpu, python, settings.environments)
     except PlanError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""The requirements on TensorFlow in a project, and the versions that they and its lock name."""
+"""The requirements on TensorFlow in a project, and the versions that they admit and lock."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from poetry_tf.releases import DISTRIBUTIONS, Catalog, Release, load, named, rol
 
 
 def tensorflow_requirements(project: Project) -> tuple[Requirement, ...]:
-    """Every requirement on TensorFlow itself, whichever of its distributions it names."""
+    """Every requirement on a distribution of TensorFlow."""
     names = tensorflow_distributions()
     return tuple(item for item in project.pyproject.requirements if item.name in names)
 
 
 def tensorflow_distributions() -> frozenset[str]:
-    """The distributions that are TensorFlow and have its version numbers (nightlies don't)."""
+    """The distributions of TensorFlow that have its version numbers (nightlies do not)."""
     return named("main", "retired", "shim", "vendor")
 
 
@@ -36,7 +36,7 @@ def requires_cuda_wheels(project: Project) -> bool:
 
 
 def main_requirement(project: Project) -> Requirement | None:
-    """The requirement the plan goes by: ``tensorflow`` before its variants, main before groups."""
+    """The requirement to plan for: ``tensorflow`` before its variants, main before groups."""
     ranked = sorted(
         tensorflow_requirements(project),
         key=lambda item: (
@@ -50,7 +50,7 @@ def main_requirement(project: Project) -> Requirement | None:
 
 
 def required_catalog(project: Project, catalog: Catalog) -> Catalog:
-    """The releases of the distribution that a project requires; `catalog` are tensorflow's own.
+    """The releases of the distribution that a project requires, `catalog` if that is tensorflow.
 
     The same version of tensorflow-cpu has wheels for other platforms.
     """
@@ -65,10 +65,9 @@ def required_catalog(project: Project, catalog: Catalog) -> Catalog:
 
 
 def joint_constraint(project: Project) -> VersionConstraint | None:
-    """What all requirements on TensorFlow together admit, as far as they agree.
+    """The intersection of all requirements on TensorFlow; None without any.
 
-    Lines for different platforms are about one TensorFlow: where one of them is narrower, that is
-    the one to go by. A line that contradicts those before it is left out.
+    A requirement that contradicts those before it, or names a retired distribution, does not count.
     """
     main = main_requirement(project)
     if main is None:
@@ -82,7 +81,7 @@ def joint_constraint(project: Project) -> VersionConstraint | None:
 
 
 def locked_tensorflow(project: Project) -> Version | None:
-    """The locked version of TensorFlow, the newest if markers lock several."""
+    """The locked version of TensorFlow, the newest if several are locked; None without any."""
     if (lock := project.valid_lock) is None:
         return None
     for name in sorted(tensorflow_distributions(), key=lambda name: (name != "tensorflow", name)):
@@ -92,48 +91,46 @@ def locked_tensorflow(project: Project) -> Version | None:
 
 
 def admitted_locked_tensorflow(project: Project) -> Version | None:
-    """The locked version that a project is judged by.
+    """The locked version of TensorFlow; None where no requirement admits it.
 
-    None where no requirement admits it: the pin was moved since, and the lock follows the pin.
+    The pin has then changed since, and the lock follows the pin.
     """
     locked, items = locked_tensorflow(project), tensorflow_requirements(project)
     if locked is None or not items:
         return locked
-    # A platform's own distribution follows the others, and may be a line that was left behind.
+    # A requirement on a platform's own distribution may be left over from another series.
     items = tuple(item for item in items if role(item.name) != "shim") or items
     version = to_poetry_version(locked)
     return locked if any(item.constraint.allows(version) for item in items) else None
 
 
 def primary_distributions(versions: Mapping[str, Version]) -> dict[str, Version]:
-    """Those of TensorFlow's distributions that speak for the rest.
+    """The versions of TensorFlow's distributions, without those that serve one platform.
 
-    The ones that serve one platform go along with the others, and are told of only where there is
-    no other.
+    Where there are only such, all of them.
     """
     names = versions.keys() & tensorflow_distributions()
-    own = {name for name in names if role(name) != "shim"}
-    return {name: versions[name] for name in sorted(own or names)}
+    primary = {name for name in names if role(name) != "shim"}
+    return {name: versions[name] for name in sorted(primary or names)}
 
 
 def constraint_series(constraint: VersionConstraint) -> str | None:
     """The one minor series ("2.13") that a constraint stays within; None where it doesn't.
 
-    Judged by meaning: ``~2.13``, ``2.13.*``, ``>=2.13,<2.14`` and ``==2.13.1`` are all in 2.13.
-    A range that ends below the next minor's first release candidate or below its final release
-    counts alike, since both spellings are in use.
+    Its spelling does not matter: ``~2.13``, ``2.13.*``, ``>=2.13,<2.14`` and ``==2.13.1`` are all
+    in 2.13. A range may end below the next minor's first release candidate or its final release.
     """
     lowest = lower_bound(constraint)
     if lowest is None or lowest.minor is None:
         return None
     major, minor = lowest.major, lowest.minor
-    # poetry-core's "<2.14" leaves out 2.14's prereleases too, "<2.14.0rc0" only from that one on.
+    # In poetry-core "<2.14" excludes all prereleases of 2.14, "<2.14.0rc0" those from rc0 on.
     whole = parse_constraint(f">={major}.{minor}.dev0,<{major}.{minor + 1}.0rc0")
     return f"{major}.{minor}" if whole.allows_all(constraint) else None
 
 
 def lower_bound(constraint: VersionConstraint) -> PoetryVersion | None:
-    """The lowest version that a constraint names, None where it is open downwards."""
+    """The lowest version that a constraint names, None where it is open below."""
     if isinstance(constraint, EmptyConstraint):
         return None
     if isinstance(constraint, VersionRangeConstraint):
@@ -143,13 +140,15 @@ def lower_bound(constraint: VersionConstraint) -> PoetryVersion | None:
 
 
 def to_poetry_version(version: Version) -> PoetryVersion:
-    """The same version as poetry-core's constraints take it."""
+    """The same version for constraints of poetry-core."""
     return PoetryVersion.parse(str(version))
 
 
 def admitted_releases(catalog: Catalog, constraint: VersionConstraint) -> tuple[Release, ...]:
-    """The known releases that a constraint admits, ascending; where there is none, the inferred
-    one at which it begins."""
+    """The known releases that a constraint admits, ascending.
+
+    Where there is none, the inferred release at its lower bound.
+    """
     known = tuple(
         release
         for release in catalog.releases

@@ -1,4 +1,4 @@
-"""``[tool.poetry-tf]``: what cannot be derived, and the project therefore decides."""
+"""``[tool.poetry-tf]``: what cannot be derived and the project therefore decides."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EngineChoice = Literal["docker", "podman"]
 
 SETTINGS_PATH: KeyPath = ("tool", "poetry-tf")
 
-# Settings whose value is one of a few words.
+# The settings whose value is one of a few words.
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "gpu": get_args(GpuChoice),
     "pin": get_args(PinChoice),
@@ -29,22 +29,23 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "keras": get_args(KerasChoice),
     "engine": get_args(EngineChoice),
 }
-# The container tools cut a default off at its first colon, so no port can be named in it.
+# Without a port: the container tools cut a default off at its first colon.
 _REGISTRY = re.compile(r"[a-z0-9][a-z0-9.-]*(/[a-z0-9][a-z0-9._-]*)*")
 
 
 @dataclass(frozen=True)
 class IgnoredRule:
-    """A rule whose findings the project accepts, all of them or those about one distribution."""
+    """A rule whose findings the project ignores: all, or those about one distribution."""
 
     code: str
     reason: str
     name: NormalizedName | None
+    """The distribution; None for all findings of the rule."""
     path: KeyPath
-    """Where it stands in pyproject.toml."""
+    """The path of the entry in pyproject.toml."""
 
     def covers(self, code: str, name: str | None) -> bool:
-        """Whether it is about a finding with this code, about the distribution `name` if any."""
+        """Whether it ignores a finding with this code, about the distribution `name` if any."""
         return code == self.code and (self.name is None or self.name == name)
 
 
@@ -54,18 +55,16 @@ class Settings:
 
     Attributes:
         gpu: where CUDA and cuDNN come from.
-        environments: where the lock has to be installable, by the names of
-            `plan.environments`; None where nothing is declared, which means the container's.
+        environments: where the lock has to be installable, by the names in `plan.environments`;
+            None where not declared, for `DEFAULT_ENVIRONMENTS`.
         pin: what happens to a command that would leave TensorFlow without a pin on one series.
-        devcontainer: whether devcontainer.json follows when the locked TensorFlow changes.
-        keras: which Keras `tf.keras` is: TensorFlow's own, or Keras 2 from tf-keras where that is
-            another one ("legacy").
-        engine: what runs the container; each is asked for a GPU in its own way. None where nothing
-            is said, which means Docker.
-        gpu_required: whether the container is not to start without a GPU.
-        registry: where the image comes from if a machine doesn't say, and so that it can; None
-            where the image is named as its makers do.
-        ignore: the findings that the project accepts, each with a reason.
+        devcontainer: whether devcontainer.json is updated when the locked TensorFlow changes.
+        keras: which Keras `tf.keras` is: TensorFlow's own, or Keras 2 from tf-keras ("legacy").
+        engine: what runs the container; None where not set, for Docker.
+        gpu_required: whether the container must not start without a GPU.
+        registry: the registry of the image, which a machine can override; None for the one of the
+            image's makers.
+        ignore: the findings that the project ignores, each with a reason.
     """
 
     gpu: GpuChoice = "auto"
@@ -81,7 +80,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class SettingProblem:
-    """A value in ``[tool.poetry-tf]`` that means nothing: where, and what is wrong with it."""
+    """An invalid value in ``[tool.poetry-tf]``: where it is, and what is wrong with it."""
 
     path: KeyPath
     message: str
@@ -89,32 +88,32 @@ class SettingProblem:
 
 
 def read_settings(project: Project) -> tuple[Settings, tuple[SettingProblem, ...]]:
-    """The settings in force; a value that cannot be used counts as unset and is reported."""
+    """The settings of a project, and its invalid values, which count as unset."""
     return parse_settings(project.pyproject.document.get(SETTINGS_PATH, {}))
 
 
 def parse_settings(table: object) -> tuple[Settings, tuple[SettingProblem, ...]]:
-    """The choices that the value of ``[tool.poetry-tf]`` makes, and what in it means nothing."""
+    """The settings in the value of ``[tool.poetry-tf]``, and its invalid values."""
     if not isinstance(table, dict):
         problem = SettingProblem(
             SETTINGS_PATH, "poetry-tf is not a table", "Write [tool.poetry-tf]"
         )
         return Settings(), (problem,)
     problems = tuple(_problems({key: table[key] for key in table if key != "ignore"}))
-    useless = {"ignore", *(problem.path[len(SETTINGS_PATH)] for problem in problems)}
-    used = {key: value for key, value in table.items() if key not in useless}
-    if "environments" in used:
-        used["environments"] = tuple(used["environments"])
-    ignore, mistaken = _read_ignore(table.get("ignore", []))
-    fields = {key.replace("-", "_"): value for key, value in used.items()}
-    return Settings(**fields, ignore=ignore), (*problems, *mistaken)
+    skipped = {"ignore", *(problem.path[len(SETTINGS_PATH)] for problem in problems)}
+    valid = {key: value for key, value in table.items() if key not in skipped}
+    if "environments" in valid:
+        valid["environments"] = tuple(valid["environments"])
+    ignore, ignore_problems = _read_ignore(table.get("ignore", []))
+    fields = {key.replace("-", "_"): value for key, value in valid.items()}
+    return Settings(**fields, ignore=ignore), (*problems, *ignore_problems)
 
 
 def _problems(table: Mapping[str, Any]) -> Iterator[SettingProblem]:
     for key, value in table.items():
         path = (*SETTINGS_PATH, key)
         if key in _WORDS:
-            # A list or a table can't be looked up in anything, so the type comes first.
+            # The type first: a list or a table is not hashable.
             if not (isinstance(value, str) and value in _WORDS[key]):
                 yield SettingProblem(path, f"{key} is {value!r}", _write_one_of(_WORDS[key]))
         elif key == "environments":
@@ -142,7 +141,7 @@ def _environment_problems(path: KeyPath, value: object) -> Iterator[SettingProbl
 
 
 def is_registry(text: str) -> bool:
-    """Whether a text can stand for the registry that an image comes from."""
+    """Whether a text is a registry without a port, with a path or without."""
     return _REGISTRY.fullmatch(text) is not None
 
 
@@ -161,7 +160,7 @@ def _quoted(words: Mapping[str, object] | tuple[str, ...]) -> str:
 
 
 def _read_ignore(value: Any) -> tuple[tuple[IgnoredRule, ...], tuple[SettingProblem, ...]]:
-    """The rules that are let be; which codes there are is not known here."""
+    """The ignored rules, also those with an unknown code."""
     place: KeyPath = (*SETTINGS_PATH, "ignore")
     if not isinstance(value, list):
         return (), (SettingProblem(place, "ignore is no array", _IGNORE_REMEDY),)
@@ -169,7 +168,7 @@ def _read_ignore(value: Any) -> tuple[tuple[IgnoredRule, ...], tuple[SettingProb
     problems: list[SettingProblem] = []
     for index, entry in enumerate(value):
         path: KeyPath = (*place, index)
-        if (problem := _mistake(entry)) is not None:
+        if (problem := _entry_problem(entry)) is not None:
             problems.append(SettingProblem(path, f"ignore: {problem}", _IGNORE_REMEDY))
             continue
         name = entry.get("name")
@@ -181,7 +180,7 @@ def _read_ignore(value: Any) -> tuple[tuple[IgnoredRule, ...], tuple[SettingProb
 _IGNORE_REMEDY = 'Write ignore = [{ code = "TF101", reason = "why" }]'
 
 
-def _mistake(entry: Any) -> str | None:
+def _entry_problem(entry: Any) -> str | None:
     """What is wrong with an entry of ``ignore``."""
     if not isinstance(entry, dict):
         return "an entry is no table with a code and a reason"

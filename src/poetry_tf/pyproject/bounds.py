@@ -1,27 +1,28 @@
-"""The upper bounds that a project lacks for what it requires: see `releases.bounds`.
+"""The upper bounds that are missing in a project for what it requires: see `releases.bounds`.
 
-A bound is judged by what brings the version that breaks: a requirement on TensorFlow, on what
+A bound follows from the requirement that brings the version which breaks: on TensorFlow, on what
 TensorFlow itself requires (TensorBoard), or on that distribution directly. In a project that
-poetry-tf manages pyproject.toml has to hold it, or else the next `poetry update` breaks it.
-Elsewhere, and in what a package publishes, the lock is judged: there may be none.
+poetry-tf manages pyproject.toml has to hold the bound, or else the next `poetry update` breaks it.
+Elsewhere, and in what a package publishes, only the lock counts, if there is one.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 
 from packaging.specifiers import SpecifierSet
-from poetry.core.constraints.version import VersionConstraint, VersionRange, parse_constraint
-from poetry.core.version.markers import AnyMarker, BaseMarker, EmptyMarker, parse_marker
+from poetry.core.constraints.version import VersionConstraint, parse_constraint
+from poetry.core.version.markers import AnyMarker, BaseMarker, parse_marker
 
 from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.project import Project
 from poetry_tf.files.pyproject import MAIN, Requirement
 from poetry_tf.plan.environments import ENVIRONMENTS, Target, make_targets
-from poetry_tf.plan.installability import LockedPackage, LockedPackages
-from poetry_tf.plan.python import admitted_minors
+from poetry_tf.plan.installability import LockedPackages
+from poetry_tf.plan.lock_entries import LockedPackage
+from poetry_tf.plan.python import admitted_minors, project_pythons
 from poetry_tf.plan.requirement import (
     admitted_releases,
     constraint_series,
@@ -29,20 +30,21 @@ from poetry_tf.plan.requirement import (
     tensorflow_distributions,
 )
 from poetry_tf.plan.settings import read_settings
-from poetry_tf.pyproject.pins import (
-    added_edits,
-    constraint_edits,
-    names_beside,
-    removed_edits,
-    same_list,
-)
 from poetry_tf.pyproject.platforms import (
     RequirementIssue,
-    add_text,
     expected_release,
+    format_addition,
     is_installed_with,
 )
-from poetry_tf.pyproject.tensorflow_use import MarkedRequirement
+from poetry_tf.pyproject.requirement_edits import (
+    MarkedRequirement,
+    add_edits,
+    constraint_edits,
+    names_beside,
+    remove_edits,
+    same_list,
+)
+from poetry_tf.pyproject.tensorflow_use import union_markers
 from poetry_tf.releases import DISTRIBUTIONS, Release, load
 from poetry_tf.releases.bounds import Bound, admits_breaking_version, bounds, required_by
 from poetry_tf.releases.model import numbers
@@ -56,9 +58,9 @@ class _Cause:
 
     item: Requirement
     what: str
-    """The distribution that breaks, and the version or the versions of it."""
+    """The distribution that breaks with its version or constraint, as text."""
     targets: frozenset[Target]
-    """Where that is so."""
+    """The targets in which it is installed."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,12 @@ class _NeededBound:
 
     @property
     def item(self) -> Requirement:
+        """The requirement beside which the bound has to stand."""
         return self.causes[0].item
 
     @property
     def line(self) -> MarkedRequirement:
+        """The requirement that holds the bound."""
         return MarkedRequirement(self.bound.name, f"<{self.bound.below}", self.marker)
 
     @property
@@ -83,7 +87,7 @@ class _NeededBound:
         return frozenset().union(*(cause.targets for cause in self.causes))
 
     def is_as_in(self, project: Project, other: _NeededBound) -> bool:
-        """Whether another is the same line in the same list."""
+        """Whether another is the same requirement in the same list."""
         return (
             self.bound == other.bound
             and self.marker == other.marker
@@ -94,34 +98,35 @@ class _NeededBound:
 def missing_bounds(project: Project) -> Iterator[RequirementIssue]:
     """The known breakages that nothing in the project prevents."""
     locked = _locked(project)
-    for wanted in (*_all_wanted(project, locked), *_by_lock_alone(project, locked)):
-        if (need := _need(project, wanted, locked)) is not None:
-            yield need
+    for needed in (*_needed_bounds(project, locked), *_bounds_of_lock(project, locked)):
+        if (issue := _issue(project, needed, locked)) is not None:
+            yield issue
 
 
 def outdated_bound_edits(before: Project, after: Project) -> tuple[Edit, ...]:
-    """Takes the lines out of a changed project that its old versions alone needed.
+    """The edits that remove the bounds from a changed project that only its old versions needed.
 
-    Only lines of the very form that is written here, and only in a project that is managed.
+    Empty in a project that poetry-tf does not manage. Only requirements in the form that is written
+    here are removed.
     """
     if not before.pyproject.is_managed:
         return ()
     edits: list[Edit] = []
-    needed = _all_wanted(after, _locked(after))
-    for old in _all_wanted(before, _locked(before)):
+    needed = _needed_bounds(after, _locked(after))
+    for old in _needed_bounds(before, _locked(before)):
         if any(old.is_as_in(after, other) for other in needed):
             continue
-        ours = [
+        own = [
             item
             for item in after.pyproject.requirements
             if item.name == old.bound.name
             and item.constraint == parse_constraint(old.line.constraint)
-            and item.marker == _parsed(old.marker)
+            and item.marker == _marker(old.marker)
             and not item.extras
             and item.source is None
             and same_list(after, item, old.item)
         ]
-        removed = removed_edits(after, ours)
+        removed = remove_edits(after, own)
         after = apply(after, removed)
         edits += removed
     return tuple(edits)
@@ -130,8 +135,8 @@ def outdated_bound_edits(before: Project, after: Project) -> tuple[Edit, ...]:
 # -- what brings a version that breaks ------------------------------------------------------
 
 
-def _all_wanted(project: Project, locked: LockedPackages | None) -> tuple[_NeededBound, ...]:
-    """Each bound that the project's own requirements need, by the list that needs it."""
+def _needed_bounds(project: Project, locked: LockedPackages | None) -> tuple[_NeededBound, ...]:
+    """Each bound that the project's own requirements need, once for each list that needs it."""
     found: list[_NeededBound] = []
     for bound in bounds():
         lists: list[list[_Cause]] = []
@@ -142,19 +147,17 @@ def _all_wanted(project: Project, locked: LockedPackages | None) -> tuple[_Neede
                     break
             else:
                 lists.append([cause])
-        found += [_wanted(project, bound, causes) for causes in lists]
+        found += [_needed_bound(project, bound, causes) for causes in lists]
     return tuple(found)
 
 
-def _wanted(project: Project, bound: Bound, causes: Iterable[_Cause]) -> _NeededBound:
+def _needed_bound(project: Project, bound: Bound, causes: Iterable[_Cause]) -> _NeededBound:
     kept: list[_Cause] = []
-    # A line on what breaks itself may also count where a version is locked that doesn't.
+    # Last a direct requirement, which may also count where a version is locked that works.
     for cause in sorted(causes, key=lambda cause: cause.item.name == bound.breaks):
         if not cause.targets <= frozenset().union(*(other.targets for other in kept)):
             kept.append(cause)
-    marker: BaseMarker = EmptyMarker()
-    for cause in kept:
-        marker = marker.union(cause.item.marker)
+    marker = union_markers(cause.item.marker for cause in kept)
     everywhere = all(target.admits(marker) for target in _targets_of(project, ENVIRONMENTS))
     return _NeededBound(bound, tuple(kept), "" if everywhere else str(marker))
 
@@ -188,7 +191,7 @@ def _causes(project: Project, bound: Bound, locked: LockedPackages | None) -> It
 def _release(project: Project, item: Requirement) -> Release | None:
     """The release of TensorFlow that is locked for a requirement, or that a solver would take.
 
-    Of one that the data doesn't know yet what its series needs is all that can be said.
+    One that is not in the data is inferred from its series.
     """
     series = constraint_series(item.constraint)
     release = expected_release(project, series, [item])
@@ -205,23 +208,24 @@ def _breaking(
 ) -> tuple[str, frozenset[Target]]:
     """The version that breaks, of those that a requirement admits, and where it is installed.
 
-    The lock decides, if it has one that is admitted; else all that is admitted has to break.
+    The lock decides, if it has an admitted version; without one, all admitted versions have to
+    break.
     """
-    locked_ones = [
+    admitted = [
         package for package in _packages(locked, {bound.breaks}) if package.satisfies(constraint)
     ]
-    if locked is None or not locked_ones:
+    if locked is None or not admitted:
         fails = _constraint(bound.versions).allows_all(constraint) and not constraint.is_empty()
         return f"{bound.breaks} {constraint}", frozenset(where if fails else ())
-    broken = [package for package in locked_ones if _is_broken(bound, package)]
+    broken = [package for package in admitted if _is_broken(bound, package)]
     found = frozenset(
         target for target in where if any(locked.needs(package, target) for package in broken)
     )
     return (f"{bound.breaks} {broken[0].version}" if broken else ""), found
 
 
-def _by_lock_alone(project: Project, locked: LockedPackages | None) -> Iterator[_NeededBound]:
-    """The breakages in a lock that is up to date and that no requirement here accounts for."""
+def _bounds_of_lock(project: Project, locked: LockedPackages | None) -> Iterator[_NeededBound]:
+    """The bounds that a lock which is up to date needs and no requirement of the project."""
     lock = project.valid_lock
     items = project.pyproject.requirements
     if locked is None or lock is None or not items:
@@ -229,11 +233,12 @@ def _by_lock_alone(project: Project, locked: LockedPackages | None) -> Iterator[
     for bound in bounds():
         if any(_causes(project, bound, locked)):
             continue
-        found = _clash(project, bound, locked)
-        if found and lock.is_fresh(project.pyproject.data):
-            name, version = next((one.name, one.version) for one in _broken(bound, locked))
+        targets = _clash(project, bound, locked)
+        if targets and lock.is_fresh(project.pyproject.data):
+            package = _broken(bound, locked)[0]
             item = main_requirement(project) or items[0]
-            cause = _Cause(item, f"{name} {version}, which is locked,", found)
+            what = f"{package.name} {package.version}, which is locked,"
+            cause = _Cause(item, what, targets)
             yield _NeededBound(bound, (cause,), "")
 
 
@@ -245,9 +250,8 @@ def _locked(project: Project) -> LockedPackages | None:
     return LockedPackages.of(lock, project.pyproject) if lock is not None else None
 
 
-def _packages(locked: LockedPackages | None, names: Iterable[str]) -> tuple[LockedPackage, ...]:
-    wanted = frozenset(names)
-    return tuple(one for one in (locked.packages if locked else ()) if one.name in wanted)
+def _packages(locked: LockedPackages | None, names: Set[str]) -> tuple[LockedPackage, ...]:
+    return tuple(one for one in (locked.packages if locked else ()) if one.name in names)
 
 
 def _broken(bound: Bound, locked: LockedPackages) -> tuple[LockedPackage, ...]:
@@ -262,75 +266,76 @@ def _is_broken(bound: Bound, package: LockedPackage) -> bool:
 
 
 def _clash(project: Project, bound: Bound, locked: LockedPackages) -> frozenset[Target]:
-    """Where the lock has both what breaks and a dependency that is too new for it."""
+    """The targets in which the lock has both what breaks and a dependency too new for it."""
     broken = _broken(bound, locked)
     too_new = [one for one in _packages(locked, {bound.name}) if _is_too_new(bound, one)]
     if not broken or not too_new:
         return frozenset()
     return frozenset(
         target
-        for target in _judged(project)
+        for target in _project_targets(project)
         if any(locked.needs(one, target) for one in broken)
         and any(locked.needs(one, target) for one in too_new)
     )
 
 
 def _is_too_new(bound: Bound, package: LockedPackage) -> bool:
-    return package.parsed is not None and package.satisfies(_from(bound))
+    return package.parsed is not None and package.satisfies(_excluded(bound))
 
 
 # -- what is missing ------------------------------------------------------------------------
 
 
-def _need(
-    project: Project, wanted: _NeededBound, locked: LockedPackages | None
+def _issue(
+    project: Project, needed: _NeededBound, locked: LockedPackages | None
 ) -> RequirementIssue | None:
-    bound, line = wanted.bound, wanted.line
-    judged = wanted.targets & {*_judged(project)}
-    writes = project.pyproject.is_managed and _may_write(project, wanted.item)
+    """What is wrong with the project for a bound that it needs; None where it has the bound."""
+    bound = needed.bound
+    targets = needed.targets & {*_project_targets(project)}
+    writes = project.pyproject.is_managed and _may_write(project, needed.item)
     found = [
         item
         for item in project.pyproject.requirements
         # One lock serves all groups: where nothing is written, each of them can hold the bound.
-        if item.name == bound.name and (not writes or is_installed_with(project, item, wanted.item))
+        if item.name == bound.name and (not writes or is_installed_with(project, item, needed.item))
     ]
     wide = [
         item
         for item in found
-        if item.constraint.allows_any(_from(bound))
-        and any(target.admits(item.marker) for target in judged)
+        if item.constraint.allows_any(_excluded(bound))
+        and any(target.admits(item.marker) for target in targets)
     ]
-    narrow = [item for item in found if not item.constraint.allows_any(_from(bound))]
-    if all(any(target.admits(item.marker) for item in narrow) for target in judged):
+    narrow = [item for item in found if not item.constraint.allows_any(_excluded(bound))]
+    if all(any(target.admits(item.marker) for item in narrow) for target in targets):
         return None
     if not writes and (locked is None or not _clash(project, bound, locked)):
         return None
-    message = f"{wanted.causes[0].what} admits {bound.name} {bound.below}: {bound.why}"
+    message = f"{needed.causes[0].what} admits {bound.name} {bound.below}: {bound.why}"
     for item in wide:
         allowed = _narrowed(item, bound)
         if allowed is None:
             remedy = f"Require {bound.name} below {bound.below}"
             return RequirementIssue(item, message, remedy, (), bound.severity)
-        if writes and _may_write(project, item) and _is_within(project, item, wanted):
+        if writes and _may_write(project, item) and _is_within(project, item, needed):
             edits = constraint_edits(project, item, allowed)
             return RequirementIssue(item, message, f'Write "{allowed}"', edits, bound.severity)
-    beside = names_beside(project, wanted.item)
+    beside = names_beside(project, needed.item)
     if not found and bound.name in beside:
-        return None  # from a path, URL or repository of the project's own
-    addable = writes and (wanted.item.is_pep508 or bound.name not in beside)
-    edits = _added(project, wanted) if addable else ()
-    remedy = add_text([line])
-    if not _may_write(project, wanted.item):
+        return None  # from a path, a URL or a repository
+    can_add = writes and (needed.item.is_pep508 or bound.name not in beside)
+    edits = add_edits(project, needed.item, [needed.line]) if can_add else ()
+    remedy = format_addition([needed.line])
+    if not _may_write(project, needed.item):
         remedy += (
             " to a dependency group, so that the lock holds it; in the dependencies it would be "
             "published with the package"
         )
-    item = found[0] if found and not edits else wanted.item
+    item = found[0] if found and not edits else needed.item
     return RequirementIssue(item, message, remedy, edits, bound.severity)
 
 
 def _narrowed(item: Requirement, bound: Bound) -> str | None:
-    """What a requirement is to be, to keep it below the bound; None where nothing is left."""
+    """The constraint of a requirement, cut at the bound; None where nothing is left."""
     end = f"<{bound.below}"
     allowed = item.constraint.intersect(parse_constraint(end))
     if allowed.is_empty():
@@ -341,9 +346,9 @@ def _narrowed(item: Requirement, bound: Bound) -> str | None:
     return f"{item.written.strip('() ')},{end}" if "||" in text else text
 
 
-def _is_within(project: Project, item: Requirement, wanted: _NeededBound) -> bool:
-    """Whether a requirement counts nowhere but where the bound is needed."""
-    marker = _parsed(wanted.marker)
+def _is_within(project: Project, item: Requirement, needed: _NeededBound) -> bool:
+    """Whether a requirement counts only where the bound is needed."""
+    marker = _marker(needed.marker)
     return all(
         target.admits(marker)
         for target in _targets_of(project, ENVIRONMENTS)
@@ -352,9 +357,9 @@ def _is_within(project: Project, item: Requirement, wanted: _NeededBound) -> boo
 
 
 def _may_write(project: Project, item: Requirement) -> bool:
-    """Whether what stands beside a requirement is the project's own affair.
+    """Whether poetry-tf may write beside a requirement.
 
-    What a package requires is published with it. How another tool's project is used isn't known.
+    It may not in what a package publishes, nor in a project of another tool.
     """
     pyproject = project.pyproject
     if pyproject.foreign_manager is not None:
@@ -362,15 +367,11 @@ def _may_write(project: Project, item: Requirement) -> bool:
     return item.group != MAIN or not (pyproject.package_mode and pyproject.ships_package)
 
 
-def _added(project: Project, wanted: _NeededBound) -> tuple[Edit, ...]:
-    line = wanted.line
-    return added_edits(project, wanted.item, line.name, [(line.constraint, line.marker)])
-
-
 # -- versions, markers and targets ------------------------------------------------------------
 
 
-def _from(bound: Bound) -> VersionConstraint:
+def _excluded(bound: Bound) -> VersionConstraint:
+    """The versions that are too new."""
     return parse_constraint(f">={bound.below}")
 
 
@@ -379,21 +380,19 @@ def _constraint(specifier: SpecifierSet) -> VersionConstraint:
     return parse_constraint(str(specifier) or "*")
 
 
-def _parsed(marker: str) -> BaseMarker:
-    return parse_marker(marker) if marker else AnyMarker()
+def _marker(text: str) -> BaseMarker:
+    return parse_marker(text) if text else AnyMarker()
 
 
-def _judged(project: Project) -> tuple[Target, ...]:
-    """The targets that a project is for."""
+def _project_targets(project: Project) -> tuple[Target, ...]:
+    """The targets in the environments that a project declares; without any, in all of them."""
     settings, _ = read_settings(project)
     return _targets_of(project, settings.environments or ENVIRONMENTS)
 
 
 def _targets_of(project: Project, environments: Iterable[str]) -> tuple[Target, ...]:
     """Every target of some environments, with the Pythons that a project admits."""
-    declared = project.pyproject.python
-    range_ = declared.constraint if declared else VersionRange()
-    return make_targets(environments, admitted_minors(_pythons(), range_))
+    return make_targets(environments, admitted_minors(_pythons(), project_pythons(project)))
 
 
 @functools.cache

@@ -1,7 +1,7 @@
 """tensorflow-io-gcs-filesystem, whose newest version has no wheel for Windows and old Pythons.
 
-A solver doesn't know: it takes the newest, and one line that forbids that holds everywhere. It
-takes lines whose markers part the world, each with the versions that can be had in its part.
+A solver takes the newest version all the same, and a single requirement holds everywhere. So the
+project needs several, with complementary markers and each with versions that have wheels there.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from poetry.core.constraints.version import VersionRange
 from poetry.core.packages.dependency import Dependency
-from poetry.core.version.markers import BaseMarker, EmptyMarker, parse_marker
+from poetry.core.version.markers import BaseMarker, parse_marker
 
 from poetry_tf.files.pyproject import Requirement
 from poetry_tf.plan.environments import ENVIRONMENTS, Target, usable_targets
 from poetry_tf.plan.requirement import to_poetry_version
-from poetry_tf.pyproject.tensorflow_use import MarkedRequirement, TensorFlowUse, narrows
+from poetry_tf.pyproject.requirement_edits import MarkedRequirement
+from poetry_tf.pyproject.tensorflow_use import TensorFlowUse, narrows, union_markers
 from poetry_tf.releases import Companion, Release, normalize
 from poetry_tf.releases.companions import companions
 from poetry_tf.releases.model import numbers
@@ -27,15 +28,15 @@ FILESYSTEM = canonicalize_name("tensorflow-io-gcs-filesystem")
 
 
 def where_required(release: Release, extras: Iterable[str]) -> BaseMarker:
-    """Where a release requires the file system, with these extras asked for."""
-    marker: BaseMarker = EmptyMarker()
-    for dependency in requirements_of(release):
-        if not dependency.in_extras or {*dependency.in_extras} & {*extras}:
-            marker = marker.union(dependency.marker.without_extras())
-    return marker
+    """Where a release requires the file system, with these extras."""
+    return union_markers(
+        dependency.marker.without_extras()
+        for dependency in _requirements_of(release)
+        if not dependency.in_extras or {*dependency.in_extras} & {*extras}
+    )
 
 
-def requirements_of(release: Release) -> Iterator[Dependency]:
+def _requirements_of(release: Release) -> Iterator[Dependency]:
     for text in release.requires:
         if normalize(text).startswith(FILESYSTEM):
             yield Dependency.create_from_pep_508(text)
@@ -43,7 +44,7 @@ def requirements_of(release: Release) -> Iterator[Dependency]:
 
 def versions_for(release: Release) -> tuple[Companion, ...]:
     """The versions of the file system that a release admits, ascending."""
-    constraints = [dependency.constraint for dependency in requirements_of(release)]
+    constraints = [dependency.constraint for dependency in _requirements_of(release)]
     return tuple(
         companion
         for companion in companions()[FILESYSTEM]
@@ -55,92 +56,92 @@ def versions_for(release: Release) -> tuple[Companion, ...]:
 
 
 def has_wheel(companion: Companion, release: Release, target: Target) -> bool:
+    """Whether a version of the file system has a wheel in a target, beside a release."""
     return target.python in companion.pythons_for(release, target.environment)
 
 
-def filesystem_lines(asked: TensorFlowUse) -> tuple[MarkedRequirement, ...]:
-    """Complementary lines, as few as do, that give each target a version which has a wheel there.
+def filesystem_lines(use: TensorFlowUse) -> tuple[MarkedRequirement, ...]:
+    """The fewest complementary requirements that give each target a version with a wheel.
 
-    Environments that aren't declared get what they would get without.
+    Environments that are not declared get the version that they get without them.
     """
-    release, versions = asked.release, versions_for(asked.release)
-    needing = [target for target in asked.targets if target.admits(asked.filesystem)]
-    lacking = [
+    release, versions = use.release, versions_for(use.release)
+    requiring = [target for target in use.targets if target.admits(use.filesystem)]
+    unserved = [
         target
-        for target in needing
+        for target in requiring
         if not has_wheel(versions[-1], release, target)
         and any(has_wheel(version, release, target) for version in versions)
     ]
-    if not lacking:
+    if not unserved:
         return ()
-    groups = _grouped(lacking, versions[:-1], release)
-    pythons = sorted({target.python for target in needing}, key=numbers)
-    # Where nothing is lacking, which is said of the undeclared environments as well.
-    well = [
+    groups = _grouped(unserved, versions[:-1], release)
+    pythons = sorted({target.python for target in requiring}, key=numbers)
+    # In every environment, so that the undeclared ones keep the newest version.
+    served = [
         target
         for name in ENVIRONMENTS
         for target in usable_targets(release, name)
-        if target not in lacking
+        if target not in unserved
         and target.python in pythons
-        and target.admits(asked.filesystem)
+        and target.admits(use.filesystem)
         and has_wheel(versions[-1], release, target)
     ]
     bound = _bound(release)
     lines: list[MarkedRequirement] = []
-    every: BaseMarker = EmptyMarker()
+    texts: list[str] = []
     for version, group in groups.items():
-        others = [target for target in (*well, *lacking) if target not in group]
-        text = _described(group, others, pythons)
-        lines.append(_filesystem_line(asked, f"{bound},<{_after(version)}", text, version))
-        every = every.union(parse_marker(text))
-    rest = every.invert()
+        others = [target for target in (*served, *unserved) if target not in group]
+        texts.append(_described(group, others, pythons))
+        lines.append(_filesystem_line(use, f"{bound},<{_after(version)}", texts[-1], version))
+    rest = union_markers(map(parse_marker, texts)).invert()
     if not rest.is_empty():
-        lines.append(_filesystem_line(asked, bound, str(rest), versions[-1]))
+        lines.append(_filesystem_line(use, bound, str(rest), versions[-1]))
     return tuple(lines)
 
 
 def _filesystem_line(
-    asked: TensorFlowUse, constraint: str, text: str, version: Companion
+    use: TensorFlowUse, constraint: str, text: str, version: Companion
 ) -> MarkedRequirement:
-    """A line that doesn't ask for the file system where that can't be had, or TensorFlow isn't."""
+    """A requirement whose marker excludes targets without TensorFlow or without a wheel."""
     marker = parse_marker(text)
-    astray = any(
+    is_too_wide = any(
         target.admits(marker)
-        and not target.admits(asked.filesystem)
-        and not has_wheel(version, asked.release, target)
-        for target in asked.targets
+        and not target.admits(use.filesystem)
+        and not has_wheel(version, use.release, target)
+        for target in use.targets
     )
-    if astray or narrows(asked.filesystem, marker, asked.python):
-        text = str(marker.intersect(asked.filesystem))
+    if is_too_wide or narrows(use.filesystem, marker, use.python):
+        text = str(marker.intersect(use.filesystem))
     return MarkedRequirement(FILESYSTEM, constraint, text)
 
 
 def _grouped(
-    lacking: Sequence[Target], versions: Sequence[Companion], release: Release
+    unserved: Sequence[Target], versions: Sequence[Companion], release: Release
 ) -> Mapping[Companion, list[Target]]:
-    """The targets by the version that each is to get: few versions first, then new ones."""
+    """The targets by the version that each gets: as few versions, and then as new, as possible."""
     newest_first = versions[::-1]
     for count in range(1, len(newest_first) + 1):
         for chosen in combinations(newest_first, count):
             found: dict[Companion, list[Target]] = {}
-            for target in lacking:
+            for target in unserved:
                 fits = (item for item in chosen if has_wheel(item, release, target))
                 if (version := next(fits, None)) is None:
                     break
                 found.setdefault(version, []).append(target)
             else:
                 return found
-    raise AssertionError("every lacking target has a version")
+    raise AssertionError("every unserved target has a version")
 
 
 def _bound(release: Release) -> str:
     """TensorFlow's own constraint on the file system."""
-    first = next(requirements_of(release))
+    first = next(_requirements_of(release))
     return str(first.constraint).replace(" ", "")
 
 
 def _after(companion: Companion) -> str:
-    """The version that follows, as short as it can be written: 0.32 after 0.31.0."""
+    """The version that follows, in its shortest form: 0.32 after 0.31.0."""
     later = next(
         item.version for item in companions()[FILESYSTEM] if item.version > companion.version
     )
@@ -148,9 +149,9 @@ def _after(companion: Companion) -> str:
 
 
 def _described(group: Sequence[Target], others: Sequence[Target], pythons: Sequence[str]) -> str:
-    """A marker that holds in every target of a group and in none of the others, short to read.
+    """A short marker that holds in every target of a group and in none of the others.
 
-    `pythons`: all minors in question, ascending.
+    `pythons` are all minors of the targets, ascending.
     """
     mixed = {target.python for target in others}
     common = {target.python for target in group} - mixed
@@ -176,10 +177,10 @@ def _described(group: Sequence[Target], others: Sequence[Target], pythons: Seque
 
 def _python_text(minors: set[str], pythons: Sequence[str]) -> str:
     """A marker for some of the Python minors; empty where it is all of them."""
-    places = sorted(pythons.index(minor) for minor in minors)
-    first, last = places[0], places[-1]
-    if len(places) < last - first + 1:
-        return "({})".format(" or ".join(f'python_version == "{pythons[at]}"' for at in places))
+    indexes = sorted(pythons.index(minor) for minor in minors)
+    first, last = indexes[0], indexes[-1]
+    if len(indexes) < last - first + 1:
+        return "({})".format(" or ".join(f'python_version == "{pythons[at]}"' for at in indexes))
     parts = [f'python_version >= "{pythons[first]}"'] if first else []
     if last + 1 < len(pythons):
         parts.append(f'python_version < "{pythons[last + 1]}"')
@@ -187,7 +188,7 @@ def _python_text(minors: set[str], pythons: Sequence[str]) -> str:
 
 
 def _environments_text(names: Sequence[str], others: Iterable[str]) -> Iterator[str]:
-    """Markers for environments, by the system alone where that says enough."""
+    """Markers for environments, by the system alone where that is enough."""
     taken = {ENVIRONMENTS[name].sys_platform for name in others}
     systems = dict.fromkeys(ENVIRONMENTS[name].sys_platform for name in names)
     for system in systems:
@@ -201,10 +202,10 @@ def _environments_text(names: Sequence[str], others: Iterable[str]) -> Iterator[
 def admitted_in(
     target: Target, found: Sequence[Requirement], versions: Sequence[Companion]
 ) -> tuple[Companion, ...]:
-    """The versions that Poetry has to choose from for a target, ascending.
+    """The versions from which Poetry chooses for a target, ascending.
 
-    It solves by markers only where there are several requirements to tell apart; a single one
-    holds everywhere, whatever its marker says.
+    Poetry solves by markers only where there are several constraints; a single one holds
+    everywhere, whatever its marker.
     """
     if len({item.constraint for item in found}) > 1:
         found = [item for item in found if target.admits(item.marker)]
@@ -216,10 +217,10 @@ def admitted_in(
 
 
 def is_ours(found: Sequence[Requirement]) -> bool:
-    """Whether these requirements are what this module writes, for whatever release.
+    """Whether these requirements are what `filesystem_lines` returns for some release.
 
-    Several with markers that exclude each other, one of them with no more than TensorFlow's lower
-    bound and each other one with that and the next version as its end.
+    They have markers that exclude each other. All have TensorFlow's lower bound; all but one also
+    end at a version of the file system.
     """
     if len(found) < 2 or len({item.path[:-1] for item in found}) > 1:
         return False

@@ -1,7 +1,7 @@
-"""From a mirror that is written as a source to one that is only a way to PyPI.
+"""The edits that turn a mirror that is a source into the setting ``tf.mirror``.
 
-As a source it stands in the lock, beside every package; as a setting it leaves no trace. Changing
-from one to the other moves no version, so no index has to be asked.
+A source is in the lock, beside every package; the setting leaves no trace there. The change moves
+no version, so it needs no request to an index.
 """
 
 from __future__ import annotations
@@ -16,44 +16,43 @@ from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import IndexSource
 from poetry_tf.files.project import POETRY_TOML, Project
 from poetry_tf.files.pyproject import Source
+from poetry_tf.index.config import SETTING
 from poetry_tf.index.mirrors import mirror_at, mirror_key
 from poetry_tf.plan.derive import mirror_setting
-
-SETTING: KeyPath = ("tf", "mirror")
 
 
 @dataclass(frozen=True)
 class SourceRemoval:
-    """The edits that do it, or why they can't be made."""
+    """The edits that remove sources, or the obstacle to that."""
 
     edits: tuple[Edit, ...]
     obstacle: str | None = None
 
 
 def mirror_setting_for(url: str) -> str:
-    """What to set as ``tf.mirror`` in place of a mirror's address."""
+    """The value of ``tf.mirror`` for a mirror's URL: its key, or ``auto`` for an unknown one."""
     known = mirror_at(url)
     return (mirror_key(known.today) if known is not None and known.today else None) or "auto"
 
 
 def remove_mirror_sources(project: Project, sources: Sequence[Source]) -> SourceRemoval:
-    """Takes mirrors of PyPI out of the sources, and their packages in the lock back to PyPI.
+    """Removes mirrors of PyPI from the sources, and from their packages in the lock.
 
-    With no sources, only packages of mirrors that are no source any more. The setting in
-    poetry.toml is left as it is where there is one.
+    Packages of mirrors that are no longer a source change as well; without `sources`, only they
+    do. A setting that poetry.toml has already stays.
     """
     file = project.pyproject.path
-    gone = {source.path for source in sources}
-    rest = [source for source in project.pyproject.sources if source.path not in gone]
+    removed = {source.path for source in sources}
+    rest = [source for source in project.pyproject.sources if source.path not in removed]
     pypi = next((source for source in rest if source.name.lower() == "pypi"), None)
     if sources and pypi is not None and all(source.is_explicit for source in rest):
         return SourceRemoval((), "PyPI itself is an explicit source, so that nothing would be left")
     edits = [edit for source in sources for edit in _unreferenced(project, source)]
-    # Where another source remains that is asked first, PyPI is only asked if it is named.
-    stands_in = pypi is None and any(source.precedes_pypi for source in rest)
+    # If another source precedes PyPI, Poetry uses PyPI only where it is a source as well.
+    needs_pypi = pypi is None and any(source.precedes_pypi for source in rest)
     for source in sorted(sources, key=lambda source: source.path[-1], reverse=True):
-        if stands_in and source.precedes_pypi:
-            stands_in = False
+        if needs_pypi and source.precedes_pypi:
+            needs_pypi = False
             edits.append(Edit(file, "set", (*source.path, "name"), "PyPI"))
             edits.append(Edit(file, "remove", (*source.path, "url")))
         else:
@@ -63,22 +62,23 @@ def remove_mirror_sources(project: Project, sources: Sequence[Source]) -> Source
         edits.append(Edit(project.root / POETRY_TOML, "set", SETTING, mirror_setting_for(urls[0])))
     if (lock := project.valid_lock) is not None:
         changes = dict.fromkeys(_bound_to(project, sources))
-        # Also where none is bound: the hash covers the sources.
+        # Also without a locked package of theirs: the content hash covers the sources.
         edits.append(Edit(lock.path, "bind", (), changes))
-    return _possible(project, edits)
+    return _checked(project, edits)
 
 
 def replace_source_url(project: Project, source: Source, url: str) -> SourceRemoval:
-    """Gives a source another address of the same index, in the lock too."""
+    """Changes the URL of a source to another of the same index, also in the lock."""
     edits = [Edit(project.pyproject.path, "set", (*source.path, "url"), url)]
     if (lock := project.valid_lock) is not None:
-        # Poetry writes addresses without a slash at the end.
+        # Poetry writes URLs without a trailing slash.
         indexes = _bound_to(project, [source])
         edits.append(Edit(lock.path, "bind", (), dict.fromkeys(indexes, url.rstrip("/"))))
-    return _possible(project, edits)
+    return _checked(project, edits)
 
 
-def _possible(project: Project, edits: Sequence[Edit]) -> SourceRemoval:
+def _checked(project: Project, edits: Sequence[Edit]) -> SourceRemoval:
+    """The edits, or the error with which they fail."""
     try:
         apply(project, edits)
     except ProjectError as error:
@@ -87,7 +87,7 @@ def _possible(project: Project, edits: Sequence[Edit]) -> SourceRemoval:
 
 
 def mirror_sources(project: Project) -> tuple[Source, ...]:
-    """The sources that are mirrors and that locked packages come from."""
+    """The sources that are mirrors and have locked packages."""
     lock = project.valid_lock
     names = {index.reference.lower() for index in lock.indexes} if lock is not None else set()
     return tuple(
@@ -100,31 +100,31 @@ def mirror_sources(project: Project) -> tuple[Source, ...]:
 def _bound_to(project: Project, sources: Sequence[Source]) -> list[IndexSource]:
     """The indexes in the lock that are one of these sources, or a mirror that is no source."""
     lock = project.valid_lock
-    mine = {source.name.lower() for source in sources}
-    others = {source.name.lower() for source in project.pyproject.sources} - mine
+    names = {source.name.lower() for source in sources}
+    others = {source.name.lower() for source in project.pyproject.sources} - names
     return [
         index
         for index in (lock.indexes if lock is not None else ())
-        if index.reference.lower() in mine
+        if index.reference.lower() in names
         or (index.reference.lower() not in others and mirror_at(index.url) is not None)
     ]
 
 
 def _unreferenced(project: Project, source: Source) -> Iterator[Edit]:
-    """The edits after which no dependency names a source."""
+    """The edits that remove a source from the dependencies that name it."""
     if source.name.lower() == "pypi":
-        return  # a name that stays right
+        return  # the name stays valid
     file = project.pyproject.path
     for path, entry in _entries(project.pyproject.data):
         if str(entry.get("source", "")).lower() != source.name.lower():
             continue
-        # What only names a source adds nothing else to the requirement in [project].
+        # An entry with nothing but a source only enriches a requirement in [project].
         alone = len(entry) == 1 and not isinstance(path[-1], int)
         yield Edit(file, "remove", path if alone else (*path, "source"))
 
 
 def _entries(data: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
-    """The dependencies in Poetry's own tables that are tables, and where they stand."""
+    """The dependencies in Poetry's own tables that are tables, with their paths."""
     poetry = _table(_table(data, "tool"), "poetry")
     places: list[KeyPath] = [("dependencies",), ("dev-dependencies",)]
     places += [("group", name, "dependencies") for name in _table(poetry, "group")]

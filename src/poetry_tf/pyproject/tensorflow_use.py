@@ -1,4 +1,4 @@
-"""What a project asks of TensorFlow in one place, and a line that is wanted beside that."""
+"""Where a list of requirements needs TensorFlow: its release, targets and markers."""
 
 from __future__ import annotations
 
@@ -6,48 +6,39 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from packaging.utils import NormalizedName
-from poetry.core.constraints.version import VersionConstraint, parse_constraint
-from poetry.core.packages.utils.utils import get_python_constraint_from_marker
-from poetry.core.version.markers import BaseMarker
+from poetry.core.constraints.version import VersionConstraint
+from poetry.core.version.markers import BaseMarker, EmptyMarker
 
 from poetry_tf.plan.environments import Target
+from poetry_tf.plan.python import marker_pythons
 from poetry_tf.releases import Release
 
 
 @dataclass(frozen=True)
-class MarkedRequirement:
-    """One marked requirement that is wanted beside the one on TensorFlow."""
-
-    name: NormalizedName
-    constraint: str
-    """The versions, spelt so that both [project] and Poetry's own tables take it."""
-    marker: str
-    """Where it counts; empty for everywhere."""
-
-
-@dataclass(frozen=True)
 class TensorFlowUse:
-    """What is asked of TensorFlow in one place of a project."""
+    """The use of one release of TensorFlow by the requirements of one list or table."""
 
     release: Release
     targets: tuple[Target, ...]
-    """Those that the project admits, in which the requirement counts and the release is usable."""
+    """The project's targets in which the requirements count and the release is usable."""
     python: VersionConstraint
+    """The Pythons that the project admits."""
     where: BaseMarker
-    """Where the requirement counts."""
+    """Where the requirements count."""
     filesystem: BaseMarker
-    """Where TensorFlow asks for `FILESYSTEM`."""
+    """Where the release requires `FILESYSTEM`."""
 
     @cached_property
     def environments(self) -> tuple[str, ...]:
+        """The environments of the targets, each once."""
         return tuple(dict.fromkeys(target.environment for target in self.targets))
 
-    def on(self, environment: str) -> tuple[Target, ...]:
-        return tuple(target for target in self.targets if target.environment == environment)
+    def pythons_on(self, environment: str) -> frozenset[str]:
+        """The Python minors of the targets in one environment."""
+        return frozenset(item.python for item in self.targets if item.environment == environment)
 
-    def counting(self, marker: BaseMarker, targets: Iterable[Target]) -> BaseMarker:
-        """A marker of a platform narrowed to where the requirement counts, if that matters."""
+    def narrowed(self, marker: BaseMarker, targets: Iterable[Target]) -> BaseMarker:
+        """The marker of a platform, narrowed to where the requirements count if they count less."""
         if all(target.admits(self.where) for target in targets) and not narrows(
             self.where, marker, self.python
         ):
@@ -55,13 +46,15 @@ class TensorFlowUse:
         return marker.intersect(self.where)
 
 
+def union_markers(markers: Iterable[BaseMarker]) -> BaseMarker:
+    """A marker that holds where any of them does; of no markers, nowhere."""
+    result: BaseMarker = EmptyMarker()
+    for marker in markers:
+        result = result.union(marker)
+    return result
+
+
 def narrows(own: BaseMarker, marker: BaseMarker, python: VersionConstraint) -> bool:
-    """Whether of the project's Pythons for which `marker` holds, `own` holds for fewer."""
-    whole_range = _pythons(marker).intersect(python)
-    return not _pythons(marker.intersect(own)).allows_all(whole_range)
-
-
-def _pythons(marker: BaseMarker) -> VersionConstraint:
-    # By way of its text: made of a marker, "<3.12" would hold 3.12's prereleases, which the same
-    # words elsewhere leave out.
-    return parse_constraint(str(get_python_constraint_from_marker(marker)))
+    """Whether `own` holds for fewer of the project's Pythons than `marker` does."""
+    whole_range = marker_pythons(marker).intersect(python)
+    return not marker_pythons(marker.intersect(own)).allows_all(whole_range)

@@ -1,0 +1,266 @@
+"""The packages of a lock, as far as their installation goes."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any, Final
+
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import Version
+from poetry.core.constraints.version import Version as PoetryVersion
+from poetry.core.constraints.version import VersionConstraint, VersionRange, parse_constraint
+from poetry.core.packages.utils.utils import create_nested_marker
+from poetry.core.version.markers import BaseMarker, EmptyMarker, parse_marker
+
+from poetry_tf.files.pyproject import Pyproject
+from poetry_tf.plan.environments import ENVIRONMENTS, Target
+from poetry_tf.plan.wheel_tags import tag_rank, wheel_tag
+from poetry_tf.releases.images import Systems
+from poetry_tf.releases.model import numbers
+
+# The file extensions of source distributions that Poetry builds from.
+_SOURCES: Final = (".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz", ".tar")
+
+# The sources of packages that are built from a folder, a repository or a URL: no file of an index
+# has to fit.
+_NO_INDEX: Final = frozenset({"directory", "git", "url"})
+
+
+@dataclass(frozen=True)
+class DependencyEdge:
+    """A requirement of a package, or of the project, on a package."""
+
+    name: NormalizedName
+    constraint: str
+    marker: str = ""
+    extras: frozenset[NormalizedName] = frozenset()
+    """The extras of the required package that are requested."""
+
+
+@dataclass(frozen=True, eq=False)
+class LockedPackage:
+    """One ``[[package]]`` of a lock, as far as its installation goes.
+
+    A malformed value counts as absent, and an absent one is no obstacle: Poetry refuses such a
+    lock itself.
+    """
+
+    name: NormalizedName
+    version: str
+    optional: bool
+    """Whether it is installed for extras of the project only."""
+    pythons: str
+    """Its Requires-Python."""
+    files: tuple[str, ...]
+    """The names of its files; empty where none are known."""
+    markers: tuple[str, ...] | None
+    """It is needed where one of these holds, or everywhere if empty. None in locks before 2.1,
+    which do not say."""
+    requires: tuple[DependencyEdge, ...] = field(default=(), repr=False)
+
+    @functools.cached_property
+    def parsed(self) -> Version | None:
+        """Its version; None where that is no standard version (a path, an old lock)."""
+        try:
+            return Version(self.version)
+        except ValueError:
+            return None
+
+    @functools.cached_property
+    def has_source(self) -> bool:
+        """Whether it has a source distribution, to be built where no wheel fits."""
+        return any(name.lower().endswith(_SOURCES) for name in self.files)
+
+    @functools.cached_property
+    def tags(self) -> frozenset[str]:
+        """The tags of its wheels as file names spell them: `cp311-abi3-win_amd64`."""
+        return frozenset(tag for name in self.files if (tag := wheel_tag(name)))
+
+    def has_file(self, target: Target, systems: Systems) -> bool:
+        """Whether one of its files can be installed in a target, or no files are known."""
+        return not self.files or self.has_source or self.has_wheel(target, systems)
+
+    def has_wheel(self, target: Target, systems: Systems) -> bool:
+        """Whether one of its wheels fits a target."""
+        return any(tag_rank(tag, target, systems) is not None for tag in self.tags)
+
+    def installed_file(self, target: Target, systems: Systems) -> str | None:
+        """The file that is installed in a target: the best wheel, else a source distribution."""
+        ranked = {name: tag_rank(wheel_tag(name), target, systems) for name in self.files}
+        wheels = [(rank, name) for name, rank in ranked.items() if rank is not None]
+        if wheels:
+            return min(wheels, key=itemgetter(0))[1]
+        return next((name for name in self.files if name.lower().endswith(_SOURCES)), None)
+
+    def admits_python(self, python: str) -> bool:
+        """Whether its Requires-Python admits any patch release of a Python minor."""
+        return _admits_python(self.pythons, python)
+
+    def satisfies(self, constraint: VersionConstraint) -> bool:
+        """Whether a constraint admits its version; true for a version that is not standard."""
+        version = _poetry_version(self.version)
+        return version is None or constraint.allows(version)
+
+
+# -- reading --------------------------------------------------------------------------------
+
+
+def read_packages(data: Mapping[str, Any]) -> Iterator[LockedPackage]:
+    """The packages of a lock's data, in its order."""
+    infos: Sequence[Mapping[str, Any]] = data.get("package", [])
+    metadata_files = _table(data.get("metadata", {}).get("files"))  # in locks before 2.0
+    by_name = {canonicalize_name(name): value for name, value in metadata_files.items()}
+    names = [canonicalize_name(info["name"]) for info in infos]
+    for name, info in zip(names, infos, strict=True):
+        files = _file_names(info.get("files", by_name.get(name)))
+        if "files" not in info and names.count(name) > 1:
+            files = tuple(file for file in files if _is_file_of(file, info["version"]))
+        source = _text(_table(info.get("source")).get("type"), "")
+        yield LockedPackage(
+            name=name,
+            version=info["version"],
+            optional=info.get("optional") is True,
+            pythons=_text(info.get("python-versions"), "*"),
+            files=() if source in _NO_INDEX else files,
+            markers=_markers(info),
+            requires=tuple(_edges(info)),
+        )
+
+
+def _file_names(value: object) -> tuple[str, ...]:
+    items = value if isinstance(value, list) else []
+    names = [item.get("file") for item in items if isinstance(item, dict)]
+    return tuple(name for name in names if isinstance(name, str))
+
+
+def _is_file_of(file: str, version: str) -> bool:
+    """Whether a file name has a version; true where the version can't be read."""
+    if file.endswith(".whl"):
+        written = [*file.split("-"), ""][1]
+    else:
+        stem = next((file[: -len(end)] for end in _SOURCES if file.endswith(end)), file)
+        written = stem.rpartition("-")[2]
+    try:
+        return Version(written) == Version(version)
+    except ValueError:
+        return True
+
+
+def _markers(info: Mapping[str, Any]) -> tuple[str, ...] | None:
+    groups, written = info.get("groups"), info.get("markers")
+    if not isinstance(groups, list):
+        return None
+    if isinstance(written, dict):
+        # A group that is missing here has no marker.
+        texts = [written.get(group) for group in groups if isinstance(group, str)]
+    else:
+        texts = [written]
+    found = [text for text in texts if isinstance(text, str)]
+    return tuple(found) if len(found) == len(texts) else ()
+
+
+def _edges(info: Mapping[str, Any]) -> Iterator[DependencyEdge]:
+    extras = _table(info.get("extras"))
+    for name, value in _table(info.get("dependencies")).items():
+        for item in value if isinstance(value, list) else [value]:
+            entry = {"version": item} if isinstance(item, str) else _table(item)
+            yield DependencyEdge(
+                canonicalize_name(name),
+                _text(entry.get("version"), "*"),  # absent for a path or a repository
+                _edge_marker(canonicalize_name(name), entry, extras),
+                frozenset(map(canonicalize_name, _texts(entry.get("extras")))),
+            )
+
+
+def _edge_marker(name: NormalizedName, entry: Mapping[str, Any], extras: Mapping[str, Any]) -> str:
+    written = _text(entry.get("markers"), "")
+    conditions = [written] if written else []
+    if python := _text(entry.get("python"), ""):  # as Poetry 1.0 wrote it
+        conditions.append(create_nested_marker("python_version", read_constraint(python)))
+    if entry.get("optional") is True and "extra" not in written:
+        # A package on a path has its extras in a list of their own.
+        bringing = [
+            f'extra == "{canonicalize_name(extra)}"'
+            for extra, lines in extras.items()
+            if any(_name_in(line) == name for line in _texts(lines))
+        ]
+        conditions += [" or ".join(bringing)] if bringing else []
+    return " and ".join(f"({text})" for text in conditions if text)
+
+
+def _name_in(requirement: str) -> NormalizedName:
+    return canonicalize_name(re.split(r"[^\w.-]", requirement.strip(), maxsplit=1)[0])
+
+
+def read_requirements(pyproject: Pyproject) -> Iterator[DependencyEdge]:
+    """The project's own requirements, those on paths, URLs and repositories included.
+
+    Raises `ProjectError` for a malformed one.
+    """
+    for item in (*pyproject.requirements, *pyproject.direct_requirements):
+        extras = frozenset(map(canonicalize_name, item.extras))
+        yield DependencyEdge(item.name, str(item.constraint), str(item.marker), extras)
+
+
+def _table(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _texts(value: object) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def _text(value: object, default: str) -> str:
+    return value if isinstance(value, str) else default
+
+
+# -- markers and constraints ----------------------------------------------------------------
+# Cached: a lock repeats the same few, and parsing one is slow.
+
+
+@functools.cache
+def holds(text: str, target: Target, extras: frozenset[NormalizedName] | None = None) -> bool:
+    """Whether a marker holds in a target, with `extras` requested; None stands for all of them."""
+    if not text:
+        return True
+    variables: dict[str, Any] = dict(ENVIRONMENTS[target.environment].variables(target.python))
+    if extras is not None:
+        variables["extra"] = set(extras)
+    return _marker(text).validate(variables)
+
+
+@functools.cache
+def _marker(text: str) -> BaseMarker:
+    try:
+        return parse_marker(text)
+    except Exception:  # poetry-core raises several kinds
+        return EmptyMarker()
+
+
+@functools.cache
+def read_constraint(text: str) -> VersionConstraint:
+    """A constraint from its text; a malformed one admits every version."""
+    try:
+        return parse_constraint(text)
+    except ValueError:
+        return VersionRange()
+
+
+@functools.cache
+def _poetry_version(version: str) -> PoetryVersion | None:
+    try:
+        return PoetryVersion.parse(version)
+    except ValueError:
+        return None
+
+
+@functools.cache
+def _admits_python(constraint: str, python: str) -> bool:
+    major, minor = numbers(python)
+    return read_constraint(constraint).allows_any(
+        parse_constraint(f">={major}.{minor},<{major}.{minor + 1}")
+    )
