@@ -14,7 +14,7 @@ from cleo.io.io import IO
 from cleo.io.outputs.output import Type
 
 import poetry_tf
-from poetry_tf.actions.fix_and_lock import FixedProject, fix_and_lock
+from poetry_tf.actions.fix import FixedProject, fix_and_lock
 from poetry_tf.checks.run import judge, make_context, rules
 from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.commands.check_reports import CheckReport, as_annotations, as_json

@@ -7,7 +7,7 @@ The subjects that are looked at stand in `base`, `gpu`, `keras`, `poetry`, `plug
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -24,7 +24,7 @@ from poetry_tf.devcontainer.poetry import (
 from poetry_tf.devcontainer.spec import ContainerSpec, container_spec
 from poetry_tf.devcontainer.view import Change, View, feature_id
 from poetry_tf.files.documents import KeyPath
-from poetry_tf.files.edits import Edit
+from poetry_tf.files.edits import Edit, apply_until_stable
 from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.releases import Catalog
 from poetry_tf.releases.images import Images
@@ -74,6 +74,8 @@ _SUBJECTS: Final[tuple[Subject, ...]] = (
     start.status,
     base.extension,
 )
+# More changes than any file needs on one subject.
+_ROUNDS = 100
 
 
 def find_changes(path: Path, document: JsoncDocument, wanted: ContainerSpec) -> tuple[Change, ...]:
@@ -106,14 +108,17 @@ def synchronize(path: Path, document: JsoncDocument, wanted: ContainerSpec) -> J
     """
     is_new = _is_new(document, wanted)
     for subject in _SUBJECTS:
-        while edits := _next_edits(subject, View(path, document, is_new), wanted):
-            before = document
-            for edit in edits:
-                edited = edit.on(document)
-                assert isinstance(edited, JsoncDocument)
-                document = edited
-            if document.text == before.text:
-                break  # it can't be mended this way, and never could
+
+        def make_change(
+            document: JsoncDocument, subject: Subject = subject
+        ) -> JsoncDocument | None:
+            """The document after the first change that has edits; None where they do nothing."""
+            changes = subject(View(path, document, is_new), wanted)
+            edits = next((change.edits for change in changes if change.edits), ())
+            edited = _apply(document, edits)
+            return None if edited.text == document.text else edited
+
+        document = apply_until_stable(document, make_change, _ROUNDS)
     return document
 
 
@@ -122,10 +127,7 @@ def with_current_series(
 ) -> JsoncDocument:
     """The devcontainer.json with the series in its name right, if poetry-tf has put one there."""
     for change in base.name(View(path, document, is_new=False), wanted):
-        for edit in change.edits:
-            edited = edit.on(document)
-            assert isinstance(edited, JsoncDocument)
-            document = edited
+        document = _apply(document, change.edits)
     return document
 
 
@@ -184,6 +186,9 @@ def brings_cuda(document: JsoncDocument, images: Images) -> bool:
     return isinstance(features, dict) and images.cuda.id in map(feature_id, features)
 
 
-def _next_edits(subject: Subject, view: View, wanted: ContainerSpec) -> tuple[Edit, ...]:
-    """What mends the first thing that can be mended."""
-    return next((change.edits for change in subject(view, wanted) if change.edits), ())
+def _apply(document: JsoncDocument, edits: Iterable[Edit]) -> JsoncDocument:
+    for edit in edits:
+        edited = edit.on(document)
+        assert isinstance(edited, JsoncDocument)
+        document = edited
+    return document

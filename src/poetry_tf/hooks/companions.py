@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import tomlkit
 
 from poetry_tf.checks.run import find_problems, make_context
-from poetry_tf.files.edits import Edit, apply
+from poetry_tf.files.edits import Edit, apply, apply_until_stable
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import Project
 from poetry_tf.files.pyproject import Pyproject, Requirement, parse_toml
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # A platform's line too many, Keras 2, a platform's line that lacks, CUDA's wheels.
 CODES = {"TF104", "TF107", "TF305", "TF503"}
-# No project has as many edits to make; the bound keeps a mistake from going on for ever.
+# More edits than any project needs.
 _ROUNDS = 50
 
 
@@ -85,19 +85,17 @@ def left_behind(poetry: Poetry) -> str | None:
 
 def completed(project: Project) -> tuple[Project, list[Edit]]:
     """The project with its requirements around TensorFlow put right, and the edits that do it."""
-    made: list[Edit] = []
-    for _ in range(_ROUNDS):
+
+    def complete_one(state: tuple[Project, list[Edit]]) -> tuple[Project, list[Edit]] | None:
+        project, made = state
         for finding in find_problems(make_context(project)):
             edits = [edit for edit in finding.edits if edit.file == project.pyproject.path]
-            if finding.code in CODES and edits:
-                changed = apply(project, edits)
-                if changed != project:
-                    break
-        else:
-            break
-        project = changed
-        made += edits
-    return project, made
+            if finding.code in CODES and edits and (after := apply(project, edits)) != project:
+                return after, [*made, *edits]
+        return None
+
+    none: list[Edit] = []
+    return apply_until_stable((project, none), complete_one, _ROUNDS)
 
 
 def _write(content: Any, edit: Edit) -> None:
