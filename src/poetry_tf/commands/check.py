@@ -19,10 +19,10 @@ from poetry_tf.checks.run import judge, make_context, rules
 from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.commands.check_reports import CheckReport, as_annotations, as_json
 from poetry_tf.files.edits import changed_texts, diffs
-from poetry_tf.files.errors import ProjectError
+from poetry_tf.files.errors import ProjectError, WriteError
+from poetry_tf.files.journal import JOURNAL
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import LOCK, Project
-from poetry_tf.files.transaction import JOURNAL, WriteError
 from poetry_tf.plan.model import PlanError
 
 CLEAN, FINDINGS, COULD_NOT_CHECK = range(3)

@@ -23,9 +23,9 @@ from poetry_tf.devcontainer.poetry import (
 )
 from poetry_tf.devcontainer.spec import ContainerSpec, container_spec
 from poetry_tf.devcontainer.view import Change, View, feature_id
-from poetry_tf.files.documents import KeyPath
 from poetry_tf.files.edits import Edit, apply_until_stable
 from poetry_tf.files.jsonc import JsoncDocument
+from poetry_tf.files.values import KeyPath
 from poetry_tf.releases import Catalog
 from poetry_tf.releases.images import Images
 

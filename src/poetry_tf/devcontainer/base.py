@@ -13,8 +13,8 @@ from poetry_tf.devcontainer.image import (
 )
 from poetry_tf.devcontainer.spec import ContainerSpec, generated_name, name_before_series
 from poetry_tf.devcontainer.view import Change, View
-from poetry_tf.files.documents import KeyPath
 from poetry_tf.files.edits import Edit
+from poetry_tf.files.values import KeyPath
 from poetry_tf.plan.model import Plan
 
 

@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 
 from poetry_tf.devcontainer.spec import ContainerSpec
 from poetry_tf.devcontainer.view import Change, View
-from poetry_tf.files.documents import KeyPath
 from poetry_tf.files.edits import Edit
+from poetry_tf.files.values import KeyPath
 from poetry_tf.plan.model import Plan
 from poetry_tf.releases.images import Feature
 from poetry_tf.releases.nvidia import driver_capabilities

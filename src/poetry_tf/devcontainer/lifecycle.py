@@ -25,7 +25,7 @@ from poetry_tf.devcontainer.shell import (
     with_nested,
     without_prefix,
 )
-from poetry_tf.files.documents import KeyPath
+from poetry_tf.files.values import KeyPath
 
 HOOKS = (
     "onCreateCommand",

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from poetry_tf.devcontainer.origin import NAME, Origin
 from poetry_tf.devcontainer.spec import ContainerSpec
 from poetry_tf.devcontainer.view import Change, View
-from poetry_tf.files.documents import KeyPath
 from poetry_tf.files.edits import Edit
+from poetry_tf.files.values import KeyPath
 
 # As it is written behind the command that installs Poetry.
 _STEP = re.compile(

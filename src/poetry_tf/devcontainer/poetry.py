@@ -8,8 +8,8 @@ from poetry_tf.devcontainer.lifecycle import HOOKS, Installation, Task
 from poetry_tf.devcontainer.plugin import install_step
 from poetry_tf.devcontainer.spec import ContainerSpec
 from poetry_tf.devcontainer.view import Change, View, feature_id
-from poetry_tf.files.documents import KeyPath
 from poetry_tf.files.edits import Edit
+from poetry_tf.files.values import KeyPath
 from poetry_tf.releases.images import Images
 
 CACHE_VOLUME = "poetry-tf-cache"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
 
-from poetry_tf.files.documents import KeyPath
+from poetry_tf.files.values import KeyPath
 
 
 @dataclass(frozen=True)

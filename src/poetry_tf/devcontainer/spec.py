@@ -15,7 +15,8 @@ from packaging.version import Version
 from poetry_tf.devcontainer.image import by_variable
 from poetry_tf.devcontainer.origin import Origin, running_origin
 from poetry_tf.files.project import Project
-from poetry_tf.files.pyproject import MAIN, Pyproject, Requirement
+from poetry_tf.files.pyproject import Pyproject
+from poetry_tf.files.requirements import MAIN, Requirement
 from poetry_tf.plan.model import Plan
 from poetry_tf.plan.requirement import tensorflow_requirements
 from poetry_tf.plan.settings import Settings, read_settings

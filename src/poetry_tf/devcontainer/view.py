@@ -11,9 +11,9 @@ from typing import Any
 
 from poetry_tf.devcontainer.image import has_own_base
 from poetry_tf.devcontainer.lifecycle import HOOKS, Task, tasks
-from poetry_tf.files.documents import KeyPath
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.jsonc import JsoncDocument
+from poetry_tf.files.values import KeyPath
 
 _EMPTY_OBJECT = re.compile(r"\{\s*\}\Z")
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from poetry_tf.files.documents import Document, DocumentError, KeyPath
+from poetry_tf.files.documents import Document, DocumentError
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.files.lock import IndexSource
 from poetry_tf.files.project import Project
 from poetry_tf.files.toml import TomlDocument
+from poetry_tf.files.values import KeyPath
 
 T = TypeVar("T")
 

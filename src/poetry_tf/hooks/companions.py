@@ -15,8 +15,10 @@ from poetry_tf.checks.run import find_problems, make_context
 from poetry_tf.files.edits import Edit, apply, apply_until_stable
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import Project
-from poetry_tf.files.pyproject import Pyproject, Requirement, parse_toml
+from poetry_tf.files.pyproject import Pyproject
+from poetry_tf.files.requirements import Requirement
 from poetry_tf.files.snapshot import FileState
+from poetry_tf.files.toml_file import parse_toml
 from poetry_tf.poetry_internals import patches
 from poetry_tf.pyproject.bounds import outdated_bound_edits
 

@@ -19,11 +19,11 @@ from poetry.core.constraints.version import Version as PoetryVersion
 from poetry.core.constraints.version import parse_constraint
 from poetry.core.version.markers import parse_marker
 
-from poetry_tf.files.documents import KeyPath
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.project import Project
-from poetry_tf.files.pyproject import PEP508, Requirement
+from poetry_tf.files.requirements import PEP508, Requirement
 from poetry_tf.files.toml import Inline
+from poetry_tf.files.values import KeyPath
 from poetry_tf.plan.model import TF_KERAS, Plan
 from poetry_tf.plan.requirement import (
     constraint_series,
