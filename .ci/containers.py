@@ -30,7 +30,9 @@ from typing import Any
 
 from packaging.version import Version
 
-from poetry_tf.devcontainer import ContainerSpec, Origin, synchronize
+from poetry_tf.devcontainer.changes import synchronize
+from poetry_tf.devcontainer.origin import Origin
+from poetry_tf.devcontainer.spec import ContainerSpec
 from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.plan.derive import make_plan
 from poetry_tf.plan.model import Plan, PlanError

@@ -13,7 +13,8 @@ from poetry_tf.checks.run import find_problems, make_context
 from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import DEVCONTAINERS, LOCK, PYPROJECT, Devcontainer, Project
-from poetry_tf.files.pyproject import Pyproject, Requirement
+from poetry_tf.files.pyproject import Pyproject
+from poetry_tf.files.requirements import Requirement
 from poetry_tf.files.toml import TomlDocument
 from poetry_tf.plan.model import CONTAINER_PLATFORM
 from poetry_tf.releases import load

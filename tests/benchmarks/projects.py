@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from poetry_tf.devcontainer import container_spec, synchronize
+from poetry_tf.devcontainer.changes import synchronize
+from poetry_tf.devcontainer.spec import container_spec
 from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.files.project import DEVCONTAINERS, Project
 from poetry_tf.plan.derive import derive_plan

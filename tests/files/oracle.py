@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from poetry_tf.files.documents import Document, KeyPath, Position
+from poetry_tf.files.documents import Document
+from poetry_tf.files.positions import Position
+from poetry_tf.files.values import KeyPath
 
 COMMENT = re.compile(r"<\d+>")
 """Generated comments are numbered, so that each can be told from the others."""

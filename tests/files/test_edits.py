@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from poetry_tf.files.edits import Edit, apply, changed_texts, diff
+from poetry_tf.files.edits import Edit, apply, apply_until_stable, changed_texts, diff
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import DEVCONTAINERS, PYPROJECT
 from tests.made import NOWHERE, in_memory, on_disk
@@ -120,3 +120,8 @@ def test_a_diff_makes_the_new_text_of_the_old(old: str, new: str):
 @pytest.mark.parametrize("char", ["\x0c", "\x1c", "\x85", "\u2028", "\r"])
 def test_a_diff_ends_lines_where_other_tools_do(char: str):
     roundtrip(f"# a{char}b\nc = 1\n", f"# a{char}b\nc = 2\n")
+
+
+@pytest.mark.parametrize(("limit", "reached"), [(2, 2), (3, 3), (9, 3)])
+def test_steps_end_when_nothing_changes_or_at_the_limit(limit: int, reached: int):
+    assert apply_until_stable(0, lambda n: n + 1 if n < 3 else None, limit) == reached

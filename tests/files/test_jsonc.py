@@ -10,8 +10,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from poetry_tf.files.documents import DocumentError, Position
+from poetry_tf.files.documents import DocumentError
 from poetry_tf.files.jsonc import JsoncDocument
+from poetry_tf.files.positions import Position
 from tests.files.oracle import (
     changed,
     comments,

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from poetry_tf.files.documents import DocumentError, Position
+from poetry_tf.files.documents import DocumentError
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
+from poetry_tf.files.positions import Position
 from poetry_tf.files.toml import TomlDocument
 from tests.made import content_hash, lock_text, pyproject_of
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from poetry_tf.files.documents import Position
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
+from poetry_tf.files.positions import Position
 from poetry_tf.files.project import DEVCONTAINERS, Devcontainer, Project, read_text
 from poetry_tf.files.toml import TomlDocument
 from tests.made import lock_text, on_disk

@@ -14,9 +14,10 @@ from poetry.core.factory import Factory
 from poetry.core.packages.dependency import Dependency
 from poetry.core.version.markers import parse_marker
 
-from poetry_tf.files.documents import Position
 from poetry_tf.files.errors import ProjectError
-from poetry_tf.files.pyproject import MAIN, Pyproject, PythonRange, _plain
+from poetry_tf.files.positions import Position
+from poetry_tf.files.pyproject import Pyproject, PythonRange
+from poetry_tf.files.requirements import MAIN, _parse_plain
 from tests.made import pyproject_of, requirement_of
 from tests.support.poetry import KNOWS_DEPENDENCY_GROUPS
 
@@ -737,7 +738,7 @@ PIECES = st.sampled_from(
 
 @given(st.lists(PIECES, min_size=1, max_size=5).map("".join))
 def test_a_plain_requirement_is_what_poetry_core_makes_of_it(text: str):
-    mine = _plain(text)
+    mine = _parse_plain(text)
     if mine is None:
         return
     theirs = Dependency.create_from_pep_508(text)
@@ -753,4 +754,4 @@ def test_a_plain_requirement_is_what_poetry_core_makes_of_it(text: str):
     "text", ["tensorflow", "tensorflow (>=2.13,<2.14)", "a[b,c]~=1.2.3", "a >=1, <2", "a==1.*"]
 )
 def test_most_requirements_are_plain(text: str):
-    assert _plain(text) is not None
+    assert _parse_plain(text) is not None

@@ -14,8 +14,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from poetry_tf.files.documents import ABSENT, DocumentError, Position, same
+from poetry_tf.files.documents import DocumentError
+from poetry_tf.files.positions import Position
 from poetry_tf.files.toml import Inline, TomlDocument
+from poetry_tf.files.values import ABSENT, same
 from tests.files.oracle import (
     changed,
     comments,

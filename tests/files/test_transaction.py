@@ -18,9 +18,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from poetry_tf.files import transaction
+from poetry_tf.files import journal
+from poetry_tf.files.errors import ChangedError, WriteError
+from poetry_tf.files.journal import JOURNAL
 from poetry_tf.files.snapshot import FileState
-from poetry_tf.files.transaction import JOURNAL, ChangedError, WriteError, recover, write_together
+from poetry_tf.files.transaction import recover, write_together
 
 OLD = {"pyproject.toml": b"old = 1\r\n", "sub/poetry.lock": b"old lock\n"}
 NEW = {
@@ -173,7 +175,7 @@ class Failing:
 
 STEPS = [
     (Path, "replace"),
-    (transaction, "_write_new"),
+    (journal, "_write_new"),
     (Path, "mkdir"),
     (Path, "chmod"),
     (os, "fsync"),

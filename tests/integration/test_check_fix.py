@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from poetry_tf.files import journal
 from tests.integration.conftest import RIGHT
 from tests.support.poetry import PoetryRunner, Result, locked, write_pyproject
 from tests.support.projects import contents, patched
@@ -285,8 +286,8 @@ def test_an_interrupted_write_is_settled_first(right: PoetryRunner, project: Pat
 
     _replace(project, PYPROJECT, PYTHON, ">=3.12")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transaction._Write, "rename", killed)
-        patch.setattr(transaction._Write, "undo", lambda self: ())
+        patch.setattr(journal.FileWrite, "rename", killed)
+        patch.setattr(journal.FileWrite, "undo", lambda self: ())
         with pytest.raises(Killed):
             transaction.write_together(
                 project,

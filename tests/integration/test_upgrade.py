@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from packaging.version import Version
 
+from poetry_tf.files.journal import JOURNAL
 from poetry_tf.files.project import Project
-from poetry_tf.files.transaction import JOURNAL
 from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS, make_targets, required_pythons
 from poetry_tf.plan.installability import LockedPackages
 from poetry_tf.releases import load

@@ -10,7 +10,7 @@ import pytest
 from poetry_tf.actions.fix import fix
 from poetry_tf.checks.findings import Finding
 from poetry_tf.files.project import Project
-from poetry_tf.files.pyproject import Requirement
+from poetry_tf.files.requirements import Requirement
 from tests.made import content_hash, found, in_memory, lock_text, on_disk
 
 MANAGED = '[tool.poetry-tf]\ngpu = "none"\nenvironments = ["linux-x86_64"]\n'

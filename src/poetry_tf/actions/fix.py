@@ -1,56 +1,71 @@
-"""Fixing what the rules find: a project's edits, applied until nothing changes."""
+"""Fixing what the rules find: a project's edits, and a new lock only where that is necessary.
+
+What is written into pyproject.toml decides the lock, and the lock decides the container, so that is
+the order. Nothing is written here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Container
-from dataclasses import replace
+from collections.abc import Callable, Container
+from dataclasses import dataclass, replace
 
 from poetry_tf.checks.findings import RULES, Finding
 from poetry_tf.checks.run import find_problems, make_context, rules
-from poetry_tf.files.edits import apply
+from poetry_tf.files.edits import apply, apply_until_stable
 from poetry_tf.files.errors import ProjectError
+from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import Project
 from poetry_tf.plan.model import Plan
 
-# Mending one thing can uncover another (a renamed distribution has a pin to narrow) and moves the
-# places of the rest, so one finding is mended at a time. No project has as many as this; the bound
-# keeps two rules that undo each other from going on for ever.
+# More fixes than any project needs.
 _ROUNDS = 100
+# A new lock can show what the old one hid, and the fix of that can make it out of date in turn. The
+# second lock is then of what the first one led to; a third one was never seen to be needed.
+_LOCKS = 3
 
 
-def is_fixable(project: Project, finding: Finding) -> bool:
-    """Whether a finding is mended without asking: by its edits, or by locking anew."""
-    return finding.locks or _mended(project, finding) is not None
+@dataclass(frozen=True)
+class FixedProject:
+    """A project as it would be after fixing."""
+
+    project: Project
+    lock_due: bool
+    """Whether it still has to be locked; the container may then come out otherwise."""
 
 
-def _mended(project: Project, finding: Finding) -> Project | None:
-    """The project after a finding's edits; None where they change nothing, or can't be made."""
-    try:
-        fixed = apply(project, finding.edits)
-    except ProjectError:
-        return None  # something else stands where they would write: a person has to look
-    return None if fixed == project else fixed
+def fix_and_lock(
+    project: Project, codes: Container[str], relock: Callable[[Project], Lock] | None
+) -> FixedProject:
+    """Fixes the findings of the rules in `codes`.
 
-
-def fix(project: Project, plan: Plan | None = None, codes: Container[str] = RULES) -> Project:
-    """The project with every finding mended that edits mend. Writes nothing, and doesn't lock.
-
-    With `codes` only the findings of these rules.
+    `relock` makes the lock of a project, and what it raises comes through. Without it the project
+    is fixed as far as that goes without a new lock.
     """
-    for _ in range(_ROUNDS):
-        for finding in find_problems(make_context(project, plan)):
-            if finding.code in codes and (fixed := _mended(project, finding)) is not None:
-                project = fixed
-                break
-        else:
+    before = project
+    for _ in range(_LOCKS):
+        project = fix_requirements(project, codes=codes)
+        if not _lock_due(before, project, codes):
+            return FixedProject(fix(project, codes=codes), lock_due=False)
+        if relock is None:
+            return FixedProject(fix(project, codes=codes), lock_due=True)
+        before = replace(project, lock=relock(project))
+        project = fix(before, codes=codes)
+        if project.pyproject == before.pyproject:
             break
-    return project
+    return FixedProject(project, lock_due=False)
+
+
+def _lock_due(before: Project, project: Project, codes: Container[str]) -> bool:
+    if before.is_locked and not project.is_locked and not project.pyproject.foreign_manager:
+        return True  # by our own edits, whichever rules they come from
+    found = find_problems(make_context(project))
+    return any(finding.locks and finding.code in codes for finding in found)
 
 
 def fix_requirements(
     project: Project, plan: Plan | None = None, codes: Container[str] = RULES
 ) -> Project:
-    """As `fix`, but the containers are left alone: they follow once the lock is there."""
+    """As `fix`, but without the containers: they follow once the lock is there."""
     others = [rule.code for rule in rules() if rule.code in codes and rule.code != "TF501"]
     fixed = fix(replace(project, devcontainer=None, other_devcontainers=()), plan, others)
     return replace(
@@ -58,3 +73,33 @@ def fix_requirements(
         devcontainer=project.devcontainer,
         other_devcontainers=project.other_devcontainers,
     )
+
+
+def fix(project: Project, plan: Plan | None = None, codes: Container[str] = RULES) -> Project:
+    """The project with every finding fixed that edits can fix. Writes nothing, and doesn't lock.
+
+    With `codes` only the findings of these rules.
+    """
+
+    def fix_one(project: Project) -> Project | None:
+        # One fix can uncover another finding (a renamed distribution has a pin to narrow) and moves
+        # the places of the rest.
+        findings = find_problems(make_context(project, plan))
+        fixes = (_fixed(project, finding) for finding in findings if finding.code in codes)
+        return next((fixed for fixed in fixes if fixed is not None), None)
+
+    return apply_until_stable(project, fix_one, _ROUNDS)
+
+
+def is_fixable(project: Project, finding: Finding) -> bool:
+    """Whether a finding is fixed without a decision: by its edits, or by a new lock."""
+    return finding.locks or _fixed(project, finding) is not None
+
+
+def _fixed(project: Project, finding: Finding) -> Project | None:
+    """The project after a finding's edits; None where they change nothing or cannot be made."""
+    try:
+        fixed = apply(project, finding.edits)
+    except ProjectError:
+        return None  # something else stands where they would write: a person has to look
+    return None if fixed == project else fixed

@@ -19,7 +19,8 @@ from poetry.core.packages.dependency import Dependency
 from poetry.core.version.markers import parse_marker
 
 from poetry_tf.actions.fix import fix, fix_requirements
-from poetry_tf.devcontainer import container_spec, synchronize
+from poetry_tf.devcontainer.changes import synchronize
+from poetry_tf.devcontainer.spec import container_spec
 from poetry_tf.files.configurations import configurations, is_fully_managed, readable_configurations
 from poetry_tf.files.documents import DocumentError
 from poetry_tf.files.edits import Edit, apply

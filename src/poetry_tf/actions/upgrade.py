@@ -21,7 +21,7 @@ from poetry_tf.actions.init import InitOptions, plan_options, with_containers, w
 from poetry_tf.checks.run import CONTAINER_CODES
 from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.project import Project
-from poetry_tf.files.pyproject import Requirement
+from poetry_tf.files.requirements import Requirement
 from poetry_tf.plan.derive import derive_plan, wants_container
 from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan, PlanError
 from poetry_tf.plan.python import admitted_minors, format_python_range

@@ -10,7 +10,7 @@ from packaging.version import Version
 from poetry.core.constraints.version import VersionRange
 
 from poetry_tf.checks.findings import Context, Finding, rule
-from poetry_tf.files.pyproject import Requirement
+from poetry_tf.files.requirements import Requirement
 from poetry_tf.plan.requirement import (
     admitted_locked_tensorflow,
     constraint_series,

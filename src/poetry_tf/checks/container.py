@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from poetry_tf.checks.findings import Context, Finding, rule
-from poetry_tf.devcontainer import container_spec, synchronize
+from poetry_tf.devcontainer.changes import synchronize
+from poetry_tf.devcontainer.spec import container_spec
 from poetry_tf.files.configurations import configurations
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.errors import ProjectError

@@ -12,7 +12,7 @@ from poetry.core.version.markers import parse_marker
 
 from poetry_tf.checks.findings import Context, Finding, rule
 from poetry_tf.files.edits import Edit
-from poetry_tf.files.pyproject import Requirement
+from poetry_tf.files.requirements import Requirement
 from poetry_tf.index.mirrors import mirror_at
 from poetry_tf.plan.environments import ENVIRONMENTS
 from poetry_tf.plan.model import TF_KERAS

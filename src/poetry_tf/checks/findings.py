@@ -9,11 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from poetry_tf.devcontainer import Change, container_spec, find_changes
+from poetry_tf.devcontainer.changes import find_changes
+from poetry_tf.devcontainer.spec import container_spec
+from poetry_tf.devcontainer.view import Change
 from poetry_tf.files.configurations import is_fully_managed, readable_configurations
-from poetry_tf.files.documents import KeyPath, Position
 from poetry_tf.files.edits import Edit
+from poetry_tf.files.positions import Position
 from poetry_tf.files.project import Devcontainer, Project
+from poetry_tf.files.values import KeyPath
 from poetry_tf.plan.model import Plan, PlanError
 from poetry_tf.plan.requirement import locked_tensorflow, tensorflow_requirements
 from poetry_tf.releases import Catalog, misspelling_of

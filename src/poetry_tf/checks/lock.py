@@ -9,11 +9,13 @@ from poetry.core.constraints.version import Version as PoetryVersion
 from poetry.core.constraints.version import VersionRange, parse_constraint
 
 from poetry_tf.checks.findings import Context, Finding, rule
-from poetry_tf.devcontainer import Change, container_poetrys, container_python
-from poetry_tf.files.documents import Position
+from poetry_tf.devcontainer.image import container_python
+from poetry_tf.devcontainer.poetry import container_poetrys
+from poetry_tf.devcontainer.view import Change
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
+from poetry_tf.files.positions import Position
 from poetry_tf.files.project import LOCK, Devcontainer
 from poetry_tf.plan.environments import (
     DEFAULT_ENVIRONMENTS,

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from poetry_tf.checks.findings import Context, Finding, rule
-from poetry_tf.files.documents import KeyPath, Position
 from poetry_tf.files.edits import Edit
+from poetry_tf.files.positions import Position
 from poetry_tf.files.project import POETRY_TOML
+from poetry_tf.files.values import KeyPath
 from poetry_tf.index.config import SETTING
 from poetry_tf.index.mirrors import is_plain_http, mirror_at, without_credentials
 from poetry_tf.plan.settings import read_settings

@@ -10,10 +10,10 @@ from poetry.console.commands.command import Command
 
 import poetry_tf
 from poetry_tf.checks.findings import Finding
-from poetry_tf.files.errors import ProjectError
+from poetry_tf.files.errors import ProjectError, WriteError
 from poetry_tf.files.project import PYPROJECT
 from poetry_tf.files.snapshot import Snapshot
-from poetry_tf.files.transaction import WriteError, recover, write_together
+from poetry_tf.files.transaction import recover, write_together
 from poetry_tf.plan.model import PlanError
 
 

@@ -14,15 +14,15 @@ from cleo.io.io import IO
 from cleo.io.outputs.output import Type
 
 import poetry_tf
-from poetry_tf.actions.fix_and_lock import FixedProject, fix_and_lock
+from poetry_tf.actions.fix import FixedProject, fix_and_lock
 from poetry_tf.checks.run import make_context, rules, run_rules
 from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.commands.check_reports import CheckReport, as_annotations, as_json
 from poetry_tf.files.edits import changed_texts, diffs
-from poetry_tf.files.errors import ProjectError
+from poetry_tf.files.errors import ProjectError, WriteError
+from poetry_tf.files.journal import JOURNAL
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import LOCK, Project
-from poetry_tf.files.transaction import JOURNAL, WriteError
 from poetry_tf.plan.model import PlanError
 
 CLEAN, FINDINGS, COULD_NOT_CHECK = range(3)

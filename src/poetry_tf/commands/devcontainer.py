@@ -12,16 +12,12 @@ from cleo.io.inputs.option import Option
 
 from poetry_tf.actions.init import ContainerOptions, with_container, with_container_options
 from poetry_tf.commands.base import TensorFlowCommand, plain
-from poetry_tf.devcontainer import (
-    ENVIRONMENT,
-    ENVIRONMENT_VOLUME,
-    brings_cuda,
-    container_python,
-    container_spec,
-    has_own_base,
-    list_parts,
-    missing_plugin,
-)
+from poetry_tf.devcontainer.gpu import brings_cuda
+from poetry_tf.devcontainer.image import container_python, has_own_base
+from poetry_tf.devcontainer.parts import list_parts
+from poetry_tf.devcontainer.plugin import missing_plugin
+from poetry_tf.devcontainer.poetry import ENVIRONMENT, ENVIRONMENT_VOLUME
+from poetry_tf.devcontainer.spec import container_spec
 from poetry_tf.files.configurations import readable_configurations
 from poetry_tf.files.edits import changed_texts, diffs
 from poetry_tf.files.jsonc import JsoncDocument

@@ -15,7 +15,8 @@ from poetry.factory import Factory
 from poetry.utils.env import EnvManager
 
 from poetry_tf.commands.base import TensorFlowCommand, plain
-from poetry_tf.devcontainer import container_facts, container_spec
+from poetry_tf.devcontainer.facts import container_facts
+from poetry_tf.devcontainer.spec import container_spec
 from poetry_tf.doctor.host.engine_info import runs_elsewhere
 from poetry_tf.doctor.host.findings import HostFinding, Remedy, System
 from poetry_tf.doctor.host.machine import CachingMachine, Machine, ThisMachine

@@ -14,7 +14,8 @@ from cleo.io.outputs.output import Type
 from poetry_tf.actions.lock import mirror_in_force
 from poetry_tf.commands.base import plain
 from poetry_tf.commands.mirror import pypi_index
-from poetry_tf.devcontainer import container_python, container_spec
+from poetry_tf.devcontainer.image import container_python
+from poetry_tf.devcontainer.spec import container_spec
 from poetry_tf.doctor.host.findings import HostFinding, Remedy
 from poetry_tf.doctor.host.machine import CachingMachine, Machine, ThisMachine
 from poetry_tf.doctor.host.system import in_container

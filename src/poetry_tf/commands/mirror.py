@@ -15,10 +15,9 @@ from poetry_tf.actions.init import replaces_pypi, validate_mirror
 from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.commands.releases import align_columns
 from poetry_tf.files.documents import DocumentError
-from poetry_tf.files.errors import ProjectError
+from poetry_tf.files.errors import ProjectError, WriteError
 from poetry_tf.files.project import LOCK, POETRY_TOML, FileReader, Project
-from poetry_tf.files.pyproject import parse_toml
-from poetry_tf.files.transaction import WriteError
+from poetry_tf.files.toml_file import parse_toml
 from poetry_tf.index.config import (
     SETTING,
     VARIABLE,

@@ -13,7 +13,7 @@ from cleo.io.io import IO
 from cleo.io.outputs.output import Type
 from cleo.ui.confirmation_question import ConfirmationQuestion
 
-from poetry_tf.actions.fix_and_lock import fix_and_lock
+from poetry_tf.actions.fix import fix_and_lock
 from poetry_tf.actions.init import open_project, validate_mirror
 from poetry_tf.actions.lock import LockingError, mirror_in_force, solve_lock
 from poetry_tf.actions.upgrade import (

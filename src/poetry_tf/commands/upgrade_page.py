@@ -19,7 +19,7 @@ from packaging.version import Version
 from poetry_tf.actions.upgrade import CompanionMove, Upgrade, format_series
 from poetry_tf.checks.findings import Finding
 from poetry_tf.commands.releases import align_columns
-from poetry_tf.devcontainer import differences
+from poetry_tf.devcontainer.facts import differences
 from poetry_tf.files.configurations import readable_configurations
 from poetry_tf.files.edits import changed_texts
 from poetry_tf.files.jsonc import JsoncDocument

@@ -1,4 +1,4 @@
-"""CUDA in a container, and the GPU that it asks for."""
+"""CUDA in a container, and its request for a GPU."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from difflib import get_close_matches
 from typing import Any, TypeAlias
 
 from poetry_tf.devcontainer.spec import ContainerSpec
-from poetry_tf.devcontainer.view import Change, View
-from poetry_tf.files.documents import KeyPath
+from poetry_tf.devcontainer.view import Change, View, feature_id
 from poetry_tf.files.edits import Edit
+from poetry_tf.files.jsonc import JsoncDocument
+from poetry_tf.files.values import KeyPath
 from poetry_tf.plan.model import Plan
-from poetry_tf.releases.images import Feature
+from poetry_tf.releases.images import Feature, Images
 from poetry_tf.releases.nvidia import driver_capabilities
 from poetry_tf.text import format_list
 
 _Spellings: TypeAlias = tuple[tuple[str, ...], ...]
 
-# What asks Docker for every GPU. hostRequirements asks as well, and both together pass it twice.
+# Docker's arguments for every GPU. hostRequirements request them as well; both pass them twice.
 _GPU_ARGUMENTS: _Spellings = (("--gpus=all",), ("--gpus", "all"))
 _RUNTIME_ARGUMENTS: _Spellings = (("--runtime=nvidia",), ("--runtime", "nvidia"))
-# What asks Podman, which fails over a GPU in hostRequirements, and without a GPU over this.
+# Podman's. It fails with a GPU in hostRequirements, and with this where there is no GPU.
 _PODMAN_ARGUMENT = "--device=nvidia.com/gpu=all"
 _PODMAN_ARGUMENTS: _Spellings = ((_PODMAN_ARGUMENT,), ("--device", "nvidia.com/gpu=all"))
-# Which parts of the driver are mounted; compute and utility where it isn't set.
+# The parts of the driver to mount; compute and utility where it isn't set.
 _LIMIT = "NVIDIA_DRIVER_CAPABILITIES"
 # The feature puts CUDA's programs nowhere on PATH, and XLA has to find ptxas.
 _PATH = "${containerEnv:PATH}:/usr/local/cuda/bin"
@@ -33,19 +34,19 @@ _PATH = "${containerEnv:PATH}:/usr/local/cuda/bin"
 # -- CUDA -----------------------------------------------------------------------------------
 
 
-def cuda(view: View, wanted: ContainerSpec) -> Iterator[Change]:
+def cuda(view: View, spec: ContainerSpec) -> Iterator[Change]:
     """The feature that installs CUDA and cuDNN: whether it is there, and how it is set."""
-    feature, plan = wanted.images.cuda, wanted.plan
+    feature, plan = spec.images.cuda, spec.plan
     keys = view.features(feature.id)
-    if plan is not None and plan.gpu.mode != "system" and wanted.whole:
+    if plan is not None and plan.gpu.mode != "system" and spec.whole:
         yield from _superfluous(view, plan, keys)
         return
     if keys:
         kept = feature.reference if feature.reference in keys else keys[0]
         if plan is not None and plan.gpu.mode == "system":
-            yield from _options(view, plan, wanted, kept)
-        yield from _versions(view, wanted, keys, kept)
-    elif plan is not None and wanted.whole and not view.own_base:
+            yield from _options(view, plan, spec, kept)
+        yield from _versions(view, spec, keys, kept)
+    elif plan is not None and spec.whole and not view.own_base:
         options = _right_options(plan)
         yield Change(
             "TF503",
@@ -59,12 +60,12 @@ def cuda(view: View, wanted: ContainerSpec) -> Iterator[Change]:
         )
 
 
-def path(view: View, wanted: ContainerSpec) -> Iterator[Change]:
+def cuda_path(view: View, spec: ContainerSpec) -> Iterator[Change]:
     """Whether CUDA's programs are found where the feature has installed them."""
-    plan = wanted.plan
-    if plan is None or plan.gpu.mode != "system" or not wanted.whole:
+    plan = spec.plan
+    if plan is None or plan.gpu.mode != "system" or not spec.whole:
         return
-    if view.features(wanted.images.cuda.id) and (edits := tuple(_path_edits(view))):
+    if view.features(spec.images.cuda.id) and (edits := tuple(_path_edits(view))):
         yield Change(None, "CUDA is not on PATH", "", ("remoteEnv",), edits)
 
 
@@ -97,7 +98,7 @@ def _right_options(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _options(view: View, plan: Plan, wanted: ContainerSpec, key: str) -> Iterator[Change]:
+def _options(view: View, plan: Plan, spec: ContainerSpec, key: str) -> Iterator[Change]:
     options, value = _right_options(plan), view.get("features", key)
     present = value if isinstance(value, dict) else {}
     wrong = {name: right for name, right in options.items() if present.get(name) != right}
@@ -106,13 +107,13 @@ def _options(view: View, plan: Plan, wanted: ContainerSpec, key: str) -> Iterato
     seen = ", ".join(
         f"{name} {present[name]!r}" if name in present else f"no {name}" for name in wrong
     )
-    # Where an option is there under a name that means nothing, it is mended in its place.
-    spelt = {right: name for name, right in misspelt(present, wanted.images.cuda)}
+    # An option under a misspelt name is renamed in its place.
+    misspelt_as = {right: name for name, right in misspelt(present, spec.images.cuda)}
     edits = (
         *(
-            view.rename("features", key, spelt[name], to=name)
+            view.rename("features", key, misspelt_as[name], to=name)
             for name in wrong
-            if name in spelt and name not in present
+            if name in misspelt_as and name not in present
         ),
         *(view.set("features", key, name, value=right) for name, right in wrong.items()),
     )
@@ -128,12 +129,12 @@ def _options(view: View, plan: Plan, wanted: ContainerSpec, key: str) -> Iterato
     )
 
 
-def unknown_options(view: View, wanted: ContainerSpec) -> Iterator[Change]:
-    """Options that a feature doesn't know, and therefore passes over in silence."""
-    plan = wanted.plan
-    for feature in (wanted.images.cuda, wanted.images.git_lfs):
-        if feature is wanted.images.cuda and plan and plan.gpu.mode != "system" and wanted.whole:
-            continue  # it is to go
+def unknown_options(view: View, spec: ContainerSpec) -> Iterator[Change]:
+    """Options that a feature doesn't know, and therefore ignores."""
+    plan = spec.plan
+    for feature in (spec.images.cuda, spec.images.git_lfs):
+        if feature is spec.images.cuda and plan and plan.gpu.mode != "system" and spec.whole:
+            continue  # the feature is removed
         for key in view.features(feature.id):
             yield from _unknown(view, feature, key)
 
@@ -170,19 +171,19 @@ def _json(value: object) -> str:
 
 
 def _versions(
-    view: View, wanted: ContainerSpec, keys: tuple[str, ...], kept: str
+    view: View, spec: ContainerSpec, keys: tuple[str, ...], kept: str
 ) -> Iterator[Change]:
-    """One version of the feature is to be there, and that one alive."""
-    right = wanted.images.cuda.reference
+    """Whether one version of the feature is there, and not a retired one."""
+    right = spec.images.cuda.reference
     if kept != right:
-        # Without a plan nobody knows whether the new version has the CUDA that is asked for.
+        # Without a plan it is unknown whether the new version has the requested CUDA.
         rename = view.rename("features", kept, to=right)
         yield Change(
             "TF505",
             f"{kept} is a retired version of the feature",
             f"Use {right}",
             ("features", kept),
-            (rename,) if wanted.plan is not None else (),
+            (rename,) if spec.plan is not None else (),
         )
     for key in keys:
         if key != kept:
@@ -195,32 +196,38 @@ def _versions(
             )
 
 
+def brings_cuda(document: JsoncDocument, images: Images) -> bool:
+    """Whether the feature that installs CUDA is there."""
+    features = document.get(("features",))
+    return isinstance(features, dict) and images.cuda.id in map(feature_id, features)
+
+
 # -- the GPU --------------------------------------------------------------------------------
 
 
-def gpu(view: View, wanted: ContainerSpec) -> Iterator[Change]:
-    """Whether the container asks for a GPU, where one is wanted, in the way its engine takes."""
-    plan = wanted.plan
+def gpu_request(view: View, spec: ContainerSpec) -> Iterator[Change]:
+    """Whether the container requests a GPU in the form that its engine takes, if it needs one."""
+    plan = spec.plan
     if plan is None:
         return
     if plan.gpu.mode == "none":
-        yield from _unwanted_request(view, wanted)
+        yield from _superfluous_request(view, spec)
         return
-    if not (wanted.whole or view.features(wanted.images.cuda.id)):
+    if not (spec.whole or view.features(spec.images.cuda.id)):
         return
-    request, remedy = _request(view, wanted)
-    taken_back, trouble = _request_that_fails(view, wanted)
-    if not asks_for_gpu(view, wanted):
+    request, remedy = _request(view, spec)
+    removal, trouble = _failing_request(view, spec)
+    if not requests_gpu(view, spec):
         message = trouble or "the container does not ask for a GPU"
-        yield Change("TF504", message, remedy, ("hostRequirements",), (*taken_back, *request))
-    elif taken_back:
+        yield Change("TF504", message, remedy, ("hostRequirements",), (*removal, *request))
+    elif removal:
         remedy = "Remove it: runArgs ask for the GPU"
-        yield Change("TF504", trouble, remedy, ("hostRequirements", "gpu"), taken_back)
+        yield Change("TF504", trouble, remedy, ("hostRequirements", "gpu"), removal)
 
 
-def _request(view: View, wanted: ContainerSpec) -> tuple[tuple[Edit, ...], str]:
-    """How the container is to ask for a GPU, and that in words."""
-    argument = _argument(wanted)
+def _request(view: View, spec: ContainerSpec) -> tuple[tuple[Edit, ...], str]:
+    """The edits that request a GPU, and the remedy in words."""
+    argument = _argument(spec)
     if argument is None:
         edit = view.set("hostRequirements", "gpu", value="optional")
         return (edit,), 'Write "hostRequirements": {"gpu": "optional"}'
@@ -230,71 +237,71 @@ def _request(view: View, wanted: ContainerSpec) -> tuple[tuple[Edit, ...], str]:
     return (edit,), f'Write "runArgs": ["{argument}"]'
 
 
-def _argument(wanted: ContainerSpec) -> str | None:
-    """The argument by which the engine is asked for every GPU; None where hostRequirements do."""
-    if wanted.settings.engine == "podman":
+def _argument(spec: ContainerSpec) -> str | None:
+    """The engine's argument for every GPU; None where hostRequirements request it."""
+    if spec.settings.engine == "podman":
         return _PODMAN_ARGUMENT
-    return "--gpus=all" if wanted.settings.gpu_required else None
+    return "--gpus=all" if spec.settings.gpu_required else None
 
 
-def _request_that_fails(view: View, wanted: ContainerSpec) -> tuple[tuple[Edit, ...], str]:
-    """What takes a request back that doesn't do what it is to, and why it has to go."""
+def _failing_request(view: View, spec: ContainerSpec) -> tuple[tuple[Edit, ...], str]:
+    """The edits that remove a request that does not work here, and why it does not."""
     request = view.object("hostRequirements").get("gpu")
     removal = view.remove_member("hostRequirements", "gpu")
-    if wanted.settings.engine == "podman" and request is not None:
+    if spec.settings.engine == "podman" and request is not None:
         return (removal,), "Podman fails over a GPU in hostRequirements"
-    if wanted.settings.gpu_required and request in ("optional", True):
+    if spec.settings.gpu_required and request in ("optional", True):
         return (removal,), "hostRequirements let the container start without a GPU"
     return (), ""
 
 
-def _unwanted_request(view: View, wanted: ContainerSpec) -> Iterator[Change]:
-    """Takes back what `gpu` writes, and nothing else: a user's own request has its reason."""
-    if wanted.whole and view.object("hostRequirements").get("gpu") == "optional":
+def _superfluous_request(view: View, spec: ContainerSpec) -> Iterator[Change]:
+    """Removes what `gpu_request` writes, and nothing else: a user's own request stays."""
+    if spec.whole and view.object("hostRequirements").get("gpu") == "optional":
         edit = view.remove_member("hostRequirements", "gpu")
         yield Change(None, "a GPU is asked for", "", ("hostRequirements", "gpu"), (edit,))
     arguments = view.run_arguments
-    if wanted.whole and wanted.settings.engine == "podman" and _PODMAN_ARGUMENT in arguments:
+    if spec.whole and spec.settings.engine == "podman" and _PODMAN_ARGUMENT in arguments:
         index = arguments.index(_PODMAN_ARGUMENT)
         edit = view.remove("runArgs", index) if len(arguments) > 1 else view.remove("runArgs")
         yield Change(None, "a GPU is asked for", "", ("runArgs",), (edit,))
 
 
-def asks_for_gpu(view: View, wanted: ContainerSpec) -> bool:
-    """Whether a GPU is asked for in a way that stays, and that its engine takes."""
+def requests_gpu(view: View, spec: ContainerSpec) -> bool:
+    """Whether a request for a GPU is there that stays and that the engine takes."""
     request = view.object("hostRequirements").get("gpu")
-    if request not in (None, False) and not _request_that_fails(view, wanted)[0]:
+    if request not in (None, False) and not _failing_request(view, spec)[0]:
         return True
-    going = [item for kind, _ in _retired_kinds(wanted) for item in kind]
+    retired = [item for kind, _ in _retired_kinds(spec) for item in kind]
     arguments = view.run_arguments
-    gone = _positions(arguments, going)
+    removed = _positions(arguments, retired)
     return any(
         item.startswith(("--gpus", "--device=nvidia", "nvidia.com/gpu"))
         for index, item in enumerate(arguments)
-        if index not in gone
+        if index not in removed
     )
 
 
-def retired_arguments(view: View, wanted: ContainerSpec) -> Iterator[Change]:
-    """Arguments of Docker's with which a container doesn't start everywhere."""
+def retired_arguments(view: View, spec: ContainerSpec) -> Iterator[Change]:
+    """Docker's arguments with which a container doesn't start everywhere."""
     arguments = view.run_arguments
-    seen = [item for item in _retired_kinds(wanted) if _positions(arguments, item[0])]
+    seen = [item for item in _retired_kinds(spec) if _positions(arguments, item[0])]
     if not seen:
         return
     positions = _positions(arguments, [item for kind, _ in seen for item in kind])
     edits = [view.remove("runArgs", index) for index in reversed(positions)]
     if len(positions) == len(arguments):
         edits = [view.remove("runArgs")]
-    argument = _argument(wanted)
+    argument = _argument(spec)
     remedy = "Remove it: "
     remedy += (
         f'"{argument}" asks for a GPU'
         if argument
         else '"hostRequirements" asks for a GPU where there is one'
     )
-    if not asks_for_gpu(view, wanted) and (wanted.plan is None or wanted.plan.gpu.mode != "none"):
-        # It was the file's only way to a GPU.
-        edits += _request(view, wanted)[0]
+    if not requests_gpu(view, spec) and (spec.plan is None or spec.plan.gpu.mode != "none"):
+        # It was the file's only request for a GPU.
+        edits += _request(view, spec)[0]
     yield Change(
         "TF505",
         ", and ".join(trouble for _, trouble in seen),
@@ -304,19 +311,19 @@ def retired_arguments(view: View, wanted: ContainerSpec) -> Iterator[Change]:
     )
 
 
-def capabilities(view: View, wanted: ContainerSpec) -> Iterator[Change]:
-    """Whether a container that limits what it gets of the driver gets what TensorFlow needs.
+def capabilities(view: View, spec: ContainerSpec) -> Iterator[Change]:
+    """Whether a container that limits the parts of the driver gets those that TensorFlow needs.
 
-    One that sets no limit gets that from NVIDIA's container toolkit.
+    One without a limit gets them from NVIDIA's container toolkit.
     """
-    plan = wanted.plan
-    if plan is None or plan.gpu.mode == "none" or not wanted.whole:
+    plan = spec.plan
+    if plan is None or plan.gpu.mode == "none" or not spec.whole:
         return
     needed = driver_capabilities(plan.release)
     for path, before, value in _limits(view):
-        said = [item.strip() for item in value.split(",")]
-        missing = [item for item in needed if item not in said]
-        if missing and "all" not in said:
+        mounted = [item.strip() for item in value.split(",")]
+        missing = [item for item in needed if item not in mounted]
+        if missing and "all" not in mounted:
             yield Change(
                 "TF504",
                 f"of the driver the container gets {value} alone, and TensorFlow "
@@ -328,7 +335,7 @@ def capabilities(view: View, wanted: ContainerSpec) -> Iterator[Change]:
 
 
 def _limits(view: View) -> Iterator[tuple[KeyPath, str, str]]:
-    """Each limit that is written out: where, what stands before it there, and itself."""
+    """Each limit that is written out: its place, the text before it there, and its value."""
     found: list[tuple[KeyPath, str, Any]] = [
         (("containerEnv", _LIMIT), "", view.object("containerEnv").get(_LIMIT))
     ]
@@ -340,18 +347,18 @@ def _limits(view: View) -> Iterator[tuple[KeyPath, str, str]]:
             yield path, before, limit
 
 
-def _retired_kinds(wanted: ContainerSpec) -> list[tuple[_Spellings, str]]:
-    """The arguments that are to go, each with the trouble it makes."""
+def _retired_kinds(spec: ContainerSpec) -> list[tuple[_Spellings, str]]:
+    """The arguments to remove, each with the reason."""
     kinds: list[tuple[_Spellings, str]] = [
         (_RUNTIME_ARGUMENTS, "--runtime=nvidia fails where that runtime isn't registered")
     ]
-    if wanted.whole and wanted.plan is not None:
-        if wanted.settings.engine == "podman":
+    if spec.whole and spec.plan is not None:
+        if spec.settings.engine == "podman":
             kinds.append((_GPU_ARGUMENTS, "--gpus=all is Docker's, and not every Podman's"))
-        elif not wanted.settings.gpu_required or wanted.plan.gpu.mode == "none":
+        elif not spec.settings.gpu_required or spec.plan.gpu.mode == "none":
             kinds.append((_GPU_ARGUMENTS, "--gpus=all fails where there is no GPU"))
-        if wanted.settings.engine == "docker":
-            # Where nobody has said Docker, it may be the way of somebody with Podman.
+        if spec.settings.engine == "docker":
+            # Unless the project says Docker, somebody may use it with Podman.
             trouble = "--device=nvidia.com/gpu=all is Podman's, and not every Docker's"
             kinds.append((_PODMAN_ARGUMENTS, trouble))
     return kinds

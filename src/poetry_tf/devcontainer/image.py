@@ -8,12 +8,12 @@ from typing import Any
 
 from poetry_tf.files.jsonc import JsoncDocument
 
-# Keys by which the base image is the user's own business: a Dockerfile, or services.
+# Keys of a base of the user's own: a Dockerfile, or services.
 _OWN_BASE = ("build", "dockerFile", "dockerComposeFile")
 OUR_VARIABLE = "${localEnv:POETRY_TF_REGISTRY"
-"""How an image begins of which each machine may name the registry."""
-# mcr.microsoft.com/devcontainers/python, by a registry that each machine may name, its older home
-# vscode/devcontainers, and the official one.
+"""The start of an image whose registry each machine may name."""
+# mcr.microsoft.com/devcontainers/python, also from a registry in a variable, its former place
+# vscode/devcontainers, and Docker's official image.
 _PYTHON_IMAGE = re.compile(
     r"""(?P<repository>(?:mcr\.microsoft\.com|\$\{localEnv:[^}]*\})/(?:vscode/)?devcontainers/python|
             (?:docker\.io/)?(?:library/)?python)
@@ -30,17 +30,17 @@ _TAGS = tuple(map(re.compile, (f"{_GENERATION}-{_PYTHON}", _PYTHON, f"{_GENERATI
 
 @dataclass(frozen=True)
 class PythonImage:
-    """A reference to an image that is made for Python."""
+    """A reference to an image for Python."""
 
     repository: str
     generation: str | None
     """The major version of the image, None where the tag names none."""
     python: str | None
-    """The Python minor, None where the tag names none: then it changes with time."""
+    """The Python minor, None where the tag names none and so changes with time."""
 
     @property
     def is_by_variable(self) -> bool:
-        """Whether a machine's environment says which registry it is from."""
+        """Whether a variable of each machine names the registry."""
         return self.repository.startswith("$")
 
     @property
@@ -49,13 +49,13 @@ class PythonImage:
         return "devcontainers" in self.repository
 
 
-def by_variable(image: str, registry: str) -> str:
-    """The reference to an image of which each machine may name the registry."""
+def with_registry_variable(image: str, registry: str) -> str:
+    """The image, with a variable in which each machine may name another registry."""
     return f"{OUR_VARIABLE}:{registry}}}/{image.partition('/')[2]}"
 
 
 def python_image(reference: Any) -> PythonImage | None:
-    """Reads the value of ``image``; None for any other image than Python's, and for no string."""
+    """Reads the value of ``image``; None for anything but an image for Python."""
     match = _PYTHON_IMAGE.fullmatch(reference) if isinstance(reference, str) else None
     if match is None:
         return None
@@ -64,17 +64,17 @@ def python_image(reference: Any) -> PythonImage | None:
     return PythonImage(match["repository"], parts.get("generation"), parts.get("python"))
 
 
-def has_base_of_its_own(document: JsoncDocument) -> bool:
-    """Whether a Dockerfile or services are the base, so that ``image`` is not."""
+def builds_own_image(document: JsoncDocument) -> bool:
+    """Whether a Dockerfile or services are the base, and not ``image``."""
     return any(key in document.data for key in _OWN_BASE)
 
 
 def has_own_base(document: JsoncDocument) -> bool:
-    """Whether the base is the user's: a Dockerfile, services, or an image that isn't known.
+    """Whether the base is the user's: a Dockerfile, services, or an unknown image.
 
-    What is in it is then unknown as well: CUDA may be there already, and pipx may not.
+    Its content is unknown as well: it may have CUDA, and may lack pipx.
     """
-    if has_base_of_its_own(document):
+    if builds_own_image(document):
         return True
     image = document.get(("image",))
     parsed = python_image(image)
@@ -82,6 +82,6 @@ def has_own_base(document: JsoncDocument) -> bool:
 
 
 def container_python(document: JsoncDocument) -> str | None:
-    """The Python minor of a container on a known image; None where the file doesn't tell."""
+    """The Python minor of a container on a known image; None where the file doesn't say."""
     parsed = python_image(document.get(("image",)))
     return None if parsed is None or has_own_base(document) else parsed.python

@@ -1,4 +1,4 @@
-"""The Keras that `tf.keras` is in a container."""
+"""Which Keras `tf.keras` is in a container."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from poetry_tf.devcontainer.spec import ContainerSpec
 from poetry_tf.devcontainer.view import Change, View
 
 VARIABLE: Final = "TF_USE_LEGACY_KERAS"
-# The values that TensorFlow takes for yes.
+# The values that TensorFlow takes as true.
 _YES: Final = frozenset({"1", "true", "True"})
 
 
-def legacy_keras(view: View, wanted: ContainerSpec) -> Iterator[Change]:
-    """The variable by which TensorFlow takes Keras 2, where the project is to have that."""
-    if wanted.plan is None or not (wanted.whole and wanted.plan.legacy_keras):
+def legacy_keras(view: View, spec: ContainerSpec) -> Iterator[Change]:
+    """The variable that selects Keras 2, where the project chose it."""
+    if spec.plan is None or not (spec.whole and spec.plan.legacy_keras):
         return
-    # What is set for the whole container counts also where no editor is attached.
+    # containerEnv applies also where no editor is attached.
     present = view.object("containerEnv").get(VARIABLE)
     if present in _YES:
         return

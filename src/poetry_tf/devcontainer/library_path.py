@@ -1,8 +1,8 @@
-"""CUDA from TensorFlow's own wheels, in the folders that TensorFlow itself overlooks.
+"""CUDA from TensorFlow's own wheels, in folders that TensorFlow overlooks.
 
-TensorFlow finds the libraries of its `and-cuda` wheels by a path that is built into it. Some
-releases were built with one that lacks folders, and then use the CPU: LD_LIBRARY_PATH has to name
-these. Only these, because it counts for every program in the container.
+TensorFlow finds the libraries of its `and-cuda` wheels by a path that is built into it. In some
+releases the path lacks folders, so that they use the CPU. LD_LIBRARY_PATH then has to name those
+folders, and only those, because it applies to every program in the container.
 """
 
 from __future__ import annotations
@@ -22,24 +22,23 @@ VARIABLE = "LD_LIBRARY_PATH"
 _ENVIRONMENT = f"${{containerWorkspaceFolder}}/{ENVIRONMENT}/lib/python"
 _NVIDIA = "/site-packages/nvidia/"
 _OURS = re.compile(rf"{re.escape(_ENVIRONMENT)}\d+\.\d+{_NVIDIA}\w+/lib")
-# What the image has there. Where it has nothing there must be something all the same: an empty item
-# would stand for whatever folder a program is started in.
+# The value in the image. The default is needed: an empty item would mean the current folder.
 _IMAGES = f"${{containerEnv:{VARIABLE}:/nonexistent}}"
 # A colon that isn't part of a variable.
 _COLON = re.compile(r":(?![^{}]*\})")
 
 
-def library_path(view: View, wanted: ContainerSpec) -> Iterator[Change]:
-    """Whether the folders are named that TensorFlow overlooks, in the environment that there is."""
-    plan = wanted.plan
-    if plan is None or not wanted.whole:
+def library_path(view: View, spec: ContainerSpec) -> Iterator[Change]:
+    """Whether the folders that TensorFlow overlooks are named, in the environment that is used."""
+    plan = spec.plan
+    if plan is None or not spec.whole:
         return
     items = _items(view, "remoteEnv")
     theirs = [item for item in items if not _OURS.fullmatch(item)]
     parts = overlooked_folders(plan.release) if plan.gpu.mode == "pip" else ()
     named = (*theirs, *_items(view, "containerEnv"))
     lacking = [part for part in parts if not _names(named, part)]
-    python = container_python(view.document) if environment_in_project(view, wanted) else None
+    python = container_python(view.document) if environment_in_project(view, spec) else None
     path = ("remoteEnv", VARIABLE)
     if not lacking:
         if len(theirs) < len(items):

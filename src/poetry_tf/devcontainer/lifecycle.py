@@ -1,4 +1,4 @@
-"""What the lifecycle hooks of a devcontainer.json run, read as far as poetry-tf has to know it.
+"""What the lifecycle hooks of a devcontainer.json run, as far as poetry-tf has to know.
 
 A hook holds a string for a shell, an array that is run without one, or an object of both kinds,
 which run at the same time.
@@ -25,7 +25,7 @@ from poetry_tf.devcontainer.shell import (
     with_nested,
     without_prefix,
 )
-from poetry_tf.files.documents import KeyPath
+from poetry_tf.files.values import KeyPath
 
 HOOKS = (
     "onCreateCommand",
@@ -52,16 +52,16 @@ class Installation:
     """A place where Poetry is installed."""
 
     written: str
-    """The version as it is asked for: "1.8.2", "~=1.8"; empty where any will do."""
+    """The requested version: "1.8.2", "~=1.8"; empty for any."""
     exact: bool
     path: KeyPath
-    """The string of devcontainer.json to change so that it asks for another version."""
+    """The string of devcontainer.json that holds the version."""
     before: str | None
-    """What that string holds before the version; None where it can't be changed in place."""
+    """The text before the version in that string; None if it can't be changed in place."""
     after: str
 
     def pinned(self, version: str) -> str | None:
-        """The string with the version asked for; None where a person has to find the place."""
+        """The string with this version; None if it can't be changed in place."""
         return None if self.before is None else f"{self.before}{version}{self.after}"
 
 
@@ -89,7 +89,7 @@ class Task:
 
     @property
     def texts(self) -> Iterator[tuple[KeyPath, str]]:
-        """Its strings, each with where it stands."""
+        """Its strings, each with its place."""
         if isinstance(self.value, str):
             return iter([(self.path, self.value)])
         return (((*self.path, index), text) for index, text in enumerate(self.value))
@@ -101,7 +101,7 @@ class Task:
 
     @cached_property
     def script(self) -> tuple[KeyPath, str]:
-        """Where shell text can be added to it, and what stands there."""
+        """The place where shell text can be added, and the text there."""
         if isinstance(self.value, str):
             return self.path, self.value
         if nested := nested_script(self._arguments):
@@ -109,7 +109,7 @@ class Task:
         return self.path, shlex.join(self.value)
 
     def followed_by(self, command: str) -> tuple[KeyPath, str]:
-        """Where to write what, so that a command runs after this one has succeeded."""
+        """The place and its new text, so that a command runs after this one has succeeded."""
         path, text = self.script
         text = text.rstrip().rstrip(";")
         if ends_in_comment(text):
@@ -118,24 +118,24 @@ class Task:
         return path, f"{text} {'wait ' if text.endswith('&') else ''}&& {command}"
 
     def preceded_by(self, command: str) -> tuple[KeyPath, str]:
-        """Where to write what, so that this one runs after a command has succeeded."""
+        """The place and its new text, so that this one runs after a command has succeeded."""
         path, text = self.script
         return path, f"{command} && {text}"
 
     @cached_property
     def installations(self) -> tuple[Installation, ...]:
-        """Where it installs Poetry."""
+        """Its installations of Poetry."""
         named = [
             installation
             for call in self.calls
             for word in _installed_words(call)
             if (installation := self._installation(word)) is not None
         ]
-        return tuple(named) or tuple(self._by_poetrys_installer())
+        return tuple(named) or tuple(self._from_install_script())
 
     @property
     def plugins(self) -> Iterator[Word]:
-        """What it installs beside Poetry, by pip, pipx, uv or Poetry itself."""
+        """What it installs besides Poetry, by pip, pipx, uv or Poetry itself."""
         for call in self.calls:
             yield from _installed_words(call)
             yield from _added_words(call)
@@ -151,7 +151,7 @@ class Task:
 
     @property
     def uses_poetry(self) -> bool:
-        """Whether Poetry has to be there for it."""
+        """Whether it needs Poetry."""
         programs = (next(iter(without_prefix(call)), None) for call in self.calls)
         return self.installs_project or any(item and item.program == "poetry" for item in programs)
 
@@ -177,7 +177,7 @@ class Task:
             after=text[word.end :],
         )
 
-    def _by_poetrys_installer(self) -> Iterator[Installation]:
+    def _from_install_script(self) -> Iterator[Installation]:
         """``curl … https://install.python-poetry.org | POETRY_VERSION=… python3 - --version …``."""
         calls = self.calls
         first = next((i for i, call in enumerate(calls) if _mentions(call, _INSTALLER_SITE)), None)
@@ -200,7 +200,7 @@ class Task:
         for word in call:
             if word.text.startswith("--version="):
                 return self._versioned(word, len("--version="))
-        # Behind the script's name, or behind the "-" that stands for it.
+        # After the script's name, or the "-" that stands for it.
         last, text = call[:2][-1], self._text(call[0].path)
         addition = " --version " if len(call) > 1 else " - --version "
         before, after = text[: last.end] + addition, text[last.end :]
@@ -218,7 +218,7 @@ class Task:
 
 
 def tasks(hook: str, value: Any) -> tuple[Task, ...]:
-    """The commands of a hook; what is none (a number, an array of such) is left out."""
+    """The commands of a hook; what is none (a number, say) is left out."""
     if isinstance(value, dict):
         return tuple(
             Task(hook, (hook, name), command)

@@ -1,8 +1,8 @@
 """Where the running poetry-tf was installed from, and what installs the same one in a container.
 
-By PEP 610: an installer records in `direct_url.json` what did not come from an index. A name alone
-is written into no container unless an index has given it to this machine: on another index, or on
-PyPI, it may be anybody's.
+By PEP 610: an installer records in `direct_url.json` what did not come from an index. The name
+alone is written into a container only if this machine has it from an index: elsewhere, also on
+PyPI, anybody may own that name.
 """
 
 from __future__ import annotations
@@ -31,14 +31,13 @@ class Origin:
 
     version: Version
     source: Literal["index", "git", "archive", "local"] = "index"
-    """`local` is whatever a container can't install from: a path, ssh, an archive without hash."""
+    """`local` is what a container can't install from: a path, ssh, an archive without hash."""
     url: str = ""
-    """Of Git with the commit, of an archive with its hash; of `local` what is told of it. Without
-    credentials."""
+    """With the commit (Git) or the hash (archive); of `local` only to show. Without credentials."""
 
     @property
     def requirement(self) -> str | None:
-        """What pip and pipx install to get the same one; None where nothing will do."""
+        """The requirement with which pip and pipx install the same one; None if there is none."""
         if self.source == "local":
             return None
         return f"{NAME}@{self.url}" if self.url else f"{NAME}=={self.version}"
@@ -51,7 +50,7 @@ def running_origin() -> Origin:
 
 
 def read_origin(version: Version, direct_url: str | None) -> Origin:
-    """The origin that a `direct_url.json` names; None is that there is no such file."""
+    """The origin in a `direct_url.json`; None means that there is no such file."""
     if direct_url is None:
         return Origin(version)
     try:
@@ -83,7 +82,7 @@ def _git(url: str, table: Mapping[str, Any]) -> str | None:
 def _archive(url: str, table: Mapping[str, Any]) -> str | None:
     info = _table(table.get("archive_info"))
     sha256 = _table(info.get("hashes")).get("sha256")
-    if sha256 is None:  # as the key was called at first
+    if sha256 is None:  # the older key
         sha256 = str(info.get("hash")).removeprefix("sha256=")
     if "subdirectory" in table or not _SHA256.fullmatch(str(sha256)):
         return None
@@ -91,9 +90,9 @@ def _archive(url: str, table: Mapping[str, Any]) -> str | None:
 
 
 def _public(url: str) -> str | None:
-    """An address by https, without credentials, if others may have what is there without any.
+    """The https address without credentials; None if access needs any.
 
-    What asks for a key or a token is not: ssh, and a query, which may hold one.
+    So do ssh, and a query, which may hold a token.
     """
     try:
         parts = urlsplit(url)
@@ -108,7 +107,7 @@ def _public(url: str) -> str | None:
 
 
 def _without_credentials(url: str) -> str:
-    """What may be shown of an address that goes into no file."""
+    """An address to show, which is written into no file."""
     if url.startswith("file:"):
         return url
     scheme, mark, _ = url.partition("://")

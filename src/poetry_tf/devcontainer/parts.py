@@ -1,16 +1,18 @@
-"""What a container is made of, how firmly each part is fixed, and where its value comes from."""
+"""The parts of a container, how firmly each is fixed, and where its value comes from."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from poetry_tf.devcontainer import library_path
 from poetry_tf.devcontainer.image import python_image
-from poetry_tf.devcontainer.plugin import is_by_name, plugin_requirement, why_no_plugin
-from poetry_tf.devcontainer.poetry import asked_for
+from poetry_tf.devcontainer.plugin import names_no_address, plugin_requirement, why_no_plugin
+from poetry_tf.devcontainer.poetry import container_poetrys
 from poetry_tf.devcontainer.spec import ContainerSpec
 from poetry_tf.devcontainer.view import View
+from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.plan.model import Plan
 from poetry_tf.releases import Catalog
 from poetry_tf.releases.images import Feature
@@ -25,29 +27,32 @@ class ContainerPart:
     name: str
     value: str
     origin: str
-    """Where the value comes from, and what of it is left open."""
+    """Where the value comes from, and what of it may still change."""
 
 
-def container_parts(view: View, wanted: ContainerSpec, catalog: Catalog) -> Iterator[ContainerPart]:
-    """The parts that a devcontainer.json fixes, and last those that nothing there can fix."""
-    plan = wanted.plan
+def list_parts(
+    path: Path, document: JsoncDocument, spec: ContainerSpec, catalog: Catalog
+) -> Iterator[ContainerPart]:
+    """The parts that a devcontainer.json fixes, then those that nothing in it can fix."""
+    view = View(path, document, is_new=False)
+    plan = spec.plan
     if plan is None:
         return
     yield _base(view, plan)
-    features = (wanted.images.cuda, wanted.images.git_lfs)
+    features = (spec.images.cuda, spec.images.git_lfs)
     for feature in features:
         yield from _feature(view, feature)
-    yield from _cuda(view, wanted, plan, catalog)
-    for written, _ in asked_for(view, wanted.images):
+    yield from _cuda(view, spec, plan, catalog)
+    for written, _ in container_poetrys(path, document, spec.images):
         yield ContainerPart(
-            "Poetry", written or "any", f"the Poetry that {wanted.why_poetry.lower()}"
+            "Poetry", written or "any", f"the Poetry that {spec.why_poetry.lower()}"
         )
-    yield from _plugin(view, wanted)
+    yield from _plugin(view, spec)
     yield ContainerPart(
         "TensorFlow",
         str(plan.release.version),
         "poetry.lock, with the hash of each file, as all packages"
-        if wanted.wrote_lock
+        if spec.wrote_lock
         else "pyproject.toml; poetry lock fixes it, with the hash of each file",
     )
     if plan.gpu.mode != "none":
@@ -56,12 +61,12 @@ def container_parts(view: View, wanted: ContainerSpec, catalog: Catalog) -> Iter
         )
 
 
-def _plugin(view: View, wanted: ContainerSpec) -> Iterator[ContainerPart]:
-    requirement, origin = plugin_requirement(view), wanted.poetry_tf
+def _plugin(view: View, spec: ContainerSpec) -> Iterator[ContainerPart]:
+    requirement, origin = plugin_requirement(view), spec.poetry_tf
     if requirement is not None:
         by_name = "an index; the version that wrote the file"
         by_address = "its address, where the one that wrote the file came from"
-        source = by_name if is_by_name(requirement) else by_address
+        source = by_name if names_no_address(requirement) else by_address
         yield ContainerPart("poetry-tf", requirement, source)
     elif origin.requirement is None and not view.own_base:
         yield ContainerPart("poetry-tf", "none", why_no_plugin(origin))
@@ -97,7 +102,7 @@ def _feature(view: View, feature: Feature) -> Iterator[ContainerPart]:
 
 
 def _library_path(view: View, plan: Plan) -> Iterator[ContainerPart]:
-    """The folders that are named to TensorFlow, which it overlooks by itself."""
+    """The folders of the wheels that TensorFlow overlooks."""
     parts = overlooked_folders(plan.release)
     if parts and library_path.VARIABLE in view.object("remoteEnv"):
         folders = format_list(f"nvidia/{part}/lib" for part in parts)
@@ -110,9 +115,7 @@ def _library_path(view: View, plan: Plan) -> Iterator[ContainerPart]:
         )
 
 
-def _cuda(
-    view: View, wanted: ContainerSpec, plan: Plan, catalog: Catalog
-) -> Iterator[ContainerPart]:
+def _cuda(view: View, spec: ContainerSpec, plan: Plan, catalog: Catalog) -> Iterator[ContainerPart]:
     if plan.gpu.mode == "pip":
         yield ContainerPart(
             "CUDA and cuDNN", "the and-cuda wheels'", "poetry.lock, with their hashes"
@@ -121,7 +124,7 @@ def _cuda(
     pair = catalog.container_pair(plan.release)
     if plan.gpu.mode != "system" or pair is None:
         return
-    if not view.features(wanted.images.cuda.id):
+    if not view.features(spec.images.cuda.id):
         yield ContainerPart(
             "CUDA and cuDNN", "your own", f"to be CUDA {pair.cuda} and cuDNN {pair.cudnn}"
         )

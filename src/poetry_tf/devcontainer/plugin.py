@@ -1,7 +1,7 @@
 """poetry-tf beside Poetry in a container: the same one as here, or none.
 
-It is never asked for by its name alone unless an index has given it to this machine: whoever takes
-that name on PyPI would run code in every container.
+It is requested by its name alone only if this machine has it from an index: whoever takes that
+name on PyPI would run code in every container.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from poetry_tf.devcontainer.origin import NAME, Origin
 from poetry_tf.devcontainer.spec import ContainerSpec
 from poetry_tf.devcontainer.view import Change, View
-from poetry_tf.files.documents import KeyPath
 from poetry_tf.files.edits import Edit
+from poetry_tf.files.jsonc import JsoncDocument
+from poetry_tf.files.values import KeyPath
 
-# As it is written behind the command that installs Poetry.
+# As it is written after the command that installs Poetry.
 _STEP = re.compile(
     r" && \(pipx inject poetry (?P<requirement>'[^']*'|[^\s'|]+) \|\| echo '[^']*'\)"
 )
@@ -33,7 +35,7 @@ _COMMIT = re.compile(r"(?P<before>.*git\+[^@#]+@)(?P<commit>[0-9a-f]{40,64})(?P<
 
 
 def install_step(origin: Origin) -> str:
-    """What installs poetry-tf, after the command that installs Poetry; empty where nothing does."""
+    """The shell text that installs poetry-tf, to follow the command that installs Poetry."""
     if origin.requirement is None:
         return ""
     return (
@@ -42,8 +44,8 @@ def install_step(origin: Origin) -> str:
     )
 
 
-def is_by_name(requirement: str) -> bool:
-    """Whether a requirement leaves it to an index what is installed."""
+def names_no_address(requirement: str) -> bool:
+    """Whether a requirement has no address, so that an index decides what is installed."""
     return _BY_NAME.match(requirement) is not None
 
 
@@ -53,14 +55,14 @@ def plugin_requirement(view: View) -> str | None:
     return next((text for text in words if _NAMED.search(text)), None)
 
 
-def plugin(view: View, wanted: ContainerSpec) -> Iterator[Change]:
-    """Whether poetry-tf comes from where it may."""
-    origin = wanted.poetry_tf
+def plugin(view: View, spec: ContainerSpec) -> Iterator[Change]:
+    """Whether poetry-tf comes from where it should."""
+    origin = spec.poetry_tf
     steps = tuple(_steps(view))
     for found in steps:
         edit = Edit(view.path, "set", found.path, found.replaced_by(install_step(origin)))
-        if is_by_name(found.requirement) and origin.source != "index":
-            yield _by_name(origin, found.requirement, found.path, (edit,))
+        if names_no_address(found.requirement) and origin.source != "index":
+            yield _by_name_change(origin, found.requirement, found.path, (edit,))
         elif _is_other_commit(found.requirement, origin):
             yield Change(None, "poetry-tf is of another commit", "", found.path, (edit,))
     if origin.source == "index":
@@ -68,12 +70,12 @@ def plugin(view: View, wanted: ContainerSpec) -> Iterator[Change]:
     for task in view.tasks:
         for word in task.plugins:
             ours = any(item.path == word.path and item.holds(word.start) for item in steps)
-            if is_by_name(word.text) and not ours:
-                yield _by_name(origin, word.text, word.path, ())
+            if names_no_address(word.text) and not ours:
+                yield _by_name_change(origin, word.text, word.path, ())
 
 
 def with_plugin(view: View, origin: Origin) -> Edit | None:
-    """Installs poetry-tf behind the Poetry that is installed alone, if that can be done."""
+    """The edit that installs poetry-tf where only Poetry is installed; None if there is none."""
     if origin.requirement is None:
         return None
     for task in view.tasks:
@@ -83,6 +85,14 @@ def with_plugin(view: View, origin: Origin) -> Edit | None:
                 new = f"{text[: match.end()]}{install_step(origin)}{text[match.end() :]}"
                 return Edit(view.path, "set", path, new)
     return None
+
+
+def missing_plugin(path: Path, document: JsoncDocument, spec: ContainerSpec) -> str | None:
+    """Why a container that poetry-tf has prepared does not install it, and what to do."""
+    view, origin = View(path, document, is_new=False), spec.poetry_tf
+    if origin.requirement is not None or view.own_base or plugin_requirement(view) is not None:
+        return None
+    return f"{why_no_plugin(origin)}."
 
 
 def why_no_plugin(origin: Origin) -> str:
@@ -97,7 +107,7 @@ def why_no_plugin(origin: Origin) -> str:
 
 @dataclass(frozen=True)
 class _Step:
-    """A step as `step` writes it, in a string of devcontainer.json."""
+    """A step as `install_step` writes it, in a string of devcontainer.json."""
 
     path: KeyPath
     text: str
@@ -121,7 +131,7 @@ def _steps(view: View) -> Iterator[_Step]:
                     yield _Step(path, text, *match.span(), requirement)
 
 
-def _by_name(origin: Origin, written: str, path: KeyPath, edits: tuple[Edit, ...]) -> Change:
+def _by_name_change(origin: Origin, written: str, path: KeyPath, edits: tuple[Edit, ...]) -> Change:
     return Change(
         "TF508",
         f"{written} is installed by its name, which anybody may take on PyPI: the {NAME} that runs "
@@ -134,9 +144,9 @@ def _by_name(origin: Origin, written: str, path: KeyPath, edits: tuple[Edit, ...
     )
 
 
-def _is_other_commit(written: str, origin: Origin) -> bool:
-    """Whether it is of the repository that the running one is from, at another commit."""
-    there, here = _COMMIT.fullmatch(written), _COMMIT.fullmatch(origin.requirement or "")
+def _is_other_commit(requirement: str, origin: Origin) -> bool:
+    """Whether it is the repository of the running one, at another commit."""
+    there, here = _COMMIT.fullmatch(requirement), _COMMIT.fullmatch(origin.requirement or "")
     return (
         there is not None
         and here is not None

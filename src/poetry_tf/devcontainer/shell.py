@@ -12,21 +12,21 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
 
-from poetry_tf.files.documents import KeyPath
+from poetry_tf.files.values import KeyPath
 
 
 @dataclass(frozen=True)
 class Word:
-    """A word of a command, without its quotes, and where it is written."""
+    """A word of a command, without its quotes, and its place."""
 
     text: str
     path: KeyPath
     """The string of devcontainer.json that holds it."""
     start: int
     end: int
-    """From where to where it stands in that string, its quotes included."""
+    """Its span in that string, quotes included."""
     inside: int | None
-    """Where its text stands in that string word for word; None where escapes change it."""
+    """Where its text stands literally in that string; None if escapes change it."""
 
     @property
     def program(self) -> str:
@@ -37,7 +37,7 @@ class Word:
 Call: TypeAlias = tuple[Word, ...]
 """A program with its arguments."""
 
-# "poetry>=1.8" without quotes is a redirection to a shell; what was meant is plain all the same.
+# To a shell "poetry>=1.8" without quotes is a redirection, but the intention is clear.
 _TOKEN = re.compile(
     r"""(?P<blank>[ \t]+|\\\r?\n)
       | (?P<comment>\#[^\r\n]*)
@@ -49,7 +49,7 @@ _PIECE = re.compile(
     r"""'(?P<single>[^']*)'|"(?P<double>(?:\\.|[^"\\])*)"|\\(?P<escaped>.)|.""", re.S
 )
 _SHELLS = frozenset({"sh", "bash", "dash", "zsh", "su"})
-# What may stand before the program that a call is about.
+# What may stand before the program.
 _PREFIX = re.compile(r"(?:\w+=.*|-.*|sudo|env|exec|time|command|if|then|else|elif|do|while|!|\{)\Z")
 
 
@@ -80,7 +80,7 @@ def _unquoted(piece: re.Match[str]) -> str:
 
 
 def with_nested(call: Call) -> Iterator[Call]:
-    """A call, if it has any words, and those of the script that it hands to a shell."""
+    """A call, if it has any words, and those of the script that it passes to a shell."""
     if call:
         yield call
     script = nested_script(call)

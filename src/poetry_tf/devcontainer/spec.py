@@ -1,4 +1,4 @@
-"""What the container of a project is made for."""
+"""What the container of a project is for."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from packaging.requirements import Requirement as Requires
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from poetry_tf.devcontainer.image import by_variable
+from poetry_tf.devcontainer.image import with_registry_variable
 from poetry_tf.devcontainer.origin import Origin, running_origin
 from poetry_tf.files.project import Project
-from poetry_tf.files.pyproject import MAIN, Pyproject, Requirement
+from poetry_tf.files.pyproject import Pyproject
+from poetry_tf.files.requirements import MAIN, Requirement
 from poetry_tf.plan.model import Plan
 from poetry_tf.plan.requirement import tensorflow_requirements
 from poetry_tf.plan.settings import Settings, read_settings
 from poetry_tf.releases.images import Images
 
 INSTALL = "poetry install"
-# What the markers of requirements are judged for: the container on a PC.
+# The environment for markers: the container on a PC.
 _CONTAINER = {
     "sys_platform": "linux",
     "platform_system": "Linux",
@@ -33,43 +34,43 @@ _CONTAINER = {
 
 @dataclass(frozen=True)
 class ContainerSpec:
-    """What a container is made for."""
+    """What a container is for."""
 
     name: str
-    """What a new container is called."""
+    """The name of a new container."""
     plan: Plan | None
-    """None where no container can be made: then only what is retired in one is told."""
+    """None where no container can be made: then only what is retired is reported."""
     images: Images
     poetry: Version
-    """The Poetry to install: the one that wrote the lock, where that will do."""
+    """The Poetry to install: the one that wrote the lock, if it is suitable."""
     poetry_tf: Origin
-    """Where the poetry-tf that runs was installed from."""
+    """The origin of the running poetry-tf."""
     git_lfs: bool
     whole: bool
-    """Whether all that a container needs is to be there; else only what is there is judged."""
+    """Whether the container has to have all it needs; else only what is there is judged."""
     wrote_lock: bool = True
     """Whether `poetry` is the one that wrote the lock; else it is the one that runs now."""
     install: str = INSTALL
     """The command that installs the project with its TensorFlow."""
     settings: Settings = field(default_factory=Settings)
-    """What the project decides of its container: the engine, the GPU, the registry."""
+    """The project's settings for its container: the engine, the GPU, the registry."""
 
     def image(self, python: str) -> str:
         """The image for a Python minor."""
         image = self.images.image(python)
         registry = self.settings.registry
-        return image if registry is None else by_variable(image, registry)
+        return image if registry is None else with_registry_variable(image, registry)
 
     @property
     def why_poetry(self) -> str:
-        """Why it is this Poetry, after its name."""
+        """Why this Poetry, to follow its name."""
         return "wrote the lock" if self.wrote_lock else "is the one that runs here"
 
     def accepts_poetry(self, written: str) -> bool:
-        """Whether a version that is asked for is one that will do.
+        """Whether a requested version of Poetry is suitable.
 
-        Where no Poetry has a better claim than the one that happens to run, any that poetry-tf
-        runs with will: else two people would undo each other's container.
+        Where it is only the one that runs here, any is that poetry-tf runs with: else two people
+        would undo each other's container.
         """
         try:
             version = Version(written)
@@ -81,10 +82,10 @@ class ContainerSpec:
 def container_spec(
     project: Project, plan: Plan | None, images: Images, *, whole: bool
 ) -> ContainerSpec:
-    """What the container of a project is made for.
+    """The specification of a project's container.
 
-    Poetry is the one that wrote the lock, because another may judge it stale; where that is none
-    that can be had, or is too old for poetry-tf, it is the one that runs now.
+    Poetry is the one that wrote the lock, because another may judge the lock out of date; if that
+    is no release, or too old for poetry-tf, it is the one that runs now.
     """
     lock = project.valid_lock
     wrote = lock.poetry_version if lock else None
@@ -118,7 +119,7 @@ _GENERATED_NAME = re.compile(r"(?P<name>.*) \(TensorFlow \d+\.\d+\)", re.DOTALL)
 
 
 def name_before_series(name: Any) -> str | None:
-    """What stands before the series in a name that `generated_name` made; None for another."""
+    """The part before the series in a name from `generated_name`; None for another name."""
     match = _GENERATED_NAME.fullmatch(name) if isinstance(name, str) else None
     return match["name"] if match else None
 
@@ -127,9 +128,9 @@ def name_before_series(name: Any) -> str | None:
 
 
 def install_command(project: Project, plan: Plan | None) -> str:
-    """The command that installs the project so that its TensorFlow is there.
+    """The command that installs the project with its TensorFlow.
 
-    An extra, or an optional group, has to be named where TensorFlow is in nothing else.
+    It names an extra or an optional group if TensorFlow is only there.
     """
     items = [item for item in tensorflow_requirements(project) if item.marker.validate(_CONTAINER)]
     if plan is not None and plan.gpu.mode == "pip":
@@ -143,7 +144,7 @@ def install_command(project: Project, plan: Plan | None) -> str:
 
 
 def _install_option(pyproject: Pyproject, item: Requirement) -> str | None:
-    """The option with which a requirement is installed; None where it takes none."""
+    """The option that installs a requirement, "" if unknown; None if it needs none."""
     if item.group != MAIN:
         group = pyproject.table("tool", "poetry", "group").get(item.group)
         optional = isinstance(group, dict) and group.get("optional") is True

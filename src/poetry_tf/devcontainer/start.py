@@ -1,8 +1,7 @@
-"""The line that a container prints at each start: what TensorFlow will run on.
+"""The command that prints, at each start of a container, what TensorFlow will run on.
 
-It is the same command for every TensorFlow, because what it says is looked at when it runs, and it
-succeeds whatever it finds. Where poetry-tf could not be had, TensorFlow is asked for its devices,
-and what would say more is named.
+It is the same command for every TensorFlow, because it looks when it runs, and it always succeeds.
+Where poetry-tf is not installed, it lists TensorFlow's devices and advises how to install it.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from poetry_tf.devcontainer.lifecycle import Task
 from poetry_tf.devcontainer.origin import NAME
-from poetry_tf.devcontainer.plugin import is_by_name, plugin_requirement, with_plugin
+from poetry_tf.devcontainer.plugin import names_no_address, plugin_requirement, with_plugin
 from poetry_tf.devcontainer.poetry import MIRROR
 from poetry_tf.devcontainer.spec import ContainerSpec
 from poetry_tf.devcontainer.view import Change, View
@@ -22,7 +21,7 @@ from poetry_tf.files.edits import Edit
 
 STARTS = "postStartCommand"
 
-# There is no double quote in it, which would be escaped in devcontainer.json.
+# Without double quotes, which would be escaped in devcontainer.json.
 _PROGRAM = (
     "import tensorflow as tf; "
     "print(tf.__name__, tf.__version__, *[d.name for d in tf.config.list_physical_devices()])"
@@ -36,17 +35,14 @@ _LINE = re.compile(
     rf"{re.escape(_DOCTOR)}(?P<option>.*?){re.escape(_DEVICES)}(?P<advice>.*){re.escape(_ELSE)}",
     re.DOTALL,
 )
-# What stood here before there was `tf doctor`: it noted what the container was made for.
-_NOTE = ".poetry-tf-built"
-_FORMER = re.compile(rf"f=.*; b=\$HOME/{re.escape(_NOTE)}; .*; true", re.DOTALL)
 
 
-def status(view: View, wanted: ContainerSpec) -> Iterator[Change]:
-    """Whether a container that poetry-tf has prepared says at each start what it runs on."""
-    origin, requirement = wanted.poetry_tf, plugin_requirement(view)
-    by_name = requirement is not None and is_by_name(requirement)
+def status(view: View, spec: ContainerSpec) -> Iterator[Change]:
+    """Whether a container that poetry-tf has prepared prints at each start what it runs on."""
+    origin, requirement = spec.poetry_tf, plugin_requirement(view)
+    by_name = requirement is not None and names_no_address(requirement)
     if by_name and origin.source != "index":
-        requirement = origin.requirement  # what takes its place
+        requirement = origin.requirement  # which replaces it
     for task, match in _lines(view):
         advises_name = match["advice"] == shlex.quote(_advice(NAME))
         if advises_name and origin.source != "index":
@@ -58,13 +54,8 @@ def status(view: View, wanted: ContainerSpec) -> Iterator[Change]:
             )
             yield Change("TF508", message, f"Write {right}", task.path, (edit,))
             return
-    if wanted.plan is None or view.own_base or not wanted.whole:
+    if spec.plan is None or view.own_base or not spec.whole:
         return
-    for task in view.tasks:
-        if isinstance(task.value, str) and _FORMER.fullmatch(task.value.strip()):
-            edit = Edit(view.path, "set", task.path, command(view.path, requirement))
-            yield Change(None, "what it says of the GPU is long-winded", "", task.path, (edit,))
-            return
     for task, match in _lines(view):
         right = line(requirement, match["option"])
         if requirement is not None and match[0] != right:
@@ -72,7 +63,7 @@ def status(view: View, wanted: ContainerSpec) -> Iterator[Change]:
             yield Change(None, "it advises another poetry-tf", "", task.path, (edit,))
             return
         if requirement is None and match[0] == right and (joined := with_plugin(view, origin)):
-            # Poetry was installed alone because there was no poetry-tf to install.
+            # Poetry was installed alone because poetry-tf was not available.
             yield Change(None, "poetry-tf is not installed", "", joined.path, (joined,))
             return
     prepared = requirement is not None or (
@@ -81,13 +72,13 @@ def status(view: View, wanted: ContainerSpec) -> Iterator[Change]:
         and any(task.installations for task in view.tasks)
     )
     texts = [word.text for task in view.tasks for word in task.words]
-    if prepared and not any(_BRIEF in text or _NOTE in text for text in texts):
+    if prepared and not any(_BRIEF in text for text in texts):
         edits = tuple(view.add_command(STARTS, command(view.path, requirement)))
         yield Change(None, "nothing is said of the GPU", "", (STARTS,), edits)
 
 
 def command(path: Path, requirement: str | None) -> str:
-    """The command for the container of a devcontainer.json that installs this poetry-tf."""
+    """The command for the devcontainer.json at a path, where it installs this poetry-tf."""
     named = path.parent.parent.name == ".devcontainer"
     option = f" --config {shlex.quote(path.parent.name)}" if named else ""
     return line(requirement, option)
@@ -98,15 +89,15 @@ def line(requirement: str | None, option: str) -> str:
 
 
 def _advice(requirement: str | None) -> str:
-    """What would say more where there is no poetry-tf."""
+    """What to run where there is no poetry-tf."""
     if requirement is None:
         return "(no GPU? poetry tf doctor on the host)"
-    wanted = NAME if is_by_name(requirement) else requirement.partition("@")[2]
-    return f"(no GPU? poetry self add {shlex.quote(wanted)} && poetry tf doctor)"
+    argument = NAME if names_no_address(requirement) else requirement.partition("@")[2]
+    return f"(no GPU? poetry self add {shlex.quote(argument)} && poetry tf doctor)"
 
 
 def _lines(view: View) -> Iterator[tuple[Task, re.Match[str]]]:
-    """The commands that are such a line, whatever it advises."""
+    """The tasks that are such a command, whatever it advises."""
     for task in view.tasks:
         if isinstance(task.value, str) and (match := _LINE.fullmatch(task.value.strip())):
             yield task, match

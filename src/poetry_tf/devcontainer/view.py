@@ -1,49 +1,50 @@
-"""A devcontainer.json under judgement, and what there is to change in it."""
+"""A devcontainer.json as it is, its edits, and a change to it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from poetry_tf.devcontainer.image import has_own_base
 from poetry_tf.devcontainer.lifecycle import HOOKS, Task, tasks
-from poetry_tf.files.documents import KeyPath
+from poetry_tf.files.documents import Document
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.jsonc import JsoncDocument
+from poetry_tf.files.values import KeyPath
 
 _EMPTY_OBJECT = re.compile(r"\{\s*\}\Z")
 
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that devcontainer.json should have otherwise.
+    """One change that a devcontainer.json needs.
 
     One with a code is a rule's finding; one without is a convenience, which ``poetry tf
-    devcontainer`` brings along and ``poetry tf check`` says nothing of.
+    devcontainer`` makes and ``poetry tf check`` does not report.
     """
 
     code: str | None
     message: str
     remedy: str
     path: KeyPath
-    """What it is about; it may be absent in the file."""
+    """The place that it is about; it may be absent in the file."""
     edits: tuple[Edit, ...]
-    """What mends it; empty where a person has to decide. They are right for this document only:
-    after other edits they have to be asked for again."""
+    """Empty where a person has to decide. They are valid for this document only: after other edits
+    they have to be derived again."""
 
 
 @dataclass(frozen=True)
 class View:
-    """What a devcontainer.json says, and the edits of its parts. Knows no rule."""
+    """What a devcontainer.json holds, and edits of its parts. Knows no rule."""
 
     path: Path
     document: JsoncDocument
     is_new: bool
-    """Whether it is being written, and was empty before that."""
+    """Whether the file is being created."""
 
     def get(self, *path: str) -> Any:
         return self.document.get(path)
@@ -90,8 +91,16 @@ class View:
         """The commands of every lifecycle hook, in the order in which they run."""
         return tuple(task for hook in HOOKS for task in tasks(hook, self.get(hook)))
 
+    def with_edits(self, edits: Iterable[Edit]) -> View:
+        """The file after the edits."""
+        document: Document = self.document
+        for edit in edits:
+            document = edit.on(document)
+        assert isinstance(document, JsoncDocument)
+        return replace(self, document=document)
+
     def add_command(self, hook: str, command: str) -> Iterator[Edit]:
-        """Adds a command to a lifecycle hook; beside one of the user's, at the same time as it."""
+        """Adds a command to a lifecycle hook; it runs in parallel with those that are there."""
         present = self.get(hook)
         if present in (None, "", []):
             yield self.set(hook, value=command)
@@ -102,7 +111,7 @@ class View:
 
 
 def feature_id(key: str) -> str:
-    """A feature's id without its version or digest; a port's colon is not a version's."""
+    """A feature's id without version or digest; the colon of a port stays."""
     key = key.partition("@")[0]
     head, colon, tail = key.rpartition(":")
     return head if colon and "/" not in tail else key

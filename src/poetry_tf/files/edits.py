@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from poetry_tf.files.documents import Document, DocumentError, KeyPath
+from poetry_tf.files.documents import Document, DocumentError
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.files.lock import IndexSource
 from poetry_tf.files.project import Project
 from poetry_tf.files.toml import TomlDocument
+from poetry_tf.files.values import KeyPath
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,19 @@ def apply(project: Project, edits: Iterable[Edit]) -> Project:
             raise ProjectError(edit.file, error.message, position) from None
         project = project.with_document(edit.file, document)
     return project
+
+
+def apply_until_stable(state: T, step: Callable[[T], T | None], limit: int) -> T:
+    """The state after as many steps as change it, each from the state before it.
+
+    A step returns None where nothing is left to change. The limit ends steps that undo each other.
+    """
+    for _ in range(limit):
+        after = step(state)
+        if after is None:
+            break
+        state = after
+    return state
 
 
 def _bind(project: Project, changes: Mapping[IndexSource, str | None], *, fresh: bool) -> Project:

@@ -1,10 +1,12 @@
-"""The one error that reading a project's files raises."""
+"""The errors of reading and writing a project's files."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal, TypeAlias
 
-from poetry_tf.files.documents import Position
+from poetry_tf.files.positions import Position
 
 
 class ProjectError(Exception):
@@ -17,8 +19,8 @@ class ProjectError(Exception):
         self.position = position
 
     def __str__(self) -> str:
-        # A file in a hidden folder is known by both names: .devcontainer/devcontainer.json. Of
-        # those in folders below .devcontainer there are several.
+        # A file in a hidden folder is shown with the folder: .devcontainer/devcontainer.json. Of
+        # those in folders below .devcontainer there may be several.
         *_, above, parent, name = ("", "", *self.path.parts)
         place = f"{parent}/{name}" if parent.startswith(".") else name
         if above == ".devcontainer":
@@ -26,3 +28,24 @@ class ProjectError(Exception):
         if self.position is not None:
             place += f":{self.position.line}:{self.position.column}"
         return f"{place}: {self.message}"
+
+
+class WriteError(Exception):
+    """Files could not be written, or an interrupted write could not be settled."""
+
+    remedy: str = ""
+
+
+FileEvent: TypeAlias = Literal["changed", "created", "deleted"]
+
+
+class ChangedError(WriteError):
+    """Files have changed since they were read, so that nothing was written."""
+
+    remedy = "Run the command again."
+
+    def __init__(self, changes: Mapping[str, FileEvent]) -> None:
+        self.changes = changes
+        """What happened to each file, by its path from the root."""
+        text = " and ".join(f"{name} was {change}" for name, change in changes.items())
+        super().__init__(f"{text} while poetry-tf was running; nothing was written")

@@ -11,25 +11,19 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from poetry_tf.files.documents import (
-    ABSENT,
+from poetry_tf.files.brackets import cut_below, put_below, rename_below
+from poetry_tf.files.documents import MAX_DEPTH, Document, DocumentError
+from poetry_tf.files.places import Entry, Root, Value
+from poetry_tf.files.positions import (
     BOM,
-    MAX_DEPTH,
-    Document,
-    DocumentError,
-    Entry,
-    KeyPath,
-    Value,
     indent_at,
     line_start,
     newline_of,
     position_at,
     spliced,
     starts_line,
-    with_key,
-    with_value,
-    without,
 )
+from poetry_tf.files.values import ABSENT, KeyPath, with_key, with_value, without
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -56,9 +50,9 @@ class JsoncDocument(Document):
 
     tree: Value = field(repr=False, compare=False)
 
-    _TRAIL = re.compile(r"(?:[ \t]*/\*[^\r\n]*?\*/)*(?:[ \t]*//[^\r\n]*)?")
-    _SEPARATOR = ": "
-    _CLOSING_COMMA = ""
+    TRAIL = re.compile(r"(?:[ \t]*/\*[^\r\n]*?\*/)*(?:[ \t]*//[^\r\n]*)?")
+    SEPARATOR = ": "
+    CLOSING_COMMA = ""
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -70,21 +64,21 @@ class JsoncDocument(Document):
         return self.tree.locate(path)
 
     def _put(self, path: KeyPath, value: Any) -> Self:
-        splices = self._put_below((), self.tree, None, path, value)
+        splices = put_below(self, Root((), self.tree), path, value)
         return self._edited(splices, with_value(self.data, path, value))
 
     def remove_but_comments(self, path: KeyPath) -> Self:
-        """As `remove`, but the comments that would go as well stay, where they stood.
+        """As `remove`, but the comments that would go as well stay in their place.
 
-        Those that ended a line, or stood within a value, are on lines of their own then.
+        Those that ended a line, or stood within a value, get lines of their own.
         """
         return self if self.get(path, ABSENT) is ABSENT else self._cut(path, keeps_comments=True)
 
     def _cut(self, path: KeyPath, *, keeps_comments: bool = False) -> Self:
         document = self
-        # Below the member that wins there may be others of the same key.
+        # There may be more members of the same key, of which the last wins.
         while document.get(path, ABSENT) is not ABSENT:
-            splices = document._cut_below((), document.tree, None, path)
+            splices = cut_below(document, Root((), document.tree), path)
             if keeps_comments:
                 splices = [
                     (start, end, new or document._comments_within(start, end))
@@ -96,7 +90,7 @@ class JsoncDocument(Document):
         return document._verified(without(self.data, path))
 
     def _comments_within(self, start: int, end: int) -> str:
-        """What is left of a stretch that is cut out: its comments, set as the stretch was."""
+        """The comments in a stretch of text, laid out as the stretch is."""
         text, newline = self.text, newline_of(self.text)
         tokens = (match[0] for match in _STRING_OR_COMMENT.finditer(text, start, end))
         comments = [token for token in tokens if not token.startswith('"')]
@@ -106,7 +100,7 @@ class JsoncDocument(Document):
         if start == line_start(text, start) and end == line_start(text, end):
             return "".join(f"{outer}{comment}{newline}" for comment in comments)
         if text[start:end].splitlines()[1:]:
-            inner = outer + self._indent_unit()
+            inner = outer + self.indent_unit()
             lines = "".join(f"{newline}{inner}{comment}" for comment in comments)
             return f"{lines}{newline}{outer}"
         before = "" if text[start - 1] in " \t[{" else " "
@@ -114,12 +108,12 @@ class JsoncDocument(Document):
         return before + " ".join(comments) + after
 
     def _rename(self, path: KeyPath, new_key: str) -> Self:
-        splices = self._rename_below((), self.tree, None, path, new_key)
+        splices = rename_below(self, Root((), self.tree), path, new_key)
         document = self.parse(spliced(self.text, splices)).remove(path)
         return document._verified(with_key(self.data, path, new_key))
 
-    def _render(self, value: Any, indent: str | None, old: str = "") -> str:  # noqa: ARG002
-        unit = None if indent is None else self._indent_unit()
+    def render(self, value: Any, indent: str | None, old: str = "") -> str:  # noqa: ARG002
+        unit = None if indent is None else self.indent_unit()
         try:
             text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=unit)
         except (TypeError, ValueError, RecursionError) as error:
@@ -128,10 +122,10 @@ class JsoncDocument(Document):
         text = _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
         return text.replace("\n", newline_of(self.text) + (indent or ""))
 
-    def _render_key(self, key: str) -> str:
-        return self._render(key, None)
+    def render_key(self, key: str) -> str:
+        return self.render(key, None)
 
-    def _indent_unit(self) -> str:
+    def indent_unit(self) -> str:
         boxes = [self.tree, *(entry.value for entry in self.tree.walk())]
         for box in boxes:
             outer = indent_at(self.text, box.start)
@@ -145,12 +139,12 @@ class JsoncDocument(Document):
                     return inner.removeprefix(outer)
         return _DEFAULT_INDENT
 
-    def _spreads(self, owner: Entry | None) -> bool:
+    def spreads(self, owner: Entry | None) -> bool:
         return owner is None or starts_line(self.text, owner.start)
 
 
 class _Parser:
-    """A recursive descent over the text that yields the data and the places together."""
+    """A recursive descent parser that returns the data and the places together."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -210,7 +204,7 @@ class _Parser:
         return data, Value(start, at + 1, "array", tuple(entries))
 
     def entry(self, start: int, closing: str, depth: int) -> int:
-        """Where the first entry of brackets, or their end, stands."""
+        """The offset of the first entry in brackets, or of their end."""
         if depth > MAX_DEPTH:
             self.fail("nested too deeply", start)
         at = self.after_trivia(start + 1)
@@ -219,7 +213,7 @@ class _Parser:
         return at
 
     def comma(self, start: int, at: int, closing: str) -> tuple[int | None, int]:
-        """The comma behind an entry, if any, and where the next entry or the end stands."""
+        """The comma after an entry, if any, and the offset of the next entry or the end."""
         at = self.after_trivia(at)
         comma = None
         if self.text[at : at + 1] == ",":
@@ -265,9 +259,9 @@ class _Parser:
         except ValueError:  # Python limits the digits that it converts.
             self.fail("the number is too long", match.start())
 
-    def unexpected(self, wanted: str, at: int) -> NoReturn:
+    def unexpected(self, expected: str, at: int) -> NoReturn:
         found = repr(self.text[at]) if at < len(self.text) else "the end of the file"
-        self.fail(f"expected {wanted}, found {found}", at)
+        self.fail(f"expected {expected}, found {found}", at)
 
     def fail(self, message: str, at: int) -> NoReturn:
         raise DocumentError(message, position_at(self.text, at))

@@ -9,13 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from poetry_tf.files.documents import Document, Position
+from poetry_tf.files.documents import Document
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.files.lock import Lock
-from poetry_tf.files.pyproject import Pyproject, parse_toml
+from poetry_tf.files.positions import Position
+from poetry_tf.files.pyproject import Pyproject
 from poetry_tf.files.snapshot import FileState, Snapshot
 from poetry_tf.files.toml import TomlDocument
+from poetry_tf.files.toml_file import parse_toml
 
 T = TypeVar("T")
 

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import tomlkit
 
 from poetry_tf.checks.run import find_problems, make_context
-from poetry_tf.files.edits import Edit, apply
+from poetry_tf.files.edits import Edit, apply, apply_until_stable
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import Project
-from poetry_tf.files.pyproject import Pyproject, Requirement, parse_toml
+from poetry_tf.files.pyproject import Pyproject
+from poetry_tf.files.requirements import Requirement
 from poetry_tf.files.snapshot import FileState
+from poetry_tf.files.toml_file import parse_toml
 from poetry_tf.poetry_internals import patches
 from poetry_tf.pyproject.bounds import outdated_bound_edits
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 # A superfluous platform line, Keras 2, a missing platform line, CUDA's wheels.
 CODES = {"TF104", "TF107", "TF305", "TF503"}
 # More than any project needs; the bound prevents an endless loop.
+# More edits than any project needs.
 _ROUNDS = 50
 
 
@@ -87,19 +90,17 @@ def conflict_hint(poetry: Poetry) -> str | None:
 
 def completed(project: Project) -> tuple[Project, list[Edit]]:
     """The project with fixed requirements around TensorFlow, and the edits that fix them."""
-    made: list[Edit] = []
-    for _ in range(_ROUNDS):
+
+    def complete_one(state: tuple[Project, list[Edit]]) -> tuple[Project, list[Edit]] | None:
+        project, made = state
         for finding in find_problems(make_context(project)):
             edits = [edit for edit in finding.edits if edit.file == project.pyproject.path]
-            if finding.code in CODES and edits:
-                changed = apply(project, edits)
-                if changed != project:
-                    break
-        else:
-            break
-        project = changed
-        made += edits
-    return project, made
+            if finding.code in CODES and edits and (after := apply(project, edits)) != project:
+                return after, [*made, *edits]
+        return None
+
+    none: list[Edit] = []
+    return apply_until_stable((project, none), complete_one, _ROUNDS)
 
 
 def _apply_edit(content: Any, edit: Edit) -> None:

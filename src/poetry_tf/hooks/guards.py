@@ -18,7 +18,7 @@ from poetry.core.packages.dependency import Dependency
 
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import Project
-from poetry_tf.files.pyproject import Requirement
+from poetry_tf.files.requirements import Requirement
 from poetry_tf.hooks.candidates import (
     ReleaseDemand,
     candidate_filter_of,

@@ -13,12 +13,14 @@ from packaging.version import Version
 from poetry_tf.actions.fix import fix
 from poetry_tf.checks.findings import Context
 from poetry_tf.checks.run import CONTAINER_CODES, find_problems, make_context
-from poetry_tf.devcontainer import container_spec, differences, with_current_series
+from poetry_tf.devcontainer.changes import with_current_series
+from poetry_tf.devcontainer.facts import differences
+from poetry_tf.devcontainer.spec import container_spec
 from poetry_tf.files.configurations import configurations, is_fully_managed, readable_configurations
-from poetry_tf.files.errors import ProjectError
+from poetry_tf.files.errors import ChangedError, ProjectError, WriteError
 from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.files.project import Project
-from poetry_tf.files.transaction import ChangedError, WriteError, write_together
+from poetry_tf.files.transaction import write_together
 from poetry_tf.hooks.guards import GuardSettings
 from poetry_tf.releases.images import load_images
 from poetry_tf.text import format_list

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import poetry.locations
 
-from poetry_tf.files.documents import DocumentError, KeyPath
+from poetry_tf.files.documents import DocumentError
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import POETRY_TOML, read_text
 from poetry_tf.files.toml import TomlDocument
+from poetry_tf.files.values import KeyPath
 
 if TYPE_CHECKING:
     from poetry.config.config import Config

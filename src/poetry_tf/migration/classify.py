@@ -17,10 +17,10 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 from poetry.core.vcs.git import ParsedUrl
 
-from poetry_tf.files.documents import KeyPath
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.project import Project
 from poetry_tf.files.toml import Inline
+from poetry_tf.files.values import KeyPath
 from poetry_tf.migration.entries import ListEntry, PackageList, SkippedLine
 from poetry_tf.migration.names import (
     NameClass,

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from poetry_tf.files.documents import Position
 from poetry_tf.files.errors import ProjectError
+from poetry_tf.files.positions import Position
 from poetry_tf.migration.conda_versions import to_specifier
 from poetry_tf.migration.entries import EntryLocation, ListEntry, PackageList, SkippedLine
 

@@ -7,8 +7,8 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from poetry_tf.files.documents import Position
 from poetry_tf.files.errors import ProjectError
+from poetry_tf.files.positions import Position
 
 LIMIT = 4 * 1024 * 1024
 """Bytes; an export of a thousand packages has fifty thousand."""

@@ -12,8 +12,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from poetry_tf.files.documents import Position
 from poetry_tf.files.errors import ProjectError
+from poetry_tf.files.positions import Position
 from poetry_tf.index.mirrors import without_credentials
 from poetry_tf.migration.decoding import decode_list, read_list_file
 from poetry_tf.migration.entries import EntryLocation, ListEntry, PackageList, SkippedLine

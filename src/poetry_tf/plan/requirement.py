@@ -15,7 +15,7 @@ from poetry.core.constraints.version import (
 from poetry.core.constraints.version import Version as PoetryVersion
 
 from poetry_tf.files.project import Project
-from poetry_tf.files.pyproject import Requirement
+from poetry_tf.files.requirements import Requirement
 from poetry_tf.releases import DISTRIBUTIONS, Catalog, Release, load, named, role
 
 

@@ -9,8 +9,8 @@ from typing import Any, Literal, get_args
 
 from packaging.utils import NormalizedName, canonicalize_name
 
-from poetry_tf.files.documents import KeyPath
 from poetry_tf.files.project import Project
+from poetry_tf.files.values import KeyPath
 from poetry_tf.plan.environments import ENVIRONMENTS
 
 GpuChoice = Literal["auto", "system", "pip", "none"]

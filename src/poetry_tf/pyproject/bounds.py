@@ -18,7 +18,7 @@ from poetry.core.version.markers import AnyMarker, BaseMarker, parse_marker
 
 from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.project import Project
-from poetry_tf.files.pyproject import MAIN, Requirement
+from poetry_tf.files.requirements import MAIN, Requirement
 from poetry_tf.plan.environments import ENVIRONMENTS, Target, make_targets
 from poetry_tf.plan.installability import LockedPackages
 from poetry_tf.plan.lock_entries import LockedPackage

@@ -13,10 +13,10 @@ from typing import Any
 from packaging.utils import canonicalize_name
 from poetry.core.version.markers import parse_marker
 
-from poetry_tf.files.documents import KeyPath
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.project import Project
-from poetry_tf.files.pyproject import Requirement
+from poetry_tf.files.requirements import Requirement
+from poetry_tf.files.values import KeyPath
 from poetry_tf.plan.model import Plan
 from poetry_tf.plan.requirement import constraint_series, tensorflow_requirements
 from poetry_tf.pyproject.pins import pin_text

@@ -15,7 +15,7 @@ from poetry.core.constraints.version import VersionRange
 from poetry.core.packages.dependency import Dependency
 from poetry.core.version.markers import BaseMarker, parse_marker
 
-from poetry_tf.files.pyproject import Requirement
+from poetry_tf.files.requirements import Requirement
 from poetry_tf.plan.environments import ENVIRONMENTS, Target, usable_targets
 from poetry_tf.plan.requirement import to_poetry_version
 from poetry_tf.pyproject.requirement_edits import MarkedRequirement

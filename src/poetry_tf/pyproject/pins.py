@@ -11,9 +11,12 @@ from poetry.core.constraints.version import parse_constraint
 
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.project import Project
-from poetry_tf.files.pyproject import Requirement
+from poetry_tf.files.requirements import Requirement
 from poetry_tf.plan.model import Plan
-from poetry_tf.plan.requirement import constraint_series, lower_bound
+from poetry_tf.plan.requirement import (
+    constraint_series,
+    lower_bound,
+)
 from poetry_tf.pyproject.requirement_edits import constraint_edits
 from poetry_tf.releases import role
 

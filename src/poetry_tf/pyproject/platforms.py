@@ -17,7 +17,7 @@ from poetry.core.version.markers import AnyMarker, BaseMarker, parse_marker
 
 from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.project import Project
-from poetry_tf.files.pyproject import MAIN, Requirement
+from poetry_tf.files.requirements import MAIN, Requirement
 from poetry_tf.plan.environments import ENVIRONMENTS, Target, next_minor, required_environments
 from poetry_tf.plan.model import Plan
 from poetry_tf.plan.python import admitted_minors, project_pythons, release_pythons

@@ -16,11 +16,11 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 from poetry.core.constraints.version import parse_constraint
 
-from poetry_tf.files.documents import KeyPath
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.project import Project
-from poetry_tf.files.pyproject import PEP508, Requirement
+from poetry_tf.files.requirements import PEP508, Requirement
 from poetry_tf.files.toml import Inline
+from poetry_tf.files.values import KeyPath
 
 LEGACY_DEPENDENCIES: KeyPath = ("tool", "poetry", "dependencies")
 _LEGACY_EXTRAS: KeyPath = ("tool", "poetry", "extras")

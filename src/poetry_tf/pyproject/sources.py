@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from poetry_tf.files.documents import KeyPath
 from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import IndexSource
 from poetry_tf.files.project import POETRY_TOML, Project
 from poetry_tf.files.pyproject import Source
+from poetry_tf.files.values import KeyPath
 from poetry_tf.index.config import SETTING
 from poetry_tf.index.mirrors import mirror_at, mirror_key
 from poetry_tf.plan.derive import mirror_setting

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.poetry import write_pyproject
 
-from poetry_tf.devcontainer import container_spec
+from poetry_tf.devcontainer.spec import container_spec
 from poetry_tf.doctor.network.apt import PackageRequest
 from poetry_tf.doctor.network.build_inputs import BuildInputs, bases, read_build_inputs, substituted
 from poetry_tf.doctor.network.registry import Reference

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from poetry_tf.devcontainer import ContainerSpec, container_poetrys, find_changes
-from poetry_tf.devcontainer.image import has_base_of_its_own, python_image
+from poetry_tf.devcontainer.changes import find_changes
+from poetry_tf.devcontainer.image import builds_own_image, python_image
+from poetry_tf.devcontainer.poetry import container_poetrys
+from poetry_tf.devcontainer.spec import ContainerSpec
 from poetry_tf.devcontainer.view import View, feature_id
 from poetry_tf.doctor.network.apt import PackageRequest
 from poetry_tf.doctor.network.registry import Reference, read_reference
@@ -130,7 +132,7 @@ def _images(
     against: Mapping[tuple[str | int, ...], tuple[str, str]],
     unseen: list[str],
 ) -> Iterator[ContainerArtifact]:
-    if not has_base_of_its_own(view.document):
+    if not builds_own_image(view.document):
         if isinstance(image := view.get("image"), str):
             _, instead = against.get(("image",), ("", ""))
             trouble = _retired(image, wanted.images) if view.object("features") else ""

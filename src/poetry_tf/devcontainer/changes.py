@@ -1,0 +1,85 @@
+"""The changes that make a devcontainer.json fit the plan.
+
+A new file is the same changes applied to an empty object, so writing and checking can't disagree.
+Each subject is a function of the file as it is (`View`) and what the container is for
+(`ContainerSpec`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from poetry_tf.devcontainer import base, gpu, keras, library_path, plugin, poetry, start
+from poetry_tf.devcontainer.spec import ContainerSpec
+from poetry_tf.devcontainer.view import Change, View
+from poetry_tf.files.edits import apply_until_stable
+from poetry_tf.files.jsonc import JsoncDocument
+
+Subject: TypeAlias = Callable[[View, ContainerSpec], Iterator[Change]]
+
+# In the order in which a new file is written.
+_SUBJECTS: Final[tuple[Subject, ...]] = (
+    base.name,
+    base.image,
+    gpu.unknown_options,
+    gpu.cuda,
+    gpu.cuda_path,
+    base.git_lfs,
+    gpu.gpu_request,
+    gpu.retired_arguments,
+    gpu.capabilities,
+    keras.legacy_keras,
+    poetry.retired_feature,
+    poetry.poetry,
+    poetry.project,
+    plugin.plugin,
+    library_path.library_path,
+    start.status,
+    base.extension,
+)
+# More changes than any file needs on one subject.
+_ROUNDS: Final = 100
+
+
+def find_changes(path: Path, document: JsoncDocument, spec: ContainerSpec) -> tuple[Change, ...]:
+    """Every change that a devcontainer.json needs as it is.
+
+    Their edits may concern the same place, so they don't add up: `synchronize` applies them.
+    """
+    view = _view(path, document, spec)
+    return tuple(change for subject in _SUBJECTS for change in subject(view, spec))
+
+
+def synchronize(path: Path, document: JsoncDocument, spec: ContainerSpec) -> JsoncDocument:
+    """The devcontainer.json with every change made, each after those before it.
+
+    Raises `DocumentError` with the key where a value of another type is in the way.
+    """
+    view = _view(path, document, spec)
+    for subject in _SUBJECTS:
+        view = _with_changes(view, subject, spec)
+    return view.document
+
+
+def _with_changes(view: View, subject: Subject, spec: ContainerSpec) -> View:
+    def make_one(view: View) -> View | None:
+        edits = next((change.edits for change in subject(view, spec) if change.edits), ())
+        after = view.with_edits(edits)
+        return None if after.document.text == view.document.text else after
+
+    return apply_until_stable(view, make_one, _ROUNDS)
+
+
+def with_current_series(path: Path, document: JsoncDocument, spec: ContainerSpec) -> JsoncDocument:
+    """The devcontainer.json with the current series in its name, if poetry-tf wrote the name."""
+    view = View(path, document, is_new=False)
+    for change in base.name(view, spec):
+        view = view.with_edits(change.edits)
+    return view.document
+
+
+def _view(path: Path, document: JsoncDocument, spec: ContainerSpec) -> View:
+    """The file; it counts as new if it is empty and a whole container can be made."""
+    return View(path, document, spec.whole and spec.plan is not None and not document.data)

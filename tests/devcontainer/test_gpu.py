@@ -1,0 +1,383 @@
+"""CUDA, the GPU and the driver in a container."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from poetry_tf.devcontainer.changes import find_changes
+from poetry_tf.files.jsonc import JsoncDocument
+from poetry_tf.plan.model import Plan
+from poetry_tf.plan.settings import GpuChoice, Settings
+from tests.devcontainer.containers import (
+    CUDA,
+    IMAGES,
+    LFS,
+    OLD_CUDA,
+    OPTIONS,
+    PATH,
+    codes,
+    container,
+    data,
+    fixed,
+    having,
+    make_spec,
+    plan_for,
+    plan_of,
+    written,
+)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        None,
+        True,
+        "11.8",
+        3,
+        [],
+        {"cudaVersion": "11.8.0"},
+        {"cudaVersion": 11.8},
+        {**OPTIONS, "cudnnVersion": "automatic"},
+        {**OPTIONS, "cudnnVersion": "8.6.0"},
+        {**OPTIONS, "installCudnn": False},
+        {**OPTIONS, "installToolkit": "true"},
+    ],
+    ids=repr,
+)
+def test_options_of_cuda_that_do_not_fit_are_written_right(options: Any):
+    text = container(features={CUDA: options})
+    assert codes(text) == ["TF503"]
+    made = data(fixed(text))["features"]
+    assert made[CUDA].items() >= OPTIONS.items()
+    assert codes(fixed(text)) == []
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_misspelt_option_is_replaced_in_its_place(whole: bool):
+    options = (
+        '"installToolkit": true,\n'
+        '            "installCudann": true, // cuDNN\n'
+        '            "cudannVersion": "8.9.7.29",\n'
+        '            "cudaVersion": "11.8"'
+    )
+    lines = json.dumps(OPTIONS, indent=12)[1:-1].strip()
+    text = fixed("{}").replace(lines, options)
+    assert options in text
+    spec = make_spec(whole=whole)
+    assert codes(text, spec) == ["TF505", "TF505", "TF503"]
+    right = options.replace("Cudann", "Cudnn").replace("cudann", "cudnn")
+    assert right.replace("8.9.7.29", "8.6.0.163") in fixed(text, spec)
+    assert codes(fixed(text, spec), spec) == []
+
+
+def test_a_misspelt_option_beside_the_right_one_goes():
+    text = container(features={CUDA: {**OPTIONS, "installCuDNN": True, "cudnnversion": "8"}})
+    assert codes(text) == ["TF505", "TF505"]
+    assert data(fixed(text))["features"] == {CUDA: OPTIONS}
+
+
+def test_an_option_of_which_nobody_knows_what_it_means_is_told_and_stays():
+    features = {CUDA: {**OPTIONS, "driver": "550"}, LFS: {"autopul": False, "lfs": 1}}
+    text = container(features=features)
+    spec = make_spec(git_lfs=True)
+    assert codes(text, spec) == ["TF505", "TF505", "TF505"]
+    made = data(fixed(text, spec))["features"]
+    assert made == {CUDA: {**OPTIONS, "driver": "550"}, LFS: {"autoPull": False, "lfs": 1}}
+    assert codes(fixed(text, spec), spec) == ["TF505", "TF505"]
+
+
+@pytest.mark.parametrize("key", ["containerEnv", "remoteEnv"])
+def test_a_path_of_the_users_own_stays(key: str):
+    right = data(container())
+    right["remoteEnv"].pop("PATH")
+    right[key]["PATH"] = "/mine"
+    assert data(fixed(written(right))) == right
+
+
+def test_cuda_goes_from_path_where_it_goes_from_the_container():
+    text = fixed("{}", make_spec(plan_for("2.18", "system")))
+    made = data(fixed(text, make_spec(plan_for("2.18", "none"))))
+    assert list(made["remoteEnv"]) == ["POETRY_TF_MIRROR"]
+
+
+def test_options_that_poetry_tf_does_not_judge_stay():
+    text = container(features={CUDA: {**OPTIONS, "installNvtx": True}})
+    assert codes(text) == []
+    assert fixed(text) == text
+
+
+@pytest.mark.parametrize("tag", [":1", ":2", ":1.2.1", "", f"@sha256:{'0' * 64}"])
+def test_another_version_of_the_cuda_feature_is_retired(tag: str):
+    text = container(features={f"{IMAGES.cuda.id}{tag}": OPTIONS})
+    assert codes(text) == ["TF505"]
+    assert data(fixed(text))["features"] == {CUDA: OPTIONS}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_versions_of_the_cuda_feature_one_is_left(order: int):
+    features = {OLD_CUDA: OPTIONS, CUDA: OPTIONS}
+    text = container(features=dict(list(features.items())[::order]))
+    assert codes(text) == ["TF505"]
+    assert data(fixed(text))["features"] == {CUDA: OPTIONS}
+
+
+def test_of_two_retired_versions_of_the_cuda_feature_the_first_is_mended():
+    features = {OLD_CUDA: {"cudaVersion": "11.8"}, f"{IMAGES.cuda.id}:2": OPTIONS}
+    text = container(features=features)
+    assert codes(text) == ["TF503", "TF505", "TF505"]
+    assert data(fixed(text))["features"] == {CUDA: OPTIONS}
+
+
+@pytest.mark.parametrize(("gpu", "why"), [("none", "no GPU"), ("pip", "wheels bring CUDA")])
+def test_cuda_is_taken_out_where_it_is_not_to_be_in_the_container(gpu: GpuChoice, why: str):
+    plan = plan_for("2.18", gpu)
+    text = fixed("{}", make_spec(plan_for("2.18", "system")))
+    (change,) = (
+        item for item in find_changes(PATH, JsoncDocument.parse(text), make_spec(plan)) if item.code
+    )
+    assert change.code == "TF503"
+    assert why in change.message
+    # What is left empty by that goes as well, and a comment in it stays.
+    assert "features" not in data(fixed(text, make_spec(plan)))
+    commented = text.replace('"features": {', '"features": { // mine')
+    assert data(fixed(commented, make_spec(plan)))["features"] == {}
+    beside = written({**data(text), "features": {CUDA: OPTIONS, OLD_CUDA: {}, LFS: {}}})
+    assert data(fixed(beside, make_spec(plan)))["features"] == {LFS: {}}
+    # Where only what is there is judged, a feature that is too many is the user's.
+    assert find_changes(PATH, JsoncDocument.parse(text), make_spec(plan, whole=False)) == ()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "left"),
+    [
+        (["--runtime=nvidia", "--gpus=all"], None),
+        (["--runtime", "nvidia", "--gpus", "all"], None),
+        (["--gpus=all"], None),
+        (["--runtime=nvidia"], None),
+        (["--ipc=host", "--gpus=all"], ["--ipc=host"]),
+        (["--gpus", "all", "--ipc=host"], ["--ipc=host"]),
+        (
+            ["--shm-size", "8g", "--runtime", "nvidia", "-e", "A=1"],
+            ["--shm-size", "8g", "-e", "A=1"],
+        ),
+    ],
+)
+def test_arguments_that_fail_without_a_gpu_give_way_to_a_request(
+    arguments: list[str], left: list[str] | None
+):
+    text = container(runArgs=arguments, hostRequirements=...)
+    assert codes(text) == ["TF504", "TF505"]
+    made = data(fixed(text))
+    assert made.get("runArgs") == left
+    assert made["hostRequirements"] == {"gpu": "optional"}
+    assert codes(fixed(text)) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "left"),
+    [
+        (
+            '[\n\t\t"--gpus", "all", // every GPU\n\t\t"--ipc=host" // for workers\n\t]',
+            '[\n\t\t// every GPU\n\t\t"--ipc=host" // for workers\n\t]',
+        ),
+        ('["--ipc=host", "--gpus=all" /* every GPU */]', '["--ipc=host" /* every GPU */]'),
+    ],
+)
+def test_why_a_retired_argument_stood_there_stays(arguments: str, left: str):
+    for newline in ("\n", "\r\n"):
+        text = container(runArgs="here", hostRequirements=...).replace('"here"', arguments)
+        made = fixed(text.replace("\n", newline))
+        assert left.replace("\n", newline) in made
+        assert codes(made) == []
+
+
+def test_comments_of_what_goes_whole_stay_where_it_was():
+    text = container(runArgs="here", hostRequirements=...).replace(
+        '"here"', '[ // for the GPU\n\t\t"--gpus=all" // all of them\n\t]'
+    )
+    made = fixed(text)
+    assert "runArgs" not in data(made)
+    assert [line.strip() for line in made.splitlines() if "//" in line and "ghcr" not in line] == [
+        "// for the GPU",
+        "// all of them",
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--gpus=1"],
+        ["--gpus", "device=0"],
+        ["--device", "nvidia.com/gpu=all"],
+        ["--device=nvidia.com/gpu=all"],
+    ],
+)
+def test_a_request_of_the_users_own_kind_stays(arguments: list[str]):
+    text = container(runArgs=arguments, hostRequirements=...)
+    assert codes(text) == []
+    assert fixed(text) == text
+
+
+@pytest.mark.parametrize("gpu", ["optional", True, {"cores": 2}])
+def test_a_gpu_that_is_asked_for_is_not_asked_for_again(gpu: Any):
+    assert codes(container(hostRequirements={"gpu": gpu})) == []
+
+
+@pytest.mark.parametrize("requirements", [{}, {"gpu": False}, {"gpu": None}, {"cpus": 4}])
+def test_what_else_the_host_must_have_stays_beside_the_request(requirements: dict[str, Any]):
+    text = container(hostRequirements=requirements)
+    assert codes(text) == ["TF504"]
+    assert data(fixed(text))["hostRequirements"] == {**requirements, "gpu": "optional"}
+
+
+def test_no_gpu_is_asked_for_where_none_is_make_spec():
+    assert "hostRequirements" not in data(fixed("{}", make_spec(plan_for(gpu="none"))))
+
+
+@pytest.mark.parametrize(
+    ("requirements", "left"),
+    [
+        ({"gpu": "optional"}, None),
+        ({"gpu": "optional", "cpus": 4}, {"cpus": 4}),
+        ({"gpu": True}, {"gpu": True}),
+        ({"gpu": {"cores": 2}}, {"gpu": {"cores": 2}}),
+        ({}, {}),
+    ],
+)
+def test_the_request_that_poetry_tf_made_is_taken_back(requirements: Any, left: Any):
+    text = written({"image": IMAGES.image("3.11"), "hostRequirements": requirements})
+    made = data(fixed(text, make_spec(plan_for(gpu="none"))))
+    assert made.get("hostRequirements") == left
+    same = data(fixed(text, make_spec(plan_for(gpu="none"), whole=False)))
+    assert same["hostRequirements"] == requirements
+
+
+@pytest.mark.parametrize("plan", [None, plan_for()], ids=["no plan", "plan"])
+def test_a_runtime_that_was_the_only_way_to_a_gpu_is_replaced(plan: Plan | None):
+    text = written({"image": "mine", "runArgs": ["--runtime=nvidia", "--ipc=host"]})
+    made = data(fixed(text, replace(make_spec(whole=False), plan=plan)))
+    assert made["runArgs"] == ["--ipc=host"]
+    assert made["hostRequirements"] == {"gpu": "optional"}
+    none = data(fixed(text, make_spec(plan_for(gpu="none"), whole=False)))
+    assert "hostRequirements" not in none
+
+
+PODMAN, REQUIRED = "--device=nvidia.com/gpu=all", "--gpus=all"
+
+
+@pytest.mark.parametrize(
+    ("given", "argument"),
+    [
+        ({"engine": "podman"}, PODMAN),
+        ({"gpu_required": True}, REQUIRED),
+        ({"engine": "podman", "gpu_required": True}, PODMAN),
+    ],
+)
+@pytest.mark.parametrize(
+    ("keys", "left"),
+    [
+        ({}, []),
+        ({"hostRequirements": {"gpu": True}}, []),
+        ({"runArgs": ["--ipc=host"]}, ["--ipc=host"]),
+        ({"runArgs": ["--runtime=nvidia"], "hostRequirements": ...}, []),
+        ({"runArgs": ["--runtime=nvidia", "--ipc=host"]}, ["--ipc=host"]),
+    ],
+)
+def test_an_engine_and_a_gpu_that_must_be_there_are_asked_for_in_their_own_way(
+    given: dict[str, Any], argument: str, keys: dict[str, Any], left: list[str]
+):
+    spec, text = having(**given), container(**keys)
+    assert "TF504" in codes(text, spec)
+    made = data(fixed(text, spec))
+    assert made["runArgs"] == [*left, argument]
+    assert "hostRequirements" not in made
+    assert codes(fixed(text, spec), spec) == []
+    assert fixed(fixed(text, spec), spec) == fixed(text, spec)
+
+
+def test_podman_is_not_asked_in_dockers_way():
+    spec = having(engine="podman")
+    text = container(runArgs=["--gpus", "all"], hostRequirements=...)
+    assert data(fixed(text, spec))["runArgs"] == [PODMAN]
+    own = container(runArgs=["--device", "nvidia.com/gpu=0"], hostRequirements=...)
+    assert fixed(own, spec) == own
+    none = replace(make_spec(plan_for(gpu="none")), settings=Settings(engine="podman"))
+    made = data(fixed(container(runArgs=[PODMAN], hostRequirements=...), none))
+    assert "runArgs" not in made and "hostRequirements" not in made
+    made = data(fixed(container(runArgs=[PODMAN, "-q"], hostRequirements=...), none))
+    assert made["runArgs"] == ["-q"]
+
+
+@pytest.mark.parametrize("spelling", [[PODMAN], ["--device", "nvidia.com/gpu=all"]])
+def test_who_goes_back_to_docker_has_nothing_of_podmans_left(spelling: list[str]):
+    text = container(runArgs=["--ipc=host", *spelling], hostRequirements=...)
+    made = data(fixed(text, having(engine="docker")))
+    assert made["runArgs"] == ["--ipc=host"]
+    assert made["hostRequirements"] == {"gpu": "optional"}
+    made = data(fixed(text, having(engine="docker", gpu_required=True)))
+    assert made["runArgs"] == ["--ipc=host", REQUIRED]
+    none = replace(make_spec(plan_for(gpu="none")), settings=Settings(engine="docker"))
+    made = data(fixed(text, none))
+    assert made["runArgs"] == ["--ipc=host"] and "hostRequirements" not in made
+    # Where nobody has said which it is, it may be somebody's Podman.
+    assert data(fixed(text, make_spec()))["runArgs"] == ["--ipc=host", *spelling]
+
+
+def test_what_the_host_must_have_besides_the_gpu_stays():
+    text = container(hostRequirements={"gpu": "optional", "cpus": 4})
+    made = data(fixed(text, having(gpu_required=True)))
+    assert made["hostRequirements"] == {"cpus": 4}
+
+
+def test_a_compose_file_has_to_give_its_service_the_gpu_itself():
+    text = written({"dockerComposeFile": "c.yml", "hostRequirements": {"gpu": "optional"}})
+    spec = having(engine="podman")
+    (change,) = find_changes(PATH, JsoncDocument.parse(text), spec)
+    assert change.code == "TF504" and "compose file" in change.remedy
+    assert "runArgs" not in data(fixed(text, spec))
+    assert "hostRequirements" not in data(fixed(text, spec))
+
+
+@pytest.mark.parametrize(
+    ("said", "right"),
+    [
+        ("compute", "compute,utility"),
+        ("video", "video,compute,utility"),
+        ("graphics, compute", "graphics, compute,utility"),
+        ("utility,compute", None),
+        ("all", None),
+        ("", None),
+        ("${localEnv:CAPABILITIES}", None),
+        (None, None),
+    ],
+)
+@pytest.mark.parametrize("where", ["containerEnv", "-e", "--env"])
+def test_a_driver_of_which_parts_are_withheld(said: Any, right: str | None, where: str):
+    name = "NVIDIA_DRIVER_CAPABILITIES"
+
+    def text(value: Any) -> str:
+        if where == "containerEnv":
+            return container(containerEnv={**data(container())["containerEnv"], name: value})
+        argument = f"{name}={value}"
+        return container(runArgs=["-e", argument] if where == "-e" else [f"{where}={argument}"])
+
+    spec = make_spec(plan_of("2.21.0", "system"))
+    for_older = make_spec(plan_of("2.20.0", "none"))
+    made = fixed(text(said), spec)
+    if said is not None or where == "containerEnv":
+        assert ("TF504" in codes(text(said), spec)) == (right is not None)
+        assert made == fixed(text(right or said), spec)
+    assert fixed(made, spec) == made
+    assert "TF504" not in codes(text(said), for_older)
+
+
+def test_an_older_tensorflow_needs_no_nvml():
+    text = container(runArgs=["-e", "NVIDIA_DRIVER_CAPABILITIES=compute"])
+    assert codes(text, make_spec(plan_of("2.20.0", "system"))) == ["TF503"]
+    text = container(runArgs=["-e", "NVIDIA_DRIVER_CAPABILITIES=utility"])
+    assert "TF504" in codes(text, make_spec(plan_of("2.20.0", "system")))

@@ -1,0 +1,61 @@
+"""The parts of a container, and where their values come from."""
+
+from __future__ import annotations
+
+import pytest
+
+from poetry_tf.devcontainer.origin import Origin
+from poetry_tf.devcontainer.parts import list_parts
+from poetry_tf.files.jsonc import JsoncDocument
+from poetry_tf.plan.model import Plan
+from tests.devcontainer.containers import (
+    CATALOG,
+    IMAGES,
+    LACKS_NONE,
+    LACKS_ONE,
+    LOCAL,
+    ORIGINS,
+    PATH,
+    codes,
+    container,
+    fixed,
+    from_,
+    make_spec,
+    plan_of,
+)
+
+
+def test_what_they_are_named_for_is_explained():
+    def told(plan: Plan) -> list[str]:
+        document = JsoncDocument.parse(fixed("{}", make_spec(plan)))
+        found = list_parts(PATH, document, make_spec(plan), CATALOG)
+        return [f"{part.value}: {part.origin}" for part in found if part.name == "LD_LIBRARY_PATH"]
+
+    (line,) = told(LACKS_ONE)
+    assert line.startswith("nvidia/cusolver/lib: what TensorFlow 2.21.0 opens lies there")
+    assert told(LACKS_NONE) == told(plan_of("2.21.0", "system")) == []
+
+
+def test_how_an_image_can_be_fixed_is_explained():
+    def told(image: str) -> str:
+        document = JsoncDocument.parse(container(image=image))
+        return next(list_parts(PATH, document, make_spec(), CATALOG)).origin
+
+    fixed = f"{IMAGES.image('3.11')}@sha256:{'0' * 64}"
+    assert codes(container(image=fixed)) == []
+    assert "its digest fixes it" in told(fixed)
+    assert "the tag stays" in told(IMAGES.image("3.11"))
+
+
+@pytest.mark.parametrize("origin", ORIGINS.values(), ids=ORIGINS)
+def test_where_poetry_tf_comes_from_is_told(origin: Origin):
+    document = JsoncDocument.parse(fixed("{}", from_(origin)))
+    (part,) = (
+        item
+        for item in list_parts(PATH, document, from_(origin), CATALOG)
+        if item.name == "poetry-tf"
+    )
+    assert part.value == (origin.requirement or "none")
+    if origin is LOCAL:
+        assert LOCAL.url in part.origin
+        assert "run poetry tf devcontainer" in part.origin
