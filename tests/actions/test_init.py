@@ -10,19 +10,17 @@ from hypothesis import strategies as st
 from packaging.version import Version
 from poetry.core.constraints.version import parse_constraint
 
+from poetry_tf.actions.container import with_container
 from poetry_tf.actions.init import (
-    InitOptions,
     is_new,
     open_project,
-    parse_gpu,
-    parse_python,
-    plan_options,
     project_name,
-    validate_mirror,
-    with_container,
     with_corrected_names,
     with_options_fixed,
 )
+from poetry_tf.actions.mirror import validate_mirror
+from poetry_tf.actions.options import InitOptions, parse_gpu, parse_python
+from poetry_tf.actions.planning import plan_options
 from poetry_tf.checks.run import find_problems, make_context
 from poetry_tf.files.edits import changed_texts
 from poetry_tf.files.errors import ProjectError

@@ -1,23 +1,31 @@
-"""Moving a project to another series of TensorFlow: what that takes, decided before it is done.
+"""Moving a project to another series of TensorFlow.
 
-Nothing here writes, locks or talks. The plan for the other release is `initialise`'s, what mends
-the rest of a project are the rules; this module chooses the release, and changes what a person
-would have to change by hand: companions, bounds of the old series, the range of Pythons.
+`plan_upgrade` chooses the release and edits the requirements without a solver; `lock_upgrade` locks
+the result. Nothing here writes files or uses the console.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from packaging.requirements import Requirement as Requires
-from packaging.utils import NormalizedName, canonicalize_name
-from packaging.version import Version
+from packaging.utils import canonicalize_name
 from poetry.core.constraints.version import VersionConstraint, VersionRange, parse_constraint
 
+from poetry_tf.actions.companion_moves import (
+    CompanionMove,
+    companion_move,
+    companion_moves,
+    companion_requirements,
+    with_companion,
+)
+from poetry_tf.actions.container import with_containers
 from poetry_tf.actions.fix import fix, fix_requirements
-from poetry_tf.actions.init import InitOptions, plan_options, with_containers, with_requirement
+from poetry_tf.actions.init import with_requirement
+from poetry_tf.actions.options import InitOptions
+from poetry_tf.actions.planning import plan_options
 from poetry_tf.checks.run import CONTAINER_CODES
 from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.project import Project
@@ -33,21 +41,16 @@ from poetry_tf.plan.requirement import (
     main_requirement,
     required_catalog,
     tensorflow_distributions,
-    to_poetry_version,
 )
 from poetry_tf.plan.settings import SETTINGS_PATH, read_settings
-from poetry_tf.pyproject.pins import companion_pin_text, constraint_edits
-from poetry_tf.releases import Catalog, Companion, Release, fits, load, role, whole
-from poetry_tf.releases.breaking import Breaking, Retired, ended, keras_major, passed
-from poetry_tf.releases.companions import bounds_on, companions
+from poetry_tf.releases import Catalog, Release, load, role, whole
+from poetry_tf.releases.breaking import Breaking, keras_major, passed
 from poetry_tf.releases.images import load_images
 from poetry_tf.releases.model import numbers
 from poetry_tf.text import format_list
 
 # What a range of Pythons is looked through for.
 _PYTHONS = tuple(f"3.{minor}" for minor in range(5, 41))
-# The lines on this one are `platforms`' to write.
-_FILESYSTEM = canonicalize_name("tensorflow-io-gcs-filesystem")
 
 
 @dataclass(frozen=True)
@@ -57,35 +60,6 @@ class UpgradeGoal:
     to: str | None = None
     """A series or a release; None for the newest that the project can move to."""
     legacy_keras: bool = False
-
-
-@dataclass(frozen=True)
-class CompanionMove:
-    """A companion that the project requires, and the release of it that goes with the new one."""
-
-    item: Requirement
-    locked: Version | None
-    fit: Version | None
-    """The release to require; None where none fits, or where nothing is known."""
-    edits: bool
-    """Whether the requirement has to be changed for it."""
-    series: tuple[str, ...] = ()
-    """Where none fits: the series of TensorFlow that have one."""
-    retired: Retired | None = None
-
-    @property
-    def name(self) -> NormalizedName:
-        return self.item.name
-
-    @property
-    def is_known(self) -> bool:
-        """Whether anything is known of what it fits; else the solver alone decides."""
-        return self.fit is not None or bool(self.series) or self.retired is not None
-
-    @property
-    def blocks(self) -> bool:
-        """Whether the move can't be made with it."""
-        return self.is_known and self.fit is None
 
 
 @dataclass(frozen=True)
@@ -148,15 +122,15 @@ def plan_upgrade(project: Project, goal: UpgradeGoal) -> Upgrade:
     """
     main = main_requirement(project)
     if main is None:
-        raise _nothing_to_move(project)
+        raise _nothing_to_move_error(project)
     catalog = required_catalog(project, load())
     if role(main.name) not in {"main", "shim", "retired"}:
         raise PlanError(
             f"The project requires {main.name}, of whose releases poetry-tf knows nothing",
             "Require tensorflow, or change the version by hand.",
         )
-    old = _present(project, catalog)
-    old_plan = _plan_of(project)
+    old = _current_release(project, catalog)
+    old_plan = _current_plan(project)
     keeps = False
     before = project
     options = InitOptions(container=wants_container(project))
@@ -170,14 +144,14 @@ def plan_upgrade(project: Project, goal: UpgradeGoal) -> Upgrade:
     # One that the data doesn't have is kept, with the pin that it came by.
     stays = release.inferred_from is not None and old is not None and release == old
     wished = release.series if stays else str(release.version)
-    options, plan = _settled(project, replace(options, tensorflow=wished))
-    moving = tuple(_movings(project, plan))
+    options, plan = _plan_release(project, replace(options, tensorflow=wished))
+    moving = tuple(companion_moves(project, plan))
     upgrade = Upgrade(before, project, old, old_plan, plan, moving, passed_over, keeps)
     if upgrade.blocking:
         return upgrade
     project = with_requirement(project, options, plan)
     for item in moving:
-        project = _with_companion(project, item)
+        project = with_companion(project, item)
     return replace(upgrade, after=fix_requirements(project, plan))
 
 
@@ -191,7 +165,7 @@ def with_matching_containers(project: Project) -> Project:
 # -- the release ----------------------------------------------------------------------------
 
 
-def _nothing_to_move(project: Project) -> PlanError:
+def _nothing_to_move_error(project: Project) -> PlanError:
     if admitted_locked_tensorflow(project) is not None:
         return PlanError(
             "TensorFlow comes in through other packages alone: nothing in pyproject.toml names it",
@@ -203,18 +177,18 @@ def _nothing_to_move(project: Project) -> PlanError:
     )
 
 
-def _present(project: Project, catalog: Catalog) -> Release | None:
+def _current_release(project: Project, catalog: Catalog) -> Release | None:
     """The release that a project is on: the locked one, else what its pin would be locked as."""
     if (locked := admitted_locked_tensorflow(project)) is not None:
         return catalog.get(locked) or whole().get(locked)
-    if (plan := _plan_of(project)) is not None:
+    if (plan := _current_plan(project)) is not None:
         return plan.release
     constraint = joint_constraint(project)
     found = admitted_releases(whole(), constraint) if constraint is not None else ()
     return found[-1] if found else None
 
 
-def _plan_of(project: Project) -> Plan | None:
+def _current_plan(project: Project) -> Plan | None:
     try:
         return derive_plan(project, load(), load_images())
     except PlanError:
@@ -282,14 +256,14 @@ class _ReleaseSearch:
         return None
 
     def _misfit(self, release: Release) -> str | None:
-        for item in _judged(self.project):
-            moving = _moving(self.project, item, release, ())
+        for item in companion_requirements(self.project):
+            moving = companion_move(self.project, item, release, ())
             if moving.blocks:
                 return f"no release of {item.name} fits it"
         return None
 
 
-def _settled(project: Project, options: InitOptions) -> tuple[InitOptions, Plan]:
+def _plan_release(project: Project, options: InitOptions) -> tuple[InitOptions, Plan]:
     """The plan for the release, with the nearest Python where the project's own don't do."""
     try:
         return options, plan_options(project, options)
@@ -313,96 +287,6 @@ def _settled(project: Project, options: InitOptions) -> tuple[InitOptions, Plan]
     raise first
 
 
-# -- companions -----------------------------------------------------------------------------
-
-
-def _judged(project: Project) -> Iterator[Requirement]:
-    """The requirements on companions of TensorFlow's that come from the index."""
-    for item in project.pyproject.requirements:
-        if role(item.name) == "companion" and item.source is None and item.name != _FILESYSTEM:
-            yield item
-
-
-def _movings(project: Project, plan: Plan) -> Iterator[CompanionMove]:
-    for item in _judged(project):
-        yield _moving(project, item, plan.release, plan.pythons)
-
-
-def _moving(
-    project: Project, item: Requirement, release: Release, pythons: Sequence[str]
-) -> CompanionMove:
-    lock = project.valid_lock
-    locked = max(lock.versions.get(item.name, ()), default=None) if lock else None
-    every = fits(item.name, release)
-    sound = [fit.companion for fit in every if not fit.companion.yanked]
-    fit = sound or [fit.companion for fit in every]
-    retired = ended(item.name, release.series)
-    if not fit or retired is not None:
-        return CompanionMove(item, locked, None, False, _series_with(item.name), retired)
-    good = [one for one in fit if _has_wheels(one, release, pythons)] or fit
-    versions = {one.version for one in fit}
-    within = [one for one in good if item.constraint.allows(to_poetry_version(one.version))]
-    if within and not _may_go_astray(item, release, versions):
-        stays = next((one.version for one in within if one.version == locked), None)
-        return CompanionMove(item, locked, stays or within[-1].version, False)
-    stays = next((one.version for one in within if one.version == locked), None)
-    return CompanionMove(item, locked, stays or (within or good)[-1].version, True)
-
-
-def _may_go_astray(item: Requirement, release: Release, versions: set[Version]) -> bool:
-    """Whether a requirement admits what doesn't fit and no solver would rule out."""
-    if bounds_on(item.name, release) is not None:
-        return False
-    return any(
-        one.version not in versions
-        and not one.yanked
-        and one.basis != "metadata"
-        and item.constraint.allows(to_poetry_version(one.version))
-        for one in companions().get(item.name, ())
-    )
-
-
-def _has_wheels(companion: Companion, release: Release, pythons: Sequence[str]) -> bool:
-    """Whether there are wheels for the Pythons in the container; some are for no Linux at all."""
-    minors = companion.pythons_for(release, CONTAINER_PLATFORM)
-    return not minors or {*pythons} <= {*minors}
-
-
-def _series_with(name: str) -> tuple[str, ...]:
-    """The series of TensorFlow of which a release has one of a companion, ascending."""
-    catalog = load()
-    return tuple(
-        series
-        for series in catalog.series
-        if any(fits(name, release) for release in catalog.in_series(series))
-    )
-
-
-def _with_companion(project: Project, moving: CompanionMove) -> Project:
-    if not moving.edits or moving.fit is None:
-        return project
-    fit = moving.fit
-    wrong = [
-        one.version
-        for one in companions().get(moving.name, ())
-        if not one.yanked and one.version > fit and one.fits != _fits_of(moving.name, fit)
-    ]
-    for item in project.pyproject.requirements:
-        if (item.name, item.marker, item.group) == (
-            moving.name,
-            moving.item.marker,
-            moving.item.group,
-        ):
-            text = companion_pin_text(item, fit, wrong)
-            own = companion_pin_text(replace(item, path=item.enriched_at or item.path), fit, wrong)
-            return apply(project, constraint_edits(project, item, text, in_own_table=own))
-    return project
-
-
-def _fits_of(name: str, version: Version) -> str | None:
-    return next((one.fits for one in companions().get(name, ()) if one.version == version), None)
-
-
 # -- where no solution is found -------------------------------------------------------------
 
 
@@ -423,19 +307,19 @@ def find_blockers(upgrade: Upgrade, account: str) -> tuple[Blocker, ...]:
     named = {canonicalize_name(word) for word in re.findall(r"[A-Za-z0-9][\w.-]*(?= \()", account)}
     named |= {canonicalize_name(word) for word in re.findall(r"- ([\w.-]+) requires Py", account)}
     found = [
-        Blocker(item, _wanted(upgrade.new, item.name))
+        Blocker(item, _required_specifier(upgrade.new, item.name))
         for item in upgrade.after.pyproject.requirements
         if item.name in named and item.name not in tensorflow_distributions()
     ]
-    against = [item for item in found if item.wanted and not _agrees(item)]
+    against = [item for item in found if item.wanted and not _is_compatible(item)]
     return tuple(against or found)
 
 
-def _agrees(blocker: Blocker) -> bool:
+def _is_compatible(blocker: Blocker) -> bool:
     return blocker.item.constraint.allows_any(parse_constraint(blocker.wanted))
 
 
-def _wanted(release: Release, name: str) -> str:
+def _required_specifier(release: Release, name: str) -> str:
     for text in release.requires:
         if canonicalize_name(re.split(r"[^\w.-]", text, maxsplit=1)[0]) == name:
             requirement = Requires(text)

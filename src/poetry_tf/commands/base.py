@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from cleo.formatters.formatter import Formatter
@@ -89,6 +89,22 @@ class TensorFlowCommand(Command):
             for line in text.removesuffix("\n").split("\n"):
                 style = {"+": "fg=green", "-": "fg=red", "@": "fg=cyan"}.get(line[:1])
                 self.line(f"<{style}>{plain(line)}</>" if style else plain(line))
+
+
+def align_columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Rows as lines, each column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(map(str.ljust, row, widths)).rstrip()
+
+
+def titled_section(title: str, lines: Iterable[str]) -> Iterator[str]:
+    """A blank line, a title and the lines below it; nothing if there are no lines."""
+    body = list(lines)
+    if body:
+        yield ""
+        yield title
+        yield from (f"  {line}" for line in body)
 
 
 def plain(text: str) -> str:

@@ -17,7 +17,7 @@ import poetry_tf
 from poetry_tf.actions.fix_and_lock import FixedProject, fix_and_lock
 from poetry_tf.checks.run import judge, make_context, rules
 from poetry_tf.commands.base import TensorFlowCommand, plain
-from poetry_tf.commands.check_reports import CheckReport, as_annotations, as_json
+from poetry_tf.commands.check_output import CheckReport, to_annotations, to_json
 from poetry_tf.files.edits import changed_texts, diffs
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
@@ -98,8 +98,8 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
     def _codes(self) -> frozenset[str]:
         """The rules that --select and --ignore leave; raises `PlanError`."""
         known = [rule.code for rule in rules()]
-        chosen = _named(known, self.option("select")) or frozenset(known)
-        return chosen - _named(known, self.option("ignore"))
+        chosen = _matching_codes(known, self.option("select")) or frozenset(known)
+        return chosen - _matching_codes(known, self.option("ignore"))
 
     def _run(self, root: Path) -> int:
         codes, diffs = self._codes(), self.option("diff")
@@ -107,7 +107,7 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
         if fixes:
             self.recover(root)
         project = Project.read(root)
-        report = _report(project, codes)
+        report = _make_report(project, codes)
         if not (report.context.concerned or report.found):
             return self._conclude(report, "The project has no TensorFlow: nothing to check.")
         if diffs:
@@ -132,7 +132,7 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
             )
         texts = changed_texts(fixed.project)
         self.write_files(root, texts, fixed.project.snapshot)
-        left = _report(Project.read(root), codes)
+        left = _make_report(Project.read(root), codes)
         gone = Counter(item.code for item in report.found) - Counter(
             item.code for item in left.found
         )
@@ -221,9 +221,9 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
 
     def _write_report(self, report: CheckReport | None, trouble: tuple[str, str] | None) -> None:
         if self._format == "json":
-            self.io.write_line(as_json(report, trouble), type=Type.RAW)
+            self.io.write_line(to_json(report, trouble), type=Type.RAW)
         elif self._format == "github":
-            for line in as_annotations(report, trouble):
+            for line in to_annotations(report, trouble):
                 self.io.write_line(line, type=Type.RAW)
 
     def _could_not(self, message: str, remedy: str = "", report: CheckReport | None = None) -> int:
@@ -251,7 +251,7 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
         return CLEAN
 
 
-def _report(project: Project, codes: frozenset[str]) -> CheckReport:
+def _make_report(project: Project, codes: frozenset[str]) -> CheckReport:
     context = make_context(project)
     found, ignored = judge(context)
     return CheckReport(
@@ -262,7 +262,7 @@ def _report(project: Project, codes: frozenset[str]) -> CheckReport:
     )
 
 
-def _named(known: Iterable[str], options: Iterable[str]) -> frozenset[str]:
+def _matching_codes(known: Iterable[str], options: Iterable[str]) -> frozenset[str]:
     """The codes that are named, whole or by their beginning."""
     known, found = list(known), set()
     for text in (part.strip() for value in options for part in value.split(",")):

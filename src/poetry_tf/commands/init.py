@@ -13,23 +13,26 @@ from cleo.io.io import IO
 from cleo.ui.question import Question
 
 import poetry_tf
+from poetry_tf.actions.container import with_containers
 from poetry_tf.actions.init import (
-    InitOptions,
     added_for_environments,
     is_new,
     open_project,
-    parse_environments,
-    parse_gpu,
-    plan_options,
-    validate_mirror,
-    with_containers,
     with_options,
     with_options_fixed,
 )
 from poetry_tf.actions.lock import LockingError, machine_mirror, mirror_in_force, solve_lock
+from poetry_tf.actions.mirror import validate_mirror
+from poetry_tf.actions.options import InitOptions, parse_environments, parse_gpu
+from poetry_tf.actions.planning import plan_options
 from poetry_tf.checks.run import find_problems, make_context
 from poetry_tf.commands.base import TensorFlowCommand, plain
-from poetry_tf.commands.devcontainer import summary, up, warning, without_plugin
+from poetry_tf.commands.devcontainer_output import (
+    missing_plugin_notes,
+    plan_summary,
+    unproven_warning,
+    up_command,
+)
 from poetry_tf.commands.init_from import Migration
 from poetry_tf.files.configurations import is_fully_managed, readable_configurations
 from poetry_tf.files.edits import changed_texts, diffs
@@ -332,8 +335,8 @@ are written or none.
             for item in readable_configurations(project)
             if is_fully_managed(project, item)
         ]
-        told = summary(plan, next(iter(ours), None) if options.container else None)
-        if options.container and (doubt := warning(plan)) is not None:
+        told = plan_summary(plan, next(iter(ours), None) if options.container else None)
+        if options.container and (doubt := unproven_warning(plan)) is not None:
             self.line_error(f"<warning>{plain(doubt)}</warning>")
         self.line("")
         self._tell_of_files(root, texts, plan_summary=told, options=options)
@@ -384,12 +387,12 @@ are written or none.
     ) -> None:
         """What a person has to decide: findings, without those that are no surprise, and lines."""
         left = [item for item in find_problems(make_context(project)) if item.code not in but]
-        asides = leaving.report(whole=False).left if leaving is not None else ()
+        asides = leaving.report(whole=False).undecided if leaving is not None else ()
         if left or asides:
             self.line_error("<warning>Left for you to decide:</warning>")
         for aside in asides:
-            self.line_error(f"<c1>{plain(str(aside.place))}</> {plain(aside.written)}")
-            self.line_error(f"    {plain(aside.why)}")
+            self.line_error(f"<c1>{plain(str(aside.location))}</> {plain(aside.written)}")
+            self.line_error(f"    {plain(aside.reason)}")
         for finding in left:
             self.show_finding(finding, root)
 
@@ -400,7 +403,7 @@ are written or none.
         if options.container:
             steps.append(
                 "Open the folder in VS Code and choose <c1>Reopen in Container</>, or run "
-                f"<c1>{plain(up(project))}</>"
+                f"<c1>{plain(up_command(project))}</>"
             )
             if any(
                 "nvidia-cuda" in item.document.text for item in readable_configurations(project)
@@ -410,7 +413,7 @@ are written or none.
                     "driver and, on Linux, the NVIDIA Container Toolkit; without, it runs on the "
                     "CPU"
                 )
-            steps += [plain(why.removesuffix(".")) for why in without_plugin(project, plan)]
+            steps += [plain(why.removesuffix(".")) for why in missing_plugin_notes(project, plan)]
         else:
             steps.append("Install it here: <c1>poetry install</>")
         steps.append(f"In CI and before commits: <c1>{poetry_tf.program} check</>")

@@ -11,29 +11,31 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from poetry_tf.actions.fix import fix_requirements
-from poetry_tf.actions.init import InitOptions, is_new
+from poetry_tf.actions.init import is_new
 from poetry_tf.actions.lock import LockingError, open_poetry, solve_lock
 from poetry_tf.actions.offers import ProjectIndex, nearest_release
+from poetry_tf.actions.options import InitOptions
 from poetry_tf.commands.base import TensorFlowCommand, plain
+from poetry_tf.commands.init_output import MigrationReport, make_migration_report
 from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.project import Project
 from poetry_tf.migration.classify import (
     Classification,
-    IndexRelease,
-    RequiredEntry,
     classify_entries,
     direct_entries,
-    fit_to_index,
-    line_edits,
-    lowest_version,
-    relax_conflicting,
     tensorflow_entries,
-    without_unreadable_sources,
 )
 from poetry_tf.migration.decoding import read_list_file
+from poetry_tf.migration.edits import line_edits
 from poetry_tf.migration.entries import STDIN, PackageList
+from poetry_tf.migration.fit import (
+    IndexRelease,
+    fit_to_index,
+    relax_conflicting,
+    without_unreadable_sources,
+)
 from poetry_tf.migration.formats import read_list
-from poetry_tf.migration.report import MigrationReport, make_report
+from poetry_tf.migration.relax import RequiredEntry, lowest_version
 from poetry_tf.migration.tensorflow import (
     GivenOptions,
     MigrationGoal,
@@ -76,7 +78,7 @@ class Migration:
         settings = read_settings(project)[0]
         if main_requirement(project) is not None:  # so it gets the rest of the list only
             if options.tensorflow is None and tensorflow_lines(self._listing):
-                self._aim = MigrationGoal(remarks=(STAYS,))
+                self._aim = MigrationGoal(notes=(STAYS,))
             return options
         self._aim = choose_goal(
             self._listing,
@@ -95,9 +97,9 @@ class Migration:
 
     def report(self, *, whole: bool) -> MigrationReport:
         """What became of the list."""
-        found = self._found or Classification((), (), self._listing.asides)
-        sentences = (*self._aim.moved, *self._aim.remarks)
-        return make_report(self._listing, found, sentences, whole=whole)
+        found = self._found or Classification((), (), self._listing.skipped)
+        sentences = (*self._aim.changes, *self._aim.notes)
+        return make_migration_report(self._listing, found, sentences, whole=whole)
 
     # -- the way ----------------------------------------------------------------------------
 
@@ -125,7 +127,7 @@ class Migration:
                 self._found = found
                 given_up = [
                     new.name
-                    for old, new in zip(before.carried, found.carried, strict=True)
+                    for old, new in zip(before.required, found.required, strict=True)
                     if old != new
                 ]
                 self._say(f"No way with the versions of {format_list(given_up)}; trying others")
@@ -139,15 +141,15 @@ class Migration:
         had = {item.name for item in prepared.pyproject.requirements}
         if not is_new(prepared.root) and (name := prepared.pyproject.name) is not None:
             had.add(canonicalize_name(name))
-        moved = bool(self._aim.moved)
+        moved = bool(self._aim.changes)
         return classify_entries(self._listing, plan.release, plan.python, had, moved=moved)
 
     def with_lines(self, prepared: Project) -> Project:
         """The project with the lines of the list, as far as they are required by now."""
-        carried = self._found.carried if self._found is not None else ()
-        project = apply(prepared, line_edits(prepared, carried))
+        required = self._found.required if self._found is not None else ()
+        project = apply(prepared, line_edits(prepared, required))
         name = prepared.pyproject.document.get(("project", "name"))
-        if is_new(prepared.root) and name in {item.key for item in carried}:
+        if is_new(prepared.root) and name in {item.key for item in required}:
             # A project that is called like a package it requires could not be solved.
             edit = Edit(project.pyproject.path, "set", ("project", "name"), f"{name}-project")
             project = apply(project, [edit])
@@ -160,20 +162,20 @@ class Migration:
             Target(name, plan.python) for name in required_environments(plan.release, environments)
         ]
         with open_poetry(prepared, mirror, self._command.io) as poetry:
-            asked = ProjectIndex(poetry)
-            lines = [item for item in found.carried if not item.wanted.address]
+            index = ProjectIndex(poetry)
+            lines = [item for item in found.required if not item.entry.address]
             if self._listing.is_export:
                 lines += tensorflow_entries(found)
             names = dict.fromkeys(item.key for item in lines)
             if names:
                 self._say(f"Asking for {format_count(len(names), 'package')}")
-            offers = asked.offers(names, targets)
+            offers = index.releases(names, targets)
             if self._listing.is_export:
                 releases = _looked_at(lines, offers)
-                requires = asked.requires(releases, targets[0])
+                requires = index.requires(releases, targets[0])
                 found = direct_entries(found, requires, plan.release)
             found = fit_to_index(found, offers, targets[0])
-            return without_unreadable_sources(found, offers, self._heard(asked.fault))
+            return without_unreadable_sources(found, offers, self._heard(index.build_error))
 
     def _heard(
         self, fault: Callable[[NormalizedName, Version], str | None]
@@ -189,12 +191,13 @@ class Migration:
 
 
 def _looked_at(
-    carried: Sequence[RequiredEntry], offers: Mapping[NormalizedName, Sequence[IndexRelease] | None]
+    required: Sequence[RequiredEntry],
+    offers: Mapping[NormalizedName, Sequence[IndexRelease] | None],
 ) -> dict[NormalizedName, Version]:
     """The release of each package that tells what it requires."""
     found = {}
-    for item in carried:
-        least = lowest_version(item.wanted.specifier) if item.wanted.specifier else None
+    for item in required:
+        least = lowest_version(item.entry.specifier) if item.entry.specifier else None
         if (version := nearest_release(offers.get(item.key) or (), least)) is not None:
             found[item.key] = version
     return found

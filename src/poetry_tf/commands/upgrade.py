@@ -13,12 +13,13 @@ from cleo.io.io import IO
 from cleo.io.outputs.output import Type
 from cleo.ui.confirmation_question import ConfirmationQuestion
 
+from poetry_tf.actions.companion_moves import CompanionMove
 from poetry_tf.actions.fix_and_lock import fix_and_lock
-from poetry_tf.actions.init import open_project, validate_mirror
+from poetry_tf.actions.init import open_project
 from poetry_tf.actions.lock import LockingError, mirror_in_force, solve_lock
+from poetry_tf.actions.mirror import validate_mirror
 from poetry_tf.actions.upgrade import (
     Blocker,
-    CompanionMove,
     Upgrade,
     UpgradeGoal,
     find_blockers,
@@ -29,8 +30,8 @@ from poetry_tf.actions.upgrade import (
 from poetry_tf.checks.findings import RULES
 from poetry_tf.checks.run import find_problems, make_context
 from poetry_tf.commands.base import TensorFlowCommand, plain
-from poetry_tf.commands.devcontainer import up, warning
-from poetry_tf.commands.upgrade_page import VERSION, UpgradePage
+from poetry_tf.commands.devcontainer_output import unproven_warning, up_command
+from poetry_tf.commands.upgrade_output import VERSION, UpgradeReport
 from poetry_tf.files.configurations import readable_configurations
 from poetry_tf.files.edits import changed_texts
 from poetry_tf.files.lock import Lock
@@ -90,7 +91,7 @@ release of that.
             final = self._locked(upgrade)
         except LockingError as error:
             return self._not_solved(upgrade, str(error))
-        page = UpgradePage(upgrade, final, find_problems(make_context(final)))
+        page = UpgradeReport(upgrade, final, find_problems(make_context(final)))
         texts, told = changed_texts(final), page.plain()
         if not self.option("json"):
             self._show(page, root)
@@ -128,7 +129,7 @@ release of that.
         message = (
             f"No release of {names} goes with TensorFlow {release.series}; nothing was changed"
         )
-        remedies = [_way_out(item, upgrade) for item in upgrade.blocking]
+        remedies = [_companion_remedy(item, upgrade) for item in upgrade.blocking]
         remedies.append(
             f"Or take {names} out (poetry remove {' '.join(i.name for i in upgrade.blocking)}) "
             "and run this again."
@@ -167,7 +168,7 @@ release of that.
         )
 
     def _cannot(self, upgrade: Upgrade, message: str, remedy: str) -> int:
-        page = UpgradePage(upgrade)
+        page = UpgradeReport(upgrade)
         if self.option("json"):
             error = {"message": message, "remedy": remedy}
             self._write({**page.plain(), "applied": False, "error": error})
@@ -185,12 +186,12 @@ release of that.
 
     # -- telling ----------------------------------------------------------------------------
 
-    def _show(self, page: UpgradePage, root: Path) -> None:
+    def _show(self, page: UpgradeReport, root: Path) -> None:
         for line in page.lines():
             style = {"  +": "fg=green", "  -": "fg=red"}.get(line[:3])
             self.line(f"<{style}>{plain(line)}</>" if style else plain(line))
         self.line("")
-        if (doubt := warning(page.upgrade.plan)) is not None:
+        if (doubt := unproven_warning(page.upgrade.plan)) is not None:
             self.line_error(f"<warning>{plain(doubt)}</warning>")
         if page.left:
             self.line_error("<warning>Left for you to decide after that:</warning>")
@@ -212,7 +213,7 @@ release of that.
 
     def _conclude(
         self,
-        page: UpgradePage,
+        page: UpgradeReport,
         root: Path,
         final: Project,
         texts: dict[Path, str],
@@ -231,7 +232,7 @@ release of that.
         if readable_configurations(final):
             self.line(
                 "Next: rebuild the container (<c1>Dev Containers: Rebuild Container</> in VS Code, "
-                f"or <c1>{plain(up(final, '--remove-existing-container'))}</>)"
+                f"or <c1>{plain(up_command(final, '--remove-existing-container'))}</>)"
             )
         else:
             self.line("Next: install it with <c1>poetry sync</>")
@@ -240,7 +241,7 @@ release of that.
         self.io.write_line(json.dumps(value, indent=2), type=Type.RAW)
 
 
-def _way_out(item: CompanionMove, upgrade: Upgrade) -> str:
+def _companion_remedy(item: CompanionMove, upgrade: Upgrade) -> str:
     lines = []
     if (retired := item.retired) is not None:
         sources = ", ".join(retired.sources)

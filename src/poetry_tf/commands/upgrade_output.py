@@ -16,9 +16,10 @@ from typing import Any, Literal
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from poetry_tf.actions.upgrade import CompanionMove, Upgrade, format_series
+from poetry_tf.actions.companion_moves import CompanionMove
+from poetry_tf.actions.upgrade import Upgrade, format_series
 from poetry_tf.checks.findings import Finding
-from poetry_tf.commands.releases import align_columns
+from poetry_tf.commands.base import align_columns, titled_section
 from poetry_tf.devcontainer import differences
 from poetry_tf.files.configurations import readable_configurations
 from poetry_tf.files.edits import changed_texts
@@ -42,7 +43,7 @@ Plain = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class UpgradePage:
+class UpgradeReport:
     """What is known of a move: without `final` only what needs no solver."""
 
     upgrade: Upgrade
@@ -97,7 +98,7 @@ class UpgradePage:
                 for one in upgrade.changes(_majors(before, after))
             ],
             "pyproject": self._pyproject() if final else None,
-            "packages": _moved(before, after) if final else None,
+            "packages": _package_changes(before, after) if final else None,
             "container": self._container() if final else None,
             "left": [
                 {"code": item.code, "message": item.message, "remedy": item.remedy}
@@ -148,22 +149,22 @@ class UpgradePage:
 
     def _container(self) -> list[str]:
         assert self.final is not None
-        return list(_rebuilt_as(self.upgrade.before, self.final))
+        return list(_container_changes(self.upgrade.before, self.final))
 
     # -- as lines ---------------------------------------------------------------------------
 
     def lines(self) -> Iterator[str]:
         page = self.plain()
-        yield _head(page)
+        yield _heading(page)
         yield ""
-        yield from ("  " + line for line in align_columns([*_facts(page, self.upgrade)]))
-        yield from _section("Packages that go with TensorFlow", _companions(page))
-        yield from _section("Look at this in your code", _code(page["code"]))
+        yield from ("  " + line for line in align_columns([*_fact_rows(page, self.upgrade)]))
+        yield from titled_section("Packages that go with TensorFlow", _companion_lines(page))
+        yield from titled_section("Look at this in your code", _code_lines(page["code"]))
         if self.final is not None:
-            yield from _section("pyproject.toml", page["pyproject"])
-            yield from _section("poetry.lock", _packages(page["packages"]))
-            yield from _section("devcontainer.json", _rebuilt(page["container"]))
-        yield from _section("Why no newer series", _not_newer(page["not_newer"]))
+            yield from titled_section("pyproject.toml", page["pyproject"])
+            yield from titled_section("poetry.lock", _package_lines(page["packages"]))
+            yield from titled_section("devcontainer.json", _container_lines(page["container"]))
+        yield from titled_section("Why no newer series", _passed_over_lines(page["not_newer"]))
 
 
 def _pair(before: object, after: object) -> Plain:
@@ -236,15 +237,15 @@ def _keras(release: Release | None, plan: Plan | None) -> int | None:
     return keras_major(release) if release is not None else None
 
 
-def _moved(before: Lock | None, after: Lock | None) -> Plain:
+def _package_changes(before: Lock | None, after: Lock | None) -> Plain:
     """The packages that come, go and change."""
     old = before.versions if before else {}
     new = after.versions if after else {}
     return {
-        "added": {name: _told(new[name]) for name in sorted(new.keys() - old.keys())},
-        "removed": {name: _told(old[name]) for name in sorted(old.keys() - new.keys())},
+        "added": {name: _format_versions(new[name]) for name in sorted(new.keys() - old.keys())},
+        "removed": {name: _format_versions(old[name]) for name in sorted(old.keys() - new.keys())},
         "changed": {
-            name: _pair(_told(old[name]), _told(new[name]))
+            name: _pair(_format_versions(old[name]), _format_versions(new[name]))
             for name in sorted(old.keys() & new.keys())
             if {*old[name]} != {*new[name]}
         },
@@ -252,11 +253,11 @@ def _moved(before: Lock | None, after: Lock | None) -> Plain:
     }
 
 
-def _told(versions: Sequence[Version]) -> str:
+def _format_versions(versions: Sequence[Version]) -> str:
     return " and ".join(map(str, sorted({*versions})))
 
 
-def _rebuilt_as(before: Project, after: Project) -> Iterator[str]:
+def _container_changes(before: Project, after: Project) -> Iterator[str]:
     """How the dev containers differ; of those that are no default, with their names."""
     images = load_images()
     for found in readable_configurations(after):
@@ -271,7 +272,7 @@ def _rebuilt_as(before: Project, after: Project) -> Iterator[str]:
 # -- text -----------------------------------------------------------------------------------
 
 
-def _head(page: Plain) -> str:
+def _heading(page: Plain) -> str:
     before, after = page["tensorflow"]["from"], page["tensorflow"]["to"]
     name = "TensorFlow" if page["distribution"] == "tensorflow" else page["distribution"]
     if before is None:
@@ -279,11 +280,12 @@ def _head(page: Plain) -> str:
     return f"{name} {before} -> {after}" if before != after else f"{name} {after}, as it is"
 
 
-def _facts(page: Plain, upgrade: Upgrade) -> Iterator[tuple[str, ...]]:
+def _fact_rows(page: Plain, upgrade: Upgrade) -> Iterator[tuple[str, ...]]:
     python = page["python"]
-    yield "Python", _python(page)
+    yield "Python", _format_python(page)
     if python["wheels"]["from"] != python["wheels"]["to"] and python["wheels"]["from"]:
-        yield "", f"{_arrow(*(span(python['wheels'][key]) for key in ('from', 'to')))} have wheels"
+        before, after = (span(python["wheels"][key]) for key in ("from", "to"))
+        yield "", f"{_format_arrow(before, after)} have wheels"
     gpu = page["gpu"]["to"]
     how = {"system": "in the container", "pip": "by the and-cuda wheels"}.get(gpu, "")
     if gpu == "none":
@@ -291,42 +293,41 @@ def _facts(page: Plain, upgrade: Upgrade) -> Iterator[tuple[str, ...]]:
     else:
         changes_way = page["gpu"]["from"] not in {None, gpu}
         now = f", now {how}" if changes_way else f", {how}"
-        yield "CUDA", _change(page["cuda"]) + now
-        yield "cuDNN", _change(page["cudnn"])
+        yield "CUDA", _format_change(page["cuda"]) + now
+        yield "cuDNN", _format_change(page["cudnn"])
         if page["driver"]["to"]:
-            yield "driver", f"{_change(page['driver'])} or later on the host (NVIDIA, Linux)"
+            yield "driver", f"{_format_change(page['driver'])} or later on the host (NVIDIA, Linux)"
     if page["numpy"]["to"]:
-        yield "NumPy", _change(page["numpy"])
+        yield "NumPy", _format_change(page["numpy"])
     if page["keras"]["to"]:
         by = " by tf-keras, not TensorFlow's own 3" if page["legacy_keras"] else ""
         by = ", TensorFlow's own: --legacy-keras changes nothing" if upgrade.keeps_keras else by
-        yield "Keras", _change(page["keras"]) + by
+        yield "Keras", _format_change(page["keras"]) + by
 
 
-def _python(page: Plain) -> str:
+def _format_python(page: Plain) -> str:
     before, after = page["python"]["range"]["from"], page["python"]["range"]["to"]
-    told = f"{after or 'any'}, as it is"
-    if before != after:
-        told = f"{before or 'any'} -> {after}: the project's range has to move"
-    return told
+    if before == after:
+        return f"{after or 'any'}, as it is"
+    return f"{before or 'any'} -> {after}: the project's range has to move"
 
 
-def _change(pair: Mapping[str, Any]) -> str:
-    return _arrow(pair["from"], pair["to"])
+def _format_change(pair: Mapping[str, Any]) -> str:
+    return _format_arrow(pair["from"], pair["to"])
 
 
-def _arrow(before: object, after: object) -> str:
+def _format_arrow(before: object, after: object) -> str:
     if before is None or before == after:
         return str(after)
     return f"{before} -> {after}"
 
 
-def _companions(page: Plain) -> Iterator[str]:
+def _companion_lines(page: Plain) -> Iterator[str]:
     rows = []
     for item in page["companions"]:
         release = item["release"]
         if release["to"] is not None:
-            rows.append((item["name"], _change(release)))
+            rows.append((item["name"], _format_change(release)))
         elif not item["known"]:
             rows.append((item["name"], "nothing is known of what it goes with: the solver decides"))
         else:
@@ -337,10 +338,10 @@ def _companions(page: Plain) -> Iterator[str]:
     yield from align_columns(rows) if rows else ()
 
 
-def _code(changes: Iterable[Plain]) -> Iterator[str]:
+def _code_lines(changes: Iterable[Plain]) -> Iterator[str]:
     for one in changes:
-        yield from _wrapped(f"{one['at']:4}  {_sentence(one['what'])}", "")
-        yield from _wrapped(one["do"], _INDENT)
+        yield from _wrap(f"{one['at']:4}  {_sentence(one['what'])}", "")
+        yield from _wrap(one["do"], _INDENT)
         yield from (f"{_INDENT}{source}" for source in one["sources"])
 
 
@@ -350,7 +351,7 @@ def _sentence(clause: str) -> str:
     return f"{clause if begins_with_code else clause[:1].upper() + clause[1:]}."
 
 
-def _wrapped(text: str, first: str, rest: str = _INDENT) -> list[str]:
+def _wrap(text: str, first: str, rest: str = _INDENT) -> list[str]:
     return textwrap.wrap(
         text,
         WIDTH,
@@ -361,36 +362,30 @@ def _wrapped(text: str, first: str, rest: str = _INDENT) -> list[str]:
     )
 
 
-def _packages(packages: Plain) -> Iterator[str]:
+def _package_lines(packages: Plain) -> Iterator[str]:
     changed, added, removed = packages["changed"], packages["added"], packages["removed"]
     yield from (
-        align_columns([(name, _change(pair)) for name, pair in changed.items()]) if changed else ()
+        align_columns([(name, _format_change(pair)) for name, pair in changed.items()])
+        if changed
+        else ()
     )
     for verb, found in (("new", added), ("gone", removed)):
         if found:
             names = ", ".join(f"{name} {version}" for name, version in found.items())
-            yield from _wrapped(f"{verb}: {names}", "", "  ")
+            yield from _wrap(f"{verb}: {names}", "", "  ")
     if packages["kept"]:
         yield f"{packages['kept']} packages stay as they are"
 
 
-def _rebuilt(parts: Sequence[str]) -> Iterator[str]:
+def _container_lines(parts: Sequence[str]) -> Iterator[str]:
     if parts:
         yield from parts
         yield "The container has to be rebuilt."
 
 
-def _not_newer(reasons: Mapping[str, str]) -> Iterator[str]:
+def _passed_over_lines(reasons: Mapping[str, str]) -> Iterator[str]:
     grouped: dict[str, list[str]] = {}
     for series, reason in reasons.items():
         grouped.setdefault(reason, []).append(series)
     for reason, passed_over in grouped.items():
         yield f"{format_list(reversed(passed_over))}: {reason}"
-
-
-def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
-    body = list(lines)
-    if body:
-        yield ""
-        yield title
-        yield from (f"  {line}" for line in body)

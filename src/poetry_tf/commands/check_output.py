@@ -60,7 +60,7 @@ class CheckReport:
         return trouble.message, trouble.remedy
 
 
-def as_json(report: CheckReport | None, trouble: tuple[str, str] | None) -> str:
+def to_json(report: CheckReport | None, trouble: tuple[str, str] | None) -> str:
     """One JSON document; without a report for a project that could not be checked."""
     document: dict[str, Any] = {
         "version": VERSION,
@@ -75,7 +75,7 @@ def as_json(report: CheckReport | None, trouble: tuple[str, str] | None) -> str:
         },
         "fixed": {
             "codes": dict(report.fixed or {}) if report else {},
-            "files": [_name(report.root, path) for path in report.written] if report else [],
+            "files": [_relative(report.root, path) for path in report.written] if report else [],
         },
         "trouble": trouble and {"message": trouble[0], "remedy": trouble[1]},
     }
@@ -100,7 +100,7 @@ def _finding(report: CheckReport, finding: Finding) -> dict[str, Any]:
     return {
         "code": finding.code,
         "severity": finding.severity,
-        "file": _name(report.root, finding.file),
+        "file": _relative(report.root, finding.file),
         "line": position and position.line,
         "column": position and position.column,
         "message": finding.message,
@@ -109,14 +109,14 @@ def _finding(report: CheckReport, finding: Finding) -> dict[str, Any]:
     }
 
 
-def _name(root: Path, path: Path) -> str:
+def _relative(root: Path, path: Path) -> str:
     return path.relative_to(root).as_posix()
 
 
 # -- GitHub ---------------------------------------------------------------------------------
 
 
-def as_annotations(report: CheckReport | None, trouble: tuple[str, str] | None) -> Iterator[str]:
+def to_annotations(report: CheckReport | None, trouble: tuple[str, str] | None) -> Iterator[str]:
     """The workflow commands with which GitHub shows findings at their lines."""
     for finding in report.found if report else ():
         assert report is not None
@@ -132,16 +132,18 @@ def as_annotations(report: CheckReport | None, trouble: tuple[str, str] | None) 
 
 def _command(kind: str, title: str, message: str, remedy: str, place: dict[str, str]) -> str:
     properties = {**place, "title": title}
-    written = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
-    return f"::{kind} {written}::{_data(message)}" + (f"%0A{_data(remedy)}" if remedy else "")
+    written = ",".join(f"{key}={_escape_property(value)}" for key, value in properties.items())
+    return f"::{kind} {written}::{_escape_data(message)}" + (
+        f"%0A{_escape_data(remedy)}" if remedy else ""
+    )
 
 
-def _data(text: str) -> str:
+def _escape_data(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+def _escape_property(text: str) -> str:
+    return _escape_data(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def _from_workspace(root: Path, path: Path) -> str:
@@ -149,5 +151,5 @@ def _from_workspace(root: Path, path: Path) -> str:
     if workspace := os.environ.get("GITHUB_WORKSPACE"):
         top = Path(workspace).resolve()
         if path.is_relative_to(top):
-            return _name(top, path)
-    return _name(root, path)
+            return _relative(top, path)
+    return _relative(root, path)
