@@ -12,7 +12,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from poetry_tf.commands.init_output import make_migration_report
+from poetry_tf.commands.init_output import migration_lines
 from poetry_tf.files.edits import apply
 from poetry_tf.files.project import Project
 from poetry_tf.migration.classify import Classification, classify_entries, direct_entries
@@ -304,9 +304,7 @@ def test_what_one_environment_lacks_is_left_out_there() -> None:
     there = [IndexRelease(Version("6.0"), True, ("linux-aarch64",), True)]
     fit = fit_to_index(sorted_("pyside2"), {canonicalize_name("pyside2"): there}, CELL)
     assert texts(fit) == ['pyside2 ; sys_platform != "linux" or platform_machine != "aarch64"']
-    assert "Left out on linux-aarch64" in "\n".join(
-        make_migration_report(read("pyside2"), fit, ()).lines
-    )
+    assert "Left out on linux-aarch64" in "\n".join(migration_lines(read("pyside2"), fit, ()))
 
 
 def test_a_source_that_cannot_be_made_sense_of_is_left_to_the_user() -> None:
@@ -380,29 +378,27 @@ def test_the_account_names_every_line_once() -> None:
     ]
     found = read(*entries)
     done = classify_entries(found, release("2.12"), "3.10", ())
-    whole = make_migration_report(found, done, ("Python 3.9 becomes 3.10: why",), whole=True)
-    text = "\n".join(whole.lines)
+    whole = migration_lines(found, done, ("Python 3.9 becomes 3.10: why",), whole=True)
+    text = "\n".join(whole)
     assert text.startswith("From environment.yml, 8 packages:\n  Python 3.9 becomes 3.10: why\n")
     for name in ("numpy", "cudnn", "mkl", "opencv is opencv-python-headless", "pip"):
         assert name in text
-    assert [aside.written for aside in whole.undecided] == ["anaconda"]
+    assert [line.written for line in done.undecided] == ["anaconda"]
 
 
 def test_a_name_that_is_not_known_is_carried_over_and_named() -> None:
     found = read("numpy", "something-new", "built-one=1.0=py310_0", "opencv")
     done = classify_entries(found, release("2.12"), "3.10", ())
-    lines = make_migration_report(found, done, ()).lines
+    lines = [*migration_lines(found, done, ())]
     assert "  Taken to have the same name on PyPI (1): something-new" in lines
     of_pip = pip("something-new")
-    lines = make_migration_report(
-        of_pip, classify_entries(of_pip, release("2.12"), "3.10", ()), ()
-    ).lines
-    assert not any("same name" in line for line in lines)
+    done = classify_entries(of_pip, release("2.12"), "3.10", ())
+    assert not any("same name" in line for line in migration_lines(of_pip, done, ()))
 
 
 def test_long_lists_are_cut_unless_all_is_asked_for() -> None:
     entries = [f"package-{number}" for number in range(30)]
     found = read(*entries)
     done = classify_entries(found, release("2.12"), "3.10", ())
-    assert "and 24 more (all with -v)" in "\n".join(make_migration_report(found, done, ()).lines)
-    assert "package-29" in "\n".join(make_migration_report(found, done, (), whole=True).lines)
+    assert "and 24 more (all with -v)" in "\n".join(migration_lines(found, done, ()))
+    assert "package-29" in "\n".join(migration_lines(found, done, (), whole=True))

@@ -18,36 +18,36 @@ from poetry_tf.releases import Companion, Release, fits, load, role
 from poetry_tf.releases.breaking import Retired, ended
 from poetry_tf.releases.companions import bounds_on, companions
 
-# The lines on this one are `platforms`' to write.
+# Its lines are written for platforms.
 _FILESYSTEM = canonicalize_name("tensorflow-io-gcs-filesystem")
 
 
 @dataclass(frozen=True)
 class CompanionMove:
-    """A companion that the project requires, and the release of it that goes with the new one."""
+    """A required companion, and its release that goes with the new TensorFlow."""
 
-    item: Requirement
+    requirement: Requirement
     locked: Version | None
     fit: Version | None
-    """The release to require; None where none fits, or where nothing is known."""
+    """The release to require; None if none fits or nothing is known."""
     edits: bool
-    """Whether the requirement has to be changed for it."""
+    """Whether the requirement has to change."""
     series: tuple[str, ...] = ()
-    """Where none fits: the series of TensorFlow that have one."""
+    """If none fits, the series of TensorFlow that have one."""
     retired: Retired | None = None
 
     @property
     def name(self) -> NormalizedName:
-        return self.item.name
+        return self.requirement.name
 
     @property
     def is_known(self) -> bool:
-        """Whether anything is known of what it fits; else the solver alone decides."""
+        """Whether it is known what it fits; if not, the solver decides."""
         return self.fit is not None or bool(self.series) or self.retired is not None
 
     @property
     def blocks(self) -> bool:
-        """Whether the move can't be made with it."""
+        """Whether it prevents the move."""
         return self.is_known and self.fit is None
 
 
@@ -55,13 +55,14 @@ class CompanionMove:
 
 
 def companion_requirements(project: Project) -> Iterator[Requirement]:
-    """The requirements on companions of TensorFlow's that come from the index."""
+    """The requirements on companions of TensorFlow that come from the index."""
     for item in project.pyproject.requirements:
         if role(item.name) == "companion" and item.source is None and item.name != _FILESYSTEM:
             yield item
 
 
 def companion_moves(project: Project, plan: Plan) -> Iterator[CompanionMove]:
+    """The move of each required companion."""
     for item in companion_requirements(project):
         yield companion_move(project, item, plan.release, plan.pythons)
 
@@ -69,26 +70,27 @@ def companion_moves(project: Project, plan: Plan) -> Iterator[CompanionMove]:
 def companion_move(
     project: Project, item: Requirement, release: Release, pythons: Sequence[str]
 ) -> CompanionMove:
+    """The move of a companion to a release that fits a release of TensorFlow.
+
+    The locked release is preferred, then the newest one that the requirement allows, then the
+    newest one with wheels for the Pythons.
+    """
     lock = project.valid_lock
     locked = max(lock.versions.get(item.name, ()), default=None) if lock else None
-    every = fits(item.name, release)
-    sound = [fit.companion for fit in every if not fit.companion.yanked]
-    fit = sound or [fit.companion for fit in every]
+    fitting = [fit.companion for fit in fits(item.name, release)]
+    fitting = [one for one in fitting if not one.yanked] or fitting
     retired = ended(item.name, release.series)
-    if not fit or retired is not None:
+    if not fitting or retired is not None:
         return CompanionMove(item, locked, None, False, _series_with(item.name), retired)
-    good = [one for one in fit if _has_wheels(one, release, pythons)] or fit
-    versions = {one.version for one in fit}
-    within = [one for one in good if item.constraint.allows(to_poetry_version(one.version))]
-    if within and not _admits_misfit(item, release, versions):
-        stays = next((one.version for one in within if one.version == locked), None)
-        return CompanionMove(item, locked, stays or within[-1].version, False)
-    stays = next((one.version for one in within if one.version == locked), None)
-    return CompanionMove(item, locked, stays or (within or good)[-1].version, True)
+    good = [one for one in fitting if _has_wheels(one, release, pythons)] or fitting
+    allowed = [one for one in good if item.constraint.allows(to_poetry_version(one.version))]
+    edits = not allowed or _admits_misfit(item, release, {one.version for one in fitting})
+    kept = next((one.version for one in allowed if one.version == locked), None)
+    return CompanionMove(item, locked, kept or (allowed or good)[-1].version, edits)
 
 
 def _admits_misfit(item: Requirement, release: Release, versions: set[Version]) -> bool:
-    """Whether a requirement admits what doesn't fit and no solver would rule out."""
+    """Whether a requirement admits releases that don't fit and that no solver would exclude."""
     if bounds_on(item.name, release) is not None:
         return False
     return any(
@@ -101,13 +103,13 @@ def _admits_misfit(item: Requirement, release: Release, versions: set[Version]) 
 
 
 def _has_wheels(companion: Companion, release: Release, pythons: Sequence[str]) -> bool:
-    """Whether there are wheels for the Pythons in the container; some are for no Linux at all."""
+    """Whether it has wheels for the container's Pythons; true if it has none for Linux at all."""
     minors = companion.pythons_for(release, CONTAINER_PLATFORM)
     return not minors or {*pythons} <= {*minors}
 
 
 def _series_with(name: str) -> tuple[str, ...]:
-    """The series of TensorFlow of which a release has one of a companion, ascending."""
+    """The series of TensorFlow that a companion has a release for, ascending."""
     catalog = load()
     return tuple(
         series
@@ -116,26 +118,27 @@ def _series_with(name: str) -> tuple[str, ...]:
     )
 
 
-def with_companion(project: Project, moving: CompanionMove) -> Project:
-    if not moving.edits or moving.fit is None:
+def with_companion(project: Project, move: CompanionMove) -> Project:
+    """The project with a companion's requirement changed as its move says."""
+    if not move.edits or move.fit is None:
         return project
-    fit = moving.fit
+    series = _series_fitted(move.name, move.fit)
     wrong = [
         one.version
-        for one in companions().get(moving.name, ())
-        if not one.yanked and one.version > fit and one.fits != _series_fitted(moving.name, fit)
+        for one in companions().get(move.name, ())
+        if not one.yanked and one.version > move.fit and one.fits != series
     ]
+    place = (move.name, move.requirement.marker, move.requirement.group)
     for item in project.pyproject.requirements:
-        if (item.name, item.marker, item.group) == (
-            moving.name,
-            moving.item.marker,
-            moving.item.group,
-        ):
-            text = companion_pin_text(item, fit, wrong)
-            own = companion_pin_text(replace(item, path=item.enriched_at or item.path), fit, wrong)
+        if (item.name, item.marker, item.group) == place:
+            text, own = (
+                companion_pin_text(one, move.fit, wrong)
+                for one in (item, replace(item, path=item.enriched_at or item.path))
+            )
             return apply(project, constraint_edits(project, item, text, in_own_table=own))
     return project
 
 
 def _series_fitted(name: str, version: Version) -> str | None:
+    """The series of TensorFlow that a release of a companion fits."""
     return next((one.fits for one in companions().get(name, ()) if one.version == version), None)

@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,11 +81,10 @@ def solve_lock(project: Project, mirror: object, io: IO, *, disable_cache: bool 
         return Lock.read(project.root / LOCK, path.read_bytes().decode("utf-8"))
 
 
-def with_lock(project: Project, mirror: object, io: IO) -> Project:
-    """The project with a new lock; raises `LockingError`, and `ProjectError` for a broken lock."""
+def check_lock_readable(project: Project) -> None:
+    """Raises the `ProjectError` of a lock file that could not be read."""
     if isinstance(project.lock, ProjectError):
         raise project.lock
-    return replace(project, lock=solve_lock(project, mirror, io))
 
 
 def relock(project: Project, io: IO, mirror: str | None = None) -> Lock:

@@ -7,7 +7,7 @@ the result. Nothing here writes files or uses the console.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from packaging.requirements import Requirement as Requires
@@ -23,16 +23,19 @@ from poetry_tf.actions.companion_moves import (
 )
 from poetry_tf.actions.container import with_containers
 from poetry_tf.actions.fix import fix, fix_requirements
+from poetry_tf.actions.fix_and_lock import fix_and_lock
 from poetry_tf.actions.init import with_requirement
 from poetry_tf.actions.options import InitOptions
 from poetry_tf.actions.planning import plan_options
+from poetry_tf.checks.findings import RULES
 from poetry_tf.checks.run import CONTAINER_CODES
 from poetry_tf.files.edits import Edit, apply
+from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import Project
 from poetry_tf.files.pyproject import Requirement
 from poetry_tf.plan.derive import derive_plan, wants_container
 from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan, PlanError
-from poetry_tf.plan.python import admitted_minors, format_python_range
+from poetry_tf.plan.python import admitted_minors
 from poetry_tf.plan.release import requested_release
 from poetry_tf.plan.requirement import (
     admitted_locked_tensorflow,
@@ -49,13 +52,13 @@ from poetry_tf.releases.images import load_images
 from poetry_tf.releases.model import numbers
 from poetry_tf.text import format_list
 
-# What a range of Pythons is looked through for.
+# The minors that a range of Pythons is tried with.
 _PYTHONS = tuple(f"3.{minor}" for minor in range(5, 41))
 
 
 @dataclass(frozen=True)
 class UpgradeGoal:
-    """What was asked for."""
+    """The options of `upgrade`."""
 
     to: str | None = None
     """A series or a release; None for the newest that the project can move to."""
@@ -64,20 +67,20 @@ class UpgradeGoal:
 
 @dataclass(frozen=True)
 class Upgrade:
-    """The move of a project to a release, as far as it can be told without a solver."""
+    """The move of a project to a release, as far as it is known without a solver."""
 
     before: Project
     after: Project
-    """With all that pyproject.toml needs; the lock is the old one."""
+    """The project with the edited pyproject.toml and the old lock."""
     old: Release | None
-    """The release that the project is on; None where nothing is known of that."""
+    """The current release; None if it is not known."""
     old_plan: Plan | None
     plan: Plan
     companions: tuple[CompanionMove, ...]
     passed_over: Mapping[str, str]
-    """The series that are newer than the one chosen, where none was asked for: why each is not."""
+    """Newer series than the chosen one, each with the reason; empty if one was requested."""
     keeps_keras: bool
-    """Whether Keras 2 was asked for and the release has it anyway."""
+    """Whether Keras 2 was requested and the release has it anyway."""
 
     @property
     def new(self) -> Release:
@@ -85,7 +88,7 @@ class Upgrade:
 
     @property
     def blocking(self) -> tuple[CompanionMove, ...]:
-        """The companions that no release fits: with them the move can't be made."""
+        """The companions without a release that fits; they prevent the move."""
         return tuple(item for item in self.companions if item.blocks)
 
     @property
@@ -93,7 +96,7 @@ class Upgrade:
         return self.old is not None and self.new.version < self.old.version
 
     def changes(self, numpys: tuple[int | None, int | None]) -> tuple[Breaking, ...]:
-        """What a person has to look at; `numpys` are the majors of NumPy before and after."""
+        """The breaking changes to look at; `numpys` are NumPy's majors before and after."""
         if self.old is None:
             return ()
         project = self.before
@@ -115,10 +118,10 @@ class Upgrade:
 
 
 def plan_upgrade(project: Project, goal: UpgradeGoal) -> Upgrade:
-    """What it takes to move a project.
+    """Plans the move of a project.
 
-    Raises `PlanError` where there is nothing to move, no such release, or none that the project
-    can have.
+    Raises `PlanError` if the project has no TensorFlow, and if there is no such release or none
+    that the project can use.
     """
     main = main_requirement(project)
     if main is None:
@@ -131,8 +134,7 @@ def plan_upgrade(project: Project, goal: UpgradeGoal) -> Upgrade:
         )
     old = _current_release(project, catalog)
     old_plan = _current_plan(project)
-    keeps = False
-    before = project
+    before, keeps = project, False
     options = InitOptions(container=wants_container(project))
     search = _ReleaseSearch(project, catalog, options, old)
     release, passed_over = search.target(goal)
@@ -141,28 +143,29 @@ def plan_upgrade(project: Project, goal: UpgradeGoal) -> Upgrade:
         if not keeps:
             edit = Edit(project.pyproject.path, "set", (*SETTINGS_PATH, "keras"), "legacy")
             project = apply(project, [edit])
-    # One that the data doesn't have is kept, with the pin that it came by.
+    # A release that the data does not have keeps its pin.
     stays = release.inferred_from is not None and old is not None and release == old
-    wished = release.series if stays else str(release.version)
-    options, plan = _plan_release(project, replace(options, tensorflow=wished))
-    moving = tuple(companion_moves(project, plan))
-    upgrade = Upgrade(before, project, old, old_plan, plan, moving, passed_over, keeps)
+    requested = release.series if stays else str(release.version)
+    options, plan = _plan_release(project, replace(options, tensorflow=requested))
+    moves = tuple(companion_moves(project, plan))
+    upgrade = Upgrade(before, project, old, old_plan, plan, moves, passed_over, keeps)
     if upgrade.blocking:
         return upgrade
     project = with_requirement(project, options, plan)
-    for item in moving:
-        project = with_companion(project, item)
+    for move in moves:
+        project = with_companion(project, move)
     return replace(upgrade, after=fix_requirements(project, plan))
 
 
-def with_matching_containers(project: Project) -> Project:
-    """The locked project with its dev containers, if it has any or is to have one, in step."""
+def lock_upgrade(upgrade: Upgrade, relock: Callable[[Project], Lock]) -> Project:
+    """The moved project with its lock and its dev containers.
+
+    `relock` makes the lock of a project; its errors are passed on.
+    """
+    project = fix_and_lock(upgrade.after, RULES, relock).project
     if project.pyproject.is_managed:
         return with_containers(project)[0] if wants_container(project) else project
     return fix(project, codes=CONTAINER_CODES)
-
-
-# -- the release ----------------------------------------------------------------------------
 
 
 def _nothing_to_move_error(project: Project) -> PlanError:
@@ -178,7 +181,7 @@ def _nothing_to_move_error(project: Project) -> PlanError:
 
 
 def _current_release(project: Project, catalog: Catalog) -> Release | None:
-    """The release that a project is on: the locked one, else what its pin would be locked as."""
+    """The release that a project is on: the locked one, else the one its pin would lock."""
     if (locked := admitted_locked_tensorflow(project)) is not None:
         return catalog.get(locked) or whole().get(locked)
     if (plan := _current_plan(project)) is not None:
@@ -206,13 +209,13 @@ class _ReleaseSearch:
     """The release that the project is on."""
 
     def target(self, goal: UpgradeGoal) -> tuple[Release, dict[str, str]]:
-        """The release, and why not each series that is newer, where none was asked for."""
+        """The release, and the newer series that were passed over with the reason for each."""
         old = self.old
         if goal.to is not None:
-            asked = requested_release(self.catalog, goal.to)
+            requested = requested_release(self.catalog, goal.to)
             if goal.to.count(".") > 1:
-                return asked, {}
-            return self._best(asked.series), {}
+                return requested, {}
+            return self._best(requested.series), {}
         passed_over: dict[str, str] = {}
         for series in reversed(self.catalog.series):
             if old is not None and numbers(series) < numbers(old.series):
@@ -232,7 +235,7 @@ class _ReleaseSearch:
         return self._best(old.series), passed_over
 
     def _best(self, series: str) -> Release:
-        """The newest release of a series that the project can have as it is, else the newest."""
+        """The newest release of a series that the project can use, else the newest."""
         releases = self.catalog.in_series(series)
         releases = tuple(release for release in releases if not release.yanked) or releases
         if self.old is not None and self.old.inferred_from and self.old.series == series:
@@ -244,7 +247,7 @@ class _ReleaseSearch:
         return releases[-1]
 
     def _obstacle(self, release: Release) -> str | None:
-        """Why the project can't have a release as it is, as a clause; None where it can."""
+        """Why the project can't use a release, as a clause; None if it can."""
         if (misfit := self._misfit(release)) is not None:
             return misfit
         if release.unsatisfiable and not self.project.pyproject.is_managed:
@@ -257,14 +260,13 @@ class _ReleaseSearch:
 
     def _misfit(self, release: Release) -> str | None:
         for item in companion_requirements(self.project):
-            moving = companion_move(self.project, item, release, ())
-            if moving.blocks:
+            if companion_move(self.project, item, release, ()).blocks:
                 return f"no release of {item.name} fits it"
         return None
 
 
 def _plan_release(project: Project, options: InitOptions) -> tuple[InitOptions, Plan]:
-    """The plan for the release, with the nearest Python where the project's own don't do."""
+    """The plan for the release, with the nearest Python if none of the project's own works."""
     try:
         return options, plan_options(project, options)
     except PlanError as error:
@@ -287,22 +289,19 @@ def _plan_release(project: Project, options: InitOptions) -> tuple[InitOptions, 
     raise first
 
 
-# -- where no solution is found -------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Blocker:
-    """A requirement of the project's own that has to do with there being no solution."""
+    """A requirement of the project that prevents a solution."""
 
-    item: Requirement
-    wanted: str
-    """What TensorFlow wants of that distribution, as a specifier; empty where nothing."""
+    requirement: Requirement
+    required: str
+    """TensorFlow's own specifier for the distribution; empty if it has none."""
 
 
 def find_blockers(upgrade: Upgrade, account: str) -> tuple[Blocker, ...]:
-    """The user's requirements that a solver's account of its failure names.
+    """The project's requirements that a solver's explanation names.
 
-    First those that contradict what TensorFlow itself requires.
+    Only those that contradict TensorFlow's own requirements, if there are any.
     """
     named = {canonicalize_name(word) for word in re.findall(r"[A-Za-z0-9][\w.-]*(?= \()", account)}
     named |= {canonicalize_name(word) for word in re.findall(r"- ([\w.-]+) requires Py", account)}
@@ -311,12 +310,12 @@ def find_blockers(upgrade: Upgrade, account: str) -> tuple[Blocker, ...]:
         for item in upgrade.after.pyproject.requirements
         if item.name in named and item.name not in tensorflow_distributions()
     ]
-    against = [item for item in found if item.wanted and not _is_compatible(item)]
+    against = [item for item in found if item.required and not _is_compatible(item)]
     return tuple(against or found)
 
 
 def _is_compatible(blocker: Blocker) -> bool:
-    return blocker.item.constraint.allows_any(parse_constraint(blocker.wanted))
+    return blocker.requirement.constraint.allows_any(parse_constraint(blocker.required))
 
 
 def _required_specifier(release: Release, name: str) -> str:
@@ -326,16 +325,3 @@ def _required_specifier(release: Release, name: str) -> str:
             if "extra ==" not in str(requirement.marker or ""):
                 return str(requirement.specifier)
     return ""
-
-
-def format_series(series: Sequence[str]) -> str:
-    """Series for a person: "2.13 to 2.15"."""
-    known = load().series
-    if len(series) > 2 and known[known.index(series[0]) :][: len(series)] == tuple(series):
-        return f"{series[0]} to {series[-1]}"
-    return format_list(series)
-
-
-def format_pythons(constraint: VersionConstraint | None) -> str:
-    """A range of Pythons for a person."""
-    return "any" if constraint is None else format_python_range(constraint)

@@ -1,20 +1,34 @@
-"""What became of a list, in words."""
+"""How ``poetry tf init`` shows what it decided, did and leaves to the user."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+import poetry_tf
+from poetry_tf.actions.options import InitOptions
+from poetry_tf.commands.base import plain
+from poetry_tf.commands.devcontainer_output import missing_plugin_notes, up_command
+from poetry_tf.files.configurations import readable_configurations
+from poetry_tf.files.project import Project
 from poetry_tf.migration.classify import Classification, DropReason
-from poetry_tf.migration.entries import PackageList, SkippedLine
+from poetry_tf.migration.entries import PackageList
 from poetry_tf.migration.names import is_assumed
 from poetry_tf.migration.relax import RequiredEntry
+from poetry_tf.plan.model import Plan
+from poetry_tf.plan.requirement import (
+    constraint_series,
+    joint_constraint,
+    locked_tensorflow,
+    lower_bound,
+    main_requirement,
+)
 from poetry_tf.text import format_count, format_list
 
 _SHOWN = 6
-"""Names in a line, where not all are asked for."""
+"""Names in a line, unless all are shown."""
 
 _DROP_TEXTS: dict[DropReason, str] = {
     "tensorflow": "TensorFlow brings along",
@@ -29,25 +43,10 @@ _DROP_TEXTS: dict[DropReason, str] = {
 }
 
 
-@dataclass(frozen=True)
-class MigrationReport:
-    """The account of a list: lines for a person, and what that person has to decide."""
-
-    lines: tuple[str, ...]
-    undecided: tuple[SkippedLine, ...]
-
-
-def make_migration_report(
-    listing: PackageList, found: Classification, sentences: tuple[str, ...], *, whole: bool = False
-) -> MigrationReport:
-    """The account; `whole` names every package."""
-    left = tuple(item for item in found.skipped if item.actionable)
-    return MigrationReport((*_migration_lines(listing, found, sentences, whole=whole),), left)
-
-
-def _migration_lines(
-    listing: PackageList, found: Classification, sentences: tuple[str, ...], *, whole: bool
+def migration_lines(
+    listing: PackageList, found: Classification, sentences: Iterable[str], *, whole: bool = False
 ) -> Iterator[str]:
+    """What became of a list: `sentences` first, then its packages; `whole` names every one."""
     kind = "an export of what was installed, " if listing.is_export else ""
     yield f"From {listing.file}, {kind}{format_count(len(listing.entries), 'package')}:"
     for sentence in sentences:
@@ -77,9 +76,63 @@ def _migration_lines(
         if names:
             yield f"  {text} ({len({*names})}): {_format_names(names, whole=whole)}"
     if whole:
-        for aside in found.skipped:
-            if not aside.actionable:
-                yield f"  {aside.written}: {aside.reason}"
+        for line in found.skipped:
+            if not line.actionable:
+                yield f"  {line.written}: {line.reason}"
+
+
+def series_notes(project: Project, options: InitOptions, plan: Plan) -> Iterator[str]:
+    """Which series an open pin becomes, because that is decided for the user."""
+    item, constraint = main_requirement(project), joint_constraint(project)
+    if (
+        options.tensorflow is not None
+        or item is None
+        or constraint is None
+        or constraint_series(constraint) is not None
+    ):
+        return
+    written = f"{item.name} {item.written}".strip()
+    lowest = lower_bound(constraint)
+    if locked_tensorflow(project) is not None:
+        why = "is locked"
+    elif lowest is None:
+        why = "is the newest that fits"
+    elif plan.release.version.release[:2] == (lowest.major, lowest.minor):
+        why = f'is where "{written}" begins'
+    else:
+        why = f'is the nearest that fits to where "{written}" begins'
+    yield f"TensorFlow {plan.release.series} {why}; for another series give --tensorflow."
+    if project.pyproject.ships_package:
+        yield (
+            "This project ships a package: the narrower requirements go into its metadata as well."
+        )
+
+
+def lock_summary(path: Path, text: str) -> str:
+    """A lock file in place of its diff, which nobody reads."""
+    count = text.count("\n[[package]]\n")
+    return f"{path.name}: {count} packages (the whole diff with -v)"
+
+
+def next_steps(project: Project, plan: Plan, options: InitOptions) -> Iterator[str]:
+    """What the user can do next, with style tags."""
+    if project.lock is None:
+        yield f"Lock the project: <c1>{poetry_tf.program} init</> or <c1>poetry lock</>"
+    if options.container:
+        yield (
+            "Open the folder in VS Code and choose <c1>Reopen in Container</>, or run "
+            f"<c1>{plain(up_command(project))}</>"
+        )
+        if any("nvidia-cuda" in item.document.text for item in readable_configurations(project)):
+            yield (
+                "The first start downloads 2 to 3 GiB. For the GPU the host needs an NVIDIA "
+                "driver and, on Linux, the NVIDIA Container Toolkit; without, it runs on the "
+                "CPU"
+            )
+        yield from (plain(why.removesuffix(".")) for why in missing_plugin_notes(project, plan))
+    else:
+        yield "Install it here: <c1>poetry install</>"
+    yield f"In CI and before commits: <c1>{poetry_tf.program} check</>"
 
 
 def _format_change(item: RequiredEntry) -> str:

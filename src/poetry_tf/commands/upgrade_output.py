@@ -1,7 +1,6 @@
-"""The page that shows what moving to another TensorFlow takes: as plain values, and as lines.
+"""What ``poetry tf upgrade`` shows: a page on the move, as plain values and as lines, and errors.
 
-The form of the JSON is described in the README. A key may be added to it; what changes otherwise
-takes another `VERSION`.
+The README describes the JSON. A key may be added to it; any other change takes another `VERSION`.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from poetry_tf.actions.companion_moves import CompanionMove
-from poetry_tf.actions.upgrade import Upgrade, format_series
+from poetry_tf.actions.upgrade import Blocker, Upgrade, find_blockers
 from poetry_tf.checks.findings import Finding
 from poetry_tf.commands.base import align_columns, titled_section
 from poetry_tf.devcontainer import differences
@@ -28,14 +27,14 @@ from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import Project
 from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan
 from poetry_tf.plan.requirement import tensorflow_distributions
-from poetry_tf.releases import Release, driver
+from poetry_tf.releases import Release, driver, load
 from poetry_tf.releases.breaking import keras_major, majors
 from poetry_tf.releases.images import load_images
 from poetry_tf.releases.summary import span
 from poetry_tf.text import format_list
 
 VERSION = 1
-"""The version of the JSON's form."""
+"""The version of the JSON."""
 WIDTH = 88
 _INDENT = " " * 6
 
@@ -44,13 +43,13 @@ Plain = dict[str, Any]
 
 @dataclass(frozen=True)
 class UpgradeReport:
-    """What is known of a move: without `final` only what needs no solver."""
+    """What is known of a move; without `final` only what needs no solver."""
 
     upgrade: Upgrade
     final: Project | None = None
-    """The project as it would be, locked."""
+    """The moved project with its lock."""
     left: tuple[Finding, ...] = ()
-    """What `check` would find then."""
+    """What `check` finds in it."""
 
     # -- as plain values --------------------------------------------------------------------
 
@@ -115,7 +114,7 @@ class UpgradeReport:
 
     @property
     def _version(self) -> Version:
-        """The version that gets locked."""
+        """The version that is locked."""
         lock = self.final.valid_lock if self.final else None
         names = (self.upgrade.new.distribution, *sorted(tensorflow_distributions()))
         for name in names:
@@ -139,7 +138,7 @@ class UpgradeReport:
         }
 
     def _pyproject(self) -> list[str]:
-        """The lines of pyproject.toml that go, and those that come."""
+        """The removed and added lines of pyproject.toml."""
         assert self.final is not None
         pyproject = self.final.pyproject
         read = self.final.snapshot[pyproject.path].content or b""
@@ -180,14 +179,14 @@ def _wheels(release: Release) -> list[str]:
     return list(release.pythons_on(CONTAINER_PLATFORM))
 
 
-# The wheels by which and-cuda brings a library, whatever the major of CUDA in their names.
+# The wheels of and-cuda; a suffix has the major version of CUDA.
 _WHEELS: Mapping[str, str] = {"cuda": "nvidia-cuda-runtime", "cudnn": "nvidia-cudnn"}
 
 
 def _library(
     name: Literal["cuda", "cudnn"], release: Release | None, plan: Plan | None, lock: Lock | None
 ) -> str | None:
-    """The CUDA or cuDNN that a project gets: in its container, or by the wheels in its lock."""
+    """The version of CUDA or cuDNN in the container, or of the wheels in the lock."""
     if release is None:
         return None
     built: str | None = getattr(release, name)
@@ -205,7 +204,7 @@ def _library(
 
 
 def _driver(release: Release | None, plan: Plan | None) -> str | None:
-    """The oldest driver of the host that runs the wheels, on Linux."""
+    """The oldest driver on the host that runs the wheels, on Linux."""
     if release is None or release.cuda is None or (plan is not None and plan.gpu.mode == "none"):
         return None
     found = driver(release.cuda)
@@ -238,7 +237,7 @@ def _keras(release: Release | None, plan: Plan | None) -> int | None:
 
 
 def _package_changes(before: Lock | None, after: Lock | None) -> Plain:
-    """The packages that come, go and change."""
+    """The packages that are added, removed and changed."""
     old = before.versions if before else {}
     new = after.versions if after else {}
     return {
@@ -258,7 +257,7 @@ def _format_versions(versions: Sequence[Version]) -> str:
 
 
 def _container_changes(before: Project, after: Project) -> Iterator[str]:
-    """How the dev containers differ; of those that are no default, with their names."""
+    """How the dev containers change; those that are not the default with their names."""
     images = load_images()
     for found in readable_configurations(after):
         old = before.document(found.path)
@@ -331,7 +330,7 @@ def _companion_lines(page: Plain) -> Iterator[str]:
         elif not item["known"]:
             rows.append((item["name"], "nothing is known of what it goes with: the solver decides"))
         else:
-            series = format_series(item["series"]) if item["series"] else "none that is known"
+            series = _format_series(item["series"]) if item["series"] else "none that is known"
             has = f"TensorFlow {series}" if item["series"] else series
             why = f": {item['retired']}" if item["retired"] else ""
             rows.append((item["name"], f"none fits{why}. With one: {has}"))
@@ -346,7 +345,7 @@ def _code_lines(changes: Iterable[Plain]) -> Iterator[str]:
 
 
 def _sentence(clause: str) -> str:
-    """A clause with a capital and a stop; a name of code stays as it is."""
+    """A clause with a capital and a full stop; names of code stay as they are."""
     begins_with_code = clause.startswith(("tf.", "tensorflow-"))
     return f"{clause if begins_with_code else clause[:1].upper() + clause[1:]}."
 
@@ -389,3 +388,71 @@ def _passed_over_lines(reasons: Mapping[str, str]) -> Iterator[str]:
         grouped.setdefault(reason, []).append(series)
     for reason, passed_over in grouped.items():
         yield f"{format_list(reversed(passed_over))}: {reason}"
+
+
+# -- errors ---------------------------------------------------------------------------------
+
+
+def blocked_error(upgrade: Upgrade) -> tuple[str, str]:
+    """The message and the remedy if no release of a companion fits."""
+    release = upgrade.new
+    names = format_list(item.name for item in upgrade.blocking)
+    message = f"No release of {names} goes with TensorFlow {release.series}; nothing was changed"
+    remedies = [_companion_remedy(item, upgrade) for item in upgrade.blocking]
+    remedies.append(
+        f"Or take {names} out (poetry remove {' '.join(i.name for i in upgrade.blocking)}) "
+        "and run this again."
+    )
+    return message, "\n".join(remedies)
+
+
+def unsolved_error(upgrade: Upgrade, explanation: str) -> tuple[str, str]:
+    """The message and the remedy if a solver found no solution."""
+    release = upgrade.new
+    message = f"No set of packages has TensorFlow {release.version}; nothing was changed"
+    lines = [_blocker_line(upgrade, item) for item in find_blockers(upgrade, explanation)]
+    if release.unsatisfiable and not upgrade.before.pyproject.is_managed:
+        lines.append(
+            f"TensorFlow {release.version} requires {format_list(release.unsatisfiable)}, "
+            "which "
+            "there is not. In a project with [tool.poetry-tf] that is mended: run "
+            "`poetry tf init`."
+        )
+    if lines:
+        lines.append("")
+    return message, "\n".join([*lines, "Poetry's own account:", explanation.strip()])
+
+
+def _blocker_line(upgrade: Upgrade, blocker: Blocker) -> str:
+    pyproject, item = upgrade.after.pyproject, blocker.requirement
+    place = f"{pyproject.path.name}:{pyproject.position(item.constraint_path).line}"
+    written = f"{item.name} {item.written}".strip()
+    if blocker.required:
+        return (
+            f"{place}: you require {written}, and TensorFlow {upgrade.new.version} needs "
+            f"{item.name} {blocker.required}: let yours admit that."
+        )
+    return (
+        f"{place}: you require {written}, which doesn't go together with the rest: admit other "
+        "versions of it, or take it out."
+    )
+
+
+def _companion_remedy(item: CompanionMove, upgrade: Upgrade) -> str:
+    lines = []
+    if (retired := item.retired) is not None:
+        sources = ", ".join(retired.sources)
+        lines.append(f"{item.name}: {retired.why}. {retired.instead} ({sources})")
+    if item.series:
+        text = f"TensorFlow {_format_series(item.series)} has a release of {item.name}"
+        is_there = upgrade.old is not None and upgrade.old.series in item.series[-1:]
+        lines.append(f"{text}, and the project is there." if is_there else f"{text}.")
+    return "\n".join(lines)
+
+
+def _format_series(series: Sequence[str]) -> str:
+    """Series in words: "2.13 to 2.15"."""
+    known = load().series
+    if len(series) > 2 and known[known.index(series[0]) :][: len(series)] == tuple(series):
+        return f"{series[0]} to {series[-1]}"
+    return format_list(series)

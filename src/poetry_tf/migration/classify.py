@@ -65,6 +65,11 @@ class Classification:
     dropped: tuple[DroppedEntry, ...]
     skipped: tuple[SkippedLine, ...]
 
+    @property
+    def undecided(self) -> tuple[SkippedLine, ...]:
+        """The skipped lines that the user has to do something about."""
+        return tuple(item for item in self.skipped if item.actionable)
+
 
 def classify_entries(
     listing: PackageList,
