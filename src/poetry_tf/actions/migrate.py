@@ -18,8 +18,8 @@ from poetry_tf.actions.lock import (
     open_poetry,
     solve_lock,
 )
-from poetry_tf.actions.offers import ProjectIndex, nearest_release
 from poetry_tf.actions.options import InitOptions
+from poetry_tf.actions.project_index import ProjectIndex, nearest_release
 from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.project import Project
 from poetry_tf.migration.classify import (

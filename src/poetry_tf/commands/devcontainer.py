@@ -66,7 +66,7 @@ lock, pinned). Comments and all that is yours in the file stay as they are. What
 
     def run_in(self, root: Path) -> int:
         before = Project.read(root)
-        project = with_container_options(before, self._wishes())
+        project = with_container_options(before, self._given_options())
         if (configuration := self.option("config")) is not None:
             project = project.with_configuration(configuration)
         project, plan = with_container(project)
@@ -100,7 +100,7 @@ lock, pinned). Comments and all that is yours in the file stay as they are. What
             self.line(plain(remark))
         return 0
 
-    def _wishes(self) -> ContainerOptions:
+    def _given_options(self) -> ContainerOptions:
         required, optional = self.option("gpu-required"), self.option("gpu-optional")
         if required and optional:
             raise PlanError("--gpu-required and --gpu-optional contradict each other", "Give one.")
@@ -111,13 +111,13 @@ lock, pinned). Comments and all that is yours in the file stay as they are. What
         )
 
     def _explain(self, project: Project, plan: Plan, name: str) -> None:
-        """What is in the file as it would be written, a part a line."""
+        """Shows each part of the file as it would be written."""
         found = project.devcontainer
         assert isinstance(found, Devcontainer)
         catalog = required_catalog(project, load())
-        wanted = container_spec(project, plan, load_images(), whole=True)
+        spec = container_spec(project, plan, load_images(), whole=True)
         self.line(f"<c1>{name}</>: {plain(plan_summary(plan, found.document))}")
-        for part in list_parts(found.path, found.document, wanted, catalog):
+        for part in list_parts(found.path, found.document, spec, catalog):
             self.line(f"  <c1>{part.name}</> {plain(part.value)}")
             self.line(f"    {plain(part.origin)}")
         for remark in container_notes(project, plan, whole=True):

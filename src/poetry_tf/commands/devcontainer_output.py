@@ -25,7 +25,7 @@ from poetry_tf.releases.model import LINUX_AARCH64
 
 
 def up_command(project: Project, *options: str) -> str:
-    """The command that starts the project's container; one that is no default is to be named."""
+    """The command that starts the project's container, with --config if it is not the default."""
     words = ["devcontainer up --workspace-folder .", *options]
     if project.devcontainer is None and (others := readable_configurations(project)):
         words.append(f"--config {shlex.quote(others[0].path.relative_to(project.root).as_posix())}")
@@ -33,10 +33,10 @@ def up_command(project: Project, *options: str) -> str:
 
 
 def plan_summary(plan: Plan, document: JsoncDocument | None = None) -> str:
-    """What was planned, in one line, and what of it the container brings.
+    """The planned TensorFlow and Python in one line, and the CUDA that the container has.
 
-    Nothing is said of the container where there is none, and where the base is the user's own it
-    is said what that has to bring: what isn't written isn't promised.
+    Without a document nothing is said of a container; for a base of the user's own, what it has to
+    contain.
     """
     if document is None:
         return f"TensorFlow {plan.release.version} on Python {plan.python}"
@@ -47,19 +47,19 @@ def plan_summary(plan: Plan, document: JsoncDocument | None = None) -> str:
 
 
 def missing_plugin_notes(project: Project, plan: Plan) -> Iterator[str]:
-    """Why the container does without poetry-tf, where it does."""
+    """Why the container does not install poetry-tf, if it does not."""
     found = project.devcontainer
-    wanted = container_spec(project, plan, load_images(), whole=True)
+    spec = container_spec(project, plan, load_images(), whole=True)
     if isinstance(found, Devcontainer) and (
-        why := missing_plugin(found.path, found.document, wanted)
+        why := missing_plugin(found.path, found.document, spec)
     ):
         yield why
 
 
 def container_notes(project: Project, plan: Plan, *, whole: bool = False) -> Iterator[str]:
-    """What to know of the machines that the container is for.
+    """What the user has to know of the machines that run the container.
 
-    `whole` is with what concerns few, unless they have declared their environment.
+    With `whole`, also what concerns environments that the project has not declared.
     """
     if _shares_environment(project, whole=whole):
         yield (
@@ -81,10 +81,10 @@ def container_notes(project: Project, plan: Plan, *, whole: bool = False) -> Ite
 
 
 def _shares_environment(project: Project, *, whole: bool) -> bool:
-    """Whether Poetry on the host would remake the folder that the container's volume lies over.
+    """Whether Poetry on the host would recreate the folder that the container mounts a volume on.
 
-    The engine has made it there, empty. What poetry.toml says of it holds on the host alone: in the
-    container a variable goes before.
+    The engine creates it on the host, empty. poetry.toml decides it for the host only: in the
+    container an environment variable takes precedence.
     """
     found, folder = project.devcontainer, project.root / ENVIRONMENT
     if not isinstance(found, Devcontainer) or ENVIRONMENT_VOLUME not in found.document.text:
@@ -99,7 +99,7 @@ def _shares_environment(project: Project, *, whole: bool) -> bool:
 
 
 def _own_base_text(plan: Plan, document: JsoncDocument) -> str:
-    """What is written on top of a base of the user's own, and what that has to bring itself."""
+    """What is added to a base of the user's own, and what it has to contain itself."""
     brought, needed = "", f"Python {' or '.join(plan.pythons)}"
     if plan.gpu.mode == "system" and brings_cuda(document, load_images()):
         brought = f"; {_cuda_text(plan)}"
@@ -119,7 +119,7 @@ def _cuda_text(plan: Plan) -> str:
 
 
 def unproven_warning(plan: Plan) -> str | None:
-    """The doubt about a pair that is taken because the user insists; None where there is none."""
+    """A warning if the user chose a CUDA and cuDNN that are not proven to work; else None."""
     gpu = plan.gpu
     if gpu.mode != "system" or gpu.proven:
         return None

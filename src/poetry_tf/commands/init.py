@@ -29,12 +29,7 @@ from poetry_tf.checks.run import find_problems, make_context
 from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.commands.devcontainer_output import plan_summary, unproven_warning
 from poetry_tf.commands.init_dialogue import ask_options
-from poetry_tf.commands.init_output import (
-    lock_summary,
-    migration_lines,
-    next_steps,
-    series_notes,
-)
+from poetry_tf.commands.init_output import lock_summary, migration_lines, next_steps, series_notes
 from poetry_tf.files.configurations import is_fully_managed, readable_configurations
 from poetry_tf.files.edits import changed_texts, diffs
 from poetry_tf.files.project import LOCK, PYPROJECT, Project

@@ -62,9 +62,9 @@ All of it was read from the wheels and comes with poetry-tf: no network, no proj
                 f"{name!r} is no distribution of TensorFlow that poetry-tf knows",
                 f"Give one of {', '.join(DISTRIBUTIONS)}.",
             )
-        wanted = self.argument("release")
-        if wanted is not None:
-            return self._one(whole(name), wanted)
+        version = self.argument("release")
+        if version is not None:
+            return self._one(whole(name), version)
         return self._table(whole(name) if self.option("all") else load(name))
 
     def _table(self, catalog: Catalog) -> int:
@@ -83,10 +83,10 @@ All of it was read from the wheels and comes with poetry-tf: no network, no proj
         self.line("Everything about one: <info>poetry tf releases 2.15</>")
         return 0
 
-    def _one(self, catalog: Catalog, wanted: str) -> int:
-        release = _find_release(catalog, wanted)
+    def _one(self, catalog: Catalog, version: str) -> int:
+        release = _find_release(catalog, version)
         if release is None:
-            return self.fail(*_unknown_error(catalog, wanted))
+            return self.fail(*_unknown_error(catalog, version))
         found = release_summary(catalog, release)
         if self.option("json"):
             return self._json({"data": catalog.data_version, "release": found})
@@ -99,20 +99,20 @@ All of it was read from the wheels and comes with poetry-tf: no network, no proj
         return 0
 
 
-def _find_release(catalog: Catalog, wanted: str) -> Release | None:
-    """The newest release of a series, or one by its version."""
-    in_series = catalog.newest(wanted) if wanted.count(".") == 1 else None
-    return in_series or catalog.get(wanted)
+def _find_release(catalog: Catalog, version: str) -> Release | None:
+    """The newest release of a series, or the release of a version."""
+    in_series = catalog.newest(version) if version.count(".") == 1 else None
+    return in_series or catalog.get(version)
 
 
-def _unknown_error(catalog: Catalog, wanted: str) -> tuple[str, str]:
-    """Why there is nothing to show, and what there is."""
-    if catalog.standing(wanted) == "newer":
-        error = newer_than_data(catalog, f"TensorFlow {wanted}")
+def _unknown_error(catalog: Catalog, version: str) -> tuple[str, str]:
+    """The message and the remedy for a version that is not known."""
+    if catalog.standing(version) == "newer":
+        error = newer_than_data(catalog, f"TensorFlow {version}")
         return error.message, error.remedy
     reason = {
-        "prerelease": f"TensorFlow {wanted} exists, but is no stable release",
-        "older": f"TensorFlow {wanted} is older than what poetry-tf knows",
-        "missing": f"There is no TensorFlow {wanted}",
-    }.get(catalog.standing(wanted) or "", f"{wanted!r} is no version of TensorFlow")
+        "prerelease": f"TensorFlow {version} exists, but is no stable release",
+        "older": f"TensorFlow {version} is older than what poetry-tf knows",
+        "missing": f"There is no TensorFlow {version}",
+    }.get(catalog.standing(version) or "", f"{version!r} is no version of TensorFlow")
     return reason, f"Known are the series {catalog.series[0]} to {catalog.series[-1]}."

@@ -28,10 +28,8 @@ BASIS_TEXTS = {
 }
 
 
-# -- the table -------------------------------------------------------------------------------------
-
-
 def table_row(row: Plain) -> tuple[str, ...]:
+    """A series as a row of the table."""
     pythons: dict[str, list[str]] = row["pythons"]
     most = max(pythons.values(), key=len, default=[])
     return (
@@ -41,15 +39,12 @@ def table_row(row: Plain) -> tuple[str, ...]:
         row["cudnn"] or "-",
         row["driver"] or "-",
         row["keras"] or "-",
-        # Another range than the one in the row's own column is named.
+        # A platform with other Pythons than the Python column shows its own.
         *(
             ("x" if pythons[one] == most else span(pythons[one])) if one in pythons else "-"
             for one in PLATFORMS
         ),
     )
-
-
-# -- one release -----------------------------------------------------------------------------------
 
 
 def describe_release(release: Plain) -> Iterator[str]:

@@ -123,9 +123,9 @@ release of that.
         self.line("")
         if (doubt := unproven_warning(report.upgrade.plan)) is not None:
             self.line_error(f"<warning>{plain(doubt)}</warning>")
-        if report.left:
+        if report.findings:
             self.line_error("<warning>Left for you to decide after that:</warning>")
-        for finding in report.left:
+        for finding in report.findings:
             self.show_finding(finding, root)
 
     def _confirmed(self) -> bool:

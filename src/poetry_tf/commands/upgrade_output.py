@@ -48,7 +48,7 @@ class UpgradeReport:
     upgrade: Upgrade
     final: Project | None = None
     """The moved project with its lock."""
-    left: tuple[Finding, ...] = ()
+    findings: tuple[Finding, ...] = ()
     """What `check` finds in it."""
 
     # -- as plain values --------------------------------------------------------------------
@@ -66,10 +66,7 @@ class UpgradeReport:
                 "range": _pair(_range(upgrade.before), _range(final or upgrade.after)),
                 "wheels": _pair(old and _wheels(old), _wheels(new)),
             },
-            "gpu": _pair(
-                upgrade.old_plan and upgrade.old_plan.gpu.mode,
-                upgrade.plan.gpu.mode,
-            ),
+            "gpu": _pair(upgrade.old_plan and upgrade.old_plan.gpu.mode, upgrade.plan.gpu.mode),
             "cuda": _pair(
                 _library("cuda", old, upgrade.old_plan, before),
                 _library("cuda", new, upgrade.plan, after),
@@ -80,10 +77,7 @@ class UpgradeReport:
             ),
             "driver": _pair(_driver(old, upgrade.old_plan), _driver(new, upgrade.plan)),
             "numpy": _pair(_numpy(before, old), _numpy(after, new)),
-            "keras": _pair(
-                _keras(old, upgrade.old_plan),
-                _keras(new, upgrade.plan),
-            ),
+            "keras": _pair(_keras(old, upgrade.old_plan), _keras(new, upgrade.plan)),
             "legacy_keras": upgrade.plan.legacy_keras,
             "companions": [self._companion(item) for item in upgrade.companions],
             "not_newer": dict(upgrade.passed_over),
@@ -101,7 +95,7 @@ class UpgradeReport:
             "container": self._container() if final else None,
             "left": [
                 {"code": item.code, "message": item.message, "remedy": item.remedy}
-                for item in self.left
+                for item in self.findings
             ],
             "files": [path.relative_to(final.root).as_posix() for path in changed_texts(final)]
             if final

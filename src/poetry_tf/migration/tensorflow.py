@@ -241,12 +241,12 @@ class _ListedVersions:
     def nearest(self, possible: Sequence[Pair]) -> Pair:
         """The nearest pair; if the series has to change, one with a GPU is preferred."""
         # A Python that no TensorFlow has wheels for is newer than all known ones.
-        wanted = self.existing() or self.pairs() or [(self.series[-1], possible[-1][1])]
-        series = {item for item, _ in wanted}
+        listed = self.existing() or self.pairs() or [(self.series[-1], possible[-1][1])]
+        series = {item for item, _ in listed}
         with_gpu = [pair for pair in possible if pair[0] in self.gpus]
         if with_gpu and not any(pair[0] in series for pair in possible):
             possible = with_gpu
-        return _nearest_pair(possible, wanted)
+        return _nearest_pair(possible, listed)
 
     def changes(self, chosen: Pair, catalog: Catalog, images: Images) -> Iterator[str]:
         series, minor = chosen
@@ -366,10 +366,10 @@ def _no_series_error(
     )
 
 
-def _nearest_pair(possible: Sequence[Pair], wanted: Sequence[Pair]) -> Pair:
+def _nearest_pair(possible: Sequence[Pair], listed: Sequence[Pair]) -> Pair:
     """The possible pair with the nearest series, then the nearest Python."""
-    series = [item for item, _ in wanted]
-    minors = [item for _, item in wanted]
+    series = [item for item, _ in listed]
+    minors = [item for _, item in listed]
 
     def distance(pair: Pair) -> tuple[int, int, int, int]:
         by_series = min(abs(_number(pair[0]) - _number(item)) for item in series)
