@@ -5,40 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from packaging.version import Version
 from poetry.core.constraints.version import parse_constraint
 
 from poetry_tf.actions.init import (
-    InitOptions,
     is_new,
     open_project,
-    parse_gpu,
-    parse_python,
-    plan_options,
     project_name,
-    validate_mirror,
-    with_container,
     with_corrected_names,
     with_options_fixed,
 )
+from poetry_tf.actions.options import InitOptions, parse_gpu
+from poetry_tf.actions.planning import plan_options
 from poetry_tf.checks.run import find_problems, make_context
 from poetry_tf.files.edits import changed_texts
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import Project
-from poetry_tf.index.mirrors import AUTO_MIRROR, MIRRORS, mirror_at
-from poetry_tf.plan.model import Plan, PlanError
+from poetry_tf.plan.model import PlanError
 from poetry_tf.plan.requirement import tensorflow_requirements
-from poetry_tf.plan.settings import read_settings
-from poetry_tf.releases import load
-from poetry_tf.releases.images import load_images
-from tests.made import CONTAINED, OLDER, SERIES, content_hash, found, in_memory, lock_text, on_disk
+from tests.actions.projects import AWS, LEGACY, prepared, settled
+from tests.made import SERIES, found, in_memory, lock_text, on_disk
 
-CATALOG = load()
-NEWEST = CATALOG.releases[-1]
-
-# -- what the options mean ------------------------------------------------------------------
+# -- opening --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -56,52 +43,6 @@ NEWEST = CATALOG.releases[-1]
 def test_a_project_is_named_after_its_folder(tmp_path: Path, folder: str, name: str):
     (tmp_path / folder).mkdir()
     assert project_name(tmp_path / folder) == name
-
-
-def test_python_3_11_means_all_of_it_and_nothing_else():
-    assert parse_python("3.11") == parse_constraint(">=3.11,<3.12")
-    assert parse_python("3.9") == parse_constraint(">=3.9,<3.10")
-
-
-@pytest.mark.parametrize(
-    "wish",
-    [
-        "3",
-        "3.11.4",
-        "^3.11",
-        "2.7",
-        "",
-        "3.111",
-        "3.11\n",
-        "py311",
-        "3.\uff11\uff11",
-    ],
-)
-def test_what_is_no_python_minor_is_refused(wish: str):
-    with pytest.raises(PlanError, match="is no Python version"):
-        parse_python(wish)
-
-
-def test_a_gpu_mode_is_one_of_four():
-    assert [parse_gpu(mode) for mode in ("auto", "system", "pip", "none")] == [
-        "auto",
-        "system",
-        "pip",
-        "none",
-    ]
-    for wish in ("", "AUTO", "cuda", "True"):
-        with pytest.raises(PlanError, match="is no GPU mode"):
-            parse_gpu(wish)
-
-
-def test_a_mirror_that_means_nothing_is_refused():
-    for wish in ("auto", "off", *MIRRORS, "https://pypi.example.com/simple/"):
-        validate_mirror(wish)
-    with pytest.raises(PlanError, match=r"^--mirror: 'nowhere' is no mirror"):
-        validate_mirror("nowhere", "--mirror: ")
-
-
-# -- opening --------------------------------------------------------------------------------
 
 
 def test_an_empty_folder_is_a_new_project(tmp_path: Path):
@@ -143,79 +84,7 @@ def test_what_cannot_be_set_up_is_refused_with_the_reason(
         open_project(tmp_path)
 
 
-# -- settling -------------------------------------------------------------------------------
-
-
-def settled(text: str, lock: str | None = None, **options: str | bool) -> Plan:
-    return plan_options(in_memory(text, lock=lock), InitOptions(**options))  # type: ignore[arg-type]
-
-
-def pin(version: str, python: str = ">=3.10,<3.12") -> str:
-    return f'[project]\nrequires-python = "{python}"\ndependencies = ["tensorflow~={version}"]\n'
-
-
-LOCKED = lock_text(("tensorflow", "2.13.0"))
-
-
-@pytest.mark.parametrize(
-    ("text", "lock", "wish", "wanted"),
-    [
-        ("", None, None, str(NEWEST.version)),
-        ("", None, "2.13", "2.13.1"),
-        ("", None, "2.13.0", "2.13.0"),
-        (pin("2.15.0"), None, None, "2.15.1"),
-        (pin("2.15.0"), None, "2.13", "2.13.1"),
-        (pin("2.13.0"), LOCKED, None, "2.13.0"),
-        # Who asks for the series that is locked does not ask for an update.
-        (pin("2.13.0"), LOCKED, "2.13", "2.13.0"),
-        (pin("2.13.0"), LOCKED, "2.13.1", "2.13.1"),
-        (pin("2.13.0"), LOCKED, "2.15", "2.15.1"),
-        (pin("2.13.0"), lock_text(("tensorflow", OLDER)), "2.15", "2.15.1"),
-    ],
-)
-def test_the_release_is_what_was_asked_for_else_what_is_there(
-    text: str, lock: str | None, wish: str | None, wanted: str
-):
-    plan = settled(text, lock, **({} if wish is None else {"tensorflow": wish}))
-    assert plan.release.version == Version(wanted)
-
-
-def test_a_pin_that_was_moved_beyond_the_lock_counts():
-    assert settled(pin("2.18.0"), LOCKED).release.series == "2.18"
-
-
-@pytest.mark.parametrize(
-    ("declared", "wish", "wanted"),
-    [
-        (">=3.8", None, ("3.10", "3.11")),
-        (">=3.8", "3.10", ("3.10",)),
-        (">=3.11", "3.10", ("3.10",)),
-        ("~=3.11.4", None, ("3.11",)),
-    ],
-)
-def test_the_pythons_are_those_asked_for_else_those_declared(
-    declared: str, wish: str | None, wanted: tuple[str, ...]
-):
-    plan = settled(pin("2.13.0", declared), **({} if wish is None else {"python": wish}))
-    assert plan.pythons == wanted
-
-
-def test_without_a_container_a_python_without_an_image_will_do():
-    oldest = CONTAINED[0]
-    lacking = next(
-        minor for minor in oldest.pythons["linux-x86_64"] if minor not in load_images().pythons
-    )
-    text = pin(str(oldest.version), f"=={lacking}.*")
-    assert settled(text, container=False).pythons == (lacking,)
-    with pytest.raises(PlanError, match="No dev container can be made"):
-        settled(text)
-
-
 # -- preparing ------------------------------------------------------------------------------
-
-
-def prepared(project: Project, options: InitOptions, *, new: bool = False) -> Project:
-    return with_options_fixed(project, options, plan_options(project, options), new=new)
 
 
 def test_a_platforms_line_goes_with_the_series_that_needed_it(tmp_path: Path):
@@ -255,29 +124,6 @@ def test_a_new_project_is_clean_but_for_lock_and_container(tmp_path: Path, serie
     assert after.poetry_toml is not None
     assert after.poetry_toml.data == {"tf": {"mirror": "auto"}}
     assert list(tmp_path.iterdir()) == []
-
-
-AWS = (
-    """\
-tensorflow-cpu-aws = { version = "~2.13.1", markers = """
-    """"sys_platform == 'linux' and platform_machine == 'aarch64'" }
-"""
-)
-LEGACY = f"""\
-# A study.
-[tool.poetry]
-name = "study"
-package-mode = false   # nothing to publish
-
-[tool.poetry.dependencies]
-python = '>=3.10,<3.12'
-tensorflow = "~2.13.1"  # pinned
-{AWS}numpy = "*"
-setuptools = "<82"
-
-[tool.poetry-tf]
-gpu = "auto"
-"""
 
 
 @pytest.mark.parametrize("text", [LEGACY, LEGACY.replace("\n", "\r\n")])
@@ -464,142 +310,6 @@ def test_a_misspelt_tensorflow_is_the_one_that_is_meant(text: str):
 
 
 @pytest.mark.parametrize(
-    ("setting", "wish", "wanted"),
-    [
-        (None, None, "auto"),
-        ("off", None, "off"),
-        ("off", "auto", "auto"),
-        (None, "tuna", "tuna"),
-        (None, "off", "off"),
-        ("off", "tuna", "tuna"),
-    ],
-)
-def test_the_mirror_setting_is_asked_for_else_as_it_was_else_auto(
-    setting: str | None, wish: str | None, wanted: str
-):
-    settings = None if setting is None else f'# mine\n[tf]\nmirror = "{setting}" # why\n'
-    after = prepared(in_memory(LEGACY, poetry_toml=settings), InitOptions(mirror=wish))
-    assert after.poetry_toml is not None
-    assert after.poetry_toml.data == {"tf": {"mirror": wanted}}
-    if settings is not None:
-        assert after.poetry_toml.text == settings.replace(str(setting), wanted)
-
-
-def test_several_mirrors_are_written_as_a_list():
-    after = prepared(in_memory(LEGACY), InitOptions(mirror="tuna, aliyun"))
-    assert after.poetry_toml is not None
-    assert after.poetry_toml.text == '[tf]\nmirror = ["tuna", "aliyun"]\n'
-
-
-# -- the mirror as a source -----------------------------------------------------------------
-
-
-def with_source(text: str, mirror: str | None = None) -> Project:
-    return prepared(in_memory(text), InitOptions(write_source=True, mirror=mirror))
-
-
-@pytest.mark.parametrize(
-    ("wish", "name", "url"),
-    [
-        (None, "tuna", AUTO_MIRROR.url),
-        ("bfsu", "bfsu", MIRRORS["bfsu"].url),
-        (
-            "https://pypi.example.com/simple/",
-            "pypi-example-com",
-            "https://pypi.example.com/simple/",
-        ),
-    ],
-)
-def test_the_mirror_is_written_as_a_source_where_that_is_asked_for(
-    wish: str | None, name: str, url: str
-):
-    after = with_source(LEGACY, wish)
-    sources = after.pyproject.data["tool"]["poetry"]["source"]
-    assert sources == [{"name": name, "url": url, "priority": "primary"}]
-    assert after.poetry_toml is None
-    # It was asked for, so it is nothing to find.
-    assert found(after, "TF401") == []
-    accepted = [item.code for item in read_settings(after)[0].ignore]
-    assert accepted == (["TF401"] if mirror_at(url) else [])
-    rest = iter(after.pyproject.document.text.splitlines())
-    assert all(line in rest for line in LEGACY.splitlines())
-    assert with_source(after.pyproject.document.text, wish).pyproject.document.text == (
-        after.pyproject.document.text
-    )
-
-
-@pytest.mark.parametrize("source", ["[3]", '"x"', "{name = 'x'}"])
-def test_sources_of_an_odd_type_are_no_traceback(source: str):
-    text = LEGACY.replace('name = "study"', f'name = "study"\nsource = {source}')
-    with pytest.raises((PlanError, ProjectError)):
-        with_source(text)
-
-
-def test_no_source_is_written_for_no_mirror():
-    assert "source" not in with_source(LEGACY, "off").pyproject.data["tool"]["poetry"]
-
-
-def test_a_source_holds_no_credentials():
-    with pytest.raises(PlanError) as caught:
-        with_source(LEGACY, "https://user:s3cr3t@pypi.example.com/simple/")
-    assert "s3cr3t" not in str(caught.value)
-
-
-# -- the container --------------------------------------------------------------------------
-
-
-def test_a_container_is_written_beside_what_is_there(tmp_path: Path):
-    packages = [("tensorflow", "2.13.1"), ("tensorflow-cpu-aws", "2.13.1")]
-    lock = lock_text(*packages, poetry="2.2.1", content_hash=content_hash(LEGACY))
-    project = on_disk(tmp_path, {"pyproject.toml": LEGACY, "poetry.lock": lock})
-    after, plan = with_container(project)
-    assert plan.release.version == Version("2.13.1")
-    texts = changed_texts(after)
-    assert set(texts) == {tmp_path / ".devcontainer" / "devcontainer.json"}
-    (text,) = texts.values()
-    assert "poetry==2.2.1" in text
-    assert found(after) == []
-    assert with_container(after)[0] == after
-
-
-@pytest.mark.parametrize(
-    ("files", "error", "says"),
-    [
-        ({"pyproject.toml": "[project]"}, PlanError, "The project has no TensorFlow"),
-        ({"pyproject.toml": LEGACY, ".devcontainer.json": "["}, ProjectError, "never closed"),
-        (
-            {"pyproject.toml": LEGACY.replace("~2.13.1", OLDER)},
-            PlanError,
-            "No TensorFlow release",
-        ),
-        ({"pyproject.toml": LEGACY.replace(">=3.10,<3.12", "~3.9")}, PlanError, "No dev container"),
-    ],
-)
-def test_where_no_container_can_be_made_the_reason_is_named(
-    tmp_path: Path, files: dict[str, str], error: type[Exception], says: str
-):
-    project = on_disk(tmp_path, files)
-    with pytest.raises(error, match=says):
-        with_container(project)
-
-
-# -- any wish -------------------------------------------------------------------------------
-
-
-@settings(deadline=None)
-@given(st.text(max_size=8), st.text(max_size=8))
-def test_any_text_for_an_option_is_understood_or_refused(tensorflow: str, gpu: str):
-    project = in_memory("")
-    try:
-        plan_options(
-            project, InitOptions(tensorflow=tensorflow, gpu=parse_gpu(gpu) if gpu else None)
-        )
-    except PlanError as error:
-        assert error.message
-        assert error.remedy
-
-
-@pytest.mark.parametrize(
     ("folder", "name"),
     [
         ("tensorflow", "tensorflow-project"),
@@ -629,10 +339,3 @@ def test_a_file_without_a_project_gets_one(text: str):
     assert after.pyproject.document.text.startswith(text)
     assert "tensorflow (>=" in after.pyproject.data["project"]["dependencies"][0]
     assert {"name", "version", "requires-python"} < set(after.pyproject.data["project"])
-
-
-def test_a_project_with_a_source_in_place_of_pypi_gets_no_mirror():
-    first = with_source(LEGACY)
-    again = prepared(first, InitOptions())
-    assert again.poetry_toml is None
-    assert again.pyproject.document.text == first.pyproject.document.text

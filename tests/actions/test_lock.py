@@ -10,7 +10,7 @@ from tests.made import in_memory
 
 
 @pytest.mark.parametrize(
-    ("wish", "variable", "setting", "wanted"),
+    ("option", "variable", "setting", "expected"),
     [
         ("tuna", "bfsu", "ustc", "tuna"),
         ("off", "bfsu", None, "off"),
@@ -21,13 +21,13 @@ from tests.made import in_memory
 )
 def test_an_option_goes_before_the_variable_and_that_before_the_projects_setting(
     monkeypatch: pytest.MonkeyPatch,
-    wish: str | None,
+    option: str | None,
     variable: str | None,
     setting: str | None,
-    wanted: str,
+    expected: str,
 ):
     monkeypatch.delenv(VARIABLE, raising=False)
     if variable is not None:
         monkeypatch.setenv(VARIABLE, variable)
     settings = None if setting is None else f'[tf]\nmirror = "{setting}"'
-    assert mirror_in_force(in_memory("", poetry_toml=settings), wish) == wanted
+    assert mirror_in_force(in_memory("", poetry_toml=settings), option) == expected

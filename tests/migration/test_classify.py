@@ -12,24 +12,20 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from poetry_tf.commands.init_output import migration_lines
 from poetry_tf.files.edits import apply
 from poetry_tf.files.project import Project
-from poetry_tf.migration.classify import (
-    Classification,
+from poetry_tf.migration.classify import Classification, classify_entries, direct_entries
+from poetry_tf.migration.edits import line_edits, requirement_text
+from poetry_tf.migration.entries import PackageList
+from poetry_tf.migration.fit import (
     IndexRelease,
-    Relaxation,
-    classify_entries,
-    direct_entries,
     fit_to_index,
-    line_edits,
     relax_conflicting,
-    relax_specifier,
-    requirement_text,
     without_unreadable_sources,
 )
-from poetry_tf.migration.entries import PackageList
 from poetry_tf.migration.formats import read_list
-from poetry_tf.migration.report import make_report
+from poetry_tf.migration.relax import Relaxation, relax_specifier
 from poetry_tf.plan.environments import Target
 from poetry_tf.releases import Release, load
 
@@ -56,11 +52,11 @@ def sorted_(*entries: str, series: str = "2.12", had: tuple[str, ...] = ()) -> C
 
 
 def texts(found: Classification) -> list[str]:
-    return [requirement_text(item) for item in found.carried]
+    return [requirement_text(item) for item in found.required]
 
 
 def fates(found: Classification) -> dict[str, str]:
-    return {item.wanted.name: item.fate for item in found.gone}
+    return {item.entry.name: item.reason for item in found.dropped}
 
 
 def test_each_line_goes_where_it_belongs() -> None:
@@ -114,7 +110,7 @@ def test_the_build_tells_a_library_from_a_package() -> None:
         "metapackage=1.0=hd8ed1ab_0",
         "numba=0.45.1=np117py37_6",
     )
-    assert [item.name for item in found.carried] == [
+    assert [item.name for item in found.required] == [
         "unheard-of-package",
         "noarch-package",
         "metapackage",
@@ -134,7 +130,7 @@ def test_keras_3_is_asked_for_where_tensorflow_takes_it() -> None:
 def test_what_the_project_requires_stays_as_it_is() -> None:
     found = sorted_("numpy=1.21", "pandas", had=("numpy",))
     assert texts(found) == ["pandas"]
-    assert fates(found) == {"numpy": "had"}
+    assert fates(found) == {"numpy": "present"}
 
 
 def test_two_lines_on_one_package_become_one() -> None:
@@ -144,8 +140,8 @@ def test_two_lines_on_one_package_become_one() -> None:
     ]
     found = classify_entries(pip("numpy==1.19", "numpy==1.21"), release("2.12"), "3.10", ())
     assert texts(found) == ["numpy (==1.21)"]
-    (note,) = found.left
-    assert (str(note.place), note.why) == (
+    (note,) = found.skipped
+    assert (str(note.location), note.reason) == (
         "requirements.txt:1",
         "contradicts 'numpy==1.21' in line 2, which is taken",
     )
@@ -200,12 +196,12 @@ def test_what_is_for_other_systems_goes_and_what_has_a_marker_is_kept_for_them()
 def test_the_builds_of_pytorchs_own_index_become_pypis() -> None:
     found = classify_entries(pip("torch==2.0.1+cu118"), release("2.12"), "3.10", ())
     assert texts(found) == ["torch (==2.0.1)"]
-    assert found.carried[0].why == "PyPI has no builds that are called +cu118"
+    assert found.required[0].reason == "PyPI has no builds that are called +cu118"
 
 
 def test_a_collection_is_left_to_the_user() -> None:
-    (left,) = sorted_("anaconda=2020.07").left
-    assert (left.place.line, left.matters) == (2, True)
+    (skipped,) = sorted_("anaconda=2020.07").skipped
+    assert (skipped.location.line, skipped.actionable) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -224,7 +220,7 @@ def test_a_repository_stands_in_poetrys_own_table_as_poetry_has_it(
     (tmp_path / "pyproject.toml").write_text(text, "utf-8")
     project = Project.read(tmp_path)
     found = classify_entries(pip(f"git+{address}#egg=x"), release("2.12"), "3.10", ())
-    after = apply(project, line_edits(project, found.carried))
+    after = apply(project, line_edits(project, found.required))
     assert after.pyproject.data["tool"]["poetry"]["dependencies"]["x"] == entry
 
 
@@ -244,8 +240,8 @@ def test_of_an_export_stays_what_nothing_else_needs() -> None:
     normal = {canonicalize_name(key): [*map(canonicalize_name, of)] for key, of in requires.items()}
     kept = direct_entries(found, normal, release("2.12"))
     # numpy is needed by c, and imported by people all the same.
-    assert [item.name for item in kept.carried] == ["a", "d", "h", "i", "j", "numpy"]
-    assert {item.wanted.name for item in kept.gone if item.fate == "needed"} == {*"bcefg"}
+    assert [item.name for item in kept.required] == ["a", "d", "h", "i", "j", "numpy"]
+    assert {item.entry.name for item in kept.dropped if item.reason == "needed"} == {*"bcefg"}
 
 
 @given(
@@ -257,14 +253,14 @@ def test_whatever_requires_whatever_all_is_reached(requires: dict[str, list[str]
     found = sorted_(*(f"{name}=1.0=py310_0" for name in "abcdef"))
     normal = {canonicalize_name(key): [*map(canonicalize_name, of)] for key, of in requires.items()}
     kept = direct_entries(found, normal, release("2.12"))
-    queue, reached = [str(item.key) for item in kept.carried], set[str]()
+    queue, reached = [str(item.key) for item in kept.required], set[str]()
     while queue:
         name = queue.pop()
         if name not in reached:
             reached.add(name)
             queue += requires.get(name, [])
     assert reached >= {*"abcdef"}
-    assert len(kept.carried) + sum(item.fate == "needed" for item in kept.gone) == 6
+    assert len(kept.required) + sum(item.reason == "needed" for item in kept.dropped) == 6
 
 
 # What an index has
@@ -297,8 +293,8 @@ def test_what_an_index_lacks_is_left_to_the_user() -> None:
     found = sorted_("gone", "stale")
     there = {canonicalize_name("gone"): None, canonicalize_name("stale"): offers("1", fits=False)}
     fit = fit_to_index(found, there, CELL)
-    assert fit.carried == ()
-    assert [(aside.place.line, aside.why[:30]) for aside in fit.left] == [
+    assert fit.required == ()
+    assert [(aside.location.line, aside.reason[:30]) for aside in fit.skipped] == [
         (2, "PyPI has no package of that na"),
         (3, "PyPI has nothing of it that Py"),
     ]
@@ -308,7 +304,7 @@ def test_what_one_environment_lacks_is_left_out_there() -> None:
     there = [IndexRelease(Version("6.0"), True, ("linux-aarch64",), True)]
     fit = fit_to_index(sorted_("pyside2"), {canonicalize_name("pyside2"): there}, CELL)
     assert texts(fit) == ['pyside2 ; sys_platform != "linux" or platform_machine != "aarch64"']
-    assert "Left out on linux-aarch64" in "\n".join(make_report(read("pyside2"), fit, ()).lines)
+    assert "Left out on linux-aarch64" in "\n".join(migration_lines(read("pyside2"), fit, ()))
 
 
 def test_a_source_that_cannot_be_made_sense_of_is_left_to_the_user() -> None:
@@ -327,8 +323,8 @@ def test_a_source_that_cannot_be_made_sense_of_is_left_to_the_user() -> None:
     done = without_unreadable_sources(found, there, fault)
     assert texts(done) == ["good", "ready"]
     assert asked == [("good", "1.0"), ("bad", "2.0")]
-    (left,) = done.left
-    assert "(no gdal-config): add it with `poetry add bad`" in left.why
+    (skipped,) = done.skipped
+    assert "(no gdal-config): add it with `poetry add bad`" in skipped.reason
 
 
 # What a solver says
@@ -359,8 +355,8 @@ def test_versions_in_conflict_give_way_step_by_step() -> None:
 )
 def test_what_is_looser_is_a_specifier_and_ends_at_nothing(parts: list[tuple[str, str]]) -> None:
     written = ",".join(operator + version for operator, version in parts)
-    for looseness in Relaxation:
-        text = relax_specifier(written, looseness)
+    for relaxation in Relaxation:
+        text = relax_specifier(written, relaxation)
         SpecifierSet(text)
         Requirement(f"x ({text})" if text else "x")
     assert relax_specifier(written, Relaxation.ANY) == ""
@@ -382,27 +378,27 @@ def test_the_account_names_every_line_once() -> None:
     ]
     found = read(*entries)
     done = classify_entries(found, release("2.12"), "3.10", ())
-    whole = make_report(found, done, ("Python 3.9 becomes 3.10: why",), whole=True)
-    text = "\n".join(whole.lines)
+    whole = migration_lines(found, done, ("Python 3.9 becomes 3.10: why",), whole=True)
+    text = "\n".join(whole)
     assert text.startswith("From environment.yml, 8 packages:\n  Python 3.9 becomes 3.10: why\n")
     for name in ("numpy", "cudnn", "mkl", "opencv is opencv-python-headless", "pip"):
         assert name in text
-    assert [aside.written for aside in whole.left] == ["anaconda"]
+    assert [line.written for line in done.undecided] == ["anaconda"]
 
 
 def test_a_name_that_is_not_known_is_carried_over_and_named() -> None:
     found = read("numpy", "something-new", "built-one=1.0=py310_0", "opencv")
     done = classify_entries(found, release("2.12"), "3.10", ())
-    lines = make_report(found, done, ()).lines
+    lines = [*migration_lines(found, done, ())]
     assert "  Taken to have the same name on PyPI (1): something-new" in lines
     of_pip = pip("something-new")
-    lines = make_report(of_pip, classify_entries(of_pip, release("2.12"), "3.10", ()), ()).lines
-    assert not any("same name" in line for line in lines)
+    done = classify_entries(of_pip, release("2.12"), "3.10", ())
+    assert not any("same name" in line for line in migration_lines(of_pip, done, ()))
 
 
 def test_long_lists_are_cut_unless_all_is_asked_for() -> None:
     entries = [f"package-{number}" for number in range(30)]
     found = read(*entries)
     done = classify_entries(found, release("2.12"), "3.10", ())
-    assert "and 24 more (all with -v)" in "\n".join(make_report(found, done, ()).lines)
-    assert "package-29" in "\n".join(make_report(found, done, (), whole=True).lines)
+    assert "and 24 more (all with -v)" in "\n".join(migration_lines(found, done, ()))
+    assert "package-29" in "\n".join(migration_lines(found, done, (), whole=True))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
 from poetry_tf.files.errors import ProjectError
-from poetry_tf.migration.conda import specification
+from poetry_tf.migration.conda import parse_specification
 from poetry_tf.migration.decoding import read_list_file
 from poetry_tf.migration.entries import EntryLocation, PackageList
 from poetry_tf.migration.formats import read_list
@@ -65,25 +65,25 @@ def refusal(text: str | bytes, path: Path = YML) -> str:
 )
 def test_an_entry_of_condas(written: str, specifier: str, build: str) -> None:
     for channel in ("", "conda-forge::", "sleap/label/dev::"):
-        found = specification(channel + written, HERE)
+        found = parse_specification(channel + written, HERE)
         assert found is not None
         assert (found.name, found.build) == (re.split(r"[^a-z]", written)[0], build)
         assert SpecifierSet(found.specifier) == SpecifierSet(specifier)
 
 
 def test_what_the_standard_has_no_word_for_is_kept_as_it_was_written() -> None:
-    found = specification("numpy=1.19|1.21", HERE)
+    found = parse_specification("numpy=1.19|1.21", HERE)
     assert found is not None
-    assert (found.specifier, found.lost) == (">=1.19", "=1.19|1.21")
-    found = specification("openssl=1.1.1n=h166bdaf_0", HERE)
+    assert (found.specifier, found.untranslated) == (">=1.19", "=1.19|1.21")
+    found = parse_specification("openssl=1.1.1n=h166bdaf_0", HERE)
     assert found is not None
     assert found.specifier == ""
-    assert "1.1.1n" in found.lost
+    assert "1.1.1n" in found.untranslated
 
 
 @given(st.text(max_size=60))
 def test_no_entry_of_condas_raises(text: str) -> None:
-    found = specification(text, HERE)
+    found = parse_specification(text, HERE)
     if found is not None:
         SpecifierSet(found.specifier)
 
@@ -95,16 +95,16 @@ def test_an_environment_has_its_lines_and_the_list_of_pips() -> None:
         b"  - numpy\nvariables:\n  SECRET: abc\nprefix: /home/me\n",
         YML,
     )
-    assert [(item.name, item.manager, str(item.place)) for item in found.wanted] == [
+    assert [(item.name, item.manager, str(item.location)) for item in found.entries] == [
         ("python", "conda", "environment.yml:5"),
         ("tensorflow", "pip", "environment.yml:7"),
         ("keras-tuner", "pip", "environment.yml:9"),
         ("numpy", "conda", "environment.yml:10"),
     ]
-    assert found.wanted[2].extras == ("all",)
-    (matters,) = [aside for aside in found.asides if aside.matters]
-    assert "SECRET" in matters.written
-    assert "abc" not in matters.written + matters.why
+    assert found.entries[2].extras == ("all",)
+    (actionable,) = [aside for aside in found.skipped if aside.actionable]
+    assert "SECRET" in actionable.written
+    assert "abc" not in actionable.written + actionable.reason
 
 
 def test_an_explicit_list_and_an_export_are_read_as_well() -> None:
@@ -114,13 +114,13 @@ def test_an_explicit_list_and_an_export_are_read_as_well() -> None:
         "https://repo.anaconda.com/pkgs/main/linux-64/python-3.7.12-h1_0.conda\n"
     )
     found = read_list(explicit.encode(), Path("spec-file.txt"))
-    assert [(item.name, item.specifier, item.place.line) for item in found.wanted] == [
+    assert [(item.name, item.specifier, item.location.line) for item in found.entries] == [
         ("numpy", "==1.21.5", 3),
         ("python", "==3.7.12", 4),
     ]
     export = "# platform: linux-64\nnumpy=1.21.5=py37hf2998dd_0\nflask=2.1.1=pypi_0\n"
     found = read_list(export.encode(), Path("package-list.txt"))
-    assert [(item.name, item.manager) for item in found.wanted] == [
+    assert [(item.name, item.manager) for item in found.entries] == [
         ("numpy", "conda"),
         ("flask", "pip"),
     ]
@@ -138,12 +138,12 @@ def test_requirements_of_pips() -> None:
         "-e .",
         "./local/folder",
     )
-    tensorflow, numpy, mylib, other = found.wanted
+    tensorflow, numpy, mylib, other = found.entries
     assert (tensorflow.specifier, tensorflow.extras) == ("==2.15.1", ("and-cuda",))
-    assert (numpy.marker, numpy.place.line) == ('python_version < "3.12"', 5)
+    assert (numpy.marker, numpy.location.line) == ('python_version < "3.12"', 5)
     assert mylib.address == "git+https://github.com/me/mylib@v1"
     assert (other.name, other.address) == ("other", "git+https://github.com/me/other.git@main")
-    assert [aside.place.line for aside in found.asides] == [2, 8, 9]
+    assert [aside.location.line for aside in found.skipped] == [2, 8, 9]
 
 
 def test_files_that_a_list_names_are_read_and_bounds_kept(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_files_that_a_list_names_are_read_and_bounds_kept(tmp_path: Path) -> Non
     path = tmp_path / "requirements.txt"
     path.write_text("-r base.txt\npandas\n", "utf-8")
     found = read_list(read_list_file(path), path)
-    assert [(item.name, item.specifier) for item in found.wanted] == [
+    assert [(item.name, item.specifier) for item in found.entries] == [
         ("numpy", "<2"),
         ("pandas", "<3"),
     ]
@@ -169,7 +169,7 @@ def test_files_that_a_list_names_are_read_and_bounds_kept(tmp_path: Path) -> Non
 def test_a_password_in_an_address_is_never_repeated() -> None:
     found = pip("thing @ https://me:hunter2@host/thing-1-py3-none-any.whl", "numpy")
     told = str(found)
-    assert [item.name for item in found.wanted] == ["numpy"]
+    assert [item.name for item in found.entries] == ["numpy"]
     assert "hunter2" not in told
 
 
@@ -184,9 +184,9 @@ def test_a_password_in_an_address_is_never_repeated() -> None:
 )
 def test_a_user_of_ssh_and_a_reference_are_no_password(address: str) -> None:
     found = pip(f"{address}#egg=x", f"y @ {address}")
-    assert [item.name for item in found.wanted] == ["x", "y"]
-    assert {item.address for item in found.wanted} == {address}
-    assert not found.asides
+    assert [item.name for item in found.entries] == ["x", "y"]
+    assert {item.address for item in found.entries} == {address}
+    assert not found.skipped
 
 
 @pytest.mark.parametrize(
@@ -195,8 +195,8 @@ def test_a_user_of_ssh_and_a_reference_are_no_password(address: str) -> None:
 @pytest.mark.parametrize("line", ["{}#egg=x", "{}", "x @ {}"])
 def test_a_token_and_a_password_of_ssh_are_put_aside_untold(address: str, line: str) -> None:
     found = pip(line.format(address), "numpy")
-    assert [item.name for item in found.wanted] == ["numpy"]
-    assert len(found.asides) == 1
+    assert [item.name for item in found.entries] == ["numpy"]
+    assert len(found.skipped) == 1
     assert "hunter2" not in str(found)
 
 
@@ -215,7 +215,7 @@ def test_a_token_and_a_password_of_ssh_are_put_aside_untold(address: str, line: 
 def test_bytes_of_any_editor_and_shell(encode: object) -> None:
     text = "tensorflow==2.10.0\nnumpy\n"
     found = read_list(encode(text), TXT)  # type: ignore[operator]
-    assert [item.name for item in found.wanted] == ["tensorflow", "numpy"]
+    assert [item.name for item in found.entries] == ["tensorflow", "numpy"]
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_any_bytes_are_a_list_or_one_error(data: bytes) -> None:
             found = read_list(data, path)
         except ProjectError:
             continue
-        assert all(item.name for item in found.wanted)
+        assert all(item.name for item in found.entries)
 
 
 NAMES = st.sampled_from(["numpy", "pandas", "Pillow", "ruamel_yaml", "opencv"])
@@ -274,6 +274,6 @@ def test_what_is_written_is_read_line_by_line(entries: list[tuple[str, str, str]
         f"{name}{operator}{version}" if operator else name for name, operator, version in entries
     ]
     found = conda(*lines)
-    assert [item.name for item in found.wanted] == [name for name, _, _ in entries]
-    for item, (_, operator, version) in zip(found.wanted, entries, strict=True):
+    assert [item.name for item in found.entries] == [name for name, _, _ in entries]
+    for item, (_, operator, version) in zip(found.entries, entries, strict=True):
         assert SpecifierSet(item.specifier).contains(version) or not operator

@@ -20,16 +20,16 @@ from poetry_tf.releases.images import load_images
 CATALOG, IMAGES = load(), load_images()
 
 
-def of(*entries: str, said: GivenOptions | None = None, container: bool = True) -> MigrationGoal:
+def of(*entries: str, options: GivenOptions | None = None, container: bool = True) -> MigrationGoal:
     lines = "".join(f"  - {entry}\n" for entry in entries)
     found = read_list(f"dependencies:\n{lines}".encode(), Path("environment.yml"))
     images = IMAGES if container else without_image_limits(IMAGES, CATALOG)
-    return choose_goal(found, said or GivenOptions(), CATALOG, images)
+    return choose_goal(found, options or GivenOptions(), CATALOG, images)
 
 
-def refusal(*entries: str, said: GivenOptions | None = None) -> PlanError:
+def refusal(*entries: str, options: GivenOptions | None = None) -> PlanError:
     with pytest.raises(PlanError) as caught:
-        of(*entries, said=said)
+        of(*entries, options=options)
     return caught.value
 
 
@@ -52,7 +52,7 @@ def test_what_is_open_stays_open_or_becomes_the_newest_that_fits() -> None:
 def test_what_is_merely_old_becomes_the_nearest_and_that_is_said() -> None:
     found = of("python=3.9", "tensorflow=2.5")
     assert (found.tensorflow, found.python) == ("2.12", "3.10")
-    assert found.moved == (
+    assert found.changes == (
         "Python 3.9 becomes 3.10: no dev container can be made for a Python before 3.10",
         "TensorFlow 2.5 becomes 2.12: 2.12 is the first that poetry-tf can set up with a GPU",
     )
@@ -93,34 +93,35 @@ def test_what_never_went_together_is_refused_with_the_ways_out() -> None:
 
 def test_the_proposals_of_a_refusal_are_taken() -> None:
     for python, tensorflow in (("2.15", "3.13"), ("2.12", "3.10")):
-        said = GivenOptions(python, tensorflow)
-        assert of("python=3.9", "tensorflow=2.4.1", said=said) == MigrationGoal()
+        options = GivenOptions(python, tensorflow)
+        assert of("python=3.9", "tensorflow=2.4.1", options=options) == MigrationGoal()
 
 
 def test_conda_built_what_pypi_never_had_and_an_export_proves_it() -> None:
     found = of("python=3.9.18=h955ad1f_0", "tensorflow=2.4.1=gpu_py39h8236f22_0")
     assert (found.tensorflow, found.python) == ("2.12", "3.10")
-    assert len(found.moved) == 2
+    assert len(found.changes) == 2
 
 
 def test_an_option_goes_before_the_list() -> None:
-    assert of("python=3.9", "tensorflow=2.4.1", said=GivenOptions(tensorflow="2.15")) == replace(
-        of("python=3.9", "tensorflow=2.4.1", said=GivenOptions(tensorflow="2.15")), tensorflow=None
+    assert of("python=3.9", "tensorflow=2.4.1", options=GivenOptions(tensorflow="2.15")) == replace(
+        of("python=3.9", "tensorflow=2.4.1", options=GivenOptions(tensorflow="2.15")),
+        tensorflow=None,
     )
-    found = of("python=3.13", "tensorflow=2.15", said=GivenOptions(tensorflow="2.20"))
+    found = of("python=3.13", "tensorflow=2.15", options=GivenOptions(tensorflow="2.20"))
     assert (found.tensorflow, found.python) == (None, "3.13")
-    found = of("python=3.13", "tensorflow=2.15", said=GivenOptions(python="3.11"))
-    assert (found.tensorflow, found.python, found.moved) == ("2.15", None, ())
+    found = of("python=3.13", "tensorflow=2.15", options=GivenOptions(python="3.11"))
+    assert (found.tensorflow, found.python, found.changes) == ("2.15", None, ())
 
 
 def test_a_gpu_that_a_series_cannot_have_is_said() -> None:
     found = of("python=3.10", "tensorflow-gpu=2.10.0")
-    assert (found.tensorflow, found.moved) == ("2.10.0", ())
-    (remark,) = found.remarks
+    assert (found.tensorflow, found.changes) == ("2.10.0", ())
+    (remark,) = found.notes
     assert remark.endswith("--tensorflow 2.12 is the nearest that has")
-    assert of("python=3.10", "tensorflow=2.10", "cudnn").remarks
-    assert of("python=3.10", "tensorflow=2.10").remarks == ()
-    assert of("python=3.10", "tensorflow-gpu=2.12").remarks == ()
+    assert of("python=3.10", "tensorflow=2.10", "cudnn").notes
+    assert of("python=3.10", "tensorflow=2.10").notes == ()
+    assert of("python=3.10", "tensorflow-gpu=2.12").notes == ()
 
 
 def test_the_first_generation_is_refused() -> None:
@@ -131,7 +132,7 @@ def test_the_first_generation_is_refused() -> None:
     assert "tensorflow/tensorflow:1.3.0-gpu" in error.remedy
     assert "--tensorflow 2.12" in error.remedy
     assert (
-        of("python=3.6", "tensorflow-gpu==1.3.0", said=GivenOptions(tensorflow="2.12")).python
+        of("python=3.6", "tensorflow-gpu==1.3.0", options=GivenOptions(tensorflow="2.12")).python
         == "3.10"
     )
 

@@ -1,8 +1,7 @@
-"""Solving a project as it would be, with Poetry itself, without writing any of its files.
+"""Locking an edited project with Poetry, without writing any of its files.
 
 Poetry's factory reads pyproject.toml from the disk and its locker writes poetry.lock there. Both
-are given files of other names in the same folder, the same so that relative paths in pyproject.toml
-and poetry.lock mean what they say, and removed again whatever happens.
+get temporary files in the same folder, so that relative paths in them stay valid.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cleo.io.io import IO
 from poetry.config.config import Config
 from poetry.factory import Factory
 from poetry.installation.installer import Installer
@@ -24,6 +24,7 @@ from poetry.puzzle.exceptions import SolverProblemError
 from poetry.repositories.installed_repository import InstalledRepository
 from poetry.utils.env import EnvManager
 
+from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import LOCK, Project
 from poetry_tf.index import routed
@@ -31,20 +32,19 @@ from poetry_tf.index.config import VARIABLE
 from poetry_tf.plan.derive import mirror_setting
 
 if TYPE_CHECKING:
-    from cleo.io.io import IO
     from poetry.poetry import Poetry
 
 
-_STALE = 24 * 3600
-"""Seconds after which a staged file is nobody's any more: no solve takes a day."""
+_STALE_AFTER = 24 * 3600
+"""Seconds after which a staged file is left over: no solve takes a day."""
 
 
 class LockingError(Exception):
-    """The project can't be locked; the text is Poetry's own account of why.
+    """The project could not be locked; the text is Poetry's explanation.
 
     Attributes:
-        conflicting: the distributions that the project requires and whose versions the solver
-            found to be in conflict; empty where something else is the matter.
+        conflicting: the distributions required by the project whose versions conflict; empty if
+            it failed for another reason.
     """
 
     def __init__(self, message: str, conflicting: frozenset[str] = frozenset()) -> None:
@@ -52,26 +52,27 @@ class LockingError(Exception):
         self.conflicting = conflicting
 
 
-def mirror_in_force(project: Project, wish: str | None = None) -> object:
-    """The value of ``tf.mirror`` to solve a project with: an option, `wish`, goes before the rest.
+def mirror_in_force(project: Project, option: str | None = None) -> object:
+    """The value of ``tf.mirror`` to solve a project with.
 
-    The rest comes in Poetry's own order, of which the project's part may not be written yet.
+    The order is that of Poetry's settings, after the option of a command. The project's own
+    poetry.toml may not be written yet.
     """
-    if wish is not None:
-        return wish
+    if option is not None:
+        return option
     return os.environ.get(VARIABLE) or mirror_setting(project) or machine_mirror()
 
 
 def machine_mirror() -> Any:
-    """``tf.mirror`` of the user's own config.toml, None where it isn't set there."""
+    """``tf.mirror`` in the user's config.toml; None if it is not set there."""
     settings = Config.create().config.get("tf")
     return settings.get("mirror") if isinstance(settings, dict) else None
 
 
 def solve_lock(project: Project, mirror: object, io: IO, *, disable_cache: bool = False) -> Lock:
-    """The lock of a project; what an existing lock holds moves only if it must.
+    """The new lock of a project; versions in an existing lock change only if they have to.
 
-    `mirror` is the value of ``tf.mirror`` to go by. Raises `LockingError`.
+    `mirror` is the value of ``tf.mirror`` to use. Raises `LockingError`.
     """
     with open_poetry(project, mirror, io, disable_cache=disable_cache) as poetry:
         routed.choose(poetry)
@@ -80,64 +81,78 @@ def solve_lock(project: Project, mirror: object, io: IO, *, disable_cache: bool 
         return Lock.read(project.root / LOCK, path.read_bytes().decode("utf-8"))
 
 
+def check_lock_readable(project: Project) -> None:
+    """Raises the `ProjectError` of a lock file that could not be read."""
+    if isinstance(project.lock, ProjectError):
+        raise project.lock
+
+
+def relock(project: Project, io: IO, mirror: str | None = None) -> Lock:
+    """`solve_lock` with the mirror in force, and Poetry's progress on stderr.
+
+    `mirror` is the option of a command.
+    """
+    error = io.error_output
+    return solve_lock(project, mirror_in_force(project, mirror), IO(io.input, error, error))
+
+
 @contextmanager
 def open_poetry(
     project: Project, mirror: object, io: IO, *, disable_cache: bool = False
 ) -> Iterator[Poetry]:
-    """Poetry for a project as it would be, while its files lie there under other names.
+    """Poetry for an edited project, whose files exist as temporary ones meanwhile.
 
-    `mirror` is the value of ``tf.mirror`` to go by. Raises `LockingError` for what Poetry refuses
-    in pyproject.toml, and for files that can't be written.
+    `mirror` is the value of ``tf.mirror`` to use. Raises `LockingError` for a pyproject.toml that
+    Poetry refuses, and for files that can't be written.
     """
     root = project.root
-    _sweep(root)
+    _remove_stale_files(root)
     existing = project.valid_lock
     try:
         with (
             _staged(root, "pyproject", project.pyproject.document.text) as pyproject,
             _staged(root, "lock", existing.text if existing else None) as lock,
             routed.forced(mirror),
-            _located(root, pyproject),
+            _located_at(root, pyproject),
         ):
-            yield _made(pyproject, lock, io, disable_cache=disable_cache)
+            yield _create_poetry(pyproject, lock, io, disable_cache=disable_cache)
     except OSError as error:
         raise LockingError(f"{error.filename}: {error.strerror}") from error
 
 
-def _made(pyproject: Path, lock: Path, io: IO, *, disable_cache: bool) -> Poetry:
+def _create_poetry(pyproject: Path, lock: Path, io: IO, *, disable_cache: bool) -> Poetry:
     try:
         poetry = Factory().create_poetry(pyproject.parent, io=io, disable_cache=disable_cache)
-    except Exception as error:  # what Poetry refuses in pyproject.toml
+    except Exception as error:  # Poetry refuses pyproject.toml
         raise LockingError(str(error) or type(error).__name__) from error
     poetry.set_locker(Locker(lock, poetry.pyproject.data))
     return poetry
 
 
 @contextmanager
-def _located(root: Path, pyproject: Path) -> Iterator[None]:
-    """Within it, Poetry finds the staged file where it looks for its project.
+def _located_at(root: Path, pyproject: Path) -> Iterator[None]:
+    """Makes Poetry find the staged file when it locates its project.
 
-    It does so anew for each isolated build; where it finds none, as in the folder of a project
-    that is not written yet, it would ask PyPI for what the build needs, whatever the mirror.
+    It does so for each isolated build. Without a pyproject.toml, as in a new project, it would
+    download the build requirements from PyPI and not from the mirror.
     """
-    own = Factory.locate
+    original = Factory.locate
 
     def locate(cls: type[Factory], cwd: Path | None = None) -> Path:  # noqa: ARG001
-        # Any other folder is that of a dependency on a path.
-        return pyproject if cwd is None or Path(cwd).resolve() == root.resolve() else own(cwd)
+        # Any other folder is a path dependency.
+        return pyproject if cwd is None or Path(cwd).resolve() == root.resolve() else original(cwd)
 
     Factory.locate = classmethod(locate)  # type: ignore[assignment, method-assign]
     try:
         yield
     finally:
-        del Factory.locate  # what it had was its base class's
+        del Factory.locate  # it was inherited
 
 
 def _run(poetry: Poetry, io: IO, *, disable_cache: bool) -> None:
     installer = Installer(
         io,
-        # No package is installed when locking: Poetry only asks the environment for its path, and
-        # none needs to be made for that.
+        # Locking installs nothing: Poetry only reads the path of the environment.
         EnvManager.get_system_env(naive=True),
         poetry.package,
         poetry.locker,
@@ -152,17 +167,17 @@ def _run(poetry: Poetry, io: IO, *, disable_cache: bool) -> None:
     except SolverProblemError as error:
         raise LockingError(str(error), _conflicting(error)) from error
     except Exception as error:
-        # The repositories and the network below them each raise kinds of their own.
+        # Repositories and the network raise various types.
         raise LockingError(str(error) or type(error).__name__) from error
     if status:
         raise LockingError(f"Poetry ended with status {status}")
 
 
 def _conflicting(error: SolverProblemError) -> frozenset[str]:
-    """What the project itself requires of that from which the solver derived its failure."""
+    """The project's own requirements among the causes of the solver's failure."""
     found: set[str] = set()
     queue, seen = [error.error._incompatibility], set[int]()
-    while queue:  # a graph, in which one reason may stand behind many
+    while queue:  # a graph: one cause may have several effects
         item = queue.pop()
         if id(item) in seen:
             continue
@@ -174,17 +189,17 @@ def _conflicting(error: SolverProblemError) -> frozenset[str]:
     return frozenset(found)
 
 
-def _sweep(root: Path) -> None:
-    """Removes what runs that were killed have left, but nothing that a running one may need."""
+def _remove_stale_files(root: Path) -> None:
+    """Removes the staged files of killed runs, but none that a running one may need."""
     for path in root.glob(".poetry-tf-*.toml"):
         with suppress(OSError):
-            if time.time() - path.stat().st_mtime > _STALE:
+            if time.time() - path.stat().st_mtime > _STALE_AFTER:
                 path.unlink()
 
 
 @contextmanager
 def _staged(root: Path, name: str, text: str | None) -> Iterator[Path]:
-    """A file beside pyproject.toml for as long as it is needed; absent where `text` is None."""
+    """A temporary file beside pyproject.toml; it does not exist yet if `text` is None."""
     handle, raw = tempfile.mkstemp(prefix=f".poetry-tf-{name}-", suffix=".toml", dir=root)
     os.close(handle)
     path = Path(raw)

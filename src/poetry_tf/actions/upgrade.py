@@ -1,30 +1,40 @@
-"""Moving a project to another series of TensorFlow: what that takes, decided before it is done.
+"""Moving a project to another series of TensorFlow.
 
-Nothing here writes, locks or talks. The plan for the other release is `initialise`'s, what mends
-the rest of a project are the rules; this module chooses the release, and changes what a person
-would have to change by hand: companions, bounds of the old series, the range of Pythons.
+`plan_upgrade` chooses the release and edits the requirements without a solver; `lock_upgrade` locks
+the result. Nothing here writes files or uses the console.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from packaging.requirements import Requirement as Requires
-from packaging.utils import NormalizedName, canonicalize_name
-from packaging.version import Version
+from packaging.utils import canonicalize_name
 from poetry.core.constraints.version import VersionConstraint, VersionRange, parse_constraint
 
-from poetry_tf.actions.fix import fix, fix_requirements
-from poetry_tf.actions.init import InitOptions, plan_options, with_containers, with_requirement
+from poetry_tf.actions.companion_moves import (
+    CompanionMove,
+    companion_move,
+    companion_moves,
+    companion_requirements,
+    with_companion,
+)
+from poetry_tf.actions.container import with_containers
+from poetry_tf.actions.fix import fix, fix_and_lock, fix_requirements
+from poetry_tf.actions.init import with_requirement
+from poetry_tf.actions.options import InitOptions
+from poetry_tf.actions.planning import plan_options
+from poetry_tf.checks.findings import RULES
 from poetry_tf.checks.run import CONTAINER_CODES
 from poetry_tf.files.edits import Edit, apply
+from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.plan.derive import derive_plan, wants_container
 from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan, PlanError
-from poetry_tf.plan.python import admitted_minors, format_python_range
+from poetry_tf.plan.python import admitted_minors
 from poetry_tf.plan.release import requested_release
 from poetry_tf.plan.requirement import (
     admitted_locked_tensorflow,
@@ -33,27 +43,21 @@ from poetry_tf.plan.requirement import (
     main_requirement,
     required_catalog,
     tensorflow_distributions,
-    to_poetry_version,
 )
 from poetry_tf.plan.settings import SETTINGS_PATH, read_settings
-from poetry_tf.pyproject.pins import companion_pin_text
-from poetry_tf.pyproject.requirement_edits import constraint_edits
-from poetry_tf.releases import Catalog, Companion, Release, fits, load, role, whole
-from poetry_tf.releases.breaking import Breaking, Retired, ended, keras_major, passed
-from poetry_tf.releases.companions import bounds_on, companions
+from poetry_tf.releases import Catalog, Release, load, role, whole
+from poetry_tf.releases.breaking import Breaking, keras_major, passed
 from poetry_tf.releases.images import load_images
 from poetry_tf.releases.model import numbers
 from poetry_tf.text import format_list
 
-# What a range of Pythons is looked through for.
+# The minors that a range of Pythons is tried with.
 _PYTHONS = tuple(f"3.{minor}" for minor in range(5, 41))
-# The lines on this one are `platforms`' to write.
-_FILESYSTEM = canonicalize_name("tensorflow-io-gcs-filesystem")
 
 
 @dataclass(frozen=True)
 class UpgradeGoal:
-    """What was asked for."""
+    """The options of `upgrade`."""
 
     to: str | None = None
     """A series or a release; None for the newest that the project can move to."""
@@ -61,50 +65,21 @@ class UpgradeGoal:
 
 
 @dataclass(frozen=True)
-class CompanionMove:
-    """A companion that the project requires, and the release of it that goes with the new one."""
-
-    item: Requirement
-    locked: Version | None
-    fit: Version | None
-    """The release to require; None where none fits, or where nothing is known."""
-    edits: bool
-    """Whether the requirement has to be changed for it."""
-    series: tuple[str, ...] = ()
-    """Where none fits: the series of TensorFlow that have one."""
-    retired: Retired | None = None
-
-    @property
-    def name(self) -> NormalizedName:
-        return self.item.name
-
-    @property
-    def is_known(self) -> bool:
-        """Whether anything is known of what it fits; else the solver alone decides."""
-        return self.fit is not None or bool(self.series) or self.retired is not None
-
-    @property
-    def blocks(self) -> bool:
-        """Whether the move can't be made with it."""
-        return self.is_known and self.fit is None
-
-
-@dataclass(frozen=True)
 class Upgrade:
-    """The move of a project to a release, as far as it can be told without a solver."""
+    """The move of a project to a release, as far as it is known without a solver."""
 
     before: Project
     after: Project
-    """With all that pyproject.toml needs; the lock is the old one."""
+    """The project with the edited pyproject.toml and the old lock."""
     old: Release | None
-    """The release that the project is on; None where nothing is known of that."""
+    """The current release; None if it is not known."""
     old_plan: Plan | None
     plan: Plan
     companions: tuple[CompanionMove, ...]
     passed_over: Mapping[str, str]
-    """The series that are newer than the one chosen, where none was asked for: why each is not."""
+    """Newer series than the chosen one, each with the reason; empty if one was requested."""
     keeps_keras: bool
-    """Whether Keras 2 was asked for and the release has it anyway."""
+    """Whether Keras 2 was requested and the release has it anyway."""
 
     @property
     def new(self) -> Release:
@@ -112,7 +87,7 @@ class Upgrade:
 
     @property
     def blocking(self) -> tuple[CompanionMove, ...]:
-        """The companions that no release fits: with them the move can't be made."""
+        """The companions without a release that fits; they prevent the move."""
         return tuple(item for item in self.companions if item.blocks)
 
     @property
@@ -120,7 +95,7 @@ class Upgrade:
         return self.old is not None and self.new.version < self.old.version
 
     def changes(self, numpys: tuple[int | None, int | None]) -> tuple[Breaking, ...]:
-        """What a person has to look at; `numpys` are the majors of NumPy before and after."""
+        """The breaking changes to look at; `numpys` are NumPy's majors before and after."""
         if self.old is None:
             return ()
         project = self.before
@@ -142,24 +117,23 @@ class Upgrade:
 
 
 def plan_upgrade(project: Project, goal: UpgradeGoal) -> Upgrade:
-    """What it takes to move a project.
+    """Plans the move of a project.
 
-    Raises `PlanError` where there is nothing to move, no such release, or none that the project
-    can have.
+    Raises `PlanError` if the project has no TensorFlow, and if there is no such release or none
+    that the project can use.
     """
     main = main_requirement(project)
     if main is None:
-        raise _nothing_to_move(project)
+        raise _nothing_to_move_error(project)
     catalog = required_catalog(project, load())
     if role(main.name) not in {"main", "shim", "retired"}:
         raise PlanError(
             f"The project requires {main.name}, of whose releases poetry-tf knows nothing",
             "Require tensorflow, or change the version by hand.",
         )
-    old = _present(project, catalog)
-    old_plan = _plan_of(project)
-    keeps = False
-    before = project
+    old = _current_release(project, catalog)
+    old_plan = _current_plan(project)
+    before, keeps = project, False
     options = InitOptions(container=wants_container(project))
     search = _ReleaseSearch(project, catalog, options, old)
     release, passed_over = search.target(goal)
@@ -168,31 +142,32 @@ def plan_upgrade(project: Project, goal: UpgradeGoal) -> Upgrade:
         if not keeps:
             edit = Edit(project.pyproject.path, "set", (*SETTINGS_PATH, "keras"), "legacy")
             project = apply(project, [edit])
-    # One that the data doesn't have is kept, with the pin that it came by.
+    # A release that the data does not have keeps its pin.
     stays = release.inferred_from is not None and old is not None and release == old
-    wished = release.series if stays else str(release.version)
-    options, plan = _settled(project, replace(options, tensorflow=wished))
-    moving = tuple(_movings(project, plan))
-    upgrade = Upgrade(before, project, old, old_plan, plan, moving, passed_over, keeps)
+    requested = release.series if stays else str(release.version)
+    options, plan = _plan_release(project, replace(options, tensorflow=requested))
+    moves = tuple(companion_moves(project, plan))
+    upgrade = Upgrade(before, project, old, old_plan, plan, moves, passed_over, keeps)
     if upgrade.blocking:
         return upgrade
     project = with_requirement(project, options, plan)
-    for item in moving:
-        project = _with_companion(project, item)
+    for move in moves:
+        project = with_companion(project, move)
     return replace(upgrade, after=fix_requirements(project, plan))
 
 
-def with_matching_containers(project: Project) -> Project:
-    """The locked project with its dev containers, if it has any or is to have one, in step."""
+def lock_upgrade(upgrade: Upgrade, relock: Callable[[Project], Lock]) -> Project:
+    """The moved project with its lock and its dev containers.
+
+    `relock` makes the lock of a project; its errors are passed on.
+    """
+    project = fix_and_lock(upgrade.after, RULES, relock).project
     if project.pyproject.is_managed:
         return with_containers(project)[0] if wants_container(project) else project
     return fix(project, codes=CONTAINER_CODES)
 
 
-# -- the release ----------------------------------------------------------------------------
-
-
-def _nothing_to_move(project: Project) -> PlanError:
+def _nothing_to_move_error(project: Project) -> PlanError:
     if admitted_locked_tensorflow(project) is not None:
         return PlanError(
             "TensorFlow comes in through other packages alone: nothing in pyproject.toml names it",
@@ -204,18 +179,18 @@ def _nothing_to_move(project: Project) -> PlanError:
     )
 
 
-def _present(project: Project, catalog: Catalog) -> Release | None:
-    """The release that a project is on: the locked one, else what its pin would be locked as."""
+def _current_release(project: Project, catalog: Catalog) -> Release | None:
+    """The release that a project is on: the locked one, else the one its pin would lock."""
     if (locked := admitted_locked_tensorflow(project)) is not None:
         return catalog.get(locked) or whole().get(locked)
-    if (plan := _plan_of(project)) is not None:
+    if (plan := _current_plan(project)) is not None:
         return plan.release
     constraint = joint_constraint(project)
     found = admitted_releases(whole(), constraint) if constraint is not None else ()
     return found[-1] if found else None
 
 
-def _plan_of(project: Project) -> Plan | None:
+def _current_plan(project: Project) -> Plan | None:
     try:
         return derive_plan(project, load(), load_images())
     except PlanError:
@@ -233,13 +208,13 @@ class _ReleaseSearch:
     """The release that the project is on."""
 
     def target(self, goal: UpgradeGoal) -> tuple[Release, dict[str, str]]:
-        """The release, and why not each series that is newer, where none was asked for."""
+        """The release, and the newer series that were passed over with the reason for each."""
         old = self.old
         if goal.to is not None:
-            asked = requested_release(self.catalog, goal.to)
+            requested = requested_release(self.catalog, goal.to)
             if goal.to.count(".") > 1:
-                return asked, {}
-            return self._best(asked.series), {}
+                return requested, {}
+            return self._best(requested.series), {}
         passed_over: dict[str, str] = {}
         for series in reversed(self.catalog.series):
             if old is not None and numbers(series) < numbers(old.series):
@@ -259,7 +234,7 @@ class _ReleaseSearch:
         return self._best(old.series), passed_over
 
     def _best(self, series: str) -> Release:
-        """The newest release of a series that the project can have as it is, else the newest."""
+        """The newest release of a series that the project can use, else the newest."""
         releases = self.catalog.in_series(series)
         releases = tuple(release for release in releases if not release.yanked) or releases
         if self.old is not None and self.old.inferred_from and self.old.series == series:
@@ -271,7 +246,7 @@ class _ReleaseSearch:
         return releases[-1]
 
     def _obstacle(self, release: Release) -> str | None:
-        """Why the project can't have a release as it is, as a clause; None where it can."""
+        """Why the project can't use a release, as a clause; None if it can."""
         if (misfit := self._misfit(release)) is not None:
             return misfit
         if release.unsatisfiable and not self.project.pyproject.is_managed:
@@ -283,15 +258,14 @@ class _ReleaseSearch:
         return None
 
     def _misfit(self, release: Release) -> str | None:
-        for item in _judged(self.project):
-            moving = _moving(self.project, item, release, ())
-            if moving.blocks:
+        for item in companion_requirements(self.project):
+            if companion_move(self.project, item, release, ()).blocks:
                 return f"no release of {item.name} fits it"
         return None
 
 
-def _settled(project: Project, options: InitOptions) -> tuple[InitOptions, Plan]:
-    """The plan for the release, with the nearest Python where the project's own don't do."""
+def _plan_release(project: Project, options: InitOptions) -> tuple[InitOptions, Plan]:
+    """The plan for the release, with the nearest Python if none of the project's own works."""
     try:
         return options, plan_options(project, options)
     except PlanError as error:
@@ -314,145 +288,39 @@ def _settled(project: Project, options: InitOptions) -> tuple[InitOptions, Plan]
     raise first
 
 
-# -- companions -----------------------------------------------------------------------------
-
-
-def _judged(project: Project) -> Iterator[Requirement]:
-    """The requirements on companions of TensorFlow's that come from the index."""
-    for item in project.pyproject.requirements:
-        if role(item.name) == "companion" and item.source is None and item.name != _FILESYSTEM:
-            yield item
-
-
-def _movings(project: Project, plan: Plan) -> Iterator[CompanionMove]:
-    for item in _judged(project):
-        yield _moving(project, item, plan.release, plan.pythons)
-
-
-def _moving(
-    project: Project, item: Requirement, release: Release, pythons: Sequence[str]
-) -> CompanionMove:
-    lock = project.valid_lock
-    locked = max(lock.versions.get(item.name, ()), default=None) if lock else None
-    every = fits(item.name, release)
-    sound = [fit.companion for fit in every if not fit.companion.yanked]
-    fit = sound or [fit.companion for fit in every]
-    retired = ended(item.name, release.series)
-    if not fit or retired is not None:
-        return CompanionMove(item, locked, None, False, _series_with(item.name), retired)
-    good = [one for one in fit if _has_wheels(one, release, pythons)] or fit
-    versions = {one.version for one in fit}
-    within = [one for one in good if item.constraint.allows(to_poetry_version(one.version))]
-    if within and not _may_go_astray(item, release, versions):
-        stays = next((one.version for one in within if one.version == locked), None)
-        return CompanionMove(item, locked, stays or within[-1].version, False)
-    stays = next((one.version for one in within if one.version == locked), None)
-    return CompanionMove(item, locked, stays or (within or good)[-1].version, True)
-
-
-def _may_go_astray(item: Requirement, release: Release, versions: set[Version]) -> bool:
-    """Whether a requirement admits what doesn't fit and no solver would rule out."""
-    if bounds_on(item.name, release) is not None:
-        return False
-    return any(
-        one.version not in versions
-        and not one.yanked
-        and one.basis != "metadata"
-        and item.constraint.allows(to_poetry_version(one.version))
-        for one in companions().get(item.name, ())
-    )
-
-
-def _has_wheels(companion: Companion, release: Release, pythons: Sequence[str]) -> bool:
-    """Whether there are wheels for the Pythons in the container; some are for no Linux at all."""
-    minors = companion.pythons_for(release, CONTAINER_PLATFORM)
-    return not minors or {*pythons} <= {*minors}
-
-
-def _series_with(name: str) -> tuple[str, ...]:
-    """The series of TensorFlow of which a release has one of a companion, ascending."""
-    catalog = load()
-    return tuple(
-        series
-        for series in catalog.series
-        if any(fits(name, release) for release in catalog.in_series(series))
-    )
-
-
-def _with_companion(project: Project, moving: CompanionMove) -> Project:
-    if not moving.edits or moving.fit is None:
-        return project
-    fit = moving.fit
-    wrong = [
-        one.version
-        for one in companions().get(moving.name, ())
-        if not one.yanked and one.version > fit and one.fits != _fits_of(moving.name, fit)
-    ]
-    for item in project.pyproject.requirements:
-        if (item.name, item.marker, item.group) == (
-            moving.name,
-            moving.item.marker,
-            moving.item.group,
-        ):
-            text = companion_pin_text(item, fit, wrong)
-            own = companion_pin_text(replace(item, path=item.enriched_at or item.path), fit, wrong)
-            return apply(project, constraint_edits(project, item, text, legacy_text=own))
-    return project
-
-
-def _fits_of(name: str, version: Version) -> str | None:
-    return next((one.fits for one in companions().get(name, ()) if one.version == version), None)
-
-
-# -- where no solution is found -------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Blocker:
-    """A requirement of the project's own that has to do with there being no solution."""
+    """A requirement of the project that prevents a solution."""
 
-    item: Requirement
-    wanted: str
-    """What TensorFlow wants of that distribution, as a specifier; empty where nothing."""
+    requirement: Requirement
+    required: str
+    """TensorFlow's own specifier for the distribution; empty if it has none."""
 
 
 def find_blockers(upgrade: Upgrade, account: str) -> tuple[Blocker, ...]:
-    """The user's requirements that a solver's account of its failure names.
+    """The project's requirements that a solver's explanation names.
 
-    First those that contradict what TensorFlow itself requires.
+    Only those that contradict TensorFlow's own requirements, if there are any.
     """
     named = {canonicalize_name(word) for word in re.findall(r"[A-Za-z0-9][\w.-]*(?= \()", account)}
     named |= {canonicalize_name(word) for word in re.findall(r"- ([\w.-]+) requires Py", account)}
     found = [
-        Blocker(item, _wanted(upgrade.new, item.name))
+        Blocker(item, _required_specifier(upgrade.new, item.name))
         for item in upgrade.after.pyproject.requirements
         if item.name in named and item.name not in tensorflow_distributions()
     ]
-    against = [item for item in found if item.wanted and not _agrees(item)]
+    against = [item for item in found if item.required and not _is_compatible(item)]
     return tuple(against or found)
 
 
-def _agrees(blocker: Blocker) -> bool:
-    return blocker.item.constraint.allows_any(parse_constraint(blocker.wanted))
+def _is_compatible(blocker: Blocker) -> bool:
+    return blocker.requirement.constraint.allows_any(parse_constraint(blocker.required))
 
 
-def _wanted(release: Release, name: str) -> str:
+def _required_specifier(release: Release, name: str) -> str:
     for text in release.requires:
         if canonicalize_name(re.split(r"[^\w.-]", text, maxsplit=1)[0]) == name:
             requirement = Requires(text)
             if "extra ==" not in str(requirement.marker or ""):
                 return str(requirement.specifier)
     return ""
-
-
-def format_series(series: Sequence[str]) -> str:
-    """Series for a person: "2.13 to 2.15"."""
-    known = load().series
-    if len(series) > 2 and known[known.index(series[0]) :][: len(series)] == tuple(series):
-        return f"{series[0]} to {series[-1]}"
-    return format_list(series)
-
-
-def format_pythons(constraint: VersionConstraint | None) -> str:
-    """A range of Pythons for a person."""
-    return "any" if constraint is None else format_python_range(constraint)

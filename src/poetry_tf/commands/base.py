@@ -1,11 +1,13 @@
-"""What the commands share: the way errors, findings and diffs are told."""
+"""What the commands share: errors, questions, findings and diffs on the console."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from cleo.formatters.formatter import Formatter
+from cleo.ui.question import Question
 from poetry.console.commands.command import Command
 
 import poetry_tf
@@ -18,7 +20,7 @@ from poetry_tf.plan.model import PlanError
 
 
 class TensorFlowCommand(Command):
-    """A ``poetry tf …`` command. `run_in` does the work; its errors become one message each."""
+    """A ``poetry tf …`` command: `run_in` does the work, and an error becomes one message."""
 
     def handle(self) -> int:
         try:
@@ -33,17 +35,17 @@ class TensorFlowCommand(Command):
             return self.fail(str(error), error.remedy)
 
     def run_in(self, root: Path) -> int:
-        """Does the command's work in the project at `root` and returns the exit status."""
+        """Runs the command in the project at `root` and returns the exit status."""
         raise NotImplementedError
 
     def root(self) -> Path:
-        """The nearest folder upwards with a pyproject.toml, as Poetry looks for its projects."""
+        """The nearest folder upwards with a pyproject.toml, as Poetry locates projects."""
         start = self.start()
         for folder in (start, *start.parents):
             try:
                 if (folder / PYPROJECT).is_file():
                     return folder
-            except OSError as error:  # it can't be looked into, so neither can what is above
+            except OSError as error:  # nor can the folders above be read
                 raise ProjectError(folder, f"cannot be read: {error.strerror}") from None
         raise PlanError(
             f"No {PYPROJECT} in {start} or above it",
@@ -51,29 +53,37 @@ class TensorFlowCommand(Command):
         )
 
     def start(self) -> Path:
-        """The folder that the command was started in, or that -C or -P names."""
+        """The folder that the command was started in, or that of -C or -P."""
         directory = Path(getattr(self.application, "project_directory", ""))
-        # Poetry has changed to the folder of -C by now, but still holds its relative path.
+        # Poetry has already changed to the folder of -C, but keeps its relative path.
         return directory.resolve() if directory.is_absolute() else Path.cwd().resolve()
 
     def recover(self, folder: Path) -> None:
-        """Completes, or undoes, what a run that was killed while it wrote has left behind."""
+        """Completes or undoes the changes of a run that was killed while it wrote."""
         for path in recover(folder):
             name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path
             self.line_error(f"<comment>Settled an interrupted change: {name}</>")
 
     def fail(self, message: str, remedy: str = "") -> int:
-        """One error, in Poetry's form, and exit status 1."""
+        """Shows an error as Poetry does and returns exit status 1."""
         self.line_error(f"<error>Error: {plain(message)}</error>")
         if remedy:
             self.line_error(plain(remedy))
         return 1
 
-    def write_files(self, root: Path, texts: Mapping[Path, str], read: Snapshot) -> None:
-        """Writes the files, all or none, where what was read is still there.
+    def answer(self, question: Question, *, attempts: int, unanswered: str, remedy: str) -> Any:
+        """The answer to a question; raises `PlanError` without a valid one.
 
-        Raises `WriteError`.
+        At the end of its input cleo asks until the attempts are used up.
         """
+        question.set_max_attempts(attempts)
+        try:
+            return self.ask(question)
+        except Exception as error:  # cleo raises a bare one
+            raise PlanError(f"{unanswered}: {error}", remedy) from None
+
+    def write_files(self, root: Path, texts: Mapping[Path, str], read: Snapshot) -> None:
+        """Writes all files or none; raises `WriteError`, also if one changed since it was read."""
         write_together(root, {path: text.encode("utf-8") for path, text in texts.items()}, read)
 
     def show_finding(self, finding: Finding, root: Path) -> None:
@@ -91,6 +101,22 @@ class TensorFlowCommand(Command):
                 self.line(f"<{style}>{plain(line)}</>" if style else plain(line))
 
 
+def align_columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Rows as lines, each column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(map(str.ljust, row, widths)).rstrip()
+
+
+def titled_section(title: str, lines: Iterable[str]) -> Iterator[str]:
+    """A blank line, a title and the lines below it; nothing if there are no lines."""
+    body = list(lines)
+    if body:
+        yield ""
+        yield title
+        yield from (f"  {line}" for line in body)
+
+
 def plain(text: str) -> str:
-    """Text in which cleo finds no style tags, whatever is in it, with the commands' names right."""
+    """Text escaped for cleo, with the program's name in the commands that it mentions."""
     return Formatter.escape(text.replace("poetry tf ", f"{poetry_tf.program} "))

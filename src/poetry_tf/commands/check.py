@@ -1,4 +1,4 @@
-"""``poetry tf check``: does the project still hold what its TensorFlow needs?"""
+"""``poetry tf check``: whether the project still fits its TensorFlow."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ from typing import ClassVar
 
 from cleo.helpers import option
 from cleo.io.inputs.option import Option
-from cleo.io.io import IO
 from cleo.io.outputs.output import Type
 
 import poetry_tf
 from poetry_tf.actions.fix import FixedProject, fix_and_lock
 from poetry_tf.checks.run import make_context, rules, run_rules
 from poetry_tf.commands.base import TensorFlowCommand, plain
-from poetry_tf.commands.check_reports import CheckReport, as_annotations, as_json
+from poetry_tf.commands.check_output import CheckReport, to_annotations, to_json
 from poetry_tf.files.edits import changed_texts, diffs
 from poetry_tf.files.errors import ProjectError, WriteError
 from poetry_tf.files.journal import JOURNAL
-from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import LOCK, Project
 from poetry_tf.plan.model import PlanError
+from poetry_tf.text import format_count
 
 CLEAN, FINDINGS, COULD_NOT_CHECK = range(3)
 FORMATS = ("text", "json", "github")
@@ -74,11 +73,11 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
             self._check_options()
             return self._run(self.root())
         except ProjectError as error:
-            return self._could_not(str(error))
+            return self._fail_check(str(error))
         except PlanError as error:
-            return self._could_not(error.message, error.remedy)
+            return self._fail_check(error.message, error.remedy)
         except WriteError as error:
-            return self._could_not(str(error), error.remedy)
+            return self._fail_check(str(error), error.remedy)
 
     def _check_options(self) -> None:
         if self._format not in FORMATS:
@@ -98,8 +97,8 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
     def _codes(self) -> frozenset[str]:
         """The rules that --select and --ignore leave; raises `PlanError`."""
         known = [rule.code for rule in rules()]
-        chosen = _named(known, self.option("select")) or frozenset(known)
-        return chosen - _named(known, self.option("ignore"))
+        chosen = _matching_codes(known, self.option("select")) or frozenset(known)
+        return chosen - _matching_codes(known, self.option("ignore"))
 
     def _run(self, root: Path) -> int:
         codes, diffs = self._codes(), self.option("diff")
@@ -107,66 +106,59 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
         if fixes:
             self.recover(root)
         project = Project.read(root)
-        report = _report(project, codes)
+        report = _make_report(project, codes)
         if not (report.context.concerned or report.found):
             return self._conclude(report, "The project has no TensorFlow: nothing to check.")
         if diffs:
-            self._show(fix_and_lock(project, codes, None))
+            self._show_fixes(fix_and_lock(project, codes, None))
         elif fixes:
             return self._fix(report, codes)
         return self._conclude(report)
 
-    # -- mending ----------------------------------------------------------------------------
+    # -- fixing -----------------------------------------------------------------------------
 
     def _fix(self, report: CheckReport, codes: frozenset[str]) -> int:
-        # Imported late: only who locks has to wait for what reaches the network.
-        from poetry_tf.actions.lock import LockingError
+        # Imported late: only locking needs the modules that use the network.
+        from poetry_tf.actions.lock import LockingError, relock
 
-        root = report.root
+        root, project = report.root, report.context.project
         try:
-            fixed = fix_and_lock(report.context.project, codes, self._relock)
+            fixed = fix_and_lock(project, codes, lambda edited: relock(edited, self.io))
         except LockingError as error:
-            self._tell_findings(report)
-            return self._could_not(
+            self._show_findings(report)
+            return self._fail_check(
                 "the project can't be locked, and nothing was written", str(error), report
             )
         texts = changed_texts(fixed.project)
         self.write_files(root, texts, fixed.project.snapshot)
-        left = _report(Project.read(root), codes)
-        gone = Counter(item.code for item in report.found) - Counter(
+        left = _make_report(Project.read(root), codes)
+        solved = Counter(item.code for item in report.found) - Counter(
             item.code for item in left.found
         )
         return self._conclude(
-            CheckReport(root, left.context, left.found, left.ignored, gone, tuple(texts))
+            CheckReport(root, left.context, left.found, left.ignored, solved, tuple(texts))
         )
 
-    def _relock(self, project: Project) -> Lock:
-        from poetry_tf.actions.lock import mirror_in_force, solve_lock
-
-        # What Poetry tells while it solves is no result: stdout is for those.
-        error = self.io.error_output
-        return solve_lock(project, mirror_in_force(project), IO(self.io.input, error, error))
-
-    def _show(self, fixed: FixedProject) -> None:
+    def _show_fixes(self, fixed: FixedProject) -> None:
         self.show_diffs(diffs(fixed.project, changed_texts(fixed.project)))
         if fixed.lock_due:
             self.line_error(f"<comment>{LOCK} would be made anew, which is not tried here</>")
 
-    # -- telling ----------------------------------------------------------------------------
+    # -- the output -------------------------------------------------------------------------
 
     def _conclude(self, report: CheckReport, nothing: str | None = None) -> int:
-        """Tells what was found, and the exit status; `nothing` says why there was nothing."""
-        self._tell_mended(report)
+        """Shows the report and returns the exit status; `nothing` replaces the usual last line."""
+        self._show_fixed(report)
         if self._format == "text":
-            self._tell_findings(report)
+            self._show_findings(report)
         else:
             self._write_report(report, report.trouble)
-        warned = self._tell_doubts(report)
+        warned = self._show_warnings(report)
         if report.errors or (self.option("strict") and (report.warnings or warned)):
             status = FINDINGS
         else:
             status = CLEAN
-        self._sum_up(report)
+        self._show_counts(report)
         if self._format == "text" and not report.found:
             if nothing is not None or report.trouble is not None:
                 self.line(nothing or "Nothing was found in what could be checked.")
@@ -174,13 +166,13 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
                 self.info("All set!")
         return status
 
-    def _tell_findings(self, report: CheckReport) -> None:
+    def _show_findings(self, report: CheckReport) -> None:
         if self._format == "text":
             for finding in report.found:
                 self.show_finding(finding, report.root)
 
-    def _tell_doubts(self, report: CheckReport) -> bool:
-        """Tells what makes the check less than whole, and whether there is any of that."""
+    def _show_warnings(self, report: CheckReport) -> bool:
+        """Shows why the check is incomplete; returns whether it is."""
         interrupted = (report.root / JOURNAL).exists()
         if interrupted:
             self.line_error(
@@ -193,7 +185,7 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
             self.line_error(plain(remedy))
         return interrupted or report.trouble is not None
 
-    def _tell_mended(self, report: CheckReport) -> None:
+    def _show_fixed(self, report: CheckReport) -> None:
         if not report.written or self._format != "text":
             return
         fixed = (report.fixed or Counter()).items()
@@ -202,18 +194,18 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
         for path in report.written:
             self.line(f"  <c1>{path.relative_to(report.root).as_posix()}</>")
 
-    def _sum_up(self, report: CheckReport) -> None:
+    def _show_counts(self, report: CheckReport) -> None:
         if report.ignored:
             codes = ", ".join(sorted({finding.code for finding in report.ignored}))
-            count = _counted(len(report.ignored), "finding")
+            count = format_count(len(report.ignored), "finding")
             self.line_error(f"<comment>{count} ignored by [tool.poetry-tf]: {codes}</>")
         if not report.found:
             return
         if report.warnings and report.errors:
-            text = f"{_counted(len(report.found), 'finding')}, {report.warnings} of them "
+            text = f"{format_count(len(report.found), 'finding')}, {report.warnings} of them "
             text += "a warning" if report.warnings == 1 else "warnings"
         else:
-            text = _counted(len(report.found), "finding" if report.errors else "warning")
+            text = format_count(len(report.found), "finding" if report.errors else "warning")
         if report.fixable:
             text += f", of which `poetry tf check --fix` mends {report.fixable}"
         style = "error" if report.errors else "warning"
@@ -221,17 +213,17 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
 
     def _write_report(self, report: CheckReport | None, trouble: tuple[str, str] | None) -> None:
         if self._format == "json":
-            self.io.write_line(as_json(report, trouble), type=Type.RAW)
+            self.io.write_line(to_json(report, trouble), type=Type.RAW)
         elif self._format == "github":
-            for line in as_annotations(report, trouble):
+            for line in to_annotations(report, trouble):
                 self.io.write_line(line, type=Type.RAW)
 
-    def _could_not(self, message: str, remedy: str = "", report: CheckReport | None = None) -> int:
+    def _fail_check(self, message: str, remedy: str = "", report: CheckReport | None = None) -> int:
         self._write_report(report, (message, remedy))
         self.fail(message, remedy)
         return COULD_NOT_CHECK
 
-    # -- explaining -------------------------------------------------------------------------
+    # -- --explain --------------------------------------------------------------------------
 
     def _explain(self, code: str) -> int:
         known = {rule.code: rule for rule in rules()}
@@ -251,7 +243,7 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
         return CLEAN
 
 
-def _report(project: Project, codes: frozenset[str]) -> CheckReport:
+def _make_report(project: Project, codes: frozenset[str]) -> CheckReport:
     context = make_context(project)
     found, ignored = run_rules(context)
     return CheckReport(
@@ -262,8 +254,8 @@ def _report(project: Project, codes: frozenset[str]) -> CheckReport:
     )
 
 
-def _named(known: Iterable[str], options: Iterable[str]) -> frozenset[str]:
-    """The codes that are named, whole or by their beginning."""
+def _matching_codes(known: Iterable[str], options: Iterable[str]) -> frozenset[str]:
+    """The codes that are named, or whose beginning is."""
     known, found = list(known), set()
     for text in (part.strip() for value in options for part in value.split(",")):
         codes = {code for code in known if code.startswith(text.upper())}
@@ -271,7 +263,3 @@ def _named(known: Iterable[str], options: Iterable[str]) -> frozenset[str]:
             raise PlanError(f"{text!r} is no rule", f"The rules are {', '.join(known)}.")
         found |= codes if text else set()
     return frozenset(found)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" + ("s" if count > 1 else "")

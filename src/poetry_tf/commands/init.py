@@ -2,52 +2,44 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from cleo.helpers import option
 from cleo.io.inputs.option import Option
 from cleo.io.io import IO
-from cleo.ui.question import Question
 
-import poetry_tf
+from poetry_tf.actions.container import with_containers
 from poetry_tf.actions.init import (
-    InitOptions,
     added_for_environments,
     is_new,
     open_project,
-    parse_environments,
-    parse_gpu,
-    plan_options,
-    validate_mirror,
-    with_containers,
     with_options,
     with_options_fixed,
 )
-from poetry_tf.actions.lock import LockingError, machine_mirror, mirror_in_force, solve_lock
+from poetry_tf.actions.lock import LockingError, machine_mirror
+from poetry_tf.actions.migrate import Migration, lock_prepared
+from poetry_tf.actions.mirror import validate_mirror
+from poetry_tf.actions.options import InitOptions, parse_environments, parse_gpu
+from poetry_tf.actions.planning import plan_options
 from poetry_tf.checks.run import find_problems, make_context
 from poetry_tf.commands.base import TensorFlowCommand, plain
-from poetry_tf.commands.devcontainer import summary, up, warning, without_plugin
-from poetry_tf.commands.init_from import Migration
+from poetry_tf.commands.devcontainer_output import plan_summary, unproven_warning
+from poetry_tf.commands.init_dialogue import ask_options
+from poetry_tf.commands.init_output import lock_summary, migration_lines, next_steps, series_notes
 from poetry_tf.files.configurations import is_fully_managed, readable_configurations
 from poetry_tf.files.edits import changed_texts, diffs
-from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import LOCK, PYPROJECT, Project
 from poetry_tf.index.mirrors import MIRRORS, parse_mirror
-from poetry_tf.plan.derive import mirror_setting, wants_container
+from poetry_tf.migration.decoding import read_list_file
+from poetry_tf.migration.entries import STDIN
+from poetry_tf.migration.formats import read_list
+from poetry_tf.plan.derive import wants_container
 from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS, ENVIRONMENTS
 from poetry_tf.plan.model import Plan, PlanError
-from poetry_tf.plan.requirement import (
-    constraint_series,
-    joint_constraint,
-    locked_tensorflow,
-    lower_bound,
-    main_requirement,
-)
-from poetry_tf.plan.settings import read_settings
-from poetry_tf.releases import load
 
 SOURCE_COST = """\
 The lock is bound to this mirror: every package in it names the source, changing or removing \
@@ -127,7 +119,7 @@ are written or none.
 """
 
     def run(self, io: IO) -> int:
-        # cleo takes a lone hyphen for the beginning of an option, unless it is in the same word.
+        # cleo takes a lone hyphen for an option, unless it is in the same word.
         tokens: list[str] = getattr(io.input, "_tokens", [])
         for index, pair in enumerate(pairwise(tokens)):
             if pair == ("--from", "-"):
@@ -145,64 +137,51 @@ are written or none.
 
     def run_in(self, root: Path) -> int:
         new = is_new(root)
-        source: str | None = self.option("from")
-        if source == "-":
-            self.io.interactive(False)  # the answers would come from where the list does
-        leaving = None if source is None else Migration(self, source)
+        migration = self._read_migration()
         project = open_project(root)
-        options = self._wishes()
+        options = self._given_options()
         options = replace(options, container=options.container and wants_container(project))
-        if leaving is not None:
-            options = leaving.options(project, options)
-        options = self._ask(project, options, new=new)
+        if migration is not None:
+            options = migration.choose_options(project, options)
+        if self.io.is_interactive():
+            options = ask_options(self, project, options, new=new)
         plan = plan_options(project, options)
         if not new:
-            self._explain_series(project, options, plan)
+            for note in series_notes(project, options, plan):
+                self.line_error(f"<comment>{note}</>")
         default = None if machine_mirror() else "auto"
-        if leaving is not None:
-            prepared = with_options(project, options, plan, new=new, mirror=default)
-        else:
-            prepared = with_options_fixed(project, options, plan, new=new, mirror=default)
-            self._tell_of_added(project, prepared)
-        return self._carry_out(root, prepared, plan, options, leaving)
-
-    def _tell_of_added(self, before: Project, after: Project) -> None:
-        for name, environments in added_for_environments(before, after).items():
-            self.line_error(f"Required as well: {name}, for {', '.join(environments)}")
-
-    def _explain_series(self, project: Project, options: InitOptions, plan: Plan) -> None:
-        """Says which series an open pin becomes, because that is a decision made for the user."""
-        item, constraint = main_requirement(project), joint_constraint(project)
-        if (
-            options.tensorflow is not None
-            or item is None
-            or constraint is None
-            or constraint_series(constraint) is not None
-        ):
-            return
-        written = f"{item.name} {item.written}".strip()
-        lowest = lower_bound(constraint)
-        if locked_tensorflow(project) is not None:
-            where = "is locked"
-        elif lowest is None:
-            where = "is the newest that fits"
-        elif plan.release.version.release[:2] == (lowest.major, lowest.minor):
-            where = f'is where "{written}" begins'
-        else:
-            where = f'is the nearest that fits to where "{written}" begins'
-        self.line_error(
-            f"<comment>TensorFlow {plan.release.series} {where}; for another series give "
-            "--tensorflow.</>"
-        )
-        if project.pyproject.ships_package:
-            self.line_error(
-                "<comment>This project ships a package: the narrower requirements go into its "
-                "metadata as well.</>"
+        prepare = with_options_fixed if migration is None else with_options
+        prepared = prepare(project, options, plan, new=new, mirror=default)
+        if migration is None:
+            self._show_added(project, prepared)
+        locks = not self.option("no-lock")
+        try:
+            project = lock_prepared(
+                prepared, plan, options, self.io, migration=migration, locks=locks
             )
+        except LockingError as error:
+            return self._not_locked(error, prepared, plan, options, migration)
+        if options.container:
+            project, plan = with_containers(project)
+        if migration is not None:
+            self._show_added(migration.with_requirements(prepared), project)
+            self._show_migration(migration)
+        return self._finish(project, plan, options, migration)
 
-    # -- what is wanted ---------------------------------------------------------------------
+    # -- the options ------------------------------------------------------------------------
 
-    def _wishes(self) -> InitOptions:
+    def _read_migration(self) -> Migration | None:
+        source: str | None = self.option("from")
+        if source is None:
+            return None
+        if source == "-":
+            self.io.interactive(False)  # standard input is the list
+            listing = read_list(sys.stdin.buffer.read(), Path(STDIN))
+        else:
+            listing = read_list(read_list_file(Path(source)), Path(source))
+        return Migration(listing, lambda line: self.line_error(f"<comment>{plain(line)}</>"))
+
+    def _given_options(self) -> InitOptions:
         gpu, mirror = self.option("gpu"), self.option("mirror")
         write_source: bool = self.option("write-source")
         if mirror is not None:
@@ -222,198 +201,94 @@ are written or none.
             container=not self.option("no-devcontainer"),
         )
 
-    def _ask(self, project: Project, options: InitOptions, *, new: bool) -> InitOptions:
-        """Asks for what neither an option nor the project says. Not when it can't ask."""
-        if not self.io.is_interactive():
-            return options
-        answers: dict[str, Any] = {}
-        if options.tensorflow is None and main_requirement(project) is None:
-            newest = plan_options(project, options).release.series
-            series = list(load().series)
-            answers["tensorflow"] = self._choose("TensorFlow series", series, newest)
-        settled = plan_options(project, replace(options, **answers))
-        if options.python is None and (new or project.pyproject.python is None):
-            answers["python"] = self._choose("Python", list(settled.pythons), settled.python)
-        if (
-            options.gpu is None
-            and project.pyproject.document.get(("tool", "poetry-tf", "gpu")) is None
-        ):
-            self.line_error(
-                "<comment>auto: GPU support that is known to work (recommended); system: installed "
-                "in the container; pip: as Python packages; none: CPU only</>"
-            )
-            modes = ["auto", "system", "pip", "none"]
-            answers["gpu"] = self._choose("GPU", modes, read_settings(project)[0].gpu)
-        if (
-            options.mirror is None
-            and not options.write_source
-            and mirror_setting(project) is None
-            and machine_mirror() is None
-        ):
-            answers["mirror"] = self._ask_mirror()
-        return replace(options, **answers)
+    # -- the output -------------------------------------------------------------------------
 
-    def _choose(self, what: str, settings: list[str], default: str) -> str:
-        def valid(answer: str) -> str:
-            if answer not in settings:
-                raise ValueError(f"{answer} is none of {', '.join(settings)}")
-            return answer
-
-        question = self.create_question(
-            f"{what} (<info>{', '.join(settings)}</>) [<comment>{default}</>]:", default=default
-        )
-        question.set_validator(valid)
-        return self._answer(question)
-
-    def _answer(self, question: Question) -> str:
-        """The answer; an end of input is no answer, and would be asked for without end."""
-        question.set_max_attempts(3)
-        try:
-            return str(self.ask(question))
-        except Exception as error:  # cleo raises a bare one at the end of its input
-            raise PlanError(
-                f"The questions were not answered: {error}",
-                "Answer them in a terminal, or give -n to take the defaults.",
-            ) from None
-
-    def _ask_mirror(self) -> str:
-        def valid(answer: str) -> str:
-            try:
-                validate_mirror(answer)
-            except PlanError as error:
-                raise ValueError(error.message) from None
-            return answer
-
-        names = ", ".join(["auto", "off", *MIRRORS])
-        question = self.create_question(
-            f"PyPI mirror (<info>{names}</>, or a URL) [<comment>auto</>]:", default="auto"
-        )
-        question.set_validator(valid)
-        return self._answer(question)
-
-    # -- doing it ---------------------------------------------------------------------------
-
-    def _carry_out(
+    def _not_locked(
         self,
-        root: Path,
+        error: LockingError,
         prepared: Project,
         plan: Plan,
         options: InitOptions,
-        leaving: Migration | None,
+        migration: Migration | None,
     ) -> int:
-        project = prepared
-        dry_run: bool = self.option("dry-run")
-        locks = not self.option("no-lock")
-        if leaving is not None and not locks:
-            project = leaving.unasked(prepared, plan)
-        elif locks and (leaving is not None or not project.is_locked):
-            try:
-                project = self._lock(project, plan, options, leaving)
-            except LockingError as error:
-                self.fail("the project can't be locked, and nothing was written")
-                self.line_error(plain(str(error)))
-                tried = project if leaving is None else leaving.prepared(project, plan)
-                self._tell_what_is_left(root, tried, {"TF302", "TF501"}, leaving)
-                if options.mirror not in {None, "auto", "off"}:
-                    self.line_error("If the mirror is at fault, try --mirror auto or another one.")
-                return 1
-        if options.container:
-            project, plan = with_containers(project)
+        self.fail("the project can't be locked, and nothing was written")
+        self.line_error(plain(str(error)))
+        if migration is not None:
+            prepared = migration.with_requirements_fixed(prepared, plan)
+        self._show_undecided(prepared, {"TF302", "TF501"}, migration)
+        if options.mirror not in {None, "auto", "off"}:
+            self.line_error("If the mirror is at fault, try --mirror auto or another one.")
+        return 1
+
+    def _finish(
+        self, project: Project, plan: Plan, options: InitOptions, migration: Migration | None
+    ) -> int:
         texts = changed_texts(project)
-        if leaving is not None:
-            self._tell_of_added(leaving.with_lines(prepared), project)
-            self._tell_of_list(leaving)
-        if dry_run:
-            self._show(project, texts)
+        if self.option("dry-run"):
+            self._show_diffs(project, texts)
             return 0
-        self.write_files(root, texts, project.snapshot)
-        ours = [
-            item.document
-            for item in readable_configurations(project)
-            if is_fully_managed(project, item)
-        ]
-        told = summary(plan, next(iter(ours), None) if options.container else None)
-        if options.container and (doubt := warning(plan)) is not None:
+        self.write_files(project.root, texts, project.snapshot)
+        if options.container and (doubt := unproven_warning(plan)) is not None:
             self.line_error(f"<warning>{plain(doubt)}</warning>")
         self.line("")
-        self._tell_of_files(root, texts, plan_summary=told, options=options)
-        switched_off = set() if locks else {"TF302"}
-        self._tell_what_is_left(root, project, switched_off, leaving)
-        self._next_steps(project, plan, options)
+        self._show_files(project, plan, options, texts)
+        self._show_undecided(project, {"TF302"} if self.option("no-lock") else set(), migration)
+        self.line("Next:")
+        for step in next_steps(project, plan, options):
+            self.line(f"  - {step}")
         return 0
 
-    def _tell_of_list(self, leaving: Migration) -> None:
+    def _show_added(self, before: Project, after: Project) -> None:
+        for name, environments in added_for_environments(before, after).items():
+            self.line_error(f"Required as well: {name}, for {', '.join(environments)}")
+
+    def _show_migration(self, migration: Migration) -> None:
         self.line("")
-        for line in leaving.report(whole=self.io.is_verbose()).lines:
+        sentences = (*migration.goal.changes, *migration.goal.notes)
+        for line in migration_lines(
+            migration.listing, migration.classification, sentences, whole=self.io.is_verbose()
+        ):
             self.line(plain(line))
 
-    def _show(self, project: Project, texts: dict[Path, str]) -> None:
-        """The diffs; that of the lock, which nobody reads, only when asked to be verbose."""
+    def _show_diffs(self, project: Project, texts: dict[Path, str]) -> None:
+        """Shows the diffs; that of the lock file only if verbose."""
         shown = {
             path: text for path, text in texts.items() if path.name != LOCK or self.io.is_verbose()
         }
         self.show_diffs(diffs(project, shown))
         for path in texts.keys() - shown.keys():
-            count = texts[path].count("\n[[package]]\n")
-            self.line(f"{path.name}: {count} packages (the whole diff with -v)")
+            self.line(lock_summary(path, texts[path]))
 
-    def _lock(
-        self, project: Project, plan: Plan, options: InitOptions, leaving: Migration | None
-    ) -> Project:
-        if isinstance(project.lock, ProjectError):
-            raise project.lock
-        mirror = mirror_in_force(project, options.mirror)
-        if leaving is not None:
-            return leaving.locked(project, plan, mirror)
-        return replace(project, lock=solve_lock(project, mirror, self.io))
-
-    def _tell_of_files(
-        self, root: Path, texts: dict[Path, str], *, plan_summary: str, options: InitOptions
+    def _show_files(
+        self, project: Project, plan: Plan, options: InitOptions, texts: dict[Path, str]
     ) -> None:
+        managed = (
+            item.document
+            for item in readable_configurations(project)
+            if is_fully_managed(project, item)
+        )
+        summary = plain(plan_summary(plan, next(managed, None) if options.container else None))
         if not texts:
-            self.line(f"Nothing to change: {plain(plan_summary)}")
-        else:
-            self.line(f"<info>{plain(plan_summary)}</>")
-            for path in texts:
-                self.line(f"  <c1>{path.relative_to(root).as_posix()}</>")
-        if options.write_source and texts:
+            self.line(f"Nothing to change: {summary}")
+            return
+        self.line(f"<info>{summary}</>")
+        for path in texts:
+            self.line(f"  <c1>{path.relative_to(project.root).as_posix()}</>")
+        if options.write_source:
             self.line_error(f"<warning>{SOURCE_COST}</warning>")
 
-    def _tell_what_is_left(
-        self, root: Path, project: Project, but: set[str], leaving: Migration | None
+    def _show_undecided(
+        self, project: Project, expected: set[str], migration: Migration | None
     ) -> None:
-        """What a person has to decide: findings, without those that are no surprise, and lines."""
-        left = [item for item in find_problems(make_context(project)) if item.code not in but]
-        asides = leaving.report(whole=False).left if leaving is not None else ()
-        if left or asides:
+        """Shows the lines and the findings that are left to the user, but not expected ones."""
+        findings = [
+            item for item in find_problems(make_context(project)) if item.code not in expected
+        ]
+        lines = migration.classification.undecided if migration is not None else ()
+        if findings or lines:
             self.line_error("<warning>Left for you to decide:</warning>")
-        for aside in asides:
-            self.line_error(f"<c1>{plain(str(aside.place))}</> {plain(aside.written)}")
-            self.line_error(f"    {plain(aside.why)}")
-        for finding in left:
-            self.show_finding(finding, root)
-
-    def _next_steps(self, project: Project, plan: Plan, options: InitOptions) -> None:
-        steps = []
-        if project.lock is None:
-            steps.append(f"Lock the project: <c1>{poetry_tf.program} init</> or <c1>poetry lock</>")
-        if options.container:
-            steps.append(
-                "Open the folder in VS Code and choose <c1>Reopen in Container</>, or run "
-                f"<c1>{plain(up(project))}</>"
-            )
-            if any(
-                "nvidia-cuda" in item.document.text for item in readable_configurations(project)
-            ):
-                steps.append(
-                    "The first start downloads 2 to 3 GiB. For the GPU the host needs an NVIDIA "
-                    "driver and, on Linux, the NVIDIA Container Toolkit; without, it runs on the "
-                    "CPU"
-                )
-            steps += [plain(why.removesuffix(".")) for why in without_plugin(project, plan)]
-        else:
-            steps.append("Install it here: <c1>poetry install</>")
-        steps.append(f"In CI and before commits: <c1>{poetry_tf.program} check</>")
-        self.line("Next:")
-        for step in steps:
-            self.line(f"  - {step}")
+        for line in lines:
+            self.line_error(f"<c1>{plain(str(line.location))}</> {plain(line.written)}")
+            self.line_error(f"    {plain(line.reason)}")
+        for finding in findings:
+            self.show_finding(finding, project.root)

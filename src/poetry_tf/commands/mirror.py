@@ -11,9 +11,8 @@ from cleo.helpers import argument, option
 from cleo.io.inputs.argument import Argument
 from cleo.io.inputs.option import Option
 
-from poetry_tf.actions.init import replaces_pypi, validate_mirror
-from poetry_tf.commands.base import TensorFlowCommand, plain
-from poetry_tf.commands.releases import align_columns
+from poetry_tf.actions.mirror import replaces_pypi, validate_mirror
+from poetry_tf.commands.base import TensorFlowCommand, align_columns, plain
 from poetry_tf.files.documents import DocumentError
 from poetry_tf.files.errors import ProjectError, WriteError
 from poetry_tf.files.project import LOCK, POETRY_TOML, FileReader, Project

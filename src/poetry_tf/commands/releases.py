@@ -6,36 +6,22 @@ It needs no project and no network.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from cleo.helpers import argument, option
 from cleo.io.inputs.argument import Argument
 from cleo.io.inputs.option import Option
 
-from poetry_tf.commands.base import TensorFlowCommand, plain
+from poetry_tf.commands.base import TensorFlowCommand, align_columns, plain
+from poetry_tf.commands.releases_output import (
+    PLATFORM_HEADS,
+    TABLE_HEADS,
+    describe_release,
+    table_row,
+)
 from poetry_tf.plan.release import newer_than_data
-from poetry_tf.releases import DISTRIBUTIONS, PLATFORMS, Catalog, Release, load, whole
-from poetry_tf.releases.summary import Plain, release_summary, series_summary, span
-
-# The two lines of the table's heading.
-HEADS: tuple[tuple[str, ...], ...] = (
-    ("TensorFlow", "Python", "CUDA", "cuDNN", "driver", "Keras"),
-    ("", "", "", "", "from", ""),
-)
-PLATFORM_HEADS: tuple[tuple[str, ...], ...] = (
-    ("Linux", "Linux", "macOS", "macOS", "Windows"),
-    ("x86_64", "aarch64", "x86_64", "arm64", ""),
-)
-
-WHO_SAYS = {
-    "tensorflow": "TensorFlow requires it",
-    "metadata": "it requires this TensorFlow",
-    "open": "it names the least TensorFlow only",
-    "code": "only its code says so",
-    "extra": "only an extra says so",
-    "documented": "only its makers say so",
-}
+from poetry_tf.releases import DISTRIBUTIONS, Catalog, Release, load, whole
+from poetry_tf.releases.summary import Plain, release_summary, series_summary
 
 
 class ReleasesCommand(TensorFlowCommand):
@@ -76,17 +62,19 @@ All of it was read from the wheels and comes with poetry-tf: no network, no proj
                 f"{name!r} is no distribution of TensorFlow that poetry-tf knows",
                 f"Give one of {', '.join(DISTRIBUTIONS)}.",
             )
-        wanted = self.argument("release")
-        if wanted is not None:
-            return self._one(whole(name), wanted)
+        version = self.argument("release")
+        if version is not None:
+            return self._one(whole(name), version)
         return self._table(whole(name) if self.option("all") else load(name))
 
     def _table(self, catalog: Catalog) -> int:
         rows = [series_summary(catalog, series) for series in catalog.series]
         if self.option("json"):
             return self._json({"data": catalog.data_version, "series": rows})
-        heads = [one + platforms for one, platforms in zip(HEADS, PLATFORM_HEADS, strict=True)]
-        for line in align_columns([*heads, *map(_targets, rows)]):
+        heads = [
+            one + platforms for one, platforms in zip(TABLE_HEADS, PLATFORM_HEADS, strict=True)
+        ]
+        for line in align_columns([*heads, *map(table_row, rows)]):
             self.line(plain(line))
         self.line("")
         first = catalog.origin.first_series
@@ -95,10 +83,10 @@ All of it was read from the wheels and comes with poetry-tf: no network, no proj
         self.line("Everything about one: <info>poetry tf releases 2.15</>")
         return 0
 
-    def _one(self, catalog: Catalog, wanted: str) -> int:
-        release = _find(catalog, wanted)
+    def _one(self, catalog: Catalog, version: str) -> int:
+        release = _find_release(catalog, version)
         if release is None:
-            return self.fail(*_unknown(catalog, wanted))
+            return self.fail(*_unknown_error(catalog, version))
         found = release_summary(catalog, release)
         if self.option("json"):
             return self._json({"data": catalog.data_version, "release": found})
@@ -111,122 +99,20 @@ All of it was read from the wheels and comes with poetry-tf: no network, no proj
         return 0
 
 
-def _find(catalog: Catalog, wanted: str) -> Release | None:
-    """The newest release of a series, or one by its version."""
-    in_series = catalog.newest(wanted) if wanted.count(".") == 1 else None
-    return in_series or catalog.get(wanted)
+def _find_release(catalog: Catalog, version: str) -> Release | None:
+    """The newest release of a series, or the release of a version."""
+    in_series = catalog.newest(version) if version.count(".") == 1 else None
+    return in_series or catalog.get(version)
 
 
-def _unknown(catalog: Catalog, wanted: str) -> tuple[str, str]:
-    """Why there is nothing to show, and what there is."""
-    if catalog.standing(wanted) == "newer":
-        error = newer_than_data(catalog, f"TensorFlow {wanted}")
+def _unknown_error(catalog: Catalog, version: str) -> tuple[str, str]:
+    """The message and the remedy for a version that is not known."""
+    if catalog.standing(version) == "newer":
+        error = newer_than_data(catalog, f"TensorFlow {version}")
         return error.message, error.remedy
     reason = {
-        "prerelease": f"TensorFlow {wanted} exists, but is no stable release",
-        "older": f"TensorFlow {wanted} is older than what poetry-tf knows",
-        "missing": f"There is no TensorFlow {wanted}",
-    }.get(catalog.standing(wanted) or "", f"{wanted!r} is no version of TensorFlow")
+        "prerelease": f"TensorFlow {version} exists, but is no stable release",
+        "older": f"TensorFlow {version} is older than what poetry-tf knows",
+        "missing": f"There is no TensorFlow {version}",
+    }.get(catalog.standing(version) or "", f"{version!r} is no version of TensorFlow")
     return reason, f"Known are the series {catalog.series[0]} to {catalog.series[-1]}."
-
-
-# -- the table -------------------------------------------------------------------------------------
-
-
-def _targets(row: Plain) -> tuple[str, ...]:
-    pythons: dict[str, list[str]] = row["pythons"]
-    most = max(pythons.values(), key=len, default=[])
-    return (
-        row["newest"],
-        span(most),
-        row["cuda"] or "-",
-        row["cudnn"] or "-",
-        row["driver"] or "-",
-        row["keras"] or "-",
-        # Another range than the one in the row's own column is named.
-        *(
-            ("x" if pythons[one] == most else span(pythons[one])) if one in pythons else "-"
-            for one in PLATFORMS
-        ),
-    )
-
-
-def align_columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Rows as lines, each column as wide as its widest target."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(map(str.ljust, row, widths)).rstrip()
-
-
-# -- one release -----------------------------------------------------------------------------------
-
-
-def describe_release(release: Plain) -> Iterator[str]:
-    """Everything about a release, as lines."""
-    others = [other for other in release["releases"] if other != release["version"]]
-    yanked = ", yanked" if release["yanked"] else ""
-    name = f"{release['distribution']} {release['version']}"
-    if known := release["inferred_from"]:
-        yield f"{name}, newer than the data: what follows is known of {known}"
-    else:
-        yield f"{name}, {release['uploaded']}{yanked}"
-    if others:
-        yield f"also in {release['series']}: {', '.join(others)}"
-    if not release["platforms"]:
-        yield "It has no wheel."
-    elif not release["opened"]:
-        yield "Only its wheels' names are known, not what they hold."
-    yield from _section("Wheels", align_columns([*map(_platform, release["platforms"].items())]))
-    yield from _section("GPU", _gpu(release))
-    yield from _section("Requires, for a lock that holds everywhere", release["requires"])
-    yield from _section("Left out, because nothing satisfies it", release["unsatisfiable"])
-    yield from _section(
-        "Newest companions that fit", align_columns([*map(_companion, release["companions"])])
-    )
-
-
-def _section(title: str, lines: Iterator[str] | Sequence[str]) -> Iterator[str]:
-    body = list(lines)
-    if body:
-        yield ""
-        yield title
-        yield from (f"  {line}" for line in body)
-
-
-def _platform(item: tuple[str, Plain]) -> tuple[str, ...]:
-    platform, wheels = item
-    pythons = sorted(
-        {minor for minors in wheels["tags"].values() for minor in minors},
-        key=lambda minor: tuple(map(int, minor.split("."))),
-    )
-    needs = f"glibc {wheels['glibc']}" if wheels["glibc"] else ""
-    needs = f"macOS {wheels['macos']}" if wheels["macos"] else needs
-    built = f"CUDA {wheels['cuda']}, cuDNN {wheels['cudnn']}" if wheels["cuda"] else ""
-    if wheels["kind"] == "shim":
-        built = f"by way of {wheels['target']}" if wheels["target"] else "empty"
-        if wheels["usable"] != pythons:
-            built += f", which has {span(wheels['usable']) or 'none of these'}"
-    return platform, f"Python {span(pythons)}", needs, built
-
-
-def _gpu(release: Plain) -> Iterator[str]:
-    driver, package = release["driver"], release["cudnn_package"]
-    linux = release["platforms"].get(PLATFORMS[0], {})
-    if linux.get("compute"):
-        yield f"compiled for {', '.join(linux['compute'])}"
-    if driver:
-        least = driver["linux_least"] or driver["linux"]
-        yield f"NVIDIA driver {least} or later (Linux); for GPUs newer than these {driver['linux']}"
-    if package:
-        yield f"cuDNN as apt package: {' or '.join(package['packages'])}"
-    if pair := release["container"]:
-        sure = "proven" if pair["proven"] else "not proven"
-        yield f"dev container: CUDA {pair['cuda']} with cuDNN {pair['cudnn']} ({sure})"
-    if extra := release["and_cuda"]:
-        where = [f"{span(minors)} on {one}" for one, minors in extra["pythons"].items() if minors]
-        yield f"and-cuda: {'Python ' + ', '.join(where) if where else 'can be had nowhere'}"
-
-
-def _companion(fit: Plain) -> tuple[str, ...]:
-    lacks = f"no wheel for {', '.join(fit['lacks'])}" if fit["lacks"] else ""
-    return fit["name"], fit["version"], WHO_SAYS[fit["basis"]], lacks

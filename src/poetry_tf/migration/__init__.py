@@ -1,5 +1,6 @@
-"""Leaving Conda, and pip: from the list of an environment to what a project requires.
+"""From the package list of a Conda or pip environment to the requirements of a project.
 
-`source` reads a file of any of the forms, `target` decides which TensorFlow on which Python it
-meant, `sorting` what becomes of each of its lines. Nothing here writes, solves or asks an index.
+`formats` reads a list, `tensorflow` chooses the series and the Python it is for, `classify` decides
+what becomes of each line, and `fit` matches that with an index. Nothing here writes, solves or
+accesses an index.
 """

@@ -23,16 +23,16 @@ _SPEC = re.compile(
 )
 _BRACKETS = re.compile(r"\[(?P<inner>.*)\]\s*\Z", re.DOTALL)
 _PAIR = re.compile(r"(\w+)\s*=\s*('[^']*'|\"[^\"]*\"|[^,\s]+)")
-# "=1.2=py39h_0"; what has a comma is a range, in which "=" ends no version.
+# "=1.2=py39h_0"; with a comma it is a range, in which "=" does not end a version.
 _BUILT = re.compile(r"(?P<version>==?[^=<>!~|,\s]+)=(?P<build>[^=\s]+)\Z")
 _ARCHIVE = re.compile(r"(?P<name>.+)-(?P<version>[^-]+)-(?P<build>[^-]+)\.(?:tar\.bz2|conda)\Z")
 
 PipLines = Callable[[list[tuple[int, str]]], tuple[list[ListEntry], list[SkippedLine]]]
-"""Reads the lines of a nested list of pip's, each with its number."""
+"""Reads the lines of a nested pip list, each with its line number."""
 
 
-def specification(text: str, place: EntryLocation) -> ListEntry | None:
-    """One entry such as ``conda-forge::numpy >=1.19,<2``; None for what is none."""
+def parse_specification(text: str, location: EntryLocation) -> ListEntry | None:
+    """Parses an entry such as ``conda-forge::numpy >=1.19,<2``; None if it is not one."""
     match = _SPEC.match(text.strip())
     if match is None:
         return None
@@ -41,27 +41,29 @@ def specification(text: str, place: EntryLocation) -> ListEntry | None:
     if brackets := _BRACKETS.search(rest):
         pairs = {key: value.strip("'\"") for key, value in _PAIR.findall(brackets["inner"])}
         if not pairs:
-            return None  # extras are pip's
+            return None  # only pip has extras
         versions, build = pairs.get("version", rest[: brackets.start()]), pairs.get("build", "")
     versions = versions.strip()
     if exact := _BUILT.match(versions):
         versions, build = exact["version"], exact["build"]
     else:
-        # Spaces may stand around operators and commas, and else begin the build.
+        # Spaces may surround operators and commas; any other space begins the build string.
         versions = re.sub(r"\s*([,|])\s*", r"\1", versions)
         versions = re.sub(r"([<>=!~])\s+(?=[\w*])", r"\1", versions)
         versions, _, spaced = versions.partition(" ")
         build = build or spaced.strip()
     if versions and not re.fullmatch(r"[\w.*+!<>=~|,-]+", versions):
         return None
-    specifier, lost = to_specifier(versions, exact=bool(build) and build != "*")
-    return ListEntry(match["name"], place, text.strip(), "conda", specifier, build, lost=lost)
+    specifier, untranslated = to_specifier(versions, exact=bool(build) and build != "*")
+    return ListEntry(
+        match["name"], location, text.strip(), "conda", specifier, build, untranslated=untranslated
+    )
 
 
 # -- environment.yml ------------------------------------------------------------------------
 
 
-def environment(text: str, path: Path, pip_lines: PipLines) -> PackageList:
+def read_environment(text: str, path: Path, pip_lines: PipLines) -> PackageList:
     """Reads an environment.yml; raises `ProjectError`."""
     import yaml
 
@@ -84,7 +86,7 @@ def environment(text: str, path: Path, pip_lines: PipLines) -> PackageList:
             "dependencies:",
             Position(1, 1),
         )
-    reader = _Environment(path, pip_lines)
+    reader = _EnvironmentReader(path, pip_lines)
     for key, value in root.value:
         reader.entry(key, value)
     if not reader.has_dependencies:
@@ -98,16 +100,16 @@ def environment(text: str, path: Path, pip_lines: PipLines) -> PackageList:
             else "has no dependencies: nothing says what to set up",
             Position(1, 1),
         )
-    return PackageList(str(path), tuple(reader.wanted), tuple(reader.asides))
+    return PackageList(str(path), tuple(reader.entries), tuple(reader.skipped))
 
 
-class _Environment:
-    """The entries of an environment.yml, read one after the other."""
+class _EnvironmentReader:
+    """Reads the entries of an environment.yml one by one."""
 
     def __init__(self, path: Path, pip_lines: PipLines) -> None:
         self._path, self._pip_lines = path, pip_lines
-        self.wanted: list[ListEntry] = []
-        self.asides: list[SkippedLine] = []
+        self.entries: list[ListEntry] = []
+        self.skipped: list[SkippedLine] = []
         self.has_dependencies = False
 
     def entry(self, key: object, value: object) -> None:
@@ -115,7 +117,7 @@ class _Environment:
 
         if not isinstance(key, yaml.ScalarNode):
             raise self._error(key, "a key is no word")
-        place = self._place(key)
+        location = self._location(key)
         word = key.value
         if word == "dependencies":
             self.has_dependencies = True
@@ -124,11 +126,11 @@ class _Environment:
         elif word == "variables" and isinstance(value, yaml.MappingNode):
             names = [getattr(name, "value", "?") for name, _ in value.value]
             if names:
-                why = (
+                reason = (
                     "environment variables: put them into containerEnv of devcontainer.json "
                     "(values are not repeated here, they may be secret)"
                 )
-                self.asides.append(SkippedLine(f"variables {', '.join(names)}", why, place))
+                self.skipped.append(SkippedLine(f"variables {', '.join(names)}", reason, location))
         elif word == "channels":
             names = [
                 getattr(item, "value", "?")
@@ -136,25 +138,25 @@ class _Environment:
                 if isinstance(item, yaml.ScalarNode)
             ]
             if names:
-                why = "channels are Conda's; packages come from PyPI (tf.mirror names a mirror)"
-                self.asides.append(
-                    SkippedLine(f"channels {', '.join(names)}", why, place, matters=False)
+                reason = "channels are Conda's; packages come from PyPI (tf.mirror names a mirror)"
+                self.skipped.append(
+                    SkippedLine(f"channels {', '.join(names)}", reason, location, actionable=False)
                 )
         elif word not in {"name", "prefix", "platforms", "nodefaults", "category"}:
-            self.asides.append(
-                SkippedLine(f"{word}:", "a key that Conda's environments lack", place)
+            self.skipped.append(
+                SkippedLine(f"{word}:", "a key that Conda's environments lack", location)
             )
 
     def _dependency(self, node: object) -> None:
         import yaml
 
         if isinstance(node, yaml.ScalarNode):
-            found = specification(node.value, self._place(node))
+            found = parse_specification(node.value, self._location(node))
             if found is None:
                 raise self._error(
                     node, f"{node.value!r} is no entry that Conda reads: write name, or name=1.2"
                 )
-            self.wanted.append(found)
+            self.entries.append(found)
             return
         if not isinstance(node, yaml.MappingNode):
             raise self._error(node, "an entry of dependencies is neither a package nor pip:")
@@ -171,9 +173,9 @@ class _Environment:
                 if not isinstance(item, yaml.ScalarNode):
                     raise self._error(item, "an entry of pip: is no requirement")
                 lines.append((item.start_mark.line + 1, item.value))
-            wanted, asides = self._pip_lines(lines)
-            self.wanted += wanted
-            self.asides += asides
+            entries, skipped = self._pip_lines(lines)
+            self.entries += entries
+            self.skipped += skipped
 
     def _sequence(self, node: object, word: str) -> list[object]:
         import yaml
@@ -184,7 +186,7 @@ class _Environment:
             return []
         raise self._error(node, f"{word} is no list: each entry begins with a hyphen")
 
-    def _place(self, node: object) -> EntryLocation:
+    def _location(self, node: object) -> EntryLocation:
         return EntryLocation(str(self._path), _position(getattr(node, "start_mark", None)).line)
 
     def _error(self, node: object, message: str) -> ProjectError:
@@ -215,10 +217,10 @@ def _refuse_templates(text: str, path: Path) -> None:
 # -- the lists without YAML -----------------------------------------------------------------
 
 
-def explicit(text: str, path: Path) -> PackageList:
+def read_explicit(text: str, path: Path) -> PackageList:
     """Reads what `conda list --explicit` writes; raises `ProjectError`."""
-    wanted = []
-    for number, line in _lines(text):
+    entries = []
+    for number, line in _content_lines(text):
         if line == "@EXPLICIT":
             continue
         file = unquote(urlsplit(line).path.rpartition("/")[2])
@@ -226,37 +228,37 @@ def explicit(text: str, path: Path) -> PackageList:
         if match is None:
             message = f"{line!r} is no address of a package of Conda's"
             raise ProjectError(path, message, Position(number, 1))
-        wanted.append(_built(match, EntryLocation(str(path), number), line))
-    return PackageList(str(path), tuple(wanted))
+        entries.append(_built_entry(match, EntryLocation(str(path), number), line))
+    return PackageList(str(path), tuple(entries))
 
 
 def is_export(text: str) -> bool:
     """Whether a text is what `conda list --export` writes."""
-    lines = [line for _, line in _lines(text)]
+    lines = [line for _, line in _content_lines(text)]
     return bool(lines) and sum(bool(EXPORT.match(line)) for line in lines) > len(lines) // 2
 
 
-def export(text: str, path: Path) -> PackageList:
+def read_export(text: str, path: Path) -> PackageList:
     """Reads what `conda list --export` writes; raises `ProjectError`."""
-    wanted = []
-    for number, line in _lines(text):
+    entries = []
+    for number, line in _content_lines(text):
         match = EXPORT.match(line)
         if match is None:
             message = f"{line!r} is not name=version=build, as the other lines are"
             raise ProjectError(path, message, Position(number, 1))
-        wanted.append(_built(match, EntryLocation(str(path), number), line))
-    return PackageList(str(path), tuple(wanted))
+        entries.append(_built_entry(match, EntryLocation(str(path), number), line))
+    return PackageList(str(path), tuple(entries))
 
 
-def _built(match: re.Match[str], place: EntryLocation, line: str) -> ListEntry:
-    specifier, lost = to_specifier(f"=={match['version']}", exact=True)
+def _built_entry(match: re.Match[str], location: EntryLocation, line: str) -> ListEntry:
+    specifier, untranslated = to_specifier(f"=={match['version']}", exact=True)
     name, build = match["name"], match["build"]
-    # What pip had installed stands there too, and its name is PyPI's.
+    # The list also has what pip installed, under its name on PyPI.
     manager = "pip" if build in {"pypi_0", "<pip>"} else "conda"
-    return ListEntry(name, place, line, manager, specifier, build, lost=lost)  # type: ignore[arg-type]
+    return ListEntry(name, location, line, manager, specifier, build, untranslated=untranslated)  # type: ignore[arg-type]
 
 
-def _lines(text: str) -> Iterator[tuple[int, str]]:
+def _content_lines(text: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(text.split("\n"), start=1):
         if (line := line.strip()) and not line.startswith("#"):
             yield number, line

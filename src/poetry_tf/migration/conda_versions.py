@@ -1,4 +1,4 @@
-"""Conda's words for versions in those of the standard (PEP 440)."""
+"""Converting Conda's version syntax to standard specifiers (PEP 440)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _PART = re.compile(r"(?P<operator>==|>=|<=|!=|~=|=|>|<)?(?P<version>[^=<>!~|,\s]
 
 
 def to_specifier(written: str, *, exact: bool = False) -> tuple[str, str]:
-    """The specifier that means what Conda means, and what of it can't be said so.
+    """The specifier that means the same, and what was written if none does exactly.
 
     Args:
-        written: Conda's versions, an operator included: ``=1.2``, ``>=1,<2``, ``1.2|1.3``, ``1.*``.
-        exact: whether one build is named, so that ``=1.2`` is 1.2 and not any 1.2.x.
+        written: Conda's versions with their operators: ``=1.2``, ``>=1,<2``, ``1.2|1.3``, ``1.*``.
+        exact: whether a build is named, so that ``=1.2`` is 1.2 and not any 1.2.x.
     """
     written = written.strip()
     if written in {"", "*", "=*", "==*"}:
@@ -50,7 +50,7 @@ def _one(part: str, *, exact: bool) -> list[str] | None:
     except InvalidVersion:
         return None
     if operator == "=":
-        # To Conda 1.21.5 has all of 1.21.5.*, of which there hardly ever is more than that one.
+        # To Conda =1.21.5 is 1.21.5.*, which hardly ever is more than 1.21.5.
         is_open = is_open or not (exact or len(parsed.release) > 2 or parsed.is_prerelease)
         operator = "=="
     if operator == "~=" and len(parsed.release) == 1:
@@ -61,16 +61,16 @@ def _one(part: str, *, exact: bool) -> list[str] | None:
 
 
 def _least_of(written: str) -> tuple[str, str]:
-    """Alternatives can't be said in a requirement: the nearest is the least of them and above."""
-    least: list[Version] = []
+    """Specifiers have no alternatives: the nearest is the lowest one and above."""
+    lowest: list[Version] = []
     for choice in written.split("|"):
-        specifier, lost = to_specifier(choice)
+        specifier, untranslated = to_specifier(choice)
         bounds = [
             item.version.removesuffix(".*")
-            for item in (SpecifierSet(specifier) if not lost else ())
+            for item in (SpecifierSet(specifier) if not untranslated else ())
             if item.operator in {"==", ">=", "~="}
         ]
         if not bounds:
             return "", written
-        least.append(max(map(Version, bounds)))
-    return f">={min(least)}", written
+        lowest.append(max(map(Version, bounds)))
+    return f">={min(lowest)}", written

@@ -1,4 +1,4 @@
-"""The text of a list, out of whatever bytes an editor or a shell made of it."""
+"""Decoding a list of packages from any encoding that an editor or a shell writes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.positions import Position
 
-LIMIT = 4 * 1024 * 1024
-"""Bytes; an export of a thousand packages has fifty thousand."""
+MAX_BYTES = 4 * 1024 * 1024
+"""An export of 1,000 packages has about 50,000 bytes."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 
-# PowerShell's `>` writes UTF-16 with such a mark.
+# PowerShell's `>` writes UTF-16 with a byte order mark.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16's, with which it begins
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16's, which it begins with
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
@@ -26,27 +26,27 @@ _MARKS = (
 
 
 def read_list_file(path: Path) -> bytes:
-    """The bytes of a file; raises `ProjectError` where they can't be had."""
+    """The bytes of a file; raises `ProjectError` if it can't be read or is too large."""
     try:
         if path.is_dir():
             raise ProjectError(path, "is a folder: name the file in it")
-        if path.stat().st_size > LIMIT:
-            raise ProjectError(path, _too_large())
+        if path.stat().st_size > MAX_BYTES:
+            raise ProjectError(path, _size_message())
         return path.read_bytes()
     except FileNotFoundError:
         raise ProjectError(path, "there is no such file") from None
-    except (OSError, ValueError) as error:  # a name that no file can have
+    except (OSError, ValueError) as error:  # ValueError: not a valid file name
         reason = getattr(error, "strerror", None) or error
         raise ProjectError(path, f"cannot be read: {reason}") from None
 
 
 def decode_list(data: bytes, path: Path) -> str:
-    """The text, with line feeds alone; raises `ProjectError` for what is no text."""
-    if len(data) > LIMIT:
-        raise ProjectError(path, _too_large())
+    """The text with ``\n`` as line ends; raises `ProjectError` if it is not text."""
+    if len(data) > MAX_BYTES:
+        raise ProjectError(path, _size_message())
     mark, encoding = next((item for item in _MARKS if data.startswith(item[0])), (b"", "utf-8"))
     data = data[len(mark) :]
-    text = _in_chinese(data) if encoding == "utf-8" else None
+    text = _decode_gb18030(data) if encoding == "utf-8" else None
     try:
         text = text or data.decode(encoding)
     except UnicodeDecodeError as error:
@@ -65,17 +65,17 @@ def decode_list(data: bytes, path: Path) -> str:
     return text
 
 
-def _in_chinese(data: bytes) -> str | None:
-    """A text that is no UTF-8 but GBK, in which Chinese Windows saves; None for any other."""
+def _decode_gb18030(data: bytes) -> str | None:
+    """The text if it is GBK, which Chinese Windows saves in, and not UTF-8; else None."""
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
         with suppress(UnicodeDecodeError):
             text = data.decode("gb18030")
-            # An archive, too, may happen to be valid.
+            # An archive may happen to be valid, too.
             return None if _CONTROL.search(text) else text
     return None
 
 
-def _too_large() -> str:
-    return f"has more than {LIMIT // 1024 // 1024} MiB, so it is no list of packages"
+def _size_message() -> str:
+    return f"has more than {MAX_BYTES // 1024 // 1024} MiB, so it is no list of packages"

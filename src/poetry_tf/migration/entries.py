@@ -1,4 +1,4 @@
-"""What stands in the list of an environment, as plain values, whatever its form."""
+"""The entries of a list of packages, whatever its format."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 STDIN = "standard input"
-"""What stands for the file's name where there is none."""
+"""The file name shown for a list from standard input."""
 
 Manager: TypeAlias = Literal["conda", "pip"]
-"""By whose names and versions a line is written."""
+"""Whose names and version syntax a line uses."""
 
 
 @dataclass(frozen=True)
 class EntryLocation:
-    """Where a line stands."""
+    """The file and line of an entry."""
 
     file: str
     line: int
@@ -30,23 +30,23 @@ class EntryLocation:
 
 @dataclass(frozen=True)
 class ListEntry:
-    """One package that a list asks for.
+    """One package in a list.
 
     Attributes:
-        name: its name, as it is written.
-        place: where it stands.
-        written: the whole entry, as it is written.
-        manager: who is to read the name.
+        name: its name, as written.
+        location: its file and line.
+        written: the whole entry, as written.
+        manager: whose name it is.
         specifier: its versions as a standard specifier; empty for any.
-        build: Conda's build string; only an export, or a person who knows why, has one.
-        extras: the extras that are asked for.
-        marker: pip's environment marker; empty for everywhere.
-        address: where it comes from in an index's place (`name @ git+https://…`).
-        lost: what of its versions the standard has no word for, as it is written.
+        build: Conda's build string; empty if it has none.
+        extras: its extras.
+        marker: its environment marker; empty for every environment.
+        address: the URL that it comes from instead of an index (`name @ git+https://…`).
+        untranslated: its versions as written, if no standard specifier means the same.
     """
 
     name: str
-    place: EntryLocation
+    location: EntryLocation
     written: str
     manager: Manager
     specifier: str = ""
@@ -54,7 +54,7 @@ class ListEntry:
     extras: tuple[str, ...] = ()
     marker: str = ""
     address: str = ""
-    lost: str = ""
+    untranslated: str = ""
 
     @property
     def key(self) -> NormalizedName:
@@ -62,7 +62,7 @@ class ListEntry:
 
     @property
     def exact(self) -> Version | None:
-        """The one version that it asks for; None where it leaves a choice."""
+        """The one version that it admits; None if it admits several."""
         match = re.fullmatch(r"={2,3}([^=*,]+)", self.specifier)
         try:
             return Version(match[1]) if match else None
@@ -72,35 +72,35 @@ class ListEntry:
 
 @dataclass(frozen=True)
 class SkippedLine:
-    """Something in a list that is no package and that the project does not get by itself."""
+    """A line of a list that does not lead to a requirement, and why."""
 
     written: str
-    why: str
-    place: EntryLocation
-    matters: bool = True
-    """Whether a person has to do something about it."""
+    reason: str
+    location: EntryLocation
+    actionable: bool = True
+    """Whether the user has to do something about it."""
 
 
 @dataclass(frozen=True)
 class PackageList:
-    """A list as it was read."""
+    """A list of packages."""
 
     file: str
-    wanted: tuple[ListEntry, ...]
-    asides: tuple[SkippedLine, ...] = ()
+    entries: tuple[ListEntry, ...]
+    skipped: tuple[SkippedLine, ...] = ()
 
     @property
     def argument(self) -> str:
-        """The file as the command line takes it."""
+        """The file as an argument on the command line."""
         return "-" if self.file == STDIN else shlex.quote(self.file)
 
     @property
     def is_export(self) -> bool:
-        """Whether a program wrote it from what was installed, and not a person.
+        """Whether a program exported it from an environment.
 
-        Such a list has the dependencies' dependencies as well, each at the version that was there.
+        Such a list also has the dependencies of dependencies, each at the installed version.
         """
-        named = [item for item in self.wanted if not item.address]
+        named = [item for item in self.entries if not item.address]
         exact = sum(item.exact is not None for item in named)
         built = sum(bool(item.build) for item in named)
         return len(named) >= 10 and (exact >= 0.9 * len(named) or built >= 0.5 * len(named))

@@ -1,4 +1,4 @@
-"""Which form a list has, and the reading of it."""
+"""Detecting the format of a list of packages, and reading it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from poetry_tf.migration.decoding import decode_list
 from poetry_tf.migration.entries import PackageList
 
 _YAML_KEY = re.compile(r"^(?:name|channels|dependencies|prefix|variables)[ \t]*:", re.MULTILINE)
-_OTHERS = {
+_UNSUPPORTED = {
     "pyproject.toml": "is read where it lies: run `poetry tf init` in its folder, without --from",
     "poetry.lock": "is Poetry's own: run `poetry tf init` in its folder, without --from",
     "Pipfile": "is pipenv's: give what `pipenv requirements` prints",
@@ -22,21 +22,21 @@ _OTHERS = {
 
 
 def read_list(data: bytes, path: Path) -> PackageList:
-    """Reads a list of packages, of whichever of the forms; raises `ProjectError`.
+    """Reads a list of packages in any of the formats; raises `ProjectError`.
 
-    A file that it names is looked for in its own folder.
+    Files that it names are relative to its own folder.
     """
-    if path.name in _OTHERS:
-        raise ProjectError(path, _OTHERS[path.name])
+    if path.name in _UNSUPPORTED:
+        raise ProjectError(path, _UNSUPPORTED[path.name])
     text = decode_list(data, path)
     if conda.EXPLICIT.search(text):
-        found = conda.explicit(text, path)
+        found = conda.read_explicit(text, path)
     elif path.suffix.lower() in {".yml", ".yaml"} or _YAML_KEY.search(text):
-        found = conda.environment(text, path, lambda lines: pip.nested(lines, path))
+        found = conda.read_environment(text, path, lambda lines: pip.read_nested(lines, path))
     elif conda.is_export(text):
-        found = conda.export(text, path)
+        found = conda.read_export(text, path)
     else:
-        found = pip.requirements(text, path)
-    if not found.wanted and not found.asides:
+        found = pip.read_requirements(text, path)
+    if not found.entries and not found.skipped:
         raise ProjectError(path, "names no package")
     return found

@@ -1,7 +1,7 @@
-"""What a name in a list means: a distribution of PyPI's, or something that is none.
+"""What a name in a list means: a distribution on PyPI, or something else.
 
-Conda has libraries, compilers and CUDA beside Python's packages, and some of these under names of
-its own. `data/names.json` says which, with its sources, and is kept by hand.
+Conda has libraries, compilers and CUDA beside Python packages, and other names for some of them.
+`data/names.json` lists them with sources; it is maintained by hand.
 """
 
 from __future__ import annotations
@@ -32,79 +32,80 @@ Kind: TypeAlias = Literal[
 ]
 """What a name is:
 
-- `package`: a distribution to be required.
+- `package`: a distribution that is required.
 - `main`: TensorFlow itself.
-- `tensorflow`: what TensorFlow brings along, or a part of it.
-- `container`: CUDA, cuDNN and what belongs to them.
-- `system`: a library or a program that is no Python package.
-- `builds`: Intel's builds of what PyPI has as well, and the libraries for them.
-- `tools`: Conda's own tools, and the installers whose work Poetry does.
-- `python`: a part of Python since long.
-- `elsewhere`: what gives TensorFlow a GPU of another maker's on macOS or Windows, outside of
-  containers.
-- `collection`: a list of packages rather than a package.
+- `tensorflow`: a part of TensorFlow, or a distribution that it requires.
+- `container`: CUDA, cuDNN and their parts.
+- `system`: a library or a program, not a Python package.
+- `builds`: Intel's builds of packages that PyPI has, and their libraries.
+- `tools`: Conda's own tools, and installers that Poetry replaces.
+- `python`: a backport of something that is part of Python.
+- `elsewhere`: support for other GPUs on macOS or Windows, which containers do not have.
+- `collection`: a metapackage.
 """
 
-# Conda's build strings name the Python that a package was built for, if any; what is for all is
-# called py, or had nothing that a hash could be made of but its having no architecture.
+# Conda's build strings name the Python that a package was built for, if any; packages for all
+# Pythons have "py", or the hash that means nothing but noarch.
 _FOR_PYTHON = re.compile(r"(?:^|_)(?:py|np)\w|py\d|d8ed1ab|d3eb1b0")
 
 
 @dataclass(frozen=True)
 class NameClass:
-    """What one name is, and what it is called on PyPI."""
+    """The kind of a name, and the name on PyPI."""
 
     kind: Kind
     name: str
 
 
 def classify_name(item: ListEntry) -> NameClass:
-    """What a line of a list asks for; a name that isn't known is taken for PyPI's."""
-    kind = _kind(item)
+    """Classifies the name of an entry; an unknown name is taken for the name on PyPI."""
+    kind = _classify(item)
     return NameClass(kind, pypi_name(item) if kind == "package" else item.name)
 
 
 def pypi_name(item: ListEntry) -> str:
-    """The name that PyPI has for it, spelt as it was written where that is the same."""
-    table = _names()["pypi"] if item.manager == "conda" else {}
-    return str({**_names()["renamed"], **table}.get(item.key, item.name))
+    """The name on PyPI, spelled as written if it is the same."""
+    table = _name_data()["pypi"] if item.manager == "conda" else {}
+    return str({**_name_data()["renamed"], **table}.get(item.key, item.name))
 
 
 def is_assumed(item: ListEntry) -> bool:
-    """Whether a name of Conda's is taken for PyPI's only because it isn't known to be another."""
-    known = {*_names()["pypi"], *_names()["renamed"], *_names()["kept"]}
+    """Whether the name on PyPI is assumed to be Conda's, without it being known."""
+    known = {*_name_data()["pypi"], *_name_data()["renamed"], *_name_data()["kept"]}
     is_built = bool(_FOR_PYTHON.search(item.build)) if item.build else False
     return item.manager == "conda" and item.key not in known and not is_built
 
 
 def has_other_versions(item: ListEntry) -> bool:
-    """Whether the name is a stand-in on PyPI for a package with versions of its own."""
-    return item.key in _names()["renamed"]
+    """Whether PyPI has the package under another name, with other versions."""
+    return item.key in _name_data()["renamed"]
 
 
 def is_imported(name: NormalizedName) -> bool:
-    """Whether people import it by itself, so that it is worth a requirement of its own."""
-    return name in _names()["kept"] or (role(name) in {"companion", "other"} and not _brought(name))
+    """Whether people import it directly, so that it gets a requirement of its own."""
+    return name in _name_data()["kept"] or (
+        role(name) in {"companion", "other"} and not _comes_with_tensorflow(name)
+    )
 
 
 def is_implied(name: NormalizedName) -> bool:
-    """Whether Conda installs it beside others, so that an export has it though nobody asked."""
-    return name in _names()["along"]
+    """Whether Conda installs it beside others, so that exports contain it unrequested."""
+    return name in _name_data()["along"]
 
 
 def version_cap(name: NormalizedName, series: str) -> tuple[str, str] | None:
-    """Below which version a distribution has to stay for a TensorFlow, and why."""
-    rule = _names()["before"].get(name)
+    """The version that a distribution has to stay below for a TensorFlow series, and why."""
+    rule = _name_data()["before"].get(name)
     if rule is None or Version(series) >= Version(rule["tensorflow"]):
         return None
     return rule["below"], rule["why"]
 
 
-def _kind(item: ListEntry) -> Kind:
-    key, names = item.key, _names()
+def _classify(item: ListEntry) -> Kind:
+    key, names = item.key, _name_data()
     if role(key) in {"main", "retired", "shim", "vendor", "nightly"}:
         return "main"
-    if _brought(key):
+    if _comes_with_tensorflow(key):
         return "tensorflow"
     if key in names["elsewhere"]:
         return "elsewhere"
@@ -127,12 +128,12 @@ def _kind(item: ListEntry) -> Kind:
     return "system" if is_built and not _FOR_PYTHON.search(item.build) else "package"
 
 
-def _brought(name: NormalizedName) -> bool:
-    return name in _names()["tensorflow"]
+def _comes_with_tensorflow(name: NormalizedName) -> bool:
+    return name in _name_data()["tensorflow"]
 
 
 @functools.cache
-def _names() -> dict[str, Any]:
+def _name_data() -> dict[str, Any]:
     raw = read_json("names.json", __file__)
     found: dict[str, Any] = {}
     for key, value in raw.items():

@@ -22,102 +22,103 @@ from poetry_tf.releases.resources import read_json
 from poetry_tf.text import format_list
 
 _PATCHES = 40
-"""More than any series of TensorFlow, or minor of Python, has had releases."""
-_KERAS = range(4, 16)
-"""Minors of TensorFlow 2 whose Keras has the same number (2.4 to 2.15)."""
+"""More than any series of TensorFlow or any minor of Python has patch releases."""
+_SHARED_KERAS_MINORS = range(4, 16)
+"""Minors of TensorFlow 2 whose Keras has the same version (2.4 to 2.15)."""
 
 Pair = tuple[str, str]
-"""A series of TensorFlow and a minor of Python."""
+"""A series of TensorFlow and a Python minor."""
 
 
 @dataclass(frozen=True)
 class MigrationGoal:
-    """What a project is set up for, after a list.
+    """What a project is set up for, according to a list.
 
     Attributes:
-        tensorflow: a series, or a release to begin it at; None where the list leaves it open.
-        python: a Python minor; None where the list leaves it open.
-        gpu: the GPU mode; None where the list leaves it open.
-        moved: what is otherwise than the list says, a sentence each.
-        remarks: what else is to be said, a sentence each.
+        tensorflow: a series, or the lowest release of one; None if the list leaves it open.
+        python: a Python minor; None if the list leaves it open.
+        gpu: the GPU mode; None if the list leaves it open.
+        changes: what differs from the list, a sentence each.
+        notes: what else the user has to know, a sentence each.
     """
 
     tensorflow: str | None = None
     python: str | None = None
     gpu: GpuChoice | None = None
-    moved: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class GivenOptions:
-    """What was said outside of the list, which goes before it."""
+    """Options of the command line, which take precedence over the list."""
 
     tensorflow: str | None = None
     python: str | None = None
 
 
 def tensorflow_lines(listing: PackageList) -> tuple[ListEntry, ...]:
-    """The lines that ask for TensorFlow itself, by whichever of its names."""
-    return tuple(item for item in listing.wanted if classify_name(item).kind == "main")
+    """The lines that require TensorFlow, by any of its names."""
+    return tuple(item for item in listing.entries if classify_name(item).kind == "main")
 
 
 def python_line(listing: PackageList) -> ListEntry | None:
-    """The line that asks for Python."""
-    found = [item for item in listing.wanted if is_python(item)]
+    """The line that requires Python; None if there is none."""
+    found = [item for item in listing.entries if is_python(item)]
     return found[-1] if found else None
 
 
 def is_python(item: ListEntry) -> bool:
-    """Whether a line asks for Python itself."""
+    """Whether a line requires Python itself."""
     return item.key == "python" and item.manager == "conda"
 
 
 def choose_goal(
     listing: PackageList,
-    said: GivenOptions,
+    given: GivenOptions,
     catalog: Catalog,
     images: Images,
     *,
     choice: GpuChoice = "auto",
     environments: Sequence[str] | None = None,
 ) -> MigrationGoal:
-    """Settles on a series and a Python.
+    """Chooses a series of TensorFlow and a Python minor for a list.
 
-    Raises `PlanError` where the list asks for what never went together, or for no TensorFlow 2.
+    Raises `PlanError` if the list combines versions that never worked together, or does not admit
+    TensorFlow 2.
     """
-    gpu = _gpu(listing)
-    if said.tensorflow is not None and said.python is not None:
+    gpu = _listed_gpu(listing)
+    if given.tensorflow is not None and given.python is not None:
         return MigrationGoal(gpu=gpu)
-    possible = tuple(_possible(catalog, images, choice, environments))
-    gpus = () if (choice if gpu is None else gpu) == "none" else _with_gpu(catalog)
-    wanted = _ListedVersions(listing, said, catalog, gpus)
-    existing = wanted.existing()
+    possible = tuple(_supported_pairs(catalog, images, choice, environments))
+    gpus = () if (choice if gpu is None else gpu) == "none" else _series_with_gpu(catalog)
+    listed = _ListedVersions(listing, given, catalog, gpus)
+    existing = listed.existing()
     fits = [pair for pair in possible if pair in existing]
     if fits:
-        chosen = max(fits, key=_age)
-    elif existing or wanted.is_soft:
-        chosen = wanted.nearest(possible)
+        chosen = max(fits, key=_sort_key)
+    elif existing or listed.is_soft:
+        chosen = listed.nearest(possible)
     else:
-        raise wanted.contradiction(possible)
+        raise listed.contradiction(possible)
     return MigrationGoal(
-        tensorflow=None if said.tensorflow else wanted.release(chosen, catalog),
-        python=chosen[1] if wanted.names_python and not said.python else None,
+        tensorflow=None if given.tensorflow else listed.release(chosen, catalog),
+        python=chosen[1] if listed.names_python and not given.python else None,
         gpu=gpu,
-        moved=tuple(wanted.moved(chosen, catalog, images)),
-        remarks=tuple(wanted.without_gpu(chosen)),
+        changes=tuple(listed.changes(chosen, catalog, images)),
+        notes=tuple(listed.without_gpu(chosen)),
     )
 
 
-def _gpu(listing: PackageList) -> GpuChoice | None:
+def _listed_gpu(listing: PackageList) -> GpuChoice | None:
     lines = tensorflow_lines(listing)
     names = {item.key for item in lines}
-    if names == {"tensorflow-cpu"} or any(item.key == "cpuonly" for item in listing.wanted):
+    if names == {"tensorflow-cpu"} or any(item.key == "cpuonly" for item in listing.entries):
         return "none"
     return "pip" if any("and-cuda" in item.extras for item in lines) else None
 
 
-def _possible(
+def _supported_pairs(
     catalog: Catalog, images: Images, choice: GpuChoice, environments: Sequence[str] | None
 ) -> Iterator[Pair]:
     """The pairs that a project can be set up for."""
@@ -132,8 +133,8 @@ def _possible(
         yield from ((series, minor) for minor in pythons)
 
 
-def _with_gpu(catalog: Catalog) -> tuple[str, ...]:
-    """The series that a GPU is known to work with."""
+def _series_with_gpu(catalog: Catalog) -> tuple[str, ...]:
+    """The series for which a GPU setup is known to work."""
     newest = ((series, catalog.newest(series)) for series in catalog.series)
     return tuple(
         series
@@ -143,7 +144,7 @@ def _with_gpu(catalog: Catalog) -> tuple[str, ...]:
 
 
 def known_pairs(catalog: Catalog) -> Mapping[str, tuple[str, ...]]:
-    """Every series of TensorFlow 2 with the Pythons it ever had wheels for, ascending."""
+    """Each series of TensorFlow 2 with the Python minors it has wheels for, ascending."""
     history: dict[str, list[str]] = read_json("history.json", __file__)["pythons"]
     found = {series: tuple(pythons) for series, pythons in history.items()}
     for series in catalog.series:
@@ -157,13 +158,13 @@ def known_pairs(catalog: Catalog) -> Mapping[str, tuple[str, ...]]:
 
 
 class _ListedVersions:
-    """The series and the Pythons that a list admits."""
+    """The series and the Python minors that a list admits."""
 
     def __init__(
-        self, listing: PackageList, said: GivenOptions, catalog: Catalog, gpus: tuple[str, ...]
+        self, listing: PackageList, given: GivenOptions, catalog: Catalog, gpus: tuple[str, ...]
     ) -> None:
         self.known = known_pairs(catalog)
-        self.listing, self.said = listing, said
+        self.listing, self.given = listing, given
         self.gpus = gpus
         self.first = (*gpus, *catalog.series)[0]
         self.lines = tensorflow_lines(listing)
@@ -174,51 +175,51 @@ class _ListedVersions:
 
     @property
     def is_soft(self) -> bool:
-        """Whether what the list says may move: the user has said something that goes before it.
+        """Whether the listed versions may change: an option takes precedence over them.
 
-        And so where an export names it, since what was installed did exist: Conda has built
-        TensorFlow for Pythons that PyPI has no wheels for.
+        They may in an export as well: Conda has builds of TensorFlow for Pythons that PyPI has no
+        wheels for.
         """
         built = [item for item in (*self.lines, self.python) if item is not None and item.build]
-        return bool(built or self.said.python or self.said.tensorflow)
+        return bool(built or self.given.python or self.given.tensorflow)
 
     @property
     def names_python(self) -> bool:
-        """Whether the list says anything of Python's version."""
+        """Whether the list names a version of Python."""
         return self.python is not None and bool(self.python.specifier)
 
     def existing(self) -> tuple[Pair, ...]:
-        """The pairs that the list admits and that there were."""
+        """The pairs that the list admits and that have wheels."""
         return tuple(pair for pair in self.pairs() if pair[1] in self.known[pair[0]])
 
     def pairs(self) -> tuple[Pair, ...]:
-        """The pairs that the list admits, whether there were such or not."""
+        """The pairs that the list admits, with or without wheels."""
         return tuple((series, minor) for series in self.series for minor in self.pythons)
 
     def _admits_python(self, minor: str) -> bool:
-        if self.said.python is not None:
-            return minor == self.said.python
+        if self.given.python is not None:
+            return minor == self.given.python
         return self.python is None or admits_release(self.python, minor)
 
     def _series(self) -> Iterator[str]:
-        if self.said.tensorflow is not None:
-            yield ".".join(self.said.tensorflow.split(".")[:2])
+        if self.given.tensorflow is not None:
+            yield ".".join(self.given.tensorflow.split(".")[:2])
             return
         lines = self.lines or self._by_keras()
-        _refuse_contradicting(lines, self.known)
+        _check_contradictions(lines, self.known)
         found = [
             series for series in self.known if all(admits_release(item, series) for item in lines)
         ]
         if not found and lines:
-            raise _no_series(lines[0], self.listing, self.known, self.first)
+            raise _no_series_error(lines[0], self.listing, self.known, self.first)
         yield from found
 
     def _by_keras(self) -> tuple[ListEntry, ...]:
-        """Keras stands for TensorFlow where that isn't named and the two had one number."""
-        numbered = [f"2.{minor}" for minor in _KERAS]
+        """The lines on Keras that imply a series of TensorFlow: both had the same version."""
+        numbered = [f"2.{minor}" for minor in _SHARED_KERAS_MINORS]
         return tuple(
             item
-            for item in self.listing.wanted
+            for item in self.listing.entries
             if item.key == "keras"
             and item.specifier
             and any(admits_release(item, series) for series in numbered)
@@ -226,7 +227,7 @@ class _ListedVersions:
         )
 
     def release(self, chosen: Pair, catalog: Catalog) -> str | None:
-        """The release that an exact line names, else the series; None where it is left open."""
+        """The release that an exact line names, else the series; None if the list names neither."""
         lines = self.lines or self._by_keras()
         if not any(item.specifier for item in lines) and chosen in self.existing():
             return None
@@ -238,16 +239,16 @@ class _ListedVersions:
         return chosen[0]
 
     def nearest(self, possible: Sequence[Pair]) -> Pair:
-        """The pair that comes nearest; where the series has to change, to one with a GPU."""
-        # A Python that no TensorFlow has wheels for is newer than all that there are.
-        wanted = self.existing() or self.pairs() or [(self.series[-1], possible[-1][1])]
-        series = {item for item, _ in wanted}
+        """The nearest pair; if the series has to change, one with a GPU is preferred."""
+        # A Python that no TensorFlow has wheels for is newer than all known ones.
+        listed = self.existing() or self.pairs() or [(self.series[-1], possible[-1][1])]
+        series = {item for item, _ in listed}
         with_gpu = [pair for pair in possible if pair[0] in self.gpus]
         if with_gpu and not any(pair[0] in series for pair in possible):
             possible = with_gpu
-        return _nearest(possible, wanted)
+        return _nearest_pair(possible, listed)
 
-    def moved(self, chosen: Pair, catalog: Catalog, images: Images) -> Iterator[str]:
+    def changes(self, chosen: Pair, catalog: Catalog, images: Images) -> Iterator[str]:
         series, minor = chosen
         first = images.pythons[0]
         if minor not in self.pythons and self.names_python:
@@ -256,7 +257,7 @@ class _ListedVersions:
                 if self.pythons and numbers(self.pythons[-1]) < numbers(first)
                 else f"TensorFlow {series} has wheels for Python {format_list(self.known[series])}"
             )
-            yield f"Python {_said(self.python)} becomes {minor}: {why}"
+            yield f"Python {_format_versions(self.python)} becomes {minor}: {why}"
         if series not in self.series and (lines := self.lines or self._by_keras()):
             with_gpu = " with a GPU" if self.gpus else ""
             before = numbers(self.series[-1]) < numbers(catalog.series[0])
@@ -265,15 +266,15 @@ class _ListedVersions:
                 if before
                 else f"{self.series[-1]} has no wheel for Python {minor}"
             )
-            yield f"TensorFlow {_said(lines[0])} becomes {series}: {why}"
+            yield f"TensorFlow {_format_versions(lines[0])} becomes {series}: {why}"
 
     def without_gpu(self, chosen: Pair) -> Iterator[str]:
-        """What is to be said where a GPU is asked for that the series can't have in a container."""
+        """A note if the list needs a GPU and the series has no GPU setup for a container."""
         names = {item.key for item in self.lines}
         asks = "tensorflow-gpu" in names or any(
-            classify_name(item).kind == "container" for item in self.listing.wanted
+            classify_name(item).kind == "container" for item in self.listing.entries
         )
-        if asks and self.gpus and chosen[0] not in self.gpus and not self.said.tensorflow:
+        if asks and self.gpus and chosen[0] not in self.gpus and not self.given.tensorflow:
             later = [item for item in self.gpus if numbers(item) > numbers(chosen[0])]
             yield (
                 f"TensorFlow {chosen[0]} has no GPU here, since no CUDA is known that a container "
@@ -281,50 +282,50 @@ class _ListedVersions:
             )
 
     def contradiction(self, possible: Sequence[Pair]) -> PlanError:
-        """The error for a TensorFlow and a Python that never went together, with ways out."""
+        """The error for a TensorFlow without wheels for the listed Python, with alternatives."""
         python = self.python
         line = self.lines[0] if self.lines else None
-        where = (line or python or self.listing.wanted[0]).place
-        spoken_python = f"Python {_said(python)}" if python else "any Python"
+        where = (line or python or self.listing.entries[0]).location
+        shown_python = f"Python {_format_versions(python)}" if python else "any Python"
         if not self.pythons:
-            message = f"{where}: no TensorFlow 2 has wheels for {spoken_python}"
+            message = f"{where}: no TensorFlow 2 has wheels for {shown_python}"
         else:
             minors = format_list(
                 sorted({item for name in self.series for item in self.known[name]}, key=numbers)
             )
-            beside = f" ({python.place})" if python and python.place != where else ""
+            beside = f" ({python.location})" if python and python.location != where else ""
             message = (
-                f"{where}: TensorFlow {_said(line) if line else ''} never had a wheel for "
-                f"{spoken_python}{beside}: {format_list(self.series)} had them for Python {minors}"
+                f"{where}: TensorFlow {_format_versions(line)} never had a wheel for "
+                f"{shown_python}{beside}: {format_list(self.series)} had them for Python {minors}"
             )
-        ways = []
+        alternatives = []
         for kept, others in (
             ("the TensorFlow", [pair for pair in possible if pair[0] in self.series]),
             ("the Python", [pair for pair in possible if pair[1] in self.pythons]),
         ):
             if others:
-                ways.append((f"For {kept} of the list", max(others, key=_age)))
-        if not ways:
+                alternatives.append((f"For {kept} of the list", max(others, key=_sort_key)))
+        if not alternatives:
             near = self.nearest(possible)
-            ways.append(("The nearest that a project can be set up for", near))
-        told = [
+            alternatives.append(("The nearest that a project can be set up for", near))
+        remedies = [
             f"{kept}: `poetry tf init --from {self.listing.argument} "
             f"--tensorflow {series} --python {minor}`"
-            for kept, (series, minor) in ways
+            for kept, (series, minor) in alternatives
         ]
-        return PlanError(message, "\n".join(told))
+        return PlanError(message, "\n".join(remedies))
 
 
 def admits_release(item: ListEntry, minor: str) -> bool:
-    """Whether a line admits any release of a series, of a Python minor, or of a major."""
+    """Whether a line admits any release of a TensorFlow series, Python minor or major version."""
     if not item.specifier:
         return True
     # Conda's ~=3.7 is the standard's, which admits 3.10.
-    return bool(_accepting(item.specifier, minor))
+    return bool(_accepts(item.specifier, minor))
 
 
 @functools.lru_cache(maxsize=4096)
-def _accepting(specifier: str, minor: str) -> bool:
+def _accepts(specifier: str, minor: str) -> bool:
     specifiers = SpecifierSet(specifier)
     numbered = [f"{minor}.{patch}" for patch in range(_PATCHES)]
     numbered += (
@@ -333,49 +334,47 @@ def _accepting(specifier: str, minor: str) -> bool:
     return any(specifiers.contains(version, prereleases=True) for version in numbered)
 
 
-def _refuse_contradicting(lines: Sequence[ListEntry], known: Iterable[str]) -> None:
-    """Raises `PlanError` for lines on TensorFlow that admit some series each and none together."""
+def _check_contradictions(lines: Sequence[ListEntry], known: Iterable[str]) -> None:
+    """Raises `PlanError` if lines on TensorFlow admit no common series."""
     admitted = [{series for series in known if admits_release(item, series)} for item in lines]
     for item, series in zip(lines, admitted, strict=True):
         if series and admitted[0] and not series & admitted[0]:
             raise PlanError(
-                f"{item.place}: {item.written!r} contradicts {lines[0].written!r} "
-                f"({lines[0].place})",
+                f"{item.location}: {item.written!r} contradicts {lines[0].written!r} "
+                f"({lines[0].location})",
                 "Keep the one that is meant, or give --tensorflow.",
             )
 
 
-def _no_series(
+def _no_series_error(
     line: ListEntry, listing: PackageList, known: Mapping[str, object], first: str
 ) -> PlanError:
     command = f"poetry tf init --from {listing.argument} --tensorflow"
-    if any(
-        _accepting(line.specifier, f"{major}.{minor}") for major in (0, 1) for minor in range(16)
-    ):
+    if any(_accepts(line.specifier, f"{major}.{minor}") for major in (0, 1) for minor in range(16)):
         exact = line.exact or "1.15.5"
         return PlanError(
-            f"{line.place}: TensorFlow {_said(line)} is of the first generation, whose programs "
-            "TensorFlow 2 doesn't run as they are",
+            f"{line.location}: TensorFlow {_format_versions(line)} is of the first generation, "
+            "whose programs TensorFlow 2 doesn't run as they are",
             "Port them first (TensorFlow's tf_upgrade_v2 does a part of it), and set the project "
             f"up with `{command} {first}`. To run them as they are there is TensorFlow's own "
             f"image, tensorflow/tensorflow:{exact}-gpu.",
         )
     newest = [*known][-1]
     return PlanError(
-        f"{line.place}: poetry-tf knows no TensorFlow {_said(line)}, if there is one",
+        f"{line.location}: poetry-tf knows no TensorFlow {_format_versions(line)}, if there is one",
         f"It knows the series up to {newest}: `{command} {newest}`.",
     )
 
 
-def _nearest(possible: Sequence[Pair], wanted: Sequence[Pair]) -> Pair:
-    """Of the pairs there can be the one with the nearest series, and then the nearest Python."""
-    series = [item for item, _ in wanted]
-    minors = [item for _, item in wanted]
+def _nearest_pair(possible: Sequence[Pair], listed: Sequence[Pair]) -> Pair:
+    """The possible pair with the nearest series, then the nearest Python."""
+    series = [item for item, _ in listed]
+    minors = [item for _, item in listed]
 
     def distance(pair: Pair) -> tuple[int, int, int, int]:
         by_series = min(abs(_number(pair[0]) - _number(item)) for item in series)
         by_python = min(abs(_number(pair[1]) - _number(item)) for item in minors)
-        # Of two that are equally near the newer one.
+        # Of two equally near ones, the newer.
         return by_series, by_python, -_number(pair[0]), -_number(pair[1])
 
     return min(possible, key=distance)
@@ -386,14 +385,14 @@ def _number(minor: str) -> int:
     return major * 100 + rest
 
 
-def _age(pair: Pair) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _sort_key(pair: Pair) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return numbers(pair[0]), numbers(pair[1])
 
 
-def _said(item: ListEntry | None) -> str:
-    """What a line says of versions, for a person: "3.9" rather than "==3.9.*"."""
+def _format_versions(item: ListEntry | None) -> str:
+    """The versions of a line for a person: "3.9" rather than "==3.9.*"."""
     if item is None:
         return ""
-    text = item.specifier or item.lost
+    text = item.specifier or item.untranslated
     exact = re.fullmatch(r"==([\d.]+?)(?:\.\*)?", text)
     return exact[1] if exact else text

@@ -1,7 +1,6 @@
-"""The findings of a check as programs read them: JSON, and annotations of GitHub's.
+"""The findings of ``poetry tf check`` for programs: JSON, and annotations for GitHub.
 
-The form of the JSON is described in the README. A key may be added to it; what changes otherwise
-takes another `VERSION`.
+The README describes the JSON. A key may be added to it; any other change takes another `VERSION`.
 """
 
 from __future__ import annotations
@@ -20,20 +19,20 @@ from poetry_tf.checks.findings import Context, Finding
 from poetry_tf.plan.requirement import locked_tensorflow
 
 VERSION = 1
-"""The version of the JSON's form."""
+"""The version of the JSON."""
 
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What came of a check, and of the mending before it."""
+    """The result of a check, and of the fixes before it."""
 
     root: Path
     context: Context
     found: tuple[Finding, ...] = ()
     ignored: tuple[Finding, ...] = ()
-    """Those that the settings let be."""
+    """The findings that the settings ignore."""
     fixed: Counter[str] | None = None
-    """How many findings of which code were mended; None where nothing was to be."""
+    """The number of fixed findings by code; None without --fix."""
     written: tuple[Path, ...] = ()
 
     @property
@@ -46,22 +45,22 @@ class CheckReport:
 
     @property
     def fixable(self) -> int:
-        return sum(self.mends(finding) for finding in self.found)
+        return sum(self.can_fix(finding) for finding in self.found)
 
-    def mends(self, finding: Finding) -> bool:
+    def can_fix(self, finding: Finding) -> bool:
         return is_fixable(self.context.project, finding)
 
     @property
     def trouble(self) -> tuple[str, str] | None:
-        """Why part of the project can't be judged, unless a finding says so, and what to do."""
+        """Why part of the project can't be checked, and the remedy; None if a finding says so."""
         trouble = self.context.trouble
         if trouble is None or any(item.message == trouble.message for item in self.found):
             return None
         return trouble.message, trouble.remedy
 
 
-def as_json(report: CheckReport | None, trouble: tuple[str, str] | None) -> str:
-    """One JSON document; without a report for a project that could not be checked."""
+def to_json(report: CheckReport | None, trouble: tuple[str, str] | None) -> str:
+    """A JSON document; the report is None if the project could not be checked."""
     document: dict[str, Any] = {
         "version": VERSION,
         "tool": {"name": "poetry-tf", "version": metadata.version("poetry-tf")},
@@ -75,11 +74,11 @@ def as_json(report: CheckReport | None, trouble: tuple[str, str] | None) -> str:
         },
         "fixed": {
             "codes": dict(report.fixed or {}) if report else {},
-            "files": [_name(report.root, path) for path in report.written] if report else [],
+            "files": [_relative(report.root, path) for path in report.written] if report else [],
         },
         "trouble": trouble and {"message": trouble[0], "remedy": trouble[1]},
     }
-    # In ASCII it is the same on a terminal of whatever encoding.
+    # ASCII, so that the terminal's encoding does not matter.
     return json.dumps(document, indent=2)
 
 
@@ -100,24 +99,24 @@ def _finding(report: CheckReport, finding: Finding) -> dict[str, Any]:
     return {
         "code": finding.code,
         "severity": finding.severity,
-        "file": _name(report.root, finding.file),
+        "file": _relative(report.root, finding.file),
         "line": position and position.line,
         "column": position and position.column,
         "message": finding.message,
         "remedy": finding.remedy,
-        "fixable": report.mends(finding),
+        "fixable": report.can_fix(finding),
     }
 
 
-def _name(root: Path, path: Path) -> str:
+def _relative(root: Path, path: Path) -> str:
     return path.relative_to(root).as_posix()
 
 
 # -- GitHub ---------------------------------------------------------------------------------
 
 
-def as_annotations(report: CheckReport | None, trouble: tuple[str, str] | None) -> Iterator[str]:
-    """The workflow commands with which GitHub shows findings at their lines."""
+def to_annotations(report: CheckReport | None, trouble: tuple[str, str] | None) -> Iterator[str]:
+    """The workflow commands that make GitHub show findings at their lines."""
     for finding in report.found if report else ():
         assert report is not None
         place = {"file": _from_workspace(report.root, finding.file)}
@@ -132,22 +131,24 @@ def as_annotations(report: CheckReport | None, trouble: tuple[str, str] | None) 
 
 def _command(kind: str, title: str, message: str, remedy: str, place: dict[str, str]) -> str:
     properties = {**place, "title": title}
-    written = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
-    return f"::{kind} {written}::{_data(message)}" + (f"%0A{_data(remedy)}" if remedy else "")
+    written = ",".join(f"{key}={_escape_property(value)}" for key, value in properties.items())
+    return f"::{kind} {written}::{_escape_data(message)}" + (
+        f"%0A{_escape_data(remedy)}" if remedy else ""
+    )
 
 
-def _data(text: str) -> str:
+def _escape_data(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+def _escape_property(text: str) -> str:
+    return _escape_data(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def _from_workspace(root: Path, path: Path) -> str:
-    """The path in the repository, of which the project may be a part."""
+    """The path in the repository, which may be larger than the project."""
     if workspace := os.environ.get("GITHUB_WORKSPACE"):
         top = Path(workspace).resolve()
         if path.is_relative_to(top):
-            return _name(top, path)
-    return _name(root, path)
+            return _relative(top, path)
+    return _relative(root, path)

@@ -1,7 +1,6 @@
-"""The page that shows what moving to another TensorFlow takes: as plain values, and as lines.
+"""What ``poetry tf upgrade`` shows: a page on the move, as plain values and as lines, and errors.
 
-The form of the JSON is described in the README. A key may be added to it; what changes otherwise
-takes another `VERSION`.
+The README describes the JSON. A key may be added to it; any other change takes another `VERSION`.
 """
 
 from __future__ import annotations
@@ -16,9 +15,10 @@ from typing import Any, Literal
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from poetry_tf.actions.upgrade import CompanionMove, Upgrade, format_series
+from poetry_tf.actions.companion_moves import CompanionMove
+from poetry_tf.actions.upgrade import Blocker, Upgrade, find_blockers
 from poetry_tf.checks.findings import Finding
-from poetry_tf.commands.releases import align_columns
+from poetry_tf.commands.base import align_columns, titled_section
 from poetry_tf.devcontainer.facts import differences
 from poetry_tf.files.configurations import readable_configurations
 from poetry_tf.files.edits import changed_texts
@@ -27,14 +27,14 @@ from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import Project
 from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan
 from poetry_tf.plan.requirement import tensorflow_distributions
-from poetry_tf.releases import Release, driver
+from poetry_tf.releases import Release, driver, load
 from poetry_tf.releases.breaking import keras_major, majors
 from poetry_tf.releases.images import load_images
 from poetry_tf.releases.summary import span
 from poetry_tf.text import format_list
 
 VERSION = 1
-"""The version of the JSON's form."""
+"""The version of the JSON."""
 WIDTH = 88
 _INDENT = " " * 6
 
@@ -42,14 +42,14 @@ Plain = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class UpgradePage:
-    """What is known of a move: without `final` only what needs no solver."""
+class UpgradeReport:
+    """What is known of a move; without `final` only what needs no solver."""
 
     upgrade: Upgrade
     final: Project | None = None
-    """The project as it would be, locked."""
-    left: tuple[Finding, ...] = ()
-    """What `check` would find then."""
+    """The moved project with its lock."""
+    findings: tuple[Finding, ...] = ()
+    """What `check` finds in it."""
 
     # -- as plain values --------------------------------------------------------------------
 
@@ -66,10 +66,7 @@ class UpgradePage:
                 "range": _pair(_range(upgrade.before), _range(final or upgrade.after)),
                 "wheels": _pair(old and _wheels(old), _wheels(new)),
             },
-            "gpu": _pair(
-                upgrade.old_plan and upgrade.old_plan.gpu.mode,
-                upgrade.plan.gpu.mode,
-            ),
+            "gpu": _pair(upgrade.old_plan and upgrade.old_plan.gpu.mode, upgrade.plan.gpu.mode),
             "cuda": _pair(
                 _library("cuda", old, upgrade.old_plan, before),
                 _library("cuda", new, upgrade.plan, after),
@@ -80,10 +77,7 @@ class UpgradePage:
             ),
             "driver": _pair(_driver(old, upgrade.old_plan), _driver(new, upgrade.plan)),
             "numpy": _pair(_numpy(before, old), _numpy(after, new)),
-            "keras": _pair(
-                _keras(old, upgrade.old_plan),
-                _keras(new, upgrade.plan),
-            ),
+            "keras": _pair(_keras(old, upgrade.old_plan), _keras(new, upgrade.plan)),
             "legacy_keras": upgrade.plan.legacy_keras,
             "companions": [self._companion(item) for item in upgrade.companions],
             "not_newer": dict(upgrade.passed_over),
@@ -97,11 +91,11 @@ class UpgradePage:
                 for one in upgrade.changes(_majors(before, after))
             ],
             "pyproject": self._pyproject() if final else None,
-            "packages": _moved(before, after) if final else None,
+            "packages": _package_changes(before, after) if final else None,
             "container": self._container() if final else None,
             "left": [
                 {"code": item.code, "message": item.message, "remedy": item.remedy}
-                for item in self.left
+                for item in self.findings
             ],
             "files": [path.relative_to(final.root).as_posix() for path in changed_texts(final)]
             if final
@@ -114,7 +108,7 @@ class UpgradePage:
 
     @property
     def _version(self) -> Version:
-        """The version that gets locked."""
+        """The version that is locked."""
         lock = self.final.valid_lock if self.final else None
         names = (self.upgrade.new.distribution, *sorted(tensorflow_distributions()))
         for name in names:
@@ -138,7 +132,7 @@ class UpgradePage:
         }
 
     def _pyproject(self) -> list[str]:
-        """The lines of pyproject.toml that go, and those that come."""
+        """The removed and added lines of pyproject.toml."""
         assert self.final is not None
         pyproject = self.final.pyproject
         read = self.final.snapshot[pyproject.path].content or b""
@@ -148,22 +142,22 @@ class UpgradePage:
 
     def _container(self) -> list[str]:
         assert self.final is not None
-        return list(_rebuilt_as(self.upgrade.before, self.final))
+        return list(_container_changes(self.upgrade.before, self.final))
 
     # -- as lines ---------------------------------------------------------------------------
 
     def lines(self) -> Iterator[str]:
         page = self.plain()
-        yield _head(page)
+        yield _heading(page)
         yield ""
-        yield from ("  " + line for line in align_columns([*_facts(page, self.upgrade)]))
-        yield from _section("Packages that go with TensorFlow", _companions(page))
-        yield from _section("Look at this in your code", _code(page["code"]))
+        yield from ("  " + line for line in align_columns([*_fact_rows(page, self.upgrade)]))
+        yield from titled_section("Packages that go with TensorFlow", _companion_lines(page))
+        yield from titled_section("Look at this in your code", _code_lines(page["code"]))
         if self.final is not None:
-            yield from _section("pyproject.toml", page["pyproject"])
-            yield from _section("poetry.lock", _packages(page["packages"]))
-            yield from _section("devcontainer.json", _rebuilt(page["container"]))
-        yield from _section("Why no newer series", _not_newer(page["not_newer"]))
+            yield from titled_section("pyproject.toml", page["pyproject"])
+            yield from titled_section("poetry.lock", _package_lines(page["packages"]))
+            yield from titled_section("devcontainer.json", _container_lines(page["container"]))
+        yield from titled_section("Why no newer series", _passed_over_lines(page["not_newer"]))
 
 
 def _pair(before: object, after: object) -> Plain:
@@ -179,14 +173,14 @@ def _wheels(release: Release) -> list[str]:
     return list(release.pythons_on(CONTAINER_PLATFORM))
 
 
-# The wheels by which and-cuda brings a library, whatever the major of CUDA in their names.
+# The wheels of and-cuda; a suffix has the major version of CUDA.
 _WHEELS: Mapping[str, str] = {"cuda": "nvidia-cuda-runtime", "cudnn": "nvidia-cudnn"}
 
 
 def _library(
     name: Literal["cuda", "cudnn"], release: Release | None, plan: Plan | None, lock: Lock | None
 ) -> str | None:
-    """The CUDA or cuDNN that a project gets: in its container, or by the wheels in its lock."""
+    """The version of CUDA or cuDNN in the container, or of the wheels in the lock."""
     if release is None:
         return None
     built: str | None = getattr(release, name)
@@ -204,7 +198,7 @@ def _library(
 
 
 def _driver(release: Release | None, plan: Plan | None) -> str | None:
-    """The oldest driver of the host that runs the wheels, on Linux."""
+    """The oldest driver on the host that runs the wheels, on Linux."""
     if release is None or release.cuda is None or (plan is not None and plan.gpu.mode == "none"):
         return None
     found = driver(release.cuda)
@@ -236,15 +230,15 @@ def _keras(release: Release | None, plan: Plan | None) -> int | None:
     return keras_major(release) if release is not None else None
 
 
-def _moved(before: Lock | None, after: Lock | None) -> Plain:
-    """The packages that come, go and change."""
+def _package_changes(before: Lock | None, after: Lock | None) -> Plain:
+    """The packages that are added, removed and changed."""
     old = before.versions if before else {}
     new = after.versions if after else {}
     return {
-        "added": {name: _told(new[name]) for name in sorted(new.keys() - old.keys())},
-        "removed": {name: _told(old[name]) for name in sorted(old.keys() - new.keys())},
+        "added": {name: _format_versions(new[name]) for name in sorted(new.keys() - old.keys())},
+        "removed": {name: _format_versions(old[name]) for name in sorted(old.keys() - new.keys())},
         "changed": {
-            name: _pair(_told(old[name]), _told(new[name]))
+            name: _pair(_format_versions(old[name]), _format_versions(new[name]))
             for name in sorted(old.keys() & new.keys())
             if {*old[name]} != {*new[name]}
         },
@@ -252,12 +246,12 @@ def _moved(before: Lock | None, after: Lock | None) -> Plain:
     }
 
 
-def _told(versions: Sequence[Version]) -> str:
+def _format_versions(versions: Sequence[Version]) -> str:
     return " and ".join(map(str, sorted({*versions})))
 
 
-def _rebuilt_as(before: Project, after: Project) -> Iterator[str]:
-    """How the dev containers differ; of those that are no default, with their names."""
+def _container_changes(before: Project, after: Project) -> Iterator[str]:
+    """How the dev containers change; those that are not the default with their names."""
     images = load_images()
     for found in readable_configurations(after):
         old = before.document(found.path)
@@ -271,7 +265,7 @@ def _rebuilt_as(before: Project, after: Project) -> Iterator[str]:
 # -- text -----------------------------------------------------------------------------------
 
 
-def _head(page: Plain) -> str:
+def _heading(page: Plain) -> str:
     before, after = page["tensorflow"]["from"], page["tensorflow"]["to"]
     name = "TensorFlow" if page["distribution"] == "tensorflow" else page["distribution"]
     if before is None:
@@ -279,11 +273,12 @@ def _head(page: Plain) -> str:
     return f"{name} {before} -> {after}" if before != after else f"{name} {after}, as it is"
 
 
-def _facts(page: Plain, upgrade: Upgrade) -> Iterator[tuple[str, ...]]:
+def _fact_rows(page: Plain, upgrade: Upgrade) -> Iterator[tuple[str, ...]]:
     python = page["python"]
-    yield "Python", _python(page)
+    yield "Python", _format_python(page)
     if python["wheels"]["from"] != python["wheels"]["to"] and python["wheels"]["from"]:
-        yield "", f"{_arrow(*(span(python['wheels'][key]) for key in ('from', 'to')))} have wheels"
+        before, after = (span(python["wheels"][key]) for key in ("from", "to"))
+        yield "", f"{_format_arrow(before, after)} have wheels"
     gpu = page["gpu"]["to"]
     how = {"system": "in the container", "pip": "by the and-cuda wheels"}.get(gpu, "")
     if gpu == "none":
@@ -291,66 +286,65 @@ def _facts(page: Plain, upgrade: Upgrade) -> Iterator[tuple[str, ...]]:
     else:
         changes_way = page["gpu"]["from"] not in {None, gpu}
         now = f", now {how}" if changes_way else f", {how}"
-        yield "CUDA", _change(page["cuda"]) + now
-        yield "cuDNN", _change(page["cudnn"])
+        yield "CUDA", _format_change(page["cuda"]) + now
+        yield "cuDNN", _format_change(page["cudnn"])
         if page["driver"]["to"]:
-            yield "driver", f"{_change(page['driver'])} or later on the host (NVIDIA, Linux)"
+            yield "driver", f"{_format_change(page['driver'])} or later on the host (NVIDIA, Linux)"
     if page["numpy"]["to"]:
-        yield "NumPy", _change(page["numpy"])
+        yield "NumPy", _format_change(page["numpy"])
     if page["keras"]["to"]:
         by = " by tf-keras, not TensorFlow's own 3" if page["legacy_keras"] else ""
         by = ", TensorFlow's own: --legacy-keras changes nothing" if upgrade.keeps_keras else by
-        yield "Keras", _change(page["keras"]) + by
+        yield "Keras", _format_change(page["keras"]) + by
 
 
-def _python(page: Plain) -> str:
+def _format_python(page: Plain) -> str:
     before, after = page["python"]["range"]["from"], page["python"]["range"]["to"]
-    told = f"{after or 'any'}, as it is"
-    if before != after:
-        told = f"{before or 'any'} -> {after}: the project's range has to move"
-    return told
+    if before == after:
+        return f"{after or 'any'}, as it is"
+    return f"{before or 'any'} -> {after}: the project's range has to move"
 
 
-def _change(pair: Mapping[str, Any]) -> str:
-    return _arrow(pair["from"], pair["to"])
+def _format_change(pair: Mapping[str, Any]) -> str:
+    return _format_arrow(pair["from"], pair["to"])
 
 
-def _arrow(before: object, after: object) -> str:
+def _format_arrow(before: object, after: object) -> str:
     if before is None or before == after:
         return str(after)
     return f"{before} -> {after}"
 
 
-def _companions(page: Plain) -> Iterator[str]:
+def _companion_lines(page: Plain) -> Iterator[str]:
     rows = []
     for item in page["companions"]:
         release = item["release"]
         if release["to"] is not None:
-            rows.append((item["name"], _change(release)))
+            rows.append((item["name"], _format_change(release)))
         elif not item["known"]:
             rows.append((item["name"], "nothing is known of what it goes with: the solver decides"))
         else:
-            series = format_series(item["series"]) if item["series"] else "none that is known"
+            series = _format_series(item["series"]) if item["series"] else "none that is known"
             has = f"TensorFlow {series}" if item["series"] else series
             why = f": {item['retired']}" if item["retired"] else ""
             rows.append((item["name"], f"none fits{why}. With one: {has}"))
     yield from align_columns(rows) if rows else ()
 
 
-def _code(changes: Iterable[Plain]) -> Iterator[str]:
+def _code_lines(changes: Iterable[Plain]) -> Iterator[str]:
     for one in changes:
-        yield from _wrapped(f"{one['at']:4}  {_sentence(one['what'])}", "")
-        yield from _wrapped(one["do"], _INDENT)
+        yield from _wrap(f"{one['at']:4}  {_sentence(one['what'])}", "")
+        yield from _wrap(one["do"], _INDENT)
         yield from (f"{_INDENT}{source}" for source in one["sources"])
 
 
 def _sentence(clause: str) -> str:
-    """A clause with a capital and a stop; a name of code stays as it is."""
+    """A clause with a capital and a full stop; names of code stay as they are."""
     begins_with_code = clause.startswith(("tf.", "tensorflow-"))
     return f"{clause if begins_with_code else clause[:1].upper() + clause[1:]}."
 
 
-def _wrapped(text: str, first: str, rest: str = _INDENT) -> list[str]:
+def _wrap(text: str, first: str, rest: str = _INDENT) -> list[str]:
     return textwrap.wrap(
         text,
         WIDTH,
@@ -361,26 +355,28 @@ def _wrapped(text: str, first: str, rest: str = _INDENT) -> list[str]:
     )
 
 
-def _packages(packages: Plain) -> Iterator[str]:
+def _package_lines(packages: Plain) -> Iterator[str]:
     changed, added, removed = packages["changed"], packages["added"], packages["removed"]
     yield from (
-        align_columns([(name, _change(pair)) for name, pair in changed.items()]) if changed else ()
+        align_columns([(name, _format_change(pair)) for name, pair in changed.items()])
+        if changed
+        else ()
     )
     for verb, found in (("new", added), ("gone", removed)):
         if found:
             names = ", ".join(f"{name} {version}" for name, version in found.items())
-            yield from _wrapped(f"{verb}: {names}", "", "  ")
+            yield from _wrap(f"{verb}: {names}", "", "  ")
     if packages["kept"]:
         yield f"{packages['kept']} packages stay as they are"
 
 
-def _rebuilt(parts: Sequence[str]) -> Iterator[str]:
+def _container_lines(parts: Sequence[str]) -> Iterator[str]:
     if parts:
         yield from parts
         yield "The container has to be rebuilt."
 
 
-def _not_newer(reasons: Mapping[str, str]) -> Iterator[str]:
+def _passed_over_lines(reasons: Mapping[str, str]) -> Iterator[str]:
     grouped: dict[str, list[str]] = {}
     for series, reason in reasons.items():
         grouped.setdefault(reason, []).append(series)
@@ -388,9 +384,69 @@ def _not_newer(reasons: Mapping[str, str]) -> Iterator[str]:
         yield f"{format_list(reversed(passed_over))}: {reason}"
 
 
-def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
-    body = list(lines)
-    if body:
-        yield ""
-        yield title
-        yield from (f"  {line}" for line in body)
+# -- errors ---------------------------------------------------------------------------------
+
+
+def blocked_error(upgrade: Upgrade) -> tuple[str, str]:
+    """The message and the remedy if no release of a companion fits."""
+    release = upgrade.new
+    names = format_list(item.name for item in upgrade.blocking)
+    message = f"No release of {names} goes with TensorFlow {release.series}; nothing was changed"
+    remedies = [_companion_remedy(item, upgrade) for item in upgrade.blocking]
+    remedies.append(
+        f"Or take {names} out (poetry remove {' '.join(i.name for i in upgrade.blocking)}) "
+        "and run this again."
+    )
+    return message, "\n".join(remedies)
+
+
+def unsolved_error(upgrade: Upgrade, explanation: str) -> tuple[str, str]:
+    """The message and the remedy if a solver found no solution."""
+    release = upgrade.new
+    message = f"No set of packages has TensorFlow {release.version}; nothing was changed"
+    lines = [_blocker_line(upgrade, item) for item in find_blockers(upgrade, explanation)]
+    if release.unsatisfiable and not upgrade.before.pyproject.is_managed:
+        lines.append(
+            f"TensorFlow {release.version} requires {format_list(release.unsatisfiable)}, "
+            "which "
+            "there is not. In a project with [tool.poetry-tf] that is mended: run "
+            "`poetry tf init`."
+        )
+    if lines:
+        lines.append("")
+    return message, "\n".join([*lines, "Poetry's own account:", explanation.strip()])
+
+
+def _blocker_line(upgrade: Upgrade, blocker: Blocker) -> str:
+    pyproject, item = upgrade.after.pyproject, blocker.requirement
+    place = f"{pyproject.path.name}:{pyproject.position(item.constraint_path).line}"
+    written = f"{item.name} {item.written}".strip()
+    if blocker.required:
+        return (
+            f"{place}: you require {written}, and TensorFlow {upgrade.new.version} needs "
+            f"{item.name} {blocker.required}: let yours admit that."
+        )
+    return (
+        f"{place}: you require {written}, which doesn't go together with the rest: admit other "
+        "versions of it, or take it out."
+    )
+
+
+def _companion_remedy(item: CompanionMove, upgrade: Upgrade) -> str:
+    lines = []
+    if (retired := item.retired) is not None:
+        sources = ", ".join(retired.sources)
+        lines.append(f"{item.name}: {retired.why}. {retired.instead} ({sources})")
+    if item.series:
+        text = f"TensorFlow {_format_series(item.series)} has a release of {item.name}"
+        is_there = upgrade.old is not None and upgrade.old.series in item.series[-1:]
+        lines.append(f"{text}, and the project is there." if is_there else f"{text}.")
+    return "\n".join(lines)
+
+
+def _format_series(series: Sequence[str]) -> str:
+    """Series in words: "2.13 to 2.15"."""
+    known = load().series
+    if len(series) > 2 and known[known.index(series[0]) :][: len(series)] == tuple(series):
+        return f"{series[0]} to {series[-1]}"
+    return format_list(series)

@@ -1,4 +1,4 @@
-"""What an index has of some distributions, asked before anything is solved."""
+"""The releases that an index has of some distributions, looked up before a project is solved."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from poetry.repositories.exceptions import PackageNotFoundError
 from poetry_tf.actions.lock import LockingError
 from poetry_tf.index.credentials import PYPI
 from poetry_tf.index.routed import RoutedRepository
-from poetry_tf.migration.classify import IndexRelease
+from poetry_tf.migration.fit import IndexRelease
 from poetry_tf.plan.environments import ENVIRONMENTS, Target
 from poetry_tf.plan.lock_entries import LockedPackage
 from poetry_tf.releases.images import load_images
@@ -31,9 +31,9 @@ Item = TypeVar("Item")
 
 
 class ProjectIndex:
-    """The index that a project's PyPI is read from; one that answers nothing where it has none.
+    """The index that a project uses as PyPI; it has no releases if the project uses none.
 
-    Each of its methods raises `LockingError` where the index can't be asked.
+    Its methods raise `LockingError` if the index can't be accessed.
     """
 
     def __init__(self, poetry: Poetry) -> None:
@@ -43,38 +43,38 @@ class ProjectIndex:
         if self._repository is not None:
             self._repository.choose()
 
-    def offers(
+    def releases(
         self, names: Iterable[NormalizedName], targets: Sequence[Target]
     ) -> dict[NormalizedName, list[IndexRelease] | None]:
-        """The releases of distributions, ascending; None for a name that the index doesn't have.
+        """The releases of distributions, ascending; None for a name that the index does not have.
 
-        The first of the targets is the one that a release has to fit.
+        Releases have to fit the first target; the others are the project's further environments.
         """
         if (repository := self._repository) is None:
             return {}
-        wanted = list(dict.fromkeys(names))
+        names = list(dict.fromkeys(names))
         return dict(
-            zip(wanted, _each(lambda name: _offers(repository, name, targets), wanted), strict=True)
+            zip(names, _each(lambda name: _releases(repository, name, targets), names), strict=True)
         )
 
     def requires(
         self, releases: Mapping[NormalizedName, Version], target: Target
     ) -> dict[NormalizedName, tuple[NormalizedName, ...]]:
-        """What releases require in a target, extras aside."""
+        """The distributions that releases require in a target, without extras."""
         if (repository := self._repository) is None:
             return {}
-        answers = _each(lambda item: _requires(repository, *item, target), releases.items())
-        return dict(zip(releases, answers, strict=True))
+        required = _each(lambda item: _requires(repository, *item, target), releases.items())
+        return dict(zip(releases, required, strict=True))
 
-    def fault(self, name: NormalizedName, version: Version) -> str | None:
-        """Why nothing can be learnt of a release that has only its source; None where it can."""
+    def build_error(self, name: NormalizedName, version: Version) -> str | None:
+        """Why the metadata of a release could not be built from source; None if it could."""
         if (repository := self._repository) is None:
             return None
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of setuptools', for the package's own makers
+                warnings.simplefilter("ignore")  # setuptools warns the package's authors
                 repository.package(name, PoetryVersion.parse(str(version)))
-        except Exception as error:  # whatever the build of a stranger's package comes to
+        except Exception as error:  # builds raise anything
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             return lines[0] if lines else type(error).__name__
         return None
@@ -90,7 +90,7 @@ def _each(ask: Callable[[Item], T], items: Iterable[Item]) -> list[T]:
             raise LockingError(str(error) or type(error).__name__) from error
 
 
-def _offers(
+def _releases(
     repository: RoutedRepository, name: NormalizedName, targets: Sequence[Target]
 ) -> list[IndexRelease] | None:
     try:
@@ -121,13 +121,13 @@ def _offers(
             )
             has_wheel = any(item.tags for item in packages)
             has_source = any(item.has_source for item in usable)
-            lacking = tuple(
+            missing = tuple(
                 target.environment
                 for target, there in zip(targets[1:], elsewhere, strict=True)
                 if not (there or has_source)
             )
-            found.append(IndexRelease(number, fits, lacking, has_wheel, has_source))
-    return [offer for offer in found if not offer.version.is_prerelease] or found
+            found.append(IndexRelease(number, fits, missing, has_wheel, has_source))
+    return [release for release in found if not release.version.is_prerelease] or found
 
 
 def _requires(
@@ -147,12 +147,12 @@ def _requires(
     )
 
 
-def nearest_release(offers: Sequence[IndexRelease], version: Version | None) -> Version | None:
-    """The release to be looked at for one that was installed: it, or the next after it.
+def nearest_release(releases: Sequence[IndexRelease], version: Version | None) -> Version | None:
+    """The release with a wheel that is nearest to an installed version: it, or the next later one.
 
-    None where no release has a wheel, since a source would have to be built to be looked at.
+    None if no release has a wheel: its metadata would have to be built.
     """
-    wheels = [offer.version for offer in offers if offer.has_wheel]
+    wheels = [release.version for release in releases if release.has_wheel]
     if not wheels:
         return None
     return next((item for item in wheels if version is None or item >= version), wheels[-1])

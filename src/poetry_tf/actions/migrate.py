@@ -1,0 +1,210 @@
+"""Migrating a Conda or pip list: its packages become requirements that can be locked together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from cleo.io.io import IO
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import Version
+
+from poetry_tf.actions.fix import fix_requirements
+from poetry_tf.actions.init import is_new
+from poetry_tf.actions.lock import (
+    LockingError,
+    check_lock_readable,
+    mirror_in_force,
+    open_poetry,
+    solve_lock,
+)
+from poetry_tf.actions.options import InitOptions
+from poetry_tf.actions.project_index import ProjectIndex, nearest_release
+from poetry_tf.files.edits import Edit, apply
+from poetry_tf.files.project import Project
+from poetry_tf.migration.classify import (
+    Classification,
+    classify_entries,
+    direct_entries,
+    tensorflow_entries,
+)
+from poetry_tf.migration.edits import line_edits
+from poetry_tf.migration.entries import PackageList
+from poetry_tf.migration.fit import (
+    IndexRelease,
+    fit_to_index,
+    relax_conflicting,
+    without_unreadable_sources,
+)
+from poetry_tf.migration.relax import RequiredEntry, lowest_version
+from poetry_tf.migration.tensorflow import (
+    GivenOptions,
+    MigrationGoal,
+    choose_goal,
+    tensorflow_lines,
+)
+from poetry_tf.plan.derive import without_image_limits
+from poetry_tf.plan.environments import Target, required_environments
+from poetry_tf.plan.model import Plan
+from poetry_tf.plan.requirement import main_requirement
+from poetry_tf.plan.settings import read_settings
+from poetry_tf.releases import load
+from poetry_tf.releases.images import load_images
+from poetry_tf.text import format_count, format_list
+
+_MAX_SOLVES = 10
+"""Before the last solve, every version in the list is dropped."""
+
+_TENSORFLOW_STAYS = "TensorFlow stays as the project requires it; `poetry tf upgrade` moves it"
+
+
+class Migration:
+    """The migration of one list into a project.
+
+    Attributes:
+        listing: the list.
+        goal: the TensorFlow and the Python that it is for.
+        classification: what becomes of its lines, as far as is known.
+    """
+
+    def __init__(self, listing: PackageList, progress: Callable[[str], None]) -> None:
+        """`progress` is called with a line of text for each step that takes time."""
+        self.listing = listing
+        self.goal = MigrationGoal()
+        self.classification = Classification((), (), listing.skipped)
+        self._progress = progress
+
+    def choose_options(self, project: Project, options: InitOptions) -> InitOptions:
+        """The options, completed from the list; raises `PlanError` if it contradicts itself."""
+        catalog, images = load(), load_images()
+        settings = read_settings(project)[0]
+        if main_requirement(project) is not None:  # only the rest of the list is migrated
+            if options.tensorflow is None and tensorflow_lines(self.listing):
+                self.goal = MigrationGoal(notes=(_TENSORFLOW_STAYS,))
+            return options
+        self.goal = choose_goal(
+            self.listing,
+            GivenOptions(options.tensorflow, options.python),
+            catalog,
+            images if options.container else without_image_limits(images, catalog),
+            choice=options.gpu or settings.gpu,
+            environments=options.environments or settings.environments,
+        )
+        return replace(
+            options,
+            tensorflow=options.tensorflow or self.goal.tensorflow,
+            python=options.python or self.goal.python,
+            gpu=options.gpu or self.goal.gpu,
+        )
+
+    def without_lookup(self, prepared: Project, plan: Plan) -> Project:
+        """The project with the requirements of the list as written, without an index."""
+        self.classification = self._classify(prepared, plan)
+        return self.with_requirements_fixed(prepared, plan)
+
+    def lock(self, prepared: Project, plan: Plan, mirror: object, io: IO) -> Project:
+        """The project with the requirements of the list, and its lock.
+
+        Versions that are not available, or that conflict, are relaxed step by step. Raises
+        `LockingError`.
+        """
+        self.classification = self._look_up(prepared, plan, mirror, io)
+        for remaining in range(_MAX_SOLVES, 0, -1):
+            project = self.with_requirements_fixed(prepared, plan)
+            try:
+                return replace(project, lock=solve_lock(project, mirror, io))
+            except LockingError as error:
+                before = self.classification
+                relaxed = relax_conflicting(before, error.conflicting, everything=remaining == 2)
+                if relaxed is None or remaining == 1 or not error.conflicting:
+                    raise
+                self.classification = relaxed
+                pairs = zip(before.required, relaxed.required, strict=True)
+                names = [new.name for old, new in pairs if old != new]
+                self._progress(f"No way with the versions of {format_list(names)}; trying others")
+        raise AssertionError
+
+    def with_requirements_fixed(self, prepared: Project, plan: Plan) -> Project:
+        """The project with the current requirements of the list and what they make necessary."""
+        return fix_requirements(self.with_requirements(prepared), plan)
+
+    def with_requirements(self, prepared: Project) -> Project:
+        """The project with the current requirements of the list."""
+        required = self.classification.required
+        project = apply(prepared, line_edits(prepared, required))
+        name = prepared.pyproject.document.get(("project", "name"))
+        if is_new(prepared.root) and name in {item.key for item in required}:
+            # A project with the name of a package that it requires can't be solved.
+            edit = Edit(project.pyproject.path, "set", ("project", "name"), f"{name}-project")
+            project = apply(project, [edit])
+        return project
+
+    def _classify(self, prepared: Project, plan: Plan) -> Classification:
+        present = {item.name for item in prepared.pyproject.requirements}
+        if not is_new(prepared.root) and (name := prepared.pyproject.name) is not None:
+            present.add(canonicalize_name(name))
+        moved = bool(self.goal.changes)
+        return classify_entries(self.listing, plan.release, plan.python, present, moved=moved)
+
+    def _look_up(self, prepared: Project, plan: Plan, mirror: object, io: IO) -> Classification:
+        found = self._classify(prepared, plan)
+        environments = read_settings(prepared)[0].environments
+        targets = [
+            Target(name, plan.python) for name in required_environments(plan.release, environments)
+        ]
+        with open_poetry(prepared, mirror, io) as poetry:
+            index = ProjectIndex(poetry)
+            entries = [item for item in found.required if not item.entry.address]
+            if self.listing.is_export:
+                entries += tensorflow_entries(found)
+            names = dict.fromkeys(item.key for item in entries)
+            if names:
+                self._progress(f"Asking for {format_count(len(names), 'package')}")
+            releases = index.releases(names, targets)
+            if self.listing.is_export:
+                requires = index.requires(_nearest_releases(entries, releases), targets[0])
+                found = direct_entries(found, requires, plan.release)
+            found = fit_to_index(found, releases, targets[0])
+
+            def build_error(name: NormalizedName, version: Version) -> str | None:
+                self._progress(f"{name} has no wheel: asking its source what it requires")
+                return index.build_error(name, version)
+
+            return without_unreadable_sources(found, releases, build_error)
+
+
+def lock_prepared(
+    prepared: Project,
+    plan: Plan,
+    options: InitOptions,
+    io: IO,
+    *,
+    migration: Migration | None,
+    locks: bool,
+) -> Project:
+    """The prepared project with the migrated requirements and a valid lock.
+
+    With `locks` false, nothing is locked or looked up. Raises `LockingError`.
+    """
+    if not locks:
+        return prepared if migration is None else migration.without_lookup(prepared, plan)
+    if migration is None and prepared.is_locked:
+        return prepared
+    check_lock_readable(prepared)
+    mirror = mirror_in_force(prepared, options.mirror)
+    if migration is not None:
+        return migration.lock(prepared, plan, mirror, io)
+    return replace(prepared, lock=solve_lock(prepared, mirror, io))
+
+
+def _nearest_releases(
+    entries: Iterable[RequiredEntry],
+    releases: Mapping[NormalizedName, Sequence[IndexRelease] | None],
+) -> dict[NormalizedName, Version]:
+    """The release of each package that its dependencies are read from."""
+    found = {}
+    for item in entries:
+        lowest = lowest_version(item.entry.specifier) if item.entry.specifier else None
+        if (version := nearest_release(releases.get(item.key) or (), lowest)) is not None:
+            found[item.key] = version
+    return found

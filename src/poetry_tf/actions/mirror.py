@@ -1,0 +1,106 @@
+"""The mirror as `init` writes it: a setting in poetry.toml, or a source in pyproject.toml."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from poetry_tf.actions.options import InitOptions
+from poetry_tf.files.edits import Edit
+from poetry_tf.files.errors import ProjectError
+from poetry_tf.files.project import Project
+from poetry_tf.files.toml import Inline
+from poetry_tf.index.mirrors import (
+    AUTO_MIRROR,
+    MirrorError,
+    is_plain_http,
+    mirror_at,
+    mirror_key,
+    parse_mirror,
+    setting_value,
+    without_credentials,
+)
+from poetry_tf.plan.derive import mirror_setting
+from poetry_tf.plan.model import PlanError
+from poetry_tf.plan.settings import SETTINGS_PATH, read_settings
+
+_MIRROR_PATH: tuple[str, str] = ("tf", "mirror")
+
+
+def mirror_edits(project: Project, options: InitOptions, default: str | None) -> list[Edit]:
+    """Sets the mirror in poetry.toml: the option, else the present setting, else `default`."""
+    value = default if mirror_setting(project) is None else mirror_setting(project)
+    if options.mirror is not None:
+        value = setting_value(options.mirror)
+    if options.write_source or value is None:
+        return []
+    if mirror_setting(project) is None and options.mirror is None and replaces_pypi(project):
+        return []  # nothing is downloaded from PyPI
+    return [Edit(project.root / "poetry.toml", "set", _MIRROR_PATH, value)]
+
+
+def replaces_pypi(project: Project) -> bool:
+    """Whether Poetry uses a source of the project instead of PyPI."""
+    sources = _sources(project)
+    named = any(str(source.get("name")).lower() == "pypi" for source in sources)
+    primary = any(source.get("priority", "primary") == "primary" for source in sources)
+    return primary and not named
+
+
+def _sources(project: Project) -> list[dict[str, Any]]:
+    sources = project.pyproject.table("tool", "poetry").get("source", [])
+    if not isinstance(sources, list) or not all(isinstance(item, dict) for item in sources):
+        path = ("tool", "poetry", "source")
+        position = project.pyproject.position(path)
+        raise ProjectError(project.pyproject.path, "source is no array of tables", position)
+    return sources
+
+
+def source_edits(project: Project, value: str | None) -> list[Edit]:
+    """Adds a mirror to pyproject.toml as a primary source of Poetry's."""
+    setting = parse_mirror(value or "auto")
+    mirror = setting.mirrors[0] if setting.mirrors else AUTO_MIRROR
+    if setting.kind == "off":
+        return []
+    edits: list[Edit] = []
+    file = project.pyproject.path
+    if not any(mirror.url == source.get("url") for source in _sources(project)):
+        if without_credentials(mirror.url) != mirror.url:
+            raise PlanError(
+                "The mirror's address holds a password, which doesn't belong into pyproject.toml",
+                "Leave out --write-source, or use `poetry config http-basic`.",
+            )
+        name = re.sub(r"[^a-z0-9]+", "-", (mirror_key(mirror) or mirror.name).lower()).strip("-")
+        source = {"name": name, "url": mirror.url, "priority": "primary"}
+        edits.append(Edit(file, "append", ("tool", "poetry", "source"), source))
+    if mirror_at(mirror.url) is not None and not any(
+        item.covers("TF401", None) for item in read_settings(project)[0].ignore
+    ):
+        # The user chose it, so it is no finding; the reason is for readers of the file.
+        entry = Inline(code="TF401", reason="chosen with init --write-source")
+        edits.append(Edit(file, "append", (*SETTINGS_PATH, "ignore"), entry))
+    return edits
+
+
+def validate_mirror(
+    value: str, prefix: str = "", remedy: str = "Without it the default is auto."
+) -> None:
+    """Raises `PlanError` for an invalid mirror, and for one that TF402 would report.
+
+    Its message begins with `prefix`.
+    """
+    try:
+        setting = parse_mirror(value)
+    except MirrorError as error:
+        raise PlanError(f"{prefix}{error}", remedy) from None
+    for mirror in setting.mirrors:
+        known = mirror_at(mirror.url)
+        shown = without_credentials(mirror.url)
+        if known is not None and known.retired:
+            raise PlanError(f"{prefix}the mirror {shown} is retired", remedy)
+        if is_plain_http(mirror.url):
+            https = known.today.url if known is not None and known.today else "its https address"
+            raise PlanError(
+                f"{prefix}{shown} is plain http: whoever sits between can change what it answers",
+                f"Give {https}.",
+            )

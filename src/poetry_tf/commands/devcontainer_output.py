@@ -1,0 +1,125 @@
+"""How commands describe a dev container: a summary, notes and warnings."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from poetry_tf.devcontainer.gpu import brings_cuda
+from poetry_tf.devcontainer.image import container_python, has_own_base
+from poetry_tf.devcontainer.plugin import missing_plugin
+from poetry_tf.devcontainer.poetry import ENVIRONMENT, ENVIRONMENT_VOLUME
+from poetry_tf.devcontainer.spec import container_spec
+from poetry_tf.files.configurations import readable_configurations
+from poetry_tf.files.jsonc import JsoncDocument
+from poetry_tf.files.project import Devcontainer, Project
+from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS
+from poetry_tf.plan.model import Plan
+from poetry_tf.plan.settings import read_settings
+from poetry_tf.releases.images import load_images
+from poetry_tf.releases.model import LINUX_AARCH64
+
+
+def up_command(project: Project, *options: str) -> str:
+    """The command that starts the project's container, with --config if it is not the default."""
+    words = ["devcontainer up --workspace-folder .", *options]
+    if project.devcontainer is None and (others := readable_configurations(project)):
+        words.append(f"--config {shlex.quote(others[0].path.relative_to(project.root).as_posix())}")
+    return " ".join(words)
+
+
+def plan_summary(plan: Plan, document: JsoncDocument | None = None) -> str:
+    """The planned TensorFlow and Python in one line, and the CUDA that the container has.
+
+    Without a document nothing is said of a container; for a base of the user's own, what it has to
+    contain.
+    """
+    if document is None:
+        return f"TensorFlow {plan.release.version} on Python {plan.python}"
+    if has_own_base(document):
+        return f"TensorFlow {plan.release.version}{_own_base_text(plan, document)}"
+    python = container_python(document) or plan.python
+    return f"TensorFlow {plan.release.version} on Python {python}; {_cuda_text(plan)}"
+
+
+def missing_plugin_notes(project: Project, plan: Plan) -> Iterator[str]:
+    """Why the container does not install poetry-tf, if it does not."""
+    found = project.devcontainer
+    spec = container_spec(project, plan, load_images(), whole=True)
+    if isinstance(found, Devcontainer) and (
+        why := missing_plugin(found.path, found.document, spec)
+    ):
+        yield why
+
+
+def container_notes(project: Project, plan: Plan, *, whole: bool = False) -> Iterator[str]:
+    """What the user has to know of the machines that run the container.
+
+    With `whole`, also what concerns environments that the project has not declared.
+    """
+    if _shares_environment(project, whole=whole):
+        yield (
+            "Poetry on the host takes an empty .venv for a broken environment and remakes it, "
+            "and a running container loses its own until the next start. This keeps them apart: "
+            "poetry config --local virtualenvs.in-project false"
+        )
+    settings = read_settings(project)[0]
+    environments = settings.environments or (DEFAULT_ENVIRONMENTS if whole else ())
+    if plan.gpu.mode == "none":
+        return
+    if settings.engine == "podman":
+        yield "Podman starts it only where a GPU has a CDI file (sudo nvidia-ctk cdi generate)."
+    if plan.gpu.mode == "system" and LINUX_AARCH64 in environments:
+        yield (
+            "On linux-aarch64 (Apple silicon) CUDA is of no use, and nobody has shown that its "
+            'feature installs there: gpu = "pip" comes up there as well.'
+        )
+
+
+def _shares_environment(project: Project, *, whole: bool) -> bool:
+    """Whether Poetry on the host would recreate the folder that the container mounts a volume on.
+
+    The engine creates it on the host, empty. poetry.toml decides it for the host only: in the
+    container an environment variable takes precedence.
+    """
+    found, folder = project.devcontainer, project.root / ENVIRONMENT
+    if not isinstance(found, Devcontainer) or ENVIRONMENT_VOLUME not in found.document.text:
+        return False
+    table = project.poetry_toml.data.get("virtualenvs") if project.poetry_toml else None
+    if isinstance(table, dict) and "in-project" in table:
+        return False
+    try:
+        return whole or (folder.is_dir() and not any(folder.iterdir()))
+    except OSError:
+        return False
+
+
+def _own_base_text(plan: Plan, document: JsoncDocument) -> str:
+    """What is added to a base of the user's own, and what it has to contain itself."""
+    brought, needed = "", f"Python {' or '.join(plan.pythons)}"
+    if plan.gpu.mode == "system" and brings_cuda(document, load_images()):
+        brought = f"; {_cuda_text(plan)}"
+    elif plan.gpu.mode == "system":
+        needed += f", CUDA {plan.gpu.cuda} and cuDNN {plan.gpu.cudnn}"
+    return f"{brought}. The base is yours and was not looked at: it has to bring {needed}"
+
+
+def _cuda_text(plan: Plan) -> str:
+    gpu = plan.gpu
+    if gpu.mode == "system":
+        proof = " (proven for this TensorFlow)" if gpu.proven else ""
+        return f"the container brings CUDA {gpu.cuda} and cuDNN {gpu.cudnn}{proof}"
+    if gpu.mode == "pip":
+        return f"TensorFlow's own wheels bring CUDA and cuDNN ({gpu.why})"
+    return f"the container brings no CUDA ({gpu.why})"
+
+
+def unproven_warning(plan: Plan) -> str | None:
+    """A warning if the user chose a CUDA and cuDNN that are not proven to work; else None."""
+    gpu = plan.gpu
+    if gpu.mode != "system" or gpu.proven:
+        return None
+    return (
+        f"Nobody has confirmed that TensorFlow {plan.release.version} finds the GPU with CUDA "
+        f'{gpu.cuda} and cuDNN {gpu.cudnn}; gpu = "auto" takes a way that is known to work.'
+    )

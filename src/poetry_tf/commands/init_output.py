@@ -1,0 +1,146 @@
+"""How ``poetry tf init`` shows what it decided, did and leaves to the user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+import poetry_tf
+from poetry_tf.actions.options import InitOptions
+from poetry_tf.commands.base import plain
+from poetry_tf.commands.devcontainer_output import missing_plugin_notes, up_command
+from poetry_tf.files.configurations import readable_configurations
+from poetry_tf.files.project import Project
+from poetry_tf.migration.classify import Classification, DropReason
+from poetry_tf.migration.entries import PackageList
+from poetry_tf.migration.names import is_assumed
+from poetry_tf.migration.relax import RequiredEntry
+from poetry_tf.plan.model import Plan
+from poetry_tf.plan.requirement import (
+    constraint_series,
+    joint_constraint,
+    locked_tensorflow,
+    lower_bound,
+    main_requirement,
+)
+from poetry_tf.text import format_count, format_list
+
+_SHOWN = 6
+"""Names in a line, unless all are shown."""
+
+_DROP_TEXTS: dict[DropReason, str] = {
+    "tensorflow": "TensorFlow brings along",
+    "needed": "Come with the others, and are in the lock",
+    "container": "Left to the container, which has what this TensorFlow needs",
+    "builds": "Intel's builds for Conda; PyPI's wheels take their place",
+    "system": "No Python packages; wheels hold the libraries that they need",
+    "tools": "Conda's tools and installers, whose work Poetry does",
+    "python": "A part of Python by now, or of Poetry's work",
+    "elsewhere": "For other systems than this project's container",
+    "present": "Required by the project already, as it says",
+}
+
+
+def migration_lines(
+    listing: PackageList, found: Classification, sentences: Iterable[str], *, whole: bool = False
+) -> Iterator[str]:
+    """What became of a list: `sentences` first, then its packages; `whole` names every one."""
+    kind = "an export of what was installed, " if listing.is_export else ""
+    yield f"From {listing.file}, {kind}{format_count(len(listing.entries), 'package')}:"
+    for sentence in sentences:
+        yield f"  {sentence}"
+    as_written = [item.name for item in found.required if not item.reason]
+    if as_written:
+        yield f"  Required ({len({*as_written})}): {_format_names(as_written, whole=whole)}"
+    other = [item for item in found.required if item.reason]
+    if other:
+        yield f"  Required with other versions ({len(other)}):"
+    for item in other:
+        yield f"    {_format_change(item)}"
+    for item in found.required:
+        if item.excluded:
+            where = format_list(item.excluded)
+            yield f"  Left out on {where}, for which it has no file: {item.name}"
+    renamed = [item for item in found.required if canonicalize_name(item.name) != item.entry.key]
+    if renamed:
+        pairs = ", ".join(f"{item.entry.name} is {item.name}" for item in renamed)
+        yield f"  By PyPI's names: {pairs}"
+    assumed = [item.entry.name for item in found.required if is_assumed(item.entry)]
+    if assumed:
+        text = _format_names(assumed, whole=whole)
+        yield f"  Taken to have the same name on PyPI ({len({*assumed})}): {text}"
+    for reason, text in _DROP_TEXTS.items():
+        names = [item.entry.name for item in found.dropped if item.reason == reason]
+        if names:
+            yield f"  {text} ({len({*names})}): {_format_names(names, whole=whole)}"
+    if whole:
+        for line in found.skipped:
+            if not line.actionable:
+                yield f"  {line.written}: {line.reason}"
+
+
+def series_notes(project: Project, options: InitOptions, plan: Plan) -> Iterator[str]:
+    """Which series an open pin becomes, because that is decided for the user."""
+    item, constraint = main_requirement(project), joint_constraint(project)
+    if (
+        options.tensorflow is not None
+        or item is None
+        or constraint is None
+        or constraint_series(constraint) is not None
+    ):
+        return
+    written = f"{item.name} {item.written}".strip()
+    lowest = lower_bound(constraint)
+    if locked_tensorflow(project) is not None:
+        why = "is locked"
+    elif lowest is None:
+        why = "is the newest that fits"
+    elif plan.release.version.release[:2] == (lowest.major, lowest.minor):
+        why = f'is where "{written}" begins'
+    else:
+        why = f'is the nearest that fits to where "{written}" begins'
+    yield f"TensorFlow {plan.release.series} {why}; for another series give --tensorflow."
+    if project.pyproject.ships_package:
+        yield (
+            "This project ships a package: the narrower requirements go into its metadata as well."
+        )
+
+
+def lock_summary(path: Path, text: str) -> str:
+    """A lock file in place of its diff, which nobody reads."""
+    count = text.count("\n[[package]]\n")
+    return f"{path.name}: {count} packages (the whole diff with -v)"
+
+
+def next_steps(project: Project, plan: Plan, options: InitOptions) -> Iterator[str]:
+    """What the user can do next, with style tags."""
+    if project.lock is None:
+        yield f"Lock the project: <c1>{poetry_tf.program} init</> or <c1>poetry lock</>"
+    if options.container:
+        yield (
+            "Open the folder in VS Code and choose <c1>Reopen in Container</>, or run "
+            f"<c1>{plain(up_command(project))}</>"
+        )
+        if any("nvidia-cuda" in item.document.text for item in readable_configurations(project)):
+            yield (
+                "The first start downloads 2 to 3 GiB. For the GPU the host needs an NVIDIA "
+                "driver and, on Linux, the NVIDIA Container Toolkit; without, it runs on the "
+                "CPU"
+            )
+        yield from (plain(why.removesuffix(".")) for why in missing_plugin_notes(project, plan))
+    else:
+        yield "Install it here: <c1>poetry install</>"
+    yield f"In CI and before commits: <c1>{poetry_tf.program} check</>"
+
+
+def _format_change(item: RequiredEntry) -> str:
+    return f"{item.name} {item.specifier or 'of any version'}: {item.reason} ({item.entry.written})"
+
+
+def _format_names(names: list[str], *, whole: bool) -> str:
+    names = list(dict.fromkeys(names))
+    if whole or len(names) <= _SHOWN + 1:
+        return ", ".join(names)
+    return f"{', '.join(names[:_SHOWN])} and {len(names) - _SHOWN} more (all with -v)"

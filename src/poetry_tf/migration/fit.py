@@ -1,0 +1,167 @@
+"""Fitting the requirements of a list to what an index has and to what a solver reports.
+
+Nothing here accesses the index: its releases are passed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import Version
+
+from poetry_tf.migration.classify import Classification, holds_in
+from poetry_tf.migration.entries import SkippedLine
+from poetry_tf.migration.relax import RequiredEntry, relax_requirement
+from poetry_tf.plan.environments import ENVIRONMENTS, Target
+
+_CONFLICT = "doesn't go with the others"
+
+
+@dataclass(frozen=True)
+class IndexRelease:
+    """A release of a distribution in an index.
+
+    Attributes:
+        version: its version.
+        fits: whether a wheel of it can be installed in the project's environment.
+        missing: the project's other environments in which no file of it can be installed.
+        has_wheel: whether it has a wheel for any environment.
+        has_source: whether it has a source distribution for the project's Python.
+    """
+
+    version: Version
+    fits: bool
+    missing: tuple[str, ...] = ()
+    has_wheel: bool = False
+    has_source: bool = False
+
+
+def fit_to_index(
+    found: Classification,
+    releases: Mapping[NormalizedName, Sequence[IndexRelease] | None],
+    target: Target,
+) -> Classification:
+    """The classification with its requirements relaxed, or skipped, to match an index.
+
+    `releases` has None for a name that the index does not have. Names that are not in it were not
+    looked up, and stay as they are.
+    """
+    required: list[RequiredEntry] = []
+    skipped = [*found.skipped]
+    for item in found.required:
+        if item.key not in releases or item.entry.address:
+            required.append(item)
+        elif releases[item.key] and not holds_in(item.entry.marker, target):
+            required.append(item)  # only this target was looked up
+        elif (existing := releases[item.key]) is None:
+            skipped.append(
+                SkippedLine(item.entry.written, _unknown_reason(item), item.entry.location)
+            )
+        elif item.entry.exact is not None and item.entry.exact.is_prerelease:
+            required.append(item)  # the table has no prereleases
+        elif (chosen := _strictest_available(item, existing, target)) is not None:
+            required.append(chosen)
+        else:
+            reason = f"PyPI has nothing of it that Python {target.python} could install"
+            skipped.append(SkippedLine(item.entry.written, reason, item.entry.location))
+    return replace(found, required=tuple(required), skipped=tuple(skipped))
+
+
+def _unknown_reason(item: RequiredEntry) -> str:
+    if item.entry.manager == "conda":
+        return (
+            "PyPI has no package of that name: it may have another name there, or be a library "
+            "that belongs into the container's image"
+        )
+    return "PyPI has no package of that name"
+
+
+def _strictest_available(
+    item: RequiredEntry, releases: Sequence[IndexRelease], target: Target
+) -> RequiredEntry | None:
+    """The requirement, relaxed until a release satisfies it; None if none can be installed."""
+    # If there are wheels at all, a release with only its source is older than these.
+    usable = [release for release in releases if release.fits] or [
+        release for release in releases if release.has_source
+    ]
+    current: RequiredEntry | None = item
+    reason = item.reason
+    while current is not None:
+        admitted = [release for release in usable if current.admits(release.version)]
+        if admitted:
+            return _excluding(current, admitted[-1].missing)
+        if not reason:
+            exists = any(item.admits(release.version) for release in releases)
+            reason = (
+                f"no wheel for Python {target.python}"
+                if exists
+                else f"PyPI has no {item.entry.exact or 'such version'}"
+            )
+        current = relax_requirement(current, reason)
+    return None
+
+
+def without_unreadable_sources(
+    found: Classification,
+    releases: Mapping[NormalizedName, Sequence[IndexRelease] | None],
+    build_error: Callable[[NormalizedName, Version], str | None],
+) -> Classification:
+    """The classification without the packages whose metadata could not be built from source.
+
+    `build_error` returns why the metadata of a release could not be built, None if it could. It is
+    called only for packages without wheels.
+    """
+    required, skipped = [], [*found.skipped]
+    for item in found.required:
+        admitted = [one for one in releases.get(item.key) or () if item.admits(one.version)]
+        newest = max((one.version for one in admitted), default=None)
+        reason = None
+        if newest is not None and not any(one.has_wheel for one in admitted):
+            reason = build_error(item.key, newest)
+        if reason is None:
+            required.append(item)
+        else:
+            reason = (
+                "PyPI has its source only, which can't be built here "
+                f"({reason.rstrip('.')}): add it with `poetry add {item.name}` where the "
+                "libraries it needs are installed"
+            )
+            skipped.append(SkippedLine(item.entry.written, reason, item.entry.location))
+    return replace(found, required=tuple(required), skipped=tuple(skipped))
+
+
+def _excluding(item: RequiredEntry, environments: Sequence[str]) -> RequiredEntry:
+    """The requirement with a marker that excludes environments."""
+    if not environments or item.entry.marker:
+        return item
+    marker = " and ".join(
+        f'(sys_platform != "{ENVIRONMENTS[name].sys_platform}" or '
+        f'platform_machine != "{ENVIRONMENTS[name].platform_machine}")'
+        for name in environments
+    )
+    marker = marker[1:-1] if len(environments) == 1 else marker
+    return replace(item, entry=replace(item.entry, marker=marker), excluded=tuple(environments))
+
+
+def relax_conflicting(
+    found: Classification, conflicting: Iterable[str], *, everything: bool = False
+) -> Classification | None:
+    """The classification with the conflicting requirements relaxed one step further.
+
+    With `everything`, every requirement admits any version. None if nothing can be relaxed.
+    """
+    names = set(map(canonicalize_name, conflicting))
+    changed = False
+    required: list[RequiredEntry] = []
+    for item in found.required:
+        current = item
+        if everything or item.key in names:
+            while (more := relax_requirement(current, _CONFLICT)) is not None:
+                current = more
+                if not everything:
+                    break
+        changed |= current is not item
+        required.append(current)
+    return replace(found, required=tuple(required)) if changed else None
