@@ -31,7 +31,7 @@ from poetry_tf.hooks.guards import (
     requested,
 )
 from poetry_tf.hooks.transitive import judge_solution
-from poetry_tf.index import routed
+from poetry_tf.index import routing
 from poetry_tf.plan.python import python_range
 from poetry_tf.plan.requirement import primary_distributions
 from poetry_tf.plan.settings import Settings
@@ -77,7 +77,7 @@ def before(event: ConsoleCommandEvent) -> None:
             companions.install(poetry, event.io)
     judge_project(poetry, event.io, setting, replaced)
     metadata.install(poetry, event.io, managed=setting.managed)
-    routed.choose(poetry)
+    routing.choose(poetry)
 
 
 def with_installer(event: ConsoleCommandEvent) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from poetry_tf.hooks import candidates, metadata
-from poetry_tf.index import routed
+from poetry_tf.index import routing
 from poetry_tf.index.repository import PrefetchingRepository
 from poetry_tf.poetry_internals import patches
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
     """Sets a project up. Poetry makes one anew for each isolated build, so twice does no harm."""
-    routed.install(poetry, io, managed=managed)
+    routing.install(poetry, io, managed=managed)
     metadata.install(poetry, io, managed=managed)
     if managed:
         candidates.install(poetry)
@@ -30,10 +30,10 @@ def _fetch_ahead(solver: Any) -> None:
         # of PyPI's business.
         case [PrefetchingRepository() as repository]:
             root = problem.root
-            repository.ahead.begin(root.python_constraint, root.all_requires, problem.stays)
+            repository.prefetcher.begin(root.python_constraint, root.all_requires, problem.stays)
 
 
 def _fetch_no_more(solver: Any) -> None:
     for repository in patches.problem_of(solver).pool.repositories:
         if isinstance(repository, PrefetchingRepository):
-            repository.ahead.end()
+            repository.prefetcher.end()

@@ -52,10 +52,10 @@ Key = tuple[Any, ...]
 class Index(Protocol):
     """What is asked; both ask by way of `Ahead.take`."""
 
-    def page_ahead(self, name: NormalizedName) -> LinkSource:
+    def prefetch_page(self, name: NormalizedName) -> LinkSource:
         """The page of a package."""
 
-    def record_ahead(self, name: NormalizedName, version: Version) -> dict[str, Any]:
+    def prefetch_record(self, name: NormalizedName, version: Version) -> dict[str, Any]:
         """The record of a release."""
 
 
@@ -202,9 +202,9 @@ class _Solve:
             case _ if key in self.jobs:
                 pass  # Poetry was faster
             case "page", name:
-                self._index.page_ahead(name)
+                self._index.prefetch_page(name)
             case "record", name, version:
-                record = self._index.record_ahead(name, version)
+                record = self._index.prefetch_record(name, version)
                 if key not in self.jobs:  # it came out of a cache
                     self._read(name, record.get("requires_dist") or ())
 
