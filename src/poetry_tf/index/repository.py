@@ -63,14 +63,14 @@ class PrefetchingRepository(LegacyRepository):
         return self._get_release_info(name, version)
 
     def _get_page(self, name: NormalizedName) -> LinkSource:
-        return self.prefetcher.take(("page", name), lambda: self._read_page(name))
+        return self.prefetcher.get(("page", name), lambda: self._read_page(name))
 
     def _get_release_info(self, name: NormalizedName, version: Version) -> dict[str, Any]:
         def make() -> dict[str, Any]:
             return super(PrefetchingRepository, self)._get_release_info(name, version)
 
         # Poetry changes the record that it is given.
-        return {**self.prefetcher.take(("record", name, version), make)}
+        return {**self.prefetcher.get(("record", name, version), make)}
 
     def _read_page(self, name: NormalizedName) -> LinkSource:
         # Older versions of Poetry parse every page as HTML; in JSON they see no files.
