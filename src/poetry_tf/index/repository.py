@@ -92,7 +92,7 @@ class PrefetchingRepository(LegacyRepository):
             and self._supports_range_requests.get(host, True)
             and host not in self._without_tails
         ):
-            metadata = wheels.metadata_of(link.url, self.session)
+            metadata = wheels.metadata_of(link.filename, link.url, self.session)
             if metadata is not None:
                 self._supports_range_requests[host] = True
                 return PackageInfo.from_metadata(metadata)
