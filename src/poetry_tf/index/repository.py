@@ -150,11 +150,11 @@ class RoutedRepository(PrefetchingRepository):
 
     def find_packages(self, dependency: Dependency) -> list[Package]:
         self.choose()
-        return [_as_pypis(package) for package in super().find_packages(dependency)]
+        return [_without_source(package) for package in super().find_packages(dependency)]
 
     def package(self, name: str, version: Version) -> Package:
         self.choose()
-        return _as_pypis(super().package(name, version))
+        return _without_source(super().package(name, version))
 
     def _get_response(
         self, endpoint: str, *, headers: dict[str, str] | None = None
@@ -217,7 +217,7 @@ class RoutedRepository(PrefetchingRepository):
         return [package for name in names for package in self.find_packages(Dependency(name, "*"))]
 
 
-def _as_pypis(package: Package) -> Package:
+def _without_source(package: Package) -> Package:
     """The same package without a source, as Poetry's PyPI repository returns it.
 
     A package's source has no public setter; Poetry's own repositories assign these too. A source
