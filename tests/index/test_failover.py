@@ -1,23 +1,21 @@
-"""What an answer of a way is worth, and which way is the next."""
+"""Which mirror is asked next."""
 
 from __future__ import annotations
 
 import pytest
-import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poetry_tf.http.failures import fault_of_error
+from poetry_tf.http import failures
+from poetry_tf.http.failures import Failure
 from poetry_tf.index.failover import (
-    ExpectedFiles,
+    Failover,
+    IndexRequest,
     IndexRoot,
-    ListedFile,
-    fault_of_page,
-    fault_of_status,
-    filename_of,
-    form_of,
+    MirrorRoute,
+    NotDownloadedError,
+    Scope,
     format_failures,
-    package_of,
     remaining_mirrors,
 )
 
@@ -30,7 +28,7 @@ PYPI = IndexRoot("PyPI", "https://pypi", final=True)
 
 
 @pytest.mark.parametrize(
-    ("ways", "faulty", "wanted"),
+    ("roots", "failed", "expected"),
     [
         ([TUNA, BFSU, ALIYUN, PYPI], [], [TUNA, BFSU, ALIYUN, PYPI]),
         ([TUNA, BFSU, ALIYUN, PYPI], [TUNA], [ALIYUN, BFSU, PYPI]),
@@ -43,179 +41,90 @@ PYPI = IndexRoot("PyPI", "https://pypi", final=True)
         ([PYPI], [PYPI], []),
     ],
 )
-def test_an_independent_way_comes_before_one_that_shares_a_fault(
-    ways: list[IndexRoot], faulty: list[IndexRoot], wanted: list[IndexRoot]
+def test_an_independent_mirror_comes_before_one_that_shares_a_fault(
+    roots: list[IndexRoot], failed: list[IndexRoot], expected: list[IndexRoot]
 ) -> None:
-    assert remaining_mirrors(ways, faulty) == wanted
+    assert remaining_mirrors(roots, failed) == expected
 
 
 @given(st.permutations([TUNA, BFSU, ALIYUN, OWN]), st.sets(st.sampled_from([TUNA, BFSU, ALIYUN])))
-def test_no_way_is_lost_and_none_is_tried_twice(
-    ways: list[IndexRoot], faulty: set[IndexRoot]
+def test_no_mirror_is_lost_and_none_is_tried_twice(
+    roots: list[IndexRoot], failed: set[IndexRoot]
 ) -> None:
-    order = remaining_mirrors([*ways, PYPI], faulty)
+    order = remaining_mirrors([*roots, PYPI], failed)
     assert order[-1] == PYPI
-    assert {*order} | faulty == {*ways, PYPI}
+    assert {*order} | failed == {*roots, PYPI}
     assert len(order) == len({*order})
 
 
-@pytest.mark.parametrize(
-    ("status", "kind"),
-    [
-        (200, None),
-        (206, None),
-        (404, "lacks"),
-        (410, "lacks"),
-        (401, "down"),
-        (403, "down"),
-        (429, "busy"),
-        (503, "busy"),
-        # About the request: Poetry asks in another way then.
-        (400, None),
-        (416, None),
-        (501, None),
-    ],
-)
-def test_a_status(status: int, kind: str | None) -> None:
-    fault = fault_of_status(status, "six")
-    assert (fault and fault.kind) == kind
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [("3", 3.0), (None, 0.0), ("", 0.0), ("-1", 0.0), ("Wed, 21 Oct 2026 07:28:00 GMT", 0.0)],
-)
-def test_how_long_a_server_asks_to_be_left_alone(header: str | None, seconds: float) -> None:
-    fault = fault_of_status(429, "six", wait=header)
-    assert fault is not None
-    assert fault.wait == seconds
-
-
-JSON = b'{"files": [{"filename": "six-1.0-py3-none-any.whl"}]}'
-HTML = b"<!DOCTYPE html><a href='../../p/six-1.0-py3-none-any.whl#sha256=00'>six</a>"
-
-
-@pytest.mark.parametrize("kind", ["text/html", "application/octet-stream", ""])
-@pytest.mark.parametrize("body", [JSON, HTML, b"\xef\xbb\xbf\n" + JSON, b"\n " + HTML.lower()])
-def test_a_page_is_known_by_what_it_holds(kind: str, body: bytes) -> None:
-    assert fault_of_page(200, kind, body, "six") is None
-    assert form_of(body) == ("json" if b"{" in body else "html")
-
-
-@pytest.mark.parametrize(
-    ("body", "cause"),
-    [
-        (b"", "has an empty page for six"),
-        (b"<html></html>", "has an empty page for six"),
-        (b'<a href="/login?next=/simple/six/">', "has an empty page for six"),
-        (b'{"meta": {}, "files": []}', "has an empty page for six"),
-        (JSON[:-1], "answers with text/plain that is no index page"),
-        (b'{"message": "blocked"}', "answers with text/plain that is no index page"),
-        (b"GIF89a", "answers with text/plain that is no index page"),
-    ],
-)
-def test_a_page_without_what_a_page_has(body: bytes, cause: str) -> None:
-    fault = fault_of_page(200, "text/plain; charset=utf-8", body, "six")
-    assert fault is not None
-    assert fault.cause == cause
-
-
-@given(st.binary(), st.text())
-def test_any_page_is_judged(body: bytes, kind: str) -> None:
-    fault_of_page(200, kind, body, "six")
-
-
-def test_a_page_that_is_older_than_the_lock() -> None:
-    wants = ExpectedFiles(
-        locked={"six": {"six-1.1-py3-none-any.whl": "1.1", "six-1.1.tar.gz": "1.1"}}
-    )
-    assert wants.fault_of_list("other", b"") is None
-    assert wants.fault_of_list("six", b"six-1.1-py3-none-any.whl six-1.1.tar.gz") is None
-    none = wants.fault_of_list("six", b"six-1.0-py3-none-any.whl six-1.0.tar.gz")
-    one = wants.fault_of_list("six", b"six-1.1-py3-none-any.whl six-1.0.tar.gz")
-    assert none is not None and one is not None
-    assert none.cause == "lacks six 1.1"
-    assert one.cause == "lacks six-1.1.tar.gz"
-    assert none.missing > one.missing
-
-
-def test_a_page_that_is_older_than_the_data() -> None:
-    wants = ExpectedFiles(
-        releases=lambda name: ["2.17.0", "2.18.0"] if name == "tensorflow-cpu" else []
-    )
-    page = b"tensorflow_cpu-2.17.0-cp311 tensorflow_cpu-2.18.0rc0-cp311"
-    fault = wants.fault_of_list("tensorflow-cpu", page)
-    assert fault is not None
-    assert (fault.cause, fault.kind) == ("lacks tensorflow-cpu 2.18.0", "lacks")
-    assert wants.fault_of_list("tensorflow-cpu", page + b" tensorflow_cpu-2.18.0-cp311") is None
-
-
-SECRET = "HTTPSConnectionPool(host='jane:s3cret@mirror', port=443): Max retries exceeded"
-
-
-@pytest.mark.parametrize(
-    ("error", "cause"),
-    [
-        (requests.ConnectionError(f"{SECRET} Connection refused"), "refuses connections"),
-        (requests.ConnectTimeout(SECRET), "does not answer within 3 s"),
-        (requests.ReadTimeout(SECRET), "does not answer within 3 s"),
-        (requests.ConnectionError(f"{SECRET} Read timed out."), "does not answer within 3 s"),
-        (
-            requests.exceptions.SSLError(f"{SECRET} CERTIFICATE_VERIFY_FAILED"),
-            "has a certificate that is not valid",
-        ),
-        (
-            requests.exceptions.SSLError(f"{SECRET} WRONG_VERSION_NUMBER"),
-            "breaks off the encrypted connection",
-        ),
-        (requests.exceptions.ProxyError(SECRET), "can't be reached through the proxy"),
-        (requests.exceptions.ChunkedEncodingError(SECRET), "sends answers that are cut short"),
-        (
-            requests.ConnectionError(f"{SECRET} Failed to resolve 'mirror'"),
-            "is not to be found: no such host",
-        ),
-        (requests.ConnectionError(f"{SECRET} Connection aborted."), "breaks off connections"),
-        (requests.TooManyRedirects(SECRET), "can't be reached"),
-    ],
-)
-def test_an_error_is_told_without_addresses(error: Exception, cause: str) -> None:
-    assert fault_of_error(error, 3.0).cause == cause
-
-
-@pytest.mark.parametrize(
-    ("url", "filename", "package"),
-    [
-        ("https://a/b/six-1.0-py3-none-any.whl", "six-1.0-py3-none-any.whl", "six"),
-        ("https://a/TF_keras-1.0-py3-none-any.whl.metadata#x=1", None, "tf-keras"),
-        (
-            "https://a/x%2B1/jax-1.0%2Bcuda-py3-none-any.whl?a=b",
-            "jax-1.0+cuda-py3-none-any.whl",
-            "jax",
-        ),
-        ("https://a/absl-py-1.0.tar.gz", "absl-py-1.0.tar.gz", "absl-py"),
-        ("https://a/odd-name-1.0.tar.bz2", "odd-name-1.0.tar.bz2", "odd-name"),
-        ("https://a/nothing", "nothing", "nothing"),
-    ],
-)
-def test_the_file_and_the_package_of_an_address(
-    url: str, filename: str | None, package: str
-) -> None:
-    name = filename_of(url)
-    assert filename is None or name == filename
-    assert package_of(name) == package
-
-
-def test_the_same_file() -> None:
-    one = ListedFile("https://a", {"sha256": "00"})
-    assert one.is_same_as(ListedFile("https://b", {"sha256": "00", "md5": "11"}))
-    assert one.is_same_as(ListedFile("https://b", {}))
-    assert not one.is_same_as(ListedFile("https://b", {"sha256": "01"}))
-
-
 def test_what_was_tried_is_listed_once() -> None:
-    fault = fault_of_status(503, "six")
-    assert fault is not None
-    assert format_failures([(TUNA, fault), (PYPI, fault), (TUNA, fault)]) == [
+    failure = Failure("status", 503)
+    assert format_failures([(TUNA, failure), (PYPI, failure), (TUNA, failure)]) == [
         "TUNA answers 503",
         "PyPI answers 503",
     ]
+
+
+@pytest.fixture(params=["today's words", "other words"])
+def failover(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Failover:
+    """The words for failures decide nothing."""
+    if request.param == "other words":
+        monkeypatch.setattr(
+            failures, "_WORDS", dict.fromkeys(failures._WORDS, "429 answers within")
+        )
+    return Failover(MirrorRoute((TUNA, ALIYUN, PYPI)), lambda line: None)
+
+
+@pytest.mark.parametrize(
+    ("failure", "down"),
+    [
+        (Failure("status", 403), {"large"}),
+        (Failure("refused"), {"files"}),
+        (Failure("malformed", name="answers 429"), {"files"}),
+        (Failure("missing", name="answers 429"), set()),
+    ],
+)
+def test_what_a_mirror_is_down_for(failover: Failover, failure: Failure, down: set[Scope]) -> None:
+    request = IndexRequest("six-1.0.tar.gz", ("files", "large"))
+    failover.record(request, TUNA, failure)
+    scopes: list[Scope] = ["files", "large", "pages"]
+    assert {item for item in scopes if failover.failure_of(TUNA, [item])} == down
+    assert failover.next_root(request, first=TUNA) == ALIYUN
+
+
+@pytest.mark.parametrize(
+    ("failure", "seconds"),
+    [
+        (Failure("status", 429, retry_after=60.0), 60.0),
+        (Failure("status", 429), 5.0),
+        (Failure("status", 503, retry_after=60.0), float("inf")),
+        (Failure("corrupt", name="answers 429"), float("inf")),
+    ],
+)
+def test_how_long_a_mirror_is_down(
+    failover: Failover, failure: Failure, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("poetry_tf.index.failover.time.monotonic", lambda: now[0])
+    failover.record(IndexRequest("six", ("pages",)), TUNA, failure)
+    now[0] += min(seconds, 1e9) - 0.1
+    assert failover.failure_of(TUNA, ["pages"]) == failure
+    now[0] += 0.2
+    assert (failover.failure_of(TUNA, ["pages"]) is None) == (seconds < 1e9)
+
+
+def test_another_round_only_where_a_mirror_is_busy(
+    failover: Failover, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("poetry_tf.index.failover.time.sleep", pauses.append)
+    request = IndexRequest("six", ("pages",))
+    for root in (TUNA, PYPI):
+        failover.record(request, root, Failure("refused"))
+    failover.record(request, ALIYUN, Failure("status", 503, retry_after=3.0))
+    failover.pause(request)
+    assert pauses == [3.0]
+    assert failover.next_root(request) == ALIYUN
+    failover.record(request, ALIYUN, Failure("status", 403))
+    with pytest.raises(NotDownloadedError):
+        failover.pause(request)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from poetry_tf.index import download, mirrors, session
+from poetry_tf.index import download, failover, mirrors, transport
 from poetry_tf.index.mirrors import Mirror
 from tests.support.index import LocalIndex, Mount
 from tests.support.poetry import PoetryRunner, write_pyproject
@@ -28,7 +28,7 @@ REFUSES = "http://127.0.0.1:9/simple/"
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pauses before another try made so short that no test waits for them."""
-    monkeypatch.setattr(session, "PAUSES", (0.01, 0.01))
+    monkeypatch.setattr(failover, "PAUSES", (0.01, 0.01))
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_a_fault_of_the_index_is_told_once_and_the_lock_is_the_same(
 ) -> None:
     tuna, aliyun = (index.named(name) for name in ("tuna", "aliyun"))
     if "within" in line:
-        monkeypatch.setattr(session, "READ", 1.4)
+        monkeypatch.setattr(transport, "READ", 1.4)
     break_it(tuna)
     done = routed.call("lock")
     assert done.ok, done.output
@@ -359,8 +359,8 @@ def test_a_mirror_that_is_down_is_not_asked_for_every_package_again(
     assert done.ok, done.output
     assert len(_lines(done.stderr)) == 1
     # As many as may be under way when the first answer comes.
-    assert 1 <= len([r for r in tuna.requests if r.kind == what]) <= session.AT_ONCE
-    assert len({r.package for r in aliyun.requests if r.kind == what}) > 2 * session.AT_ONCE
+    assert 1 <= len([r for r in tuna.requests if r.kind == what]) <= transport.AT_ONCE
+    assert len({r.package for r in aliyun.requests if r.kind == what}) > 2 * transport.AT_ONCE
 
 
 # What the lock holds
@@ -439,7 +439,7 @@ def test_who_is_busy_is_waited_for_where_there_is_no_other(
 def test_no_server_makes_us_wait_for_long(
     poetry: PoetryRunner, pypi: Mount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr(failover, "LONGEST_PAUSE", 0.05)
     write_pyproject(poetry.project, ["six"])
     poetry.mirror = "off"
     pypi.page_status, pypi.retry_after = 429, "3600"
@@ -605,7 +605,7 @@ def test_what_was_tried_is_told_in_full_once_though_many_files_fail(
 def test_a_large_file_is_gone_on_with_where_it_was_cut_off(
     locked_project: PoetryRunner, tuna: Mount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "LARGE", 100)
+    monkeypatch.setattr(download, "LARGE", 100)
     monkeypatch.setattr(download, "CHUNK", 16)
     locked_project.environ["POETRY_INSTALLER_MAX_WORKERS"] = "1"
     tuna.cut = 2
@@ -624,7 +624,7 @@ def test_a_large_file_is_gone_on_with_from_another_mirror(
     locked_project: PoetryRunner, tuna: Mount, aliyun: Mount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Mirrors block who takes much, in the middle of it."""
-    monkeypatch.setattr(session, "LARGE", 100)
+    monkeypatch.setattr(download, "LARGE", 100)
     monkeypatch.setattr(download, "CHUNK", 16)
     locked_project.environ["POETRY_INSTALLER_MAX_WORKERS"] = "1"
     tuna.cut, tuna.blocks_after = 1, 1
@@ -644,7 +644,7 @@ def test_a_large_file_is_gone_on_with_from_another_mirror(
 def test_large_files_are_taken_one_at_a_time(
     locked_project: PoetryRunner, tuna: Mount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "LARGE", 100)
+    monkeypatch.setattr(download, "LARGE", 100)
     locked_project.environ["POETRY_INSTALLER_MAX_WORKERS"] = "4"
     tuna.delay = 0.02
     assert locked_project.call("install").ok

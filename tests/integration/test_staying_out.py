@@ -104,7 +104,7 @@ def without() -> Iterator[Callable[[str], None]]:
 
 @pytest.mark.parametrize(
     "module",
-    ["hooks.events", "hooks.candidates", "index.routed", "hooks.sync", "hooks.metadata"],
+    ["hooks.events", "hooks.candidates", "index.routing", "hooks.sync", "hooks.metadata"],
 )
 def test_a_fault_of_the_plugins_is_one_warning(
     warm_poetry: PoetryRunner, without: Callable[[str], None], module: str

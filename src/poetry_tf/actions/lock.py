@@ -27,7 +27,7 @@ from poetry.utils.env import EnvManager
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import LOCK, Project
-from poetry_tf.index import routed
+from poetry_tf.index import routing
 from poetry_tf.index.config import VARIABLE
 from poetry_tf.plan.derive import mirror_setting
 
@@ -75,7 +75,7 @@ def solve_lock(project: Project, mirror: object, io: IO, *, disable_cache: bool 
     `mirror` is the value of ``tf.mirror`` to use. Raises `LockingError`.
     """
     with open_poetry(project, mirror, io, disable_cache=disable_cache) as poetry:
-        routed.choose(poetry)
+        routing.choose(poetry)
         _run(poetry, io, disable_cache=disable_cache)
         path = Path(poetry.locker.lock)
         return Lock.read(project.root / LOCK, path.read_bytes().decode("utf-8"))
@@ -112,7 +112,7 @@ def open_poetry(
         with (
             _staged(root, "pyproject", project.pyproject.document.text) as pyproject,
             _staged(root, "lock", existing.text if existing else None) as lock,
-            routed.forced(mirror),
+            routing.forced(mirror),
             _located_at(root, pyproject),
         ):
             yield _create_poetry(pyproject, lock, io, disable_cache=disable_cache)

@@ -14,7 +14,7 @@ from poetry.repositories.exceptions import PackageNotFoundError
 
 from poetry_tf.actions.lock import LockingError
 from poetry_tf.index.credentials import PYPI
-from poetry_tf.index.routed import RoutedRepository
+from poetry_tf.index.repository import RoutedRepository
 from poetry_tf.migration.fit import IndexRelease
 from poetry_tf.plan.environments import ENVIRONMENTS, Target
 from poetry_tf.plan.lock_entries import LockedPackage

@@ -31,7 +31,7 @@ from poetry_tf.hooks.guards import (
     requested_versions,
 )
 from poetry_tf.hooks.transitive import judge_solution
-from poetry_tf.index import routed
+from poetry_tf.index import routing
 from poetry_tf.plan.python import python_range
 from poetry_tf.plan.requirement import primary_distributions
 from poetry_tf.plan.settings import Settings
@@ -77,7 +77,7 @@ def on_command(event: ConsoleCommandEvent) -> None:
             companions.complete_added_requirements(poetry, event.io)
     judge_project(poetry, event.io, setting, replaced)
     metadata.fix_metadata(poetry, event.io, managed=setting.managed)
-    routed.choose(poetry)
+    routing.choose(poetry)
 
 
 def on_installer_ready(event: ConsoleCommandEvent) -> None:

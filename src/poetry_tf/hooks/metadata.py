@@ -17,7 +17,7 @@ from poetry.repositories.legacy_repository import LegacyRepository
 from poetry.repositories.pypi_repository import PyPiRepository
 
 from poetry_tf.index.mirrors import MIRRORS
-from poetry_tf.index.routed import RoutedRepository
+from poetry_tf.index.repository import RoutedRepository
 from poetry_tf.plan.environments import ENVIRONMENTS, next_minor, required_environments
 from poetry_tf.plan.settings import parse_settings
 from poetry_tf.poetry_internals import patches

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from poetry_tf.hooks import candidates, metadata
-from poetry_tf.index import routed
+from poetry_tf.index import routing
 from poetry_tf.index.repository import PrefetchingRepository
 from poetry_tf.poetry_internals import patches, reads
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def set_up_project(poetry: Poetry, io: IO, *, managed: bool) -> None:
     """Prepares a project. Poetry also makes one for each isolated build, so this can run twice."""
-    routed.install(poetry, io, managed=managed)
+    routing.install(poetry, io, managed=managed)
     metadata.fix_metadata(poetry, io, managed=managed)
     if managed:
         candidates.add_candidate_filter(poetry)
@@ -29,10 +29,10 @@ def _begin_prefetch(solver: Any) -> None:
         # Only if PyPI is the only source: names of private packages must not be sent to PyPI.
         case [PrefetchingRepository() as repository]:
             root = problem.root
-            repository.ahead.begin(root.python_constraint, root.all_requires, problem.kept)
+            repository.prefetcher.begin(root.python_constraint, root.all_requires, problem.kept)
 
 
 def _end_prefetch(solver: Any) -> None:
     for repository in reads.solver_problem(solver).pool.repositories:
         if isinstance(repository, PrefetchingRepository):
-            repository.ahead.end()
+            repository.prefetcher.end()

@@ -1,4 +1,4 @@
-"""Where ``tf.mirror`` is set: Poetry's layers of settings, each with the place to change it at."""
+"""Where ``tf.mirror`` is set: the layers of Poetry's settings, each with its place."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SETTING: KeyPath = ("tf", "mirror")
 
 @dataclass(frozen=True)
 class SettingLayer:
-    """A value of the setting, and where it stands."""
+    """A value of the setting, and its place."""
 
     value: Any
     place: str
@@ -34,9 +34,9 @@ class SettingLayer:
 
 
 def setting_layers(root: Path | None) -> tuple[SettingLayer, ...]:
-    """The layers that say something, the one in force first; `root` is the project's folder.
+    """The layers that set it, the one in force first; `root` is the project's folder.
 
-    A file that can't be read says nothing: Poetry itself has something to say to that.
+    A file that cannot be read is skipped: Poetry itself reports it.
     """
     found: list[SettingLayer] = []
     if value := os.environ.get(VARIABLE):
@@ -57,12 +57,12 @@ def setting_layers(root: Path | None) -> tuple[SettingLayer, ...]:
 
 
 def user_settings_file(name: str = "config.toml") -> Path:
-    """A file of the user's own settings of Poetry."""
+    """A file of the user's settings of Poetry."""
     return Path(poetry.locations.CONFIG_DIR) / name
 
 
 def shown_path(file: Path) -> str:
-    """A path as a person writes it."""
+    """A path for messages, from ~ on where it is in the home folder."""
     home = Path.home()
     return f"~/{file.relative_to(home).as_posix()}" if file.is_relative_to(home) else str(file)
 
@@ -70,7 +70,7 @@ def shown_path(file: Path) -> str:
 def mirror_value(config: Config) -> Any:
     """The value in force in a project that Poetry has loaded.
 
-    `Config.get` takes an empty variable for a value; a container sets one where the host has none.
+    `Config.get` returns an empty variable; a container sets one if the host has none.
     """
     settings = config.config.get("tf")
     files = settings.get("mirror") if isinstance(settings, dict) else None

@@ -1,6 +1,6 @@
-"""Which user name and password go to which address. They belong to a host, and go to no other.
+"""Which user name and password are sent to which address: those of a host to no other host.
 
-Every client that asks a mirror goes by this: Poetry's session for PyPI, and `mirror test`.
+Every client of mirrors uses this: Poetry's session for PyPI, and `mirror test`.
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ from poetry_tf.index.mirrors import (
 )
 
 PYPI = "PyPI"
-"""The repository in Poetry's settings that is PyPI."""
+"""The name of PyPI in Poetry's settings."""
 
 
 @dataclass(frozen=True)
 class Grant:
-    """What may go to one index, `url` being its root, and to nothing on another host."""
+    """The credentials for one index, whose root is `url`, and for no other host."""
 
     url: str
     login: Login | None = field(default=None, repr=False)
-    """What stood in its address."""
+    """The login in its address."""
     repository: str | None = None
-    """The repository in Poetry's settings whose password and certificates are its own."""
+    """The repository in Poetry's settings with its password and certificates."""
     by_host: bool = False
-    """Whether what a keyring or netrc holds for its host is for it."""
+    """Whether it may get the login for its host from a keyring or netrc."""
 
 
 def make_grants(in_force: Iterable[Mirror], users: Iterable[Mirror]) -> tuple[Grant, ...]:
-    """What may go to the mirrors in force; `users` are those that the user's own settings name.
+    """The grants for the mirrors in force; `users` are those in the user's own settings.
 
-    An address that only the project names gets nothing but what stands in it. The password of
-    `TF_MIRROR` is for the user's one address; where there are several hosts it is for none, as
-    nothing says whose it is. The public mirrors want none.
+    An address that only the project names gets nothing but the login in it. The password of
+    `TF_MIRROR` is for the one host in the user's settings; with several hosts it is unclear whose
+    it is, so none gets it. Public mirrors need none.
     """
     own = {
         mirror.url.rstrip("/")
@@ -75,9 +75,9 @@ def make_grants(in_force: Iterable[Mirror], users: Iterable[Mirror]) -> tuple[Gr
 
 
 def grant_for(url: str, grants: Sequence[Grant]) -> Grant | None:
-    """The grant that covers an address; None where it is on the host of none.
+    """The grant that covers an address; None if no grant is for its host.
 
-    Of several on one host it is the one whose path is nearest, and of these the first.
+    Of several on one host: the one that shares most of the path, and of these the first.
     """
 
     def shared(grant: Grant) -> int:
@@ -91,17 +91,17 @@ def grant_for(url: str, grants: Sequence[Grant]) -> Grant | None:
 
 
 def _covers(root: str, url: str) -> bool:
-    """Whether an address is on the host of an index, by no weaker protection than the index."""
+    """Whether an address is on the host of an index, and protected at least as well."""
     own, other = origin_of(root), origin_of(url)
     is_upgrade = (own[0], own[2], other[0], other[2]) == ("http", 80, "https", 443)
     return own == other or (is_upgrade and own[1] == other[1])
 
 
-# -- what the user's settings hold ----------------------------------------------------------
+# -- the user's settings --------------------------------------------------------------------
 
 
 def user_mirrors() -> tuple[Mirror, ...]:
-    """The mirrors that the variable names, or else the user's own settings."""
+    """The mirrors in the variable, else in the user's own settings."""
     layer = next(iter(setting_layers(None)), None)
     try:
         return parse_mirror(layer.value).mirrors if layer is not None else ()
@@ -110,7 +110,7 @@ def user_mirrors() -> tuple[Mirror, ...]:
 
 
 def user_config() -> Config:
-    """Poetry's settings without what a project's poetry.toml says."""
+    """Poetry's settings without a project's poetry.toml."""
     config = Config()
     for name in ("config.toml", "auth.toml"):
         file = TOMLFile(user_settings_file(name))
@@ -120,7 +120,7 @@ def user_config() -> Config:
 
 
 class Logins:
-    """The logins for addresses of mirrors; each is looked up once."""
+    """The logins for addresses of mirrors; each is read once."""
 
     def __init__(self, grants: Sequence[Grant]) -> None:
         self._grants = grants
@@ -133,12 +133,12 @@ class Logins:
         grant = grant_for(url, self._grants)
         if grant is None:
             return None
-        # Over plain http who sits between could read it.
+        # Over plain http others could read it.
         return grant.login or (None if is_plain_http(url) else self._stored(grant))
 
 
 def stored_login(grant: Grant) -> Login | None:
-    """What Poetry's settings, a keyring or netrc hold for an index."""
+    """The login for an index in Poetry's settings, a keyring or netrc."""
     if not grant.by_host:
         return None
     manager = PasswordManager(user_config())
@@ -155,9 +155,9 @@ def stored_login(grant: Grant) -> Login | None:
 def mirror_certificates(
     grant: Grant, pypis: RepositoryCertificateConfig
 ) -> RepositoryCertificateConfig:
-    """The certificates for a mirror: its own, and of PyPI's no more than the CA that is believed.
+    """The certificates for a mirror: its own, else the trusted CA of PyPI.
 
-    That is a company's proxy's, which sits before the mirrors too.
+    That CA is a company proxy's, which is in front of mirrors too.
     """
     own = RepositoryCertificateConfig()
     if grant.repository is not None:

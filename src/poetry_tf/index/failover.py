@@ -1,176 +1,214 @@
-"""What an answer of a way to PyPI is worth, and which way is the next. Nothing here asks anything.
+"""Which mirror to ask next: their order, the ones that are down, and what is reported of them.
 
-A way can be down, which holds for the rest of the run; it can be in order and lack one thing; and
-what it sends can be broken. The words for each are made here too, so that a fault is called the
-same wherever it shows.
+A mirror can be down, which holds for the rest of the run; it can work and lack one thing; and it
+can be busy, so that another try may succeed. No request is made here.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import unquote, urlsplit
 
-from packaging.utils import InvalidSdistFilename, NormalizedName, canonicalize_name
-from packaging.utils import parse_sdist_filename as parse_sdist
+from poetry.console.exceptions import PoetryRuntimeError
 
-from poetry_tf.http.failures import Fault
+from poetry_tf.http.failures import Failure, Kind, format_failure
+
+PAUSES = (0.5, 1.0, 2.0)
+"""Seconds between further rounds, where every mirror failed and one of them may only be busy."""
+LONGEST_PAUSE = 10.0
+"""Seconds that a server can make us wait for it."""
+PENALTY = 5.0
+"""Seconds for which a mirror with too many requests is not asked, if it names no time itself."""
+TOO_MANY_REQUESTS = 429
+NO_METADATA = Failure("metadata-not-offered")
+"""Most mirrors have none, so it is not reported."""
+
+Scope = Literal["pages", "files", "large", "metadata"]
+"""A kind of requests. A mirror that is down for one may still work for another."""
+
+_ONCE: Mapping[Kind, str] = {"cut-off": "cut", "stalled": "cut", "corrupt": "corrupt"}
+"""The kinds of failures that are reported once of a mirror, whichever file they are about."""
 
 
 @dataclass(frozen=True)
 class IndexRoot:
-    """The root of a simple index, without a slash at its end, and how a user knows it."""
+    """The root of a simple index, without a slash at its end, and the name that users know."""
 
     name: str
     url: str
     fate: str = ""
-    """Ways of one fate fail together; empty for one that depends on no other."""
+    """Mirrors of one fate fail together; empty for one that depends on no other."""
     final: bool = False
-    """PyPI itself: what it lacks doesn't exist."""
+    """PyPI itself: what it lacks does not exist."""
 
 
-# What lacks is more than any page that is there can lack.
-NO_PAGE, NO_FILES = 1_000_000, 999_999
+@dataclass(frozen=True)
+class MirrorRoute:
+    """The chosen indexes in the order in which they are tried, and a line for the user."""
 
-# A server that answers so is not able or willing to serve anything. Others (400, 405, 416, 501) are
-# about the request, which may have asked for parts of a file in a form that it doesn't know.
-_REFUSALS = frozenset({401, 403, 407, 408, 418, 429, 500, 502, 503, 504})
-_BUSY = frozenset({408, 429, 500, 502, 503, 504})
-_GONE = frozenset({404, 410})
+    roots: tuple[IndexRoot, ...]
+    notice: str | None = None
+    reconsider: Callable[[], None] = lambda: None
+    """Called when the first index fails: a remembered choice has to be made again."""
+
+    @property
+    def url(self) -> str:
+        """The address of the first index."""
+        return self.roots[0].url
 
 
-def remaining_mirrors(ways: Sequence[IndexRoot], faulty: Collection[IndexRoot]) -> list[IndexRoot]:
-    """The ways that are left, in the order in which they should be tried.
+@dataclass
+class IndexRequest:
+    """One page or file that is requested, and the failures so far."""
 
-    As they are listed, but those that share the fate of a faulty one after those that don't. PyPI,
-    where it is listed last, stays there: it is the farthest from where mirrors are needed.
+    subject: str
+    scopes: tuple[Scope, ...]
+    """A mirror must work for all of these."""
+    failures: list[tuple[IndexRoot, Failure]] = field(default_factory=list)
+    unreported: tuple[IndexRoot, Failure] | None = None
+    pauses: Iterator[float] = field(default_factory=lambda: iter(PAUSES))
+    percent: Callable[[], int] = lambda: 0
+
+
+class NotDownloadedError(PoetryRuntimeError):
+    """Something that no index gave; the message lists the failures."""
+
+    def __init__(self, subject: str, failures: Sequence[tuple[IndexRoot, Failure]]) -> None:
+        self.subject = subject
+        lines = "\n".join(f"  - {line}" for line in format_failures(failures))
+        super().__init__(
+            f"<error>{subject} was not to be had by any way to PyPI:</error>\n{lines}\n"
+            "If the network is in order, name a mirror that answers: "
+            "<c1>POETRY_TF_MIRROR=name poetry …</>"
+        )
+
+    def shortened(self) -> PoetryRuntimeError:
+        """The same error for use after another one was shown in full."""
+        return PoetryRuntimeError(f"<error>{self.subject} was not to be had either.</error>")
+
+
+def format_failures(failures: Iterable[tuple[IndexRoot, Failure]]) -> list[str]:
+    """Each failure once, a line each."""
+    return list(
+        dict.fromkeys(f"{root.name} {format_failure(failure)}" for root, failure in failures)
+    )
+
+
+def remaining_mirrors(roots: Sequence[IndexRoot], failed: Collection[IndexRoot]) -> list[IndexRoot]:
+    """The indexes that are left, in the order in which they should be tried.
+
+    As they are listed, but those that share the fate of a failed one after the others. PyPI, where
+    it is listed last, stays last: it is the farthest from where mirrors are needed.
     """
-    fates = {way.fate for way in faulty if way.fate}
-    last = ways[-1]
+    fates = {root.fate for root in failed if root.fate}
+    last = roots[-1]
 
-    def rank(way: IndexRoot) -> int:
-        return 2 if way is last and way.final else int(way.fate in fates)
+    def rank(root: IndexRoot) -> int:
+        return 2 if root is last and root.final else int(root.fate in fates)
 
-    return sorted((way for way in ways if way not in faulty), key=rank)
-
-
-# -- answers --------------------------------------------------------------------------------
+    return sorted((root for root in roots if root not in failed), key=rank)
 
 
-def fault_of_status(status: int, what: str, *, wait: str | None = None) -> Fault | None:
-    """What a status says, if it is no answer to work with. `wait` is the header Retry-After."""
-    if status in _GONE:
-        return Fault(f"lacks {what}", "lacks", NO_PAGE)
-    if status in _BUSY:
-        return Fault(f"answers {status}", "busy", wait=_seconds(wait))
-    return Fault(f"answers {status}") if status in _REFUSALS else None
+class Failover:
+    """The indexes of a route and what is known of their failures, shared by all requests."""
 
+    def __init__(self, route: MirrorRoute, report: Callable[[str], None]) -> None:
+        self.roots = route.roots
+        self._on_first_failure, self._report = route.reconsider, report
+        self._lock = threading.Lock()
+        # Until when (of the monotonic clock) an index is down, and why.
+        self._down: dict[tuple[IndexRoot, Scope], tuple[float, Failure]] = {}
+        self._reported: set[tuple[str, str]] = set()
+        self._gave_up = False
 
-def _seconds(header: str | None) -> float:
-    try:
-        return max(0.0, float(header or 0))
-    except ValueError:
-        return 0.0  # a date is allowed, and seldom sent
+    # -- the order --------------------------------------------------------------------------
 
+    def next_root(self, request: IndexRequest, first: IndexRoot | None = None) -> IndexRoot | None:
+        """The index to ask next, `first` as long as it works; None where none is left."""
+        remaining = self._remaining(request)
+        return first if first in remaining else next(iter(remaining), None)
 
-_LINK = re.compile(
-    rb"""href\s*=\s*["']?[^"'>]*\.(?:whl|tar\.(?:gz|bz2|xz|Z)|tgz|tar|zip|egg|exe|msi|rpm)\b""",
-    re.IGNORECASE,
-)
+    def is_last(self, request: IndexRequest, root: IndexRoot) -> bool:
+        """Whether no other index is left for a request."""
+        return root not in self.roots or not set(self._remaining(request)) - {root}
 
-
-def form_of(body: bytes) -> Literal["json", "html"] | None:
-    """What a page is, by what stands in it: mirrors have been seen to send JSON as text/html."""
-    start = body[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
-    if start.startswith(b"{"):
-        return "json" if b'"files"' in body and body.rstrip().endswith(b"}") else None
-    return "html" if start.startswith(b"<") else None
-
-
-def fault_of_page(
-    status: int, kind: str, body: bytes, name: str, *, wait: str | None = None
-) -> Fault | None:
-    """What is wrong with an index page as such; what it should list is not looked at."""
-    if status != 200:
-        return fault_of_status(status, name, wait=wait) or Fault(f"answers {status}")
-    form = form_of(body)
-    if form is None and body.strip():
-        kind = kind.partition(";")[0].strip() or "something"
-        return Fault(f"answers with {kind} that is no index page")
-    if (b'"filename"' in body) if form == "json" else _LINK.search(body):
+    def failure_of(self, root: IndexRoot, scopes: Sequence[Scope]) -> Failure | None:
+        """Why an index is down for requests of these kinds; None if it is not."""
+        for scope in scopes:
+            until, failure = self._down.get((root, scope), (0.0, None))
+            if until > time.monotonic():
+                return failure
         return None
-    return Fault(f"has an empty page for {name}", "lacks", NO_FILES)
 
+    def _remaining(self, request: IndexRequest) -> list[IndexRoot]:
+        down = {root for root in self.roots if self.failure_of(root, request.scopes) is not None}
+        return remaining_mirrors(self.roots, down | {root for root, _ in request.failures})
 
-@dataclass(frozen=True)
-class ExpectedFiles:
-    """What pages must list: else they are older than what is known of PyPI already."""
+    # -- failures ---------------------------------------------------------------------------
 
-    locked: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """The files that the lock holds, and the version that each is of, by distribution."""
-    releases: Callable[[str], Sequence[str]] = lambda _: ()
-    """The versions that a distribution is known to have, ascending."""
+    def record(self, request: IndexRequest, root: IndexRoot, failure: Failure) -> None:
+        """Keeps a failure; the index is down unless it only lacks something."""
+        request.failures.append((root, failure))
+        if failure.is_missing:
+            return
+        is_penalty = failure.status == TOO_MANY_REQUESTS
+        seconds = max(failure.retry_after, PENALTY) if is_penalty else float("inf")
+        # A mirror that blocks large files may still send others.
+        scope = request.scopes[-1 if failure.kind == "status" else 0]
+        self._down[root, scope] = (time.monotonic() + seconds, failure)
+        request.unreported = (root, failure)
+        if root in self.roots[:1]:
+            self._on_first_failure()
 
-    def fault_of_list(self, name: str, body: bytes) -> Fault | None:
-        """What a page lacks. A search for the names is all that is needed, and costs no parsing."""
-        versions = [
-            version
-            for version in self.releases(name)
-            if f"{name.replace('-', '_')}-{version}-".encode() not in body
-        ]
-        files = [
-            (file, version)
-            for file, version in self.locked.get(name, {}).items()
-            if file.encode() not in body
-        ]
-        if not (versions or files):
-            return None
-        what = f"{name} {versions[-1]}" if versions else _files(name, *files[0], body)
-        return Fault(f"lacks {what}", "lacks", len(versions) + len(files))
+    def pause(self, request: IndexRequest) -> None:
+        """Waits before another round over the indexes.
 
+        Raises:
+            NotDownloadedError: another round would not help.
+        """
+        known = [(root, self.failure_of(root, request.scopes)) for root in self.roots]
+        failures = request.failures + [(root, item) for root, item in known if item is not None]
+        busy = [failure for _, failure in failures if failure.is_busy]
+        pause = next(request.pauses, None)
+        if not busy or pause is None or self._gave_up:
+            self._gave_up = True
+            raise NotDownloadedError(request.subject, failures)
+        time.sleep(min(max(pause, *(failure.retry_after for failure in busy)), LONGEST_PAUSE))
+        with self._lock:
+            for key, (_, failure) in list(self._down.items()):
+                if failure.is_busy and key[1] in request.scopes:
+                    del self._down[key]
+        request.failures = [(root, failure) for root, failure in failures if not failure.is_busy]
 
-def _files(name: str, file: str, version: str, body: bytes) -> str:
-    """A version where nothing is there of it, else the one file."""
-    stem = f"{file.partition('-')[0]}-{version}".encode()
-    return file if stem in body else f"{name} {version}"
+    # -- reports ----------------------------------------------------------------------------
 
+    def report_switch(self, request: IndexRequest, root: IndexRoot) -> None:
+        """Reports why the index that was asked last is left for this one."""
+        if request.unreported is not None:
+            percent = request.percent()
+            at = f"from {root.name} at {percent} %" if percent else f"by {root.name}"
+            failed, failure = request.unreported
+            self.report(failed, failure, f": going on {at}", once=_ONCE.get(failure.kind))
+            request.unreported = None
 
-# -- files ----------------------------------------------------------------------------------
+    def report_missing(
+        self, failures: Iterable[tuple[IndexRoot, Failure]], root: IndexRoot
+    ) -> None:
+        """Reports the indexes that lacked what this one had."""
+        for other, failure in failures:
+            if failure.is_missing and failure != NO_METADATA:
+                self.report(other, failure, f": taking it by {root.name}", once="lacks")
 
-
-@dataclass(frozen=True)
-class ListedFile:
-    """A file as a page lists it."""
-
-    url: str
-    hashes: Mapping[str, str]
-    metadata: bool = False
-    size: int = 0
-
-    def is_same_as(self, other: ListedFile) -> bool:
-        """Whether the hashes that both have are equal; a page without any is believed."""
-        shared = self.hashes.keys() & other.hashes.keys()
-        return all(self.hashes[name] == other.hashes[name] for name in shared)
-
-
-def filename_of(url: str) -> str:
-    """The name of the file that an address leads to, also where it is asked for its metadata."""
-    name = unquote(urlsplit(url).path.rpartition("/")[2])
-    return name.removesuffix(".metadata")
-
-
-def package_of(filename: str) -> NormalizedName:
-    """The distribution that a file belongs to, by its name."""
-    if filename.endswith(".whl"):
-        return canonicalize_name(filename.partition("-")[0])
-    try:
-        return parse_sdist(filename)[0]
-    except (InvalidSdistFilename, ValueError):
-        return canonicalize_name(filename.rpartition("-")[0] or filename)
-
-
-def format_failures(tried: Iterable[tuple[IndexRoot, Fault]]) -> list[str]:
-    """What was tried and why it failed, a line each."""
-    return list(dict.fromkeys(f"{way.name} {fault.cause}" for way, fault in tried))
+    def report(
+        self, root: IndexRoot, failure: Failure, consequence: str, once: str | None = None
+    ) -> None:
+        """Reports a failure, once for each text, or for each `once`, and index."""
+        text = format_failure(failure)
+        with self._lock:
+            key = (root.url, once or text)
+            if key not in self._reported:
+                self._reported.add(key)
+                self._report(f"{root.name} {text}{consequence}")

@@ -5,53 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin
 
 from poetry.repositories.legacy_repository import LegacyRepository
-from poetry.repositories.link_sources.html import HTMLPage
-
-from poetry_tf.index.failover import ListedFile
 
 if TYPE_CHECKING:
     import requests
 
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
-# Poetry asks this of an answer, in a method that it got together with the reading of JSON.
+# Poetry got this method together with its parser of JSON pages.
 POETRY_READS_JSON = hasattr(LegacyRepository, "_is_json_response")
 
 
 def is_in_json(response: requests.Response) -> bool:
-    """Whether a page came in JSON, by what its server calls it."""
+    """Whether a page is JSON by its content type."""
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
     return kind.startswith("application/") and kind.endswith("+json")
-
-
-def files_of(response: requests.Response) -> dict[str, ListedFile]:
-    """The files that a page lists, by name; none for a page that can't be read."""
-    try:
-        if is_in_json(response):
-            return dict(_files(response.url, response.json()))
-        links = HTMLPage(response.url, response.text).links
-        return {
-            link.filename: ListedFile(link.url_without_fragment, link.hashes, link.has_metadata)
-            for link in links
-        }
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return {}
-
-
-def _files(base: str, page: Mapping[str, Any]) -> Iterator[tuple[str, ListedFile]]:
-    for file in page["files"]:
-        metadata = file.get("core-metadata") or file.get("dist-info-metadata")
-        yield (
-            file["filename"],
-            ListedFile(
-                urljoin(base, file["url"]).partition("#")[0],
-                file.get("hashes") or {},
-                bool(metadata),
-                file.get("size") or 0,
-            ),
-        )
 
 
 def as_html(page: Mapping[str, Any]) -> str:
@@ -69,16 +37,16 @@ def _anchor(file: Mapping[str, Any]) -> str:
     for name in ("core-metadata", "dist-info-metadata"):
         if metadata := file.get(name):
             attributes[f"data-{name}"] = _hash(metadata) or "true"
-    return f"<a {' '.join(_written(attributes))}>{escape(file.get('filename', ''))}</a>"
+    return f"<a {' '.join(_format_attributes(attributes))}>{escape(file.get('filename', ''))}</a>"
 
 
-def _written(attributes: Mapping[str, str]) -> Iterator[str]:
+def _format_attributes(attributes: Mapping[str, str]) -> Iterator[str]:
     for name, value in attributes.items():
         yield f'{name}="{escape(value)}"'
 
 
 def _hash(hashes: object) -> str:
-    """One hash as pages in HTML have it; sha256 by preference, which is the one that locks have."""
+    """One hash in the form of HTML pages; preferably sha256, which lock files hold."""
     if not isinstance(hashes, Mapping) or not hashes:
         return ""
     name = "sha256" if "sha256" in hashes else next(iter(hashes))

@@ -1,8 +1,8 @@
-"""What wheels say of themselves, for those that are known already.
+"""The metadata of wheels that is packaged with poetry-tf.
 
-`data/closure.json` has the metadata of wheels that solves of TensorFlow have asked for, each under
-the wheel's own hash: a wheel never changes, so the answer is the index's own, from wherever the
-wheel comes. It is made by ``.ci/closure.py``. What it doesn't have is asked of the index.
+`data/closure.json`, which ``.ci/closure.py`` makes, has the metadata of wheels that solves of
+TensorFlow need, by the hash of the wheel: a wheel never changes, so it is the same from any index.
+Other metadata is requested from the index.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 DATA = "closure.json"
 PREFIX = 24
-"""So much of a hash is kept: it can't be met by chance."""
+"""Digits of a hash that are kept, which is enough to be unique."""
 
 
 @dataclass(frozen=True)
 class KnownMetadata:
-    """The metadata of wheels, as far as Poetry asks for it, by the beginnings of their hashes."""
+    """The metadata of wheels, as far as Poetry needs it, by the first digits of their hashes."""
 
     files: Mapping[str, Mapping[str, Any]]
     requires: Sequence[Sequence[str] | None]
@@ -46,7 +46,7 @@ class KnownMetadata:
 
 
 def info(hashes: Mapping[str, str]) -> PackageInfo | None:
-    """The metadata of the wheel with these hashes; None where it isn't known."""
+    """The metadata of the wheel with these hashes; None if it is not packaged."""
     sha256 = hashes.get("sha256")
     return _known().get(sha256) if sha256 else None
 

@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True)
 class Mirror:
-    """A way to PyPI's packages: the root of a simple index."""
+    """A mirror of PyPI: the root of a simple index."""
 
     name: str
     """How a user knows it; for a URL of the user's own, its host."""
     url: str
     fate: str = ""
-    """The key of the mirror whose faults it shares, because the same people run it or it sends
-    requests on there; a mirror of its own has its own key, a URL its host."""
+    """The key of the mirror that it fails together with, because the same people run both or it
+    forwards requests there; an independent mirror has its own key, a URL its host."""
     run_by: str = ""
 
     def __post_init__(self) -> None:
@@ -28,7 +28,7 @@ class Mirror:
 
 
 TF_MIRROR = "tf-mirror"
-"""The repository in Poetry's settings that holds the password and certificates of a mirror."""
+"""The repository in Poetry's settings with the password and certificates for a mirror."""
 
 # From the mirrors' own help pages and repositories, November 2026.
 MIRRORS: Mapping[str, Mirror] = MappingProxyType(
@@ -75,14 +75,13 @@ MIRRORS: Mapping[str, Mirror] = MappingProxyType(
     }
 )
 ALIASES: Mapping[str, str] = MappingProxyType({"tsinghua": "tuna"})
-"""Other names under which a mirror is known, by which it may be named but is not listed."""
+"""Other names of mirrors, which are accepted but not listed."""
 AUTO_MIRROR = MIRRORS["tuna"]
 """The mirror that ``auto`` prefers."""
 AUTO_FALLBACK = MIRRORS["aliyun"]
-"""The one that it takes where that fails: nobody and nothing is common to the two."""
+"""The mirror that ``auto`` uses where that fails: the two have nothing in common."""
 
-# Hosts under which PyPI is mirrored, with the name above under which the same mirror is to be had
-# today; None where it isn't one of those.
+# Hosts that mirror PyPI, with the name above of the same mirror; None for any other mirror.
 _HOSTS: Mapping[str, str | None] = MappingProxyType(
     {
         **{str(urlsplit(mirror.url).hostname): name for name, mirror in MIRRORS.items()},
@@ -100,20 +99,20 @@ _HOSTS: Mapping[str, str | None] = MappingProxyType(
         "mirrors.zju.edu.cn": None,
     }
 )
-# Hosts that mirrored PyPI and don't any more.
+# Hosts that no longer mirror PyPI.
 _RETIRED = frozenset({"pypi.douban.com", "pypi.doubanio.com"})
 
-# User name and password may hold an @ themselves; the last one before the path ends them.
+# User name and password may contain an @; the last one before the path ends them.
 _CREDENTIALS = re.compile(r"\A([A-Za-z][A-Za-z0-9+.-]*://)?[^/?#]*@")
 _SCHEME = re.compile(r"\A[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 @dataclass(frozen=True)
 class MirrorSetting:
-    """What ``tf.mirror`` says.
+    """A value of ``tf.mirror``.
 
-    ``off``: PyPI itself; ``auto``: a mirror where one answers; ``mirror``: those named, in order of
-    preference, and PyPI itself where none of them answers.
+    ``off``: PyPI itself; ``auto``: a mirror if one answers; ``mirror``: these, in order of
+    preference, and PyPI itself if none of them answers.
     """
 
     kind: Literal["off", "auto", "mirror"]
@@ -121,24 +120,27 @@ class MirrorSetting:
 
 
 class MirrorError(ValueError):
-    """A value of ``tf.mirror`` that means nothing; the text says which are understood."""
+    """A value of ``tf.mirror`` that is not valid; the text lists the valid ones."""
 
 
 _OFF = frozenset({"off", "pypi", "none", "false"})
 
 
 def parse_mirror(value: object) -> MirrorSetting:
-    """Reads a value of ``tf.mirror``: names and URLs in order of preference, ``auto``, or ``off``.
+    """Parses a value of ``tf.mirror``: names and URLs in order of preference, ``auto``, or ``off``.
 
-    Several are a list or, as a variable can hold no list, a string with commas between them.
-    ``pypi`` means the same as ``off``: no mirror. At the end of several it says what holds anyway,
-    that PyPI is asked last. Empty means unset, which is off: a container passes a variable on that
-    way when the host has none. Raises `MirrorError`.
+    Several are a list or, because a variable cannot hold a list, a string with commas. ``pypi``
+    means ``off``; at the end of several it is redundant, because PyPI is always the last. Empty
+    means unset, which is off: a container passes on a variable that the host does not have as an
+    empty one.
+
+    Raises:
+        MirrorError: the value is not valid.
     """
     if value is None or value == "" or value is False:
         return MirrorSetting("off")
     if isinstance(value, str):
-        # A comma within an address is written %2C.
+        # A comma in an address is written %2C.
         parts: list[Any] = [part.strip() for part in value.split(",") if part.strip()]
     else:
         parts = [*value] if isinstance(value, list | tuple) else []
@@ -150,24 +152,24 @@ def parse_mirror(value: object) -> MirrorSetting:
     if len(words) > 1 and words[-1] == "pypi":
         parts = parts[:-1]
     if not parts:
-        raise MirrorError(_refused(_shown(value)))
+        raise MirrorError(_not_a_mirror(_redacted(value)))
     mirrors: dict[str, Mirror] = {}
     for part in parts:
         mirror = _mirror(part)
         if mirror is None:
-            # A password with a comma in it is cut in two, of which neither is known for one.
-            shown = _shown(value if isinstance(value, str) and "@" in value else part)
+            # A password with a comma is split, and neither part looks like a password.
+            shown = _redacted(value if isinstance(value, str) and "@" in value else part)
             raise MirrorError(
                 f"{shown} stands alone: a list holds URLs and names ({', '.join(MIRRORS)}) in "
                 "order of preference, and neither auto nor off"
                 if isinstance(part, str) and part.strip().lower() in {*_OFF, "auto"}
-                else _refused(shown)
+                else _not_a_mirror(shown)
             )
         mirrors.setdefault(mirror.url.rstrip("/"), mirror)
     return MirrorSetting("mirror", tuple(mirrors.values()))
 
 
-def _refused(shown: str) -> str:
+def _not_a_mirror(shown: str) -> str:
     return (
         f"{shown} is no mirror: write auto, off, the URL of a simple index, one of "
         f"{', '.join(MIRRORS)}, or several of these"
@@ -175,7 +177,7 @@ def _refused(shown: str) -> str:
 
 
 def _mirror(value: object) -> Mirror | None:
-    """The mirror of a name or URL."""
+    """The mirror with this name or URL."""
     if not isinstance(value, str):
         return None
     text = value.strip()
@@ -188,21 +190,21 @@ def _mirror(value: object) -> Mirror | None:
     return Mirror(host, text, known.today.fate if known is not None and known.today else "")
 
 
-def setting_value(wish: str) -> str | list[str]:
-    """What to write as ``tf.mirror`` into a file for names and URLs with commas between them."""
-    parts = [part.strip() for part in wish.split(",") if part.strip()]
+def setting_value(text: str) -> str | list[str]:
+    """The value of ``tf.mirror`` for a file, of names and URLs with commas between them."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
     return parts if len(parts) > 1 else "".join(parts)
 
 
 def mirror_key(mirror: Mirror) -> str | None:
-    """The name under which a mirror may be set; None for one that only has an address."""
+    """The name of a mirror in settings; None for one that only has an address."""
     return next((key for key, known in MIRRORS.items() if known == mirror), None)
 
 
 def independent_of(mirrors: Sequence[Mirror]) -> Mirror | None:
-    """A mirror that may be in order where all of these fail, if each of them has a name here.
+    """A mirror that may work where all of these fail, if each of them has a name here.
 
-    Someone who names an address of their own may have reasons to ask no other, but PyPI itself.
+    A user with an address of their own may want no other mirror, only PyPI itself.
     """
     known = [*MIRRORS.values()]
     fates = {mirror.fate for mirror in mirrors}
@@ -213,12 +215,12 @@ def independent_of(mirrors: Sequence[Mirror]) -> Mirror | None:
 
 @dataclass(frozen=True)
 class KnownMirror:
-    """An address that is known as a mirror's of PyPI."""
+    """What is known of an address that mirrors PyPI."""
 
     host: str
     retired: bool
     today: Mirror | None
-    """The same mirror as it is used today, where it has a name here."""
+    """The same mirror as it is used today, if it has a name here."""
 
 
 def mirror_at(url: str) -> KnownMirror | None:
@@ -228,7 +230,7 @@ def mirror_at(url: str) -> KnownMirror | None:
         return None
     if host in _RETIRED:
         return KnownMirror(host, retired=True, today=None)
-    # The same hosts mirror other things too, other indexes of Python packages among them.
+    # These hosts also mirror other things, including other Python indexes.
     if host not in _HOSTS or "pypi" not in url.lower():
         return None
     name = _HOSTS[host]
@@ -236,7 +238,7 @@ def mirror_at(url: str) -> KnownMirror | None:
 
 
 def is_public(mirror: Mirror) -> bool:
-    """Whether it is one that is known here, which everybody may use."""
+    """Whether it is a known mirror, which everybody may use."""
     return mirror_key(mirror) is not None or mirror_at(mirror.url) is not None
 
 
@@ -244,8 +246,10 @@ _PRIVATE_ENDINGS = (".local", ".localhost", ".lan", ".internal", ".intranet", ".
 
 
 def is_plain_http(url: str) -> bool:
-    """Whether an address leads over the open net without TLS, so that who sits between can change
-    what comes back. Hosts of one machine or one house are left alone."""
+    """Whether an address leads over the internet without TLS, so that others can change the answer.
+
+    Not for hosts of this machine or of a local network.
+    """
     host = _host(url.strip())
     if host is None or not url.strip().lower().startswith("http:"):
         return False
@@ -258,25 +262,25 @@ def is_plain_http(url: str) -> bool:
 
 
 def without_credentials(url: str) -> str:
-    """The URL without user name and password, fit to be shown."""
+    """The URL without user name and password, for messages."""
     return _CREDENTIALS.sub(lambda match: match[1] or "", url)
 
 
 def _host(url: str) -> str | None:
-    """The host that an http address names; None for what is no such address."""
+    """The host of an http or https address; None for anything else."""
     try:
         parts = urlsplit(url)
-        _ = parts.port  # read lazily, and a ValueError where it is no number
+        _ = parts.port  # a property, which raises ValueError where it is no number
     except ValueError:
         return None
-    # `urlsplit` passes over white space that no request could be made with.
+    # `urlsplit` accepts white space, with which no request can be made.
     if parts.scheme not in {"http", "https"} or re.search(r"\s", url):
         return None
     return parts.hostname
 
 
-def _shown(value: object) -> str:
-    """A refused value for a message. What is before an @ may be a password, however it is meant."""
+def _redacted(value: object) -> str:
+    """An invalid value for a message. Whatever is before an @ may be a password."""
     if not isinstance(value, str):
         text = repr(value)
         return text if "@" not in text else f"a {type(value).__name__}"

@@ -1,9 +1,9 @@
-"""A page of the index, read for the versions that are asked about.
+"""An index page, parsed only for the versions that Poetry needs.
 
-Poetry makes an object of every file of a page, for some packages thousands, of which a solve looks
-at a few. Here the files are only sorted by their version; for a version that is asked about,
-Poetry's own class gets a page with that version's files alone. So whatever Poetry makes of a file
-is made of it here too. A page with anything unusual about it is left to Poetry's class as a whole.
+Poetry makes an object of every file of a page, for some packages thousands, of which a solve needs
+a few. Here the files are only sorted by their version; for a version that Poetry needs, its own
+class parses a page with the files of that version alone. So a file means the same as in Poetry. A
+page with anything unusual is parsed by Poetry's class as a whole.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 Key = tuple[NormalizedName, Version]
 
-# The names of files that are read here, a wheel's and a source archive's. They have only letters
-# that mean the same in an address as in a file's name: which of the two is read depends on the
-# Poetry. In a source archive's name the version begins after the last hyphen.
+# The names of wheels and source archives that are sorted here. They have only characters that are
+# the same in an address as in a file name: which of the two is parsed depends on the version of
+# Poetry. In the name of a source archive the version begins after the last hyphen.
 _WHEEL = re.compile(
     r"([A-Za-z0-9_.]+)-(\d[A-Za-z0-9_.+]*)(?:-\d[A-Za-z0-9_.]*)?(?:-[A-Za-z0-9_.]+){3}\.whl"
 )
@@ -38,7 +38,7 @@ _SDIST = re.compile(
     r"([A-Za-z][A-Za-z0-9_.-]*)-(\d[A-Za-z0-9_.+]*)(?<!\.sdist)(?<!\.[Tt][Aa][Rr])\.(?:tar\.gz|zip)"
 )
 
-# What a page in HTML may have for its links to be seen by these patterns.
+# What an HTML page may contain so that these patterns find its links.
 _MARKUP = re.compile(r"<([^<>]*)>")
 _TAG = re.compile(r"/?(!?[a-z0-9]+)(?=[\s/]|$)", re.IGNORECASE)
 _PLAIN = {"!doctype", "html", "head", "meta", "title", "body", "h1", "a", "br", "p", "hr", "pre"}
@@ -49,11 +49,11 @@ _HREF = re.compile(r'(?:^|\s)href="([^"]*)"', re.IGNORECASE)
 
 
 class NotPlainError(ValueError):
-    """Something about a page that Poetry's own class is to judge."""
+    """Something about a page that Poetry's own class has to parse."""
 
 
 def read_page(response: requests.Response) -> LinkSource:
-    """The page of a package, in whichever form it came."""
+    """The page of a package, in JSON or HTML."""
     if is_in_json(response):
         return json_page(response.url, json.loads(response.content))
     return html_page(response.url, response.text)
@@ -64,7 +64,7 @@ def json_page(url: str, content: Mapping[str, Any]) -> LinkSource:
     try:
         return SortedPage(url, _sorted_files(url, content), _of_files, _is_sound_file)
     except (LookupError, TypeError, AttributeError, ValueError):
-        return _of_content(url, content)  # which fails as it does without this
+        return _of_content(url, content)  # which fails as in Poetry
 
 
 def html_page(url: str, text: str) -> LinkSource:
@@ -76,7 +76,7 @@ def html_page(url: str, text: str) -> LinkSource:
 
 
 class SortedPage(LinkSource):
-    """A page whose files are sorted by version, and made links of for one version at a time."""
+    """A page whose files are sorted by version; links are made for one version at a time."""
 
     def __init__(
         self,
@@ -98,14 +98,14 @@ class SortedPage(LinkSource):
         return self._page_of((name, version)).links_for_version(name, version)
 
     def yanked(self, name: NormalizedName, version: Version) -> str | bool:
-        # One file that isn't yanked is enough for a version not to be.
+        # A version is yanked only if all its files are.
         if any(map(self._is_sound, self._files.get((name, version), ()))):
             return False
         return self._page_of((name, version)).yanked(name, version)
 
     @property
     def links(self) -> Iterator[Link]:
-        # Name by name, in the order in which the page first has them, as Poetry's classes do.
+        # By name, in the order of the page, as in Poetry's classes.
         for name in dict.fromkeys(name for name, _ in self._files):
             for version in self.versions(name):
                 yield from self.links_for_version(name, version)
@@ -130,14 +130,14 @@ def _sort(
         if (key := _key(filename)) is not None:
             found.setdefault(key, []).append(item)
         else:
-            # Poetry is asked what it takes this one for; for nothing, often.
+            # Poetry decides what this file is; often it is nothing.
             for package in make(url, [item]).packages:
                 found.setdefault((package.name, package.version), []).append(item)
     return found
 
 
 def _key(filename: str) -> Key | None:
-    """Name and version of a file with a usual name."""
+    """Name and version of a file with a regular name."""
     found = _WHEEL.fullmatch(filename) or _SDIST.fullmatch(filename)
     return _parsed(found[1], found[2]) if found else None
 

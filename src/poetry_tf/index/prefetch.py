@@ -1,12 +1,12 @@
-"""Pages and metadata, fetched before Poetry asks for them.
+"""Pages and metadata that are fetched before Poetry needs them.
 
-Poetry's solver asks one question at a time and waits for each answer. What it will ask for next can
-mostly be told: the page of each requirement, and the metadata of the newest version that a page has
-for it. While a solve runs, a few threads fetch that, and Poetry finds it there when it asks.
+Poetry's solver requests one thing at a time and waits for it. What it will need next is mostly
+known: the page of each requirement, and the metadata of the newest version that a page has for it.
+While a solve runs, a few threads fetch that, and Poetry finds it there.
 
-Nothing here decides anything. What was fetched ahead is the very answer that Poetry would have got
-a little later; what couldn't be fetched, Poetry asks for itself and tells of the failure; and what
-was fetched in vain is forgotten, so that no cache holds what no solve asked for.
+Nothing here decides anything. What was prefetched is the same answer that Poetry would have got a
+little later; what could not be fetched, Poetry requests itself and reports the failure; and what
+Poetry does not need is forgotten, so that no cache holds what no solve requested.
 """
 
 from __future__ import annotations
@@ -37,51 +37,51 @@ if TYPE_CHECKING:
 THREADS = 7
 """With Poetry's own that makes 8 connections, which is as many as one host may have to bear."""
 AT_MOST = 1500
-"""Questions that a solve is spared."""
+"""Results that are prefetched for one solve."""
 NEXT = 4
-"""Versions that are fetched below those that Poetry is going down through unforeseen."""
+"""Older versions that are fetched where Poetry goes through versions that were not foreseen."""
 RUN = 48
-"""Versions of one package, from the newest on, that are fetched because none of them will do."""
+"""Versions of one package that are fetched, from the newest on, where none of them fits."""
 
-_NAME = "poetry-tf-ahead"
+_THREAD_PREFIX = "poetry-tf-prefetch"
 
 T = TypeVar("T")
 Key = tuple[Any, ...]
 
 
-class Index(Protocol):
-    """What is asked; both ask by way of `Ahead.take`."""
+class PrefetchedIndex(Protocol):
+    """An index to prefetch from; both methods call `Prefetcher.get`."""
 
-    def page_ahead(self, name: NormalizedName) -> LinkSource:
+    def prefetch_page(self, name: NormalizedName) -> LinkSource:
         """The page of a package."""
 
-    def record_ahead(self, name: NormalizedName, version: Version) -> dict[str, Any]:
+    def prefetch_record(self, name: NormalizedName, version: Version) -> dict[str, Any]:
         """The record of a release."""
 
 
 @dataclass
 class _Job:
-    """One question: who has taken it answers it, whoever else has it waits for the answer."""
+    """One page or record: one thread fetches it, the others wait for the result."""
 
-    answered: threading.Event = field(default_factory=threading.Event)
-    answer: Any = None
+    done: threading.Event = field(default_factory=threading.Event)
+    result: Any = None
     error: BaseException | None = None
 
 
 @dataclass
-class _Wish:
-    """What the requirements that were met so far want of a package."""
+class _Combined:
+    """The requirements of a package that are known so far, combined."""
 
     constraint: VersionConstraint
     extras: frozenset[str]
     lines: list[str] = field(default_factory=list)
-    """The requirements of the versions that were looked at, followed anew for a new extra."""
+    """The requirements of the versions that were read, followed again for a new extra."""
 
 
 class Prefetcher:
-    """What is fetched ahead of one index; nothing outside of `begin` and `end`."""
+    """Prefetches from one index between `begin` and `end`."""
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: PrefetchedIndex) -> None:
         self._index = index
         self._lock = threading.RLock()
         self._new = threading.Condition(self._lock)
@@ -95,28 +95,30 @@ class Prefetcher:
     ) -> None:
         """Starts to fetch what a project with these requirements needs.
 
-        `locked` are the packages whose versions stay as the lock has them if they may.
+        `locked` are the packages whose locked versions are kept where possible.
         """
         self.end()
         _mute()
         solve = self._solve = _Solve(self, python, {item.name: item for item in locked})
         for package in solve.locked.values():
-            solve.ask(1, ("record", package.name, package.version))
+            solve.enqueue(1, ("record", package.name, package.version))
         for requirement in requirements:
-            solve.want(requirement)
+            solve.require(requirement)
         for number in range(THREADS):
-            threading.Thread(target=solve.work, name=f"{_NAME}-{number}", daemon=True).start()
+            threading.Thread(
+                target=solve.work, name=f"{_THREAD_PREFIX}-{number}", daemon=True
+            ).start()
 
     def end(self) -> None:
-        """Fetches nothing further; a request that is under way comes to its end unheard."""
+        """Fetches nothing more; the result of a request that is running is dropped."""
         with self._lock:
             solve, self._solve = self._solve, None
             if solve is not None:
                 solve.over = True
                 self._new.notify_all()
 
-    def take(self, key: Key, make: Callable[[], T]) -> T:
-        """The answer to a question, made now unless it is there already or about to be."""
+    def get(self, key: Key, make: Callable[[], T]) -> T:
+        """The result for a key: prefetched, from a thread that is fetching it, or made now."""
         solve = self._solve
         if solve is None:
             return make()
@@ -126,52 +128,55 @@ class Prefetcher:
                 job, own = solve.jobs.setdefault(key, _Job()), True
         if own:
             try:
-                job.answer = make()
+                job.result = make()
             except BaseException as error:
                 job.error = error
                 raise
             finally:
-                job.answered.set()
-            solve.ask(0, ("learn", *key))
-            if key[0] == "record" and not _is_ahead(threading.current_thread().name):
-                solve.was_missed(key[1], key[2])
-            return job.answer  # type: ignore[no-any-return]
-        job.answered.wait()
+                job.done.set()
+            solve.enqueue(0, ("learn", *key))
+            if key[0] == "record" and not _is_prefetching(threading.current_thread().name):
+                solve.record_miss(key[1], key[2])
+            return job.result  # type: ignore[no-any-return]
+        job.done.wait()
         if isinstance(job.error, PackageNotFoundError):
             raise job.error
-        return make() if job.error is not None else job.answer
+        return make() if job.error is not None else job.result
 
 
 class _Solve:
-    """What is known and wanted while one solve runs."""
+    """What is known and needed while one solve runs."""
 
     def __init__(
-        self, ahead: Prefetcher, python: VersionConstraint, locked: dict[NormalizedName, Package]
+        self,
+        prefetcher: Prefetcher,
+        python: VersionConstraint,
+        locked: dict[NormalizedName, Package],
     ) -> None:
         self.jobs: dict[Key, _Job] = {}
         self.locked = locked
         self.over = False
-        self._index, self._lock, self._new = ahead._index, ahead._lock, ahead._new
+        self._index, self._lock, self._new = prefetcher._index, prefetcher._lock, prefetcher._new
         self._python = python
-        self._wishes: dict[NormalizedName, _Wish] = {}
+        self._combined: dict[NormalizedName, _Combined] = {}
         self._queue: list[tuple[int, int, Key]] = []
-        self._asked: set[Key] = set()
+        self._enqueued: set[Key] = set()
         self._missed: Counter[NormalizedName] = Counter()
         self._numbers = itertools.count()
 
-    def ask(self, rank: int, key: Key) -> None:
-        """Puts a question into the queue, once; lower ranks come first."""
+    def enqueue(self, rank: int, key: Key) -> None:
+        """Puts a page or record into the queue, once; lower ranks come first."""
         with self._lock:
-            if self.over or key in self._asked or len(self._asked) > 4 * AT_MOST:
+            if self.over or key in self._enqueued or len(self._enqueued) > 4 * AT_MOST:
                 return
             if key[0] == "record" and len(self.jobs) > AT_MOST:
                 return
-            self._asked.add(key)
+            self._enqueued.add(key)
             heapq.heappush(self._queue, (rank, next(self._numbers), key))
             self._new.notify()
 
     def work(self) -> None:
-        """What each of the threads does."""
+        """The loop of each thread."""
         while True:
             with self._lock:
                 while not (self._queue or self.over):
@@ -179,130 +184,130 @@ class _Solve:
                 if self.over:
                     return
                 _, _, key = heapq.heappop(self._queue)
-            # Whatever goes wrong: Poetry will ask again, and say what is wrong.
+            # Poetry will request it again, and report what fails.
             with suppress(Exception):
                 self._do(key)
 
     def _do(self, key: Key) -> None:
         match key:
             case "learn", "page", name:
-                self._choose(name)
+                self._enqueue_versions(name)
             case "learn", "record", name, version:
-                if (job := self.jobs[key[1:]]).answer is not None:
-                    self._read(name, job.answer.get("requires_dist") or ())
+                if (job := self.jobs[key[1:]]).result is not None:
+                    self._read(name, job.result.get("requires_dist") or ())
             case "below", name, version:
-                page: LinkSource = self.jobs["page", name].answer
+                page: LinkSource = self.jobs["page", name].result
                 lower = (
                     item
                     for item in page.versions(name)
                     if item < version and item.is_stable() and not page.yanked(name, item)
                 )
                 for item in heapq.nlargest(NEXT, lower):
-                    self.ask(2, ("record", name, item))
+                    self.enqueue(2, ("record", name, item))
             case _ if key in self.jobs:
                 pass  # Poetry was faster
             case "page", name:
-                self._index.page_ahead(name)
+                self._index.prefetch_page(name)
             case "record", name, version:
-                record = self._index.record_ahead(name, version)
-                if key not in self.jobs:  # it came out of a cache
+                record = self._index.prefetch_record(name, version)
+                if key not in self.jobs:  # it came from a cache
                     self._read(name, record.get("requires_dist") or ())
 
-    def was_missed(self, name: NormalizedName, version: Version) -> None:
-        """Poetry had to ask for a record itself: where it does so again, it goes on downwards."""
+    def record_miss(self, name: NormalizedName, version: Version) -> None:
+        """Notes that Poetry requested a record itself; from the second on it goes to older ones."""
         self._missed[name] += 1
         if self._missed[name] > 1:
-            self.ask(1, ("below", name, version))
+            self.enqueue(1, ("below", name, version))
 
-    # -- what will be asked for
+    # -- what will be needed
 
-    def want(self, requirement: Dependency) -> None:
-        """A requirement was met with."""
+    def require(self, requirement: Dependency) -> None:
+        """Adds a requirement."""
         if requirement.is_direct_origin() or requirement.source_name:
             return
         name, constraint = requirement.name, requirement.constraint
         if not self._python.allows_any(requirement.python_constraint):
             return
         with self._lock:
-            wish = self._wishes.get(name)
-            grown: list[str] = []
-            if wish is None:
-                wish = self._wishes[name] = _Wish(constraint, requirement.extras)
+            combined = self._combined.get(name)
+            again: list[str] = []
+            if combined is None:
+                combined = self._combined[name] = _Combined(constraint, requirement.extras)
                 is_new, is_narrower = True, False
             else:
-                both = wish.constraint.intersect(constraint)
-                # They may be meant for different environments.
+                both = combined.constraint.intersect(constraint)
+                # They may be for different environments.
                 both = constraint if both.is_empty() else both
-                is_new, is_narrower = False, both != wish.constraint
-                wish.constraint = both
-                if not requirement.extras <= wish.extras:
-                    wish.extras |= requirement.extras
-                    grown = list(wish.lines)
+                is_new, is_narrower = False, both != combined.constraint
+                combined.constraint = both
+                if not requirement.extras <= combined.extras:
+                    combined.extras |= requirement.extras
+                    again = list(combined.lines)
         if is_new:
-            self._meet(name, constraint)
+            self._enqueue_package(name, constraint)
         elif is_narrower:
-            self._choose(name)
-        self._follow(name, grown)
+            self._enqueue_versions(name)
+        self._follow(name, again)
 
-    def _meet(self, name: NormalizedName, constraint: VersionConstraint) -> None:
+    def _enqueue_package(self, name: NormalizedName, constraint: VersionConstraint) -> None:
         locked = self.locked.get(name)
         if locked is not None and constraint.allows(locked.version):
-            return  # asked for already; its page isn't needed
-        self.ask(0, ("page", name))
+            return  # its record is in the queue already, and its page is not needed
+        self.enqueue(0, ("page", name))
         if name in DISTRIBUTIONS:
-            # What TensorFlow will require needs no question.
+            # The requirements of TensorFlow are in the packaged data.
             known = [item for item in whole(name).releases if item.is_opened and not item.yanked]
             for release in reversed(known):
                 if constraint.allows(_parsed(str(release.version))):
                     self._read(name, release.requires)
                     break
 
-    def _choose(self, name: NormalizedName) -> None:
-        """Asks for the versions that Poetry will try first."""
-        job, wish = self.jobs.get(("page", name)), self._wishes.get(name)
-        if job is None or job.answer is None or wish is None:
+    def _enqueue_versions(self, name: NormalizedName) -> None:
+        """Enqueues the versions that Poetry will try first."""
+        job, combined = self.jobs.get(("page", name)), self._combined.get(name)
+        if job is None or job.result is None or combined is None:
             return
-        page: LinkSource = job.answer
-        versions = [item for item in page.versions(name) if wish.constraint.allows(item)]
+        page: LinkSource = job.result
+        versions = [item for item in page.versions(name) if combined.constraint.allows(item)]
         versions.sort(key=lambda item: (item.is_stable(), item), reverse=True)
         sound = (item for item in versions if not page.yanked(name, item))
         for number, version in enumerate(itertools.islice(sound, RUN)):
-            self.ask(1 if number == 0 else 2, ("record", name, version))
+            self.enqueue(1 if number == 0 else 2, ("record", name, version))
             if self._is_admitted(page, name, version):
-                break  # Poetry goes on to an older one only for what isn't to be seen here
+                break  # Poetry tries an older one only for reasons that the page does not show
 
     def _is_admitted(self, page: LinkSource, name: NormalizedName, version: Version) -> bool:
-        """Whether the page knows nothing against a version in any Python of the project's."""
+        """Whether the page admits a version for every Python of the project."""
         link = next(iter(page.links_for_version(name, version)), None)
-        said = link.requires_python if link else None
-        return said is None or _pythons(said).allows_all(self._python)
+        required = link.requires_python if link else None
+        return required is None or _parse_python(required).allows_all(self._python)
 
     def _read(self, name: NormalizedName, lines: Iterable[str]) -> None:
         if name in DISTRIBUTIONS:
-            # The distributions of other platforms are another matter, and seldom wanted.
-            lines = [line for line in lines if _first_word(line) not in named("shim")]
+            # The distributions for other platforms are rarely needed.
+            lines = [line for line in lines if _name_in(line) not in named("shim")]
         with self._lock:
-            if (wish := self._wishes.get(name)) is not None:
-                wish.lines.extend(lines)
+            if (combined := self._combined.get(name)) is not None:
+                combined.lines.extend(lines)
         self._follow(name, lines)
 
     def _follow(self, name: NormalizedName, lines: Iterable[str]) -> None:
-        wish = self._wishes.get(name)
-        extras = wish.extras if wish else frozenset()
+        combined = self._combined.get(name)
+        extras = combined.extras if combined else frozenset()
         for line in lines:
             marker = line.partition(";")[2]
             if "extra" in marker and not any(extra in marker for extra in extras):
                 continue
-            with suppress(Exception):  # Poetry passes over a line that it can't read, and says so
+            with suppress(Exception):  # Poetry skips a line that it cannot parse, and reports it
                 requirement = Dependency.create_from_pep_508(line)
                 if not requirement.in_extras or extras.intersection(requirement.in_extras):
-                    self.want(requirement)
+                    self.require(requirement)
 
 
 @functools.lru_cache(maxsize=1024)
-def _pythons(said: str) -> VersionConstraint:
+def _parse_python(text: str) -> VersionConstraint:
     try:
-        return parse_constraint(said)
+        return parse_constraint(text)
     except ValueError:
         return parse_constraint("*")
 
@@ -314,22 +319,22 @@ def _parsed(version: str) -> Version:
     return Version.parse(version)
 
 
-def _first_word(line: str) -> str:
+def _name_in(line: str) -> str:
     return line.replace(";", " ").split()[0].lower().replace("_", "-")
 
 
-class _Elsewhere(logging.Filter):
-    """Lets nothing through that the threads log: they may be asking in vain."""
+class _NotFromThreads(logging.Filter):
+    """Drops what the threads log: Poetry may never need what they request."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not _is_ahead(record.threadName or "")
+        return not _is_prefetching(record.threadName or "")
 
 
-def _is_ahead(thread: str) -> bool:
-    return thread.startswith(_NAME)
+def _is_prefetching(thread: str) -> bool:
+    return thread.startswith(_THREAD_PREFIX)
 
 
-_elsewhere = _Elsewhere()
+_filter = _NotFromThreads()
 
 
 def _mute() -> None:
@@ -340,4 +345,4 @@ def _mute() -> None:
     handlers = [handler for logger in loggers for handler in logger.handlers]
     for handler in (*handlers, logging.lastResort):
         if handler is not None:
-            handler.addFilter(_elsewhere)
+            handler.addFilter(_filter)

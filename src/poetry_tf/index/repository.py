@@ -1,43 +1,61 @@
-"""An index that is asked for no more than a solve needs, and as early as it can be told.
-
-What is handed on is what Poetry's `LegacyRepository` would hand on.
-"""
+"""Poetry's repository classes as poetry-tf overrides them: an index with few requests, and PyPI by
+mirrors. Both return what Poetry's `LegacyRepository` would return."""
 
 from __future__ import annotations
 
+import hashlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from packaging.metadata import parse_email
 from packaging.utils import NormalizedName
 from poetry.inspection.info import PackageInfo
+from poetry.repositories import http_repository
 from poetry.repositories.exceptions import PackageNotFoundError
 from poetry.repositories.legacy_repository import LegacyRepository
+from poetry.utils.cache import FileCache
 
 from poetry_tf.index import known_metadata, pages, prefetch, wheels
+from poetry_tf.index.credentials import PYPI, Grant
+from poetry_tf.index.failover import MirrorRoute, NotDownloadedError
 from poetry_tf.index.json_pages import POETRY_READS_JSON
+from poetry_tf.index.mirror_pages import PREFER_JSON
+from poetry_tf.index.session import MirrorSession
+from poetry_tf.poetry_internals import patches
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import requests
+    from poetry.config.config import Config
     from poetry.core.constraints.version import Version
+    from poetry.core.packages.dependency import Dependency
+    from poetry.core.packages.package import Package
     from poetry.core.packages.utils.link import Link
     from poetry.repositories.link_sources.base import LinkSource
 
+    from poetry_tf.index.answers import ExpectedFiles
+
 
 class PrefetchingRepository(LegacyRepository):
-    """A simple index, read with few requests.
+    """A simple index that is read with few requests, as early as they are known.
 
-    Every page is asked for by `_get_response`, every file by the session.
+    Pages are requested by `_get_response`, files by the session.
     """
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
-        self.ahead = prefetch.Prefetcher(self)
+        self.prefetcher = prefetch.Prefetcher(self)
         self._without_tails: set[str] = set()
-        """Hosts that don't give the end of a file."""
+        """Hosts that do not send the end of a file."""
 
-    def page_ahead(self, name: NormalizedName) -> LinkSource:
+    def prefetch_page(self, name: NormalizedName) -> LinkSource:
         return self.get_page(name)
 
-    def record_ahead(self, name: NormalizedName, version: Version) -> dict[str, Any]:
-        """A record out of the cache, or a new one, which gets into the cache when it is used."""
+    def prefetch_record(self, name: NormalizedName, version: Version) -> dict[str, Any]:
+        """A record from the cache, or a new one, which is cached when it is used."""
         if not self._disable_cache:
             cached = self._release_cache.get(f"{name}:{version}")
             if cached is not None:
@@ -45,24 +63,24 @@ class PrefetchingRepository(LegacyRepository):
         return self._get_release_info(name, version)
 
     def _get_page(self, name: NormalizedName) -> LinkSource:
-        return self.ahead.take(("page", name), lambda: self._read_page(name))
+        return self.prefetcher.get(("page", name), lambda: self._read_page(name))
 
     def _get_release_info(self, name: NormalizedName, version: Version) -> dict[str, Any]:
         def make() -> dict[str, Any]:
             return super(PrefetchingRepository, self)._get_release_info(name, version)
 
-        # Poetry takes apart the record that it is given.
-        return {**self.ahead.take(("record", name, version), make)}
+        # Poetry changes the record that it is given.
+        return {**self.prefetcher.get(("record", name, version), make)}
 
     def _read_page(self, name: NormalizedName) -> LinkSource:
-        # Older Poetrys take every page for HTML, and one in JSON for a page without files.
-        wish = {"headers": self._get_prefer_json_header()} if POETRY_READS_JSON else {}
-        if not (response := self._get_response(f"/{name}/", **wish)):
+        # Older versions of Poetry parse every page as HTML; in JSON they see no files.
+        settings = {"headers": self._get_prefer_json_header()} if POETRY_READS_JSON else {}
+        if not (response := self._get_response(f"/{name}/", **settings)):
             raise PackageNotFoundError(f"Package [{name}] not found.")
         return pages.read_page(response)
 
     def _get_info_from_metadata(self, link: Link) -> PackageInfo | None:
-        """Poetry asks for this first of the file that it has chosen to speak for a release."""
+        """Poetry calls this first, for the file that represents a release."""
         return known_metadata.info(link.hashes) or super()._get_info_from_metadata(link)
 
     def _get_info_from_wheel(self, link: Link) -> PackageInfo:
@@ -74,9 +92,138 @@ class PrefetchingRepository(LegacyRepository):
             and self._supports_range_requests.get(host, True)
             and host not in self._without_tails
         ):
-            metadata = wheels.metadata_of(link.url, self.session)
+            metadata = wheels.metadata_of(link.filename, link.url, self.session)
             if metadata is not None:
                 self._supports_range_requests[host] = True
                 return PackageInfo.from_metadata(metadata)
             self._without_tails.add(host)
         return super()._get_info_from_wheel(link)
+
+
+class RoutedRepository(PrefetchingRepository):
+    """PyPI as a simple index, by a route that is chosen when it is first needed.
+
+    Commands that need no index (``poetry check``, ``poetry version``) choose none.
+    """
+
+    def __init__(
+        self,
+        route: Callable[[], MirrorRoute],
+        *,
+        grants: Sequence[Grant],
+        report: Callable[[str], None],
+        expected: Callable[[], ExpectedFiles],
+        config: Config,
+        disable_cache: bool,
+        pool_size: int,
+    ) -> None:
+        self._route, self._grants, self._expected = route, grants, expected
+        # The address is set by `choose`, before the first request is made.
+        super().__init__(PYPI, "", config=config, disable_cache=disable_cache, pool_size=pool_size)
+        self.mirrors = MirrorSession(
+            report, config, cache_id=PYPI, disable_cache=disable_cache, pool_size=pool_size
+        )
+        self._authenticator = self.mirrors
+        self._caches = config.repository_cache_directory / "poetry-tf"
+        self._choosing = threading.Lock()
+        self._chosen = self._warned = self._shown_in_full = False
+
+    @property
+    def url(self) -> str:
+        self.choose()
+        return self._url
+
+    def choose(self) -> None:
+        """Sets the address, once, before the first request."""
+        # Poetry installs with several threads, each of which may be the first.
+        with self._choosing:
+            if not self._chosen:
+                route = self._route()
+                self._url = route.url
+                self.mirrors.use(route, self._grants, self._expected())
+                # Poetry without this plugin reads the cache of PyPI as well, and mirrors lack
+                # different things: each has its own cache. CachedRepository keeps it in
+                # `_release_cache`.
+                self._cache_dir = self._caches / hashlib.sha256(self._url.encode()).hexdigest()[:16]
+                self._release_cache = FileCache(path=self._cache_dir)
+                self._chosen = True
+
+    def find_packages(self, dependency: Dependency) -> list[Package]:
+        self.choose()
+        return [_without_source(package) for package in super().find_packages(dependency)]
+
+    def package(self, name: str, version: Version) -> Package:
+        self.choose()
+        return _without_source(super().package(name, version))
+
+    def _get_response(
+        self, endpoint: str, *, headers: dict[str, str] | None = None
+    ) -> requests.Response | None:
+        self.choose()
+        return self.mirrors.pages.get(endpoint.strip("/"), headers or PREFER_JSON)
+
+    def _get_info_from_metadata(self, link: Link) -> PackageInfo | None:
+        if not link.has_metadata or link.metadata_url is None:
+            return None
+        metadata = self.mirrors.metadata(link.metadata_url, link.metadata_hashes or {})
+        if metadata is None:
+            return None
+        return PackageInfo.from_metadata(parse_email(metadata)[0])
+
+    def _download(self, url: str, dest: Path, *, raise_accepts_ranges: bool = False) -> None:
+        # Poetry has moved this class between its modules, but always raised it from here.
+        ranges = getattr(http_repository, "HTTPRangeRequestSupportedError", None)
+        self.mirrors.downloads.download(
+            url, dest, unless_ranges=ranges if raise_accepts_ranges else None
+        )
+
+    def fetch(
+        self, package: Package, url: str, dest: Path, progress: Callable[[int, int], None]
+    ) -> None:
+        """Downloads a file of a locked package for the installer, with one of the locked hashes."""
+        hashes = [file["hash"] for file in package.files if file["file"] == dest.name]
+        with self._shown_in_full_once():
+            self.mirrors.downloads.download(url, dest, hashes or None, progress=progress)
+
+    @contextmanager
+    def _shown_in_full_once(self) -> Iterator[None]:
+        """Shortens the error after the first: several files are downloaded at a time."""
+        try:
+            yield
+        except NotDownloadedError as error:
+            with self._choosing:
+                was_shown, self._shown_in_full = self._shown_in_full, True
+            if was_shown:
+                raise error.shortened() from None
+            raise
+
+    def find_links_for_package(self, package: Package) -> list[Link]:
+        self.choose()
+        # Only the installer asks for links, and it downloads what they lead to.
+        if not (patches.download_by(RoutedRepository, RoutedRepository.fetch) or self._warned):
+            self._warned = True
+            self.mirrors.report(
+                "this Poetry installs in a way poetry-tf doesn't know: where a file fails, no "
+                "other mirror is asked for it"
+            )
+        with self._shown_in_full_once():
+            return super().find_links_for_package(package)
+
+    def search(self, query: str | list[str]) -> list[Package]:
+        """Search by name: PyPI's list of all names has 40 MB."""
+        from poetry.core.packages.dependency import Dependency
+
+        names = query if isinstance(query, list) else [query]
+        return [package for name in names for package in self.find_packages(Dependency(name, "*"))]
+
+
+def _without_source(package: Package) -> Package:
+    """The same package without a source, as Poetry's PyPI repository returns it.
+
+    A package's source has no public setter; Poetry's own repositories assign these too. A source
+    would be written into the lock as [package.source].
+    """
+    package._source_type = None
+    package._source_url = None
+    package._source_reference = None
+    return package

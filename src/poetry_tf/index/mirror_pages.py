@@ -1,0 +1,160 @@
+"""The index pages of packages: from the first mirror that has them in order, else the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+import requests
+
+from poetry_tf.http.failures import Failure
+from poetry_tf.index.answers import NO_PAGE, ExpectedFiles, failure_of_page, form_of
+from poetry_tf.index.failover import NO_METADATA, Failover, IndexRequest, IndexRoot
+from poetry_tf.index.json_pages import JSON_TYPE
+from poetry_tf.index.listed_files import ListedFile, filename_of, files_of, package_of
+from poetry_tf.index.transport import Transport
+
+PREFER_JSON = {"Accept": f"{JSON_TYPE}, */*;q=0.1"}
+
+
+class MirrorPages:
+    """The pages of this run, each requested once of an index, and the files that they list."""
+
+    def __init__(self, failover: Failover, transport: Transport, expected: ExpectedFiles) -> None:
+        self._failover, self._transport, self._expected = failover, transport, expected
+        self._answers: dict[
+            tuple[IndexRoot, str], tuple[requests.Response | None, Failure | None]
+        ] = {}
+        self._chosen: dict[str, tuple[IndexRoot | None, requests.Response | None]] = {}
+        self._files: dict[tuple[IndexRoot, str], Mapping[str, ListedFile]] = {}
+
+    # -- pages ------------------------------------------------------------------------------
+
+    def get(self, name: str, headers: Mapping[str, str]) -> requests.Response | None:
+        """The page of a package; None where no index has one. Raises `NotDownloadedError`."""
+        with suppress(KeyError):
+            return self._chosen[name][1]
+        root, response = self._find(name, headers)
+        self._chosen[name] = (root, response)
+        return response
+
+    def _find(
+        self, name: str, headers: Mapping[str, str]
+    ) -> tuple[IndexRoot | None, requests.Response | None]:
+        request = _page_request(name)
+        while True:
+            while (root := self._failover.next_root(request)) is not None:
+                self._failover.report_switch(request, root)
+                response, failure = self._page_of(root, name, headers, request)
+                if failure is None:
+                    self._failover.report_missing(request.failures, root)
+                    return root, response
+                self._failover.record(request, root, failure)
+                if failure.is_missing and root.final:
+                    break
+            incomplete = [(root, item) for root, item in request.failures if item.is_missing]
+            if incomplete:
+                return self._most_complete(name, incomplete)
+            self._failover.pause(request)
+
+    def _most_complete(
+        self, name: str, incomplete: list[tuple[IndexRoot, Failure]]
+    ) -> tuple[IndexRoot | None, requests.Response | None]:
+        """The page that lacks least, where every index that answers lacks something."""
+        best, failure = min(incomplete, key=lambda pair: pair[1].lacking)
+        worse = [pair for pair in incomplete if pair[1].lacking > failure.lacking]
+        self._failover.report_missing(worse, best)
+        all_answer = len(incomplete) >= len(self._failover.roots)
+        if not all_answer and not any(root.final for root, _ in incomplete):
+            self._failover.report(best, failure, ", and no other way answers")
+        return best, self._answers[best, name][0]
+
+    def _page_of(
+        self, root: IndexRoot, name: str, headers: Mapping[str, str], request: IndexRequest
+    ) -> tuple[requests.Response | None, Failure | None]:
+        """The page that one index has, and what is missing; kept if the index has answered."""
+        with suppress(KeyError):
+            return self._answers[root, name]
+        is_last = self._failover.is_last(request, root)
+        url = f"{root.url}/{name}/"
+        answer = self._transport.fetch("get", url, root, request, is_last=is_last, headers=headers)
+        if isinstance(answer, Failure):
+            return None, answer
+        failure = failure_of_page(
+            answer.status_code,
+            answer.headers.get("Content-Type", ""),
+            answer.content,
+            name,
+            retry_after=answer.headers.get("Retry-After"),
+        ) or self._expected.failure_of_list(name, answer.content)
+        if failure is not None and not failure.is_missing:
+            return None, failure
+        page = answer if failure is None or failure.lacking < NO_PAGE else None
+        if page is not None and (form := form_of(page.content)) is not None:
+            # Poetry goes by the type alone.
+            page.headers["Content-Type"] = {"json": JSON_TYPE, "html": "text/html"}[form]
+        self._answers[root, name] = (page, failure)
+        return page, failure
+
+    # -- the files that pages list -----------------------------------------------------------
+
+    def file_at(self, url: str) -> ListedFile | None:
+        """The file at an address, as the page lists it that the address came from."""
+        filename = filename_of(url)
+        name = package_of(filename)
+        origin, _ = self._chosen.get(name, (None, None))
+        return self._files_of(origin, name).get(filename) if origin is not None else None
+
+    def locations(self, url: str, request: IndexRequest) -> Iterator[tuple[IndexRoot, str]]:
+        """The addresses of a file, one index after another: the same name and the same hash."""
+        origin, _ = self._chosen.get(package_of(filename_of(url)), (None, None))
+        if origin is None:
+            yield IndexRoot(urlsplit(url).hostname or "the server", url), url
+            return
+        expected = self.file_at(url)
+        while (root := self._failover.next_root(request, first=origin)) is not None:
+            address: str | Failure = url
+            if root != origin:
+                address = self._address_on(root, url, expected, "metadata" in request.scopes)
+            if isinstance(address, Failure):
+                request.failures.append((root, address))
+                continue
+            self._failover.report_switch(request, root)
+            yield root, address
+
+    def _address_on(
+        self, root: IndexRoot, url: str, expected: ListedFile | None, only_metadata: bool
+    ) -> str | Failure:
+        """The address of the same file, or of its metadata, on another index."""
+        if only_metadata and root.final:
+            return NO_METADATA  # reading the wheels of the mirror that lists it is faster
+        filename = filename_of(url)
+        file = self._file_on(root, package_of(filename), filename)
+        if file is None:
+            return Failure("missing", name=filename)
+        if expected is not None and not expected.is_same_as(file):
+            return Failure("different", name=filename)
+        if only_metadata:
+            return f"{file.url}.metadata" if file.metadata else NO_METADATA
+        return file.url
+
+    def _file_on(self, root: IndexRoot, name: str, filename: str) -> ListedFile | None:
+        if (root, name) not in self._answers:
+            if self._failover.failure_of(root, ("pages",)) is not None:
+                return None
+            request = _page_request(name)
+            _, failure = self._page_of(root, name, PREFER_JSON, request)
+            if failure is not None and not failure.is_missing:
+                self._failover.record(request, root, failure)
+        return self._files_of(root, name).get(filename)
+
+    def _files_of(self, root: IndexRoot, name: str) -> Mapping[str, ListedFile]:
+        if (root, name) not in self._files:
+            page, _ = self._answers.get((root, name), (None, None))
+            self._files[root, name] = {} if page is None else files_of(page)
+        return self._files[root, name]
+
+
+def _page_request(name: str) -> IndexRequest:
+    return IndexRequest(f"the index page of {name}", ("pages",))

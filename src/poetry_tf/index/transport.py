@@ -1,0 +1,151 @@
+"""One request to one server: how long it may take, how many run at a time, and why it failed."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+from poetry.utils.authenticator import RepositoryCertificateConfig
+from poetry.utils.constants import REQUESTS_TIMEOUT, STATUS_FORCELIST
+
+from poetry_tf.http.failures import Failure, failure_of_error
+from poetry_tf.http.index import Login, Session
+from poetry_tf.index.failover import Failover, IndexRequest, IndexRoot
+
+# Seconds after which a silent server is given up while another mirror is left. A host with two
+# addresses is tried at both, so that the first of these may count twice.
+CONNECT, READ = 2.4, 4.7
+AT_ONCE = 8
+"""Connections to one host at a time."""
+_READ_AT_ONCE = 8_000_000  # bytes; a longer answer is returned as a stream
+
+Turn = TypeVar("Turn", threading.Semaphore, threading.Lock)
+
+
+class SingleAnswer(Exception):
+    """Carries an answer or an error past `Authenticator.request`, which would try again and wait.
+
+    It retries on an `OSError` and on certain statuses, five times, and has no setting for that.
+    """
+
+    def __init__(self, response: requests.Response | None, error: Exception | None = None) -> None:
+        super().__init__()
+        self.response, self.error = response, error
+
+
+class SingleAttemptSession(Session):
+    """A session that tries once, with the certificates of each address, also after a redirect.
+
+    `Authenticator.request` would try again, and requests keep the certificates of the first.
+    """
+
+    def __init__(
+        self,
+        login_of: Callable[[str], Login | None],
+        certificates_of: Callable[[str], RepositoryCertificateConfig],
+    ) -> None:
+        super().__init__(login_of)
+        self._certificates_of = certificates_of
+
+    def send(self, request: requests.PreparedRequest, **settings: Any) -> requests.Response:
+        own = self._certificates_of(request.url or "")
+        verify = str(own.cert) if own.cert else own.verify
+        client = str(own.client_cert) if own.client_cert else None
+        merged = self.merge_environment_settings(request.url, {}, None, verify, client)
+        settings |= {"verify": merged["verify"], "cert": merged["cert"]}
+        try:
+            response = super().send(request, **settings)
+        except OSError as error:
+            raise SingleAnswer(None, error) from error
+        if response.status_code in STATUS_FORCELIST:
+            raise SingleAnswer(response)
+        return response
+
+
+class Transport:
+    """Sends requests by `send`, which is `Authenticator.request` over a `SingleAttemptSession`."""
+
+    def __init__(self, send: Callable[..., requests.Response], failover: Failover) -> None:
+        self._send, self._failover = send, failover
+        self._lock = threading.Lock()
+        self._slots: dict[str, threading.Semaphore] = defaultdict(
+            lambda: threading.BoundedSemaphore(AT_ONCE)
+        )
+        self._large: dict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def slot(self, url: str) -> threading.Semaphore:
+        """Held during a request: `AT_ONCE` of a host exist."""
+        return self._turn(self._slots, url)
+
+    def large_slot(self, url: str) -> threading.Lock:
+        """Held during the download of a large file: one of a host exists."""
+        return self._turn(self._large, url)
+
+    def _turn(self, turns: Mapping[str, Turn], url: str) -> Turn:
+        with self._lock:
+            return turns[urlsplit(url).netloc]
+
+    def fetch(
+        self,
+        method: str,
+        url: str,
+        root: IndexRoot,
+        request: IndexRequest,
+        *,
+        is_last: bool,
+        **settings: Any,
+    ) -> requests.Response | Failure:
+        """An answer with its body, which may fail too, unless the body is long."""
+        with self.slot(url):
+            answer = self.send(method, url, root, request, is_last=is_last, **settings)
+            if isinstance(answer, Failure) or method == "head":
+                return answer
+            length = answer.headers.get("Content-Length", "")
+            if settings.get("stream") and not (length.isdigit() and int(length) <= _READ_AT_ONCE):
+                return answer
+            try:
+                answer.content  # noqa: B018  # is kept in the response
+            except requests.RequestException as error:
+                return failure_of_error(error, READ)
+            return answer
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        root: IndexRoot,
+        request: IndexRequest,
+        *,
+        is_last: bool,
+        headers: Mapping[str, str] | None = None,
+        **settings: Any,
+    ) -> requests.Response | Failure:
+        """An answer whose body has yet to be read; the caller holds a slot.
+
+        `is_last`: whether no other mirror is left, so that there is no reason to hurry.
+        """
+        # Another request may have failed while this one waited for its slot.
+        known = self._failover.failure_of(root, request.scopes)
+        if known is not None and not is_last:
+            return known
+        read = max(READ, float(REQUESTS_TIMEOUT)) if is_last else READ
+        limits = (max(CONNECT, read) if is_last else CONNECT, read)
+        settings = {"stream": True, **settings, "timeout": limits}
+        for is_second in (False, True):
+            try:
+                # A copy of the headers: Poetry 2.1 writes the credentials of one host into them.
+                return self._send(method, url, headers={**(headers or {})}, **settings)
+            except SingleAnswer as single:
+                if single.response is not None:
+                    return single.response
+                assert single.error is not None
+                connecting = isinstance(single.error, requests.ConnectTimeout)
+                failure = failure_of_error(single.error, limits[0] if connecting else read)
+                # A server may close a connection that was kept open just when it is used again.
+                if is_second or not failure.is_busy:
+                    return failure
+        raise AssertionError

@@ -1,0 +1,110 @@
+"""What an answer of an index is worth."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poetry_tf.http.failures import Failure, format_failure
+from poetry_tf.index.answers import (
+    ExpectedFiles,
+    failure_of_page,
+    failure_of_status,
+    form_of,
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (200, None),
+        (206, None),
+        (404, "missing"),
+        (410, "missing"),
+        (401, "down"),
+        (403, "down"),
+        (429, "busy"),
+        (503, "busy"),
+        # About the request: Poetry asks in another way then.
+        (400, None),
+        (416, None),
+        (501, None),
+    ],
+)
+def test_a_status(status: int, expected: str | None) -> None:
+    failure = failure_of_status(status, "six")
+    assert (failure and _verdict(failure)) == expected
+
+
+def _verdict(failure: Failure) -> str:
+    return "busy" if failure.is_busy else "missing" if failure.is_missing else "down"
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("3", 3.0), (None, 0.0), ("", 0.0), ("-1", 0.0), ("Wed, 21 Oct 2026 07:28:00 GMT", 0.0)],
+)
+def test_how_long_a_server_asks_to_be_left_alone(header: str | None, seconds: float) -> None:
+    failure = failure_of_status(429, "six", retry_after=header)
+    assert failure is not None
+    assert failure.retry_after == seconds
+
+
+JSON = b'{"files": [{"filename": "six-1.0-py3-none-any.whl"}]}'
+HTML = b"<!DOCTYPE html><a href='../../p/six-1.0-py3-none-any.whl#sha256=00'>six</a>"
+
+
+@pytest.mark.parametrize("kind", ["text/html", "application/octet-stream", ""])
+@pytest.mark.parametrize("body", [JSON, HTML, b"\xef\xbb\xbf\n" + JSON, b"\n " + HTML.lower()])
+def test_a_page_is_known_by_what_it_holds(kind: str, body: bytes) -> None:
+    assert failure_of_page(200, kind, body, "six") is None
+    assert form_of(body) == ("json" if b"{" in body else "html")
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        (b"", "has an empty page for six"),
+        (b"<html></html>", "has an empty page for six"),
+        (b'<a href="/login?next=/simple/six/">', "has an empty page for six"),
+        (b'{"meta": {}, "files": []}', "has an empty page for six"),
+        (JSON[:-1], "answers with text/plain that is no index page"),
+        (b'{"message": "blocked"}', "answers with text/plain that is no index page"),
+        (b"GIF89a", "answers with text/plain that is no index page"),
+    ],
+)
+def test_a_page_without_what_a_page_has(body: bytes, cause: str) -> None:
+    failure = failure_of_page(200, "text/plain; charset=utf-8", body, "six")
+    assert failure is not None
+    assert format_failure(failure) == cause
+
+
+@given(st.binary(), st.text())
+def test_any_page_is_judged(body: bytes, kind: str) -> None:
+    failure_of_page(200, kind, body, "six")
+
+
+def test_a_page_that_is_older_than_the_lock() -> None:
+    wants = ExpectedFiles(
+        locked={"six": {"six-1.1-py3-none-any.whl": "1.1", "six-1.1.tar.gz": "1.1"}}
+    )
+    assert wants.failure_of_list("other", b"") is None
+    assert wants.failure_of_list("six", b"six-1.1-py3-none-any.whl six-1.1.tar.gz") is None
+    none = wants.failure_of_list("six", b"six-1.0-py3-none-any.whl six-1.0.tar.gz")
+    one = wants.failure_of_list("six", b"six-1.1-py3-none-any.whl six-1.0.tar.gz")
+    assert none is not None and one is not None
+    assert format_failure(none) == "lacks six 1.1"
+    assert format_failure(one) == "lacks six-1.1.tar.gz"
+    assert none.lacking > one.lacking
+
+
+def test_a_page_that_is_older_than_the_data() -> None:
+    wants = ExpectedFiles(
+        releases=lambda name: ["2.17.0", "2.18.0"] if name == "tensorflow-cpu" else []
+    )
+    page = b"tensorflow_cpu-2.17.0-cp311 tensorflow_cpu-2.18.0rc0-cp311"
+    failure = wants.failure_of_list("tensorflow-cpu", page)
+    assert failure is not None
+    assert (failure.name, failure.is_missing) == ("tensorflow-cpu 2.18.0", True)
+    assert wants.failure_of_list("tensorflow-cpu", page + b" tensorflow_cpu-2.18.0-cp311") is None
