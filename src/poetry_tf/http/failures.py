@@ -1,56 +1,184 @@
-"""Why something could not be downloaded, as one kind of value."""
+"""Why something could not be downloaded, as one kind of value, and the words for each kind."""
 
 from __future__ import annotations
 
-import re
+import socket
+import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import requests
+import urllib3
+
+Kind = Literal[
+    # No connection, or no answer on it.
+    "certificate",
+    "tls",
+    "proxy",
+    "timeout",
+    "refused",
+    "unknown-host",
+    "connection-lost",
+    "unreachable",
+    # An answer that is of no use.
+    "status",
+    "malformed",
+    "cut-short",
+    # A file that is sent, but not to its end or not as it is listed.
+    "stalled",
+    "cut-off",
+    "no-resume",
+    "corrupt",
+    # An answer without what is expected.
+    "missing",
+    "empty",
+    "different",
+    "metadata-not-offered",
+    "metadata-missing",
+    "metadata-not-sent",
+    "metadata-corrupt",
+]
+
+_TEMPORARY: frozenset[Kind] = frozenset(
+    {"connection-lost", "cut-short", "stalled", "cut-off", "no-resume"}
+)
+_TEMPORARY_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+_MISSING: frozenset[Kind] = frozenset({"missing", "empty", "different", "metadata-not-offered"})
+
+_WORDS: dict[Kind, str] = {
+    "certificate": "has a certificate that is not valid",
+    "tls": "breaks off the encrypted connection",
+    "proxy": "can't be reached through the proxy",
+    "timeout": "does not answer within {seconds:.0f} s",
+    "refused": "refuses connections",
+    "unknown-host": "is not to be found: no such host",
+    "connection-lost": "breaks off connections",
+    "unreachable": "can't be reached",
+    "status": "answers {status}",
+    "malformed": "answers with {name} that is no index page",
+    "cut-short": "sends answers that are cut short",
+    "stalled": "does not answer within {seconds:.0f} s",
+    "cut-off": "cuts {name} off",
+    "no-resume": "can't go on with {name}",
+    "corrupt": "sends a corrupt {name}",
+    "missing": "lacks {name}",
+    "empty": "has an empty page for {name}",
+    "different": "has another {name}",
+    "metadata-not-offered": "offers no metadata",
+    "metadata-missing": "lacks the metadata that it lists",
+    "metadata-not-sent": "sends no metadata",
+    "metadata-corrupt": "sends metadata that is corrupt",
+}
 
 
 @dataclass(frozen=True)
-class Fault:
-    """Why an answer isn't taken, in words that go on from the way's name: "answers 503"."""
+class Failure:
+    """Why a server gave no usable answer.
 
-    cause: str
-    kind: Literal["down", "busy", "lacks"] = "down"
-    """`busy` is down for now: another try may succeed. `lacks` says nothing of other requests."""
-    missing: int = 0
-    """How much is lacking, to choose the better of two answers that both lack something."""
-    wait: float = 0.0
-    """Seconds after which the way asks to be tried again."""
-    once: str = ""
-    """What is told once of a way, where the cause names a file."""
+    Attributes:
+        kind: what happened.
+        status: the HTTP status, where the kind is "status".
+        name: the file, the release or the content type that the failure is about; for a status,
+            the kind of files that it concerns where it does not concern everything.
+        seconds: how long the answer was waited for.
+        retry_after: seconds after which the server wants to be asked again; 0 if it names none.
+        lacking: how much is missing, to compare two answers that both lack something.
+    """
+
+    kind: Kind
+    status: int | None = None
+    name: str = ""
+    seconds: float = 0.0
+    retry_after: float = 0.0
+    lacking: int = 0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether another try may succeed."""
+        return self.kind in _TEMPORARY or self.status in _TEMPORARY_STATUSES
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether one thing is missing, which says nothing of other requests to the server."""
+        return self.kind in _MISSING
+
+
+def format_failure(failure: Failure) -> str:
+    """The words that follow the server's name: "answers 503"."""
+    text = _WORDS[failure.kind].format(
+        name=failure.name, status=failure.status, seconds=failure.seconds
+    )
+    return f"{text} for {failure.name}" if failure.status and failure.name else text
 
 
 # -- errors ---------------------------------------------------------------------------------
 
 
-def fault_of_error(error: BaseException, seconds: float) -> Fault:
-    """What an exception of the network says; `seconds` is for how long an answer was awaited.
+def failure_of_error(error: BaseException, seconds: float) -> Failure:
+    """The failure behind an exception; `seconds` is how long an answer was waited for.
 
-    The exceptions' own texts hold addresses, with what secrets those may have, and are not shown.
+    The exception's text is not used: it holds the address, with the secrets in it.
     """
-    text = str(error)
+    kind = _kind_of_error(error)
+    return Failure(kind, seconds=seconds if kind == "timeout" else 0.0)
+
+
+def _kind_of_error(error: BaseException) -> Kind:
+    origins = [*_origins(error)]
     if isinstance(error, requests.exceptions.SSLError):
-        if "CERTIFICATE_VERIFY_FAILED" in text or "certificate" in text.lower():
-            return Fault("has a certificate that is not valid")
-        return Fault("breaks off the encrypted connection")
+        return "certificate" if any(map(_is_about_certificate, origins)) else "tls"
     if isinstance(error, requests.exceptions.ProxyError):
-        return Fault("can't be reached through the proxy")
-    if isinstance(error, requests.Timeout) or "timed out" in text:
-        return Fault(f"does not answer within {seconds:.0f} s")
+        return "proxy"
+    if isinstance(error, requests.Timeout) or any(map(_is_timeout, origins)):
+        return "timeout"
     if isinstance(
         error, (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError)
     ):
-        return Fault("sends answers that are cut short", "busy")
-    if "refused" in text:
-        return Fault("refuses connections")
-    if "resol" in text or "getaddrinfo" in text:
-        return Fault("is not to be found: no such host")
-    if isinstance(error, (requests.ConnectionError, OSError)) and re.search(
-        "aborted|reset|closed", text, re.IGNORECASE
-    ):
-        return Fault("breaks off connections", "busy")
-    return Fault("can't be reached")
+        return "cut-short"
+    for origin in origins:
+        if isinstance(origin, ConnectionRefusedError):
+            return "refused"
+        if isinstance(origin, socket.gaierror):
+            return "unknown-host"
+        if isinstance(
+            origin,
+            (
+                ConnectionError,
+                urllib3.exceptions.ProtocolError,
+                urllib3.exceptions.ClosedPoolError,
+            ),
+        ):
+            return "connection-lost"
+    return "unreachable"
+
+
+def _origins(error: BaseException) -> Iterator[BaseException]:
+    """The error and those that it was made of, the innermost last."""
+    at: object = error
+    while isinstance(at, BaseException):
+        yield at
+        # requests and urllib3 keep them in the arguments or in `reason`, PySocks in `socket_err`;
+        # urllib3 1 leaves the error of the socket to Python. That of others may be unrelated.
+        known = (
+            *at.args,
+            getattr(at, "reason", None),
+            getattr(at, "socket_err", None),
+            at.__cause__,
+            at.__context__ if isinstance(at, urllib3.exceptions.HTTPError) else None,
+        )
+        at = next((item for item in known if isinstance(item, BaseException)), None)
+
+
+def _is_about_certificate(error: BaseException) -> bool:
+    return isinstance(error, ssl.SSLCertVerificationError) or (
+        # What a server says of the client's: "SSLV3_ALERT_BAD_CERTIFICATE".
+        isinstance(error, ssl.SSLError) and "CERTIFICATE" in str(getattr(error, "reason", ""))
+    )
+
+
+def _is_timeout(error: BaseException) -> bool:
+    # In urllib3 1 every failure to connect is a timeout too.
+    return isinstance(error, (TimeoutError, urllib3.exceptions.TimeoutError)) and not isinstance(
+        error, urllib3.exceptions.NewConnectionError
+    )

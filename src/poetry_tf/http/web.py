@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 
-from poetry_tf.http.failures import Fault, fault_of_error
+from poetry_tf.http.failures import Failure, failure_of_error, format_failure
 from poetry_tf.http.index import Client, ReadError, Session
 
 LIMIT = 5.0
@@ -63,7 +63,7 @@ class Web(Client):
         super().__init__(timeout=(limit, limit), tries=0, login_of=lambda _: None)
         self._limit = limit
         self._instead = dict(instead or {})
-        self._dead: dict[str, Fault] = {}
+        self._dead: dict[str, Failure] = {}
 
     def get(self, url: str, headers: dict[str, str]) -> requests.Response:
         return self.ask("GET", url, headers)
@@ -79,7 +79,7 @@ class Web(Client):
         host = host_of(url)
         for is_last in (False, True):
             if host in self._dead:
-                raise Unreachable(host, self._dead[host].cause)
+                raise Unreachable(host, format_failure(self._dead[host]))
             self._count(requests_=1)
             try:
                 return self._session().request(
@@ -92,11 +92,11 @@ class Web(Client):
                 )
             # Beyond requests' own: a redirect to what is no address, or one that no codec takes.
             except (requests.RequestException, ValueError, OSError) as error:
-                fault = fault_of_error(error, self._limit)
+                failure = failure_of_error(error, self._limit)
                 # It may be another server that a redirect leads to, but it is the way to this one.
-                if fault.kind != "busy" or is_last:
-                    self._dead[host] = fault
-        raise Unreachable(host, self._dead[host].cause)
+                if is_last or not failure.is_busy:
+                    self._dead[host] = failure
+        raise Unreachable(host, format_failure(self._dead[host]))
 
     def body(self, response: requests.Response) -> bytes:
         return self.part(response, _LARGEST)
@@ -113,7 +113,7 @@ class Web(Client):
                 if time.monotonic() > until:
                     raise Broken(f"takes longer than {_LONGEST:.0f} s for one answer")
         except (requests.RequestException, OSError) as error:
-            raise Broken(fault_of_error(error, self._limit).cause) from None
+            raise Broken(format_failure(failure_of_error(error, self._limit))) from None
         finally:
             self._count(bytes_=_moved(response, len(found)))
         return bytes(found)

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from packaging.utils import InvalidSdistFilename, NormalizedName, canonicalize_name
 from packaging.utils import parse_sdist_filename as parse_sdist
 
-from poetry_tf.http.failures import Fault
+from poetry_tf.http.failures import Failure, format_failure
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,6 @@ NO_PAGE, NO_FILES = 1_000_000, 999_999
 # A server that answers so is not able or willing to serve anything. Others (400, 405, 416, 501) are
 # about the request, which may have asked for parts of a file in a form that it doesn't know.
 _REFUSALS = frozenset({401, 403, 407, 408, 418, 429, 500, 502, 503, 504})
-_BUSY = frozenset({408, 429, 500, 502, 503, 504})
 _GONE = frozenset({404, 410})
 
 
@@ -59,13 +58,13 @@ def remaining_mirrors(ways: Sequence[IndexRoot], faulty: Collection[IndexRoot]) 
 # -- answers --------------------------------------------------------------------------------
 
 
-def fault_of_status(status: int, what: str, *, wait: str | None = None) -> Fault | None:
-    """What a status says, if it is no answer to work with. `wait` is the header Retry-After."""
+def failure_of_status(status: int, name: str, *, retry_after: str | None = None) -> Failure | None:
+    """What a status says, if it is no answer to work with. `retry_after` is the header."""
     if status in _GONE:
-        return Fault(f"lacks {what}", "lacks", NO_PAGE)
-    if status in _BUSY:
-        return Fault(f"answers {status}", "busy", wait=_seconds(wait))
-    return Fault(f"answers {status}") if status in _REFUSALS else None
+        return Failure("missing", name=name, lacking=NO_PAGE)
+    if status in _REFUSALS:
+        return Failure("status", status, retry_after=_seconds(retry_after))
+    return None
 
 
 def _seconds(header: str | None) -> float:
@@ -89,19 +88,19 @@ def form_of(body: bytes) -> Literal["json", "html"] | None:
     return "html" if start.startswith(b"<") else None
 
 
-def fault_of_page(
-    status: int, kind: str, body: bytes, name: str, *, wait: str | None = None
-) -> Fault | None:
+def failure_of_page(
+    status: int, kind: str, body: bytes, name: str, *, retry_after: str | None = None
+) -> Failure | None:
     """What is wrong with an index page as such; what it should list is not looked at."""
     if status != 200:
-        return fault_of_status(status, name, wait=wait) or Fault(f"answers {status}")
+        return failure_of_status(status, name, retry_after=retry_after) or Failure("status", status)
     form = form_of(body)
     if form is None and body.strip():
         kind = kind.partition(";")[0].strip() or "something"
-        return Fault(f"answers with {kind} that is no index page")
+        return Failure("malformed", name=kind)
     if (b'"filename"' in body) if form == "json" else _LINK.search(body):
         return None
-    return Fault(f"has an empty page for {name}", "lacks", NO_FILES)
+    return Failure("empty", name=name, lacking=NO_FILES)
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ class ExpectedFiles:
     releases: Callable[[str], Sequence[str]] = lambda _: ()
     """The versions that a distribution is known to have, ascending."""
 
-    def fault_of_list(self, name: str, body: bytes) -> Fault | None:
+    def failure_of_list(self, name: str, body: bytes) -> Failure | None:
         """What a page lacks. A search for the names is all that is needed, and costs no parsing."""
         versions = [
             version
@@ -128,7 +127,7 @@ class ExpectedFiles:
         if not (versions or files):
             return None
         what = f"{name} {versions[-1]}" if versions else _files(name, *files[0], body)
-        return Fault(f"lacks {what}", "lacks", len(versions) + len(files))
+        return Failure("missing", name=what, lacking=len(versions) + len(files))
 
 
 def _files(name: str, file: str, version: str, body: bytes) -> str:
@@ -171,6 +170,6 @@ def package_of(filename: str) -> NormalizedName:
         return canonicalize_name(filename.rpartition("-")[0] or filename)
 
 
-def format_failures(tried: Iterable[tuple[IndexRoot, Fault]]) -> list[str]:
+def format_failures(tried: Iterable[tuple[IndexRoot, Failure]]) -> list[str]:
     """What was tried and why it failed, a line each."""
-    return list(dict.fromkeys(f"{way.name} {fault.cause}" for way, fault in tried))
+    return list(dict.fromkeys(f"{way.name} {format_failure(failure)}" for way, failure in tried))

@@ -26,7 +26,7 @@ from poetry.utils.constants import REQUESTS_TIMEOUT, STATUS_FORCELIST
 from poetry.utils.password_manager import HTTPAuthCredential
 from requests.utils import get_netrc_auth
 
-from poetry_tf.http.failures import Fault, fault_of_error
+from poetry_tf.http.failures import Failure, failure_of_error, format_failure
 from poetry_tf.http.index import Login, Session
 from poetry_tf.index.credentials import PYPI, Grant, Logins, grant_for, mirror_certificates
 from poetry_tf.index.download import Download, is_one_of
@@ -35,8 +35,8 @@ from poetry_tf.index.failover import (
     ExpectedFiles,
     IndexRoot,
     ListedFile,
-    fault_of_page,
-    fault_of_status,
+    failure_of_page,
+    failure_of_status,
     filename_of,
     form_of,
     format_failures,
@@ -66,8 +66,11 @@ CUTS = 5
 """How often one way may cut a large file off while it still gets on with it."""
 _READ_AT_ONCE = 8_000_000  # bytes; a longer answer is handed on as a stream
 
-NO_METADATA = Fault("offers no metadata", "lacks")
+NO_METADATA = Failure("metadata-not-offered")
 """As most mirrors; nobody needs to be told."""
+_ONCE: Mapping[str, str] = {"cut-off": "cut", "stalled": "cut", "corrupt": "corrupt"}
+"""What is reported once of a mirror whichever file it is about, by the kinds of failures."""
+TOO_MANY = 429
 PREFER_JSON = {"Accept": f"{JSON_TYPE}, */*;q=0.1"}
 
 
@@ -77,7 +80,7 @@ Turn = TypeVar("Turn", threading.Semaphore, threading.Lock)
 class NotDownloadedError(PoetryRuntimeError):
     """Something that no way to PyPI gave; the message lists what was tried."""
 
-    def __init__(self, what: str, tried: Sequence[tuple[IndexRoot, Fault]]) -> None:
+    def __init__(self, what: str, tried: Sequence[tuple[IndexRoot, Failure]]) -> None:
         self.what = what
         ways = "\n".join(f"  - {line}" for line in format_failures(tried))
         super().__init__(
@@ -109,8 +112,8 @@ class _Request:
     what: str
     kinds: tuple[str, ...]
     """What of a way has to be in order for it: "pages", "files", "large", "metadata"."""
-    failed: list[tuple[IndexRoot, Fault]] = field(default_factory=list)
-    untold: tuple[IndexRoot, Fault] | None = None
+    failed: list[tuple[IndexRoot, Failure]] = field(default_factory=list)
+    untold: tuple[IndexRoot, Failure] | None = None
     pauses: Iterator[float] = field(default_factory=lambda: iter(PAUSES))
     percent: Callable[[], int] = lambda: 0
 
@@ -129,8 +132,10 @@ class MirrorSession(Authenticator):
         self._ways: tuple[IndexRoot, ...] = ()
         self._wants = ExpectedFiles()
         # Until when a way is out for a kind of request, and why.
-        self._out: dict[tuple[IndexRoot, str], tuple[float, Fault]] = {}
-        self._pages: dict[tuple[IndexRoot, str], tuple[requests.Response | None, Fault | None]] = {}
+        self._out: dict[tuple[IndexRoot, str], tuple[float, Failure]] = {}
+        self._pages: dict[
+            tuple[IndexRoot, str], tuple[requests.Response | None, Failure | None]
+        ] = {}
         self._taken: dict[str, tuple[IndexRoot | None, requests.Response | None]] = {}
         self._lists: dict[tuple[IndexRoot, str], Mapping[str, ListedFile]] = {}
         self._state = threading.RLock()
@@ -223,26 +228,26 @@ class MirrorSession(Authenticator):
                     self._had(errand.failed, way)
                     return way, response
                 self._failed(errand, way, fault)
-                if fault.kind == "lacks" and way.final:
+                if fault.is_missing and way.final:
                     break
-            lacking = [(way, fault) for way, fault in errand.failed if fault.kind == "lacks"]
+            lacking = [(way, fault) for way, fault in errand.failed if fault.is_missing]
             if lacking:
                 return self._best(name, lacking)
             self._pause(errand)
 
     def _best(
-        self, name: str, lacking: list[tuple[IndexRoot, Fault]]
+        self, name: str, lacking: list[tuple[IndexRoot, Failure]]
     ) -> tuple[IndexRoot | None, requests.Response | None]:
         """The most that is to be had where every way that answers lacks something."""
-        best, fault = min(lacking, key=lambda pair: pair[1].missing)
-        self._had([pair for pair in lacking if pair[1].missing > fault.missing], best)
+        best, fault = min(lacking, key=lambda pair: pair[1].lacking)
+        self._had([pair for pair in lacking if pair[1].lacking > fault.lacking], best)
         if len(lacking) < len(self._ways) and not any(way.final for way, _ in lacking):
-            self._say(best, fault.cause, ", and no other way answers")
+            self._say(best, fault, ", and no other way answers")
         return best, self._pages[best, name][0]
 
     def _page_by(
         self, way: IndexRoot, name: str, headers: Mapping[str, str], errand: _Request
-    ) -> tuple[requests.Response | None, Fault | None]:
+    ) -> tuple[requests.Response | None, Failure | None]:
         """The page as one way has it. What came of it is kept, if the way answered at all."""
         with suppress(KeyError):
             return self._pages[way, name]
@@ -251,13 +256,15 @@ class MirrorSession(Authenticator):
         if response is None:
             return None, fault
         kind = response.headers.get("Content-Type", "")
-        wait = response.headers.get("Retry-After")
-        fault = fault_of_page(response.status_code, kind, response.content, name, wait=wait)
+        retry_after = response.headers.get("Retry-After")
+        fault = failure_of_page(
+            response.status_code, kind, response.content, name, retry_after=retry_after
+        )
         if fault is None:
-            fault = self._wants.fault_of_list(name, response.content)
-        if fault is not None and fault.kind != "lacks":
+            fault = self._wants.failure_of_list(name, response.content)
+        if fault is not None and not fault.is_missing:
             return None, fault
-        there = response if fault is None or fault.missing < NO_PAGE else None
+        there = response if fault is None or fault.lacking < NO_PAGE else None
         if there is not None and (form := form_of(there.content)) is not None:
             # Poetry goes by the type alone.
             there.headers["Content-Type"] = {"json": JSON_TYPE, "html": "text/html"}[form]
@@ -278,16 +285,18 @@ class MirrorSession(Authenticator):
                 last = self._is_last(errand, way)
                 response, fault = self._fetch(method, address, way, errand.kinds, last=last, **more)
                 if response is not None:
-                    wait = response.headers.get("Retry-After")
-                    fault = fault_of_status(response.status_code, filename, wait=wait)
-                    if fault is not None and fault.kind != "lacks":
-                        fault = replace(fault, cause=f"{fault.cause} for files")
+                    retry_after = response.headers.get("Retry-After")
+                    fault = failure_of_status(
+                        response.status_code, filename, retry_after=retry_after
+                    )
+                    if fault is not None and not fault.is_missing:
+                        fault = replace(fault, name="files")
                 if fault is None and response is not None:
                     self._had(errand.failed, way)
                     if raise_for_status:
                         response.raise_for_status()
                     return response
-                self._failed(errand, way, fault or Fault("can't be reached"))
+                self._failed(errand, way, fault or Failure("unreachable"))
             self._pause(errand)
 
     def metadata(self, url: str, hashes: Mapping[str, str]) -> bytes | None:
@@ -296,17 +305,17 @@ class MirrorSession(Authenticator):
         for way, address in self._places(url, errand):
             response, fault = self._fetch("get", address, way, errand.kinds, last=False)
             if response is not None:
-                fault = fault_of_status(response.status_code, "")
-                if fault is not None and fault.kind == "lacks":
-                    fault = Fault("lacks the metadata that it lists")
+                fault = failure_of_status(response.status_code, "")
+                if fault is not None and fault.is_missing:
+                    fault = Failure("metadata-missing")
                 elif fault is None and not is_one_of(response.content, hashes):
-                    fault = Fault("sends metadata that is corrupt")
+                    fault = Failure("metadata-corrupt")
             if fault is None and response is not None and response.status_code == 200:
                 self._had(errand.failed, way)
                 return response.content
-            self._failed(errand, way, fault or Fault("sends no metadata"))
+            self._failed(errand, way, fault or Failure("metadata-not-sent"))
         if errand.untold is not None:
-            self._say(errand.untold[0], errand.untold[1].cause, ": reading the wheels instead")
+            self._say(*errand.untold, ": reading the wheels instead")
         return None
 
     def download(
@@ -357,7 +366,7 @@ class MirrorSession(Authenticator):
         address: str,
         errand: _Request,
         unless_ranges: type[Exception] | None,
-    ) -> Fault | None:
+    ) -> Failure | None:
         """A file, or the rest of it, by one way, which may cut a large one off now and then."""
         for _ in range(CUTS + 2):
             before, kinds = taking.position, errand.kinds
@@ -372,9 +381,9 @@ class MirrorSession(Authenticator):
                 break
             else:
                 on = f": going on from {taking.percent} %"
-                self._say(way, fault.cause, on, once="cut, and going on")
+                self._say(way, fault, on, once="cut, and going on")
         if fault is None and not taking.is_right():
-            fault = Fault(f"sends a corrupt {taking.name}", once="corrupt")
+            fault = Failure("corrupt", name=taking.name)
             taking.restart()
         elif fault is not None and taking.total < LARGE:
             taking.restart()
@@ -387,7 +396,7 @@ class MirrorSession(Authenticator):
         address: str,
         errand: _Request,
         unless_ranges: type[Exception] | None,
-    ) -> Fault | None:
+    ) -> Failure | None:
         with ExitStack() as held:
             if "large" in errand.kinds:
                 held.enter_context(self._turn(self._one_large, address))
@@ -404,14 +413,14 @@ class MirrorSession(Authenticator):
             held.callback(response.close)
             if response.status_code == 416:
                 taking.restart()
-                return Fault(f"can't go on with {taking.name}", "busy")
-            wait = response.headers.get("Retry-After")
-            fault = fault_of_status(response.status_code, taking.name, wait=wait)
-            if fault is not None and fault.kind != "lacks":
+                return Failure("no-resume", name=taking.name)
+            retry_after = response.headers.get("Retry-After")
+            fault = failure_of_status(response.status_code, taking.name, retry_after=retry_after)
+            if fault is not None and not fault.is_missing:
                 what = "large files here" if "large" in errand.kinds else "files"
-                return replace(fault, cause=f"{fault.cause} for {what}")
+                return replace(fault, name=what)
             if fault is not None or not response.ok:
-                return fault or Fault(f"answers {response.status_code}")
+                return fault or Failure("status", response.status_code)
             if unless_ranges and response.headers.get("Accept-Ranges") == "bytes":
                 raise unless_ranges
             taking.begin(response, way.url)
@@ -423,11 +432,10 @@ class MirrorSession(Authenticator):
             try:
                 taking.copy(response)
             except requests.RequestException as error:
-                fault = fault_of_error(error, READ)
-                cause = fault.cause if "within" in fault.cause else f"cuts {taking.name} off"
-                return Fault(cause, "busy", once="cut")
-            short = Fault(f"cuts {taking.name} off", "busy", once="cut")
-            return None if taking.is_whole else short
+                if failure_of_error(error, READ).kind == "timeout":
+                    return Failure("stalled", seconds=READ)
+                return Failure("cut-off", name=taking.name)
+            return None if taking.is_whole else Failure("cut-off", name=taking.name)
 
     # -- ways -------------------------------------------------------------------------------
 
@@ -450,10 +458,10 @@ class MirrorSession(Authenticator):
             if way == origin:
                 address = url
             elif there is None:
-                errand.failed.append((way, Fault(f"lacks {filename}", "lacks")))
+                errand.failed.append((way, Failure("missing", name=filename)))
                 continue
             elif wanted is not None and not wanted.is_same_as(there):
-                errand.failed.append((way, Fault(f"has another {filename}", "lacks")))
+                errand.failed.append((way, Failure("different", name=filename)))
                 continue
             elif only_metadata and not there.metadata:
                 errand.failed.append((way, NO_METADATA))
@@ -476,7 +484,7 @@ class MirrorSession(Authenticator):
                 return None
             errand = _Request(f"the index page of {name}", ("pages",))
             _, fault = self._page_by(way, name, PREFER_JSON, errand)
-            if fault is not None and fault.kind != "lacks":
+            if fault is not None and not fault.is_missing:
                 self._failed(errand, way, fault)
         return self._list(way, name).get(filename)
 
@@ -497,7 +505,7 @@ class MirrorSession(Authenticator):
             at = errand.percent()
             on = f": going on from {way.name} at {at} %" if at else f": going on by {way.name}"
             left, fault = errand.untold
-            self._say(left, fault.cause, on, once=fault.once or fault.cause)
+            self._say(left, fault, on, once=_ONCE.get(fault.kind))
             errand.untold = None
 
     def _left(self, errand: _Request) -> list[IndexRoot]:
@@ -507,7 +515,7 @@ class MirrorSession(Authenticator):
     def _is_last(self, errand: _Request, way: IndexRoot) -> bool:
         return way not in self._ways or not set(self._left(errand)) - {way}
 
-    def _fault_of(self, way: IndexRoot, kinds: Sequence[str]) -> Fault | None:
+    def _fault_of(self, way: IndexRoot, kinds: Sequence[str]) -> Failure | None:
         """Why a way is out for requests of these kinds; None if it isn't."""
         for kind in kinds:
             until, fault = self._out.get((way, kind), (0.0, None))
@@ -515,27 +523,28 @@ class MirrorSession(Authenticator):
                 return fault
         return None
 
-    def _failed(self, errand: _Request, way: IndexRoot, fault: Fault) -> None:
+    def _failed(self, errand: _Request, way: IndexRoot, fault: Failure) -> None:
         """Remembers what is wrong with a way; what it merely lacks is another matter."""
         errand.failed.append((way, fault))
-        if fault.kind == "lacks":
+        if fault.is_missing:
             return
-        rests = max(fault.wait, RESTS) if "429" in fault.cause else float("inf")
+        rests = max(fault.retry_after, RESTS) if fault.status == TOO_MANY else float("inf")
         # Who blocks large files need not block the others.
-        kind = errand.kinds[-1 if fault.cause.startswith("answers") else 0]
+        kind = errand.kinds[-1 if fault.kind == "status" else 0]
         self._out[way, kind] = (time.monotonic() + rests, fault)
         errand.untold = (way, fault)
         if way == self._ways[0]:
             self._first_failed()
 
-    def _had(self, failed: list[tuple[IndexRoot, Fault]], way: IndexRoot) -> None:
+    def _had(self, failed: list[tuple[IndexRoot, Failure]], way: IndexRoot) -> None:
         """Tells of the ways that lacked what another one had."""
         for other, fault in failed:
-            if fault.kind == "lacks" and fault is not NO_METADATA:
-                self._say(other, fault.cause, f": taking it by {way.name}", once="lacks")
+            if fault.is_missing and fault != NO_METADATA:
+                self._say(other, fault, f": taking it by {way.name}", once="lacks")
 
-    def _say(self, way: IndexRoot, cause: str, then: str, once: str | None = None) -> None:
+    def _say(self, way: IndexRoot, fault: Failure, then: str, once: str | None = None) -> None:
         with self._state:
+            cause = format_failure(fault)
             key = (way.url, once or cause)
             if key not in self._told:
                 self._told.add(key)
@@ -545,17 +554,17 @@ class MirrorSession(Authenticator):
         """Waits before another round if that may help, and raises `Unreachable` if not."""
         known = [(way, self._fault_of(way, errand.kinds)) for way in self._ways]
         failed = errand.failed + [(way, fault) for way, fault in known if fault is not None]
-        busy = [fault for _, fault in failed if fault.kind == "busy"]
+        busy = [fault for _, fault in failed if fault.is_busy]
         pause = next(errand.pauses, None)
         if not busy or pause is None or self._gave_up:
             self._gave_up = True
             raise NotDownloadedError(errand.what, failed)
-        time.sleep(min(max(pause, *(fault.wait for fault in busy)), LONGEST_PAUSE))
+        time.sleep(min(max(pause, *(fault.retry_after for fault in busy)), LONGEST_PAUSE))
         with self._state:
             for key, (_, fault) in list(self._out.items()):
-                if fault.kind == "busy" and key[1] in errand.kinds:
+                if fault.is_busy and key[1] in errand.kinds:
                     del self._out[key]
-        errand.failed = [(way, fault) for way, fault in failed if fault.kind != "busy"]
+        errand.failed = [(way, fault) for way, fault in failed if not fault.is_busy]
 
     # -- requests ---------------------------------------------------------------------------
 
@@ -568,7 +577,7 @@ class MirrorSession(Authenticator):
         *,
         last: bool,
         **more: Any,
-    ) -> tuple[requests.Response | None, Fault | None]:
+    ) -> tuple[requests.Response | None, Failure | None]:
         """`_ask`, with the body read as well unless it is long: that may fail too."""
         with self._turn(self._slots, url):
             response, fault = self._ask(method, url, way, kinds, last=last, **more)
@@ -580,7 +589,7 @@ class MirrorSession(Authenticator):
             try:
                 response.content  # noqa: B018  # is kept in the response
             except requests.RequestException as error:
-                return None, fault_of_error(error, READ)
+                return None, failure_of_error(error, READ)
             return response, None
 
     def _ask(
@@ -592,7 +601,7 @@ class MirrorSession(Authenticator):
         *,
         last: bool,
         **more: Any,
-    ) -> tuple[requests.Response | None, Fault | None]:
+    ) -> tuple[requests.Response | None, Failure | None]:
         """One request: the answer, or why there is none."""
         # While this one waited for its turn another may have found out.
         if not last and (known := self._fault_of(way, kinds)) is not None:
@@ -612,9 +621,9 @@ class MirrorSession(Authenticator):
                 if once.error is None:
                     return once.response, None
                 connecting = isinstance(once.error, requests.ConnectTimeout)
-                fault = fault_of_error(once.error, limits[0] if connecting else read)
+                fault = failure_of_error(once.error, limits[0] if connecting else read)
                 # A server may end a connection that was kept open just when it is used again.
-                if not (again and fault.kind == "busy"):
+                if not (again and fault.is_busy):
                     return None, fault
         raise AssertionError
 
