@@ -15,8 +15,8 @@ from poetry.utils.authenticator import Authenticator, RepositoryCertificateConfi
 from poetry.utils.password_manager import HTTPAuthCredential
 from requests.utils import get_netrc_auth
 
+from poetry_tf.http.client import Login
 from poetry_tf.http.failures import Failure
-from poetry_tf.http.index import Login
 from poetry_tf.index.answers import ExpectedFiles, failure_of_file, failure_of_status
 from poetry_tf.index.credentials import PYPI, Grant, Logins, grant_for, mirror_certificates
 from poetry_tf.index.download import Downloader, is_one_of

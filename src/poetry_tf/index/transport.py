@@ -12,8 +12,8 @@ import requests
 from poetry.utils.authenticator import RepositoryCertificateConfig
 from poetry.utils.constants import REQUESTS_TIMEOUT, STATUS_FORCELIST
 
+from poetry_tf.http.client import Login, Session
 from poetry_tf.http.failures import Failure, failure_of_error
-from poetry_tf.http.index import Login, Session
 from poetry_tf.index.failover import Failover, IndexRequest, IndexRoot
 
 # Seconds after which a silent server is given up while another mirror is left. A host with two

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from email.parser import HeaderParser
 from typing import Protocol
 
-from poetry_tf.http.index import ReadError
+from poetry_tf.http.errors import ReadError
 from poetry_tf.releases.reader.wheel import Member
 
 

@@ -24,14 +24,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
 from packaging.version import Version
 
-from poetry_tf.http.index import Client, ReadError, RemoteFile, SimpleIndex, masked
+from poetry_tf.http.client import Client, masked
+from poetry_tf.http.errors import ReadError
+from poetry_tf.http.pages import SimpleIndex
+from poetry_tf.http.parallel import run_parallel
+from poetry_tf.http.ranges import RemoteFile
 from poetry_tf.releases.catalog import DISTRIBUTIONS
 from poetry_tf.releases.filenames import Distribution, distributions
 from poetry_tf.releases.model import numbers
@@ -119,13 +123,12 @@ class RefreshReport:
 
 @dataclass(frozen=True, slots=True)
 class IndexReader:
-    """Reads an index with a pool of a few connections."""
+    """Reads an index over a few connections."""
 
     index: SimpleIndex
     client: Client
     cache: Path | None
     report: RefreshReport
-    pool: ThreadPoolExecutor
 
     def pages(self, names: Iterable[str]) -> dict[str, Available]:
         """The files of each distribution; a page that cannot be read is reported and left out."""
@@ -179,16 +182,28 @@ class IndexReader:
     def each(
         self, what: str, work: Callable[[_Key], _Value], keys: Iterable[_Key]
     ) -> dict[_Key, _Value]:
-        """Runs `work` for each key in parallel; a failure is reported and left out."""
-        started: dict[_Key, Future[_Value]] = {key: self.pool.submit(work, key) for key in keys}
-        done = {}
-        for count, (key, future) in enumerate(started.items(), 1):
+        """Does the work for each key, some at a time; reports what fails and leaves it out."""
+
+        def result_or_error(key: _Key) -> _Value | ReadError:
             try:
-                done[key] = future.result()
+                return work(key)
             except ReadError as error:
-                self.report.problem(str(error))
-            self.report.progress(what, count, len(started))
-        return done
+                return error
+
+        keys = [*keys]
+        jobs = [partial(result_or_error, key) for key in keys]
+        results = run_parallel(
+            jobs,
+            workers=CONNECTIONS,
+            on_result=lambda done: self.report.progress(what, len(done), len(jobs)),
+        )
+        read = {}
+        for key, result in zip(keys, results.values(), strict=True):
+            if isinstance(result, ReadError):
+                self.report.problem(str(result))
+            else:
+                read[key] = result
+        return read
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,11 +388,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         url = options.index or default_index()
         report.info(f"index: {masked(url)}")
-        with ThreadPoolExecutor(CONNECTIONS) as pool:
-            try:
-                contents = read(IndexReader(SimpleIndex(url, client), client, cache, report, pool))
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)  # drop the queue on an interrupt
+        contents = read(IndexReader(SimpleIndex(url, client), client, cache, report))
     except ReadError as error:
         report.problem(str(error))
         return 2

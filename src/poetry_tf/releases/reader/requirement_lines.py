@@ -12,7 +12,7 @@ from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from poetry_tf.http.index import ReadError
+from poetry_tf.http.errors import ReadError
 
 _SYSTEMS: Final = {
     "linux": ("linux", "Linux", "posix"),

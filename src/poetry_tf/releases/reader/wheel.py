@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from poetry_tf.http.index import ReadError
+from poetry_tf.http.errors import ReadError
 
 TAIL: Final = 40 * 1024
 """Bytes of the first read, from the end of the file. It covers a whole shim, and in a wheel with
@@ -50,7 +50,7 @@ _RUNPATH_LIMIT: Final = 64 * 1024 * 1024
 
 
 class Ranged(Protocol):
-    """A file that a zip archive is read from, as `poetry_tf.http.index.RemoteFile`."""
+    """A file that a zip archive is read from, as `poetry_tf.http.ranges.RemoteFile`."""
 
     def tail(self, length: int) -> tuple[bytes, int]:
         """The last `length` bytes, and the size of the file."""
