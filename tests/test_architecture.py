@@ -8,7 +8,10 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+
+import pytest
 
 import poetry_tf
 
@@ -45,6 +48,9 @@ OF_POETRY: Mapping[str, tuple[str, ...]] = {
     ),
 }
 """What of Poetry's own a room imports; a room that isn't here imports nothing of it."""
+
+LONGEST_MODULE = 500
+LONGEST_CLASS = 250
 
 
 @cache
@@ -99,6 +105,17 @@ def test_imports_point_down():
     assert not up
 
 
+def test_no_circle():
+    graph: dict[str, set[str]] = defaultdict(set)
+    for module, other in imported():
+        if other in trees() and other != module:
+            graph[module].add(other)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
 def test_rooms_below_the_commands_know_little_of_poetry():
     wrong = [
         f"{module} imports {other}"
@@ -107,6 +124,25 @@ def test_rooms_below_the_commands_know_little_of_poetry():
         and not is_within(other, OF_POETRY.get(room_of(module), ()))
     ]
     assert not wrong
+
+
+def test_no_module_and_no_class_is_too_long():
+    long = [
+        f"{name}: {lines} lines"
+        for name in trees()
+        if (lines := len(path_of(name).read_text("utf-8").splitlines())) > LONGEST_MODULE
+    ]
+    for module, tree in trees().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef) and node.end_lineno is not None:
+                lines = node.end_lineno - node.lineno + 1
+                long += [f"{module}.{node.name}: {lines} lines"] * (lines > LONGEST_CLASS)
+    assert not long
+
+
+def path_of(module: str) -> Path:
+    path = SOURCE.parent / module.replace(".", "/")
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
 def test_no_name_stands_for_two_classes():
