@@ -85,6 +85,7 @@ class _NeededBound:
 
     @property
     def targets(self) -> frozenset[Target]:
+        """The targets of all causes."""
         return frozenset().union(*(cause.targets for cause in self.causes))
 
     def is_as_in(self, project: Project, other: _NeededBound) -> bool:
