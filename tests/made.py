@@ -16,7 +16,9 @@ from poetry_tf.files.project import DEVCONTAINERS, LOCK, PYPROJECT, Devcontainer
 from poetry_tf.files.pyproject import Pyproject
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.files.toml import TomlDocument
-from poetry_tf.plan.model import CONTAINER_PLATFORM
+from poetry_tf.plan.derive import make_plan
+from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan
+from poetry_tf.plan.settings import GpuChoice, Settings
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
 
@@ -72,6 +74,13 @@ def on_disk(root: Path, files: Mapping[str, str]) -> Project:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text.encode())
     return Project.read(root)
+
+
+def plan_for(gpu: GpuChoice = "system", series: str = "2.18") -> Plan:
+    """The plan for the newest release of a series."""
+    release = load().newest(series)
+    assert release is not None
+    return make_plan(load(), load_images(), release, Settings(gpu), None)
 
 
 def lock_text(*packages: tuple[str, str], poetry: str = "2.1.4", content_hash: str = "0") -> str:

@@ -213,6 +213,6 @@ def test_a_lock_that_a_named_container_cannot_read(tmp_path: Path, ours: str):
 def test_a_project_that_no_container_can_be_made_for_is_told_once(tmp_path: Path):
     pyproject = PYPROJECT.replace(">=3.10,<3.12", "==3.8.*")
     project = on_disk(tmp_path, {"pyproject.toml": pyproject, CPU: HAND, GPU: CONTAINER})
-    told = said(project)
-    assert [place for code, place in told if code == "TF502"] == ["pyproject.toml"]
-    assert ("TF505", GPU) in told, "what is retired works for nobody"
+    places = said(project)
+    assert [place for code, place in places if code == "TF502"] == ["pyproject.toml"]
+    assert ("TF505", GPU) in places, "what is retired works for nobody"

@@ -278,9 +278,9 @@ LINUX, MAC = "sys_platform == 'linux'", "sys_platform == 'darwin'"
     ],
 )
 def test_two_that_hold_the_same_files_are_told_at_the_second(text: str, where: str | None):
-    told = [(code, at) for code, at in families(in_memory(text)) if code == "TF104"]
-    assert len(told) == 1
-    assert where is None or told == [("TF104", where)]
+    clashes = [(code, at) for code, at in families(in_memory(text)) if code == "TF104"]
+    assert len(clashes) == 1
+    assert where is None or clashes == [("TF104", where)]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""TF3xx: the lock, and what Poetry is told to do with the project."""
+"""TF3xx: the lock, and what Poetry installs from it."""
 
 from __future__ import annotations
 
@@ -139,22 +139,22 @@ def test_a_lock_that_cannot_be_read_is_told_with_its_place(tmp_path: Path, lock:
 def test_a_lock_of_another_time_is_stale_whatever_it_lacks(tmp_path: Path, metadata: str):
     lock = f"[metadata]\n{metadata}\n"
     project = on_disk(tmp_path, {"pyproject.toml": MANAGED, "poetry.lock": lock})
-    told = ["TF306"] if "99.0" in metadata else []
-    assert [item.code for item in found(project)] == ["TF302", *told, "TF501"]
+    unread = ["TF306"] if "99.0" in metadata else []
+    assert [item.code for item in found(project)] == ["TF302", *unread, "TF501"]
 
 
 # -- what is locked -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("packages", "told"), [([], 1), ([("tensorflow", "2.13.1")], 0)])
+@pytest.mark.parametrize(("packages", "count"), [([], 1), ([("tensorflow", "2.13.1")], 0)])
 def test_a_group_that_was_left_out_of_a_fresh_lock_is_told(
-    tmp_path: Path, packages: list[tuple[str, str]], told: int
+    tmp_path: Path, packages: list[tuple[str, str]], count: int
 ):
     """Which Poetry 2.1 does with [dependency-groups], and says nothing of."""
     text = '[project]\nname = "study"\n[dependency-groups]\ntrain = ["tensorflow~=2.13.0"]\n'
     files = {"pyproject.toml": text, "poetry.lock": lock_of(text, *packages)}
     findings = found(on_disk(tmp_path, files), "TF303")
-    assert [place(finding) for finding in findings] == ["pyproject.toml:4:10"] * told
+    assert [place(finding) for finding in findings] == ["pyproject.toml:4:10"] * count
     assert all("Poetry 2.2 or later" in str(finding.remedy) for finding in findings)
 
 
@@ -271,7 +271,7 @@ def test_where_markers_tell_two_versions_apart_all_is_well(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("settings", "tag", "told"),
+    ("settings", "tag", "where"),
     [
         # The container's environments, unless others are declared.
         (managed(), "cp38-abi3-manylinux_2_17_x86_64", "linux-aarch64"),
@@ -284,10 +284,10 @@ def test_where_markers_tell_two_versions_apart_all_is_well(tmp_path: Path):
         ("", "cp38-abi3-manylinux_2_99_x86_64", "linux-x86_64"),
     ],
 )
-def test_which_environments_are_judged(tmp_path: Path, settings: str, tag: str, told: str | None):
+def test_which_environments_are_judged(tmp_path: Path, settings: str, tag: str, where: str | None):
     found_ = found(project_of(tmp_path, package("demo", "1.0", tag), settings=settings), "TF304")
-    assert [item.message.startswith(f"demo 1.0 has no file for {told}") for item in found_] == (
-        [] if told is None else [True]
+    assert [item.message.startswith(f"demo 1.0 has no file for {where}") for item in found_] == (
+        [] if where is None else [True]
     )
 
 
@@ -452,11 +452,11 @@ def test_a_poetry_that_reads_the_lock_is_fine(form: str, version: str):
 
 
 @pytest.mark.parametrize(
-    ("form", "python", "told"),
+    ("form", "python", "is_found"),
     [("2.1", "3.8", True), ("2.1", "3.9", False), ("2.0", "3.8", False), ("2.0", "3.6", True)],
 )
 def test_an_image_whose_python_has_no_poetry_that_reads_the_lock_is_told(
-    form: str, python: str, told: bool
+    form: str, python: str, is_found: bool
 ):
     image = f'{{"image": "{load_images().repository}:1-{python}"}}'
     project = in_container(form, image)
@@ -465,7 +465,7 @@ def test_an_image_whose_python_has_no_poetry_that_reads_the_lock_is_told(
     unknown = lock_text(("tensorflow", "99.0.0")).replace('"2.1"\n', f'"{form}"\n')
     text = MANAGED.replace("tensorflow~=2.13.0", "tensorflow~=99.0.0")
     findings = found(in_memory(text, lock=unknown, container=image), "TF306")
-    assert [place(item) for item in findings] == (["devcontainer.json:1:2"] if told else [])
+    assert [place(item) for item in findings] == (["devcontainer.json:1:2"] if is_found else [])
 
 
 @pytest.mark.parametrize("form", ["3.0", "17.1"])

@@ -86,8 +86,8 @@ def test_a_source_goes_with_its_comments_and_nothing_else_does(newline: str):
     assert fixed.is_locked
     assert fixed.valid_lock is not None
     digest = content_hash(fixed.pyproject.document.text)
-    wanted = locked_from(None, None).replace('"0"', f'"{digest}"').replace("\n", newline)
-    assert fixed.valid_lock.text == wanted
+    expected = locked_from(None, None).replace('"0"', f'"{digest}"').replace("\n", newline)
+    assert fixed.valid_lock.text == expected
     assert found(fixed, "TF401") == []
 
 

@@ -51,7 +51,7 @@ def test_an_environments_marker_holds_there_and_nowhere_else(name: str):
         ('implementation_name == "pypy"', LINUX_X86_64, "3.10", False),
     ],
 )
-def test_whether_a_requirement_counts_in_a_cell(
+def test_whether_a_requirement_counts_in_a_target(
     marker: str, environment: str, python: str, admits: bool
 ):
     assert Target(environment, python).admits(parse_marker(marker)) is admits
@@ -94,13 +94,13 @@ def test_what_is_declared_is_meant_and_the_default_as_far_as_there_are_wheels():
     assert required_environments(alone, DEFAULT_ENVIRONMENTS) == DEFAULT_ENVIRONMENTS
 
 
-def test_the_cells_in_which_a_release_cannot_be_had():
-    wanted = make_targets((LINUX_X86_64, MACOS_X86_64), ("3.12", "3.13"))
-    assert unserved_targets(the("2.16.2"), wanted) == (
+def test_the_targets_in_which_a_release_is_not_available():
+    targets = make_targets((LINUX_X86_64, MACOS_X86_64), ("3.12", "3.13"))
+    assert unserved_targets(the("2.16.2"), targets) == (
         Target(LINUX_X86_64, "3.13"),
         Target(MACOS_X86_64, "3.13"),
     )
-    assert [target.environment for target in unserved_targets(the("2.18.1"), wanted)] == [
+    assert [target.environment for target in unserved_targets(the("2.18.1"), targets)] == [
         LINUX_X86_64,
         MACOS_X86_64,
         MACOS_X86_64,

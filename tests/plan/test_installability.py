@@ -38,12 +38,12 @@ def locked(lock: str, pyproject: str = "") -> LockedPackages:
     return LockedPackages.of(Lock.read(Path("poetry.lock"), lock), pyproject_of(pyproject))
 
 
-def told(packages: LockedPackages, *judged: Target) -> list[str]:
-    wanted = judged or make_targets(EVERYWHERE, PYTHONS)
+def described(packages: LockedPackages, *judged: Target) -> list[str]:
+    targets = judged or make_targets(EVERYWHERE, PYTHONS)
     return [
         f"{item.package.name} {item.package.version} {item.reason} "
-        f"{format_targets(item.targets, wanted)}"
-        for item in packages.obstacles(wanted, SYSTEMS)
+        f"{format_targets(item.targets, targets)}"
+        for item in packages.obstacles(targets, SYSTEMS)
     ]
 
 
@@ -90,34 +90,34 @@ def one(*files: str, pythons: str = "*") -> LockedPackages:
     ],
 )
 def test_where_a_wheel_fits(tag: str, fits: tuple[str, ...]):
-    wanted = make_targets(EVERYWHERE, ["3.11"])
+    targets = make_targets(EVERYWHERE, ["3.11"])
     without = [
-        target for item in one(f"{tag}.whl").obstacles(wanted, SYSTEMS) for target in item.targets
+        target for item in one(f"{tag}.whl").obstacles(targets, SYSTEMS) for target in item.targets
     ]
-    assert tuple(target.environment for target in wanted if target not in without) == fits
+    assert tuple(target.environment for target in targets if target not in without) == fits
 
 
-def test_a_package_without_a_file_is_told_with_the_cells():
-    assert told(one("cp310-cp310-win_amd64.whl", "cp311-abi3-win_amd64.whl")) == [
+def test_a_package_without_a_file_is_reported_with_the_targets():
+    assert described(one("cp310-cp310-win_amd64.whl", "cp311-abi3-win_amd64.whl")) == [
         "demo 1.0 file linux-x86_64, linux-aarch64, macos-x86_64 and macos-arm64"
     ]
-    assert told(one("cp310-cp310-win_amd64.whl"), *make_targets([WINDOWS_AMD64], PYTHONS)) == [
+    assert described(one("cp310-cp310-win_amd64.whl"), *make_targets([WINDOWS_AMD64], PYTHONS)) == [
         "demo 1.0 file windows-amd64 with Python 3.11 and 3.12"
     ]
 
 
 @pytest.mark.parametrize("source", ["demo-1.0.tar.gz", "demo-1.0.zip", "demo-1.0.tar.bz2"])
 def test_what_can_be_built_counts_as_installable(source: str):
-    assert told(one("cp310-cp310-win_amd64.whl", source)) == []
+    assert described(one("cp310-cp310-win_amd64.whl", source)) == []
 
 
 def test_what_poetry_cannot_install_counts_for_nothing():
-    found = told(one("demo-1.0.exe", "demo-1.0-py3.11.egg", "py3-none-any.whl.asc"))
+    found = described(one("demo-1.0.exe", "demo-1.0-py3.11.egg", "py3-none-any.whl.asc"))
     assert found == [f"demo 1.0 file {format_list(EVERYWHERE)}"]
 
 
 def test_a_package_of_which_no_file_is_known_is_let_be():
-    assert told(one()) == []
+    assert described(one()) == []
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_package_of_which_no_file_is_known_is_let_be():
 )
 def test_a_name_that_is_none_fits_nowhere(name: str):
     package = LockedPackage(canonicalize_name("demo"), "1.0", False, "*", (name,), ())
-    assert told(LockedPackages([package])) == [f"demo 1.0 file {format_list(EVERYWHERE)}"]
+    assert described(LockedPackages([package])) == [f"demo 1.0 file {format_list(EVERYWHERE)}"]
 
 
 @pytest.mark.parametrize(
@@ -141,12 +141,12 @@ def test_a_name_that_is_none_fits_nowhere(name: str):
 )
 def test_a_package_has_to_admit_the_python(pythons: str, expected: list[str]):
     packages = one("py3-none-any.whl", pythons=pythons)
-    assert told(packages, *make_targets([LINUX_X86_64], PYTHONS)) == expected
+    assert described(packages, *make_targets([LINUX_X86_64], PYTHONS)) == expected
 
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="CPython is what is judged")
 def test_this_very_python_supports_what_is_said_of_it():
-    """The oracle is `packaging`, asked for the Python that runs, on the system that it runs on."""
+    """The oracle is `packaging`, for the running Python on this system."""
     names = {
         ("Linux", "x86_64"): LINUX_X86_64,
         ("Linux", "aarch64"): LINUX_AARCH64,
@@ -318,7 +318,7 @@ content-hash = "0"
 
 def test_a_lock_of_poetry_2_is_judged_by_its_own_markers():
     judged = make_targets([LINUX_X86_64, WINDOWS_AMD64], PYTHONS)
-    assert told(locked(LOCK_2_1), *judged) == [
+    assert described(locked(LOCK_2_1), *judged) == [
         "by-group 1.0 file linux-x86_64 with Python 3.12",
         "half-marked 1.0 file linux-x86_64",
         "wanted-by-an-extra 1.0 file linux-x86_64",
@@ -328,9 +328,9 @@ def test_a_lock_of_poetry_2_is_judged_by_its_own_markers():
 
 
 def test_each_environment_is_judged_by_itself():
-    found = told(locked(LOCK_2_1), *make_targets([WINDOWS_AMD64], ["3.10"]))
+    found = described(locked(LOCK_2_1), *make_targets([WINDOWS_AMD64], ["3.10"]))
     assert found == []
-    (first, *_) = told(locked(LOCK_2_1), *make_targets([MACOS_ARM64], ["3.10"]))
+    (first, *_) = described(locked(LOCK_2_1), *make_targets([MACOS_ARM64], ["3.10"]))
     assert first == "everywhere 1.0 file macos-arm64"
 
 
@@ -501,7 +501,7 @@ content-hash = "0"
 
 def test_in_a_lock_of_poetry_1_the_requirements_are_followed():
     judged = make_targets([LINUX_X86_64, WINDOWS_AMD64], PYTHONS)
-    assert told(locked(LOCK_2_0, PYPROJECT), *judged) == [
+    assert described(locked(LOCK_2_0, PYPROJECT), *judged) == [
         "backport 1.0 file linux-x86_64 with Python 3.10",
         "speed 1.0 file linux-x86_64 with Python 3.10 and 3.12",
         "plotter 1.0 file linux-x86_64",
@@ -551,11 +551,11 @@ torch = [
 ]
 """
     judged = make_targets([LINUX_X86_64, MACOS_ARM64], ["3.11"])
-    assert told(locked(SOURCES, pyproject), *judged) == []
+    assert described(locked(SOURCES, pyproject), *judged) == []
     both = [
         f"torch 2.6.0{local} file linux-aarch64" for local in ("", "+cu124")
-    ]  # which one is meant there can't be told
-    assert told(locked(SOURCES, pyproject), *make_targets([LINUX_AARCH64], ["3.11"])) == both
+    ]  # which of the two is used is unknown
+    assert described(locked(SOURCES, pyproject), *make_targets([LINUX_AARCH64], ["3.11"])) == both
 
 
 # -- Poetry 1.0 and 1.1: files in a table of their own --------------------------------------
@@ -624,13 +624,13 @@ split = [
 def test_a_lock_of_poetry_1_1_has_its_files_by_name_for_all_versions():
     pyproject = '[tool.poetry.dependencies]\npython = "^3.10"\ncore-lib = "*"\nunlisted = "*"\n'
     judged = make_targets([LINUX_X86_64], ["3.10", "3.11"])
-    assert told(locked(LOCK_1_1, pyproject), *judged) == [
+    assert described(locked(LOCK_1_1, pyproject), *judged) == [
         "core-lib 1.0 file linux-x86_64",
         "old-style 1.0 file linux-x86_64 with Python 3.10",
         "split 2.0 file linux-x86_64",
     ]
     first = pyproject.replace("unlisted", 'split = "<2"\nunlisted')
-    assert "split" not in " ".join(told(locked(LOCK_1_1, first), *judged))
+    assert "split" not in " ".join(described(locked(LOCK_1_1, first), *judged))
 
 
 def test_a_lock_without_file_names_says_nothing():
@@ -647,7 +647,7 @@ content-hash = "0"
 [metadata.hashes]
 core = ["0"]
 """
-    assert told(locked(lock, '[tool.poetry.dependencies]\ncore = "*"\n')) == []
+    assert described(locked(lock, '[tool.poetry.dependencies]\ncore = "*"\n')) == []
 
 
 # -- whatever stands in a lock --------------------------------------------------------------
@@ -704,7 +704,7 @@ def test_no_lock_is_too_odd_to_be_judged(infos: list[dict[str, Any]], metadata: 
 # -- telling --------------------------------------------------------------------------------
 
 
-def test_cells_are_told_by_environment_and_then_by_python():
+def test_targets_are_listed_by_environment_and_then_by_python():
     judged = make_targets([LINUX_X86_64, LINUX_AARCH64, WINDOWS_AMD64], PYTHONS)
     some = (*make_targets([LINUX_X86_64], ["3.10"]), *make_targets([LINUX_AARCH64], ["3.10"]))
     assert format_targets(some, judged) == "linux-x86_64 and linux-aarch64 with Python 3.10"

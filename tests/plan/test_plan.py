@@ -165,7 +165,7 @@ def test_the_pin_of_a_plan_begins_at_its_release_and_ends_with_its_series(releas
 
 
 @pytest.mark.parametrize(
-    ("pyproject", "wanted"),
+    ("pyproject", "expected"),
     [
         ('[tool.poetry.dependencies]\nnumpy = "*"', None),
         (
@@ -196,14 +196,14 @@ def test_the_pin_of_a_plan_begins_at_its_release_and_ends_with_its_series(releas
     ids=["none", "variant", "group", "optional", "marker", "retired", "nightly"],
 )
 def test_the_plan_goes_by_tensorflow_itself_and_what_is_always_installed(
-    pyproject: str, wanted: tuple[str, str] | None
+    pyproject: str, expected: tuple[str, str] | None
 ):
     item = main_requirement(in_memory(pyproject))
-    assert (item and (item.name, item.written)) == wanted
+    assert (item and (item.name, item.written)) == expected
 
 
 @pytest.mark.parametrize(
-    ("packages", "wanted"),
+    ("packages", "expected"),
     [
         ([("numpy", "1.24.3")], None),
         ([("tensorflow", "2.13.1")], "2.13.1"),
@@ -215,10 +215,10 @@ def test_the_plan_goes_by_tensorflow_itself_and_what_is_always_installed(
     ],
 )
 def test_the_locked_tensorflow_is_the_newest_that_markers_lock(
-    packages: list[tuple[str, str]], wanted: str | None
+    packages: list[tuple[str, str]], expected: str | None
 ):
     project = in_memory("[project]", lock=lock_text(*packages))
-    assert locked_tensorflow(project) == (None if wanted is None else Version(wanted))
+    assert locked_tensorflow(project) == (None if expected is None else Version(expected))
 
 
 # -- the release ----------------------------------------------------------------------------
@@ -330,8 +330,8 @@ def test_a_pin_that_no_known_release_satisfies_means_the_release_at_which_it_beg
 
 @pytest.mark.parametrize("version", [OLDER, "2.22.0rc0", "2.13.1+own"])
 def test_a_locked_release_that_is_not_known_is_named(version: str):
-    told = re.escape(f"knows nothing of the locked TensorFlow {version}, only of the final")
-    with pytest.raises(PlanError, match=told):
+    message = re.escape(f"knows nothing of the locked TensorFlow {version}, only of the final")
+    with pytest.raises(PlanError, match=message):
         choose_release(CATALOG, IMAGES, locked=Version(version))
 
 
@@ -356,7 +356,7 @@ def test_a_release_that_is_asked_for_is_the_one(release: Release):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "says"),
+    ("text", "says"),
     [
         ("latest", "'latest' is no version of TensorFlow"),
         ("", "'' is no version of TensorFlow"),
@@ -369,9 +369,9 @@ def test_a_release_that_is_asked_for_is_the_one(release: Release):
         ("99.1.0rc0", "TensorFlow 99.1.0rc0 is a prerelease"),
     ],
 )
-def test_a_tensorflow_that_cannot_be_had_is_refused_with_the_reason(wanted: str, says: str):
+def test_a_tensorflow_that_cannot_be_had_is_refused_with_the_reason(text: str, says: str):
     with pytest.raises(PlanError) as caught:
-        requested_release(CATALOG, wanted)
+        requested_release(CATALOG, text)
     assert says in caught.value.message
     assert caught.value.remedy
 
@@ -381,9 +381,9 @@ def test_a_series_with_candidates_only_may_be_final_by_now():
     series = f"{first.major}.{first.minor}"
     if CATALOG.in_series(series):
         pytest.skip("no series of the data has candidates only")
-    for wanted in (series, f"{series}.0"):
-        with pytest.raises(PlanError, match=f"TensorFlow {wanted} is newer than the data"):
-            requested_release(CATALOG, wanted)
+    for text in (series, f"{series}.0"):
+        with pytest.raises(PlanError, match=f"TensorFlow {text} is newer than the data"):
+            requested_release(CATALOG, text)
     with pytest.raises(PlanError, match=f"{first} is a prerelease"):
         requested_release(CATALOG, str(first))
 
@@ -415,7 +415,7 @@ MINORS = ["3.9", "3.10", "3.11"]
 
 
 @pytest.mark.parametrize(
-    ("python", "wanted"),
+    ("python", "expected"),
     [
         (None, ">=3.9,<3.12"),
         ("*", ">=3.9,<3.12"),
@@ -439,9 +439,9 @@ MINORS = ["3.9", "3.10", "3.11"]
     ],
 )
 def test_a_python_range_keeps_its_ends_and_loses_what_no_wheel_fits(
-    python: str | None, wanted: str
+    python: str | None, expected: str
 ):
-    assert narrowed_range(constraint(python), MINORS) == wanted
+    assert narrowed_range(constraint(python), MINORS) == expected
 
 
 patches = st.one_of(
@@ -535,9 +535,9 @@ def test_an_unproven_pair_is_never_chosen_by_default_but_named_where_asked_for(s
     newest = CATALOG.newest(series)
     assert newest is not None
     assert plan_gpu(CATALOG, newest, "auto").mode == "pip"
-    asked = plan_gpu(CATALOG, newest, "system")
-    assert (asked.mode, asked.proven) == ("system", False)
-    assert "not proven" in asked.why
+    gpu = plan_gpu(CATALOG, newest, "system")
+    assert (gpu.mode, gpu.proven) == ("system", False)
+    assert "not proven" in gpu.why
 
 
 @release
@@ -626,7 +626,7 @@ def test_settings_rule_over_what_would_be_derived():
 
 
 @pytest.mark.parametrize(
-    ("poetry_toml", "wanted"),
+    ("poetry_toml", "expected"),
     [
         (None, None),
         ("", None),
@@ -637,8 +637,8 @@ def test_settings_rule_over_what_would_be_derived():
         ("[tf]", None),
     ],
 )
-def test_the_mirror_setting_is_read_from_poetry_toml(poetry_toml: str | None, wanted: object):
-    assert mirror_setting(in_memory("", poetry_toml=poetry_toml)) == wanted
+def test_the_mirror_setting_is_read_from_poetry_toml(poetry_toml: str | None, expected: object):
+    assert mirror_setting(in_memory("", poetry_toml=poetry_toml)) == expected
 
 
 # -- environments ---------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What breaks with a dependency that came out later: where it is prevented, and where only told."""
+"""What breaks with a later version of a dependency: prevented, or only reported."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def text_of(*lines: str, python: str = ">=3.10,<3.12", more: str = APPLICATION +
     )
 
 
-def told(text: str, root: Path | None = None, *packages: tuple[str, str]) -> list[Finding]:
+def findings_of(text: str, root: Path | None = None, *packages: tuple[str, str]) -> list[Finding]:
     """What TF305 finds; with a folder, in a project with a lock of these packages."""
     if root is None:
         return found(in_memory(text), "TF305")
@@ -71,20 +71,22 @@ def test_setuptools_is_kept_below_82_for_an_old_tensorboard(lines: list[str], af
 
 
 def test_it_is_a_warning_that_says_why():
-    (finding,) = told(text_of("tensorflow (~=2.18.0)"))
+    (finding,) = findings_of(text_of("tensorflow (~=2.18.0)"))
     assert finding.severity == "warning"
     assert finding.message == (
         "tensorboard >=2.18,<2.19 admits setuptools 82: it imports pkg_resources, which "
         "setuptools 82 removed, so it fails to start"
     )
     assert finding.remedy == f"Add '{LINE}'"
-    (numpy,) = (item for item in told(text_of("tensorflow (==2.14.0)")) if "numpy" in item.message)
+    (numpy,) = (
+        item for item in findings_of(text_of("tensorflow (==2.14.0)")) if "numpy" in item.message
+    )
     assert numpy.severity == "error"
 
 
 @pytest.mark.parametrize("line", ["setuptools (>=82)", "setuptools (==82.0.1)"])
 def test_a_contradiction_is_for_a_person_to_settle(line: str):
-    (finding,) = told(text_of("tensorflow (~=2.18.0)", line))
+    (finding,) = findings_of(text_of("tensorflow (~=2.18.0)", line))
     assert (finding.edits, finding.severity) == ((), "warning")
     assert finding.remedy == "Require setuptools below 82"
 
@@ -112,7 +114,7 @@ def test_lines_for_both_kinds_of_computer_need_one_for_everywhere():
 
 def test_one_from_a_path_is_left_alone():
     text = text_of("tensorflow (~=2.18.0)", "setuptools @ https://example.org/setuptools-81.zip")
-    assert told(text) == []
+    assert findings_of(text) == []
 
 
 STYLES = {
@@ -147,10 +149,10 @@ DEV = '[dependency-groups]\ndev = ["setuptools (<82)"]\n'
 @pytest.mark.parametrize("more", [PACKAGE + MANAGED, PACKAGE, "[tool.hatch]\n[tool.poetry-tf]\n"])
 def test_what_is_published_is_told_by_the_lock_and_not_changed(tmp_path: Path, more: str):
     text = text_of("tensorflow (~=2.18.0)", more=more)
-    (finding,) = told(text, tmp_path, *NEW)
+    (finding,) = findings_of(text, tmp_path, *NEW)
     assert (finding.edits, finding.severity) == ((), "warning")
-    assert told(text, tmp_path, *OLD) == []
-    assert told(text + DEV, tmp_path, *NEW) == []
+    assert findings_of(text, tmp_path, *OLD) == []
+    assert findings_of(text + DEV, tmp_path, *NEW) == []
 
 
 def test_a_group_of_a_package_is_not_published():
@@ -161,14 +163,14 @@ def test_a_group_of_a_package_is_not_published():
 
 def test_a_project_that_is_not_managed_is_judged_by_its_lock(tmp_path: Path):
     text = text_of("tensorflow (~=2.18.0)", more=APPLICATION)
-    assert told(text) == []
-    assert told(text, tmp_path, *OLD) == []
-    (finding,) = told(text, tmp_path, *NEW)
+    assert findings_of(text) == []
+    assert findings_of(text, tmp_path, *OLD) == []
+    (finding,) = findings_of(text, tmp_path, *NEW)
     assert (finding.edits, finding.severity) == ((), "warning")
     assert finding.message.startswith("tensorboard 2.18.0 admits setuptools 82: ")
     assert finding.remedy == f"Add '{LINE}'"
     numpy = (("tensorflow", "2.14.0"), ("numpy", "2.1.0"))
-    (finding,) = told(text_of("tensorflow (==2.14.0)", more=APPLICATION), tmp_path, *numpy)
+    (finding,) = findings_of(text_of("tensorflow (==2.14.0)", more=APPLICATION), tmp_path, *numpy)
     assert (finding.severity, "tensorflow 2.14.0 admits numpy 2" in finding.message) == (
         "error",
         True,
@@ -177,7 +179,7 @@ def test_a_project_that_is_not_managed_is_judged_by_its_lock(tmp_path: Path):
 
 def test_a_project_without_tensorflow_is_none_of_our_business(tmp_path: Path):
     text = text_of("torch", "tensorboard (~=2.18.0)", more=APPLICATION)
-    assert told(text, tmp_path, ("torch", "2.11"), *NEW[1:]) == []
+    assert findings_of(text, tmp_path, ("torch", "2.11"), *NEW[1:]) == []
 
 
 # -- the lock -------------------------------------------------------------------------------
@@ -185,11 +187,11 @@ def test_a_project_without_tensorflow_is_none_of_our_business(tmp_path: Path):
 
 def test_the_locked_tensorboard_decides(tmp_path: Path):
     text = text_of("tensorflow (~=2.21.0)", "tensorboard")
-    assert told(text) == []
+    assert findings_of(text) == []
     packages = [("tensorflow", "2.21.0"), ("tensorboard", "2.21.0"), ("setuptools", "84.2.1")]
-    assert told(text, tmp_path, *packages) == []
+    assert findings_of(text, tmp_path, *packages) == []
     packages[1] = ("tensorboard", "2.20.0")
-    (finding,) = told(text, tmp_path, *packages)
+    (finding,) = findings_of(text, tmp_path, *packages)
     assert "tensorboard 2.20.0 admits setuptools 82" in finding.message
 
 
@@ -201,7 +203,7 @@ def test_a_tensorboard_that_something_else_brings_is_told(tmp_path: Path):
         ("tensorboard", "2.20.0"),
         ("setuptools", "84.2.1"),
     )
-    (finding,) = told(text, tmp_path, *packages)
+    (finding,) = findings_of(text, tmp_path, *packages)
     assert finding.message.startswith("tensorboard 2.20.0, which is locked, admits setuptools 82")
     after = fix(Project.read(tmp_path)).pyproject.data["project"]["dependencies"]
     assert after == ["tensorflow (~=2.21.0)", "a-package", LINE]

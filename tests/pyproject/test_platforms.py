@@ -52,14 +52,14 @@ def fixed(text: str, lock: tuple[Path, str] | None = None) -> list[str]:
         files = {"pyproject.toml": text, "poetry.lock": lock_text(("tensorflow", lock[1]))}
         project = on_disk(lock[0], files)
     after = fix(project)
-    assert [item for item in told(after) if item.edits] == []
+    assert [item for item in reports(after) if item.edits] == []
     assert fix(after) == after
     dependencies = after.pyproject.data["project"]["dependencies"]
     assert isinstance(dependencies, list)
     return [line for line in dependencies if line != SETUPTOOLS]
 
 
-def told(project: Project):
+def reports(project: Project):
     return [item for item in found(project) if item.code in CODES]
 
 
@@ -157,7 +157,7 @@ def test_a_requirement_that_counts_on_some_pythons_only_has_lines_that_do_too():
 
 def test_nothing_is_asked_of_a_project_that_is_not_managed():
     text = text_of("tensorflow (==2.13.1)", on=None).partition("[tool.poetry-tf]")[0]
-    assert told(in_memory(text)) == []
+    assert reports(in_memory(text)) == []
 
 
 # -- wherever the requirement stands --------------------------------------------------------
@@ -212,7 +212,7 @@ def test_the_lines_stand_where_the_requirement_does(style: str):
         extras = after.pyproject.data["tool"]["poetry"]["extras"]
         assert set(names) < set(extras["ml"]) and set(names) < set(extras["all"])
     assert fix(after) == after
-    assert told(after) == []
+    assert reports(after) == []
 
 
 SERIES = list(dict.fromkeys(release.series for release in CONTAINED))
@@ -353,7 +353,7 @@ def test_another_way_to_the_file_system_is_left_alone(lines: list[str]):
 def test_ones_own_line_that_leaves_a_platform_without_a_wheel_is_told():
     line = f"{FILESYSTEM}==0.31.0"
     text = text_of("tensorflow==2.18.1", line, on=["macos-arm64", "windows-amd64"])
-    (finding,) = told(in_memory(text))
+    (finding,) = reports(in_memory(text))
     assert (finding.code, finding.edits) == ("TF305", ())
     assert "no wheel on macos-arm64" in finding.message
     assert fixed(text)[1:] == [line]
@@ -362,7 +362,7 @@ def test_ones_own_line_that_leaves_a_platform_without_a_wheel_is_told():
 def test_a_marker_that_is_too_narrow_is_told():
     line = f"tensorflow-cpu-aws==2.13.1 ; {AARCH64} and python_version < '3.11'"
     text = text_of("tensorflow==2.13.1", line, on=["linux-aarch64"])
-    (finding,) = told(in_memory(text))
+    (finding,) = reports(in_memory(text))
     assert (finding.code, finding.edits) == ("TF305", ())
     assert fixed(text)[1:] == [line]
 
@@ -414,12 +414,12 @@ def test_lines_that_stand_before_tensorflow_are_replaced_with_one_mending():
 def test_a_shim_beside_a_real_wheel_is_told_and_removed_only_where_it_is_ours():
     main = "tensorflow (>=2.18.1,<2.19.0)"
     ours = f"tensorflow-intel (>=2.18.0,<2.18.1) ; {WINDOWS}"
-    (finding,) = told(in_memory(text_of(main, ours)))
+    (finding,) = reports(in_memory(text_of(main, ours)))
     assert finding.code == "TF104"
     assert "windows-amd64" in finding.message
     assert fixed(text_of(main, ours)) == [main]
     theirs = "tensorflow-intel (==2.18.0) ; os_name == 'nt'"
-    (finding,) = told(in_memory(text_of(main, theirs)))
+    (finding,) = reports(in_memory(text_of(main, theirs)))
     assert (finding.code, finding.edits) == ("TF104", ())
     assert fixed(text_of(main, theirs)) == [main, theirs]
 

@@ -40,6 +40,7 @@ from poetry_tf.pyproject.requirement_edits import (
     MarkedRequirement,
     add_edits,
     constraint_edits,
+    group,
     names_beside,
     remove_edits,
     same_list,
@@ -84,6 +85,7 @@ class _NeededBound:
 
     @property
     def targets(self) -> frozenset[Target]:
+        """The targets of all causes."""
         return frozenset().union(*(cause.targets for cause in self.causes))
 
     def is_as_in(self, project: Project, other: _NeededBound) -> bool:
@@ -137,18 +139,14 @@ def outdated_bound_edits(before: Project, after: Project) -> tuple[Edit, ...]:
 
 def _needed_bounds(project: Project, locked: LockedPackages | None) -> tuple[_NeededBound, ...]:
     """Each bound that the project's own requirements need, once for each list that needs it."""
-    found: list[_NeededBound] = []
-    for bound in bounds():
-        lists: list[list[_Cause]] = []
-        for cause in _causes(project, bound, locked):
-            for others in lists:
-                if same_list(project, cause.item, others[0].item):
-                    others.append(cause)
-                    break
-            else:
-                lists.append([cause])
-        found += [_needed_bound(project, bound, causes) for causes in lists]
-    return tuple(found)
+    return tuple(
+        _needed_bound(project, bound, causes)
+        for bound in bounds()
+        for causes in group(
+            _causes(project, bound, locked),
+            lambda cause, other: same_list(project, cause.item, other.item),
+        )
+    )
 
 
 def _needed_bound(project: Project, bound: Bound, causes: Iterable[_Cause]) -> _NeededBound:

@@ -36,6 +36,7 @@ from poetry_tf.pyproject.requirement_edits import (
     MarkedRequirement,
     add_edits,
     constraint_edits,
+    group,
     names_beside,
     remove_edits,
     same_list,
@@ -106,22 +107,17 @@ def is_installed_with(project: Project, item: Requirement, main: Requirement) ->
 
 def _places(project: Project, plan: Plan) -> Iterator[_Place]:
     """Each list or table that requires the plan's TensorFlow."""
-    lists: list[list[Requirement]] = []
-    for item in project.pyproject.requirements:
-        if role(item.name) != "main" or not item.constraint.allows(
-            to_poetry_version(plan.release.version)
-        ):
-            continue
-        for others in lists:
-            if others[0].name == item.name and same_list(project, item, others[0]):
-                others.append(item)
-                break
-        else:
-            lists.append([item])
-    for items in lists:
-        release = expected_release(project, plan.release.series, items) or load(items[0].name).get(
-            plan.release.version
-        )
+    version = plan.release.version
+    found = (
+        item
+        for item in project.pyproject.requirements
+        if role(item.name) == "main" and item.constraint.allows(to_poetry_version(version))
+    )
+    for items in group(
+        found, lambda item, other: item.name == other.name and same_list(project, item, other)
+    ):
+        release = expected_release(project, plan.release.series, items)
+        release = release or load(items[0].name).get(version)
         if release is not None and release.is_opened:
             yield _place(project, items, release)
 

@@ -8,9 +8,9 @@ keys and the user's style (with parentheses or without) stay.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
@@ -21,6 +21,8 @@ from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import PEP508, Requirement
 from poetry_tf.files.toml import Inline
 from poetry_tf.files.values import KeyPath
+
+T = TypeVar("T")
 
 LEGACY_DEPENDENCIES: KeyPath = ("tool", "poetry", "dependencies")
 _LEGACY_EXTRAS: KeyPath = ("tool", "poetry", "extras")
@@ -215,6 +217,18 @@ def same_list(project: Project, item: Requirement, other: Requirement) -> bool:
     if item.is_pep508 or not item.optional:
         return True
     return {*_legacy_extras(project, other)} <= {*_legacy_extras(project, item)}
+
+
+def group(items: Iterable[T], is_together: Callable[[T, T], bool]) -> list[list[T]]:
+    """The items in groups: each joins the first group with whose first item it is together."""
+    groups: list[list[T]] = []
+    for item in items:
+        known = next((known for known in groups if is_together(item, known[0])), None)
+        if known is None:
+            groups.append([item])
+        else:
+            known.append(item)
+    return groups
 
 
 def names_beside(project: Project, item: Requirement) -> frozenset[NormalizedName]:
