@@ -205,7 +205,7 @@ LEGACY = '[tool.poetry.dependencies]\npython = "^3.10"\nnumpy = "*"\n'
 
 
 @pytest.mark.parametrize(
-    ("project", "wanted"),
+    ("project", "expected"),
     [
         ('dependencies = ["tensorflow~=2.13.0"]', ["tensorflow"]),
         ('dependencies = ["tensorflow~=2.13.0"]\ndynamic = ["version"]', ["tensorflow"]),
@@ -225,10 +225,10 @@ LEGACY = '[tool.poetry.dependencies]\npython = "^3.10"\nnumpy = "*"\n'
     ],
 )
 def test_poetrys_table_counts_where_project_lists_nothing_or_is_dynamic(
-    project: str, wanted: list[str]
+    project: str, expected: list[str]
 ):
     text = f"[project]\n{project}\n{LEGACY}"
-    assert [name for name, _ in main_of(text)] == wanted
+    assert [name for name, _ in main_of(text)] == expected
 
 
 def test_a_source_that_poetrys_table_adds_is_no_second_requirement():
@@ -341,18 +341,18 @@ def as_poetry_takes_it(folder: Path, text: str) -> set[tuple[object, ...]]:
     (folder / "pyproject.toml").write_text(NAMED + text)
     package = Factory().create_poetry(folder).package
     return {
-        (group.lower().replace("_", "-"), *told)
+        (group.lower().replace("_", "-"), *written)
         for group in package.dependency_group_names(include_optional=True)
         for item in package.dependency_group(group).dependencies_for_locking
         if not item.is_direct_origin()
-        for told in [
+        for written in [
             (item.name, item.is_optional(), item.extras, str(item.marker), str(item.constraint))
         ]
     }
 
 
 @pytest.mark.parametrize(
-    ("text", "wanted", "without_the_standards"),
+    ("text", "expected", "without_the_standards"),
     [
         (
             '[dependency-groups]\nmy_group = ["a>=1", "b"]\n'
@@ -369,14 +369,14 @@ def as_poetry_takes_it(folder: Path, text: str) -> set[tuple[object, ...]]:
     ],
 )
 def test_groups_are_taken_together_as_poetry_does_it(
-    tmp_path: Path, text: str, wanted: set[object], without_the_standards: set[object]
+    tmp_path: Path, text: str, expected: set[object], without_the_standards: set[object]
 ):
-    assert {(group, name, told) for group, name, *_, told in read(text)} == wanted
+    assert {(group, name, written) for group, name, *_, written in read(text)} == expected
     # Poetry 2.1 doesn't know [dependency-groups]. The file says what it says all the same, and to
     # everybody else; so what is read of it doesn't depend on the Poetry.
-    poetrys = wanted if KNOWS_DEPENDENCY_GROUPS else without_the_standards
+    poetrys = expected if KNOWS_DEPENDENCY_GROUPS else without_the_standards
     taken = as_poetry_takes_it(tmp_path, text)
-    assert {(group, name, told) for group, name, *_, told in taken} == poetrys
+    assert {(group, name, written) for group, name, *_, written in taken} == poetrys
 
 
 def test_a_marker_that_only_newer_poetrys_take():
