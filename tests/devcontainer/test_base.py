@@ -177,7 +177,7 @@ def test_poetry_that_a_base_of_the_users_own_installs_by_a_command_is_pinned():
 BY_VARIABLE = "${localEnv:POETRY_TF_REGISTRY:mcr.microsoft.com}/devcontainers/python"
 
 
-def test_each_machine_may_name_the_registry_where_that_is_asked_for():
+def test_each_machine_may_name_the_registry_where_the_project_sets_that():
     spec = having(registry="mcr.microsoft.com")
     made = fixed("{}", spec)
     tag = IMAGES.image("3.11").rpartition(":")[2]

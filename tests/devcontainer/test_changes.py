@@ -206,7 +206,7 @@ def test_comments_and_keys_of_the_users_stay_as_they_are():
         '{"postCreateCommand": "make"}',
     ],
 )
-def test_in_a_project_that_is_not_managed_nothing_is_asked_to_be_added(text: str):
+def test_in_a_project_that_is_not_managed_nothing_has_to_be_added(text: str):
     assert codes(text, make_spec(whole=False)) == []
 
 
@@ -219,7 +219,7 @@ def test_in_a_project_that_is_not_managed_what_is_there_has_to_fit():
 
 
 def without_plan(text: str, *, whole: bool = True) -> list[tuple[str | None, bool]]:
-    """What is said where no container can be made, and whether it can be mended."""
+    """The codes where no container can be made, and whether each can be fixed."""
     found = find_changes(
         PATH, JsoncDocument.parse(text), replace(make_spec(whole=whole), plan=None)
     )

@@ -126,7 +126,7 @@ def test_of_two_versions_of_the_cuda_feature_one_is_left(order: int):
     assert data(fixed(text))["features"] == {CUDA: OPTIONS}
 
 
-def test_of_two_retired_versions_of_the_cuda_feature_the_first_is_mended():
+def test_of_two_retired_versions_of_the_cuda_feature_the_first_is_fixed():
     features = {OLD_CUDA: {"cudaVersion": "11.8"}, f"{IMAGES.cuda.id}:2": OPTIONS}
     text = container(features=features)
     assert codes(text) == ["TF503", "TF505", "TF505"]
@@ -224,7 +224,7 @@ def test_a_request_of_the_users_own_kind_stays(arguments: list[str]):
 
 
 @pytest.mark.parametrize("gpu", ["optional", True, {"cores": 2}])
-def test_a_gpu_that_is_asked_for_is_not_asked_for_again(gpu: Any):
+def test_a_gpu_that_is_requested_is_not_requested_again(gpu: Any):
     assert codes(container(hostRequirements={"gpu": gpu})) == []
 
 
@@ -235,7 +235,7 @@ def test_what_else_the_host_must_have_stays_beside_the_request(requirements: dic
     assert data(fixed(text))["hostRequirements"] == {**requirements, "gpu": "optional"}
 
 
-def test_no_gpu_is_asked_for_where_none_is_make_spec():
+def test_no_gpu_is_requested_where_none_is_needed():
     assert "hostRequirements" not in data(fixed("{}", make_spec(plan_for(gpu="none"))))
 
 
@@ -288,7 +288,7 @@ PODMAN, REQUIRED = "--device=nvidia.com/gpu=all", "--gpus=all"
         ({"runArgs": ["--runtime=nvidia", "--ipc=host"]}, ["--ipc=host"]),
     ],
 )
-def test_an_engine_and_a_gpu_that_must_be_there_are_asked_for_in_their_own_way(
+def test_an_engine_and_a_gpu_that_must_be_there_are_requested_in_their_own_form(
     given: dict[str, Any], argument: str, keys: dict[str, Any], left: list[str]
 ):
     spec, text = having(**given), container(**keys)
@@ -300,7 +300,7 @@ def test_an_engine_and_a_gpu_that_must_be_there_are_asked_for_in_their_own_way(
     assert fixed(fixed(text, spec), spec) == fixed(text, spec)
 
 
-def test_podman_is_not_asked_in_dockers_way():
+def test_podman_gets_no_request_for_docker():
     spec = having(engine="podman")
     text = container(runArgs=["--gpus", "all"], hostRequirements=...)
     assert data(fixed(text, spec))["runArgs"] == [PODMAN]
@@ -314,7 +314,7 @@ def test_podman_is_not_asked_in_dockers_way():
 
 
 @pytest.mark.parametrize("spelling", [[PODMAN], ["--device", "nvidia.com/gpu=all"]])
-def test_who_goes_back_to_docker_has_nothing_of_podmans_left(spelling: list[str]):
+def test_going_back_to_docker_has_nothing_of_podmans_left(spelling: list[str]):
     text = container(runArgs=["--ipc=host", *spelling], hostRequirements=...)
     made = data(fixed(text, having(engine="docker")))
     assert made["runArgs"] == ["--ipc=host"]

@@ -26,25 +26,25 @@ from tests.devcontainer.containers import (
 
 
 def test_what_they_are_named_for_is_explained():
-    def told(plan: Plan) -> list[str]:
+    def explain(plan: Plan) -> list[str]:
         document = JsoncDocument.parse(fixed("{}", make_spec(plan)))
         found = list_parts(PATH, document, make_spec(plan), CATALOG)
         return [f"{part.value}: {part.origin}" for part in found if part.name == "LD_LIBRARY_PATH"]
 
-    (line,) = told(LACKS_ONE)
+    (line,) = explain(LACKS_ONE)
     assert line.startswith("nvidia/cusolver/lib: what TensorFlow 2.21.0 opens lies there")
-    assert told(LACKS_NONE) == told(plan_of("2.21.0", "system")) == []
+    assert explain(LACKS_NONE) == explain(plan_of("2.21.0", "system")) == []
 
 
 def test_how_an_image_can_be_fixed_is_explained():
-    def told(image: str) -> str:
+    def explain(image: str) -> str:
         document = JsoncDocument.parse(container(image=image))
         return next(list_parts(PATH, document, make_spec(), CATALOG)).origin
 
     fixed = f"{IMAGES.image('3.11')}@sha256:{'0' * 64}"
     assert codes(container(image=fixed)) == []
-    assert "its digest fixes it" in told(fixed)
-    assert "the tag stays" in told(IMAGES.image("3.11"))
+    assert "its digest fixes it" in explain(fixed)
+    assert "the tag stays" in explain(IMAGES.image("3.11"))
 
 
 @pytest.mark.parametrize("origin", ORIGINS.values(), ids=ORIGINS)

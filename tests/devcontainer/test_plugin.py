@@ -164,8 +164,8 @@ def test_what_is_no_bare_name_is_not(command: str):
 def test_a_start_without_poetry_tf_advises_what_works(
     start: Callable[..., list[str]], origin: Origin
 ):
-    (told,) = start(fixed("{}", from_(origin)), doctor="false")
-    advice = told.partition("(no GPU? ")[2].rstrip(")")
+    (output,) = start(fixed("{}", from_(origin)), doctor="false")
+    advice = output.partition("(no GPU? ")[2].rstrip(")")
     if origin is LOCAL:
         assert advice == "poetry tf doctor on the host"
     else:

@@ -168,7 +168,7 @@ values = st.recursive(
     st.booleans(),
     st.sampled_from([None, plan_of("2.21.0"), *(plan_for("2.18", gpu) for gpu in GPUS)]),
 )
-def test_any_file_is_mended_or_refused_and_mended_once(
+def test_any_file_is_fixed_or_refused_and_fixed_once(
     keys: dict[str, Any], whole: bool, plan: Plan | None
 ):
     spec = replace(make_spec(whole=whole), plan=plan)
@@ -179,6 +179,6 @@ def test_any_file_is_mended_or_refused_and_mended_once(
     try:
         assert fixed(text, spec) == text
     except DocumentError:
-        pytest.fail("mended, and then refused")
+        pytest.fail("fixed, and then refused")
     left = find_changes(PATH, JsoncDocument.parse(text), spec)
     assert [item for item in left if item.edits] == []

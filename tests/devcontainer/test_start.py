@@ -21,14 +21,14 @@ def test_a_start_says_what_the_doctor_says(start: Callable[..., list[str]]):
 
 def test_a_start_without_poetry_tf_names_tensorflows_devices(start: Callable[..., list[str]]):
     missing = 'echo "The command tf does not exist" >&2; false'
-    (told,) = start(fixed("{}"), doctor=missing)
-    mends = "(no GPU? poetry self add poetry-tf && poetry tf doctor)"
-    assert told == f"tensorflow 2.99.0 /physical_device:GPU:0 {mends}"
+    (output,) = start(fixed("{}"), doctor=missing)
+    advice = "(no GPU? poetry self add poetry-tf && poetry tf doctor)"
+    assert output == f"tensorflow 2.99.0 /physical_device:GPU:0 {advice}"
 
 
 def test_a_start_without_tensorflow_says_so_and_succeeds(start: Callable[..., list[str]]):
-    told = start(fixed("{}"), doctor="false", tensorflow="raise ImportError")
-    assert told == ["TensorFlow cannot be imported: poetry install"]
+    output = start(fixed("{}"), doctor="false", tensorflow="raise ImportError")
+    assert output == ["TensorFlow cannot be imported: poetry install"]
 
 
 def test_the_line_is_the_same_for_every_tensorflow_and_short():

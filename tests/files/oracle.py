@@ -1,4 +1,4 @@
-"""What tests of both editors share: plain data edits to compare with, and looks at two texts."""
+"""What these tests share: plain data edits to compare with, and comparisons."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import copy
 import re
 from collections.abc import Iterator
 from typing import Any
+
+from poetry.core.constraints.version import VersionConstraint
 
 from poetry_tf.files.documents import Document
 from poetry_tf.files.positions import Position
@@ -83,3 +85,7 @@ def comments_elsewhere(document: Document, path: KeyPath) -> list[str]:
         start -= 1
     following = newline.search(text, end)
     return comments(text[:start]) + comments(text[following.start() :] if following else "")
+
+
+def equal(one: VersionConstraint, other: VersionConstraint) -> bool:
+    return one.allows_all(other) and other.allows_all(one)

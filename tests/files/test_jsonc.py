@@ -1,4 +1,4 @@
-"""The JSONC editor: reads what JSONC is and nothing else, and changes what it is told to change."""
+"""The JSONC editor: reads what JSONC is and nothing else, and changes only what it has to."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def test_a_package_is_found_by_name_and_version():
     assert lock.position(TENSORFLOW, Version("2.13.0")) == Position(first + 1, 1)
     second = lines.index('version = "2.15.1"') + 1
     assert lock.position(TENSORFLOW, Version("2.15.1")) == Position(second, 1)
-    # What is not there is told at the top.
+    # What is absent has the position of the top.
     assert lock.position(TENSORFLOW, Version("2.16.1")) == Position(1, 1)
     assert lock.position(canonicalize_name("jax")) == Position(1, 1)
 

@@ -1,4 +1,4 @@
-"""The TOML editor: finds what `tomllib` reads, and changes what it is told to change."""
+"""The TOML editor: finds what `tomllib` reads, and changes only what it has to."""
 
 from __future__ import annotations
 
@@ -321,7 +321,7 @@ def test_add_and_remove(
         assert edited.set(path, new) is edited
     assert same(edited.data, changed(document.data, path, value))
     assert is_subsequence(visible(document.text), visible(edited.text)) or any(
-        # Within an inline table that has dotted keys the whole of it is written anew.
+        # Within an inline table that has dotted keys the whole of it is written again.
         document.source(path[:length]) is not None
         for length in range(1, len(path))
     )
@@ -607,7 +607,7 @@ def test_append_to_sections_of_an_element() -> None:
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
-def test_a_section_goes_with_the_comments_above_it_where_that_is_asked_for(newline: str):
+def test_a_section_goes_with_the_comments_above_it_on_request(newline: str):
     text = "# file\n[a]\nx = 1\n\n# one\n\n# two\n# three\n[[b]]\ny = 1\n\n# of c\n[c]\n"
     document = TomlDocument.parse(text.replace("\n", newline))
     cut = document.remove_with_comments(("b", 0))
@@ -621,5 +621,5 @@ def test_a_section_goes_with_the_comments_above_it_where_that_is_asked_for(newli
 def test_a_new_section_goes_before_the_comments_of_the_next(newline: str):
     text = "[a]\nx = 1\n\n# of b\n[b]\n".replace("\n", newline)
     document = TomlDocument.parse(text).set(("a", "c"), {"y": 1})
-    wanted = "[a]\nx = 1\n\n[a.c]\ny = 1\n\n# of b\n[b]\n"
-    assert document.text == wanted.replace("\n", newline)
+    expected = "[a]\nx = 1\n\n[a.c]\ny = 1\n\n# of b\n[b]\n"
+    assert document.text == expected.replace("\n", newline)

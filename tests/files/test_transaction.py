@@ -350,7 +350,7 @@ def save(path: Path, content: bytes = THEIRS) -> None:
     path.write_bytes(content)
 
 
-def save_anew(path: Path, content: bytes = THEIRS) -> None:
+def save_by_rename(path: Path, content: bytes = THEIRS) -> None:
     """As an editor does that renames a new file over the old one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name("draft~")
@@ -377,7 +377,7 @@ def with_line_feeds(path: Path) -> None:
 
 CHANGES: list[tuple[str, Callable[[Path], object], str]] = [
     (PYPROJECT, save, "changed"),
-    (PYPROJECT, save_anew, "changed"),
+    (PYPROJECT, save_by_rename, "changed"),
     (PYPROJECT, with_bom, "changed"),
     (PYPROJECT, with_line_feeds, "changed"),
     (PYPROJECT, Path.unlink, "deleted"),
@@ -457,7 +457,7 @@ def test_what_is_as_it_is_to_be_has_not_changed(
 def test_a_file_that_was_saved_without_a_change(
     root: Path, snapshot: dict[Path, FileState]
 ) -> None:
-    save_anew(root / PYPROJECT, OLD[PYPROJECT])
+    save_by_rename(root / PYPROJECT, OLD[PYPROJECT])
     write(root, NEW, snapshot)
     assert held(root)[PYPROJECT] == NEW[PYPROJECT]
 
@@ -483,7 +483,7 @@ class Meanwhile:
         patch.setattr(owner, name, call)
 
 
-@pytest.mark.parametrize("change", [save, save_anew])
+@pytest.mark.parametrize("change", [save, save_by_rename])
 @pytest.mark.parametrize("name", [*NEW, READ])
 @pytest.mark.parametrize("nth", range(1, 9))
 def test_what_is_saved_while_it_is_staged_is_not_overwritten(
@@ -553,7 +553,7 @@ def test_nothing_that_anybody_saves_is_lost(
 ) -> None:
     """Files are saved or deleted before or while others are written: both hold, or one does."""
     moment = data.draw(st.integers(0, 14), label="the call of fsync, 0 for before writing")
-    way = data.draw(st.sampled_from([save, save_anew]))
+    way = data.draw(st.sampled_from([save, save_by_rename]))
 
     def meanwhile() -> None:
         for name, content in saved.items():

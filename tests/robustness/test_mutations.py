@@ -56,7 +56,7 @@ def fault_of(number: int, root: Path) -> str | None:
     for name, content in files.items():
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_bytes(content)
-    # What would be mended is worked out as well now and then; that takes ten times as long.
+    # The fixes are derived as well now and then; that takes ten times as long.
     options = "--diff" if number % 50 == 0 else OPTIONS[number % len(OPTIONS)]
     tester = CommandTester(CheckCommand())
     try:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 MAX_DEPTH: Final = 100
-"""Deeper nesting is refused: nobody writes it, and it would exhaust Python's stack."""
+"""The deepest nesting that is accepted; more could exhaust Python's stack."""
 
 
 class DocumentError(Exception):

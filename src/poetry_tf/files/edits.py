@@ -24,8 +24,8 @@ T = TypeVar("T")
 class Edit:
     """One change to one place of pyproject.toml, poetry.toml or devcontainer.json.
 
-    Or, as ``bind``, to where the packages in poetry.lock come from; a lock that was made from
-    pyproject.toml as it was before the edits counts as made from it afterwards.
+    Or, as ``bind``, to the sources of the packages in poetry.lock; a lock that is fresh before the
+    edits stays fresh.
     """
 
     file: Path
@@ -33,11 +33,11 @@ class Edit:
     path: KeyPath
     value: Any = None
     """The new value; for ``append`` the new element, for ``rename`` the new key, for ``create``
-    the whole text of a file that isn't there yet, for ``bind`` the new addresses, None for PyPI, by
+    the whole text of a new file, for ``bind`` the new addresses, None for PyPI, by
     `IndexSource`."""
 
     def on(self, document: Document) -> Document:
-        """Raises `DocumentError` where the document has something else in the way."""
+        """The document after the edit. Raises `DocumentError` if something is in the way."""
         if self.action == "create":
             return document.parse(self.value)
         if self.action == "set":
@@ -49,15 +49,15 @@ class Edit:
         if self.action == "remove-with-comments" and isinstance(document, TomlDocument):
             return document.remove_with_comments(self.path)
         if isinstance(document, JsoncDocument):
-            # What poetry-tf takes out others have written, with their reasons beside it.
+            # The user may have written the reason beside it.
             return document.remove_but_comments(self.path)
         return document.remove(self.path)
 
 
 def apply(project: Project, edits: Iterable[Edit]) -> Project:
-    """The project as it would be; files that don't exist yet begin empty. Writes nothing.
+    """The project after the edits; files that don't exist yet start empty. Writes nothing.
 
-    Raises `ProjectError` where something else is in an edit's way: which file, and where in it.
+    Raises `ProjectError`, with file and position, if a value of another type is in the way.
     """
     before = project
     for edit in edits:
@@ -99,7 +99,7 @@ def _empty(path: Path) -> Document:
 
 
 def changed_texts(project: Project) -> dict[Path, str]:
-    """The files of a project whose text is not what was read, new ones included."""
+    """The texts of the files that differ from what was read, new files included."""
     paths = [
         project.pyproject.path,
         project.root / "poetry.toml",
@@ -116,12 +116,12 @@ def changed_texts(project: Project) -> dict[Path, str]:
 
 
 def _lines(text: str) -> list[str]:
-    """The lines as `diff` and `patch` count them: Python's own notion knows more line ends."""
+    """The lines as `diff` and `patch` count them: `str.splitlines` knows more line endings."""
     return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
 def diffs(project: Project, texts: Mapping[Path, str]) -> Iterator[str]:
-    """A diff for each file, from what was read."""
+    """A diff for each file, against what was read."""
     for path, text in texts.items():
         old = project.snapshot[path].content
         name = path.relative_to(project.root).as_posix()
@@ -129,7 +129,7 @@ def diffs(project: Project, texts: Mapping[Path, str]) -> Iterator[str]:
 
 
 def diff(name: str, old: str | None, new: str) -> str:
-    """A unified diff with the names git would give; `old` is None for a new file."""
+    """A unified diff with file names as in Git; `old` is None for a new file."""
     lines = difflib.unified_diff(
         _lines(old or ""),
         _lines(new),

@@ -27,16 +27,15 @@ _WRITTEN_BY = re.compile(r"\A#.*\bby Poetry (?P<version>\S+)")
 _HEX = re.compile(r"[0-9a-f]+")
 
 
-# The form in which Poetry writes that a package comes from an index of the project's own.
+# The form in which Poetry writes the source of a package from an index of the project.
 _SOURCE = re.compile(
     r"""^\[package\.source\]\ntype = "legacy"\nurl = "(?P<url>[^"\\\n]*)"\n"""
     r"""reference = "(?P<reference>[^"\\\n]*)"\n\n""",
     re.MULTILINE,
 )
-# Since this Poetry the content hash covers [dependency-groups] as well. It takes the other one from
-# a lock that an older Poetry wrote, but not the other way round.
+# Since this Poetry the content hash covers [dependency-groups]. It also accepts the older hash in a
+# lock of an older Poetry, but not the reverse.
 _GROUPS_COUNT = Version("2.3.0")
-
 
 _OTHER_FORM = "this is not the form in which Poetry writes it"
 
@@ -59,7 +58,7 @@ class Lock:
 
     @classmethod
     def read(cls, path: Path, text: str) -> Lock:
-        """Raises `ProjectError` where the text is no lock."""
+        """Reads a lock. Raises `ProjectError` where the text is none."""
         data = _regular(text) or parse_toml(path, text).data
         packages, metadata = data.get("package", []), data.get("metadata")
         if not isinstance(metadata, dict) or not isinstance(packages, list):
@@ -84,7 +83,7 @@ class Lock:
 
     @cached_property
     def versions(self) -> Mapping[NormalizedName, tuple[Version, ...]]:
-        """The locked versions by distribution; more than one where markers tell them apart."""
+        """The locked versions by distribution; several where their markers differ."""
         found: dict[NormalizedName, tuple[Version, ...]] = {}
         for package in self.data.get("package", []):
             name = canonicalize_name(package["name"])
@@ -96,14 +95,14 @@ class Lock:
 
     @property
     def format(self) -> Version | None:
-        """The version of the form that it is written in; None where it doesn't say."""
+        """The version of the lock format; None where it doesn't say."""
         try:
             return Version(str(self.data["metadata"].get("lock-version")))
         except ValueError:
             return None
 
     def has_source(self, name: str, version: Version) -> bool:
-        """Whether a locked version comes from elsewhere than PyPI: an index, a path, a URL."""
+        """Whether a locked version does not come from PyPI but from an index, a path or a URL."""
         return any(
             "source" in package
             for package in self.data.get("package", [])
@@ -112,18 +111,18 @@ class Lock:
 
     @property
     def indexes(self) -> Mapping[IndexSource, int]:
-        """The indexes besides PyPI that packages are bound to, and how many each."""
+        """The indexes besides PyPI, each with the number of packages bound to it."""
         found = Counter(filter(None, map(_index_source, self.data.get("package", []))))
         return dict(found)
 
     def with_indexes(self, changes: Mapping[IndexSource, str | None]) -> Lock:
         """The lock with packages bound to another address, or to none, which means PyPI.
 
-        Nothing else changes: what is removed is what Poetry would not have written. Raises
-        `ProjectError` where the lock is not written in Poetry's own form.
+        Nothing else changes. Raises `ProjectError` where the lock is not written in Poetry's own
+        form.
         """
 
-        def changed(match: re.Match[str]) -> str:
+        def change(match: re.Match[str]) -> str:
             source = IndexSource(match["reference"], match["url"])
             if source not in changes:
                 return match[0]
@@ -132,13 +131,10 @@ class Lock:
             return match[0].replace(f'"{match["url"]}"', f'"{url}"')
 
         newline = "\r\n" if "\r\n" in self.text else "\n"
-        text = _SOURCE.sub(changed, self.text.replace("\r\n", "\n")).replace("\n", newline)
+        text = _SOURCE.sub(change, self.text.replace("\r\n", "\n")).replace("\n", newline)
         lock = Lock.read(self.path, text)
         if lock.data != {**self.data, "package": [_bound(p, changes) for p in self._packages]}:
-            position = self.position_of("[package.source]")
-            raise ProjectError(
-                self.path, "this is not the form in which Poetry writes it", position
-            )
+            raise ProjectError(self.path, _OTHER_FORM, self.position_of("[package.source]"))
         return lock
 
     @property
@@ -146,7 +142,7 @@ class Lock:
         return list(self.data.get("package", []))
 
     def hashes(self, package: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """The files of one of its packages with their hashes; locks of old have them aside."""
+        """The files of one of its packages with their hashes; old locks have a table of them."""
         aside = self.data["metadata"].get("files", {})
         files = package.get("files") or (
             aside.get(package["name"]) if isinstance(aside, dict) else []
@@ -164,11 +160,11 @@ class Lock:
         """
         from poetry.packages.locker import Locker
 
-        written: Any = _Written(self)
+        written: Any = _LockFile(self)
         locker = Locker(written, dict(pyproject))
         digest = locker._content_hash
         if self.poetry_version is not None and self.poetry_version < _GROUPS_COUNT:
-            with suppress(TypeError):  # this Poetry doesn't count them either
+            with suppress(TypeError):  # the running Poetry doesn't cover them either
                 digest = locker._get_content_hash(with_dependency_groups=False)
         old = f'content-hash = "{self.data["metadata"].get("content-hash")}"'
         before, found, after = self.text.rpartition(old)
@@ -181,7 +177,7 @@ class Lock:
         return lock
 
     def position(self, name: NormalizedName, version: Version | None = None) -> Position:
-        """The line on which a package's version (or name, without one) is locked."""
+        """The line of a package's version (or name, without one)."""
         inside = False
         for number, line in enumerate(self.text.split("\n"), start=1):
             if line.startswith("name = "):
@@ -193,22 +189,20 @@ class Lock:
         return Position(1, 1)
 
     def position_of(self, text: str) -> Position:
-        """Where a text stands first."""
+        """The first position of a text."""
         return position_at(self.text, max(0, self.text.find(text)))
 
     def is_fresh(self, pyproject: Mapping[str, Any]) -> bool:
-        """Whether it was made from this content of pyproject.toml, as Poetry itself judges."""
+        """Whether it was made from this content of pyproject.toml, as Poetry judges."""
         from poetry.packages.locker import Locker
 
-        written: Any = _Written(self)
+        written: Any = _LockFile(self)
         if _HEX.fullmatch(written.content_hash) is None:
             return False
         try:
             return Locker(written, dict(pyproject)).is_fresh()
         except TypeError:
-            return (
-                False  # a date among the dependencies, say: Poetry could have locked no such file
-            )
+            return False  # a date among the dependencies, say, which Poetry can't lock
 
 
 # -- reading --------------------------------------------------------------------------------
@@ -220,30 +214,30 @@ _FILES = re.compile(
     rf'^([A-Za-z0-9_-]+|"{_PLAIN_TEXT}") = \[\n((?:{_FILE.pattern.replace("(", "(?:")})+)\]$',
     re.MULTILINE,
 )
-# What stands in a list's place while the rest is read. Of private use, so that no lock has it.
+# Stands for a list while the rest is read. A character for private use, so that no lock has it.
 _STAND_IN = "\ue000"
 
 
 def _regular(text: str) -> dict[str, Any] | None:
     """The data of a lock whose lists of files are of the usual form; None for any other.
 
-    It is what the TOML reader makes of the text, but that reader is slow: it gets the text without
-    the lists, and these are put in again.
+    It is what the TOML reader makes of the text. That reader is slow, so it gets the text without
+    the lists, which are read apart.
     """
     if _STAND_IN in text or '"""' in text or "'''" in text:
-        return None  # within a string of several lines nothing is what it looks like
+        return None  # the lists might stand within a string of several lines
     lists: list[str] = []
 
-    def taken(match: re.Match[str]) -> str:
+    def take(match: re.Match[str]) -> str:
         lists.append(match[2])
         return f'{match[1]} = "{_STAND_IN}{len(lists) - 1}"'
 
     try:
-        data = TomlDocument.parse(_FILES.sub(taken, text)).data
+        data = TomlDocument.parse(_FILES.sub(take, text)).data
     except DocumentError:
-        return None  # the whole text says where it is wrong
+        return None  # the whole text gives the error's position
     packages, metadata = data.get("package"), data.get("metadata")
-    tables = [item for item in _listed(packages) if isinstance(item, dict)]
+    tables = [item for item in _list(packages) if isinstance(item, dict)]
     aside = metadata.get("files") if isinstance(metadata, dict) else None
     places = [(table, "files") for table in tables if "files" in table]
     places += [(aside, key) for key in aside] if isinstance(aside, dict) else []
@@ -253,18 +247,18 @@ def _regular(text: str) -> dict[str, Any] | None:
             found = _FILE.findall(lists[int(value[1:])])
             table[key] = [{"file": file, "hash": digest} for file, digest in found]
             lists[int(value[1:])] = ""
-    return None if any(lists) else data  # one stood elsewhere
+    return None if any(lists) else data  # a list was somewhere else
 
 
-def _listed(value: Any) -> list[Any]:
+def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
 @dataclass(frozen=True)
-class _Written:
-    """A lock as Poetry's locker opens it: of this text, which no file may have yet.
+class _LockFile:
+    """A lock as Poetry's locker opens it, also one that is not in a file yet.
 
-    It holds what the locker looks at when it judges freshness, so that nothing is parsed twice.
+    It holds what the locker needs to judge freshness, so that nothing is parsed twice.
     """
 
     lock: Lock

@@ -1,4 +1,4 @@
-"""The user's files as they are: read whole, and handed on as one thing that knows no rule."""
+"""A project's files as they are, read whole."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PYPROJECT = "pyproject.toml"
 LOCK = "poetry.lock"
 POETRY_TOML = "poetry.toml"
 # In the order in which the dev container tools look for the default one. Configurations in folders
-# below .devcontainer are used only when they are chosen, so they are nobody's default.
+# below .devcontainer are used only when they are chosen, so they are no default.
 NAMED_DEVCONTAINERS = ".devcontainer/*/devcontainer.json"
 DEVCONTAINERS = (".devcontainer/devcontainer.json", ".devcontainer.json")
 
@@ -51,14 +51,14 @@ class Project:
     lock: Lock | ProjectError | None
     poetry_toml: TomlDocument | None
     devcontainer: Devcontainer | ProjectError | None
-    """The one that is used where none is chosen; or, `with_configuration`, the chosen one."""
+    """The default one; after `with_configuration` the chosen one."""
     uses_git_lfs: bool
     """Whether a .gitattributes of the project sends files through Git LFS."""
     snapshot: Snapshot = field(repr=False, compare=False)
-    """What was on the disk at the paths of all these files but .gitattributes, also where the rest
-    is changed since: a write is refused if one of them has changed."""
+    """What was read at the paths of all these files but .gitattributes: a write is refused if one
+    of them has changed since."""
     other_devcontainers: tuple[Devcontainer | ProjectError, ...] = ()
-    """Those that a person may choose besides, whosever they are."""
+    """The others, also those that have nothing to do with TensorFlow."""
 
     @classmethod
     def read(cls, root: Path) -> Project:
@@ -71,7 +71,7 @@ class Project:
 
     @classmethod
     def reading(cls, root: Path, pyproject: Pyproject, on_disk: FileState) -> Project:
-        """The project around a pyproject.toml that is at hand, perhaps in memory only.
+        """The project of a pyproject.toml that may be in memory only.
 
         `on_disk` is the file that it comes from, or will be written to.
         """
@@ -126,7 +126,7 @@ class Project:
         return (*default, *self.other_devcontainers)
 
     def document(self, path: Path) -> Document | None:
-        """The document at `path`, one of the project's editable files."""
+        """The document at the path of an editable file."""
         if path.name == PYPROJECT:
             return self.pyproject.document
         if path.name == POETRY_TOML:
@@ -135,7 +135,7 @@ class Project:
         return found.document if isinstance(found, Devcontainer) else None
 
     def with_document(self, path: Path, document: Document) -> Project:
-        """The project as it would be with another text in one of its editable files."""
+        """The project with another text in one of its editable files."""
         if path.name == PYPROJECT:
             assert isinstance(document, TomlDocument)
             return replace(self, pyproject=self.pyproject.with_document(document))
@@ -160,7 +160,7 @@ def read_text(path: Path) -> str | None:
 
 @dataclass(frozen=True)
 class FileReader:
-    """Reads each file once, and keeps what it held."""
+    """Reads each file once, and keeps its state."""
 
     files: dict[Path, FileState] = field(default_factory=dict)
 
@@ -171,7 +171,7 @@ class FileReader:
         content = self.files[path].content
         try:
             if content is None:
-                # It is absent, or this tells why it can't be read.
+                # It is absent, or opening it raises why it can't be read.
                 with path.open("rb"):
                     return None
             return content.decode("utf-8")
@@ -205,7 +205,7 @@ def _read_devcontainer(root: Path, reader: FileReader) -> Devcontainer | None:
 def _other_devcontainers(
     root: Path, default: Devcontainer | ProjectError | None, reader: FileReader
 ) -> Iterator[Devcontainer | ProjectError]:
-    # One may be a link to another: then they are the same file, and have the same text.
+    # One may be a link to another: then they are the same file.
     seen = set() if default is None else {os.path.realpath(default.path)}
     for path in (root / DEVCONTAINERS[1], *sorted(root.glob(NAMED_DEVCONTAINERS))):
         if (real := os.path.realpath(path)) in seen:

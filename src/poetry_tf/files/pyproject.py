@@ -22,7 +22,7 @@ from poetry_tf.files.values import KeyPath
 
 @dataclass(frozen=True)
 class PythonRange:
-    """A declared range of Python versions and where it stands."""
+    """A declared range of Python versions, and its place."""
 
     constraint: VersionConstraint
     written: str
@@ -30,7 +30,7 @@ class PythonRange:
 
     @property
     def is_exact(self) -> bool:
-        """Whether it is one version: "3.11" means 3.11.0 and no other, which nobody wants."""
+        """Whether it is one version: "3.11" means 3.11.0 alone, which is never intended."""
         return isinstance(self.constraint, Version)
 
 
@@ -40,18 +40,18 @@ class Source:
 
     name: str
     url: str
-    """Empty where it has none, as the one that is PyPI."""
+    """Empty for PyPI."""
     priority: str
     path: KeyPath
 
     @property
     def is_explicit(self) -> bool:
-        """Whether only what names it comes from it."""
+        """Whether it serves only packages that name it."""
         return self.priority == "explicit"
 
     @property
     def precedes_pypi(self) -> bool:
-        """Whether it is asked in PyPI's place or before it, for everything."""
+        """Whether it replaces or precedes PyPI for every package."""
         return self.priority not in {"explicit", "supplemental"}
 
 
@@ -71,12 +71,12 @@ class Pyproject(TomlFile):
 
     @property
     def is_managed(self) -> bool:
-        """Whether it has ``[tool.poetry-tf]``, by which poetry-tf may enforce its plan."""
+        """Whether it has ``[tool.poetry-tf]``, which lets poetry-tf enforce its plan."""
         return "poetry-tf" in self.table("tool")
 
     @property
     def uses_poetry_tables(self) -> bool:
-        """Whether run-time dependencies stand in Poetry's own table rather than in [project]."""
+        """Whether run-time dependencies are in Poetry's own table rather than in [project]."""
         project = self.table("project")
         if "dependencies" in project or "optional-dependencies" in project:
             return False
@@ -112,7 +112,7 @@ class Pyproject(TomlFile):
 
     @cached_property
     def package_mode(self) -> bool:
-        """Poetry's ``package-mode``, which is on where it isn't set."""
+        """Poetry's ``package-mode``, on by default."""
         return self.table("tool", "poetry").get("package-mode", True) is not False
 
     @cached_property
@@ -125,7 +125,7 @@ class Pyproject(TomlFile):
             return True
         name = self.name
         if not name:
-            return False  # as a module it would be the folder itself
+            return False
         # Poetry's own search for a package: the name as a module, at the top or below src.
         module = canonicalize_name(name).replace("-", "_")
         folders = (self.path.parent, self.path.parent / "src")
@@ -146,7 +146,7 @@ class Pyproject(TomlFile):
 
     @cached_property
     def sources(self) -> tuple[Source, ...]:
-        """The indexes that it declares; entries that are none are for Poetry to complain of."""
+        """The indexes that it declares, without malformed entries, which Poetry reports."""
         path = ("tool", "poetry", "source")
         entries = self.document.get(path)
         return tuple(
@@ -179,7 +179,7 @@ class Pyproject(TomlFile):
 
     @property
     def python_path(self) -> KeyPath:
-        """Where the range of Pythons stands, or would stand if there were one."""
+        """The place of the range of Pythons, also where there is none yet."""
         if self.python is not None:
             return self.python.path
         if self.uses_poetry_tables:
@@ -193,13 +193,13 @@ class Pyproject(TomlFile):
         """Every declared requirement, main ones first; `ProjectError` for one that is malformed.
 
         Where ``[project]`` or ``[dependency-groups]`` lists dependencies, Poetry's tables only add
-        to those what the standard cannot say; their entries are no requirements of their own then.
+        to those, and their entries are no requirements of their own.
         """
         return tuple(item.requirement for item in self._declared if not item.is_direct)
 
     @cached_property
     def direct_requirements(self) -> tuple[Requirement, ...]:
-        """Those on a path, URL or repository; their constraint says nothing."""
+        """Those on a path, URL or repository; their constraint means nothing."""
         return tuple(item.requirement for item in self._declared if item.is_direct)
 
     @cached_property

@@ -81,7 +81,7 @@ class DeclaredRequirement:
 
     requirement: Requirement
     is_direct: bool
-    """Whether it is on a path, URL or repository; the constraint then says nothing."""
+    """Whether it is on a path, URL or repository; the constraint then means nothing."""
     extra: str | None = None
     """The extra of [project] in whose list it stands."""
 

@@ -1,4 +1,4 @@
-"""What files held when they were read, so that nothing that was saved later is overwritten."""
+"""The state of files when they were read, so that no later change is overwritten."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """A file at one moment."""
+    """The state of a file at one moment."""
 
     real: Path
-    """Where its symbolic links lead."""
+    """The path with symbolic links resolved."""
     content: bytes | None
     """None where there is no file, or none that can be read."""
 
@@ -31,7 +31,7 @@ class FileState:
 
 
 Snapshot = Mapping[Path, FileState]
-"""The files that were read, by the paths that they were read at; those not found included."""
+"""The files that were read, by path; those not found included."""
 
 
 def _real(path: Path) -> Path:
