@@ -47,20 +47,22 @@ def pip(*lines: str) -> PackageList:
     return read_list("\n".join(lines).encode(), Path("requirements.txt"))
 
 
-def sorted_(*entries: str, series: str = "2.12", had: tuple[str, ...] = ()) -> Classification:
-    return classify_entries(read(*entries), release(series), "3.10", had)
+def classified(
+    *entries: str, series: str = "2.12", present: tuple[str, ...] = ()
+) -> Classification:
+    return classify_entries(read(*entries), release(series), "3.10", present)
 
 
 def texts(found: Classification) -> list[str]:
     return [requirement_text(item) for item in found.required]
 
 
-def fates(found: Classification) -> dict[str, str]:
+def reasons(found: Classification) -> dict[str, str]:
     return {item.entry.name: item.reason for item in found.dropped}
 
 
 def test_each_line_goes_where_it_belongs() -> None:
-    found = sorted_(
+    found = classified(
         "python=3.10",
         "tensorflow=2.12",
         "cudatoolkit=11.8",
@@ -86,7 +88,7 @@ def test_each_line_goes_where_it_belongs() -> None:
         "scikit-learn (>=1.0)",
         "something-unknown",
     ]
-    assert fates(found) == {
+    assert reasons(found) == {
         "cudatoolkit": "container",
         "cudnn": "container",
         "cuda-nvcc": "container",
@@ -103,7 +105,7 @@ def test_each_line_goes_where_it_belongs() -> None:
 
 
 def test_the_build_tells_a_library_from_a_package() -> None:
-    found = sorted_(
+    found = classified(
         "unheard-of-lib=1.0=h5eee18b_1",
         "unheard-of-package=1.0=py37h5eee18b_1",
         "noarch-package=1.0=pyhd8ed1ab_0",
@@ -116,26 +118,26 @@ def test_the_build_tells_a_library_from_a_package() -> None:
         "metapackage",
         "numba",
     ]
-    assert fates(found) == {"unheard-of-lib": "system"}
+    assert reasons(found) == {"unheard-of-lib": "system"}
 
 
 def test_keras_3_is_asked_for_where_tensorflow_takes_it() -> None:
-    assert texts(sorted_("keras >=3.4", series="2.18")) == ["keras (>=3.4)"]
-    assert texts(sorted_("keras", series="2.18")) == []
-    assert texts(sorted_("keras=3.4.1", series="2.18")) == ["keras (==3.4.1)"]
-    assert texts(sorted_("keras >=3.4", series="2.15")) == []
-    assert texts(sorted_("keras <3", series="2.18")) == []
+    assert texts(classified("keras >=3.4", series="2.18")) == ["keras (>=3.4)"]
+    assert texts(classified("keras", series="2.18")) == []
+    assert texts(classified("keras=3.4.1", series="2.18")) == ["keras (==3.4.1)"]
+    assert texts(classified("keras >=3.4", series="2.15")) == []
+    assert texts(classified("keras <3", series="2.18")) == []
 
 
 def test_what_the_project_requires_stays_as_it_is() -> None:
-    found = sorted_("numpy=1.21", "pandas", had=("numpy",))
+    found = classified("numpy=1.21", "pandas", present=("numpy",))
     assert texts(found) == ["pandas"]
-    assert fates(found) == {"numpy": "present"}
+    assert reasons(found) == {"numpy": "present"}
 
 
 def test_two_lines_on_one_package_become_one() -> None:
-    assert texts(sorted_("numpy>=1.19", "numpy<2")) == ["numpy (<2,>=1.19)"]
-    assert texts(sorted_("typing_extensions=4.1.1", "typing-extensions=4.1.1")) == [
+    assert texts(classified("numpy>=1.19", "numpy<2")) == ["numpy (<2,>=1.19)"]
+    assert texts(classified("typing_extensions=4.1.1", "typing-extensions=4.1.1")) == [
         "typing-extensions (==4.1.1)"
     ]
     found = classify_entries(pip("numpy==1.19", "numpy==1.21"), release("2.12"), "3.10", ())
@@ -166,7 +168,7 @@ def test_markers_stay_and_lines_that_hold_nowhere_go() -> None:
         'pywin32 (>=300) ; sys_platform == "win32"',
         'numpy (==1.22) ; python_version < "3.11"',
     ]
-    assert list(fates(found).values()) == ["elsewhere", "elsewhere"]
+    assert list(reasons(found).values()) == ["elsewhere", "elsewhere"]
 
 
 def test_a_marker_that_compares_nothing_is_for_poetry_to_refuse() -> None:
@@ -175,21 +177,21 @@ def test_a_marker_that_compares_nothing_is_for_poetry_to_refuse() -> None:
 
 
 def test_a_companion_bound_to_another_series_loses_its_version() -> None:
-    assert texts(sorted_("tensorflow-text=2.7.0")) == ["tensorflow-text"]
-    assert texts(sorted_("tensorflow-text==2.12.0")) == ["tensorflow-text (==2.12.0)"]
-    assert texts(sorted_("tensorflow-hub")) == ["tensorflow-hub (<0.16)"]
-    assert texts(sorted_("tensorflow-hub", series="2.15")) == ["tensorflow-hub"]
+    assert texts(classified("tensorflow-text=2.7.0")) == ["tensorflow-text"]
+    assert texts(classified("tensorflow-text==2.12.0")) == ["tensorflow-text (==2.12.0)"]
+    assert texts(classified("tensorflow-hub")) == ["tensorflow-hub (<0.16)"]
+    assert texts(classified("tensorflow-hub", series="2.15")) == ["tensorflow-hub"]
 
 
 def test_what_is_for_other_systems_goes_and_what_has_a_marker_is_kept_for_them() -> None:
-    assert fates(sorted_("tensorflow-metal", "apple::tensorflow-deps")) == {
+    assert reasons(classified("tensorflow-metal", "apple::tensorflow-deps")) == {
         "tensorflow-metal": "elsewhere",
         "tensorflow-deps": "tensorflow",
     }
     found = classify_entries(
         pip('pywin32==304 ; sys_platform == "win32"'), release("2.12"), "3.10", ()
     )
-    there = {canonicalize_name("pywin32"): offers("304", fits=False)}
+    there = {canonicalize_name("pywin32"): index_releases("304", fits=False)}
     assert texts(fit_to_index(found, there, CELL)) == ['pywin32 (==304) ; sys_platform == "win32"']
 
 
@@ -200,7 +202,7 @@ def test_the_builds_of_pytorchs_own_index_become_pypis() -> None:
 
 
 def test_a_collection_is_left_to_the_user() -> None:
-    (skipped,) = sorted_("anaconda=2020.07").skipped
+    (skipped,) = classified("anaconda=2020.07").skipped
     assert (skipped.location.line, skipped.actionable) == (2, True)
 
 
@@ -229,7 +231,7 @@ def test_a_repository_stands_in_poetrys_own_table_as_poetry_has_it(
 
 def test_of_an_export_stays_what_nothing_else_needs() -> None:
     lines = [f"{name}=1.0=py310_0" for name in "abcdefghij"]
-    found = sorted_(*lines, "numpy=1.23.5=py310_0")
+    found = classified(*lines, "numpy=1.23.5=py310_0")
     requires = {
         "a": ("b", "c"),
         "c": ("numpy",),
@@ -250,7 +252,7 @@ def test_of_an_export_stays_what_nothing_else_needs() -> None:
     )
 )
 def test_whatever_requires_whatever_all_is_reached(requires: dict[str, list[str]]) -> None:
-    found = sorted_(*(f"{name}=1.0=py310_0" for name in "abcdef"))
+    found = classified(*(f"{name}=1.0=py310_0" for name in "abcdef"))
     normal = {canonicalize_name(key): [*map(canonicalize_name, of)] for key, of in requires.items()}
     kept = direct_entries(found, normal, release("2.12"))
     queue, reached = [str(item.key) for item in kept.required], set[str]()
@@ -266,20 +268,24 @@ def test_whatever_requires_whatever_all_is_reached(requires: dict[str, list[str]
 # What an index has
 
 
-def offers(*versions: str, fits: bool = True, source: bool = False) -> list[IndexRelease]:
+def index_releases(*versions: str, fits: bool = True, source: bool = False) -> list[IndexRelease]:
     return [IndexRelease(Version(item), fits, (), fits, source) for item in versions]
 
 
 @pytest.mark.parametrize(
     ("line", "there", "expected"),
     [
-        ("x==1.2.0", offers("1.2.0", "1.3"), "x (==1.2.0)"),
-        ("x==1.2.0", [*offers("1.2.0", fits=False), *offers("1.9", "2.0")], "x (>=1.2.0,<2)"),
-        ("x==1.2.0", [*offers("1.2.0", fits=False), *offers("2.0")], "x"),
-        ("x==1.2.0", offers("1.1"), "x"),
-        ("x<1.0", [*offers("0.9", fits=False), *offers("2.0")], "x"),
-        ("x==1.2.0", offers("1.2.0", fits=False, source=True), "x (==1.2.0)"),
-        ("x==1.2.0rc1", offers("1.1"), "x (==1.2.0rc1)"),
+        ("x==1.2.0", index_releases("1.2.0", "1.3"), "x (==1.2.0)"),
+        (
+            "x==1.2.0",
+            [*index_releases("1.2.0", fits=False), *index_releases("1.9", "2.0")],
+            "x (>=1.2.0,<2)",
+        ),
+        ("x==1.2.0", [*index_releases("1.2.0", fits=False), *index_releases("2.0")], "x"),
+        ("x==1.2.0", index_releases("1.1"), "x"),
+        ("x<1.0", [*index_releases("0.9", fits=False), *index_releases("2.0")], "x"),
+        ("x==1.2.0", index_releases("1.2.0", fits=False, source=True), "x (==1.2.0)"),
+        ("x==1.2.0rc1", index_releases("1.1"), "x (==1.2.0rc1)"),
     ],
 )
 def test_a_version_gives_way_as_far_as_it_must(
@@ -290,11 +296,14 @@ def test_a_version_gives_way_as_far_as_it_must(
 
 
 def test_what_an_index_lacks_is_left_to_the_user() -> None:
-    found = sorted_("gone", "stale")
-    there = {canonicalize_name("gone"): None, canonicalize_name("stale"): offers("1", fits=False)}
+    found = classified("gone", "stale")
+    there = {
+        canonicalize_name("gone"): None,
+        canonicalize_name("stale"): index_releases("1", fits=False),
+    }
     fit = fit_to_index(found, there, CELL)
     assert fit.required == ()
-    assert [(aside.location.line, aside.reason[:30]) for aside in fit.skipped] == [
+    assert [(line.location.line, line.reason[:30]) for line in fit.skipped] == [
         (2, "PyPI has no package of that na"),
         (3, "PyPI has nothing of it that Py"),
     ]
@@ -302,17 +311,17 @@ def test_what_an_index_lacks_is_left_to_the_user() -> None:
 
 def test_what_one_environment_lacks_is_left_out_there() -> None:
     there = [IndexRelease(Version("6.0"), True, ("linux-aarch64",), True)]
-    fit = fit_to_index(sorted_("pyside2"), {canonicalize_name("pyside2"): there}, CELL)
+    fit = fit_to_index(classified("pyside2"), {canonicalize_name("pyside2"): there}, CELL)
     assert texts(fit) == ['pyside2 ; sys_platform != "linux" or platform_machine != "aarch64"']
     assert "Left out on linux-aarch64" in "\n".join(migration_lines(read("pyside2"), fit, ()))
 
 
 def test_a_source_that_cannot_be_made_sense_of_is_left_to_the_user() -> None:
-    found = sorted_("good", "bad", "ready")
+    found = classified("good", "bad", "ready")
     there = {
-        canonicalize_name("good"): offers("1.0", fits=False, source=True),
-        canonicalize_name("bad"): offers("1.0", "2.0", fits=False, source=True),
-        canonicalize_name("ready"): offers("1.0"),
+        canonicalize_name("good"): index_releases("1.0", fits=False, source=True),
+        canonicalize_name("bad"): index_releases("1.0", "2.0", fits=False, source=True),
+        canonicalize_name("ready"): index_releases("1.0"),
     }
     asked = []
 

@@ -102,7 +102,7 @@ def test_an_environment_has_its_lines_and_the_list_of_pips() -> None:
         ("numpy", "conda", "environment.yml:10"),
     ]
     assert found.entries[2].extras == ("all",)
-    (actionable,) = [aside for aside in found.skipped if aside.actionable]
+    (actionable,) = [line for line in found.skipped if line.actionable]
     assert "SECRET" in actionable.written
     assert "abc" not in actionable.written + actionable.reason
 
@@ -143,7 +143,7 @@ def test_requirements_of_pips() -> None:
     assert (numpy.marker, numpy.location.line) == ('python_version < "3.12"', 5)
     assert mylib.address == "git+https://github.com/me/mylib@v1"
     assert (other.name, other.address) == ("other", "git+https://github.com/me/other.git@main")
-    assert [aside.location.line for aside in found.skipped] == [2, 8, 9]
+    assert [line.location.line for line in found.skipped] == [2, 8, 9]
 
 
 def test_files_that_a_list_names_are_read_and_bounds_kept(tmp_path: Path) -> None:

@@ -297,13 +297,14 @@ class Blocker:
     """TensorFlow's own specifier for the distribution; empty if it has none."""
 
 
-def find_blockers(upgrade: Upgrade, account: str) -> tuple[Blocker, ...]:
+def find_blockers(upgrade: Upgrade, explanation: str) -> tuple[Blocker, ...]:
     """The project's requirements that a solver's explanation names.
 
     Only those that contradict TensorFlow's own requirements, if there are any.
     """
-    named = {canonicalize_name(word) for word in re.findall(r"[A-Za-z0-9][\w.-]*(?= \()", account)}
-    named |= {canonicalize_name(word) for word in re.findall(r"- ([\w.-]+) requires Py", account)}
+    words = re.findall(r"[A-Za-z0-9][\w.-]*(?= \()", explanation)
+    words += re.findall(r"- ([\w.-]+) requires Py", explanation)
+    named = set(map(canonicalize_name, words))
     found = [
         Blocker(item, _required_specifier(upgrade.new, item.name))
         for item in upgrade.after.pyproject.requirements
@@ -318,6 +319,7 @@ def _is_compatible(blocker: Blocker) -> bool:
 
 
 def _required_specifier(release: Release, name: str) -> str:
+    """A release's own specifier for a distribution, without extras; empty if it has none."""
     for text in release.requires:
         if canonicalize_name(re.split(r"[^\w.-]", text, maxsplit=1)[0]) == name:
             requirement = Requires(text)

@@ -218,34 +218,36 @@ def _refuse_templates(text: str, path: Path) -> None:
 
 
 def read_explicit(text: str, path: Path) -> PackageList:
-    """Reads what `conda list --explicit` writes; raises `ProjectError`."""
-    entries = []
-    for number, line in _content_lines(text):
-        if line == "@EXPLICIT":
-            continue
-        file = unquote(urlsplit(line).path.rpartition("/")[2])
-        match = _ARCHIVE.match(file)
-        if match is None:
-            message = f"{line!r} is no address of a package of Conda's"
-            raise ProjectError(path, message, Position(number, 1))
-        entries.append(_built_entry(match, EntryLocation(str(path), number), line))
-    return PackageList(str(path), tuple(entries))
+    """Reads the output of `conda list --explicit`; raises `ProjectError`."""
+
+    def file_name(line: str) -> str:
+        return unquote(urlsplit(line).path.rpartition("/")[2])
+
+    return _read_built(text, path, _ARCHIVE, file_name, "is no address of a package of Conda's")
 
 
 def is_export(text: str) -> bool:
-    """Whether a text is what `conda list --export` writes."""
+    """Whether a text is the output of `conda list --export`."""
     lines = [line for _, line in _content_lines(text)]
     return bool(lines) and sum(bool(EXPORT.match(line)) for line in lines) > len(lines) // 2
 
 
 def read_export(text: str, path: Path) -> PackageList:
-    """Reads what `conda list --export` writes; raises `ProjectError`."""
+    """Reads the output of `conda list --export`; raises `ProjectError`."""
+    problem = "is not name=version=build, as the other lines are"
+    return _read_built(text, path, EXPORT, str, problem)
+
+
+def _read_built(
+    text: str, path: Path, pattern: re.Pattern[str], part: Callable[[str], str], problem: str
+) -> PackageList:
     entries = []
     for number, line in _content_lines(text):
-        match = EXPORT.match(line)
+        if line == "@EXPLICIT":
+            continue
+        match = pattern.match(part(line))
         if match is None:
-            message = f"{line!r} is not name=version=build, as the other lines are"
-            raise ProjectError(path, message, Position(number, 1))
+            raise ProjectError(path, f"{line!r} {problem}", Position(number, 1))
         entries.append(_built_entry(match, EntryLocation(str(path), number), line))
     return PackageList(str(path), tuple(entries))
 

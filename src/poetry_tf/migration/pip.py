@@ -91,7 +91,6 @@ class _RequirementsReader:
                 self._requirement(number, line)
 
     def _option(self, number: int, line: str) -> None:
-        location = EntryLocation(str(self._path), number)
         match = _OPTION.match(line)
         name, value = (match["name"], match["value"].strip(" '\"")) if match else (line, "")
         if name in {"-r", "--requirement", "-c", "--constraint"}:
@@ -104,12 +103,10 @@ class _RequirementsReader:
                 "--priority explicit` and `poetry add --source`; for a mirror of PyPI give "
                 "--mirror"
             )
-            self.skipped.append(
-                SkippedLine(f"{name} {without_credentials(value)}", reason, location)
-            )
+            self._skip(number, f"{name} {without_credentials(value)}", reason)
         elif name in _IGNORED_OPTIONS:
             reason = "an option of pip's own, which Poetry needs none of"
-            self.skipped.append(SkippedLine(line, reason, location, actionable=False))
+            self._skip(number, line, reason, actionable=False)
         else:
             raise self._error(number, f"{name!r} is no option that pip reads in such a file")
 
@@ -133,9 +130,8 @@ class _RequirementsReader:
         self._bounds += other._bounds
 
     def _editable(self, number: int, line: str, value: str) -> None:
-        location = EntryLocation(str(self._path), number)
         if _ADDRESS.match(value):
-            self._address(location, line, value)
+            self._address(number, line, value)
             return
         folder = re.sub(r"\[[^\]]*\]\Z", "", value)
         reason = (
@@ -144,13 +140,12 @@ class _RequirementsReader:
             if folder in {".", "./"}
             else f"a folder: add it with `poetry add --editable {folder}`"
         )
-        self.skipped.append(SkippedLine(line, reason, location))
+        self._skip(number, line, reason)
 
     def _requirement(self, number: int, line: str) -> None:
-        location = EntryLocation(str(self._path), number)
         text = _LINE_OPTIONS.split(line, maxsplit=1)[0].strip()
         if _ADDRESS.match(text):
-            self._address(location, line, text)
+            self._address(number, line, text)
             return
         try:
             found = Requirement(text)
@@ -159,14 +154,14 @@ class _RequirementsReader:
                 (".whl", ".tar.gz", ".zip")
             ):
                 reason = f"a file or folder: add it with `poetry add {text}`"
-                self.skipped.append(SkippedLine(line, reason, location))
+                self._skip(number, line, reason)
                 return
             reason = str(error).splitlines()[0]
             raise self._error(number, f"{text!r} is no requirement: {reason}") from None
         marker = str(found.marker) if found.marker else ""
         item = ListEntry(
             found.name,
-            location,
+            self._location(number),
             text,
             "pip",
             str(found.specifier),
@@ -178,34 +173,40 @@ class _RequirementsReader:
                 item = replace(item, untranslated=f"@ {found.url}")
                 if not _BUILT_BY_CONDA.match(found.url):
                     reason = "a file on one machine: PyPI's package of that name is taken instead"
-                    self.skipped.append(SkippedLine(text, reason, location))
+                    self._skip(number, text, reason)
             elif _holds_secret(found.url):
                 reason = "its address holds a password: add it with `poetry add`"
-                self.skipped.append(SkippedLine(f"{found.name} by an address", reason, location))
+                self._skip(number, f"{found.name} by an address", reason)
                 return
             else:
                 item = replace(item, address=found.url)
         self._entries.append(item)
 
-    def _address(self, location: EntryLocation, line: str, address: str) -> None:
+    def _address(self, number: int, line: str, address: str) -> None:
         egg = _EGG.search(address)
         name = egg[1] if egg else _wheel_name(address)
         if "$" in address:
             reason = "its address holds a variable: add it with `poetry add`"
-            self.skipped.append(SkippedLine(without_credentials(line), reason, location))
+            self._skip(number, without_credentials(line), reason)
         elif name is None or _holds_secret(address):
             reason = "its address holds a password" if name else "nothing says the package's name"
             reason += ": add it with `poetry add`"
             shown = f"{name or 'a package'} by an address" if _holds_secret(address) else line
-            self.skipped.append(SkippedLine(shown, reason, location))
+            self._skip(number, shown, reason)
         else:
             extras = (
                 tuple(item.strip() for item in egg[2][1:-1].split(",")) if egg and egg[2] else ()
             )
             clean = re.sub(r"[#&](?:egg|sha256|md5)=[^&]*", "", address)
             self._entries.append(
-                ListEntry(name, location, line, "pip", extras=extras, address=clean)
+                ListEntry(name, self._location(number), line, "pip", extras=extras, address=clean)
             )
+
+    def _skip(self, number: int, written: str, reason: str, *, actionable: bool = True) -> None:
+        self.skipped.append(SkippedLine(written, reason, self._location(number), actionable))
+
+    def _location(self, number: int) -> EntryLocation:
+        return EntryLocation(str(self._path), number)
 
     def _error(self, number: int, message: str) -> ProjectError:
         return ProjectError(self._path, message, Position(number, 1))
