@@ -29,6 +29,7 @@ from poetry_tf.files.project import LOCK, Project
 from poetry_tf.index import routed
 from poetry_tf.index.config import VARIABLE
 from poetry_tf.plan.derive import mirror_setting
+from poetry_tf.poetry_internals.reads import failed_incompatibility
 
 if TYPE_CHECKING:
     from cleo.io.io import IO
@@ -161,7 +162,7 @@ def _run(poetry: Poetry, io: IO, *, disable_cache: bool) -> None:
 def _conflicting(error: SolverProblemError) -> frozenset[str]:
     """What the project itself requires of that from which the solver derived its failure."""
     found: set[str] = set()
-    queue, seen = [error.error._incompatibility], set[int]()
+    queue, seen = [failed_incompatibility(error)], set[int]()
     while queue:  # a graph, in which one reason may stand behind many
         item = queue.pop()
         if id(item) in seen:

@@ -47,6 +47,7 @@ from poetry_tf.plan.requirement import (
     main_requirement,
 )
 from poetry_tf.plan.settings import read_settings
+from poetry_tf.poetry_internals.reads import input_tokens
 from poetry_tf.releases import load
 
 SOURCE_COST = """\
@@ -128,7 +129,7 @@ are written or none.
 
     def run(self, io: IO) -> int:
         # cleo takes a lone hyphen for the beginning of an option, unless it is in the same word.
-        tokens: list[str] = getattr(io.input, "_tokens", [])
+        tokens = input_tokens(io)
         for index, pair in enumerate(pairwise(tokens)):
             if pair == ("--from", "-"):
                 tokens[index : index + 2] = ["--from=-"]
