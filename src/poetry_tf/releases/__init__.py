@@ -64,7 +64,7 @@ def __getattr__(name: str) -> Any:
     for module, names in _HOMES.items():
         if name in names:
             value = getattr(import_module(f"{__name__}.{module}"), name)
-            globals()[name] = value  # so that this function is asked once a name
+            globals()[name] = value  # called once for each name
             return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
