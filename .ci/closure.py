@@ -44,7 +44,7 @@ gpu = "{gpu}"
 
 
 def main() -> int:
-    """Makes the file anew."""
+    """Writes the file; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--index", help="the simple index to go by")
     parser.add_argument("--series", nargs="*", help="only these, such as 2.18")
@@ -61,7 +61,7 @@ def main() -> int:
             tuple(map(int, python.split("."))) for python in release.pythons_on("linux-x86_64")
         ]
         first, last = min(pythons), max(pythons)
-        # Open projects and those for one Python alone ask for different releases.
+        # Projects for all Pythons and for one need different releases of dependencies.
         spans = dict.fromkeys([(first, last), (last, last)])
         for low, high in spans:
             text = PROJECT.format(
@@ -80,17 +80,17 @@ def main() -> int:
 
 @contextlib.contextmanager
 def recorded(found: dict[str, PackageInfo]) -> Iterator[None]:
-    """Within it, what Poetry reads of a wheel is kept under the wheel's hash."""
+    """Records, within the context, the metadata that Poetry reads of each wheel, by its hash."""
     names = ("_get_info_from_metadata", "_get_info_from_wheel")
 
-    def keeping(read: Any) -> Any:
-        def keep(repository: Any, link: Any) -> PackageInfo | None:
+    def recording(read: Any) -> Any:
+        def read_and_record(repository: Any, link: Any) -> PackageInfo | None:
             info: PackageInfo | None = read(repository, link)
             if info is not None and link.is_wheel and "sha256" in link.hashes:
                 found[link.hashes["sha256"]] = info
             return info
 
-        return keep
+        return read_and_record
 
     from poetry_tf.index.repository import PrefetchingRepository
 
@@ -103,12 +103,12 @@ def recorded(found: dict[str, PackageInfo]) -> Iterator[None]:
         for name in names:
             assert hasattr(HTTPRepository, name)
             read = getattr(PrefetchingRepository, name)
-            stack.enter_context(mock.patch.object(PrefetchingRepository, name, keeping(read)))
+            stack.enter_context(mock.patch.object(PrefetchingRepository, name, recording(read)))
         yield
 
 
 def lock(pyproject: str) -> None:
-    """Locks a project with a new cache."""
+    """Locks a project with an empty cache."""
     from poetry.console.application import Application
 
     with tempfile.TemporaryDirectory() as folder:
@@ -125,7 +125,7 @@ def lock(pyproject: str) -> None:
 
 
 def write(found: dict[str, PackageInfo]) -> None:
-    """Adds what was found to the file."""
+    """Adds the recorded metadata to the file."""
     data = json.loads(FILE.read_text("utf-8")) if FILE.exists() else {"requires": [], "files": {}}
     lists = [None if lines is None else tuple(lines) for lines in data["requires"]]
     files = {
@@ -141,9 +141,9 @@ def write(found: dict[str, PackageInfo]) -> None:
             "requires": None if info.requires_dist is None else tuple(info.requires_dist),
         }
     ordered = sorted(files.items(), key=lambda item: (item[1]["name"], item[1]["version"], item[0]))
-    every = list(dict.fromkeys(record["requires"] for _, record in ordered))
-    numbers = {lines: number for number, lines in enumerate(every)}
-    lines = ",\n".join(json.dumps(one, ensure_ascii=False) for one in every)
+    distinct = list(dict.fromkeys(record["requires"] for _, record in ordered))
+    numbers = {lines: number for number, lines in enumerate(distinct)}
+    lines = ",\n".join(json.dumps(lines, ensure_ascii=False) for lines in distinct)
     records = ",\n".join(
         f"{json.dumps(sha256)}: "
         + json.dumps({**record, "requires": numbers[record["requires"]]}, ensure_ascii=False)
@@ -151,7 +151,7 @@ def write(found: dict[str, PackageInfo]) -> None:
     )
     text = f'{{"requires": [\n{lines}\n],\n"files": {{\n{records}\n}}}}\n'
     FILE.write_text(text, "utf-8")
-    print(f"{len(files)} wheels, {len(every)} lists, {len(text) // 1024} kB")
+    print(f"{len(files)} wheels, {len(distinct)} lists, {len(text) // 1024} kB")
 
 
 if __name__ == "__main__":

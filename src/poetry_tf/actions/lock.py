@@ -30,6 +30,7 @@ from poetry_tf.files.project import LOCK, Project
 from poetry_tf.index import routing
 from poetry_tf.index.config import VARIABLE
 from poetry_tf.plan.derive import mirror_setting
+from poetry_tf.poetry_internals.reads import failed_incompatibility
 
 if TYPE_CHECKING:
     from poetry.poetry import Poetry
@@ -176,7 +177,7 @@ def _run(poetry: Poetry, io: IO, *, disable_cache: bool) -> None:
 def _conflicting(error: SolverProblemError) -> frozenset[str]:
     """The project's own requirements among the causes of the solver's failure."""
     found: set[str] = set()
-    queue, seen = [error.error._incompatibility], set[int]()
+    queue, seen = [failed_incompatibility(error)], set[int]()
     while queue:  # a graph: one cause may have several effects
         item = queue.pop()
         if id(item) in seen:

@@ -40,6 +40,7 @@ from poetry_tf.migration.formats import read_list
 from poetry_tf.plan.derive import wants_container
 from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS, ENVIRONMENTS
 from poetry_tf.plan.model import Plan, PlanError
+from poetry_tf.poetry_internals.reads import input_tokens
 
 SOURCE_COST = """\
 The lock is bound to this mirror: every package in it names the source, changing or removing \
@@ -120,7 +121,7 @@ are written or none.
 
     def run(self, io: IO) -> int:
         # cleo takes a lone hyphen for an option, unless it is in the same word.
-        tokens: list[str] = getattr(io.input, "_tokens", [])
+        tokens = input_tokens(io)
         for index, pair in enumerate(pairwise(tokens)):
             if pair == ("--from", "-"):
                 tokens[index : index + 2] = ["--from=-"]

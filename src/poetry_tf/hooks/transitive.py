@@ -1,7 +1,6 @@
-"""TensorFlow that comes in through other packages alone is held to its series too.
+"""Guards a TensorFlow that only other packages require: it stays in its locked series.
 
-No pin of the project's says which series that is; the lock does. What a command would lock is
-judged right after Poetry has solved, before anything is installed or written.
+The solution is judged after Poetry has solved, before anything is installed or written.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ def judge_solution(
     setting: GuardSettings,
     added: Sequence[str] = (),
 ) -> None:
-    """Refuses, or warns of, another series than the locked one, if no requirement names it.
+    """Refuses another series than the locked one, or warns of it, if no requirement names it.
 
-    `locked` are the distributions of TensorFlow that the lock had before, `added` the arguments of
-    ``add``, which the remedy has to repeat. Raises `PoetryRuntimeError`.
+    `locked` are the TensorFlow distributions in the lock before the command, `added` the arguments
+    of ``add``, which the remedy repeats. Raises `PoetryRuntimeError`.
     """
     if {item.name for item in root.all_requires} & tensorflow_distributions():
-        return  # a pin of the project's own decides
+        return  # the project's own pin decides
     packages = list(solved)
     for name, now in primary_distributions(newest_versions(packages)).items():
         before = locked.get(name)

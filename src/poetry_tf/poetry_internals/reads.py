@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cleo.io.io import IO
     from poetry.core.packages.package import Package
     from poetry.core.packages.project_package import ProjectPackage
+    from poetry.puzzle.exceptions import SolverProblemError
     from poetry.repositories.repository_pool import RepositoryPool
 
 # The attribute in which Solver.__init__ keeps the root package: for `lock`, `add` and `update`, the
@@ -45,6 +46,17 @@ def command_pool(command: Any) -> RepositoryPool:
     Without a project (``poetry init``) the command makes the pool itself; plugins do not get it.
     """
     return command._get_pool()  # type: ignore[no-any-return]
+
+
+def failed_incompatibility(error: SolverProblemError) -> Any:
+    """The incompatibility from which the solver derived its failure."""
+    return error.error._incompatibility
+
+
+def input_tokens(io: IO) -> list[str]:
+    """The words of the command line: the list itself; a new one if cleo keeps them elsewhere."""
+    tokens: list[str] = getattr(io.input, "_tokens", [])
+    return tokens
 
 
 @dataclass(frozen=True)

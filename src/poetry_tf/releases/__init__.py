@@ -1,8 +1,8 @@
 """What is known of TensorFlow's releases: generated data, and typed access to it.
 
-Users of this room import its names from here; each is loaded when first asked for, so that a Poetry
-command that needs none of them pays for none. The room knows nothing of Poetry or of projects.
-`python -m poetry_tf.releases.reader.refresh` reads the data anew from an index.
+Other packages import the names from here; each is loaded on first use, so a Poetry command loads
+only what it needs. Nothing in here depends on Poetry or on a project. To update the data from an
+index, run `python -m poetry_tf.releases.reader.refresh`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def __getattr__(name: str) -> Any:
     for module, names in _HOMES.items():
         if name in names:
             value = getattr(import_module(f"{__name__}.{module}"), name)
-            globals()[name] = value  # so that this function is asked once a name
+            globals()[name] = value  # called once for each name
             return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -1,12 +1,13 @@
-"""Known breakages: versions of a distribution that fail with a newer dependency than they knew.
+"""Known breakages: versions of a distribution that fail with a newer version of a dependency.
 
-Their own requirements don't exclude it, because it came out after them. Kept by hand in
+Their own requirements do not exclude it, because it was released later. Kept by hand in
 `data/bounds.json`, each with its source and the day it was checked.
 """
 
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -22,17 +23,17 @@ from poetry_tf.releases.resources import read_json
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """The version of a dependency from which on some versions of a distribution fail.
+    """The first version of a dependency with which some versions of a distribution fail.
 
     Attributes:
         breaks: the distribution that fails; "tensorflow" stands for each distribution of it.
-        versions: the versions of it that fail; they have an upper end.
+        versions: the versions of it that fail; with an upper bound.
         name: the dependency.
         below: the first version of the dependency that is too new.
         severity: an error where the import fails, a warning where only a part does.
-        why: what goes wrong, as the end of a sentence about the distribution.
+        why: what fails, as the end of a sentence about the distribution.
         source: where that was found.
-        checked: the day it was found, or last looked at.
+        checked: the day it was last checked.
     """
 
     breaks: NormalizedName
@@ -47,7 +48,7 @@ class Bound:
 
 @functools.cache
 def bounds() -> tuple[Bound, ...]:
-    """Every known breakage."""
+    """All known breakages."""
     return tuple(
         Bound(
             breaks=canonicalize_name(entry["breaks"]),
@@ -64,17 +65,21 @@ def bounds() -> tuple[Bound, ...]:
 
 
 def admits_breaking_version(release: Release, bound: Bound) -> bool:
-    """Whether a release of TensorFlow is one that breaks, and its own requirement allows it."""
+    """Whether a release of TensorFlow fails with a version that its own requirements admit."""
     return bound.versions.contains(release.version, prereleases=True) and any(
         specifier.contains(bound.below) for specifier in required_by(release, bound.name)
     )
 
 
 def required_by(release: Release, name: str) -> tuple[SpecifierSet, ...]:
-    """What a release of TensorFlow itself requires of a distribution."""
+    """The versions of a distribution that a release requires itself, a specifier for each line.
+
+    Extras are left out. The name has to be normalised.
+    """
     return tuple(
-        Requirement(text).specifier
+        requirement.specifier
         for text in release.requires
-        # To parse every requirement would take longer than all the rest.
-        if text.lower().startswith(name) and normalize(Requirement(text).name) == name
+        # Parsing each requirement would be slow.
+        if normalize(re.split(r"[^\w.-]", text, maxsplit=1)[0]) == name
+        if "extra ==" not in str((requirement := Requirement(text)).marker or "")
     )

@@ -1,39 +1,36 @@
-"""What a person has to look at when a project moves to another series of TensorFlow.
+"""The breaking changes between series of TensorFlow, which a person has to check.
 
 Kept by hand in `data/breaking.json`, each entry with its sources. What can be read from the wheels
-(Pythons, CUDA, what is required) stands in the other data and is not repeated there.
+(Pythons, CUDA, requirements) is in the generated data.
 """
 
 from __future__ import annotations
 
 import functools
-import re
 from dataclasses import dataclass
 
-from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
+from poetry_tf.releases.bounds import required_by
 from poetry_tf.releases.model import Release, numbers
 from poetry_tf.releases.resources import read_json
-
-_ASKS = re.compile(r"[\w.-]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Breaking:
-    """Something that is different from one series on.
+    """A change in a series.
 
     Attributes:
-        at: the first series in which it is so.
-        what: what is different, as a clause about TensorFlow.
+        at: the first series with the change.
+        what: what has changed, as a clause about TensorFlow.
         do: what to do about it, in sentences.
-        back: what to look at on the way down past that series; empty where nothing is.
-        sources: where that was found, as URLs.
+        back: what to check in a downgrade below that series; empty if nothing.
+        sources: URLs.
         environments: where it matters; empty for everywhere.
-        numpy: the major of NumPy that it is about: it matters only where that one gets locked.
-        unless_legacy_keras: whether it doesn't matter to who keeps Keras 2.
-        unless_required: the distribution whose users it doesn't concern if they require it.
-        gpu: whether it matters only where a GPU is wanted.
+        numpy: the major of NumPy for which it matters; None for any.
+        unless_legacy_keras: whether it does not matter with Keras 2.
+        unless_required: a distribution; projects that require it are not affected.
+        gpu: whether it matters only with a GPU.
     """
 
     at: str
@@ -50,14 +47,14 @@ class Breaking:
 
 @dataclass(frozen=True, slots=True)
 class Retired:
-    """A companion that has ended.
+    """A companion that is no longer released.
 
     Attributes:
         name: the distribution.
-        last: the last series of TensorFlow that has a release of it.
-        why: why there is none for later ones, as a clause about it.
-        instead: what takes its place, in sentences.
-        sources: where that was found, as URLs.
+        last: the last series of TensorFlow with a release of it.
+        why: why there is none for later series, as a clause about it.
+        instead: what replaces it, in sentences.
+        sources: URLs.
     """
 
     name: NormalizedName
@@ -69,7 +66,7 @@ class Retired:
 
 @functools.cache
 def breaking() -> tuple[Breaking, ...]:
-    """Every entry, by series ascending."""
+    """All changes, by series ascending."""
     return tuple(
         Breaking(
             at=entry["at"],
@@ -91,7 +88,7 @@ def breaking() -> tuple[Breaking, ...]:
 
 @functools.cache
 def retired() -> tuple[Retired, ...]:
-    """The companions that have ended."""
+    """The companions that are no longer released."""
     return tuple(
         Retired(
             canonicalize_name(entry["name"]),
@@ -105,9 +102,9 @@ def retired() -> tuple[Retired, ...]:
 
 
 def passed(old: str, new: str) -> tuple[Breaking, ...]:
-    """What is different between two series: in the order in which one meets it.
+    """The changes between two series, in the direction of the move.
 
-    On the way down only what has something to say of that.
+    For a downgrade, only those that have something to check then.
     """
     if numbers(new) >= numbers(old):
         return tuple(one for one in breaking() if numbers(old) < numbers(one.at) <= numbers(new))
@@ -119,34 +116,28 @@ def passed(old: str, new: str) -> tuple[Breaking, ...]:
 
 
 def ended(name: str, series: str) -> Retired | None:
-    """The companion of a name, where it has ended before a series of TensorFlow."""
+    """The companion of this name, if it has no release for a series of TensorFlow."""
     for one in retired():
         if one.name == name and numbers(series) > numbers(one.last):
             return one
     return None
 
 
-# -- what stands in the wheels ----------------------------------------------------------------
+# -- from the wheels -------------------------------------------------------------------------
 
 
 def keras_major(release: Release) -> int | None:
-    """The major of the Keras that `tf.keras` is; None where the wheels don't say."""
+    """The major of the Keras in `tf.keras`; None if the wheels do not require it."""
     return next(iter(majors(release, "keras")), None)
 
 
 def majors(release: Release, name: str) -> tuple[int, ...]:
-    """The majors of a distribution that a release admits, of those up to the one after its least.
+    """The majors of a distribution that a release admits: that of its lower bound, and the next.
 
-    `numpy (<2.1.0,>=1.26.0)` admits 1 and 2. Empty where the release doesn't require it.
+    `numpy (<2.1.0,>=1.26.0)` admits 1 and 2. Empty if the release does not require it.
     """
-    asked = [
-        requirement.specifier
-        for text in release.requires
-        if (match := _ASKS.match(text)) and canonicalize_name(match[0]) == name
-        if "extra ==" not in str((requirement := Requirement(text)).marker or "")
-    ]
     found = set()
-    for specifier in asked:
+    for specifier in required_by(release, name):
         least = [part.version for part in specifier if part.operator in {">=", "~=", "==", ">"}]
         if not least:
             continue

@@ -1,4 +1,4 @@
-"""What a file's name and tags tell: its version, its platforms, and the Pythons it fits."""
+"""What the name and tags of a file contain: version, platforms, Pythons."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from poetry_tf.releases.model import (
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A file of an index, its name understood.
+    """A file of an index, with its parsed name.
 
     Attributes:
         file: the file.
-        version: the version its name says.
+        version: the version in its name.
         build: the wheel's build tag; empty for most wheels, and for a source distribution.
-        tags: the wheel's tags, the compressed sets spread out; empty for a source distribution.
+        tags: the wheel's tags, compressed sets expanded; empty for a source distribution.
     """
 
     file: IndexFile
@@ -52,9 +52,9 @@ class Distribution:
 
 
 def distributions(files: Iterable[IndexFile]) -> dict[Version, list[Distribution]]:
-    """Every wheel and source distribution by its version, in the order of the files.
+    """The wheels and source distributions by version, in the order of the files.
 
-    What is neither (eggs, installers, names that break the rules) is passed over, as installers do.
+    Others (eggs, installers, invalid names) are ignored, as by installers.
     """
     found: defaultdict[Version, list[Distribution]] = defaultdict(list)
     for file in files:
@@ -89,15 +89,15 @@ def platforms(tag: Tag) -> tuple[str, ...]:
             return MACOS_X86_64, MACOS_ARM64
         if name.endswith("arm64"):
             return (MACOS_ARM64,)
-        # `intel` is both of Intel's, 32 and 64 bits: CPython 3.5's own builds were that.
+        # `intel` is 32 and 64 bits: CPython 3.5 itself was built so.
         return (MACOS_X86_64,) if name.endswith(("x86_64", "intel")) else ()
     return ()
 
 
 def minors_by_platform(wheels: Iterable[Distribution]) -> dict[str, tuple[str, ...]]:
-    """Platform to the CPython minors that wheels are built for, in the order of `PLATFORMS`.
+    """By platform the CPython minors that wheels are built for, in the order of `PLATFORMS`.
 
-    Only tags of one CPython (`cp311-cp311`) name a minor; free-threaded builds are another Python.
+    Only tags of one CPython (`cp311-cp311`) count, and no free-threaded builds.
     """
     return {
         platform: ascending(minor for minors in tags.values() for minor in minors)
@@ -106,9 +106,9 @@ def minors_by_platform(wheels: Iterable[Distribution]) -> dict[str, tuple[str, .
 
 
 def tags_by_platform(wheels: Iterable[Distribution]) -> dict[str, dict[str, tuple[str, ...]]]:
-    """Platform to the platform tags of its wheels, as their names spell them, to CPython minors.
+    """By platform and platform tag (as in the file name) the CPython minors of wheels.
 
-    Platforms in the order of `PLATFORMS`, tags in that of their letters, minors ascending.
+    Platforms in the order of `PLATFORMS`, tags sorted, minors ascending.
     """
     found: defaultdict[str, defaultdict[str, set[str]]]
     found = defaultdict(lambda: defaultdict(set))
@@ -128,7 +128,7 @@ def tags_by_platform(wheels: Iterable[Distribution]) -> dict[str, dict[str, tupl
 
 
 def ascending(minors: Iterable[str]) -> tuple[str, ...]:
-    """Python minors, each once and in their order: 3.9 before 3.10."""
+    """Python minors, each once, ascending: 3.9 before 3.10."""
     return tuple(sorted(set(minors), key=numbers))
 
 
@@ -141,7 +141,7 @@ def fits(distribution: Distribution, python: str, platform: str) -> bool:
         bounds = SpecifierSet(distribution.file.requires_python or "")
     except InvalidSpecifier:
         bounds = SpecifierSet()
-    # The bound of a minor's first release is not its last's: 3.9.99 meets `>=3.9.2` and `!=3.9.0`.
+    # A late patch release stands for the minor: 3.9.99 matches `>=3.9.2` and `!=3.9.0`.
     if not bounds.contains(f"{python}.99"):
         return False
     if not distribution.is_wheel:
@@ -156,12 +156,9 @@ def fits(distribution: Distribution, python: str, platform: str) -> bool:
 def satisfying(
     requirement: Requirement, available: dict[Version, list[Distribution]]
 ) -> Iterator[Distribution]:
-    """The files by which a requirement can be met: of its versions, and not withdrawn.
-
-    A yanked file serves an exact pin only (PEP 592).
-    """
+    """The files that satisfy a requirement. A yanked file satisfies an exact pin only (PEP 592)."""
     pinned = any(part.operator in ("==", "===") for part in requirement.specifier)
-    # A prerelease serves only a requirement that names one, as with installers.
+    # A prerelease satisfies only a requirement that names one, as with installers.
     prereleases = bool(requirement.specifier.prereleases)
     for version, files in available.items():
         if requirement.specifier.contains(version, prereleases=prereleases):
@@ -169,19 +166,19 @@ def satisfying(
 
 
 def _minor(interpreter: str) -> tuple[int, int] | None:
-    """`cp311` is (3, 11); None for another implementation, and where no minor is named."""
+    """The minor of a tag: (3, 11) for `cp311`; None for other implementations and for `cp3`."""
     match = re.fullmatch(r"cp(\d)(\d+)", interpreter)
     return (int(match[1]), int(match[2])) if match else None
 
 
-def _runs(tag: Tag, wanted: tuple[int, int]) -> bool:
-    """Whether a CPython runs what is tagged so, its platform aside."""
+def _runs(tag: Tag, minor: tuple[int, int]) -> bool:
+    """Whether a CPython minor runs a wheel with this tag, apart from the platform."""
     generic = re.fullmatch(r"(?:py|cp)(\d)(\d*)", tag.interpreter)
     if generic is None:
         return False
     least = (int(generic[1]), int(generic[2] or 0))
-    if least[0] != wanted[0]:
+    if least[0] != minor[0]:
         return False
     if tag.abi == "abi3" or (tag.abi == "none" and tag.interpreter.startswith("py")):
-        return least <= wanted
-    return least == wanted and (tag.abi == "none" or tag.abi.rstrip("mu") == tag.interpreter)
+        return least <= minor
+    return least == minor and (tag.abi == "none" or tag.abi.rstrip("mu") == tag.interpreter)

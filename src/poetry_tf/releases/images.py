@@ -1,5 +1,4 @@
-"""What dev containers are built from: the base image, the features, and which of them are retired.
-And how old a system the files of a lock have to run on.
+"""The base image and features of dev containers, and the oldest systems a lock has to support.
 
 Kept by hand in ``data/images.json``, each entry with its source.
 """
@@ -7,29 +6,29 @@ Kept by hand in ``data/images.json``, each entry with its source.
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import resources
 from typing import Any
+
+from poetry_tf.releases.resources import read_json
 
 
 @dataclass(frozen=True)
 class Feature:
-    """A dev container feature: its id without the version, and the major version to ask for."""
+    """A dev container feature: its id without the version, and the major version to use."""
 
     id: str
     version: str
     options: tuple[str, ...] = ()
-    """The options that it knows: it passes over any other in silence."""
+    """Its options; it silently ignores others."""
     downloads: tuple[str, ...] = ()
-    """Where its files come from when it is installed, besides the registry."""
+    """The hosts, besides the registry, from which it downloads."""
     apt: Mapping[str, str] = field(default_factory=dict)
-    """The apt repository that it installs from, by its own major version."""
+    """The apt repository that it installs from, by major version of the feature."""
 
     @property
     def name(self) -> str:
-        """What it is called, without where it is from."""
+        """The last part of its id."""
         return self.id.rpartition("/")[2]
 
     @property
@@ -39,11 +38,11 @@ class Feature:
 
 @dataclass(frozen=True)
 class Systems:
-    """The oldest systems that a lock's files have to run on, as wheels' platform tags count them.
+    """The oldest systems that the files of a lock have to support, as in platform tags.
 
     Attributes:
         glibc: the glibc of the container's image.
-        macos: the macOS of a Mac, which no lock and no container says: an assumption.
+        macos: the macOS of a Mac: an assumption, since neither lock nor container has it.
     """
 
     glibc: str
@@ -52,7 +51,7 @@ class Systems:
 
 @dataclass(frozen=True)
 class Images:
-    """The Python image and the features that a container is put together from."""
+    """The Python image and the features of a container."""
 
     repository: str
     generation: str
@@ -77,15 +76,14 @@ class Images:
 
     @property
     def registry(self) -> str:
-        """The registry that the image is from."""
+        """The registry of the image."""
         return self.repository.partition("/")[0]
 
 
 @functools.cache
 def load_images() -> Images:
-    """The facts this version of poetry-tf ships."""
-    text = resources.files("poetry_tf.releases").joinpath("data/images.json").read_text("utf-8")
-    data = json.loads(text)
+    """The packaged data."""
+    data = read_json("images.json")
     python, features, poetry = data["python"], data["features"], data["poetry_features"]
     systems = data["systems"]
     return Images(

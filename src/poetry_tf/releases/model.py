@@ -1,7 +1,7 @@
-"""What is known of one TensorFlow release, as plain immutable values.
+"""The facts of a TensorFlow release, as immutable values.
 
-Nothing in here reads a file or the network: `poetry_tf.releases.catalog` makes these values from
-the shipped data, and `poetry_tf.releases.reader.refresh` is what reads that data out of the wheels.
+`poetry_tf.releases.catalog` makes them from the packaged data, which
+`poetry_tf.releases.reader.refresh` reads from the wheels.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ MACOS_ARM64: Final = "macos-arm64"
 WINDOWS_AMD64: Final = "windows-amd64"
 
 PLATFORMS: Final = (LINUX_X86_64, LINUX_AARCH64, MACOS_X86_64, MACOS_ARM64, WINDOWS_AMD64)
-"""Every platform that TensorFlow has wheels for, by the names used throughout poetry-tf."""
+"""The platforms that TensorFlow has wheels for, as named throughout poetry-tf."""
 
 
 Kind: TypeAlias = Literal["real", "shim"]
-"""Whether a wheel holds TensorFlow, or nothing but a requirement on who does."""
+"""Whether a wheel contains TensorFlow, or only a requirement on another distribution."""
 
 _GLIBC: Final = {"manylinux1": "2.5", "manylinux2010": "2.12", "manylinux2014": "2.17"}
-"""The glibc of the platform tags that don't spell it (PEP 513, 571, 599)."""
+"""The glibc of the platform tags without a version (PEP 513, 571, 599)."""
 
 
 def series_of(version: Version) -> str:
@@ -43,10 +43,10 @@ class AndCuda:
         requires: the extra's requirements as PEP 508 strings, without the `extra == …` marker that
             selects them. Mostly exact pins (`nvidia-cudnn-cu12==8.9.4.25`), ranges from 2.20 on.
         pythons: the minors (`"3.11"`) of the release itself for which each of those requirements
-            has a file that fits Linux x86_64. Empty where one of them can't be had at all.
-        elsewhere: platform to such minors, for the other platforms where there are any. The extra's
-            requirements carry no platform markers: everywhere else it can be locked, and fails
-            when it is installed.
+            has a file for Linux x86_64. Empty if one of them is not available.
+        elsewhere: by platform such minors, for other platforms that have any. The extra's
+            requirements have no platform markers: on the rest it can be locked, but not
+            installed.
     """
 
     requires: tuple[str, ...]
@@ -62,28 +62,28 @@ class AndCuda:
 class Wheels:
     """The wheels of one release for one platform.
 
-    Their names are all looked at; what stands inside is read from one of them, the oldest Python's,
-    for all (of the 1,490 wheels of 2.5 to 2.21 no two of one release and platform differ).
+    All file names are read; the contents are read from one wheel, that of the oldest Python (of the
+    1,490 wheels of 2.5 to 2.21 no two of one release and platform differ).
 
     Attributes:
-        tags: platform tag, as the files' names spell it, to the CPython minors that have a wheel of
-            that tag, ascending. More than one tag where a release was built on different machines.
-        kind: `real`, or `shim` for a wheel with nothing in it but requirements; None where the
-            wheels weren't opened (before 2.5).
-        target: the distribution that a shim hands over to, at the same version; None where it names
+        tags: by platform tag, as in the file names, the CPython minors that have a wheel with that
+            tag, ascending. More than one tag if a release was built on different machines.
+        kind: `real`, or `shim` for a wheel with nothing but requirements; None if the wheels were
+            not opened (before 2.5).
+        target: the distribution that a shim requires, in the same version; None if it requires
             none, so that nothing is installed (tensorflow-macos 2.15.1).
-        usable: the minors on which installing it gives a TensorFlow: those of the wheels
-            themselves, as far as a shim's target has wheels for them.
-        cuda, cudnn: what they are built with; as in `Release`.
+        usable: the minors on which installing it gives a TensorFlow: those of the wheels; of a shim
+            those for which its target has wheels too.
+        cuda, cudnn: those of the build; as in `Release`.
         compute: the GPU architectures compiled in, as the build names them: `sm_70` is machine code
             for that one, `compute_80` is PTX, which newer GPUs' drivers compile at first use.
         requires: the Requires-Dist, extras included, as the wheel spells them.
         looks_in: the folders of NVIDIA's wheels (`cublas` for `nvidia/cublas/lib`) in which the
-            library that opens CUDA's looks by itself, by its RUNPATH. None where that isn't known,
-            which is so of every wheel without the extra `and-cuda`.
+            library that opens CUDA's looks, by its RUNPATH. None if unknown, as for each wheel
+            without the extra `and-cuda`.
     """
 
-    # Out of the hash, being a mapping; the release's version stands for it.
+    # A mapping is not hashable; the release's version is enough.
     tags: Mapping[str, tuple[str, ...]] = field(hash=False)
     kind: Kind | None = None
     target: str | None = None
@@ -96,53 +96,52 @@ class Wheels:
 
     @property
     def glibc(self) -> str | None:
-        """The oldest glibc that every one of these wheels runs on; None off Linux."""
+        """The oldest glibc that all of these wheels run on; None except on Linux."""
         return _strictest(_glibc(tag) for tag in self.tags)
 
     @property
     def macos(self) -> str | None:
-        """The oldest macOS that every one of these wheels says it runs on; None elsewhere."""
+        """The oldest macOS in the tags of all of these wheels; None except on macOS."""
         return _strictest(_macos(tag) for tag in self.tags)
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One final release of a distribution of TensorFlow, as its wheels describe it.
+    """A final release of a TensorFlow distribution, as its wheels describe it.
 
     Attributes:
         version: its version; post releases are releases of their own.
-        uploaded: the day (UTC, `YYYY-MM-DD`) its first file was uploaded; None where the index
-            that the data was read from doesn't tell.
-        yanked: whether every one of its files has been yanked.
-        pythons: platform (one of `PLATFORMS`) to the CPython minors it has wheels for, ascending.
-            A platform without wheels is no key; `pythons_on` spares asking. Taken from the wheels'
-            tags, because Requires-Python has no upper bound and so promises Pythons that no wheel
-            fits. A wheel may be a shim whose target has none: `usable_on` tells.
-        cuda: the CUDA its Linux x86_64 wheels are built with, as exactly as they say (`"11.8"`,
-            `"12.5.1"`); None where they are built without or don't say.
-        cudnn: the cuDNN likewise: the whole version (`"9.3.0"`) where the wheel carries the
-            header that proves it, else the major alone (`"8"`), else None.
-        requires: what a lock must hold so that the release works on each of its platforms: the
-            union of its wheels' Requires-Dist, each line as a wheel spells it (Linux x86_64's
-            first), with a marker where it is not for all of them. Left out are those in
-            `unsatisfiable`, and lines that no platform which they are for has in its own wheel.
-            What a shim's target requires in turn is not repeated.
-        unsatisfiable: the Requires-Dist of any of its wheels that name a version of one of
-            TensorFlow's own distributions which the index doesn't have, so that nothing can ever
-            satisfy them.
-        and_cuda: the extra `and-cuda`; None where the release has none.
-        distribution: the distribution it is a release of, by its normalised name.
-        wheels: platform to what is known of its wheels there, in the order of `PLATFORMS`. Empty
-            where there is no wheel at all (tensorflow-gpu 2.12.0).
-        inferred_from: the release of its series whose facts these are, where the data doesn't have
-            the release itself; None where they were read from its own wheels. They are good for a
-            container and for advice: what reaches a lock is read from the index.
+        uploaded: the day (UTC, `YYYY-MM-DD`) its first file was uploaded; None if the index of
+            the data does not have it.
+        yanked: whether all its files are yanked.
+        pythons: by platform (of `PLATFORMS`) the CPython minors it has wheels for, ascending. A
+            platform without wheels is missing; see `pythons_on`. From the wheels' tags, because
+            Requires-Python has no upper bound and so admits Pythons without a wheel. A shim's
+            target may have none: see `usable_on`.
+        cuda: the CUDA that its Linux x86_64 wheels are built with, as exactly as known (`"11.8"`,
+            `"12.5.1"`); None if they are built without, or it is unknown.
+        cudnn: the cuDNN likewise: the whole version (`"9.3.0"`) if the wheel contains the header
+            that proves it, else the major alone (`"8"`), else None.
+        requires: the requirements that a lock needs so that the release works on each of its
+            platforms: the union of its wheels' Requires-Dist, each line as a wheel spells it (Linux
+            x86_64's first), with a marker if it is not for all of them. Left out are those in
+            `unsatisfiable`, lines for platforms whose own wheel lacks them, and what a shim's
+            target requires in turn.
+        unsatisfiable: the Requires-Dist of its wheels on a version of a TensorFlow distribution
+            that the index does not have.
+        and_cuda: the extra `and-cuda`; None if the release has none.
+        distribution: the normalised name of its distribution.
+        wheels: by platform the facts of its wheels, in the order of `PLATFORMS`. Empty if there is
+            no wheel (tensorflow-gpu 2.12.0).
+        inferred_from: the release of its series whose facts these are, if the data lacks the
+            release itself; else None. They serve containers and advice: what reaches a lock is read
+            from the index.
     """
 
     version: Version
     uploaded: str | None
     yanked: bool
-    # Out of the hash, being a mapping; two releases of one version are never in one catalog.
+    # A mapping is not hashable; a catalog has each version once.
     pythons: Mapping[str, tuple[str, ...]] = field(hash=False)
     cuda: str | None
     cudnn: str | None
@@ -155,7 +154,7 @@ class Release:
 
     @property
     def series(self) -> str:
-        """Its minor series, `"2.13"`: the span within which TensorFlow keeps its API."""
+        """Its minor series, `"2.13"`, within which TensorFlow keeps its API."""
         return series_of(self.version)
 
     @property
@@ -168,20 +167,20 @@ class Release:
         return self.pythons.get(platform, ())
 
     def usable_on(self, platform: str) -> tuple[str, ...]:
-        """The CPython minors on which it can be had on a platform, shims followed."""
+        """The CPython minors on which it can be installed on a platform, shims resolved."""
         wheels = self.wheels.get(platform)
         return wheels.usable if wheels else ()
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerPair:
-    """CUDA and cuDNN to name in a dev container's `nvidia-cuda` feature for a release.
+    """CUDA and cuDNN for a dev container's `nvidia-cuda` feature, for a release.
 
     Attributes:
         cuda: the feature's `cudaVersion`: major and minor, `"11.8"`.
         cudnn: the feature's `cudnnVersion`: four parts without a suffix, `"8.6.0.163"`.
-        proven: whether the two are known to work with the release *together*; a pair that isn't
-            must never be chosen by default.
+        proven: whether the two are known to work with the release *together*; if not, the pair must
+            never be chosen by default.
         source: where the pair was found.
         note: what a user should know about it, in one or two sentences; may be empty.
     """
@@ -194,12 +193,12 @@ class ContainerPair:
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """A dotted version as numbers, to be compared: `"3.10"` comes after `"3.9"`."""
+    """A dotted version as comparable numbers: `"3.10"` comes after `"3.9"`."""
     return tuple(int(part) for part in version.split("."))
 
 
 def _glibc(tag: str) -> str | None:
-    """The oldest glibc of a compressed set of tags, each of which is enough."""
+    """The oldest glibc of a compressed set of tags, of which any is enough."""
     found = [
         f"{spelled[1]}.{spelled[2]}"
         if (spelled := re.match(r"manylinux_(\d+)_(\d+)_", part))

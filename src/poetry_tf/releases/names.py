@@ -11,19 +11,19 @@ from typing import Final, Literal, TypeAlias
 from poetry_tf.releases.resources import read_json
 
 Role: TypeAlias = Literal["main", "retired", "shim", "vendor", "nightly", "companion", "other"]
-"""What a distribution is to TensorFlow:
+"""The relation of a distribution to TensorFlow:
 
-- `main`: it is TensorFlow; what a project should ask for.
-- `retired`: it was, and has no wheel any more.
-- `shim`: one platform's TensorFlow, meant to be required by a main distribution only.
-- `vendor`: it is TensorFlow, built for one maker's devices.
-- `nightly`: it is TensorFlow as it was one night.
-- `companion`: built for, or bound to, certain releases of TensorFlow.
-- `other`: merely a name that resembles one of these, of a real package that is none.
+- `main`: TensorFlow; what a project should require.
+- `retired`: formerly TensorFlow; it has no wheels any more.
+- `shim`: TensorFlow for one platform, required by a main distribution only.
+- `vendor`: TensorFlow, built for the devices of one vendor.
+- `nightly`: a nightly build of TensorFlow.
+- `companion`: works with certain releases of TensorFlow only.
+- `other`: another package with a similar name.
 """
 
 OWN_ROLES: Final[tuple[Role, ...]] = ("main", "retired", "shim", "vendor", "nightly")
-"""The roles of what is itself TensorFlow: two of these at once overwrite each other's files."""
+"""The roles of TensorFlow itself: two such distributions overwrite each other's files."""
 
 _LIMIT: Final = 2
 _STEM: Final = "tensorflow"
@@ -31,13 +31,13 @@ _NIGHTLY_STEM: Final = "tfnightly"
 
 
 def normalize(name: str) -> str:
-    """The one spelling under which an index knows a name (PEP 503), for any text at all."""
+    """The normalised name (PEP 503) of any text."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 @functools.cache
 def roles() -> Mapping[str, Role]:
-    """Every known distribution, by its normalised name, with its role."""
+    """The roles of the known distributions, by normalised name."""
     table: dict[Role, list[str]] = read_json("names.json")["roles"]
     return MappingProxyType(
         {normalize(name): role for role, names in table.items() for name in names}
@@ -45,38 +45,38 @@ def roles() -> Mapping[str, Role]:
 
 
 def role(name: str) -> Role | None:
-    """The role of a distribution; None for a name that isn't known. Any spelling will do."""
+    """The role of a distribution, in any spelling; None if unknown."""
     return roles().get(normalize(name))
 
 
 @functools.cache
-def named(*wanted: Role) -> frozenset[str]:
-    """The normalised names of every distribution in one of these roles."""
-    return frozenset(name for name, role_ in roles().items() if role_ in wanted)
+def named(*selected: Role) -> frozenset[str]:
+    """The normalised names of the distributions with one of these roles."""
+    return frozenset(name for name, role_ in roles().items() if role_ in selected)
 
 
 def own() -> frozenset[str]:
-    """The normalised names of every distribution that is itself TensorFlow."""
+    """The normalised names of the distributions that are TensorFlow itself."""
     return named(*OWN_ROLES)
 
 
 def misspelling_of(name: str) -> str | None:
-    """The distribution that a name most likely means, if the name looks like a misspelling of it.
+    """The distribution that a name probably means, if it looks like a misspelling of one.
 
-    A refusal may follow from the answer, so that a stranger's package must not be caught: what is
-    found are slips within `tensorflow` itself (`tersorflow`, `tenosrflow-gpu`, `tensorflo-text`),
-    separators that are too many or too few (`tensor-flow`, `tensorflowgpu`), and slips in the
-    suffix of TensorFlow's own distributions (`tensorflow-gup`). Neighbours of that name which are
-    words of their own (`sensorflow`, `tensorflux`) and every known distribution are let be.
+    A command may be refused for it, so other packages must not match. Found are typos within
+    `tensorflow` itself (`tersorflow`, `tenosrflow-gpu`, `tensorflo-text`), added or missing
+    separators (`tensor-flow`, `tensorflowgpu`), and typos in the suffix of TensorFlow's own
+    distributions (`tensorflow-gup`). Similar words (`sensorflow`, `tensorflux`) and all known
+    distributions are not.
 
     Args:
-        name: a distribution's name as somebody wrote it; any text at all.
+        name: the name of a distribution, as written; any text.
 
     Returns:
-        A known distribution's normalised name, of whatever role; None where there is no suspicion.
+        The normalised name of a known distribution of any role; None if it is no misspelling.
     """
     found = normalize(name)
-    # The first letter is the one that is hardly ever mistyped; this also makes it cheap.
+    # The first letter is hardly ever mistyped; this is also fast.
     if not found.startswith("t") or found in roles():
         return None
     letters = _squeeze(found)
@@ -97,7 +97,7 @@ def _squeeze(name: str) -> str:
 
 @functools.cache
 def _targets() -> Mapping[str, tuple[str, int]]:
-    """What a misspelt name can mean: its letters, and its rank among equally near ones."""
+    """The names that can be meant, with their letters, and rank among equally near ones."""
     order = tuple(roles())  # the file's order: main ones first
     own_names = own()
     return {
@@ -108,36 +108,36 @@ def _targets() -> Mapping[str, tuple[str, int]]:
 
 
 def _plausible(found: str, letters: str, target: str, target_letters: str, distance: int) -> bool:
-    """Whether a near name is a slip of the hand rather than a name of its own."""
+    """Whether a similar name is a typo, not the name of another package."""
     if distance == 0:  # the separators alone differ
         return True
     stem = _STEM if target.startswith(_STEM) else _NIGHTLY_STEM
     if letters.startswith(stem):
-        # The stem is right, so the suffix is somebody's choice: `tensorflow-gan` is no slip of
-        # `tensorflow-gpu`. Only one slip is believed, and in a short suffix no other letter.
+        # The stem is right, so the suffix is probably meant: `tensorflow-gan` is no typo of
+        # `tensorflow-gpu`. Only one typo counts, and in a short suffix no replaced letter.
         if target not in own() or distance > 1 or found.startswith(f"{target}-"):
             return False
         replaced = len(letters) == len(target_letters) and sorted(letters) != sorted(target_letters)
         suffix = letters[len(stem) :]
         return not (replaced and len(suffix) < 5) and not (
-            # `tensorflow-c` and the like: the separator says that the letter is meant.
+            # As in `tensorflow-c`: the separator shows that the letter is meant.
             "-" in found[len(stem) :] and len(suffix) < 3
         )
     if stem == _NIGHTLY_STEM:
         return distance == 1 and letters.startswith("tf")
-    # `tensor…` begins many a name, `…flow` after something like it hardly any.
+    # Many names start with `tensor`; hardly any similar one ends with `flow`.
     return distance == 1 or "flow" in letters
 
 
 def _distance(one: str, other: str) -> int:
-    """The edit distance in which swapping two neighbours counts once (optimal string alignment)."""
+    """The edit distance with transpositions (optimal string alignment)."""
     before: list[int] = []
     row = list(range(len(other) + 1))
     for i, letter in enumerate(one, 1):
         earlier, before, row = before, row, [i]
-        for j, wanted in enumerate(other, 1):
-            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != wanted))
-            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == wanted:
+        for j, expected in enumerate(other, 1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != expected))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == expected:
                 cost = min(cost, earlier[j - 2] + 1)
             row.append(cost)
     return row[-1]

@@ -1,6 +1,6 @@
-"""What a release's CUDA wants of NVIDIA's driver, and cuDNN's package for it.
+"""The NVIDIA driver, cuDNN package and libraries that a release needs.
 
-`data/nvidia.json` is kept by hand, each entry with its source and how sure it is.
+`data/nvidia.json` is kept by hand, each entry with its source and how certain it is.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from poetry_tf.releases.resources import read_json
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """What one CUDA release wants of NVIDIA's driver.
+    """The NVIDIA driver for a CUDA release.
 
     Attributes:
-        cuda: the CUDA release as NVIDIA's release notes name it: `12.5 Update 1`.
-        linux, windows: the driver that comes with its toolkit. It runs everything, also code that
-            is compiled for a GPU at first use (PTX). None where there is none.
-        linux_least, windows_least: the oldest driver that runs programs built with it which need no
-            such compilation (minor-version compatibility). None where there is no such promise.
+        cuda: the CUDA release as named in NVIDIA's release notes: `12.5 Update 1`.
+        linux, windows: the driver of its toolkit. It runs everything, including code that is
+            compiled for a GPU at first use (PTX). None if there is none.
+        linux_least, windows_least: the oldest driver for programs that need no such compilation
+            (minor version compatibility). None if NVIDIA does not guarantee that.
     """
 
     cuda: str
@@ -37,11 +37,11 @@ class CudnnPackage:
     """The Debian package of cuDNN for a release of TensorFlow.
 
     Attributes:
-        packages: as `apt-get install` takes them (`libcudnn8=8.6.0.163-1+cuda11.8`), the one that
-            the release was built with first. Empty where none is known.
-        pinned: the version that the `and-cuda` extra pins or bounds; None where there is none.
-        source: where that was found.
-        confidence: how sure it is.
+        packages: for `apt-get install` (`libcudnn8=8.6.0.163-1+cuda11.8`), first the one that the
+            release was built with. Empty if none is known.
+        pinned: the version that the `and-cuda` extra pins or bounds; None if there is none.
+        source: where it was found.
+        confidence: how certain it is.
         note: what else a user should know; may be empty.
     """
 
@@ -54,7 +54,7 @@ class CudnnPackage:
 
 @functools.cache
 def drivers() -> tuple[tuple[str, Driver], ...]:
-    """Every CUDA release with all three parts of its version, ascending, and what it wants."""
+    """The CUDA releases, as versions with three parts, ascending, with their drivers."""
     return tuple(
         (
             entry["cuda"],
@@ -71,17 +71,17 @@ def drivers() -> tuple[tuple[str, Driver], ...]:
 
 
 def driver(cuda: str) -> Driver | None:
-    """What a CUDA as a wheel names it (`"11.8"`, `"12.5.1"`) wants; None for an unknown one.
+    """The driver for a CUDA as named by a wheel (`"11.8"`, `"12.5.1"`); None if unknown.
 
-    Without a patch it is the last update's, because its driver runs what any of them built.
+    Without a patch it is that of the last update, which runs programs of all of them.
     """
-    wanted = numbers(cuda)
-    fitting = [item for version, item in drivers() if numbers(version)[: len(wanted)] == wanted]
-    return fitting[-1] if fitting else None
+    parts = numbers(cuda)
+    matching = [item for version, item in drivers() if numbers(version)[: len(parts)] == parts]
+    return matching[-1] if matching else None
 
 
 def cudnn_package(release: Release) -> CudnnPackage | None:
-    """The Debian package of cuDNN for a release with CUDA; None where none is known."""
+    """The Debian package of cuDNN for a release with CUDA; None if unknown."""
     if release.cudnn is None:
         return None
     for entry in _data()["cudnn"]:
@@ -97,9 +97,9 @@ def cudnn_package(release: Release) -> CudnnPackage | None:
 
 
 def libraries(release: Release) -> tuple[str, ...]:
-    """The libraries of CUDA and cuDNN that a release opens when it looks for GPUs, in its order.
+    """The libraries of CUDA and cuDNN that a release opens to list GPUs, in its order.
 
-    Empty for a release that is built without CUDA, or with one that isn't known.
+    Empty for a release that is built without CUDA, or with an unknown one.
     """
     if release.cuda is None or release.cudnn is None:
         return ()
@@ -132,9 +132,9 @@ def driver_libraries(release: Release) -> tuple[str, ...]:
 
 
 def driver_capabilities(release: Release) -> tuple[str, ...]:
-    """What has to be among NVIDIA_DRIVER_CAPABILITIES, where that is set, for a release.
+    """The values that NVIDIA_DRIVER_CAPABILITIES must have, if set, for a release.
 
-    Where it isn't set, NVIDIA's container toolkit takes compute and utility.
+    If it is not set, NVIDIA's container toolkit uses compute and utility.
     """
     least = [
         entry["capability"]
@@ -145,10 +145,10 @@ def driver_capabilities(release: Release) -> tuple[str, ...]:
 
 
 def overlooked_folders(release: Release) -> tuple[str, ...]:
-    """The folders of its own `and-cuda` wheels that a release should look in, and doesn't.
+    """The folders of its own `and-cuda` wheels that a release does not look in, but should.
 
-    `cusolver` stands for `nvidia/cusolver/lib`. It opens libraries that lie there, but its RUNPATH
-    doesn't name the folder. None for a release of which too little is known to say so.
+    `cusolver` stands for `nvidia/cusolver/lib`: the release opens libraries of that folder, but its
+    RUNPATH lacks it. Empty if too little is known of the release.
     """
     linux = release.wheels.get(LINUX_X86_64)
     data = _data()["libraries"]["folders"]
@@ -157,7 +157,7 @@ def overlooked_folders(release: Release) -> tuple[str, ...]:
     if release.cuda is None or numbers(release.cuda)[0] not in data["majors"]:
         return ()
     stems = [name.partition(".so")[0] for name in libraries(release)]
-    # A part of cuDNN (libcudnn_ops) lies where cuDNN does.
+    # Parts of cuDNN (libcudnn_ops) are in the folder of cuDNN.
     needed = {data["of"].get(stem.partition("_")[0]) for stem in stems} - {None}
     return tuple(sorted(needed - set(linux.looks_in)))
 

@@ -1,4 +1,4 @@
-"""The data files of a room, as they are shipped."""
+"""Reads the packaged data files."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 
 
 def read_json(name: str, beside: str = __file__) -> dict[str, Any]:
-    """The content of the data file of a name, out of a folder or a zip alike.
+    """The content of a data file, from a folder or a zip.
 
-    `beside` is a module of the room that has the file.
+    `beside` is the `__file__` of a module next to the `data` folder.
     """
     content: dict[str, Any] = json.loads(read_text(name, beside))
     return content
 
 
 def read_text(name: str, beside: str = __file__) -> str:
-    """The text of the data file of a name."""
-    # What pkgutil.get_data does. importlib.resources would take longer to import than a lookup.
+    """The text of a data file."""
+    # As pkgutil.get_data; importing importlib.resources would take longer than the read.
     loader: Any = __spec__.loader
     data: bytes = loader.get_data(str(Path(beside).parent / "data" / name))
     return data.decode("utf-8")

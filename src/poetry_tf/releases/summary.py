@@ -1,7 +1,4 @@
-"""What is known of releases, put together for people to look at and for programs to read.
-
-Plain values throughout (`dict`, `list`, `str`, `bool`, None), as JSON has them.
-"""
+"""Summaries of releases, as JSON values (`dict`, `list`, `str`, `bool`, None)."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ Plain: TypeAlias = dict[str, Any]
 
 
 def series_summary(catalog: Catalog, series: str) -> Plain:
-    """What counts when a series is chosen: that of its newest release, and which others it has.
+    """The facts of the newest release of a series, and the list of its releases.
 
     Raises:
         LookupError: the catalog has no such series.
@@ -42,17 +39,19 @@ def series_summary(catalog: Catalog, series: str) -> Plain:
 
 
 def keras(release: Release) -> str | None:
-    """The Keras that a release requires, as a specifier; None where its wheels ask for none."""
+    """The Keras that a release requires, as a specifier; None if its wheels require none."""
     for text in release.requires:
-        if text.startswith("keras") and (wanted := Requirement(text)).name == "keras":
-            # The lower end first, as people write it.
-            parts = sorted(wanted.specifier, key=lambda part: (part.operator[0] == "<", str(part)))
+        if text.startswith("keras") and (required := Requirement(text)).name == "keras":
+            # The lower bound first, as usual.
+            parts = sorted(
+                required.specifier, key=lambda part: (part.operator[0] == "<", str(part))
+            )
             return ",".join(map(str, parts)) or "any"
     return None
 
 
 def release_summary(catalog: Catalog, release: Release) -> Plain:
-    """Everything that is known of one release."""
+    """All facts of a release."""
     return {
         "distribution": release.distribution,
         "version": str(release.version),
@@ -76,7 +75,7 @@ def release_summary(catalog: Catalog, release: Release) -> Plain:
 
 
 def span(minors: Iterable[str]) -> str:
-    """Python minors, ascending, in few letters: `3.9-3.11`, or `2.7, 3.5-3.7` with a gap."""
+    """Ascending Python minors as ranges: `3.9-3.11`, or `2.7, 3.5-3.7` with a gap."""
     runs: list[list[str]] = []
     for minor in minors:
         major, _, number = minor.partition(".")
@@ -153,7 +152,7 @@ def _and_cuda(release: Release) -> Plain | None:
 
 
 def _newest_fits(release: Release) -> list[Fit]:
-    # What has no wheel itself is no reason to install a companion.
+    # A release without wheels needs no companions.
     found = (newest(name, release) for name in companions() if release.wheels)
     return [fit for fit in found if fit is not None]
 
