@@ -35,7 +35,7 @@ PYPI = IndexRoot("PyPI", "https://pypi", final=True)
         ([TUNA, BFSU, ALIYUN, PYPI], [ALIYUN], [TUNA, BFSU, PYPI]),
         ([BFSU, OWN, TUNA, ALIYUN, PYPI], [BFSU], [OWN, ALIYUN, TUNA, PYPI]),
         ([TUNA, BFSU, PYPI], [TUNA], [BFSU, PYPI]),
-        # PyPI that comes first, because it is the fastest way from here.
+        # PyPI that comes first, because it is the fastest from here.
         ([PYPI, TUNA, ALIYUN], [], [PYPI, TUNA, ALIYUN]),
         ([PYPI, TUNA, ALIYUN], [PYPI], [TUNA, ALIYUN]),
         ([PYPI], [PYPI], []),

@@ -28,19 +28,19 @@ def link(**file: Any) -> Link:
 
 
 @pytest.mark.parametrize(
-    ("url", "wanted"),
+    ("url", "expected"),
     [
         (f"https://files.example.org/a/{WHEEL}", f"https://files.example.org/a/{WHEEL}"),
         (f"../../packages/{WHEEL}", f"https://example.org/packages/{WHEEL}"),
         (f"/p/{WHEEL}?a=1&b=2", f"https://example.org/p/{WHEEL}?a=1&b=2"),
     ],
 )
-def test_addresses(url: str, wanted: str) -> None:
-    assert link(url=url).url_without_fragment == wanted
+def test_addresses(url: str, expected: str) -> None:
+    assert link(url=url).url_without_fragment == expected
 
 
 @pytest.mark.parametrize(
-    ("hashes", "wanted"),
+    ("hashes", "expected"),
     [
         ({"sha256": SHA}, {"sha256": SHA}),
         ({"md5": "00", "sha256": SHA}, {"sha256": SHA}),
@@ -48,9 +48,9 @@ def test_addresses(url: str, wanted: str) -> None:
         ({}, {}),
     ],
 )
-def test_hashes(hashes: dict[str, str], wanted: dict[str, str]) -> None:
-    assert link(hashes=hashes).hashes == wanted
-    assert link(url=f"{WHEEL}#sha256=00", hashes=hashes).hashes == wanted
+def test_hashes(hashes: dict[str, str], expected: dict[str, str]) -> None:
+    assert link(hashes=hashes).hashes == expected
+    assert link(url=f"{WHEEL}#sha256=00", hashes=hashes).hashes == expected
 
 
 def test_pythons() -> None:

@@ -28,7 +28,7 @@ def named(*names: str) -> MirrorSetting:
 
 
 @pytest.mark.parametrize(
-    ("value", "wanted"),
+    ("value", "expected"),
     [
         (None, OFF),
         ("", OFF),
@@ -75,8 +75,8 @@ def named(*names: str) -> MirrorSetting:
         ),
     ],
 )
-def test_a_value_means_no_mirror_or_one(value: object, wanted: MirrorSetting):
-    assert parse_mirror(value) == wanted
+def test_a_value_means_no_mirror_or_one(value: object, expected: MirrorSetting):
+    assert parse_mirror(value) == expected
 
 
 @pytest.mark.parametrize(

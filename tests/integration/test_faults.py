@@ -1,4 +1,4 @@
-"""What a way to PyPI can do wrong: the run goes on by the next one, says so, and gives one lock."""
+"""What a mirror can do wrong: the run goes on with the next one, says so, and gives one lock."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def known(
 
 @pytest.fixture
 def routed(poetry: PoetryRunner, known: dict[str, Mirror]) -> PoetryRunner:
-    """A small project, by way of TUNA."""
+    """A small project that uses TUNA."""
     _write(poetry, "absl-py", "six", "wrapt")
     poetry.mirror = "tuna"
     return poetry
