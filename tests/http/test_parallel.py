@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 
 import pytest
 
@@ -12,15 +13,18 @@ from poetry_tf.http.parallel import run_parallel
 
 def test_results_come_in_the_order_of_the_jobs():
     jobs = [lambda number=number: number * number for number in range(50)]
-    assert run_parallel(jobs, workers=8, until=time.monotonic() + 30) == [n * n for n in range(50)]
-    assert run_parallel([], workers=8, until=time.monotonic() + 30) == []
+    for until in (None, time.monotonic() + 30):
+        assert [*run_parallel(jobs, workers=8, until=until).items()] == [
+            (n, n * n) for n in range(50)
+        ]
+        assert run_parallel([], workers=8, until=until) == {}
 
 
 def test_what_hangs_is_left_behind():
     ended = threading.Event()
     try:
         jobs = [ended.wait, lambda: True]
-        assert run_parallel(jobs, workers=2, until=time.monotonic() + 0.3) == [None, True]
+        assert run_parallel(jobs, workers=2, until=time.monotonic() + 0.3) == {1: True}
     finally:
         ended.set()
 
@@ -46,3 +50,29 @@ def test_what_a_job_raises_is_raised():
 
     with pytest.raises(ZeroDivisionError):
         run_parallel([job], workers=1, until=time.monotonic() + 30)
+
+
+def test_the_first_failure_in_order_is_raised_and_no_further_job_starts():
+    ran: list[int] = []
+
+    def fail(number: int) -> None:
+        ran.append(number)
+        time.sleep(0.1 if number == 0 else 0)
+        raise ValueError(number)
+
+    with pytest.raises(ValueError, match="0"):
+        run_parallel([partial(fail, number) for number in range(50)], workers=2)
+    assert len(ran) < 50
+
+
+def test_the_caller_stops_when_it_has_enough():
+    ran: list[int] = []
+
+    def job(number: int) -> None:
+        time.sleep(0.01)
+        ran.append(number)
+
+    jobs = [partial(job, number) for number in range(50)]
+    done = run_parallel(jobs, workers=1, on_result=lambda results: len(results) == 3)
+    assert [*done] == [0, 1, 2]
+    assert len(ran) < 50

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from packaging.utils import NormalizedName, canonicalize_name
@@ -13,6 +13,7 @@ from poetry.core.constraints.version import Version as PoetryVersion
 from poetry.repositories.exceptions import PackageNotFoundError
 
 from poetry_tf.actions.lock import LockingError
+from poetry_tf.http.parallel import run_parallel
 from poetry_tf.index.credentials import PYPI
 from poetry_tf.index.routed import RoutedRepository
 from poetry_tf.migration.classify import IndexRelease
@@ -80,14 +81,12 @@ class ProjectIndex:
         return None
 
 
-def _each(ask: Callable[[Item], T], items: Iterable[Item]) -> list[T]:
-    with ThreadPoolExecutor(THREADS) as pool:
-        futures = [pool.submit(ask, item) for item in items]
-        try:
-            return [future.result() for future in futures]
-        except Exception as error:  # the network's, and the repository's own
-            pool.shutdown(cancel_futures=True)
-            raise LockingError(str(error) or type(error).__name__) from error
+def _each(request: Callable[[Item], T], items: Iterable[Item]) -> list[T]:
+    """The result of a request for each item, in order."""
+    try:
+        return [*run_parallel([partial(request, item) for item in items], workers=THREADS).values()]
+    except Exception as error:  # the network's, and the repository's own
+        raise LockingError(str(error) or type(error).__name__) from error
 
 
 def _offers(

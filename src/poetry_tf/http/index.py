@@ -128,9 +128,8 @@ class Client:
         login_of: Callable[[str], Login | None] = login_in,
     ) -> None:
         self._timeout, self._tries, self._login_of = timeout, tries, login_of
-        self._local = threading.local()
         self._lock = threading.Lock()
-        self._sessions: list[requests.Session] = []
+        self._sessions: dict[threading.Thread, requests.Session] = {}
         self.requests = 0
         self.bytes = 0
 
@@ -164,28 +163,34 @@ class Client:
     def close(self) -> None:
         """Closes every connection."""
         with self._lock:
-            for session in self._sessions:
+            for session in self._sessions.values():
                 session.close()
             self._sessions.clear()
 
     def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
-            session = Session(self._login_of)
-            # A busy server is asked again; what is wrong for good is told at once.
-            retry = Retry(
-                total=self._tries,
-                backoff_factor=0.5,
-                status_forcelist=(429, 502, 503, 504),
-                raise_on_status=False,
-            )
-            # One pool of one connection: the index's is closed when files' are wanted.
-            adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=retry)
-            session.mount("https://", adapter)
-            session.mount("http://", adapter)
-            self._local.session = session
-            with self._lock:
-                self._sessions.append(session)
+        """This thread's session: that of a thread that has ended, or a new one."""
+        thread = threading.current_thread()
+        with self._lock:
+            if thread not in self._sessions:
+                ended = next((other for other in self._sessions if not other.is_alive()), None)
+                self._sessions[thread] = (
+                    self._new_session() if ended is None else self._sessions.pop(ended)
+                )
+            return self._sessions[thread]
+
+    def _new_session(self) -> requests.Session:
+        session = Session(self._login_of)
+        # A busy server is asked again; what is wrong for good is told at once.
+        retry = Retry(
+            total=self._tries,
+            backoff_factor=0.5,
+            status_forcelist=(429, 502, 503, 504),
+            raise_on_status=False,
+        )
+        # One pool of one connection: the index's is closed when files' are wanted.
+        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=retry)
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
         return session
 
     def _count(self, requests_: int = 0, bytes_: int = 0) -> None:

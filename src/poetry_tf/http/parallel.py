@@ -1,47 +1,75 @@
-"""Doing many things at the same time, and for no longer than a limit."""
+"""Parallel jobs on threads, with an optional deadline."""
 
 from __future__ import annotations
 
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-def run_parallel(jobs: Sequence[Callable[[], T]], *, workers: int, until: float) -> list[T | None]:
-    """What each job returns, in their order; None for one that isn't done by a moment.
+def run_parallel(
+    jobs: Sequence[Callable[[], T]],
+    *,
+    workers: int,
+    until: float | None = None,
+    on_result: Callable[[Mapping[int, T]], bool | None] = lambda _: None,
+) -> dict[int, T]:
+    """The jobs' results by their indexes, in the jobs' order; without those not done in time.
 
-    `until` is a time of `time.monotonic`. Looking a name up takes as long as the system likes, so
-    threads that aren't done are left behind. What a job raises is raised here.
+    Args:
+        until: the deadline, a time of `time.monotonic`. A name look-up takes as long as the
+            system likes, so threads that are not done by then are left behind.
+        on_result: called in this thread with the results so far, after each; True stops.
+
+    Raises:
+        What a job raises; of several, what the first in order raises. No further job starts then.
     """
-    ahead: queue.SimpleQueue[tuple[int, Callable[[], T]]] = queue.SimpleQueue()
-    came: queue.SimpleQueue[tuple[int, T | None, BaseException | None]] = queue.SimpleQueue()
-    for item in enumerate(jobs):
-        ahead.put(item)
+    pending = deque(enumerate(jobs))
+    ended: queue.SimpleQueue[tuple[int, list[T], BaseException | None]] = queue.SimpleQueue()
 
     def work() -> None:
-        while time.monotonic() < until:
+        while until is None or time.monotonic() < until:
             try:
-                index, job = ahead.get_nowait()
-            except queue.Empty:
+                index, job = pending.popleft()
+            except IndexError:
                 return
             try:
-                came.put((index, job(), None))
-            except BaseException as error:  # raised again where it is waited for
-                came.put((index, None, error))
+                ended.put((index, [job()], None))
+            except BaseException as error:  # raised again in the calling thread
+                ended.put((index, [], error))
 
-    for _ in range(min(workers, len(jobs))):
-        threading.Thread(target=work, daemon=True).start()
-    found: list[T | None] = [None] * len(jobs)
-    for _ in jobs:
-        try:
-            index, result, error = came.get(timeout=max(0.0, until - time.monotonic()))
-        except queue.Empty:
-            break
-        if error is not None:
-            raise error
-        found[index] = result
-    return found
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(workers, len(jobs)))]
+    for thread in threads:
+        thread.start()
+    left = set(range(len(jobs)))
+    results: dict[int, T] = {}
+    errors: dict[int, BaseException] = {}
+    try:
+        # Jobs start in order: what precedes one that failed has started, and may fail as well.
+        while left and (not errors or min(left) < min(errors)):
+            wait = None if until is None else max(0.0, until - time.monotonic())
+            try:
+                index, result, error = ended.get(timeout=wait)
+            except queue.Empty:
+                break
+            left.discard(index)
+            if error is not None:
+                pending.clear()
+                errors[index] = error
+                continue
+            (results[index],) = result
+            if on_result(results):
+                break
+    finally:
+        pending.clear()
+        if until is None:
+            for thread in threads:
+                thread.join()
+    if errors:
+        raise errors[min(errors)]
+    return dict(sorted(results.items()))

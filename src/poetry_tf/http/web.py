@@ -7,7 +7,6 @@ of this machine's, and no token but those that registries hand to everybody.
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,7 +64,6 @@ class Web(Client):
         self._limit = limit
         self._instead = dict(instead or {})
         self._dead: dict[str, Failure] = {}
-        self._own = threading.local()
 
     def get(self, url: str, headers: dict[str, str]) -> requests.Response:
         return self.ask("GET", url, headers)
@@ -158,16 +156,11 @@ class Web(Client):
                 return other + url[len(name) :]
         return url
 
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._own, "session", None)
-        if session is None:
-            session = Session(self._login_of)
-            adapter = HTTPAdapter(pool_connections=4, pool_maxsize=4)
-            session.mount("https://", adapter)
-            session.mount("http://", adapter)
-            self._own.session = session
-            with self._lock:
-                self._sessions.append(session)
+    def _new_session(self) -> requests.Session:
+        session = Session(self._login_of)
+        adapter = HTTPAdapter(pool_connections=4, pool_maxsize=4)
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
         return session
 
 

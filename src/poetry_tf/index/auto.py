@@ -9,19 +9,19 @@ from __future__ import annotations
 import json
 import os
 import platform
-import queue
 import secrets
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
 
 from poetry_tf.http.index import Login, Session, login_in
+from poetry_tf.http.parallel import run_parallel
 from poetry_tf.index import mirrors
 from poetry_tf.index.mirrors import Mirror
 
@@ -145,23 +145,9 @@ def _choice(ways: tuple[Mirror, ...], found: _Remembered) -> AutoChoice:
 
 def ask_candidates(urls: Sequence[str]) -> tuple[PageAnswer, PageAnswer, PageAnswer]:
     """Asks all at the same time, for no longer than `TIMEOUT`."""
-    came: queue.SimpleQueue[tuple[int, PageAnswer]] = queue.SimpleQueue()
-    for index, url in enumerate(urls):
-        # Looking a name up can take longer than any limit; such a thread is left behind.
-        thread = threading.Thread(
-            target=lambda index, url: came.put((index, ask_page(url))),
-            args=(index, url),
-            daemon=True,
-        )
-        thread.start()
-    answers: dict[int, PageAnswer] = {}
+    jobs = [partial(ask_page, url) for url in urls]
     until = time.monotonic() + TIMEOUT
-    while not is_settled(answers):
-        try:
-            index, answer = came.get(timeout=max(0.0, until - time.monotonic()))
-        except queue.Empty:
-            break
-        answers[index] = answer
+    answers = run_parallel(jobs, workers=len(jobs), until=until, on_result=is_settled)
     first, second, third = (answers.get(index, NEVER) for index in range(3))
     return first, second, third
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
 from poetry_tf.http.index import Client, IndexFile, Login, ReadError, RemoteFile, SimpleIndex
+from poetry_tf.http.parallel import run_parallel
 from poetry_tf.index.auto import PAGE, ask_page
 from poetry_tf.index.credentials import Logins, make_grants, user_mirrors
 from poetry_tf.index.mirrors import Mirror
@@ -61,8 +62,8 @@ def probe(url: str, login_of: Callable[[str], Login | None]) -> Probe:
 def probe_all(mirrors: Sequence[Mirror]) -> list[Probe]:
     """All at once: they are different servers, and together take as long as the slowest."""
     login_of = Logins(make_grants(mirrors, user_mirrors()))
-    with ThreadPoolExecutor(max_workers=16) as pool:
-        return [*pool.map(lambda mirror: probe(mirror.url, login_of), mirrors)]
+    jobs = [partial(probe, mirror.url, login_of) for mirror in mirrors]
+    return [*run_parallel(jobs, workers=16).values()]
 
 
 def _wheels(files: Sequence[IndexFile]) -> list[tuple[Version, IndexFile]]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from packaging.utils import canonicalize_name
 
 from poetry_tf.files.lock import Lock
 from poetry_tf.http.index import Client, IndexFile, ReadError, SimpleIndex
+from poetry_tf.http.parallel import run_parallel
 
 CONNECTIONS = 8
 """At most so many to PyPI at the same time."""
@@ -61,8 +62,8 @@ def verify(lock: Lock, index: str) -> Verification:
             return error
 
     try:
-        with ThreadPoolExecutor(max_workers=CONNECTIONS) as pool:
-            pages = dict(zip(names, pool.map(ask, names), strict=True))
+        answers = run_parallel([partial(ask, name) for name in names], workers=CONNECTIONS)
+        pages = dict(zip(names, answers.values(), strict=True))
     finally:
         client.close()
     differences: list[Difference] = []

@@ -148,10 +148,10 @@ def check_locked_files(
     passed: dict[str, None] = {}
     troubles: dict[str, tuple[str, tuple[str, ...]]] = {}
     guarded: dict[PackageIndex, tuple[int, tuple[str, ...]]] = {}
-    for package, answer in zip(wanted, searches, strict=True):
+    for index, package in enumerate(wanted):
         host = host_of(package.routes[-1].url)
         late = {host: "gave no answer in time"}
-        search = answer or _FileSearch(left=dict(package.hashes), dead=late)
+        search = searches.get(index) or _FileSearch(left=dict(package.hashes), dead=late)
         for route, located in search.at:
             found = indexes.setdefault(route.url, IndexResult(host_of(route.url), route.name))
             found.files += 1

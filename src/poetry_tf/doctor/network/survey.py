@@ -106,10 +106,12 @@ def survey(subject: Subject, web: Web) -> Iterator[HostFinding]:
     ]
     done = run_parallel(jobs, workers=_WORKERS, until=until + 1)
     answers: list[_Answer] = []
-    for question, answer in zip(questions, done[len(stocks) :], strict=True):
+    for index, question in enumerate(questions, len(stocks)):
         late = _Answer(question.probe, question.what, question.host, "unreachable", _LATE)
+        answer = done.get(index)
         answers.append(answer if isinstance(answer, _Answer) else late)
-    stock = done[0] if stocks and isinstance(done[0], LockAvailability) else None
+    first = done.get(0)
+    stock = first if isinstance(first, LockAvailability) else None
     # One line for a server that has neither Poetry nor the packages.
     dumb = {host for host, (_, names) in stock.troubles.items() if names} if stock else set()
     folded = [item for item in answers if item.kind == "unreachable" and item.host in dumb]
@@ -478,9 +480,9 @@ def _sizes(files: Sequence[Located], web: Web) -> list[int | None]:
 
     unknown = [file for file in files if file.size is None]
     jobs = [functools.partial(size, file) for file in unknown]
-    asked = run_parallel(jobs, workers=_WORKERS, until=time.monotonic() + LONGEST / 3)
-    answers = dict(zip((file.url for file in unknown), asked, strict=True))
-    return [answers[file.url] if file.size is None else file.size for file in files]
+    sizes = run_parallel(jobs, workers=_WORKERS, until=time.monotonic() + LONGEST / 3)
+    by_url = {file.url: sizes.get(index) for index, file in enumerate(unknown)}
+    return [by_url[file.url] if file.size is None else file.size for file in files]
 
 
 def _rate(

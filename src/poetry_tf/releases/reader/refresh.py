@@ -25,14 +25,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
 from packaging.version import Version
 
 from poetry_tf.http.index import Client, ReadError, RemoteFile, SimpleIndex, masked
+from poetry_tf.http.parallel import run_parallel
 from poetry_tf.releases.catalog import DISTRIBUTIONS
 from poetry_tf.releases.filenames import Distribution, distributions
 from poetry_tf.releases.model import numbers
@@ -188,13 +189,12 @@ class CachedWheel:
 
 @dataclass(frozen=True, slots=True)
 class IndexReader:
-    """Reads an index by way of a pool that holds its few connections."""
+    """Reads an index by a few connections."""
 
     index: SimpleIndex
     client: Client
     cache: Path | None
     report: RefreshReport
-    pool: ThreadPoolExecutor
 
     def pages(self, wanted: Iterable[str]) -> dict[str, Available]:
         """The files of each distribution; a page that can't be read is reported and left out."""
@@ -249,15 +249,27 @@ class IndexReader:
         self, what: str, work: Callable[[_Key], _Value], keys: Iterable[_Key]
     ) -> dict[_Key, _Value]:
         """Does the work for each key, some at a time; reports what fails and leaves it out."""
-        started: dict[_Key, Future[_Value]] = {key: self.pool.submit(work, key) for key in keys}
-        done = {}
-        for count, (key, future) in enumerate(started.items(), 1):
+
+        def result_or_error(key: _Key) -> _Value | ReadError:
             try:
-                done[key] = future.result()
+                return work(key)
             except ReadError as error:
-                self.report.problem(str(error))
-            self.report.progress(what, count, len(started))
-        return done
+                return error
+
+        keys = [*keys]
+        jobs = [partial(result_or_error, key) for key in keys]
+        results = run_parallel(
+            jobs,
+            workers=CONNECTIONS,
+            on_result=lambda done: self.report.progress(what, len(done), len(jobs)),
+        )
+        read = {}
+        for key, result in zip(keys, results.values(), strict=True):
+            if isinstance(result, ReadError):
+                self.report.problem(str(result))
+            else:
+                read[key] = result
+        return read
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,11 +451,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         url = options.index or default_index()
         report.say(f"index: {masked(url)}")
-        with ThreadPoolExecutor(CONNECTIONS) as pool:
-            try:
-                contents = read(IndexReader(SimpleIndex(url, client), client, cache, report, pool))
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)  # of what a cut leaves to be done
+        contents = read(IndexReader(SimpleIndex(url, client), client, cache, report))
     except ReadError as error:
         report.problem(str(error))
         return 2
