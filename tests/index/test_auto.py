@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from poetry_tf.http.client import Client
 from poetry_tf.index import auto, mirrors
 from poetry_tf.index.auto import (
     DAY,
@@ -141,9 +142,8 @@ def test_a_page_that_is_not_the_indexs_is_no_answer(mounts: dict[str, Mount], tm
     assert "since TUNA (Tsinghua) answered 404" in chosen(
         mounts, ChoiceMemory(tmp_path / "auto.json")
     )
-    assert auto.ask_page(f"{mounts['pypi'].url}six/").fault == (
-        "answered with something that is no index page"
-    )
+    answer = auto.measure_page(f"{mounts['pypi'].url}six/", Client(auto.page_limits(2.0)))
+    assert answer.fault == "answered with something that is no index page"
 
 
 def test_nothing_is_learnt_where_nobody_answers(mounts: dict[str, Mount], tmp_path: Path):

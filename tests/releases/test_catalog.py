@@ -6,7 +6,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from poetry_tf.http.index import IndexFile
+from poetry_tf.http.pages import IndexFile
 from poetry_tf.releases import DISTRIBUTIONS, PLATFORMS, Catalog, Release, load, whole
 from poetry_tf.releases.catalog import DataOrigin
 from poetry_tf.releases.filenames import distributions, minors_by_platform

@@ -5,7 +5,7 @@ from packaging.requirements import Requirement
 from packaging.tags import Tag
 from packaging.version import Version
 
-from poetry_tf.http.index import IndexFile
+from poetry_tf.http.pages import IndexFile
 from poetry_tf.releases.filenames import (
     distributions,
     fits,

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from typing import ClassVar
 
 from cleo.helpers import option
 from cleo.io.inputs.option import Option
@@ -15,14 +13,20 @@ from poetry.factory import Factory
 from poetry.utils.env import EnvManager
 
 from poetry_tf.commands.base import TensorFlowCommand, plain
+from poetry_tf.commands.doctor_report import (
+    as_json,
+    document_as_json,
+    format_finding,
+    format_title,
+    format_verdict,
+)
 from poetry_tf.devcontainer import container_facts, container_spec
-from poetry_tf.doctor.host.engine_info import runs_elsewhere
 from poetry_tf.doctor.host.examine import examine, works
-from poetry_tf.doctor.host.findings import HostFinding, Remedy, System
-from poetry_tf.doctor.host.machine import CachingMachine, Machine, ThisMachine
+from poetry_tf.doctor.host.findings import HostFinding, System
+from poetry_tf.doctor.host.machine import CachingMachine, ThisMachine
 from poetry_tf.doctor.host.needs import Needs
 from poetry_tf.doctor.host.summary import summary_line
-from poetry_tf.doctor.host.system import family, in_container
+from poetry_tf.doctor.host.system import family
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import PYPROJECT, Project
 from poetry_tf.plan.derive import derive_plan, make_plan
@@ -30,17 +34,6 @@ from poetry_tf.plan.model import Plan, PlanError
 from poetry_tf.plan.settings import Settings, read_settings
 from poetry_tf.releases import load
 from poetry_tf.releases.images import Images, load_images
-
-VERSION = 1
-"""The version of the JSON's form."""
-_NAMES: dict[System, str] = {
-    "arch": "Arch",
-    "debian": "Debian, Ubuntu",
-    "fedora": "Fedora",
-    "windows": "Windows",
-}
-_PLACES = {"here": "", "host": "On the host: ", "there": "On that machine: "}
-_STYLES = {"ok": "fg=green", "note": "comment", "warning": "warning", "error": "error"}
 
 
 class DoctorCommand(TensorFlowCommand):
@@ -68,7 +61,7 @@ class DoctorCommand(TensorFlowCommand):
         ),
     ]
     loggers: ClassVar[list[str]] = []
-    _told = False
+    _has_written = False
     """Whether the document of --json is out: there is never a second one."""
     help = """\
 Looks at this machine, on the host or inside the container, for what the locked TensorFlow needs \
@@ -88,9 +81,7 @@ are downloaded to see how fast. The exit status is then 1 where something can't 
 
     def run_in(self, root: Path) -> int:
         if self.option("network"):
-            from poetry_tf.commands.doctor_network import tell_network
-
-            return tell_network(self, root)
+            return self._run_network(root)
         needs = needs_of(root, self.option("config"))
         machine = CachingMachine(ThisMachine())
         if self.option("brief"):
@@ -99,18 +90,43 @@ are downloaded to see how fast. The exit status is then 1 where something can't 
         findings: list[HostFinding] = []
         is_text = not self.option("json")
         if is_text:
-            self.line(f"<info>{plain(_title(needs))}</>")
+            self.line(f"<info>{plain(format_title(needs))}</>")
         for finding in examine(machine, needs, self._wait if is_text else None):
             findings.append(finding)
             if is_text:
-                self.tell(finding, family(machine))
+                self._show(finding, family(machine))
         if is_text:
-            self.line(plain(_verdict(findings, needs, machine)))
+            self.line(plain(format_verdict(findings, needs, machine)))
         else:
             self._write(as_json(findings, needs, machine))
         if (file := self.option("record")) is not None:
             self._record(Path(file), machine)
         return 0 if works(findings) else 1
+
+    def _run_network(self, root: Path) -> int:
+        from poetry_tf.commands import doctor_network
+        from poetry_tf.doctor.network.client import survey_client
+
+        is_text = not self.option("json")
+        client = survey_client()
+        pending = doctor_network.check_network(root, CachingMachine(ThisMachine()), client)
+        if is_text:
+            self.line("<info>Can the container of this project still be built from here?</>")
+            self.line_error(
+                "<comment>Asks each server, and downloads some megabytes to see how fast: this "
+                "takes seconds, and where servers are slow a minute or so</>"
+            )
+        findings: list[HostFinding] = []
+        for finding in pending:
+            findings.append(finding)
+            if is_text:
+                self._show(finding)
+        client.close()
+        if is_text:
+            self.line(plain(doctor_network.format_verdict(findings, client)))
+        else:
+            self._write(doctor_network.as_json(findings, client))
+        return 0 if doctor_network.is_available(findings) else 1
 
     def root(self) -> Path:
         """The project's folder; the one it was started in where there is no project."""
@@ -120,33 +136,25 @@ are downloaded to see how fast. The exit status is then 1 where something can't 
 
     def fail(self, message: str, remedy: str = "") -> int:
         """An error, and with --json a document of it, as every run gives one."""
-        if self.option("json") and not self._told:
+        if self.option("json") and not self._has_written:
             if self.option("network"):
-                from poetry_tf.commands.doctor_network import trouble_as_json
+                from poetry_tf.commands.doctor_network import error_as_json
 
-                self._write(trouble_as_json(message, remedy))
+                self._write(error_as_json(message, remedy))
             else:
-                self._write(document_of(works=False, trouble=(message, remedy)))
+                self._write(document_as_json(works=False, trouble=(message, remedy)))
         return super().fail(message, remedy)
 
     def _write(self, document: str) -> None:
         self.io.write_line(document, type=Type.RAW)
-        self._told = True
+        self._has_written = True
+
+    def _show(self, finding: HostFinding, system: System | None = None) -> None:
+        for line in format_finding(finding, system):
+            self.line(line)
 
     def _wait(self, text: str) -> None:
         self.line_error(f"<c2>{plain(text)} …</>")
-
-    def tell(self, finding: HostFinding, system: System | None = None) -> None:
-        """One finding; of its commands those for a system, or all where that isn't known."""
-        style = _STYLES[finding.state]
-        mark = f"<{style}>{finding.state}</>"
-        blanks = " " * (8 - len(finding.state))
-        self.line(f"{mark}{blanks}<c1>{finding.probe}</>: {plain(finding.seen)}")
-        if finding.needed:
-            self.line(f"        {plain(finding.needed)}")
-        if finding.remedy is not None:
-            for line in _lines(finding.remedy, system):
-                self.line(f"        {plain(line)}")
 
     def _record(self, path: Path, machine: CachingMachine) -> None:
         text = json.dumps(machine.recording(), indent=2) + "\n"
@@ -208,91 +216,3 @@ def _interpreter(root: Path) -> str | None:
         return None
     is_own = env.is_venv() or not poetry.config.get("virtualenvs.create")
     return str(env.python) if is_own else None
-
-
-def _title(needs: Needs) -> str:
-    release = needs.release
-    title = f"TensorFlow {release.version}"
-    if not needs.from_project:
-        title += ", the newest (there is no project with TensorFlow here)"
-    if not needs.wants_gpu:
-        return f"{title}: no GPU is asked for"
-    if release.cuda is not None:
-        cudnn = f" and cuDNN {release.cudnn}" if release.cudnn else ""
-        title += f", built with CUDA {release.cuda}{cudnn}"
-    source = {"system": "the container brings them", "pip": "its and-cuda wheels bring them"}
-    if needs.from_project and needs.config is None:
-        source["system"] = "without a container this machine has to have them"
-    return f"{title}; {source[needs.mode]}"
-
-
-def _verdict(findings: list[HostFinding], needs: Needs, machine: Machine) -> str:
-    if not needs.wants_gpu:
-        return "TensorFlow will use the CPU, as the project wants it."
-    if works(findings):
-        where = "" if in_container(machine) else " as far as this machine is concerned"
-        if where and runs_elsewhere(machine, needs):
-            where = " as far as can be seen from here"
-        return f"TensorFlow will use the GPU{where}."
-    first = next(finding for finding in findings if finding.state == "error")
-    return f"TensorFlow will use the CPU: begin with what is said of {first.probe}."
-
-
-def _lines(remedy: Remedy, system: System | None) -> Iterator[str]:
-    yield f"{_PLACES[remedy.where]}{remedy.what}"
-    # Another machine may be of any system.
-    known = system if remedy.where == "here" and system in remedy.commands else None
-    for name, commands in remedy.commands.items():
-        if known is None and commands:
-            yield f"  {_NAMES[name]}:"
-            yield from (f"    {command}" for command in commands)
-        elif name == known:
-            yield from (f"  {command}" for command in commands)
-    yield from (f"  {command}" for command in remedy.everywhere)
-
-
-def as_json(findings: list[HostFinding], needs: Needs, machine: Machine) -> str:
-    """One JSON document of everything that was found."""
-    release = needs.release
-    return document_of(
-        tensorflow=str(release.version),
-        cuda=release.cuda,
-        cudnn=release.cudnn,
-        gpu=needs.mode,
-        container=in_container(machine),
-        works=works(findings),
-        findings=[finding_as_json(finding) for finding in findings],
-    )
-
-
-def document_of(*, trouble: tuple[str, str] | None = None, **known: Any) -> str:
-    """The document, with nothing where nothing could be found out. Keys may be added to it."""
-    keys = ("tensorflow", "cuda", "cudnn", "gpu", "container", "works")
-    document: dict[str, Any] = {
-        "version": VERSION,
-        "tool": {"name": "poetry-tf", "version": metadata.version("poetry-tf")},
-        **{key: known.get(key) for key in keys},
-        "findings": known.get("findings", []),
-        "trouble": trouble and {"message": trouble[0], "remedy": trouble[1]},
-    }
-    return json.dumps(document, indent=2)
-
-
-def finding_as_json(finding: HostFinding) -> dict[str, Any]:
-    """One finding for programs."""
-    return {
-        "probe": finding.probe,
-        "state": finding.state,
-        "seen": finding.seen,
-        "needed": finding.needed or None,
-        "remedy": finding.remedy and _remedy(finding.remedy),
-    }
-
-
-def _remedy(remedy: Remedy) -> dict[str, Any]:
-    return {
-        "what": remedy.what,
-        "where": remedy.where,
-        "commands": {name: list(remedy.commands.get(name, ())) for name in get_args(System)},
-        "everywhere": list(remedy.everywhere),
-    }

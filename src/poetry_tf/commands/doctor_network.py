@@ -6,19 +6,16 @@ import json
 from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-from cleo.io.outputs.output import Type
-
 from poetry_tf.actions.lock import mirror_in_force
-from poetry_tf.commands.base import plain
+from poetry_tf.commands.doctor_report import finding_as_json
 from poetry_tf.commands.mirror import pypi_index
 from poetry_tf.devcontainer import container_python, container_spec
 from poetry_tf.doctor.host.findings import HostFinding, Remedy
-from poetry_tf.doctor.host.machine import CachingMachine, Machine, ThisMachine
+from poetry_tf.doctor.host.machine import Machine
 from poetry_tf.doctor.host.system import in_container
-from poetry_tf.doctor.network import surroundings
 from poetry_tf.doctor.network.apt import release_files
 from poetry_tf.doctor.network.build_inputs import (
     BuildInputs,
@@ -26,12 +23,20 @@ from poetry_tf.doctor.network.build_inputs import (
     read_build_inputs,
     substituted,
 )
+from poetry_tf.doctor.network.drive import check_drive
+from poetry_tf.doctor.network.findings import NetworkFinding, format_size
 from poetry_tf.doctor.network.locked_files import LockAvailability, PackageIndex, check_locked_files
-from poetry_tf.doctor.network.survey import NetworkFinding, Subject, size_of, survey
+from poetry_tf.doctor.network.proxy import check_proxy
+from poetry_tf.doctor.network.region import (
+    check_download_region,
+    find_download_region,
+    seems_in_china,
+)
+from poetry_tf.doctor.network.survey import SurveySpec, survey
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import PYPROJECT, Devcontainer, Project
-from poetry_tf.http.web import Web
+from poetry_tf.http.client import Client
 from poetry_tf.index.config import setting_layers
 from poetry_tf.index.mirrors import MirrorError, independent_of, parse_mirror, without_credentials
 from poetry_tf.plan.derive import derive_plan
@@ -43,83 +48,60 @@ from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
 from poetry_tf.releases.model import LINUX_AARCH64, LINUX_X86_64
 
-if TYPE_CHECKING:
-    from poetry_tf.commands.doctor import DoctorCommand
-
 VERSION = 1
 """The version of the JSON's form."""
-_PROCESSORS = {LINUX_X86_64: "amd64", LINUX_AARCH64: "arm64"}
+_ARCHITECTURES = {LINUX_X86_64: "amd64", LINUX_AARCH64: "arm64"}
 
 
-def tell_network(command: DoctorCommand, root: Path) -> int:
-    """Looks, tells, and returns the exit status: 1 where something can't be had."""
+def is_available(findings: Iterable[HostFinding]) -> bool:
+    """Whether nothing is missing."""
+    return not any(finding.state == "error" for finding in findings)
+
+
+def check_network(root: Path, machine: Machine, client: Client) -> Iterator[HostFinding]:
+    """The findings: first what is wrong on this machine, then what servers have."""
     if not (root / PYPROJECT).is_file():
         raise PlanError(
             f"No {PYPROJECT} in {root} or above it, so that nothing is asked for",
             "Run `poetry tf init` to set a project up here.",
         )
-    is_text = not command.option("json")
-    machine, web = CachingMachine(ThisMachine()), Web()
-    if is_text:
-        command.line("<info>Can the container of this project still be built from here?</>")
-        command.line_error(
-            "<comment>Asks each server, and downloads some megabytes to see how fast: this takes "
-            "seconds, and where servers are slow a minute or so</>"
-        )
-    findings: list[HostFinding] = []
-    for finding in look(root, machine, web):
-        findings.append(finding)
-        if is_text:
-            command.tell(finding)
-    web.close()
-    if is_text:
-        command.line(plain(_verdict(findings, web)))
-    else:
-        command.io.write_line(_as_json(findings, web), type=Type.RAW)
-    return 0 if can_be_had(findings) else 1
+    return _check_project(root, machine, client)
 
 
-def can_be_had(findings: Iterable[HostFinding]) -> bool:
-    """Whether nothing is missing."""
-    return not any(finding.state == "error" for finding in findings)
-
-
-def look(root: Path, machine: Machine, web: Web) -> Iterator[HostFinding]:
-    """Everything that is found: what stands in the way here, then what can be had."""
+def _check_project(root: Path, machine: Machine, client: Client) -> Iterator[HostFinding]:
     catalog, images = load(), load_images()
     project = Project.read(root)
     plan: Plan | None = None
     try:
         plan = derive_plan(project, catalog, images)
     except PlanError as error:
-        # What is asked for stands in the files all the same.
+        # What a build needs stands in the files all the same.
         remedy = Remedy(error.remedy) if error.remedy else None
         yield NetworkFinding("locked", "note", error.message, remedy=remedy)
     home = machine.variable("HOME") or machine.variable("USERPROFILE") or "~"
-    yield from surroundings.proxy(machine, home, _container_variables(project, machine.variable))
-    yield from surroundings.drive(machine, root.resolve())
-    wanted = container_spec(project, plan, images, whole=plan is not None)
-    asked = read_build_inputs(project, wanted, machine.variable)
+    yield from check_proxy(machine, home, _container_variables(project, machine.variable))
+    yield from check_drive(machine, root.resolve())
+    container = container_spec(project, plan, images, whole=plan is not None)
+    inputs = read_build_inputs(project, container, machine.variable)
     sources = _apt_sources(machine)
-    yield from _unseen(project, asked, has_sources=bool(sources))
-    routes = _routes(project)
-    python = _python(project, plan)
+    yield from _unchecked(project, inputs, has_sources=bool(sources))
+    indexes = _indexes(project)
+    target = Target(LINUX_X86_64, _python(project, plan))
     environments = read_settings(project)[0].environments or (LINUX_X86_64,)
-    processors = [_PROCESSORS[name] for name in environments if name in _PROCESSORS]
+    architectures = [_ARCHITECTURES[name] for name in environments if name in _ARCHITECTURES]
     lock = project.lock
-    looks = None
+    check_lock = None
     if isinstance(lock, Lock):
         packages = LockedPackages.of(lock, project.pyproject)
 
-        def looks(web: Web, until: float) -> LockAvailability:
-            target = Target(LINUX_X86_64, python)
+        def check_lock(client: Client, until: float) -> LockAvailability:
             return check_locked_files(
                 lock,
                 packages,
-                web,
+                client,
                 target=target,
                 systems=images.systems,
-                routes=routes,
+                indexes=indexes,
                 until=until,
             )
 
@@ -132,14 +114,14 @@ def look(root: Path, machine: Machine, web: Web) -> Iterator[HostFinding]:
         )
     else:
         yield NetworkFinding("locked", "error", str(lock))
-    subject = Subject(asked, routes, tuple(processors) or ("amd64",), looks, sources, _has_password)
-    yield from survey(subject, web)
-    hosts = tuple(urlsplit(route.url).hostname or "" for route in routes[:-1])
-    if asked.packages and surroundings.seems_in_china(machine, hosts):
-        url = f"{asked.packages[0].url}Packages.gz"
-        yield from surroundings.download_region(
-            machine, surroundings.find_download_region(url, web)
-        )
+    spec = SurveySpec(
+        inputs, indexes, tuple(architectures) or ("amd64",), check_lock, sources, _has_password
+    )
+    yield from survey(spec, client)
+    hosts = tuple(urlsplit(index.url).hostname or "" for index in indexes[:-1])
+    if inputs.packages and seems_in_china(machine, hosts):
+        region = find_download_region(f"{inputs.packages[0].url}Packages.gz", client)
+        yield from check_download_region(machine, region)
 
 
 def _apt_sources(machine: Machine) -> tuple[str, ...]:
@@ -151,7 +133,9 @@ def _apt_sources(machine: Machine) -> tuple[str, ...]:
     return tuple(release_files({path: machine.read(path) or "" for path in paths}))
 
 
-def _unseen(project: Project, asked: BuildInputs, *, has_sources: bool) -> Iterator[HostFinding]:
+def _unchecked(
+    project: Project, inputs: BuildInputs, *, has_sources: bool
+) -> Iterator[HostFinding]:
     if project.devcontainer is None:
         yield NetworkFinding(
             "image",
@@ -161,10 +145,9 @@ def _unseen(project: Project, asked: BuildInputs, *, has_sources: bool) -> Itera
         )
     elif isinstance(project.devcontainer, ProjectError):
         yield NetworkFinding("image", "error", str(project.devcontainer))
-    for text in asked.unseen:
-        probe = "feature" if text.startswith("the feature") else "image"
+    for probe, text in inputs.unchecked:
         yield NetworkFinding(probe, "note", f"{text}, and so not looked for")
-    if asked.packages and not has_sources:
+    if inputs.packages and not has_sources:
         yield NetworkFinding(
             "apt",
             "note",
@@ -201,8 +184,8 @@ def _python(project: Project, plan: Plan | None) -> str:
     return pythons[-1] if pythons else load_images().pythons[0]
 
 
-def _routes(project: Project) -> tuple[PackageIndex, ...]:
-    """The ways to PyPI as they are in force, with which others where they fail; PyPI comes last."""
+def _indexes(project: Project) -> tuple[PackageIndex, ...]:
+    """The mirrors in force, with those that are used where they fail, and PyPI last."""
     index = pypi_index()
     pypi = PackageIndex("PyPI", index)
     try:
@@ -237,9 +220,10 @@ def _has_password(source: PackageIndex) -> bool:
     return get_netrc_auth(source.url) is not None
 
 
-def _verdict(findings: Iterable[HostFinding], web: Web) -> str:
+def format_verdict(findings: Iterable[HostFinding], client: Client) -> str:
+    """The last line: whether all is available, and what the survey cost."""
     findings = [*findings]
-    cost = f"({web.requests} requests, {size_of(web.bytes)})"
+    cost = f"({client.requests} requests, {format_size(client.bytes)})"
     errors = [finding for finding in findings if finding.state == "error"]
     if not errors:
         total = sum(
@@ -247,7 +231,7 @@ def _verdict(findings: Iterable[HostFinding], web: Web) -> str:
             for finding in findings
             if isinstance(finding, NetworkFinding)
         )
-        size = f": {size_of(total)} to download" if total else ""
+        size = f": {format_size(total)} to download" if total else ""
         return f"All that was looked for can be had from here{size} {cost}."
     return (
         f"It can't be built from here as it is: begin with what is said of {errors[0].probe} "
@@ -255,23 +239,21 @@ def _verdict(findings: Iterable[HostFinding], web: Web) -> str:
     )
 
 
-def _as_json(findings: Iterable[HostFinding], web: Web) -> str:
-    """One JSON document of everything that was found."""
-    from poetry_tf.commands.doctor import finding_as_json
-
+def as_json(findings: Iterable[HostFinding], client: Client) -> str:
+    """All findings as one JSON document."""
     findings = [*findings]
-    told = [
+    documents = [
         {
             **finding_as_json(finding),
             "numbers": dict(finding.numbers) if isinstance(finding, NetworkFinding) else {},
         }
         for finding in findings
     ]
-    return _document(can_be_had(findings), web.requests, web.bytes, told)
+    return _document(is_available(findings), client.requests, client.bytes, documents)
 
 
-def trouble_as_json(message: str, remedy: str) -> str:
-    """The same document for a project that can't be looked at."""
+def error_as_json(message: str, remedy: str) -> str:
+    """The same document for a project that can't be read."""
     return _document(False, 0, 0, [], {"message": message, "remedy": remedy})
 
 

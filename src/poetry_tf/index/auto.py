@@ -1,7 +1,7 @@
-"""``tf.mirror = "auto"``: the way that is taken from here, asked once a day.
+"""``tf.mirror = "auto"``: the index that is best from here, chosen once a day.
 
-Tsinghua's mirror, one that has nothing in common with it, and PyPI are asked for the same small
-page at the same time. What came of it is kept in Poetry's cache.
+The same small page is requested from Tsinghua's mirror, from one that has nothing in common with
+it, and from PyPI, at the same time. The choice is kept in Poetry's cache.
 """
 
 from __future__ import annotations
@@ -11,16 +11,15 @@ import os
 import platform
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import requests
-
-from poetry_tf.http.index import Login, Session, login_in
+from poetry_tf.http.client import Client, Limits
+from poetry_tf.http.errors import NoResponse, ReadError
 from poetry_tf.http.parallel import run_parallel
 from poetry_tf.index import mirrors
 from poetry_tf.index.mirrors import Mirror
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from poetry.config.config import Config
 
 TIMEOUT = 2.0
-"""Seconds within which a way has to answer."""
+"""Seconds within which an index has to answer."""
 DAY = 24 * 3600.0
 # A page of some tens of kilobytes: the time for it is that of a typical answer while solving. Its
 # files are named with either of the two, which the page of a hotel's network is not.
@@ -40,7 +39,7 @@ _ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.1"
 
 @dataclass(frozen=True)
 class PageAnswer:
-    """What came of asking one way: the seconds for the whole page, or what was wrong."""
+    """The seconds that one index took for the whole page, or what was wrong."""
 
     seconds: float
     fault: str | None = None
@@ -55,10 +54,10 @@ NEVER = PageAnswer(TIMEOUT, f"did not answer within {TIMEOUT:.0f} s")
 
 @dataclass(frozen=True)
 class AutoChoice:
-    """The way that is taken."""
+    """The index that was chosen."""
 
     mirrors: tuple[Mirror, ...]
-    """Those to ask before PyPI, in their order; none where PyPI itself is the way to take."""
+    """Those to use before PyPI, in their order; none where PyPI itself is best."""
     reason: str | None = None
     """Why it is not Tsinghua's."""
     since: float = 0.0
@@ -67,15 +66,15 @@ class AutoChoice:
     @property
     def notice(self) -> str:
         """The line that tells the user."""
-        way = f"via {self.mirrors[0].name}" if self.mirrors else "itself"
-        return f"PyPI {way}" + (f", {self.reason}" if self.reason else "")
+        how = f"via {self.mirrors[0].name}" if self.mirrors else "itself"
+        return f"PyPI {how}" + (f", {self.reason}" if self.reason else "")
 
 
 def is_clearly_faster(pypi: float, mirror: float) -> bool:
     """Whether PyPI, at so many seconds a page, is worth leaving a mirror for.
 
     It takes at most half the time, and saves at least a tenth of a second a page, which is some
-    seconds a lock. Less is within what the same way varies by from one minute to the next; and
+    seconds a lock. Less is within what the same index varies by from one minute to the next; and
     near mirrors are to be used where they are near.
     """
     return pypi <= mirror / 2 and mirror - pypi >= 0.1
@@ -84,7 +83,7 @@ def is_clearly_faster(pypi: float, mirror: float) -> bool:
 def decide(
     preferred: PageAnswer, independent: PageAnswer, pypi: PageAnswer
 ) -> tuple[int, str | None]:
-    """Which of the three is taken (0, 1 or 2), and why it isn't the first."""
+    """Which of the three is best (0, 1 or 2), and why it isn't the first."""
     name = mirrors.AUTO_MIRROR.name
     for index, answer in enumerate((preferred, independent)):
         if not answer.ok:
@@ -111,65 +110,75 @@ def is_settled(answers: Mapping[int, PageAnswer]) -> bool:
 
 
 def choose_automatically(pypi: str, memory: ChoiceMemory) -> AutoChoice:
-    """The way to take: the remembered one, or the one that is best now.
+    """The index to use: the remembered one, or the one that is best now.
 
     `pypi` is the address of PyPI's simple index.
     """
     if (choice := remembered_choice(pypi, memory)) is None:
-        ways, urls = _candidates(pypi)
-        answers = ask_candidates([f"{url}/{PAGE}/" for url in urls])
+        candidates, urls = _candidates(pypi)
+        answers = measure_candidates([f"{url}/{PAGE}/" for url in urls])
         which, reason = decide(*answers)
         found = _Remembered(which, reason, time.time())
-        choice = _choice(ways, found)
-        if answers[which].ok:  # else there is no network, of which nothing is learnt
+        choice = _choice(candidates, found)
+        if answers[which].ok:  # else there is no network, of which nothing is learned
             memory.keep(urls, found)
     return choice
 
 
 def remembered_choice(pypi: str, memory: ChoiceMemory) -> AutoChoice | None:
     """What was chosen within the last day, if anything was."""
-    ways, urls = _candidates(pypi)
+    candidates, urls = _candidates(pypi)
     found = memory.recall(urls)
-    return None if found is None else _choice(ways, found)
+    return None if found is None else _choice(candidates, found)
 
 
 def _candidates(pypi: str) -> tuple[tuple[Mirror, ...], list[str]]:
-    ways = (mirrors.AUTO_MIRROR, mirrors.AUTO_FALLBACK)
-    return ways, [*(mirror.url.rstrip("/") for mirror in ways), pypi.rstrip("/")]
+    candidates = (mirrors.AUTO_MIRROR, mirrors.AUTO_FALLBACK)
+    return candidates, [*(mirror.url.rstrip("/") for mirror in candidates), pypi.rstrip("/")]
 
 
-def _choice(ways: tuple[Mirror, ...], found: _Remembered) -> AutoChoice:
-    # Those after the chosen one are what to go on by where it fails later.
-    return AutoChoice(ways[found.which :], found.reason, found.since)
+def _choice(candidates: tuple[Mirror, ...], found: _Remembered) -> AutoChoice:
+    # Those after the chosen one are used where it fails later.
+    return AutoChoice(candidates[found.which :], found.reason, found.since)
 
 
-def ask_candidates(urls: Sequence[str]) -> tuple[PageAnswer, PageAnswer, PageAnswer]:
-    """Asks all at the same time, for no longer than `TIMEOUT`."""
-    jobs = [partial(ask_page, url) for url in urls]
+def measure_candidates(urls: Sequence[str]) -> tuple[PageAnswer, PageAnswer, PageAnswer]:
+    """Requests a page of each at the same time, for no longer than `TIMEOUT`."""
+    client = Client(page_limits(TIMEOUT))
+    jobs = [partial(measure_page, url, client) for url in urls]
     until = time.monotonic() + TIMEOUT
-    answers = run_parallel(jobs, workers=len(jobs), until=until, on_result=is_settled)
+    try:
+        answers = run_parallel(jobs, workers=len(jobs), until=until, on_result=is_settled)
+    finally:
+        client.close()
     first, second, third = (answers.get(index, NEVER) for index in range(3))
     return first, second, third
 
 
-def ask_page(
-    url: str, timeout: float = TIMEOUT, login_of: Callable[[str], Login | None] = login_in
-) -> PageAnswer:
-    """Asks for one page, and how long it took, the connection included."""
+def page_limits(seconds: float) -> Limits:
+    """The limits of a client that waits for so many seconds."""
+    return Limits(connect=seconds, read=seconds, retries=0)
+
+
+def measure_page(url: str, client: Client) -> PageAnswer:
+    """Requests one page; the seconds include the connection."""
     begin = time.monotonic()
     try:
-        with Session(login_of) as session:
-            response = session.get(url, timeout=timeout, headers={"Accept": _ACCEPT})
-        seconds = time.monotonic() - begin
-        if not response.ok:
-            return PageAnswer(seconds, f"answered {response.status_code}")
-        if not any(word in response.content for word in _HOLDS):
-            return PageAnswer(seconds, "answered with something that is no index page")
-        return PageAnswer(seconds)
-    except requests.Timeout:
-        return PageAnswer(timeout, f"did not answer within {timeout:.0f} s")
-    except (requests.RequestException, OSError, ValueError):
+        with client.get(url, {"Accept": _ACCEPT}) as response:
+            content = client.body(response)
+    except NoResponse as error:
+        if error.failure.kind == "timeout":
+            seconds = error.failure.seconds
+            return PageAnswer(seconds, f"did not answer within {seconds:.0f} s")
         return PageAnswer(time.monotonic() - begin, "could not be reached")
+    except ReadError:
+        return PageAnswer(time.monotonic() - begin, "could not be reached")
+    seconds = time.monotonic() - begin
+    if not response.ok:
+        return PageAnswer(seconds, f"answered {response.status_code}")
+    if not any(word in content for word in _HOLDS):
+        return PageAnswer(seconds, "answered with something that is no index page")
+    return PageAnswer(seconds)
 
 
 # -- the memory -----------------------------------------------------------------------------
@@ -221,7 +230,7 @@ class ChoiceMemory:
                 draft.unlink(missing_ok=True)
 
     def forget(self) -> None:
-        """Lets the next command that needs an index choose anew."""
+        """Lets the next command that needs an index choose again."""
         with suppress(OSError):
             self.file.unlink(missing_ok=True)
 

@@ -20,7 +20,7 @@ from poetry.utils.authenticator import (
 from poetry.utils.password_manager import PasswordManager
 from requests.utils import get_netrc_auth
 
-from poetry_tf.http.index import Login, login_in, origin_of
+from poetry_tf.http.client import Login, login_in, origin_of
 from poetry_tf.index.config import setting_layers, user_settings_file
 from poetry_tf.index.mirrors import (
     TF_MIRROR,

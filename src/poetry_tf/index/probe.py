@@ -1,4 +1,4 @@
-"""How a mirror does from here: does it answer, how fast, how fresh, and large files in parts."""
+"""The state of a mirror as seen from here: speed, freshness, and whether it serves ranges."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from functools import partial
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
-from poetry_tf.http.index import Client, IndexFile, Login, ReadError, RemoteFile, SimpleIndex
+from poetry_tf.http.client import Client, Login
+from poetry_tf.http.errors import BadResponse, ReadError
+from poetry_tf.http.pages import IndexFile, SimpleIndex
 from poetry_tf.http.parallel import run_parallel
-from poetry_tf.index.auto import PAGE, ask_page
+from poetry_tf.http.ranges import RangesUnsupported, RemoteFile
+from poetry_tf.index.auto import PAGE, measure_page, page_limits
 from poetry_tf.index.credentials import Logins, make_grants, user_mirrors
 from poetry_tf.index.mirrors import Mirror
 
@@ -22,7 +25,7 @@ _PART = 4096
 
 @dataclass(frozen=True)
 class Probe:
-    """What one simple index answered."""
+    """What one simple index answered, with texts for a table."""
 
     seconds: float
     """For a page of some tens of kilobytes."""
@@ -37,21 +40,22 @@ class Probe:
 
 
 def probe(url: str, login_of: Callable[[str], Login | None]) -> Probe:
-    """Asks an index for two pages and for the first bytes of a wheel of TensorFlow's."""
-    answer = ask_page(f"{url.rstrip('/')}/{PAGE}/", LIMIT, login_of)
-    if answer.fault is not None:
-        return Probe(answer.seconds, answer.fault)
-    client = Client(timeout=(LIMIT, LIMIT), tries=0, login_of=login_of)
+    """Requests two pages of an index, and the first bytes of a wheel of TensorFlow's."""
+    client = Client(page_limits(LIMIT), login_of=login_of)
     try:
+        answer = measure_page(f"{url.rstrip('/')}/{PAGE}/", client)
+        if answer.fault is not None:
+            return Probe(answer.seconds, answer.fault)
         wheels = _wheels(SimpleIndex(url, client).files("tensorflow"))
         if not wheels:
             return Probe(answer.seconds, "has no TensorFlow")
         newest = max(version for version, _ in wheels)
+        files = [file for version, file in wheels if version == newest]
         return Probe(
             answer.seconds,
             tensorflow=newest,
             uploaded=max(file.uploaded or "" for _, file in wheels)[:10],
-            files=_how_files_come([file for version, file in wheels if version == newest], client),
+            files=_probe_ranges(files, client),
         )
     except ReadError as error:
         return Probe(answer.seconds, str(error))
@@ -78,12 +82,16 @@ def _wheels(files: Sequence[IndexFile]) -> list[tuple[Version, IndexFile]]:
     return found
 
 
-def _how_files_come(files: Sequence[IndexFile], client: Client) -> str:
+def _probe_ranges(files: Sequence[IndexFile], client: Client) -> str:
+    """How a file comes, in words for a table."""
     # The wheels for Linux are the largest, and what a mirror would refuse.
     file = next((file for file in files if "linux" in file.filename), files[0])
     try:
         RemoteFile(file.url, client).read(0, _PART)
+    except RangesUnsupported:
+        return "whole only"
+    except BadResponse as error:
+        return error.problem
     except ReadError as error:
-        text = str(error)
-        return "whole only" if "ranges" in text else text.removeprefix("the server ")
+        return str(error)
     return "in parts"

@@ -26,8 +26,8 @@ from poetry.utils.constants import REQUESTS_TIMEOUT, STATUS_FORCELIST
 from poetry.utils.password_manager import HTTPAuthCredential
 from requests.utils import get_netrc_auth
 
+from poetry_tf.http.client import Login, Session
 from poetry_tf.http.failures import Failure, failure_of_error, format_failure
-from poetry_tf.http.index import Login, Session
 from poetry_tf.index.credentials import PYPI, Grant, Logins, grant_for, mirror_certificates
 from poetry_tf.index.download import Download, is_one_of
 from poetry_tf.index.failover import (

@@ -10,7 +10,9 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from poetry_tf.files.lock import Lock
-from poetry_tf.http.index import Client, IndexFile, ReadError, SimpleIndex
+from poetry_tf.http.client import Client
+from poetry_tf.http.errors import NoResponse, ReadError
+from poetry_tf.http.pages import IndexFile, SimpleIndex
 from poetry_tf.http.parallel import run_parallel
 
 CONNECTIONS = 8
@@ -30,7 +32,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Verification:
-    """What came of comparing."""
+    """The result of comparing a lock with PyPI."""
 
     packages: int
     """How many were compared."""
@@ -45,31 +47,32 @@ class Verification:
 def verify(lock: Lock, index: str) -> Verification:
     """Compares every hash of a lock with the simple index at an address."""
     packages: list[Mapping[str, Any]] = [*lock.data.get("package", [])]
-    mine = [package for package in packages if "source" not in package]
+    from_pypi = [package for package in packages if "source" not in package]
     # Markers can tell several versions of one distribution apart.
-    names = sorted({canonicalize_name(package["name"]) for package in mine})
+    names = sorted({canonicalize_name(package["name"]) for package in from_pypi})
     client = Client()
-    dead: list[ReadError] = []
+    unanswered: list[NoResponse] = []
 
-    def ask(name: str) -> Sequence[IndexFile] | ReadError:
-        if len(dead) > 1:  # nobody waits for the rest of a hundred packages
-            return dead[0]
+    def read_page(name: str) -> Sequence[IndexFile] | ReadError:
+        if len(unanswered) > 1:  # nobody waits for the rest of a hundred packages
+            return unanswered[0]
         try:
             return SimpleIndex(index, client).files(name)
+        except NoResponse as error:
+            unanswered.append(error)
+            return error
         except ReadError as error:
-            if str(error).startswith("no answer"):
-                dead.append(error)
             return error
 
     try:
-        answers = run_parallel([partial(ask, name) for name in names], workers=CONNECTIONS)
+        answers = run_parallel([partial(read_page, name) for name in names], workers=CONNECTIONS)
         pages = dict(zip(names, answers.values(), strict=True))
     finally:
         client.close()
     differences: list[Difference] = []
     unknown: list[str] = []
     count = 0
-    for package in mine:
+    for package in from_pypi:
         title = f"{package['name']} {package['version']}"
         page = pages[canonicalize_name(package["name"])]
         if isinstance(page, ReadError):
@@ -89,5 +92,5 @@ def verify(lock: Lock, index: str) -> Verification:
                     differences.append(Difference(title, name, locked, f"sha256:{digest}"))
         if not lock.hashes(package):
             unknown.append(f"{title}: the lock holds no file of it")
-    left_out = len(packages) - len(mine)
-    return Verification(len(mine), count, tuple(differences), tuple(unknown), left_out)
+    left_out = len(packages) - len(from_pypi)
+    return Verification(len(from_pypi), count, tuple(differences), tuple(unknown), left_out)

@@ -17,7 +17,7 @@ from packaging.utils import (
 )
 from packaging.version import Version
 
-from poetry_tf.http.index import IndexFile
+from poetry_tf.http.pages import IndexFile
 from poetry_tf.releases.model import (
     LINUX_AARCH64,
     LINUX_X86_64,

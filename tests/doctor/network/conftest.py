@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from tests.support.servers import Server
 
-from poetry_tf.http.web import Web
+from poetry_tf.doctor.network.client import survey_client
+from poetry_tf.http.client import Client
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +27,7 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def web() -> Iterator[Web]:
-    web = Web(limit=2)
-    yield web
-    web.close()
+def client() -> Iterator[Client]:
+    client = survey_client(2)
+    yield client
+    client.close()

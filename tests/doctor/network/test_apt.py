@@ -17,8 +17,9 @@ from poetry_tf.doctor.network.apt import (
     read_index,
     release_files,
 )
-from poetry_tf.http.index import ReadError
-from poetry_tf.http.web import Broken, Web
+from poetry_tf.doctor.network.client import survey_client
+from poetry_tf.http.client import Client
+from poetry_tf.http.errors import BadResponse, ReadError
 
 PACKAGES = [
     package("cuda-libraries-12-5", "12.5.1-1", 1, "libcublas-12-5 (>= 12.5.3.2), libc6"),
@@ -39,13 +40,13 @@ def url(server: Server) -> str:
     return f"{server.url}/cuda/"
 
 
-def test_what_is_there_is_counted_with_what_it_brings_along(url: str, web: Web):
+def test_what_is_there_is_counted_with_what_it_brings_along(url: str, client: Client):
     """Of each dependency the newest, by its numbers; what is the distribution's is left out."""
     requests = [
         PackageRequest("cuda-libraries-12-5"),
         PackageRequest("libcudnn9-cuda-12", "9.3.0.75-1"),
     ]
-    found = check_packages(url, requests, web)
+    found = check_packages(url, requests, client)
     assert (found.lacking, found.size, found.files) == ((), 1 + 400 + 20 + 500, 4)
     assert found.largest == f"{url}libcudnn9-cuda-12_9.3.0.75-1_amd64.deb"
 
@@ -62,23 +63,23 @@ def test_what_is_there_is_counted_with_what_it_brings_along(url: str, web: Web):
     ],
 )
 def test_what_is_gone_is_told_with_what_comes_nearest(
-    url: str, web: Web, wish: PackageRequest, nearest: str
+    url: str, client: Client, wish: PackageRequest, nearest: str
 ):
-    assert check_packages(url, [wish], web).lacking == ((wish, nearest),)
+    assert check_packages(url, [wish], client).lacking == ((wish, nearest),)
 
 
-def test_a_repository_that_is_gone_is_told_from_one_that_refuses(server: Server, web: Web):
+def test_a_repository_that_is_gone_is_told_from_one_that_refuses(server: Server, client: Client):
     with pytest.raises(NoRepository):
-        check_packages(f"{server.url}/old/", [PackageRequest("a")], web)
+        check_packages(f"{server.url}/old/", [PackageRequest("a")], client)
     server.answers["/shut/Packages.gz"] = Answer(403)
-    with pytest.raises(Broken, match="closed to where you are"):
-        check_packages(f"{server.url}/shut/", [PackageRequest("a")], web)
+    with pytest.raises(BadResponse, match="closed to where you are"):
+        check_packages(f"{server.url}/shut/", [PackageRequest("a")], client)
 
 
 @pytest.fixture(scope="module")
 def lasting():
     with Server() as server:
-        yield server, Web(limit=2)
+        yield server, survey_client(2)
 
 
 fields = st.sampled_from(["Package: a", "Version: 1", "Size: 9", "Size: x", "Depends: a", "", " z"])
@@ -90,12 +91,12 @@ fields = st.sampled_from(["Package: a", "Version: 1", "Size: 9", "Size: x", "Dep
     | st.lists(fields | st.text()).map(lambda lines: gzip.compress("\n".join(lines).encode()))
 )
 def test_no_index_whatever_is_more_than_an_error(lasting, body: bytes):
-    server, web = lasting
+    server, client = lasting
     server.answers["/p/Packages.gz"] = Answer(200, body)
     try:
         assert (
             check_packages(
-                f"{server.url}/p/", [PackageRequest("a", "2"), PackageRequest("a")], web
+                f"{server.url}/p/", [PackageRequest("a", "2"), PackageRequest("a")], client
             ).size
             >= 0
         )
@@ -132,12 +133,12 @@ def test_any_text_is_read_for_sources(text: str, name: str):
     assert all(url.startswith("http") for url in release_files({name: text}))
 
 
-def test_a_source_is_there_with_either_form_of_its_release_file(server: Server, web: Web):
+def test_a_source_is_there_with_either_form_of_its_release_file(server: Server, client: Client):
     server.answers["/new/InRelease"] = Answer()
     server.answers["/old/Release"] = Answer()
     server.answers["/shut/InRelease"] = Answer(403)
-    assert has_release(f"{server.url}/new/InRelease", web)
-    assert has_release(f"{server.url}/old/InRelease", web)
-    assert not has_release(f"{server.url}/archived/InRelease", web)
-    with pytest.raises(Broken):
-        has_release(f"{server.url}/shut/InRelease", web)
+    assert has_release(f"{server.url}/new/InRelease", client)
+    assert has_release(f"{server.url}/old/InRelease", client)
+    assert not has_release(f"{server.url}/archived/InRelease", client)
+    with pytest.raises(BadResponse):
+        has_release(f"{server.url}/shut/InRelease", client)

@@ -52,15 +52,15 @@ def test_the_seeds_file_asks_for_what_is_told_against_it(project: Path):
             },
         },
     )
-    image, lfs, cuda, poetry = found.things
+    image, lfs, cuda, poetry = found.artifacts
     assert image.reference == Reference(
         "mcr.microsoft.com", "devcontainers/python", "1-3.8-bookworm"
     )
     assert image.instead == "Use mcr.microsoft.com/devcontainers/python:3-3.12-bookworm"
-    assert "no feature installs" in image.trouble
-    assert (lfs.trouble, lfs.instead) == ("", "")
+    assert "no feature installs" in image.problem
+    assert (lfs.problem, lfs.instead) == ("", "")
     assert cuda.instead == f"Use {CUDA}:3"
-    assert "its organisation was deleted" in poetry.trouble
+    assert "its organisation was deleted" in poetry.problem
     (packages,) = found.packages
     assert "ubuntu2004" in packages.url
     assert packages.requests == (
@@ -86,9 +86,9 @@ def test_a_feature_that_chooses_itself_has_nothing_to_look_for(project: Path, op
 
 def test_the_registry_is_the_one_that_this_machine_names(project: Path):
     name = "${localEnv:POETRY_TF_REGISTRY:mcr.microsoft.com}/devcontainers/python:3-3.11-bookworm"
-    (here,) = asked(project, {"image": name}, {"POETRY_TF_REGISTRY": "a.test:5000"}).things
+    (here,) = asked(project, {"image": name}, {"POETRY_TF_REGISTRY": "a.test:5000"}).artifacts
     assert here.reference.registry == "a.test:5000"
-    (elsewhere,) = asked(project, {"image": name}).things
+    (elsewhere,) = asked(project, {"image": name}).artifacts
     assert elsewhere.reference.registry == "mcr.microsoft.com"
 
 
@@ -99,8 +99,8 @@ def test_a_feature_that_was_fixed_is_asked_for_as_fixed(project: Path):
     (project / ".devcontainer/devcontainer-lock.json").write_text(
         json.dumps({"features": {key: entry}}), "utf-8"
     )
-    (thing,) = asked(project, {"features": {key: {}}}).things
-    assert thing.fixed is not None and thing.fixed.digest == digest
+    (thing,) = asked(project, {"features": {key: {}}}).artifacts
+    assert thing.locked is not None and thing.locked.digest == digest
     assert thing.reference.tag == "3"
 
 
@@ -113,7 +113,10 @@ def test_a_dockerfiles_images_are_asked_for(project: Path):
     )
     content = {"build": {"dockerfile": "My.dockerfile", "args": {"PYTHON": "${localEnv:PY}"}}}
     found = asked(project, content, {"PY": "3.11"})
-    assert [thing.name for thing in found.things] == ["python:3.11-slim", "nvidia/cuda:12.5.1-base"]
+    assert [thing.name for thing in found.artifacts] == [
+        "python:3.11-slim",
+        "nvidia/cuda:12.5.1-base",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -128,8 +131,8 @@ def test_a_dockerfiles_images_are_asked_for(project: Path):
 )
 def test_what_cannot_be_looked_for_is_said(project: Path, content: Any, unseen: str):
     found = asked(project, content)
-    assert found.things == ()
-    assert any(unseen in text for text in found.unseen)
+    assert found.artifacts == ()
+    assert any(unseen in text for _, text in found.unchecked)
 
 
 def test_a_folder_of_the_projects_is_no_feature_to_fetch(project: Path):

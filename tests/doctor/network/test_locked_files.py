@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from tests.support.index import LocalIndex, Mount, Wheel
 
+from poetry_tf.doctor.network.client import format_error, survey_client
 from poetry_tf.doctor.network.locked_files import LockAvailability, PackageIndex, check_locked_files
+from poetry_tf.doctor.network.measure import content_length
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.pyproject import Pyproject
-from poetry_tf.http.web import Web
+from poetry_tf.http.client import Client
 from poetry_tf.plan.environments import Target
 from poetry_tf.plan.installability import LockedPackages
 from poetry_tf.releases.images import load_images
@@ -55,15 +57,15 @@ def locked(index: LocalIndex, *, source: str = "") -> Lock:
     return lock_of(*((n, v, wheels(index, n, v)) for n, v in names), source=source)
 
 
-def look(lock: Lock, *mounts: Mount, web: Web | None = None) -> LockAvailability:
+def look(lock: Lock, *mounts: Mount, client: Client | None = None) -> LockAvailability:
     pyproject = Pyproject.read(Path("pyproject.toml"), "[project]\nname = 'a'\nversion = '1'\n")
     return check_locked_files(
         lock,
         LockedPackages.of(lock, pyproject),
-        web or Web(limit=2),
+        client or survey_client(2),
         target=CELL,
         systems=load_images().systems,
-        routes=[PackageIndex(mount.name, mount.url) for mount in mounts],
+        indexes=[PackageIndex(mount.name, mount.url) for mount in mounts],
         until=time.monotonic() + 30,
     )
 
@@ -72,13 +74,13 @@ def test_all_is_there_with_the_files_of_the_container(packages: LocalIndex):
     found = look(locked(packages), packages.mount("pypi"))
     (index,) = found.indexes
     assert (index.packages, index.files) == (2, 4)
-    ours = {item.file: item.size for item in index.ours}
+    ours = {item.file: item.size for item in index.container_files}
     built, plain = wheels(packages, "built", "2.0")[0], wheels(packages, "plain", "1.0")[0]
     assert ours == {
         built.filename: len(built.content),
         plain.filename: len(plain.content),
     }
-    assert not (found.lost or found.troubles or found.passed or found.unseen)
+    assert not (found.unavailable or found.unreachable or found.skipped or found.unchecked)
 
 
 def test_a_page_is_asked_for_once_and_no_file(packages: LocalIndex):
@@ -91,31 +93,31 @@ def test_what_a_mirror_lacks_comes_from_the_next_way(packages: LocalIndex):
     mirror, pypi = packages.mount("mirror", hidden=("plain==1.0",)), packages.mount("pypi")
     found = look(locked(packages), mirror, pypi)
     assert [(index.name, index.files) for index in found.indexes] == [("mirror", 3), ("pypi", 1)]
-    assert found.passed == ("mirror lacks plain-1.0-py3-none-any.whl",)
-    assert not (found.lost or found.troubles)
+    assert found.skipped == ("mirror lacks plain-1.0-py3-none-any.whl",)
+    assert not (found.unavailable or found.unreachable)
 
 
 def test_a_file_that_is_gone_is_told_with_what_is_there(packages: LocalIndex):
     lock = locked(packages)
     found = look(lock, packages.mount("pypi", hidden=("plain==1.0",)))
-    (lost,) = found.lost
+    (lost,) = found.unavailable
     assert (lost.package, lost.files) == ("plain 1.0", ("plain-1.0-py3-none-any.whl",))
-    assert (lost.needed, lost.other) == (True, ("1.2",))
+    assert (lost.is_needed, lost.versions) == (True, ("1.2",))
 
 
 def test_a_file_that_only_others_need_is_told_as_such(packages: LocalIndex):
     linux, windows, _ = wheels(packages, "built", "2.0")
     lock = lock_of(("built", "2.0", [linux, Wheel(windows.filename, b"gone", b"")]))
-    (lost,) = look(lock, packages.mount("pypi")).lost
-    assert not lost.needed
-    assert "another file" in lost.why
+    (lost,) = look(lock, packages.mount("pypi")).unavailable
+    assert not lost.is_needed
+    assert "another file" in lost.reason
 
 
 def test_another_file_under_the_same_name_is_no_find(packages: LocalIndex):
     (plain,) = wheels(packages, "plain", "1.0")
     lock = lock_of(("plain", "1.0", [Wheel(plain.filename, b"another", b"")]))
-    (lost,) = look(lock, packages.mount("mirror"), packages.mount("pypi")).lost
-    assert lost.needed and lost.files == (plain.filename,)
+    (lost,) = look(lock, packages.mount("mirror"), packages.mount("pypi")).unavailable
+    assert lost.is_needed and lost.files == (plain.filename,)
 
 
 @pytest.mark.parametrize(
@@ -133,23 +135,23 @@ def test_a_mirror_that_gives_no_page_stops_nothing(packages: LocalIndex, behavio
     mirror, pypi = packages.mount("mirror", **behaviour), packages.mount("pypi")
     found = look(locked(packages), mirror, pypi)
     assert [index.name for index in found.indexes] == ["pypi"]
-    assert not found.lost
-    ((told, names),) = found.troubles.values()
-    assert cause in told and names == ()
+    assert not found.unavailable
+    ((error, names),) = found.unreachable.values()
+    assert cause in format_error(error) and names == ()
 
 
 def test_where_no_way_answers_it_is_one_trouble_and_nothing_is_lost(packages: LocalIndex):
     found = look(locked(packages), packages.mount("pypi", page_status=500))
-    assert not found.lost
-    ((told, names),) = found.troubles.values()
-    assert "500" in told and names == ("plain 1.0", "built 2.0")
+    assert not found.unavailable
+    ((error, names),) = found.unreachable.values()
+    assert "500" in format_error(error) and names == ("plain 1.0", "built 2.0")
 
 
 def test_a_page_without_sizes_is_as_good(packages: LocalIndex):
     found = look(locked(packages), packages.mount("pypi", formats=("html",)))
-    assert [(item.size) for item in found.indexes[0].ours] == [None, None]
-    web = Web(limit=2)
-    sizes = {web.length(item.url) for item in found.indexes[0].ours}
+    assert [(item.size) for item in found.indexes[0].container_files] == [None, None]
+    client = survey_client(2)
+    sizes = {content_length(item.url, client) for item in found.indexes[0].container_files}
     assert sizes == {
         len(wheels(packages, n, v)[0].content) for n, v in (("plain", "1.0"), ("built", "2.0"))
     }
@@ -174,13 +176,13 @@ def test_a_source_that_wants_a_password_is_told_apart(
     url = own.url.replace("http://", "http://me:secret@") if has_password else own.url
     source = f'[package.source]\ntype = "legacy"\nurl = "{url}"\nreference = "own"\n'
     found = look(locked(packages, source=source), pypi)
-    ((route, (told, names)),) = found.guarded.items()
+    ((route, (told, names)),) = found.protected.items()
     assert (route.name, route.has_password, told) == ("own", has_password, status)
     assert names == ("plain 1.0", "built 2.0")
-    assert not (found.lost or found.troubles or found.indexes)
+    assert not (found.unavailable or found.unreachable or found.indexes)
 
 
 def test_what_comes_from_elsewhere_is_said(packages: LocalIndex):
     source = '[package.source]\ntype = "git"\nurl = "https://a.test/a.git"\nreference = "main"\n'
     found = look(locked(packages, source=source), packages.mount("pypi"))
-    assert found.unseen == ("plain 1.0 comes from git", "built 2.0 comes from git")
+    assert found.unchecked == ("plain 1.0 comes from git", "built 2.0 comes from git")

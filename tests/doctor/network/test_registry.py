@@ -10,9 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.servers import INDEX, TOKEN, Answer, Server, refused
 
-from poetry_tf.doctor.network.registry import NotInRegistry, Reference, find, read_reference
-from poetry_tf.http.index import ReadError
-from poetry_tf.http.web import Broken, Unreachable, Web
+from poetry_tf.doctor.network.client import format_error, survey_client
+from poetry_tf.doctor.network.measure import download_sample
+from poetry_tf.doctor.network.registry import (
+    NotInRegistry,
+    Reference,
+    find_artifact,
+    read_reference,
+)
+from poetry_tf.http.client import Client
+from poetry_tf.http.errors import BadResponse, NoResponse, ReadError
 
 NAME, TAG = "devcontainers/python", "3-3.11-bookworm"
 PATH = f"/v2/{NAME}/manifests/{TAG}"
@@ -22,49 +29,52 @@ def reference(server: Server, tag: str = TAG, digest: str = "") -> Reference:
     return Reference(server.host, NAME, tag, digest)
 
 
-def test_an_image_is_found_with_its_size_for_the_first_processor(server: Server, web: Web):
+def test_an_image_is_found_with_its_size_for_the_first_processor(server: Server, client: Client):
     digest = server.image(NAME, TAG, {"arm64": [7], "amd64": [400, 300]})
-    found = find(reference(server), web, ("amd64", "arm64"))
+    found = find_artifact(reference(server), client, ("amd64", "arm64"))
     assert (found.digest, found.size, found.lacking) == (digest, 700, ())
     assert found.layer is not None
-    sample = web.sample(*found.layer, 1000, 1)
+    sample = download_sample(*found.layer, 1000, 1, client)
     assert sample is not None and sample.bytes == 400
 
 
-def test_what_an_image_lacks_is_named(server: Server, web: Web):
+def test_what_an_image_lacks_is_named(server: Server, client: Client):
     server.image(NAME, TAG, {"amd64": [400]})
-    found = find(reference(server), web, ("amd64", "arm64"))
+    found = find_artifact(reference(server), client, ("amd64", "arm64"))
     assert (found.size, found.lacking) == (400, ("arm64",))
-    assert find(reference(server), web, ("riscv64",)).lacking == ("riscv64",)
+    assert find_artifact(reference(server), client, ("riscv64",)).lacking == ("riscv64",)
 
 
-def test_an_artifact_is_asked_for_by_its_digest_before_its_tag(server: Server, web: Web):
+def test_an_artifact_is_asked_for_by_its_digest_before_its_tag(server: Server, client: Client):
     digest = server.feature(NAME, "3", size=50)
     server.answers[f"/v2/{NAME}/manifests/3"] = Answer(500)
-    assert find(reference(server, "3", digest), web).size == 50
+    assert find_artifact(reference(server, "3", digest), client).size == 50
 
 
-def test_a_registry_without_passes_is_asked_once(web: Web):
+def test_a_registry_without_passes_is_asked_once(client: Client):
     with Server(wants_token=False) as server:
         server.feature(NAME, TAG)
-        find(reference(server), web)
+        find_artifact(reference(server), client)
         assert server.asked == [PATH]
 
 
-def test_the_pass_is_asked_for_without_any_password(server: Server, web: Web, tmp_path: Path):
+def test_the_pass_is_asked_for_without_any_password(server: Server, client: Client, tmp_path: Path):
     (tmp_path / ".netrc").write_text("default login me password secret\n", "utf-8")
     (tmp_path / ".netrc").chmod(0o600)
     server.feature(NAME, TAG)
-    find(reference(server), web)
+    find_artifact(reference(server), client)
     sent = [headers.get("Authorization") for headers in server.headers]
     assert sent == [None, None, f"Bearer {TOKEN}"]
 
 
-def test_a_pass_is_not_shown_to_the_server_that_a_layer_is_sent_on_to(server: Server, web: Web):
+def test_a_pass_is_not_shown_to_the_server_that_a_layer_is_sent_on_to(
+    server: Server, client: Client
+):
     with Server() as other:
         other.answers["/layer"] = Answer(200, b"layer")
         server.answers["/blob"] = Answer(307, b"", {"Location": f"{other.url}/layer"})
-        assert web.sample(f"{server.url}/blob", {"Authorization": "Bearer x"}, 10, 1) is not None
+        headers = {"Authorization": "Bearer x"}
+        assert download_sample(f"{server.url}/blob", headers, 10, 1, client) is not None
         assert "Authorization" not in other.headers[0]
 
 
@@ -77,42 +87,46 @@ def test_a_pass_is_not_shown_to_the_server_that_a_layer_is_sent_on_to(server: Se
         Answer(404, b"<html>not here"),
     ],
 )
-def test_what_is_gone_is_told_from_what_cannot_be_asked(server: Server, web: Web, answer: Answer):
+def test_what_is_gone_is_told_from_what_cannot_be_asked(
+    server: Server, client: Client, answer: Answer
+):
     server.answers[PATH] = answer
     with pytest.raises(NotInRegistry):
-        find(reference(server), web)
+        find_artifact(reference(server), client)
 
 
-def test_a_registry_that_gives_no_pass_for_a_name_has_none_of_it(server: Server, web: Web):
+def test_a_registry_that_gives_no_pass_for_a_name_has_none_of_it(server: Server, client: Client):
     """So ghcr.io answers for an organisation that was deleted."""
     server.answers["/token"] = refused(403, "DENIED")
     with pytest.raises(NotInRegistry):
-        find(reference(server), web)
+        find_artifact(reference(server), client)
 
 
 def test_a_refusal_that_is_not_the_registrys_own_is_no_proof_that_it_is_gone(
-    server: Server, web: Web
+    server: Server, client: Client
 ):
     server.answers[PATH] = Answer(403, b"<html>Access from your region is not allowed")
-    with pytest.raises(Broken, match="closed to where you are"):
-        find(reference(server), web)
+    with pytest.raises(BadResponse, match="closed to where you are"):
+        find_artifact(reference(server), client)
 
 
 def test_a_registry_that_hangs_is_given_up_and_not_asked_again(server: Server):
     server.answers[PATH] = Answer(hangs=True)
     server.wants_token = False
-    web = Web(limit=0.2)
+    client = survey_client(0.2)
     for _ in range(3):
-        with pytest.raises(Unreachable, match="does not answer"):
-            find(reference(server), web)
+        with pytest.raises(NoResponse) as caught:
+            find_artifact(reference(server), client)
+        assert format_error(caught.value) == "does not answer within 0 s"
     assert len(server.asked) == 1
 
 
-def test_a_closed_port_refuses(web: Web):
+def test_a_closed_port_refuses(client: Client):
     with Server() as server:
         gone = reference(server)
-    with pytest.raises(Unreachable, match="refuses connections"):
-        find(gone, web)
+    with pytest.raises(NoResponse) as caught:
+        find_artifact(gone, client)
+    assert format_error(caught.value) == "refuses connections"
 
 
 @pytest.mark.parametrize(
@@ -169,7 +183,7 @@ near_manifests = st.fixed_dictionaries(
 @pytest.fixture(scope="module")
 def lasting():
     with Server(wants_token=False) as server:
-        yield server, Web(limit=2)
+        yield server, survey_client(2)
 
 
 @given(
@@ -178,11 +192,11 @@ def lasting():
     challenge=st.text(st.characters(min_codepoint=32, max_codepoint=126)),
 )
 def test_no_answer_whatever_is_more_than_an_error(lasting, body, status, challenge):
-    server, web = lasting
+    server, client = lasting
     headers = {"Content-Type": INDEX, "WWW-Authenticate": f"Bearer {challenge}"}
     server.answers[PATH] = Answer(status, body, headers)
     try:
-        assert find(reference(server), web, ("amd64",)).size >= 0
+        assert find_artifact(reference(server), client, ("amd64",)).size >= 0
     except ReadError as error:
         assert "\n" not in str(error)
 
@@ -192,4 +206,4 @@ def test_no_pass_whatever_is_more_than_an_error(token):
     with Server() as server:
         server.answers["/token"] = Answer(200, json.dumps(token).encode())
         with pytest.raises(ReadError):
-            find(reference(server), Web(limit=2))
+            find_artifact(reference(server), survey_client(2))

@@ -4,7 +4,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from poetry_tf.http.index import IndexFile, ReadError
+from poetry_tf.http.errors import ReadError
+from poetry_tf.http.pages import IndexFile
 from poetry_tf.releases.filenames import distributions
 from poetry_tf.releases.reader.derive import (
     CompanionFacts,

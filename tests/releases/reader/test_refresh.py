@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from poetry_tf.http.index import ReadError
+from poetry_tf.http.errors import ReadError
 from poetry_tf.releases import DISTRIBUTIONS
 from poetry_tf.releases.catalog import catalog_from
 from poetry_tf.releases.reader import refresh

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poetry_tf.http.index import ReadError
+from poetry_tf.http.errors import ReadError
 from poetry_tf.releases.reader import wheel
 from poetry_tf.releases.reader.wheel import (
     Build,

@@ -1,4 +1,4 @@
-"""Packages in an apt repository: are they there, and what do they bring along."""
+"""Packages in an apt repository: availability, and the size with their dependencies."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from poetry_tf.http.index import ReadError
-from poetry_tf.http.web import Broken, Web, host_of, refusal
+from poetry_tf.doctor.network.client import refused
+from poetry_tf.http.client import Client
+from poetry_tf.http.errors import BadResponse, ReadError, host_of
 
 # Bytes of an index when unpacked; NVIDIA's is some tens of megabytes.
 _LARGEST = 300_000_000
@@ -17,7 +18,7 @@ _WANTED = {"Package", "Version", "Size", "Filename", "Depends"}
 
 @dataclass(frozen=True)
 class PackageRequest:
-    """A package that is asked for: by its name alone, or with its version."""
+    """A package that is required: by its name alone, or with its version."""
 
     name: str
     version: str = ""
@@ -40,11 +41,11 @@ class AptPackage:
 
 @dataclass(frozen=True)
 class AptAvailability:
-    """What a repository has of what is asked for.
+    """What a repository has of the requested packages.
 
     Attributes:
-        lacking: what it hasn't, with what comes nearest; an empty text where nothing does.
-        size: the bytes of what is asked for and of all that it brings along from there.
+        lacking: what it does not have, with what comes nearest; an empty text for nothing.
+        size: the bytes of the packages and of all their dependencies from there.
         largest: the address of the largest of these files.
     """
 
@@ -54,24 +55,24 @@ class AptAvailability:
     largest: str = ""
 
 
-def check_packages(url: str, requests: Sequence[PackageRequest], web: Web) -> AptAvailability:
+def check_packages(url: str, requests: Sequence[PackageRequest], client: Client) -> AptAvailability:
     """Reads the index of a flat repository. Raises `ReadError`."""
-    packages = read_index(_index(url, web))
+    packages = read_index(_index(url, client))
     found: dict[str, AptPackage] = {}
     lacking = []
-    for wish in requests:
-        entry = _choose(packages.get(wish.name, ()), wish.version)
+    for request in requests:
+        entry = _choose(packages.get(request.name, ()), request.version)
         if entry is None:
-            lacking.append((wish, nearest(wish, packages)))
+            lacking.append((request, nearest(request, packages)))
         else:
-            found[wish.name] = entry
-    ahead = [name for entry in found.values() for name in entry.needs]
-    while ahead:
-        name = ahead.pop()
+            found[request.name] = entry
+    pending = [name for entry in found.values() for name in entry.needs]
+    while pending:
+        name = pending.pop()
         if name in found or (entry := _choose(packages.get(name, ()))) is None:
-            continue  # what isn't there comes from the distribution
+            continue  # it comes from the distribution
         found[name] = entry
-        ahead += entry.needs
+        pending += entry.needs
     largest = max(found.values(), key=lambda entry: entry.size, default=None)
     return AptAvailability(
         tuple(lacking),
@@ -81,28 +82,25 @@ def check_packages(url: str, requests: Sequence[PackageRequest], web: Web) -> Ap
     )
 
 
-def _index(url: str, web: Web) -> bytes:
-    with web.ask("GET", f"{url}Packages.gz", {"Accept-Encoding": "identity"}) as response:
+def _index(url: str, client: Client) -> bytes:
+    with client.get(f"{url}Packages.gz", {"Accept-Encoding": "identity"}) as response:
         if response.status_code != 200:
-            said = refusal(response.status_code)
             if response.status_code in (404, 410):
-                said = f"has no apt repository at {url} any more"
-            raise (NoRepository if response.status_code in (404, 410) else Broken)(
-                f"{host_of(url)} {said}"
-            )
-        packed = web.body(response)
+                raise NoRepository(f"{host_of(url)} has no apt repository at {url} any more")
+            raise refused(host_of(url), response.status_code)
+        packed = client.body(response)
     unpacker = zlib.decompressobj(wbits=31)
     try:
         text = unpacker.decompress(packed, _LARGEST)
     except zlib.error:
         text = b""
     if not re.match(rb"\s*[A-Za-z-]+:", text):
-        raise Broken(f"{host_of(url)} answers with something that is no list of packages")
+        raise BadResponse("answers with something that is no list of packages", host=host_of(url))
     return text
 
 
 class NoRepository(ReadError):
-    """The repository isn't there."""
+    """There is no repository at the address."""
 
 
 def read_index(text: bytes) -> dict[str, list[AptPackage]]:
@@ -149,21 +147,21 @@ def _choose(entries: Iterable[AptPackage], version: str = "") -> AptPackage | No
     return max(fitting, key=lambda entry: _order(entry.version), default=None)
 
 
-def nearest(wish: PackageRequest, packages: dict[str, list[AptPackage]]) -> str:
+def nearest(request: PackageRequest, packages: dict[str, list[AptPackage]]) -> str:
     """What a repository has that comes nearest to what it lacks.
 
     That is another version of the same package, as near as its first parts tell, or the package
     that differs in the numbers of its name alone.
     """
-    if wish.version and (entries := packages.get(wish.name)):
+    if request.version and (entries := packages.get(request.name)):
         # For another CUDA ("+cuda12.2") the same version is another build.
-        build = wish.version.partition("+")[2]
+        build = request.version.partition("+")[2]
         same = [entry for entry in entries if entry.version.partition("+")[2] == build]
-        best = min(same or entries, key=lambda entry: distance(entry.version, wish.version))
+        best = min(same or entries, key=lambda entry: distance(entry.version, request.version))
         return f"{best.name}={best.version}"
-    shape = re.compile(re.sub(r"[0-9]+", "[0-9]+", re.escape(wish.name)))
+    shape = re.compile(re.sub(r"[0-9]+", "[0-9]+", re.escape(request.name)))
     alike = [name for name in packages if shape.fullmatch(name)]
-    return min(alike, key=lambda name: distance(name, wish.name), default="")
+    return min(alike, key=lambda name: distance(name, request.name), default="")
 
 
 def _order(version: str) -> list[tuple[int, int, str]]:
@@ -219,12 +217,12 @@ def _deb822(text: str) -> Iterator[tuple[str, str]]:
                 yield from ((uri, suite) for suite in lowered.get("suites", ()))
 
 
-def has_release(url: str, web: Web) -> bool:
+def has_release(url: str, client: Client) -> bool:
     """Whether an apt source is still there; old ones have no InRelease. Raises `ReadError`."""
     for address in (url, f"{url.removesuffix('InRelease')}Release"):
-        with web.ask("HEAD", address, {}) as response:
+        with client.request("HEAD", address, {}) as response:
             if response.ok:
                 return True
             if response.status_code not in (404, 410):
-                raise Broken(f"{host_of(url)} {refusal(response.status_code)}")
+                raise refused(host_of(url), response.status_code)
     return False

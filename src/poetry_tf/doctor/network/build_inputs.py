@@ -35,16 +35,15 @@ class ContainerArtifact:
         probe: ``image`` or ``feature``.
         name: as the file has it, with what stands for variables.
         reference: where it is.
-        fixed: what devcontainer-lock.json fixes it to.
-        trouble, instead: why it should be another, and which; empty where nothing is known
-            against it.
+        locked: what devcontainer-lock.json fixes it to.
+        problem, instead: why it should be another, and which; empty where no problem is known.
     """
 
     probe: str
     name: str
     reference: Reference
-    fixed: Reference | None = None
-    trouble: str = ""
+    locked: Reference | None = None
+    problem: str = ""
     instead: str = ""
 
 
@@ -64,40 +63,40 @@ class BuildInputs:
     Attributes:
         servers: other servers, with what is downloaded from them.
         tools: programs from PyPI, with their versions.
-        unseen: what can't be looked at, and why.
+        unchecked: what is not checked, as the finding's probe and text.
     """
 
-    things: tuple[ContainerArtifact, ...] = ()
+    artifacts: tuple[ContainerArtifact, ...] = ()
     packages: tuple[AptRequests, ...] = ()
     servers: tuple[tuple[str, str], ...] = ()
     tools: tuple[tuple[str, str], ...] = ()
-    unseen: tuple[str, ...] = ()
+    unchecked: tuple[tuple[str, str], ...] = ()
 
 
-def read_build_inputs(project: Project, wanted: ContainerSpec, variable: Variable) -> BuildInputs:
+def read_build_inputs(project: Project, spec: ContainerSpec, variable: Variable) -> BuildInputs:
     """Reads the project's devcontainer.json and what it names."""
     devcontainer = project.devcontainer
     if not isinstance(devcontainer, Devcontainer):
         return BuildInputs()
     view = View(devcontainer.path, devcontainer.document, is_new=False)
-    against = _against(view, wanted)
-    unseen: list[str] = []
-    things = [
-        *_images(view, wanted, variable, against, unseen),
-        *_features(view, wanted, against, unseen),
+    problems = _known_problems(view, spec)
+    unchecked: list[tuple[str, str]] = []
+    artifacts = [
+        *_images(view, spec, variable, problems, unchecked),
+        *_features(view, spec, problems, unchecked),
     ]
     packages: list[AptRequests] = []
     servers: list[tuple[str, str]] = []
-    for feature in (wanted.images.cuda, wanted.images.git_lfs):
+    for feature in (spec.images.cuda, spec.images.git_lfs):
         for key in view.features(feature.id):
             packages += _apt_packages(view, feature, key)
             servers += [(host, key) for host in feature.downloads if _is_server(host, feature)]
     return BuildInputs(
-        tuple(dict.fromkeys(things)),
+        tuple(dict.fromkeys(artifacts)),
         tuple(packages),
         tuple(dict.fromkeys(servers)),
-        tuple(dict.fromkeys(_tools(view, wanted.images))),
-        tuple(dict.fromkeys(unseen)),
+        tuple(dict.fromkeys(_tools(view, spec.images))),
+        tuple(dict.fromkeys(unchecked)),
     )
 
 
@@ -111,11 +110,13 @@ def substituted(text: str, variable: Variable) -> str:
     return _LOCAL.sub(value, text)
 
 
-def _against(view: View, wanted: ContainerSpec) -> Mapping[tuple[str | int, ...], tuple[str, str]]:
-    """What poetry-tf knows against a part of the file: the trouble, and what should be there."""
+def _known_problems(
+    view: View, spec: ContainerSpec
+) -> Mapping[tuple[str | int, ...], tuple[str, str]]:
+    """The problems of parts of the file, each with what should be there."""
     return {
         tuple(change.path[:2]): (change.message, change.remedy)
-        for change in find_changes(view.path, view.document, wanted)
+        for change in find_changes(view.path, view.document, spec)
         if change.code == "TF505" or (change.code == "TF502" and change.path == ("image",))
     }
 
@@ -125,21 +126,21 @@ def _against(view: View, wanted: ContainerSpec) -> Mapping[tuple[str | int, ...]
 
 def _images(
     view: View,
-    wanted: ContainerSpec,
+    spec: ContainerSpec,
     variable: Variable,
-    against: Mapping[tuple[str | int, ...], tuple[str, str]],
-    unseen: list[str],
+    problems: Mapping[tuple[str | int, ...], tuple[str, str]],
+    unchecked: list[tuple[str, str]],
 ) -> Iterator[ContainerArtifact]:
     if not has_base_of_its_own(view.document):
         if isinstance(image := view.get("image"), str):
-            _, instead = against.get(("image",), ("", ""))
-            trouble = _retired(image, wanted.images) if view.object("features") else ""
-            if not instead and wanted.plan is not None and not view.own_base:
-                instead = f"Use {wanted.image(wanted.plan.python)}"
-            yield from _image(image, variable, unseen, trouble, instead)
+            _, instead = problems.get(("image",), ("", ""))
+            problem = _retired(image, spec.images) if view.object("features") else ""
+            if not instead and spec.plan is not None and not view.own_base:
+                instead = f"Use {spec.image(spec.plan.python)}"
+            yield from _image(image, variable, unchecked, problem, instead)
         return
     if view.get("dockerComposeFile") is not None:
-        unseen.append("the images of dockerComposeFile: it isn't read")
+        unchecked.append(("image", "the images of dockerComposeFile: it isn't read"))
         return
     build = view.object("build")
     name = build.get("dockerfile") or view.get("dockerFile") or "Dockerfile"
@@ -147,17 +148,17 @@ def _images(
     try:
         text = read_text(path)
     except ProjectError as error:
-        unseen.append(f"the images of {name}: {error.message}")
+        unchecked.append(("image", f"the images of {name}: {error.message}"))
         return
     if text is None:
-        unseen.append(f"the images of {name}: there is no such file")
+        unchecked.append(("image", f"the images of {name}: there is no such file"))
         return
     given = {
         str(key): substituted(str(value), variable)
         for key, value in _table(build.get("args")).items()
     }
     for image in bases(text, given):
-        yield from _image(image, variable, unseen, "", "")
+        yield from _image(image, variable, unchecked, "", "")
 
 
 def _retired(image: str, images: Images) -> str:
@@ -171,14 +172,14 @@ def _retired(image: str, images: Images) -> str:
 
 
 def _image(
-    text: str, variable: Variable, unseen: list[str], trouble: str, instead: str
+    text: str, variable: Variable, unchecked: list[tuple[str, str]], problem: str, instead: str
 ) -> Iterator[ContainerArtifact]:
     name = substituted(text, variable)
     reference = read_reference(name)
     if reference is None:
-        unseen.append(f"the image {name}: that is no name of an image")
+        unchecked.append(("image", f"the image {name}: that is no name of an image"))
     else:
-        yield ContainerArtifact("image", name, reference, trouble=trouble, instead=instead)
+        yield ContainerArtifact("image", name, reference, problem=problem, instead=instead)
 
 
 def bases(text: str, given: Mapping[str, str]) -> list[str]:
@@ -209,27 +210,27 @@ def bases(text: str, given: Mapping[str, str]) -> list[str]:
 
 def _features(
     view: View,
-    wanted: ContainerSpec,
-    against: Mapping[tuple[str | int, ...], tuple[str, str]],
-    unseen: list[str],
+    spec: ContainerSpec,
+    problems: Mapping[tuple[str | int, ...], tuple[str, str]],
+    unchecked: list[tuple[str, str]],
 ) -> Iterator[ContainerArtifact]:
-    fixed = _fixed_features(view.path)
-    known = {item.id: item for item in (wanted.images.cuda, wanted.images.git_lfs)}
+    locked = _locked_features(view.path)
+    known = {item.id: item for item in (spec.images.cuda, spec.images.git_lfs)}
     for key in view.object("features"):
         if key.startswith((".", "/")):
             continue  # a folder of the project's
         reference = read_reference(key) if "/" in key and "://" not in key else None
         if reference is None or reference.registry == "docker.io":
-            unseen.append(f"the feature {key}: it isn't from a registry")
+            unchecked.append(("feature", f"the feature {key}: it isn't from a registry"))
             continue
-        trouble, instead = against.get(("features", key), ("", ""))
+        problem, instead = problems.get(("features", key), ("", ""))
         feature = known.get(feature_id(key))
         if not instead and feature is not None and feature.reference != key:
             instead = f"Use {feature.reference}"
-        yield ContainerArtifact("feature", key, reference, fixed.get(key), trouble, instead)
+        yield ContainerArtifact("feature", key, reference, locked.get(key), problem, instead)
 
 
-def _fixed_features(path: Path) -> dict[str, Reference]:
+def _locked_features(path: Path) -> dict[str, Reference]:
     """What the container tools have fixed each feature to, in a file beside devcontainer.json."""
     dot = "." if path.name.startswith(".") else ""
     try:

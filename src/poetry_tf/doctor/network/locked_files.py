@@ -1,19 +1,19 @@
-"""The files of the lock: can they still be had, by the way in force, and with the same hashes."""
+"""Whether the lock's files are still available, with the same hashes."""
 
 from __future__ import annotations
 
-import functools
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from packaging.utils import canonicalize_name
 
 from poetry_tf.files.lock import Lock
-from poetry_tf.http.index import IndexFile, ReadError, SimpleIndex
+from poetry_tf.http.client import Client
+from poetry_tf.http.errors import BadResponse, NoResponse, ReadError, host_of
+from poetry_tf.http.pages import BadPage, IndexFile, SimpleIndex
 from poetry_tf.http.parallel import run_parallel
-from poetry_tf.http.web import Broken, Unreachable, Web, host_of, refusal
 from poetry_tf.index.mirrors import without_credentials
 from poetry_tf.plan.environments import Target
 from poetry_tf.plan.installability import LockedPackages
@@ -21,17 +21,17 @@ from poetry_tf.releases.filenames import distributions
 from poetry_tf.releases.images import Systems
 
 WORKERS = 8
-"""At most so many requests to indexes at the same time."""
+"""The most requests to indexes at the same time."""
 
 
 @dataclass(frozen=True)
 class PackageIndex:
-    """A way to packages.
+    """A simple index.
 
     Attributes:
         name: the name by which a user knows it.
-        url: its simple index, without a name and a password.
-        is_own: whether it is a source of the project's own, which may not be for everybody.
+        url: its address, without a name and a password.
+        is_own: whether it is a source of the project, which may not be for everybody.
         has_password: whether its address came with one.
     """
 
@@ -42,8 +42,8 @@ class PackageIndex:
 
 
 @dataclass(frozen=True)
-class Located:
-    """A locked file where it is to be had."""
+class LocatedFile:
+    """A locked file where it is available."""
 
     file: str
     url: str
@@ -57,209 +57,204 @@ class IndexResult:
     Attributes:
         host: its server.
         packages, files: how many it has.
-        ours: those of the files that the container installs.
+        container_files: those of the files that the container installs.
     """
 
     host: str
     name: str
     packages: int = 0
     files: int = 0
-    ours: list[Located] = field(default_factory=list)
+    container_files: list[LocatedFile] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class UnavailableFiles:
-    """Files of one package that nobody has as they are locked.
+    """Files of one package that no index has as they are locked.
 
     Attributes:
-        needed: whether the container installs one of them.
-        other: the versions of the package that are to be had, the newest last.
+        reason: what the last index has instead, in words that follow its name.
+        is_needed: whether the container installs one of them.
+        versions: the available versions of the package, the newest last.
     """
 
     package: str
     files: tuple[str, ...]
-    why: str
-    needed: bool
-    other: tuple[str, ...] = ()
+    reason: str
+    is_needed: bool
+    versions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class LockAvailability:
-    """What came of asking for the whole lock.
+    """What the indexes have of the whole lock.
 
     Attributes:
-        indexes: those that were of use, in the order of the ways.
-        lost: what can't be had anywhere.
-        passed: what was passed over on the way, and why; "PyPI has it" goes without saying.
-        troubles: servers that don't answer, with how, and the packages that are for them alone.
-        unseen: packages that come from no index.
-        guarded: the project's own sources that ask for a password, with what they answer to who
-            gives none, and the packages that are for them alone.
+        indexes: those that have something of it, in their order.
+        unavailable: what no index has.
+        skipped: what an index lacks and the next was asked for, as text.
+        unreachable: servers that do not answer with pages, with the error, and the packages that
+            only they could have.
+        unchecked: packages that come from no index.
+        protected: the project's sources that ask for a password, with the status that they answer
+            without one, and the packages that come from them alone.
     """
 
     indexes: tuple[IndexResult, ...]
-    lost: tuple[UnavailableFiles, ...]
-    passed: tuple[str, ...]
-    troubles: Mapping[str, tuple[str, tuple[str, ...]]]
-    unseen: tuple[str, ...]
-    guarded: Mapping[PackageIndex, tuple[int, tuple[str, ...]]] = field(default_factory=dict)
+    unavailable: tuple[UnavailableFiles, ...]
+    skipped: tuple[str, ...]
+    unreachable: Mapping[str, tuple[Exception, tuple[str, ...]]]
+    unchecked: tuple[str, ...]
+    protected: Mapping[PackageIndex, tuple[int, tuple[str, ...]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class _WantedPackage:
+class _RequiredPackage:
     title: str
     name: str
     hashes: tuple[tuple[str, str], ...]
-    ours: str | None
+    container_file: str | None
     """The file that the container installs; empty where it needs none, None where none fits."""
-    routes: tuple[PackageIndex, ...]
+    indexes: tuple[PackageIndex, ...]
 
 
 @dataclass
 class _FileSearch:
-    """What came of asking for one package."""
+    """The search for the files of one package."""
 
-    at: list[tuple[PackageIndex, Located]] = field(default_factory=list)
-    left: dict[str, str] = field(default_factory=dict)
-    """The files that aren't found yet, with their hashes."""
-    passed: list[str] = field(default_factory=list)
-    dead: dict[str, str] = field(default_factory=dict)
-    guarded: tuple[PackageIndex, int] | None = None
-    why: str = ""
-    other: tuple[str, ...] = ()
+    located: list[tuple[PackageIndex, LocatedFile]] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)
+    """The files that are not found yet, with their hashes."""
+    skipped: list[str] = field(default_factory=list)
+    unreachable: dict[str, Exception] = field(default_factory=dict)
+    protected: tuple[PackageIndex, int] | None = None
+    reason: str = ""
+    versions: tuple[str, ...] = ()
 
 
 def check_locked_files(
     lock: Lock,
     packages: LockedPackages,
-    web: Web,
+    client: Client,
     *,
     target: Target,
     systems: Systems,
-    routes: Sequence[PackageIndex],
+    indexes: Sequence[PackageIndex],
     until: float,
 ) -> LockAvailability:
-    """Looks for every file of a lock, by the first way that has it as it is locked."""
-    wanted, unseen = _wanted(lock, packages, target, systems, routes)
-    jobs = [functools.partial(_search, package, web) for package in wanted]
+    """Looks for every file of a lock, in the first index that has it as it is locked."""
+    required, unchecked = _required_packages(lock, packages, target, systems, indexes)
+    jobs = [partial(_search, package, client) for package in required]
     searches = run_parallel(jobs, workers=WORKERS, until=until)
-    indexes: dict[str, IndexResult] = {}
-    lost: list[UnavailableFiles] = []
-    passed: dict[str, None] = {}
-    troubles: dict[str, tuple[str, tuple[str, ...]]] = {}
-    guarded: dict[PackageIndex, tuple[int, tuple[str, ...]]] = {}
-    for index, package in enumerate(wanted):
-        host = host_of(package.routes[-1].url)
-        late = {host: "gave no answer in time"}
-        search = searches.get(index) or _FileSearch(left=dict(package.hashes), dead=late)
-        for route, located in search.at:
-            found = indexes.setdefault(route.url, IndexResult(host_of(route.url), route.name))
-            found.files += 1
-            found.ours += [located] if located.file == package.ours else []
-        for url in dict.fromkeys(route.url for route, _ in search.at):
-            indexes[url].packages += 1
-        passed.update(dict.fromkeys(search.passed))
-        for dead, cause in search.dead.items():
-            troubles.setdefault(dead, (cause, ()))
-        if search.guarded is not None:
-            route, status = search.guarded
-            _, names = guarded.get(route, (status, ()))
-            guarded[route] = (status, (*names, package.title))
-        elif search.left and host in search.dead:
-            cause, names = troubles[host]
-            troubles[host] = (cause, (*names, package.title))
-        elif search.left:
-            needed = package.ours in search.left or package.ours is None
-            files = tuple(search.left)
-            lost.append(UnavailableFiles(package.title, files, search.why, needed, search.other))
-    order = [route.url for package in wanted for route in package.routes]
+    results: dict[str, IndexResult] = {}
+    unavailable: list[UnavailableFiles] = []
+    skipped: dict[str, None] = {}
+    unreachable: dict[str, tuple[Exception, tuple[str, ...]]] = {}
+    protected: dict[PackageIndex, tuple[int, tuple[str, ...]]] = {}
+    for number, package in enumerate(required):
+        host = host_of(package.indexes[-1].url)
+        search = searches.get(number) or _FileSearch(
+            missing=dict(package.hashes),
+            unreachable={host: BadResponse("gave no answer in time", host=host)},
+        )
+        for index, file in search.located:
+            result = results.setdefault(index.url, IndexResult(host_of(index.url), index.name))
+            result.files += 1
+            result.container_files += [file] if file.file == package.container_file else []
+        for url in dict.fromkeys(index.url for index, _ in search.located):
+            results[url].packages += 1
+        skipped.update(dict.fromkeys(search.skipped))
+        for server, error in search.unreachable.items():
+            unreachable.setdefault(server, (error, ()))
+        if search.protected is not None:
+            index, status = search.protected
+            _, names = protected.get(index, (status, ()))
+            protected[index] = (status, (*names, package.title))
+        elif search.missing and host in search.unreachable:
+            error, names = unreachable[host]
+            unreachable[host] = (error, (*names, package.title))
+        elif search.missing:
+            unavailable.append(
+                UnavailableFiles(
+                    package.title,
+                    tuple(search.missing),
+                    search.reason,
+                    package.container_file is None or package.container_file in search.missing,
+                    search.versions,
+                )
+            )
+    order = [index.url for package in required for index in package.indexes]
     return LockAvailability(
-        tuple(indexes[url] for url in dict.fromkeys(order) if url in indexes),
-        tuple(lost),
-        tuple(passed),
-        troubles,
-        tuple(unseen),
-        guarded,
+        tuple(results[url] for url in dict.fromkeys(order) if url in results),
+        tuple(unavailable),
+        tuple(skipped),
+        unreachable,
+        tuple(unchecked),
+        protected,
     )
 
 
-def _wanted(
+def _required_packages(
     lock: Lock,
     packages: LockedPackages,
     target: Target,
     systems: Systems,
-    routes: Sequence[PackageIndex],
-) -> tuple[list[_WantedPackage], list[str]]:
-    wanted, unseen = [], []
+    indexes: Sequence[PackageIndex],
+) -> tuple[list[_RequiredPackage], list[str]]:
+    required, unchecked = [], []
     infos: Sequence[Mapping[str, Any]] = lock.data.get("package", [])
     for info, package in zip(infos, packages.packages, strict=True):
         title = f"{info['name']} {info['version']}"
-        own = routes
+        own = indexes
         if "source" in info:
             source = info["source"] if isinstance(info["source"], dict) else {}
             url = source.get("url")
             if source.get("type") != "legacy" or not isinstance(url, str):
-                unseen.append(f"{title} comes from {source.get('type', 'elsewhere')}")
+                unchecked.append(f"{title} comes from {source.get('type', 'elsewhere')}")
                 continue
-            # A password that stands in it is for Poetry to send, not for a survey.
+            # A password in it is for Poetry to send, not for a survey.
             bare = without_credentials(url)
             own = (PackageIndex(str(source.get("reference")), bare, True, bare != url),)
         if not (hashes := lock.hashes(info)):
-            unseen.append(f"{title} is locked without a file")
+            unchecked.append(f"{title} is locked without a file")
             continue
-        ours = package.installed_file(target, systems) if packages.needs(package, target) else ""
-        wanted.append(
-            _WantedPackage(title, canonicalize_name(info["name"]), tuple(hashes), ours, tuple(own))
-        )
-    return wanted, unseen
+        file = package.installed_file(target, systems) if packages.needs(package, target) else ""
+        name = canonicalize_name(info["name"])
+        required.append(_RequiredPackage(title, name, tuple(hashes), file, tuple(own)))
+    return required, unchecked
 
 
-def _search(package: _WantedPackage, web: Web) -> _FileSearch:
-    search = _FileSearch(left=dict(package.hashes))
-    for route in package.routes:
-        if not search.left:
+def _search(package: _RequiredPackage, client: Client) -> _FileSearch:
+    search = _FileSearch(missing=dict(package.hashes))
+    for index in package.indexes:
+        if not search.missing:
             break
         try:
-            page = SimpleIndex(route.url, web).files(package.name)
-        except Unreachable as error:
-            search.dead[error.host] = error.cause
+            page = SimpleIndex(index.url, client).files(package.name)
+        except NoResponse as error:
+            search.unreachable[error.host] = error
             continue
         except (ReadError, ValueError) as error:
-            if route.is_own and (status := _status(error)) in (401, 403):
-                search.guarded = (route, status)
+            if index.is_own and isinstance(error, BadPage) and error.status in (401, 403):
+                search.protected = (index, error.status)
             else:
-                search.dead[host_of(route.url)] = _cause(error)
+                search.unreachable[host_of(index.url)] = error
             continue
-        _take(search, route, page)
-        if search.left:
-            search.why = _lack(search, page)
-            search.other = _versions(page)
-            search.passed.append(f"{route.name} {search.why}")
+        _take(search, index, page)
+        if search.missing:
+            search.reason = _format_lack(search, page)
+            search.versions = _versions(page)
+            search.skipped.append(f"{index.name} {search.reason}")
     return search
 
 
-def _status(error: Exception) -> int:
-    """The status that an index answered with in place of a page; 0 where it was something else."""
-    match = re.search(r": the index answers (\d+)$", str(error))
-    return int(match[1]) if match else 0
-
-
-def _cause(error: Exception) -> str:
-    """What is wrong with a page, in words that go on from its server's name."""
-    if status := _status(error):
-        return refusal(status)
-    text = str(error).rpartition(": the index ")[2]
-    return text if isinstance(error, Broken) else "sends pages that can't be read"
-
-
-def _take(search: _FileSearch, route: PackageIndex, page: Sequence[IndexFile]) -> None:
+def _take(search: _FileSearch, index: PackageIndex, page: Sequence[IndexFile]) -> None:
     for file in page:
-        locked = search.left.get(file.filename)
-        # An index that gives no hash is believed here: Poetry will see when it installs.
+        locked = search.missing.get(file.filename)
+        # An index without hashes is believed here: Poetry checks when it installs.
         if locked is None or not _same(locked, file.sha256):
             continue
-        del search.left[file.filename]
-        search.at.append((route, Located(file.filename, file.url, file.size)))
+        del search.missing[file.filename]
+        search.located.append((index, LocatedFile(file.filename, file.url, file.size)))
 
 
 def _same(locked: str, sha256: str | None) -> bool:
@@ -267,13 +262,13 @@ def _same(locked: str, sha256: str | None) -> bool:
     return kind != "sha256" or sha256 is None or digest == sha256
 
 
-def _lack(search: _FileSearch, page: Sequence[IndexFile]) -> str:
+def _format_lack(search: _FileSearch, page: Sequence[IndexFile]) -> str:
     if not page:
         return "has no such package"
-    name = next(iter(search.left))
+    name = next(iter(search.missing))
     if any(file.filename == name for file in page):
         return f"has another file by the name of {name}"
-    more = len(search.left) - 1
+    more = len(search.missing) - 1
     return f"lacks {name}" + (f" and {more} more" if more else "")
 
 

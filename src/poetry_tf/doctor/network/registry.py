@@ -1,7 +1,7 @@
-"""Images and features in their registries: is it there, how large is it.
+"""Images and features in their registries: availability and size.
 
 Both are artifacts of the same kind (OCI image and distribution specifications): a manifest, found
-by a tag or a digest, that lists layers. A manifest may also list others, one a processor.
+by a tag or a digest, that lists layers. A manifest may also list others, one for each architecture.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from poetry_tf.http.index import ReadError
-from poetry_tf.http.web import Broken, Web, host_of, refusal
+from poetry_tf.doctor.network.client import refused
+from poetry_tf.http.client import Client
+from poetry_tf.http.errors import BadResponse, ReadError, host_of
 
 _ACCEPT = ", ".join(
     (
@@ -84,8 +85,8 @@ class Artifact:
 
     Attributes:
         digest: of the manifest that was asked for.
-        size: the bytes to download, for the first processor that was asked for.
-        lacking: the processors for which it has none.
+        size: the bytes to download, for the first requested architecture.
+        lacking: the architectures for which it has none.
         layer: the address of the largest layer, with the headers that it takes.
     """
 
@@ -99,24 +100,28 @@ class NotInRegistry(ReadError):
     """A registry has nothing under a name, or not for everybody."""
 
 
-def find(reference: Reference, web: Web, processors: tuple[str, ...] = ()) -> Artifact:
-    """Asks a registry; of an image for each processor ("amd64") the first has the size told.
+def find_artifact(
+    reference: Reference, client: Client, architectures: tuple[str, ...] = ()
+) -> Artifact:
+    """Asks a registry; of an image, the first architecture ("amd64") decides the size.
 
     Raises:
-        Gone: it has none.
-        ReadError: it can't be asked, or gives no answer that makes sense.
+        NotInRegistry: it has none.
+        NoResponse, BadResponse: it gives no answer, or none that can be used.
     """
     token: dict[str, str] = {}
-    top, digest = _manifest(reference, reference.version, web, token)
+    top, digest = _manifest(reference, reference.version, client, token)
     lacking: list[str] = []
     entries = top.get("manifests")
     if isinstance(entries, list):
-        by_processor = dict(_by_processor(entries))
-        lacking = [name for name in processors if name not in by_processor]
-        chosen = next((by_processor[name] for name in processors if name in by_processor), None)
+        by_architecture = dict(_by_architecture(entries))
+        lacking = [name for name in architectures if name not in by_architecture]
+        chosen = next(
+            (by_architecture[name] for name in architectures if name in by_architecture), None
+        )
         if chosen is None:
             return Artifact(digest, 0, tuple(lacking))
-        top, _ = _manifest(reference, chosen, web, token)
+        top, _ = _manifest(reference, chosen, client, token)
     layers = [
         (layer["size"], layer["digest"])
         for layer in (top["layers"] if isinstance(top.get("layers"), list) else [])
@@ -125,13 +130,13 @@ def find(reference: Reference, web: Web, processors: tuple[str, ...] = ()) -> Ar
         and _is_digest(layer.get("digest"))
     ]
     if not layers:
-        raise Broken(f"{reference.host} answers with something that is no list of layers")
+        raise BadResponse("answers with something that is no list of layers", host=reference.host)
     size, largest = max(layers)
     where = (reference.url("blobs", largest), token) if size else None
     return Artifact(digest, sum(size for size, _ in layers), tuple(lacking), where)
 
 
-def _by_processor(entries: list[Any]) -> Iterator[tuple[str, str]]:
+def _by_architecture(entries: list[Any]) -> Iterator[tuple[str, str]]:
     for entry in entries:
         platform = entry.get("platform") if isinstance(entry, dict) else None
         if not isinstance(platform, dict) or platform.get("os", "linux") != "linux":
@@ -146,40 +151,40 @@ def _is_digest(value: object) -> bool:
 
 
 def _manifest(
-    reference: Reference, version: str, web: Web, token: dict[str, str]
+    reference: Reference, version: str, client: Client, token: dict[str, str]
 ) -> tuple[dict[str, Any], str]:
     """A manifest and its digest; `token` is what the registry wants to see, once it is known."""
     url = reference.url("manifests", version)
-    status, header, body, digest = _get(url, web, token)
+    status, header, body, digest = _get(url, client, token)
     if status == 401 and not token:
-        token.update(_token(reference, header, web))
-        status, header, body, digest = _get(url, web, token)
+        token.update(_token(reference, header, client))
+        status, header, body, digest = _get(url, client, token)
     if status != 200:
         codes = _error_codes(body)
         if status == 404 or codes & _GONE or (status == 401 and token):
             raise NotInRegistry(f"{reference.host} has none, or not for everybody")
-        raise Broken(f"{reference.host} {refusal(status)}")
+        raise refused(reference.host, status)
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
-        raise Broken(f"{reference.host} answers with something that is no manifest")
+        raise BadResponse("answers with something that is no manifest", host=reference.host)
     return document, digest or f"sha256:{hashlib.sha256(body).hexdigest()}"
 
 
-def _get(url: str, web: Web, token: Mapping[str, str]) -> tuple[int, str, bytes, str]:
-    with web.ask("GET", url, {"Accept": _ACCEPT, **token}) as response:
+def _get(url: str, client: Client, token: Mapping[str, str]) -> tuple[int, str, bytes, str]:
+    with client.get(url, {"Accept": _ACCEPT, **token}) as response:
         headers = response.headers
         return (
             response.status_code,
             headers.get("WWW-Authenticate", ""),
-            web.body(response),
+            client.body(response),
             headers.get("Docker-Content-Digest", ""),
         )
 
 
-def _token(reference: Reference, challenge: str, web: Web) -> dict[str, str]:
+def _token(reference: Reference, challenge: str, client: Client) -> dict[str, str]:
     """The pass that a registry hands to everybody who asks, without a name or a password."""
     kind, _, rest = challenge.partition(" ")
     values = dict(_CHALLENGE.findall(rest))
@@ -190,13 +195,13 @@ def _token(reference: Reference, challenge: str, web: Web) -> dict[str, str]:
         raise NotInRegistry(f"{reference.host} wants a password")
     values.setdefault("scope", f"repository:{reference.repository}:pull")
     query = urlencode({key: values[key] for key in ("service", "scope") if key in values})
-    status, _, body, _ = _get(f"{realm}{'&' if '?' in realm else '?'}{query}", web, {})
+    status, _, body, _ = _get(f"{realm}{'&' if '?' in realm else '?'}{query}", client, {})
     if status in (401, 403, 404):
         codes = _error_codes(body)
         if status != 403 or codes:
             raise NotInRegistry(f"{reference.host} has none, or not for everybody")
     if status != 200:
-        raise Broken(f"{host_of(realm)} {refusal(status)}")
+        raise refused(host_of(realm), status)
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
@@ -205,7 +210,7 @@ def _token(reference: Reference, challenge: str, web: Web) -> dict[str, str]:
     token = found.get("token") or found.get("access_token")
     # Anything that can't stand in a header would be an error of another kind.
     if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
-        raise Broken(f"{host_of(realm)} gives no pass that can be read")
+        raise BadResponse("gives no pass that can be read", host=host_of(realm))
     return {"Authorization": f"Bearer {token}"}
 
 

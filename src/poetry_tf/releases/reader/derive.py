@@ -14,7 +14,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from poetry_tf.http.index import ReadError
+from poetry_tf.http.errors import ReadError
 from poetry_tf.releases import names
 from poetry_tf.releases.filenames import (
     Distribution,

@@ -32,8 +32,11 @@ from typing import Final, TypeVar
 
 from packaging.version import Version
 
-from poetry_tf.http.index import Client, ReadError, RemoteFile, SimpleIndex, masked
+from poetry_tf.http.client import Client, masked
+from poetry_tf.http.errors import ReadError
+from poetry_tf.http.pages import SimpleIndex
 from poetry_tf.http.parallel import run_parallel
+from poetry_tf.http.ranges import RemoteFile
 from poetry_tf.releases.catalog import DISTRIBUTIONS
 from poetry_tf.releases.filenames import Distribution, distributions
 from poetry_tf.releases.model import numbers

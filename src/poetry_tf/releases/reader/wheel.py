@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from email.parser import HeaderParser
 from typing import Final, Protocol
 
-from poetry_tf.http.index import ReadError
+from poetry_tf.http.errors import ReadError
 
 TAIL: Final = 40 * 1024
 """Bytes read at first from a file's end: all of a shim; and of a wheel whose members stand in order
@@ -54,7 +54,7 @@ _RUNPATH_LIMIT: Final = 64 * 1024 * 1024
 
 
 class Ranged(Protocol):
-    """What a zip archive is read from; `poetry_tf.http.index.RemoteFile` is one."""
+    """What a zip archive is read from; `poetry_tf.http.ranges.RemoteFile` is one."""
 
     def tail(self, length: int) -> tuple[bytes, int]:
         """The last bytes and the whole size."""

@@ -4,16 +4,10 @@ import json
 
 import pytest
 
-from poetry_tf.http.index import (
-    Client,
-    IndexFile,
-    ReadError,
-    RemoteFile,
-    SimpleIndex,
-    masked,
-    parse_html,
-    parse_json,
-)
+from poetry_tf.http.client import Client, masked
+from poetry_tf.http.errors import ReadError
+from poetry_tf.http.pages import IndexFile, SimpleIndex, parse_html, parse_json
+from poetry_tf.http.ranges import RemoteFile
 from tests.support.wheel_index import File, MadeIndex, Serving
 
 HASH = "ab" * 32

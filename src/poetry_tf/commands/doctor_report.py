@@ -1,0 +1,128 @@
+"""The findings of ``poetry tf doctor`` as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from importlib import metadata
+from typing import Any, get_args
+
+from poetry_tf.commands.base import plain
+from poetry_tf.doctor.host.engine_info import runs_elsewhere
+from poetry_tf.doctor.host.examine import works
+from poetry_tf.doctor.host.findings import HostFinding, Remedy, System
+from poetry_tf.doctor.host.machine import Machine
+from poetry_tf.doctor.host.needs import Needs
+from poetry_tf.doctor.host.system import in_container
+
+VERSION = 1
+"""The version of the JSON's form."""
+_NAMES: dict[System, str] = {
+    "arch": "Arch",
+    "debian": "Debian, Ubuntu",
+    "fedora": "Fedora",
+    "windows": "Windows",
+}
+_PLACES = {"here": "", "host": "On the host: ", "there": "On that machine: "}
+_STYLES = {"ok": "fg=green", "note": "comment", "warning": "warning", "error": "error"}
+
+
+def format_finding(finding: HostFinding, system: System | None = None) -> Iterator[str]:
+    """The lines of a finding, with style tags; of its commands those for the system, if known."""
+    style = _STYLES[finding.state]
+    mark = f"<{style}>{finding.state}</>"
+    blanks = " " * (8 - len(finding.state))
+    yield f"{mark}{blanks}<c1>{finding.probe}</>: {plain(finding.seen)}"
+    if finding.needed:
+        yield f"        {plain(finding.needed)}"
+    if finding.remedy is not None:
+        for line in _remedy_lines(finding.remedy, system):
+            yield f"        {plain(line)}"
+
+
+def format_title(needs: Needs) -> str:
+    release = needs.release
+    title = f"TensorFlow {release.version}"
+    if not needs.from_project:
+        title += ", the newest (there is no project with TensorFlow here)"
+    if not needs.wants_gpu:
+        return f"{title}: no GPU is asked for"
+    if release.cuda is not None:
+        cudnn = f" and cuDNN {release.cudnn}" if release.cudnn else ""
+        title += f", built with CUDA {release.cuda}{cudnn}"
+    source = {"system": "the container brings them", "pip": "its and-cuda wheels bring them"}
+    if needs.from_project and needs.config is None:
+        source["system"] = "without a container this machine has to have them"
+    return f"{title}; {source[needs.mode]}"
+
+
+def format_verdict(findings: list[HostFinding], needs: Needs, machine: Machine) -> str:
+    if not needs.wants_gpu:
+        return "TensorFlow will use the CPU, as the project wants it."
+    if works(findings):
+        where = "" if in_container(machine) else " as far as this machine is concerned"
+        if where and runs_elsewhere(machine, needs):
+            where = " as far as can be seen from here"
+        return f"TensorFlow will use the GPU{where}."
+    first = next(finding for finding in findings if finding.state == "error")
+    return f"TensorFlow will use the CPU: begin with what is said of {first.probe}."
+
+
+def _remedy_lines(remedy: Remedy, system: System | None) -> Iterator[str]:
+    yield f"{_PLACES[remedy.where]}{remedy.what}"
+    # Another machine may be of any system.
+    known = system if remedy.where == "here" and system in remedy.commands else None
+    for name, commands in remedy.commands.items():
+        if known is None and commands:
+            yield f"  {_NAMES[name]}:"
+            yield from (f"    {command}" for command in commands)
+        elif name == known:
+            yield from (f"  {command}" for command in commands)
+    yield from (f"  {command}" for command in remedy.everywhere)
+
+
+def as_json(findings: list[HostFinding], needs: Needs, machine: Machine) -> str:
+    """All findings as one JSON document."""
+    release = needs.release
+    return document_as_json(
+        tensorflow=str(release.version),
+        cuda=release.cuda,
+        cudnn=release.cudnn,
+        gpu=needs.mode,
+        container=in_container(machine),
+        works=works(findings),
+        findings=[finding_as_json(finding) for finding in findings],
+    )
+
+
+def document_as_json(*, trouble: tuple[str, str] | None = None, **known: Any) -> str:
+    """The document, with null for what is not known. Keys may be added to it."""
+    keys = ("tensorflow", "cuda", "cudnn", "gpu", "container", "works")
+    document: dict[str, Any] = {
+        "version": VERSION,
+        "tool": {"name": "poetry-tf", "version": metadata.version("poetry-tf")},
+        **{key: known.get(key) for key in keys},
+        "findings": known.get("findings", []),
+        "trouble": trouble and {"message": trouble[0], "remedy": trouble[1]},
+    }
+    return json.dumps(document, indent=2)
+
+
+def finding_as_json(finding: HostFinding) -> dict[str, Any]:
+    """One finding for programs."""
+    return {
+        "probe": finding.probe,
+        "state": finding.state,
+        "seen": finding.seen,
+        "needed": finding.needed or None,
+        "remedy": finding.remedy and _remedy_as_json(finding.remedy),
+    }
+
+
+def _remedy_as_json(remedy: Remedy) -> dict[str, Any]:
+    return {
+        "what": remedy.what,
+        "where": remedy.where,
+        "commands": {name: list(remedy.commands.get(name, ())) for name in get_args(System)},
+        "everywhere": list(remedy.everywhere),
+    }
