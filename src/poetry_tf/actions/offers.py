@@ -1,4 +1,4 @@
-"""What an index has of some distributions, asked before anything is solved."""
+"""The releases that an index has of some distributions, read before anything is solved."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from poetry.poetry import Poetry
 
 THREADS = 8
-"""Connections to one host, as many as a solve has."""
+"""The most connections to the index, as many as a solve has."""
 
 T = TypeVar("T")
 Item = TypeVar("Item")
 
 
 class ProjectIndex:
-    """The index that a project's PyPI is read from; one that answers nothing where it has none.
+    """The index that a project's PyPI is read from; empty where the project has none.
 
-    Each of its methods raises `LockingError` where the index can't be asked.
+    Its methods raise `LockingError` where the index can't be read.
     """
 
     def __init__(self, poetry: Poetry) -> None:
@@ -53,9 +53,13 @@ class ProjectIndex:
         """
         if (repository := self._repository) is None:
             return {}
-        wanted = list(dict.fromkeys(names))
+        distinct = list(dict.fromkeys(names))
         return dict(
-            zip(wanted, _each(lambda name: _offers(repository, name, targets), wanted), strict=True)
+            zip(
+                distinct,
+                _each(lambda name: _offers(repository, name, targets), distinct),
+                strict=True,
+            )
         )
 
     def requires(
@@ -68,14 +72,14 @@ class ProjectIndex:
         return dict(zip(releases, answers, strict=True))
 
     def fault(self, name: NormalizedName, version: Version) -> str | None:
-        """Why nothing can be learnt of a release that has only its source; None where it can."""
+        """Why the source of a release can't be read; None where it can."""
         if (repository := self._repository) is None:
             return None
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of setuptools', for the package's own makers
+                warnings.simplefilter("ignore")  # of setuptools, for the package's authors
                 repository.package(name, PoetryVersion.parse(str(version)))
-        except Exception as error:  # whatever the build of a stranger's package comes to
+        except Exception as error:  # a build may fail in any way
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             return lines[0] if lines else type(error).__name__
         return None

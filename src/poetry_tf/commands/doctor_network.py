@@ -206,9 +206,9 @@ def _indexes(project: Project) -> tuple[PackageIndex, ...]:
 
 
 def _has_password(source: PackageIndex) -> bool:
-    """Whether Poetry would send a name, a password or a certificate to a source.
+    """Whether Poetry has a name, a password or a certificate for a source.
 
-    A keyring is not asked, which may want its own password, or hang.
+    Keyrings are not read: they may ask for a password of their own, or hang.
     """
     from poetry.config.config import Config
     from requests.utils import get_netrc_auth

@@ -1,4 +1,4 @@
-"""``poetry tf mirror``: the way to PyPI that is set, and setting another."""
+"""``poetry tf mirror``: shows, sets, tests and verifies the mirror of PyPI."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ NAMES = ", ".join(MIRRORS)
 
 
 class _MirrorCommand(TensorFlowCommand):
-    """What the commands share: none but `verify` needs a project."""
+    """The base of the commands, of which only `verify` needs a project."""
 
     loggers: ClassVar[list[str]] = []
 
@@ -76,7 +76,7 @@ class _MirrorCommand(TensorFlowCommand):
         return pypi_index()
 
     def setting(self, layer: SettingLayer) -> MirrorSetting:
-        """What a layer says; raises `PlanError` where that means nothing."""
+        """The setting of a layer; raises `PlanError` where it is not valid."""
         try:
             return parse_mirror(layer.value)
         except MirrorError as error:
@@ -113,7 +113,9 @@ chooses one, <info>poetry tf mirror test</> asks them.
             if index == 0:
                 self._show(layer)
             else:
-                self.line(plain(f"not in force: {_shown(layer.value)}, set in {layer.place}"))
+                self.line(
+                    plain(f"not in force: {_format_value(layer.value)}, set in {layer.place}")
+                )
         if root is not None and found and replaces_pypi(Project.read(root)):
             self.line_error(
                 "<comment>This project has sources of its own in place of PyPI, so that no mirror "
@@ -123,7 +125,7 @@ chooses one, <info>poetry tf mirror test</> asks them.
 
     def _show(self, layer: SettingLayer) -> None:
         setting = self.setting(layer)
-        self.line(f"<c1>{plain(_shown(layer.value))}</>, set in {plain(layer.place)}")
+        self.line(f"<c1>{plain(_format_value(layer.value))}</>, set in {plain(layer.place)}")
         for mirror in setting.mirrors:
             self.line(plain(f"  {mirror.name}: {without_credentials(mirror.url)}"))
         if setting.kind == "off":
@@ -140,7 +142,7 @@ chooses one, <info>poetry tf mirror test</> asks them.
         if choice is None:
             self.line("  nothing is chosen yet: the next command that needs an index does")
         else:
-            since, until = _moment(choice.since), _moment(choice.since + DAY)
+            since, until = _format_time(choice.since), _format_time(choice.since + DAY)
             self.line(plain(f"  {choice.notice}"))
             self.line(f"  chosen {since}, and kept until {until}")
 
@@ -201,16 +203,16 @@ class _SettingCommand(_MirrorCommand):
         if is_new and root is None:
             real.chmod(0o600)  # as Poetry makes it: it may come to hold more than this
         place = shown_path(file) if root is None else POETRY_TOML
-        self.line(f"tf.mirror is <c1>{plain(_shown(value))}</> in {plain(place)}")
-        self._tell_who_goes_before(file)
+        self.line(f"tf.mirror is <c1>{plain(_format_value(value))}</> in {plain(place)}")
+        self._warn_if_overridden(file)
         return 0
 
-    def _tell_who_goes_before(self, file: Path) -> None:
+    def _warn_if_overridden(self, file: Path) -> None:
         first = next(iter(setting_layers(self.folder())), None)
         if first is not None and first.file != file:
             self.line_error(
                 f"<warning>Not in force here: {plain(first.place)} says "
-                f"{plain(_shown(first.value))}, and goes before it</warning>"
+                f"{plain(_format_value(first.value))}, and goes before it</warning>"
             )
 
 
@@ -320,8 +322,8 @@ Exit status: 1 where what is set doesn't answer, or where one that was named doe
         if named:
             return 0 if all(answers.values()) else 1
         # Of those that auto chooses from one is enough; of several that are set the first matters.
-        wanted = in_force if setting.kind == "auto" else in_force[:1]
-        return 0 if any(answers[mirror] for mirror in wanted) else 1
+        required = in_force if setting.kind == "auto" else in_force[:1]
+        return 0 if any(answers[mirror] for mirror in required) else 1
 
     def _named(self, word: str, pypi: Mirror) -> Mirror:
         if word.strip().lower() == "pypi":
@@ -373,10 +375,10 @@ Exit status: 0 where all are the same, 1 where one differs, is not on PyPI, or c
             )
         if result.differences or result.unknown:
             differ, unknown = len(result.differences), len(result.unknown)
-            told = [f"locked files that differ from PyPI's: {differ}"] if differ else []
-            told += [f"not compared: {unknown}"] if unknown else []
+            problems = [f"locked files that differ from PyPI's: {differ}"] if differ else []
+            problems += [f"not compared: {unknown}"] if unknown else []
             remedy = "Don't install from this lock; make it anew after `poetry tf mirror off`."
-            return self.fail(", ".join(told), remedy if differ else "")
+            return self.fail(", ".join(problems), remedy if differ else "")
         self.line(
             f"{LOCK}: every hash is PyPI's ({result.files} files of {result.packages} packages)"
         )
@@ -387,10 +389,10 @@ def _parts(word: str) -> list[str]:
     return [part.strip() for part in word.split(",") if part.strip()]
 
 
-def _shown(value: Any) -> str:
-    """A value of the setting for a person, without what is secret in it."""
+def _format_value(value: Any) -> str:
+    """A value of the setting for a person, without secrets."""
     if isinstance(value, list | tuple):
-        return ", ".join(map(_shown, value))
+        return ", ".join(map(_format_value, value))
     if not isinstance(value, str):
         return repr(value)
     # A password may hold a comma, so that nothing before the last @ is safe to be shown.
@@ -400,5 +402,5 @@ def _shown(value: Any) -> str:
     return ", ".join(map(without_credentials, _parts(value))) or repr(value)
 
 
-def _moment(seconds: float) -> str:
+def _format_time(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

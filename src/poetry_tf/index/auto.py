@@ -65,7 +65,7 @@ class AutoChoice:
 
     @property
     def notice(self) -> str:
-        """The line that tells the user."""
+        """The line that is shown to the user."""
         how = f"via {self.mirrors[0].name}" if self.mirrors else "itself"
         return f"PyPI {how}" + (f", {self.reason}" if self.reason else "")
 

@@ -13,7 +13,7 @@ from poetry_tf.http.errors import BadResponse, ReadError, host_of
 
 # Bytes of an index when unpacked; NVIDIA's is some tens of megabytes.
 _LARGEST = 300_000_000
-_WANTED = {"Package", "Version", "Size", "Filename", "Depends"}
+_FIELDS = {"Package", "Version", "Size", "Filename", "Depends"}
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def _stanzas(text: str) -> Iterator[dict[str, str]]:
             fields = {}
             continue
         key, colon, value = line.partition(":")
-        if colon and key in _WANTED:
+        if colon and key in _FIELDS:
             fields[key] = value.strip()
     if fields:
         yield fields

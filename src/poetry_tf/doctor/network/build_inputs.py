@@ -1,4 +1,4 @@
-"""What a build of the container asks for, read out of the project's files. Asks nothing itself."""
+"""What a build of the container needs, read from the project's files without any request."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class AptRequests:
 
 @dataclass(frozen=True)
 class BuildInputs:
-    """What the container's build asks for, besides the project's own packages.
+    """What the container's build needs, besides the project's own packages.
 
     Attributes:
         servers: other servers, with what is downloaded from them.
@@ -277,7 +277,7 @@ def _cuda_packages(options: Mapping[str, Any]) -> Iterator[PackageRequest]:
 
 
 def _is_server(name: str, feature: Feature) -> bool:
-    """Whether what a feature downloads from is a server that isn't asked for packages."""
+    """Whether what a feature downloads from is a server that no apt packages come from."""
     return "." in name and not any(f"//{name}/" in url for url in feature.apt.values())
 
 

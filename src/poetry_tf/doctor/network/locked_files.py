@@ -91,7 +91,7 @@ class LockAvailability:
     Attributes:
         indexes: those that have something of it, in their order.
         unavailable: what no index has.
-        skipped: what an index lacks and the next was asked for, as text.
+        skipped: what an index lacks, so that the next was searched, as text.
         unreachable: servers that do not answer with pages, with the error, and the packages that
             only they could have.
         unchecked: packages that come from no index.

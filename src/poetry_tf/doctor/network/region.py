@@ -34,7 +34,7 @@ def find_download_region(url: str, client: Client) -> DownloadRegion:
 
 
 def seems_in_china(machine: Machine, mirrors: tuple[str, ...]) -> bool:
-    """Whether somebody is in China, as far as the machine's settings tell.
+    """Whether the machine's settings point to China.
 
     `mirrors` are the hosts of the mirrors of PyPI that are in force.
     """
@@ -59,7 +59,7 @@ _MIRRORS_IN_CHINA = {
 
 
 def check_download_region(machine: Machine, region: DownloadRegion) -> Iterator[HostFinding]:
-    """NVIDIA's servers in China serve those who come from there; by a proxy abroad one doesn't."""
+    """Whether downloads come from NVIDIA's server in China; a proxy abroad prevents that."""
     if region.to.endswith(".cn"):
         yield HostFinding("exit", "ok", f"{region.host} sends on to {region.to}, which is near")
         return

@@ -38,7 +38,7 @@ _REFERENCE = re.compile(
 # Docker speaks to registries on the machine itself without TLS.
 _LOOPBACK = re.compile(r"(?:localhost|127(?:\.\d+){3})(?::\d+)?")
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
-# What registries call a thing that isn't there or is somebody's own: they tell them not apart.
+# The codes for what does not exist or is private: registries do not distinguish the two.
 _GONE = {"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "DENIED", "UNAUTHORIZED", "NAME_INVALID"}
 
 
@@ -58,7 +58,7 @@ class Reference:
 
     @property
     def version(self) -> str:
-        """What a manifest is asked for by."""
+        """The tag or the digest that a manifest is requested by."""
         return self.digest or self.tag or "latest"
 
     def url(self, kind: str, version: str) -> str:
@@ -84,7 +84,7 @@ class Artifact:
     """What a registry has under a name.
 
     Attributes:
-        digest: of the manifest that was asked for.
+        digest: of the requested manifest.
         size: the bytes to download, for the first requested architecture.
         lacking: the architectures for which it has none.
         layer: the address of the largest layer, with the headers that it takes.
@@ -185,7 +185,7 @@ def _get(url: str, client: Client, token: Mapping[str, str]) -> tuple[int, str, 
 
 
 def _token(reference: Reference, challenge: str, client: Client) -> dict[str, str]:
-    """The pass that a registry hands to everybody who asks, without a name or a password."""
+    """The token that a registry gives to everybody, without a name or a password."""
     kind, _, rest = challenge.partition(" ")
     values = dict(_CHALLENGE.findall(rest))
     realm = values.pop("realm", "")

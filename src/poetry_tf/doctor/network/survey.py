@@ -126,7 +126,7 @@ def _lock_findings(
 
 
 def _sizes(files: Sequence[LocatedFile], client: Client) -> list[int | None]:
-    """The size of each file; servers are asked where the index does not say."""
+    """The size of each file; requested from the server where the index does not say."""
 
     def size(file: LocatedFile) -> int | None:
         try:
