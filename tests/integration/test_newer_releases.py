@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,46 @@ def test_a_pin_on_it_is_planned_for_before_it_is_locked(ahead: PoetryRunner) -> 
     assert ahead.call("tf", "devcontainer", "--check").ok
     assert ahead.call("lock").ok
     holds(ahead, later(LAST))
+
+
+@pytest.fixture(scope="module")
+def tomorrow_without_shims() -> Iterator[LocalIndex]:
+    """An index whose patch releases of tensorflow hand over to the known releases of the others."""
+    with LocalIndex() as index:
+        add_tensorflow(index)
+        for series in ("2.13", "2.15"):
+            release = known(series)
+            for one in patch_release(release, later(series)):
+                if one.name == "tensorflow":
+                    requires = [
+                        line.replace(f"=={later(series)}", f"=={release.version}")
+                        for line in one.requires
+                    ]
+                    index.extend([replace(one, requires=tuple(requires))])
+        yield index
+
+
+@pytest.mark.parametrize(("series", "wanted"), [("2.13", None), ("2.13", "patch"), ("2.15", None)])
+def test_the_distribution_of_a_platform_may_stay_behind(
+    poetry: PoetryRunner,
+    tomorrow_without_shims: LocalIndex,
+    tmp_path: Path,
+    series: str,
+    wanted: str | None,
+) -> None:
+    poetry.pypi = tomorrow_without_shims.mount("pypi", api=True).root
+    poetry.cache = tmp_path / "cache"
+    asked = later(series) if wanted else series
+    done = poetry.call("tf", "init", "-n", "--tensorflow", asked)
+    assert done.ok, done.output
+    assert "Left for you" not in done.stderr
+    versions = locked(poetry.project)
+    assert versions["tensorflow"] == later(series)
+    assert versions["tensorflow-cpu-aws"] == str(known(series).version)
+    assert poetry.call("tf", "check").stdout == "All set!\n"
+    before = contents(poetry.project)
+    assert poetry.call("tf", "init", "-n").ok
+    assert contents(poetry.project) == before
 
 
 @pytest.mark.parametrize("series", ["2.13", "2.18", LAST])

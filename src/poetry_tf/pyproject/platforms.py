@@ -380,7 +380,7 @@ def unlocked_requirements(project: Project, plan: Plan) -> Iterator[tuple[Requir
             for item in place.found(name):
                 if not any(target.admits(item.marker) for target in place.use.targets):
                     continue
-                if name == FILESYSTEM:
+                if name == FILESYSTEM or place.release.inferred_from:
                     is_there = any(map(item.constraint.allows, versions))
                 else:
                     is_there = to_poetry_version(place.release.version) in versions

@@ -44,17 +44,22 @@ def shim_lines(
 def _shim_constraint(
     use: TensorFlowUse, environment: str, name: str, constraint: VersionConstraint, written: str
 ) -> str:
-    """The pin of TensorFlow itself, so that both move together; it ends where the shim does."""
+    """The pin of TensorFlow itself, so that both move together; it ends where the shim does.
+
+    Of an inferred release it begins at the known one: whether the shim's distribution has the same
+    patch only the index tells.
+    """
     release = use.release
+    first = release.inferred_from or release.version
     end = _end_of_shim(use, environment, name)
     if written and constraint_series(constraint) == release.series:
         beyond = parse_constraint(f">={end}") if end else None
-        if constraint.allows(to_poetry_version(release.version)) and not (
+        if constraint.allows(to_poetry_version(first)) and not (
             beyond and constraint.allows_any(beyond)
         ):
             return written
     major, minor = release.version.release[:2]
-    return f">={release.version},<{end or f'{major}.{minor + 1}.0'}"
+    return f">={first},<{end or f'{major}.{minor + 1}.0'}"
 
 
 def _end_of_shim(use: TensorFlowUse, environment: str, name: str) -> Version | None:
