@@ -24,15 +24,19 @@ class TensorFlowCommand(Command):
 
     def handle(self) -> int:
         try:
-            root = self.root()
-            self.recover(root)
-            return self.run_in(root)
+            return self.act()
         except ProjectError as error:
             return self.fail(str(error))
         except PlanError as error:
             return self.fail(error.message, error.remedy)
         except WriteError as error:
             return self.fail(str(error), error.remedy)
+
+    def act(self) -> int:
+        """Does the command's work and returns the exit status."""
+        root = self.root()
+        self.recover(root)
+        return self.run_in(root)
 
     def run_in(self, root: Path) -> int:
         """Runs the command in the project at `root` and returns the exit status."""

@@ -14,7 +14,7 @@ from cleo.io.inputs.option import Option
 from poetry_tf.actions.mirror import replaces_pypi, validate_mirror
 from poetry_tf.commands.base import TensorFlowCommand, align_columns, plain
 from poetry_tf.files.documents import DocumentError
-from poetry_tf.files.errors import ProjectError, WriteError
+from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import LOCK, POETRY_TOML, FileReader, Project
 from poetry_tf.files.toml_file import parse_toml
 from poetry_tf.index.config import (
@@ -47,20 +47,6 @@ class _MirrorCommand(TensorFlowCommand):
     """The base of the commands, of which only `verify` needs a project."""
 
     loggers: ClassVar[list[str]] = []
-
-    def handle(self) -> int:
-        try:
-            return self.act()
-        except ProjectError as error:
-            return self.fail(str(error))
-        except PlanError as error:
-            return self.fail(error.message, error.remedy)
-        except WriteError as error:
-            return self.fail(str(error), error.remedy)
-
-    def act(self) -> int:
-        """Does the command's work and returns the exit status."""
-        raise NotImplementedError
 
     def folder(self) -> Path | None:
         """The project's folder, None outside of one."""
