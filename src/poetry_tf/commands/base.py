@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cleo.formatters.formatter import Formatter
-from cleo.ui.question import Question
 from poetry.console.commands.command import Command
 
 import poetry_tf
@@ -17,6 +16,9 @@ from poetry_tf.files.project import PYPROJECT
 from poetry_tf.files.snapshot import Snapshot
 from poetry_tf.files.transaction import recover, write_together
 from poetry_tf.plan.model import PlanError
+
+if TYPE_CHECKING:
+    from cleo.ui.question import Question
 
 
 class TensorFlowCommand(Command):
