@@ -13,7 +13,7 @@ from poetry.factory import Factory
 from poetry.utils.env import EnvManager
 
 from poetry_tf.commands.base import TensorFlowCommand, plain
-from poetry_tf.commands.doctor_report import (
+from poetry_tf.commands.doctor_output import (
     as_json,
     document_as_json,
     format_finding,

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from poetry_tf.actions.lock import mirror_in_force
-from poetry_tf.commands.doctor_report import finding_as_json
+from poetry_tf.commands.doctor_output import finding_as_json
 from poetry_tf.commands.mirror import pypi_index
 from poetry_tf.devcontainer.image import container_python
 from poetry_tf.devcontainer.spec import container_spec

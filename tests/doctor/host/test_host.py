@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poetry_tf.commands.doctor_report import as_json
+from poetry_tf.commands.doctor_output import as_json
 from poetry_tf.doctor.host.engine_info import query_engine
 from poetry_tf.doctor.host.findings import HostFinding
 from poetry_tf.doctor.host.machine import LIMIT, CommandResult, LoadResult, RecordedMachine
