@@ -54,7 +54,7 @@ def fixed(text: str) -> list[Requirement]:
         (["tensorflow-cpu (~=2.15.0)"], [LINE]),
         (["tensorflow (~=2.18.0)", "setuptools"], [LINE]),
         (["tensorflow (~=2.18.0)", "Setuptools>=65"], ["Setuptools>=65,<82"]),
-        (["tensorflow (~=2.18.0)", "setuptools (!=70.0,>=65)"], ["setuptools (>=65,!=70.0,<82)"]),
+        (["tensorflow (~=2.18.0)", "setuptools (>=65,!=70.0)"], ["setuptools (>=65,!=70.0,<82)"]),
         (["tensorflow (~=2.18.0)", "setuptools (~=75.0)"], ["setuptools (~=75.0)"]),
         # A TensorBoard of one's own.
         (["tensorflow (~=2.21.0)", "tensorboard (~=2.20.0)"], [LINE]),

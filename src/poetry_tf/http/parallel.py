@@ -41,6 +41,7 @@ def run_parallel(
             try:
                 ended.put((index, [job()], None))
             except BaseException as error:  # raised again in the calling thread
+                pending.clear()
                 ended.put((index, [], error))
 
     threads = [threading.Thread(target=work, daemon=True) for _ in range(min(workers, len(jobs)))]
@@ -59,7 +60,6 @@ def run_parallel(
                 break
             left.discard(index)
             if error is not None:
-                pending.clear()
                 errors[index] = error
                 continue
             (results[index],) = result
