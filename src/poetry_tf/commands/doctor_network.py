@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 from poetry_tf.actions.lock import mirror_in_force
 from poetry_tf.commands.doctor_output import finding_as_json
-from poetry_tf.commands.mirror import pypi_index
 from poetry_tf.devcontainer.image import container_python
 from poetry_tf.devcontainer.spec import container_spec
 from poetry_tf.doctor.host.findings import HostFinding, Remedy
@@ -38,7 +37,7 @@ from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import PYPROJECT, Devcontainer, Project
 from poetry_tf.http.client import Client
-from poetry_tf.index.config import setting_layers
+from poetry_tf.index.config import pypi_index, setting_layers
 from poetry_tf.index.mirrors import MirrorError, independent_of, parse_mirror, without_credentials
 from poetry_tf.plan.derive import derive_plan
 from poetry_tf.plan.environments import Target, required_pythons

@@ -21,6 +21,7 @@ from poetry_tf.index.config import (
     SETTING,
     VARIABLE,
     SettingLayer,
+    pypi_index,
     setting_layers,
     shown_path,
     user_settings_file,
@@ -55,10 +56,6 @@ class _MirrorCommand(TensorFlowCommand):
         except PlanError:
             return None
 
-    def pypi(self) -> str:
-        """The address of PyPI's simple index, which is Poetry's to know."""
-        return pypi_index()
-
     def setting(self, layer: SettingLayer) -> MirrorSetting:
         """The setting of a layer; raises `PlanError` where it is not valid."""
         try:
@@ -67,13 +64,6 @@ class _MirrorCommand(TensorFlowCommand):
             raise PlanError(
                 f"{error} (in {layer.place})", "Change it there, or with `poetry tf mirror use`."
             ) from None
-
-
-def pypi_index() -> str:
-    """The address of PyPI's simple index, which is Poetry's to know."""
-    from poetry.repositories.pypi_repository import PyPiRepository
-
-    return str(PyPiRepository(disable_cache=True).url).rstrip("/") + "/"
 
 
 class MirrorCommand(_MirrorCommand):
@@ -122,7 +112,7 @@ chooses one, <info>poetry tf mirror test</> asks them.
 
         from poetry_tf.index.auto import DAY, choice_memory, remembered_choice
 
-        choice = remembered_choice(self.pypi(), choice_memory(Config.create()))
+        choice = remembered_choice(pypi_index(), choice_memory(Config.create()))
         if choice is None:
             self.line("  nothing is chosen yet: the next command that needs an index does")
         else:
@@ -279,7 +269,7 @@ Exit status: 1 where what is set doesn't answer, or where one that was named doe
     def act(self) -> int:
         from poetry_tf.index.probe import probe_all
 
-        pypi = Mirror("PyPI", self.pypi(), "pypi")
+        pypi = Mirror("PyPI", pypi_index(), "pypi")
         layer = next(iter(setting_layers(self.folder())), None)
         setting = self.setting(layer) if layer is not None else MirrorSetting("off")
         in_force = setting.mirrors or (
@@ -343,7 +333,7 @@ Exit status: 0 where all are the same, 1 where one differs, is not on PyPI, or c
             raise lock
         if lock is None:
             return self.fail(f"There is no {LOCK} in {root}", "Make one with `poetry lock`.")
-        result = verify(lock, self.pypi())
+        result = verify(lock, pypi_index())
         for item in result.differences:
             if item.pypi is None:
                 self.line_error(plain(f"{item.package}: PyPI has no {item.file}"))

@@ -75,3 +75,10 @@ def mirror_value(config: Config) -> Any:
     settings = config.config.get("tf")
     files = settings.get("mirror") if isinstance(settings, dict) else None
     return os.environ.get(VARIABLE) or files
+
+
+def pypi_index() -> str:
+    """The address of PyPI's simple index, which is Poetry's to know."""
+    from poetry.repositories.pypi_repository import PyPiRepository
+
+    return str(PyPiRepository(disable_cache=True).url).rstrip("/") + "/"
