@@ -1,0 +1,56 @@
+"""What CI runs is what was reviewed: pinned actions, locked tools, no rights beyond reading."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+
+
+def workflows() -> Iterator[Any]:
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        yield pytest.param(path.read_text("utf-8"), id=path.name)
+    text = (ROOT / "README.md").read_text("utf-8")
+    for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)):
+        if "runs-on:" in block:
+            yield pytest.param(block, id=f"README.md-{number}")
+
+
+@pytest.mark.parametrize("text", [*workflows()])
+def test_a_workflow_reads_only_and_pins_its_actions(text: str):
+    workflow = yaml.safe_load(text)
+    assert workflow["permissions"] == {"contents": "read"}
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    actions = [step for step in steps if "uses" in step]
+    assert actions
+    for step in actions:
+        assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", step["uses"])
+        if step["uses"].startswith("actions/checkout@"):
+            assert step["with"]["persist-credentials"] is False
+
+
+def test_ci_installs_by_hashes_alone():
+    text = (ROOT / ".ci" / "run").read_text("utf-8").replace("\\\n", "")
+    installs = re.findall(r".*\b(?:pip\"? install|npm (?:install|ci)) .*", text)
+    assert installs
+    for line in installs:
+        assert "--require-hashes" in line or "npm ci " in line
+
+
+def test_locked_requirements_are_those_of_the_lock_file():
+    command = [sys.executable, str(ROOT / ".ci" / "locked.py"), "main", "dev"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    lines = [line for line in text.splitlines() if not line.startswith(" ")]
+    names = {Requirement(line.removesuffix(" \\")).name for line in lines}
+    assert {"poetry", "poetry-core", "tomlkit", "packaging", "pyyaml", "pytest", "ruff"} <= names
+    assert "jsonschema" not in names
+    assert text.count("--hash=sha256:") > len(lines)
