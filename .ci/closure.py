@@ -24,10 +24,10 @@ from unittest import mock
 from poetry.inspection.info import PackageInfo
 from poetry.repositories.http_repository import HTTPRepository
 
-from poetry_tf.index import known_metadata
+from poetry_tf.index import wheel_metadata
 from poetry_tf.releases import load
 
-FILE = Path(__file__).parent.parent / "src/poetry_tf/releases/data" / known_metadata.DATA
+FILE = Path(__file__).parent.parent / "src/poetry_tf/releases/data" / wheel_metadata.DATA
 PROJECT = """\
 [project]
 name = "closure"
@@ -95,11 +95,7 @@ def recorded(found: dict[str, PackageInfo]) -> Iterator[None]:
     from poetry_tf.index.repository import PrefetchingRepository
 
     with contextlib.ExitStack() as stack:
-        stack.enter_context(
-            mock.patch.object(
-                known_metadata, "_known", lambda: known_metadata.KnownMetadata({}, ())
-            )
-        )
+        stack.enter_context(mock.patch.object(wheel_metadata, "_packaged", lambda: {"files": {}}))
         for name in names:
             assert hasattr(HTTPRepository, name)
             read = getattr(PrefetchingRepository, name)
@@ -133,7 +129,7 @@ def write(found: dict[str, PackageInfo]) -> None:
         for sha256, record in data["files"].items()
     }
     for sha256, info in found.items():
-        files[sha256[: known_metadata.PREFIX]] = {
+        files[sha256[: wheel_metadata.PREFIX]] = {
             "name": info.name,
             "version": info.version,
             "summary": info.summary,

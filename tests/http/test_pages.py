@@ -1,12 +1,24 @@
 from __future__ import annotations
 
+import html
 import json
 
 import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+from poetry.repositories.link_sources.html import HTMLPage
 
 from poetry_tf.http.client import Client, masked
 from poetry_tf.http.errors import ReadError
-from poetry_tf.http.pages import IndexFile, SimpleIndex, parse_html, parse_json
+from poetry_tf.http.pages import (
+    IndexFile,
+    MalformedPage,
+    SimpleIndex,
+    filename_of,
+    package_of,
+    parse_html,
+    parse_json,
+)
 from poetry_tf.http.ranges import RemoteFile
 from tests.support.wheel_index import File, MadeIndex, Serving
 
@@ -53,7 +65,7 @@ def test_a_page_of_json():
         IndexFile(
             "a-1.tar.gz",
             "https://index.test/f/a-1.tar.gz",
-            HASH,
+            {"sha256": HASH},
             True,
             "2024-01-02T03:04:05Z",
             ">=3.9",
@@ -71,18 +83,106 @@ def test_a_page_of_html():
         IndexFile(
             "a-1+cpu.whl",
             "https://index.test/elsewhere/a-1%2Bcpu.whl",
-            HASH,
+            {"sha256": HASH},
             True,
             None,
             ">=3.9",
         ),
-        IndexFile("a-2.tar.gz", "https://files.test/a-2.tar.gz?x=1"),
+        IndexFile("a-2.tar.gz", "https://files.test/a-2.tar.gz?x=1", {"md5": "00"}),
     )
 
 
 @pytest.mark.parametrize("digest", ["../../etc/passwd", "00", "g" * 64, ""])
 def test_a_hash_that_is_none_is_not_believed(digest):
     assert parse_html(f'<a href="a-1.whl#sha256={digest}">a</a>', BASE)[0].sha256 is None
+
+
+@pytest.mark.parametrize(
+    ("offered", "is_offered"),
+    [
+        ({}, False),
+        ({"core-metadata": False}, False),
+        ({"core-metadata": True}, True),
+        ({"dist-info-metadata": {"sha256": HASH}}, True),
+        ({"core-metadata": False, "dist-info-metadata": True}, True),
+    ],
+)
+def test_whether_a_file_has_metadata(offered, is_offered):
+    entry = {"filename": "a-1.whl", "url": "a-1.whl", **offered}
+    in_json = json.dumps({"meta": {"api-version": "1.0"}, "files": [entry]}).encode()
+    assert parse_json(in_json, BASE)[0].has_metadata == is_offered
+    said = {True: "true", False: "false"}
+    attributes = [
+        f'data-{name}="{said.get(value) if isinstance(value, bool) else "sha256=" + HASH}"'
+        for name, value in offered.items()
+    ]
+    page = f"<a href='a-1.whl' {' '.join(attributes)}>a</a>"
+    assert parse_html(page, BASE)[0].has_metadata == is_offered
+
+
+def test_metadata_may_be_offered_without_a_value():
+    assert parse_html("<a href=a-1.whl data-core-metadata>a</a>", BASE)[0].has_metadata
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [{}, {"filename": "a-2.whl"}, {"url": "a-2.whl"}, {"filename": "a-2.whl", "url": 2}, 2],
+)
+def test_a_file_that_cannot_be_read_is_not_passed_over(entry):
+    files = [{"filename": "a-1.whl", "url": "a-1.whl"}, entry]
+    with pytest.raises(MalformedPage):
+        parse_json(json.dumps({"files": files}).encode(), BASE)
+
+
+def test_an_address_that_is_none():
+    with pytest.raises(MalformedPage):
+        parse_html('<a href="http://[a-1.whl">a</a>', BASE)
+
+
+hrefs = st.builds(
+    "{}{}{}{}{}".format,
+    st.sampled_from(
+        [
+            "",
+            "./",
+            "../../f/",
+            "/p/",
+            "//files.test/",
+            "https://files.test/f/",
+            "https://a.test/~me/",
+            "?a=/",
+            "x:y/",
+        ]
+    ),
+    st.text("adx1/.-_~ !'()*,;:@&=+$|^`{}[]<>%25?", max_size=8),
+    st.sampled_from(["a-1-py3-none-any.whl", "a-1%2Bcpu-py3-none-any.whl", "a-1.tar.gz", "a-1"]),
+    st.sampled_from(["", "?x=1&y=a b~", "?", ";v=1", "%20", "/"]),
+    st.sampled_from(["", "#", f"#sha256={HASH}", f"#egg=a&md5={HASH[:32]}"]),
+)
+bases = st.sampled_from(["", "<base href>", '<base href="">', '<base href="https://b.test/s/a">'])
+
+
+@given(st.lists(st.tuples(hrefs, st.booleans()), max_size=4), bases, st.booleans())
+@example([("https://files.test/a~ b/a-1.tar.gz?x=a b", True)], "", False)
+@example([("../a-1.tar.gz", True)], '<base href="https://b.test/s/a"><base href="/">', True)
+def test_the_addresses_are_those_that_poetry_requests(links, base, is_base_last):
+    """Not where Poetry's can't be requested: with a base without a host, or beyond ASCII."""
+    anchors = "".join(
+        f'<a href="{html.escape(href)}"{" data-core-metadata" if offers else ""}>a</a>'
+        for href, offers in links
+    )
+    page = anchors + base if is_base_last else base + anchors
+    try:
+        expected = {link.filename: link for link in HTMLPage(BASE, page).links}
+    except ValueError:  # a name with a slash
+        assume(False)
+    files = {file.filename: file for file in parse_html(page, BASE)}
+    # Poetry takes the name of a folder for that of a file.
+    for name, link in expected.items():
+        if not link.url_without_fragment.partition("?")[0].endswith("/"):
+            assert files[name].url == link.url_without_fragment
+            assert files[name].hashes == link.hashes
+            assert files[name].has_metadata or not link.has_metadata
 
 
 @pytest.mark.parametrize("kind", ["json", "html"])
@@ -121,6 +221,34 @@ def test_an_index_that_refuses(made, client):
     made.broken["a"] = 403
     with pytest.raises(ReadError, match="a: the index answers 403"):
         SimpleIndex(made.url, client).files("a")
+
+
+@pytest.mark.parametrize(
+    ("url", "filename", "package"),
+    [
+        ("https://a/b/six-1.0-py3-none-any.whl", "six-1.0-py3-none-any.whl", "six"),
+        ("https://a/TF_keras-1.0-py3-none-any.whl.metadata#x=1", None, "tf-keras"),
+        (
+            "https://a/x%2B1/jax-1.0%2Bcuda-py3-none-any.whl?a=b",
+            "jax-1.0+cuda-py3-none-any.whl",
+            "jax",
+        ),
+        ("https://a/absl-py-1.0.tar.gz", "absl-py-1.0.tar.gz", "absl-py"),
+        ("https://a/odd-name-1.0.tar.bz2", "odd-name-1.0.tar.bz2", "odd-name"),
+        ("https://a/nothing", "nothing", "nothing"),
+    ],
+)
+def test_the_file_and_the_package_of_an_address(url, filename, package):
+    name = filename_of(url)
+    assert filename is None or name == filename
+    assert package_of(name) == package
+
+
+def test_the_same_file():
+    one = IndexFile("a", "https://a", {"sha256": "00"})
+    assert one.is_same_as(IndexFile("a", "https://b", {"sha256": "00", "md5": "11"}))
+    assert one.is_same_as(IndexFile("a", "https://b"))
+    assert not one.is_same_as(IndexFile("a", "https://b", {"sha256": "01"}))
 
 
 def test_ranges(made, client):

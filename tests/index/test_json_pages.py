@@ -11,8 +11,7 @@ from poetry.core.constraints.version import Version
 from poetry.core.packages.utils.link import Link
 from poetry.repositories.link_sources.html import HTMLPage
 
-from poetry_tf.index.json_pages import as_html
-from poetry_tf.index.pages import read_page
+from poetry_tf.index.pages import as_html, read_page
 from tests.support.index import JSON_TYPE, LocalIndex
 
 URL = "https://example.org/simple/demo/"

@@ -17,8 +17,7 @@ from poetry.repositories.link_sources.base import LinkSource
 from poetry.repositories.link_sources.html import HTMLPage
 
 from poetry_tf.index import pages
-from poetry_tf.index.json_pages import POETRY_READS_JSON, as_html
-from poetry_tf.index.pages import SortedPage, html_page, json_page
+from poetry_tf.index.pages import POETRY_READS_JSON, SortedPage, as_html, html_page, json_page
 
 URL = "https://example.org/simple/demo/"
 NAMES = ("demo", "demo-two", "")

@@ -23,8 +23,8 @@ from poetry.repositories.exceptions import PackageNotFoundError
 from poetry.repositories.legacy_repository import LegacyRepository
 from poetry.repositories.link_sources.html import HTMLPage
 
-from poetry_tf.index import known_metadata, prefetch
-from poetry_tf.index.json_pages import POETRY_READS_JSON, as_html, is_in_json
+from poetry_tf.index import prefetch, wheel_metadata
+from poetry_tf.index.pages import POETRY_READS_JSON, as_html, is_in_json
 from poetry_tf.index.repository import PrefetchingRepository
 from tests.support.index import LocalIndex, Mount
 from tests.support.poetry import PoetryRunner, Result, locked, write_pyproject
@@ -337,7 +337,7 @@ def test_what_is_known_of_a_wheel_is_not_asked_for(
     expected = _both(solver, local, "a")
     record = {"summary": "", "python": None}
     files = {
-        wheel.sha256[: known_metadata.PREFIX]: {
+        wheel.sha256[: wheel_metadata.PREFIX]: {
             **record,
             "name": item.name,
             "version": item.version,
@@ -348,8 +348,8 @@ def test_what_is_known_of_a_wheel_is_not_asked_for(
         for number, item in enumerate(wheels)
         for wheel in item.wheels
     }
-    data = known_metadata.KnownMetadata(files, tuple(item.requires or None for item in wheels))
-    monkeypatch.setattr(known_metadata, "_known", lambda: data)
+    data = {"files": files, "requires": [item.requires or None for item in wheels]}
+    monkeypatch.setattr(wheel_metadata, "_packaged", lambda: data)
     mirror = local.mount("mirror", **MIRROR)
     done, lock = _lock(solver, mirror, "a")
     assert done.ok, done.output

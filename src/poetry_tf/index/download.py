@@ -14,10 +14,10 @@ from typing import BinaryIO
 import requests
 
 from poetry_tf.http.failures import Failure, failure_of_error
+from poetry_tf.http.pages import filename_of
 from poetry_tf.index import transport
 from poetry_tf.index.answers import failure_of_file
 from poetry_tf.index.failover import Failover, IndexRequest, IndexRoot
-from poetry_tf.index.listed_files import filename_of
 from poetry_tf.index.mirror_pages import MirrorPages
 from poetry_tf.index.transport import Transport
 
@@ -147,7 +147,7 @@ class Downloader:
         filename, listed = filename_of(url), self._pages.file_at(url)
         if hashes is None:
             hashes = [f"{name}:{value}" for name, value in listed.hashes.items()] if listed else []
-        size = listed.size if listed else 0
+        size = (listed.size if listed else None) or 0
         with _part_file(dest) as part, part.open("w+b") as out:
             download = Download(out, filename, hashes, size, progress, unless_ranges=unless_ranges)
             request = IndexRequest(

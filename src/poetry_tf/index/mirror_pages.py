@@ -9,10 +9,18 @@ from urllib.parse import urlsplit
 import requests
 
 from poetry_tf.http.failures import Failure
+from poetry_tf.http.pages import (
+    JSON_TYPE,
+    IndexFile,
+    MalformedPage,
+    filename_of,
+    package_of,
+    parse_html,
+    parse_json,
+)
 from poetry_tf.index.answers import NO_PAGE, ExpectedFiles, failure_of_page, form_of
 from poetry_tf.index.failover import NO_METADATA, Failover, IndexRequest, IndexRoot
-from poetry_tf.index.json_pages import JSON_TYPE
-from poetry_tf.index.listed_files import ListedFile, filename_of, files_of, package_of
+from poetry_tf.index.pages import is_in_json
 from poetry_tf.index.transport import Transport
 
 PREFER_JSON = {"Accept": f"{JSON_TYPE}, */*;q=0.1"}
@@ -27,7 +35,7 @@ class MirrorPages:
             tuple[IndexRoot, str], tuple[requests.Response | None, Failure | None]
         ] = {}
         self._chosen: dict[str, tuple[IndexRoot | None, requests.Response | None]] = {}
-        self._files: dict[tuple[IndexRoot, str], Mapping[str, ListedFile]] = {}
+        self._files: dict[tuple[IndexRoot, str], Mapping[str, IndexFile]] = {}
 
     # -- pages ------------------------------------------------------------------------------
 
@@ -99,7 +107,7 @@ class MirrorPages:
 
     # -- the files that pages list -----------------------------------------------------------
 
-    def file_at(self, url: str) -> ListedFile | None:
+    def file_at(self, url: str) -> IndexFile | None:
         """The file at an address, as the page lists it that the address came from."""
         filename = filename_of(url)
         name = package_of(filename)
@@ -124,7 +132,7 @@ class MirrorPages:
             yield root, address
 
     def _address_on(
-        self, root: IndexRoot, url: str, expected: ListedFile | None, only_metadata: bool
+        self, root: IndexRoot, url: str, expected: IndexFile | None, only_metadata: bool
     ) -> str | Failure:
         """The address of the same file, or of its metadata, on another index."""
         if only_metadata and root.final:
@@ -136,10 +144,10 @@ class MirrorPages:
         if expected is not None and not expected.is_same_as(file):
             return Failure("different", name=filename)
         if only_metadata:
-            return f"{file.url}.metadata" if file.metadata else NO_METADATA
+            return f"{file.url}.metadata" if file.has_metadata else NO_METADATA
         return file.url
 
-    def _file_on(self, root: IndexRoot, name: str, filename: str) -> ListedFile | None:
+    def _file_on(self, root: IndexRoot, name: str, filename: str) -> IndexFile | None:
         if (root, name) not in self._answers:
             if self._failover.failure_of(root, ("pages",)) is not None:
                 return None
@@ -149,11 +157,24 @@ class MirrorPages:
                 self._failover.record(request, root, failure)
         return self._files_of(root, name).get(filename)
 
-    def _files_of(self, root: IndexRoot, name: str) -> Mapping[str, ListedFile]:
+    def _files_of(self, root: IndexRoot, name: str) -> Mapping[str, IndexFile]:
         if (root, name) not in self._files:
             page, _ = self._answers.get((root, name), (None, None))
-            self._files[root, name] = {} if page is None else files_of(page)
+            self._files[root, name] = {} if page is None else _parsed(page)
         return self._files[root, name]
+
+
+def _parsed(page: requests.Response) -> dict[str, IndexFile]:
+    """The files of a page by name; none where it is malformed: Poetry's own class reports that."""
+    try:
+        files = (
+            parse_json(page.content, page.url)
+            if is_in_json(page)
+            else parse_html(page.text, page.url)
+        )
+    except MalformedPage:
+        return {}
+    return {file.filename: file for file in files}
 
 
 def _page_request(name: str) -> IndexRequest:

@@ -17,12 +17,12 @@ from poetry.repositories.exceptions import PackageNotFoundError
 from poetry.repositories.legacy_repository import LegacyRepository
 from poetry.utils.cache import FileCache
 
-from poetry_tf.index import known_metadata, pages, prefetch, wheels
+from poetry_tf.index import pages, prefetch
 from poetry_tf.index.credentials import PYPI, Grant
 from poetry_tf.index.failover import MirrorRoute, NotDownloadedError
-from poetry_tf.index.json_pages import POETRY_READS_JSON
 from poetry_tf.index.mirror_pages import PREFER_JSON
 from poetry_tf.index.session import MirrorSession
+from poetry_tf.index.wheel_metadata import known_metadata, metadata_of
 from poetry_tf.poetry_internals import patches
 
 if TYPE_CHECKING:
@@ -74,17 +74,17 @@ class PrefetchingRepository(LegacyRepository):
 
     def _read_page(self, name: NormalizedName) -> LinkSource:
         # Older versions of Poetry parse every page as HTML; in JSON they see no files.
-        settings = {"headers": self._get_prefer_json_header()} if POETRY_READS_JSON else {}
+        settings = {"headers": self._get_prefer_json_header()} if pages.POETRY_READS_JSON else {}
         if not (response := self._get_response(f"/{name}/", **settings)):
             raise PackageNotFoundError(f"Package [{name}] not found.")
         return pages.read_page(response)
 
     def _get_info_from_metadata(self, link: Link) -> PackageInfo | None:
         """Poetry calls this first, for the file that represents a release."""
-        return known_metadata.info(link.hashes) or super()._get_info_from_metadata(link)
+        return known_metadata(link.hashes) or super()._get_info_from_metadata(link)
 
     def _get_info_from_wheel(self, link: Link) -> PackageInfo:
-        if (info := known_metadata.info(link.hashes)) is not None:
+        if (info := known_metadata(link.hashes)) is not None:
             return info
         host = link.netloc
         if (
@@ -92,7 +92,7 @@ class PrefetchingRepository(LegacyRepository):
             and self._supports_range_requests.get(host, True)
             and host not in self._without_tails
         ):
-            metadata = wheels.metadata_of(link.filename, link.url, self.session)
+            metadata = metadata_of(link.filename, link.url, self.session)
             if metadata is not None:
                 self._supports_range_requests[host] = True
                 return PackageInfo.from_metadata(metadata)

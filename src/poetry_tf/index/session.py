@@ -17,11 +17,11 @@ from requests.utils import get_netrc_auth
 
 from poetry_tf.http.client import Login
 from poetry_tf.http.failures import Failure
+from poetry_tf.http.pages import filename_of
 from poetry_tf.index.answers import ExpectedFiles, failure_of_file, failure_of_status
 from poetry_tf.index.credentials import PYPI, Grant, Logins, grant_for, mirror_certificates
 from poetry_tf.index.download import Downloader, is_one_of
 from poetry_tf.index.failover import Failover, IndexRequest, MirrorRoute
-from poetry_tf.index.listed_files import filename_of
 from poetry_tf.index.mirror_pages import MirrorPages
 from poetry_tf.index.mirrors import TF_MIRROR
 from poetry_tf.index.transport import SingleAttemptSession, Transport

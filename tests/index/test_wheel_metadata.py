@@ -1,0 +1,92 @@
+"""The metadata of wheels: the packaged one is what Poetry would read, and the other is in parts."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+from poetry.config.config import Config
+from poetry.utils.authenticator import Authenticator
+
+from poetry_tf.index import wheel_metadata
+from poetry_tf.index.wheel_metadata import TAIL, known_metadata, metadata_of
+from poetry_tf.releases import load
+from poetry_tf.releases.resources import read_json
+from tests.support.index import LocalIndex
+
+DATA = read_json(wheel_metadata.DATA)
+
+
+def test_every_record_is_one_that_poetry_takes() -> None:
+    assert DATA["files"]
+    for sha256, record in DATA["files"].items():
+        assert re.fullmatch(rf"[0-9a-f]{{{wheel_metadata.PREFIX}}}", sha256)
+        info = known_metadata({"sha256": sha256 + "0" * (64 - wheel_metadata.PREFIX)})
+        assert info is not None
+        assert (info.name, info.version) == (record["name"], record["version"])
+        package = info.to_package()
+        assert package.pretty_version == record["version"]
+        SpecifierSet(record["python"] or "")
+        for line in info.requires_dist or ():
+            try:
+                Requirement(line)
+            except InvalidRequirement as error:
+                pytest.fail(f"{record['name']} {record['version']}: {line}: {error}")
+
+
+def test_nothing_is_known_of_another_wheel() -> None:
+    assert known_metadata({"sha256": "0" * 64}) is None
+    assert known_metadata({"md5": next(iter(DATA["files"]))}) is None
+    assert known_metadata({}) is None
+
+
+def test_what_is_handed_out_is_the_callers_own() -> None:
+    sha256 = next(
+        key for key, record in DATA["files"].items() if DATA["requires"][record["requires"]]
+    )
+    first = known_metadata({"sha256": sha256})
+    assert first is not None and first.requires_dist
+    first.requires_dist.clear()
+    second = known_metadata({"sha256": sha256})
+    assert second is not None and second.requires_dist
+
+
+def test_the_newest_release_of_each_series_is_known() -> None:
+    """So that no wheel of TensorFlow's own is asked for."""
+    versions = {item["version"] for item in DATA["files"].values() if item["name"] == "tensorflow"}
+    catalog = load()
+    assert {
+        str(release.version) for series in catalog.series if (release := catalog.newest(series))
+    } <= versions
+
+
+# Names that take more room in the archive's directory than Poetry's own first request has.
+MANY = {f"demo/a_module_with_a_long_name_{number}.py": b"x" * 900 for number in range(120)}
+LARGE = {"demo/large.bin": bytes(range(256)) * 4000}
+
+
+@pytest.mark.parametrize("members", [{}, LARGE, MANY, {**LARGE, **MANY}])
+def test_one_request_for_most_wheels(members: dict[str, bytes]) -> None:
+    with LocalIndex() as index:
+        mount = index.mount("mirror", metadata=False)
+        distribution = index.add("demo", "1.0", requires=["six (>=1.0)"], members=members)
+        metadata = _read(mount.root, distribution)
+    assert metadata is not None and metadata["requires_dist"] == ["six (>=1.0)"]
+    assert [request.range for request in mount.requests] == [f"bytes=-{TAIL}"]
+
+
+@pytest.mark.parametrize("behaviour", [{"range": False}, {"file_status": 403}, {"cut": -1}])
+def test_a_wheel_that_cannot_be_read_in_parts(behaviour: dict[str, Any]) -> None:
+    with LocalIndex() as index:
+        mount = index.mount("mirror", metadata=False, **behaviour)
+        distribution = index.add("demo", "1.0", members=LARGE)
+        assert _read(mount.root, distribution) is None
+
+
+def _read(root: str, distribution: Any) -> Any:
+    (wheel,) = distribution.wheels
+    session = Authenticator(Config(use_environment=False), disable_cache=True)
+    return metadata_of(wheel.filename, f"{root}packages/{wheel.filename}", session)
