@@ -30,10 +30,10 @@ ROOMS = (
     "pyproject",
     "plan",
     "index",
-    "poetry_internals",
     "releases",
     "http",
     "files",
+    "poetry_internals",
     "text",
 )
 """From the top down: each imports what stands below it, and itself."""

@@ -495,6 +495,18 @@ def test_where_there_is_no_solution_the_users_own_requirement_is_named(
     assert "six" not in told
 
 
+def test_a_requirement_with_an_extra_is_named_too(
+    warm_poetry: PoetryRunner, project: Path, index: LocalIndex
+) -> None:
+    index.add("holder", "1.0", requires=["protobuf (<5) ; extra == 'old'"])
+    wanted = ["tensorflow (>=2.15.1,<2.16)", "holder[old] (>=1.0,<2)", "six"]
+    write_pyproject(project, wanted, requires_python=">=3.11,<3.12", more=MANAGED)
+    assert warm_poetry.call("tf", "init", "-n").ok
+    done = refused(warm_poetry, "2.21")
+    (told,) = [line for line in done.stderr.splitlines() if line.startswith("pyproject.toml:")]
+    assert told.startswith("pyproject.toml:7: you require holder >=1.0,<2, which doesn't go")
+
+
 def test_an_environment_that_later_series_have_left_holds_the_project_back(
     warm_poetry: PoetryRunner, project: Path
 ) -> None:

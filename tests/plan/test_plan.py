@@ -14,7 +14,7 @@ from packaging.version import Version
 from poetry.core.constraints.version import Version as PoetryVersion
 from poetry.core.constraints.version import VersionConstraint, parse_constraint
 
-from poetry_tf.plan.derive import derive_plan, make_plan, mirror_setting
+from poetry_tf.plan.derive import derive_plan, make_plan
 from poetry_tf.plan.gpu import plan_gpu
 from poetry_tf.plan.model import CONTAINER_PLATFORM, PlanError
 from poetry_tf.plan.python import (
@@ -623,22 +623,6 @@ def test_settings_rule_over_what_would_be_derived():
     )
     assert plan is not None
     assert plan.gpu.mode == "none"
-
-
-@pytest.mark.parametrize(
-    ("poetry_toml", "expected"),
-    [
-        (None, None),
-        ("", None),
-        ('[tf]\nmirror = "auto"', "auto"),
-        ('tf.mirror = "off"', "off"),
-        ("[tf]\nmirror = 3", 3),
-        ("tf = 3", None),
-        ("[tf]", None),
-    ],
-)
-def test_the_mirror_setting_is_read_from_poetry_toml(poetry_toml: str | None, expected: object):
-    assert mirror_setting(in_memory("", poetry_toml=poetry_toml)) == expected
 
 
 # -- environments ---------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,6 @@ from cleo.io.io import IO
 from poetry.config.config import Config
 from poetry.factory import Factory
 from poetry.installation.installer import Installer
-from poetry.mixology.incompatibility_cause import ConflictCauseError
 from poetry.packages.locker import Locker
 from poetry.puzzle.exceptions import SolverProblemError
 from poetry.repositories.installed_repository import InstalledRepository
@@ -28,11 +27,12 @@ from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import LOCK, Project
 from poetry_tf.index import routing
-from poetry_tf.index.config import VARIABLE
-from poetry_tf.plan.derive import mirror_setting
-from poetry_tf.poetry_internals.reads import failed_incompatibility
+from poetry_tf.index.config import VARIABLE, mirror_setting
+from poetry_tf.poetry_internals.patches import locate_project
+from poetry_tf.poetry_internals.reads import failure_causes
 
 if TYPE_CHECKING:
+    from poetry.core.packages.dependency import Dependency
     from poetry.poetry import Poetry
 
 
@@ -46,11 +46,17 @@ class LockingError(Exception):
     Attributes:
         conflicting: the distributions required by the project whose versions conflict; empty if
             it failed for another reason.
+        involved: these, and the distributions behind them.
     """
 
-    def __init__(self, message: str, conflicting: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        message: str,
+        conflicting: frozenset[str] = frozenset(),
+        involved: frozenset[str] = frozenset(),
+    ) -> None:
         super().__init__(message)
-        self.conflicting = conflicting
+        self.conflicting, self.involved = conflicting, involved
 
 
 def mirror_in_force(project: Project, option: str | None = None) -> object:
@@ -114,7 +120,9 @@ def open_poetry(
             _staged(root, "pyproject", project.pyproject.document.text) as pyproject,
             _staged(root, "lock", existing.text if existing else None) as lock,
             routing.forced(mirror),
-            _located_at(root, pyproject),
+            # A new project has no pyproject.toml yet, and Poetry would then download the build
+            # requirements from PyPI and not from the mirror.
+            locate_project(root, pyproject),
         ):
             yield _create_poetry(pyproject, lock, io, disable_cache=disable_cache)
     except OSError as error:
@@ -128,26 +136,6 @@ def _create_poetry(pyproject: Path, lock: Path, io: IO, *, disable_cache: bool) 
         raise LockingError(str(error) or type(error).__name__) from error
     poetry.set_locker(Locker(lock, poetry.pyproject.data))
     return poetry
-
-
-@contextmanager
-def _located_at(root: Path, pyproject: Path) -> Iterator[None]:
-    """Makes Poetry find the staged file when it locates its project.
-
-    It does so for each isolated build. Without a pyproject.toml, as in a new project, it would
-    download the build requirements from PyPI and not from the mirror.
-    """
-    original = Factory.locate
-
-    def locate(cls: type[Factory], cwd: Path | None = None) -> Path:  # noqa: ARG001
-        # Any other folder is a path dependency.
-        return pyproject if cwd is None or Path(cwd).resolve() == root.resolve() else original(cwd)
-
-    Factory.locate = classmethod(locate)  # type: ignore[assignment, method-assign]
-    try:
-        yield
-    finally:
-        del Factory.locate  # it was inherited
 
 
 def _run(poetry: Poetry, io: IO, *, disable_cache: bool) -> None:
@@ -166,7 +154,9 @@ def _run(poetry: Poetry, io: IO, *, disable_cache: bool) -> None:
     try:
         status = installer.run()
     except SolverProblemError as error:
-        raise LockingError(str(error), _conflicting(error)) from error
+        causes = failure_causes(error)
+        own = [names for names in causes if any(item.is_root for item in names)]
+        raise LockingError(str(error), _names(own), _names(causes)) from error
     except Exception as error:
         # Repositories and the network raise various types.
         raise LockingError(str(error) or type(error).__name__) from error
@@ -174,20 +164,8 @@ def _run(poetry: Poetry, io: IO, *, disable_cache: bool) -> None:
         raise LockingError(f"Poetry ended with status {status}")
 
 
-def _conflicting(error: SolverProblemError) -> frozenset[str]:
-    """The project's own requirements among the causes of the solver's failure."""
-    found: set[str] = set()
-    queue, seen = [failed_incompatibility(error)], set[int]()
-    while queue:  # a graph: one cause may have several effects
-        item = queue.pop()
-        if id(item) in seen:
-            continue
-        seen.add(id(item))
-        if isinstance(item.cause, ConflictCauseError):
-            queue += [item.cause.conflict, item.cause.other]
-        elif any(term.dependency.is_root for term in item.terms):
-            found.update(term.dependency.name for term in item.terms)
-    return frozenset(found)
+def _names(causes: Iterable[Iterable[Dependency]]) -> frozenset[str]:
+    return frozenset(dependency.name for cause in causes for dependency in cause)
 
 
 def _remove_stale_files(root: Path) -> None:

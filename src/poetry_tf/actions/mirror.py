@@ -10,6 +10,7 @@ from poetry_tf.files.edits import Edit
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import Project
 from poetry_tf.files.toml import Inline
+from poetry_tf.index.config import mirror_setting
 from poetry_tf.index.mirrors import (
     AUTO_MIRROR,
     MirrorError,
@@ -20,7 +21,6 @@ from poetry_tf.index.mirrors import (
     setting_value,
     without_credentials,
 )
-from poetry_tf.plan.derive import mirror_setting
 from poetry_tf.plan.model import PlanError
 from poetry_tf.plan.settings import SETTINGS_PATH, read_settings
 

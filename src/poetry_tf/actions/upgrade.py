@@ -7,7 +7,7 @@ the result. Nothing here writes files or uses the console.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from packaging.requirements import Requirement as Requires
@@ -297,18 +297,15 @@ class Blocker:
     """TensorFlow's own specifier for the distribution; empty if it has none."""
 
 
-def find_blockers(upgrade: Upgrade, explanation: str) -> tuple[Blocker, ...]:
-    """The project's requirements that a solver's explanation names.
+def find_blockers(upgrade: Upgrade, involved: Collection[str]) -> tuple[Blocker, ...]:
+    """The project's requirements among the distributions that a solver's failure involves.
 
     Only those that contradict TensorFlow's own requirements, if there are any.
     """
-    words = re.findall(r"[A-Za-z0-9][\w.-]*(?= \()", explanation)
-    words += re.findall(r"- ([\w.-]+) requires Py", explanation)
-    named = set(map(canonicalize_name, words))
     found = [
         Blocker(item, _required_specifier(upgrade.new, item.name))
         for item in upgrade.after.pyproject.requirements
-        if item.name in named and item.name not in tensorflow_distributions()
+        if item.name in involved and item.name not in tensorflow_distributions()
     ]
     against = [item for item in found if item.required and not _is_compatible(item)]
     return tuple(against or found)

@@ -12,8 +12,8 @@ from poetry_tf.actions.options import InitOptions
 from poetry_tf.actions.planning import plan_options
 from poetry_tf.commands.base import TensorFlowCommand
 from poetry_tf.files.project import Project
+from poetry_tf.index.config import mirror_setting
 from poetry_tf.index.mirrors import MIRRORS
-from poetry_tf.plan.derive import mirror_setting
 from poetry_tf.plan.model import PlanError
 from poetry_tf.plan.requirement import main_requirement
 from poetry_tf.plan.settings import SETTINGS_PATH, read_settings

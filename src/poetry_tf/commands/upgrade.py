@@ -87,7 +87,7 @@ release of that.
         try:
             final = lock_upgrade(upgrade, lambda project: relock(project, self.io, mirror))
         except LockingError as error:
-            return self._refuse(upgrade, *unsolved_error(upgrade, str(error)))
+            return self._refuse(upgrade, *unsolved_error(upgrade, error))
         report = UpgradeReport(upgrade, final, find_problems(make_context(final)))
         texts, page = changed_texts(final), report.plain()
         if not self.option("json"):

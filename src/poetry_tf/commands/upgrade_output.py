@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from poetry_tf.actions.companion_moves import CompanionMove
+from poetry_tf.actions.lock import LockingError
 from poetry_tf.actions.upgrade import Blocker, Upgrade, find_blockers
 from poetry_tf.checks.findings import Finding
 from poetry_tf.commands.base import align_columns, titled_section
@@ -400,11 +401,11 @@ def blocked_error(upgrade: Upgrade) -> tuple[str, str]:
     return message, "\n".join(remedies)
 
 
-def unsolved_error(upgrade: Upgrade, explanation: str) -> tuple[str, str]:
+def unsolved_error(upgrade: Upgrade, error: LockingError) -> tuple[str, str]:
     """The message and the remedy if a solver found no solution."""
     release = upgrade.new
     message = f"No set of packages has TensorFlow {release.version}; nothing was changed"
-    lines = [_blocker_line(upgrade, item) for item in find_blockers(upgrade, explanation)]
+    lines = [_blocker_line(upgrade, item) for item in find_blockers(upgrade, error.involved)]
     if release.unsatisfiable and not upgrade.before.pyproject.is_managed:
         lines.append(
             f"TensorFlow {release.version} requires {format_list(release.unsatisfiable)}, "
@@ -414,7 +415,7 @@ def unsolved_error(upgrade: Upgrade, explanation: str) -> tuple[str, str]:
         )
     if lines:
         lines.append("")
-    return message, "\n".join([*lines, "Poetry's own account:", explanation.strip()])
+    return message, "\n".join([*lines, "Poetry's own account:", str(error).strip()])
 
 
 def _blocker_line(upgrade: Upgrade, blocker: Blocker) -> str:

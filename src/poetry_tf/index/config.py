@@ -11,7 +11,7 @@ import poetry.locations
 
 from poetry_tf.files.documents import DocumentError
 from poetry_tf.files.errors import ProjectError
-from poetry_tf.files.project import POETRY_TOML, read_text
+from poetry_tf.files.project import POETRY_TOML, Project, read_text
 from poetry_tf.files.toml import TomlDocument
 from poetry_tf.files.values import KeyPath
 
@@ -65,6 +65,11 @@ def shown_path(file: Path) -> str:
     """A path for messages, from ~ on where it is in the home folder."""
     home = Path.home()
     return f"~/{file.relative_to(home).as_posix()}" if file.is_relative_to(home) else str(file)
+
+
+def mirror_setting(project: Project) -> Any:
+    """The value in the project's poetry.toml; None where it is not set."""
+    return project.poetry_toml.get(SETTING) if project.poetry_toml else None
 
 
 def mirror_value(config: Config) -> Any:

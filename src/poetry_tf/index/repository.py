@@ -150,11 +150,11 @@ class RoutedRepository(PrefetchingRepository):
 
     def find_packages(self, dependency: Dependency) -> list[Package]:
         self.choose()
-        return [_without_source(package) for package in super().find_packages(dependency)]
+        return [patches.without_source(package) for package in super().find_packages(dependency)]
 
     def package(self, name: str, version: Version) -> Package:
         self.choose()
-        return _without_source(super().package(name, version))
+        return patches.without_source(super().package(name, version))
 
     def _get_response(
         self, endpoint: str, *, headers: dict[str, str] | None = None
@@ -215,15 +215,3 @@ class RoutedRepository(PrefetchingRepository):
 
         names = query if isinstance(query, list) else [query]
         return [package for name in names for package in self.find_packages(Dependency(name, "*"))]
-
-
-def _without_source(package: Package) -> Package:
-    """The same package without a source, as Poetry's PyPI repository returns it.
-
-    A package's source has no public setter; Poetry's own repositories assign these too. A source
-    would be written into the lock as [package.source].
-    """
-    package._source_type = None
-    package._source_url = None
-    package._source_reference = None
-    return package

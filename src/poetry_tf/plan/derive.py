@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from poetry.core.constraints.version import VersionConstraint
 
 from poetry_tf.files.configurations import configurations
 from poetry_tf.files.project import Project
-from poetry_tf.index.config import SETTING
 from poetry_tf.plan.gpu import plan_gpu
 from poetry_tf.plan.model import CONTAINER_PLATFORM, LEGACY_KERAS, Plan
 from poetry_tf.plan.python import container_pythons
@@ -83,8 +81,3 @@ def derive_plan(project: Project, catalog: Catalog, images: Images) -> Plan | No
     return make_plan(
         catalog, images, release, settings, python, has_wheels=requires_cuda_wheels(project)
     )
-
-
-def mirror_setting(project: Project) -> Any:
-    """The value of ``tf.mirror`` in the project's poetry.toml, None where it is not set."""
-    return project.poetry_toml.get(SETTING) if project.poetry_toml else None

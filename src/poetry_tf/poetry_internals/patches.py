@@ -259,3 +259,42 @@ def around_solving(begin: Callable[[Any], None], end: Callable[[Any], None]) -> 
 
     solve_between.is_patched = True  # type: ignore[attr-defined]
     Solver.solve = solve_between  # type: ignore[assignment, method-assign]
+
+
+def without_source(package: Package) -> Package:
+    """The same package without a source, as Poetry's PyPI repository returns it.
+
+    A package's source has no public setter; Poetry's own repositories assign these too. A source
+    would be written into the lock as [package.source].
+
+    Raises:
+        AttributeError: this Poetry keeps the source elsewhere.
+    """
+    package._source_type = None
+    package._source_url = None
+    package._source_reference = None
+    if package.source_type or package.source_url or package.source_reference:
+        raise AttributeError("a package keeps its source elsewhere")
+    return package
+
+
+@contextmanager
+def locate_project(root: Path, pyproject: Path) -> Iterator[None]:
+    """Makes Poetry find this file when it locates the project in `root`, or in no given folder.
+
+    It does so for each isolated build, which `Factory.create_poetry` gives no other way.
+    `Factory.locate` is public, and inherited from poetry-core's `Factory`.
+    """
+    from poetry.factory import Factory
+
+    original = Factory.locate
+
+    def locate(cls: type[Factory], cwd: Path | None = None) -> Path:  # noqa: ARG001
+        # Any other folder is a path dependency.
+        return pyproject if cwd is None or cwd.resolve() == root.resolve() else original(cwd)
+
+    Factory.locate = classmethod(locate)  # type: ignore[assignment, method-assign]
+    try:
+        yield
+    finally:
+        del Factory.locate

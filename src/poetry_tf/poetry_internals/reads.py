@@ -6,11 +6,14 @@ All were tested with Poetry 2.1 to 2.5 (tests/compatibility).
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cleo.io.io import IO
+    from poetry.core.packages.dependency import Dependency
     from poetry.core.packages.package import Package
     from poetry.core.packages.project_package import ProjectPackage
     from poetry.puzzle.exceptions import SolverProblemError
@@ -48,9 +51,38 @@ def command_pool(command: Any) -> RepositoryPool:
     return command._get_pool()  # type: ignore[no-any-return]
 
 
-def failed_incompatibility(error: SolverProblemError) -> Any:
-    """The incompatibility from which the solver derived its failure."""
-    return error.error._incompatibility
+def failure_causes(error: SolverProblemError) -> list[list[Dependency]]:
+    """What the solver's failure follows from: a requirement with the root or package that has it,
+    or a distribution alone, of which no version is admitted.
+
+    Raises:
+        AttributeError: this Poetry does not keep it in `SolveFailureError._incompatibility`.
+    """
+    from poetry.mixology.incompatibility_cause import ConflictCauseError
+
+    found: list[list[Dependency]] = []
+    queue, seen = [error.error._incompatibility], set[int]()
+    while queue:  # a graph: one cause may have several effects
+        item = queue.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if isinstance(item.cause, ConflictCauseError):
+            queue += [item.cause.conflict, item.cause.other]
+        else:
+            found.append([term.dependency for term in item.terms])
+    return found
+
+
+def content_hash(pyproject: Mapping[str, Any]) -> str:
+    """The hash that this Poetry writes into a lock made from this content of pyproject.toml.
+
+    Raises:
+        AttributeError: this Poetry does not keep it in `Locker._content_hash`.
+    """
+    from poetry.packages.locker import Locker
+
+    return Locker(Path("poetry.lock"), dict(pyproject))._content_hash
 
 
 def input_tokens(io: IO) -> list[str]:

@@ -16,9 +16,8 @@ from poetry_tf.files.lock import IndexSource
 from poetry_tf.files.project import POETRY_TOML, Project
 from poetry_tf.files.pyproject import Source
 from poetry_tf.files.values import KeyPath
-from poetry_tf.index.config import SETTING
+from poetry_tf.index.config import SETTING, mirror_setting
 from poetry_tf.index.mirrors import mirror_at, mirror_key
-from poetry_tf.plan.derive import mirror_setting
 
 
 @dataclass(frozen=True)
