@@ -161,14 +161,14 @@ URLS = ["https://a.example.com/", "https://b.example.com/", "https://c.example.c
 
 def kept(file: Path, since: float) -> ChoiceMemory:
     memory = ChoiceMemory(file)
-    memory.keep(URLS, auto._Remembered(1, "since …", since))
+    memory.keep(URLS, 1, AutoChoice((), "since …", since))
     return memory
 
 
 def test_it_is_remembered_for_a_day_among_the_same_ways(tmp_path: Path):
     file, now = tmp_path / "auto.json", time.time()
     found = kept(file, now - DAY / 2).recall(URLS)
-    assert found is not None and (found.which, found.reason) == (1, "since …")
+    assert found == AutoChoice((mirrors.AUTO_FALLBACK,), "since …", now - DAY / 2)
     assert kept(file, now - DAY / 2).recall(URLS[::-1]) is None
     assert kept(file, now - DAY - 1).recall(URLS) is None
     assert kept(file, now + DAY).recall(URLS) is None, "the clock was set back"

@@ -423,10 +423,10 @@ def test_the_threads_are_not_heard() -> None:
     handler.emit = lambda record: heard.append(record.getMessage())  # type: ignore[method-assign]
     logging.getLogger().addHandler(handler)
     try:
-        index = mock.Mock(**{"prefetch_page.side_effect": lambda name: logging.warning("ahead")})
-        fetching = prefetch.Prefetcher(index)
+        fetch_page = mock.Mock(side_effect=lambda name: logging.warning("ahead"))
+        fetching = prefetch.Prefetcher(fetch_page, mock.Mock())
         fetching.begin(parse_constraint(">=3.8"), [Dependency("a", "*")])
-        while not index.prefetch_page.called:
+        while not fetch_page.called:
             time.sleep(0.01)
         fetching.end()
         logging.warning("Poetry")

@@ -114,32 +114,29 @@ def choose_automatically(pypi: str, memory: ChoiceMemory) -> AutoChoice:
 
     `pypi` is the address of PyPI's simple index.
     """
-    if (choice := remembered_choice(pypi, memory)) is None:
-        candidates, urls = _candidates(pypi)
-        answers = measure_candidates([f"{url}/{PAGE}/" for url in urls])
-        which, reason = decide(*answers)
-        found = _Remembered(which, reason, time.time())
-        choice = _choice(candidates, found)
-        if answers[which].ok:  # else there is no network, of which nothing is learned
-            memory.keep(urls, found)
+    if (choice := remembered_choice(pypi, memory)) is not None:
+        return choice
+    urls = _urls(pypi)
+    answers = measure_candidates([f"{url}/{PAGE}/" for url in urls])
+    which, reason = decide(*answers)
+    choice = AutoChoice(_from(which), reason, time.time())
+    if answers[which].ok:  # else there is no network, of which nothing is learned
+        memory.keep(urls, which, choice)
     return choice
 
 
 def remembered_choice(pypi: str, memory: ChoiceMemory) -> AutoChoice | None:
     """What was chosen within the last day, if anything was."""
-    candidates, urls = _candidates(pypi)
-    found = memory.recall(urls)
-    return None if found is None else _choice(candidates, found)
+    return memory.recall(_urls(pypi))
 
 
-def _candidates(pypi: str) -> tuple[tuple[Mirror, ...], list[str]]:
-    candidates = (mirrors.AUTO_MIRROR, mirrors.AUTO_FALLBACK)
-    return candidates, [*(mirror.url.rstrip("/") for mirror in candidates), pypi.rstrip("/")]
+def _from(which: int) -> tuple[Mirror, ...]:
+    """The mirrors from one on: those after the chosen one are used where it fails later."""
+    return (mirrors.AUTO_MIRROR, mirrors.AUTO_FALLBACK)[which:]
 
 
-def _choice(candidates: tuple[Mirror, ...], found: _Remembered) -> AutoChoice:
-    # Those after the chosen one are used where it fails later.
-    return AutoChoice(candidates[found.which :], found.reason, found.since)
+def _urls(pypi: str) -> list[str]:
+    return [url.rstrip("/") for url in (*(mirror.url for mirror in _from(0)), pypi)]
 
 
 def measure_candidates(urls: Sequence[str]) -> tuple[PageAnswer, PageAnswer, PageAnswer]:
@@ -185,19 +182,12 @@ def measure_page(url: str, client: Client) -> PageAnswer:
 
 
 @dataclass(frozen=True)
-class _Remembered:
-    which: int
-    reason: str | None
-    since: float
-
-
-@dataclass(frozen=True)
 class ChoiceMemory:
     """What was chosen, for a day, in one small file. One that can't be read or written is none."""
 
     file: Path
 
-    def recall(self, urls: Sequence[str]) -> _Remembered | None:
+    def recall(self, urls: Sequence[str]) -> AutoChoice | None:
         """What was chosen among these addresses on this machine."""
         try:
             data: Any = json.loads(self.file.read_bytes())
@@ -211,14 +201,14 @@ class ChoiceMemory:
                 return None
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
-        return _Remembered(which, reason, since)
+        return AutoChoice(_from(which), reason, since)
 
-    def keep(self, urls: Sequence[str], found: _Remembered) -> None:
+    def keep(self, urls: Sequence[str], which: int, choice: AutoChoice) -> None:
         content = {
             "of": self._key(urls),
-            "which": found.which,
-            "reason": found.reason,
-            "since": found.since,
+            "which": which,
+            "reason": choice.reason,
+            "since": choice.since,
         }
         draft = self.file.with_name(f"{self.file.name}.{secrets.token_hex(4)}")
         with suppress(OSError):

@@ -52,10 +52,6 @@ _HREF = re.compile(r'(?:^|\s)href="([^"]*)"', re.IGNORECASE)
 POETRY_READS_JSON = hasattr(LegacyRepository, "_is_json_response")
 
 
-class NotPlainError(ValueError):
-    """Something about a page that Poetry's own class has to parse."""
-
-
 def is_in_json(response: requests.Response) -> bool:
     """Whether a page is JSON by its content type."""
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
@@ -81,7 +77,7 @@ def html_page(url: str, text: str) -> LinkSource:
     """A page in HTML (PEP 503)."""
     try:
         return SortedPage(url, _sorted_anchors(url, text), _of_anchors, _is_sound_anchor)
-    except ValueError:
+    except ValueError:  # anything unusual
         return HTMLPage(url, text)
 
 
@@ -234,13 +230,13 @@ def _sorted_anchors(url: str, text: str) -> dict[Key, list[Any]]:
         or tags.count("a") != 2 * len(anchors)
         or tags.count("title") != 2 * len(_TITLE.findall(text))
     ):
-        raise NotPlainError("markup")
+        raise ValueError("unusual markup")
 
     def named() -> Iterator[tuple[str, Any]]:
         for anchor in anchors:
             hrefs = _HREF.findall(anchor[1])
             if len(hrefs) != 1 or not _ATTRIBUTES.fullmatch(anchor[1]):
-                raise NotPlainError(anchor[0])
+                raise ValueError(anchor[0])
             path = hrefs[0].partition("#")[0]
             yield ("" if "?" in path else path.rpartition("/")[2]), anchor[0]
 

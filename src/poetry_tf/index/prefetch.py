@@ -20,17 +20,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from packaging.utils import NormalizedName
-from poetry.core.constraints.version import VersionConstraint, parse_constraint
+from poetry.core.constraints.version import Version, VersionConstraint, parse_constraint
 from poetry.core.packages.dependency import Dependency
 from poetry.repositories.exceptions import PackageNotFoundError
 
 from poetry_tf.releases import DISTRIBUTIONS, named, whole
 
 if TYPE_CHECKING:
-    from poetry.core.constraints.version import Version
     from poetry.core.packages.package import Package
     from poetry.repositories.link_sources.base import LinkSource
 
@@ -47,16 +46,6 @@ _THREAD_PREFIX = "poetry-tf-prefetch"
 
 T = TypeVar("T")
 Key = tuple[Any, ...]
-
-
-class PrefetchedIndex(Protocol):
-    """An index to prefetch from; both methods call `Prefetcher.get`."""
-
-    def prefetch_page(self, name: NormalizedName) -> LinkSource:
-        """The page of a package."""
-
-    def prefetch_record(self, name: NormalizedName, version: Version) -> dict[str, Any]:
-        """The record of a release."""
 
 
 @dataclass
@@ -79,10 +68,19 @@ class _Combined:
 
 
 class Prefetcher:
-    """Prefetches from one index between `begin` and `end`."""
+    """Prefetches from one index between `begin` and `end`.
 
-    def __init__(self, index: PrefetchedIndex) -> None:
-        self._index = index
+    Args:
+        fetch_page: fetches the page of a package. This and the next call `get`.
+        fetch_record: fetches the record of a release.
+    """
+
+    def __init__(
+        self,
+        fetch_page: Callable[[NormalizedName], object],
+        fetch_record: Callable[[NormalizedName, Version], dict[str, Any]],
+    ) -> None:
+        self.fetch_page, self.fetch_record = fetch_page, fetch_record
         self._lock = threading.RLock()
         self._new = threading.Condition(self._lock)
         self._solve: _Solve | None = None
@@ -156,7 +154,7 @@ class _Solve:
         self.jobs: dict[Key, _Job] = {}
         self.locked = locked
         self.over = False
-        self._index, self._lock, self._new = prefetcher._index, prefetcher._lock, prefetcher._new
+        self._prefetcher, self._lock, self._new = prefetcher, prefetcher._lock, prefetcher._new
         self._python = python
         self._combined: dict[NormalizedName, _Combined] = {}
         self._queue: list[tuple[int, int, Key]] = []
@@ -207,9 +205,9 @@ class _Solve:
             case _ if key in self.jobs:
                 pass  # Poetry was faster
             case "page", name:
-                self._index.prefetch_page(name)
+                self._prefetcher.fetch_page(name)
             case "record", name, version:
-                record = self._index.prefetch_record(name, version)
+                record = self._prefetcher.fetch_record(name, version)
                 if key not in self.jobs:  # it came from a cache
                     self._read(name, record.get("requires_dist") or ())
 
@@ -314,8 +312,6 @@ def _parse_python(text: str) -> VersionConstraint:
 
 @functools.lru_cache(maxsize=1024)
 def _parsed(version: str) -> Version:
-    from poetry.core.constraints.version import Version
-
     return Version.parse(version)
 
 

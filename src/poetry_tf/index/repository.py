@@ -47,14 +47,11 @@ class PrefetchingRepository(LegacyRepository):
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
-        self.prefetcher = prefetch.Prefetcher(self)
+        self.prefetcher = prefetch.Prefetcher(self.get_page, self._fetch_record)
         self._without_tails: set[str] = set()
         """Hosts that do not send the end of a file."""
 
-    def prefetch_page(self, name: NormalizedName) -> LinkSource:
-        return self.get_page(name)
-
-    def prefetch_record(self, name: NormalizedName, version: Version) -> dict[str, Any]:
+    def _fetch_record(self, name: NormalizedName, version: Version) -> dict[str, Any]:
         """A record from the cache, or a new one, which is cached when it is used."""
         if not self._disable_cache:
             cached = self._release_cache.get(f"{name}:{version}")

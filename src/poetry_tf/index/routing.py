@@ -8,7 +8,7 @@ mirror also means one lock for every mirror.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -89,21 +89,26 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
     # Poetry knows the address of PyPI.
     pypi = IndexRoot(PYPI, current.url.rstrip("/"), final=True)
 
+    def report(line: str) -> None:
+        # stderr, because scripts read what Poetry writes to stdout.
+        io.write_error_line(f"poetry-tf: {io.error_output.formatter.escape(line)}")
+
     def choose_route() -> MirrorRoute:
         if parsed.kind == "auto":
             memory = choice_memory(poetry.config)
             choice = choose_automatically(pypi.url, memory)
-            return MirrorRoute((*map(_root, choice.mirrors), pypi), choice.notice, memory.forget)
-        return mirrored(mirrors, pypi) if mirrors else MirrorRoute((pypi,))
-
-    def report(line: str) -> None:
-        io.write_error_line(f"poetry-tf: {io.error_output.formatter.escape(line)}")
+            route = MirrorRoute((*map(_root, choice.mirrors), pypi), choice.notice, memory.forget)
+        else:
+            route = mirrored(mirrors, pypi) if mirrors else MirrorRoute((pypi,))
+        if route.notice:
+            report(route.notice)
+        return route
 
     replacement = RoutedRepository(
-        functools.cache(_announcing(choose_route, report)),
+        choose_route,
         grants=grants,
         report=report,
-        expected=functools.cache(lambda: ExpectedFiles(_locked_files(poetry), _known_releases)),
+        expected=lambda: ExpectedFiles(_locked_files(poetry), _known_releases),
         config=poetry.config,
         disable_cache=poetry.disable_cache,
         pool_size=max(poetry.config.installer_max_workers, prefetch.THREADS + 1),
@@ -133,19 +138,6 @@ def mirrored(mirrors: Sequence[Mirror], pypi: IndexRoot) -> MirrorRoute:
 
 def _root(mirror: Mirror) -> IndexRoot:
     return IndexRoot(mirror.name, mirror.url.rstrip("/"), mirror.fate)
-
-
-def _announcing(
-    choose_route: Callable[[], MirrorRoute], report: Callable[[str], None]
-) -> Callable[[], MirrorRoute]:
-    def chosen() -> MirrorRoute:
-        route = choose_route()
-        if route.notice:
-            # stderr, because scripts read what Poetry writes to stdout.
-            report(route.notice)
-        return route
-
-    return chosen
 
 
 def _locked_files(poetry: Poetry) -> Mapping[str, Mapping[str, str]]:

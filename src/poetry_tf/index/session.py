@@ -36,11 +36,13 @@ class MirrorSession(Authenticator):
         self._grants: tuple[Grant, ...] = ()
         self._mirror_login_of = Logins(())
         self._certificates: dict[Grant, RepositoryCertificateConfig] = {}
-        self._go_by(MirrorRoute(()), ExpectedFiles())
 
     def use(self, route: MirrorRoute, grants: Sequence[Grant], expected: ExpectedFiles) -> None:
         """Sets the mirrors, and what may be sent to each, before the first request."""
-        self._go_by(route, expected)
+        self._failover = Failover(route, self.report)
+        self._transport = Transport(self._request_once, self._failover)
+        self.pages = MirrorPages(self._failover, self._transport, expected)
+        self.downloads = Downloader(self._failover, self._transport, self.pages)
         given = {grant.url: grant for grant in grants}
         self._grants = tuple(
             # What Poetry itself sends to PyPI.
@@ -60,12 +62,6 @@ class MirrorSession(Authenticator):
         for root in route.roots:
             if root.final:
                 self.add_repository(PYPI, root.url)
-
-    def _go_by(self, route: MirrorRoute, expected: ExpectedFiles) -> None:
-        self._failover = Failover(route, self.report)
-        self._transport = Transport(self._request_once, self._failover)
-        self.pages = MirrorPages(self._failover, self._transport, expected)
-        self.downloads = Downloader(self._failover, self._transport, self.pages)
 
     # -- credentials ------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -22,8 +22,6 @@ CONNECT, READ = 2.4, 4.7
 AT_ONCE = 8
 """Connections to one host at a time."""
 _READ_AT_ONCE = 8_000_000  # bytes; a longer answer is returned as a stream
-
-Turn = TypeVar("Turn", threading.Semaphore, threading.Lock)
 
 
 class SingleAnswer(Exception):
@@ -79,15 +77,13 @@ class Transport:
 
     def slot(self, url: str) -> threading.Semaphore:
         """Held during a request: `AT_ONCE` of a host exist."""
-        return self._turn(self._slots, url)
+        with self._lock:
+            return self._slots[urlsplit(url).netloc]
 
     def large_slot(self, url: str) -> threading.Lock:
         """Held during the download of a large file: one of a host exists."""
-        return self._turn(self._large, url)
-
-    def _turn(self, turns: Mapping[str, Turn], url: str) -> Turn:
         with self._lock:
-            return turns[urlsplit(url).netloc]
+            return self._large[urlsplit(url).netloc]
 
     def fetch(
         self,
