@@ -232,7 +232,8 @@ def _regular(text: str) -> dict[str, Any] | None:
     except DocumentError:
         return None  # the whole text gives the error's position
     packages, metadata = data.get("package"), data.get("metadata")
-    tables = [item for item in _list(packages) if isinstance(item, dict)]
+    listed = packages if isinstance(packages, list) else []
+    tables = [item for item in listed if isinstance(item, dict)]
     aside = metadata.get("files") if isinstance(metadata, dict) else None
     places = [(table, "files") for table in tables if "files" in table]
     places += [(aside, key) for key in aside] if isinstance(aside, dict) else []
@@ -243,10 +244,6 @@ def _regular(text: str) -> dict[str, Any] | None:
             table[key] = [{"file": file, "hash": digest} for file, digest in found]
             lists[int(value[1:])] = ""
     return None if any(lists) else data  # a list was somewhere else
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 @dataclass(frozen=True)

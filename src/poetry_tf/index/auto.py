@@ -12,7 +12,7 @@ import platform
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -141,13 +141,10 @@ def _urls(pypi: str) -> list[str]:
 
 def measure_candidates(urls: Sequence[str]) -> tuple[PageAnswer, PageAnswer, PageAnswer]:
     """Requests a page of each at the same time, for no longer than `TIMEOUT`."""
-    client = Client(page_limits(TIMEOUT))
-    jobs = [partial(measure_page, url, client) for url in urls]
     until = time.monotonic() + TIMEOUT
-    try:
+    with closing(Client(page_limits(TIMEOUT))) as client:
+        jobs = [partial(measure_page, url, client) for url in urls]
         answers = run_parallel(jobs, workers=len(jobs), until=until, on_result=is_settled)
-    finally:
-        client.close()
     first, second, third = (answers.get(index, NEVER) for index in range(3))
     return first, second, third
 

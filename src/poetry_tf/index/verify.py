@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -50,10 +51,9 @@ def verify(lock: Lock, index: str) -> Verification:
     from_pypi = [package for package in packages if "source" not in package]
     # Markers can tell several versions of one distribution apart.
     names = sorted({canonicalize_name(package["name"]) for package in from_pypi})
-    client = Client()
     unanswered: list[NoResponse] = []
 
-    def read_page(name: str) -> Sequence[IndexFile] | ReadError:
+    def read_page(client: Client, name: str) -> Sequence[IndexFile] | ReadError:
         if len(unanswered) > 1:  # nobody waits for the rest of a hundred packages
             return unanswered[0]
         try:
@@ -64,11 +64,10 @@ def verify(lock: Lock, index: str) -> Verification:
         except ReadError as error:
             return error
 
-    try:
-        answers = run_parallel([partial(read_page, name) for name in names], workers=CONNECTIONS)
-        pages = dict(zip(names, answers.values(), strict=True))
-    finally:
-        client.close()
+    with closing(Client()) as client:
+        jobs = [partial(read_page, client, name) for name in names]
+        answers = run_parallel(jobs, workers=CONNECTIONS)
+    pages = dict(zip(names, answers.values(), strict=True))
     differences: list[Difference] = []
     unknown: list[str] = []
     count = 0
