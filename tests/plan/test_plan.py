@@ -270,7 +270,9 @@ def test_a_wider_pin_skips_the_series_that_have_no_wheel_for_the_projects_python
 
 def test_a_yanked_release_is_only_chosen_where_all_are():
     first, second = replace(the("2.13.0"), yanked=False), replace(the("2.13.1"), yanked=True)
-    both = Catalog([first, second], pairs={}, prereleases=[], older=[], origin=CATALOG.origin)
+    both = Catalog(
+        [first, second], pairs={}, prereleases=[], older=[], first_series=CATALOG.first_series
+    )
     assert choose_release(both, IMAGES).version == first.version
     only = parse_constraint(str(second.version))
     assert choose_release(both, IMAGES, constraint=only).version == second.version

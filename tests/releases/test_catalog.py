@@ -8,7 +8,6 @@ from packaging.version import Version
 
 from poetry_tf.http.pages import IndexFile
 from poetry_tf.releases import DISTRIBUTIONS, PLATFORMS, Catalog, Release, load, whole
-from poetry_tf.releases.catalog import DataOrigin
 from poetry_tf.releases.filenames import distributions, minors_by_platform
 from poetry_tf.releases.model import LINUX_X86_64, AndCuda, ContainerPair
 from poetry_tf.releases.resources import read_json
@@ -32,7 +31,7 @@ def release(version: str, **more) -> Release:
 
 
 def made(*releases: Release, **more) -> Catalog:
-    given = {"pairs": {}, "prereleases": (), "older": (), "origin": DataOrigin("2.0", None)}
+    given = {"pairs": {}, "prereleases": (), "older": (), "first_series": "2.0"}
     return Catalog(releases, **{**given, **more})
 
 
@@ -54,7 +53,7 @@ def test_the_release_of_the_seed():
 
 def test_every_series_from_the_first_has_a_release():
     minors = [int(series.partition(".")[2]) for series in catalog.series]
-    assert catalog.series[0] == catalog.origin.first_series == "2.8"
+    assert catalog.series[0] == catalog.first_series == "2.8"
     assert minors == list(range(minors[0], minors[-1] + 1))
     assert minors[-1] >= 21
     assert all(catalog.in_series(series) for series in catalog.series)

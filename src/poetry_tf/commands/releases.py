@@ -77,7 +77,7 @@ All of it was read from the wheels and comes with poetry-tf: no network, no proj
         for line in align_columns([*heads, *map(table_row, rows)]):
             self.line(plain(line))
         self.line("")
-        first = catalog.origin.first_series
+        first = catalog.first_series
         more = "" if self.option("all") else f" Earlier series than {first}: --all."
         self.line(f"Known up to {catalog.data_version}.{more}")
         self.line("Everything about one: <info>poetry tf releases 2.15</>")

@@ -14,11 +14,11 @@ from typing import Literal
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.utils import NormalizedName, canonicalize_name
+from packaging.utils import NormalizedName
 
 from poetry_tf.releases.model import Release
 from poetry_tf.releases.names import normalize
-from poetry_tf.releases.resources import read_json
+from poetry_tf.releases.resources import read_json, value_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +50,10 @@ class Bound:
 def bounds() -> tuple[Bound, ...]:
     """All known breakages."""
     return tuple(
-        Bound(
-            breaks=canonicalize_name(entry["breaks"]),
+        value_of(
+            Bound,
+            entry,
             versions=SpecifierSet(entry["versions"]),
-            name=canonicalize_name(entry["name"]),
-            below=entry["below"],
-            severity=entry["severity"],
-            why=entry["why"],
-            source=entry["source"],
             checked=date.fromisoformat(entry["checked"]),
         )
         for entry in read_json("bounds.json")["bounds"]

@@ -9,11 +9,11 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
-from packaging.utils import NormalizedName, canonicalize_name
+from packaging.utils import NormalizedName
 
 from poetry_tf.releases.bounds import required_by
 from poetry_tf.releases.model import Release, numbers
-from poetry_tf.releases.resources import read_json
+from poetry_tf.releases.resources import read_json, value_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,8 @@ class Breaking:
         at: the first series with the change.
         what: what has changed, as a clause about TensorFlow.
         do: what to do about it, in sentences.
-        back: what to check in a downgrade below that series; empty if nothing.
         sources: URLs.
+        back: what to check in a downgrade below that series; empty if nothing.
         environments: where it matters; empty for everywhere.
         numpy: the major of NumPy for which it matters; None for any.
         unless_legacy_keras: whether it does not matter with Keras 2.
@@ -36,13 +36,13 @@ class Breaking:
     at: str
     what: str
     do: str
-    back: str
     sources: tuple[str, ...]
-    environments: tuple[str, ...]
-    numpy: int | None
-    unless_legacy_keras: bool
-    unless_required: NormalizedName | None
-    gpu: bool
+    back: str = ""
+    environments: tuple[str, ...] = ()
+    numpy: int | None = None
+    unless_legacy_keras: bool = False
+    unless_required: NormalizedName | None = None
+    gpu: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,38 +67,13 @@ class Retired:
 @functools.cache
 def breaking() -> tuple[Breaking, ...]:
     """All changes, by series ascending."""
-    return tuple(
-        Breaking(
-            at=entry["at"],
-            what=entry["what"],
-            do=entry["do"],
-            back=entry.get("back", ""),
-            sources=tuple(entry["sources"]),
-            environments=tuple(entry.get("environments", ())),
-            numpy=entry.get("numpy"),
-            unless_legacy_keras=entry.get("unless_legacy_keras", False),
-            unless_required=canonicalize_name(entry["unless_required"])
-            if "unless_required" in entry
-            else None,
-            gpu=entry.get("gpu", False),
-        )
-        for entry in read_json("breaking.json")["changes"]
-    )
+    return tuple(value_of(Breaking, entry) for entry in read_json("breaking.json")["changes"])
 
 
 @functools.cache
 def retired() -> tuple[Retired, ...]:
     """The companions that are no longer released."""
-    return tuple(
-        Retired(
-            canonicalize_name(entry["name"]),
-            entry["last"],
-            entry["why"],
-            entry["instead"],
-            tuple(entry["sources"]),
-        )
-        for entry in read_json("breaking.json")["retired"]
-    )
+    return tuple(value_of(Retired, entry) for entry in read_json("breaking.json")["retired"])
 
 
 def passed(old: str, new: str) -> tuple[Breaking, ...]:
@@ -117,10 +92,9 @@ def passed(old: str, new: str) -> tuple[Breaking, ...]:
 
 def ended(name: str, series: str) -> Retired | None:
     """The companion of this name, if it has no release for a series of TensorFlow."""
-    for one in retired():
-        if one.name == name and numbers(series) > numbers(one.last):
-            return one
-    return None
+    return next(
+        (one for one in retired() if one.name == name and numbers(series) > numbers(one.last)), None
+    )
 
 
 # -- from the wheels -------------------------------------------------------------------------

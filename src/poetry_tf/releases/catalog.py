@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 
@@ -27,7 +27,7 @@ from poetry_tf.releases.model import (
     numbers,
     series_of,
 )
-from poetry_tf.releases.resources import read_json
+from poetry_tf.releases.resources import read_json, value_of
 
 Standing: TypeAlias = Literal["release", "prerelease", "older", "newer", "missing"]
 """What the data knows of a version:
@@ -40,22 +40,17 @@ Standing: TypeAlias = Literal["release", "prerelease", "older", "newer", "missin
 """
 
 
-@dataclass(frozen=True, slots=True)
-class DataOrigin:
-    """The range of the data.
+class Catalog:
+    """The releases of a TensorFlow distribution: all, or all from some series on.
 
     Attributes:
+        releases: the final releases, ascending, including yanked ones.
+        series: the minor series that have a release, ascending: `("2.8", "2.9", …)`.
+        prereleases: the alphas, betas and release candidates, ascending.
+        older: the versions before the first series, ascending; no more is known of them.
         first_series: the first series in the catalog.
-        newest_upload: the day (UTC, `YYYY-MM-DD`) on which the newest file in the data was
-            uploaded. None if the index does not have it.
+        yanked: the yanked versions, including older ones.
     """
-
-    first_series: str
-    newest_upload: str | None
-
-
-class Catalog:
-    """The releases of a TensorFlow distribution: all, or all from some series on."""
 
     def __init__(
         self,
@@ -64,58 +59,30 @@ class Catalog:
         pairs: Mapping[str, ContainerPair],
         prereleases: Iterable[Version],
         older: Iterable[Version],
-        origin: DataOrigin,
+        first_series: str,
+        newest_upload: str | None = None,
         yanked: Iterable[Version] = (),
         tensorflow: Callable[[], Catalog] | None = None,
     ) -> None:
-        self._releases = tuple(sorted(releases, key=lambda release: release.version))
-        self._by_version = {release.version: release for release in self._releases}
-        self._pairs = dict(pairs)
-        self._prereleases = tuple(sorted(prereleases))
-        self._older = tuple(sorted(older))
-        self._origin = origin
-        self._yanked = frozenset(yanked)
+        self.releases: Final = tuple(sorted(releases, key=lambda release: release.version))
+        self.series: Final = tuple(dict.fromkeys(release.series for release in self.releases))
+        self.prereleases: Final = tuple(sorted(prereleases))
+        self.older: Final = tuple(sorted(older))
+        self.first_series: Final = first_series
+        self.yanked: Final = frozenset(yanked)
+        self._by_version = {release.version: release for release in self.releases}
+        self._pairs = pairs
+        # The day (UTC, `YYYY-MM-DD`) on which the newest file in the data was uploaded, if known.
+        self._newest_upload = newest_upload
         # Of the same day. A version that it has and another distribution lacks will not follow.
         self._tensorflow = tensorflow
-        # Each series once, in the order of the releases.
-        self._series = tuple(dict.fromkeys(release.series for release in self._releases))
-
-    @property
-    def releases(self) -> tuple[Release, ...]:
-        """The final releases, ascending, including yanked ones."""
-        return self._releases
-
-    @property
-    def series(self) -> tuple[str, ...]:
-        """The minor series that have a release, ascending: `("2.8", "2.9", …)`."""
-        return self._series
-
-    @property
-    def prereleases(self) -> tuple[Version, ...]:
-        """The alphas, betas and release candidates, ascending."""
-        return self._prereleases
-
-    @property
-    def older(self) -> tuple[Version, ...]:
-        """The versions before the first series, ascending; no more is known of them."""
-        return self._older
-
-    @property
-    def yanked(self) -> frozenset[Version]:
-        """The yanked versions, including older ones."""
-        return self._yanked
-
-    @property
-    def origin(self) -> DataOrigin:
-        """The range of the data."""
-        return self._origin
 
     @property
     def data_version(self) -> str:
         """The day of the data, for display: the same for all distributions."""
         if self._tensorflow is not None:
             return self._tensorflow().data_version
-        return self._origin.newest_upload or "unknown"
+        return self._newest_upload or "unknown"
 
     def get(self, version: str | Version) -> Release | None:
         """The release of a version in any spelling (`"2.13"` is 2.13.0); None if there is none.
@@ -143,11 +110,11 @@ class Catalog:
 
     def in_series(self, series: str) -> tuple[Release, ...]:
         """The releases of a minor series such as `"2.13"`, ascending; empty for an unknown one."""
-        return tuple(release for release in self._releases if release.series == series)
+        return tuple(release for release in self.releases if release.series == series)
 
     def newest(self, series: str | None = None) -> Release | None:
         """The newest release, of a series or of all; a yanked one only if all are yanked."""
-        candidates = self._releases if series is None else self.in_series(series)
+        candidates = self.releases if series is None else self.in_series(series)
         available = [release for release in candidates if not release.yanked]
         return max(available or candidates, key=lambda release: release.version, default=None)
 
@@ -158,9 +125,9 @@ class Catalog:
             return None
         if parsed in self._by_version:
             return "release"
-        if parsed in self._prereleases:
+        if parsed in self.prereleases:
             return "prerelease"
-        if parsed in self._older:
+        if parsed in self.older:
             return "older"
         return "newer" if self._is_newer(parsed) else "missing"
 
@@ -170,7 +137,7 @@ class Catalog:
         if self._tensorflow is not None and self._tensorflow().standing(version) != "newer":
             return False
         known = [release.version for release in self.in_series(series_of(version))]
-        known = known or [*self._by_version, *self._prereleases, *self._older]
+        known = known or [*self._by_version, *self.prereleases, *self.older]
         return version > max(known, default=version)
 
     def container_pair(self, release: Release) -> ContainerPair | None:
@@ -268,13 +235,7 @@ def catalog_from(
             if is_included(version)
         ),
         pairs={
-            series: ContainerPair(
-                cuda=entry["cuda"],
-                cudnn=entry["cudnn"],
-                proven=entry["proven"],
-                source=entry["source"],
-                note=entry["note"],
-            )
+            series: value_of(ContainerPair, entry)
             for entry in containers["pairs"]
             for series in entry["series"]
         },
@@ -283,7 +244,8 @@ def catalog_from(
             *older,
             *(version for version in (*blocks, *prereleases) if not is_included(version)),
         ),
-        origin=DataOrigin(first or releases["from"], releases["newest_upload"]),
+        first_series=first or releases["from"],
+        newest_upload=releases["newest_upload"],
         yanked=(version for version, block in blocks.items() if block["yanked"]),
         tensorflow=tensorflow,
     )

@@ -8,9 +8,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from poetry_tf.releases.resources import read_json
+from poetry_tf.releases.resources import read_json, value_of
 
 
 @dataclass(frozen=True)
@@ -86,26 +85,14 @@ def load_images() -> Images:
     data = read_json("images.json")
     python, features, poetry = data["python"], data["features"], data["poetry_features"]
     systems = data["systems"]
-    return Images(
-        repository=python["repository"],
-        generation=python["generation"],
-        distribution=python["distribution"],
-        pythons=tuple(python["pythons"]),
+    return value_of(
+        Images,
+        python,
         retired_generations=frozenset(python["retired_generations"]),
-        cuda=_feature(features["cuda"]),
-        git_lfs=_feature(features["git_lfs"]),
+        cuda=value_of(Feature, features["cuda"]),
+        git_lfs=value_of(Feature, features["git_lfs"]),
         retired_poetry_features=tuple(poetry["retired"]),
         poetry_features=tuple(poetry["living"]),
         cache_features=tuple(poetry["cache"]),
         systems=Systems(systems["glibc"][python["distribution"]], systems["macos"]),
-    )
-
-
-def _feature(data: dict[str, Any]) -> Feature:
-    return Feature(
-        data["id"],
-        data["version"],
-        tuple(data["options"]),
-        tuple(data["downloads"]),
-        data.get("apt", {}),
     )

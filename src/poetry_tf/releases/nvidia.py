@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from poetry_tf.releases.model import LINUX_X86_64, Release, numbers
-from poetry_tf.releases.resources import read_json
+from poetry_tf.releases.resources import read_json, value_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +56,7 @@ class CudnnPackage:
 def drivers() -> tuple[tuple[str, Driver], ...]:
     """The CUDA releases, as versions with three parts, ascending, with their drivers."""
     return tuple(
-        (
-            entry["cuda"],
-            Driver(
-                entry["name"],
-                entry["linux"],
-                entry["windows"],
-                entry["linux_least"],
-                entry["windows_least"],
-            ),
-        )
+        (entry["cuda"], value_of(Driver, entry, cuda=entry["name"]))
         for entry in _data()["drivers"]["releases"]
     )
 
@@ -86,13 +77,7 @@ def cudnn_package(release: Release) -> CudnnPackage | None:
         return None
     for entry in _data()["cudnn"]:
         if release.series in entry["series"]:
-            return CudnnPackage(
-                tuple(entry["packages"]),
-                entry["pinned"],
-                entry["source"],
-                entry["confidence"],
-                entry["note"],
-            )
+            return value_of(CudnnPackage, entry)
     return None
 
 

@@ -1,10 +1,14 @@
-"""Reads the packaged data files."""
+"""Reads the packaged data files, and makes values of their entries."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 def read_json(name: str, beside: str = __file__) -> dict[str, Any]:
@@ -22,3 +26,13 @@ def read_text(name: str, beside: str = __file__) -> str:
     loader: Any = __spec__.loader
     data: bytes = loader.get_data(str(Path(beside).parent / "data" / name))
     return data.decode("utf-8")
+
+
+def value_of(kind: type[T], entry: Mapping[str, Any], **values: Any) -> T:
+    """A dataclass from the keys of an entry that are its fields, lists as tuples.
+
+    `values` are those of fields that the entry has in another form.
+    """
+    found = {item.name: entry[item.name] for item in fields(kind) if item.name in entry}  # type: ignore[arg-type]
+    frozen = {key: tuple(one) if isinstance(one, list) else one for key, one in found.items()}
+    return kind(**{**frozen, **values})

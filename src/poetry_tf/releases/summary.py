@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any, TypeAlias
 
 from packaging.requirements import Requirement
 
 from poetry_tf.releases.catalog import Catalog
 from poetry_tf.releases.companions import Fit, companions, newest
-from poetry_tf.releases.model import LINUX_X86_64, PLATFORMS, Release, Wheels
-from poetry_tf.releases.nvidia import cudnn_package, driver
+from poetry_tf.releases.model import LINUX_X86_64, PLATFORMS, ContainerPair, Release, Wheels
+from poetry_tf.releases.nvidia import CudnnPackage, Driver, cudnn_package, driver
 
 Plain: TypeAlias = dict[str, Any]
 
@@ -64,13 +65,18 @@ def release_summary(catalog: Catalog, release: Release) -> Plain:
         "platforms": {platform: _wheels(wheels) for platform, wheels in release.wheels.items()},
         "cuda": release.cuda,
         "cudnn": release.cudnn,
-        "driver": _driver(release),
-        "cudnn_package": _package(release),
-        "container": _container(catalog, release),
+        "driver": _plain(driver(release.cuda) if release.cuda else None),
+        "cudnn_package": _plain(cudnn_package(release)),
+        "container": _plain(catalog.container_pair(release)),
         "and_cuda": _and_cuda(release),
         "requires": list(release.requires),
         "unsatisfiable": list(release.unsatisfiable),
-        "companions": [_fit(fit, release) for fit in _newest_fits(release)],
+        "companions": [
+            _fit(fit, release)
+            for name in companions()
+            # A release without wheels needs no companions.
+            if release.wheels and (fit := newest(name, release)) is not None
+        ],
     }
 
 
@@ -101,43 +107,11 @@ def _wheels(wheels: Wheels) -> Plain:
     }
 
 
-def _driver(release: Release) -> Plain | None:
-    found = driver(release.cuda) if release.cuda else None
+def _plain(found: Driver | CudnnPackage | ContainerPair | None) -> Plain | None:
     if found is None:
         return None
-    return {
-        "cuda": found.cuda,
-        "linux": found.linux,
-        "windows": found.windows,
-        "linux_least": found.linux_least,
-        "windows_least": found.windows_least,
-    }
-
-
-def _package(release: Release) -> Plain | None:
-    found = cudnn_package(release)
-    if found is None:
-        return None
-    return {
-        "packages": list(found.packages),
-        "pinned": found.pinned,
-        "source": found.source,
-        "confidence": found.confidence,
-        "note": found.note,
-    }
-
-
-def _container(catalog: Catalog, release: Release) -> Plain | None:
-    pair = catalog.container_pair(release)
-    if pair is None:
-        return None
-    return {
-        "cuda": pair.cuda,
-        "cudnn": pair.cudnn,
-        "proven": pair.proven,
-        "source": pair.source,
-        "note": pair.note,
-    }
+    values = asdict(found)
+    return {key: list(one) if isinstance(one, tuple) else one for key, one in values.items()}
 
 
 def _and_cuda(release: Release) -> Plain | None:
@@ -149,12 +123,6 @@ def _and_cuda(release: Release) -> Plain | None:
         "requires": list(extra.requires),
         "pythons": {platform: list(minors) for platform, minors in by_platform.items()},
     }
-
-
-def _newest_fits(release: Release) -> list[Fit]:
-    # A release without wheels needs no companions.
-    found = (newest(name, release) for name in companions() if release.wheels)
-    return [fit for fit in found if fit is not None]
 
 
 def _fit(fit: Fit, release: Release) -> Plain:

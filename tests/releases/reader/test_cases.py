@@ -359,13 +359,13 @@ def test_and_cuda_that_cannot_be_had():
 def test_what_is_planned_for_is_the_end_of_what_is_known():
     known, planned = whole().releases, load().releases
     assert planned == known[-len(planned) :]
-    assert planned[0].series == load().origin.first_series == "2.8"
+    assert planned[0].series == load().first_series == "2.8"
     # The first with wheels for a Python that a container, and the Poetry that locks, begin at.
     assert {"3.10"} == {release.pythons_on(LINUX)[-1] for release in load().in_series("2.8")}
     assert not any("3.10" in one.pythons_on(LINUX) for one in known if one.version < Version("2.8"))
     older = {release.version for release in known} - {release.version for release in planned}
     assert older < set(load().older)
-    assert whole().origin.first_series == "2.0"
+    assert whole().first_series == "2.0"
     assert whole().data_version == load().data_version
 
 
