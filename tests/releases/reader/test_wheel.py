@@ -327,19 +327,10 @@ def test_a_bomb_does_not_fill_the_memory(monkeypatch):
 @pytest.mark.parametrize(
     ("text", "cuda", "cudnn"),
     [
-        # 2.0 to 2.2
-        ("is_cuda_build = True\ncuda_version_number = '10.1'\n", None, None),
-        ("is_cuda_build = True\ncuda_version = '10'\ncudnn_version = '7'", "10", "7"),
-        # 2.3
+        ("cuda_version = '10'\ncudnn_version = '7'", None, None),
         ("build_info = {'cuda_version': '10.1', 'cudnn_version': '7'}", "10.1", "7"),
-        # 2.4 on
         (BUILD_INFO.format(cuda="11.8", cudnn="8"), "11.8", "8"),
-        (
-            "from collections import OrderedDict as O\nbuild_info = O(cuda_version='12.2')",
-            "12.2",
-            None,
-        ),
-        ("build_info = O({'cuda_version': '12.2'}, cudnn_version='8')", "12.2", "8"),
+        ("build_info = O({'cuda_version': '12.2', 'cudnn_version': '8'})", "12.2", "8"),
         # Windows
         (BUILD_INFO.format(cuda="64_112", cudnn="64_8"), "11.2", "8"),
         # 2.22.0rc0

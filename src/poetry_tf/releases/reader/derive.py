@@ -259,10 +259,7 @@ def usable(name: str, version: Version, platform: str, known: Knowledge) -> tupl
     if target is None:
         return ()
     # No endless recursion: the shims of one release redirect in one direction.
-    there = known.minors(target, version, platform)
-    if _facts(known, (target, version, platform)).shim:
-        there = usable(target, version, platform, known)
-    return ascending(set(minors) & set(there))
+    return ascending(set(minors) & set(usable(target, version, platform, known)))
 
 
 def required_distributions(facts: Iterable[WheelFacts]) -> set[str]:

@@ -114,9 +114,9 @@ def dotted(value: object) -> str | None:
 
 
 def build_info(text: str) -> dict[str, object]:
-    """The variables of a `build_info.py`, read without running it.
+    """The `build_info` of a `build_info.py`, read without running it.
 
-    They are assignments in 2.0 to 2.2, a dict in 2.3, and an OrderedDict since.
+    It is an OrderedDict of pairs, or a dict. Empty if it is anything else.
 
     Raises:
         ReadError: it is not valid Python.
@@ -125,42 +125,15 @@ def build_info(text: str) -> dict[str, object]:
         module = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ReadError("build_info.py is no Python") from error
-    found: dict[str, object] = {}
     for statement in module.body:
-        if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
-            continue
-        target = statement.targets[0]
-        if isinstance(target, ast.Name):
-            value = _literal(statement.value)
-            if target.id == "build_info":
-                found |= _mapping(statement.value)
-            elif isinstance(value, str | bool):
-                found[target.id] = value
-    return found
-
-
-def _mapping(node: ast.expr) -> dict[str, object]:
-    """A dict display, or a call with keywords or with one dict or list of pairs."""
-    keywords: list[ast.keyword] = []
-    if isinstance(node, ast.Call):
-        keywords = node.keywords
-        if len(node.args) != 1:
-            return {key.arg: _literal(key.value) for key in keywords if key.arg}
-        node = node.args[0]
-    value = _literal(node)
-    try:
-        found = dict(value) if isinstance(value, dict | list | tuple) else {}
-    except (TypeError, ValueError):
-        found = {}
-    return found | {key.arg: _literal(key.value) for key in keywords if key.arg}
-
-
-def _literal(node: ast.expr) -> object:
-    try:
-        value: object = ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-        return None
-    return value
+        match statement:
+            case ast.Assign(targets=[ast.Name(id="build_info")], value=value):
+                items = value.args[0] if isinstance(value, ast.Call) and value.args else value
+                try:
+                    return dict(ast.literal_eval(items))
+                except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+                    return {}
+    return {}
 
 
 def compute_capabilities(info: Mapping[str, object]) -> tuple[str, ...]:

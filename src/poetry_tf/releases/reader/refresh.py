@@ -234,8 +234,13 @@ def read(reader: IndexReader) -> Contents:
     if "tensorflow" not in listed:
         raise ReadError("nothing can be said without the page of tensorflow")
     own = {name: listed[name] for name in DISTRIBUTIONS if name in listed}
-    others = {name: listed[name] for name in COMPANIONS if name in listed}
-
+    others = {
+        name: {
+            version: files for version, files in listed[name].items() if not version.is_prerelease
+        }
+        for name in COMPANIONS
+        if name in listed
+    }
     wheels = {
         (name, version, platform): wheel
         for name, versions in own.items()
@@ -249,7 +254,7 @@ def read(reader: IndexReader) -> Contents:
         (name, version): wheel
         for name, versions in others.items()
         for version, files in sorted(versions.items())
-        if not version.is_prerelease and (wheel := _sample(files)) is not None
+        if (wheel := _sample(files)) is not None
     }
     report.info(f"{len(samples)} wheels of companions")
     companion_facts = reader.each(
@@ -262,7 +267,11 @@ def read(reader: IndexReader) -> Contents:
     contents = Contents({}, {})
     for name in own:
         _add_distribution(contents, name, known, report)
-    _add_companions(contents, others, companion_facts)
+    contents.files["companions.json"] = {
+        "schema": SCHEMA,
+        "generator": GENERATOR,
+        "companions": companion_blocks(others, companion_facts),
+    }
     contents.unread["companions.json"] = [
         (name, str(version)) for name, version in samples if (name, version) not in companion_facts
     ]
@@ -286,31 +295,8 @@ def _add_distribution(
         except ReadError as error:
             report.problem(f"{name} {version}: {error}")
             unread.append((name, str(version)))
-    contents.files[f"{name}.json"] = _content(name, versions, blocks)
-    contents.unread[f"{name}.json"] = unread
-
-
-def _add_companions(
-    contents: Contents,
-    others: Mapping[str, Available],
-    facts: Mapping[tuple[str, Version], CompanionFacts],
-) -> None:
-    """Adds the data file of the companions."""
-    final = {
-        name: {version: files for version, files in versions.items() if not version.is_prerelease}
-        for name, versions in others.items()
-    }
-    contents.files["companions.json"] = {
-        "schema": SCHEMA,
-        "generator": GENERATOR,
-        "companions": companion_blocks(final, facts),
-    }
-
-
-def _content(name: str, versions: Available, blocks: Mapping[str, Block]) -> Block:
-    """The content of the data file of one distribution."""
     described = [version for version in sorted(versions) if _series_of(version) >= numbers(FIRST)]
-    return {
+    contents.files[f"{name}.json"] = {
         "schema": SCHEMA,
         "generator": GENERATOR,
         "distribution": name,
@@ -322,6 +308,7 @@ def _content(name: str, versions: Available, blocks: Mapping[str, Block]) -> Blo
         "prereleases": [str(version) for version in described if version.is_prerelease],
         "older": [str(version) for version in sorted(versions) if version not in described],
     }
+    contents.unread[f"{name}.json"] = unread
 
 
 def _sample(files: Sequence[Distribution]) -> Distribution | None:
