@@ -22,11 +22,9 @@ from poetry_tf.commands.doctor_output import (
 )
 from poetry_tf.devcontainer.facts import container_facts
 from poetry_tf.devcontainer.spec import container_spec
-from poetry_tf.doctor.host.findings import HostFinding, System
 from poetry_tf.doctor.host.machine import CachingMachine, ThisMachine
-from poetry_tf.doctor.host.probes import run_probes, works
-from poetry_tf.doctor.host.spec import HostSpec
-from poetry_tf.doctor.host.summary import summary_line
+from poetry_tf.doctor.host.model import HostFinding, HostSpec, System
+from poetry_tf.doctor.host.probes import run_probes, summary_line, works
 from poetry_tf.doctor.host.system import family
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import PYPROJECT, Project
@@ -182,10 +180,7 @@ def needs_of(root: Path, configuration: str | None = None) -> HostSpec:
     return HostSpec(
         plan.release,
         plan.gpu.mode,
-        plan.gpu.cuda,
-        plan.gpu.cudnn,
         engine=settings.engine or "docker",
-        gpu_required=settings.gpu_required,
         python=_interpreter(root),
         install=container_spec(project, plan, images, whole=True).install,
         config=None if config is None else config.relative_to(root).as_posix(),
@@ -204,8 +199,7 @@ def _newest(python: str | None = None) -> HostSpec:
     catalog = load()
     release = catalog.releases[-1]
     plan: Plan = make_plan(catalog, load_images(), release, Settings(), None)
-    gpu = plan.gpu
-    return HostSpec(release, gpu.mode, gpu.cuda, gpu.cudnn, python=python, from_project=False)
+    return HostSpec(release, plan.gpu.mode, python=python, from_project=False)
 
 
 def _interpreter(root: Path) -> str | None:

@@ -13,8 +13,8 @@ from poetry_tf.actions.lock import mirror_in_force
 from poetry_tf.commands.doctor_output import finding_as_json
 from poetry_tf.devcontainer.image import container_python
 from poetry_tf.devcontainer.spec import container_spec
-from poetry_tf.doctor.host.findings import HostFinding, Remedy
 from poetry_tf.doctor.host.machine import Machine
+from poetry_tf.doctor.host.model import HostFinding, Remedy
 from poetry_tf.doctor.host.system import in_container
 from poetry_tf.doctor.network.apt import release_files
 from poetry_tf.doctor.network.build_inputs import (

@@ -9,10 +9,9 @@ from typing import Any, get_args
 
 from poetry_tf.commands.base import plain
 from poetry_tf.doctor.host.engine_info import runs_elsewhere
-from poetry_tf.doctor.host.findings import HostFinding, Remedy, System
 from poetry_tf.doctor.host.machine import Machine
+from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, System
 from poetry_tf.doctor.host.probes import works
-from poetry_tf.doctor.host.spec import HostSpec
 from poetry_tf.doctor.host.system import in_container
 
 VERSION = 1

@@ -23,7 +23,7 @@ from poetry_tf.doctor.host.child_programs import (
 )
 from poetry_tf.doctor.host.libraries import libraries
 from poetry_tf.doctor.host.machine import OWN_PYTHON, CommandResult, ThisMachine
-from poetry_tf.doctor.host.spec import HostSpec
+from poetry_tf.doctor.host.model import HostSpec
 from poetry_tf.doctor.host.tensorflow import tensorflow
 from poetry_tf.doctor.host.wheels import has_tensorflow
 from poetry_tf.releases.nvidia import libraries as libraries_of

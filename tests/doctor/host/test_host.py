@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.machines import RecordedMachine
 
 from poetry_tf.commands.doctor_output import as_json
 from poetry_tf.doctor.host.engine_info import query_engine
-from poetry_tf.doctor.host.findings import HostFinding
-from poetry_tf.doctor.host.machine import LIMIT, CommandResult, LoadResult, RecordedMachine
+from poetry_tf.doctor.host.machine import LIMIT, CommandResult, LoadResult
+from poetry_tf.doctor.host.model import HostFinding, HostSpec
 from poetry_tf.doctor.host.probes import HOST_PROBES, run_probes, works
-from poetry_tf.doctor.host.spec import HostSpec
 from poetry_tf.doctor.host.system import family
 from poetry_tf.releases import load
 from poetry_tf.releases.nvidia import Driver
@@ -408,7 +408,7 @@ class Babbling:
     def find(self, pattern: str) -> tuple[str, ...]:
         return (pattern,) if self._draw(st.booleans()) else ()
 
-    def load(self, library: str, version: str = "") -> LoadResult:
+    def load(self, library: str) -> LoadResult:
         return LoadResult(error="none")
 
     def variable(self, name: str) -> str | None:

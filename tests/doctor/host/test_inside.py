@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.machines import RecordedMachine
 
-from poetry_tf.doctor.host.findings import HostFinding
 from poetry_tf.doctor.host.libraries import built_cudnn
-from poetry_tf.doctor.host.machine import CommandResult, RecordedMachine
+from poetry_tf.doctor.host.machine import CommandResult
+from poetry_tf.doctor.host.model import HostFinding, HostSpec
 from poetry_tf.doctor.host.probes import (
     CONTAINER_PROBES,
     HOST_PROBES,
     probes_for,
     run_probes,
+    summary_line,
     works,
 )
-from poetry_tf.doctor.host.spec import HostSpec
-from poetry_tf.doctor.host.summary import summary_line
 from poetry_tf.releases import Release, load
 from poetry_tf.releases.nvidia import libraries
 

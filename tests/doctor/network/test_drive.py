@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.machines import RecordedMachine
 
-from poetry_tf.doctor.host.machine import RecordedMachine
 from poetry_tf.doctor.network.drive import check_drive
 
 

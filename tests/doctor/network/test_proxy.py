@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.machines import RecordedMachine
 
-from poetry_tf.doctor.host.findings import HostFinding
-from poetry_tf.doctor.host.machine import RecordedMachine
+from poetry_tf.doctor.host.model import HostFinding
 from poetry_tf.doctor.network.proxy import check_proxy
 
 HOME = "/home/me"

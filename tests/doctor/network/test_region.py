@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.support.machines import RecordedMachine
 from tests.support.servers import Answer, Server
 
-from poetry_tf.doctor.host.findings import HostFinding
-from poetry_tf.doctor.host.machine import RecordedMachine
+from poetry_tf.doctor.host.model import HostFinding
 from poetry_tf.doctor.network.client import survey_client
 from poetry_tf.doctor.network.region import (
     check_download_region,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from poetry_tf.doctor.host.machine import OWN_PYTHON, CommandResult, Machine
-from poetry_tf.doctor.host.spec import HostSpec
+from poetry_tf.doctor.host.model import HostSpec
 from poetry_tf.releases.nvidia import libraries
 
 TENSORFLOW_LIMIT = 120.0

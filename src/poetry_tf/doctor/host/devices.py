@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from poetry_tf.doctor.host.child_programs import DEVICES, ProgramOutput, run_gpu_program
 from poetry_tf.doctor.host.driver import alternative_to_newer_driver
-from poetry_tf.doctor.host.findings import HostFinding, Remedy
 from poetry_tf.doctor.host.machine import LIMIT, Machine
-from poetry_tf.doctor.host.spec import HostSpec
+from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy
 from poetry_tf.doctor.host.system import in_container
 from poetry_tf.releases.model import numbers
 from poetry_tf.releases.nvidia import driver_libraries

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from poetry_tf.doctor.host import remedies
-from poetry_tf.doctor.host.findings import HostFinding, Remedy
 from poetry_tf.doctor.host.gpu_generation import (
     Generation,
     generation,
@@ -18,7 +17,7 @@ from poetry_tf.doctor.host.gpu_generation import (
     pci_displays,
 )
 from poetry_tf.doctor.host.machine import LIMIT, CommandResult, Machine
-from poetry_tf.doctor.host.spec import HostSpec
+from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy
 from poetry_tf.doctor.host.system import in_container, wsl
 from poetry_tf.releases import Release, load
 from poetry_tf.releases.model import LINUX_X86_64, WINDOWS_AMD64, numbers

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 
 from poetry_tf.doctor.host import remedies
 from poetry_tf.doctor.host.engine_info import DESKTOP, EngineInfo, has_container, query_engine
-from poetry_tf.doctor.host.findings import HostFinding, Remedy
 from poetry_tf.doctor.host.machine import LIMIT, CommandResult, Machine
-from poetry_tf.doctor.host.spec import HostSpec
+from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy
 from poetry_tf.doctor.host.system import wsl
 from poetry_tf.releases.model import numbers
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from poetry_tf.doctor.host.machine import CommandResult, Machine
-from poetry_tf.doctor.host.spec import HostSpec
+from poetry_tf.doctor.host.model import HostSpec
 
 DESKTOP = "Docker Desktop"
 

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from poetry_tf.doctor.host.child_programs import ProgramOutput, run_libraries_program
-from poetry_tf.doctor.host.findings import HostFinding, Remedy
 from poetry_tf.doctor.host.machine import LIMIT, Machine
-from poetry_tf.doctor.host.spec import HostSpec
+from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy
 from poetry_tf.doctor.host.system import in_container
 from poetry_tf.doctor.host.wheels import has_tensorflow
 from poetry_tf.releases.model import Release, numbers

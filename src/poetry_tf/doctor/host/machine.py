@@ -57,12 +57,10 @@ class LoadResult:
     Attributes:
         path: the loaded file; empty if it could not be loaded.
         error: the loader's error message.
-        version: the version that the library returns, if it has a function for it.
     """
 
     path: str = ""
     error: str = ""
-    version: str = ""
 
 
 class Machine(Protocol):
@@ -88,11 +86,8 @@ class Machine(Protocol):
         """The sorted paths that match a pattern with ``*``; none on a timeout."""
         ...
 
-    def load(self, library: str, version: str = "") -> LoadResult:
-        """Loads a library by name or by path, in a process of its own.
-
-        `version` names a function of it without arguments that returns its version as a number.
-        """
+    def load(self, library: str) -> LoadResult:
+        """Loads a library by name or by path, in a process of its own."""
         ...
 
     def variable(self, name: str) -> str | None:
@@ -103,17 +98,15 @@ class Machine(Protocol):
 # In a process of its own: a library may crash or block the process that loads it.
 _LOAD = """\
 import ctypes, json, sys
-name, function = sys.argv[1:]
+name = sys.argv[1]
 found = {"path": name}
 try:
-    library = ctypes.CDLL(name)
-    if function:
-        found["version"] = str(getattr(library, function)())
+    ctypes.CDLL(name)
     base = name.rpartition("/")[2]
     with open("/proc/self/maps") as maps:
         paths = [line.split(None, 5)[5].strip() for line in maps if base in line]
     found["path"] = next(iter(paths), name)
-except (OSError, AttributeError) as error:
+except OSError as error:
     found["error"] = str(error)
 print(json.dumps(found))
 """
@@ -172,8 +165,8 @@ class ThisMachine:
 
         return _within(self._limit, found, ())
 
-    def load(self, library: str, version: str = "") -> LoadResult:
-        ran = self.run(OWN_PYTHON, "-c", _LOAD, library, version)
+    def load(self, library: str) -> LoadResult:
+        ran = self.run(OWN_PYTHON, "-c", _LOAD, library)
         if ran.trouble == "timeout":
             return LoadResult(error=f"gave no answer within {LIMIT:g} seconds")
         try:
@@ -226,13 +219,8 @@ class CachingMachine:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self._answers: dict[str, dict[str, Any]] = {
-            "run": {},
-            "read": {},
-            "find": {},
-            "load": {},
-            "variable": {},
-        }
+        kinds = ("run", "read", "find", "load", "variable")
+        self._answers: dict[str, dict[str, Any]] = {kind: {} for kind in kinds}
         self.system = machine.system
         self.architecture = machine.architecture
 
@@ -247,8 +235,8 @@ class CachingMachine:
     def find(self, pattern: str) -> tuple[str, ...]:
         return self._once("find", pattern, lambda: self._machine.find(pattern))
 
-    def load(self, library: str, version: str = "") -> LoadResult:
-        return self._once("load", library, lambda: self._machine.load(library, version))
+    def load(self, library: str) -> LoadResult:
+        return self._once("load", library, lambda: self._machine.load(library))
 
     def variable(self, name: str) -> str | None:
         return self._once("variable", name, lambda: self._machine.variable(name))
@@ -260,7 +248,7 @@ class CachingMachine:
         return answers[key]
 
     def recording(self) -> dict[str, Any]:
-        """All queries and their answers, in the form that `RecordedMachine` takes."""
+        """All queries and their answers, by kind."""
         answers = self._answers
         return {
             "system": self.system,
@@ -282,38 +270,3 @@ def command_key(command: tuple[str, ...]) -> str:
 
 def _spare(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value or value == 0}
-
-
-class RecordedMachine:
-    """Replays a recording. What was not recorded is missing."""
-
-    def __init__(self, recording: Mapping[str, Any]) -> None:
-        self.system: str = recording["system"]
-        self.architecture: str = recording["architecture"]
-        self._recording = recording
-
-    def run(self, *command: str, limit: float = LIMIT) -> CommandResult:  # noqa: ARG002
-        ran = self._recording.get("run", {}).get(command_key(command))
-        return (
-            CommandResult(None, trouble="missing")
-            if ran is None
-            else CommandResult(**{"status": None, **ran})
-        )
-
-    def read(self, path: str) -> str | None:
-        text: str | None = self._recording.get("read", {}).get(path)
-        return text
-
-    def find(self, pattern: str) -> tuple[str, ...]:
-        return tuple(self._recording.get("find", {}).get(pattern, ()))
-
-    def load(self, library: str, version: str = "") -> LoadResult:  # noqa: ARG002
-        loaded = self._recording.get("load", {}).get(library)
-        if loaded is None:
-            message = "cannot open shared object file: No such file or directory"
-            return LoadResult(error=f"{library}: {message}")
-        return LoadResult(**loaded)
-
-    def variable(self, name: str) -> str | None:
-        value: str | None = self._recording.get("variable", {}).get(name)
-        return value

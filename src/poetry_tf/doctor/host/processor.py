@@ -10,9 +10,8 @@ from collections.abc import Iterator
 
 from poetry_tf.doctor.host.child_programs import run_tensorflow_program
 from poetry_tf.doctor.host.engine_info import query_engine, runs_elsewhere
-from poetry_tf.doctor.host.findings import HostFinding, Remedy
 from poetry_tf.doctor.host.machine import Machine
-from poetry_tf.doctor.host.spec import HostSpec
+from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy
 from poetry_tf.doctor.host.system import in_container, is_arm
 from poetry_tf.doctor.host.tensorflow import gpu_names
 from poetry_tf.doctor.host.wheels import has_tensorflow

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from poetry_tf.doctor.host.findings import Remedy, System
+from poetry_tf.doctor.host.model import Remedy, System
 
 _KEYRING = "/usr/share/keyrings/nvidia-container-toolkit-keyring.gpg"
 _TOOLKIT = "https://nvidia.github.io/libnvidia-container"

@@ -9,9 +9,8 @@ from poetry_tf.doctor.host import remedies
 from poetry_tf.doctor.host.driver import driver_version
 from poetry_tf.doctor.host.engine import is_snap
 from poetry_tf.doctor.host.engine_info import EngineInfo, has_container, query_engine
-from poetry_tf.doctor.host.findings import HostFinding
 from poetry_tf.doctor.host.machine import Machine
-from poetry_tf.doctor.host.spec import HostSpec
+from poetry_tf.doctor.host.model import HostFinding, HostSpec
 from poetry_tf.doctor.host.system import wsl
 from poetry_tf.releases.model import numbers
 

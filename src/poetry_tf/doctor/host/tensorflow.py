@@ -11,9 +11,8 @@ from poetry_tf.doctor.host.child_programs import (
     ProgramOutput,
     run_tensorflow_program,
 )
-from poetry_tf.doctor.host.findings import HostFinding, Remedy, State
 from poetry_tf.doctor.host.machine import Machine
-from poetry_tf.doctor.host.spec import HostSpec
+from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, State
 from poetry_tf.doctor.host.system import in_container
 from poetry_tf.doctor.host.wheels import has_tensorflow
 from poetry_tf.releases.model import numbers

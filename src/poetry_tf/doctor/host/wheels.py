@@ -9,9 +9,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion
 
 from poetry_tf.doctor.host.child_programs import run_libraries_program
-from poetry_tf.doctor.host.findings import HostFinding, Remedy
 from poetry_tf.doctor.host.machine import Machine
-from poetry_tf.doctor.host.spec import HostSpec
+from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy
 from poetry_tf.text import format_list
 
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from poetry_tf.doctor.host.findings import HostFinding, Remedy
 from poetry_tf.doctor.host.machine import Machine
+from poetry_tf.doctor.host.model import HostFinding, Remedy
 
 
 def check_drive(machine: Machine, root: Path) -> Iterator[HostFinding]:

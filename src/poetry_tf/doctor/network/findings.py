@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from poetry_tf.doctor.host.findings import HostFinding, Remedy, State
+from poetry_tf.doctor.host.model import HostFinding, Remedy, State
 from poetry_tf.doctor.network.apt import distance
 from poetry_tf.doctor.network.client import format_error
 from poetry_tf.doctor.network.locked_files import (

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from poetry_tf.doctor.host.findings import HostFinding, Remedy
 from poetry_tf.doctor.host.machine import Machine
+from poetry_tf.doctor.host.model import HostFinding, Remedy
 from poetry_tf.doctor.host.system import in_container
 from poetry_tf.index.mirrors import without_credentials
 from poetry_tf.text import format_list

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from poetry_tf.doctor.host.findings import HostFinding, Remedy
 from poetry_tf.doctor.host.machine import Machine
+from poetry_tf.doctor.host.model import HostFinding, Remedy
 from poetry_tf.doctor.network.proxy import PROXY_VARIABLES
 from poetry_tf.http.client import Client
 from poetry_tf.http.errors import NoResponse, host_of

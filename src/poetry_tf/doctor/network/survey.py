@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from poetry_tf.doctor.host.findings import Remedy, State
+from poetry_tf.doctor.host.model import Remedy, State
 from poetry_tf.doctor.network.apt import NoRepository, check_packages, distance, has_release
 from poetry_tf.doctor.network.build_inputs import AptRequests, BuildInputs, ContainerArtifact
 from poetry_tf.doctor.network.findings import (

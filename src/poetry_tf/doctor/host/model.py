@@ -1,4 +1,4 @@
-"""What a project's TensorFlow requires of the machine that it runs on."""
+"""What a machine is checked against, and the findings of the probes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from typing import Literal
 from poetry_tf.releases import Release
 from poetry_tf.releases.nvidia import Driver, driver
 
+State = Literal["ok", "note", "warning", "error"]
+"""``note`` is no problem; with an ``error`` TensorFlow cannot use the GPU."""
+
+System = Literal["arch", "debian", "fedora", "windows"]
+"""The systems with commands of their own: Arch, Debian and Ubuntu, Fedora and RHEL, Windows."""
+
 
 @dataclass(frozen=True)
 class HostSpec:
@@ -17,10 +23,7 @@ class HostSpec:
     Attributes:
         release: the locked TensorFlow, else the pinned one, else the newest.
         mode: where CUDA and cuDNN come from; ``none`` if no GPU is requested.
-        cuda, cudnn: the versions that a container's ``nvidia-cuda`` feature installs, with
-            ``system`` only.
         engine: the container engine.
-        gpu_required: whether the container must not start without a GPU.
         python: the interpreter of the project's environment; None if there is none.
         install: the command that installs the project.
         config: the path of devcontainer.json; None if the project has none.
@@ -30,10 +33,7 @@ class HostSpec:
 
     release: Release
     mode: Literal["system", "pip", "none"]
-    cuda: str | None = None
-    cudnn: str | None = None
     engine: Literal["docker", "podman"] = "docker"
-    gpu_required: bool = False
     python: str | None = None
     install: str = "poetry install"
     config: str | None = None
@@ -57,3 +57,40 @@ class HostSpec:
     def driver(self) -> Driver | None:
         """The NVIDIA driver that the CUDA of the TensorFlow build requires."""
         return driver(self.release.cuda) if self.release.cuda else None
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """How to fix a problem. No command is run.
+
+    Attributes:
+        what: what to do, in words.
+        commands: the commands that differ by system.
+        everywhere: the commands that are the same on each system.
+        where: the machine on which to run them: here, on the host of the container, or there, on
+            a remote machine whose engine is used. The last two may have any system.
+    """
+
+    what: str
+    commands: Mapping[System, tuple[str, ...]] = field(default_factory=dict)
+    everywhere: tuple[str, ...] = ()
+    where: Literal["here", "host", "there"] = "here"
+
+
+@dataclass(frozen=True)
+class HostFinding:
+    """A finding of a probe.
+
+    Attributes:
+        probe: the stable name of the probe: ``driver``, ``engine``, ``libraries``.
+        state: how severe it is.
+        seen: what was found, in a few words.
+        needed: what is required and why; empty if that is clear.
+        remedy: how to fix it.
+    """
+
+    probe: str
+    state: State
+    seen: str
+    needed: str = ""
+    remedy: Remedy | None = None
