@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from tests.support.index import LocalIndex, Mount, Wheel
 
-from poetry_tf.doctor.network.client import format_error, survey_client
+from poetry_tf.doctor.network.client import content_length, format_error, survey_client
 from poetry_tf.doctor.network.locked_files import LockAvailability, PackageIndex, check_locked_files
-from poetry_tf.doctor.network.measure import content_length
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.pyproject import Pyproject
 from poetry_tf.http.client import Client
@@ -74,7 +73,7 @@ def test_all_is_there_with_the_files_of_the_container(packages: LocalIndex):
     found = look(locked(packages), packages.mount("pypi"))
     (index,) = found.indexes
     assert (index.packages, index.files) == (2, 4)
-    ours = {item.file: item.size for item in index.container_files}
+    ours = {item.filename: item.size for item in index.container_files}
     built, plain = wheels(packages, "built", "2.0")[0], wheels(packages, "plain", "1.0")[0]
     assert ours == {
         built.filename: len(built.content),

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.servers import INDEX, TOKEN, Answer, Server, refused
 
-from poetry_tf.doctor.network.client import format_error, survey_client
-from poetry_tf.doctor.network.measure import download_sample
+from poetry_tf.doctor.network.client import download_sample, format_error, survey_client
 from poetry_tf.doctor.network.registry import (
     NotInRegistry,
     Reference,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from poetry_tf.doctor.answers import parse_json, table
 from poetry_tf.doctor.host.machine import CommandResult, Machine
 from poetry_tf.doctor.host.model import HostSpec
 
@@ -79,26 +79,18 @@ def query_engine(machine: Machine, spec: HostSpec) -> EngineInfo:
     """Queries the engine that is to run the container."""
     if spec.engine == "podman":
         ran = machine.run(*_PODMAN)
-        known = _parse_answer(ran)
+        known = table(parse_json(ran.output))
         return EngineInfo("Podman", ran, known, remote_host=_podman_host(machine, known))
     ran = machine.run(*_DOCKER)
     if ran.trouble == "missing":
         return EngineInfo("Docker", ran, {})
-    known, address = _parse_answer(ran), _endpoint(machine)
+    known, address = table(parse_json(ran.output)), _endpoint(machine)
     return EngineInfo("Docker", ran, known, address, _docker_host(machine, known, address))
 
 
 def runs_elsewhere(machine: Machine, spec: HostSpec) -> bool:
     """Whether the container runs on another machine, so the GPU of this one is irrelevant."""
     return has_container(spec) and bool(query_engine(machine, spec).remote_host)
-
-
-def _parse_answer(ran: CommandResult) -> Mapping[str, Any]:
-    try:
-        known = json.loads(ran.output)
-    except (ValueError, RecursionError):
-        return {}
-    return known if isinstance(known, dict) else {}
 
 
 def _endpoint(machine: Machine) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from poetry_tf.devcontainer.image import builds_own_image, python_image
 from poetry_tf.devcontainer.poetry import container_poetrys
 from poetry_tf.devcontainer.spec import ContainerSpec
 from poetry_tf.devcontainer.view import View, feature_id
+from poetry_tf.doctor.answers import parse_json, table
 from poetry_tf.doctor.network.apt import PackageRequest
 from poetry_tf.doctor.network.registry import Reference, read_reference
 from poetry_tf.files.errors import ProjectError
@@ -157,7 +157,7 @@ def _images(
         return
     given = {
         str(key): substituted(str(value), variable)
-        for key, value in _table(build.get("args")).items()
+        for key, value in table(build.get("args")).items()
     }
     for image in bases(text, given):
         yield from _image(image, variable, unchecked, "", "")
@@ -236,13 +236,13 @@ def _locked_features(path: Path) -> dict[str, Reference]:
     """What the container tools have fixed each feature to, in a file beside devcontainer.json."""
     dot = "." if path.name.startswith(".") else ""
     try:
-        document = json.loads(read_text(path.with_name(f"{dot}devcontainer-lock.json")) or "{}")
-    except (ProjectError, ValueError, RecursionError):
+        text = read_text(path.with_name(f"{dot}devcontainer-lock.json"))
+    except ProjectError:
         return {}
-    features = _table(_table(document).get("features"))
+    features = table(table(parse_json(text or "")).get("features"))
     found = {}
     for key, entry in features.items():
-        resolved = _table(entry).get("resolved")
+        resolved = table(entry).get("resolved")
         reference = read_reference(resolved) if isinstance(resolved, str) else None
         if reference is not None and reference.digest:
             found[key] = reference
@@ -252,7 +252,7 @@ def _locked_features(path: Path) -> dict[str, Reference]:
 def _apt_packages(view: View, feature: Feature, key: str) -> Iterator[AptRequests]:
     major = key.removeprefix(feature_id(key)).lstrip(":@").partition(".")[0]
     url = feature.apt.get(major) or feature.apt.get(feature.version)
-    options = _table(view.get("features", key))
+    options = table(view.get("features", key))
     if url is not None and (requests := tuple(_cuda_packages(options))):
         yield AptRequests(key, url, requests)
 
@@ -291,7 +291,3 @@ def _tools(view: View, images: Images) -> Iterator[tuple[str, str]]:
         for word in task.words:
             if match := _POETRY_TF.search(word.text):
                 yield "poetry-tf", match[1]
-
-
-def _table(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -10,14 +10,13 @@ from typing import Any, Literal, TypeAlias
 
 from poetry_tf.doctor.host.model import HostFinding, Remedy, State
 from poetry_tf.doctor.network.apt import distance
-from poetry_tf.doctor.network.client import format_error
+from poetry_tf.doctor.network.client import Sample, format_error
 from poetry_tf.doctor.network.locked_files import (
     IndexResult,
     LockAvailability,
     PackageIndex,
     UnavailableFiles,
 )
-from poetry_tf.doctor.network.measure import Sample
 from poetry_tf.http.errors import Interrupted, NoResponse, host_of
 from poetry_tf.text import format_count, format_list
 

@@ -41,15 +41,6 @@ class PackageIndex:
     has_password: bool = False
 
 
-@dataclass(frozen=True)
-class LocatedFile:
-    """A locked file where it is available."""
-
-    file: str
-    url: str
-    size: int | None
-
-
 @dataclass
 class IndexResult:
     """What one index has of the lock.
@@ -64,7 +55,7 @@ class IndexResult:
     name: str
     packages: int = 0
     files: int = 0
-    container_files: list[LocatedFile] = field(default_factory=list)
+    container_files: list[IndexFile] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -121,7 +112,7 @@ class _RequiredPackage:
 class _FileSearch:
     """The search for the files of one package."""
 
-    located: list[tuple[PackageIndex, LocatedFile]] = field(default_factory=list)
+    located: list[tuple[PackageIndex, IndexFile]] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
     """The files that are not found yet, with their hashes."""
     skipped: list[str] = field(default_factory=list)
@@ -159,7 +150,7 @@ def check_locked_files(
         for index, file in search.located:
             result = results.setdefault(index.url, IndexResult(host_of(index.url), index.name))
             result.files += 1
-            result.container_files += [file] if file.file == package.container_file else []
+            result.container_files += [file] if file.filename == package.container_file else []
         for url in dict.fromkeys(index.url for index, _ in search.located):
             results[url].packages += 1
         skipped.update(dict.fromkeys(search.skipped))
@@ -254,7 +245,7 @@ def _take(search: _FileSearch, index: PackageIndex, page: Sequence[IndexFile]) -
         if locked is None or not _same(locked, file.sha256):
             continue
         del search.missing[file.filename]
-        search.located.append((index, LocatedFile(file.filename, file.url, file.size)))
+        search.located.append((index, file))
 
 
 def _same(locked: str, sha256: str | None) -> bool:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
+from poetry_tf.doctor.answers import parse_json, table
 from poetry_tf.doctor.host.machine import Machine
 from poetry_tf.doctor.host.model import HostFinding, Remedy
 from poetry_tf.doctor.host.system import in_container
@@ -94,10 +93,10 @@ def _proxies(machine: Machine, home: str, container: Mapping[str, str]) -> Itera
             yield _Proxy(
                 f"{name} in devcontainer.json", _without_password(value), reaches_container=True
             )
-    config = _json(machine.read(f"{home}/.docker/config.json"))
-    for settings in _table(_table(config).get("proxies")).values():
+    config = parse_json(machine.read(f"{home}/.docker/config.json") or "")
+    for settings in table(table(config).get("proxies")).values():
         for key in _DOCKER_KEYS:
-            if isinstance(value := _table(settings).get(key), str) and value:
+            if isinstance(value := table(settings).get(key), str) and value:
                 yield _Proxy(
                     "~/.docker/config.json", _without_password(value), reaches_container=True
                 )
@@ -111,7 +110,7 @@ def _proxies(machine: Machine, home: str, container: Mapping[str, str]) -> Itera
         return
     ran = machine.run("docker", "info", "--format", _DOCKER_INFO)
     for text in ran.output.split(" ") if ran.succeeded else ():
-        if isinstance(value := _json(text), str) and value:
+        if isinstance(value := parse_json(text), str) and value:
             # The daemon's own: it fetches images by it, on its own machine.
             yield _Proxy("Docker's own settings", _without_password(value), reaches_container=False)
 
@@ -132,14 +131,3 @@ def _parts(address: str) -> tuple[str, int | None]:
         return (parts.hostname or "").lower(), parts.port
     except ValueError:
         return "", None
-
-
-def _json(text: str | None) -> Any:
-    try:
-        return json.loads(text or "null")
-    except (ValueError, RecursionError):
-        return None
-
-
-def _table(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -7,13 +7,13 @@ by a tag or a digest, that lists layers. A manifest may also list others, one fo
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from poetry_tf.doctor.answers import parse_json, table
 from poetry_tf.doctor.network.client import refused
 from poetry_tf.http.client import Client
 from poetry_tf.http.errors import BadResponse, ReadError, host_of
@@ -164,10 +164,7 @@ def _manifest(
         if status == 404 or codes & _GONE or (status == 401 and token):
             raise NotInRegistry(f"{reference.host} has none, or not for everybody")
         raise refused(reference.host, status)
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        document = None
+    document = parse_json(body)
     if not isinstance(document, dict):
         raise BadResponse("answers with something that is no manifest", host=reference.host)
     return document, digest or f"sha256:{hashlib.sha256(body).hexdigest()}"
@@ -202,11 +199,7 @@ def _token(reference: Reference, challenge: str, client: Client) -> dict[str, st
             raise NotInRegistry(f"{reference.host} has none, or not for everybody")
     if status != 200:
         raise refused(host_of(realm), status)
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        document = None
-    found = document if isinstance(document, dict) else {}
+    found = table(parse_json(body))
     token = found.get("token") or found.get("access_token")
     # Anything that can't stand in a header would be an error of another kind.
     if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
@@ -216,7 +209,6 @@ def _token(reference: Reference, challenge: str, client: Client) -> dict[str, st
 
 def _error_codes(body: bytes) -> set[str]:
     try:
-        errors = json.loads(body)["errors"]
-        return {str(error["code"]) for error in errors}
-    except (ValueError, LookupError, TypeError, RecursionError):
+        return {str(error["code"]) for error in table(parse_json(body))["errors"]}
+    except (LookupError, TypeError):
         return set()

@@ -11,6 +11,7 @@ from typing import Any
 from poetry_tf.doctor.host.model import Remedy, State
 from poetry_tf.doctor.network.apt import NoRepository, check_packages, distance, has_release
 from poetry_tf.doctor.network.build_inputs import AptRequests, BuildInputs, ContainerArtifact
+from poetry_tf.doctor.network.client import content_length, download_sample
 from poetry_tf.doctor.network.findings import (
     CheckResult,
     NetworkFinding,
@@ -21,12 +22,11 @@ from poetry_tf.doctor.network.findings import (
     findings_of_unreachable,
     format_speed,
 )
-from poetry_tf.doctor.network.locked_files import LocatedFile, LockAvailability, PackageIndex
-from poetry_tf.doctor.network.measure import content_length, download_sample
+from poetry_tf.doctor.network.locked_files import LockAvailability, PackageIndex
 from poetry_tf.doctor.network.registry import NotInRegistry, Reference, find_artifact
 from poetry_tf.http.client import Client
 from poetry_tf.http.errors import BadResponse, NoResponse, ReadError, host_of
-from poetry_tf.http.pages import SimpleIndex
+from poetry_tf.http.pages import IndexFile, SimpleIndex
 from poetry_tf.http.parallel import run_parallel
 from poetry_tf.releases.filenames import distributions
 from poetry_tf.text import format_list
@@ -125,10 +125,10 @@ def _lock_findings(
         yield finding_of_protected(source, status, names, has_password=has_password)
 
 
-def _sizes(files: Sequence[LocatedFile], client: Client) -> list[int | None]:
+def _sizes(files: Sequence[IndexFile], client: Client) -> list[int | None]:
     """The size of each file; requested from the server where the index does not say."""
 
-    def size(file: LocatedFile) -> int | None:
+    def size(file: IndexFile) -> int | None:
         try:
             return content_length(file.url, client)
         except (ReadError, ValueError):
