@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from poetry_tf.doctor.host.child_programs import DEVICES, ProgramOutput, run_gpu_program
 from poetry_tf.doctor.host.driver import alternative_to_newer_driver
 from poetry_tf.doctor.host.machine import LIMIT, Machine
-from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy
+from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, Subject
 from poetry_tf.doctor.host.system import in_container
 from poetry_tf.releases.model import numbers
 from poetry_tf.releases.nvidia import driver_libraries
 from poetry_tf.text import format_list
 
-_DRIVER = "/proc/driver/nvidia/version"
+_DEVICES = Subject("devices")
+_LIBCUDA = Subject("libcuda")
+_LOADED = "/proc/driver/nvidia/version"
 _CAPABILITIES = "NVIDIA_DRIVER_CAPABILITIES"
 _SET_CAPABILITIES = (
     f"Set {_CAPABILITIES} to compute,utility in containerEnv, and rebuild the container"
@@ -47,42 +49,36 @@ def devices(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     elif missing:
         what = "Restart the container; where that doesn't help, load the module on the host"
         commands = ("sudo nvidia-modprobe -u -c=0",)
-        yield HostFinding(
-            "devices",
-            "error",
+        yield _DEVICES.error(
             f"{format_list(missing)} {'is' if len(missing) == 1 else 'are'} missing",
             "CUDA opens them besides the GPU's own",
             Remedy(what, everywhere=commands, where="host"),
         )
     elif output.result.trouble == "timeout" and len(errors) < len(nodes):
-        yield HostFinding(
-            "devices",
-            "warning",
+        yield _DEVICES.warning(
             f"opening {nodes[len(errors)]} gave no answer within {LIMIT:g} seconds",
             "a GPU that doesn't answer may have to be reset: restart the machine",
         )
     else:
-        yield HostFinding("devices", "ok", f"{format_list(nodes)} can be opened")
+        yield _DEVICES.ok(f"{format_list(nodes)} can be opened")
 
 
 def _no_device(machine: Machine, spec: HostSpec) -> HostFinding:
     visible = machine.variable("NVIDIA_VISIBLE_DEVICES")
     if not in_container(machine):
-        return HostFinding("devices", "error", "there is no device of an NVIDIA GPU")
+        return _DEVICES.error("there is no device of an NVIDIA GPU")
     if visible in {"void", "none"}:
         seen = f"NVIDIA_VISIBLE_DEVICES={visible} keeps every GPU out of this container"
         what = "Take NVIDIA_VISIBLE_DEVICES out of devcontainer.json, and rebuild the container"
-        return HostFinding("devices", "error", seen, remedy=Remedy(what))
+        return _DEVICES.error(seen, remedy=Remedy(what))
     kernel = (machine.read("/proc/version") or "").lower()
-    has_driver = machine.read(_DRIVER) is not None
+    has_driver = machine.read(_LOADED) is not None
     if has_driver or "microsoft" in kernel:
         driver = "NVIDIA's driver is loaded on the host" if has_driver else "the host is WSL2"
         seen = f"{driver}, but this container was started without a GPU"
     else:
         seen = "no GPU has come into this container, and its host has no driver of NVIDIA's loaded"
-    return HostFinding(
-        "devices",
-        "error",
+    return _DEVICES.error(
         seen,
         "a container has the GPUs that it was started with: devcontainer.json has to ask for them, "
         "and the engine to know how to hand them in",
@@ -106,9 +102,7 @@ def _engine_remedy(spec: HostSpec) -> Remedy:
 def _not_openable(machine: Machine, spec: HostSpec, failed: dict[str, str]) -> HostFinding:
     paths, errors = format_list(failed), set(failed.values())
     if errors == {"EACCES"}:
-        return HostFinding(
-            "devices",
-            "error",
+        return _DEVICES.error(
             f"this user may not open {paths}",
             "CUDA opens them for reading and writing",
             Remedy(
@@ -124,9 +118,7 @@ def _not_openable(machine: Machine, spec: HostSpec, failed: dict[str, str]) -> H
         )
         if spec.engine == "podman":
             commands = _PODMAN
-        return HostFinding(
-            "devices",
-            "error",
+        return _DEVICES.error(
             f"this container may no longer open {paths}",
             "a reload of systemd on the host takes the GPU from running containers (nvidia-smi "
             'says "Failed to initialize NVML: Unknown Error")',
@@ -136,9 +128,7 @@ def _not_openable(machine: Machine, spec: HostSpec, failed: dict[str, str]) -> H
                 where="host",
             ),
         )
-    return HostFinding(
-        "devices",
-        "error",
+    return _DEVICES.error(
         f"{paths} can't be opened: {format_list(sorted(errors))}",
         "the driver that made them is gone, or the GPU doesn't answer",
         Remedy("Restart the host; `poetry tf doctor` there says more", where="host"),
@@ -157,9 +147,7 @@ def libcuda(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
             yield _no_libcuda(machine, output)
         return
     if "/stubs/" in path:
-        yield HostFinding(
-            "libcuda",
-            "error",
+        yield _LIBCUDA.error(
             f"the loader takes {path}",
             "that is the toolkit's stand-in, with which programs are linked: it knows no GPU",
             Remedy("Take the folder stubs out of LD_LIBRARY_PATH"),
@@ -169,9 +157,7 @@ def libcuda(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     if status is None:
         answer = f"gave no answer within {LIMIT:g} seconds"
         ended = answer if output.result.trouble == "timeout" else "ended the program that asked it"
-        yield HostFinding(
-            "libcuda",
-            "warning",
+        yield _LIBCUDA.warning(
             f"{path} {ended}",
             "the driver takes long where a GPU is asleep, and for ever where it hangs",
         )
@@ -188,9 +174,7 @@ def _other_libraries(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     """The other libraries of the driver that TensorFlow opens."""
     for name in driver_libraries(spec.release):
         if error := machine.load(name).error:
-            yield HostFinding(
-                "libcuda",
-                "error",
+            yield _LIBCUDA.error(
                 f"{name} can't be loaded: {error}",
                 f"TensorFlow {spec.tensorflow} opens it, and it is a part of the driver",
                 Remedy(_SET_CAPABILITIES),
@@ -205,19 +189,17 @@ def _no_libcuda(machine: Machine, output: ProgramOutput) -> HostFinding:
     if machine.find(_WSL_LIBRARY):
         what = "Let the loader look where WSL has it"
         commands = ("echo /usr/lib/wsl/lib | sudo tee /etc/ld.so.conf.d/wsl.conf", "sudo ldconfig")
-        return HostFinding("libcuda", "error", seen, needed, Remedy(what, everywhere=commands))
+        return _LIBCUDA.error(seen, needed, Remedy(what, everywhere=commands))
     if can and not {"all", "compute"} & set(can.split(",")):
         needed = f"{_CAPABILITIES}={can} keeps it out: {needed}"
-        return HostFinding("libcuda", "error", seen, needed, Remedy(_SET_CAPABILITIES))
+        return _LIBCUDA.error(seen, needed, Remedy(_SET_CAPABILITIES))
     if not in_container(machine):
-        return HostFinding("libcuda", "error", seen, "it is a part of NVIDIA's driver")
+        return _LIBCUDA.error(seen, "it is a part of NVIDIA's driver")
     what = (
         "Let the engine hand in the whole driver, not the device alone, and rebuild the container"
     )
     commands = ("sudo nvidia-ctk runtime configure --runtime=docker", *_PODMAN)
-    return HostFinding(
-        "libcuda", "error", seen, needed, Remedy(what, everywhere=commands, where="host")
-    )
+    return _LIBCUDA.error(seen, needed, Remedy(what, everywhere=commands, where="host"))
 
 
 def _check_cuda_version(
@@ -228,23 +210,21 @@ def _check_cuda_version(
     built = spec.release.cuda
     seen = f"the driver speaks CUDA {major}.{minor} ({path})"
     if built is None or not number:
-        return HostFinding("libcuda", "ok", seen if number else f"{path} answers")
+        return _LIBCUDA.ok(seen if number else f"{path} answers")
     required = (*numbers(built), 0)[:2]
     if (major, minor) >= required:
-        return HostFinding("libcuda", "ok", seen)
+        return _LIBCUDA.ok(seen)
     if major == required[0]:
         needed = (
             f"TensorFlow is built with CUDA {built}: that runs with every driver for CUDA {major}, "
             "but not on a GPU for which code has to be compiled first"
         )
-        return HostFinding("libcuda", "note", seen, needed)
+        return _LIBCUDA.note(seen, needed)
     least = spec.driver.linux_least or spec.driver.linux if spec.driver else None
     install = Remedy(
         f"Install a newer driver{f', {least} or later' if least else ''}", where="host"
     )
-    return HostFinding(
-        "libcuda",
-        "error",
+    return _LIBCUDA.error(
         seen,
         f"TensorFlow {spec.tensorflow} is built with CUDA {built}",
         alternative_to_newer_driver(machine, spec) or install,
@@ -279,11 +259,9 @@ def _init_failed(machine: Machine, status: int) -> HostFinding:
     hides = machine.variable(_VISIBLE_DEVICES)
     if status in {100, 101} and hides is not None:
         seen = f'{_VISIBLE_DEVICES}="{hides}" hides the GPU'
-        return HostFinding("libcuda", "error", seen, remedy=Remedy(f"Unset {_VISIBLE_DEVICES}"))
+        return _LIBCUDA.error(seen, remedy=Remedy(f"Unset {_VISIBLE_DEVICES}"))
     commands = ("sudo modprobe -r nvidia_uvm", "sudo modprobe nvidia_uvm") if status == 999 else ()
-    return HostFinding(
-        "libcuda",
-        "error",
+    return _LIBCUDA.error(
         f"the driver answers {name}",
         "so no program finds a GPU",
         Remedy(what, everywhere=commands, where="host" if in_container(machine) else "here"),

@@ -17,7 +17,7 @@ from poetry_tf.doctor.host.gpu_generation import (
     pci_displays,
 )
 from poetry_tf.doctor.host.machine import LIMIT, CommandResult, Machine
-from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy
+from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, Subject
 from poetry_tf.doctor.host.system import in_container, wsl
 from poetry_tf.releases import Release, load
 from poetry_tf.releases.model import LINUX_X86_64, WINDOWS_AMD64, numbers
@@ -25,6 +25,8 @@ from poetry_tf.releases.nvidia import Driver
 from poetry_tf.releases.nvidia import driver as driver_for
 from poetry_tf.text import format_list
 
+_DRIVER = Subject("driver")
+_COMPUTE = Subject("compute")
 _SMI = ("nvidia-smi", "/usr/lib/wsl/lib/nvidia-smi")
 _FIELDS = ("name,driver_version,compute_cap", "name,driver_version")
 _LOADED = "/proc/driver/nvidia/version"
@@ -102,7 +104,7 @@ def driver(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     elif ran.trouble == "timeout":
         seen = f"nvidia-smi gave no answer within {LIMIT:g} seconds"
         needed = "a driver that hangs, or a GPU that has fallen off its bus"
-        yield HostFinding("driver", "error", seen, needed, remedies.RESTART)
+        yield _DRIVER.error(seen, needed, remedies.RESTART)
     elif version is not None and (ran.succeeded or ran.trouble):
         yield _check_version(machine, spec, _format_gpus(machine), version)
     elif not ran.trouble:
@@ -141,56 +143,56 @@ def _smi_failed(machine: Machine, spec: HostSpec, ran: CommandResult) -> HostFin
     else:
         needed = "the driver is installed, but the kernel hasn't loaded it"
         remedy = remedies.MODULE
-    return HostFinding("driver", "error", seen, needed, remedy)
+    return _DRIVER.error(seen, needed, remedy)
 
 
 def _no_driver(machine: Machine, spec: HostSpec) -> HostFinding:
     if wsl(machine):
         if not machine.find("/dev/dxg"):
             seen = "WSL hands no GPU in (there is no /dev/dxg)"
-            return HostFinding("driver", "error", seen, remedy=remedies.WSL_UPDATE)
+            return _DRIVER.error(seen, remedy=remedies.WSL_UPDATE)
         seen = "Windows has no driver of NVIDIA's that WSL can use, or no GPU of NVIDIA's"
-        return HostFinding("driver", "error", seen, remedy=remedies.WINDOWS_DRIVER)
+        return _DRIVER.error(seen, remedy=remedies.WINDOWS_DRIVER)
     if machine.system == "Windows":
         seen = "there is no driver of NVIDIA's (no nvidia-smi), or no GPU of NVIDIA's"
-        return HostFinding("driver", "error", seen, remedy=remedies.driver(None))
+        return _DRIVER.error(seen, remedy=remedies.driver(None))
     if not has_gpu(machine):
         seen = "this machine has no GPU of NVIDIA's"
-        return HostFinding("driver", "error", seen, remedy=remedies.WITHOUT_GPU)
+        return _DRIVER.error(seen, remedy=remedies.WITHOUT_GPU)
     nouveau = machine.find("/sys/module/nouveau")
     other = ", but nouveau, which TensorFlow can't use" if nouveau else ""
     seen = f"there is a GPU of NVIDIA's, and no driver of NVIDIA's for it{other}"
     capability = _capability(machine)
     if (finding := _too_old(machine, spec, seen, capability)) is not None:
         return finding
-    return HostFinding("driver", "error", seen, remedy=remedies.driver(_branch(capability)))
+    return _DRIVER.error(seen, remedy=remedies.driver(_branch(capability)))
 
 
 def _check_version(machine: Machine, spec: HostSpec, names: str, version: str) -> HostFinding:
     seen = f"{names}, driver {version}"
     required = spec.driver
     if required is None:
-        return HostFinding("driver", "ok", seen)
+        return _DRIVER.ok(seen)
     known = generation(_capability(machine))
     if known in _NOT_IN_WSL and _is_passed_by_wsl(machine, spec):
         needed = f"WSL 2, by which a container gets a GPU, hands in none so old ({known.name})"
-        return HostFinding("driver", "error", seen, needed, remedies.WITHOUT_GPU)
+        return _DRIVER.error(seen, needed, remedies.WITHOUT_GPU)
     whole, least = _minima(machine, required)
     built = _format_build(spec)
     if least is None or numbers(version) >= numbers(least):
         if whole is None or numbers(version) >= numbers(whole):
-            return HostFinding("driver", "ok", seen)
+            return _DRIVER.ok(seen)
         if least is not None:
             needed = (
                 f"{built}: it runs with {least} or later, but where code has to be compiled for "
                 f"the GPU at first use it takes {whole} or later"
             )
-            return HostFinding("driver", "note", seen, needed)
+            return _DRIVER.note(seen, needed)
     capability = _capability(machine)
     if (finding := _too_old(machine, spec, seen, capability)) is not None:
         return finding
     needed = f"{built}, which takes a driver of {_format_minima(whole, least)}"
-    return HostFinding("driver", "error", seen, needed, _newer_driver(machine, capability))
+    return _DRIVER.error(seen, needed, _newer_driver(machine, capability))
 
 
 def _format_build(spec: HostSpec) -> str:
@@ -260,7 +262,7 @@ def _too_old(
         f"drivers end with {last}"
     )
     remedy = _suggest_series(machine, spec, str(capability)) or remedies.WITHOUT_GPU
-    return HostFinding("driver", "error", seen, needed, remedy)
+    return _DRIVER.error(seen, needed, remedy)
 
 
 def _has_driver_for(machine: Machine, release: Release, known: Generation) -> bool:
@@ -310,7 +312,7 @@ def _compiled_at_first_use(machine: Machine, spec: HostSpec, gpu: DetectedGpu) -
             f"the driver has to compile TensorFlow's code for it, and only {whole} or later can"
         )
         remedy = _newer_driver(machine, gpu.capability)
-        return HostFinding("compute", "error", seen, needed, remedy)
+        return _COMPUTE.error(seen, needed, remedy)
     needed = (
         "the driver compiles TensorFlow's code for it at first use, which can take half an hour "
         "and is kept for the next time"
@@ -318,7 +320,7 @@ def _compiled_at_first_use(machine: Machine, spec: HostSpec, gpu: DetectedGpu) -
     place = "" if spec.config is None and spec.from_project else " in containerEnv"
     what = f"So that it is kept whole (4 GiB), set{place}:"
     remedy = Remedy(what, everywhere=("CUDA_CACHE_MAXSIZE=4294967296",))
-    return HostFinding("compute", "note", seen, needed, remedy)
+    return _COMPUTE.note(seen, needed, remedy)
 
 
 def _unsupported(
@@ -328,14 +330,14 @@ def _unsupported(
     seen = f"{gpu.name} has compute capability {gpu.capability}"
     needed = f"TensorFlow {spec.tensorflow} holds no code that runs on it"
     if another:
-        return HostFinding("compute", "note", seen, f"{needed}, and passes it over")
+        return _COMPUTE.note(seen, f"{needed}, and passes it over")
     known = generation(_capability(machine))
     if known is not None and not _has_driver_for(machine, spec.release, known):
         return None
     remedy = _suggest_series(machine, spec, str(gpu.capability))
     if remedy is None:
         needed += ", nor does any other that is known here"
-    return HostFinding("compute", "error", seen, needed, remedy or remedies.WITHOUT_GPU)
+    return _COMPUTE.error(seen, needed, remedy or remedies.WITHOUT_GPU)
 
 
 def _suggest_series(machine: Machine, spec: HostSpec, capability: str) -> Remedy | None:

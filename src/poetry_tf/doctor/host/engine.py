@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from poetry_tf.doctor.host import remedies
 from poetry_tf.doctor.host.engine_info import DESKTOP, EngineInfo, has_container, query_engine
 from poetry_tf.doctor.host.machine import LIMIT, CommandResult, Machine
-from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy
+from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, Subject
 from poetry_tf.doctor.host.system import wsl
 from poetry_tf.releases.model import numbers
 
+_ENGINE = Subject("engine")
 # The first with `--gpus` (https://docs.docker.com/engine/release-notes/19.03/).
 _FIRST_VERSION = "19.03"
 _NO_DAEMON = ("Cannot connect", "daemon")
@@ -31,7 +32,7 @@ def engine(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
         if info.result.trouble == "timeout":
             why = f"gave no answer within {LIMIT:g} s"
         remedy = _restart(machine, info)
-        yield HostFinding("engine", "error", f"{info.name} {why}", remedy=remedy)
+        yield _ENGINE.error(f"{info.name} {why}", remedy=remedy)
     elif spec.engine == "podman":
         yield _podman(machine, info)
     else:
@@ -45,37 +46,33 @@ def _not_installed(machine: Machine, spec: HostSpec, name: str) -> HostFinding:
         remedy = remedies.DOCKER_ON_MAC
     elif spec.engine == "docker" and wsl(machine):
         remedy = remedies.DOCKER_IN_WSL
-    return HostFinding("engine", "error", f"{name} is not to be found here", needed, remedy)
+    return _ENGINE.error(f"{name} is not to be found here", needed, remedy)
 
 
 def _podman(machine: Machine, info: EngineInfo) -> HostFinding:
     if not info.result.succeeded:
         remedy = remedies.PODMAN_SAYS if machine.system == "Linux" else remedies.PODMAN_MACHINE
-        return HostFinding(
-            "engine", "error", f"Podman says: {_first_line(info.result)}", remedy=remedy
-        )
+        return _ENGINE.error(f"Podman says: {_first_line(info.result)}", remedy=remedy)
     version = info.data.get("version")
     number = version.get("Version", "") if isinstance(version, dict) else ""
-    return HostFinding("engine", "ok", f"Podman {number} answers".replace("  ", " "))
+    return _ENGINE.ok(f"Podman {number} answers".replace("  ", " "))
 
 
 def _docker(machine: Machine, info: EngineInfo) -> HostFinding:
     if info.is_podman:
         seen = "docker is Podman here"
-        return HostFinding("engine", "error", seen, _IS_PODMAN, remedies.TO_PODMAN)
+        return _ENGINE.error(seen, _IS_PODMAN, remedies.TO_PODMAN)
     if not info.answers or not info.data.get("ServerVersion"):
         text = f"{info.result.error}\n{info.data.get('ServerErrors') or ''}"
         if "permission denied" in text:
             remedy = remedies.SNAP_GROUP if is_snap(machine, info) else remedies.DOCKER_GROUP
-            return HostFinding("engine", "error", "this user may not talk to Docker", remedy=remedy)
+            return _ENGINE.error("this user may not talk to Docker", remedy=remedy)
         seen = "Docker is installed and doesn't run"
         if info.result.error and not any(message in text for message in _NO_DAEMON):
             seen += f": {_first_line(info.result)}"
-        return HostFinding("engine", "error", seen, remedy=_start(machine, info))
+        return _ENGINE.error(seen, remedy=_start(machine, info))
     if is_too_old(info.version):
-        return HostFinding(
-            "engine", "error", f"Docker {info.version}", _TOO_OLD, remedies.NEWER_DOCKER
-        )
+        return _ENGINE.error(f"Docker {info.version}", _TOO_OLD, remedies.NEWER_DOCKER)
     return _desktop(machine, info)
 
 
@@ -124,16 +121,16 @@ def _desktop(machine: Machine, info: EngineInfo) -> HostFinding:
     if not info.is_desktop:
         name = "Docker's snap" if is_snap(machine, info) else "Docker"
         rootless = ", without root," if info.is_rootless else ""
-        return HostFinding("engine", "ok", f"{name} {version}{rootless} answers")
+        return _ENGINE.ok(f"{name} {version}{rootless} answers")
     if machine.system == "Linux" and not wsl(machine):
         needed = "on Linux it runs in a virtual machine that has no GPU"
         seen = f"{DESKTOP} ({version})"
-        return HostFinding("engine", "error", seen, needed, remedies.DESKTOP_ON_LINUX)
+        return _ENGINE.error(seen, needed, remedies.DESKTOP_ON_LINUX)
     if machine.system == "Windows" and not _is_wsl(info):
         needed = "the GPU comes by WSL 2, and this one runs by Hyper-V"
         seen = f"{DESKTOP} ({version})"
-        return HostFinding("engine", "error", seen, needed, remedies.DESKTOP_WSL2)
-    return HostFinding("engine", "ok", f"{DESKTOP} ({version}) answers")
+        return _ENGINE.error(seen, needed, remedies.DESKTOP_WSL2)
+    return _ENGINE.ok(f"{DESKTOP} ({version}) answers")
 
 
 def _is_wsl(info: EngineInfo) -> bool:
@@ -154,27 +151,25 @@ def _remote_engine(info: EngineInfo, spec: HostSpec) -> HostFinding:
         )
         seen = f"{info.name} {where} {says}"
         if info.name == "Podman":
-            return HostFinding("engine", "error", seen, remedy=remedies.PODMAN_THERE)
+            return _ENGINE.error(seen, remedy=remedies.PODMAN_THERE)
         needed = (
             "to take the one of this machine instead: unset DOCKER_HOST; docker context use default"
         )
-        return HostFinding("engine", "error", seen, needed, remedies.DOCKER_THERE)
+        return _ENGINE.error(seen, needed, remedies.DOCKER_THERE)
     if info.name == "Docker" and info.is_podman:
         seen = f"docker is Podman, {where}"
-        return HostFinding("engine", "error", seen, _IS_PODMAN, remedies.TO_PODMAN)
+        return _ENGINE.error(seen, _IS_PODMAN, remedies.TO_PODMAN)
     if info.name == "Docker" and is_too_old(info.version):
         remedy = remedies.on_remote_host(remedies.NEWER_DOCKER)
-        return HostFinding("engine", "error", f"Docker {info.version} {where}", _TOO_OLD, remedy)
+        return _ENGINE.error(f"Docker {info.version} {where}", _TOO_OLD, remedy)
     if info.is_desktop and not _is_wsl(info):
         needed = "it runs in a virtual machine that has no GPU"
         remedy = remedies.on_remote_host(remedies.DESKTOP_WSL2)
-        return HostFinding("engine", "error", f"{DESKTOP} {where}", needed, remedy)
+        return _ENGINE.error(f"{DESKTOP} {where}", needed, remedy)
     number = f" {info.version}" if info.name == "Docker" else ""
     driver = spec.driver
     least = (driver.linux_least or driver.linux) if driver else None
-    return HostFinding(
-        "engine",
-        "warning",
+    return _ENGINE.warning(
         f"{info.name}{number} runs the container {where}",
         f"the GPU there is the one that counts; from here only what {info.name} says can be seen",
         remedies.check_remote_host(least),

@@ -8,7 +8,7 @@ from typing import Any
 
 from poetry_tf.doctor.host.child_programs import ProgramOutput, run_libraries_program
 from poetry_tf.doctor.host.machine import LIMIT, Machine
-from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy
+from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, Subject
 from poetry_tf.doctor.host.system import in_container
 from poetry_tf.doctor.host.wheels import has_tensorflow
 from poetry_tf.releases.model import Release, numbers
@@ -16,6 +16,7 @@ from poetry_tf.releases.nvidia import cudnn_package
 from poetry_tf.releases.nvidia import libraries as libraries_of
 from poetry_tf.text import format_list
 
+_LIBRARIES = Subject("libraries")
 _PATH = "LD_LIBRARY_PATH"
 
 
@@ -44,12 +45,12 @@ def libraries(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
 def _all_load(loaded: dict[str, dict[str, Any]], names: tuple[str, ...]) -> HostFinding:
     if len(loaded) < len(names):
         seen = f"{len(loaded)} of {len(names)} libraries could be asked for"
-        return HostFinding("libraries", "warning", seen)
+        return _LIBRARIES.warning(seen)
     cuda, cudnn = _cuda(loaded), _cudnn(loaded)
     versions = [f"CUDA {cuda[0]}.{cuda[1]}"] if cuda else []
     versions += [f"cuDNN {'.'.join(map(str, cudnn))}"] if cudnn else []
     what = f"{format_list(versions)}: " if versions else ""
-    return HostFinding("libraries", "ok", f"{what}all {len(names)} libraries load")
+    return _LIBRARIES.ok(f"{what}all {len(names)} libraries load")
 
 
 def _loading_ended(
@@ -61,11 +62,9 @@ def _loading_ended(
         return
     if output.result.trouble == "timeout":
         seen = f"loading {name} took longer than {LIMIT:g} seconds"
-        yield HostFinding("libraries", "warning", seen, "the drive it lies on may be slow")
+        yield _LIBRARIES.warning(seen, "the drive it lies on may be slow")
     else:
-        yield HostFinding(
-            "libraries",
-            "error",
+        yield _LIBRARIES.error(
             f"loading {name} ends the program that does it ({output.result.status})",
             "its file may be damaged, or for another processor",
             Remedy("Install it anew"),
@@ -83,15 +82,13 @@ def _not_loaded(
     if spec.mode == "pip" and all(found):
         return _not_looked_for(spec, seen, found)
     needed = f"TensorFlow {spec.tensorflow} opens them, and uses the CPU where one is missing"
-    return HostFinding("libraries", "error", seen, needed, _remedy(machine, spec, failed))
+    return _LIBRARIES.error(seen, needed, _remedy(machine, spec, failed))
 
 
 def _not_looked_for(spec: HostSpec, seen: str, found: list[str]) -> HostFinding:
     """The finding for installed libraries in folders that TensorFlow does not search."""
     folders = ":".join(dict.fromkeys(os.path.dirname(path) for path in found))  # noqa: PTH120
-    return HostFinding(
-        "libraries",
-        "error",
+    return _LIBRARIES.error(
         f"{seen}, though its wheels are installed",
         f"TensorFlow {spec.tensorflow} doesn't look in all the folders of its own wheels",
         Remedy(
@@ -140,9 +137,7 @@ def _versions(spec: HostSpec, loaded: dict[str, dict[str, Any]]) -> Iterator[Hos
     release, cuda, cudnn = spec.release, _cuda(loaded), _cudnn(loaded)
     built = (*numbers(release.cuda or "0"), 0)[:2]
     if cuda and cuda < built:
-        yield HostFinding(
-            "libraries",
-            "warning",
+        yield _LIBRARIES.warning(
             f"CUDA {cuda[0]}.{cuda[1]} is found ({_path(loaded, 'libcudart.')})",
             f"TensorFlow {release.version} is built with CUDA {release.cuda}: an older one may "
             "lack what it calls",
@@ -153,9 +148,7 @@ def _versions(spec: HostSpec, loaded: dict[str, dict[str, Any]]) -> Iterator[Hos
         return
     text, path = ".".join(map(str, cudnn)), _path(loaded, "libcudnn.")
     if cudnn[0] != required[0] or cudnn[:2] < required[:2]:
-        yield HostFinding(
-            "libraries",
-            "error",
+        yield _LIBRARIES.error(
             f"cuDNN {text} is found ({path})",
             f"TensorFlow {release.version} is built with cuDNN {'.'.join(map(str, required))}: it "
             "takes that or a later one of the same major version",
@@ -163,9 +156,7 @@ def _versions(spec: HostSpec, loaded: dict[str, dict[str, Any]]) -> Iterator[Hos
         )
     made_for = _number(loaded, "libcudnn.", "cuda") // 1000
     if made_for and made_for != built[0]:
-        yield HostFinding(
-            "libraries",
-            "error",
+        yield _LIBRARIES.error(
             f"cuDNN {text} is the one for CUDA {made_for} ({path})",
             f"TensorFlow {release.version} is built with CUDA {release.cuda}",
             _right_version(spec),
@@ -195,9 +186,7 @@ def _shadowed(
         and not path.startswith(own)
     }
     if shadowing:
-        yield HostFinding(
-            "libraries",
-            "warning",
+        yield _LIBRARIES.warning(
             f"{_PATH} puts {next(iter(shadowing.values()))} before the wheels' own"
             + (f", and {len(shadowing) - 1} more" if len(shadowing) > 1 else ""),
             "the wheels hold the versions that TensorFlow is tried with",

@@ -94,3 +94,22 @@ class HostFinding:
     seen: str
     needed: str = ""
     remedy: Remedy | None = None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a probe checks, by the name that stands in its findings."""
+
+    probe: str
+
+    def ok(self, seen: str) -> HostFinding:
+        return HostFinding(self.probe, "ok", seen)
+
+    def note(self, seen: str, needed: str = "", remedy: Remedy | None = None) -> HostFinding:
+        return HostFinding(self.probe, "note", seen, needed, remedy)
+
+    def warning(self, seen: str, needed: str = "", remedy: Remedy | None = None) -> HostFinding:
+        return HostFinding(self.probe, "warning", seen, needed, remedy)
+
+    def error(self, seen: str, needed: str = "", remedy: Remedy | None = None) -> HostFinding:
+        return HostFinding(self.probe, "error", seen, needed, remedy)

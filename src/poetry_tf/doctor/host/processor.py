@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from poetry_tf.doctor.host.child_programs import run_tensorflow_program
 from poetry_tf.doctor.host.engine_info import query_engine, runs_elsewhere
 from poetry_tf.doctor.host.machine import Machine
-from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy
+from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, Subject
 from poetry_tf.doctor.host.system import in_container, is_arm
 from poetry_tf.doctor.host.tensorflow import gpu_names
 from poetry_tf.doctor.host.wheels import has_tensorflow
 from poetry_tf.releases.model import LINUX_AARCH64
+
+_PROCESSOR = Subject("processor")
 
 
 def processor(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
@@ -44,9 +46,7 @@ def _no_cuda_build(spec: HostSpec, architecture: str) -> Iterator[HostFinding]:
     """The finding for an ARM processor, unless the release has CUDA for it."""
     wheels = spec.release.wheels.get(LINUX_AARCH64)
     if wheels is None or wheels.cuda is None:
-        yield HostFinding(
-            "processor",
-            "error",
+        yield _PROCESSOR.error(
             f"no wheel of TensorFlow for ARM ({architecture}) is built with CUDA",
             f"on this processor TensorFlow {spec.tensorflow} from PyPI uses the CPU alone, "
             "whatever GPU there is",

@@ -10,10 +10,11 @@ from poetry_tf.doctor.host.driver import driver_version
 from poetry_tf.doctor.host.engine import is_snap
 from poetry_tf.doctor.host.engine_info import EngineInfo, has_container, query_engine
 from poetry_tf.doctor.host.machine import Machine
-from poetry_tf.doctor.host.model import HostFinding, HostSpec
+from poetry_tf.doctor.host.model import HostFinding, HostSpec, Subject
 from poetry_tf.doctor.host.system import wsl
 from poetry_tf.releases.model import numbers
 
+_RUNTIME = Subject("runtime")
 # Of two files for one kind the one in /var/run/cdi takes precedence: in this order
 # (https://pkg.go.dev/tags.cncf.io/container-device-interface/pkg/cdi, "CDI Spec Priority").
 _CDI = ("/var/run/cdi", "/etc/cdi")
@@ -62,32 +63,32 @@ def _registered(machine: Machine, info: EngineInfo) -> Iterator[HostFinding]:
     if snap and has_toolkit and version and numbers(version[0]) >= numbers(_SNAP_ALONE):
         seen = "the NVIDIA Container Toolkit is installed beside Docker's snap, which has its own"
         needed = f"from {_SNAP_ALONE} on the snap starts no container with a GPU then"
-        yield HostFinding("runtime", "error", seen, needed, remedies.SNAP_ALONE)
+        yield _RUNTIME.error(seen, needed, remedies.SNAP_ALONE)
     elif _knows_runtime(info):
-        yield HostFinding("runtime", "ok", "Docker knows the nvidia runtime")
+        yield _RUNTIME.ok("Docker knows the nvidia runtime")
         if info.is_rootless and not _without_cgroups(machine):
             seen = "the NVIDIA Container Toolkit sets cgroups, which Docker without root may not"
             needed = "the container with the GPU may fail to start"
-            yield HostFinding("runtime", "warning", seen, needed, remedies.NO_CGROUPS)
+            yield _RUNTIME.warning(seen, needed, remedies.NO_CGROUPS)
     else:
         seen = "Docker doesn't know the nvidia runtime"
         if has_toolkit and not snap:
             seen += ", though the NVIDIA Container Toolkit is installed"
         remedy = remedies.toolkit(installed=has_toolkit, rootless=info.is_rootless)
         remedy = remedies.SNAP_RUNTIME if snap else remedy
-        yield HostFinding("runtime", "error", seen, _WITHOUT_RUNTIME, remedy)
+        yield _RUNTIME.error(seen, _WITHOUT_RUNTIME, remedy)
 
 
 def _registered_remotely(info: EngineInfo) -> HostFinding:
     if _knows_runtime(info):
-        return HostFinding("runtime", "ok", "Docker there knows the nvidia runtime")
+        return _RUNTIME.ok("Docker there knows the nvidia runtime")
     found = info.data.get("DiscoveredDevices")
     by_cdi = isinstance(found, list) and any("nvidia.com/gpu" in str(item) for item in found)
     seen = "Docker there doesn't know the nvidia runtime"
     if by_cdi:
         seen += ", though it knows the GPUs by CDI"
     remedy = remedies.toolkit(installed=by_cdi, rootless=info.is_rootless)
-    return HostFinding("runtime", "error", seen, _WITHOUT_RUNTIME, remedies.on_remote_host(remedy))
+    return _RUNTIME.error(seen, _WITHOUT_RUNTIME, remedies.on_remote_host(remedy))
 
 
 def _has_toolkit(machine: Machine) -> bool:
@@ -113,15 +114,15 @@ def _cdi(machine: Machine) -> HostFinding:
     if not files:
         seen = "no file tells Podman of the GPUs (there is none of NVIDIA's in /etc/cdi)"
         remedy = remedies.cdi(install=not _has_toolkit(machine))
-        return HostFinding("runtime", "error", seen, "it doesn't start the container then", remedy)
+        return _RUNTIME.error(seen, "it doesn't start the container then", remedy)
     for path, text in files.items():
         named = set(re.findall(r"libcuda\.so\.(\d+(?:\.\d+)+)", text))
         if named and version not in named and not wsl(machine):
             seen = f"{path} is of driver {', '.join(sorted(named))}, and {version} is installed"
             needed = "the files that it names are gone, so the container doesn't start"
             remedy = remedies.cdi(install=False, path=path)
-            return HostFinding("runtime", "error", seen, needed, remedy)
-    return HostFinding("runtime", "ok", f"{next(iter(files))} tells Podman of the GPUs")
+            return _RUNTIME.error(seen, needed, remedy)
+    return _RUNTIME.ok(f"{next(iter(files))} tells Podman of the GPUs")
 
 
 def _selinux(machine: Machine) -> Iterator[HostFinding]:
@@ -129,9 +130,7 @@ def _selinux(machine: Machine) -> Iterator[HostFinding]:
     enforced = (machine.read("/sys/fs/selinux/enforce") or "").strip() == "1"
     allowed = machine.read("/sys/fs/selinux/booleans/container_use_devices") or ""
     if enforced and allowed.startswith("0"):
-        yield HostFinding(
-            "runtime",
-            "warning",
+        yield _RUNTIME.warning(
             "SELinux keeps containers from the machine's devices, the GPU among them",
             'unless "--security-opt=label=disable" is among the runArgs of devcontainer.json',
             remedies.SELINUX,
@@ -139,9 +138,7 @@ def _selinux(machine: Machine) -> Iterator[HostFinding]:
 
 
 def _podman_machine() -> HostFinding:
-    return HostFinding(
-        "runtime",
-        "warning",
+    return _RUNTIME.warning(
         "Podman runs in a virtual machine of its own, into which can't be seen from here",
         "in there a file has to tell of the GPUs; nvidia-ctk cdi list names those that it tells of",
         remedies.PODMAN_CDI_IN_MACHINE,

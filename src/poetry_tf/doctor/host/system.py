@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from typing import Literal
 
 from poetry_tf.doctor.host.machine import Machine
-from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, System
+from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, Subject, System
 from poetry_tf.releases.model import WINDOWS_AMD64
 from poetry_tf.text import format_list
 
+_SYSTEM = Subject("system")
 # Docker and Podman each create a file in their containers; VS Code sets a variable in its own.
 _CONTAINER_FILES = ("/.dockerenv", "/run/.containerenv")
 _CONTAINER_VARIABLES = ("REMOTE_CONTAINERS", "CODESPACES")
@@ -66,9 +67,7 @@ def system(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
         return
     name = _os_release(machine).get("PRETTY_NAME") or machine.system
     if wsl(machine) == 1:
-        yield HostFinding(
-            "system",
-            "error",
+        yield _SYSTEM.error(
             f"{name} in WSL 1",
             "only WSL 2 hands on the GPU",
             Remedy(
@@ -78,7 +77,7 @@ def system(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
         )
         return
     where = " in WSL 2" if wsl(machine) else ""
-    yield HostFinding("system", "ok", f"{name} ({machine.architecture}){where}")
+    yield _SYSTEM.ok(f"{name} ({machine.architecture}){where}")
 
 
 def _mac(machine: Machine) -> HostFinding:
@@ -94,25 +93,21 @@ def _mac(machine: Machine) -> HostFinding:
             "it uses only without a container, by tensorflow-metal, which ends with TensorFlow 2.18"
         )
     seen = f"macOS on {machine.architecture}"
-    return HostFinding("system", "error", seen, needed, _WITHOUT_GPU)
+    return _SYSTEM.error(seen, needed, _WITHOUT_GPU)
 
 
 def _windows(spec: HostSpec) -> HostFinding:
     if not (spec.from_project and spec.config is None):
-        return HostFinding("system", "ok", "Windows")
+        return _SYSTEM.ok("Windows")
     wheels = spec.release.wheels.get(WINDOWS_AMD64)
     if wheels is not None and wheels.cuda is not None:
         # https://www.tensorflow.org/install/source_windows#gpu: 2.10 is the last with a GPU there.
-        return HostFinding(
-            "system",
-            "note",
+        return _SYSTEM.note(
             "Windows, without a container",
             f"TensorFlow {spec.tensorflow} uses a GPU there as soon as CUDA {wheels.cuda} and "
             f"cuDNN {wheels.cudnn} for Windows are installed and on PATH, which is not looked at",
         )
-    return HostFinding(
-        "system",
-        "error",
+    return _SYSTEM.error(
         "Windows, without a container",
         "from 2.11 on TensorFlow uses no GPU on Windows itself: it does in a container, by WSL 2",
         Remedy("Let it run in a container:", everywhere=("poetry tf devcontainer",)),

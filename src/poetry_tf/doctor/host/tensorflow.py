@@ -12,12 +12,14 @@ from poetry_tf.doctor.host.child_programs import (
     run_tensorflow_program,
 )
 from poetry_tf.doctor.host.machine import Machine
-from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, State
+from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, State, Subject
 from poetry_tf.doctor.host.system import in_container
 from poetry_tf.doctor.host.wheels import has_tensorflow
 from poetry_tf.releases.model import numbers
 from poetry_tf.text import format_list
 
+_TENSORFLOW = Subject("tensorflow")
+_COMPILE = Subject("compile")
 # The sum of the product of two 16 x 16 matrices of ones.
 _SUM = 4096.0
 # The first series in which Keras compiles by default.
@@ -137,11 +139,11 @@ def tensorflow(
         return
     gpus = gpu_names(output)
     if not spec.wants_gpu:
-        yield HostFinding("tensorflow", "ok", f"TensorFlow {version} can be imported")
+        yield _TENSORFLOW.ok(f"TensorFlow {version} can be imported")
     elif gpus is None:
         yield _gpus_unknown(output, version)
     elif gpus:
-        yield HostFinding("tensorflow", "ok", f"TensorFlow {version} uses {format_list(gpus)}")
+        yield _TENSORFLOW.ok(f"TensorFlow {version} uses {format_list(gpus)}")
         if compile_step:
             yield from _compiled_step(output, spec)
     else:
@@ -170,24 +172,20 @@ def _import_error(output: ProgramOutput, spec: HostSpec) -> HostFinding:
     if output.result.trouble == "timeout":
         seen = f"TensorFlow was not imported within {TENSORFLOW_LIMIT:g} seconds"
         needed = "the drive that the environment lies on may be slow"
-        return HostFinding("tensorflow", "warning", seen, needed)
+        return _TENSORFLOW.warning(seen, needed)
     if output.result.status in {-4, 132}:
-        return HostFinding(
-            "tensorflow",
-            "error",
+        return _TENSORFLOW.error(
             "importing TensorFlow ends with an illegal instruction",
             "its wheels need a processor with AVX; a virtual machine may hide that of its host",
         )
     if output.result.status is None:
-        return HostFinding("tensorflow", "error", "the environment's Python can't be run")
+        return _TENSORFLOW.error("the environment's Python can't be run")
     broken = output.text("broken") or f"it ended with {output.result.status}"
     meaning, remedy = _first_reason(_NO_IMPORT, f"{broken}\n{output.result.error}") or (
         broken,
         None,
     )
-    return HostFinding(
-        "tensorflow",
-        "error",
+    return _TENSORFLOW.error(
         f"TensorFlow can't be imported: {_shorten(meaning)}",
         remedy=remedy or Remedy("Install what is locked anew", everywhere=(spec.sync,)),
     )
@@ -198,30 +196,26 @@ def _gpus_unknown(output: ProgramOutput, version: str) -> HostFinding:
     if output.result.trouble == "timeout":
         how = f"it gave no answer within {TENSORFLOW_LIMIT:g} seconds"
     seen = f"TensorFlow {version} doesn't tell its GPUs: {how}"
-    return HostFinding(
-        "tensorflow", "error", seen, _shorten(output.result.error.rpartition("\n")[2])
-    )
+    return _TENSORFLOW.error(seen, _shorten(output.result.error.rpartition("\n")[2]))
 
 
 def _no_gpu(machine: Machine, output: ProgramOutput, version: str) -> HostFinding:
     hides = machine.variable("CUDA_VISIBLE_DEVICES")
     if hides in {"", "-1"}:
-        return HostFinding(
-            "tensorflow",
-            "error",
+        return _TENSORFLOW.error(
             f'CUDA_VISIBLE_DEVICES="{hides}" hides every GPU from TensorFlow {version}',
             remedy=Remedy("Unset it", everywhere=("unset CUDA_VISIBLE_DEVICES",)),
         )
     meaning, remedy = _first_reason(_NO_GPU, output.result.error) or ("it doesn't say why", None)
     seen = f"TensorFlow {version} lists no GPU: {_shorten(meaning)}"
-    return HostFinding("tensorflow", "error", seen, remedy=remedy)
+    return _TENSORFLOW.error(seen, remedy=remedy)
 
 
 def _compiled_step(output: ProgramOutput, spec: HostSpec) -> Iterator[HostFinding]:
     """The step that XLA compiles, with ptxas and libdevice."""
     results = [line["compiled"] for line in output.lines_with("compiled")]
     if _SUM in results:
-        yield HostFinding("compile", "ok", "a compiled step (jit_compile=True) runs on the GPU")
+        yield _COMPILE.ok("a compiled step (jit_compile=True) runs on the GPU")
         return
     is_default = numbers(spec.release.series) >= _COMPILES_BY_ITSELF
     state: State = "error" if is_default else "warning"

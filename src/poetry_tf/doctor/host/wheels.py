@@ -10,8 +10,11 @@ from packaging.version import InvalidVersion
 
 from poetry_tf.doctor.host.child_programs import run_libraries_program
 from poetry_tf.doctor.host.machine import Machine
-from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy
+from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, Subject
 from poetry_tf.text import format_list
+
+_DISTRIBUTIONS = Subject("distributions")
+_WHEELS = Subject("wheels")
 
 
 def has_tensorflow(machine: Machine, spec: HostSpec) -> bool:
@@ -33,9 +36,7 @@ def distributions(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     if len(holding) > 1:
         names = " ".join(sorted(holding))
         both = format_list(f"{name} {version}" for name, version in sorted(holding.items()))
-        yield HostFinding(
-            "distributions",
-            "warning",
+        yield _DISTRIBUTIONS.warning(
             f"{both} are installed over each other",
             "they write the same files, so what is there is a mixture",
             Remedy(
@@ -46,17 +47,13 @@ def distributions(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
         return
     for name, version in holding.items():
         if name.startswith("tensorflow-cpu") and spec.wants_gpu:
-            yield HostFinding(
-                "distributions",
-                "error",
+            yield _DISTRIBUTIONS.error(
                 f"{name} is installed, which knows no GPU",
                 "a GPU was asked for",
                 Remedy("Install what is locked", everywhere=(spec.sync,)),
             )
         elif spec.from_project and version != spec.tensorflow:
-            yield HostFinding(
-                "distributions",
-                "warning",
+            yield _DISTRIBUTIONS.warning(
                 f"{name} {version} is installed",
                 f"{spec.tensorflow} is locked",
                 Remedy("Install what is locked", everywhere=(spec.install,)),
@@ -82,24 +79,20 @@ def wheels(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     ]
     remedy = Remedy("Install what is locked", everywhere=(spec.install,))
     if missing:
-        yield HostFinding(
-            "wheels",
-            "error",
+        yield _WHEELS.error(
             f"{format_list(missing)} {'is' if len(missing) == 1 else 'are'} not installed",
             f"TensorFlow {spec.tensorflow} takes CUDA and cuDNN from the wheels of its extra "
             "and-cuda",
             remedy,
         )
     if other:
-        yield HostFinding(
-            "wheels",
-            "warning",
+        yield _WHEELS.warning(
             f"{format_list(other)} {'is' if len(other) == 1 else 'are'} installed",
             "another package, PyTorch often, may have brought them",
             remedy,
         )
     if not missing and not other:
-        yield HostFinding("wheels", "ok", f"all {len(required)} wheels of and-cuda are installed")
+        yield _WHEELS.ok(f"all {len(required)} wheels of and-cuda are installed")
 
 
 def _fits(item: Requirement, version: str) -> bool:

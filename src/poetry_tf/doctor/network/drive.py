@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from poetry_tf.doctor.host.machine import Machine
-from poetry_tf.doctor.host.model import HostFinding, Remedy
+from poetry_tf.doctor.host.model import HostFinding, Remedy, Subject
+
+_DRIVE = Subject("drive")
 
 
 def check_drive(machine: Machine, root: Path) -> Iterator[HostFinding]:
@@ -15,9 +17,7 @@ def check_drive(machine: Machine, root: Path) -> Iterator[HostFinding]:
     place = _windows_drive(machine, root)
     if place is None:
         return
-    yield HostFinding(
-        "drive",
-        "warning",
+    yield _DRIVE.warning(
         f"the project is on {place}",
         "A container works in WSL, and reads each file there over the border to Windows: many "
         "small files, as Git and Python have them, take many times as long",

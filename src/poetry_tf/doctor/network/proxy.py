@@ -9,11 +9,12 @@ from urllib.parse import urlsplit
 
 from poetry_tf.doctor.answers import parse_json, table
 from poetry_tf.doctor.host.machine import Machine
-from poetry_tf.doctor.host.model import HostFinding, Remedy
+from poetry_tf.doctor.host.model import HostFinding, Remedy, Subject
 from poetry_tf.doctor.host.system import in_container
 from poetry_tf.index.mirrors import without_credentials
 from poetry_tf.text import format_list
 
+_PROXY = Subject("proxy")
 _NAMES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 PROXY_VARIABLES = tuple(name for pair in ((item, item.lower()) for item in _NAMES) for name in pair)
 # As Docker's config.json and `docker info` spell them.
@@ -44,9 +45,7 @@ def check_proxy(
         first = given[0]
         places = format_list(dict.fromkeys(item.where for item in given))
         inside = in_container(machine)
-        yield HostFinding(
-            "proxy",
-            "warning",
+        yield _PROXY.warning(
             f"{places} {'name' if len({i.where for i in given}) > 1 else 'names'} the proxy "
             f"{first.address}",
             "Inside a container 127.0.0.1 is the container itself, where no proxy listens: "
@@ -55,16 +54,14 @@ def check_proxy(
         )
     elif local:
         first = local[0]
-        yield HostFinding(
-            "proxy",
-            "note",
+        yield _PROXY.note(
             f"this machine goes by the proxy {first.address} ({first.where})",
             "A container isn't given it, and couldn't reach it at that address: if it needs one, "
             f"{_address_inside(first.address)}",
         )
     elif found:
         first = found[0]
-        yield HostFinding("proxy", "ok", f"the proxy {first.address} ({first.where})")
+        yield _PROXY.ok(f"the proxy {first.address} ({first.where})")
 
 
 def _other_address(address: str) -> Remedy:

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from poetry_tf.doctor.host.machine import Machine
-from poetry_tf.doctor.host.model import HostFinding, Remedy
+from poetry_tf.doctor.host.model import HostFinding, Remedy, Subject
 from poetry_tf.doctor.network.proxy import PROXY_VARIABLES
 from poetry_tf.http.client import Client
 from poetry_tf.http.errors import NoResponse, host_of
+
+_EXIT = Subject("exit")
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ _MIRRORS_IN_CHINA = {
 def check_download_region(machine: Machine, region: DownloadRegion) -> Iterator[HostFinding]:
     """Whether downloads come from NVIDIA's server in China; a proxy abroad prevents that."""
     if region.to.endswith(".cn"):
-        yield HostFinding("exit", "ok", f"{region.host} sends on to {region.to}, which is near")
+        yield _EXIT.ok(f"{region.host} sends on to {region.to}, which is near")
         return
     by_proxy = any(machine.variable(name) for name in PROXY_VARIABLES)
     seen = f"{region.host} can't be reached"
