@@ -67,7 +67,3 @@ def __getattr__(name: str) -> Any:
             globals()[name] = value  # called once for each name
             return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
@@ -119,7 +119,18 @@ def fits(name: str, release: Release) -> tuple[Fit, ...]:
     Yanked ones are included. TensorFlow's own requirements take precedence over the companion's.
     Empty for an unknown companion, or if none is known to work.
     """
-    return tuple(_fits(normalize(name), release))
+    name, found = normalize(name), []
+    bounds = bounds_on(name, release)
+    for companion in companions().get(name, ()):
+        if bounds is not None:
+            if bounds.contains(companion.version):
+                found.append(Fit(companion, "tensorflow"))
+        elif companion.basis is not None and _admits(companion.fits or "", release.version):
+            source = ""
+            if companion.basis == "documented":
+                source = read_json("documented.json")[name]["source"]
+            found.append(Fit(companion, companion.basis, source))
+    return tuple(found)
 
 
 def newest(name: str, release: Release) -> Fit | None:
@@ -128,19 +139,6 @@ def newest(name: str, release: Release) -> Fit | None:
     available = [fit for fit in known if not fit.companion.yanked]
     candidates = available or known
     return candidates[-1] if candidates else None
-
-
-def _fits(name: str, release: Release) -> Iterator[Fit]:
-    bounds = bounds_on(name, release)
-    for companion in companions().get(name, ()):
-        if bounds is not None:
-            if bounds.contains(companion.version):
-                yield Fit(companion, "tensorflow")
-        elif companion.basis is not None and _admits(companion.fits or "", release.version):
-            source = ""
-            if companion.basis == "documented":
-                source = read_json("documented.json")[name]["source"]
-            yield Fit(companion, companion.basis, source)
 
 
 def bounds_on(name: str, release: Release) -> SpecifierSet | None:

@@ -25,6 +25,7 @@ from poetry_tf.releases.model import (
     MACOS_X86_64,
     PLATFORMS,
     WINDOWS_AMD64,
+    major_minor,
     numbers,
 )
 
@@ -115,11 +116,12 @@ def tags_by_platform(wheels: Iterable[Distribution]) -> dict[str, dict[str, tupl
     for wheel in wheels:
         spelled = wheel.file.filename.removesuffix(".whl").rpartition("-")[2]
         for tag in wheel.tags:
-            minor = _minor(tag.interpreter)
-            if minor is None or tag.abi.rstrip("mu") != tag.interpreter:
+            # Of CPython alone, and neither `cp3` nor free-threaded.
+            match = re.fullmatch(r"cp(\d)(\d+)", tag.interpreter)
+            if match is None or tag.abi.rstrip("mu") != tag.interpreter:
                 continue
             for platform in platforms(tag):
-                found[platform][spelled].add(f"{minor[0]}.{minor[1]}")
+                found[platform][spelled].add(f"{match[1]}.{match[2]}")
     return {
         platform: {tag: ascending(found[platform][tag]) for tag in sorted(found[platform])}
         for platform in PLATFORMS
@@ -146,11 +148,8 @@ def fits(distribution: Distribution, python: str, platform: str) -> bool:
         return False
     if not distribution.is_wheel:
         return True
-    version = Version(python)
-    return any(
-        platform in platforms(tag) and _runs(tag, (version.major, version.minor))
-        for tag in distribution.tags
-    )
+    minor = major_minor(python)
+    return any(platform in platforms(tag) and _runs(tag, minor) for tag in distribution.tags)
 
 
 def satisfying(
@@ -163,12 +162,6 @@ def satisfying(
     for version, files in available.items():
         if requirement.specifier.contains(version, prereleases=prereleases):
             yield from (file for file in files if pinned or not file.file.yanked)
-
-
-def _minor(interpreter: str) -> tuple[int, int] | None:
-    """The minor of a tag: (3, 11) for `cp311`; None for other implementations and for `cp3`."""
-    match = re.fullmatch(r"cp(\d)(\d+)", interpreter)
-    return (int(match[1]), int(match[2])) if match else None
 
 
 def _runs(tag: Tag, minor: tuple[int, int]) -> bool:

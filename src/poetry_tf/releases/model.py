@@ -197,6 +197,12 @@ def numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
+def major_minor(version: str) -> tuple[int, int]:
+    """The first two numbers of a dotted version; the second is 0 if there is none."""
+    major, minor = (*numbers(version), 0)[:2]
+    return major, minor
+
+
 def _glibc(tag: str) -> str | None:
     """The oldest glibc of a compressed set of tags, of which any is enough."""
     found = [

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from poetry_tf.doctor.host import remedies
 from poetry_tf.doctor.host.child_programs import DEVICES, ProgramOutput, run_gpu_program
 from poetry_tf.doctor.host.driver import alternative_to_newer_driver
 from poetry_tf.doctor.host.machine import LIMIT, Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, Subject
 from poetry_tf.doctor.host.system import in_container
-from poetry_tf.releases.model import numbers
+from poetry_tf.releases.model import major_minor
 from poetry_tf.releases.nvidia import driver_libraries
 from poetry_tf.text import format_list
 
@@ -21,8 +22,6 @@ _SET_CAPABILITIES = (
     f"Set {_CAPABILITIES} to compute,utility in containerEnv, and rebuild the container"
 )
 _WSL_LIBRARY = "/usr/lib/wsl/lib/libcuda.so.1"
-_DOCKER = ("sudo nvidia-ctk runtime configure --runtime=docker", "sudo systemctl restart docker")
-_PODMAN = ("sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",)
 
 
 def has_devices(machine: Machine) -> bool:
@@ -87,13 +86,12 @@ def _no_device(machine: Machine, spec: HostSpec) -> HostFinding:
 
 
 def _engine_remedy(spec: HostSpec) -> Remedy:
-    engine: tuple[str, ...]
     if spec.engine == "podman":
         what = 'Ask for it in runArgs ("--device", "nvidia.com/gpu=all") and let Podman know it'
-        engine = _PODMAN
+        engine = remedies.cdi(install=False).everywhere
     else:
         what = 'Ask for it in devcontainer.json ("hostRequirements") and let Docker know it'
-        engine = _DOCKER
+        engine = remedies.REGISTER
     commands = ("poetry tf devcontainer", *engine, "poetry tf doctor")
     what += ", then rebuild the container"
     return Remedy(what, everywhere=commands, where="host")
@@ -117,7 +115,7 @@ def _not_openable(machine: Machine, spec: HostSpec, failed: dict[str, str]) -> H
             "sudo nvidia-ctk system create-dev-char-symlinks --create-all",
         )
         if spec.engine == "podman":
-            commands = _PODMAN
+            commands = remedies.cdi(install=False).everywhere
         return _DEVICES.error(
             f"this container may no longer open {paths}",
             "a reload of systemd on the host takes the GPU from running containers (nvidia-smi "
@@ -198,8 +196,8 @@ def _no_libcuda(machine: Machine, output: ProgramOutput) -> HostFinding:
     what = (
         "Let the engine hand in the whole driver, not the device alone, and rebuild the container"
     )
-    commands = ("sudo nvidia-ctk runtime configure --runtime=docker", *_PODMAN)
-    return _LIBCUDA.error(seen, needed, Remedy(what, everywhere=commands, where="host"))
+    engine = (remedies.REGISTER[0], *remedies.cdi(install=False).everywhere)
+    return _LIBCUDA.error(seen, needed, Remedy(what, everywhere=engine, where="host"))
 
 
 def _check_cuda_version(
@@ -211,7 +209,7 @@ def _check_cuda_version(
     seen = f"the driver speaks CUDA {major}.{minor} ({path})"
     if built is None or not number:
         return _LIBCUDA.ok(seen if number else f"{path} answers")
-    required = (*numbers(built), 0)[:2]
+    required = major_minor(built)
     if (major, minor) >= required:
         return _LIBCUDA.ok(seen)
     if major == required[0]:

@@ -19,8 +19,8 @@ from poetry_tf.doctor.host.gpu_generation import (
 from poetry_tf.doctor.host.machine import LIMIT, CommandResult, Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, Subject
 from poetry_tf.doctor.host.system import in_container, wsl
-from poetry_tf.releases import Release, load
-from poetry_tf.releases.model import LINUX_X86_64, WINDOWS_AMD64, numbers
+from poetry_tf.releases import Release, Wheels, load
+from poetry_tf.releases.model import LINUX_X86_64, WINDOWS_AMD64, major_minor, numbers
 from poetry_tf.releases.nvidia import Driver
 from poetry_tf.releases.nvidia import driver as driver_for
 from poetry_tf.text import format_list
@@ -87,9 +87,7 @@ def _loaded_version(machine: Machine) -> str | None:
 
 def has_gpu(machine: Machine) -> bool:
     """Whether the machine has an NVIDIA GPU, with or without a driver."""
-    if gpus(machine) or machine.find("/dev/dxg"):
-        return True
-    return bool(pci_displays(machine))
+    return bool(gpus(machine) or machine.find("/dev/dxg") or pci_displays(machine))
 
 
 def driver(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
@@ -222,12 +220,8 @@ def _minima(machine: Machine, required: Driver) -> tuple[str | None, str | None]
 
 def _capability(machine: Machine) -> str | None:
     """The compute capability of the newest GPU, for which the driver is chosen."""
-    found = gpus(machine)
-    return (
-        newest_capability(gpu.capability for gpu in found)
-        if found
-        else newest_capability(pci_capabilities(machine))
-    )
+    found = [gpu.capability for gpu in gpus(machine)]
+    return newest_capability(found or pci_capabilities(machine))
 
 
 def _branch(capability: str | None) -> int | None:
@@ -289,13 +283,15 @@ def compute(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
         return
     code = _compiled_code(spec.release.wheels.get(_platform(machine, spec)))
     found = gpus(machine) if code else ()
-    unusable = [gpu for gpu in found if gpu.capability and not _runs(code, _pair(gpu.capability))]
+    unusable = [
+        gpu for gpu in found if gpu.capability and not _runs(code, major_minor(gpu.capability))
+    ]
     for gpu in found:
         if gpu in unusable:
             if finding := _unsupported(machine, spec, gpu, another=len(unusable) < len(found)):
                 yield finding
         elif gpu.capability and not any(
-            kind == "sm" and _fits(own, _pair(gpu.capability)) for kind, own in code
+            kind == "sm" and _fits(own, major_minor(gpu.capability)) for kind, own in code
         ):
             yield _compiled_at_first_use(machine, spec, gpu)
 
@@ -349,7 +345,7 @@ def _suggest_series(machine: Machine, spec: HostSpec, capability: str) -> Remedy
         release.series
         for release in load().releases
         if (code := _compiled_code(release.wheels.get(_platform(machine, spec))))
-        and _runs(code, _pair(capability))
+        and _runs(code, major_minor(capability))
         and (known is None or _has_driver_for(machine, release, known))
     ]
     if not fitting:
@@ -367,9 +363,9 @@ def _platform(machine: Machine, spec: HostSpec) -> str:
     return WINDOWS_AMD64 if machine.system == "Windows" and no_container else LINUX_X86_64
 
 
-def _compiled_code(wheels: object) -> list[tuple[str, tuple[int, int]]]:
+def _compiled_code(wheels: Wheels | None) -> list[tuple[str, tuple[int, int]]]:
     """The compiled code of a wheel: kind (``sm``, ``compute``) and compute capability."""
-    names = getattr(wheels, "compute", ())
+    names = wheels.compute if wheels else ()
     found = (re.fullmatch(r"(sm|compute)_(\d+)(\d)[a-z]?", name) for name in names)
     return [(match[1], (int(match[2]), int(match[3]))) for match in found if match]
 
@@ -380,8 +376,3 @@ def _runs(code: list[tuple[str, tuple[int, int]]], capability: tuple[int, int]) 
 
 def _fits(own: tuple[int, int], capability: tuple[int, int]) -> bool:
     return own[0] == capability[0] and own <= capability
-
-
-def _pair(capability: str) -> tuple[int, int]:
-    major, minor = (*numbers(capability), 0)[:2]
-    return major, minor

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from poetry_tf.doctor.host.machine import Machine
-from poetry_tf.releases.model import numbers
+from poetry_tf.releases.model import major_minor, numbers
 
 _VENDOR = "0x10de"
 # The class of a PCI display controller.
@@ -24,7 +24,6 @@ class Generation:
     """A generation of GPUs that newer drivers do not support.
 
     Attributes:
-        name: its name.
         branch: the last branch of NVIDIA's driver for it, as in the names of packages.
         windows: the highest first number of that branch's versions on Windows.
     """
@@ -81,7 +80,7 @@ def generation(capability: str | None) -> Generation | None:
     """The generation of a GPU; None if the newest driver supports it, or it is not known."""
     if capability is None:
         return None
-    pair = (*numbers(capability), 0)[:2]
+    pair = major_minor(capability)
     return next((item for highest, item in _GENERATIONS if pair <= highest), None)
 
 

@@ -11,7 +11,7 @@ from poetry_tf.doctor.host.machine import LIMIT, Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, Subject
 from poetry_tf.doctor.host.system import in_container
 from poetry_tf.doctor.host.wheels import has_tensorflow
-from poetry_tf.releases.model import Release, numbers
+from poetry_tf.releases.model import Release, major_minor, numbers
 from poetry_tf.releases.nvidia import cudnn_package
 from poetry_tf.releases.nvidia import libraries as libraries_of
 from poetry_tf.text import format_list
@@ -135,7 +135,7 @@ def _remedy(machine: Machine, spec: HostSpec, failed: dict[str, str]) -> Remedy:
 
 def _versions(spec: HostSpec, loaded: dict[str, dict[str, Any]]) -> Iterator[HostFinding]:
     release, cuda, cudnn = spec.release, _cuda(loaded), _cudnn(loaded)
-    built = (*numbers(release.cuda or "0"), 0)[:2]
+    built = major_minor(release.cuda or "0")
     if cuda and cuda < built:
         yield _LIBRARIES.warning(
             f"CUDA {cuda[0]}.{cuda[1]} is found ({_path(loaded, 'libcudart.')})",

@@ -17,7 +17,7 @@ _WINDOWS = ("start https://www.nvidia.com/drivers",)
 _FEDORA = (
     "sudo dnf install akmod-nvidia{0} xorg-x11-drv-nvidia{0}-cuda  # from RPM Fusion (nonfree)"
 )
-_REGISTER = (
+REGISTER = (
     "sudo nvidia-ctk runtime configure --runtime=docker",
     "sudo systemctl restart docker",
 )
@@ -231,7 +231,7 @@ def cdi(*, install: bool, path: str = "/etc/cdi/nvidia.yaml") -> Remedy:
 
 def toolkit(*, installed: bool, rootless: bool) -> Remedy:
     """Registers the NVIDIA Container Toolkit with Docker, also with rootless Docker."""
-    register = _REGISTER_ROOTLESS if rootless else _REGISTER
+    register = _REGISTER_ROOTLESS if rootless else REGISTER
     if installed:
         return Remedy("Register it with Docker:", everywhere=register)
     return Remedy("Install the NVIDIA Container Toolkit, and register it:", _toolkit(), register)

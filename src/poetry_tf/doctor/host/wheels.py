@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -28,11 +29,8 @@ def distributions(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     """Whether exactly the locked TensorFlow is installed."""
     if not has_tensorflow(machine, spec):
         return  # reported by the tensorflow probe
-    holding = {
-        str(line["distribution"]): str(line.get("version", ""))
-        for line in run_libraries_program(machine, spec).lines_with("distribution")
-        if line.get("holds") is True
-    }
+    lines = run_libraries_program(machine, spec).lines_with("distribution")
+    holding = _installed(line for line in lines if line.get("holds") is True)
     if len(holding) > 1:
         names = " ".join(sorted(holding))
         both = format_list(f"{name} {version}" for name, version in sorted(holding.items()))
@@ -65,10 +63,7 @@ def wheels(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     extra = spec.release.and_cuda
     if spec.mode != "pip" or extra is None or not has_tensorflow(machine, spec):
         return
-    installed = {
-        str(line["distribution"]): str(line.get("version", ""))
-        for line in run_libraries_program(machine, spec).lines_with("distribution")
-    }
+    installed = _installed(run_libraries_program(machine, spec).lines_with("distribution"))
     # Nothing required opens TensorRT any more, and it has no wheels for some Pythons.
     required = [Requirement(text) for text in extra.requires if not text.startswith("tensorrt")]
     missing = [str(item) for item in required if canonicalize_name(item.name) not in installed]
@@ -93,6 +88,11 @@ def wheels(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
         )
     if not missing and not other:
         yield _WHEELS.ok(f"all {len(required)} wheels of and-cuda are installed")
+
+
+def _installed(lines: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """The versions of distributions by name."""
+    return {str(line["distribution"]): str(line.get("version", "")) for line in lines}
 
 
 def _fits(item: Requirement, version: str) -> bool:

@@ -51,9 +51,8 @@ class ContainerArtifact:
 
 @dataclass(frozen=True)
 class AptRequests:
-    """Packages that a feature installs from an apt repository, by the name of the feature."""
+    """Packages that a feature installs from an apt repository."""
 
-    feature: str
     url: str
     requests: tuple[PackageRequest, ...]
 
@@ -254,7 +253,7 @@ def _apt_packages(view: View, feature: Feature, key: str) -> Iterator[AptRequest
     url = feature.apt.get(major) or feature.apt.get(feature.version)
     options = table(view.get("features", key))
     if url is not None and (requests := tuple(_cuda_packages(options))):
-        yield AptRequests(key, url, requests)
+        yield AptRequests(url, requests)
 
 
 def _cuda_packages(options: Mapping[str, Any]) -> Iterator[PackageRequest]:

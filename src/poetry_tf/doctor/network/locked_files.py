@@ -240,17 +240,12 @@ def _search(package: _RequiredPackage, client: Client) -> _FileSearch:
 
 def _take(search: _FileSearch, index: PackageIndex, page: Sequence[IndexFile]) -> None:
     for file in page:
-        locked = search.missing.get(file.filename)
+        kind, _, digest = search.missing.get(file.filename, "").partition(":")
         # An index without hashes is believed here: Poetry checks when it installs.
-        if locked is None or not _same(locked, file.sha256):
-            continue
-        del search.missing[file.filename]
-        search.located.append((index, file))
-
-
-def _same(locked: str, sha256: str | None) -> bool:
-    kind, _, digest = locked.partition(":")
-    return kind != "sha256" or sha256 is None or digest == sha256
+        is_same = kind != "sha256" or file.sha256 in (None, digest)
+        if file.filename in search.missing and is_same:
+            del search.missing[file.filename]
+            search.located.append((index, file))
 
 
 def _format_lack(search: _FileSearch, page: Sequence[IndexFile]) -> str:

@@ -52,11 +52,6 @@ class Reference:
     digest: str = ""
 
     @property
-    def host(self) -> str:
-        """The server, as a person knows it."""
-        return self.registry
-
-    @property
     def version(self) -> str:
         """The tag or the digest that a manifest is requested by."""
         return self.digest or self.tag or "latest"
@@ -130,7 +125,9 @@ def find_artifact(
         and _is_digest(layer.get("digest"))
     ]
     if not layers:
-        raise BadResponse("answers with something that is no list of layers", host=reference.host)
+        raise BadResponse(
+            "answers with something that is no list of layers", host=reference.registry
+        )
     size, largest = max(layers)
     where = (reference.url("blobs", largest), token) if size else None
     return Artifact(digest, sum(size for size, _ in layers), tuple(lacking), where)
@@ -162,11 +159,11 @@ def _manifest(
     if status != 200:
         codes = _error_codes(body)
         if status == 404 or codes & _GONE or (status == 401 and token):
-            raise NotInRegistry(f"{reference.host} has none, or not for everybody")
-        raise refused(reference.host, status)
+            raise NotInRegistry(f"{reference.registry} has none, or not for everybody")
+        raise refused(reference.registry, status)
     document = parse_json(body)
     if not isinstance(document, dict):
-        raise BadResponse("answers with something that is no manifest", host=reference.host)
+        raise BadResponse("answers with something that is no manifest", host=reference.registry)
     return document, digest or f"sha256:{hashlib.sha256(body).hexdigest()}"
 
 
@@ -189,14 +186,14 @@ def _token(reference: Reference, challenge: str, client: Client) -> dict[str, st
     # A registry with TLS doesn't send to a server without.
     scheme = reference.url("", "").partition("//")[0]
     if kind.lower() != "bearer" or not realm.startswith((scheme, "https:")):
-        raise NotInRegistry(f"{reference.host} wants a password")
+        raise NotInRegistry(f"{reference.registry} wants a password")
     values.setdefault("scope", f"repository:{reference.repository}:pull")
     query = urlencode({key: values[key] for key in ("service", "scope") if key in values})
     status, _, body, _ = _get(f"{realm}{'&' if '?' in realm else '?'}{query}", client, {})
     if status in (401, 403, 404):
         codes = _error_codes(body)
         if status != 403 or codes:
-            raise NotInRegistry(f"{reference.host} has none, or not for everybody")
+            raise NotInRegistry(f"{reference.registry} has none, or not for everybody")
     if status != 200:
         raise refused(host_of(realm), status)
     found = table(parse_json(body))

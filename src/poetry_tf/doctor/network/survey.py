@@ -163,16 +163,18 @@ def _checks(spec: SurveySpec, client: Client) -> Iterator[_Check]:
         run = partial(
             _check_artifact, artifact=artifact, architectures=spec.architectures, client=client
         )
-        yield check(artifact.probe, artifact.name, artifact.reference.host, run)
+        yield check(artifact.probe, artifact.name, artifact.reference.registry, run)
     for packages in inputs.packages:
         run = partial(_check_packages, packages=packages, client=client)
-        yield check("apt", _format_packages(packages), host_of(packages.url), run)
+        names = format_list(map(str, packages.requests))
+        yield check("apt", names, host_of(packages.url), run)
     for host, feature in inputs.servers:
         run = partial(_check_server, feature=feature, client=client)
         yield check("feature", f"what {feature} downloads", host, run)
     for url in spec.apt_sources:
         run = partial(_check_apt_source, url=url, client=client)
-        yield check("apt", _format_apt_source(url), host_of(url), run)
+        name = url.partition("://")[2].removesuffix("InRelease").rstrip("/")
+        yield check("apt", name, host_of(url), run)
     for tool, version in inputs.tools:
         run = partial(_check_tool, tool=tool, version=version, indexes=spec.indexes, client=client)
         yield check("poetry", f"{tool} {version}", host_of(spec.indexes[-1].url), run)
@@ -191,7 +193,7 @@ def _check_artifact(
     """An image or a feature."""
     name, is_image = artifact.name, artifact.probe == "image"
     reference = artifact.locked or artifact.reference
-    result = replace(result, host=reference.host)
+    result = replace(result, host=reference.registry)
     remedy = _remedy(artifact.instead) if artifact.instead else None
     try:
         found = find_artifact(reference, client, architectures if is_image else ())
@@ -261,10 +263,6 @@ def _check_packages(result: CheckResult, packages: AptRequests, client: Client) 
     return result
 
 
-def _format_packages(packages: AptRequests) -> str:
-    return format_list(str(request) for request in packages.requests)
-
-
 def _check_apt_source(result: CheckResult, url: str, client: Client) -> CheckResult:
     """One of the container's apt sources."""
     try:
@@ -278,10 +276,6 @@ def _check_apt_source(result: CheckResult, url: str, client: Client) -> CheckRes
         "It was moved to its archive, or is no more: use an image of a newer distribution"
     )
     return replace(result, kind="missing", text=f"{result.name} is gone", remedy=remedy)
-
-
-def _format_apt_source(url: str) -> str:
-    return url.partition("://")[2].removesuffix("InRelease").rstrip("/")
 
 
 def _check_server(result: CheckResult, feature: str, client: Client) -> CheckResult:

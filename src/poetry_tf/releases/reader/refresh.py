@@ -361,11 +361,6 @@ def default_cache() -> Path:
     return base / "poetry-tf" / "wheels"
 
 
-def data_folder() -> Path:
-    """The data folder of the source tree that this program runs from."""
-    return Path(__file__).parent.parent / "data"
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program; returns its exit status."""
     options = _parser().parse_args(arguments)
@@ -436,7 +431,7 @@ def _parser() -> argparse.ArgumentParser:
         "--output",
         metavar="DIR",
         type=Path,
-        default=data_folder(),
+        default=Path(__file__).parent.parent / "data",
         help="the folder of the data files to write, or to check (default: the package's)",
     )
     parser.add_argument(
