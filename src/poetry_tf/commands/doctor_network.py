@@ -23,16 +23,15 @@ from poetry_tf.doctor.network.build_inputs import (
     read_build_inputs,
     substituted,
 )
-from poetry_tf.doctor.network.drive import check_drive
 from poetry_tf.doctor.network.findings import NetworkFinding, format_size
 from poetry_tf.doctor.network.locked_files import LockAvailability, PackageIndex, check_locked_files
-from poetry_tf.doctor.network.proxy import check_proxy
-from poetry_tf.doctor.network.region import (
+from poetry_tf.doctor.network.survey import SurveySpec, survey
+from poetry_tf.doctor.network.this_machine import (
     check_download_region,
-    find_download_region,
+    check_drive,
+    check_proxy,
     seems_in_china,
 )
-from poetry_tf.doctor.network.survey import SurveySpec, survey
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import PYPROJECT, Devcontainer, Project
@@ -120,8 +119,7 @@ def _check_project(root: Path, machine: Machine, client: Client) -> Iterator[Hos
     yield from survey(spec, client)
     hosts = tuple(urlsplit(index.url).hostname or "" for index in indexes[:-1])
     if inputs.packages and seems_in_china(machine, hosts):
-        region = find_download_region(f"{inputs.packages[0].url}Packages.gz", client)
-        yield from check_download_region(machine, region)
+        yield from check_download_region(machine, f"{inputs.packages[0].url}Packages.gz", client)
 
 
 def _apt_sources(machine: Machine) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from importlib import metadata
 from typing import Any, get_args
 
 from poetry_tf.commands.base import plain
-from poetry_tf.doctor.host.engine_info import runs_elsewhere
+from poetry_tf.doctor.host.engine import runs_elsewhere
 from poetry_tf.doctor.host.machine import Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, System
 from poetry_tf.doctor.host.probes import works

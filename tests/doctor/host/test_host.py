@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.support.machines import RecordedMachine
 
 from poetry_tf.commands.doctor_output import as_json
-from poetry_tf.doctor.host.engine_info import query_engine
+from poetry_tf.doctor.host.engine import query_engine
 from poetry_tf.doctor.host.machine import LIMIT, CommandResult, LoadResult
 from poetry_tf.doctor.host.model import HostFinding, HostSpec
 from poetry_tf.doctor.host.probes import HOST_PROBES, run_probes, works

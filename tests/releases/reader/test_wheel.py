@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poetry_tf.http.errors import ReadError
+from poetry_tf.http.ranges import RemoteFile
 from poetry_tf.releases.reader import wheel
 from poetry_tf.releases.reader.members import (
     Build,
@@ -40,7 +41,7 @@ from tests.support.wheel_index import (
 )
 
 
-class Memory:
+class Memory(RemoteFile):
     """A file in memory that keeps the account of what is read of it."""
 
     def __init__(self, content: bytes) -> None:

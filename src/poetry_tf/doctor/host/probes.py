@@ -9,15 +9,13 @@ from dataclasses import replace
 from poetry_tf.doctor.host.child_programs import run_tensorflow_program
 from poetry_tf.doctor.host.devices import devices, libcuda
 from poetry_tf.doctor.host.driver import compute, driver
-from poetry_tf.doctor.host.engine import engine
-from poetry_tf.doctor.host.engine_info import runs_elsewhere
+from poetry_tf.doctor.host.engine import engine, runs_elsewhere
 from poetry_tf.doctor.host.libraries import libraries
 from poetry_tf.doctor.host.machine import Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec
-from poetry_tf.doctor.host.processor import processor
 from poetry_tf.doctor.host.runtime import runtime
 from poetry_tf.doctor.host.system import container, in_container, system
-from poetry_tf.doctor.host.tensorflow import gpu_names, tensorflow
+from poetry_tf.doctor.host.tensorflow import gpu_names, processor, tensorflow
 from poetry_tf.doctor.host.wheels import distributions, has_tensorflow, wheels
 from poetry_tf.text import format_list
 

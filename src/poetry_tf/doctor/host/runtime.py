@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 from poetry_tf.doctor.host import remedies
 from poetry_tf.doctor.host.driver import driver_version
-from poetry_tf.doctor.host.engine import is_snap
-from poetry_tf.doctor.host.engine_info import EngineInfo, has_container, query_engine
+from poetry_tf.doctor.host.engine import EngineInfo, has_container, is_snap, query_engine
 from poetry_tf.doctor.host.machine import Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec, Subject
 from poetry_tf.doctor.host.system import wsl

@@ -14,9 +14,10 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from poetry_tf.http.errors import ReadError
+from poetry_tf.http.ranges import RemoteFile
 
 TAIL: Final = 40 * 1024
 """Bytes of the first read, from the end of the file. It covers a whole shim, and in a wheel with
@@ -47,16 +48,6 @@ _MEMBER_LIMIT: Final = 4 * 1024 * 1024
 _RUNPATH_STEP: Final = 1024 * 1024
 _RUNPATH_LIMIT: Final = 64 * 1024 * 1024
 """Compressed bytes searched for a RUNPATH: in 2.14 to 2.21 it is in the first 2 to 4 MB."""
-
-
-class Ranged(Protocol):
-    """A file that a zip archive is read from, as `poetry_tf.http.ranges.RemoteFile`."""
-
-    def tail(self, length: int) -> tuple[bytes, int]:
-        """The last `length` bytes, and the size of the file."""
-
-    def read(self, start: int, length: int) -> bytes:
-        """`length` bytes from offset `start`."""
 
 
 class Member(enum.Enum):
@@ -95,7 +86,7 @@ class _Entry:
 class RemoteWheel:
     """The members of one wheel, each read on demand."""
 
-    def __init__(self, file: Ranged, tail: int = TAIL) -> None:
+    def __init__(self, file: RemoteFile, tail: int = TAIL) -> None:
         """Reads the last `tail` bytes of the wheel.
 
         Raises:
