@@ -44,7 +44,7 @@ def format_title(needs: HostSpec) -> str:
     title = f"TensorFlow {release.version}"
     if not needs.from_project:
         title += ", the newest (there is no project with TensorFlow here)"
-    if not needs.wants_gpu:
+    if not needs.uses_gpu:
         return f"{title}: no GPU is asked for"
     if release.cuda is not None:
         cudnn = f" and cuDNN {release.cudnn}" if release.cudnn else ""
@@ -56,7 +56,7 @@ def format_title(needs: HostSpec) -> str:
 
 
 def format_verdict(findings: list[HostFinding], needs: HostSpec, machine: Machine) -> str:
-    if not needs.wants_gpu:
+    if not needs.uses_gpu:
         return "TensorFlow will use the CPU, as the project wants it."
     if works(findings):
         where = "" if in_container(machine) else " as far as this machine is concerned"

@@ -32,8 +32,6 @@ class Bound:
         below: the first version of the dependency that is too new.
         severity: an error where the import fails, a warning where only a part does.
         why: what fails, as the end of a sentence about the distribution.
-        source: where that was found.
-        checked: the day it was last checked.
     """
 
     breaks: NormalizedName

@@ -24,7 +24,6 @@ class Breaking:
         at: the first series with the change.
         what: what has changed, as a clause about TensorFlow.
         do: what to do about it, in sentences.
-        sources: URLs.
         back: what to check in a downgrade below that series; empty if nothing.
         environments: where it matters; empty for everywhere.
         numpy: the major of NumPy for which it matters; None for any.
@@ -50,11 +49,9 @@ class Retired:
     """A companion that is no longer released.
 
     Attributes:
-        name: the distribution.
         last: the last series of TensorFlow with a release of it.
         why: why there is none for later series, as a clause about it.
         instead: what replaces it, in sentences.
-        sources: URLs.
     """
 
     name: NormalizedName

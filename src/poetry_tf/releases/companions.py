@@ -39,7 +39,6 @@ class Companion:
 
     Attributes:
         name: the distribution, normalised.
-        version: its version.
         uploaded: the day (UTC, `YYYY-MM-DD`) its first file was uploaded; None if unknown.
         yanked: whether all its files are yanked.
         requires_python: its Requires-Python, which may admit Pythons without a wheel.
@@ -83,7 +82,6 @@ class Fit:
     """A companion that works with a TensorFlow.
 
     Attributes:
-        companion: the companion's release.
         basis: the source of that.
         source: where it is documented, in words, for the basis `documented`; else empty.
     """

@@ -35,8 +35,6 @@ class Distribution:
     """A file of an index, with its parsed name.
 
     Attributes:
-        file: the file.
-        version: the version in its name.
         build: the wheel's build tag; empty for most wheels, and for a source distribution.
         tags: the wheel's tags, compressed sets expanded; empty for a source distribution.
     """

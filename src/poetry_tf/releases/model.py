@@ -181,7 +181,6 @@ class ContainerPair:
         cudnn: the feature's `cudnnVersion`: four parts without a suffix, `"8.6.0.163"`.
         proven: whether the two are known to work with the release *together*; if not, the pair must
             never be chosen by default.
-        source: where the pair was found.
         note: what a user should know about it, in one or two sentences; may be empty.
     """
 

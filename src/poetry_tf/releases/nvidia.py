@@ -40,8 +40,6 @@ class CudnnPackage:
         packages: for `apt-get install` (`libcudnn8=8.6.0.163-1+cuda11.8`), first the one that the
             release was built with. Empty if none is known.
         pinned: the version that the `and-cuda` extra pins or bounds; None if there is none.
-        source: where it was found.
-        confidence: how certain it is.
         note: what else a user should know; may be empty.
     """
 

@@ -26,7 +26,7 @@ _COMMON = """\
 import sys
 sys.path[:] = [path for path in sys.path if path]  # what lies in this folder is not asked for
 import ctypes, errno, glob, json, os, struct
-def tell(**known):
+def report(**known):
     print(json.dumps(known), flush=True)
 def loaded_from(name):
     base = os.path.basename(name)
@@ -46,19 +46,19 @@ _GPU = f"""\
 for path in sys.argv[1:]:
     try:
         os.close(os.open(path, os.O_RDWR))
-        tell(device=path, error="")
+        report(device=path, error="")
     except OSError as error:
-        tell(device=path, error=errno.errorcode.get(error.errno, str(error)))
+        report(device=path, error=errno.errorcode.get(error.errno, str(error)))
 try:
     cuda = ctypes.CDLL("libcuda.so.1")
 except OSError as error:
-    tell(libcuda="", error=str(error))
+    report(libcuda="", error=str(error))
     sys.exit()
-tell(libcuda=loaded_from("libcuda.so"))
+report(libcuda=loaded_from("libcuda.so"))
 number = ctypes.c_int()
 if cuda.cuDriverGetVersion(ctypes.byref(number)) == 0:
-    tell(speaks=number.value)
-tell(init=cuda.cuInit(0))
+    report(speaks=number.value)
+report(init=cuda.cuInit(0))
 """
 
 # TensorFlow opens its libraries by name from libtensorflow_framework.so.2. The loader searches
@@ -107,8 +107,8 @@ def environment():
         name = (item.metadata["Name"] or "").lower().replace("_", "-")
         if name.startswith(("nvidia-", "tensor")):
             files = [str(file) for file in item.files or ()] if "flow" in name else []
-            holds = "tensorflow/__init__.py" in files
-            tell(distribution=name, version=item.version, holds=holds)
+            has_package = "tensorflow/__init__.py" in files
+            report(distribution=name, version=item.version, holds=has_package)
 folders, site = [], ""
 try:
     environment()
@@ -116,10 +116,10 @@ try:
     if spec is not None and spec.origin:
         here = os.path.dirname(spec.origin)
         site = os.path.dirname(here)
-        tell(tensorflow=here)
+        report(tensorflow=here)
         folders = runpath(os.path.join(here, "libtensorflow_framework.so.2"))
 except Exception as error:
-    tell(trouble=str(error))
+    report(trouble=str(error))
 first = [folder for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if folder]
 def first_choice(name):
     if any(os.path.exists(os.path.join(folder, name)) for folder in first):
@@ -127,7 +127,7 @@ def first_choice(name):
     paths = [os.path.join(folder, name) for folder in folders]
     return next(filter(os.path.exists, paths), name)
 for name in sys.argv[1:]:
-    tell(loading=name)
+    report(loading=name)
     try:
         library, number, version, cuda = ctypes.CDLL(first_choice(name)), ctypes.c_int(), 0, 0
         path = loaded_from(name)
@@ -139,10 +139,10 @@ for name in sys.argv[1:]:
             library.cudnnGetCudartVersion.restype = ctypes.c_size_t
             version, cuda = library.cudnnGetVersion(), library.cudnnGetCudartVersion()
             folders.append(os.path.dirname(path))  # where it looks for its parts
-        tell(library=name, path=path, version=version, cuda=cuda)
+        report(library=name, path=path, version=version, cuda=cuda)
     except (OSError, AttributeError) as error:
-        lying = glob.glob(os.path.join(glob.escape(site), "nvidia", "*", "lib", name))
-        tell(library=name, error=str(error), lies=lying[0] if site and lying else "")
+        installed = glob.glob(os.path.join(glob.escape(site), "nvidia", "*", "lib", name))
+        report(library=name, error=str(error), lies=installed[0] if site and installed else "")
 """
 
 # It allocates only the GPU memory that it uses, since a training may be running.
@@ -150,16 +150,16 @@ _TENSORFLOW = f"""\
 # tensorflow
 {_COMMON}
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
-tell(importing=True)
+report(importing=True)
 try:
     import tensorflow as tf
 except BaseException as error:
-    tell(broken=type(error).__name__ + ": " + str(error))
+    report(broken=type(error).__name__ + ": " + str(error))
     sys.exit(1)
-tell(version=getattr(tf, "__version__", ""), file=getattr(tf, "__file__", ""))
+report(version=getattr(tf, "__version__", ""), file=getattr(tf, "__file__", ""))
 try:
     built = tf.sysconfig.get_build_info()
-    tell(cuda=str(built.get("cuda_version", "")), cudnn=str(built.get("cudnn_version", "")))
+    report(cuda=str(built.get("cuda_version", "")), cudnn=str(built.get("cudnn_version", "")))
 except Exception:
     pass
 devices = tf.config.list_physical_devices("GPU")
@@ -169,17 +169,17 @@ def details(device):
     except Exception:
         known = {{}}
     return known.get("device_name", device.name)
-tell(gpus=[details(device) for device in devices])
+report(gpus=[details(device) for device in devices])
 if devices and sys.argv[1:] == ["compile"]:
     try:
         for device in devices:
             tf.config.experimental.set_memory_growth(device, True)
         step = tf.function(lambda x: tf.reduce_sum(tf.matmul(x, x)), jit_compile=True)
-        tell(compiling=True)
+        report(compiling=True)
         with tf.device("/GPU:0"):
-            tell(compiled=float(step(tf.ones((16, 16)))))
+            report(compiled=float(step(tf.ones((16, 16)))))
     except Exception as error:
-        tell(failed=type(error).__name__ + ": " + str(error))
+        report(failed=type(error).__name__ + ": " + str(error))
 """
 
 
@@ -226,7 +226,7 @@ def run_gpu_program(machine: Machine) -> ProgramOutput:
 def run_libraries_program(machine: Machine, spec: HostSpec) -> ProgramOutput:
     """Lists the project's environment, and loads the libraries of CUDA and cuDNN."""
     python = spec.python or OWN_PYTHON
-    names = libraries(spec.release) if spec.wants_gpu else ()
+    names = libraries(spec.release) if spec.uses_gpu else ()
     return _parse_output(machine.run(python, "-c", _LIBRARIES, *names))
 
 
@@ -235,6 +235,6 @@ def run_tensorflow_program(
 ) -> ProgramOutput:
     """Imports TensorFlow, lists its GPUs, and compiles a step."""
     python = spec.python or OWN_PYTHON
-    argument = ("compile",) if compile_step and spec.wants_gpu else ()
+    argument = ("compile",) if compile_step and spec.uses_gpu else ()
     ran = machine.run(python, "-c", _TENSORFLOW, *argument, limit=TENSORFLOW_LIMIT)
     return _parse_output(ran)

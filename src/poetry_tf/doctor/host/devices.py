@@ -31,7 +31,7 @@ def has_devices(machine: Machine) -> bool:
 
 def devices(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     """The device nodes, and whether they can be opened."""
-    if not spec.wants_gpu or machine.system != "Linux":
+    if not spec.uses_gpu or machine.system != "Linux":
         return
     if not has_devices(machine):
         yield _no_device(machine, spec)
@@ -135,7 +135,7 @@ def _not_openable(machine: Machine, spec: HostSpec, failed: dict[str, str]) -> H
 
 def libcuda(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     """The driver's library, and whether it can be initialised."""
-    if not spec.wants_gpu or machine.system != "Linux":
+    if not spec.uses_gpu or machine.system != "Linux":
         return
     output = run_gpu_program(machine)
     path = output.text("libcuda")
@@ -254,9 +254,9 @@ _STATUSES: dict[int, tuple[str, str]] = {
 
 def _init_failed(machine: Machine, status: int) -> HostFinding:
     name, what = _STATUSES.get(status, (f"error {status}", "Restart the container, then the host"))
-    hides = machine.variable(_VISIBLE_DEVICES)
-    if status in {100, 101} and hides is not None:
-        seen = f'{_VISIBLE_DEVICES}="{hides}" hides the GPU'
+    visible = machine.variable(_VISIBLE_DEVICES)
+    if status in {100, 101} and visible is not None:
+        seen = f'{_VISIBLE_DEVICES}="{visible}" hides the GPU'
         return _LIBCUDA.error(seen, remedy=Remedy(f"Unset {_VISIBLE_DEVICES}"))
     commands = ("sudo modprobe -r nvidia_uvm", "sudo modprobe nvidia_uvm") if status == 999 else ()
     return _LIBCUDA.error(

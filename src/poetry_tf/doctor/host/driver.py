@@ -92,7 +92,7 @@ def has_gpu(machine: Machine) -> bool:
 
 def driver(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     """Whether the driver is installed, responds, and is new enough."""
-    if not spec.wants_gpu or machine.system == "Darwin" or wsl(machine) == 1:
+    if not spec.uses_gpu or machine.system == "Darwin" or wsl(machine) == 1:
         return
     ran, version = smi(machine), driver_version(machine)
     if in_container(machine):
@@ -279,7 +279,7 @@ def compute(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     (``compute_90``) is compiled by the driver for its own capability and any later one (CUDA C++
     Programming Guide, "Binary Compatibility" and "PTX Compatibility").
     """
-    if not spec.wants_gpu:
+    if not spec.uses_gpu:
         return
     code = _compiled_code(spec.release.wheels.get(_platform(machine, spec)))
     found = gpus(machine) if code else ()

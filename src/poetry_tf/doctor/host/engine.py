@@ -36,7 +36,6 @@ class EngineInfo:
         name: ``Docker`` or ``Podman``.
         result: the result of its ``info`` command.
         data: the parsed output of that command; empty if there is none.
-        address: its address, where known.
         remote_host: the machine that it runs on, if another; else empty.
     """
 
@@ -79,7 +78,7 @@ class EngineInfo:
 
 def has_container(spec: HostSpec) -> bool:
     """Whether the project is to run in a container with a GPU."""
-    return spec.wants_gpu and not (spec.from_project and spec.config is None)
+    return spec.uses_gpu and not (spec.from_project and spec.config is None)
 
 
 def query_engine(machine: Machine, spec: HostSpec) -> EngineInfo:
@@ -164,7 +163,9 @@ def engine(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
         why = "may not be run"
         if info.result.trouble == "timeout":
             why = f"gave no answer within {LIMIT:g} s"
-        remedy = _restart(machine, info)
+        remedy = _start(machine, info, again=True)
+        if info.name == "Podman":
+            remedy = remedies.RESTART if machine.system == "Linux" else remedies.PODMAN_MACHINE
         yield _ENGINE.error(f"{info.name} {why}", remedy=remedy)
     elif spec.engine == "podman":
         yield _podman(machine, info)
@@ -227,26 +228,16 @@ def is_snap(machine: Machine, info: EngineInfo) -> bool:
     return bool(machine.find("/snap/bin/docker")) and not machine.find("/usr/bin/docker")
 
 
-def _start(machine: Machine, info: EngineInfo) -> Remedy:
+def _start(machine: Machine, info: EngineInfo, *, again: bool = False) -> Remedy:
     if wsl(machine):
         return remedies.DOCKER_IN_WSL
     if machine.system != "Linux":
         return remedies.DOCKER_DESKTOP
     if is_snap(machine, info):
-        return remedies.START_SNAP
-    return remedies.START_ROOTLESS if info.is_rootless else remedies.START_DOCKER
-
-
-def _restart(machine: Machine, info: EngineInfo) -> Remedy:
-    if info.name == "Podman":
-        return remedies.RESTART if machine.system == "Linux" else remedies.PODMAN_MACHINE
-    remedy = _start(machine, info)
-    restarts = {
-        remedies.START_DOCKER.what: remedies.RESTART_DOCKER,
-        remedies.START_ROOTLESS.what: remedies.RESTART_ROOTLESS,
-        remedies.START_SNAP.what: remedies.RESTART_SNAP,
-    }
-    return restarts.get(remedy.what, remedy)
+        return remedies.RESTART_SNAP if again else remedies.START_SNAP
+    if info.is_rootless:
+        return remedies.RESTART_ROOTLESS if again else remedies.START_ROOTLESS
+    return remedies.RESTART_DOCKER if again else remedies.START_DOCKER
 
 
 def _desktop(machine: Machine, info: EngineInfo) -> HostFinding:

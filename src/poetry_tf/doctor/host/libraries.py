@@ -23,7 +23,7 @@ _PATH = "LD_LIBRARY_PATH"
 def libraries(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     """Loads the libraries, and checks their versions."""
     names = libraries_of(spec.release)
-    if not spec.wants_gpu or machine.system != "Linux" or not names:
+    if not spec.uses_gpu or machine.system != "Linux" or not names:
         return
     if spec.mode == "pip" and not has_tensorflow(machine, spec):
         return  # installed with it

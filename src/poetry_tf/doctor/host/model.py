@@ -23,7 +23,6 @@ class HostSpec:
     Attributes:
         release: the locked TensorFlow, else the pinned one, else the newest.
         mode: where CUDA and cuDNN come from; ``none`` if no GPU is requested.
-        engine: the container engine.
         python: the interpreter of the project's environment; None if there is none.
         install: the command that installs the project.
         config: the path of devcontainer.json; None if the project has none.
@@ -41,7 +40,7 @@ class HostSpec:
     from_project: bool = True
 
     @property
-    def wants_gpu(self) -> bool:
+    def uses_gpu(self) -> bool:
         return self.mode != "none"
 
     @property

@@ -98,7 +98,7 @@ def summary_line(machine: Machine, spec: HostSpec) -> str:
                     f"{name} uses {format_list(gpus)}, but {finding.seen}: {_short_remedy(finding)}"
                 )
         return f"{name} uses {format_list(gpus)}"
-    if version is not None and not spec.wants_gpu:
+    if version is not None and not spec.uses_gpu:
         return f"{name} uses the CPU: no GPU is asked for: poetry tf init --gpu auto"
     for finding in processor(machine, spec) if version is not None else ():
         return f"{name} uses the CPU: {finding.seen}: {_short_remedy(finding)}"

@@ -35,7 +35,12 @@ def runtime(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     elif driver_version(machine) is None:
         return
     elif spec.engine == "podman" and machine.system != "Linux":
-        yield _podman_machine()
+        yield _RUNTIME.warning(
+            "Podman runs in a virtual machine of its own, into which can't be seen from here",
+            "in there a file has to tell of the GPUs; nvidia-ctk cdi list names those that it "
+            "tells of",
+            remedies.PODMAN_CDI_IN_MACHINE,
+        )
     elif spec.engine == "podman":
         yield _cdi(machine)
         yield from _selinux(machine)
@@ -134,11 +139,3 @@ def _selinux(machine: Machine) -> Iterator[HostFinding]:
             'unless "--security-opt=label=disable" is among the runArgs of devcontainer.json',
             remedies.SELINUX,
         )
-
-
-def _podman_machine() -> HostFinding:
-    return _RUNTIME.warning(
-        "Podman runs in a virtual machine of its own, into which can't be seen from here",
-        "in there a file has to tell of the GPUs; nvidia-ctk cdi list names those that it tells of",
-        remedies.PODMAN_CDI_IN_MACHINE,
-    )

@@ -57,7 +57,7 @@ def family(machine: Machine) -> System | None:
 
 def system(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     """The system, and whether TensorFlow can use a GPU on it."""
-    if not spec.wants_gpu:
+    if not spec.uses_gpu:
         return
     if machine.system == "Darwin":
         yield _mac(machine)
@@ -154,12 +154,12 @@ def container(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
         made = format_list(
             f"{name} {' and '.join(has)}" if has else f"no {name}" for name, _, has in other
         )
-        wants = format_list(f"{name} {expected}" for name, expected, _ in other)
+        asked = format_list(f"{name} {expected}" for name, expected, _ in other)
         yield HostFinding(
             "container",
-            "error" if spec.wants_gpu else "warning",
+            "error" if spec.uses_gpu else "warning",
             f"this container was made with {made}",
-            f"devcontainer.json asks for {wants}",
+            f"devcontainer.json asks for {asked}",
             Remedy("Rebuild the container (in VS Code: Dev Containers: Rebuild Container)"),
         )
 

@@ -144,7 +144,7 @@ def tensorflow(
         yield _import_error(output, spec)
         return
     gpus = gpu_names(output)
-    if not spec.wants_gpu:
+    if not spec.uses_gpu:
         yield _TENSORFLOW.ok(f"TensorFlow {version} can be imported")
     elif gpus is None:
         yield _gpus_unknown(output, version)
@@ -165,7 +165,7 @@ def gpu_names(output: ProgramOutput) -> list[str] | None:
 
 
 def _not_installed(machine: Machine, spec: HostSpec) -> HostFinding:
-    state: State = "error" if spec.wants_gpu and in_container(machine) else "warning"
+    state: State = "error" if spec.uses_gpu and in_container(machine) else "warning"
     seen = "TensorFlow is not installed in the project's environment"
     if spec.python is None:
         seen = "TensorFlow is not installed: the project has no environment here"
@@ -206,10 +206,10 @@ def _gpus_unknown(output: ProgramOutput, version: str) -> HostFinding:
 
 
 def _no_gpu(machine: Machine, output: ProgramOutput, version: str) -> HostFinding:
-    hides = machine.variable("CUDA_VISIBLE_DEVICES")
-    if hides in {"", "-1"}:
+    visible = machine.variable("CUDA_VISIBLE_DEVICES")
+    if visible in {"", "-1"}:
         return _TENSORFLOW.error(
-            f'CUDA_VISIBLE_DEVICES="{hides}" hides every GPU from TensorFlow {version}',
+            f'CUDA_VISIBLE_DEVICES="{visible}" hides every GPU from TensorFlow {version}',
             remedy=Remedy("Unset it", everywhere=("unset CUDA_VISIBLE_DEVICES",)),
         )
     meaning, remedy = _first_reason(_NO_GPU, output.result.error) or ("it doesn't say why", None)
@@ -282,7 +282,7 @@ def _shorten(text: str) -> str:
 
 def processor(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     """Reports a processor without CUDA builds; the system probe reports a Mac."""
-    if not spec.wants_gpu:
+    if not spec.uses_gpu:
         return
     inside = in_container(machine)
     if not inside and runs_elsewhere(machine, spec):

@@ -44,7 +44,7 @@ def distributions(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
         )
         return
     for name, version in holding.items():
-        if name.startswith("tensorflow-cpu") and spec.wants_gpu:
+        if name.startswith("tensorflow-cpu") and spec.uses_gpu:
             yield _DISTRIBUTIONS.error(
                 f"{name} is installed, which knows no GPU",
                 "a GPU was asked for",

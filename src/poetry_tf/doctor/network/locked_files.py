@@ -46,7 +46,6 @@ class IndexResult:
     """What one index has of the lock.
 
     Attributes:
-        host: its server.
         packages, files: how many it has.
         container_files: those of the files that the container installs.
     """
@@ -230,15 +229,15 @@ def _search(package: _RequiredPackage, client: Client) -> _FileSearch:
             else:
                 search.unreachable[host_of(index.url)] = error
             continue
-        _take(search, index, page)
+        _locate(search, index, page)
         if search.missing:
-            search.reason = _format_lack(search, page)
+            search.reason = _format_missing(search, page)
             search.versions = _versions(page)
             search.skipped.append(f"{index.name} {search.reason}")
     return search
 
 
-def _take(search: _FileSearch, index: PackageIndex, page: Sequence[IndexFile]) -> None:
+def _locate(search: _FileSearch, index: PackageIndex, page: Sequence[IndexFile]) -> None:
     for file in page:
         kind, _, digest = search.missing.get(file.filename, "").partition(":")
         # An index without hashes is believed here: Poetry checks when it installs.
@@ -248,7 +247,7 @@ def _take(search: _FileSearch, index: PackageIndex, page: Sequence[IndexFile]) -
             search.located.append((index, file))
 
 
-def _format_lack(search: _FileSearch, page: Sequence[IndexFile]) -> str:
+def _format_missing(search: _FileSearch, page: Sequence[IndexFile]) -> str:
     if not page:
         return "has no such package"
     name = next(iter(search.missing))

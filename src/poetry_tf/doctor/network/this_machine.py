@@ -58,7 +58,11 @@ def check_proxy(
             f"{first.address}",
             "Inside a container 127.0.0.1 is the container itself, where no proxy listens: "
             + ("what goes by it fails here" if inside else "what goes by it there will fail"),
-            _other_address(first.address),
+            Remedy(
+                "Let the proxy listen for other machines too (in Clash: allow-lan: true), and "
+                f"write {_address_inside(first.address)}; or take the setting away, where the "
+                "network goes without"
+            ),
         )
     elif local:
         first = local[0]
@@ -70,13 +74,6 @@ def check_proxy(
     elif found:
         first = found[0]
         yield _PROXY.ok(f"the proxy {first.address} ({first.where})")
-
-
-def _other_address(address: str) -> Remedy:
-    return Remedy(
-        "Let the proxy listen for other machines too (in Clash: allow-lan: true), and write "
-        f"{_address_inside(address)}; or take the setting away, where the network goes without"
-    )
 
 
 def _address_inside(address: str) -> str:

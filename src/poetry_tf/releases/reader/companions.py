@@ -36,7 +36,6 @@ class CompanionFacts:
     """What was read from one wheel of a companion.
 
     Attributes:
-        requires: its Requires-Dist.
         least: the minimum TensorFlow (`"2.13"`) that its code checks for when imported.
     """
 
@@ -57,7 +56,7 @@ def companion_blocks(
     """
     found: Block = {}
     for name, versions in sorted(listed.items()):
-        demands = sorted(
+        minima = sorted(
             {
                 read.least
                 for (companion, _), read in facts.items()
@@ -66,7 +65,7 @@ def companion_blocks(
             key=numbers,
         )
         found[name] = {
-            str(version): _companion_block(files, facts.get((name, version)), demands)
+            str(version): _companion_block(files, facts.get((name, version)), minima)
             for version, files in sorted(versions.items())
             if (name, version) in facts or not any(file.is_wheel for file in files)
         }
@@ -74,11 +73,11 @@ def companion_blocks(
 
 
 def _companion_block(
-    files: Sequence[Distribution], facts: CompanionFacts | None, demands: Sequence[str]
+    files: Sequence[Distribution], facts: CompanionFacts | None, minima: Sequence[str]
 ) -> Block:
     wheels = [file for file in served(files) if file.is_wheel]
     lines = [parse_requirement_line(text) for text in facts.requires] if facts else []
-    specifier, by = _compatible_tensorflow(lines, facts.least if facts else None, demands)
+    specifier, by = _compatible_tensorflow(lines, facts.least if facts else None, minima)
     related = names.named("main", "retired", "shim", "vendor", "companion")
     return {
         "uploaded": min(upload_days(files), default=None),
@@ -93,14 +92,14 @@ def _companion_block(
 
 
 def _compatible_tensorflow(
-    lines: Sequence[RequirementLine], least: str | None, demands: Sequence[str]
+    lines: Sequence[RequirementLine], least: str | None, minima: Sequence[str]
 ) -> tuple[str | None, str | None]:
     """The TensorFlow versions that a companion works with, as a specifier, and its source.
 
     `metadata`: a plain requirement with both bounds, which a solver follows. `open`: one with a
     lower bound only; the series of that bound is assumed. `code`: the code checks for a minimum
     when it is imported; it works with the series it was made for, up to what the next release
-    demands. `extra`: the requirements of an extra, which is optional. With the last three a solver
+    requires. `extra`: the requirements of an extra, which is optional. With the last three a solver
     alone does not choose the right version.
     """
     own = [line for line in lines if line.name in names.own() and line.requirement.specifier]
@@ -111,7 +110,7 @@ def _compatible_tensorflow(
         first_series = _first_series(specifier)
         return (first_series, "open") if first_series else (str(specifier), "metadata")
     if least is not None:
-        after = [version for version in demands if numbers(version) > numbers(least)]
+        after = [version for version in minima if numbers(version) > numbers(least)]
         return f">={least}" + (f",<{after[0]}" if after else ""), "code"
     return (str(own[0].requirement.specifier), "extra") if own else (None, None)
 

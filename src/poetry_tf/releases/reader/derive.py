@@ -47,8 +47,6 @@ class WheelFacts:
     """What was read from one wheel of a release.
 
     Attributes:
-        requires: its Requires-Dist.
-        build: the CUDA and cuDNN of its build.
         shim: whether it contains nothing but metadata.
         folders: the folders of NVIDIA's wheels in its RUNPATH; None if that was not read.
     """
@@ -143,12 +141,12 @@ def block_of(name: str, version: Version, known: Knowledge) -> Block:
         # Evidence for reviews of the file, as `said_by` is: no program reads these three.
         part["wheel"] = wheels[platform].file.filename
         part["sha256"] = wheels[platform].file.sha256
-    lost = unsatisfiable(own.values(), known)
-    requires = union_requirements(name, version, own, known, lost)
+    unsatisfied = unsatisfiable(own.values(), known)
+    requires = union_requirements(name, version, own, known, unsatisfied)
     extra = own.get(LINUX_X86_64) or next(iter(own.values()), [])
     return block | {
         "requires": requires,
-        "unsatisfiable": lost,
+        "unsatisfiable": unsatisfied,
         "said": platform_requirements(own, requires),
         "and_cuda": and_cuda_of(
             (line.requirement for line in extra),
@@ -180,7 +178,7 @@ def union_requirements(
     version: Version,
     own: Mapping[str, Sequence[RequirementLine]],
     known: Knowledge,
-    lost: Iterable[str],
+    unsatisfied: Iterable[str],
 ) -> list[str]:
     """The requirements that a lock needs so that a release works on each of its platforms.
 
@@ -196,7 +194,7 @@ def union_requirements(
         }
         for platform in own
     }
-    without = {parse_requirement_line(text).key for text in lost}
+    without = {parse_requirement_line(text).key for text in unsatisfied}
     order = sorted(own, key=lambda platform: (platform != LINUX_X86_64, PLATFORMS.index(platform)))
     found: dict[tuple[str, ...], str] = {}
     for line in (line for platform in order for line in own[platform]):

@@ -135,11 +135,7 @@ class IndexReader:
         return self.each("pages", lambda name: distributions(self.index.files(name)), names)
 
     def wheel(self, place: Place, wheel: Distribution) -> WheelFacts:
-        """Reads a wheel of TensorFlow.
-
-        Raises:
-            ReadError: it could not be read; the message starts with the file's name.
-        """
+        """Reads a wheel of TensorFlow. Raises `ReadError`, which starts with the file's name."""
 
         def facts(cached: CachedWheel) -> WheelFacts:
             requires, shim = requires_dist(_metadata(cached)), cached.is_shim()
@@ -154,11 +150,7 @@ class IndexReader:
         return self._read(wheel, TAIL, facts)
 
     def companion(self, place: tuple[str, Version], wheel: Distribution) -> CompanionFacts:
-        """Reads a companion's wheel.
-
-        Raises:
-            ReadError: it could not be read; the message starts with the file's name.
-        """
+        """Reads a companion's wheel. Raises `ReadError`, which starts with the file's name."""
 
         def facts(cached: CachedWheel) -> CompanionFacts:
             code = required_tensorflow(cached) if place[0] == "tensorflow-probability" else None

@@ -28,7 +28,6 @@ class RequirementLine:
 
     Attributes:
         text: as the wheel spells it.
-        requirement: the parsed line.
         key: equal for lines that mean the same: name, extras, versions, marker.
     """
 
@@ -49,7 +48,7 @@ class RequirementLine:
     def applies(self, platform: str, minors: Iterable[str]) -> bool:
         """Whether its marker can be true on a platform, for one of the Pythons and any extra."""
         marker = str(self.requirement.marker or "")
-        return not marker or any(_holds(marker, platform, minor) for minor in minors)
+        return not marker or any(_can_be_true(marker, platform, minor) for minor in minors)
 
 
 @functools.cache
@@ -137,7 +136,7 @@ def environment(platform: str, minor: str, extra: str = "") -> dict[str, str]:
 
 
 @functools.cache
-def _holds(marker: str, platform: str, minor: str) -> bool:
+def _can_be_true(marker: str, platform: str, minor: str) -> bool:
     """Whether a marker can be true for a Python on a platform, with any extra or none."""
     extras = ("", *re.findall(r"extra == \"([^\"]*)\"", marker))
     parsed = Marker(marker)

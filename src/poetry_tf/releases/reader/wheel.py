@@ -99,11 +99,7 @@ class RemoteWheel:
         self._pieces = self._read_directory()
 
     def is_shim(self) -> bool:
-        """Whether the wheel contains nothing but its metadata.
-
-        Raises:
-            ReadError: as for `text`.
-        """
+        """Whether the wheel contains nothing but its metadata. Raises `ReadError`."""
         while self._is_shim and self._read_entries():
             pass
         return self._is_shim
@@ -125,10 +121,7 @@ class RemoteWheel:
         """The RUNPATH of the library that opens the CUDA libraries.
 
         It is in the string table near the start of the library, so only the start is read. None if
-        the wheel has no such library, or the part that is read has no RUNPATH.
-
-        Raises:
-            ReadError: as for `text`.
+        the wheel has no such library, or the part that is read has no RUNPATH. Raises `ReadError`.
         """
         while Member.FRAMEWORK not in self._found:
             if not self._read_entries():
