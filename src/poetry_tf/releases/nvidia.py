@@ -106,12 +106,7 @@ def libraries(release: Release) -> tuple[str, ...]:
 
 def driver_libraries(release: Release) -> tuple[str, ...]:
     """The libraries of the driver without which a release lists no GPU, besides libcuda."""
-    return tuple(
-        name
-        for entry in _data()["libraries"]["driver"]
-        if numbers(release.series) >= numbers(entry["from"])
-        for name in entry["libraries"]
-    )
+    return tuple(name for entry in _driver_parts(release) for name in entry["libraries"])
 
 
 def driver_capabilities(release: Release) -> tuple[str, ...]:
@@ -119,12 +114,13 @@ def driver_capabilities(release: Release) -> tuple[str, ...]:
 
     If it is not set, NVIDIA's container toolkit uses compute and utility.
     """
-    least = [
-        entry["capability"]
-        for entry in _data()["libraries"]["driver"]
-        if numbers(release.series) >= numbers(entry["from"])
-    ]
+    least = (entry["capability"] for entry in _driver_parts(release))
     return tuple(dict.fromkeys(["compute", *least]))
+
+
+def _driver_parts(release: Release) -> list[dict[str, Any]]:
+    parts = _data()["libraries"]["driver"]
+    return [part for part in parts if numbers(release.series) >= numbers(part["from"])]
 
 
 def overlooked_folders(release: Release) -> tuple[str, ...]:

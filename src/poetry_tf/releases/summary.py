@@ -6,10 +6,8 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any, TypeAlias
 
-from packaging.requirements import Requirement
-
 from poetry_tf.releases.catalog import Catalog
-from poetry_tf.releases.companions import Fit, companions, newest
+from poetry_tf.releases.companions import Fit, bounds_on, companions, newest
 from poetry_tf.releases.model import LINUX_X86_64, PLATFORMS, ContainerPair, Release, Wheels
 from poetry_tf.releases.nvidia import CudnnPackage, Driver, cudnn_package, driver
 
@@ -41,14 +39,12 @@ def series_summary(catalog: Catalog, series: str) -> Plain:
 
 def keras(release: Release) -> str | None:
     """The Keras that a release requires, as a specifier; None if its wheels require none."""
-    for text in release.requires:
-        if text.startswith("keras") and (required := Requirement(text)).name == "keras":
-            # The lower bound first, as usual.
-            parts = sorted(
-                required.specifier, key=lambda part: (part.operator[0] == "<", str(part))
-            )
-            return ",".join(map(str, parts)) or "any"
-    return None
+    required = bounds_on("keras", release)
+    if required is None:
+        return None
+    # The lower bound first, as usual.
+    parts = sorted(required, key=lambda part: (part.operator[0] == "<", str(part)))
+    return ",".join(map(str, parts)) or "any"
 
 
 def release_summary(catalog: Catalog, release: Release) -> Plain:

@@ -267,13 +267,10 @@ def _is_wsl(info: EngineInfo) -> bool:
 def _remote_engine(info: EngineInfo, spec: HostSpec) -> HostFinding:
     where = f"on another machine ({info.remote_host})"
     if not info.answers:
-        late = f"gives no answer within {LIMIT:g} s"
-        says = (
-            late
-            if info.result.trouble == "timeout"
-            else f"doesn't answer: {_first_line(info.result)}"
-        )
-        seen = f"{info.name} {where} {says}"
+        why = f"doesn't answer: {_first_line(info.result)}"
+        if info.result.trouble == "timeout":
+            why = f"gives no answer within {LIMIT:g} s"
+        seen = f"{info.name} {where} {why}"
         if info.name == "Podman":
             return _ENGINE.error(seen, remedy=remedies.PODMAN_THERE)
         needed = (

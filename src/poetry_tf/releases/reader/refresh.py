@@ -199,21 +199,21 @@ class IndexReader:
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
-    """The result of reading an index.
+class DataFile:
+    """The new content of a data file.
 
     Attributes:
-        files: the contents by name of the data file, without files for which nothing was read.
-        unread: by name of the data file, the releases, as `(distribution, version)`, that its
-            content lacks because they could not be read; the reason has been reported.
+        content: what was read.
+        unread: the releases, as `(distribution, version)`, that it lacks because they could not be
+            read; the reason has been reported.
     """
 
-    files: dict[str, Block]
-    unread: dict[str, list[tuple[str, str]]]
+    content: Block
+    unread: list[tuple[str, str]]
 
 
-def read(reader: IndexReader) -> Contents:
-    """Reads the contents of all data files.
+def read(reader: IndexReader) -> dict[str, DataFile]:
+    """Reads the data files, by name, without those for which nothing was read.
 
     Raises:
         ReadError: the index does not serve TensorFlow's page.
@@ -256,24 +256,24 @@ def read(reader: IndexReader) -> Contents:
     report.info(f"{len(required)} pages of what they require")
     known = Knowledge(own, facts, own | reader.pages(required))
 
-    contents = Contents({}, {})
-    for name in own:
-        _add_distribution(contents, name, known, report)
-    contents.files["companions.json"] = {
-        "schema": SCHEMA,
-        "generator": GENERATOR,
-        "companions": companion_blocks(others, companion_facts),
-    }
-    contents.unread["companions.json"] = [
-        (name, str(version)) for name, version in samples if (name, version) not in companion_facts
-    ]
-    return contents
+    files = {f"{name}.json": _distribution_file(name, known, report) for name in own}
+    files["companions.json"] = DataFile(
+        {
+            "schema": SCHEMA,
+            "generator": GENERATOR,
+            "companions": companion_blocks(others, companion_facts),
+        },
+        [
+            (name, str(version))
+            for name, version in samples
+            if (name, version) not in companion_facts
+        ],
+    )
+    return files
 
 
-def _add_distribution(
-    contents: Contents, name: str, known: Knowledge, report: RefreshReport
-) -> None:
-    """Adds the data file of one distribution, with the releases whose wheels were read."""
+def _distribution_file(name: str, known: Knowledge, report: RefreshReport) -> DataFile:
+    """The data file of one distribution, with the releases whose wheels were read."""
     versions = known.listed[name]
     blocks: dict[str, Block] = {}
     unread: list[tuple[str, str]] = []
@@ -288,7 +288,7 @@ def _add_distribution(
             report.problem(f"{name} {version}: {error}")
             unread.append((name, str(version)))
     described = [version for version in sorted(versions) if _series_of(version) >= numbers(FIRST)]
-    contents.files[f"{name}.json"] = {
+    content = {
         "schema": SCHEMA,
         "generator": GENERATOR,
         "distribution": name,
@@ -300,7 +300,7 @@ def _add_distribution(
         "prereleases": [str(version) for version in described if version.is_prerelease],
         "older": [str(version) for version in sorted(versions) if version not in described],
     }
-    contents.unread[f"{name}.json"] = unread
+    return DataFile(content, unread)
 
 
 def _sample(files: Sequence[Distribution]) -> Distribution | None:
@@ -362,7 +362,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         url = options.index or default_index()
         report.info(f"index: {masked(url)}")
-        contents = read(IndexReader(SimpleIndex(url, client), client, cache, report))
+        files = read(IndexReader(SimpleIndex(url, client), client, cache, report))
     except ReadError as error:
         report.problem(str(error))
         return 2
@@ -375,15 +375,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{client.requests} requests, {client.bytes:,} bytes, "
         f"{time.monotonic() - started:.0f} s, of these {time.process_time() - spent:.0f} s our own"
     )
-    before = {name: known_before(options.output / name) for name in contents.files}
-    changes = {name: differences(before[name], content) for name, content in contents.files.items()}
+    before = {name: known_before(options.output / name) for name in files}
+    changes = {name: differences(before[name], file.content) for name, file in files.items()}
     if options.check:
         return _print_changes(changes, report)
-    for name, content in contents.files.items():
-        for distribution, version in keep_unread(contents.unread[name], content, before[name]):
+    for name, file in files.items():
+        for distribution, version in keep_unread(file.unread, file.content, before[name]):
             report.info(f"  {distribution} {version}: kept as it was")
         try:
-            write(options.output / name, render(content) + "\n")
+            write(options.output / name, render(file.content) + "\n")
         except OSError as error:
             report.problem(f"{options.output / name}: {error.strerror or error}")
             return 2
