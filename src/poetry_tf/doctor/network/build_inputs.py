@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from poetry_tf.devcontainer.changes import find_changes
 from poetry_tf.devcontainer.image import builds_own_image, python_image
@@ -21,6 +21,10 @@ from poetry_tf.files.project import Devcontainer, Project, read_text
 from poetry_tf.releases.images import Feature, Images
 
 Variable = Callable[[str], str | None]
+Problems: TypeAlias = Mapping[tuple[str | int, ...], tuple[str, str]]
+"""The problems of parts of devcontainer.json, each with what should be there."""
+Unchecked: TypeAlias = tuple[str, str]
+"""What is not checked, as the finding's probe and text."""
 
 _LOCAL = re.compile(r"\$\{(?:localEnv|env):([^:}]*)(?::([^:}]*))?[^}]*\}")
 _ARGUMENT = re.compile(r"\$(?:\{(\w+)(?::?-([^}]*))?\}|(\w+))")
@@ -64,14 +68,13 @@ class BuildInputs:
     Attributes:
         servers: other servers, with what is downloaded from them.
         tools: programs from PyPI, with their versions.
-        unchecked: what is not checked, as the finding's probe and text.
     """
 
     artifacts: tuple[ContainerArtifact, ...] = ()
     packages: tuple[AptRequests, ...] = ()
     servers: tuple[tuple[str, str], ...] = ()
     tools: tuple[tuple[str, str], ...] = ()
-    unchecked: tuple[tuple[str, str], ...] = ()
+    unchecked: tuple[Unchecked, ...] = ()
 
 
 def read_build_inputs(project: Project, spec: ContainerSpec, variable: Variable) -> BuildInputs:
@@ -81,11 +84,7 @@ def read_build_inputs(project: Project, spec: ContainerSpec, variable: Variable)
         return BuildInputs()
     view = View(devcontainer.path, devcontainer.document, is_new=False)
     problems = _known_problems(view, spec)
-    unchecked: list[tuple[str, str]] = []
-    artifacts = [
-        *_images(view, spec, variable, problems, unchecked),
-        *_features(view, spec, problems, unchecked),
-    ]
+    found = (*_images(view, spec, variable, problems), *_features(view, spec, problems))
     packages: list[AptRequests] = []
     servers: list[tuple[str, str]] = []
     for feature in (spec.images.cuda, spec.images.git_lfs):
@@ -93,11 +92,11 @@ def read_build_inputs(project: Project, spec: ContainerSpec, variable: Variable)
             packages += _apt_packages(view, feature, key)
             servers += [(host, key) for host in feature.downloads if _is_server(host, feature)]
     return BuildInputs(
-        tuple(dict.fromkeys(artifacts)),
+        tuple(dict.fromkeys(item for item in found if isinstance(item, ContainerArtifact))),
         tuple(packages),
         tuple(dict.fromkeys(servers)),
         tuple(dict.fromkeys(_tools(view, spec.images))),
-        tuple(dict.fromkeys(unchecked)),
+        tuple(dict.fromkeys(item for item in found if not isinstance(item, ContainerArtifact))),
     )
 
 
@@ -111,10 +110,7 @@ def substituted(text: str, variable: Variable) -> str:
     return _LOCAL.sub(value, text)
 
 
-def _known_problems(
-    view: View, spec: ContainerSpec
-) -> Mapping[tuple[str | int, ...], tuple[str, str]]:
-    """The problems of parts of the file, each with what should be there."""
+def _known_problems(view: View, spec: ContainerSpec) -> Problems:
     return {
         tuple(change.path[:2]): (change.message, change.remedy)
         for change in find_changes(view.path, view.document, spec)
@@ -126,22 +122,18 @@ def _known_problems(
 
 
 def _images(
-    view: View,
-    spec: ContainerSpec,
-    variable: Variable,
-    problems: Mapping[tuple[str | int, ...], tuple[str, str]],
-    unchecked: list[tuple[str, str]],
-) -> Iterator[ContainerArtifact]:
+    view: View, spec: ContainerSpec, variable: Variable, problems: Problems
+) -> Iterator[ContainerArtifact | Unchecked]:
     if not builds_own_image(view.document):
         if isinstance(image := view.get("image"), str):
             _, instead = problems.get(("image",), ("", ""))
             problem = _retired(image, spec.images) if view.object("features") else ""
             if not instead and spec.plan is not None and not view.own_base:
                 instead = f"Use {spec.image(spec.plan.python)}"
-            yield from _image(image, variable, unchecked, problem, instead)
+            yield _image(substituted(image, variable), problem, instead)
         return
     if view.get("dockerComposeFile") is not None:
-        unchecked.append(("image", "the images of dockerComposeFile: it isn't read"))
+        yield "image", "the images of dockerComposeFile: it isn't read"
         return
     build = view.object("build")
     name = build.get("dockerfile") or view.get("dockerFile") or "Dockerfile"
@@ -149,17 +141,17 @@ def _images(
     try:
         text = read_text(path)
     except ProjectError as error:
-        unchecked.append(("image", f"the images of {name}: {error.message}"))
+        yield "image", f"the images of {name}: {error.message}"
         return
     if text is None:
-        unchecked.append(("image", f"the images of {name}: there is no such file"))
+        yield "image", f"the images of {name}: there is no such file"
         return
     given = {
         str(key): substituted(str(value), variable)
         for key, value in table(build.get("args")).items()
     }
     for image in bases(text, given):
-        yield from _image(image, variable, unchecked, "", "")
+        yield _image(substituted(image, variable))
 
 
 def _retired(image: str, images: Images) -> str:
@@ -172,15 +164,11 @@ def _retired(image: str, images: Images) -> str:
     return f"the images {parsed.generation}-… are retired: no feature installs in them"
 
 
-def _image(
-    text: str, variable: Variable, unchecked: list[tuple[str, str]], problem: str, instead: str
-) -> Iterator[ContainerArtifact]:
-    name = substituted(text, variable)
+def _image(name: str, problem: str = "", instead: str = "") -> ContainerArtifact | Unchecked:
     reference = read_reference(name)
     if reference is None:
-        unchecked.append(("image", f"the image {name}: that is no name of an image"))
-    else:
-        yield ContainerArtifact("image", name, reference, problem=problem, instead=instead)
+        return "image", f"the image {name}: that is no name of an image"
+    return ContainerArtifact("image", name, reference, problem=problem, instead=instead)
 
 
 def bases(text: str, given: Mapping[str, str]) -> list[str]:
@@ -210,11 +198,8 @@ def bases(text: str, given: Mapping[str, str]) -> list[str]:
 
 
 def _features(
-    view: View,
-    spec: ContainerSpec,
-    problems: Mapping[tuple[str | int, ...], tuple[str, str]],
-    unchecked: list[tuple[str, str]],
-) -> Iterator[ContainerArtifact]:
+    view: View, spec: ContainerSpec, problems: Problems
+) -> Iterator[ContainerArtifact | Unchecked]:
     locked = _locked_features(view.path)
     known = {item.id: item for item in (spec.images.cuda, spec.images.git_lfs)}
     for key in view.object("features"):
@@ -222,7 +207,7 @@ def _features(
             continue  # a folder of the project's
         reference = read_reference(key) if "/" in key and "://" not in key else None
         if reference is None or reference.registry == "docker.io":
-            unchecked.append(("feature", f"the feature {key}: it isn't from a registry"))
+            yield "feature", f"the feature {key}: it isn't from a registry"
             continue
         problem, instead = problems.get(("features", key), ("", ""))
         feature = known.get(feature_id(key))
