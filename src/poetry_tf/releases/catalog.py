@@ -27,7 +27,7 @@ from poetry_tf.releases.model import (
     numbers,
     series_of,
 )
-from poetry_tf.releases.resources import read_json, value_of
+from poetry_tf.releases.resources import read_json
 
 Standing: TypeAlias = Literal["release", "prerelease", "older", "newer", "missing"]
 """What the data knows of a version:
@@ -235,7 +235,13 @@ def catalog_from(
             if is_included(version)
         ),
         pairs={
-            series: value_of(ContainerPair, entry)
+            series: ContainerPair(
+                cuda=entry["cuda"],
+                cudnn=entry["cudnn"],
+                proven=entry["proven"],
+                source=entry["source"],
+                note=entry["note"],
+            )
             for entry in containers["pairs"]
             for series in entry["series"]
         },

@@ -18,7 +18,7 @@ from packaging.version import Version
 from poetry_tf.releases.bounds import required_by
 from poetry_tf.releases.model import PLATFORMS, Release
 from poetry_tf.releases.names import normalize
-from poetry_tf.releases.resources import read_json, value_of
+from poetry_tf.releases.resources import read_json
 
 Basis: TypeAlias = Literal["tensorflow", "metadata", "open", "code", "extra", "documented"]
 """The source for a companion working with a TensorFlow:
@@ -161,14 +161,17 @@ def _companion(
         keys = [".".join(map(str, parsed.release[:length])) for length in (3, 2)]
         specifier = next((documented[key] for key in keys if key in documented), None)
         basis = None if specifier is None else "documented"
-    return value_of(
-        Companion,
-        block,
+    return Companion(
         name=name,
         version=parsed,
+        uploaded=block["uploaded"],
+        yanked=block["yanked"],
+        requires_python=block["requires_python"],
+        pure=block["pure"],
         pythons=MappingProxyType(
             {platform: tuple(minors) for platform, minors in block["pythons"].items()}
         ),
         fits=specifier,
         basis=basis,
+        requires=tuple(block["requires"]),
     )

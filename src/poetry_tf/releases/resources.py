@@ -33,6 +33,7 @@ def value_of(kind: type[T], entry: Mapping[str, Any], **values: Any) -> T:
 
     `values` are those of fields that the entry has in another form.
     """
-    found = {item.name: entry[item.name] for item in fields(kind) if item.name in entry}  # type: ignore[arg-type]
+    names = {item.name for item in fields(kind)}  # type: ignore[arg-type]
+    found = {key: value for key, value in entry.items() if key in names}
     frozen = {key: tuple(one) if isinstance(one, list) else one for key, one in found.items()}
-    return kind(**{**frozen, **values})
+    return kind(**(frozen | values))
