@@ -12,8 +12,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-from poetry_tf.checks.findings import Rule
-from poetry_tf.checks.run import rules
+from poetry_tf.checks.findings import Rule, rules
 
 README = Path(__file__).parent.parent / "README.md"
 SECTION = re.compile(r"(?<=<!-- rules: begin -->\n).*?(?=<!-- rules: end -->)", re.DOTALL)

@@ -8,8 +8,7 @@ from typing import Any
 
 from poetry.packages.locker import Locker
 
-from poetry_tf.checks.findings import Finding
-from poetry_tf.checks.run import find_problems, make_context
+from poetry_tf.checks.findings import Finding, find_problems, make_context
 from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import DEVCONTAINERS, LOCK, PYPROJECT, Devcontainer, Project

@@ -191,7 +191,7 @@ def test_the_plugin_loads_nothing_else_of_the_package():
 
 
 def test_the_plan_and_the_rules_load_nothing_of_the_network():
-    loaded = loaded_with("poetry_tf.checks.run, poetry_tf.devcontainer, poetry_tf.actions.fix")
+    loaded = loaded_with("poetry_tf.checks.findings, poetry_tf.devcontainer, poetry_tf.actions.fix")
     assert not loaded & {"requests", "urllib3", "poetry.console.application", "cleo"}
 
 

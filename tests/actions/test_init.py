@@ -16,7 +16,7 @@ from poetry_tf.actions.init import (
 )
 from poetry_tf.actions.options import InitOptions, parse_gpu
 from poetry_tf.actions.planning import plan_options
-from poetry_tf.checks.run import find_problems, make_context
+from poetry_tf.checks.findings import find_problems, make_context
 from poetry_tf.files.edits import changed_texts
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import Project
@@ -108,7 +108,7 @@ def test_a_new_project_is_clean_but_for_lock_and_container(tmp_path: Path, serie
         pytest.skip("no such plan")
     after = with_options_fixed(project, options, plan, new=True)
     context = make_context(after)
-    assert context.trouble is None
+    assert context.plan_error is None
     assert [item.code for item in find_problems(context)] == ["TF302", "TF501"]
     assert context.plan is not None
     assert (context.plan.release, context.plan.gpu.mode) == (plan.release, plan.gpu.mode)

@@ -121,8 +121,7 @@ def test_a_narrowed_requirement_keeps_the_users_way_of_writing(before: str, afte
 
 def found_alone(project: Project, code: str):
     """One rule's findings; the others would look for the lock on the disk."""
-    from poetry_tf.checks.findings import RULES
-    from poetry_tf.checks.run import find_problems, make_context
+    from poetry_tf.checks.findings import RULES, find_problems, make_context
 
     find_problems(make_context(in_memory("")))  # collects the rules
     return list(RULES[code].check(make_context(project)))

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poetry_tf.actions.fix import fix, is_fixable
-from poetry_tf.checks.findings import RULES, Finding, Rule, rule
-from poetry_tf.checks.run import find_problems, make_context
+from poetry_tf.checks.findings import RULES, Finding, Rule, find_problems, make_context, rule
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.pyproject import Pyproject
 from poetry_tf.files.toml import TomlDocument
@@ -103,9 +102,9 @@ def test_every_line_that_is_not_wrong_stays_as_it_is(newline: str):
 def test_why_there_is_no_plan_is_handed_on():
     context = make_context(in_memory(f'[tool.poetry.dependencies]\ntensorflow = "{OLDER}"'))
     assert context.plan is None
-    assert isinstance(context.trouble, PlanError)
+    assert isinstance(context.plan_error, PlanError)
     context = make_context(in_memory(""))
-    assert (context.plan, context.trouble) == (None, None)
+    assert (context.plan, context.plan_error) == (None, None)
 
 
 def test_two_rules_that_undo_each_other_come_to_an_end(monkeypatch: pytest.MonkeyPatch):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from poetry_tf.checks.run import rules
+from poetry_tf.checks.findings import rules
 from tests.integration.conftest import RIGHT
 from tests.support.poetry import PoetryRunner, Result, write_pyproject
 from tests.support.projects import contents

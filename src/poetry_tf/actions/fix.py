@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 
-from poetry_tf.checks.findings import RULES, Finding
-from poetry_tf.checks.run import find_problems, make_context, rules
+from poetry_tf.checks.findings import RULES, Finding, find_problems, make_context, rules
 from poetry_tf.files.edits import apply, apply_until_stable
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock

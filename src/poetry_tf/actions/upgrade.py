@@ -26,8 +26,7 @@ from poetry_tf.actions.fix import fix, fix_and_lock, fix_requirements
 from poetry_tf.actions.init import with_requirement
 from poetry_tf.actions.options import InitOptions
 from poetry_tf.actions.planning import plan_options
-from poetry_tf.checks.findings import RULES
-from poetry_tf.checks.run import CONTAINER_CODES
+from poetry_tf.checks.findings import CONTAINER_CODES, RULES
 from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import Project

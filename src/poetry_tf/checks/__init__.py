@@ -1,1 +1,1 @@
-"""The rules. Each module holds one family; `poetry_tf.checks.run` finds and runs them all."""
+"""The rules. Each module holds one family; `poetry_tf.checks.findings` finds and runs them all."""

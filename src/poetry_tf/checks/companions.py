@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from poetry.core.constraints.version import VersionRange
 
-from poetry_tf.checks.findings import Context, Finding, rule
+from poetry_tf.checks.findings import Context, Finding, locked_release, rule
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.plan.requirement import (
     admitted_locked_tensorflow,
@@ -19,7 +19,7 @@ from poetry_tf.plan.requirement import (
     tensorflow_requirements,
     to_poetry_version,
 )
-from poetry_tf.releases import Companion, Release, fits, load, named, whole
+from poetry_tf.releases import Companion, Release, fits, load, named
 from poetry_tf.releases.companions import bounds_on, companions, newest
 
 
@@ -41,7 +41,10 @@ def companion_that_does_not_fit(context: Context) -> Iterator[Finding]:
 
 
 def _required(context: Context) -> Iterator[Finding]:
-    release = _release(context, admitted_locked_tensorflow(context.project))
+    locked = admitted_locked_tensorflow(context.project)
+    release = locked_release("tensorflow", locked)
+    if locked is None and context.plan is not None:
+        release = context.plan.release
     for item in context.project.pyproject.requirements:
         if release is None or item.name not in named("companion"):
             continue
@@ -57,7 +60,7 @@ def _locked(context: Context) -> Iterator[Finding]:
     if lock is None or tensorflow is None:
         return
     names = lock.versions.keys() & map(canonicalize_name, tensorflow_distributions())
-    release = _release(context, tensorflow)
+    release = locked_release("tensorflow", tensorflow)
     if release is None or len({version for name in names for version in lock.versions[name]}) > 1:
         return  # which companion goes with which TensorFlow is not known
     for name in sorted(lock.versions.keys() & map(canonicalize_name, named("companion"))):
@@ -72,13 +75,6 @@ def _locked(context: Context) -> Iterator[Finding]:
                     _remedy(name, release),
                     name=name,
                 )
-
-
-def _release(context: Context, locked: Version | None) -> Release | None:
-    """The release of the locked TensorFlow; without one, that of the plan."""
-    if locked is None:
-        return context.plan.release if context.plan is not None else None
-    return context.catalog.get(locked) or whole().get(locked)
 
 
 def _is_beside(context: Context, item: Requirement, release: Release) -> bool:

@@ -15,6 +15,7 @@ from poetry_tf.plan.derive import wants_container
 from poetry_tf.plan.model import NoContainerError
 from poetry_tf.plan.requirement import main_requirement, tensorflow_requirements
 from poetry_tf.pyproject.cuda_extra import cuda_extra_edits
+from poetry_tf.releases.images import load_images
 
 
 @rule("TF501", fixable=True)
@@ -53,7 +54,7 @@ def _creation(context: Context) -> Iterator[Edit]:
     project, plan = context.project, context.plan
     if plan is not None:
         path = project.devcontainer_path
-        spec = container_spec(project, plan, context.images, whole=True)
+        spec = container_spec(project, plan, load_images(), whole=True)
         document = synchronize(path, JsoncDocument.parse("{}\n"), spec)
         yield Edit(path, "create", (), document.text)
 
@@ -66,7 +67,7 @@ def python(context: Context) -> Iterator[Finding]:
     container can be made at all: images that still work, and the Poetry that can lock a project,
     begin at Python 3.10.
     """
-    error, project = context.trouble, context.project
+    error, project = context.plan_error, context.project
     needs_container = project.pyproject.is_managed or bool(configurations(project))
     if isinstance(error, NoContainerError) and needs_container:
         place = context.at(project.pyproject.python_path)

@@ -51,15 +51,11 @@ def pin_wider_than_a_series(context: Context) -> Iterator[Finding]:
     for item in tensorflow_requirements(context.project):
         if item.constraint.is_empty() or constraint_series(item.constraint) is not None:
             continue
-        written = (
-            f"{item.name} {item.written}" if item.written else f"{item.name} without a version"
-        )
+        written = f"{item.name} {item.written or 'without a version'}"
         remedy = "Pin it to one minor series"
         edits: tuple[Edit, ...] = ()
         plan = context.plan
-        if plan is not None and item.constraint.allows(
-            PoetryVersion.parse(str(plan.release.version))
-        ):
+        if plan is not None and item.constraint.allows(to_poetry_version(plan.release.version)):
             edits = pin_edits(context.project, item, plan)
             if edits:
                 pin = pin_text(item, plan)
@@ -108,8 +104,8 @@ def no_such_release(context: Context) -> Iterator[Finding]:
             )
     if (lock := project.valid_lock) is None:
         return
-    for name in sorted({*DISTRIBUTIONS} & lock.versions.keys()):
-        for version in lock.versions[canonicalize_name(name)]:
+    for name in sorted(lock.versions.keys() & {*map(canonicalize_name, DISTRIBUTIONS)}):
+        for version in lock.versions[name]:
             # A local version ("2.13.0+nv23.5") is a build of a release by somebody else.
             if version.local is not None or lock.has_source(name, version):
                 continue
@@ -117,7 +113,7 @@ def no_such_release(context: Context) -> Iterator[Finding]:
                 yield Finding(
                     "TF102",
                     lock.path,
-                    lock.position(canonicalize_name(name), version),
+                    lock.position(name, version),
                     f"{name} {version} is locked, but there is no such release",
                     "Run `poetry lock`, and look at what changed the lock",
                     name=name,
@@ -129,7 +125,7 @@ def _unavailable_versions(context: Context, item: Requirement) -> str | None:
     if item.constraint.is_empty():
         return "no version at all"
     catalog, lock = load(item.name), context.project.valid_lock
-    if _may_be_newer(context, item.name, item.constraint) or any(
+    if _may_be_newer(item.name, item.constraint) or any(
         catalog.standing(version) == "newer" and item.constraint.allows(to_poetry_version(version))
         for version in (lock.versions.get(item.name, ()) if lock else ())
     ):
@@ -146,17 +142,17 @@ def _unavailable_versions(context: Context, item: Requirement) -> str | None:
     )
 
 
-def _may_be_newer(context: Context, name: str, constraint: VersionConstraint) -> bool:
+def _may_be_newer(name: str, constraint: VersionConstraint) -> bool:
     """Whether a constraint admits a version that may have been released after the data was made.
 
     The known versions of TensorFlow itself count for its other distributions as well: one that
     lacks an older series will not get it.
     """
-    known = [release.version for release in context.catalog.releases]
-    known += context.catalog.prereleases
+    catalog = load()
+    known = [*(release.version for release in catalog.releases), *catalog.prereleases]
     if constraint.allows_any(VersionRange(to_poetry_version(max(known)))):
         return True
-    for series in context.catalog.series[-_PATCHED:]:
+    for series in catalog.series[-_PATCHED:]:
         last = max(version for version in known if series_name(version) == series)
         end = PoetryVersion.parse(f"{last.major}.{last.minor + 1}.dev0")
         if load(name).in_series(series) and constraint.allows_any(

@@ -1,14 +1,20 @@
-"""Rules, their findings and their registry."""
+"""Rules, their registry, and their findings in a project."""
 
 from __future__ import annotations
 
+import functools
+import importlib
 import inspect
+import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from packaging.version import Version
+
+from poetry_tf import checks
 from poetry_tf.devcontainer.changes import find_changes
 from poetry_tf.devcontainer.spec import container_spec
 from poetry_tf.devcontainer.view import Change
@@ -17,10 +23,12 @@ from poetry_tf.files.edits import Edit
 from poetry_tf.files.positions import Position
 from poetry_tf.files.project import Devcontainer, Project
 from poetry_tf.files.values import KeyPath
+from poetry_tf.plan.derive import derive_plan
 from poetry_tf.plan.model import Plan, PlanError
 from poetry_tf.plan.requirement import locked_tensorflow, tensorflow_requirements
-from poetry_tf.releases import Catalog, misspelling_of
-from poetry_tf.releases.images import Images
+from poetry_tf.plan.settings import read_settings
+from poetry_tf.releases import DISTRIBUTIONS, Release, load, misspelling_of, whole
+from poetry_tf.releases.images import load_images
 
 Severity: TypeAlias = Literal["error", "warning"]
 """An error breaks the project or makes it differ between machines, now or with the next update. A
@@ -59,13 +67,11 @@ class Context:
     project: Project
     plan: Plan | None
     """None where no plan can be made; rules that need one then find nothing."""
-    catalog: Catalog
-    images: Images
-    trouble: PlanError | None = None
+    plan_error: PlanError | None = None
     """Why there is no plan."""
 
     @cached_property
-    def concerned(self) -> bool:
+    def involves_tensorflow(self) -> bool:
         """Whether the project has to do with TensorFlow; no rule looks at others."""
         project = self.project
         return (
@@ -79,19 +85,36 @@ class Context:
     def containers(self) -> tuple[tuple[Devcontainer, tuple[Change, ...]], ...]:
         """Each dev container that is checked, with its changes for all rules."""
         project = self.project
-        if not self.concerned:
+        if not self.involves_tensorflow:
             return ()
         return tuple((found, self._changes(found)) for found in readable_configurations(project))
 
     def _changes(self, found: Devcontainer) -> tuple[Change, ...]:
-        whole = is_fully_managed(self.project, found)
-        spec = container_spec(self.project, self.plan, self.images, whole=whole)
+        is_managed = is_fully_managed(self.project, found)
+        spec = container_spec(self.project, self.plan, load_images(), whole=is_managed)
         return find_changes(found.path, found.document, spec)
 
     def at(self, path: KeyPath) -> tuple[Path, Position | None]:
         """The file and the position of a path in pyproject.toml, for a finding."""
         pyproject = self.project.pyproject
         return pyproject.path, pyproject.position(path)
+
+
+def make_context(project: Project, plan: Plan | None = None) -> Context:
+    """The context for the rules; the plan is derived from the project unless it is given."""
+    if plan is None:
+        try:
+            plan = derive_plan(project, load(), load_images())
+        except PlanError as error:
+            return Context(project, None, error)
+    return Context(project, plan)
+
+
+def locked_release(name: str, version: Version | None) -> Release | None:
+    """A locked release of a distribution, also one that no plan can be made for."""
+    if version is None or name not in DISTRIBUTIONS:
+        return None
+    return load(name).get(version) or whole(name).get(version)
 
 
 Check: TypeAlias = Callable[[Context], Iterator[Finding]]
@@ -124,6 +147,8 @@ class Rule:
 
 RULES: dict[str, Rule] = {}
 """Every rule by its code."""
+CONTAINER_CODES = frozenset({"TF502", "TF503", "TF504", "TF505", "TF506", "TF507", "TF508"})
+"""The rules about the content of a readable devcontainer.json."""
 
 
 def rule(
@@ -141,3 +166,36 @@ def rule(
         return check
 
     return register
+
+
+@functools.cache
+def _collect() -> None:
+    """Imports the modules of this package, which registers their rules."""
+    for module in pkgutil.iter_modules(checks.__path__):
+        importlib.import_module(f"{checks.__name__}.{module.name}")
+
+
+def rules() -> tuple[Rule, ...]:
+    """Every rule, in the order of the codes."""
+    _collect()
+    return tuple(RULES[code] for code in sorted(RULES))
+
+
+def find_problems(context: Context) -> tuple[Finding, ...]:
+    """The findings of all rules that the project does not ignore, in the order of the codes."""
+    return run_rules(context)[0]
+
+
+def run_rules(context: Context) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """The findings of all rules in the order of the codes: those that count, and the ignored ones.
+
+    The project's setting `ignore` decides which are ignored.
+    """
+    entries = read_settings(context.project)[0].ignore
+    active: list[Finding] = []
+    ignored: list[Finding] = []
+    for rule in rules():
+        for finding in rule.check(context):
+            is_ignored = any(entry.covers(finding.code, finding.name) for entry in entries)
+            (ignored if is_ignored else active).append(finding)
+    return tuple(active), tuple(ignored)

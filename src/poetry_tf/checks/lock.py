@@ -8,7 +8,7 @@ from packaging.version import Version
 from poetry.core.constraints.version import Version as PoetryVersion
 from poetry.core.constraints.version import VersionRange, parse_constraint
 
-from poetry_tf.checks.findings import Context, Finding, rule
+from poetry_tf.checks.findings import Context, Finding, locked_release, rule
 from poetry_tf.devcontainer.image import container_python
 from poetry_tf.devcontainer.poetry import container_poetrys
 from poetry_tf.devcontainer.view import Change
@@ -33,8 +33,10 @@ from poetry_tf.plan.requirement import (
     to_poetry_version,
 )
 from poetry_tf.plan.settings import read_settings
-from poetry_tf.releases import DISTRIBUTIONS, Release, fits, named, whole
-from poetry_tf.releases.images import Images
+from poetry_tf.pyproject.bounds import missing_bounds
+from poetry_tf.pyproject.platforms import missing_requirements, unlocked_requirements
+from poetry_tf.releases import fits, named
+from poetry_tf.releases.images import load_images
 
 
 @rule("TF301", fixable=True)
@@ -46,7 +48,7 @@ def package_mode_without_package(context: Context) -> Iterator[Finding]:
     package where it names packages, scripts or plugins, or has a module of its own name.
     """
     project = context.project.pyproject
-    if not context.concerned or project.ships_package or not project.package_mode:
+    if not context.involves_tensorflow or project.ships_package or not project.package_mode:
         return
     if not (project.is_poetrys or context.project.lock):
         return
@@ -73,7 +75,7 @@ def lock_missing_or_stale(context: Context) -> Iterator[Finding]:
     project = context.project
     lock = project.lock
     path = project.root / LOCK
-    if not context.concerned:
+    if not context.involves_tensorflow:
         return
     if isinstance(lock, ProjectError):
         yield Finding(
@@ -153,7 +155,7 @@ def no_file_for_an_environment(context: Context) -> Iterator[Finding]:
     locked = LockedPackages.of(lock, context.project.pyproject)
     judged = _judged_targets(context, locked)
     managed = context.project.pyproject.is_managed
-    for item in locked.obstacles(judged, context.images.systems):
+    for item in locked.obstacles(judged, load_images().systems):
         package, where = item.package, format_targets(item.targets, judged)
         if package.optional and not managed and _is_for_elsewhere(item, judged):
             continue
@@ -185,7 +187,7 @@ def _judged_targets(context: Context, locked: LockedPackages) -> tuple[Target, .
     names = tensorflow_distributions() - named("shim")
     tensorflows = [package for package in locked.packages if package.name in names]
     declared = read_settings(context.project)[0].environments
-    release = _release(context, "tensorflow", version)
+    release = locked_release("tensorflow", version)
     if declared is not None or release is None or not pyproject.is_managed:
         environments = declared or DEFAULT_ENVIRONMENTS[:1]
     else:
@@ -193,7 +195,7 @@ def _judged_targets(context: Context, locked: LockedPackages) -> tuple[Target, .
 
     def is_judged(target: Target) -> bool:
         needed = [package for package in tensorflows if locked.needs(package, target)]
-        releases = [_release(context, item.name, item.parsed) for item in needed]
+        releases = [locked_release(item.name, item.parsed) for item in needed]
         usable = all(
             release is None or target.python in release.usable_on(target.environment)
             for release in releases
@@ -201,14 +203,6 @@ def _judged_targets(context: Context, locked: LockedPackages) -> tuple[Target, .
         return usable and (bool(needed) or pyproject.is_managed)
 
     return tuple(target for target in make_targets(environments, pythons) if is_judged(target))
-
-
-def _release(context: Context, name: str, version: Version | None) -> Release | None:
-    """A locked release of a distribution, also one that no plan can be made for."""
-    if version is None or name not in DISTRIBUTIONS:
-        return None
-    known = context.catalog.get(version) if name == "tensorflow" else None
-    return known or whole(name).get(version)
 
 
 def _is_for_elsewhere(item: Obstacle, judged: Sequence[Target]) -> bool:
@@ -248,7 +242,7 @@ def _release_with_files(context: Context, locked: LockedPackages, item: Obstacle
     on it there.
     """
     name, version = item.package.name, locked_tensorflow(context.project)
-    release = _release(context, "tensorflow", version)
+    release = locked_release("tensorflow", version)
     constraints = [one for target in item.targets for one in locked.constraints_on(name, target)]
     fit = [
         one.companion.version
@@ -261,6 +255,55 @@ def _release_with_files(context: Context, locked: LockedPackages, item: Obstacle
         and all(bound.allows(to_poetry_version(one.companion.version)) for bound in constraints)
     ]
     return fit[-1] if fit else None
+
+
+@rule("TF305", fixable=True)
+def lacking_for_an_environment(context: Context) -> Iterator[Finding]:
+    """The lock lacks what TensorFlow needs in an environment that the project is for.
+
+    On some platforms TensorFlow's wheel holds nothing but a requirement on another distribution
+    (`tensorflow-cpu-aws`, `tensorflow-intel`, `tensorflow-macos`), and the newest version of
+    `tensorflow-io-gcs-filesystem` has no wheel for Windows. Poetry reads the metadata of one wheel
+    for all platforms, so it gets right only what pyproject.toml asks for, with markers.
+
+    Some versions also admit a dependency that came out later and that they fail with: old releases
+    of TensorFlow fail with NumPy 2 or a newer protobuf, which is an error. TensorBoard before 2.21
+    doesn't start with setuptools 82, which removed pkg_resources; training still works, so this is
+    a warning. In a project that poetry-tf manages pyproject.toml has to require an older version,
+    such as `setuptools (<82)`. Other projects are judged by their lock, if they have one, and are
+    not changed. Nor is what a package publishes: a line in a dependency group holds the lock and is
+    not published.
+    """
+    project, plan = context.project, context.plan
+    is_planned = plan is not None and project.pyproject.is_managed
+    issues = (
+        *(missing_requirements(project, plan) if plan is not None and is_planned else ()),
+        *(missing_bounds(project) if context.involves_tensorflow else ()),
+    )
+    for issue in issues:
+        yield Finding(
+            "TF305",
+            *context.at(issue.item.path),
+            issue.message,
+            issue.remedy,
+            issue.edits,
+            level=issue.severity,
+        )
+    lock = project.valid_lock
+    # A lock that is older than the requirements is stale, which TF302 finds.
+    if plan is None or not is_planned or issues or lock is None:
+        return
+    if not lock.is_fresh(project.pyproject.data):
+        return
+    for item, name in unlocked_requirements(project, plan):
+        yield Finding(
+            "TF305",
+            lock.path,
+            lock.position(item.name),
+            f"pyproject.toml asks for {name}, but the lock doesn't have the one that goes with "
+            f"{item.name}",
+            "Run `poetry lock`",
+        )
 
 
 # -- the Poetry that reads it ---------------------------------------------------------------
@@ -286,7 +329,7 @@ def lock_that_the_container_cannot_read(context: Context) -> Iterator[Finding]:
     Python has no Poetry that reads the lock, it is the image that has to change.
     """
     lock = context.project.valid_lock
-    if lock is None or lock.format is None or not context.concerned:
+    if lock is None or lock.format is None or not context.involves_tensorflow:
         return
     if lock.format >= _UNKNOWN_FORMAT:
         yield Finding(
@@ -302,7 +345,7 @@ def lock_that_the_container_cannot_read(context: Context) -> Iterator[Finding]:
     if reader is None:
         return
     for found, changes in context.containers:
-        yield from _unread(lock, found, changes, reader, context.images)
+        yield from _unread(lock, found, changes, reader)
 
 
 def _unread(
@@ -310,7 +353,6 @@ def _unread(
     found: Devcontainer,
     changes: Iterable[Change],
     reader: tuple[Version, Version, str],
-    images: Images,
 ) -> Iterator[Finding]:
     """The findings for a container whose Poetry or Python can't read the lock."""
     _, poetry, first = reader
@@ -327,7 +369,7 @@ def _unread(
             "Use an image with a newer Python",
         )
         return
-    for written, path in container_poetrys(found.path, found.document, images):
+    for written, path in container_poetrys(found.path, found.document, load_images()):
         if not _admits(written, poetry):
             yield Finding(
                 "TF306",

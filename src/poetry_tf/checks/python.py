@@ -27,7 +27,7 @@ from poetry_tf.plan.requirement import (
     to_poetry_version,
 )
 from poetry_tf.plan.settings import read_settings
-from poetry_tf.releases import Release
+from poetry_tf.releases import Release, load
 
 
 @rule("TF201", fixable=True)
@@ -103,7 +103,7 @@ def _judged(
     releases that the data does not have.
     """
     item, locked = main_requirement(context.project), admitted_locked_tensorflow(context.project)
-    catalog = required_catalog(context.project, context.catalog)
+    catalog = required_catalog(context.project, load())
     releases: tuple[Release, ...]
     if locked is not None:
         known = catalog.get(locked)

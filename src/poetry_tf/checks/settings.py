@@ -21,13 +21,9 @@ def unknown_setting(context: Context) -> Iterator[Finding]:
     A contradiction is `gpu = "system"` or `gpu = "none"` beside a requirement on
     `tensorflow[and-cuda]`: CUDA from the container and from the wheels get in each other's way.
     """
-    if isinstance(context.trouble, GpuModeError):
-        yield Finding(
-            "TF001",
-            *context.at((*SETTINGS_PATH, "gpu")),
-            context.trouble.message,
-            context.trouble.remedy,
-        )
+    if isinstance(error := context.plan_error, GpuModeError):
+        place = context.at((*SETTINGS_PATH, "gpu"))
+        yield Finding("TF001", *place, error.message, error.remedy)
     settings, problems = read_settings(context.project)
     for problem in problems:
         yield Finding("TF001", *context.at(problem.path), problem.message, problem.remedy)

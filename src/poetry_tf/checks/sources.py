@@ -36,7 +36,7 @@ def bound_to_a_mirror(context: Context) -> Iterator[Finding]:
     the lock; no version and no hash of a file changes, and no index is asked. `poetry tf init
     --write-source` is the choice to have it this way, and says so in `ignore`.
     """
-    if not context.concerned:
+    if not context.involves_tensorflow:
         return
     project = context.project
     for source in project.pyproject.sources:
@@ -46,9 +46,8 @@ def bound_to_a_mirror(context: Context) -> Iterator[Finding]:
                 context.at(source.path),
                 f"the source {source.name} puts the mirror {mirror.host} in PyPI's place, which "
                 "binds the lock to it",
-                f'Remove the source, write mirror = "{mirror_setting_for(source.url)}" under '
-                "[tf] in "
-                f"{POETRY_TOML}, and take the source out of the lock",
+                f'Remove the source, write mirror = "{mirror_setting_for(source.url)}" under [tf] '
+                f"in {POETRY_TOML}, and take the source out of the lock",
                 remove_mirror_sources(project, [source]),
             )
     if (lock := project.valid_lock) is None:
@@ -91,7 +90,7 @@ def unfit_mirror(context: Context) -> Iterator[Finding]:
     for TF401; where `ignore` has that rule it stays a source, with its https address. Other indexes
     are for a person to change, and addresses within one's own network are left alone.
     """
-    if not context.concerned:
+    if not context.involves_tensorflow:
         return
     project = context.project
     accepted = any(item.covers("TF401", None) for item in read_settings(project)[0].ignore)

@@ -14,7 +14,7 @@ from cleo.io.outputs.output import Type
 
 import poetry_tf
 from poetry_tf.actions.fix import FixedProject, fix_and_lock
-from poetry_tf.checks.run import make_context, rules, run_rules
+from poetry_tf.checks.findings import make_context, rules, run_rules
 from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.commands.check_output import CheckReport, to_annotations, to_json
 from poetry_tf.files.edits import changed_texts, diffs
@@ -107,7 +107,7 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
             self.recover(root)
         project = Project.read(root)
         report = _make_report(project, codes)
-        if not (report.context.concerned or report.found):
+        if not (report.context.involves_tensorflow or report.found):
             return self._conclude(report, "The project has no TensorFlow: nothing to check.")
         if diffs:
             self._show_fixes(fix_and_lock(project, codes, None))

@@ -53,10 +53,10 @@ class CheckReport:
     @property
     def trouble(self) -> tuple[str, str] | None:
         """Why part of the project can't be checked, and the remedy; None if a finding says so."""
-        trouble = self.context.trouble
-        if trouble is None or any(item.message == trouble.message for item in self.found):
+        error = self.context.plan_error
+        if error is None or any(item.message == error.message for item in self.found):
             return None
-        return trouble.message, trouble.remedy
+        return error.message, error.remedy
 
 
 def to_json(report: CheckReport | None, trouble: tuple[str, str] | None) -> str:

@@ -25,7 +25,7 @@ from poetry_tf.actions.migrate import Migration, lock_prepared
 from poetry_tf.actions.mirror import validate_mirror
 from poetry_tf.actions.options import InitOptions, parse_environments, parse_gpu
 from poetry_tf.actions.planning import plan_options
-from poetry_tf.checks.run import find_problems, make_context
+from poetry_tf.checks.findings import find_problems, make_context
 from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.commands.devcontainer_output import plan_summary, unproven_warning
 from poetry_tf.commands.init_dialogue import ask_options

@@ -21,7 +21,7 @@ from poetry_tf.actions.upgrade import (
     lock_upgrade,
     plan_upgrade,
 )
-from poetry_tf.checks.run import find_problems, make_context
+from poetry_tf.checks.findings import find_problems, make_context
 from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.commands.devcontainer_output import unproven_warning, up_command
 from poetry_tf.commands.upgrade_output import (

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import tomlkit
 
-from poetry_tf.checks.run import find_problems, make_context
+from poetry_tf.checks.findings import find_problems, make_context
 from poetry_tf.files.edits import Edit, apply, apply_until_stable
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import Project

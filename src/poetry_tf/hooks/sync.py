@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from poetry_tf.actions.fix import fix
-from poetry_tf.checks.findings import Context
-from poetry_tf.checks.run import CONTAINER_CODES, find_problems, make_context
+from poetry_tf.checks.findings import CONTAINER_CODES, Context, find_problems, make_context
 from poetry_tf.devcontainer.changes import with_current_series
 from poetry_tf.devcontainer.facts import differences
 from poetry_tf.devcontainer.spec import container_spec
@@ -68,8 +67,8 @@ def _report(root: Path, *, sync: bool) -> str | None:
     ]
     if readable_configurations(project):
         context = make_context(project)
-        if context.trouble is not None:
-            sentences.append(f"No dev container can be made for it: {context.trouble.message}")
+        if context.plan_error is not None:
+            sentences.append(f"No dev container can be made for it: {context.plan_error.message}")
         else:
             sentences += _write_synced(context) if sync else _report_outdated(context)
     return ". ".join(sentences) or None
@@ -131,7 +130,7 @@ def _with_current_names(project: Project) -> Project:
     context = make_context(project)
     for found in readable_configurations(project):
         whole = is_fully_managed(project, found)
-        spec = container_spec(project, context.plan, context.images, whole=whole)
+        spec = container_spec(project, context.plan, load_images(), whole=whole)
         document = with_current_series(found.path, found.document, spec)
         project = project.with_document(found.path, document)
     return project
