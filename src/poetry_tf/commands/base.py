@@ -1,12 +1,15 @@
-"""What the commands share: errors, questions, findings and diffs on the console."""
+"""What the commands share: errors, questions, findings, diffs and documents on the console."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cleo.formatters.formatter import Formatter
+from cleo.io.outputs.output import Type
 from poetry.console.commands.command import Command
 
 import poetry_tf
@@ -92,6 +95,17 @@ class TensorFlowCommand(Command):
         """Writes all files or none; raises `WriteError`, also if one changed since it was read."""
         write_together(root, {path: text.encode("utf-8") for path, text in texts.items()}, read)
 
+    def write_json(self, document: Mapping[str, Any]) -> None:
+        """Writes a document for programs; ASCII, so that the terminal's encoding is no matter."""
+        self.io.write_line(json.dumps(document, indent=2), type=Type.RAW)
+
+    def warn(self, message: str) -> None:
+        self.line_error(f"<warning>{plain(message)}</warning>")
+
+    def show_paths(self, root: Path, paths: Iterable[Path]) -> None:
+        for path in paths:
+            self.line(f"  <c1>{path.relative_to(root).as_posix()}</>")
+
     def show_finding(self, finding: Finding, root: Path) -> None:
         place = finding.file.relative_to(root).as_posix()
         if finding.position is not None:
@@ -105,6 +119,17 @@ class TensorFlowCommand(Command):
             for line in text.removesuffix("\n").split("\n"):
                 style = {"+": "fg=green", "-": "fg=red", "@": "fg=cyan"}.get(line[:1])
                 self.line(f"<{style}>{plain(line)}</>" if style else plain(line))
+
+
+def document_head(version: int) -> dict[str, Any]:
+    """The first keys of a document for programs, by the version of its form."""
+    tool = {"name": "poetry-tf", "version": metadata.version("poetry-tf")}
+    return {"version": version, "tool": tool}
+
+
+def error_value(message: str, remedy: str) -> dict[str, str]:
+    """An error in a document for programs."""
+    return {"message": message, "remedy": remedy}
 
 
 def align_columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:

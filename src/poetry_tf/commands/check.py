@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,9 +16,8 @@ import poetry_tf
 from poetry_tf.actions.fix import FixedProject, fix_and_lock
 from poetry_tf.checks.findings import make_context, rules, run_rules
 from poetry_tf.commands.base import TensorFlowCommand, plain
-from poetry_tf.commands.check_output import CheckReport, to_annotations, to_json
+from poetry_tf.commands.check_output import CheckReport, as_document, to_annotations
 from poetry_tf.files.edits import changed_texts, diffs
-from poetry_tf.files.errors import ProjectError, WriteError
 from poetry_tf.files.journal import JOURNAL
 from poetry_tf.files.project import LOCK, Project
 from poetry_tf.plan.model import PlanError
@@ -66,18 +65,17 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
 <info>--strict</> only.
 """
 
-    def handle(self) -> int:
-        try:
-            if (code := self.option("explain")) is not None:
-                return self._explain(code)
-            self._check_options()
-            return self._run(self.root())
-        except ProjectError as error:
-            return self._fail_check(str(error))
-        except PlanError as error:
-            return self._fail_check(error.message, error.remedy)
-        except WriteError as error:
-            return self._fail_check(str(error), error.remedy)
+    def act(self) -> int:
+        if (code := self.option("explain")) is not None:
+            return self._explain(code)
+        self._check_options()
+        return self.run_in(self.root())
+
+    def fail(self, message: str, remedy: str = "", report: CheckReport | None = None) -> int:
+        """Shows an error, after the document of a format for programs; returns exit status 2."""
+        self._write_report(report, (message, remedy))
+        super().fail(message, remedy)
+        return COULD_NOT_CHECK
 
     def _check_options(self) -> None:
         if self._format not in FORMATS:
@@ -100,7 +98,7 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
         chosen = _matching_codes(known, self.option("select")) or frozenset(known)
         return chosen - _matching_codes(known, self.option("ignore"))
 
-    def _run(self, root: Path) -> int:
+    def run_in(self, root: Path) -> int:
         codes, diffs = self._codes(), self.option("diff")
         fixes = self.option("fix") and not diffs
         if fixes:
@@ -121,23 +119,19 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
         # Imported late: only locking needs the modules that use the network.
         from poetry_tf.actions.lock import LockingError, relock
 
-        root, project = report.root, report.context.project
         try:
-            fixed = fix_and_lock(project, codes, lambda edited: relock(edited, self.io))
+            fixed = fix_and_lock(
+                report.context.project, codes, lambda edited: relock(edited, self.io)
+            ).project
         except LockingError as error:
             self._show_findings(report)
-            return self._fail_check(
-                "the project can't be locked, and nothing was written", str(error), report
-            )
-        texts = changed_texts(fixed.project)
-        self.write_files(root, texts, fixed.project.snapshot)
-        left = _make_report(Project.read(root), codes)
-        solved = Counter(item.code for item in report.found) - Counter(
-            item.code for item in left.found
-        )
-        return self._conclude(
-            CheckReport(root, left.context, left.found, left.ignored, solved, tuple(texts))
-        )
+            message = "the project can't be locked, and nothing was written"
+            return self.fail(message, str(error), report)
+        texts = changed_texts(fixed)
+        self.write_files(report.root, texts, fixed.snapshot)
+        left = _make_report(Project.read(report.root), codes)
+        solved = report.counts - left.counts
+        return self._conclude(replace(left, fixed=solved, written=tuple(texts)))
 
     def _show_fixes(self, fixed: FixedProject) -> None:
         self.show_diffs(diffs(fixed.project, changed_texts(fixed.project)))
@@ -149,22 +143,17 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
     def _conclude(self, report: CheckReport, nothing: str | None = None) -> int:
         """Shows the report and returns the exit status; `nothing` replaces the usual last line."""
         self._show_fixed(report)
-        if self._format == "text":
-            self._show_findings(report)
-        else:
-            self._write_report(report, report.trouble)
+        self._show_findings(report)
+        self._write_report(report, report.error)
         warned = self._show_warnings(report)
-        if report.errors or (self.option("strict") and (report.warnings or warned)):
-            status = FINDINGS
-        else:
-            status = CLEAN
         self._show_counts(report)
         if self._format == "text" and not report.found:
-            if nothing is not None or report.trouble is not None:
+            if nothing is not None or report.error is not None:
                 self.line(nothing or "Nothing was found in what could be checked.")
             else:
                 self.info("All set!")
-        return status
+        counts = report.errors or (self.option("strict") and (report.warnings or warned))
+        return FINDINGS if counts else CLEAN
 
     def _show_findings(self, report: CheckReport) -> None:
         if self._format == "text":
@@ -179,20 +168,19 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
                 "<warning>Warning: a change of these files was interrupted; run "
                 f"<c1>{poetry_tf.program} check --fix</c1> to settle it</warning>"
             )
-        if report.trouble is not None and self._format == "text":
-            message, remedy = report.trouble
-            self.line_error(f"<warning>Warning: {plain(message)}</warning>")
+        if report.error is not None and self._format == "text":
+            message, remedy = report.error
+            self.warn(f"Warning: {message}")
             self.line_error(plain(remedy))
-        return interrupted or report.trouble is not None
+        return interrupted or report.error is not None
 
     def _show_fixed(self, report: CheckReport) -> None:
         if not report.written or self._format != "text":
             return
-        fixed = (report.fixed or Counter()).items()
+        fixed = report.fixed.items()
         codes = ", ".join(f"{code} ({count})" if count > 1 else code for code, count in fixed)
         self.line(f"Mended {codes or 'part of what was found'} in")
-        for path in report.written:
-            self.line(f"  <c1>{path.relative_to(report.root).as_posix()}</>")
+        self.show_paths(report.root, report.written)
 
     def _show_counts(self, report: CheckReport) -> None:
         if report.ignored:
@@ -211,17 +199,12 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
         style = "error" if report.errors else "warning"
         self.line_error(f"<{style}>{plain(text)}</{style}>")
 
-    def _write_report(self, report: CheckReport | None, trouble: tuple[str, str] | None) -> None:
+    def _write_report(self, report: CheckReport | None, error: tuple[str, str] | None) -> None:
         if self._format == "json":
-            self.io.write_line(to_json(report, trouble), type=Type.RAW)
+            self.write_json(as_document(report, error))
         elif self._format == "github":
-            for line in to_annotations(report, trouble):
+            for line in to_annotations(report, error):
                 self.io.write_line(line, type=Type.RAW)
-
-    def _fail_check(self, message: str, remedy: str = "", report: CheckReport | None = None) -> int:
-        self._write_report(report, (message, remedy))
-        self.fail(message, remedy)
-        return COULD_NOT_CHECK
 
     # -- --explain --------------------------------------------------------------------------
 
@@ -247,7 +230,6 @@ def _make_report(project: Project, codes: frozenset[str]) -> CheckReport:
     context = make_context(project)
     found, ignored = run_rules(context)
     return CheckReport(
-        project.root,
         context,
         tuple(finding for finding in found if finding.code in codes),
         tuple(finding for finding in ignored if finding.code in codes),

@@ -5,17 +5,16 @@ The README describes the JSON. A key may be added to it; any other change takes 
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib import metadata
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from poetry_tf.actions.fix import is_fixable
 from poetry_tf.checks.findings import Context, Finding
+from poetry_tf.commands.base import document_head, error_value
 from poetry_tf.plan.requirement import locked_tensorflow
 
 VERSION = 1
@@ -26,14 +25,22 @@ VERSION = 1
 class CheckReport:
     """The result of a check, and of the fixes before it."""
 
-    root: Path
     context: Context
-    found: tuple[Finding, ...] = ()
-    ignored: tuple[Finding, ...] = ()
+    found: tuple[Finding, ...]
+    ignored: tuple[Finding, ...]
     """The findings that the settings ignore."""
-    fixed: Counter[str] | None = None
-    """The number of fixed findings by code; None without --fix."""
+    fixed: Counter[str] = field(default_factory=Counter)
+    """The number of fixed findings by code."""
     written: tuple[Path, ...] = ()
+
+    @property
+    def root(self) -> Path:
+        return self.context.project.root
+
+    @property
+    def counts(self) -> Counter[str]:
+        """The number of findings by code."""
+        return Counter(finding.code for finding in self.found)
 
     @property
     def warnings(self) -> int:
@@ -51,7 +58,7 @@ class CheckReport:
         return is_fixable(self.context.project, finding)
 
     @property
-    def trouble(self) -> tuple[str, str] | None:
+    def error(self) -> tuple[str, str] | None:
         """Why part of the project can't be checked, and the remedy; None if a finding says so."""
         error = self.context.plan_error
         if error is None or any(item.message == error.message for item in self.found):
@@ -59,11 +66,10 @@ class CheckReport:
         return error.message, error.remedy
 
 
-def to_json(report: CheckReport | None, trouble: tuple[str, str] | None) -> str:
-    """A JSON document; the report is None if the project could not be checked."""
-    document: dict[str, Any] = {
-        "version": VERSION,
-        "tool": {"name": "poetry-tf", "version": metadata.version("poetry-tf")},
+def as_document(report: CheckReport | None, error: tuple[str, str] | None) -> dict[str, Any]:
+    """The document for programs; the report is None if the project could not be checked."""
+    return {
+        **document_head(VERSION),
         "project": report and _project(report),
         "findings": (report and [_finding(report, item) for item in report.found]) or [],
         "counts": {
@@ -73,13 +79,11 @@ def to_json(report: CheckReport | None, trouble: tuple[str, str] | None) -> str:
             "ignored": len(report.ignored) if report else 0,
         },
         "fixed": {
-            "codes": dict(report.fixed or {}) if report else {},
+            "codes": dict(report.fixed) if report else {},
             "files": [_relative(report.root, path) for path in report.written] if report else [],
         },
-        "trouble": trouble and {"message": trouble[0], "remedy": trouble[1]},
+        "trouble": error and error_value(*error),
     }
-    # ASCII, so that the terminal's encoding does not matter.
-    return json.dumps(document, indent=2)
 
 
 def _project(report: CheckReport) -> dict[str, Any]:
@@ -115,18 +119,17 @@ def _relative(root: Path, path: Path) -> str:
 # -- GitHub ---------------------------------------------------------------------------------
 
 
-def to_annotations(report: CheckReport | None, trouble: tuple[str, str] | None) -> Iterator[str]:
+def to_annotations(report: CheckReport | None, error: tuple[str, str] | None) -> Iterator[str]:
     """The workflow commands that make GitHub show findings at their lines."""
     for finding in report.found if report else ():
         assert report is not None
         place = {"file": _from_workspace(report.root, finding.file)}
         if finding.position is not None:
             place |= {"line": str(finding.position.line), "col": str(finding.position.column)}
-        severity = finding.severity
-        yield _command(severity, finding.code, finding.message, finding.remedy, place)
-    if trouble is not None:
-        doubt = report is not None and trouble == report.trouble
-        yield _command("warning" if doubt else "error", "poetry-tf", *trouble, {})
+        yield _command(finding.severity, finding.code, finding.message, finding.remedy, place)
+    if error is not None:
+        is_partial = report is not None and error == report.error
+        yield _command("warning" if is_partial else "error", "poetry-tf", *error, {})
 
 
 def _command(kind: str, title: str, message: str, remedy: str, place: dict[str, str]) -> str:

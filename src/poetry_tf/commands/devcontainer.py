@@ -72,8 +72,8 @@ lock, pinned). Comments and all that is yours in the file stay as they are. What
             project = project.with_configuration(configuration)
         project, plan = with_container(project)
         texts = changed_texts(project)
-        if (doubt := unproven_warning(plan)) is not None:
-            self.line_error(f"<warning>{plain(doubt)}</warning>")
+        if (warning := unproven_warning(plan)) is not None:
+            self.warn(warning)
         name = project.devcontainer_path.relative_to(root).as_posix()
         if self.option("explain"):
             self._explain(project, plan, name)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from cleo.helpers import option
 from cleo.io.inputs.option import Option
@@ -14,22 +15,20 @@ from poetry.utils.env import EnvManager
 
 from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.commands.doctor_output import (
-    as_json,
-    document_as_json,
+    as_document,
     format_finding,
     format_title,
     format_verdict,
 )
 from poetry_tf.devcontainer.facts import container_facts
 from poetry_tf.devcontainer.spec import container_spec
-from poetry_tf.doctor.host.machine import CachingMachine, ThisMachine
-from poetry_tf.doctor.host.model import HostFinding, HostSpec, System
+from poetry_tf.doctor.host.machine import CachingMachine, Machine, ThisMachine
+from poetry_tf.doctor.host.model import HostFinding, HostSpec
 from poetry_tf.doctor.host.probes import run_probes, summary_line, works
 from poetry_tf.doctor.host.system import family
-from poetry_tf.files.errors import ProjectError
-from poetry_tf.files.project import PYPROJECT, Project
+from poetry_tf.files.project import PYPROJECT, Devcontainer, Project
 from poetry_tf.plan.derive import derive_plan, make_plan
-from poetry_tf.plan.model import Plan, PlanError
+from poetry_tf.plan.model import PlanError
 from poetry_tf.plan.settings import Settings, read_settings
 from poetry_tf.releases import load
 from poetry_tf.releases.images import Images, load_images
@@ -86,18 +85,15 @@ are downloaded to see how fast. The exit status is then 1 where something can't 
         if self.option("brief"):
             self.io.write_line(summary_line(machine, needs), type=Type.RAW)
             return 0
-        findings: list[HostFinding] = []
         is_text = not self.option("json")
         if is_text:
             self.line(f"<info>{plain(format_title(needs))}</>")
-        for finding in run_probes(machine, needs, self._wait if is_text else None):
-            findings.append(finding)
-            if is_text:
-                self._show(finding, family(machine))
+        probes = run_probes(machine, needs, self._show_progress if is_text else None)
+        findings = self._show_findings(probes, machine)
         if is_text:
             self.line(plain(format_verdict(findings, needs, machine)))
         else:
-            self._write(as_json(findings, needs, machine))
+            self.write_json(as_document(findings, needs, machine))
         if (file := self.option("record")) is not None:
             self._record(Path(file), machine)
         return 0 if works(findings) else 1
@@ -115,17 +111,13 @@ are downloaded to see how fast. The exit status is then 1 where something can't 
                 "<comment>Asks each server, and downloads some megabytes to see how fast: this "
                 "takes seconds, and where servers are slow a minute or so</>"
             )
-        findings: list[HostFinding] = []
-        for finding in pending:
-            findings.append(finding)
-            if is_text:
-                self._show(finding)
+        findings = self._show_findings(pending)
         client.close()
         if is_text:
             self.line(plain(doctor_network.format_verdict(findings, client)))
         else:
-            self._write(doctor_network.as_json(findings, client))
-        return 0 if doctor_network.is_available(findings) else 1
+            self.write_json(doctor_network.as_document(findings, client))
+        return 0 if works(findings) else 1
 
     def root(self) -> Path:
         """The project's folder; the one it was started in where there is no project."""
@@ -137,22 +129,29 @@ are downloaded to see how fast. The exit status is then 1 where something can't 
         """An error, and with --json a document of it, as every run gives one."""
         if self.option("json") and not self._has_written:
             if self.option("network"):
-                from poetry_tf.commands.doctor_network import error_as_json
-
-                self._write(error_as_json(message, remedy))
+                from poetry_tf.commands.doctor_network import error_document
             else:
-                self._write(document_as_json(works=False, trouble=(message, remedy)))
+                from poetry_tf.commands.doctor_output import error_document
+            self.write_json(error_document(message, remedy))
         return super().fail(message, remedy)
 
-    def _write(self, document: str) -> None:
-        self.io.write_line(document, type=Type.RAW)
+    def write_json(self, document: Mapping[str, Any]) -> None:
+        super().write_json(document)
         self._has_written = True
 
-    def _show(self, finding: HostFinding, system: System | None = None) -> None:
-        for line in format_finding(finding, system):
-            self.line(line)
+    def _show_findings(
+        self, pending: Iterable[HostFinding], machine: Machine | None = None
+    ) -> list[HostFinding]:
+        """All findings, each shown as soon as it is there unless they become a document."""
+        findings: list[HostFinding] = []
+        for finding in pending:
+            findings.append(finding)
+            if not self.option("json"):
+                for line in format_finding(finding, family(machine) if machine else None):
+                    self.line(line)
+        return findings
 
-    def _wait(self, text: str) -> None:
+    def _show_progress(self, text: str) -> None:
         self.line_error(f"<c2>{plain(text)} …</>")
 
     def _record(self, path: Path, machine: CachingMachine) -> None:
@@ -189,17 +188,15 @@ def needs_of(root: Path, configuration: str | None = None) -> HostSpec:
 
 
 def _container_facts(project: Project, images: Images) -> dict[str, str]:
-    devcontainer = project.devcontainer
-    if devcontainer is None or isinstance(devcontainer, ProjectError):
-        return {}
-    return container_facts(devcontainer.document, images)
+    found = project.devcontainer
+    return container_facts(found.document, images) if isinstance(found, Devcontainer) else {}
 
 
 def _newest(python: str | None = None) -> HostSpec:
     catalog = load()
     release = catalog.releases[-1]
-    plan: Plan = make_plan(catalog, load_images(), release, Settings(), None)
-    return HostSpec(release, plan.gpu.mode, python=python, from_project=False)
+    gpu = make_plan(catalog, load_images(), release, Settings(), None).gpu
+    return HostSpec(release, gpu.mode, python=python, from_project=False)
 
 
 def _interpreter(root: Path) -> str | None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
-from importlib import metadata
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from poetry_tf.actions.lock import mirror_in_force
+from poetry_tf.commands.base import document_head, error_value
 from poetry_tf.commands.doctor_output import finding_as_json
 from poetry_tf.devcontainer.image import container_python
 from poetry_tf.devcontainer.spec import container_spec
 from poetry_tf.doctor.host.machine import Machine
 from poetry_tf.doctor.host.model import HostFinding, Remedy
+from poetry_tf.doctor.host.probes import works
 from poetry_tf.doctor.host.system import in_container
 from poetry_tf.doctor.network.apt import release_files
 from poetry_tf.doctor.network.build_inputs import (
@@ -50,11 +50,6 @@ from poetry_tf.releases.model import LINUX_AARCH64, LINUX_X86_64
 VERSION = 1
 """The version of the JSON's form."""
 _ARCHITECTURES = {LINUX_X86_64: "amd64", LINUX_AARCH64: "arm64"}
-
-
-def is_available(findings: Iterable[HostFinding]) -> bool:
-    """Whether nothing is missing."""
-    return not any(finding.state == "error" for finding in findings)
 
 
 def check_network(root: Path, machine: Machine, client: Client) -> Iterator[HostFinding]:
@@ -218,9 +213,8 @@ def _has_password(source: PackageIndex) -> bool:
     return get_netrc_auth(source.url) is not None
 
 
-def format_verdict(findings: Iterable[HostFinding], client: Client) -> str:
+def format_verdict(findings: Sequence[HostFinding], client: Client) -> str:
     """The last line: whether all is available, and what the survey cost."""
-    findings = [*findings]
     cost = f"({client.requests} requests, {format_size(client.bytes)})"
     errors = [finding for finding in findings if finding.state == "error"]
     if not errors:
@@ -237,39 +231,25 @@ def format_verdict(findings: Iterable[HostFinding], client: Client) -> str:
     )
 
 
-def as_json(findings: Iterable[HostFinding], client: Client) -> str:
-    """All findings as one JSON document."""
-    findings = [*findings]
-    documents = [
-        {
-            **finding_as_json(finding),
-            "numbers": dict(finding.numbers) if isinstance(finding, NetworkFinding) else {},
-        }
-        for finding in findings
-    ]
-    return _document(is_available(findings), client.requests, client.bytes, documents)
-
-
-def error_as_json(message: str, remedy: str) -> str:
-    """The same document for a project that can't be read."""
-    return _document(False, 0, 0, [], {"message": message, "remedy": remedy})
-
-
-def _document(
-    works: bool,
-    requests: int,
-    downloaded: int,
-    findings: list[dict[str, Any]],
-    trouble: dict[str, str] | None = None,
-) -> str:
-    """The document. Keys may be added to it."""
-    document: dict[str, Any] = {
-        "version": VERSION,
-        "tool": {"name": "poetry-tf", "version": metadata.version("poetry-tf")},
-        "works": works,
-        "requests": requests,
-        "downloaded": downloaded,
-        "findings": findings,
-        "trouble": trouble,
+def as_document(findings: Sequence[HostFinding], client: Client) -> dict[str, Any]:
+    """All findings as the document for programs. Keys may be added to it."""
+    return {
+        **document_head(VERSION),
+        "works": works(findings),
+        "requests": client.requests,
+        "downloaded": client.bytes,
+        "findings": [
+            {
+                **finding_as_json(finding),
+                "numbers": dict(finding.numbers) if isinstance(finding, NetworkFinding) else {},
+            }
+            for finding in findings
+        ],
+        "trouble": None,
     }
-    return json.dumps(document, indent=2)
+
+
+def error_document(message: str, remedy: str) -> dict[str, Any]:
+    """The same document for a project that can't be read."""
+    nothing = {"works": False, "requests": 0, "downloaded": 0, "findings": []}
+    return {**document_head(VERSION), **nothing, "trouble": error_value(message, remedy)}

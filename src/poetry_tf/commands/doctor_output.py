@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from importlib import metadata
 from typing import Any, get_args
 
-from poetry_tf.commands.base import plain
+from poetry_tf.commands.base import document_head, error_value, plain
 from poetry_tf.doctor.host.engine import runs_elsewhere
 from poetry_tf.doctor.host.machine import Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, System
@@ -80,31 +78,28 @@ def _remedy_lines(remedy: Remedy, system: System | None) -> Iterator[str]:
     yield from (f"  {command}" for command in remedy.everywhere)
 
 
-def as_json(findings: list[HostFinding], needs: HostSpec, machine: Machine) -> str:
-    """All findings as one JSON document."""
+def as_document(findings: list[HostFinding], needs: HostSpec, machine: Machine) -> dict[str, Any]:
+    """All findings as the document for programs. Keys may be added to it."""
     release = needs.release
-    return document_as_json(
-        tensorflow=str(release.version),
-        cuda=release.cuda,
-        cudnn=release.cudnn,
-        gpu=needs.mode,
-        container=in_container(machine),
-        works=works(findings),
-        findings=[finding_as_json(finding) for finding in findings],
-    )
-
-
-def document_as_json(*, trouble: tuple[str, str] | None = None, **known: Any) -> str:
-    """The document, with null for what is not known. Keys may be added to it."""
-    keys = ("tensorflow", "cuda", "cudnn", "gpu", "container", "works")
-    document: dict[str, Any] = {
-        "version": VERSION,
-        "tool": {"name": "poetry-tf", "version": metadata.version("poetry-tf")},
-        **{key: known.get(key) for key in keys},
-        "findings": known.get("findings", []),
-        "trouble": trouble and {"message": trouble[0], "remedy": trouble[1]},
+    return {
+        **document_head(VERSION),
+        "tensorflow": str(release.version),
+        "cuda": release.cuda,
+        "cudnn": release.cudnn,
+        "gpu": needs.mode,
+        "container": in_container(machine),
+        "works": works(findings),
+        "findings": [finding_as_json(finding) for finding in findings],
+        "trouble": None,
     }
-    return json.dumps(document, indent=2)
+
+
+def error_document(message: str, remedy: str) -> dict[str, Any]:
+    """The same document for a project that can't be read."""
+    keys = ("tensorflow", "cuda", "cudnn", "gpu", "container")
+    unknown = dict.fromkeys(keys)
+    error = error_value(message, remedy)
+    return {**document_head(VERSION), **unknown, "works": False, "findings": [], "trouble": error}
 
 
 def finding_as_json(finding: HostFinding) -> dict[str, Any]:

@@ -229,8 +229,8 @@ are written or none.
             self._show_diffs(project, texts)
             return 0
         self.write_files(project.root, texts, project.snapshot)
-        if options.container and (doubt := unproven_warning(plan)) is not None:
-            self.line_error(f"<warning>{plain(doubt)}</warning>")
+        if options.container and (warning := unproven_warning(plan)) is not None:
+            self.warn(warning)
         self.line("")
         self._show_files(project, plan, options, texts)
         self._show_undecided(project, {"TF302"} if self.option("no-lock") else set(), migration)
@@ -273,8 +273,7 @@ are written or none.
             self.line(f"Nothing to change: {summary}")
             return
         self.line(f"<info>{summary}</>")
-        for path in texts:
-            self.line(f"  <c1>{path.relative_to(project.root).as_posix()}</>")
+        self.show_paths(project.root, texts)
         if options.write_source:
             self.line_error(f"<warning>{SOURCE_COST}</warning>")
 

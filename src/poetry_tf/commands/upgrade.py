@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from cleo.helpers import argument, option
 from cleo.io.inputs.argument import Argument
 from cleo.io.inputs.option import Option
-from cleo.io.outputs.output import Type
 from cleo.ui.confirmation_question import ConfirmationQuestion
 
 from poetry_tf.actions.init import open_project
 from poetry_tf.actions.lock import LockingError, relock
 from poetry_tf.actions.mirror import validate_mirror
-from poetry_tf.actions.upgrade import (
-    Upgrade,
-    UpgradeGoal,
-    lock_upgrade,
-    plan_upgrade,
-)
+from poetry_tf.actions.upgrade import Upgrade, UpgradeGoal, lock_upgrade, plan_upgrade
 from poetry_tf.checks.findings import find_problems, make_context
-from poetry_tf.commands.base import TensorFlowCommand, plain
+from poetry_tf.commands.base import TensorFlowCommand, error_value, plain
 from poetry_tf.commands.devcontainer_output import unproven_warning, up_command
 from poetry_tf.commands.upgrade_output import (
     VERSION,
-    Plain,
     UpgradeReport,
     blocked_error,
     unsolved_error,
@@ -35,6 +27,7 @@ from poetry_tf.files.configurations import readable_configurations
 from poetry_tf.files.edits import changed_texts
 from poetry_tf.files.project import Project
 from poetry_tf.index.mirrors import MIRRORS
+from poetry_tf.releases.summary import Plain
 
 
 class UpgradeCommand(TensorFlowCommand):
@@ -99,7 +92,7 @@ release of that.
         if applies:
             self.write_files(root, texts, final.snapshot)
         if self.option("json"):
-            self._write({**page, "applied": applies, "error": None})
+            self.write_json({**page, "applied": applies, "error": None})
         else:
             self._conclude(page, final, texts, applied=applies)
         return 0
@@ -107,8 +100,8 @@ release of that.
     def _refuse(self, upgrade: Upgrade, message: str, remedy: str) -> int:
         report = UpgradeReport(upgrade)
         if self.option("json"):
-            error = {"message": message, "remedy": remedy}
-            self._write({**report.plain(), "applied": False, "error": error})
+            error = error_value(message, remedy)
+            self.write_json({**report.plain(), "applied": False, "error": error})
         else:
             for line in report.lines():
                 self.line(plain(line))
@@ -117,8 +110,8 @@ release of that.
 
     def fail(self, message: str, remedy: str = "") -> int:
         if self.option("json"):
-            error = {"message": message, "remedy": remedy}
-            self._write({"version": VERSION, "applied": False, "error": error})
+            error = error_value(message, remedy)
+            self.write_json({"version": VERSION, "applied": False, "error": error})
         return super().fail(message, remedy)
 
     def _show(self, report: UpgradeReport, root: Path) -> None:
@@ -126,8 +119,8 @@ release of that.
             style = {"  +": "fg=green", "  -": "fg=red"}.get(line[:3])
             self.line(f"<{style}>{plain(line)}</>" if style else plain(line))
         self.line("")
-        if (doubt := unproven_warning(report.upgrade.plan)) is not None:
-            self.line_error(f"<warning>{plain(doubt)}</warning>")
+        if (warning := unproven_warning(report.upgrade.plan)) is not None:
+            self.warn(warning)
         if report.findings:
             self.line_error("<warning>Left for you to decide after that:</warning>")
         for finding in report.findings:
@@ -154,8 +147,7 @@ release of that.
             self.line("Nothing was written (--dry-run).")
             return
         self.line(f"<info>Moved to TensorFlow {page['tensorflow']['to']}</>")
-        for path in texts:
-            self.line(f"  <c1>{path.relative_to(final.root).as_posix()}</>")
+        self.show_paths(final.root, texts)
         if readable_configurations(final):
             self.line(
                 "Next: rebuild the container (<c1>Dev Containers: Rebuild Container</> in VS Code, "
@@ -163,6 +155,3 @@ release of that.
             )
         else:
             self.line("Next: install it with <c1>poetry sync</>")
-
-    def _write(self, value: dict[str, Any]) -> None:
-        self.io.write_line(json.dumps(value, indent=2), type=Type.RAW)

@@ -9,7 +9,6 @@ import difflib
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from typing import Any, Literal
 
 from packaging.utils import canonicalize_name
@@ -19,7 +18,7 @@ from poetry_tf.actions.companion_moves import CompanionMove
 from poetry_tf.actions.lock import LockingError
 from poetry_tf.actions.upgrade import Blocker, Upgrade, find_blockers
 from poetry_tf.checks.findings import Finding
-from poetry_tf.commands.base import align_columns, titled_section
+from poetry_tf.commands.base import align_columns, document_head, titled_section
 from poetry_tf.devcontainer.facts import differences
 from poetry_tf.files.configurations import readable_configurations
 from poetry_tf.files.edits import changed_texts
@@ -31,15 +30,13 @@ from poetry_tf.plan.requirement import tensorflow_distributions
 from poetry_tf.releases import Release, driver, load
 from poetry_tf.releases.breaking import keras_major, majors
 from poetry_tf.releases.images import load_images
-from poetry_tf.releases.summary import span
+from poetry_tf.releases.summary import Plain, span
 from poetry_tf.text import format_list
 
 VERSION = 1
 """The version of the JSON."""
 WIDTH = 88
 _INDENT = " " * 6
-
-Plain = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -59,8 +56,7 @@ class UpgradeReport:
         old, new = upgrade.old, upgrade.new
         before, after = self._locks
         return {
-            "version": VERSION,
-            "tool": {"name": "poetry-tf", "version": metadata.version("poetry-tf")},
+            **document_head(VERSION),
             "distribution": new.distribution,
             "tensorflow": _pair(old and str(old.version), str(self._version)),
             "python": {

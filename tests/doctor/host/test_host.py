@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.machines import RecordedMachine
 
-from poetry_tf.commands.doctor_output import as_json
+from poetry_tf.commands.doctor_output import as_document
 from poetry_tf.doctor.host.engine import query_engine
 from poetry_tf.doctor.host.machine import LIMIT, CommandResult, LoadResult
 from poetry_tf.doctor.host.model import HostFinding, HostSpec
@@ -137,7 +137,7 @@ def test_what_is_wrong_comes_with_what_mends_it(name: str, wanted: HostSpec, ami
         if item.state == "error":
             assert item.remedy is not None, item
             assert item.remedy.what
-            document = json.loads(as_json([item], wanted, machine(name)))
+            document = as_document([item], wanted, machine(name))
             commands = document["findings"][0]["remedy"]["commands"]
             assert set(commands) == {"arch", "debian", "fedora", "windows"}
 
