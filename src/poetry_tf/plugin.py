@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -64,12 +64,12 @@ class TensorFlowApplicationPlugin(ApplicationPlugin):
         # The `commands` property of ApplicationPlugin would import each command's module here;
         # a factory imports it when the command is run or listed.
         for name, (module, cls) in COMMANDS.items():
-            application.command_loader.register_factory(name, _factory(module, cls))
+            application.command_loader.register_factory(name, partial(_make_command, module, cls))
         if (dispatcher := application.event_dispatcher) is not None:
-            dispatcher.add_listener(COMMAND, _listener("on_command"), BEFORE_POETRY)
-            dispatcher.add_listener(COMMAND, _listener("on_installer_ready"), AFTER_POETRY)
-            dispatcher.add_listener(ERROR, _listener("on_error"))
-            dispatcher.add_listener(TERMINATE, _listener("on_terminate"))
+            dispatcher.add_listener(COMMAND, partial(_listen, "on_command"), BEFORE_POETRY)
+            dispatcher.add_listener(COMMAND, partial(_listen, "on_installer_ready"), AFTER_POETRY)
+            dispatcher.add_listener(ERROR, partial(_listen, "on_error"))
+            dispatcher.add_listener(TERMINATE, partial(_listen, "on_terminate"))
 
 
 class TensorFlowPlugin(Plugin):
@@ -90,30 +90,25 @@ class TensorFlowPlugin(Plugin):
             _fault.report(io, error)
 
 
-def _factory(module: str, cls: str) -> Callable[[], BaseCommand]:
-    def make() -> BaseCommand:
-        command = getattr(importlib.import_module(f"poetry_tf.commands.{module}"), cls)
-        return command()  # type: ignore[no-any-return]
-
-    return make
+def _make_command(module: str, cls: str) -> BaseCommand:
+    command = getattr(importlib.import_module(f"poetry_tf.commands.{module}"), cls)
+    return command()  # type: ignore[no-any-return]
 
 
-def _listener(name: str) -> Callable[[Event, str, EventDispatcher], None]:
-    def listen(event: Event, _name: str, _dispatcher: EventDispatcher) -> None:
-        if _fault.reported or not (isinstance(event, ConsoleEvent) and _is_concerned(event)):
-            return
-        try:
-            from poetry_tf.hooks import events
+def _listen(listener: str, event: Event, _name: str, _dispatcher: EventDispatcher) -> None:
+    """Calls a listener of `poetry_tf.hooks.events` for a command that concerns TensorFlow."""
+    if _fault.reported or not (isinstance(event, ConsoleEvent) and _is_relevant(event)):
+        return
+    try:
+        from poetry_tf.hooks import events
 
-            getattr(events, name)(event)
-        except CleoError:
-            raise  # a refusal, shown by Poetry as its own error
-        except Exception as error:
-            if isinstance(event, ConsoleCommandEvent) and _is_managed(event.command):
-                raise _enforcement_error(error) from error
-            _fault.report(event.io, error)
-
-    return listen
+        getattr(events, listener)(event)
+    except CleoError:
+        raise  # a refusal, shown by Poetry as its own error
+    except Exception as error:
+        if isinstance(event, ConsoleCommandEvent) and _is_managed(event.command):
+            raise _enforcement_error(error) from error
+        _fault.report(event.io, error)
 
 
 # -- failures -------------------------------------------------------------------------------
@@ -162,7 +157,7 @@ def _enforcement_error(error: Exception) -> Exception:
 _known: WeakKeyDictionary[BaseCommand, bool] = WeakKeyDictionary()
 
 
-def _is_concerned(event: ConsoleEvent) -> bool:
+def _is_relevant(event: ConsoleEvent) -> bool:
     """`_concerns_tensorflow`, cached per command: each command has several events."""
     if event.command not in _known:
         _known[event.command] = _concerns_tensorflow(event)

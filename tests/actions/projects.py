@@ -5,8 +5,7 @@ from __future__ import annotations
 from poetry_tf.actions.init import (
     with_options_fixed,
 )
-from poetry_tf.actions.options import InitOptions
-from poetry_tf.actions.planning import plan_options
+from poetry_tf.actions.options import InitOptions, plan_options
 from poetry_tf.files.project import Project
 from poetry_tf.plan.model import Plan
 from tests.made import in_memory

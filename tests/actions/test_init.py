@@ -14,8 +14,7 @@ from poetry_tf.actions.init import (
     with_corrected_names,
     with_options_fixed,
 )
-from poetry_tf.actions.options import InitOptions, parse_gpu
-from poetry_tf.actions.planning import plan_options
+from poetry_tf.actions.options import InitOptions, parse_gpu, plan_options
 from poetry_tf.checks.findings import find_problems, make_context
 from poetry_tf.files.edits import changed_texts
 from poetry_tf.files.errors import ProjectError

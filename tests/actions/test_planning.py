@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from poetry_tf.actions.options import InitOptions, parse_gpu
-from poetry_tf.actions.planning import plan_options
+from poetry_tf.actions.options import InitOptions, parse_gpu, plan_options
 from poetry_tf.plan.model import PlanError
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images

@@ -124,7 +124,7 @@ def found_alone(project: Project, code: str):
     from poetry_tf.checks.findings import RULES, find_problems, make_context
 
     find_problems(make_context(in_memory("")))  # collects the rules
-    return list(RULES[code].check(make_context(project)))
+    return list(RULES[code].findings(make_context(project)))
 
 
 def test_a_pin_that_admits_nothing_known_has_no_edit():

@@ -114,7 +114,7 @@ def test_two_rules_that_undo_each_other_come_to_an_end(monkeypatch: pytest.Monke
         document = context.project.pyproject.document
         path = context.project.pyproject.path
         value = not document.get(("tool", "up"))
-        yield Finding("TF999", path, None, "", "", (Edit(path, "set", ("tool", "up"), value),))
+        yield Finding(path, None, "", "", (Edit(path, "set", ("tool", "up"), value),))
 
     monkeypatch.setitem(RULES, "TF999", Rule("TF999", seesaw, "error", fixable=True))
     monkeypatch.setattr("poetry_tf.actions.fix._ROUNDS", 7)

@@ -15,8 +15,8 @@ from packaging.version import Version
 from poetry_tf.commands.init_output import migration_lines
 from poetry_tf.files.edits import apply
 from poetry_tf.files.project import Project
+from poetry_tf.migration import read_list
 from poetry_tf.migration.classify import Classification, classify_entries, direct_entries
-from poetry_tf.migration.edits import line_edits, requirement_text
 from poetry_tf.migration.entries import PackageList
 from poetry_tf.migration.fit import (
     IndexRelease,
@@ -24,8 +24,7 @@ from poetry_tf.migration.fit import (
     relax_conflicting,
     without_unreadable_sources,
 )
-from poetry_tf.migration.formats import read_list
-from poetry_tf.migration.relax import Relaxation, relax_specifier
+from poetry_tf.migration.required import Relaxation, line_edits, relax_specifier, requirement_text
 from poetry_tf.plan.environments import Target
 from poetry_tf.releases import Release, load
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
 from poetry_tf.files.errors import ProjectError
+from poetry_tf.migration import read_list
 from poetry_tf.migration.conda import parse_specification
 from poetry_tf.migration.decoding import read_list_file
 from poetry_tf.migration.entries import EntryLocation, PackageList
-from poetry_tf.migration.formats import read_list
 
 YML = Path("environment.yml")
 TXT = Path("requirements.txt")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poetry_tf.migration.formats import read_list
+from poetry_tf.migration import read_list
 from poetry_tf.migration.tensorflow import GivenOptions, MigrationGoal, choose_goal, known_pairs
 from poetry_tf.plan.derive import without_image_limits
 from poetry_tf.plan.model import PlanError

@@ -11,7 +11,7 @@ from packaging.version import Version
 from poetry_tf.files.edits import apply
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
-from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan
+from poetry_tf.plan.model import CONTAINER_PLATFORM
 from poetry_tf.plan.requirement import to_poetry_version
 from poetry_tf.pyproject.pins import companion_pin_text
 from poetry_tf.pyproject.requirement_edits import constraint_edits
@@ -52,20 +52,11 @@ class CompanionMove:
         return self.is_known and self.fit is None
 
 
-# -- companions -----------------------------------------------------------------------------
-
-
 def companion_requirements(project: Project) -> Iterator[Requirement]:
     """The requirements on companions of TensorFlow that come from the index."""
     for item in project.pyproject.requirements:
         if role(item.name) == "companion" and item.source is None and item.name != _FILESYSTEM:
             yield item
-
-
-def companion_moves(project: Project, plan: Plan) -> Iterator[CompanionMove]:
-    """The move of each required companion."""
-    for item in companion_requirements(project):
-        yield companion_move(project, item, plan.release, plan.pythons)
 
 
 def companion_move(
@@ -123,10 +114,11 @@ def with_companion(project: Project, move: CompanionMove) -> Project:
     """The project with a companion's requirement changed as its move says."""
     if not move.edits or move.fit is None:
         return project
-    series = _series_fitted(move.name, move.fit)
+    known = companions().get(move.name, ())
+    series = next((one.fits for one in known if one.version == move.fit), None)
     wrong = [
         one.version
-        for one in companions().get(move.name, ())
+        for one in known
         if not one.yanked and one.version > move.fit and one.fits != series
     ]
     place = (move.name, move.requirement.marker, move.requirement.group)
@@ -138,8 +130,3 @@ def with_companion(project: Project, move: CompanionMove) -> Project:
             )
             return apply(project, constraint_edits(project, item, text, legacy_text=own))
     return project
-
-
-def _series_fitted(name: str, version: Version) -> str | None:
-    """The series of TensorFlow that a release of a companion fits."""
-    return next((one.fits for one in companions().get(name, ()) if one.version == version), None)

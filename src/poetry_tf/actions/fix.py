@@ -68,9 +68,7 @@ def fix_requirements(
     others = [rule.code for rule in rules() if rule.code in codes and rule.code != "TF501"]
     fixed = fix(replace(project, devcontainer=None, other_devcontainers=()), plan, others)
     return replace(
-        fixed,
-        devcontainer=project.devcontainer,
-        other_devcontainers=project.other_devcontainers,
+        fixed, devcontainer=project.devcontainer, other_devcontainers=project.other_devcontainers
     )
 
 

@@ -65,8 +65,10 @@ def open_project(root: Path) -> Project:
     not manage.
     """
     if is_new(root):
+        name = tomlkit.item(project_name(root)).as_string()
+        document = TomlDocument.parse(NEW_PYPROJECT.format(name=name))
+        pyproject = Pyproject(root / PYPROJECT, document)
         # The folder may have a devcontainer.json or a poetry.toml.
-        pyproject = _new_pyproject(root)
         return Project.reading(root, pyproject, FileState.absent(pyproject.path))
     project = Project.read(root)
     if foreign := project.pyproject.foreign_manager:
@@ -84,12 +86,6 @@ def open_project(root: Path) -> Project:
 def with_corrected_names(project: Project) -> Project:
     """The project with misspelled and retired distribution names fixed."""
     return fix(project, codes={"TF103", "TF106"})
-
-
-def _new_pyproject(root: Path) -> Pyproject:
-    path = root / PYPROJECT
-    name = tomlkit.item(project_name(root)).as_string()
-    return Pyproject(path, TomlDocument.parse(NEW_PYPROJECT.format(name=name)))
 
 
 def project_name(root: Path) -> str:

@@ -23,7 +23,6 @@ from poetry.puzzle.exceptions import SolverProblemError
 from poetry.repositories.installed_repository import InstalledRepository
 from poetry.utils.env import EnvManager
 
-from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import LOCK, Project
 from poetry_tf.index import routing
@@ -76,22 +75,16 @@ def machine_mirror() -> Any:
     return settings.get("mirror") if isinstance(settings, dict) else None
 
 
-def solve_lock(project: Project, mirror: object, io: IO, *, disable_cache: bool = False) -> Lock:
+def solve_lock(project: Project, mirror: object, io: IO) -> Lock:
     """The new lock of a project; versions in an existing lock change only if they have to.
 
     `mirror` is the value of ``tf.mirror`` to use. Raises `LockingError`.
     """
-    with open_poetry(project, mirror, io, disable_cache=disable_cache) as poetry:
+    with open_poetry(project, mirror, io) as poetry:
         routing.choose(poetry)
-        _run(poetry, io, disable_cache=disable_cache)
+        _run(poetry, io)
         path = Path(poetry.locker.lock)
         return Lock.read(project.root / LOCK, path.read_bytes().decode("utf-8"))
-
-
-def check_lock_readable(project: Project) -> None:
-    """Raises the `ProjectError` of a lock file that could not be read."""
-    if isinstance(project.lock, ProjectError):
-        raise project.lock
 
 
 def relock(project: Project, io: IO, mirror: str | None = None) -> Lock:
@@ -104,9 +97,7 @@ def relock(project: Project, io: IO, mirror: str | None = None) -> Lock:
 
 
 @contextmanager
-def open_poetry(
-    project: Project, mirror: object, io: IO, *, disable_cache: bool = False
-) -> Iterator[Poetry]:
+def open_poetry(project: Project, mirror: object, io: IO) -> Iterator[Poetry]:
     """Poetry for an edited project, whose files exist as temporary ones meanwhile.
 
     `mirror` is the value of ``tf.mirror`` to use. Raises `LockingError` for a pyproject.toml that
@@ -124,21 +115,21 @@ def open_poetry(
             # requirements from PyPI and not from the mirror.
             locate_project(root, pyproject),
         ):
-            yield _create_poetry(pyproject, lock, io, disable_cache=disable_cache)
+            yield _create_poetry(pyproject, lock, io)
     except OSError as error:
         raise LockingError(f"{error.filename}: {error.strerror}") from error
 
 
-def _create_poetry(pyproject: Path, lock: Path, io: IO, *, disable_cache: bool) -> Poetry:
+def _create_poetry(pyproject: Path, lock: Path, io: IO) -> Poetry:
     try:
-        poetry = Factory().create_poetry(pyproject.parent, io=io, disable_cache=disable_cache)
+        poetry = Factory().create_poetry(pyproject.parent, io=io)
     except Exception as error:  # Poetry refuses pyproject.toml
         raise LockingError(str(error) or type(error).__name__) from error
     poetry.set_locker(Locker(lock, poetry.pyproject.data))
     return poetry
 
 
-def _run(poetry: Poetry, io: IO, *, disable_cache: bool) -> None:
+def _run(poetry: Poetry, io: IO) -> None:
     installer = Installer(
         io,
         # Locking installs nothing: Poetry only reads the path of the environment.
@@ -148,7 +139,6 @@ def _run(poetry: Poetry, io: IO, *, disable_cache: bool) -> None:
         poetry.pool,
         poetry.config,
         installed=InstalledRepository([]),
-        disable_cache=disable_cache,
     )
     installer.lock(update=False)
     try:

@@ -11,16 +11,11 @@ from packaging.version import Version
 
 from poetry_tf.actions.fix import fix_requirements
 from poetry_tf.actions.init import is_new
-from poetry_tf.actions.lock import (
-    LockingError,
-    check_lock_readable,
-    mirror_in_force,
-    open_poetry,
-    solve_lock,
-)
+from poetry_tf.actions.lock import LockingError, mirror_in_force, open_poetry, solve_lock
 from poetry_tf.actions.options import InitOptions
 from poetry_tf.actions.project_index import ProjectIndex, nearest_release
 from poetry_tf.files.edits import Edit, apply
+from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import Project
 from poetry_tf.migration.classify import (
     Classification,
@@ -28,7 +23,6 @@ from poetry_tf.migration.classify import (
     direct_entries,
     tensorflow_entries,
 )
-from poetry_tf.migration.edits import line_edits
 from poetry_tf.migration.entries import PackageList
 from poetry_tf.migration.fit import (
     IndexRelease,
@@ -36,7 +30,7 @@ from poetry_tf.migration.fit import (
     relax_conflicting,
     without_unreadable_sources,
 )
-from poetry_tf.migration.relax import RequiredEntry, lowest_version
+from poetry_tf.migration.required import RequiredEntry, line_edits, lowest_version
 from poetry_tf.migration.tensorflow import (
     GivenOptions,
     MigrationGoal,
@@ -190,7 +184,8 @@ def lock_prepared(
         return prepared if migration is None else migration.without_lookup(prepared, plan)
     if migration is None and prepared.is_locked:
         return prepared
-    check_lock_readable(prepared)
+    if isinstance(prepared.lock, ProjectError):
+        raise prepared.lock
     mirror = mirror_in_force(prepared, options.mirror)
     if migration is not None:
         return migration.lock(prepared, plan, mirror, io)

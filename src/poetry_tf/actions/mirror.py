@@ -14,6 +14,7 @@ from poetry_tf.index.config import mirror_setting
 from poetry_tf.index.mirrors import (
     AUTO_MIRROR,
     MirrorError,
+    MirrorSetting,
     is_plain_http,
     mirror_at,
     mirror_key,
@@ -29,12 +30,13 @@ _MIRROR_PATH: tuple[str, str] = ("tf", "mirror")
 
 def mirror_edits(project: Project, options: InitOptions, default: str | None) -> list[Edit]:
     """Sets the mirror in poetry.toml: the option, else the present setting, else `default`."""
-    value = default if mirror_setting(project) is None else mirror_setting(project)
+    present = mirror_setting(project)
+    value = default if present is None else present
     if options.mirror is not None:
         value = setting_value(options.mirror)
     if options.write_source or value is None:
         return []
-    if mirror_setting(project) is None and options.mirror is None and replaces_pypi(project):
+    if present is None and options.mirror is None and replaces_pypi(project):
         return []  # nothing is downloaded from PyPI
     return [Edit(project.root / "poetry.toml", "set", _MIRROR_PATH, value)]
 
@@ -84,8 +86,8 @@ def source_edits(project: Project, value: str | None) -> list[Edit]:
 
 def validate_mirror(
     value: str, prefix: str = "", remedy: str = "Without it the default is auto."
-) -> None:
-    """Raises `PlanError` for an invalid mirror, and for one that TF402 would report.
+) -> MirrorSetting:
+    """The setting that a text means; raises `PlanError` for one that TF402 would report, too.
 
     Its message begins with `prefix`.
     """
@@ -104,3 +106,4 @@ def validate_mirror(
                 f"{prefix}{shown} is plain http: whoever sits between can change what it answers",
                 f"Give {https}.",
             )
+    return setting

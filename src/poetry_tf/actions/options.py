@@ -1,18 +1,31 @@
-"""The options of `init`, parsed and validated."""
+"""The options of `init`, and the plan for a project with some of them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
-from poetry.core.constraints.version import VersionConstraint
+from poetry.core.constraints.version import VersionConstraint, VersionRange, parse_constraint
+from poetry.core.packages.dependency import Dependency
 
-from poetry_tf.plan.environments import ENVIRONMENTS
-from poetry_tf.plan.model import PlanError
+from poetry_tf.files.project import Project
+from poetry_tf.plan.derive import make_plan, without_image_limits
+from poetry_tf.plan.environments import ENVIRONMENTS, required_environments
+from poetry_tf.plan.model import CPU, Plan, PlanError
 from poetry_tf.plan.python import python_range
-from poetry_tf.plan.settings import GpuChoice
+from poetry_tf.plan.release import choose_release, requested_release
+from poetry_tf.plan.requirement import (
+    admitted_locked_tensorflow,
+    joint_constraint,
+    required_catalog,
+    requires_cuda_wheels,
+)
+from poetry_tf.plan.settings import GpuChoice, Settings, read_settings
+from poetry_tf.releases import Release, load, role
+from poetry_tf.releases.companions import companions
+from poetry_tf.releases.images import load_images
 
 
 @dataclass(frozen=True)
@@ -66,3 +79,95 @@ def parse_environments(options: Iterable[str]) -> tuple[str, ...]:
     if not names:
         raise PlanError("--environments names no environment", known)
     return tuple(dict.fromkeys(names))
+
+
+# -- the plan -------------------------------------------------------------------------------
+
+
+def plan_options(project: Project, options: InitOptions) -> Plan:
+    """The plan for a project with some options; raises `PlanError` if there is none."""
+    catalog, images = load(), load_images()
+    if not options.container:
+        images = without_image_limits(images, catalog)
+    declared = project.pyproject.python
+    range_: VersionConstraint = declared.constraint if declared else VersionRange()
+    if options.python is not None:
+        requested = parse_python(options.python)
+        range_ = range_.intersect(requested) if range_.allows_any(requested) else requested
+    settings, _ = read_settings(project)
+    settings = replace(
+        settings,
+        gpu=options.gpu or settings.gpu,
+        environments=options.environments or settings.environments,
+    )
+    has_main = any(role(item.name) == "main" for item in project.pyproject.requirements)
+    if not _replaces_cpu_distribution(project, options):
+        catalog = required_catalog(project, catalog)
+    constraint, locked = joint_constraint(project), admitted_locked_tensorflow(project)
+    if options.tensorflow is not None:
+        release = requested_release(catalog, options.tensorflow)
+        exact = options.names_release
+        current = catalog.get(locked) if locked is not None else None
+        stays = not exact and current is not None and current.series == release.series
+        if not stays:
+            locked = release.version if exact else None
+            constraint = None if exact else parse_constraint(f"~{release.series}")
+    release = choose_release(
+        catalog, images, settings, constraint=constraint, locked=locked, python=range_
+    )
+    has_wheels = options.gpu is None and requires_cuda_wheels(project)
+    if (options.gpu or (None if has_main else settings.gpu)) == "none":
+        release = _cpu_release(project, release, settings) or release
+    return make_plan(catalog, images, release, settings, range_, has_wheels=has_wheels)
+
+
+def _replaces_cpu_distribution(project: Project, options: InitOptions) -> bool:
+    """Whether tensorflow replaces a required tensorflow-cpu.
+
+    It does if a GPU is requested and was not before, or an environment that only tensorflow has
+    wheels for.
+    """
+    previous = read_settings(project)[0].gpu
+    names = options.environments or ()
+    return (
+        options.gpu in {"system", "pip"}
+        or (options.gpu == "auto" and previous == "none")
+        or not any(all(map(release.usable_on, names)) for release in load(CPU).releases)
+    )
+
+
+def _cpu_release(project: Project, release: Release, settings: Settings) -> Release | None:
+    """The same release of tensorflow-cpu; None if the project can't use it.
+
+    The project can't if tensorflow-cpu lacks wheels for one of its environments, or if another
+    package requires tensorflow itself: the two install the same files.
+    """
+    same = load(CPU).get(release.version)
+    if same is None or same.yanked or same.inferred_from or _needs_tensorflow_itself(project):
+        return None
+    for name in required_environments(release, settings.environments):
+        if not {*release.usable_on(name)} <= {*same.usable_on(name)}:
+            return None
+    return same
+
+
+def _needs_tensorflow_itself(project: Project) -> bool:
+    """Whether a package besides the project requires tensorflow.
+
+    Packages that need TensorFlow and whose dependencies are unknown are assumed to.
+    """
+    for item in project.pyproject.requirements:
+        if role(item.name) == "other":
+            return True
+        for companion in companions().get(item.name, ()):
+            for required in map(Dependency.create_from_pep_508, companion.requires):
+                is_required = not required.in_extras or {*required.in_extras} & item.extras
+                if required.name == "tensorflow" and is_required:
+                    return True
+    lock = project.valid_lock
+    packages = lock.data.get("package", []) if lock is not None else []
+    return any(
+        "tensorflow" in package.get("dependencies", {})
+        for package in packages
+        if role(package["name"]) not in {"main", "shim"}
+    )

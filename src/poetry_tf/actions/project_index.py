@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
-from poetry.core.constraints.version import Version as PoetryVersion
 from poetry.repositories.exceptions import PackageNotFoundError
 
 from poetry_tf.actions.lock import LockingError
@@ -19,6 +18,7 @@ from poetry_tf.index.repository import RoutedRepository
 from poetry_tf.migration.fit import IndexRelease
 from poetry_tf.plan.environments import ENVIRONMENTS, Target
 from poetry_tf.plan.lock_entries import LockedPackage
+from poetry_tf.plan.requirement import to_poetry_version
 from poetry_tf.releases.images import load_images
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class ProjectIndex:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # setuptools warns the package's authors
-                repository.package(name, PoetryVersion.parse(str(version)))
+                repository.package(name, to_poetry_version(version))
         except Exception as error:  # builds raise anything
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             return lines[0] if lines else type(error).__name__
@@ -133,7 +133,7 @@ def _requires(
     repository: RoutedRepository, name: NormalizedName, version: Version, target: Target
 ) -> tuple[NormalizedName, ...]:
     try:
-        package = repository.package(name, PoetryVersion.parse(str(version)))
+        package = repository.package(name, to_poetry_version(version))
     except PackageNotFoundError:
         return ()
     variables = dict(ENVIRONMENTS[target.environment].variables(target.python))

@@ -17,21 +17,19 @@ from poetry.core.constraints.version import VersionConstraint, VersionRange, par
 from poetry_tf.actions.companion_moves import (
     CompanionMove,
     companion_move,
-    companion_moves,
     companion_requirements,
     with_companion,
 )
 from poetry_tf.actions.container import with_containers
 from poetry_tf.actions.fix import fix, fix_and_lock, fix_requirements
 from poetry_tf.actions.init import with_requirement
-from poetry_tf.actions.options import InitOptions
-from poetry_tf.actions.planning import plan_options
-from poetry_tf.checks.findings import CONTAINER_CODES, RULES
+from poetry_tf.actions.options import InitOptions, plan_options
+from poetry_tf.checks.findings import CONTAINER_CODES, RULES, make_context
 from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
-from poetry_tf.plan.derive import derive_plan, wants_container
+from poetry_tf.plan.derive import wants_container
 from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan, PlanError
 from poetry_tf.plan.python import admitted_minors
 from poetry_tf.plan.release import requested_release
@@ -46,7 +44,6 @@ from poetry_tf.plan.requirement import (
 from poetry_tf.plan.settings import SETTINGS_PATH, read_settings
 from poetry_tf.releases import Catalog, Release, load, role, whole
 from poetry_tf.releases.breaking import Breaking, keras_major, passed
-from poetry_tf.releases.images import load_images
 from poetry_tf.releases.model import numbers
 from poetry_tf.text import format_list
 
@@ -90,29 +87,25 @@ class Upgrade:
         return tuple(item for item in self.companions if item.blocks)
 
     @property
-    def goes_down(self) -> bool:
+    def is_downgrade(self) -> bool:
         return self.old is not None and self.new.version < self.old.version
 
     def changes(self, numpys: tuple[int | None, int | None]) -> tuple[Breaking, ...]:
         """The breaking changes to look at; `numpys` are NumPy's majors before and after."""
         if self.old is None:
             return ()
-        project = self.before
-        environments = read_settings(project)[0].environments or ()
-        required = {item.name for item in project.pyproject.requirements}
+        had_legacy = self.old_plan is not None and self.old_plan.legacy_keras
+        environments = read_settings(self.before)[0].environments or ()
+        required = {item.name for item in self.before.pyproject.requirements}
         return tuple(
             one
             for one in passed(self.old.series, self.new.series)
             if (not one.environments or {*one.environments} & {*environments})
             and (one.numpy is None or (numpys[0] != numpys[1] and one.numpy in numpys))
-            and not (one.unless_legacy_keras and (self.plan.legacy_keras or self._had_legacy))
+            and not (one.unless_legacy_keras and (self.plan.legacy_keras or had_legacy))
             and one.unless_required not in required
             and not (one.gpu and self.plan.gpu.mode == "none")
         )
-
-    @property
-    def _had_legacy(self) -> bool:
-        return self.old_plan is not None and self.old_plan.legacy_keras
 
 
 def plan_upgrade(project: Project, goal: UpgradeGoal) -> Upgrade:
@@ -131,7 +124,7 @@ def plan_upgrade(project: Project, goal: UpgradeGoal) -> Upgrade:
             "Require tensorflow, or change the version by hand.",
         )
     old = _current_release(project, catalog)
-    old_plan = _current_plan(project)
+    old_plan = make_context(project).plan
     before, keeps = project, False
     options = InitOptions(container=wants_container(project))
     search = _ReleaseSearch(project, catalog, options, old)
@@ -145,7 +138,10 @@ def plan_upgrade(project: Project, goal: UpgradeGoal) -> Upgrade:
     stays = release.inferred_from is not None and old is not None and release == old
     requested = release.series if stays else str(release.version)
     options, plan = _plan_release(project, replace(options, tensorflow=requested))
-    moves = tuple(companion_moves(project, plan))
+    moves = tuple(
+        companion_move(project, item, plan.release, plan.pythons)
+        for item in companion_requirements(project)
+    )
     upgrade = Upgrade(before, project, old, old_plan, plan, moves, passed_over, keeps)
     if upgrade.blocking:
         return upgrade
@@ -182,18 +178,11 @@ def _current_release(project: Project, catalog: Catalog) -> Release | None:
     """The release that a project is on: the locked one, else the one its pin would lock."""
     if (locked := admitted_locked_tensorflow(project)) is not None:
         return catalog.get(locked) or whole().get(locked)
-    if (plan := _current_plan(project)) is not None:
+    if (plan := make_context(project).plan) is not None:
         return plan.release
     constraint = joint_constraint(project)
     found = admitted_releases(whole(), constraint) if constraint is not None else ()
     return found[-1] if found else None
-
-
-def _current_plan(project: Project) -> Plan | None:
-    try:
-        return derive_plan(project, load(), load_images())
-    except PlanError:
-        return None
 
 
 @dataclass(frozen=True)
@@ -306,12 +295,13 @@ def find_blockers(upgrade: Upgrade, involved: Collection[str]) -> tuple[Blocker,
         for item in upgrade.after.pyproject.requirements
         if item.name in involved and item.name not in tensorflow_distributions()
     ]
-    against = [item for item in found if item.required and not _is_compatible(item)]
+    against = [
+        item
+        for item in found
+        if item.required
+        and not item.requirement.constraint.allows_any(parse_constraint(item.required))
+    ]
     return tuple(against or found)
-
-
-def _is_compatible(blocker: Blocker) -> bool:
-    return blocker.requirement.constraint.allows_any(parse_constraint(blocker.required))
 
 
 def _required_specifier(release: Release, name: str) -> str:

@@ -32,7 +32,6 @@ def missing_or_unreadable(context: Context) -> Iterator[Finding]:
     for broken in found:
         if isinstance(broken, ProjectError):
             yield Finding(
-                "TF501",
                 broken.path,
                 broken.position,
                 f"devcontainer.json can't be read: {broken.message}",
@@ -40,7 +39,6 @@ def missing_or_unreadable(context: Context) -> Iterator[Finding]:
             )
     if not found and project.pyproject.is_managed and wants_container(project):
         yield Finding(
-            "TF501",
             project.devcontainer_path,
             None,
             "the project has no dev container",
@@ -71,7 +69,7 @@ def python(context: Context) -> Iterator[Finding]:
     needs_container = project.pyproject.is_managed or bool(configurations(project))
     if isinstance(error, NoContainerError) and needs_container:
         place = context.at(project.pyproject.python_path)
-        yield Finding("TF502", *place, error.message, error.remedy)
+        yield Finding(*place, error.message, error.remedy)
     yield from _changes(context, "TF502")
 
 
@@ -95,7 +93,6 @@ def cuda(context: Context) -> Iterator[Finding]:
         and not any("and-cuda" in other.extras for other in items)
     ):
         yield Finding(
-            "TF503",
             *context.at(item.path),
             f"{item.name} is required without and-cuda, but its wheels are to bring CUDA "
             f"({plan.gpu.why})",
@@ -176,7 +173,6 @@ def _changes(context: Context, code: str) -> Iterator[Finding]:
         for change in changes:
             if change.code == code:
                 yield Finding(
-                    code,
                     found.path,
                     found.document.nearest(change.path),
                     change.message,

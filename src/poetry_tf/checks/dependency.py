@@ -1,25 +1,30 @@
-"""TF1xx: the requirements on TensorFlow in the project."""
+"""TF1xx: the requirements on TensorFlow in the project, and what is made for its releases."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
 
+from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import Version
 from poetry.core.constraints.version import Version as PoetryVersion
 from poetry.core.constraints.version import VersionConstraint, VersionRange
 from poetry.core.version.markers import parse_marker
 
-from poetry_tf.checks.findings import Context, Finding, rule
+from poetry_tf.checks.findings import Context, Finding, locked_release, rule
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.index.mirrors import mirror_at
 from poetry_tf.plan.environments import ENVIRONMENTS
 from poetry_tf.plan.model import TF_KERAS
 from poetry_tf.plan.requirement import (
+    admitted_locked_tensorflow,
     constraint_series,
+    locked_tensorflow,
     lower_bound,
     main_requirement,
+    tensorflow_distributions,
     tensorflow_requirements,
     to_poetry_version,
 )
@@ -27,8 +32,18 @@ from poetry_tf.pyproject.keras import legacy_keras_edits, series_pin
 from poetry_tf.pyproject.pins import pin_edits, pin_text
 from poetry_tf.pyproject.platforms import redundant_requirements
 from poetry_tf.pyproject.requirement_edits import remove_edits, rename_edits
-from poetry_tf.releases import DISTRIBUTIONS, load, misspelling_of, role
+from poetry_tf.releases import (
+    DISTRIBUTIONS,
+    Companion,
+    Release,
+    fits,
+    load,
+    misspelling_of,
+    named,
+    role,
+)
 from poetry_tf.releases import series_of as series_name
+from poetry_tf.releases.companions import bounds_on, companions, newest
 
 # The number of newest series that may get a patch release after a newer series is out, as 2.18.1
 # and 2.19.1 did. The data may lack such a release.
@@ -61,7 +76,6 @@ def pin_wider_than_a_series(context: Context) -> Iterator[Finding]:
                 pin = pin_text(item, plan)
                 remedy = f'Write "{pin}" to stay with TensorFlow {plan.release.series}'
         yield Finding(
-            "TF101",
             *context.at(item.constraint_path),
             f"{written} admits more than one minor series of TensorFlow, which does not follow "
             "semantic versioning",
@@ -96,7 +110,6 @@ def no_such_release(context: Context) -> Iterator[Finding]:
             continue  # TF103 finds it
         if (admits := _unavailable_versions(context, item)) is not None:
             yield Finding(
-                "TF102",
                 *context.at(item.constraint_path),
                 f"{item.name} {item.written} admits {admits}",
                 _nearest(item),
@@ -111,7 +124,6 @@ def no_such_release(context: Context) -> Iterator[Finding]:
                 continue
             if load(name).standing(version) == "missing":
                 yield Finding(
-                    "TF102",
                     lock.path,
                     lock.position(name, version),
                     f"{name} {version} is locked, but there is no such release",
@@ -200,7 +212,7 @@ def not_the_distribution_to_name(context: Context) -> Iterator[Finding]:
             remedy, edits = "Remove it", remove_edits(context.project, [item])
         elif len(items) == 1:
             edits = rename_edits(context.project, item, "tensorflow")
-        yield Finding("TF103", *context.at(item.path), f"{item.name} {reason}", remedy, edits)
+        yield Finding(*context.at(item.path), f"{item.name} {reason}", remedy, edits)
 
 
 def _is_left_over(item: Requirement) -> bool:
@@ -230,16 +242,13 @@ def two_distributions(context: Context) -> Iterator[Finding]:
             continue
         seen.add(pair)
         yield Finding(
-            "TF104",
             *context.at(second.path),
             f"{first.name} and {second.name} hold the same files and cannot both be installed",
             "Keep one of them, or give them markers that exclude each other",
         )
     if context.plan is not None:
         for issue in redundant_requirements(context.project, context.plan):
-            yield Finding(
-                "TF104", *context.at(issue.item.path), issue.message, issue.remedy, issue.edits
-            )
+            yield Finding(*context.at(issue.item.path), issue.message, issue.remedy, issue.edits)
 
 
 def _meet(first: Requirement, second: Requirement) -> bool:
@@ -249,6 +258,133 @@ def _meet(first: Requirement, second: Requirement) -> bool:
     if first.optional and second.optional and not same_list:
         return False
     return not first.marker.intersect(second.marker).is_empty()
+
+
+@rule("TF105")
+def companion_that_does_not_fit(context: Context) -> Iterator[Finding]:
+    """A companion of TensorFlow is locked, or required, in a release for another TensorFlow.
+
+    `tensorflow-io`, `tensorflow-addons`, `tensorflow-probability`, `tensorflow-metal` and others
+    are each made for certain releases of TensorFlow, and most of them don't say so in what a solver
+    reads. Poetry takes the newest, and the import fails, or what is imported misbehaves.
+
+    Judged are locked releases, and requirements that no fitting release satisfies where the solver
+    would not see that by itself. What is newer than what poetry-tf knows is not judged.
+    """
+    required = tuple(_required(context))
+    yield from required
+    names = {finding.name for finding in required}
+    yield from (finding for finding in _locked(context) if finding.name not in names)
+
+
+def _required(context: Context) -> Iterator[Finding]:
+    locked = admitted_locked_tensorflow(context.project)
+    release = locked_release("tensorflow", locked)
+    if locked is None and context.plan is not None:
+        release = context.plan.release
+    for item in context.project.pyproject.requirements:
+        if release is None or item.name not in named("companion"):
+            continue
+        if not _is_beside(context, item, release):
+            continue
+        if (message := _misfit(item, release)) is not None:
+            place = context.at(item.constraint_path)
+            yield Finding(*place, message, _remedy(item.name, release), name=item.name)
+
+
+def _locked(context: Context) -> Iterator[Finding]:
+    lock, tensorflow = context.project.valid_lock, locked_tensorflow(context.project)
+    if lock is None or tensorflow is None:
+        return
+    names = lock.versions.keys() & map(canonicalize_name, tensorflow_distributions())
+    release = locked_release("tensorflow", tensorflow)
+    if release is None or len({version for name in names for version in lock.versions[name]}) > 1:
+        return  # which companion goes with which TensorFlow is not known
+    for name in sorted(lock.versions.keys() & map(canonicalize_name, named("companion"))):
+        for version in lock.versions[name]:
+            message = _mismatch(name, version, release)
+            if message is not None and not lock.has_source(name, version):
+                yield Finding(
+                    lock.path,
+                    lock.position(name, version),
+                    f"{name} {version} is locked, {message}",
+                    _remedy(name, release),
+                    name=name,
+                )
+
+
+def _is_beside(context: Context, item: Requirement, release: Release) -> bool:
+    """Whether a requirement is used with a TensorFlow of this release's series and with no other.
+
+    An extra, a group or a marker may have a TensorFlow of its own, and a wide pin may admit
+    another; then only what is locked is checked.
+    """
+    items = [
+        one
+        for one in tensorflow_requirements(context.project)
+        if not one.marker.intersect(item.marker).is_empty()
+    ]
+    items = [one for one in items if one.path[:-1] == item.path[:-1]] or items
+    version = to_poetry_version(release.version)
+    return all(
+        one.constraint.allows(version) and constraint_series(one.constraint) == release.series
+        for one in items
+    )
+
+
+def _misfit(item: Requirement, release: Release) -> str | None:
+    """What is wrong with a requirement that no fitting release satisfies."""
+    known = companions().get(item.name, ())
+    if not known or item.source is not None or bounds_on(item.name, release) is not None:
+        return None  # a solver respects what TensorFlow itself requires
+    if item.constraint.allows_any(VersionRange(to_poetry_version(known[-1].version))):
+        return None
+    admitted = [one for one in known if item.constraint.allows(to_poetry_version(one.version))]
+    fitting = {fit.companion.version for fit in fits(item.name, release)}
+    if any(one.version in fitting or one.basis is None for one in admitted):
+        return None
+    if all(one.basis == "metadata" for one in admitted):
+        return None  # a solver finds it
+    what = _made_for(admitted[0]) if len(admitted) == 1 else _made_for(admitted[0], admitted[-1])
+    return f"{item.name} {item.written} is {what}, not for TensorFlow {release.version}"
+
+
+def _mismatch(name: str, version: Version, release: Release) -> str | None:
+    """What is wrong with a companion's release beside a release of TensorFlow."""
+    if (bounds := bounds_on(name, release)) is not None:
+        # The solver has read what an inferred release really requires.
+        if release.inferred_from is not None or bounds.contains(version, prereleases=True):
+            return None
+        return f"but TensorFlow {release.version} requires {name} {bounds}"
+    companion = next((one for one in companions().get(name, ()) if one.version == version), None)
+    if companion is None or companion.fits is None:
+        return None
+    if any(fit.companion is companion for fit in fits(name, release)):
+        return None
+    return f"which is {_made_for(companion)}, not for TensorFlow {release.version}"
+
+
+def _made_for(*ends: Companion) -> str:
+    """The series of TensorFlow that releases of a companion, from first to last, are made for."""
+    series = [
+        known.series
+        for known in load().releases
+        if any(SpecifierSet(one.fits or "").contains(known.version) for one in ends)
+    ]
+    if not series:
+        return f"made for TensorFlow {' and '.join(one.fits or '?' for one in ends)}"
+    first, last = series[0], series[-1]
+    return f"made for TensorFlow {first}" + (f" to {last}" if last != first else "")
+
+
+def _remedy(name: str, release: Release) -> str:
+    if bounds_on(name, release) is not None:
+        return "Run `poetry lock`, and look at what changed the lock"
+    if (fit := newest(name, release)) is not None:
+        return f"{name} {fit.companion.version} fits TensorFlow {release.version}: require that"
+    last = next((one for one in reversed(companions().get(name, ())) if one.fits), None)
+    text = f"No release of {name} is known to fit TensorFlow {release.version}"
+    return f"{text}; {last.version} is {_made_for(last)}" if last else text
 
 
 @rule("TF106", fixable=True)
@@ -262,7 +398,6 @@ def misspelt(context: Context) -> Iterator[Finding]:
     for item in context.project.pyproject.requirements:
         if (meant := misspelling_of(item.name)) is not None:
             yield Finding(
-                "TF106",
                 *context.at(item.path),
                 f"{item.name} looks like a misspelling of {meant}",
                 f"Write {meant}",
@@ -294,4 +429,4 @@ def keras_2_not_required(context: Context) -> Iterator[Finding]:
         )
     place = items[0].constraint_path if items else main.path
     remedy = f"Require {TF_KERAS} ({pin}), or remove keras from [tool.poetry-tf]"
-    yield Finding("TF107", *context.at(place), message, remedy, edits, name=TF_KERAS)
+    yield Finding(*context.at(place), message, remedy, edits, name=TF_KERAS)

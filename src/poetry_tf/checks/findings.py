@@ -7,7 +7,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -16,7 +16,7 @@ from packaging.version import Version
 
 from poetry_tf import checks
 from poetry_tf.devcontainer.changes import find_changes
-from poetry_tf.devcontainer.spec import container_spec
+from poetry_tf.devcontainer.spec import ContainerSpec, container_spec
 from poetry_tf.devcontainer.view import Change
 from poetry_tf.files.configurations import is_fully_managed, readable_configurations
 from poetry_tf.files.edits import Edit
@@ -39,7 +39,6 @@ warning is about what works today but is not right."""
 class Finding:
     """One difference between the plan and the project."""
 
-    code: str
     file: Path
     position: Position | None
     message: str
@@ -53,6 +52,8 @@ class Finding:
     """The distribution it is about, if it is about one, for the setting `ignore`."""
     level: Severity | None = None
     """Its severity, if not that of its rule."""
+    code: str = ""
+    """The code of the rule that found it, which sets it."""
 
     @property
     def severity(self) -> Severity:
@@ -87,12 +88,15 @@ class Context:
         project = self.project
         if not self.involves_tensorflow:
             return ()
-        return tuple((found, self._changes(found)) for found in readable_configurations(project))
+        return tuple(
+            (found, find_changes(found.path, found.document, self.container_spec(found)))
+            for found in readable_configurations(project)
+        )
 
-    def _changes(self, found: Devcontainer) -> tuple[Change, ...]:
+    def container_spec(self, found: Devcontainer) -> ContainerSpec:
+        """What a dev container has to have."""
         is_managed = is_fully_managed(self.project, found)
-        spec = container_spec(self.project, self.plan, load_images(), whole=is_managed)
-        return find_changes(found.path, found.document, spec)
+        return container_spec(self.project, self.plan, load_images(), whole=is_managed)
 
     def at(self, path: KeyPath) -> tuple[Path, Position | None]:
         """The file and the position of a path in pyproject.toml, for a finding."""
@@ -129,6 +133,11 @@ class Rule:
     severity: Severity
     fixable: bool
     """Whether `--fix` fixes its findings, except those that a person has to decide."""
+
+    def findings(self, context: Context) -> Iterator[Finding]:
+        """What it finds in a project."""
+        for finding in self.check(context):
+            yield replace(finding, code=self.code)
 
     @property
     def title(self) -> str:
@@ -195,7 +204,7 @@ def run_rules(context: Context) -> tuple[tuple[Finding, ...], tuple[Finding, ...
     active: list[Finding] = []
     ignored: list[Finding] = []
     for rule in rules():
-        for finding in rule.check(context):
+        for finding in rule.findings(context):
             is_ignored = any(entry.covers(finding.code, finding.name) for entry in entries)
             (ignored if is_ignored else active).append(finding)
     return tuple(active), tuple(ignored)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from packaging.version import Version
-from poetry.core.constraints.version import Version as PoetryVersion
 from poetry.core.constraints.version import VersionRange, parse_constraint
 
 from poetry_tf.checks.findings import Context, Finding, locked_release, rule
@@ -54,7 +53,6 @@ def package_mode_without_package(context: Context) -> Iterator[Finding]:
         return
     path = ("tool", "poetry", "package-mode")
     yield Finding(
-        "TF301",
         *context.at(path if project.document.position(path) else ("tool", "poetry")),
         "package-mode is on, but the project ships no package: no packages, scripts or plugins",
         "Write package-mode = false in [tool.poetry]",
@@ -79,7 +77,6 @@ def lock_missing_or_stale(context: Context) -> Iterator[Finding]:
         return
     if isinstance(lock, ProjectError):
         yield Finding(
-            "TF302",
             path,
             lock.position,
             f"the lock can't be used: {lock.message}",
@@ -88,7 +85,6 @@ def lock_missing_or_stale(context: Context) -> Iterator[Finding]:
     elif lock is None:
         if project.pyproject.is_managed:
             yield Finding(
-                "TF302",
                 path,
                 None,
                 "the project is not locked",
@@ -97,7 +93,6 @@ def lock_missing_or_stale(context: Context) -> Iterator[Finding]:
             )
     elif not project.pyproject.foreign_manager and not lock.is_fresh(project.pyproject.data):
         yield Finding(
-            "TF302",
             path,
             Position(1, 1),
             "pyproject.toml has changed since the lock was made",
@@ -120,17 +115,13 @@ def locked_outside_the_pin(context: Context) -> Iterator[Finding]:
         # and for 2.2 a lock stays fresh when they change.
         if item.path[0] == "dependency-groups" and item.name not in lock.versions:
             yield Finding(
-                "TF303",
                 *context.at(item.path),
                 f"{item.name} is asked for here, but not locked",
                 "Run `poetry lock` with Poetry 2.2 or later: 2.1 does not read [dependency-groups]",
             )
         for version in lock.versions.get(item.name, ()):
-            if item.marker.is_any() and not item.constraint.allows(
-                PoetryVersion.parse(str(version))
-            ):
+            if item.marker.is_any() and not item.constraint.allows(to_poetry_version(version)):
                 yield Finding(
-                    "TF303",
                     lock.path,
                     lock.position(item.name, version),
                     f"{item.name} {version} is locked, but pyproject.toml asks for {item.written}",
@@ -168,9 +159,7 @@ def no_file_for_an_environment(context: Context) -> Iterator[Finding]:
                 f"{package.pythons} only"
             )
             remedy = "Run `poetry lock`; if that changes nothing, require another version of it"
-        yield Finding(
-            "TF304", lock.path, lock.position(package.name, package.parsed), message, remedy
-        )
+        yield Finding(lock.path, lock.position(package.name, package.parsed), message, remedy)
 
 
 def _judged_targets(context: Context, locked: LockedPackages) -> tuple[Target, ...]:
@@ -282,7 +271,6 @@ def lacking_for_an_environment(context: Context) -> Iterator[Finding]:
     )
     for issue in issues:
         yield Finding(
-            "TF305",
             *context.at(issue.item.path),
             issue.message,
             issue.remedy,
@@ -297,7 +285,6 @@ def lacking_for_an_environment(context: Context) -> Iterator[Finding]:
         return
     for item, name in unlocked_requirements(project, plan):
         yield Finding(
-            "TF305",
             lock.path,
             lock.position(item.name),
             f"pyproject.toml asks for {name}, but the lock doesn't have the one that goes with "
@@ -333,7 +320,6 @@ def lock_that_the_container_cannot_read(context: Context) -> Iterator[Finding]:
         return
     if lock.format >= _UNKNOWN_FORMAT:
         yield Finding(
-            "TF306",
             lock.path,
             lock.position_of("lock-version"),
             f"the lock is written in the form {lock.format}, which no Poetry reads that poetry-tf "
@@ -349,10 +335,7 @@ def lock_that_the_container_cannot_read(context: Context) -> Iterator[Finding]:
 
 
 def _unread(
-    lock: Lock,
-    found: Devcontainer,
-    changes: Iterable[Change],
-    reader: tuple[Version, Version, str],
+    lock: Lock, found: Devcontainer, changes: Iterable[Change], reader: tuple[Version, Version, str]
 ) -> Iterator[Finding]:
     """The findings for a container whose Poetry or Python can't read the lock."""
     _, poetry, first = reader
@@ -361,7 +344,6 @@ def _unread(
         if any(change.code == "TF502" for change in changes):
             return  # TF502 fixes it as well
         yield Finding(
-            "TF306",
             found.path,
             found.document.nearest(("image",)),
             f"Poetry {poetry} or later is needed for the lock, which is written in the form "
@@ -372,7 +354,6 @@ def _unread(
     for written, path in container_poetrys(found.path, found.document, load_images()):
         if not _admits(written, poetry):
             yield Finding(
-                "TF306",
                 found.path,
                 found.document.nearest(path),
                 f"Poetry {written} can't read the lock, which is written in the form {lock.format}",

@@ -51,7 +51,6 @@ def python_without_wheel(context: Context) -> Iterator[Finding]:
         assert lowest is not None, "a single version is its own bound"
         pin = str(python_range([f"{lowest.major}.{lowest.minor or 0}"]))
         yield Finding(
-            "TF201",
             *context.at(declared.path),
             f"Python {declared.written} means {declared.constraint} and no other patch release",
             f'Write "{pin}"',
@@ -65,7 +64,6 @@ def python_without_wheel(context: Context) -> Iterator[Finding]:
         what = f"Python {declared.written} admits Pythons"
     range_ = narrowed_range(declared.constraint if declared else None, minors)
     yield Finding(
-        "TF201",
         *context.at(project.python_path),
         f"{what} for which TensorFlow {_named(releases)} has no wheel",
         f'It has wheels for Python {", ".join(minors)}: write "{range_}"',
@@ -86,7 +84,6 @@ def no_python_fits(context: Context) -> Iterator[Finding]:
     python, releases, minors = judged
     if not admitted_minors(minors, python):
         yield Finding(
-            "TF202",
             *context.at(context.project.pyproject.python_path),
             f"TensorFlow {_named(releases)} has no wheel for Python {format_python_range(python)}",
             f"It has wheels for Python {', '.join(minors)}: take one of these, or another series "

@@ -23,14 +23,13 @@ def unknown_setting(context: Context) -> Iterator[Finding]:
     """
     if isinstance(error := context.plan_error, GpuModeError):
         place = context.at((*SETTINGS_PATH, "gpu"))
-        yield Finding("TF001", *place, error.message, error.remedy)
+        yield Finding(*place, error.message, error.remedy)
     settings, problems = read_settings(context.project)
     for problem in problems:
-        yield Finding("TF001", *context.at(problem.path), problem.message, problem.remedy)
+        yield Finding(*context.at(problem.path), problem.message, problem.remedy)
     for entry in settings.ignore:
         if entry.code not in RULES:
             yield Finding(
-                "TF001",
                 *context.at(entry.path),
                 f"ignore: {entry.code} is no rule of poetry-tf",
                 f"There are {', '.join(RULES)}",
@@ -39,7 +38,6 @@ def unknown_setting(context: Context) -> Iterator[Finding]:
         for item in tensorflow_requirements(context.project):
             if "and-cuda" in item.extras:
                 yield Finding(
-                    "TF001",
                     *context.at(item.path),
                     f'{item.name} is required with and-cuda, but gpu is "{settings.gpu}" in '
                     "[tool.poetry-tf]",

@@ -42,7 +42,6 @@ def bound_to_a_mirror(context: Context) -> Iterator[Finding]:
     for source in project.pyproject.sources:
         if source.precedes_pypi and (mirror := mirror_at(source.url)) is not None:
             yield _source_finding(
-                "TF401",
                 context.at(source.path),
                 f"the source {source.name} puts the mirror {mirror.host} in PyPI's place, which "
                 "binds the lock to it",
@@ -58,7 +57,6 @@ def bound_to_a_mirror(context: Context) -> Iterator[Finding]:
         total = sum(counts.values())
         count = f"{total} locked packages come" if total > 1 else "a locked package comes"
         yield _source_finding(
-            "TF401",
             (lock.path, lock.position_of(f'url = "{next(iter(counts)).url}"')),
             f"{count} from {', '.join(hosts)}, and from nowhere else",
             "Take the source out of the lock, and out of pyproject.toml if it is there",
@@ -67,16 +65,12 @@ def bound_to_a_mirror(context: Context) -> Iterator[Finding]:
 
 
 def _source_finding(
-    code: str,
-    place: tuple[Path, Position | None],
-    message: str,
-    remedy: str,
-    removal: SourceRemoval,
+    place: tuple[Path, Position | None], message: str, remedy: str, removal: SourceRemoval
 ) -> Finding:
     """A finding with the edits that fix it, or the obstacle to them in its remedy."""
     if removal.obstacle is not None:
         remedy += f". That is left to you: {removal.obstacle}"
-    return Finding(code, *place, message, remedy, removal.edits)
+    return Finding(*place, message, remedy, removal.edits)
 
 
 @rule("TF402", fixable=True)
@@ -100,7 +94,6 @@ def unfit_mirror(context: Context) -> Iterator[Finding]:
         setting = f'mirror = "{mirror_setting_for(source.url)}" under [tf] in {POETRY_TOML}'
         if mirror is not None and mirror.retired:
             yield _source_finding(
-                "TF402",
                 place,
                 f"the source {source.name} is the mirror {mirror.host}, which is retired",
                 f"Remove the source, and write {setting}",
@@ -109,18 +102,18 @@ def unfit_mirror(context: Context) -> Iterator[Finding]:
         elif is_plain_http(source.url):
             message = f"the source {source.name} is read over plain http"
             if mirror is None:
-                yield Finding("TF402", *place, message, "Use its https address")
+                yield Finding(*place, message, "Use its https address")
             elif not accepted:
                 remedy = f"Remove the source, and write {setting}"
                 yield _source_finding(
-                    "TF402", place, message, remedy, remove_mirror_sources(project, [source])
+                    place, message, remedy, remove_mirror_sources(project, [source])
                 )
             elif mirror.today is None:
-                yield Finding("TF402", *place, message, "Use its https address")
+                yield Finding(*place, message, "Use its https address")
             else:
                 https = mirror.today.url
                 change = replace_source_url(project, source, https)
-                yield _source_finding("TF402", place, message, f'Write "{https}"', change)
+                yield _source_finding(place, message, f'Write "{https}"', change)
     yield from _unfit_setting(context)
 
 
@@ -151,7 +144,6 @@ def _unfit_setting(context: Context) -> Iterator[Finding]:
             # Among others it can only be removed: "auto" is valid alone.
             alone = len(mirrors) == 1
             yield Finding(
-                "TF402",
                 path,
                 document.nearest(place),
                 f"the mirror {mirror.host} is retired",
@@ -161,7 +153,6 @@ def _unfit_setting(context: Context) -> Iterator[Finding]:
         elif is_plain_http(text):
             https = mirror.today.url if mirror is not None and mirror.today is not None else None
             yield Finding(
-                "TF402",
                 path,
                 document.nearest(place),
                 f"the mirror {without_credentials(text.strip())} is read over plain http",

@@ -23,8 +23,7 @@ from poetry_tf.actions.init import (
 from poetry_tf.actions.lock import LockingError, machine_mirror
 from poetry_tf.actions.migrate import Migration, lock_prepared
 from poetry_tf.actions.mirror import validate_mirror
-from poetry_tf.actions.options import InitOptions, parse_environments, parse_gpu
-from poetry_tf.actions.planning import plan_options
+from poetry_tf.actions.options import InitOptions, parse_environments, parse_gpu, plan_options
 from poetry_tf.checks.findings import find_problems, make_context
 from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.commands.devcontainer_output import plan_summary, unproven_warning
@@ -33,10 +32,10 @@ from poetry_tf.commands.init_output import lock_summary, migration_lines, next_s
 from poetry_tf.files.configurations import is_fully_managed, readable_configurations
 from poetry_tf.files.edits import changed_texts, diffs
 from poetry_tf.files.project import LOCK, PYPROJECT, Project
-from poetry_tf.index.mirrors import MIRRORS, parse_mirror
+from poetry_tf.index.mirrors import MIRRORS
+from poetry_tf.migration import read_list
 from poetry_tf.migration.decoding import read_list_file
 from poetry_tf.migration.entries import STDIN
-from poetry_tf.migration.formats import read_list
 from poetry_tf.plan.derive import wants_container
 from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS, ENVIRONMENTS
 from poetry_tf.plan.model import Plan, PlanError
@@ -185,9 +184,8 @@ are written or none.
     def _given_options(self) -> InitOptions:
         gpu, mirror = self.option("gpu"), self.option("mirror")
         write_source: bool = self.option("write-source")
-        if mirror is not None:
-            validate_mirror(mirror, "--mirror: ")
-        if write_source and mirror is not None and parse_mirror(mirror).kind == "off":
+        setting = validate_mirror(mirror, "--mirror: ") if mirror is not None else None
+        if write_source and setting is not None and setting.kind == "off":
             raise PlanError(
                 "--write-source has no mirror to write", "Give one with --mirror, or leave it out."
             )

@@ -8,8 +8,7 @@ from typing import Any
 
 from poetry_tf.actions.lock import machine_mirror
 from poetry_tf.actions.mirror import validate_mirror
-from poetry_tf.actions.options import InitOptions
-from poetry_tf.actions.planning import plan_options
+from poetry_tf.actions.options import InitOptions, plan_options
 from poetry_tf.commands.base import TensorFlowCommand
 from poetry_tf.files.project import Project
 from poetry_tf.index.config import mirror_setting

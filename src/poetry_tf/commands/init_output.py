@@ -16,7 +16,7 @@ from poetry_tf.files.project import Project
 from poetry_tf.migration.classify import Classification, DropReason
 from poetry_tf.migration.entries import PackageList
 from poetry_tf.migration.names import is_assumed
-from poetry_tf.migration.relax import RequiredEntry
+from poetry_tf.migration.required import RequiredEntry
 from poetry_tf.plan.model import Plan
 from poetry_tf.plan.requirement import (
     constraint_series,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -83,13 +82,10 @@ chooses one, <info>poetry tf mirror test</> asks them.
         if not found:
             self.line("No mirror is set: PyPI itself")
             self.line_error(plain("Set one with `poetry tf mirror use auto`."))
-        for index, layer in enumerate(found):
-            if index == 0:
-                self._show(layer)
-            else:
-                self.line(
-                    plain(f"not in force: {_format_value(layer.value)}, set in {layer.place}")
-                )
+        for layer in found[:1]:
+            self._show(layer)
+        for layer in found[1:]:
+            self.line(plain(f"not in force: {_format_value(layer.value)}, set in {layer.place}"))
         if root is not None and found and replaces_pypi(Project.read(root)):
             self.line_error(
                 "<comment>This project has sources of its own in place of PyPI, so that no mirror "
@@ -184,10 +180,8 @@ class _SettingCommand(_MirrorCommand):
     def _warn_if_overridden(self, file: Path) -> None:
         first = next(iter(setting_layers(self.folder())), None)
         if first is not None and first.file != file:
-            self.line_error(
-                f"<warning>Not in force here: {plain(first.place)} says "
-                f"{plain(_format_value(first.value))}, and goes before it</warning>"
-            )
+            value = _format_value(first.value)
+            self.warn(f"Not in force here: {first.place} says {value}, and goes before it")
 
 
 class MirrorUseCommand(_SettingCommand):
@@ -211,8 +205,8 @@ this command.
 """
 
     def act(self) -> int:
-        words: list[str] = self.argument("mirror")
-        setting = self._checked(words)
+        value = ",".join(self.argument("mirror"))
+        setting = validate_mirror(value, remedy="See `poetry tf mirror list`.")
         if any(without_credentials(mirror.url) != mirror.url for mirror in setting.mirrors):
             return self.fail(
                 "The address holds a user name or password, which doesn't belong into a file that "
@@ -227,11 +221,7 @@ this command.
             from poetry_tf.index.auto import choice_memory
 
             choice_memory(Config.create()).forget()
-        return self.put(setting_value(",".join(words)))
-
-    def _checked(self, words: Sequence[str]) -> MirrorSetting:
-        validate_mirror(",".join(words), remedy="See `poetry tf mirror list`.")
-        return parse_mirror(",".join(words))
+        return self.put(setting_value(value))
 
 
 class MirrorOffCommand(_SettingCommand):
@@ -342,7 +332,7 @@ Exit status: 0 where all are the same, 1 where one differs, is not on PyPI, or c
             self.line_error(plain(f"    locked  {item.locked}"))
             self.line_error(plain(f"    on PyPI {item.pypi}"))
         for line in result.unknown:
-            self.line_error(f"<warning>Not compared: {plain(line)}</warning>")
+            self.warn(f"Not compared: {line}")
         if result.left_out:
             self.line_error(
                 f"<comment>Packages left out, as they don't come from PyPI: {result.left_out}</>"
@@ -359,10 +349,6 @@ Exit status: 0 where all are the same, 1 where one differs, is not on PyPI, or c
         return 0
 
 
-def _parts(word: str) -> list[str]:
-    return [part.strip() for part in word.split(",") if part.strip()]
-
-
 def _format_value(value: Any) -> str:
     """A value of the setting for a person, without secrets."""
     if isinstance(value, list | tuple):
@@ -370,10 +356,11 @@ def _format_value(value: Any) -> str:
     if not isinstance(value, str):
         return repr(value)
     # A password may hold a comma, so that nothing before the last @ is safe to be shown.
-    head, at, _ = value.rpartition("@")
-    if at and "," in head:
-        return f"…@{value.rpartition('@')[2]}"
-    return ", ".join(map(without_credentials, _parts(value))) or repr(value)
+    head, _, rest = value.rpartition("@")
+    if "," in head:
+        return f"…@{rest}"
+    parts = [without_credentials(part.strip()) for part in value.split(",") if part.strip()]
+    return ", ".join(parts) or repr(value)
 
 
 def _format_time(seconds: float) -> str:

@@ -82,14 +82,14 @@ class UpgradeReport:
                 {
                     "at": one.at,
                     "what": one.what,
-                    "do": one.back if upgrade.goes_down else one.do,
+                    "do": one.back if upgrade.is_downgrade else one.do,
                     "sources": list(one.sources),
                 }
-                for one in upgrade.changes(_majors(before, after))
+                for one in upgrade.changes((_numpy_major(before), _numpy_major(after)))
             ],
             "pyproject": self._pyproject() if final else None,
             "packages": _package_changes(before, after) if final else None,
-            "container": self._container() if final else None,
+            "container": list(_container_changes(upgrade.before, final)) if final else None,
             "left": [
                 {"code": item.code, "message": item.message, "remedy": item.remedy}
                 for item in self.findings
@@ -106,18 +106,13 @@ class UpgradeReport:
     @property
     def _version(self) -> Version:
         """The version that is locked."""
-        lock = self.final.valid_lock if self.final else None
-        names = (self.upgrade.new.distribution, *sorted(tensorflow_distributions()))
-        for name in names:
-            if lock is not None and (found := lock.versions.get(canonicalize_name(name))):
+        for name in (self.upgrade.new.distribution, *sorted(tensorflow_distributions())):
+            if found := _locked(self._locks[1], name):
                 return max(found)
         return self.upgrade.new.version
 
     def _companion(self, item: CompanionMove) -> Plain:
-        after = self._locks[1]
-        fit = item.fit
-        if after is not None and (found := after.versions.get(item.name)):
-            fit = max(found)
+        fit = max(_locked(self._locks[1], item.name), default=item.fit)
         return {
             "name": item.name,
             "release": _pair(item.locked and str(item.locked), fit and str(fit)),
@@ -136,10 +131,6 @@ class UpgradeReport:
         old, new = read.decode("utf-8").splitlines(), pyproject.document.text.splitlines()
         lines = difflib.unified_diff(old, new, n=0, lineterm="")
         return [line for line in list(lines)[2:] if not line.startswith("@@")]
-
-    def _container(self) -> list[str]:
-        assert self.final is not None
-        return list(_container_changes(self.upgrade.before, self.final))
 
     # -- as lines ---------------------------------------------------------------------------
 
@@ -202,23 +193,22 @@ def _driver(release: Release | None, plan: Plan | None) -> str | None:
     return (found.linux_least or found.linux) if found else None
 
 
+def _locked(lock: Lock | None, name: str) -> tuple[Version, ...]:
+    """The locked versions of a distribution."""
+    return lock.versions.get(canonicalize_name(name), ()) if lock else ()
+
+
 def _numpy(lock: Lock | None, release: Release | None) -> str | None:
-    found = lock.versions.get(canonicalize_name("numpy")) if lock else None
-    if found:
+    if found := _locked(lock, "numpy"):
         return " and ".join(map(str, found))
     if release is None:
         return None
     return " or ".join(map(str, majors(release, "numpy"))) or None
 
 
-def _majors(before: Lock | None, after: Lock | None) -> tuple[int | None, int | None]:
-    """The newest major of NumPy in each lock."""
-
-    def major(lock: Lock | None) -> int | None:
-        found = lock.versions.get(canonicalize_name("numpy")) if lock else None
-        return max(found).major if found else None
-
-    return major(before), major(after)
+def _numpy_major(lock: Lock | None) -> int | None:
+    found = _locked(lock, "numpy")
+    return max(found).major if found else None
 
 
 def _keras(release: Release | None, plan: Plan | None) -> int | None:
@@ -325,7 +315,7 @@ def _companion_lines(page: Plain) -> Iterator[str]:
             has = f"TensorFlow {series}" if item["series"] else series
             why = f": {item['retired']}" if item["retired"] else ""
             rows.append((item["name"], f"none fits{why}. With one: {has}"))
-    yield from align_columns(rows) if rows else ()
+    yield from align_columns(rows)
 
 
 def _code_lines(changes: Iterable[Plain]) -> Iterator[str]:
@@ -354,11 +344,7 @@ def _wrap(text: str, first: str, rest: str = _INDENT) -> list[str]:
 
 def _package_lines(packages: Plain) -> Iterator[str]:
     changed, added, removed = packages["changed"], packages["added"], packages["removed"]
-    yield from (
-        align_columns([(name, _format_change(pair)) for name, pair in changed.items()])
-        if changed
-        else ()
-    )
+    yield from align_columns([(name, _format_change(pair)) for name, pair in changed.items()])
     for verb, found in (("new", added), ("gone", removed)):
         if found:
             names = ", ".join(f"{name} {version}" for name, version in found.items())
@@ -404,10 +390,8 @@ def unsolved_error(upgrade: Upgrade, error: LockingError) -> tuple[str, str]:
     lines = [_blocker_line(upgrade, item) for item in find_blockers(upgrade, error.involved)]
     if release.unsatisfiable and not upgrade.before.pyproject.is_managed:
         lines.append(
-            f"TensorFlow {release.version} requires {format_list(release.unsatisfiable)}, "
-            "which "
-            "there is not. In a project with [tool.poetry-tf] that is mended: run "
-            "`poetry tf init`."
+            f"TensorFlow {release.version} requires {format_list(release.unsatisfiable)}, which "
+            "there is not. In a project with [tool.poetry-tf] that is mended: run `poetry tf init`."
         )
     if lines:
         lines.append("")

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from poetry.core.packages.dependency import Dependency
     from poetry.core.packages.package import Package
     from poetry.core.packages.project_package import ProjectPackage
-    from poetry.poetry import Poetry
     from poetry.repositories.repository_pool import RepositoryPool
 
 Targets: TypeAlias = tuple[Target, ...]
@@ -103,10 +102,8 @@ def missing_targets(
         targets = tuple(
             target for target in targets if any(target.admits(marker) for marker in markers)
         )
-    if release is None:
-        # TensorFlow 1 has no wheels for Pythons after 3.7.
-        return targets
-    return unserved_targets(release, targets)
+    # TensorFlow 1 has no wheels for Pythons after 3.7.
+    return targets if release is None else unserved_targets(release, targets)
 
 
 class CandidateFilter:
@@ -130,14 +127,14 @@ class CandidateFilter:
         if not found or dependency.name not in tensorflow_distributions():
             return found
         demand, requirements = self._demand(), self._requirements()
-        ruled_out = {
-            Version(item.version.text): missing
-            for item in found
-            if (
-                missing := missing_targets(dependency.name, item.version.text, demand, requirements)
-            )
-        }
-        left = [item for item in found if Version(item.version.text) not in ruled_out]
+        ruled_out: dict[Version, Targets] = {}
+        left: list[Package] = []
+        for item in found:
+            version = item.version.text
+            if missing := missing_targets(dependency.name, version, demand, requirements):
+                ruled_out[Version(version)] = missing
+            else:
+                left.append(item)
         if not left:
             self.without_candidates.setdefault(dependency.name, {}).update(ruled_out)
         return left
@@ -145,18 +142,8 @@ class CandidateFilter:
     def explanation(self) -> Explanation | None:
         """Why no candidate was left, and what would help; None if some were."""
         for name, ruled_out in sorted(self.without_candidates.items()):
-            return explain(name, ruled_out, self._demand())
+            return Explanation(name, ruled_out, self._demand())
         return None
-
-
-def add_candidate_filter(poetry: Poetry) -> None:
-    """Limits the pool of a managed project to candidates."""
-    settings = poetry.pyproject.data.get("tool", {}).get("poetry-tf")
-    filter_pool(
-        poetry.pool,
-        lambda: project_demand(poetry.package, settings),
-        lambda: poetry.package.all_requires,
-    )
 
 
 def filter_pool(
@@ -164,7 +151,7 @@ def filter_pool(
     demand: Callable[[], ReleaseDemand],
     requirements: Callable[[], Sequence[Dependency]],
 ) -> None:
-    """Adds a `CandidateFilter` to a pool, unless it has one."""
+    """Limits a pool to candidates, unless it has a `CandidateFilter` already."""
     if candidate_filter_of(pool) is None:
         patches.replace_find_packages(
             pool, lambda find: CandidateFilter(find, demand, requirements).find_packages
@@ -180,71 +167,114 @@ def candidate_filter_of(pool: RepositoryPool) -> CandidateFilter | None:
 @contextmanager
 def filter_for_requirement(
     pool: RepositoryPool, requirement: Dependency, demand: ReleaseDemand
-) -> Iterator[CandidateFilter]:
+) -> Iterator[None]:
     """Filters by a requirement that is about to be added and a demand, within the context."""
-    existing = filtered = candidate_filter_of(pool)
-    if filtered is None:
-        filter_pool(pool, lambda: demand, lambda: (requirement,))
-        filtered = candidate_filter_of(pool)
+    existing = candidate_filter_of(pool)
+    filter_pool(pool, lambda: demand, lambda: (requirement,))
+    filtered = candidate_filter_of(pool)
     assert filtered is not None, "just added"
     requirements, filtered._requirements = filtered._requirements, lambda: (requirement,)
     previous, filtered._demand = filtered._demand, lambda: demand
     filtered.without_candidates.clear()
     try:
-        yield filtered
+        yield
     finally:
         filtered._requirements, filtered._demand = requirements, previous
         if existing is None:
             pool.find_packages = filtered._find  # type: ignore[assignment, method-assign]
 
 
-# -- the explanation ------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Explanation:
-    """Why no candidate was left: a line, and the lines that follow it."""
+    """Why versions of a distribution are ruled out, and the smallest changes that would help."""
 
-    headline: str
-    details: str
+    name: str
+    ruled_out: Mapping[Version, Targets]
+    demand: ReleaseDemand
 
-    def __str__(self) -> str:
-        return f"{self.headline}\n{self.details}"
+    @property
+    def headline(self) -> str:
+        what = f"No {self.name} that the project admits"
+        return f"{what} can be installed everywhere it would have to be."
+
+    @property
+    def details(self) -> str:
+        lines = []
+        for versions, reason in self._by_reason():
+            first, last = versions[0], versions[-1]
+            span = f"{first}" if first == last else f"{first} to {last}"
+            lines.append(f"  - {span}: no wheel for {reason}")
+        return "\n".join([*lines, *self._remedies()])
+
+    def _by_reason(self) -> list[tuple[list[Version], str]]:
+        """The versions, ascending; neighbours with the same reason are grouped."""
+        groups: list[tuple[list[Version], str]] = []
+        for version in sorted(self.ruled_out):
+            release = known_release(self.name, version)
+            if release is None:
+                continue  # before 2.0
+            reason = _format_targets(self.ruled_out[version], self._environments(release))
+            if groups and groups[-1][1] == reason:
+                groups[-1][0].append(version)
+            else:
+                groups.append(([version], reason))
+        return groups
+
+    def _environments(self, release: Release) -> tuple[str, ...]:
+        return required_environments(release, self.demand.environments)
+
+    def _remedies(self) -> list[str]:
+        """The smallest changes: fewer Pythons, another series, fewer environments."""
+        name, lines = self.name, list(self._fewer_pythons())
+        fits = [
+            release
+            for release in whole(name).releases
+            if release.is_opened
+            and not release.yanked
+            and release.version not in self.ruled_out
+            and not unserved_targets(release, self.demand.targets(release))
+        ]
+        if fits:
+            first, last = fits[0].series, fits[-1].series
+            series = last if first == last else f"{first} to {last}"
+            lines.append(
+                f"{'Or take' if lines else 'Take'} TensorFlow {series}: "
+                f"<c1>poetry add {name}@~{last}</>"
+            )
+        return lines or [self._fewer_environments()]
+
+    def _fewer_pythons(self) -> Iterator[str]:
+        """The newest release that a narrower Python range would admit, with the widest such."""
+        for release in self._known_releases():
+            minors = release_pythons(release, self.demand.environments)
+            if admitted_minors(minors, self.demand.python):
+                python = narrowed_range(self.demand.python, minors)
+                yield (
+                    f'Narrow requires-python to "{python}": {self.name} {release.version} has '
+                    "wheels for that."
+                )
+                return
+
+    def _fewer_environments(self) -> str:
+        for release in self._known_releases():
+            missing = {target.environment for target in self.ruled_out[release.version]}
+            left = [item for item in self._environments(release) if item not in missing]
+            if left:
+                written = ", ".join(f'"{item}"' for item in left)
+                return (
+                    f"With environments = [{written}] in [tool.poetry-tf] {self.name} "
+                    f"{release.version} could be locked."
+                )
+        return "No release that poetry-tf knows could be installed there."
+
+    def _known_releases(self) -> Iterator[Release]:
+        for version in sorted(self.ruled_out, reverse=True):
+            release = known_release(self.name, version)
+            if release is not None and not release.yanked:
+                yield release
 
 
-def explain(name: str, ruled_out: Mapping[Version, Targets], demand: ReleaseDemand) -> Explanation:
-    """Why versions are ruled out, and the smallest change that would help."""
-    lines = []
-    for versions, reason in _by_reason(name, ruled_out, demand):
-        first, last = versions[0], versions[-1]
-        span = f"{first}" if first == last else f"{first} to {last}"
-        lines.append(f"  - {span}: no wheel for {reason}")
-    return Explanation(
-        f"No {name} that the project admits can be installed everywhere it would have to be.",
-        "\n".join([*lines, *_remedies(name, ruled_out, demand)]),
-    )
-
-
-def _by_reason(
-    name: str, ruled_out: Mapping[Version, Targets], demand: ReleaseDemand
-) -> list[tuple[list[Version], str]]:
-    """The ruled out versions, ascending; neighbours with the same reason are grouped."""
-    groups: list[tuple[list[Version], str]] = []
-    for version in sorted(ruled_out):
-        release = known_release(name, version)
-        if release is None:
-            continue  # before 2.0
-        reason = format_targets(
-            ruled_out[version], required_environments(release, demand.environments)
-        )
-        if groups and groups[-1][1] == reason:
-            groups[-1][0].append(version)
-        else:
-            groups.append(([version], reason))
-    return groups
-
-
-def format_targets(missing: Targets, environments: Sequence[str]) -> str:
+def _format_targets(missing: Targets, environments: Sequence[str]) -> str:
     """Targets as text: "Python 3.13", "linux-aarch64 with Python 3.9".
 
     Environments are named if the targets are not in all of them.
@@ -259,64 +289,3 @@ def format_targets(missing: Targets, environments: Sequence[str]) -> str:
         else f"{format_list(where)} with Python {format_list(pythons)}"
         for pythons, where in names.items()
     )
-
-
-def _remedies(name: str, ruled_out: Mapping[Version, Targets], demand: ReleaseDemand) -> list[str]:
-    """The smallest changes: fewer Pythons, another series, fewer environments."""
-    lines = []
-    if (narrower := _fewer_pythons(name, ruled_out, demand)) is not None:
-        version, python = narrower
-        lines.append(f'Narrow requires-python to "{python}": {name} {version} has wheels for that.')
-    fits = [
-        release
-        for release in whole(name).releases
-        if release.is_opened
-        and not release.yanked
-        and release.version not in ruled_out
-        and not unserved_targets(release, demand.targets(release))
-    ]
-    if fits:
-        first, last = fits[0].series, fits[-1].series
-        series = last if first == last else f"{first} to {last}"
-        lines.append(
-            f"{'Or take' if lines else 'Take'} TensorFlow {series}: "
-            f"<c1>poetry add {name}@~{last}</>"
-        )
-    return lines or _fewer_environments(name, ruled_out, demand)
-
-
-def _fewer_pythons(
-    name: str, ruled_out: Mapping[Version, Targets], demand: ReleaseDemand
-) -> tuple[Version, str] | None:
-    """The newest release that a narrower Python range would admit, with the widest such range."""
-    for release in _known_releases(name, ruled_out):
-        minors = release_pythons(release, demand.environments)
-        if admitted_minors(minors, demand.python):
-            return release.version, narrowed_range(demand.python, minors)
-    return None
-
-
-def _fewer_environments(
-    name: str, ruled_out: Mapping[Version, Targets], demand: ReleaseDemand
-) -> list[str]:
-    for release in _known_releases(name, ruled_out):
-        missing = {target.environment for target in ruled_out[release.version]}
-        left = [
-            item
-            for item in required_environments(release, demand.environments)
-            if item not in missing
-        ]
-        if left:
-            written = ", ".join(f'"{item}"' for item in left)
-            return [
-                f"With environments = [{written}] in [tool.poetry-tf] {name} {release.version} "
-                "could be locked."
-            ]
-    return ["No release that poetry-tf knows could be installed there."]
-
-
-def _known_releases(name: str, ruled_out: Mapping[Version, Targets]) -> Iterator[Release]:
-    for version in sorted(ruled_out, reverse=True):
-        release = known_release(name, version)
-        if release is not None and not release.yanked:
-            yield release

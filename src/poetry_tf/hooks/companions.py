@@ -28,44 +28,40 @@ if TYPE_CHECKING:
 
 # A superfluous platform line, Keras 2, a missing platform line, CUDA's wheels.
 CODES = {"TF104", "TF107", "TF305", "TF503"}
-# More than any project needs; the bound prevents an endless loop.
 # More edits than any project needs.
 _ROUNDS = 50
 
 
-def complete_added_requirements(poetry: Poetry, io: IO) -> None:
-    """Lets ``add`` complete the requirements before it locks."""
-    patches.before_locking(poetry, lambda content: _complete(content, poetry, io))
-
-
-def _complete(content: Any, poetry: Poetry, io: IO) -> None:
+def complete_requirements(poetry: Poetry, io: IO, content: Any) -> None:
+    """Completes the content of pyproject.toml that ``add`` is about to lock and write."""
     path = poetry.pyproject_path
     try:
         pyproject = Pyproject(path, parse_toml(path, content.as_string()))
         # Poetry itself writes the result.
         before = Project.reading(path.parent, pyproject, FileState.of(path))
         old = Project.read(path.parent)
-        gone = outdated_bound_edits(old, before)
-        after, edits = completed(apply(before, gone))
+        outdated = outdated_bound_edits(old, before)
+        after, more = completed(apply(before, outdated))
     except ProjectError:
         return  # Poetry reports the error
-    if not gone and not edits:
+    edits = (*outdated, *more)
+    if not edits:
         return
-    for edit in (*gone, *edits):
+    for edit in edits:
         _apply_edit(content, edit)
     if not patches.reload_requirements(poetry, content):
         io.write_error_line(
             "<warning>poetry-tf: this Poetry keeps requirements in a way poetry-tf doesn't know: "
             "run <c1>poetry lock</> after this.</>"
         )
-    had, has = (
+    old_texts, new_texts = (
         list(map(_format_requirement, item.pyproject.requirements)) for item in (before, after)
     )
-    for text in has:
-        if text not in had:
+    for text in new_texts:
+        if text not in old_texts:
             io.write_error_line(f"poetry-tf: pyproject.toml gets {text}, which goes with it")
-    for text in had:
-        if text not in has:
+    for text in old_texts:
+        if text not in new_texts:
             io.write_error_line(f"poetry-tf: pyproject.toml loses {text}, which doesn't go with it")
 
 
@@ -73,19 +69,16 @@ def conflict_hint(poetry: Poetry) -> str | None:
     """A hint at requirements that no longer match TensorFlow, if Poetry found no solution."""
     try:
         project = Project.read(poetry.pyproject_path.parent)
-        found = [
-            item
-            for item in find_problems(make_context(project))
-            if item.code in CODES and item.edits
-        ]
+        problems = find_problems(make_context(project))
     except ProjectError:
         return None
-    if not found:
-        return None
-    return (
-        f"It may be for this: {found[0].message}. <c1>poetry tf check --fix</> puts that right and "
-        "locks."
-    )
+    for item in problems:
+        if item.code in CODES and item.edits:
+            return (
+                f"It may be for this: {item.message}. <c1>poetry tf check --fix</> puts that right "
+                "and locks."
+            )
+    return None
 
 
 def completed(project: Project) -> tuple[Project, list[Edit]]:

@@ -6,6 +6,7 @@ What only some commands need is imported when one of them runs.
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -28,9 +29,9 @@ from poetry_tf.hooks.guards import (
     guard_settings,
     judge_names,
     judge_project,
+    judge_solution,
     requested_versions,
 )
-from poetry_tf.hooks.transitive import judge_solution
 from poetry_tf.index import routing
 from poetry_tf.plan.python import python_range
 from poetry_tf.plan.requirement import primary_distributions
@@ -74,7 +75,8 @@ def on_command(event: ConsoleCommandEvent) -> None:
         if setting.managed and adds_tensorflow(event.io.input.argument("name")):
             from poetry_tf.hooks import companions
 
-            companions.complete_added_requirements(poetry, event.io)
+            complete = partial(companions.complete_requirements, poetry, event.io)
+            patches.before_locking(poetry, complete)
     judge_project(poetry, event.io, setting, replaced)
     metadata.fix_metadata(poetry, event.io, managed=setting.managed)
     routing.choose(poetry)
@@ -145,7 +147,6 @@ def on_terminate(event: ConsoleTerminateEvent) -> None:
 
 def project_of(command: Any) -> Poetry | None:
     """The project of a command; None if there is none, or a broken one, which Poetry reports."""
-    """    """
     try:
         poetry: Poetry = command.poetry
         _ = poetry.pyproject.data

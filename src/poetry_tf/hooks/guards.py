@@ -1,17 +1,20 @@
-"""Guards before Poetry solves: TensorFlow is pinned to one series, and its name is spelt right.
+"""Guards around Poetry's solving: TensorFlow stays in one series, and its name is spelt right.
 
-They judge the project as it would be after the command.
+They judge the project as it would be after the command, and what Poetry has solved before anything
+is installed or written.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 from poetry.console.exceptions import ConsoleMessage, PoetryRuntimeError
 from poetry.core.constraints.version import VersionConstraint, VersionRange, parse_constraint
 from poetry.core.packages.dependency import Dependency
@@ -33,6 +36,7 @@ from poetry_tf.plan.python import narrowed_range, python_range, release_pythons
 from poetry_tf.plan.release import choose_release
 from poetry_tf.plan.requirement import (
     constraint_series,
+    primary_distributions,
     tensorflow_distributions,
     to_poetry_version,
 )
@@ -41,11 +45,17 @@ from poetry_tf.poetry_internals import patches, reads
 from poetry_tf.pyproject.pins import pin_text
 from poetry_tf.releases import load, misspelling_of, role
 from poetry_tf.releases.images import load_images
+from poetry_tf.releases.model import series_of
 from poetry_tf.text import format_list
 
 if TYPE_CHECKING:
     from cleo.io.io import IO
+    from poetry.core.packages.package import Package
+    from poetry.core.packages.project_package import ProjectPackage
     from poetry.poetry import Poetry
+
+Finder: TypeAlias = Callable[[], tuple[str, str]]
+"""Finds a version: the distribution, and the constraint to write."""
 
 WIDE = "admits more than one minor series of TensorFlow."
 WHY = (
@@ -107,12 +117,13 @@ def judge_names(poetry: Poetry, setting: GuardSettings, without: Iterable[str] =
         PoetryRuntimeError: a name is misspelt. Poetry shows it as its own errors.
     """
     removed = set(map(canonicalize_name, without))
-    suspects = {item.name for item in poetry.package.all_requires if setting.suspects(item.name)}
-    if not suspects - removed:
+    names = {item.name for item in poetry.package.all_requires} - removed
+    suspects = {name for name in names if setting.suspects(name)}
+    if not suspects:
         return
     project = read_project(poetry)
     for item in project.pyproject.requirements:
-        if item.name in suspects - removed:
+        if item.name in suspects:
             meant = misspelling_of(item.name)
             remedy = f"Write {meant}, or run <c1>poetry tf check --fix</>, which writes it."
             _refuse_name(item.name, f" in {_format_position(project, item)}", remedy)
@@ -132,18 +143,19 @@ def judge_project(
         return
     project = read_project(poetry)
     for item in project.pyproject.requirements:
-        wide = (
-            item.name in tensorflow_distributions() and constraint_series(item.constraint) is None
-        )
         if (
-            wide
+            item.name in tensorflow_distributions()
             and item.name not in replaced
-            and not item.constraint.is_empty()
+            and _is_wide(item.constraint)
             and not setting.accepts("TF101", item.name)
         ):
             written = item.written or "(without a version)"
             what = f"{item.name} {written} in {_format_position(project, item)} {WIDE}"
             refuse(io, setting.pin, what, _suggestion(project, item), why=WHY)
+
+
+def _is_wide(constraint: VersionConstraint) -> bool:
+    return not constraint.is_empty() and constraint_series(constraint) is None
 
 
 def _format_position(project: Project, item: Requirement) -> str:
@@ -161,42 +173,38 @@ def read_project(poetry: Poetry) -> Project:
 
 
 def _suggestion(project: Project, item: Requirement) -> str:
-    plan = _plan(project)
-    if plan is not None and item.constraint.allows(to_poetry_version(plan.release.version)):
-        pin = pin_text(item, plan)
-    else:
-        pin = f"~{_example_version(project, item.constraint)}"
+    plan = _admitted_plan(project, item.constraint)
+    pin = pin_text(item, plan) if plan else f"~{_example_version(project, item.constraint)}"
     return f'Write "{pin}", or run <c1>poetry tf check --fix</>, which writes it.'
 
 
 def _example_version(
-    project: Project | None,
-    constraint: VersionConstraint,
-    python: VersionConstraint | None = None,
+    project: Project | None, constraint: VersionConstraint, python: VersionConstraint | None = None
 ) -> str:
     """The version to suggest: that of the plan, as in `check`, if the constraint admits it.
 
     `python` is the Python range of a project that does not exist yet.
     """
-    catalog, images = load(), load_images()
     if project is not None:
+        if (plan := _admitted_plan(project, constraint)) is not None:
+            return str(plan.release.version)
         declared = project.pyproject.python
         python = declared.constraint if declared else None
-    plan = _plan(project) if project else None
-    if plan is not None and constraint.allows(to_poetry_version(plan.release.version)):
-        return str(plan.release.version)
     try:
-        release = choose_release(catalog, images, constraint=constraint, python=python)
+        release = choose_release(load(), load_images(), constraint=constraint, python=python)
     except PlanError:
-        release = catalog.releases[-1]
+        release = load().releases[-1]
     return str(release.version)
 
 
-def _plan(project: Project) -> Plan | None:
+def _admitted_plan(project: Project, constraint: VersionConstraint) -> Plan | None:
+    """The plan of a project, if there is one and the constraint admits its release."""
     try:
-        return derive_plan(project, load(), load_images())
+        plan = derive_plan(project, load(), load_images())
     except PlanError:
         return None
+    is_admitted = plan is not None and constraint.allows(to_poetry_version(plan.release.version))
+    return plan if is_admitted else None
 
 
 # -- requirements that are added --------------------------------------------------------------
@@ -236,9 +244,9 @@ class AddGuard:
                     "Add that.</>"
                 )
             if required_version is None:
-                return self._newest(find, name, more)
+                return self._newest(partial(find, name, None, **more), name)
             self._judge_constraint(name, required_version)
-            return self._explained(lambda: find(name, required_version, **more))
+            return self._explained(partial(find, name, required_version, **more))
 
         return guarded
 
@@ -259,13 +267,11 @@ class AddGuard:
                 self._judge_constraint(name, rest)
 
     def _judge_constraint(self, name: str, required: str) -> None:
-        constraint = parse_constraint(required)
-        if constraint.is_empty() or constraint_series(constraint) is not None:
-            return
-        if self.setting.accepts("TF101", canonicalize_name(name)):
+        constraint, canonical = parse_constraint(required), canonicalize_name(name)
+        if not _is_wide(constraint) or self.setting.accepts("TF101", canonical):
             return
         project = read_project(self.poetry) if self.poetry is not None else None
-        given = re.split(r"[@=<>~!^ ]", self.given.get(canonicalize_name(name), name))[0]
+        given = re.split(r"[@=<>~!^ ]", self.given.get(canonical, name))[0]
         example = _example_version(project, constraint, self.python)
         remedy = (
             f"Add one series: <c1>poetry add {given}@~{example}</>, or the newest that fits: "
@@ -273,7 +279,7 @@ class AddGuard:
         )
         refuse(self.io, self.setting.pin, f"{name} {required} {WIDE}", remedy, why=WHY)
 
-    def _explained(self, find: Callable[[], tuple[str, str]]) -> tuple[str, str]:
+    def _explained(self, find: Finder) -> tuple[str, str]:
         """Calls `find`; if the available wheels are why it fails, the error explains that."""
         try:
             return find()
@@ -285,45 +291,33 @@ class AddGuard:
             details = [ConsoleMessage(why.details)]
             raise PoetryRuntimeError(f"<error>{why.headline}</error>", details) from error
 
-    def _newest(
-        self, find: patches.VersionFinder, name: str, more: dict[str, Any]
-    ) -> tuple[str, str]:
+    def _newest(self, find: Finder, name: str) -> tuple[str, str]:
         """The newest release that all targets can install, pinned to its minor series."""
         requirement, demand = self._requirement(name), self._demand()
-        pool = reads.command_pool(self.command)
-        with filter_for_requirement(pool, requirement, demand):
+        with filter_for_requirement(reads.command_pool(self.command), requirement, demand):
             try:
-                found, text = self._explained(lambda: find(name, None, **more))
+                found, text = self._explained(find)
             except PoetryRuntimeError:
                 if self.setting.managed:
                     raise
-                found, text = self._newest_for_any_target(find, name, more, requirement, demand)
+                found, text = self._newest_for_any_target(find, requirement, demand)
         version = text.lstrip("^~")
         if requirement.marker.is_any():
             self._offer_narrower_python(canonicalize_name(name), version, demand)
         return found, f"~{version}"
 
     def _newest_for_any_target(
-        self,
-        find: patches.VersionFinder,
-        name: str,
-        more: dict[str, Any],
-        requirement: Dependency,
-        demand: ReleaseDemand,
+        self, find: Finder, requirement: Dependency, demand: ReleaseDemand
     ) -> tuple[str, str]:
         """In a project that is not managed: the newest for the lowest Python, else any."""
         pool, pythons = reads.command_pool(self.command), required_pythons(demand.python)
         if pythons:
             lowest = ReleaseDemand(python_range(pythons[:1]), demand.environments)
-            with filter_for_requirement(pool, requirement, lowest):
-                try:
-                    return find(name, None, **more)
-                except ValueError:
-                    pass
-        with filter_for_requirement(
-            pool, requirement, ReleaseDemand(VersionRange(), demand.environments)
-        ):
-            return find(name, None, **more)
+            with filter_for_requirement(pool, requirement, lowest), suppress(ValueError):
+                return find()
+        any_python = ReleaseDemand(VersionRange(), demand.environments)
+        with filter_for_requirement(pool, requirement, any_python):
+            return find()
 
     def _demand(self) -> ReleaseDemand:
         if self.poetry is None:
@@ -344,22 +338,17 @@ class AddGuard:
 
     def _offer_narrower_python(self, name: str, version: str, demand: ReleaseDemand) -> None:
         release = known_release(name, version)
-        if release is None:
-            return
-        minors = release_pythons(release, demand.environments)
+        minors = release_pythons(release, demand.environments) if release is not None else ()
         if not minors or python_range(minors).allows_all(demand.python):
             return
-        how = (
-            "<c1>poetry tf check --fix</> writes it"
-            if self.poetry is not None
-            else "as the Python versions of the project"
-        )
+        how = "as the Python versions of the project"
+        if self.poetry is not None:
+            how = "<c1>poetry tf check --fix</> writes it"
         python = narrowed_range(demand.python, minors)
         what = "is open-ended" if is_open_ended(demand.python) else "admits others"
         self.io.write_error_line(
             f"poetry-tf: {name} {version} has wheels for Python {format_list(minors)}, but this "
-            "project "
-            f'{what}: better requires-python = "{python}" ({how})'
+            f'project {what}: better requires-python = "{python}" ({how})'
         )
 
 
@@ -376,6 +365,62 @@ def adds_tensorflow(arguments: list[str]) -> bool:
 def _distribution_name(text: str) -> str:
     """The distribution in an argument of ``poetry add``, as ``tensorflow[and-cuda]@~2.18``."""
     return canonicalize_name(re.split(r"[\[@=<>~!^ ]", text)[0])
+
+
+# -- the solution ---------------------------------------------------------------------------
+
+
+def judge_solution(
+    root: ProjectPackage,
+    solved: Iterable[Package],
+    locked: Mapping[str, Version],
+    *,
+    io: IO,
+    setting: GuardSettings,
+    added: Sequence[str] = (),
+) -> None:
+    """Refuses another series than the locked one, or warns of it, if no requirement names it.
+
+    `locked` are the TensorFlow distributions in the lock before the command, `added` the arguments
+    of ``add``, which the remedy repeats. Raises `PoetryRuntimeError`.
+    """
+    if {item.name for item in root.all_requires} & tensorflow_distributions():
+        return  # the project's own pin decides
+    packages = list(solved)
+    for name, now in primary_distributions(newest_versions(packages)).items():
+        before = locked.get(name)
+        if before is None or series_of(before) == series_of(now):
+            continue
+        parents = sorted(
+            {
+                package.pretty_name
+                for package in packages
+                if package.name not in tensorflow_distributions()
+                and any(item.name == name for item in package.requires)
+            }
+        )
+        through = f" through {', '.join(parents)} alone" if parents else ""
+        moves = "would move" if setting.pin == "error" else "moves"
+        also = "".join(f" {argument}" for argument in added)
+        refuse(
+            io,
+            setting.pin,
+            f"This {moves} {name} from {before} to {now}: another minor series.",
+            f"To stay in the series: <c1>poetry add {name}@~{before}</>. "
+            f"To move on purpose: <c1>poetry add {name}@~{now}{also}</>.",
+            why=f"Nothing in pyproject.toml names it: it comes in{through}, and TensorFlow does "
+            "not follow semantic versioning.",
+        )
+
+
+def newest_versions(packages: Iterable[Package]) -> dict[str, Version]:
+    """The newest version of each TensorFlow distribution among packages."""
+    found: dict[str, Version] = {}
+    for package in packages:
+        if package.name in tensorflow_distributions():
+            version = Version(package.version.text)
+            found[package.name] = max(version, found.get(package.name, version))
+    return found
 
 
 # -- refusing -------------------------------------------------------------------------------

@@ -41,12 +41,11 @@ def combined_requirements(release: Release, environments: Sequence[str]) -> list
     Requirements on the distributions of other platforms are left out: Poetry without this plugin,
     which reads one wheel, would drop them from the lock again.
     """
-    lines = [
-        line
+    return [
+        _limit_pythons(line, release)
         for line in release.requires
         if not _is_for_another_platform(release, line, environments)
     ]
-    return [_limit_pythons(line, release) for line in lines]
 
 
 def satisfiable_requirements(release: Release, lines: Iterable[str]) -> list[str]:
@@ -79,12 +78,9 @@ def _limit_pythons(line: str, release: Release) -> str:
         return _add_marker(line, f'python_version < "{next_minor(max(minors, key=numbers))}"')
     for at, wheels in release.wheels.items():
         # A platform's own distribution can lack Pythons that TensorFlow's wheel has there.
-        if (
-            wheels.target == name
-            and wheels.usable
-            and wheels.usable[0] != release.pythons_on(at)[0]
-        ):
-            return _add_marker(line, f'python_version >= "{wheels.usable[0]}"')
+        first = wheels.usable[0] if wheels.target == name and wheels.usable else None
+        if first is not None and first != release.pythons_on(at)[0]:
+            return _add_marker(line, f'python_version >= "{first}"')
     return line
 
 

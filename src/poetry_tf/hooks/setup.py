@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from poetry_tf.hooks import candidates, metadata
+from poetry_tf.hooks import metadata
+from poetry_tf.hooks.candidates import filter_pool, project_demand
 from poetry_tf.index import routing
 from poetry_tf.index.repository import PrefetchingRepository
 from poetry_tf.poetry_internals import patches, reads
@@ -19,7 +20,12 @@ def set_up_project(poetry: Poetry, io: IO, *, managed: bool) -> None:
     routing.install(poetry, io, managed=managed)
     metadata.fix_metadata(poetry, io, managed=managed)
     if managed:
-        candidates.add_candidate_filter(poetry)
+        settings = poetry.pyproject.data["tool"]["poetry-tf"]
+        filter_pool(
+            poetry.pool,
+            lambda: project_demand(poetry.package, settings),
+            lambda: poetry.package.all_requires,
+        )
     patches.around_solving(_begin_prefetch, _end_prefetch)
 
 

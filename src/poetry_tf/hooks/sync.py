@@ -14,8 +14,7 @@ from poetry_tf.actions.fix import fix
 from poetry_tf.checks.findings import CONTAINER_CODES, Context, find_problems, make_context
 from poetry_tf.devcontainer.changes import with_current_series
 from poetry_tf.devcontainer.facts import differences
-from poetry_tf.devcontainer.spec import container_spec
-from poetry_tf.files.configurations import configurations, is_fully_managed, readable_configurations
+from poetry_tf.files.configurations import configurations, readable_configurations
 from poetry_tf.files.errors import ChangedError, ProjectError, WriteError
 from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.files.project import Project
@@ -75,7 +74,6 @@ def _report(root: Path, *, sync: bool) -> str | None:
 
 
 def _report_outdated(context: Context) -> Iterator[str]:
-    """Reports which are out of date, where they are not updated."""
     root = context.project.root
     names = [_relative_path(root, path) for path in _outdated_containers(context)]
     if names:
@@ -129,9 +127,7 @@ def _with_current_names(project: Project) -> Project:
     """The project with the current series in each container name that poetry-tf has written."""
     context = make_context(project)
     for found in readable_configurations(project):
-        whole = is_fully_managed(project, found)
-        spec = container_spec(project, context.plan, load_images(), whole=whole)
-        document = with_current_series(found.path, found.document, spec)
+        document = with_current_series(found.path, found.document, context.container_spec(found))
         project = project.with_document(found.path, document)
     return project
 
@@ -161,9 +157,9 @@ def _relative_path(root: Path, path: Path) -> str:
 
 
 def _format_changes(before: Mapping[str, Version], after: Mapping[str, Version]) -> str:
-    parts = []
-    for name, now in after.items():
-        was = before.get(name)
-        if was != now:
-            parts.append(f"{name} {now} is locked" if was is None else f"{name} {was} -> {now}")
+    parts = [
+        f"{name} {before[name]} -> {now}" if name in before else f"{name} {now} is locked"
+        for name, now in after.items()
+        if before.get(name) != now
+    ]
     return ", ".join(parts) or "TensorFlow changed"

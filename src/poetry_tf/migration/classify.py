@@ -24,7 +24,7 @@ from poetry_tf.migration.names import (
     is_imported,
     version_cap,
 )
-from poetry_tf.migration.relax import Relaxation, RequiredEntry
+from poetry_tf.migration.required import Relaxation, RequiredEntry
 from poetry_tf.migration.tensorflow import admits_release, is_python
 from poetry_tf.plan.environments import ENVIRONMENTS, Target
 from poetry_tf.releases import Release, role

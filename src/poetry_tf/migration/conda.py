@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
 
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.positions import Position
-from poetry_tf.migration.conda_versions import to_specifier
 from poetry_tf.migration.entries import EntryLocation, ListEntry, PackageList, SkippedLine
 
 EXPLICIT = re.compile(r"^@EXPLICIT\s*$", re.MULTILINE)
@@ -26,6 +29,8 @@ _PAIR = re.compile(r"(\w+)\s*=\s*('[^']*'|\"[^\"]*\"|[^,\s]+)")
 # "=1.2=py39h_0"; with a comma it is a range, in which "=" does not end a version.
 _BUILT = re.compile(r"(?P<version>==?[^=<>!~|,\s]+)=(?P<build>[^=\s]+)\Z")
 _ARCHIVE = re.compile(r"(?P<name>.+)-(?P<version>[^-]+)-(?P<build>[^-]+)\.(?:tar\.bz2|conda)\Z")
+
+_PART = re.compile(r"(?P<operator>==|>=|<=|!=|~=|=|>|<)?(?P<version>[^=<>!~|,\s]+)\Z")
 
 PipLines = Callable[[list[tuple[int, str]]], tuple[list[ListEntry], list[SkippedLine]]]
 """Reads the lines of a nested pip list, each with its line number."""
@@ -112,10 +117,8 @@ class _EnvironmentReader:
         self.skipped: list[SkippedLine] = []
         self.has_dependencies = False
 
-    def entry(self, key: object, value: object) -> None:
-        import yaml
-
-        if not isinstance(key, yaml.ScalarNode):
+    def entry(self, key: Any, value: Any) -> None:
+        if key.id != "scalar":
             raise self._error(key, "a key is no word")
         location = self._location(key)
         word = key.value
@@ -123,8 +126,8 @@ class _EnvironmentReader:
             self.has_dependencies = True
             for item in self._sequence(value, "dependencies"):
                 self._dependency(item)
-        elif word == "variables" and isinstance(value, yaml.MappingNode):
-            names = [getattr(name, "value", "?") for name, _ in value.value]
+        elif word == "variables" and value.id == "mapping":
+            names = [str(name.value) for name, _ in value.value]
             if names:
                 reason = (
                     "environment variables: put them into containerEnv of devcontainer.json "
@@ -132,11 +135,8 @@ class _EnvironmentReader:
                 )
                 self.skipped.append(SkippedLine(f"variables {', '.join(names)}", reason, location))
         elif word == "channels":
-            names = [
-                getattr(item, "value", "?")
-                for item in getattr(value, "value", None) or []
-                if isinstance(item, yaml.ScalarNode)
-            ]
+            items = value.value if value.id == "sequence" else []
+            names = [item.value for item in items if item.id == "scalar"]
             if names:
                 reason = "channels are Conda's; packages come from PyPI (tf.mirror names a mirror)"
                 self.skipped.append(
@@ -147,10 +147,8 @@ class _EnvironmentReader:
                 SkippedLine(f"{word}:", "a key that Conda's environments lack", location)
             )
 
-    def _dependency(self, node: object) -> None:
-        import yaml
-
-        if isinstance(node, yaml.ScalarNode):
+    def _dependency(self, node: Any) -> None:
+        if node.id == "scalar":
             found = parse_specification(node.value, self._location(node))
             if found is None:
                 raise self._error(
@@ -158,39 +156,36 @@ class _EnvironmentReader:
                 )
             self.entries.append(found)
             return
-        if not isinstance(node, yaml.MappingNode):
+        if node.id != "mapping":
             raise self._error(node, "an entry of dependencies is neither a package nor pip:")
         for key, value in node.value:
-            if getattr(key, "value", None) != "pip":
-                word = getattr(key, "value", "this")
+            if key.value != "pip":
                 raise self._error(
                     key,
-                    f"{word!r} is a key where a package stands: only pip: has a list here "
+                    f"{key.value!r} is a key where a package stands: only pip: has a list here "
                     "(a package with a version is written name=1.2, without a colon)",
                 )
             lines: list[tuple[int, str]] = []
             for item in self._sequence(value, "pip"):
-                if not isinstance(item, yaml.ScalarNode):
+                if item.id != "scalar":
                     raise self._error(item, "an entry of pip: is no requirement")
                 lines.append((item.start_mark.line + 1, item.value))
             entries, skipped = self._pip_lines(lines)
             self.entries += entries
             self.skipped += skipped
 
-    def _sequence(self, node: object, word: str) -> list[object]:
-        import yaml
-
-        if isinstance(node, yaml.SequenceNode):
+    def _sequence(self, node: Any, word: str) -> list[Any]:
+        if node.id == "sequence":
             return list(node.value)
-        if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null":
+        if node.id == "scalar" and node.tag == "tag:yaml.org,2002:null":
             return []
         raise self._error(node, f"{word} is no list: each entry begins with a hyphen")
 
-    def _location(self, node: object) -> EntryLocation:
-        return EntryLocation(str(self._path), _position(getattr(node, "start_mark", None)).line)
+    def _location(self, node: Any) -> EntryLocation:
+        return EntryLocation(str(self._path), _position(node.start_mark).line)
 
-    def _error(self, node: object, message: str) -> ProjectError:
-        return ProjectError(self._path, message, _position(getattr(node, "start_mark", None)))
+    def _error(self, node: Any, message: str) -> ProjectError:
+        return ProjectError(self._path, message, _position(node.start_mark))
 
 
 def _position(mark: object) -> Position:
@@ -264,3 +259,72 @@ def _content_lines(text: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(text.split("\n"), start=1):
         if (line := line.strip()) and not line.startswith("#"):
             yield number, line
+
+
+# -- versions -------------------------------------------------------------------------------
+
+
+def to_specifier(written: str, *, exact: bool = False) -> tuple[str, str]:
+    """The specifier that means the same, and what was written if none does exactly.
+
+    Args:
+        written: Conda's versions with their operators: ``=1.2``, ``>=1,<2``, ``1.2|1.3``, ``1.*``.
+        exact: whether a build is named, so that ``=1.2`` is 1.2 and not any 1.2.x.
+    """
+    written = written.strip()
+    if written in {"", "*", "=*", "==*"}:
+        return "", ""
+    if "|" in written:
+        return _least_of(written)
+    found: list[str] = []
+    for part in written.split(","):
+        specifier = _one(part.strip(), exact=exact)
+        if specifier is None:
+            return "", written
+        found += specifier
+    text = ",".join(found)
+    try:
+        SpecifierSet(text)
+    except InvalidSpecifier:
+        return "", written
+    return text, ""
+
+
+def _one(part: str, *, exact: bool) -> list[str] | None:
+    match = _PART.match(part)
+    if match is None:
+        return None
+    operator, version = match["operator"] or "==", match["version"]
+    is_open = version.endswith("*")
+    version = version.rstrip("*").rstrip(".")
+    if not version:
+        return []
+    try:
+        parsed = Version(version)
+    except InvalidVersion:
+        return None
+    if operator == "=":
+        # To Conda =1.21.5 is 1.21.5.*, which hardly ever is more than 1.21.5.
+        is_open = is_open or not (exact or len(parsed.release) > 2 or parsed.is_prerelease)
+        operator = "=="
+    if operator == "~=" and len(parsed.release) == 1:
+        return [f">={version}"]
+    return [
+        f"{operator}{version}.*" if is_open and operator in {"==", "!="} else operator + version
+    ]
+
+
+def _least_of(written: str) -> tuple[str, str]:
+    """Specifiers have no alternatives: the nearest is the lowest one and above."""
+    lowest: list[Version] = []
+    for choice in written.split("|"):
+        specifier, untranslated = to_specifier(choice)
+        bounds = [
+            item.version.removesuffix(".*")
+            for item in (SpecifierSet(specifier) if not untranslated else ())
+            if item.operator in {"==", ">=", "~="}
+        ]
+        if not bounds:
+            return "", written
+        lowest.append(max(map(Version, bounds)))
+    return f">={min(lowest)}", written

@@ -13,7 +13,7 @@ from packaging.version import Version
 
 from poetry_tf.migration.classify import Classification, holds_in
 from poetry_tf.migration.entries import SkippedLine
-from poetry_tf.migration.relax import RequiredEntry, relax_requirement
+from poetry_tf.migration.required import RequiredEntry, relax_requirement
 from poetry_tf.plan.environments import ENVIRONMENTS, Target
 
 _CONFLICT = "doesn't go with the others"

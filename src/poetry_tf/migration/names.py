@@ -59,20 +59,17 @@ class NameClass:
 
 def classify_name(item: ListEntry) -> NameClass:
     """Classifies the name of an entry; an unknown name is taken for the name on PyPI."""
-    kind = _classify(item)
-    return NameClass(kind, pypi_name(item) if kind == "package" else item.name)
-
-
-def pypi_name(item: ListEntry) -> str:
-    """The name on PyPI, spelled as written if it is the same."""
-    table = _name_data()["pypi"] if item.manager == "conda" else {}
-    return str({**_name_data()["renamed"], **table}.get(item.key, item.name))
+    kind, names = _classify(item), _name_data()
+    if kind != "package":
+        return NameClass(kind, item.name)
+    table = names["pypi"] if item.manager == "conda" else {}
+    return NameClass(kind, str({**names["renamed"], **table}.get(item.key, item.name)))
 
 
 def is_assumed(item: ListEntry) -> bool:
     """Whether the name on PyPI is assumed to be Conda's, without it being known."""
     known = {*_name_data()["pypi"], *_name_data()["renamed"], *_name_data()["kept"]}
-    is_built = bool(_FOR_PYTHON.search(item.build)) if item.build else False
+    is_built = _FOR_PYTHON.search(item.build) is not None
     return item.manager == "conda" and item.key not in known and not is_built
 
 
