@@ -56,7 +56,6 @@ class Migration:
     """The migration of one list into a project.
 
     Attributes:
-        listing: the list.
         goal: the TensorFlow and the Python that it is for.
         classification: what becomes of its lines, as far as is known.
     """

@@ -7,19 +7,14 @@ the result. Nothing here writes files or uses the console.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from packaging.requirements import Requirement as Requires
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import Version
 from poetry.core.constraints.version import VersionConstraint, VersionRange, parse_constraint
 
-from poetry_tf.actions.companion_moves import (
-    CompanionMove,
-    companion_move,
-    companion_requirements,
-    with_companion,
-)
 from poetry_tf.actions.container import with_containers
 from poetry_tf.actions.fix import fix, fix_and_lock, fix_requirements
 from poetry_tf.actions.init import with_requirement
@@ -40,10 +35,14 @@ from poetry_tf.plan.requirement import (
     main_requirement,
     required_catalog,
     tensorflow_distributions,
+    to_poetry_version,
 )
 from poetry_tf.plan.settings import SETTINGS_PATH, read_settings
-from poetry_tf.releases import Catalog, Release, load, role, whole
-from poetry_tf.releases.breaking import Breaking, keras_major, passed
+from poetry_tf.pyproject.pins import companion_pin_text
+from poetry_tf.pyproject.requirement_edits import constraint_edits
+from poetry_tf.releases import Catalog, Companion, Release, fits, load, role, whole
+from poetry_tf.releases.breaking import Breaking, Retired, ended, keras_major, passed
+from poetry_tf.releases.companions import bounds_on, companions
 from poetry_tf.releases.model import numbers
 from poetry_tf.text import format_list
 
@@ -51,13 +50,37 @@ from poetry_tf.text import format_list
 _PYTHONS = tuple(f"3.{minor}" for minor in range(5, 41))
 
 
-@dataclass(frozen=True)
-class UpgradeGoal:
-    """The options of `upgrade`."""
+# Its lines are written for platforms.
+_FILESYSTEM = canonicalize_name("tensorflow-io-gcs-filesystem")
 
-    to: str | None = None
-    """A series or a release; None for the newest that the project can move to."""
-    legacy_keras: bool = False
+
+@dataclass(frozen=True)
+class CompanionMove:
+    """A required companion, and its release that goes with the new TensorFlow."""
+
+    requirement: Requirement
+    locked: Version | None
+    fit: Version | None
+    """The release to require; None if none fits or nothing is known."""
+    edits: bool
+    """Whether the requirement has to change."""
+    series: tuple[str, ...] = ()
+    """If none fits, the series of TensorFlow that have one."""
+    retired: Retired | None = None
+
+    @property
+    def name(self) -> NormalizedName:
+        return self.requirement.name
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known what it fits; if not, the solver decides."""
+        return self.fit is not None or bool(self.series) or self.retired is not None
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it prevents the move."""
+        return self.is_known and self.fit is None
 
 
 @dataclass(frozen=True)
@@ -108,11 +131,11 @@ class Upgrade:
         )
 
 
-def plan_upgrade(project: Project, goal: UpgradeGoal) -> Upgrade:
-    """Plans the move of a project.
+def plan_upgrade(project: Project, to: str | None, *, legacy_keras: bool) -> Upgrade:
+    """Plans the move of a project to a series or a release, to the newest it can move to for None.
 
-    Raises `PlanError` if the project has no TensorFlow, and if there is no such release or none
-    that the project can use.
+    With `legacy_keras` Keras 2 stays where the release has another. Raises `PlanError` if the
+    project has no TensorFlow, and if there is no such release or none that the project can use.
     """
     main = main_requirement(project)
     if main is None:
@@ -128,8 +151,8 @@ def plan_upgrade(project: Project, goal: UpgradeGoal) -> Upgrade:
     before, keeps = project, False
     options = InitOptions(container=wants_container(project))
     search = _ReleaseSearch(project, catalog, options, old)
-    release, passed_over = search.target(goal)
-    if goal.legacy_keras:
+    release, passed_over = search.target(to)
+    if legacy_keras:
         keeps = keras_major(release) == 2
         if not keeps:
             edit = Edit(project.pyproject.path, "set", (*SETTINGS_PATH, "keras"), "legacy")
@@ -195,14 +218,12 @@ class _ReleaseSearch:
     old: Release | None
     """The release that the project is on."""
 
-    def target(self, goal: UpgradeGoal) -> tuple[Release, dict[str, str]]:
+    def target(self, to: str | None) -> tuple[Release, dict[str, str]]:
         """The release, and the newer series that were passed over with the reason for each."""
         old = self.old
-        if goal.to is not None:
-            requested = requested_release(self.catalog, goal.to)
-            if goal.to.count(".") > 1:
-                return requested, {}
-            return self._best(requested.series), {}
+        if to is not None:
+            requested = requested_release(self.catalog, to)
+            return (requested if to.count(".") > 1 else self._best(requested.series)), {}
         passed_over: dict[str, str] = {}
         for series in reversed(self.catalog.series):
             if old is not None and numbers(series) < numbers(old.series):
@@ -276,32 +297,109 @@ def _plan_release(project: Project, options: InitOptions) -> tuple[InitOptions, 
     raise first
 
 
-@dataclass(frozen=True)
-class Blocker:
-    """A requirement of the project that prevents a solution."""
-
-    requirement: Requirement
-    required: str
-    """TensorFlow's own specifier for the distribution; empty if it has none."""
+# -- companions -----------------------------------------------------------------------------
 
 
-def find_blockers(upgrade: Upgrade, involved: Collection[str]) -> tuple[Blocker, ...]:
+def companion_requirements(project: Project) -> Iterator[Requirement]:
+    """The requirements on companions of TensorFlow that come from the index."""
+    for item in project.pyproject.requirements:
+        if role(item.name) == "companion" and item.source is None and item.name != _FILESYSTEM:
+            yield item
+
+
+def companion_move(
+    project: Project, item: Requirement, release: Release, pythons: Sequence[str]
+) -> CompanionMove:
+    """The move of a companion to a release that fits a release of TensorFlow.
+
+    The locked release is preferred, then the newest one that the requirement allows, then the
+    newest one with wheels for the Pythons.
+    """
+    lock = project.valid_lock
+    locked = max(lock.versions.get(item.name, ()), default=None) if lock else None
+    fitting = [fit.companion for fit in fits(item.name, release)]
+    fitting = [one for one in fitting if not one.yanked] or fitting
+    retired = ended(item.name, release.series)
+    if not fitting or retired is not None:
+        return CompanionMove(item, locked, None, False, _series_with(item.name), retired)
+    good = [one for one in fitting if _has_wheels(one, release, pythons)] or fitting
+    allowed = [one for one in good if item.constraint.allows(to_poetry_version(one.version))]
+    edits = not allowed or _admits_misfit(item, release, {one.version for one in fitting})
+    kept = next((one.version for one in allowed if one.version == locked), None)
+    return CompanionMove(item, locked, kept or (allowed or good)[-1].version, edits)
+
+
+def _admits_misfit(item: Requirement, release: Release, versions: set[Version]) -> bool:
+    """Whether a requirement admits releases that don't fit and that no solver would exclude."""
+    if bounds_on(item.name, release) is not None:
+        return False
+    return any(
+        one.version not in versions
+        and not one.yanked
+        and one.basis != "metadata"
+        and item.constraint.allows(to_poetry_version(one.version))
+        for one in companions().get(item.name, ())
+    )
+
+
+def _has_wheels(companion: Companion, release: Release, pythons: Sequence[str]) -> bool:
+    """Whether it has wheels for the container's Pythons; true if it has none for Linux at all."""
+    minors = companion.pythons_for(release, CONTAINER_PLATFORM)
+    return not minors or {*pythons} <= {*minors}
+
+
+def _series_with(name: str) -> tuple[str, ...]:
+    """The series of TensorFlow that a companion has a release for, ascending."""
+    catalog = load()
+    return tuple(
+        series
+        for series in catalog.series
+        if any(fits(name, release) for release in catalog.in_series(series))
+    )
+
+
+def with_companion(project: Project, move: CompanionMove) -> Project:
+    """The project with a companion's requirement changed as its move says."""
+    if not move.edits or move.fit is None:
+        return project
+    known = companions().get(move.name, ())
+    series = next((one.fits for one in known if one.version == move.fit), None)
+    wrong = [
+        one.version
+        for one in known
+        if not one.yanked and one.version > move.fit and one.fits != series
+    ]
+    place = (move.name, move.requirement.marker, move.requirement.group)
+    for item in project.pyproject.requirements:
+        if (item.name, item.marker, item.group) == place:
+            text, own = (
+                companion_pin_text(one, move.fit, wrong)
+                for one in (item, replace(item, path=item.enriched_at or item.path))
+            )
+            return apply(project, constraint_edits(project, item, text, legacy_text=own))
+    return project
+
+
+# -- what prevents a solution ---------------------------------------------------------------
+
+
+def find_blockers(upgrade: Upgrade, involved: Collection[str]) -> list[tuple[Requirement, str]]:
     """The project's requirements among the distributions that a solver's failure involves.
 
-    Only those that contradict TensorFlow's own requirements, if there are any.
+    Each with TensorFlow's own specifier for the distribution, empty if it has none. Only those that
+    contradict TensorFlow's own requirements, if there are any.
     """
     found = [
-        Blocker(item, _required_specifier(upgrade.new, item.name))
+        (item, _required_specifier(upgrade.new, item.name))
         for item in upgrade.after.pyproject.requirements
         if item.name in involved and item.name not in tensorflow_distributions()
     ]
     against = [
-        item
-        for item in found
-        if item.required
-        and not item.requirement.constraint.allows_any(parse_constraint(item.required))
+        (item, specifier)
+        for item, specifier in found
+        if specifier and not item.constraint.allows_any(parse_constraint(specifier))
     ]
-    return tuple(against or found)
+    return against or found
 
 
 def _required_specifier(release: Release, name: str) -> str:

@@ -38,23 +38,13 @@ def missing_or_unreadable(context: Context) -> Iterator[Finding]:
                 "Mend it by hand; nothing is written into a file that can't be read",
             )
     if not found and project.pyproject.is_managed and wants_container(project):
-        yield Finding(
-            project.devcontainer_path,
-            None,
-            "the project has no dev container",
-            "Run `poetry tf devcontainer`",
-            tuple(_creation(context)),
-        )
-
-
-def _creation(context: Context) -> Iterator[Edit]:
-    """The edit that creates the file, if there is a plan for it."""
-    project, plan = context.project, context.plan
-    if plan is not None:
-        path = project.devcontainer_path
-        spec = container_spec(project, plan, load_images(), whole=True)
-        document = synchronize(path, JsoncDocument.parse("{}\n"), spec)
-        yield Edit(path, "create", (), document.text)
+        path, edits = project.devcontainer_path, []
+        if context.plan is not None:
+            spec = container_spec(project, context.plan, load_images(), whole=True)
+            document = synchronize(path, JsoncDocument.parse("{}\n"), spec)
+            edits = [Edit(path, "create", (), document.text)]
+        message = "the project has no dev container"
+        yield Finding(path, None, message, "Run `poetry tf devcontainer`", tuple(edits))
 
 
 @rule("TF502", fixable=True)

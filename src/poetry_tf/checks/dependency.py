@@ -202,22 +202,18 @@ def not_the_distribution_to_name(context: Context) -> Iterator[Finding]:
             kind == "shim" and main and not item.marker.is_any()
         ):
             continue
+        # Written by poetry-tf for one environment, beside a tensorflow that has been removed since.
+        left_over = any(item.marker == parse_marker(one.marker) for one in ENVIRONMENTS.values())
         reason = "is retired" if kind == "retired" else "serves one platform only"
         remedy = "Name tensorflow instead"
         edits: tuple[Edit, ...] = ()
         if main:
             remedy = f"Remove it: {main[0].name} is enough"
-        elif kind == "shim" and _is_left_over(item):
-            # Written by poetry-tf beside tensorflow, which has been removed since.
+        elif kind == "shim" and left_over:
             remedy, edits = "Remove it", remove_edits(context.project, [item])
         elif len(items) == 1:
             edits = rename_edits(context.project, item, "tensorflow")
         yield Finding(*context.at(item.path), f"{item.name} {reason}", remedy, edits)
-
-
-def _is_left_over(item: Requirement) -> bool:
-    """Whether a requirement has the marker of one environment and no more."""
-    return any(item.marker == parse_marker(known.marker) for known in ENVIRONMENTS.values())
 
 
 @rule("TF104")
@@ -238,7 +234,7 @@ def two_distributions(context: Context) -> Iterator[Finding]:
     seen: set[frozenset[NormalizedName]] = set()
     for first, second in combinations(items, 2):
         pair = frozenset((first.name, second.name))
-        if len(pair) == 1 or pair in seen or not _meet(first, second):
+        if len(pair) == 1 or pair in seen or not _can_coexist(first, second):
             continue
         seen.add(pair)
         yield Finding(
@@ -251,7 +247,7 @@ def two_distributions(context: Context) -> Iterator[Finding]:
             yield Finding(*context.at(issue.item.path), issue.message, issue.remedy, issue.edits)
 
 
-def _meet(first: Requirement, second: Requirement) -> bool:
+def _can_coexist(first: Requirement, second: Requirement) -> bool:
     """Whether two requirements can be installed together."""
     # Not with each in an extra of its own. The legacy extras that list them are not compared.
     same_list = first.is_pep508 and first.path[:-1] == second.path[:-1]

@@ -36,6 +36,7 @@ from poetry_tf.pyproject.bounds import missing_bounds
 from poetry_tf.pyproject.platforms import missing_requirements, unlocked_requirements
 from poetry_tf.releases import fits, named
 from poetry_tf.releases.images import load_images
+from poetry_tf.releases.model import numbers
 
 
 @rule("TF301", fixable=True)
@@ -340,7 +341,7 @@ def _unread(
     """The findings for a container whose Poetry or Python can't read the lock."""
     _, poetry, first = reader
     python = container_python(found.document)
-    if python is not None and _minor(python) < _minor(first):
+    if python is not None and numbers(python) < numbers(first):
         if any(change.code == "TF502" for change in changes):
             return  # TF502 fixes it as well
         yield Finding(
@@ -365,10 +366,6 @@ def _unread(
                     for edit in change.edits
                 ),
             )
-
-
-def _minor(python: str) -> int:
-    return int(python.split(".")[1])
 
 
 def _admits(written: str, first: Version) -> bool:

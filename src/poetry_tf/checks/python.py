@@ -28,6 +28,7 @@ from poetry_tf.plan.requirement import (
 )
 from poetry_tf.plan.settings import read_settings
 from poetry_tf.releases import Release, load
+from poetry_tf.releases.model import numbers
 
 
 @rule("TF201", fixable=True)
@@ -101,32 +102,26 @@ def _judged(
     """
     item, locked = main_requirement(context.project), admitted_locked_tensorflow(context.project)
     catalog = required_catalog(context.project, load())
-    releases: tuple[Release, ...]
+    releases: tuple[Release, ...] = ()
     if locked is not None:
         known = catalog.get(locked)
         releases = (known,) if known else ()
-    elif item is not None and any(
-        item.constraint.allows(to_poetry_version(old)) for old in catalog.older
-    ):
-        releases = ()  # the data does not have the wheels of older releases, which may fit
-    elif item is not None and context.plan and constraint_series(item.constraint) is None:
-        # TF101 narrows a pin that is too wide to the series of the plan.
-        releases = (context.plan.release,)
     elif item is not None:
-        releases = admitted_releases(catalog, item.constraint)
-    else:
-        releases = ()
+        if any(item.constraint.allows(to_poetry_version(old)) for old in catalog.older):
+            return None  # the data does not have the wheels of older releases, which may fit
+        if context.plan and constraint_series(item.constraint) is None:
+            # TF101 narrows a pin that is too wide to the series of the plan.
+            releases = (context.plan.release,)
+        else:
+            releases = admitted_releases(catalog, item.constraint)
     if not releases:
         return None
     python = project_pythons(context.project)
     if item is not None:
         python = python.intersect(marker_pythons(item.marker))
     environments = read_settings(context.project)[0].environments
-    minors = sorted(
-        {minor for release in releases for minor in release_pythons(release, environments)},
-        key=lambda minor: int(minor.split(".")[1]),
-    )
-    return python, releases, tuple(minors)
+    minors = {minor for release in releases for minor in release_pythons(release, environments)}
+    return python, releases, tuple(sorted(minors, key=numbers))
 
 
 def _named(releases: tuple[Release, ...]) -> str:

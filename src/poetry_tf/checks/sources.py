@@ -101,14 +101,12 @@ def unfit_mirror(context: Context) -> Iterator[Finding]:
             )
         elif is_plain_http(source.url):
             message = f"the source {source.name} is read over plain http"
-            if mirror is None:
-                yield Finding(*place, message, "Use its https address")
-            elif not accepted:
+            if mirror is not None and not accepted:
                 remedy = f"Remove the source, and write {setting}"
                 yield _source_finding(
                     place, message, remedy, remove_mirror_sources(project, [source])
                 )
-            elif mirror.today is None:
+            elif mirror is None or mirror.today is None:
                 yield Finding(*place, message, "Use its https address")
             else:
                 https = mirror.today.url

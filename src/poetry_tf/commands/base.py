@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cleo.formatters.formatter import Formatter
+from cleo.helpers import option
 from cleo.io.outputs.output import Type
 from poetry.console.commands.command import Command
 
@@ -22,6 +23,14 @@ from poetry_tf.plan.model import PlanError
 
 if TYPE_CHECKING:
     from cleo.ui.question import Question
+
+
+CONFIG_OPTION = option(
+    "config",
+    None,
+    "The configuration in this folder of <comment>.devcontainer</>, not the default one.",
+    flag=False,
+)
 
 
 class TensorFlowCommand(Command):

@@ -9,7 +9,7 @@ from cleo.helpers import option
 from cleo.io.inputs.option import Option
 
 from poetry_tf.actions.container import ContainerOptions, with_container, with_container_options
-from poetry_tf.commands.base import TensorFlowCommand, plain
+from poetry_tf.commands.base import CONFIG_OPTION, TensorFlowCommand, plain
 from poetry_tf.commands.devcontainer_output import (
     container_notes,
     missing_plugin_notes,
@@ -37,12 +37,7 @@ class DevcontainerCommand(TensorFlowCommand):
         option("diff", None, "Show the changes as unified diffs and write nothing."),
         option("dry-run", None, "The same as <comment>--diff</>."),
         option("check", None, "Write nothing, and exit with status 1 where something differs."),
-        option(
-            "config",
-            None,
-            "The configuration in this folder of <comment>.devcontainer</>, not the default one.",
-            flag=False,
-        ),
+        CONFIG_OPTION,
         option("explain", None, "Show what the container is made of and where that comes from."),
         option(
             "engine", None, "What runs it: <comment>docker</> or <comment>podman</>.", flag=False
@@ -57,7 +52,6 @@ class DevcontainerCommand(TensorFlowCommand):
             flag=False,
         ),
     ]
-    loggers: ClassVar[list[str]] = []
     help = """\
 Writes <comment>.devcontainer/devcontainer.json</>, or changes the one that is there, so that \
 Python, CUDA, cuDNN and Poetry in the container fit the TensorFlow that is locked (or, without a \

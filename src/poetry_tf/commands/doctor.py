@@ -13,7 +13,7 @@ from cleo.io.outputs.output import Type
 from poetry.factory import Factory
 from poetry.utils.env import EnvManager
 
-from poetry_tf.commands.base import TensorFlowCommand, plain
+from poetry_tf.commands.base import CONFIG_OPTION, TensorFlowCommand, plain
 from poetry_tf.commands.doctor_output import (
     as_document,
     format_finding,
@@ -31,7 +31,7 @@ from poetry_tf.plan.derive import derive_plan, make_plan
 from poetry_tf.plan.model import PlanError
 from poetry_tf.plan.settings import Settings, read_settings
 from poetry_tf.releases import load
-from poetry_tf.releases.images import Images, load_images
+from poetry_tf.releases.images import load_images
 
 
 class DoctorCommand(TensorFlowCommand):
@@ -40,12 +40,7 @@ class DoctorCommand(TensorFlowCommand):
     options: ClassVar[list[Option]] = [
         option("json", None, "Tell everything as one JSON document."),
         option("brief", None, "Say in one line what TensorFlow runs on, and why if it is the CPU."),
-        option(
-            "config",
-            None,
-            "The configuration in this folder of <comment>.devcontainer</>, not the default one.",
-            flag=False,
-        ),
+        CONFIG_OPTION,
         option(
             "network",
             None,
@@ -58,7 +53,6 @@ class DoctorCommand(TensorFlowCommand):
             flag=False,
         ),
     ]
-    loggers: ClassVar[list[str]] = []
     _has_written = False
     """Whether the document of --json is out: there is never a second one."""
     help = """\
@@ -88,8 +82,8 @@ are downloaded to see how fast. The exit status is then 1 where something can't 
         is_text = not self.option("json")
         if is_text:
             self.line(f"<info>{plain(format_title(needs))}</>")
-        probes = run_probes(machine, needs, self._show_progress if is_text else None)
-        findings = self._show_findings(probes, machine)
+        progress = (lambda text: self.line_error(f"<c2>{plain(text)} …</>")) if is_text else None
+        findings = self._show_findings(run_probes(machine, needs, progress), machine)
         if is_text:
             self.line(plain(format_verdict(findings, needs, machine)))
         else:
@@ -151,9 +145,6 @@ are downloaded to see how fast. The exit status is then 1 where something can't 
                     self.line(line)
         return findings
 
-    def _show_progress(self, text: str) -> None:
-        self.line_error(f"<c2>{plain(text)} …</>")
-
     def _record(self, path: Path, machine: CachingMachine) -> None:
         text = json.dumps(machine.recording(), indent=2) + "\n"
         try:
@@ -175,21 +166,19 @@ def needs_of(root: Path, configuration: str | None = None) -> HostSpec:
     if plan is None:
         return _newest(_interpreter(root))
     settings = read_settings(project)[0]
-    config = project.devcontainer_path if project.devcontainer is not None else None
+    found = project.devcontainer
+    config = project.devcontainer_path.relative_to(root).as_posix() if found is not None else None
     return HostSpec(
         plan.release,
         plan.gpu.mode,
         engine=settings.engine or "docker",
         python=_interpreter(root),
         install=container_spec(project, plan, images, whole=True).install,
-        config=None if config is None else config.relative_to(root).as_posix(),
-        container=_container_facts(project, images),
+        config=config,
+        container=container_facts(found.document, images)
+        if isinstance(found, Devcontainer)
+        else {},
     )
-
-
-def _container_facts(project: Project, images: Images) -> dict[str, str]:
-    found = project.devcontainer
-    return container_facts(found.document, images) if isinstance(found, Devcontainer) else {}
 
 
 def _newest(python: str | None = None) -> HostSpec:

@@ -154,13 +154,13 @@ def _container_variables(project: Project, variable: Variable) -> dict[str, str]
     devcontainer = project.devcontainer
     if not isinstance(devcontainer, Devcontainer):
         return {}
-    found: dict[str, str] = {}
-    for key in ("containerEnv", "remoteEnv"):
-        values = devcontainer.document.get((key,))
-        for name, value in values.items() if isinstance(values, dict) else ():
-            if isinstance(value, str):
-                found[name] = substituted(value, variable)
-    return found
+    tables = (devcontainer.document.get((key,)) for key in ("containerEnv", "remoteEnv"))
+    return {
+        name: substituted(value, variable)
+        for table in tables
+        for name, value in (table.items() if isinstance(table, dict) else ())
+        if isinstance(value, str)
+    }
 
 
 def _python(project: Project, plan: Plan | None) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from cleo.helpers import option
 from cleo.io.inputs.option import Option
@@ -27,11 +28,11 @@ from poetry_tf.actions.options import InitOptions, parse_environments, parse_gpu
 from poetry_tf.checks.findings import find_problems, make_context
 from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.commands.devcontainer_output import plan_summary, unproven_warning
-from poetry_tf.commands.init_dialogue import ask_options
 from poetry_tf.commands.init_output import lock_summary, migration_lines, next_steps, series_notes
 from poetry_tf.files.configurations import is_fully_managed, readable_configurations
 from poetry_tf.files.edits import changed_texts, diffs
 from poetry_tf.files.project import LOCK, PYPROJECT, Project
+from poetry_tf.index.config import mirror_setting
 from poetry_tf.index.mirrors import MIRRORS
 from poetry_tf.migration import read_list
 from poetry_tf.migration.decoding import read_list_file
@@ -39,7 +40,10 @@ from poetry_tf.migration.entries import STDIN
 from poetry_tf.plan.derive import wants_container
 from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS, ENVIRONMENTS
 from poetry_tf.plan.model import Plan, PlanError
+from poetry_tf.plan.requirement import main_requirement
+from poetry_tf.plan.settings import SETTINGS_PATH, read_settings
 from poetry_tf.poetry_internals.reads import input_tokens
+from poetry_tf.releases import load
 
 SOURCE_COST = """\
 The lock is bound to this mirror: every package in it names the source, changing or removing \
@@ -290,3 +294,71 @@ are written or none.
             self.line_error(f"    {plain(line.reason)}")
         for finding in findings:
             self.show_finding(finding, project.root)
+
+
+# -- the dialogue ---------------------------------------------------------------------------
+
+
+def ask_options(
+    command: TensorFlowCommand, project: Project, options: InitOptions, *, new: bool
+) -> InitOptions:
+    """The options, completed by the user's answers; raises `PlanError` for a missing answer."""
+    answers: dict[str, Any] = {}
+    if options.tensorflow is None and main_requirement(project) is None:
+        newest = plan_options(project, options).release.series
+        answers["tensorflow"] = _choose(command, "TensorFlow series", load().series, newest)
+    plan = plan_options(project, replace(options, **answers))
+    if options.python is None and (new or project.pyproject.python is None):
+        answers["python"] = _choose(command, "Python", plan.pythons, plan.python)
+    if options.gpu is None and project.pyproject.document.get((*SETTINGS_PATH, "gpu")) is None:
+        command.line_error(
+            "<comment>auto: GPU support that is known to work (recommended); system: installed "
+            "in the container; pip: as Python packages; none: CPU only</>"
+        )
+        modes = ["auto", "system", "pip", "none"]
+        answers["gpu"] = _choose(command, "GPU", modes, read_settings(project)[0].gpu)
+    if (
+        options.mirror is None
+        and not options.write_source
+        and mirror_setting(project) is None
+        and machine_mirror() is None
+    ):
+        answers["mirror"] = _ask_mirror(command)
+    return replace(options, **answers)
+
+
+def _choose(command: TensorFlowCommand, what: str, choices: Sequence[str], default: str) -> str:
+    def validate(answer: str) -> str:
+        if answer not in choices:
+            raise ValueError(f"{answer} is none of {', '.join(choices)}")
+        return answer
+
+    text = f"{what} (<info>{', '.join(choices)}</>) [<comment>{default}</>]:"
+    return _ask(command, text, default, validate)
+
+
+def _ask_mirror(command: TensorFlowCommand) -> str:
+    def validate(answer: str) -> str:
+        try:
+            validate_mirror(answer)
+        except PlanError as error:
+            raise ValueError(error.message) from None
+        return answer
+
+    names = ", ".join(["auto", "off", *MIRRORS])
+    text = f"PyPI mirror (<info>{names}</>, or a URL) [<comment>auto</>]:"
+    return _ask(command, text, "auto", validate)
+
+
+def _ask(
+    command: TensorFlowCommand, text: str, default: str, validate: Callable[[str], str]
+) -> str:
+    question = command.create_question(text, default=default)
+    question.set_validator(validate)
+    answer = command.answer(
+        question,
+        attempts=3,
+        unanswered="The questions were not answered",
+        remedy="Answer them in a terminal, or give -n to take the defaults.",
+    )
+    return str(answer)

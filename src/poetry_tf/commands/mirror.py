@@ -46,8 +46,6 @@ NAMES = ", ".join(MIRRORS)
 class _MirrorCommand(TensorFlowCommand):
     """The base of the commands, of which only `verify` needs a project."""
 
-    loggers: ClassVar[list[str]] = []
-
     def folder(self) -> Path | None:
         """The project's folder, None outside of one."""
         try:

@@ -16,19 +16,17 @@ from cleo.io.inputs.option import Option
 from poetry_tf.commands.base import TensorFlowCommand, align_columns, plain, titled_section
 from poetry_tf.plan.release import newer_than_data
 from poetry_tf.releases import DISTRIBUTIONS, PLATFORMS, Catalog, load, whole
+from poetry_tf.releases.model import numbers
 from poetry_tf.releases.summary import Plain, release_summary, series_summary, span
 
 # The two lines of the table's heading.
-TABLE_HEADS: tuple[tuple[str, ...], ...] = (
-    ("TensorFlow", "Python", "CUDA", "cuDNN", "driver", "Keras"),
-    ("", "", "", "", "from", ""),
-)
-PLATFORM_HEADS: tuple[tuple[str, ...], ...] = (
-    ("Linux", "Linux", "macOS", "macOS", "Windows"),
-    ("x86_64", "aarch64", "x86_64", "arm64", ""),
+_PLATFORM_HEADS = ("Linux", "Linux", "macOS", "macOS", "Windows")
+_HEADS = (
+    ("TensorFlow", "Python", "CUDA", "cuDNN", "driver", "Keras", *_PLATFORM_HEADS),
+    ("", "", "", "", "from", "", "x86_64", "aarch64", "x86_64", "arm64", ""),
 )
 
-BASIS_TEXTS = {
+_BASIS_TEXTS = {
     "tensorflow": "TensorFlow requires it",
     "metadata": "it requires this TensorFlow",
     "open": "it names the least TensorFlow only",
@@ -60,7 +58,6 @@ class ReleasesCommand(TensorFlowCommand):
         ),
         option("json", None, "As JSON, for programs."),
     ]
-    loggers: ClassVar[list[str]] = []
     help = """\
 Without an argument, a table of the series to choose from, each by its newest release: the Pythons \
 and platforms it has wheels for, the CUDA and cuDNN its Linux wheels are built with, the oldest \
@@ -85,10 +82,7 @@ All of it was read from the wheels and comes with poetry-tf: no network, no proj
         rows = [series_summary(catalog, series) for series in catalog.series]
         if self.option("json"):
             return self._json({"data": catalog.data_version, "series": rows})
-        heads = [
-            one + platforms for one, platforms in zip(TABLE_HEADS, PLATFORM_HEADS, strict=True)
-        ]
-        for line in align_columns([*heads, *map(table_row, rows)]):
+        for line in align_columns([*_HEADS, *map(_table_row, rows)]):
             self.line(plain(line))
         self.line("")
         first = catalog.first_series
@@ -106,7 +100,7 @@ All of it was read from the wheels and comes with poetry-tf: no network, no proj
         found = release_summary(catalog, release)
         if self.option("json"):
             return self._json({"data": catalog.data_version, "release": found})
-        for line in describe_release(found):
+        for line in _release_lines(found):
             self.line(plain(line))
         return 0
 
@@ -131,7 +125,7 @@ def _unknown_error(catalog: Catalog, version: str) -> tuple[str, str]:
 # -- text -----------------------------------------------------------------------------------
 
 
-def table_row(row: Plain) -> tuple[str, ...]:
+def _table_row(row: Plain) -> tuple[str, ...]:
     """A series as a row of the table."""
     pythons: dict[str, list[str]] = row["pythons"]
     most = max(pythons.values(), key=len, default=[])
@@ -150,7 +144,7 @@ def table_row(row: Plain) -> tuple[str, ...]:
     )
 
 
-def describe_release(release: Plain) -> Iterator[str]:
+def _release_lines(release: Plain) -> Iterator[str]:
     """Everything about a release, as lines."""
     others = [other for other in release["releases"] if other != release["version"]]
     yanked = ", yanked" if release["yanked"] else ""
@@ -178,10 +172,7 @@ def describe_release(release: Plain) -> Iterator[str]:
 
 def _platform_row(item: tuple[str, Plain]) -> tuple[str, ...]:
     platform, wheels = item
-    pythons = sorted(
-        {minor for minors in wheels["tags"].values() for minor in minors},
-        key=lambda minor: tuple(map(int, minor.split("."))),
-    )
+    pythons = sorted({minor for minors in wheels["tags"].values() for minor in minors}, key=numbers)
     needs = f"glibc {wheels['glibc']}" if wheels["glibc"] else ""
     needs = f"macOS {wheels['macos']}" if wheels["macos"] else needs
     built = f"CUDA {wheels['cuda']}, cuDNN {wheels['cudnn']}" if wheels["cuda"] else ""
@@ -212,4 +203,4 @@ def _gpu_lines(release: Plain) -> Iterator[str]:
 
 def _companion_row(fit: Plain) -> tuple[str, ...]:
     lacks = f"no wheel for {', '.join(fit['lacks'])}" if fit["lacks"] else ""
-    return fit["name"], fit["version"], BASIS_TEXTS[fit["basis"]], lacks
+    return fit["name"], fit["version"], _BASIS_TEXTS[fit["basis"]], lacks

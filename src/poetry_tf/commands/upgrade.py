@@ -13,7 +13,7 @@ from cleo.ui.confirmation_question import ConfirmationQuestion
 from poetry_tf.actions.init import open_project
 from poetry_tf.actions.lock import LockingError, relock
 from poetry_tf.actions.mirror import validate_mirror
-from poetry_tf.actions.upgrade import Upgrade, UpgradeGoal, lock_upgrade, plan_upgrade
+from poetry_tf.actions.upgrade import Upgrade, lock_upgrade, plan_upgrade
 from poetry_tf.checks.findings import find_problems, make_context
 from poetry_tf.commands.base import TensorFlowCommand, error_value, plain
 from poetry_tf.commands.devcontainer_output import unproven_warning, up_command
@@ -68,8 +68,9 @@ release of that.
         mirror: str | None = self.option("mirror")
         if mirror is not None:
             validate_mirror(mirror, "--mirror: ")
-        goal = UpgradeGoal(self.argument("release"), legacy_keras=self.option("legacy-keras"))
-        upgrade = plan_upgrade(open_project(root), goal)
+        upgrade = plan_upgrade(
+            open_project(root), self.argument("release"), legacy_keras=self.option("legacy-keras")
+        )
         if upgrade.blocking:
             return self._refuse(upgrade, *blocked_error(upgrade))
         try:

@@ -14,9 +14,8 @@ from typing import Any, Literal
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from poetry_tf.actions.companion_moves import CompanionMove
 from poetry_tf.actions.lock import LockingError
-from poetry_tf.actions.upgrade import Blocker, Upgrade, find_blockers
+from poetry_tf.actions.upgrade import CompanionMove, Upgrade, find_blockers
 from poetry_tf.checks.findings import Finding
 from poetry_tf.commands.base import align_columns, document_head, titled_section
 from poetry_tf.devcontainer.facts import differences
@@ -25,6 +24,7 @@ from poetry_tf.files.edits import changed_texts
 from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import Project
+from poetry_tf.files.requirements import Requirement
 from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan
 from poetry_tf.plan.requirement import tensorflow_distributions
 from poetry_tf.releases import Release, driver, load
@@ -264,8 +264,8 @@ def _fact_rows(page: Plain, upgrade: Upgrade) -> Iterator[tuple[str, ...]]:
     python = page["python"]
     yield "Python", _format_python(page)
     if python["wheels"]["from"] != python["wheels"]["to"] and python["wheels"]["from"]:
-        before, after = (span(python["wheels"][key]) for key in ("from", "to"))
-        yield "", f"{_format_arrow(before, after)} have wheels"
+        wheels = {key: span(minors) for key, minors in python["wheels"].items()}
+        yield "", f"{_format_change(wheels)} have wheels"
     gpu = page["gpu"]["to"]
     how = {"system": "in the container", "pip": "by the and-cuda wheels"}.get(gpu, "")
     if gpu == "none":
@@ -293,10 +293,7 @@ def _format_python(page: Plain) -> str:
 
 
 def _format_change(pair: Mapping[str, Any]) -> str:
-    return _format_arrow(pair["from"], pair["to"])
-
-
-def _format_arrow(before: object, after: object) -> str:
+    before, after = pair["from"], pair["to"]
     if before is None or before == after:
         return str(after)
     return f"{before} -> {after}"
@@ -387,7 +384,7 @@ def unsolved_error(upgrade: Upgrade, error: LockingError) -> tuple[str, str]:
     """The message and the remedy if a solver found no solution."""
     release = upgrade.new
     message = f"No set of packages has TensorFlow {release.version}; nothing was changed"
-    lines = [_blocker_line(upgrade, item) for item in find_blockers(upgrade, error.involved)]
+    lines = [_blocker_line(upgrade, *found) for found in find_blockers(upgrade, error.involved)]
     if release.unsatisfiable and not upgrade.before.pyproject.is_managed:
         lines.append(
             f"TensorFlow {release.version} requires {format_list(release.unsatisfiable)}, which "
@@ -398,19 +395,16 @@ def unsolved_error(upgrade: Upgrade, error: LockingError) -> tuple[str, str]:
     return message, "\n".join([*lines, "Poetry's own account:", str(error).strip()])
 
 
-def _blocker_line(upgrade: Upgrade, blocker: Blocker) -> str:
-    pyproject, item = upgrade.after.pyproject, blocker.requirement
+def _blocker_line(upgrade: Upgrade, item: Requirement, specifier: str) -> str:
+    pyproject = upgrade.after.pyproject
     place = f"{pyproject.path.name}:{pyproject.position(item.constraint_path).line}"
     written = f"{item.name} {item.written}".strip()
-    if blocker.required:
-        return (
-            f"{place}: you require {written}, and TensorFlow {upgrade.new.version} needs "
-            f"{item.name} {blocker.required}: let yours admit that."
-        )
-    return (
-        f"{place}: you require {written}, which doesn't go together with the rest: admit other "
-        "versions of it, or take it out."
-    )
+    required, release = f"{place}: you require {written}", upgrade.new.version
+    if specifier:
+        needs = f"and TensorFlow {release} needs {item.name} {specifier}"
+        return f"{required}, {needs}: let yours admit that."
+    remedy = "admit other versions of it, or take it out."
+    return f"{required}, which doesn't go together with the rest: {remedy}"
 
 
 def _companion_remedy(item: CompanionMove, upgrade: Upgrade) -> str:

@@ -15,7 +15,6 @@ from packaging.version import Version
 from poetry.console.commands.add import AddCommand
 from poetry.console.commands.init import InitCommand
 from poetry.console.commands.remove import RemoveCommand
-from poetry.console.exceptions import ConsoleMessage, PoetryRuntimeError
 
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
@@ -26,6 +25,7 @@ from poetry_tf.hooks.guards import (
     AddGuard,
     GuardSettings,
     adds_tensorflow,
+    command_error,
     guard_settings,
     judge_names,
     judge_project,
@@ -122,14 +122,12 @@ def on_error(event: ConsoleErrorEvent) -> None:
     text = str(event.error)
     candidates = candidate_filter_of(poetry.pool)
     if candidates is not None and (why := candidates.explanation()) is not None:
-        messages = [ConsoleMessage(why.details), ConsoleMessage(text)]
-        event.set_error(PoetryRuntimeError(f"<error>{why.headline}</error>", messages))
+        event.set_error(command_error(why.headline, why.details, text))
     elif guard_settings(poetry).managed:
         from poetry_tf.hooks.companions import conflict_hint
 
         if (hint := conflict_hint(poetry)) is not None:
-            messages = [ConsoleMessage(hint)]
-            event.set_error(PoetryRuntimeError(f"<error>{text}</error>", messages))
+            event.set_error(command_error(text, hint))
 
 
 def on_terminate(event: ConsoleTerminateEvent) -> None:

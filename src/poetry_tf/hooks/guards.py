@@ -151,7 +151,7 @@ def judge_project(
         ):
             written = item.written or "(without a version)"
             what = f"{item.name} {written} in {_format_position(project, item)} {WIDE}"
-            refuse(io, setting.pin, what, _suggestion(project, item), why=WHY)
+            refuse(io, setting.pin, what, WHY, _suggestion(project, item))
 
 
 def _is_wide(constraint: VersionConstraint) -> bool:
@@ -168,7 +168,7 @@ def read_project(poetry: Poetry) -> Project:
         project = Project.read(poetry.pyproject_path.parent)
         _ = project.pyproject.requirements  # lazy: raise errors here
     except ProjectError as error:
-        raise PoetryRuntimeError(f"<error>poetry-tf: {error}</error>") from error
+        raise command_error(f"poetry-tf: {error}") from error
     return project
 
 
@@ -277,7 +277,7 @@ class AddGuard:
             f"Add one series: <c1>poetry add {given}@~{example}</>, or the newest that fits: "
             f"<c1>poetry add {given}</>"
         )
-        refuse(self.io, self.setting.pin, f"{name} {required} {WIDE}", remedy, why=WHY)
+        refuse(self.io, self.setting.pin, f"{name} {required} {WIDE}", WHY, remedy)
 
     def _explained(self, find: Finder) -> tuple[str, str]:
         """Calls `find`; if the available wheels are why it fails, the error explains that."""
@@ -288,8 +288,7 @@ class AddGuard:
             why = candidates.explanation() if candidates is not None else None
             if why is None:
                 raise
-            details = [ConsoleMessage(why.details)]
-            raise PoetryRuntimeError(f"<error>{why.headline}</error>", details) from error
+            raise command_error(why.headline, why.details) from error
 
     def _newest(self, find: Finder, name: str) -> tuple[str, str]:
         """The newest release that all targets can install, pinned to its minor series."""
@@ -406,10 +405,10 @@ def judge_solution(
             io,
             setting.pin,
             f"This {moves} {name} from {before} to {now}: another minor series.",
+            f"Nothing in pyproject.toml names it: it comes in{through}, and TensorFlow does not "
+            "follow semantic versioning.",
             f"To stay in the series: <c1>poetry add {name}@~{before}</>. "
             f"To move on purpose: <c1>poetry add {name}@~{now}{also}</>.",
-            why=f"Nothing in pyproject.toml names it: it comes in{through}, and TensorFlow does "
-            "not follow semantic versioning.",
         )
 
 
@@ -428,26 +427,25 @@ def newest_versions(packages: Iterable[Package]) -> dict[str, Version]:
 
 def _refuse_name(name: str, where: str, remedy: str) -> NoReturn:
     meant = misspelling_of(name)
-    raise PoetryRuntimeError(
-        f"<error>{name}{where} looks like a misspelling of {meant}.</error>",
-        [
-            ConsoleMessage(
-                "Names one slip away from a popular one are what malicious packages are published "
-                "under, so nothing of that name was downloaded."
-            ),
-            ConsoleMessage(remedy),
-            ConsoleMessage(
-                "If it is meant, say so in pyproject.toml: <c1>[tool.poetry-tf]</> "
-                f'<c1>ignore = [{{ code = "TF106", name = "{name}", reason = "…" }}]</>'
-            ),
-        ],
+    raise command_error(
+        f"{name}{where} looks like a misspelling of {meant}.",
+        "Names one slip away from a popular one are what malicious packages are published under, "
+        "so nothing of that name was downloaded.",
+        remedy,
+        "If it is meant, say so in pyproject.toml: <c1>[tool.poetry-tf]</> "
+        f'<c1>ignore = [{{ code = "TF106", name = "{name}", reason = "…" }}]</>',
     )
 
 
-def refuse(io: IO, strictness: PinChoice, what: str, remedy: str, *, why: str = "") -> None:
+def refuse(io: IO, strictness: PinChoice, what: str, why: str, remedy: str) -> None:
     """Stops the command, writes a warning, or does nothing, by the setting `pin`."""
     if strictness == "warn":
         io.write_error_line(f"<warning>poetry-tf: {what} {remedy}</>")
     elif strictness == "error":
-        messages = [ConsoleMessage(text) for text in (why, remedy) if text]
-        raise PoetryRuntimeError(f"<error>{what}</error>", messages)
+        raise command_error(what, why, remedy)
+
+
+def command_error(headline: str, *details: str) -> PoetryRuntimeError:
+    """An error that Poetry shows as its own."""
+    messages = [ConsoleMessage(text) for text in details]
+    return PoetryRuntimeError(f"<error>{headline}</error>", messages)

@@ -123,29 +123,24 @@ def _required_names(release: Release) -> set[NormalizedName]:
 def _drop_reason(
     item: ListEntry, what: NameClass, release: Release, python: str
 ) -> DropReason | None:
-    if item.marker and not _holds_somewhere(item.marker, python):
+    if not any(holds_in(item.marker, Target(name, python)) for name in ENVIRONMENTS):
         return "elsewhere"
     if what.kind in {"tensorflow", "container", "system", "builds", "tools", "python", "elsewhere"}:
         return what.kind
-    if item.key == "keras" and not _chooses_keras(item, release):
-        return "tensorflow"
+    if item.key == "keras":
+        # TensorFlow leaves the choice of a version of Keras 3.
+        is_free = keras_major(release) == 3 and item.specifier and admits_release(item, "3")
+        return None if is_free else "tensorflow"
     return None
-
-
-def _chooses_keras(item: ListEntry, release: Release) -> bool:
-    """Whether a line on Keras names a version of Keras 3 and TensorFlow leaves the choice."""
-    return keras_major(release) == 3 and bool(item.specifier) and admits_release(item, "3")
-
-
-def _holds_somewhere(marker: str, python: str) -> bool:
-    return any(holds_in(marker, Target(name, python)) for name in ENVIRONMENTS)
 
 
 def holds_in(marker: str, target: Target) -> bool:
     """Whether an environment marker is true in a target; an empty one always is."""
+    if not marker:
+        return True
     variables = {**ENVIRONMENTS[target.environment].variables(target.python), "extra": ""}
     try:
-        return not marker or Marker(marker).evaluate(variables)
+        return Marker(marker).evaluate(variables)
     except ValueError:  # values that can't be compared: Poetry reports it
         return True
 
@@ -171,19 +166,16 @@ def _to_required(item: ListEntry, what: NameClass, release: Release) -> Required
     series = f"{release.version.major}.{release.version.minor}"
     if (cap := version_cap(required.key, series)) is not None:
         below, reason = cap
-        fits = item.exact is not None and item.exact < Version(below)
-        lower = [
-            part for part in SpecifierSet(item.specifier) if part.operator in {">=", ">", "!="}
-        ]
-        bounds = ",".join([*map(str, lower), f"<{below}"])
-        if fits:
+        if item.exact is not None and item.exact < Version(below):
             return required
+        parts = SpecifierSet(item.specifier)
+        lower = [str(part) for part in parts if part.operator in {">=", ">", "!="}]
+        bounds = ",".join([*lower, f"<{below}"])
         return replace(required, entry=replace(item, specifier=bounds), reason=reason)
     if item.exact is not None and item.exact.local:
         reason = f"PyPI has no builds that are called +{item.exact.local}"
-        return replace(
-            required, entry=replace(item, specifier=f"=={item.exact.public}"), reason=reason
-        )
+        public = f"=={item.exact.public}"
+        return replace(required, entry=replace(item, specifier=public), reason=reason)
     if has_other_versions(item) and item.specifier:
         reason = "under its own name it has other versions"
         return replace(required, entry=replace(item, specifier=""), reason=reason)
@@ -258,14 +250,9 @@ def direct_entries(
             roots.append(name)
             reached |= _reachable([name], below)
     kept = {*roots, *(name for name in names if is_imported(name))}
-    dropped = [
-        DroppedEntry(item.entry, "needed") for item in found.required if item.key not in kept
-    ]
-    return replace(
-        found,
-        required=tuple(item for item in found.required if item.key in kept),
-        dropped=(*found.dropped, *dropped),
-    )
+    required = tuple(item for item in found.required if item.key in kept)
+    needed = (DroppedEntry(item.entry, "needed") for item in found.required if item.key not in kept)
+    return replace(found, required=required, dropped=(*found.dropped, *needed))
 
 
 def _reachable(

@@ -13,7 +13,7 @@ from packaging.version import InvalidVersion, Version
 
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.positions import Position
-from poetry_tf.migration.entries import EntryLocation, ListEntry, PackageList, SkippedLine
+from poetry_tf.migration.entries import EntryLocation, ListEntry, Manager, PackageList, SkippedLine
 
 EXPLICIT = re.compile(r"^@EXPLICIT\s*$", re.MULTILINE)
 EXPORT = re.compile(r"^(?P<name>[\w.-]+)=(?P<version>[^=\s]+)=(?P<build>[^=\s]+)$")
@@ -243,16 +243,14 @@ def _read_built(
         match = pattern.match(part(line))
         if match is None:
             raise ProjectError(path, f"{line!r} {problem}", Position(number, 1))
-        entries.append(_built_entry(match, EntryLocation(str(path), number), line))
+        specifier, unknown = to_specifier(f"=={match['version']}", exact=True)
+        name, build, location = match["name"], match["build"], EntryLocation(str(path), number)
+        # The list also has what pip installed, under its name on PyPI.
+        manager: Manager = "pip" if build in {"pypi_0", "<pip>"} else "conda"
+        entries.append(
+            ListEntry(name, location, line, manager, specifier, build, untranslated=unknown)
+        )
     return PackageList(str(path), tuple(entries))
-
-
-def _built_entry(match: re.Match[str], location: EntryLocation, line: str) -> ListEntry:
-    specifier, untranslated = to_specifier(f"=={match['version']}", exact=True)
-    name, build = match["name"], match["build"]
-    # The list also has what pip installed, under its name on PyPI.
-    manager = "pip" if build in {"pypi_0", "<pip>"} else "conda"
-    return ListEntry(name, location, line, manager, specifier, build, untranslated=untranslated)  # type: ignore[arg-type]
 
 
 def _content_lines(text: str) -> Iterator[tuple[int, str]]:

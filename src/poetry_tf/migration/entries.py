@@ -34,12 +34,10 @@ class ListEntry:
 
     Attributes:
         name: its name, as written.
-        location: its file and line.
         written: the whole entry, as written.
         manager: whose name it is.
         specifier: its versions as a standard specifier; empty for any.
         build: Conda's build string; empty if it has none.
-        extras: its extras.
         marker: its environment marker; empty for every environment.
         address: the URL that it comes from instead of an index (`name @ git+https://…`).
         untranslated: its versions as written, if no standard specifier means the same.

@@ -24,7 +24,6 @@ class IndexRelease:
     """A release of a distribution in an index.
 
     Attributes:
-        version: its version.
         fits: whether a wheel of it can be installed in the project's environment.
         missing: the project's other environments in which no file of it can be installed.
         has_wheel: whether it has a wheel for any environment.
@@ -56,9 +55,13 @@ def fit_to_index(
         elif releases[item.key] and not holds_in(item.entry.marker, target):
             required.append(item)  # only this target was looked up
         elif (existing := releases[item.key]) is None:
-            skipped.append(
-                SkippedLine(item.entry.written, _unknown_reason(item), item.entry.location)
-            )
+            reason = "PyPI has no package of that name"
+            if item.entry.manager == "conda":
+                reason += (
+                    ": it may have another name there, or be a library that belongs into the "
+                    "container's image"
+                )
+            skipped.append(SkippedLine(item.entry.written, reason, item.entry.location))
         elif item.entry.exact is not None and item.entry.exact.is_prerelease:
             required.append(item)  # the table has no prereleases
         elif (chosen := _strictest_available(item, existing, target)) is not None:
@@ -67,15 +70,6 @@ def fit_to_index(
             reason = f"PyPI has nothing of it that Python {target.python} could install"
             skipped.append(SkippedLine(item.entry.written, reason, item.entry.location))
     return replace(found, required=tuple(required), skipped=tuple(skipped))
-
-
-def _unknown_reason(item: RequiredEntry) -> str:
-    if item.entry.manager == "conda":
-        return (
-            "PyPI has no package of that name: it may have another name there, or be a library "
-            "that belongs into the container's image"
-        )
-    return "PyPI has no package of that name"
 
 
 def _strictest_available(

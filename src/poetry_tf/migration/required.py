@@ -33,7 +33,6 @@ class RequiredEntry:
     """A line that is required.
 
     Attributes:
-        entry: the line.
         name: its name on PyPI.
         relaxation: how much of its versions is required.
         reason: why its versions are not required as written; empty if they are.

@@ -62,12 +62,6 @@ def tensorflow_lines(listing: PackageList) -> tuple[ListEntry, ...]:
     return tuple(item for item in listing.entries if classify_name(item).kind == "main")
 
 
-def python_line(listing: PackageList) -> ListEntry | None:
-    """The line that requires Python; None if there is none."""
-    found = [item for item in listing.entries if is_python(item)]
-    return found[-1] if found else None
-
-
 def is_python(item: ListEntry) -> bool:
     """Whether a line requires Python itself."""
     return item.key == "python" and item.manager == "conda"
@@ -168,7 +162,7 @@ class _ListedVersions:
         self.gpus = gpus
         self.first = (*gpus, *catalog.series)[0]
         self.lines = tensorflow_lines(listing)
-        self.python = python_line(listing)
+        self.python = next(filter(is_python, reversed(listing.entries)), None)
         every = sorted({minor for minors in self.known.values() for minor in minors}, key=numbers)
         self.pythons = tuple(minor for minor in every if self._admits_python(minor))
         self.series = tuple(self._series())
