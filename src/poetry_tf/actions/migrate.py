@@ -198,7 +198,7 @@ def _nearest_releases(
     """The release of each package that its dependencies are read from."""
     found = {}
     for item in entries:
-        lowest = lowest_version(item.entry.specifier) if item.entry.specifier else None
+        lowest = lowest_version(item.entry.specifier)
         if (version := nearest_release(releases.get(item.key) or (), lowest)) is not None:
             found[item.key] = version
     return found

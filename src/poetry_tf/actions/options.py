@@ -81,9 +81,6 @@ def parse_environments(options: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-# -- the plan -------------------------------------------------------------------------------
-
-
 def plan_options(project: Project, options: InitOptions) -> Plan:
     """The plan for a project with some options; raises `PlanError` if there is none."""
     catalog, images = load(), load_images()

@@ -152,6 +152,5 @@ def nearest_release(releases: Sequence[IndexRelease], version: Version | None) -
     None if no release has a wheel: its metadata would have to be built.
     """
     wheels = [release.version for release in releases if release.has_wheel]
-    if not wheels:
-        return None
-    return next((item for item in wheels if version is None or item >= version), wheels[-1])
+    later = (item for item in wheels if version is None or item >= version)
+    return next(later, wheels[-1]) if wheels else None

@@ -380,9 +380,6 @@ def with_companion(project: Project, move: CompanionMove) -> Project:
     return project
 
 
-# -- what prevents a solution ---------------------------------------------------------------
-
-
 def find_blockers(upgrade: Upgrade, involved: Collection[str]) -> list[tuple[Requirement, str]]:
     """The project's requirements among the distributions that a solver's failure involves.
 

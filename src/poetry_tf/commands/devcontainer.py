@@ -91,8 +91,8 @@ lock, pinned). Comments and all that is yours in the file stay as they are. What
         found = project.devcontainer
         document = found.document if isinstance(found, Devcontainer) else None
         self.line(f"{verb} <c1>{name}</>: {plain(plan_summary(plan, document))}")
-        for remark in (*missing_plugin_notes(project, plan), *container_notes(project, plan)):
-            self.line(plain(remark))
+        for note in (*missing_plugin_notes(project, plan), *container_notes(project, plan)):
+            self.line(plain(note))
         return 0
 
     def _given_options(self) -> ContainerOptions:
@@ -115,5 +115,5 @@ lock, pinned). Comments and all that is yours in the file stay as they are. What
         for part in list_parts(found.path, found.document, spec, catalog):
             self.line(f"  <c1>{part.name}</> {plain(part.value)}")
             self.line(f"    {plain(part.origin)}")
-        for remark in container_notes(project, plan, whole=True):
-            self.line(plain(remark))
+        for note in container_notes(project, plan, whole=True):
+            self.line(plain(note))

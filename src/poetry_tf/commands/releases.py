@@ -122,9 +122,6 @@ def _unknown_error(catalog: Catalog, version: str) -> tuple[str, str]:
     return reason, f"Known are the series {catalog.series[0]} to {catalog.series[-1]}."
 
 
-# -- text -----------------------------------------------------------------------------------
-
-
 def _table_row(row: Plain) -> tuple[str, ...]:
     """A series as a row of the table."""
     pythons: dict[str, list[str]] = row["pythons"]

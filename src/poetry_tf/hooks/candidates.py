@@ -24,7 +24,7 @@ from poetry_tf.plan.environments import (
 )
 from poetry_tf.plan.python import admitted_minors, narrowed_range, release_pythons
 from poetry_tf.plan.requirement import tensorflow_distributions, to_poetry_version
-from poetry_tf.plan.settings import parse_settings
+from poetry_tf.plan.settings import Settings
 from poetry_tf.poetry_internals import patches
 from poetry_tf.releases import DISTRIBUTIONS, Release, named, whole
 from poetry_tf.text import format_list
@@ -61,12 +61,12 @@ class ReleaseDemand:
         return make_targets(required_environments(release, self.environments), pythons)
 
 
-def project_demand(package: ProjectPackage, settings: object) -> ReleaseDemand:
-    """The demand of a project; `settings` is the value of ``[tool.poetry-tf]``."""
+def project_demand(package: ProjectPackage, settings: Settings) -> ReleaseDemand:
+    """The demand of a project."""
     # Parsed from its text: Poetry derives this range from a marker, in which "<3.13" includes the
     # prereleases of 3.13; parsed as a constraint it does not.
     python = parse_constraint(str(package.python_constraint))
-    return ReleaseDemand(python, parse_settings(settings)[0].environments)
+    return ReleaseDemand(python, settings.environments)
 
 
 def known_release(name: str, version: object) -> Release | None:

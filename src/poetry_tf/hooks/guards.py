@@ -321,8 +321,7 @@ class AddGuard:
     def _demand(self) -> ReleaseDemand:
         if self.poetry is None:
             return ReleaseDemand(self.python)
-        table = self.poetry.pyproject.data.get("tool", {}).get("poetry-tf", {})
-        return project_demand(self.poetry.package, table)
+        return project_demand(self.poetry.package, self.setting.settings)
 
     def _requirement(self, name: str) -> Dependency:
         """The requirement that is added, with the marker that the options of ``add`` give it."""
@@ -385,8 +384,12 @@ def judge_solution(
     """
     if {item.name for item in root.all_requires} & tensorflow_distributions():
         return  # the project's own pin decides
-    packages = list(solved)
-    for name, now in primary_distributions(newest_versions(packages)).items():
+    packages, versions = list(solved), dict[str, Version]()
+    for package in packages:
+        if package.name in tensorflow_distributions():
+            version = Version(package.version.text)
+            versions[package.name] = max(version, versions.get(package.name, version))
+    for name, now in primary_distributions(versions).items():
         before = locked.get(name)
         if before is None or series_of(before) == series_of(now):
             continue
@@ -410,16 +413,6 @@ def judge_solution(
             f"To stay in the series: <c1>poetry add {name}@~{before}</>. "
             f"To move on purpose: <c1>poetry add {name}@~{now}{also}</>.",
         )
-
-
-def newest_versions(packages: Iterable[Package]) -> dict[str, Version]:
-    """The newest version of each TensorFlow distribution among packages."""
-    found: dict[str, Version] = {}
-    for package in packages:
-        if package.name in tensorflow_distributions():
-            version = Version(package.version.text)
-            found[package.name] = max(version, found.get(package.name, version))
-    return found
 
 
 # -- refusing -------------------------------------------------------------------------------

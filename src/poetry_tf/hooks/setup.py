@@ -8,6 +8,7 @@ from poetry_tf.hooks import metadata
 from poetry_tf.hooks.candidates import filter_pool, project_demand
 from poetry_tf.index import routing
 from poetry_tf.index.repository import PrefetchingRepository
+from poetry_tf.plan.settings import parse_settings
 from poetry_tf.poetry_internals import patches, reads
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def set_up_project(poetry: Poetry, io: IO, *, managed: bool) -> None:
     routing.install(poetry, io, managed=managed)
     metadata.fix_metadata(poetry, io, managed=managed)
     if managed:
-        settings = poetry.pyproject.data["tool"]["poetry-tf"]
+        settings = parse_settings(poetry.pyproject.data["tool"]["poetry-tf"])[0]
         filter_pool(
             poetry.pool,
             lambda: project_demand(poetry.package, settings),

@@ -229,8 +229,7 @@ def is_export(text: str) -> bool:
 
 def read_export(text: str, path: Path) -> PackageList:
     """Reads the output of `conda list --export`; raises `ProjectError`."""
-    problem = "is not name=version=build, as the other lines are"
-    return _read_built(text, path, EXPORT, str, problem)
+    return _read_built(text, path, EXPORT, str, "is not name=version=build, as the other lines are")
 
 
 def _read_built(

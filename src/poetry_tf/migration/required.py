@@ -89,9 +89,6 @@ def relax_requirement(item: RequiredEntry, reason: str) -> RequiredEntry | None:
     return None
 
 
-# -- edits ----------------------------------------------------------------------------------
-
-
 def line_edits(project: Project, required: Iterable[RequiredEntry]) -> tuple[Edit, ...]:
     """The edits that add requirements to the table that holds the project's own."""
     file = project.pyproject.path

@@ -129,10 +129,10 @@ def _supported_pairs(
 
 def _series_with_gpu(catalog: Catalog) -> tuple[str, ...]:
     """The series for which a GPU setup is known to work."""
-    newest = ((series, catalog.newest(series)) for series in catalog.series)
+    newest = (catalog.newest(series) for series in catalog.series)
     return tuple(
-        series
-        for series, release in newest
+        release.series
+        for release in newest
         if release is not None and plan_gpu(catalog, release, "auto").mode != "none"
     )
 
@@ -142,11 +142,8 @@ def known_pairs(catalog: Catalog) -> Mapping[str, tuple[str, ...]]:
     history: dict[str, list[str]] = read_json("history.json", __file__)["pythons"]
     found = {series: tuple(pythons) for series, pythons in history.items()}
     for series in catalog.series:
-        every = {
-            minor
-            for release in catalog.in_series(series)
-            for minor in release.pythons_on(LINUX_X86_64)
-        }
+        releases = catalog.in_series(series)
+        every = {minor for release in releases for minor in release.pythons_on(LINUX_X86_64)}
         found[series] = tuple(sorted(every, key=numbers))
     return found
 
@@ -201,9 +198,7 @@ class _ListedVersions:
             return
         lines = self.lines or self._by_keras()
         _check_contradictions(lines, self.known)
-        found = [
-            series for series in self.known if all(admits_release(item, series) for item in lines)
-        ]
+        found = [name for name in self.known if all(admits_release(item, name) for item in lines)]
         if not found and lines:
             raise _no_series_error(lines[0], self.listing, self.known, self.first)
         yield from found
@@ -265,10 +260,9 @@ class _ListedVersions:
     def without_gpu(self, chosen: Pair) -> Iterator[str]:
         """A note if the list needs a GPU and the series has no GPU setup for a container."""
         names = {item.key for item in self.lines}
-        asks = "tensorflow-gpu" in names or any(
-            classify_name(item).kind == "container" for item in self.listing.entries
-        )
-        if asks and self.gpus and chosen[0] not in self.gpus and not self.given.tensorflow:
+        kinds = {classify_name(item).kind for item in self.listing.entries}
+        needs_gpu = "tensorflow-gpu" in names or "container" in kinds
+        if needs_gpu and self.gpus and chosen[0] not in self.gpus and not self.given.tensorflow:
             later = [item for item in self.gpus if numbers(item) > numbers(chosen[0])]
             yield (
                 f"TensorFlow {chosen[0]} has no GPU here, since no CUDA is known that a container "
