@@ -16,14 +16,14 @@ from tests.made import found, in_memory
 
 
 def test_a_mirror_that_means_nothing_is_refused():
-    for wish in ("auto", "off", *MIRRORS, "https://pypi.example.com/simple/"):
-        validate_mirror(wish)
+    for option in ("auto", "off", *MIRRORS, "https://pypi.example.com/simple/"):
+        validate_mirror(option)
     with pytest.raises(PlanError, match=r"^--mirror: 'nowhere' is no mirror"):
         validate_mirror("nowhere", "--mirror: ")
 
 
 @pytest.mark.parametrize(
-    ("setting", "wish", "wanted"),
+    ("setting", "option", "wanted"),
     [
         (None, None, "auto"),
         ("off", None, "off"),
@@ -34,10 +34,10 @@ def test_a_mirror_that_means_nothing_is_refused():
     ],
 )
 def test_the_mirror_setting_is_asked_for_else_as_it_was_else_auto(
-    setting: str | None, wish: str | None, wanted: str
+    setting: str | None, option: str | None, wanted: str
 ):
     settings = None if setting is None else f'# mine\n[tf]\nmirror = "{setting}" # why\n'
-    after = prepared(in_memory(LEGACY, poetry_toml=settings), InitOptions(mirror=wish))
+    after = prepared(in_memory(LEGACY, poetry_toml=settings), InitOptions(mirror=option))
     assert after.poetry_toml is not None
     assert after.poetry_toml.data == {"tf": {"mirror": wanted}}
     if settings is not None:
@@ -55,7 +55,7 @@ def with_source(text: str, mirror: str | None = None) -> Project:
 
 
 @pytest.mark.parametrize(
-    ("wish", "name", "url"),
+    ("option", "name", "url"),
     [
         (None, "tuna", AUTO_MIRROR.url),
         ("bfsu", "bfsu", MIRRORS["bfsu"].url),
@@ -67,9 +67,9 @@ def with_source(text: str, mirror: str | None = None) -> Project:
     ],
 )
 def test_the_mirror_is_written_as_a_source_where_that_is_asked_for(
-    wish: str | None, name: str, url: str
+    option: str | None, name: str, url: str
 ):
-    after = with_source(LEGACY, wish)
+    after = with_source(LEGACY, option)
     sources = after.pyproject.data["tool"]["poetry"]["source"]
     assert sources == [{"name": name, "url": url, "priority": "primary"}]
     assert after.poetry_toml is None
@@ -79,7 +79,7 @@ def test_the_mirror_is_written_as_a_source_where_that_is_asked_for(
     assert accepted == (["TF401"] if mirror_at(url) else [])
     rest = iter(after.pyproject.document.text.splitlines())
     assert all(line in rest for line in LEGACY.splitlines())
-    assert with_source(after.pyproject.document.text, wish).pyproject.document.text == (
+    assert with_source(after.pyproject.document.text, option).pyproject.document.text == (
         after.pyproject.document.text
     )
 
