@@ -48,9 +48,7 @@ from poetry_tf.text import format_list
 
 # The minors that a range of Pythons is tried with.
 _PYTHONS = tuple(f"3.{minor}" for minor in range(5, 41))
-
-
-# Its lines are written for platforms.
+# The lines of this companion are written for platforms.
 _FILESYSTEM = canonicalize_name("tensorflow-io-gcs-filesystem")
 
 

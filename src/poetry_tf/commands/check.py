@@ -30,8 +30,6 @@ from poetry_tf.text import format_count
 
 CLEAN, FINDINGS, COULD_NOT_CHECK = range(3)
 FORMATS = ("text", "json", "github")
-
-
 VERSION = 1
 """The version of the JSON."""
 
