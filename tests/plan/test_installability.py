@@ -16,8 +16,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from poetry_tf.files.lock import Lock
 from poetry_tf.plan.environments import ENVIRONMENTS, Target, format_targets, make_targets
 from poetry_tf.plan.installability import LockedPackages
-from poetry_tf.plan.lock_entries import LockedPackage
-from poetry_tf.plan.wheel_tags import supported_tags
+from poetry_tf.plan.lock_entries import LockedPackage, supported_tags
 from poetry_tf.releases.images import Systems, load_images
 from poetry_tf.releases.model import (
     LINUX_AARCH64,

@@ -8,12 +8,11 @@ from typing import Any, get_args
 
 from poetry_tf.devcontainer.changes import synchronize
 from poetry_tf.devcontainer.spec import container_spec
-from poetry_tf.files.configurations import is_fully_managed, readable_configurations
 from poetry_tf.files.documents import DocumentError
 from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.jsonc import JsoncDocument
-from poetry_tf.files.project import Devcontainer, Project
+from poetry_tf.files.project import Devcontainer, Project, is_fully_managed, readable_configurations
 from poetry_tf.plan.derive import derive_plan
 from poetry_tf.plan.model import Plan, PlanError
 from poetry_tf.plan.settings import REGISTRY_REMEDY, SETTINGS_PATH, EngineChoice, is_registry

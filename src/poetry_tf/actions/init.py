@@ -16,10 +16,9 @@ from poetry.core.version.markers import parse_marker
 from poetry_tf.actions.fix import fix, fix_requirements
 from poetry_tf.actions.mirror import mirror_edits, source_edits
 from poetry_tf.actions.options import InitOptions, parse_python
-from poetry_tf.files.configurations import configurations
 from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.errors import ProjectError
-from poetry_tf.files.project import PYPROJECT, Project
+from poetry_tf.files.project import PYPROJECT, Project, configurations
 from poetry_tf.files.pyproject import Pyproject
 from poetry_tf.files.snapshot import FileState
 from poetry_tf.files.toml import TomlDocument
@@ -33,8 +32,8 @@ from poetry_tf.plan.settings import SETTINGS_PATH, read_settings
 from poetry_tf.pyproject.bounds import outdated_bound_edits
 from poetry_tf.pyproject.cuda_extra import cuda_extra_edits, new_requirement_edits
 from poetry_tf.pyproject.pins import pin_edits
+from poetry_tf.pyproject.platform_lines import shim_for
 from poetry_tf.pyproject.requirement_edits import remove_edits, rename_edits
-from poetry_tf.pyproject.shims import shim_for
 from poetry_tf.releases import load, role
 from poetry_tf.releases.images import load_images
 

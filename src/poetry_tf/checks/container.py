@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from poetry_tf.checks.findings import Context, Finding, rule
 from poetry_tf.devcontainer.changes import synchronize
 from poetry_tf.devcontainer.spec import container_spec
-from poetry_tf.files.configurations import configurations
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.jsonc import JsoncDocument
+from poetry_tf.files.project import configurations
 from poetry_tf.plan.derive import wants_container
 from poetry_tf.plan.model import NoContainerError
 from poetry_tf.plan.requirement import main_requirement, tensorflow_requirements

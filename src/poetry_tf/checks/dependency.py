@@ -28,8 +28,7 @@ from poetry_tf.plan.requirement import (
     tensorflow_requirements,
     to_poetry_version,
 )
-from poetry_tf.pyproject.keras import legacy_keras_edits, series_pin
-from poetry_tf.pyproject.pins import pin_edits, pin_text
+from poetry_tf.pyproject.pins import legacy_keras_edits, pin_edits, pin_text, tf_keras_pin
 from poetry_tf.pyproject.platforms import redundant_requirements
 from poetry_tf.pyproject.requirement_edits import remove_edits, rename_edits
 from poetry_tf.releases import (
@@ -417,7 +416,7 @@ def keras_2_not_required(context: Context) -> Iterator[Finding]:
     if (edits := legacy_keras_edits(project, plan)) is None:
         return
     items = [item for item in project.pyproject.requirements if item.name == TF_KERAS]
-    pin = series_pin(plan)
+    pin = tf_keras_pin(plan)
     message = f'keras is "legacy" in [tool.poetry-tf], but {TF_KERAS} is not required'
     if items:
         message = (

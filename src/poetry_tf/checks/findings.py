@@ -18,10 +18,9 @@ from poetry_tf import checks
 from poetry_tf.devcontainer.changes import find_changes
 from poetry_tf.devcontainer.spec import ContainerSpec, container_spec
 from poetry_tf.devcontainer.view import Change
-from poetry_tf.files.configurations import is_fully_managed, readable_configurations
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.positions import Position
-from poetry_tf.files.project import Devcontainer, Project
+from poetry_tf.files.project import Devcontainer, Project, is_fully_managed, readable_configurations
 from poetry_tf.files.values import KeyPath
 from poetry_tf.plan.derive import derive_plan
 from poetry_tf.plan.model import Plan, PlanError

@@ -10,9 +10,8 @@ from poetry_tf.devcontainer.image import container_python, has_own_base
 from poetry_tf.devcontainer.plugin import missing_plugin
 from poetry_tf.devcontainer.poetry import ENVIRONMENT, ENVIRONMENT_VOLUME
 from poetry_tf.devcontainer.spec import container_spec
-from poetry_tf.files.configurations import readable_configurations
 from poetry_tf.files.jsonc import JsoncDocument
-from poetry_tf.files.project import Devcontainer, Project
+from poetry_tf.files.project import Devcontainer, Project, readable_configurations
 from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS
 from poetry_tf.plan.model import Plan
 from poetry_tf.plan.settings import read_settings

@@ -20,7 +20,7 @@ from poetry_tf.commands.doctor_output import (
     format_title,
     format_verdict,
 )
-from poetry_tf.devcontainer.facts import container_facts
+from poetry_tf.devcontainer.changes import container_facts
 from poetry_tf.devcontainer.spec import container_spec
 from poetry_tf.doctor.host.machine import CachingMachine, Machine, ThisMachine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec

@@ -29,9 +29,14 @@ from poetry_tf.checks.findings import find_problems, make_context
 from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.commands.devcontainer_output import plan_summary, unproven_warning
 from poetry_tf.commands.init_output import lock_summary, migration_lines, next_steps, series_notes
-from poetry_tf.files.configurations import is_fully_managed, readable_configurations
 from poetry_tf.files.edits import changed_texts, diffs
-from poetry_tf.files.project import LOCK, PYPROJECT, Project
+from poetry_tf.files.project import (
+    LOCK,
+    PYPROJECT,
+    Project,
+    is_fully_managed,
+    readable_configurations,
+)
 from poetry_tf.index.config import mirror_setting
 from poetry_tf.index.mirrors import MIRRORS
 from poetry_tf.migration import read_list

@@ -11,8 +11,7 @@ import poetry_tf
 from poetry_tf.actions.options import InitOptions
 from poetry_tf.commands.base import plain
 from poetry_tf.commands.devcontainer_output import missing_plugin_notes, up_command
-from poetry_tf.files.configurations import readable_configurations
-from poetry_tf.files.project import Project
+from poetry_tf.files.project import Project, readable_configurations
 from poetry_tf.migration.classify import Classification, DropReason
 from poetry_tf.migration.entries import PackageList
 from poetry_tf.migration.names import is_assumed

@@ -15,7 +15,7 @@ from poetry_tf.commands.base import TensorFlowCommand, align_columns, plain
 from poetry_tf.files.documents import DocumentError
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import LOCK, POETRY_TOML, FileReader, Project
-from poetry_tf.files.toml_file import parse_toml
+from poetry_tf.files.toml import parse_toml
 from poetry_tf.index.config import (
     SETTING,
     VARIABLE,

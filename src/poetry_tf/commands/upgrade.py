@@ -17,10 +17,14 @@ from poetry_tf.actions.upgrade import Upgrade, lock_upgrade, plan_upgrade
 from poetry_tf.checks.findings import find_problems, make_context
 from poetry_tf.commands.base import TensorFlowCommand, error_value, plain
 from poetry_tf.commands.devcontainer_output import unproven_warning, up_command
-from poetry_tf.commands.upgrade_output import VERSION, UpgradeReport, blocked_error, unsolved_error
-from poetry_tf.files.configurations import readable_configurations
+from poetry_tf.commands.upgrade_output import (
+    VERSION,
+    UpgradeReport,
+    blocked_error,
+    unsolved_error,
+)
 from poetry_tf.files.edits import changed_texts
-from poetry_tf.files.project import Project
+from poetry_tf.files.project import Project, readable_configurations
 from poetry_tf.index.mirrors import MIRRORS
 from poetry_tf.releases.summary import Plain
 

@@ -18,12 +18,11 @@ from poetry_tf.actions.lock import LockingError
 from poetry_tf.actions.upgrade import CompanionMove, Upgrade, find_blockers
 from poetry_tf.checks.findings import Finding
 from poetry_tf.commands.base import align_columns, document_head, titled_section
-from poetry_tf.devcontainer.facts import differences
-from poetry_tf.files.configurations import readable_configurations
+from poetry_tf.devcontainer.changes import differences
 from poetry_tf.files.edits import changed_texts
 from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.files.lock import Lock
-from poetry_tf.files.project import Project
+from poetry_tf.files.project import Project, readable_configurations
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan
 from poetry_tf.plan.requirement import tensorflow_distributions

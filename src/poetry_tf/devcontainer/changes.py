@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from poetry_tf.devcontainer import base, gpu, keras, library_path, plugin, poetry, start
+from poetry_tf.devcontainer import base, gpu, plugin, poetry, start, variables
+from poetry_tf.devcontainer.image import container_python
 from poetry_tf.devcontainer.spec import ContainerSpec
 from poetry_tf.devcontainer.view import Change, View
 from poetry_tf.files.edits import apply_until_stable
 from poetry_tf.files.jsonc import JsoncDocument
+from poetry_tf.releases.images import Images
 
 Subject: TypeAlias = Callable[[View, ContainerSpec], Iterator[Change]]
 
@@ -30,12 +32,12 @@ _SUBJECTS: Final[tuple[Subject, ...]] = (
     gpu.gpu_request,
     gpu.retired_arguments,
     gpu.capabilities,
-    keras.legacy_keras,
+    variables.legacy_keras,
     poetry.retired_feature,
     poetry.poetry,
     poetry.project,
     plugin.plugin,
-    library_path.library_path,
+    variables.library_path,
     start.status,
     base.extension,
 )
@@ -83,3 +85,36 @@ def with_current_series(path: Path, document: JsoncDocument, spec: ContainerSpec
 def _view(path: Path, document: JsoncDocument, spec: ContainerSpec) -> View:
     """The file; it counts as new if it is empty and a whole container can be made."""
     return View(path, document, spec.whole and spec.plan is not None and not document.data)
+
+
+# -- how two files differ -------------------------------------------------------------------
+
+# The keys whose versions are in the facts.
+_WITH_VERSIONS = {"name", "image", "features"}
+
+
+def container_facts(document: JsoncDocument, images: Images) -> dict[str, str]:
+    """The versions that a devcontainer.json names, by the name of what has the version."""
+    view = View(Path(), document, is_new=False)
+    facts = {"Python": container_python(document) or ""}
+    for key in view.features(images.cuda.id):
+        options = view.object("features").get(key)
+        if isinstance(options, dict):
+            facts["CUDA"] = str(options.get("cudaVersion", ""))
+            facts["cuDNN"] = str(options.get("cudnnVersion", ""))
+    return {name: value for name, value in facts.items() if value}
+
+
+def differences(old: JsoncDocument, new: JsoncDocument, images: Images) -> tuple[str, ...]:
+    """How two devcontainer.json differ: the versions before and after, and the other keys."""
+    before, after = container_facts(old, images), container_facts(new, images)
+    parts = [
+        f"{name} {before[name]} -> {value}" if name in before else f"{name} {value}"
+        for name, value in after.items()
+        if before.get(name) != value
+    ]
+    parts += [f"no {name}" for name in before if name not in after]
+    had, has = old.data, new.data
+    parts += [key for key in has if key not in _WITH_VERSIONS and had.get(key) != has[key]]
+    parts += [f"no {key}" for key in had if key not in _WITH_VERSIONS and key not in has]
+    return tuple(parts)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from poetry_tf.devcontainer import library_path
 from poetry_tf.devcontainer.image import python_image
 from poetry_tf.devcontainer.plugin import names_no_address, plugin_requirement, why_no_plugin
 from poetry_tf.devcontainer.poetry import container_poetrys
 from poetry_tf.devcontainer.spec import ContainerSpec
+from poetry_tf.devcontainer.variables import LIBRARY_PATH
 from poetry_tf.devcontainer.view import View
 from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.plan.model import Plan
@@ -104,14 +104,14 @@ def _feature(view: View, feature: Feature) -> Iterator[ContainerPart]:
 def _library_path(view: View, plan: Plan) -> Iterator[ContainerPart]:
     """The folders of the wheels that TensorFlow overlooks."""
     parts = overlooked_folders(plan.release)
-    if parts and library_path.VARIABLE in view.object("remoteEnv"):
+    if parts and LIBRARY_PATH in view.object("remoteEnv"):
         folders = format_list(f"nvidia/{part}/lib" for part in parts)
         version = plan.release.version
         origin = (
             f"what TensorFlow {version} opens lies there, and the RUNPATH in its wheel lacks it"
         )
         yield ContainerPart(
-            library_path.VARIABLE, folders, f"{origin}; it goes with the release that has it"
+            LIBRARY_PATH, folders, f"{origin}; it goes with the release that has it"
         )
 
 

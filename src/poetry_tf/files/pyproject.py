@@ -15,8 +15,7 @@ from poetry_tf.files.requirements import (
     declared_requirements,
     read_constraint,
 )
-from poetry_tf.files.toml import TomlDocument
-from poetry_tf.files.toml_file import TomlFile, parse_toml
+from poetry_tf.files.toml import TomlDocument, TomlFile, parse_toml
 from poetry_tf.files.values import KeyPath
 
 

@@ -17,7 +17,7 @@ from poetry.core.packages.dependency import Dependency
 from poetry.core.version.markers import AnyMarker, BaseMarker, parse_marker
 
 from poetry_tf.files.errors import ProjectError
-from poetry_tf.files.toml_file import TomlFile
+from poetry_tf.files.toml import TomlFile
 from poetry_tf.files.values import KeyPath
 
 MAIN = "main"

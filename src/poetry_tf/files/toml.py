@@ -6,12 +6,14 @@ import re
 import sys
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import tomlkit
 
 from poetry_tf.files.brackets import cut_below, put_below, rename_below, separator_in
 from poetry_tf.files.documents import MAX_DEPTH, Document, DocumentError
+from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.places import Entry, Root, Value
 from poetry_tf.files.positions import (
     BOM,
@@ -42,6 +44,8 @@ _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+\Z")
 _NOT_LITERAL: Final = re.compile(r"['\x00-\x08\x0a-\x1f\x7f]")
 _ERROR_PLACE: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z")
 _DEFAULT_INDENT: Final = "    "
+# The first of Git's three conflict markers; the others never stand without it.
+_CONFLICT = re.compile(r"^<{7}(?= |\r?$)", re.MULTILINE)
 
 
 class Inline(dict[str, Any]):
@@ -280,6 +284,48 @@ class TomlDocument(Document):
 
     def spreads(self, owner: Entry | None) -> bool:  # noqa: ARG002
         return False
+
+
+@dataclass(frozen=True)
+class TomlFile:
+    """A TOML file of the project, and the errors that name a place in it."""
+
+    path: Path
+    document: TomlDocument
+
+    @property
+    def data(self) -> dict[str, Any]:
+        data: dict[str, Any] = self.document.data
+        return data
+
+    def position(self, path: KeyPath) -> Position:
+        """The position of `path`, or of the longest part of it that exists."""
+        return self.document.nearest(path)
+
+    def table(self, *path: str) -> dict[str, Any]:
+        """The table at `path`, empty where it is absent; `ProjectError` where it is no table."""
+        value: dict[str, Any] = self.data
+        for depth, key in enumerate(path, start=1):
+            value = value.get(key, {})
+            if not isinstance(value, dict):
+                raise self.error(path[:depth], f"[{'.'.join(path[:depth])}] is not a table")
+        table: dict[str, Any] = value
+        return table
+
+    def error(self, path: KeyPath, message: str) -> ProjectError:
+        return ProjectError(self.path, message, self.position(path))
+
+
+def parse_toml(path: Path, text: str) -> TomlDocument:
+    """The document. Raises `ProjectError` with the file, the line and what is wrong there."""
+    try:
+        return TomlDocument.parse(text)
+    except DocumentError as error:
+        # The reader reports an invalid statement or a duplicate key.
+        if conflict := _CONFLICT.search(text):
+            message = "merge conflict markers: decide what stays and remove them"
+            raise ProjectError(path, message, position_at(text, conflict.start())) from None
+        raise ProjectError(path, error.message, error.position) from None
 
 
 # Small helpers

@@ -18,7 +18,7 @@ from poetry_tf.files.project import Project
 from poetry_tf.files.pyproject import Pyproject
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.files.snapshot import FileState
-from poetry_tf.files.toml_file import parse_toml
+from poetry_tf.files.toml import parse_toml
 from poetry_tf.poetry_internals import patches
 from poetry_tf.pyproject.bounds import outdated_bound_edits
 

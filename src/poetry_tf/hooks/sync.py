@@ -12,12 +12,14 @@ from packaging.version import Version
 
 from poetry_tf.actions.fix import fix
 from poetry_tf.checks.findings import CONTAINER_CODES, Context, find_problems, make_context
-from poetry_tf.devcontainer.changes import with_current_series
-from poetry_tf.devcontainer.facts import differences
-from poetry_tf.files.configurations import configurations, readable_configurations
+from poetry_tf.devcontainer.changes import differences, with_current_series
 from poetry_tf.files.errors import ChangedError, ProjectError, WriteError
 from poetry_tf.files.jsonc import JsoncDocument
-from poetry_tf.files.project import Project
+from poetry_tf.files.project import (
+    Project,
+    configurations,
+    readable_configurations,
+)
 from poetry_tf.files.transaction import write_together
 from poetry_tf.hooks.guards import GuardSettings
 from poetry_tf.releases.images import load_images

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 from poetry.core.constraints.version import VersionConstraint
 
-from poetry_tf.files.configurations import configurations
-from poetry_tf.files.project import Project
+from poetry_tf.files.project import Project, configurations
 from poetry_tf.plan.gpu import plan_gpu
 from poetry_tf.plan.model import CONTAINER_PLATFORM, LEGACY_KERAS, Plan
 from poetry_tf.plan.python import container_pythons

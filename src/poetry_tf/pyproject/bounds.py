@@ -30,6 +30,7 @@ from poetry_tf.plan.requirement import (
     tensorflow_distributions,
 )
 from poetry_tf.plan.settings import read_settings
+from poetry_tf.pyproject.platform_lines import union_markers
 from poetry_tf.pyproject.platforms import (
     RequirementIssue,
     expected_release,
@@ -45,7 +46,6 @@ from poetry_tf.pyproject.requirement_edits import (
     remove_edits,
     same_list,
 )
-from poetry_tf.pyproject.tensorflow_use import union_markers
 from poetry_tf.releases import DISTRIBUTIONS, Release, load
 from poetry_tf.releases.bounds import Bound, admits_breaking_version, bounds, required_by
 from poetry_tf.releases.model import numbers

@@ -23,12 +23,16 @@ from poetry_tf.plan.model import Plan
 from poetry_tf.plan.python import admitted_minors, project_pythons, release_pythons
 from poetry_tf.plan.requirement import to_poetry_version
 from poetry_tf.plan.settings import read_settings
-from poetry_tf.pyproject.filesystem import (
+from poetry_tf.pyproject.platform_lines import (
     FILESYSTEM,
+    TensorFlowUse,
     admitted_in,
     filesystem_lines,
     has_wheel,
     is_ours,
+    shim_for,
+    shim_lines,
+    union_markers,
     versions_for,
     where_required,
 )
@@ -41,8 +45,6 @@ from poetry_tf.pyproject.requirement_edits import (
     remove_edits,
     same_list,
 )
-from poetry_tf.pyproject.shims import shim_for, shim_lines
-from poetry_tf.pyproject.tensorflow_use import TensorFlowUse, union_markers
 from poetry_tf.releases import Release, load, role
 from poetry_tf.releases.model import numbers
 from poetry_tf.text import format_list

@@ -1,9 +1,4 @@
-"""CUDA from TensorFlow's own wheels, in folders that TensorFlow overlooks.
-
-TensorFlow finds the libraries of its `and-cuda` wheels by a path that is built into it. In some
-releases the path lacks folders, so that they use the CPU. LD_LIBRARY_PATH then has to name those
-folders, and only those, because it applies to every program in the container.
-"""
+"""Environment variables that TensorFlow needs in a container: for its Keras, for its CUDA."""
 
 from __future__ import annotations
 
@@ -17,15 +12,39 @@ from poetry_tf.devcontainer.view import Change, View
 from poetry_tf.releases.nvidia import overlooked_folders
 from poetry_tf.text import format_list
 
-VARIABLE = "LD_LIBRARY_PATH"
+_LEGACY_KERAS = "TF_USE_LEGACY_KERAS"
+# The values that TensorFlow takes as true.
+_YES = frozenset({"1", "true", "True"})
 
+LIBRARY_PATH = "LD_LIBRARY_PATH"
+# TensorFlow finds the libraries of its and-cuda wheels by a path that is built into it. In some
+# releases the path lacks folders, so that they use the CPU. LD_LIBRARY_PATH then has to name those
+# folders, and only those, because it applies to every program in the container.
 _ENVIRONMENT = f"${{containerWorkspaceFolder}}/{ENVIRONMENT}/lib/python"
 _NVIDIA = "/site-packages/nvidia/"
 _OURS = re.compile(rf"{re.escape(_ENVIRONMENT)}\d+\.\d+{_NVIDIA}\w+/lib")
 # The value in the image. The default is needed: an empty item would mean the current folder.
-_IMAGES = f"${{containerEnv:{VARIABLE}:/nonexistent}}"
+_IMAGES = f"${{containerEnv:{LIBRARY_PATH}:/nonexistent}}"
 # A colon that isn't part of a variable.
 _COLON = re.compile(r":(?![^{}]*\})")
+
+
+def legacy_keras(view: View, spec: ContainerSpec) -> Iterator[Change]:
+    """The variable that selects Keras 2, where the project chose it."""
+    if spec.plan is None or not (spec.whole and spec.plan.legacy_keras):
+        return
+    # containerEnv applies also where no editor is attached.
+    present = view.object("containerEnv").get(_LEGACY_KERAS)
+    if present in _YES:
+        return
+    seen = f"has {_LEGACY_KERAS} {present!r}" if present is not None else f"lacks {_LEGACY_KERAS}"
+    yield Change(
+        "TF507",
+        f"the container {seen}, so tf.keras is not the Keras 2 that the project chose",
+        f'Write "containerEnv": {{"{_LEGACY_KERAS}": "1"}}',
+        ("containerEnv", _LEGACY_KERAS),
+        (view.set("containerEnv", _LEGACY_KERAS, value="1"),),
+    )
 
 
 def library_path(view: View, spec: ContainerSpec) -> Iterator[Change]:
@@ -39,14 +58,14 @@ def library_path(view: View, spec: ContainerSpec) -> Iterator[Change]:
     named = (*theirs, *_items(view, "containerEnv"))
     lacking = [part for part in parts if not _names(named, part)]
     python = container_python(view.document) if environment_in_project(view, spec) else None
-    path = ("remoteEnv", VARIABLE)
+    path = ("remoteEnv", LIBRARY_PATH)
     if not lacking:
         if len(theirs) < len(items):
             rest = [item for item in theirs if item != _IMAGES]
             edit = view.set(*path, value=":".join(theirs)) if rest else view.remove_member(*path)
             yield Change(
                 "TF503",
-                f"{VARIABLE} names folders of NVIDIA's wheels, and TensorFlow "
+                f"{LIBRARY_PATH} names folders of NVIDIA's wheels, and TensorFlow "
                 f"{plan.release.version} doesn't need that here",
                 "Remove them",
                 path,
@@ -63,14 +82,14 @@ def library_path(view: View, spec: ContainerSpec) -> Iterator[Change]:
         "TF503",
         f"TensorFlow {plan.release.version} doesn't look in {folders} of its own wheels, and so "
         "uses the CPU",
-        f'Name the folders of the environment in {VARIABLE}, under "remoteEnv"',
-        path if VARIABLE in view.object("remoteEnv") else ("remoteEnv",),
+        f'Name the folders of the environment in {LIBRARY_PATH}, under "remoteEnv"',
+        path if LIBRARY_PATH in view.object("remoteEnv") else ("remoteEnv",),
         (view.set(*path, value=value),) if python else (),
     )
 
 
 def _items(view: View, key: str) -> list[str]:
-    value = view.object(key).get(VARIABLE)
+    value = view.object(key).get(LIBRARY_PATH)
     return _COLON.split(value) if isinstance(value, str) and value else []
 
 

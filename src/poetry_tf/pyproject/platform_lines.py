@@ -1,30 +1,151 @@
-"""tensorflow-io-gcs-filesystem, whose newest version has no wheel for Windows and old Pythons.
-
-A solver takes the newest version all the same, and a single requirement holds everywhere. So the
-project needs several, with complementary markers and each with versions that have wheels there.
-"""
+"""The requirements that have to stand beside a TensorFlow: on its shims, on its file system."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
-from poetry.core.constraints.version import VersionRange
+from poetry.core.constraints.version import VersionConstraint, VersionRange, parse_constraint
 from poetry.core.packages.dependency import Dependency
-from poetry.core.version.markers import BaseMarker, parse_marker
+from poetry.core.version.markers import BaseMarker, EmptyMarker, parse_marker
 
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.plan.environments import ENVIRONMENTS, Target, usable_targets
-from poetry_tf.plan.requirement import to_poetry_version
+from poetry_tf.plan.python import marker_pythons
+from poetry_tf.plan.requirement import constraint_series, to_poetry_version
 from poetry_tf.pyproject.requirement_edits import MarkedRequirement
-from poetry_tf.pyproject.tensorflow_use import TensorFlowUse, narrows, union_markers
-from poetry_tf.releases import Companion, Release, normalize
+from poetry_tf.releases import Companion, Release, normalize, whole
 from poetry_tf.releases.companions import companions
 from poetry_tf.releases.model import numbers
 
 FILESYSTEM = canonicalize_name("tensorflow-io-gcs-filesystem")
+
+
+@dataclass(frozen=True)
+class TensorFlowUse:
+    """The use of one release of TensorFlow by the requirements of one list or table."""
+
+    release: Release
+    targets: tuple[Target, ...]
+    """The project's targets in which the requirements count and the release is usable."""
+    python: VersionConstraint
+    """The Pythons that the project admits."""
+    where: BaseMarker
+    """Where the requirements count."""
+    filesystem: BaseMarker
+    """Where the release requires `FILESYSTEM`."""
+
+    @cached_property
+    def environments(self) -> tuple[str, ...]:
+        """The environments of the targets, each once."""
+        return tuple(dict.fromkeys(target.environment for target in self.targets))
+
+    def pythons_on(self, environment: str) -> frozenset[str]:
+        """The Python minors of the targets in one environment."""
+        return frozenset(item.python for item in self.targets if item.environment == environment)
+
+    def narrowed(self, marker: BaseMarker, targets: Iterable[Target]) -> BaseMarker:
+        """The marker of a platform, narrowed to where the requirements count if they count less."""
+        if all(target.admits(self.where) for target in targets) and not narrows(
+            self.where, marker, self.python
+        ):
+            return marker
+        return marker.intersect(self.where)
+
+
+def union_markers(markers: Iterable[BaseMarker]) -> BaseMarker:
+    """A marker that holds where any of them does; of no markers, nowhere."""
+    result: BaseMarker = EmptyMarker()
+    for marker in markers:
+        result = result.union(marker)
+    return result
+
+
+def narrows(own: BaseMarker, marker: BaseMarker, python: VersionConstraint) -> bool:
+    """Whether `own` holds for fewer of the project's Pythons than `marker` does."""
+    whole_range = marker_pythons(marker).intersect(python)
+    return not marker_pythons(marker.intersect(own)).allows_all(whole_range)
+
+
+# -- shims: wheels that only require the distribution that holds the files of their platform ----
+
+
+def shim_for(release: Release, environment: str) -> str | None:
+    """The distribution that a release's wheel for an environment requires, if that is a shim."""
+    wheels = release.wheels.get(environment)
+    return wheels.target if wheels is not None and wheels.kind == "shim" else None
+
+
+def shim_lines(
+    use: TensorFlowUse, constraint: VersionConstraint, written: str
+) -> Iterator[MarkedRequirement]:
+    """The requirements on shims' distributions that a use of TensorFlow needs.
+
+    `constraint` is the pin of TensorFlow and `written` its text, empty where it can't be copied.
+    """
+    for environment in use.environments:
+        name = shim_for(use.release, environment)
+        if name is not None:
+            marker = parse_marker(ENVIRONMENTS[environment].marker)
+            narrowed = use.narrowed(marker, usable_targets(use.release, environment))
+            yield MarkedRequirement(
+                canonicalize_name(name),
+                _shim_constraint(use, environment, name, constraint, written),
+                ENVIRONMENTS[environment].marker if narrowed == marker else str(narrowed),
+            )
+
+
+def _shim_constraint(
+    use: TensorFlowUse, environment: str, name: str, constraint: VersionConstraint, written: str
+) -> str:
+    """The pin of TensorFlow itself, so that both move together; it ends where the shim does.
+
+    Of an inferred release it begins at the known one: whether the shim's distribution has the same
+    patch only the index tells.
+    """
+    release = use.release
+    first = release.inferred_from or release.version
+    end = _end_of_shim(use, environment, name)
+    if written and constraint_series(constraint) == release.series:
+        beyond = parse_constraint(f">={end}") if end else None
+        if constraint.allows(to_poetry_version(first)) and not (
+            beyond and constraint.allows_any(beyond)
+        ):
+            return written
+    major, minor = release.version.release[:2]
+    return f">={first},<{end or f'{major}.{minor + 1}.0'}"
+
+
+def _end_of_shim(use: TensorFlowUse, environment: str, name: str) -> Version | None:
+    """The first later release of the series that does not use this shim.
+
+    From there on TensorFlow's own wheel is a real one, or the shim's distribution has no wheel.
+    """
+    release = use.release
+    mains, shims = whole(release.distribution), whole(name)
+    versions = {
+        item.version for catalog in (mains, shims) for item in catalog.in_series(release.series)
+    }
+    for version in sorted(versions):
+        if version <= release.version:
+            continue
+        main, shim = mains.get(version), shims.get(version)
+        wheels = main.wheels.get(environment) if main is not None else None
+        if wheels is not None and (wheels.kind, wheels.target) != ("shim", name):
+            return version
+        if shim is not None and not use.pythons_on(environment) <= {*shim.usable_on(environment)}:
+            return version
+    return None
+
+
+# -- the file system ------------------------------------------------------------------------
+# Its newest version has no wheel for Windows and old Pythons. A solver takes that version all the
+# same, and a single requirement holds everywhere. So the project needs several, with complementary
+# markers and each with versions that have wheels there.
 
 
 def where_required(release: Release, extras: Iterable[str]) -> BaseMarker:
