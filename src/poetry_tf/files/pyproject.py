@@ -10,13 +10,12 @@ from packaging.utils import canonicalize_name
 from poetry.core.constraints.version import Version, VersionConstraint
 
 from poetry_tf.files.requirements import (
-    DeclaredRequirement,
     Requirement,
     declared_requirements,
     read_constraint,
 )
 from poetry_tf.files.toml import TomlDocument, TomlFile, parse_toml
-from poetry_tf.files.values import KeyPath
+from poetry_tf.files.values import KeyPath, as_text
 
 
 @dataclass(frozen=True)
@@ -150,9 +149,9 @@ class Pyproject(TomlFile):
         entries = self.document.get(path)
         return tuple(
             Source(
-                name=_string(entry.get("name")),
-                url=_string(entry.get("url")),
-                priority=_string(entry.get("priority", "primary")).lower(),
+                name=as_text(entry.get("name")),
+                url=as_text(entry.get("url")),
+                priority=as_text(entry.get("priority", "primary")).lower(),
                 path=(*path, index),
             )
             for index, entry in enumerate(entries if isinstance(entries, list) else ())
@@ -189,22 +188,14 @@ class Pyproject(TomlFile):
 
     @cached_property
     def requirements(self) -> tuple[Requirement, ...]:
-        """Every declared requirement, main ones first; `ProjectError` for one that is malformed.
+        """The requirements on an index, main ones first; `ProjectError` for one that is malformed.
 
         Where ``[project]`` or ``[dependency-groups]`` lists dependencies, Poetry's tables only add
         to those, and their entries are no requirements of their own.
         """
-        return tuple(item.requirement for item in self._declared if not item.is_direct)
+        return tuple(item for item in self.declared_requirements if not item.is_direct)
 
     @cached_property
-    def direct_requirements(self) -> tuple[Requirement, ...]:
-        """Those on a path, URL or repository; their constraint means nothing."""
-        return tuple(item.requirement for item in self._declared if item.is_direct)
-
-    @cached_property
-    def _declared(self) -> tuple[DeclaredRequirement, ...]:
+    def declared_requirements(self) -> tuple[Requirement, ...]:
+        """The same with those on paths, URLs and repositories."""
         return declared_requirements(self)
-
-
-def _string(value: object) -> str:
-    return value if isinstance(value, str) else ""

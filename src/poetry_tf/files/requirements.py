@@ -18,7 +18,7 @@ from poetry.core.version.markers import AnyMarker, BaseMarker, parse_marker
 
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.toml import TomlFile
-from poetry_tf.files.values import KeyPath
+from poetry_tf.files.values import KeyPath, as_texts
 
 MAIN = "main"
 PEP508 = re.compile(
@@ -46,7 +46,7 @@ _DIRECT = frozenset({"git", "path", "file", "url"})
 
 @dataclass(frozen=True)
 class Requirement:
-    """One declared dependency on a distribution of an index (not on a path, URL or repository)."""
+    """One declared dependency on a distribution, as Poetry reads it."""
 
     name: NormalizedName
     constraint: VersionConstraint
@@ -68,6 +68,10 @@ class Requirement:
     """The entry of Poetry's own table that adds to a PEP 508 string (a source, say)."""
     source: str | None = None
     """The name of the index that it has to come from, if any."""
+    extra: str | None = None
+    """The extra of [project] in whose list it stands."""
+    is_direct: bool = False
+    """Whether it is on a path, URL or repository; its constraint then means nothing."""
 
     @property
     def is_pep508(self) -> bool:
@@ -75,25 +79,14 @@ class Requirement:
         return self.path[0] in {"project", "dependency-groups"}
 
 
-@dataclass(frozen=True)
-class DeclaredRequirement:
-    """A dependency as Poetry reads it, also one that is not on an index."""
-
-    requirement: Requirement
-    is_direct: bool
-    """Whether it is on a path, URL or repository; the constraint then means nothing."""
-    extra: str | None = None
-    """The extra of [project] in whose list it stands."""
-
-
-def declared_requirements(file: TomlFile) -> tuple[DeclaredRequirement, ...]:
+def declared_requirements(file: TomlFile) -> tuple[Requirement, ...]:
     """Every dependency, main ones first; `ProjectError` for one that is malformed."""
     dynamic = {"dependencies", "optional-dependencies"}.intersection(
-        _strings(file.table("project").get("dynamic"))
+        as_texts(file.table("project").get("dynamic"))
     )
     poetrys = [*_poetry_table(file, ("tool", "poetry", "dependencies"), MAIN)]
     found = [*_together(file, [*_project_lists(file)], poetrys, mixed=bool(dynamic))]
-    own: dict[str, list[DeclaredRequirement]] = {
+    own: dict[str, list[Requirement]] = {
         canonicalize_name("dev"): [
             *_poetry_table(file, ("tool", "poetry", "dev-dependencies"), "dev")
         ]
@@ -102,7 +95,7 @@ def declared_requirements(file: TomlFile) -> tuple[DeclaredRequirement, ...]:
         file.table("tool", "poetry", "group", group)
         path = ("tool", "poetry", "group", group, "dependencies")
         own.setdefault(canonicalize_name(group), []).extend(_poetry_table(file, path, group))
-    standard: dict[str, list[DeclaredRequirement]] = {}
+    standard: dict[str, list[Requirement]] = {}
     for group in file.table("dependency-groups"):
         items = _pep508_list(file, ("dependency-groups", group), group)
         standard.setdefault(canonicalize_name(group), []).extend(items)
@@ -113,11 +106,11 @@ def declared_requirements(file: TomlFile) -> tuple[DeclaredRequirement, ...]:
 
 def _together(
     file: TomlFile,
-    standard: Sequence[DeclaredRequirement],
-    own: Sequence[DeclaredRequirement],
+    standard: Sequence[Requirement],
+    own: Sequence[Requirement],
     *,
     mixed: bool = False,
-) -> Iterator[DeclaredRequirement]:
+) -> Iterator[Requirement]:
     """What Poetry makes of the standard list and of its own table for a group.
 
     The same as in `DependencyGroup.dependencies_for_locking` of poetry-core. `mixed`: one of
@@ -128,40 +121,37 @@ def _together(
         return
     for item in standard:
         yield from _enriched(file, item, own)
-    kinds = {item.requirement.optional for item in standard}
+    kinds = {item.optional for item in standard}
     for item in own if mixed and len(kinds) == 1 else ():
-        if item.requirement.optional not in kinds:
+        if item.optional not in kinds:
             yield item
 
 
 def _enriched(
-    file: TomlFile, item: DeclaredRequirement, own: Sequence[DeclaredRequirement]
-) -> Iterator[DeclaredRequirement]:
+    file: TomlFile, item: Requirement, own: Sequence[Requirement]
+) -> Iterator[Requirement]:
     """A requirement of the standard list with what Poetry's own entries for its name add.
 
     Several entries apply each where their markers do; one with a direct origin decides.
     """
-    requirement = item.requirement
-    marker = requirement.marker
+    marker = item.marker
     if item.extra is not None:
         # An entry can be for one extra alone.
         text = f'extra == "{canonicalize_name(item.extra)}"'
-        marker = marker.intersect(_marker(file, requirement.path, text))
+        marker = marker.intersect(_marker(file, item.path, text))
     entries = [
         (entry, both)
         for entry in own
-        if entry.requirement.name == requirement.name
-        and not (both := marker.intersect(entry.requirement.marker)).is_empty()
+        if entry.name == item.name and not (both := marker.intersect(entry.marker)).is_empty()
     ]
     if not entries:
         yield item
     for entry, both in entries:
-        narrowed = requirement.marker if both == marker else both
-        joined = replace(requirement, marker=narrowed)
-        is_direct = item.is_direct or entry.is_direct
-        if not is_direct:
-            joined = _joined(file, joined, entry.requirement)
-        yield replace(item, requirement=joined, is_direct=is_direct)
+        joined = replace(item, marker=item.marker if both == marker else both)
+        if item.is_direct or entry.is_direct:
+            yield replace(joined, is_direct=True)
+        else:
+            yield _joined(file, joined, entry)
 
 
 def _joined(file: TomlFile, requirement: Requirement, entry: Requirement) -> Requirement:
@@ -185,7 +175,7 @@ def _joined(file: TomlFile, requirement: Requirement, entry: Requirement) -> Req
     )
 
 
-def _project_lists(file: TomlFile) -> Iterator[DeclaredRequirement]:
+def _project_lists(file: TomlFile) -> Iterator[Requirement]:
     project = file.table("project")
     if "dependencies" in project:
         yield from _pep508_list(file, ("project", "dependencies"), MAIN)
@@ -196,7 +186,7 @@ def _project_lists(file: TomlFile) -> Iterator[DeclaredRequirement]:
 
 def _pep508_list(
     file: TomlFile, path: KeyPath, group: str, *, extra: str | None = None
-) -> Iterator[DeclaredRequirement]:
+) -> Iterator[Requirement]:
     items = file.document.get(path)
     if not isinstance(items, list):
         raise file.error(path, f"{'.'.join(map(str, path))} is not an array of requirements")
@@ -209,9 +199,7 @@ def _pep508_list(
         yield _pep508(file, place, item, group, extra)
 
 
-def _pep508(
-    file: TomlFile, path: KeyPath, text: str, group: str, extra: str | None
-) -> DeclaredRequirement:
+def _pep508(file: TomlFile, path: KeyPath, text: str, group: str, extra: str | None) -> Requirement:
     try:
         # Relative paths start at the project, not in the folder where the process runs.
         dependency = _parse_plain(text) or Dependency.create_from_pep_508(
@@ -222,7 +210,7 @@ def _pep508(
         raise file.error(path, f"{text!r} is not a valid requirement: {reason}") from None
     match = PEP508.match(text)
     written = match["version"] if match else str(dependency.pretty_constraint)
-    requirement = Requirement(
+    return Requirement(
         name=dependency.name,
         constraint=dependency.constraint,
         written=written.removeprefix("(").removesuffix(")").strip(),
@@ -232,13 +220,12 @@ def _pep508(
         optional=extra is not None,
         path=path,
         constraint_path=path,
+        extra=extra,
+        is_direct=dependency.is_direct_origin(),
     )
-    return DeclaredRequirement(requirement, dependency.is_direct_origin(), extra)
 
 
-def _poetry_table(
-    file: TomlFile, path: tuple[str, ...], group: str
-) -> Iterator[DeclaredRequirement]:
+def _poetry_table(file: TomlFile, path: tuple[str, ...], group: str) -> Iterator[Requirement]:
     for name in file.table(*path):
         if name.lower() == "python":
             continue
@@ -252,7 +239,7 @@ def _poetry_table(
 
 def _poetry_entry(
     file: TomlFile, path: KeyPath, name: str, value: object, group: str
-) -> DeclaredRequirement:
+) -> Requirement:
     if not name:
         raise file.error(path, "a requirement has no name")
     entry: Mapping[str, Any]
@@ -264,19 +251,24 @@ def _poetry_entry(
         raise file.error(path, f"{name} has the value {value!r}, which is no constraint")
     is_direct = not _DIRECT.isdisjoint(entry)
     written = "*" if is_direct else entry.get("version", "*")
-    requirement = Requirement(
+    return Requirement(
         name=canonicalize_name(name),
         constraint=VersionRange() if is_direct else read_constraint(file, constraint_path, written),
         written=written,
-        extras=frozenset(map(canonicalize_name, _strings(entry.get("extras")))),
+        extras=frozenset(map(canonicalize_name, as_texts(entry.get("extras")))),
         marker=_entry_marker(file, path, entry),
         group=group,
         optional=entry.get("optional") is True,
         path=path,
         constraint_path=constraint_path,
         source=source if isinstance(source := entry.get("source"), str) else None,
+        is_direct=is_direct,
     )
-    return DeclaredRequirement(requirement, is_direct)
+
+
+def required_name(text: str) -> NormalizedName:
+    """The distribution that a requirement string begins with."""
+    return canonicalize_name(re.split(r"[^\w.-]", text.strip(), maxsplit=1)[0])
 
 
 def read_constraint(file: TomlFile, path: KeyPath, written: object) -> VersionConstraint:
@@ -340,7 +332,3 @@ def _parse_plain(text: str) -> Dependency | None:
         return None  # poetry-core refuses it with a message
     extras = re.split(r", *", match["extras"]) if match["extras"] else ()
     return Dependency(match["name"], constraint, extras=extras)
-
-
-def _strings(value: object) -> list[str]:
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []

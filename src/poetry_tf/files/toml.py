@@ -14,7 +14,7 @@ import tomlkit
 from poetry_tf.files.brackets import cut_below, put_below, rename_below, separator_in
 from poetry_tf.files.documents import MAX_DEPTH, Document, DocumentError
 from poetry_tf.files.errors import ProjectError
-from poetry_tf.files.places import Entry, Root, Value
+from poetry_tf.files.places import Entry, Value
 from poetry_tf.files.positions import (
     BOM,
     Position,
@@ -28,7 +28,7 @@ from poetry_tf.files.positions import (
     position_at,
     without_blank_lines,
 )
-from poetry_tf.files.toml_outline import Outline, Statement, parse_value
+from poetry_tf.files.toml_outline import Outline
 from poetry_tf.files.values import ABSENT, KeyPath, nested, spelled, with_key, with_value, without
 
 if sys.version_info >= (3, 11):
@@ -108,12 +108,7 @@ class TomlDocument(Document):
         if statement is None or len(path) == len(statement.path):
             key = self._outline.keys.get(path)
             return None if key is None else (key, statement.entry.value if statement else None)
-        return self._root(statement).value.locate(path[len(statement.path) :])
-
-    def _root(self, statement: Statement) -> Root:
-        """The statement's value with its entries, which the outline leaves out."""
-        value = parse_value(self.text, statement.entry.value.start)
-        return Root(statement.path, value, statement.entry)
+        return statement.entry.value.locate(path[len(statement.path) :])
 
     def _is_inline(self, path: KeyPath) -> bool:
         """Whether the path leads into a value that is written in one piece."""
@@ -129,7 +124,7 @@ class TomlDocument(Document):
     def _put(self, path: KeyPath, value: Any) -> Self:
         intended = with_value(self.data, path, value)
         if statement := self._outline.statement(path):
-            return self._edited(put_below(self, self._root(statement), path, value), intended)
+            return self._edited(put_below(self, statement.root, path, value), intended)
         if not path:
             raise DocumentError("a TOML document as a whole is always a table")
         first = next((path[:n] for n in range(1, len(path) + 1) if not self._has(path[:n])), None)
@@ -217,7 +212,7 @@ class TomlDocument(Document):
         intended = without(self.data, path)
         statement = outline.statement(path)
         if statement and len(path) > len(statement.path):
-            splices = cut_below(self, self._root(statement), path)
+            splices = cut_below(self, statement.root, path)
         else:
             splices = self._cut_sections(path, comments=comments)
         # A table without a header, and an array of tables, go with their last part.
@@ -256,7 +251,7 @@ class TomlDocument(Document):
         intended = with_key(self.data, path, new_key)
         statement = self._outline.statement(path)
         if statement and len(path) > len(statement.path):
-            splices = rename_below(self, self._root(statement), path, new_key)
+            splices = rename_below(self, statement.root, path, new_key)
         else:
             key = self.render_key(new_key)
             splices = [(*span, key) for span in self._outline.mentions(path)]

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
 
-from poetry_tf.files.places import Entry, Value
+from poetry_tf.files.places import Entry, Root, Value
 from poetry_tf.files.positions import line_start, next_line, position_at, without_blank_lines
 from poetry_tf.files.values import KeyPath
 
@@ -31,8 +31,6 @@ _TRIVIA: Final = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
 _KEY: Final = re.compile(r"""[ \t]*([A-Za-z0-9_-]+|"[^"\\\n]*(?:\\.[^"\\\n]*)*"|'[^'\n]*')[ \t]*""")
 # A date and a time may be separated by a space.
 _SCALAR: Final = re.compile(rf"{_STRING}|\d{{4}}-\d\d-\d\d \d[^\s,#\]}}]*|[^\s,#\]}}]+")
-# What matters for finding the bracket that closes a value.
-_IN_BRACKETS: Final = re.compile(rf"{_STRING}|#[^\n]*|[\[\]{{}}]")
 _COMMENT_LINE: Final = re.compile(r"[ \t]*#")
 
 
@@ -43,6 +41,10 @@ class Statement:
     path: KeyPath
     depth: int
     entry: Entry
+
+    @property
+    def root(self) -> Root:
+        return Root(self.path, self.entry.value, self.entry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """The places of sections and statements in a text, without what is in brackets."""
+    """The places of sections and statements in a text."""
 
     text: str
     sections: list[Section]
@@ -229,41 +231,26 @@ def _header(text: str, start: int, lengths: dict[KeyPath, int]) -> Section:
 
 
 def _member(text: str, at: int) -> Entry:
-    """`key = value`, the value without its entries."""
+    """`key = value`."""
     keys, spans, at = _key(text, at)
-    start = _skip(text, at + 1)
-    if text[start] not in "[{":
-        return Entry(keys, spans, Value(start, _match(_SCALAR, text, start).end()))
-    depth = 0
-    for match in _IN_BRACKETS.finditer(text, start):
-        token = match[0]
-        if token in ("[", "{"):
-            depth += 1
-        elif token in ("]", "}"):
-            depth -= 1
-            if depth == 0:
-                return Entry(keys, spans, Value(start, match.end()))
-    raise RuntimeError("internal error: TOML brackets not understood")
+    return Entry(keys, spans, _value(text, _skip(text, at + 1)))
 
 
-def parse_value(text: str, start: int) -> Value:
+def _value(text: str, start: int) -> Value:
     """A value with its entries."""
     if text[start] not in "[{":
         return Value(start, _match(_SCALAR, text, start).end())
+    kind: Literal["array", "table"] = "array" if text[start] == "[" else "table"
     entries = []
     at = _skip(text, start + 1)
     while text[at] not in "]}":
-        keys: tuple[str, ...] = ()
-        spans: tuple[tuple[int, int], ...] = ()
-        if text[start] == "{":
-            keys, spans, at = _key(text, at)
+        entry = _member(text, at) if kind == "table" else Entry((), (), _value(text, at))
+        at = _skip(text, entry.value.end)
+        if text[at] == ",":
+            entry = replace(entry, comma=at)
             at = _skip(text, at + 1)
-        value = parse_value(text, at)
-        at = _skip(text, value.end)
-        comma = at if text[at] == "," else None
-        at = at if comma is None else _skip(text, comma + 1)
-        entries.append(Entry(keys, spans, value, comma))
-    return Value(start, at + 1, "array" if text[start] == "[" else "table", tuple(entries))
+        entries.append(entry)
+    return Value(start, at + 1, kind, tuple(entries))
 
 
 def _shared_length(one: KeyPath, other: KeyPath) -> int:

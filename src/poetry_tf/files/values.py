@@ -12,6 +12,21 @@ ABSENT: Final = object()
 """A default for `Document.get` that is equal to no value."""
 
 
+def as_table(value: Any) -> dict[str, Any]:
+    """The value if it is a table, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_texts(value: Any) -> list[str]:
+    """The strings in an array; none in anything else."""
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def as_text(value: Any, default: str = "") -> str:
+    """The value if it is a string, else the default."""
+    return value if isinstance(value, str) else default
+
+
 def same(one: Any, other: Any) -> bool:
     """Whether two values are the same document data: equal, and of the same type at every level."""
     if isinstance(one, dict) and isinstance(other, dict):

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from poetry.core.constraints.version import VersionConstraint, VersionUnion, parse_constraint
+from poetry.core.constraints.version import VersionConstraint, parse_constraint
 from poetry.core.version.markers import BaseMarker
 
+from poetry_tf.plan.requirement import lower_bound
 from poetry_tf.releases import Release
 from poetry_tf.releases.model import (
     LINUX_AARCH64,
@@ -113,12 +114,7 @@ def required_pythons(python: VersionConstraint) -> tuple[str, ...] | None:
     )
     if not is_open_ended(python):
         return minors
-    return minors[:1] if minors and not _is_open_below(python) else None
-
-
-def _is_open_below(python: VersionConstraint) -> bool:
-    ranges = python.ranges if isinstance(python, VersionUnion) else [python]
-    return getattr(ranges[0], "min", None) is None
+    return minors[:1] if minors and lower_bound(python) is not None else None
 
 
 def required_environments(

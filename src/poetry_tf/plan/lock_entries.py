@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
@@ -18,6 +17,8 @@ from poetry.core.packages.utils.utils import create_nested_marker
 from poetry.core.version.markers import BaseMarker, EmptyMarker, parse_marker
 
 from poetry_tf.files.pyproject import Pyproject
+from poetry_tf.files.requirements import required_name
+from poetry_tf.files.values import as_table, as_text, as_texts
 from poetry_tf.plan.environments import ENVIRONMENTS, Target
 from poetry_tf.releases.images import Systems
 from poetry_tf.releases.model import (
@@ -119,19 +120,19 @@ class LockedPackage:
 def read_packages(data: Mapping[str, Any]) -> Iterator[LockedPackage]:
     """The packages of a lock's data, in its order."""
     infos: Sequence[Mapping[str, Any]] = data.get("package", [])
-    metadata_files = _table(data.get("metadata", {}).get("files"))  # in locks before 2.0
+    metadata_files = as_table(data.get("metadata", {}).get("files"))  # in locks before 2.0
     by_name = {canonicalize_name(name): value for name, value in metadata_files.items()}
     names = [canonicalize_name(info["name"]) for info in infos]
     for name, info in zip(names, infos, strict=True):
         files = _file_names(info.get("files", by_name.get(name)))
         if "files" not in info and names.count(name) > 1:
             files = tuple(file for file in files if _is_file_of(file, info["version"]))
-        source = _text(_table(info.get("source")).get("type"), "")
+        source = as_text(as_table(info.get("source")).get("type"))
         yield LockedPackage(
             name=name,
             version=info["version"],
             optional=info.get("optional") is True,
-            pythons=_text(info.get("python-versions"), "*"),
+            pythons=as_text(info.get("python-versions"), "*"),
             files=() if source in _NO_INDEX else files,
             markers=_markers(info),
             requires=tuple(_edges(info)),
@@ -171,36 +172,32 @@ def _markers(info: Mapping[str, Any]) -> tuple[str, ...] | None:
 
 
 def _edges(info: Mapping[str, Any]) -> Iterator[DependencyEdge]:
-    extras = _table(info.get("extras"))
-    for name, value in _table(info.get("dependencies")).items():
+    extras = as_table(info.get("extras"))
+    for name, value in as_table(info.get("dependencies")).items():
         for item in value if isinstance(value, list) else [value]:
-            entry = {"version": item} if isinstance(item, str) else _table(item)
+            entry = {"version": item} if isinstance(item, str) else as_table(item)
             yield DependencyEdge(
                 canonicalize_name(name),
-                _text(entry.get("version"), "*"),  # absent for a path or a repository
+                as_text(entry.get("version"), "*"),  # absent for a path or a repository
                 _edge_marker(canonicalize_name(name), entry, extras),
-                frozenset(map(canonicalize_name, _texts(entry.get("extras")))),
+                frozenset(map(canonicalize_name, as_texts(entry.get("extras")))),
             )
 
 
 def _edge_marker(name: NormalizedName, entry: Mapping[str, Any], extras: Mapping[str, Any]) -> str:
-    written = _text(entry.get("markers"), "")
+    written = as_text(entry.get("markers"))
     conditions = [written] if written else []
-    if python := _text(entry.get("python"), ""):  # as Poetry 1.0 wrote it
+    if python := as_text(entry.get("python")):  # as Poetry 1.0 wrote it
         conditions.append(create_nested_marker("python_version", read_constraint(python)))
     if entry.get("optional") is True and "extra" not in written:
         # A package on a path has its extras in a list of their own.
         bringing = [
             f'extra == "{canonicalize_name(extra)}"'
             for extra, lines in extras.items()
-            if any(_name_in(line) == name for line in _texts(lines))
+            if any(required_name(line) == name for line in as_texts(lines))
         ]
         conditions += [" or ".join(bringing)] if bringing else []
     return " and ".join(f"({text})" for text in conditions if text)
-
-
-def _name_in(requirement: str) -> NormalizedName:
-    return canonicalize_name(re.split(r"[^\w.-]", requirement.strip(), maxsplit=1)[0])
 
 
 def read_requirements(pyproject: Pyproject) -> Iterator[DependencyEdge]:
@@ -208,21 +205,9 @@ def read_requirements(pyproject: Pyproject) -> Iterator[DependencyEdge]:
 
     Raises `ProjectError` for a malformed one.
     """
-    for item in (*pyproject.requirements, *pyproject.direct_requirements):
+    for item in pyproject.declared_requirements:
         extras = frozenset(map(canonicalize_name, item.extras))
         yield DependencyEdge(item.name, str(item.constraint), str(item.marker), extras)
-
-
-def _table(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _texts(value: object) -> list[str]:
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
-
-
-def _text(value: object, default: str) -> str:
-    return value if isinstance(value, str) else default
 
 
 # -- markers and constraints ----------------------------------------------------------------

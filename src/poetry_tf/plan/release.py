@@ -136,11 +136,8 @@ def _fits(
     python: VersionConstraint | None,
 ) -> bool:
     """Whether a container can be made for a release with these settings."""
-    if settings.gpu == "system" and catalog.container_pair(release) is None:
-        return False
-    if settings.gpu == "pip" and release.and_cuda is None:
-        return False
     try:
+        plan_gpu(catalog, release, settings.gpu)
         container_pythons(release, images, settings.gpu, python, settings.environments)
     except PlanError:
         return False

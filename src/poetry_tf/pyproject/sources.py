@@ -15,7 +15,8 @@ from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import IndexSource
 from poetry_tf.files.project import POETRY_TOML, Project
 from poetry_tf.files.pyproject import Source
-from poetry_tf.files.values import KeyPath
+from poetry_tf.files.toml import TomlDocument
+from poetry_tf.files.values import KeyPath, as_table
 from poetry_tf.index.config import SETTING, mirror_setting
 from poetry_tf.index.mirrors import mirror_at, mirror_key
 
@@ -114,7 +115,7 @@ def _unreferenced(project: Project, source: Source) -> Iterator[Edit]:
     if source.name.lower() == "pypi":
         return  # the name stays valid
     file = project.pyproject.path
-    for path, entry in _entries(project.pyproject.data):
+    for path, entry in _entries(project.pyproject.document):
         if str(entry.get("source", "")).lower() != source.name.lower():
             continue
         # An entry with nothing but a source only enriches a requirement in [project].
@@ -122,22 +123,15 @@ def _unreferenced(project: Project, source: Source) -> Iterator[Edit]:
         yield Edit(file, "remove", path if alone else (*path, "source"))
 
 
-def _entries(data: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
+def _entries(document: TomlDocument) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
     """The dependencies in Poetry's own tables that are tables, with their paths."""
-    poetry = _table(_table(data, "tool"), "poetry")
-    places: list[KeyPath] = [("dependencies",), ("dev-dependencies",)]
-    places += [("group", name, "dependencies") for name in _table(poetry, "group")]
+    poetry: KeyPath = ("tool", "poetry")
+    places = [(*poetry, "dependencies"), (*poetry, "dev-dependencies")]
+    groups = as_table(document.get((*poetry, "group")))
+    places += [(*poetry, "group", name, "dependencies") for name in groups]
     for place in places:
-        dependencies: Mapping[str, Any] = poetry
-        for key in place:
-            dependencies = _table(dependencies, str(key))
-        for name, value in dependencies.items():
-            path: KeyPath = ("tool", "poetry", *place, name)
+        for name, value in as_table(document.get(place)).items():
+            path = (*place, name)
             for index, item in enumerate(value if isinstance(value, list) else [value]):
                 if isinstance(item, dict):
                     yield ((*path, index) if isinstance(value, list) else path), item
-
-
-def _table(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = data.get(key)
-    return value if isinstance(value, dict) else {}
