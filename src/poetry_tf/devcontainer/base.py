@@ -21,14 +21,12 @@ from poetry_tf.plan.model import Plan
 def name(view: View, spec: ContainerSpec) -> Iterator[Change]:
     present = view.get("name")
     if view.is_new and present is None:
-        edit = view.set("name", value=spec.name)
-        yield Change(None, "it has no name", "", ("name",), (edit,))
+        yield Change.convenience(view.set("name", value=spec.name))
     before = name_before_series(present)
     if before is None or spec.plan is None or not spec.whole:
         return
     if present != (current := generated_name(before, spec.plan)):
-        edit = view.set("name", value=current)
-        yield Change(None, "it is named after another series", "", ("name",), (edit,))
+        yield Change.convenience(view.set("name", value=current))
 
 
 def image(view: View, spec: ContainerSpec) -> Iterator[Change]:
@@ -66,8 +64,7 @@ def _registry(view: View, spec: ContainerSpec, parsed: PythonImage) -> Iterator[
     if registry is not None:
         right = with_registry_variable(right, registry)
     if present != right:
-        edit = view.set("image", value=right)
-        yield Change(None, "the image is from another registry", "", ("image",), (edit,))
+        yield Change.convenience(view.set("image", value=right))
 
 
 def _best(spec: ContainerSpec, python: str, parsed: PythonImage) -> str:
@@ -108,11 +105,10 @@ def git_lfs(view: View, spec: ContainerSpec) -> Iterator[Change]:
     if is_needed and not view.features(feature.id):
         # Its own pull fails in a repository without a commit, and so does the container.
         edit = view.set("features", feature.reference, value={"autoPull": False})
-        yield Change(None, "the project uses Git LFS", "", ("features",), (edit,))
+        yield Change.convenience(edit)
 
 
 def extension(view: View, _: ContainerSpec) -> Iterator[Change]:
     path: KeyPath = ("customizations", "vscode", "extensions")
     if view.is_new and view.document.get(path) is None:
-        edit = Edit(view.path, "set", path, ["ms-python.python"])
-        yield Change(None, "VS Code has no Python extension", "", path, (edit,))
+        yield Change.convenience(Edit(view.path, "set", path, ["ms-python.python"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
@@ -11,7 +12,7 @@ from poetry_tf.devcontainer.spec import ContainerSpec
 from poetry_tf.devcontainer.view import Change, View, feature_id
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.jsonc import JsoncDocument
-from poetry_tf.files.values import KeyPath
+from poetry_tf.files.values import KeyPath, as_table
 from poetry_tf.plan.model import Plan
 from poetry_tf.releases.images import Feature, Images
 from poetry_tf.releases.nvidia import driver_capabilities
@@ -66,7 +67,7 @@ def cuda_path(view: View, spec: ContainerSpec) -> Iterator[Change]:
     if plan is None or plan.gpu.mode != "system" or not spec.whole:
         return
     if view.features(spec.images.cuda.id) and (edits := tuple(_path_edits(view))):
-        yield Change(None, "CUDA is not on PATH", "", ("remoteEnv",), edits)
+        yield Change.convenience(*edits)
 
 
 def _path_edits(view: View) -> Iterator[Edit]:
@@ -100,7 +101,7 @@ def _right_options(plan: Plan) -> dict[str, Any]:
 
 def _options(view: View, plan: Plan, spec: ContainerSpec, key: str) -> Iterator[Change]:
     options, value = _right_options(plan), view.get("features", key)
-    present = value if isinstance(value, dict) else {}
+    present = as_table(value)
     wrong = {name: right for name, right in options.items() if present.get(name) != right}
     if not wrong:
         return
@@ -123,7 +124,7 @@ def _options(view: View, plan: Plan, spec: ContainerSpec, key: str) -> Iterator[
         "TF503",
         f"TensorFlow {plan.release.version} goes with CUDA {plan.gpu.cuda} and cuDNN "
         f"{plan.gpu.cudnn}, but the feature has {seen}",
-        "Write " + ", ".join(f"{name} {_json(right)}" for name, right in wrong.items()),
+        "Write " + ", ".join(f"{name} {json.dumps(right)}" for name, right in wrong.items()),
         ("features", key, next((name for name in wrong if name in present), "")),
         edits,
     )
@@ -164,10 +165,6 @@ def misspelt(options: Iterable[str], feature: Feature) -> Iterator[tuple[str, st
             right = known[near[0]] if near and near[0] not in taken else None
             taken.update(near[:1])
             yield name, right
-
-
-def _json(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else f'"{value}"'
 
 
 def _versions(
@@ -258,13 +255,12 @@ def _failing_request(view: View, spec: ContainerSpec) -> tuple[tuple[Edit, ...],
 def _superfluous_request(view: View, spec: ContainerSpec) -> Iterator[Change]:
     """Removes what `gpu_request` writes, and nothing else: a user's own request stays."""
     if spec.whole and view.object("hostRequirements").get("gpu") == "optional":
-        edit = view.remove_member("hostRequirements", "gpu")
-        yield Change(None, "a GPU is asked for", "", ("hostRequirements", "gpu"), (edit,))
+        yield Change.convenience(view.remove_member("hostRequirements", "gpu"))
     arguments = view.run_arguments
     if spec.whole and spec.settings.engine == "podman" and _PODMAN_ARGUMENT in arguments:
         index = arguments.index(_PODMAN_ARGUMENT)
         edit = view.remove("runArgs", index) if len(arguments) > 1 else view.remove("runArgs")
-        yield Change(None, "a GPU is asked for", "", ("runArgs",), (edit,))
+        yield Change.convenience(edit)
 
 
 def requests_gpu(view: View, spec: ContainerSpec) -> bool:

@@ -25,7 +25,7 @@ from poetry_tf.devcontainer.shell import (
     with_nested,
     without_prefix,
 )
-from poetry_tf.files.values import KeyPath
+from poetry_tf.files.values import KeyPath, as_texts
 
 HOOKS = (
     "onCreateCommand",
@@ -180,10 +180,14 @@ class Task:
     def _from_install_script(self) -> Iterator[Installation]:
         """``curl … https://install.python-poetry.org | POETRY_VERSION=… python3 - --version …``."""
         calls = self.calls
-        first = next((i for i, call in enumerate(calls) if _mentions(call, _INSTALLER_SITE)), None)
-        if first is None:
+        sites = (
+            index
+            for index, call in enumerate(calls)
+            if any(_INSTALLER_SITE in word.text for word in call)
+        )
+        if (first := next(sites, None)) is None:
             return
-        for word in (word for call in calls for word in call):
+        for word in self.words:
             if word.text.startswith("POETRY_VERSION="):
                 yield self._versioned(word, len("POETRY_VERSION="))
                 return
@@ -219,26 +223,14 @@ class Task:
 
 def tasks(hook: str, value: Any) -> tuple[Task, ...]:
     """The commands of a hook; what is none (a number, say) is left out."""
+    commands: dict[KeyPath, Any] = {(hook,): value}
     if isinstance(value, dict):
-        return tuple(
-            Task(hook, (hook, name), command)
-            for name, item in value.items()
-            if (command := _command(item)) is not None
-        )
-    command = _command(value)
-    return () if command is None else (Task(hook, (hook,), command),)
-
-
-def _command(value: Any) -> str | tuple[str, ...] | None:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return tuple(value)
-    return None
-
-
-def _mentions(call: Call, text: str) -> bool:
-    return any(text in word.text for word in call)
+        commands = {(hook, name): item for name, item in value.items()}
+    return tuple(
+        Task(hook, path, item if isinstance(item, str) else tuple(item))
+        for path, item in commands.items()
+        if isinstance(item, str) or (isinstance(item, list) and as_texts(item) == item)
+    )
 
 
 def _installed_words(call: Call) -> Iterator[Word]:

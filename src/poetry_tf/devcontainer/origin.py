@@ -17,6 +17,8 @@ from urllib.parse import quote, urlsplit
 
 from packaging.version import Version
 
+from poetry_tf.files.values import as_table, as_text
+
 NAME = "poetry-tf"
 _HOST = re.compile(r"[A-Za-z0-9.-]+(?::\d+)?")
 _THIS_MACHINE = re.compile(r"(?:localhost|127\.[\d.]+|0\.0\.0\.0)(?::\d+)?", re.IGNORECASE)
@@ -54,11 +56,10 @@ def read_origin(version: Version, direct_url: str | None) -> Origin:
     if direct_url is None:
         return Origin(version)
     try:
-        table = _table(json.loads(direct_url))
+        table = as_table(json.loads(direct_url))
     except (ValueError, RecursionError):
         table = {}
-    url = table.get("url")
-    url = url if isinstance(url, str) else ""
+    url = as_text(table.get("url"))
     public, shown = _public(url), _without_credentials(url)
     if public is not None and (git := _git(public, table)) is not None:
         return Origin(version, "git", git)
@@ -68,7 +69,7 @@ def read_origin(version: Version, direct_url: str | None) -> Origin:
 
 
 def _git(url: str, table: Mapping[str, Any]) -> str | None:
-    info = _table(table.get("vcs_info"))
+    info = as_table(table.get("vcs_info"))
     commit, folder = str(info.get("commit_id")), table.get("subdirectory")
     if info.get("vcs") != "git" or not _COMMIT.fullmatch(commit):
         return None
@@ -80,8 +81,8 @@ def _git(url: str, table: Mapping[str, Any]) -> str | None:
 
 
 def _archive(url: str, table: Mapping[str, Any]) -> str | None:
-    info = _table(table.get("archive_info"))
-    sha256 = _table(info.get("hashes")).get("sha256")
+    info = as_table(table.get("archive_info"))
+    sha256 = as_table(info.get("hashes")).get("sha256")
     if sha256 is None:  # the older key
         sha256 = str(info.get("hash")).removeprefix("sha256=")
     if "subdirectory" in table or not _SHA256.fullmatch(str(sha256)):
@@ -113,7 +114,3 @@ def _without_credentials(url: str) -> str:
     scheme, mark, _ = url.partition("://")
     rest = re.split(r"[?#]", url, maxsplit=1)[0].removeprefix(f"{scheme}{mark}")
     return f"{scheme if mark else ''}{mark}{rest.rpartition('@')[2]}"
-
-
-def _table(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -64,7 +64,7 @@ def plugin(view: View, spec: ContainerSpec) -> Iterator[Change]:
         if names_no_address(found.requirement) and origin.source != "index":
             yield _by_name_change(origin, found.requirement, found.path, (edit,))
         elif _is_other_commit(found.requirement, origin):
-            yield Change(None, "poetry-tf is of another commit", "", found.path, (edit,))
+            yield Change.convenience(edit)
     if origin.source == "index":
         return
     for task in view.tasks:

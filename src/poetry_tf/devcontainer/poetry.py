@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from poetry_tf.devcontainer.lifecycle import HOOKS, Installation, Task
+from poetry_tf.devcontainer.lifecycle import HOOKS
 from poetry_tf.devcontainer.plugin import install_step
 from poetry_tf.devcontainer.spec import ContainerSpec
 from poetry_tf.devcontainer.view import Change, View, feature_id
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.jsonc import JsoncDocument
-from poetry_tf.files.values import KeyPath
+from poetry_tf.files.values import KeyPath, as_text
 from poetry_tf.releases.images import Images
 
 CACHE_VOLUME = "poetry-tf-cache"
@@ -38,7 +39,7 @@ def retired_feature(view: View, spec: ContainerSpec) -> Iterator[Change]:
     """A feature that installed Poetry and no longer exists."""
     images = spec.images
     will_install = spec.plan is not None and spec.whole and not view.own_base
-    is_installed = bool(view.features(*images.poetry_features)) or _installs_poetry(view)
+    is_installed = bool(view.features(*images.poetry_features)) or view.installs_poetry
     for key in view.features(*images.retired_poetry_features):
         trouble = f"{key} is gone: its organisation was deleted"
         if is_installed or will_install:
@@ -48,15 +49,10 @@ def retired_feature(view: View, spec: ContainerSpec) -> Iterator[Change]:
             edits: tuple[Edit, ...] = (view.remove_member("features", key),)
         else:
             # Nothing else would install Poetry.
-            successor = _successor(key, images.poetry_features[0])
+            version, id_ = key.removeprefix(feature_id(key)), images.poetry_features[0]
+            successor = id_ if version.startswith("@") else id_ + version  # a digest goes
             remedy, edits = f"Use {successor}", _renamed(view, spec, key, successor)
         yield Change("TF505", trouble, remedy, ("features", key), edits)
-
-
-def _successor(key: str, id_: str) -> str:
-    """The key of a feature under its new id: the version stays, a digest goes."""
-    version = key.removeprefix(feature_id(key))
-    return id_ if version.startswith("@") else id_ + version
 
 
 def _renamed(view: View, spec: ContainerSpec, key: str, successor: str) -> tuple[Edit, ...]:
@@ -79,12 +75,20 @@ def poetry(view: View, spec: ContainerSpec) -> Iterator[Change]:
         return
     features = view.features(*spec.images.poetry_features)
     for key in features:
-        yield from _feature_version(view, spec, key)
+        written = as_text(_feature_version(view, key)[1])
+        if not spec.accepts_poetry(written):
+            edit = _version_edit(view, spec, key, key)
+            remedy = f'Write "version": "{spec.poetry}"'
+            yield _other_version(spec, written, remedy, ("features", key), (edit,))
     for task in view.tasks:
-        for installation in task.installations:
-            yield from _pin(view, spec, installation)
+        for item in task.installations:
+            if not (item.exact and spec.accepts_poetry(item.written)):
+                text = item.pinned(str(spec.poetry))
+                edits = () if text is None else (Edit(view.path, "set", item.path, text),)
+                remedy = f"Install Poetry {spec.poetry}"
+                yield _other_version(spec, item.written, remedy, item.path, edits)
     # On a base of the user's own, Poetry is the user's to install.
-    if spec.whole and not features and not _installs_poetry(view) and not view.own_base:
+    if spec.whole and not features and not view.installs_poetry and not view.own_base:
         yield Change(
             "TF506",
             "Poetry is not installed in a fixed version",
@@ -100,46 +104,28 @@ def container_poetrys(
     """Each version of Poetry that a devcontainer.json requests, as written, and its place."""
     view = View(path, document, is_new=False)
     for key in view.features(*images.poetry_features, *images.retired_poetry_features):
-        value = view.get("features", key)
-        version = value.get("version") if isinstance(value, dict) else value
+        place, version = _feature_version(view, key)
         if isinstance(version, str):
-            is_table = isinstance(value, dict)
-            yield version, ("features", key, "version") if is_table else ("features", key)
+            yield version, place
     for task in view.tasks:
         for installation in task.installations:
             yield installation.written, installation.path
 
 
-def _installs_poetry(view: View) -> bool:
-    return any(task.installations for task in view.tasks)
-
-
-def _feature_version(view: View, spec: ContainerSpec, key: str) -> Iterator[Change]:
+def _feature_version(view: View, key: str) -> tuple[KeyPath, Any]:
+    """The place of the version that a feature installs, and the version."""
     value = view.get("features", key)
-    version = value.get("version") if isinstance(value, dict) else value
-    if not isinstance(version, str) or not spec.accepts_poetry(version):
-        present = version if isinstance(version, str) else "of no fixed version"
-        yield Change(
-            "TF506",
-            f"Poetry {present} is installed, but Poetry {spec.poetry} {spec.why_poetry}",
-            f'Write "version": "{spec.poetry}"',
-            ("features", key),
-            (_version_edit(view, spec, key, key),),
-        )
+    if isinstance(value, dict):
+        return ("features", key, "version"), value.get("version")
+    return ("features", key), value
 
 
-def _pin(view: View, spec: ContainerSpec, installation: Installation) -> Iterator[Change]:
-    if installation.exact and spec.accepts_poetry(installation.written):
-        return
-    text, path = installation.pinned(str(spec.poetry)), installation.path
-    yield Change(
-        "TF506",
-        f"Poetry {installation.written or 'of no fixed version'} is installed, but Poetry "
-        f"{spec.poetry} {spec.why_poetry}",
-        f"Install Poetry {spec.poetry}",
-        path,
-        () if text is None else (Edit(view.path, "set", path, text),),
-    )
+def _other_version(
+    spec: ContainerSpec, written: str, remedy: str, path: KeyPath, edits: tuple[Edit, ...]
+) -> Change:
+    present = written or "of no fixed version"
+    message = f"Poetry {present} is installed, but Poetry {spec.poetry} {spec.why_poetry}"
+    return Change("TF506", message, remedy, path, edits)
 
 
 def _preparation(view: View, spec: ContainerSpec) -> Iterator[Edit]:
@@ -190,7 +176,7 @@ def environment_in_project(view: View, spec: ContainerSpec) -> bool:
     if value is not None:
         return str(value).lower() in {"true", "1"}
     set_up = view.own_base or view.features(*spec.images.poetry_features)
-    return not set_up and not _installs_poetry(view) and _needs_environment(view)
+    return not set_up and not view.installs_poetry and _needs_environment(view)
 
 
 def _environment(view: View) -> Iterator[Edit]:
@@ -215,16 +201,11 @@ def project(view: View, spec: ContainerSpec) -> Iterator[Change]:
     command = spec.install
     if spec.git_lfs:
         command = f"(! git rev-parse -q --verify HEAD || git lfs pull) && {command}"
-    task = _first_installing(view)
+    task = next((task for task in view.tasks if task.installations), None)
     if task is None or HOOKS.index(task.hook) < HOOKS.index(_INSTALLS_PROJECT):
         edits = tuple(view.add_command(_INSTALLS_PROJECT, command))
     else:
         # Commands of a hook run at the same time, so it has to be the same command.
         path, text = task.followed_by(command)
         edits = (Edit(view.path, "set", path, text),)
-    yield Change(None, "the project is not installed", "", (_INSTALLS_PROJECT,), edits)
-
-
-def _first_installing(view: View) -> Task | None:
-    """The first task that installs Poetry."""
-    return next((task for task in view.tasks if task.installations), None)
+    yield Change.convenience(*edits)

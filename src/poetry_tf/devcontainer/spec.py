@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any
 
 from packaging.requirements import Requirement as Requires
-from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from poetry_tf.devcontainer.image import with_registry_variable
 from poetry_tf.devcontainer.origin import Origin, running_origin
 from poetry_tf.files.project import Project
 from poetry_tf.files.pyproject import Pyproject
-from poetry_tf.files.requirements import MAIN, Requirement
+from poetry_tf.files.requirements import MAIN, Requirement, required_name
+from poetry_tf.files.values import as_texts
 from poetry_tf.plan.model import Plan
 from poetry_tf.plan.requirement import tensorflow_requirements
 from poetry_tf.plan.settings import Settings, read_settings
@@ -151,15 +150,10 @@ def _install_option(pyproject: Pyproject, item: Requirement) -> str | None:
         return f"--with {item.group}" if optional else None
     if not item.optional:
         return None
-    if item.path[:2] == ("project", "optional-dependencies"):
-        return f"--extras {item.path[2]}"
+    if item.extra is not None:
+        return f"--extras {item.extra}"
     extras = pyproject.table("tool", "poetry", "extras").items()
-    names = (extra for extra, members in extras if item.name in _names(members))
-    extra = next(names, None)
-    return f"--extras {extra}" if extra is not None else ""
-
-
-def _names(members: Any) -> Iterable[str]:
-    """The distributions that an extra of Poetry's own lists."""
-    texts = members if isinstance(members, list) else []
-    return [canonicalize_name(re.split(r"[^\w.-]", str(text).strip())[0]) for text in texts]
+    for extra, members in extras:
+        if item.name in map(required_name, as_texts(members)):
+            return f"--extras {extra}"
+    return ""

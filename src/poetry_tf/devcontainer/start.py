@@ -59,22 +59,18 @@ def status(view: View, spec: ContainerSpec) -> Iterator[Change]:
     for task, match in _lines(view):
         right = line(requirement, match["option"])
         if requirement is not None and match[0] != right:
-            edit = Edit(view.path, "set", task.path, right)
-            yield Change(None, "it advises another poetry-tf", "", task.path, (edit,))
+            yield Change.convenience(Edit(view.path, "set", task.path, right))
             return
         if requirement is None and match[0] == right and (joined := with_plugin(view, origin)):
             # Poetry was installed alone because poetry-tf was not available.
-            yield Change(None, "poetry-tf is not installed", "", joined.path, (joined,))
+            yield Change.convenience(joined)
             return
     prepared = requirement is not None or (
-        origin.source == "local"
-        and view.sets_variable(MIRROR)
-        and any(task.installations for task in view.tasks)
+        origin.source == "local" and view.sets_variable(MIRROR) and view.installs_poetry
     )
     texts = [word.text for task in view.tasks for word in task.words]
     if prepared and not any(_BRIEF in text for text in texts):
-        edits = tuple(view.add_command(STARTS, command(view.path, requirement)))
-        yield Change(None, "nothing is said of the GPU", "", (STARTS,), edits)
+        yield Change.convenience(*view.add_command(STARTS, command(view.path, requirement)))
 
 
 def command(path: Path, requirement: str | None) -> str:

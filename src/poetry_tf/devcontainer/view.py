@@ -14,20 +14,17 @@ from poetry_tf.devcontainer.lifecycle import HOOKS, Task, tasks
 from poetry_tf.files.documents import Document
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.jsonc import JsoncDocument
-from poetry_tf.files.values import KeyPath
+from poetry_tf.files.values import KeyPath, as_table
 
 _EMPTY_OBJECT = re.compile(r"\{\s*\}\Z")
 
 
 @dataclass(frozen=True)
 class Change:
-    """One change that a devcontainer.json needs.
-
-    One with a code is a rule's finding; one without is a convenience, which ``poetry tf
-    devcontainer`` makes and ``poetry tf check`` does not report.
-    """
+    """One change that a devcontainer.json needs: a rule's finding, or a convenience."""
 
     code: str | None
+    """None for a convenience, which ``poetry tf devcontainer`` makes and no rule reports."""
     message: str
     remedy: str
     path: KeyPath
@@ -35,6 +32,10 @@ class Change:
     edits: tuple[Edit, ...]
     """Empty where a person has to decide. They are valid for this document only: after other edits
     they have to be derived again."""
+
+    @classmethod
+    def convenience(cls, *edits: Edit) -> Change:
+        return cls(None, "", "", (), edits)
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,7 @@ class View:
         return self.document.get(path)
 
     def object(self, key: str) -> dict[str, Any]:
-        value = self.get(key)
-        return value if isinstance(value, dict) else {}
+        return as_table(self.get(key))
 
     def set(self, *path: str, value: Any) -> Edit:
         return Edit(self.path, "set", path, value)
@@ -90,6 +90,11 @@ class View:
     def tasks(self) -> tuple[Task, ...]:
         """The commands of every lifecycle hook, in the order in which they run."""
         return tuple(task for hook in HOOKS for task in tasks(hook, self.get(hook)))
+
+    @property
+    def installs_poetry(self) -> bool:
+        """Whether a command installs it."""
+        return any(task.installations for task in self.tasks)
 
     def with_edits(self, edits: Iterable[Edit]) -> View:
         """The file after the edits."""
