@@ -15,7 +15,6 @@ from poetry.core.constraints.version import Version as PoetryVersion
 from poetry.core.constraints.version import VersionConstraint, parse_constraint
 
 from poetry_tf.plan.derive import derive_plan, make_plan
-from poetry_tf.plan.gpu import plan_gpu
 from poetry_tf.plan.model import CONTAINER_PLATFORM, PlanError
 from poetry_tf.plan.python import (
     admitted_minors,
@@ -25,7 +24,7 @@ from poetry_tf.plan.python import (
     python_range,
     release_pythons,
 )
-from poetry_tf.plan.release import choose_release, requested_release
+from poetry_tf.plan.release import choose_release, plan_gpu, requested_release
 from poetry_tf.plan.requirement import (
     admitted_releases,
     constraint_series,

@@ -156,11 +156,7 @@ class Task:
         return self.installs_project or any(item and item.program == "poetry" for item in programs)
 
     def _text(self, path: KeyPath) -> str:
-        if isinstance(self.value, str):
-            return self.value
-        index = path[-1]
-        assert isinstance(index, int)
-        return self.value[index]
+        return dict(self.texts)[path]
 
     def _installation(self, word: Word) -> Installation | None:
         match = _POETRY.match(word.text)
@@ -168,13 +164,8 @@ class Task:
             return None
         spec = (match["spec"] or "").strip()
         exact = _EXACT.match(spec)
-        text = self._text(word.path)
-        return Installation(
-            written=exact["version"] if exact else spec,
-            exact=exact is not None,
-            path=word.path,
-            before=f"{text[: word.start]}poetry==",
-            after=text[word.end :],
+        return self._replaceable(
+            word, "poetry==", exact["version"] if exact else spec, exact=exact is not None
         )
 
     def _from_install_script(self) -> Iterator[Installation]:
@@ -211,14 +202,15 @@ class Task:
         return Installation("", False, last.path, before, after)
 
     def _versioned(self, word: Word, offset: int) -> Installation:
-        text, written = self._text(word.path), word.text[offset:]
-        return Installation(
-            written=written,
-            exact=re.match(r"\d", written) is not None,
-            path=word.path,
-            before=f"{text[: word.start]}{word.text[:offset]}",
-            after=text[word.end :],
-        )
+        written = word.text[offset:]
+        is_exact = re.match(r"\d", written) is not None
+        return self._replaceable(word, word.text[:offset], written, exact=is_exact)
+
+    def _replaceable(self, word: Word, start: str, written: str, *, exact: bool) -> Installation:
+        """The installation by a word that becomes `start` and another version."""
+        text = self._text(word.path)
+        before, after = f"{text[: word.start]}{start}", text[word.end :]
+        return Installation(written, exact, word.path, before, after)
 
 
 def tasks(hook: str, value: Any) -> tuple[Task, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from typing import Any
 
@@ -16,19 +16,15 @@ from poetry_tf.files.project import Project
 from poetry_tf.files.pyproject import Pyproject
 from poetry_tf.files.requirements import MAIN, Requirement, required_name
 from poetry_tf.files.values import as_texts
-from poetry_tf.plan.model import Plan
+from poetry_tf.plan.environments import ENVIRONMENTS
+from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan
 from poetry_tf.plan.requirement import tensorflow_requirements
 from poetry_tf.plan.settings import Settings, read_settings
 from poetry_tf.releases.images import Images
 
 INSTALL = "poetry install"
-# The environment for markers: the container on a PC.
-_CONTAINER = {
-    "sys_platform": "linux",
-    "platform_system": "Linux",
-    "platform_machine": "x86_64",
-    "os_name": "posix",
-}
+# The values of markers in the container on a PC, whatever its Python.
+_CONTAINER = asdict(ENVIRONMENTS[CONTAINER_PLATFORM])
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 
 from poetry_tf.devcontainer.lifecycle import Task
 from poetry_tf.devcontainer.origin import NAME
@@ -46,7 +45,7 @@ def status(view: View, spec: ContainerSpec) -> Iterator[Change]:
     for task, match in _lines(view):
         advises_name = match["advice"] == shlex.quote(_advice(NAME))
         if advises_name and origin.source != "index":
-            right = line(requirement or origin.requirement, match["option"])
+            right = _line(requirement or origin.requirement, match["option"])
             edit = Edit(view.path, "set", task.path, right)
             message = (
                 f"it advises poetry self add {NAME} at each start, but anybody may take that name "
@@ -57,7 +56,7 @@ def status(view: View, spec: ContainerSpec) -> Iterator[Change]:
     if spec.plan is None or view.own_base or not spec.whole:
         return
     for task, match in _lines(view):
-        right = line(requirement, match["option"])
+        right = _line(requirement, match["option"])
         if requirement is not None and match[0] != right:
             yield Change.convenience(Edit(view.path, "set", task.path, right))
             return
@@ -70,17 +69,13 @@ def status(view: View, spec: ContainerSpec) -> Iterator[Change]:
     )
     texts = [word.text for task in view.tasks for word in task.words]
     if prepared and not any(_BRIEF in text for text in texts):
-        yield Change.convenience(*view.add_command(STARTS, command(view.path, requirement)))
+        folder = view.path.parent
+        named = folder.parent.name == ".devcontainer"
+        option = f" --config {shlex.quote(folder.name)}" if named else ""
+        yield Change.convenience(*view.add_command(STARTS, _line(requirement, option)))
 
 
-def command(path: Path, requirement: str | None) -> str:
-    """The command for the devcontainer.json at a path, where it installs this poetry-tf."""
-    named = path.parent.parent.name == ".devcontainer"
-    option = f" --config {shlex.quote(path.parent.name)}" if named else ""
-    return line(requirement, option)
-
-
-def line(requirement: str | None, option: str) -> str:
+def _line(requirement: str | None, option: str) -> str:
     return f"{_DOCTOR}{option}{_DEVICES}{shlex.quote(_advice(requirement))}{_ELSE}"
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from poetry_tf.files.places import Entry, Value
 from poetry_tf.files.positions import Position, Splice, line_starts, position_in, spliced
-from poetry_tf.files.values import ABSENT, KeyPath, same, spelled, step_into, surplus
+from poetry_tf.files.values import ABSENT, KeyPath, same, spelled, surplus, value_at
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -107,12 +107,7 @@ class Document(ABC):
 
     def get(self, path: KeyPath, default: Any = None) -> Any:
         """The value at the path, or the default."""
-        here = self.data
-        for step in path:
-            here = step_into(here, step)
-            if here is ABSENT:
-                return default
-        return here
+        return value_at(self.data, path, default)
 
     def position(self, path: KeyPath) -> Position | None:
         """The position of the path's last key, or of the array element; None if it is absent."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from poetry_tf.files.documents import Document
 from poetry_tf.files.errors import ProjectError
@@ -145,7 +145,7 @@ class Project:
         """The project with another text in one of its editable files."""
         if path.name == PYPROJECT:
             assert isinstance(document, TomlDocument)
-            return replace(self, pyproject=self.pyproject.with_document(document))
+            return replace(self, pyproject=replace(self.pyproject, document=document))
         if path.name == POETRY_TOML:
             assert isinstance(document, TomlDocument)
             return replace(self, poetry_toml=document)
@@ -285,11 +285,9 @@ def is_fully_managed(project: Project, devcontainer: Devcontainer) -> bool:
 
 
 def _mentions(devcontainer: Devcontainer, words: re.Pattern[str]) -> bool:
-    return any(words.search(text) for text in _texts(devcontainer.document.data))
-
-
-def _texts(data: dict[str, Any]) -> Iterator[str]:
-    """The parts of a devcontainer.json that install or run something."""
-    for key, value in data.items():
-        if key in _PARTS or (key.endswith("Command") and key != _ON_THE_HOST):
-            yield json.dumps(value)
+    """Whether a dev container installs or runs something with such words."""
+    return any(
+        words.search(json.dumps(value))
+        for key, value in devcontainer.document.data.items()
+        if key in _PARTS or (key.endswith("Command") and key != _ON_THE_HOST)
+    )

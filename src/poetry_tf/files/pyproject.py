@@ -14,7 +14,7 @@ from poetry_tf.files.requirements import (
     declared_requirements,
     read_constraint,
 )
-from poetry_tf.files.toml import TomlDocument, TomlFile, parse_toml
+from poetry_tf.files.toml import TomlFile, parse_toml
 from poetry_tf.files.values import KeyPath, as_text
 
 
@@ -61,9 +61,6 @@ class Pyproject(TomlFile):
     def read(cls, path: Path, text: str) -> Pyproject:
         """Raises `ProjectError` where the text is not TOML or its tables are not tables."""
         return cls(path, parse_toml(path, text))
-
-    def with_document(self, document: TomlDocument) -> Pyproject:
-        return Pyproject(self.path, document)
 
     # -- what kind of project it is ---------------------------------------------------------
 

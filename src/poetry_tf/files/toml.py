@@ -29,7 +29,16 @@ from poetry_tf.files.positions import (
     without_blank_lines,
 )
 from poetry_tf.files.toml_outline import Outline
-from poetry_tf.files.values import ABSENT, KeyPath, nested, spelled, with_key, with_value, without
+from poetry_tf.files.values import (
+    ABSENT,
+    KeyPath,
+    nested,
+    spelled,
+    value_at,
+    with_key,
+    with_value,
+    without,
+)
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -219,7 +228,7 @@ class TomlDocument(Document):
         for length in range(len(path) - 1, 0, -1):
             table = path[:length]
             explicit = outline.statement(table) or any(s.path == table for s in outline.sections)
-            if explicit or _get(intended, table):
+            if explicit or value_at(intended, table):
                 break
             intended = without(intended, table)
         return self._edited(splices, intended)
@@ -383,12 +392,6 @@ def _with_newline_before(text: str, start: int, end: int) -> tuple[int, int]:
     if end == len(text) and not ends_line(text, end) and start:
         start -= 2 if text[start - 2 : start] == "\r\n" else 1
     return start, end
-
-
-def _get(data: Any, path: KeyPath) -> Any:
-    for step in path:
-        data = data[step]
-    return data
 
 
 def _rendered(value: Any) -> str:

@@ -42,13 +42,16 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def step_into(data: Any, step: str | int) -> Any:
-    """The value one step down, or `ABSENT`."""
-    if isinstance(data, dict) and isinstance(step, str):
-        return data.get(step, ABSENT)
-    if isinstance(data, list) and isinstance(step, int) and 0 <= step < len(data):
-        return data[step]
-    return ABSENT
+def value_at(data: Any, path: KeyPath, default: Any = None) -> Any:
+    """The value at the path, or the default."""
+    for step in path:
+        steps = (
+            data if isinstance(data, dict) else range(len(data) if isinstance(data, list) else 0)
+        )
+        if step not in steps:
+            return default
+        data = data[step]
+    return data
 
 
 def nested(path: KeyPath, value: Any) -> Any:

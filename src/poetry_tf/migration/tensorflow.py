@@ -11,9 +11,9 @@ from packaging.specifiers import SpecifierSet
 
 from poetry_tf.migration.entries import ListEntry, PackageList
 from poetry_tf.migration.names import classify_name
-from poetry_tf.plan.gpu import plan_gpu
 from poetry_tf.plan.model import PlanError
 from poetry_tf.plan.python import container_pythons
+from poetry_tf.plan.release import plan_gpu
 from poetry_tf.plan.settings import GpuChoice
 from poetry_tf.releases import Catalog
 from poetry_tf.releases.images import Images

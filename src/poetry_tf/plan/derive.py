@@ -7,10 +7,10 @@ from dataclasses import replace
 from poetry.core.constraints.version import VersionConstraint
 
 from poetry_tf.files.project import Project, configurations
-from poetry_tf.plan.gpu import plan_gpu
+from poetry_tf.plan.environments import pythons_with_wheels
 from poetry_tf.plan.model import CONTAINER_PLATFORM, LEGACY_KERAS, Plan
 from poetry_tf.plan.python import container_pythons
-from poetry_tf.plan.release import choose_release
+from poetry_tf.plan.release import choose_release, plan_gpu
 from poetry_tf.plan.requirement import (
     admitted_locked_tensorflow,
     joint_constraint,
@@ -21,7 +21,6 @@ from poetry_tf.plan.settings import Settings, read_settings
 from poetry_tf.releases import Catalog, Release
 from poetry_tf.releases.breaking import keras_major
 from poetry_tf.releases.images import Images
-from poetry_tf.releases.model import numbers
 
 
 def make_plan(
@@ -55,8 +54,7 @@ def wants_container(project: Project) -> bool:
 
 def without_image_limits(images: Images, catalog: Catalog) -> Images:
     """The images with every Python that has wheels, for a project without a container."""
-    minors = {minor for item in catalog.releases for minor in item.pythons_on(CONTAINER_PLATFORM)}
-    return replace(images, pythons=tuple(sorted(minors, key=numbers)))
+    return replace(images, pythons=pythons_with_wheels(catalog.releases, [CONTAINER_PLATFORM]))
 
 
 def derive_plan(project: Project, catalog: Catalog, images: Images) -> Plan | None:

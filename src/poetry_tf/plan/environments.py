@@ -21,6 +21,7 @@ from poetry_tf.releases.model import (
     MACOS_ARM64,
     MACOS_X86_64,
     WINDOWS_AMD64,
+    numbers,
 )
 from poetry_tf.text import format_list
 
@@ -117,19 +118,14 @@ def required_pythons(python: VersionConstraint) -> tuple[str, ...] | None:
     return minors[:1] if minors and lower_bound(python) is not None else None
 
 
-def required_environments(
-    release: Release,
-    environments: Sequence[str] | None,
-    *,
-    default: Sequence[str] = DEFAULT_ENVIRONMENTS,
-) -> tuple[str, ...]:
+def required_environments(release: Release, environments: Sequence[str] | None) -> tuple[str, ...]:
     """The environments in which a release has to be usable: the declared ones, else the default.
 
     Of the default, the first always counts and the others only where the release is available.
     """
     if environments is not None:
         return tuple(environments)
-    first, *others = default
+    first, *others = DEFAULT_ENVIRONMENTS
     return (first, *(name for name in others if release.usable_on(name)))
 
 
@@ -138,6 +134,16 @@ def unserved_targets(release: Release, targets: Iterable[Target]) -> tuple[Targe
     return tuple(
         target for target in targets if target.python not in release.usable_on(target.environment)
     )
+
+
+def pythons_with_wheels(
+    releases: Iterable[Release], environments: Iterable[str] = tuple(ENVIRONMENTS)
+) -> tuple[str, ...]:
+    """The Python minors, ascending, for which any of the releases has wheels in an environment."""
+    minors = {
+        minor for item in releases for name in environments for minor in item.pythons_on(name)
+    }
+    return tuple(sorted(minors, key=numbers))
 
 
 def usable_targets(release: Release, environment: str) -> tuple[Target, ...]:

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 
 from packaging.specifiers import SpecifierSet
 from poetry.core.constraints.version import VersionConstraint, parse_constraint
-from poetry.core.version.markers import AnyMarker, BaseMarker, parse_marker
+from poetry.core.version.markers import parse_marker
 
 from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import MAIN, Requirement
-from poetry_tf.plan.environments import ENVIRONMENTS, Target, make_targets
+from poetry_tf.plan.environments import ENVIRONMENTS, Target, make_targets, pythons_with_wheels
 from poetry_tf.plan.installability import LockedPackages
 from poetry_tf.plan.lock_entries import LockedPackage
 from poetry_tf.plan.python import admitted_minors, project_pythons
@@ -48,7 +48,6 @@ from poetry_tf.pyproject.requirement_edits import (
 )
 from poetry_tf.releases import DISTRIBUTIONS, Release, load
 from poetry_tf.releases.bounds import Bound, admits_breaking_version, bounds, required_by
-from poetry_tf.releases.model import numbers
 
 _TENSORFLOW = "tensorflow"
 
@@ -123,7 +122,7 @@ def outdated_bound_edits(before: Project, after: Project) -> tuple[Edit, ...]:
             for item in after.pyproject.requirements
             if item.name == old.bound.name
             and item.constraint == parse_constraint(old.line.constraint)
-            and item.marker == _marker(old.marker)
+            and item.marker == parse_marker(old.marker)
             and not item.extras
             and item.source is None
             and same_list(after, item, old.item)
@@ -346,7 +345,7 @@ def _narrowed(item: Requirement, bound: Bound) -> str | None:
 
 def _is_within(project: Project, item: Requirement, needed: _NeededBound) -> bool:
     """Whether a requirement counts only where the bound is needed."""
-    marker = _marker(needed.marker)
+    marker = parse_marker(needed.marker)
     return all(
         target.admits(marker)
         for target in _targets_of(project, ENVIRONMENTS)
@@ -378,10 +377,6 @@ def _constraint(specifier: SpecifierSet) -> VersionConstraint:
     return parse_constraint(str(specifier) or "*")
 
 
-def _marker(text: str) -> BaseMarker:
-    return parse_marker(text) if text else AnyMarker()
-
-
 def _project_targets(project: Project) -> tuple[Target, ...]:
     """The targets in the environments that a project declares; without any, in all of them."""
     settings, _ = read_settings(project)
@@ -395,11 +390,4 @@ def _targets_of(project: Project, environments: Iterable[str]) -> tuple[Target, 
 
 @functools.cache
 def _pythons() -> tuple[str, ...]:
-    """The Pythons that any release has wheels for, ascending."""
-    minors = {
-        minor
-        for release in load().releases
-        for name in ENVIRONMENTS
-        for minor in release.pythons_on(name)
-    }
-    return tuple(sorted(minors, key=numbers))
+    return pythons_with_wheels(load().releases)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from packaging.utils import canonicalize_name
@@ -16,7 +17,7 @@ from poetry.core.version.markers import parse_marker
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
-from poetry_tf.files.values import KeyPath
+from poetry_tf.files.values import KeyPath, as_table
 from poetry_tf.plan.model import Plan
 from poetry_tf.plan.requirement import constraint_series, tensorflow_requirements
 from poetry_tf.pyproject.pins import pin_text
@@ -70,29 +71,27 @@ def cuda_extra_edits(project: Project, plan: Plan) -> tuple[Edit, ...]:
 
 def _with_cuda_extra(project: Project, item: Requirement, plan: Plan) -> tuple[Edit, ...]:
     """Splits a requirement in two, and pins it if it is not pinned."""
-    file = project.pyproject.path
     is_pinned = constraint_series(item.constraint) is not None
     if item.is_pep508:
         match = requirement_match(project, item)
         if not is_pinned:
             match = match_pep508(with_version(match, pin_text(item, plan)))
-        texts = (
+        pair: list[Any] = [
             _with_marker(match, _with_extra(match["extras"]), MARKED_FOR_CUDA),
             _with_marker(match, match["extras"] or "", MARKED_FOR_OTHERS),
-        )
-        return (
-            Edit(file, "set", item.path, texts[0]),
-            Edit(file, "append", item.path[:-1], texts[1]),
-        )
-    written = project.pyproject.document.get(item.path)
-    others = written if isinstance(written, dict) else {}
-    pair = _legacy_pair({**others, "version": item.written if is_pinned else pin_text(item, plan)})
-    if isinstance(item.path[-1], int):  # the only table in an array of them
-        return (
-            Edit(file, "set", item.path, pair[0]),
-            Edit(file, "append", item.path[:-1], pair[1]),
-        )
-    return (Edit(file, "set", item.path, pair),)
+        ]
+    else:
+        others = as_table(project.pyproject.document.get(item.path))
+        version = item.written if is_pinned else pin_text(item, plan)
+        pair = _legacy_pair({**others, "version": version})
+    file = project.pyproject.path
+    if not isinstance(item.path[-1], int):
+        return (Edit(file, "set", item.path, pair),)
+    # A string of a list, or the only table in an array of them.
+    return (
+        Edit(file, "set", item.path, pair[0]),
+        Edit(file, "append", item.path[:-1], pair[1]),
+    )
 
 
 def _legacy_pair(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -131,12 +130,8 @@ def _without_cuda_extra(project: Project, items: Sequence[Requirement]) -> tuple
         else:
             edits.append(_extra_edit(project, item))
     # Last, and from the end, because a removal moves what follows.
-    edits += [Edit(file, "remove", path) for path in sorted(joined, key=_index, reverse=True)]
-    return tuple(edits)
-
-
-def _index(path: KeyPath) -> int:
-    return int(path[-1])
+    joined.sort(key=itemgetter(-1), reverse=True)
+    return (*edits, *(Edit(file, "remove", path) for path in joined))
 
 
 def _is_complement(project: Project, item: Requirement, other: Requirement) -> bool:

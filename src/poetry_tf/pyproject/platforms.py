@@ -18,7 +18,13 @@ from poetry.core.version.markers import AnyMarker, BaseMarker, parse_marker
 from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import MAIN, Requirement
-from poetry_tf.plan.environments import ENVIRONMENTS, Target, next_minor, required_environments
+from poetry_tf.plan.environments import (
+    ENVIRONMENTS,
+    Target,
+    next_minor,
+    pythons_with_wheels,
+    required_environments,
+)
 from poetry_tf.plan.model import Plan
 from poetry_tf.plan.python import admitted_minors, project_pythons, release_pythons
 from poetry_tf.plan.requirement import to_poetry_version
@@ -156,9 +162,7 @@ def _end_of_pythons(release: Release, python: VersionConstraint) -> BaseMarker:
 
     TensorFlow's dependencies may have no version for the later ones.
     """
-    minors = {minor for name in ENVIRONMENTS for minor in release.pythons_on(name)}
-    last = max(minors, key=numbers)
-    after = next_minor(last)
+    after = next_minor(pythons_with_wheels([release])[-1])
     if python.allows_any(parse_constraint(f">={after}")):
         return parse_marker(f'python_version < "{after}"')
     return AnyMarker()
@@ -358,11 +362,8 @@ def _clash(place: _Place, item: Requirement) -> tuple[str, ...]:
 
 def _is_our_marker(place: _Place, item: Requirement, environments: Sequence[str]) -> bool:
     """Whether a requirement has the marker that `shim_lines` writes."""
-    for name in environments:
-        marker = parse_marker(ENVIRONMENTS[name].marker)
-        if item.marker in (marker, marker.intersect(place.use.where)):
-            return True
-    return False
+    markers = (parse_marker(ENVIRONMENTS[name].marker) for name in environments)
+    return any(item.marker in (one, one.intersect(place.use.where)) for one in markers)
 
 
 # -- the lock -------------------------------------------------------------------------------
