@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from difflib import get_close_matches
-from typing import Any, TypeAlias
+from itertools import pairwise
+from typing import Any
 
 from poetry_tf.devcontainer.spec import ContainerSpec
 from poetry_tf.devcontainer.view import Change, View, feature_id
@@ -18,14 +19,10 @@ from poetry_tf.releases.images import Feature, Images
 from poetry_tf.releases.nvidia import driver_capabilities
 from poetry_tf.text import format_list
 
-_Spellings: TypeAlias = tuple[tuple[str, ...], ...]
-
-# Docker's arguments for every GPU. hostRequirements request them as well; both pass them twice.
-_GPU_ARGUMENTS: _Spellings = (("--gpus=all",), ("--gpus", "all"))
-_RUNTIME_ARGUMENTS: _Spellings = (("--runtime=nvidia",), ("--runtime", "nvidia"))
+# Docker's argument for every GPU. hostRequirements request them as well; both pass them twice.
+_DOCKER_ARGUMENT = "--gpus=all"
 # Podman's. It fails with a GPU in hostRequirements, and with this where there is no GPU.
 _PODMAN_ARGUMENT = "--device=nvidia.com/gpu=all"
-_PODMAN_ARGUMENTS: _Spellings = ((_PODMAN_ARGUMENT,), ("--device", "nvidia.com/gpu=all"))
 # The parts of the driver to mount; compute and utility where it isn't set.
 _LIMIT = "NVIDIA_DRIVER_CAPABILITIES"
 # The feature puts CUDA's programs nowhere on PATH, and XLA has to find ptxas.
@@ -238,7 +235,7 @@ def _argument(spec: ContainerSpec) -> str | None:
     """The engine's argument for every GPU; None where hostRequirements request it."""
     if spec.settings.engine == "podman":
         return _PODMAN_ARGUMENT
-    return "--gpus=all" if spec.settings.gpu_required else None
+    return _DOCKER_ARGUMENT if spec.settings.gpu_required else None
 
 
 def _failing_request(view: View, spec: ContainerSpec) -> tuple[tuple[Edit, ...], str]:
@@ -268,9 +265,8 @@ def requests_gpu(view: View, spec: ContainerSpec) -> bool:
     request = view.object("hostRequirements").get("gpu")
     if request not in (None, False) and not _failing_request(view, spec)[0]:
         return True
-    retired = [item for kind, _ in _retired_kinds(spec) for item in kind]
     arguments = view.run_arguments
-    removed = _positions(arguments, retired)
+    removed = _positions(arguments, _retired_arguments(spec))
     return any(
         item.startswith(("--gpus", "--device=nvidia", "nvidia.com/gpu"))
         for index, item in enumerate(arguments)
@@ -281,10 +277,14 @@ def requests_gpu(view: View, spec: ContainerSpec) -> bool:
 def retired_arguments(view: View, spec: ContainerSpec) -> Iterator[Change]:
     """Docker's arguments with which a container doesn't start everywhere."""
     arguments = view.run_arguments
-    seen = [item for item in _retired_kinds(spec) if _positions(arguments, item[0])]
+    seen = {
+        argument: why
+        for argument, why in _retired_arguments(spec).items()
+        if _positions(arguments, [argument])
+    }
     if not seen:
         return
-    positions = _positions(arguments, [item for kind, _ in seen for item in kind])
+    positions = _positions(arguments, seen)
     edits = [view.remove("runArgs", index) for index in reversed(positions)]
     if len(positions) == len(arguments):
         edits = [view.remove("runArgs")]
@@ -300,7 +300,7 @@ def retired_arguments(view: View, spec: ContainerSpec) -> Iterator[Change]:
         edits += _request(view, spec)[0]
     yield Change(
         "TF505",
-        ", and ".join(trouble for _, trouble in seen),
+        ", and ".join(seen.values()),
         remedy,
         ("runArgs",),
         tuple(edits),
@@ -343,33 +343,27 @@ def _limits(view: View) -> Iterator[tuple[KeyPath, str, str]]:
             yield path, before, limit
 
 
-def _retired_kinds(spec: ContainerSpec) -> list[tuple[_Spellings, str]]:
+def _retired_arguments(spec: ContainerSpec) -> dict[str, str]:
     """The arguments to remove, each with the reason."""
-    kinds: list[tuple[_Spellings, str]] = [
-        (_RUNTIME_ARGUMENTS, "--runtime=nvidia fails where that runtime isn't registered")
-    ]
+    found = {"--runtime=nvidia": "--runtime=nvidia fails where that runtime isn't registered"}
     if spec.whole and spec.plan is not None:
         if spec.settings.engine == "podman":
-            kinds.append((_GPU_ARGUMENTS, "--gpus=all is Docker's, and not every Podman's"))
+            found[_DOCKER_ARGUMENT] = "--gpus=all is Docker's, and not every Podman's"
         elif not spec.settings.gpu_required or spec.plan.gpu.mode == "none":
-            kinds.append((_GPU_ARGUMENTS, "--gpus=all fails where there is no GPU"))
+            found[_DOCKER_ARGUMENT] = "--gpus=all fails where there is no GPU"
         if spec.settings.engine == "docker":
             # Unless the project says Docker, somebody may use it with Podman.
-            trouble = "--device=nvidia.com/gpu=all is Podman's, and not every Docker's"
-            kinds.append((_PODMAN_ARGUMENTS, trouble))
-    return kinds
+            why = "--device=nvidia.com/gpu=all is Podman's, and not every Docker's"
+            found[_PODMAN_ARGUMENT] = why
+    return found
 
 
-def _positions(items: list[str], sequences: Iterable[tuple[str, ...]]) -> list[int]:
-    """The indexes of the items that belong to one of the sequences, ascending."""
+def _positions(items: list[str], arguments: Collection[str]) -> list[int]:
+    """The indexes of the items that are one of the arguments, in one piece or in two."""
     found: list[int] = []
-    index = 0
-    while index < len(items):
-        for sequence in sequences:
-            if tuple(items[index : index + len(sequence)]) == sequence:
-                found += range(index, index + len(sequence))
-                index += len(sequence)
-                break
-        else:
-            index += 1
+    for index, (item, following) in enumerate(pairwise([*items, ""])):
+        if item in arguments:
+            found.append(index)
+        elif f"{item}={following}" in arguments:
+            found += [index, index + 1]
     return found

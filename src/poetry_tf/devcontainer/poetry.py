@@ -147,7 +147,7 @@ def _preparation(view: View, spec: ContainerSpec) -> Iterator[Edit]:
         path, text = dependent[0].preceded_by(command)
         yield Edit(view.path, "set", path, text)
     else:
-        yield from view.add_command(_INSTALLS_POETRY, command)
+        yield view.add_command(_INSTALLS_POETRY, command)
 
 
 def _cache(view: View) -> Iterator[Edit]:
@@ -203,9 +203,9 @@ def project(view: View, spec: ContainerSpec) -> Iterator[Change]:
         command = f"(! git rev-parse -q --verify HEAD || git lfs pull) && {command}"
     task = next((task for task in view.tasks if task.installations), None)
     if task is None or HOOKS.index(task.hook) < HOOKS.index(_INSTALLS_PROJECT):
-        edits = tuple(view.add_command(_INSTALLS_PROJECT, command))
+        edit = view.add_command(_INSTALLS_PROJECT, command)
     else:
         # Commands of a hook run at the same time, so it has to be the same command.
         path, text = task.followed_by(command)
-        edits = (Edit(view.path, "set", path, text),)
-    yield Change.convenience(*edits)
+        edit = Edit(view.path, "set", path, text)
+    yield Change.convenience(edit)

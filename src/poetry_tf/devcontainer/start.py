@@ -72,7 +72,7 @@ def status(view: View, spec: ContainerSpec) -> Iterator[Change]:
         folder = view.path.parent
         named = folder.parent.name == ".devcontainer"
         option = f" --config {shlex.quote(folder.name)}" if named else ""
-        yield Change.convenience(*view.add_command(STARTS, _line(requirement, option)))
+        yield Change.convenience(view.add_command(STARTS, _line(requirement, option)))
 
 
 def _line(requirement: str | None, option: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -104,15 +104,14 @@ class View:
         assert isinstance(document, JsoncDocument)
         return replace(self, document=document)
 
-    def add_command(self, hook: str, command: str) -> Iterator[Edit]:
+    def add_command(self, hook: str, command: str) -> Edit:
         """Adds a command to a lifecycle hook; it runs in parallel with those that are there."""
         present = self.get(hook)
         if present in (None, "", []):
-            yield self.set(hook, value=command)
-        elif isinstance(present, str | list) and tasks(hook, present):
-            yield self.set(hook, value={"project": present, "poetry-tf": command})
-        else:
-            yield self.set(hook, "poetry-tf", value=command)
+            return self.set(hook, value=command)
+        if isinstance(present, str | list) and tasks(hook, present):
+            return self.set(hook, value={"project": present, "poetry-tf": command})
+        return self.set(hook, "poetry-tf", value=command)
 
 
 def feature_id(key: str) -> str:

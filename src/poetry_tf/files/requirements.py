@@ -7,7 +7,7 @@ Legacy ``[tool.poetry.dependencies]`` (strings, tables, arrays of tables, groups
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,6 @@ from poetry.core.constraints.version import VersionConstraint, VersionRange, par
 from poetry.core.packages.dependency import Dependency
 from poetry.core.version.markers import AnyMarker, BaseMarker, parse_marker
 
-from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.toml import TomlFile
 from poetry_tf.files.values import KeyPath, as_texts
 
@@ -283,36 +282,35 @@ def read_constraint(file: TomlFile, path: KeyPath, written: object) -> VersionCo
 
 def _entry_marker(file: TomlFile, path: KeyPath, entry: Mapping[str, Any]) -> BaseMarker:
     marker: BaseMarker = AnyMarker()
-    if isinstance(text := entry.get("markers"), str):
-        marker = marker.intersect(_marker(file, path, text))
-    if isinstance(python := entry.get("python"), str):
-        marker = marker.intersect(_python_marker(file, path, python))
-    if isinstance(platform := entry.get("platform"), str):
-        marker = marker.intersect(_marker(file, path, f'sys_platform == "{platform}"'))
+    for key, to_marker in _MARKER_KEYS.items():
+        if isinstance(text := entry.get(key), str):
+            marker = marker.intersect(_marker(file, path, text, to_marker))
     return marker
 
 
-def _python_marker(file: TomlFile, path: KeyPath, python: str) -> BaseMarker:
+def _python_marker(python: str) -> str:
     from poetry.core.packages.utils.utils import create_nested_marker
 
+    return create_nested_marker("python_version", parse_constraint(python))
+
+
+_MARKER_KEYS: Mapping[str, Callable[[str], str]] = {
+    "markers": str,
+    "python": _python_marker,
+    "platform": 'sys_platform == "{}"'.format,
+}
+"""The keys of an entry in Poetry's own tables that say where it applies, as markers."""
+
+
+def _marker(
+    file: TomlFile, path: KeyPath, text: str, to_marker: Callable[[str], str] = str
+) -> BaseMarker:
     try:
-        text = create_nested_marker("python_version", parse_constraint(python))
+        return parse_marker(to_marker(text))
     except Exception as error:  # poetry-core raises several kinds here too
-        raise _marker_error(file, path, error) from None
-    return _marker(file, path, text)
-
-
-def _marker(file: TomlFile, path: KeyPath, text: str) -> BaseMarker:
-    try:
-        return parse_marker(text)
-    except Exception as error:  # as above
-        raise _marker_error(file, path, error) from None
-
-
-def _marker_error(file: TomlFile, path: KeyPath, error: Exception) -> ProjectError:
-    name = path[-2] if isinstance(path[-1], int) else path[-1]
-    reason = str(error).partition("\n")[0]
-    return file.error(path, f"a marker of {name} is not valid: {reason}")
+        name = path[-2] if isinstance(path[-1], int) else path[-1]
+        reason = str(error).partition("\n")[0]
+        raise file.error(path, f"a marker of {name} is not valid: {reason}") from None
 
 
 def _parse_plain(text: str) -> Dependency | None:

@@ -10,6 +10,8 @@ import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
+from operator import eq
 from typing import Final, Literal
 
 from poetry_tf.files.places import Entry, Root, Value
@@ -140,7 +142,8 @@ class Outline:
     def end_of_kin(self, path: KeyPath) -> int:
         """The end of the last section that shares the longest part of the path."""
         sections = self.sections
-        shared = [_shared_length(section.path, path) for section in sections]
+        # How many steps each has in common with the path at its start.
+        shared = [sum(takewhile(bool, map(eq, section.path, path))) for section in sections]
         longest = max(shared)
         index = len(sections) - 1
         if longest:
@@ -251,13 +254,3 @@ def _value(text: str, start: int) -> Value:
             at = _skip(text, at + 1)
         entries.append(entry)
     return Value(start, at + 1, kind, tuple(entries))
-
-
-def _shared_length(one: KeyPath, other: KeyPath) -> int:
-    """The number of steps that two paths have in common at their start."""
-    length = 0
-    for left, right in zip(one, other, strict=False):
-        if left != right:
-            break
-        length += 1
-    return length

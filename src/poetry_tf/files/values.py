@@ -45,10 +45,11 @@ def same(one: Any, other: Any) -> bool:
 def value_at(data: Any, path: KeyPath, default: Any = None) -> Any:
     """The value at the path, or the default."""
     for step in path:
-        steps = (
-            data if isinstance(data, dict) else range(len(data) if isinstance(data, list) else 0)
-        )
-        if step not in steps:
+        if isinstance(data, list):
+            is_there = step in range(len(data))
+        else:
+            is_there = isinstance(data, dict) and step in data
+        if not is_there:
             return default
         data = data[step]
     return data

@@ -265,7 +265,11 @@ def _is_broken(bound: Bound, package: LockedPackage) -> bool:
 def _clash(project: Project, bound: Bound, locked: LockedPackages) -> frozenset[Target]:
     """The targets in which the lock has both what breaks and a dependency too new for it."""
     broken = _broken(bound, locked)
-    too_new = [one for one in _packages(locked, {bound.name}) if _is_too_new(bound, one)]
+    too_new = [
+        one
+        for one in _packages(locked, {bound.name})
+        if one.parsed is not None and one.satisfies(_excluded(bound))
+    ]
     if not broken or not too_new:
         return frozenset()
     return frozenset(
@@ -274,10 +278,6 @@ def _clash(project: Project, bound: Bound, locked: LockedPackages) -> frozenset[
         if any(locked.needs(one, target) for one in broken)
         and any(locked.needs(one, target) for one in too_new)
     )
-
-
-def _is_too_new(bound: Bound, package: LockedPackage) -> bool:
-    return package.parsed is not None and package.satisfies(_excluded(bound))
 
 
 # -- what is missing ------------------------------------------------------------------------
