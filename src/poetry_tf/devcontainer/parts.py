@@ -39,8 +39,7 @@ def list_parts(
     if plan is None:
         return
     yield _base(view, plan)
-    features = (spec.images.cuda, spec.images.git_lfs)
-    for feature in features:
+    for feature in (spec.images.cuda, spec.images.git_lfs):
         yield from _feature(view, feature)
     yield from _cuda(view, spec, plan, catalog)
     for written, _ in container_poetrys(path, document, spec.images):

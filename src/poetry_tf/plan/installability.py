@@ -170,8 +170,7 @@ def _newest_fit(
         for package in packages
         if package.admits_python(target.python) and all(map(package.satisfies, parsed))
     ]
-    public = {package: package.parsed.public if package.parsed else "" for package in fit}
     newest = max((package.parsed for package in fit if package.parsed), default=None)
     if not fit or newest is None:
         return tuple(fit or packages)
-    return tuple(package for package in fit if public[package] == newest.public)
+    return tuple(one for one in fit if one.parsed and one.parsed.public == newest.public)

@@ -6,13 +6,8 @@ from collections.abc import Mapping
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
-from poetry.core.constraints.version import (
-    EmptyConstraint,
-    VersionConstraint,
-    VersionRangeConstraint,
-    parse_constraint,
-)
 from poetry.core.constraints.version import Version as PoetryVersion
+from poetry.core.constraints.version import VersionConstraint, parse_constraint
 
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
@@ -131,12 +126,9 @@ def constraint_series(constraint: VersionConstraint) -> str | None:
 
 def lower_bound(constraint: VersionConstraint) -> PoetryVersion | None:
     """The lowest version that a constraint names, None where it is open below."""
-    if isinstance(constraint, EmptyConstraint):
-        return None
-    if isinstance(constraint, VersionRangeConstraint):
-        return constraint.min
-    ranges = getattr(constraint, "ranges", None)  # a union, in ascending order
-    return lower_bound(ranges[0]) if ranges else None
+    ranges = getattr(constraint, "ranges", [constraint])  # those of a union, ascending
+    lowest: PoetryVersion | None = getattr(ranges[0], "min", None)
+    return lowest
 
 
 def to_poetry_version(version: Version) -> PoetryVersion:

@@ -379,8 +379,7 @@ def _constraint(specifier: SpecifierSet) -> VersionConstraint:
 
 def _project_targets(project: Project) -> tuple[Target, ...]:
     """The targets in the environments that a project declares; without any, in all of them."""
-    settings, _ = read_settings(project)
-    return _targets_of(project, settings.environments or ENVIRONMENTS)
+    return _targets_of(project, read_settings(project)[0].environments or ENVIRONMENTS)
 
 
 def _targets_of(project: Project, environments: Iterable[str]) -> tuple[Target, ...]:

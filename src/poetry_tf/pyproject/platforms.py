@@ -131,8 +131,7 @@ def _places(project: Project, plan: Plan) -> Iterator[_Place]:
 
 
 def _place(project: Project, items: Sequence[Requirement], release: Release) -> _Place:
-    python = project_pythons(project)
-    settings, _ = read_settings(project)
+    python, settings = project_pythons(project), read_settings(project)[0]
     where = union_markers(item.marker for item in items)
     end = _end_of_pythons(release, python)
     markers = {item: where_required(release, item.extras).intersect(end) for item in items}
@@ -199,8 +198,7 @@ def expected_release(
             known = catalog.get(version)
             if known is not None and constraint.allows(to_poetry_version(version)):
                 return known
-    settings, _ = read_settings(project)
-    python = project_pythons(project)
+    python, settings = project_pythons(project), read_settings(project)[0]
     shims = [item for item in project.pyproject.requirements if role(item.name) == "shim"]
     fits = [
         release
@@ -364,9 +362,6 @@ def _is_our_marker(place: _Place, item: Requirement, environments: Sequence[str]
     """Whether a requirement has the marker that `shim_lines` writes."""
     markers = (parse_marker(ENVIRONMENTS[name].marker) for name in environments)
     return any(item.marker in (one, one.intersect(place.use.where)) for one in markers)
-
-
-# -- the lock -------------------------------------------------------------------------------
 
 
 def unlocked_requirements(project: Project, plan: Plan) -> Iterator[tuple[Requirement, str]]:

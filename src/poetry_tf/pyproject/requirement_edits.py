@@ -140,16 +140,11 @@ def add_edits(
     file = project.pyproject.path
     if item.is_pep508:
         match = requirement_match(project, item)
-        return tuple(
-            Edit(
-                file,
-                "append",
-                item.path[:-1],
-                f"{line.name}{_spaced_version(match, line.constraint)}"
-                + (f" ; {line.marker}" if line.marker else ""),
-            )
+        texts = (
+            f"{line.name}{_spaced_version(match, line.constraint)} ; {line.marker}".rstrip(" ;")
             for line in lines
         )
+        return tuple(Edit(file, "append", item.path[:-1], text) for text in texts)
     entries = [
         {"version": line.constraint}
         | ({"markers": line.marker} if line.marker else {})
