@@ -87,8 +87,6 @@ def _view(path: Path, document: JsoncDocument, spec: ContainerSpec) -> View:
     return View(path, document, spec.whole and spec.plan is not None and not document.data)
 
 
-# -- how two files differ -------------------------------------------------------------------
-
 # The keys whose versions are in the facts.
 _WITH_VERSIONS = {"name", "image", "features"}
 

@@ -51,10 +51,7 @@ def cuda(view: View, spec: ContainerSpec) -> Iterator[Change]:
             "no CUDA is installed in the container",
             f"Add {feature.reference} with CUDA {plan.gpu.cuda} and cuDNN {plan.gpu.cudnn}",
             ("features",),
-            (
-                view.set("features", feature.reference, value=options),
-                *_path_edits(view),
-            ),
+            (view.set("features", feature.reference, value=options), *_path_edits(view)),
         )
 
 
@@ -210,13 +207,13 @@ def gpu_request(view: View, spec: ContainerSpec) -> Iterator[Change]:
     if not (spec.whole or view.features(spec.images.cuda.id)):
         return
     request, remedy = _request(view, spec)
-    removal, trouble = _failing_request(view, spec)
+    removal, problem = _failing_request(view, spec)
     if not requests_gpu(view, spec):
-        message = trouble or "the container does not ask for a GPU"
+        message = problem or "the container does not ask for a GPU"
         yield Change("TF504", message, remedy, ("hostRequirements",), (*removal, *request))
     elif removal:
         remedy = "Remove it: runArgs ask for the GPU"
-        yield Change("TF504", trouble, remedy, ("hostRequirements", "gpu"), removal)
+        yield Change("TF504", problem, remedy, ("hostRequirements", "gpu"), removal)
 
 
 def _request(view: View, spec: ContainerSpec) -> tuple[tuple[Edit, ...], str]:
@@ -298,13 +295,7 @@ def retired_arguments(view: View, spec: ContainerSpec) -> Iterator[Change]:
     if not requests_gpu(view, spec) and (spec.plan is None or spec.plan.gpu.mode != "none"):
         # It was the file's only request for a GPU.
         edits += _request(view, spec)[0]
-    yield Change(
-        "TF505",
-        ", and ".join(seen.values()),
-        remedy,
-        ("runArgs",),
-        tuple(edits),
-    )
+    yield Change("TF505", ", and ".join(seen.values()), remedy, ("runArgs",), tuple(edits))
 
 
 def capabilities(view: View, spec: ContainerSpec) -> Iterator[Change]:

@@ -49,10 +49,6 @@ class Installation:
     """The text before the version in that string; None if it can't be changed in place."""
     after: str
 
-    def pinned(self, version: str) -> str | None:
-        """The string with this version; None if it can't be changed in place."""
-        return None if self.before is None else f"{self.before}{version}{self.after}"
-
 
 @dataclass(frozen=True)
 class Task:
@@ -105,11 +101,6 @@ class Task:
             return path, f"{text}\n{command}"
         # What runs in the background is waited for.
         return path, f"{text} {'wait ' if text.endswith('&') else ''}&& {command}"
-
-    def preceded_by(self, command: str) -> tuple[KeyPath, str]:
-        """The place and its new text, so that this one runs after a command has succeeded."""
-        path, text = self.script
-        return path, f"{command} && {text}"
 
     @cached_property
     def installations(self) -> tuple[Installation, ...]:

@@ -60,7 +60,8 @@ def plugin(view: View, spec: ContainerSpec) -> Iterator[Change]:
     origin = spec.poetry_tf
     steps = tuple(_steps(view))
     for found in steps:
-        edit = Edit(view.path, "set", found.path, found.replaced_by(install_step(origin)))
+        text = f"{found.text[: found.start]}{install_step(origin)}{found.text[found.end :]}"
+        edit = Edit(view.path, "set", found.path, text)
         if names_no_address(found.requirement) and origin.source != "index":
             yield _by_name_change(origin, found.requirement, found.path, (edit,))
         elif _is_other_commit(found.requirement, origin):
@@ -69,7 +70,9 @@ def plugin(view: View, spec: ContainerSpec) -> Iterator[Change]:
         return
     for task in view.tasks:
         for word in task.plugins:
-            ours = any(item.path == word.path and item.holds(word.start) for item in steps)
+            ours = any(
+                item.path == word.path and item.start <= word.start < item.end for item in steps
+            )
             if names_no_address(word.text) and not ours:
                 yield _by_name_change(origin, word.text, word.path, ())
 
@@ -114,12 +117,6 @@ class _Step:
     start: int
     end: int
     requirement: str
-
-    def holds(self, place: int) -> bool:
-        return self.start <= place < self.end
-
-    def replaced_by(self, new: str) -> str:
-        return f"{self.text[: self.start]}{new}{self.text[self.end :]}"
 
 
 def _steps(view: View) -> Iterator[_Step]:

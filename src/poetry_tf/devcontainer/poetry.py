@@ -27,6 +27,8 @@ _INTERPRETER: KeyPath = ("customizations", "vscode", "settings", "python.default
 # Where a machine does not set it, it is empty in the container, which means unset.
 MIRROR = "POETRY_TF_MIRROR"
 _IN_PROJECT = "POETRY_VIRTUALENVS_IN_PROJECT"
+# In place of a version.
+_NOT_FIXED = "of no fixed version"
 # The volume outlives the container, and so may hold the environment of another Python.
 _RENEWAL = (
     '(python3 -c "import os, sys; v = sys.version_info; '
@@ -41,7 +43,7 @@ def retired_feature(view: View, spec: ContainerSpec) -> Iterator[Change]:
     will_install = spec.plan is not None and spec.whole and not view.own_base
     is_installed = bool(view.features(*images.poetry_features)) or view.installs_poetry
     for key in view.features(*images.retired_poetry_features):
-        trouble = f"{key} is gone: its organisation was deleted"
+        message = f"{key} is gone: its organisation was deleted"
         if is_installed or will_install:
             remedy = f"Install Poetry with pipx install poetry=={spec.poetry}"
             if is_installed:
@@ -51,15 +53,10 @@ def retired_feature(view: View, spec: ContainerSpec) -> Iterator[Change]:
             # Nothing else would install Poetry.
             version, id_ = key.removeprefix(feature_id(key)), images.poetry_features[0]
             successor = id_ if version.startswith("@") else id_ + version  # a digest goes
-            remedy, edits = f"Use {successor}", _renamed(view, spec, key, successor)
-        yield Change("TF505", trouble, remedy, ("features", key), edits)
-
-
-def _renamed(view: View, spec: ContainerSpec, key: str, successor: str) -> tuple[Edit, ...]:
-    rename = view.rename("features", key, to=successor)
-    if spec.plan is None:
-        return (rename,)  # the container's Python may not run the specified Poetry
-    return rename, _version_edit(view, spec, key, successor)
+            remedy, edits = f"Use {successor}", (view.rename("features", key, to=successor),)
+            if spec.plan is not None:  # else the container's Python may not run that Poetry
+                edits = (*edits, _version_edit(view, spec, key, successor))
+        yield Change("TF505", message, remedy, ("features", key), edits)
 
 
 def _version_edit(view: View, spec: ContainerSpec, key: str, new_key: str) -> Edit:
@@ -75,7 +72,7 @@ def poetry(view: View, spec: ContainerSpec) -> Iterator[Change]:
         return
     features = view.features(*spec.images.poetry_features)
     for key in features:
-        written = as_text(_feature_version(view, key)[1])
+        written = as_text(_feature_version(view, key)[1], _NOT_FIXED)
         if not spec.accepts_poetry(written):
             edit = _version_edit(view, spec, key, key)
             remedy = f'Write "version": "{spec.poetry}"'
@@ -83,10 +80,10 @@ def poetry(view: View, spec: ContainerSpec) -> Iterator[Change]:
     for task in view.tasks:
         for item in task.installations:
             if not (item.exact and spec.accepts_poetry(item.written)):
-                text = item.pinned(str(spec.poetry))
-                edits = () if text is None else (Edit(view.path, "set", item.path, text),)
+                text = f"{item.before}{spec.poetry}{item.after}"
+                edits = () if item.before is None else (Edit(view.path, "set", item.path, text),)
                 remedy = f"Install Poetry {spec.poetry}"
-                yield _other_version(spec, item.written, remedy, item.path, edits)
+                yield _other_version(spec, item.written or _NOT_FIXED, remedy, item.path, edits)
     # On a base of the user's own, Poetry is the user's to install.
     if spec.whole and not features and not view.installs_poetry and not view.own_base:
         yield Change(
@@ -123,8 +120,7 @@ def _feature_version(view: View, key: str) -> tuple[KeyPath, Any]:
 def _other_version(
     spec: ContainerSpec, written: str, remedy: str, path: KeyPath, edits: tuple[Edit, ...]
 ) -> Change:
-    present = written or "of no fixed version"
-    message = f"Poetry {present} is installed, but Poetry {spec.poetry} {spec.why_poetry}"
+    message = f"Poetry {written} is installed, but Poetry {spec.poetry} {spec.why_poetry}"
     return Change("TF506", message, remedy, path, edits)
 
 
@@ -144,8 +140,8 @@ def _preparation(view: View, spec: ContainerSpec) -> Iterator[Edit]:
         yield view.set("remoteEnv", MIRROR, value=f"${{localEnv:{MIRROR}}}")
     dependent = [task for task in view.tasks if task.hook == _INSTALLS_POETRY and task.uses_poetry]
     if dependent:
-        path, text = dependent[0].preceded_by(command)
-        yield Edit(view.path, "set", path, text)
+        path, text = dependent[0].script
+        yield Edit(view.path, "set", path, f"{command} && {text}")
     else:
         yield view.add_command(_INSTALLS_POETRY, command)
 

@@ -119,9 +119,6 @@ def name_before_series(name: Any) -> str | None:
     return match["name"] if match else None
 
 
-# -- installing the project -----------------------------------------------------------------
-
-
 def install_command(project: Project, plan: Plan | None) -> str:
     """The command that installs the project with its TensorFlow.
 

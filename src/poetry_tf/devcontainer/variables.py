@@ -14,7 +14,7 @@ from poetry_tf.text import format_list
 
 _LEGACY_KERAS = "TF_USE_LEGACY_KERAS"
 # The values that TensorFlow takes as true.
-_YES = frozenset({"1", "true", "True"})
+_TRUE = frozenset({"1", "true", "True"})
 
 LIBRARY_PATH = "LD_LIBRARY_PATH"
 # TensorFlow finds the libraries of its and-cuda wheels by a path that is built into it. In some
@@ -35,7 +35,7 @@ def legacy_keras(view: View, spec: ContainerSpec) -> Iterator[Change]:
         return
     # containerEnv applies also where no editor is attached.
     present = view.object("containerEnv").get(_LEGACY_KERAS)
-    if present in _YES:
+    if present in _TRUE:
         return
     seen = f"has {_LEGACY_KERAS} {present!r}" if present is not None else f"lacks {_LEGACY_KERAS}"
     yield Change(

@@ -33,7 +33,7 @@ def put_below(document: Document, root: Root, path: KeyPath, value: Any) -> list
     rest = path[done:]
     if not rest:
         return [_replacement(document, owner, box, value)]
-    if box.has_dotted(rest[0]):
+    if any(len(entry.keys) > 1 and entry.keys[0] == rest[0] for entry in box.entries):
         # Dotted keys within an inline table are too rare to be edited one by one.
         table = with_value(document.get(path[:done]), rest, value)
         return [_replacement(document, owner, box, table)]
@@ -146,7 +146,8 @@ def _first_addition(
         closing = "" if NEWLINE.search(document.text, kept, end) else newline + outer
         line = newline + indent + entry_text(indent) + document.CLOSING_COMMA
         return [(kept, kept, line + closing)]
-    if spread or document.spreads(owner):
+    lone = owner is None or starts_line(document.text, owner.start)
+    if spread or (document.SPREADS and lone):
         line = newline + indent + entry_text(indent) + document.CLOSING_COMMA
         return [(start, end, line + newline + outer)]
     return [(start, end, inside + entry_text(None) + inside)]

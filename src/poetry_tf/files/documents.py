@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from poetry_tf.files.places import Entry, Value
+from poetry_tf.files.places import Value
 from poetry_tf.files.positions import Position, Splice, line_starts, position_in, spliced
 from poetry_tf.files.values import ABSENT, KeyPath, same, spelled, surplus, value_at
 
@@ -57,6 +57,8 @@ class Document(ABC):
     """What separates key and value unless the neighbours leave out the blanks."""
     CLOSING_COMMA: ClassVar[str]
     """What follows the only entry in brackets that are spread over lines."""
+    SPREADS: ClassVar[bool]
+    """Whether empty brackets on a line of their key are spread over lines for a first entry."""
 
     @classmethod
     @abstractmethod
@@ -94,10 +96,6 @@ class Document(ABC):
     @abstractmethod
     def indent_unit(self) -> str:
         """What a level of nesting is indented by."""
-
-    @abstractmethod
-    def spreads(self, owner: Entry | None) -> bool:
-        """Whether the owner's empty brackets are spread over lines for their first entry."""
 
     # Reading
 
@@ -151,7 +149,11 @@ class Document(ABC):
             return self
         document = self
         if isinstance(old, dict) and isinstance(value, dict):
-            document = self._set_members(path, old, value)
+            for key, member in value.items():
+                document = document.set((*path, key), member)
+            for key in old:
+                if key not in value:
+                    document = document.remove((*path, key))
         elif isinstance(old, list) and isinstance(value, list):
             document = self._set_elements(path, old, value)
         return document if same(document.get(path, ABSENT), value) else document._put(path, value)
@@ -212,15 +214,6 @@ class Document(ABC):
                     raise DocumentError(f"there is no array for element {index} of {spelled(path)}")
                 return
             here = here[step]
-
-    def _set_members(self, path: KeyPath, old: dict[str, Any], value: dict[str, Any]) -> Self:
-        document = self
-        for key, member in value.items():
-            document = document.set((*path, key), member)
-        for key in old:
-            if key not in value:
-                document = document.remove((*path, key))
-        return document
 
     def _set_elements(self, path: KeyPath, old: list[Any], value: list[Any]) -> Self:
         """Changes the array by steps that keep comments beside their elements.

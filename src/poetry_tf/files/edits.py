@@ -131,10 +131,7 @@ def diffs(project: Project, texts: Mapping[Path, str]) -> Iterator[str]:
 def diff(name: str, old: str | None, new: str) -> str:
     """A unified diff with file names as in Git; `old` is None for a new file."""
     lines = difflib.unified_diff(
-        _lines(old or ""),
-        _lines(new),
-        "/dev/null" if old is None else f"a/{name}",
-        f"b/{name}",
+        _lines(old or ""), _lines(new), "/dev/null" if old is None else f"a/{name}", f"b/{name}"
     )
     return "".join(
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines

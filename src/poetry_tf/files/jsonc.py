@@ -53,10 +53,10 @@ class JsoncDocument(Document):
     TRAIL = re.compile(r"(?:[ \t]*/\*[^\r\n]*?\*/)*(?:[ \t]*//[^\r\n]*)?")
     SEPARATOR = ": "
     CLOSING_COMMA = ""
+    SPREADS = True
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Reads a text. Raises `DocumentError`, with the position, if it is malformed."""
         data, tree = _Parser(text).document()
         return cls(text, data, tree)
 
@@ -138,9 +138,6 @@ class JsoncDocument(Document):
                 ):
                     return inner.removeprefix(outer)
         return _DEFAULT_INDENT
-
-    def spreads(self, owner: Entry | None) -> bool:
-        return owner is None or starts_line(self.text, owner.start)
 
 
 class _Parser:

@@ -25,10 +25,6 @@ class Value:
             return self.entries[int(step)] if inside else None
         return next((entry for entry in reversed(self.entries) if entry.keys == (step,)), None)
 
-    def has_dotted(self, step: str | int) -> bool:
-        """Whether the value one step down is a table that only dotted keys define."""
-        return any(len(entry.keys) > 1 and entry.keys[0] == step for entry in self.entries)
-
     def locate(self, path: KeyPath) -> tuple[int, Value | None] | None:
         """The offset of the path's last key (or element), and its value.
 

@@ -9,11 +9,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 from poetry.core.constraints.version import Version, VersionConstraint
 
-from poetry_tf.files.requirements import (
-    Requirement,
-    declared_requirements,
-    read_constraint,
-)
+from poetry_tf.files.requirements import Requirement, declared_requirements, read_constraint
 from poetry_tf.files.toml import TomlFile, parse_toml
 from poetry_tf.files.values import KeyPath, as_text
 
@@ -89,21 +85,15 @@ class Pyproject(TomlFile):
         if isinstance(backend, str):
             # Others may have a table beside Poetry (an index for uv), but none builds with it.
             return None if backend.startswith("poetry") else f"the build backend {backend}"
-        for name in ("pdm", "hatch", "uv", "rye", "pixi", "flit"):
-            if name in tool:
-                return name
-        return None
+        others = ("pdm", "hatch", "uv", "rye", "pixi", "flit")
+        return next((name for name in others if name in tool), None)
 
     @cached_property
     def is_poetrys(self) -> bool:
         """Whether the file says that Poetry manages or builds the project."""
-        backend = self.table("build-system").get("build-backend")
+        backend = as_text(self.table("build-system").get("build-backend"))
         tool = self.table("tool")
-        return (
-            "poetry" in tool
-            or "poetry-tf" in tool
-            or (isinstance(backend, str) and backend.startswith("poetry"))
-        )
+        return "poetry" in tool or "poetry-tf" in tool or backend.startswith("poetry")
 
     @cached_property
     def package_mode(self) -> bool:

@@ -85,11 +85,8 @@ def declared_requirements(file: TomlFile) -> tuple[Requirement, ...]:
     )
     poetrys = [*_poetry_table(file, ("tool", "poetry", "dependencies"), MAIN)]
     found = [*_together(file, [*_project_lists(file)], poetrys, mixed=bool(dynamic))]
-    own: dict[str, list[Requirement]] = {
-        canonicalize_name("dev"): [
-            *_poetry_table(file, ("tool", "poetry", "dev-dependencies"), "dev")
-        ]
-    }
+    own: dict[str, list[Requirement]] = {}
+    own["dev"] = [*_poetry_table(file, ("tool", "poetry", "dev-dependencies"), "dev")]
     for group in file.table("tool", "poetry", "group"):
         file.table("tool", "poetry", "group", group)
         path = ("tool", "poetry", "group", group, "dependencies")

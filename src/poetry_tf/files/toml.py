@@ -14,7 +14,7 @@ import tomlkit
 from poetry_tf.files.brackets import cut_below, put_below, rename_below, separator_in
 from poetry_tf.files.documents import MAX_DEPTH, Document, DocumentError
 from poetry_tf.files.errors import ProjectError
-from poetry_tf.files.places import Entry, Value
+from poetry_tf.files.places import Value
 from poetry_tf.files.positions import (
     BOM,
     Position,
@@ -76,10 +76,10 @@ class TomlDocument(Document):
     TRAIL = re.compile(r"(?:[ \t]*#[^\r\n]*)?")
     SEPARATOR = " = "
     CLOSING_COMMA = ","
+    SPREADS = False
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Reads a text. Raises `DocumentError`, with the position, if it is malformed."""
         if text.startswith(BOM):
             raise DocumentError(
                 "the file begins with a byte order mark, which TOML readers, Poetry's among them,"
@@ -180,7 +180,9 @@ class TomlDocument(Document):
         elif section and section.header is not None:
             end = next_line(self.text, section.end)
         else:
-            end = self._outline.preamble_end()
+            # A first key of the root, before the first header and its comments.
+            _, *headers = self._outline.sections
+            end = self._outline.comments_before(headers[0], 0) if headers else len(self.text)
             if end < len(self.text):
                 # Nothing stood before the first header, so nothing separates it either.
                 line += newline
@@ -191,11 +193,11 @@ class TomlDocument(Document):
     def _new_section(self, path: KeyPath, table: dict[str, Any]) -> list[Splice]:
         """The splices that add a section, `[[…]]` for a path that ends with an index."""
         text, newline = self.text, newline_of(self.text)
-        name = self._dotted(path)
+        name = ".".join(self.render_key(key) for key in path if isinstance(key, str))
         lines = [f"[[{name}]]" if isinstance(path[-1], int) else f"[{name}]"]
         lines += [f"{self.render_key(key)} = {self.render(table[key], '')}" for key in table]
         block = newline.join(lines)
-        end = self._outline.end_of_kin(path)
+        end = self._outline.end_of_related(path)
         if not text[:end].strip():
             return [(end, end, block + newline + (newline if text[end:].strip() else ""))]
         before = newline if ends_line(text, end) else newline * 2
@@ -203,9 +205,6 @@ class TomlDocument(Document):
             return [(end, end, before + block + (newline if ends_line(text, end) else ""))]
         follows = text[end : line_end(text, end)].strip()
         return [(end, end, before + block + newline * (2 if follows else 1))]
-
-    def _dotted(self, path: KeyPath) -> str:
-        return ".".join(self.render_key(key) for key in path if isinstance(key, str))
 
     # Removing and renaming
 
@@ -286,9 +285,6 @@ class TomlDocument(Document):
     def indent_unit(self) -> str:
         return _DEFAULT_INDENT
 
-    def spreads(self, owner: Entry | None) -> bool:  # noqa: ARG002
-        return False
-
 
 @dataclass(frozen=True)
 class TomlFile:
@@ -313,8 +309,7 @@ class TomlFile:
             value = value.get(key, {})
             if not isinstance(value, dict):
                 raise self.error(path[:depth], f"[{'.'.join(path[:depth])}] is not a table")
-        table: dict[str, Any] = value
-        return table
+        return value
 
     def error(self, path: KeyPath, message: str) -> ProjectError:
         return ProjectError(self.path, message, self.position(path))

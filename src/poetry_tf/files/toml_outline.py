@@ -134,12 +134,7 @@ class Outline:
                     spans.append(statement.entry.spans[length - statement.depth - 1])
         return spans
 
-    def preamble_end(self) -> int:
-        """The offset for a first key of the root: before the first header and its comments."""
-        sections = self.sections
-        return len(self.text) if len(sections) == 1 else self.comments_before(sections[1], 0)
-
-    def end_of_kin(self, path: KeyPath) -> int:
+    def end_of_related(self, path: KeyPath) -> int:
         """The end of the last section that shares the longest part of the path."""
         sections = self.sections
         # How many steps each has in common with the path at its start.

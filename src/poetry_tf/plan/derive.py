@@ -39,12 +39,8 @@ def make_plan(
     """
     gpu = plan_gpu(catalog, release, settings.gpu, has_wheels=has_wheels)
     pythons = container_pythons(release, images, gpu.mode, python, settings.environments)
-    return Plan(release, pythons, gpu, keeps_legacy_keras(release, settings))
-
-
-def keeps_legacy_keras(release: Release, settings: Settings) -> bool:
-    """Whether a release needs tf-keras, because the settings keep Keras 2 and it has another."""
-    return settings.keras == "legacy" and keras_major(release) not in {None, LEGACY_KERAS}
+    legacy_keras = settings.keras == "legacy" and keras_major(release) not in {None, LEGACY_KERAS}
+    return Plan(release, pythons, gpu, legacy_keras)
 
 
 def wants_container(project: Project) -> bool:

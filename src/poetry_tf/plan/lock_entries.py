@@ -141,8 +141,7 @@ def read_packages(data: Mapping[str, Any]) -> Iterator[LockedPackage]:
 
 def _file_names(value: object) -> tuple[str, ...]:
     items = value if isinstance(value, list) else []
-    names = [item.get("file") for item in items if isinstance(item, dict)]
-    return tuple(name for name in names if isinstance(name, str))
+    return tuple(as_texts([as_table(item).get("file") for item in items]))
 
 
 def _is_file_of(file: str, version: str) -> bool:

@@ -137,37 +137,37 @@ def container_pythons(
     """
     everywhere = release_pythons(release, environments)
     wheels = tuple(item for item in release.pythons_on(CONTAINER_PLATFORM) if item in everywhere)
-    whose = f"TensorFlow {release.version}"
+    subject = f"TensorFlow {release.version}"
     if not wheels:
         names = required_environments(release, environments)
         lacks = [item for item in names if not release.usable_on(item)]
         raise PlanError(
-            f"{whose} can't be installed on {format_list(lacks or names)}",
+            f"{subject} can't be installed on {format_list(lacks or names)}",
             "Take another series (`poetry tf init --tensorflow`), or fewer environments in "
             "[tool.poetry-tf].",
         )
     if choice == "pip" and release.and_cuda is not None:
         wheels = tuple(minor for minor in wheels if minor in release.and_cuda.pythons)
-        whose = f"The and-cuda extra of TensorFlow {release.version}"
+        subject = f"The and-cuda extra of TensorFlow {release.version}"
     admits = admitted_minors(wheels, python)
     if not wheels:
-        raise GpuModeError(f"{whose} can't be installed", 'Use gpu = "system" or "auto".')
+        raise GpuModeError(f"{subject} can't be installed", 'Use gpu = "system" or "auto".')
     if not admits:
         raise PlanError(
-            f"{whose} has no wheel for Python {format_python_range(python)}",
+            f"{subject} has no wheel for Python {format_python_range(python)}",
             f"It has wheels for Python {format_list(wheels)}: take one of these with `poetry tf "
             "init "
             "--python`, or another series with `poetry tf init --tensorflow`.",
         )
     usable = tuple(minor for minor in admits if minor in images.pythons)
     if not usable:
-        could = [minor for minor in wheels if minor in images.pythons]
+        possible = [minor for minor in wheels if minor in images.pythons]
         raise NoContainerError(
             f"No dev container can be made for Python {format_list(admits)}: the images that still "
             f"work, and the Poetry that can lock a project, begin at Python {images.pythons[0]}",
-            f"TensorFlow {release.version} runs on Python {could[-1]}: take that "
-            f"(--python {could[-1]})."
-            if could
+            f"TensorFlow {release.version} runs on Python {possible[-1]}: take that "
+            f"(--python {possible[-1]})."
+            if possible
             else f"TensorFlow {release.version} has no wheel for a newer Python: move to a newer "
             "series (--tensorflow).",
         )

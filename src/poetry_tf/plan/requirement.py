@@ -32,7 +32,7 @@ def requires_cuda_wheels(project: Project) -> bool:
 
 def main_requirement(project: Project) -> Requirement | None:
     """The requirement to plan for: ``tensorflow`` before its variants, main before groups."""
-    ranked = sorted(
+    return min(
         tensorflow_requirements(project),
         key=lambda item: (
             item.name != "tensorflow",
@@ -40,8 +40,8 @@ def main_requirement(project: Project) -> Requirement | None:
             item.group != "main",
             not item.marker.is_any(),
         ),
+        default=None,
     )
-    return ranked[0] if ranked else None
 
 
 def required_catalog(project: Project, catalog: Catalog) -> Catalog:

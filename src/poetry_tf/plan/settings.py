@@ -113,8 +113,7 @@ def _problems(table: Mapping[str, Any]) -> Iterator[SettingProblem]:
     for key, value in table.items():
         path = (*SETTINGS_PATH, key)
         if key in _WORDS:
-            # The type first: a list or a table is not hashable.
-            if not (isinstance(value, str) and value in _WORDS[key]):
+            if value not in _WORDS[key]:
                 yield SettingProblem(path, f"{key} is {value!r}", _write_one_of(_WORDS[key]))
         elif key == "environments":
             yield from _environment_problems(path, value)

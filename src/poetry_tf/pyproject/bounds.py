@@ -364,7 +364,7 @@ def _may_write(project: Project, item: Requirement) -> bool:
     return item.group != MAIN or not (pyproject.package_mode and pyproject.ships_package)
 
 
-# -- versions, markers and targets ------------------------------------------------------------
+# -- versions and targets -------------------------------------------------------------------
 
 
 def _excluded(bound: Bound) -> VersionConstraint:

@@ -88,10 +88,7 @@ def _with_cuda_extra(project: Project, item: Requirement, plan: Plan) -> tuple[E
     if not isinstance(item.path[-1], int):
         return (Edit(file, "set", item.path, pair),)
     # A string of a list, or the only table in an array of them.
-    return (
-        Edit(file, "set", item.path, pair[0]),
-        Edit(file, "append", item.path[:-1], pair[1]),
-    )
+    return (Edit(file, "set", item.path, pair[0]), Edit(file, "append", item.path[:-1], pair[1]))
 
 
 def _legacy_pair(entry: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -84,9 +84,7 @@ def companion_pin_text(item: Requirement, version: Version, misfits: Iterable[Ve
     major, minor = (*version.release, 0)[:2]
     text = f">={version},<{major}.{minor + 1}.0" if item.is_pep508 else f"~{version}"
     pin = parse_constraint(text)
-    if any(pin.allows(PoetryVersion.parse(str(other))) for other in misfits):
-        return exact
-    return text
+    return exact if any(pin.allows(PoetryVersion.parse(str(other))) for other in misfits) else text
 
 
 def tf_keras_pin(plan: Plan) -> str:

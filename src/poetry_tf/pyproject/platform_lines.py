@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import combinations
 
 from packaging.utils import canonicalize_name
@@ -14,7 +13,7 @@ from poetry.core.packages.dependency import Dependency
 from poetry.core.version.markers import BaseMarker, EmptyMarker, parse_marker
 
 from poetry_tf.files.requirements import Requirement
-from poetry_tf.plan.environments import ENVIRONMENTS, Target, usable_targets
+from poetry_tf.plan.environments import ENVIRONMENTS, Target, unserved_targets, usable_targets
 from poetry_tf.plan.python import marker_pythons
 from poetry_tf.plan.requirement import constraint_series, to_poetry_version
 from poetry_tf.pyproject.requirement_edits import MarkedRequirement
@@ -38,15 +37,6 @@ class TensorFlowUse:
     """Where the requirements count."""
     filesystem: BaseMarker
     """Where the release requires `FILESYSTEM`."""
-
-    @cached_property
-    def environments(self) -> tuple[str, ...]:
-        """The environments of the targets, each once."""
-        return tuple(dict.fromkeys(target.environment for target in self.targets))
-
-    def pythons_on(self, environment: str) -> frozenset[str]:
-        """The Python minors of the targets in one environment."""
-        return frozenset(item.python for item in self.targets if item.environment == environment)
 
     def narrowed(self, marker: BaseMarker, targets: Iterable[Target]) -> BaseMarker:
         """The marker of a platform, narrowed to where the requirements count if they count less."""
@@ -87,7 +77,7 @@ def shim_lines(
 
     `constraint` is the pin of TensorFlow and `written` its text, empty where it can't be copied.
     """
-    for environment in use.environments:
+    for environment in dict.fromkeys(target.environment for target in use.targets):
         name = shim_for(use.release, environment)
         if name is not None:
             marker = parse_marker(ENVIRONMENTS[environment].marker)
@@ -130,14 +120,13 @@ def _end_of_shim(use: TensorFlowUse, environment: str, name: str) -> Version | N
     versions = {
         item.version for catalog in (mains, shims) for item in catalog.in_series(release.series)
     }
-    for version in sorted(versions):
-        if version <= release.version:
-            continue
+    targets = [target for target in use.targets if target.environment == environment]
+    for version in sorted(item for item in versions if item > release.version):
         main, shim = mains.get(version), shims.get(version)
         wheels = main.wheels.get(environment) if main is not None else None
         if wheels is not None and (wheels.kind, wheels.target) != ("shim", name):
             return version
-        if shim is not None and not use.pythons_on(environment) <= {*shim.usable_on(environment)}:
+        if shim is not None and unserved_targets(shim, targets):
             return version
     return None
 
@@ -208,7 +197,8 @@ def filesystem_lines(use: TensorFlowUse) -> tuple[MarkedRequirement, ...]:
         and target.admits(use.filesystem)
         and has_wheel(versions[-1], release, target)
     ]
-    bound = _bound(release)
+    # TensorFlow's own constraint.
+    bound = str(next(_requirements_of(release)).constraint).replace(" ", "")
     lines: list[MarkedRequirement] = []
     texts: list[str] = []
     for version, group in groups.items():
@@ -253,12 +243,6 @@ def _grouped(
             else:
                 return found
     raise AssertionError("every unserved target has a version")
-
-
-def _bound(release: Release) -> str:
-    """TensorFlow's own constraint on the file system."""
-    first = next(_requirements_of(release))
-    return str(first.constraint).replace(" ", "")
 
 
 def _after(companion: Companion) -> str:

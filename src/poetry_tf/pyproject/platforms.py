@@ -21,6 +21,7 @@ from poetry_tf.files.requirements import MAIN, Requirement
 from poetry_tf.plan.environments import (
     ENVIRONMENTS,
     Target,
+    make_targets,
     next_minor,
     pythons_with_wheels,
     required_environments,
@@ -349,7 +350,7 @@ def _clash(place: _Place, item: Requirement) -> tuple[str, ...]:
     clash: dict[str, None] = {}
     for name, wheels in place.release.wheels.items():
         minors = admitted_minors(place.release.pythons_on(name), place.use.python)
-        for target in (Target(name, minor) for minor in minors):
+        for target in make_targets([name], minors):
             if target.admits(item.marker) and target.admits(place.use.where):
                 if shim_for(place.release, name) == item.name:
                     return ()
@@ -385,9 +386,6 @@ def unlocked_requirements(project: Project, plan: Plan) -> Iterator[tuple[Requir
                 if not is_there:
                     yield place.item, name
                     break
-
-
-# -- text and edits -------------------------------------------------------------------------
 
 
 def format_addition(lines: Sequence[MarkedRequirement]) -> str:

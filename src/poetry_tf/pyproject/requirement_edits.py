@@ -20,7 +20,7 @@ from poetry_tf.files.edits import Edit
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import PEP508, Requirement
 from poetry_tf.files.toml import Inline
-from poetry_tf.files.values import KeyPath
+from poetry_tf.files.values import KeyPath, as_table
 
 T = TypeVar("T")
 
@@ -118,9 +118,8 @@ def _rename_key_edits(project: Project, path: KeyPath, name: str) -> tuple[Edit,
     if new in map(canonicalize_name, document.get(key[:-1])):
         return ()
     edits = [Edit(file, "rename", key, name)]
-    extras = document.get(_LEGACY_EXTRAS)
-    if key[:-1] == LEGACY_DEPENDENCIES and isinstance(extras, dict):
-        for extra, members in extras.items():
+    if key[:-1] == LEGACY_DEPENDENCIES:
+        for extra, members in as_table(document.get(_LEGACY_EXTRAS)).items():
             if not isinstance(members, list) or not all(isinstance(item, str) for item in members):
                 continue
             changed = [name if canonicalize_name(item) == old else item for item in members]
@@ -243,9 +242,9 @@ def _list_path(item: Requirement) -> KeyPath:
 
 def _legacy_extras(project: Project, item: Requirement) -> list[str]:
     """The extras of Poetry's own table that a requirement of Poetry's own table belongs to."""
-    extras = project.pyproject.document.get(_LEGACY_EXTRAS)
-    if _list_path(item) != LEGACY_DEPENDENCIES or not isinstance(extras, dict):
+    if _list_path(item) != LEGACY_DEPENDENCIES:
         return []
+    extras = as_table(project.pyproject.document.get(_LEGACY_EXTRAS))
     return [
         extra
         for extra, members in extras.items()
