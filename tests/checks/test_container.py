@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from poetry_tf.actions.fix import fix
+from poetry_tf.files.project import Devcontainer
 from poetry_tf.releases.images import load_images
-from tests.made import content_hash, found, in_memory, lock_text, on_disk, place
+from tests.made import codes, content_hash, found, in_memory, lock_text, on_disk, place
 
 IMAGES = load_images()
 PYPROJECT = """\
@@ -170,3 +172,42 @@ setuptools = "<82"
 )
 def test_it_is_found_where_no_container_can_be_made(more: str, codes: list[str]):
     assert [item.code for item in found(in_memory(OLD_PYTHON + more))] == codes
+
+
+# TF507: the container of a project that keeps Keras 2 switches to it
+
+KEEPS_KERAS_2 = """\
+[project]
+name = "study"
+requires-python = ">=3.11,<3.12"
+dependencies = ["tensorflow~=2.18.1", "tf-keras"]
+
+[tool.poetry]
+package-mode = false
+
+[tool.poetry-tf]
+keras = "legacy"
+"""
+
+
+@pytest.mark.parametrize(
+    ("env", "wrong"),
+    [
+        ({}, True),
+        ({"TF_USE_LEGACY_KERAS": "0"}, True),
+        ({"TF_USE_LEGACY_KERAS": "1"}, False),
+        ({"TF_USE_LEGACY_KERAS": "true"}, False),
+    ],
+)
+def test_the_container_switches_to_keras_2(env: dict[str, str], wrong: bool):
+    text = json.dumps({"image": "x/y", "containerEnv": {"A": "b", **env}}, indent=2)
+    project = in_memory(KEEPS_KERAS_2, container=text)
+    assert ("TF507" in codes(project)) is wrong
+    fixed = fix(project, codes={"TF507"})
+    assert "TF507" not in codes(fixed)
+    assert isinstance(fixed.devcontainer, Devcontainer)
+    if wrong:
+        assert fixed.devcontainer.document.get(("containerEnv",)) == {
+            "A": "b",
+            "TF_USE_LEGACY_KERAS": "1",
+        }

@@ -10,7 +10,7 @@ from poetry_tf.actions.fix import fix
 from poetry_tf.files.edits import apply
 from poetry_tf.files.project import Project
 from poetry_tf.releases import load, named
-from tests.made import found, in_memory, lock_text, place
+from tests.made import codes, found, in_memory, lock_text, place
 
 CATALOG = load()
 
@@ -421,3 +421,59 @@ def test_a_locked_release_that_there_is_not_is_told():
         "optional = false\n", 'optional = false\n[package.source]\ntype = "file"\nurl = "x"\n'
     )
     assert found(in_memory(text, lock=elsewhere), "TF102") == []
+
+
+# TF107: a project that keeps Keras 2 requires it
+
+KERAS_HEAD = '[project]\nname = "a"\nversion = "1"\nrequires-python = ">=3.11,<3.12"\n'
+KEEPS_KERAS_2 = '\n[tool.poetry]\npackage-mode = false\n\n[tool.poetry-tf]\nkeras = "legacy"\n'
+
+
+def keras_project(*requirements: str, settings: str = KEEPS_KERAS_2) -> str:
+    lines = "".join(f"    '{item}',\n" for item in requirements)
+    return f"{KERAS_HEAD}dependencies = [\n{lines}]\n{settings}"
+
+
+@pytest.mark.parametrize(
+    ("requirements", "wrong"),
+    [
+        (["tensorflow (>=2.18.1,<2.19)"], True),
+        (["tensorflow (>=2.18.1,<2.19)", "tf-keras (>=2.18,<2.19)"], False),
+        (["tensorflow (>=2.18.1,<2.19)", "tf-keras"], False),
+        (["tensorflow (>=2.18.1,<2.19)", "tf-keras (>=2.16,<2.17)"], True),
+        (["tensorflow (>=2.18.1,<2.19)", "tf-keras @ git+https://example.org/a.git"], False),
+        (["tensorflow (>=2.15.1,<2.16)"], False),
+    ],
+    ids=["none", "right", "open", "another series", "an address", "a release with Keras 2"],
+)
+def test_keras_2_is_required_in_the_series_of_tensorflow(requirements: list[str], wrong: bool):
+    project = in_memory(keras_project(*requirements))
+    assert ("TF107" in codes(project)) is wrong
+    fixed = fix(project, codes={"TF107"})
+    assert "TF107" not in codes(fixed)
+    if wrong:
+        assert '"tf-keras (>=2.18,<2.19)"' in fixed.pyproject.document.text.replace("'", '"')
+    else:
+        assert fixed == project
+
+
+def test_it_is_written_beside_tensorflow_in_poetrys_own_tables():
+    project = in_memory(
+        '[tool.poetry]\nname = "a"\npackage-mode = false\n\n[tool.poetry.dependencies]\n'
+        'python = "~3.11"\ntensorflow = "~2.18.1"\n\n[tool.poetry-tf]\nkeras = "legacy"\n'
+    )
+    fixed = fix(project, codes={"TF107"}).pyproject.document
+    assert fixed.get(("tool", "poetry", "dependencies", "tf-keras")) == ">=2.18,<2.19"
+
+
+@pytest.mark.parametrize(
+    "pyproject",
+    [
+        keras_project("tensorflow~=2.18.1", settings='\n[tool.poetry-tf]\ngpu = "auto"\n'),
+        keras_project("tensorflow~=2.15.1"),
+    ],
+    ids=["not chosen", "Keras 2 anyway"],
+)
+def test_who_did_not_choose_keras_2_or_has_it_is_left_alone(pyproject: str):
+    project = in_memory(pyproject, container='{"image": "x/y"}\n')
+    assert not {"TF107", "TF507"} & {*codes(project)}
