@@ -18,6 +18,7 @@ else:
 from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
+from tests.integration.conftest import SetUp
 from tests.support.index import LocalIndex
 from tests.support.poetry import PoetryRunner, write_pyproject
 from tests.support.projects import changed_lines, contents, patched
@@ -111,16 +112,15 @@ def test_what_is_locked_goes_before_the_pin(warm_poetry: PoetryRunner, project: 
     assert (options["cudaVersion"], options["cudnnVersion"]) == (pair.cuda, pair.cudnn)
 
 
-def test_poetry_is_the_one_that_wrote_the_lock(warm_poetry: PoetryRunner, project: Path) -> None:
-    assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18").ok
+def test_poetry_is_the_one_that_wrote_the_lock(right: PoetryRunner, project: Path) -> None:
     lock = project / "poetry.lock"
     first, rest = lock.read_text("utf-8").split("\n", 1)
     written_by = first.partition(" by Poetry ")[2].split()[0]
     lock.write_text(first.replace(written_by, "2.1.3") + "\n" + rest, "utf-8")
-    assert "TF506" in warm_poetry.call("tf", "check").stderr
-    assert warm_poetry.call("tf", "devcontainer").ok
+    assert "TF506" in right.call("tf", "check").stderr
+    assert right.call("tf", "devcontainer").ok
     assert _container(project)["onCreateCommand"].endswith("pipx install poetry==2.1.3")
-    assert warm_poetry.call("tf", "check").ok
+    assert right.call("tf", "check").ok
 
 
 def test_a_second_run_changes_nothing(warm_poetry: PoetryRunner, project: Path) -> None:
@@ -436,10 +436,9 @@ def _settings(project: Path) -> dict[str, Any]:
 
 
 def test_what_a_container_runs_on_is_kept_and_every_command_agrees(
-    warm_poetry: PoetryRunner, project: Path
+    right: PoetryRunner, project: Path
 ) -> None:
-    assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18").ok
-    done = warm_poetry.call(
+    done = right.call(
         "tf", "devcontainer", "--engine", "podman", "--registry", "mirror.example/mcr"
     )
     assert done.ok, done.output
@@ -450,53 +449,51 @@ def test_what_a_container_runs_on_is_kept_and_every_command_agrees(
     assert made["runArgs"] == ["--device=nvidia.com/gpu=all"]
     assert "hostRequirements" not in made
     assert made["image"].startswith("${localEnv:POETRY_TF_REGISTRY:mirror.example/mcr}/devc")
-    assert warm_poetry.call("tf", "check").ok
-    assert warm_poetry.call("tf", "devcontainer", "--check").ok
+    assert right.call("tf", "check").ok
+    assert right.call("tf", "devcontainer", "--check").ok
     (project / NAME).unlink()
-    assert warm_poetry.call("tf", "devcontainer").ok
+    assert right.call("tf", "devcontainer").ok
     assert _container(project) == made
-    done = warm_poetry.call("tf", "devcontainer", "--registry", "off", "--gpu-required")
+    done = right.call("tf", "devcontainer", "--registry", "off", "--gpu-required")
     assert done.ok, done.output
     assert "registry" not in _settings(project)
     assert _container(project)["image"] == load_images().image("3.12")
-    done = warm_poetry.call("tf", "devcontainer", "--engine", "docker", "--gpu-optional")
+    done = right.call("tf", "devcontainer", "--engine", "docker", "--gpu-optional")
     assert done.ok, done.output
     assert "runArgs" not in _container(project)
     assert _container(project)["hostRequirements"] == {"gpu": "optional"}
 
 
 def test_an_option_that_makes_a_project_a_managed_one_says_so(
-    warm_poetry: PoetryRunner, project: Path
+    right: PoetryRunner, project: Path
 ) -> None:
-    assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18").ok
     path = project / "pyproject.toml"
     text = path.read_text("utf-8")
     path.write_text(text[: text.index("[tool.poetry-tf]")], "utf-8")
-    done = warm_poetry.call("tf", "devcontainer", "--engine", "podman")
+    done = right.call("tf", "devcontainer", "--engine", "podman")
     assert done.ok, done.output
     assert "The project is a managed one from now on" in done.stderr
     assert "pyproject.toml" in done.stdout
-    done = warm_poetry.call("tf", "devcontainer", "--engine", "docker")
+    done = right.call("tf", "devcontainer", "--engine", "docker")
     assert "managed" not in done.output
 
 
-def test_the_explanation_tells_of_apple_silicon(warm_poetry: PoetryRunner, project: Path) -> None:
-    assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18", "--gpu", "system").ok
-    assert "Apple silicon" not in warm_poetry.call("tf", "devcontainer").output
-    assert "Apple silicon" in warm_poetry.call("tf", "devcontainer", "--explain").stdout
+def test_the_explanation_tells_of_apple_silicon(set_up: SetUp) -> None:
+    poetry = set_up("--tensorflow", "2.18", "--gpu", "system")
+    assert "Apple silicon" not in poetry.call("tf", "devcontainer").output
+    assert "Apple silicon" in poetry.call("tf", "devcontainer", "--explain").stdout
 
 
 def test_a_gpu_that_must_be_there_is_required_until_it_is_optional(
-    warm_poetry: PoetryRunner, project: Path
+    right: PoetryRunner, project: Path
 ) -> None:
-    assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18").ok
     made = _container(project)
-    assert warm_poetry.call("tf", "devcontainer", "--gpu-required").ok
+    assert right.call("tf", "devcontainer", "--gpu-required").ok
     required = _container(project)
     assert required["runArgs"] == ["--gpus=all"]
     assert "hostRequirements" not in required
-    assert warm_poetry.call("tf", "check").ok
-    assert warm_poetry.call("tf", "devcontainer", "--gpu-optional").ok
+    assert right.call("tf", "check").ok
+    assert right.call("tf", "devcontainer", "--gpu-optional").ok
     assert _container(project) == made
 
 
@@ -546,11 +543,11 @@ def test_a_named_configuration_is_changed_where_it_is_named(
     ],
 )
 def test_what_is_fixed_is_told_with_where_it_comes_from(
-    warm_poetry: PoetryRunner, project: Path, gpu: str, told: list[str]
+    set_up: SetUp, project: Path, gpu: str, told: list[str]
 ) -> None:
-    assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18", "--gpu", gpu).ok
+    poetry = set_up("--tensorflow", "2.18", "--gpu", gpu)
     before = contents(project)
-    done = warm_poetry.call("tf", "devcontainer", "--explain")
+    done = poetry.call("tf", "devcontainer", "--explain")
     assert done.ok and done.stderr == ""
     assert contents(project) == before
     version = metadata.version("poetry")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.conftest import SetUp
 from tests.support.poetry import PoetryRunner, locked
 from tests.support.projects import changed_lines
 
@@ -14,15 +15,12 @@ COMMENT = "  // ours: the team's own settings\n"
 
 
 @pytest.fixture
-def on_215(warm_poetry: PoetryRunner) -> PoetryRunner:
+def on_215(set_up: SetUp) -> PoetryRunner:
     """A project set up by `tf init` for 2.15, with a comment of its own in devcontainer.json."""
-    done = warm_poetry.call(
-        "tf", "init", "-n", "--tensorflow", "2.15", "--python", "3.11", "--mirror", "off"
-    )
-    assert done.ok, done.output
-    path = container(warm_poetry)
+    poetry = set_up("--tensorflow", "2.15", "--python", "3.11", "--mirror", "off")
+    path = container(poetry)
     path.write_text(path.read_text("utf-8").replace("{\n", "{\n" + COMMENT, 1), "utf-8")
-    return warm_poetry
+    return poetry
 
 
 def container(poetry: PoetryRunner) -> Path:
@@ -87,42 +85,38 @@ def test_what_leaves_the_locked_tensorflow_alone_leaves_the_container_alone(
 
 
 def test_a_series_that_goes_with_the_same_cuda_moves_the_name_alone(
-    warm_poetry: PoetryRunner,
+    set_up: SetUp,
 ) -> None:
-    done = warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18", "--python", "3.11")
-    assert done.ok, done.output
-    before = container(warm_poetry).read_bytes()
-    path = warm_poetry.project / "pyproject.toml"
+    poetry = set_up("--tensorflow", "2.18", "--python", "3.11")
+    before = container(poetry).read_bytes()
+    path = poetry.project / "pyproject.toml"
     text = path.read_text("utf-8").replace(">=2.18.1,<2.19.0", ">=2.19.0,<2.20.0")
     path.write_text(text, "utf-8")
-    done = warm_poetry.call("lock")
+    done = poetry.call("lock")
     assert done.ok, done.output
     assert "devcontainer.json follows in its name\n" in done.stderr
-    gone, new = changed_lines(before, container(warm_poetry).read_bytes())
+    gone, new = changed_lines(before, container(poetry).read_bytes())
     assert [line.strip() for line in new] == [
         line.strip().replace("2.18", "2.19") for line in gone
     ] and len(new) == 1
 
 
-def test_folders_that_a_release_overlooks_come_and_go_with_it(warm_poetry: PoetryRunner) -> None:
-    done = warm_poetry.call(
-        *("tf", "init", "-n", "--tensorflow", "2.20", "--python", "3.11", "--gpu", "pip")
-    )
-    assert done.ok, done.output
-    right = container(warm_poetry).read_bytes()
-    path = warm_poetry.project / "pyproject.toml"
+def test_folders_that_a_release_overlooks_come_and_go_with_it(set_up: SetUp) -> None:
+    poetry = set_up("--tensorflow", "2.20", "--python", "3.11", "--gpu", "pip")
+    right = container(poetry).read_bytes()
+    path = poetry.project / "pyproject.toml"
     older = path.read_text("utf-8")
     assert b"nvidia/cusolver/lib" not in right
     path.write_text(older.replace(">=2.20.0,<2.21.0", ">=2.21.0,<2.22.0"), "utf-8")
-    done = warm_poetry.call("lock")
+    done = poetry.call("lock")
     assert done.ok, done.output
     assert "follows (remoteEnv): rebuild the container" in done.stderr
-    made = json.loads(container(warm_poetry).read_text("utf-8"))
+    made = json.loads(container(poetry).read_text("utf-8"))
     assert "/python3.11/site-packages/nvidia/cusolver/lib:" in made["remoteEnv"]["LD_LIBRARY_PATH"]
     path.write_text(older, "utf-8")
-    done = warm_poetry.call("lock")
+    done = poetry.call("lock")
     assert done.ok, done.output
-    assert container(warm_poetry).read_bytes() == right
+    assert container(poetry).read_bytes() == right
 
 
 def test_warn_says_it_and_changes_nothing(on_215: PoetryRunner) -> None:
