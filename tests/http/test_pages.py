@@ -136,6 +136,7 @@ def test_ranges(made, client):
         file.tail(5)
 
 
+@pytest.mark.usefixtures("short_pauses")
 def test_nobody_listens(client):
     secret = "http://user:secret@127.0.0.1:9/simple/"
     with pytest.raises(ReadError) as caught:

@@ -25,10 +25,7 @@ REFUSES = "http://127.0.0.1:9/simple/"
 """The discard port, where nobody listens."""
 
 
-@pytest.fixture(autouse=True)
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pauses before another try made so short that no test waits for them."""
-    monkeypatch.setattr(failover, "PAUSES", (0.01, 0.01))
+pytestmark = pytest.mark.usefixtures("short_pauses")
 
 
 @pytest.fixture
@@ -266,6 +263,7 @@ def test_a_certificate_that_the_user_trusts_is_one(
     assert _lines(done.stderr) == ["TUNA answers 503: going on by Aliyun"]
 
 
+@pytest.mark.slow
 def test_a_mirror_that_hangs_is_left_within_five_seconds(
     routed: PoetryRunner,
     tuna: Mount,

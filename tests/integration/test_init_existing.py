@@ -404,6 +404,7 @@ def _fail_files(pypi: Mount) -> None:
     ],
     ids=["unknown package", "pages answer 503", "files answer 403", "the same in an empty folder"],
 )
+@pytest.mark.usefixtures("short_pauses")
 def test_a_failing_index_is_told_and_nothing_is_written(
     poetry: PoetryRunner, pypi: Mount, fault: Callable[[Mount], None], empty: bool, told: str
 ) -> None:

@@ -319,6 +319,7 @@ def test_without_a_lock_there_is_nothing_to_compare(poetry: PoetryRunner, projec
     assert "poetry.lock:1" in _mirror(poetry, "verify").stderr
 
 
+@pytest.mark.usefixtures("short_pauses")
 def test_where_pypi_cannot_be_reached_that_is_told(locked: PoetryRunner) -> None:
     locked.pypi = "http://127.0.0.1:9/"
     done = _mirror(locked, "verify")

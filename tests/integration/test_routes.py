@@ -301,6 +301,7 @@ def test_a_password_in_a_mirrors_address_is_neither_shown_nor_locked(
 
 
 @pytest.mark.parametrize("status", [403, 500])
+@pytest.mark.usefixtures("short_pauses")
 def test_a_password_in_a_mirrors_address_is_not_shown_where_that_fails(
     poetry: PoetryRunner, mirror: Mount, pypi: Mount, status: int
 ) -> None:

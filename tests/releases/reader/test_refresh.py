@@ -438,6 +438,7 @@ def test_a_release_that_is_gone_is_not_kept(run, index):
     assert list(run.read()["releases"]) == ["2.4.0", "2.18.1"]
 
 
+@pytest.mark.usefixtures("short_pauses")
 @pytest.mark.parametrize("fault", ["gone", "broken", "empty", "down"])
 def test_without_the_page_nothing_is_written(run, index, fault):
     if fault == "gone":
