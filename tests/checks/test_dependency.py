@@ -62,7 +62,7 @@ places = pytest.mark.parametrize("where", PLACES.values(), ids=PLACES)
 
 @places
 @pytest.mark.parametrize("wide", [">=2.13", ">=2.13,<3", "~=2.13", "!=2.14.0", ">=2.15,<2.17"])
-def test_a_pin_that_is_too_wide_is_told_where_it_stands_and_narrowed(where: Place, wide: str):
+def test_a_pin_that_is_too_wide_is_reported_where_it_stands_and_narrowed(where: Place, wide: str):
     line = where.line.format(wide)
     text = f"# mine\n{where.before}\n{line}\n"
     number = text.splitlines().index(line.splitlines()[0]) + 1
@@ -87,7 +87,7 @@ def test_a_pin_within_one_series_is_fine(where: Place, narrow: str):
 
 
 @pytest.mark.parametrize("written", ['"*"', '{extras = ["and-cuda"]}', '"^2.13"', '"~2"'])
-def test_poetrys_own_wide_spellings_are_told(written: str):
+def test_poetrys_own_wide_spellings_are_reported(written: str):
     project = in_memory(f"[tool.poetry.dependencies]\ntensorflow = {written}")
     assert families(project) == [("TF101", "2:1")]
     assert families(fix(project)) == []
@@ -201,7 +201,7 @@ def test_other_distributions_may_be_named(name: str):
         ("[project]\ndependencies = [ '{}~=2.13.0' ]\n", "2:18"),
     ],
 )
-def test_a_misspelt_name_is_told_and_written_right(
+def test_a_misspelt_name_is_reported_and_written_right(
     misspelt: str, meant: str, template: str, where: str
 ):
     project = in_memory(template.format(misspelt))
@@ -277,7 +277,7 @@ LINUX, MAC = "sys_platform == 'linux'", "sys_platform == 'darwin'"
         ),
     ],
 )
-def test_two_that_hold_the_same_files_are_told_at_the_second(text: str, where: str | None):
+def test_two_that_hold_the_same_files_are_reported_at_the_second(text: str, where: str | None):
     clashes = [(code, at) for code, at in families(in_memory(text)) if code == "TF104"]
     assert len(clashes) == 1
     assert where is None or clashes == [("TF104", where)]
@@ -311,7 +311,7 @@ def test_two_in_one_extra_meet():
     assert [code for code, _ in families(in_memory(text))] == ["TF104"]
 
 
-def test_each_pair_is_told_once():
+def test_each_pair_is_reported_once():
     text = (
         '[tool.poetry.dependencies]\ntensorflow = "~2.13"\ntensorflow-cpu = "~2.13"\n'
         '[tool.poetry.group.a.dependencies]\ntensorflow = "~2.13"\ntensorflow-cpu = "~2.13"\n'
@@ -328,7 +328,7 @@ RECENT = CATALOG.in_series(CATALOG.series[-2])[-1].version
 
 @places
 @pytest.mark.parametrize("wrong", [f"~={LAST.major}.{LAST.minor}.{LAST.micro + 6}", "==2.9.9"])
-def test_a_release_that_there_is_not_is_told_where_it_is_asked_for(where: Place, wrong: str):
+def test_a_release_that_there_is_not_is_reported_where_it_is_asked_for(where: Place, wrong: str):
     line = where.line.format(wrong)
     (finding,) = found(in_memory(f"# mine\n{where.before}\n{line}\n"), "TF102")
     assert place(finding).endswith(f":{where.column}")
@@ -409,7 +409,7 @@ def test_a_mirror_has_what_pypi_has():
     assert len(found(in_memory(text), "TF102")) == 1
 
 
-def test_a_locked_release_that_there_is_not_is_told():
+def test_a_locked_release_that_there_is_not_is_reported():
     text = '[project]\ndependencies = ["tensorflow~=2.16.0"]'
     lock = lock_text(("tensorflow", "2.16.0"))
     (finding,) = found(in_memory(text, lock=lock), "TF102")

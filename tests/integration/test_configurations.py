@@ -63,8 +63,8 @@ def test_a_finding_names_its_file(several: PoetryRunner, project: Path) -> None:
     line = next(number for number, text in enumerate(lines, 1) if "9.1.0.70" in text)
     found = check(several)
     assert found.returncode == 1
-    (told,) = (text for text in found.stderr.splitlines() if " TF" in text)
-    assert told.startswith(f"{GPU}:{line}:")
+    (message,) = (text for text in found.stderr.splitlines() if " TF" in text)
+    assert message.startswith(f"{GPU}:{line}:")
     (finding,) = json.loads(check(several, "--format", "json").stdout)["findings"]
     assert (finding["code"], finding["file"], finding["line"]) == ("TF503", GPU, line)
     assert finding["fixable"] is True
@@ -90,7 +90,7 @@ def test_the_fix_of_one_touches_no_other(several: PoetryRunner, project: Path) -
     assert contents(project) == after
 
 
-def test_each_is_mended_in_one_go(several: PoetryRunner, project: Path) -> None:
+def test_each_is_fixed_in_one_go(several: PoetryRunner, project: Path) -> None:
     put(project, DEFAULT, RIGHT[DEFAULT].replace(b'"9.3.0.75"', b'"8.9.0.0"'))
     put(project, CPU, HAND)
     found = json.loads(check(several, "--format", "json").stdout)["findings"]

@@ -78,8 +78,8 @@ def test_it_is_written_from_the_pin_where_nothing_is_locked(
     _project(poetry, "tensorflow (>=2.13.1,<2.14.0)", ">=3.10,<3.12")
     done = poetry.call("tf", "devcontainer")
     assert done.ok, done.output
-    told, without_plugin = done.stdout.splitlines()
-    assert told == (
+    reported, without_plugin = done.stdout.splitlines()
+    assert reported == (
         f"Wrote {NAME}: TensorFlow 2.13.1 on Python 3.11; the container brings CUDA 11.8 and "
         "cuDNN 8.6.0.163 (proven for this TensorFlow)"
     )
@@ -147,8 +147,8 @@ def test_the_seeds_file_becomes_one_that_works(warm_poetry: PoetryRunner, projec
     _project(warm_poetry, "tensorflow (>=2.13.1,<2.14.0)", ">=3.10,<3.12")
     assert warm_poetry.call("tf", "check", "--fix", "--select", "TF3").ok
     _write(project, SEED)
-    told = warm_poetry.call("tf", "check").stderr
-    assert {line.split()[1] for line in told.splitlines()[:-1:2]} == {
+    result = warm_poetry.call("tf", "check").stderr
+    assert {line.split()[1] for line in result.splitlines()[:-1:2]} == {
         "TF502",
         "TF504",
         "TF505",
@@ -251,7 +251,7 @@ def test_a_project_for_python_3_8_or_3_9_is_refused_with_the_python_to_take(
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ('{\n  "image": \n}\n', ".devcontainer/devcontainer.json:3:1: expected a value, found '}'"),
         ("[]", ".devcontainer/devcontainer.json:1:1: holds no object"),
@@ -259,13 +259,13 @@ def test_a_project_for_python_3_8_or_3_9_is_refused_with_the_python_to_take(
     ],
 )
 def test_a_file_that_cannot_be_read_is_left_alone(
-    warm_poetry: PoetryRunner, project: Path, text: str, told: str
+    warm_poetry: PoetryRunner, project: Path, text: str, expected: str
 ) -> None:
     _project(warm_poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.11,<3.12")
     _write(project, text)
     refused = warm_poetry.call("tf", "devcontainer")
     assert refused.returncode == 1
-    assert refused.stderr.startswith(f"Error: {told}")
+    assert refused.stderr.startswith(f"Error: {expected}")
     assert (project / NAME).read_text("utf-8") == text
 
 
@@ -310,7 +310,7 @@ def test_a_container_of_the_users_own_making_is_left_to_the_user(
     )
 
 
-def test_the_python_that_is_told_is_the_one_that_the_image_has(
+def test_the_python_that_is_reported_is_the_one_that_the_image_has(
     warm_poetry: PoetryRunner, project: Path
 ) -> None:
     _project(warm_poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.10,<3.13")
@@ -319,21 +319,21 @@ def test_the_python_that_is_told_is_the_one_that_the_image_has(
 
 
 @pytest.mark.parametrize(
-    ("gpu", "told"),
+    ("gpu", "expected"),
     [
         ("none", "the container brings no CUDA (no GPU was asked for)"),
         ("pip", "TensorFlow's own wheels bring CUDA and cuDNN (as asked for)"),
     ],
 )
 def test_it_is_told_who_brings_cuda(
-    warm_poetry: PoetryRunner, project: Path, gpu: str, told: str
+    warm_poetry: PoetryRunner, project: Path, gpu: str, expected: str
 ) -> None:
     _project(warm_poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.11,<3.12")
     pyproject = project / "pyproject.toml"
     pyproject.write_text(pyproject.read_text("utf-8").replace('"auto"', f'"{gpu}"'), "utf-8")
     done = warm_poetry.call("tf", "devcontainer")
     first, _ = done.stdout.splitlines()
-    assert first == f"Wrote {NAME}: TensorFlow 2.18.1 on Python 3.11; {told}"
+    assert first == f"Wrote {NAME}: TensorFlow 2.18.1 on Python 3.11; {expected}"
 
 
 def test_a_pair_that_nobody_has_confirmed_is_said_to_be_one(
@@ -376,7 +376,7 @@ def test_a_retired_poetry_feature_on_a_base_of_the_users_own_moves_on(
 
 
 @pytest.mark.parametrize("key", ["mounts", "containerEnv"])
-def test_a_place_that_is_not_what_it_has_to_be_is_told(
+def test_a_place_that_is_not_what_it_has_to_be_is_reported(
     warm_poetry: PoetryRunner, project: Path, key: str
 ) -> None:
     _project(warm_poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.11,<3.12")
@@ -407,13 +407,13 @@ def test_what_differs_can_be_shown_and_asked_for(
     if is_there:
         _write(project, OURS)
     before = contents(project)
-    told = warm_poetry.call("tf", "devcontainer", *options)
+    result = warm_poetry.call("tf", "devcontainer", *options)
     assert contents(project) == before
-    assert told.returncode == int("--check" in options)
-    assert ("--- " in told.stdout) == (options != ["--check"])
-    assert ("not as the project needs it" in told.stderr) == (options == ["--check"])
+    assert result.returncode == int("--check" in options)
+    assert ("--- " in result.stdout) == (options != ["--check"])
+    assert ("not as the project needs it" in result.stderr) == (options == ["--check"])
     assert warm_poetry.call("tf", "devcontainer").ok
-    assert ("--- " not in told.stdout) or patched(before, told.stdout) == contents(project)
+    assert ("--- " not in result.stdout) or patched(before, result.stdout) == contents(project)
     again = warm_poetry.call("tf", "devcontainer", *options)
     assert (again.returncode, again.stdout.strip(), again.stderr) == (0, "", "")
 
@@ -424,8 +424,8 @@ def test_what_is_unset_on_the_host_hides_no_mirror_of_the_projects(
     """`${localEnv:…}` of a variable that isn't set arrives empty."""
     _project(poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.11,<3.12")
     (project / "poetry.toml").write_text('[tf]\nmirror = "no-such-mirror"\n', "utf-8")
-    told = poetry.call("lock", environ={"POETRY_TF_MIRROR": ""})
-    assert "no-such-mirror" in told.stderr, "poetry.toml is gone by"
+    result = poetry.call("lock", environ={"POETRY_TF_MIRROR": ""})
+    assert "no-such-mirror" in result.stderr, "poetry.toml is gone by"
 
 
 def _settings(project: Path) -> dict[str, Any]:
@@ -535,15 +535,15 @@ def test_a_named_configuration_is_changed_where_it_is_named(
 
 
 @pytest.mark.parametrize(
-    ("gpu", "told"),
+    ("gpu", "expected"),
     [
         ("system", ["CUDA 12.5", "proven for TensorFlow 2.18: ", "feature ghcr.io/"]),
         ("pip", ["CUDA and cuDNN the and-cuda wheels'"]),
         ("none", []),
     ],
 )
-def test_what_is_fixed_is_told_with_where_it_comes_from(
-    set_up: SetUp, project: Path, gpu: str, told: list[str]
+def test_what_is_fixed_is_reported_with_where_it_comes_from(
+    set_up: SetUp, project: Path, gpu: str, expected: list[str]
 ) -> None:
     poetry = set_up("--tensorflow", "2.18", "--gpu", gpu)
     before = contents(project)
@@ -552,13 +552,13 @@ def test_what_is_fixed_is_told_with_where_it_comes_from(
     assert contents(project) == before
     version = metadata.version("poetry")
     for piece in [
-        *told,
+        *expected,
         f"image {load_images().image('3.12')}",
         f"Poetry {version}\n    the Poetry that wrote the lock",
         "TensorFlow 2.18.1\n    poetry.lock, with the hash",
     ]:
         assert piece in done.stdout
-    assert (" CUDA" in done.stdout.partition("\n")[2]) == bool(told)
+    assert (" CUDA" in done.stdout.partition("\n")[2]) == bool(expected)
 
 
 def test_what_a_base_of_the_users_own_brings_is_not_made_up(
@@ -571,7 +571,7 @@ def test_what_a_base_of_the_users_own_brings_is_not_made_up(
     assert "CUDA and cuDNN your own\n    to be CUDA 12.5 and cuDNN 9.3.0.75" in done.stdout
 
 
-def test_that_poetry_on_the_host_would_remake_the_containers_folder_is_told(
+def test_that_poetry_on_the_host_would_remake_the_containers_folder_is_reported(
     right: PoetryRunner, project: Path
 ) -> None:
     remedy = "poetry config --local virtualenvs.in-project false"

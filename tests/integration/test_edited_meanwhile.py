@@ -145,14 +145,14 @@ def test_what_is_deleted_while_it_is_solved(
     refused(cold.call("tf", "upgrade", "-n", "2.19"), saving, "deleted")
 
 
-def test_a_program_is_told_as_well(cold: PoetryRunner, meanwhile: Meanwhile) -> None:
+def test_json_says_it_as_well(cold: PoetryRunner, meanwhile: Meanwhile) -> None:
     saving = meanwhile.solving(CONTAINER)
     result = cold.call("tf", "upgrade", "--json", "2.19")
     refused(result, saving, "changed")
-    told = json.loads(result.stdout)
-    assert not told["applied"]
-    assert told["error"]["message"].startswith(f"{CONTAINER} was changed")
-    assert told["error"]["remedy"] == "Run the command again."
+    output = json.loads(result.stdout)
+    assert not output["applied"]
+    assert output["error"]["message"].startswith(f"{CONTAINER} was changed")
+    assert output["error"]["remedy"] == "Run the command again."
 
 
 def test_run_again_it_takes_what_was_saved(

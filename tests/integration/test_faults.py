@@ -164,7 +164,7 @@ PAGES: dict[str, tuple[Callable[[Mount], None], str]] = {
 
 
 @pytest.mark.parametrize(("break_it", "line"), PAGES.values(), ids=PAGES)
-def test_a_fault_of_the_index_is_told_once_and_the_lock_is_the_same(
+def test_a_fault_of_the_index_is_reported_once_and_the_lock_is_the_same(
     routed: PoetryRunner,
     right_lock: bytes,
     index: LocalIndex,
@@ -315,7 +315,7 @@ FILES: dict[str, tuple[Callable[[Mount], None], list[str]]] = {
 
 
 @pytest.mark.parametrize(("break_it", "lines"), FILES.values(), ids=FILES)
-def test_a_fault_of_files_is_told_once_and_the_lock_is_the_same(
+def test_a_fault_of_files_is_reported_once_and_the_lock_is_the_same(
     routed: PoetryRunner,
     right_lock: bytes,
     tuna: Mount,
@@ -555,7 +555,7 @@ INSTALLING: dict[str, tuple[Callable[[Mount], None], list[str]]] = {
 
 
 @pytest.mark.parametrize(("break_it", "lines"), INSTALLING.values(), ids=INSTALLING)
-def test_a_fault_is_told_and_the_lock_is_installed(
+def test_a_fault_is_reported_and_the_lock_is_installed(
     locked_project: PoetryRunner,
     tuna: Mount,
     pypi: Mount,
@@ -582,7 +582,7 @@ def test_a_file_that_no_way_has_right_is_not_installed(
     assert not list(locked_project.home.rglob("*.part"))
 
 
-def test_what_was_tried_is_told_in_full_once_though_many_files_fail(
+def test_what_was_tried_is_reported_in_full_once_though_many_files_fail(
     locked_project: PoetryRunner, tuna: Mount, aliyun: Mount, pypi: Mount
 ) -> None:
     tuna.file_status = aliyun.file_status = pypi.file_status = 403

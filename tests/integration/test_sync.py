@@ -192,7 +192,7 @@ def test_a_base_of_the_users_own_gets_what_is_ours(on_215: PoetryRunner) -> None
     assert "image" not in data
 
 
-def test_what_is_left_in_pyproject_is_told(on_215: PoetryRunner) -> None:
+def test_what_is_left_in_pyproject_is_reported(on_215: PoetryRunner) -> None:
     """2.16 has no proven pair: CUDA comes by wheels, which pyproject.toml has to ask for."""
     move(on_215)
     path = on_215.project / "pyproject.toml"
@@ -236,7 +236,7 @@ def several(on_215: PoetryRunner) -> PoetryRunner:
     return on_215
 
 
-def told(stderr: str) -> str:
+def what_follows(stderr: str) -> str:
     (line,) = (item for item in stderr.splitlines() if "2.15.1 -> 2.18.1" in item)
     return line.partition("2.18.1. ")[2]
 
@@ -251,7 +251,7 @@ def test_each_container_follows_but_for_a_foreign_one(
     done = several.call(*command)
     assert done.ok, done.output
     follows = "follows (CUDA 12.2 -> 12.5, cuDNN 8.9.7.29 -> 9.3.0.75): rebuild the container"
-    assert told(done.stderr) == (
+    assert what_follows(done.stderr) == (
         f".devcontainer/devcontainer.json {follows}. .devcontainer/gpu/devcontainer.json {follows}"
     )
     gone, new = changed_lines(before, gpu.read_bytes())
@@ -268,7 +268,7 @@ def test_named_ones_follow_without_a_default_one(several: PoetryRunner) -> None:
     move(several)
     done = several.call("lock")
     assert done.ok, done.output
-    assert told(done.stderr).startswith(".devcontainer/gpu/devcontainer.json follows (CUDA")
+    assert what_follows(done.stderr).startswith(".devcontainer/gpu/devcontainer.json follows (CUDA")
     assert not container(several).exists()
     assert '(TensorFlow 2.18)"' in named(several, "gpu").read_text("utf-8")
     assert several.call("tf", "check").ok
@@ -283,7 +283,7 @@ def test_of_one_written_by_hand_only_what_it_has_follows(several: PoetryRunner) 
     before = by_hand.read_bytes()
     move(several, devcontainer="warn")
     done = several.call("lock")
-    assert told(done.stderr) == (
+    assert what_follows(done.stderr) == (
         ".devcontainer/devcontainer.json, .devcontainer/cpu/devcontainer.json and "
         ".devcontainer/gpu/devcontainer.json no longer fit it: poetry tf check tells where"
     )
@@ -296,7 +296,7 @@ def test_one_that_cannot_be_read_keeps_no_other_from_following(several: PoetryRu
     move(several)
     done = several.call("lock")
     assert done.ok, done.output
-    line = told(done.stderr)
+    line = what_follows(done.stderr)
     assert line.startswith(
         ".devcontainer/docs/devcontainer.json is left as it is, since it can't be read "
         "(.devcontainer/docs/devcontainer.json:2:"

@@ -237,7 +237,9 @@ def test_by_default_it_moves_as_far_as_the_companions_do(
     assert "tensorflow-decision-forests" in found["not_newer"]["2.21"]
 
 
-def test_the_range_of_pythons_moves_where_it_must_and_is_told(begin: Begin, project: Path) -> None:
+def test_the_range_of_pythons_moves_where_it_must_and_is_reported(
+    begin: Begin, project: Path
+) -> None:
     poetry = begin("2.21", "3.13")
     done = poetry.call("tf", "upgrade", "2.18", "-n")
     assert done.ok, done.output
@@ -382,7 +384,7 @@ def test_a_dry_run_shows_the_page_and_writes_nothing(begin: Begin, project: Path
     done = poetry.call("tf", "upgrade", "2.18", "--dry-run")
     assert done.ok, done.output
     assert contents(project) == before
-    for told in (
+    for text in (
         "Python  >=3.11,<3.12, as it is",
         "CUDA    12.2 -> 12.5, in the container",
         "cuDNN   8.9.7.29 -> 9.3.0.75",
@@ -393,7 +395,7 @@ def test_a_dry_run_shows_the_page_and_writes_nothing(begin: Begin, project: Path
         '+    "tensorflow (>=2.18.1,<2.19.0)",',
         "The container has to be rebuilt.",
     ):
-        assert told in done.stdout
+        assert text in done.stdout
     assert done.stdout.endswith("Nothing was written (--dry-run).\n")
 
 
@@ -443,7 +445,7 @@ def test_on_the_way_down_it_says_what_goes_back(begin: Begin, project: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (["2.99"], "TensorFlow 2.99 is newer than the data of this poetry-tf"),
         (["3"], "3 is no series of TensorFlow"),
@@ -453,24 +455,24 @@ def test_on_the_way_down_it_says_what_goes_back(begin: Begin, project: Path) -> 
         (["2.18", "--mirror", "nowhere"], "--mirror: 'nowhere' is no mirror"),
     ],
 )
-def test_what_there_is_not_is_one_error(begin: Begin, arguments: list[str], told: str) -> None:
+def test_what_there_is_not_is_one_error(begin: Begin, arguments: list[str], expected: str) -> None:
     poetry = begin("2.15")
-    assert told in refused(poetry, *arguments).stderr
-    assert told in json.loads(refused(poetry, *arguments, "--json").stdout)["error"]["message"]
+    assert expected in refused(poetry, *arguments).stderr
+    assert expected in json.loads(refused(poetry, *arguments, "--json").stdout)["error"]["message"]
 
 
 @pytest.mark.parametrize(
-    ("dependencies", "told"),
+    ("dependencies", "expected"),
     [
         ([], "The project has no TensorFlow"),
         (["tensorflow-rocm (>=2.14,<2.15)"], "of whose releases poetry-tf knows nothing"),
     ],
 )
 def test_without_a_tensorflow_that_is_known_there_is_nothing_to_move(
-    warm_poetry: PoetryRunner, project: Path, dependencies: list[str], told: str
+    warm_poetry: PoetryRunner, project: Path, dependencies: list[str], expected: str
 ) -> None:
     write_pyproject(project, dependencies, requires_python=">=3.11,<3.12")
-    assert told in refused(warm_poetry).stderr
+    assert expected in refused(warm_poetry).stderr
 
 
 def test_where_there_is_no_solution_the_users_own_requirement_is_named(
@@ -481,9 +483,11 @@ def test_where_there_is_no_solution_the_users_own_requirement_is_named(
     assert warm_poetry.call("tf", "init", "-n").ok
     done = refused(warm_poetry, "2.21")
     assert "No set of packages has TensorFlow 2.21.0; nothing was changed" in done.stderr
-    (told,) = [line for line in done.stderr.splitlines() if line.startswith("pyproject.toml:")]
-    assert told.startswith("pyproject.toml:7: you require protobuf <5, and TensorFlow 2.21.0 needs")
-    assert "six" not in told
+    (message,) = [line for line in done.stderr.splitlines() if line.startswith("pyproject.toml:")]
+    assert message.startswith(
+        "pyproject.toml:7: you require protobuf <5, and TensorFlow 2.21.0 needs"
+    )
+    assert "six" not in message
 
 
 def test_an_environment_that_later_series_have_left_holds_the_project_back(
