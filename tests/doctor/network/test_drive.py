@@ -39,7 +39,7 @@ WSL = "Linux version 5.15.153.1-microsoft-standard-WSL2"
     ],
 )
 @pytest.mark.skipif("os.name == 'nt'")
-def test_a_windows_drive_is_recognised_by_its_mount(root: str, seen: str | None):
+def test_a_windows_drive_is_told_by_its_mount(root: str, seen: str | None):
     recorded = machine(read={"/proc/mounts": MOUNTS, "/proc/version": WSL})
     found = [*check_drive(recorded, Path(root))]
     assert [item.seen for item in found] == ([f"the project is on {seen}"] if seen else [])

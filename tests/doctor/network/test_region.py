@@ -37,7 +37,7 @@ def machine(system: str = "Linux", **answers: Any) -> RecordedMachine:
         (machine(variable={"LANG": "zh_TW.UTF-8"}), (), False),
     ],
 )
-def test_who_is_in_china_is_recognised_by_the_machines_settings(recorded, mirrors, expected):
+def test_who_is_in_china_is_told_by_the_machines_settings(recorded, mirrors, expected):
     assert seems_in_china(recorded, mirrors) is expected
 
 
