@@ -38,7 +38,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             pair = re.search(r"\[(poetry[\w.]+-python[\d.]+)", nodeid)
             return pair[1] if pair else super()._split_scope(nodeid)
 
+    config.option.loadscopereorder = False  # by the number of tests, which says little of the time
     return ByEnvironment(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the tests that run Poetry first, so that the workers end with short files together."""
+    items.sort(key=lambda item: "integration" not in item.nodeid)
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +77,17 @@ def pypi(index: LocalIndex) -> Mount:
 def mirror(index: LocalIndex) -> Mount:
     """A mirror as they are in 2026: JSON and HTML pages and ranges, no metadata files, no API."""
     return index.mount("mirror", absolute=False, metadata=False)
+
+
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the pauses before a server is asked again so short that no test waits for them."""
+    from urllib3.util import Retry
+
+    from poetry_tf.index import failover
+
+    monkeypatch.setattr(failover, "PAUSES", (0.01, 0.01))
+    monkeypatch.setattr(Retry, "get_backoff_time", lambda _: 0.0)
 
 
 @pytest.fixture

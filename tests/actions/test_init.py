@@ -169,7 +169,7 @@ def test_only_what_was_asked_for_changes(options: InitOptions, gone: str, come: 
     ],
 )
 @pytest.mark.parametrize("gpu", [None, *MODES])
-def test_a_project_that_was_set_up_has_nothing_left_to_mend(text: str, gpu: str | None):
+def test_a_project_that_was_set_up_has_nothing_left_to_fix(text: str, gpu: str | None):
     options = InitOptions(gpu=None if gpu is None else parse_gpu(gpu))
     project = in_memory(text)
     try:

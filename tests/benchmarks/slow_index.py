@@ -185,8 +185,8 @@ class _Handler(BaseHTTPRequestHandler):
         """It is counted."""
 
 
-def _span(said: str | None, size: int) -> tuple[int, int, int]:
-    found = re.fullmatch(r"bytes=(\d*)-(\d*)", said or "")
+def _span(header: str | None, size: int) -> tuple[int, int, int]:
+    found = re.fullmatch(r"bytes=(\d*)-(\d*)", header or "")
     if found is None or found[0] == "bytes=-":
         return 200, 0, size - 1
     if not found[1]:

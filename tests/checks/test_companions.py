@@ -22,7 +22,7 @@ def project(*lines: str, locked: tuple[tuple[str, str], ...] = ()) -> Project:
     return in_memory(text, lock=lock_text(*locked) if locked else None)
 
 
-def test_a_companion_locked_for_another_tensorflow_is_told_with_the_one_that_fits():
+def test_a_companion_locked_for_another_tensorflow_is_reported_with_the_one_that_fits():
     locked = (("tensorflow", "2.15.1"), ("tensorflow-io", "0.37.1"))
     (finding,) = found(project("tensorflow~=2.15.0", "tensorflow-io", locked=locked), "TF105")
     assert place(finding) == "poetry.lock:10:1"
@@ -46,7 +46,7 @@ def test_a_companion_that_fits_or_is_not_known_is_let_be(name: str, version: str
     assert found(project("tensorflow~=2.15.0", name, locked=locked), "TF105") == []
 
 
-def test_a_lock_that_contradicts_what_tensorflow_asks_for_is_told():
+def test_a_lock_that_contradicts_what_tensorflow_asks_for_is_reported():
     locked = (("tensorflow", "2.15.1"), ("keras", "3.3.3"))
     (finding,) = found(project("tensorflow~=2.15.0", locked=locked), "TF105")
     assert "requires keras" in finding.message and "poetry lock" in finding.remedy
@@ -64,7 +64,7 @@ def test_where_no_release_fits_the_series_of_the_last_is_named():
     ("line", "column"),
     [("tensorflow-io~=0.31.0", 5), ("TensorFlow_IO (==0.32.0)", 5)],
 )
-def test_a_requirement_that_nothing_fitting_satisfies_is_told_where_it_stands(
+def test_a_requirement_that_nothing_fitting_satisfies_is_reported_where_it_stands(
     line: str, column: int
 ):
     (finding,) = found(project("tensorflow~=2.15.0", line), "TF105")
@@ -92,7 +92,7 @@ def test_a_requirement_that_fits_or_that_a_solver_judges_is_let_be(line: str):
     assert found(project("tensorflow~=2.15.0", line), "TF105") == []
 
 
-def test_two_tensorflows_told_apart_by_markers_leave_companions_unjudged():
+def test_two_tensorflows_distinguished_by_markers_leave_companions_unjudged():
     locked = (("tensorflow", "2.15.1"), ("tensorflow", "2.16.2"), ("tensorflow-io", "0.37.1"))
     assert found(project("tensorflow", "tensorflow-io", locked=locked), "TF105") == []
 

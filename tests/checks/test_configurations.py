@@ -47,7 +47,7 @@ HAND = f"""\
 """
 
 
-def said(project: Project) -> list[tuple[str, str]]:
+def container_codes(project: Project) -> list[tuple[str, str]]:
     """The codes of the rules on containers, each with the file that it names."""
     return [
         (item.code, item.file.relative_to(project.root).as_posix())
@@ -70,12 +70,14 @@ def ours(tmp_path: Path) -> str:
     return text
 
 
-def test_each_file_is_judged_and_mended_for_itself(tmp_path: Path):
+def test_each_file_is_judged_and_fixed_for_itself(tmp_path: Path):
     files = {NAME: CONTAINER, GPU: CONTAINER.replace("\n", "\r\n"), DOCS: NODE}
     alone = on_disk(tmp_path / "alone", {**FILES, NAME: CONTAINER})
     project = on_disk(tmp_path / "all", {**FILES, **files})
-    codes = [code for code, _ in said(alone)]
-    assert sorted(said(project)) == sorted((code, name) for code in codes for name in (NAME, GPU))
+    codes = [code for code, _ in container_codes(alone)]
+    assert sorted(container_codes(project)) == sorted(
+        (code, name) for code in codes for name in (NAME, GPU)
+    )
     places = [(item.code, str(item.position)) for item in found(alone)]
     for name in (NAME, GPU):
         file = project.root / name
@@ -83,7 +85,7 @@ def test_each_file_is_judged_and_mended_for_itself(tmp_path: Path):
             (item.code, str(item.position)) for item in found(project) if item.file == file
         ] == places
     fixed = fix(project)
-    assert said(fixed) == []
+    assert container_codes(fixed) == []
     (default,) = texts(fix(alone), NAME)
     assert texts(fixed, NAME, DOCS) == [default, NODE]
     (named,) = texts(fixed, GPU)
@@ -98,15 +100,15 @@ def test_one_that_has_nothing_to_do_with_it_is_left_alone(
     tmp_path: Path, ours: str, text: str, name: str
 ):
     project = on_disk(tmp_path, {**FILES, NAME: ours, name: text})
-    assert said(project) == []
+    assert container_codes(project) == []
     assert fix(project) == project
 
 
 def test_one_that_has_nothing_to_do_with_it_is_no_container_for_the_project(tmp_path: Path):
     project = on_disk(tmp_path, {**FILES, DOCS: NODE})
-    assert said(project) == [("TF501", NAME)]
+    assert container_codes(project) == [("TF501", NAME)]
     off = MANAGED + 'devcontainer = "off"\n'
-    assert said(on_disk(tmp_path, {"pyproject.toml": off})) == []
+    assert container_codes(on_disk(tmp_path, {"pyproject.toml": off})) == []
 
 
 @pytest.mark.parametrize("text", [CONTAINER, HAND])
@@ -114,18 +116,18 @@ def test_named_ones_alone_are_enough(tmp_path: Path, text: str):
     for setting in ("", 'devcontainer = "off"\n'):
         files = {**FILES, "pyproject.toml": MANAGED + setting, GPU: text}
         project = on_disk(tmp_path, files)
-        assert {name for _, name in said(project)} == {GPU}
+        assert {name for _, name in container_codes(project)} == {GPU}
         fixed = fix(project)
-        assert said(fixed) == []
+        assert container_codes(fixed) == []
         assert fixed.devcontainer is None
 
 
 @pytest.mark.parametrize("name", [CPU, BESIDE])
 def test_one_written_by_hand_is_judged_by_what_is_in_it(tmp_path: Path, ours: str, name: str):
     project = on_disk(tmp_path, {**FILES, NAME: ours, name: HAND})
-    assert said(project) == [("TF502", name), ("TF506", name)]
+    assert container_codes(project) == [("TF502", name), ("TF506", name)]
     fixed = fix(project)
-    assert said(fixed) == []
+    assert container_codes(fixed) == []
     (text,) = texts(fixed, name)
     assert f'"{IMAGES.image("3.11")}", // newest' in text
     assert "poetry==2.1.4" in text
@@ -149,23 +151,23 @@ def test_one_written_by_hand_is_judged_by_what_is_in_it(tmp_path: Path, ours: st
 def test_poetry_or_cuda_in_it_make_it_one_for_the_project(tmp_path: Path, parts: dict[str, Any]):
     data = {"image": f"{IMAGES.repository}:3-3.12-bookworm", **parts}
     project = on_disk(tmp_path, {**FILES, CPU: json.dumps(data)})
-    assert ("TF502", CPU) in said(project)
-    assert {name for _, name in said(project)} == {CPU}
+    assert ("TF502", CPU) in container_codes(project)
+    assert {name for _, name in container_codes(project)} == {CPU}
 
 
 def test_of_one_that_poetry_tf_has_written_all_is_asked(tmp_path: Path, ours: str):
     data = json.loads(ours)
     del data["features"], data["hostRequirements"]
     project = on_disk(tmp_path, {**FILES, NAME: ours, GPU: json.dumps(data)})
-    assert said(project) == [("TF503", GPU), ("TF504", GPU)]
+    assert container_codes(project) == [("TF503", GPU), ("TF504", GPU)]
     # Nor is that asked where poetry-tf manages nothing.
     unmanaged = on_disk(tmp_path, {"pyproject.toml": PYPROJECT})
-    assert said(unmanaged) == []
+    assert container_codes(unmanaged) == []
 
 
 @pytest.mark.parametrize("name", [GPU, BESIDE])
 @pytest.mark.parametrize("pyproject", [PYPROJECT, MANAGED])
-def test_one_that_cannot_be_read_is_told_with_its_place(
+def test_one_that_cannot_be_read_is_reported_with_its_place(
     tmp_path: Path, ours: str, name: str, pyproject: str
 ):
     project = on_disk(tmp_path, {"pyproject.toml": pyproject, NAME: ours, name: BROKEN})
@@ -177,7 +179,7 @@ def test_one_that_cannot_be_read_is_told_with_its_place(
 
 
 def test_one_that_cannot_be_read_keeps_another_from_being_made(tmp_path: Path):
-    assert said(on_disk(tmp_path, {**FILES, GPU: BROKEN})) == [("TF501", GPU)]
+    assert container_codes(on_disk(tmp_path, {**FILES, GPU: BROKEN})) == [("TF501", GPU)]
 
 
 def test_a_link_to_another_is_not_another(tmp_path: Path, ours: str):
@@ -193,7 +195,7 @@ def test_a_link_to_another_is_not_another(tmp_path: Path, ours: str):
     assert [item.path for item in project.devcontainers] == [tmp_path / NAME]
 
 
-def test_requirements_are_mended_without_a_look_at_containers(tmp_path: Path):
+def test_requirements_are_fixed_without_a_look_at_containers(tmp_path: Path):
     project = on_disk(tmp_path, {**FILES, NAME: CONTAINER, GPU: CONTAINER, CPU: BROKEN})
     wide = on_disk(tmp_path, {"pyproject.toml": MANAGED.replace("~=2.13.0", ">=2.13")})
     fixed = fix_requirements(wide)
@@ -205,14 +207,14 @@ def test_requirements_are_mended_without_a_look_at_containers(tmp_path: Path):
 def test_a_lock_that_a_named_container_cannot_read(tmp_path: Path, ours: str):
     old = HAND.replace("3-3.12", "3-3.11").replace("install poetry", "install poetry==1.1.15")
     project = on_disk(tmp_path, {**FILES, NAME: ours, CPU: old})
-    assert said(project) == [("TF306", CPU), ("TF506", CPU)]
-    assert said(fix(project)) == []
+    assert container_codes(project) == [("TF306", CPU), ("TF506", CPU)]
+    assert container_codes(fix(project)) == []
     assert texts(fix(project), NAME) == [ours]
 
 
-def test_a_project_that_no_container_can_be_made_for_is_told_once(tmp_path: Path):
+def test_a_project_that_no_container_can_be_made_for_is_reported_once(tmp_path: Path):
     pyproject = PYPROJECT.replace(">=3.10,<3.12", "==3.8.*")
     project = on_disk(tmp_path, {"pyproject.toml": pyproject, CPU: HAND, GPU: CONTAINER})
-    places = said(project)
+    places = container_codes(project)
     assert [place for code, place in places if code == "TF502"] == ["pyproject.toml"]
     assert ("TF505", GPU) in places, "what is retired works for nobody"

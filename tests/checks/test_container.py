@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from poetry_tf.actions.fix import fix
+from poetry_tf.files.project import Devcontainer
 from poetry_tf.releases.images import load_images
-from tests.made import content_hash, found, in_memory, lock_text, on_disk, place
+from tests.made import codes, content_hash, found, in_memory, lock_text, on_disk, place
 
 IMAGES = load_images()
 PYPROJECT = """\
@@ -66,7 +68,7 @@ def test_a_managed_project_has_to_have_a_container():
     ],
 )
 @pytest.mark.parametrize("pyproject", [PYPROJECT, MANAGED])
-def test_a_container_that_cannot_be_read_is_told_with_its_place(
+def test_a_container_that_cannot_be_read_is_reported_with_its_place(
     tmp_path: Path, name: str, text: str, where: str, pyproject: str
 ):
     project = on_disk(tmp_path, {"pyproject.toml": pyproject, name: text})
@@ -77,10 +79,10 @@ def test_a_container_that_cannot_be_read_is_told_with_its_place(
     assert fix(project).devcontainer is project.devcontainer
 
 
-def test_each_thing_is_told_where_it_stands(tmp_path: Path):
+def test_each_thing_is_reported_where_it_stands(tmp_path: Path):
     files = {"pyproject.toml": MANAGED, "poetry.lock": LOCK, NAME: CONTAINER}
-    said = [(item.code, str(item.position)) for item in found(on_disk(tmp_path, files))]
-    assert said == [
+    reported = [(item.code, str(item.position)) for item in found(on_disk(tmp_path, files))]
+    assert reported == [
         ("TF502", "3:3"),
         ("TF503", "9:7"),
         ("TF504", "1:1"),
@@ -90,7 +92,7 @@ def test_each_thing_is_told_where_it_stands(tmp_path: Path):
     ]
 
 
-def test_a_mended_container_is_clean_and_keeps_the_rest(tmp_path: Path):
+def test_a_fixed_container_is_clean_and_keeps_the_rest(tmp_path: Path):
     files = {"pyproject.toml": MANAGED, "poetry.lock": LOCK, NAME: CONTAINER}
     project = fix(on_disk(tmp_path, files))
     assert found(project) == []
@@ -119,16 +121,16 @@ def test_where_no_container_can_be_made_it_is_told_what_is_retired_in_it(
 ):
     retired = CONTAINER.replace(IMAGES.poetry_features[0], IMAGES.retired_poetry_features[0])
     project = in_memory(pyproject.replace(*change), container=retired)
-    said = [place(item) for item in found(project, "TF505")]
+    reported = [place(item) for item in found(project, "TF505")]
     # The image, the CUDA feature, --runtime=nvidia, and what installed Poetry.
-    assert said == [f"devcontainer.json:{at}" for at in ("3:3", "6:5", "4:3", "11:5")]
+    assert reported == [f"devcontainer.json:{at}" for at in ("3:3", "6:5", "4:3", "11:5")]
     after = fix(project).document(project.devcontainer_path)
     assert after is not None
     assert "nvidia-cuda:1" in after.text and "1-3.8" in after.text
     assert "--runtime" not in after.text and IMAGES.poetry_features[0] in after.text
 
 
-def test_in_a_project_that_is_not_managed_mending_takes_poetry_from_nobody(tmp_path: Path):
+def test_in_a_project_that_is_not_managed_fixing_takes_poetry_from_nobody(tmp_path: Path):
     retired = CONTAINER.replace(IMAGES.poetry_features[0], IMAGES.retired_poetry_features[0])
     files = {"pyproject.toml": PYPROJECT, "poetry.lock": LOCK, NAME: retired}
     after = fix(on_disk(tmp_path, files))
@@ -170,3 +172,42 @@ setuptools = "<82"
 )
 def test_it_is_found_where_no_container_can_be_made(more: str, codes: list[str]):
     assert [item.code for item in found(in_memory(OLD_PYTHON + more))] == codes
+
+
+# TF507: the container of a project that keeps Keras 2 switches to it
+
+KEEPS_KERAS_2 = """\
+[project]
+name = "study"
+requires-python = ">=3.11,<3.12"
+dependencies = ["tensorflow~=2.18.1", "tf-keras"]
+
+[tool.poetry]
+package-mode = false
+
+[tool.poetry-tf]
+keras = "legacy"
+"""
+
+
+@pytest.mark.parametrize(
+    ("env", "wrong"),
+    [
+        ({}, True),
+        ({"TF_USE_LEGACY_KERAS": "0"}, True),
+        ({"TF_USE_LEGACY_KERAS": "1"}, False),
+        ({"TF_USE_LEGACY_KERAS": "true"}, False),
+    ],
+)
+def test_the_container_switches_to_keras_2(env: dict[str, str], wrong: bool):
+    text = json.dumps({"image": "x/y", "containerEnv": {"A": "b", **env}}, indent=2)
+    project = in_memory(KEEPS_KERAS_2, container=text)
+    assert ("TF507" in codes(project)) is wrong
+    fixed = fix(project, codes={"TF507"})
+    assert "TF507" not in codes(fixed)
+    assert isinstance(fixed.devcontainer, Devcontainer)
+    if wrong:
+        assert fixed.devcontainer.document.get(("containerEnv",)) == {
+            "A": "b",
+            "TF_USE_LEGACY_KERAS": "1",
+        }

@@ -10,7 +10,7 @@ from poetry_tf.actions.fix import fix
 from poetry_tf.files.edits import apply
 from poetry_tf.files.project import Project
 from poetry_tf.releases import load, named
-from tests.made import found, in_memory, lock_text, place
+from tests.made import codes, found, in_memory, lock_text, place
 
 CATALOG = load()
 
@@ -62,7 +62,7 @@ places = pytest.mark.parametrize("where", PLACES.values(), ids=PLACES)
 
 @places
 @pytest.mark.parametrize("wide", [">=2.13", ">=2.13,<3", "~=2.13", "!=2.14.0", ">=2.15,<2.17"])
-def test_a_pin_that_is_too_wide_is_told_where_it_stands_and_narrowed(where: Place, wide: str):
+def test_a_pin_that_is_too_wide_is_reported_where_it_stands_and_narrowed(where: Place, wide: str):
     line = where.line.format(wide)
     text = f"# mine\n{where.before}\n{line}\n"
     number = text.splitlines().index(line.splitlines()[0]) + 1
@@ -87,7 +87,7 @@ def test_a_pin_within_one_series_is_fine(where: Place, narrow: str):
 
 
 @pytest.mark.parametrize("written", ['"*"', '{extras = ["and-cuda"]}', '"^2.13"', '"~2"'])
-def test_poetrys_own_wide_spellings_are_told(written: str):
+def test_poetrys_own_wide_spellings_are_reported(written: str):
     project = in_memory(f"[tool.poetry.dependencies]\ntensorflow = {written}")
     assert families(project) == [("TF101", "2:1")]
     assert families(fix(project)) == []
@@ -200,7 +200,7 @@ def test_other_distributions_may_be_named(name: str):
         ("[project]\ndependencies = [ '{}~=2.13.0' ]\n", "2:18"),
     ],
 )
-def test_a_misspelt_name_is_told_and_written_right(
+def test_a_misspelt_name_is_reported_and_written_right(
     misspelt: str, meant: str, template: str, where: str
 ):
     project = in_memory(template.format(misspelt))
@@ -276,7 +276,7 @@ LINUX, MAC = "sys_platform == 'linux'", "sys_platform == 'darwin'"
         ),
     ],
 )
-def test_two_that_hold_the_same_files_are_told_at_the_second(text: str, where: str | None):
+def test_two_that_hold_the_same_files_are_reported_at_the_second(text: str, where: str | None):
     clashes = [(code, at) for code, at in families(in_memory(text)) if code == "TF104"]
     assert len(clashes) == 1
     assert where is None or clashes == [("TF104", where)]
@@ -310,7 +310,7 @@ def test_two_in_one_extra_meet():
     assert [code for code, _ in families(in_memory(text))] == ["TF104"]
 
 
-def test_each_pair_is_told_once():
+def test_each_pair_is_reported_once():
     text = (
         '[tool.poetry.dependencies]\ntensorflow = "~2.13"\ntensorflow-cpu = "~2.13"\n'
         '[tool.poetry.group.a.dependencies]\ntensorflow = "~2.13"\ntensorflow-cpu = "~2.13"\n'
@@ -327,7 +327,7 @@ RECENT = CATALOG.in_series(CATALOG.series[-2])[-1].version
 
 @places
 @pytest.mark.parametrize("wrong", [f"~={LAST.major}.{LAST.minor}.{LAST.micro + 6}", "==2.9.9"])
-def test_a_release_that_there_is_not_is_told_where_it_is_asked_for(where: Place, wrong: str):
+def test_a_release_that_there_is_not_is_reported_where_it_is_asked_for(where: Place, wrong: str):
     line = where.line.format(wrong)
     (finding,) = found(in_memory(f"# mine\n{where.before}\n{line}\n"), "TF102")
     assert place(finding).endswith(f":{where.column}")
@@ -377,7 +377,7 @@ def test_a_pin_that_contradicts_itself_admits_nothing():
 
 def test_yanked_releases_are_nothing_to_pin(monkeypatch: pytest.MonkeyPatch):
     yanked = frozenset(release.version for release in CATALOG.in_series("2.15"))
-    monkeypatch.setattr(CATALOG, "_yanked", yanked)
+    monkeypatch.setattr(CATALOG, "yanked", yanked)
     text = '[project]\ndependencies = ["tensorflow{}"]'
     (finding,) = found(in_memory(text.format("~=2.15.0")), "TF102")
     assert "yanked releases only" in finding.message
@@ -408,7 +408,7 @@ def test_a_mirror_has_what_pypi_has():
     assert len(found(in_memory(text), "TF102")) == 1
 
 
-def test_a_locked_release_that_there_is_not_is_told():
+def test_a_locked_release_that_there_is_not_is_reported():
     text = '[project]\ndependencies = ["tensorflow~=2.16.0"]'
     lock = lock_text(("tensorflow", "2.16.0"))
     (finding,) = found(in_memory(text, lock=lock), "TF102")
@@ -420,3 +420,59 @@ def test_a_locked_release_that_there_is_not_is_told():
         "optional = false\n", 'optional = false\n[package.source]\ntype = "file"\nurl = "x"\n'
     )
     assert found(in_memory(text, lock=elsewhere), "TF102") == []
+
+
+# TF107: a project that keeps Keras 2 requires it
+
+KERAS_HEAD = '[project]\nname = "a"\nversion = "1"\nrequires-python = ">=3.11,<3.12"\n'
+KEEPS_KERAS_2 = '\n[tool.poetry]\npackage-mode = false\n\n[tool.poetry-tf]\nkeras = "legacy"\n'
+
+
+def keras_project(*requirements: str, settings: str = KEEPS_KERAS_2) -> str:
+    lines = "".join(f"    '{item}',\n" for item in requirements)
+    return f"{KERAS_HEAD}dependencies = [\n{lines}]\n{settings}"
+
+
+@pytest.mark.parametrize(
+    ("requirements", "wrong"),
+    [
+        (["tensorflow (>=2.18.1,<2.19)"], True),
+        (["tensorflow (>=2.18.1,<2.19)", "tf-keras (>=2.18,<2.19)"], False),
+        (["tensorflow (>=2.18.1,<2.19)", "tf-keras"], False),
+        (["tensorflow (>=2.18.1,<2.19)", "tf-keras (>=2.16,<2.17)"], True),
+        (["tensorflow (>=2.18.1,<2.19)", "tf-keras @ git+https://example.org/a.git"], False),
+        (["tensorflow (>=2.15.1,<2.16)"], False),
+    ],
+    ids=["none", "right", "open", "another series", "an address", "a release with Keras 2"],
+)
+def test_keras_2_is_required_in_the_series_of_tensorflow(requirements: list[str], wrong: bool):
+    project = in_memory(keras_project(*requirements))
+    assert ("TF107" in codes(project)) is wrong
+    fixed = fix(project, codes={"TF107"})
+    assert "TF107" not in codes(fixed)
+    if wrong:
+        assert '"tf-keras (>=2.18,<2.19)"' in fixed.pyproject.document.text.replace("'", '"')
+    else:
+        assert fixed == project
+
+
+def test_it_is_written_beside_tensorflow_in_poetrys_own_tables():
+    project = in_memory(
+        '[tool.poetry]\nname = "a"\npackage-mode = false\n\n[tool.poetry.dependencies]\n'
+        'python = "~3.11"\ntensorflow = "~2.18.1"\n\n[tool.poetry-tf]\nkeras = "legacy"\n'
+    )
+    fixed = fix(project, codes={"TF107"}).pyproject.document
+    assert fixed.get(("tool", "poetry", "dependencies", "tf-keras")) == ">=2.18,<2.19"
+
+
+@pytest.mark.parametrize(
+    "pyproject",
+    [
+        keras_project("tensorflow~=2.18.1", settings='\n[tool.poetry-tf]\ngpu = "auto"\n'),
+        keras_project("tensorflow~=2.15.1"),
+    ],
+    ids=["not chosen", "Keras 2 anyway"],
+)
+def test_who_did_not_choose_keras_2_or_has_it_is_left_alone(pyproject: str):
+    project = in_memory(pyproject, container='{"image": "x/y"}\n')
+    assert not {"TF107", "TF507"} & {*codes(project)}

@@ -118,7 +118,9 @@ def test_a_lock_of_another_managers_project_is_not_judged(tmp_path: Path):
         ("<<<<<<< HEAD\n", "poetry.lock:1:1"),
     ],
 )
-def test_a_lock_that_cannot_be_read_is_told_with_its_place(tmp_path: Path, lock: str, where: str):
+def test_a_lock_that_cannot_be_read_is_reported_with_its_place(
+    tmp_path: Path, lock: str, where: str
+):
     project = on_disk(tmp_path, {"pyproject.toml": MANAGED, "poetry.lock": lock})
     (finding,) = found(project, "TF302")
     assert place(finding) == where
@@ -147,7 +149,7 @@ def test_a_lock_of_another_time_is_stale_whatever_it_lacks(tmp_path: Path, metad
 
 
 @pytest.mark.parametrize(("packages", "count"), [([], 1), ([("tensorflow", "2.13.1")], 0)])
-def test_a_group_that_was_left_out_of_a_fresh_lock_is_told(
+def test_a_group_that_was_left_out_of_a_fresh_lock_is_reported(
     tmp_path: Path, packages: list[tuple[str, str]], count: int
 ):
     """Which Poetry 2.1 does with [dependency-groups], and says nothing of."""
@@ -158,7 +160,7 @@ def test_a_group_that_was_left_out_of_a_fresh_lock_is_told(
     assert all("Poetry 2.2 or later" in str(finding.remedy) for finding in findings)
 
 
-def test_a_locked_release_outside_the_pin_is_told_where_it_is_locked(tmp_path: Path):
+def test_a_locked_release_outside_the_pin_is_reported_where_it_is_locked(tmp_path: Path):
     lock = lock_of(TEXT, ("numpy", "1.24.3"), ("tensorflow", "2.15.1"))
     project = on_disk(tmp_path, {"pyproject.toml": TEXT, "poetry.lock": lock})
     (finding,) = found(project, "TF303")
@@ -244,7 +246,7 @@ def managed(*environments: str) -> str:
     return "[tool.poetry-tf]\n" + (f"environments = [{named}]\n" if environments else "")
 
 
-def test_what_has_no_file_for_a_declared_environment_is_told_where_it_is_locked(tmp_path: Path):
+def test_what_has_no_file_for_a_declared_environment_is_reported_where_it_is_locked(tmp_path: Path):
     settings = managed("linux-x86_64", "linux-aarch64", "windows-amd64")
     project = project_of(tmp_path, package(FILESYSTEM, "0.37.1", *LINUX), settings=settings)
     (finding,) = found(project, "TF304")
@@ -299,7 +301,7 @@ def test_a_python_that_one_package_lacks_is_named(tmp_path: Path):
     assert finding.remedy.endswith("or narrow project.requires-python")
 
 
-def test_what_tensorflow_itself_cannot_be_had_with_is_not_told_again(tmp_path: Path):
+def test_what_tensorflow_itself_cannot_be_had_with_is_not_reported_again(tmp_path: Path):
     tags = [tag for tag in LINUX if not tag.startswith("cp38")]
     project = project_of(tmp_path, package("demo", "1.0", *tags), python=">=3.9,<3.13")
     assert found(project, "TF201")
@@ -319,7 +321,7 @@ def test_what_tensorflow_lacks_for_a_platform_is_another_matter(tmp_path: Path):
     assert found(project, "TF304") == []
 
 
-def test_a_package_for_an_older_python_is_told(tmp_path: Path):
+def test_a_package_for_an_older_python_is_reported(tmp_path: Path):
     demo = package("demo", "1.0", "py3-none-any").replace(">=3.8", ">=3.8,<3.11")
     (finding,) = found(project_of(tmp_path, demo), "TF304")
     assert finding.message == (
@@ -408,7 +410,7 @@ def in_container(form: str, container: str) -> Project:
 @pytest.mark.parametrize(
     ("form", "version"), [("2.1", "1.8.3"), ("2.1", "~=1.8"), ("2.1", "<2"), ("2.0", "1.1.15")]
 )
-def test_a_container_with_a_poetry_that_cannot_read_the_lock_is_told_and_mended(
+def test_a_container_with_a_poetry_that_cannot_read_the_lock_is_reported_and_fixed(
     form: str, version: str
 ):
     project = in_container(
@@ -455,7 +457,7 @@ def test_a_poetry_that_reads_the_lock_is_fine(form: str, version: str):
     ("form", "python", "is_found"),
     [("2.1", "3.8", True), ("2.1", "3.9", False), ("2.0", "3.8", False), ("2.0", "3.6", True)],
 )
-def test_an_image_whose_python_has_no_poetry_that_reads_the_lock_is_told(
+def test_an_image_whose_python_has_no_poetry_that_reads_the_lock_is_reported(
     form: str, python: str, is_found: bool
 ):
     image = f'{{"image": "{load_images().repository}:1-{python}"}}'
@@ -469,7 +471,7 @@ def test_an_image_whose_python_has_no_poetry_that_reads_the_lock_is_told(
 
 
 @pytest.mark.parametrize("form", ["3.0", "17.1"])
-def test_a_form_that_nobody_knows_is_told_at_its_line(form: str):
+def test_a_form_that_nobody_knows_is_reported_at_its_line(form: str):
     (finding,) = found(in_container(form, "{}"), "TF306")
     assert place(finding) == "poetry.lock:9:1"
     assert form in finding.message

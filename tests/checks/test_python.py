@@ -33,7 +33,7 @@ LEGACY = f"[tool.poetry.dependencies]\npython = '{{}}'\ntensorflow = \"{PIN}\"\n
         ("*", f">={MINORS[0]},<{NEXT}"),
     ],
 )
-def test_a_python_without_a_wheel_is_told_and_the_range_narrowed(
+def test_a_python_without_a_wheel_is_reported_and_the_range_narrowed(
     text: str, where: str, declared: str, narrowed: str
 ):
     project = in_memory(text.format(declared))
@@ -111,7 +111,7 @@ def test_where_nothing_is_known_nothing_is_said(text: str):
 
 
 @pytest.mark.parametrize(
-    ("marker", "said"),
+    ("marker", "expected"),
     [
         (f"python_version >= '{MINORS[0]}' and python_version < '{NEXT}'", []),
         (f"python_version == '{MINORS[-1]}'", []),
@@ -120,9 +120,9 @@ def test_where_nothing_is_known_nothing_is_said(text: str):
         (f"python_version >= '{NEXT}'", ["TF202"]),
     ],
 )
-def test_a_marker_on_tensorflow_limits_the_pythons_in_question(marker: str, said: list[str]):
+def test_a_marker_on_tensorflow_limits_the_pythons_in_question(marker: str, expected: list[str]):
     text = f'[project]\nrequires-python = ">=3.8"\ndependencies = ["tensorflow{PIN} ; {marker}"]\n'
-    assert [item.code for item in found(in_memory(text)) if item.code.startswith("TF2")] == said
+    assert [item.code for item in found(in_memory(text)) if item.code.startswith("TF2")] == expected
 
 
 def test_a_single_version_is_not_what_was_meant():

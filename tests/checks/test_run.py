@@ -69,7 +69,7 @@ def test_findings_come_in_the_order_of_their_codes():
     ]
 
 
-def test_what_one_mending_uncovers_is_mended_too():
+def test_what_one_fix_uncovers_is_fixed_too():
     after = fix(in_memory(BROKEN))
     assert found(after) == []
     assert after.pyproject.document.text == BROKEN.replace(
@@ -128,7 +128,7 @@ def test_a_project_is_judged_whatever_it_lacks():
 
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(PATHS), values, min_size=1, max_size=3))
-def test_odd_values_are_judged_or_named_and_mended_for_good(entries: dict[str, str]):
+def test_odd_values_are_judged_or_named_and_fixed_for_good(entries: dict[str, str]):
     text = "\n".join(f"{path} = {value}" for path, value in entries.items())
     try:
         project = in_memory(text)
@@ -146,7 +146,7 @@ def test_odd_values_are_judged_or_named_and_mended_for_good(entries: dict[str, s
     Pyproject(NOWHERE, TomlDocument.parse(after.pyproject.document.text))
 
 
-def test_what_cannot_be_written_is_left_to_a_person_and_the_rest_is_mended():
+def test_what_cannot_be_written_is_left_to_a_person_and_the_rest_is_fixed():
     images = load_images()
     text = f'{{"image": "{images.repository}:1-3.11", "hostRequirements": "big"}}'
     settings = f"[tool.poetry-tf]\n{PINNED}"
@@ -160,7 +160,7 @@ def test_what_cannot_be_written_is_left_to_a_person_and_the_rest_is_mended():
     assert document and document.get(("image",)) == images.image("3.11")
 
 
-def test_what_only_a_lock_mends_is_mended_too_but_not_by_fix():
+def test_what_only_a_lock_fixes_is_fixed_too_but_not_by_fix():
     project = in_memory(f"[tool.poetry-tf]\n{PINNED}")
     (finding,) = found(project, "TF302")
     assert finding.locks and is_fixable(project, finding)
@@ -189,7 +189,7 @@ CONTAINERS = (
 
 @settings(deadline=None)
 @given(st.data())
-def test_what_is_called_fixable_is_mended_for_good_whatever_stands_beside_it(data: st.DataObject):
+def test_what_is_called_fixable_is_fixed_for_good_whatever_stands_beside_it(data: st.DataObject):
     def one(values: tuple[str, ...], label: str) -> str:
         return data.draw(st.sampled_from(values), label=label)
 

@@ -20,7 +20,9 @@ WHEELS = '[project]\ndependencies = ["tensorflow[and-cuda]~=2.18.1"]\n'
         ("[[tool.poetry-tf]]", "pyproject.toml:3:", "is not a table"),
     ],
 )
-def test_a_setting_that_means_nothing_is_told_with_its_place(settings: str, where: str, says: str):
+def test_a_setting_that_means_nothing_is_reported_with_its_place(
+    settings: str, where: str, says: str
+):
     # Dotted keys belong to no section, so they come first.
     text = FINE + settings if settings.startswith("[") else f"\n\n{settings}\n{FINE}"
     (finding,) = found(in_memory(text), "TF001")

@@ -14,9 +14,9 @@ REQUIRES = '[project]\ndependencies = ["tensorflow~=2.15.0"]\n'
 
 
 def with_source(url: str, *, priority: str | None = "primary", lock: str | None = None) -> Project:
-    said = f'priority = "{priority}"\n' if priority else ""
+    line = f'priority = "{priority}"\n' if priority else ""
     return in_memory(
-        f'{REQUIRES}[[tool.poetry.source]]\nname = "near"\nurl = "{url}"\n{said}', lock=lock
+        f'{REQUIRES}[[tool.poetry.source]]\nname = "near"\nurl = "{url}"\n{line}', lock=lock
     )
 
 
@@ -35,7 +35,7 @@ def locked_from(*urls: str | None) -> str:
 
 @pytest.mark.parametrize("priority", ["primary", None, "default"])
 @pytest.mark.parametrize("url", [TUNA, TUNA.rstrip("/"), "https://mirrors.163.com/pypi/simple/"])
-def test_a_mirror_in_pypis_place_is_told_once_a_source(url: str, priority: str | None):
+def test_a_mirror_in_pypis_place_is_reported_once_a_source(url: str, priority: str | None):
     (finding,) = found(with_source(url, priority=priority), "TF401")
     assert place(finding) == "pyproject.toml:3:1"
     assert "near" in finding.message and "poetry.toml" in finding.remedy
@@ -56,7 +56,7 @@ def test_what_does_not_stand_for_pypi_is_let_be(url: str, priority: str):
     assert found(with_source(url, priority=priority), "TF401") == []
 
 
-def test_a_lock_from_a_mirror_is_told_once_with_the_first_place():
+def test_a_lock_from_a_mirror_is_reported_once_with_the_first_place():
     lock = locked_from(None, TUNA.rstrip("/"), TUNA.rstrip("/"))
     (finding,) = found(in_memory(REQUIRES, lock=lock), "TF401")
     assert place(finding) == "poetry.lock:11:1"
@@ -195,7 +195,7 @@ def test_a_lock_of_an_older_poetry_gets_the_hash_that_one_takes():
     assert fixed.valid_lock.data["metadata"]["content-hash"] == without_groups
 
 
-def test_what_cannot_be_mended_safely_says_why():
+def test_what_cannot_be_fixed_safely_says_why():
     pypi = '[[tool.poetry.source]]\nname = "PyPI"\npriority = "explicit"\n'
     (finding,) = found(in_memory(f"{REQUIRES}{SOURCE}{pypi}"), "TF401")
     assert not finding.edits and "PyPI itself is an explicit source" in finding.remedy
@@ -231,7 +231,7 @@ def test_nothing_is_said_in_a_project_without_tensorflow():
         ("http://index.example.com/simple/", "plain http"),
     ],
 )
-def test_an_unfit_source_is_told_at_its_address(url: str, word: str):
+def test_an_unfit_source_is_reported_at_its_address(url: str, word: str):
     (finding,) = found(with_source(url, priority="supplemental"), "TF402")
     assert place(finding) == "pyproject.toml:5:1"
     assert word in finding.message
@@ -297,7 +297,7 @@ def test_https_and_ones_own_network_are_let_be(url: str):
         ('"https://pypi.douban.com/simple, bfsu"', '"bfsu"'),
     ],
 )
-def test_an_unfit_setting_is_mended_and_the_rest_stays(before: str, after: str):
+def test_an_unfit_setting_is_fixed_and_the_rest_stays(before: str, after: str):
     text = "# here\n[tf]\nmirror = {} # near\n"
     project = in_memory(REQUIRES, poetry_toml=text.format(before))
     (finding,) = found(project, "TF402")

@@ -73,10 +73,10 @@ def find_python(minor: str) -> Path | None:
         # pyenv puts a python3.X on the PATH also for one that isn't switched on, and it then fails.
         version = "import sys; print('%d.%d' % sys.version_info[:2])"
         with contextlib.suppress(OSError):
-            told = subprocess.run(
+            result = subprocess.run(
                 [path, "-c", version], capture_output=True, text=True, check=False
             )
-            if told.stdout.strip() == minor:
+            if result.stdout.strip() == minor:
                 return path
     return None
 

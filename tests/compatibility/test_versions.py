@@ -45,9 +45,9 @@ def _quiet(done: Result) -> str:
 
 def _imports(poetry: PoetryRunner, *command: str) -> set[str]:
     """What a command imports of the plugin, beyond the module that Poetry loads by itself."""
-    told = poetry.run(*command, environ={"PYTHONPROFILEIMPORTTIME": "1"}).stderr
-    assert "poetry.console" in told
-    return set(re.findall(r"\| +(poetry_tf\S*)", told))
+    output = poetry.run(*command, environ={"PYTHONPROFILEIMPORTTIME": "1"}).stderr
+    assert "poetry.console" in output
+    return set(re.findall(r"\| +(poetry_tf\S*)", output))
 
 
 def _pyproject(poetry: PoetryRunner) -> str:
@@ -167,8 +167,8 @@ def test_init_makes_a_project_that_holds_with_the_plugin_and_without(poetry: Poe
     assert locked(poetry.project) == packages
     _quiet(poetry.run("install", plugins=False))
     code = "import tensorflow; print(tensorflow.__version__)"
-    told = subprocess.run([poetry.python, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout == f"{NEWEST}\n"
+    result = subprocess.run([poetry.python, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == f"{NEWEST}\n"
 
 
 MIRRORS: dict[str, dict[str, Any]] = {

@@ -132,8 +132,8 @@ def test_the_seeds_file_is_turned_into_one_that_works():
 
 def test_each_thing_that_is_wrong_with_the_seeds_file_is_said():
     found = find_changes(PATH, JsoncDocument.parse(SEED), make_spec())
-    said = {(item.code, item.path) for item in found if item.code}
-    assert said == {
+    reported = {(item.code, item.path) for item in found if item.code}
+    assert reported == {
         ("TF502", ("image",)),
         ("TF505", ("features", OLD_CUDA)),
         ("TF504", ("hostRequirements",)),
@@ -211,9 +211,9 @@ def test_in_a_project_that_is_not_managed_nothing_has_to_be_added(text: str):
 
 
 def test_in_a_project_that_is_not_managed_what_is_there_has_to_fit():
-    said = codes(SEED, make_spec(whole=False))
+    reported = codes(SEED, make_spec(whole=False))
     # --gpus=all is a way to ask for the GPU, --runtime=nvidia never helps.
-    assert said == ["TF502", "TF505", "TF505", "TF505"]
+    assert reported == ["TF502", "TF505", "TF505", "TF505"]
     without = SEED.replace('"--gpus=all"', '"--ipc=host"')
     assert "TF504" in codes(without, make_spec(whole=False))
 

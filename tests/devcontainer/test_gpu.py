@@ -81,7 +81,7 @@ def test_a_misspelt_option_beside_the_right_one_goes():
     assert data(fixed(text))["features"] == {CUDA: OPTIONS}
 
 
-def test_an_option_of_which_nobody_knows_what_it_means_is_told_and_stays():
+def test_an_option_of_which_nobody_knows_what_it_means_is_reported_and_stays():
     features = {CUDA: {**OPTIONS, "driver": "550"}, LFS: {"autopul": False, "lfs": 1}}
     text = container(features=features)
     spec = make_spec(git_lfs=True)
@@ -344,7 +344,7 @@ def test_a_compose_file_has_to_give_its_service_the_gpu_itself():
 
 
 @pytest.mark.parametrize(
-    ("said", "right"),
+    ("value", "right"),
     [
         ("compute", "compute,utility"),
         ("video", "video,compute,utility"),
@@ -357,7 +357,7 @@ def test_a_compose_file_has_to_give_its_service_the_gpu_itself():
     ],
 )
 @pytest.mark.parametrize("where", ["containerEnv", "-e", "--env"])
-def test_a_driver_of_which_parts_are_withheld(said: Any, right: str | None, where: str):
+def test_a_driver_of_which_parts_are_withheld(value: Any, right: str | None, where: str):
     name = "NVIDIA_DRIVER_CAPABILITIES"
 
     def text(value: Any) -> str:
@@ -368,12 +368,12 @@ def test_a_driver_of_which_parts_are_withheld(said: Any, right: str | None, wher
 
     spec = make_spec(plan_of("2.21.0", "system"))
     for_older = make_spec(plan_of("2.20.0", "none"))
-    made = fixed(text(said), spec)
-    if said is not None or where == "containerEnv":
-        assert ("TF504" in codes(text(said), spec)) == (right is not None)
-        assert made == fixed(text(right or said), spec)
+    made = fixed(text(value), spec)
+    if value is not None or where == "containerEnv":
+        assert ("TF504" in codes(text(value), spec)) == (right is not None)
+        assert made == fixed(text(right or value), spec)
     assert fixed(made, spec) == made
-    assert "TF504" not in codes(text(said), for_older)
+    assert "TF504" not in codes(text(value), for_older)
 
 
 def test_an_older_tensorflow_needs_no_nvml():

@@ -48,7 +48,7 @@ def test_how_an_image_can_be_fixed_is_explained():
 
 
 @pytest.mark.parametrize("origin", ORIGINS.values(), ids=ORIGINS)
-def test_where_poetry_tf_comes_from_is_told(origin: Origin):
+def test_where_poetry_tf_comes_from_is_reported(origin: Origin):
     document = JsoncDocument.parse(fixed("{}", from_(origin)))
     (part,) = (
         item

@@ -131,7 +131,7 @@ def test_poetry_tf_that_a_person_took_out_stays_out(origin: Origin):
         ["bash", "-lc", "sudo pip3 install poetry-tf~=0.1"],
     ],
 )
-def test_a_name_that_a_person_wrote_is_told(command: Any):
+def test_a_name_that_a_person_wrote_is_reported(command: Any):
     text = container(updateContentCommand=command, postStartCommand="true")
     text = text.replace(" && (pipx inject poetry poetry-tf==0.1.0", " && (true")
     (change,) = (

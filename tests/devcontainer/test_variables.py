@@ -53,7 +53,7 @@ def test_they_follow_tensorflow_and_python():
     assert fixed(text, make_spec(plan_of("2.16.2"))) == fixed("{}", make_spec(plan_of("2.16.2")))
 
 
-def test_that_they_are_not_named_is_told():
+def test_that_they_are_not_named_is_reported():
     right = data(fixed("{}", make_spec(LACKS_ONE)))
     right["remoteEnv"].pop("LD_LIBRARY_PATH")
     (change,) = find_changes(PATH, JsoncDocument.parse(written(right)), make_spec(LACKS_ONE))

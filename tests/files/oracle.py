@@ -5,13 +5,18 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
+import pytest
+from hypothesis import assume
+from hypothesis import strategies as st
 from poetry.core.constraints.version import VersionConstraint
 
-from poetry_tf.files.documents import Document
+from poetry_tf.files.documents import Document, DocumentError
 from poetry_tf.files.positions import Position
 from poetry_tf.files.values import KeyPath
+
+DocumentT = TypeVar("DocumentT", bound=Document)
 
 COMMENT = re.compile(r"<\d+>")
 """Generated comments are numbered, so that each can be told from the others."""
@@ -23,6 +28,56 @@ def paths(data: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
     if isinstance(data, dict | list):
         for step, value in data.items() if isinstance(data, dict) else enumerate(data):
             yield from paths(value, (*path, step))
+
+
+def draw_path(data: st.DataObject, document: Document) -> KeyPath:
+    """A path below the root."""
+    present = list(paths(document.data))[1:]
+    assume(present)
+    return data.draw(st.sampled_from(present))
+
+
+def draw_key(data: st.DataObject, document: Document) -> KeyPath:
+    """A path that ends with a key."""
+    present = [path for path in paths(document.data) if path and isinstance(path[-1], str)]
+    assume(present)
+    return data.draw(st.sampled_from(present))
+
+
+def draw_table(data: st.DataObject, document: Document) -> KeyPath:
+    """A path to a table or an array, the root included."""
+    present = [path for path in paths(document.data) if isinstance(document.get(path), dict | list)]
+    return data.draw(st.sampled_from(present))
+
+
+def mutate(data: st.DataObject, text: str, alphabet: str) -> str:
+    """The text with up to three characters replaced by others."""
+    place = data.draw(st.integers(0, len(text)))
+    length = data.draw(st.integers(0, 3))
+    return text[:place] + data.draw(st.text(alphabet, max_size=3)) + text[place + length :]
+
+
+def edited(document: DocumentT, edit: Any) -> DocumentT:
+    """The document after an edit: the name of its method, and the arguments."""
+    action, *arguments = edit
+    result: DocumentT = getattr(document, action)(*arguments)
+    return result
+
+
+def check_edit(document: Document, edit: Any, before: str, after: str) -> None:
+    """An edit turns `before` into `after` and changes nothing else."""
+    newline = "\r\n" if "\r\n" in document.text else "\n"
+    before, after = before.replace("\n", newline), after.replace("\n", newline)
+    assert document.text.count(before) == 1
+    assert edited(document, edit).text == document.text.replace(before, after)
+
+
+def check_refusal(
+    document: Document, edit: Any, message: str, position: tuple[int, int] | None
+) -> None:
+    with pytest.raises(DocumentError, match=message) as caught:
+        edited(document, edit)
+    assert caught.value.position == (position and Position(*position))
 
 
 def at(data: Any, path: KeyPath) -> Any:

@@ -88,11 +88,11 @@ def test_only_files_that_differ_from_the_disk_are_changed(tmp_path: Path):
 # -- diffs ----------------------------------------------------------------------------------
 
 
-def test_a_new_file_is_told_from_nothing():
+def test_a_new_file_is_shown_against_nothing():
     assert diff("a/b.json", None, "{}\n") == ("--- /dev/null\n+++ b/a/b.json\n@@ -0,0 +1 @@\n+{}\n")
 
 
-def test_a_change_is_told_by_its_lines():
+def test_a_change_is_reported_by_its_lines():
     assert diff("x.toml", "a = 1\nb = 2\n", "a = 1\nb = 3\n") == (
         "--- a/x.toml\n+++ b/x.toml\n@@ -1,2 +1,2 @@\n a = 1\n-b = 2\n+b = 3\n"
     )

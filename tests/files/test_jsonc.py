@@ -15,9 +15,15 @@ from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.files.positions import Position
 from tests.files.oracle import (
     changed,
+    check_edit,
+    check_refusal,
     comments,
     comments_elsewhere,
+    draw_key,
+    draw_path,
+    draw_table,
     is_subsequence,
+    mutate,
     offset,
     paths,
     removed,
@@ -143,12 +149,9 @@ def test_positions_and_sources(document: JsoncDocument) -> None:
 
 @given(st.data(), documents(VALUES))
 def test_malformed_text_raises_nothing_else(data: st.DataObject, document: JsoncDocument) -> None:
-    text = document.text
-    place = data.draw(st.integers(0, len(text)))
-    length = data.draw(st.integers(0, 3))
-    new = data.draw(st.text('{}[]",:/*\\\n\r 0-1eE.tn\ufeff', max_size=3))
+    text = mutate(data, document.text, '{}[]",:/*\\\n\r 0-1eE.tn\ufeff')
     try:
-        parse(text[:place] + new + text[place + length :])
+        parse(text)
     except DocumentError as error:
         assert error.position is not None
         assert str(error.position.line) in str(error)
@@ -245,8 +248,7 @@ def test_set_existing(data: st.DataObject, document: JsoncDocument, value: Any) 
 
 @given(st.data(), documents(), VALUES, KEYS)
 def test_add_and_remove(data: st.DataObject, document: JsoncDocument, value: Any, key: str) -> None:
-    boxes = [p for p in paths(document.data) if isinstance(document.get(p), dict | list)]
-    box = data.draw(st.sampled_from(boxes))
+    box = draw_table(data, document)
     if isinstance(document.get(box), list):
         path = (*box, len(document.get(box)))
         edited = document.append(box, value)
@@ -267,9 +269,7 @@ def test_add_and_remove(data: st.DataObject, document: JsoncDocument, value: Any
 
 @given(st.data(), documents())
 def test_remove(data: st.DataObject, document: JsoncDocument) -> None:
-    present = list(paths(document.data))[1:]
-    assume(present)
-    path = data.draw(st.sampled_from(present))
+    path = draw_path(data, document)
     edited = document.remove(path)
     assert json.dumps(edited.data) == json.dumps(removed(document.data, path))
     assert is_subsequence(edited.text, document.text)
@@ -280,9 +280,7 @@ def test_remove(data: st.DataObject, document: JsoncDocument) -> None:
 
 @given(st.data(), documents())
 def test_remove_but_comments(data: st.DataObject, document: JsoncDocument) -> None:
-    present = list(paths(document.data))[1:]
-    assume(present)
-    path = data.draw(st.sampled_from(present))
+    path = draw_path(data, document)
     edited = document.remove_but_comments(path)
     assert json.dumps(edited.data) == json.dumps(removed(document.data, path))
     assert comments(edited.text) == comments(document.text)
@@ -293,9 +291,7 @@ def test_remove_but_comments(data: st.DataObject, document: JsoncDocument) -> No
 
 @given(st.data(), documents(), KEYS)
 def test_rename(data: st.DataObject, document: JsoncDocument, key: str) -> None:
-    present = [p for p in paths(document.data) if p and isinstance(p[-1], str)]
-    assume(present)
-    path = data.draw(st.sampled_from(present))
+    path = draw_key(data, document)
     new = (*path[:-1], key)
     assume(path == new or key not in document.get(path[:-1]))
     edited = document.rename(path, key)
@@ -381,10 +377,7 @@ UGLY = """\
     ids=str,
 )
 def test_ugly_file(newline: str, edit: Any, before: str, after: str) -> None:
-    assert UGLY.count(before) == 1
-    action, *arguments = edit
-    edited = getattr(parse(UGLY.replace("\n", newline)), action)(*arguments)
-    assert edited.text == UGLY.replace(before, after).replace("\n", newline)
+    check_edit(parse(UGLY.replace("\n", newline)), edit, before, after)
 
 
 @pytest.mark.parametrize(
@@ -481,10 +474,7 @@ def test_removals_but_for_comments(newline: str, text: str, path: Any, expected:
     ids=str,
 )
 def test_impossible_edits(edit: Any, message: str, position: tuple[int, int] | None) -> None:
-    action, *arguments = edit
-    with pytest.raises(DocumentError, match=message) as caught:
-        getattr(parse('{"a": 1, "l": [0]}'), action)(*arguments)
-    assert caught.value.position == (position and Position(*position))
+    check_refusal(parse('{"a": 1, "l": [0]}'), edit, message, position)
 
 
 def test_absent_paths() -> None:

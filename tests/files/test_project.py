@@ -151,7 +151,7 @@ def test_another_text_of_a_file_makes_another_project(tmp_path: Path):
         ((), (1, 1)),
     ],
 )
-def test_a_place_that_is_absent_is_told_at_its_nearest_parent(
+def test_a_place_that_is_absent_is_reported_at_its_nearest_parent(
     path: tuple[str, ...], position: tuple[int, int]
 ):
     document = TomlDocument.parse("# top\n[a.b]\nc = 1\n")

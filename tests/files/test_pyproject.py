@@ -76,7 +76,7 @@ def test_the_pythons_are_those_that_poetry_locks_for(
     ("written", "exact"),
     [("3.11", True), ("==3.11.4", True), ("3.11.*", False), ("~3.11", False), (">=3.11", False)],
 )
-def test_an_exact_python_is_told_from_a_range(written: str, exact: bool):
+def test_an_exact_python_is_distinguished_from_a_range(written: str, exact: bool):
     python = pyproject_of(f'[project]\nrequires-python = "{written}"').python
     assert python is not None
     assert python.is_exact is exact

@@ -99,7 +99,7 @@ def test_a_requirement_is_the_same_wherever_it_is_written(
         ">= 2.13, < 3",
     ],
 )
-def test_a_constraint_is_told_as_the_user_wrote_it(place: str, written: str):
+def test_a_constraint_is_reported_as_the_user_wrote_it(place: str, written: str):
     assert requirement_of(spelt(place, "tensorflow", version=written, own="")).written == written
 
 
@@ -113,7 +113,7 @@ def test_a_constraint_is_told_as_the_user_wrote_it(place: str, written: str):
         "tensorflow~=2.13 # a comment, which Poetry admits",
     ],
 )
-def test_a_constraint_is_told_without_what_is_around_it(text: str):
+def test_a_constraint_is_reported_without_what_is_around_it(text: str):
     assert requirement_of(f'[project]\ndependencies = ["{text}"]').written == "~=2.13"
 
 
@@ -249,7 +249,7 @@ def test_a_pin_that_poetrys_table_adds_counts():
     assert item.constraint_path == (*item.enriched_at, "version")
 
 
-def test_two_constraints_on_one_requirement_are_both_told():
+def test_two_constraints_on_one_requirement_are_both_reported():
     item = requirement_of(
         '[project]\ndependencies = ["tensorflow>=2.13"]\n'
         '[tool.poetry.dependencies]\ntensorflow = "<2.15"\n'

@@ -20,9 +20,15 @@ from poetry_tf.files.toml import Inline, TomlDocument
 from poetry_tf.files.values import ABSENT, same
 from tests.files.oracle import (
     changed,
+    check_edit,
+    check_refusal,
     comments,
     comments_elsewhere,
+    draw_key,
+    draw_path,
+    draw_table,
     is_subsequence,
+    mutate,
     offset,
     paths,
     removed,
@@ -244,12 +250,9 @@ def test_positions_and_sources(document: TomlDocument) -> None:
 
 @given(st.data(), documents())
 def test_malformed_text_raises_nothing_else(data: st.DataObject, document: TomlDocument) -> None:
-    text = document.text
-    place = data.draw(st.integers(0, len(text)))
-    length = data.draw(st.integers(0, 3))
-    new = data.draw(st.text("{}[]\"',.=#\\\n\r 0-1eTa\ufeff", max_size=3))
+    text = mutate(data, document.text, "{}[]\"',.=#\\\n\r 0-1eTa\ufeff")
     try:
-        mutated = parse(text[:place] + new + text[place + length :])
+        mutated = parse(text)
     except DocumentError:
         return
     # What is accepted must be understood: every path has its place.
@@ -284,9 +287,7 @@ def test_malformed(text: str, position: tuple[int, int] | None) -> None:
 
 @given(st.data(), documents(), VALUES)
 def test_set_existing(data: st.DataObject, document: TomlDocument, value: Any) -> None:
-    present = list(paths(document.data))[1:]
-    assume(present)
-    path = data.draw(st.sampled_from(present))
+    path = draw_path(data, document)
     source = document.source(path)
     if source is None and isinstance(path[-1], int) and not isinstance(value, dict):
         with pytest.raises(DocumentError, match="element by element"):
@@ -306,8 +307,7 @@ def test_set_existing(data: st.DataObject, document: TomlDocument, value: Any) -
 def test_add_and_remove(
     data: st.DataObject, document: TomlDocument, value: Any, key: str, inline: bool
 ) -> None:
-    boxes = [p for p in paths(document.data) if isinstance(document.get(p), dict | list)]
-    box = data.draw(st.sampled_from(boxes))
+    box = draw_table(data, document)
     new = Inline(value) if inline and isinstance(value, dict) else value
     if isinstance(document.get(box), list):
         assume(document.source(box) is not None or isinstance(value, dict))
@@ -347,9 +347,7 @@ def test_new_tables_on_the_way(document: TomlDocument, keys: list[str], value: A
 
 @given(st.data(), documents())
 def test_remove(data: st.DataObject, document: TomlDocument) -> None:
-    present = list(paths(document.data))[1:]
-    assume(present)
-    path = data.draw(st.sampled_from(present))
+    path = draw_path(data, document)
     edited = document.remove(path)
     assert same(pruned(edited.data), pruned(removed(document.data, path)))
     if isinstance(path[-1], str):
@@ -361,9 +359,7 @@ def test_remove(data: st.DataObject, document: TomlDocument) -> None:
 
 @given(st.data(), documents(), KEYS)
 def test_rename(data: st.DataObject, document: TomlDocument, key: str) -> None:
-    present = [p for p in paths(document.data) if p and isinstance(p[-1], str)]
-    assume(present)
-    path = data.draw(st.sampled_from(present))
+    path = draw_key(data, document)
     assume(path[-1] == key or key not in document.get(path[:-1]))
     edited = document.rename(path, key)
     assert same(edited.get((*path[:-1], key)), document.get(path))
@@ -506,10 +502,7 @@ POETRY = ("tool", "poetry")
     ids=str,
 )
 def test_ugly_file(newline: str, edit: Any, before: str, after: str) -> None:
-    assert UGLY.count(before) == 1
-    action, *arguments = edit
-    edited = getattr(parse(UGLY.replace("\n", newline)), action)(*arguments)
-    assert edited.text == UGLY.replace(before, after).replace("\n", newline)
+    check_edit(parse(UGLY.replace("\n", newline)), edit, before, after)
 
 
 @pytest.mark.parametrize(
@@ -594,10 +587,7 @@ def test_removing_what_was_added_restores_the_text(text: str, path: Any, value: 
     ids=str,
 )
 def test_impossible_edits(edit: Any, message: str, position: tuple[int, int] | None) -> None:
-    action, *arguments = edit
-    with pytest.raises(DocumentError, match=message) as caught:
-        getattr(parse("a = 1\n[[s]]\n[[s]]\n"), action)(*arguments)
-    assert caught.value.position == (position and Position(*position))
+    check_refusal(parse("a = 1\n[[s]]\n[[s]]\n"), edit, message, position)
 
 
 def test_append_to_sections_of_an_element() -> None:

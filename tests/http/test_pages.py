@@ -197,7 +197,7 @@ def test_both_kinds_of_index(made, client, kind):
 
 
 @pytest.mark.parametrize(
-    ("media", "body", "told"),
+    ("media", "body", "expected"),
     [
         ("text/html", b"<html></html>", "no file"),
         ("text/html", b"\xff\xfe", "malformed"),
@@ -209,9 +209,9 @@ def test_both_kinds_of_index(made, client, kind):
         ("image/png", b"PNG", "image/png"),
     ],
 )
-def test_a_page_that_is_none(made, client, media, body, told):
+def test_a_page_that_is_none(made, client, media, body, expected):
     made.pages["a"] = (media, body)
-    with pytest.raises(ReadError, match=told) as caught:
+    with pytest.raises(ReadError, match=expected) as caught:
         SimpleIndex(made.url, client).files("a")
     assert str(caught.value).startswith("a: ")
     assert "\n" not in str(caught.value)
@@ -264,6 +264,7 @@ def test_ranges(made, client):
         file.tail(5)
 
 
+@pytest.mark.usefixtures("short_pauses")
 def test_nobody_listens(client):
     secret = "http://user:secret@127.0.0.1:9/simple/"
     with pytest.raises(ReadError) as caught:

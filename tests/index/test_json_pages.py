@@ -81,7 +81,7 @@ def test_a_page_is_the_same_in_either_form() -> None:
             read_page(requests.get(f"{index.url}demo/", headers={"Accept": form}, timeout=10))
             for form in (JSON_TYPE, "text/html")
         )
-    told = [
+    reported = [
         [
             (
                 item.url_without_fragment,
@@ -95,8 +95,8 @@ def test_a_page_is_the_same_in_either_form() -> None:
         ]
         for page in (in_json, in_html)
     ]
-    assert told[0] == told[1]
-    assert len(told[0]) == 3
+    assert reported[0] == reported[1]
+    assert len(reported[0]) == 3
 
 
 def test_an_empty_page() -> None:

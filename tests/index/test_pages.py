@@ -148,8 +148,8 @@ def test_a_page_in_html_is_read_as_poetry_reads_it(
         attributes = [f'href="{file["url"]}"']
         for key in ("yanked", "requires-python", "core-metadata"):
             if (value := file.get(key)) is not None:
-                said = str(value)
-                attributes.append(f'data-{key}="{html.escape(said) if is_escaped else said}"')
+                text = str(value)
+                attributes.append(f'data-{key}="{html.escape(text) if is_escaped else text}"')
         if file.get("yanked") is True:
             attributes.append("data-yanked")
         lines.append(anchor.format(" ".join(attributes), file["filename"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from poetry.repositories.pypi_repository import PyPiRepository
 
 from tests.support.index import LocalIndex
 from tests.support.poetry import NO_NETWORK, PoetryRunner
-from tests.support.projects import contents
+from tests.support.projects import contents, restore
 
 PYPI: str = inspect.signature(PyPiRepository).parameters["url"].default
 # What the machine says of the network, which the runner keeps out.
@@ -45,22 +46,51 @@ def warm_poetry(poetry: PoetryRunner, session_cache: Path) -> PoetryRunner:
     return poetry
 
 
+SetUp = Callable[..., PoetryRunner]
+
+
+@pytest.fixture(scope="session")
+def projects_set_up() -> dict[tuple[str, ...], dict[str, bytes]]:
+    """The files that `set_up` has made in this worker, by its options."""
+    return {}
+
+
+@pytest.fixture
+def set_up(
+    warm_poetry: PoetryRunner,
+    project: Path,
+    index: LocalIndex,
+    projects_set_up: dict[tuple[str, ...], dict[str, bytes]],
+) -> SetUp:
+    """Sets the project up by `tf init -n` with the options that it is given.
+
+    The files are made once in an empty folder and copied from then on, also over changed ones.
+    """
+
+    def copy(*options: str) -> PoetryRunner:
+        if options not in projects_set_up:
+            assert not contents(project)
+            done = warm_poetry.call("tf", "init", "-n", *options)
+            assert done.ok, done.output
+            projects_set_up[options] = contents(project)
+        restore(project, projects_set_up[options])
+        warm_poetry.settle()
+        index.requests.clear()
+        return warm_poetry
+
+    return copy
+
+
 RIGHT: dict[str, bytes] = {}
 """The files of `right`, by their paths; empty until a test has first asked for it."""
 
 
 @pytest.fixture
-def right(warm_poetry: PoetryRunner, project: Path, index: LocalIndex) -> PoetryRunner:
+def right(set_up: SetUp) -> PoetryRunner:
     """A project for 2.18 in which all is as it should be."""
-    if not RIGHT:  # made once a worker
-        assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18").ok
-        RIGHT.update(contents(project))
-    for name, content in RIGHT.items():
-        (project / name).parent.mkdir(exist_ok=True)
-        (project / name).write_bytes(content)
-    warm_poetry.settle()
-    index.requests.clear()
-    return warm_poetry
+    poetry = set_up("--tensorflow", "2.18")
+    RIGHT.update(contents(poetry.project))
+    return poetry
 
 
 @pytest.fixture(scope="session")

@@ -21,8 +21,8 @@ SETTINGS = "\n[tool.poetry-tf]\n"
 
 
 def codes(poetry: PoetryRunner) -> set[str]:
-    told = poetry.call("tf", "check").stderr.splitlines()
-    return {word for line in told for word in line.split() if word.startswith("TF")}
+    lines = poetry.call("tf", "check").stderr.splitlines()
+    return {word for line in lines for word in line.split() if word.startswith("TF")}
 
 
 def dependencies(path: Path) -> list[str]:
@@ -149,7 +149,7 @@ def test_what_stands_beside_it_moves_along(
         assert "pyproject.toml loses tensorflow-" in done.stderr
 
 
-def test_a_pin_that_was_moved_by_hand_is_mended_before_locking(warm_poetry: PoetryRunner) -> None:
+def test_a_pin_that_was_moved_by_hand_is_fixed_before_locking(warm_poetry: PoetryRunner) -> None:
     path = write_pyproject(warm_poetry.project, requires_python="~=3.11.0", more=SETTINGS)
     assert warm_poetry.call("add", "--lock", "tensorflow@~2.15.1").ok
     text = path.read_text("utf-8").replace("tensorflow (>=2.15.1,<2.16.0)", "tensorflow (~=2.18.0)")

@@ -135,9 +135,9 @@ def test_no_lock_has_a_release_that_cannot_be_installed(warm_poetry: PoetryRunne
 
 def test_another_series_that_is_proposed_can_be_taken(warm_poetry: PoetryRunner) -> None:
     project(warm_poetry, ">=3.13,<3.14", "tensorflow ~=2.18.0")
-    said = warm_poetry.call("lock").stderr
-    assert "2.18.0 to 2.18.1: no wheel for Python 3.13\n" in said
-    assert "Take TensorFlow 2.20 to 2.21: poetry add tensorflow@~2.21" in said
+    result = warm_poetry.call("lock").stderr
+    assert "2.18.0 to 2.18.1: no wheel for Python 3.13\n" in result
+    assert "Take TensorFlow 2.20 to 2.21: poetry add tensorflow@~2.21" in result
     done = warm_poetry.call("add", "--lock", "tensorflow@~2.21")
     assert done.ok, done.output
 
@@ -248,7 +248,7 @@ def test_a_misspelt_name_with_a_constraint_in_the_dialogue_too(poetry: PoetryRun
     assert contents(poetry.project) == {}
 
 
-def test_a_wide_constraint_in_the_dialogue_is_told_of_with_one_that_fits(
+def test_a_wide_constraint_in_the_dialogue_is_reported_with_one_that_fits(
     poetry: PoetryRunner,
 ) -> None:
     done = poetry.call("init", "-n", "--python", ">=3.12,<3.13", "--dependency", "tensorflow>=2.13")

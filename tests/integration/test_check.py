@@ -163,7 +163,7 @@ def test_the_locked_release_is_found_on_its_line(right: PoetryRunner, project: P
         "TF506",
     ],
 )
-def test_a_fault_in_the_container_is_found_where_it_stands_and_mended(
+def test_a_fault_in_the_container_is_found_where_it_stands_and_fixed(
     right: PoetryRunner, index: LocalIndex, old: str, new: str, expected: str
 ) -> None:
     _replace(right.project, CONTAINER, old, new)
@@ -214,7 +214,7 @@ def test_a_missing_or_broken_file_is_found(
     assert found.startswith(expected)
 
 
-def test_several_faults_are_told_together(right: PoetryRunner, project: Path) -> None:
+def test_several_faults_are_reported_together(right: PoetryRunner, project: Path) -> None:
     _replace(project, "pyproject.toml", PIN, "tensorflow")
     _replace(project, CONTAINER, "3-3.12", "3-3.10")
     codes = [line.split()[1] for line in _found(_check(right))]
@@ -248,19 +248,19 @@ def test_without_a_project_the_status_is_2(warm_poetry: PoetryRunner, project: P
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "told"),
+    ("name", "text", "expected"),
     [
         ("pyproject.toml", '[project]\nname = "x', "pyproject.toml:2:"),
         ("poetry.toml", "[tf]\nmirror = \n", "poetry.toml:2:"),
     ],
 )
 def test_a_project_that_cannot_be_read_has_status_2(
-    right: PoetryRunner, project: Path, name: str, text: str, told: str
+    right: PoetryRunner, project: Path, name: str, text: str, expected: str
 ) -> None:
     (project / name).write_text(text, "utf-8")
     result = _check(right)
     assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr.startswith(f"Error: {told}")
+    assert result.stderr.startswith(f"Error: {expected}")
 
 
 def test_a_project_without_tensorflow_has_nothing_to_check(

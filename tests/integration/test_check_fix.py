@@ -43,7 +43,7 @@ def _codes(result: Result) -> list[str]:
     return re.findall(r"^\S+ (TF\d{3}) ", result.stderr, re.MULTILINE)
 
 
-def _mended(result: Result) -> set[str]:
+def _fixed_codes(result: Result) -> set[str]:
     """The files that --fix says it wrote."""
     return {line.strip() for line in result.stdout.splitlines() if line.startswith("  ")}
 
@@ -55,7 +55,7 @@ def _fixed(poetry: PoetryRunner, left: tuple[str, ...] = ()) -> tuple[Result, se
     assert contents(poetry.project) == before
     result = _check(poetry, "--fix")
     changed = _changed(before, poetry.project)
-    assert _mended(result) == changed, "it says what it wrote"
+    assert _fixed_codes(result) == changed, "it says what it wrote"
     assert _codes(result) == list(left)
     assert result.returncode == (1 if left else 0)
     assert "--fix` mends" not in result.stderr, "what is left it doesn't call mendable"
@@ -66,7 +66,7 @@ def _fixed(poetry: PoetryRunner, left: tuple[str, ...] = ()) -> tuple[Result, se
     assert (same.returncode, _codes(same)) == (result.returncode, _codes(result))
     again = _check(poetry, "--fix")
     assert (again.returncode, contents(poetry.project)) == (result.returncode, after)
-    assert _mended(again) == set()
+    assert _fixed_codes(again) == set()
     return result, changed
 
 
@@ -101,7 +101,7 @@ def _put(name: str, old: str, new: str) -> Callable[[Path], None]:
         (_put(CONTAINER, "3-3.12", "1-3.12"), "TF505", {CONTAINER}, False),
     ],
 )
-def test_what_is_mended_is_told_and_clean_afterwards(
+def test_what_is_fixed_is_reported_and_clean_afterwards(
     right: PoetryRunner,
     case: tuple[Callable[[Path], None], str, set[str], bool],
 ) -> None:
@@ -121,7 +121,7 @@ def test_what_is_as_it_was_is_written_back_to_the_byte(right: PoetryRunner) -> N
     assert contents(right.project) == RIGHT
 
 
-def test_all_is_mended_together(right: PoetryRunner, project: Path) -> None:
+def test_all_is_fixed_together(right: PoetryRunner, project: Path) -> None:
     _replace(project, PYPROJECT, PIN, "tensorflow (>=2.18)")
     _replace(project, PYPROJECT, PYTHON, ">=3.9")
     (project / LOCK).unlink()
@@ -240,7 +240,7 @@ def test_a_container_that_cannot_be_read_is_left(right: PoetryRunner, project: P
 # Projects that never ran init
 
 
-def test_a_project_that_is_not_managed_is_mended_and_stays_so(
+def test_a_project_that_is_not_managed_is_fixed_and_stays_so(
     warm_poetry: PoetryRunner, project: Path
 ) -> None:
     write_pyproject(project, ["tensorflow >=2.18"], requires_python=PYTHON)
@@ -294,8 +294,8 @@ def test_an_interrupted_write_is_settled_first(right: PoetryRunner, project: Pat
                 {project / PYPROJECT: RIGHT[PYPROJECT]},
                 {project / PYPROJECT: FileState.of(project / PYPROJECT)},
             )
-    told = _check(right)
-    assert "interrupted" in told.stderr
+    output = _check(right)
+    assert "interrupted" in output.stderr
     result = _check(right, "--fix")
     assert "Settled an interrupted change: pyproject.toml" in result.stderr
     assert result.ok
@@ -327,7 +327,7 @@ def test_diff_shows_a_file_that_fix_creates(right: PoetryRunner, project: Path) 
     assert patched(contents(project), shown.stdout) == RIGHT
 
 
-def test_diff_says_that_the_lock_would_be_made_anew(right: PoetryRunner, project: Path) -> None:
+def test_diff_says_that_the_lock_would_be_made_again(right: PoetryRunner, project: Path) -> None:
     (project / LOCK).unlink()
     right.pypi = "http://127.0.0.1:9/"
     shown = _check(right, "--diff")

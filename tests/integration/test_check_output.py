@@ -18,7 +18,7 @@ from tests.support.projects import contents
 PIN = "tensorflow (>=2.18.1,<2.19.0)"
 CONTAINER = ".devcontainer/devcontainer.json"
 CODES = [rule.code for rule in rules()]
-MENDS = "`poetry tf check --fix` mends"
+FIXABLE = "`poetry tf check --fix` mends"
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_a_rule_that_there_is_not(right: PoetryRunner, option: str, code: str) -
     ]
 
 
-def test_fix_mends_what_was_chosen_and_nothing_else(wrong: PoetryRunner, project: Path) -> None:
+def test_fix_changes_what_was_chosen_and_nothing_else(wrong: PoetryRunner, project: Path) -> None:
     before = contents(project)
     assert _check(wrong, "--fix", "--select", "TF1").returncode == 1
     assert contents(project) == before
@@ -106,7 +106,7 @@ def test_fix_mends_what_was_chosen_and_nothing_else(wrong: PoetryRunner, project
     assert contents(project)["poetry.lock"] == before["poetry.lock"]
 
 
-def test_a_lock_that_fix_itself_makes_stale_is_made_anew_whatever_was_chosen(
+def test_a_lock_that_fix_itself_makes_stale_is_made_again_whatever_was_chosen(
     right: PoetryRunner, project: Path
 ) -> None:
     _replace(project, "pyproject.toml", ">=3.12,<3.13", ">=3.11,<3.13")
@@ -119,11 +119,11 @@ def test_a_lock_that_fix_itself_makes_stale_is_made_anew_whatever_was_chosen(
 # Warnings
 
 
-def test_a_warning_is_told_and_does_not_count(right: PoetryRunner, project: Path) -> None:
+def test_a_warning_is_reported_and_does_not_count(right: PoetryRunner, project: Path) -> None:
     _warn(project)
     result = _check(right)
     assert (result.returncode, result.stdout, _codes(result)) == (0, "", ["TF506"])
-    assert result.stderr.splitlines()[-1] == f"1 warning, of which {MENDS} 1"
+    assert result.stderr.splitlines()[-1] == f"1 warning, of which {FIXABLE} 1"
 
 
 def test_a_warning_counts_where_that_is_asked_for(right: PoetryRunner, project: Path) -> None:
@@ -136,7 +136,7 @@ def test_an_error_beside_a_warning_counts(wrong: PoetryRunner) -> None:
     result = _check(wrong)
     assert result.returncode == 1
     assert result.stderr.splitlines()[-1] == (
-        f"4 findings, 1 of them a warning, of which {MENDS} 3"
+        f"4 findings, 1 of them a warning, of which {FIXABLE} 3"
     )
 
 
@@ -170,7 +170,7 @@ def test_what_the_settings_let_be_is_counted_and_nothing_more(
     assert result.stdout.splitlines()[-1] == "All set!"
 
 
-def test_what_the_settings_let_be_is_not_mended(right: PoetryRunner, project: Path) -> None:
+def test_what_the_settings_let_be_is_not_fixed(right: PoetryRunner, project: Path) -> None:
     reason = "the service wants its own Python"
     text = f'[[tool.poetry-tf.ignore]]\ncode = "TF502"\nreason = "{reason}"'
     _settings(project, text)
@@ -191,8 +191,8 @@ def test_a_name_is_let_through(warm_poetry: PoetryRunner, project: Path) -> None
     )
     result = _check(warm_poetry, "--select", "TF106")
     assert result.returncode == 1
-    (told,) = (line for line in result.stderr.splitlines() if " TF106 " in line)
-    assert "tersorflow looks like" in told
+    (message,) = (line for line in result.stderr.splitlines() if " TF106 " in line)
+    assert "tersorflow looks like" in message
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from poetry_tf.releases.images import load_images
-from tests.integration.conftest import RIGHT
+from tests.integration.conftest import RIGHT, SetUp
 from tests.support.poetry import PoetryRunner, Result, locked, write_pyproject
 from tests.support.projects import changed_lines, contents, patched
 
@@ -63,8 +63,8 @@ def test_a_finding_names_its_file(several: PoetryRunner, project: Path) -> None:
     line = next(number for number, text in enumerate(lines, 1) if "9.1.0.70" in text)
     found = check(several)
     assert found.returncode == 1
-    (told,) = (text for text in found.stderr.splitlines() if " TF" in text)
-    assert told.startswith(f"{GPU}:{line}:")
+    (message,) = (text for text in found.stderr.splitlines() if " TF" in text)
+    assert message.startswith(f"{GPU}:{line}:")
     (finding,) = json.loads(check(several, "--format", "json").stdout)["findings"]
     assert (finding["code"], finding["file"], finding["line"]) == ("TF503", GPU, line)
     assert finding["fixable"] is True
@@ -90,7 +90,7 @@ def test_the_fix_of_one_touches_no_other(several: PoetryRunner, project: Path) -
     assert contents(project) == after
 
 
-def test_each_is_mended_in_one_go(several: PoetryRunner, project: Path) -> None:
+def test_each_is_fixed_in_one_go(several: PoetryRunner, project: Path) -> None:
     put(project, DEFAULT, RIGHT[DEFAULT].replace(b'"9.3.0.75"', b'"8.9.0.0"'))
     put(project, CPU, HAND)
     found = json.loads(check(several, "--format", "json").stdout)["findings"]
@@ -185,19 +185,18 @@ def test_init_makes_a_container_beside_one_that_is_for_something_else(
     assert "nvidia" not in text and '", // ours: no CUDA here\n' in text
 
 
-def test_upgrade_moves_each(warm_poetry: PoetryRunner, project: Path) -> None:
-    done = warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.15", "--python", "3.11")
-    assert done.ok, done.output
+def test_upgrade_moves_each(set_up: SetUp, project: Path) -> None:
+    poetry = set_up("--tensorflow", "2.15", "--python", "3.11")
     text = (project / DEFAULT).read_text("utf-8")
     put(project, GPU, text.replace("\n", "\r\n"))
     put(project, DOCS, NODE)
     put(project, CPU, HAND)
     before = contents(project)
-    shown = warm_poetry.call("tf", "upgrade", "2.18", "--dry-run")
+    shown = poetry.call("tf", "upgrade", "2.18", "--dry-run")
     assert "\n  CUDA 12.2 -> 12.5\n" in shown.stdout
     assert f"\n  {GPU}: CUDA 12.2 -> 12.5\n" in shown.stdout
     assert contents(project) == before
-    done = warm_poetry.call("tf", "upgrade", "2.18", "--json")
+    done = poetry.call("tf", "upgrade", "2.18", "--json")
     assert done.ok, done.output
     page = json.loads(done.stdout)
     assert {DEFAULT, GPU} <= {*page["files"]} and DOCS not in page["files"]
@@ -206,4 +205,4 @@ def test_upgrade_moves_each(warm_poetry: PoetryRunner, project: Path) -> None:
     assert after[GPU].replace(b"\r\n", b"\n") == after[DEFAULT]
     assert after[DOCS] == before[DOCS]
     assert b"// ours: no CUDA here" in after[CPU] and b"nvidia" not in after[CPU]
-    assert check(warm_poetry).ok
+    assert check(poetry).ok

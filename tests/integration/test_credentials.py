@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import base64
-import os
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import keyring
 import pytest
+from keyring.backend import KeyringBackend
+from keyring.credentials import Credential, SimpleCredential
+from poetry.utils.password_manager import PoetryKeyring
 
 from poetry_tf.index import mirrors
 from poetry_tf.index.mirrors import Mirror
 from tests.support.index import Distribution, LocalIndex, Mount
-from tests.support.poetry import SITE, PoetryRunner, Result, write_pyproject
+from tests.support.poetry import PoetryRunner, Result, write_pyproject
 from tests.support.servers import Answer, Server
 
 UNTRUSTED = Path(__file__).parents[1] / "support" / "untrusted.pem"
@@ -253,48 +256,58 @@ def test_a_netrc_is_for_the_users_own_mirror(
     assert _sent(own) == ({HOSTS} if place == "variable" else {None})
 
 
-KEYRING = """\
-from keyring.backend import KeyringBackend
-from keyring.credentials import SimpleCredential
-
 class Keyring(KeyringBackend):
-    priority = 1
-    name = "tests"
-    known = {known}
+    """What is known by the services' names."""
 
-    def get_password(self, service, username):
+    priority = 1.0
+
+    def __init__(self, known: Mapping[str, str]) -> None:
+        super().__init__()
+        self.known = known
+
+    def get_password(self, service: str, username: str) -> str | None:
         return self.known.get(service)
 
-    def set_password(self, service, username, password):
+    def set_password(self, service: str, username: str, password: str) -> None:
         raise NotImplementedError
 
-    def get_credential(self, service, username):
+    def get_credential(self, service: str, username: str | None) -> Credential | None:
         password = self.known.get(service)
         return SimpleCredential("jane", password) if password else None
-"""
+
+
+@pytest.fixture
+def hold() -> Iterator[Callable[[Mapping[str, str]], None]]:
+    """Makes a keyring with these passwords the machine's, until the test is over."""
+    before = keyring.get_keyring()
+    PoetryKeyring.is_available.cache_clear()
+    yield lambda known: keyring.set_keyring(Keyring(known))
+    keyring.set_keyring(before)
+    PoetryKeyring.is_available.cache_clear()
 
 
 @pytest.mark.parametrize("service", ["poetry-repository-tf-mirror", "{host}"])
 @pytest.mark.parametrize("is_users", [True, False])
 def test_a_keyring_is_for_the_users_own_mirror(
-    poetry: PoetryRunner, own: Mount, pypi: Mount, service: str, is_users: bool
+    poetry: PoetryRunner,
+    own: Mount,
+    pypi: Mount,
+    hold: Callable[[Mapping[str, str]], None],
+    *,
+    service: str,
+    is_users: bool,
 ) -> None:
     for name in (*_login("TF_MIRROR", OWN), *_login("PYPI", PYPIS)):
         del poetry.environ[name]
     host = own.url.split("/")[2]
-    known = {"poetry-repository-PyPI": "pypis", service.format(host=host): "mirrors"}
-    poetry.home.mkdir(exist_ok=True)
-    (poetry.home / "backend.py").write_text(KEYRING.format(known=known), "utf-8")
+    hold({"poetry-repository-PyPI": "pypis", service.format(host=host): "mirrors"})
     poetry.environ |= {
         "POETRY_KEYRING_ENABLED": "true",
-        "PYTHON_KEYRING_BACKEND": "backend.Keyring",
-        "PYTHONPATH": os.pathsep.join(map(str, (SITE, poetry.home))),
         "POETRY_HTTP_BASIC_TF_MIRROR_USERNAME": "jane",
         "POETRY_HTTP_BASIC_PYPI_USERNAME": "__token__",
     }
     _set(poetry.config_file if is_users else poetry.project / "poetry.toml", own.url)
-    done = poetry.run("lock")
-    assert done.ok, done.output
+    _lock(poetry)
     assert _sent(own) == ({OWN} if is_users else {None})
     assert _sent(pypi) == {PYPIS}
 

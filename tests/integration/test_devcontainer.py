@@ -18,6 +18,7 @@ else:
 from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
+from tests.integration.conftest import SetUp
 from tests.support.index import LocalIndex
 from tests.support.poetry import PoetryRunner, write_pyproject
 from tests.support.projects import changed_lines, contents, patched
@@ -77,8 +78,8 @@ def test_it_is_written_from_the_pin_where_nothing_is_locked(
     _project(poetry, "tensorflow (>=2.13.1,<2.14.0)", ">=3.10,<3.12")
     done = poetry.call("tf", "devcontainer")
     assert done.ok, done.output
-    told, without_plugin = done.stdout.splitlines()
-    assert told == (
+    reported, without_plugin = done.stdout.splitlines()
+    assert reported == (
         f"Wrote {NAME}: TensorFlow 2.13.1 on Python 3.11; the container brings CUDA 11.8 and "
         "cuDNN 8.6.0.163 (proven for this TensorFlow)"
     )
@@ -111,16 +112,15 @@ def test_what_is_locked_goes_before_the_pin(warm_poetry: PoetryRunner, project: 
     assert (options["cudaVersion"], options["cudnnVersion"]) == (pair.cuda, pair.cudnn)
 
 
-def test_poetry_is_the_one_that_wrote_the_lock(warm_poetry: PoetryRunner, project: Path) -> None:
-    assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18").ok
+def test_poetry_is_the_one_that_wrote_the_lock(right: PoetryRunner, project: Path) -> None:
     lock = project / "poetry.lock"
     first, rest = lock.read_text("utf-8").split("\n", 1)
     written_by = first.partition(" by Poetry ")[2].split()[0]
     lock.write_text(first.replace(written_by, "2.1.3") + "\n" + rest, "utf-8")
-    assert "TF506" in warm_poetry.call("tf", "check").stderr
-    assert warm_poetry.call("tf", "devcontainer").ok
+    assert "TF506" in right.call("tf", "check").stderr
+    assert right.call("tf", "devcontainer").ok
     assert _container(project)["onCreateCommand"].endswith("pipx install poetry==2.1.3")
-    assert warm_poetry.call("tf", "check").ok
+    assert right.call("tf", "check").ok
 
 
 def test_a_second_run_changes_nothing(warm_poetry: PoetryRunner, project: Path) -> None:
@@ -147,8 +147,8 @@ def test_the_seeds_file_becomes_one_that_works(warm_poetry: PoetryRunner, projec
     _project(warm_poetry, "tensorflow (>=2.13.1,<2.14.0)", ">=3.10,<3.12")
     assert warm_poetry.call("tf", "check", "--fix", "--select", "TF3").ok
     _write(project, SEED)
-    told = warm_poetry.call("tf", "check").stderr
-    assert {line.split()[1] for line in told.splitlines()[:-1:2]} == {
+    result = warm_poetry.call("tf", "check").stderr
+    assert {line.split()[1] for line in result.splitlines()[:-1:2]} == {
         "TF502",
         "TF504",
         "TF505",
@@ -251,7 +251,7 @@ def test_a_project_for_python_3_8_or_3_9_is_refused_with_the_python_to_take(
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ('{\n  "image": \n}\n', ".devcontainer/devcontainer.json:3:1: expected a value, found '}'"),
         ("[]", ".devcontainer/devcontainer.json:1:1: holds no object"),
@@ -259,13 +259,13 @@ def test_a_project_for_python_3_8_or_3_9_is_refused_with_the_python_to_take(
     ],
 )
 def test_a_file_that_cannot_be_read_is_left_alone(
-    warm_poetry: PoetryRunner, project: Path, text: str, told: str
+    warm_poetry: PoetryRunner, project: Path, text: str, expected: str
 ) -> None:
     _project(warm_poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.11,<3.12")
     _write(project, text)
     refused = warm_poetry.call("tf", "devcontainer")
     assert refused.returncode == 1
-    assert refused.stderr.startswith(f"Error: {told}")
+    assert refused.stderr.startswith(f"Error: {expected}")
     assert (project / NAME).read_text("utf-8") == text
 
 
@@ -310,7 +310,7 @@ def test_a_container_of_the_users_own_making_is_left_to_the_user(
     )
 
 
-def test_the_python_that_is_told_is_the_one_that_the_image_has(
+def test_the_python_that_is_reported_is_the_one_that_the_image_has(
     warm_poetry: PoetryRunner, project: Path
 ) -> None:
     _project(warm_poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.10,<3.13")
@@ -319,21 +319,21 @@ def test_the_python_that_is_told_is_the_one_that_the_image_has(
 
 
 @pytest.mark.parametrize(
-    ("gpu", "told"),
+    ("gpu", "expected"),
     [
         ("none", "the container brings no CUDA (no GPU was asked for)"),
         ("pip", "TensorFlow's own wheels bring CUDA and cuDNN (as asked for)"),
     ],
 )
 def test_it_is_told_who_brings_cuda(
-    warm_poetry: PoetryRunner, project: Path, gpu: str, told: str
+    warm_poetry: PoetryRunner, project: Path, gpu: str, expected: str
 ) -> None:
     _project(warm_poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.11,<3.12")
     pyproject = project / "pyproject.toml"
     pyproject.write_text(pyproject.read_text("utf-8").replace('"auto"', f'"{gpu}"'), "utf-8")
     done = warm_poetry.call("tf", "devcontainer")
     first, _ = done.stdout.splitlines()
-    assert first == f"Wrote {NAME}: TensorFlow 2.18.1 on Python 3.11; {told}"
+    assert first == f"Wrote {NAME}: TensorFlow 2.18.1 on Python 3.11; {expected}"
 
 
 def test_a_pair_that_nobody_has_confirmed_is_said_to_be_one(
@@ -376,7 +376,7 @@ def test_a_retired_poetry_feature_on_a_base_of_the_users_own_moves_on(
 
 
 @pytest.mark.parametrize("key", ["mounts", "containerEnv"])
-def test_a_place_that_is_not_what_it_has_to_be_is_told(
+def test_a_place_that_is_not_what_it_has_to_be_is_reported(
     warm_poetry: PoetryRunner, project: Path, key: str
 ) -> None:
     _project(warm_poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.11,<3.12")
@@ -407,13 +407,13 @@ def test_what_differs_can_be_shown_and_asked_for(
     if is_there:
         _write(project, OURS)
     before = contents(project)
-    told = warm_poetry.call("tf", "devcontainer", *options)
+    result = warm_poetry.call("tf", "devcontainer", *options)
     assert contents(project) == before
-    assert told.returncode == int("--check" in options)
-    assert ("--- " in told.stdout) == (options != ["--check"])
-    assert ("not as the project needs it" in told.stderr) == (options == ["--check"])
+    assert result.returncode == int("--check" in options)
+    assert ("--- " in result.stdout) == (options != ["--check"])
+    assert ("not as the project needs it" in result.stderr) == (options == ["--check"])
     assert warm_poetry.call("tf", "devcontainer").ok
-    assert ("--- " not in told.stdout) or patched(before, told.stdout) == contents(project)
+    assert ("--- " not in result.stdout) or patched(before, result.stdout) == contents(project)
     again = warm_poetry.call("tf", "devcontainer", *options)
     assert (again.returncode, again.stdout.strip(), again.stderr) == (0, "", "")
 
@@ -424,8 +424,8 @@ def test_what_is_unset_on_the_host_hides_no_mirror_of_the_projects(
     """`${localEnv:…}` of a variable that isn't set arrives empty."""
     _project(poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.11,<3.12")
     (project / "poetry.toml").write_text('[tf]\nmirror = "no-such-mirror"\n', "utf-8")
-    told = poetry.call("lock", environ={"POETRY_TF_MIRROR": ""})
-    assert "no-such-mirror" in told.stderr, "poetry.toml is gone by"
+    result = poetry.call("lock", environ={"POETRY_TF_MIRROR": ""})
+    assert "no-such-mirror" in result.stderr, "poetry.toml is gone by"
 
 
 def _settings(project: Path) -> dict[str, Any]:
@@ -436,10 +436,9 @@ def _settings(project: Path) -> dict[str, Any]:
 
 
 def test_what_a_container_runs_on_is_kept_and_every_command_agrees(
-    warm_poetry: PoetryRunner, project: Path
+    right: PoetryRunner, project: Path
 ) -> None:
-    assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18").ok
-    done = warm_poetry.call(
+    done = right.call(
         "tf", "devcontainer", "--engine", "podman", "--registry", "mirror.example/mcr"
     )
     assert done.ok, done.output
@@ -450,53 +449,51 @@ def test_what_a_container_runs_on_is_kept_and_every_command_agrees(
     assert made["runArgs"] == ["--device=nvidia.com/gpu=all"]
     assert "hostRequirements" not in made
     assert made["image"].startswith("${localEnv:POETRY_TF_REGISTRY:mirror.example/mcr}/devc")
-    assert warm_poetry.call("tf", "check").ok
-    assert warm_poetry.call("tf", "devcontainer", "--check").ok
+    assert right.call("tf", "check").ok
+    assert right.call("tf", "devcontainer", "--check").ok
     (project / NAME).unlink()
-    assert warm_poetry.call("tf", "devcontainer").ok
+    assert right.call("tf", "devcontainer").ok
     assert _container(project) == made
-    done = warm_poetry.call("tf", "devcontainer", "--registry", "off", "--gpu-required")
+    done = right.call("tf", "devcontainer", "--registry", "off", "--gpu-required")
     assert done.ok, done.output
     assert "registry" not in _settings(project)
     assert _container(project)["image"] == load_images().image("3.12")
-    done = warm_poetry.call("tf", "devcontainer", "--engine", "docker", "--gpu-optional")
+    done = right.call("tf", "devcontainer", "--engine", "docker", "--gpu-optional")
     assert done.ok, done.output
     assert "runArgs" not in _container(project)
     assert _container(project)["hostRequirements"] == {"gpu": "optional"}
 
 
 def test_an_option_that_makes_a_project_a_managed_one_says_so(
-    warm_poetry: PoetryRunner, project: Path
+    right: PoetryRunner, project: Path
 ) -> None:
-    assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18").ok
     path = project / "pyproject.toml"
     text = path.read_text("utf-8")
     path.write_text(text[: text.index("[tool.poetry-tf]")], "utf-8")
-    done = warm_poetry.call("tf", "devcontainer", "--engine", "podman")
+    done = right.call("tf", "devcontainer", "--engine", "podman")
     assert done.ok, done.output
     assert "The project is a managed one from now on" in done.stderr
     assert "pyproject.toml" in done.stdout
-    done = warm_poetry.call("tf", "devcontainer", "--engine", "docker")
+    done = right.call("tf", "devcontainer", "--engine", "docker")
     assert "managed" not in done.output
 
 
-def test_the_explanation_tells_of_apple_silicon(warm_poetry: PoetryRunner, project: Path) -> None:
-    assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18", "--gpu", "system").ok
-    assert "Apple silicon" not in warm_poetry.call("tf", "devcontainer").output
-    assert "Apple silicon" in warm_poetry.call("tf", "devcontainer", "--explain").stdout
+def test_the_explanation_tells_of_apple_silicon(set_up: SetUp) -> None:
+    poetry = set_up("--tensorflow", "2.18", "--gpu", "system")
+    assert "Apple silicon" not in poetry.call("tf", "devcontainer").output
+    assert "Apple silicon" in poetry.call("tf", "devcontainer", "--explain").stdout
 
 
 def test_a_gpu_that_must_be_there_is_required_until_it_is_optional(
-    warm_poetry: PoetryRunner, project: Path
+    right: PoetryRunner, project: Path
 ) -> None:
-    assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18").ok
     made = _container(project)
-    assert warm_poetry.call("tf", "devcontainer", "--gpu-required").ok
+    assert right.call("tf", "devcontainer", "--gpu-required").ok
     required = _container(project)
     assert required["runArgs"] == ["--gpus=all"]
     assert "hostRequirements" not in required
-    assert warm_poetry.call("tf", "check").ok
-    assert warm_poetry.call("tf", "devcontainer", "--gpu-optional").ok
+    assert right.call("tf", "check").ok
+    assert right.call("tf", "devcontainer", "--gpu-optional").ok
     assert _container(project) == made
 
 
@@ -538,30 +535,30 @@ def test_a_named_configuration_is_changed_where_it_is_named(
 
 
 @pytest.mark.parametrize(
-    ("gpu", "told"),
+    ("gpu", "expected"),
     [
         ("system", ["CUDA 12.5", "proven for TensorFlow 2.18: ", "feature ghcr.io/"]),
         ("pip", ["CUDA and cuDNN the and-cuda wheels'"]),
         ("none", []),
     ],
 )
-def test_what_is_fixed_is_told_with_where_it_comes_from(
-    warm_poetry: PoetryRunner, project: Path, gpu: str, told: list[str]
+def test_what_is_fixed_is_reported_with_where_it_comes_from(
+    set_up: SetUp, project: Path, gpu: str, expected: list[str]
 ) -> None:
-    assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18", "--gpu", gpu).ok
+    poetry = set_up("--tensorflow", "2.18", "--gpu", gpu)
     before = contents(project)
-    done = warm_poetry.call("tf", "devcontainer", "--explain")
+    done = poetry.call("tf", "devcontainer", "--explain")
     assert done.ok and done.stderr == ""
     assert contents(project) == before
     version = metadata.version("poetry")
     for piece in [
-        *told,
+        *expected,
         f"image {load_images().image('3.12')}",
         f"Poetry {version}\n    the Poetry that wrote the lock",
         "TensorFlow 2.18.1\n    poetry.lock, with the hash",
     ]:
         assert piece in done.stdout
-    assert (" CUDA" in done.stdout.partition("\n")[2]) == bool(told)
+    assert (" CUDA" in done.stdout.partition("\n")[2]) == bool(expected)
 
 
 def test_what_a_base_of_the_users_own_brings_is_not_made_up(
@@ -574,7 +571,7 @@ def test_what_a_base_of_the_users_own_brings_is_not_made_up(
     assert "CUDA and cuDNN your own\n    to be CUDA 12.5 and cuDNN 9.3.0.75" in done.stdout
 
 
-def test_that_poetry_on_the_host_would_remake_the_containers_folder_is_told(
+def test_that_poetry_on_the_host_would_remake_the_containers_folder_is_reported(
     right: PoetryRunner, project: Path
 ) -> None:
     remedy = "poetry config --local virtualenvs.in-project false"

@@ -46,7 +46,7 @@ def test_who_asks_for_no_gpu_misses_none(poetry: PoetryRunner, project: Path):
     assert "no GPU is asked for" in result.stdout
 
 
-def test_without_a_project_it_is_told_for_the_newest(poetry: PoetryRunner, project: Path):
+def test_without_a_project_it_is_reported_for_the_newest(poetry: PoetryRunner, project: Path):
     result = poetry.call("tf", "doctor")
     assert "the newest (there is no project with TensorFlow here)" in result.stdout
     assert "Traceback" not in result.stderr
@@ -61,7 +61,7 @@ def test_a_project_that_cannot_be_read_is_one_error(poetry: PoetryRunner, projec
 
 
 @pytest.mark.parametrize("options", [(), ("--network",)], ids=["", "network"])
-def test_a_program_is_told_of_it_too(poetry: PoetryRunner, project: Path, options: tuple[str, ...]):
+def test_a_program_gets_it_too(poetry: PoetryRunner, project: Path, options: tuple[str, ...]):
     (project / "pyproject.toml").write_text("[project\n", "utf-8")
     result = poetry.call("tf", "doctor", "--json", *options)
     assert result.returncode == 1

@@ -34,6 +34,6 @@ def test_a_folder_without_a_project_gets_its_line(right: PoetryRunner, project: 
 
 
 def test_what_was_found_is_a_document_too(right: PoetryRunner):
-    told = json.loads(right.call("tf", "doctor", "--json").stdout)
-    assert told["tensorflow"].startswith("2.18.")
-    assert all({"probe", "state", "seen", "remedy"} <= set(item) for item in told["findings"])
+    result = json.loads(right.call("tf", "doctor", "--json").stdout)
+    assert result["tensorflow"].startswith("2.18.")
+    assert all({"probe", "state", "seen", "remedy"} <= set(item) for item in result["findings"])

@@ -45,7 +45,7 @@ def write(project: Path, content: dict[str, Any]) -> None:
     (project / NAME).write_text(json.dumps(content), "utf-8")
 
 
-def told(result: Result) -> dict[str, Any]:
+def document_of(result: Result) -> dict[str, Any]:
     document = json.loads(result.stdout)
     assert isinstance(document, dict)
     return document
@@ -60,7 +60,7 @@ def errors(document: dict[str, Any]) -> set[str]:
     return {item["probe"] for item in document["findings"] if item["state"] == "error"} - {"apt"}
 
 
-def test_all_that_is_there_is_told_with_size_and_speed(built: PoetryRunner, server: Server):
+def test_all_that_is_there_is_reported_with_size_and_speed(built: PoetryRunner, server: Server):
     result = built.call("tf", "doctor", "--network")
     assert f"image: {server.host}/{IMAGE}:{TAG} is there, 3.2 MB, " in result.stdout
     assert "feature: " in result.stdout and "is there, 10 kB" in result.stdout
@@ -70,7 +70,7 @@ def test_all_that_is_there_is_told_with_size_and_speed(built: PoetryRunner, serv
 
 def test_as_json_it_has_the_numbers(built: PoetryRunner, server: Server, project: Path):
     before = contents(project)
-    document = told(built.call("tf", "doctor", "--network", "--json"))
+    document = document_of(built.call("tf", "doctor", "--network", "--json"))
     (image,) = of(document, "image")
     numbers = image["numbers"]
     assert (image["state"], numbers["host"], numbers["bytes"]) == ("ok", server.host, 3_200_000)
@@ -87,12 +87,12 @@ def test_what_is_gone_is_an_error_with_what_takes_its_place(
     server.answers["/token"] = refused(403, "DENIED")
     result = built.call("tf", "doctor", "--network", "--json")
     assert result.returncode == 1
-    assert {"image", "feature"} <= errors(told(result))
+    assert {"image", "feature"} <= errors(document_of(result))
     text = built.call("tf", "doctor", "--network").stdout
     assert "is gone" in text and "It can't be built from here as it is" in text
 
 
-def test_a_retired_image_is_told_with_its_successor(built: PoetryRunner, project: Path):
+def test_a_retired_image_is_reported_with_its_successor(built: PoetryRunner, project: Path):
     variable = "${localEnv:POETRY_TF_REGISTRY:a.test}"
     image = f"{variable}/devcontainers/python:1-3.11-bookworm"
     write(project, {"image": image, "features": {"./mine": {}}})
@@ -101,12 +101,12 @@ def test_a_retired_image_is_told_with_its_successor(built: PoetryRunner, project
         result = built.call(
             "tf", "doctor", "--network", "--json", environ={"POETRY_TF_REGISTRY": other.host}
         )
-    (image_found,) = of(told(result), "image")
+    (image_found,) = of(document_of(result), "image")
     assert image_found["state"] == "error" and "retired" in image_found["needed"]
     assert "python:3-3.12-bookworm" in image_found["remedy"]["what"]
 
 
-def test_a_server_that_is_not_reached_is_told_once(built: PoetryRunner, project: Path):
+def test_a_server_that_is_not_reached_is_reported_once(built: PoetryRunner, project: Path):
     write(
         project,
         {
@@ -114,18 +114,18 @@ def test_a_server_that_is_not_reached_is_told_once(built: PoetryRunner, project:
             "features": {"registry.test/features/one:1": {}, "registry.test/features/two:1": {}},
         },
     )
-    document = told(built.call("tf", "doctor", "--network", "--json"))
+    document = document_of(built.call("tf", "doctor", "--network", "--json"))
     found = [item for item in document["findings"] if "registry.test" in item["seen"]]
     assert len(found) == 1
     assert len(found[0]["numbers"]["needed"]) == 3
 
 
-def test_what_is_known_against_a_feature_is_told_without_its_server(
+def test_what_is_known_against_a_feature_is_reported_without_its_server(
     built: PoetryRunner, project: Path
 ):
     gone = "ghcr.io/devcontainers-contrib/features/poetry:2"
     write(project, {"image": "registry.test/own:1", "features": {gone: {}}})
-    document = told(built.call("tf", "doctor", "--network", "--json"))
+    document = document_of(built.call("tf", "doctor", "--network", "--json"))
     found = [item for item in of(document, "feature") if item["state"] == "warning"]
     assert "its organisation was deleted" in found[0]["seen"]
     assert found[0]["remedy"]["everywhere"] == ["poetry tf devcontainer"]
@@ -133,7 +133,7 @@ def test_what_is_known_against_a_feature_is_told_without_its_server(
 
 def test_a_locked_file_that_is_gone_is_named(built: PoetryRunner, pypi: Mount):
     pypi.hidden = ("absl-py",)
-    document = told(built.call("tf", "doctor", "--network", "--json"))
+    document = document_of(built.call("tf", "doctor", "--network", "--json"))
     lost = [item for item in of(document, "locked") if item["state"] == "error"]
     assert lost and lost[0]["seen"].startswith("absl-py ")
     assert lost[0]["numbers"]["files"]
@@ -151,7 +151,7 @@ def test_a_source_of_ones_own_wants_its_password_from_poetry_alone(
     package, _, others = rest.partition("\n[[package]]")
     (project / "poetry.lock").write_text(f"{head}{name}{package}\n{source}\n[[package]]{others}")
     result = built.call("tf", "doctor", "--network", "--json")
-    (wants,) = [item for item in of(told(result), "locked") if "password" in item["seen"]]
+    (wants,) = [item for item in of(document_of(result), "locked") if "password" in item["seen"]]
     assert wants["state"] == "error"
     assert wants["remedy"]["everywhere"] == ["poetry config http-basic.our-own <username>"]
     environ = {
@@ -159,16 +159,16 @@ def test_a_source_of_ones_own_wants_its_password_from_poetry_alone(
         "POETRY_HTTP_BASIC_OUR_OWN_PASSWORD": "s",
     }
     result = built.call("tf", "doctor", "--network", "--json", environ=environ)
-    (wants,) = [item for item in of(told(result), "locked") if "password" in item["seen"]]
+    (wants,) = [item for item in of(document_of(result), "locked") if "password" in item["seen"]]
     assert wants["state"] == "note"
-    assert "locked" not in errors(told(result))
+    assert "locked" not in errors(document_of(result))
     assert {request.credentials for request in own.requests} == {None}
 
 
 def test_the_mirror_in_force_is_asked_first(built: PoetryRunner, pypi: Mount, mirror: Mount):
     built.mirror = mirror.url
     pypi.requests.clear()
-    document = told(built.call("tf", "doctor", "--network", "--json"))
+    document = document_of(built.call("tf", "doctor", "--network", "--json"))
     assert {item["numbers"]["host"] for item in of(document, "locked")} == {
         mirror.url.split("/")[2]
     }
@@ -184,7 +184,7 @@ def test_a_mirror_that_means_nothing_is_one_error(built: PoetryRunner):
 
 def test_without_a_lock_the_rest_is_looked_for(built: PoetryRunner, project: Path):
     (project / "poetry.lock").unlink()
-    document = told(built.call("tf", "doctor", "--network", "--json"))
+    document = document_of(built.call("tf", "doctor", "--network", "--json"))
     (locked,) = of(document, "locked")
     assert locked["state"] == "warning" and locked["remedy"]["everywhere"] == ["poetry lock"]
     assert of(document, "image")[0]["state"] == "ok" and not errors(document)
@@ -193,18 +193,18 @@ def test_without_a_lock_the_rest_is_looked_for(built: PoetryRunner, project: Pat
 @pytest.mark.parametrize(
     ("name", "probe"), [(NAME, "image"), ("poetry.lock", "locked")], ids=["container", "lock"]
 )
-def test_a_broken_file_is_told_with_its_place(
+def test_a_broken_file_is_reported_with_its_place(
     built: PoetryRunner, project: Path, name: str, probe: str
 ):
     (project / name).write_text('{"image" = [', "utf-8")
     result = built.call("tf", "doctor", "--network", "--json")
     assert result.returncode == 1
-    assert Path(name).name in of(told(result), probe)[0]["seen"]
+    assert Path(name).name in of(document_of(result), probe)[0]["seen"]
 
 
 def test_without_a_container_only_packages_are_looked_for(built: PoetryRunner, project: Path):
     (project / NAME).unlink()
-    document = told(built.call("tf", "doctor", "--network", "--json"))
+    document = document_of(built.call("tf", "doctor", "--network", "--json"))
     assert of(document, "image")[0]["state"] == "note"
     assert of(document, "locked")[0]["state"] == "ok"
 
@@ -215,7 +215,7 @@ def test_without_a_project_nothing_is_asked(poetry: PoetryRunner):
     assert "No pyproject.toml" in result.stderr
 
 
-def test_a_feature_that_was_fixed_and_is_gone_is_told_apart(
+def test_a_feature_that_was_fixed_and_is_gone_is_reported_separately(
     built: PoetryRunner, server: Server, project: Path
 ):
     key = f"{server.host}/{LFS}:1"
@@ -223,24 +223,26 @@ def test_a_feature_that_was_fixed_and_is_gone_is_told_apart(
     (project / ".devcontainer/devcontainer-lock.json").write_text(
         json.dumps({"features": {key: {"resolved": resolved}}}), "utf-8"
     )
-    document = told(built.call("tf", "doctor", "--network", "--json"))
+    document = document_of(built.call("tf", "doctor", "--network", "--json"))
     (feature,) = of(document, "feature")
     assert feature["state"] == "error" and "devcontainer-lock.json" in feature["seen"]
     assert feature["remedy"]["everywhere"] == ["devcontainer upgrade"]
 
 
-def test_what_a_container_cannot_reach_is_told(built: PoetryRunner, project: Path, server: Server):
+def test_what_a_container_cannot_reach_is_reported(
+    built: PoetryRunner, project: Path, server: Server
+):
     variables = {"containerEnv": {"HTTPS_PROXY": "http://127.0.0.1:7890"}}
     write(project, {"image": f"{server.host}/{IMAGE}:{TAG}", **variables})
-    document = told(built.call("tf", "doctor", "--network", "--json"))
+    document = document_of(built.call("tf", "doctor", "--network", "--json"))
     (proxy,) = of(document, "proxy")
     assert proxy["state"] == "warning" and "devcontainer.json" in proxy["seen"]
 
 
-def test_a_blocked_region_is_not_told_as_gone(built: PoetryRunner, server: Server):
+def test_a_blocked_region_is_not_reported_as_gone(built: PoetryRunner, server: Server):
     server.wants_token = False
     server.answers[f"/v2/{IMAGE}/manifests/{TAG}"] = Answer(403, b"<html>not in your region")
-    document = told(built.call("tf", "doctor", "--network", "--json"))
+    document = document_of(built.call("tf", "doctor", "--network", "--json"))
     (image,) = of(document, "image")
     assert "closed to where you are" in image["seen"]
     (command,) = image["remedy"]["everywhere"]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.conftest import SetUp
 from tests.support.index import LocalIndex
 from tests.support.poetry import PoetryRunner, Result, locked
 from tests.support.projects import contents
@@ -85,16 +86,15 @@ def cold(right: PoetryRunner) -> PoetryRunner:
 
 
 @pytest.fixture
-def moved(warm_poetry: PoetryRunner, project: Path) -> PoetryRunner:
+def moved(set_up: SetUp, project: Path) -> PoetryRunner:
     """A project whose pin was moved to 2.19, so that the next lock moves the container."""
-    done = warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18", "--python", "3.11")
-    assert done.ok, done.output
+    poetry = set_up("--tensorflow", "2.18", "--python", "3.11")
     path = project / PYPROJECT
     text = path.read_bytes()
     path.write_bytes(text.replace(b">=2.18.1,<2.19.0", b">=2.19.0,<2.20.0"))
     assert path.read_bytes() != text
-    warm_poetry.cache = warm_poetry.home / "cache"
-    return warm_poetry
+    poetry.cache = poetry.home / "cache"
+    return poetry
 
 
 def comment(path: Path) -> None:
@@ -145,14 +145,14 @@ def test_what_is_deleted_while_it_is_solved(
     refused(cold.call("tf", "upgrade", "-n", "2.19"), saving, "deleted")
 
 
-def test_a_program_is_told_as_well(cold: PoetryRunner, meanwhile: Meanwhile) -> None:
+def test_json_says_it_as_well(cold: PoetryRunner, meanwhile: Meanwhile) -> None:
     saving = meanwhile.solving(CONTAINER)
     result = cold.call("tf", "upgrade", "--json", "2.19")
     refused(result, saving, "changed")
-    told = json.loads(result.stdout)
-    assert not told["applied"]
-    assert told["error"]["message"].startswith(f"{CONTAINER} was changed")
-    assert told["error"]["remedy"] == "Run the command again."
+    output = json.loads(result.stdout)
+    assert not output["applied"]
+    assert output["error"]["message"].startswith(f"{CONTAINER} was changed")
+    assert output["error"]["remedy"] == "Run the command again."
 
 
 def test_run_again_it_takes_what_was_saved(

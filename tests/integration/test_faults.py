@@ -25,10 +25,7 @@ REFUSES = "http://127.0.0.1:9/simple/"
 """The discard port, where nobody listens."""
 
 
-@pytest.fixture(autouse=True)
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pauses before another try made so short that no test waits for them."""
-    monkeypatch.setattr(failover, "PAUSES", (0.01, 0.01))
+pytestmark = pytest.mark.usefixtures("short_pauses")
 
 
 @pytest.fixture
@@ -103,6 +100,19 @@ def _lines(stderr: str) -> list[str]:
     return [line.removeprefix("poetry-tf: ") for line in rest]
 
 
+def _relock(poetry: PoetryRunner, lock: bytes | None = None) -> list[str]:
+    """Locks, expecting `lock` if given, and returns the messages on mirrors."""
+    done = poetry.call("lock")
+    assert done.ok, done.output
+    if lock is not None:
+        assert (poetry.project / "poetry.lock").read_bytes() == lock
+    return _lines(done.stderr)
+
+
+def _without_file_names(messages: list[str]) -> list[str]:
+    return [re.sub(r"\S+\.whl", "{file}", message) for message in messages]
+
+
 # Index faults -> how the line goes on after "TUNA ".
 PAGES: dict[str, tuple[Callable[[Mount], None], str]] = {
     "403": (
@@ -154,7 +164,7 @@ PAGES: dict[str, tuple[Callable[[Mount], None], str]] = {
 
 
 @pytest.mark.parametrize(("break_it", "line"), PAGES.values(), ids=PAGES)
-def test_a_fault_of_the_index_is_told_once_and_the_lock_is_the_same(
+def test_a_fault_of_the_index_is_reported_once_and_the_lock_is_the_same(
     routed: PoetryRunner,
     right_lock: bytes,
     index: LocalIndex,
@@ -167,12 +177,9 @@ def test_a_fault_of_the_index_is_told_once_and_the_lock_is_the_same(
     if "within" in line:
         monkeypatch.setattr(transport, "READ", 1.4)
     break_it(tuna)
-    done = routed.call("lock")
-    assert done.ok, done.output
     # Which package is asked for first is the solver's affair.
-    told = [re.sub(r"(page for) \S+:", r"\1 six:", told) for told in _lines(done.stderr)]
-    assert told == [f"TUNA {line}"]
-    assert (routed.project / "poetry.lock").read_bytes() == right_lock
+    (message,) = _relock(routed, right_lock)
+    assert re.sub(r"(page for) \S+:", r"\1 six:", message) == f"TUNA {line}"
     pages = [request.path for request in aliyun.requests if request.kind == "page"]
     assert len(pages) == len({*pages}) <= 3
 
@@ -183,9 +190,7 @@ def test_a_release_that_the_data_knows_is_taken_though_the_mirror_lacks_it(
     _write(routed, TENSORFLOW)
     right = _right_lock(routed, index)
     tuna.hidden = ("tensorflow==2.18.1",)
-    done = routed.call("lock")
-    assert done.ok, done.output
-    assert _lines(done.stderr) == ["TUNA lacks tensorflow 2.18.1: taking it by Aliyun"]
+    assert _relock(routed) == ["TUNA lacks tensorflow 2.18.1: taking it by Aliyun"]
     assert (routed.project / "poetry.lock").read_bytes() == right
     assert {request.package for request in aliyun.requests} == {"tensorflow"}
 
@@ -197,29 +202,21 @@ def test_a_page_is_known_by_what_it_holds(
     """Mirrors have sent JSON as text/html, and pages as plain text."""
     tuna.formats = formats  # type: ignore[assignment]
     tuna.page_type = "text/html" if formats == ("json",) else "text/plain"
-    done = routed.call("lock")
-    assert done.ok, done.output
-    assert _lines(done.stderr) == []
-    assert (routed.project / "poetry.lock").read_bytes() == right_lock
+    assert _relock(routed, right_lock) == []
 
 
 def test_a_mirror_that_refuses(
     routed: PoetryRunner, right_lock: bytes, known: dict[str, Mirror]
 ) -> None:
     known["tuna"] = Mirror("TUNA", REFUSES, "tuna")
-    done = routed.call("lock")
-    assert done.ok, done.output
-    assert _lines(done.stderr) == ["TUNA refuses connections: going on by Aliyun"]
-    assert (routed.project / "poetry.lock").read_bytes() == right_lock
+    assert _relock(routed, right_lock) == ["TUNA refuses connections: going on by Aliyun"]
 
 
 def test_a_mirror_whose_name_nobody_knows(
     routed: PoetryRunner, right_lock: bytes, known: dict[str, Mirror]
 ) -> None:
     known["tuna"] = Mirror("TUNA", "http://mirror.invalid/simple/", "tuna")
-    done = routed.call("lock")
-    assert done.ok, done.output
-    assert _lines(done.stderr) == ["TUNA is not to be found: no such host: going on by Aliyun"]
+    assert _relock(routed) == ["TUNA is not to be found: no such host: going on by Aliyun"]
 
 
 @pytest.fixture
@@ -250,10 +247,9 @@ def test_a_bad_certificate(
     untrusted: str,
 ) -> None:
     known["tuna"] = Mirror("TUNA", untrusted, "tuna")
-    done = routed.call("lock")
-    assert done.ok, done.output
-    assert _lines(done.stderr) == ["TUNA has a certificate that is not valid: going on by Aliyun"]
-    assert (routed.project / "poetry.lock").read_bytes() == right_lock
+    assert _relock(routed, right_lock) == [
+        "TUNA has a certificate that is not valid: going on by Aliyun"
+    ]
 
 
 def test_a_certificate_that_the_user_trusts_is_one(
@@ -267,6 +263,7 @@ def test_a_certificate_that_the_user_trusts_is_one(
     assert _lines(done.stderr) == ["TUNA answers 503: going on by Aliyun"]
 
 
+@pytest.mark.slow
 def test_a_mirror_that_hangs_is_left_within_five_seconds(
     routed: PoetryRunner,
     tuna: Mount,
@@ -278,9 +275,7 @@ def test_a_mirror_that_hangs_is_left_within_five_seconds(
     write_pyproject(routed.project, ["six"])
     tuna.delay = 8.0
     begun = time.monotonic()
-    done = routed.call("lock")
-    assert done.ok, done.output
-    assert _lines(done.stderr) == ["TUNA does not answer within 5 s: going on by PyPI"]
+    assert _relock(routed) == ["TUNA does not answer within 5 s: going on by PyPI"]
     assert time.monotonic() - begun < 7.5
 
 
@@ -320,7 +315,7 @@ FILES: dict[str, tuple[Callable[[Mount], None], list[str]]] = {
 
 
 @pytest.mark.parametrize(("break_it", "lines"), FILES.values(), ids=FILES)
-def test_a_fault_of_files_is_told_once_and_the_lock_is_the_same(
+def test_a_fault_of_files_is_reported_once_and_the_lock_is_the_same(
     routed: PoetryRunner,
     right_lock: bytes,
     tuna: Mount,
@@ -328,11 +323,7 @@ def test_a_fault_of_files_is_told_once_and_the_lock_is_the_same(
     lines: list[str],
 ) -> None:
     break_it(tuna)
-    done = routed.call("lock")
-    assert done.ok, done.output
-    told = [re.sub(r"\S+\.whl", "{file}", line) for line in _lines(done.stderr)]
-    assert told == lines
-    assert (routed.project / "poetry.lock").read_bytes() == right_lock
+    assert _without_file_names(_relock(routed, right_lock)) == lines
 
 
 def test_metadata_that_one_mirror_lacks_comes_from_another(
@@ -342,10 +333,9 @@ def test_metadata_that_one_mirror_lacks_comes_from_another(
     aliyun: Mount,
 ) -> None:
     tuna.metadata, tuna.metadata_status, aliyun.metadata = True, 404, True
-    done = routed.call("lock")
-    assert done.ok, done.output
-    assert _lines(done.stderr) == ["TUNA lacks the metadata that it lists: going on by Aliyun"]
-    assert (routed.project / "poetry.lock").read_bytes() == right_lock
+    assert _relock(routed, right_lock) == [
+        "TUNA lacks the metadata that it lists: going on by Aliyun"
+    ]
     assert "file" not in {request.kind for request in (*tuna.requests, *aliyun.requests)}
 
 
@@ -373,9 +363,7 @@ def test_what_the_lock_holds_stays_though_the_mirror_lacks_it(
     lock.write_bytes(right_lock)
     newest = index.versions("six")[-1]
     tuna.hidden = (f"six=={newest}",)
-    done = routed.call("lock")
-    assert done.ok, done.output
-    assert _lines(done.stderr) == [f"TUNA lacks six {newest}: taking it by Aliyun"]
+    assert _relock(routed) == [f"TUNA lacks six {newest}: taking it by Aliyun"]
     assert lock.read_bytes() == right_lock
 
 
@@ -518,6 +506,14 @@ def _imports(poetry: PoetryRunner) -> str:
     return ran.stdout.strip()
 
 
+def _install(poetry: PoetryRunner) -> list[str]:
+    """Installs the lock and returns the messages on mirrors."""
+    done = poetry.call("install")
+    assert done.ok, done.output
+    assert _imports(poetry) == "1.12.1"
+    return _lines(done.stderr)
+
+
 INSTALLING: dict[str, tuple[Callable[[Mount], None], list[str]]] = {
     "403 of pages": (
         lambda tuna: setattr(tuna, "page_status", 403),
@@ -559,7 +555,7 @@ INSTALLING: dict[str, tuple[Callable[[Mount], None], list[str]]] = {
 
 
 @pytest.mark.parametrize(("break_it", "lines"), INSTALLING.values(), ids=INSTALLING)
-def test_a_fault_is_told_and_the_lock_is_installed(
+def test_a_fault_is_reported_and_the_lock_is_installed(
     locked_project: PoetryRunner,
     tuna: Mount,
     pypi: Mount,
@@ -569,11 +565,7 @@ def test_a_fault_is_told_and_the_lock_is_installed(
     # One worker, since several find the same fault in as many files at once.
     locked_project.environ["POETRY_INSTALLER_MAX_WORKERS"] = "1"
     break_it(tuna)
-    done = locked_project.call("install")
-    assert done.ok, done.output
-    told = [re.sub(r"\S+\.whl", "{file}", line) for line in _lines(done.stderr)]
-    assert told == lines
-    assert _imports(locked_project) == "1.12.1"
+    assert _without_file_names(_install(locked_project)) == lines
     assert not pypi.requests
 
 
@@ -590,7 +582,7 @@ def test_a_file_that_no_way_has_right_is_not_installed(
     assert not list(locked_project.home.rglob("*.part"))
 
 
-def test_what_was_tried_is_told_in_full_once_though_many_files_fail(
+def test_what_was_tried_is_reported_in_full_once_though_many_files_fail(
     locked_project: PoetryRunner, tuna: Mount, aliyun: Mount, pypi: Mount
 ) -> None:
     tuna.file_status = aliyun.file_status = pypi.file_status = 403
@@ -609,15 +601,12 @@ def test_a_large_file_is_gone_on_with_where_it_was_cut_off(
     monkeypatch.setattr(download, "CHUNK", 16)
     locked_project.environ["POETRY_INSTALLER_MAX_WORKERS"] = "1"
     tuna.cut = 2
-    done = locked_project.call("install")
-    assert done.ok, done.output
-    (line,) = _lines(done.stderr)
+    (line,) = _install(locked_project)
     assert re.fullmatch(r"TUNA cuts \S+\.whl off: going on from (59|60) %", line)
     ranges = [r.range for r in tuna.requests if r.kind == "file"]
     assert ranges[0] is None
     assert ranges[1] is not None and ranges[2] is not None
     assert set(ranges[3:]) == {None}
-    assert _imports(locked_project) == "1.12.1"
 
 
 def test_a_large_file_is_gone_on_with_from_another_mirror(
@@ -628,9 +617,7 @@ def test_a_large_file_is_gone_on_with_from_another_mirror(
     monkeypatch.setattr(download, "CHUNK", 16)
     locked_project.environ["POETRY_INSTALLER_MAX_WORKERS"] = "1"
     tuna.cut, tuna.blocks_after = 1, 1
-    done = locked_project.call("install")
-    assert done.ok, done.output
-    cut, blocked = _lines(done.stderr)
+    cut, blocked = _install(locked_project)
     assert re.fullmatch(r"TUNA cuts \S+\.whl off: going on from (59|60) %", cut)
     assert re.fullmatch(
         r"TUNA answers 403 for large files here: going on from Aliyun at (59|60) %", blocked
@@ -638,7 +625,6 @@ def test_a_large_file_is_gone_on_with_from_another_mirror(
     files = [r for r in aliyun.requests if r.kind == "file"]
     assert files[0].range is not None and files[0].status == 206
     assert {r.range for r in files[1:]} == {None}
-    assert _imports(locked_project) == "1.12.1"
 
 
 def test_large_files_are_taken_one_at_a_time(

@@ -151,10 +151,10 @@ def _stopped(poetry: PoetryRunner, index: LocalIndex, *command: str) -> str:
 )
 def test_add_of_a_wide_pin_stops(poetry: PoetryRunner, index: LocalIndex, wide: str) -> None:
     _legacy(poetry)
-    said = _stopped(poetry, index, "add", wide)
-    assert "admits more than one minor series of TensorFlow" in said
+    reported = _stopped(poetry, index, "add", wide)
+    assert "admits more than one minor series of TensorFlow" in reported
     name = wide.partition("@")[0].partition(">")[0]
-    assert f"poetry add {name}@~2." in said
+    assert f"poetry add {name}@~2." in reported
 
 
 @pytest.mark.parametrize(
@@ -166,9 +166,9 @@ def test_a_wide_pin_in_project_stops_what_solves(
     poetry: PoetryRunner, index: LocalIndex, command: list[str]
 ) -> None:
     _standard(poetry, "six", "tensorflow >=2.13")
-    said = _stopped(poetry, index, *command)
-    assert "tensorflow >=2.13 in pyproject.toml:7 admits more than one minor series" in said
-    assert 'Write ">=2.13,<2.14", or run poetry tf check --fix' in said
+    reported = _stopped(poetry, index, *command)
+    assert "tensorflow >=2.13 in pyproject.toml:7 admits more than one minor series" in reported
+    assert 'Write ">=2.13,<2.14", or run poetry tf check --fix' in reported
 
 
 @pytest.mark.parametrize(
@@ -186,9 +186,9 @@ def test_a_wide_pin_in_legacy_tables_stops_what_solves(
     _legacy(poetry, more=f"\n{line}\n{MANAGED}" if number > 11 else f"{line}\n{MANAGED}")
     path = poetry.project / "pyproject.toml"
     number = path.read_text("utf-8").splitlines().index(line.strip().splitlines()[-1]) + 1
-    said = _stopped(poetry, index, "lock")
-    assert f"tensorflow ^2.13 in pyproject.toml:{number} admits" in said
-    assert 'Write "~2.13"' in said
+    reported = _stopped(poetry, index, "lock")
+    assert f"tensorflow ^2.13 in pyproject.toml:{number} admits" in reported
+    assert 'Write "~2.13"' in reported
 
 
 def test_the_remedy_works(warm_poetry: PoetryRunner, index: LocalIndex) -> None:
@@ -262,8 +262,8 @@ def test_the_commands_are_listed(poetry: PoetryRunner) -> None:
     listed = poetry.call("list").stdout
     for name in ("tf init", "tf check", "tf devcontainer"):
         assert f"  {name} " in listed
-        told = poetry.call(*name.split(), "--help").stdout
-        assert "Usage:" in told and "Help:" in told
+        result = poetry.call(*name.split(), "--help").stdout
+        assert "Usage:" in result and "Help:" in result
     assert "tf init" not in poetry.call("list", plugins=False).stdout
 
 
@@ -330,8 +330,8 @@ def test_a_real_package_of_a_near_name_is_none(poetry: PoetryRunner) -> None:
 def test_a_name_that_is_meant_is_let_through(poetry: PoetryRunner, index: LocalIndex) -> None:
     reason = '[{ code = "TF106", name = "tersorflow", reason = "ours, from the internal index" }]'
     path = _standard(poetry, "tersorflow ~=2.13.0", more=f"\n[tool.poetry-tf]\nignore = {reason}\n")
-    said = poetry.call("lock").output
-    assert "misspelling" not in said
+    result = poetry.call("lock").output
+    assert "misspelling" not in result
     assert any("tersorflow" in item.path for item in index.requests), "Poetry looks for it"
     path.write_text(
         path.read_text("utf-8").replace('name = "tersorflow"', 'name = "other"'), "utf-8"
@@ -357,7 +357,7 @@ def test_a_pin_that_the_project_accepts_stops_nothing(warm_poetry: PoetryRunner)
     assert (done.ok, done.stderr) == (True, ""), done.output
 
 
-def test_a_setting_that_means_nothing_is_told_of(warm_poetry: PoetryRunner) -> None:
+def test_a_setting_that_means_nothing_is_reported(warm_poetry: PoetryRunner) -> None:
     more = '\n[tool.poetry-tf]\nenvironments = ["windows"]\n'
     _standard(warm_poetry, "tensorflow ~=2.18.0", more=more)
     done = warm_poetry.call("lock")
@@ -367,7 +367,7 @@ def test_a_setting_that_means_nothing_is_told_of(warm_poetry: PoetryRunner) -> N
     assert '"windows-amd64"' in line
 
 
-def test_a_retired_distribution_is_told_of(warm_poetry: PoetryRunner) -> None:
+def test_a_retired_distribution_is_reported(warm_poetry: PoetryRunner) -> None:
     _standard(warm_poetry, more="")
     done = warm_poetry.call("add", "--lock", "tensorflow-gpu@2.12.0")
     assert "tensorflow-gpu is retired" in done.stderr

@@ -207,7 +207,7 @@ def test_a_release_can_be_named(warm_poetry: PoetryRunner, project: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("wanted", "told"),
+    ("wanted", "expected"),
     [
         ("two", "'two' is no version of TensorFlow"),
         ("2", "2 is no series of TensorFlow"),
@@ -220,11 +220,11 @@ def test_a_release_can_be_named(warm_poetry: PoetryRunner, project: Path) -> Non
     ],
 )
 def test_a_tensorflow_that_cannot_be_had_is_one_error(
-    warm_poetry: PoetryRunner, project: Path, wanted: str, told: str
+    warm_poetry: PoetryRunner, project: Path, wanted: str, expected: str
 ) -> None:
     refused = warm_poetry.call("tf", "init", "-n", "--tensorflow", wanted)
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert refused.stderr.startswith(f"Error: {told}")
+    assert refused.stderr.startswith(f"Error: {expected}")
     assert len(refused.stderr.splitlines()) == 2, "what is wrong, and what to do"
     assert contents(project) == {}
 
@@ -251,7 +251,7 @@ def test_the_newest_tensorflow_with_wheels_is_taken_for_a_python(
 
 
 @pytest.mark.parametrize(
-    ("python", "told", "remedy"),
+    ("python", "expected", "remedy"),
     [
         ("3.9", "No dev container can be made for Python 3.9", "--python 3.12"),
         ("3.13", "TensorFlow 2.18.1 has no wheel for Python 3.13", "3.9, 3.10, 3.11 and"),
@@ -261,11 +261,11 @@ def test_the_newest_tensorflow_with_wheels_is_taken_for_a_python(
     ],
 )
 def test_a_python_that_does_not_fit_is_refused_with_the_one_to_take(
-    warm_poetry: PoetryRunner, project: Path, python: str, told: str, remedy: str
+    warm_poetry: PoetryRunner, project: Path, python: str, expected: str, remedy: str
 ) -> None:
     refused = warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18", "--python", python)
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert refused.stderr.startswith(f"Error: {told}")
+    assert refused.stderr.startswith(f"Error: {expected}")
     assert remedy in refused.stderr
     assert contents(project) == {}
 

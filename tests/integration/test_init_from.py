@@ -86,8 +86,8 @@ def test_an_environment_becomes_a_project_that_is_all_set(
         "  Left to the container, which has what this TensorFlow needs (2): cudatoolkit, cudnn",
     ):
         assert line in done.stdout.splitlines()
-    told = done.stderr.splitlines()
-    assert told[told.index("Left for you to decide:") + 1 :] == [
+    lines = done.stderr.splitlines()
+    assert lines[lines.index("Left for you to decide:") + 1 :] == [
         "environment.yml:15 -e .",
         "    the project itself: what it needs stands in its setup.py or pyproject.toml and is not "
         "read; add that with `poetry add`",

@@ -59,7 +59,7 @@ def test_it_needs_no_project(poetry: PoetryRunner) -> None:
     assert _mirror(poetry).stdout.startswith("tuna, set in ~/config/config.toml:3\n")
 
 
-def test_a_setting_that_means_nothing_is_told_with_its_place(
+def test_a_setting_that_means_nothing_is_reported_with_its_place(
     poetry: PoetryRunner, project: Path
 ) -> None:
     write_pyproject(project)
@@ -84,7 +84,7 @@ def test_what_auto_has_chosen_is_shown_and_forgotten_by_use(
     assert "nothing is chosen yet" in _mirror(poetry).stdout
 
 
-def test_a_source_in_place_of_pypi_is_told(poetry: PoetryRunner, project: Path) -> None:
+def test_a_source_in_place_of_pypi_is_reported(poetry: PoetryRunner, project: Path) -> None:
     source = '[[tool.poetry.source]]\nname = "own"\nurl = "https://nexus.example.com/simple"\n'
     write_pyproject(project, more=source)
     _set(project / "poetry.toml", '"tuna"')
@@ -178,7 +178,7 @@ def test_files_that_cannot_be_written_or_read_are_errors(
     assert _mirror(poetry, "use", "tuna").returncode == 1
 
 
-def test_what_goes_before_it_is_told(poetry: PoetryRunner, project: Path) -> None:
+def test_what_goes_before_it_is_reported(poetry: PoetryRunner, project: Path) -> None:
     write_pyproject(project)
     _set(project / "poetry.toml", '"bfsu"')
     done = _mirror(poetry, "use", "tuna")
@@ -198,7 +198,7 @@ def test_what_is_set_is_used(poetry: PoetryRunner, project: Path, mirror: Mount)
 # Testing
 
 
-def test_what_answers_is_told_with_how_fast_and_how_fresh(
+def test_what_answers_is_reported_with_how_fast_and_how_fresh(
     poetry: PoetryRunner, index: LocalIndex, mirror: Mount, pypi: Mount
 ) -> None:
     newest = str(load().releases[-1].version)
@@ -216,7 +216,7 @@ def test_what_answers_is_told_with_how_fast_and_how_fresh(
     assert all(request.range for request in index.requests if request.kind == "file")
 
 
-def test_a_mirror_that_is_behind_is_told(
+def test_a_mirror_that_is_behind_is_reported(
     poetry: PoetryRunner, index: LocalIndex, mirror: Mount
 ) -> None:
     versions = index.versions("tensorflow")
@@ -319,7 +319,8 @@ def test_without_a_lock_there_is_nothing_to_compare(poetry: PoetryRunner, projec
     assert "poetry.lock:1" in _mirror(poetry, "verify").stderr
 
 
-def test_where_pypi_cannot_be_reached_that_is_told(locked: PoetryRunner) -> None:
+@pytest.mark.usefixtures("short_pauses")
+def test_where_pypi_cannot_be_reached_that_is_reported(locked: PoetryRunner) -> None:
     locked.pypi = "http://127.0.0.1:9/"
     done = _mirror(locked, "verify")
     assert done.returncode == 1

@@ -55,9 +55,9 @@ def test_fix_makes_the_lock_that_pypi_gives_without_asking_anyone(
 ) -> None:
     _bound(warm_poetry, mirror)
     project = warm_poetry.project
-    told = warm_poetry.call("tf", "check")
-    assert told.returncode == 1
-    assert told.stderr.count(" TF401 ") == 2
+    result = warm_poetry.call("tf", "check")
+    assert result.returncode == 1
+    assert result.stderr.count(" TF401 ") == 2
     index.requests.clear()
     done = warm_poetry.call("tf", "check", "--fix")
     assert done.ok, done.output

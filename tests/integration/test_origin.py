@@ -54,9 +54,34 @@ def wheel(checkout: Path) -> Path:
     return found
 
 
+SECRET = ADDRESS.replace("//", "//jane:s3cret@")
+
+
+@pytest.fixture(scope="module")
+def sites(checkout: Path, wheel: Path) -> Callable[[str], Path]:
+    """The folder with poetry-tf as pip installs it in a way; made once for each."""
+    ways: dict[str, tuple[str | Path, ...]] = {
+        "index": ("--no-index", "--find-links", wheel.parent, "poetry-tf"),
+        "https": (f"git+{SECRET}",),
+        "file": (wheel,),
+        "folder": (checkout,),
+        "git": (f"git+{checkout.as_uri()}",),
+    }
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--no-deps")
+
+    def site(way: str) -> Path:
+        target = checkout.parent / f"site-{way}"
+        if not target.exists():
+            options = ("--no-build-isolation", "--no-compile", "--target", target)
+            run(*pip, *options, *ways[way], **by_https(checkout))
+        return target
+
+    return site
+
+
 @pytest.fixture
-def installed(poetry: PoetryRunner, tmp_path: Path) -> Callable[..., PoetryRunner]:
-    """Poetry with the poetry-tf that pip installs by these arguments, in a pinned project."""
+def installed(poetry: PoetryRunner, sites: Callable[[str], Path]) -> Callable[[str], PoetryRunner]:
+    """Poetry with the poetry-tf that is installed in a way, in a pinned project."""
     write_pyproject(
         poetry.project,
         ["tensorflow (>=2.18.1,<2.19.0)"],
@@ -64,22 +89,19 @@ def installed(poetry: PoetryRunner, tmp_path: Path) -> Callable[..., PoetryRunne
         more=SETTINGS,
     )
 
-    def install(*arguments: str | Path, **environ: str) -> PoetryRunner:
-        target = tmp_path / f"site-{len([*tmp_path.iterdir()])}"
-        pip = (sys.executable, "-m", "pip", "install", "--no-deps", "--no-build-isolation")
-        run(*pip, "--target", target, *arguments, **environ)
-        poetry.environ["PYTHONPATH"] = os.pathsep.join(map(str, (target, SITE)))
+    def install(way: str) -> PoetryRunner:
+        poetry.environ["PYTHONPATH"] = os.pathsep.join(map(str, (sites(way), SITE)))
         return poetry
 
     return install
 
 
 def by_https(checkout: Path) -> dict[str, str]:
-    """Lets git find the repository at an address by https."""
+    """Lets git find the repository at an address by https with a password."""
     return {
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"url.{checkout.as_uri()}.insteadOf",
-        "GIT_CONFIG_VALUE_0": ADDRESS,
+        "GIT_CONFIG_VALUE_0": SECRET,
     }
 
 
@@ -91,9 +113,9 @@ def prepares(project: Path) -> str:
 
 
 def test_from_an_index_it_is_installed_by_its_version(
-    installed: Callable[..., PoetryRunner], wheel: Path
+    installed: Callable[[str], PoetryRunner],
 ) -> None:
-    poetry = installed("--no-index", "--find-links", wheel.parent, "poetry-tf")
+    poetry = installed("index")
     done = poetry.run("tf", "devcontainer")
     assert done.ok and done.stdout.count("\n") == 1, done.output
     version = running_origin().version
@@ -101,18 +123,9 @@ def test_from_an_index_it_is_installed_by_its_version(
 
 
 def test_from_git_by_https_it_is_installed_from_the_same_commit(
-    installed: Callable[..., PoetryRunner], checkout: Path
+    installed: Callable[[str], PoetryRunner], checkout: Path
 ) -> None:
-    secret = ADDRESS.replace("//", "//jane:s3cret@")
-    poetry = installed(
-        f"git+{secret}",
-        **by_https(checkout)
-        | {
-            "GIT_CONFIG_COUNT": "2",
-            "GIT_CONFIG_KEY_1": f"url.{checkout.as_uri()}.insteadOf",
-            "GIT_CONFIG_VALUE_1": secret,
-        },
-    )
+    poetry = installed("https")
     assert poetry.run("tf", "devcontainer").ok
     commit = run("git", "-C", checkout, "rev-parse", "HEAD").strip()
     requirement = f"poetry-tf@git+{ADDRESS}@{commit}"
@@ -123,34 +136,41 @@ def test_from_git_by_https_it_is_installed_from_the_same_commit(
     assert f"poetry-tf {requirement}\n" in poetry.run("tf", "devcontainer", "--explain").stdout
 
 
-@pytest.mark.parametrize("way", ["file", "folder", "git"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        "folder",
+        pytest.param("file", marks=pytest.mark.slow),
+        pytest.param("git", marks=pytest.mark.slow),
+    ],
+)
 def test_from_this_machine_it_is_not_installed_and_that_is_said(
-    installed: Callable[..., PoetryRunner], checkout: Path, wheel: Path, way: str
+    installed: Callable[[str], PoetryRunner], checkout: Path, wheel: Path, way: str
 ) -> None:
-    arguments = {"file": wheel, "folder": checkout, "git": f"git+{checkout.as_uri()}"}
-    poetry = installed(arguments[way])
+    poetry = installed(way)
     done = poetry.run("tf", "devcontainer")
     assert done.ok, done.output
     assert "inject" not in prepares(poetry.project)
     assert "poetry-tf" not in prepares(poetry.project)
     place = (wheel if way == "file" else checkout).as_uri()
-    for told in (done, poetry.run("tf", "devcontainer", "--explain")):
-        assert f"can't get it from {place}. poetry install works there without it" in told.stdout
+    for result in (done, poetry.run("tf", "devcontainer", "--explain")):
+        assert f"can't get it from {place}. poetry install works there without it" in result.stdout
     assert "poetry self add git+https://..." in done.stdout
     assert poetry.run("tf", "devcontainer", "--check").ok
 
 
+@pytest.mark.slow
 def test_a_name_in_a_file_is_found_and_fixed_where_it_is_not_from_an_index(
-    installed: Callable[..., PoetryRunner], checkout: Path, wheel: Path
+    installed: Callable[[str], PoetryRunner],
 ) -> None:
-    poetry = installed("--no-index", "--find-links", wheel.parent, "poetry-tf")
+    poetry = installed("index")
     assert poetry.run("tf", "devcontainer").ok
     path = poetry.project / NAME
     text = re.sub("^{", "{\n  // the study's", path.read_text("utf-8"))
     path.write_text(text, "utf-8")
-    assert "TF508" not in poetry.run("tf", "check").stdout + poetry.run("tf", "check").stderr
+    assert "TF508" not in poetry.run("tf", "check").output
 
-    installed(checkout)
+    installed("folder")
     found = poetry.run("tf", "check", "--select", "TF508")
     assert found.returncode == 1
     assert found.stderr.count(" TF508 ") == 2
@@ -167,6 +187,6 @@ def test_a_name_in_a_file_is_found_and_fixed_where_it_is_not_from_an_index(
     assert path.read_text("utf-8") == after
 
     # And poetry-tf comes back once there is a place to have it from.
-    installed(f"git+{ADDRESS}", **by_https(checkout))
+    installed("https")
     assert poetry.run("tf", "devcontainer").ok
     assert f"pipx inject poetry poetry-tf@git+{ADDRESS}@" in prepares(poetry.project)

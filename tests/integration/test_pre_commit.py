@@ -108,7 +108,7 @@ def test_check_stops_a_commit_that_is_wrong(plugin: Path, home: str, project: Pa
     assert "(no files to check)Skipped" in commit(project, home)[1]
 
 
-def test_fix_mends_a_commit_that_is_wrong(plugin: Path, home: str, project: Path) -> None:
+def test_fix_corrects_a_commit_that_is_wrong(plugin: Path, home: str, project: Path) -> None:
     use("poetry-tf-fix", plugin, project, home)
     path = write_pyproject(project, [WIDE], requires_python=PYTHON)
     status, output = commit(project, home)

@@ -212,7 +212,7 @@ def test_a_mirror_that_means_nothing_is_one_warning_and_poetry_goes_on(
 
 
 @pytest.mark.parametrize(("user", "place"), [(False, "poetry.toml:3"), (True, "config.toml:3")])
-def test_a_list_that_means_nothing_is_told_with_its_place(
+def test_a_list_that_means_nothing_is_reported_with_its_place(
     poetry: PoetryRunner, user: bool, place: str
 ) -> None:
     _project(poetry, "six")
@@ -271,7 +271,7 @@ def test_what_auto_chose_is_forgotten_when_it_fails(
     assert asked.count("absl-py") == 2
 
 
-def test_what_no_way_has_is_told_and_nothing_is_written(
+def test_what_no_way_has_is_reported_and_nothing_is_written(
     poetry: PoetryRunner, mirror: Mount, pypi: Mount
 ) -> None:
     _project(poetry, "six")
@@ -301,6 +301,7 @@ def test_a_password_in_a_mirrors_address_is_neither_shown_nor_locked(
 
 
 @pytest.mark.parametrize("status", [403, 500])
+@pytest.mark.usefixtures("short_pauses")
 def test_a_password_in_a_mirrors_address_is_not_shown_where_that_fails(
     poetry: PoetryRunner, mirror: Mount, pypi: Mount, status: int
 ) -> None:

@@ -91,16 +91,16 @@ def test_without_a_command_the_commands_are_listed(
     ids=" ".join,
 )
 def test_the_help_of_a_command(poetry: PoetryRunner, arguments: list[str]) -> None:
-    told = poetry.call(*arguments, program="poetry_tf")
-    assert told.ok, told.output
-    assert "tf init [options]" in told.stdout
-    assert "--tensorflow" in told.stdout and "--dry-run" in told.stdout
+    result = poetry.call(*arguments, program="poetry_tf")
+    assert result.ok, result.output
+    assert "tf init [options]" in result.stdout
+    assert "--tensorflow" in result.stdout and "--dry-run" in result.stdout
 
 
 def test_the_version(poetry: PoetryRunner) -> None:
-    told = poetry.call("--version", program="poetry_tf")
-    assert told.ok
-    assert "Poetry" in told.stdout and len(told.stdout.splitlines()) == 1
+    result = poetry.call("--version", program="poetry_tf")
+    assert result.ok
+    assert "Poetry" in result.stdout and len(result.stdout.splitlines()) == 1
 
 
 def test_a_command_that_is_none(poetry: PoetryRunner) -> None:

@@ -147,7 +147,7 @@ def test_a_fault_of_what_enforces_stops_a_managed_project(
     assert warm_poetry.call("lock", plugins=False).ok
 
 
-def test_a_poetry_that_solves_otherwise_is_told_of_once(
+def test_a_poetry_that_solves_otherwise_is_reported_once(
     warm_poetry: PoetryRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old, new = "tensorflow-text ~=2.13.0", "tensorflow-text ~=2.15.0"
@@ -162,7 +162,7 @@ def test_a_poetry_that_solves_otherwise_is_told_of_once(
     assert "whether TensorFlow stays in its series is not guarded" in line
 
 
-def test_a_poetry_that_chooses_otherwise_is_told_of(
+def test_a_poetry_that_chooses_otherwise_is_reported(
     warm_poetry: PoetryRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from poetry.console.commands.init import InitCommand

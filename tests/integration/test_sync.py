@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.conftest import SetUp
 from tests.support.poetry import PoetryRunner, locked
 from tests.support.projects import changed_lines
 
@@ -14,15 +15,12 @@ COMMENT = "  // ours: the team's own settings\n"
 
 
 @pytest.fixture
-def on_215(warm_poetry: PoetryRunner) -> PoetryRunner:
+def on_215(set_up: SetUp) -> PoetryRunner:
     """A project set up by `tf init` for 2.15, with a comment of its own in devcontainer.json."""
-    done = warm_poetry.call(
-        "tf", "init", "-n", "--tensorflow", "2.15", "--python", "3.11", "--mirror", "off"
-    )
-    assert done.ok, done.output
-    path = container(warm_poetry)
+    poetry = set_up("--tensorflow", "2.15", "--python", "3.11", "--mirror", "off")
+    path = container(poetry)
     path.write_text(path.read_text("utf-8").replace("{\n", "{\n" + COMMENT, 1), "utf-8")
-    return warm_poetry
+    return poetry
 
 
 def container(poetry: PoetryRunner) -> Path:
@@ -87,42 +85,38 @@ def test_what_leaves_the_locked_tensorflow_alone_leaves_the_container_alone(
 
 
 def test_a_series_that_goes_with_the_same_cuda_moves_the_name_alone(
-    warm_poetry: PoetryRunner,
+    set_up: SetUp,
 ) -> None:
-    done = warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18", "--python", "3.11")
-    assert done.ok, done.output
-    before = container(warm_poetry).read_bytes()
-    path = warm_poetry.project / "pyproject.toml"
+    poetry = set_up("--tensorflow", "2.18", "--python", "3.11")
+    before = container(poetry).read_bytes()
+    path = poetry.project / "pyproject.toml"
     text = path.read_text("utf-8").replace(">=2.18.1,<2.19.0", ">=2.19.0,<2.20.0")
     path.write_text(text, "utf-8")
-    done = warm_poetry.call("lock")
+    done = poetry.call("lock")
     assert done.ok, done.output
     assert "devcontainer.json follows in its name\n" in done.stderr
-    gone, new = changed_lines(before, container(warm_poetry).read_bytes())
+    gone, new = changed_lines(before, container(poetry).read_bytes())
     assert [line.strip() for line in new] == [
         line.strip().replace("2.18", "2.19") for line in gone
     ] and len(new) == 1
 
 
-def test_folders_that_a_release_overlooks_come_and_go_with_it(warm_poetry: PoetryRunner) -> None:
-    done = warm_poetry.call(
-        *("tf", "init", "-n", "--tensorflow", "2.20", "--python", "3.11", "--gpu", "pip")
-    )
-    assert done.ok, done.output
-    right = container(warm_poetry).read_bytes()
-    path = warm_poetry.project / "pyproject.toml"
+def test_folders_that_a_release_overlooks_come_and_go_with_it(set_up: SetUp) -> None:
+    poetry = set_up("--tensorflow", "2.20", "--python", "3.11", "--gpu", "pip")
+    right = container(poetry).read_bytes()
+    path = poetry.project / "pyproject.toml"
     older = path.read_text("utf-8")
     assert b"nvidia/cusolver/lib" not in right
     path.write_text(older.replace(">=2.20.0,<2.21.0", ">=2.21.0,<2.22.0"), "utf-8")
-    done = warm_poetry.call("lock")
+    done = poetry.call("lock")
     assert done.ok, done.output
     assert "follows (remoteEnv): rebuild the container" in done.stderr
-    made = json.loads(container(warm_poetry).read_text("utf-8"))
+    made = json.loads(container(poetry).read_text("utf-8"))
     assert "/python3.11/site-packages/nvidia/cusolver/lib:" in made["remoteEnv"]["LD_LIBRARY_PATH"]
     path.write_text(older, "utf-8")
-    done = warm_poetry.call("lock")
+    done = poetry.call("lock")
     assert done.ok, done.output
-    assert container(warm_poetry).read_bytes() == right
+    assert container(poetry).read_bytes() == right
 
 
 def test_warn_says_it_and_changes_nothing(on_215: PoetryRunner) -> None:
@@ -198,7 +192,7 @@ def test_a_base_of_the_users_own_gets_what_is_ours(on_215: PoetryRunner) -> None
     assert "image" not in data
 
 
-def test_what_is_left_in_pyproject_is_told(on_215: PoetryRunner) -> None:
+def test_what_is_left_in_pyproject_is_reported(on_215: PoetryRunner) -> None:
     """2.16 has no proven pair: CUDA comes by wheels, which pyproject.toml has to ask for."""
     move(on_215)
     path = on_215.project / "pyproject.toml"
@@ -242,7 +236,7 @@ def several(on_215: PoetryRunner) -> PoetryRunner:
     return on_215
 
 
-def told(stderr: str) -> str:
+def what_follows(stderr: str) -> str:
     (line,) = (item for item in stderr.splitlines() if "2.15.1 -> 2.18.1" in item)
     return line.partition("2.18.1. ")[2]
 
@@ -257,7 +251,7 @@ def test_each_container_follows_but_for_a_foreign_one(
     done = several.call(*command)
     assert done.ok, done.output
     follows = "follows (CUDA 12.2 -> 12.5, cuDNN 8.9.7.29 -> 9.3.0.75): rebuild the container"
-    assert told(done.stderr) == (
+    assert what_follows(done.stderr) == (
         f".devcontainer/devcontainer.json {follows}. .devcontainer/gpu/devcontainer.json {follows}"
     )
     gone, new = changed_lines(before, gpu.read_bytes())
@@ -274,7 +268,7 @@ def test_named_ones_follow_without_a_default_one(several: PoetryRunner) -> None:
     move(several)
     done = several.call("lock")
     assert done.ok, done.output
-    assert told(done.stderr).startswith(".devcontainer/gpu/devcontainer.json follows (CUDA")
+    assert what_follows(done.stderr).startswith(".devcontainer/gpu/devcontainer.json follows (CUDA")
     assert not container(several).exists()
     assert '(TensorFlow 2.18)"' in named(several, "gpu").read_text("utf-8")
     assert several.call("tf", "check").ok
@@ -289,7 +283,7 @@ def test_of_one_written_by_hand_only_what_it_has_follows(several: PoetryRunner) 
     before = by_hand.read_bytes()
     move(several, devcontainer="warn")
     done = several.call("lock")
-    assert told(done.stderr) == (
+    assert what_follows(done.stderr) == (
         ".devcontainer/devcontainer.json, .devcontainer/cpu/devcontainer.json and "
         ".devcontainer/gpu/devcontainer.json no longer fit it: poetry tf check tells where"
     )
@@ -302,7 +296,7 @@ def test_one_that_cannot_be_read_keeps_no_other_from_following(several: PoetryRu
     move(several)
     done = several.call("lock")
     assert done.ok, done.output
-    line = told(done.stderr)
+    line = what_follows(done.stderr)
     assert line.startswith(
         ".devcontainer/docs/devcontainer.json is left as it is, since it can't be read "
         "(.devcontainer/docs/devcontainer.json:2:"

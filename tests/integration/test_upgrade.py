@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS, make_targets, requ
 from poetry_tf.plan.installability import LockedPackages
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
+from tests.integration.conftest import SetUp
 from tests.support.index import LocalIndex
 from tests.support.poetry import PoetryRunner, Result, locked, write_pyproject
 from tests.support.projects import changed_lines, contents
@@ -45,26 +47,13 @@ Path.replace = replace
 runpy.run_module("poetry", run_name="__main__", alter_sys=True)
 """
 
-_BEGUN: dict[tuple[str, str], dict[str, bytes]] = {}
+Begin = Callable[..., PoetryRunner]
 
 
 @pytest.fixture
-def begin(warm_poetry: PoetryRunner, project: Path) -> Any:
-    """Sets a project up for a series; made once a worker for each."""
-
-    def make(series: str, python: str = "3.11") -> PoetryRunner:
-        if (series, python) not in _BEGUN:
-            done = warm_poetry.call(
-                *("tf", "init", "-n", "--tensorflow", series, "--python", python)
-            )
-            assert done.ok, done.output
-            _BEGUN[series, python] = contents(project)
-        for name, content in _BEGUN[series, python].items():
-            (project / name).parent.mkdir(exist_ok=True)
-            (project / name).write_bytes(content)
-        return warm_poetry
-
-    return make
+def begin(set_up: SetUp) -> Begin:
+    """Sets the project up for a series."""
+    return lambda series, python="3.11": set_up("--tensorflow", series, "--python", python)
 
 
 def holds(poetry: PoetryRunner) -> None:
@@ -116,9 +105,9 @@ def refused(poetry: PoetryRunner, *arguments: str) -> Result:
     ],
 )
 def test_a_project_moves_and_holds(
-    begin: Any, project: Path, now: tuple[str, str], target: str | None, version: str
+    begin: Begin, project: Path, now: tuple[str, str], target: str | None, version: str
 ) -> None:
-    poetry: PoetryRunner = begin(*now)
+    poetry = begin(*now)
     before = locked(project)
     arguments = [target] if target else []
     done = poetry.call("tf", "upgrade", "-n", *arguments)
@@ -137,8 +126,8 @@ def test_a_project_moves_and_holds(
     assert contents(project) == after
 
 
-def test_keras_2_is_kept_by_every_command_that_comes_after(begin: Any, project: Path) -> None:
-    poetry: PoetryRunner = begin("2.15")
+def test_keras_2_is_kept_by_every_command_that_comes_after(begin: Begin, project: Path) -> None:
+    poetry = begin("2.15")
     done = poetry.call("tf", "upgrade", "2.16", "--legacy-keras", "-n")
     assert done.ok, done.output
     assert "Keras   2 by tf-keras" in done.stdout
@@ -158,8 +147,10 @@ def test_keras_2_is_kept_by_every_command_that_comes_after(begin: Any, project: 
     holds(poetry)
 
 
-def test_where_tensorflow_has_keras_2_the_option_changes_nothing(begin: Any, project: Path) -> None:
-    poetry: PoetryRunner = begin("2.13")
+def test_where_tensorflow_has_keras_2_the_option_changes_nothing(
+    begin: Begin, project: Path
+) -> None:
+    poetry = begin("2.13")
     done = poetry.call("tf", "upgrade", "2.15", "--legacy-keras", "-n")
     assert "2, TensorFlow's own: --legacy-keras changes nothing" in done.stdout
     assert "keras" not in pyproject(project)
@@ -246,8 +237,10 @@ def test_by_default_it_moves_as_far_as_the_companions_do(
     assert "tensorflow-decision-forests" in found["not_newer"]["2.21"]
 
 
-def test_the_range_of_pythons_moves_where_it_must_and_is_told(begin: Any, project: Path) -> None:
-    poetry: PoetryRunner = begin("2.21", "3.13")
+def test_the_range_of_pythons_moves_where_it_must_and_is_reported(
+    begin: Begin, project: Path
+) -> None:
+    poetry = begin("2.21", "3.13")
     done = poetry.call("tf", "upgrade", "2.18", "-n")
     assert done.ok, done.output
     assert ">=3.13,<3.14 -> >=3.12,<3.13: the project's range has to move" in done.stdout
@@ -280,18 +273,18 @@ def test_bounds_of_the_old_series_go_with_it(warm_poetry: PoetryRunner, project:
 
 @pytest.mark.parametrize("command", [("upgrade", "2.21"), ("init", "--tensorflow", "2.21")])
 def test_setuptools_goes_with_the_tensorboard_that_needs_an_old_one(
-    warm_poetry: PoetryRunner, project: Path, command: tuple[str, ...]
+    begin: Begin, project: Path, command: tuple[str, ...]
 ) -> None:
-    assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.20", "--python", "3.11").ok
+    poetry = begin("2.20")
     assert "setuptools (<82)" in pyproject(project)
     assert locked(project)["setuptools"] == "81.0.0"
-    done = warm_poetry.call("tf", *command, "-n")
+    done = poetry.call("tf", *command, "-n")
     assert done.ok, done.output
     assert "setuptools" not in pyproject(project)
-    holds(warm_poetry)
-    assert warm_poetry.call("tf", "upgrade", "2.20", "-n").ok
+    holds(poetry)
+    assert poetry.call("tf", "upgrade", "2.20", "-n").ok
     assert "setuptools (<82)" in pyproject(project)
-    holds(warm_poetry)
+    holds(poetry)
 
 
 def test_check_adds_the_bound_and_locks(warm_poetry: PoetryRunner, project: Path) -> None:
@@ -368,10 +361,10 @@ README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 SHOWN = re.search(r"<!-- check: upgrade -->\s*```sh\n(.*?)```", README, re.DOTALL)
 
 
-def test_the_readmes_commands_do_what_stands_beside_them(begin: Any, project: Path) -> None:
+def test_the_readmes_commands_do_what_stands_beside_them(begin: Begin, project: Path) -> None:
     assert SHOWN is not None
     for line in SHOWN[1].splitlines():
-        poetry: PoetryRunner = begin("2.15")
+        poetry = begin("2.15")
         before = contents(project)
         program, *arguments = line.partition("#")[0].split()
         assert program == "poetry"
@@ -385,13 +378,13 @@ def test_the_readmes_commands_do_what_stands_beside_them(begin: Any, project: Pa
 # -- before it is done ----------------------------------------------------------------------
 
 
-def test_a_dry_run_shows_the_page_and_writes_nothing(begin: Any, project: Path) -> None:
-    poetry: PoetryRunner = begin("2.15")
+def test_a_dry_run_shows_the_page_and_writes_nothing(begin: Begin, project: Path) -> None:
+    poetry = begin("2.15")
     before = contents(project)
     done = poetry.call("tf", "upgrade", "2.18", "--dry-run")
     assert done.ok, done.output
     assert contents(project) == before
-    for told in (
+    for text in (
         "Python  >=3.11,<3.12, as it is",
         "CUDA    12.2 -> 12.5, in the container",
         "cuDNN   8.9.7.29 -> 9.3.0.75",
@@ -402,13 +395,13 @@ def test_a_dry_run_shows_the_page_and_writes_nothing(begin: Any, project: Path) 
         '+    "tensorflow (>=2.18.1,<2.19.0)",',
         "The container has to be rebuilt.",
     ):
-        assert told in done.stdout
+        assert text in done.stdout
     assert done.stdout.endswith("Nothing was written (--dry-run).\n")
 
 
 @pytest.mark.parametrize(("answer", "moves"), [("\n", True), ("yes\n", True), ("no\n", False)])
-def test_it_asks_before_it_writes(begin: Any, project: Path, answer: str, moves: bool) -> None:
-    poetry: PoetryRunner = begin("2.15")
+def test_it_asks_before_it_writes(begin: Begin, project: Path, answer: str, moves: bool) -> None:
+    poetry = begin("2.15")
     before = contents(project)
     done = poetry.call("tf", "upgrade", "2.18", stdin=answer)
     assert done.ok is moves
@@ -416,8 +409,8 @@ def test_it_asks_before_it_writes(begin: Any, project: Path, answer: str, moves:
     assert ("Nothing was changed." in done.stdout) is not moves
 
 
-def test_a_question_without_an_answer_changes_nothing(begin: Any, project: Path) -> None:
-    poetry: PoetryRunner = begin("2.15")
+def test_a_question_without_an_answer_changes_nothing(begin: Begin, project: Path) -> None:
+    poetry = begin("2.15")
     before = contents(project)
     done = poetry.run("tf", "upgrade", "2.18", stdin="")
     assert done.returncode == 1
@@ -425,8 +418,8 @@ def test_a_question_without_an_answer_changes_nothing(begin: Any, project: Path)
     assert contents(project) == before
 
 
-def test_programs_get_the_page_as_json(begin: Any, project: Path) -> None:
-    poetry: PoetryRunner = begin("2.15")
+def test_programs_get_the_page_as_json(begin: Begin, project: Path) -> None:
+    poetry = begin("2.15")
     before = contents(project)
     page = json.loads(poetry.call("tf", "upgrade", "2.18", "--dry-run", "--json").stdout)
     assert contents(project) == before
@@ -441,8 +434,8 @@ def test_programs_get_the_page_as_json(begin: Any, project: Path) -> None:
     assert locked(project)["tensorflow"] == "2.18.1"
 
 
-def test_on_the_way_down_it_says_what_goes_back(begin: Any, project: Path) -> None:
-    poetry: PoetryRunner = begin("2.18")
+def test_on_the_way_down_it_says_what_goes_back(begin: Begin, project: Path) -> None:
+    poetry = begin("2.18")
     done = poetry.call("tf", "upgrade", "2.15", "--dry-run")
     assert "tf.keras is Keras 2 again" in done.stdout
     assert "tf.estimator is gone" not in done.stdout
@@ -452,7 +445,7 @@ def test_on_the_way_down_it_says_what_goes_back(begin: Any, project: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (["2.99"], "TensorFlow 2.99 is newer than the data of this poetry-tf"),
         (["3"], "3 is no series of TensorFlow"),
@@ -462,24 +455,24 @@ def test_on_the_way_down_it_says_what_goes_back(begin: Any, project: Path) -> No
         (["2.18", "--mirror", "nowhere"], "--mirror: 'nowhere' is no mirror"),
     ],
 )
-def test_what_there_is_not_is_one_error(begin: Any, arguments: list[str], told: str) -> None:
-    poetry: PoetryRunner = begin("2.15")
-    assert told in refused(poetry, *arguments).stderr
-    assert told in json.loads(refused(poetry, *arguments, "--json").stdout)["error"]["message"]
+def test_what_there_is_not_is_one_error(begin: Begin, arguments: list[str], expected: str) -> None:
+    poetry = begin("2.15")
+    assert expected in refused(poetry, *arguments).stderr
+    assert expected in json.loads(refused(poetry, *arguments, "--json").stdout)["error"]["message"]
 
 
 @pytest.mark.parametrize(
-    ("dependencies", "told"),
+    ("dependencies", "expected"),
     [
         ([], "The project has no TensorFlow"),
         (["tensorflow-rocm (>=2.14,<2.15)"], "of whose releases poetry-tf knows nothing"),
     ],
 )
 def test_without_a_tensorflow_that_is_known_there_is_nothing_to_move(
-    warm_poetry: PoetryRunner, project: Path, dependencies: list[str], told: str
+    warm_poetry: PoetryRunner, project: Path, dependencies: list[str], expected: str
 ) -> None:
     write_pyproject(project, dependencies, requires_python=">=3.11,<3.12")
-    assert told in refused(warm_poetry).stderr
+    assert expected in refused(warm_poetry).stderr
 
 
 def test_where_there_is_no_solution_the_users_own_requirement_is_named(
@@ -490,9 +483,11 @@ def test_where_there_is_no_solution_the_users_own_requirement_is_named(
     assert warm_poetry.call("tf", "init", "-n").ok
     done = refused(warm_poetry, "2.21")
     assert "No set of packages has TensorFlow 2.21.0; nothing was changed" in done.stderr
-    (told,) = [line for line in done.stderr.splitlines() if line.startswith("pyproject.toml:")]
-    assert told.startswith("pyproject.toml:7: you require protobuf <5, and TensorFlow 2.21.0 needs")
-    assert "six" not in told
+    (message,) = [line for line in done.stderr.splitlines() if line.startswith("pyproject.toml:")]
+    assert message.startswith(
+        "pyproject.toml:7: you require protobuf <5, and TensorFlow 2.21.0 needs"
+    )
+    assert "six" not in message
 
 
 def test_a_requirement_with_an_extra_is_named_too(
@@ -522,27 +517,25 @@ def test_an_environment_that_later_series_have_left_holds_the_project_back(
     assert found["tensorflow"]["to"] == "2.16.2"
 
 
-@pytest.mark.parametrize("nth", range(1, 6))
-def test_killed_between_the_writes_the_next_run_settles_it(
-    begin: Any, project: Path, nth: int
-) -> None:
+def test_killed_between_the_writes_the_next_run_settles_it(begin: Begin, project: Path) -> None:
     """The journal is begun, then ready, then each of the three files gets its new content."""
-    poetry: PoetryRunner = begin("2.15")
+    poetry = begin("2.15")
     before = contents(project)
     assert poetry.call("tf", "upgrade", "2.18", "-n").ok
     after = contents(project)
-    poetry = begin("2.15")
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(nth), "tf", "upgrade", "2.18", "-n"],
-        cwd=project,
-        env=poetry._environment(None),
-        capture_output=True,
-        check=False,
-    )
-    assert killed.returncode == 137, killed.stderr
-    assert (project / JOURNAL).exists() is (nth > 1)
-    assert poetry.call("tf", "check", "--fix").ok
-    left = {name: content for name, content in contents(project).items() if name in after}
-    assert left == (before if nth < 3 else after)
-    assert not (project / JOURNAL).exists()
-    holds(poetry)
+    for nth in range(1, 6):
+        begin("2.15")
+        killed = subprocess.run(
+            [sys.executable, "-c", KILLED, str(nth), "tf", "upgrade", "2.18", "-n"],
+            cwd=project,
+            env=poetry._environment(None),
+            capture_output=True,
+            check=False,
+        )
+        assert killed.returncode == 137, killed.stderr
+        assert (project / JOURNAL).exists() is (nth > 1)
+        assert poetry.call("tf", "check", "--fix").ok
+        left = {name: content for name, content in contents(project).items() if name in after}
+        assert left == (before if nth < 3 else after), nth
+        assert not (project / JOURNAL).exists()
+        holds(poetry)

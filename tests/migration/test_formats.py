@@ -168,9 +168,9 @@ def test_files_that_a_list_names_are_read_and_bounds_kept(tmp_path: Path) -> Non
 
 def test_a_password_in_an_address_is_never_repeated() -> None:
     found = pip("thing @ https://me:hunter2@host/thing-1-py3-none-any.whl", "numpy")
-    told = str(found)
+    reported = str(found)
     assert [item.name for item in found.entries] == ["numpy"]
-    assert "hunter2" not in told
+    assert "hunter2" not in reported
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_a_user_of_ssh_and_a_reference_are_no_password(address: str) -> None:
     "address", ["git+https://hunter2@host/me/x", "git+ssh://me:hunter2@host/me/x"]
 )
 @pytest.mark.parametrize("line", ["{}#egg=x", "{}", "x @ {}"])
-def test_a_token_and_a_password_of_ssh_are_put_aside_untold(address: str, line: str) -> None:
+def test_a_token_and_a_password_of_ssh_are_put_aside_unreported(address: str, line: str) -> None:
     found = pip(line.format(address), "numpy")
     assert [item.name for item in found.entries] == ["numpy"]
     assert len(found.skipped) == 1

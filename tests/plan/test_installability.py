@@ -33,8 +33,8 @@ EVERYWHERE = tuple(ENVIRONMENTS)
 PYTHONS = ("3.10", "3.11", "3.12")
 
 
-def locked(lock: str, pyproject: str = "") -> LockedPackages:
-    return LockedPackages.of(Lock.read(Path("poetry.lock"), lock), pyproject_of(pyproject))
+def locked(text: str, pyproject: str = "") -> LockedPackages:
+    return LockedPackages.of(Lock.read(Path("poetry.lock"), text), pyproject_of(pyproject))
 
 
 def described(packages: LockedPackages, *judged: Target) -> list[str]:
@@ -44,6 +44,33 @@ def described(packages: LockedPackages, *judged: Target) -> list[str]:
         f"{format_targets(item.targets, targets)}"
         for item in packages.obstacles(targets, SYSTEMS)
     ]
+
+
+def package(
+    name: str,
+    *tags: str,
+    version: str = "1.0",
+    optional: bool = False,
+    pythons: str = "*",
+    more: str = "",
+) -> str:
+    """A package of a lock with a wheel for each tag; `more` is what else stands in its table."""
+    stem = f"{name.replace('-', '_')}-{version}"
+    files = ", ".join(f'{{file = "{stem}-{tag}.whl", hash = "sha256:0"}}' for tag in tags)
+    return (
+        f'[[package]]\nname = "{name}"\nversion = "{version}"\n'
+        f'optional = {str(optional).lower()}\npython-versions = "{pythons}"\n'
+        + (f"files = [{files}]\n" if tags else "")
+        + f"{more}\n"
+    )
+
+
+def lock(*packages: str, form: str = "2.0", pythons: str = ">=3.10,<3.13", more: str = "") -> str:
+    return (
+        "\n".join(packages)
+        + f'\n[metadata]\nlock-version = "{form}"\npython-versions = "{pythons}"\n'
+        + f'content-hash = "0"\n{more}'
+    )
 
 
 def one(*files: str, pythons: str = "*") -> LockedPackages:
@@ -206,113 +233,85 @@ def test_the_systems_that_are_shipped():
 
 # -- Poetry 2: the lock says where a package is needed ----------------------------------------
 
-LOCK_2_1 = """\
-[[package]]
-name = "everywhere"
-version = "1.0"
-optional = false
-python-versions = ">=3.8"
-groups = ["main"]
-files = [
-    {file = "everywhere-1.0-cp310-abi3-manylinux_2_17_x86_64.whl", hash = "sha256:0"},
-    {file = "everywhere-1.0-cp310-abi3-win_amd64.whl", hash = "sha256:0"},
-]
-
-[[package]]
-name = "marked"
-version = "1.0"
-optional = false
-python-versions = "*"
+LOCK_2_1 = lock(
+    package(
+        "everywhere",
+        "cp310-abi3-manylinux_2_17_x86_64",
+        "cp310-abi3-win_amd64",
+        pythons=">=3.8",
+        more='groups = ["main"]',
+    ),
+    package(
+        "marked",
+        "py3-none-win_amd64",
+        more="""groups = ["main", "dev"]\nmarkers = "sys_platform == 'win32'\"""",
+    ),
+    package(
+        "by-group",
+        "py3-none-win_amd64",
+        more="""\
 groups = ["main", "dev"]
-markers = "sys_platform == \\"win32\\""
-files = [{file = "marked-1.0-py3-none-win_amd64.whl", hash = "sha256:0"}]
-
-[[package]]
-name = "by-group"
-version = "1.0"
-optional = false
-python-versions = "*"
-groups = ["main", "dev"]
-files = [{file = "by_group-1.0-py3-none-win_amd64.whl", hash = "sha256:0"}]
 
 [package.markers]
-main = "sys_platform == \\"win32\\""
-dev = "python_version >= \\"3.12\\""
-
-[[package]]
-name = "half-marked"
-version = "1.0"
-optional = false
-python-versions = "*"
-groups = ["main", "dev"]
-markers = {main = "sys_platform == \\"win32\\""}
-files = [{file = "half_marked-1.0-py3-none-win_amd64.whl", hash = "sha256:0"}]
-
-[[package]]
-name = "wanted-by-an-extra"
-version = "1.0"
-optional = true
-python-versions = "*"
-groups = ["main"]
-markers = "extra == \\"gpu\\" and sys_platform == \\"linux\\""
-files = [{file = "wanted_by_an_extra-1.0-py3-none-win_amd64.whl", hash = "sha256:0"}]
-
-[[package]]
-name = "never"
-version = "1.0"
-optional = true
-python-versions = "*"
-groups = ["main"]
-markers = "<empty>"
-files = [{file = "never-1.0-py3-none-macosx_11_0_arm64.whl", hash = "sha256:0"}]
-
-[[package]]
-name = "split"
-version = "1.0"
-optional = false
-python-versions = "*"
-groups = ["main"]
-markers = "python_version < \\"3.11\\""
-files = [{file = "split-1.0-cp310-cp310-win_amd64.whl", hash = "sha256:0"}]
-
-[[package]]
-name = "split"
-version = "2.0"
-optional = false
-python-versions = ">=3.11"
-groups = ["main"]
-markers = "python_version >= \\"3.11\\""
-files = [{file = "split-2.0-cp311-cp311-manylinux_2_17_x86_64.whl", hash = "sha256:0"}]
-
-[[package]]
-name = "ours"
-version = "0.1"
-optional = false
-python-versions = "*"
+main = "sys_platform == 'win32'"
+dev = "python_version >= '3.12'"
+""",
+    ),
+    package(
+        "half-marked",
+        "py3-none-win_amd64",
+        more="""groups = ["main", "dev"]\nmarkers = {main = "sys_platform == 'win32'"}""",
+    ),
+    package(
+        "wanted-by-an-extra",
+        "py3-none-win_amd64",
+        optional=True,
+        more="""groups = ["main"]\nmarkers = "extra == 'gpu' and sys_platform == 'linux'\"""",
+    ),
+    package(
+        "never",
+        "py3-none-macosx_11_0_arm64",
+        optional=True,
+        more='groups = ["main"]\nmarkers = "<empty>"',
+    ),
+    package(
+        "split",
+        "cp310-cp310-win_amd64",
+        more="""groups = ["main"]\nmarkers = "python_version < '3.11'\"""",
+    ),
+    package(
+        "split",
+        "cp311-cp311-manylinux_2_17_x86_64",
+        version="2.0",
+        pythons=">=3.11",
+        more="""groups = ["main"]\nmarkers = "python_version >= '3.11'\"""",
+    ),
+    package(
+        "ours",
+        version="0.1",
+        more="""\
 groups = ["main"]
 files = []
 
 [package.source]
 type = "directory"
 url = "../ours"
-
-[[package]]
-name = "theirs"
-version = "0.1"
-optional = false
-python-versions = "*"
+""",
+    ),
+    package(
+        "theirs",
+        "py3-none-any",
+        version="0.1",
+        more="""\
 groups = ["main"]
-files = [{file = "theirs-0.1-py3-none-any.whl", hash = "sha256:0"}]
 
 [package.source]
 type = "url"
 url = "https://example.org/theirs-0.1-py3-none-any.whl"
-
-[metadata]
-lock-version = "2.1"
-python-versions = ">=3.10,<3.13"
-content-hash = "0"
-"""
+""",
+    ),
+    form="2.1",
+)
 
 
 def test_a_lock_of_poetry_2_is_judged_by_its_own_markers():
@@ -357,98 +356,50 @@ plots = ["plotter"]
 checker = "*"
 """
 
-LOCK_2_0 = """\
-[[package]]
-name = "core"
-version = "1.2"
-optional = false
-python-versions = ">=3.8"
-files = [{file = "core-1.2-py3-none-any.whl", hash = "sha256:0"}]
-
+LOCK_2_0 = lock(
+    package(
+        "core",
+        "py3-none-any",
+        version="1.2",
+        pythons=">=3.8",
+        more="""
 [package.dependencies]
-backport = {version = ">=1", markers = "python_version < \\"3.11\\""}
-colours = {version = "*", markers = "platform_system == \\"Windows\\""}
+backport = {version = ">=1", markers = "python_version < '3.11'"}
+colours = {version = "*", markers = "platform_system == 'Windows'"}
 split = ">=1.0"
-
-[[package]]
-name = "backport"
-version = "1.0"
-optional = false
-python-versions = ">=3.8"
-files = [{file = "backport-1.0-cp310-cp310-win_amd64.whl", hash = "sha256:0"}]
-
-[[package]]
-name = "colours"
-version = "1.0"
-optional = false
-python-versions = "*"
-files = [{file = "colours-1.0-py3-none-any.whl", hash = "sha256:0"}]
-
-[[package]]
-name = "toolbox"
-version = "1.0"
-optional = false
-python-versions = "*"
-files = [{file = "toolbox-1.0-py3-none-any.whl", hash = "sha256:0"}]
-
+""",
+    ),
+    package("backport", "cp310-cp310-win_amd64", pythons=">=3.8"),
+    package("colours", "py3-none-any"),
+    package(
+        "toolbox",
+        "py3-none-any",
+        more="""
 [package.dependencies]
-speed = {version = "*", optional = true, markers = "extra == \\"fast\\""}
-luxury = {version = "*", optional = true, markers = "extra == \\"nice\\""}
+speed = {version = "*", optional = true, markers = "extra == 'fast'"}
+luxury = {version = "*", optional = true, markers = "extra == 'nice'"}
 
 [package.extras]
 fast = ["speed"]
 nice = ["luxury"]
-
-[[package]]
-name = "speed"
-version = "1.0"
-optional = false
-python-versions = "*"
-files = [{file = "speed-1.0-cp311-cp311-manylinux_2_17_x86_64.whl", hash = "sha256:0"}]
-
-[[package]]
-name = "luxury"
-version = "1.0"
-optional = false
-python-versions = "*"
-files = [{file = "luxury-1.0-py3-none-macosx_11_0_arm64.whl", hash = "sha256:0"}]
-
-[[package]]
-name = "plotter"
-version = "1.0"
-optional = true
-python-versions = "*"
-files = [{file = "plotter-1.0-py3-none-win_amd64.whl", hash = "sha256:0"}]
-
-[[package]]
-name = "split"
-version = "1.0"
-optional = false
-python-versions = ">=3.7"
-files = [{file = "split-1.0-cp310-cp310-manylinux_2_17_x86_64.whl", hash = "sha256:0"}]
-
-[[package]]
-name = "split"
-version = "2.0"
-optional = false
-python-versions = ">=3.11"
-files = [{file = "split-2.0-cp311-cp311-manylinux_2_17_x86_64.whl", hash = "sha256:0"}]
-
-[package.dependencies]
-newer = "*"
-
-[[package]]
-name = "newer"
-version = "1.0"
-optional = false
-python-versions = ">=3.11"
-files = [{file = "newer-1.0-py3-none-any.whl", hash = "sha256:0"}]
-
-[[package]]
-name = "ours"
-version = "0.1"
-optional = false
-python-versions = "*"
+""",
+    ),
+    package("speed", "cp311-cp311-manylinux_2_17_x86_64"),
+    package("luxury", "py3-none-macosx_11_0_arm64"),
+    package("plotter", "py3-none-win_amd64", optional=True),
+    package("split", "cp310-cp310-manylinux_2_17_x86_64", pythons=">=3.7"),
+    package(
+        "split",
+        "cp311-cp311-manylinux_2_17_x86_64",
+        version="2.0",
+        pythons=">=3.11",
+        more='\n[package.dependencies]\nnewer = "*"',
+    ),
+    package("newer", "py3-none-any", pythons=">=3.11"),
+    package(
+        "ours",
+        version="0.1",
+        more="""\
 files = []
 develop = true
 
@@ -462,40 +413,13 @@ more = ["aside"]
 [package.source]
 type = "directory"
 url = "../ours"
-
-[[package]]
-name = "below"
-version = "1.0"
-optional = false
-python-versions = "*"
-files = [{file = "below-1.0-py3-none-manylinux_2_17_x86_64.whl", hash = "sha256:0"}]
-
-[[package]]
-name = "aside"
-version = "1.0"
-optional = true
-python-versions = "*"
-files = [{file = "aside-1.0-py3-none-macosx_11_0_arm64.whl", hash = "sha256:0"}]
-
-[[package]]
-name = "checker"
-version = "1.0"
-optional = false
-python-versions = "*"
-files = [{file = "checker-1.0-py3-none-win_amd64.whl", hash = "sha256:0"}]
-
-[[package]]
-name = "forgotten"
-version = "1.0"
-optional = false
-python-versions = "*"
-files = [{file = "forgotten-1.0-py3-none-macosx_11_0_arm64.whl", hash = "sha256:0"}]
-
-[metadata]
-lock-version = "2.0"
-python-versions = ">=3.10,<3.13"
-content-hash = "0"
-"""
+""",
+    ),
+    package("below", "py3-none-manylinux_2_17_x86_64"),
+    package("aside", "py3-none-macosx_11_0_arm64", optional=True),
+    package("checker", "py3-none-win_amd64"),
+    package("forgotten", "py3-none-macosx_11_0_arm64"),
+)
 
 
 def test_in_a_lock_of_poetry_1_the_requirements_are_followed():
@@ -518,26 +442,11 @@ def test_what_another_version_would_need_is_not_needed():
     assert packages.needs(newer, Target(LINUX_X86_64, "3.11"))
 
 
-SOURCES = """\
-[[package]]
-name = "torch"
-version = "2.6.0"
-optional = false
-python-versions = "*"
-files = [{file = "torch-2.6.0-cp311-none-macosx_11_0_arm64.whl", hash = "sha256:0"}]
-
-[[package]]
-name = "torch"
-version = "2.6.0+cu124"
-optional = false
-python-versions = "*"
-files = [{file = "torch-2.6.0+cu124-cp311-cp311-linux_x86_64.whl", hash = "sha256:0"}]
-
-[metadata]
-lock-version = "2.0"
-python-versions = "~3.11"
-content-hash = "0"
-"""
+SOURCES = lock(
+    package("torch", "cp311-none-macosx_11_0_arm64", version="2.6.0"),
+    package("torch", "cp311-cp311-linux_x86_64", version="2.6.0+cu124"),
+    pythons="~3.11",
+)
 
 
 def test_versions_of_two_sources_are_not_held_against_each_other():
@@ -559,52 +468,26 @@ torch = [
 
 # -- Poetry 1.0 and 1.1: files in a table of their own --------------------------------------
 
-LOCK_1_1 = """\
-[[package]]
-name = "Core_Lib"
-version = "1.0"
+LOCK_1_1 = lock(
+    package(
+        "Core_Lib",
+        pythons=">=3.6",
+        more="""\
 description = "one"
 category = "main"
-optional = false
-python-versions = ">=3.6"
 
 [package.dependencies]
-split = {version = ">=1.0", markers = "python_version >= \\"3.10\\""}
+split = {version = ">=1.0", markers = "python_version >= '3.10'"}
 old-style = {version = "*", python = "<3.11"}
-
-[[package]]
-name = "old-style"
-version = "1.0"
-category = "main"
-optional = false
-python-versions = "*"
-
-[[package]]
-name = "split"
-version = "1.0"
-category = "main"
-optional = false
-python-versions = "*"
-
-[[package]]
-name = "split"
-version = "2.0"
-category = "main"
-optional = false
-python-versions = "*"
-
-[[package]]
-name = "unlisted"
-version = "1.0"
-category = "dev"
-optional = false
-python-versions = "*"
-
-[metadata]
-lock-version = "1.1"
-python-versions = "^3.10"
-content-hash = "0"
-
+""",
+    ),
+    package("old-style", more='category = "main"'),
+    package("split", more='category = "main"'),
+    package("split", version="2.0", more='category = "main"'),
+    package("unlisted", more='category = "dev"'),
+    form="1.1",
+    pythons="^3.10",
+    more="""
 [metadata.files]
 core-lib = [
     {file = "Core_Lib-1.0-cp310-cp310-win_amd64.whl", hash = "sha256:0"},
@@ -617,7 +500,8 @@ split = [
     {file = "split-1.0.tar.gz", hash = "sha256:0"},
     {file = "split-2.0-py3-none-win_amd64.whl", hash = "sha256:0"},
 ]
-"""
+""",
+)
 
 
 def test_a_lock_of_poetry_1_1_has_its_files_by_name_for_all_versions():
@@ -633,7 +517,7 @@ def test_a_lock_of_poetry_1_1_has_its_files_by_name_for_all_versions():
 
 
 def test_a_lock_without_file_names_says_nothing():
-    lock = """\
+    text = """\
 [[package]]
 name = "core"
 version = "1.0"
@@ -646,7 +530,7 @@ content-hash = "0"
 [metadata.hashes]
 core = ["0"]
 """
-    assert described(locked(lock, '[tool.poetry.dependencies]\ncore = "*"\n')) == []
+    assert described(locked(text, '[tool.poetry.dependencies]\ncore = "*"\n')) == []
 
 
 # -- whatever stands in a lock --------------------------------------------------------------

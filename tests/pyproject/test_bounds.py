@@ -147,7 +147,7 @@ DEV = '[dependency-groups]\ndev = ["setuptools (<82)"]\n'
 
 
 @pytest.mark.parametrize("more", [PACKAGE + MANAGED, PACKAGE, "[tool.hatch]\n[tool.poetry-tf]\n"])
-def test_what_is_published_is_told_by_the_lock_and_not_changed(tmp_path: Path, more: str):
+def test_what_is_published_is_reported_by_the_lock_and_not_changed(tmp_path: Path, more: str):
     text = text_of("tensorflow (~=2.18.0)", more=more)
     (finding,) = findings_of(text, tmp_path, *NEW)
     assert (finding.edits, finding.severity) == ((), "warning")
@@ -195,7 +195,7 @@ def test_the_locked_tensorboard_decides(tmp_path: Path):
     assert "tensorboard 2.20.0 admits setuptools 82" in finding.message
 
 
-def test_a_tensorboard_that_something_else_brings_is_told(tmp_path: Path):
+def test_a_tensorboard_that_something_else_brings_is_reported(tmp_path: Path):
     text = text_of("tensorflow (~=2.21.0)", "a-package")
     packages = (
         ("tensorflow", "2.21.0"),

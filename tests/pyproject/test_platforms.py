@@ -350,7 +350,7 @@ def test_another_way_to_the_file_system_is_left_alone(lines: list[str]):
     assert fixed(text) == ["tensorflow==2.18.1", *lines]
 
 
-def test_ones_own_line_that_leaves_a_platform_without_a_wheel_is_told():
+def test_ones_own_line_that_leaves_a_platform_without_a_wheel_is_reported():
     line = f"{FILESYSTEM}==0.31.0"
     text = text_of("tensorflow==2.18.1", line, on=["macos-arm64", "windows-amd64"])
     (finding,) = reports(in_memory(text))
@@ -359,7 +359,7 @@ def test_ones_own_line_that_leaves_a_platform_without_a_wheel_is_told():
     assert fixed(text)[1:] == [line]
 
 
-def test_a_marker_that_is_too_narrow_is_told():
+def test_a_marker_that_is_too_narrow_is_reported():
     line = f"tensorflow-cpu-aws==2.13.1 ; {AARCH64} and python_version < '3.11'"
     text = text_of("tensorflow==2.13.1", line, on=["linux-aarch64"])
     (finding,) = reports(in_memory(text))
@@ -398,7 +398,7 @@ def test_lines_that_no_longer_fit_go_and_others_come():
     assert fixed(text_of(main, *OLD, python=">=3.10,<3.13", on=ALL)) == [main]
 
 
-def test_lines_that_stand_before_tensorflow_are_replaced_with_one_mending():
+def test_lines_that_stand_before_tensorflow_are_replaced_with_one_fix():
     main = "tensorflow (>=2.17.1,<2.18.0)"
     text = text_of("six", *OLD[2:], main, python=">=3.10,<3.13", on=["windows-amd64"])
     project = in_memory(text)
@@ -411,7 +411,7 @@ def test_lines_that_stand_before_tensorflow_are_replaced_with_one_mending():
     ]
 
 
-def test_a_shim_beside_a_real_wheel_is_told_and_removed_only_where_it_is_ours():
+def test_a_shim_beside_a_real_wheel_is_reported_and_removed_only_where_it_is_ours():
     main = "tensorflow (>=2.18.1,<2.19.0)"
     ours = f"tensorflow-intel (>=2.18.0,<2.18.1) ; {WINDOWS}"
     (finding,) = reports(in_memory(text_of(main, ours)))
@@ -470,7 +470,7 @@ def test_tensorflow_cpu_hands_over_where_its_own_wheels_do():
 # -- the lock -------------------------------------------------------------------------------
 
 
-def test_a_lock_that_lacks_a_line_is_told_where_tensorflow_is_locked(tmp_path: Path):
+def test_a_lock_that_lacks_a_line_is_reported_where_tensorflow_is_locked(tmp_path: Path):
     text = text_of(
         "tensorflow (==2.13.1)", f"tensorflow-cpu-aws (==2.13.1) ; {AARCH64}", on=["linux-aarch64"]
     )

@@ -199,7 +199,7 @@ def test_standing():
     assert catalog.standing("latest") is None
 
 
-def test_versions_are_told_apart():
+def test_versions_are_distinguished():
     described = {known.version for known in catalog.releases}
     assert described.isdisjoint(catalog.prereleases)
     assert described.isdisjoint(catalog.older)

@@ -117,12 +117,12 @@ def test_the_first_lookup_of_a_process_is_within_its_budget(tmp_path):
     )
     found = []
     for _ in range(12):  # the first compiles the modules
-        told = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-X", f"pycache_prefix={tmp_path}", "-c", program],
             env={"PYTHONPATH": ":".join(filter(None, sys.path))},
             capture_output=True,
             text=True,
             check=True,
         )
-        found.append(float(told.stdout))
+        found.append(float(result.stdout))
     assert min(found) < BUDGET, found

@@ -20,10 +20,10 @@ def loaded_after(statement: str) -> set[str]:
     program = (
         f"import sys; before = set(sys.modules); {statement}; print(*set(sys.modules) - before)"
     )
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    return set(told.stdout.split())
+    return set(result.stdout.split())
 
 
 def test_importing_the_room_costs_nothing():

@@ -94,8 +94,8 @@ def test_a_value_of_any_type_in_pyproject_is_judged_or_named(tmp_path: Path, tex
     write(tmp_path, {name: GOOD[name] for name in NAMES[1:]})
     for odd in ODD:
         write(tmp_path, {"pyproject.toml": text.format(odd)})
-        status, said = check(tmp_path)
-        assert status in {0, 1, 2} and said, odd
+        status, output = check(tmp_path)
+        assert status in {0, 1, 2} and output, odd
 
 
 LOCK_PLACES = {
@@ -129,8 +129,8 @@ def test_a_value_of_any_type_in_the_lock_is_judged_or_named(tmp_path: Path, text
     write(tmp_path, GOOD)
     for odd in ODD:
         write(tmp_path, {"poetry.lock": text.format(odd)})
-        status, said = check(tmp_path)
-        assert status == 1 and "TF" in said, odd
+        status, output = check(tmp_path)
+        assert status == 1 and "TF" in output, odd
 
 
 ODD_JSON = ("3", "1.5", "true", "null", '""', '"x"', "[]", "[3]", "[[]]", "{}", '{"a": 1}')
@@ -160,8 +160,8 @@ def test_a_value_of_any_type_in_devcontainer_json_is_judged_or_named(tmp_path: P
     for odd in ODD_JSON:
         write(tmp_path, {NAMES[3]: text.format(odd)})
         for options in ("", "--diff") if odd in {"3", "{}"} else ("",):
-            status, said = check(tmp_path, options)
-            assert status == 1 and "TF" in said, odd
+            status, output = check(tmp_path, options)
+            assert status == 1 and "TF" in output, odd
 
 
 @pytest.mark.parametrize("odd", ODD)
@@ -184,8 +184,8 @@ def test_an_enormous_lock_is_judged(tmp_path: Path):
     many = "".join(map(block.format, range(10_000_000 // len(block))))
     write(tmp_path, {**GOOD, "poetry.lock": f"{one}{many}[extras]{metadata}"})
     assert (tmp_path / "poetry.lock").stat().st_size > 9_500_000
-    status, said = check(tmp_path, "--ignore TF304")
-    assert status == 1 and "TF401" in said
+    status, output = check(tmp_path, "--ignore TF304")
+    assert status == 1 and "TF401" in output
 
 
 def test_a_file_of_one_enormous_line_is_judged(tmp_path: Path):
@@ -210,8 +210,8 @@ def test_deep_nesting_is_judged_or_named(tmp_path: Path, name: str, depth: int):
         ]
     for text in texts:
         write(tmp_path, {**GOOD, name: text})
-        status, said = check(tmp_path)
-        assert status in {1, 2} and said
+        status, output = check(tmp_path)
+        assert status in {1, 2} and output
 
 
 # -- what a path leads to -------------------------------------------------------------------
@@ -248,7 +248,7 @@ def test_what_is_no_readable_file_is_named(tmp_path: Path, name: str, kind: str,
     elif kind == "dangling":
         path.symlink_to("nowhere")
     try:
-        status, said = check(tmp_path, options)
+        status, output = check(tmp_path, options)
     finally:
         if kind == "unreadable":
             path.chmod(0o600)
@@ -256,14 +256,14 @@ def test_what_is_no_readable_file_is_named(tmp_path: Path, name: str, kind: str,
         assert status == 1  # as if it were not there
     else:
         assert status == (2 if name in {NAMES[0], NAMES[2]} else 1)
-        assert path.name in said
+        assert path.name in output
 
 
 def test_a_folder_of_devcontainers_that_loops_is_named(tmp_path: Path):
     write(tmp_path, {name: GOOD[name] for name in NAMES[:3]})
     (tmp_path / ".devcontainer").symlink_to(".devcontainer")
-    status, said = check(tmp_path)
-    assert status == 1 and "TF501" in said
+    status, output = check(tmp_path)
+    assert status == 1 and "TF501" in output
 
 
 # -- locks of every time --------------------------------------------------------------------
@@ -307,8 +307,8 @@ def test_a_lock_of_every_form_is_read(tmp_path: Path, form: str):
         files = files.replace("tensorflow = ", "files = ", 1)
         text = head.replace('>=3.8"\n', f'>=3.8"\n{files}') + "\n"
     write(tmp_path, {"pyproject.toml": PINNED, "poetry.lock": text})
-    status, said = check(tmp_path)
-    assert (status, "TF306" in said) == ((1, True) if form == "3.0" else (0, False)), said
+    status, output = check(tmp_path)
+    assert (status, "TF306" in output) == ((1, True) if form == "3.0" else (0, False)), output
     # Its files are looked at, wherever they stand.
     write(tmp_path, {"poetry.lock": text.replace(LINUX, "cp311-cp311-win_amd64")})
     assert "TF304" in check(tmp_path)[1]
@@ -323,7 +323,7 @@ def test_what_is_mutated_is_sound_before(tmp_path: Path):
     assert {*GOOD} == {*NAMES}
     for number, files in enumerate(SEEDS):
         write(tmp_path / str(number), files)
-        status, said = check(tmp_path / str(number))
-        assert status == 1 and "TF402" in said
+        status, output = check(tmp_path / str(number))
+        assert status == 1 and "TF402" in output
     assert all(text in SEEDS[0].values() for text in (STANDARD, CONTAINER, SETTINGS))
     assert SEEDS[1]["pyproject.toml"] == LEGACY

@@ -62,15 +62,15 @@ def fault_of(number: int, root: Path) -> str | None:
     try:
         with limited(SECONDS):
             status = tester.execute(options)
-        said = tester.io.fetch_output(), tester.io.fetch_error()
+        output = tester.io.fetch_output(), tester.io.fetch_error()
     except Hang:
         return f"{options}: took longer than {SECONDS} s"
     except BaseException as error:
         return f"{options}: {type(error).__name__}: {error}"
     # Nothing to annotate is nothing to say.
-    if status not in {0, 1, 2} or not (any(said) or (status == 0 and "github" in options)):
+    if status not in {0, 1, 2} or not (any(output) or (status == 0 and "github" in options)):
         return f"{options}: status {status} without a word"
-    if "json" in options and json.loads(said[0])["version"] != 1:
+    if "json" in options and json.loads(output[0])["version"] != 1:
         return f"{options}: not the JSON that is documented"
     if contents(root) != files:
         return f"{options}: something was written"

@@ -7,12 +7,15 @@ What it would ask of PyPI it asks of the address it is given: the only thing tha
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import io
 import logging
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -195,17 +198,10 @@ class PoetryRunner:
             if thread.name.startswith("poetry-tf"):
                 thread.join(10)
 
-    def _make_venv(self) -> None:
-        command = [str(self.interpreter), "-m", "venv", "--without-pip", str(self.venv)]
-        subprocess.run(command, check=True, env=_inherited())
-        library = self.venv / "Lib" if os.name == "nt" else next((self.venv / "lib").iterdir())
-        site = library / "site-packages"
-        (site / "_pretended.py").write_text(PRETENDED.format(version=self.python_version), "utf-8")
-        (site / "_pretended.pth").write_text("import _pretended\n", "utf-8")
-
     def _environment(self, extra: Mapping[str, str] | None) -> dict[str, str]:
         if not self.in_project and not self.venv.exists():
-            self._make_venv()
+            template = Path(_venv_template(self.interpreter, self.python_version).name)
+            shutil.copytree(template, self.venv, symlinks=True)
         environ = {
             **_inherited(),
             "HOME": str(self.home),
@@ -255,6 +251,20 @@ def locked(project: Path) -> dict[str, str]:
     """What a lock holds: versions by name."""
     lock = tomlkit.parse((project / "poetry.lock").read_text("utf-8"))
     return {package["name"]: package["version"] for package in lock.unwrap()["package"]}
+
+
+@functools.cache
+def _venv_template(interpreter: Path, python_version: str) -> tempfile.TemporaryDirectory[str]:
+    """An environment to copy, which takes a fortieth of the time of making one."""
+    template = tempfile.TemporaryDirectory(prefix="poetry-tf-venv-")
+    folder = Path(template.name)
+    command = [str(interpreter), "-m", "venv", "--without-pip", str(folder)]
+    subprocess.run(command, check=True, env=_inherited())
+    library = folder / "Lib" if os.name == "nt" else next((folder / "lib").iterdir())
+    site = library / "site-packages"
+    (site / "_pretended.py").write_text(PRETENDED.format(version=python_version), "utf-8")
+    (site / "_pretended.pth").write_text("import _pretended\n", "utf-8")
+    return template
 
 
 def _switches(plugins: bool) -> list[str]:

@@ -20,6 +20,14 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
+def restore(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Writes what `contents` gave."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
 def patched(files: Mapping[str, bytes], output: str) -> dict[str, bytes]:
     """The files after every unified diff in `output`, as strictly as ``git apply`` takes them.
 

@@ -113,8 +113,8 @@ def wanted(site: Path) -> HostSpec:
     return needs(python=sys.executable)
 
 
-def library(told: ProgramOutput, name: str) -> dict[str, object]:
-    (line,) = [line for line in told.lines_with("library") if line["library"] == name]
+def library(output: ProgramOutput, name: str) -> dict[str, object]:
+    (line,) = [line for line in output.lines_with("library") if line["library"] == name]
     return line
 
 
@@ -125,16 +125,16 @@ def test_a_library_is_found_where_tensorflows_own_file_says(
     for folder in (wheel, other):
         folder.mkdir(parents=True)
         shutil.copy(libz, folder / "libcufft.so.11")
-    told = run_libraries_program(MACHINE, wanted)
-    assert library(told, "libcufft.so.11")["path"] == str(wheel / "libcufft.so.11")
-    assert "No such file" in str(library(told, "libcublas.so.12")["error"])
-    assert {"distribution": "tensorflow", "version": "2.18.1", "holds": True} in told.lines
+    reported = run_libraries_program(MACHINE, wanted)
+    assert library(reported, "libcufft.so.11")["path"] == str(wheel / "libcufft.so.11")
+    assert "No such file" in str(library(reported, "libcublas.so.12")["error"])
+    assert {"distribution": "tensorflow", "version": "2.18.1", "holds": True} in reported.lines
     # LD_LIBRARY_PATH goes before, as it does for TensorFlow.
     monkeypatch.setenv("LD_LIBRARY_PATH", str(other))
-    told = run_libraries_program(MACHINE, wanted)
-    assert library(told, "libcufft.so.11")["path"] == str(other / "libcufft.so.11")
-    said = [item.seen for item in libraries(MACHINE, wanted)]
-    assert any(str(other) in seen and "before the wheels' own" in seen for seen in said)
+    reported = run_libraries_program(MACHINE, wanted)
+    assert library(reported, "libcufft.so.11")["path"] == str(other / "libcufft.so.11")
+    messages = [item.seen for item in libraries(MACHINE, wanted)]
+    assert any(str(other) in seen and "before the wheels' own" in seen for seen in messages)
 
 
 def test_a_library_that_the_wheels_have_where_tensorflow_does_not_look(
@@ -173,8 +173,10 @@ def test_a_library_that_ends_the_process_is_named(site: Path, wanted: HostSpec, 
     (folder / "libcufft.so.11").write_bytes(libz.read_bytes()[:8192])
     (finding,) = [item for item in libraries(MACHINE, wanted) if "libcufft" in item.seen]
     assert finding.state == "error"
-    told = run_libraries_program(MACHINE, wanted)
-    assert told.text("loading") == "libcufft.so.11" or library(told, "libcufft.so.11")["error"]
+    reported = run_libraries_program(MACHINE, wanted)
+    assert (
+        reported.text("loading") == "libcufft.so.11" or library(reported, "libcufft.so.11")["error"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -184,10 +186,10 @@ def test_a_file_that_is_no_library_is_survived(site: Path, wanted: HostSpec, con
     (site / "tensorflow/libtensorflow_framework.so.2").write_bytes(content)
     folder = site / "nvidia/cufft/lib"
     folder.mkdir(parents=True)
-    told = run_libraries_program(MACHINE, wanted)
-    assert told.result.status == 0
+    reported = run_libraries_program(MACHINE, wanted)
+    assert reported.result.status == 0
     assert has_tensorflow(MACHINE, wanted)
-    assert all(line["error"] for line in told.lines_with("library"))
+    assert all(line["error"] for line in reported.lines_with("library"))
 
 
 class Impatient(ThisMachine):
@@ -206,7 +208,7 @@ def test_a_library_that_hangs_is_given_up(site: Path, wanted: HostSpec):
     assert "loading libcufft.so.11 took longer" in finding.seen
 
 
-def test_what_was_told_before_a_program_hangs_is_kept():
+def test_what_was_printed_before_a_program_hangs_is_kept():
     program = "import os, time; print(1, flush=True); os.system('sleep 60 & wait'); print(2)"
     ran = MACHINE.run(OWN_PYTHON, "-c", program, limit=1)
     assert (ran.status, ran.output, ran.trouble) == (None, "1", "timeout")
@@ -254,9 +256,9 @@ def test_a_file_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_tensorflow_is_asked_for_its_gpus_and_a_compiled_step(wanted: HostSpec):
-    told = run_tensorflow_program(MACHINE, wanted)
-    assert {"gpus": ["Tesla"]} in told.lines
-    assert {"compiled": 4096.0} in told.lines
+    reported = run_tensorflow_program(MACHINE, wanted)
+    assert {"gpus": ["Tesla"]} in reported.lines
+    assert {"compiled": 4096.0} in reported.lines
     states = {item.probe: item.state for item in tensorflow(MACHINE, wanted)}
     assert states == {"tensorflow": "ok", "compile": "ok"}
     listing = run_tensorflow_program(MACHINE, wanted, compile_step=False)
@@ -275,7 +277,7 @@ def test_tensorflow_is_asked_for_its_gpus_and_a_compiled_step(wanted: HostSpec):
         ("raise ImportError('/lib/libm.so.6: version `GLIBC_2.38\\' not found')", "GLIBC_2.38"),
     ],
 )
-def test_why_tensorflow_cannot_be_imported_is_told(
+def test_why_tensorflow_cannot_be_imported_is_reported(
     site: Path, wanted: HostSpec, text: str, says: str
 ):
     (site / "tensorflow/__init__.py").write_text(text)
@@ -294,7 +296,7 @@ def test_why_tensorflow_cannot_be_imported_is_told(
         ("return 1", "error", "a wrong result"),
     ],
 )
-def test_why_a_step_cannot_be_compiled_is_told(
+def test_why_a_step_cannot_be_compiled_is_reported(
     site: Path, wanted: HostSpec, failure: str, state: str, says: str
 ):
     path = site / "tensorflow/__init__.py"

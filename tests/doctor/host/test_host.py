@@ -131,7 +131,7 @@ def test_each_machine_is_told_what_it_lacks_and_nothing_else(
 
 
 @pytest.mark.parametrize(("name", "wanted", "amiss"), CASES)
-def test_what_is_wrong_comes_with_what_mends_it(name: str, wanted: HostSpec, amiss: dict[str, str]):
+def test_what_is_wrong_comes_with_what_fixes_it(name: str, wanted: HostSpec, amiss: dict[str, str]):
     for item in found(name, wanted):
         assert item.seen
         if item.state == "error":
@@ -200,14 +200,14 @@ def test_a_docker_of_ones_own_is_started_as_one(name: str, says: str):
     assert item.remedy.everywhere == (f"systemctl --user {says} docker",)
 
 
-def test_a_description_of_the_gpus_is_made_anew_where_it_counts():
+def test_a_description_of_the_gpus_is_made_again_where_it_counts():
     stale = commands("fedora-two-cdi", "runtime", PODMAN)
     assert stale.endswith("--output=/var/run/cdi/nvidia.yaml")
     (item,) = (item for item in found("fedora-refreshed-cdi", PODMAN) if item.probe == "runtime")
     assert item.seen.startswith("/var/run/cdi/")
 
 
-def test_selinux_is_told_of_beside_the_description():
+def test_selinux_is_reported_beside_the_description():
     seen = [item for item in found("fedora-selinux", PODMAN) if item.probe == "runtime"]
     assert [item.state for item in seen] == ["ok", "warning"]
     assert "label=disable" in seen[1].needed
@@ -219,12 +219,12 @@ REMOTE = [name for name in NAMES if name.startswith("remote")]
 
 
 @pytest.mark.parametrize("name", REMOTE)
-def test_a_docker_elsewhere_is_judged_by_what_it_says_and_mended_there(name: str):
+def test_a_docker_elsewhere_is_judged_by_what_it_says_and_fixed_there(name: str):
     wanted = PODMAN if name == "remote-podman" else needs()
-    told = found(name, wanted)
-    assert "on another machine" in told[0].seen
-    assert {item.probe for item in told} <= {"engine", "processor", "runtime"}
-    for item in told:
+    reported = found(name, wanted)
+    assert "on another machine" in reported[0].seen
+    assert {item.probe for item in reported} <= {"engine", "processor", "runtime"}
+    for item in reported:
         if item.remedy is not None and item.probe != "processor":
             assert item.remedy.where == "there"
 
@@ -339,14 +339,14 @@ def test_a_driver_is_held_against_the_minima_that_there_are(
 
 
 def test_who_has_an_arm_processor_is_told_what_there_is_instead_of_a_driver():
-    told = found("arm", needs())
-    assert [item.probe for item in told] == ["system", "processor"]
+    reported = found("arm", needs())
+    assert [item.probe for item in reported] == ["system", "processor"]
     assert "--gpu none" in commands("arm", "processor")
     assert "x86_64" in commands("arm", "processor")
     assert found("arm", needs(mode="none")) == []
 
 
-def test_no_password_of_a_docker_elsewhere_is_told():
+def test_no_password_of_a_docker_elsewhere_is_reported():
     (item,) = (item for item in found("remote", needs()) if item.probe == "engine")
     assert "somebody" not in item.seen
     assert "ssh://lab" in item.seen

@@ -167,8 +167,8 @@ def test_a_recorded_container_gives(name: str, wanted: HostSpec, unwell: dict[st
     assert {item.probe: item.state for item in findings if item.state != "ok"} == unwell
     assert works(findings) == ("error" not in unwell.values())
     assert summary_line(RecordedMachine(played), wanted) == line
-    told = [item for item in findings if item.state == "error"]
-    assert all(item.seen and (item.needed or item.remedy) for item in told[:1])
+    reported = [item for item in findings if item.state == "error"]
+    assert all(item.seen and (item.needed or item.remedy) for item in reported[:1])
 
 
 def test_every_recording_is_played_back():
@@ -191,18 +191,18 @@ def test_an_arm_processor_with_a_tensorflow_of_nvidias_own_has_its_gpu():
         ("NVIDIA GeForce GTX 1080, 470.256.02, 6.1", "Install a newer driver"),
     ],
 )
-def test_a_driver_that_is_too_old_is_told_with_what_helps_the_gpu(gpu: str, says: str):
+def test_a_driver_that_is_too_old_is_reported_with_what_helps_the_gpu(gpu: str, says: str):
     played = recording("everything")
     (key,) = [key for key in played["run"] if "# gpu" in key]
     played["run"][key]["output"] = played["run"][key]["output"].replace("12060", "11040")
     smi = "nvidia-smi --query-gpu=name,driver_version,compute_cap --format=csv,noheader"
     played["run"][smi] = {"status": 0, "output": gpu}
-    told = [item for item in found(played, needs()) if item.state == "error"]
-    assert [item.probe for item in told] == ["libcuda", "driver"]
-    assert all(item.remedy is not None and says in item.remedy.what for item in told)
+    reported = [item for item in found(played, needs()) if item.state == "error"]
+    assert [item.probe for item in reported] == ["libcuda", "driver"]
+    assert all(item.remedy is not None and says in item.remedy.what for item in reported)
 
 
-def test_a_library_is_told_of_in_one_line_where_all_are_well():
+def test_a_library_is_reported_in_one_line_where_all_are_well():
     wanted = [item.seen for item in found(recording("everything"), needs())]
     assert "CUDA 12.5 and cuDNN 9.3.0: all 10 libraries load" in wanted
 
@@ -223,8 +223,8 @@ def test_a_part_of_the_driver_that_only_newer_releases_open_is_asked_for_there()
     played = recording("everything")
     for series, probes_unwell in (("2.20", set()), ("2.21", {"libcuda"})):
         wanted = needs(release=release(series))
-        told = [item for item in found(played, wanted) if "libnvidia-ml" in item.seen]
-        assert {item.probe for item in told} == probes_unwell
+        reported = [item for item in found(played, wanted) if "libnvidia-ml" in item.seen]
+        assert {item.probe for item in reported} == probes_unwell
     played["load"]["libnvidia-ml.so.1"] = {"path": "/usr/lib/libnvidia-ml.so.1"}
     assert not [item for item in found(played, wanted) if "libnvidia-ml" in item.seen]
 
@@ -233,9 +233,9 @@ def test_a_part_of_the_driver_that_only_newer_releases_open_is_asked_for_there()
 def test_a_gpu_that_is_hidden_is_named(hidden: str):
     played = recording("no-uvm")
     nodes = ["/dev/nvidia0", "/dev/nvidiactl", "/dev/nvidia-uvm"]
-    told = [{"device": node, "error": ""} for node in nodes]
-    told += [{"libcuda": "/usr/lib/libcuda.so.1", "error": ""}]
-    output = "\n".join(map(json.dumps, [*told, {"speaks": 12060}, {"init": 100}]))
+    reported = [{"device": node, "error": ""} for node in nodes]
+    reported += [{"libcuda": "/usr/lib/libcuda.so.1", "error": ""}]
+    output = "\n".join(map(json.dumps, [*reported, {"speaks": 12060}, {"init": 100}]))
     played["find"]["/dev/nvidia-uvm"] = nodes[2:]
     played["run"]["<python> -c # gpu " + " ".join(nodes)] = {"status": 0, "output": output}
     played["variable"]["CUDA_VISIBLE_DEVICES"] = hidden
@@ -256,13 +256,15 @@ def test_what_is_installed_is_compared_with_what_is_locked(
     holding: dict[str, str], state: str, says: str
 ):
     played = recording("everything")
-    told = [
+    reported = [
         {"distribution": name, "version": version, "holds": True}
         for name, version in holding.items()
     ]
-    told.append({"tensorflow": "/workspaces/study/.venv/lib/python3.11/site-packages/tensorflow"})
+    reported.append(
+        {"tensorflow": "/workspaces/study/.venv/lib/python3.11/site-packages/tensorflow"}
+    )
     (key,) = [key for key in played["run"] if "# libraries" in key]
-    played["run"][key] = {"status": 0, "output": "\n".join(map(json.dumps, told))}
+    played["run"][key] = {"status": 0, "output": "\n".join(map(json.dumps, reported))}
     (finding,) = [item for item in found(played, needs()) if item.probe == "distributions"]
     assert finding.state == state
     assert says in finding.seen
@@ -271,15 +273,15 @@ def test_what_is_installed_is_compared_with_what_is_locked(
 
 
 @pytest.mark.parametrize(
-    ("python", "is_told"), [("Python 3.11.9", False), ("Python 3.10.4", True), ("", False)]
+    ("python", "is_reported"), [("Python 3.11.9", False), ("Python 3.10.4", True), ("", False)]
 )
-def test_a_container_of_another_python_has_to_be_rebuilt(python: str, is_told: bool):
+def test_a_container_of_another_python_has_to_be_rebuilt(python: str, is_reported: bool):
     played = recording("everything")
     played["run"]["/usr/local/bin/python3 --version"] = {"status": 0, "output": python}
     wanted = needs(container={"Python": "3.11"})
-    told = [item for item in found(played, wanted) if item.probe == "container"]
-    assert bool(told) == is_told
-    assert summary_line(RecordedMachine(played), wanted).startswith("Rebuild") == is_told
+    reported = [item for item in found(played, wanted) if item.probe == "container"]
+    assert bool(reported) == is_reported
+    assert summary_line(RecordedMachine(played), wanted).startswith("Rebuild") == is_reported
 
 
 def test_a_host_without_a_container_looks_at_the_tensorflow_that_it_has():

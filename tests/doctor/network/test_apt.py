@@ -62,13 +62,15 @@ def test_what_is_there_is_counted_with_what_it_brings_along(url: str, client: Cl
         (PackageRequest("something-else", "1"), ""),
     ],
 )
-def test_what_is_gone_is_told_with_what_comes_nearest(
+def test_what_is_gone_is_reported_with_what_comes_nearest(
     url: str, client: Client, wish: PackageRequest, nearest: str
 ):
     assert check_packages(url, [wish], client).lacking == ((wish, nearest),)
 
 
-def test_a_repository_that_is_gone_is_told_from_one_that_refuses(server: Server, client: Client):
+def test_a_repository_that_is_gone_is_distinguished_from_one_that_refuses(
+    server: Server, client: Client
+):
     with pytest.raises(NoRepository):
         check_packages(f"{server.url}/old/", [PackageRequest("a")], client)
     server.answers["/shut/Packages.gz"] = Answer(403)

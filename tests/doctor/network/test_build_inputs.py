@@ -39,7 +39,7 @@ def asked(project: Path, content: Any, variables: dict[str, str] | None = None) 
     return read_build_inputs(read, wanted, (variables or {}).get)
 
 
-def test_the_seeds_file_asks_for_what_is_told_against_it(project: Path):
+def test_the_seeds_file_asks_for_what_is_reported_against_it(project: Path):
     """The published file of 2024."""
     found = asked(
         project,

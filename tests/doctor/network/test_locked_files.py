@@ -96,7 +96,7 @@ def test_what_a_mirror_lacks_comes_from_the_next_way(packages: LocalIndex):
     assert not (found.unavailable or found.unreachable)
 
 
-def test_a_file_that_is_gone_is_told_with_what_is_there(packages: LocalIndex):
+def test_a_file_that_is_gone_is_reported_with_what_is_there(packages: LocalIndex):
     lock = locked(packages)
     found = look(lock, packages.mount("pypi", hidden=("plain==1.0",)))
     (lost,) = found.unavailable
@@ -104,7 +104,7 @@ def test_a_file_that_is_gone_is_told_with_what_is_there(packages: LocalIndex):
     assert (lost.is_needed, lost.versions) == (True, ("1.2",))
 
 
-def test_a_file_that_only_others_need_is_told_as_such(packages: LocalIndex):
+def test_a_file_that_only_others_need_is_reported_as_such(packages: LocalIndex):
     linux, windows, _ = wheels(packages, "built", "2.0")
     lock = lock_of(("built", "2.0", [linux, Wheel(windows.filename, b"gone", b"")]))
     (lost,) = look(lock, packages.mount("pypi")).unavailable
@@ -168,15 +168,15 @@ def test_a_source_of_the_projects_own_is_asked_without_its_password(packages: Lo
 
 @pytest.mark.parametrize("status", [401, 403])
 @pytest.mark.parametrize("has_password", [True, False])
-def test_a_source_that_wants_a_password_is_told_apart(
+def test_a_source_that_wants_a_password_is_reported_separately(
     packages: LocalIndex, status: int, has_password: bool
 ):
     own, pypi = packages.mount("own", page_status=status), packages.mount("pypi")
     url = own.url.replace("http://", "http://me:secret@") if has_password else own.url
     source = f'[package.source]\ntype = "legacy"\nurl = "{url}"\nreference = "own"\n'
     found = look(locked(packages, source=source), pypi)
-    ((route, (told, names)),) = found.protected.items()
-    assert (route.name, route.has_password, told) == ("own", has_password, status)
+    ((route, (reported, names)),) = found.protected.items()
+    assert (route.name, route.has_password, reported) == ("own", has_password, status)
     assert names == ("plain 1.0", "built 2.0")
     assert not (found.unavailable or found.unreachable or found.indexes)
 

@@ -86,7 +86,7 @@ def test_a_pass_is_not_shown_to_the_server_that_a_layer_is_sent_on_to(
         Answer(404, b"<html>not here"),
     ],
 )
-def test_what_is_gone_is_told_from_what_cannot_be_asked(
+def test_what_is_gone_is_distinguished_from_what_cannot_be_asked(
     server: Server, client: Client, answer: Answer
 ):
     server.answers[PATH] = answer

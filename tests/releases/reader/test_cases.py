@@ -211,9 +211,9 @@ def test_releases_whose_wheels_differ():
     for release in whole().releases:
         if release.version < Version("2.5"):
             continue
-        said = {frozenset(found.requires) for found in release.wheels.values()}
+        variants = {frozenset(found.requires) for found in release.wheels.values()}
         differs = Version("2.10") <= release.version < Version("2.20")
-        assert (len(said) > 1) == (differs and str(release.version) != "2.15.0.post1")
+        assert (len(variants) > 1) == (differs and str(release.version) != "2.15.0.post1")
 
 
 def test_the_union_of_2_15_1():

@@ -146,11 +146,11 @@ def test_pythons_of_and_cuda():
 
 
 def test_required_distributions():
-    said = WheelFacts(
+    facts = WheelFacts(
         ("numpy", "Tensorflow_Intel==1", "nvidia.x; extra == 'and-cuda'", "not a requirement!"),
         Build(),
     )
-    assert required_distributions([said]) == {"tensorflow-intel", "nvidia-x"}
+    assert required_distributions([facts]) == {"tensorflow-intel", "nvidia-x"}
 
 
 def test_the_wheels_that_speak_for_a_release():
@@ -182,7 +182,7 @@ def test_yanked_files_do_not_count_unless_all_are():
     assert outline(source) == {"uploaded": None, "yanked": False, "platforms": {}}
 
 
-def test_a_malformed_requirement_is_told():
+def test_a_malformed_requirement_is_reported():
     read = known(
         {"tensorflow": wheels("tensorflow", "linux-x86_64")},
         {("tensorflow", "linux-x86_64"): (["numpy >="], False)},
@@ -287,7 +287,7 @@ def test_what_only_other_platforms_wheels_ask_for_is_left_out():
     assert block["unsatisfiable"] == []
 
 
-def test_what_nothing_satisfies_is_left_out_and_told_once():
+def test_what_nothing_satisfies_is_left_out_and_reported_once():
     pages, facts = shims()
     pages["tensorflow-intel"] = {}
     block = block_of("tensorflow", VERSION, known(pages, facts))
@@ -391,11 +391,11 @@ def test_a_line_for_two_of_three_platforms():
 )
 def test_what_a_companion_fits(lines, least, fits):
     listed = {"c": page("c-1-py3-none-any.whl", "c-2-py3-none-any.whl", "c-3-py3-none-any.whl")}
-    said = {
+    known = {
         ("c", Version("1")): CompanionFacts(tuple(lines), least),
         ("c", Version("2")): CompanionFacts((), "2.18"),
     }
-    blocks = companion_blocks(listed, said)["c"]
+    blocks = companion_blocks(listed, known)["c"]
     assert list(blocks) == ["1", "2"]  # the third has a wheel, which wasn't read
     assert (blocks["1"]["fits"], blocks["1"]["by"]) == fits
     assert blocks["1"]["pure"]

@@ -1,3 +1,5 @@
+"""The shipped data is made from an index, and compared with it."""
+
 from __future__ import annotations
 
 import json
@@ -99,8 +101,8 @@ def run(index, tmp_path, capsys):
 
 
 def test_what_is_read(run, index):
-    status, told = run()
-    assert status == 0, told
+    status, reported = run()
+    assert status == 0, reported
     assert set(run.written()) == {
         *(f"{name}.json" for name in DISTRIBUTIONS),
         "companions.json",
@@ -201,8 +203,8 @@ def test_where_it_looks_for_the_libraries_of_nvidias_wheels_is_read_once(run, in
         if file.name == OLD:  # has no extra that would bring them
             file.content = tensorflow_wheel("2.13.1", cuda="11.8", cudnn="8", runpath=path)
     for _ in range(2):
-        status, told = run("--cache", str(tmp_path / "cache"))
-        assert status == 0, told
+        status, reported = run("--cache", str(tmp_path / "cache"))
+        assert status == 0, reported
         wheels = {
             version: block["platforms"]["linux-x86_64"]
             for version, block in run.read()["releases"].items()
@@ -285,9 +287,9 @@ def test_an_interrupted_run_stops_at_once_and_writes_nothing(run, index, monkeyp
             raise KeyboardInterrupt
 
     monkeypatch.setattr(refresh.RefreshReport, "progress", interrupt)
-    status, told = run("--cache", str(tmp_path / "cache"))
+    status, reported = run("--cache", str(tmp_path / "cache"))
     assert status == 130
-    assert told.splitlines()[-1].startswith("error: interrupted: the data is as it was")
+    assert reported.splitlines()[-1].startswith("error: interrupted: the data is as it was")
     assert run.written() == {}
     assert 4 <= len(list((tmp_path / "cache").iterdir())) < 20
 
@@ -355,19 +357,19 @@ def replace(index: MadeIndex, name: str, content: bytes) -> None:
         ),
     ],
 )
-def test_one_fault_is_told_and_the_rest_goes_on(run, index, fault, line):
+def test_one_fault_is_reported_and_the_rest_goes_on(run, index, fault, line):
     assert run()[0] == 0
     before = run.read()["releases"]
     index.requests.clear()
     fault(index)
-    status, told = run()
+    status, reported = run()
     assert status == 2
-    assert line in told
-    assert "Traceback" not in told
+    assert line in reported
+    assert "Traceback" not in reported
     # What was known of the release is kept, and nothing is made up.
     assert run.read()["releases"] == before
     assert list(run.read()["releases"]) == list(before)
-    assert "tensorflow 2.18.1: kept as it was" in told
+    assert "tensorflow 2.18.1: kept as it was" in reported
     (run.output / "tensorflow.json").unlink()
     assert run()[0] == 2
     assert "2.18.1" not in run.read()["releases"]
@@ -377,10 +379,10 @@ def test_a_companion_that_cannot_be_read_is_kept(run, index):
     assert run()[0] == 0
     before = run.written()["companions.json"]
     index.gone.add(TEXT)
-    status, told = run()
+    status, reported = run()
     assert status == 2
-    assert f"error: {TEXT}: the server answers 404" in told
-    assert "tensorflow-text 2.13.0: kept as it was" in told
+    assert f"error: {TEXT}: the server answers 404" in reported
+    assert "tensorflow-text 2.13.0: kept as it was" in reported
     assert run.written()["companions.json"] == before
     (run.output / "companions.json").unlink()
     assert run()[0] == 2
@@ -392,9 +394,9 @@ def test_a_companion_whose_page_cannot_be_read_is_kept(run, index):
     assert run()[0] == 0
     before = run.written()["companions.json"]
     index.broken["tensorflow-text"] = 403
-    status, told = run()
+    status, reported = run()
     assert status == 2
-    assert "error: tensorflow-text: the index answers 403" in told
+    assert "error: tensorflow-text: the index answers 403" in reported
     assert run.written()["companions.json"] == before
     assert run("--check")[0] == 2
 
@@ -410,18 +412,18 @@ def test_a_page_that_is_missing_costs_its_own_file_only(run, index, fault):
     index.projects["tensorflow"] = [
         file for file in index.projects["tensorflow"] if file.name != wheel_name("1.15.0")
     ]
-    status, told = run()
+    status, reported = run()
     assert status == 2
-    assert "error: tensorflow-gpu: " in told
+    assert "error: tensorflow-gpu: " in reported
     assert run.written()["tensorflow-gpu.json"] == before["tensorflow-gpu.json"]
     assert run.read()["older"] == []
 
 
 def test_a_server_without_ranges(run, index):
     index.ranges = False
-    status, told = run()
+    status, reported = run()
     assert status == 2
-    assert told.count("the server doesn't serve ranges") == 5
+    assert reported.count("the server doesn't serve ranges") == 5
     assert list(run.read()["releases"]) == ["2.4.0"]
     assert run.read()["older"] == ["1.15.0"]
 
@@ -436,6 +438,7 @@ def test_a_release_that_is_gone_is_not_kept(run, index):
     assert list(run.read()["releases"]) == ["2.4.0", "2.18.1"]
 
 
+@pytest.mark.usefixtures("short_pauses")
 @pytest.mark.parametrize("fault", ["gone", "broken", "empty", "down"])
 def test_without_the_page_nothing_is_written(run, index, fault):
     if fault == "gone":
@@ -447,24 +450,24 @@ def test_without_the_page_nothing_is_written(run, index, fault):
     else:
         index.url = "http://me:secret@127.0.0.1:9/simple/"
     (run.output / "tensorflow.json").write_text("as it was")
-    status, told = run("--index", index.url)
+    status, reported = run("--index", index.url)
     assert status == 2
-    assert "error: " in told
-    assert "secret" not in told
+    assert "error: " in reported
+    assert "secret" not in reported
     assert run.written() == {"tensorflow.json": b"as it was"}
 
 
 def test_check(run, index):
-    status, told = run("--check")
+    status, reported = run("--check")
     assert status == 1
-    assert "tensorflow.json: 2.13.1: a release that the data lacks" in told
-    assert "companions.json: tensorflow-text 2.13.0: a release that the data lacks" in told
+    assert "tensorflow.json: 2.13.1: a release that the data lacks" in reported
+    assert "companions.json: tensorflow-text 2.13.0: a release that the data lacks" in reported
     assert run.written() == {}
 
     assert run()[0] == 0
     before = run.written()
-    status, told = run("--check")
-    assert (status, told.splitlines()[-1]) == (0, "up to date")
+    status, reported = run("--check")
+    assert (status, reported.splitlines()[-1]) == (0, "up to date")
 
     wrong = run.read()
     linux = wrong["releases"]["2.13.1"]["platforms"]["linux-x86_64"]
@@ -474,14 +477,14 @@ def test_check(run, index):
     wrong["releases"]["2.99.0"] = wrong["releases"]["2.13.1"]  # a mirror may lag behind
     (run.output / "tensorflow.json").write_text(json.dumps(wrong))
     as_it_was = run.written()
-    status, told = run("--check")
+    status, reported = run("--check")
     assert status == 1
     where = "tensorflow.json: 2.13.1: platforms.linux-x86_64"
-    assert f'{where}.cuda: the index says "11.8", the data "12.2"' in told
-    assert f'{where}.cudnn: the index says "8", the data null' in told
-    assert "1.15.0: a version that the data lacks" in told
-    assert "3 differences" in told
-    assert "2.99.0" not in told
+    assert f'{where}.cuda: the index says "11.8", the data "12.2"' in reported
+    assert f'{where}.cudnn: the index says "8", the data null' in reported
+    assert "1.15.0: a version that the data lacks" in reported
+    assert "3 differences" in reported
+    assert "2.99.0" not in reported
     assert run.written() == as_it_was
 
     for name, content in before.items():
@@ -504,11 +507,11 @@ def test_at_most_four_connections(run, index):
 def test_a_person_sees_a_bar_that_goes_away(run, index, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     index.gone.add(NEW)
-    told = run()[1]
-    assert "wheels [" in told
-    assert "] 1/4" in told
+    reported = run()[1]
+    assert "wheels [" in reported
+    assert "] 1/4" in reported
     # Lines stand whole; the bar is wiped before each, and in the end.
-    for line in told.split("\n"):
+    for line in reported.split("\n"):
         last = line.rpartition("\r")[2]
         assert "[" not in last
 
@@ -529,9 +532,9 @@ def test_the_data_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
 
 
 def test_an_output_that_cannot_be_written(run, tmp_path):
-    status, told = run("--output", str(tmp_path / "no" / "such" / "folder"))
+    status, reported = run("--output", str(tmp_path / "no" / "such" / "folder"))
     assert status == 2
-    assert "No such file" in told
+    assert "No such file" in reported
 
 
 def test_render():
@@ -582,7 +585,7 @@ def test_without_pip_the_index_has_to_be_named(monkeypatch):
 
 
 def test_as_a_program(index, tmp_path):
-    told = subprocess.run(
+    result = subprocess.run(
         [
             *(sys.executable, "-m", "poetry_tf.releases.reader.refresh"),
             *("--index", index.url, "--output", str(tmp_path), "--no-cache"),
@@ -591,7 +594,16 @@ def test_as_a_program(index, tmp_path):
         text=True,
         check=False,
     )
-    assert told.returncode == 0, told.stderr
-    assert told.stdout == ""
-    assert "tensorflow.json: 5 changes" in told.stderr
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == ""
+    assert "tensorflow.json: 5 changes" in result.stderr
     assert (tmp_path / "tensorflow.json").exists()
+
+
+@pytest.mark.index
+def test_the_shipped_data_is_what_the_index_says(capsys):
+    """From the cache where there is one: 3 s, else 100 MB."""
+    status = refresh.main(["--check"])
+    output = capsys.readouterr().err
+    assert status == 0, output
+    assert "up to date" in output

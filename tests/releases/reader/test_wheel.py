@@ -135,7 +135,7 @@ def test_a_wheel_may_have_no_runpath(monkeypatch):
     assert RemoteWheel(Memory(zipped({FRAMEWORK_PATH: deep}))).runpath() is None
 
 
-def test_a_runpath_of_a_damaged_library_is_told():
+def test_a_runpath_of_a_damaged_library_is_reported():
     content = bytearray(zipped({FRAMEWORK_PATH: library(RUNPATH, noise(1000))}))
     content[30 + len(FRAMEWORK_PATH)] |= 7  # the kind of its first packed block: there is none such
     with pytest.raises(ReadError, match="damaged"):
@@ -294,7 +294,7 @@ def damaged(content: bytes, kind: str) -> bytes:
         *("encrypted", "huge"),
     ],
 )
-def test_a_malformed_wheel_is_told_as_such(kind, packing):
+def test_a_malformed_wheel_is_reported_as_such(kind, packing):
     content = zipped({"a-1.dist-info/METADATA": "Name: a\n" * 9}, packing)
     with pytest.raises(ReadError) as caught:
         RemoteWheel(Memory(damaged(content, kind))).text(Member.METADATA)

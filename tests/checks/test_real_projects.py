@@ -22,8 +22,8 @@ package-mode = false
 """
 
 
-def said(root: Path, files: dict[str, str]) -> list[str]:
-    """The findings as `tf check` tells them, without their texts."""
+def findings_of(root: Path, files: dict[str, str]) -> list[str]:
+    """The places and codes of the findings, as `tf check` prints them."""
     return [f"{item.file.name}:{item.position} {item.code}" for item in found(on_disk(root, files))]
 
 
@@ -47,7 +47,7 @@ m1 = ["tensorflow-macos", "tensorflow-metal"]
     # tensorflow draws it in; that it stands beside tensorflow isn't, as each is an extra's choice.
     # Metal 0.7 is for 2.11, but the pin is open, so nothing is settled yet. All three Pythons that
     # are admitted have wheels of 2.11.
-    assert said(tmp_path, {"pyproject.toml": text}) == [
+    assert findings_of(tmp_path, {"pyproject.toml": text}) == [
         "pyproject.toml:7:22 TF101",
         "pyproject.toml:9:16 TF101",
         "pyproject.toml:7:1 TF103",
@@ -82,7 +82,7 @@ build-backend = "setuptools.build_meta"
     # Line 7 spans four series. Metal 1.2 is for 2.18 and later, says Apple: wrong beside 2.14
     # (line 13), right beside 2.18 (line 17), and beside the open pin (line 9) nothing is settled.
     # No package mode, as this is setuptools' project.
-    assert said(tmp_path, {"pyproject.toml": text}) == [
+    assert findings_of(tmp_path, {"pyproject.toml": text}) == [
         "pyproject.toml:7:3 TF101",
         "pyproject.toml:13:3 TF105",
     ]
@@ -109,7 +109,7 @@ tensorflow = [
     # Python 3.8 has wheels of 2.8, so the project is sound; only a container can't be made, which
     # is no finding where there is none. The source is asked for what names it alone, and is no
     # mirror. There is no package to install.
-    assert said(tmp_path, {"pyproject.toml": text}) == ["pyproject.toml:1:7 TF301"]
+    assert findings_of(tmp_path, {"pyproject.toml": text}) == ["pyproject.toml:1:7 TF301"]
 
 
 def test_exact_pins_in_the_standard_form(tmp_path: Path):
@@ -128,7 +128,7 @@ build-backend = "hatchling.build"
 """
     # Probability 0.20 was made for 2.12, before Keras 3, and no metadata says so. 2.19 has wheels
     # up to Python 3.12. tensorflow-datasets goes with any TensorFlow.
-    assert said(tmp_path, {"pyproject.toml": text}) == [
+    assert findings_of(tmp_path, {"pyproject.toml": text}) == [
         "pyproject.toml:7:3 TF105",
         "pyproject.toml:3:1 TF201",
     ]
@@ -148,7 +148,7 @@ tensorflow-probability = "0.8"
 """
     # It exists, it is one release, it has wheels for 3.7: nothing of what the rules are about is
     # known to be wrong, only too old for a plan, which `check` says apart from the findings.
-    assert said(tmp_path, {"pyproject.toml": text}) == []
+    assert findings_of(tmp_path, {"pyproject.toml": text}) == []
 
 
 def test_every_variant_for_its_platform_and_one_too_many(tmp_path: Path):
@@ -169,7 +169,7 @@ tensorflow-cpu = [
     lock = lock_text(("tensorflow", "2.14.0"), content_hash=content_hash(text))
     # tensorflow itself is pinned too wide. tensorflow-cpu has the files that tensorflow has, on the
     # same computers; once told is enough for both of its lines. The shim with a marker may stand.
-    assert said(tmp_path, {"pyproject.toml": text, "poetry.lock": lock}) == [
+    assert findings_of(tmp_path, {"pyproject.toml": text, "poetry.lock": lock}) == [
         "pyproject.toml:7:1 TF101",
         "pyproject.toml:10:5 TF104",
     ]
@@ -179,7 +179,7 @@ def test_a_merge_that_was_not_finished(tmp_path: Path):
     text = '[project]\nname = "moabb"\n<<<<<<< HEAD\nversion = "1"\n=======\nversion = "2"\n'
     # What was meant nobody knows, so nothing is judged: the project can't be read.
     with pytest.raises(ProjectError, match="merge conflict") as caught:
-        said(tmp_path, {"pyproject.toml": text})
+        findings_of(tmp_path, {"pyproject.toml": text})
     assert str(caught.value.position) == "3:1"
 
 
@@ -202,7 +202,7 @@ line-length = 92
 """
     # The pin is open. Nothing says that the project is Poetry's, so neither a lock nor package mode
     # is missed. Keras is a companion that TensorFlow itself asks for: a solver's business.
-    assert said(tmp_path, {"pyproject.toml": text}) == ["pyproject.toml:10:5 TF101"]
+    assert findings_of(tmp_path, {"pyproject.toml": text}) == ["pyproject.toml:10:5 TF101"]
 
 
 def test_cuda_in_an_image_of_ones_own_with_misspelt_options(tmp_path: Path):
@@ -224,7 +224,7 @@ def test_cuda_in_an_image_of_ones_own_with_misspelt_options(tmp_path: Path):
     # 2.13 goes with CUDA 11.8, and cuDNN isn't installed at all: its options are misspelt. Version
     # 1 of the feature is frozen. What Python and Poetry the image has is its owner's business, and
     # --gpus in a project without settings too.
-    assert said(tmp_path, files) == [
+    assert findings_of(tmp_path, files) == [
         "devcontainer.json:7:13 TF503",
         "devcontainer.json:5:13 TF505",
         "devcontainer.json:4:9 TF505",
@@ -246,7 +246,7 @@ def test_a_newer_python_and_a_feature_whose_organisation_is_gone(tmp_path: Path)
     files = {"pyproject.toml": PLAIN, ".devcontainer/devcontainer.json": container}
     # The project is for 3.11 alone. The feature can't be fetched any more. A GPU is not missed in a
     # project without settings: it never said that it wants one.
-    assert said(tmp_path, files) == [
+    assert findings_of(tmp_path, files) == [
         "devcontainer.json:4:2 TF502",
         "devcontainer.json:6:3 TF505",
     ]
@@ -273,7 +273,7 @@ priority = "primary"
         'url = "https://pypi.tuna.tsinghua.edu.cn/simple"\nreference = "tsinghua"\n',
     )
     # All is right but for the mirror, which everybody who installs from this lock has to reach.
-    assert said(tmp_path, {"pyproject.toml": text, "poetry.lock": lock}) == [
+    assert findings_of(tmp_path, {"pyproject.toml": text, "poetry.lock": lock}) == [
         "pyproject.toml:9:1 TF401",
         "poetry.lock:10:1 TF401",
     ]
@@ -282,4 +282,4 @@ priority = "primary"
 def test_keras_without_tensorflow(tmp_path: Path):
     text = '[project]\nname = "matmul"\ndependencies = ["keras>=3", "torch"]\n\n[tool.poetry]\n'
     # Keras 3 runs on other backends. The project is none of our business.
-    assert said(tmp_path, {"pyproject.toml": text}) == []
+    assert findings_of(tmp_path, {"pyproject.toml": text}) == []

@@ -1,0 +1,109 @@
+"""Requirements are fitted to what an index has, and loosened where they conflict."""
+
+from __future__ import annotations
+
+import pytest
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from poetry_tf.commands.init_output import migration_lines
+from poetry_tf.migration.fit import (
+    IndexRelease,
+    fit_to_index,
+    relax_conflicting,
+    without_unreadable_sources,
+)
+from poetry_tf.plan.environments import Target
+from tests.migration.lists import classified, classified_pip, conda, texts
+
+TARGET = Target("linux-x86_64", "3.10")
+
+
+def index_releases(*versions: str, fits: bool = True, source: bool = False) -> list[IndexRelease]:
+    return [IndexRelease(Version(item), fits, (), fits, source) for item in versions]
+
+
+@pytest.mark.parametrize(
+    ("line", "there", "expected"),
+    [
+        ("x==1.2.0", index_releases("1.2.0", "1.3"), "x (==1.2.0)"),
+        (
+            "x==1.2.0",
+            [*index_releases("1.2.0", fits=False), *index_releases("1.9", "2.0")],
+            "x (>=1.2.0,<2)",
+        ),
+        ("x==1.2.0", [*index_releases("1.2.0", fits=False), *index_releases("2.0")], "x"),
+        ("x==1.2.0", index_releases("1.1"), "x"),
+        ("x<1.0", [*index_releases("0.9", fits=False), *index_releases("2.0")], "x"),
+        ("x==1.2.0", index_releases("1.2.0", fits=False, source=True), "x (==1.2.0)"),
+        ("x==1.2.0rc1", index_releases("1.1"), "x (==1.2.0rc1)"),
+    ],
+)
+def test_a_version_gives_way_as_far_as_it_must(
+    line: str, there: list[IndexRelease], expected: str
+) -> None:
+    found = classified_pip(line)
+    assert texts(fit_to_index(found, {canonicalize_name("x"): there}, TARGET)) == [expected]
+
+
+def test_what_an_index_lacks_is_left_to_the_user() -> None:
+    found = classified("gone", "stale")
+    there = {
+        canonicalize_name("gone"): None,
+        canonicalize_name("stale"): index_releases("1", fits=False),
+    }
+    fit = fit_to_index(found, there, TARGET)
+    assert fit.required == ()
+    assert [(line.location.line, line.reason[:30]) for line in fit.skipped] == [
+        (2, "PyPI has no package of that na"),
+        (3, "PyPI has nothing of it that Py"),
+    ]
+
+
+def test_what_is_required_elsewhere_alone_is_not_held_against_the_index() -> None:
+    found = classified_pip('pywin32==304 ; sys_platform == "win32"')
+    there = {canonicalize_name("pywin32"): index_releases("304", fits=False)}
+    assert texts(fit_to_index(found, there, TARGET)) == [
+        'pywin32 (==304) ; sys_platform == "win32"'
+    ]
+
+
+def test_what_one_environment_lacks_is_left_out_there() -> None:
+    there = [IndexRelease(Version("6.0"), True, ("linux-aarch64",), True)]
+    fit = fit_to_index(classified("pyside2"), {canonicalize_name("pyside2"): there}, TARGET)
+    assert texts(fit) == ['pyside2 ; sys_platform != "linux" or platform_machine != "aarch64"']
+    assert "Left out on linux-aarch64" in "\n".join(migration_lines(conda("pyside2"), fit, ()))
+
+
+def test_a_source_that_cannot_be_made_sense_of_is_left_to_the_user() -> None:
+    found = classified("good", "bad", "ready")
+    there = {
+        canonicalize_name("good"): index_releases("1.0", fits=False, source=True),
+        canonicalize_name("bad"): index_releases("1.0", "2.0", fits=False, source=True),
+        canonicalize_name("ready"): index_releases("1.0"),
+    }
+    asked = []
+
+    def fault(name: str, version: Version) -> str | None:
+        asked.append((name, str(version)))
+        return "no gdal-config." if name == "bad" else None
+
+    done = without_unreadable_sources(found, there, fault)
+    assert texts(done) == ["good", "ready"]
+    assert asked == [("good", "1.0"), ("bad", "2.0")]
+    (skipped,) = done.skipped
+    assert "(no gdal-config): add it with `poetry add bad`" in skipped.reason
+
+
+def test_versions_in_conflict_give_way_step_by_step() -> None:
+    found = classified_pip("a==1.2", "b>=1,<3", "c")
+    first = relax_conflicting(found, {"a", "c", "tensorflow"})
+    assert first is not None
+    assert texts(first) == ["a (>=1.2,<2)", "b (<3,>=1)", "c"]
+    second = relax_conflicting(first, {"a", "b"})
+    assert second is not None
+    assert texts(second) == ["a", "b (>=1,<2)", "c"]
+    assert relax_conflicting(second, {"a", "c"}) is None
+    every = relax_conflicting(found, (), everything=True)
+    assert every is not None
+    assert texts(every) == ["a", "b", "c"]
