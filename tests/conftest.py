@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.index import LocalIndex, Mount
-from tests.support.poetry import PoetryRunner
+from tests.support.poetry import STATE_DIR, PoetryRunner
 
 # Time says how busy the machine is, not whether an input is handled. CI looks at more examples.
 settings.register_profile(
@@ -45,6 +45,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the tests that run Poetry first, so that the workers end with short files together."""
     items.sort(key=lambda item: "integration" not in item.nodeid)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of locks and journals, one a worker: no test writes to the user's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("state")
+        patch.setenv(STATE_DIR, str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

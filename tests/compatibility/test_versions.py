@@ -212,6 +212,7 @@ LEFT_OUT = [
     "files/test_jsonc.py",
     "files/test_toml.py",
     "files/test_transaction.py",
+    "files/test_two_at_once.py",
 ]
 
 

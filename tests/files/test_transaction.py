@@ -18,10 +18,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from poetry_tf.files import journal
-from poetry_tf.files.errors import ChangedError, WriteError
-from poetry_tf.files.journal import JOURNAL
+from poetry_tf.files import journal, transaction
+from poetry_tf.files.errors import ChangedError, UnsettledError, WriteError
+from poetry_tf.files.journal import MARKER, FileWrite
 from poetry_tf.files.snapshot import FileState
+from poetry_tf.files.state import VARIABLE, state_folder
 from poetry_tf.files.transaction import recover, write_together
 
 OLD = {"pyproject.toml": b"old = 1\r\n", "sub/poetry.lock": b"old lock\n"}
@@ -30,6 +31,11 @@ NEW = {
     "sub/poetry.lock": b"new lock\n",
     ".devcontainer/deep/devcontainer.json": b"{}\n",
 }
+
+THEIRS = b"theirs\r\n"
+PYPROJECT, LOCK, CONTAINER = NEW
+READ = "poetry.toml"
+"""Read, and not written."""
 
 # Kills the process at its n-th rename, before or after that is done.
 KILLED = """
@@ -197,7 +203,8 @@ def test_a_failure_at_any_step_changes_nothing(
                 write(root, NEW)
             except (WriteError, KeyboardInterrupt) as raised:
                 if isinstance(raised, WriteError):
-                    assert any(Path(known).name in str(raised) for known in (*NEW, JOURNAL))
+                    places = (*NEW, MARKER, str(state_folder()))
+                    assert any(Path(known).name in str(raised) for known in places)
                 assert held(root) == OLD
                 assert folders(root) == {"sub"}
                 assert recover(root) == ()
@@ -246,9 +253,8 @@ def test_a_killed_write_is_settled(root: Path, nth: int, when: str) -> None:
     )
     assert outcome.returncode == 9
     changed = recover(root)
-    files = {name: content for name, content in held(root).items() if "journal" not in name}
     renaming = nth > 2 or (nth == 2 and when == "after")
-    assert files == (NEW if renaming else OLD)
+    assert held(root) == (NEW if renaming else OLD), "and no draft"
     renamed = max(0, nth - 2 - (when == "before"))
     assert [path.relative_to(root).as_posix() for path in changed] == (
         list(NEW)[renamed:] if renaming else []
@@ -259,11 +265,16 @@ def test_a_killed_write_is_settled(root: Path, nth: int, when: str) -> None:
     assert held(root) == NEW
 
 
+def journal_of(root: Path) -> Path:
+    """The journal of the write that was interrupted in `root`."""
+    return state_folder() / f"{json.loads((root / MARKER).read_bytes())['token']}.json"
+
+
 def killed(root: Path, nth: int) -> None:
     """Leaves `root` as a process does that is killed before its n-th rename."""
     script = [sys.executable, "-c", KILLED, str(root), str(nth), "before"]
     subprocess.run(script, cwd=Path(__file__).parents[2], check=False)
-    assert (root / JOURNAL).exists()
+    assert (root / MARKER).exists()
 
 
 def test_lost_staged_content_means_undoing(root: Path) -> None:
@@ -291,23 +302,23 @@ def test_what_was_renamed_may_have_been_changed_since(root: Path) -> None:
 
 def test_a_journal_left_after_everything_was_done(root: Path) -> None:
     killed(root, 4)
-    journal = (root / JOURNAL).read_bytes()
+    saved = {path: path.read_bytes() for path in (root / MARKER, journal_of(root))}
     recover(root)
-    (root / JOURNAL).write_bytes(journal)
+    for path, content in saved.items():
+        path.write_bytes(content)
     (root / "sub/poetry.lock").write_bytes(b"later")
     assert recover(root) == ()
     assert held(root) == {**NEW, "sub/poetry.lock": b"later"}
 
 
-def test_damaged_and_forged_journals(root: Path) -> None:
+def test_damaged_journals(root: Path) -> None:
     killed(root, 4)
-    good = json.loads((root / JOURNAL).read_bytes())
+    path = journal_of(root)
+    good = json.loads(path.read_bytes())
     (root.parent / "outside").write_bytes(b"mine")
     entry = good["files"][0]
     bad = [
         {**good, "state": "other"},
-        {**good, "token": "../x"},
-        {**good, "token": 1},
         {**good, "files": [{**entry, "path": "../outside"}]},
         {**good, "files": [{**entry, "path": str(root.parent / "outside")}]},
         {**good, "files": [{**entry, "path": "."}]},
@@ -318,17 +329,169 @@ def test_damaged_and_forged_journals(root: Path) -> None:
         {},
         [],
     ]
+    before = held(root)
     for text in (b"", b"\xff\xfe", b"{", b"[" * 100_000, *(json.dumps(b).encode() for b in bad)):
-        (root / JOURNAL).write_bytes(text)
-        with pytest.raises(WriteError, match=f"{JOURNAL} is damaged"):
+        path.write_bytes(text)
+        with pytest.raises(UnsettledError, match="does not fit"):
             recover(root)
+    assert held(root) == before
     assert (root.parent / "outside").read_bytes() == b"mine"
 
 
-def test_a_journal_that_cannot_be_read(root: Path) -> None:
-    (root / JOURNAL).mkdir()
-    with pytest.raises(WriteError, match=JOURNAL):
+@pytest.mark.skipif(os.name == "nt", reason="links need rights")
+def test_a_folder_that_has_become_a_link_since(root: Path) -> None:
+    killed(root, 4)
+    outside = (root / "sub").rename(root.parent / "moved")
+    (root / "sub").symlink_to(outside)
+    before = held(root.parent)
+    with pytest.raises(UnsettledError, match="does not fit"):
         recover(root)
+    assert held(root.parent) == before
+
+
+# A marker that is in a repository
+
+
+def forged(path: str, content: bytes) -> dict[str, Any]:
+    """A journal that has a file deleted: it names the file's hash as that of a new one."""
+    entry = {"path": path, "new": journal.sha256(content), "old": None}
+    return {"about": "", "state": "undoing", "token": "0" * 8, "folders": [], "files": [entry]}
+
+
+VICTIMS = [".git/HEAD", ".git/hooks/pre-commit", "src/main.py", "pyproject.toml", "sub/poetry.lock"]
+
+
+@pytest.mark.parametrize("name", VICTIMS)
+def test_a_journal_from_a_repository_deletes_nothing(root: Path, name: str) -> None:
+    save(root / name, b"precious")
+    for token in ("0" * 8, "0" * 32):
+        text = json.dumps({**forged(name, b"precious"), "token": token})
+        (root / MARKER).write_text(text, "utf-8")
+        before = held(root)
+        with pytest.raises(UnsettledError, match=r"is from the repository.*nothing was written"):
+            recover(root)
+        with pytest.raises(UnsettledError, match="interrupted"):
+            write(root, NEW)
+        assert held(root) == before
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"{",
+        b"[" * 100_000,
+        b"\xff",
+        b"[]",
+        b'{"token": 3}',
+        b'{"token": "../../x"}',
+        b'{"token": "0123456789abcdef0123456789abcdef\\n"}',
+        b" " * 10_000,
+        None,
+    ],
+)
+def test_markers_that_are_none_of_ours(root: Path, text: bytes | None) -> None:
+    if text is None:
+        (root / MARKER).mkdir()
+    else:
+        (root / MARKER).write_bytes(text)
+    with pytest.raises(UnsettledError, match=MARKER) as caught:
+        recover(root)
+    assert caught.value.remedy.endswith("then delete it.")
+    assert (root / MARKER).exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights")
+@pytest.mark.parametrize("target", ["/dev/zero", "nowhere", "own"])
+def test_a_marker_that_is_a_link(root: Path, target: str) -> None:
+    killed(root, 4)
+    (root / MARKER).rename(root / "own")
+    (root / MARKER).symlink_to(target)
+    before = held(root)
+    with pytest.raises(UnsettledError, match="is from the repository"):
+        recover(root)
+    assert held(root) == before
+
+
+def test_killed_while_the_marker_was_begun(root: Path) -> None:
+    (root / MARKER).write_bytes(b"")
+    assert recover(root) == ()
+    assert held(root) == OLD
+
+
+def test_a_project_that_was_moved_since(root: Path) -> None:
+    killed(root, 4)
+    moved = root.rename(root.with_name("moved"))
+    root.mkdir()
+    assert recover(root) == ()
+    assert recover(moved) == (moved / LOCK, moved / CONTAINER)
+    assert held(moved) == NEW
+
+
+def test_another_user_settles_nothing_and_writes_nothing(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed(root, 4)
+    before = held(root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, str(tmp_path / "theirs"))
+        with pytest.raises(UnsettledError, match="another user or a container") as caught:
+            recover(root)
+        token = journal_of(root).stem
+        assert f".*.{token}.new" in caught.value.remedy
+        with pytest.raises(UnsettledError, match="interrupted"):
+            write(root, {PYPROJECT: b"x"})
+        # It is there by the time that theirs is made.
+        patch.setattr(transaction, "is_interrupted", lambda _: False)
+        with pytest.raises(UnsettledError, match="interrupted"):
+            write(root, {PYPROJECT: b"x"})
+    assert held(root) == before
+    recover(root)
+    assert held(root) == NEW
+
+
+# Drafts
+
+
+def test_drafts_have_names_that_nobody_can_guess(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: set[str] = set()
+
+    def act(self: FileWrite, change: object) -> None:
+        for path in set(held(root)) - {*OLD, *NEW, MARKER}:
+            token = Path(path).name.split(".")[-2]
+            assert len(token) == 32
+            assert int(token, 16)
+            seen.add(token)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(FileWrite, "rename", act)
+    for _ in range(3):
+        with pytest.raises(WriteError):
+            write(root, NEW)
+        assert held(root) == OLD
+    assert len(seen) == 3
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX modes")
+@pytest.mark.parametrize("links", [True, False])
+def test_drafts_of_a_private_file_are_private(
+    root: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    (root / PYPROJECT).chmod(0o600)
+    if not links:
+        monkeypatch.setattr(os, "link", Failing(os.link, 1, FULL, once=False).bound())
+    modes: set[int] = set()
+    fsync = os.fsync
+
+    def act(handle: int) -> None:
+        modes.update(stat.S_IMODE(path.stat().st_mode) for path in root.glob(f".{PYPROJECT}.*"))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", act)
+    write(root, NEW)
+    assert modes == {0o600}
+    assert stat.S_IMODE((root / PYPROJECT).stat().st_mode) == 0o600
 
 
 def test_nothing_to_recover(tmp_path: Path) -> None:
@@ -337,11 +500,6 @@ def test_nothing_to_recover(tmp_path: Path) -> None:
 
 
 # What somebody saves between reading and writing
-
-THEIRS = b"theirs\r\n"
-PYPROJECT, LOCK, CONTAINER = NEW
-READ = "poetry.toml"
-"""Read, and not written."""
 
 
 def save(path: Path, content: bytes = THEIRS) -> None:

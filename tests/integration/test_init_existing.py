@@ -458,11 +458,3 @@ def test_an_init_that_is_interrupted_leaves_nothing(
     assert process.returncode != 0, reported
     assert contents(project) == before
     assert "Traceback" not in reported
-
-
-def test_a_damaged_journal_is_reported_and_left_alone(
-    warm_poetry: PoetryRunner, project: Path
-) -> None:
-    (project / "pyproject.toml").write_text(PROJECT, "utf-8")
-    (project / ".poetry-tf-journal.json").write_text("{", "utf-8")
-    assert "journal.json is damaged" in _refused(warm_poetry)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from packaging.version import Version
 
-from poetry_tf.files.journal import JOURNAL
+from poetry_tf.files.journal import MARKER
 from poetry_tf.files.project import Project
 from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS, make_targets, required_pythons
 from poetry_tf.plan.installability import LockedPackages
@@ -29,8 +29,8 @@ MANAGED = "\n[tool.poetry-tf]\n"
 # What tensorflow-text has wheels for in the made-up index.
 ONE = '\n[tool.poetry-tf]\nenvironments = ["linux-x86_64"]\n'
 
-# Kills the process right before the n-th file of the project gets its new content or the journal
-# its next state.
+# Kills the process right before the journal gets its n-th state, or after its two a file of the
+# project its new content.
 KILLED = """
 import os, runpy, sys
 from pathlib import Path
@@ -38,7 +38,8 @@ left = int(sys.argv.pop(1))
 rename = Path.replace
 def replace(self, target):
     global left
-    if Path(target).is_relative_to(Path.cwd()):
+    journals = Path(os.environ["POETRY_TF_STATE_DIR"])
+    if Path(target).is_relative_to(Path.cwd()) or Path(target).is_relative_to(journals):
         left -= 1
         if not left:
             os._exit(137)
@@ -533,9 +534,9 @@ def test_killed_between_the_writes_the_next_run_settles_it(begin: Begin, project
             check=False,
         )
         assert killed.returncode == 137, killed.stderr
-        assert (project / JOURNAL).exists() is (nth > 1)
+        assert (project / MARKER).exists() is (nth > 1)
         assert poetry.call("tf", "check", "--fix").ok
         left = {name: content for name, content in contents(project).items() if name in after}
         assert left == (before if nth < 3 else after), nth
-        assert not (project / JOURNAL).exists()
+        assert not (project / MARKER).exists()
         holds(poetry)

@@ -33,8 +33,11 @@ SITE = Path(__file__).parent / "site"
 # Poetry 2.1 reads no [dependency-groups], and makes every new group one of its own.
 KNOWS_DEPENDENCY_GROUPS = Version(version("poetry")) >= Version("2.2")
 
+# Where tests keep locks and journals: one folder a worker, see `tests.conftest`.
+STATE_DIR = "POETRY_TF_STATE_DIR"
+
 # What a process needs of the machine; everything else, `POETRY_…` and `PIP_…` above all, stays out.
-INHERITED = ("PATH", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "COMSPEC", "PATHEXT")
+INHERITED = ("PATH", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "COMSPEC", "PATHEXT", STATE_DIR)
 
 # The mirror that `auto` asks first is on the open network. With these variables it can't be
 # reached, on whatever machine the tests run: a proxy where nobody listens (the discard port). The

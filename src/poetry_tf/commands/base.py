@@ -16,6 +16,7 @@ from poetry.console.commands.command import Command
 import poetry_tf
 from poetry_tf.checks.findings import Finding
 from poetry_tf.files.errors import ProjectError, WriteError
+from poetry_tf.files.journal import is_interrupted
 from poetry_tf.files.project import PYPROJECT
 from poetry_tf.files.snapshot import Snapshot
 from poetry_tf.files.transaction import recover, write_together
@@ -78,9 +79,22 @@ class TensorFlowCommand(Command):
 
     def recover(self, folder: Path) -> None:
         """Completes or undoes the changes of a run that was killed while it wrote."""
-        for path in recover(folder):
+        for path in recover(folder, self._report):
             name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path
             self.line_error(f"<comment>Settled an interrupted change: {name}</>")
+
+    def warn_if_interrupted(self, root: Path) -> bool:
+        """Says that a write was interrupted, for a command that doesn't settle it."""
+        interrupted = is_interrupted(root)
+        if interrupted:
+            self.line_error(
+                "<warning>Warning: a change of these files was interrupted, or is going on; run "
+                f"<c1>{poetry_tf.program} check --fix</c1> to settle it</warning>"
+            )
+        return interrupted
+
+    def _report(self, line: str) -> None:
+        self.line_error(f"<comment>{plain(line)}</>")
 
     def fail(self, message: str, remedy: str = "") -> int:
         """Shows an error as Poetry does and returns exit status 1."""
@@ -102,7 +116,8 @@ class TensorFlowCommand(Command):
 
     def write_files(self, root: Path, texts: Mapping[Path, str], read: Snapshot) -> None:
         """Writes all files or none; raises `WriteError`, also if one changed since it was read."""
-        write_together(root, {path: text.encode("utf-8") for path, text in texts.items()}, read)
+        contents = {path: text.encode("utf-8") for path, text in texts.items()}
+        write_together(root, contents, read, self._report)
 
     def write_json(self, document: Mapping[str, Any]) -> None:
         """Writes a document for programs; ASCII, so that the terminal's encoding is no matter."""

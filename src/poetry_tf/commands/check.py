@@ -17,12 +17,10 @@ from cleo.helpers import option
 from cleo.io.inputs.option import Option
 from cleo.io.outputs.output import Type
 
-import poetry_tf
 from poetry_tf.actions.fix import fix_and_lock, is_fixable
 from poetry_tf.checks.findings import Context, Finding, make_context, rules, run_rules
 from poetry_tf.commands.base import TensorFlowCommand, document_head, error_value, plain
 from poetry_tf.files.edits import changed_texts, diffs
-from poetry_tf.files.journal import JOURNAL
 from poetry_tf.files.project import LOCK, Project
 from poetry_tf.plan.model import PlanError
 from poetry_tf.plan.requirement import locked_tensorflow
@@ -212,12 +210,7 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
 
     def _show_warnings(self, report: CheckReport) -> bool:
         """Shows why the check is incomplete; returns whether it is."""
-        interrupted = (report.root / JOURNAL).exists()
-        if interrupted:
-            self.line_error(
-                "<warning>Warning: a change of these files was interrupted; run "
-                f"<c1>{poetry_tf.program} check --fix</c1> to settle it</warning>"
-            )
+        interrupted = self.warn_if_interrupted(report.root)
         if report.error is not None and self._format == "text":
             message, remedy = report.error
             self.warn(f"Warning: {message}")

@@ -33,7 +33,33 @@ class ProjectError(Exception):
 class WriteError(Exception):
     """Files could not be written, or an interrupted write could not be settled."""
 
-    remedy: str = ""
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+
+class LockedError(WriteError):
+    """Another process has been writing in the project for too long; nothing was written."""
+
+    def __init__(self, root: Path, pid: int | None, seconds: float) -> None:
+        self.root = root
+        self.pid = pid
+        """The process, if it is known."""
+        self.seconds = seconds
+        """How long it was waited for."""
+        super().__init__(
+            f"{format_process(pid)} has been writing in {root} for {seconds:.0f} seconds; "
+            "nothing was written",
+            "End it, or wait for it, and run the command again.",
+        )
+
+
+def format_process(pid: int | None) -> str:
+    return "another poetry-tf" if pid is None else f"another poetry-tf (process {pid})"
+
+
+class UnsettledError(WriteError):
+    """A write was interrupted, and is not settled yet, or cannot be."""
 
 
 FileEvent: TypeAlias = Literal["changed", "created", "deleted"]
@@ -42,10 +68,10 @@ FileEvent: TypeAlias = Literal["changed", "created", "deleted"]
 class ChangedError(WriteError):
     """Files have changed since they were read, so that nothing was written."""
 
-    remedy = "Run the command again."
-
     def __init__(self, changes: Mapping[str, FileEvent]) -> None:
         self.changes = changes
         """What happened to each file, by its path from the root."""
         text = " and ".join(f"{name} was {change}" for name, change in changes.items())
-        super().__init__(f"{text} while poetry-tf was running; nothing was written")
+        super().__init__(
+            f"{text} while poetry-tf was running; nothing was written", "Run the command again."
+        )

@@ -3,6 +3,10 @@
 Every new content, and a second name or copy of every old one, is put beside its target first:
 what can fail for lack of space or rights fails there, with nothing changed. Then the new files
 are renamed into place one by one. The next run settles what a killed one left.
+
+The journal is in the user's own folder. In the project there is only a marker with the token that
+the journal is found by, so that a project that was moved takes it along, and a repository that
+brings a marker has nothing to be settled by.
 """
 
 from __future__ import annotations
@@ -12,15 +16,19 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from poetry_tf.files.errors import WriteError
+from poetry_tf.files.errors import UnsettledError, WriteError
+from poetry_tf.files.state import state_folder
 
-JOURNAL: Final = ".poetry-tf-journal.json"
+MARKER: Final = ".poetry-tf-journal.json"
+_MARKER_SIZE: Final = 1000
+_TOKEN: Final = re.compile(r"[0-9a-f]{32}")
 
 STAGING: Final = "staging"
 RENAMING: Final = "renaming"
@@ -42,6 +50,8 @@ class FileWrite:
 
     root: Path
     token: str
+    """Random, so that nobody can prepare a file under a name that will be used."""
+    journal: Path
     changes: tuple[FileChange, ...]
     folders: tuple[Path, ...]
     """The folders to make, the outermost first."""
@@ -55,39 +65,47 @@ class FileWrite:
     def _beside(self, change: FileChange, what: str) -> Path:
         return change.target.with_name(f".{change.target.name}.{self.token}.{what}")
 
+    def mark(self) -> None:
+        """Writes the marker. Raises `FileExistsError` if there is one."""
+        content = {"about": _ABOUT, "token": self.token}
+        _write_new(self.root / MARKER, json.dumps(content, indent=2).encode() + b"\n")
+        _sync_folder(self.root)
+
     def note(self, state: str) -> None:
         """Writes the journal, whole or not at all."""
         content = {
-            "about": "poetry-tf was writing these files together; its next run settles this",
+            "root": str(self.root),
             "state": state,
-            "token": self.token,
             "folders": [self._relative(folder) for folder in self.folders],
             "files": [
                 {"path": self._relative(change.target), "new": change.new, "old": change.old}
                 for change in self.changes
             ],
         }
-        journal = self.root / JOURNAL
         draft = self._journal_draft()
         draft.unlink(missing_ok=True)
-        _write_new(draft, json.dumps(content, indent=2).encode() + b"\n")
-        draft.replace(journal)
-        _sync_folder(self.root)
+        _write_new(draft, json.dumps(content, indent=2).encode() + b"\n", mode=0o600)
+        draft.replace(self.journal)
+        _sync_folder(self.journal.parent)
 
     def stage(self, change: FileChange, content: bytes) -> None:
         """Puts the new content and the old one beside the target."""
         target, staged = change.target, self.staged(change)
         for folder in self.folders:
             folder.mkdir(exist_ok=True)
-        _write_new(staged, content)
-        if change.old is not None:
-            status = target.stat()
+        if change.old is None:
+            _write_new(staged, content)
+        else:
+            status, backup = target.stat(), self.backup(change)
+            mode = stat.S_IMODE(status.st_mode)
+            _write_new(staged, content, mode=mode & 0o600)
             _give_to(staged, status)
-            staged.chmod(stat.S_IMODE(status.st_mode))
+            staged.chmod(mode)
             try:
-                os.link(target, self.backup(change))
+                os.link(target, backup)
             except OSError:  # A file system without hard links.
-                shutil.copy2(target, self.backup(change))
+                _write_new(backup, target.read_bytes(), mode=mode & 0o600)
+                shutil.copystat(target, backup)
         _sync_folder(target.parent)
 
     def can_rename(self, change: FileChange) -> bool:
@@ -136,7 +154,7 @@ class FileWrite:
         return tuple(back)
 
     def clean(self) -> None:
-        """Removes temporary files, the journal last: while it is there, the next run can clean up.
+        """Removes temporary files, then the marker and the journal: with them a run can clean up.
 
         What cannot be removed is left: the files are as they should be.
         """
@@ -146,14 +164,80 @@ class FileWrite:
         for folder in reversed(self.folders):
             with contextlib.suppress(OSError):  # It holds a file, so it stays.
                 folder.rmdir()
-        _unlink(self._journal_draft())
-        _unlink(self.root / JOURNAL)
+        if self._is_marked():
+            _unlink(self.root / MARKER)
+        if not self._is_marked():
+            _unlink(self._journal_draft())
+            _unlink(self.journal)
+
+    def _is_marked(self) -> bool:
+        """Whether the marker is this write's, or may be since it cannot be read."""
+        try:
+            return read_marker(self.root) == self.token
+        except UnsettledError:
+            return False
+        except WriteError:
+            return True
 
     def _relative(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
 
     def _journal_draft(self) -> Path:
-        return self.root / f"{JOURNAL}.new"
+        return self.journal.with_name(f"{self.journal.name}.new")
+
+
+_ABOUT: Final = (
+    "poetry-tf was writing files of this project together. Its next command that writes completes "
+    "or undoes that, on the machine and by the user of the interrupted one."
+)
+
+
+def is_interrupted(root: Path) -> bool:
+    """Whether a write in the project was interrupted, or is going on."""
+    return os.path.lexists(root / MARKER)
+
+
+def read_marker(root: Path) -> str | None:
+    """The token of the marker, None if there is no marker.
+
+    The token is empty if the marker is: the process was killed before it staged anything. Raises
+    `UnsettledError` if the marker is not one of ours.
+    """
+    marker = root / MARKER
+    try:
+        if not stat.S_ISREG(marker.lstat().st_mode):
+            raise _foreign(root)
+        with marker.open("rb") as file:
+            text = file.read(_MARKER_SIZE)
+        if not text:
+            return ""
+        token = json.loads(text)["token"]
+        if isinstance(token, str) and _TOKEN.fullmatch(token):
+            return token
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _unreadable(error, marker) from error
+    except (ValueError, TypeError, KeyError, RecursionError):
+        pass
+    raise _foreign(root)
+
+
+def _unreadable(error: OSError, path: Path) -> WriteError:
+    return write_error(error, path, "an interrupted write cannot be settled")
+
+
+def journal_path(token: str) -> Path:
+    return state_folder() / f"{token}.json"
+
+
+def _foreign(root: Path, token: str | None = None) -> UnsettledError:
+    drafts = "" if token is None else f", and files named .*.{token}.new or .old beside them"
+    return UnsettledError(
+        f"{root / MARKER} belongs to no write of this user on this machine: it is from the "
+        "repository, another machine, another user or a container; nothing was written",
+        f"Compare the project's files with your last commit, then delete it{drafts}.",
+    )
 
 
 def real_path(path: Path) -> Path:
@@ -167,22 +251,30 @@ def real_path(path: Path) -> Path:
         raise WriteError(f"{path} leads nowhere: {error}") from error
 
 
-def read_journal(root: Path, text: bytes) -> tuple[str, FileWrite]:
-    """Reads a journal. It may come from anywhere, so paths outside the root are refused."""
+def read_journal(root: Path, token: str) -> tuple[str, FileWrite]:
+    """The state of an interrupted write, and the write. Raises `UnsettledError`.
+
+    The journal is ours, but folders of the project may have become links since, so paths that
+    lead outside the root are refused.
+    """
+    journal = journal_path(token)
     try:
-        content = json.loads(text)
-        state, token = content["state"], content["token"]
-        if state not in (STAGING, RENAMING, UNDOING) or not isinstance(token, str):
-            raise ValueError("state or token")
-        bytes.fromhex(token)
+        content = json.loads(journal.read_bytes())
+        state = content["state"]
+        if state not in (STAGING, RENAMING, UNDOING):
+            raise ValueError("state")
         folders = tuple(_inside(root, name) for name in content["folders"])
         changes = tuple(_read_change(root, entry) for entry in content["files"])
+    except FileNotFoundError:
+        raise _foreign(root, token) from None
+    except OSError as error:
+        raise _unreadable(error, journal) from error
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise WriteError(
-            f"{root / JOURNAL} is damaged: compare the project's files with your last commit,"
-            " then delete it"
+        raise UnsettledError(
+            f"{journal} does not fit {root}, so that the interrupted write cannot be settled",
+            f"Compare the project's files with your last commit, then delete {root / MARKER}.",
         ) from error
-    return state, FileWrite(root, token, changes, folders)
+    return state, FileWrite(root, token, journal, changes, folders)
 
 
 def _read_change(root: Path, entry: Any) -> FileChange:
@@ -203,11 +295,18 @@ def _inside(root: Path, name: Any) -> Path:
     return path
 
 
-def _write_new(path: Path, content: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+def _write_new(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Writes a file that is not there yet; on failure it is not there."""
+    # `Path.open` takes no mode.
+    with open(path, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        except BaseException:
+            file.close()
+            _unlink(path)
+            raise
 
 
 def _give_to(path: Path, status: os.stat_result) -> None:

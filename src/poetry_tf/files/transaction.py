@@ -7,6 +7,9 @@ backup is a second name of that file. Two things can still be lost: a file that 
 over the old one (or, where there are no hard links, any save) between our last comparison and our
 rename, well below a millisecond; and what a program writes into an old file that it has kept open
 until we are done.
+
+One process at a time settles or writes in a project: a lock outside of the project holds the others
+of the same user on the same machine, and the marker in the project refuses the rest.
 """
 
 from __future__ import annotations
@@ -14,31 +17,38 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from poetry_tf.files.errors import ChangedError, FileEvent, WriteError
+from poetry_tf.files.errors import ChangedError, FileEvent, UnsettledError, WriteError
 from poetry_tf.files.journal import (
-    JOURNAL,
+    MARKER,
     RENAMING,
     STAGING,
     UNDOING,
     FileChange,
     FileWrite,
+    is_interrupted,
+    journal_path,
     read_journal,
+    read_marker,
     real_path,
     sha256,
     write_error,
 )
 from poetry_tf.files.snapshot import FileState, Snapshot
+from poetry_tf.files.state import Report, write_lock
 
 
-def write_together(root: Path, files: Mapping[Path, bytes], read: Snapshot) -> None:
+def write_together(
+    root: Path, files: Mapping[Path, bytes], read: Snapshot, report: Report = lambda _: None
+) -> None:
     """Writes every file or, upon any failure, none.
 
     `read` is what was read before it was decided what to write: every file of `files`, and those
     that the decision rests on. Raises `ChangedError` if one of them has changed since, unless it
-    holds the new content already.
+    holds the new content already. `report` is given a line if another process is waited for.
 
     Relative paths are taken from `root`. Missing folders are made; files that hold the content
     already are left alone; modes of existing files are kept; a symbolic link stays one and the
@@ -47,27 +57,37 @@ def write_together(root: Path, files: Mapping[Path, bytes], read: Snapshot) -> N
     """
     files = {root / path: content for path, content in files.items()}
     expected = _Expected(root, files, {root / path: state for path, state in read.items()})
-    if not files:
-        return
+    if files:
+        root = real_path(root)
+        with write_lock(root, report):
+            _write(root, files, expected)
+
+
+def _write(root: Path, files: Mapping[Path, bytes], expected: _Expected) -> None:
     expected.check()
-    root = real_path(root)
     changes = _changes(root, files)
     if not changes:
         return
-    if (root / JOURNAL).exists():
-        raise WriteError(f"an earlier write was interrupted, or is going on: see {root / JOURNAL}")
+    if is_interrupted(root):
+        raise _unsettled(root)
     targets = [change for _, change in changes]
-    write = FileWrite(root, secrets.token_hex(4), tuple(targets), _missing_folders(root, targets))
-    current = root / JOURNAL
+    token = secrets.token_hex(16)
+    folders = _missing_folders(root, targets)
+    write = FileWrite(root, token, journal_path(token), tuple(targets), folders)
+    current = write.journal
     try:
         write.note(STAGING)
+        current = root / MARKER
+        write.mark()
         for path, change in changes:
             current = change.target
             write.stage(change, files[path])
-        current = root / JOURNAL
+        current = write.journal
         write.note(RENAMING)
     except BaseException as error:
         write.clean()
+        if isinstance(error, FileExistsError) and current == root / MARKER:
+            raise _unsettled(root) from None
         if isinstance(error, OSError):
             expected.check()  # a file may be gone
             raise write_error(error, current, "nothing was written") from error
@@ -88,23 +108,27 @@ def write_together(root: Path, files: Mapping[Path, bytes], read: Snapshot) -> N
     write.clean()
 
 
-def recover(root: Path) -> tuple[Path, ...]:
+def recover(root: Path, report: Report = lambda _: None) -> tuple[Path, ...]:
     """Settles an interrupted write, and returns the files that this changed.
 
     If everything had been staged, the new contents are renamed into place; otherwise, or if a
-    file that was still to be written has changed since, the old contents
-    are restored. Does nothing where no write was interrupted. Raises `WriteError` if the journal
-    is damaged or the files cannot be written.
+    file that was still to be written has changed since, the old contents are restored. Does
+    nothing where no write was interrupted, and waits where one is going on: `report` is given a
+    line then. Raises `UnsettledError` if the marker or the journal is not ours, `WriteError` if
+    the files cannot be written.
     """
-    root = real_path(root)
-    journal = root / JOURNAL
-    try:
-        content = journal.read_bytes()
-    except FileNotFoundError:
+    if not is_interrupted(root):
         return ()
-    except OSError as error:
-        raise write_error(error, journal, "an interrupted write cannot be settled") from error
-    state, write = read_journal(root, content)
+    root = real_path(root)
+    with write_lock(root, report):
+        token = read_marker(root)
+        if token == "":
+            with suppress(OSError):
+                (root / MARKER).unlink()
+        return _settle(*read_journal(root, token)) if token else ()
+
+
+def _settle(state: str, write: FileWrite) -> tuple[Path, ...]:
     changed: tuple[Path, ...] = ()
     try:
         # A file that is no longer staged was renamed, and may have changed since.
@@ -116,9 +140,17 @@ def recover(root: Path) -> tuple[Path, ...]:
                 write.rename(change)
             changed = tuple(change.target for change in pending)
     except OSError as error:
-        raise write_error(error, journal, "an interrupted write cannot be settled") from error
+        raise write_error(error, write.root, "an interrupted write cannot be settled") from error
     write.clean()
     return changed
+
+
+def _unsettled(root: Path) -> UnsettledError:
+    return UnsettledError(
+        f"an earlier write was interrupted, or is going on: see {root / MARKER}; "
+        "nothing was written",
+        "Run `poetry tf check --fix` to settle it.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

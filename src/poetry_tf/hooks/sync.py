@@ -15,11 +15,8 @@ from poetry_tf.checks.findings import CONTAINER_CODES, Context, find_problems, m
 from poetry_tf.devcontainer.changes import differences, with_current_series
 from poetry_tf.files.errors import ChangedError, ProjectError, WriteError
 from poetry_tf.files.jsonc import JsoncDocument
-from poetry_tf.files.project import (
-    Project,
-    configurations,
-    readable_configurations,
-)
+from poetry_tf.files.project import Project, configurations, readable_configurations
+from poetry_tf.files.state import Report
 from poetry_tf.files.transaction import write_together
 from poetry_tf.hooks.guards import GuardSettings
 from poetry_tf.releases.images import load_images
@@ -48,13 +45,17 @@ def sync_containers(
     """
     if before == after or not after or setting.settings.devcontainer == "off":
         return
-    outcome = _report(root, sync=setting.managed and setting.settings.devcontainer == "sync")
+
+    def tell(text: str) -> None:
+        io.write_error_line(f"poetry-tf: {io.error_output.formatter.escape(text)}")
+
+    sync = setting.managed and setting.settings.devcontainer == "sync"
+    outcome = _report(root, tell, sync=sync)
     if outcome is not None:
-        text = io.error_output.formatter.escape(f"{_format_changes(before, after)}. {outcome}")
-        io.write_error_line(f"poetry-tf: {text}")
+        tell(f"{_format_changes(before, after)}. {outcome}")
 
 
-def _report(root: Path, *, sync: bool) -> str | None:
+def _report(root: Path, tell: Report, *, sync: bool) -> str | None:
     """Updates the dev containers, and returns a sentence for each; None if there is none."""
     try:
         project = Project.read(root)
@@ -71,7 +72,7 @@ def _report(root: Path, *, sync: bool) -> str | None:
         if context.plan_error is not None:
             sentences.append(f"No dev container can be made for it: {context.plan_error.message}")
         else:
-            sentences += _write_synced(context) if sync else _report_outdated(context)
+            sentences += _write_synced(context, tell) if sync else _report_outdated(context)
     return ". ".join(sentences) or None
 
 
@@ -83,7 +84,7 @@ def _report_outdated(context: Context) -> Iterator[str]:
         yield f"{format_list(names)} no longer {verb} it: {DETAILS_HINT}"
 
 
-def _write_synced(context: Context) -> Iterator[str]:
+def _write_synced(context: Context, tell: Report) -> Iterator[str]:
     """Updates those that can be, all together, and reports the result for each."""
     project, outdated = context.project, _outdated_containers(context)
     fixed = fix(project, codes=CONTAINER_CODES)
@@ -103,7 +104,7 @@ def _write_synced(context: Context) -> Iterator[str]:
         return
     try:
         texts = {path: document.text.encode("utf-8") for path, document in updated.items()}
-        write_together(project.root, texts, project.snapshot)
+        write_together(project.root, texts, project.snapshot, tell)
     except ChangedError as error:
         yield f"The dev container does not follow ({error}): {_rerun(*updated)}"
         return
