@@ -18,7 +18,22 @@ from tests.support.projects import contents
 
 PYPROJECT, LOCK, CONTAINER = "pyproject.toml", "poetry.lock", ".devcontainer/devcontainer.json"
 
+READS = [
+    "check",
+    "check --diff",
+    "devcontainer --diff",
+    "devcontainer --dry-run",
+    "devcontainer --check",
+    "devcontainer --explain",
+    "doctor --brief",
+    "init -n --dry-run",
+    "upgrade -n --dry-run 2.19",
+]
 WRITES = ["check --fix", "devcontainer", "init -n", "upgrade -n 2.19", "mirror use aliyun --local"]
+WARNING = (
+    "Warning: a change of these files was interrupted, or is going on; run poetry tf check --fix to"
+    " settle it\n"
+)
 
 
 class Killed(BaseException):
@@ -45,6 +60,17 @@ def interrupted(right: PoetryRunner, project: Path) -> PoetryRunner:
         with pytest.raises(Killed):
             write_together(project, new, read)
     return right
+
+
+@pytest.mark.parametrize("command", READS)
+def test_what_only_reads_says_so_and_settles_nothing(
+    interrupted: PoetryRunner, project: Path, command: str
+) -> None:
+    before = contents(project)
+    result = interrupted.call("tf", *command.split())
+    assert result.stderr.count(WARNING) == 1
+    assert "Settled" not in result.stderr
+    assert contents(project) == before
 
 
 @pytest.mark.parametrize("command", WRITES)
@@ -87,7 +113,7 @@ def forge(project: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [".git/HEAD", PYPROJECT, LOCK, CONTAINER])
-@pytest.mark.parametrize("command", WRITES)
+@pytest.mark.parametrize("command", [*READS, *WRITES])
 def test_a_journal_from_a_repository_deletes_nothing(
     right: PoetryRunner, project: Path, command: str, name: str
 ) -> None:
@@ -97,9 +123,10 @@ def test_a_journal_from_a_repository_deletes_nothing(
     before = contents(project)
     result = right.call("tf", *command.split())
     assert contents(project) == before
-    assert result.returncode == (2 if command == "check --fix" else 1)
-    assert f"{MARKER} belongs to no write of this user on this machine" in result.stderr
-    assert "Compare the project's files with your last commit, then delete it" in result.stderr
+    if command in WRITES:
+        assert result.returncode == (2 if command == "check --fix" else 1)
+        assert f"{MARKER} belongs to no write of this user on this machine" in result.stderr
+        assert "Compare the project's files with your last commit, then delete it" in result.stderr
 
 
 def test_another_command_that_writes_is_waited_for(

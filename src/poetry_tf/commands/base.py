@@ -50,8 +50,19 @@ class TensorFlowCommand(Command):
     def act(self) -> int:
         """Does the command's work and returns the exit status."""
         root = self.root()
-        self.recover(root)
+        if self.writes():
+            self.recover(root)
+        else:
+            self.warn_if_interrupted(root)
         return self.run_in(root)
+
+    def writes(self) -> bool:
+        """Whether the options allow changes to the project's files."""
+        return not any(
+            self.option(name)
+            for name in ("check", "diff", "dry-run", "explain")
+            if self.definition.has_option(name)
+        )
 
     def run_in(self, root: Path) -> int:
         """Runs the command in the project at `root` and returns the exit status."""

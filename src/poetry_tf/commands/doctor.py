@@ -71,6 +71,9 @@ built from here? Each image, feature, apt package and locked file is asked for, 
 are downloaded to see how fast. The exit status is then 1 where something can't be had.
 """
 
+    def writes(self) -> bool:
+        return False
+
     def run_in(self, root: Path) -> int:
         if self.option("network"):
             return self._run_network(root)
