@@ -118,7 +118,7 @@ def test_killed_writers(root: Path) -> None:
 def test_a_thousand_races(root: Path) -> None:
     begun = time.monotonic()
     assert races(root, 1000).total() == 1000
-    assert time.monotonic() - begun < 600
+    assert time.monotonic() - begun < 900
 
 
 @pytest.mark.slow
@@ -128,7 +128,7 @@ def test_three_hundred_kills(root: Path) -> None:
     assert count["interrupted"] >= 30, "it was killed while it wrote"
     assert count["completed"] >= 10
     assert count["as before"] >= 10
-    assert time.monotonic() - begun < 600
+    assert time.monotonic() - begun < 900
 
 
 def test_a_write_whose_writer_lives_is_not_settled(root: Path) -> None:
