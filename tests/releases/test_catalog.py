@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
 from poetry_tf.http.pages import IndexFile
-from poetry_tf.releases import DISTRIBUTIONS, PLATFORMS, Catalog, Release, load, whole
+from poetry_tf.releases import DISTRIBUTIONS, PLATFORMS, Catalog, Release, hashes, load, whole
 from poetry_tf.releases.filenames import distributions, minors_by_platform
 from poetry_tf.releases.model import LINUX_X86_64, AndCuda, ContainerPair
 from poetry_tf.releases.resources import read_json
@@ -36,6 +37,21 @@ def made(*releases: Release, **more) -> Catalog:
 
 
 # --- What the shipped data says -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_the_hashes_of_all_files(name):
+    known = hashes(name)
+    assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in known.values())
+    opened = 0
+    for block in read_json(f"{name}.json")["releases"].values():
+        for part in block["platforms"].values():
+            if "wheel" in part:
+                opened += 1
+                assert known[part["wheel"]] == part["sha256"]
+    assert opened
+    versions = {str(one.version) for one in whole(name).releases if one.wheels}
+    assert versions <= {file.split("-")[1] for file in known}
 
 
 def test_the_release_of_the_seed():

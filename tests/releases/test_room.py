@@ -56,7 +56,7 @@ def test_every_exported_name_is_there():
 
 
 def test_the_generated_files_are_as_the_generator_writes_it():
-    for name in (*poetry_tf.releases.DISTRIBUTIONS, "companions"):
+    for name in (*poetry_tf.releases.DISTRIBUTIONS, "companions", "hashes"):
         text = DATA.joinpath(f"{name}.json").read_text(encoding="utf-8")
         assert render(read_json(f"{name}.json")) + "\n" == text
 

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from poetry_tf.releases.catalog import DISTRIBUTIONS, Catalog, Standing, load, whole
+    from poetry_tf.releases.catalog import DISTRIBUTIONS, Catalog, Standing, hashes, load, whole
     from poetry_tf.releases.companions import Companion, Fit, fits
     from poetry_tf.releases.model import (
         PLATFORMS,
@@ -41,6 +41,7 @@ __all__ = [
     "cudnn_package",
     "driver",
     "fits",
+    "hashes",
     "load",
     "misspelling_of",
     "named",
@@ -52,7 +53,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "catalog": ("DISTRIBUTIONS", "Catalog", "Standing", "load", "whole"),
+    "catalog": ("DISTRIBUTIONS", "Catalog", "Standing", "hashes", "load", "whole"),
     "companions": ("Companion", "Fit", "fits"),
     "model": ("PLATFORMS", "AndCuda", "ContainerPair", "Release", "Wheels", "series_of"),
     "names": ("Role", "misspelling_of", "named", "normalize", "own", "role"),

@@ -188,6 +188,17 @@ def whole(distribution: str = "tensorflow") -> Catalog:
 
 
 @functools.cache
+def hashes(distribution: str) -> Mapping[str, str]:
+    """The SHA-256 of every file of a distribution, by file name.
+
+    Raises:
+        KeyError: it is not one of `DISTRIBUTIONS`.
+    """
+    files: dict[str, str] = read_json("hashes.json")["hashes"][distribution]
+    return MappingProxyType(files)
+
+
+@functools.cache
 def _catalog(distribution: str, planned: bool) -> Catalog:
     if distribution not in DISTRIBUTIONS:
         raise KeyError(distribution)

@@ -106,6 +106,7 @@ def test_what_is_read(run, index):
     assert set(run.written()) == {
         *(f"{name}.json" for name in DISTRIBUTIONS),
         "companions.json",
+        "hashes.json",
     }
     content = run.read()
     assert content["distribution"] == "tensorflow"
@@ -114,6 +115,14 @@ def test_what_is_read(run, index):
     assert content["prereleases"] == ["2.12.0rc0"]
     assert content["older"] == ["1.15.0"]
     assert list(content["releases"]) == ["2.4.0", "2.13.1", "2.18.1"]
+    listed = {
+        file.name: file.sha256
+        for file in index.projects["tensorflow"]
+        if file.name.endswith(".whl")
+    }
+    hashes = run.read("hashes.json")["hashes"]
+    assert hashes["tensorflow"] == listed
+    assert [*hashes] == [*DISTRIBUTIONS]
     assert content["releases"]["2.4.0"] == {  # its wheels are not opened
         "uploaded": "2024-05-06",
         "yanked": False,
@@ -390,6 +399,19 @@ def test_a_companion_that_cannot_be_read_is_kept(run, index):
     assert list(text) == ["0.0.1"]
 
 
+def test_hashes_whose_page_cannot_be_read_are_kept(run, index):
+    assert run()[0] == 0
+    before = run.read("hashes.json")["hashes"]
+    index.broken["tensorflow-intel"] = 403
+    index.add("tensorflow", File(wheel_name("1.14.0"), b"new"))
+    status, told = run()
+    assert status == 2
+    assert "error: tensorflow-intel: the index answers 403" in told
+    after = run.read("hashes.json")["hashes"]
+    assert after["tensorflow-intel"] == before["tensorflow-intel"]
+    assert after["tensorflow"].keys() - before["tensorflow"].keys() == {wheel_name("1.14.0")}
+
+
 def test_a_companion_whose_page_cannot_be_read_is_kept(run, index):
     assert run()[0] == 0
     before = run.written()["companions.json"]
@@ -486,6 +508,18 @@ def test_check(run, index):
     assert "3 differences" in reported
     assert "2.99.0" not in reported
     assert run.written() == as_it_was
+
+    for name, content in before.items():
+        (run.output / name).write_bytes(content)
+    wrong = run.read("hashes.json")
+    right = wrong["hashes"]["tensorflow"].pop(OLD)
+    wrong["hashes"]["tensorflow"] |= {NEW: "0" * 64, "tensorflow-2.99.0.tar.gz": "0" * 64}
+    (run.output / "hashes.json").write_text(json.dumps(wrong))
+    status, told = run("--check")
+    assert status == 1
+    assert f"hashes.json: {OLD}: the index says {right}, the data nothing" in told
+    assert f", the data {'0' * 64}" in told
+    assert "2 differences" in told
 
     for name, content in before.items():
         (run.output / name).write_bytes(content)

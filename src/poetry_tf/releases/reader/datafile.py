@@ -81,6 +81,13 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     found = list(_in_releases(old.get("releases", {}), new.get("releases", {}), ""))
     for name, releases in new.get("companions", {}).items():
         found += _in_releases(old.get("companions", {}).get(name, {}), releases, f"{name} ")
+    for name, files in new.get("hashes", {}).items():
+        known = old.get("hashes", {}).get(name, {})
+        found += [
+            f"{file}: the index says {digest}, the data {known.get(file, 'nothing')}"
+            for file, digest in files.items()
+            if digest != known.get(file)
+        ]
     for key in ("prereleases", "older"):
         found += [
             f"{version}: a version that the data lacks"
@@ -124,6 +131,8 @@ def keep_unread(
         if name in COMPANIONS and name not in content["companions"]:
             content["companions"][name] = releases
             kept += [(name, version) for version in releases]
+    for name, hashes in before.get("hashes", {}).items():
+        content["hashes"].setdefault(name, hashes)
     if "companions" in content:
         content["companions"] = dict(sorted(content["companions"].items()))
     for name, version in unread:

@@ -4,8 +4,8 @@
 
 For each final release from 2.0 on, the file names are read; from 2.5 on also a few members of one
 wheel for each platform, by ranges; for the companions, the metadata of one wheel of each release.
-The results are written to `data/`: a file for each distribution, and one for the companions. The
-same state of the index gives the same bytes.
+The results are written to `data/`: a file for each distribution, one for the companions, and one
+for the hashes of all files of the distributions. The same state of the index gives the same bytes.
 
 Members are cached: a run that was interrupted continues where it stopped, and the next run reads
 only new wheels.
@@ -26,6 +26,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -269,7 +270,27 @@ def read(reader: IndexReader) -> dict[str, DataFile]:
             if (name, version) not in companion_facts
         ],
     )
+    files["hashes.json"] = DataFile(_hashes(own), [])
     return files
+
+
+def _hashes(own: Mapping[str, Available]) -> Block:
+    """The content of the data file with the hashes of TensorFlow's own distributions."""
+    return {
+        "schema": SCHEMA,
+        "generator": GENERATOR,
+        "hashes": {
+            name: {
+                file.filename: file.sha256
+                for version in sorted(versions)
+                for file in sorted(
+                    (one.file for one in versions[version]), key=attrgetter("filename")
+                )
+                if file.sha256 is not None
+            }
+            for name, versions in own.items()
+        },
+    }
 
 
 def _distribution_file(name: str, known: Knowledge, report: RefreshReport) -> DataFile:
