@@ -5,14 +5,17 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.utils import canonicalize_name
 
 from poetry_tf.http.failures import Failure, format_failure
 from poetry_tf.index.answers import (
     ExpectedFiles,
+    LockedFile,
     failure_of_page,
     failure_of_status,
     form_of,
 )
+from poetry_tf.index.pages import json_page
 
 
 @pytest.mark.parametrize(
@@ -87,7 +90,12 @@ def test_any_page_is_judged(body: bytes, kind: str) -> None:
 
 def test_a_page_that_is_older_than_the_lock() -> None:
     wants = ExpectedFiles(
-        locked={"six": {"six-1.1-py3-none-any.whl": "1.1", "six-1.1.tar.gz": "1.1"}}
+        locked={
+            "six": {
+                name: LockedFile("1.1", "sha256:00")
+                for name in ("six-1.1-py3-none-any.whl", "six-1.1.tar.gz")
+            }
+        }
     )
     assert wants.failure_of_list("other", b"") is None
     assert wants.failure_of_list("six", b"six-1.1-py3-none-any.whl six-1.1.tar.gz") is None
@@ -108,3 +116,54 @@ def test_a_page_that_is_older_than_the_data() -> None:
     assert failure is not None
     assert (failure.name, failure.is_missing) == ("tensorflow-cpu 2.18.0", True)
     assert wants.failure_of_list("tensorflow-cpu", page + b" tensorflow_cpu-2.18.0-cp311") is None
+
+
+FILES = ("six-1.0-py3-none-any.whl", "six-1.1-py3-none-any.whl", "six-1.1.tar.gz")
+DIGITS = {"sha256": "0" * 64, "sha512": "1" * 128}
+Listed = dict[str, object]
+LISTED: st.SearchStrategy[Listed] = st.dictionaries(
+    st.sampled_from(["md5", *DIGITS]),
+    st.sampled_from([*DIGITS.values(), "f" * 64, "", "\x1b", 5, None]),
+)
+
+
+@given(
+    locked=st.dictionaries(
+        st.sampled_from(FILES), st.sampled_from([f"{name}:{DIGITS[name]}" for name in DIGITS])
+    ),
+    packaged=st.dictionaries(st.sampled_from(FILES), st.just(DIGITS["sha256"])),
+    page=st.lists(st.tuples(st.sampled_from(FILES), LISTED | st.none() | st.just(["sha256"]))),
+)
+def test_the_hashes_of_a_page(
+    locked: dict[str, str], packaged: dict[str, str], page: list[tuple[str, Listed | None]]
+) -> None:
+    wants = ExpectedFiles(
+        locked={"six": {file: LockedFile(file[4:7], entry) for file, entry in locked.items()}},
+        packaged=lambda name: packaged if name == "six" else {},
+    )
+    files = [
+        {"filename": file, "url": f"https://files.example.com/{file}", "hashes": hashes}
+        for file, hashes in page
+    ]
+    name = canonicalize_name("six")
+    failure = wants.failure_of_hashes(name, json_page("https://example.com/six/", {"files": files}))
+    known: list[tuple[str, Listed, str, str]] = []
+    for file, hashes in page:
+        entries = [locked[file]] if file in locked else []
+        entries += [f"sha256:{packaged[file]}"] if file in packaged else []
+        for algorithm, _, digits in (entry.partition(":") for entry in entries):
+            known.append((file, hashes if isinstance(hashes, dict) else {}, algorithm, digits))
+    wrong = {file for file, hashes, name, digits in known if hashes.get(name, digits) != digits}
+    lacking = {file for file, hashes, name, _ in known if name not in hashes}
+    if wrong:
+        assert failure is not None and failure.kind == "wrong-hash"
+        assert {one.file for one in failure.wrong} == wrong
+        assert format_failure(failure).isprintable()
+    elif lacking:
+        assert failure is not None and failure.kind == "unhashed" and failure.is_missing
+        assert failure.name in lacking
+    else:
+        assert failure is None
+    other = canonicalize_name("other")
+    assert not wants.has_hashes_of(other)
+    assert wants.has_hashes_of(name) is bool(locked or packaged)

@@ -325,9 +325,11 @@ def test_a_wheel_whose_metadata_lies_far_from_its_end_takes_two_requests(
     assert files == {"near": 1, "far": 2, "six": 1}
 
 
+@pytest.mark.parametrize("metadata", [False, True])
 def test_what_is_known_of_a_wheel_is_not_asked_for(
-    solver: PoetryRunner, local: LocalIndex, monkeypatch: pytest.MonkeyPatch
+    solver: PoetryRunner, local: LocalIndex, monkeypatch: pytest.MonkeyPatch, metadata: bool
 ) -> None:
+    """Also where the mirror offers metadata, of which it lists the hash itself."""
     wheels = [
         local.add("a", "1.0", requires=["b (<2)"], requires_python=">=3.7"),
         local.add("b", "1.0", requires=["c ; extra == 'x'"]),
@@ -350,7 +352,7 @@ def test_what_is_known_of_a_wheel_is_not_asked_for(
     }
     data = {"files": files, "requires": [item.requires or None for item in wheels]}
     monkeypatch.setattr(wheel_metadata, "_packaged", lambda: data)
-    mirror = local.mount("mirror", **MIRROR)
+    mirror = local.mount("mirror", absolute=False, metadata=metadata)
     done, lock = _lock(solver, mirror, "a")
     assert done.ok, done.output
     assert lock == expected

@@ -23,7 +23,7 @@ import re
 import threading
 import time
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from email.message import Message
@@ -76,6 +76,8 @@ class Distribution:
     members: Mapping[str, bytes] = field(default_factory=dict)
     yanked: str | None = None
     uploaded: str = "2024-01-01T00:00:00.000000Z"
+    sdist: bool = False
+    """Whether there is a source archive besides; it is no real one."""
 
     @property
     def key(self) -> str:
@@ -103,7 +105,8 @@ class Distribution:
     def wheels(self) -> tuple[Wheel, ...]:
         """The files, one a tag."""
         stem = f"{self.key.replace('-', '_')}-{self.version}"
-        return tuple(self._wheel(stem, tag) for tag in self.tags)
+        sdist = Wheel(f"{stem}.tar.gz", stem.encode(), self.metadata)
+        return (*(self._wheel(stem, tag) for tag in self.tags), *[sdist][: self.sdist])
 
     def _wheel(self, stem: str, tag: str) -> Wheel:
         info = f"{stem}.dist-info"
@@ -204,6 +207,10 @@ class Mount:
     """Whether files have another byte in their middle, if they are asked for as a whole."""
     hidden: tuple[str, ...] = ()
     """Packages, or versions (`"demo==1.1"`), that are not there."""
+    hashes: Callable[[Wheel], Mapping[str, str]] = lambda wheel: {"sha256": wheel.sha256}
+    """The hashes that pages list for a file."""
+    max_age: int | None = None
+    """Seconds for which pages may be cached."""
     requests: list[Request] = field(default_factory=list)
     """What was asked of this mount, in order."""
     at_once: dict[str, int] = field(default_factory=dict, repr=False)
@@ -292,6 +299,7 @@ class LocalIndex:
         members: Mapping[str, bytes] | None = None,
         yanked: str | None = None,
         uploaded: str = Distribution.uploaded,
+        sdist: bool = False,
     ) -> Distribution:
         """Adds wheels; a second call with the same name and version adds further wheels to it."""
         distribution = Distribution(
@@ -303,6 +311,7 @@ class LocalIndex:
             members=members or {},
             yanked=yanked,
             uploaded=uploaded,
+            sdist=sdist,
         )
         self.extend([distribution])
         return distribution
@@ -384,7 +393,9 @@ class LocalIndex:
                     body = answer.body if mount.page_body is None else mount.page_body
                     kind = mount.page_type or answer.content_type
                     cut = mount.cut_pages
-                    answer = replace(answer, body=body, content_type=kind, cut=cut)
+                    age = mount.max_age
+                    sent = {} if age is None else {"Cache-Control": f"max-age={age}"}
+                    answer = replace(answer, body=body, content_type=kind, cut=cut, headers=sent)
                 if mount.recovers is not None:
                     mount.recovers -= 1
                     if mount.recovers < 0:
@@ -521,7 +532,7 @@ def _file_record(mount: Mount, distribution: Distribution, wheel: Wheel) -> dict
     record: dict[str, Any] = {
         "filename": wheel.filename,
         "url": mount.address(wheel),
-        "hashes": {"sha256": wheel.sha256},
+        "hashes": dict(mount.hashes(wheel)),
         "size": len(wheel.content),
         "upload-time": distribution.uploaded,
         "yanked": distribution.yanked or False,
@@ -535,7 +546,8 @@ def _file_record(mount: Mount, distribution: Distribution, wheel: Wheel) -> dict
 
 
 def _anchor(mount: Mount, distribution: Distribution, wheel: Wheel) -> str:
-    attributes = {"href": f"{mount.address(wheel)}#sha256={wheel.sha256}"}
+    fragment = "&".join(f"{name}={digits}" for name, digits in mount.hashes(wheel).items())
+    attributes = {"href": f"{mount.address(wheel)}#{fragment}".removesuffix("#")}
     if distribution.requires_python:
         attributes["data-requires-python"] = distribution.requires_python
     if distribution.yanked is not None:

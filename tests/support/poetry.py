@@ -1,7 +1,8 @@
 """The real Poetry, run in a project folder and shut off from the machine's own settings.
 
-What it would ask of PyPI it asks of the address it is given: the only thing that is patched, by
-`site/sitecustomize.py` in a process of its own and by the same two lines in this one.
+What it would ask of PyPI it asks of the address it is given; and as the wheels there are made up,
+the packaged hashes of TensorFlow's are not theirs. Only these two are patched: by
+`site/sitecustomize.py` in a process of its own, and in the same way in this one.
 """
 
 from __future__ import annotations
@@ -113,6 +114,8 @@ class PoetryRunner:
     """What runs Poetry in `run` and `start`, and of which the environment is made."""
     environ: dict[str, str] = field(default_factory=dict)
     """Variables for every command, over those that the runner sets."""
+    packaged: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What `call` takes for the packaged hashes of TensorFlow's files, by distribution."""
 
     @property
     def venv(self) -> Path:
@@ -181,6 +184,10 @@ class PoetryRunner:
             enter(mock.patch.dict(os.environ, self._environment(environ), clear=True))
             enter(_directory(cwd or self.project))
             enter(_poetry_afresh(self.home / "config", os.environ["TESTS_PYPI_URL"]))
+            if self.pypi.startswith("http:"):
+                known = mock.Mock(side_effect=lambda name: self.packaged.get(name, {}))
+                with contextlib.suppress(AttributeError):  # a test may make the module fail
+                    enter(mock.patch("poetry_tf.index.routing.hashes", known))
             enter(_logging_afresh())
             # `poetry-tf` sets it for its process, which is this one.
             enter(mock.patch("poetry_tf.program", "poetry tf"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -34,6 +35,9 @@ Kind = Literal[
     "missing",
     "empty",
     "different",
+    "unhashed",
+    # A page that contradicts what is known of a file.
+    "wrong-hash",
     "metadata-not-offered",
     "metadata-missing",
     "metadata-not-sent",
@@ -44,7 +48,9 @@ _TEMPORARY: frozenset[Kind] = frozenset(
     {"connection-lost", "cut-short", "stalled", "cut-off", "no-resume"}
 )
 _TEMPORARY_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
-_MISSING: frozenset[Kind] = frozenset({"missing", "empty", "different", "metadata-not-offered"})
+_MISSING: frozenset[Kind] = frozenset(
+    {"missing", "empty", "different", "unhashed", "metadata-not-offered"}
+)
 
 _WORDS: dict[Kind, str] = {
     "certificate": "has a certificate that is not valid",
@@ -65,11 +71,30 @@ _WORDS: dict[Kind, str] = {
     "missing": "lacks {name}",
     "empty": "has an empty page for {name}",
     "different": "has another {name}",
+    "unhashed": "lists no hash of {name} that can be compared",
+    "wrong-hash": "lists another hash of {name} ({listed}) than {origin} ({expected})",
     "metadata-not-offered": "offers no metadata",
     "metadata-missing": "lacks the metadata that it lists",
     "metadata-not-sent": "sends no metadata",
     "metadata-corrupt": "sends metadata that is corrupt",
 }
+
+
+@dataclass(frozen=True)
+class WrongHash:
+    """A file that an index lists with another hash than is known of it.
+
+    Attributes:
+        file: its name.
+        listed: the hash that the index lists, such as "sha256:…".
+        expected: the known one.
+        origin: where that is known from, such as "poetry.lock".
+    """
+
+    file: str
+    listed: str
+    expected: str
+    origin: str
 
 
 @dataclass(frozen=True)
@@ -84,6 +109,7 @@ class Failure:
         seconds: how long the answer was waited for.
         retry_after: seconds after which the server wants to be asked again; 0 if it names none.
         lacking: how much is missing, to compare two answers that both lack something.
+        wrong: the files with another hash, where the kind is "wrong-hash".
     """
 
     kind: Kind
@@ -92,6 +118,7 @@ class Failure:
     seconds: float = 0.0
     retry_after: float = 0.0
     lacking: int = 0
+    wrong: tuple[WrongHash, ...] = ()
 
     @property
     def is_busy(self) -> bool:
@@ -106,10 +133,23 @@ class Failure:
 
 def format_failure(failure: Failure) -> str:
     """The words that follow the server's name: "answers 503"."""
-    text = _WORDS[failure.kind].format(
-        name=failure.name, status=failure.status, seconds=failure.seconds
-    )
+    known: dict[str, object] = {
+        "name": failure.name,
+        "status": failure.status,
+        "seconds": failure.seconds,
+    }
+    if failure.wrong:
+        first = failure.wrong[0]
+        known |= {"name": first.file, "origin": first.origin}
+        known |= {"listed": _shortened(first.listed), "expected": _shortened(first.expected)}
+    text = _WORDS[failure.kind].format(**known)
     return f"{text} for {failure.name}" if failure.status and failure.name else text
+
+
+def _shortened(digest: str) -> str:
+    """The first digits of a hash; an index may list any text as one."""
+    algorithm, _, digits = digest.partition(":")
+    return f"{algorithm}:{re.sub('[^0-9a-f]', '?', digits[:12])}…"
 
 
 # -- errors ---------------------------------------------------------------------------------

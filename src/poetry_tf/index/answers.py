@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from poetry_tf.http.failures import Failure
+from poetry.core.constraints.version import Version
+
+from poetry_tf.http.failures import Failure, WrongHash
 
 if TYPE_CHECKING:
     import requests
+    from packaging.utils import NormalizedName
+    from poetry.repositories.link_sources.base import LinkSource
 
 # The size of what is missing: more than a page that exists can lack.
 NO_PAGE, NO_FILES = 1_000_000, 999_999
@@ -74,13 +79,79 @@ def failure_of_page(
 
 
 @dataclass(frozen=True)
-class ExpectedFiles:
-    """What pages must list. A page without it is older than what is known of PyPI already."""
+class LockedFile:
+    """A file in the lock: the version that it belongs to, and its hash ("sha256:…")."""
 
-    locked: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """The files in the lock and the version of each, by distribution."""
+    version: str
+    hash: str
+
+
+@dataclass(frozen=True)
+class ExpectedFiles:
+    """What pages must list: files, and their hashes.
+
+    A page without a file is older than what is known of PyPI already. A file on PyPI never changes:
+    a page that lists another hash is wrong.
+    """
+
+    locked: Mapping[str, Mapping[str, LockedFile]] = field(default_factory=dict)
+    """The files in the lock, by distribution."""
     releases: Callable[[str], Sequence[str]] = lambda _: ()
     """The versions that a distribution is known to have, ascending."""
+    packaged: Callable[[str], Mapping[str, str]] = lambda _: {}
+    """The SHA-256 of a distribution's files, as packaged with poetry-tf."""
+    witness: NormalizedName | None = None
+    """A distribution of the project with known hashes. Its page tells whether an index can be
+    believed about one of which nothing is known."""
+
+    def has_hashes_of(self, name: str) -> bool:
+        """Whether the page of a distribution can be compared with something."""
+        return bool(self.locked.get(name) or self.packaged(name))
+
+    def failure_of_hashes(self, name: NormalizedName, page: LinkSource) -> Failure | None:
+        """The failure of a page with another hash of a file, or none that can be compared."""
+        listed: list[tuple[str, Mapping[str, str]]] = []
+        for version in self._versions(name, page):
+            with suppress(Exception):  # what Poetry cannot read either, and reports itself
+                for link in page.links_for_version(name, version):
+                    hashes = link.hashes if isinstance(link.hashes, Mapping) else {}
+                    listed.append((link.filename, hashes))
+        if wrong := self.wrong_hashes(name, listed):
+            return Failure("wrong-hash", name=wrong[0].file, wrong=wrong)
+        unhashed = [
+            file
+            for file, hashes in listed
+            for algorithm, _, _ in self._known(name, file)
+            if algorithm not in hashes
+        ]
+        return Failure("unhashed", name=unhashed[0], lacking=len(unhashed)) if unhashed else None
+
+    def _versions(self, name: NormalizedName, page: LinkSource) -> Iterable[Version]:
+        """The versions of which a hash may be known."""
+        if self.packaged(name):
+            return [*page.versions(name)]
+        texts = {file.version for file in self.locked.get(name, {}).values()}
+        return [Version.parse(text) for text in texts]
+
+    def wrong_hashes(
+        self, name: str, listed: Iterable[tuple[str, Mapping[str, str]]]
+    ) -> tuple[WrongHash, ...]:
+        """The files of which another hash is known. `listed`: each with its hashes by algorithm."""
+        return tuple(
+            WrongHash(file, f"{algorithm}:{hashes[algorithm]}", f"{algorithm}:{known}", origin)
+            for file, hashes in listed
+            for algorithm, known, origin in self._known(name, file)
+            if algorithm in hashes
+            if hashes[algorithm] != known
+        )
+
+    def _known(self, name: str, file: str) -> Iterator[tuple[str, str, str]]:
+        """What is known of a file: an algorithm, digits, and their origin."""
+        if (locked := self.locked.get(name, {}).get(file)) is not None:
+            algorithm, _, digits = locked.hash.partition(":")
+            yield algorithm, digits, "poetry.lock"
+        if (known := self.packaged(name).get(file)) is not None:
+            yield "sha256", known, "the data of this poetry-tf"
 
     def failure_of_list(self, name: str, body: bytes) -> Failure | None:
         """What a page lacks. The names are searched for in its text, which needs no parsing."""
@@ -90,8 +161,8 @@ class ExpectedFiles:
             if f"{name.replace('-', '_')}-{version}-".encode() not in body
         ]
         files = [
-            (file, version)
-            for file, version in self.locked.get(name, {}).items()
+            (file, locked.version)
+            for file, locked in self.locked.get(name, {}).items()
             if file.encode() not in body
         ]
         if not (versions or files):

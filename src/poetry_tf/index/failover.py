@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from poetry.console.exceptions import PoetryRuntimeError
 
@@ -28,6 +28,7 @@ NO_METADATA = Failure("metadata-not-offered")
 
 Scope = Literal["pages", "files", "large", "metadata"]
 """A kind of requests. A mirror that is down for one may still work for another."""
+_SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 _ONCE: Mapping[Kind, str] = {"cut-off": "cut", "stalled": "cut", "corrupt": "corrupt"}
 """The kinds of failures that are reported once of a mirror, whichever file they are about."""
@@ -150,9 +151,12 @@ class Failover:
     # -- failures ---------------------------------------------------------------------------
 
     def record(self, request: IndexRequest, root: IndexRoot, failure: Failure) -> None:
-        """Keeps a failure; the index is down unless it only lacks something."""
+        """Keeps a failure; the index is down unless it only lacks something.
+
+        One that lists another hash than is known is judged by what the next ones list: `settle`.
+        """
         request.failures.append((root, failure))
-        if failure.is_missing:
+        if failure.is_missing or failure.kind == "wrong-hash":
             return
         is_penalty = failure.status == TOO_MANY_REQUESTS
         seconds = max(failure.retry_after, PENALTY) if is_penalty else float("inf")
@@ -162,6 +166,30 @@ class Failover:
         request.unreported = (root, failure)
         if root in self.roots[:1]:
             self._on_first_failure()
+
+    def settle(self, request: IndexRequest, root: IndexRoot, failure: Failure | None) -> None:
+        """Judges the indexes that list other hashes than are known, by the page of this one.
+
+        It lists the known ones, unless it is PyPI itself and `failure` says what it lists instead:
+        its files never change, so what was known is wrong, and so are only those that list
+        something else.
+        """
+        right = {(one.file, one.listed) for one in failure.wrong} if failure else set()
+        for other, found in request.failures:
+            if any((one.file, one.listed) not in right for one in found.wrong):
+                for scope in _SCOPES:
+                    self._down[other, scope] = (float("inf"), found)
+                if other in self.roots[:1]:
+                    self._on_first_failure()
+                self.report(other, found, f": going on by {root.name}", once="wrong-hash")
+        if failure is not None:
+            origin = failure.wrong[0].origin
+            self.report(root, failure, f": files on PyPI never change, so {origin} is wrong")
+
+    def is_faulty(self, root: IndexRoot) -> bool:
+        """Whether an index was found to list wrong hashes."""
+        known = self.failure_of(root, ("pages",))
+        return known is not None and known.kind == "wrong-hash"
 
     def pause(self, request: IndexRequest) -> None:
         """Waits before another round over the indexes.

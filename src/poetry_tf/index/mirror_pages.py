@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
+import threading
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
+from packaging.utils import canonicalize_name
 
 from poetry_tf.http.failures import Failure
 from poetry_tf.http.pages import (
@@ -19,11 +25,23 @@ from poetry_tf.http.pages import (
     parse_json,
 )
 from poetry_tf.index.answers import NO_PAGE, ExpectedFiles, failure_of_page, form_of
-from poetry_tf.index.failover import NO_METADATA, Failover, IndexRequest, IndexRoot
-from poetry_tf.index.pages import is_in_json
+from poetry_tf.index.failover import (
+    NO_METADATA,
+    Failover,
+    IndexRequest,
+    IndexRoot,
+    NotDownloadedError,
+)
+from poetry_tf.index.pages import html_page, is_in_json, json_page
 from poetry_tf.index.transport import Transport
 
+if TYPE_CHECKING:
+    from poetry.repositories.link_sources.base import LinkSource
+
 PREFER_JSON = {"Accept": f"{JSON_TYPE}, */*;q=0.1"}
+UNCACHED = {"Cache-Control": "no-cache"}
+
+_SHA256 = re.compile(r"(?<=sha256=)[0-9a-f]*[A-F][0-9A-Fa-f]*")
 
 
 class MirrorPages:
@@ -36,16 +54,36 @@ class MirrorPages:
         ] = {}
         self._chosen: dict[str, tuple[IndexRoot | None, requests.Response | None]] = {}
         self._files: dict[tuple[IndexRoot, str], Mapping[str, IndexFile]] = {}
+        self._read: dict[requests.Response, LinkSource] = {}
+        self._choosing: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
     # -- pages ------------------------------------------------------------------------------
 
     def get(self, name: str, headers: Mapping[str, str]) -> requests.Response | None:
         """The page of a package; None where no index has one. Raises `NotDownloadedError`."""
-        with suppress(KeyError):
-            return self._chosen[name][1]
-        root, response = self._find(name, headers)
-        self._chosen[name] = (root, response)
+        root, response = self._choose(name, headers)
+        witness = self._expected.witness
+        if witness is not None and not self._expected.has_hashes_of(name):
+            with suppress(NotDownloadedError):
+                self._choose(witness, headers)
+            if root is not None and self._failover.is_faulty(root):
+                self._chosen.pop(name, None)
+                root, response = self._choose(name, headers)
         return response
+
+    def _choose(
+        self, name: str, headers: Mapping[str, str]
+    ) -> tuple[IndexRoot | None, requests.Response | None]:
+        with self._choosing[name]:
+            if name not in self._chosen:
+                self._chosen[name] = self._find(name, headers)
+            return self._chosen[name]
+
+    def links(self, response: requests.Response) -> LinkSource:
+        """The files of a page as Poetry reads it, with the hashes as PyPI writes them."""
+        if response not in self._read:
+            self._read[response] = _links_of(response)
+        return self._read[response]
 
     def _find(
         self, name: str, headers: Mapping[str, str]
@@ -55,7 +93,8 @@ class MirrorPages:
             while (root := self._failover.next_root(request)) is not None:
                 self._failover.report_switch(request, root)
                 response, failure = self._page_of(root, name, headers, request)
-                if failure is None:
+                if failure is None or (root.final and failure.kind == "wrong-hash"):
+                    self._failover.settle(request, root, failure)
                     self._failover.report_missing(request.failures, root)
                     return root, response
                 self._failover.record(request, root, failure)
@@ -63,16 +102,19 @@ class MirrorPages:
                     break
             incomplete = [(root, item) for root, item in request.failures if item.is_missing]
             if incomplete:
-                return self._most_complete(name, incomplete)
+                return self._most_complete(name, request, incomplete)
             self._failover.pause(request)
 
     def _most_complete(
-        self, name: str, incomplete: list[tuple[IndexRoot, Failure]]
+        self, name: str, request: IndexRequest, incomplete: list[tuple[IndexRoot, Failure]]
     ) -> tuple[IndexRoot | None, requests.Response | None]:
         """The page that lacks least, where every index that answers lacks something."""
         best, failure = min(incomplete, key=lambda pair: pair[1].lacking)
         worse = [pair for pair in incomplete if pair[1].lacking > failure.lacking]
         self._failover.report_missing(worse, best)
+        for root, found in request.failures:
+            if found.wrong:
+                self._failover.report(root, found, f": taking it by {best.name}")
         all_answer = len(incomplete) >= len(self._failover.roots)
         if not all_answer and not any(root.final for root, _ in incomplete):
             self._failover.report(best, failure, ", and no other way answers")
@@ -95,15 +137,48 @@ class MirrorPages:
             answer.content,
             name,
             retry_after=answer.headers.get("Retry-After"),
-        ) or self._expected.failure_of_list(name, answer.content)
+        )
         if failure is not None and not failure.is_missing:
             return None, failure
         page = answer if failure is None or failure.lacking < NO_PAGE else None
         if page is not None and (form := form_of(page.content)) is not None:
             # Poetry goes by the type alone.
             page.headers["Content-Type"] = {"json": JSON_TYPE, "html": "text/html"}[form]
-        self._answers[root, name] = (page, failure)
-        return page, failure
+        if failure is None:
+            failure = self._failure_of_files(name, answer)
+        is_wrong = failure is not None and failure.kind == "wrong-hash"
+        if is_wrong and getattr(answer, "from_cache", False):
+            return self._page_of(root, name, {**headers, **UNCACHED}, request)
+        self._answers[root, name] = (page if root.final or not is_wrong else None, failure)
+        return self._answers[root, name]
+
+    def _failure_of_files(self, name: str, page: requests.Response) -> Failure | None:
+        """What a page has otherwise than it is known, or lacks."""
+        failure = None
+        if self._expected.has_hashes_of(name):
+            with suppress(ValueError, LookupError, TypeError, AttributeError):
+                # A page that Poetry cannot read is reported by Poetry itself.
+                links = self.links(page)
+                failure = self._expected.failure_of_hashes(canonicalize_name(name), links)
+        if failure is not None and failure.kind == "wrong-hash":
+            return failure
+        return self._expected.failure_of_list(name, page.content) or failure
+
+    def wrong_files(self, name: str, record: Mapping[str, Any]) -> NotDownloadedError | None:
+        """The error if Poetry's record of a release has another hash than is known of a file.
+
+        Poetry computes those that the page of a mirror does not list.
+        """
+        root, _ = self._chosen.get(name, (None, None))
+        if root is None or root.final:
+            return None
+        listed = [
+            (file["file"], dict([file["hash"].split(":", 1)])) for file in record.get("files", ())
+        ]
+        if not (wrong := self._expected.wrong_hashes(name, listed)):
+            return None
+        failure = Failure("wrong-hash", wrong=wrong)
+        return NotDownloadedError(f"{name} {record['version']}", [(root, failure)])
 
     # -- the files that pages list -----------------------------------------------------------
 
@@ -175,6 +250,21 @@ def _parsed(page: requests.Response) -> dict[str, IndexFile]:
     except MalformedPage:
         return {}
     return {file.filename: file for file in files}
+
+
+def _links_of(page: requests.Response) -> LinkSource:
+    if not is_in_json(page):
+        return html_page(page.url, _SHA256.sub(lambda found: found[0].lower(), page.text))
+    content: dict[str, Any] = json.loads(page.content)
+    with suppress(TypeError, AttributeError):  # which Poetry's own class reports
+        for file in content["files"]:
+            # Poetry would lock the longest one, in any spelling.
+            hashes = file.get("hashes")
+            if not isinstance(hashes, dict):
+                file["hashes"] = {}
+            elif "sha256" in hashes:
+                file["hashes"] = {"sha256": str(hashes["sha256"]).lower()}
+    return json_page(page.url, content)
 
 
 def _page_request(name: str) -> IndexRequest:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from packaging.metadata import parse_email
@@ -74,6 +74,9 @@ class PrefetchingRepository(LegacyRepository):
         settings = {"headers": self._get_prefer_json_header()} if pages.POETRY_READS_JSON else {}
         if not (response := self._get_response(f"/{name}/", **settings)):
             raise PackageNotFoundError(f"Package [{name}] not found.")
+        return self._links_in(response)
+
+    def _links_in(self, response: requests.Response) -> LinkSource:
         return pages.read_page(response)
 
     def _get_info_from_metadata(self, link: Link) -> PackageInfo | None:
@@ -124,6 +127,8 @@ class RoutedRepository(PrefetchingRepository):
         self._caches = config.repository_cache_directory / "poetry-tf"
         self._choosing = threading.Lock()
         self._chosen = self._warned = self._shown_in_full = False
+        self._compared: set[str] = set()
+        """The records in the cache that were compared with their pages."""
 
     @property
     def url(self) -> str:
@@ -159,7 +164,44 @@ class RoutedRepository(PrefetchingRepository):
         self.choose()
         return self.mirrors.pages.get(endpoint.strip("/"), headers or PREFER_JSON)
 
+    def _links_in(self, response: requests.Response) -> LinkSource:
+        return self.mirrors.pages.links(response)
+
+    def get_release_info(self, name: NormalizedName, version: Version) -> PackageInfo:
+        self.choose()
+        self._forget_unlisted(name, version)
+        return super().get_release_info(name, version)
+
+    def _fetch_record(self, name: NormalizedName, version: Version) -> dict[str, Any]:
+        self._forget_unlisted(name, version)
+        return super()._fetch_record(name, version)
+
+    def _get_release_info(self, name: NormalizedName, version: Version) -> dict[str, Any]:
+        record = super()._get_release_info(name, version)
+        if (error := self.mirrors.pages.wrong_files(name, record)) is not None:
+            raise error
+        return record
+
+    def _forget_unlisted(self, name: NormalizedName, version: Version) -> None:
+        """Takes a record out of the cache that has other hashes than the page lists now."""
+        key = f"{name}:{version}"
+        if self._disable_cache or key in self._compared:
+            return
+        if (record := self._release_cache.get(key)) is not None:
+            with suppress(PackageNotFoundError, ValueError):
+                links = self.get_page(name).links_for_version(name, version)
+                listed = {link.filename: link.hashes.get("sha256") for link in links}
+                if self.mirrors.pages.wrong_files(name, record) or any(
+                    (digits := listed.get(file["file"])) and file["hash"] != f"sha256:{digits}"
+                    for file in record.get("files", ())
+                ):
+                    self._release_cache.forget(key)
+        self._compared.add(key)
+
     def _get_info_from_metadata(self, link: Link) -> PackageInfo | None:
+        # A mirror lists the hash of what it sends as metadata itself.
+        if (info := known_metadata(link.hashes)) is not None:
+            return info
         if not link.has_metadata or link.metadata_url is None:
             return None
         metadata = self.mirrors.metadata(link.metadata_url, link.metadata_hashes or {})

@@ -21,7 +21,7 @@ from poetry.repositories.pypi_repository import PyPiRepository
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
 from poetry_tf.index import prefetch
-from poetry_tf.index.answers import ExpectedFiles
+from poetry_tf.index.answers import ExpectedFiles, LockedFile
 from poetry_tf.index.auto import choice_memory, choose_automatically
 from poetry_tf.index.config import mirror_value, setting_layers
 from poetry_tf.index.credentials import PYPI, make_grants, user_mirrors
@@ -34,7 +34,7 @@ from poetry_tf.index.mirrors import (
     without_credentials,
 )
 from poetry_tf.index.repository import RoutedRepository
-from poetry_tf.releases import DISTRIBUTIONS, load
+from poetry_tf.releases import DISTRIBUTIONS, hashes, load
 
 if TYPE_CHECKING:
     from cleo.io.io import IO
@@ -108,7 +108,7 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
         choose_route,
         grants=grants,
         report=report,
-        expected=lambda: ExpectedFiles(_locked_files(poetry), _known_releases),
+        expected=lambda: _expected_files(poetry),
         config=poetry.config,
         disable_cache=poetry.disable_cache,
         pool_size=max(poetry.config.installer_max_workers, prefetch.THREADS + 1),
@@ -140,22 +140,44 @@ def _root(mirror: Mirror) -> IndexRoot:
     return IndexRoot(mirror.name, mirror.url.rstrip("/"), mirror.fate)
 
 
-def _locked_files(poetry: Poetry) -> Mapping[str, Mapping[str, str]]:
-    """The files of PyPI in the lock, and the version of each, by distribution."""
+def _expected_files(poetry: Poetry) -> ExpectedFiles:
+    locked = _locked_files(poetry)
+    required = {
+        dependency.name
+        for dependency in poetry.package.all_requires
+        if dependency.source_name is None and not dependency.is_direct_origin()
+    }
+    own = (name for name in DISTRIBUTIONS if name in locked.keys() | required)
+    witness = next(own, None) or min(locked, default=None)
+    return ExpectedFiles(
+        locked,
+        _known_releases,
+        _packaged_hashes,
+        canonicalize_name(witness) if witness is not None else None,
+    )
+
+
+def _locked_files(poetry: Poetry) -> Mapping[str, Mapping[str, LockedFile]]:
+    """The files of PyPI in the lock, by distribution."""
     path = Path(poetry.locker.lock)
     try:
         lock = Lock.read(path, path.read_bytes().decode("utf-8"))
     except (OSError, UnicodeDecodeError, ProjectError):
         return {}
-    found: dict[str, dict[str, str]] = {}
+    found: dict[str, dict[str, LockedFile]] = {}
     for package in lock.data.get("package", []):
-        files = package.get("files")
-        if "source" in package or not isinstance(files, list):
-            continue
-        names = [file.get("file") for file in files if isinstance(file, dict)]
-        of_name = found.setdefault(canonicalize_name(package["name"]), {})
-        of_name.update({name: package["version"] for name in names if isinstance(name, str)})
+        files = {
+            file: LockedFile(package["version"], digest)
+            for file, digest in lock.hashes(package)
+            if "source" not in package and ":" in digest
+        }
+        if files:
+            found.setdefault(canonicalize_name(package["name"]), {}).update(files)
     return found
+
+
+def _packaged_hashes(name: str) -> Mapping[str, str]:
+    return hashes(name) if name in DISTRIBUTIONS else {}
 
 
 @functools.cache

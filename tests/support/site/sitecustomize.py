@@ -1,7 +1,8 @@
 """On the PYTHONPATH of Poetry under test: makes an address of the test's stand for PyPI.
 
 Where TESTS_PYPI_URL is set, the default address of Poetry's PyPiRepository becomes that one, at the
-moment when Poetry imports the class. Nothing else is touched and nothing is imported early.
+moment when Poetry imports the class; and where it is not PyPI's own, no hash of a file is known.
+Nothing else is touched and nothing is imported early.
 """
 
 from __future__ import annotations
@@ -11,20 +12,30 @@ import importlib.machinery
 import importlib.util
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
-MODULE = "poetry.repositories.pypi_repository"
+
+def _patch_address(module: Any) -> None:
+    init = module.PyPiRepository.__init__
+    init.__defaults__ = (os.environ["TESTS_PYPI_URL"], *init.__defaults__[1:])
+
+
+def _patch_hashes(module: Any) -> None:
+    module.hashes = lambda _: {}
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds the one module by the other finders and patches it once it has been run."""
+    """Finds a module by the other finders and patches it once it has been run."""
+
+    def __init__(self, module: str, patch: Callable[[Any], None]) -> None:
+        self._module, self._patch = module, patch
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if name != MODULE:
+        if name != self._module:
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)
@@ -33,12 +44,13 @@ class _Finder(importlib.abc.MetaPathFinder):
 
             def run_and_patch(module: Any) -> None:
                 run(module)
-                init = module.PyPiRepository.__init__
-                init.__defaults__ = (os.environ["TESTS_PYPI_URL"], *init.__defaults__[1:])
+                self._patch(module)
 
             spec.loader.exec_module = run_and_patch  # type: ignore[method-assign]
         return spec
 
 
 if "TESTS_PYPI_URL" in os.environ:
-    sys.meta_path.insert(0, _Finder())
+    sys.meta_path.insert(0, _Finder("poetry.repositories.pypi_repository", _patch_address))
+    if os.environ["TESTS_PYPI_URL"].startswith("http:"):
+        sys.meta_path.insert(0, _Finder("poetry_tf.index.routing", _patch_hashes))
