@@ -393,9 +393,9 @@ class LocalIndex:
                     body = answer.body if mount.page_body is None else mount.page_body
                     kind = mount.page_type or answer.content_type
                     cut = mount.cut_pages
-                    age = mount.max_age
-                    sent = {} if age is None else {"Cache-Control": f"max-age={age}"}
-                    answer = replace(answer, body=body, content_type=kind, cut=cut, headers=sent)
+                    answer = replace(answer, body=body, content_type=kind, cut=cut)
+                    if mount.max_age is not None:
+                        answer = _cacheable(answer, mount.max_age, headers)
                 if mount.recovers is not None:
                     mount.recovers -= 1
                     if mount.recovers < 0:
@@ -502,6 +502,15 @@ class LocalIndex:
         if not mount.range:
             return _Answer(200, content, content_type="application/octet-stream")
         return _ranged(content, headers.get("Range"))
+
+
+def _cacheable(answer: _Answer, age: int, headers: Message) -> _Answer:
+    """An answer that may be cached, or that what is cached still holds."""
+    tag = f'"{hashlib.sha256(answer.body).hexdigest()}"'
+    sent = {"Cache-Control": f"max-age={age}", "ETag": tag}
+    if headers.get("If-None-Match") == tag:
+        return _Answer(304, kind="page", headers=sent)
+    return replace(answer, headers=sent)
 
 
 def _or_status(mount: Mount, status: int | None, kind: Kind, answer: _Answer) -> _Answer:

@@ -147,7 +147,8 @@ class MirrorPages:
         if failure is None:
             failure = self._failure_of_files(name, answer)
         is_wrong = failure is not None and failure.kind == "wrong-hash"
-        if is_wrong and getattr(answer, "from_cache", False):
+        was_cached = getattr(answer, "from_cache", False) and "Cache-Control" not in headers
+        if is_wrong and was_cached:
             return self._page_of(root, name, {**headers, **UNCACHED}, request)
         self._answers[root, name] = (page if root.final or not is_wrong else None, failure)
         return self._answers[root, name]
