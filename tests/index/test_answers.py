@@ -74,6 +74,10 @@ def test_a_page_is_known_by_what_it_holds(kind: str, body: bytes) -> None:
         (b'{"meta": {}, "files": []}', "has an empty page for six"),
         (JSON[:-1], "answers with text/plain that is no index page"),
         (b'{"message": "blocked"}', "answers with text/plain that is no index page"),
+        (
+            b'{"files": [' + b"{}," * 10_000 + b"{}]}",
+            "answers with text/plain that is no index page",
+        ),
         (b"GIF89a", "answers with text/plain that is no index page"),
     ],
 )

@@ -19,6 +19,12 @@ from poetry_tf.http.errors import BadResponse
 JSON_TYPE: Final = "application/vnd.pypi.simple.v1+json"
 ACCEPT: Final = f"{JSON_TYPE}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 
+TAG: Final = 4096
+"""The most characters of a tag; those of links on PyPI have some hundreds, and a reason for which a
+file is yanked can be longer."""
+NAME: Final = 1024
+"""The most characters of a file's name; file systems take 255."""
+
 # The attributes that tell of a file's metadata: that of PEP 714, and of PEP 658.
 _METADATA: Final = ("core-metadata", "dist-info-metadata")
 _HASH = re.compile(r"(md5|sha1|sha224|sha256|sha384|sha512)=([0-9a-f]+)")
@@ -132,7 +138,7 @@ def parse_json(body: bytes, base: str) -> tuple[IndexFile, ...]:
         if major != "1":
             raise MalformedPage(f"API version {major} is not known")
         return tuple(_of_entry(entry, base) for entry in page["files"])
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise MalformedPage(str(error)) from error
 
 
@@ -156,6 +162,7 @@ def parse_html(text: str, base: str) -> tuple[IndexFile, ...]:
 
     Raises `MalformedPage`.
     """
+    check_markup(text)
     page = _Page()
     page.feed(text)
     page.close()
@@ -166,6 +173,24 @@ def parse_html(text: str, base: str) -> tuple[IndexFile, ...]:
         raise MalformedPage(str(error)) from error
     # A link to a folder is navigation, not a file.
     return tuple(file for file in files if file.filename)
+
+
+def check_markup(text: str) -> None:
+    """Raises `MalformedPage` for markup that is not closed soon.
+
+    `html.parser` searches for the end of each such tag again and again, in quadratic time.
+    """
+    at = text.find("<")
+    while at >= 0:
+        if text.startswith("<!--", at):
+            end = text.find("-->", at + 4)
+        elif text.startswith("<![", at):
+            end = -1
+        else:
+            end = text.find(">", at, at + TAG)
+        if end < 0:
+            raise MalformedPage("a tag is not closed")
+        at = text.find("<", end)
 
 
 class _Page(HTMLParser):

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 # The size of what is missing: more than a page that exists can lack.
 NO_PAGE, NO_FILES = 1_000_000, 999_999
 
+BYTES_PER_OBJECT = 20
+"""Pages have an object or a list in some hundred bytes; one with more only fills the memory."""
+
 # The server is not able or willing to serve anything. Other statuses (400, 405, 416, 501) are about
 # the request, which may have asked for parts of a file in a form that the server does not know.
 _REFUSALS = frozenset({401, 403, 407, 408, 418, 429, 500, 502, 503, 504})
@@ -49,17 +52,18 @@ def _seconds(header: str | None) -> float:
         return 0.0  # a date is allowed, but rare
 
 
-_LINK = re.compile(
-    rb"""href\s*=\s*["']?[^"'>]*\.(?:whl|tar\.(?:gz|bz2|xz|Z)|tgz|tar|zip|egg|exe|msi|rpm)\b""",
-    re.IGNORECASE,
-)
+_HREF = re.compile(rb"""href\s*=\s*["']?([^"'>]*)""", re.IGNORECASE)
+_FILE = re.compile(rb"\.(?:whl|tar\.(?:gz|bz2|xz|Z)|tgz|tar|zip|egg|exe|msi|rpm)\b", re.IGNORECASE)
 
 
 def form_of(body: bytes) -> Literal["json", "html"] | None:
     """The form of a page, by its content: some mirrors send JSON as text/html."""
     start = body[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
     if start.startswith(b"{"):
-        return "json" if b'"files"' in body and body.rstrip().endswith(b"}") else None
+        is_page = b'"files"' in body and body.rstrip().endswith(b"}")
+        # Each is an object in memory, of many times its size here.
+        objects = body.count(b"{") + body.count(b"[")
+        return "json" if is_page and objects <= len(body) // BYTES_PER_OBJECT + 100 else None
     return "html" if start.startswith(b"<") else None
 
 
@@ -73,9 +77,13 @@ def failure_of_page(
     if form is None and body.strip():
         kind = kind.partition(";")[0].strip() or "something"
         return Failure("malformed", name=kind)
-    if (b'"filename"' in body) if form == "json" else _LINK.search(body):
+    if (b'"filename"' in body) if form == "json" else _has_link(body):
         return None
     return Failure("empty", name=name, lacking=NO_FILES)
+
+
+def _has_link(body: bytes) -> bool:
+    return any(_FILE.search(address[1]) for address in _HREF.finditer(body))
 
 
 @dataclass(frozen=True)

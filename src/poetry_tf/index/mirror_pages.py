@@ -85,6 +85,13 @@ class MirrorPages:
             self._read[response] = _links_of(response)
         return self._read[response]
 
+    def reject(self, name: str) -> None:
+        """Has the next index asked for a page that can't be read."""
+        root, page = self._chosen.pop(name, (None, None))
+        if root is not None and page is not None:
+            failure = Failure("malformed", name=page.headers["Content-Type"])
+            self._answers[root, name] = (None, failure)
+
     def _find(
         self, name: str, headers: Mapping[str, str]
     ) -> tuple[IndexRoot | None, requests.Response | None]:
@@ -141,6 +148,9 @@ class MirrorPages:
         if failure is not None and not failure.is_missing:
             return None, failure
         page = answer if failure is None or failure.lacking < NO_PAGE else None
+        if page is not None:
+            # The server may name one that takes for ever, and a guess takes long.
+            page.encoding = "utf-8"
         if page is not None and (form := form_of(page.content)) is not None:
             # Poetry goes by the type alone.
             page.headers["Content-Type"] = {"json": JSON_TYPE, "html": "text/html"}[form]

@@ -14,12 +14,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from packaging.utils import NormalizedName, canonicalize_name
 from poetry.core.constraints.version import Version
 from poetry.repositories.legacy_repository import LegacyRepository
 from poetry.repositories.link_sources.base import LinkSource
 from poetry.repositories.link_sources.html import HTMLPage
+
+from poetry_tf.http.pages import NAME, MalformedPage, check_markup, parse_html
 
 if TYPE_CHECKING:
     import requests
@@ -43,7 +46,7 @@ _MARKUP = re.compile(r"<([^<>]*)>")
 _TAG = re.compile(r"/?(!?[a-z0-9]+)(?=[\s/]|$)", re.IGNORECASE)
 _PLAIN = {"!doctype", "html", "head", "meta", "title", "body", "h1", "a", "br", "p", "hr", "pre"}
 _TITLE = re.compile(r"<title>[^<]*</title>", re.IGNORECASE)
-_ANCHOR = re.compile(r"<a\s+([^<>]*)>[^<>]*</a>", re.IGNORECASE)
+_ANCHOR = re.compile(r"<a\s([^<>]*)>[^<>]*</a>", re.IGNORECASE)
 _ATTRIBUTES = re.compile(r"""(?:[a-z-]+(?:="[^"']*")?(?:\s+|$))*""", re.IGNORECASE)
 _HREF = re.compile(r'(?:^|\s)href="([^"]*)"', re.IGNORECASE)
 
@@ -59,10 +62,37 @@ def is_in_json(response: requests.Response) -> bool:
 
 
 def read_page(response: requests.Response) -> LinkSource:
-    """The page of a package, in JSON or HTML."""
-    if is_in_json(response):
-        return json_page(response.url, json.loads(response.content))
-    return html_page(response.url, response.text)
+    """The page of a package, in JSON or HTML. Raises `MalformedPage`."""
+    if not is_in_json(response):
+        text = response.text
+        check_markup(text)
+        if "[" in text:  # in the place of a host it makes an address none
+            parse_html(text, response.url)
+        return html_page(response.url, text)
+    try:
+        content = json.loads(response.content)
+        check_files(content)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise MalformedPage(str(error)) from error
+    return json_page(response.url, content)
+
+
+def check_files(content: Any) -> None:
+    """Raises an error where Poetry would only find later that a page can't be read."""
+    for file in content["files"]:
+        hashes = file.get("hashes") or {}
+        if not (
+            isinstance(file["filename"], str)
+            and len(file["filename"]) <= NAME
+            and isinstance(file["url"], str)
+            and ("[" not in file["url"] or urlsplit(file["url"]))
+            and isinstance(file.get("requires-python"), str | None)
+            and isinstance(file.get("upload-time"), str | None)
+            and isinstance(file.get("size"), int | None)
+            and isinstance(hashes, dict)
+            and all(isinstance(value, str) for value in hashes.values())
+        ):
+            raise MalformedPage("a file is not described as the standard says")
 
 
 def json_page(url: str, content: Mapping[str, Any]) -> LinkSource:
@@ -133,6 +163,8 @@ def _sort(
 ) -> dict[Key, list[Any]]:
     found: dict[Key, list[Any]] = {}
     for filename, item in named:
+        if len(filename) > NAME:
+            continue
         if (key := _key(filename)) is not None:
             found.setdefault(key, []).append(item)
         else:
@@ -234,8 +266,9 @@ def _sorted_anchors(url: str, text: str) -> dict[Key, list[Any]]:
 
     def named() -> Iterator[tuple[str, Any]]:
         for anchor in anchors:
-            hrefs = _HREF.findall(anchor[1])
-            if len(hrefs) != 1 or not _ATTRIBUTES.fullmatch(anchor[1]):
+            attributes = anchor[1].lstrip()
+            hrefs = _HREF.findall(attributes)
+            if len(hrefs) != 1 or not _ATTRIBUTES.fullmatch(attributes):
                 raise ValueError(anchor[0])
             path = hrefs[0].partition("#")[0]
             yield ("" if "?" in path else path.rpartition("/")[2]), anchor[0]

@@ -17,6 +17,7 @@ from poetry.repositories.exceptions import PackageNotFoundError
 from poetry.repositories.legacy_repository import LegacyRepository
 from poetry.utils.cache import FileCache
 
+from poetry_tf.http.pages import MalformedPage
 from poetry_tf.index import pages, prefetch
 from poetry_tf.index.credentials import PYPI, Grant
 from poetry_tf.index.failover import MirrorRoute, NotDownloadedError
@@ -157,6 +158,13 @@ class RoutedRepository(PrefetchingRepository):
     def package(self, name: str, version: Version) -> Package:
         self.choose()
         return patches.without_source(super().package(name, version))
+
+    def _read_page(self, name: NormalizedName) -> LinkSource:
+        while True:
+            try:
+                return super()._read_page(name)
+            except MalformedPage:
+                self.mirrors.pages.reject(name)
 
     def _get_response(
         self, endpoint: str, *, headers: dict[str, str] | None = None
