@@ -117,7 +117,7 @@ def test_another_round_only_where_a_mirror_is_busy(
     failover: Failover, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr("poetry_tf.index.failover.time.sleep", pauses.append)
+    monkeypatch.setattr("poetry_tf.index.failover.wait", pauses.append)
     request = IndexRequest("six", ("pages",))
     for root in (TUNA, PYPI):
         failover.record(request, root, Failure("refused"))

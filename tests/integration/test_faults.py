@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from poetry_tf.http import transfer
 from poetry_tf.index import download, failover, mirrors, transport
 from poetry_tf.index.mirrors import Mirror
 from tests.support.index import LocalIndex, Mount
@@ -26,6 +27,12 @@ REFUSES = "http://127.0.0.1:9/simple/"
 
 
 pytestmark = pytest.mark.usefixtures("short_pauses")
+
+
+@pytest.fixture(autouse=True)
+def short_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time over which a speed is measured made so short that no test waits for it."""
+    monkeypatch.setattr(transfer, "WINDOW", 1.0)
 
 
 @pytest.fixture
@@ -130,6 +137,10 @@ PAGES: dict[str, tuple[Callable[[Mount], None], str]] = {
     "hangs": (
         lambda tuna: setattr(tuna, "delay", 3.0),
         "does not answer within 1 s: going on by Aliyun",
+    ),
+    "trickles": (
+        lambda tuna: setattr(tuna, "pace", 100),
+        "sends less than 1 kB/s: going on by Aliyun",
     ),
     "is cut short": (
         lambda tuna: setattr(tuna, "cut_pages", True),
@@ -598,7 +609,7 @@ def test_a_large_file_is_gone_on_with_where_it_was_cut_off(
     locked_project: PoetryRunner, tuna: Mount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(download, "LARGE", 100)
-    monkeypatch.setattr(download, "CHUNK", 16)
+    monkeypatch.setattr(transfer, "CHUNK", 16)
     locked_project.environ["POETRY_INSTALLER_MAX_WORKERS"] = "1"
     tuna.cut = 2
     (line,) = _install(locked_project)
@@ -614,7 +625,7 @@ def test_a_large_file_is_gone_on_with_from_another_mirror(
 ) -> None:
     """Mirrors block who takes much, in the middle of it."""
     monkeypatch.setattr(download, "LARGE", 100)
-    monkeypatch.setattr(download, "CHUNK", 16)
+    monkeypatch.setattr(transfer, "CHUNK", 16)
     locked_project.environ["POETRY_INSTALLER_MAX_WORKERS"] = "1"
     tuna.cut, tuna.blocks_after = 1, 1
     cut, blocked = _install(locked_project)
@@ -625,6 +636,98 @@ def test_a_large_file_is_gone_on_with_from_another_mirror(
     files = [r for r in aliyun.requests if r.kind == "file"]
     assert files[0].range is not None and files[0].status == 206
     assert {r.range for r in files[1:]} == {None}
+
+
+# Slow servers
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The speed measured over half a second, in small parts."""
+    monkeypatch.setattr(transfer, "WINDOW", 0.5)
+    monkeypatch.setattr(transfer, "CHUNK", 64)
+
+
+@pytest.fixture
+def big_file(poetry: PoetryRunner, index: LocalIndex, known: dict[str, Mirror]) -> PoetryRunner:
+    """A locked project with one file of 30 kB, which the mirror is slow to send."""
+    index.add("big", "1.0", members={"big/data": bytes(30_000)})
+    _write(poetry, "big")
+    poetry.mirror = "tuna"
+    done = poetry.call("lock")
+    assert done.ok, done.output
+    poetry.environ["POETRY_INSTALLER_MAX_WORKERS"] = "1"
+    for mount in index.mounts:
+        mount.requests.clear()
+    return poetry
+
+
+def _parts(mount: Mount) -> list[str | None]:
+    return [request.range for request in mount.requests if request.kind == "file"]
+
+
+def test_a_file_that_trickles_is_gone_on_with_from_another_mirror(
+    big_file: PoetryRunner, tuna: Mount, aliyun: Mount, watched: None
+) -> None:
+    """Where it is left, whatever its size."""
+    tuna.pace = 6_000
+    done = big_file.call("install")
+    assert done.ok, done.output
+    (line,) = _lines(done.stderr)
+    assert re.fullmatch(r"TUNA sends less than [4-8] kB/s: going on from Aliyun at \d+ %", line)
+    assert _parts(tuna) == [None]
+    (span,) = _parts(aliyun)
+    assert span is not None and int(span.removeprefix("bytes=").rstrip("-")) > 1_000
+
+
+def test_where_all_are_slow_the_fastest_goes_on(
+    big_file: PoetryRunner, tuna: Mount, aliyun: Mount, pypi: Mount, watched: None
+) -> None:
+    """No part comes twice, and no mirror is left again."""
+    tuna.pace, aliyun.pace, pypi.pace = 3_000, 10_000, 5_000
+    done = big_file.call("install")
+    assert done.ok, done.output
+    told = [re.sub(r"[\d.]+ (?=%|kB)", "", line) for line in _lines(done.stderr)]
+    assert told == [
+        "TUNA sends less than kB/s: going on from Aliyun at %",
+        "Aliyun sends less than kB/s: going on from PyPI at %",
+        "PyPI sends less than kB/s: going on from Aliyun at %",
+    ]
+    assert [len(_parts(mount)) for mount in (tuna, aliyun, pypi)] == [1, 2, 1]
+    starts = [
+        int(str(span).removeprefix("bytes=").rstrip("-"))
+        for span in (*_parts(aliyun), *_parts(pypi))
+    ]
+    assert sorted(starts) == [starts[0], starts[2], starts[1]]
+
+
+def test_slow_pages_come_from_the_fastest_where_all_are_slow(
+    routed: PoetryRunner,
+    right_lock: bytes,
+    tuna: Mount,
+    aliyun: Mount,
+    pypi: Mount,
+    *,
+    watched: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transport, "SPEED", 1e6)
+    tuna.pace, aliyun.pace, pypi.pace = 400, 2_000, 400
+    tuna.metadata = aliyun.metadata = True
+    done = routed.call("lock")
+    assert done.ok, done.output
+    assert (routed.project / "poetry.lock").read_bytes() == right_lock
+    assert _lines(done.stderr)[-1].endswith("going on by Aliyun")
+
+
+def test_a_slow_line_for_several_files_is_no_slow_mirror(
+    locked_project: PoetryRunner, tuna: Mount, watched: None
+) -> None:
+    """Each of eight transfers gets an eighth of what one would get."""
+    tuna.pace = 1.5 * transport.SPEED
+    done = locked_project.call("install")
+    assert done.ok, done.output
+    assert _lines(done.stderr) == []
 
 
 def test_large_files_are_taken_one_at_a_time(

@@ -43,6 +43,9 @@ Kind = Literal["root", "page", "api", "metadata", "file", "other"]
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 ANY = "py3-none-any"
 
+Hostile = Callable[[Kind, bytes, "str | None"], "Iterable[bytes] | None"]
+"""(kind, honest body, header Range) -> all bytes that are sent, or None for the honest answer."""
+
 
 @dataclass(frozen=True)
 class Wheel:
@@ -183,6 +186,12 @@ class Mount:
     """Whether there is `/pypi/<name>/<version>/json`, as on PyPI and on no mirror."""
     delay: float = 0.0
     """Seconds before each answer."""
+    hangs: Kind | None = None
+    """The kind of answers that take for ever."""
+    is_hanging: bool = False
+    """Whether one was asked for."""
+    pace: float | None = None
+    """Bytes a second at which pages and files are sent."""
     page_status: int | None = None
     """Answered to every page and to the API instead of what was asked for."""
     file_status: int | None = None
@@ -205,6 +214,8 @@ class Mount:
     """After how many answers `page_status` is over."""
     corrupt: bool = False
     """Whether files have another byte in their middle, if they are asked for as a whole."""
+    hostile: Hostile | None = None
+    """What is sent in place of an answer."""
     hidden: tuple[str, ...] = ()
     """Packages, or versions (`"demo==1.1"`), that are not there."""
     hashes: Callable[[Wheel], Mapping[str, str]] = lambda wheel: {"sha256": wheel.sha256}
@@ -247,6 +258,8 @@ class _Answer:
     content_type: str = "text/plain; charset=utf-8"
     headers: Mapping[str, str] = field(default_factory=dict)
     cut: bool = False
+    raw: Iterable[bytes] | None = None
+    pace: float | None = None
 
 
 class LocalIndex:
@@ -362,6 +375,12 @@ class LocalIndex:
                 time.sleep(mount.delay)
             answer = self._route(mount, parts[1:], headers)
         span = headers.get("Range")
+        answer = replace(answer, pace=mount.pace)
+        if answer.kind == mount.hangs:
+            mount.is_hanging = True
+            time.sleep(60)
+        if mount.hostile is not None:
+            answer = replace(answer, raw=mount.hostile(answer.kind, answer.body, span))
         secret = headers.get("Authorization")
         request = Request(mount.name, method, path, answer.kind, span, answer.status, secret)
         with self._lock:
@@ -604,6 +623,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         index = cast("_Server", self.server).index
         answer = index.answer(self.command, self.path, self.headers)
+        if answer.raw is not None:
+            self.close_connection = True
+            for part in answer.raw:
+                self.wfile.write(part)
+            return
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.body)))
@@ -614,7 +638,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         if self.command != "HEAD":
             size = len(answer.body)
-            self.wfile.write(answer.body[: size * 3 // 5 if answer.cut else size])
+            body = answer.body[: size * 3 // 5 if answer.cut else size]
+            step = max(1, int(answer.pace / 50)) if answer.pace else max(1, len(body))
+            for start in range(0, len(body), step):
+                self.wfile.write(body[start : start + step])
+                if answer.pace:
+                    time.sleep(0.02)
 
     do_HEAD = do_GET
 

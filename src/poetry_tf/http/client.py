@@ -6,10 +6,10 @@ Importing it imports requests, so only what makes requests does.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -18,9 +18,14 @@ from requests.adapters import HTTPAdapter, Retry
 from requests.auth import HTTPBasicAuth
 
 from poetry_tf.http.errors import BadResponse, Interrupted, NoResponse, host_of
-from poetry_tf.http.failures import Failure, failure_of_error
+from poetry_tf.http.failures import Exceeded, Failure, failure_of_error, format_failure
+from poetry_tf.http.transfer import ENCODINGS, Bounds, receive
 
 _CHUNK: Final = 65_536
+MAX_BYTES: Final = 32_000_000
+"""The largest answer that is read whole, six times the largest page of PyPI (grpcio: 4.9 MB)."""
+_REDIRECT: Final = 65_536  # bytes of a redirect's own body, which are read to keep the connection
+_HOPS: Final = 10  # redirects that are followed
 
 
 def masked(url: str) -> str:
@@ -63,6 +68,8 @@ class Session(requests.Session):
         super().__init__()
         self._login_of = login_of
         self.auth = self._sign
+        self.max_redirects = _HOPS
+        self.headers["Accept-Encoding"] = ENCODINGS
 
     def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         login = self._login_of(request.url or "")
@@ -74,6 +81,17 @@ class Session(requests.Session):
         if origin_of(response.request.url or "") != origin_of(prepared_request.url or ""):
             prepared_request.headers.pop("Authorization", None)
             self._sign(prepared_request)
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        target = super().get_redirect_target(resp)
+        length = resp.headers.get("Content-Length", "")
+        is_small = length.isdigit() and int(length) <= _REDIRECT
+        packed = {"Content-Encoding", "Transfer-Encoding"} & {*map(str.title, resp.headers)}
+        if target is not None and (packed or not is_small):
+            # requests would read all of it.
+            resp.raw.close()
+            resp._content, resp._content_consumed = b"", True  # type: ignore[attr-defined]
+        return target
 
 
 @dataclass(frozen=True)
@@ -87,8 +105,9 @@ class Limits:
         connections: servers to which each thread keeps a connection.
         gives_up: whether a server that gave no answer is not asked again, except once where it
             only broke a connection off.
-        max_bytes: bytes of an answer that is read whole; None for any number.
-        max_seconds: seconds that such an answer may take; None for any time.
+        start: seconds until an answer begins.
+        max_bytes: bytes of an answer, if the request names no number.
+        max_seconds: seconds that an answer may take; None for any time.
     """
 
     connect: float = 10.0
@@ -97,8 +116,9 @@ class Limits:
     # With one, the index's connection is closed when files' are opened.
     connections: int = 1
     gives_up: bool = False
-    max_bytes: int | None = None
-    max_seconds: float | None = None
+    start: float = 120.0
+    max_bytes: int = MAX_BYTES
+    max_seconds: float | None = 600.0
 
 
 class Client:
@@ -128,41 +148,53 @@ class Client:
         self.requests = 0
         self.bytes = 0
 
-    def get(self, url: str, headers: Mapping[str, str]) -> requests.Response:
+    def get(
+        self, url: str, headers: Mapping[str, str], *, most: int | None = None
+    ) -> requests.Response:
         """Starts a GET. See `request`."""
-        return self.request("GET", url, headers)
+        return self.request("GET", url, headers, most=most)
 
     def request(
-        self, method: str, url: str, headers: Mapping[str, str], *, follow: bool = True
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        follow: bool = True,
+        most: int | None = None,
     ) -> requests.Response:
         """Starts a request; the body has yet to be read, and the response to be closed.
 
         Args:
             follow: whether redirects are followed.
+            most: bytes of the answer that are read, if not `Limits.max_bytes`.
 
         Raises:
             NoResponse: no answer came, now or earlier. An answer of any status is returned.
         """
-        host = host_of(url)
+        host, limits = host_of(url), self._limits
+        bounds = Bounds(limits.start, limits.max_seconds, most or limits.max_bytes)
         for is_last in (False, True):
             if host in self._given_up:
                 raise NoResponse(url, *self._given_up[host])
             self._count(requests_=1)
+            send = partial(
+                self._session().request,
+                method,
+                self._address(url),
+                headers=dict(headers),
+                timeout=(limits.connect, limits.read),
+                stream=True,
+                allow_redirects=follow,
+            )
             try:
-                return self._session().request(
-                    method,
-                    self._address(url),
-                    headers=dict(headers),
-                    timeout=(self._limits.connect, self._limits.read),
-                    stream=True,
-                    allow_redirects=follow,
-                )
+                return receive(send, bounds)
             # Beyond requests' own: a redirect to what is no address, or one that no codec takes.
             except (requests.RequestException, ValueError, OSError) as error:
-                failure, name = failure_of_error(error, self._limits.read), type(error).__name__
-                if self._limits.gives_up and failure.is_busy and not is_last:
+                failure, name = failure_of_error(error, limits.read), type(error).__name__
+                if limits.gives_up and failure.is_busy and not is_last:
                     continue
-                if self._limits.gives_up:
+                if limits.gives_up:
                     # A redirect may have led to another server, but only by way of this one.
                     self._given_up[host] = failure, name
                 raise NoResponse(url, failure, name) from error
@@ -175,25 +207,18 @@ class Client:
             Interrupted: the connection broke before its end.
             BadResponse: it is larger, or takes longer, than the limits allow.
         """
-        most, seconds = self._limits.max_bytes, self._limits.max_seconds
-        until = None if seconds is None else time.monotonic() + seconds
-        content = bytearray()
         with closing(self.chunks(response, _CHUNK)) as chunks:
-            for chunk in chunks:
-                content += chunk
-                if most is not None and len(content) > most:
-                    raise BadResponse("sends more than was asked for")
-                if until is not None and time.monotonic() > until:
-                    raise BadResponse(f"takes longer than {seconds:.0f} s for one answer")
-        return bytes(content)
+            return b"".join(chunks)
 
     def chunks(self, response: requests.Response, size: int) -> Generator[bytes, None, None]:
-        """The rest of a response in parts of at most `size` bytes. Raises `Interrupted`."""
+        """The rest of a response in parts of about `size` bytes. Raises as `body`."""
         count = 0
         try:
             for chunk in response.iter_content(size):
                 count += len(chunk)
                 yield chunk
+        except Exceeded as error:
+            raise BadResponse(format_failure(error.failure)) from error
         except (requests.RequestException, OSError) as error:
             failure = failure_of_error(error, self._limits.read)
             raise Interrupted(response.url, failure, type(error).__name__) from error

@@ -26,6 +26,11 @@ Kind = Literal[
     "status",
     "malformed",
     "cut-short",
+    "encoding",
+    # An answer, or a file, that costs more than it may.
+    "slow",
+    "too-long",
+    "too-large",
     # A file that is sent, but not to its end or not as it is listed.
     "stalled",
     "cut-off",
@@ -64,6 +69,10 @@ _WORDS: dict[Kind, str] = {
     "status": "answers {status}",
     "malformed": "answers with {name} that is no index page",
     "cut-short": "sends answers that are cut short",
+    "encoding": "sends answers in an encoding that was not asked for",
+    "slow": "sends less than {speed} kB/s",
+    "too-long": "takes longer than {seconds:.0f} s for one answer",
+    "too-large": "sends more than was asked for",
     "stalled": "does not answer within {seconds:.0f} s",
     "cut-off": "cuts {name} off",
     "no-resume": "can't go on with {name}",
@@ -110,6 +119,7 @@ class Failure:
         retry_after: seconds after which the server wants to be asked again; 0 if it names none.
         lacking: how much is missing, to compare two answers that both lack something.
         wrong: the files with another hash, where the kind is "wrong-hash".
+        speed: bytes a second, where it is too slow.
     """
 
     kind: Kind
@@ -119,11 +129,17 @@ class Failure:
     retry_after: float = 0.0
     lacking: int = 0
     wrong: tuple[WrongHash, ...] = ()
+    speed: float = 0.0
 
     @property
     def is_busy(self) -> bool:
         """Whether another try may succeed."""
         return self.kind in _TEMPORARY or self.status in _TEMPORARY_STATUSES
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether it works, but so slowly that others are preferred."""
+        return self.kind in {"slow", "too-long"}
 
     @property
     def is_missing(self) -> bool:
@@ -137,6 +153,7 @@ def format_failure(failure: Failure) -> str:
         "name": failure.name,
         "status": failure.status,
         "seconds": failure.seconds,
+        "speed": 1 + int(failure.speed // 1000),
     }
     if failure.wrong:
         first = failure.wrong[0]
@@ -155,11 +172,21 @@ def _shortened(digest: str) -> str:
 # -- errors ---------------------------------------------------------------------------------
 
 
+class Exceeded(requests.RequestException):
+    """An answer that costs more than it may, or could: it is not read on."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(format_failure(failure))
+        self.failure = failure
+
+
 def failure_of_error(error: BaseException, seconds: float) -> Failure:
     """The failure behind an exception; `seconds` is how long an answer was waited for.
 
     The exception's text is not used: it holds the address, with the secrets in it.
     """
+    if isinstance(error, Exceeded):
+        return error.failure
     kind = _kind_of_error(error)
     return Failure(kind, seconds=seconds if kind == "timeout" else 0.0)
 

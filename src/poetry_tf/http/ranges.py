@@ -28,7 +28,7 @@ class RemoteFile:
             BadResponse: the file isn't there, or the server doesn't serve ranges.
             NoResponse, Interrupted: as `Client.get` and `Client.body`.
         """
-        body, first, size = self._range(f"bytes=-{length}")
+        body, first, size = self._range(f"bytes=-{length}", length)
         if first != max(0, size - length):
             raise BadResponse("serves another range than was asked for")
         return body, size
@@ -39,16 +39,16 @@ class RemoteFile:
         Raises:
             As `tail`.
         """
-        body, first, size = self._range(f"bytes={start}-{start + length - 1}")
+        body, first, size = self._range(f"bytes={start}-{start + length - 1}", length)
         if first != start or len(body) != min(length, size - start):
             raise BadResponse("serves another range than was asked for")
         return body
 
-    def _range(self, requested: str) -> tuple[bytes, int, int]:
+    def _range(self, requested: str, length: int) -> tuple[bytes, int, int]:
         """The bytes that were served, the offset of the first of them, and the file's size."""
         # Compression would make the ranges those of the compressed body.
         headers = {"Range": requested, "Accept-Encoding": "identity"}
-        with self._client.get(self._url, headers) as response:
+        with self._client.get(self._url, headers, most=length) as response:
             if response.status_code == requests.codes.ok:
                 # Leaving the block drops the connection: the body may be half a gigabyte.
                 raise RangesUnsupported("doesn't serve ranges")

@@ -150,8 +150,10 @@ def measure_candidates(urls: Sequence[str]) -> tuple[PageAnswer, PageAnswer, Pag
 
 
 def page_limits(seconds: float) -> Limits:
-    """The limits of a client that waits for so many seconds."""
-    return Limits(connect=seconds, read=seconds, retries=0)
+    """The limits of a client that waits for so many seconds, and for a whole page a little more."""
+    return Limits(
+        connect=seconds, read=seconds, retries=0, start=2 * seconds, max_seconds=5 * seconds
+    )
 
 
 def measure_page(url: str, client: Client) -> PageAnswer:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import requests
 
-from poetry_tf.http.failures import Failure, failure_of_error
+from poetry_tf.http.failures import Exceeded, Failure, failure_of_error
 from poetry_tf.http.pages import filename_of
 from poetry_tf.index import transport
 from poetry_tf.index.answers import failure_of_file
@@ -22,12 +22,14 @@ from poetry_tf.index.mirror_pages import MirrorPages
 from poetry_tf.index.transport import Transport
 
 CHUNK = 64 * 1024
-"""Bytes that are written at a time; less than that is lost when a connection breaks."""
+"""Bytes that are written at a time."""
 LARGE = 100_000_000
 """Bytes from which files are downloaded one at a time and resumed: mirrors block a client that
 downloads many at once."""
 CUTS = 5
 """How often one mirror may cut off a large file while there is progress."""
+MOST = 20_000_000_000
+"""The largest file where no page says its size; PyPI's have a few GB at most."""
 
 
 class Download:
@@ -44,6 +46,7 @@ class Download:
         unless_ranges: type[Exception] | None = None,
     ) -> None:
         self.name, self.total, self.position = name, size, 0
+        self._most = size or MOST
         self.is_resumable = False
         """Whether the last server sends parts."""
         self._out, self._hashes, self._progress = out, hashes, progress
@@ -97,8 +100,10 @@ class Download:
         self._sources.add(source)
 
     def copy(self, response: requests.Response) -> None:
-        """Appends an answer's body."""
+        """Appends an answer's body. Raises `Exceeded` where it has more than the page lists."""
         for chunk in response.iter_content(CHUNK):
+            if self.position + len(chunk) > self._most:
+                raise Exceeded(Failure("too-large"))
             self._out.write(chunk)
             self.position += len(chunk)
             self._progress(self.position, self.total)
@@ -183,7 +188,8 @@ class Downloader:
             if failure is None:
                 download.restart()  # one of the mirrors sent something else, and which is unknown
             elif (
-                not (download.is_resumable and download.total >= LARGE)
+                failure.is_slow
+                or not (download.is_resumable and download.total >= LARGE)
                 or download.position <= position
             ):
                 break
@@ -193,7 +199,7 @@ class Downloader:
         if failure is None and not download.is_right():
             failure = Failure("corrupt", name=download.name)
             download.restart()
-        elif failure is not None and download.total < LARGE:
+        elif failure is not None and download.total < LARGE and not failure.is_slow:
             download.restart()
         return failure
 
@@ -209,7 +215,7 @@ class Downloader:
                 headers["Range"] = f"bytes={download.position}-"
             is_last = self._failover.is_last(request, root)
             answer = self._transport.send(
-                "get", address, root, request, is_last=is_last, headers=headers, stream=True
+                "get", address, root, request, is_last=is_last, headers=headers
             )
             if isinstance(answer, Failure):
                 return answer
@@ -232,6 +238,10 @@ class Downloader:
                 return None
             try:
                 download.copy(answer)
+            except Exceeded as error:
+                if not error.failure.is_slow:
+                    download.restart()
+                return error.failure
             except requests.RequestException as error:
                 if failure_of_error(error, transport.READ).kind == "timeout":
                     return Failure("stalled", seconds=transport.READ)

@@ -15,6 +15,7 @@ from typing import Literal, get_args
 from poetry.console.exceptions import PoetryRuntimeError
 
 from poetry_tf.http.failures import Failure, Kind, format_failure
+from poetry_tf.http.transfer import wait
 
 PAUSES = (0.5, 1.0, 2.0)
 """Seconds between further rounds, where every mirror failed and one of them may only be busy."""
@@ -30,7 +31,13 @@ Scope = Literal["pages", "files", "large", "metadata"]
 """A kind of requests. A mirror that is down for one may still work for another."""
 _SCOPES: tuple[Scope, ...] = get_args(Scope)
 
-_ONCE: Mapping[Kind, str] = {"cut-off": "cut", "stalled": "cut", "corrupt": "corrupt"}
+_ONCE: Mapping[Kind, str] = {
+    "cut-off": "cut",
+    "stalled": "cut",
+    "corrupt": "corrupt",
+    "slow": "slow",
+    "too-long": "slow",
+}
 """The kinds of failures that are reported once of a mirror, whichever file they are about."""
 
 
@@ -72,6 +79,8 @@ class IndexRequest:
     unreported: tuple[IndexRoot, Failure] | None = None
     pauses: Iterator[float] = field(default_factory=lambda: iter(PAUSES))
     percent: Callable[[], int] = lambda: 0
+    is_patient: bool = False
+    """Whether a slow index has been accepted for it, because there is no faster one."""
 
 
 class NotDownloadedError(PoetryRuntimeError):
@@ -123,6 +132,8 @@ class Failover:
         # Until when (of the monotonic clock) an index is down, and why.
         self._down: dict[tuple[IndexRoot, Scope], tuple[float, Failure]] = {}
         self._reported: set[tuple[str, str]] = set()
+        self._accepted: set[tuple[IndexRoot, Scope]] = set()
+        """The slow indexes that are used, because there is no faster one."""
         self._gave_up = False
 
     # -- the order --------------------------------------------------------------------------
@@ -133,8 +144,22 @@ class Failover:
         return first if first in remaining else next(iter(remaining), None)
 
     def is_last(self, request: IndexRequest, root: IndexRoot) -> bool:
-        """Whether no other index is left for a request."""
-        return root not in self.roots or not set(self._remaining(request)) - {root}
+        """Whether there is no other index for a request, or no faster one."""
+        return (
+            root not in self.roots
+            or (root, request.scopes[0]) in self._accepted
+            or not (set(self._remaining(request)) - {root} or self._slow(request, root))
+        )
+
+    def _slow(self, request: IndexRequest, root: IndexRoot) -> bool:
+        """Whether another index is slow, which may yet be the fastest."""
+        return not request.is_patient and any(
+            failure.is_slow for other, failure in self._failures(request) if other != root
+        )
+
+    def _failures(self, request: IndexRequest) -> list[tuple[IndexRoot, Failure]]:
+        known = [(root, self.failure_of(root, request.scopes)) for root in self.roots]
+        return request.failures + [(root, item) for root, item in known if item is not None]
 
     def failure_of(self, root: IndexRoot, scopes: Sequence[Scope]) -> Failure | None:
         """Why an index is down for requests of these kinds; None if it is not."""
@@ -192,24 +217,41 @@ class Failover:
         return known is not None and known.kind == "wrong-hash"
 
     def pause(self, request: IndexRequest) -> None:
-        """Waits before another round over the indexes.
+        """Waits before another round over the indexes; where they are slow, accepts the fastest.
 
         Raises:
             NotDownloadedError: another round would not help.
         """
-        known = [(root, self.failure_of(root, request.scopes)) for root in self.roots]
-        failures = request.failures + [(root, item) for root, item in known if item is not None]
+        failures = self._failures(request)
+        if self._accept_slow(request, failures):
+            return
         busy = [failure for _, failure in failures if failure.is_busy]
         pause = next(request.pauses, None)
         if not busy or pause is None or self._gave_up:
             self._gave_up = True
             raise NotDownloadedError(request.subject, failures)
-        time.sleep(min(max(pause, *(failure.retry_after for failure in busy)), LONGEST_PAUSE))
+        wait(min(max(pause, *(failure.retry_after for failure in busy)), LONGEST_PAUSE))
         with self._lock:
             for key, (_, failure) in list(self._down.items()):
                 if failure.is_busy and key[1] in request.scopes:
                     del self._down[key]
         request.failures = [(root, failure) for root, failure in failures if not failure.is_busy]
+
+    def _accept_slow(
+        self, request: IndexRequest, failures: Sequence[tuple[IndexRoot, Failure]]
+    ) -> bool:
+        slow = {root: failure.speed for root, failure in failures if failure.is_slow}
+        if request.is_patient or not slow:
+            return False
+        scope = request.scopes[0]
+        with self._lock:
+            known = [root for root in slow if (root, scope) in self._accepted]
+            best = known[0] if known else max(slow, key=lambda root: slow[root])
+            self._accepted.add((best, scope))
+            self._down.pop((best, scope), None)
+        request.is_patient = True
+        request.failures = [(root, failure) for root, failure in failures if root != best]
+        return True
 
     # -- reports ----------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from poetry_tf.index.credentials import PYPI, Grant
 from poetry_tf.index.failover import MirrorRoute, NotDownloadedError
 from poetry_tf.index.mirror_pages import PREFER_JSON
 from poetry_tf.index.session import MirrorSession
-from poetry_tf.index.wheel_metadata import known_metadata, metadata_of
+from poetry_tf.index.wheel_metadata import check_metadata, known_metadata, metadata_of
 from poetry_tf.poetry_internals import patches
 
 if TYPE_CHECKING:
@@ -223,6 +223,8 @@ class RoutedRepository(PrefetchingRepository):
         self.mirrors.downloads.download(
             url, dest, unless_ranges=ranges if raise_accepts_ranges else None
         )
+        if dest.suffix == ".whl":
+            check_metadata(dest)
 
     def fetch(
         self, package: Package, url: str, dest: Path, progress: Callable[[int, int], None]

@@ -7,6 +7,7 @@ holds for the run: one that is down is not asked for every package again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,8 +17,9 @@ from poetry.utils.password_manager import HTTPAuthCredential
 from requests.utils import get_netrc_auth
 
 from poetry_tf.http.client import Login
-from poetry_tf.http.failures import Failure
+from poetry_tf.http.failures import Exceeded, Failure
 from poetry_tf.http.pages import filename_of
+from poetry_tf.index import transport
 from poetry_tf.index.answers import ExpectedFiles, failure_of_file, failure_of_status
 from poetry_tf.index.credentials import PYPI, Grant, Logins, grant_for, mirror_certificates
 from poetry_tf.index.download import Downloader, is_one_of
@@ -97,15 +99,19 @@ class MirrorSession(Authenticator):
 
         Raises:
             NotDownloadedError: no mirror answers.
+            Exceeded: it is a larger part than anything that is read in parts.
         """
         settings.pop("timeout", None)
+        most = _length_of_range((settings.get("headers") or {}).get("Range", ""))
+        if most > transport.PAGE:  # by what a wheel's own list of members claims
+            raise Exceeded(Failure("too-large"))
         filename = filename_of(url)
         request = IndexRequest(filename, ("files",))
         while True:
             for root, address in self.pages.locations(url, request):
                 is_last = self._failover.is_last(request, root)
                 answer = self._transport.fetch(
-                    method, address, root, request, is_last=is_last, **settings
+                    method, address, root, request, is_last=is_last, most=most, **settings
                 )
                 if isinstance(answer, Failure):
                     self._failover.record(request, root, answer)
@@ -122,7 +128,9 @@ class MirrorSession(Authenticator):
         """The metadata beside a wheel (PEP 658); None where no mirror has what one lists."""
         request = IndexRequest(f"the metadata of {filename_of(url)}", ("metadata",))
         for root, address in self.pages.locations(url, request):
-            answer = self._transport.fetch("get", address, root, request, is_last=False)
+            answer = self._transport.fetch(
+                "get", address, root, request, is_last=False, most=transport.METADATA
+            )
             found = answer if isinstance(answer, Failure) else _metadata_in(answer, hashes)
             if not isinstance(found, Failure):
                 self._failover.report_missing(request.failures, root)
@@ -134,6 +142,14 @@ class MirrorSession(Authenticator):
 
     def _request_once(self, method: str, url: str, **settings: Any) -> requests.Response:
         return super().request(method, url, raise_for_status=False, **settings)
+
+
+def _length_of_range(header: str) -> int:
+    """The bytes that a header Range requests; without one, those of the largest page."""
+    found = re.fullmatch(r"bytes=(\d*)-(\d+)", header)
+    if found is None:
+        return transport.PAGE
+    return int(found[2]) - int(found[1]) + 1 if found[1] else int(found[2])
 
 
 def _metadata_in(response: requests.Response, hashes: Mapping[str, str]) -> bytes | Failure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,15 +14,26 @@ from poetry.utils.authenticator import RepositoryCertificateConfig
 from poetry.utils.constants import REQUESTS_TIMEOUT, STATUS_FORCELIST
 
 from poetry_tf.http.client import Login, Session
-from poetry_tf.http.failures import Failure, failure_of_error
+from poetry_tf.http.failures import Exceeded, Failure, failure_of_error
+from poetry_tf.http.transfer import Bounds, receive
 from poetry_tf.index.failover import Failover, IndexRequest, IndexRoot
 
 # Seconds after which a silent server is given up while another mirror is left. A host with two
 # addresses is tried at both, so that the first of these may count twice.
 CONNECT, READ = 2.4, 4.7
+SPEED = 20_000
+"""Bytes a second that all transfers share, below which a mirror is left while another is left: so
+1/8 of it each for eight, which is less than a slow line of 30 kB/s gives each of them."""
+START, WHOLE = 12.0, 60.0
+"""Seconds for an answer to begin, and for one that is read whole, while another mirror is left."""
+LAST_START, LAST_WHOLE = 60.0, 240.0
+"""The same where none is left: 240 s are enough for 2 MB at 10 kB/s, and for 7 MB at 30 kB/s."""
+PAGE = 20_000_000
+"""The largest page: four times the largest of PyPI (grpcio, 4.9 MB in JSON; tensorflow 0.8 MB)."""
+METADATA = 4_000_000
+"""The largest metadata; PyPI's are below one MB, and few above 100 kB."""
 AT_ONCE = 8
 """Connections to one host at a time."""
-_READ_AT_ONCE = 8_000_000  # bytes; a longer answer is returned as a stream
 
 
 class SingleAnswer(Exception):
@@ -57,7 +69,8 @@ class SingleAttemptSession(Session):
         settings |= {"verify": merged["verify"], "cert": merged["cert"]}
         try:
             response = super().send(request, **settings)
-        except OSError as error:
+        # A redirect to what is no address is a ValueError.
+        except (OSError, ValueError) as error:
             raise SingleAnswer(None, error) from error
         if response.status_code in STATUS_FORCELIST:
             raise SingleAnswer(response)
@@ -93,15 +106,19 @@ class Transport:
         request: IndexRequest,
         *,
         is_last: bool,
+        most: int = PAGE,
         **settings: Any,
     ) -> requests.Response | Failure:
-        """An answer with its body, which may fail too, unless the body is long."""
+        """An answer with its body, of at most so many bytes, which may fail too.
+
+        The body of an answer that is larger by its own account is not read.
+        """
         with self.slot(url):
-            answer = self.send(method, url, root, request, is_last=is_last, **settings)
+            answer = self.send(method, url, root, request, is_last=is_last, most=most, **settings)
             if isinstance(answer, Failure) or method == "head":
                 return answer
             length = answer.headers.get("Content-Length", "")
-            if settings.get("stream") and not (length.isdigit() and int(length) <= _READ_AT_ONCE):
+            if settings.get("stream") and length.isdigit() and int(length) > most:
                 return answer
             try:
                 answer.content  # noqa: B018  # is kept in the response
@@ -117,12 +134,16 @@ class Transport:
         request: IndexRequest,
         *,
         is_last: bool,
+        most: int | None = None,
         headers: Mapping[str, str] | None = None,
         **settings: Any,
     ) -> requests.Response | Failure:
         """An answer whose body has yet to be read; the caller holds a slot.
 
-        `is_last`: whether no other mirror is left, so that there is no reason to hurry.
+        Args:
+            is_last: whether no other mirror is left, so that there is no reason to hurry.
+            most: the bytes of a body that will be read whole; without it, one of any size that
+                may take any time, as long as it is not too slow.
         """
         # Another request may have failed while this one waited for its slot.
         known = self._failover.failure_of(root, request.scopes)
@@ -130,14 +151,19 @@ class Transport:
             return known
         read = max(READ, float(REQUESTS_TIMEOUT)) if is_last else READ
         limits = (max(CONNECT, read) if is_last else CONNECT, read)
-        settings = {"stream": True, **settings, "timeout": limits}
+        bounds = (
+            Bounds(LAST_START, LAST_WHOLE if most else None, most)
+            if is_last
+            else Bounds(START, WHOLE if most else None, most, SPEED)
+        )
+        # A copy of the headers: Poetry 2.1 writes the credentials of one host into them.
+        settings |= {"headers": {**(headers or {})}, "stream": True, "timeout": limits}
         for is_second in (False, True):
             try:
-                # A copy of the headers: Poetry 2.1 writes the credentials of one host into them.
-                return self._send(method, url, headers={**(headers or {})}, **settings)
+                return receive(partial(self._send_once, method, url, settings), bounds)
+            except Exceeded as error:
+                return error.failure
             except SingleAnswer as single:
-                if single.response is not None:
-                    return single.response
                 assert single.error is not None
                 connecting = isinstance(single.error, requests.ConnectTimeout)
                 failure = failure_of_error(single.error, limits[0] if connecting else read)
@@ -145,3 +171,11 @@ class Transport:
                 if is_second or not failure.is_busy:
                     return failure
         raise AssertionError
+
+    def _send_once(self, method: str, url: str, settings: dict[str, Any]) -> requests.Response:
+        try:
+            return self._send(method, url, **settings)
+        except SingleAnswer as single:
+            if single.response is None:
+                raise
+            return single.response

@@ -7,12 +7,14 @@ Nothing else is touched and nothing is imported early.
 
 from __future__ import annotations
 
+import atexit
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -54,3 +56,12 @@ if "TESTS_PYPI_URL" in os.environ:
     sys.meta_path.insert(0, _Finder("poetry.repositories.pypi_repository", _patch_address))
     if os.environ["TESTS_PYPI_URL"].startswith("http:"):
         sys.meta_path.insert(0, _Finder("poetry_tf.index.routing", _patch_hashes))
+
+if "TESTS_PEAK" in os.environ:
+
+    @atexit.register
+    def write_peak():
+        """The most memory that the process had, in bytes."""
+        status = Path("/proc/self/status").read_text("ascii")
+        kilobytes = status.partition("VmHWM:")[2].split()[0]
+        Path(os.environ["TESTS_PEAK"]).write_text(str(int(kilobytes) * 1024), "ascii")

@@ -28,7 +28,7 @@ def survey_client(timeout: float = _TIMEOUT, instead: Mapping[str, str] | None =
         retries=0,
         connections=4,
         gives_up=True,
-        max_bytes=32_000_000,  # no page or manifest has so many
+        start=2 * timeout,
         max_seconds=20.0,
     )
     return Client(limits, login_of=lambda _: None, user_agent="poetry-tf", instead=instead)

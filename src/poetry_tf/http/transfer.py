@@ -1,0 +1,313 @@
+"""A request on a thread of its own, and bounds for what the answer may cost.
+
+Nothing can break off a name look-up, and to a server that sends a byte a second a socket's timeout
+never comes. So the caller only waits for the thread, until a bound is reached or the command is
+interrupted, and leaves it behind then: it is a daemon, which ends with the process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any, Final
+
+import requests
+
+from poetry_tf.http.failures import Exceeded, Failure
+
+WINDOW = 8.0
+"""Seconds of waiting over which the speed is measured."""
+CHUNK = 8192
+"""Bytes that are read at a time: several come in a window at the lowest speed. Less than that is
+lost when a connection breaks."""
+_BUFFER: Final = 262_144  # bytes that are received before somebody wants them
+_TICK: Final = 0.1  # seconds until it is noticed that a command was interrupted
+_FAREWELL: Final = 0.5  # seconds that threads get at the end of the process to delete their files
+
+# Each has a bound on what few bytes unpack to, and is asked for; others are refused.
+ENCODINGS: Final = "gzip, deflate"
+_ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What an answer may cost.
+
+    Attributes:
+        start: seconds until its headers are there: with name look-up, connection and redirects.
+        whole: seconds until its end; None for any time.
+        size: bytes, unpacked; None for any number.
+        speed: bytes a second that all transfers share; one that stays below its share for `WINDOW`
+            is too slow. So one slow line for eight transfers isn't taken for a slow server.
+    """
+
+    start: float
+    whole: float | None = None
+    size: int | None = None
+    speed: float = 0.0
+
+
+def receive(send: Callable[[], requests.Response], bounds: Bounds) -> requests.Response:
+    """The answer to a request that `send` makes. Its body is read within the bounds.
+
+    Raises:
+        What `send` raises, and `Exceeded`, as does whatever reads the body.
+    """
+    transfer = _Transfer(send, time.monotonic())
+    response = transfer.response(bounds)
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    body = _Body(transfer, response.raw, bounds)
+    response.raw = body
+    if encoding not in _ENCODINGS:
+        response.close()
+        raise Exceeded(Failure("encoding"))
+    return response
+
+
+class _Transfer:
+    """One request, and the thread that makes it and reads its answer."""
+
+    def __init__(self, send: Callable[[], requests.Response], begun: float) -> None:
+        self.begun = begun
+        self.wire = 0
+        self._send, self._changed = send, threading.Condition()
+        self._response: requests.Response | None = None
+        self._chunks: deque[bytes] = deque()
+        self._buffered = 0
+        self._error: BaseException | None = None
+        self._is_over = self._is_wanted = self._is_left = False
+        # The name says whose request it is, which decides what is logged.
+        _run_apart(self._run, threading.current_thread().name)
+
+    def response(self, bounds: Bounds) -> requests.Response:
+        """The answer, as soon as its headers are there."""
+        until = self.begun + bounds.start
+        with self._changed:
+            if not self._wait(lambda: self._response is not None or self._is_over, until):
+                self._is_left = True
+                raise Exceeded(Failure("timeout", seconds=bounds.start))
+            if self._response is None:
+                assert self._error is not None
+                raise self._error
+            return self._response
+
+    def chunk(self, size: int, until: float) -> bytes | None:
+        """What came since, up to a size; None where nothing came in time, empty at the end."""
+        with self._changed:
+            self._is_wanted = True
+            self._changed.notify_all()
+            if not self._wait(lambda: bool(self._chunks) or self._is_over, until):
+                return None
+            if not self._chunks and self._error is not None:
+                raise self._error
+            parts: list[bytes] = []
+            while self._chunks and (not parts or size >= len(self._chunks[0])):
+                parts.append(self._chunks.popleft())
+                size -= len(parts[-1])
+                self._buffered -= len(parts[-1])
+            self._changed.notify_all()
+            return b"".join(parts)
+
+    def leave(self) -> None:
+        """Has the thread end as soon as it can, and what it reads dropped."""
+        with self._changed:
+            self._is_left = self._is_wanted = True
+            self._chunks.clear()
+            self._changed.notify_all()
+        raw = None if self._is_over or self._response is None else self._raw
+        with suppress(Exception):  # urllib3 has it since 2.3, for connections that are in use
+            raw.shutdown()  # type: ignore[union-attr]
+
+    def _wait(self, ready: Callable[[], bool], until: float) -> bool:
+        _waiting[threading.current_thread()] = self._changed
+        try:
+            while not ready():
+                check_interrupted()
+                left = until - time.monotonic()
+                if left <= 0:
+                    return False
+                self._changed.wait(min(left, _TICK))
+            return True
+        finally:
+            del _waiting[threading.current_thread()]
+
+    def _run(self) -> None:
+        try:
+            response = self._send()
+            self._raw: Any = response.raw
+            with self._changed:
+                self._response = response
+                self._changed.notify_all()
+                # Nothing is received that nobody wants.
+                while not self._is_wanted:
+                    self._changed.wait()
+            del response
+            if not self._is_left:
+                self._read()
+            if self._is_left:
+                self._raw.close()
+        except BaseException as error:  # raised again by whoever waits
+            self._error = error
+        with self._changed:
+            self._is_over = True
+            self._changed.notify_all()
+
+    def _read(self) -> None:
+        for chunk in self._raw.stream(CHUNK, decode_content=True):
+            with self._changed:
+                # Answers in chunks are not counted by urllib3.
+                self.wire = self._raw.tell() or self.wire + min(len(chunk), CHUNK)
+                self._chunks.append(chunk)
+                self._buffered += len(chunk)
+                self._changed.notify_all()
+                while self._buffered >= _BUFFER and not self._is_left:
+                    self._changed.wait()
+                if self._is_left:
+                    return
+
+
+_idle: list[SimpleQueue[tuple[Callable[[], None], str]]] = []
+
+
+def _run_apart(job: Callable[[], None], name: str) -> None:
+    """Runs a job on a thread that is idle, or on a new one."""
+    try:
+        jobs = _idle.pop()
+    except IndexError:
+        jobs = SimpleQueue()
+        threading.Thread(target=_work, args=(jobs,), daemon=True).start()
+    jobs.put((job, name))
+
+
+def _work(jobs: SimpleQueue[tuple[Callable[[], None], str]]) -> None:
+    thread = threading.current_thread()
+    while True:
+        job, thread.name = jobs.get()
+        job()
+        del job
+        thread.name = "idle"
+        _idle.append(jobs)
+
+
+class _Body:
+    """The body of an answer, in the place of urllib3's object in a response of requests."""
+
+    def __init__(self, transfer: _Transfer, raw: Any, bounds: Bounds) -> None:
+        self._transfer, self._raw, self._bounds = transfer, raw, bounds
+
+    def stream(self, size: int, decode_content: bool) -> Iterator[bytes]:  # noqa: ARG002
+        """The rest, unpacked, in parts. Raises `Exceeded`, and urllib3's exceptions."""
+        transfer, bounds = self._transfer, self._bounds
+        end = float("inf") if bounds.whole is None else transfer.begun + bounds.whole
+        received, waited, before = 0, 0.0, transfer.wire
+        with _counted():
+            while True:
+                begun = time.monotonic()
+                chunk = transfer.chunk(size, min(begun + WINDOW - waited, end))
+                now = time.monotonic()
+                waited += now - begun
+                if chunk == b"":
+                    return
+                if chunk is not None:
+                    received += len(chunk)
+                    if bounds.size is not None and received > bounds.size:
+                        raise self._exceeded(Failure("too-large"))
+                    yield chunk
+                if bounds.whole is not None and now > end:
+                    speed = transfer.wire / (now - transfer.begun)
+                    raise self._exceeded(Failure("too-long", seconds=bounds.whole, speed=speed))
+                if waited >= WINDOW:
+                    speed = (transfer.wire - before) / waited
+                    if speed < bounds.speed / _active:
+                        raise self._exceeded(Failure("slow", speed=speed))
+                    waited, before = 0.0, transfer.wire
+
+    def tell(self) -> int:
+        """The bytes that came over the network."""
+        return self._transfer.wire
+
+    def close(self) -> None:
+        """Leaves what has not been read."""
+        self._transfer.leave()
+
+    def _exceeded(self, failure: Failure) -> Exceeded:
+        self.close()
+        return Exceeded(failure)
+
+    def __del__(self) -> None:
+        self.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._raw, name)
+
+
+# -- how many read, and who waits -----------------------------------------------------------
+
+_active = 0
+_counting = threading.Lock()
+_waiting: dict[threading.Thread, threading.Condition] = {}
+_is_ending = False
+_is_interrupted: ContextVar[Callable[[], bool] | None] = ContextVar("_is_interrupted", default=None)
+
+
+@contextmanager
+def _counted() -> Iterator[None]:
+    global _active  # noqa: PLW0603
+    with _counting:
+        _active += 1
+    try:
+        yield
+    finally:
+        with _counting:
+            _active -= 1
+
+
+@contextmanager
+def interrupted_by(is_interrupted: Callable[[], bool]) -> Iterator[None]:
+    """Within it, in this thread, waiting ends with `KeyboardInterrupt` when the function says so.
+
+    Only the main thread hears of Ctrl-C.
+    """
+    token = _is_interrupted.set(is_interrupted)
+    try:
+        yield
+    finally:
+        _is_interrupted.reset(token)
+
+
+def check_interrupted() -> None:
+    """Raises what ends the work of this thread, if the command was interrupted or is over."""
+    if _is_ending:
+        raise SystemExit
+    is_interrupted = _is_interrupted.get()
+    if is_interrupted is not None and is_interrupted():
+        raise KeyboardInterrupt
+
+
+def wait(seconds: float) -> None:
+    """Sleeps, unless the command is interrupted."""
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        check_interrupted()
+        time.sleep(min(left, _TICK))
+
+
+@atexit.register
+def _end() -> None:
+    """Lets the threads that wait delete their unfinished files: daemons would just disappear."""
+    global _is_ending  # noqa: PLW0603
+    _is_ending = True
+    waiting = list(_waiting.items())
+    for _, changed in waiting:
+        with changed:
+            changed.notify_all()
+    until = time.monotonic() + _FAREWELL
+    for thread, _ in waiting:
+        thread.join(max(0.0, until - time.monotonic()))

@@ -1,0 +1,177 @@
+"""What an answer may cost, against a server that does not keep to it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import partial
+
+import pytest
+import requests
+
+from poetry_tf.http import transfer
+from poetry_tf.http.client import Client, Limits, Session
+from poetry_tf.http.errors import BadResponse, NoResponse
+from poetry_tf.http.failures import Exceeded
+from poetry_tf.http.ranges import RemoteFile
+from poetry_tf.http.transfer import Bounds, interrupted_by, receive
+from tests.support.hostile import MB, endless, packed, sent
+from tests.support.index import LocalIndex
+
+Answer = Callable[[], Iterable[bytes]]
+Serve = Callable[[Answer], str]
+CHUNKED = "Transfer-Encoding: chunked"
+CHUNK = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Serves one answer and returns the address of it."""
+    with LocalIndex() as index:
+        (wheel,) = index.add("demo", "1.0").wheels
+
+        def start(answer: Answer) -> str:
+            index.default.hostile = lambda *_: answer()
+            return index.default.address(wheel)
+
+        yield start
+
+
+def _head(*headers: str, status: str = "200 OK") -> bytes:
+    return b"".join(sent(headers=headers, status=status))
+
+
+def _get(url: str, bounds: Bounds) -> requests.Response:
+    return receive(partial(Session().get, url, stream=True, timeout=30), bounds)
+
+
+ENDLESS: dict[str, Answer] = {
+    "without a length": lambda: endless(b"x" * 9000, head=_head()),
+    "in chunks": lambda: endless(CHUNK, head=_head(CHUNKED)),
+    "in gzip": lambda: [_head("Content-Encoding: gzip"), packed()],
+}
+
+
+@pytest.mark.parametrize("answer", ENDLESS.values(), ids=ENDLESS)
+def test_no_more_is_unpacked_than_was_asked_for(serve: Serve, answer: Answer) -> None:
+    with _get(serve(answer), Bounds(10, size=MB)) as response:
+        received = 0
+        with pytest.raises(Exceeded) as caught:
+            for chunk in response.iter_content(65_536):
+                received += len(chunk)
+    assert caught.value.failure.kind == "too-large"
+    assert received <= MB
+
+
+def test_what_was_asked_for_is_read_whole(serve: Serve) -> None:
+    url = serve(lambda: [_head("Content-Length: 1000000"), b"x" * MB])
+    assert _get(url, Bounds(10, 10, MB, speed=1000)).content == b"x" * MB
+
+
+@pytest.mark.parametrize("encoding", ["zstd", "br", "gzip, gzip", "x-unheard-of"])
+def test_an_encoding_that_nobody_asked_for_is_not_unpacked(serve: Serve, encoding: str) -> None:
+    with pytest.raises(Exceeded) as caught:
+        _get(serve(lambda: [_head(f"Content-Encoding: {encoding}"), packed()]), Bounds(10))
+    assert caught.value.failure.kind == "encoding"
+
+
+def test_an_answer_has_to_begin(serve: Serve) -> None:
+    url = serve(lambda: endless(b"x", head=b"HTTP/1.1 200 OK\r\nX: ", seconds=0.05))
+    begun = time.monotonic()
+    with pytest.raises(Exceeded) as caught:
+        _get(url, Bounds(0.5))
+    assert caught.value.failure.kind == "timeout"
+    assert time.monotonic() - begun < 2
+
+
+def test_an_answer_has_to_end(serve: Serve) -> None:
+    url = serve(lambda: endless(b"x" * 100, head=_head(), seconds=0.05))
+    begun = time.monotonic()
+    with pytest.raises(Exceeded) as caught:
+        _ = _get(url, Bounds(10, whole=0.5)).content
+    assert caught.value.failure.kind == "too-long"
+    assert time.monotonic() - begun < 2
+
+
+def test_the_speed_is_shared_by_those_that_read(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """20 kB/s are enough for each of four where 60 are asked of all."""
+    monkeypatch.setattr(transfer, "WINDOW", 0.6)
+    monkeypatch.setattr(transfer, "CHUNK", 100)
+
+    def answer() -> Iterator[bytes]:
+        yield _head()
+        for _ in range(100):
+            time.sleep(0.02)
+            yield b"x" * 400
+
+    url, kinds = serve(answer), []
+
+    def read() -> None:
+        try:
+            assert len(_get(url, Bounds(10, speed=60_000)).content) == 40_000
+            kinds.append("whole")
+        except Exceeded as error:
+            kinds.append(error.failure.kind)
+
+    threads = [threading.Thread(target=read) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert kinds == ["whole"] * 6
+    read()
+    assert kinds[6:] == ["slow"]
+
+
+def test_a_thread_that_waits_hears_of_an_interrupt(serve: Serve) -> None:
+    url = serve(lambda: endless(b"x", head=_head(), seconds=0.05))
+    interrupt, ended = threading.Event(), threading.Event()
+
+    def read() -> None:
+        with interrupted_by(interrupt.is_set), suppress(KeyboardInterrupt):
+            _ = _get(url, Bounds(10)).content
+        ended.set()
+
+    threading.Thread(target=read, daemon=True).start()
+    assert not ended.wait(0.4)
+    interrupt.set()
+    assert ended.wait(1)
+
+
+REDIRECTS: dict[str, Answer] = {
+    "of any length": lambda: endless(
+        b"x" * 65_536, head=_head("Location: http://127.0.0.1:9/", status="302 Found")
+    ),
+    "in chunks": lambda: endless(
+        CHUNK, head=_head("Location: http://127.0.0.1:9/", CHUNKED, status="302 Found")
+    ),
+}
+
+
+@pytest.mark.parametrize("answer", REDIRECTS.values(), ids=REDIRECTS)
+def test_the_body_of_a_redirect_is_not_read(serve: Serve, answer: Answer) -> None:
+    begun = time.monotonic()
+    with pytest.raises(NoResponse) as caught:
+        Client(Limits(retries=0)).get(serve(answer), {})
+    assert caught.value.failure.kind == "refused"
+    assert time.monotonic() - begun < 5
+
+
+def test_redirects_end(serve: Serve) -> None:
+    redirect = _head("Location: ?", "Content-Length: 0", status="302 Found")
+    with pytest.raises(NoResponse, match="TooManyRedirects"):
+        Client().get(serve(lambda: [redirect]), {})
+
+
+@pytest.mark.parametrize("length", [100, 40_000])
+def test_a_part_is_no_larger_than_was_asked_for(serve: Serve, length: int) -> None:
+    span = f"Content-Range: bytes 0-{length - 1}/100000"
+    url = serve(lambda: endless(b"x" * 9000, head=_head(span, status="206 Partial Content")))
+    client = Client()
+    with pytest.raises(BadResponse, match="more than was asked for"):
+        RemoteFile(url, client).read(0, length)
+    assert client.bytes < length + 100_000
