@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,6 +69,7 @@ class TensorFlowApplicationPlugin(ApplicationPlugin):
         if (dispatcher := application.event_dispatcher) is not None:
             dispatcher.add_listener(COMMAND, partial(_listen, "on_command"), BEFORE_POETRY)
             dispatcher.add_listener(COMMAND, partial(_listen, "on_installer_ready"), AFTER_POETRY)
+            dispatcher.add_listener(COMMAND, _watch_interrupts, AFTER_POETRY)
             dispatcher.add_listener(ERROR, partial(_listen, "on_error"))
             dispatcher.add_listener(TERMINATE, partial(_listen, "on_terminate"))
 
@@ -93,6 +95,14 @@ class TensorFlowPlugin(Plugin):
 def _make_command(module: str, cls: str) -> BaseCommand:
     command = getattr(importlib.import_module(f"poetry_tf.commands.{module}"), cls)
     return command()  # type: ignore[no-any-return]
+
+
+def _watch_interrupts(*_: object) -> None:
+    """Lets Ctrl-C end downloads by a mirror, where the command has an installer for them."""
+    if {"poetry_tf.index.repository", "poetry.installation.executor"} <= sys.modules.keys():
+        from poetry_tf.index.repository import watch_interrupts
+
+        watch_interrupts()
 
 
 def _listen(listener: str, event: Event, _name: str, _dispatcher: EventDispatcher) -> None:

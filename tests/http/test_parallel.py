@@ -76,3 +76,16 @@ def test_the_caller_stops_when_it_has_enough():
     done = run_parallel(jobs, workers=1, on_result=lambda results: len(results) == 3)
     assert [*done] == [0, 1, 2]
     assert len(ran) < 50
+
+
+def test_an_interrupt_waits_for_nobody():
+    ended = threading.Event()
+
+    def interrupt(_results: object) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_parallel([lambda: True, ended.wait], workers=2, on_result=interrupt)
+    finally:
+        ended.set()

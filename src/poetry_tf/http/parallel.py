@@ -66,10 +66,10 @@ def run_parallel(
             if on_result(results):
                 break
     finally:
-        pending.clear()
-        if until is None:
-            for thread in threads:
-                thread.join()
+        pending.clear()  # an interrupt leaves the threads behind
+    if until is None:
+        for thread in threads:
+            thread.join()
     if errors:
         raise errors[min(errors)]
     return dict(sorted(results.items()))

@@ -127,8 +127,12 @@ class Prefetcher:
         if own:
             try:
                 job.result = make()
-            except BaseException as error:
+            except Exception as error:
                 job.error = error
+                raise
+            except BaseException as error:
+                # Without the traceback, which would keep unfinished files.
+                job.error = type(error)()
                 raise
             finally:
                 job.done.set()

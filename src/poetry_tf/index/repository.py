@@ -18,6 +18,7 @@ from poetry.repositories.legacy_repository import LegacyRepository
 from poetry.utils.cache import FileCache
 
 from poetry_tf.http.pages import MalformedPage
+from poetry_tf.http.transfer import interrupted_by
 from poetry_tf.index import pages, prefetch
 from poetry_tf.index.credentials import PYPI, Grant
 from poetry_tf.index.failover import MirrorRoute, NotDownloadedError
@@ -38,6 +39,11 @@ if TYPE_CHECKING:
     from poetry.repositories.link_sources.base import LinkSource
 
     from poetry_tf.index.answers import ExpectedFiles
+
+
+def watch_interrupts() -> None:
+    """Has Ctrl-C end what the threads of an installation download."""
+    patches.watch_interrupts(interrupted_by)
 
 
 class PrefetchingRepository(LegacyRepository):

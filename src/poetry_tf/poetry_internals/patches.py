@@ -7,7 +7,7 @@ place, the function returns False, or calls `is_off`, and the caller reports wha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -124,6 +124,27 @@ def download_by(kind: type, fetch: Fetch) -> bool:
     download.is_routed = True  # type: ignore[attr-defined]
     Executor._download_archive = download  # type: ignore[assignment, method-assign]
     return True
+
+
+def watch_interrupts(watch: Callable[[Callable[[], bool]], AbstractContextManager[None]]) -> None:
+    """Runs the threads of an installation within `watch`, which gets what says of an interrupt.
+
+    Poetry waits for them at Ctrl-C, of which only the main thread hears. They are in
+    `Executor._execute_operation`, and `_shutdown` is set when Poetry is interrupted. Where this
+    Poetry has neither, they end when their requests do.
+    """
+    from poetry.installation.executor import Executor
+
+    original = getattr(Executor, "_execute_operation", None)
+    if original is None or getattr(original, "is_interruptible", False):
+        return
+
+    def execute(executor: Any, operation: Any) -> None:
+        with watch(lambda: getattr(executor, "_shutdown", False)):
+            original(executor, operation)
+
+    execute.is_interruptible = True  # type: ignore[attr-defined]
+    Executor._execute_operation = execute  # type: ignore[assignment, method-assign]
 
 
 @contextmanager
