@@ -104,9 +104,11 @@ def test_the_commands_for_mirrors_do_what_is_said(poetry: PoetryRunner, project:
         assert program == "poetry"
         statuses[" ".join(arguments)] = poetry.call(*arguments).returncode
     assert statuses.pop("tf mirror test tuna pypi") == 1
-    assert len(statuses) == 6 and not any(statuses.values()), statuses
-    assert poetry.config_file.read_text("utf-8") == '[tf]\nmirror = "auto"\n'
+    assert len(statuses) == 7 and not any(statuses.values()), statuses
+    assert poetry.config_file.read_text("utf-8") == (
+        '[tf]\nmirror = "auto"\nlocal-hosts = ["mirror.lab"]\n'
+    )
     assert (project / "poetry.toml").read_text("utf-8") == '[tf]\nmirror = "off"\n'
     # The Chinese part shows the same commands.
-    commands = re.findall(r"^poetry tf mirror[^#\n]*", README, re.MULTILINE)
+    commands = re.findall(r"^poetry tf (?:mirror|allow)[^#\n]*", README, re.MULTILINE)
     assert commands[: len(lines)] == commands[len(lines) :]

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 # Name of the command -> module of `poetry_tf.commands` and class in it.
 COMMANDS = {
+    "tf allow": ("allow", "AllowCommand"),
     "tf init": ("init", "InitCommand"),
     "tf check": ("check", "CheckCommand"),
     "tf devcontainer": ("devcontainer", "DevcontainerCommand"),
@@ -82,7 +83,14 @@ class TensorFlowPlugin(Plugin):
             # A variable that is unset on the host is empty in its container: it must not count.
             del os.environ["POETRY_TF_MIRROR"]
         managed = "poetry-tf" in poetry.pyproject.data.get("tool", {})
-        if not (managed or poetry.config.get("tf.mirror") or poetry.config.config.get("tf")):
+        settings = poetry.config.config
+        is_set = (
+            poetry.config.get("tf.mirror")
+            or settings.get("tf")
+            or os.environ.get("POETRY_PYPI_MIRROR_URL")
+            or settings.get("plugins")
+        )
+        if not (managed or is_set):
             return
         try:
             from poetry_tf.hooks import setup

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from poetry_tf.actions.lock import mirror_in_force
+from poetry_tf.actions.lock import mirrors_in_force
 from poetry_tf.index.config import VARIABLE
 from tests.made import in_memory
 
@@ -30,4 +30,5 @@ def test_an_option_goes_before_the_variable_and_that_before_the_projects_setting
     if variable is not None:
         monkeypatch.setenv(VARIABLE, variable)
     settings = None if setting is None else f'[tf]\nmirror = "{setting}"'
-    assert mirror_in_force(in_memory("", poetry_toml=settings), option) == expected
+    first = mirrors_in_force(in_memory("", poetry_toml=settings), option)[0]
+    assert (first.value, first.is_projects) == (expected, expected == setting)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from poetry_tf.index.credentials import Grant, grant_for, make_grants
-from poetry_tf.index.mirrors import MIRRORS, TF_MIRROR, Mirror, parse_mirror
+from poetry_tf.index.mirrors import MIRRORS, Mirror, parse_mirror
 
 OWN = "https://pypi.example.com/simple"
 OTHER = "https://mirror.example.org/simple"
@@ -29,18 +29,15 @@ def _mirrors(*urls: str) -> tuple[Mirror, ...]:
         ((OWN,), (OTHER, OWN), {OWN}),
         # The same host is not enough: it may serve many.
         ((OWN,), ("https://pypi.example.com/another/simple",), set()),
-        # Nothing says whose it is.
-        ((OWN, OTHER), (OWN, OTHER), set()),
+        ((OWN, OTHER), (OWN, OTHER), {OWN, OTHER}),
         ((OWN, f"{OWN}/staging"), (OWN, f"{OWN}/staging"), {OWN, f"{OWN}/staging"}),
-        # What has one in its address needs none.
-        ((OWN, "https://me:pw@mirror.example.org/simple"), (OWN, OTHER), {OWN}),
     ],
 )
-def test_the_password_is_for_the_one_address_that_the_user_names(
+def test_what_is_kept_for_a_host_is_for_the_addresses_that_the_user_names(
     users: tuple[str, ...], in_force: tuple[str, ...], holders: set[str]
 ) -> None:
     grants = make_grants(_mirrors(*in_force), _mirrors(*users))
-    assert {grant.url for grant in grants if grant.repository == TF_MIRROR} == holders
+    assert {grant.url for grant in grants if grant.is_users} == holders
     assert all(grant.login is None for grant in grants)
 
 
@@ -48,6 +45,12 @@ def test_what_stands_in_an_address_is_for_it_whoever_names_it() -> None:
     (grant,) = make_grants(_mirrors("https://me:p%40w@pypi.example.com/simple"), ())
     assert grant == Grant(OWN, login=("me", "p@w"))
     assert "p@w" not in repr(grant)
+
+
+def test_the_users_login_is_for_the_address_wherever_that_is_set() -> None:
+    users = _mirrors("https://me:pw@pypi.example.com/simple/")
+    own, other = make_grants(_mirrors(OWN, OTHER), users)
+    assert (own.login, other.login) == (("me", "pw"), None)
 
 
 @pytest.mark.parametrize(

@@ -40,9 +40,9 @@ def _login(name: str, login: str) -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def secrets(poetry: PoetryRunner) -> None:
-    """A project of two packages, and the logins of PyPI and of the mirror in variables."""
+    """A project of two packages, and PyPI's login in variables."""
     write_pyproject(poetry.project, ["demo", "six"], requires_python="~=3.11.0", more=MANAGED)
-    poetry.environ |= _login("PYPI", PYPIS) | _login("TF_MIRROR", OWN)
+    poetry.environ |= _login("PYPI", PYPIS)
 
 
 @pytest.fixture
@@ -75,6 +75,17 @@ def _decoded(header: str | None) -> str | None:
     return header and base64.b64decode(header.removeprefix("Basic ")).decode()
 
 
+def _with(login: str, url: str) -> str:
+    return url.replace("://", f"://{login}@")
+
+
+def _allow(poetry: PoetryRunner, *urls: str) -> None:
+    """Lets the project name the hosts of these addresses."""
+    file = poetry.config_file.with_name("auth.toml")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"[tf]\nlocal-hosts = {[url.split('/')[2] for url in urls]}\n", "utf-8")
+
+
 def _set(file: Path, *mirror: str, more: str = "") -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(f"[tf]\nmirror = {list(mirror)}\n{more}", "utf-8")
@@ -95,8 +106,6 @@ def _lock(poetry: PoetryRunner, **more: Any) -> Result:
 def test_pypis_login_goes_to_pypi_alone(
     poetry: PoetryRunner, pypi: Mount, own: Mount, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    for name in _login("TF_MIRROR", OWN):
-        del poetry.environ[name]
     known = Mirror("TUNA", own.url, "tuna")
     monkeypatch.setattr(mirrors, "MIRRORS", {"tuna": known} if how != "variable" else {})
     monkeypatch.setattr(mirrors, "AUTO_MIRROR", known)
@@ -104,6 +113,7 @@ def test_pypis_login_goes_to_pypi_alone(
     if how == "user":
         _set(poetry.config_file, own.url)
     elif how == "project":
+        _allow(poetry, own.url)
         # A project may also take PyPI's name for it.
         fake = "".join(f'[repositories.{name}]\nurl = "{own.url}"\n' for name in ("pypi", "PyPI"))
         _set(poetry.project / "poetry.toml", own.url, more=fake)
@@ -131,10 +141,10 @@ def test_a_mirrors_login_goes_where_the_user_names_it(
 ) -> None:
     own.metadata = metadata
     if place == "variable":
-        poetry.mirror = own.url
+        poetry.mirror = _with(OWN, own.url)
     else:
         file = "config.toml" if place == "both" else place
-        _set(poetry.config_file.with_name(file), own.url)
+        _set(poetry.config_file.with_name(file), _with(OWN, own.url))
     if place == "both":
         _set(poetry.project / "poetry.toml", own.url)
     _lock(poetry)
@@ -148,19 +158,48 @@ def test_a_mirrors_login_goes_where_the_user_names_it(
     assert _sent(pypi) == {PYPIS}
 
 
-def test_poetry_config_keeps_it(poetry: PoetryRunner, own: Mount) -> None:
-    for name in _login("TF_MIRROR", OWN):
-        del poetry.environ[name]
-    assert poetry.call("config", "http-basic.tf-mirror", *OWN.split(":")).ok
-    _set(poetry.config_file, own.url)
+def test_mirror_use_keeps_it_where_only_the_user_reads_it(poetry: PoetryRunner, own: Mount) -> None:
+    _set(poetry.config_file, "tuna")
+    done = poetry.call("tf", "mirror", "use", _with(OWN, own.url))
+    assert done.ok and "mirrors" not in done.output and done.stderr == ""
+    auth = poetry.config_file.with_name("auth.toml")
+    assert auth.stat().st_mode & 0o077 == 0
     _lock(poetry)
     assert _sent(own) == {OWN}
+    # The next choice is in force too.
+    done = poetry.call("tf", "mirror", "use", "tuna")
+    assert done.ok and done.stderr == ""
+    assert "mirrors" not in auth.read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["tf-mirror", "tf_mirror", "TF-Mirror"])
+@pytest.mark.parametrize("command", ["lock", "install", "add"])
+def test_no_source_of_a_project_gets_it_by_its_name(
+    poetry: PoetryRunner, own: Mount, elsewhere: LocalIndex, name: str, command: str
+) -> None:
+    """Poetry looks passwords up by the names of sources, so it is kept under no name."""
+    assert poetry.call("tf", "mirror", "use", _with(OWN, own.url)).ok
+    source = f'\n[[tool.poetry.source]]\nname = "{name}"\nurl = "{elsewhere.url}"\n'
+    wheel = elsewhere.default.address(WHEEL)
+    write_pyproject(
+        poetry.project,
+        [f"demo @ {wheel}", "six"],
+        requires_python="~=3.11.0",
+        more=f'{source}priority = "supplemental"\n',
+    )
+    own.hidden = ("six",)
+    repository = f'[repositories.{name}]\nurl = "{elsewhere.url}"\n'
+    (poetry.project / "poetry.toml").write_text(repository, "utf-8")
+    done = poetry.call(command, *(["absl-py"] if command == "add" else []))
+    assert done.ok, done.output
+    assert _sent(elsewhere.default) == {None}
 
 
 def test_it_does_not_go_to_an_address_that_only_the_project_names(
     poetry: PoetryRunner, own: Mount, elsewhere: LocalIndex
 ) -> None:
-    _set(poetry.config_file, elsewhere.url)
+    _allow(poetry, own.url)
+    _set(poetry.config_file, _with(OWN, elsewhere.url))
     fake = f'[repositories.tf-mirror]\nurl = "{own.url}"\n'
     _set(poetry.project / "poetry.toml", own.url, elsewhere.url, more=fake)
     own.hidden = ("demo",)
@@ -169,13 +208,11 @@ def test_it_does_not_go_to_an_address_that_only_the_project_names(
     assert _sent(elsewhere.default) == {OWN}
 
 
-def test_of_two_hosts_of_the_user_neither_gets_it(
-    poetry: PoetryRunner, own: Mount, elsewhere: LocalIndex
-) -> None:
-    poetry.mirror = f"{own.url},{elsewhere.url}"
+def test_each_host_gets_its_own(poetry: PoetryRunner, own: Mount, elsewhere: LocalIndex) -> None:
+    poetry.mirror = f"{_with(OWN, own.url)},{_with(HOSTS, elsewhere.url)}"
     own.hidden = ("demo",)
     _lock(poetry)
-    assert _sent(own) == _sent(elsewhere.default) == {None}
+    assert (_sent(own), _sent(elsewhere.default)) == ({OWN}, {HOSTS})
 
 
 def test_it_does_not_follow_a_file_to_another_host(
@@ -184,7 +221,7 @@ def test_it_does_not_follow_a_file_to_another_host(
     address = elsewhere.default.address(WHEEL)
     own.formats = ("html",)
     own.page_body = f'<a href="{address}#sha256={WHEEL.sha256}">{WHEEL.filename}</a>'.encode()
-    poetry.mirror = own.url
+    poetry.mirror = _with(OWN, own.url)
     _netrc(poetry)
     _lock(poetry)
     assert poetry.call("install").ok
@@ -205,7 +242,7 @@ def test_it_does_not_follow_a_redirect_to_another_host(
         for path in (page, file):
             server.answers[path] = Answer(302, headers={"Location": f"{root}{path}"})
         if login == OWN:
-            poetry.mirror = f"{server.url}/simple/"
+            poetry.mirror = _with(OWN, f"{server.url}/simple/")
         else:
             poetry.pypi, poetry.mirror = f"{server.url}/", None
             write_pyproject(poetry.project, ["demo"], requires_python="~=3.11.0", more=MANAGED)
@@ -216,12 +253,14 @@ def test_it_does_not_follow_a_redirect_to_another_host(
     assert _sent(elsewhere.default) == {None}
 
 
-def test_it_does_not_go_over_plain_http_to_a_public_host(poetry: PoetryRunner) -> None:
+@pytest.mark.parametrize("login", ["", f"{OWN}@"])
+def test_it_does_not_go_over_plain_http_to_a_public_host(poetry: PoetryRunner, login: str) -> None:
     write_pyproject(poetry.project, ["six"], requires_python="~=3.11.0", more=MANAGED)
-    _netrc(poetry, "pypi.example.com")
+    if not login:
+        _netrc(poetry, "pypi.example.com")
     with Server(wants_token=False) as proxy:
         poetry.environ["HTTP_PROXY"] = proxy.url
-        poetry.mirror = "http://pypi.example.com/simple/"
+        poetry.mirror = f"http://{login}pypi.example.com/simple/"
         _lock(poetry)
         assert proxy.asked[0].startswith("http://pypi.example.com/simple/")
         assert _sent_to(proxy) == {None}
@@ -242,13 +281,12 @@ def _netrc(poetry: PoetryRunner, host: str = "127.0.0.1") -> None:
 def test_a_netrc_is_for_the_users_own_mirror(
     poetry: PoetryRunner, own: Mount, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    for name in _login("TF_MIRROR", OWN):
-        del poetry.environ[name]
     _netrc(poetry)
     if place == "name":
         monkeypatch.setattr(mirrors, "MIRRORS", {"tuna": Mirror("TUNA", own.url, "tuna")})
         poetry.mirror = "tuna"
     elif place == "project":
+        _allow(poetry, own.url)
         _set(poetry.project / "poetry.toml", own.url)
     else:
         poetry.mirror = own.url
@@ -297,18 +335,18 @@ def test_a_keyring_is_for_the_users_own_mirror(
     service: str,
     is_users: bool,
 ) -> None:
-    for name in (*_login("TF_MIRROR", OWN), *_login("PYPI", PYPIS)):
+    for name in _login("PYPI", PYPIS):
         del poetry.environ[name]
     host = own.url.split("/")[2]
     hold({"poetry-repository-PyPI": "pypis", service.format(host=host): "mirrors"})
     poetry.environ |= {
         "POETRY_KEYRING_ENABLED": "true",
-        "POETRY_HTTP_BASIC_TF_MIRROR_USERNAME": "jane",
         "POETRY_HTTP_BASIC_PYPI_USERNAME": "__token__",
     }
+    _allow(poetry, own.url)
     _set(poetry.config_file if is_users else poetry.project / "poetry.toml", own.url)
     _lock(poetry)
-    assert _sent(own) == ({OWN} if is_users else {None})
+    assert _sent(own) == ({OWN} if is_users and service == "{host}" else {None})
     assert _sent(pypi) == {PYPIS}
 
 
@@ -352,12 +390,12 @@ NONE: list[bool] = []
     [
         ({"PyPI": f"{CA}\n{CLIENT}"}, True, [False]),
         ({"PyPI": "cert = false"}, True, NONE),
-        ({"PyPI": CA, "tf-mirror": CLIENT}, True, [True]),
-        ({"PyPI": CA, "tf-mirror": CLIENT}, False, [False]),
-        ({"tf-mirror": f"{CA}\n{CLIENT}"}, True, [True]),
-        ({"tf-mirror": CA}, False, NONE),
-        ({"tf-mirror": "cert = false"}, True, [False]),
-        ({"tf-mirror": "cert = false"}, False, NONE),
+        ({"PyPI": CA, "tf": CLIENT}, True, [True]),
+        ({"PyPI": CA, "tf": CLIENT}, False, [False]),
+        ({"tf": f"{CA}\n{CLIENT}"}, True, [True]),
+        ({"tf": CA}, False, NONE),
+        ({"tf": "cert = false"}, True, [False]),
+        ({"tf": "cert = false"}, False, NONE),
     ],
 )
 def test_certificates(
@@ -369,9 +407,13 @@ def test_certificates(
 ) -> None:
     url, seen = secure
     write_pyproject(poetry.project, ["six"], requires_python="~=3.11.0", more=MANAGED)
-    more = "".join(f"[certificates.{name}]\n{text}\n" for name, text in settings.items())
+    tables = {f"[certificates.{name}]": text for name, text in settings.items() if name != "tf"}
+    more = "".join(
+        f"{table}\n{text}\n" for table, text in {"": settings.get("tf", ""), **tables}.items()
+    )
     _set(poetry.config_file, url if is_users else "tuna", more=more)
     if not is_users:
+        _allow(poetry, url)
         _set(poetry.project / "poetry.toml", url)
     _lock(poetry)
     assert sorted(set(seen)) == showed
@@ -383,7 +425,7 @@ def test_a_project_cannot_switch_certificates_off(
     url, seen = secure
     write_pyproject(poetry.project, ["six"], requires_python="~=3.11.0", more=MANAGED)
     _set(poetry.config_file, url)
-    off = "".join(f"[certificates.{name}]\ncert = false\n" for name in ("tf-mirror", "PyPI"))
+    off = "[tf]\ncert = false\n[certificates.PyPI]\ncert = false\n"
     (poetry.project / "poetry.toml").write_text(off, "utf-8")
     _lock(poetry)
     assert seen == NONE
@@ -394,7 +436,7 @@ def test_certificates_do_not_follow_a_redirect(
 ) -> None:
     url, seen = secure
     write_pyproject(poetry.project, ["six"], requires_python="~=3.11.0", more=MANAGED)
-    more = "[certificates.tf-mirror]\ncert = false\n"
+    more = "cert = false\n"
     with Server(wants_token=False) as server:
         server.answers["/simple/six/"] = Answer(302, headers={"Location": f"{url}six/"})
         _set(poetry.config_file, f"{server.url}/simple/", more=more)
@@ -403,16 +445,15 @@ def test_certificates_do_not_follow_a_redirect(
     assert seen == NONE
 
 
-@pytest.mark.parametrize("name", ["pypi", "tf-mirror"])
-def test_a_project_cannot_give_their_names_to_another_host(
-    poetry: PoetryRunner, secure: tuple[str, list[bool]], name: str
+def test_a_project_cannot_give_pypis_name_to_another_host(
+    poetry: PoetryRunner, secure: tuple[str, list[bool]]
 ) -> None:
     url, seen = secure
     write_pyproject(poetry.project, ["six"], requires_python="~=3.11.0", more=MANAGED)
-    named = f'[repositories.{name}]\nurl = "{url}"\n'
+    named = f'[repositories.pypi]\nurl = "{url}"\n'
     with Server(wants_token=False) as server:
         server.answers["/simple/six/"] = Answer(302, headers={"Location": f"{url}six/"})
-        more = f"[certificates.{name}]\n{CA}\n{CLIENT}\n"
+        more = f"[certificates.pypi]\n{CA}\n{CLIENT}\n"
         _set(poetry.config_file, f"{server.url}/simple/", more=more)
         _set(poetry.project / "poetry.toml", f"{server.url}/simple/", more=named)
         _lock(poetry)
@@ -425,7 +466,7 @@ def test_a_project_cannot_give_their_names_to_another_host(
 def test_mirror_test_sends_it_by_the_same_rule(
     poetry: PoetryRunner, own: Mount, elsewhere: LocalIndex
 ) -> None:
-    poetry.mirror = own.url
+    poetry.mirror = _with(OWN, own.url)
     _netrc(poetry)
     poetry.call("tf", "mirror", "test", own.url, elsewhere.url, "pypi")
     assert _sent(own) == {OWN}
@@ -440,7 +481,7 @@ def test_sources_of_the_project_keep_theirs(
     more = f'{source}priority = "explicit"\n{explicit}'
     write_pyproject(poetry.project, ["demo", "six"], requires_python="~=3.11.0", more=more)
     poetry.environ |= _login("OURS", HOSTS)
-    poetry.mirror = own.url
+    poetry.mirror = _with(OWN, own.url)
     _lock(poetry)
     assert _sent(elsewhere.default) == {HOSTS}
     assert _sent(own) == {OWN}

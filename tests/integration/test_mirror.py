@@ -147,8 +147,6 @@ def test_a_link_to_the_users_settings_stays_one(poetry: PoetryRunner, tmp_path: 
         (["tuna", "auto"], "'auto' stands alone"),
         (["http://pypi.tuna.tsinghua.edu.cn/simple/"], MIRRORS["tuna"].url),
         (["https://pypi.douban.com/simple/"], "retired"),
-        ([SECRET], "poetry config http-basic.tf-mirror"),
-        (["tuna", SECRET], "POETRY_TF_MIRROR"),
     ],
 )
 @pytest.mark.parametrize("local", [True, False])
@@ -162,6 +160,19 @@ def test_what_should_not_be_set_is_refused(
     assert says in done.stderr
     assert contents(project) == before
     assert not poetry.config_file.exists()
+
+
+@pytest.mark.parametrize("words", [[SECRET], ["tuna", SECRET]])
+def test_a_password_is_not_written_into_the_project(
+    poetry: PoetryRunner, project: Path, words: list[str]
+) -> None:
+    write_pyproject(project, ["tensorflow ~=2.18.0"], requires_python=">=3.12,<3.13")
+    before = contents(project)
+    done = _mirror(poetry, "use", "--local", *words)
+    assert done.returncode == 1 and "poetry tf mirror use" in done.stderr
+    done = poetry.call("tf", "init", "-n", "--no-lock", "--mirror", ",".join(words))
+    assert done.returncode == 1 and "s3cr3t" not in done.output
+    assert contents(project) == before
 
 
 def test_files_that_cannot_be_written_or_read_are_errors(

@@ -334,6 +334,11 @@ class LocalIndex:
         for distribution in distributions:
             self._distributions.setdefault(distribution.key, []).append(distribution)
 
+    @property
+    def distributions(self) -> list[Distribution]:
+        """All that it has, to be put into another index."""
+        return [item for items in self._distributions.values() for item in items]
+
     def versions(self, name: str) -> list[str]:
         """The versions that the index has of a package, in the order in which they were added."""
         known = self._distributions.get(canonicalize_name(name), [])

@@ -12,10 +12,9 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cleo.io.io import IO
-from poetry.config.config import Config
 from poetry.factory import Factory
 from poetry.installation.installer import Installer
 from poetry.packages.locker import Locker
@@ -26,7 +25,7 @@ from poetry.utils.env import EnvManager
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import LOCK, Project
 from poetry_tf.index import routing
-from poetry_tf.index.config import VARIABLE, mirror_setting
+from poetry_tf.index.config import SettingLayer, option_layer, setting_layers
 from poetry_tf.poetry_internals.patches import locate_project
 from poetry_tf.poetry_internals.reads import failure_causes
 
@@ -58,29 +57,21 @@ class LockingError(Exception):
         self.conflicting, self.involved = conflicting, involved
 
 
-def mirror_in_force(project: Project, option: str | None = None) -> object:
-    """The value of ``tf.mirror`` to solve a project with.
+def mirrors_in_force(project: Project, option: str | None = None) -> tuple[SettingLayer, ...]:
+    """The layers of ``tf.mirror`` to solve a project with: the option of a command before all.
 
-    The order is that of Poetry's settings, after the option of a command. The project's own
-    poetry.toml may not be written yet.
+    The project's own poetry.toml may not be written yet.
     """
-    if option is not None:
-        return option
-    return os.environ.get(VARIABLE) or mirror_setting(project) or machine_mirror()
+    layers = setting_layers(project.root, project.poetry_toml)
+    return layers if option is None else (option_layer(option), *layers)
 
 
-def machine_mirror() -> Any:
-    """``tf.mirror`` in the user's config.toml; None if it is not set there."""
-    settings = Config.create().config.get("tf")
-    return settings.get("mirror") if isinstance(settings, dict) else None
-
-
-def solve_lock(project: Project, mirror: object, io: IO) -> Lock:
+def solve_lock(project: Project, mirrors: tuple[SettingLayer, ...], io: IO) -> Lock:
     """The new lock of a project; versions in an existing lock change only if they have to.
 
-    `mirror` is the value of ``tf.mirror`` to use. Raises `LockingError`.
+    `mirrors` are the layers of ``tf.mirror`` to use. Raises `LockingError`.
     """
-    with open_poetry(project, mirror, io) as poetry:
+    with open_poetry(project, mirrors, io) as poetry:
         routing.choose(poetry)
         _run(poetry, io)
         path = Path(poetry.locker.lock)
@@ -93,15 +84,15 @@ def relock(project: Project, io: IO, mirror: str | None = None) -> Lock:
     `mirror` is the option of a command.
     """
     error = io.error_output
-    return solve_lock(project, mirror_in_force(project, mirror), IO(io.input, error, error))
+    return solve_lock(project, mirrors_in_force(project, mirror), IO(io.input, error, error))
 
 
 @contextmanager
-def open_poetry(project: Project, mirror: object, io: IO) -> Iterator[Poetry]:
+def open_poetry(project: Project, mirrors: tuple[SettingLayer, ...], io: IO) -> Iterator[Poetry]:
     """Poetry for an edited project, whose files exist as temporary ones meanwhile.
 
-    `mirror` is the value of ``tf.mirror`` to use. Raises `LockingError` for a pyproject.toml that
-    Poetry refuses, and for files that can't be written.
+    `mirrors` are the layers of ``tf.mirror`` to use. Raises `LockingError` for a pyproject.toml
+    that Poetry refuses, and for files that can't be written.
     """
     root = project.root
     _remove_stale_files(root)
@@ -110,7 +101,7 @@ def open_poetry(project: Project, mirror: object, io: IO) -> Iterator[Poetry]:
         with (
             _staged(root, "pyproject", project.pyproject.document.text) as pyproject,
             _staged(root, "lock", existing.text if existing else None) as lock,
-            routing.forced(mirror),
+            routing.forced(mirrors),
             # A new project has no pyproject.toml yet, and Poetry would then download the build
             # requirements from PyPI and not from the mirror.
             locate_project(root, pyproject),

@@ -11,12 +11,13 @@ from packaging.version import Version
 
 from poetry_tf.actions.fix import fix_requirements
 from poetry_tf.actions.init import is_new
-from poetry_tf.actions.lock import LockingError, mirror_in_force, open_poetry, solve_lock
+from poetry_tf.actions.lock import LockingError, mirrors_in_force, open_poetry, solve_lock
 from poetry_tf.actions.options import InitOptions
 from poetry_tf.actions.project_index import ProjectIndex, nearest_release
 from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import Project
+from poetry_tf.index.config import SettingLayer
 from poetry_tf.migration.classify import (
     Classification,
     classify_entries,
@@ -95,17 +96,19 @@ class Migration:
         self.classification = self._classify(prepared, plan)
         return self.with_requirements_fixed(prepared, plan)
 
-    def lock(self, prepared: Project, plan: Plan, mirror: object, io: IO) -> Project:
+    def lock(
+        self, prepared: Project, plan: Plan, mirrors: tuple[SettingLayer, ...], io: IO
+    ) -> Project:
         """The project with the requirements of the list, and its lock.
 
         Versions that are not available, or that conflict, are relaxed step by step. Raises
         `LockingError`.
         """
-        self.classification = self._look_up(prepared, plan, mirror, io)
+        self.classification = self._look_up(prepared, plan, mirrors, io)
         for remaining in range(_MAX_SOLVES, 0, -1):
             project = self.with_requirements_fixed(prepared, plan)
             try:
-                return replace(project, lock=solve_lock(project, mirror, io))
+                return replace(project, lock=solve_lock(project, mirrors, io))
             except LockingError as error:
                 before = self.classification
                 relaxed = relax_conflicting(before, error.conflicting, everything=remaining == 2)
@@ -139,13 +142,15 @@ class Migration:
         moved = bool(self.goal.changes)
         return classify_entries(self.listing, plan.release, plan.python, present, moved=moved)
 
-    def _look_up(self, prepared: Project, plan: Plan, mirror: object, io: IO) -> Classification:
+    def _look_up(
+        self, prepared: Project, plan: Plan, mirrors: tuple[SettingLayer, ...], io: IO
+    ) -> Classification:
         found = self._classify(prepared, plan)
         environments = read_settings(prepared)[0].environments
         targets = [
             Target(name, plan.python) for name in required_environments(plan.release, environments)
         ]
-        with open_poetry(prepared, mirror, io) as poetry:
+        with open_poetry(prepared, mirrors, io) as poetry:
             index = ProjectIndex(poetry)
             entries = [item for item in found.required if not item.entry.address]
             if self.listing.is_export:
@@ -185,10 +190,10 @@ def lock_prepared(
         return prepared
     if isinstance(prepared.lock, ProjectError):
         raise prepared.lock
-    mirror = mirror_in_force(prepared, options.mirror)
+    mirrors = mirrors_in_force(prepared, options.mirror)
     if migration is not None:
-        return migration.lock(prepared, plan, mirror, io)
-    return replace(prepared, lock=solve_lock(prepared, mirror, io))
+        return migration.lock(prepared, plan, mirrors, io)
+    return replace(prepared, lock=solve_lock(prepared, mirrors, io))
 
 
 def _nearest_releases(

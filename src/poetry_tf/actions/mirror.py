@@ -15,6 +15,7 @@ from poetry_tf.index.mirrors import (
     AUTO_MIRROR,
     MirrorError,
     MirrorSetting,
+    holds_login,
     is_plain_http,
     mirror_at,
     mirror_key,
@@ -85,11 +86,15 @@ def source_edits(project: Project, value: str | None) -> list[Edit]:
 
 
 def validate_mirror(
-    value: str, prefix: str = "", remedy: str = "Without it the default is auto."
+    value: str,
+    prefix: str = "",
+    remedy: str = "Without it the default is auto.",
+    *,
+    shared: bool = False,
 ) -> MirrorSetting:
     """The setting that a text means; raises `PlanError` for one that TF402 would report, too.
 
-    Its message begins with `prefix`.
+    Its message begins with `prefix`. `shared` is whether it will be in a file of the project.
     """
     try:
         setting = parse_mirror(value)
@@ -98,6 +103,12 @@ def validate_mirror(
     for mirror in setting.mirrors:
         known = mirror_at(mirror.url)
         shown = without_credentials(mirror.url)
+        if shared and holds_login(mirror):
+            raise PlanError(
+                f"{prefix}the address of {mirror.name} holds a user name or a password, which "
+                "doesn't belong into a file of the project",
+                "Write it without, and run `poetry tf mirror use` with the whole, for yourself.",
+            )
         if known is not None and known.retired:
             raise PlanError(f"{prefix}the mirror {shown} is retired", remedy)
         if is_plain_http(mirror.url):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from poetry_tf.actions.lock import mirror_in_force
+from poetry_tf.actions.lock import mirrors_in_force
 from poetry_tf.commands.base import document_head, error_value
 from poetry_tf.commands.doctor_output import finding_as_json
 from poetry_tf.devcontainer.image import container_python
@@ -36,8 +36,9 @@ from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import PYPROJECT, Devcontainer, Project
 from poetry_tf.http.client import Client
-from poetry_tf.index.config import pypi_index, setting_layers
-from poetry_tf.index.mirrors import MirrorError, independent_of, parse_mirror, without_credentials
+from poetry_tf.index.config import pypi_index
+from poetry_tf.index.mirrors import MirrorError, independent_of, without_credentials
+from poetry_tf.index.resolve import may_name, resolve
 from poetry_tf.plan.derive import derive_plan
 from poetry_tf.plan.environments import Target, required_pythons
 from poetry_tf.plan.installability import LockedPackages
@@ -79,7 +80,9 @@ def _check_project(root: Path, machine: Machine, client: Client) -> Iterator[Hos
     inputs = read_build_inputs(project, container, machine.variable)
     sources = _apt_sources(machine)
     yield from _unchecked(project, inputs, has_sources=bool(sources))
-    indexes = _indexes(project)
+    indexes, notices = _indexes(project)
+    for line in notices:
+        yield NetworkFinding("locked", "note", line)
     target = Target(LINUX_X86_64, _python(project, plan))
     environments = read_settings(project)[0].environments or (LINUX_X86_64,)
     architectures = [_ARCHITECTURES[name] for name in environments if name in _ARCHITECTURES]
@@ -177,16 +180,18 @@ def _python(project: Project, plan: Plan | None) -> str:
     return pythons[-1] if pythons else load_images().pythons[0]
 
 
-def _indexes(project: Project) -> tuple[PackageIndex, ...]:
-    """The mirrors in force, with those that are used where they fail, and PyPI last."""
+def _indexes(project: Project) -> tuple[tuple[PackageIndex, ...], tuple[str, ...]]:
+    """The mirrors in force, with those that are used where they fail, and PyPI last.
+
+    And what is to be told of them.
+    """
     index = pypi_index()
     pypi = PackageIndex("PyPI", index)
     try:
-        setting = parse_mirror(mirror_in_force(project))
+        resolved = resolve(mirrors_in_force(project), may_name)
     except MirrorError as error:
-        place = next((layer.place for layer in setting_layers(project.root)), "the settings")
-        raise PlanError(f"tf.mirror is not understood: {error} (in {place})", "") from None
-    mirrors = setting.mirrors
+        raise PlanError(f"tf.mirror is not understood: {error}", "") from None
+    setting, mirrors = resolved.setting, resolved.setting.mirrors
     if setting.kind == "auto":
         from poetry.config.config import Config
 
@@ -195,7 +200,8 @@ def _indexes(project: Project) -> tuple[PackageIndex, ...]:
         mirrors = choose_automatically(index.rstrip("/"), choice_memory(Config.create())).mirrors
     elif mirrors and (further := independent_of(mirrors)) is not None:
         mirrors = (*mirrors, further)
-    return (*(PackageIndex(item.name, without_credentials(item.url)) for item in mirrors), pypi)
+    indexes = (PackageIndex(item.name, without_credentials(item.url)) for item in mirrors)
+    return (*indexes, pypi), resolved.notices
 
 
 def _has_password(source: PackageIndex) -> bool:

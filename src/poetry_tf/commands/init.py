@@ -21,11 +21,12 @@ from poetry_tf.actions.init import (
     with_options,
     with_options_fixed,
 )
-from poetry_tf.actions.lock import LockingError, machine_mirror
+from poetry_tf.actions.lock import LockingError
 from poetry_tf.actions.migrate import Migration, lock_prepared
 from poetry_tf.actions.mirror import validate_mirror
 from poetry_tf.actions.options import InitOptions, parse_environments, parse_gpu, plan_options
 from poetry_tf.checks.findings import find_problems, make_context
+from poetry_tf.commands.allow import allow_mirrors
 from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.commands.devcontainer_output import plan_summary, unproven_warning
 from poetry_tf.commands.init_output import lock_summary, migration_lines, next_steps, series_notes
@@ -37,7 +38,7 @@ from poetry_tf.files.project import (
     is_fully_managed,
     readable_configurations,
 )
-from poetry_tf.index.config import mirror_setting
+from poetry_tf.index.config import is_set_on_machine, mirror_setting
 from poetry_tf.index.mirrors import MIRRORS
 from poetry_tf.migration import read_list
 from poetry_tf.migration.decoding import read_list_file
@@ -158,7 +159,7 @@ are written or none.
         if not new:
             for note in series_notes(project, options, plan):
                 self.line_error(f"<comment>{note}</>")
-        default = None if machine_mirror() else "auto"
+        default = None if is_set_on_machine() else "auto"
         prepare = with_options_fixed if migration is None else with_options
         prepared = prepare(project, options, plan, new=new, mirror=default)
         if migration is None:
@@ -193,7 +194,9 @@ are written or none.
     def _given_options(self) -> InitOptions:
         gpu, mirror = self.option("gpu"), self.option("mirror")
         write_source: bool = self.option("write-source")
-        setting = validate_mirror(mirror, "--mirror: ") if mirror is not None else None
+        setting = None
+        if mirror is not None:
+            setting = validate_mirror(mirror, "--mirror: ", shared=True)
         if write_source and setting is not None and setting.kind == "off":
             raise PlanError(
                 "--write-source has no mirror to write", "Give one with --mirror, or leave it out."
@@ -236,6 +239,8 @@ are written or none.
             self._show_diffs(project, texts)
             return 0
         self.write_files(project.root, texts, project.snapshot)
+        if options.mirror is not None:
+            allow_mirrors(self, options.mirror)
         if options.container and (warning := unproven_warning(plan)) is not None:
             self.warn(warning)
         self.line("")
@@ -326,7 +331,7 @@ def ask_options(
         options.mirror is None
         and not options.write_source
         and mirror_setting(project) is None
-        and machine_mirror() is None
+        and not is_set_on_machine()
     ):
         answers["mirror"] = _ask_mirror(command)
     return replace(options, **answers)
@@ -345,7 +350,7 @@ def _choose(command: TensorFlowCommand, what: str, choices: Sequence[str], defau
 def _ask_mirror(command: TensorFlowCommand) -> str:
     def validate(answer: str) -> str:
         try:
-            validate_mirror(answer)
+            validate_mirror(answer, shared=True)
         except PlanError as error:
             raise ValueError(error.message) from None
         return answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,14 +12,12 @@ from cleo.io.inputs.argument import Argument
 from cleo.io.inputs.option import Option
 
 from poetry_tf.actions.mirror import replaces_pypi, validate_mirror
+from poetry_tf.commands.allow import allow_mirrors, write_setting
 from poetry_tf.commands.base import TensorFlowCommand, align_columns, plain
-from poetry_tf.files.documents import DocumentError
 from poetry_tf.files.errors import ProjectError
-from poetry_tf.files.project import LOCK, POETRY_TOML, FileReader, Project
-from poetry_tf.files.toml import parse_toml
+from poetry_tf.files.project import LOCK, POETRY_TOML, Project
 from poetry_tf.index.config import (
     SETTING,
-    VARIABLE,
     SettingLayer,
     pypi_index,
     setting_layers,
@@ -29,15 +28,16 @@ from poetry_tf.index.mirrors import (
     AUTO_FALLBACK,
     AUTO_MIRROR,
     MIRRORS,
-    TF_MIRROR,
     Mirror,
     MirrorError,
-    MirrorSetting,
+    format_value,
+    holds_login,
     mirror_key,
     parse_mirror,
     setting_value,
     without_credentials,
 )
+from poetry_tf.index.resolve import ResolvedMirror, may_name, resolve
 from poetry_tf.plan.model import PlanError
 
 NAMES = ", ".join(MIRRORS)
@@ -53,14 +53,17 @@ class _MirrorCommand(TensorFlowCommand):
         except PlanError:
             return None
 
-    def setting(self, layer: SettingLayer) -> MirrorSetting:
-        """The setting of a layer; raises `PlanError` where it is not valid."""
+    def resolved(self, layers: Sequence[SettingLayer]) -> ResolvedMirror:
+        """The setting in force; raises `PlanError` where it is not valid."""
         try:
-            return parse_mirror(layer.value)
+            found = resolve(layers, may_name)
         except MirrorError as error:
             raise PlanError(
-                f"{error} (in {layer.place})", "Change it there, or with `poetry tf mirror use`."
+                str(error), "Change it there, or with `poetry tf mirror use`."
             ) from None
+        for line in found.notices:
+            self.line_error(f"<comment>{plain(line)}</>")
+        return found
 
 
 class MirrorCommand(_MirrorCommand):
@@ -80,10 +83,13 @@ chooses one, <info>poetry tf mirror test</> asks them.
         if not found:
             self.line("No mirror is set: PyPI itself")
             self.line_error(plain("Set one with `poetry tf mirror use auto`."))
-        for layer in found[:1]:
-            self._show(layer)
-        for layer in found[1:]:
-            self.line(plain(f"not in force: {_format_value(layer.value)}, set in {layer.place}"))
+        else:
+            resolved = self.resolved(found)
+            self._show(resolved)
+            for layer in found:
+                if layer is not resolved.layer:
+                    value = format_value(layer.value)
+                    self.line(plain(f"not in force: {value}, set in {layer.place}"))
         if root is not None and found and replaces_pypi(Project.read(root)):
             self.line_error(
                 "<comment>This project has sources of its own in place of PyPI, so that no mirror "
@@ -91,9 +97,10 @@ chooses one, <info>poetry tf mirror test</> asks them.
             )
         return 0
 
-    def _show(self, layer: SettingLayer) -> None:
-        setting = self.setting(layer)
-        self.line(f"<c1>{plain(_format_value(layer.value))}</>, set in {plain(layer.place)}")
+    def _show(self, resolved: ResolvedMirror) -> None:
+        layer, setting = resolved.layer, resolved.setting
+        if layer is not None:
+            self.line(f"<c1>{plain(format_value(layer.value))}</>, set in {plain(layer.place)}")
         for mirror in setting.mirrors:
             self.line(plain(f"  {mirror.name}: {without_credentials(mirror.url)}"))
         if setting.kind == "off":
@@ -147,38 +154,23 @@ class _SettingCommand(_MirrorCommand):
         )
     ]
 
-    def put(self, value: Any) -> int:
+    def put(self, value: Any, *, is_secret: bool = False) -> int:
         root = self.root() if self.option("local") else None
-        file = user_settings_file() if root is None else root / POETRY_TOML
-        # A settings file is often a link into a folder of such files.
-        real = file.resolve()
-        if root is None:
-            try:
-                real.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise ProjectError(real.parent, f"cannot be made: {error.strerror}") from None
-        base = real.parent if root is None else root
-        self.recover(base)
-        path, reader = real if root is None else file, FileReader()
-        document = parse_toml(file, reader.read(path) or "")
-        try:
-            changed = document.set(SETTING, value)
-        except DocumentError as error:
-            position = error.position or document.nearest(SETTING)
-            raise ProjectError(file, error.message, position) from None
-        is_new = not real.exists()
-        self.write_files(base, {path: changed.text}, reader.files)
-        if is_new and root is None:
-            real.chmod(0o600)  # as Poetry makes it: it may come to hold more than this
+        # Poetry keeps passwords in auth.toml, and reads it after config.toml.
+        auth = user_settings_file("auth.toml")
+        is_in_auth = any(layer.file == auth for layer in setting_layers(None))
+        file = auth if is_secret or is_in_auth else user_settings_file()
+        file = file if root is None else root / POETRY_TOML
+        write_setting(self, file, root, SETTING, value)
         place = shown_path(file) if root is None else POETRY_TOML
-        self.line(f"tf.mirror is <c1>{plain(_format_value(value))}</> in {plain(place)}")
+        self.line(f"tf.mirror is <c1>{plain(format_value(value))}</> in {plain(place)}")
         self._warn_if_overridden(file)
         return 0
 
     def _warn_if_overridden(self, file: Path) -> None:
         first = next(iter(setting_layers(self.folder())), None)
         if first is not None and first.file != file:
-            value = _format_value(first.value)
+            value = format_value(first.value)
             self.warn(f"Not in force here: {first.place} says {value}, and goes before it")
 
 
@@ -204,22 +196,18 @@ this command.
 
     def act(self) -> int:
         value = ",".join(self.argument("mirror"))
-        setting = validate_mirror(value, remedy="See `poetry tf mirror list`.")
-        if any(without_credentials(mirror.url) != mirror.url for mirror in setting.mirrors):
-            return self.fail(
-                "The address holds a user name or password, which doesn't belong into a file that "
-                "others may read",
-                "Write the address without, and give Poetry the rest with `poetry config "
-                f"http-basic.{TF_MIRROR} USER PASSWORD`; or set the variable {VARIABLE} to the "
-                "whole.",
-            )
+        remedy = "See `poetry tf mirror list`."
+        setting = validate_mirror(value, remedy=remedy, shared=self.option("local"))
         if setting.kind == "auto":
             from poetry.config.config import Config
 
             from poetry_tf.index.auto import choice_memory
 
             choice_memory(Config.create()).forget()
-        return self.put(setting_value(value))
+        if self.option("local"):
+            allow_mirrors(self, value)
+        is_secret = any(holds_login(mirror) for mirror in setting.mirrors)
+        return self.put(setting_value(value), is_secret=is_secret)
 
 
 class MirrorOffCommand(_SettingCommand):
@@ -258,8 +246,7 @@ Exit status: 1 where what is set doesn't answer, or where one that was named doe
         from poetry_tf.index.probe import probe_all
 
         pypi = Mirror("PyPI", pypi_index(), "pypi")
-        layer = next(iter(setting_layers(self.folder())), None)
-        setting = self.setting(layer) if layer is not None else MirrorSetting("off")
+        setting = self.resolved(setting_layers(self.folder())).setting
         in_force = setting.mirrors or (
             (AUTO_MIRROR, AUTO_FALLBACK, pypi) if setting.kind == "auto" else (pypi,)
         )
@@ -345,20 +332,6 @@ Exit status: 0 where all are the same, 1 where one differs, is not on PyPI, or c
             f"{LOCK}: every hash is PyPI's ({result.files} files of {result.packages} packages)"
         )
         return 0
-
-
-def _format_value(value: Any) -> str:
-    """A value of the setting for a person, without secrets."""
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_format_value, value))
-    if not isinstance(value, str):
-        return repr(value)
-    # A password may hold a comma, so that nothing before the last @ is safe to be shown.
-    head, _, rest = value.rpartition("@")
-    if "," in head:
-        return f"…@{rest}"
-    parts = [without_credentials(part.strip()) for part in value.split(",") if part.strip()]
-    return ", ".join(parts) or repr(value)
 
 
 def _format_time(seconds: float) -> str:

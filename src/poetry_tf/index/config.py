@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import poetry.locations
 
@@ -15,12 +15,14 @@ from poetry_tf.files.project import POETRY_TOML, Project, read_text
 from poetry_tf.files.toml import TomlDocument
 from poetry_tf.files.values import KeyPath
 
-if TYPE_CHECKING:
-    from poetry.config.config import Config
-
 # Poetry reads its setting tf.mirror from this variable before any file.
 VARIABLE = "POETRY_TF_MIRROR"
 SETTING: KeyPath = ("tf", "mirror")
+# Those of poetry-plugin-pypi-mirror, which count where tf.mirror is not set.
+PLUGIN_VARIABLE = "POETRY_PYPI_MIRROR_URL"
+PLUGIN_SETTING: KeyPath = ("plugins", "pypi_mirror", "url")
+LOCAL_HOSTS: KeyPath = ("tf", "local-hosts")
+"""The hosts on the local network that a project may name, in the user's own settings."""
 
 
 @dataclass(frozen=True)
@@ -31,29 +33,68 @@ class SettingLayer:
     place: str
     """For a person: a file with its line, or the variable."""
     file: Path | None = None
+    is_projects: bool = False
+    """Whether the project says so, and not the user of this machine."""
 
 
-def setting_layers(root: Path | None) -> tuple[SettingLayer, ...]:
+def setting_layers(
+    root: Path | None, poetry_toml: TomlDocument | None = None
+) -> tuple[SettingLayer, ...]:
     """The layers that set it, the one in force first; `root` is the project's folder.
 
-    A file that cannot be read is skipped: Poetry itself reports it.
+    `poetry_toml` is the project's, where it is not written yet. A file that cannot be read is
+    skipped: Poetry itself reports it.
     """
-    found: list[SettingLayer] = []
-    if value := os.environ.get(VARIABLE):
-        found.append(SettingLayer(value, f"the variable {VARIABLE}"))
-    files = [] if root is None else [root / POETRY_TOML]
+    own = None if root is None else root / POETRY_TOML
+    documents = [] if own is None else [(own, poetry_toml or _read(own))]
     # Poetry reads auth.toml as it reads config.toml, and after it.
-    for file in (*files, user_settings_file("auth.toml"), user_settings_file()):
-        try:
-            document = TomlDocument.parse(read_text(file) or "")
-        except (DocumentError, ProjectError):
-            continue
-        value = document.get(SETTING)
-        if value is not None and value != "":
-            line = document.nearest(SETTING).line
-            name = file.name if file.parent == root else shown_path(file)
-            found.append(SettingLayer(value, f"{name}:{line}", file))
+    documents += [(file, _read(file)) for file in _user_files()]
+    found: list[SettingLayer] = []
+    for variable, setting in ((VARIABLE, SETTING), (PLUGIN_VARIABLE, PLUGIN_SETTING)):
+        if value := os.environ.get(variable):
+            found.append(SettingLayer(_value(value, setting), f"the variable {variable}"))
+        for file, document in documents:
+            value = None if document is None else document.get(setting)
+            if document is not None and value is not None and value != "":
+                name = file.name if file == own else shown_path(file)
+                place = f"{name}:{document.nearest(setting).line}"
+                found.append(SettingLayer(_value(value, setting), place, file, file == own))
     return tuple(found)
+
+
+def _value(value: Any, setting: KeyPath) -> Any:
+    return value if setting == SETTING else [value]  # one address, which may hold a comma
+
+
+def option_layer(value: object) -> SettingLayer:
+    """What the option of a command says, which the user has typed."""
+    return SettingLayer(value, "the option --mirror")
+
+
+def is_set_on_machine() -> bool:
+    """Whether the user sets a mirror for every project on this machine.
+
+    `VARIABLE` doesn't count: it goes before what a project says, which so changes nothing.
+    """
+    return any(layer.place != f"the variable {VARIABLE}" for layer in setting_layers(None))
+
+
+def local_hosts() -> tuple[str, ...]:
+    """The hosts on the local network that the user lets projects name."""
+    found = [document.get(LOCAL_HOSTS) for file in _user_files() if (document := _read(file))]
+    lists = [value for value in found if isinstance(value, list)]
+    return tuple(item for value in lists for item in value if isinstance(item, str))
+
+
+def _user_files() -> tuple[Path, Path]:
+    return user_settings_file("auth.toml"), user_settings_file()
+
+
+def _read(file: Path) -> TomlDocument | None:
+    try:
+        return TomlDocument.parse(read_text(file) or "")
+    except (DocumentError, ProjectError):
+        return None
 
 
 def user_settings_file(name: str = "config.toml") -> Path:
@@ -70,16 +111,6 @@ def shown_path(file: Path) -> str:
 def mirror_setting(project: Project) -> Any:
     """The value in the project's poetry.toml; None where it is not set."""
     return project.poetry_toml.get(SETTING) if project.poetry_toml else None
-
-
-def mirror_value(config: Config) -> Any:
-    """The value in force in a project that Poetry has loaded.
-
-    `Config.get` returns an empty variable; a container sets one if the host has none.
-    """
-    settings = config.config.get("tf")
-    files = settings.get("mirror") if isinstance(settings, dict) else None
-    return os.environ.get(VARIABLE) or files
 
 
 def pypi_index() -> str:

@@ -6,31 +6,21 @@ Every client of mirrors uses this: Poetry's session for PyPI, and `mirror test`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import takewhile
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from poetry.config.config import Config
 from poetry.toml.file import TOMLFile
-from poetry.utils.authenticator import (
-    AuthenticatorRepositoryConfig,
-    RepositoryCertificateConfig,
-)
+from poetry.utils.authenticator import RepositoryCertificateConfig
 from poetry.utils.password_manager import PasswordManager
 from requests.utils import get_netrc_auth
 
 from poetry_tf.http.client import Login, login_in, origin_of
-from poetry_tf.index.config import setting_layers, user_settings_file
-from poetry_tf.index.mirrors import (
-    TF_MIRROR,
-    Mirror,
-    MirrorError,
-    is_plain_http,
-    is_public,
-    parse_mirror,
-    without_credentials,
-)
+from poetry_tf.index.config import user_settings_file
+from poetry_tf.index.mirrors import Mirror, is_plain_http, is_public, without_credentials
 
 PYPI = "PyPI"
 """The name of PyPI in Poetry's settings."""
@@ -42,35 +32,29 @@ class Grant:
 
     url: str
     login: Login | None = field(default=None, repr=False)
-    """The login in its address."""
-    repository: str | None = None
-    """The repository in Poetry's settings with its password and certificates."""
-    by_host: bool = False
-    """Whether it may get the login for its host from a keyring or netrc."""
+    """The login in its address, as the user or the project names it."""
+    is_pypi: bool = False
+    """Whether it is what Poetry itself means by PyPI, and keeps a password for by that name."""
+    is_users: bool = False
+    """Whether it may get the login for its host from a keyring or netrc, and the certificates."""
 
 
 def make_grants(in_force: Iterable[Mirror], users: Iterable[Mirror]) -> tuple[Grant, ...]:
     """The grants for the mirrors in force; `users` are those in the user's own settings.
 
-    An address that only the project names gets nothing but the login in it. The password of
-    `TF_MIRROR` is for the one host in the user's settings; with several hosts it is unclear whose
-    it is, so none gets it. Public mirrors need none.
+    A login belongs to an address, never to a name: Poetry looks passwords up by the names of
+    sources, which a project chooses. An address that only the project names gets nothing but the
+    login in it. Public mirrors need none.
     """
     own = {
-        mirror.url.rstrip("/")
+        without_credentials(mirror.url).rstrip("/"): login_in(mirror.url)
         for mirror in users
-        if not is_public(mirror) and login_in(mirror.url) is None
+        if not is_public(mirror)
     }
-    repository = TF_MIRROR if len({origin_of(url) for url in own}) == 1 else None
     return tuple(
-        Grant(
-            without_credentials(mirror.url).rstrip("/"),
-            login=login_in(mirror.url),
-            repository=repository if is_own else None,
-            by_host=is_own,
-        )
+        Grant(url, login_in(mirror.url) or own.get(url), is_users=url in own)
         for mirror in in_force
-        for is_own in [mirror.url.rstrip("/") in own]
+        for url in [without_credentials(mirror.url).rstrip("/")]
     )
 
 
@@ -100,15 +84,6 @@ def _covers(root: str, url: str) -> bool:
 # -- the user's settings --------------------------------------------------------------------
 
 
-def user_mirrors() -> tuple[Mirror, ...]:
-    """The mirrors in the variable, else in the user's own settings."""
-    layer = next(iter(setting_layers(None)), None)
-    try:
-        return parse_mirror(layer.value).mirrors if layer is not None else ()
-    except MirrorError:
-        return ()
-
-
 def user_config() -> Config:
     """Poetry's settings without a project's poetry.toml."""
     config = Config()
@@ -127,26 +102,21 @@ class Logins:
         self._stored = cache(stored_login)
 
     def __call__(self, url: str) -> Login | None:
-        """The login for an address."""
+        """The login for an address; none over plain http, where others could read it."""
+        if is_plain_http(url):
+            return None
         if (login := login_in(url)) is not None:
             return login
         grant = grant_for(url, self._grants)
-        if grant is None:
-            return None
-        # Over plain http others could read it.
-        return grant.login or (None if is_plain_http(url) else self._stored(grant))
+        return None if grant is None else grant.login or self._stored(grant)
 
 
 def stored_login(grant: Grant) -> Login | None:
-    """The login for an index in Poetry's settings, a keyring or netrc."""
-    if not grant.by_host:
+    """The login for the host of an index in a keyring or netrc."""
+    if not grant.is_users:
         return None
     manager = PasswordManager(user_config())
-    if grant.repository is not None:
-        index = AuthenticatorRepositoryConfig(grant.repository, grant.url)
-        found = index.get_http_credentials(manager)
-    else:
-        found = manager.get_credential(grant.url, urlsplit(grant.url).netloc)
+    found = manager.get_credential(grant.url, urlsplit(grant.url).netloc)
     if found.username is not None or found.password is not None:
         return found.username or "", found.password or ""
     return get_netrc_auth(grant.url)
@@ -155,11 +125,16 @@ def stored_login(grant: Grant) -> Login | None:
 def mirror_certificates(
     grant: Grant, pypis: RepositoryCertificateConfig
 ) -> RepositoryCertificateConfig:
-    """The certificates for a mirror: its own, else the trusted CA of PyPI.
+    """The certificates for a mirror: those of the user for it, else the trusted CA of PyPI.
 
     That CA is a company proxy's, which is in front of mirrors too.
     """
-    own = RepositoryCertificateConfig()
-    if grant.repository is not None:
-        own = RepositoryCertificateConfig.create(grant.repository, user_config())
-    return own if own.cert or not own.verify else replace(own, cert=pypis.cert)
+    if not grant.is_users:
+        return RepositoryCertificateConfig(cert=pypis.cert)
+    config = user_config()
+    cert, client = config.get("tf.cert"), config.get("tf.client-cert")
+    return RepositoryCertificateConfig(
+        cert=Path(cert) if isinstance(cert, str) else pypis.cert if cert is None else None,
+        client_cert=Path(client) if client else None,
+        verify=cert is not False,
+    )

@@ -9,6 +9,8 @@ from types import MappingProxyType
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from poetry_tf.http.addresses import is_local_host
+
 
 @dataclass(frozen=True)
 class Mirror:
@@ -26,9 +28,6 @@ class Mirror:
         if not self.fate:
             object.__setattr__(self, "fate", _host(self.url) or self.name)
 
-
-TF_MIRROR = "tf-mirror"
-"""The repository in Poetry's settings with the password and certificates for a mirror."""
 
 # From the mirrors' own help pages and repositories, November 2026.
 MIRRORS: Mapping[str, Mirror] = MappingProxyType(
@@ -190,6 +189,24 @@ def _mirror(value: object) -> Mirror | None:
     return Mirror(host, text, known.today.fate if known is not None and known.today else "")
 
 
+def format_value(value: object) -> str:
+    """A value of the setting for a person, without secrets."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_format_item, value))
+    if not isinstance(value, str):
+        return repr(value)
+    # A password may hold a comma, so that nothing before the last @ is safe to be shown.
+    head, at, _ = value.rpartition("@")
+    if at and "," in head:
+        return f"…@{value.rpartition('@')[2]}"
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    return ", ".join(map(_format_item, parts)) or repr(value)
+
+
+def _format_item(item: object) -> str:
+    return without_credentials(item) if isinstance(item, str) and item else repr(item)
+
+
 def setting_value(text: str) -> str | list[str]:
     """The value of ``tf.mirror`` for a file, of names and URLs with commas between them."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
@@ -242,28 +259,23 @@ def is_public(mirror: Mirror) -> bool:
     return mirror_key(mirror) is not None or mirror_at(mirror.url) is not None
 
 
-_PRIVATE_ENDINGS = (".local", ".localhost", ".lan", ".internal", ".intranet", ".corp", ".home")
-
-
 def is_plain_http(url: str) -> bool:
     """Whether an address leads over the internet without TLS, so that others can change the answer.
 
     Not for hosts of this machine or of a local network.
     """
     host = _host(url.strip())
-    if host is None or not url.strip().lower().startswith("http:"):
-        return False
-    import ipaddress
-
-    try:
-        return ipaddress.ip_address(host).is_global
-    except ValueError:
-        return "." in host and not host.endswith(_PRIVATE_ENDINGS)
+    return host is not None and url.strip().lower().startswith("http:") and not is_local_host(host)
 
 
 def without_credentials(url: str) -> str:
     """The URL without user name and password, for messages."""
     return _CREDENTIALS.sub(lambda match: match[1] or "", url)
+
+
+def holds_login(mirror: Mirror) -> bool:
+    """Whether its address holds a user name or a password."""
+    return without_credentials(mirror.url) != mirror.url
 
 
 def _host(url: str) -> str | None:
@@ -273,8 +285,9 @@ def _host(url: str) -> str | None:
         _ = parts.port  # a property, which raises ValueError where it is no number
     except ValueError:
         return None
-    # `urlsplit` accepts white space, with which no request can be made.
-    if parts.scheme not in {"http", "https"} or re.search(r"\s", url):
+    # `urlsplit` accepts white space, with which no request can be made, and backslashes, before
+    # which clients end the host.
+    if parts.scheme not in {"http", "https"} or re.search(r"[\s\\]", url):
         return None
     return parts.hostname
 

@@ -15,8 +15,9 @@ from poetry_tf.http.pages import IndexFile, SimpleIndex
 from poetry_tf.http.parallel import run_parallel
 from poetry_tf.http.ranges import RangesUnsupported, RemoteFile
 from poetry_tf.index.auto import PAGE, measure_page, page_limits
-from poetry_tf.index.credentials import Logins, make_grants, user_mirrors
+from poetry_tf.index.credentials import Logins, make_grants
 from poetry_tf.index.mirrors import Mirror
+from poetry_tf.index.resolve import user_mirrors
 
 LIMIT = 5.0
 """Seconds for a page, and for each step of what comes after it."""

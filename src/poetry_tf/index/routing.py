@@ -11,11 +11,12 @@ import functools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from packaging.utils import canonicalize_name
+from poetry.repositories.legacy_repository import LegacyRepository
 from poetry.repositories.pypi_repository import PyPiRepository
 
 from poetry_tf.files.errors import ProjectError
@@ -23,33 +24,38 @@ from poetry_tf.files.lock import Lock
 from poetry_tf.index import prefetch
 from poetry_tf.index.answers import ExpectedFiles, LockedFile
 from poetry_tf.index.auto import choice_memory, choose_automatically
-from poetry_tf.index.config import mirror_value, setting_layers
-from poetry_tf.index.credentials import PYPI, make_grants, user_mirrors
+from poetry_tf.index.config import SettingLayer, pypi_index, setting_layers
+from poetry_tf.index.credentials import PYPI, make_grants
 from poetry_tf.index.failover import IndexRoot, MirrorRoute
 from poetry_tf.index.mirrors import (
     Mirror,
     MirrorError,
+    MirrorSetting,
     independent_of,
-    parse_mirror,
     without_credentials,
 )
 from poetry_tf.index.repository import RoutedRepository
+from poetry_tf.index.resolve import may_name, parse_layer, resolve, user_mirrors
 from poetry_tf.releases import DISTRIBUTIONS, hashes, load
 
 if TYPE_CHECKING:
     from cleo.io.io import IO
+    from cleo.io.outputs.output import Output
     from poetry.poetry import Poetry
+    from poetry.repositories.repository import Repository
 
 
 # Set while poetry-tf itself solves with a mirror that is in no file yet: Poetry creates a new
 # instance of itself for each isolated build, which has to use the same mirror.
-_in_force: ContextVar[object | None] = ContextVar("_in_force", default=None)
+_in_force: ContextVar[tuple[SettingLayer, ...] | None] = ContextVar("_in_force", default=None)
+# What was reported already, by the output of the command: it may create several instances too.
+_reported: WeakKeyDictionary[Output, set[str]] = WeakKeyDictionary()
 
 
 @contextmanager
-def forced(setting: object) -> Iterator[None]:
-    """Within it, every Poetry instance uses this value of ``tf.mirror``."""
-    token = _in_force.set(setting)
+def forced(layers: tuple[SettingLayer, ...]) -> Iterator[None]:
+    """Within it, every Poetry instance uses these layers of ``tf.mirror``."""
+    token = _in_force.set(layers)
     try:
         yield
     finally:
@@ -66,47 +72,50 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
     pool = poetry.pool
     if not pool.has_repository(PYPI):
         return  # the project has other sources in place of PyPI
+    layers = _in_force.get()
+    if layers is None:
+        layers = setting_layers(poetry.pyproject_path.parent)
     current = pool.repository(PYPI)
-    if not isinstance(current, PyPiRepository):
-        return  # already replaced, by this plugin or another
-    setting = _in_force.get()
-    where = ""
-    if setting is None:
-        setting = mirror_value(poetry.config)
-        first = next(iter(setting_layers(poetry.pyproject_path.parent)), None)
-        where = f" (in {first.place})" if first is not None else ""
+    if not (managed or layers) or not (
+        isinstance(current, PyPiRepository) or _is_plugins(current, layers)
+    ):
+        return
     try:
-        parsed = parse_mirror(setting)
+        first = parse_layer(layers[0]) if layers else MirrorSetting("off")
     except MirrorError as error:
-        what = io.error_output.formatter.escape(f"tf.mirror is not understood: {error}{where}")
+        what = io.error_output.formatter.escape(f"tf.mirror is not understood: {error}")
         io.write_error_line(f"<warning>poetry-tf: {what}</>")
         return
-    if parsed.kind == "off" and not (managed or setting):
+    if first.kind == "off" and not (managed or layers[0].value):
         return
-    grants = make_grants(parsed.mirrors, user_mirrors())
-    # Poetry prints addresses in messages.
-    mirrors = [replace(mirror, url=without_credentials(mirror.url)) for mirror in parsed.mirrors]
+    named = [mirror for layer in layers for mirror in _mirrors_of(layer)]
     # Poetry knows the address of PyPI.
-    pypi = IndexRoot(PYPI, current.url.rstrip("/"), final=True)
+    pypi = IndexRoot(PYPI, pypi_index().rstrip("/"), final=True)
 
     def report(line: str) -> None:
         # stderr, because scripts read what Poetry writes to stdout.
         io.write_error_line(f"poetry-tf: {io.error_output.formatter.escape(line)}")
 
     def choose_route() -> MirrorRoute:
-        if parsed.kind == "auto":
+        resolved = resolve(layers, may_name)
+        reported = _reported.setdefault(io.error_output, set())
+        for line in resolved.notices:
+            if line not in reported:
+                report(line)
+        reported.update(resolved.notices)
+        if resolved.setting.kind == "auto":
             memory = choice_memory(poetry.config)
             choice = choose_automatically(pypi.url, memory)
             route = MirrorRoute((*map(_root, choice.mirrors), pypi), choice.notice, memory.forget)
         else:
-            route = mirrored(mirrors, pypi) if mirrors else MirrorRoute((pypi,))
+            route = mirrored(resolved.setting.mirrors, pypi)
         if route.notice:
             report(route.notice)
         return route
 
     replacement = RoutedRepository(
         choose_route,
-        grants=grants,
+        grants=make_grants(named, user_mirrors(layers)),
         report=report,
         expected=lambda: _expected_files(poetry),
         config=poetry.config,
@@ -121,6 +130,24 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
         pool.add_repository(replacement if repository is current else repository, priority=priority)
 
 
+def _mirrors_of(layer: SettingLayer) -> tuple[Mirror, ...]:
+    try:
+        return parse_layer(layer).mirrors
+    except MirrorError:
+        return ()
+
+
+def _is_plugins(repository: Repository, layers: Sequence[SettingLayer]) -> bool:
+    """Whether poetry-plugin-pypi-mirror has put it in PyPI's place, which it does before or after.
+
+    Its address is then the one that the setting of that plugin names.
+    """
+    if isinstance(repository, RoutedRepository) or not isinstance(repository, LegacyRepository):
+        return False
+    named = [item for layer in layers if isinstance(layer.value, list) for item in layer.value]
+    return repository.url.rstrip("/") in {str(item).rstrip("/") for item in named}
+
+
 def choose(poetry: Poetry) -> None:
     """Chooses the mirrors now: later the notice would be in the middle of Poetry's output."""
     if poetry.pool.has_repository(PYPI):
@@ -131,13 +158,16 @@ def choose(poetry: Poetry) -> None:
 
 def mirrored(mirrors: Sequence[Mirror], pypi: IndexRoot) -> MirrorRoute:
     """The route by these mirrors, with another one and PyPI for where they fail."""
+    if not mirrors:
+        return MirrorRoute((pypi,))
     further = independent_of(mirrors)
     roots = [_root(mirror) for mirror in (*mirrors, *([further] if further else []))]
     return MirrorRoute((*roots, pypi), f"PyPI via {mirrors[0].name}")
 
 
 def _root(mirror: Mirror) -> IndexRoot:
-    return IndexRoot(mirror.name, mirror.url.rstrip("/"), mirror.fate)
+    # Poetry prints addresses in messages.
+    return IndexRoot(mirror.name, without_credentials(mirror.url).rstrip("/"), mirror.fate)
 
 
 def _expected_files(poetry: Poetry) -> ExpectedFiles:

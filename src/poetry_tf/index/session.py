@@ -25,7 +25,6 @@ from poetry_tf.index.credentials import PYPI, Grant, Logins, grant_for, mirror_c
 from poetry_tf.index.download import Downloader, is_one_of
 from poetry_tf.index.failover import Failover, IndexRequest, MirrorRoute
 from poetry_tf.index.mirror_pages import MirrorPages
-from poetry_tf.index.mirrors import TF_MIRROR
 from poetry_tf.index.transport import SingleAttemptSession, Transport
 
 
@@ -48,18 +47,18 @@ class MirrorSession(Authenticator):
         given = {grant.url: grant for grant in grants}
         self._grants = tuple(
             # What Poetry itself sends to PyPI.
-            Grant(root.url, repository=PYPI) if root.final else given.get(root.url, Grant(root.url))
+            Grant(root.url, is_pypi=True) if root.final else given.get(root.url, Grant(root.url))
             for root in route.roots
         )
         self._mirror_login_of = Logins(self._grants)
         pypis = RepositoryCertificateConfig.create(PYPI, self._config)
         self._certificates = {
-            grant: pypis if grant.repository == PYPI else mirror_certificates(grant, pypis)
+            grant: pypis if grant.is_pypi else mirror_certificates(grant, pypis)
             for grant in self._grants
         }
-        # A project's poetry.toml may give these names to hosts of its own.
+        # A project's poetry.toml may give this name to a host of its own.
         for name in [*self.configured_repositories]:
-            if name.lower().replace("_", "-") in {PYPI.lower(), TF_MIRROR}:
+            if name.lower() == PYPI.lower():
                 del self.configured_repositories[name]
         for root in route.roots:
             if root.final:
@@ -79,7 +78,7 @@ class MirrorSession(Authenticator):
 
     def _login_of(self, url: str) -> Login | None:
         grant = grant_for(url, self._grants)
-        if grant is None or grant.repository != PYPI:
+        if grant is None or not grant.is_pypi:
             return self._mirror_login_of(url)
         found = super().get_credentials_for_url(url)
         if found.username is None and found.password is None:
