@@ -35,10 +35,17 @@ def built(right: PoetryRunner, project: Path, server: Server) -> PoetryRunner:
         project,
         {"image": f"{server.host}/{IMAGE}:{TAG}", "features": {f"{server.host}/{LFS}:1": {}}},
     )
+    allow(right, server.host)
     # Beside TLS, which `NO_NETWORK` shuts off, what apt's sources name.
     right.environ |= {**NO_NETWORK, "HTTP_PROXY": NO_NETWORK["HTTPS_PROXY"]}
     right.environ["NO_PROXY"] = "127.0.0.1,localhost"
     return right
+
+
+def allow(poetry: PoetryRunner, *hosts: str) -> None:
+    """Lets the project name these hosts on the local network."""
+    poetry.config_file.parent.mkdir(parents=True, exist_ok=True)
+    poetry.config_file.write_text(f"[tf]\nlocal-hosts = {[*hosts]}\n", "utf-8")
 
 
 def write(project: Path, content: dict[str, Any]) -> None:
@@ -247,3 +254,60 @@ def test_a_blocked_region_is_not_reported_as_gone(built: PoetryRunner, server: S
     assert "closed to where you are" in image["seen"]
     (command,) = image["remedy"]["everywhere"]
     assert "--registry" in command and server.host.partition(":")[0] not in command
+
+
+# What a cloned project names on the local network
+
+
+def test_an_image_on_the_local_network_is_asked_for_after_the_command_that_is_named(
+    built: PoetryRunner, project: Path
+):
+    with Server() as other:
+        other.image(IMAGE, TAG, {"amd64": [5]})
+        other.feature(LFS, "1")
+        name = f"{other.host}/{IMAGE}:{TAG}"
+        (project / ".devcontainer/Dockerfile").write_text(f"FROM {name}\n", "utf-8")
+        features: dict[str, Any] = {f"{other.host}/{LFS}:1": {}}
+        write(project, {"build": {"dockerfile": "Dockerfile"}, "features": features})
+        result = built.call("tf", "doctor", "--network", "--json")
+        assert other.asked == []
+        document = told(result)
+        (image,), (feature,) = of(document, "image"), of(document, "feature")
+        assert image["state"] == feature["state"] == "note"
+        assert image["seen"].endswith(f"isn't looked for: {other.host} is on the local network")
+        assert not errors(document)
+        (command,) = image["remedy"]["everywhere"]
+        assert command == f"poetry tf allow {other.host}"
+        assert built.call(*command.split(" ")[1:]).ok
+        document = told(built.call("tf", "doctor", "--network", "--json"))
+        assert of(document, "image")[0]["state"] == "ok" and other.asked
+
+
+def test_what_a_lock_of_features_leads_to_is_judged_by_its_own_host(
+    built: PoetryRunner, project: Path, server: Server
+):
+    with Server() as other:
+        key, digest = f"{server.host}/{LFS}:1", other.feature(LFS, "1")
+        locked = {"features": {key: {"resolved": f"{other.host}/{LFS}@{digest}"}}}
+        (project / ".devcontainer/devcontainer-lock.json").write_text(json.dumps(locked), "utf-8")
+        document = told(built.call("tf", "doctor", "--network", "--json"))
+        (feature,) = of(document, "feature")
+        assert feature["state"] == "note" and other.asked == []
+
+
+def test_a_source_on_the_local_network_is_not_asked(built: PoetryRunner, project: Path):
+    lock = (project / "poetry.lock").read_text("utf-8")
+    with LocalIndex() as other:
+        source = f'[package.source]\ntype = "legacy"\nurl = "{other.url}"\nreference = "own"\n'
+        head, found, rest = lock.partition('name = "absl-py"\n')
+        package, _, others = rest.partition("\n[[package]]")
+        (project / "poetry.lock").write_text(
+            f"{head}{found}{package}\n{source}\n[[package]]{others}", "utf-8"
+        )
+        document = told(built.call("tf", "doctor", "--network", "--json"))
+        assert other.requests == []
+    (note,) = [item for item in of(document, "locked") if "on the local network" in item["seen"]]
+    host = other.url.split("/")[2]
+    assert note["seen"] == f"1 package from own not looked for: {host} is on the local network"
+    assert note["remedy"]["everywhere"] == [f"poetry tf allow {host}"]
+    assert not errors(document)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -97,10 +98,16 @@ are downloaded to see how fast. The exit status is then 1 where something can't 
 
     def _run_network(self, root: Path) -> int:
         from poetry_tf.commands import doctor_network
+        from poetry_tf.devcontainer.image import REGISTRY_VARIABLE
         from poetry_tf.doctor.network.client import survey_client
+        from poetry_tf.http.addresses import allowed_hosts, is_allowed
+        from poetry_tf.index.resolve import user_hosts
 
         is_text = not self.option("json")
-        client = survey_client()
+        # The user names a registry too.
+        registry = os.environ.get(REGISTRY_VARIABLE, "").partition("/")[0]
+        hosts = user_hosts() | allowed_hosts(registry)
+        client = survey_client(lambda url: is_allowed(url, hosts))
         pending = doctor_network.check_network(root, CachingMachine(ThisMachine()), client)
         if is_text:
             self.line("<info>Can the container of this project still be built from here?</>")

@@ -10,7 +10,8 @@ from poetry_tf.files.jsonc import JsoncDocument
 
 # Keys of a base of the user's own: a Dockerfile, or services.
 _OWN_BASE = ("build", "dockerFile", "dockerComposeFile")
-OUR_VARIABLE = "${localEnv:POETRY_TF_REGISTRY"
+REGISTRY_VARIABLE = "POETRY_TF_REGISTRY"
+OUR_VARIABLE = f"${{localEnv:{REGISTRY_VARIABLE}"
 """The start of an image whose registry each machine may name."""
 # mcr.microsoft.com/devcontainers/python, also from a registry in a variable, its former place
 # vscode/devcontainers, and Docker's official image.

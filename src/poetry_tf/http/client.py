@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import requests
@@ -18,7 +18,13 @@ from requests.adapters import HTTPAdapter, Retry
 from requests.auth import HTTPBasicAuth
 
 from poetry_tf.http.errors import BadResponse, Interrupted, NoResponse, host_of
-from poetry_tf.http.failures import Exceeded, Failure, failure_of_error, format_failure
+from poetry_tf.http.failures import (
+    Exceeded,
+    Failure,
+    LocalAddress,
+    failure_of_error,
+    format_failure,
+)
 from poetry_tf.http.transfer import ENCODINGS, Bounds, receive
 
 _CHUNK: Final = 65_536
@@ -64,12 +70,22 @@ class Session(requests.Session):
     requests alone would read one out of a netrc for every host that it is redirected to.
     """
 
-    def __init__(self, login_of: Callable[[str], Login | None] = login_in) -> None:
+    def __init__(
+        self,
+        login_of: Callable[[str], Login | None] = login_in,
+        may_ask: Callable[[str], bool] = lambda _: True,
+    ) -> None:
         super().__init__()
-        self._login_of = login_of
+        self._login_of, self._may_ask = login_of, may_ask
         self.auth = self._sign
         self.max_redirects = _HOPS
         self.headers["Accept-Encoding"] = ENCODINGS
+
+    def send(self, request: requests.PreparedRequest, **settings: Any) -> requests.Response:
+        # requests sends what follows a redirect by this method too.
+        if not self._may_ask(request.url or ""):
+            raise LocalAddress(host_of(request.url or ""))
+        return super().send(request, **settings)
 
     def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         login = self._login_of(request.url or "")
@@ -130,6 +146,7 @@ class Client:
         login_of: the login for an address.
         user_agent: what the client calls itself, if not requests.
         instead: other addresses for servers: "http://127.0.0.1:1234" for "https://a.test".
+        may_ask: whether an address may be asked, also after a redirect.
     """
 
     def __init__(
@@ -139,7 +156,9 @@ class Client:
         login_of: Callable[[str], Login | None] = login_in,
         user_agent: str | None = None,
         instead: Mapping[str, str] | None = None,
+        may_ask: Callable[[str], bool] = lambda _: True,
     ) -> None:
+        self.may_ask = may_ask
         self._limits, self._login_of, self._user_agent = limits, login_of, user_agent
         self._instead = dict(instead or {})
         self._lock = threading.Lock()
@@ -250,7 +269,7 @@ class Client:
             return self._sessions[thread]
 
     def _new_session(self) -> requests.Session:
-        session = Session(self._login_of)
+        session = Session(self._login_of, self.may_ask)
         if self._user_agent is not None:
             session.headers["User-Agent"] = self._user_agent
         # A busy server is asked again; what is wrong for good is raised at once.

@@ -22,6 +22,7 @@ Kind = Literal[
     "unknown-host",
     "connection-lost",
     "unreachable",
+    "local",
     # An answer that is of no use.
     "status",
     "malformed",
@@ -66,6 +67,7 @@ _WORDS: dict[Kind, str] = {
     "unknown-host": "is not to be found: no such host",
     "connection-lost": "breaks off connections",
     "unreachable": "can't be reached",
+    "local": "leads to {name}, on the local network, and wasn't followed",
     "status": "answers {status}",
     "malformed": "answers with {name} that is no index page",
     "cut-short": "sends answers that are cut short",
@@ -180,6 +182,14 @@ class Exceeded(requests.RequestException):
         self.failure = failure
 
 
+class LocalAddress(requests.RequestException):
+    """A request would go to an address on the local network that only a stranger names."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(host)
+        self.host = host
+
+
 def failure_of_error(error: BaseException, seconds: float) -> Failure:
     """The failure behind an exception; `seconds` is how long an answer was waited for.
 
@@ -187,6 +197,8 @@ def failure_of_error(error: BaseException, seconds: float) -> Failure:
     """
     if isinstance(error, Exceeded):
         return error.failure
+    if isinstance(error, LocalAddress):
+        return Failure("local", name=error.host)
     kind = _kind_of_error(error)
     return Failure(kind, seconds=seconds if kind == "timeout" else 0.0)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.servers import Server
+from tests.support.servers import Server, anywhere
 
 from poetry_tf.doctor.network.client import survey_client
 from poetry_tf.http.client import Client
@@ -28,6 +28,6 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def client() -> Iterator[Client]:
-    client = survey_client(2)
+    client = survey_client(anywhere, 2)
     yield client
     client.close()

@@ -7,7 +7,7 @@ import gzip
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.servers import Answer, Server, package
+from tests.support.servers import Answer, Server, anywhere, package
 
 from poetry_tf.doctor.network.apt import (
     NoRepository,
@@ -81,7 +81,7 @@ def test_a_repository_that_is_gone_is_distinguished_from_one_that_refuses(
 @pytest.fixture(scope="module")
 def lasting():
     with Server() as server:
-        yield server, survey_client(2)
+        yield server, survey_client(anywhere, 2)
 
 
 fields = st.sampled_from(["Package: a", "Version: 1", "Size: 9", "Size: x", "Depends: a", "", " z"])

@@ -111,12 +111,30 @@ def test_a_dockerfiles_images_are_asked_for(project: Path):
         "FROM base\nFROM nvidia/cuda:${OTHER:-12.5.1}-base\nFROM scratch\n",
         "utf-8",
     )
-    content = {"build": {"dockerfile": "My.dockerfile", "args": {"PYTHON": "${localEnv:PY}"}}}
-    found = asked(project, content, {"PY": "3.11"})
+    content = {"build": {"dockerfile": "My.dockerfile", "args": {"PYTHON": "${localEnv:PY:3.11}"}}}
+    found = asked(project, content)
     assert [thing.name for thing in found.artifacts] == [
         "python:3.11-slim",
         "nvidia/cuda:12.5.1-base",
     ]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"image": "a.test/own:${localEnv:TOKEN}"},
+        {"image": "${env:TOKEN:x}.a.test/own:1"},
+        {"build": {"dockerfile": "My.dockerfile", "args": {"TAG": "${localEnv:TOKEN}"}}},
+    ],
+)
+def test_a_variable_of_the_host_is_sent_to_no_registry(project: Path, content: Any):
+    (project / ".devcontainer").mkdir()
+    (project / ".devcontainer/My.dockerfile").write_text(
+        "ARG TAG=1\nFROM a.test/own:${TAG}\n", "utf-8"
+    )
+    found = asked(project, content, {"TOKEN": "s3cr3t"})
+    assert found.artifacts == () and "TOKEN is sent nowhere" in found.unchecked[0][1]
+    assert "s3cr3t" not in str(found)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.index import LocalIndex, Mount, Wheel
+from tests.support.servers import anywhere
 
 from poetry_tf.doctor.network.client import content_length, format_error, survey_client
 from poetry_tf.doctor.network.locked_files import LockAvailability, PackageIndex, check_locked_files
@@ -61,7 +62,7 @@ def look(lock: Lock, *mounts: Mount, client: Client | None = None) -> LockAvaila
     return check_locked_files(
         lock,
         LockedPackages.of(lock, pyproject),
-        client or survey_client(2),
+        client or survey_client(anywhere, 2),
         target=CELL,
         systems=load_images().systems,
         indexes=[PackageIndex(mount.name, mount.url) for mount in mounts],
@@ -149,7 +150,7 @@ def test_where_no_way_answers_it_is_one_trouble_and_nothing_is_lost(packages: Lo
 def test_a_page_without_sizes_is_as_good(packages: LocalIndex):
     found = look(locked(packages), packages.mount("pypi", formats=("html",)))
     assert [(item.size) for item in found.indexes[0].container_files] == [None, None]
-    client = survey_client(2)
+    client = survey_client(anywhere, 2)
     sizes = {content_length(item.url, client) for item in found.indexes[0].container_files}
     assert sizes == {
         len(wheels(packages, n, v)[0].content) for n, v in (("plain", "1.0"), ("built", "2.0"))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.servers import INDEX, TOKEN, Answer, Server, refused
+from tests.support.servers import INDEX, TOKEN, Answer, Server, anywhere, refused
 
 from poetry_tf.doctor.network.client import download_sample, format_error, survey_client
 from poetry_tf.doctor.network.registry import (
@@ -17,6 +18,7 @@ from poetry_tf.doctor.network.registry import (
     find_artifact,
     read_reference,
 )
+from poetry_tf.http.addresses import allowed_hosts, is_allowed
 from poetry_tf.http.client import Client
 from poetry_tf.http.errors import BadResponse, NoResponse, ReadError
 
@@ -77,6 +79,77 @@ def test_a_pass_is_not_shown_to_the_server_that_a_layer_is_sent_on_to(
         assert "Authorization" not in other.headers[0]
 
 
+# What a registry may lead the client to
+
+
+@pytest.fixture
+def internal() -> Iterator[Server]:
+    """A server on the local network, which a registry would like to read."""
+    with Server(wants_token=False) as other:
+        other.answers["/token"] = Answer(200, json.dumps({"token": "internal"}).encode())
+        other.answers["/secret"] = Answer(200, b'{"layers": [{"size": 1, "digest": "secret"}]}')
+        yield other
+
+
+@pytest.fixture
+def strict(server: Server) -> Client:
+    """A client that may ask nothing on the local network but the registry."""
+    allowed = allowed_hosts(server.host)
+    return survey_client(lambda url: is_allowed(url, allowed), 2)
+
+
+def challenge(realm: str) -> Answer:
+    return Answer(401, b"", {"WWW-Authenticate": f'Bearer realm="{realm}",service="x"'})
+
+
+@pytest.mark.parametrize(
+    "realm",
+    [
+        "{internal.url}/token",
+        "http://{server.host}@{internal.host}/token",
+        "{server.url}\\\\@{internal.host}/token",
+        "HTTPS://{internal.host}/token",
+        "https://169.254.169.254/latest/meta-data/",
+        "https://[::ffff:10.0.0.1]/token",
+        "https://2130706433/token",
+        "ftp://{server.host}/token",
+        "//{server.host}/token",
+        "http://[::1/token",
+    ],
+)
+def test_no_pass_is_asked_for_on_the_local_network(
+    server: Server, strict: Client, internal: Server, realm: str
+):
+    server.wants_token = False
+    server.answers[PATH] = challenge(realm.format(server=server, internal=internal))
+    with pytest.raises(ReadError):
+        find_artifact(reference(server), strict)
+    assert server.asked == [PATH] and internal.asked == []
+
+
+def test_a_request_for_a_pass_is_not_sent_on(server: Server, client: Client, internal: Server):
+    """Also by a client that may ask everywhere: what answers would be sent to the registry."""
+    server.answers["/token"] = Answer(307, b"", {"Location": f"{internal.url}/token"})
+    with pytest.raises(BadResponse, match="answers 307"):
+        find_artifact(reference(server), client)
+    assert internal.asked == []
+    assert not any("Authorization" in headers for headers in server.headers)
+
+
+def test_no_manifest_and_no_layer_is_taken_from_the_local_network(
+    server: Server, strict: Client, internal: Server
+):
+    sent_on = Answer(307, b"", {"Location": f"{internal.url}/secret"})
+    server.answers[PATH] = server.answers["/blob"] = sent_on
+    with pytest.raises(NoResponse) as caught:
+        find_artifact(reference(server), strict)
+    assert caught.value.failure.kind == "local"
+    words = f"leads to {internal.host}, on the local network, and wasn't followed"
+    assert format_error(caught.value) == words
+    assert download_sample(f"{server.url}/blob", {}, 10, 1, strict) is None
+    assert internal.asked == []
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -112,7 +185,7 @@ def test_a_refusal_that_is_not_the_registrys_own_is_no_proof_that_it_is_gone(
 def test_a_registry_that_hangs_is_given_up_and_not_asked_again(server: Server):
     server.answers[PATH] = Answer(hangs=True)
     server.wants_token = False
-    client = survey_client(0.2)
+    client = survey_client(anywhere, 0.2)
     for _ in range(3):
         with pytest.raises(NoResponse) as caught:
             find_artifact(reference(server), client)
@@ -182,7 +255,7 @@ near_manifests = st.fixed_dictionaries(
 @pytest.fixture(scope="module")
 def lasting():
     with Server(wants_token=False) as server:
-        yield server, survey_client(2)
+        yield server, survey_client(anywhere, 2)
 
 
 @given(
@@ -205,4 +278,4 @@ def test_no_pass_whatever_is_more_than_an_error(token):
     with Server() as server:
         server.answers["/token"] = Answer(200, json.dumps(token).encode())
         with pytest.raises(ReadError):
-            find_artifact(reference(server), survey_client(2))
+            find_artifact(reference(server), survey_client(anywhere, 2))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.machines import RecordedMachine
-from tests.support.servers import Answer, Server
+from tests.support.servers import Answer, Server, anywhere
 
 from poetry_tf.doctor.host.model import HostFinding
 from poetry_tf.doctor.network.client import survey_client
@@ -173,7 +173,7 @@ NVIDIA = "https://developer.download.nvidia.com"
 
 
 def exit_finding(server: Server, recorded: RecordedMachine) -> HostFinding:
-    client = survey_client(2, {NVIDIA: server.url})
+    client = survey_client(anywhere, 2, {NVIDIA: server.url})
     (found,) = check_download_region(recorded, f"{NVIDIA}/cuda/Packages.gz", client)
     return found
 

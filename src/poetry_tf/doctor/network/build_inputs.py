@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from poetry_tf.devcontainer.changes import find_changes
-from poetry_tf.devcontainer.image import builds_own_image, python_image
+from poetry_tf.devcontainer.image import REGISTRY_VARIABLE, builds_own_image, python_image
 from poetry_tf.devcontainer.poetry import container_poetrys
 from poetry_tf.devcontainer.spec import ContainerSpec
 from poetry_tf.devcontainer.view import View, feature_id
@@ -130,7 +130,7 @@ def _images(
             problem = _retired(image, spec.images) if view.object("features") else ""
             if not instead and spec.plan is not None and not view.own_base:
                 instead = f"Use {spec.image(spec.plan.python)}"
-            yield _image(substituted(image, variable), problem, instead)
+            yield _image(image, variable, problem, instead)
         return
     if view.get("dockerComposeFile") is not None:
         yield "image", "the images of dockerComposeFile: it isn't read"
@@ -146,12 +146,9 @@ def _images(
     if text is None:
         yield "image", f"the images of {name}: there is no such file"
         return
-    given = {
-        str(key): substituted(str(value), variable)
-        for key, value in table(build.get("args")).items()
-    }
+    given = {str(key): str(value) for key, value in table(build.get("args")).items()}
     for image in bases(text, given):
-        yield _image(substituted(image, variable))
+        yield _image(image, variable)
 
 
 def _retired(image: str, images: Images) -> str:
@@ -164,7 +161,14 @@ def _retired(image: str, images: Images) -> str:
     return f"the images {parsed.generation}-… are retired: no feature installs in them"
 
 
-def _image(name: str, problem: str = "", instead: str = "") -> ContainerArtifact | Unchecked:
+def _image(
+    written: str, variable: Variable, problem: str = "", instead: str = ""
+) -> ContainerArtifact | Unchecked:
+    # The project chooses the variable and the server: it could have any secret sent there.
+    names = [match[1] for match in _LOCAL.finditer(written) if match[1] != REGISTRY_VARIABLE]
+    if private := [name for name in names if variable(name)]:
+        return "image", f"the image {written}: the value of {private[0]} is sent nowhere"
+    name = substituted(written, variable)
     reference = read_reference(name)
     if reference is None:
         return "image", f"the image {name}: that is no name of an image"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -15,10 +15,16 @@ from poetry_tf.http.pages import BadPage
 _TIMEOUT = 5.0
 
 
-def survey_client(timeout: float = _TIMEOUT, instead: Mapping[str, str] | None = None) -> Client:
+def survey_client(
+    may_ask: Callable[[str], bool],
+    timeout: float = _TIMEOUT,
+    instead: Mapping[str, str] | None = None,
+) -> Client:
     """A client that gives slow servers up and sends no password.
 
     Args:
+        may_ask: whether a project may name an address. Neither what it names nor where that leads
+            on to is asked otherwise.
         timeout: seconds to wait for a connection, and for the next bytes on it.
         instead: as for `Client`.
     """
@@ -31,7 +37,13 @@ def survey_client(timeout: float = _TIMEOUT, instead: Mapping[str, str] | None =
         start=2 * timeout,
         max_seconds=20.0,
     )
-    return Client(limits, login_of=lambda _: None, user_agent="poetry-tf", instead=instead)
+    return Client(
+        limits,
+        login_of=lambda _: None,
+        user_agent="poetry-tf",
+        instead=instead,
+        may_ask=may_ask,
+    )
 
 
 def refused(host: str, status: int) -> BadResponse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -17,6 +17,7 @@ from poetry_tf.doctor.network.locked_files import (
     PackageIndex,
     UnavailableFiles,
 )
+from poetry_tf.http.addresses import host_entry
 from poetry_tf.http.errors import Interrupted, NoResponse, host_of
 from poetry_tf.text import format_count, format_list
 
@@ -113,6 +114,15 @@ def _remedy_for_unreachable(probes: set[str], error: Exception | None) -> Remedy
     return Remedy("Let this machine, and what runs its containers, reach it, by a proxy if need be")
 
 
+def remedy_for_local(urls: Iterable[str]) -> Remedy:
+    """How to have servers on the local network asked, which a project only names."""
+    hosts = " ".join(shlex.quote(host) for host in dict.fromkeys(map(host_entry, urls)))
+    return Remedy(
+        "Allow it, if you know it: what a project names there is not asked unasked",
+        everywhere=(f"poetry tf allow {hosts}",),
+    )
+
+
 # -- the lock -------------------------------------------------------------------------------
 
 
@@ -156,6 +166,15 @@ def findings_of_lock(lock: LockAvailability, also: Sequence[str]) -> Iterator[Ne
             needed,
             _remedy_for_unreachable({"locked"}, error),
             {"host": host, "packages": len(names)},
+        )
+    for index, names in lock.local.items():
+        yield NetworkFinding(
+            "locked",
+            "note",
+            f"{format_count(len(names), 'package')} from {index.name} not looked for: "
+            f"{host_of(index.url)} is on the local network",
+            remedy=remedy_for_local([index.url]),
+            numbers={"host": host_of(index.url), "packages": len(names)},
         )
     for text in lock.unchecked:
         yield NetworkFinding("locked", "note", f"{text}: not looked for")

@@ -87,6 +87,7 @@ class LockAvailability:
         unchecked: packages that come from no index.
         protected: the project's sources that ask for a password, with the status that they answer
             without one, and the packages that come from them alone.
+        local: the project's sources on the local network, which are not asked, and their packages.
     """
 
     indexes: tuple[IndexResult, ...]
@@ -95,6 +96,7 @@ class LockAvailability:
     unreachable: Mapping[str, tuple[Exception, tuple[str, ...]]]
     unchecked: tuple[str, ...]
     protected: Mapping[PackageIndex, tuple[int, tuple[str, ...]]] = field(default_factory=dict)
+    local: Mapping[PackageIndex, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,11 @@ def check_locked_files(
 ) -> LockAvailability:
     """Looks for every file of a lock, in the first index that has it as it is locked."""
     required, unchecked = _required_packages(lock, packages, target, systems, indexes)
+    local: dict[PackageIndex, tuple[str, ...]] = {}
+    for package in [item for item in required if item.indexes[0].is_own]:
+        if not client.may_ask((index := package.indexes[0]).url):
+            local[index] = (*local.get(index, ()), package.title)
+            required.remove(package)
     jobs = [partial(_search, package, client) for package in required]
     searches = run_parallel(jobs, workers=WORKERS, until=until)
     results: dict[str, IndexResult] = {}
@@ -180,6 +187,7 @@ def check_locked_files(
         unreachable,
         tuple(unchecked),
         protected,
+        local,
     )
 
 

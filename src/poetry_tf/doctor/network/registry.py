@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 from poetry_tf.doctor.answers import parse_json, table
 from poetry_tf.doctor.network.client import refused
-from poetry_tf.http.client import Client
+from poetry_tf.http.client import Client, origin_of
 from poetry_tf.http.errors import BadResponse, ReadError, host_of
 
 _ACCEPT = ", ".join(
@@ -155,7 +155,7 @@ def _manifest(
     status, header, body, digest = _get(url, client, token)
     if status == 401 and not token:
         token.update(_token(reference, header, client))
-        status, header, body, digest = _get(url, client, token)
+        status, _, body, digest = _get(url, client, token)
     if status != 200:
         codes = _error_codes(body)
         if status == 404 or codes & _GONE or (status == 401 and token):
@@ -167,8 +167,10 @@ def _manifest(
     return document, digest or f"sha256:{hashlib.sha256(body).hexdigest()}"
 
 
-def _get(url: str, client: Client, token: Mapping[str, str]) -> tuple[int, str, bytes, str]:
-    with client.get(url, {"Accept": _ACCEPT, **token}) as response:
+def _get(
+    url: str, client: Client, token: Mapping[str, str], *, follow: bool = True
+) -> tuple[int, str, bytes, str]:
+    with client.request("GET", url, {"Accept": _ACCEPT, **token}, follow=follow) as response:
         headers = response.headers
         return (
             response.status_code,
@@ -179,17 +181,23 @@ def _get(url: str, client: Client, token: Mapping[str, str]) -> tuple[int, str, 
 
 
 def _token(reference: Reference, challenge: str, client: Client) -> dict[str, str]:
-    """The token that a registry gives to everybody, without a name or a password."""
+    """The token that a registry gives to everybody, without a name or a password.
+
+    What answers at the address that the registry names is sent to the registry. So it is asked by
+    TLS, or on the registry's own host, is not followed elsewhere, and is no local server (the
+    client asks none) unless the user allows its host.
+    """
     kind, _, rest = challenge.partition(" ")
     values = dict(_CHALLENGE.findall(rest))
     realm = values.pop("realm", "")
-    # A registry with TLS doesn't send to a server without.
-    scheme = reference.url("", "").partition("//")[0]
-    if kind.lower() != "bearer" or not realm.startswith((scheme, "https:")):
+    own = origin_of(reference.url("", ""))
+    is_safe = realm.lower().startswith("https://") or origin_of(realm) == own
+    if kind.lower() != "bearer" or not is_safe:
         raise NotInRegistry(f"{reference.registry} wants a password")
     values.setdefault("scope", f"repository:{reference.repository}:pull")
     query = urlencode({key: values[key] for key in ("service", "scope") if key in values})
-    status, _, body, _ = _get(f"{realm}{'&' if '?' in realm else '?'}{query}", client, {})
+    url = f"{realm}{'&' if '?' in realm else '?'}{query}"
+    status, _, body, _ = _get(url, client, {}, follow=False)
     if status in (401, 403, 404):
         codes = _error_codes(body)
         if status != 403 or codes:

@@ -21,6 +21,7 @@ from poetry_tf.doctor.network.findings import (
     findings_of_lock,
     findings_of_unreachable,
     format_speed,
+    remedy_for_local,
 )
 from poetry_tf.doctor.network.locked_files import LockAvailability, PackageIndex
 from poetry_tf.doctor.network.registry import NotInRegistry, Reference, find_artifact
@@ -153,31 +154,41 @@ def _measure_speed(
 def _checks(spec: SurveySpec, client: Client) -> Iterator[_Check]:
     inputs = spec.inputs
 
-    def check(
-        probe: str, name: str, host: str, run: Callable[[CheckResult], CheckResult]
-    ) -> _Check:
-        result = CheckResult(probe, name, host)
-        return _Check(_unreachable(result, BadResponse(_LATE)), partial(run, result))
+    def check(probe: str, name: str, url: str, run: Callable[[CheckResult], CheckResult]) -> _Check:
+        result = CheckResult(probe, name, host_of(url))
+        late = _unreachable(result, BadResponse(_LATE))
+        return _Check(late, partial(_run_allowed, result, url, run, client))
 
     for artifact in inputs.artifacts:
         run = partial(
             _check_artifact, artifact=artifact, architectures=spec.architectures, client=client
         )
-        yield check(artifact.probe, artifact.name, artifact.reference.registry, run)
+        reference = artifact.locked or artifact.reference
+        yield check(artifact.probe, artifact.name, reference.url("manifests", ""), run)
     for packages in inputs.packages:
         run = partial(_check_packages, packages=packages, client=client)
         names = format_list(map(str, packages.requests))
-        yield check("apt", names, host_of(packages.url), run)
+        yield check("apt", names, packages.url, run)
     for host, feature in inputs.servers:
         run = partial(_check_server, feature=feature, client=client)
-        yield check("feature", f"what {feature} downloads", host, run)
+        yield check("feature", f"what {feature} downloads", f"https://{host}/", run)
     for url in spec.apt_sources:
         run = partial(_check_apt_source, url=url, client=client)
         name = url.partition("://")[2].removesuffix("InRelease").rstrip("/")
-        yield check("apt", name, host_of(url), run)
+        yield check("apt", name, url, run)
     for tool, version in inputs.tools:
         run = partial(_check_tool, tool=tool, version=version, indexes=spec.indexes, client=client)
-        yield check("poetry", f"{tool} {version}", host_of(spec.indexes[-1].url), run)
+        yield check("poetry", f"{tool} {version}", spec.indexes[-1].url, run)
+
+
+def _run_allowed(
+    result: CheckResult, url: str, run: Callable[[CheckResult], CheckResult], client: Client
+) -> CheckResult:
+    """Runs a check, unless a project may not name its server on this machine."""
+    if client.may_ask(url):
+        return run(result)
+    text = f"{result.name} isn't looked for: {result.host} is on the local network"
+    return replace(result, text=text, state="note", remedy=remedy_for_local([url]))
 
 
 def _unreachable(result: CheckResult, error: Exception) -> CheckResult:
