@@ -113,6 +113,7 @@ def test_the_seeds_file_is_turned_into_one_that_works():
         "remoteEnv": {
             "PATH": "${containerEnv:PATH}:/usr/local/cuda/bin",
             "POETRY_TF_MIRROR": "${localEnv:POETRY_TF_MIRROR}",
+            "POETRY_PYPI_MIRROR_URL": "${localEnv:POETRY_PYPI_MIRROR_URL}",
         },
         "hostRequirements": {"gpu": "optional"},
         "mounts": [{"source": ENVIRONMENT_VOLUME, "target": VENV, "type": "volume"}],

@@ -19,7 +19,7 @@ from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
 from tests.integration.conftest import SetUp
-from tests.support.index import LocalIndex
+from tests.support.index import LocalIndex, Mount
 from tests.support.poetry import PoetryRunner, write_pyproject
 from tests.support.projects import changed_lines, contents, patched
 
@@ -581,3 +581,26 @@ def test_that_poetry_on_the_host_would_remake_the_containers_folder_is_reported(
     assert right.call("config", "--local", "virtualenvs.in-project", "false").ok
     assert remedy not in right.call("tf", "devcontainer").stdout
     assert right.call("tf", "check").ok
+
+
+@pytest.mark.parametrize("place", ["variable", "other plugin", "auth.toml"])
+def test_no_file_of_a_project_holds_the_password_of_a_mirror(
+    right: PoetryRunner, mirror: Mount, place: str
+) -> None:
+    """The container takes the host's variables by their names alone."""
+    url = mirror.url.replace("://", "://jane:s3cr3t@")
+    if place == "auth.toml":
+        right.config_file.parent.mkdir(parents=True, exist_ok=True)
+        right.config_file.with_name("auth.toml").write_text(f'[tf]\nmirror = "{url}"\n', "utf-8")
+    else:
+        name = "POETRY_TF_MIRROR" if place == "variable" else "POETRY_PYPI_MIRROR_URL"
+        right.environ[name] = url
+    (right.project / NAME).unlink()
+    done = [
+        right.call("tf", *command)
+        for command in (("devcontainer",), ("init", "-n"), ("check", "--fix"), ("mirror",))
+    ]
+    assert all(result.ok for result in done), done
+    written = [path.read_text("utf-8") for path in right.project.rglob("*") if path.is_file()]
+    assert any("${localEnv:POETRY_PYPI_MIRROR_URL}" in text for text in written)
+    assert "s3cr3t" not in "".join((*written, *(result.output for result in done)))

@@ -271,7 +271,7 @@ def test_an_image_on_the_local_network_is_asked_for_after_the_command_that_is_na
         write(project, {"build": {"dockerfile": "Dockerfile"}, "features": features})
         result = built.call("tf", "doctor", "--network", "--json")
         assert other.asked == []
-        document = told(result)
+        document = document_of(result)
         (image,), (feature,) = of(document, "image"), of(document, "feature")
         assert image["state"] == feature["state"] == "note"
         assert image["seen"].endswith(f"isn't looked for: {other.host} is on the local network")
@@ -279,7 +279,7 @@ def test_an_image_on_the_local_network_is_asked_for_after_the_command_that_is_na
         (command,) = image["remedy"]["everywhere"]
         assert command == f"poetry tf allow {other.host}"
         assert built.call(*command.split(" ")[1:]).ok
-        document = told(built.call("tf", "doctor", "--network", "--json"))
+        document = document_of(built.call("tf", "doctor", "--network", "--json"))
         assert of(document, "image")[0]["state"] == "ok" and other.asked
 
 
@@ -290,7 +290,7 @@ def test_what_a_lock_of_features_leads_to_is_judged_by_its_own_host(
         key, digest = f"{server.host}/{LFS}:1", other.feature(LFS, "1")
         locked = {"features": {key: {"resolved": f"{other.host}/{LFS}@{digest}"}}}
         (project / ".devcontainer/devcontainer-lock.json").write_text(json.dumps(locked), "utf-8")
-        document = told(built.call("tf", "doctor", "--network", "--json"))
+        document = document_of(built.call("tf", "doctor", "--network", "--json"))
         (feature,) = of(document, "feature")
         assert feature["state"] == "note" and other.asked == []
 
@@ -304,7 +304,7 @@ def test_a_source_on_the_local_network_is_not_asked(built: PoetryRunner, project
         (project / "poetry.lock").write_text(
             f"{head}{found}{package}\n{source}\n[[package]]{others}", "utf-8"
         )
-        document = told(built.call("tf", "doctor", "--network", "--json"))
+        document = document_of(built.call("tf", "doctor", "--network", "--json"))
         assert other.requests == []
     (note,) = [item for item in of(document, "locked") if "on the local network" in item["seen"]]
     host = other.url.split("/")[2]

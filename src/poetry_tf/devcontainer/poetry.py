@@ -26,6 +26,7 @@ _INSTALLS_PROJECT = "postCreateCommand"
 _INTERPRETER: KeyPath = ("customizations", "vscode", "settings", "python.defaultInterpreterPath")
 # Where a machine does not set it, it is empty in the container, which means unset.
 MIRROR = "POETRY_TF_MIRROR"
+_MIRRORS = (MIRROR, "POETRY_PYPI_MIRROR_URL")
 _IN_PROJECT = "POETRY_VIRTUALENVS_IN_PROJECT"
 # In place of a version.
 _NOT_FIXED = "of no fixed version"
@@ -136,8 +137,10 @@ def _preparation(view: View, spec: ContainerSpec) -> Iterator[Edit]:
         yield from _environment(view)
     if folders:
         command = f'sudo chown "$(id -u):$(id -g)" {" ".join(folders)} && {command}'
-    if not view.sets_variable(MIRROR):
-        yield view.set("remoteEnv", MIRROR, value=f"${{localEnv:{MIRROR}}}")
+    for name in _MIRRORS:
+        if not view.sets_variable(name):
+            # The value, which may hold a password, stays out of the file.
+            yield view.set("remoteEnv", name, value=f"${{localEnv:{name}}}")
     dependent = [task for task in view.tasks if task.hook == _INSTALLS_POETRY and task.uses_poetry]
     if dependent:
         path, text = dependent[0].script
