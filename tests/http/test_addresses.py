@@ -7,16 +7,24 @@ import socket
 import pytest
 
 from poetry_tf.http import addresses
-from poetry_tf.http.addresses import allowed_hosts, host_entry, is_allowed, is_local
+from poetry_tf.http.addresses import (
+    allowed_hosts,
+    host_entry,
+    is_allowed,
+    is_local,
+    url_fault,
+)
 
 
 @pytest.fixture(autouse=True)
 def names(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the names of these tests resolve to; no name server is asked."""
     known = {
-        "mirror.example.com": ["203.0.113.9", "10.0.0.7"],
+        "mirror.example.com": ["151.101.0.223", "10.0.0.7"],
         "six.example.com": ["fd00::7"],
         "pypi.example.org": ["151.101.0.223"],
+        # A proxy that answers for every name.
+        "fake.example.org": ["198.18.0.7", "fc00::7"],
     }
 
     def resolve(host: str, *_: object, **__: object) -> list[tuple[object, ...]]:
@@ -61,6 +69,7 @@ def test_local_addresses(host: str, form: str) -> None:
     [
         *("8.8.8.8", "0x08080808", "[2606:4700::1]", "[::ffff:8.8.8.8]", "[64:ff9b::808:808]"),
         *("a.example", "pypi.example.org", "10.example.org", "local.example.org", "unknown.test"),
+        "fake.example.org",
         "xn--fiqs8s.example",
     ],
 )
@@ -111,3 +120,36 @@ def test_a_host_is_allowed_with_its_port(entry: str, url: str, allowed: bool) ->
 def test_the_entry_of_an_address_allows_it(url: str, entry: str) -> None:
     assert host_entry(url) == entry
     assert is_allowed(url, allowed_hosts(entry))
+
+
+@pytest.mark.parametrize(
+    ("url", "fault"),
+    [
+        ("http://[::1/simple/", "holds an IPv6 address that is not valid"),
+        ("http://::1]/simple/", "holds an IPv6 address that is not valid"),
+        ("http://[v1.x]/simple/", "holds an IPv6 address that is not valid"),
+        ("http://[1.2.3.4]:80/", "holds an IPv6 address that is not valid"),
+        ("git+https://me:pw@[::1/x.git", "holds an IPv6 address that is not valid"),
+        ("https://host:port/", "has a port that is no number up to 65535"),
+        ("https://host:65536/", "has a port that is no number up to 65535"),
+        ("https:///simple/", "names no host"),
+        ("https://a\u2100b/simple/", "names a host that is not valid"),
+        ("https://me:pw@/simple/", "names no host"),
+        ("https://ho st/", "holds a blank or a backslash"),
+        ("https://a\\@b/", "holds a blank or a backslash"),
+    ],
+)
+def test_what_is_wrong_with_an_address(url: str, fault: str) -> None:
+    assert url_fault(url) == fault
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("https://ab.test/simple/", "http://[::1]:8080/simple", "https://host:/x", "HTTPS://h"),
+        *("https://me:p%40w@host:1/x?y#z", "http://[fe80::1%25eth0]/", "https://me:p:w@host/"),
+        *("git+ssh://git@github.com:org/x.git", "file:///x", "file:x", "git@github.com:org/x.git"),
+    ],
+)
+def test_valid_addresses(url: str) -> None:
+    assert url_fault(url) is None

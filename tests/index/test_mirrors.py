@@ -118,6 +118,11 @@ def test_a_value_that_means_nothing_is_refused_with_what_may_be_written(value: o
         assert known in str(caught.value)
 
 
+def test_what_is_wrong_with_an_address_is_said():
+    with pytest.raises(MirrorError, match=r"is no mirror, as it holds an IPv6 address that is not"):
+        parse_mirror(["tuna", "https://me:pw@[::1/simple"])
+
+
 @settings(deadline=None)
 @given(st.text() | st.text().map("https://{}".format))
 @example("https://")

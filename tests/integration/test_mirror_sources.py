@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -149,3 +150,17 @@ def test_init_refuses_a_mirror_that_check_would_find_fault_with(
     assert done.returncode == 1
     assert says in done.stderr
     assert contents(poetry.project) == {}
+
+
+@pytest.mark.parametrize("host", ["[::1", "host:port", "ho\\\\st"])
+def test_a_malformed_address_of_a_source_is_an_error_with_its_place(
+    poetry: PoetryRunner, project: Path, host: str
+) -> None:
+    _write(project, SOURCE.format(f"https://me:s3cr3t@{host}/simple/", "supplemental"))
+    before = contents(project)
+    done = poetry.call("tf", "init", "-n")
+    assert done.returncode == 1
+    place = r"pyproject\.toml:\d+:\d+: the address https://\S+/simple/ of the source mirrors"
+    assert re.search(f"{place} (holds|has) ", done.output)
+    assert "s3cr3t" not in done.output
+    assert contents(project) == before

@@ -19,7 +19,10 @@ from tests.support.projects import contents
 MANAGED = '\n[tool.poetry-tf]\ngpu = "auto"\n'
 INIT = ["tf", "init", "-n", "--tensorflow", "2.18"]
 BESIDE = "Required as well: setuptools, for linux-x86_64, linux-aarch64\n"
-NOT_REACHED = "poetry-tf: PyPI itself, since TUNA (Tsinghua) could not be reached\n"
+NOT_REACHED = (
+    "poetry-tf: PyPI itself, since TUNA (Tsinghua) can't be reached through the proxy "
+    "http://127.0.0.1:9 (from HTTPS_PROXY)\n"
+)
 
 MIRRORS: dict[str, dict[str, Any]] = {
     "html pages alone": {"formats": ("html",), "absolute": False, "metadata": False},
@@ -440,3 +443,27 @@ def test_a_mirror_that_is_half_synchronised_leaves_no_trace_for_later(
         assert poetry.call("lock", "--regenerate").ok
     files = re.findall(r'file = "(demo-[^"]+)"', (project / "poetry.lock").read_text("utf-8"))
     assert len(files) == 2
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_a_proxy_that_is_down_is_named_and_its_password_is_not(
+    poetry: PoetryRunner, project: Path, mirror: Mount, variable: str
+) -> None:
+    """What PyPI can't be asked for is not told as lacking there."""
+    write_pyproject(project, ["six"], requires_python="~=3.11.0")
+    poetry.mirror = mirror.url
+    assert poetry.call("lock").ok
+    mirror.file_status = 403
+    poetry.pypi = "http://pypi.example.com/"
+    poetry.environ |= {variable: "http://me:s3cr3t@127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
+    done = poetry.call("install", "--no-cache")
+    assert not done.ok
+    assert (
+        f"PyPI can't be reached through the proxy http://127.0.0.1:9 (from {variable})"
+        in done.output
+    )
+    assert "PyPI lacks" not in done.output and "s3cr3t" not in done.output
+    poetry.mirror = None
+    write_pyproject(project, ["six"], requires_python="~=3.11.0", more="\n[tool.poetry-tf]\n")
+    done = poetry.call("lock", "--regenerate", "--no-cache")
+    assert "Start the proxy, or unset the variable that names it." in done.output

@@ -277,3 +277,26 @@ def test_what_is_written_is_read_line_by_line(entries: list[tuple[str, str, str]
     assert [item.name for item in found.entries] == [name for name, _, _ in entries]
     for item, (_, operator, version) in zip(found.entries, entries, strict=True):
         assert SpecifierSet(item.specifier).contains(version) or not operator
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "six @ http://[::1/six-1.16.0-py2.py3-none-any.whl",
+        "https://me:s3cr3t@host:port/six-1.16.0-py2.py3-none-any.whl",
+        "-e git+https://[::1/x.git#egg=x",
+    ],
+)
+def test_a_malformed_address_is_an_error_with_its_line(line: str) -> None:
+    said = refusal(f"numpy\n{line}\n", TXT)
+    assert said.startswith("requirements.txt:2:1: the address ")
+    assert "s3cr3t" not in said
+    assert refusal(f"dependencies:\n  - pip:\n    - numpy\n    - {line}\n").startswith(
+        "environment.yml:4:"
+    )
+
+
+def test_of_an_explicit_list_the_names_are_read_alone() -> None:
+    address = "http://[::1/linux-64/six-1.16.0-pyh6c4a22f_0.tar.bz2"
+    found = read_list(f"@EXPLICIT\n{address}\n".encode(), Path("list.txt"))
+    assert [entry.name for entry in found.entries] == ["six"]

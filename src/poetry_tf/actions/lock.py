@@ -24,8 +24,10 @@ from poetry.utils.env import EnvManager
 
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import LOCK, Project
+from poetry_tf.http.addresses import url_fault
 from poetry_tf.index import routing
 from poetry_tf.index.config import SettingLayer, option_layer, setting_layers
+from poetry_tf.index.mirrors import without_credentials
 from poetry_tf.poetry_internals.patches import locate_project
 from poetry_tf.poetry_internals.reads import failure_causes
 
@@ -95,6 +97,7 @@ def open_poetry(project: Project, mirrors: tuple[SettingLayer, ...], io: IO) -> 
     that Poetry refuses, and for files that can't be written.
     """
     root = project.root
+    _check_sources(project)
     _remove_stale_files(root)
     existing = project.valid_lock
     try:
@@ -109,6 +112,15 @@ def open_poetry(project: Project, mirrors: tuple[SettingLayer, ...], io: IO) -> 
             yield _create_poetry(pyproject, lock, io)
     except OSError as error:
         raise LockingError(f"{error.filename}: {error.strerror}") from error
+
+
+def _check_sources(project: Project) -> None:
+    """Raises `LockingError` for an address of a source with which Poetry fails without a place."""
+    for source in project.pyproject.sources:
+        if source.url and (fault := url_fault(source.url)):
+            shown = without_credentials(source.url)
+            message = f"the address {shown} of the source {source.name} {fault}"
+            raise LockingError(str(project.pyproject.error((*source.path, "url"), message)))
 
 
 def _create_poetry(pyproject: Path, lock: Path, io: IO) -> Poetry:

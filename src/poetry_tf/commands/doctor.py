@@ -106,9 +106,10 @@ are downloaded to see how fast. The exit status is then 1 where something can't 
         is_text = not self.option("json")
         # The user names a registry too.
         registry = os.environ.get(REGISTRY_VARIABLE, "").partition("/")[0]
-        hosts = user_hosts() | allowed_hosts(registry)
+        machine = CachingMachine(ThisMachine())
+        hosts = user_hosts() | allowed_hosts(registry) | doctor_network.known_hosts(machine)
         client = survey_client(lambda url: is_allowed(url, hosts))
-        pending = doctor_network.check_network(root, CachingMachine(ThisMachine()), client)
+        pending = doctor_network.check_network(root, machine, client)
         if is_text:
             self.line("<info>Can the container of this project still be built from here?</>")
             self.line_error(

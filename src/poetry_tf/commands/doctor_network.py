@@ -25,6 +25,7 @@ from poetry_tf.doctor.network.build_inputs import (
 )
 from poetry_tf.doctor.network.findings import NetworkFinding, format_size
 from poetry_tf.doctor.network.locked_files import LockAvailability, PackageIndex, check_locked_files
+from poetry_tf.doctor.network.registry import DEFAULT_HOST
 from poetry_tf.doctor.network.survey import SurveySpec, survey
 from poetry_tf.doctor.network.this_machine import (
     check_download_region,
@@ -35,6 +36,7 @@ from poetry_tf.doctor.network.this_machine import (
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import PYPROJECT, Devcontainer, Project
+from poetry_tf.http.addresses import HostPort, host_and_port
 from poetry_tf.http.client import Client
 from poetry_tf.index.config import pypi_index
 from poetry_tf.index.mirrors import MirrorError, independent_of, without_credentials
@@ -51,6 +53,18 @@ from poetry_tf.releases.model import LINUX_AARCH64, LINUX_X86_64
 VERSION = 1
 """The version of the JSON's form."""
 _ARCHITECTURES = {LINUX_X86_64: "amd64", LINUX_AARCH64: "arm64"}
+
+
+def known_hosts(machine: Machine) -> frozenset[HostPort]:
+    """The hosts that no project names: those of the packaged data, and of this system's apt."""
+    images = load_images()
+    features = (images.cuda, images.git_lfs)
+    names = {images.registry, DEFAULT_HOST, *(item.id.partition("/")[0] for item in features)}
+    names.update(*(item.downloads for item in features))
+    urls = [f"https://{name}/" for name in names]
+    urls += [url for item in features for url in item.apt.values()]
+    found = map(host_and_port, (*urls, *_apt_sources(machine)))
+    return frozenset(item for item in found if item is not None)
 
 
 def check_network(root: Path, machine: Machine, client: Client) -> Iterator[HostFinding]:

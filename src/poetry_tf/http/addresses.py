@@ -1,4 +1,4 @@
-"""Which addresses lead into the local network or to this machine.
+"""Whether addresses are valid, and which lead into the local network or to this machine.
 
 Who names such an address for another person's machine makes that machine ask what only it can
 reach. So a project may name one only where the user allows its host.
@@ -6,9 +6,11 @@ reach. So a project may name one only where the user allows its host.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from functools import cache
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
@@ -17,8 +19,40 @@ _LOCAL_ENDINGS = (
     *(".local", ".localhost", ".localdomain", ".lan", ".internal", ".intranet", ".private"),
     *(".corp", ".home", ".home.arpa"),
 )
+# Numbers of no network. Proxies answer with them for every name, and connect by it ("fake-ip").
+_FAKE = ("198.18.0.0/15", "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 HostPort = tuple[str, int]
+
+
+def url_fault(url: str) -> str | None:
+    """What is wrong with an address, in words that follow it; None for a valid one."""
+    scheme, divided, rest = url.strip().partition("://")
+    name = scheme.lower().rpartition("+")[2]
+    server = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2]
+    host, _, port = server.rpartition(":") if re.search(r":[^\]]*\Z", server) else (server, "", "")
+    if not divided:
+        return None  # a path, or git's own form
+    if re.search(r"[\s\\]", url.strip()):
+        return "holds a blank or a backslash"
+    if "[" in server or "]" in server:
+        try:
+            import ipaddress
+
+            is_number = bool(re.fullmatch(r"\[[^\[\]]+\]", host))
+            ipaddress.IPv6Address(host.strip("[]").partition("%")[0] if is_number else "")
+        except ValueError:
+            return "holds an IPv6 address that is not valid"
+    if name in _DEFAULT_PORTS:
+        if not host:
+            return "names no host"
+        if port and not (port.isdecimal() and port.isascii() and int(port) < 65_536):
+            return "has a port that is no number up to 65535"  # or a part of a password
+        try:
+            urlsplit(url)
+        except ValueError:
+            return "names a host that is not valid"
+    return None
 
 
 def is_local(url: str) -> bool:
@@ -104,13 +138,17 @@ def _is_proxied(url: str) -> bool:
 @cache
 def _resolves_there(host: str) -> bool:
     import socket
+    from ipaddress import ip_network
 
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return False  # nothing can be reached there
     numbers = [_number(str(address[0])) for *_, address in found]
-    return any(number is not None and not _is_public(number) for number in numbers)
+    known = [number for number in numbers if number is not None]
+    if any(number in network for number in known for network in map(ip_network, _FAKE)):
+        return False
+    return not all(map(_is_public, known))
 
 
 # -- hosts that the user allows -------------------------------------------------------------

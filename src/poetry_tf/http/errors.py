@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from poetry_tf.http.failures import Failure
+from poetry_tf.http.failures import Failure, format_failure
 
 
 class ReadError(Exception):
@@ -22,7 +22,10 @@ class NoResponse(ReadError):
     """
 
     def __init__(self, url: str, failure: Failure, error: str) -> None:
-        super().__init__(f"no answer from {_hostname(url)} ({error})")
+        by_proxy = f"{_hostname(url)} {format_failure(failure)}"
+        super().__init__(
+            by_proxy if failure.kind == "proxy" else f"no answer from {_hostname(url)} ({error})"
+        )
         self.host, self.failure, self.error = host_of(url), failure, error
 
 

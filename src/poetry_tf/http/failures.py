@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
+from requests.utils import get_environ_proxies, select_proxy
 
 Kind = Literal[
     # No connection, or no answer on it.
@@ -61,7 +64,7 @@ _MISSING: frozenset[Kind] = frozenset(
 _WORDS: dict[Kind, str] = {
     "certificate": "has a certificate that is not valid",
     "tls": "breaks off the encrypted connection",
-    "proxy": "can't be reached through the proxy",
+    "proxy": "can't be reached through the proxy {name}",
     "timeout": "does not answer within {seconds:.0f} s",
     "refused": "refuses connections",
     "unknown-host": "is not to be found: no such host",
@@ -115,8 +118,8 @@ class Failure:
     Attributes:
         kind: what happened.
         status: the HTTP status, where the kind is "status".
-        name: the file, the release or the content type that the failure is about; for a status,
-            the kind of files that it concerns where it does not concern everything.
+        name: the file, the release, the content type or the proxy that the failure is about; for a
+            status, the kind of files that it concerns where it does not concern everything.
         seconds: how long the answer was waited for.
         retry_after: seconds after which the server wants to be asked again; 0 if it names none.
         lacking: how much is missing, to compare two answers that both lack something.
@@ -162,7 +165,7 @@ def format_failure(failure: Failure) -> str:
         known |= {"name": first.file, "origin": first.origin}
         known |= {"listed": _shortened(first.listed), "expected": _shortened(first.expected)}
     text = _WORDS[failure.kind].format(**known)
-    return f"{text} for {failure.name}" if failure.status and failure.name else text
+    return f"{text} for {failure.name}" if failure.status and failure.name else text.rstrip()
 
 
 def _shortened(digest: str) -> str:
@@ -200,7 +203,8 @@ def failure_of_error(error: BaseException, seconds: float) -> Failure:
     if isinstance(error, LocalAddress):
         return Failure("local", name=error.host)
     kind = _kind_of_error(error)
-    return Failure(kind, seconds=seconds if kind == "timeout" else 0.0)
+    name = _proxy_of(error) if kind == "proxy" else ""
+    return Failure(kind, name=name, seconds=seconds if kind == "timeout" else 0.0)
 
 
 def _kind_of_error(error: BaseException) -> Kind:
@@ -230,6 +234,20 @@ def _kind_of_error(error: BaseException) -> Kind:
         ):
             return "connection-lost"
     return "unreachable"
+
+
+def _proxy_of(error: BaseException) -> str:
+    """The proxy that a request went by, without a password, and the variable that names it."""
+    url = getattr(getattr(error, "request", None), "url", None)
+    if url is None:
+        return ""
+    address = str(select_proxy(url, get_environ_proxies(url)) or "")
+    names = (f"{urlsplit(url).scheme}_proxy", "all_proxy")
+    spellings = [spelling for name in names for spelling in (name, name.upper())]
+    where = next((name for name in spellings if os.environ.get(name, "") == address), "")
+    scheme, divided, rest = address.rpartition("://")
+    shown = scheme + divided + rest.rpartition("@")[2]
+    return f"{shown} (from {where})" if where else shown
 
 
 def _origins(error: BaseException) -> Iterator[BaseException]:

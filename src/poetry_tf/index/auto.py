@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from poetry_tf.http.client import Client, Limits
 from poetry_tf.http.errors import NoResponse, ReadError
+from poetry_tf.http.failures import format_failure
 from poetry_tf.http.parallel import run_parallel
 from poetry_tf.index import mirrors
 from poetry_tf.index.mirrors import Mirror
@@ -166,6 +167,8 @@ def measure_page(url: str, client: Client) -> PageAnswer:
         if error.failure.kind == "timeout":
             seconds = error.failure.seconds
             return PageAnswer(seconds, f"did not answer within {seconds:.0f} s")
+        if error.failure.kind == "proxy":
+            return PageAnswer(time.monotonic() - begin, format_failure(error.failure))
         return PageAnswer(time.monotonic() - begin, "could not be reached")
     except ReadError:
         return PageAnswer(time.monotonic() - begin, "could not be reached")

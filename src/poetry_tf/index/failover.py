@@ -89,10 +89,14 @@ class NotDownloadedError(PoetryRuntimeError):
     def __init__(self, subject: str, failures: Sequence[tuple[IndexRoot, Failure]]) -> None:
         self.subject = subject
         lines = "\n".join(f"  - {line}" for line in format_failures(failures))
-        super().__init__(
-            f"<error>{subject} was not to be had by any way to PyPI:</error>\n{lines}\n"
-            "If the network is in order, name a mirror that answers: "
+        remedy = (
+            "Start the proxy, or unset the variable that names it."
+            if all(failure.kind == "proxy" for _, failure in failures)
+            else "If the network is in order, name a mirror that answers: "
             "<c1>POETRY_TF_MIRROR=name poetry …</>"
+        )
+        super().__init__(
+            f"<error>{subject} was not to be had by any way to PyPI:</error>\n{lines}\n{remedy}"
         )
 
     def shortened(self) -> PoetryRuntimeError:

@@ -225,23 +225,25 @@ class MirrorPages:
             return NO_METADATA  # reading the wheels of the mirror that lists it is faster
         filename = filename_of(url)
         file = self._file_on(root, package_of(filename), filename)
-        if file is None:
-            return Failure("missing", name=filename)
+        if isinstance(file, Failure):
+            return file
         if expected is not None and not expected.is_same_as(file):
             return Failure("different", name=filename)
         if only_metadata:
             return f"{file.url}.metadata" if file.has_metadata else NO_METADATA
         return file.url
 
-    def _file_on(self, root: IndexRoot, name: str, filename: str) -> IndexFile | None:
+    def _file_on(self, root: IndexRoot, name: str, filename: str) -> IndexFile | Failure:
+        """The file as another index lists it, or why it doesn't or can't be asked."""
         if (root, name) not in self._answers:
-            if self._failover.failure_of(root, ("pages",)) is not None:
-                return None
+            if (known := self._failover.failure_of(root, ("pages",))) is not None:
+                return known
             request = _page_request(name)
             _, failure = self._page_of(root, name, PREFER_JSON, request)
             if failure is not None and not failure.is_missing:
                 self._failover.record(request, root, failure)
-        return self._files_of(root, name).get(filename)
+                return failure
+        return self._files_of(root, name).get(filename) or Failure("missing", name=filename)
 
     def _files_of(self, root: IndexRoot, name: str) -> Mapping[str, IndexFile]:
         if (root, name) not in self._files:

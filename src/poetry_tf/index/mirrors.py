@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from poetry_tf.http.addresses import is_local_host
+from poetry_tf.http.addresses import is_local_host, url_fault
 
 
 @dataclass(frozen=True)
@@ -162,15 +162,17 @@ def parse_mirror(value: object) -> MirrorSetting:
                 f"{shown} stands alone: a list holds URLs and names ({', '.join(MIRRORS)}) in "
                 "order of preference, and neither auto nor off"
                 if isinstance(part, str) and part.strip().lower() in {*_OFF, "auto"}
-                else _not_a_mirror(shown)
+                else _not_a_mirror(shown, part)
             )
         mirrors.setdefault(mirror.url.rstrip("/"), mirror)
     return MirrorSetting("mirror", tuple(mirrors.values()))
 
 
-def _not_a_mirror(shown: str) -> str:
+def _not_a_mirror(shown: str, value: object = None) -> str:
+    fault = url_fault(value) if isinstance(value, str) else None
+    why = f", as it {fault}" if fault else ""
     return (
-        f"{shown} is no mirror: write auto, off, the URL of a simple index, one of "
+        f"{shown} is no mirror{why}: write auto, off, the URL of a simple index, one of "
         f"{', '.join(MIRRORS)}, or several of these"
     )
 
@@ -280,16 +282,10 @@ def holds_login(mirror: Mirror) -> bool:
 
 def _host(url: str) -> str | None:
     """The host of an http or https address; None for anything else."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # a property, which raises ValueError where it is no number
-    except ValueError:
+    if url_fault(url) is not None:
         return None
-    # `urlsplit` accepts white space, with which no request can be made, and backslashes, before
-    # which clients end the host.
-    if parts.scheme not in {"http", "https"} or re.search(r"[\s\\]", url):
-        return None
-    return parts.hostname
+    parts = urlsplit(url)
+    return parts.hostname if parts.scheme in {"http", "https"} else None
 
 
 def _redacted(value: object) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
@@ -216,7 +216,7 @@ def read_explicit(text: str, path: Path) -> PackageList:
     """Reads the output of `conda list --explicit`; raises `ProjectError`."""
 
     def file_name(line: str) -> str:
-        return unquote(urlsplit(line).path.rpartition("/")[2])
+        return unquote(re.split(r"[?#]", line)[0].rpartition("/")[2])
 
     return _read_built(text, path, _ARCHIVE, file_name, "is no address of a package of Conda's")
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
@@ -14,6 +14,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.positions import Position
+from poetry_tf.http.addresses import url_fault
 from poetry_tf.index.mirrors import without_credentials
 from poetry_tf.migration.decoding import decode_list, read_list_file
 from poetry_tf.migration.entries import EntryLocation, ListEntry, PackageList, SkippedLine
@@ -169,6 +170,9 @@ class _RequirementsReader:
             marker=marker,
         )
         if found.url is not None:
+            if fault := url_fault(found.url):
+                shown = without_credentials(found.url)
+                raise self._error(number, f"the address {shown} {fault}")
             if found.url.startswith("file:"):
                 item = replace(item, untranslated=f"@ {found.url}")
                 if not _BUILT_BY_CONDA.match(found.url):
@@ -183,6 +187,8 @@ class _RequirementsReader:
         self._entries.append(item)
 
     def _address(self, number: int, line: str, address: str) -> None:
+        if fault := url_fault(address):
+            raise self._error(number, f"the address {without_credentials(address)} {fault}")
         egg = _EGG.search(address)
         name = egg[1] if egg else _wheel_name(address)
         if "$" in address:
@@ -225,7 +231,7 @@ def _holds_secret(address: str) -> bool:
 
 
 def _wheel_name(address: str) -> str | None:
-    file = unquote(urlsplit(address).path.rpartition("/")[2])
+    file = unquote(re.split(r"[?#]", address)[0].rpartition("/")[2])
     try:
         return str(canonicalize_name(parse_wheel_filename(file)[0]))
     except (InvalidWheelFilename, ValueError):

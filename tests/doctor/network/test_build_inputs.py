@@ -153,6 +153,19 @@ def test_what_cannot_be_looked_for_is_said(project: Path, content: Any, unseen: 
     assert any(unseen in text for _, text in found.unchecked)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{\n  "image": "http://[::1/python:3"\n}',
+        '{"features": {\n  "[::1/features/git-lfs:1": {}}}',
+    ],
+)
+def test_what_is_no_name_is_said_with_its_line(project: Path, text: str):
+    (project / ".devcontainer").mkdir()
+    found = asked(project, text)
+    assert found.unchecked[0][1].startswith("devcontainer.json:2: the ")
+
+
 def test_a_folder_of_the_projects_is_no_feature_to_fetch(project: Path):
     assert asked(project, {"features": {"./mine": {}}}) == BuildInputs()
 

@@ -130,7 +130,8 @@ def _images(
             problem = _retired(image, spec.images) if view.object("features") else ""
             if not instead and spec.plan is not None and not view.own_base:
                 instead = f"Use {spec.image(spec.plan.python)}"
-            yield _image(image, variable, problem, instead)
+            found = _image(image, variable, problem, instead)
+            yield found if isinstance(found, ContainerArtifact) else _placed(view, found, "image")
         return
     if view.get("dockerComposeFile") is not None:
         yield "image", "the images of dockerComposeFile: it isn't read"
@@ -149,6 +150,11 @@ def _images(
     given = {str(key): str(value) for key, value in table(build.get("args")).items()}
     for image in bases(text, given):
         yield _image(image, variable)
+
+
+def _placed(view: View, unchecked: Unchecked, *path: str) -> Unchecked:
+    probe, text = unchecked
+    return probe, f"{view.path.name}:{view.document.nearest(path).line}: {text}"
 
 
 def _retired(image: str, images: Images) -> str:
@@ -211,7 +217,8 @@ def _features(
             continue  # a folder of the project's
         reference = read_reference(key) if "/" in key and "://" not in key else None
         if reference is None or reference.registry == "docker.io":
-            yield "feature", f"the feature {key}: it isn't from a registry"
+            text = f"the feature {key}: it isn't from a registry"
+            yield _placed(view, ("feature", text), "features", key)
             continue
         problem, instead = problems.get(("features", key), ("", ""))
         feature = known.get(feature_id(key))

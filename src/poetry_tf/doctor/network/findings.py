@@ -98,10 +98,7 @@ def _format_cause(error: Exception | None, host: str) -> str:
 def _remedy_for_unreachable(probes: set[str], error: Exception | None) -> Remedy:
     """What to do about a server that can't be reached, by what is needed from there."""
     if isinstance(error, NoResponse | Interrupted) and error.failure.kind == "proxy":
-        return Remedy(
-            "See to the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names, or take them away "
-            "where the network goes without"
-        )
+        return Remedy("Start the proxy, or unset the variable that names it")
     if "image" in probes:
         return Remedy(
             "Let this machine, and what runs its containers, reach it. Or name a registry that you "

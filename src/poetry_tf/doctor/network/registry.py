@@ -27,7 +27,7 @@ _ACCEPT = ", ".join(
     )
 )
 # What Docker takes for a name without a registry, and where that registry answers.
-_DEFAULT, _DEFAULT_HOST = "docker.io", "registry-1.docker.io"
+_DEFAULT, DEFAULT_HOST = "docker.io", "registry-1.docker.io"
 _REFERENCE = re.compile(
     r"""(?:(?P<registry>localhost(?::\d+)?|[\w-]+(?:\.[\w-]+)+(?::\d+)?|[\w-]+:\d+)/)?
         (?P<repository>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)
@@ -58,7 +58,7 @@ class Reference:
 
     def url(self, kind: str, version: str) -> str:
         """The address of a manifest, or of a layer ("blobs")."""
-        host = _DEFAULT_HOST if self.registry == _DEFAULT else self.registry
+        host = DEFAULT_HOST if self.registry == _DEFAULT else self.registry
         scheme = "http" if _LOOPBACK.fullmatch(host) else "https"
         return f"{scheme}://{host}/v2/{self.repository}/{kind}/{version}"
 
