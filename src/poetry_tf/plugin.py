@@ -219,8 +219,10 @@ def _mentions_tensorflow(folder: Path) -> bool:
 
 
 def _lowercase_bytes(path: Path) -> bytes:
+    from poetry_tf.files.reading import read_file
+
     try:
-        return path.read_bytes().lower()
+        return read_file(path).lower()
     except OSError:
         return b""
 

@@ -41,7 +41,7 @@ from poetry_tf.files.project import (
 from poetry_tf.index.config import is_set_on_machine, mirror_setting
 from poetry_tf.index.mirrors import MIRRORS
 from poetry_tf.migration import read_list
-from poetry_tf.migration.decoding import read_list_file
+from poetry_tf.migration.decoding import MAX_BYTES, read_list_file
 from poetry_tf.migration.entries import STDIN
 from poetry_tf.plan.derive import wants_container
 from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS, ENVIRONMENTS
@@ -186,7 +186,7 @@ are written or none.
             return None
         if source == "-":
             self.io.interactive(False)  # standard input is the list
-            listing = read_list(sys.stdin.buffer.read(), Path(STDIN))
+            listing = read_list(sys.stdin.buffer.read(MAX_BYTES + 1), Path(STDIN))
         else:
             listing = read_list(read_list_file(Path(source)), Path(source))
         return Migration(listing, lambda line: self.line_error(f"<comment>{plain(line)}</>"))

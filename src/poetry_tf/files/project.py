@@ -17,6 +17,7 @@ from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.positions import Position
 from poetry_tf.files.pyproject import Pyproject
+from poetry_tf.files.reading import read_file
 from poetry_tf.files.snapshot import FileState, Snapshot
 from poetry_tf.files.toml import TomlDocument, parse_toml
 
@@ -160,7 +161,7 @@ class Project:
 def read_text(path: Path) -> str | None:
     """The file's text with its line ends as they are; None where there is no such file.
 
-    Raises `ProjectError` for a folder, an unreadable file, or bytes that are not UTF-8.
+    Raises `ProjectError` for what `read_file` does not read, or bytes that are not UTF-8.
     """
     return FileReader().read(path)
 
@@ -178,9 +179,9 @@ class FileReader:
         content = self.files[path].content
         try:
             if content is None:
-                # It is absent, or opening it raises why it can't be read.
-                with path.open("rb"):
-                    return None
+                # It is absent, or reading it raises why it can't be read.
+                read_file(path)
+                return None
             return content.decode("utf-8")
         except FileNotFoundError:
             return None
@@ -240,7 +241,7 @@ def _uses_git_lfs(root: Path) -> bool:
     """Whether `git lfs track` was used in the project, at its top or in a folder right below."""
     for path in (root / ".gitattributes", *sorted(root.glob("*/.gitattributes"))):
         try:
-            lines = path.read_text("utf-8", errors="replace").splitlines()
+            lines = read_file(path).decode("utf-8", errors="replace").splitlines()
         except OSError:
             continue
         if any("filter=lfs" in line.partition("#")[0].split() for line in lines):

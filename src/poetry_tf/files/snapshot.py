@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from poetry_tf.files.reading import read_file
+
 
 @dataclass(frozen=True, slots=True)
 class FileState:
@@ -20,7 +22,7 @@ class FileState:
     @classmethod
     def of(cls, path: Path) -> FileState:
         try:
-            content = path.read_bytes()
+            content = read_file(path)
         except OSError:
             content = None
         return cls(_real(path), content)

@@ -21,6 +21,7 @@ from poetry.repositories.pypi_repository import PyPiRepository
 
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
+from poetry_tf.files.reading import MAX_LOCK_BYTES, read_file
 from poetry_tf.index import prefetch
 from poetry_tf.index.answers import ExpectedFiles, LockedFile
 from poetry_tf.index.auto import choice_memory, choose_automatically
@@ -191,7 +192,7 @@ def _locked_files(poetry: Poetry) -> Mapping[str, Mapping[str, LockedFile]]:
     """The files of PyPI in the lock, by distribution."""
     path = Path(poetry.locker.lock)
     try:
-        lock = Lock.read(path, path.read_bytes().decode("utf-8"))
+        lock = Lock.read(path, read_file(path, MAX_LOCK_BYTES).decode("utf-8"))
     except (OSError, UnicodeDecodeError, ProjectError):
         return {}
     found: dict[str, dict[str, LockedFile]] = {}

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.positions import Position
+from poetry_tf.files.reading import MIB, read_file
 
-MAX_BYTES = 4 * 1024 * 1024
+MAX_BYTES = 4 * MIB
 """An export of 1,000 packages has about 50,000 bytes."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
@@ -30,9 +31,7 @@ def read_list_file(path: Path) -> bytes:
     try:
         if path.is_dir():
             raise ProjectError(path, "is a folder: name the file in it")
-        if path.stat().st_size > MAX_BYTES:
-            raise ProjectError(path, _size_message())
-        return path.read_bytes()
+        return read_file(path, MAX_BYTES)
     except FileNotFoundError:
         raise ProjectError(path, "there is no such file") from None
     except (OSError, ValueError) as error:  # ValueError: not a valid file name
@@ -78,4 +77,4 @@ def _decode_gb18030(data: bytes) -> str | None:
 
 
 def _size_message() -> str:
-    return f"has more than {MAX_BYTES // 1024 // 1024} MiB, so it is no list of packages"
+    return f"has more than {MAX_BYTES // MIB} MiB, so it is no list of packages"
