@@ -145,6 +145,20 @@ def test_targets_outside_are_refused(root: Path) -> None:
     assert (root / "pyproject.toml").read_bytes() == OLD["pyproject.toml"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need rights")
+@pytest.mark.parametrize("folder", [".git", "sub/.git", ".Git"])
+def test_what_is_of_git_is_not_written(root: Path, folder: str) -> None:
+    """A cloned repository can hold a link to what its clone will have."""
+    (root / folder / "hooks").mkdir(parents=True)
+    (root / "link.toml").symlink_to(f"{folder}/hooks/post-checkout")
+    (root / "hooks").symlink_to(f"{folder}/hooks")
+    for name in ("link.toml", "hooks/new.json", f"{folder}/config"):
+        with pytest.raises(WriteError, match="which is Git's: nothing was written"):
+            write(root, {"pyproject.toml": b"x", name: b"yours"})
+    assert not any((root / folder / "hooks").iterdir())
+    assert (root / "pyproject.toml").read_bytes() == OLD["pyproject.toml"]
+
+
 def test_two_names_of_one_file_and_folders_are_refused(root: Path) -> None:
     with pytest.raises(WriteError, match="one file"):
         write(root, {"pyproject.toml": b"x", "sub/../pyproject.toml": b"y"})

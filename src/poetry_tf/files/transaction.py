@@ -53,7 +53,8 @@ def write_together(
     Relative paths are taken from `root`. Missing folders are made; files that hold the content
     already are left alone; modes of existing files are kept; a symbolic link stays one and the
     file it leads to is written. Raises `WriteError`, with the old files in place, if a target is
-    outside `root`, cannot be written, or if an interrupted write was not settled by `recover`.
+    outside `root` or in its .git, cannot be written, or if an interrupted write was not settled by
+    `recover`.
     """
     files = {root / path: content for path, content in files.items()}
     expected = _Expected(root, files, {root / path: state for path, state in read.items()})
@@ -202,7 +203,9 @@ def _changes(root: Path, files: Mapping[Path, bytes]) -> list[tuple[Path, FileCh
     for path, content in files.items():
         target = real_path(path)
         if not target.is_relative_to(root):
-            raise WriteError(f"{path} is outside {root}: nothing was written")
+            raise WriteError(f"{path} leads to {target}, outside {root}: nothing was written")
+        if ".git" in map(str.lower, target.relative_to(root).parts):
+            raise WriteError(f"{path} leads to {target}, which is Git's: nothing was written")
         if target in seen:
             raise WriteError(f"{path} and {seen[target]} are one file: nothing was written")
         seen[target] = path
