@@ -117,7 +117,7 @@ def test_two_rules_that_undo_each_other_come_to_an_end(monkeypatch: pytest.Monke
         yield Finding(path, None, "", "", (Edit(path, "set", ("tool", "up"), value),))
 
     monkeypatch.setitem(RULES, "TF999", Rule("TF999", seesaw, "error", fixable=True))
-    monkeypatch.setattr("poetry_tf.actions.fix._ROUNDS", 7)
+    monkeypatch.setattr("poetry_tf.actions.fix.MAX_FIXES", 7)
     assert fix(in_memory("")).pyproject.data["tool"]["up"] is True
 
 

@@ -17,7 +17,7 @@ from poetry_tf.files.project import Project
 from poetry_tf.plan.model import Plan
 
 # More fixes than any project needs.
-_ROUNDS = 100
+MAX_FIXES = 100
 # A new lock can show what the old one hid, and the fix of that can make it out of date in turn. The
 # second lock is then of what the first one led to; a third one was never seen to be needed.
 _LOCKS = 3
@@ -85,7 +85,7 @@ def fix(project: Project, plan: Plan | None = None, codes: Container[str] = RULE
         fixes = (_fixed(project, finding) for finding in findings if finding.code in codes)
         return next((fixed for fixed in fixes if fixed is not None), None)
 
-    return apply_until_stable(project, fix_one, _ROUNDS)
+    return apply_until_stable(project, fix_one, MAX_FIXES)
 
 
 def is_fixable(project: Project, finding: Finding) -> bool:

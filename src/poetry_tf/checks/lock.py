@@ -11,11 +11,13 @@ from poetry_tf.checks.findings import Context, Finding, locked_release, rule
 from poetry_tf.devcontainer.image import container_python
 from poetry_tf.devcontainer.poetry import container_poetrys
 from poetry_tf.devcontainer.view import Change
+from poetry_tf.files.bounds import bounded
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.positions import Position
 from poetry_tf.files.project import LOCK, Devcontainer
+from poetry_tf.files.values import KeyPath
 from poetry_tf.plan.environments import (
     DEFAULT_ENVIRONMENTS,
     Target,
@@ -352,6 +354,10 @@ def _unread(
             "Use an image with a newer Python",
         )
         return
+    edits: dict[KeyPath, list[Edit]] = {}
+    for change in changes:
+        if change.code == "TF506":
+            edits.setdefault(change.path, []).extend(change.edits)
     for written, path in container_poetrys(found.path, found.document, load_images()):
         if not _admits(written, poetry):
             yield Finding(
@@ -360,10 +366,7 @@ def _unread(
                 f"Poetry {written} can't read the lock, which is written in the form {lock.format}",
                 f"Install Poetry {lock.poetry_version or poetry}",
                 tuple(
-                    edit
-                    for change in changes
-                    if change.code == "TF506" and path[: len(change.path)] == change.path
-                    for edit in change.edits
+                    edit for length in range(len(path) + 1) for edit in edits.get(path[:length], ())
                 ),
             )
 
@@ -371,7 +374,8 @@ def _unread(
 def _admits(written: str, first: Version) -> bool:
     """Whether a constraint on Poetry admits `first` or later; a word such as "latest" does."""
     try:
-        constraint = parse_constraint(written or "*")
+        with bounded(written):
+            constraint = parse_constraint(written or "*")
     except ValueError:
         return True
     return constraint.allows_any(VersionRange(to_poetry_version(first), None, include_min=True))

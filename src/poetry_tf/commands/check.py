@@ -10,6 +10,8 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +19,7 @@ from cleo.helpers import option
 from cleo.io.inputs.option import Option
 from cleo.io.outputs.output import Type
 
-from poetry_tf.actions.fix import fix_and_lock, is_fixable
+from poetry_tf.actions.fix import MAX_FIXES, fix_and_lock, is_fixable
 from poetry_tf.checks.findings import Context, Finding, make_context, rules, run_rules
 from poetry_tf.commands.base import TensorFlowCommand, document_head, error_value, plain
 from poetry_tf.files.edits import changed_texts, diffs
@@ -63,10 +65,17 @@ class CheckReport:
 
     @property
     def fixable(self) -> int:
-        return sum(self.can_fix(finding) for finding in self.found)
+        return len(self._fixable)
 
     def can_fix(self, finding: Finding) -> bool:
-        return is_fixable(self.context.project, finding)
+        return id(finding) in self._fixable
+
+    @cached_property
+    def _fixable(self) -> frozenset[int]:
+        """The findings that one run of `--fix` fixes. Each of them is tried."""
+        project = self.context.project
+        fixable = (id(finding) for finding in self.found if is_fixable(project, finding))
+        return frozenset(islice(fixable, MAX_FIXES))
 
     @property
     def error(self) -> tuple[str, str] | None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
-from typing import Any, TypeAlias
+from itertools import islice, pairwise
+from typing import Any, Final, TypeAlias
 
 from poetry_tf.files.values import KeyPath, as_texts
 
@@ -24,6 +24,14 @@ HOOKS = (
     "postAttachCommand",
 )
 """The hooks that run in the container, in their order; initializeCommand runs on the host."""
+
+MOST_INSTALLATIONS: Final = 8
+"""How many installations of Poetry, or of poetry-tf, one command is looked through for. Each is an
+edit that holds the whole command."""
+
+_MAX_LENGTH: Final = 10_000
+"""The characters of the longest command that is looked into. What it runs is unknown, as if it
+stood in a script."""
 
 _INSTALLER = re.compile(r"(?:pip(?:x|\d[\d.]*)?|uv)\Z")
 _INSTALLER_SITE = "install.python-poetry.org"
@@ -61,6 +69,8 @@ class Task:
     @cached_property
     def calls(self) -> tuple[Call, ...]:
         """Every call that it makes, those of a shell within it (``bash -c "…"``) included."""
+        if sum(len(text) for _, text in self.texts) > _MAX_LENGTH:
+            return ()
         if isinstance(self.value, str):
             return tuple(shell_calls(self.value, self.path))
         return tuple(with_nested(self._arguments))
@@ -105,13 +115,13 @@ class Task:
     @cached_property
     def installations(self) -> tuple[Installation, ...]:
         """Its installations of Poetry."""
-        named = [
+        named = (
             installation
             for call in self.calls
             for word in _installed_words(call)
             if (installation := self._installation(word)) is not None
-        ]
-        return tuple(named) or tuple(self._from_install_script())
+        )
+        return tuple(islice(named, MOST_INSTALLATIONS)) or tuple(self._from_install_script())
 
     @property
     def plugins(self) -> Iterator[Word]:
@@ -123,10 +133,10 @@ class Task:
     @property
     def installs_project(self) -> bool:
         return any(
-            word.program == "poetry" and [item.text for item in plain(rest)][:1] in _INSTALLS
+            program == "poetry" and arguments[:1] in _INSTALLS
             for call in self.calls
-            for word, rest in tails(call)
             if not any(_installed_words(call))
+            for program, arguments, _ in _programs(call)
         )
 
     @property
@@ -207,9 +217,9 @@ def tasks(hook: str, value: Any) -> tuple[Task, ...]:
 
 def _installed_words(call: Call) -> Iterator[Word]:
     """The words that say what ``pip install …`` and its like install."""
-    for word, rest in tails(call):
+    for index, word in enumerate(call):
         if _INSTALLER.match(word.program):
-            names = list(plain(rest))
+            names = list(plain(call[index + 1 :]))
             if names and names[0].text in {"tool", "pip"}:  # of uv
                 names = names[1:]
             if names and names[0].text == "install":
@@ -219,13 +229,11 @@ def _installed_words(call: Call) -> Iterator[Word]:
 
 def _added_words(call: Call) -> Iterator[Word]:
     """The words that say what ``pipx inject poetry …`` and ``poetry self add …`` add to Poetry."""
-    for word, rest in tails(call):
-        names = list(plain(rest))
-        first = [name.text for name in names[:2]]
-        if (word.program == "pipx" and first[:1] == ["inject"]) or (
-            word.program == "poetry" and first == ["self", "add"]
+    for program, arguments, rest in _programs(call):
+        if (program == "pipx" and arguments[:1] == ["inject"]) or (
+            program == "poetry" and arguments == ["self", "add"]
         ):
-            yield from names[2:]
+            yield from plain(call[rest:])
             return
 
 
@@ -309,10 +317,12 @@ def with_nested(call: Call) -> Iterator[Call]:
 
 def nested_script(call: Call) -> Word | None:
     """The script in ``bash -lc "…"``."""
-    for word, rest in tails(call):
+    for index, word in enumerate(call):
         if word.program in _SHELLS:
             scripts = (
-                script for option, script in pairwise(rest) if re.match(r"-[a-z]*c\Z", option.text)
+                script
+                for option, script in pairwise(call[index + 1 :])
+                if re.match(r"-[a-z]*c\Z", option.text)
             )
             return next(scripts, None)
     return None
@@ -321,11 +331,6 @@ def nested_script(call: Call) -> Word | None:
 def ends_in_comment(text: str) -> bool:
     *_, last = [None, *_TOKEN.finditer(text)]
     return last is not None and last["comment"] is not None
-
-
-def tails(call: Call) -> Iterator[tuple[Word, Call]]:
-    """Each word with the words that follow it."""
-    return ((word, call[index + 1 :]) for index, word in enumerate(call))
 
 
 def without_prefix(call: Call) -> Call:
@@ -341,10 +346,28 @@ _WITH_VALUE = re.compile(
 )
 
 
-def plain(words: Sequence[Word]) -> Iterator[Word]:
+def plain(call: Call) -> Iterator[Word]:
     """The words that are neither options nor their values."""
     skip = False
-    for word in words:
+    for word in call:
         if not skip and not word.text.startswith("-"):
             yield word
         skip = not skip and _WITH_VALUE.fullmatch(word.text) is not None
+
+
+def _programs(call: Call) -> list[tuple[str, list[str], int]]:
+    """For each word: the program that it would call, the first two plain words after it, and the
+    index of what follows those."""
+    end = len(call)
+    # The index of the first plain word from each one on.
+    at = [end] * (end + 2)
+    found = []
+    for index in reversed(range(end)):
+        word = call[index]
+        first = at[index + 1]
+        second = at[first + 1]
+        arguments = [call[place].text for place in (first, second) if place < end]
+        found.append((word.program, arguments, second + 1))
+        skipped = 2 if _WITH_VALUE.fullmatch(word.text) else 1
+        at[index] = at[index + skipped] if word.text.startswith("-") else index
+    return found[::-1]

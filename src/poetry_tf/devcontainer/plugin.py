@@ -10,8 +10,10 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
+from poetry_tf.devcontainer.lifecycle import MOST_INSTALLATIONS
 from poetry_tf.devcontainer.origin import NAME, Origin
 from poetry_tf.devcontainer.spec import ContainerSpec
 from poetry_tf.devcontainer.view import Change, View
@@ -26,12 +28,14 @@ _STEP = re.compile(
 _POETRY_ALONE = re.compile(r"(?:^|(?<=&& ))pipx install poetry==[\w.+!-]+(?= && |\Z)")
 # A requirement without an address, as pip and Poetry take it.
 _BY_NAME = re.compile(
-    r"poetry[-_.]tf\s*(?:\[[^\]]*\]\s*)?(?:@?\s*[~=!<>^*\d].*|@\s*latest)?\Z",
+    r"poetry[-_.]tf\s*(?:\[[^\]]*\]\s*)?(?:(?:@\s*)?[~=!<>^*\d].*|@\s*latest)?\Z",
     re.IGNORECASE | re.DOTALL,
 )
 # What names poetry-tf: a requirement, a repository, a file.
 _NAMED = re.compile(r"(?:^|/)poetry[-_.]tf(?:\.git)?(?=[@#\[=~!<>^\s]|-\d|\Z)", re.IGNORECASE)
-_COMMIT = re.compile(r"(?P<before>.*git\+[^@#]+@)(?P<commit>[0-9a-f]{40,64})(?P<after>#.*)?")
+_COMMIT = re.compile(
+    r"(?P<before>.*[@#])?(?P<address>[^@#]+)@(?P<commit>[0-9a-f]{40,64})(?P<after>#.*)?"
+)
 
 
 def install_step(origin: Origin) -> str:
@@ -68,11 +72,12 @@ def plugin(view: View, spec: ContainerSpec) -> Iterator[Change]:
             yield Change.convenience(edit)
     if origin.source == "index":
         return
+    at: dict[KeyPath, list[_Step]] = {}
+    for found in steps:
+        at.setdefault(found.path, []).append(found)
     for task in view.tasks:
         for word in task.plugins:
-            ours = any(
-                item.path == word.path and item.start <= word.start < item.end for item in steps
-            )
+            ours = any(item.start <= word.start < item.end for item in at.get(word.path, ()))
             if names_no_address(word.text) and not ours:
                 yield _by_name_change(origin, word.text, word.path, ())
 
@@ -122,7 +127,7 @@ class _Step:
 def _steps(view: View) -> Iterator[_Step]:
     for task in view.tasks:
         for path, text in task.texts:
-            for match in _STEP.finditer(text):
+            for match in islice(_STEP.finditer(text), MOST_INSTALLATIONS):
                 requirement = match["requirement"].strip("'")
                 if _NAMED.search(requirement):
                     yield _Step(path, text, *match.span(), requirement)
@@ -147,7 +152,8 @@ def _is_other_commit(requirement: str, origin: Origin) -> bool:
     return (
         there is not None
         and here is not None
-        and there.group("before", "after") == here.group("before", "after")
+        and "git+" in there["address"]
+        and there.group("before", "address", "after") == here.group("before", "address", "after")
         and there["commit"] != here["commit"]
     )
 

@@ -31,7 +31,8 @@ _DOCTOR = f"poetry tf doctor {_BRIEF}"
 _DEVICES = f" 2>/dev/null || {{ on=$(poetry run python -c '{_PROGRAM}' 2>/dev/null) && echo $on "
 _ELSE = f"; }} || echo '{_BROKEN}'"
 _LINE = re.compile(
-    rf"{re.escape(_DOCTOR)}(?P<option>.*?){re.escape(_DEVICES)}(?P<advice>.*){re.escape(_ELSE)}",
+    rf"{re.escape(_DOCTOR)}(?P<option>[^|]*?){re.escape(_DEVICES)}(?P<advice>.*)"
+    rf"{re.escape(_ELSE)}",
     re.DOTALL,
 )
 

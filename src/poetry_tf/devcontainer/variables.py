@@ -25,8 +25,6 @@ _NVIDIA = "/site-packages/nvidia/"
 _OURS = re.compile(rf"{re.escape(_ENVIRONMENT)}\d+\.\d+{_NVIDIA}\w+/lib")
 # The value in the image. The default is needed: an empty item would mean the current folder.
 _IMAGES = f"${{containerEnv:{LIBRARY_PATH}:/nonexistent}}"
-# A colon that isn't part of a variable.
-_COLON = re.compile(r":(?![^{}]*\})")
 
 
 def legacy_keras(view: View, spec: ContainerSpec) -> Iterator[Change]:
@@ -90,7 +88,15 @@ def library_path(view: View, spec: ContainerSpec) -> Iterator[Change]:
 
 def _items(view: View, key: str) -> list[str]:
     value = view.object(key).get(LIBRARY_PATH)
-    return _COLON.split(value) if isinstance(value, str) and value else []
+    if not isinstance(value, str) or not value:
+        return []
+    items: list[list[str]] = [[]]
+    for part in re.findall(r"[^{}]*[{}]?", value):
+        # A colon before "}" is part of a variable.
+        first, *others = [part] if part.endswith("}") else part.split(":")
+        items[-1].append(first)
+        items += [[item] for item in others]
+    return ["".join(item) for item in items]
 
 
 def _names(items: tuple[str, ...] | list[str], part: str) -> bool:

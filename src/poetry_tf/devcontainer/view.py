@@ -64,6 +64,8 @@ class View:
 
     def remove_member(self, key: str, name: str) -> Edit:
         """Removes a member of an object, and the object with its last one."""
+        if len(self.object(key)) > 1:
+            return self.remove(key, name)
         left = self.document.remove((key, name)).source((key,))
         if left is not None and _EMPTY_OBJECT.match(left):  # nor is there a comment in it
             return self.remove(key)

@@ -6,6 +6,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -83,14 +84,12 @@ class Lock:
     @cached_property
     def versions(self) -> Mapping[NormalizedName, tuple[Version, ...]]:
         """The locked versions by distribution; several where their markers differ."""
-        found: dict[NormalizedName, tuple[Version, ...]] = {}
+        found: dict[NormalizedName, list[Version]] = {}
         for package in self.data.get("package", []):
-            name = canonicalize_name(package["name"])
-            try:
-                found[name] = (*found.get(name, ()), Version(package["version"]))
-            except ValueError:
-                continue  # a path dependency may have any version
-        return found
+            with suppress(ValueError):  # a path dependency may have any version
+                version = Version(package["version"])
+                found.setdefault(canonicalize_name(package["name"]), []).append(version)
+        return {name: tuple(versions) for name, versions in found.items()}
 
     @property
     def format(self) -> Version | None:
@@ -102,11 +101,16 @@ class Lock:
 
     def has_source(self, name: str, version: Version) -> bool:
         """Whether a locked version does not come from PyPI but from an index, a path or a URL."""
-        return any(
-            "source" in package
-            for package in self.data.get("package", [])
-            if canonicalize_name(package["name"]) == name and _is(version, package["version"])
-        )
+        return (canonicalize_name(name), version) in self._from_elsewhere
+
+    @cached_property
+    def _from_elsewhere(self) -> set[tuple[NormalizedName, Version]]:
+        found = set()
+        for package in self.data.get("package", []):
+            if "source" in package:
+                with suppress(ValueError):
+                    found.add((canonicalize_name(package["name"]), Version(package["version"])))
+        return found
 
     @property
     def indexes(self) -> Mapping[IndexSource, int]:
@@ -172,15 +176,21 @@ class Lock:
 
     def position(self, name: NormalizedName, version: Version | None = None) -> Position:
         """The line of a package's version (or name, without one)."""
-        inside = False
+        return Position(self._lines.get((name, version), 1), 1)
+
+    @cached_property
+    def _lines(self) -> Mapping[tuple[NormalizedName | None, Version | None], int]:
+        """The first line of each package's versions, and of its name."""
+        found: dict[tuple[NormalizedName | None, Version | None], int] = {}
+        name = None
         for number, line in enumerate(self.text.split("\n"), start=1):
             if line.startswith("name = "):
-                inside = canonicalize_name(_unquoted(line[7:])) == name
-                if inside and version is None:
-                    return Position(number, 1)
-            elif inside and line.startswith("version = ") and _is(version, line[10:]):
-                return Position(number, 1)
-        return Position(1, 1)
+                name = canonicalize_name(_unquoted(line[7:]))
+                found.setdefault((name, None), number)
+            elif line.startswith("version = "):
+                with suppress(ValueError):
+                    found.setdefault((name, Version(_unquoted(line[10:]))), number)
+        return found
 
     def position_of(self, text: str) -> Position:
         """The first position of a text."""
@@ -286,10 +296,3 @@ def _bound(package: dict[str, Any], changes: Mapping[IndexSource, str | None]) -
 
 def _unquoted(value: str) -> str:
     return value.strip().strip("\"'")
-
-
-def _is(version: Version | None, value: str) -> bool:
-    try:
-        return Version(_unquoted(value)) == version
-    except ValueError:
-        return False

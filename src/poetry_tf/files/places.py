@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from poetry_tf.files.values import KeyPath
@@ -17,13 +17,19 @@ class Value:
     end: int
     kind: Literal["scalar", "array", "table"] = "scalar"
     entries: tuple[Entry, ...] = ()
+    _by_key: dict[str | int, Entry] = field(default_factory=dict, compare=False, repr=False)
+    """The entries of a table by their keys, once one has been looked for."""
 
     def child(self, step: str | int) -> Entry | None:
         """The entry one step down; of equal keys the last, which wins."""
         if self.kind == "array":
             inside = isinstance(step, int) and 0 <= step < len(self.entries)
             return self.entries[int(step)] if inside else None
-        return next((entry for entry in reversed(self.entries) if entry.keys == (step,)), None)
+        if not self._by_key:
+            self._by_key.update(
+                (entry.keys[0], entry) for entry in self.entries if len(entry.keys) == 1
+            )
+        return self._by_key.get(step)
 
     def locate(self, path: KeyPath) -> tuple[int, Value | None] | None:
         """The offset of the path's last key (or element), and its value.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 from packaging.utils import canonicalize_name
 from poetry.core.constraints.version import Version, VersionConstraint
@@ -12,6 +13,9 @@ from poetry.core.constraints.version import Version, VersionConstraint
 from poetry_tf.files.requirements import Requirement, declared_requirements, read_constraint
 from poetry_tf.files.toml import TomlFile, parse_toml
 from poetry_tf.files.values import KeyPath, as_text
+
+MAX_SOURCES: Final = 20
+"""More indexes than any project has."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,10 @@ class Pyproject(TomlFile):
 
     @cached_property
     def sources(self) -> tuple[Source, ...]:
-        """The indexes that it declares, without malformed entries, which Poetry reports."""
+        """The indexes that it declares, without malformed entries, which Poetry reports.
+
+        Only the first `MAX_SOURCES`: each may be a finding whose fix reads the file anew.
+        """
         path = ("tool", "poetry", "source")
         entries = self.document.get(path)
         return tuple(
@@ -141,7 +148,9 @@ class Pyproject(TomlFile):
                 priority=as_text(entry.get("priority", "primary")).lower(),
                 path=(*path, index),
             )
-            for index, entry in enumerate(entries if isinstance(entries, list) else ())
+            for index, entry in enumerate(
+                entries[:MAX_SOURCES] if isinstance(entries, list) else ()
+            )
             if isinstance(entry, dict)
         )
 

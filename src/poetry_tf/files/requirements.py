@@ -7,15 +7,17 @@ Legacy ``[tool.poetry.dependencies]`` (strings, tables, arrays of tables, groups
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from packaging.utils import NormalizedName, canonicalize_name
 from poetry.core.constraints.version import VersionConstraint, VersionRange, parse_constraint
 from poetry.core.packages.dependency import Dependency
 from poetry.core.version.markers import AnyMarker, BaseMarker, parse_marker
 
+from poetry_tf.files.bounds import bounded, cut
 from poetry_tf.files.toml import TomlFile
 from poetry_tf.files.values import KeyPath, as_texts
 
@@ -40,6 +42,8 @@ _PLAIN = re.compile(
     ),
     re.VERBOSE | re.ASCII,
 )
+MAX_LINES: Final = 100
+"""The requirements on one distribution. Each declared environment takes one or two."""
 _DIRECT = frozenset({"git", "path", "file", "url"})
 
 
@@ -97,7 +101,18 @@ def declared_requirements(file: TomlFile) -> tuple[Requirement, ...]:
         standard.setdefault(canonicalize_name(group), []).extend(items)
     for key in dict.fromkeys([*own, *standard]):
         found += _together(file, standard.get(key, []), own.get(key, []))
+    _refuse_too_many(file, found)
     return tuple(found)
+
+
+def _refuse_too_many(file: TomlFile, found: Iterable[Requirement]) -> None:
+    """Raises `ProjectError` where one distribution has too many lines: each is compared with the
+    others."""
+    counts: Counter[NormalizedName] = Counter()
+    for item in found:
+        counts[item.name] += 1
+        if counts[item.name] > MAX_LINES:
+            raise file.error(item.path, f"{item.name} has more than {MAX_LINES} requirements")
 
 
 def _together(
@@ -115,6 +130,8 @@ def _together(
     if not standard:
         yield from own
         return
+    _refuse_too_many(file, standard)
+    _refuse_too_many(file, own)
     for item in standard:
         yield from _enriched(file, item, own)
     kinds = {item.optional for item in standard}
@@ -198,12 +215,13 @@ def _pep508_list(
 def _pep508(file: TomlFile, path: KeyPath, text: str, group: str, extra: str | None) -> Requirement:
     try:
         # Relative paths start at the project, not in the folder where the process runs.
-        dependency = _parse_plain(text) or Dependency.create_from_pep_508(
-            text, relative_to=file.path.parent
-        )
+        with bounded(text):
+            dependency = _parse_plain(text) or Dependency.create_from_pep_508(
+                text, relative_to=file.path.parent
+            )
     except Exception as error:  # poetry-core raises several kinds, some of them ValueError
         reason = str(error).partition("\n")[0]  # a drawing may follow
-        raise file.error(path, f"{text!r} is not a valid requirement: {reason}") from None
+        raise file.error(path, f"{cut(text)!r} is not a valid requirement: {cut(reason)}") from None
     match = PEP508.match(text)
     written = match["version"] if match else str(dependency.pretty_constraint)
     return Requirement(
@@ -272,9 +290,11 @@ def read_constraint(file: TomlFile, path: KeyPath, written: object) -> VersionCo
     try:
         if not isinstance(written, str):
             raise ValueError("not a string")
-        return parse_constraint(written)
+        with bounded(written):
+            return parse_constraint(written)
     except ValueError as error:
-        raise file.error(path, f"{written!r} is no version constraint: {error}") from None
+        message = f"{cut(repr(written))} is no version constraint: {cut(str(error))}"
+        raise file.error(path, message) from None
 
 
 def _entry_marker(file: TomlFile, path: KeyPath, entry: Mapping[str, Any]) -> BaseMarker:
@@ -288,7 +308,8 @@ def _entry_marker(file: TomlFile, path: KeyPath, entry: Mapping[str, Any]) -> Ba
 def _python_marker(python: str) -> str:
     from poetry.core.packages.utils.utils import create_nested_marker
 
-    return create_nested_marker("python_version", parse_constraint(python))
+    with bounded(python):
+        return create_nested_marker("python_version", parse_constraint(python))
 
 
 _MARKER_KEYS: Mapping[str, Callable[[str], str]] = {
@@ -303,11 +324,12 @@ def _marker(
     file: TomlFile, path: KeyPath, text: str, to_marker: Callable[[str], str] = str
 ) -> BaseMarker:
     try:
-        return parse_marker(to_marker(text))
+        with bounded(text):
+            return parse_marker(to_marker(text))
     except Exception as error:  # poetry-core raises several kinds here too
         name = path[-2] if isinstance(path[-1], int) else path[-1]
         reason = str(error).partition("\n")[0]
-        raise file.error(path, f"a marker of {name} is not valid: {reason}") from None
+        raise file.error(path, f"a marker of {name} is not valid: {cut(reason)}") from None
 
 
 def _parse_plain(text: str) -> Dependency | None:

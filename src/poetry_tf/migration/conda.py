@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from poetry_tf.files.bounds import cut
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.positions import Position
 from poetry_tf.migration.entries import EntryLocation, ListEntry, Manager, PackageList, SkippedLine
@@ -19,16 +20,21 @@ EXPLICIT = re.compile(r"^@EXPLICIT\s*$", re.MULTILINE)
 EXPORT = re.compile(r"^(?P<name>[\w.-]+)=(?P<version>[^=\s]+)=(?P<build>[^=\s]+)$")
 
 _TEMPLATE = re.compile(r"\{\{|\{%")
-_SELECTOR = re.compile(r"#\s*\[\s*(?:not\s+)?(?:linux|win|osx|unix|aarch64|arm64|x86|py)\w*\b.*\]")
+_SELECTOR = re.compile(
+    r"#\s*\[\s*(?:not\s+)?(?:linux|win|osx|unix|aarch64|arm64|x86|py)\w*\b[^\]]*\]"
+)
 _SPEC = re.compile(
     r"(?:(?P<channel>[^\s=<>!~|,;\[\]]+)::)?(?P<name>[A-Za-z0-9_][\w.-]*)\s*(?P<rest>.*)\Z",
     re.DOTALL,
 )
-_BRACKETS = re.compile(r"\[(?P<inner>.*)\]\s*\Z", re.DOTALL)
 _PAIR = re.compile(r"(\w+)\s*=\s*('[^']*'|\"[^\"]*\"|[^,\s]+)")
 # "=1.2=py39h_0"; with a comma it is a range, in which "=" does not end a version.
 _BUILT = re.compile(r"(?P<version>==?[^=<>!~|,\s]+)=(?P<build>[^=\s]+)\Z")
 _ARCHIVE = re.compile(r"(?P<name>.+)-(?P<version>[^-]+)-(?P<build>[^-]+)\.(?:tar\.bz2|conda)\Z")
+_MAX_LENGTH = 1_000
+"""The characters of an entry, or of the address of a package."""
+_MAX_ENTRIES = 200_000
+"""The entries of an environment.yml. With YAML's aliases a small file can have billions."""
 
 _PART = re.compile(r"(?P<operator>==|>=|<=|!=|~=|=|>|<)?(?P<version>[^=<>!~|,\s]+)\Z")
 
@@ -38,16 +44,17 @@ PipLines = Callable[[list[tuple[int, str]]], tuple[list[ListEntry], list[Skipped
 
 def parse_specification(text: str, location: EntryLocation) -> ListEntry | None:
     """Parses an entry such as ``conda-forge::numpy >=1.19,<2``; None if it is not one."""
-    match = _SPEC.match(text.strip())
+    match = _SPEC.match(text.strip()) if len(text) <= _MAX_LENGTH else None
     if match is None:
         return None
     rest, build = match["rest"], ""
     versions = rest
-    if brackets := _BRACKETS.search(rest):
-        pairs = {key: value.strip("'\"") for key, value in _PAIR.findall(brackets["inner"])}
+    before, bracket, inner = rest.rstrip().partition("[")
+    if bracket and inner.endswith("]"):
+        pairs = {key: value.strip("'\"") for key, value in _PAIR.findall(inner[:-1])}
         if not pairs:
             return None  # only pip has extras
-        versions, build = pairs.get("version", rest[: brackets.start()]), pairs.get("build", "")
+        versions, build = pairs.get("version", before), pairs.get("build", "")
     versions = versions.strip()
     if exact := _BUILT.match(versions):
         versions, build = exact["version"], exact["build"]
@@ -152,7 +159,8 @@ class _EnvironmentReader:
             found = parse_specification(node.value, self._location(node))
             if found is None:
                 raise self._error(
-                    node, f"{node.value!r} is no entry that Conda reads: write name, or name=1.2"
+                    node,
+                    f"{cut(node.value)!r} is no entry that Conda reads: write name, or name=1.2",
                 )
             self.entries.append(found)
             return
@@ -173,6 +181,8 @@ class _EnvironmentReader:
             entries, skipped = self._pip_lines(lines)
             self.entries += entries
             self.skipped += skipped
+        if len(self.entries) + len(self.skipped) > _MAX_ENTRIES:
+            raise self._error(node, f"there are more than {_MAX_ENTRIES} entries")
 
     def _sequence(self, node: Any, word: str) -> list[Any]:
         if node.id == "sequence":
@@ -201,7 +211,7 @@ def _refuse_templates(text: str, path: Path) -> None:
                 "whatever it is for), and give what comes out"
             )
             raise ProjectError(path, message, Position(number, match.start() + 1))
-        if match := _SELECTOR.search(code):
+        if match := _SELECTOR.search(code[: code.rfind("]") + 1]):
             message = (
                 f"{match[0]!r} is a selector of Conda's recipes, which in an environment is a "
                 "comment and selects nothing: keep the line without it, or remove the line"
@@ -239,9 +249,9 @@ def _read_built(
     for number, line in _content_lines(text):
         if line == "@EXPLICIT":
             continue
-        match = pattern.match(part(line))
+        match = pattern.match(part(line)) if len(line) <= _MAX_LENGTH else None
         if match is None:
-            raise ProjectError(path, f"{line!r} {problem}", Position(number, 1))
+            raise ProjectError(path, f"{cut(line)!r} {problem}", Position(number, 1))
         specifier, unknown = to_specifier(f"=={match['version']}", exact=True)
         name, build, location = match["name"], match["build"], EntryLocation(str(path), number)
         # The list also has what pip installed, under its name on PyPI.

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import Version
 
+from poetry_tf.files.bounds import bounded, cut
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.positions import Position
 from poetry_tf.http.addresses import url_fault
 from poetry_tf.index.mirrors import without_credentials
-from poetry_tf.migration.decoding import decode_list, read_list_file
+from poetry_tf.migration.decoding import MAX_BYTES, decode_list, read_list_file
 from poetry_tf.migration.entries import EntryLocation, ListEntry, PackageList, SkippedLine
 
 _OPTION = re.compile(
     r"(?P<name>--?[A-Za-z][\w-]*)(?:\s*=\s*|\s+|(?<=^-[a-zA-Z])(?=\S)|\Z)(?P<value>.*)\Z"
 )
 _LINE_OPTIONS = re.compile(
-    r"\s+--(?:hash|config-settings|config-setting|global-option|install-option)\b"
+    r"(?<=\s)--(?:hash|config-settings|config-setting|global-option|install-option)\b"
 )
 _ADDRESS = re.compile(r"(?:(?:git|hg|svn|bzr)\+)?[a-z][a-z0-9+.-]*://|git\+[\w.-]+@", re.IGNORECASE)
 _EGG = re.compile(r"[#&]egg=([A-Za-z0-9][\w.-]*)(\[[^\]]*\])?")
@@ -46,11 +49,14 @@ _IGNORED_OPTIONS = {
 }
 _INDEX_OPTIONS = {"-i", "--index-url", "--extra-index-url", "--pypi-url", "-f", "--find-links"}
 _MAX_DEPTH = 16
+_MAX_FILES = 100
+_MAX_LINES = 100
+"""The lines of a list on one distribution. Each is compared with the others."""
 
 
 def read_requirements(text: str, path: Path) -> PackageList:
     """Reads a requirements.txt and the files it names; raises `ProjectError`."""
-    reader = _RequirementsReader(path)
+    reader = _RequirementsReader(path, sizes=[len(text)])
     reader.read(enumerate(text.split("\n"), start=1))
     return PackageList(str(path), reader.finished(), tuple(reader.skipped))
 
@@ -67,22 +73,28 @@ def read_nested(
 class _RequirementsReader:
     """Reads the lines of a file and of the files it names."""
 
-    def __init__(self, path: Path, above: tuple[Path, ...] = ()) -> None:
+    def __init__(
+        self, path: Path, above: tuple[Path, ...] = (), sizes: list[int] | None = None
+    ) -> None:
         self._path, self._above = path, above
+        # Of all files read so far: each may name many others.
+        self._sizes = [] if sizes is None else sizes
         self._entries: list[ListEntry] = []
         self._bounds: list[ListEntry] = []
         self.skipped: list[SkippedLine] = []
 
     def finished(self) -> tuple[ListEntry, ...]:
         """The entries, within the bounds that a constraints file sets."""
-        return tuple(self._bounded(item) for item in self._entries)
-
-    def _bounded(self, item: ListEntry) -> ListEntry:
-        texts = [item.specifier]
-        texts += [bound.specifier for bound in self._bounds if bound.key == item.key]
-        if len(texts) == 1 or item.address:
-            return item
-        return replace(item, specifier=str(SpecifierSet(",".join(filter(None, texts)))))
+        bounds: dict[NormalizedName, list[str]] = {}
+        for bound in self._bounds:
+            bounds.setdefault(bound.key, []).append(bound.specifier)
+        counts: Counter[NormalizedName] = Counter()
+        for item in (*self._entries, *self._bounds):
+            counts[item.key] += 1
+            if counts[item.key] > _MAX_LINES:
+                message = f"has more than {_MAX_LINES} lines on {item.name}"
+                raise ProjectError(self._path, message, Position(item.location.line, 1))
+        return tuple(_bounded(item, bounds.get(item.key, [])) for item in self._entries)
 
     def read(self, lines: Iterator[tuple[int, str]]) -> None:
         for number, line in _logical_lines(lines):
@@ -124,7 +136,11 @@ class _RequirementsReader:
             text = decode_list(read_list_file(path), path)
         except ProjectError as error:
             raise self._error(number, f"{name} {error.message}") from None
-        other = _RequirementsReader(path, (*self._above, self._path))
+        self._sizes.append(len(text))
+        if len(self._sizes) > _MAX_FILES or sum(self._sizes) > MAX_BYTES:
+            message = f"more than {_MAX_FILES} files are named, or more than can be read together"
+            raise self._error(number, message)
+        other = _RequirementsReader(path, (*self._above, self._path), self._sizes)
         other.read(enumerate(text.split("\n"), start=1))
         self.skipped += other.skipped
         (self._bounds if bounds else self._entries).extend(other._entries)
@@ -134,7 +150,7 @@ class _RequirementsReader:
         if _ADDRESS.match(value):
             self._address(number, line, value)
             return
-        folder = re.sub(r"\[[^\]]*\]\Z", "", value)
+        folder = re.sub(r"\[[^\[\]]*\]\Z", "", value)
         reason = (
             "the project itself: what it needs stands in its setup.py or pyproject.toml and is "
             "not read; add that with `poetry add`"
@@ -149,16 +165,17 @@ class _RequirementsReader:
             self._address(number, line, text)
             return
         try:
-            found = Requirement(text)
-        except InvalidRequirement as error:
+            with bounded(text):
+                found = Requirement(text)
+        except (ValueError, RecursionError) as error:  # ValueError: also InvalidRequirement
             if re.match(r"[./~]|[A-Za-z]:[\\/]", text) or text.endswith(
                 (".whl", ".tar.gz", ".zip")
             ):
                 reason = f"a file or folder: add it with `poetry add {text}`"
                 self._skip(number, line, reason)
                 return
-            reason = str(error).splitlines()[0]
-            raise self._error(number, f"{text!r} is no requirement: {reason}") from None
+            reason = cut(str(error).splitlines()[0])
+            raise self._error(number, f"{cut(text)!r} is no requirement: {reason}") from None
         marker = str(found.marker) if found.marker else ""
         item = ListEntry(
             found.name,
@@ -218,6 +235,13 @@ class _RequirementsReader:
         return ProjectError(self._path, message, Position(number, 1))
 
 
+def _bounded(item: ListEntry, bounds: list[str]) -> ListEntry:
+    if not bounds or item.address:
+        return item
+    texts = filter(None, [item.specifier, *bounds])
+    return replace(item, specifier=str(SpecifierSet(",".join(texts))))
+
+
 def _holds_secret(address: str) -> bool:
     """Whether an address contains a password, or a user name that serves as one.
 
@@ -233,9 +257,12 @@ def _holds_secret(address: str) -> bool:
 def _wheel_name(address: str) -> str | None:
     file = unquote(re.split(r"[?#]", address)[0].rpartition("/")[2])
     try:
-        return str(canonicalize_name(parse_wheel_filename(file)[0]))
-    except (InvalidWheelFilename, ValueError):
+        # Not packaging's reader, which makes all tags of a compressed one.
+        name, version, *others = file.removesuffix(".whl").split("-")
+        Version(version)
+    except ValueError:
         return None
+    return str(canonicalize_name(name)) if file.endswith(".whl") and len(others) in {3, 4} else None
 
 
 def _logical_lines(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
@@ -16,6 +18,7 @@ from poetry.core.constraints.version import VersionConstraint, VersionRange, par
 from poetry.core.packages.utils.utils import create_nested_marker
 from poetry.core.version.markers import BaseMarker, EmptyMarker, parse_marker
 
+from poetry_tf.files.bounds import bounded
 from poetry_tf.files.pyproject import Pyproject
 from poetry_tf.files.requirements import required_name
 from poetry_tf.files.values import as_table, as_text, as_texts
@@ -32,6 +35,9 @@ from poetry_tf.releases.model import (
 
 # The file extensions of source distributions that Poetry builds from.
 _SOURCES: Final = (".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz", ".tar")
+
+# The combinations of a compressed tag of a wheel; those on PyPI have fewer than 50.
+_MOST_TAGS: Final = 1_000
 
 # The sources of packages that are built from a folder, a repository or a URL: no file of an index
 # has to fit.
@@ -123,9 +129,10 @@ def read_packages(data: Mapping[str, Any]) -> Iterator[LockedPackage]:
     metadata_files = as_table(data.get("metadata", {}).get("files"))  # in locks before 2.0
     by_name = {canonicalize_name(name): value for name, value in metadata_files.items()}
     names = [canonicalize_name(info["name"]) for info in infos]
+    counts = Counter(names)
     for name, info in zip(names, infos, strict=True):
         files = _file_names(info.get("files", by_name.get(name)))
-        if "files" not in info and names.count(name) > 1:
+        if "files" not in info and counts[name] > 1:
             files = tuple(file for file in files if _is_file_of(file, info["version"]))
         source = as_text(as_table(info.get("source")).get("type"))
         yield LockedPackage(
@@ -171,31 +178,35 @@ def _markers(info: Mapping[str, Any]) -> tuple[str, ...] | None:
 
 
 def _edges(info: Mapping[str, Any]) -> Iterator[DependencyEdge]:
-    extras = as_table(info.get("extras"))
+    bringing = _bringing(as_table(info.get("extras")))
     for name, value in as_table(info.get("dependencies")).items():
         for item in value if isinstance(value, list) else [value]:
             entry = {"version": item} if isinstance(item, str) else as_table(item)
             yield DependencyEdge(
                 canonicalize_name(name),
                 as_text(entry.get("version"), "*"),  # absent for a path or a repository
-                _edge_marker(canonicalize_name(name), entry, extras),
+                _edge_marker(entry, bringing.get(canonicalize_name(name), ())),
                 frozenset(map(canonicalize_name, as_texts(entry.get("extras")))),
             )
 
 
-def _edge_marker(name: NormalizedName, entry: Mapping[str, Any], extras: Mapping[str, Any]) -> str:
+def _bringing(extras: Mapping[str, Any]) -> Mapping[NormalizedName, Sequence[str]]:
+    """The extras of a package that bring each distribution."""
+    found: dict[NormalizedName, list[str]] = {}
+    for extra, lines in extras.items():
+        for name in dict.fromkeys(map(required_name, as_texts(lines))):
+            found.setdefault(name, []).append(canonicalize_name(extra))
+    return found
+
+
+def _edge_marker(entry: Mapping[str, Any], bringing: Sequence[str]) -> str:
     written = as_text(entry.get("markers"))
     conditions = [written] if written else []
     if python := as_text(entry.get("python")):  # as Poetry 1.0 wrote it
         conditions.append(create_nested_marker("python_version", read_constraint(python)))
     if entry.get("optional") is True and "extra" not in written:
         # A package on a path has its extras in a list of their own.
-        bringing = [
-            f'extra == "{canonicalize_name(extra)}"'
-            for extra, lines in extras.items()
-            if any(required_name(line) == name for line in as_texts(lines))
-        ]
-        conditions += [" or ".join(bringing)] if bringing else []
+        conditions += [" or ".join(f'extra == "{extra}"' for extra in bringing)] if bringing else []
     return " and ".join(f"({text})" for text in conditions if text)
 
 
@@ -227,7 +238,8 @@ def holds(text: str, target: Target, extras: frozenset[NormalizedName] | None = 
 @functools.cache
 def _marker(text: str) -> BaseMarker:
     try:
-        return parse_marker(text)
+        with bounded(text):
+            return parse_marker(text)
     except Exception:  # poetry-core raises several kinds
         return EmptyMarker()
 
@@ -236,7 +248,8 @@ def _marker(text: str) -> BaseMarker:
 def read_constraint(text: str) -> VersionConstraint:
     """A constraint from its text; a malformed one admits every version."""
     try:
-        return parse_constraint(text)
+        with bounded(text):
+            return parse_constraint(text)
     except ValueError:
         return VersionRange()
 
@@ -281,8 +294,11 @@ def tag_rank(tag: str, target: Target, systems: Systems) -> int | None:
 @functools.cache
 def _expanded(tag: str) -> frozenset[Tag]:
     """The tags that a compressed one (`py2.py3-none-any`) stands for; empty if it is malformed."""
+    parts = [{*part.split(".")} for part in tag.split("-")]
+    if math.prod(map(len, parts)) > _MOST_TAGS:
+        return frozenset()
     try:
-        return frozenset(parse_tag(tag))
+        return frozenset(parse_tag("-".join(map(".".join, parts))))
     except ValueError:
         return frozenset()
 
