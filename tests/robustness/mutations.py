@@ -45,7 +45,7 @@ def mutated(number: int) -> dict[str, bytes]:
     files = {name: text.encode() for name, text in seed.items()}
     for name in random.sample(sorted(files), random.choice((1, 1, 1, 2))):
         if random.random() < 0.5:
-            files[name] = _bytes(random, files[name])
+            files[name] = mutated_bytes(random, files[name])
         else:
             files[name] = _structure(random, name, seed[name])
     return files
@@ -54,7 +54,8 @@ def mutated(number: int) -> dict[str, bytes]:
 # -- bytes ----------------------------------------------------------------------------------
 
 
-def _bytes(random: Random, content: bytes) -> bytes:
+def mutated_bytes(random: Random, content: bytes) -> bytes:
+    """A content with a few stretches of it removed, replaced, repeated or mixed with another."""
     data = bytearray(content)
     for _ in range(random.choice((1, 1, 1, 2, 3, 8))):
         start = random.randrange(len(data) + 1)

@@ -164,3 +164,45 @@ SEEDS: tuple[Mapping[str, str], ...] = (
     },
     {"pyproject.toml": f"{LEGACY}\n[tool.poetry-tf]\n", "poetry.toml": SETTINGS},
 )
+
+LISTS: Mapping[str, str] = {
+    "environment.yml": """\
+name: study
+channels: [conda-forge, defaults]
+dependencies:
+  - python=3.10
+  - tensorflow-gpu=2.15.1=cuda120py310_0
+  - "numpy >=1.23,<2|1.22.*"
+  - conda-forge::pandas[version='>=2',build=py310*]
+  - &more scipy
+  - *more
+  - pip:
+      - keras-tuner==1.4.7  # found by pip
+      - -r more.txt
+      - git+https://example.org/own.git#egg=own[extra]
+variables: {TF_CPP_MIN_LOG_LEVEL: "2"}
+prefix: /opt/conda
+""",
+    "requirements.txt": """\
+# frozen
+--index-url https://a.example.org/simple
+-c constraints.txt
+-e .[dev]
+tensorflow[and-cuda]==2.15.1 ; sys_platform == "linux" and (python_version < "3.12" or extra == "a")
+numpy>=1.23,<2 \\
+    --hash=sha256:00 --hash=sha256:01
+https://example.org/own-1.0-py2.py3-none-any.whl
+pandas @ file:///croot/pandas/work
+""",
+    "explicit.txt": """\
+# platform: linux-64
+@EXPLICIT
+https://conda.anaconda.org/conda-forge/linux-64/tensorflow-2.15.1-cuda120py310_0.conda#00
+https://conda.anaconda.org/conda-forge/noarch/keras-2.15.0-pyhd8ed1ab_0.tar.bz2
+""",
+    "export.txt": """\
+# platform: linux-64
+numpy=1.26.4=py310hb13e2d6_0
+tensorflow=2.15.1=pypi_0
+""",
+}

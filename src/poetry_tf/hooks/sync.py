@@ -58,9 +58,13 @@ def sync_containers(
 def _report(root: Path, tell: Report, *, sync: bool) -> str | None:
     """Updates the dev containers, and returns a sentence for each; None if there is none."""
     try:
-        project = Project.read(root)
-    except ProjectError as error:
+        return ". ".join(_sentences(root, tell, sync=sync)) or None
+    except ProjectError as error:  # of pyproject.toml, which is also read lazily
         return f"The dev container was not looked at: {error}"
+
+
+def _sentences(root: Path, tell: Report, *, sync: bool) -> list[str]:
+    project = Project.read(root)
     sentences = [
         f"{_relative_path(root, item.path)} is left as it is, since it can't be read ({item}): "
         f"{_by_hand(item.path)}"
@@ -73,7 +77,7 @@ def _report(root: Path, tell: Report, *, sync: bool) -> str | None:
             sentences.append(f"No dev container can be made for it: {context.plan_error.message}")
         else:
             sentences += _write_synced(context, tell) if sync else _report_outdated(context)
-    return ". ".join(sentences) or None
+    return sentences
 
 
 def _report_outdated(context: Context) -> Iterator[str]:
