@@ -141,7 +141,9 @@ class _Fault:
     def report(self, io: IO, error: Exception) -> None:
         if not self.reported:
             self.reported = True
-            what = io.error_output.formatter.escape(f"{type(error).__name__}: {error}")
+            from poetry_tf.text import escape_markup
+
+            what = escape_markup(f"{type(error).__name__}: {error}")
             io.write_error_line(f"<warning>poetry-tf: going on without its help: {what}</>")
 
 
@@ -159,10 +161,13 @@ def _enforcement_error(error: Exception) -> Exception:
     """The error that stops a command in a managed project whose checks have failed."""
     from poetry.console.exceptions import ConsoleMessage, PoetryRuntimeError
 
+    from poetry_tf.text import escape_markup
+
+    what = escape_markup(f"{type(error).__name__}: {error}")
     hint = "Nothing was changed. With <c1>--no-plugins</> Poetry goes on without poetry-tf."
     return PoetryRuntimeError(
         "<error>poetry-tf could not judge this project, which is a fault of poetry-tf's: "
-        f"{type(error).__name__}: {error}</error>",
+        f"{what}</error>",
         [ConsoleMessage(hint)],
     )
 

@@ -1,8 +1,25 @@
-"""Words for a person to read."""
+"""Words for a person to read, and foreign text made safe to show and to pass to a shell."""
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
 from collections.abc import Iterable
+
+# What a terminal obeys, hides or reorders the rest of the line by: control characters but the tab,
+# zero-width and bidirectional ones, line separators, invisible letters, halves of surrogate pairs.
+# The joiner within an emoji stays.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0a-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u180b-\u180f\u200b\u200c\u200e\u200f"
+    "\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\U000110bd\U000110cd"
+    "\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
+    "|(?<![\u2190-\u2bff\ufe0f\U0001f000-\U0001faff])\u200d"
+    "|\u200d(?![\u2190-\u2bff\U0001f000-\U0001faff])"
+)
+# Where CI services look for commands in what a program prints: "::" begins the line (GitHub), or
+# "##[", "##vso[" (Azure) stands anywhere in it.
+_COMMAND = re.compile(r"\A\s*(?=::)|##(?=\w*\[)")
 
 
 def format_list(items: Iterable[str]) -> str:
@@ -14,3 +31,33 @@ def format_list(items: Iterable[str]) -> str:
 def format_count(number: int, word: str) -> str:
     """A number of things: "1 package", "2 packages"."""
     return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def visible(text: str) -> str:
+    r"""Text as one line that neither a terminal nor a CI service obeys.
+
+    Characters that would act or hide become escapes (``\n``, ``\x1b``, ``\u202e``), and a backslash
+    breaks what starts a command. Applied twice it is the same as once.
+    """
+    shown = _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+    return _COMMAND.sub(r"\g<0>\\", shown)
+
+
+def escape_markup(text: str) -> str:
+    """Visible text to stand between the style tags of a console line."""
+    shown = visible(text).replace("<", r"\<")
+    # A backslash at the end would escape the tag that follows; cleo writes one for a NUL.
+    kept = shown.rstrip("\\")
+    return kept + "\0" * (len(shown) - len(kept))
+
+
+def shell_word(text: str, *, posix: bool = os.name != "nt") -> str | None:
+    """The text as one word of a command; None if it can't be one.
+
+    Quoted for POSIX shells. Without `posix` the word also is the same in PowerShell, and cmd.exe
+    runs no part of it. A word with `${` is none, since devcontainer.json substitutes that.
+    """
+    unfit = r"\t|\$\{" if posix else r"""[\t"'%&<>^|!]|\$\{"""
+    if text.startswith("-") or visible(text) != text or re.search(unfit, text):
+        return None
+    return shlex.quote(text)

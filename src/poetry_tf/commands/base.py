@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cleo.formatters.formatter import Formatter
 from cleo.helpers import option
-from cleo.io.outputs.output import Type
+from cleo.io.outputs.output import Output, Type
+from cleo.io.outputs.stream_output import StreamOutput
 from poetry.console.commands.command import Command
 
 import poetry_tf
@@ -21,8 +23,10 @@ from poetry_tf.files.project import PYPROJECT
 from poetry_tf.files.snapshot import Snapshot
 from poetry_tf.files.transaction import recover, write_together
 from poetry_tf.plan.model import PlanError
+from poetry_tf.text import escape_markup, visible
 
 if TYPE_CHECKING:
+    from cleo.io.io import IO
     from cleo.ui.question import Question
 
 
@@ -36,6 +40,13 @@ CONFIG_OPTION = option(
 
 class TensorFlowCommand(Command):
     """A ``poetry tf …`` command: `run_in` does the work, and an error becomes one message."""
+
+    def run(self, io: IO) -> int:
+        for output in (io.output, io.error_output):
+            show_unencodable(output)
+        for handler in logging.root.handlers:
+            handler.addFilter(_make_visible)
+        return super().run(io)
 
     def handle(self) -> int:
         try:
@@ -92,7 +103,7 @@ class TensorFlowCommand(Command):
         """Completes or undoes the changes of a run that was killed while it wrote."""
         for path in recover(folder, self._report):
             name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path
-            self.line_error(f"<comment>Settled an interrupted change: {name}</>")
+            self.line_error(f"<comment>Settled an interrupted change: {plain(str(name))}</>")
 
     def warn_if_interrupted(self, root: Path) -> bool:
         """Says that a write was interrupted, for a command that doesn't settle it."""
@@ -108,22 +119,46 @@ class TensorFlowCommand(Command):
         self.line_error(f"<comment>{plain(line)}</>")
 
     def fail(self, message: str, remedy: str = "") -> int:
-        """Shows an error as Poetry does and returns exit status 1."""
+        """Shows an error as Poetry does and returns exit status 1; the remedy may have lines."""
         self.line_error(f"<error>Error: {plain(message)}</error>")
         if remedy:
-            self.line_error(plain(remedy))
+            self.show_lines(remedy)
         return 1
 
-    def answer(self, question: Question, *, attempts: int, unanswered: str, remedy: str) -> Any:
+    def show_lines(self, text: str) -> None:
+        """Shows a text that has lines of its own: of poetry-tf's, or Poetry's account."""
+        for line in text.split("\n"):
+            self.line_error(plain(line))
+
+    def answer(
+        self,
+        question: Question,
+        validate: Callable[[str], str] | None = None,
+        *,
+        attempts: int,
+        unanswered: str,
+        remedy: str,
+    ) -> Any:
         """The answer to a question; raises `PlanError` without a valid one.
 
-        At the end of its input cleo asks until the attempts are used up.
+        `validate` raises `ValueError` for an answer that is not valid. At the end of its input cleo
+        asks until the attempts are used up.
         """
+
+        def validated(answer: str) -> str:
+            assert validate is not None
+            try:
+                return validate(answer)
+            except ValueError as error:
+                raise ValueError(plain(str(error))) from error  # cleo shows it
+
+        if validate is not None:
+            question.set_validator(validated)
         question.set_max_attempts(attempts)
         try:
             return self.ask(question)
         except Exception as error:  # cleo raises a bare one
-            raise PlanError(f"{unanswered}: {error}", remedy) from None
+            raise PlanError(f"{unanswered}: {error.__cause__ or error}", remedy) from None
 
     def write_files(self, root: Path, texts: Mapping[Path, str], read: Snapshot) -> None:
         """Writes all files or none; raises `WriteError`, also if one changed since it was read."""
@@ -132,28 +167,36 @@ class TensorFlowCommand(Command):
 
     def write_json(self, document: Mapping[str, Any]) -> None:
         """Writes a document for programs; ASCII, so that the terminal's encoding is no matter."""
-        self.io.write_line(json.dumps(document, indent=2), type=Type.RAW)
+        text = json.dumps(document, indent=2)
+        # JSON leaves DEL as it is, and a CI service takes "##[" anywhere for a command.
+        text = text.replace("\x7f", r"\u007f").replace("##", r"#\u0023")
+        self.io.write_line(text, type=Type.RAW)
 
     def warn(self, message: str) -> None:
         self.line_error(f"<warning>{plain(message)}</warning>")
 
     def show_paths(self, root: Path, paths: Iterable[Path]) -> None:
         for path in paths:
-            self.line(f"  <c1>{path.relative_to(root).as_posix()}</>")
+            self.line(f"  <c1>{plain(path.relative_to(root).as_posix())}</>")
 
     def show_finding(self, finding: Finding, root: Path) -> None:
         place = finding.file.relative_to(root).as_posix()
         if finding.position is not None:
             place += f":{finding.position.line}:{finding.position.column}"
         kind = finding.severity
-        self.line_error(f"<c1>{place}</> <{kind}>{finding.code}</{kind}> {plain(finding.message)}")
+        self.line_error(
+            f"<c1>{plain(place)}</> <{kind}>{finding.code}</{kind}> {plain(finding.message)}"
+        )
         self.line_error(f"    {plain(finding.remedy)}")
 
     def show_diffs(self, diffs: Iterable[str]) -> None:
         for text in diffs:
             for line in text.removesuffix("\n").split("\n"):
                 style = {"+": "fg=green", "-": "fg=red", "@": "fg=cyan"}.get(line[:1])
-                self.line(f"<{style}>{plain(line)}</>" if style else plain(line))
+                # `git apply` needs the line ends of the file.
+                end = "\r" if line.endswith("\r") else ""
+                shown = escape_markup(line.removesuffix(end))
+                self.line(f"<{style}>{shown}</>{end}" if style else f"{shown}{end}")
 
 
 def document_head(version: int) -> dict[str, Any]:
@@ -184,5 +227,19 @@ def titled_section(title: str, lines: Iterable[str]) -> Iterator[str]:
 
 
 def plain(text: str) -> str:
-    """Text escaped for cleo, with the program's name in the commands that it mentions."""
-    return Formatter.escape(text.replace("poetry tf ", f"{poetry_tf.program} "))
+    """Text to show on one line, with the program's name in the commands that it mentions."""
+    return escape_markup(text.replace("poetry tf ", f"{poetry_tf.program} "))
+
+
+def show_unencodable(output: Output) -> None:
+    """Lets an output show a character that its encoding lacks as an escape, and not fail."""
+    stream = output.stream if isinstance(output, StreamOutput) else None
+    if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+        stream.reconfigure(errors="backslashreplace")
+
+
+def _make_visible(record: logging.LogRecord) -> bool:
+    """Lets what Poetry logs about a project act no more than what is said of it here."""
+    record.msg = "\n".join(map(visible, record.getMessage().split("\n")))
+    record.args = ()
+    return True

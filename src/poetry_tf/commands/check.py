@@ -26,7 +26,7 @@ from poetry_tf.files.edits import changed_texts, diffs
 from poetry_tf.files.project import LOCK, Project
 from poetry_tf.plan.model import PlanError
 from poetry_tf.plan.requirement import locked_tensorflow
-from poetry_tf.text import format_count
+from poetry_tf.text import format_count, visible
 
 CLEAN, FINDINGS, COULD_NOT_CHECK = range(3)
 FORMATS = ("text", "json", "github")
@@ -371,13 +371,12 @@ def to_annotations(report: CheckReport | None, error: tuple[str, str] | None) ->
 def _command(kind: str, title: str, message: str, remedy: str, place: dict[str, str]) -> str:
     properties = {**place, "title": title}
     written = ",".join(f"{key}={_escape_property(value)}" for key, value in properties.items())
-    return f"::{kind} {written}::{_escape_data(message)}" + (
-        f"%0A{_escape_data(remedy)}" if remedy else ""
-    )
+    lines = (message, *(remedy.split("\n") if remedy else ()))
+    return f"::{kind} {written}::{'%0A'.join(map(_escape_data, lines))}"
 
 
 def _escape_data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return visible(text).replace("%", "%25")
 
 
 def _escape_property(text: str) -> str:

@@ -77,7 +77,7 @@ lock, pinned). Comments and all that is yours in the file stay as they are. What
             self.show_diffs(diffs(project, texts))
         if self.option("check"):
             if texts and not shows:
-                self.line_error(f"{name} is not as the project needs it.")
+                self.line_error(f"{plain(name)} is not as the project needs it.")
                 self.line_error(plain("Run `poetry tf devcontainer`; --diff shows what differs."))
             return int(bool(texts))
         if shows:
@@ -90,7 +90,7 @@ lock, pinned). Comments and all that is yours in the file stay as they are. What
             self.line_error(f"<comment>{plain(MANAGED)}</>")
         found = project.devcontainer
         document = found.document if isinstance(found, Devcontainer) else None
-        self.line(f"{verb} <c1>{name}</>: {plain(plan_summary(plan, document))}")
+        self.line(f"{verb} <c1>{plain(name)}</>: {plain(plan_summary(plan, document))}")
         for note in (*missing_plugin_notes(project, plan), *container_notes(project, plan)):
             self.line(plain(note))
         return 0
@@ -111,9 +111,9 @@ lock, pinned). Comments and all that is yours in the file stay as they are. What
         assert isinstance(found, Devcontainer)
         catalog = required_catalog(project, load())
         spec = container_spec(project, plan, load_images(), whole=True)
-        self.line(f"<c1>{name}</>: {plain(plan_summary(plan, found.document))}")
+        self.line(f"<c1>{plain(name)}</>: {plain(plan_summary(plan, found.document))}")
         for part in list_parts(found.path, found.document, spec, catalog):
-            self.line(f"  <c1>{part.name}</> {plain(part.value)}")
+            self.line(f"  <c1>{plain(part.name)}</> {plain(part.value)}")
             self.line(f"    {plain(part.origin)}")
         for note in container_notes(project, plan, whole=True):
             self.line(plain(note))

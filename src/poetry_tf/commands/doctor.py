@@ -33,6 +33,7 @@ from poetry_tf.plan.model import PlanError
 from poetry_tf.plan.settings import Settings, read_settings
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
+from poetry_tf.text import visible
 
 
 class DoctorCommand(TensorFlowCommand):
@@ -81,7 +82,7 @@ are downloaded to see how fast. The exit status is then 1 where something can't 
         needs = needs_of(root, self.option("config"))
         machine = CachingMachine(ThisMachine())
         if self.option("brief"):
-            self.io.write_line(summary_line(machine, needs), type=Type.RAW)
+            self.io.write_line(visible(summary_line(machine, needs)), type=Type.RAW)
             return 0
         is_text = not self.option("json")
         if is_text:

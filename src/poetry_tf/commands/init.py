@@ -140,9 +140,8 @@ are written or none.
         folder = self.start()
         above = next((item for item in folder.parents if (item / PYPROJECT).is_file()), None)
         if above is not None and is_new(folder):
-            self.line_error(
-                f"<comment>This makes a project of its own inside the one in {above}</>"
-            )
+            text = plain(f"This makes a project of its own inside the one in {above}")
+            self.line_error(f"<comment>{text}</>")
         return folder
 
     def run_in(self, root: Path) -> int:
@@ -158,7 +157,7 @@ are written or none.
         plan = plan_options(project, options)
         if not new:
             for note in series_notes(project, options, plan):
-                self.line_error(f"<comment>{note}</>")
+                self.line_error(f"<comment>{plain(note)}</>")
         default = None if is_set_on_machine() else "auto"
         prepare = with_options_fixed if migration is None else with_options
         prepared = prepare(project, options, plan, new=new, mirror=default)
@@ -223,7 +222,7 @@ are written or none.
         migration: Migration | None,
     ) -> int:
         self.fail("the project can't be locked, and nothing was written")
-        self.line_error(plain(str(error)))
+        self.show_lines(str(error))
         if migration is not None:
             prepared = migration.with_requirements_fixed(prepared, plan)
         self._show_undecided(prepared, {"TF302", "TF501"}, migration)
@@ -253,7 +252,7 @@ are written or none.
 
     def _show_added(self, before: Project, after: Project) -> None:
         for name, environments in added_for_environments(before, after).items():
-            self.line_error(f"Required as well: {name}, for {', '.join(environments)}")
+            self.line_error(plain(f"Required as well: {name}, for {', '.join(environments)}"))
 
     def _show_migration(self, migration: Migration) -> None:
         self.line("")
@@ -364,9 +363,9 @@ def _ask(
     command: TensorFlowCommand, text: str, default: str, validate: Callable[[str], str]
 ) -> str:
     question = command.create_question(text, default=default)
-    question.set_validator(validate)
     answer = command.answer(
         question,
+        validate,
         attempts=3,
         unanswered="The questions were not answered",
         remedy="Answer them in a terminal, or give -n to take the defaults.",

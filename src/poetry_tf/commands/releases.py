@@ -5,7 +5,6 @@ It needs no project and no network.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -105,7 +104,7 @@ All of it was read from the wheels and comes with poetry-tf: no network, no proj
         return 0
 
     def _json(self, value: Plain) -> int:
-        self.line(plain(json.dumps(value, indent=2, ensure_ascii=False)))
+        self.write_json(value)
         return 0
 
 

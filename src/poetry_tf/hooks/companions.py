@@ -21,6 +21,7 @@ from poetry_tf.files.snapshot import FileState
 from poetry_tf.files.toml import parse_toml
 from poetry_tf.poetry_internals import patches
 from poetry_tf.pyproject.bounds import outdated_bound_edits
+from poetry_tf.text import escape_markup
 
 if TYPE_CHECKING:
     from cleo.io.io import IO
@@ -59,10 +60,14 @@ def complete_requirements(poetry: Poetry, io: IO, content: Any) -> None:
     )
     for text in new_texts:
         if text not in old_texts:
-            io.write_error_line(f"poetry-tf: pyproject.toml gets {text}, which goes with it")
+            io.write_error_line(
+                f"poetry-tf: pyproject.toml gets {escape_markup(text)}, which goes with it"
+            )
     for text in old_texts:
         if text not in new_texts:
-            io.write_error_line(f"poetry-tf: pyproject.toml loses {text}, which doesn't go with it")
+            io.write_error_line(
+                f"poetry-tf: pyproject.toml loses {escape_markup(text)}, which doesn't go with it"
+            )
 
 
 def conflict_hint(poetry: Poetry) -> str | None:
@@ -75,8 +80,8 @@ def conflict_hint(poetry: Poetry) -> str | None:
     for item in problems:
         if item.code in CODES and item.edits:
             return (
-                f"It may be for this: {item.message}. <c1>poetry tf check --fix</> puts that right "
-                "and locks."
+                f"It may be for this: {escape_markup(item.message)}. "
+                "<c1>poetry tf check --fix</> puts that right and locks."
             )
     return None
 

@@ -37,6 +37,7 @@ from poetry_tf.plan.python import python_range
 from poetry_tf.plan.requirement import primary_distributions
 from poetry_tf.plan.settings import Settings
 from poetry_tf.poetry_internals import patches, reads
+from poetry_tf.text import escape_markup, visible
 
 if TYPE_CHECKING:
     from cleo.events.console_command_event import ConsoleCommandEvent
@@ -66,7 +67,7 @@ def on_command(event: ConsoleCommandEvent) -> None:
     if command.name not in SOLVING:
         return
     if setting.problem is not None:
-        event.io.write_error_line(f"<warning>poetry-tf: {setting.problem}</>")
+        event.io.write_error_line(f"<warning>poetry-tf: {escape_markup(setting.problem)}</>")
     replaced: dict[str, str] = {}
     if isinstance(command, AddCommand):
         # The command has no input yet; that of the event is already bound to the arguments.
@@ -119,7 +120,7 @@ def on_error(event: ConsoleErrorEvent) -> None:
     poetry = project_of(event.command)
     if poetry is None or not isinstance(event.error, SolverProblemError):
         return
-    text = str(event.error)
+    text = "\n".join(map(visible, str(event.error).split("\n")))
     candidates = candidate_filter_of(poetry.pool)
     if candidates is not None and (why := candidates.explanation()) is not None:
         event.set_error(command_error(why.headline, why.details, text))

@@ -46,7 +46,7 @@ from poetry_tf.pyproject.pins import pin_text
 from poetry_tf.releases import load, misspelling_of, role
 from poetry_tf.releases.images import load_images
 from poetry_tf.releases.model import series_of
-from poetry_tf.text import format_list
+from poetry_tf.text import escape_markup, format_list, shell_word
 
 if TYPE_CHECKING:
     from cleo.io.io import IO
@@ -150,7 +150,9 @@ def judge_project(
             and not setting.accepts("TF101", item.name)
         ):
             written = item.written or "(without a version)"
-            what = f"{item.name} {written} in {_format_position(project, item)} {WIDE}"
+            what = (
+                f"{item.name} {escape_markup(written)} in {_format_position(project, item)} {WIDE}"
+            )
             refuse(io, setting.pin, what, WHY, _suggestion(project, item))
 
 
@@ -168,7 +170,7 @@ def read_project(poetry: Poetry) -> Project:
         project = Project.read(poetry.pyproject_path.parent)
         _ = project.pyproject.requirements  # lazy: raise errors here
     except ProjectError as error:
-        raise command_error(f"poetry-tf: {error}") from error
+        raise command_error(f"poetry-tf: {escape_markup(str(error))}") from error
     return project
 
 
@@ -240,8 +242,8 @@ class AddGuard:
                 return find(name, required_version, **more)
             if role(canonical) == "retired":
                 self.io.write_error_line(
-                    f"<warning>poetry-tf: {name} is retired: tensorflow itself is what it was. "
-                    "Add that.</>"
+                    f"<warning>poetry-tf: {escape_markup(name)} is retired: tensorflow itself is "
+                    "what it was. Add that.</>"
                 )
             if required_version is None:
                 return self._newest(partial(find, name, None, **more), name)
@@ -271,13 +273,14 @@ class AddGuard:
         if not _is_wide(constraint) or self.setting.accepts("TF101", canonical):
             return
         project = read_project(self.poetry) if self.poetry is not None else None
-        given = re.split(r"[@=<>~!^ ]", self.given.get(canonical, name))[0]
+        what = f"{escape_markup(f'{name} {required}')} {WIDE}"
+        given = escape_markup(re.split(r"[@=<>~!^ ]", self.given.get(canonical, name))[0])
         example = _example_version(project, constraint, self.python)
         remedy = (
             f"Add one series: <c1>poetry add {given}@~{example}</>, or the newest that fits: "
             f"<c1>poetry add {given}</>"
         )
-        refuse(self.io, self.setting.pin, f"{name} {required} {WIDE}", WHY, remedy)
+        refuse(self.io, self.setting.pin, what, WHY, remedy)
 
     def _explained(self, find: Finder) -> tuple[str, str]:
         """Calls `find`; if the available wheels are why it fails, the error explains that."""
@@ -345,7 +348,8 @@ class AddGuard:
         python = narrowed_range(demand.python, minors)
         what = "is open-ended" if is_open_ended(demand.python) else "admits others"
         self.io.write_error_line(
-            f"poetry-tf: {name} {version} has wheels for Python {format_list(minors)}, but this "
+            f"poetry-tf: {escape_markup(f'{name} {version}')} has wheels for Python "
+            f"{format_list(minors)}, but this "
             f'project {what}: better requires-python = "{python}" ({how})'
         )
 
@@ -401,9 +405,9 @@ def judge_solution(
                 and any(item.name == name for item in package.requires)
             }
         )
-        through = f" through {', '.join(parents)} alone" if parents else ""
+        through = f" through {escape_markup(', '.join(parents))} alone" if parents else ""
         moves = "would move" if setting.pin == "error" else "moves"
-        also = "".join(f" {argument}" for argument in added)
+        also = escape_markup("".join(f" {shell_word(item) or '…'}" for item in added))
         refuse(
             io,
             setting.pin,
@@ -419,7 +423,7 @@ def judge_solution(
 
 
 def _refuse_name(name: str, where: str, remedy: str) -> NoReturn:
-    meant = misspelling_of(name)
+    meant, name = misspelling_of(name), escape_markup(name)
     raise command_error(
         f"{name}{where} looks like a misspelling of {meant}.",
         "Names one slip away from a popular one are what malicious packages are published under, "

@@ -20,7 +20,7 @@ from poetry_tf.files.state import Report
 from poetry_tf.files.transaction import write_together
 from poetry_tf.hooks.guards import GuardSettings
 from poetry_tf.releases.images import load_images
-from poetry_tf.text import format_list
+from poetry_tf.text import escape_markup, format_list
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ def sync_containers(
         return
 
     def tell(text: str) -> None:
-        io.write_error_line(f"poetry-tf: {io.error_output.formatter.escape(text)}")
+        io.write_error_line(f"poetry-tf: {escape_markup(text)}")
 
     sync = setting.managed and setting.settings.devcontainer == "sync"
     outcome = _report(root, tell, sync=sync)

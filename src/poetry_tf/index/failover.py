@@ -16,6 +16,7 @@ from poetry.console.exceptions import PoetryRuntimeError
 
 from poetry_tf.http.failures import Failure, Kind, format_failure
 from poetry_tf.http.transfer import wait
+from poetry_tf.text import escape_markup
 
 PAUSES = (0.5, 1.0, 2.0)
 """Seconds between further rounds, where every mirror failed and one of them may only be busy."""
@@ -87,8 +88,8 @@ class NotDownloadedError(PoetryRuntimeError):
     """Something that no index gave; the message lists the failures."""
 
     def __init__(self, subject: str, failures: Sequence[tuple[IndexRoot, Failure]]) -> None:
-        self.subject = subject
-        lines = "\n".join(f"  - {line}" for line in format_failures(failures))
+        self.subject = subject = escape_markup(subject)
+        lines = "\n".join(f"  - {escape_markup(line)}" for line in format_failures(failures))
         remedy = (
             "Start the proxy, or unset the variable that names it."
             if all(failure.kind == "proxy" for _, failure in failures)

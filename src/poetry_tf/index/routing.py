@@ -38,6 +38,7 @@ from poetry_tf.index.mirrors import (
 from poetry_tf.index.repository import RoutedRepository
 from poetry_tf.index.resolve import may_name, parse_layer, resolve, user_mirrors
 from poetry_tf.releases import DISTRIBUTIONS, hashes, load
+from poetry_tf.text import escape_markup
 
 if TYPE_CHECKING:
     from cleo.io.io import IO
@@ -84,7 +85,7 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
     try:
         first = parse_layer(layers[0]) if layers else MirrorSetting("off")
     except MirrorError as error:
-        what = io.error_output.formatter.escape(f"tf.mirror is not understood: {error}")
+        what = escape_markup(f"tf.mirror is not understood: {error}")
         io.write_error_line(f"<warning>poetry-tf: {what}</>")
         return
     if first.kind == "off" and not (managed or layers[0].value):
@@ -95,7 +96,7 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
 
     def report(line: str) -> None:
         # stderr, because scripts read what Poetry writes to stdout.
-        io.write_error_line(f"poetry-tf: {io.error_output.formatter.escape(line)}")
+        io.write_error_line(f"poetry-tf: {escape_markup(line)}")
 
     def choose_route() -> MirrorRoute:
         resolved = resolve(layers, may_name)
