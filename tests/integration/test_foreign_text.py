@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
+import sys
 import unicodedata
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import SetUp
-from tests.support.poetry import PoetryRunner, Result
+from tests.support.poetry import PoetryRunner, Result, write_pyproject
 from tests.support.servers import Answer, Server
 
 EVIL = (
@@ -361,3 +363,86 @@ def test_a_terminal_without_the_characters_shows_escapes(
         if "--explain" in command:
             assert ("学习" in text) is (encoding in {"gbk", "utf-8"})
             assert (r"\u5b66\u4e60" in text) is (encoding in {"ascii", "cp1252"})
+
+
+# -- commands -------------------------------------------------------------------------------
+
+NAMES: Mapping[str, tuple[str, ...]] = {
+    "gpu": ("install", "--with", "gpu"),
+    "x; touch pwned #": ("install", "--with", "x; touch pwned #"),
+    "$(touch pwned)`touch pwned`": ("install", "--with", "$(touch pwned)`touch pwned`"),
+    "a b": ("install", "--with", "a b"),
+    "学习": ("install", "--with", "学习"),
+    "x' ; touch pwned ; '": ("install", "--all-groups"),
+    'x" & touch pwned & "': ("install", "--all-groups"),
+    "x\ntouch pwned\n": ("install", "--all-groups"),
+    "a,b": ("install", "--all-groups"),
+    "--help": ("install", "--all-groups"),
+    "${localEnv:HOME}": ("install", "--all-groups"),
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="containers have a POSIX shell")
+@pytest.mark.parametrize("group", NAMES)
+def test_a_group_is_one_word_of_the_containers_command(
+    warm_poetry: PoetryRunner, project: Path, tmp_path: Path, group: str
+) -> None:
+    table = f"tool.poetry.group.{json.dumps(group, ensure_ascii=False)}"
+    write_pyproject(
+        project,
+        requires_python=">=3.10,<3.13",
+        more=f'[{table}]\noptional = true\n[{table}.dependencies]\ntensorflow = "~2.18.1"\n',
+    )
+    done = warm_poetry.call("tf", "devcontainer")
+    assert done.ok, done.output
+    made = json.loads((project / CONTAINER).read_text("utf-8"))
+    assert "${localEnv:HOME}" not in (project / CONTAINER).read_text("utf-8")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "poetry").write_text('#!/bin/sh\nprintf "%s\\0" "$@"\n', "utf-8")
+    (programs / "poetry").chmod(0o755)
+    ran = subprocess.run(
+        ["sh", "-c", made["postCreateCommand"]],
+        cwd=tmp_path,
+        env={"PATH": f"{programs}:/usr/bin:/bin"},
+        capture_output=True,
+        check=True,
+    )
+    assert tuple(ran.stdout.decode().split("\0")[:-1]) == NAMES[group]
+    assert not [*tmp_path.rglob("pwned"), *project.rglob("pwned")]
+    assert warm_poetry.call("tf", "devcontainer", "--check").ok
+    brief = warm_poetry.call("tf", "doctor", "--brief").stdout.strip()
+    advice = brief.partition("TensorFlow is not installed: ")[2]
+    assert not advice or shlex.split(advice)[1:] == list(NAMES[group])
+
+
+def test_a_projects_name_is_no_variable_of_its_container(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    write_pyproject(project, ["tensorflow (>=2.18.1,<2.19)"], requires_python=">=3.10,<3.13")
+    _edit(project, "pyproject.toml", '"example"', T.replace("a", "${localEnv:SECRET}", 1))
+    assert_harmless(warm_poetry.call("tf", "devcontainer"))
+    name = json.loads((project / CONTAINER).read_text("utf-8"))["name"]
+    assert name.startswith(r"{localEnv:SECRET}\x1b]0;title\x07\n")
+    assert warm_poetry.call("tf", "devcontainer", "--check").ok
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the shell is another")
+@pytest.mark.parametrize(
+    ("file", "proposed"),
+    [
+        ("my list.yml", ["my list.yml"]),
+        ("it's; touch pwned.yml", ["it's; touch pwned.yml"]),
+        ("$(touch pwned).yml", ["$(touch pwned).yml"]),
+        ("a\n`touch pwned`.yml", ["FILE"]),
+    ],
+)
+def test_a_file_is_one_word_of_a_proposed_command(
+    warm_poetry: PoetryRunner, project: Path, file: str, proposed: list[str]
+) -> None:
+    (project / file).write_text("dependencies:\n  - python=3.9\n  - tensorflow=2.4.0\n", "utf-8")
+    done = warm_poetry.call("tf", "init", "-n", "--no-lock", f"--from={file}")
+    commands = re.findall(r"(?:--from )(.*?) --tensorflow", done.stderr)
+    assert commands, done.output
+    for command in commands:
+        assert shlex.split(command) == proposed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 
 from poetry_tf.devcontainer.gpu import brings_cuda
@@ -17,13 +16,15 @@ from poetry_tf.plan.model import Plan
 from poetry_tf.plan.settings import read_settings
 from poetry_tf.releases.images import load_images
 from poetry_tf.releases.model import LINUX_AARCH64
+from poetry_tf.text import shell_word
 
 
 def up_command(project: Project, *options: str) -> str:
     """The command that starts the project's container, with --config if it is not the default."""
     words = ["devcontainer up --workspace-folder .", *options]
     if project.devcontainer is None and (others := readable_configurations(project)):
-        words.append(f"--config {shlex.quote(others[0].path.relative_to(project.root).as_posix())}")
+        path = others[0].path.relative_to(project.root).as_posix()
+        words.append(f"--config {shell_word(path) or '<its path>'}")
     return " ".join(words)
 
 

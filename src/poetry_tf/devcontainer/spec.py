@@ -21,6 +21,7 @@ from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan
 from poetry_tf.plan.requirement import tensorflow_requirements
 from poetry_tf.plan.settings import Settings, read_settings
 from poetry_tf.releases.images import Images
+from poetry_tf.text import shell_word, visible
 
 INSTALL = "poetry install"
 # The values of markers in the container on a PC, whatever its Python.
@@ -86,6 +87,7 @@ def container_spec(
     wrote = lock.poetry_version if lock else None
     usable = wrote is not None and not wrote.is_prerelease and not wrote.local and runs_with(wrote)
     name = project.pyproject.name or project.root.resolve().name
+    name = visible(name).replace("${", "{")  # which devcontainer.json would substitute
     return ContainerSpec(
         name=generated_name(name, plan) if plan else name,
         plan=plan,
@@ -140,13 +142,24 @@ def _install_option(pyproject: Pyproject, item: Requirement) -> str | None:
     if item.group != MAIN:
         group = pyproject.table("tool", "poetry", "group").get(item.group)
         optional = isinstance(group, dict) and group.get("optional") is True
-        return f"--with {item.group}" if optional else None
+        return _selecting("--with", item.group, "--all-groups") if optional else None
     if not item.optional:
         return None
     if item.extra is not None:
-        return f"--extras {item.extra}"
+        return _selecting("--extras", item.extra, "--all-extras")
     extras = pyproject.table("tool", "poetry", "extras").items()
     for extra, members in extras:
         if item.name in map(required_name, as_texts(members)):
-            return f"--extras {extra}"
+            return _selecting("--extras", extra, "--all-extras")
     return ""
+
+
+def _selecting(option: str, name: str, everything: str) -> str:
+    """The option with a group or an extra, or the one for all where the name can't be passed.
+
+    Poetry splits the value at commas, and of extras also at blanks. The command is shown on any
+    system as well.
+    """
+    separator = r"[,\s]" if option == "--extras" else ","
+    word = None if re.search(separator, name) else shell_word(name, posix=False)
+    return everything if word is None else f"{option} {word}"

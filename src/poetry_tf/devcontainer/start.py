@@ -17,6 +17,7 @@ from poetry_tf.devcontainer.poetry import MIRROR
 from poetry_tf.devcontainer.spec import ContainerSpec
 from poetry_tf.devcontainer.view import Change, View
 from poetry_tf.files.edits import Edit
+from poetry_tf.text import shell_word
 
 STARTS = "postStartCommand"
 
@@ -72,7 +73,8 @@ def status(view: View, spec: ContainerSpec) -> Iterator[Change]:
     if prepared and not any(_BRIEF in text for text in texts):
         folder = view.path.parent
         named = folder.parent.name == ".devcontainer"
-        option = f" --config {shlex.quote(folder.name)}" if named else ""
+        word = shell_word(folder.name, posix=True)
+        option = f" --config {word}" if named and word is not None else ""
         yield Change.convenience(view.add_command(STARTS, _line(requirement, option)))
 
 

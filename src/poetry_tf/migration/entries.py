@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
+
+from poetry_tf.text import shell_word
 
 STDIN = "standard input"
 """The file name shown for a list from standard input."""
@@ -90,7 +91,7 @@ class PackageList:
     @property
     def argument(self) -> str:
         """The file as an argument on the command line."""
-        return "-" if self.file == STDIN else shlex.quote(self.file)
+        return "-" if self.file == STDIN else shell_word(self.file) or "FILE"
 
     @property
     def is_export(self) -> bool:

@@ -15,6 +15,7 @@ from poetry_tf.migration.classify import Classification, holds_in
 from poetry_tf.migration.entries import SkippedLine
 from poetry_tf.migration.required import RequiredEntry, relax_requirement
 from poetry_tf.plan.environments import ENVIRONMENTS, Target
+from poetry_tf.text import shell_word
 
 _CONFLICT = "doesn't go with the others"
 
@@ -117,9 +118,10 @@ def without_unreadable_sources(
         if reason is None:
             required.append(item)
         else:
+            word = shell_word(item.name) or "NAME"
             reason = (
                 "PyPI has its source only, which can't be built here "
-                f"({reason.rstrip('.')}): add it with `poetry add {item.name}` where the "
+                f"({reason.rstrip('.')}): add it with `poetry add {word}` where the "
                 "libraries it needs are installed"
             )
             skipped.append(SkippedLine(item.entry.written, reason, item.entry.location))

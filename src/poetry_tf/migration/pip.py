@@ -21,6 +21,7 @@ from poetry_tf.http.addresses import url_fault
 from poetry_tf.index.mirrors import without_credentials
 from poetry_tf.migration.decoding import MAX_BYTES, decode_list, read_list_file
 from poetry_tf.migration.entries import EntryLocation, ListEntry, PackageList, SkippedLine
+from poetry_tf.text import shell_word
 
 _OPTION = re.compile(
     r"(?P<name>--?[A-Za-z][\w-]*)(?:\s*=\s*|\s+|(?<=^-[a-zA-Z])(?=\S)|\Z)(?P<value>.*)\Z"
@@ -155,7 +156,7 @@ class _RequirementsReader:
             "the project itself: what it needs stands in its setup.py or pyproject.toml and is "
             "not read; add that with `poetry add`"
             if folder in {".", "./"}
-            else f"a folder: add it with `poetry add --editable {folder}`"
+            else f"a folder: add it with `poetry add --editable {shell_word(folder) or 'FOLDER'}`"
         )
         self._skip(number, line, reason)
 
@@ -171,7 +172,7 @@ class _RequirementsReader:
             if re.match(r"[./~]|[A-Za-z]:[\\/]", text) or text.endswith(
                 (".whl", ".tar.gz", ".zip")
             ):
-                reason = f"a file or folder: add it with `poetry add {text}`"
+                reason = f"a file or folder: add it with `poetry add {shell_word(text) or 'PATH'}`"
                 self._skip(number, line, reason)
                 return
             reason = cut(str(error).splitlines()[0])

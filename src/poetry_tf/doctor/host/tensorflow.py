@@ -21,7 +21,7 @@ from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, State, Su
 from poetry_tf.doctor.host.system import in_container, is_arm
 from poetry_tf.doctor.host.wheels import has_tensorflow
 from poetry_tf.releases.model import LINUX_AARCH64, numbers
-from poetry_tf.text import format_list
+from poetry_tf.text import format_list, shell_word
 
 _TENSORFLOW = Subject("tensorflow")
 _COMPILE = Subject("compile")
@@ -257,12 +257,12 @@ def _compiled_step(output: ProgramOutput, spec: HostSpec) -> Iterator[HostFindin
 def _toolkit(output: ProgramOutput, spec: HostSpec) -> Remedy:
     if spec.mode == "pip":
         site = (output.text("file") or "").rpartition("/tensorflow/")[0]
-        toolkit = f"{site}/nvidia/cuda_nvcc"
+        toolkit = shell_word(f"{site}/nvidia/cuda_nvcc", posix=True)
         commands = (
             f"export XLA_FLAGS=--xla_gpu_cuda_data_dir={toolkit}",
-            f'export PATH="$PATH:{toolkit}/bin"',
+            f'export PATH="$PATH":{toolkit}/bin',
         )
-        return Remedy(_PTXAS, everywhere=commands if site else (spec.install,))
+        return Remedy(_PTXAS, everywhere=commands if site and toolkit else (spec.install,))
     what = f"{_PTXAS}: have the feature nvidia-cuda install it, and rebuild the container"
     return Remedy(what, everywhere=("poetry tf devcontainer",))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -32,7 +33,7 @@ def distributions(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     lines = run_libraries_program(machine, spec).lines_with("distribution")
     holding = _installed(line for line in lines if line.get("holds") is True)
     if len(holding) > 1:
-        names = " ".join(sorted(holding))
+        names = shlex.join(sorted(holding))
         both = format_list(f"{name} {version}" for name, version in sorted(holding.items()))
         yield _DISTRIBUTIONS.warning(
             f"{both} are installed over each other",

@@ -19,7 +19,7 @@ from poetry_tf.doctor.network.locked_files import (
 )
 from poetry_tf.http.addresses import host_entry
 from poetry_tf.http.errors import Interrupted, NoResponse, host_of
-from poetry_tf.text import format_count, format_list
+from poetry_tf.text import format_count, format_list, shell_word
 
 _MANY = 6
 
@@ -213,7 +213,8 @@ def _finding_of_unavailable(files: UnavailableFiles) -> NetworkFinding:
         what = f"What comes nearest there: {name} {near}. Lock anew what can be had"
         if near == version:
             what = "Lock anew what is there now, after a look at what changed"
-        remedy = Remedy(what, everywhere=(f"poetry update {name}",))
+        word = shell_word(name)
+        remedy = Remedy(what, everywhere=(f"poetry update {word}",) if word else ())
     needed = f"The index {files.reason}"
     if not files.is_needed:
         needed += "; the container does without"
