@@ -58,6 +58,6 @@ def shell_word(text: str, *, posix: bool = os.name != "nt") -> str | None:
     runs no part of it. A word with `${` is none, since devcontainer.json substitutes that.
     """
     unfit = r"\t|\$\{" if posix else r"""[\t"'%&<>^|!]|\$\{"""
-    if text.startswith("-") or visible(text) != text or re.search(unfit, text):
+    if not text or text.startswith("-") or visible(text) != text or re.search(unfit, text):
         return None
     return shlex.quote(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -373,3 +374,23 @@ def test_garbage_gives_findings_and_no_traceback(data: st.DataObject, mode: str,
     for probe in CONTAINER_PROBES:
         assert all(item.seen for item in probe(machine, wanted))
     assert summary_line(machine, wanted)
+
+
+@pytest.mark.parametrize("name", ["2-21", "no-ptxas"])
+@pytest.mark.parametrize("folder", ["my study; touch pwned #", "$(touch pwned)`id`", "it's"])
+def test_a_folders_name_is_one_word_of_what_is_proposed(name: str, folder: str):
+    played = json.loads(json.dumps(recording(name)).replace("/study/", f"/{folder}/"))
+    wanted = needs(release=release("2.21" if name == "2-21" else "2.18"))
+    python = f"/workspaces/{folder}/.venv/bin/python"
+    commands = [
+        command
+        for finding in found(played, HostSpec(**{**vars(wanted), "python": python}))
+        if finding.remedy is not None
+        for command in finding.remedy.everywhere
+        if command.startswith("export")
+    ]
+    assert commands
+    for command in commands:
+        program, value = shlex.split(command, comments=True)
+        assert program == "export"
+        assert f"/{folder}/" in value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,16 @@ def test_a_windows_drive_is_told_by_its_mount(root: str, seen: str | None):
     recorded = machine(read={"/proc/mounts": MOUNTS, "/proc/version": WSL})
     found = [*check_drive(recorded, Path(root))]
     assert [item.seen for item in found] == ([f"the project is on {seen}"] if seen else [])
+
+
+@pytest.mark.skipif("os.name == 'nt'")
+@pytest.mark.parametrize("name", ["p", "my p", "x; touch pwned #", "$(touch pwned)", "it's"])
+def test_a_folders_name_is_one_word_of_what_is_proposed(name: str):
+    recorded = machine(read={"/proc/mounts": MOUNTS, "/proc/version": WSL})
+    [found] = check_drive(recorded, Path("/mnt/c") / name)
+    assert found.remedy is not None
+    [command] = found.remedy.everywhere
+    assert shlex.split(command, comments=True) == ["git", "clone", ".", f"~/{name}"]
 
 
 def test_what_docker_desktop_mounts_on_a_mac_is_no_windows_drive():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from poetry_tf.doctor.host.wheels import has_tensorflow
 from poetry_tf.releases.model import Release, major_minor, numbers
 from poetry_tf.releases.nvidia import cudnn_package
 from poetry_tf.releases.nvidia import libraries as libraries_of
-from poetry_tf.text import format_list
+from poetry_tf.text import format_list, shell_word
 
 _LIBRARIES = Subject("libraries")
 _PATH = "LD_LIBRARY_PATH"
@@ -88,12 +89,13 @@ def _not_loaded(
 def _not_looked_for(spec: HostSpec, seen: str, found: list[str]) -> HostFinding:
     """The finding for installed libraries in folders that TensorFlow does not search."""
     folders = ":".join(dict.fromkeys(os.path.dirname(path) for path in found))  # noqa: PTH120
+    word = shell_word(folders, posix=True)
     return _LIBRARIES.error(
         f"{seen}, though its wheels are installed",
         f"TensorFlow {spec.tensorflow} doesn't look in all the folders of its own wheels",
         Remedy(
             f"Name the folders in {_PATH}; so that it stays, under remoteEnv in devcontainer.json",
-            everywhere=(f"export {_PATH}={folders}",),
+            everywhere=(f"export {_PATH}={word}",) if word else (),
         ),
     )
 
@@ -122,7 +124,10 @@ def _remedy(machine: Machine, spec: HostSpec, failed: dict[str, str]) -> Remedy:
         for path in machine.find(f"/usr/local/cuda*/lib64/{name}")
     ]
     if len(found) == len(failed):
-        commands = (f"echo {found[0]} | sudo tee /etc/ld.so.conf.d/cuda.conf", "sudo ldconfig")
+        commands = (
+            f"echo {shlex.quote(found[0])} | sudo tee /etc/ld.so.conf.d/cuda.conf",
+            "sudo ldconfig",
+        )
         return Remedy(f"Let the loader look in {found[0]}, where they are", everywhere=commands)
     if in_container(machine):
         what = "Let devcontainer.json have the feature nvidia-cuda, then rebuild the container"

@@ -7,6 +7,7 @@ distributions' own wikis (Arch, Debian, Ubuntu, RPM Fusion); for Docker's snap i
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 
 from poetry_tf.doctor.host.model import Remedy, System
@@ -221,7 +222,7 @@ def check_remote_host(driver: str | None) -> Remedy:
 
 def cdi(*, install: bool, path: str = "/etc/cdi/nvidia.yaml") -> Remedy:
     """Describes the GPUs to Podman, in its CDI file."""
-    generate = (f"{_GENERATE}{path}",)
+    generate = (f"{_GENERATE}{shlex.quote(path)}",)
     if not install:
         return Remedy("Describe the GPUs to Podman (anew after each update):", everywhere=generate)
     return Remedy(

@@ -18,7 +18,7 @@ from poetry_tf.doctor.host.system import in_container
 from poetry_tf.http.client import Client
 from poetry_tf.http.errors import NoResponse, host_of
 from poetry_tf.index.mirrors import without_credentials
-from poetry_tf.text import format_list
+from poetry_tf.text import format_list, shell_word
 
 _PROXY = Subject("proxy")
 _DRIVE = Subject("drive")
@@ -149,7 +149,7 @@ def check_drive(machine: Machine, root: Path) -> Iterator[HostFinding]:
         "small files, as Git and Python have them, take many times as long",
         Remedy(
             "Move it into WSL's own file system, and open it from there",
-            everywhere=(f"git clone . ~/{root.name or 'project'}",)
+            everywhere=(f"git clone . ~/{shell_word(root.name) or 'project'}",)
             if machine.system != "Windows"
             else (r"explorer \\wsl.localhost",),
         ),
