@@ -379,7 +379,7 @@ def test_annotations_are_escaped(warm_poetry: PoetryRunner, project: Path) -> No
     (project / "pyproject.toml").write_text(f'{text}"100%\\r\\n::error::" = 1\n', "utf-8")
     result = _check(warm_poetry, "--format", "github", "--select", "TF001")
     (line,) = result.stdout.splitlines()
-    assert "::100%25%0D%0A::error:: is no setting" in line
+    assert r"::100%25\r\n::error:: is no setting" in line
 
 
 def test_annotations_of_a_part_of_a_repository(wrong: PoetryRunner, project: Path) -> None:
