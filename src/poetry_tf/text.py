@@ -60,4 +60,5 @@ def shell_word(text: str, *, posix: bool = os.name != "nt") -> str | None:
     unfit = r"\t|\$\{" if posix else r"""[\t"'%&<>^|!]|\$\{"""
     if not text or text.startswith("-") or visible(text) != text or re.search(unfit, text):
         return None
-    return shlex.quote(text)
+    # A tilde within a word, as in "name@~1.2", is none to a shell.
+    return text if re.fullmatch(r"[\w.@-]+@~[\w.]+", text, re.ASCII) else shlex.quote(text)

@@ -480,9 +480,8 @@ dependencies = ["tensorflow>=2.18"]{more}
     [
         ("\n", ""),
         ("\r\n", ""),
-        ("\n", "  # \u2028 \x85"),
     ],
-    ids=["lf", "crlf", "other separators in a comment"],
+    ids=["lf", "crlf"],
 )
 def test_the_diffs_of_a_dry_run_in_a_project_apply_byte_by_byte(
     warm_poetry: PoetryRunner, project: Path, end: str, more: str
@@ -495,6 +494,15 @@ def test_the_diffs_of_a_dry_run_in_a_project_apply_byte_by_byte(
     assert contents(project) == before
     assert warm_poetry.call("tf", "init", "-n", "--no-lock").ok
     assert patched(before, dry.stdout) == contents(project)
+
+
+def test_a_diff_shows_other_separators_as_escapes_in_their_line(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    text = IN_THE_WAY.format(more="  # \u2028 \x85 end")
+    (project / "pyproject.toml").write_text(text, "utf-8")
+    dry = warm_poetry.call("tf", "init", "-n", "--no-lock", "--dry-run")
+    assert "# \\u2028 \\x85 end\n" in dry.stdout
 
 
 def test_a_dry_run_shows_diffs_alone(warm_poetry: PoetryRunner, project: Path) -> None:
