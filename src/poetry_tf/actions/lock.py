@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cleo.io.io import IO
+from poetry.console.exceptions import PoetryRuntimeError
 from poetry.factory import Factory
 from poetry.installation.installer import Installer
 from poetry.packages.locker import Locker
@@ -126,6 +127,8 @@ def _check_sources(project: Project) -> None:
 def _create_poetry(pyproject: Path, lock: Path, io: IO) -> Poetry:
     try:
         poetry = Factory().create_poetry(pyproject.parent, io=io)
+    except PoetryRuntimeError:
+        raise  # a refusal of this plugin
     except Exception as error:  # Poetry refuses pyproject.toml
         raise LockingError(str(error) or type(error).__name__) from error
     poetry.set_locker(Locker(lock, poetry.pyproject.data))

@@ -25,7 +25,7 @@ from poetry_tf.plan.environments import (
 from poetry_tf.plan.python import admitted_minors, narrowed_range, release_pythons
 from poetry_tf.plan.requirement import tensorflow_distributions, to_poetry_version
 from poetry_tf.plan.settings import Settings
-from poetry_tf.poetry_internals import patches
+from poetry_tf.poetry_internals import Failed, patches
 from poetry_tf.releases import DISTRIBUTIONS, Release, named, whole
 from poetry_tf.text import format_list
 
@@ -114,8 +114,10 @@ class CandidateFilter:
         find: Callable[[Dependency], list[Package]],
         demand: Callable[[], ReleaseDemand],
         requirements: Callable[[], Sequence[Dependency]],
+        failed: Failed,
     ) -> None:
         self._find = find
+        self._failed = failed
         # Functions, because `add` changes the project while it runs.
         self._demand = demand
         self._requirements = requirements
@@ -126,17 +128,24 @@ class CandidateFilter:
         found = self._find(dependency)
         if not found or dependency.name not in tensorflow_distributions():
             return found
+        try:
+            return self._candidates(dependency.name, found)
+        except Exception as error:
+            self._failed(error)
+            return found
+
+    def _candidates(self, name: str, found: Sequence[Package]) -> list[Package]:
         demand, requirements = self._demand(), self._requirements()
         ruled_out: dict[Version, Targets] = {}
         left: list[Package] = []
         for item in found:
             version = item.version.text
-            if missing := missing_targets(dependency.name, version, demand, requirements):
+            if missing := missing_targets(name, version, demand, requirements):
                 ruled_out[Version(version)] = missing
             else:
                 left.append(item)
         if not left:
-            self.without_candidates.setdefault(dependency.name, {}).update(ruled_out)
+            self.without_candidates.setdefault(name, {}).update(ruled_out)
         return left
 
     def explanation(self) -> Explanation | None:
@@ -150,11 +159,12 @@ def filter_pool(
     pool: RepositoryPool,
     demand: Callable[[], ReleaseDemand],
     requirements: Callable[[], Sequence[Dependency]],
+    failed: Failed,
 ) -> None:
     """Limits a pool to candidates, unless it has a `CandidateFilter` already."""
     if candidate_filter_of(pool) is None:
         patches.replace_find_packages(
-            pool, lambda find: CandidateFilter(find, demand, requirements).find_packages
+            pool, lambda find: CandidateFilter(find, demand, requirements, failed).find_packages
         )
 
 
@@ -166,22 +176,17 @@ def candidate_filter_of(pool: RepositoryPool) -> CandidateFilter | None:
 
 @contextmanager
 def filter_for_requirement(
-    pool: RepositoryPool, requirement: Dependency, demand: ReleaseDemand
+    pool: RepositoryPool, requirement: Dependency, demand: ReleaseDemand, failed: Failed
 ) -> Iterator[None]:
     """Filters by a requirement that is about to be added and a demand, within the context."""
     existing = candidate_filter_of(pool)
-    filter_pool(pool, lambda: demand, lambda: (requirement,))
-    filtered = candidate_filter_of(pool)
-    assert filtered is not None, "just added"
-    requirements, filtered._requirements = filtered._requirements, lambda: (requirement,)
-    previous, filtered._demand = filtered._demand, lambda: demand
-    filtered.without_candidates.clear()
-    try:
+
+    def make(find: Callable[[Dependency], list[Package]]) -> Callable[[Dependency], list[Package]]:
+        find = find if existing is None else existing._find
+        return CandidateFilter(find, lambda: demand, lambda: (requirement,), failed).find_packages
+
+    with patches.replaced_find_packages(pool, make):
         yield
-    finally:
-        filtered._requirements, filtered._demand = requirements, previous
-        if existing is None:
-            pool.find_packages = filtered._find  # type: ignore[assignment, method-assign]
 
 
 @dataclass(frozen=True)

@@ -50,11 +50,7 @@ def complete_requirements(poetry: Poetry, io: IO, content: Any) -> None:
         return
     for edit in edits:
         _apply_edit(content, edit)
-    if not patches.reload_requirements(poetry, content):
-        io.write_error_line(
-            "<warning>poetry-tf: this Poetry keeps requirements in a way poetry-tf doesn't know: "
-            "run <c1>poetry lock</> after this.</>"
-        )
+    patches.reload_requirements(poetry, content)
     old_texts, new_texts = (
         list(map(_format_requirement, item.pyproject.requirements)) for item in (before, after)
     )

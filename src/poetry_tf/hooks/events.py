@@ -15,6 +15,7 @@ from packaging.version import Version
 from poetry.console.commands.add import AddCommand
 from poetry.console.commands.init import InitCommand
 from poetry.console.commands.remove import RemoveCommand
+from poetry.console.exceptions import PoetryRuntimeError
 
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
@@ -36,7 +37,7 @@ from poetry_tf.index import routing
 from poetry_tf.plan.python import python_range
 from poetry_tf.plan.requirement import primary_distributions
 from poetry_tf.plan.settings import Settings
-from poetry_tf.poetry_internals import patches, reads
+from poetry_tf.poetry_internals import Failed, MovedError, patches, reads
 from poetry_tf.text import escape_markup, visible
 
 if TYPE_CHECKING:
@@ -52,13 +53,13 @@ SOLVING = {"add", "lock", "update"}
 _locked_before: WeakKeyDictionary[Any, dict[str, Version]] = WeakKeyDictionary()
 
 
-def on_command(event: ConsoleCommandEvent) -> None:
+def on_command(event: ConsoleCommandEvent, failed: Failed) -> None:
     """Runs before Poetry prepares the command. Raises `PoetryRuntimeError` to refuse it."""
     command: Any = event.command
     poetry = project_of(command)
     if poetry is None:
         if isinstance(command, InitCommand):
-            _guard_dialogue(event)
+            _guard_dialogue(event, failed)
         return
     setting = guard_settings(poetry)
     _locked_before[command] = locked_tensorflow(poetry.pyproject_path.parent)
@@ -72,18 +73,18 @@ def on_command(event: ConsoleCommandEvent) -> None:
     if isinstance(command, AddCommand):
         # The command has no input yet; that of the event is already bound to the arguments.
         replaced = requested_versions(event.io.input.argument("name"))
-        AddGuard(command, event.io, setting, poetry, given=replaced).guard()
+        AddGuard(command, event.io, setting, failed, poetry, given=replaced).guard()
         if setting.managed and adds_tensorflow(event.io.input.argument("name")):
             from poetry_tf.hooks import companions
 
             complete = partial(companions.complete_requirements, poetry, event.io)
-            patches.before_locking(poetry, complete)
+            patches.before_locking(poetry, complete, failed)
     judge_project(poetry, event.io, setting, replaced)
-    metadata.fix_metadata(poetry, event.io, managed=setting.managed)
+    metadata.fix_metadata(poetry, event.io, managed=setting.managed, failed=failed)
     routing.choose(poetry)
 
 
-def on_installer_ready(event: ConsoleCommandEvent) -> None:
+def on_installer_ready(event: ConsoleCommandEvent, failed: Failed) -> None:
     """Runs after Poetry has given the command its installer."""
     command: Any = event.command
     poetry = project_of(command)
@@ -93,27 +94,16 @@ def on_installer_ready(event: ConsoleCommandEvent) -> None:
     setting, io = guard_settings(poetry), event.io
     # The remedy repeats the arguments of `add`.
     added = io.input.argument("name") if command.name == "add" else []
-    reported = False
-
-    def is_off() -> None:
-        nonlocal reported
-        if not reported:
-            reported = True
-            io.write_error_line(
-                "<warning>poetry-tf: this Poetry solves in a way poetry-tf doesn't know: whether "
-                "TensorFlow stays in its series is not guarded.</>"
-            )
-
     patches.after_solving(
         command,
         lambda root, solved: judge_solution(
             root, solved, before, io=io, setting=setting, added=added
         ),
-        is_off,
+        failed,
     )
 
 
-def on_error(event: ConsoleErrorEvent) -> None:
+def on_error(event: ConsoleErrorEvent, _failed: Failed) -> None:
     """Adds to a solver error why no release of TensorFlow was left."""
     from poetry.puzzle.exceptions import SolverProblemError
 
@@ -131,7 +121,7 @@ def on_error(event: ConsoleErrorEvent) -> None:
             event.set_error(command_error(text, hint))
 
 
-def on_terminate(event: ConsoleTerminateEvent) -> None:
+def on_terminate(event: ConsoleTerminateEvent, _failed: Failed) -> None:
     """Runs after a command; follows the new lock if it succeeded."""
     command: Any = event.command
     poetry = project_of(command)
@@ -146,11 +136,15 @@ def on_terminate(event: ConsoleTerminateEvent) -> None:
 
 def project_of(command: Any) -> Poetry | None:
     """The project of a command; None if there is none, or a broken one, which Poetry reports."""
+    if not hasattr(type(command), "poetry"):
+        raise MovedError("Command.poetry")
     try:
         poetry: Poetry = command.poetry
-        _ = poetry.pyproject.data
+    except PoetryRuntimeError:
+        raise
     except Exception:
         return None
+    _ = poetry.pyproject.data
     return poetry
 
 
@@ -165,10 +159,11 @@ def locked_tensorflow(root: Path) -> dict[str, Version]:
     return primary_distributions({str(name): max(found) for name, found in versions.items()})
 
 
-def _guard_dialogue(event: ConsoleCommandEvent) -> None:
+def _guard_dialogue(event: ConsoleCommandEvent, failed: Failed) -> None:
     """Guards ``poetry init`` and ``poetry new``, which ask for the Pythons, then for packages."""
     command: Any = event.command
-    adding = AddGuard(command, event.io, GuardSettings(managed=False, settings=Settings()))
+    unmanaged = GuardSettings(managed=False, settings=Settings())
+    adding = AddGuard(command, event.io, unmanaged, failed)
 
     def set_python(answer: str) -> None:
         from poetry.core.constraints.version import parse_constraint

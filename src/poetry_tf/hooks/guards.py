@@ -41,7 +41,7 @@ from poetry_tf.plan.requirement import (
     to_poetry_version,
 )
 from poetry_tf.plan.settings import PinChoice, Settings, parse_settings
-from poetry_tf.poetry_internals import patches, reads
+from poetry_tf.poetry_internals import MOVED, Failed, patches, reads
 from poetry_tf.pyproject.pins import pin_text
 from poetry_tf.releases import load, misspelling_of, role
 from poetry_tf.releases.images import load_images
@@ -61,10 +61,6 @@ WIDE = "admits more than one minor series of TensorFlow."
 WHY = (
     "TensorFlow does not follow semantic versioning: with this constraint the next "
     "<c1>poetry update</> may move the project to another minor series and break it."
-)
-NOT_GUARDED = (
-    "This Poetry chooses versions in a way poetry-tf doesn't know: what is written for TensorFlow "
-    "is not guarded. <c1>poetry tf check</> says whether it is right."
 )
 
 
@@ -217,6 +213,7 @@ class AddGuard:
     """Guards a command that adds requirements: ``add``, or the dialogue of ``init``.
 
     Attributes:
+        failed: takes a failure of the guard.
         poetry: None if there is no project yet.
         python: the Python range of a project that is not written yet.
         given: the arguments of ``add`` that have a version, by distribution.
@@ -225,32 +222,40 @@ class AddGuard:
     command: Any
     io: IO
     setting: GuardSettings
+    failed: Failed
     poetry: Poetry | None = None
     python: VersionConstraint = field(default_factory=VersionRange)
     given: Mapping[str, str] = field(default_factory=dict)
 
     def guard(self) -> None:
         """Lets the command choose TensorFlow's version by its wheels."""
-        if not patches.replace_version_finder(self.command, self._guarded):
-            self.io.write_error_line(f"<warning>poetry-tf: {NOT_GUARDED}</>")
+        patches.replace_version_finder(self.command, self._guarded)
 
     def _guarded(self, find: patches.VersionFinder) -> patches.VersionFinder:
         def guarded(name: str, required_version: str | None = None, **more: Any) -> tuple[str, str]:
-            canonical = canonicalize_name(name)
+            plain = partial(find, name, required_version, **more)
             self.judge_name(name)
-            if canonical not in tensorflow_distributions():
-                return find(name, required_version, **more)
-            if role(canonical) == "retired":
-                self.io.write_error_line(
-                    f"<warning>poetry-tf: {escape_markup(name)} is retired: tensorflow itself is "
-                    "what it was. Add that.</>"
-                )
-            if required_version is None:
-                return self._newest(partial(find, name, None, **more), name)
-            self._judge_constraint(name, required_version)
-            return self._explained(partial(find, name, required_version, **more))
+            if canonicalize_name(name) not in tensorflow_distributions():
+                return plain()
+            try:
+                return self._find(plain, name, required_version)
+            except MOVED as error:
+                self.failed(error)
+                return plain()
 
         return guarded
+
+    def _find(self, find: Finder, name: str, required_version: str | None) -> tuple[str, str]:
+        """A version of TensorFlow, and the constraint to write."""
+        if role(canonicalize_name(name)) == "retired":
+            self.io.write_error_line(
+                f"<warning>poetry-tf: {escape_markup(name)} is retired: tensorflow itself is "
+                "what it was. Add that.</>"
+            )
+        if required_version is None:
+            return self._newest(find, name)
+        self._judge_constraint(name, required_version)
+        return self._explained(find)
 
     def judge_name(self, name: str) -> None:
         """Refuses a misspelt name before anything of that name is requested."""
@@ -296,7 +301,8 @@ class AddGuard:
     def _newest(self, find: Finder, name: str) -> tuple[str, str]:
         """The newest release that all targets can install, pinned to its minor series."""
         requirement, demand = self._requirement(name), self._demand()
-        with filter_for_requirement(reads.command_pool(self.command), requirement, demand):
+        pool = reads.command_pool(self.command)
+        with filter_for_requirement(pool, requirement, demand, self.failed):
             try:
                 found, text = self._explained(find)
             except PoetryRuntimeError:
@@ -315,10 +321,11 @@ class AddGuard:
         pool, pythons = reads.command_pool(self.command), required_pythons(demand.python)
         if pythons:
             lowest = ReleaseDemand(python_range(pythons[:1]), demand.environments)
-            with filter_for_requirement(pool, requirement, lowest), suppress(ValueError):
+            filtered = filter_for_requirement(pool, requirement, lowest, self.failed)
+            with filtered, suppress(ValueError):
                 return find()
         any_python = ReleaseDemand(VersionRange(), demand.environments)
-        with filter_for_requirement(pool, requirement, any_python):
+        with filter_for_requirement(pool, requirement, any_python, self.failed):
             return find()
 
     def _demand(self) -> ReleaseDemand:

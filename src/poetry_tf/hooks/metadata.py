@@ -20,7 +20,7 @@ from poetry_tf.index.mirrors import MIRRORS
 from poetry_tf.index.repository import RoutedRepository
 from poetry_tf.plan.environments import ENVIRONMENTS, next_minor, required_environments
 from poetry_tf.plan.settings import parse_settings
-from poetry_tf.poetry_internals import patches
+from poetry_tf.poetry_internals import Failed, patches
 from poetry_tf.releases import DISTRIBUTIONS, Release, named, whole
 from poetry_tf.releases.model import numbers
 
@@ -94,7 +94,7 @@ def _distribution_name(line: str) -> NormalizedName:
     return canonicalize_name(re.split(r"[^\w.-]", line.strip(), maxsplit=1)[0])
 
 
-def fix_metadata(poetry: Poetry, io: IO, *, managed: bool) -> None:
+def fix_metadata(poetry: Poetry, io: IO, *, managed: bool, failed: Failed) -> None:
     """Fixes the metadata of TensorFlow from PyPI and its mirrors; other sources are left alone.
 
     A private source may have its own builds of TensorFlow. In a project that poetry-tf does not
@@ -105,6 +105,13 @@ def fix_metadata(poetry: Poetry, io: IO, *, managed: bool) -> None:
     reported = False
 
     def fix(info: PackageInfo, name: str, version: Version) -> PackageInfo:
+        try:
+            return fixed(info, name, version)
+        except Exception as error:
+            failed(error)
+            return info
+
+    def fixed(info: PackageInfo, name: str, version: Version) -> PackageInfo:
         nonlocal reported
         canonical = canonicalize_name(name)
         if canonical not in DISTRIBUTIONS:

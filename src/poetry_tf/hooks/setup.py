@@ -9,23 +9,24 @@ from poetry_tf.hooks.candidates import filter_pool, project_demand
 from poetry_tf.index import routing
 from poetry_tf.index.repository import PrefetchingRepository
 from poetry_tf.plan.settings import parse_settings
-from poetry_tf.poetry_internals import patches, reads
+from poetry_tf.poetry_internals import Failed, patches, reads
 
 if TYPE_CHECKING:
     from cleo.io.io import IO
     from poetry.poetry import Poetry
 
 
-def set_up_project(poetry: Poetry, io: IO, *, managed: bool) -> None:
+def set_up_project(poetry: Poetry, io: IO, *, managed: bool, failed: Failed) -> None:
     """Prepares a project. Poetry also makes one for each isolated build, so this can run twice."""
     routing.install(poetry, io, managed=managed)
-    metadata.fix_metadata(poetry, io, managed=managed)
+    metadata.fix_metadata(poetry, io, managed=managed, failed=failed)
     if managed:
         settings = parse_settings(poetry.pyproject.data["tool"]["poetry-tf"])[0]
         filter_pool(
             poetry.pool,
             lambda: project_demand(poetry.package, settings),
             lambda: poetry.package.all_requires,
+            failed,
         )
     patches.around_solving(_begin_prefetch, _end_prefetch)
 

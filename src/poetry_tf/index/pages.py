@@ -23,6 +23,7 @@ from poetry.repositories.link_sources.base import LinkSource
 from poetry.repositories.link_sources.html import HTMLPage
 
 from poetry_tf.http.pages import NAME, MalformedPage, check_markup, parse_html
+from poetry_tf.poetry_internals.overrides import override
 
 if TYPE_CHECKING:
     import requests
@@ -122,17 +123,21 @@ class SortedPage(LinkSource):
         is_sound: Callable[[Any], bool],
     ) -> None:
         super().__init__(url)
+        self._address = url
         self._files = files
         self._make = make
         self._is_sound = is_sound
         self._made: dict[Key, LinkSource] = {}
 
+    @override
     def versions(self, name: NormalizedName) -> Iterator[Version]:
         return (version for named, version in self._files if named == name)
 
+    @override
     def links_for_version(self, name: NormalizedName, version: Version) -> Iterator[Link]:
         return self._page_of((name, version)).links_for_version(name, version)
 
+    @override
     def yanked(self, name: NormalizedName, version: Version) -> str | bool:
         # A version is yanked only if all its files are.
         if any(map(self._is_sound, self._files.get((name, version), ()))):
@@ -140,6 +145,7 @@ class SortedPage(LinkSource):
         return self._page_of((name, version)).yanked(name, version)
 
     @property
+    @override
     def links(self) -> Iterator[Link]:
         # By name, in the order of the page, as in Poetry's classes.
         for name in dict.fromkeys(name for name, _ in self._files):
@@ -147,6 +153,7 @@ class SortedPage(LinkSource):
                 yield from self.links_for_version(name, version)
 
     @property
+    @override
     def packages(self) -> Iterator[Package]:
         for link in self.links:
             if package := self.link_package_data(link):
@@ -154,7 +161,7 @@ class SortedPage(LinkSource):
 
     def _page_of(self, key: Key) -> LinkSource:
         if key not in self._made:
-            self._made[key] = self._make(self._url, self._files.get(key, ()))
+            self._made[key] = self._make(self._address, self._files.get(key, ()))
         return self._made[key]
 
 

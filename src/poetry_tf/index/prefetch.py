@@ -27,6 +27,7 @@ from poetry.core.constraints.version import Version, VersionConstraint, parse_co
 from poetry.core.packages.dependency import Dependency
 from poetry.repositories.exceptions import PackageNotFoundError
 
+from poetry_tf.poetry_internals.overrides import override
 from poetry_tf.releases import DISTRIBUTIONS, named, whole
 
 if TYPE_CHECKING:
@@ -326,6 +327,7 @@ def _name_in(line: str) -> str:
 class _NotFromThreads(logging.Filter):
     """Drops what the threads log: Poetry may never need what they request."""
 
+    @override
     def filter(self, record: logging.LogRecord) -> bool:
         return not _is_prefetching(record.threadName or "")
 

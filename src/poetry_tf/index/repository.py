@@ -26,6 +26,7 @@ from poetry_tf.index.mirror_pages import PREFER_JSON
 from poetry_tf.index.session import MirrorSession
 from poetry_tf.index.wheel_metadata import check_metadata, known_metadata, metadata_of
 from poetry_tf.poetry_internals import patches
+from poetry_tf.poetry_internals.overrides import override, require_attributes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,9 +67,11 @@ class PrefetchingRepository(LegacyRepository):
                 return cached
         return self._get_release_info(name, version)
 
+    @override
     def _get_page(self, name: NormalizedName) -> LinkSource:
         return self.prefetcher.get(("page", name), lambda: self._read_page(name))
 
+    @override
     def _get_release_info(self, name: NormalizedName, version: Version) -> dict[str, Any]:
         def make() -> dict[str, Any]:
             return super(PrefetchingRepository, self)._get_release_info(name, version)
@@ -86,10 +89,12 @@ class PrefetchingRepository(LegacyRepository):
     def _links_in(self, response: requests.Response) -> LinkSource:
         return pages.read_page(response)
 
+    @override
     def _get_info_from_metadata(self, link: Link) -> PackageInfo | None:
         """Poetry calls this first, for the file that represents a release."""
         return known_metadata(link.hashes) or super()._get_info_from_metadata(link)
 
+    @override
     def _get_info_from_wheel(self, link: Link) -> PackageInfo:
         if (info := known_metadata(link.hashes)) is not None:
             return info
@@ -127,6 +132,11 @@ class RoutedRepository(PrefetchingRepository):
         self._route, self._grants, self._expected = route, grants, expected
         # The address is set by `choose`, before the first request is made.
         super().__init__(PYPI, "", config=config, disable_cache=disable_cache, pool_size=pool_size)
+        require_attributes(
+            self,
+            *("_authenticator", "_cache_dir", "_disable_cache", "_lazy_wheel", "_release_cache"),
+            *("_supports_range_requests", "_url"),
+        )
         self.mirrors = MirrorSession(
             report, config, cache_id=PYPI, disable_cache=disable_cache, pool_size=pool_size
         )
@@ -138,6 +148,7 @@ class RoutedRepository(PrefetchingRepository):
         """The records in the cache that were compared with their pages."""
 
     @property
+    @override
     def url(self) -> str:
         self.choose()
         return self._url
@@ -157,14 +168,17 @@ class RoutedRepository(PrefetchingRepository):
                 self._release_cache = FileCache(path=self._cache_dir)
                 self._chosen = True
 
+    @override
     def find_packages(self, dependency: Dependency) -> list[Package]:
         self.choose()
         return [patches.without_source(package) for package in super().find_packages(dependency)]
 
+    @override
     def package(self, name: str, version: Version) -> Package:
         self.choose()
         return patches.without_source(super().package(name, version))
 
+    @override
     def _read_page(self, name: NormalizedName) -> LinkSource:
         while True:
             try:
@@ -172,24 +186,29 @@ class RoutedRepository(PrefetchingRepository):
             except MalformedPage:
                 self.mirrors.pages.reject(name)
 
+    @override
     def _get_response(
         self, endpoint: str, *, headers: dict[str, str] | None = None
     ) -> requests.Response | None:
         self.choose()
         return self.mirrors.pages.get(endpoint.strip("/"), headers or PREFER_JSON)
 
+    @override
     def _links_in(self, response: requests.Response) -> LinkSource:
         return self.mirrors.pages.links(response)
 
+    @override
     def get_release_info(self, name: NormalizedName, version: Version) -> PackageInfo:
         self.choose()
         self._forget_unlisted(name, version)
         return super().get_release_info(name, version)
 
+    @override
     def _fetch_record(self, name: NormalizedName, version: Version) -> dict[str, Any]:
         self._forget_unlisted(name, version)
         return super()._fetch_record(name, version)
 
+    @override
     def _get_release_info(self, name: NormalizedName, version: Version) -> dict[str, Any]:
         record = super()._get_release_info(name, version)
         if (error := self.mirrors.pages.wrong_files(name, record)) is not None:
@@ -212,6 +231,7 @@ class RoutedRepository(PrefetchingRepository):
                     self._release_cache.forget(key)
         self._compared.add(key)
 
+    @override
     def _get_info_from_metadata(self, link: Link) -> PackageInfo | None:
         # A mirror lists the hash of what it sends as metadata itself.
         if (info := known_metadata(link.hashes)) is not None:
@@ -223,6 +243,7 @@ class RoutedRepository(PrefetchingRepository):
             return None
         return PackageInfo.from_metadata(parse_email(metadata)[0])
 
+    @override
     def _download(self, url: str, dest: Path, *, raise_accepts_ranges: bool = False) -> None:
         # Poetry has moved this class between its modules, but always raised it from here.
         ranges = getattr(http_repository, "HTTPRangeRequestSupportedError", None)
@@ -252,6 +273,7 @@ class RoutedRepository(PrefetchingRepository):
                 raise error.shortened() from None
             raise
 
+    @override
     def find_links_for_package(self, package: Package) -> list[Link]:
         self.choose()
         # Only the installer asks for links, and it downloads what they lead to.
@@ -264,6 +286,7 @@ class RoutedRepository(PrefetchingRepository):
         with self._shown_in_full_once():
             return super().find_links_for_package(package)
 
+    @override
     def search(self, query: str | list[str]) -> list[Package]:
         """Search by name: PyPI's list of all names has 40 MB."""
         from poetry.core.packages.dependency import Dependency

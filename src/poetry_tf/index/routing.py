@@ -35,8 +35,11 @@ from poetry_tf.index.mirrors import (
     independent_of,
     without_credentials,
 )
+from poetry_tf.index.pages import SortedPage
 from poetry_tf.index.repository import RoutedRepository
 from poetry_tf.index.resolve import may_name, parse_layer, resolve, user_mirrors
+from poetry_tf.index.session import MirrorSession
+from poetry_tf.poetry_internals.overrides import require_overrides
 from poetry_tf.releases import DISTRIBUTIONS, hashes, load
 from poetry_tf.text import escape_markup
 
@@ -90,6 +93,8 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
         return
     if first.kind == "off" and not (managed or layers[0].value):
         return
+    for cls in (RoutedRepository, MirrorSession, SortedPage):
+        require_overrides(cls)
     named = [mirror for layer in layers for mirror in _mirrors_of(layer)]
     # Poetry knows the address of PyPI.
     pypi = IndexRoot(PYPI, pypi_index().rstrip("/"), final=True)

@@ -26,6 +26,7 @@ from poetry_tf.index.download import Downloader, is_one_of
 from poetry_tf.index.failover import Failover, IndexRequest, MirrorRoute
 from poetry_tf.index.mirror_pages import MirrorPages
 from poetry_tf.index.transport import SingleAttemptSession, Transport
+from poetry_tf.poetry_internals.overrides import override, require_attributes
 
 
 class MirrorSession(Authenticator):
@@ -33,6 +34,7 @@ class MirrorSession(Authenticator):
 
     def __init__(self, report: Callable[[str], None], config: Any, **settings: Any) -> None:
         super().__init__(config, **settings)
+        require_attributes(self, "_config")
         self.report = report
         self._grants: tuple[Grant, ...] = ()
         self._mirror_login_of = Logins(())
@@ -66,12 +68,14 @@ class MirrorSession(Authenticator):
 
     # -- credentials ------------------------------------------------------------------------
 
+    @override
     def create_session(self) -> requests.Session:
         plain = super().create_session()
         session = SingleAttemptSession(self._login_of, self.get_certs_for_url)
         session.headers, session.adapters = plain.headers, plain.adapters
         return session
 
+    @override
     def get_credentials_for_url(self, url: str) -> HTTPAuthCredential:
         login = self._login_of(url)
         return HTTPAuthCredential() if login is None else HTTPAuthCredential(*login)
@@ -85,12 +89,14 @@ class MirrorSession(Authenticator):
             return get_netrc_auth(url)
         return found.username or "", found.password or ""
 
+    @override
     def get_certs_for_url(self, url: str) -> RepositoryCertificateConfig:
         grant = grant_for(url, self._grants)
         return super().get_certs_for_url(url) if grant is None else self._certificates[grant]
 
     # -- files ------------------------------------------------------------------------------
 
+    @override
     def request(
         self, method: str, url: str, raise_for_status: bool = True, **settings: Any
     ) -> requests.Response:

@@ -17,6 +17,7 @@ from poetry_tf.http.client import Login, Session
 from poetry_tf.http.failures import Exceeded, Failure, failure_of_error
 from poetry_tf.http.transfer import Bounds, receive
 from poetry_tf.index.failover import Failover, IndexRequest, IndexRoot
+from poetry_tf.poetry_internals.overrides import override
 
 # Seconds after which a silent server is given up while another mirror is left. A host with two
 # addresses is tried at both, so that the first of these may count twice.
@@ -61,6 +62,7 @@ class SingleAttemptSession(Session):
         super().__init__(login_of)
         self._certificates_of = certificates_of
 
+    @override
     def send(self, request: requests.PreparedRequest, **settings: Any) -> requests.Response:
         own = self._certificates_of(request.url or "")
         verify = str(own.cert) if own.cert else own.verify

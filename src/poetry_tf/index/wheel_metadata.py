@@ -19,6 +19,7 @@ from poetry.inspection.info import PackageInfo
 from poetry.inspection.lazy_wheel import LazyWheelOverHTTP
 
 from poetry_tf.index.transport import METADATA
+from poetry_tf.poetry_internals.overrides import override
 from poetry_tf.releases.resources import read_json
 
 if TYPE_CHECKING:
@@ -57,9 +58,11 @@ class _Wheel(LazyWheelOverHTTP):
     """Poetry's own requests so few bytes that every second wheel takes two or three requests."""
 
     @classmethod
+    @override
     def _initial_chunk_length(cls) -> int:
         return TAIL
 
+    @override
     def read_metadata(self, name: str) -> bytes:
         with ZipFile(self) as archive:
             member = self._prefetch_metadata(name)

@@ -1,7 +1,24 @@
 """Replacements of Poetry's functions where Poetry has no documented hook: each place once.
 
-All were tested with Poetry 2.1 to 2.5 (tests/compatibility). Where a later Poetry has moved a
-place, the function returns False, or calls `is_off`, and the caller reports what is not guarded.
+All were tested with Poetry 2.1 to 2.5 (tests/compatibility), and with each place moved
+(tests/integration/test_moved.py). Where a later Poetry has moved one:
+
+function                what it is for                              then
+replace_version_finder  the pin that ``add`` writes                 `MovedError`
+replace_find_packages   releases that every target can install      `AttributeError`
+patch_release_info      the requirements of a release               `AttributeError`
+before_locking          the lines that belong to TensorFlow         `AttributeError`
+reload_requirements     the same: to solve with them                `MovedError`
+after_solving           the series of a TensorFlow that comes in    `MovedError`, or `failed`
+                        through another distribution
+without_source          no trace of a mirror in the lock            `AttributeError`
+locate_project          solving a project that is not written yet   `AttributeError`
+watch_answer            the guards in the dialogue of ``init``      `AttributeError`
+download_by             files of the lock by the mirrors            False: Poetry downloads them
+around_solving          prefetching                                 nothing: it is slower
+
+The caller handles an error as `poetry_tf.plugin` does: ``add``, ``lock`` and ``update`` of a
+managed project are refused before anything is written, everything else goes on with one line.
 """
 
 from __future__ import annotations
@@ -21,24 +38,22 @@ if TYPE_CHECKING:
     from poetry.inspection.info import PackageInfo
     from poetry.poetry import Poetry
     from poetry.repositories.repository_pool import RepositoryPool
-from poetry_tf.poetry_internals import reads
+from poetry_tf.poetry_internals import Failed, MovedError, reads
 
 VersionFinder = Callable[..., tuple[str, str]]
 """Chooses a version for a name: (name, constraint or None) -> (name, constraint)."""
 
 
-def replace_version_finder(command: object, wrap: Callable[[VersionFinder], VersionFinder]) -> bool:
+def replace_version_finder(command: object, wrap: Callable[[VersionFinder], VersionFinder]) -> None:
     """Wraps the function that chooses the version which ``add NAME`` writes.
 
-    That is `InitCommand._find_best_version_for_package`, replaced on this one command. Returns
-    False if this Poetry has no such function.
+    That is `InitCommand._find_best_version_for_package`, replaced on this one command.
     """
     name = "_find_best_version_for_package"
     find: VersionFinder | None = getattr(command, name, None)
     if find is None:
-        return False
+        raise MovedError(f"InitCommand.{name}")
     setattr(command, name, wrap(find))
-    return True
 
 
 def watch_answer(command: Any, question: str, callback: Callable[[str], None]) -> None:
@@ -66,6 +81,19 @@ def replace_find_packages(
     The method is public; the solver calls it on the pool of the project.
     """
     pool.find_packages = wrap(pool.find_packages)  # type: ignore[method-assign]
+
+
+@contextmanager
+def replaced_find_packages(
+    pool: RepositoryPool, wrap: Callable[[Callable[[Dependency], list[Package]]], Any]
+) -> Iterator[None]:
+    """`replace_find_packages` within the context."""
+    original = pool.find_packages
+    replace_find_packages(pool, wrap)
+    try:
+        yield
+    finally:
+        pool.find_packages = original  # type: ignore[method-assign]
 
 
 def patch_release_info(
@@ -175,7 +203,7 @@ def _show_progress(executor: Any, operation: Any) -> Iterator[Callable[[int, int
             bars[0].finish()
 
 
-def before_locking(poetry: Poetry, complete: Callable[[Any], None]) -> None:
+def before_locking(poetry: Poetry, complete: Callable[[Any], None], failed: Failed) -> None:
     """Calls `complete` with the content of pyproject.toml that ``add`` is about to lock.
 
     ``add`` passes it to the locker, solves, and then writes the same object, a tomlkit document, to
@@ -185,18 +213,20 @@ def before_locking(poetry: Poetry, complete: Callable[[Any], None]) -> None:
     set_data = locker.set_pyproject_data
 
     def complete_and_set(content: Any) -> None:
-        complete(content)
+        try:
+            complete(content)
+        except Exception as error:
+            failed(error)
         set_data(content)
 
     locker.set_pyproject_data = complete_and_set  # type: ignore[assignment, method-assign]
 
 
-def reload_requirements(poetry: Poetry, content: Mapping[str, Any]) -> bool:
+def reload_requirements(poetry: Poetry, content: Mapping[str, Any]) -> None:
     """Replaces the requirements of the project's package by those of this pyproject.toml content.
 
     `Factory.configure_package` reads them into a new package, and they are copied: ``add`` keeps
-    using the existing object. Returns False if this Poetry keeps them in another attribute than
-    `_dependency_groups`, which is private.
+    using the existing object. It keeps them in `_dependency_groups`, which is private.
     """
     from poetry.core.packages.project_package import ProjectPackage
     from poetry.core.pyproject.toml import PyProjectTOML
@@ -211,40 +241,39 @@ def reload_requirements(poetry: Poetry, content: Mapping[str, Any]) -> bool:
 
     package, groups = poetry.package, "_dependency_groups"
     if not (hasattr(package, groups) and hasattr(Factory, "configure_package")):
-        return False
+        raise MovedError(f"ProjectPackage.{groups}")
     updated = ProjectPackage(package.name, package.version)
     path = poetry.pyproject_path
     Factory.configure_package(updated, UnwrittenPyproject(path), path.parent)
     setattr(package, groups, getattr(updated, groups))
     package.extras = updated.extras
-    return True
 
 
 def after_solving(
     command: Any,
     judge: Callable[[ProjectPackage, Iterable[Package]], None],
-    is_off: Callable[[], None],
+    failed: Failed,
 ) -> None:
     """Calls `judge` with the project and the solved packages, before they are installed or locked.
 
     The installer has no hook between solving and what follows. So `Solver.solve` is replaced while
     the installer of this command runs; other solves in the process (of isolated builds) have
-    another root package. `is_off` is called if this Poetry does not solve in this way.
+    another root package.
     """
     from poetry.puzzle.solver import Solver
 
     installer, solve = getattr(command, "installer", None), getattr(Solver, "solve", None)
     if solve is None or not callable(run := getattr(installer, "run", None)):
-        is_off()
-        return
+        raise MovedError("Solver.solve or Installer.run")
 
     def solve_and_judge(solver: Any, *arguments: Any, **more: Any) -> Any:
         transaction = solve(solver, *arguments, **more)
-        root = reads.solver_root(solver)
-        if root is None or not hasattr(transaction, "get_solved_packages"):
-            is_off()
-        elif root is command.poetry.package:
-            judge(root, transaction.get_solved_packages())
+        try:
+            root = reads.solver_root(solver)
+            if root is command.poetry.package:
+                judge(root, transaction.get_solved_packages())
+        except Exception as error:
+            failed(error)
         return transaction
 
     def guarded_run() -> int:

@@ -1,15 +1,21 @@
 """Reads of Poetry's private attributes and undocumented interfaces: each place once.
 
-All were tested with Poetry 2.1 to 2.5 (tests/compatibility).
+All were tested with Poetry 2.1 to 2.5 (tests/compatibility), and with each place moved
+(tests/integration/test_moved.py). Where a later Poetry has moved one, `preferred_python` and
+`input_tokens` return what can be had without it, `failure_causes` none, and the others raise
+`AttributeError`, which the callers handle as `poetry_tf.poetry_internals.patches` says.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from poetry_tf.poetry_internals import MOVED
 
 if TYPE_CHECKING:
     from cleo.io.io import IO
@@ -19,14 +25,10 @@ if TYPE_CHECKING:
     from poetry.puzzle.exceptions import SolverProblemError
     from poetry.repositories.repository_pool import RepositoryPool
 
-# The attribute in which Solver.__init__ keeps the root package: for `lock`, `add` and `update`, the
-# package of the project.
-ROOT_ATTRIBUTE = "_package"
 
-
-def solver_root(solver: Any) -> ProjectPackage | None:
-    """The root package of a solver; None if this Poetry keeps it elsewhere."""
-    return getattr(solver, ROOT_ATTRIBUTE, None)
+def solver_root(solver: Any) -> ProjectPackage:
+    """The root package of a solver: for `lock`, `add` and `update`, the package of the project."""
+    return solver._package  # type: ignore[no-any-return]
 
 
 def preferred_python(io: IO) -> str:
@@ -55,9 +57,14 @@ def failure_causes(error: SolverProblemError) -> list[list[Dependency]]:
     """What the solver's failure follows from: a requirement with the root or package that has it,
     or a distribution alone, of which no version is admitted.
 
-    Raises:
-        AttributeError: this Poetry does not keep it in `SolveFailureError._incompatibility`.
+    None if this Poetry does not keep it in `SolveFailureError._incompatibility`.
     """
+    with suppress(*MOVED):
+        return _failure_causes(error)
+    return []
+
+
+def _failure_causes(error: SolverProblemError) -> list[list[Dependency]]:
     from poetry.mixology.incompatibility_cause import ConflictCauseError
 
     found: list[list[Dependency]] = []
@@ -114,4 +121,4 @@ def solver_problem(solver: Any) -> SolverProblem:
     """
     latest = solver.provider.use_latest
     kept = tuple(item for item in solver._locked_packages if item.name not in latest)
-    return SolverProblem(getattr(solver, ROOT_ATTRIBUTE), solver._pool, kept)
+    return SolverProblem(solver_root(solver), solver._pool, kept)
