@@ -1,4 +1,8 @@
-"""``poetry-tf …`` is ``poetry tf …``, for machines where Poetry itself was never set up."""
+"""``poetry-tf …`` is ``poetry tf …``, for machines where Poetry itself was never set up.
+
+Unlike Poetry it loads no plugins from the project's own folder, so that a cloned project runs no
+code by it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ from importlib import metadata
 from poetry.console.application import Application
 
 import poetry_tf
+from poetry_tf.poetry_internals import MovedError
+from poetry_tf.poetry_internals.patches import leave_project_plugins
 from poetry_tf.releases import load
 
 # Options of Poetry's own that take a value and may stand before the command.
@@ -49,6 +55,13 @@ def main() -> int:
         return 0
     poetry_tf.program = "poetry-tf"
     sys.argv[1:] = translate(sys.argv[1:])
+    try:
+        leave_project_plugins()
+    except (MovedError, ImportError) as error:
+        sys.exit(
+            f"poetry-tf does not work with this Poetry {metadata.version('poetry')}: it could not "
+            f"keep the project's own plugins from being loaded ({error}). Update poetry-tf."
+        )
     return Application().run()
 
 

@@ -45,6 +45,8 @@ INHERITED = ("PATH", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "COMSPEC", "PATHEXT"
 # local index is http.
 NO_NETWORK = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
 
+PLUGIN_MANAGER = "poetry.plugins.plugin_manager.PluginManager"
+
 Program = Literal["poetry", "poetry_tf"]
 
 # Put into an environment, it makes that environment's Python tell Poetry another version. sysconfig
@@ -191,6 +193,7 @@ class PoetryRunner:
             enter(_logging_afresh())
             # `poetry-tf` sets it for its process, which is this one.
             enter(mock.patch("poetry_tf.program", "poetry tf"))
+            enter(mock.patch(f"{PLUGIN_MANAGER}.add_project_plugin_path"))
             enter(mock.patch("os.execvpe", side_effect=_replaces_the_process))
             enter(mock.patch.multiple(sys, argv=argv, path=[*sys.path], stdin=_Answers(stdin)))
             enter(contextlib.redirect_stdout(out))

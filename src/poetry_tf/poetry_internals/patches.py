@@ -15,6 +15,7 @@ without_source          no trace of a mirror in the lock            `AttributeEr
 locate_project          solving a project that is not written yet   `AttributeError`
 watch_answer            the guards in the dialogue of ``init``      `AttributeError`
 download_by             files of the lock by the mirrors            False: Poetry downloads them
+leave_project_plugins   no code of a project in ``poetry-tf``       `MovedError`: nothing is run
 around_solving          prefetching                                 nothing: it is slower
 
 The caller handles an error as `poetry_tf.plugin` does: ``add``, ``lock`` and ``update`` of a
@@ -326,6 +327,21 @@ def without_source(package: Package) -> Package:
     if package.source_type or package.source_url or package.source_reference:
         raise AttributeError("a package keeps its source elsewhere")
     return package
+
+
+def leave_project_plugins() -> None:
+    """Keeps Poetry from loading plugins, and any other code, from the project's own folder.
+
+    Poetry puts ``.poetry/plugins`` of the project on the path and runs its ``.pth`` files before
+    any command, also where it came with a cloned repository, by
+    `PluginManager.add_project_plugin_path`.
+    """
+    from poetry.plugins.plugin_manager import PluginManager
+
+    name = "add_project_plugin_path"
+    if not hasattr(PluginManager, name):
+        raise MovedError(f"PluginManager.{name}")
+    setattr(PluginManager, name, staticmethod(lambda _directory: None))
 
 
 @contextmanager
