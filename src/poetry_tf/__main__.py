@@ -6,8 +6,12 @@ code by it.
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from importlib import metadata
+from pathlib import Path
+from typing import Any
 
 from poetry.console.application import Application
 
@@ -45,6 +49,29 @@ def translate(arguments: list[str]) -> list[str]:
     return [*rest, "list", "tf"]
 
 
+class _Pipe(io.FileIO):
+    """A stream that drops what nobody reads any more (``poetry-tf check | head``)."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data) or 0
+        except BrokenPipeError:
+            return len(data)
+
+
+def _open_streams() -> None:
+    """Makes all three standard streams usable, as cleo needs them: one may be closed."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+    out = sys.stdout
+    if out is sys.__stdout__ and isinstance(out, io.TextIOWrapper):
+        raw = io.BufferedWriter(_Pipe(out.fileno(), "w", closefd=False))
+        sys.stdout = io.TextIOWrapper(
+            raw, out.encoding, out.errors, line_buffering=out.line_buffering
+        )
+
+
 def main() -> int:
     """Runs Poetry with the translated arguments and returns its exit status."""
     if sys.argv[1:] in (["--version"], ["-V"]):
@@ -53,6 +80,11 @@ def main() -> int:
             f"TensorFlow up to {load().releases[-1].version})\n"
         )
         return 0
+    _open_streams()
+    try:
+        Path.cwd()
+    except OSError as error:
+        sys.exit(f"Error: the current folder can't be read: {error.strerror}")
     poetry_tf.program = "poetry-tf"
     sys.argv[1:] = translate(sys.argv[1:])
     try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 import sysconfig
 from dataclasses import replace
 from pathlib import Path
@@ -116,3 +118,33 @@ def test_the_console_script_is_installed(warm_poetry: PoetryRunner, project: Pat
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert "No pyproject.toml" in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell of POSIX, and a folder that is in use")
+@pytest.mark.parametrize(
+    ("how", "status", "said"),
+    [
+        ("{} releases --all | true", 0, ""),
+        ("{} releases >&-", 0, ""),
+        ("{} releases 2.15 <&- >/dev/null", 0, ""),
+        (
+            'mkdir gone; cd gone; rmdir "$PWD"; {} check',
+            1,
+            "Error: the current folder can't be read: No such file or directory\n",
+        ),
+    ],
+    ids=["nobody reads", "stdout is closed", "stdin is closed", "the folder is gone"],
+)
+def test_streams_and_folders_that_are_gone(
+    poetry: PoetryRunner, how: str, status: int, said: str
+) -> None:
+    command = f"set -o pipefail; {how.format(f'{sys.executable} -m poetry_tf')}"
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=poetry.project,
+        env=poetry._environment(None),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (status, said)

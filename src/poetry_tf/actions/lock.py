@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cleo.io.io import IO
+from poetry.config.config import Config
 from poetry.console.exceptions import PoetryRuntimeError
 from poetry.factory import Factory
 from poetry.installation.installer import Installer
@@ -23,6 +24,7 @@ from poetry.puzzle.exceptions import SolverProblemError
 from poetry.repositories.installed_repository import InstalledRepository
 from poetry.utils.env import EnvManager
 
+from poetry_tf.files.errors import disk_error, write_error
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import LOCK, Project
 from poetry_tf.http.addresses import url_fault
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from poetry.core.packages.dependency import Dependency
     from poetry.poetry import Poetry
 
+
+NOT_WRITTEN = "nothing was written"
 
 _STALE_AFTER = 24 * 3600
 """Seconds after which a staged file is left over: no solve takes a day."""
@@ -95,24 +99,21 @@ def open_poetry(project: Project, mirrors: tuple[SettingLayer, ...], io: IO) -> 
     """Poetry for an edited project, whose files exist as temporary ones meanwhile.
 
     `mirrors` are the layers of ``tf.mirror`` to use. Raises `LockingError` for a pyproject.toml
-    that Poetry refuses, and for files that can't be written.
+    that Poetry refuses, and `WriteError` for files that can't be written.
     """
     root = project.root
     _check_sources(project)
     _remove_stale_files(root)
     existing = project.valid_lock
-    try:
-        with (
-            _staged(root, "pyproject", project.pyproject.document.text) as pyproject,
-            _staged(root, "lock", existing.text if existing else None) as lock,
-            routing.forced(mirrors),
-            # A new project has no pyproject.toml yet, and Poetry would then download the build
-            # requirements from PyPI and not from the mirror.
-            locate_project(root, pyproject),
-        ):
-            yield _create_poetry(pyproject, lock, io)
-    except OSError as error:
-        raise LockingError(f"{error.filename}: {error.strerror}") from error
+    with (
+        _staged(root, "pyproject", project.pyproject.document.text) as pyproject,
+        _staged(root, "lock", existing.text if existing else None) as lock,
+        routing.forced(mirrors),
+        # A new project has no pyproject.toml yet, and Poetry would then download the build
+        # requirements from PyPI and not from the mirror.
+        locate_project(root, pyproject),
+    ):
+        yield _create_poetry(pyproject, lock, io)
 
 
 def _check_sources(project: Project) -> None:
@@ -130,7 +131,7 @@ def _create_poetry(pyproject: Path, lock: Path, io: IO) -> Poetry:
     except PoetryRuntimeError:
         raise  # a refusal of this plugin
     except Exception as error:  # Poetry refuses pyproject.toml
-        raise LockingError(str(error) or type(error).__name__) from error
+        raise locking_error(error) from error
     poetry.set_locker(Locker(lock, poetry.pyproject.data))
     return poetry
 
@@ -155,9 +156,18 @@ def _run(poetry: Poetry, io: IO) -> None:
         raise LockingError(str(error), _names(own), _names(causes)) from error
     except Exception as error:
         # Repositories and the network raise various types.
-        raise LockingError(str(error) or type(error).__name__) from error
+        raise locking_error(error) from error
     if status:
         raise LockingError(f"Poetry ended with status {status}")
+
+
+def locking_error(error: Exception) -> Exception:
+    """The error for what Poetry raised: `WriteError` if it could not write its own files."""
+    if (disk := disk_error(error)) is None:
+        return LockingError(str(error) or type(error).__name__)
+    cache, temporary = Config.create().get("cache-dir"), tempfile.gettempdir()
+    own = f"a file of Poetry's in {cache} or {temporary}"
+    return write_error(disk, disk.filename or own, NOT_WRITTEN)
 
 
 def _names(causes: Iterable[Iterable[Dependency]]) -> frozenset[str]:
@@ -175,14 +185,20 @@ def _remove_stale_files(root: Path) -> None:
 @contextmanager
 def _staged(root: Path, name: str, text: str | None) -> Iterator[Path]:
     """A temporary file beside pyproject.toml; it does not exist yet if `text` is None."""
-    handle, raw = tempfile.mkstemp(prefix=f".poetry-tf-{name}-", suffix=".toml", dir=root)
-    os.close(handle)
-    path = Path(raw)
+    path = root
     try:
+        handle, raw = tempfile.mkstemp(prefix=f".poetry-tf-{name}-", suffix=".toml", dir=root)
+        os.close(handle)
+        path = Path(raw)
         if text is None:
             path.unlink()
         else:
             path.write_bytes(text.encode("utf-8"))
+    except OSError as error:
+        if path != root:
+            path.unlink(missing_ok=True)
+        raise write_error(error, path, NOT_WRITTEN) from error
+    try:
         yield path
     finally:
         path.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 from poetry.repositories.exceptions import PackageNotFoundError
 
-from poetry_tf.actions.lock import LockingError
+from poetry_tf.actions.lock import locking_error
 from poetry_tf.http.parallel import run_parallel
 from poetry_tf.index.credentials import PYPI
 from poetry_tf.index.repository import RoutedRepository
@@ -86,7 +86,7 @@ def _each(request: Callable[[Item], T], items: Iterable[Item]) -> list[T]:
     try:
         return [*run_parallel([partial(request, item) for item in items], workers=THREADS).values()]
     except Exception as error:  # the network's, and the repository's own
-        raise LockingError(str(error) or type(error).__name__) from error
+        raise locking_error(error) from error
 
 
 def _releases(

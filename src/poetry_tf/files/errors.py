@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -36,6 +37,27 @@ class WriteError(Exception):
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(message)
         self.remedy = remedy
+
+
+def write_error(error: OSError, path: Path | str, outcome: str) -> WriteError:
+    """The error for a file that could not be written; `path` says which: not all errors know it."""
+    return WriteError(f"{path}: {error.strerror or error}; {outcome}")
+
+
+# What writing to an open file raises, then without a name; Windows has no EDQUOT.
+_OF_DISKS = {errno.EFBIG, errno.EIO, errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
+
+def disk_error(error: BaseException | None) -> OSError | None:
+    """The error of a file or a disk that an error is, or was raised from; None if there is none.
+
+    Errors of the network are `OSError`s too, but name no file.
+    """
+    while error is not None:
+        if isinstance(error, OSError) and (error.filename or error.errno in _OF_DISKS):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 class LockedError(WriteError):

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from poetry_tf.files.errors import UnsettledError, WriteError
+from poetry_tf.files.errors import UnsettledError, WriteError, write_error
 from poetry_tf.files.state import state_folder
 
 MARKER: Final = ".poetry-tf-journal.json"
@@ -340,7 +340,3 @@ def file_sha256(path: Path) -> str | None:
         return sha256(path.read_bytes())
     except FileNotFoundError:
         return None
-
-
-def write_error(error: OSError, path: Path, outcome: str) -> WriteError:
-    return WriteError(f"{path}: {error.strerror or error}; {outcome}")

@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from poetry_tf.files.errors import ChangedError, FileEvent, UnsettledError, WriteError
+from poetry_tf.files.errors import ChangedError, FileEvent, UnsettledError, WriteError, write_error
 from poetry_tf.files.journal import (
     MARKER,
     RENAMING,
@@ -35,7 +35,6 @@ from poetry_tf.files.journal import (
     read_marker,
     real_path,
     sha256,
-    write_error,
 )
 from poetry_tf.files.snapshot import FileState, Snapshot
 from poetry_tf.files.state import Report, write_lock

@@ -25,7 +25,7 @@ from poetry_tf.index.failover import MirrorRoute, NotDownloadedError
 from poetry_tf.index.mirror_pages import PREFER_JSON
 from poetry_tf.index.session import MirrorSession
 from poetry_tf.index.wheel_metadata import check_metadata, known_metadata, metadata_of
-from poetry_tf.poetry_internals import patches
+from poetry_tf.poetry_internals import MOVED, patches
 from poetry_tf.poetry_internals.overrides import override, require_attributes
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ class PrefetchingRepository(LegacyRepository):
 
     def _read_page(self, name: NormalizedName) -> LinkSource:
         # Older versions of Poetry parse every page as HTML; in JSON they see no files.
-        settings = {"headers": self._get_prefer_json_header()} if pages.POETRY_READS_JSON else {}
+        prefer_json: Callable[[], Any] = getattr(self, "_get_prefer_json_header", dict)
+        settings = {"headers": prefer_json()} if pages.POETRY_READS_JSON else {}
         if not (response := self._get_response(f"/{name}/", **settings)):
             raise PackageNotFoundError(f"Package [{name}] not found.")
         return self._links_in(response)
@@ -277,7 +278,10 @@ class RoutedRepository(PrefetchingRepository):
     def find_links_for_package(self, package: Package) -> list[Link]:
         self.choose()
         # Only the installer asks for links, and it downloads what they lead to.
-        if not (patches.download_by(RoutedRepository, RoutedRepository.fetch) or self._warned):
+        is_routed = False
+        with suppress(*MOVED):
+            is_routed = patches.download_by(RoutedRepository, RoutedRepository.fetch)
+        if not (is_routed or self._warned):
             self._warned = True
             self.mirrors.report(
                 "this Poetry installs in a way poetry-tf doesn't know: where a file fails, no "

@@ -141,7 +141,7 @@ def download_by(kind: type, fetch: Fetch) -> bool:
         repository = None
         # Only the chooser keeps the pool; it takes packages without a source from PyPI, if the pool
         # has it.
-        pool = getattr(executor._chooser, "_pool", None)
+        pool = getattr(getattr(executor, "_chooser", None), "_pool", None)
         if package.source_type is None and pool is not None and pool.has_repository("PyPI"):
             repository = pool.repository("PyPI")
         if isinstance(repository, kind):
