@@ -25,7 +25,8 @@ import poetry_tf
 from poetry_tf.index.pages import SortedPage
 from poetry_tf.index.repository import RoutedRepository
 from poetry_tf.index.session import MirrorSession
-from poetry_tf.poetry_internals import overrides, patches, reads
+from poetry_tf.poetry_internals import MovedError, overrides, patches, reads
+from poetry_tf.poetry_internals.overrides import require_overrides
 from tests.support import moved
 from tests.support.index import LocalIndex, Mount
 from tests.support.poetry import NO_NETWORK, PoetryRunner, write_pyproject
@@ -79,13 +80,22 @@ def _private_names() -> Iterator[Seam]:
                 yield "rename", name
 
 
-def _overrides() -> Iterator[Seam]:
-    """Every method of Poetry's that the plugin overrides, and its patches."""
+def _overridden() -> Iterator[tuple[type, type, str]]:
+    """Every method of Poetry's that the plugin overrides: in which class, of which base, and how
+    it is called."""
     for cls in (RoutedRepository, MirrorSession, SortedPage):
         for owner in cls.__mro__:
             for name, item in vars(owner).items():
                 if getattr(overrides._function(item), "__override__", False):
-                    yield "rename", name
+                    bases = (base for base in owner.__mro__[1:] if name in vars(base))
+                    base = next(bases)
+                    if not base.__module__.startswith("poetry_tf"):
+                        yield cls, base, name
+
+
+def _overrides() -> Iterator[Seam]:
+    for _, _, name in _overridden():
+        yield "rename", name
 
 
 def _reaches() -> Iterator[Seam]:
@@ -96,12 +106,17 @@ def _reaches() -> Iterator[Seam]:
                 yield "fail", module.__name__, name
 
 
-# Poetry and the libraries below it share these names, so that they can't be replaced in its text.
-SHARED = {"request", "url", "search", "package", "links", "packages", "_lock", "_files"}
+# Libraries and files have these words too, so that they can't be replaced in Poetry's text.
+SHARED = {
+    *("request", "url", "search", "package", "links", "packages", "versions", "yanked"),
+    *("_lock", "_files"),
+}
+# Without these documented bases there is no plugin to load.
+BASES = {"ApplicationPlugin", "Plugin"}
 SEAMS = sorted(
     seam
     for seam in {*_imports(), *_private_names(), *_overrides(), *_reaches()}
-    if seam[-1] not in SHARED
+    if seam[-1] not in SHARED | BASES
 )
 # These without `slow`: an override, a patch, a read, what the listeners and the refusal import.
 SAMPLE = {
@@ -122,6 +137,26 @@ def _parameters() -> Iterator[object]:
 def test_the_sample_is_of_the_seams() -> None:
     assert set(SEAMS) >= SAMPLE
     assert len(SEAMS) > 100
+
+
+@pytest.mark.parametrize(("cls", "base", "name"), [*_overridden()])
+def test_an_override_is_missed_where_poetry_has_renamed_it_or_calls_it_otherwise(
+    cls: type, base: type, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def called_otherwise(self: object, moved: bool) -> None:
+        """Takes what the override does not."""
+
+    look = require_overrides.__wrapped__
+    look(cls)
+    monkeypatch.setattr(base, name, called_otherwise)
+    own = inspect.signature(overrides._function(inspect.getattr_static(cls, name)))
+    if "**" not in str(own):
+        with pytest.raises(MovedError):
+            look(cls)
+    monkeypatch.delattr(base, name)
+    if not any(name in vars(further) for further in base.__mro__[1:]):
+        with pytest.raises(MovedError):
+            look(cls)
 
 
 # What is run

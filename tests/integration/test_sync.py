@@ -160,7 +160,7 @@ def test_a_file_that_cannot_be_edited_does_not_hinder_the_lock(on_215: PoetryRun
     (line,) = done.stderr.splitlines()
     assert "is left as it is, since it can't be read" in line
     assert "devcontainer.json:1" in line
-    assert "mend it, then run poetry tf devcontainer" in line
+    assert "fix it, then run poetry tf devcontainer" in line
 
 
 def test_a_folder_where_the_file_would_be_does_not_either(on_215: PoetryRunner) -> None:
@@ -301,7 +301,7 @@ def test_one_that_cannot_be_read_keeps_no_other_from_following(several: PoetryRu
         ".devcontainer/docs/devcontainer.json is left as it is, since it can't be read "
         "(.devcontainer/docs/devcontainer.json:2:"
     )
-    assert "mend it, then run poetry tf check --fix. " in line
+    assert "fix it, then run poetry tf check --fix. " in line
     assert line.count("rebuild the container") == 2
     assert named(several, "docs").read_text("utf-8") == broken
     assert '"12.5"' in named(several, "gpu").read_text("utf-8")

@@ -20,6 +20,7 @@ from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import PYPROJECT, Project, configurations
 from poetry_tf.files.pyproject import Pyproject
+from poetry_tf.files.requirements import required_name
 from poetry_tf.files.snapshot import FileState
 from poetry_tf.files.toml import TomlDocument
 from poetry_tf.files.values import KeyPath
@@ -95,7 +96,7 @@ def project_name(root: Path) -> str:
     """
     name = re.sub(r"[^A-Za-z0-9]+", "-", root.resolve().name).strip("-").lower()
     required = (line for release in load().releases for line in release.requires)
-    taken = {canonicalize_name(re.split(r"[^\w.-]", line)[0]) for line in required}
+    taken = {required_name(line) for line in required}
     if role(name) is not None or canonicalize_name(name) in taken:
         return f"{name}-project"
     return name or "tensorflow-project"

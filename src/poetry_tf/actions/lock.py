@@ -26,7 +26,7 @@ from poetry.utils.env import EnvManager
 
 from poetry_tf.files.errors import disk_error, write_error
 from poetry_tf.files.lock import Lock
-from poetry_tf.files.project import LOCK, Project
+from poetry_tf.files.project import LOCK, PYPROJECT, Project
 from poetry_tf.http.addresses import url_fault
 from poetry_tf.index import routing
 from poetry_tf.index.config import SettingLayer, option_layer, setting_layers
@@ -131,7 +131,7 @@ def _create_poetry(pyproject: Path, lock: Path, io: IO) -> Poetry:
     except PoetryRuntimeError:
         raise  # a refusal of this plugin
     except Exception as error:  # Poetry refuses pyproject.toml
-        raise locking_error(error) from error
+        raise locking_error(error, PYPROJECT) from error
     poetry.set_locker(Locker(lock, poetry.pyproject.data))
     return poetry
 
@@ -156,15 +156,29 @@ def _run(poetry: Poetry, io: IO) -> None:
         raise LockingError(str(error), _names(own), _names(causes)) from error
     except Exception as error:
         # Repositories and the network raise various types.
-        raise locking_error(error) from error
+        raise locking_error(error, LOCK if _is_lock_refused(poetry) else "") from error
     if status:
         raise LockingError(f"Poetry ended with status {status}")
 
 
-def locking_error(error: Exception) -> Exception:
-    """The error for what Poetry raised: `WriteError` if it could not write its own files."""
+def _is_lock_refused(poetry: Poetry) -> bool:
+    """Whether Poetry can't read the existing lock."""
+    try:
+        poetry.locker.locked_repository()
+    except Exception:
+        return poetry.locker.is_locked()
+    return False
+
+
+def locking_error(error: Exception, place: str = "") -> Exception:
+    """The error for what Poetry raised: `WriteError` if it could not write its own files.
+
+    `place` is the file that it could not read, which the error of a value in it does not say.
+    """
     if (disk := disk_error(error)) is None:
-        return LockingError(str(error) or type(error).__name__)
+        message = str(error) or type(error).__name__
+        is_of_value = isinstance(error, ValueError) and place and place not in message
+        return LockingError(f"{place}: {message}" if is_of_value else message)
     cache, temporary = Config.create().get("cache-dir"), tempfile.gettempdir()
     own = f"a file of Poetry's in {cache} or {temporary}"
     return write_error(disk, disk.filename or own, NOT_WRITTEN)

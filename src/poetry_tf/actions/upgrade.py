@@ -6,7 +6,6 @@ the result. Nothing here writes files or uses the console.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -23,7 +22,7 @@ from poetry_tf.checks.findings import CONTAINER_CODES, RULES, make_context
 from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import Project
-from poetry_tf.files.requirements import Requirement
+from poetry_tf.files.requirements import Requirement, required_name
 from poetry_tf.plan.derive import wants_container
 from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan, PlanError
 from poetry_tf.plan.python import admitted_minors
@@ -400,7 +399,7 @@ def find_blockers(upgrade: Upgrade, involved: Collection[str]) -> list[tuple[Req
 def _required_specifier(release: Release, name: str) -> str:
     """A release's own specifier for a distribution, without extras; empty if it has none."""
     for text in release.requires:
-        if canonicalize_name(re.split(r"[^\w.-]", text, maxsplit=1)[0]) == name:
+        if required_name(text) == name:
             requirement = Requires(text)
             if "extra ==" not in str(requirement.marker or ""):
                 return str(requirement.specifier)

@@ -7,6 +7,7 @@ PyPI, anybody may own that name.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Mapping
@@ -45,6 +46,7 @@ class Origin:
         return f"{NAME}@{self.url}" if self.url else f"{NAME}=={self.version}"
 
 
+@functools.cache
 def running_origin() -> Origin:
     """The origin of the poetry-tf that runs."""
     distribution = metadata.distribution(NAME)

@@ -8,14 +8,14 @@ cached: Poetry without this plugin reads the same cache.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from packaging.utils import NormalizedName, canonicalize_name
+from packaging.utils import canonicalize_name
 from poetry.repositories.legacy_repository import LegacyRepository
 from poetry.repositories.pypi_repository import PyPiRepository
 
+from poetry_tf.files.requirements import required_name
 from poetry_tf.index.mirrors import MIRRORS
 from poetry_tf.index.repository import RoutedRepository
 from poetry_tf.plan.environments import ENVIRONMENTS, next_minor, required_environments
@@ -50,16 +50,14 @@ def combined_requirements(release: Release, environments: Sequence[str]) -> list
 
 def satisfiable_requirements(release: Release, lines: Iterable[str]) -> list[str]:
     """The Requires-Dist of one wheel of a release, without those that no index can satisfy."""
-    unsatisfiable = {_distribution_name(line) for line in release.unsatisfiable}
+    unsatisfiable = {required_name(line) for line in release.unsatisfiable}
     return [
-        _limit_pythons(line, release)
-        for line in lines
-        if _distribution_name(line) not in unsatisfiable
+        _limit_pythons(line, release) for line in lines if required_name(line) not in unsatisfiable
     ]
 
 
 def _is_for_another_platform(release: Release, line: str, environments: Sequence[str]) -> bool:
-    name = _distribution_name(line)
+    name = required_name(line)
     if name not in named("shim"):
         return False
     platforms = {at for at, wheels in release.wheels.items() if wheels.target == name}
@@ -72,7 +70,7 @@ def _limit_pythons(line: str, release: Release) -> str:
     Without the limit a project that admits other Pythons could not be solved, although TensorFlow
     has no wheels for those either.
     """
-    name = _distribution_name(line)
+    name = required_name(line)
     if name == _ENDS_BEFORE_PYTHON:
         minors = {minor for at in ENVIRONMENTS for minor in release.pythons_on(at)}
         return _add_marker(line, f'python_version < "{next_minor(max(minors, key=numbers))}"')
@@ -88,10 +86,6 @@ def _add_marker(line: str, bound: str) -> str:
     requirement, _, marker = line.partition(";")
     marker = f"({marker.strip()}) and {bound}" if marker.strip() else bound
     return f"{requirement.strip()} ; {marker}"
-
-
-def _distribution_name(line: str) -> NormalizedName:
-    return canonicalize_name(re.split(r"[^\w.-]", line.strip(), maxsplit=1)[0])
 
 
 def fix_metadata(poetry: Poetry, io: IO, *, managed: bool, failed: Failed) -> None:

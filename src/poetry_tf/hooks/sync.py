@@ -150,7 +150,7 @@ def _outdated_containers(context: Context) -> dict[Path, None]:
 
 
 def _by_hand(*paths: Path) -> str:
-    return f"mend it, then {_rerun(*paths)}"
+    return f"fix it, then {_rerun(*paths)}"
 
 
 def _rerun(*paths: Path) -> str:

@@ -53,7 +53,12 @@ _HREF = re.compile(r'(?:^|\s)href="([^"]*)"', re.IGNORECASE)
 
 
 # Poetry got this method together with its parser of JSON pages, in 2.3; older ones read HTML alone.
-POETRY_READS_JSON = hasattr(LegacyRepository, "_is_json_response")
+try:
+    from poetry.repositories.link_sources.json import SimpleJsonPage
+except ImportError:
+    POETRY_READS_JSON = False
+else:
+    POETRY_READS_JSON = hasattr(LegacyRepository, "_is_json_response")
 
 
 def is_in_json(response: requests.Response) -> bool:
@@ -215,8 +220,6 @@ def _of_files(url: str, files: Iterable[Any]) -> LinkSource:
 def _of_content(url: str, content: Mapping[str, Any]) -> LinkSource:
     if not POETRY_READS_JSON:
         return HTMLPage(url, as_html(content))
-    from poetry.repositories.link_sources.json import SimpleJsonPage
-
     return SimpleJsonPage(url, dict(content))
 
 

@@ -226,7 +226,7 @@ def read_explicit(text: str, path: Path) -> PackageList:
     """Reads the output of `conda list --explicit`; raises `ProjectError`."""
 
     def file_name(line: str) -> str:
-        return unquote(re.split(r"[?#]", line)[0].rpartition("/")[2])
+        return unquote(re.split(r"[?#]", line, maxsplit=1)[0].rpartition("/")[2])
 
     return _read_built(text, path, _ARCHIVE, file_name, "is no address of a package of Conda's")
 
