@@ -13,7 +13,13 @@ from typing import get_args
 import pytest
 import requests
 
-from poetry_tf.http.failures import Failure, Kind, failure_of_error, format_failure
+from poetry_tf.http.failures import (
+    Failure,
+    Kind,
+    WrongHash,
+    failure_of_error,
+    format_failure,
+)
 
 UNTRUSTED = Path(__file__).parents[1] / "support" / "untrusted.pem"
 CUT = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf of it"
@@ -156,7 +162,8 @@ def test_the_words_for_a_failure(failure: Failure, text: str) -> None:
 
 
 def test_every_kind_has_words() -> None:
-    assert all(format_failure(Failure(kind, name="x")) for kind in get_args(Kind))
+    wrong = (WrongHash("x", "sha256:0", "sha256:1", "poetry.lock"),)
+    assert all(format_failure(Failure(kind, name="x", wrong=wrong)) for kind in get_args(Kind))
 
 
 def test_what_another_try_may_change() -> None:
