@@ -57,6 +57,8 @@ GUARDED = {"add", "lock", "update"}
 # The commands that ask for requirements before there is a project.
 DIALOGUES = {"init", "new"}
 
+MAX_LOCK_BYTES = 32 * 1024 * 1024
+
 
 class TensorFlowApplicationPlugin(ApplicationPlugin):
     """Adds the ``poetry tf …`` commands, and listeners around Poetry's own commands."""
@@ -340,10 +342,10 @@ def _mentions_tensorflow(folder: Path) -> bool:
 
 
 def _lowercase_bytes(path: Path) -> bytes:
-    from poetry_tf.files.reading import read_file
-
+    # As `files.reading` reads it, which would have to be imported.
     try:
-        return read_file(path).lower()
+        is_read = path.is_file() and path.stat().st_size <= MAX_LOCK_BYTES
+        return path.read_bytes().lower() if is_read else b""
     except OSError:
         return b""
 
