@@ -184,7 +184,11 @@ WAYS: Mapping[str, Callable[[Path], None]] = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "way",
+    # Poetry waits for a source that does not answer.
+    [pytest.param(way, marks=pytest.mark.slow) if way == "source" else way for way in WAYS],
+)
 def test_text_of_a_project_is_shown_and_not_obeyed(
     right: PoetryRunner, project: Path, way: str
 ) -> None:

@@ -118,13 +118,10 @@ SEAMS = sorted(
     for seam in {*_imports(), *_private_names(), *_overrides(), *_reaches()}
     if seam[-1] not in SHARED | BASES
 )
-# These without `slow`: an override, a patch, a read, what the listeners and the refusal import.
+# These without `slow`: an override, and what the refusal imports.
 SAMPLE = {
     ("rename", "_get_page"),
-    ("rename", "_find_best_version_for_package"),
-    ("rename", "_package"),
     ("hide", "poetry.console.exceptions", "PoetryRuntimeError"),
-    ("hide", "cleo.events.console_events", "COMMAND"),
 }
 
 

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -207,9 +208,10 @@ class PoetryRunner:
 
     def settle(self) -> None:
         """Waits for the requests that a call left under way, so that none is counted later."""
-        for thread in threading.enumerate():
-            if thread.name.startswith("poetry-tf"):
-                thread.join(10)
+        until = time.monotonic() + 10
+        while any(thread.name.startswith("poetry-tf") for thread in threading.enumerate()):
+            assert time.monotonic() < until
+            time.sleep(0.005)
 
     def _environment(self, extra: Mapping[str, str] | None) -> dict[str, str]:
         if not self.in_project and not self.venv.exists():
