@@ -9,10 +9,18 @@ import pytest
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from poetry.config.config import Config
+from poetry.inspection.info import PackageInfo
 from poetry.utils.authenticator import Authenticator
 
 from poetry_tf.index import wheel_metadata
-from poetry_tf.index.wheel_metadata import TAIL, known_metadata, metadata_of
+from poetry_tf.index.wheel_metadata import (
+    TAIL,
+    SlowRequirementError,
+    check_requirements,
+    known_metadata,
+    metadata_of,
+    own_metadata,
+)
 from poetry_tf.releases import load
 from poetry_tf.releases.resources import read_json
 from tests.support.index import LocalIndex
@@ -74,7 +82,7 @@ def test_one_request_for_most_wheels(members: dict[str, bytes]) -> None:
         mount = index.mount("mirror", metadata=False)
         distribution = index.add("demo", "1.0", requires=["six (>=1.0)"], members=members)
         metadata = _read(mount.root, distribution)
-    assert metadata is not None and metadata["requires_dist"] == ["six (>=1.0)"]
+    assert metadata is not None and metadata.requires_dist == ["six (>=1.0)"]
     assert [request.range for request in mount.requests] == [f"bytes=-{TAIL}"]
 
 
@@ -90,3 +98,80 @@ def _read(root: str, distribution: Any) -> Any:
     (wheel,) = distribution.wheels
     session = Authenticator(Config(use_environment=False), disable_cache=True)
     return metadata_of(wheel.filename, f"{root}packages/{wheel.filename}", session)
+
+
+@pytest.mark.parametrize(
+    ("stem", "name", "version"),
+    [
+        ("Zope.Interface-5.0", "zope-interface", "5.0"),
+        ("zope_interface-5.0", "zope.interface", "5.0.0"),
+        ("PyYAML-6", "pyyaml", "6.0"),
+        ("torch-2.1+cu118", "torch", "2.1.0+cu118"),
+        ("torch-2.1_cu118", "torch", "2.1+cu118"),
+        ("demo-1!2.0", "demo", "1!2"),
+        ("demo-1_2.0", "demo", "1!2.0"),
+        ("demo-1.0.post1", "demo", "1.0-1"),
+        ("demo-1.0_1", "demo", "1.0-1"),
+        ("demo-1.0rc1", "demo", "1.0-RC.1"),
+        ("demo-01.02", "demo", "1.2"),
+        ("demo-1.0-1build", "demo", "1.0"),
+    ],
+)
+def test_metadata_of_the_same_release_in_another_spelling(
+    stem: str, name: str, version: str
+) -> None:
+    info = own_metadata(f"{stem}-py2.py3-none-any.whl", _metadata(name, version))
+    assert info is not None and info.version == version
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        ("other", "1.0"),
+        ("demo", "1.1"),
+        ("demo", "1.0.post1"),
+        ("demo", "1.0+x"),
+        ("demo", "1!1.0"),
+        ("", "1.0"),
+        ("demo", ""),
+        ("demo", "9" * 5_000),
+    ],
+)
+def test_metadata_of_another_release(name: str, version: str) -> None:
+    assert own_metadata("demo-1.0-py3-none-any.whl", _metadata(name, version)) is None
+
+
+def _metadata(name: str, version: str) -> bytes:
+    return f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode()
+
+
+def _pairs(number: int, glue: str = " ") -> str:
+    terms = (f'(python_version == "3.{n}"{glue}and os_name == "os{n}")' for n in range(number))
+    return f"six ; {f'{glue}or{glue}'.join(terms)}"
+
+
+EXTRAS = " or ".join(f'extra == "an-extra-{number}"' for number in range(100))
+
+
+@pytest.mark.parametrize(
+    "written", [_pairs(40), _pairs(40, glue=""), f"six{' ' * 20_000}>1", f"six>{'1' * 50_000}"]
+)
+def test_a_requirement_that_takes_too_long_to_read(written: str) -> None:
+    info = PackageInfo(name="demo", version="1.0", requires_dist=["six", written])
+    with pytest.raises(SlowRequirementError, match=r"^demo-1\.0\.tar\.gz has a requirement"):
+        check_requirements("demo-1.0.tar.gz", info)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        _pairs(3),
+        f"six ; {EXTRAS}",
+        f'six ; python_version >= "3" and ({EXTRAS})',
+        "no requirement ; at all",
+        "six ; nonsense and (a or b)",
+    ],
+)
+def test_a_long_or_wrong_requirement_is_left_to_poetry(written: str) -> None:
+    info = PackageInfo(name="demo", version="1.0", requires_dist=["six", written])
+    assert check_requirements("demo-1.0.tar.gz", info).requires_dist == ["six", written]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,15 +17,17 @@ from tests.support.hostile import (
     endless,
     html,
     in_html,
+    metadata_beside,
     packed,
     page,
     raw,
     sent,
     trickle,
     wheel,
+    whole_wheel,
 )
-from tests.support.index import Hostile, LocalIndex, Mount
-from tests.support.poetry import PoetryRunner, Result, write_pyproject
+from tests.support.index import Distribution, Hostile, LocalIndex, Mount
+from tests.support.poetry import PoetryRunner, Result, locked, write_pyproject
 
 pytestmark = pytest.mark.slow
 
@@ -34,6 +37,20 @@ CHUNK = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
 CHUNKED = "Transfer-Encoding: chunked"
 PARTIAL = "206 Partial Content"
 INFO = "six-1.12.1.dist-info"
+
+
+def _metadata(name: str = "six", version: str = "1.12.1", marker: str = "") -> bytes:
+    return (
+        f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nRequires-Dist: absl-py{marker}\n"
+    ).encode()
+
+
+SLOW = " or ".join(f'(python_version == "3.{n}" and os_name == "{n}")' for n in range(40))
+WRONG: dict[str, bytes] = {
+    "metadata of another package": _metadata(name="wrapt-2"),
+    "metadata of another version": _metadata(version="1.12.2"),
+    "metadata with a marker that takes hours": _metadata(marker=f" ; {SLOW}"),
+}
 
 
 def _redirect(to: str) -> Hostile:
@@ -131,6 +148,7 @@ FILES: dict[str, Hostile] = {
         {f"{INFO}/METADATA": b"Name: six\nVersion: 1.12.1\n"}, spoil=(b"PK\x05\x06", b"PK\x05\x07")
     ),
     "no metadata": wheel({"six.py": b""}),
+    **{name: wheel({f"{INFO}/METADATA": content}) for name, content in WRONG.items()},
 }
 METADATA: dict[str, Hostile] = {
     "metadata without end": always(
@@ -139,6 +157,14 @@ METADATA: dict[str, Hostile] = {
     "metadata a byte a second": trickle({"metadata"}, size=1, seconds=1),
     "metadata that unpacks to 2 GB": always(
         {"metadata"}, lambda: sent(packed(), headers=["Content-Encoding: gzip"])
+    ),
+    **{name: metadata_beside(content) for name, content in WRONG.items()},
+}
+WHOLE: dict[str, tuple[bytes, str]] = {
+    "unpacks to 500 MB": (b"bomb", "The metadata in six-1.12.1-py3-none-any.whl is larger than"),
+    "has a marker that takes hours": (
+        _metadata(marker=f" ; {SLOW}"),
+        "six-1.12.1-py3-none-any.whl has a requirement that can't be read: its marker has too many",
     ),
 }
 
@@ -190,3 +216,53 @@ def test_hostile_metadata_changes_no_lock(
     done = _lock(locks, index.mount("mirror", hostile=hostile), tmp_path)
     assert done.ok, done.output
     assert lock.read_bytes() == right
+
+
+@pytest.mark.parametrize(("metadata", "message"), WHOLE.values(), ids=WHOLE)
+def test_a_whole_wheel_that_means_harm_ends_with_one_error(
+    locks: PoetryRunner, index: LocalIndex, tmp_path: Path, metadata: bytes, message: str
+) -> None:
+    """It has the hash that its mirror lists, and no lock says another."""
+    write_pyproject(locks.project, ["six"], more='\n[tool.poetry-tf]\ngpu = "none"\n')
+    (locks.project / "poetry.lock").unlink()
+    hostile = whole_wheel({f"{INFO}/METADATA": metadata})
+    mirror = index.mount("mirror", metadata=False, hostile=hostile)
+    done = _lock(locks, mirror, tmp_path)
+    assert not done.ok
+    assert done.stderr.count(message) == 1
+    assert not (locks.project / "poetry.lock").exists()
+
+
+@dataclass(frozen=True)
+class Mislabelled(Distribution):
+    """A wheel whose own metadata says something else than its file name."""
+
+    content: bytes = b""
+
+    @property
+    def metadata(self) -> bytes:
+        return self.content
+
+
+@pytest.mark.parametrize("beside", [True, False])
+@pytest.mark.parametrize("name", ["metadata of another package", "metadata of another version"])
+def test_a_mislabelled_wheel_is_read_as_poetry_reads_it(
+    poetry: PoetryRunner, tmp_path: Path, name: str, beside: bool
+) -> None:
+    """Which is by what the whole wheel says."""
+    lock = poetry.project / "poetry.lock"
+    outcomes = []
+    with LocalIndex(metadata=beside) as index:
+        index.add("absl-py", "2.0")
+        index.extend([Mislabelled("six", "1.12.1", content=WRONG[name])])
+        poetry.mirror = index.url
+        own = f'\n[[tool.poetry.source]]\nname = "own"\nurl = "{index.url}"\n'
+        for plugins, more in ((True, ""), (False, own)):
+            write_pyproject(poetry.project, ["six"], more=more)
+            lock.unlink(missing_ok=True)
+            poetry.cache = tmp_path / f"cache-{plugins}"
+            done = poetry.run("lock", plugins=plugins)
+            assert done.ok, done.output
+            outcomes.append(locked(poetry.project))
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0]["absl-py"] == "2.0"

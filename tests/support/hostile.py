@@ -6,6 +6,7 @@ Each is a function of what an honest server would send, and gives all bytes that
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import itertools
 import json
@@ -133,6 +134,32 @@ def wheel(members: dict[str, bytes], *, spoil: tuple[bytes, bytes] = (b"", b""))
             "Accept-Ranges: bytes",
         ]
         return sent(part, status="206 Partial Content", headers=headers)
+
+    return answer
+
+
+def metadata_beside(content: bytes) -> Hostile:
+    """In place of the metadata beside each wheel (PEP 658), with the hash that the page lists."""
+    listed = edited(**{"core-metadata": {"sha256": hashlib.sha256(content).hexdigest()}})
+
+    def answer(kind: Kind, body: bytes, span: str | None) -> Iterable[bytes] | None:
+        return sent(content) if kind == "metadata" else listed(kind, body, span)
+
+    return answer
+
+
+def whole_wheel(members: dict[str, bytes]) -> Hostile:
+    """In place of each wheel, one with these members, with the hash that the page lists.
+
+    It is sent whole alone.
+    """
+
+    def answer(kind: Kind, body: bytes, span: str | None) -> Iterable[bytes] | None:
+        data = _archive(tuple(members.items()))
+        if kind == "file":
+            return sent(data, headers=[f"Content-Length: {len(data)}"])
+        listed = edited(hashes={"sha256": hashlib.sha256(data).hexdigest()}, size=len(data))
+        return listed(kind, body, span)
 
     return answer
 

@@ -31,14 +31,31 @@ class _ExceededError(BaseException):
 @contextmanager
 def bounded(text: str) -> Iterator[None]:
     """Raises `ValueError` if reading a requirement, constraint or marker would take too long."""
-    if len(text) > MAX_LENGTH:
-        raise ValueError(f"it has more than {MAX_LENGTH} characters")
-    if _BLANKS.search(text):
-        raise ValueError("it has 100 blanks in a row")
-    if " and " not in text or " or " not in text or _alternatives(text) <= _SIMPLE:
+    check_text(text)
+    if is_simple(text):
         yield
         return
-    left = MAX_CALLS
+    with counted(MAX_CALLS):
+        yield
+
+
+def check_text(text: str, most: int = MAX_LENGTH) -> None:
+    """Raises `ValueError` for a text whose length or blanks would take too long."""
+    if len(text) > most:
+        raise ValueError(f"it has more than {most} characters")
+    if _BLANKS.search(text):
+        raise ValueError("it has 100 blanks in a row")
+
+
+def is_simple(text: str) -> bool:
+    """Whether its marker never takes many calls, as nearly all."""
+    return "and" not in text or "or" not in text or _alternatives(text) <= _SIMPLE
+
+
+@contextmanager
+def counted(most: int) -> Iterator[None]:
+    """Raises `ValueError` if it takes more calls than that to read the markers within."""
+    left = most
 
     def count(*_: Any) -> None:
         nonlocal left

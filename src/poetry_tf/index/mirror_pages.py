@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -32,7 +30,7 @@ from poetry_tf.index.failover import (
     IndexRoot,
     NotDownloadedError,
 )
-from poetry_tf.index.pages import html_page, is_in_json, json_page
+from poetry_tf.index.pages import is_in_json, read_page
 from poetry_tf.index.transport import Transport
 
 if TYPE_CHECKING:
@@ -40,8 +38,6 @@ if TYPE_CHECKING:
 
 PREFER_JSON = {"Accept": f"{JSON_TYPE}, */*;q=0.1"}
 UNCACHED = {"Cache-Control": "no-cache"}
-
-_SHA256 = re.compile(r"(?<=sha256=)[0-9a-f]*[A-F][0-9A-Fa-f]*")
 
 
 class MirrorPages:
@@ -82,7 +78,7 @@ class MirrorPages:
     def links(self, response: requests.Response) -> LinkSource:
         """The files of a page as Poetry reads it, with the hashes as PyPI writes them."""
         if response not in self._read:
-            self._read[response] = _links_of(response)
+            self._read[response] = read_page(response, as_pypi=True)
         return self._read[response]
 
     def reject(self, name: str) -> None:
@@ -263,21 +259,6 @@ def _parsed(page: requests.Response) -> dict[str, IndexFile]:
     except MalformedPage:
         return {}
     return {file.filename: file for file in files}
-
-
-def _links_of(page: requests.Response) -> LinkSource:
-    if not is_in_json(page):
-        return html_page(page.url, _SHA256.sub(lambda found: found[0].lower(), page.text))
-    content: dict[str, Any] = json.loads(page.content)
-    with suppress(TypeError, AttributeError):  # which Poetry's own class reports
-        for file in content["files"]:
-            # Poetry would lock the longest one, in any spelling.
-            hashes = file.get("hashes")
-            if not isinstance(hashes, dict):
-                file["hashes"] = {}
-            elif "sha256" in hashes:
-                file["hashes"] = {"sha256": str(hashes["sha256"]).lower()}
-    return json_page(page.url, content)
 
 
 def _page_request(name: str) -> IndexRequest:

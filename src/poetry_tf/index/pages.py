@@ -49,6 +49,7 @@ _PLAIN = {"!doctype", "html", "head", "meta", "title", "body", "h1", "a", "br", 
 _TITLE = re.compile(r"<title>[^<]*</title>", re.IGNORECASE)
 _ANCHOR = re.compile(r"<a\s([^<>]*)>[^<>]*</a>", re.IGNORECASE)
 _ATTRIBUTES = re.compile(r"""(?:[a-z-]+(?:="[^"']*")?(?:\s+|$))*""", re.IGNORECASE)
+_SHA256 = re.compile(r"(?<=sha256=)[0-9a-f]*[A-F][0-9A-Fa-f]*")
 _HREF = re.compile(r'(?:^|\s)href="([^"]*)"', re.IGNORECASE)
 
 
@@ -67,16 +68,29 @@ def is_in_json(response: requests.Response) -> bool:
     return kind.startswith("application/") and kind.endswith("+json")
 
 
-def read_page(response: requests.Response) -> LinkSource:
-    """The page of a package, in JSON or HTML. Raises `MalformedPage`."""
+def read_page(response: requests.Response, *, as_pypi: bool = False) -> LinkSource:
+    """The page of a package, in JSON or HTML. Raises `MalformedPage`.
+
+    Args:
+        as_pypi: whether each file has the one hash that PyPI lists, spelled alike: Poetry locks the
+            longest, in any spelling.
+    """
     if not is_in_json(response):
         text = response.text
+        if as_pypi:
+            text = _SHA256.sub(lambda found: found[0].lower(), text)
         check_markup(text)
         if "[" in text:  # in the place of a host it makes an address none
             parse_html(text, response.url)
         return html_page(response.url, text)
     try:
         content = json.loads(response.content)
+        for file in content["files"] if as_pypi else ():
+            hashes = file.get("hashes")
+            if not isinstance(hashes, dict):
+                file["hashes"] = {}
+            elif "sha256" in hashes:
+                file["hashes"] = {"sha256": str(hashes["sha256"]).lower()}
         check_files(content)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise MalformedPage(str(error)) from error

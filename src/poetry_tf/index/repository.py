@@ -6,10 +6,9 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from packaging.metadata import parse_email
 from packaging.utils import NormalizedName
 from poetry.inspection.info import PackageInfo
 from poetry.repositories import http_repository
@@ -24,7 +23,12 @@ from poetry_tf.index.credentials import PYPI, Grant
 from poetry_tf.index.failover import MirrorRoute, NotDownloadedError
 from poetry_tf.index.mirror_pages import PREFER_JSON
 from poetry_tf.index.session import MirrorSession
-from poetry_tf.index.wheel_metadata import check_metadata, known_metadata, metadata_of
+from poetry_tf.index.wheel_metadata import (
+    check_metadata,
+    check_requirements,
+    known_metadata,
+    metadata_of,
+)
 from poetry_tf.poetry_internals import MOVED, patches
 from poetry_tf.poetry_internals.overrides import override, require_attributes
 
@@ -42,6 +46,16 @@ if TYPE_CHECKING:
     from poetry_tf.index.answers import ExpectedFiles
 
 
+class _RangesSupportedError(Exception):
+    """A whole file was requested of a server that sends parts."""
+
+
+# Poetry has moved its class between its modules, but always raised it from here.
+_RANGES: type[Exception] = getattr(
+    http_repository, "HTTPRangeRequestSupportedError", _RangesSupportedError
+)
+
+
 def watch_interrupts() -> None:
     """Has Ctrl-C end what the threads of an installation download."""
     patches.watch_interrupts(interrupted_by)
@@ -56,8 +70,6 @@ class PrefetchingRepository(LegacyRepository):
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self.prefetcher = prefetch.Prefetcher(self.get_page, self._fetch_record)
-        self._without_tails: set[str] = set()
-        """Hosts that do not send the end of a file."""
 
     def _fetch_record(self, name: NormalizedName, version: Version) -> dict[str, Any]:
         """A record from the cache, or a new one, which is cached when it is used."""
@@ -93,24 +105,43 @@ class PrefetchingRepository(LegacyRepository):
     @override
     def _get_info_from_metadata(self, link: Link) -> PackageInfo | None:
         """Poetry calls this first, for the file that represents a release."""
-        return known_metadata(link.hashes) or super()._get_info_from_metadata(link)
+        return known_metadata(link.hashes) or self._get_sent_metadata(link)
+
+    def _get_sent_metadata(self, link: Link) -> PackageInfo | None:
+        info = super()._get_info_from_metadata(link)
+        return info and check_requirements(link.filename, info)
 
     @override
     def _get_info_from_wheel(self, link: Link) -> PackageInfo:
         if (info := known_metadata(link.hashes)) is not None:
             return info
         host = link.netloc
-        if (
-            self._lazy_wheel
-            and self._supports_range_requests.get(host, True)
-            and host not in self._without_tails
-        ):
-            metadata = metadata_of(link.filename, link.url, self.session)
-            if metadata is not None:
+        is_lazy = self._lazy_wheel
+        if is_lazy and self._supports_range_requests.get(host, True):
+            if (info := metadata_of(link.filename, link.url, self.session)) is not None:
                 self._supports_range_requests[host] = True
-                return PackageInfo.from_metadata(metadata)
-            self._without_tails.add(host)
-        return super()._get_info_from_wheel(link)
+                return info
+            self._supports_range_requests.setdefault(host, False)
+            is_lazy = False
+        # Not by Poetry's own method, which takes whatever it reads by ranges.
+        try:
+            with self._whole_file(link, raise_accepts_ranges=is_lazy) as wheel:
+                return check_requirements(link.filename, PackageInfo.from_wheel(wheel))
+        except _RANGES:
+            self._supports_range_requests[host] = True
+            return self._get_info_from_wheel(link)
+
+    def _whole_file(
+        self, link: Link, *, raise_accepts_ranges: bool
+    ) -> AbstractContextManager[Path]:
+        # Poetry 2.1 to 2.4 have it by the second name.
+        names = ("_downloaded_file", "_cached_or_downloaded_file")
+        download: Any = next(getattr(self, name) for name in names if hasattr(self, name))
+        return download(link, raise_accepts_ranges=raise_accepts_ranges)  # type: ignore[no-any-return]
+
+    @override
+    def _get_info_from_sdist(self, link: Link) -> PackageInfo:
+        return check_requirements(link.filename, super()._get_info_from_sdist(link))
 
 
 class RoutedRepository(PrefetchingRepository):
@@ -233,23 +264,13 @@ class RoutedRepository(PrefetchingRepository):
         self._compared.add(key)
 
     @override
-    def _get_info_from_metadata(self, link: Link) -> PackageInfo | None:
-        # A mirror lists the hash of what it sends as metadata itself.
-        if (info := known_metadata(link.hashes)) is not None:
-            return info
-        if not link.has_metadata or link.metadata_url is None:
-            return None
-        metadata = self.mirrors.metadata(link.metadata_url, link.metadata_hashes or {})
-        if metadata is None:
-            return None
-        return PackageInfo.from_metadata(parse_email(metadata)[0])
+    def _get_sent_metadata(self, link: Link) -> PackageInfo | None:
+        return self.mirrors.metadata(link)
 
     @override
     def _download(self, url: str, dest: Path, *, raise_accepts_ranges: bool = False) -> None:
-        # Poetry has moved this class between its modules, but always raised it from here.
-        ranges = getattr(http_repository, "HTTPRangeRequestSupportedError", None)
         self.mirrors.downloads.download(
-            url, dest, unless_ranges=ranges if raise_accepts_ranges else None
+            url, dest, unless_ranges=_RANGES if raise_accepts_ranges else None
         )
         if dest.suffix == ".whl":
             check_metadata(dest)

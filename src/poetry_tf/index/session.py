@@ -8,8 +8,8 @@ holds for the run: one that is down is not asked for every package again.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import requests
 from poetry.utils.authenticator import Authenticator, RepositoryCertificateConfig
@@ -26,7 +26,12 @@ from poetry_tf.index.download import Downloader, is_one_of
 from poetry_tf.index.failover import Failover, IndexRequest, MirrorRoute
 from poetry_tf.index.mirror_pages import MirrorPages
 from poetry_tf.index.transport import SingleAttemptSession, Transport
+from poetry_tf.index.wheel_metadata import own_metadata
 from poetry_tf.poetry_internals.overrides import override, require_attributes
+
+if TYPE_CHECKING:
+    from poetry.core.packages.utils.link import Link
+    from poetry.inspection.info import PackageInfo
 
 
 class MirrorSession(Authenticator):
@@ -129,14 +134,17 @@ class MirrorSession(Authenticator):
                     return answer
             self._failover.pause(request)
 
-    def metadata(self, url: str, hashes: Mapping[str, str]) -> bytes | None:
+    def metadata(self, link: Link) -> PackageInfo | None:
         """The metadata beside a wheel (PEP 658); None where no mirror has what one lists."""
-        request = IndexRequest(f"the metadata of {filename_of(url)}", ("metadata",))
+        url = link.metadata_url
+        if not link.has_metadata or url is None:
+            return None
+        request = IndexRequest(f"the metadata of {link.filename}", ("metadata",))
         for root, address in self.pages.locations(url, request):
             answer = self._transport.fetch(
                 "get", address, root, request, is_last=False, most=transport.METADATA
             )
-            found = answer if isinstance(answer, Failure) else _metadata_in(answer, hashes)
+            found = answer if isinstance(answer, Failure) else _metadata_in(answer, link)
             if not isinstance(found, Failure):
                 self._failover.report_missing(request.failures, root)
                 return found
@@ -157,12 +165,13 @@ def _length_of_range(header: str) -> int:
     return int(found[2]) - int(found[1]) + 1 if found[1] else int(found[2])
 
 
-def _metadata_in(response: requests.Response, hashes: Mapping[str, str]) -> bytes | Failure:
+def _metadata_in(response: requests.Response, link: Link) -> PackageInfo | Failure:
     failure = failure_of_status(response.status_code, "")
     if failure is not None:
         return Failure("metadata-missing") if failure.is_missing else failure
-    if not is_one_of(response.content, hashes):
+    if not is_one_of(response.content, link.metadata_hashes or {}):
         return Failure("metadata-corrupt")
     if response.status_code != requests.codes.ok:
         return Failure("metadata-not-sent")
-    return response.content
+    # The mirror lists this hash itself.
+    return own_metadata(link.filename, response.content) or Failure("metadata-corrupt")

@@ -7,20 +7,27 @@ TensorFlow need, by the hash of the wheel: a wheel never changes, so it is the s
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile, ZipFile
 
-from packaging.metadata import RawMetadata, parse_email
+from packaging.metadata import parse_email
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 from poetry.console.exceptions import PoetryRuntimeError
+from poetry.core.packages.dependency import Dependency
 from poetry.inspection.info import PackageInfo
 from poetry.inspection.lazy_wheel import LazyWheelOverHTTP
 
+from poetry_tf.files.bounds import MAX_CALLS, MAX_LENGTH, check_text, counted, cut, is_simple
+from poetry_tf.http.pages import package_of
 from poetry_tf.index.transport import METADATA
 from poetry_tf.poetry_internals.overrides import override
 from poetry_tf.releases.resources import read_json
+from poetry_tf.text import escape_markup
 
 if TYPE_CHECKING:
     from poetry.utils.authenticator import Authenticator
@@ -30,6 +37,9 @@ PREFIX = 24
 """Digits of a hash that are kept, which is enough to be unique."""
 TAIL = 32 * 1024
 """Bytes of a wheel that are requested first: enough for three of four on PyPI."""
+
+LENGTH, CALLS = 10 * MAX_LENGTH, 10 * MAX_CALLS
+"""The bounds of one requirement, and of all of a release: there are some with 100 extras."""
 
 
 def known_metadata(hashes: Mapping[str, str]) -> PackageInfo | None:
@@ -78,6 +88,14 @@ class OversizedMetadataError(PoetryRuntimeError):
         super().__init__(f"<error>The metadata in {filename} is larger than {most}.</error>")
 
 
+class SlowRequirementError(PoetryRuntimeError):
+    """A release with a requirement that would take hours to read."""
+
+    def __init__(self, filename: str, written: str, reason: object) -> None:
+        what = escape_markup(f"{filename} has a requirement that can't be read: {reason}")
+        super().__init__(f"<error>{what}</error>\n  {escape_markup(cut(written))}")
+
+
 def check_metadata(path: Path) -> None:
     """Raises `OversizedMetadataError` for a wheel; one that can't be read is left to Poetry."""
     with suppress(BadZipFile, ValueError, OSError, NotImplementedError), ZipFile(path) as archive:
@@ -92,15 +110,49 @@ def _check_size(archive: ZipFile, member: str, filename: str) -> None:
         raise OversizedMetadataError(filename)
 
 
-def metadata_of(filename: str, url: str, session: Authenticator) -> RawMetadata | None:
+def metadata_of(filename: str, url: str, session: Authenticator) -> PackageInfo | None:
     """The metadata of the wheel at an address; None where it cannot be read in parts.
 
-    Raises `OversizedMetadataError`.
+    No hash covers a part, so a mirror can send anything: what is too large, or belongs to another
+    wheel, is not taken.
     """
     try:
         with _Wheel(url, session) as wheel:
-            return parse_email(wheel.read_metadata(filename))[0]
-    except OversizedMetadataError:
-        raise
+            return own_metadata(filename, wheel.read_metadata(filename))
     except Exception:  # of the network, of the server, of the archive: Poetry reports it better
         return None
+
+
+def own_metadata(filename: str, content: bytes) -> PackageInfo | None:
+    """Metadata that can be read and has the name and the version of the wheel's file name."""
+    info = PackageInfo.from_metadata(parse_email(content)[0])
+    _, version, *_ = *filename.split("-"), ""
+    is_own = canonicalize_name(info.name or "") == package_of(filename)
+    if is_own and _is_same(info.version or "", version):
+        with suppress(SlowRequirementError):
+            return check_requirements(filename, info)
+    return None
+
+
+def check_requirements(filename: str, info: PackageInfo) -> PackageInfo:
+    """The same metadata. Raises `SlowRequirementError`, before Poetry reads the requirements."""
+    written = info.requires_python or ""
+    try:
+        check_text(written)
+        for written in info.requires_dist or ():
+            check_text(written, LENGTH)
+        slow = [line for line in info.requires_dist or () if not is_simple(line)]
+        with counted(CALLS):
+            for written in slow:
+                with suppress(ValueError):  # Poetry skips what is no requirement
+                    Dependency.create_from_pep_508(written).to_pep_508()
+    except ValueError as error:
+        raise SlowRequirementError(filename, written, error) from None
+    return info
+
+
+def _is_same(version: str, written: str) -> bool:
+    """Whether a version is the one that a file name has, where old tools write `_` for `-+!`."""
+    with suppress(ValueError):
+        return Version(version) == Version(written)
+    return re.sub(r"[^\w.]+", "_", version) == written
