@@ -174,4 +174,4 @@ def test_a_part_is_no_larger_than_was_asked_for(serve: Serve, length: int) -> No
     client = Client()
     with pytest.raises(BadResponse, match="more than was asked for"):
         RemoteFile(url, client).read(0, length)
-    assert client.bytes < length + 100_000
+    assert client.bytes < length + 1_000_000  # what is on its way

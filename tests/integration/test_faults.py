@@ -724,7 +724,7 @@ def test_a_slow_line_for_several_files_is_no_slow_mirror(
     locked_project: PoetryRunner, tuna: Mount, watched: None
 ) -> None:
     """Each of eight transfers gets an eighth of what one would get."""
-    tuna.pace = 1.5 * transport.SPEED
+    tuna.pace = 4 * transport.SPEED
     done = locked_project.call("install")
     assert done.ok, done.output
     assert _lines(done.stderr) == []

@@ -189,7 +189,7 @@ class PoetryRunner:
             enter(_poetry_afresh(self.home / "config", os.environ["TESTS_PYPI_URL"]))
             if self.pypi.startswith("http:"):
                 known = mock.Mock(side_effect=lambda name: self.packaged.get(name, {}))
-                with contextlib.suppress(AttributeError):  # a test may make the module fail
+                with contextlib.suppress(AttributeError, ImportError):  # a test makes it fail
                     enter(mock.patch("poetry_tf.index.routing.hashes", known))
             enter(_logging_afresh())
             # `poetry-tf` sets it for its process, which is this one.
