@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from packaging.utils import canonicalize_name
+from poetry.core.packages.package import Package
 from poetry.repositories.legacy_repository import LegacyRepository
 from poetry.repositories.pypi_repository import PyPiRepository
 
@@ -39,6 +40,7 @@ from poetry_tf.index.pages import SortedPage
 from poetry_tf.index.repository import RoutedRepository
 from poetry_tf.index.resolve import may_name, parse_layer, resolve, user_mirrors
 from poetry_tf.index.session import MirrorSession
+from poetry_tf.poetry_internals import patches
 from poetry_tf.poetry_internals.overrides import require_overrides
 from poetry_tf.releases import DISTRIBUTIONS, hashes, load
 from poetry_tf.text import escape_markup
@@ -95,6 +97,8 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
         return
     for cls in (RoutedRepository, MirrorSession, SortedPage):
         require_overrides(cls)
+    # Tried now: in the middle of a solve it would stop commands that can do without a mirror.
+    patches.without_source(Package("poetry-tf", "0", source_type="legacy", source_url="x"))
     named = [mirror for layer in layers for mirror in _mirrors_of(layer)]
     # Poetry knows the address of PyPI.
     pypi = IndexRoot(PYPI, pypi_index().rstrip("/"), final=True)
