@@ -98,7 +98,9 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
     for cls in (RoutedRepository, MirrorSession, SortedPage):
         require_overrides(cls)
     # Tried now: in the middle of a solve it would stop commands that can do without a mirror.
-    patches.without_source(Package("poetry-tf", "0", source_type="legacy", source_url="x"))
+    patches.without_source(
+        Package("x", "0", source_type="legacy", source_url="x", source_reference="x")
+    )
     named = [mirror for layer in layers for mirror in _mirrors_of(layer)]
     # Poetry knows the address of PyPI.
     pypi = IndexRoot(PYPI, pypi_index().rstrip("/"), final=True)
