@@ -153,3 +153,9 @@ def test_what_is_wrong_with_an_address(url: str, fault: str) -> None:
 )
 def test_valid_addresses(url: str) -> None:
     assert url_fault(url) is None
+
+
+@pytest.mark.parametrize("host", ["a\0b.example.org", "127.0.0.1\0", "\0", "[\0]", "a.\udc80"])
+def test_a_host_that_no_name_can_be_is_judged_all_the_same(host: str) -> None:
+    assert isinstance(addresses.is_local_host(host), bool)
+    assert isinstance(is_local(f"http://{host}/"), bool)

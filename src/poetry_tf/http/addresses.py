@@ -103,7 +103,7 @@ def _number(host: str) -> IPv4Address | IPv6Address | None:
     # Not only the four decimal numbers, but every form that resolvers accept: 127.1, 0x7f000001.
     try:
         return ipaddress.IPv4Address(socket.inet_aton(host))
-    except OSError:
+    except (OSError, ValueError):  # also for a character that no name has
         pass
     try:
         return ipaddress.IPv6Address(host.strip("[]").partition("%")[0])
@@ -142,7 +142,7 @@ def _resolves_there(host: str) -> bool:
 
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
+    except (OSError, ValueError):
         return False  # nothing can be reached there
     numbers = [_number(str(address[0])) for *_, address in found]
     known = [number for number in numbers if number is not None]
