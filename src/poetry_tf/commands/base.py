@@ -239,7 +239,7 @@ def show_unencodable(output: Output) -> None:
 
 
 def _make_visible(record: logging.LogRecord) -> bool:
-    """Lets what Poetry logs about a project act no more than what is said of it here."""
+    """Escapes what Poetry logs about a project, as `plain` does for our own text."""
     record.msg = "\n".join(map(visible, record.getMessage().split("\n")))
     record.args = ()
     return True

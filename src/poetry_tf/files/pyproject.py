@@ -137,7 +137,7 @@ class Pyproject(TomlFile):
     def sources(self) -> tuple[Source, ...]:
         """The indexes that it declares, without malformed entries, which Poetry reports.
 
-        Only the first `MAX_SOURCES`: each may be a finding whose fix reads the file anew.
+        Only the first `MAX_SOURCES`: each may be a finding whose fix reads the file again.
         """
         path = ("tool", "poetry", "source")
         entries = self.document.get(path)
