@@ -35,6 +35,8 @@ class SettingLayer:
     file: Path | None = None
     is_projects: bool = False
     """Whether the project says so, and not the user of this machine."""
+    variable: str | None = None
+    """The variable that holds it."""
 
 
 def setting_layers(
@@ -52,7 +54,8 @@ def setting_layers(
     found: list[SettingLayer] = []
     for variable, setting in ((VARIABLE, SETTING), (PLUGIN_VARIABLE, PLUGIN_SETTING)):
         if value := os.environ.get(variable):
-            found.append(SettingLayer(_value(value, setting), f"the variable {variable}"))
+            place = f"the variable {variable}"
+            found.append(SettingLayer(_value(value, setting), place, variable=variable))
         for file, document in documents:
             value = None if document is None else document.get(setting)
             if document is not None and value is not None and value != "":
@@ -76,7 +79,7 @@ def is_set_on_machine() -> bool:
 
     `VARIABLE` doesn't count: it goes before what a project says, which so changes nothing.
     """
-    return any(layer.place != f"the variable {VARIABLE}" for layer in setting_layers(None))
+    return any(layer.variable != VARIABLE for layer in setting_layers(None))
 
 
 def local_hosts() -> tuple[str, ...]:
