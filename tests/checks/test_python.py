@@ -7,7 +7,7 @@ import pytest
 from poetry_tf.actions.fix import fix
 from poetry_tf.plan.model import CONTAINER_PLATFORM
 from poetry_tf.releases import load
-from tests.made import OLDER, found, in_memory, place
+from tests.made import found, in_memory, place
 
 CATALOG = load()
 LAST = CATALOG.releases[-1]
@@ -102,7 +102,7 @@ def test_where_no_python_fits_at_all_a_person_has_to_choose(text: str, declared:
         '[project]\nrequires-python = ">=3.8"\ndependencies = ["numpy"]',
         # What the data doesn't know may fit.
         '[project]\nrequires-python = ">=3.6"\ndependencies = ["tensorflow>=1.0,<2.13"]',
-        f'[project]\nrequires-python = ">=3.6"\ndependencies = ["tensorflow=={OLDER}"]',
+        '[project]\nrequires-python = ">=3.6"\ndependencies = ["tensorflow==1.15.5"]',
         '[project]\nrequires-python = ">=3.6"\ndependencies = ["tensorflow>=99"]',
     ],
 )

@@ -15,6 +15,7 @@ from poetry.core.constraints.version import Version as PoetryVersion
 from poetry.core.constraints.version import VersionConstraint, parse_constraint
 
 from poetry_tf.plan.derive import derive_plan, make_plan
+from poetry_tf.plan.main_line import main_requirement
 from poetry_tf.plan.model import CONTAINER_PLATFORM, PlanError
 from poetry_tf.plan.python import (
     admitted_minors,
@@ -29,10 +30,10 @@ from poetry_tf.plan.requirement import (
     admitted_releases,
     constraint_series,
     locked_tensorflow,
-    main_requirement,
     requires_cuda_wheels,
 )
 from poetry_tf.plan.settings import GpuChoice, Settings
+from poetry_tf.pyproject.pins import series_specifier, series_tilde
 from poetry_tf.releases import Catalog, Release, load
 from poetry_tf.releases.images import load_images
 from tests.made import CONTAINED, OLDER, SERIES, in_memory, lock_text
@@ -150,14 +151,14 @@ def test_a_list_of_releases_is_one_series_if_they_all_are(versions: list[tuple[i
 @release
 def test_the_pin_of_a_plan_begins_at_its_release_and_ends_with_its_series(release: Release):
     plan = make_plan(CATALOG, IMAGES, release, Settings("none"), None)
-    assert constraint_series(parse_constraint(plan.specifier)) == release.series
-    assert constraint_series(parse_constraint(plan.tilde)) == release.series
+    assert constraint_series(parse_constraint(series_specifier(plan.release))) == release.series
+    assert constraint_series(parse_constraint(series_tilde(plan.release))) == release.series
     for other in CATALOG.releases:
         within = other.series == release.series and other.version >= release.version
-        assert SpecifierSet(plan.specifier).contains(other.version) is within
-        assert parse_constraint(plan.tilde).allows(PoetryVersion.parse(str(other.version))) is (
-            within
-        )
+        assert SpecifierSet(series_specifier(plan.release)).contains(other.version) is within
+        assert parse_constraint(series_tilde(plan.release)).allows(
+            PoetryVersion.parse(str(other.version))
+        ) is (within)
 
 
 # -- which requirement counts ---------------------------------------------------------------

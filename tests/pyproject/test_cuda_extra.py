@@ -16,10 +16,11 @@ from poetry_tf.pyproject.cuda_extra import (
     new_requirement_edits,
     requirement_texts,
 )
+from poetry_tf.pyproject.pins import series_specifier, series_tilde
 from tests.made import in_memory, plan_for, requirement_of
 
 PLAN, PIP = plan_for(), plan_for("pip")
-SPECIFIER, TILDE = PLAN.specifier, PLAN.tilde
+SPECIFIER, TILDE = series_specifier(PLAN.release), series_tilde(PLAN.release)
 
 
 def with_wheels(text: str, plan: Plan = PIP) -> str:
@@ -51,7 +52,7 @@ def test_a_new_requirement_goes_where_the_project_has_the_others(plan: Plan, tex
     assert len(items) == (2 if plan.gpu.mode == "pip" else 1)
     for item in items:
         assert item.is_pep508 is ("[tool.poetry" not in text)
-        assert item.constraint == parse_constraint(plan.tilde)
+        assert item.constraint == parse_constraint(series_tilde(plan.release))
         assert item.group == "main"
     assert [*project.pyproject.requirements] == [
         item for item in after.pyproject.requirements if item not in items

@@ -9,17 +9,25 @@ from poetry.core.constraints.version import parse_constraint
 from poetry_tf.files.edits import apply
 from poetry_tf.plan.model import Plan
 from poetry_tf.plan.requirement import tensorflow_requirements
-from poetry_tf.pyproject.pins import companion_pin_text, pin_edits, pin_text
+from poetry_tf.pyproject.pins import (
+    companion_pin_text,
+    pin_edits,
+    pin_text,
+    series_specifier,
+    series_tilde,
+)
 from tests.made import in_memory, plan_for, requirement_of
 
 PLAN = plan_for()
-SPECIFIER, TILDE = PLAN.specifier, PLAN.tilde
+SPECIFIER, TILDE = series_specifier(PLAN.release), series_tilde(PLAN.release)
 
 
 def pinned(text: str) -> str:
     project = in_memory(text)
     edits = [
-        edit for item in tensorflow_requirements(project) for edit in pin_edits(project, item, PLAN)
+        edit
+        for item in tensorflow_requirements(project)
+        for edit in pin_edits(project, item, PLAN.release)
     ]
     return apply(project, edits).pyproject.document.text
 
@@ -110,16 +118,16 @@ def test_a_wide_constraint_is_narrowed_from_where_it_begins(digits: int, wide: s
 def test_where_its_beginning_is_no_pin_the_plans_release_is_taken(wide: str, narrow: str):
     text = f'[tool.poetry.dependencies]\ntensorflow = "{wide}"\n'
     assert requirement_of(pinned(text)).written == narrow
-    assert pin_text(requirement_of(text), PLAN) == narrow
+    assert pin_text(requirement_of(text), PLAN.release) == narrow
 
 
 def test_the_release_that_was_asked_for_is_where_the_pin_begins():
     begin, _ = bounds_of(PLAN, 3)
     text = f'[tool.poetry.dependencies]\ntensorflow = "^{begin}"\n'
     project, item = in_memory(text), requirement_of(text)
-    edits = pin_edits(project, item, PLAN, at_release=True)
+    edits = pin_edits(project, item, PLAN.release, at_release=True)
     assert apply(project, edits).pyproject.document.text == text.replace(f"^{begin}", TILDE)
-    assert pin_text(item, PLAN, at_release=True) == TILDE
+    assert pin_text(item, PLAN.release, at_release=True) == TILDE
 
 
 @pytest.mark.parametrize("text", ['"~2.13.0"', '"2.13.*"', '{version = "2.13.1"}'])

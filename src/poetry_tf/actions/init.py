@@ -32,7 +32,7 @@ from poetry_tf.plan.requirement import constraint_series, tensorflow_requirement
 from poetry_tf.plan.settings import SETTINGS_PATH, read_settings
 from poetry_tf.pyproject.bounds import outdated_bound_edits
 from poetry_tf.pyproject.cuda_extra import cuda_extra_edits, new_requirement_edits
-from poetry_tf.pyproject.pins import pin_edits
+from poetry_tf.pyproject.pins import pin_edits, series_tilde
 from poetry_tf.pyproject.platform_lines import shim_for
 from poetry_tf.pyproject.requirement_edits import remove_edits, rename_edits
 from poetry_tf.releases import load, role
@@ -196,9 +196,9 @@ def _requirement_edits(project: Project, options: InitOptions, plan: Plan) -> li
         if mains and role(item.name) == "shim" and (other_series or item.written not in mains):
             continue  # the rules decide what a platform needs in that series
         if options.tensorflow is not None and (
-            other_series or (exact and item.written != plan.tilde)
+            other_series or (exact and item.written != series_tilde(plan.release))
         ):
-            edits += pin_edits(project, item, plan, at_release=exact)
+            edits += pin_edits(project, item, plan.release, at_release=exact)
     edits += cuda_extra_edits(apply(project, edits), plan)
     return edits
 

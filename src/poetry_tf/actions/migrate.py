@@ -40,8 +40,8 @@ from poetry_tf.migration.tensorflow import (
 )
 from poetry_tf.plan.derive import without_image_limits
 from poetry_tf.plan.environments import Target, required_environments
+from poetry_tf.plan.main_line import main_requirement
 from poetry_tf.plan.model import Plan
-from poetry_tf.plan.requirement import main_requirement
 from poetry_tf.plan.settings import read_settings
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images

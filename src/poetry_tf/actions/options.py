@@ -13,15 +13,17 @@ from poetry.core.packages.dependency import Dependency
 from poetry_tf.files.project import Project
 from poetry_tf.plan.derive import make_plan, without_image_limits
 from poetry_tf.plan.environments import ENVIRONMENTS, required_environments
+from poetry_tf.plan.lines import narrowed_release
+from poetry_tf.plan.main_line import (
+    admitted_locked_tensorflow,
+    joint_constraint,
+    main_pythons,
+    required_catalog,
+)
 from poetry_tf.plan.model import CPU, Plan, PlanError
 from poetry_tf.plan.python import python_range
 from poetry_tf.plan.release import choose_release, requested_release
-from poetry_tf.plan.requirement import (
-    admitted_locked_tensorflow,
-    joint_constraint,
-    required_catalog,
-    requires_cuda_wheels,
-)
+from poetry_tf.plan.requirement import requires_cuda_wheels
 from poetry_tf.plan.settings import GpuChoice, Settings, read_settings
 from poetry_tf.releases import Release, load, role
 from poetry_tf.releases.companions import companions
@@ -86,8 +88,7 @@ def plan_options(project: Project, options: InitOptions) -> Plan:
     catalog, images = load(), load_images()
     if not options.container:
         images = without_image_limits(images, catalog)
-    declared = project.pyproject.python
-    range_: VersionConstraint = declared.constraint if declared else VersionRange()
+    range_: VersionConstraint = main_pythons(project) or VersionRange()
     if options.python is not None:
         requested = parse_python(options.python)
         range_ = range_.intersect(requested) if range_.allows_any(requested) else requested
@@ -110,7 +111,13 @@ def plan_options(project: Project, options: InitOptions) -> Plan:
             locked = release.version if exact else None
             constraint = None if exact else parse_constraint(f"~{release.series}")
     release = choose_release(
-        catalog, images, settings, constraint=constraint, locked=locked, python=range_
+        catalog,
+        images,
+        settings,
+        constraint=constraint,
+        locked=locked,
+        python=range_,
+        narrowed=narrowed_release(project),
     )
     has_wheels = options.gpu is None and requires_cuda_wheels(project)
     if (options.gpu or (None if has_main else settings.gpu)) == "none":

@@ -24,15 +24,18 @@ from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement, required_name
 from poetry_tf.plan.derive import wants_container
+from poetry_tf.plan.environments import MINORS
+from poetry_tf.plan.main_line import (
+    admitted_locked_tensorflow,
+    joint_constraint,
+    main_requirement,
+    required_catalog,
+)
 from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan, PlanError
 from poetry_tf.plan.python import admitted_minors
 from poetry_tf.plan.release import requested_release
 from poetry_tf.plan.requirement import (
-    admitted_locked_tensorflow,
     admitted_releases,
-    joint_constraint,
-    main_requirement,
-    required_catalog,
     tensorflow_distributions,
     to_poetry_version,
 )
@@ -45,8 +48,6 @@ from poetry_tf.releases.companions import bounds_on, companions
 from poetry_tf.releases.model import numbers
 from poetry_tf.text import format_list
 
-# The minors that a range of Pythons is tried with.
-_PYTHONS = tuple(f"3.{minor}" for minor in range(5, 41))
 # The lines of this companion are written for platforms.
 _FILESYSTEM = canonicalize_name("tensorflow-io-gcs-filesystem")
 
@@ -278,7 +279,7 @@ def _plan_release(project: Project, options: InitOptions) -> tuple[InitOptions, 
         first = error
     declared = project.pyproject.python
     range_: VersionConstraint = declared.constraint if declared else VersionRange()
-    has = [numbers(minor)[1] for minor in admitted_minors(_PYTHONS, range_)] or [0]
+    has = [numbers(minor)[1] for minor in admitted_minors(MINORS, range_)] or [0]
 
     def distance(minor: str) -> int:
         return min(abs(numbers(minor)[1] - number) for number in has)

@@ -12,8 +12,9 @@ from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.files.project import configurations
 from poetry_tf.plan.derive import wants_container
+from poetry_tf.plan.main_line import main_requirement
 from poetry_tf.plan.model import NoContainerError
-from poetry_tf.plan.requirement import main_requirement, tensorflow_requirements
+from poetry_tf.plan.requirement import tensorflow_requirements
 from poetry_tf.pyproject.cuda_extra import cuda_extra_edits
 from poetry_tf.releases.images import load_images
 

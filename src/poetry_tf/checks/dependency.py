@@ -17,13 +17,13 @@ from poetry_tf.files.edits import Edit
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.index.mirrors import mirror_at
 from poetry_tf.plan.environments import ENVIRONMENTS
+from poetry_tf.plan.lines import narrowed_releases
+from poetry_tf.plan.main_line import admitted_locked_tensorflow, main_requirement
 from poetry_tf.plan.model import TF_KERAS
 from poetry_tf.plan.requirement import (
-    admitted_locked_tensorflow,
     constraint_series,
     locked_tensorflow,
     lower_bound,
-    main_requirement,
     tensorflow_distributions,
     tensorflow_requirements,
     to_poetry_version,
@@ -62,18 +62,18 @@ def pin_wider_than_a_series(context: Context) -> Iterator[Finding]:
     series that is locked; without a lock to the one it begins with, which the project was written
     for.
     """
+    releases = narrowed_releases(context.project, context.plan.release if context.plan else None)
     for item in tensorflow_requirements(context.project):
         if item.constraint.is_empty() or constraint_series(item.constraint) is not None:
             continue
         written = f"{item.name} {item.written or 'without a version'}"
         remedy = "Pin it to one minor series"
         edits: tuple[Edit, ...] = ()
-        plan = context.plan
-        if plan is not None and item.constraint.allows(to_poetry_version(plan.release.version)):
-            edits = pin_edits(context.project, item, plan)
+        if (release := releases.get(item.path)) is not None:
+            edits = pin_edits(context.project, item, release)
             if edits:
-                pin = pin_text(item, plan)
-                remedy = f'Write "{pin}" to stay with TensorFlow {plan.release.series}'
+                pin = pin_text(item, release)
+                remedy = f'Write "{pin}" to stay with TensorFlow {release.series}'
         yield Finding(
             *context.at(item.constraint_path),
             f"{written} admits more than one minor series of TensorFlow, which does not follow "

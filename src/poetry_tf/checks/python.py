@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from poetry.core.constraints.version import VersionConstraint
+from poetry.core.constraints.version import VersionConstraint, parse_constraint
+from poetry.core.version.markers import parse_marker
 
 from poetry_tf.checks.findings import Context, Finding, rule
 from poetry_tf.files.edits import Edit
+from poetry_tf.files.pyproject import PythonRange
+from poetry_tf.plan.alternatives import default_alternative
+from poetry_tf.plan.environments import MINORS, make_targets, next_minor
+from poetry_tf.plan.lines import Line, tensorflow_lines
 from poetry_tf.plan.python import (
     admitted_minors,
     format_python_range,
-    marker_pythons,
     narrowed_range,
-    project_pythons,
     python_range,
     release_pythons,
 )
-from poetry_tf.plan.requirement import (
-    admitted_locked_tensorflow,
-    admitted_releases,
-    constraint_series,
-    lower_bound,
-    main_requirement,
-    required_catalog,
-    to_poetry_version,
-)
-from poetry_tf.plan.settings import read_settings
-from poetry_tf.releases import Release, load
+from poetry_tf.plan.requirement import lower_bound, to_poetry_version
+from poetry_tf.pyproject.requirement_edits import marker_edits
+from poetry_tf.releases import role, whole
 from poetry_tf.releases.model import numbers
 
 
@@ -39,37 +34,27 @@ def python_without_wheel(context: Context) -> Iterator[Finding]:
     wheel fits, and the installation fails there. The project's range has to say where it ends. A
     single version (`3.11`, which means 3.11.0) admits a Python that no container has.
 
-    The range is cut to the Pythons that have wheels, with its lower bound as it is where that has
-    one.
+    The range is cut to the Pythons for which a release that is admitted has wheels, with its lower
+    bound as it is where that has one. Where TensorFlow is in an extra or an optional group, or
+    another requirement serves the rest of the Pythons, the requirement gets a marker instead.
     """
-    if (judged := _judged(context)) is None:
-        return
-    python, releases, minors = judged
-    project = context.project.pyproject
-    declared = project.python
+    lines = _judged(context)
+    declared = context.project.pyproject.python
     if declared is not None and declared.is_exact:
-        lowest = lower_bound(declared.constraint)
-        assert lowest is not None, "a single version is its own bound"
-        pin = str(python_range([f"{lowest.major}.{lowest.minor or 0}"]))
-        yield Finding(
-            *context.at(declared.path),
-            f"Python {declared.written} means {declared.constraint} and no other patch release",
-            f'Write "{pin}"',
-            (Edit(project.path, "set", declared.path, pin),),
-        )
+        if lines:
+            yield _exact_version(context, declared)
         return
-    if not admitted_minors(minors, python) or python_range(minors).allows_all(python):
-        return
-    what = "The project admits every Python, also those"
-    if declared is not None:
-        what = f"Python {declared.written} admits Pythons"
-    range_ = narrowed_range(declared.constraint if declared else None, minors)
-    yield Finding(
-        *context.at(project.python_path),
-        f"{what} for which TensorFlow {_named(releases)} has no wheel",
-        f'It has wheels for Python {", ".join(minors)}: write "{range_}"',
-        (Edit(project.path, "set", project.python_path, range_),),
-    )
+    default = default_alternative(context.project.pyproject)
+    for line in lines:
+        lacking = _lacking(line)
+        if lacking.is_empty() or not admitted_minors(line.pythons, line.python):
+            continue
+        others = [one for one in lines if one is not line and default.installs(one.item)]
+        is_served = any(python_range(one.pythons).allows_any(lacking) for one in others)
+        if default.installs(line.item) and not is_served:
+            yield _range_finding(context, line, [line, *others])
+            return
+        yield _line_finding(context, line)
 
 
 @rule("TF202")
@@ -78,52 +63,128 @@ def no_python_fits(context: Context) -> Iterator[Finding]:
 
     The lock succeeds all the same, because TensorFlow's metadata doesn't say so; the installation
     then fails everywhere. Another Python or another series has to be chosen: `poetry tf releases`
-    shows which go together.
+    shows which go together. Of several requirements each is judged for the Pythons that it is for.
     """
-    if (judged := _judged(context)) is None:
-        return
-    python, releases, minors = judged
-    if not admitted_minors(minors, python):
-        yield Finding(
-            *context.at(context.project.pyproject.python_path),
-            f"TensorFlow {_named(releases)} has no wheel for Python {format_python_range(python)}",
-            f"It has wheels for Python {', '.join(minors)}: take one of these, or another series "
-            "of TensorFlow",
+    lines = _judged(context)
+    pyproject = context.project.pyproject
+    for line in lines:
+        if not admitted_minors(line.pythons, line.python):
+            place = line.item.path if len(lines) > 1 else pyproject.python_path
+            pythons = ", ".join(_pythons_with_wheels(line))
+            yield Finding(
+                *context.at(place),
+                f"TensorFlow {_named(line)} has no wheel for Python "
+                f"{format_python_range(line.python)}",
+                f"It has wheels for Python {pythons}: take one of these, or another series of "
+                "TensorFlow",
+            )
+
+
+def _judged(context: Context) -> tuple[Line, ...]:
+    """The requirements on TensorFlow whose Pythons are known and that count for any.
+
+    Those on the distribution that TensorFlow hands over to on a platform are judged with it.
+    """
+    lines = tensorflow_lines(context.project)
+    mains = [line for line in lines if role(line.item.name) != "shim"]
+    return tuple(
+        line
+        for line in lines
+        if line.admitted and line.environments and not line.python.is_empty()
+        # The data does not have the wheels of older releases, which may fit.
+        if not any(
+            line.item.constraint.allows(to_poetry_version(old))
+            for old in whole(line.item.name).older
         )
+        if role(line.item.name) != "shim" or not any(_is_beside(line, main) for main in mains)
+    )
 
 
-def _judged(
-    context: Context,
-) -> tuple[VersionConstraint, tuple[Release, ...], tuple[str, ...]] | None:
-    """The Pythons that TensorFlow is required for, the releases in question, and their Pythons.
-
-    The releases are the locked one, else all that the pin admits. None without TensorFlow, or with
-    releases that the data does not have.
-    """
-    item, locked = main_requirement(context.project), admitted_locked_tensorflow(context.project)
-    catalog = required_catalog(context.project, load())
-    releases: tuple[Release, ...] = ()
-    if locked is not None:
-        known = catalog.get(locked)
-        releases = (known,) if known else ()
-    elif item is not None:
-        if any(item.constraint.allows(to_poetry_version(old)) for old in catalog.older):
-            return None  # the data does not have the wheels of older releases, which may fit
-        if context.plan and constraint_series(item.constraint) is None:
-            # TF101 narrows a pin that is too wide to the series of the plan.
-            releases = (context.plan.release,)
-        else:
-            releases = admitted_releases(catalog, item.constraint)
-    if not releases:
-        return None
-    python = project_pythons(context.project)
-    if item is not None:
-        python = python.intersect(marker_pythons(item.marker))
-    environments = read_settings(context.project)[0].environments
-    minors = {minor for release in releases for minor in release_pythons(release, environments)}
-    return python, releases, tuple(sorted(minors, key=numbers))
+def _is_beside(line: Line, main: Line) -> bool:
+    """Whether a main requirement counts in all places where another does."""
+    minors = admitted_minors(MINORS, line.python)
+    targets = make_targets(line.environments, minors)
+    return all(
+        target.admits(main.item.marker) for target in targets if target.admits(line.item.marker)
+    )
 
 
-def _named(releases: tuple[Release, ...]) -> str:
-    first, last = releases[0], releases[-1]
+def _lacking(line: Line) -> VersionConstraint:
+    """The Pythons for which a requirement counts and none of its releases has wheels."""
+    return line.python.difference(python_range(line.pythons))
+
+
+def _exact_version(context: Context, declared: PythonRange) -> Finding:
+    lowest = lower_bound(declared.constraint)
+    assert lowest is not None, "a single version is its own bound"
+    pin = str(python_range([f"{lowest.major}.{lowest.minor or 0}"]))
+    return Finding(
+        *context.at(declared.path),
+        f"Python {declared.written} means {declared.constraint} and no other patch release",
+        f'Write "{pin}"',
+        (Edit(context.project.pyproject.path, "set", declared.path, pin),),
+    )
+
+
+def _range_finding(context: Context, line: Line, lines: Sequence[Line]) -> Finding:
+    """The finding whose fix cuts the Pythons of the project to those that all lines serve."""
+    project = context.project.pyproject
+    declared = project.python
+    what = "The project admits every Python, also those"
+    if declared is not None:
+        what = f"Python {declared.written} admits Pythons"
+    own = declared.constraint if declared else None
+    minors = [
+        minor
+        for minor in line.pythons
+        if all(minor in one.pythons or not admitted_minors([minor], one.python) for one in lines)
+    ]
+    remedy = f"It has wheels for Python {', '.join(line.pythons)}"
+    edits: tuple[Edit, ...] = ()
+    if admitted_minors(minors, own):
+        range_ = narrowed_range(own, minors)
+        remedy += f': write "{range_}"'
+        edits = (Edit(project.path, "set", project.python_path, range_),)
+    return Finding(
+        *context.at(project.python_path),
+        f"{what} for which TensorFlow {_named(line)} has no wheel",
+        remedy,
+        edits,
+    )
+
+
+def _line_finding(context: Context, line: Line) -> Finding:
+    """The finding whose fix gives a requirement a marker for the Pythons that it serves."""
+    item, served = line.item, admitted_minors(line.pythons, line.python)
+    first, end = served[0], next_minor(served[-1])
+    lacking = _lacking(line)
+    parts = []
+    if lacking.allows_any(parse_constraint(f"<{first}")):
+        parts.append(f'python_version >= "{first}"')
+    if lacking.allows_any(parse_constraint(f">={end}")):
+        parts.append(f'python_version < "{end}"')
+    marker = " and ".join(parts)
+    if not item.marker.is_any():
+        marker = str(item.marker.intersect(parse_marker(marker)))
+    return Finding(
+        *context.at(item.path),
+        f"{item.name} {item.written or 'without a version'} counts for Python "
+        f"{format_python_range(line.python)}, but TensorFlow {_named(line)} has wheels for Python "
+        f"{', '.join(served)} only",
+        f"Give it the marker: {marker}",
+        marker_edits(context.project, item, marker),
+        name=item.name,
+    )
+
+
+def _pythons_with_wheels(line: Line) -> list[str]:
+    """The Python minors on which its releases are usable where it counts, whatever its marker."""
+    minors = {
+        minor for release in line.admitted for minor in release_pythons(release, line.environments)
+    }
+    return sorted(minors, key=numbers)
+
+
+def _named(line: Line) -> str:
+    first, last = line.admitted[0], line.admitted[-1]
     return str(last.version) if first is last else f"{first.version} to {last.version}"

@@ -20,8 +20,8 @@ from poetry_tf.devcontainer.parts import list_parts
 from poetry_tf.devcontainer.spec import container_spec
 from poetry_tf.files.edits import changed_texts, diffs
 from poetry_tf.files.project import Devcontainer, Project
+from poetry_tf.plan.main_line import required_catalog
 from poetry_tf.plan.model import Plan, PlanError
-from poetry_tf.plan.requirement import required_catalog
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
 

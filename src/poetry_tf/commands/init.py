@@ -45,8 +45,8 @@ from poetry_tf.migration.decoding import MAX_BYTES, read_list_file
 from poetry_tf.migration.entries import STDIN
 from poetry_tf.plan.derive import wants_container
 from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS, ENVIRONMENTS
+from poetry_tf.plan.main_line import main_requirement
 from poetry_tf.plan.model import Plan, PlanError
-from poetry_tf.plan.requirement import main_requirement
 from poetry_tf.plan.settings import SETTINGS_PATH, read_settings
 from poetry_tf.poetry_internals.reads import input_tokens
 from poetry_tf.releases import load

@@ -16,14 +16,9 @@ from poetry_tf.migration.classify import Classification, DropReason
 from poetry_tf.migration.entries import PackageList
 from poetry_tf.migration.names import is_assumed
 from poetry_tf.migration.required import RequiredEntry
+from poetry_tf.plan.main_line import joint_constraint, main_requirement
 from poetry_tf.plan.model import Plan
-from poetry_tf.plan.requirement import (
-    constraint_series,
-    joint_constraint,
-    locked_tensorflow,
-    lower_bound,
-    main_requirement,
-)
+from poetry_tf.plan.requirement import constraint_series, locked_tensorflow, lower_bound
 from poetry_tf.text import format_count, format_list
 
 _SHOWN = 6

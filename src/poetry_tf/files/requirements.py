@@ -285,6 +285,13 @@ def required_name(text: str) -> NormalizedName:
     return canonicalize_name(re.split(r"[^\w.-]", text.strip(), maxsplit=1)[0])
 
 
+def requested_extras(text: str) -> frozenset[NormalizedName]:
+    """The extras in a requirement string, which may be malformed otherwise."""
+    match = PEP508.match(text)
+    written = (match["extras"] or "").strip().strip("[]") if match else ""
+    return frozenset(canonicalize_name(one.strip()) for one in written.split(",") if one.strip())
+
+
 def read_constraint(file: TomlFile, path: KeyPath, written: object) -> VersionConstraint:
     """The version constraint that stands at a path; `ProjectError` if it is malformed."""
     try:

@@ -31,6 +31,7 @@ from poetry_tf.hooks.candidates import (
 )
 from poetry_tf.plan.derive import derive_plan
 from poetry_tf.plan.environments import is_open_ended, required_pythons
+from poetry_tf.plan.lines import narrowed_releases
 from poetry_tf.plan.model import Plan, PlanError
 from poetry_tf.plan.python import narrowed_range, python_range, release_pythons
 from poetry_tf.plan.release import choose_release
@@ -172,7 +173,10 @@ def read_project(poetry: Poetry) -> Project:
 
 def _suggestion(project: Project, item: Requirement) -> str:
     plan = _admitted_plan(project, item.constraint)
-    pin = pin_text(item, plan) if plan else f"~{_example_version(project, item.constraint)}"
+    release = narrowed_releases(project, plan.release if plan else None).get(item.path)
+    if release is None:
+        return f'Pin it to one series, such as "~{_example_version(project, item.constraint)}".'
+    pin = pin_text(item, release)
     return f'Write "{pin}", or run <c1>poetry tf check --fix</>, which writes it.'
 
 

@@ -8,15 +8,17 @@ from poetry.core.constraints.version import VersionConstraint
 
 from poetry_tf.files.project import Project, configurations
 from poetry_tf.plan.environments import pythons_with_wheels
+from poetry_tf.plan.lines import narrowed_release
+from poetry_tf.plan.main_line import (
+    admitted_locked_tensorflow,
+    joint_constraint,
+    main_pythons,
+    required_catalog,
+)
 from poetry_tf.plan.model import CONTAINER_PLATFORM, LEGACY_KERAS, Plan
 from poetry_tf.plan.python import container_pythons
 from poetry_tf.plan.release import choose_release, plan_gpu
-from poetry_tf.plan.requirement import (
-    admitted_locked_tensorflow,
-    joint_constraint,
-    required_catalog,
-    requires_cuda_wheels,
-)
+from poetry_tf.plan.requirement import requires_cuda_wheels
 from poetry_tf.plan.settings import Settings, read_settings
 from poetry_tf.releases import Catalog, Release
 from poetry_tf.releases.breaking import keras_major
@@ -66,10 +68,15 @@ def derive_plan(project: Project, catalog: Catalog, images: Images) -> Plan | No
     if not wants_container(project):
         images = without_image_limits(images, catalog)
     settings, _ = read_settings(project)
-    declared = project.pyproject.python
-    python = declared.constraint if declared else None
+    python = main_pythons(project)
     release = choose_release(
-        catalog, images, settings, constraint=constraint, locked=locked, python=python
+        catalog,
+        images,
+        settings,
+        constraint=constraint,
+        locked=locked,
+        python=python,
+        narrowed=narrowed_release(project),
     )
     return make_plan(
         catalog, images, release, settings, python, has_wheels=requires_cuda_wheels(project)

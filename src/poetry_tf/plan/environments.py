@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from packaging.utils import NormalizedName
 from poetry.core.constraints.version import VersionConstraint, parse_constraint
 from poetry.core.version.markers import BaseMarker
 
@@ -32,6 +33,8 @@ counts only for a release that is available there."""
 # The Python 3 minors that are looked for in a range: from the first that TensorFlow 2 runs on to
 # one beyond every Python that exists.
 _FIRST, _LAST = 5, 40
+MINORS: Final = tuple(f"3.{minor}" for minor in range(_FIRST, _LAST))
+"""These minors, ascending."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +89,14 @@ class Target:
     environment: str
     python: str
 
-    def admits(self, marker: BaseMarker) -> bool:
-        """Whether a marker holds here."""
-        return marker.validate(ENVIRONMENTS[self.environment].variables(self.python))
+    def admits(self, marker: BaseMarker, extras: frozenset[NormalizedName] | None = None) -> bool:
+        """Whether a marker holds here, with `extras` requested; None stands for all of them."""
+        if marker.is_any():
+            return True
+        variables: dict[str, Any] = dict(ENVIRONMENTS[self.environment].variables(self.python))
+        if extras is not None:
+            variables["extra"] = set(extras)
+        return marker.validate(variables)
 
 
 def make_targets(environments: Iterable[str], pythons: Sequence[str]) -> tuple[Target, ...]:
@@ -109,9 +117,9 @@ def required_pythons(python: VersionConstraint) -> tuple[str, ...] | None:
     range without any bound.
     """
     minors = tuple(
-        f"3.{minor}"
-        for minor in range(_FIRST, _LAST)
-        if python.allows_any(parse_constraint(f">=3.{minor},<3.{minor + 1}"))
+        minor
+        for minor in MINORS
+        if python.allows_any(parse_constraint(f">={minor},<{next_minor(minor)}"))
     )
     if not is_open_ended(python):
         return minors

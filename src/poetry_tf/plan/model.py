@@ -71,14 +71,3 @@ class Plan:
     def python(self) -> str:
         """The Python minor of a new container, such as "3.11"."""
         return self.pythons[-1]
-
-    @property
-    def specifier(self) -> str:
-        """The pin as a standard version specifier, within one minor series."""
-        major, minor = self.release.version.release[:2]
-        return f">={self.release.version},<{major}.{minor + 1}.0"
-
-    @property
-    def tilde(self) -> str:
-        """The same pin with Poetry's tilde."""
-        return f"~{self.release.version}"

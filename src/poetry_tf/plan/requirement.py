@@ -11,7 +11,7 @@ from poetry.core.constraints.version import VersionConstraint, parse_constraint
 
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
-from poetry_tf.releases import DISTRIBUTIONS, Catalog, Release, load, named, role
+from poetry_tf.releases import Catalog, Release, named, role
 
 
 def tensorflow_requirements(project: Project) -> tuple[Requirement, ...]:
@@ -30,51 +30,6 @@ def requires_cuda_wheels(project: Project) -> bool:
     return any("and-cuda" in item.extras for item in tensorflow_requirements(project))
 
 
-def main_requirement(project: Project) -> Requirement | None:
-    """The requirement to plan for: ``tensorflow`` before its variants, main before groups."""
-    return min(
-        tensorflow_requirements(project),
-        key=lambda item: (
-            item.name != "tensorflow",
-            item.optional,
-            item.group != "main",
-            not item.marker.is_any(),
-        ),
-        default=None,
-    )
-
-
-def required_catalog(project: Project, catalog: Catalog) -> Catalog:
-    """The releases of the distribution that a project requires, `catalog` if that is tensorflow.
-
-    The same version of tensorflow-cpu has wheels for other platforms.
-    """
-    main = main_requirement(project)
-    if main is None:
-        lock = project.valid_lock
-        names = [name for name in (lock.versions if lock else ()) if role(name) == "main"]
-    else:
-        names = [main.name] if role(main.name) == "main" else []
-    is_known = len(names) == 1 and names[0] in DISTRIBUTIONS
-    return load(names[0]) if is_known and names[0] != "tensorflow" else catalog
-
-
-def joint_constraint(project: Project) -> VersionConstraint | None:
-    """The intersection of all requirements on TensorFlow; None without any.
-
-    A requirement that contradicts those before it, or names a retired distribution, does not count.
-    """
-    main = main_requirement(project)
-    if main is None:
-        return None
-    constraint = main.constraint
-    for item in tensorflow_requirements(project):
-        both = constraint.intersect(item.constraint)
-        if role(item.name) != "retired" and not both.is_empty():
-            constraint = both
-    return constraint
-
-
 def locked_tensorflow(project: Project) -> Version | None:
     """The locked version of TensorFlow, the newest if several are locked; None without any."""
     if (lock := project.valid_lock) is None:
@@ -83,20 +38,6 @@ def locked_tensorflow(project: Project) -> Version | None:
         if versions := lock.versions.get(canonicalize_name(name)):
             return max(versions)
     return None
-
-
-def admitted_locked_tensorflow(project: Project) -> Version | None:
-    """The locked version of TensorFlow; None where no requirement admits it.
-
-    The pin has then changed since, and the lock follows the pin.
-    """
-    locked, items = locked_tensorflow(project), tensorflow_requirements(project)
-    if locked is None or not items:
-        return locked
-    # A requirement on a platform's own distribution may be left over from another series.
-    items = tuple(item for item in items if role(item.name) != "shim") or items
-    version = to_poetry_version(locked)
-    return locked if any(item.constraint.allows(version) for item in items) else None
 
 
 def primary_distributions(versions: Mapping[str, Version]) -> dict[str, Version]:

@@ -22,11 +22,11 @@ from poetry_tf.files.requirements import MAIN, Requirement
 from poetry_tf.plan.environments import ENVIRONMENTS, Target, make_targets, pythons_with_wheels
 from poetry_tf.plan.installability import LockedPackages
 from poetry_tf.plan.lock_entries import LockedPackage
+from poetry_tf.plan.main_line import main_requirement
 from poetry_tf.plan.python import admitted_minors, project_pythons
 from poetry_tf.plan.requirement import (
     admitted_releases,
     constraint_series,
-    main_requirement,
     tensorflow_distributions,
 )
 from poetry_tf.plan.settings import read_settings

@@ -20,7 +20,7 @@ from poetry_tf.files.requirements import Requirement
 from poetry_tf.files.values import KeyPath, as_table
 from poetry_tf.plan.model import Plan
 from poetry_tf.plan.requirement import constraint_series, tensorflow_requirements
-from poetry_tf.pyproject.pins import pin_text
+from poetry_tf.pyproject.pins import pin_text, series_specifier, series_tilde
 from poetry_tf.pyproject.requirement_edits import (
     LEGACY_DEPENDENCIES,
     match_pep508,
@@ -38,7 +38,8 @@ def new_requirement_edits(project: Project, plan: Plan) -> tuple[Edit, ...]:
     """The edits that add the requirement on TensorFlow where the project has its dependencies."""
     file = project.pyproject.path
     if project.pyproject.uses_poetry_tables:
-        value = _legacy_pair({"version": plan.tilde}) if plan.gpu.mode == "pip" else plan.tilde
+        pin = series_tilde(plan.release)
+        value = _legacy_pair({"version": pin}) if plan.gpu.mode == "pip" else pin
         return (Edit(file, "set", (*LEGACY_DEPENDENCIES, plan.release.distribution), value),)
     place: KeyPath = ("project", "dependencies")
     return tuple(Edit(file, "append", place, text) for text in requirement_texts(plan))
@@ -47,10 +48,10 @@ def new_requirement_edits(project: Project, plan: Plan) -> tuple[Edit, ...]:
 def requirement_texts(plan: Plan) -> tuple[str, ...]:
     """The PEP 508 requirements on TensorFlow: two complementary ones where CUDA comes by pip."""
     if plan.gpu.mode != "pip":
-        return (f"{plan.release.distribution} ({plan.specifier})",)
+        return (f"{plan.release.distribution} ({series_specifier(plan.release)})",)
     return (
-        f"tensorflow[{AND_CUDA}] ({plan.specifier}) ; {MARKED_FOR_CUDA}",
-        f"tensorflow ({plan.specifier}) ; {MARKED_FOR_OTHERS}",
+        f"tensorflow[{AND_CUDA}] ({series_specifier(plan.release)}) ; {MARKED_FOR_CUDA}",
+        f"tensorflow ({series_specifier(plan.release)}) ; {MARKED_FOR_OTHERS}",
     )
 
 
@@ -75,14 +76,14 @@ def _with_cuda_extra(project: Project, item: Requirement, plan: Plan) -> tuple[E
     if item.is_pep508:
         match = requirement_match(project, item)
         if not is_pinned:
-            match = match_pep508(with_version(match, pin_text(item, plan)))
+            match = match_pep508(with_version(match, pin_text(item, plan.release)))
         pair: list[Any] = [
             _with_marker(match, _with_extra(match["extras"]), MARKED_FOR_CUDA),
             _with_marker(match, match["extras"] or "", MARKED_FOR_OTHERS),
         ]
     else:
         others = as_table(project.pyproject.document.get(item.path))
-        version = item.written if is_pinned else pin_text(item, plan)
+        version = item.written if is_pinned else pin_text(item, plan.release)
         pair = _legacy_pair({**others, "version": version})
     file = project.pyproject.path
     if not isinstance(item.path[-1], int):

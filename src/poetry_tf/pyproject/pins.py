@@ -12,30 +12,42 @@ from poetry.core.constraints.version import parse_constraint
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
+from poetry_tf.plan.main_line import main_requirement
 from poetry_tf.plan.model import TF_KERAS, Plan
-from poetry_tf.plan.requirement import constraint_series, lower_bound, main_requirement
+from poetry_tf.plan.requirement import constraint_series, lower_bound
 from poetry_tf.pyproject.requirement_edits import (
     MarkedRequirement,
     add_edits,
     constraint_edits,
     names_beside,
 )
-from poetry_tf.releases import role
+from poetry_tf.releases import Release, role
 
 
-def pin_text(item: Requirement, plan: Plan, *, at_release: bool = False) -> str:
-    """The pin on the plan's series, as a specifier or with a tilde, like the requirement.
+def series_specifier(release: Release) -> str:
+    """The pin on a release's minor series as a standard version specifier."""
+    major, minor = release.version.release[:2]
+    return f">={release.version},<{major}.{minor + 1}.0"
+
+
+def series_tilde(release: Release) -> str:
+    """The same pin with Poetry's tilde."""
+    return f"~{release.version}"
+
+
+def pin_text(item: Requirement, release: Release, *, at_release: bool = False) -> str:
+    """The pin on a release's series, as a specifier or with a tilde, like the requirement.
 
     A constraint that is too wide but begins in that series keeps its lower bound. Otherwise, and
-    with `at_release` (the user named one release), the pin begins at the plan's release.
+    with `at_release` (the user named one release), the pin begins at the release.
     """
-    if not at_release and (text := _narrowed(item, plan)) is not None:
+    if not at_release and (text := _narrowed(item, release)) is not None:
         return text
-    return plan.specifier if item.is_pep508 else plan.tilde
+    return series_specifier(release) if item.is_pep508 else series_tilde(release)
 
 
-def _narrowed(item: Requirement, plan: Plan) -> str | None:
-    """The pin from the constraint's own lower bound on; None where that is no pin of the plan."""
+def _narrowed(item: Requirement, release: Release) -> str | None:
+    """The pin from the constraint's own lower bound on; None where it is no pin on the series."""
     lowest = lower_bound(item.constraint)
     if lowest is None or lowest.minor is None or constraint_series(item.constraint) is not None:
         return None
@@ -49,17 +61,17 @@ def _narrowed(item: Requirement, plan: Plan) -> str | None:
         text = f"~{begin.text}"
     pin = parse_constraint(text)
     # No pin where the constraint excludes the bound or a release above it (>2.13.0, !=2.13.1), or
-    # where the plan's release is of another series or below the bound.
-    fits = constraint_series(pin) == plan.release.series and item.constraint.allows_all(pin)
-    return text if fits and pin.allows_all(parse_constraint(str(plan.release.version))) else None
+    # where the release is of another series or below the bound.
+    fits = constraint_series(pin) == release.series and item.constraint.allows_all(pin)
+    return text if fits and pin.allows_all(parse_constraint(str(release.version))) else None
 
 
 def pin_edits(
-    project: Project, item: Requirement, plan: Plan, *, at_release: bool = False
+    project: Project, item: Requirement, release: Release, *, at_release: bool = False
 ) -> tuple[Edit, ...]:
     """The edits that change the constraint of a requirement to the pin that `pin_text` returns.
 
-    Empty for a retired distribution, which has no release that a plan is made for.
+    Empty for a retired distribution, which has no release to pin to.
     """
     if role(item.name) == "retired":
         return ()
@@ -67,8 +79,8 @@ def pin_edits(
     return constraint_edits(
         project,
         item,
-        pin_text(item, plan, at_release=at_release),
-        legacy_text=pin_text(own, plan, at_release=at_release),
+        pin_text(item, release, at_release=at_release),
+        legacy_text=pin_text(own, release, at_release=at_release),
     )
 
 

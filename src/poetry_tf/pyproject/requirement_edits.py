@@ -72,6 +72,38 @@ def constraint_edits(
     return (*edits, Edit(file, "set", place, legacy_text or text))
 
 
+def marker_edits(project: Project, item: Requirement, marker: str) -> tuple[Edit, ...]:
+    """The edits that change where a requirement counts; an empty marker stands for everywhere.
+
+    Empty where something else than the requirement says a part of that, or a comment would be lost.
+    """
+    file, document = project.pyproject.path, project.pyproject.document
+    if item.is_pep508:
+        enriching = as_table(document.get(item.enriched_at)) if item.enriched_at else {}
+        if _PLACES.intersection(enriching):
+            return ()
+        match = requirement_match(project, item)
+        if match["rest"].lstrip().startswith("#"):
+            return ()
+        text = match.string[: match.end("version")].rstrip()
+        return (Edit(file, "set", item.path, f"{text} ; {marker}".rstrip(" ;")),)
+    entry = document.get(item.path)
+    if not isinstance(entry, dict):
+        whole = {"version": entry, "markers": marker}
+        return (Edit(file, "set", item.path, Inline(whole)),) if marker else ()
+    others = tuple(
+        Edit(file, "remove", (*item.path, key))
+        for key in ("python", "platform", *([] if marker else ["markers"]))
+        if key in entry
+    )
+    own = (Edit(file, "set", (*item.path, "markers"), marker),) if marker else ()
+    return (*others, *own)
+
+
+_PLACES = frozenset({"markers", "python", "platform"})
+"""The keys of an entry in Poetry's own tables that say where it counts."""
+
+
 def _standard(text: str) -> str:
     """A constraint as a standard specifier, without Poetry's own operators."""
     try:

@@ -1,0 +1,292 @@
+"""Which releases of TensorFlow serve which of a project's targets, line by line.
+
+A line is one requirement on a distribution of TensorFlow. It counts in the targets where its marker
+holds, and each of its releases serves those for which it has a wheel. Lines that are installed
+together are kept in one series where there is one that serves them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from poetry.core.constraints.version import VersionConstraint
+from poetry.core.packages.dependency import Dependency
+
+from poetry_tf.files.project import Project
+from poetry_tf.files.requirements import MAIN, Requirement, required_name
+from poetry_tf.files.values import KeyPath
+from poetry_tf.plan.environments import (
+    DEFAULT_ENVIRONMENTS,
+    ENVIRONMENTS,
+    MINORS,
+    Target,
+    make_targets,
+    required_pythons,
+)
+from poetry_tf.plan.main_line import main_requirement
+from poetry_tf.plan.python import marker_pythons, project_pythons
+from poetry_tf.plan.requirement import (
+    admitted_releases,
+    constraint_series,
+    lower_bound,
+    tensorflow_requirements,
+    to_poetry_version,
+)
+from poetry_tf.plan.settings import read_settings
+from poetry_tf.releases import DISTRIBUTIONS, Release, load, role, whole
+from poetry_tf.releases.model import numbers
+
+
+@dataclass(frozen=True)
+class Line:
+    """A requirement on TensorFlow with the places in which it counts."""
+
+    item: Requirement
+    python: VersionConstraint
+    """The Pythons of the project for which it counts."""
+    environments: tuple[str, ...]
+    """The environments of the project in which it counts."""
+    admitted: tuple[Release, ...]
+    """The known releases that it admits, ascending, without yanked ones if there are others."""
+    locked: tuple[Release, ...]
+    """Those of them that are locked, ascending."""
+    optional: frozenset[str]
+    """The environments that count only for a release that is available there."""
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it admits more than one minor series."""
+        constraint = self.item.constraint
+        return not constraint.is_empty() and constraint_series(constraint) is None
+
+    @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """The targets that TensorFlow has to be installable in; of an open range the lowest Python.
+
+        Empty where the project names no Python.
+        """
+        targets = make_targets(self.environments, required_pythons(self.python) or ())
+        return tuple(target for target in targets if target.admits(self.item.marker))
+
+    @cached_property
+    def pythons(self) -> tuple[str, ...]:
+        """The Python minors, ascending, that one of the admitted releases serves everywhere."""
+        return tuple(
+            minor
+            for minor in MINORS
+            if any(self._serves_python(one, minor) for one in self.admitted)
+        )
+
+    def _serves_python(self, release: Release, minor: str) -> bool:
+        targets = make_targets(self.environments, [minor])
+        counting = [
+            target
+            for target in targets
+            if target.admits(self.item.marker) and not self._is_unavailable(release, target)
+        ]
+        return bool(counting) and all(serves(release, target) for target in counting)
+
+    def is_served_by(self, release: Release) -> bool:
+        """Whether a release serves every target that any of the admitted ones serves."""
+        return all(
+            serves(release, target) or self._is_unavailable(release, target)
+            for target in self._servable
+        )
+
+    @cached_property
+    def _servable(self) -> tuple[Target, ...]:
+        return tuple(
+            target for target in self.targets if any(serves(one, target) for one in self.admitted)
+        )
+
+    def _is_unavailable(self, release: Release, target: Target) -> bool:
+        name = target.environment
+        return name in self.optional and not release.usable_on(name)
+
+
+def serves(release: Release, target: Target) -> bool:
+    """Whether installing a release gives a TensorFlow in a target."""
+    return target.python in release.usable_on(target.environment)
+
+
+def tensorflow_lines(project: Project) -> tuple[Line, ...]:
+    """The requirements on the distributions whose releases are known."""
+    items = tensorflow_requirements(project)
+    return tuple(
+        _line(project, item) for item in items if item.name in DISTRIBUTIONS and not item.source
+    )
+
+
+def _line(project: Project, item: Requirement) -> Line:
+    # A retired distribution is to be renamed to tensorflow.
+    catalog = whole("tensorflow" if role(item.name) == "retired" else item.name)
+    lock = project.valid_lock
+    admitted = admitted_releases(catalog, item.constraint)
+    admitted = tuple(release for release in admitted if not release.yanked) or admitted
+    versions = lock.versions.get(item.name, ()) if lock else ()
+    known = filter(None, map(catalog.get, sorted(versions)))
+    locked = (one for one in known if item.constraint.allows(to_poetry_version(one.version)))
+    declared = read_settings(project)[0].environments
+    return Line(
+        item,
+        project_pythons(project).intersect(marker_pythons(item.marker)),
+        _environments(item, admitted, declared),
+        admitted,
+        tuple(locked),
+        frozenset(DEFAULT_ENVIRONMENTS[1:] if declared is None else ()),
+    )
+
+
+def _environments(
+    item: Requirement, admitted: Sequence[Release], declared: Sequence[str] | None
+) -> tuple[str, ...]:
+    """The environments of the project in which a line counts.
+
+    Where none is declared, a line that counts in none of the default ones is for others: those that
+    its marker admits and that it has wheels for.
+    """
+
+    def counts_in(name: str) -> bool:
+        return any(target.admits(item.marker) for target in make_targets([name], MINORS))
+
+    def is_available(name: str) -> bool:
+        return any(release.usable_on(name) for release in admitted)
+
+    found = tuple(name for name in declared or DEFAULT_ENVIRONMENTS if counts_in(name))
+    if declared is not None or any(map(is_available, found)):
+        return found
+    others = tuple(name for name in ENVIRONMENTS if counts_in(name) and is_available(name))
+    return others or found
+
+
+# -- the series of a pin that is too wide -----------------------------------------------------
+
+
+def narrowed_releases(
+    project: Project, planned: Release | None = None
+) -> Mapping[KeyPath, Release]:
+    """The releases by whose series the lines that are too wide are to be pinned, by their paths.
+
+    Lines that are installed together get one series where one serves all of them: that of
+    `planned`, the release of the project's plan, else the newest locked series that serves every
+    target. Without a lock it is the first that the pins admit if it serves them, else the newest
+    admitted one that does. A line that no series serves is missing.
+    """
+    lines = tensorflow_lines(project)
+    if not any(line.is_wide for line in lines):
+        return {}
+    fits = _series_finder(project)
+    common = [line for line in lines if line.item.group == MAIN and not line.item.optional]
+    preferred = planned.series if planned is not None else None
+    found = _narrowed_together(common, fits, preferred)
+    for line in lines:
+        if line.is_wide and line.item.path not in found:
+            beside = [*common, line] if line not in common else [line]
+            together = _narrowed_together(beside, fits, preferred) or _narrowed_together(
+                [line], fits, preferred
+            )
+            if line.item.path in together:
+                found[line.item.path] = together[line.item.path]
+    return found
+
+
+def narrowed_release(project: Project) -> Release | None:
+    """The release by whose series the main requirement is to be pinned; None if it need not."""
+    main = main_requirement(project)
+    return None if main is None else narrowed_releases(project).get(main.path)
+
+
+_Finder = Callable[[Line, str], "Release | None"]
+
+
+def _narrowed_together(
+    lines: Sequence[Line], fits: _Finder, preferred: str | None
+) -> dict[KeyPath, Release]:
+    """The releases of the wide lines, all in one series that serves every line."""
+    wide = [line for line in lines if line.is_wide and line.admitted]
+    if not wide:
+        return {}
+    series = {release.series for line in wide for release in line.admitted}
+    good = [
+        one
+        for one in sorted(series, key=numbers)
+        if all(fits(line, one) for line in lines if line.admitted)
+    ]
+    chosen = preferred if preferred in good else _chosen_series(wide, good)
+    if chosen is None:
+        return {}
+    return {line.item.path: release for line in wide if (release := fits(line, chosen)) is not None}
+
+
+def _chosen_series(wide: Sequence[Line], good: Sequence[str]) -> str | None:
+    """The series to pin to, of those that serve every target."""
+    if locked := {release.series for line in wide for release in line.locked}:
+        return max((one for one in good if one in locked), key=numbers, default=None)
+    if not good:
+        return None
+    # Plans are made for these only; what is older comes last.
+    planned = {*load().series}
+    usable = [one for one in good if one in planned] or [*good]
+    known = planned.union(usable)
+    starts = [
+        next(release.series for release in line.admitted if release.series in known)
+        for line in wide
+        if lower_bound(line.item.constraint) is not None
+    ]
+    first = max(starts, key=numbers, default=None)
+    return first if first in usable else usable[-1]
+
+
+def _series_finder(project: Project) -> _Finder:
+    """The function that finds the newest release of a series that serves a line."""
+    others = _required_constraints(project)
+    known: dict[tuple[KeyPath, str], Release | None] = {}
+
+    def find(line: Line, series: str) -> Release | None:
+        for release in reversed(line.admitted):
+            if (
+                release.series == series
+                and line.is_served_by(release)
+                and not _contradicts(release, line, others)
+            ):
+                return release
+        return None
+
+    def cached(line: Line, series: str) -> Release | None:
+        key = line.item.path, series
+        if key not in known:
+            known[key] = find(line, series)
+        return known[key]
+
+    return cached
+
+
+def _required_constraints(project: Project) -> Mapping[str, Sequence[Requirement]]:
+    found: dict[str, list[Requirement]] = {}
+    for item in project.pyproject.requirements:
+        found.setdefault(item.name, []).append(item)
+    return found
+
+
+def _contradicts(release: Release, line: Line, others: Mapping[str, Sequence[Requirement]]) -> bool:
+    """Whether a release requires a version that the project's own requirements exclude."""
+    for needed in _requirements_on(release, others):
+        if needed.in_extras and not {*needed.in_extras} & {*line.item.extras}:
+            continue
+        for item in others[needed.name]:
+            where = item.marker.intersect(needed.marker.without_extras())
+            if (
+                not item.constraint.allows_any(needed.constraint)
+                and not where.intersect(line.item.marker).is_empty()
+            ):
+                return True
+    return False
+
+
+def _requirements_on(release: Release, names: Mapping[str, object]) -> Iterator[Dependency]:
+    # Parsing one takes long, and a release has dozens.
+    for text in release.requires:
+        if required_name(text) in names:
+            yield Dependency.create_from_pep_508(text)
