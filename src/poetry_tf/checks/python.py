@@ -15,6 +15,7 @@ from poetry_tf.plan.environments import MINORS, make_targets, next_minor
 from poetry_tf.plan.lines import Line, tensorflow_lines
 from poetry_tf.plan.python import (
     admitted_minors,
+    consecutive_runs,
     format_python_range,
     narrowed_range,
     python_range,
@@ -134,14 +135,13 @@ def _range_finding(context: Context, line: Line, lines: Sequence[Line]) -> Findi
     if declared is not None:
         what = f"Python {declared.written} admits Pythons"
     own = declared.constraint if declared else None
-    minors = [
-        minor
-        for minor in line.pythons
-        if all(minor in one.pythons or not admitted_minors([minor], one.python) for one in lines)
-    ]
+    # A Python that any of them serves stays; the others get a marker.
+    minors = admitted_minors(
+        sorted({minor for one in lines for minor in one.pythons}, key=numbers), own
+    )
     remedy = f"It has wheels for Python {', '.join(line.pythons)}"
     edits: tuple[Edit, ...] = ()
-    if admitted_minors(minors, own):
+    if len(consecutive_runs(minors)) == 1:
         range_ = narrowed_range(own, minors)
         remedy += f': write "{range_}"'
         edits = (Edit(project.path, "set", project.python_path, range_),)

@@ -7,7 +7,7 @@ together are kept in one series where there is one that serves them all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -52,8 +52,6 @@ class Line:
     """The known releases that it admits, ascending, without yanked ones if there are others."""
     locked: tuple[Release, ...]
     """Those of them that are locked, ascending."""
-    optional: frozenset[str]
-    """The environments that count only for a release that is available there."""
 
     @property
     def is_wide(self) -> bool:
@@ -81,29 +79,18 @@ class Line:
 
     def _serves_python(self, release: Release, minor: str) -> bool:
         targets = make_targets(self.environments, [minor])
-        counting = [
-            target
-            for target in targets
-            if target.admits(self.item.marker) and not self._is_unavailable(release, target)
-        ]
+        counting = [target for target in targets if target.admits(self.item.marker)]
         return bool(counting) and all(serves(release, target) for target in counting)
 
     def is_served_by(self, release: Release) -> bool:
         """Whether a release serves every target that any of the admitted ones serves."""
-        return all(
-            serves(release, target) or self._is_unavailable(release, target)
-            for target in self._servable
-        )
+        return all(serves(release, target) for target in self._servable)
 
     @cached_property
     def _servable(self) -> tuple[Target, ...]:
         return tuple(
             target for target in self.targets if any(serves(one, target) for one in self.admitted)
         )
-
-    def _is_unavailable(self, release: Release, target: Target) -> bool:
-        name = target.environment
-        return name in self.optional and not release.usable_on(name)
 
 
 def serves(release: Release, target: Target) -> bool:
@@ -127,38 +114,40 @@ def _line(project: Project, item: Requirement) -> Line:
     admitted = tuple(release for release in admitted if not release.yanked) or admitted
     versions = lock.versions.get(item.name, ()) if lock else ()
     known = filter(None, map(catalog.get, sorted(versions)))
-    locked = (one for one in known if item.constraint.allows(to_poetry_version(one.version)))
-    declared = read_settings(project)[0].environments
+    locked = tuple(one for one in known if item.constraint.allows(to_poetry_version(one.version)))
     return Line(
         item,
         project_pythons(project).intersect(marker_pythons(item.marker)),
-        _environments(item, admitted, declared),
+        _environments(item, read_settings(project)[0].environments, locked or admitted),
         admitted,
-        tuple(locked),
-        frozenset(DEFAULT_ENVIRONMENTS[1:] if declared is None else ()),
+        locked,
     )
 
 
 def _environments(
-    item: Requirement, admitted: Sequence[Release], declared: Sequence[str] | None
+    item: Requirement, declared: Sequence[str] | None, releases: Sequence[Release]
 ) -> tuple[str, ...]:
     """The environments of the project in which a line counts.
 
-    Where none is declared, a line that counts in none of the default ones is for others: those that
-    its marker admits and that it has wheels for.
+    Where none is declared these are the default ones that have TensorFlow: a wheel of the release
+    that is locked, or that plain Poetry would lock, the last of `releases`. A line that counts in
+    none of these is for others, and counts in those.
     """
 
-    def counts_in(name: str) -> bool:
-        return any(target.admits(item.marker) for target in make_targets([name], MINORS))
+    def counting(names: Iterable[str]) -> tuple[str, ...]:
+        return tuple(
+            name
+            for name in names
+            if any(target.admits(item.marker) for target in make_targets([name], MINORS))
+        )
 
-    def is_available(name: str) -> bool:
-        return any(release.usable_on(name) for release in admitted)
-
-    found = tuple(name for name in declared or DEFAULT_ENVIRONMENTS if counts_in(name))
-    if declared is not None or any(map(is_available, found)):
-        return found
-    others = tuple(name for name in ENVIRONMENTS if counts_in(name) and is_available(name))
-    return others or found
+    if declared is not None:
+        return counting(declared)
+    default, every = counting(DEFAULT_ENVIRONMENTS), counting(ENVIRONMENTS)
+    for names in (default, every):
+        if available := tuple(name for name in names if releases and releases[-1].usable_on(name)):
+            return available
+    return default or every
 
 
 # -- the series of a pin that is too wide -----------------------------------------------------
@@ -271,16 +260,15 @@ def _required_constraints(project: Project) -> Mapping[str, Sequence[Requirement
 
 
 def _contradicts(release: Release, line: Line, others: Mapping[str, Sequence[Requirement]]) -> bool:
-    """Whether a release requires a version that the project's own requirements exclude."""
+    """Whether a release requires, in one of the targets, a version that the project excludes."""
     for needed in _requirements_on(release, others):
         if needed.in_extras and not {*needed.in_extras} & {*line.item.extras}:
             continue
+        marker = needed.marker.without_extras()
         for item in others[needed.name]:
-            where = item.marker.intersect(needed.marker.without_extras())
-            if (
-                not item.constraint.allows_any(needed.constraint)
-                and not where.intersect(line.item.marker).is_empty()
-            ):
+            if item.constraint.allows_any(needed.constraint):
+                continue
+            if any(target.admits(marker) and target.admits(item.marker) for target in line.targets):
                 return True
     return False
 

@@ -27,8 +27,8 @@ from poetry_tf.plan.environments import (
     required_environments,
 )
 from poetry_tf.plan.model import Plan
-from poetry_tf.plan.python import admitted_minors, project_pythons, release_pythons
-from poetry_tf.plan.requirement import to_poetry_version
+from poetry_tf.plan.python import admitted_minors, marker_pythons, project_pythons, release_pythons
+from poetry_tf.plan.requirement import constraint_series, to_poetry_version
 from poetry_tf.plan.settings import read_settings
 from poetry_tf.pyproject.platform_lines import (
     FILESYSTEM,
@@ -99,12 +99,18 @@ class _Place:
         return tuple(
             item
             for item in self.project.pyproject.requirements
-            if item.name == name and is_installed_with(self.project, item, self.item)
+            if item.name == name
+            and is_installed_with(self.project, item, self.item)
+            and not item.marker.intersect(self.use.where).is_empty()
         )
 
     def has_direct(self, name: NormalizedName) -> bool:
         """Whether the list has a distribution from a path, a URL or a repository."""
-        return not self.found(name) and name in names_beside(self.project, self.item)
+        from_index = any(
+            item.name == name and is_installed_with(self.project, item, self.item)
+            for item in self.project.pyproject.requirements
+        )
+        return not from_index and name in names_beside(self.project, self.item)
 
 
 def is_installed_with(project: Project, item: Requirement, main: Requirement) -> bool:
@@ -115,18 +121,33 @@ def is_installed_with(project: Project, item: Requirement, main: Requirement) ->
 
 
 def _places(project: Project, plan: Plan) -> Iterator[_Place]:
-    """Each list or table that requires the plan's TensorFlow."""
+    """Each list or table that requires TensorFlow, once for each series that it pins."""
     version = plan.release.version
+
+    def series(item: Requirement) -> str | None:
+        if item.constraint.allows(to_poetry_version(version)):
+            return plan.release.series
+        return constraint_series(item.constraint)
+
     found = (
         item
         for item in project.pyproject.requirements
-        if role(item.name) == "main" and item.constraint.allows(to_poetry_version(version))
+        if role(item.name) == "main"
+        and series(item) is not None
+        and not project_pythons(project).intersect(marker_pythons(item.marker)).is_empty()
     )
     for items in group(
-        found, lambda item, other: item.name == other.name and same_list(project, item, other)
+        found,
+        lambda item, other: (
+            item.name == other.name
+            and series(item) == series(other)
+            and same_list(project, item, other)
+        ),
     ):
-        release = expected_release(project, plan.release.series, items)
-        release = release or load(items[0].name).get(version)
+        own = series(items[0])
+        release = expected_release(project, own, items)
+        if release is None and own == plan.release.series:
+            release = load(items[0].name).get(version)
         if release is not None and release.is_opened:
             yield _place(project, items, release)
 

@@ -1,0 +1,238 @@
+"""Projects with several requirements on TensorFlow: each is judged, and fixed, where it counts."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from poetry_tf.actions.fix import fix_requirements
+from poetry_tf.files.project import Project
+from poetry_tf.plan.requirement import tensorflow_requirements
+from tests.made import found, in_memory, lock_text, place
+
+STANDARD = """\
+[project]
+name = "demo"
+version = "0.1.0"
+requires-python = "{python}"
+dependencies = {lines}
+[tool.poetry]
+package-mode = false
+"""
+LEGACY = """\
+[tool.poetry]
+name = "demo"
+version = "0.1.0"
+package-mode = false
+[tool.poetry.dependencies]
+python = "{python}"
+{lines}
+"""
+
+
+def standard(python: str, *lines: str) -> str:
+    return STANDARD.format(python=python, lines=json.dumps(lines))
+
+
+def legacy(python: str, *lines: str) -> str:
+    return LEGACY.format(python=python, lines="\n".join(lines))
+
+
+def judged(project: Project) -> list[tuple[str, str]]:
+    """The findings about pins and Pythons, each with its place."""
+    return [
+        (item.code, place(item))
+        for item in found(project)
+        if item.code.startswith("TF2") or item.code == "TF101"
+    ]
+
+
+def fixed(text: str, *locked: tuple[str, str]) -> tuple[str, dict[str, list[str]]]:
+    """The Pythons and the versions required after `--fix`, by distribution."""
+    after = fix_requirements(in_memory(text, lock=lock_text(*locked) if locked else None))
+    assert [item for item in found(after) if item.edits and item.code != "TF501"] == []
+    versions: dict[str, list[str]] = {}
+    for item in tensorflow_requirements(after):
+        versions.setdefault(item.name, []).append(item.written)
+    assert after.pyproject.python is not None
+    return after.pyproject.python.written, versions
+
+
+# -- the series of a pin that is too wide -----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        standard(">=3.9,<3.13", "tensorflow >=2.2,<3"),
+        standard(">=3.9,<3.13", "tensorflow>=2.2"),
+        legacy(">=3.9,<3.13", 'tensorflow = ">=2.2,<3"'),
+        legacy(">=3.9,<3.13", 'tensorflow = {version = "^2.2"}'),
+    ],
+)
+def test_a_wide_pin_gets_a_series_for_every_python(text: str):
+    python, versions = fixed(text)
+    assert python == ">=3.9,<3.13"
+    assert versions in ({"tensorflow": [">=2.20.0,<2.21.0"]}, {"tensorflow": ["~2.20.0"]})
+
+
+def test_its_own_first_series_is_taken_where_that_serves_all():
+    assert fixed(standard(">=3.9,<3.12", "tensorflow (>=2.15,<3)")) == (
+        ">=3.9,<3.12",
+        {"tensorflow": [">=2.15,<2.16"]},
+    )
+    # Plain Poetry would lock a release for ARM, so its first without one is not enough.
+    assert fixed(standard(">=3.9,<3.11", "tensorflow (>=2.9)"))[1] != {
+        "tensorflow": [">=2.9,<2.10"]
+    }
+
+
+def test_of_the_locked_series_the_newest_that_serves_all():
+    text = standard(">=3.9,<3.13", "tensorflow >=2.2,<3")
+    both = ("tensorflow", "2.20.0"), ("tensorflow", "2.21.0")
+    assert fixed(text, *both) == (">=3.9,<3.13", {"tensorflow": [">=2.20.0,<2.21.0"]})
+    assert fixed(text, ("tensorflow", "2.16.2"))[1] == {"tensorflow": [">=2.16.2,<2.17.0"]}
+
+
+def test_where_none_serves_all_nothing_is_cut():
+    project = in_memory(standard(">=3.8,<3.14", "tensorflow >=2.2"))
+    assert judged(project) == [("TF101", "pyproject.toml:5:17")]
+    assert fix_requirements(project) == project
+    # Nor where the locked one lacks a Python that another has.
+    text = standard(">=3.9,<3.13", "tensorflow >=2.15")
+    assert fixed(text, ("tensorflow", "2.15.1")) == (">=3.9,<3.13", {"tensorflow": [">=2.15"]})
+
+
+@pytest.mark.parametrize("keras", [">=3.0.0,<4.0", "^3", ">=3.3"])
+def test_a_series_that_contradicts_another_requirement_is_none(keras: str):
+    text = legacy(">=3.9,<3.13", f'keras = "{keras}"', 'tensorflow = "^2.15.0"')
+    assert fixed(text) == (">=3.9,<3.13", {"tensorflow": ["~2.20.0"]})
+    # A requirement that counts elsewhere rules nothing out.
+    text = standard(
+        ">=3.9,<3.12", f"keras (>=3) ; sys_platform == {'emscripten'!r}", "tensorflow (>=2.15.0)"
+    )
+    assert fixed(text)[1] == {"tensorflow": [">=2.15.0,<2.16.0"]}
+
+
+@pytest.mark.parametrize(
+    "markers",
+    [
+        ("platform_system=='Linux'", "platform_system=='Darwin'"),
+        ('sys_platform == "linux"', 'sys_platform == "darwin"'),
+        (
+            "sys_platform != 'darwin' or platform_machine != 'arm64'",
+            "sys_platform == 'darwin' and platform_machine == 'arm64'",
+        ),
+    ],
+)
+def test_lines_for_platforms_get_one_series_that_each_of_them_has(markers: tuple[str, str]):
+    linux, mac = markers
+    lines = f"tensorflow>=2.7,<2.12; {linux}", f"tensorflow-macos>=2.7,<2.12; {mac}"
+    assert fixed(standard(">=3.10,<3.11", *lines)) == (
+        ">=3.10,<3.11",
+        {"tensorflow": [">=2.11.1,<2.12.0"], "tensorflow-macos": [">=2.11.0,<2.12.0"]},
+    )
+
+
+def test_the_platform_key_is_such_a_marker():
+    text = legacy(
+        ">=3.10,<3.11",
+        'tensorflow = {version = ">=2.7,<2.12", platform = "linux"}',
+        'tensorflow-macos = {version = ">=2.7,<2.12", platform = "darwin"}',
+    )
+    assert fixed(text)[1] == {"tensorflow": ["~2.11.1"], "tensorflow-macos": ["~2.11.0"]}
+
+
+def test_a_wide_line_goes_with_the_pin_of_the_other():
+    lines = (
+        "tensorflow (>=2.13.1,<2.14) ; sys_platform == 'linux'",
+        "tensorflow (>=2.9) ; sys_platform != 'linux'",
+    )
+    _, versions = fixed(standard(">=3.9,<3.12", *lines))
+    assert versions == {"tensorflow": [">=2.13.1,<2.14", ">=2.13.1,<2.14.0"]}
+
+
+# -- Pythons ----------------------------------------------------------------------------------
+
+SPLIT = [
+    legacy(
+        ">=3.9,<3.13",
+        'tensorflow = [{{version="~{}", python="<{}"}}, {{version="~{}", python=">={}"}}]',
+    ),
+    legacy(
+        ">=3.9,<3.13",
+        'tensorflow = [{{version="~{}", markers="python_version < \'{}\'"}}, '
+        '{{version="~{}", markers="python_version >= \'{}\'"}}]',
+    ),
+]
+
+
+@pytest.mark.parametrize("text", SPLIT)
+@pytest.mark.parametrize("locked", [(), (("tensorflow", "2.20.0"), ("tensorflow", "2.21.0"))])
+def test_each_line_is_judged_by_its_own_pythons(text: str, locked: tuple[tuple[str, str], ...]):
+    right = text.format("2.20.0", "3.10", "2.21.0", "3.10")
+    lock = lock_text(*locked) if locked else None
+    assert judged(in_memory(right, lock=lock)) == []
+    wrong = text.format("2.18.0", "3.12", "2.15.0", "3.12")
+    ((code, where),) = judged(in_memory(wrong))
+    assert (code, where.rpartition(":")[0]) == ("TF202", "pyproject.toml:7")
+    assert int(where.rpartition(":")[2]) > 20  # the second of them
+
+
+def test_a_python_that_one_line_serves_stays_and_the_other_gets_a_marker():
+    lines = (
+        "tensorflow (>=2.15.0,<2.16) ; sys_platform == 'linux'",
+        "tensorflow (>=2.18.0,<2.19) ; sys_platform == 'darwin'",
+    )
+    project = in_memory(standard(">=3.9,<3.13", *lines))
+    assert [code for code, _ in judged(project)] == ["TF201"]
+    after = fix_requirements(project)
+    assert after.pyproject.data["project"]["requires-python"] == ">=3.9,<3.13"
+    assert after.pyproject.data["project"]["dependencies"] == [
+        'tensorflow (>=2.15.0,<2.16) ; sys_platform == "linux" and python_version < "3.12"',
+        lines[1],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            '[project.optional-dependencies]\ntf = ["tensorflow>=2.16,<2.17"]',
+            'tf = ["tensorflow>=2.16,<2.17 ; python_version < \\"3.13\\""]',
+        ),
+        (
+            "[tool.poetry.group.tf]\noptional = true\n[tool.poetry.group.tf.dependencies]\n"
+            'tensorflow = "~2.16.1"',
+            'tensorflow = {version = "~2.16.1", markers = "python_version < \\"3.13\\""}',
+        ),
+    ],
+)
+def test_where_tensorflow_is_optional_its_line_is_narrowed(before: str, after: str):
+    text = f"{standard('>=3.10,<3.14')}{before}\n"
+    fix = fix_requirements(in_memory(text))
+    assert fix.pyproject.document.text == text.replace(before.splitlines()[-1], after)
+    assert judged(fix) == []
+
+
+def test_a_group_that_is_always_installed_cuts_the_project():
+    text = f'{standard(">=3.10,<3.14")}[dependency-groups]\ntf = ["tensorflow>=2.16,<2.17"]\n'
+    assert fixed(text)[0] == ">=3.10,<3.13"
+
+
+# -- what stands beside them --------------------------------------------------------------------
+
+
+def test_each_series_gets_what_it_needs_beside_it():
+    text = legacy(
+        ">=3.9,<3.13",
+        'tensorflow = [{version="~2.15.0", python="<3.12"}, {version="~2.18.0", python=">=3.12"}]',
+    )
+    text += '[tool.poetry-tf]\nenvironments = ["linux-x86_64", "windows-amd64", "linux-aarch64"]\n'
+    after = fix_requirements(in_memory(text))
+    lines = after.pyproject.data["tool"]["poetry"]["dependencies"]
+    assert 'python_version < "3.12"' in lines["tensorflow-cpu-aws"]["markers"]
+    assert 'python_version < "3.12"' in lines["tensorflow-intel"]["markers"]
+    assert [item for item in found(after) if item.code == "TF305"] == []
+    assert fix_requirements(after) == after
