@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
@@ -104,8 +105,13 @@ def container_spec(
 
 def runs_with(poetry: Version) -> bool:
     """Whether poetry-tf runs with a version of Poetry, by its own metadata."""
-    needs = map(Requires, metadata.requires("poetry-tf") or ())
-    return all(need.specifier.contains(poetry) for need in needs if need.name == "poetry")
+    return all(need.specifier.contains(poetry) for need in _needs() if need.name == "poetry")
+
+
+@functools.cache
+def _needs() -> tuple[Requires, ...]:
+    """What poetry-tf requires; read once, as a container is made more than once in a command."""
+    return tuple(map(Requires, metadata.requires("poetry-tf") or ()))
 
 
 def generated_name(name: str, plan: Plan) -> str:
