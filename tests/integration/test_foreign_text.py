@@ -49,6 +49,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("--ansi", "tf", "init", "-n", "--no-lock", "--dry-run"),
     ("tf", "check", "--fix"),
 )
+# What shows most of a project, and what CI services read.
+ALWAYS = (("--ansi", "tf", "check", "--diff"), ("tf", "check", "--format", "github"))
 
 
 def assert_harmless(result: Result, command: tuple[str, ...] = ()) -> None:
@@ -185,11 +187,25 @@ WAYS: Mapping[str, Callable[[Path], None]] = {
 
 
 @pytest.mark.parametrize(
-    "way",
+    ("number", "way"),
     # Poetry waits for a source that does not answer.
-    [pytest.param(way, marks=pytest.mark.slow) if way == "source" else way for way in WAYS],
+    [
+        pytest.param(number, way, marks=[pytest.mark.slow] if way == "source" else [], id=way)
+        for number, way in enumerate(WAYS)
+    ],
 )
 def test_text_of_a_project_is_shown_and_not_obeyed(
+    right: PoetryRunner, project: Path, number: int, way: str
+) -> None:
+    """A third of the commands for each, so that each command gets every third of the texts."""
+    WAYS[way](project)
+    for command in (*ALWAYS, *COMMANDS[number % 3 :: 3]):
+        assert_harmless(right.call(*command), command)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+def test_text_of_a_project_is_not_obeyed_after_any_command(
     right: PoetryRunner, project: Path, way: str
 ) -> None:
     WAYS[way](project)
