@@ -41,16 +41,22 @@ NOTHING: Seam = ("",)
 
 def _trees(*rooms: str) -> Iterator[ast.Module]:
     for room in rooms:
-        for path in sorted((SOURCE / room).rglob("*.py")):
-            yield ast.parse(path.read_text("utf-8"))
+        yield from map(_tree, sorted((SOURCE / room).rglob("*.py")))
+
+
+@functools.cache
+def _tree(path: Path) -> ast.Module:
+    """A module of the plugin's as it runs, without what only type checkers read."""
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and getattr(node.test, "id", None) == "TYPE_CHECKING":
+            node.body = []
+    return tree
 
 
 def _imports() -> Iterator[Seam]:
     """Every name that the plugin imports from Poetry or cleo when it runs."""
     for tree in _trees("."):
-        for node in ast.walk(tree):
-            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-                node.body = []
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom):
                 module = node.module or ""

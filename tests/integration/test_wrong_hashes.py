@@ -14,11 +14,13 @@ import tomlkit
 
 from poetry_tf.index import failover, mirrors
 from poetry_tf.index.mirrors import Mirror
-from tests.support.index import LocalIndex, Mount, Wheel
+from tests.support.index import Distribution, LocalIndex, Mount, Wheel
 from tests.support.poetry import PoetryRunner, Result, write_pyproject
+from tests.support.projects import contents, restore
 
 Hashes = Callable[[Wheel], Mapping[str, str]]
 
+VERSIONS = ("1.0", "1.1")
 TAGS = ("cp311-cp311-win_amd64", "cp311-cp311-macosx_12_0_arm64", "py3-none-any")
 FILES = {
     "the first wheel": f"demo-1.1-{TAGS[0]}.whl",
@@ -55,15 +57,23 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(failover, "PAUSES", (0.01, 0.01))
 
 
+PACKAGES = (
+    *(Distribution("demo", version, ("needed",), tags=TAGS, sdist=True) for version in VERSIONS),
+    *(Distribution("needed", version, sdist=True) for version in VERSIONS),
+    Distribution("added", "1.0", ("more",), sdist=True),
+    Distribution("more", "1.0"),
+)
+
+
 @pytest.fixture
 def local() -> Iterator[LocalIndex]:
     with LocalIndex(api=True) as index:
-        for version in ("1.0", "1.1"):
-            index.add("demo", version, requires=["needed"], tags=TAGS, sdist=True)
-            index.add("needed", version, sdist=True)
-        index.add("added", "1.0", requires=["more"], sdist=True)
-        index.add("more", "1.0")
+        index.extend(PACKAGES)
         yield index
+
+
+LOCKED: dict[str, bytes] = {}
+"""The files of `solver`, by their paths; empty until a test has first asked for it."""
 
 
 @pytest.fixture
@@ -98,8 +108,11 @@ def solver(
     monkeypatch.setattr(mirrors, "MIRRORS", found)
     write_pyproject(project, ["demo"], requires_python=">=3.11,<3.12", more="\n[tool.poetry-tf]\n")
     poetry = PoetryRunner(project, tmp_path / "home", pypi=local.default.root)
-    poetry.mirror = "pypi"
-    _run(poetry, "lock")
+    if not LOCKED:
+        poetry.mirror = "pypi"
+        _run(poetry, "lock")
+        LOCKED.update(contents(project))
+    restore(project, LOCKED)
     poetry.cache = poetry.home / "another-cache"
     poetry.mirror = "tuna, aliyun"
     for mount in local.mounts:
