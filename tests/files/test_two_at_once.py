@@ -147,7 +147,10 @@ def test_a_write_whose_writer_lives_is_not_settled(root: Path) -> None:
 
 
 @pytest.mark.parametrize("act", [recover, write])
-def test_it_waits_says_so_and_goes_on(root: Path, act: Callable[..., object]) -> None:
+def test_it_waits_says_so_and_goes_on(
+    root: Path, act: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "QUIET_SECONDS", 0.2)
     told: list[str] = []
     with writing(root) as other:
 

@@ -133,8 +133,15 @@ def test_nothing_is_written_besides(warm_poetry: PoetryRunner, more: str, packag
 # Another series
 
 
-@pytest.mark.parametrize("series", ["2.13", "2.18", "2.20", "2.21"])
-@pytest.mark.parametrize("more", ["", 'environments = ["linux-x86_64", "windows-amd64"]\n'])
+@pytest.mark.parametrize(
+    ("series", "more"),
+    [
+        ("2.13", ""),
+        ("2.18", 'environments = ["linux-x86_64", "windows-amd64"]\n'),
+        ("2.20", 'environments = ["linux-x86_64", "windows-amd64"]\n'),
+        ("2.21", ""),
+    ],
+)
 def test_what_stands_beside_it_moves_along(
     warm_poetry: PoetryRunner, series: str, more: str
 ) -> None:

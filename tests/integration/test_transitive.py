@@ -14,11 +14,18 @@ MANAGED = "\n[tool.poetry-tf]\n"
 OLD, NEW = "tensorflow-text ~=2.13.0", "tensorflow-text ~=2.15.0"
 
 
+LOCKS: dict[str, bytes] = {}
+"""The lock of `text_project`, by what is in its pyproject.toml; made once."""
+
+
 def text_project(poetry: PoetryRunner, *, more: str = MANAGED) -> Path:
     """A project locked with 2.13 that now asks for a package which takes 2.15."""
     path = write_pyproject(poetry.project, [OLD], requires_python="~=3.11.0", more=more)
-    done = poetry.call("lock")
-    assert done.ok, done.output
+    if more not in LOCKS:
+        done = poetry.call("lock")
+        assert done.ok, done.output
+        LOCKS[more] = (poetry.project / "poetry.lock").read_bytes()
+    (poetry.project / "poetry.lock").write_bytes(LOCKS[more])
     path.write_text(path.read_text("utf-8").replace(OLD, NEW), "utf-8")
     return path
 

@@ -188,15 +188,14 @@ class PoetryRunner:
             enter(_directory(cwd or self.project))
             enter(_poetry_afresh(self.home / "config", os.environ["TESTS_PYPI_URL"]))
             if self.pypi.startswith("http:"):
-                known = mock.Mock(side_effect=lambda name: self.packaged.get(name, {}))
                 with contextlib.suppress(AttributeError, ImportError):  # a test makes it fail
-                    enter(mock.patch("poetry_tf.index.routing.hashes", known))
+                    enter(mock.patch("poetry_tf.index.routing.hashes", self._packaged_hashes))
             enter(_logging_afresh())
             # `poetry-tf` sets it for its process, which is this one.
             enter(mock.patch("poetry_tf.program", "poetry tf"))
-            enter(mock.patch(f"{PLUGIN_MANAGER}.add_project_plugin_path"))
+            enter(mock.patch(f"{PLUGIN_MANAGER}.add_project_plugin_path", lambda _: None))
             enter(mock.patch(f"{PLUGIN_MANAGER}.get_plugin_entry_points", _entry_points))
-            enter(mock.patch("os.execvpe", side_effect=_replaces_the_process))
+            enter(mock.patch("os.execvpe", _replaces_the_process))
             enter(mock.patch.multiple(sys, argv=argv, path=[*sys.path], stdin=_Answers(stdin)))
             enter(contextlib.redirect_stdout(out))
             enter(contextlib.redirect_stderr(err))
@@ -213,6 +212,9 @@ class PoetryRunner:
         while any(thread.name.startswith("poetry-tf") for thread in threading.enumerate()):
             assert time.monotonic() < until
             time.sleep(0.005)
+
+    def _packaged_hashes(self, name: str) -> dict[str, str]:
+        return self.packaged.get(name, {})
 
     def _environment(self, extra: Mapping[str, str] | None) -> dict[str, str]:
         if not self.in_project and not self.venv.exists():
