@@ -12,6 +12,10 @@ from typing import Any
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.compatibility import environments
+from tests.compatibility.environments import NEWEST, PAIRS, Pair
 
 ROOT = Path(__file__).parents[1]
 
@@ -54,3 +58,47 @@ def test_locked_requirements_are_those_of_the_lock_file():
     assert {"poetry", "poetry-core", "tomlkit", "packaging", "pyyaml", "pytest", "ruff"} <= names
     assert "jsonschema" not in names
     assert text.count("--hash=sha256:") > len(lines)
+
+
+RUN_BY_CI = [
+    pair
+    for pair in PAIRS
+    if pair.poetry != NEWEST and str(pair) in (ROOT / ".ci" / "run").read_text("utf-8")
+]
+
+
+@pytest.fixture
+def on_linux(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sysconfig.get_platform", lambda: "linux-x86_64")
+
+
+@pytest.mark.parametrize("pair", RUN_BY_CI, ids=str)
+def test_a_fixed_poetry_is_installed_by_hashes(
+    on_linux: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, pair: Pair
+):
+    commands: list[list[str]] = []
+    made = tmp_path / "made"
+
+    def run(command: list[str]) -> str:
+        commands.append(command)
+        made.mkdir(exist_ok=True)
+        return ""
+
+    monkeypatch.setattr(environments, "_run", run)
+    environments.make(pair, Path("python3"), made, tmp_path / "plugin.whl")
+    installs = [command for command in commands if "install" in command]
+    assert len(installs) == 2
+    assert installs[0][-5:-1] == ["--only-binary", ":all:", "--require-hashes", "-r"]
+    assert installs[0][-1] == str(pair.locked)
+    assert installs[1][-2:] == ["--no-deps", str(tmp_path / "plugin.whl")]
+
+
+@pytest.mark.parametrize("pair", RUN_BY_CI, ids=str)
+def test_its_list_has_all_that_is_wanted(on_linux: None, pair: Pair):
+    locked = {}
+    for line in pair.locked.read_text("utf-8").splitlines():
+        found = re.fullmatch(r"(\S+)==(\S+) --hash=sha256:[0-9a-f]{64}", line)
+        assert found is not None, line
+        locked[canonicalize_name(found[1])] = found[2]
+    for requirement in map(Requirement, [*pair.wanted, *environments.dependencies()]):
+        assert locked[canonicalize_name(requirement.name)] in requirement.specifier

@@ -2,6 +2,11 @@
 
 An environment holds what a user would have, Poetry and the plugin from a wheel, and pytest, so that
 the other tests can be run in it.
+
+A pair that has a list in `locked/` for this system gets each distribution by version and hash:
+`python -m tests.compatibility.environments poetry2.1.4-python3.10` writes it. Only the fixed pair
+of `.ci/run` has one: for all it would be five hundred lines of hashes. The newest Poetry can have
+none, since it is there to meet what nobody has seen yet.
 """
 
 from __future__ import annotations
@@ -13,6 +18,8 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +33,8 @@ ROOT = Path(__file__).parent.parent.parent
 NEWEST = "newest"
 POETRYS = ("2.1.4", "2.2.1", "2.3.4", "2.4.1", NEWEST)
 PYTHONS = ("3.10", "3.13")
+
+HASHED = ("--only-binary", ":all:", "--require-hashes", "-r")
 
 # Of the group `dev`, what no test asks for.
 LINTERS = {"mypy", "ruff"}
@@ -42,6 +51,16 @@ class Pair:
 
     def __str__(self) -> str:
         return f"poetry{self.poetry}-python{self.python}"
+
+    @property
+    def locked(self) -> Path:
+        """The list of its distributions for this system, if there is one."""
+        return Path(__file__).parent / "locked" / f"{self}-{sysconfig.get_platform()}.txt"
+
+    @property
+    def wanted(self) -> list[str]:
+        """What is installed where there is none, beside the plugin."""
+        return ["poetry" if self.poetry == NEWEST else f"poetry=={self.poetry}", *_testing()]
 
 
 PAIRS = [Pair(poetry, python) for poetry in POETRYS for python in PYTHONS]
@@ -92,8 +111,8 @@ def make(pair: Pair, interpreter: Path, folder: Path, wheel: Path) -> Environmen
     """
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     stamp = folder / "made-of.json"
-    wanted = ["poetry" if pair.poetry == NEWEST else f"poetry=={pair.poetry}", *_testing()]
-    made_of = json.dumps([str(interpreter), *wanted, *_dependencies()])
+    locked = pair.locked.read_text("utf-8") if pair.locked.exists() else ""
+    made_of = json.dumps([str(interpreter), *pair.wanted, *dependencies(), locked])
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if stamp.exists() and stamp.read_text("utf-8") == made_of:
         if pair.poetry == NEWEST:
@@ -102,7 +121,11 @@ def make(pair: Pair, interpreter: Path, folder: Path, wheel: Path) -> Environmen
     else:
         shutil.rmtree(folder, ignore_errors=True)
         _run([str(interpreter), "-m", "venv", str(folder)])
-        _run([*pip, *wanted, str(wheel)])
+        if locked:
+            _run([*pip, *HASHED, str(pair.locked)])
+            _run([*pip, "--no-deps", str(wheel)])
+        else:
+            _run([*pip, *pair.wanted, str(wheel)])
         stamp.write_text(made_of, "utf-8")
     version = "from importlib.metadata import version; print(version('poetry'))"
     return Environment(python, _run([str(python), "-c", version]).strip())
@@ -112,7 +135,7 @@ def _pyproject() -> dict[str, Any]:
     return tomlkit.parse((ROOT / "pyproject.toml").read_text("utf-8")).unwrap()
 
 
-def _dependencies() -> list[str]:
+def dependencies() -> list[str]:
     return list(_pyproject()["project"]["dependencies"])
 
 
@@ -135,3 +158,26 @@ def bare() -> dict[str, str]:
     """The process's variables without those that say how these tests are being run."""
     ours = ("PYTEST_", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
+def lock(pair: Pair) -> None:
+    """Writes the list of a pair: what pip would install now, each file by its hash."""
+    interpreter = find_python(pair.python)
+    assert interpreter is not None
+    with tempfile.TemporaryDirectory() as folder:
+        _run([str(interpreter), "-m", "venv", "--without-pip", folder])
+        pip = [sys.executable, "-m", "pip", "--python", folder, "install", "--quiet", "--dry-run"]
+        options = ["--only-binary", ":all:", "--report", "-"]
+        report = json.loads(_run([*pip, *options, *pair.wanted, *dependencies()]))
+    lines = [
+        f"{item['metadata']['name']}=={item['metadata']['version']} "
+        f"--hash=sha256:{item['download_info']['archive_info']['hashes']['sha256']}\n"
+        for item in report["install"]
+    ]
+    pair.locked.parent.mkdir(exist_ok=True)
+    pair.locked.write_text("".join(sorted(lines, key=str.lower)), "utf-8")
+
+
+if __name__ == "__main__":
+    for named in sys.argv[1:]:
+        lock(next(pair for pair in PAIRS if str(pair) == named))
