@@ -11,6 +11,7 @@ from poetry.repositories.link_sources.html import HTMLPage
 from poetry_tf.http.client import Client, masked
 from poetry_tf.http.errors import ReadError
 from poetry_tf.http.pages import (
+    FILES,
     IndexFile,
     MalformedPage,
     SimpleIndex,
@@ -215,6 +216,12 @@ def test_a_page_that_is_none(made, client, media, body, expected):
         SimpleIndex(made.url, client).files("a")
     assert str(caught.value).startswith("a: ")
     assert "\n" not in str(caught.value)
+
+
+def test_a_page_with_too_many_files(made, client):
+    made.pages["a"] = "text/html", b"<a>" * 4 * FILES + b"<a>"
+    with pytest.raises(ReadError, match="a: the index's page lists too many files"):
+        SimpleIndex(made.url, client).files("a")
 
 
 def test_an_index_that_refuses(made, client):

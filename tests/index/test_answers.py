@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 
 from poetry_tf.http.failures import Failure, format_failure
+from poetry_tf.http.pages import FILES as MOST
 from poetry_tf.index.answers import (
     ExpectedFiles,
     LockedFile,
@@ -75,9 +76,14 @@ def test_a_page_is_known_by_what_it_holds(kind: str, body: bytes) -> None:
         (JSON[:-1], "answers with text/plain that is no index page"),
         (b'{"message": "blocked"}', "answers with text/plain that is no index page"),
         (
-            b'{"files": [' + b"{}," * 10_000 + b"{}]}",
+            b'{"files": [' + b"{}," * 6 * MOST + b"{}]}",
             "answers with text/plain that is no index page",
         ),
+        (
+            b'{"files": [{"filename": "six", "url": [' + b"1," * 12 * MOST + b"1]}]}",
+            "answers with text/plain that is no index page",
+        ),
+        (HTML + b"<a>" * 4 * MOST, "answers with text/plain that is no index page"),
         (b"GIF89a", "answers with text/plain that is no index page"),
     ],
 )
@@ -85,6 +91,20 @@ def test_a_page_without_what_a_page_has(body: bytes, cause: str) -> None:
     failure = failure_of_page(200, "text/plain; charset=utf-8", body, "six")
     assert failure is not None
     assert format_failure(failure) == cause
+
+
+@pytest.mark.parametrize(
+    ("form", "file"),
+    [
+        ("json", b'{"filename": "", "url": "", "hashes": {"sha256": ""}, "size": 0, "yanked": 0},'),
+        ("html", b"<a href='a.whl'>a.whl</a><br />\n"),
+    ],
+)
+def test_a_long_page_is_one(form: str, file: bytes) -> None:
+    body = file * MOST
+    body = b'{"files": [' + body + b"{}]}" if form == "json" else body
+    assert failure_of_page(200, "text/plain", body, "six") is None
+    assert form_of(body) == form
 
 
 @given(st.binary(), st.text())

@@ -17,6 +17,7 @@ import pytest
 from poetry_tf.http import transfer
 from poetry_tf.index import download, failover, mirrors, transport
 from poetry_tf.index.mirrors import Mirror
+from tests.support.hostile import sent
 from tests.support.index import LocalIndex, Mount
 from tests.support.poetry import PoetryRunner, write_pyproject
 from tests.support.projects import contents
@@ -213,6 +214,15 @@ def test_a_page_is_known_by_what_it_holds(
     """Mirrors have sent JSON as text/html, and pages as plain text."""
     tuna.formats = formats  # type: ignore[assignment]
     tuna.page_type = "text/html" if formats == ("json",) else "text/plain"
+    assert _relock(routed, right_lock) == []
+
+
+def test_a_page_as_large_as_the_largest_of_pypi_is_read(
+    routed: PoetryRunner, right_lock: bytes, tuna: Mount
+) -> None:
+    """That of ddtrace has 21 MB."""
+    padding = b" " * 22_000_000
+    tuna.hostile = lambda kind, body, _: sent(body, padding) if kind == "page" else None
     assert _relock(routed, right_lock) == []
 
 

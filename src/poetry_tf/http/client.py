@@ -28,8 +28,8 @@ from poetry_tf.http.failures import (
 from poetry_tf.http.transfer import ENCODINGS, Bounds, receive
 
 _CHUNK: Final = 65_536
-MAX_BYTES: Final = 32_000_000
-"""The largest answer that is read whole, six times the largest page of PyPI (grpcio: 4.9 MB)."""
+MAX_BYTES: Final = 40_000_000
+"""The largest answer that is read whole, twice the largest page of PyPI (ddtrace: 21 MB)."""
 _REDIRECT: Final = 65_536  # bytes of a redirect's own body, which are read to keep the connection
 _HOPS: Final = 10  # redirects that are followed
 

@@ -19,6 +19,8 @@ from poetry_tf.http.errors import BadResponse
 JSON_TYPE: Final = "application/vnd.pypi.simple.v1+json"
 ACCEPT: Final = f"{JSON_TYPE}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 
+FILES: Final = 200_000
+"""The most files of a page, four times those of the longest on PyPI (ddtrace: 47,000)."""
 TAG: Final = 4096
 """The most characters of a tag; those of links on PyPI have some hundreds, and a reason for which a
 file is yanked can be longer."""
@@ -110,6 +112,8 @@ class SimpleIndex:
             kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
             body = self._client.body(response)
             base = response.url
+        if is_too_long(body):
+            raise BadPage(name, "lists too many files", subject="the index's page")
         try:
             if kind.endswith("json"):
                 files = parse_json(body, base)
@@ -124,6 +128,15 @@ class SimpleIndex:
         if not files:
             raise BadPage(name, "lists no file", subject="the index's page")
         return files
+
+
+def is_too_long(page: bytes) -> bool:
+    """Whether a page may list more than `FILES` files: each takes many times its size in memory.
+
+    Of a file there are eleven values in JSON, and three tags in HTML.
+    """
+    values = sum(map(page.count, (b"{", b"[", b",")))
+    return values > 12 * FILES or page.count(b"<") > 4 * FILES
 
 
 def parse_json(body: bytes, base: str) -> tuple[IndexFile, ...]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from poetry.core.constraints.version import Version
 
 from poetry_tf.http.failures import Failure, WrongHash
+from poetry_tf.http.pages import is_too_long
 
 if TYPE_CHECKING:
     import requests
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
 # The size of what is missing: more than a page that exists can lack.
 NO_PAGE, NO_FILES = 1_000_000, 999_999
-
-BYTES_PER_OBJECT = 20
-"""Pages have an object or a list in some hundred bytes; one with more only fills the memory."""
 
 # The server is not able or willing to serve anything. Other statuses (400, 405, 416, 501) are about
 # the request, which may have asked for parts of a file in a form that the server does not know.
@@ -61,9 +59,7 @@ def form_of(body: bytes) -> Literal["json", "html"] | None:
     start = body[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
     if start.startswith(b"{"):
         is_page = b'"files"' in body and body.rstrip().endswith(b"}")
-        # Each is an object in memory, of many times its size here.
-        objects = body.count(b"{") + body.count(b"[")
-        return "json" if is_page and objects <= len(body) // BYTES_PER_OBJECT + 100 else None
+        return "json" if is_page else None
     return "html" if start.startswith(b"<") else None
 
 
@@ -74,7 +70,7 @@ def failure_of_page(
     if status != 200:
         return failure_of_status(status, name, retry_after=retry_after) or Failure("status", status)
     form = form_of(body)
-    if form is None and body.strip():
+    if (form is None and body.strip()) or is_too_long(body):
         kind = kind.partition(";")[0].strip() or "something"
         return Failure("malformed", name=kind)
     if (b'"filename"' in body) if form == "json" else _has_link(body):

@@ -13,7 +13,7 @@ import requests
 from poetry.utils.authenticator import RepositoryCertificateConfig
 from poetry.utils.constants import REQUESTS_TIMEOUT, STATUS_FORCELIST
 
-from poetry_tf.http.client import Login, Session
+from poetry_tf.http.client import MAX_BYTES, Login, Session
 from poetry_tf.http.failures import Exceeded, Failure, failure_of_error
 from poetry_tf.http.transfer import Bounds, receive
 from poetry_tf.index.failover import Failover, IndexRequest, IndexRoot
@@ -29,8 +29,8 @@ START, WHOLE = 12.0, 60.0
 """Seconds for an answer to begin, and for one that is read whole, while another mirror is left."""
 LAST_START, LAST_WHOLE = 60.0, 240.0
 """The same where none is left: 240 s are enough for 2 MB at 10 kB/s, and for 7 MB at 30 kB/s."""
-PAGE = 20_000_000
-"""The largest page: four times the largest of PyPI (grpcio, 4.9 MB in JSON; tensorflow 0.8 MB)."""
+PAGE = MAX_BYTES
+"""The largest page."""
 METADATA = 4_000_000
 """The largest metadata; PyPI's are below one MB, and few above 100 kB."""
 AT_ONCE = 8
