@@ -127,6 +127,33 @@ def test_the_speed_is_shared_by_those_that_read(
     assert kinds[6:] == ["slow"]
 
 
+@pytest.mark.parametrize(("size", "kind"), [(100, None), (1, "given-up")])
+def test_where_there_is_no_choice_a_slow_one_is_waited_for_while_it_sends_something(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, *, size: int, kind: str | None
+) -> None:
+    """2 kB/s are something, 20 bytes are next to nothing."""
+    monkeypatch.setattr(transfer, "WINDOW", 0.2)
+    monkeypatch.setattr(transfer, "PATIENCE", 0.6)
+    monkeypatch.setattr(transfer, "CHUNK", 10)
+    parts = [b"x" * size] * 40
+
+    def answer() -> Iterator[bytes]:
+        yield _head()
+        for part in parts:
+            time.sleep(0.05)
+            yield part
+
+    speeds: list[float] = []
+    response = _get(serve(answer), Bounds(10, speed=20_000, on_slow=speeds.append))
+    try:
+        assert response.content == b"".join(parts)
+        ended = None
+    except Exceeded as error:
+        ended = error.failure.kind
+    assert ended == kind
+    assert len(speeds) >= 3 and max(speeds) < 20_000
+
+
 def test_a_thread_that_waits_hears_of_an_interrupt(serve: Serve) -> None:
     url = serve(lambda: endless(b"x", head=_head(), seconds=0.05))
     interrupt, ended = threading.Event(), threading.Event()

@@ -17,8 +17,8 @@ import pytest
 from poetry_tf.http import transfer
 from poetry_tf.index import download, failover, mirrors, transport
 from poetry_tf.index.mirrors import Mirror
-from tests.support.hostile import sent
-from tests.support.index import LocalIndex, Mount
+from tests.support.hostile import sent, trickle
+from tests.support.index import Kind, LocalIndex, Mount
 from tests.support.poetry import PoetryRunner, write_pyproject
 from tests.support.projects import contents
 
@@ -728,6 +728,41 @@ def test_slow_pages_come_from_the_fastest_where_all_are_slow(
     assert done.ok, done.output
     assert (routed.project / "poetry.lock").read_bytes() == right_lock
     assert _lines(done.stderr)[-1].endswith("going on by Aliyun")
+
+
+def test_a_slow_pypi_is_waited_for_and_that_is_told_once(
+    big_file: PoetryRunner, pypi: Mount, watched: None
+) -> None:
+    big_file.mirror = "off"
+    pypi.pace = 12_000
+    done = big_file.call("install")
+    assert done.ok, done.output
+    (line,) = done.stderr.splitlines()
+    assert re.fullmatch(
+        r"poetry-tf: PyPI sends less than 1[0-4] kB/s: waiting for it, as no faster way is left",
+        line,
+    )
+
+
+@pytest.mark.parametrize(("kind", "command"), [("page", "lock"), ("file", "install")])
+def test_a_pypi_that_sends_next_to_nothing_is_given_up(
+    big_file: PoetryRunner,
+    pypi: Mount,
+    kind: Kind,
+    command: str,
+    *,
+    watched: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transfer, "PATIENCE", 1.5)
+    big_file.mirror = "off"
+    pypi.hostile = trickle({kind}, size=1, seconds=0.05)
+    begun = time.monotonic()
+    done = big_file.call(command)
+    assert time.monotonic() - begun < 15
+    assert not done.ok
+    assert done.stderr.count("waiting for it") == 1
+    assert re.search(r"  - PyPI sends less than 1 kB/s, and [2-4] s were not enough\n", done.output)
 
 
 def test_a_slow_line_for_several_files_is_no_slow_mirror(

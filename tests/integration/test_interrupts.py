@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.hostile import trickle
 from tests.support.index import Kind, LocalIndex, Mount
 from tests.support.poetry import PoetryRunner, Result, write_pyproject
 
@@ -87,6 +88,20 @@ def test_an_answer_that_hangs(
     assert not list((tmp_path / "temporary").iterdir())
     assert not list(tmp_path.rglob("*.part"))
     assert not lock.exists() if command == "lock" else lock.read_bytes() == before
+
+
+@pytest.mark.parametrize(("kind", "command"), [("page", "lock"), ("file", "install")])
+def test_an_answer_that_trickles(
+    hanging: PoetryRunner, tmp_path: Path, pypi: Mount, *, kind: Kind, command: str
+) -> None:
+    """Where there is no other way, so that it is waited for."""
+    hanging.mirror = "off"
+    if command == "lock":
+        (hanging.project / "poetry.lock").unlink()
+    pypi.requests.clear()
+    pypi.hostile = trickle({kind}, size=1, seconds=0.2)
+    _interrupted(hanging, lambda: kind in {request.kind for request in pypi.requests}, command)
+    assert not list(tmp_path.rglob("*.part"))
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ Kind = Literal[
     # An answer, or a file, that costs more than it may.
     "slow",
     "too-long",
+    "given-up",
     "too-large",
     # A file that is sent, but not to its end or not as it is listed.
     "stalled",
@@ -77,6 +78,7 @@ _WORDS: dict[Kind, str] = {
     "encoding": "sends answers in an encoding that was not asked for",
     "slow": "sends less than {speed} kB/s",
     "too-long": "takes longer than {seconds:.0f} s for one answer",
+    "given-up": "sends less than {speed} kB/s, and {seconds:.0f} s were not enough",
     "too-large": "sends more than was asked for",
     "stalled": "does not answer within {seconds:.0f} s",
     "cut-off": "cuts {name} off",

@@ -20,10 +20,15 @@ from typing import Any, Final
 
 import requests
 
-from poetry_tf.http.failures import Exceeded, Failure
+from poetry_tf.http.failures import Exceeded, Failure, Kind
 
 WINDOW = 8.0
 """Seconds of waiting over which the speed is measured."""
+LEAST = 100.0
+"""Bytes a second, of all transfers together, below which nobody waits for a server."""
+PATIENCE = 120.0
+"""Seconds of waiting over which that is measured: several times what a chunk takes at 2 kB/s where
+eight transfers share it."""
 CHUNK = 8192
 """Bytes that are read at a time: several come in a window at the lowest speed. Less than that is
 lost when a connection breaks."""
@@ -46,12 +51,15 @@ class Bounds:
         size: bytes, unpacked; None for any number.
         speed: bytes a second that all transfers share; one that stays below its share for `WINDOW`
             is too slow. So one slow line for eight transfers isn't taken for a slow server.
+        on_slow: called with the speed of one that is too slow, which then is waited for, until not
+            even its share of `LEAST` comes.
     """
 
     start: float
     whole: float | None = None
     size: int | None = None
     speed: float = 0.0
+    on_slow: Callable[[float], None] | None = None
 
 
 def receive(send: Callable[[], requests.Response], bounds: Bounds) -> requests.Response:
@@ -206,13 +214,12 @@ class _Body:
         """The rest, unpacked, in parts. Raises `Exceeded`, and urllib3's exceptions."""
         transfer, bounds = self._transfer, self._bounds
         end = float("inf") if bounds.whole is None else transfer.begun + bounds.whole
-        received, waited, before = 0, 0.0, transfer.wire
+        received, speed = 0, _Speed(transfer, bounds)
         with _counted():
             while True:
                 begun = time.monotonic()
-                chunk = transfer.chunk(size, min(begun + WINDOW - waited, end))
+                chunk = transfer.chunk(size, min(begun + WINDOW - speed.waited, end))
                 now = time.monotonic()
-                waited += now - begun
                 if chunk == b"":
                     return
                 if chunk is not None:
@@ -221,13 +228,11 @@ class _Body:
                         raise self._exceeded(Failure("too-large"))
                     yield chunk
                 if bounds.whole is not None and now > end:
-                    speed = transfer.wire / (now - transfer.begun)
-                    raise self._exceeded(Failure("too-long", seconds=bounds.whole, speed=speed))
-                if waited >= WINDOW:
-                    speed = (transfer.wire - before) / waited
-                    if speed < bounds.speed / _active:
-                        raise self._exceeded(Failure("slow", speed=speed))
-                    waited, before = 0.0, transfer.wire
+                    kind: Kind = "given-up" if bounds.on_slow else "too-long"
+                    average = transfer.wire / (now - transfer.begun)
+                    raise self._exceeded(Failure(kind, seconds=bounds.whole, speed=average))
+                if failure := speed.failure_after(now - begun):
+                    raise self._exceeded(failure)
 
     def tell(self) -> int:
         """The bytes that came over the network."""
@@ -246,6 +251,38 @@ class _Body:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._raw, name)
+
+
+class _Speed:
+    """The speed of a transfer, over the time in which it was waited for."""
+
+    def __init__(self, transfer: _Transfer, bounds: Bounds) -> None:
+        self._transfer, self._bounds = transfer, bounds
+        self.waited, self._before = 0.0, transfer.wire
+        """Since when it is measured: seconds of waiting, and the bytes that had come."""
+        self._slow, self._before_slow = 0.0, transfer.wire
+        """The same, since when it is slow."""
+
+    def failure_after(self, seconds: float) -> Failure | None:
+        """What makes it too slow after so many more seconds of waiting."""
+        self.waited += seconds
+        if self.waited < WINDOW:
+            return None
+        wire, waited = self._transfer.wire, self.waited
+        speed, share = (wire - self._before) / waited, 1 / _active
+        self.waited, self._before = 0.0, wire
+        if speed >= self._bounds.speed * share:
+            self._slow, self._before_slow = 0.0, wire
+            return None
+        if self._bounds.on_slow is None:
+            return Failure("slow", speed=speed)
+        self._bounds.on_slow(speed)
+        self._slow += waited
+        if self._slow < PATIENCE:
+            return None
+        speed, seconds = (wire - self._before_slow) / self._slow, self._slow
+        self._slow, self._before_slow = 0.0, wire
+        return Failure("given-up", seconds=seconds, speed=speed) if speed < LEAST * share else None
 
 
 # -- how many read, and who waits -----------------------------------------------------------

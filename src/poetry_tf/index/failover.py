@@ -269,6 +269,11 @@ class Failover:
             self.report(failed, failure, f": going on {at}", once=_ONCE.get(failure.kind))
             request.unreported = None
 
+    def report_waiting(self, root: IndexRoot, speed: float) -> None:
+        """Reports that an index is slow and waited for, unless it was told that it is slow."""
+        failure = Failure("slow", speed=speed)
+        self.report(root, failure, ": waiting for it, as no faster way is left", once=_ONCE["slow"])
+
     def report_missing(
         self, failures: Iterable[tuple[IndexRoot, Failure]], root: IndexRoot
     ) -> None:

@@ -143,7 +143,8 @@ class Transport:
         """An answer whose body has yet to be read; the caller holds a slot.
 
         Args:
-            is_last: whether no other mirror is left, so that there is no reason to hurry.
+            is_last: whether no other mirror is left, or no faster one, so that a slow one is waited
+                for.
             most: the bytes of a body that will be read whole; without it, one of any size that
                 may take any time, as long as it is not too slow.
         """
@@ -154,7 +155,13 @@ class Transport:
         read = max(READ, float(REQUESTS_TIMEOUT)) if is_last else READ
         limits = (max(CONNECT, read) if is_last else CONNECT, read)
         bounds = (
-            Bounds(LAST_START, LAST_WHOLE if most else None, most)
+            Bounds(
+                LAST_START,
+                LAST_WHOLE if most else None,
+                most,
+                SPEED,
+                on_slow=partial(self._failover.report_waiting, root),
+            )
             if is_last
             else Bounds(START, WHOLE if most else None, most, SPEED)
         )
