@@ -14,7 +14,7 @@ import requests
 from poetry_tf.http import transfer
 from poetry_tf.http.client import Client, Limits, Session
 from poetry_tf.http.errors import BadResponse, NoResponse
-from poetry_tf.http.failures import Exceeded
+from poetry_tf.http.failures import Stopped
 from poetry_tf.http.ranges import RemoteFile
 from poetry_tf.http.transfer import Bounds, interrupted_by, receive
 from tests.support.hostile import MB, endless, packed, sent
@@ -58,7 +58,7 @@ ENDLESS: dict[str, Answer] = {
 def test_no_more_is_unpacked_than_was_asked_for(serve: Serve, answer: Answer) -> None:
     with _get(serve(answer), Bounds(10, size=MB)) as response:
         received = 0
-        with pytest.raises(Exceeded) as caught:
+        with pytest.raises(Stopped) as caught:
             for chunk in response.iter_content(65_536):
                 received += len(chunk)
     assert caught.value.failure.kind == "too-large"
@@ -72,7 +72,7 @@ def test_what_was_asked_for_is_read_whole(serve: Serve) -> None:
 
 @pytest.mark.parametrize("encoding", ["zstd", "br", "gzip, gzip", "x-unheard-of"])
 def test_an_encoding_that_nobody_asked_for_is_not_unpacked(serve: Serve, encoding: str) -> None:
-    with pytest.raises(Exceeded) as caught:
+    with pytest.raises(Stopped) as caught:
         _get(serve(lambda: [_head(f"Content-Encoding: {encoding}"), packed()]), Bounds(10))
     assert caught.value.failure.kind == "encoding"
 
@@ -80,7 +80,7 @@ def test_an_encoding_that_nobody_asked_for_is_not_unpacked(serve: Serve, encodin
 def test_an_answer_has_to_begin(serve: Serve) -> None:
     url = serve(lambda: endless(b"x", head=b"HTTP/1.1 200 OK\r\nX: ", seconds=0.05))
     begun = time.monotonic()
-    with pytest.raises(Exceeded) as caught:
+    with pytest.raises(Stopped) as caught:
         _get(url, Bounds(0.5))
     assert caught.value.failure.kind == "timeout"
     assert time.monotonic() - begun < 2
@@ -89,7 +89,7 @@ def test_an_answer_has_to_begin(serve: Serve) -> None:
 def test_an_answer_has_to_end(serve: Serve) -> None:
     url = serve(lambda: endless(b"x" * 100, head=_head(), seconds=0.05))
     begun = time.monotonic()
-    with pytest.raises(Exceeded) as caught:
+    with pytest.raises(Stopped) as caught:
         _ = _get(url, Bounds(10, whole=0.5)).content
     assert caught.value.failure.kind == "too-long"
     assert time.monotonic() - begun < 2
@@ -114,7 +114,7 @@ def test_the_speed_is_shared_by_those_that_read(
         try:
             assert len(_get(url, Bounds(10, speed=60_000)).content) == 24_000
             kinds.append("whole")
-        except Exceeded as error:
+        except Stopped as error:
             kinds.append(error.failure.kind)
 
     threads = [threading.Thread(target=read) for _ in range(6)]
@@ -148,7 +148,7 @@ def test_where_there_is_no_choice_a_slow_one_is_waited_for_while_it_sends_someth
     try:
         assert response.content == b"".join(parts)
         ended = None
-    except Exceeded as error:
+    except Stopped as error:
         ended = error.failure.kind
     assert ended == kind
     assert len(speeds) >= 3 and max(speeds) < 20_000

@@ -76,9 +76,7 @@ def source_edits(project: Project, value: str | None) -> list[Edit]:
         name = re.sub(r"[^a-z0-9]+", "-", (mirror_key(mirror) or mirror.name).lower()).strip("-")
         source = {"name": name, "url": mirror.url, "priority": "primary"}
         edits.append(Edit(file, "append", ("tool", "poetry", "source"), source))
-    if mirror_at(mirror.url) is not None and not any(
-        item.covers("TF401", None) for item in read_settings(project)[0].ignore
-    ):
+    if mirror_at(mirror.url) is not None and not read_settings(project)[0].ignores("TF401"):
         # The user chose it, so it is no finding; the reason is for readers of the file.
         entry = Inline(code="TF401", reason="chosen with init --write-source")
         edits.append(Edit(file, "append", (*SETTINGS_PATH, "ignore"), entry))

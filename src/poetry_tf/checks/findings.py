@@ -199,11 +199,11 @@ def run_rules(context: Context) -> tuple[tuple[Finding, ...], tuple[Finding, ...
 
     The project's setting `ignore` decides which are ignored.
     """
-    entries = read_settings(context.project)[0].ignore
+    settings = read_settings(context.project)[0]
     active: list[Finding] = []
     ignored: list[Finding] = []
     for rule in rules():
         for finding in rule.findings(context):
-            is_ignored = any(entry.covers(finding.code, finding.name) for entry in entries)
+            is_ignored = settings.ignores(finding.code, finding.name)
             (ignored if is_ignored else active).append(finding)
     return tuple(active), tuple(ignored)

@@ -87,7 +87,7 @@ def unfit_mirror(context: Context) -> Iterator[Finding]:
     if not context.involves_tensorflow:
         return
     project = context.project
-    accepted = any(item.covers("TF401", None) for item in read_settings(project)[0].ignore)
+    accepted = read_settings(project)[0].ignores("TF401")
     for source in project.pyproject.sources:
         place = context.at((*source.path, "url"))
         mirror = mirror_at(source.url)

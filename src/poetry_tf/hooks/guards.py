@@ -91,7 +91,7 @@ class GuardSettings:
 
     def accepts(self, code: str, name: str) -> bool:
         """Whether the project's `ignore` has this rule for a distribution."""
-        return any(entry.covers(code, name) for entry in self.settings.ignore)
+        return self.settings.ignores(code, name)
 
 
 def guard_settings(poetry: Poetry) -> GuardSettings:

@@ -19,9 +19,8 @@ from requests.auth import HTTPBasicAuth
 
 from poetry_tf.http.errors import BadResponse, Interrupted, NoResponse, host_of
 from poetry_tf.http.failures import (
-    Exceeded,
     Failure,
-    LocalAddress,
+    Stopped,
     failure_of_error,
     format_failure,
 )
@@ -84,7 +83,7 @@ class Session(requests.Session):
     def send(self, request: requests.PreparedRequest, **settings: Any) -> requests.Response:
         # requests sends what follows a redirect by this method too.
         if not self._may_ask(request.url or ""):
-            raise LocalAddress(host_of(request.url or ""))
+            raise Stopped(Failure("local", name=host_of(request.url or "")))
         return super().send(request, **settings)
 
     def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -236,7 +235,7 @@ class Client:
             for chunk in response.iter_content(size):
                 count += len(chunk)
                 yield chunk
-        except Exceeded as error:
+        except Stopped as error:
             raise BadResponse(format_failure(error.failure)) from error
         except (requests.RequestException, OSError) as error:
             failure = failure_of_error(error, self._limits.read)

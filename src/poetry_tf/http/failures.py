@@ -179,20 +179,12 @@ def _shortened(digest: str) -> str:
 # -- errors ---------------------------------------------------------------------------------
 
 
-class Exceeded(requests.RequestException):
-    """An answer that costs more than it may, or could: it is not read on."""
+class Stopped(requests.RequestException):
+    """A request that is not sent, or an answer that is not read on, because a bound forbids it."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(format_failure(failure))
         self.failure = failure
-
-
-class LocalAddress(requests.RequestException):
-    """A request would go to an address on the local network that only a stranger names."""
-
-    def __init__(self, host: str) -> None:
-        super().__init__(host)
-        self.host = host
 
 
 def failure_of_error(error: BaseException, seconds: float) -> Failure:
@@ -200,10 +192,8 @@ def failure_of_error(error: BaseException, seconds: float) -> Failure:
 
     The exception's text is not used: it holds the address, with the secrets in it.
     """
-    if isinstance(error, Exceeded):
+    if isinstance(error, Stopped):
         return error.failure
-    if isinstance(error, LocalAddress):
-        return Failure("local", name=error.host)
     kind = _kind_of_error(error)
     name = _proxy_of(error) if kind == "proxy" else ""
     return Failure(kind, name=name, seconds=seconds if kind == "timeout" else 0.0)

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import requests
 
-from poetry_tf.http.failures import Exceeded, Failure, Kind
+from poetry_tf.http.failures import Failure, Kind, Stopped
 
 WINDOW = 8.0
 """Seconds of waiting over which the speed is measured."""
@@ -66,7 +66,7 @@ def receive(send: Callable[[], requests.Response], bounds: Bounds) -> requests.R
     """The answer to a request that `send` makes. Its body is read within the bounds.
 
     Raises:
-        What `send` raises, and `Exceeded`, as does whatever reads the body.
+        What `send` raises, and `Stopped`, as does whatever reads the body.
     """
     transfer = _Transfer(send, time.monotonic())
     response = transfer.response(bounds)
@@ -75,7 +75,7 @@ def receive(send: Callable[[], requests.Response], bounds: Bounds) -> requests.R
     response.raw = body
     if encoding not in _ENCODINGS:
         response.close()
-        raise Exceeded(Failure("encoding"))
+        raise Stopped(Failure("encoding"))
     return response
 
 
@@ -100,7 +100,7 @@ class _Transfer:
         with self._changed:
             if not self._wait(lambda: self._response is not None or self._is_over, until):
                 self._is_left = True
-                raise Exceeded(Failure("timeout", seconds=bounds.start))
+                raise Stopped(Failure("timeout", seconds=bounds.start))
             if self._response is None:
                 assert self._error is not None
                 raise self._error
@@ -211,7 +211,7 @@ class _Body:
         self._transfer, self._raw, self._bounds = transfer, raw, bounds
 
     def stream(self, size: int, decode_content: bool) -> Iterator[bytes]:  # noqa: ARG002
-        """The rest, unpacked, in parts. Raises `Exceeded`, and urllib3's exceptions."""
+        """The rest, unpacked, in parts. Raises `Stopped`, and urllib3's exceptions."""
         transfer, bounds = self._transfer, self._bounds
         end = float("inf") if bounds.whole is None else transfer.begun + bounds.whole
         received, speed = 0, _Speed(transfer, bounds)
@@ -242,9 +242,9 @@ class _Body:
         """Leaves what has not been read."""
         self._transfer.leave()
 
-    def _exceeded(self, failure: Failure) -> Exceeded:
+    def _exceeded(self, failure: Failure) -> Stopped:
         self.close()
-        return Exceeded(failure)
+        return Stopped(failure)
 
     def __del__(self) -> None:
         self.close()

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import requests
 
-from poetry_tf.http.failures import Exceeded, Failure, failure_of_error
+from poetry_tf.http.failures import Failure, Stopped, failure_of_error
 from poetry_tf.http.pages import filename_of
 from poetry_tf.index import transport
 from poetry_tf.index.answers import failure_of_file
@@ -100,10 +100,10 @@ class Download:
         self._sources.add(source)
 
     def copy(self, response: requests.Response) -> None:
-        """Appends an answer's body. Raises `Exceeded` where it has more than the page lists."""
+        """Appends an answer's body. Raises `Stopped` where it has more than the page lists."""
         for chunk in response.iter_content(CHUNK):
             if self.position + len(chunk) > self._most:
-                raise Exceeded(Failure("too-large"))
+                raise Stopped(Failure("too-large"))
             self._out.write(chunk)
             self.position += len(chunk)
             self._progress(self.position, self.total)
@@ -238,7 +238,7 @@ class Downloader:
                 return None
             try:
                 download.copy(answer)
-            except Exceeded as error:
+            except Stopped as error:
                 if not error.failure.is_slow:
                     download.restart()
                 return error.failure

@@ -17,7 +17,7 @@ from poetry.utils.password_manager import HTTPAuthCredential
 from requests.utils import get_netrc_auth
 
 from poetry_tf.http.client import Login
-from poetry_tf.http.failures import Exceeded, Failure
+from poetry_tf.http.failures import Failure, Stopped
 from poetry_tf.http.pages import filename_of
 from poetry_tf.index import transport
 from poetry_tf.index.answers import ExpectedFiles, failure_of_file, failure_of_status
@@ -109,12 +109,12 @@ class MirrorSession(Authenticator):
 
         Raises:
             NotDownloadedError: no mirror answers.
-            Exceeded: it is a larger part than anything that is read in parts.
+            Stopped: it is a larger part than anything that is read in parts.
         """
         settings.pop("timeout", None)
         most = _length_of_range((settings.get("headers") or {}).get("Range", ""))
         if most > transport.PAGE:  # by what a wheel's own list of members claims
-            raise Exceeded(Failure("too-large"))
+            raise Stopped(Failure("too-large"))
         filename = filename_of(url)
         request = IndexRequest(filename, ("files",))
         while True:

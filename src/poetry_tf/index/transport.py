@@ -14,7 +14,7 @@ from poetry.utils.authenticator import RepositoryCertificateConfig
 from poetry.utils.constants import REQUESTS_TIMEOUT, STATUS_FORCELIST
 
 from poetry_tf.http.client import MAX_BYTES, Login, Session
-from poetry_tf.http.failures import Exceeded, Failure, failure_of_error
+from poetry_tf.http.failures import Failure, Stopped, failure_of_error
 from poetry_tf.http.transfer import Bounds, receive
 from poetry_tf.index.failover import Failover, IndexRequest, IndexRoot
 from poetry_tf.poetry_internals.overrides import override
@@ -170,7 +170,7 @@ class Transport:
         for is_second in (False, True):
             try:
                 return receive(partial(self._send_once, method, url, settings), bounds)
-            except Exceeded as error:
+            except Stopped as error:
                 return error.failure
             except SingleAnswer as single:
                 assert single.error is not None

@@ -44,10 +44,6 @@ class IgnoredRule:
     path: KeyPath
     """The path of the entry in pyproject.toml."""
 
-    def covers(self, code: str, name: str | None) -> bool:
-        """Whether it ignores a finding with this code, about the distribution `name` if any."""
-        return code == self.code and (self.name is None or self.name == name)
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -76,6 +72,10 @@ class Settings:
     gpu_required: bool = False
     registry: str | None = None
     ignore: tuple[IgnoredRule, ...] = ()
+
+    def ignores(self, code: str, name: str | None = None) -> bool:
+        """Whether the project ignores a finding with this code, about a distribution if any."""
+        return any(item.code == code and item.name in (None, name) for item in self.ignore)
 
 
 @dataclass(frozen=True)

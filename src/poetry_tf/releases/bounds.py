@@ -7,7 +7,6 @@ Their own requirements do not exclude it, because it was released later. Kept by
 from __future__ import annotations
 
 import functools
-import re
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -16,8 +15,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName
 
+from poetry_tf.files.requirements import required_name
 from poetry_tf.releases.model import Release
-from poetry_tf.releases.names import normalize
 from poetry_tf.releases.resources import read_json, value_of
 
 
@@ -74,6 +73,6 @@ def required_by(release: Release, name: str) -> tuple[SpecifierSet, ...]:
         requirement.specifier
         for text in release.requires
         # Parsing each requirement would be slow.
-        if normalize(re.split(r"[^\w.-]", text, maxsplit=1)[0]) == name
+        if required_name(text) == name
         if "extra ==" not in str((requirement := Requirement(text)).marker or "")
     )
