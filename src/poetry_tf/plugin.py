@@ -323,7 +323,9 @@ def _arguments(event: ConsoleEvent) -> list[str]:
 
 
 def _project_folder(start: Path) -> Path | None:
-    folders = (start.resolve(), *start.resolve().parents)
+    # Poetry has already changed to the folder of -C, but keeps its relative path.
+    start = start if start.is_absolute() else Path.cwd()
+    folders = (start, *start.parents)
     return next((folder for folder in folders if (folder / "pyproject.toml").is_file()), None)
 
 

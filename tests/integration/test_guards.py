@@ -157,6 +157,17 @@ def test_add_of_a_wide_pin_stops(poetry: PoetryRunner, index: LocalIndex, wide: 
     assert f"poetry add {name}@~2." in reported
 
 
+@pytest.mark.parametrize("directory", [[], ["-C", ".."], ["-P", ".."]], ids=["none", "-C", "-P"])
+def test_so_from_a_folder_below(poetry: PoetryRunner, directory: list[str]) -> None:
+    _standard(poetry, "tensorflow (>=2.18)")
+    below = poetry.project / "below"
+    below.mkdir()
+    done = poetry.run("lock", *directory, cwd=below)
+    assert done.returncode == 1
+    assert "series" in done.stderr
+    assert not (poetry.project / "poetry.lock").exists()
+
+
 @pytest.mark.parametrize(
     "command",
     [["lock"], ["update"], ["update", "six"], ["add", "six"], ["lock", "--regenerate"]],

@@ -164,3 +164,20 @@ def test_a_malformed_address_of_a_source_is_an_error_with_its_place(
     assert re.search(f"{place} (holds|has) ", done.output)
     assert "s3cr3t" not in done.output
     assert contents(project) == before
+
+
+@pytest.mark.parametrize("command", ["add six", "lock", "install", "remove --lock six"])
+@pytest.mark.parametrize("directory", [[], ["-C", ".."]], ids=["below", "-C"])
+def test_poetrys_own_commands_say_where_a_malformed_address_is(
+    poetry: PoetryRunner, project: Path, command: str, directory: list[str]
+) -> None:
+    _write(project, SOURCE.format("https://[::1/simple/", "supplemental"))
+    below = project / "below"
+    below.mkdir()
+    done = poetry.run(*command.split(), *directory, cwd=below)
+    assert done.returncode == 1
+    place = (
+        r"^pyproject\.toml:\d+:\d+: the address https://\[::1/simple/ of the source mirrors holds "
+    )
+    assert re.search(place, done.stderr, re.MULTILINE)
+    assert "Invalid IPv6 URL" not in done.output

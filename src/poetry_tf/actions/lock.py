@@ -102,7 +102,7 @@ def open_poetry(project: Project, mirrors: tuple[SettingLayer, ...], io: IO) -> 
     that Poetry refuses, and `WriteError` for files that can't be written.
     """
     root = project.root
-    _check_sources(project)
+    check_sources(project)
     _remove_stale_files(root)
     existing = project.valid_lock
     with (
@@ -116,7 +116,7 @@ def open_poetry(project: Project, mirrors: tuple[SettingLayer, ...], io: IO) -> 
         yield _create_poetry(pyproject, lock, io)
 
 
-def _check_sources(project: Project) -> None:
+def check_sources(project: Project) -> None:
     """Raises `LockingError` for an address of a source with which Poetry fails without a place."""
     for source in project.pyproject.sources:
         if source.url and (fault := url_fault(source.url)):

@@ -104,10 +104,14 @@ def on_installer_ready(event: ConsoleCommandEvent, failed: Failed) -> None:
 
 
 def on_error(event: ConsoleErrorEvent, _failed: Failed) -> None:
-    """Adds to a solver error why no release of TensorFlow was left."""
+    """Adds the place of a malformed source, or why no release of TensorFlow was left."""
     from poetry.puzzle.exceptions import SolverProblemError
 
     poetry = project_of(event.command)
+    if poetry is None and isinstance(event.error, ValueError):
+        if (fault := _fault_of_sources(event.command)) is not None:
+            event.set_error(command_error(escape_markup(fault)))
+        return
     if poetry is None or not isinstance(event.error, SolverProblemError):
         return
     text = "\n".join(map(visible, str(event.error).split("\n")))
@@ -119,6 +123,22 @@ def on_error(event: ConsoleErrorEvent, _failed: Failed) -> None:
 
         if (hint := conflict_hint(poetry)) is not None:
             event.set_error(command_error(text, hint))
+
+
+def _fault_of_sources(command: Any) -> str | None:
+    """Which source has an address that can't be read, and where it is written."""
+    from poetry.factory import Factory
+
+    from poetry_tf.actions.lock import LockingError, check_sources
+    from poetry_tf.files.project import Project
+
+    with suppress(ProjectError, RuntimeError):  # which Poetry reports
+        try:
+            pyproject = Factory.locate(command.application.project_directory)
+            check_sources(Project.read(pyproject.parent))
+        except LockingError as error:
+            return str(error)
+    return None
 
 
 def on_terminate(event: ConsoleTerminateEvent, _failed: Failed) -> None:
