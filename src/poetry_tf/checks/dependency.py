@@ -17,7 +17,6 @@ from poetry_tf.files.edits import Edit
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.index.mirrors import mirror_at
 from poetry_tf.plan.environments import ENVIRONMENTS
-from poetry_tf.plan.lines import narrowed_releases
 from poetry_tf.plan.main_line import admitted_locked_tensorflow, main_requirement
 from poetry_tf.plan.model import TF_KERAS
 from poetry_tf.plan.requirement import (
@@ -62,7 +61,7 @@ def pin_wider_than_a_series(context: Context) -> Iterator[Finding]:
     series that is locked; without a lock to the one it begins with, which the project was written
     for.
     """
-    releases = narrowed_releases(context.project, context.plan.release if context.plan else None)
+    releases = context.narrowed
     for item in tensorflow_requirements(context.project):
         if item.constraint.is_empty() or constraint_series(item.constraint) is not None:
             continue

@@ -6,7 +6,7 @@ import functools
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from poetry_tf.files.positions import Position
 from poetry_tf.files.project import Devcontainer, Project, is_fully_managed, readable_configurations
 from poetry_tf.files.values import KeyPath
 from poetry_tf.plan.derive import derive_plan
+from poetry_tf.plan.lines import narrowed_releases
 from poetry_tf.plan.model import Plan, PlanError
 from poetry_tf.plan.requirement import locked_tensorflow, tensorflow_requirements
 from poetry_tf.plan.settings import read_settings
@@ -91,6 +92,11 @@ class Context:
             (found, find_changes(found.path, found.document, self.container_spec(found)))
             for found in readable_configurations(project)
         )
+
+    @cached_property
+    def narrowed(self) -> Mapping[KeyPath, Release]:
+        """The releases to whose series the requirements that are too wide are narrowed."""
+        return narrowed_releases(self.project, self.plan.release if self.plan else None)
 
     def container_spec(self, found: Devcontainer) -> ContainerSpec:
         """What a dev container has to have."""

@@ -84,9 +84,14 @@ def no_python_fits(context: Context) -> Iterator[Finding]:
 def _judged(context: Context) -> tuple[Line, ...]:
     """The requirements on TensorFlow whose Pythons are known and that count for any.
 
-    Those on the distribution that TensorFlow hands over to on a platform are judged with it.
+    Those on the distribution that TensorFlow hands over to on a platform are judged with it. One
+    that is too wide is judged by the series that TF101 narrows it to, if it can.
     """
-    lines = tensorflow_lines(context.project)
+    narrowed = context.narrowed
+    lines = tuple(
+        line.in_series(release.series) if (release := narrowed.get(line.item.path)) else line
+        for line in tensorflow_lines(context.project)
+    )
     mains = [line for line in lines if role(line.item.name) != "shim"]
     return tuple(
         line

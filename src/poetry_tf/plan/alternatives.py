@@ -6,12 +6,14 @@ that includes others, and an extra that names others of the project, bring these
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from packaging.utils import NormalizedName, canonicalize_name
 
+from poetry_tf.files.project import Devcontainer, Project
 from poetry_tf.files.pyproject import Pyproject
 from poetry_tf.files.requirements import MAIN, Requirement, requested_extras, required_name
 from poetry_tf.files.values import as_table, as_texts
@@ -64,6 +66,54 @@ def alternatives(pyproject: Pyproject) -> tuple[Alternative, ...]:
         ),
         *_extra_alternatives(pyproject, default),
     )
+
+
+def container_alternative(project: Project) -> Alternative:
+    """What the dev container's own ``poetry install`` takes; without one the default."""
+    default, found = default_alternative(project.pyproject), project.devcontainer
+    if not isinstance(found, Devcontainer):
+        return default
+    named = {
+        (option, canonicalize_name(name))
+        for command in _install_commands(found.document.data)
+        for option, name in _named_options(command)
+    }
+    chosen = [
+        one
+        for one in alternatives(project.pyproject)
+        if ("with", canonicalize_name(one.group or "")) in named
+        or ("extras", canonicalize_name(one.extra or "")) in named
+    ]
+    return Alternative(
+        default.groups.union(*(one.groups for one in chosen)),
+        default.extras.union(*(one.extras for one in chosen)),
+        default.members.union(*(one.members for one in chosen)),
+    )
+
+
+def _install_commands(value: object) -> Iterator[str]:
+    """The commands in the lifecycle hooks of a devcontainer.json that install the project."""
+    hooks = [item for key, item in as_table(value).items() if key.endswith("Command")]
+    while hooks:
+        item = hooks.pop()
+        if isinstance(item, str):
+            yield from (match[1] for match in _INSTALL.finditer(item))
+        elif isinstance(item, list) and as_texts(item) == item:
+            hooks.append(" ".join(item))
+        elif isinstance(item, dict):
+            hooks += item.values()
+
+
+_INSTALL: Final = re.compile(r"\bpoetry\s+(?:install|sync)\b([^&|;\n]*)")
+_NAMING: Final = re.compile(r"(?<!\S)(--with|--extras|-E)[=\s]\s*(\"[^\"]*\"|'[^']*'|\S+)")
+
+
+def _named_options(options: str) -> Iterator[tuple[str, str]]:
+    """The groups ("with") and extras ("extras") that options of ``poetry install`` name."""
+    for match in _NAMING.finditer(options):
+        kind = "with" if match[1] == "--with" else "extras"
+        for name in re.split(r"[,\s]+", match[2].strip("\"'")):
+            yield kind, name
 
 
 def _optional_groups(pyproject: Pyproject) -> frozenset[NormalizedName]:

@@ -8,7 +8,7 @@ together are kept in one series where there is one that serves them all.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from poetry.core.constraints.version import VersionConstraint
@@ -58,6 +58,10 @@ class Line:
         """Whether it admits more than one minor series."""
         constraint = self.item.constraint
         return not constraint.is_empty() and constraint_series(constraint) is None
+
+    def in_series(self, series: str) -> Line:
+        """The line as it would be if it admitted one series only."""
+        return replace(self, admitted=tuple(one for one in self.admitted if one.series == series))
 
     @cached_property
     def targets(self) -> tuple[Target, ...]:

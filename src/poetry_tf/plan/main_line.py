@@ -7,6 +7,7 @@ from poetry.core.constraints.version import VersionConstraint, VersionRange
 
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
+from poetry_tf.plan.alternatives import container_alternative
 from poetry_tf.plan.environments import MINORS, Target
 from poetry_tf.plan.model import CONTAINER_PLATFORM
 from poetry_tf.plan.python import admitted_minors, marker_pythons, project_pythons
@@ -19,10 +20,14 @@ from poetry_tf.releases import DISTRIBUTIONS, Catalog, load, role
 
 
 def main_requirement(project: Project) -> Requirement | None:
-    """The requirement to plan for: that of the container, with its newest Python.
+    """The requirement to plan for: one that the container installs, on its newest Python.
 
     ``tensorflow`` comes before its variants, and main before groups.
     """
+    items = tensorflow_requirements(project)
+    if len(items) < 2:
+        return items[0] if items else None
+    installed = container_alternative(project)
     pythons = project_pythons(project)
     minors = admitted_minors(MINORS, pythons) or MINORS
 
@@ -36,6 +41,7 @@ def main_requirement(project: Project) -> Requirement | None:
             len(minors),
         )
         return (
+            not installed.installs(item),
             newest == len(minors),
             item.name != "tensorflow",
             item.optional,
@@ -44,7 +50,7 @@ def main_requirement(project: Project) -> Requirement | None:
             not item.marker.is_any(),
         )
 
-    return min(tensorflow_requirements(project), key=rank, default=None)
+    return min(items, key=rank)
 
 
 def main_pythons(project: Project) -> VersionConstraint | None:
