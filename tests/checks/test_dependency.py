@@ -173,7 +173,8 @@ def test_a_platforms_distribution_may_stand_beside_tensorflow_with_its_marker(na
     assert families(in_memory(text)) == []
     without = text.replace(f" ; {marker}", "")
     project = in_memory(without)
-    assert [code for code, _ in families(project)] == ["TF103", "TF104"]
+    # It has no wheel where TensorFlow's own has the files, so these do not clash.
+    assert [code for code, _ in families(project)] == ["TF103"]
     assert "tensorflow is enough" in found(project, "TF103")[0].remedy
 
 
@@ -308,6 +309,204 @@ def test_two_that_never_meet_are_fine(text: str):
 def test_two_in_one_extra_meet():
     text = '[project.optional-dependencies]\nall = ["tensorflow~=2.13.0", "tensorflow-cpu~=2.13.0"]'
     assert [code for code, _ in families(in_memory(text))] == ["TF104"]
+
+
+def legacy(*lines: str) -> str:
+    return "\n".join(['[tool.poetry]\nname = "demo"\n', *lines])
+
+
+def modern(*lines: str) -> str:
+    return "\n".join(['[project]\nname = "demo"\nrequires-python = ">=3.10,<3.12"', *lines])
+
+
+def clashes(text: str) -> list[tuple[str, str]]:
+    """The severities and places of TF104."""
+    return [
+        (item.severity, place(item).removeprefix("pyproject.toml:"))
+        for item in found(in_memory(text), "TF104")
+    ]
+
+
+CPU, GPU = 'tensorflow-cpu = "~2.18.0"', 'tensorflow = {version = "~2.18.0", extras = ["and-cuda"]}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        legacy(
+            "[tool.poetry.group.cpu]\noptional = true",
+            f"[tool.poetry.group.cpu.dependencies]\n{CPU}",
+            "[tool.poetry.group.gpu]\noptional = true",
+            f"[tool.poetry.group.gpu.dependencies]\n{GPU}",
+        ),
+        modern(
+            "[dependency-groups]",
+            'cpu = ["tensorflow-cpu~=2.18.0"]',
+            'gpu = ["tensorflow[and-cuda]~=2.18.0"]',
+            "[tool.poetry.group.cpu]\noptional = true\n[tool.poetry.group.gpu]\noptional = true",
+        ),
+        modern(
+            "[dependency-groups]",
+            'tf = ["tensorflow~=2.18.0"]',
+            'gpu = [{include-group = "tf"}]',
+            'Night_ly = ["tf-nightly"]',
+            "[tool.poetry.group.tf]\noptional = true\n[tool.poetry.group.gpu]\noptional = true",
+            "[tool.poetry.group.night-ly]\noptional = true",
+        ),
+    ],
+)
+def test_two_in_optional_groups_are_a_warning(text: str):
+    (finding,) = found(in_memory(text), "TF104")
+    assert finding.severity == "warning"
+    assert "--all-groups" in finding.message and not finding.edits
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # A group brings another, or is always there.
+        modern(
+            "[dependency-groups]",
+            'tf = ["tensorflow~=2.18.0"]',
+            'cpu = [{include-group = "TF"}, "tensorflow-cpu~=2.18.0"]',
+            "[tool.poetry.group.tf]\noptional = true\n[tool.poetry.group.cpu]\noptional = true",
+        ),
+        legacy(
+            f"[tool.poetry.group.tf.dependencies]\n{GPU}",
+            "[tool.poetry.group.cpu]\noptional = true",
+            f"[tool.poetry.group.cpu.dependencies]\n{CPU}",
+        ),
+        legacy(
+            "[tool.poetry.group.tf]\noptional = true",
+            f"[tool.poetry.group.tf.dependencies]\n{GPU}",
+            '[tool.poetry.group.cpu]\noptional = true\ninclude-groups = ["tf"]',
+            f"[tool.poetry.group.cpu.dependencies]\n{CPU}",
+        ),
+        # An extra names another of the project.
+        modern(
+            "[project.optional-dependencies]",
+            'gpu = ["tensorflow[and-cuda]~=2.18.0"]',
+            'all = ["demo[gpu]", "tensorflow-cpu~=2.18.0"]',
+        ),
+        # An extra of Poetry's own table has both.
+        legacy(
+            "[tool.poetry.dependencies]",
+            'tensorflow-cpu = {version = "~2.18.0", optional = true}',
+            'tensorflow = {version = "~2.18.0", optional = true}',
+            '[tool.poetry.extras]\nall = ["tensorflow", "TensorFlow_CPU"]',
+        ),
+        # A marker that keeps them apart only with another extra.
+        modern(
+            'dependencies = ["tensorflow~=2.18.0"]',
+            '[project.optional-dependencies]\ncpu = ["tensorflow-cpu~=2.18.0"]\ngpu = ["six"]',
+            "[tool.poetry.dependencies]",
+            """tensorflow-cpu = {markers = "extra == 'cpu' and extra != 'gpu'"}""",
+        ),
+    ],
+)
+def test_two_in_what_one_option_installs_meet(text: str):
+    ((severity, _),) = clashes(text)
+    assert severity == "error"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        legacy(
+            "[tool.poetry.dependencies]",
+            'tensorflow-cpu = {version = "~2.18.0", optional = true}',
+            'tensorflow = {version = "~2.18.0", optional = true}',
+            '[tool.poetry.extras]\ncpu = ["tensorflow-cpu"]\ngpu = ["tensorflow"]',
+        ),
+        modern(
+            "[project.optional-dependencies]",
+            'gpu = ["tensorflow[and-cuda]~=2.18.0"]',
+            'cpu = ["tensorflow-cpu~=2.18.0"]',
+            'lab = ["demo[gpu]", "jupyterlab"]',
+        ),
+        modern(
+            """dependencies = ["tensorflow~=2.18.0 ; extra != 'cpu'"]""",
+            '[project.optional-dependencies]\ncpu = ["tensorflow-cpu~=2.18.0"]',
+        ),
+        # They meet on no Python of the project.
+        modern(
+            "dependencies = [\"tensorflow~=2.18.0 ; python_version >= '3.9'\",",
+            "\"tensorflow-cpu~=2.18.0 ; python_version < '3.10'\"]",
+        ),
+        # Nor in an environment that it is for.
+        modern(
+            'dependencies = ["tensorflow~=2.18.0",',
+            "\"tensorflow-cpu~=2.18.0 ; sys_platform == 'win32'\"]",
+            '[tool.poetry-tf]\nenvironments = ["linux-x86_64"]',
+        ),
+    ],
+)
+def test_two_that_nothing_installs_together_are_fine(text: str):
+    assert clashes(text) == []
+
+
+@pytest.mark.parametrize("nightly", ["tf-nightly", "tf_nightly_cpu", "tf-nightly-gpu"])
+@pytest.mark.parametrize("release", ["tensorflow>=2.18.0,<2.19", "tensorflow-cpu==2.18.0"])
+def test_a_nightly_build_has_the_same_files(nightly: str, release: str):
+    text = modern(f'dependencies = ["{release}",\n"{nightly}"]')
+    assert clashes(text) == [("error", "5:1")]
+    here, there = f"{release} ; sys_platform == 'linux'", f"{nightly} ; sys_platform != 'linux'"
+    assert clashes(modern(f'dependencies = ["{here}", "{there}"]')) == []
+
+
+def test_a_nightly_build_may_hand_over_to_one_for_a_platform():
+    line = "tf-nightly-macos ; sys_platform == 'darwin'"
+    assert clashes(modern(f'dependencies = ["tf-nightly", "{line}"]')) == []
+    text = modern(f'dependencies = ["tensorflow~=2.18.0",\n"{line}"]')
+    assert clashes(text) == [("error", "5:1")]
+
+
+ARM = 'sys_platform == "darwin" and platform_machine == "arm64"'
+
+
+@pytest.mark.parametrize(
+    ("main", "macos", "severity"),
+    [
+        ("2.13.1", "2.13.1", None),  # TensorFlow's wheel is a requirement on it
+        ("2.15.1", "2.15.0", "error"),
+        ("2.15.1", "2.15.1", "warning"),  # installs nothing
+        ("2.16.2", "2.16.2", "warning"),  # a requirement on tensorflow
+        ("2.17.1", "2.16.1", "warning"),
+    ],
+)
+@pytest.mark.parametrize("marker", [ARM, 'platform_system == "Darwin"', None])
+def test_a_platforms_distribution_without_files_is_not_needed(
+    main: str, macos: str, severity: str | None, marker: str | None
+):
+    line = f"tensorflow-macos=={macos}" + (f" ; {marker}" if marker else "")
+    text = modern(f"dependencies = [\n'tensorflow=={main}',\n'{line}',\n]")
+    assert clashes(text) == ([(severity, "6:1")] if severity else [])
+    removed = line not in fixed(text)
+    assert removed == (severity is not None and marker == ARM)
+
+
+@pytest.mark.parametrize(("macos", "severities"), [("2.16.2", []), ("2.15.0", ["error"])])
+@pytest.mark.parametrize(
+    "text",
+    [
+        # TensorFlow is not everywhere where the line is.
+        modern(
+            """dependencies = ['tensorflow==2.16.2 ; python_version < "3.11"',""",
+            f"'tensorflow-macos=={{}} ; {ARM}']",
+        ),
+        modern(
+            f"dependencies = ['tensorflow-macos=={{}} ; {ARM}']",
+            '[dependency-groups]\ntf = ["tensorflow==2.16.2"]',
+            "[tool.poetry.group.tf]\noptional = true",
+        ),
+    ],
+)
+def test_a_line_that_alone_serves_a_platform_somewhere_stays(
+    text: str, macos: str, severities: list[str]
+):
+    text = text.format(macos)
+    assert [severity for severity, _ in clashes(text)] == severities
+    assert f"tensorflow-macos=={macos}" in fixed(text)
 
 
 def test_each_pair_is_reported_once():

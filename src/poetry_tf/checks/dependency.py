@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import combinations
 
 from packaging.specifiers import SpecifierSet
-from packaging.utils import NormalizedName, canonicalize_name
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 from poetry.core.constraints.version import Version as PoetryVersion
 from poetry.core.constraints.version import VersionConstraint, VersionRange
@@ -28,7 +27,6 @@ from poetry_tf.plan.requirement import (
     to_poetry_version,
 )
 from poetry_tf.pyproject.pins import legacy_keras_edits, pin_edits, pin_text, tf_keras_pin
-from poetry_tf.pyproject.platforms import redundant_requirements
 from poetry_tf.pyproject.requirement_edits import remove_edits, rename_edits
 from poetry_tf.releases import (
     DISTRIBUTIONS,
@@ -212,46 +210,6 @@ def not_the_distribution_to_name(context: Context) -> Iterator[Finding]:
         elif len(items) == 1:
             edits = rename_edits(context.project, item, "tensorflow")
         yield Finding(*context.at(item.path), f"{item.name} {reason}", remedy, edits)
-
-
-@rule("TF104")
-def two_distributions(context: Context) -> Iterator[Finding]:
-    """Two distributions of TensorFlow are required in one environment.
-
-    They hold the same files, so which of them is imported depends on which was installed last, and
-    removing one breaks the other. Keep one, or give them markers that exclude each other. Two that
-    never meet are fine, by markers or because each belongs to an extra of its own, and so is one
-    that holds the files of a single platform, as long as TensorFlow's own wheel for it doesn't:
-    since 2.16 on Linux aarch64, 2.15.1 on macOS arm64 and 2.18.1 on Windows it does.
-    """
-    items = [
-        item
-        for item in tensorflow_requirements(context.project)
-        if role(item.name) != "shim" or item.marker.is_any()
-    ]
-    seen: set[frozenset[NormalizedName]] = set()
-    for first, second in combinations(items, 2):
-        pair = frozenset((first.name, second.name))
-        if len(pair) == 1 or pair in seen or not _can_coexist(first, second):
-            continue
-        seen.add(pair)
-        yield Finding(
-            *context.at(second.path),
-            f"{first.name} and {second.name} hold the same files and cannot both be installed",
-            "Keep one of them, or give them markers that exclude each other",
-        )
-    if context.plan is not None:
-        for issue in redundant_requirements(context.project, context.plan):
-            yield Finding(*context.at(issue.item.path), issue.message, issue.remedy, issue.edits)
-
-
-def _can_coexist(first: Requirement, second: Requirement) -> bool:
-    """Whether two requirements can be installed together."""
-    # Not with each in an extra of its own. The legacy extras that list them are not compared.
-    same_list = first.is_pep508 and first.path[:-1] == second.path[:-1]
-    if first.optional and second.optional and not same_list:
-        return False
-    return not first.marker.intersect(second.marker).is_empty()
 
 
 @rule("TF105")

@@ -116,6 +116,11 @@ def _named_options(options: str) -> Iterator[tuple[str, str]]:
             yield kind, name
 
 
+def all_groups(pyproject: Pyproject) -> Alternative:
+    """What ``poetry install --all-groups`` takes."""
+    return Alternative(frozenset({_MAIN, *_included_groups(pyproject)}))
+
+
 def _optional_groups(pyproject: Pyproject) -> frozenset[NormalizedName]:
     groups = pyproject.table("tool", "poetry", "group")
     return frozenset(

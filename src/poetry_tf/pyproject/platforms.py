@@ -18,14 +18,17 @@ from poetry.core.version.markers import AnyMarker, BaseMarker, parse_marker
 from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import MAIN, Requirement
+from poetry_tf.plan.alternatives import alternatives
 from poetry_tf.plan.environments import (
     ENVIRONMENTS,
+    MINORS,
     Target,
     make_targets,
     next_minor,
     pythons_with_wheels,
     required_environments,
 )
+from poetry_tf.plan.lines import tensorflow_lines
 from poetry_tf.plan.model import Plan
 from poetry_tf.plan.python import admitted_minors, marker_pythons, project_pythons, release_pythons
 from poetry_tf.plan.requirement import constraint_series, to_poetry_version
@@ -53,7 +56,7 @@ from poetry_tf.pyproject.requirement_edits import (
     same_list,
 )
 from poetry_tf.releases import Release, load, role
-from poetry_tf.releases.model import numbers
+from poetry_tf.releases.model import Kind, numbers
 from poetry_tf.text import format_list
 
 
@@ -343,41 +346,92 @@ def _gets_wheel(target: Target, found: Sequence[Requirement], release: Release) 
 
 
 def redundant_requirements(project: Project, plan: Plan) -> Iterator[RequirementIssue]:
-    """Requirements on a shim's distribution where TensorFlow's own wheel has the same files."""
-    items = [
-        item
-        for item in project.pyproject.requirements
-        if role(item.name) == "shim" and not item.marker.is_any()
-    ]
+    """Requirements on a shim's distribution where TensorFlow's own wheel has the files.
+
+    A shim's wheel that has the same files is an error, one that has none a warning.
+    """
+    items = [item for item in project.pyproject.requirements if role(item.name) == "shim"]
     places = list(_places(project, plan)) if items else []
     for item in items:
-        for place in places:
-            if not is_installed_with(project, item, place.item):
-                continue
-            clash = _clash(place, item)
-            if clash:
-                yield RequirementIssue(
-                    item,
-                    f"on {format_list(clash)} {place.name} needs no {item.name} any more, and "
-                    "both hold the same files",
-                    f"Remove {item.name}",
-                    remove_edits(project, [item]) if _is_our_marker(place, item, clash) else (),
-                )
-                break
+        issues = (_redundancy(place, item) for place in places)
+        if (issue := next(filter(None, issues), None)) is not None:
+            yield issue
 
 
-def _clash(place: _Place, item: Requirement) -> tuple[str, ...]:
-    """The environments where a shim's line counts beside a real wheel; empty if it is needed."""
-    clash: dict[str, None] = {}
-    for name, wheels in place.release.wheels.items():
-        minors = admitted_minors(place.release.pythons_on(name), place.use.python)
-        for target in make_targets([name], minors):
-            if target.admits(item.marker) and target.admits(place.use.where):
-                if shim_for(place.release, name) == item.name:
-                    return ()
-                if wheels.kind == "real":
-                    clash[name] = None
-    return tuple(clash)
+def _redundancy(place: _Place, item: Requirement) -> RequirementIssue | None:
+    """The issue of a shim's line beside a real wheel; None if the shim is needed somewhere."""
+    shared = _shared_targets(place, item)
+    if any(shim_for(place.release, target.environment) == item.name for target in shared):
+        return None
+    own = admitted_release(place.project, item)
+    kinds = {
+        target: wheel_kind(own, target)
+        for target in shared
+        if place.release.wheels[target.environment].kind == "real"
+    }
+    clashes = [target for target, kind in kinds.items() if kind == "real"]
+    where = clashes or [target for target, kind in kinds.items() if kind == "shim"]
+    environments = tuple(dict.fromkeys(target.environment for target in where))
+    is_served = _counts_wherever(place, item, environments)
+    if not where or not (clashes or is_served):
+        return None
+    why = "both hold the same files" if clashes else "that one has no files of its own there"
+    is_fixable = is_served and _is_our_marker(place, item, environments)
+    return RequirementIssue(
+        item,
+        f"on {format_list(environments)} {place.name} needs no {item.name} any more, and {why}",
+        f"Remove {item.name}" if is_served else "Give them markers that exclude each other",
+        remove_edits(place.project, [item]) if is_fixable else (),
+        "error" if clashes else "warning",
+    )
+
+
+def _shared_targets(place: _Place, item: Requirement) -> list[Target]:
+    """The targets with a wheel of TensorFlow in which it and another line are both installed."""
+    together = [
+        one.extras
+        for one in alternatives(place.project.pyproject)
+        if one.installs(place.item) and one.installs(item)
+    ]
+    return [
+        target
+        for name in place.release.wheels
+        for target in make_targets(
+            [name], admitted_minors(place.release.pythons_on(name), place.use.python)
+        )
+        if any(
+            target.admits(item.marker, extras) and target.admits(place.use.where, extras)
+            for extras in together
+        )
+    ]
+
+
+def admitted_release(project: Project, item: Requirement) -> Release | None:
+    """The release of a requirement's distribution that is locked, else the newest admitted one."""
+    line = next((one for one in tensorflow_lines(project) if one.item == item), None)
+    return next(reversed(line.locked or line.admitted), None) if line is not None else None
+
+
+def wheel_kind(release: Release | None, target: Target) -> Kind | None:
+    """What the wheel of a release holds in a target; None if there is none.
+
+    That of an unknown release is taken to have files.
+    """
+    if release is None:
+        return "real"
+    has_wheel = target.python in release.pythons_on(target.environment)
+    return release.wheels[target.environment].kind if has_wheel else None
+
+
+def _counts_wherever(place: _Place, item: Requirement, environments: Iterable[str]) -> bool:
+    """Whether TensorFlow's line counts wherever another counts in these environments."""
+    targets = make_targets(environments, admitted_minors(MINORS, place.use.python))
+    return all(
+        one.installs(place.item) and target.admits(place.use.where, one.extras)
+        for one in alternatives(place.project.pyproject)
+        for target in targets
+        if one.counts(item, target)
+    )
 
 
 def _is_our_marker(place: _Place, item: Requirement, environments: Sequence[str]) -> bool:
