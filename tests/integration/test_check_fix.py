@@ -192,9 +192,47 @@ def test_nothing_is_written_where_locking_fails(right: PoetryRunner, fault: str)
     result = _check(right, "--fix")
     assert contents(right.project) == before
     assert result.returncode == 2
-    assert "the project can't be locked, and nothing was written" in result.stderr
+    assert (
+        "the project can't be locked, and nothing was written of the fix: "
+        f"{PYPROJECT}, {CONTAINER} and {LOCK}"
+    ) in result.stderr
     assert _codes(result) == ["TF201", "TF302", "TF502"], "what there is to mend is told"
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("python", "requires", "said"),
+    [
+        (
+            "3.10.13",
+            'six = "*"',
+            "../lib/pyproject.toml:6: lib requires Python 3.10.13, but this project admits "
+            ">=3.12,<3.13 (pyproject.toml:5)",
+        ),
+        (
+            ">=3.10",
+            'tensorflow = "2.15.1"',
+            "../lib/pyproject.toml:7: lib requires tensorflow 2.15.1, and this project "
+            "tensorflow >=2.18.1,<2.19.0 (pyproject.toml:7)",
+        ),
+    ],
+)
+def test_the_line_of_another_project_that_cannot_be_locked_with_is_named(
+    right: PoetryRunner, project: Path, python: str, requires: str, said: str
+) -> None:
+    other = project.parent / "lib" / PYPROJECT
+    other.parent.mkdir()
+    other.write_text(
+        '[tool.poetry]\nname = "lib"\nversion = "1"\npackage-mode = true\n'
+        f'[tool.poetry.dependencies]\npython = "{python}"\n{requires}\n',
+        "utf-8",
+    )
+    _replace(project, PYPROJECT, f'"{PIN}"', f'"{PIN}", "lib @ ../lib"')
+    before = contents(project)
+    result = _check(right, "--fix")
+    assert (result.returncode, contents(project)) == (2, before)
+    assert said in result.stderr.splitlines()
+    assert not re.search(r"</|<fg|options=", result.stderr), "Poetry's styles are no text"
 
 
 def test_nothing_is_written_where_a_file_cannot_be(right: PoetryRunner, project: Path) -> None:

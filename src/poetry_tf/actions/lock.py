@@ -24,6 +24,7 @@ from poetry.puzzle.exceptions import SolverProblemError
 from poetry.repositories.installed_repository import InstalledRepository
 from poetry.utils.env import EnvManager
 
+from poetry_tf.actions.solver_failure import conflicts_of_path_dependencies, without_styles
 from poetry_tf.files.errors import disk_error, write_error
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import LOCK, PYPROJECT, Project
@@ -80,7 +81,7 @@ def solve_lock(project: Project, mirrors: tuple[SettingLayer, ...], io: IO) -> L
     """
     with open_poetry(project, mirrors, io) as poetry:
         routing.choose(poetry)
-        _run(poetry, io)
+        _run(project, poetry, io)
         path = Path(poetry.locker.lock)
         return Lock.read(project.root / LOCK, path.read_bytes().decode("utf-8"))
 
@@ -136,7 +137,7 @@ def _create_poetry(pyproject: Path, lock: Path, io: IO) -> Poetry:
     return poetry
 
 
-def _run(poetry: Poetry, io: IO) -> None:
+def _run(project: Project, poetry: Poetry, io: IO) -> None:
     installer = Installer(
         io,
         # Locking installs nothing: Poetry only reads the path of the environment.
@@ -153,7 +154,8 @@ def _run(poetry: Poetry, io: IO) -> None:
     except SolverProblemError as error:
         causes = failure_causes(error)
         own = [names for names in causes if any(item.is_root for item in names)]
-        raise LockingError(str(error), _names(own), _names(causes)) from error
+        lines = [*conflicts_of_path_dependencies(project, causes), without_styles(str(error))]
+        raise LockingError("\n".join(lines), _names(own), _names(causes)) from error
     except Exception as error:
         # Repositories and the network raise various types.
         raise locking_error(error, LOCK if _is_lock_refused(poetry) else "") from error
@@ -176,7 +178,7 @@ def locking_error(error: Exception, place: str = "") -> Exception:
     `place` is the file that it could not read, which the error of a value in it does not say.
     """
     if (disk := disk_error(error)) is None:
-        message = str(error) or type(error).__name__
+        message = without_styles(str(error)) or type(error).__name__
         is_of_value = isinstance(error, ValueError) and place and place not in message
         return LockingError(f"{place}: {message}" if is_of_value else message)
     cache, temporary = Config.create().get("cache-dir"), tempfile.gettempdir()

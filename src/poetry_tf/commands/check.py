@@ -26,7 +26,7 @@ from poetry_tf.files.edits import changed_texts, diffs
 from poetry_tf.files.project import LOCK, Project
 from poetry_tf.plan.model import PlanError
 from poetry_tf.plan.requirement import locked_tensorflow
-from poetry_tf.text import format_count, visible
+from poetry_tf.text import format_count, format_list, visible
 
 CLEAN, FINDINGS, COULD_NOT_CHECK = range(3)
 FORMATS = ("text", "json", "github")
@@ -187,8 +187,11 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
             ).project
         except LockingError as error:
             self._show_findings(report)
-            message = "the project can't be locked, and nothing was written"
-            return self.fail(message, str(error), report)
+            without = fix_and_lock(report.context.project, codes, None).project
+            paths = [*changed_texts(without), report.root / LOCK]
+            names = format_list(_relative(report.root, path) for path in dict.fromkeys(paths))
+            message = f"the project can't be locked, and nothing was written of the fix: {names}"
+            return self.fail(message, str(error).strip(), report)
         texts = changed_texts(fixed)
         self.write_files(report.root, texts, fixed.snapshot)
         left = _make_report(Project.read(report.root), codes)

@@ -1,0 +1,82 @@
+"""What is said of a project that Poetry's solver has no solution for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cleo.formatters.formatter import Formatter
+from cleo.formatters.style import Style
+from poetry.core.packages.directory_dependency import DirectoryDependency
+
+from poetry_tf.files.errors import ProjectError
+from poetry_tf.files.project import PYPROJECT, Project
+from poetry_tf.files.pyproject import Pyproject
+from poetry_tf.files.reading import read_file
+from poetry_tf.files.values import KeyPath
+from poetry_tf.plan.python import project_pythons
+
+if TYPE_CHECKING:
+    from poetry.core.packages.dependency import Dependency
+
+# The styles of Poetry's console that cleo does not have by itself.
+_STYLES = ("warning", "debug", "success")
+
+
+def without_styles(text: str) -> str:
+    """A text of Poetry's without the style tags in it: ``<fg=blue;options=bold>``, ``<c1>``."""
+    return Formatter(styles={name: Style() for name in _STYLES}).remove_format(text)
+
+
+def conflicts_of_path_dependencies(
+    project: Project, causes: Sequence[Sequence[Dependency]]
+) -> Iterator[str]:
+    """What projects in other folders require that has a part in a failure, with file and line."""
+    for first, *others in causes:
+        if not isinstance(first, DirectoryDependency):
+            continue
+        path = Path(first.full_path) / PYPROJECT
+        try:
+            other = Pyproject.read(path, read_file(path).decode("utf-8"))
+            conflict = (
+                _required_by(project, other, others[0])
+                if others
+                else _required_python(project, other)
+            )
+        except (OSError, ProjectError, UnicodeDecodeError):
+            continue  # Poetry reads other forms too
+        if conflict is not None:
+            place, what = conflict
+            name = Path(os.path.relpath(path, project.root)).as_posix()
+            yield f"{name}:{other.position(place).line}: {first.name} requires {what}"
+
+
+def _required_python(project: Project, other: Pyproject) -> tuple[KeyPath, str] | None:
+    own, declared = project_pythons(project), other.python
+    if declared is None or declared.constraint.allows_all(own):
+        return None
+    what = f"Python {declared.written}, but this project admits {own}"
+    return declared.path, f"{what}{_at(project, project.pyproject.python_path)}"
+
+
+def _required_by(
+    project: Project, other: Pyproject, required: Dependency
+) -> tuple[KeyPath, str] | None:
+    def named(pyproject: Pyproject) -> Iterator[tuple[KeyPath, str]]:
+        for item in pyproject.requirements:
+            if item.name == required.name:
+                yield item.constraint_path, f"{item.name} {item.written or '*'}"
+
+    found = next(named(other), None)
+    if found is None:
+        return None
+    place, what = found
+    if (own := next(named(project.pyproject), None)) is not None:
+        what += f", and this project {own[1]}{_at(project, own[0])}"
+    return place, what
+
+
+def _at(project: Project, path: KeyPath) -> str:
+    return f" ({PYPROJECT}:{project.pyproject.position(path).line})"
