@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.made import content_hash, lock_text
 from tests.support.index import LocalIndex
-from tests.support.poetry import PoetryRunner, Result, write_pyproject
+from tests.support.poetry import PoetryRunner, Result, locked, write_pyproject
 from tests.support.projects import contents
 
 PIN = "tensorflow (>=2.18.1,<2.19.0)"
@@ -300,3 +301,20 @@ def test_the_wide_pin_of_a_legacy_table_is_found_at_its_version(
     (found,) = _found(_check(warm_poetry))
     assert found.startswith("pyproject.toml:6:")
     assert "TF101 tensorflow ^2.13 admits" in found
+
+
+def test_what_is_advised_for_an_old_lock_sets_the_project_up(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    path = write_pyproject(project, ["tensorflow (==1.15.4)"], requires_python=">=3.7,<3.8")
+    fitting = content_hash(path.read_text("utf-8"))
+    lock = lock_text(("tensorflow", "1.15.4"), content_hash=fitting)
+    whole = lock.replace("optional = false", 'optional = false\npython-versions = "*"\nfiles = []')
+    (project / "poetry.lock").write_text(whole, "utf-8")
+    result = warm_poetry.call("tf", "check")
+    assert result.returncode == 2, "it could not be judged"
+    (advised,) = re.findall(r"`poetry (tf init [^`]*)`", result.stderr)
+    result = warm_poetry.call(*advised.split(), "-n")
+    assert result.returncode == 0, result.output
+    assert locked(project)["tensorflow"].startswith("2.8.")
+    assert warm_poetry.call("tf", "check").returncode == 0

@@ -140,14 +140,14 @@ def test_an_error_beside_a_warning_counts(wrong: PoetryRunner) -> None:
     )
 
 
-def test_what_cannot_be_judged_counts_as_a_warning(
+def test_what_cannot_be_judged_has_a_status_of_its_own(
     warm_poetry: PoetryRunner, project: Path
 ) -> None:
     write_pyproject(project, ["tensorflow (>=1.15,<1.16)"], requires_python=">=3.11,<3.12")
     result = _check(warm_poetry)
-    assert result.ok
+    assert result.returncode == 2
     assert "Warning: " in result.stderr
-    assert _check(warm_poetry, "--strict").returncode == 1
+    assert _check(warm_poetry, "--strict").returncode == 2
 
 
 # `ignore` in the settings
@@ -321,7 +321,7 @@ def test_json_of_a_project_without_tensorflow(warm_poetry: PoetryRunner, project
 def test_json_of_what_cannot_be_judged(warm_poetry: PoetryRunner, project: Path) -> None:
     write_pyproject(project, ["tensorflow (>=1.15,<1.16)"], requires_python=">=3.11,<3.12")
     status, document = _json(warm_poetry)
-    assert (status, document["findings"]) == (0, [])
+    assert (status, document["findings"]) == (2, [])
     assert set(document["trouble"]) == {"message", "remedy"}
     assert document["trouble"]["message"]
 

@@ -25,7 +25,7 @@ from poetry_tf.plan.python import (
     python_range,
     release_pythons,
 )
-from poetry_tf.plan.release import choose_release, plan_gpu, requested_release
+from poetry_tf.plan.release import choose_release, plan_gpu, planned_pythons, requested_release
 from poetry_tf.plan.requirement import (
     admitted_releases,
     constraint_series,
@@ -507,7 +507,14 @@ def test_it_is_said_which_of_wheel_and_image_there_is_none_of(
     version: str, python: str, says: str, remedy: str
 ):
     with pytest.raises(PlanError) as caught:
-        container_pythons(the(version), IMAGES, "auto", constraint(python))
+        planned_pythons(
+            CATALOG,
+            IMAGES,
+            the(version),
+            Settings(),
+            mode="auto",
+            python=constraint(python),
+        )
     assert says in caught.value.message
     assert remedy in caught.value.remedy
 
@@ -605,9 +612,13 @@ def test_a_locked_release_counts_before_the_pin():
 
 
 def test_a_plan_takes_the_newest_python_of_all_that_fit():
-    plan = plan_of('[project]\nrequires-python = ">=3.8"\ndependencies = ["tensorflow~=2.15.1"]')
+    text = '[project]\nrequires-python = ">=3.8"\ndependencies = ["tensorflow~=2.15.1"]\n'
+    plan = plan_of(f"{text}[tool.poetry-tf]")
     assert plan is not None
     assert (plan.pythons, plan.python) == (("3.10", "3.11"), "3.11")
+    plan = plan_of(text)  # without a container
+    assert plan is not None
+    assert (plan.pythons, plan.python) == (("3.9", "3.10", "3.11"), "3.11")
 
 
 def test_a_project_that_asks_for_the_wheels_keeps_them():

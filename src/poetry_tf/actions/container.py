@@ -85,7 +85,7 @@ def _container_plan(
     for broken in containers:
         if isinstance(broken, ProjectError):
             raise broken
-    plan = derive_plan(project, load(), load_images())
+    plan = derive_plan(project, load(), load_images(), makes_container=True)
     if plan is None:
         raise PlanError(
             "The project has no TensorFlow: pyproject.toml doesn't ask for it, and none is locked",

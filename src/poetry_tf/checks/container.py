@@ -11,7 +11,7 @@ from poetry_tf.files.edits import Edit
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.files.project import configurations
-from poetry_tf.plan.derive import wants_container
+from poetry_tf.plan.derive import needs_container
 from poetry_tf.plan.main_line import main_requirement
 from poetry_tf.plan.model import NoContainerError
 from poetry_tf.plan.requirement import tensorflow_requirements
@@ -38,7 +38,7 @@ def missing_or_unreadable(context: Context) -> Iterator[Finding]:
                 f"devcontainer.json can't be read: {broken.message}",
                 "Mend it by hand; nothing is written into a file that can't be read",
             )
-    if not found and project.pyproject.is_managed and wants_container(project):
+    if not found and needs_container(project):
         path, edits = project.devcontainer_path, []
         if context.plan is not None:
             spec = container_spec(project, context.plan, load_images(), whole=True)
@@ -57,8 +57,7 @@ def python(context: Context) -> Iterator[Finding]:
     begin at Python 3.10.
     """
     error, project = context.plan_error, context.project
-    needs_container = project.pyproject.is_managed or bool(configurations(project))
-    if isinstance(error, NoContainerError) and needs_container:
+    if isinstance(error, NoContainerError):
         place = context.at(project.pyproject.python_path)
         yield Finding(*place, error.message, error.remedy)
     yield from _changes(context, "TF502")

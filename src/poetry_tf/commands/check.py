@@ -120,8 +120,8 @@ With <info>--fix</> it mends what it can without a decision, all files together 
 anew only where the lock is missing or stale, or becomes so; other versions stay as they are.
 
 Exit status: 0 when all is well, 1 with findings (with <info>--fix</>: with some left), 2 when \
-the project can't be read or <info>--fix</> could not do its work. A warning counts with \
-<info>--strict</> only.
+the project, or a part of it, could not be checked, or <info>--fix</> could not do its work. A \
+warning counts with <info>--strict</> only.
 """
 
     def act(self) -> int:
@@ -205,14 +205,16 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
         self._show_fixed(report)
         self._show_findings(report)
         self._write_report(report, report.error)
-        warned = self._show_warnings(report)
+        interrupted = self._show_warnings(report)
         self._show_counts(report)
         if self._format == "text" and not report.found:
             if nothing is not None or report.error is not None:
                 self.line(nothing or "Nothing was found in what could be checked.")
             else:
                 self.info("All set!")
-        counts = report.errors or (self.option("strict") and (report.warnings or warned))
+        if report.error is not None:
+            return COULD_NOT_CHECK
+        counts = report.errors or (self.option("strict") and (report.warnings or interrupted))
         return FINDINGS if counts else CLEAN
 
     def _show_findings(self, report: CheckReport) -> None:
@@ -221,13 +223,13 @@ the project can't be read or <info>--fix</> could not do its work. A warning cou
                 self.show_finding(finding, report.root)
 
     def _show_warnings(self, report: CheckReport) -> bool:
-        """Shows why the check is incomplete; returns whether it is."""
+        """Shows why the check is incomplete; returns whether a change was interrupted."""
         interrupted = self.warn_if_interrupted(report.root)
         if report.error is not None and self._format == "text":
             message, remedy = report.error
             self.warn(f"Warning: {message}")
             self.line_error(plain(remedy))
-        return interrupted or report.error is not None
+        return interrupted
 
     def _show_fixed(self, report: CheckReport) -> None:
         if not report.written or self._format != "text":

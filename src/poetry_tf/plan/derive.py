@@ -16,8 +16,7 @@ from poetry_tf.plan.main_line import (
     required_catalog,
 )
 from poetry_tf.plan.model import CONTAINER_PLATFORM, LEGACY_KERAS, Plan
-from poetry_tf.plan.python import container_pythons
-from poetry_tf.plan.release import choose_release, plan_gpu
+from poetry_tf.plan.release import choose_release, plan_gpu, planned_pythons
 from poetry_tf.plan.requirement import requires_cuda_wheels
 from poetry_tf.plan.settings import Settings, read_settings
 from poetry_tf.releases import Catalog, Release
@@ -40,14 +39,21 @@ def make_plan(
     and-cuda extra already. Raises `PlanError` where the settings or the Pythons forbid the release.
     """
     gpu = plan_gpu(catalog, release, settings.gpu, has_wheels=has_wheels)
-    pythons = container_pythons(release, images, gpu.mode, python, settings.environments)
+    pythons = planned_pythons(catalog, images, release, settings, mode=gpu.mode, python=python)
     legacy_keras = settings.keras == "legacy" and keras_major(release) not in {None, LEGACY_KERAS}
     return Plan(release, pythons, gpu, legacy_keras)
 
 
 def wants_container(project: Project) -> bool:
-    """Whether a project has a dev container or is to have one."""
+    """Whether a project has a dev container, or `init` makes one for it."""
     return bool(configurations(project)) or read_settings(project)[0].devcontainer != "off"
+
+
+def needs_container(project: Project) -> bool:
+    """Whether a project has a dev container, or poetry-tf manages it and it is to have one."""
+    if project.pyproject.is_managed:
+        return wants_container(project)
+    return bool(configurations(project))
 
 
 def without_image_limits(images: Images, catalog: Catalog) -> Images:
@@ -55,17 +61,20 @@ def without_image_limits(images: Images, catalog: Catalog) -> Images:
     return replace(images, pythons=pythons_with_wheels(catalog.releases, [CONTAINER_PLATFORM]))
 
 
-def derive_plan(project: Project, catalog: Catalog, images: Images) -> Plan | None:
+def derive_plan(
+    project: Project, catalog: Catalog, images: Images, *, makes_container: bool = False
+) -> Plan | None:
     """The plan for a project as it is; None where it neither requires nor locks TensorFlow.
 
-    Raises `PlanError` where no plan can be made.
+    With `makes_container` a dev container is about to be made. Raises `PlanError` where no
+    plan can be made.
     """
     locked = admitted_locked_tensorflow(project)
     constraint = joint_constraint(project)
     if constraint is None and locked is None:
         return None
     catalog = required_catalog(project, catalog)
-    if not wants_container(project):
+    if not (makes_container or needs_container(project)):
         images = without_image_limits(images, catalog)
     settings, _ = read_settings(project)
     python = main_pythons(project)

@@ -133,7 +133,8 @@ def container_pythons(
 ) -> tuple[str, ...]:
     """The Python minors that the release, the image and the project's range all admit.
 
-    Raises `PlanError`, which says which of the three leaves no Python.
+    Raises `PlanError`, which says which of the three leaves no Python. Its remedy says what there
+    is, but names no command.
     """
     everywhere = release_pythons(release, environments)
     wheels = tuple(item for item in release.pythons_on(CONTAINER_PLATFORM) if item in everywhere)
@@ -143,8 +144,7 @@ def container_pythons(
         lacks = [item for item in names if not release.usable_on(item)]
         raise PlanError(
             f"{subject} can't be installed on {format_list(lacks or names)}",
-            "Take another series (`poetry tf init --tensorflow`), or fewer environments in "
-            "[tool.poetry-tf].",
+            "Take another series, or declare fewer environments in [tool.poetry-tf].",
         )
     if choice == "pip" and release.and_cuda is not None:
         wheels = tuple(minor for minor in wheels if minor in release.and_cuda.pythons)
@@ -155,20 +155,13 @@ def container_pythons(
     if not admits:
         raise PlanError(
             f"{subject} has no wheel for Python {format_python_range(python)}",
-            f"It has wheels for Python {format_list(wheels)}: take one of these with `poetry tf "
-            "init "
-            "--python`, or another series with `poetry tf init --tensorflow`.",
+            f"It has wheels for Python {format_list(wheels)}.",
         )
     usable = tuple(minor for minor in admits if minor in images.pythons)
     if not usable:
-        possible = [minor for minor in wheels if minor in images.pythons]
         raise NoContainerError(
             f"No dev container can be made for Python {format_list(admits)}: the images that still "
             f"work, and the Poetry that can lock a project, begin at Python {images.pythons[0]}",
-            f"TensorFlow {release.version} runs on Python {possible[-1]}: take that "
-            f"(--python {possible[-1]})."
-            if possible
-            else f"TensorFlow {release.version} has no wheel for a newer Python: move to a newer "
-            "series (--tensorflow).",
+            f"TensorFlow {release.version} has wheels for Python {format_list(wheels)}.",
         )
     return usable

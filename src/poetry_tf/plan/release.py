@@ -10,7 +10,8 @@ from poetry_tf.plan.python import admitted_minors, container_pythons, release_py
 from poetry_tf.plan.requirement import admitted_releases, lower_bound
 from poetry_tf.plan.settings import GpuChoice, Settings
 from poetry_tf.releases import Catalog, Release
-from poetry_tf.releases.images import Images
+from poetry_tf.releases.images import Images, load_images
+from poetry_tf.releases.model import series_of
 from poetry_tf.text import format_list
 
 _DEFAULT_SETTINGS = Settings()
@@ -45,7 +46,7 @@ def requested_release(catalog: Catalog, text: str) -> Release:
         own = f"tensorflow/tensorflow:{text if len(version.release) > 2 else f'{text}.0'}-gpu"
         raise PlanError(
             f"TensorFlow {text} is older than what poetry-tf knows",
-            f"{known} Who must stay on it has TensorFlow's own image, {own}.",
+            f"{known} To use it, take TensorFlow's own image, {own}.",
         )
     if version.is_prerelease:
         raise PlanError(f"TensorFlow {text} is a prerelease", known)
@@ -91,14 +92,15 @@ def choose_release(
             if catalog.standing(locked) == "newer" and not locked.is_prerelease:
                 raise newer_than_data(catalog, f"The locked TensorFlow {locked}")
             first, last = catalog.releases[0].version, catalog.releases[-1].version
+            remedy = "A newer poetry-tf may know more."
+            if locked < first:
+                move = _moves(catalog, images, settings, python, near=locked)
+                image = f"tensorflow/tensorflow:{locked}-gpu"
+                remedy = f"{move} To stay on it, use TensorFlow's own image, {image}."
             raise PlanError(
                 f"poetry-tf knows nothing of the locked TensorFlow {locked}, only of the final "
                 f"releases from {first} to {last}",
-                f"Move the project to one of them with `poetry tf init --tensorflow "
-                f"{catalog.series[0]}`. Who must stay on it has TensorFlow's own image, "
-                f"tensorflow/tensorflow:{locked}-gpu."
-                if locked < first
-                else "A newer poetry-tf may know more.",
+                remedy,
             )
         return release
     allowed = catalog.releases if constraint is None else admitted_releases(catalog, constraint)
@@ -107,11 +109,11 @@ def choose_release(
         lowest = lower_bound(constraint) if constraint is not None else None
         if lowest is not None and catalog.standing(lowest.text) == "newer":
             raise newer_than_data(catalog, f"TensorFlow {constraint}")
+        start = Version(lowest.text) if lowest is not None else catalog.releases[0].version
         raise PlanError(
             f"No TensorFlow release that poetry-tf knows satisfies {constraint}",
-            f"It knows the series {format_list(catalog.series)}: move the project to one of them "
-            "with "
-            "`poetry tf init --tensorflow`.",
+            f"It knows the series {format_list(catalog.series)}. "
+            f"{_moves(catalog, images, settings, python, near=start, rewrites_pin=True)}",
         )
     fits = [item for item in allowed if _fits(catalog, item, images, settings, python)]
     if not fits:
@@ -123,7 +125,7 @@ def choose_release(
         ]
         nearest = (near or list(allowed))[-1]
         plan_gpu(catalog, nearest, settings.gpu)
-        container_pythons(nearest, images, settings.gpu, python, settings.environments)
+        planned_pythons(catalog, images, nearest, settings, mode=settings.gpu, python=python)
     if narrowed in fits:
         return narrowed
     open_below = constraint is None or lower_bound(constraint) is None
@@ -140,11 +142,74 @@ def _fits(
 ) -> bool:
     """Whether a container can be made for a release with these settings."""
     try:
-        plan_gpu(catalog, release, settings.gpu)
-        container_pythons(release, images, settings.gpu, python, settings.environments)
+        mode = plan_gpu(catalog, release, settings.gpu).mode
+        container_pythons(release, images, mode, python, settings.environments)
     except PlanError:
         return False
     return True
+
+
+def planned_pythons(
+    catalog: Catalog,
+    images: Images,
+    release: Release,
+    settings: Settings,
+    *,
+    mode: GpuChoice,
+    python: VersionConstraint | None,
+) -> tuple[str, ...]:
+    """As `container_pythons`, but the error's remedy names the commands that help."""
+    try:
+        return container_pythons(release, images, mode, python, settings.environments)
+    except GpuModeError:
+        raise
+    except PlanError as error:
+        moves = _moves(catalog, images, settings, python, near=release.version)
+        raise type(error)(error.message, f"{error.remedy} {moves}".strip()) from None
+
+
+def _moves(
+    catalog: Catalog,
+    images: Images,
+    settings: Settings,
+    python: VersionConstraint | None,
+    *,
+    near: Version,
+    rewrites_pin: bool = False,
+) -> str:
+    """The commands that move a project to the nearest TensorFlow or Python that fit together.
+
+    `init` keeps a pin in the series that it is given: with `rewrites_pin` the release is named.
+    It makes a container, also where the project has none, unless the settings say otherwise.
+    """
+    if settings.devcontainer != "off":
+        images = load_images()
+    releases = [release for release in catalog.releases if not release.yanked]
+    later = [release for release in releases if release.version >= near]
+    ordered = [*later, *(release for release in reversed(releases) if release.version < near)]
+
+    def first(python: VersionConstraint | None, series: str | None = None) -> Release | None:
+        candidates = (one for one in ordered if series in {None, one.series})
+        fitting = (one for one in candidates if _fits(catalog, one, images, settings, python))
+        return next(fitting, None)
+
+    def command(release: Release, minor: str | None = None) -> str:
+        option = f" --python {minor}" if minor else ""
+        what = release.version if rewrites_pin else release.series
+        return f"`poetry tf init --tensorflow {what}{option}`"
+
+    def with_python(release: Release) -> str:
+        mode = plan_gpu(catalog, release, settings.gpu).mode
+        minors = container_pythons(release, images, mode, None, settings.environments)
+        return command(release, minors[-1])
+
+    same, other = first(None, series_of(near)), first(python)
+    commands = [with_python(same)] if same is not None else []
+    if other is not None:
+        commands.append(command(other))
+    if not commands and (both := first(None)) is not None:
+        commands.append(with_python(both))
+    return f"Run {', or '.join(commands)}." if commands else ""
 
 
 # -- how TensorFlow gets CUDA and cuDNN in the container -------------------------------------
