@@ -675,3 +675,69 @@ def test_it_is_written_beside_tensorflow_in_poetrys_own_tables():
 def test_who_did_not_choose_keras_2_or_has_it_is_left_alone(pyproject: str):
     project = in_memory(pyproject, container='{"image": "x/y"}\n')
     assert not {"TF107", "TF507"} & {*codes(project)}
+
+
+# -- packages that are published ------------------------------------------------------------
+
+
+PACKAGE = '[project]\nname = "demo"\nversion = "1"\nrequires-python = ">=3.10,<3.12"\n'
+SCRIPT = '[project.scripts]\ndemo = "demo:main"\n'
+PUBLISHED = {
+    "[project]": f'{PACKAGE}dependencies = ["tensorflow>=2.13,<3"]\n{SCRIPT}',
+    "an extra": f'{PACKAGE}[project.optional-dependencies]\ntf = ["tensorflow>=2.13"]\n{SCRIPT}',
+    "legacy": '[tool.poetry]\nname = "demo"\npackages = [{include = "demo"}]\n'
+    '[tool.poetry.dependencies]\npython = ">=3.10,<3.12"\ntensorflow = "^2.13"\n',
+    "legacy array": '[tool.poetry]\nname = "demo"\npackage-mode = true\nscripts = {d = "demo:d"}\n'
+    '[tool.poetry.dependencies]\npython = ">=3.10,<3.12"\n'
+    'tensorflow = [{version = "^2.13", platform = "linux"}]\n',
+}
+published = pytest.mark.parametrize("text", PUBLISHED.values(), ids=PUBLISHED)
+
+
+def severities(text: str) -> list[str]:
+    return [item.severity for item in found(in_memory(text), "TF101")]
+
+
+@published
+def test_a_published_package_may_admit_several_series(text: str):
+    assert severities(text) == ["warning"]
+    assert fixed(text) == text
+
+
+@published
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ("", ["error"]),
+        ('pin = "error"', ["error"]),
+        ('pin = "warn"', ["warning"]),
+        ('pin = "off"', []),
+    ],
+)
+def test_the_settings_decide_what_a_wide_pin_of_a_package_is(
+    text: str, settings: str, expected: list[str]
+):
+    text = f"{text}[tool.poetry-tf]\n{settings}\n"
+    assert severities(text) == expected
+    assert (fixed(text) != text) == (expected == ["error"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # Nothing is published of a group, nor of a project that is no package.
+        f'{PACKAGE}{SCRIPT}[dependency-groups]\ndev = ["tensorflow>=2.13"]\n',
+        f"{PUBLISHED['[project]']}[tool.poetry]\npackage-mode = false\n",
+        f'{PACKAGE}dependencies = ["tensorflow>=2.13,<3"]\n',
+    ],
+)
+def test_what_no_package_publishes_is_pinned(text: str):
+    assert severities(text) == ["error"]
+    assert severities(fixed(text)) == []
+
+
+@published
+def test_what_is_within_a_series_is_fine_in_a_package(text: str):
+    for wide, narrow in ((">=2.13,<3", "~=2.13.0"), (">=2.13", "~=2.13.0"), ("^2.13", "~2.13")):
+        text = text.replace(wide, narrow)
+    assert severities(text) == []

@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import tomlkit
 
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
-from tests.support.poetry import PoetryRunner
+from tests.support.poetry import PoetryRunner, write_pyproject
 from tests.support.projects import contents
 
 QUESTIONS = ("TensorFlow series (", "Python (", "GPU (", "PyPI mirror (")
@@ -109,3 +110,19 @@ def test_an_end_of_input_ends_the_questions(poetry: PoetryRunner, project: Path)
     assert "The questions were not answered" in asked.stderr
     assert "give -n to take the defaults" in asked.stderr
     assert contents(project) == {}
+
+
+@pytest.mark.parametrize("answer", ["keep", "", "narrow"])
+def test_a_package_is_asked_whether_its_pin_stays(
+    warm_poetry: PoetryRunner, project: Path, answer: str
+) -> None:
+    write_pyproject(project, ["tensorflow (>=2.13,<2.19)"], requires_python=">=3.10,<3.12")
+    path = project / "pyproject.toml"
+    text = path.read_text("utf-8").replace("package-mode = false", 'packages = [{include = "a"}]')
+    path.write_text(text, "utf-8")
+    done = warm_poetry.call("tf", "init", "--no-lock", stdin=f"{answer}\n\n\n")
+    assert done.ok, done.output
+    assert "Pin (keep, narrow) [keep]:" in done.stderr
+    data, narrows = _written(project), answer == "narrow"
+    assert data["tool"]["poetry-tf"].get("pin") == (None if narrows else "warn")
+    assert ("tensorflow (>=2.13,<2.19)" in data["project"]["dependencies"]) != narrows

@@ -247,7 +247,8 @@ def test_a_project_that_ships_a_package_keeps_package_mode(
     (project / module).parent.mkdir(parents=True, exist_ok=True)
     (project / module).write_text("", "utf-8")
     # What it publishes gets no bound: that setuptools 82 is locked is told.
-    _init(warm_poetry, PROJECT.replace("package-mode = false\n", ""), left=["TF305"])
+    text = PROJECT.replace("package-mode = false\n", "")
+    _init(warm_poetry, text, "--tensorflow", "2.18", left=["TF305"])
     assert "setuptools" not in (project / "pyproject.toml").read_text("utf-8")
     assert "package-mode" not in (project / "pyproject.toml").read_text("utf-8")
     assert warm_poetry.call("check", "--lock", plugins=False).stdout == "All set!\n"
@@ -458,3 +459,43 @@ def test_an_init_that_is_interrupted_leaves_nothing(
     assert process.returncode != 0, reported
     assert contents(project) == before
     assert "Traceback" not in reported
+
+
+PUBLISHED = """\
+[project]
+name = "paper"
+version = "1.0"
+requires-python = ">=3.10,<3.12"
+dependencies = ["tensorflow (>=2.13,<2.19)", "setuptools (<82)"]  # of those who use it
+scripts = { paper = "paper:main" }
+"""
+
+
+def test_what_a_package_publishes_stays_and_is_locked(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    (project / "pyproject.toml").write_text(PUBLISHED, "utf-8")
+    done = warm_poetry.call("tf", "init", "-n")
+    assert done.ok, done.output
+    text = (project / "pyproject.toml").read_text("utf-8")
+    assert text.startswith(PUBLISHED)
+    assert 'pin = "warn"' in text
+    assert '"tensorflow >=2.13,<2.19" stays, because' in done.stderr
+    assert locked(project)["tensorflow"] == "2.18.1"
+    check = warm_poetry.call("tf", "check")
+    assert check.returncode == 0, check.output
+    assert re.findall(r"TF\d{3}", check.stderr) == ["TF101"]
+    before = contents(project)
+    assert warm_poetry.call("tf", "check", "--fix").returncode == 0
+    assert warm_poetry.call("tf", "init", "-n").ok
+    assert contents(project) == before
+
+
+def test_a_package_is_pinned_where_a_series_is_named(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    (project / "pyproject.toml").write_text(PUBLISHED, "utf-8")
+    done = warm_poetry.call("tf", "init", "-n", "--no-lock", "--tensorflow", "2.15")
+    assert done.ok, done.output
+    text = (project / "pyproject.toml").read_text("utf-8")
+    assert "tensorflow (>=2.15.1,<2.16.0)" in text and "pin =" not in text

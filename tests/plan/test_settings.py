@@ -6,7 +6,16 @@ from typing import get_args
 
 import pytest
 
-from poetry_tf.plan.settings import GpuChoice, PinChoice, Settings, SyncChoice, read_settings
+from poetry_tf.hooks.guards import GuardSettings
+from poetry_tf.plan.settings import (
+    GpuChoice,
+    PinChoice,
+    Settings,
+    SyncChoice,
+    pin_severity,
+    read_settings,
+    requirement_pin_severity,
+)
 from tests.made import in_memory
 
 MODES = get_args(GpuChoice)
@@ -111,3 +120,28 @@ def test_a_value_of_them_that_means_nothing_is_reported(key: str, written: str):
     assert settings == Settings()
     assert problem.path == ("tool", "poetry-tf", key)
     assert problem.remedy
+
+
+@pytest.mark.parametrize(
+    ("pin", "advises", "expected"),
+    [
+        ("error", False, "error"),
+        ("error", True, "warn"),
+        ("warn", False, "warn"),
+        ("warn", True, "warn"),
+        ("off", False, "off"),
+        ("off", True, "off"),
+    ],
+)
+def test_rule_and_guard_take_a_wide_pin_for_the_same(
+    pin: PinChoice, advises: bool, expected: PinChoice
+):
+    assert pin_severity(Settings(pin=pin), advises=advises) == expected
+    assert GuardSettings(not advises, Settings(pin=pin)).pin == expected
+    table = "" if advises else f'[tool.poetry-tf]\npin = "{pin}"\n'
+    project = in_memory(
+        '[project]\nname = "a"\nscripts = {a = "a:a"}\ndependencies = ["tensorflow>=2.13"]\n'
+        + table
+    )
+    severity = requirement_pin_severity(project, project.pyproject.requirements[0])
+    assert severity == ("warn" if advises else expected)

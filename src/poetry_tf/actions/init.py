@@ -143,6 +143,8 @@ def _settings_edits(project: Project, options: InitOptions) -> list[Edit]:
     values[(*SETTINGS_PATH, "gpu")] = options.gpu or read_settings(project)[0].gpu
     if not options.container and wants_container(project) and not configurations(project):
         values[(*SETTINGS_PATH, "devcontainer")] = "off"
+    if options.keeps_pin:
+        values[(*SETTINGS_PATH, "pin")] = "warn"
     if options.environments is not None:
         path, names = (*SETTINGS_PATH, "environments"), list(options.environments)
         if names != project.pyproject.document.get(path):

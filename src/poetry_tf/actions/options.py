@@ -11,7 +11,7 @@ from poetry.core.constraints.version import VersionConstraint, VersionRange, par
 from poetry.core.packages.dependency import Dependency
 
 from poetry_tf.files.project import Project
-from poetry_tf.plan.derive import make_plan, without_image_limits
+from poetry_tf.plan.derive import keeps_wide_pin, make_plan, without_image_limits
 from poetry_tf.plan.environments import ENVIRONMENTS, required_environments
 from poetry_tf.plan.lines import narrowed_release
 from poetry_tf.plan.main_line import (
@@ -23,8 +23,12 @@ from poetry_tf.plan.main_line import (
 from poetry_tf.plan.model import CPU, Plan, PlanError
 from poetry_tf.plan.python import python_range
 from poetry_tf.plan.release import choose_release, requested_release
-from poetry_tf.plan.requirement import requires_cuda_wheels
-from poetry_tf.plan.settings import GpuChoice, Settings, read_settings
+from poetry_tf.plan.requirement import (
+    constraint_series,
+    requires_cuda_wheels,
+    tensorflow_requirements,
+)
+from poetry_tf.plan.settings import SETTINGS_PATH, GpuChoice, Settings, read_settings
 from poetry_tf.releases import Release, load, role
 from poetry_tf.releases.companions import companions
 from poetry_tf.releases.images import load_images
@@ -46,6 +50,8 @@ class InitOptions:
     """Write the mirror as a source into pyproject.toml instead of as a setting."""
     container: bool = True
     """Write a devcontainer.json."""
+    keeps_pin: bool = False
+    """Leave a pin on several series, which a package publishes, and say so in the settings."""
 
     @property
     def names_release(self) -> bool:
@@ -118,11 +124,24 @@ def plan_options(project: Project, options: InitOptions) -> Plan:
         locked=locked,
         python=range_,
         narrowed=narrowed_release(project),
+        newest=options.keeps_pin or (options.tensorflow is None and keeps_wide_pin(project)),
     )
     has_wheels = options.gpu is None and requires_cuda_wheels(project)
     if (options.gpu or (None if has_main else settings.gpu)) == "none":
         release = _cpu_release(project, release, settings) or release
     return make_plan(catalog, images, release, settings, range_, has_wheels=has_wheels)
+
+
+def may_keep_pin(project: Project, options: InitOptions) -> bool:
+    """Whether a package publishes a pin on several series that no option or setting decides on."""
+    if options.tensorflow is not None or project.pyproject.document.get((*SETTINGS_PATH, "pin")):
+        return False
+    return any(
+        project.pyproject.publishes(item)
+        and not item.constraint.is_empty()
+        and constraint_series(item.constraint) is None
+        for item in tensorflow_requirements(project)
+    )
 
 
 def _replaces_cpu_distribution(project: Project, options: InitOptions) -> bool:

@@ -26,6 +26,7 @@ from poetry_tf.plan.requirement import (
     tensorflow_requirements,
     to_poetry_version,
 )
+from poetry_tf.plan.settings import requirement_pin_severity
 from poetry_tf.pyproject.pins import legacy_keras_edits, pin_edits, pin_text, tf_keras_pin
 from poetry_tf.pyproject.requirement_edits import remove_edits, rename_edits
 from poetry_tf.releases import (
@@ -58,10 +59,17 @@ def pin_wider_than_a_series(context: Context) -> Iterator[Finding]:
     counts is what a constraint means, not how it is spelled. The constraint is narrowed to the
     series that is locked; without a lock to the one it begins with, which the project was written
     for.
+
+    A package that is published may have to admit several series. That is for its author to decide:
+    in a project without `[tool.poetry-tf]` it is a warning, as it is with `pin = "warn"` there, and
+    `--fix` leaves it. With `pin = "off"` it is nothing.
     """
     releases = context.narrowed
     for item in tensorflow_requirements(context.project):
         if item.constraint.is_empty() or constraint_series(item.constraint) is not None:
+            continue
+        severity = requirement_pin_severity(context.project, item)
+        if severity == "off":
             continue
         written = f"{item.name} {item.written or 'without a version'}"
         remedy = "Pin it to one minor series"
@@ -71,13 +79,16 @@ def pin_wider_than_a_series(context: Context) -> Iterator[Finding]:
             if edits:
                 pin = pin_text(item, release)
                 remedy = f'Write "{pin}" to stay with TensorFlow {release.series}'
+        if severity == "warn":
+            remedy += ", if it need not work with several"
         yield Finding(
             *context.at(item.constraint_path),
             f"{written} admits more than one minor series of TensorFlow, which does not follow "
             "semantic versioning",
             remedy,
-            edits,
+            edits if severity == "error" else (),
             name=item.name,
+            level="error" if severity == "error" else "warning",
         )
 
 

@@ -24,7 +24,13 @@ from poetry_tf.actions.init import (
 from poetry_tf.actions.lock import LockingError
 from poetry_tf.actions.migrate import Migration, lock_prepared
 from poetry_tf.actions.mirror import validate_mirror
-from poetry_tf.actions.options import InitOptions, parse_environments, parse_gpu, plan_options
+from poetry_tf.actions.options import (
+    InitOptions,
+    may_keep_pin,
+    parse_environments,
+    parse_gpu,
+    plan_options,
+)
 from poetry_tf.checks.findings import find_problems, make_context
 from poetry_tf.commands.allow import allow_mirrors
 from poetry_tf.commands.base import TensorFlowCommand, plain
@@ -152,6 +158,7 @@ are written or none.
         options = replace(options, container=options.container and wants_container(project))
         if migration is not None:
             options = migration.choose_options(project, options)
+        options = replace(options, keeps_pin=may_keep_pin(project, options))
         if self.io.is_interactive():
             options = ask_options(self, project, options, new=new)
         plan = plan_options(project, options)
@@ -316,6 +323,12 @@ def ask_options(
     if options.tensorflow is None and main_requirement(project) is None:
         newest = plan_options(project, options).release.series
         answers["tensorflow"] = _choose(command, "TensorFlow series", load().series, newest)
+    if options.keeps_pin:
+        command.line_error(
+            "<comment>The project publishes a package that admits several series of TensorFlow. "
+            'keep: they stay, with pin = "warn" in [tool.poetry-tf]; narrow: one series</>'
+        )
+        answers["keeps_pin"] = _choose(command, "Pin", ["keep", "narrow"], "keep") == "keep"
     plan = plan_options(project, replace(options, **answers))
     if options.python is None and (new or project.pyproject.python is None):
         answers["python"] = _choose(command, "Python", plan.pythons, plan.python)

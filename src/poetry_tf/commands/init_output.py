@@ -86,6 +86,12 @@ def series_notes(project: Project, options: InitOptions, plan: Plan) -> Iterator
     ):
         return
     written = f"{item.name} {item.written}".strip()
+    if options.keeps_pin:
+        yield (
+            f'"{written}" stays, because the project publishes a package: pin is "warn" in '
+            "[tool.poetry-tf]; to narrow it give --tensorflow."
+        )
+        return
     lowest = lower_bound(constraint)
     if locked_tensorflow(project) is not None:
         why = "is locked"

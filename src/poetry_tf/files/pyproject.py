@@ -10,7 +10,7 @@ from typing import Final
 from packaging.utils import canonicalize_name
 from poetry.core.constraints.version import Version, VersionConstraint
 
-from poetry_tf.files.requirements import Requirement, declared_requirements, read_constraint
+from poetry_tf.files.requirements import MAIN, Requirement, declared_requirements, read_constraint
 from poetry_tf.files.toml import TomlFile, parse_toml
 from poetry_tf.files.values import KeyPath, as_text
 
@@ -125,6 +125,10 @@ class Pyproject(TomlFile):
             )
         except OSError:
             return False  # a name that no file can have, or a folder that can't be looked into
+
+    def publishes(self, item: Requirement) -> bool:
+        """Whether a requirement goes into the metadata of a package that the project ships."""
+        return item.group == MAIN and self.package_mode and self.ships_package
 
     @property
     def name(self) -> str | None:

@@ -41,7 +41,7 @@ from poetry_tf.plan.requirement import (
     tensorflow_distributions,
     to_poetry_version,
 )
-from poetry_tf.plan.settings import PinChoice, Settings, parse_settings
+from poetry_tf.plan.settings import PinChoice, Settings, parse_settings, pin_severity
 from poetry_tf.poetry_internals import MOVED, Failed, patches, reads
 from poetry_tf.pyproject.pins import pin_text
 from poetry_tf.releases import load, misspelling_of, role
@@ -81,8 +81,8 @@ class GuardSettings:
 
     @property
     def pin(self) -> PinChoice:
-        """The setting `pin`; at most "warn" in a project that poetry-tf does not manage."""
-        return self.settings.pin if self.managed or self.settings.pin == "off" else "warn"
+        """What a wide pin is; no command is refused where poetry-tf does not manage the project."""
+        return pin_severity(self.settings, advises=not self.managed)
 
     def suspects(self, name: str) -> bool:
         """Whether a name looks like a misspelling, and the project does not ignore that."""

@@ -13,12 +13,13 @@ from poetry_tf.plan.main_line import (
     admitted_locked_tensorflow,
     joint_constraint,
     main_pythons,
+    main_requirement,
     required_catalog,
 )
 from poetry_tf.plan.model import CONTAINER_PLATFORM, LEGACY_KERAS, Plan
 from poetry_tf.plan.release import choose_release, plan_gpu, planned_pythons
 from poetry_tf.plan.requirement import requires_cuda_wheels
-from poetry_tf.plan.settings import Settings, read_settings
+from poetry_tf.plan.settings import Settings, read_settings, requirement_pin_severity
 from poetry_tf.releases import Catalog, Release
 from poetry_tf.releases.breaking import keras_major
 from poetry_tf.releases.images import Images
@@ -61,6 +62,12 @@ def without_image_limits(images: Images, catalog: Catalog) -> Images:
     return replace(images, pythons=pythons_with_wheels(catalog.releases, [CONTAINER_PLATFORM]))
 
 
+def keeps_wide_pin(project: Project) -> bool:
+    """Whether the main requirement may stay as wide as it is: a solver then takes the newest."""
+    main = main_requirement(project)
+    return main is not None and requirement_pin_severity(project, main) != "error"
+
+
 def derive_plan(
     project: Project, catalog: Catalog, images: Images, *, makes_container: bool = False
 ) -> Plan | None:
@@ -86,6 +93,7 @@ def derive_plan(
         locked=locked,
         python=python,
         narrowed=narrowed_release(project),
+        newest=keeps_wide_pin(project),
     )
     return make_plan(
         catalog, images, release, settings, python, has_wheels=requires_cuda_wheels(project)

@@ -76,13 +76,14 @@ def choose_release(
     locked: Version | None = None,
     python: VersionConstraint | None = None,
     narrowed: Release | None = None,
+    newest: bool = False,
 ) -> Release:
     """The release that a project is on, or should be on, if the user names none.
 
     That is the locked release. Without one, a constraint within one series gives the newest release
     of the series that fits. A wider one gives the lowest series that fits, for which the project
     was written, or `narrowed` where that fits: the release by which `plan.lines` pins it. Without a
-    constraint, the newest series that fits is taken.
+    constraint, or with `newest` because the constraint stays, the newest series that fits is taken.
 
     Raises `PlanError` where nothing fits.
     """
@@ -126,9 +127,9 @@ def choose_release(
         nearest = (near or list(allowed))[-1]
         plan_gpu(catalog, nearest, settings.gpu)
         planned_pythons(catalog, images, nearest, settings, mode=settings.gpu, python=python)
-    if narrowed in fits:
+    if narrowed in fits and not newest:
         return narrowed
-    open_below = constraint is None or lower_bound(constraint) is None
+    open_below = newest or constraint is None or lower_bound(constraint) is None
     series = fits[-1].series if open_below else fits[0].series
     return [release for release in fits if release.series == series][-1]
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 from packaging.utils import NormalizedName, canonicalize_name
 
 from poetry_tf.files.project import Project
+from poetry_tf.files.requirements import Requirement
 from poetry_tf.files.values import KeyPath
 from poetry_tf.plan.environments import ENVIRONMENTS
 
@@ -53,7 +54,8 @@ class Settings:
         gpu: where CUDA and cuDNN come from.
         environments: where the lock has to be installable, by the names in `plan.environments`;
             None where not declared, for `DEFAULT_ENVIRONMENTS`.
-        pin: what happens to a command that would leave TensorFlow without a pin on one series.
+        pin: what a requirement on more than one series of TensorFlow is, and what happens to a
+            command that would leave one.
         devcontainer: whether devcontainer.json is updated when the locked TensorFlow changes.
         keras: which Keras `tf.keras` is: TensorFlow's own, or Keras 2 from tf-keras ("legacy").
         engine: what runs the container; None where not set, for Docker.
@@ -90,6 +92,24 @@ class SettingProblem:
 def read_settings(project: Project) -> tuple[Settings, tuple[SettingProblem, ...]]:
     """The settings of a project, and its invalid values, which count as unset."""
     return parse_settings(project.pyproject.document.get(SETTINGS_PATH, {}))
+
+
+def pin_severity(settings: Settings, *, advises: bool) -> PinChoice:
+    """What a requirement is that admits more than one series of TensorFlow.
+
+    With `advises` it is at most a warning: poetry-tf does not decide there.
+    """
+    return "warn" if advises and settings.pin == "error" else settings.pin
+
+
+def requirement_pin_severity(project: Project, item: Requirement) -> PinChoice:
+    """What a requirement of a project is, if it admits more than one series of TensorFlow.
+
+    A published package may have to admit several: that is for its author to decide.
+    """
+    pyproject = project.pyproject
+    advises = not pyproject.is_managed and pyproject.publishes(item)
+    return pin_severity(read_settings(project)[0], advises=advises)
 
 
 def parse_settings(table: object) -> tuple[Settings, tuple[SettingProblem, ...]]:

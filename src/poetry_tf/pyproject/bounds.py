@@ -18,7 +18,7 @@ from poetry.core.version.markers import parse_marker
 
 from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.project import Project
-from poetry_tf.files.requirements import MAIN, Requirement
+from poetry_tf.files.requirements import Requirement
 from poetry_tf.plan.environments import ENVIRONMENTS, Target, make_targets, pythons_with_wheels
 from poetry_tf.plan.installability import LockedPackages
 from poetry_tf.plan.lock_entries import LockedPackage
@@ -361,7 +361,7 @@ def _may_write(project: Project, item: Requirement) -> bool:
     pyproject = project.pyproject
     if pyproject.foreign_manager is not None:
         return False
-    return item.group != MAIN or not (pyproject.package_mode and pyproject.ships_package)
+    return not pyproject.publishes(item)
 
 
 # -- versions and targets -------------------------------------------------------------------
