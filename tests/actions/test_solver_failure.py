@@ -17,6 +17,8 @@ from poetry_tf.actions.solver_failure import without_styles
             "All attempts to connect to a.b failed.",
         ),
         ("<b>Note:</> <c2>1</c2> <warning>w</warning> <info>i</info>", "Note: 1 w i"),
+        ("<options=bold>Note:</> it <fg=black;bg=yellow>is</>", "Note: it is"),
+        ("<fg=no-such-colour>a</> <foo=bar> <fg> <>", "<fg=no-such-colour>a <foo=bar> <fg> <>"),
         # What looks like a style and is none.
         (
             "six (>=1,<2) requires Python <3.10 or <4,>3",

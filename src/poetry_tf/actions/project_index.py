@@ -12,6 +12,7 @@ from packaging.version import InvalidVersion, Version
 from poetry.repositories.exceptions import PackageNotFoundError
 
 from poetry_tf.actions.lock import locking_error
+from poetry_tf.actions.solver_failure import without_styles
 from poetry_tf.http.parallel import run_parallel
 from poetry_tf.index.credentials import PYPI
 from poetry_tf.index.repository import RoutedRepository
@@ -76,7 +77,8 @@ class ProjectIndex:
                 warnings.simplefilter("ignore")  # setuptools warns the package's authors
                 repository.package(name, to_poetry_version(version))
         except Exception as error:  # builds raise anything
-            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            text = without_styles(str(error))
+            lines = [line.strip() for line in text.splitlines() if line.strip()]
             return lines[0] if lines else type(error).__name__
         return None
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cleo.formatters.formatter import Formatter
-from cleo.formatters.style import Style
 from poetry.core.packages.directory_dependency import DirectoryDependency
 
 from poetry_tf.files.errors import ProjectError
@@ -21,13 +20,17 @@ from poetry_tf.plan.python import project_pythons
 if TYPE_CHECKING:
     from poetry.core.packages.dependency import Dependency
 
-# The styles of Poetry's console that cleo does not have by itself.
-_STYLES = ("warning", "debug", "success")
+# The tags of Poetry's console. cleo's own formatter refuses some that a foreign text may hold.
+_STYLE = (
+    r"(?:(?:b|c1|c2|comment|debug|error|info|question|success|warning)(?:_dark)?"
+    r"|(?:fg|bg|options)=[\w,;=#]+)"
+)
+_TAG = re.compile(rf"<{_STYLE}>|</{_STYLE}?>")
 
 
 def without_styles(text: str) -> str:
     """A text of Poetry's without the style tags in it: ``<fg=blue;options=bold>``, ``<c1>``."""
-    return Formatter(styles={name: Style() for name in _STYLES}).remove_format(text)
+    return _TAG.sub("", text)
 
 
 def conflicts_of_path_dependencies(
