@@ -255,6 +255,68 @@ def test_an_existing_project_changes_its_distribution_when_it_is_asked_to_and_ba
     assert required(prepared(without, elsewhere)) == ["tensorflow"]
 
 
+def optional_groups(first: str, second: str) -> str:
+    lines = "".join(
+        f"[tool.poetry.group.{name}]\noptional = true\n"
+        f"[tool.poetry.group.{name}.dependencies]\n{line}\n"
+        for name, line in (("one", first), ("two", second))
+    )
+    head = '[tool.poetry]\npackage-mode = false\n[tool.poetry.dependencies]\npython = "~3.11"\n'
+    return f"{head}{lines}"
+
+
+def extras(first: str, second: str) -> str:
+    return (
+        '[project]\nname = "study"\nversion = "1"\nrequires-python = ">=3.11,<3.12"\n'
+        "[project.optional-dependencies]\n"
+        f"one = ['{first}']\ntwo = ['{second}']\n[tool.poetry]\npackage-mode = false\n"
+    )
+
+
+APART = [
+    optional_groups(
+        'tensorflow-cpu = "~2.18.0"',
+        'tensorflow = { version = "~2.18.0", extras = ["and-cuda"] }',
+    ),
+    optional_groups('tensorflow-cpu = { version = "~2.18.0" }', 'tensorflow = "~2.18.0"'),
+    extras("tensorflow-cpu>=2.18.0,<2.19", "tensorflow[and-cuda]>=2.18.0,<2.19"),
+]
+
+
+@pytest.mark.parametrize("text", APART)
+def test_another_optional_group_or_extra_keeps_its_distribution(text: str):
+    before = in_memory(text)
+    for options in (InitOptions(), InitOptions(tensorflow="2.18"), InitOptions(tensorflow="2.20")):
+        assert required(prepared(before, options)) == ["tensorflow-cpu", "tensorflow"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "tensorflow-cpu = { version = '~2.18.0', platform = 'linux' }\n"
+        "tensorflow = { version = '~2.18.0', platform = 'darwin' }\n",
+        "tensorflow-cpu = { version = '~2.18.0', markers = 'sys_platform == \"linux\"' }\n"
+        "[tool.poetry.group.dev.dependencies]\n"
+        "tensorflow = { version = '~2.18.0', markers = 'sys_platform == \"darwin\"' }\n",
+    ],
+)
+def test_the_line_of_another_platform_keeps_its_distribution(lines: str):
+    head = '[tool.poetry]\npackage-mode = false\n[tool.poetry.dependencies]\npython = "~3.11"\n'
+    before = in_memory(head + lines)
+    for options in (InitOptions(), InitOptions(tensorflow="2.20"), InitOptions(gpu="none")):
+        assert required(prepared(before, options)) == ["tensorflow-cpu", "tensorflow"]
+
+
+def test_tensorflow_cpu_is_not_taken_where_a_line_for_another_platform_needs_tensorflow():
+    text = (CPU % ("", "auto")).replace(
+        'tensorflow = { version = "~2.18.1", optional = true }  # it',
+        "tensorflow = [\n    { version = '~2.18.1', platform = 'linux', optional = true },\n"
+        "    { version = '~2.18.1', platform = 'darwin', optional = true },\n]",
+    )
+    after = prepared(in_memory(text), InitOptions(gpu="none"))
+    assert required(after) == ["tensorflow", "tensorflow"]
+
+
 @pytest.mark.parametrize(
     "beside", ['tensorflow-text = "*"', 'tf-keras = "*"', 'tensorflow-hub = "*"']
 )

@@ -358,6 +358,18 @@ def test_an_unmanaged_project_stays_one(warm_poetry: PoetryRunner, project: Path
     assert warm_poetry.call("tf", "check").ok
 
 
+@pytest.mark.parametrize("more", ["", MANAGED])
+def test_a_project_without_a_lock_is_solved_before_it_moves(
+    warm_poetry: PoetryRunner, project: Path, more: str
+) -> None:
+    wanted = ["tensorflow (>=2.15,<2.16)", "protobuf (<5)"]
+    write_pyproject(project, wanted, requires_python=">=3.11,<3.12", more=more)
+    assert "you require protobuf <5" in refused(warm_poetry, "2.21").stderr
+    done = warm_poetry.call("tf", "upgrade", "2.16", "-n")
+    assert "Moved to TensorFlow 2.16.2" in done.stdout, done.output
+    assert (project / "poetry.lock").exists() is bool(more)
+
+
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 SHOWN = re.search(r"<!-- check: upgrade -->\s*```sh\n(.*?)```", README, re.DOTALL)
 

@@ -24,8 +24,10 @@ from poetry_tf.files.requirements import required_name
 from poetry_tf.files.snapshot import FileState
 from poetry_tf.files.toml import TomlDocument
 from poetry_tf.files.values import KeyPath
+from poetry_tf.plan.alternatives import main_alternative
 from poetry_tf.plan.derive import wants_container, without_image_limits
 from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS, ENVIRONMENTS, make_targets
+from poetry_tf.plan.main_line import main_requirement
 from poetry_tf.plan.model import Plan, PlanError
 from poetry_tf.plan.python import python_range
 from poetry_tf.plan.requirement import constraint_series, tensorflow_requirements
@@ -177,9 +179,17 @@ def _python_edits(project: Project, options: InitOptions) -> list[Edit]:
 
 
 def _with_distribution(project: Project, name: str) -> Project:
-    """The project with every main distribution of TensorFlow renamed to this one."""
+    """The project with this distribution of TensorFlow where its main requirement has another.
+
+    What is installed together with the main requirement is renamed with it; another optional group
+    or extra keeps what it has.
+    """
+    main = main_requirement(project)
+    if main is None or main.name == name:
+        return project
+    installed = main_alternative(project.pyproject, main)
     for item in tensorflow_requirements(project):
-        if role(item.name) == "main" and item.name != name:
+        if role(item.name) == "main" and item.name != name and installed.installs(item):
             renamed = apply(project, rename_edits(project, item, name))
             if renamed != project:  # the paths of the rest may have changed
                 return _with_distribution(renamed, name)

@@ -11,13 +11,15 @@ from poetry.core.constraints.version import VersionConstraint, VersionRange, par
 from poetry.core.packages.dependency import Dependency
 
 from poetry_tf.files.project import Project
+from poetry_tf.plan.alternatives import main_alternative
 from poetry_tf.plan.derive import keeps_wide_pin, make_plan, without_image_limits
 from poetry_tf.plan.environments import ENVIRONMENTS, required_environments
-from poetry_tf.plan.lines import narrowed_release
+from poetry_tf.plan.lines import narrowed_release, tensorflow_lines
 from poetry_tf.plan.main_line import (
     admitted_locked_tensorflow,
     joint_constraint,
     main_pythons,
+    main_requirement,
     required_catalog,
 )
 from poetry_tf.plan.model import CPU, Plan, PlanError
@@ -168,10 +170,16 @@ def _cpu_release(project: Project, release: Release, settings: Settings) -> Rele
     same = load(CPU).get(release.version)
     if same is None or same.yanked or same.inferred_from or _needs_tensorflow_itself(project):
         return None
-    for name in required_environments(release, settings.environments):
-        if not {*release.usable_on(name)} <= {*same.usable_on(name)}:
-            return None
-    return same
+    main = main_requirement(project)
+    installed = main_alternative(project.pyproject, main) if main is not None else None
+    names = {*required_environments(release, settings.environments)}
+    for line in tensorflow_lines(project):
+        # Another line may be for other platforms.
+        if installed is not None and installed.installs(line.item):
+            names.update(line.environments or filter(line.counts_in, ENVIRONMENTS))
+    if all({*release.usable_on(name)} <= {*same.usable_on(name)} for name in names):
+        return same
+    return None
 
 
 def _needs_tensorflow_itself(project: Project) -> bool:

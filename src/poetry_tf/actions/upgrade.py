@@ -175,9 +175,12 @@ def plan_upgrade(project: Project, to: str | None, *, legacy_keras: bool) -> Upg
 def lock_upgrade(upgrade: Upgrade, relock: Callable[[Project], Lock]) -> Project:
     """The moved project with its lock and its dev containers.
 
-    `relock` makes the lock of a project; its errors are passed on.
+    `relock` makes the lock of a project; its errors are passed on. A project that is not managed
+    and has no lock is solved too, but gets none.
     """
     project = fix_and_lock(upgrade.after, RULES, relock).project
+    if not project.is_locked:
+        relock(project)
     if project.pyproject.is_managed:
         return with_containers(project)[0] if wants_container(project) else project
     return fix(project, codes=CONTAINER_CODES)

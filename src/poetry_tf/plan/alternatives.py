@@ -121,6 +121,12 @@ def all_groups(pyproject: Pyproject) -> Alternative:
     return Alternative(frozenset({_MAIN, *_included_groups(pyproject)}))
 
 
+def main_alternative(pyproject: Pyproject, main: Requirement) -> Alternative:
+    """The first of the alternatives that installs the main requirement."""
+    found = alternatives(pyproject)
+    return next((one for one in found if one.installs(main)), found[0])
+
+
 def _optional_groups(pyproject: Pyproject) -> frozenset[NormalizedName]:
     groups = pyproject.table("tool", "poetry", "group")
     return frozenset(

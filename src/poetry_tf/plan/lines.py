@@ -81,6 +81,11 @@ class Line:
             if any(self._serves_python(one, minor) for one in self.admitted)
         )
 
+    def counts_in(self, environment: str) -> bool:
+        """Whether its marker holds for any Python of an environment."""
+        targets = make_targets([environment], MINORS)
+        return any(target.admits(self.item.marker) for target in targets)
+
     def _serves_python(self, release: Release, minor: str) -> bool:
         targets = make_targets(self.environments, [minor])
         counting = [target for target in targets if target.admits(self.item.marker)]
