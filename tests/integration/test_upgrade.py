@@ -370,6 +370,61 @@ def test_a_project_without_a_lock_is_solved_before_it_moves(
     assert (project / "poetry.lock").exists() is bool(more)
 
 
+MAC = 'sys_platform == "darwin" and platform_machine == "arm64"'
+
+
+@pytest.mark.parametrize("more", ["", MANAGED])
+def test_what_served_a_platform_gives_way_and_the_lock_has_tensorflow_there(
+    warm_poetry: PoetryRunner, project: Path, more: str
+) -> None:
+    lines = [
+        'tensorflow (>=2.15.0,<2.15.1) ; sys_platform != "darwin"',
+        f"tensorflow-macos (>=2.15.0,<2.15.1) ; {MAC}",
+    ]
+    write_pyproject(project, lines, requires_python=">=3.10,<3.12", more=more)
+    assert warm_poetry.call("lock").ok
+    done = warm_poetry.call("tf", "upgrade", "2.18", "-n")
+    assert done.ok, done.output
+    assert "tensorflow-macos" not in pyproject(project)
+    assert "tensorflow-macos" not in locked(project)
+    made = Project.read(project)
+    assert made.valid_lock is not None
+    packages = LockedPackages.of(made.valid_lock, made.pyproject)
+    targets = make_targets(["linux-x86_64", "macos-arm64"], ["3.10", "3.11"])
+    (tensorflow,) = [one for one in packages.packages if one.name == "tensorflow"]
+    assert all(packages.needs(tensorflow, target) for target in targets)
+    assert warm_poetry.call("check", "--lock", plugins=False).ok
+
+
+def test_the_line_of_an_old_python_stays_and_that_is_said(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    lines = [
+        'tensorflow (>=2.20.0,<2.21) ; python_version < "3.11"',
+        'tensorflow (>=2.20.0,<2.21) ; python_version >= "3.11"',
+    ]
+    write_pyproject(project, lines, requires_python=">=3.9,<3.13")
+    done = warm_poetry.call("tf", "upgrade", "2.21", "-n")
+    assert done.ok, done.output
+    assert "pyproject.toml:6: tensorflow >=2.20.0,<2.21: tensorflow 2.21.0 has no wheel" in (
+        done.stdout
+    )
+    assert lines[0] in pyproject(project)
+    assert warm_poetry.call("lock", plugins=False).ok
+
+
+def test_a_platform_that_a_series_has_left_is_named(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    lines = [
+        f'tensorflow (>=2.15.1,<2.16) ; sys_platform == "{name}"' for name in ("linux", "darwin")
+    ]
+    write_pyproject(project, lines, requires_python=">=3.10,<3.12")
+    told = refused(warm_poetry, "2.18").stderr
+    assert "pyproject.toml:7: tensorflow >=2.15.1,<2.16 can't move to 2.18" in told
+    assert "macos-x86_64" in told
+
+
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 SHOWN = re.search(r"<!-- check: upgrade -->\s*```sh\n(.*?)```", README, re.DOTALL)
 

@@ -424,6 +424,16 @@ def test_a_shim_beside_a_real_wheel_is_reported_and_removed_only_where_it_is_our
     assert fixed(text_of(main, theirs)) == [main, theirs]
 
 
+def test_a_shim_is_not_removed_where_tensorflow_does_not_count_for_all_its_pythons():
+    lines = (
+        "tensorflow (>=2.18.1,<2.19.0) ; python_version < '3.12'",
+        f"tensorflow-intel (>=2.18.0,<2.18.1) ; {WINDOWS}",
+    )
+    text = text_of(*lines, python=">=3.10,<3.13")
+    assert ["Remove" in item.remedy for item in reports(in_memory(text))] == [False]
+    assert fixed(text) == [*lines]
+
+
 def test_what_is_locked_says_whether_a_shim_is_needed(tmp_path: Path):
     main = "tensorflow (>=2.18.0,<2.19.0)"
     text = text_of(main, python=">=3.12,<3.13", on=["windows-amd64"])

@@ -7,36 +7,37 @@ the settings and the plan decide, and the edits of everything that differs are a
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import tomlkit
 from packaging.utils import canonicalize_name
-from poetry.core.version.markers import parse_marker
 
-from poetry_tf.actions.fix import fix, fix_requirements
+from poetry_tf.actions.fix import MAX_FIXES, fix, fix_requirements
 from poetry_tf.actions.mirror import mirror_edits, source_edits
 from poetry_tf.actions.options import InitOptions, parse_python
-from poetry_tf.files.edits import Edit, apply
+from poetry_tf.files.edits import Edit, apply, apply_until_stable
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import PYPROJECT, Project, configurations
 from poetry_tf.files.pyproject import Pyproject
-from poetry_tf.files.requirements import required_name
+from poetry_tf.files.requirements import Requirement, required_name
 from poetry_tf.files.snapshot import FileState
 from poetry_tf.files.toml import TomlDocument
 from poetry_tf.files.values import KeyPath
 from poetry_tf.plan.alternatives import main_alternative
 from poetry_tf.plan.derive import wants_container, without_image_limits
-from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS, ENVIRONMENTS, make_targets
+from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS, make_targets
 from poetry_tf.plan.main_line import main_requirement
 from poetry_tf.plan.model import Plan, PlanError
+from poetry_tf.plan.moves import line_moves
 from poetry_tf.plan.python import python_range
 from poetry_tf.plan.requirement import constraint_series, tensorflow_requirements
 from poetry_tf.plan.settings import SETTINGS_PATH, read_settings
 from poetry_tf.pyproject.bounds import outdated_bound_edits
 from poetry_tf.pyproject.cuda_extra import cuda_extra_edits, new_requirement_edits
-from poetry_tf.pyproject.pins import pin_edits, series_tilde
-from poetry_tf.pyproject.platform_lines import shim_for
-from poetry_tf.pyproject.requirement_edits import remove_edits, rename_edits
+from poetry_tf.pyproject.pins import pin_edits, series_tilde, shim_pin_edits
+from poetry_tf.pyproject.replaced_lines import replaced_line_edits
+from poetry_tf.pyproject.requirement_edits import rename_edits
 from poetry_tf.releases import load, role
 from poetry_tf.releases.images import load_images
 
@@ -160,10 +161,11 @@ def with_requirement(project: Project, options: InitOptions, plan: Plan) -> Proj
     before = project
     project = apply(project, _python_edits(project, options))
     project = _with_distribution(project, plan.release.distribution)
+    if options.tensorflow is not None:
+        project = _with_tensorflow_itself(project, plan, exact=options.names_release)
     project = apply(project, _requirement_edits(project, options, plan))
     if options.tensorflow is None:
         return project
-    project = _without_old_shims(project, plan)
     return apply(project, outdated_bound_edits(before, project))
 
 
@@ -201,34 +203,59 @@ def _requirement_edits(project: Project, options: InitOptions, plan: Plan) -> li
     if not items:
         return list(new_requirement_edits(project, plan))
     edits: list[Edit] = []
-    exact = options.names_release
-    mains = {item.written for item in items if role(item.name) != "shim"}
-    for item in items:
-        other_series = constraint_series(item.constraint) != plan.release.series
-        if mains and role(item.name) == "shim" and (other_series or item.written not in mains):
-            continue  # the rules decide what a platform needs in that series
-        if options.tensorflow is not None and (
-            other_series or (exact and item.written != series_tilde(plan.release))
-        ):
-            edits += pin_edits(project, item, plan.release, at_release=exact)
+    if options.tensorflow is not None:
+        edits += _move_edits(project, plan, exact=options.names_release)
     edits += cuda_extra_edits(apply(project, edits), plan)
     return edits
 
 
-def _without_old_shims(project: Project, plan: Plan) -> Project:
-    """The project without the platform lines for shims that the release no longer uses.
+def _move_edits(project: Project, plan: Plan, *, exact: bool) -> Iterator[Edit]:
+    """The edits that move each requirement on TensorFlow that can move."""
+    moves = line_moves(project, plan.release)
+    mains = {move.item.written for move in moves if role(move.item.name) != "shim"}
+    for move in moves:
+        item = move.item
+        other_series = constraint_series(item.constraint) != plan.release.series
+        if move.release is None or move.is_replaced:
+            continue
+        if role(item.name) == "shim":
+            # Of what is in the series already the rules decide what a platform needs.
+            if other_series or (exact and item.written in mains):
+                yield from shim_pin_edits(project, item, move.release, at_release=exact)
+        elif other_series or (exact and item.written != series_tilde(move.release)):
+            yield from pin_edits(project, item, move.release, at_release=exact)
 
-    The rules find these only if the release has a wheel of its own for the platform.
+
+def _with_tensorflow_itself(project: Project, plan: Plan, *, exact: bool) -> Project:
+    """The project with TensorFlow itself in place of what served one platform only.
+
+    A requirement that can't be replaced stays as it is.
     """
-    outdated = [
-        item
-        for item in project.pyproject.requirements
-        for environment in ENVIRONMENTS.values()
-        if role(item.name) == "shim"
-        and item.marker == parse_marker(environment.marker)
-        and shim_for(plan.release, environment.name) != item.name
-    ]
-    return apply(project, remove_edits(project, outdated))
+
+    name = canonicalize_name(plan.release.distribution)
+
+    def replace_one(project: Project) -> Project | None:
+        moves = line_moves(project, plan.release)
+        mains = [
+            move.item for move in moves if move.release == plan.release and move.item.name == name
+        ]
+        for move in moves:
+            if move.is_replaced:
+                edits = replaced_line_edits(project, move.item, mains, name)
+                if edits:
+                    return _pinned(apply(project, edits), move.item, plan, exact=exact)
+        return None
+
+    return apply_until_stable(project, replace_one, MAX_FIXES)
+
+
+def _pinned(project: Project, old: Requirement, plan: Plan, *, exact: bool) -> Project:
+    """The project with the requirement that took the place of `old`, if there is one, pinned."""
+    place = plan.release.distribution, old.constraint, old.marker, old.group
+    for item in tensorflow_requirements(project):
+        if (item.name, item.constraint, item.marker, item.group) == place:
+            return apply(project, pin_edits(project, item, plan.release, at_release=exact))
+    return project
 
 
 def added_for_environments(before: Project, after: Project) -> dict[str, tuple[str, ...]]:

@@ -23,6 +23,7 @@ from poetry_tf.plan.main_line import (
     required_catalog,
 )
 from poetry_tf.plan.model import CPU, Plan, PlanError
+from poetry_tf.plan.moves import refuse_lost_platforms
 from poetry_tf.plan.python import python_range
 from poetry_tf.plan.release import choose_release, requested_release
 from poetry_tf.plan.requirement import (
@@ -128,6 +129,8 @@ def plan_options(project: Project, options: InitOptions) -> Plan:
         narrowed=narrowed_release(project),
         newest=options.keeps_pin or (options.tensorflow is None and keeps_wide_pin(project)),
     )
+    if options.tensorflow is not None:
+        refuse_lost_platforms(project, release)
     has_wheels = options.gpu is None and requires_cuda_wheels(project)
     if (options.gpu or (None if has_main else settings.gpu)) == "none":
         release = _cpu_release(project, release, settings) or release

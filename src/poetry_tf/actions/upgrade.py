@@ -32,6 +32,7 @@ from poetry_tf.plan.main_line import (
     required_catalog,
 )
 from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan, PlanError
+from poetry_tf.plan.moves import LineMove, staying_lines
 from poetry_tf.plan.python import admitted_minors
 from poetry_tf.plan.release import requested_release
 from poetry_tf.plan.requirement import (
@@ -93,6 +94,8 @@ class Upgrade:
     old_plan: Plan | None
     plan: Plan
     companions: tuple[CompanionMove, ...]
+    stays: tuple[LineMove, ...]
+    """The requirements on TensorFlow that stay as they are."""
     passed_over: Mapping[str, str]
     """Newer series than the chosen one, each with the reason; empty if one was requested."""
     keeps_keras: bool
@@ -163,13 +166,14 @@ def plan_upgrade(project: Project, to: str | None, *, legacy_keras: bool) -> Upg
         companion_move(project, item, plan.release, plan.pythons)
         for item in companion_requirements(project)
     )
-    upgrade = Upgrade(before, project, old, old_plan, plan, moves, passed_over, keeps)
+    upgrade = Upgrade(before, project, old, old_plan, plan, moves, (), passed_over, keeps)
     if upgrade.blocking:
         return upgrade
     project = with_requirement(project, options, plan)
     for move in moves:
         project = with_companion(project, move)
-    return replace(upgrade, after=fix_requirements(project, plan))
+    after = fix_requirements(project, plan)
+    return replace(upgrade, after=after, stays=staying_lines(after, plan.release))
 
 
 def lock_upgrade(upgrade: Upgrade, relock: Callable[[Project], Lock]) -> Project:

@@ -76,6 +76,14 @@ class UpgradeReport:
             "keras": _pair(_keras(old, upgrade.old_plan), _keras(new, upgrade.plan)),
             "legacy_keras": upgrade.plan.legacy_keras,
             "companions": [self._companion(item) for item in upgrade.companions],
+            "stays": [
+                {
+                    "line": upgrade.after.pyproject.position(one.item.path).line,
+                    "requirement": f"{one.item.name} {one.item.written}".strip(),
+                    "reason": one.reason,
+                }
+                for one in upgrade.stays
+            ],
             "not_newer": dict(upgrade.passed_over),
             "code": [
                 {
@@ -139,6 +147,7 @@ class UpgradeReport:
         yield ""
         yield from ("  " + line for line in align_columns([*_fact_rows(page, self.upgrade)]))
         yield from titled_section("Packages that go with TensorFlow", _companion_lines(page))
+        yield from titled_section("Stays as it is", _staying_lines(page))
         yield from titled_section("Look at this in your code", _code_lines(page["code"]))
         if self.final is not None:
             yield from titled_section("pyproject.toml", page["pyproject"])
@@ -312,6 +321,11 @@ def _companion_lines(page: Plain) -> Iterator[str]:
             why = f": {item['retired']}" if item["retired"] else ""
             rows.append((item["name"], f"none fits{why}. With one: {has}"))
     yield from align_columns(rows)
+
+
+def _staying_lines(page: Plain) -> Iterator[str]:
+    for one in page["stays"]:
+        yield f"pyproject.toml:{one['line']}: {one['requirement']}: {one['reason']}"
 
 
 def _code_lines(changes: Iterable[Plain]) -> Iterator[str]:

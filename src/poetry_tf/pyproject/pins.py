@@ -21,7 +21,7 @@ from poetry_tf.pyproject.requirement_edits import (
     constraint_edits,
     names_beside,
 )
-from poetry_tf.releases import Release, role
+from poetry_tf.releases import Release, role, whole
 
 
 def series_specifier(release: Release) -> str:
@@ -82,6 +82,26 @@ def pin_edits(
         pin_text(item, release, at_release=at_release),
         legacy_text=pin_text(own, release, at_release=at_release),
     )
+
+
+def shim_pin_edits(
+    project: Project, item: Requirement, release: Release, *, at_release: bool = False
+) -> tuple[Edit, ...]:
+    """As `pin_edits`, for a distribution that serves one platform.
+
+    The pin ends before a release of the series that has no files of its own.
+    """
+    later = (one for one in whole(item.name).in_series(release.series))
+    end = next(
+        (one for one in later if one.version > release.version and not _has_files(one)), None
+    )
+    if end is None:
+        return pin_edits(project, item, release, at_release=at_release)
+    return constraint_edits(project, item, f">={release.version},<{end.version}")
+
+
+def _has_files(release: Release) -> bool:
+    return any(wheels.kind == "real" for wheels in release.wheels.values())
 
 
 def companion_pin_text(item: Requirement, version: Version, misfits: Iterable[Version]) -> str:

@@ -123,6 +123,12 @@ def is_installed_with(project: Project, item: Requirement, main: Requirement) ->
     return item.group == main.group and same_list(project, item, main)
 
 
+def covers(project: Project, where: BaseMarker, item: Requirement) -> bool:
+    """Whether a marker holds in every environment in which a requirement counts."""
+    targets = make_targets(ENVIRONMENTS, admitted_minors(MINORS, project_pythons(project)))
+    return all(target.admits(where) for target in targets if target.admits(item.marker))
+
+
 def _places(project: Project, plan: Plan) -> Iterator[_Place]:
     """Each list or table that requires TensorFlow, once for each series that it pins."""
     version = plan.release.version

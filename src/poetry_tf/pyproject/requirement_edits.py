@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -159,6 +159,45 @@ def _rename_key_edits(project: Project, path: KeyPath, name: str) -> tuple[Edit,
                 changed = list(dict.fromkeys(changed))
                 edits.append(Edit(file, "set", (*_LEGACY_EXTRAS, extra), changed))
     return tuple(edits)
+
+
+def replace_edits(project: Project, item: Requirement, name: NormalizedName) -> tuple[Edit, ...]:
+    """The edits that put another distribution, without extras, in the place of one requirement.
+
+    Others on the old distribution stay. Empty where Poetry's own tables leave no way to.
+    """
+    document, file = project.pyproject.document, project.pyproject.path
+    if item.is_pep508:
+        match = requirement_match(project, item)
+        text = name + match.string[match.end("extras" if match["extras"] else "name") :]
+        edits = (Edit(file, "set", item.path, text),)
+        if item.enriched_at is None:
+            return edits
+        renamed = _rename_key_edits(project, item.enriched_at, name)
+        return (*edits, *renamed) if renamed else ()
+    table = _list_path(item)
+    taken = next((key for key in document.get(table) if canonicalize_name(key) == name), None)
+    is_in_array = isinstance(item.path[-1], int)
+    if taken is None and (not is_in_array or len(document.get(item.path[:-1])) == 1):
+        return _rename_key_edits(project, item.path, name)
+    own = _entry(document.get(item.path))
+    own.pop("extras", None)
+    extras = _legacy_extras(project, item)
+    removed = remove_edits(project, [item])
+    if taken is None:
+        members = (Edit(file, "append", (*_LEGACY_EXTRAS, extra), name) for extra in extras)
+        return (Edit(file, "set", (*table, name), Inline(own)), *members, *removed)
+    if table == LEGACY_DEPENDENCIES and extras != _legacy_extras(project, replace(item, name=name)):
+        return ()
+    place, existing = (*table, taken), document.get((*table, taken))
+    if isinstance(existing, list):
+        return (Edit(file, "append", place, own), *removed)
+    return (Edit(file, "set", place, [_entry(existing), own]), *removed)
+
+
+def _entry(value: Any) -> dict[str, Any]:
+    """An entry of Poetry's own tables as a table."""
+    return {**value} if isinstance(value, dict) else {"version": value}
 
 
 # -- adding and removing --------------------------------------------------------------------
