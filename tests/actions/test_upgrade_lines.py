@@ -14,6 +14,7 @@ from poetry_tf.plan.moves import served_targets
 from poetry_tf.plan.python import admitted_minors, project_pythons
 from tests.made import in_memory
 
+ARM = 'sys_platform == "linux" and platform_machine == "aarch64"'
 MAC = 'sys_platform == "darwin" and platform_machine == "arm64"'
 
 
@@ -159,12 +160,14 @@ DARWIN, LINUX = 'sys_platform == "darwin"', 'sys_platform == "linux"'
         ),
         (
             modern(
-                more='[project.optional-dependencies]\nmac = ["tensorflow-macos (>=2.13,<2.14)"]\n'
-                'win = ["tensorflow-intel (>=2.13,<2.14)"]\nml = ["tensorflow (>=2.13,<2.14)"]\n'
+                more="[project.optional-dependencies]\n"
+                f"mac = ['tensorflow-macos (>=2.13,<2.14) ; {DARWIN}']\n"
+                "win = ['tensorflow-intel (>=2.13,<2.14) ; sys_platform == \"win32\"']\n"
+                "ml = ['tensorflow (>=2.13,<2.14)']\n"
             ),
             [
-                "tensorflow >=2.18.0,<2.19.0",
-                "tensorflow-intel >=2.18.0,<2.19.0",
+                f"tensorflow >=2.18.0,<2.19.0 ; {DARWIN}",
+                'tensorflow-intel >=2.18.0,<2.19.0 ; sys_platform == "win32"',
                 "tensorflow >=2.18.0,<2.19.0",
             ],
         ),
@@ -235,15 +238,15 @@ def test_each_distribution_moves_by_its_own_releases() -> None:
     text = legacy(
         group.format("cpu", 'tensorflow-cpu = "~2.14.0"')
         + group.format("gpu", 'tensorflow = {version = "~2.14.0", extras = ["and-cuda"]}')
-        + group.format("arm", 'tensorflow-cpu-aws = "~2.14.0"')
+        + group.format("arm", f"tensorflow-cpu-aws = {{version = '~2.14.0', markers = '{ARM}'}}")
         + group.format("amd", 'tensorflow-rocm = "~2.14.0"')
     )
     written, stays = moved(text, "2.15")
     assert written == [
         "tensorflow-cpu ~2.15.1",
         "tensorflow[cuda] ~2.15.1",
-        "tensorflow-cpu-aws ~2.15.1",
+        f"tensorflow-cpu-aws ~2.15.1 ; {ARM}",
         "tensorflow-rocm ~2.14.0",
     ]
     assert stays == ["tensorflow-rocm ~2.14.0"]
-    assert moved(text, "2.18")[0][2] == "tensorflow ~2.18.0"
+    assert moved(text, "2.18")[0][2] == f"tensorflow ~2.18.0 ; {ARM}"

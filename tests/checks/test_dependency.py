@@ -145,7 +145,7 @@ def test_a_pin_that_the_locked_release_is_outside_of_goes_by_itself():
 # -- names ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", sorted(named("retired", "shim")))
+@pytest.mark.parametrize("name", sorted(named("retired")))
 @pytest.mark.parametrize(
     ("template", "where"),
     [
@@ -175,7 +175,7 @@ def test_a_platforms_distribution_may_stand_beside_tensorflow_with_its_marker(na
     project = in_memory(without)
     # It has no wheel where TensorFlow's own has the files, so these do not clash.
     assert [code for code, _ in families(project)] == ["TF103"]
-    assert "tensorflow is enough" in found(project, "TF103")[0].remedy
+    assert "Give it the marker" in found(project, "TF103")[0].remedy
 
 
 @pytest.mark.parametrize("name", sorted(named("main", "vendor", "companion", "nightly")))

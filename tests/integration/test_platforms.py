@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 
 from poetry_tf.files.lock import Lock
+from poetry_tf.files.project import Project
+from poetry_tf.plan.environments import make_targets
+from poetry_tf.plan.installability import LockedPackages
+from poetry_tf.releases.images import load_images
 from tests.integration.test_init import pyproject
-from tests.support.poetry import PoetryRunner
+from tests.support.poetry import PoetryRunner, write_pyproject
 from tests.support.projects import contents
 
 FILESYSTEM = "tensorflow-io-gcs-filesystem"
@@ -156,3 +160,36 @@ def test_an_old_release_is_set_up_without_cuda(warm_poetry: PoetryRunner, projec
         assert not refused.ok
         assert "tensorflow/tensorflow:2.10.1-gpu" in refused.stderr
     assert contents(project) == before
+
+
+@pytest.mark.parametrize(
+    ("version", "more"),
+    [("2.12.0", "\n[tool.poetry-tf]\n"), ("2.13.0", "\n[tool.poetry-tf]\n"), ("2.13.0", "")],
+)
+def test_the_distribution_of_one_platform_required_alone_gets_tensorflow_beside_it(
+    warm_poetry: PoetryRunner, project: Path, version: str, more: str
+) -> None:
+    line = f"tensorflow-macos (=={version})"
+    write_pyproject(project, [line], requires_python=">=3.10,<3.12", more=more)
+    done = warm_poetry.call("tf", "check", "--fix")
+    assert done.ok, done.output
+    if not more:
+        assert warm_poetry.call("lock").ok
+    checked = warm_poetry.call("tf", "check")
+    assert checked.ok, checked.output
+    made = Project.read(project)
+    assert made.valid_lock is not None
+    found = LockedPackages.of(made.valid_lock, made.pyproject)
+    targets = make_targets(["linux-x86_64", "macos-arm64"], ["3.10", "3.11"])
+    assert [*found.obstacles(targets, load_images().systems)] == []
+    mac, linux = (
+        {
+            one.name
+            for target in targets
+            for one in found.packages
+            if target.environment == name and found.needs(one, target)
+        }
+        for name in ("macos-arm64", "linux-x86_64")
+    )
+    names = {"tensorflow", "tensorflow-macos"}
+    assert (mac & names, linux & names) == ({"tensorflow-macos"}, {"tensorflow"})

@@ -18,6 +18,7 @@ from poetry_tf.plan.lines import narrowed_release, tensorflow_lines
 from poetry_tf.plan.main_line import (
     admitted_locked_tensorflow,
     joint_constraint,
+    main_environments,
     main_pythons,
     main_requirement,
     required_catalog,
@@ -105,7 +106,7 @@ def plan_options(project: Project, options: InitOptions) -> Plan:
     settings = replace(
         settings,
         gpu=options.gpu or settings.gpu,
-        environments=options.environments or settings.environments,
+        environments=main_environments(project, options.environments or settings.environments),
     )
     has_main = any(role(item.name) == "main" for item in project.pyproject.requirements)
     if not _replaces_cpu_distribution(project, options):

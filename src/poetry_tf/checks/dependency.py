@@ -9,13 +9,11 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from poetry.core.constraints.version import Version as PoetryVersion
 from poetry.core.constraints.version import VersionConstraint, VersionRange
-from poetry.core.version.markers import parse_marker
 
 from poetry_tf.checks.findings import Context, Finding, locked_release, rule
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.index.mirrors import mirror_at
-from poetry_tf.plan.environments import ENVIRONMENTS
 from poetry_tf.plan.main_line import admitted_locked_tensorflow, main_requirement
 from poetry_tf.plan.model import TF_KERAS
 from poetry_tf.plan.requirement import (
@@ -28,7 +26,8 @@ from poetry_tf.plan.requirement import (
 )
 from poetry_tf.plan.settings import requirement_pin_severity
 from poetry_tf.pyproject.pins import legacy_keras_edits, pin_edits, pin_text, tf_keras_pin
-from poetry_tf.pyproject.requirement_edits import remove_edits, rename_edits
+from poetry_tf.pyproject.platform_alone import platform_alone_fix
+from poetry_tf.pyproject.requirement_edits import rename_edits
 from poetry_tf.releases import (
     DISTRIBUTIONS,
     Companion,
@@ -196,10 +195,12 @@ def not_the_distribution_to_name(context: Context) -> Iterator[Finding]:
     """A distribution is named that is retired, or that serves one platform only.
 
     `tensorflow-gpu` ended with 2.12; `tensorflow` itself has had the GPU code since 2.1.
-    `tensorflow-intel`, `tensorflow-macos` and `tensorflow-cpu-aws` hold the files of one platform,
-    and `tensorflow` draws them in where they are needed: named alone, they make a project that
-    installs there and nowhere else. Beside a requirement on `tensorflow`, and with a marker for
-    their platform, they may stand.
+    `tensorflow-intel`, `tensorflow-macos` and `tensorflow-cpu-aws` hold the files of one platform:
+    named alone, they make a project that installs there and nowhere else. Beside a requirement on
+    `tensorflow`, and with a marker for their platform, they may stand.
+
+    The fix requires `tensorflow` instead where its own wheel for the platform holds the files, and
+    both, with markers that exclude each other, where it does not.
     """
     items = tensorflow_requirements(context.project)
     main = [item for item in items if role(item.name) == "main"]
@@ -209,15 +210,13 @@ def not_the_distribution_to_name(context: Context) -> Iterator[Finding]:
             kind == "shim" and main and not item.marker.is_any()
         ):
             continue
-        # Written by poetry-tf for one environment, beside a tensorflow that has been removed since.
-        left_over = any(item.marker == parse_marker(one.marker) for one in ENVIRONMENTS.values())
         reason = "is retired" if kind == "retired" else "serves one platform only"
         remedy = "Name tensorflow instead"
         edits: tuple[Edit, ...] = ()
-        if main:
+        if kind == "shim":
+            remedy, edits = platform_alone_fix(context.project, item)
+        elif main:
             remedy = f"Remove it: {main[0].name} is enough"
-        elif kind == "shim" and left_over:
-            remedy, edits = "Remove it", remove_edits(context.project, [item])
         elif len(items) == 1:
             edits = rename_edits(context.project, item, "tensorflow")
         yield Finding(*context.at(item.path), f"{item.name} {reason}", remedy, edits)

@@ -12,6 +12,7 @@ from poetry_tf.plan.lines import narrowed_release
 from poetry_tf.plan.main_line import (
     admitted_locked_tensorflow,
     joint_constraint,
+    main_environments,
     main_pythons,
     main_requirement,
     required_catalog,
@@ -84,6 +85,8 @@ def derive_plan(
     if not (makes_container or needs_container(project)):
         images = without_image_limits(images, catalog)
     settings, _ = read_settings(project)
+    environments = main_environments(project, settings.environments)
+    settings = replace(settings, environments=environments)
     python = main_pythons(project)
     release = choose_release(
         catalog,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from packaging.version import Version
 from poetry.core.constraints.version import VersionConstraint, VersionRange
 
@@ -60,6 +62,29 @@ def main_pythons(project: Project) -> VersionConstraint | None:
     if own.is_any():
         return declared.constraint if declared else None
     return project_pythons(project).intersect(own)
+
+
+def main_environments(project: Project, names: Sequence[str] | None) -> tuple[str, ...] | None:
+    """The environments for which the main requirement is planned, of those that are declared.
+
+    Left out are those that only the distribution of one platform serves, by a requirement of its
+    own. None where none is declared.
+    """
+    if names is None:
+        return None
+    items = tensorflow_requirements(project)
+    mains = [item for item in items if role(item.name) != "shim"]
+
+    def counts(item: Requirement, name: str) -> bool:
+        return any(Target(name, minor).admits(item.marker) for minor in MINORS)
+
+    def is_other(name: str) -> bool:
+        return not any(counts(item, name) for item in mains) and any(
+            counts(item, name) for item in items
+        )
+
+    found = tuple(name for name in names if not (mains and is_other(name)))
+    return found or tuple(names)
 
 
 def joint_constraint(project: Project) -> VersionConstraint | None:

@@ -17,7 +17,9 @@ from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.plan.alternatives import main_alternative
 from poetry_tf.plan.environments import (
+    DEFAULT_ENVIRONMENTS,
     ENVIRONMENTS,
+    MINORS,
     Target,
     format_targets,
     make_targets,
@@ -26,7 +28,9 @@ from poetry_tf.plan.environments import (
 from poetry_tf.plan.lines import Line, serves, tensorflow_lines
 from poetry_tf.plan.main_line import main_requirement
 from poetry_tf.plan.model import PlanError
+from poetry_tf.plan.python import admitted_minors
 from poetry_tf.plan.requirement import constraint_series, tensorflow_requirements
+from poetry_tf.plan.settings import read_settings
 from poetry_tf.releases import DISTRIBUTIONS, Release, role, whole
 
 
@@ -68,6 +72,9 @@ def line_moves(project: Project, release: Release) -> tuple[LineMove, ...]:
         if target.environment in release.wheels and not serves(release, target)
     }
     installed = main_alternative(project.pyproject, main)
+    # What nobody has declared does not keep a project from an older series.
+    declared = read_settings(project)[0].environments
+    optional = DEFAULT_ENVIRONMENTS[1:] if declared is None else ()
     pythons = main_line.python if main_line is not None else VersionRange()
 
     def move(item: Requirement, line: Line | None) -> LineMove:
@@ -82,9 +89,7 @@ def line_moves(project: Project, release: Release) -> tuple[LineMove, ...]:
             target
             for target in served_targets(line)
             if not (is_beside and target.python in lost)
-            and not (
-                target.environment in line.optional and not release.usable_on(target.environment)
-            )
+            and not (target.environment in optional and not release.usable_on(target.environment))
         ]
         if (found := _release_for(line, release, targets)) is not None:
             return LineMove(item, found)
@@ -110,18 +115,23 @@ def staying_lines(project: Project, release: Release) -> tuple[LineMove, ...]:
 def served_targets(line: Line) -> tuple[Target, ...]:
     """The targets that a line serves: by what is locked, else by what it admits.
 
-    Where it counts in none of the project's environments, those that its marker admits.
+    Where it counts in none of the project's environments, those that its marker admits. Where an
+    open range begins before the first Python with wheels, the newest Python of each environment.
     """
-    minors = required_pythons(line.python)
-    if minors is None:
-        minors = line.pythons[-1:]
     names = line.environments or [*filter(line.counts_in, ENVIRONMENTS)]
-    return tuple(
-        target
-        for target in make_targets(names, minors)
-        if target.admits(line.item.marker)
-        and any(serves(one, target) for one in line.locked or line.admitted)
-    )
+
+    def served(minors: Sequence[str]) -> tuple[Target, ...]:
+        return tuple(
+            target
+            for target in make_targets(names, minors)
+            if target.admits(line.item.marker)
+            and any(serves(one, target) for one in line.locked or line.admitted)
+        )
+
+    if found := served(required_pythons(line.python) or ()):
+        return found
+    newest = {one.environment: one for one in served(admitted_minors(MINORS, line.python))}
+    return tuple(newest.values())
 
 
 def _release_for(line: Line, release: Release, targets: Sequence[Target]) -> Release | None:
@@ -129,12 +139,12 @@ def _release_for(line: Line, release: Release, targets: Sequence[Target]) -> Rel
     if role(line.item.name) != "shim":
         fits = _same_series(line.item.name, release)
         return next((one for one in fits if _serves_all(one, targets)), None)
-    if all(_is_real(release, target) for target in targets):
+    if all(has_files(release, target) for target in targets):
         return release
     own = (
         one
         for one in _same_series(line.item.name, release)
-        if all(_is_real(one, target) for target in targets)
+        if all(has_files(one, target) for target in targets)
     )
     return next(own, None)
 
@@ -154,7 +164,7 @@ def _serves_all(release: Release, targets: Sequence[Target]) -> bool:
     return all(serves(release, target) for target in targets)
 
 
-def _is_real(release: Release, target: Target) -> bool:
+def has_files(release: Release, target: Target) -> bool:
     """Whether a release itself has TensorFlow's files for a target."""
     wheels = release.wheels.get(target.environment)
     return wheels is not None and wheels.kind == "real" and serves(release, target)

@@ -1,0 +1,211 @@
+"""The distribution of one platform required alone: what `--fix` writes instead."""
+
+from __future__ import annotations
+
+import pytest
+
+from poetry_tf.actions.fix import fix, fix_requirements
+from poetry_tf.files.project import Project
+from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS, make_targets
+from poetry_tf.plan.settings import read_settings
+from tests.made import found, in_memory
+
+MAC = 'sys_platform == "darwin" and platform_machine == "arm64"'
+NOT_MAC = 'sys_platform != "darwin" or platform_machine != "arm64"'
+WINDOWS = 'sys_platform == "win32" and platform_machine == "AMD64"'
+NOT_WINDOWS = 'sys_platform != "win32" or platform_machine != "AMD64"'
+ARM = 'sys_platform == "linux" and platform_machine == "aarch64"'
+NOT_ARM = 'sys_platform != "linux" or platform_machine != "aarch64"'
+HEAD = '[tool.poetry]\npackage-mode = false\n[tool.poetry.dependencies]\npython = ">=3.10,<3.12"\n'
+
+
+def fixed(text: str) -> Project:
+    after = fix_requirements(in_memory(text))
+    assert [item for item in found(after) if item.edits and item.code != "TF501"] == []
+    return after
+
+
+def lines(project: Project) -> list[str]:
+    return [
+        f"{item.name} {item.written}" + ("" if item.marker.is_any() else f" ; {item.marker}")
+        for item in project.pyproject.requirements
+        if item.name.startswith("tensorflow")
+    ]
+
+
+MARKERS = {
+    "tensorflow-macos": (MAC, NOT_MAC),
+    "tensorflow-intel": (WINDOWS, NOT_WINDOWS),
+    "tensorflow-cpu-aws": (ARM, NOT_ARM),
+}
+
+
+def modern(line: str, python: str = ">=3.10,<3.12") -> str:
+    return (
+        f'[project]\nname = "demo"\nversion = "1"\nrequires-python = "{python}"\n'
+        f"dependencies = [\n    '{line}',\n]\n[tool.poetry]\npackage-mode = false\n"
+    )
+
+
+def both(name: str, version: str) -> list[str]:
+    own, others = MARKERS[name]
+    return [f"{name} {version} ; {own}", f"tensorflow {version} ; {others}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        ("tensorflow-macos", "~=2.9.2"),
+        ("tensorflow-macos", ">=2.12,<2.13"),
+        ("tensorflow-macos", "==2.15.0"),
+        ("tensorflow-intel", "~=2.15.0"),
+        ("tensorflow-intel", "==2.18.0"),
+        ("tensorflow-intel", "~=2.18.0"),
+        ("tensorflow-cpu-aws", "~=2.13.0"),
+    ],
+)
+def test_both_are_required_where_tensorflow_has_no_files_of_its_own(
+    name: str, version: str
+) -> None:
+    python = ">=3.10,<3.11" if "2.9" in version else ">=3.10,<3.12"
+    assert lines(fixed(modern(name + version, python))) == both(name, version)
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        ("tensorflow-macos", "~=2.15.0"),
+        ("tensorflow-macos", "~=2.16.1"),
+        ("tensorflow-intel", "~=2.10.0"),
+    ],
+)
+def test_tensorflow_takes_its_place_where_it_has_the_files(name: str, version: str) -> None:
+    python = ">=3.10,<3.11" if "2.10" in version else ">=3.10,<3.12"
+    assert lines(fixed(modern(name + version, python))) == [f"tensorflow {version}"]
+
+
+def test_a_release_that_only_managed_projects_can_lock_counts_in_these() -> None:
+    """Of 2.18 only 2.18.1 has the files for Windows."""
+    text = modern("tensorflow-intel~=2.18.0", ">=3.10,<3.13")
+    assert lines(fixed(f"{text}[tool.poetry-tf]\n")) == ["tensorflow ~=2.18.0"]
+
+
+@pytest.mark.parametrize(
+    ("line", "after"),
+    [
+        ("tensorflow-macos", ["tensorflow >=2.16.2,<2.17.0"]),
+        ("tensorflow-cpu-aws>=2.12", both("tensorflow-cpu-aws", ">=2.15.1,<2.16.0")),
+    ],
+)
+def test_what_is_too_wide_keeps_its_series(line: str, after: list[str]) -> None:
+    assert lines(fix(in_memory(modern(line)), codes={"TF103"})) == after
+
+
+@pytest.mark.parametrize("marker", ["", ' ; python_version > "3"'])
+def test_an_open_range_is_judged_by_the_pythons_with_wheels(marker: str) -> None:
+    text = modern(f"tensorflow-macos~=2.13.0{marker}", ">=3")
+    assert len(lines(fix(in_memory(text), codes={"TF103"}))) == 2
+
+
+BOTH = [f"tensorflow-macos ~2.13.0 ; {MAC}", f"tensorflow ~2.13.0 ; {NOT_MAC}"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{HEAD}tensorflow-macos = "~2.13.0"\n',
+        f'{HEAD}tensorflow-macos = {{ version = "~2.13.0" }}  # the Mac\n',
+        f'{HEAD}tensorflow-macos = [\n    {{ version = "~2.13.0" }},\n]\n',
+        f'{HEAD}[[tool.poetry.dependencies.tensorflow-macos]]\nversion = "~2.13.0"\n',
+        f'{HEAD}[tool.poetry.group.ml.dependencies]\ntensorflow-macos = "~2.13.0"\n',
+        f"{HEAD}[tool.poetry.group.ml]\noptional = true\n"
+        '[tool.poetry.group.ml.dependencies]\ntensorflow-macos = "~2.13.0"\n',
+        f'{HEAD}tensorflow-macos = {{ version = "~2.13.0", optional = true }}\n'
+        '[tool.poetry.extras]\nml = ["tensorflow-macos"]\n',
+    ],
+)
+def test_both_are_required_in_every_form(text: str) -> None:
+    after = fixed(text)
+    assert sorted(lines(after)) == sorted(BOTH)
+    document = after.pyproject.document.text
+    if "extras" in text:
+        assert 'ml = ["tensorflow-macos", "tensorflow"]' in document
+        assert document.count("optional = true") == 2
+    assert ("# the Mac" in document) is ("# the Mac" in text)
+
+
+def test_a_marker_for_pythons_is_kept() -> None:
+    line = 'tensorflow-macos = { version = "~2.13.0", python = "<3.11" }\n'
+    mac, others = fixed(HEAD + line).pyproject.requirements
+    for target in make_targets(["linux-x86_64", "macos-arm64"], ["3.10", "3.11"]):
+        counts = target.admits(mac.marker), target.admits(others.marker)
+        is_mac = target.environment == "macos-arm64"
+        assert counts == ((is_mac, not is_mac) if target.python == "3.10" else (False, False))
+
+
+@pytest.mark.parametrize("series", ["2.12", "2.13"])
+@pytest.mark.parametrize(
+    ("declared", "after"),
+    [
+        ("", [*DEFAULT_ENVIRONMENTS, "macos-arm64"]),
+        ('environments = ["linux-x86_64"]\n', ["linux-x86_64", "macos-arm64"]),
+        ('environments = ["macos-arm64", "linux-x86_64"]\n', ["macos-arm64", "linux-x86_64"]),
+    ],
+)
+def test_a_managed_project_declares_the_environment(
+    series: str, declared: str, after: list[str]
+) -> None:
+    text = f'{HEAD}tensorflow-macos = "~{series}.0"\n[tool.poetry-tf]\n{declared}'
+    project = fixed(text)
+    assert [*(read_settings(project)[0].environments or ())] == after
+    assert {item.code for item in found(project)} <= {"TF302", "TF501"}
+    tensorflow = [
+        item for item in project.pyproject.requirements if item.name.startswith("tensorflow")
+    ]
+    for target in make_targets(after, ["3.10", "3.11"]):
+        names = {item.name for item in tensorflow if target.admits(item.marker)}
+        is_mac = target.environment == "macos-arm64"
+        assert ("tensorflow-macos" in names, "tensorflow" in names) == (is_mac, not is_mac)
+
+
+def test_what_is_for_its_platform_alone_is_left_for_a_person_to_decide() -> None:
+    """To remove it, or to rename it, would leave the Mac without TensorFlow."""
+    text = f"{HEAD}tensorflow-macos = {{ version = '~2.13.0', markers = '{MAC}' }}\n"
+    (finding,) = found(in_memory(text), "TF103")
+    assert finding.edits == ()
+    assert fix_requirements(in_memory(text)).pyproject.document.text == text
+    newer = text.replace("2.13.0", "2.16.1")
+    assert lines(fixed(newer)) == [f"tensorflow ~2.16.1 ; {MAC}"]
+
+
+@pytest.mark.parametrize(
+    ("version", "remedy"),
+    [
+        ("~2.12.0", f"Give it the marker {MAC}"),
+        ("==2.15.0", f"Give it the marker {MAC}"),
+        ("~2.16.1", "Remove it: tensorflow is enough"),
+    ],
+)
+def test_beside_tensorflow_it_is_not_needed_only_where_that_is_true(
+    version: str, remedy: str
+) -> None:
+    text = f"{HEAD}tensorflow = '{version}'\ntensorflow-macos = '{version}'\n"
+    (finding,) = found(in_memory(text), "TF103")
+    assert finding.remedy == remedy
+    after = lines(fix_requirements(in_memory(text)))
+    marked = f" ; {MAC}" if finding.edits else ""
+    assert after == [f"tensorflow {version}", f"tensorflow-macos {version}{marked}"]
+
+
+def test_the_extra_of_another_platform_is_judged_by_itself() -> None:
+    text = (
+        '[project]\nname = "demo"\nversion = "1"\nrequires-python = ">=3.10,<3.12"\n'
+        "[project.optional-dependencies]\nall = ['tensorflow>=2.13,<2.14']\n"
+        "mac = ['tensorflow-macos>=2.13,<2.14']\n[tool.poetry]\npackage-mode = false\n"
+    )
+    (finding,) = found(in_memory(text), "TF103")
+    assert "Remove it" not in finding.remedy
+    assert lines(fixed(text))[1:] == [
+        f"tensorflow-macos >=2.13,<2.14 ; {MAC}",
+        f"tensorflow >=2.13,<2.14 ; {NOT_MAC}",
+    ]
