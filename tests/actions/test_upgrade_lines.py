@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
+from poetry_tf.actions.init import with_corrected_names
 from poetry_tf.actions.upgrade import plan_upgrade
 from poetry_tf.files.project import Project
 from poetry_tf.plan.alternatives import alternatives
@@ -12,7 +15,8 @@ from poetry_tf.plan.lines import serves, tensorflow_lines
 from poetry_tf.plan.model import PlanError
 from poetry_tf.plan.moves import served_targets
 from poetry_tf.plan.python import admitted_minors, project_pythons
-from tests.made import in_memory
+from poetry_tf.releases import named
+from tests.made import SERIES, in_memory
 
 ARM = 'sys_platform == "linux" and platform_machine == "aarch64"'
 MAC = 'sys_platform == "darwin" and platform_machine == "arm64"'
@@ -59,12 +63,12 @@ def lost(before: Project, after: Project) -> set[Target]:
             for target in served_targets(line)
             if admitted_minors([target.python], project_pythons(after))
         }
+        newest = [(one, last) for one in tensorflow_lines(after) for last in one.admitted[-1:]]
         found |= {
             target
             for target in served
             if not any(
-                new.counts(line.item, target) and serves(line.admitted[-1], target)
-                for line in tensorflow_lines(after)
+                new.counts(line.item, target) and serves(one, target) for line, one in newest
             )
         }
     return found
@@ -205,6 +209,8 @@ def test_a_series_that_has_left_a_platform_is_refused() -> None:
     text = platforms("linux", "win32", "darwin")
     with pytest.raises(PlanError, match=r"pyproject.toml:8: .* no wheel for macos-x86_64"):
         moved(text, "2.18")
+    with pytest.raises(PlanError, match=r"no wheel for macos-x86_64"):
+        moved(platforms("darwin"), "2.18")
     written, _ = moved(text, None)
     assert [line.split()[1] for line in written] == ["~2.16.2"] * 3
     assert moved(platforms("linux", "win32"), "2.18")[1] == []
@@ -233,6 +239,17 @@ def test_the_line_of_a_python_without_wheels_stays(text: str, to: str | None) ->
     assert "2.21" in written[1]
 
 
+def test_a_series_without_wheels_for_the_pythons_of_the_main_line_is_refused() -> None:
+    text = legacy(
+        "tensorflow = [{version = '~2.18.0', python = '<3.12'},"
+        " {version = '~2.18.0', python = '>=3.12'}]\n",
+        ">=3.10,<3.13",
+    )
+    with pytest.raises(PlanError, match=r"2.15.1 has no wheel for Python 3.12"):
+        moved(text, "2.15")
+    assert moved(text, "2.16")[1] == []
+
+
 def test_each_distribution_moves_by_its_own_releases() -> None:
     group = "[tool.poetry.group.{0}]\noptional = true\n[tool.poetry.group.{0}.dependencies]\n{1}\n"
     text = legacy(
@@ -250,3 +267,46 @@ def test_each_distribution_moves_by_its_own_releases() -> None:
     ]
     assert stays == ["tensorflow-rocm ~2.14.0"]
     assert moved(text, "2.18")[0][2] == f"tensorflow ~2.18.0 ; {ARM}"
+
+
+NAMES = (
+    "tensorflow",
+    "tensorflow",
+    "tensorflow[and-cuda]",
+    "tensorflow-cpu",
+    *sorted(named("shim")),
+)
+PLACES = (
+    "", DARWIN, LINUX, MAC, NOT_MAC, ARM, 'sys_platform == "win32"', 'platform_system == "Linux"',
+    'python_version < "3.11"', 'python_version >= "3.11"',
+)  # fmt: skip
+PINS = {
+    **dict.fromkeys(("2.10.0", "2.12.0", "2.13.0", "2.14.0", "2.15.0"), ">=3.9,<3.11"),
+    **dict.fromkeys(("2.16.1", "2.18.0", "2.20.0"), ">=3.10,<3.13"),
+}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_move_takes_a_platform_away(seed: int) -> None:
+    chance = random.Random(seed)
+    pin, python = chance.choice([*PINS.items()])
+    made = [
+        f"{chance.choice(NAMES)}~={pin} ; {chance.choice(PLACES)}".rstrip(" ;")
+        for _ in range(chance.choice((1, 2, 2, 3)))
+    ]
+    text = modern(*made, python=python)
+    if chance.random() < 0.3:
+        extras = "".join(f"x{index} = ['{line}']\n" for index, line in enumerate(made))
+        text = modern(python=python, more=f"[project.optional-dependencies]\n{extras}")
+    project = with_corrected_names(in_memory(text + chance.choice(("", "[tool.poetry-tf]\n"))))
+    try:
+        upgrade = plan_upgrade(project, chance.choice((None, *SERIES)), legacy_keras=False)
+    except PlanError:
+        return  # nothing is written
+    # The page says which Pythons a series has left, and ARM counts for what is available there.
+    assert {
+        target
+        for target in lost(upgrade.before, upgrade.after)
+        if target.python in upgrade.new.usable_on("linux-x86_64")
+        and (target.environment != "linux-aarch64" or upgrade.new.usable_on("linux-aarch64"))
+    } == set()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from packaging.requirements import Requirement as Requires
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
-from poetry.core.constraints.version import VersionConstraint, VersionRange, parse_constraint
+from poetry.core.constraints.version import parse_constraint
 
 from poetry_tf.actions.container import with_containers
 from poetry_tf.actions.fix import fix, fix_and_lock, fix_requirements
@@ -33,7 +33,7 @@ from poetry_tf.plan.main_line import (
 )
 from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan, PlanError
 from poetry_tf.plan.moves import LineMove, staying_lines
-from poetry_tf.plan.python import admitted_minors
+from poetry_tf.plan.python import admitted_minors, marker_pythons, project_pythons
 from poetry_tf.plan.release import requested_release
 from poetry_tf.plan.requirement import (
     admitted_releases,
@@ -284,8 +284,10 @@ def _plan_release(project: Project, options: InitOptions) -> tuple[InitOptions, 
         return options, plan_options(project, options)
     except PlanError as error:
         first = error
-    declared = project.pyproject.python
-    range_: VersionConstraint = declared.constraint if declared else VersionRange()
+    main = main_requirement(project)
+    if main is not None and not marker_pythons(main.marker).is_any():
+        raise first  # another requirement is for the other Pythons
+    range_ = project_pythons(project)
     has = [numbers(minor)[1] for minor in admitted_minors(MINORS, range_)] or [0]
 
     def distance(minor: str) -> int:

@@ -53,6 +53,7 @@ from poetry_tf.plan.derive import wants_container
 from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS, ENVIRONMENTS
 from poetry_tf.plan.main_line import main_requirement
 from poetry_tf.plan.model import Plan, PlanError
+from poetry_tf.plan.moves import staying_lines
 from poetry_tf.plan.settings import SETTINGS_PATH, read_settings
 from poetry_tf.poetry_internals.reads import input_tokens
 from poetry_tf.releases import load
@@ -170,6 +171,8 @@ are written or none.
         prepared = prepare(project, options, plan, new=new, mirror=default)
         if migration is None:
             self._show_added(project, prepared)
+            if options.tensorflow is not None:
+                self._show_staying(prepared, plan)
         locks = not self.option("no-lock")
         try:
             project = lock_prepared(
@@ -256,6 +259,11 @@ are written or none.
         for step in next_steps(project, plan, options):
             self.line(f"  - {step}")
         return 0
+
+    def _show_staying(self, project: Project, plan: Plan) -> None:
+        for one in staying_lines(project, plan.release):
+            line = f"Stays as it is: {one.item.name} {one.item.written}: {one.reason}"
+            self.line_error(plain(line))
 
     def _show_added(self, before: Project, after: Project) -> None:
         for name, environments in added_for_environments(before, after).items():

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from packaging.version import Version
 from poetry.core.constraints.version import VersionRange
 
 from poetry_tf.files.project import Project
@@ -32,6 +31,8 @@ from poetry_tf.plan.python import admitted_minors
 from poetry_tf.plan.requirement import constraint_series, tensorflow_requirements
 from poetry_tf.plan.settings import read_settings
 from poetry_tf.releases import DISTRIBUTIONS, Release, role, whole
+from poetry_tf.releases.model import numbers
+from poetry_tf.text import format_list
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,11 @@ def line_moves(project: Project, release: Release) -> tuple[LineMove, ...]:
         return ()
     lines = {line.item: line for line in tensorflow_lines(project)}
     main_line = lines.get(main)
+    served = served_targets(main_line) if main_line is not None else ()
     # The range of Pythons of the project is cut by these.
     lost = {
         target.python
-        for target in (served_targets(main_line) if main_line is not None else ())
+        for target in served
         if target.environment in release.wheels and not serves(release, target)
     }
     installed = main_alternative(project.pyproject, main)
@@ -83,7 +85,15 @@ def line_moves(project: Project, release: Release) -> tuple[LineMove, ...]:
                 return LineMove(item, release)  # from an index of its own
             return LineMove(item, None, f"nothing is known of the releases of {item.name}")
         if item == main and item.name == release.distribution:
-            return LineMove(item, release)
+            left = [
+                target
+                for target in served
+                if target.environment not in line.optional
+                and not release.usable_on(target.environment)
+            ]
+            if not left:
+                return LineMove(item, release)
+            return LineMove(item, None, _reason(line, release, left), blocks=True)
         is_beside = line.python.allows_any(pythons)
         targets = [
             target
@@ -176,10 +186,9 @@ def _reason(line: Line, release: Release, targets: Sequence[Target]) -> str:
     if best is None:
         return f"{name} has no release in {release.series}"
     lacking = [target for target in targets if not serves(best, target)] or targets
-    if {target.environment for target in lacking} == {target.environment for target in targets}:
-        minors = sorted({target.python for target in lacking}, key=Version)
-        if {*minors} != {target.python for target in targets} or len(minors) == 1:
-            return f"{name} {best.version} has no wheel for Python {', '.join(minors)}"
+    minors = sorted({target.python for target in lacking}, key=numbers)
+    if all(best.usable_on(target.environment) for target in lacking):
+        return f"{name} {best.version} has no wheel for Python {format_list(minors)}"
     return f"{name} {best.version} has no wheel for {format_targets(lacking, targets)}"
 
 
