@@ -88,8 +88,7 @@ def line_moves(project: Project, release: Release) -> tuple[LineMove, ...]:
             left = [
                 target
                 for target in served
-                if target.environment not in line.optional
-                and not release.usable_on(target.environment)
+                if target.environment not in optional and not release.usable_on(target.environment)
             ]
             if not left:
                 return LineMove(item, release)
