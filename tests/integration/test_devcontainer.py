@@ -246,7 +246,7 @@ def test_a_project_for_python_3_8_or_3_9_is_refused_with_the_python_to_take(
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr.startswith("Error: No dev container can be made for Python 3.")
     assert "begin at Python 3.10" in refused.stderr, "the reason"
-    assert "take that (--python 3.11)" in refused.stderr, "the Python to take"
+    assert "--python 3.11`" in refused.stderr, "the Python to take"
     assert contents(project) == before
 
 
