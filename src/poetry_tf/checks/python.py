@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from poetry.core.constraints.version import VersionConstraint, parse_constraint
 from poetry.core.version.markers import parse_marker
@@ -25,6 +25,7 @@ from poetry_tf.plan.requirement import lower_bound, to_poetry_version
 from poetry_tf.pyproject.requirement_edits import marker_edits
 from poetry_tf.releases import role, whole
 from poetry_tf.releases.model import numbers
+from poetry_tf.text import format_list
 
 
 @rule("TF201", fixable=True)
@@ -50,10 +51,13 @@ def python_without_wheel(context: Context) -> Iterator[Finding]:
         lacking = _lacking(line)
         if lacking.is_empty() or not admitted_minors(line.pythons, line.python):
             continue
-        others = [one for one in lines if one is not line and default.installs(one.item)]
-        is_served = any(python_range(one.pythons).allows_any(lacking) for one in others)
-        if default.installs(line.item) and not is_served:
-            yield _range_finding(context, line, [line, *others])
+        others = [
+            one
+            for one in _lines(context)
+            if one.item != line.item and default.installs(one.item) and _may_serve(one, lacking)
+        ]
+        if default.installs(line.item) and not others:
+            yield _range_finding(context, line)
             return
         yield _line_finding(context, line)
 
@@ -77,7 +81,10 @@ def no_python_fits(context: Context) -> Iterator[Finding]:
                 f"TensorFlow {_named(line)} has no wheel for Python "
                 f"{format_python_range(line.python)}",
                 f"It has wheels for Python {pythons}: take one of these, or another series of "
-                "TensorFlow",
+                "TensorFlow"
+                if pythons
+                else f"It has no wheel for {format_list(line.environments)} at all: take another "
+                "series of TensorFlow, or fewer environments in [tool.poetry-tf]",
             )
 
 
@@ -87,23 +94,36 @@ def _judged(context: Context) -> tuple[Line, ...]:
     Those on the distribution that TensorFlow hands over to on a platform are judged with it. One
     that is too wide is judged by the series that TF101 narrows it to, if it can.
     """
-    narrowed = context.narrowed
-    lines = tuple(
-        line.in_series(release.series) if (release := narrowed.get(line.item.path)) else line
-        for line in tensorflow_lines(context.project)
-    )
+    lines = _lines(context)
     mains = [line for line in lines if role(line.item.name) != "shim"]
     return tuple(
         line
         for line in lines
         if line.admitted and line.environments and not line.python.is_empty()
-        # The data does not have the wheels of older releases, which may fit.
-        if not any(
-            line.item.constraint.allows(to_poetry_version(old))
-            for old in whole(line.item.name).older
-        )
+        if not _admits_unknown(line)
         if role(line.item.name) != "shim" or not any(_is_beside(line, main) for main in mains)
     )
+
+
+def _lines(context: Context) -> tuple[Line, ...]:
+    narrowed = context.narrowed
+    return tuple(
+        line.in_series(release.series) if (release := narrowed.get(line.item.path)) else line
+        for line in tensorflow_lines(context.project)
+    )
+
+
+def _admits_unknown(line: Line) -> bool:
+    """Whether it admits older releases, whose wheels the data does not have and which may fit."""
+    return not line.is_narrowed and any(
+        line.item.constraint.allows(to_poetry_version(old)) for old in whole(line.item.name).older
+    )
+
+
+def _may_serve(line: Line, python: VersionConstraint) -> bool:
+    """Whether a requirement has, or may have, a release for some of these Pythons."""
+    known = line.python if _admits_unknown(line) else python_range(line.pythons)
+    return known.intersect(line.python).allows_any(python)
 
 
 def _is_beside(line: Line, main: Line) -> bool:
@@ -132,18 +152,20 @@ def _exact_version(context: Context, declared: PythonRange) -> Finding:
     )
 
 
-def _range_finding(context: Context, line: Line, lines: Sequence[Line]) -> Finding:
-    """The finding whose fix cuts the Pythons of the project to those that all lines serve."""
+def _range_finding(context: Context, line: Line) -> Finding:
+    """The finding whose fix cuts those Pythons of the project that a requirement doesn't serve."""
     project = context.project.pyproject
     declared = project.python
     what = "The project admits every Python, also those"
     if declared is not None:
         what = f"Python {declared.written} admits Pythons"
     own = declared.constraint if declared else None
-    # A Python that any of them serves stays; the others get a marker.
-    minors = admitted_minors(
-        sorted({minor for one in lines for minor in one.pythons}, key=numbers), own
-    )
+    lacking = _lacking(line)
+    minors = [
+        minor
+        for minor in admitted_minors(MINORS, own)
+        if not lacking.allows_any(python_range([minor]))
+    ]
     remedy = f"It has wheels for Python {', '.join(line.pythons)}"
     edits: tuple[Edit, ...] = ()
     if len(consecutive_runs(minors)) == 1:

@@ -7,7 +7,7 @@ together are kept in one series where there is one that serves them all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -46,12 +46,14 @@ class Line:
     item: Requirement
     python: VersionConstraint
     """The Pythons of the project for which it counts."""
-    environments: tuple[str, ...]
-    """The environments of the project in which it counts."""
+    declared: tuple[str, ...] | None
+    """The environments that the project declares; None for the default ones."""
     admitted: tuple[Release, ...]
     """The known releases that it admits, ascending, without yanked ones if there are others."""
     locked: tuple[Release, ...]
     """Those of them that are locked, ascending."""
+    is_narrowed: bool = False
+    """Whether `admitted` is of one series, that the constraint is to be narrowed to."""
 
     @property
     def is_wide(self) -> bool:
@@ -61,7 +63,28 @@ class Line:
 
     def in_series(self, series: str) -> Line:
         """The line as it would be if it admitted one series only."""
-        return replace(self, admitted=tuple(one for one in self.admitted if one.series == series))
+        admitted = tuple(one for one in self.admitted if one.series == series)
+        return replace(self, admitted=admitted, is_narrowed=True)
+
+    @cached_property
+    def environments(self) -> tuple[str, ...]:
+        """The environments of the project in which it counts.
+
+        Where none is declared these are the default ones that have TensorFlow: a wheel of the
+        release that is locked, or that plain Poetry would lock, the newest admitted one. A line
+        that counts in none of these is for others, and counts in those.
+        """
+        if self.declared is not None:
+            return tuple(filter(self.counts_in, self.declared))
+        releases = self.admitted if self.is_narrowed else self.locked or self.admitted
+        default, every = (
+            tuple(filter(self.counts_in, names)) for names in (DEFAULT_ENVIRONMENTS, ENVIRONMENTS)
+        )
+        for names in (default, every):
+            newest = releases[-1] if releases else None
+            if available := tuple(name for name in names if newest and newest.usable_on(name)):
+                return available
+        return default or every
 
     @cached_property
     def targets(self) -> tuple[Target, ...]:
@@ -127,36 +150,10 @@ def _line(project: Project, item: Requirement) -> Line:
     return Line(
         item,
         project_pythons(project).intersect(marker_pythons(item.marker)),
-        _environments(item, read_settings(project)[0].environments, locked or admitted),
+        read_settings(project)[0].environments,
         admitted,
         locked,
     )
-
-
-def _environments(
-    item: Requirement, declared: Sequence[str] | None, releases: Sequence[Release]
-) -> tuple[str, ...]:
-    """The environments of the project in which a line counts.
-
-    Where none is declared these are the default ones that have TensorFlow: a wheel of the release
-    that is locked, or that plain Poetry would lock, the last of `releases`. A line that counts in
-    none of these is for others, and counts in those.
-    """
-
-    def counting(names: Iterable[str]) -> tuple[str, ...]:
-        return tuple(
-            name
-            for name in names
-            if any(target.admits(item.marker) for target in make_targets([name], MINORS))
-        )
-
-    if declared is not None:
-        return counting(declared)
-    default, every = counting(DEFAULT_ENVIRONMENTS), counting(ENVIRONMENTS)
-    for names in (default, every):
-        if available := tuple(name for name in names if releases and releases[-1].usable_on(name)):
-            return available
-    return default or every
 
 
 # -- the series of a pin that is too wide -----------------------------------------------------
@@ -222,19 +219,16 @@ def _chosen_series(wide: Sequence[Line], good: Sequence[str]) -> str | None:
     """The series to pin to, of those that serve every target."""
     if locked := {release.series for line in wide for release in line.locked}:
         return max((one for one in good if one in locked), key=numbers, default=None)
-    if not good:
-        return None
-    # Plans are made for these only; what is older comes last.
-    planned = {*load().series}
-    usable = [one for one in good if one in planned] or [*good]
-    known = planned.union(usable)
+    # Plans are made for these only.
+    planned = load().series
+    usable = [one for one in good if one in planned]
     starts = [
-        next(release.series for release in line.admitted if release.series in known)
-        for line in wide
+        next(release.series for release in line.admitted if release.series in planned)
+        for line in (wide if usable else ())
         if lower_bound(line.item.constraint) is not None
     ]
     first = max(starts, key=numbers, default=None)
-    return first if first in usable else usable[-1]
+    return first if first in usable else next(reversed(usable), None)
 
 
 def _series_finder(project: Project) -> _Finder:
