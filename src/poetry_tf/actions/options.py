@@ -130,12 +130,13 @@ def plan_options(project: Project, options: InitOptions) -> Plan:
         narrowed=narrowed_release(project),
         newest=options.keeps_pin or (options.tensorflow is None and keeps_wide_pin(project)),
     )
-    if options.tensorflow is not None:
-        refuse_lost_platforms(project, release)
     has_wheels = options.gpu is None and requires_cuda_wheels(project)
     if (options.gpu or (None if has_main else settings.gpu)) == "none":
         release = _cpu_release(project, release, settings) or release
-    return make_plan(catalog, images, release, settings, range_, has_wheels=has_wheels)
+    plan = make_plan(catalog, images, release, settings, range_, has_wheels=has_wheels)
+    if options.tensorflow is not None:
+        refuse_lost_platforms(project, release)
+    return plan
 
 
 def may_keep_pin(project: Project, options: InitOptions) -> bool:
