@@ -35,7 +35,13 @@ from poetry_tf.checks.findings import find_problems, make_context
 from poetry_tf.commands.allow import allow_mirrors
 from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.commands.devcontainer_output import plan_summary, unproven_warning
-from poetry_tf.commands.init_output import lock_summary, migration_lines, next_steps, series_notes
+from poetry_tf.commands.init_output import (
+    lock_summary,
+    migration_lines,
+    next_steps,
+    series_notes,
+    staying_notes,
+)
 from poetry_tf.files.edits import changed_texts, diffs
 from poetry_tf.files.project import (
     LOCK,
@@ -53,7 +59,6 @@ from poetry_tf.plan.derive import wants_container
 from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS, ENVIRONMENTS
 from poetry_tf.plan.main_line import main_requirement
 from poetry_tf.plan.model import Plan, PlanError
-from poetry_tf.plan.moves import staying_lines
 from poetry_tf.plan.settings import SETTINGS_PATH, read_settings
 from poetry_tf.poetry_internals.reads import input_tokens
 from poetry_tf.releases import load
@@ -171,8 +176,8 @@ are written or none.
         prepared = prepare(project, options, plan, new=new, mirror=default)
         if migration is None:
             self._show_added(project, prepared)
-            if options.tensorflow is not None:
-                self._show_staying(prepared, plan)
+            for note in staying_notes(prepared, options, plan):
+                self.line_error(plain(note))
         locks = not self.option("no-lock")
         try:
             project = lock_prepared(
@@ -259,11 +264,6 @@ are written or none.
         for step in next_steps(project, plan, options):
             self.line(f"  - {step}")
         return 0
-
-    def _show_staying(self, project: Project, plan: Plan) -> None:
-        for one in staying_lines(project, plan.release):
-            line = f"Stays as it is: {one.item.name} {one.item.written}: {one.reason}"
-            self.line_error(plain(line))
 
     def _show_added(self, before: Project, after: Project) -> None:
         for name, environments in added_for_environments(before, after).items():

@@ -18,6 +18,7 @@ from poetry_tf.migration.names import is_assumed
 from poetry_tf.migration.required import RequiredEntry
 from poetry_tf.plan.main_line import joint_constraint, main_requirement
 from poetry_tf.plan.model import Plan
+from poetry_tf.plan.moves import staying_lines
 from poetry_tf.plan.requirement import constraint_series, locked_tensorflow, lower_bound
 from poetry_tf.text import format_count, format_list
 
@@ -73,6 +74,12 @@ def migration_lines(
         for line in found.skipped:
             if not line.actionable:
                 yield f"  {line.written}: {line.reason}"
+
+
+def staying_notes(project: Project, options: InitOptions, plan: Plan) -> Iterator[str]:
+    """The requirements on TensorFlow that a move to another series leaves as they are."""
+    for one in staying_lines(project, plan.release) if options.tensorflow is not None else ():
+        yield f"Stays as it is: {one.item.name} {one.item.written}: {one.reason}"
 
 
 def series_notes(project: Project, options: InitOptions, plan: Plan) -> Iterator[str]:
