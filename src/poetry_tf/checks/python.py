@@ -23,7 +23,7 @@ from poetry_tf.plan.python import (
 )
 from poetry_tf.plan.requirement import lower_bound, to_poetry_version
 from poetry_tf.pyproject.requirement_edits import marker_edits
-from poetry_tf.releases import role, whole
+from poetry_tf.releases import load, role, whole
 from poetry_tf.releases.model import numbers
 from poetry_tf.text import format_list
 
@@ -115,8 +115,11 @@ def _lines(context: Context) -> tuple[Line, ...]:
 
 def _admits_unknown(line: Line) -> bool:
     """Whether it admits older releases, whose wheels the data does not have and which may fit."""
-    return not line.is_narrowed and any(
-        line.item.constraint.allows(to_poetry_version(old)) for old in whole(line.item.name).older
+    constraint = line.item.constraint
+    return (
+        not line.is_narrowed
+        and any(constraint.allows(to_poetry_version(old)) for old in load(line.item.name).older)
+        and any(constraint.allows(to_poetry_version(old)) for old in whole(line.item.name).older)
     )
 
 

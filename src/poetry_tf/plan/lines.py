@@ -35,7 +35,7 @@ from poetry_tf.plan.requirement import (
     to_poetry_version,
 )
 from poetry_tf.plan.settings import read_settings
-from poetry_tf.releases import DISTRIBUTIONS, Release, load, role, whole
+from poetry_tf.releases import DISTRIBUTIONS, Catalog, Release, load, role, whole
 from poetry_tf.releases.model import numbers
 
 
@@ -138,10 +138,17 @@ def tensorflow_lines(project: Project) -> tuple[Line, ...]:
     )
 
 
-def _line(project: Project, item: Requirement) -> Line:
+def _catalog(item: Requirement) -> Catalog:
+    """The releases of a requirement's distribution, with the older ones where it admits those."""
     # A retired distribution is to be renamed to tensorflow.
-    catalog = whole("tensorflow" if role(item.name) == "retired" else item.name)
-    lock = project.valid_lock
+    name = "tensorflow" if role(item.name) == "retired" else item.name
+    known = load(name)
+    is_old = any(item.constraint.allows(to_poetry_version(version)) for version in known.older)
+    return whole(name) if is_old else known
+
+
+def _line(project: Project, item: Requirement) -> Line:
+    catalog, lock = _catalog(item), project.valid_lock
     admitted = admitted_releases(catalog, item.constraint)
     admitted = tuple(release for release in admitted if not release.yanked) or admitted
     versions = lock.versions.get(item.name, ()) if lock else ()

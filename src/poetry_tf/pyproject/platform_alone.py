@@ -11,6 +11,7 @@ from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.plan.environments import (
+    DEFAULT_ENVIRONMENTS,
     ENVIRONMENTS,
     MINORS,
     Target,
@@ -30,6 +31,7 @@ from poetry_tf.pyproject.requirement_edits import (
     add_edits,
     marker_edits,
     names_beside,
+    remove_edits,
     rename_edits,
 )
 from poetry_tf.releases import Release, role, whole
@@ -69,6 +71,8 @@ def platform_alone_fix(project: Project, item: Requirement) -> Fix:
     if not needed:
         edits = () if beside else _renamed(project, line, release)
         return "Name tensorflow instead", edits
+    if _is_left_over(project, item):
+        return "Remove it", remove_edits(project, [item])
     if {*filter(line.counts_in, ENVIRONMENTS)} <= {target.environment for target in targets}:
         return "Require tensorflow for the other platforms, or remove it", ()
     where = _marker(needed)
@@ -89,6 +93,17 @@ def platform_alone_fix(project: Project, item: Requirement) -> Fix:
         *marked,
         *add_edits(project, item, [MarkedRequirement(_TENSORFLOW, pin, str(rest))]),
         *_declaring(project, release, needed),
+    )
+
+
+def _is_left_over(project: Project, item: Requirement) -> bool:
+    """Whether poetry-tf wrote a requirement unasked, beside a tensorflow that is gone since."""
+    return (
+        project.pyproject.is_managed
+        and read_settings(project)[0].environments is None
+        and any(
+            item.marker == parse_marker(ENVIRONMENTS[name].marker) for name in DEFAULT_ENVIRONMENTS
+        )
     )
 
 
