@@ -98,6 +98,9 @@ def test_of_the_locked_series_the_newest_that_serves_all():
 def test_where_none_serves_all_nothing_is_cut():
     project = in_memory(standard(">=3.8,<3.14", "tensorflow >=2.2"))
     assert judged(project) == [("TF101", "pyproject.toml:5:17")]
+    (finding,) = found(project, "TF101")
+    assert "require 2.13 for Python 3.8 and 2.20 for Python 3.9 to 3.13" in finding.remedy
+    assert 'python_version < "3.9"' in finding.remedy
     assert fix_requirements(project) == project
     # Nor where the locked one lacks a Python that another has.
     text = standard(">=3.9,<3.13", "tensorflow >=2.15")

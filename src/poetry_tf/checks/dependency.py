@@ -14,6 +14,7 @@ from poetry_tf.checks.findings import Context, Finding, locked_release, rule
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.index.mirrors import mirror_at
+from poetry_tf.plan.lines import Line, releases_by_pythons, tensorflow_lines
 from poetry_tf.plan.main_line import admitted_locked_tensorflow, main_requirement
 from poetry_tf.plan.model import TF_KERAS
 from poetry_tf.plan.requirement import (
@@ -40,6 +41,7 @@ from poetry_tf.releases import (
 )
 from poetry_tf.releases import series_of as series_name
 from poetry_tf.releases.companions import bounds_on, companions, newest
+from poetry_tf.text import format_list
 
 # The number of newest series that may get a patch release after a newer series is out, as 2.18.1
 # and 2.19.1 did. The data may lack such a release.
@@ -64,6 +66,7 @@ def pin_wider_than_a_series(context: Context) -> Iterator[Finding]:
     `--fix` leaves it. With `pin = "off"` it is nothing.
     """
     releases = context.narrowed
+    lines = {line.item.path: line for line in tensorflow_lines(context.project)}
     for item in tensorflow_requirements(context.project):
         if item.constraint.is_empty() or constraint_series(item.constraint) is not None:
             continue
@@ -71,7 +74,7 @@ def pin_wider_than_a_series(context: Context) -> Iterator[Finding]:
         if severity == "off":
             continue
         written = f"{item.name} {item.written or 'without a version'}"
-        remedy = "Pin it to one minor series"
+        remedy = _series_to_choose(lines[item.path]) if item.path in lines else PIN
         edits: tuple[Edit, ...] = ()
         if (release := releases.get(item.path)) is not None:
             edits = pin_edits(context.project, item, release)
@@ -89,6 +92,24 @@ def pin_wider_than_a_series(context: Context) -> Iterator[Finding]:
             name=item.name,
             level="error" if severity == "error" else "warning",
         )
+
+
+PIN = "Pin it to one minor series"
+
+
+def _series_to_choose(line: Line) -> str:
+    """The remedy where no series serves all Pythons of a requirement: one for each part of them."""
+    parts = releases_by_pythons(line)
+    if len(parts) < 2:
+        return PIN
+    series = format_list(
+        f"{release.series} for Python {' to '.join(dict.fromkeys((pythons[0], pythons[-1])))}"
+        for release, pythons in parts
+    )
+    return (
+        f"No series has wheels for all of its Pythons: require {series}, with markers such as "
+        f"'python_version < \"{parts[1][1][0]}\"'"
+    )
 
 
 @rule("TF102")

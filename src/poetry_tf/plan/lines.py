@@ -116,10 +116,11 @@ class Line:
 
     def is_served_by(self, release: Release) -> bool:
         """Whether a release serves every target that any of the admitted ones serves."""
-        return all(serves(release, target) for target in self._servable)
+        return all(serves(release, target) for target in self.servable)
 
     @cached_property
-    def _servable(self) -> tuple[Target, ...]:
+    def servable(self) -> tuple[Target, ...]:
+        """The targets that any of the admitted releases serves."""
         return tuple(
             target for target in self.targets if any(serves(one, target) for one in self.admitted)
         )
@@ -161,6 +162,33 @@ def _line(project: Project, item: Requirement) -> Line:
         admitted,
         locked,
     )
+
+
+def releases_by_pythons(line: Line) -> tuple[tuple[Release, tuple[str, ...]], ...]:
+    """The fewest releases that serve a line's targets, each for a run of Pythons, ascending.
+
+    Empty where one Python needs several, for its environments.
+    """
+    rest = sorted({target.python for target in line.servable}, key=numbers)
+    found: list[tuple[Release, tuple[str, ...]]] = []
+    while rest:
+        runs = {release: _run_served(line, release, rest) for release in reversed(line.admitted)}
+        release = max(runs, key=lambda one: len(runs[one]))
+        if not runs[release]:
+            return ()
+        found.insert(0, (release, runs[release]))
+        rest = rest[: -len(runs[release])]
+    return tuple(found)
+
+
+def _run_served(line: Line, release: Release, pythons: Sequence[str]) -> tuple[str, ...]:
+    """The last of some Pythons, back to the first that a release doesn't serve everywhere."""
+    run: list[str] = []
+    for python in reversed(pythons):
+        if not all(serves(release, one) for one in line.servable if one.python == python):
+            break
+        run.insert(0, python)
+    return tuple(run)
 
 
 # -- the series of a pin that is too wide -----------------------------------------------------
