@@ -39,6 +39,7 @@ COMMANDS = {
     "tf mirror": ("mirror", "MirrorCommand"),
     "tf mirror list": ("mirror", "MirrorListCommand"),
     "tf mirror off": ("mirror", "MirrorOffCommand"),
+    "tf mirror save": ("mirror_save", "MirrorSaveCommand"),
     "tf mirror test": ("mirror", "MirrorTestCommand"),
     "tf mirror use": ("mirror", "MirrorUseCommand"),
     "tf mirror verify": ("mirror", "MirrorVerifyCommand"),

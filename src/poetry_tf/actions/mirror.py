@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from poetry_tf.actions.options import InitOptions
@@ -11,6 +12,7 @@ from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import Project
 from poetry_tf.files.toml import Inline
 from poetry_tf.index.config import mirror_setting
+from poetry_tf.index.folder_setting import FAULTS, projects_folder
 from poetry_tf.index.mirrors import (
     AUTO_MIRROR,
     MirrorError,
@@ -98,6 +100,12 @@ def validate_mirror(
         setting = parse_mirror(value)
     except MirrorError as error:
         raise PlanError(f"{prefix}{error}", remedy) from None
+    for text in setting.folders if shared else ():
+        if not isinstance(fault := projects_folder(text, Path.cwd()), Path):
+            raise PlanError(
+                f"{prefix}the folder {text} {FAULTS[fault]}",
+                "Set it for yourself: poetry tf mirror use FOLDER",
+            )
     for mirror in setting.mirrors:
         known = mirror_at(mirror.url)
         shown = without_credentials(mirror.url)

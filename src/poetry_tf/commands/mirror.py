@@ -24,6 +24,7 @@ from poetry_tf.index.config import (
     shown_path,
     user_settings_file,
 )
+from poetry_tf.index.folder_setting import names_folder, users_folder
 from poetry_tf.index.mirrors import (
     AUTO_FALLBACK,
     AUTO_MIRROR,
@@ -38,7 +39,9 @@ from poetry_tf.index.mirrors import (
     without_credentials,
 )
 from poetry_tf.index.resolve import ResolvedMirror, may_name, resolve
+from poetry_tf.index.saved_folder import SavedFolder
 from poetry_tf.plan.model import PlanError
+from poetry_tf.text import format_count
 
 NAMES = ", ".join(MIRRORS)
 
@@ -101,6 +104,10 @@ chooses one, <info>poetry tf mirror test</> asks them.
         layer, setting = resolved.layer, resolved.setting
         if layer is not None:
             self.line(f"<c1>{plain(format_value(layer.value))}</>, set in {plain(layer.place)}")
+        for path in resolved.folders:
+            self.line(plain(f"  {_format_folder(path)}"))
+        if setting.kind == "folder":
+            self.line("  no network: what is locked, with files from there")
         for mirror in setting.mirrors:
             self.line(plain(f"  {mirror.name}: {without_credentials(mirror.url)}"))
         if setting.kind == "off":
@@ -180,7 +187,8 @@ class MirrorUseCommand(_SettingCommand):
     arguments: ClassVar[list[Argument]] = [
         argument(
             "mirror",
-            f"auto, or one or more of {NAMES} and URLs of simple indexes, the preferred first.",
+            f"auto, or one or more of {NAMES}, URLs of simple indexes, and folders, the preferred "
+            "first.",
             multiple=True,
         )
     ]
@@ -188,6 +196,9 @@ class MirrorUseCommand(_SettingCommand):
 Writes the setting <comment>tf.mirror</> into Poetry's <comment>config.toml</>, for you, or with \
 <info>--local</> into the project's <comment>poetry.toml</>. The variable \
 <comment>POETRY_TF_MIRROR</> goes before both, and the project's before yours.
+
+A folder that <info>poetry tf mirror save</> has filled supplies the files. Alone it is used \
+without any network; beside a mirror or <comment>pypi</> the index supplies the pages.
 
 Locks are the same by every way. With <comment>auto</> Tsinghua's mirror is taken unless it fails \
 or PyPI is clearly faster from here; what that comes to is remembered for a day, and forgotten by \
@@ -197,6 +208,7 @@ this command.
     def act(self) -> int:
         value = ",".join(self.argument("mirror"))
         remedy = "See `poetry tf mirror list`."
+        value = value if self.option("local") else _with_whole_paths(value)
         setting = validate_mirror(value, remedy=remedy, shared=self.option("local"))
         if setting.kind == "auto":
             from poetry.config.config import Config
@@ -246,10 +258,13 @@ Exit status: 1 where what is set doesn't answer, or where one that was named doe
         from poetry_tf.index.probe import probe_all
 
         pypi = Mirror("PyPI", pypi_index(), "pypi")
-        setting = self.resolved(setting_layers(self.folder())).setting
+        resolved = self.resolved(setting_layers(self.folder()))
+        setting = resolved.setting
         in_force = setting.mirrors or (
             (AUTO_MIRROR, AUTO_FALLBACK, pypi) if setting.kind == "auto" else (pypi,)
         )
+        for path in resolved.folders:
+            self.line_error(plain(f"{_format_folder(path)}: not asked, as it is no server"))
         named = [self._named(word, pypi) for word in self.argument("mirror")]
         tested = [*dict.fromkeys(named or [*in_force, *MIRRORS.values(), pypi])]
         probes = dict(zip(tested, probe_all(tested), strict=True))
@@ -332,6 +347,22 @@ Exit status: 0 where all are the same, 1 where one differs, is not on PyPI, or c
             f"{LOCK}: every hash is PyPI's ({result.files} files of {result.packages} packages)"
         )
         return 0
+
+
+def _format_folder(path: Path) -> str:
+    folder = SavedFolder(path)
+    if not folder.is_there:
+        return f"the folder {path}, which is not there"
+    return f"the folder {path}, with {format_count(len(folder.names()), 'distribution')}"
+
+
+def _with_whole_paths(value: str) -> str:
+    """The value with its folders as whole paths, for a file that counts in every folder."""
+    parts = []
+    for part in value.split(","):
+        path = users_folder(part, Path.cwd()) if names_folder(part) else None
+        parts.append(str(path) if isinstance(path, Path) else part)
+    return ",".join(parts)
 
 
 def _format_time(seconds: float) -> str:

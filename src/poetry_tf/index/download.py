@@ -68,6 +68,19 @@ class Download:
         """Whether it has the length that the last answer promised."""
         return self._promised is None or self.position == self._promised
 
+    def resume(self) -> bool:
+        """Goes on with what an earlier run has left; whether that is the whole file already."""
+        self.position = self._out.seek(0, os.SEEK_END)
+        if self.position == 0:
+            return False
+        if self._hashes and self.is_right():
+            return True
+        if self.position >= self._most:
+            self.restart()
+        else:
+            self._sources.add("an earlier run")
+        return False
+
     def restart(self) -> None:
         """Drops what was downloaded so far."""
         self.position = 0
@@ -140,10 +153,12 @@ class Downloader:
         *,
         progress: Callable[[int, int], None] = lambda *_: None,
         unless_ranges: type[Exception] | None = None,
+        part: Path | None = None,
     ) -> None:
         """A whole file of one of these hashes ("sha256:…"), else of the hash that is listed.
 
-        `progress` is called with the bytes so far and in all.
+        `progress` is called with the bytes so far and in all. With `part` an unfinished file is
+        kept there, and the next run goes on with it.
 
         Raises:
             NotDownloadedError: no mirror gave it.
@@ -153,17 +168,18 @@ class Downloader:
         if hashes is None:
             hashes = [f"{name}:{value}" for name, value in listed.hashes.items()] if listed else []
         size = (listed.size if listed else None) or 0
-        with _part_file(dest) as part, part.open("w+b") as out:
+        with _part_file(dest, part) as path, path.open("r+b") as out:
             download = Download(out, filename, hashes, size, progress, unless_ranges=unless_ranges)
             request = IndexRequest(
                 filename,
                 ("files", "large") if size >= LARGE else ("files",),
                 percent=lambda: download.percent,
             )
-            while not self._try_all(download, url, request):
+            is_whole = download.resume()
+            while not (is_whole or self._try_all(download, url, request)):
                 self._failover.pause(request)
             out.close()
-            part.replace(dest)
+            path.replace(dest)
 
     def _try_all(self, download: Download, url: str, request: IndexRequest) -> bool:
         for root, address in self._pages.locations(url, request):
@@ -250,8 +266,12 @@ class Downloader:
 
 
 @contextmanager
-def _part_file(dest: Path) -> Iterator[Path]:
-    """A file in the same folder, which is deleted unless it is moved to `dest`."""
+def _part_file(dest: Path, kept: Path | None) -> Iterator[Path]:
+    """The one that is kept, else one beside `dest`, deleted unless it is moved there."""
+    if kept is not None:
+        kept.touch()
+        yield kept
+        return
     handle, raw = tempfile.mkstemp(prefix=f"{dest.name}.", suffix=".part", dir=dest.parent)
     os.close(handle)
     part = Path(raw)

@@ -189,12 +189,15 @@ class MirrorPages:
 
     # -- the files that pages list -----------------------------------------------------------
 
+    def files(self, name: str) -> Mapping[str, IndexFile]:
+        """The files that the page of a package lists, by name, after `get`."""
+        origin, _ = self._chosen.get(name, (None, None))
+        return self._files_of(origin, name) if origin is not None else {}
+
     def file_at(self, url: str) -> IndexFile | None:
         """The file at an address, as the page lists it that the address came from."""
         filename = filename_of(url)
-        name = package_of(filename)
-        origin, _ = self._chosen.get(name, (None, None))
-        return self._files_of(origin, name).get(filename) if origin is not None else None
+        return self.files(package_of(filename)).get(filename)
 
     def locations(self, url: str, request: IndexRequest) -> Iterator[tuple[IndexRoot, str]]:
         """The addresses of a file, one index after another: the same name and the same hash."""

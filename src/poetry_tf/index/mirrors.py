@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from poetry_tf.http.addresses import is_local_host, url_fault
+from poetry_tf.index.folder_setting import names_folder
 
 
 @dataclass(frozen=True)
@@ -111,11 +112,13 @@ class MirrorSetting:
     """A value of ``tf.mirror``.
 
     ``off``: PyPI itself; ``auto``: a mirror if one answers; ``mirror``: these, in order of
-    preference, and PyPI itself if none of them answers.
+    preference, and PyPI itself if none of them answers; ``folder``: folders alone, no network.
     """
 
-    kind: Literal["off", "auto", "mirror"]
+    kind: Literal["off", "auto", "mirror", "folder"]
     mirrors: tuple[Mirror, ...] = ()
+    folders: tuple[str, ...] = ()
+    """The folders with saved files, as they are written. Beside a mirror they supply files only."""
 
 
 class MirrorError(ValueError):
@@ -129,7 +132,8 @@ def parse_mirror(value: object) -> MirrorSetting:
     """Parses a value of ``tf.mirror``: names and URLs in order of preference, ``auto``, or ``off``.
 
     Several are a list or, because a variable cannot hold a list, a string with commas. ``pypi``
-    means ``off``; at the end of several it is redundant, because PyPI is always the last. Empty
+    means ``off``; at the end of several mirrors it is redundant, because PyPI is always the last.
+    Folders stand in any place of a list, beside mirrors, ``auto`` or ``pypi``, or alone. Empty
     means unset, which is off: a container passes on a variable that the host does not have as an
     empty one.
 
@@ -143,6 +147,11 @@ def parse_mirror(value: object) -> MirrorSetting:
         parts: list[Any] = [part.strip() for part in value.split(",") if part.strip()]
     else:
         parts = [*value] if isinstance(value, list | tuple) else []
+    folders = [part.strip() for part in parts if isinstance(part, str) and names_folder(part)]
+    if folders:
+        rest = [part for part in parts if not (isinstance(part, str) and names_folder(part))]
+        beside = parse_mirror(rest) if rest else MirrorSetting("folder")
+        return replace(beside, folders=tuple(dict.fromkeys(folders)))
     words = [part.strip().lower() if isinstance(part, str) else "" for part in parts]
     if len(words) == 1 and words[0] in _OFF:
         return MirrorSetting("off")
@@ -173,7 +182,7 @@ def _not_a_mirror(shown: str, value: object = None) -> str:
     why = f", as it {fault}" if fault else ""
     return (
         f"{shown} is no mirror{why}: write auto, off, the URL of a simple index, one of "
-        f"{', '.join(MIRRORS)}, or several of these"
+        f"{', '.join(MIRRORS)}, a folder (./wheels, /mnt/usb), or several of these"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,9 @@ from poetry_tf.http.transfer import interrupted_by
 from poetry_tf.index import pages, prefetch
 from poetry_tf.index.credentials import PYPI, Grant
 from poetry_tf.index.failover import MirrorRoute, NotDownloadedError
+from poetry_tf.index.fetching import FileSupply, supply_files
 from poetry_tf.index.mirror_pages import PREFER_JSON
+from poetry_tf.index.saved_folder import part_of
 from poetry_tf.index.session import MirrorSession
 from poetry_tf.index.wheel_metadata import (
     check_metadata,
@@ -29,7 +31,7 @@ from poetry_tf.index.wheel_metadata import (
     known_metadata,
     metadata_of,
 )
-from poetry_tf.poetry_internals import MOVED, patches
+from poetry_tf.poetry_internals import patches
 from poetry_tf.poetry_internals.overrides import override, require_attributes
 
 if TYPE_CHECKING:
@@ -43,7 +45,9 @@ if TYPE_CHECKING:
     from poetry.core.packages.utils.link import Link
     from poetry.repositories.link_sources.base import LinkSource
 
+    from poetry_tf.http.pages import IndexFile
     from poetry_tf.index.answers import ExpectedFiles
+    from poetry_tf.index.saved_folder import SavedFolder
 
 
 class _RangesSupportedError(Exception):
@@ -144,7 +148,7 @@ class PrefetchingRepository(LegacyRepository):
         return check_requirements(link.filename, super()._get_info_from_sdist(link))
 
 
-class RoutedRepository(PrefetchingRepository):
+class RoutedRepository(PrefetchingRepository, FileSupply):
     """PyPI as a simple index, by a route that is chosen when it is first needed.
 
     Commands that need no index (``poetry check``, ``poetry version``) choose none.
@@ -157,11 +161,13 @@ class RoutedRepository(PrefetchingRepository):
         grants: Sequence[Grant],
         report: Callable[[str], None],
         expected: Callable[[], ExpectedFiles],
+        folders: Sequence[SavedFolder] = (),
         config: Config,
         disable_cache: bool,
         pool_size: int,
     ) -> None:
         self._route, self._grants, self._expected = route, grants, expected
+        self._folders = folders
         # The address is set by `choose`, before the first request is made.
         super().__init__(PYPI, "", config=config, disable_cache=disable_cache, pool_size=pool_size)
         require_attributes(
@@ -275,13 +281,50 @@ class RoutedRepository(PrefetchingRepository):
         if dest.suffix == ".whl":
             check_metadata(dest)
 
+    @override
     def fetch(
         self, package: Package, url: str, dest: Path, progress: Callable[[int, int], None]
     ) -> None:
-        """Downloads a file of a locked package for the installer, with one of the locked hashes."""
+        """Downloads a file of a locked package for the installer, or takes it from a folder."""
         hashes = [file["hash"] for file in package.files if file["file"] == dest.name]
+        if self._copy(package.name, dest.name, dest, hashes, progress):
+            return
         with self._shown_in_full_once():
             self.mirrors.downloads.download(url, dest, hashes or None, progress=progress)
+
+    def save(
+        self,
+        name: NormalizedName,
+        url: str,
+        dest: Path,
+        hashes: Collection[str],
+        progress: Callable[[int, int], None],
+    ) -> None:
+        """Downloads a file of a distribution to stay; a run that is cut leaves what it has."""
+        if not self._copy(name, dest.name, dest, hashes, progress):
+            part = part_of(dest)
+            self.mirrors.downloads.download(url, dest, hashes, progress=progress, part=part)
+
+    def _copy(
+        self,
+        name: NormalizedName,
+        filename: str,
+        dest: Path,
+        hashes: Collection[str],
+        progress: Callable[[int, int], None],
+    ) -> bool:
+        """Takes a file from one of the folders. What can't be read there is downloaded."""
+        for folder in self._folders:
+            with suppress(OSError):
+                if folder.copy(name, filename, dest, hashes, progress):
+                    return True
+        return False
+
+    def listed(self, name: NormalizedName) -> Mapping[str, IndexFile]:
+        """The files of a distribution on its page, by name. Raises `NotDownloadedError`."""
+        self.choose()
+        self.mirrors.pages.get(name, PREFER_JSON)
+        return self.mirrors.pages.files(name)
 
     @contextmanager
     def _shown_in_full_once(self) -> Iterator[None]:
@@ -299,10 +342,7 @@ class RoutedRepository(PrefetchingRepository):
     def find_links_for_package(self, package: Package) -> list[Link]:
         self.choose()
         # Only the installer asks for links, and it downloads what they lead to.
-        is_routed = False
-        with suppress(*MOVED):
-            is_routed = patches.download_by(RoutedRepository, RoutedRepository.fetch)
-        if not (is_routed or self._warned):
+        if not (supply_files() or self._warned):
             self._warned = True
             self.mirrors.report(
                 "this Poetry installs in a way poetry-tf doesn't know: where a file fails, no "

@@ -9,10 +9,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import poetry_tf
 from poetry_tf.http.addresses import HostPort, allowed_hosts, host_and_port, host_entry, is_allowed
 from poetry_tf.index.config import SettingLayer, local_hosts, pypi_index, setting_layers
+from poetry_tf.index.folder_setting import FAULTS, projects_folder, users_folder
 from poetry_tf.index.mirrors import (
     Mirror,
     MirrorError,
@@ -33,6 +35,8 @@ class ResolvedMirror:
     layer: SettingLayer | None = None
     """Where it stands; None where no layer is used."""
     notices: tuple[str, ...] = ()
+    folders: tuple[Path, ...] = ()
+    """The folders that the setting names, whether they are there or not."""
 
 
 def parse_layer(layer: SettingLayer) -> MirrorSetting:
@@ -52,6 +56,7 @@ def resolve(layers: Sequence[SettingLayer], may_name: Callable[[str], bool]) -> 
     notices: list[str] = []
     for layer in layers:
         setting = parse_layer(layer)
+        folders = _folders(layer, setting, notices)
         refused = [
             mirror
             for mirror in setting.mirrors
@@ -62,16 +67,37 @@ def resolve(layers: Sequence[SettingLayer], may_name: Callable[[str], bool]) -> 
             setting = replace(
                 setting, mirrors=tuple(item for item in setting.mirrors if item not in refused)
             )
-            if not setting.mirrors:
+            if not (setting.mirrors or folders):
                 continue
+        if setting.kind == "folder" and not folders:
+            continue
         if layer.is_projects and (own := _overridden(layers, setting)) is not None:
-            names = ", ".join(mirror.name for mirror in setting.mirrors) or setting.kind
+            named = (*map(str, folders), *(mirror.name for mirror in setting.mirrors))
+            names = ", ".join(named) or setting.kind
             notices.append(
                 f"{layer.place} sets the mirror {names} in place of yours, "
                 f"{format_value(own.value)} ({own.place})"
             )
-        return ResolvedMirror(setting, layer, tuple(notices))
+        return ResolvedMirror(setting, layer, tuple(notices), folders)
     return ResolvedMirror(MirrorSetting("off"), notices=tuple(notices))
+
+
+def _folders(layer: SettingLayer, setting: MirrorSetting, notices: list[str]) -> tuple[Path, ...]:
+    """The folders of a layer. Raises `MirrorError` for one of the user's that can't be used."""
+    found: list[Path] = []
+    for text in setting.folders:
+        if layer.is_projects and layer.file is not None:
+            folder = projects_folder(text, layer.file.parent)
+        else:
+            # A file of settings is for every folder that a command may be run in.
+            folder = users_folder(text, Path.cwd() if layer.file is None else None)
+        if isinstance(folder, Path):
+            found.append(folder)
+        elif layer.is_projects:
+            notices.append(f"{layer.place}: the folder {text} {FAULTS[folder]}: not used")
+        else:
+            raise MirrorError(f"the folder {text} {FAULTS[folder]} (in {layer.place})")
+    return tuple(found)
 
 
 def _format_refused(layer: SettingLayer, refused: Sequence[Mirror]) -> str:
@@ -96,7 +122,7 @@ def _overridden(layers: Sequence[SettingLayer], setting: MirrorSetting) -> Setti
 
 def _meaning(setting: MirrorSetting) -> tuple[str, ...]:
     addresses = (without_credentials(mirror.url).rstrip("/") for mirror in setting.mirrors)
-    return (setting.kind, *addresses)
+    return (setting.kind, *setting.folders, *addresses)
 
 
 # -- what the user names --------------------------------------------------------------------

@@ -8,8 +8,8 @@ mirror also means one lock for every mirror.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +29,7 @@ from poetry_tf.index.auto import choice_memory, choose_automatically
 from poetry_tf.index.config import SettingLayer, pypi_index, setting_layers
 from poetry_tf.index.credentials import PYPI, make_grants
 from poetry_tf.index.failover import IndexRoot, MirrorRoute
+from poetry_tf.index.folder_repository import FolderRepository, locked_from_pypi
 from poetry_tf.index.mirrors import (
     Mirror,
     MirrorError,
@@ -38,7 +39,14 @@ from poetry_tf.index.mirrors import (
 )
 from poetry_tf.index.pages import SortedPage
 from poetry_tf.index.repository import RoutedRepository
-from poetry_tf.index.resolve import may_name, parse_layer, resolve, user_mirrors
+from poetry_tf.index.resolve import (
+    ResolvedMirror,
+    may_name,
+    parse_layer,
+    resolve,
+    user_mirrors,
+)
+from poetry_tf.index.saved_folder import SavedFolder
 from poetry_tf.index.session import MirrorSession
 from poetry_tf.poetry_internals import patches
 from poetry_tf.poetry_internals.overrides import require_overrides
@@ -48,6 +56,7 @@ from poetry_tf.text import escape_markup
 if TYPE_CHECKING:
     from cleo.io.io import IO
     from cleo.io.outputs.output import Output
+    from poetry.config.config import Config
     from poetry.poetry import Poetry
     from poetry.repositories.repository import Repository
 
@@ -89,12 +98,64 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
         return
     try:
         first = parse_layer(layers[0]) if layers else MirrorSetting("off")
+        # A folder decides what stands in PyPI's place; another setting is resolved when it is used.
+        resolved = resolve(layers, may_name) if _name_folders(layers) else ResolvedMirror(first)
     except MirrorError as error:
         what = escape_markup(f"tf.mirror is not understood: {error}")
         io.write_error_line(f"<warning>poetry-tf: {what}</>")
         return
     if first.kind == "off" and not (managed or layers[0].value):
         return
+
+    def report(line: str) -> None:
+        # stderr, because scripts read what Poetry writes to stdout.
+        io.write_error_line(f"poetry-tf: {escape_markup(line)}")
+
+    folders = [SavedFolder(path) for path in resolved.folders]
+    replacement: Repository
+    if resolved.setting.kind == "folder":
+        require_overrides(FolderRepository)
+        assert resolved.layer is not None
+        replacement = FolderRepository(
+            folders,
+            resolved.layer.place,
+            locked=lambda: locked_from_pypi(poetry.locker.locked_repository().packages),
+            notices=_unreported(io, resolved.notices),
+            report=report,
+            config=poetry.config,
+        )
+    else:
+        replacement = routed_repository(
+            layers,
+            folders,
+            config=poetry.config,
+            disable_cache=poetry.disable_cache,
+            expected=lambda: _expected_files(poetry),
+            unreported=lambda notices: _unreported(io, notices),
+            report=report,
+        )
+    # The pool cannot replace one: all are removed and added again in their order.
+    order = [(item, pool.get_priority(item.name)) for item in pool.all_repositories]
+    for repository, _ in order:
+        pool.remove_repository(repository.name)
+    for repository, priority in order:
+        pool.add_repository(replacement if repository is current else repository, priority=priority)
+
+
+def routed_repository(
+    layers: Sequence[SettingLayer],
+    folders: Sequence[SavedFolder],
+    *,
+    config: Config,
+    disable_cache: bool,
+    expected: Callable[[], ExpectedFiles],
+    unreported: Callable[[Sequence[str]], Sequence[str]],
+    report: Callable[[str], None],
+) -> RoutedRepository:
+    """PyPI by the mirrors of these layers; files also from the folders.
+
+    `unreported` are those of the notices that have not been shown by this command.
+    """
     for cls in (RoutedRepository, MirrorSession, SortedPage):
         require_overrides(cls)
     # Tried now: in the middle of a solve it would stop commands that can do without a mirror.
@@ -105,19 +166,15 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
     # Poetry knows the address of PyPI.
     pypi = IndexRoot(PYPI, pypi_index().rstrip("/"), final=True)
 
-    def report(line: str) -> None:
-        # stderr, because scripts read what Poetry writes to stdout.
-        io.write_error_line(f"poetry-tf: {escape_markup(line)}")
-
     def choose_route() -> MirrorRoute:
         resolved = resolve(layers, may_name)
-        reported = _reported.setdefault(io.error_output, set())
-        for line in resolved.notices:
-            if line not in reported:
-                report(line)
-        reported.update(resolved.notices)
+        for line in unreported(resolved.notices):
+            report(line)
+        for folder in folders:
+            if not folder.is_there:
+                report(f"the folder {folder.path} is not there: every file comes from the index")
         if resolved.setting.kind == "auto":
-            memory = choice_memory(poetry.config)
+            memory = choice_memory(config)
             choice = choose_automatically(pypi.url, memory)
             route = MirrorRoute((*map(_root, choice.mirrors), pypi), choice.notice, memory.forget)
         else:
@@ -126,21 +183,33 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
             report(route.notice)
         return route
 
-    replacement = RoutedRepository(
+    return RoutedRepository(
         choose_route,
         grants=make_grants(named, user_mirrors(layers)),
         report=report,
-        expected=lambda: _expected_files(poetry),
-        config=poetry.config,
-        disable_cache=poetry.disable_cache,
-        pool_size=max(poetry.config.installer_max_workers, prefetch.THREADS + 1),
+        expected=expected,
+        folders=folders,
+        config=config,
+        disable_cache=disable_cache,
+        pool_size=max(config.installer_max_workers, prefetch.THREADS + 1),
     )
-    # The pool cannot replace one: all are removed and added again in their order.
-    order = [(item, pool.get_priority(item.name)) for item in pool.all_repositories]
-    for repository, _ in order:
-        pool.remove_repository(repository.name)
-    for repository, priority in order:
-        pool.add_repository(replacement if repository is current else repository, priority=priority)
+
+
+def _unreported(io: IO, notices: Sequence[str]) -> list[str]:
+    """Those of the notices that this command has not reported yet, which count as reported now."""
+    reported = _reported.setdefault(io.error_output, set())
+    found = [line for line in notices if line not in reported]
+    reported.update(notices)
+    return found
+
+
+def _name_folders(layers: Sequence[SettingLayer]) -> bool:
+    """Whether any of the layers names a folder; one that is not valid names none."""
+    for layer in layers:
+        with suppress(MirrorError):
+            if parse_layer(layer).folders:
+                return True
+    return False
 
 
 def _mirrors_of(layer: SettingLayer) -> tuple[Mirror, ...]:
@@ -165,7 +234,7 @@ def choose(poetry: Poetry) -> None:
     """Chooses the mirrors now: later the notice would be in the middle of Poetry's output."""
     if poetry.pool.has_repository(PYPI):
         repository = poetry.pool.repository(PYPI)
-        if isinstance(repository, RoutedRepository):
+        if isinstance(repository, RoutedRepository | FolderRepository):
             repository.choose()
 
 
@@ -184,13 +253,19 @@ def _root(mirror: Mirror) -> IndexRoot:
 
 
 def _expected_files(poetry: Poetry) -> ExpectedFiles:
-    locked = _locked_files(poetry)
     required = {
         dependency.name
         for dependency in poetry.package.all_requires
         if dependency.source_name is None and not dependency.is_direct_origin()
     }
-    own = (name for name in DISTRIBUTIONS if name in locked.keys() | required)
+    return expected_files(_locked_files(poetry), required)
+
+
+def expected_files(
+    locked: Mapping[str, Mapping[str, LockedFile]], required: Collection[str] = ()
+) -> ExpectedFiles:
+    """What pages must list for locked files, in a project that requires distributions."""
+    own = (name for name in DISTRIBUTIONS if name in {*locked, *required})
     witness = next(own, None) or min(locked, default=None)
     return ExpectedFiles(
         locked,
@@ -204,9 +279,13 @@ def _locked_files(poetry: Poetry) -> Mapping[str, Mapping[str, LockedFile]]:
     """The files of PyPI in the lock, by distribution."""
     path = Path(poetry.locker.lock)
     try:
-        lock = Lock.read(path, read_file(path, MAX_LOCK_BYTES).decode("utf-8"))
+        return locked_files(Lock.read(path, read_file(path, MAX_LOCK_BYTES).decode("utf-8")))
     except (OSError, UnicodeDecodeError, ProjectError):
         return {}
+
+
+def locked_files(lock: Lock) -> Mapping[str, Mapping[str, LockedFile]]:
+    """The files of PyPI in a lock, by distribution."""
     found: dict[str, dict[str, LockedFile]] = {}
     for package in lock.data.get("package", []):
         files = {

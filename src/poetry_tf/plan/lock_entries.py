@@ -87,7 +87,7 @@ class LockedPackage:
     @functools.cached_property
     def has_source(self) -> bool:
         """Whether it has a source distribution, to be built where no wheel fits."""
-        return any(name.lower().endswith(_SOURCES) for name in self.files)
+        return any(map(is_source, self.files))
 
     @functools.cached_property
     def tags(self) -> frozenset[str]:
@@ -108,7 +108,7 @@ class LockedPackage:
         wheels = [(rank, name) for name, rank in ranked.items() if rank is not None]
         if wheels:
             return min(wheels, key=itemgetter(0))[1]
-        return next((name for name in self.files if name.lower().endswith(_SOURCES)), None)
+        return next(filter(is_source, self.files), None)
 
     def admits_python(self, python: str) -> bool:
         """Whether its Requires-Python admits any patch release of a Python minor."""
@@ -118,6 +118,11 @@ class LockedPackage:
         """Whether a constraint admits its version; true for a version that is not standard."""
         version = _poetry_version(self.version)
         return version is None or constraint.allows(version)
+
+
+def is_source(filename: str) -> bool:
+    """Whether a file is a source distribution that Poetry builds from."""
+    return filename.lower().endswith(_SOURCES)
 
 
 # -- reading --------------------------------------------------------------------------------

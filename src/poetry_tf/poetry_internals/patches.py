@@ -15,6 +15,7 @@ without_source          no trace of a mirror in the lock            `AttributeEr
 locate_project          solving a project that is not written yet   `AttributeError`
 watch_answer            the guards in the dialogue of ``init``      `AttributeError`
 download_by             files of the lock by the mirrors            False: Poetry downloads them
+explain_choosing        which file a saved folder lacks             Poetry's own error
 leave_project_plugins   no code of a project in ``poetry-tf``       `MovedError`: nothing is run
 around_solving          prefetching                                 nothing: it is slower
 
@@ -153,6 +154,39 @@ def download_by(kind: type, fetch: Fetch) -> bool:
     download.is_routed = True  # type: ignore[attr-defined]
     Executor._download_archive = download  # type: ignore[assignment, method-assign]
     return True
+
+
+def explain_choosing(
+    kind: type, explain: Callable[[Any, Package, str, Exception], Exception | None]
+) -> None:
+    """Has a repository of this type explain why none of its files fits an environment.
+
+    `Chooser.choose_for` gives advice for an index: to lock again. `explain` gets the repository,
+    the package, the environment's Python ("3.12") and what was raised.
+    """
+    from poetry.installation.chooser import Chooser
+
+    original = Chooser.choose_for
+    if getattr(original, "is_explained", False):
+        return
+
+    def choose(chooser: Any, package: Package) -> Any:
+        try:
+            return original(chooser, package)
+        except Exception as error:
+            pool = getattr(chooser, "_pool", None)
+            if package.source_type is None and pool is not None and pool.has_repository("PyPI"):
+                repository, env = pool.repository("PyPI"), getattr(chooser, "_env", None)
+                version = getattr(env, "version_info", ("?", "?"))
+                python = f"{version[0]}.{version[1]}"
+                if isinstance(repository, kind):
+                    why = explain(repository, package, python, error)
+                    if why is not None:
+                        raise why from error
+            raise
+
+    choose.is_explained = True  # type: ignore[attr-defined]
+    Chooser.choose_for = choose  # type: ignore[assignment, method-assign]
 
 
 def watch_interrupts(watch: Callable[[Callable[[], bool]], AbstractContextManager[None]]) -> None:

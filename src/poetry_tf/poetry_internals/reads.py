@@ -112,6 +112,11 @@ class SolverProblem:
     pool: RepositoryPool
     kept: tuple[Package, ...]
 
+    @property
+    def is_of_build(self) -> bool:
+        """Whether these are the requirements of a build, for which Poetry makes a root."""
+        return self.root.pretty_name == "__root__"
+
 
 def solver_problem(solver: Any) -> SolverProblem:
     """Reads what `Solver.__init__` and `Provider.use_latest_for` keep.

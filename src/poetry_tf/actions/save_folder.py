@@ -1,0 +1,436 @@
+"""Saving in a folder what a lock needs on its targets, with Poetry and poetry-tf.
+
+What is there and right stays, what is there and corrupt comes again, what was cut goes on. Pages
+and the manifest are written at the end, so that they list nothing that isn't there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from email.parser import BytesHeaderParser
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from poetry_tf.actions.build_requirements import build_requirements, package_info
+from poetry_tf.actions.lock import LockingError, mirrors_in_force
+from poetry_tf.actions.mirror_folder import (
+    WORKERS,
+    SaveOptions,
+    WantedFile,
+    build_lines,
+    located,
+    measured,
+    poetry_requirement,
+    settle_targets,
+    solve_requirements,
+    wanted_of_lock,
+)
+from poetry_tf.actions.packed_wheel import NAME, pack, packed_requirements
+from poetry_tf.doctor.network.findings import format_size
+from poetry_tf.files.errors import ProjectError, WriteError, disk_error, write_error
+from poetry_tf.files.lock import Lock
+from poetry_tf.files.project import LOCK, Project
+from poetry_tf.files.state import write_lock
+from poetry_tf.http.parallel import run_parallel
+from poetry_tf.index.config import SettingLayer, option_layer
+from poetry_tf.index.manifest import (
+    LOCKS,
+    Manifest,
+    ManifestError,
+    SavedFile,
+    Use,
+    manifest_name,
+    read_manifests,
+    unnamed_files,
+    unnamed_pages,
+    write_manifest,
+    write_metadata,
+    write_pages,
+)
+from poetry_tf.index.mirrors import MirrorError
+from poetry_tf.index.resolve import may_name, parse_layer, resolve
+from poetry_tf.index.routing import expected_files, locked_files, routed_repository
+from poetry_tf.index.saved_folder import (
+    MANIFESTS,
+    PAGES,
+    SavedFolder,
+    hash_of,
+    named,
+    part_of,
+    write_whole,
+)
+from poetry_tf.plan.environments import Target, format_targets
+from poetry_tf.plan.lock_entries import is_source
+from poetry_tf.plan.model import PlanError
+from poetry_tf.text import format_list
+
+if TYPE_CHECKING:
+    from poetry_tf.index.repository import RoutedRepository
+
+_ROUNDS = 5
+"""How often what builds a build requirement is looked for."""
+_READERS = 4
+"""Files whose hashes are computed at a time."""
+_KEPT = "what was saved stays, and the same command goes on from there"
+
+
+@dataclass(frozen=True)
+class SaveWatcher:
+    """Who is told how saving goes on."""
+
+    report: Callable[[str], None]
+    """Gets a line for a person."""
+    begin: Callable[[int, int], None]
+    """Gets the number of files that are downloaded, and their bytes."""
+    progress: Callable[[int, int], None]
+    """Gets the files that are done, and the bytes. Called by several threads, one at a time."""
+
+
+@dataclass(frozen=True)
+class SaveResult:
+    """What is in the folder for the project now."""
+
+    targets: tuple[Target, ...]
+    poetry: str
+    files: tuple[SavedFile, ...]
+    downloaded: int
+    """How many of the files came now."""
+    corrupt: tuple[str, ...]
+    """The files that were there with another hash, and came again."""
+    unnamed: tuple[Path, ...]
+    """The files that no manifest names; deleted if that was asked for."""
+    unnamed_bytes: int
+    notes: tuple[str, ...]
+
+
+def save_folder(project: Project, options: SaveOptions, watcher: SaveWatcher) -> SaveResult:
+    """Saves what the lock of a project needs.
+
+    Raises `PlanError`, `ProjectError`, `WriteError`, and `NotDownloadedError` where no index gives
+    something.
+    """
+    lock = _fresh_lock(project)
+    targets = settle_targets(project, options)
+    _prepare(options.folder)
+    with write_lock(options.folder.resolve(), watcher.report), _disk_errors(options.folder):
+        saving = _Saving(project, lock, targets, options, watcher)
+        return saving.run()
+
+
+def _fresh_lock(project: Project) -> Lock:
+    if isinstance(project.lock, ProjectError):
+        raise project.lock
+    if project.lock is None:
+        raise PlanError(f"There is no {LOCK} in {project.root}", "Make one with `poetry lock`.")
+    if not project.is_locked:
+        raise PlanError(f"{LOCK} is out of date", "Run `poetry lock` first.")
+    return project.lock
+
+
+def _prepare(folder: Path) -> None:
+    """Makes the folder. Raises `PlanError` where something else has its place."""
+    pages, manifests = folder / PAGES, folder / MANIFESTS
+    try:
+        if pages.is_dir() and any(pages.iterdir()) and not manifests.is_dir():
+            raise PlanError(
+                f"{pages} is there already, and not from `poetry tf mirror save`",
+                "Give an empty folder.",
+            )
+        manifests.mkdir(parents=True, exist_ok=True)
+        pages.mkdir(exist_ok=True)
+    except OSError as error:
+        raise write_error(error, error.filename or folder, "nothing was written") from error
+
+
+@contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    """Raises the error of a disk as `WriteError` with the file."""
+    try:
+        yield
+    except ManifestError as error:
+        raise PlanError(
+            f"{error.path} can't be read: {error.reason}",
+            "Delete it, and save again in each project that uses the folder.",
+        ) from error
+    except OSError as error:
+        if (disk := disk_error(error)) is None:
+            raise
+        raise write_error(disk, disk.filename or folder, _KEPT) from error
+
+
+@dataclass
+class _Saving:
+    """One run of `save_folder`."""
+
+    project: Project
+    lock: Lock
+    targets: tuple[Target, ...]
+    options: SaveOptions
+    watcher: SaveWatcher
+    notes: list[str] = field(default_factory=list)
+    corrupt: list[str] = field(default_factory=list)
+    locks: set[str] = field(default_factory=set)
+    downloaded: int = 0
+
+    def run(self) -> SaveResult:
+        folder = self.options.folder
+        self.layers = self._layers()
+        files, notes = wanted_of_lock(
+            self.lock, self.project, self.targets, "project", "poetry.lock"
+        )
+        self.notes += notes
+        manifests = read_manifests(folder)
+        poetry, note = poetry_requirement(self.lock)
+        self.notes += [note] if note else []
+        files = _merged([*files, *self._tools(poetry)])
+        self.repository = self._repository()
+        files = _merged([*files, *self._builders(files)])
+        self._download(self._missing(files))
+        saved = [*map(partial(_recorded, folder=folder), files), self._pack()]
+        name = self.project.pyproject.name or self.project.root.name
+        shown = format_targets(self.targets, ())
+        manifest = Manifest(name, shown, poetry, tuple(sorted(self.locks)), tuple(saved))
+        key = manifest_name(canonicalize_name(name), self.project.root)
+        write_manifest(folder, key, manifest)
+        unnamed, freed = self._settle([*({**manifests, key: manifest}.values())])
+        return SaveResult(
+            self.targets,
+            poetry,
+            manifest.files,
+            self.downloaded,
+            tuple(self.corrupt),
+            unnamed,
+            freed,
+            tuple(self.notes),
+        )
+
+    def _settle(self, manifests: Sequence[Manifest]) -> tuple[tuple[Path, ...], int]:
+        """Writes the pages, and finds or deletes what no manifest names: paths and bytes."""
+        folder = self.options.folder
+        write_pages(folder, manifests)
+        unnamed = unnamed_files(folder, manifests)
+        size = sum(path.stat().st_size for path in unnamed)
+        if self.options.prune:
+            for path in unnamed:
+                path.unlink()
+            for path in unnamed_pages(folder, manifests):
+                shutil.rmtree(path)
+        return tuple(unnamed), size
+
+    # -- the way to PyPI --------------------------------------------------------------------
+
+    def _layers(self) -> tuple[SettingLayer, ...]:
+        """The mirrors in force, without folders that stand alone: they can't supply themselves."""
+        layers = mirrors_in_force(self.project, self.options.mirror)
+        try:
+            found = tuple(layer for layer in layers if parse_layer(layer).kind != "folder")
+        except MirrorError as error:
+            raise PlanError(str(error), "See `poetry tf mirror list`.") from None
+        return found or (option_layer("pypi"),)
+
+    def _repository(self) -> RoutedRepository:
+        from poetry.config.config import Config
+
+        shown: set[str] = set()
+
+        def unreported(lines: Sequence[str]) -> list[str]:
+            new = [line for line in lines if line not in shown]
+            shown.update(lines)
+            return new
+
+        folders = [SavedFolder(path) for path in resolve(self.layers, may_name).folders]
+        return routed_repository(
+            self.layers,
+            folders,
+            config=Config.create(),
+            disable_cache=False,
+            expected=lambda: expected_files(locked_files(self.lock)),
+            unreported=unreported,
+            report=self.watcher.report,
+        )
+
+    # -- what is wanted ---------------------------------------------------------------------
+
+    def _tools(self, poetry: str) -> list[WantedFile]:
+        """Poetry and what poetry-tf requires."""
+        self.watcher.report(f"Looking up what Poetry {poetry} and poetry-tf need")
+        requirements = [f"poetry=={poetry}", *packed_requirements()]
+        return self._solved(f"Poetry {poetry} with poetry-tf", requirements, "poetry")
+
+    def _builders(self, files: Sequence[WantedFile]) -> list[WantedFile]:
+        """What builds the source distributions, and what builds that."""
+        found: list[WantedFile] = []
+        known: set[tuple[str, ...]] = set()
+        sources = [file for file in files if is_source(file.filename)]
+        for _ in range(_ROUNDS):
+            if not sources:
+                break
+            self.watcher.report(
+                f"Looking up what builds {format_list(file.filename for file in sources)}"
+            )
+            self._download(self._missing(sources))
+            more: list[WantedFile] = []
+            for file in sources:
+                requires = build_requirements(file.path(self.options.folder))
+                if requires not in known:
+                    known.add(requires)
+                    more += self._builder(file, requires)
+            new = [item for item in _merged(more) if item not in found]
+            found += new
+            sources = [item for item in new if is_source(item.filename)]
+        return found
+
+    def _builder(self, file: WantedFile, requires: Sequence[str]) -> list[WantedFile]:
+        lines, other = build_lines(requires)
+        if other:
+            self.notes.append(
+                f"Not saved, as no index serves it: {format_list(other)}, to build {file.filename}"
+            )
+        what = f"What builds {file.filename}"
+        return self._solved(what, lines, "build") if lines else []
+
+    def _solved(self, what: str, lines: Sequence[str], use: Use) -> list[WantedFile]:
+        locks = self.options.folder / LOCKS
+        try:
+            path, lock, project = solve_requirements(lines, self.targets, self.layers, locks)
+        except LockingError as error:
+            raise PlanError(f"{what} can't be solved for these targets", str(error)) from error
+        self.locks.add(path.name)
+        files, _ = wanted_of_lock(lock, project, self.targets, use, "index")
+        # It is packed, and no index is asked for it.
+        return [file for file in files if file.name != NAME]
+
+    # -- files ------------------------------------------------------------------------------
+
+    def _missing(self, files: Sequence[WantedFile]) -> list[WantedFile]:
+        """The files that aren't in the folder, or with another hash."""
+        folder = self.options.folder
+        jobs = [partial(_is_right, file, folder) for file in files]
+        results = run_parallel(jobs, workers=_READERS).values()
+        missing = []
+        for file, is_right in zip(files, results, strict=True):
+            if is_right is None or not is_right:
+                missing.append(file)
+            if is_right is False:
+                self.corrupt.append(file.filename)
+                file.path(folder).unlink()
+        return missing
+
+    def _download(self, files: Sequence[WantedFile]) -> None:
+        if not files:
+            return
+        files = measured(located(files, self.repository), self.repository)
+        self._check_space(files)
+        self.watcher.begin(len(files), sum(file.size for file in files))
+        counter = _Counter(self.watcher.progress)
+        run_parallel([partial(self._fetch, file, counter) for file in files], workers=WORKERS)
+        self.downloaded += len(files)
+
+    def _check_space(self, files: Sequence[WantedFile]) -> None:
+        """Raises `WriteError` where the disk can't hold the files."""
+        folder = self.options.folder
+        begun = 0
+        for file in files:
+            with suppress(OSError):
+                begun += part_of(file.path(folder)).stat().st_size
+        needed = sum(file.size for file in files) - begun
+        free = shutil.disk_usage(folder).free
+        if needed > free:
+            raise WriteError(
+                f"{folder} needs {format_size(needed)}, and its disk has {format_size(free)} left",
+                "Make room, or give another folder, fewer environments or fewer Pythons.",
+            )
+
+    def _fetch(self, file: WantedFile, counter: _Counter) -> None:
+        path = file.path(self.options.folder)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            progress = partial(counter.move, file.filename)
+            self.repository.save(file.name, file.url, path, [file.hash], progress)
+            counter.end(file.filename, path.stat().st_size)
+        except OSError as error:
+            if disk_error(error) is None:
+                raise
+            raise named(error, path) from error
+
+    def _pack(self) -> SavedFile:
+        """The wheel of the running poetry-tf."""
+        filename, content = pack()
+        name = canonicalize_name(NAME)
+        path = self.options.folder / PAGES / name / filename
+        write_whole(path, content)
+        version = filename.split("-")[1]
+        digest = hashlib.sha256(content).hexdigest()
+        file = WantedFile(name, version, filename, f"sha256:{digest}", "poetry", "packed")
+        return _recorded(file, self.options.folder)
+
+
+class _Counter:
+    """Adds up what several downloads have, and tells it one at a time."""
+
+    def __init__(self, progress: Callable[[int, int], None]) -> None:
+        self._progress, self._lock = progress, threading.Lock()
+        self._bytes: dict[str, int] = {}
+        self._done: set[str] = set()
+
+    def move(self, filename: str, position: int, _total: int) -> None:
+        with self._lock:
+            self._bytes[filename] = position
+            self._tell()
+
+    def end(self, filename: str, size: int) -> None:
+        with self._lock:
+            self._bytes[filename] = size
+            self._done.add(filename)
+            self._tell()
+
+    def _tell(self) -> None:
+        self._progress(len(self._done), sum(self._bytes.values()))
+
+
+def _merged(files: Sequence[WantedFile]) -> list[WantedFile]:
+    """Each file once; of two uses the first counts."""
+    found: dict[tuple[str, str], WantedFile] = {}
+    for file in files:
+        found.setdefault((file.name, file.filename), file)
+    return [*found.values()]
+
+
+def _is_right(file: WantedFile, folder: Path) -> bool | None:
+    """Whether a file has its hash; None where it isn't there."""
+    path = file.path(folder)
+    if not path.is_file():
+        return None
+    return hash_of(path, file.hash.partition(":")[0]) == file.hash
+
+
+def _recorded(file: WantedFile, folder: Path) -> SavedFile:
+    """The entry of a file that is in the folder; writes the metadata beside a wheel."""
+    path = file.path(folder)
+    is_wheel = path.suffix == ".whl"
+    algorithm, _, digits = file.hash.partition(":")
+    metadata = write_metadata(path) if is_wheel else package_info(path)
+    return SavedFile(
+        name=file.name,
+        filename=file.filename,
+        version=file.version,
+        sha256=digits if algorithm == "sha256" else hash_of(path, "sha256").partition(":")[2],
+        size=path.stat().st_size,
+        use=file.use,
+        hash_from=file.hash_from,
+        requires_python=_requires_python(metadata or b""),
+        metadata=hashlib.sha256(metadata).hexdigest() if metadata and is_wheel else None,
+    )
+
+
+def _requires_python(metadata: bytes) -> str | None:
+    value = BytesHeaderParser().parsebytes(metadata)["Requires-Python"]
+    return None if value is None else str(value).strip() or None

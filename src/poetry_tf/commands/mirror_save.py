@@ -1,0 +1,179 @@
+"""``poetry tf mirror save``: a folder with all that a project installs, for machines offline."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+from cleo.helpers import argument, option
+from cleo.io.inputs.argument import Argument
+from cleo.io.inputs.option import Option
+
+from poetry_tf.actions.mirror_folder import SaveOptions
+from poetry_tf.actions.save_folder import SaveResult, SaveWatcher, save_folder
+from poetry_tf.commands.base import TensorFlowCommand, plain
+from poetry_tf.doctor.network.findings import format_size
+from poetry_tf.files.project import Project
+from poetry_tf.index.failover import NotDownloadedError
+from poetry_tf.index.folder_setting import users_folder
+from poetry_tf.index.saved_folder import PAGES
+from poetry_tf.plan.environments import ENVIRONMENTS, format_targets
+from poetry_tf.plan.model import PlanError
+from poetry_tf.text import format_count, shell_word
+
+QUICK, SLOW = 0.2, 5.0
+"""Seconds between two reports of progress: on a terminal, and in a file."""
+
+
+class MirrorSaveCommand(TensorFlowCommand):
+    name = "tf mirror save"
+    description = "Saves all that the project installs in a folder, for machines without a network."
+    arguments: ClassVar[list[Argument]] = [
+        argument("folder", "The folder, on a USB stick say. Several projects may share one.")
+    ]
+    options: ClassVar[list[Option]] = [
+        option(
+            "environments",
+            None,
+            f"For which systems, separated by commas: {', '.join(ENVIRONMENTS)}. Default: those in "
+            "<comment>[tool.poetry-tf]</>, or linux-x86_64.",
+            flag=False,
+        ),
+        option(
+            "python",
+            None,
+            "For which Pythons, separated by commas: 3.11,3.12. Default: the container's.",
+            flag=False,
+        ),
+        option("mirror", None, "Download through another mirror, this time.", flag=False),
+        option("prune", None, "Delete the files that no project needs any more."),
+    ]
+    help = """\
+Downloads every file of <comment>poetry.lock</> that these systems install, each by its locked \
+hash; what builds source distributions; and the Poetry that wrote the lock with this poetry-tf. \
+Run again, it fetches what is missing or corrupt, and goes on with what was cut.
+
+The folder is a simple index, which <comment>tf.mirror</>, pip and uv take as it is, and any web \
+server can serve.
+"""
+
+    def act(self) -> int:
+        project = Project.read(self.root())
+        options = SaveOptions(
+            folder=self._folder(self.argument("folder")),
+            environments=_words(self.option("environments")),
+            pythons=_words(self.option("python")),
+            mirror=self.option("mirror"),
+            prune=self.option("prune"),
+        )
+        progress = _Progress(self)
+        watcher = SaveWatcher(self._report, progress.begin, progress.move)
+        try:
+            result = save_folder(project, options, watcher)
+        except NotDownloadedError as failure:
+            progress.end()
+            return self.fail_with(failure)
+        except KeyboardInterrupt:
+            progress.end()
+            self.line_error("<comment>Interrupted. The same command goes on from here.</>")
+            return 130
+        progress.end()
+        self._show(result, options)
+        return 0
+
+    def _folder(self, text: str) -> Path:
+        folder = users_folder(text, Path.cwd())
+        if not isinstance(folder, Path):
+            raise PlanError(f"{text!r} is no folder of this machine", "Give a path.")
+        return folder
+
+    def fail_with(self, error: NotDownloadedError) -> int:
+        """Shows an error that has its own markup."""
+        self.line_error(str(error))
+        return 1
+
+    def _show(self, result: SaveResult, options: SaveOptions) -> None:
+        for name in result.corrupt:
+            self.line_error(plain(f"{name} was corrupt, and came again"))
+        for note in result.notes:
+            self.warn(note)
+        size = sum(file.size for file in result.files)
+        files = format_count(len(result.files), "file")
+        new = f"{result.downloaded} of them new" if result.downloaded else "all there already"
+        self.line(
+            plain(
+                f"{options.folder} has {files} ({format_size(size)}, {new}) for "
+                f"{format_targets(result.targets, ())}"
+            )
+        )
+        if result.unnamed:
+            count = format_count(len(result.unnamed), "file")
+            freed = format_size(result.unnamed_bytes)
+            self.line(
+                plain(
+                    f"Deleted {count} that no project needs ({freed})"
+                    if options.prune
+                    else f"No project needs {count} more ({freed}): --prune deletes them"
+                )
+            )
+        self._show_next(result, options)
+
+    def _show_next(self, result: SaveResult, options: SaveOptions) -> None:
+        """The commands for a machine without a network."""
+        own = next(file for file in result.files if file.hash_from == "packed")
+        index = (options.folder / PAGES).as_uri()
+        folder = shell_word(str(options.folder)) or "FOLDER"
+        self.line("On a machine without a network, with the folder at the same place:")
+        for line in (
+            f"pip install --index-url {index} poetry=={result.poetry} poetry-tf=={own.version}",
+            f"POETRY_TF_MIRROR={folder} poetry install",
+        ):
+            self.line(f"  <c1>{plain(line)}</>")
+
+
+class _Progress:
+    """Shows how far the downloads are: one line that changes, or in a file a line now and then."""
+
+    def __init__(self, command: TensorFlowCommand) -> None:
+        self._command = command
+        self._output = command.io.error_output
+        self._is_live = self._output.is_decorated()
+        self._write: Callable[[str], None] = self._output.write
+        self._files = self._bytes = 0
+        self._shown = self._begun = 0.0
+        self._is_open = False
+
+    def begin(self, files: int, size: int) -> None:
+        self.end()
+        self._files, self._bytes = files, size
+        known = format_size(size) if size else "of unknown size"
+        self._command.line_error(plain(f"Downloading {format_count(files, 'file')} ({known})"))
+        self._shown = self._begun = time.monotonic()
+
+    def move(self, done: int, size: int) -> None:
+        now = time.monotonic()
+        is_last = done == self._files
+        if now - self._shown < (QUICK if self._is_live else SLOW) and not is_last:
+            return
+        self._shown = now
+        of = f" of {format_size(self._bytes)}" if self._bytes else ""
+        rate = format_size(round(size / max(now - self._begun, 0.1)))
+        line = f"  {done} of {self._files} files, {format_size(size)}{of}, {rate}/s"
+        if self._is_live:
+            self._write(f"\r\x1b[2K{line}")
+            self._is_open = True
+        else:
+            self._command.line_error(plain(line))
+
+    def end(self) -> None:
+        """Leaves the line that changes."""
+        if self._is_open:
+            self._write("\n")
+            self._is_open = False
+
+
+def _words(text: str | None) -> tuple[str, ...] | None:
+    words = tuple(word.strip() for word in (text or "").split(",") if word.strip())
+    return words or None

@@ -1,0 +1,288 @@
+"""PyPI from folders alone: what is locked, with files from the folders, and no network.
+
+A folder holds only some of the files of a release, so no lock can be made from its pages. Poetry
+gets the locked releases, as the lock has them: with the requirements and with every hash. Only the
+build of a source distribution, which locks nothing, chooses among the files that are there.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from packaging.utils import NormalizedName, canonicalize_name
+from poetry.console.exceptions import PoetryRuntimeError
+from poetry.core.constraints.version import Version
+from poetry.core.packages.package import Package
+from poetry.core.packages.utils.link import Link
+from poetry.core.version.markers import parse_marker
+from poetry.inspection.info import PackageInfo
+from poetry.repositories.cached_repository import CachedRepository
+from poetry.repositories.exceptions import PackageNotFoundError
+from poetry.repositories.link_sources.base import LinkSource
+
+import poetry_tf
+from poetry_tf.http.pages import MalformedPage
+from poetry_tf.index.credentials import PYPI
+from poetry_tf.index.fetching import FileSupply, supply_files
+from poetry_tf.index.saved_folder import SavedFolder
+from poetry_tf.index.wheel_metadata import check_requirements
+from poetry_tf.poetry_internals.overrides import override
+from poetry_tf.text import escape_markup, format_list
+
+if TYPE_CHECKING:
+    from poetry.config.config import Config
+    from poetry.core.packages.dependency import Dependency
+
+
+class FolderError(PoetryRuntimeError):
+    """Something that folders alone can't give."""
+
+
+class NotLockedError(FolderError):
+    """A release that isn't locked is wanted, where folders are all there is."""
+
+    def __init__(self, wanted: str, locked: Sequence[str], folders: Sequence[SavedFolder]) -> None:
+        self.wanted, self.locked = wanted, tuple(locked)
+        held = f" (locked: {format_list(locked)})" if locked else ""
+        where = format_list(str(folder.path) for folder in folders)
+        what = f"{wanted} is not in poetry.lock{held}, and the mirror is the folder {where} alone"
+        super().__init__(
+            f"<error>{escape_markup(what)}, which can only keep what is locked.</error>\n"
+            "Where there is a network, run the command with another mirror, and save again:\n"
+            "  <c1>POETRY_TF_MIRROR=pypi poetry …</c1>\n"
+            f"  <c1>{_save_command(folders)}</c1>"
+        )
+
+
+class NotSavedError(FolderError):
+    """A locked release of which the folders have no file, or none for the environment."""
+
+    def __init__(
+        self, package: Package, folders: Sequence[SavedFolder], python: str | None = None
+    ) -> None:
+        self.package, self.python = package, python
+        title = f"{package.pretty_name} {package.version}"
+        what = f"file of {title}" if python is None else f"file of {title} for this environment"
+        with_python = "" if python is None else f" with Python {python}"
+        where = format_list(str(folder.path) for folder in folders)
+        options = "" if python is None else f" --python {python}"
+        super().__init__(
+            f"<error>The folder {escape_markup(where)} has no {escape_markup(what)}{with_python}."
+            "</error>\nWhere there is a network, run:\n"
+            f"  <c1>{_save_command(folders)}{options}</c1>"
+            + ("" if python is None else "\nFor another system add --environments.")
+        )
+
+
+class CorruptFileError(FolderError):
+    """A file in the folder that hasn't the locked hash."""
+
+    def __init__(self, path: Path, folders: Sequence[SavedFolder]) -> None:
+        self.path = path
+        super().__init__(
+            f"<error>{escape_markup(str(path))} is corrupt: it has not the hash in "
+            "poetry.lock.</error>\nWhere there is a network, run:\n"
+            f"  <c1>{_save_command(folders)}</c1>"
+        )
+
+
+class NoFolderError(FolderError):
+    """A folder that the setting names, and that isn't there."""
+
+    def __init__(self, folder: SavedFolder, place: str) -> None:
+        self.folder = folder
+        super().__init__(
+            f"<error>The folder {escape_markup(str(folder.path))} is not there, and it is the only "
+            f"mirror ({escape_markup(place)}).</error>\n"
+            "Mount it, or use another mirror: <c1>POETRY_TF_MIRROR=pypi poetry …</c1>\n"
+            "In a container use the address of a web server that serves it."
+        )
+
+
+def _save_command(folders: Sequence[SavedFolder]) -> str:
+    return escape_markup(f"{poetry_tf.program} mirror save {folders[0].path}")
+
+
+class FolderRepository(CachedRepository, FileSupply):
+    """Poetry's PyPI from folders.
+
+    Args:
+        locked: the packages of PyPI in the lock of the project.
+        notices: what a person is told before the first use.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[SavedFolder],
+        place: str,
+        *,
+        locked: Callable[[], Sequence[Package]],
+        notices: Sequence[str],
+        report: Callable[[str], None],
+        config: Config,
+    ) -> None:
+        super().__init__(PYPI, disable_cache=True, config=config)
+        self.folders, self._place = folders, place
+        self._read_locked, self._notices, self._report = locked, list(notices), report
+        self._building = threading.local()
+        self._choosing = threading.Lock()
+
+    def choose(self) -> None:
+        """Tells the notices, once. Raises `NoFolderError`."""
+        with self._choosing:
+            notices, self._notices = self._notices, []
+        for line in notices:
+            self._report(line)
+        for folder in self.folders:
+            if not folder.is_there:
+                raise NoFolderError(folder, self._place)
+
+    @cached_property
+    def _locked(self) -> dict[NormalizedName, tuple[Package, ...]]:
+        found: dict[NormalizedName, tuple[Package, ...]] = {}
+        for package in self._read_locked():
+            found[package.name] = (*found.get(package.name, ()), package)
+        return found
+
+    # -- builds -----------------------------------------------------------------------------
+    # Poetry solves the requirements of a build in the thread that builds.
+
+    def begin_build(self) -> None:
+        """From here to `end_build` this thread is given what the folders have, locked or not."""
+        self._building.depth = getattr(self._building, "depth", 0) + 1
+
+    def end_build(self) -> None:
+        self._building.depth -= 1
+
+    @property
+    def _is_building(self) -> bool:
+        return getattr(self._building, "depth", 0) > 0
+
+    def _saved(self, name: NormalizedName) -> Iterator[tuple[Version, Path, str]]:
+        """The saved files of a distribution: version, place, hash."""
+        for folder in self.folders:
+            with suppress(OSError, MalformedPage):
+                for filename, file in folder.files(name).items():
+                    path = folder.path_of(name, filename)
+                    package = LinkSource.link_package_data(Link(file.url))
+                    version = package.version if package is not None else None
+                    if path is not None and version is not None and file.sha256 is not None:
+                        yield version, path, f"sha256:{file.sha256}"
+
+    # -- what Poetry asks -------------------------------------------------------------------
+
+    @override
+    def find_packages(self, dependency: Dependency) -> list[Package]:
+        self.choose()
+        name, constraint = dependency.name, dependency.constraint
+        if self._is_building:
+            saved = {version for version, _, _ in self._saved(name)}
+            return [Package(name, version) for version in saved if constraint.allows(version)]
+        packages = self._locked.get(name, ())
+        versions = [item.version for item in packages if constraint.allows(item.version)]
+        found = [Package(name, version) for version in versions]
+        if not found:
+            wanted = name if constraint.is_any() else f"{name} ({constraint})"
+            raise NotLockedError(wanted, [str(item.version) for item in packages], self.folders)
+        return found
+
+    @override
+    def _find_packages(self, name: NormalizedName, constraint: Any) -> list[Package]:
+        raise NotImplementedError  # only for `find_packages`
+
+    @override
+    def package(self, name: str, version: Version) -> Package:
+        self.choose()
+        if self._is_building:
+            return super().package(name, version)
+        for package in self._locked.get(canonicalize_name(name), ()):
+            if package.version == version:
+                return _with_every_extra(package)
+        raise NotLockedError(f"{name} {version}", (), self.folders)
+
+    @override
+    def _get_release_info(self, name: NormalizedName, version: Version) -> dict[str, Any]:
+        """Only for builds."""
+        return self._saved_info(name, version).asdict()
+
+    def _saved_info(self, name: NormalizedName, version: Version) -> PackageInfo:
+        files = [(path, digest) for item, path, digest in self._saved(name) if item == version]
+        if not files:
+            raise PackageNotFoundError(f"{name} ({version}) is not saved.")
+        wheels = [path for path, _ in files if path.suffix == ".whl"]
+        path = (wheels or [files[0][0]])[0]
+        info = PackageInfo.from_wheel(path) if wheels else PackageInfo.from_sdist(path)
+        info = check_requirements(path.name, info)
+        return PackageInfo(
+            name=name,
+            version=version.text,
+            summary=info.summary,
+            requires_dist=info.requires_dist,
+            requires_python=info.requires_python,
+            files=[{"file": path.name, "hash": digest} for path, digest in files],
+            cache_version=str(self.CACHE_VERSION),
+        )
+
+    @override
+    def find_links_for_package(self, package: Package) -> list[Link]:
+        """The files of a locked package that are there, with their locked hashes."""
+        self.choose()
+        supply_files()
+        links = []
+        for file in package.files:
+            algorithm, _, digits = file["hash"].partition(":")
+            for folder in self.folders:
+                path = folder.path_of(package.name, file["file"])
+                if path is not None:
+                    links.append(Link(f"{path.absolute().as_uri()}#{algorithm}={digits}"))
+                    break
+        if not links:
+            raise NotSavedError(package, self.folders)
+        return links
+
+    # -- what the installer asks ------------------------------------------------------------
+
+    @override
+    def fetch(
+        self, package: Package, url: str, dest: Path, progress: Callable[[int, int], None]
+    ) -> None:
+        path = Path(url2pathname(urlsplit(url).path))
+        hashes = [file["hash"] for file in package.files if file["file"] == path.name]
+        for folder in self.folders:
+            if folder.copy(package.name, path.name, dest, hashes, progress):
+                return
+        raise CorruptFileError(path, self.folders)
+
+    @override
+    def explain_unfit(self, package: Package, python: str, error: Exception) -> Exception | None:
+        is_own = isinstance(error, FolderError)
+        return None if is_own else NotSavedError(package, self.folders, python)
+
+
+def _with_every_extra(locked: Package) -> Package:
+    """A locked package as an index has it.
+
+    The lock has the requirements of the extras that the project uses among the others, and those
+    of every extra besides.
+    """
+    package = locked.clone()
+    for extra, requirements in locked.extras.items():
+        known = {item.name for item in locked.requires if extra in item.in_extras}
+        for requirement in requirements:
+            if requirement.name not in known:
+                added = requirement.clone()
+                added.marker = added.marker.intersect(parse_marker(f'extra == "{extra}"'))
+                package.add_dependency(added)
+    return package
+
+
+def locked_from_pypi(packages: Sequence[Package]) -> list[Package]:
+    """The packages of a lock that don't come from a source of the project."""
+    return [package for package in packages if package.source_type is None]

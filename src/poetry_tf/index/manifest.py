@@ -1,0 +1,226 @@
+"""What a project saved in a folder, and the pages that list all that is saved there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from html import escape
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
+from urllib.parse import quote
+from zipfile import BadZipFile, ZipFile
+
+from packaging.utils import NormalizedName, canonicalize_name
+
+from poetry_tf.files.reading import read_file
+from poetry_tf.files.values import as_table
+from poetry_tf.index.pages import as_html
+from poetry_tf.index.saved_folder import MANIFESTS, PAGE, PAGES, is_plain, named, write_whole
+from poetry_tf.index.transport import METADATA
+
+VERSION: Final = 1
+LOCKS: Final = f"{MANIFESTS}/locks"
+MAX_MANIFEST: Final = 20_000_000
+"""Bytes; a project of 5,000 files has 2 MB."""
+
+Use = Literal["project", "poetry", "build"]
+"""What a file is for: the lock, Poetry with poetry-tf, or building a source distribution."""
+HashOrigin = Literal["poetry.lock", "index", "packed"]
+"""Who says its hash: the project's lock, the index that it came from, or this machine, which made
+the file."""
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, order=True)
+class SavedFile:
+    """A file in the folder."""
+
+    name: NormalizedName
+    filename: str
+    version: str
+    sha256: str
+    size: int
+    use: Use
+    hash_from: HashOrigin
+    requires_python: str | None = None
+    metadata: str | None = None
+    """The SHA-256 of the metadata beside it."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a project saved when it last did."""
+
+    project: str
+    targets: str
+    """For a person: "linux-x86_64 with Python 3.12"."""
+    poetry: str
+    locks: tuple[str, ...]
+    """The files of the locks of Poetry and of what builds, in the folder `LOCKS`."""
+    files: tuple[SavedFile, ...]
+
+
+class ManifestError(ValueError):
+    """A manifest that can't be read: the file, and why."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path, self.reason = path, reason
+
+
+def manifest_name(project: str, root: Path) -> str:
+    """The file name of a project's manifest. Two projects of one name have two."""
+    digest = hashlib.sha256(str(root).encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{project}-{digest}.json"
+
+
+def read_manifests(folder: Path) -> dict[str, Manifest]:
+    """Every manifest by its file name. Raises `ManifestError` for one that can't be read."""
+    return {path.name: _read(path) for path in sorted((folder / MANIFESTS).glob("*.json"))}
+
+
+def write_manifest(folder: Path, name: str, manifest: Manifest) -> None:
+    """Raises `OSError`, with the file's name."""
+    document = {"version": VERSION, **asdict(manifest)}
+    document["files"] = [_entry(file) for file in sorted(manifest.files)]
+    text = json.dumps(document, indent=1, ensure_ascii=True)
+    write_whole(folder / MANIFESTS / name, f"{text}\n".encode())
+
+
+def _entry(file: SavedFile) -> dict[str, Any]:
+    return {key: value for key, value in asdict(file).items() if value is not None}
+
+
+def _read(path: Path) -> Manifest:
+    try:
+        data = as_table(json.loads(read_file(path, MAX_MANIFEST)))
+        if data.get("version") != VERSION:
+            raise ManifestError(path, "it is of another version of poetry-tf")
+        return Manifest(
+            str(data["project"]),
+            str(data["targets"]),
+            str(data["poetry"]),
+            tuple(map(str, data["locks"])),
+            tuple(_read_file(entry) for entry in data["files"]),
+        )
+    except OSError as error:
+        raise ManifestError(path, error.strerror or str(error)) from error
+    except ManifestError:
+        raise
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise ManifestError(path, f"is no manifest ({error})") from error
+
+
+def _read_file(entry: Mapping[str, Any]) -> SavedFile:
+    file = SavedFile(**entry)
+    is_right = (
+        is_plain(file.filename)
+        and is_plain(file.name)
+        and file.name == canonicalize_name(file.name)
+        and _SHA256.fullmatch(file.sha256)
+        and isinstance(file.size, int)
+        and file.use in get_args(Use)
+    )
+    if not is_right:
+        raise ValueError(f"the entry of {file.filename!r} means nothing")
+    return file
+
+
+# -- pages ----------------------------------------------------------------------------------
+
+
+def write_pages(folder: Path, manifests: Iterable[Manifest]) -> None:
+    """Writes the page of each distribution, and the list of them. Raises `OSError`."""
+    by_name: dict[NormalizedName, dict[str, SavedFile]] = {}
+    for manifest in manifests:
+        for file in manifest.files:
+            by_name.setdefault(file.name, {})[file.filename] = file
+    for name, files in by_name.items():
+        write_whole(folder / PAGES / name / PAGE, page_of(name, files.values()).encode())
+    links = "".join(f'<a href="{name}/">{name}</a><br>\n' for name in sorted(by_name))
+    write_whole(folder / PAGES / PAGE, _document("Simple index", links).encode())
+
+
+def page_of(name: str, files: Iterable[SavedFile]) -> str:
+    """The page of a distribution (PEP 503, 658 and 714)."""
+    entries = [
+        {
+            "filename": file.filename,
+            "url": quote(file.filename),
+            "hashes": {"sha256": file.sha256},
+            "requires-python": file.requires_python,
+            **({"core-metadata": {"sha256": file.metadata}} if file.metadata else {}),
+            **({"dist-info-metadata": {"sha256": file.metadata}} if file.metadata else {}),
+        }
+        for file in sorted(files)
+    ]
+    links = as_html({"files": entries}).replace("\n", "<br>\n")
+    return _document(f"Links for {name}", f"{links}\n")
+
+
+def _document(title: str, links: str) -> str:
+    return (
+        '<!DOCTYPE html>\n<html>\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="pypi:repository-version" content="1.0">\n'
+        f"<title>{escape(title)}</title>\n</head>\n<body>\n<h1>{escape(title)}</h1>\n"
+        f"{links}</body>\n</html>\n"
+    )
+
+
+def write_metadata(wheel: Path) -> bytes | None:
+    """Writes the metadata of a wheel beside it, and returns it; None where it has none.
+
+    Raises `OSError`, with the file's name.
+    """
+    try:
+        with ZipFile(wheel) as archive:
+            stem = "-".join(wheel.name.split("-")[:2])
+            members = [
+                item
+                for item in archive.infolist()
+                if re.fullmatch(r"[^/]+\.dist-info/METADATA", item.filename)
+            ]
+            own = [item for item in members if item.filename.startswith(f"{stem}.dist-info/")]
+            members = own or members
+            if len(members) != 1 or members[0].file_size > METADATA:
+                return None
+            content = archive.read(members[0])
+    except (BadZipFile, ValueError, NotImplementedError):
+        return None
+    except OSError as error:
+        raise named(error, wheel) from error
+    write_whole(wheel.with_name(f"{wheel.name}.metadata"), content)
+    return content
+
+
+# -- what nothing names ---------------------------------------------------------------------
+
+
+def unnamed_files(folder: Path, manifests: Sequence[Manifest]) -> list[Path]:
+    """What no manifest names: files that were saved before, and the rests of cut downloads."""
+    locks = {lock for manifest in manifests for lock in manifest.locks}
+    keep = {(file.name, file.filename) for manifest in manifests for file in manifest.files}
+    return [
+        path
+        for path in _files_in(folder / PAGES)
+        if path.name != PAGE and (path.parent.name, path.name.removesuffix(".metadata")) not in keep
+    ] + [path for path in sorted((folder / LOCKS).glob("*.lock")) if path.name not in locks]
+
+
+def unnamed_pages(folder: Path, manifests: Sequence[Manifest]) -> list[Path]:
+    """The folders of distributions that no manifest names."""
+    names = {file.name for manifest in manifests for file in manifest.files}
+    found = {path.parent for path in _files_in(folder / PAGES)}
+    return sorted(path for path in found if path.name not in names)
+
+
+def _files_in(pages: Path) -> Iterator[Path]:
+    """The files two levels below, and nothing behind a link."""
+    if not pages.is_dir():
+        return
+    for parent in sorted(pages.iterdir()):
+        if parent.is_dir() and not parent.is_symlink():
+            yield from (path for path in sorted(parent.iterdir()) if path.is_file())

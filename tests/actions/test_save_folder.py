@@ -1,0 +1,94 @@
+"""What `mirror save` reads from source distributions, and the wheel that it makes of itself."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import tarfile
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from poetry_tf.actions.build_requirements import build_requirements, package_info
+from poetry_tf.actions.packed_wheel import pack, packed_requirements
+
+
+def _archive(path: Path, members: dict[str, str]) -> Path:
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as zipped:
+            for name, text in members.items():
+                zipped.writestr(name, text)
+        return path
+    with tarfile.open(path, "w:gz") as tar:
+        for name, text in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(text.encode())
+            tar.addfile(info, io.BytesIO(text.encode()))
+    return path
+
+
+BACKEND = '[build-system]\nrequires = ["flit-core >=3"]\nbuild-backend = "flit_core.buildapi"\n'
+OLD = '[build-system]\nrequires = ["setuptools<60"]\n'
+
+
+@pytest.mark.parametrize("name", ["a-1.tar.gz", "a-1.zip"])
+@pytest.mark.parametrize(
+    ("members", "requires"),
+    [
+        ({"a-1/pyproject.toml": BACKEND}, ("flit-core >=3",)),
+        ({"a-1/setup.py": ""}, ("setuptools>=40.8.0", "wheel")),
+        ({"a-1/pyproject.toml": "[tool.x]\n"}, ("setuptools>=40.8.0", "wheel")),
+        ({"a-1/pyproject.toml": OLD}, ("setuptools<60", "wheel")),
+        # Neither another project's, further down, nor what is no TOML.
+        ({"a-1/tests/pyproject.toml": BACKEND}, ("setuptools>=40.8.0", "wheel")),
+        ({"a-1/pyproject.toml": "["}, ("setuptools>=40.8.0", "wheel")),
+    ],
+)
+def test_what_builds_a_source_distribution(
+    tmp_path: Path, name: str, members: dict[str, str], requires: tuple[str, ...]
+) -> None:
+    assert build_requirements(_archive(tmp_path / name, members)) == requires
+
+
+def test_an_archive_that_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "a-1.tar.gz"
+    path.write_bytes(b"?")
+    assert build_requirements(path) == ("setuptools>=40.8.0", "wheel")
+    assert package_info(path) is None
+
+
+def test_the_metadata_of_a_source_distribution(tmp_path: Path) -> None:
+    members = {"a-1/PKG-INFO": "Name: a\n", "a-1/a.egg-info/PKG-INFO": "Name: b\n"}
+    assert package_info(_archive(tmp_path / "a-1.tar.gz", members)) == b"Name: a\n"
+
+
+def test_the_running_poetry_tf_is_a_wheel_that_pip_installs(tmp_path: Path) -> None:
+    name, content = pack()
+    assert (name, content) == pack()
+    path = tmp_path / name
+    path.write_bytes(content)
+    command = [sys.executable, "-m", "pip", "--isolated", "install", "--no-deps", "--no-index"]
+    command += ["--quiet", "--no-compile", "--disable-pip-version-check"]
+    subprocess.run([*command, "--target", str(tmp_path / "site"), str(path)], check=True)
+    code = (
+        "import poetry_tf, importlib.metadata as m; "
+        "print(poetry_tf.__file__, m.version('poetry-tf'), "
+        "[e.value for e in m.entry_points(group='poetry.plugin')])"
+    )
+    ran = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r}); {code}",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert str(tmp_path) in ran.stdout and version("poetry-tf") in ran.stdout
+    assert "poetry_tf.plugin:TensorFlowPlugin" in ran.stdout
+    assert (tmp_path / "site" / "poetry_tf" / "releases" / "data" / "hashes.json").is_file()
+    assert any(line.startswith("poetry ") for line in packed_requirements())

@@ -1,0 +1,482 @@
+"""`poetry tf mirror save`, and a folder as the mirror: installing without any network."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from poetry_tf.files import state
+from poetry_tf.index import saved_folder
+from poetry_tf.index.manifest import manifest_name
+from tests.support.index import LocalIndex
+from tests.support.poetry import PoetryRunner, Result, write_pyproject
+from tests.support.projects import contents, restore
+from tests.support.tools import add_tools
+
+MADE: dict[str, dict[str, bytes]] = {}
+"""The files of a lock and of a folder, made once in a worker."""
+LOCKED, SAVED = "locked", "saved"
+LINUX = "cp311-cp311-manylinux_2_17_x86_64"
+ARM = "cp311-cp311-manylinux_2_17_aarch64"
+WINDOWS = "cp311-cp311-win_amd64"
+
+
+@pytest.fixture(scope="module")
+def shelf() -> Iterator[LocalIndex]:
+    """A small index: a library with native wheels, an extra, a requirement for Windows, tools."""
+    with LocalIndex() as index:
+        index.add(
+            "native",
+            "1.0",
+            requires=[
+                "pure (>=1,<2)",
+                "more (>=1) ; extra == 'more'",
+                "never (!=3.1,>=1) ; extra == 'never'",
+                "colour ; sys_platform == 'win32'",
+            ],
+            requires_python=">=3.9",
+            tags=(LINUX, ARM, WINDOWS),
+            members={"native/data.bin": bytes(range(256)) * 400},
+        )
+        for name, number in (("pure", "1.5"), ("pure", "1.4"), ("more", "2.0"), ("colour", "0.4")):
+            index.add(name, number)
+        index.add("other", "1.0")
+        add_tools(index)
+        yield index
+
+
+@pytest.fixture
+def offline(poetry: PoetryRunner, shelf: LocalIndex) -> PoetryRunner:
+    """A locked project, with `shelf` for PyPI and an empty log."""
+    shelf.reset()
+    poetry.pypi = shelf.mount("pypi", api=True).root
+    write_pyproject(
+        poetry.project,
+        ["native[more] (>=1.0,<2.0)"],
+        requires_python=">=3.11,<3.13",
+        more='\n[tool.poetry-tf]\ndevcontainer = "off"\n',
+    )
+    lock = poetry.project / "poetry.lock"
+    if LOCKED not in MADE:
+        done = poetry.call("lock")
+        assert done.ok, done.output
+        MADE[LOCKED] = {lock.name: lock.read_bytes()}
+    restore(poetry.project, MADE[LOCKED])
+    poetry.settle()
+    shelf.requests.clear()
+    return poetry
+
+
+def _save(poetry: PoetryRunner, folder: Path, *options: str) -> Result:
+    return poetry.call("tf", "mirror", "save", str(folder), "--python", "3.11", *options)
+
+
+@pytest.fixture
+def folder(offline: PoetryRunner, shelf: LocalIndex, tmp_path: Path) -> Path:
+    """What the project installs, saved; the log is empty again."""
+    path = tmp_path / "a stick"
+    if SAVED not in MADE:
+        done = _save(offline, path)
+        assert done.ok, done.output
+        MADE[SAVED] = contents(path)
+    restore(path, MADE[SAVED])
+    # The project of each test is in another place.
+    (manifest,) = (path / "manifests").glob("*.json")
+    manifest.rename(manifest.with_name(manifest_name("example", offline.project)))
+    offline.settle()
+    shelf.requests.clear()
+    return path
+
+
+def _wheels(folder: Path) -> set[str]:
+    return {path.name for path in folder.glob("simple/*/*.whl")}
+
+
+def _lock(poetry: PoetryRunner) -> bytes:
+    return (poetry.project / "poetry.lock").read_bytes()
+
+
+# Saving
+
+
+def test_the_files_of_the_targets_are_saved_with_pages_that_list_them(
+    offline: PoetryRunner, shelf: LocalIndex, tmp_path: Path
+) -> None:
+    folder = tmp_path / "stick"
+    done = _save(offline, folder)
+    assert done.ok, done.output
+    names = {name.partition("-")[0] for name in _wheels(folder)}
+    assert {"native", "pure", "more", "poetry", "poetry_tf", "filelock"} <= names
+    assert "colour" not in names and "other" not in names
+    assert {name for name in _wheels(folder) if name.startswith("native")} == {
+        f"native-1.0-{LINUX}.whl"
+    }
+    page = (folder / "simple" / "native" / "index.html").read_text("utf-8")
+    wheel = folder / "simple" / "native" / f"native-1.0-{LINUX}.whl"
+    digest = saved_folder.hash_of(wheel, "sha256").partition(":")[2]
+    metadata = saved_folder.hash_of(wheel.with_name(f"{wheel.name}.metadata"), "sha256")
+    assert f'href="{wheel.name}#sha256={digest}"' in page
+    assert f'data-core-metadata="{metadata.replace(":", "=")}"' in page
+    assert 'data-requires-python="&gt;=3.9"' in page
+    assert "Requires-Dist: pure" in wheel.with_name(f"{wheel.name}.metadata").read_text("utf-8")
+    assert '<a href="native/">' in (folder / "simple" / "index.html").read_text("utf-8")
+    (manifest,) = (folder / "manifests").glob("*.json")
+    entries = {item["filename"]: item for item in json.loads(manifest.read_text())["files"]}
+    assert {*entries} == _wheels(folder)
+    assert entries[wheel.name]["hash_from"] == "poetry.lock"
+    assert {item["hash_from"] for item in entries.values() if item["name"] == "poetry"} == {"index"}
+    assert {item["hash_from"] for item in entries.values() if item["name"] == "poetry-tf"} == {
+        "packed"
+    }
+    size = re.search(r"Downloading (\d+) files \(", done.stderr)
+    assert size is not None and int(size[1]) == len(_wheels(folder)) - 1
+    assert f"poetry=={version('poetry')} poetry-tf=={version('poetry-tf')}" in done.stdout
+
+
+def test_several_environments_are_saved_and_those_no_longer_wanted_deleted(
+    offline: PoetryRunner, folder: Path
+) -> None:
+    done = _save(offline, folder, "--environments", "linux-x86_64,windows-amd64")
+    assert done.ok, done.output
+    assert f"native-1.0-{WINDOWS}.whl" in _wheels(folder)
+    assert "colour" in {name.partition("-")[0] for name in _wheels(folder)}
+    before = _wheels(folder)
+    done = _save(offline, folder)
+    assert "No project needs 4 files more" in done.stdout  # two wheels, each with its metadata
+    assert _wheels(folder) == before
+    done = _save(offline, folder, "--prune")
+    assert "Deleted 4 files that no project needs" in done.stdout
+    assert before - _wheels(folder) == {f"native-1.0-{WINDOWS}.whl", "colour-0.4-py3-none-any.whl"}
+    assert not (folder / "simple" / "colour").exists()
+
+
+def test_projects_share_a_folder_and_prune_leaves_the_others_files(
+    offline: PoetryRunner, shelf: LocalIndex, folder: Path, tmp_path: Path
+) -> None:
+    before = _wheels(folder)
+    second = tmp_path / "second"
+    second.mkdir()
+    write_pyproject(second, ["other"], requires_python=">=3.11,<3.13")
+    assert offline.call("lock", cwd=second).ok
+    offline.settle()
+    shelf.requests.clear()
+    done = offline.call(
+        "tf", "mirror", "save", str(folder), "--python", "3.11", "--prune", cwd=second
+    )
+    assert done.ok, done.output
+    # Poetry and what belongs to it are there, with their lock: nothing else is asked for.
+    assert {r.path.rpartition("/")[2] for r in shelf.requests if r.kind == "file"} == {
+        "other-1.0-py3-none-any.whl"
+    }
+    assert _wheels(folder) == before | {"other-1.0-py3-none-any.whl"}
+    assert '<a href="native/">' in (folder / "simple" / "index.html").read_text("utf-8")
+
+
+def test_a_second_run_asks_for_nothing_and_a_corrupt_file_comes_again(
+    offline: PoetryRunner, shelf: LocalIndex, folder: Path
+) -> None:
+    before = contents(folder)
+    done = _save(offline, folder)
+    assert done.ok and "all there already" in done.stdout, done.output
+    assert shelf.requests == []
+    assert contents(folder) == before
+    wheel = folder / "simple" / "pure" / "pure-1.5-py3-none-any.whl"
+    wheel.write_bytes(wheel.read_bytes()[:-1] + b"?")
+    done = _save(offline, folder)
+    assert done.ok, done.output
+    assert f"{wheel.name} was corrupt, and came again" in done.stderr
+    assert contents(folder) == before
+
+
+def test_what_was_cut_goes_on(offline: PoetryRunner, shelf: LocalIndex, folder: Path) -> None:
+    wheel = folder / "simple" / "native" / f"native-1.0-{LINUX}.whl"
+    whole = wheel.read_bytes()
+    wheel.unlink()
+    part = wheel.with_name(f"{wheel.name}.part")
+    part.write_bytes(whole[:50_000])
+    assert _save(offline, folder).ok
+    assert wheel.read_bytes() == whole and not part.exists()
+    assert [r.range for r in shelf.requests if r.kind == "file" and r.method == "GET"] == [
+        "bytes=50000-"
+    ]
+    # What a cut has left may be anything.
+    for left in (b"?" * 60_000, whole + b"?", whole):
+        wheel.unlink()
+        part.write_bytes(left)
+        assert _save(offline, folder).ok
+        assert wheel.read_bytes() == whole and not part.exists()
+
+
+def test_a_full_disk_is_told_with_the_file_and_what_is_there_stays(
+    offline: PoetryRunner, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = folder / "simple" / "pure" / "pure-1.5-py3-none-any.whl"
+    wheel.unlink()
+    before = contents(folder)
+
+    def fill(path: Path, *_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("poetry_tf.index.download.Download.copy", fill)
+        done = _save(offline, folder)
+    assert done.returncode == 1
+    assert f"Error: {wheel}: {os.strerror(errno.ENOSPC)}; what was saved stays" in done.stderr
+    assert "Traceback" not in done.output
+    left = contents(folder)
+    left.pop(f"simple/pure/{wheel.name}.part", None)
+    assert left == before
+    usage = shutil.disk_usage(folder)._replace(free=1)
+    monkeypatch.setattr("poetry_tf.actions.save_folder.shutil.disk_usage", lambda _: usage)
+    done = _save(offline, folder)
+    assert done.returncode == 1
+    assert "and its disk has 1 B left" in done.stderr
+
+
+def test_two_runs_wait_for_each_other(
+    offline: PoetryRunner, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "QUIET_SECONDS", 0.01)
+    monkeypatch.setattr(state, "WAIT_SECONDS", 0.01)
+    with state.write_lock(folder.resolve(), lambda _: None):
+        done = _save(offline, folder)
+    assert done.returncode == 1
+    assert f"is writing in {folder}" in done.stderr
+
+
+def test_what_is_no_folder_of_ours_is_left_alone(offline: PoetryRunner, tmp_path: Path) -> None:
+    mirror = tmp_path / "bandersnatch"
+    (mirror / "simple" / "six").mkdir(parents=True)
+    done = _save(offline, mirror, "--prune")
+    assert done.returncode == 1 and "is there already, and not from" in done.stderr
+    assert [path.name for path in mirror.iterdir()] == ["simple"]
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (("--environments", "amiga"), "'amiga' is no environment"),
+        (("--python", "3.9"), "The project does not admit Python 3.9"),
+        (("--python", "3.12"), "native 1.0 has no file for linux-x86_64 with Python 3.12"),
+    ],
+)
+def test_a_target_that_cannot_be_is_refused(
+    offline: PoetryRunner, tmp_path: Path, options: tuple[str, ...], error: str
+) -> None:
+    done = offline.call("tf", "mirror", "save", str(tmp_path / "f"), "--python", "3.11", *options)
+    assert done.returncode == 1 and error in done.stderr
+    assert _wheels(tmp_path / "f") == set()
+
+
+# Installing from it
+
+
+def test_alone_it_installs_locks_and_checks_without_a_request(
+    offline: PoetryRunner, shelf: LocalIndex, folder: Path
+) -> None:
+    offline.mirror, before = str(folder), _lock(offline)
+    done = offline.call("install")
+    assert done.ok, done.output
+    code = "import native, pure, more; print(native.__version__, more.__version__)"
+    ran = subprocess.run([offline.python, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["1.0", "2.0"]
+    for command in (["lock"], ["lock", "--regenerate"], ["update"], ["sync"]):
+        done = offline.call(*command)
+        assert done.ok, done.output
+        assert _lock(offline) == before
+    # A file URL is the same.
+    offline.mirror = folder.as_uri()
+    assert offline.call("lock").ok
+    assert _lock(offline) == before
+    assert shelf.requests == []
+
+
+def test_alone_it_keeps_what_is_locked_and_refuses_the_rest(
+    offline: PoetryRunner, shelf: LocalIndex, folder: Path
+) -> None:
+    before = contents(offline.project)
+    offline.mirror = str(folder)
+    # "other" is on no page; "filelock" was saved, but isn't locked; 1.4 isn't the locked version.
+    for wanted in ("other", "filelock", "pure@<1.5"):
+        done = offline.call("add", wanted)
+        assert done.returncode == 1
+        assert "is not in poetry.lock" in done.stderr
+        assert "POETRY_TF_MIRROR=pypi poetry" in done.stderr
+        assert f"mirror save {folder}" in done.stderr
+        assert contents(offline.project) == before
+    assert "(locked: 1.5)" in done.stderr
+    done = offline.call("add", "pure@^1.5")
+    assert done.ok, done.output
+    # Its page in the folder lists one of the files; the lock has all.
+    kept = _lock(offline).decode()
+    offline.mirror = None
+    assert offline.call("lock").ok
+    assert _lock(offline).decode() == kept
+    assert all(name in kept for name in (LINUX, ARM, WINDOWS))
+
+
+def test_in_a_list_it_supplies_files_and_the_index_pages(
+    offline: PoetryRunner, shelf: LocalIndex, folder: Path
+) -> None:
+    offline.mirror, before = f"{folder},pypi", _lock(offline)
+    done = offline.call("install")
+    assert done.ok, done.output
+    assert {r.kind for r in shelf.requests} == {"page"}
+    assert offline.call("update").ok
+    assert _lock(offline) == before
+    # What the folder has no more, or has otherwise, comes from the index.
+    (wheel,) = folder.glob("simple/pure/*.whl")
+    wheel.write_bytes(b"?")
+    shutil.rmtree(offline.venv)
+    shutil.rmtree(offline.home / "cache")
+    offline.settle()
+    shelf.requests.clear()
+    assert offline.call("install").ok
+    asked = {r.path.rpartition("/")[2] for r in shelf.requests if r.kind == "file"}
+    assert asked == {"pure-1.5-py3-none-any.whl"}
+
+
+def test_a_folder_that_is_not_there(offline: PoetryRunner, folder: Path, shelf: LocalIndex) -> None:
+    folder.rename(folder.with_name("unmounted"))
+    offline.mirror = str(folder)
+    done = offline.call("install")
+    assert done.returncode == 1 and f"The folder {folder} is not there" in done.output
+    assert "In a container use the address of a web server" in done.output
+    assert shelf.requests == []
+    offline.mirror = f"{folder},pypi"
+    done = offline.call("install")
+    assert done.ok, done.output
+    assert f"the folder {folder} is not there: every file comes from the index" in done.stderr
+
+
+def test_a_file_that_is_not_there_fits_not_or_is_corrupt(
+    offline: PoetryRunner, folder: Path
+) -> None:
+    offline.mirror = str(folder)
+    (wheel,) = folder.glob("simple/pure/*.whl")
+    content = wheel.read_bytes()
+    wheel.write_bytes(b"?")
+    done = offline.call("install")
+    assert not done.ok and f"{wheel} is corrupt" in done.output
+    wheel.unlink()
+    done = offline.call("install")
+    assert not done.ok and "has no file of pure 1.5" in done.output
+    wheel.write_bytes(content)
+    (native,) = folder.glob("simple/native/*.whl")
+    native.rename(native.with_name(f"native-1.0-{WINDOWS}.whl"))
+    shutil.rmtree(offline.venv)
+    done = offline.call("install")
+    assert not done.ok
+    assert "has no file of native 1.0 for this environment with Python 3.11" in done.output
+    assert f"mirror save {folder} --python 3.11" in done.output
+    assert "Regenerate lockfile" not in done.output
+
+
+def test_a_build_takes_what_it_requires_from_the_folder(
+    offline: PoetryRunner, folder: Path, tmp_path: Path
+) -> None:
+    """Although what it requires is not locked."""
+    package = tmp_path / "local"
+    package.mkdir()
+    (package / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["filelock"]\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        '[project]\nname = "local"\nversion = "1"\n',
+        "utf-8",
+    )
+    (package / "backend.py").write_text(
+        "import filelock\n"
+        "def build_wheel(*_, **__): raise SystemExit(f'built with {filelock.__version__}')\n"
+        "build_editable = build_wheel\n",
+        "utf-8",
+    )
+    path = offline.project / "pyproject.toml"
+    offline.mirror = f"{folder}"
+    text = path.read_text("utf-8")
+    path.write_text(
+        text.replace("dependencies = [\n", f"dependencies = [\n    'local @ {package.as_uri()}',\n")
+    )
+    assert offline.call("lock").ok
+    done = offline.call("install")
+    assert f"built with {version('filelock')}" in done.output
+
+
+# Who may name it
+
+
+@pytest.mark.parametrize("kind", ["outside", "link", "unc"])
+def test_a_project_names_no_folder_outside_of_itself(
+    offline: PoetryRunner, folder: Path, shelf: LocalIndex, kind: str
+) -> None:
+    if kind == "link":
+        (offline.project / "wheels").symlink_to(folder)
+    named = {"outside": str(folder), "link": "./wheels", "unc": r"\\\\server\\share"}[kind]
+    (offline.project / "poetry.toml").write_text(f'[tf]\nmirror = "{named}"\n', "utf-8")
+    done = offline.call("install")
+    assert done.ok, done.output
+    assert "poetry.toml:2: the folder" in done.stderr and ": not used" in done.stderr
+    assert {r.kind for r in shelf.requests} >= {"page", "file"}
+
+
+def test_a_project_may_name_a_folder_inside_of_itself(
+    offline: PoetryRunner, folder: Path, shelf: LocalIndex
+) -> None:
+    shutil.copytree(folder, offline.project / "wheels")
+    (offline.project / "poetry.toml").write_text('[tf]\nmirror = "./wheels"\n', "utf-8")
+    done = offline.call("-C", str(offline.project), "install", cwd=folder)
+    assert done.ok, done.output
+    assert shelf.requests == []
+
+
+# Served
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def served(folder: Path) -> Iterator[str]:
+    """The address of the folder on a plain web server."""
+
+    def handler(*arguments: object) -> _Quiet:
+        return _Quiet(*arguments, directory=str(folder))  # type: ignore[arg-type]
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/simple/"
+        server.shutdown()
+
+
+def test_a_plain_web_server_serves_it_to_pip_and_to_poetry(
+    offline: PoetryRunner, shelf: LocalIndex, folder: Path, served: str, tmp_path: Path
+) -> None:
+    (native,) = folder.glob("simple/native/*.whl")
+    digest = saved_folder.hash_of(native, "sha256")
+    listed = tmp_path / "requirements.txt"
+    listed.write_text(f"native==1.0 --hash={digest}\n", "utf-8")
+    for index in (served, (folder / "simple").as_uri()):
+        command = [sys.executable, "-m", "pip", "--isolated", "download", "--no-deps", "--quiet"]
+        command += ["--disable-pip-version-check", "--no-cache-dir", "--index-url", index]
+        command += ["--only-binary", ":all:", "--python-version", "3.11", "--platform"]
+        command += ["manylinux_2_17_x86_64", "--require-hashes", "-r", str(listed)]
+        subprocess.run([*command, "-d", str(tmp_path / "got")], check=True, cwd=tmp_path)
+        (tmp_path / "got" / native.name).unlink()
+    # A container reaches it by its address; here PyPI has gone.
+    shelf.named("pypi").page_status = 404
+    offline.mirror = served
+    done = offline.call("install")
+    assert done.ok, done.output
+    assert not [r for r in shelf.requests if r.kind == "file"]
