@@ -51,8 +51,9 @@ def shelf() -> Iterator[LocalIndex]:
             members={"native/data.bin": bytes(range(256)) * 400},
         )
         for name, number in (("pure", "1.5"), ("pure", "1.4"), ("more", "2.0"), ("colour", "0.4")):
-            index.add(name, number)
+            index.add(name, number, sdist=name == "pure")
         index.add("other", "1.0")
+        index.add("split", "1.0", requires=["pure", "pure (>=1.4) ; python_version >= '3.12'"])
         add_tools(index)
         yield index
 
@@ -303,6 +304,36 @@ def test_alone_it_installs_locks_and_checks_without_a_request(
     assert shelf.requests == []
 
 
+def test_a_lock_from_the_folder_is_that_of_the_index(
+    offline: PoetryRunner, shelf: LocalIndex, tmp_path: Path
+) -> None:
+    """To the byte, also where a second lock by the index is another than the first: the lock has
+    what Poetry made of requirements that differ by marker, and the folder what the index says."""
+    write_pyproject(offline.project, ["split"], requires_python=">=3.11,<3.13")
+    assert offline.call("lock").ok
+    first = _lock(offline)
+    assert _save(offline, tmp_path / "f").ok
+    assert offline.call("lock").ok
+    second = _lock(offline)
+    offline.settle()
+    shelf.requests.clear()
+    offline.mirror = str(tmp_path / "f")
+    restore(offline.project, {"poetry.lock": first})
+    assert offline.call("lock").ok
+    assert _lock(offline) == second
+    record = tmp_path / "f" / "manifests" / "releases" / "split" / "1.0.json"
+    said = json.loads(record.read_text("utf-8"))
+    assert said["requires_dist"][1].startswith("pure (>=1.4)")
+    record.write_text(json.dumps({**said, "requires_dist": ["other"]}), "utf-8")
+    done = offline.call("lock")
+    assert done.returncode == 1 and "other is not in poetry.lock" in done.stderr
+    # Without what the index said of a release the lock is enough to go on.
+    shutil.rmtree(record.parents[1])
+    restore(offline.project, {"poetry.lock": first})
+    assert offline.call("lock").ok
+    assert shelf.requests == []
+
+
 def test_alone_it_keeps_what_is_locked_and_refuses_the_rest(
     offline: PoetryRunner, shelf: LocalIndex, folder: Path
 ) -> None:
@@ -475,8 +506,28 @@ def test_a_plain_web_server_serves_it_to_pip_and_to_poetry(
         subprocess.run([*command, "-d", str(tmp_path / "got")], check=True, cwd=tmp_path)
         (tmp_path / "got" / native.name).unlink()
     # A container reaches it by its address; here PyPI has gone.
-    shelf.named("pypi").page_status = 404
+    shelf.named("pypi").page_status = 403
     offline.mirror = served
     done = offline.call("install")
     assert done.ok, done.output
     assert not [r for r in shelf.requests if r.kind == "file"]
+
+
+def test_a_lock_that_is_made_by_it_keeps_what_it_lacks(
+    offline: PoetryRunner, shelf: LocalIndex, served: str
+) -> None:
+    write_pyproject(offline.project, ["pure"], requires_python=">=3.11,<3.12")
+    assert offline.call("lock").ok
+    offline.settle()
+    before, source = _lock(offline), "pure-1.5.tar.gz"
+    assert source in before.decode()
+    shelf.named("pypi").page_status = 403
+    offline.mirror = served
+    for step in ("lock", "update"):
+        done = offline.call(step)
+        assert done.ok, done.output
+        assert _lock(offline) == before
+    # Another project, with the same cache, gets no hash out of this one's lock.
+    (offline.project / "poetry.lock").unlink()
+    assert offline.call("lock").ok
+    assert source not in _lock(offline).decode()

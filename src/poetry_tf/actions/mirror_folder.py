@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -102,6 +103,9 @@ def _container_python(project: Project) -> str:
     python = container_python(found.document) if isinstance(found, Devcontainer) else None
     if python is None and (plan := derive_plan(project, load(), load_images())) is not None:
         python = plan.python
+    running = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if python is None and admitted_minors([running], project_pythons(project)):
+        python = running  # without TensorFlow no container is planned
     if python is None:
         raise PlanError("The project says no Python to save for", "Give it with --python.")
     return python
@@ -159,11 +163,12 @@ def solve_requirements(
     targets: Sequence[Target],
     layers: tuple[SettingLayer, ...],
     locks: Path,
+    begin: Callable[[], None],
 ) -> tuple[Path, Lock, Project]:
     """A lock of requirements for the Pythons of the targets, and its file in the folder `locks`.
 
-    One that is there stays: it is the same for every project that needs the same. Raises
-    `LockingError`, and `OSError` with the file's name.
+    One that is there stays: it is the same for every project that needs the same. Else `begin` is
+    called. Raises `LockingError`, and `OSError` with the file's name.
     """
     pythons = sorted({target.python for target in targets}, key=numbers)
     lines = "".join(f"  {_toml(line)},\n" for line in requirements)
@@ -182,6 +187,7 @@ def solve_requirements(
             lock = Lock.read(path, read_file(path, MAX_LOCK_BYTES).decode("utf-8"))
             if replace(project, lock=lock).is_locked:
                 return path, lock, project
+        begin()
         lock = solve_lock(project, layers, NullIO())
     write_whole(path, lock.text.encode())
     return path, lock, project

@@ -17,7 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
+from poetry.core.constraints.version import Version as PoetryVersion
+from poetry.repositories.exceptions import PackageNotFoundError
 
 from poetry_tf.actions.build_requirements import build_requirements, package_info
 from poetry_tf.actions.lock import LockingError, mirrors_in_force
@@ -41,6 +43,7 @@ from poetry_tf.files.project import LOCK, Project
 from poetry_tf.files.state import write_lock
 from poetry_tf.http.parallel import run_parallel
 from poetry_tf.index.config import SettingLayer, option_layer
+from poetry_tf.index.failover import NotDownloadedError
 from poetry_tf.index.manifest import (
     LOCKS,
     Manifest,
@@ -56,6 +59,7 @@ from poetry_tf.index.manifest import (
     write_pages,
 )
 from poetry_tf.index.mirrors import MirrorError
+from poetry_tf.index.release_records import record_path, write_record
 from poetry_tf.index.resolve import may_name, parse_layer, resolve
 from poetry_tf.index.routing import expected_files, locked_files, routed_repository
 from poetry_tf.index.saved_folder import (
@@ -70,13 +74,15 @@ from poetry_tf.index.saved_folder import (
 from poetry_tf.plan.environments import Target, format_targets
 from poetry_tf.plan.lock_entries import is_source
 from poetry_tf.plan.model import PlanError
-from poetry_tf.text import format_list
+from poetry_tf.text import format_count, format_list
 
 if TYPE_CHECKING:
     from poetry_tf.index.repository import RoutedRepository
 
 _ROUNDS = 5
 """How often what builds a build requirement is looked for."""
+SHOWN = 200_000_000
+"""Bytes from which reading them takes so long that it is told."""
 _READERS = 4
 """Files whose hashes are computed at a time."""
 _KEPT = "what was saved stays, and the same command goes on from there"
@@ -194,10 +200,11 @@ class _Saving:
         self.repository = self._repository()
         files = _merged([*files, *self._builders(files)])
         self._download(self._missing(files))
+        releases = self._record_releases()
         saved = [*map(partial(_recorded, folder=folder), files), self._pack()]
         name = self.project.pyproject.name or self.project.root.name
         shown = format_targets(self.targets, ())
-        manifest = Manifest(name, shown, poetry, tuple(sorted(self.locks)), tuple(saved))
+        manifest = Manifest(name, shown, poetry, tuple(sorted(self.locks)), releases, tuple(saved))
         key = manifest_name(canonicalize_name(name), self.project.root)
         write_manifest(folder, key, manifest)
         unnamed, freed = self._settle([*({**manifests, key: manifest}.values())])
@@ -261,9 +268,8 @@ class _Saving:
 
     def _tools(self, poetry: str) -> list[WantedFile]:
         """Poetry and what poetry-tf requires."""
-        self.watcher.report(f"Looking up what Poetry {poetry} and poetry-tf need")
         requirements = [f"poetry=={poetry}", *packed_requirements()]
-        return self._solved(f"Poetry {poetry} with poetry-tf", requirements, "poetry")
+        return self._solved(f"what Poetry {poetry} and poetry-tf need", requirements, "poetry")
 
     def _builders(self, files: Sequence[WantedFile]) -> list[WantedFile]:
         """What builds the source distributions, and what builds that."""
@@ -273,9 +279,6 @@ class _Saving:
         for _ in range(_ROUNDS):
             if not sources:
                 break
-            self.watcher.report(
-                f"Looking up what builds {format_list(file.filename for file in sources)}"
-            )
             self._download(self._missing(sources))
             more: list[WantedFile] = []
             for file in sources:
@@ -294,15 +297,16 @@ class _Saving:
             self.notes.append(
                 f"Not saved, as no index serves it: {format_list(other)}, to build {file.filename}"
             )
-        what = f"What builds {file.filename}"
+        what = f"what builds {file.filename}"
         return self._solved(what, lines, "build") if lines else []
 
     def _solved(self, what: str, lines: Sequence[str], use: Use) -> list[WantedFile]:
         locks = self.options.folder / LOCKS
+        begin = partial(self.watcher.report, f"Looking up {what}")
         try:
-            path, lock, project = solve_requirements(lines, self.targets, self.layers, locks)
+            path, lock, project = solve_requirements(lines, self.targets, self.layers, locks, begin)
         except LockingError as error:
-            raise PlanError(f"{what} can't be solved for these targets", str(error)) from error
+            raise PlanError(f"Could not solve {what}, for these targets", str(error)) from error
         self.locks.add(path.name)
         files, _ = wanted_of_lock(lock, project, self.targets, use, "index")
         # It is packed, and no index is asked for it.
@@ -313,6 +317,10 @@ class _Saving:
     def _missing(self, files: Sequence[WantedFile]) -> list[WantedFile]:
         """The files that aren't in the folder, or with another hash."""
         folder = self.options.folder
+        there = [path for file in files if (path := file.path(folder)).is_file()]
+        if (size := sum(path.stat().st_size for path in there)) > SHOWN:
+            count = format_count(len(there), "file")
+            self.watcher.report(f"Checking {count} that {folder} has already ({format_size(size)})")
         jobs = [partial(_is_right, file, folder) for file in files]
         results = run_parallel(jobs, workers=_READERS).values()
         missing = []
@@ -360,6 +368,33 @@ class _Saving:
             if disk_error(error) is None:
                 raise
             raise named(error, path) from error
+
+    def _record_releases(self) -> tuple[str, ...]:
+        """Keeps what the index says of each locked release. Returns the releases.
+
+        Nothing is built for it: of a release without a wheel the lock says enough.
+        """
+        releases: list[str] = []
+        jobs: list[Callable[[], None]] = []
+        for package in self.lock.data.get("package", []):
+            name, version = canonicalize_name(package["name"]), package["version"]
+            path = record_path(self.options.folder, name, version)
+            has_wheel = any(file.endswith(".whl") for file, _ in self.lock.hashes(package))
+            if "source" in package or path is None or not has_wheel:
+                continue
+            releases.append(f"{name} {version}")
+            if not path.is_file():
+                jobs.append(partial(self._record_release, name, version, path))
+        run_parallel(jobs, workers=WORKERS)
+        return tuple(sorted(releases))
+
+    def _record_release(self, name: NormalizedName, version: str, path: Path) -> None:
+        try:
+            info = self.repository.get_release_info(name, PoetryVersion.parse(version))
+        except (PackageNotFoundError, NotDownloadedError):
+            self.notes.append(f"{name} {version}: no index says what it requires; the lock is used")
+        else:
+            write_record(path, info)
 
     def _pack(self) -> SavedFile:
         """The wheel of the running poetry-tf."""

@@ -16,6 +16,7 @@ from poetry.repositories.legacy_repository import LegacyRepository
 from poetry.repositories.pypi_repository import PyPiRepository
 
 from poetry_tf.files.requirements import required_name
+from poetry_tf.index.folder_repository import FolderRepository
 from poetry_tf.index.mirrors import MIRRORS
 from poetry_tf.index.repository import RoutedRepository
 from poetry_tf.plan.environments import ENVIRONMENTS, next_minor, required_environments
@@ -133,7 +134,7 @@ def fix_metadata(poetry: Poetry, io: IO, *, managed: bool, failed: Failed) -> No
 
 
 def _is_pypi(repository: object) -> bool:
-    if isinstance(repository, RoutedRepository):
+    if isinstance(repository, RoutedRepository | FolderRepository):
         return True
     if isinstance(repository, PyPiRepository):
         return repository.name == "PyPI"

@@ -31,6 +31,7 @@ import poetry_tf
 from poetry_tf.http.pages import MalformedPage
 from poetry_tf.index.credentials import PYPI
 from poetry_tf.index.fetching import FileSupply, supply_files
+from poetry_tf.index.release_records import read_record
 from poetry_tf.index.saved_folder import SavedFolder
 from poetry_tf.index.wheel_metadata import check_requirements
 from poetry_tf.poetry_internals.overrides import override
@@ -202,15 +203,38 @@ class FolderRepository(CachedRepository, FileSupply):
         self.choose()
         if self._is_building:
             return super().package(name, version)
-        for package in self._locked.get(canonicalize_name(name), ()):
-            if package.version == version:
-                return _with_every_extra(package)
-        raise NotLockedError(f"{name} {version}", (), self.folders)
+        locked = self._locked_package(canonicalize_name(name), version)
+        # Without a record the lock alone is near enough to go on with.
+        return super().package(name, version) if self._record(locked) else _as_indexed(locked)
 
     @override
     def _get_release_info(self, name: NormalizedName, version: Version) -> dict[str, Any]:
-        """Only for builds."""
-        return self._saved_info(name, version).asdict()
+        if self._is_building:
+            return self._saved_info(name, version).asdict()
+        locked = self._locked_package(name, version)
+        files: list[Any] = [{key: file[key] for key in ("file", "hash")} for file in locked.files]
+        record = self._record(locked) or {}
+        info = PackageInfo(
+            name=name,
+            version=version.text,
+            files=files,
+            cache_version=str(self.CACHE_VERSION),
+            **record,
+        )
+        return check_requirements(name, info).asdict()
+
+    def _locked_package(self, name: NormalizedName, version: Version) -> Package:
+        for package in self._locked.get(name, ()):
+            if package.version == version:
+                return package
+        raise NotLockedError(f"{name} {version}", (), self.folders)
+
+    def _record(self, locked: Package) -> dict[str, Any] | None:
+        for folder in self.folders:
+            record = read_record(folder.path, locked.name, locked.version.text)
+            if record is not None:
+                return record
+        return None
 
     def _saved_info(self, name: NormalizedName, version: Version) -> PackageInfo:
         files = [(path, digest) for item, path, digest in self._saved(name) if item == version]
@@ -266,8 +290,8 @@ class FolderRepository(CachedRepository, FileSupply):
         return None if is_own else NotSavedError(package, self.folders, python)
 
 
-def _with_every_extra(locked: Package) -> Package:
-    """A locked package as an index has it.
+def _as_indexed(locked: Package) -> Package:
+    """A locked package as an index has it, as far as the lock knows.
 
     The lock has the requirements of the extras that the project uses among the others, and those
     of every extra besides.

@@ -18,6 +18,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from poetry_tf.files.reading import read_file
 from poetry_tf.files.values import as_table
 from poetry_tf.index.pages import as_html
+from poetry_tf.index.release_records import RELEASES
 from poetry_tf.index.saved_folder import MANIFESTS, PAGE, PAGES, is_plain, named, write_whole
 from poetry_tf.index.transport import METADATA
 
@@ -60,6 +61,8 @@ class Manifest:
     poetry: str
     locks: tuple[str, ...]
     """The files of the locks of Poetry and of what builds, in the folder `LOCKS`."""
+    releases: tuple[str, ...]
+    """The releases in the lock: "numpy 2.0.2"."""
     files: tuple[SavedFile, ...]
 
 
@@ -104,6 +107,7 @@ def _read(path: Path) -> Manifest:
             str(data["targets"]),
             str(data["poetry"]),
             tuple(map(str, data["locks"])),
+            tuple(map(str, data["releases"])),
             tuple(_read_file(entry) for entry in data["files"]),
         )
     except OSError as error:
@@ -202,12 +206,16 @@ def write_metadata(wheel: Path) -> bytes | None:
 def unnamed_files(folder: Path, manifests: Sequence[Manifest]) -> list[Path]:
     """What no manifest names: files that were saved before, and the rests of cut downloads."""
     locks = {lock for manifest in manifests for lock in manifest.locks}
+    releases = {release for manifest in manifests for release in manifest.releases}
     keep = {(file.name, file.filename) for manifest in manifests for file in manifest.files}
-    return [
+    found = [
         path
         for path in _files_in(folder / PAGES)
         if path.name != PAGE and (path.parent.name, path.name.removesuffix(".metadata")) not in keep
-    ] + [path for path in sorted((folder / LOCKS).glob("*.lock")) if path.name not in locks]
+    ]
+    found += [path for path in sorted((folder / LOCKS).glob("*.lock")) if path.name not in locks]
+    records = _files_in(folder / RELEASES)
+    return found + [path for path in records if f"{path.parent.name} {path.stem}" not in releases]
 
 
 def unnamed_pages(folder: Path, manifests: Sequence[Manifest]) -> list[Path]:

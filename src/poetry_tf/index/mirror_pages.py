@@ -187,6 +187,22 @@ class MirrorPages:
         failure = Failure("wrong-hash", wrong=wrong)
         return NotDownloadedError(f"{name} {record['version']}", [(root, failure)])
 
+    def unlisted_files(self, name: str, version: str) -> list[tuple[str, str]]:
+        """The locked files of a release, with their hashes, that the page of a mirror lacks.
+
+        It is taken only where no other way answers, and says nothing of what PyPI has: such a file
+        stays in the lock. PyPI's own page counts as it is.
+        """
+        root, _ = self._chosen.get(name, (None, None))
+        if root is None or root.final:
+            return []
+        listed = self._files_of(root, name)
+        return [
+            (file, locked.hash)
+            for file, locked in self._expected.locked.get(name, {}).items()
+            if locked.version == version and file not in listed
+        ]
+
     # -- the files that pages list -----------------------------------------------------------
 
     def files(self, name: str) -> Mapping[str, IndexFile]:

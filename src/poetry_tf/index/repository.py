@@ -239,7 +239,12 @@ class RoutedRepository(PrefetchingRepository, FileSupply):
     def get_release_info(self, name: NormalizedName, version: Version) -> PackageInfo:
         self.choose()
         self._forget_unlisted(name, version)
-        return super().get_release_info(name, version)
+        info = super().get_release_info(name, version)
+        unlisted = self.mirrors.pages.unlisted_files(name, version.text)
+        # Not in the cache, which serves other projects.
+        more: list[Any] = [{"file": file, "hash": digest} for file, digest in unlisted]
+        info.files = [*info.files, *more]
+        return info
 
     @override
     def _fetch_record(self, name: NormalizedName, version: Version) -> dict[str, Any]:
