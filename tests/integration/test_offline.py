@@ -20,6 +20,7 @@ import pytest
 from poetry_tf.files import state
 from poetry_tf.index import saved_folder
 from poetry_tf.index.manifest import manifest_name
+from tests.integration.conftest import SetUp
 from tests.support.index import LocalIndex
 from tests.support.poetry import PoetryRunner, Result, write_pyproject
 from tests.support.projects import contents, restore
@@ -468,6 +469,50 @@ def test_a_project_may_name_a_folder_inside_of_itself(
     done = offline.call("-C", str(offline.project), "install", cwd=folder)
     assert done.ok, done.output
     assert shelf.requests == []
+
+
+# Containers
+
+
+@pytest.mark.parametrize(
+    ("options", "lines"),
+    [
+        (
+            ("--gpu", "none"),
+            [
+                "  docker pull mcr.microsoft.com/devcontainers/python:3-3.",
+                "  docker save --output image.tar mcr.microsoft.com/devcontainers/python:3-3.",
+                "  there: docker load --input image.tar",
+            ],
+        ),
+        (
+            ("--gpu", "system"),
+            [
+                "the features ghcr.io/devcontainers/features/nvidia-cuda:3 and what they download",
+                "  devcontainer build --workspace-folder . --image-name project-offline",
+                "  docker save --output image.tar project-offline",
+                '  there: a copy of this file with "image": "project-offline" and without its fe',
+            ],
+        ),
+    ],
+)
+def test_what_else_a_first_build_needs_is_explained_with_its_commands(
+    set_up: SetUp, options: tuple[str, ...], lines: list[str]
+) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "offline.md").read_text("utf-8")
+    command = re.search(r"<!-- run: explain -->\s*```sh\npoetry (.*)\n```", guide)
+    assert command is not None
+    poetry = set_up("--tensorflow", "2.18", *options)
+    done = poetry.call(*command[1].split())
+    assert done.ok, done.output
+    section = done.stdout.partition("Without a network, a first build needs\n")[2]
+    for line in lines:
+        assert f"\n  {line}" in f"\n{section}"
+    # The address of the image is that of the file where its registry is the machine's to name.
+    assert poetry.call("tf", "devcontainer", "--registry", "r.example.com", "--engine", "podman").ok
+    section = poetry.call(*command[1].split()).stdout.partition("Without a network")[2]
+    assert "podman save" in section and "localEnv" not in section
+    assert ("podman pull r.example.com/" in section) is ("none" in options)
 
 
 # Served

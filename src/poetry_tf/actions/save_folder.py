@@ -94,8 +94,9 @@ class SaveWatcher:
 
     report: Callable[[str], None]
     """Gets a line for a person."""
-    begin: Callable[[int, int], None]
-    """Gets the number of files that are downloaded, and their bytes."""
+    begin: Callable[[int, int, int], None]
+    """Gets the number of files that are downloaded, their bytes, and those that are there already,
+    of a run that was cut."""
     progress: Callable[[int, int], None]
     """Gets the files that are done, and the bytes. Called by several threads, one at a time."""
 
@@ -336,20 +337,24 @@ class _Saving:
         if not files:
             return
         files = measured(located(files, self.repository), self.repository)
-        self._check_space(files)
-        self.watcher.begin(len(files), sum(file.size for file in files))
+        total, begun = sum(file.size for file in files), self._begun(files)
+        self._check_space(total - begun)
+        self.watcher.begin(len(files), total, begun)
         counter = _Counter(self.watcher.progress)
         run_parallel([partial(self._fetch, file, counter) for file in files], workers=WORKERS)
         self.downloaded += len(files)
 
-    def _check_space(self, files: Sequence[WantedFile]) -> None:
-        """Raises `WriteError` where the disk can't hold the files."""
-        folder = self.options.folder
+    def _begun(self, files: Sequence[WantedFile]) -> int:
+        """The bytes of these files that a run has left which was cut."""
         begun = 0
         for file in files:
             with suppress(OSError):
-                begun += part_of(file.path(folder)).stat().st_size
-        needed = sum(file.size for file in files) - begun
+                begun += part_of(file.path(self.options.folder)).stat().st_size
+        return begun
+
+    def _check_space(self, needed: int) -> None:
+        """Raises `WriteError` where the disk can't hold so many bytes more."""
+        folder = self.options.folder
         free = shutil.disk_usage(folder).free
         if needed > free:
             raise WriteError(

@@ -9,10 +9,11 @@ from cleo.helpers import option
 from cleo.io.inputs.option import Option
 
 from poetry_tf.actions.container import ContainerOptions, with_container, with_container_options
-from poetry_tf.commands.base import CONFIG_OPTION, TensorFlowCommand, plain
+from poetry_tf.commands.base import CONFIG_OPTION, TensorFlowCommand, plain, titled_section
 from poetry_tf.commands.devcontainer_output import (
     container_notes,
     missing_plugin_notes,
+    offline_notes,
     plan_summary,
     unproven_warning,
 )
@@ -117,3 +118,7 @@ lock, pinned). Comments and all that is yours in the file stay as they are. What
             self.line(f"    {plain(part.origin)}")
         for note in container_notes(project, plan, whole=True):
             self.line(plain(note))
+        for line in titled_section(
+            "Without a network, a first build needs", offline_notes(project)
+        ):
+            self.line(plain(line))

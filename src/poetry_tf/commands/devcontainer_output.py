@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+
+from packaging.utils import canonicalize_name
 
 from poetry_tf.devcontainer.gpu import brings_cuda
 from poetry_tf.devcontainer.image import container_python, has_own_base
@@ -16,7 +19,10 @@ from poetry_tf.plan.model import Plan
 from poetry_tf.plan.settings import read_settings
 from poetry_tf.releases.images import load_images
 from poetry_tf.releases.model import LINUX_AARCH64
-from poetry_tf.text import shell_word
+from poetry_tf.text import format_list, shell_word
+
+# The variable of a machine in an image's name, with the value where there is none.
+_DEFAULT = re.compile(r"\$\{localEnv:[^}:]*:?([^}]*)\}")
 
 
 def up_command(project: Project, *options: str) -> str:
@@ -74,6 +80,49 @@ def container_notes(project: Project, plan: Plan, *, whole: bool = False) -> Ite
             "On linux-aarch64 (Apple silicon) CUDA is of no use, and nobody has shown that its "
             'feature installs there: gpu = "pip" comes up there as well.'
         )
+
+
+def offline_notes(project: Project) -> Iterator[str]:
+    """What a first build needs besides the files of the lock, with the commands that carry it.
+
+    The commands are for this file: its image, and its features.
+    """
+    found = project.devcontainer
+    if not isinstance(found, Devcontainer):
+        return
+    engine = read_settings(project)[0].engine or "docker"
+    image, features = found.document.get(("image",)), found.document.get(("features",))
+    built = f"{canonicalize_name(project.pyproject.name or project.root.name)}-offline"
+    if isinstance(features, dict) and features:
+        yield (
+            f"the features {format_list(features)} and what they download: each build fetches "
+            "them, so build once where there is a network, and carry the result"
+        )
+        yield f"  devcontainer build --workspace-folder . --image-name {built}"
+        yield from _carry(engine, built)
+        yield (
+            f'  there: a copy of this file with "image": "{built}" and without its features, and '
+            "devcontainer up --workspace-folder . --override-config COPY"
+        )
+    elif isinstance(image, str) and (word := shell_word(_DEFAULT.sub(r"\1", image))):
+        yield f"the image {word}"
+        yield f"  {engine} pull {word}"
+        yield from _carry(engine, word)
+    else:
+        yield "what your Dockerfile or services are built from"
+    yield (
+        "an index for pip, which installs Poetry in the container: a web server that serves the "
+        "folder of poetry tf mirror save"
+    )
+    yield (
+        "  POETRY_TF_MIRROR=http://SERVER:8000/simple/ devcontainer up --workspace-folder . "
+        "--remote-env PIP_INDEX_URL=http://SERVER:8000/simple/ --remote-env PIP_TRUSTED_HOST=SERVER"
+    )
+
+
+def _carry(engine: str, image: str) -> Iterator[str]:
+    yield f"  {engine} save --output image.tar {image}"
+    yield f"  there: {engine} load --input image.tar"
 
 
 def _shares_environment(project: Project, *, whole: bool) -> bool:

@@ -141,14 +141,15 @@ class _Progress:
         self._output = command.io.error_output
         self._is_live = self._output.is_decorated()
         self._write: Callable[[str], None] = self._output.write
-        self._files = self._bytes = 0
+        self._files = self._bytes = self._before = 0
         self._shown = self._begun = 0.0
         self._is_open = False
 
-    def begin(self, files: int, size: int) -> None:
+    def begin(self, files: int, size: int, begun: int) -> None:
         self.end()
-        self._files, self._bytes = files, size
+        self._files, self._bytes, self._before = files, size, begun
         known = format_size(size) if size else "of unknown size"
+        known += f", of which {format_size(begun)} are there" if begun else ""
         self._command.line_error(plain(f"Downloading {format_count(files, 'file')} ({known})"))
         self._shown = self._begun = time.monotonic()
 
@@ -159,8 +160,9 @@ class _Progress:
             return
         self._shown = now
         of = f" of {format_size(self._bytes)}" if self._bytes else ""
-        rate = format_size(round(size / max(now - self._begun, 0.1)))
-        line = f"  {done} of {self._files} files, {format_size(size)}{of}, {rate}/s"
+        new = max(0, size - self._before)
+        rate = format_size(round(new / max(now - self._begun, 0.1)))
+        line = f"  {done} of {format_count(self._files, 'file')}, {format_size(size)}{of}, {rate}/s"
         if self._is_live:
             self._write(f"\r\x1b[2K{line}")
             self._is_open = True
