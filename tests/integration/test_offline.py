@@ -120,7 +120,7 @@ def test_the_files_of_the_targets_are_saved_with_pages_that_list_them(
     done = _save(offline, folder)
     assert done.ok, done.output
     names = {name.partition("-")[0] for name in _wheels(folder)}
-    assert {"native", "pure", "more", "poetry", "poetry_tf", "filelock"} <= names
+    assert {"native", "pure", "more", "poetry", "poetry_tf", "filelock", "pip"} <= names
     assert "colour" not in names and "other" not in names
     assert {name for name in _wheels(folder) if name.startswith("native")} == {
         f"native-1.0-{LINUX}.whl"
@@ -556,6 +556,7 @@ def test_a_plain_web_server_serves_it_to_pip_and_to_poetry(
     done = offline.call("install")
     assert done.ok, done.output
     assert not [r for r in shelf.requests if r.kind == "file"]
+    assert done.stderr.count("no other way answers") == 1
 
 
 def test_a_lock_that_is_made_by_it_keeps_what_it_lacks(

@@ -268,8 +268,8 @@ class _Saving:
     # -- what is wanted ---------------------------------------------------------------------
 
     def _tools(self, poetry: str) -> list[WantedFile]:
-        """Poetry and what poetry-tf requires."""
-        requirements = [f"poetry=={poetry}", *packed_requirements()]
+        """Poetry and what poetry-tf requires; and pip, which pipx fetches for itself."""
+        requirements = [f"poetry=={poetry}", *packed_requirements(), "pip"]
         return self._solved(f"what Poetry {poetry} and poetry-tf need", requirements, "poetry")
 
     def _builders(self, files: Sequence[WantedFile]) -> list[WantedFile]:

@@ -120,7 +120,8 @@ class MirrorPages:
                 self._failover.report(root, found, f": taking it by {best.name}")
         all_answer = len(incomplete) >= len(self._failover.roots)
         if not all_answer and not any(root.final for root, _ in incomplete):
-            self._failover.report(best, failure, ", and no other way answers")
+            # Of a part of PyPI every page lacks something.
+            self._failover.report(best, failure, ", and no other way answers", once="incomplete")
         return best, self._answers[best, name][0]
 
     def _page_of(
