@@ -348,7 +348,11 @@ def test_alone_it_keeps_what_is_locked_and_refuses_the_rest(
         assert "POETRY_TF_MIRROR=pypi poetry" in done.stderr
         assert f"mirror save {folder}" in done.stderr
         assert contents(offline.project) == before
-    assert "(locked: 1.5)" in done.stderr
+    assert "pure (<1.5) is not in poetry.lock (locked: 1.5), and the mirror is" in done.stderr
+    done = offline.call("tf", "init", "-n", "--no-devcontainer", "--tensorflow", "2.18")
+    assert done.returncode == 1 and "\\<" not in done.output
+    assert " is not in poetry.lock, and the mirror is the folder" in done.stderr
+    assert contents(offline.project) == before
     done = offline.call("add", "pure@^1.5")
     assert done.ok, done.output
     # Its page in the folder lists one of the files; the lock has all.

@@ -18,7 +18,7 @@ from urllib.request import url2pathname
 
 from packaging.utils import NormalizedName, canonicalize_name
 from poetry.console.exceptions import PoetryRuntimeError
-from poetry.core.constraints.version import Version
+from poetry.core.constraints.version import Version, VersionConstraint
 from poetry.core.packages.package import Package
 from poetry.core.packages.utils.link import Link
 from poetry.core.version.markers import parse_marker
@@ -49,13 +49,21 @@ class FolderError(PoetryRuntimeError):
 class NotLockedError(FolderError):
     """A release that isn't locked is wanted, where folders are all there is."""
 
-    def __init__(self, wanted: str, locked: Sequence[str], folders: Sequence[SavedFolder]) -> None:
-        self.wanted, self.locked = wanted, tuple(locked)
-        held = f" (locked: {format_list(locked)})" if locked else ""
-        where = format_list(str(folder.path) for folder in folders)
-        what = f"{wanted} is not in poetry.lock{held}, and the mirror is the folder {where} alone"
+    def __init__(
+        self,
+        name: str,
+        wanted: VersionConstraint,
+        locked: Sequence[Version],
+        folders: Sequence[SavedFolder],
+    ) -> None:
+        self.name, self.wanted, self.locked = name, wanted, tuple(locked)
+        # A constraint looks like no style: what follows its "<" is a number.
+        what = escape_markup(name) + ("" if wanted.is_any() else f" ({wanted})")
+        held = f" (locked: {format_list(map(str, locked))})" if locked else ""
+        where = escape_markup(format_list(str(folder.path) for folder in folders))
         super().__init__(
-            f"<error>{escape_markup(what)}, which can only keep what is locked.</error>\n"
+            f"<error>{what} is not in poetry.lock{held}, and the mirror is the folder {where} "
+            "alone, which can only keep what is locked.</error>\n"
             "Where there is a network, run the command with another mirror, and save again:\n"
             "  <c1>POETRY_TF_MIRROR=pypi poetry …</c1>\n"
             f"  <c1>{_save_command(folders)}</c1>"
@@ -190,8 +198,8 @@ class FolderRepository(CachedRepository, FileSupply):
         versions = [item.version for item in packages if constraint.allows(item.version)]
         found = [Package(name, version) for version in versions]
         if not found:
-            wanted = name if constraint.is_any() else f"{name} ({constraint})"
-            raise NotLockedError(wanted, [str(item.version) for item in packages], self.folders)
+            held = [item.version for item in packages]
+            raise NotLockedError(name, constraint, held, self.folders)
         return found
 
     @override
@@ -227,7 +235,7 @@ class FolderRepository(CachedRepository, FileSupply):
         for package in self._locked.get(name, ()):
             if package.version == version:
                 return package
-        raise NotLockedError(f"{name} {version}", (), self.folders)
+        raise NotLockedError(name, version, (), self.folders)
 
     def _record(self, locked: Package) -> dict[str, Any] | None:
         for folder in self.folders:
