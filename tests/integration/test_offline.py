@@ -258,6 +258,19 @@ def test_two_runs_wait_for_each_other(
     assert f"is writing in {folder}" in done.stderr
 
 
+def test_for_a_python_that_poetry_tf_does_not_run_on_the_rest_is_saved(
+    offline: PoetryRunner, tmp_path: Path
+) -> None:
+    write_pyproject(offline.project, ["pure"], requires_python=">=3.9,<3.12")
+    assert offline.call("lock").ok
+    folder = tmp_path / "f"
+    done = offline.call("tf", "mirror", "save", str(folder), "--python", "3.9")
+    assert done.ok, done.output
+    assert "poetry-tf does not run on Python 3.9: Poetry isn't saved" in done.stderr
+    assert "pip install" not in done.stdout
+    assert {name.partition("-")[0] for name in _wheels(folder)} == {"pure", "poetry_tf"}
+
+
 def test_what_is_no_folder_of_ours_is_left_alone(offline: PoetryRunner, tmp_path: Path) -> None:
     mirror = tmp_path / "bandersnatch"
     (mirror / "simple" / "six").mkdir(parents=True)

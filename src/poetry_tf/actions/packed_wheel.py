@@ -14,6 +14,8 @@ from importlib import metadata
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
+from packaging.specifiers import SpecifierSet
+
 import poetry_tf
 
 NAME = "poetry-tf"
@@ -25,6 +27,12 @@ _LICENSES = "licenses/"
 def packed_requirements() -> list[str]:
     """What the running poetry-tf requires."""
     return [line for line in metadata.requires(NAME) or () if "extra ==" not in line]
+
+
+def runs_on(python: str) -> bool:
+    """Whether the running poetry-tf runs on a Python minor such as "3.11"."""
+    required = metadata.metadata(NAME)["Requires-Python"] or ""
+    return SpecifierSet(required).contains(f"{python}.99")
 
 
 def pack() -> tuple[str, bytes]:

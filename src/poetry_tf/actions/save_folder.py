@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.parser import BytesHeaderParser
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,7 @@ from poetry_tf.actions.mirror_folder import (
     solve_requirements,
     wanted_of_lock,
 )
-from poetry_tf.actions.packed_wheel import NAME, pack, packed_requirements
+from poetry_tf.actions.packed_wheel import NAME, pack, packed_requirements, runs_on
 from poetry_tf.doctor.network.findings import format_size
 from poetry_tf.files.errors import ProjectError, WriteError, disk_error, write_error
 from poetry_tf.files.lock import Lock
@@ -186,6 +186,12 @@ class _Saving:
     corrupt: list[str] = field(default_factory=list)
     locks: set[str] = field(default_factory=set)
     downloaded: int = 0
+    layers: tuple[SettingLayer, ...] = ()
+
+    @cached_property
+    def repository(self) -> RoutedRepository:
+        """PyPI by the mirrors in force."""
+        return self._repository()
 
     def run(self) -> SaveResult:
         folder = self.options.folder
@@ -198,7 +204,6 @@ class _Saving:
         poetry, note = poetry_requirement(self.lock)
         self.notes += [note] if note else []
         files = _merged([*files, *self._tools(poetry)])
-        self.repository = self._repository()
         files = _merged([*files, *self._builders(files)])
         self._download(self._missing(files))
         releases = self._record_releases()
@@ -208,7 +213,8 @@ class _Saving:
         manifest = Manifest(name, shown, poetry, tuple(sorted(self.locks)), releases, tuple(saved))
         key = manifest_name(canonicalize_name(name), self.project.root)
         write_manifest(folder, key, manifest)
-        unnamed, freed = self._settle([*({**manifests, key: manifest}.values())])
+        named_by = [*({**manifests, key: manifest}.values())]
+        unnamed, freed = _settle(folder, named_by, prune=self.options.prune)
         return SaveResult(
             self.targets,
             poetry,
@@ -220,19 +226,6 @@ class _Saving:
             tuple(self.notes),
         )
 
-    def _settle(self, manifests: Sequence[Manifest]) -> tuple[tuple[Path, ...], int]:
-        """Writes the pages, and finds or deletes what no manifest names: paths and bytes."""
-        folder = self.options.folder
-        write_pages(folder, manifests)
-        unnamed = unnamed_files(folder, manifests)
-        size = sum(path.stat().st_size for path in unnamed)
-        if self.options.prune:
-            for path in unnamed:
-                path.unlink()
-            for path in unnamed_pages(folder, manifests):
-                shutil.rmtree(path)
-        return tuple(unnamed), size
-
     # -- the way to PyPI --------------------------------------------------------------------
 
     def _layers(self) -> tuple[SettingLayer, ...]:
@@ -240,6 +233,7 @@ class _Saving:
         layers = mirrors_in_force(self.project, self.options.mirror)
         try:
             found = tuple(layer for layer in layers if parse_layer(layer).kind != "folder")
+            resolve(found, may_name)
         except MirrorError as error:
             raise PlanError(str(error), "See `poetry tf mirror list`.") from None
         return found or (option_layer("pypi"),)
@@ -269,8 +263,17 @@ class _Saving:
 
     def _tools(self, poetry: str) -> list[WantedFile]:
         """Poetry and what poetry-tf requires; and pip, which pipx fetches for itself."""
+        targets = tuple(target for target in self.targets if runs_on(target.python))
+        if len(targets) < len(self.targets):
+            left = sorted(
+                {item.python for item in self.targets} - {item.python for item in targets}
+            )
+            self.notes.append(
+                f"poetry-tf does not run on Python {format_list(left)}: Poetry isn't saved for it"
+            )
         requirements = [f"poetry=={poetry}", *packed_requirements(), "pip"]
-        return self._solved(f"what Poetry {poetry} and poetry-tf need", requirements, "poetry")
+        what = f"what Poetry {poetry} and poetry-tf need"
+        return self._solved(what, requirements, "poetry", targets) if targets else []
 
     def _builders(self, files: Sequence[WantedFile]) -> list[WantedFile]:
         """What builds the source distributions, and what builds that."""
@@ -299,17 +302,19 @@ class _Saving:
                 f"Not saved, as no index serves it: {format_list(other)}, to build {file.filename}"
             )
         what = f"what builds {file.filename}"
-        return self._solved(what, lines, "build") if lines else []
+        return self._solved(what, lines, "build", self.targets) if lines else []
 
-    def _solved(self, what: str, lines: Sequence[str], use: Use) -> list[WantedFile]:
+    def _solved(
+        self, what: str, lines: Sequence[str], use: Use, targets: Sequence[Target]
+    ) -> list[WantedFile]:
         locks = self.options.folder / LOCKS
         begin = partial(self.watcher.report, f"Looking up {what}")
         try:
-            path, lock, project = solve_requirements(lines, self.targets, self.layers, locks, begin)
+            path, lock, project = solve_requirements(lines, targets, self.layers, locks, begin)
         except LockingError as error:
             raise PlanError(f"Could not solve {what}, for these targets", str(error)) from error
         self.locks.add(path.name)
-        files, _ = wanted_of_lock(lock, project, self.targets, use, "index")
+        files, _ = wanted_of_lock(lock, project, targets, use, "index")
         # It is packed, and no index is asked for it.
         return [file for file in files if file.name != NAME]
 
@@ -326,7 +331,7 @@ class _Saving:
         results = run_parallel(jobs, workers=_READERS).values()
         missing = []
         for file, is_right in zip(files, results, strict=True):
-            if is_right is None or not is_right:
+            if not is_right:
                 missing.append(file)
             if is_right is False:
                 self.corrupt.append(file.filename)
@@ -411,6 +416,21 @@ class _Saving:
         digest = hashlib.sha256(content).hexdigest()
         file = WantedFile(name, version, filename, f"sha256:{digest}", "poetry", "packed")
         return _recorded(file, self.options.folder)
+
+
+def _settle(
+    folder: Path, manifests: Sequence[Manifest], *, prune: bool
+) -> tuple[tuple[Path, ...], int]:
+    """Writes the pages, and finds or deletes what no manifest names: paths and bytes."""
+    write_pages(folder, manifests)
+    unnamed = unnamed_files(folder, manifests)
+    size = sum(path.stat().st_size for path in unnamed)
+    if prune:
+        for path in unnamed:
+            path.unlink()
+        for path in unnamed_pages(folder, manifests):
+            shutil.rmtree(path)
+    return tuple(unnamed), size
 
 
 class _Counter:

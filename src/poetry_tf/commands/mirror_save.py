@@ -126,11 +126,10 @@ server can serve.
         index = (options.folder / PAGES).as_uri()
         folder = shell_word(str(options.folder)) or "FOLDER"
         self.line("On a machine without a network, with the folder at the same place:")
-        for line in (
-            f"pip install --index-url {index} poetry=={result.poetry} poetry-tf=={own.version}",
-            f"POETRY_TF_MIRROR={folder} poetry install",
-        ):
-            self.line(f"  <c1>{plain(line)}</>")
+        pins = f"poetry=={result.poetry} poetry-tf=={own.version}"
+        if any(file.use == "poetry" and file.name == "poetry" for file in result.files):
+            self.line(f"  <c1>{plain(f'pip install --index-url {index} {pins}')}</>")
+        self.line(f"  <c1>{plain(f'POETRY_TF_MIRROR={folder} poetry install')}</>")
 
 
 class _Progress:
