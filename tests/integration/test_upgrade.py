@@ -368,6 +368,7 @@ def test_a_project_without_a_lock_is_solved_before_it_moves(
     done = warm_poetry.call("tf", "upgrade", "2.16", "-n")
     assert "Moved to TensorFlow 2.16.2" in done.stdout, done.output
     assert (project / "poetry.lock").exists() is bool(more)
+    assert ("poetry.lock was not written" in done.stdout) is not bool(more)
 
 
 MAC = 'sys_platform == "darwin" and platform_machine == "arm64"'

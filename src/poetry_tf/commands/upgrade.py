@@ -153,5 +153,10 @@ release of that.
                 "Next: rebuild the container (<c1>Dev Containers: Rebuild Container</> in VS Code, "
                 f"or <c1>{plain(up_command(final, '--remove-existing-container'))}</>)"
             )
+        elif final.lock is None:
+            self.line(
+                "It was solved; poetry.lock was not written, as the project has none. "
+                "Next: <c1>poetry install</>"
+            )
         else:
             self.line("Next: install it with <c1>poetry sync</>")
