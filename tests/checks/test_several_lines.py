@@ -7,6 +7,7 @@ import json
 import pytest
 
 from poetry_tf.actions.fix import fix_requirements
+from poetry_tf.checks.findings import find_problems, make_context
 from poetry_tf.files.project import Project
 from poetry_tf.plan.requirement import tensorflow_requirements
 from tests.made import found, in_memory, lock_text, place
@@ -149,11 +150,11 @@ def test_the_platform_key_is_such_a_marker():
 
 def test_a_wide_line_goes_with_the_pin_of_the_other():
     lines = (
-        "tensorflow (>=2.13.1,<2.14) ; sys_platform == 'linux'",
+        "tensorflow (>=2.18.1,<2.19) ; sys_platform == 'linux'",
         "tensorflow (>=2.9) ; sys_platform != 'linux'",
     )
     _, versions = fixed(standard(">=3.9,<3.12", *lines))
-    assert versions == {"tensorflow": [">=2.13.1,<2.14", ">=2.13.1,<2.14.0"]}
+    assert versions == {"tensorflow": [">=2.18.1,<2.19", ">=2.18.1,<2.19.0"]}
 
 
 # -- Pythons ----------------------------------------------------------------------------------
@@ -239,3 +240,58 @@ def test_each_series_gets_what_it_needs_beside_it():
     assert 'python_version < "3.12"' in lines["tensorflow-intel"]["markers"]
     assert [item for item in found(after) if item.code == "TF305"] == []
     assert fix_requirements(after) == after
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (
+            "tensorflow-cpu (>=2.18.1,<2.19.0) ; platform_machine == 'x86_64'",
+            "tensorflow (>=2.18.1,<2.19.0) ; platform_machine == 'aarch64'",
+        ),
+        (
+            "tensorflow (>=2.20.0,<2.21.0) ; platform_machine == 'aarch64'",
+            "tensorflow-cpu (>=2.20.0,<2.21.0) ; platform_machine != 'aarch64'",
+        ),
+    ],
+)
+def test_a_declared_environment_is_planned_by_the_line_that_counts_there(lines: tuple[str, str]):
+    text = standard(">=3.10,<3.13", *lines, "setuptools (<82)")
+    text += '[tool.poetry-tf]\nenvironments = ["linux-x86_64", "linux-aarch64"]\n'
+    context = make_context(in_memory(text))
+    assert context.plan_error is None
+    assert {item.code for item in find_problems(context)} == {"TF302", "TF501"}
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        'tensorflow = [{version = ">=2.15", platform = "win32"}, '
+        '{version = ">=2.15", platform = "linux"}]',
+        'tensorflow = {version = ">=2.12", platform = "win32"}',
+        'tensorflow = {version = ">=2.12", markers = "os_name == \'nt\'"}',
+    ],
+)
+def test_a_wheel_that_hands_over_serves_nobody_without_what_it_hands_over_to(lines: str):
+    _, versions = fixed(legacy(">=3.10,<3.12", lines))
+    assert {*versions["tensorflow"]} == {"~2.21.0"}
+    # Where that is required as well, the first series is enough.
+    beside = 'tensorflow-intel = {version = "~2.15.0", markers = "sys_platform == \'win32\'"}'
+    text = legacy(">=3.10,<3.12", 'tensorflow = {version = ">=2.15", platform = "win32"}', beside)
+    assert fixed(text)[1]["tensorflow"] == ["~2.15"]
+
+
+@pytest.mark.parametrize("pin", ["~=2.10.0", ">=2.8,<3"])
+def test_a_retired_distribution_is_named_anew_where_no_other_counts(pin: str):
+    lines = (
+        f"tensorflow-gpu {pin} ; sys_platform == 'linux'",
+        f"tensorflow {pin} ; sys_platform != 'linux'",
+    )
+    _, versions = fixed(standard(">=3.10,<3.11", *lines))
+    (names,) = versions.items()
+    assert names[0] == "tensorflow"
+    assert len(names[1]) == 2
+    assert len({*names[1]}) == 1
+    enough = standard(">=3.10,<3.11", f"tensorflow-gpu {pin}", "tensorflow (~=2.10.0)")
+    (finding,) = found(in_memory(enough), "TF103")
+    assert (finding.remedy, finding.edits) == ("Remove it: tensorflow is enough", ())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -12,6 +12,7 @@ from poetry.core.constraints.version import VersionConstraint, VersionRange
 
 from poetry_tf.checks.findings import Context, Finding, locked_release, rule
 from poetry_tf.files.edits import Edit
+from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.index.mirrors import mirror_at
 from poetry_tf.plan.lines import Line, releases_by_pythons, tensorflow_lines
@@ -28,7 +29,8 @@ from poetry_tf.plan.requirement import (
 from poetry_tf.plan.settings import requirement_pin_severity
 from poetry_tf.pyproject.pins import legacy_keras_edits, pin_edits, pin_text, tf_keras_pin
 from poetry_tf.pyproject.platform_alone import platform_alone_fix
-from poetry_tf.pyproject.requirement_edits import rename_edits
+from poetry_tf.pyproject.platforms import covers, is_installed_with
+from poetry_tf.pyproject.requirement_edits import rename_edits, replace_edits
 from poetry_tf.releases import (
     DISTRIBUTIONS,
     Companion,
@@ -236,11 +238,30 @@ def not_the_distribution_to_name(context: Context) -> Iterator[Finding]:
         edits: tuple[Edit, ...] = ()
         if kind == "shim":
             remedy, edits = platform_alone_fix(context.project, item)
-        elif main:
-            remedy = f"Remove it: {main[0].name} is enough"
+        elif (enough := _covering(context.project, item, main)) is not None:
+            remedy = f"Remove it: {enough.name} is enough"
         elif len(items) == 1:
-            edits = rename_edits(context.project, item, "tensorflow")
+            edits = rename_edits(context.project, item, _TENSORFLOW)
+        else:
+            edits = replace_edits(context.project, item, _TENSORFLOW)
         yield Finding(*context.at(item.path), f"{item.name} {reason}", remedy, edits)
+
+
+_TENSORFLOW = canonicalize_name("tensorflow")
+
+
+def _covering(
+    project: Project, item: Requirement, mains: Sequence[Requirement]
+) -> Requirement | None:
+    """The requirement that is installed wherever another is, and counts there."""
+    return next(
+        (
+            main
+            for main in mains
+            if is_installed_with(project, main, item) and covers(project, main.marker, item)
+        ),
+        None,
+    )
 
 
 @rule("TF105")

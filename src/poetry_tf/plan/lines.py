@@ -52,6 +52,8 @@ class Line:
     """The known releases that it admits, ascending, without yanked ones if there are others."""
     locked: tuple[Release, ...]
     """Those of them that are locked, ascending."""
+    beside: tuple[Requirement, ...] = ()
+    """The project's requirements on the distributions that hold the files of one platform."""
     is_narrowed: bool = False
     """Whether `admitted` is of one series, that the constraint is to be narrowed to."""
 
@@ -116,13 +118,29 @@ class Line:
 
     def is_served_by(self, release: Release) -> bool:
         """Whether a release serves every target that any of the admitted ones serves."""
-        return all(serves(release, target) for target in self.servable)
+        return all(self._is_target_served_by(release, target) for target in self.servable)
+
+    def _is_target_served_by(self, release: Release, target: Target) -> bool:
+        """Whether a lock has TensorFlow's files for a target.
+
+        Where its wheel only requires another distribution, a lock has that one if a requirement
+        names it: poetry-tf writes one for the environments that the project is planned for.
+        """
+        name = target.environment
+        wheels = release.wheels.get(name)
+        if wheels is None or target.python not in wheels.usable or wheels.kind != "shim":
+            return serves(release, target)
+        return name in (self.declared or DEFAULT_ENVIRONMENTS) or any(
+            item.name == wheels.target and target.admits(item.marker) for item in self.beside
+        )
 
     @cached_property
     def servable(self) -> tuple[Target, ...]:
         """The targets that any of the admitted releases serves."""
         return tuple(
-            target for target in self.targets if any(serves(one, target) for one in self.admitted)
+            target
+            for target in self.targets
+            if any(self._is_target_served_by(one, target) for one in self.admitted)
         )
 
 
@@ -161,6 +179,7 @@ def _line(project: Project, item: Requirement) -> Line:
         read_settings(project)[0].environments,
         admitted,
         locked,
+        tuple(one for one in project.pyproject.requirements if role(one.name) == "shim"),
     )
 
 

@@ -14,6 +14,7 @@ from poetry_tf.plan.environments import MINORS, Target
 from poetry_tf.plan.model import CONTAINER_PLATFORM
 from poetry_tf.plan.python import admitted_minors, marker_pythons, project_pythons
 from poetry_tf.plan.requirement import (
+    constraint_series,
     locked_tensorflow,
     tensorflow_requirements,
     to_poetry_version,
@@ -67,23 +68,27 @@ def main_pythons(project: Project) -> VersionConstraint | None:
 def main_environments(project: Project, names: Sequence[str] | None) -> tuple[str, ...] | None:
     """The environments for which the main requirement is planned, of those that are declared.
 
-    Left out are those that only the distribution of one platform serves, by a requirement of its
-    own. None where none is declared.
+    Left out are those for which there is a requirement on another distribution, or on another
+    series. None where none is declared.
     """
-    if names is None:
-        return None
-    items = tensorflow_requirements(project)
-    mains = [item for item in items if role(item.name) != "shim"]
+    main = main_requirement(project)
+    if names is None or main is None:
+        return None if names is None else tuple(names)
+    series = constraint_series(main.constraint)
+    others = [
+        item
+        for item in tensorflow_requirements(project)
+        if item.name != main.name or constraint_series(item.constraint) != series
+    ]
 
     def counts(item: Requirement, name: str) -> bool:
         return any(Target(name, minor).admits(item.marker) for minor in MINORS)
 
-    def is_other(name: str) -> bool:
-        return not any(counts(item, name) for item in mains) and any(
-            counts(item, name) for item in items
-        )
-
-    found = tuple(name for name in names if not (mains and is_other(name)))
+    found = tuple(
+        name
+        for name in names
+        if counts(main, name) or not any(counts(item, name) for item in others)
+    )
     return found or tuple(names)
 
 
