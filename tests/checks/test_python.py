@@ -51,6 +51,7 @@ def test_a_python_without_a_wheel_is_reported_and_the_range_narrowed(
     [
         f">={MINORS[0]},<{NEXT}",
         f"~={MINORS[0]}.0",
+        f"=={MINORS[0]}.*",
         f"=={MINORS[-1]}.*",
         f">={MINORS[0]}.2,<={MINORS[-1]}.5",
         f">={MINORS[0]},<{NEXT},!={MINORS[0]}.3",

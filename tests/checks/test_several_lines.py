@@ -220,9 +220,37 @@ def test_where_tensorflow_is_optional_its_line_is_narrowed(before: str, after: s
     assert judged(fix) == []
 
 
+@pytest.mark.parametrize("python", [">=3.6,<4.0", "^3.6"])
+def test_a_python_counts_where_what_is_locked_for_the_lowest_has_wheels(python: str):
+    """No release has wheels for Python 3.6 on ARM, and none that Poetry locks for it is there."""
+    text = legacy(python, 'tensorflow = {version = "^2.1", optional = true}')
+    text += '[tool.poetry.extras]\nml = ["tensorflow"]\n'
+    (finding,) = found(in_memory(text), "TF201")
+    assert finding.remedy == 'Give it the marker: python_version < "3.14"'
+
+
 def test_a_group_that_is_always_installed_cuts_the_project():
     text = f'{standard(">=3.10,<3.14")}[dependency-groups]\ntf = ["tensorflow>=2.16,<2.17"]\n'
     assert fixed(text)[0] == ">=3.10,<3.13"
+
+
+@pytest.mark.parametrize(
+    ("marker", "pin"),
+    [("", ">=2.18.0,<2.19.0"), (" ; platform_system != 'Windows'", ">=2.18.1,<2.19.0")],
+)
+@pytest.mark.parametrize("name", ["tensorflow", "tensorflow-cpu"])
+def test_a_pin_begins_with_a_release_that_can_be_locked(name: str, marker: str, pin: str):
+    """On Windows 2.18.1 requires a tensorflow-intel that does not exist."""
+    text = standard(">=3.9,<3.13", f"{name} (>=2.15,<2.19){marker}")
+    assert fixed(text)[1] == {name: [pin]}
+    managed = fixed(f"{text}[tool.poetry-tf]\n")[1]
+    assert managed[name] == [">=2.18.1,<2.19.0"]  # its metadata is corrected
+
+
+@pytest.mark.parametrize("version", ["2.18.0", "2.18.1"])
+def test_a_pin_begins_with_what_is_locked(version: str):
+    text = standard(">=3.9,<3.13", "tensorflow (>=2.15,<3)")
+    assert fixed(text, ("tensorflow", version))[1] == {"tensorflow": [f">={version},<2.19.0"]}
 
 
 # -- what stands beside them --------------------------------------------------------------------

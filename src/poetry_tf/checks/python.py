@@ -140,7 +140,11 @@ def _is_beside(line: Line, main: Line) -> bool:
 
 def _lacking(line: Line) -> VersionConstraint:
     """The Pythons for which a requirement counts and none of its releases has wheels."""
-    return line.python.difference(python_range(line.pythons))
+    lacking = line.python
+    for run in consecutive_runs(line.pythons):
+        # "3.8.*" begins with the prereleases of 3.8.
+        lacking = lacking.difference(parse_constraint(f">={run[0]}.dev0,<{next_minor(run[-1])}"))
+    return lacking
 
 
 def _exact_version(context: Context, declared: PythonRange) -> Finding:

@@ -23,6 +23,7 @@ from poetry_tf.plan.environments import (
     MINORS,
     Target,
     make_targets,
+    pythons_with_wheels,
     required_pythons,
 )
 from poetry_tf.plan.main_line import main_requirement
@@ -73,20 +74,31 @@ class Line:
         """The environments of the project in which it counts.
 
         Where none is declared these are the default ones that have TensorFlow: a wheel of the
-        release that is locked, or that plain Poetry would lock, the newest admitted one. A line
-        that counts in none of these is for others, and counts in those.
+        release that is locked, or that plain Poetry would lock. A line that counts in none of these
+        is for others, and counts in those.
         """
         if self.declared is not None:
             return tuple(filter(self.counts_in, self.declared))
-        releases = self.admitted if self.is_narrowed else self.locked or self.admitted
         default, every = (
             tuple(filter(self.counts_in, names)) for names in (DEFAULT_ENVIRONMENTS, ENVIRONMENTS)
         )
+        newest = self._solved
         for names in (default, every):
-            newest = releases[-1] if releases else None
             if available := tuple(name for name in names if newest and newest.usable_on(name)):
                 return available
         return default or every
+
+    @property
+    def _solved(self) -> Release | None:
+        """The release that is locked, else the one that plain Poetry would lock: none whose first
+        Python is above the lowest of the line."""
+        releases = self.admitted if self.is_narrowed else self.locked or self.admitted
+        lowest = next(iter(required_pythons(self.python) or ()), None)
+        for release in reversed(releases):
+            first = next(iter(pythons_with_wheels([release])), None)
+            if lowest is None or first is None or numbers(first) <= numbers(lowest):
+                return release
+        return releases[-1] if releases else None
 
     @cached_property
     def targets(self) -> tuple[Target, ...]:
@@ -286,15 +298,20 @@ def _chosen_series(wide: Sequence[Line], good: Sequence[str]) -> str | None:
 
 
 def _series_finder(project: Project) -> _Finder:
-    """The function that finds the newest release of a series that serves a line."""
+    """The function that finds the release of a series that serves a line: what is locked, else the
+    newest."""
     others = _required_constraints(project)
     known: dict[tuple[KeyPath, str], Release | None] = {}
 
+    corrects = project.pyproject.is_managed
+
     def find(line: Line, series: str) -> Release | None:
-        for release in reversed(line.admitted):
+        # What is locked stays, and can be locked.
+        for release in (*reversed(line.locked), *reversed(line.admitted)):
             if (
                 release.series == series
                 and line.is_served_by(release)
+                and (corrects or release in line.locked or _can_be_locked(release, line))
                 and not _contradicts(release, line, others)
             ):
                 return release
@@ -307,6 +324,15 @@ def _series_finder(project: Project) -> _Finder:
         return known[key]
 
     return cached
+
+
+def _can_be_locked(release: Release, line: Line) -> bool:
+    """Whether plain Poetry can lock a release: none of its requirements on what does not exist
+    counts where the line does."""
+    return all(
+        Dependency.create_from_pep_508(text).marker.intersect(line.item.marker).is_empty()
+        for text in release.unsatisfiable
+    )
 
 
 def _required_constraints(project: Project) -> Mapping[str, Sequence[Requirement]]:
