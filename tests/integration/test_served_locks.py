@@ -1,0 +1,92 @@
+"""Moving takes TensorFlow from nobody, in what the real Poetry locks as well."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from poetry.core.version.markers import parse_marker
+
+from poetry_tf.files.lock import Lock
+from poetry_tf.files.project import PYPROJECT, Project
+from poetry_tf.plan.alternatives import Alternative, alternatives
+from poetry_tf.plan.environments import make_targets, required_pythons
+from poetry_tf.plan.python import admitted_minors, project_pythons
+from poetry_tf.plan.settings import read_settings
+from poetry_tf.releases import DISTRIBUTIONS, whole
+from tests.made import SERIES
+from tests.plan.served import Served
+from tests.plan.test_served import projects
+from tests.support.poetry import PoetryRunner
+from tests.support.projects import contents
+
+pytestmark = pytest.mark.slow
+
+# Each example locks twice or thrice.
+few = settings(
+    max_examples=max(5, settings.default.max_examples // 12),  # type: ignore[union-attr]
+    suppress_health_check=[*HealthCheck],
+)
+
+
+def begin(poetry: PoetryRunner, text: str) -> Project:
+    """The project, locked by plain Poetry; an example that it can't lock is dropped."""
+    shutil.rmtree(poetry.project)
+    poetry.project.mkdir()
+    (poetry.project / PYPROJECT).write_text(text, "utf-8")
+    assume(poetry.call("lock", plugins=False).ok)
+    return Project.read(poetry.project)
+
+
+def served(project: Project) -> set[Served]:
+    """The targets in which an installation from the lock gets TensorFlow."""
+    assert isinstance(project.lock, Lock)
+    pythons = required_pythons(project_pythons(project)) or ()
+    environments = read_settings(project)[0].environments or ("linux-x86_64",)
+    return {
+        Served(one.group or one.extra or "", target)
+        for one in alternatives(project.pyproject)
+        for target in make_targets(environments, pythons)
+        for package in project.lock.data["package"]
+        if package["name"] in DISTRIBUTIONS
+        and (release := whole(package["name"]).get(package["version"])) is not None
+        and target.python in release.usable_on(target.environment)
+        and any(target.admits(parse_marker(text), one.extras) for text in markers(package, one))
+    }
+
+
+def markers(package: dict[str, Any], alternative: Alternative) -> Iterator[str]:
+    """The markers under which an alternative installs a locked package, one for each group."""
+    written = package.get("markers", "")
+    for group in package["groups"]:
+        if group in alternative.groups:
+            yield written if isinstance(written, str) else written.get(group, "")
+
+
+def check_is_fresh(poetry: PoetryRunner) -> None:
+    done = poetry.call("check", "--lock", plugins=False)
+    assert "poetry.lock" not in done.output, done.output
+
+
+@few
+@given(text=projects(), series=st.sampled_from(SERIES))
+def test_moving_leaves_nothing_unserved(warm_poetry: PoetryRunner, text: str, series: str) -> None:
+    before = begin(warm_poetry, text)
+    files = contents(warm_poetry.project)
+    done = warm_poetry.call("tf", "upgrade", "-n", series)
+    if not done.ok:
+        assert contents(warm_poetry.project) == files
+        return
+    check_is_fresh(warm_poetry)
+    after = Project.read(warm_poetry.project)
+    # The page names the Pythons that the series has left.
+    lost = {
+        gone
+        for gone in served(before) - served(after)
+        if admitted_minors([gone.target.python], project_pythons(after))
+    }
+    assert lost == set(), f"{done.output}\n{after.pyproject.document.text}"
