@@ -150,11 +150,11 @@ def test_the_platform_key_is_such_a_marker():
 
 def test_a_wide_line_goes_with_the_pin_of_the_other():
     lines = (
-        "tensorflow (>=2.18.1,<2.19) ; sys_platform == 'linux'",
+        "tensorflow (>=2.20.0,<2.21) ; sys_platform == 'linux'",
         "tensorflow (>=2.9) ; sys_platform != 'linux'",
     )
-    _, versions = fixed(standard(">=3.9,<3.12", *lines))
-    assert versions == {"tensorflow": [">=2.18.1,<2.19", ">=2.18.1,<2.19.0"]}
+    _, versions = fixed(standard(">=3.10,<3.12", *lines))
+    assert versions == {"tensorflow": [">=2.20.0,<2.21", ">=2.20.0,<2.21.0"]}
 
 
 # -- Pythons ----------------------------------------------------------------------------------
