@@ -27,7 +27,13 @@ from poetry_tf.plan.requirement import (
     to_poetry_version,
 )
 from poetry_tf.plan.settings import requirement_pin_severity
-from poetry_tf.pyproject.pins import legacy_keras_edits, pin_edits, pin_text, tf_keras_pin
+from poetry_tf.pyproject.pins import (
+    legacy_keras_edits,
+    pin_edits,
+    pin_text,
+    shim_pin_edits,
+    tf_keras_pin,
+)
 from poetry_tf.pyproject.platform_alone import platform_alone_fix
 from poetry_tf.pyproject.platforms import covers, is_installed_with
 from poetry_tf.pyproject.requirement_edits import rename_edits, replace_edits
@@ -79,7 +85,8 @@ def pin_wider_than_a_series(context: Context) -> Iterator[Finding]:
         remedy = _series_to_choose(lines[item.path]) if item.path in lines else PIN
         edits: tuple[Edit, ...] = ()
         if (release := releases.get(item.path)) is not None:
-            edits = pin_edits(context.project, item, release)
+            make_edits = shim_pin_edits if role(item.name) == "shim" else pin_edits
+            edits = make_edits(context.project, item, release)
             if edits:
                 pin = pin_text(item, release)
                 remedy = f'Write "{pin}" to stay with TensorFlow {release.series}'

@@ -255,11 +255,13 @@ def expected_release(
 
 def missing_requirements(project: Project, plan: Plan) -> Iterator[RequirementIssue]:
     """The requirements beside TensorFlow that are missing or wrong in a project."""
-    for place in _places(project, plan):
+    places = [*_places(project, plan)]
+    for place in places:
         for line in place.lines:
             if line.name != FILESYSTEM and (issue := _shim_issue(place, line)) is not None:
                 yield issue
-        if (issue := _filesystem_issue(place)) is not None:
+        is_needed = any(not one.use.filesystem.is_empty() for one in places)
+        if (issue := _filesystem_issue(place, is_needed=is_needed)) is not None:
             yield issue
 
 
@@ -302,13 +304,14 @@ def _shim_issue(place: _Place, line: MarkedRequirement) -> RequirementIssue | No
     return RequirementIssue(place.item, message, format_addition([line]), edits)
 
 
-def _filesystem_issue(place: _Place) -> RequirementIssue | None:
+def _filesystem_issue(place: _Place, *, is_needed: bool) -> RequirementIssue | None:
+    """What is wrong with the lines of the file system, which another place may need as well."""
     use, release = place.use, place.release
     lines = [line for line in place.lines if line.name == FILESYSTEM]
     found = place.found(FILESYSTEM)
     is_own = is_ours(found)
     if use.filesystem.is_empty():
-        if not is_own:
+        if not is_own or is_needed:
             return None
         return RequirementIssue(
             found[0],
