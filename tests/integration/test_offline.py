@@ -594,3 +594,31 @@ def test_a_lock_that_is_made_by_it_keeps_what_it_lacks(
     (offline.project / "poetry.lock").unlink()
     assert offline.call("lock").ok
     assert source not in _lock(offline).decode()
+
+
+@pytest.mark.parametrize("lacks", ["page", "release"])
+def test_a_locked_package_of_which_nothing_was_saved_stays_in_the_lock(
+    offline: PoetryRunner, shelf: LocalIndex, folder: Path, served: str, lacks: str
+) -> None:
+    """ "colour" is for Windows alone; the folder has no page of it, or one with another release."""
+    page = folder / "simple" / "colour" / "index.html"
+    assert not page.exists()
+    if lacks == "release":
+        page.parent.mkdir()
+        page.write_text(f'<a href="colour-0.1-py3-none-any.whl#sha256={"0" * 64}">x</a>', "utf-8")
+    before = _lock(offline)
+    assert b'name = "colour"' in before
+    offline.mirror = served
+    # Where PyPI can be reached, it says what there is.
+    done = offline.call("lock", "--regenerate")
+    assert done.ok and _lock(offline) == before, done.output
+    shelf.named("pypi").page_status = 403
+    shutil.rmtree(offline.home / "cache")
+    for command in (["lock"], ["lock", "--regenerate"], ["update"], ["install"]):
+        done = offline.call(*command)
+        assert done.ok, done.output
+        assert _lock(offline) == before
+    # What isn't locked isn't invented.
+    done = offline.call("add", "other")
+    assert done.returncode == 1
+    assert _lock(offline) == before

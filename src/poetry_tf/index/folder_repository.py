@@ -21,7 +21,6 @@ from poetry.console.exceptions import PoetryRuntimeError
 from poetry.core.constraints.version import Version, VersionConstraint
 from poetry.core.packages.package import Package
 from poetry.core.packages.utils.link import Link
-from poetry.core.version.markers import parse_marker
 from poetry.inspection.info import PackageInfo
 from poetry.repositories.cached_repository import CachedRepository
 from poetry.repositories.exceptions import PackageNotFoundError
@@ -31,6 +30,7 @@ import poetry_tf
 from poetry_tf.http.pages import MalformedPage
 from poetry_tf.index.credentials import PYPI
 from poetry_tf.index.fetching import FileSupply, supply_files
+from poetry_tf.index.locked_packages import as_indexed, by_name
 from poetry_tf.index.release_records import read_record
 from poetry_tf.index.saved_folder import SavedFolder
 from poetry_tf.index.wheel_metadata import check_requirements
@@ -155,10 +155,7 @@ class FolderRepository(CachedRepository, FileSupply):
 
     @cached_property
     def _locked(self) -> dict[NormalizedName, tuple[Package, ...]]:
-        found: dict[NormalizedName, tuple[Package, ...]] = {}
-        for package in self._read_locked():
-            found[package.name] = (*found.get(package.name, ()), package)
-        return found
+        return by_name(self._read_locked())
 
     # -- builds -----------------------------------------------------------------------------
     # Poetry solves the requirements of a build in the thread that builds.
@@ -213,7 +210,7 @@ class FolderRepository(CachedRepository, FileSupply):
             return super().package(name, version)
         locked = self._locked_package(canonicalize_name(name), version)
         # Without a record the lock alone is near enough to go on with.
-        return super().package(name, version) if self._record(locked) else _as_indexed(locked)
+        return super().package(name, version) if self._record(locked) else as_indexed(locked)
 
     @override
     def _get_release_info(self, name: NormalizedName, version: Version) -> dict[str, Any]:
@@ -296,25 +293,3 @@ class FolderRepository(CachedRepository, FileSupply):
     def explain_unfit(self, package: Package, python: str, error: Exception) -> Exception | None:
         is_own = isinstance(error, FolderError)
         return None if is_own else NotSavedError(package, self.folders, python)
-
-
-def _as_indexed(locked: Package) -> Package:
-    """A locked package as an index has it, as far as the lock knows.
-
-    The lock has the requirements of the extras that the project uses among the others, and those
-    of every extra besides.
-    """
-    package = locked.clone()
-    for extra, requirements in locked.extras.items():
-        known = {item.name for item in locked.requires if extra in item.in_extras}
-        for requirement in requirements:
-            if requirement.name not in known:
-                added = requirement.clone()
-                added.marker = added.marker.intersect(parse_marker(f'extra == "{extra}"'))
-                package.add_dependency(added)
-    return package
-
-
-def locked_from_pypi(packages: Sequence[Package]) -> list[Package]:
-    """The packages of a lock that don't come from a source of the project."""
-    return [package for package in packages if package.source_type is None]

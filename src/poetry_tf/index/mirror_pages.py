@@ -204,6 +204,15 @@ class MirrorPages:
             if locked.version == version and file not in listed
         ]
 
+    def is_incomplete(self, name: str) -> bool:
+        """Whether the page of a mirror lacks something, or is missing, and PyPI did not answer."""
+        root, _ = self._chosen.get(name, (None, None))
+        if root is None or root.final:
+            return False
+        _, failure = self._answers.get((root, name), (None, None))
+        asked = any((item, name) in self._answers for item in self._failover.roots if item.final)
+        return failure is not None and failure.is_missing and not asked
+
     # -- the files that pages list -----------------------------------------------------------
 
     def files(self, name: str) -> Mapping[str, IndexFile]:

@@ -7,9 +7,11 @@ import hashlib
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from packaging.utils import NormalizedName
+from packaging.utils import NormalizedName, canonicalize_name
+from poetry.core.packages.package import Package
 from poetry.inspection.info import PackageInfo
 from poetry.repositories import http_repository
 from poetry.repositories.exceptions import PackageNotFoundError
@@ -22,6 +24,7 @@ from poetry_tf.index import pages, prefetch
 from poetry_tf.index.credentials import PYPI, Grant
 from poetry_tf.index.failover import MirrorRoute, NotDownloadedError
 from poetry_tf.index.fetching import FileSupply, supply_files
+from poetry_tf.index.locked_packages import as_indexed, by_name
 from poetry_tf.index.mirror_pages import PREFER_JSON
 from poetry_tf.index.saved_folder import part_of
 from poetry_tf.index.session import MirrorSession
@@ -41,7 +44,6 @@ if TYPE_CHECKING:
     from poetry.config.config import Config
     from poetry.core.constraints.version import Version
     from poetry.core.packages.dependency import Dependency
-    from poetry.core.packages.package import Package
     from poetry.core.packages.utils.link import Link
     from poetry.repositories.link_sources.base import LinkSource
 
@@ -161,13 +163,14 @@ class RoutedRepository(PrefetchingRepository, FileSupply):
         grants: Sequence[Grant],
         report: Callable[[str], None],
         expected: Callable[[], ExpectedFiles],
+        locked: Callable[[], Sequence[Package]],
         folders: Sequence[SavedFolder] = (),
         config: Config,
         disable_cache: bool,
         pool_size: int,
     ) -> None:
         self._route, self._grants, self._expected = route, grants, expected
-        self._folders = folders
+        self._read_locked, self._folders = locked, folders
         # The address is set by `choose`, before the first request is made.
         super().__init__(PYPI, "", config=config, disable_cache=disable_cache, pool_size=pool_size)
         require_attributes(
@@ -209,12 +212,32 @@ class RoutedRepository(PrefetchingRepository, FileSupply):
     @override
     def find_packages(self, dependency: Dependency) -> list[Package]:
         self.choose()
-        return [patches.without_source(package) for package in super().find_packages(dependency)]
+        found = [patches.without_source(package) for package in super().find_packages(dependency)]
+        known = {package.version for package in found}
+        return found + [
+            Package(item.name, item.version)
+            for item in self._kept(dependency.name)
+            if item.version not in known and dependency.constraint.allows(item.version)
+        ]
 
     @override
     def package(self, name: str, version: Version) -> Package:
         self.choose()
-        return patches.without_source(super().package(name, version))
+        try:
+            return patches.without_source(super().package(name, version))
+        except PackageNotFoundError:
+            for package in self._kept(canonicalize_name(name)):
+                if package.version == version:
+                    return as_indexed(package)
+            raise
+
+    @cached_property
+    def _locked(self) -> Mapping[NormalizedName, Sequence[Package]]:
+        return by_name(self._read_locked())
+
+    def _kept(self, name: NormalizedName) -> Sequence[Package]:
+        """The locked packages of a distribution that stay in the lock, listed or not."""
+        return self._locked.get(name, ()) if self.mirrors.pages.is_incomplete(name) else ()
 
     @override
     def _read_page(self, name: NormalizedName) -> LinkSource:

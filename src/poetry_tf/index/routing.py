@@ -29,7 +29,8 @@ from poetry_tf.index.auto import choice_memory, choose_automatically
 from poetry_tf.index.config import SettingLayer, pypi_index, setting_layers
 from poetry_tf.index.credentials import PYPI, make_grants
 from poetry_tf.index.failover import IndexRoot, MirrorRoute
-from poetry_tf.index.folder_repository import FolderRepository, locked_from_pypi
+from poetry_tf.index.folder_repository import FolderRepository
+from poetry_tf.index.locked_packages import locked_from_pypi
 from poetry_tf.index.mirrors import (
     Mirror,
     MirrorError,
@@ -111,6 +112,9 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
         # stderr, because scripts read what Poetry writes to stdout.
         io.write_error_line(f"poetry-tf: {escape_markup(line)}")
 
+    def locked() -> list[Package]:
+        return locked_from_pypi(poetry.locker.locked_repository().packages)
+
     folders = [SavedFolder(path) for path in resolved.folders]
     replacement: Repository
     if resolved.setting.kind == "folder":
@@ -119,7 +123,7 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
         replacement = FolderRepository(
             folders,
             resolved.layer.place,
-            locked=lambda: locked_from_pypi(poetry.locker.locked_repository().packages),
+            locked=locked,
             notices=_unreported(io, resolved.notices),
             report=report,
             config=poetry.config,
@@ -131,6 +135,7 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
             config=poetry.config,
             disable_cache=poetry.disable_cache,
             expected=lambda: _expected_files(poetry),
+            locked=locked,
             unreported=lambda notices: _unreported(io, notices),
             report=report,
         )
@@ -149,6 +154,7 @@ def routed_repository(
     config: Config,
     disable_cache: bool,
     expected: Callable[[], ExpectedFiles],
+    locked: Callable[[], Sequence[Package]] = tuple,
     unreported: Callable[[Sequence[str]], Sequence[str]],
     report: Callable[[str], None],
 ) -> RoutedRepository:
@@ -188,6 +194,7 @@ def routed_repository(
         grants=make_grants(named, user_mirrors(layers)),
         report=report,
         expected=expected,
+        locked=locked,
         folders=folders,
         config=config,
         disable_cache=disable_cache,
