@@ -137,12 +137,15 @@ def _broken_command(title: str, error: Exception) -> BaseCommand:
     return BrokenCommand()
 
 
-def _watch_interrupts(*_: object) -> None:
-    """Lets Ctrl-C end downloads by a mirror, where the command has an installer for them."""
+def _prepare_installer(*_: object) -> None:
+    """Has the installer, where the command has one, take files by a mirror, until Ctrl-C."""
     if {"poetry_tf.index.repository", "poetry.installation.executor"} <= sys.modules.keys():
         with suppress(Exception):  # Ctrl-C takes longer then
+            from poetry_tf.index.fetching import supply_files
             from poetry_tf.index.repository import watch_interrupts
 
+            # Before the first file is chosen: what runs then isn't explained.
+            supply_files()
             watch_interrupts()
 
 
@@ -151,7 +154,7 @@ def _add_listeners(dispatcher: EventDispatcher) -> None:
 
     dispatcher.add_listener(COMMAND, partial(_listen, "on_command"), BEFORE_POETRY)
     dispatcher.add_listener(COMMAND, partial(_listen, "on_installer_ready"), AFTER_POETRY)
-    dispatcher.add_listener(COMMAND, _watch_interrupts, AFTER_POETRY)
+    dispatcher.add_listener(COMMAND, _prepare_installer, AFTER_POETRY)
     dispatcher.add_listener(ERROR, partial(_listen, "on_error"))
     dispatcher.add_listener(TERMINATE, partial(_listen, "on_terminate"))
 

@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from poetry.installation.chooser import Chooser
 
 from poetry_tf.files import state
 from poetry_tf.index import saved_folder
@@ -54,6 +55,7 @@ def shelf() -> Iterator[LocalIndex]:
         for name, number in (("pure", "1.5"), ("pure", "1.4"), ("more", "2.0"), ("colour", "0.4")):
             index.add(name, number, sdist=name == "pure")
         index.add("other", "1.0")
+        index.add("lone", "1.0", tags=(LINUX, WINDOWS))
         index.add("split", "1.0", requires=["pure", "pure (>=1.4) ; python_version >= '3.12'"])
         add_tools(index)
         yield index
@@ -428,7 +430,7 @@ def test_a_file_that_is_not_there_fits_not_or_is_corrupt(
     shutil.rmtree(offline.venv)
     done = offline.call("install")
     assert not done.ok
-    assert "has no file of native 1.0 for this environment with Python 3.11" in done.output
+    assert "has no file of native 1.0 for Python 3.11 on this system" in done.output
     assert f"mirror save {folder} --python 3.11" in done.output
     assert "Regenerate lockfile" not in done.output
 
@@ -622,3 +624,26 @@ def test_a_locked_package_of_which_nothing_was_saved_stays_in_the_lock(
     done = offline.call("add", "other")
     assert done.returncode == 1
     assert _lock(offline) == before
+
+
+@pytest.mark.parametrize("way", ["folder", "server"])
+def test_what_was_saved_for_another_system_is_told_of_the_first_file(
+    offline: PoetryRunner, shelf: LocalIndex, folder: Path, served: str, way: str
+) -> None:
+    write_pyproject(offline.project, ["lone"], requires_python=">=3.11,<3.12")
+    assert offline.call("lock").ok
+    done = _save(offline, folder, "--environments", "windows-amd64")
+    assert done.ok, done.output
+    assert "On windows-amd64 with Python 3.11, without a network" in done.stdout
+    offline.mirror = str(folder) if way == "folder" else served
+    shelf.named("pypi").page_status = 403
+    # As in a new process, in which no file was chosen yet.
+    choose = Chooser.choose_for
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Chooser, "choose_for", getattr(choose, "__wrapped__", choose))
+        done = offline.call("install")
+    assert not done.ok
+    assert "has no file of lone 1.0 for Python 3.11 on this system" in done.output
+    shown = str(folder) if way == "folder" else "FOLDER"
+    assert f"poetry tf mirror save {shown} --python 3.11" in done.output
+    assert "Regenerate lockfile" not in done.output

@@ -125,7 +125,8 @@ server can serve.
         own = next(file for file in result.files if file.hash_from == "packed")
         index = (options.folder / PAGES).as_uri()
         folder = shell_word(str(options.folder)) or "FOLDER"
-        self.line("On a machine without a network, with the folder at the same place:")
+        targets = format_targets(result.targets, ())
+        self.line(plain(f"On {targets}, without a network and with the folder at the same place:"))
         pins = f"poetry=={result.poetry} poetry-tf=={own.version}"
         if any(file.use == "poetry" and file.name == "poetry" for file in result.files):
             self.line(f"  <c1>{plain(f'pip install --index-url {index} {pins}')}</>")

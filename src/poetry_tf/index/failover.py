@@ -14,6 +14,7 @@ from typing import Literal, get_args
 
 from poetry.console.exceptions import PoetryRuntimeError
 
+import poetry_tf
 from poetry_tf.http.failures import Failure, Kind, format_failure
 from poetry_tf.http.transfer import wait
 from poetry_tf.text import escape_markup
@@ -103,6 +104,20 @@ class NotDownloadedError(PoetryRuntimeError):
     def shortened(self) -> PoetryRuntimeError:
         """The same error for use after another one was shown in full."""
         return PoetryRuntimeError(f"<error>{self.subject} was not to be had either.</error>")
+
+
+class NoFittingFileError(PoetryRuntimeError):
+    """A locked release of which a mirror has no file for the environment, and PyPI is away."""
+
+    def __init__(self, root: IndexRoot, title: str, python: str) -> None:
+        self.root, self.title, self.python = root, title, python
+        super().__init__(
+            f"<error>{escape_markup(root.name)} has no file of {escape_markup(title)} for Python "
+            f"{python} on this system, and PyPI does not answer.</error>\n"
+            "If the mirror is a saved folder on a web server, run where there is a network:\n"
+            f"  <c1>{poetry_tf.program} mirror save FOLDER --python {python}</c1>\n"
+            "For another system add --environments."
+        )
 
 
 def format_failures(failures: Iterable[tuple[IndexRoot, Failure]]) -> list[str]:

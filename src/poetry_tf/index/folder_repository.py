@@ -78,12 +78,12 @@ class NotSavedError(FolderError):
     ) -> None:
         self.package, self.python = package, python
         title = f"{package.pretty_name} {package.version}"
-        what = f"file of {title}" if python is None else f"file of {title} for this environment"
-        with_python = "" if python is None else f" with Python {python}"
+        what = f"file of {title}"
+        fit = "" if python is None else f" for Python {python} on this system"
         where = format_list(str(folder.path) for folder in folders)
         options = "" if python is None else f" --python {python}"
         super().__init__(
-            f"<error>The folder {escape_markup(where)} has no {escape_markup(what)}{with_python}."
+            f"<error>The folder {escape_markup(where)} has no {escape_markup(what)}{fit}."
             "</error>\nWhere there is a network, run:\n"
             f"  <c1>{_save_command(folders)}{options}</c1>"
             + ("" if python is None else "\nFor another system add --environments.")

@@ -206,12 +206,16 @@ class MirrorPages:
 
     def is_incomplete(self, name: str) -> bool:
         """Whether the page of a mirror lacks something, or is missing, and PyPI did not answer."""
+        return self.incomplete_root(name) is not None
+
+    def incomplete_root(self, name: str) -> IndexRoot | None:
+        """The mirror whose page is incomplete."""
         root, _ = self._chosen.get(name, (None, None))
         if root is None or root.final:
-            return False
+            return None
         _, failure = self._answers.get((root, name), (None, None))
         asked = any((item, name) in self._answers for item in self._failover.roots if item.final)
-        return failure is not None and failure.is_missing and not asked
+        return root if failure is not None and failure.is_missing and not asked else None
 
     # -- the files that pages list -----------------------------------------------------------
 

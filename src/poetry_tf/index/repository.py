@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import NormalizedName, canonicalize_name
+from poetry.console.exceptions import PoetryRuntimeError
 from poetry.core.packages.package import Package
 from poetry.inspection.info import PackageInfo
 from poetry.repositories import http_repository
@@ -22,7 +23,7 @@ from poetry_tf.http.pages import MalformedPage
 from poetry_tf.http.transfer import interrupted_by
 from poetry_tf.index import pages, prefetch
 from poetry_tf.index.credentials import PYPI, Grant
-from poetry_tf.index.failover import MirrorRoute, NotDownloadedError
+from poetry_tf.index.failover import MirrorRoute, NoFittingFileError, NotDownloadedError
 from poetry_tf.index.fetching import FileSupply, supply_files
 from poetry_tf.index.locked_packages import as_indexed, by_name
 from poetry_tf.index.mirror_pages import PREFER_JSON
@@ -378,6 +379,17 @@ class RoutedRepository(PrefetchingRepository, FileSupply):
             )
         with self._shown_in_full_once():
             return super().find_links_for_package(package)
+
+    @override
+    def explain_unfit(self, package: Package, python: str, error: Exception) -> Exception | None:
+        root = self.mirrors.pages.incomplete_root(package.name)
+        # Other errors are of a hash that isn't the locked one.
+        is_unfit = isinstance(error, PoetryRuntimeError) and not isinstance(
+            error, NotDownloadedError
+        )
+        if root is None or not is_unfit:
+            return None
+        return NoFittingFileError(root, f"{package.pretty_name} {package.version}", python)
 
     @override
     def search(self, query: str | list[str]) -> list[Package]:

@@ -25,6 +25,7 @@ managed project are refused before anything is written, everything else goes on 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -170,6 +171,7 @@ def explain_choosing(
     if getattr(original, "is_explained", False):
         return
 
+    @functools.wraps(original)
     def choose(chooser: Any, package: Package) -> Any:
         try:
             return original(chooser, package)
