@@ -188,6 +188,41 @@ def test_projects_share_a_folder_and_prune_leaves_the_others_files(
     assert '<a href="native/">' in (folder / "simple" / "index.html").read_text("utf-8")
 
 
+@pytest.mark.parametrize(
+    ("content", "what", "remedy"),
+    [
+        ('{"version": 1, "files": [', "is no manifest", "mirror save` in alpha-one again"),
+        ("[]", "is no manifest", "mirror save` in alpha-one again"),
+        ('{"version": 2}', "is of a newer poetry-tf", "Update poetry-tf here."),
+    ],
+)
+def test_a_manifest_that_cannot_be_read_keeps_from_pruning_alone(
+    offline: PoetryRunner, folder: Path, content: str, what: str, remedy: str
+) -> None:
+    (own,) = (folder / "manifests").glob("*.json")
+    before = own.read_bytes()
+    # What the other project has saved.
+    assert _save(offline, folder, "--environments", "linux-x86_64,windows-amd64").ok
+    other = folder / "simple" / "native" / f"native-1.0-{WINDOWS}.whl"
+    pages = contents(folder / "simple")
+    own.write_text("?", "utf-8")
+    broken = own.with_name("alpha-one-01234567.json")
+    broken.write_text(content, "utf-8")
+    done = _save(offline, folder)
+    assert done.ok, done.output
+    assert own.read_bytes() == before
+    assert contents(folder / "simple") == pages
+    assert "need" not in done.stdout
+    done = _save(offline, folder, "--prune")
+    assert done.returncode == 1
+    assert "Nothing was deleted, as the files of the project alpha-one are not" in done.stderr
+    assert f"{broken} {what}" in done.stderr and remedy in done.stderr
+    assert other.is_file() and broken.read_text("utf-8") == content
+    broken.unlink()
+    assert _save(offline, folder, "--prune").ok
+    assert not other.exists()
+
+
 def test_a_second_run_asks_for_nothing_and_a_corrupt_file_comes_again(
     offline: PoetryRunner, shelf: LocalIndex, folder: Path
 ) -> None:

@@ -50,6 +50,7 @@ from poetry_tf.index.manifest import (
     ManifestError,
     SavedFile,
     Use,
+    listed_files,
     manifest_name,
     read_manifests,
     unnamed_files,
@@ -115,6 +116,8 @@ class SaveResult:
     unnamed: tuple[Path, ...]
     """The files that no manifest names; deleted if that was asked for."""
     unnamed_bytes: int
+    unreadable: tuple[ManifestError, ...]
+    """The manifests of other projects that can't be read: nothing is deleted then."""
     notes: tuple[str, ...]
 
 
@@ -162,11 +165,6 @@ def _disk_errors(folder: Path) -> Iterator[None]:
     """Raises the error of a disk as `WriteError` with the file."""
     try:
         yield
-    except ManifestError as error:
-        raise PlanError(
-            f"{error.path} can't be read: {error.reason}",
-            "Delete it, and save again in each project that uses the folder.",
-        ) from error
     except OSError as error:
         if (disk := disk_error(error)) is None:
             raise
@@ -200,7 +198,6 @@ class _Saving:
             self.lock, self.project, self.targets, "project", "poetry.lock"
         )
         self.notes += notes
-        manifests = read_manifests(folder)
         poetry, note = poetry_requirement(self.lock)
         self.notes += [note] if note else []
         files = _merged([*files, *self._tools(poetry)])
@@ -213,8 +210,10 @@ class _Saving:
         manifest = Manifest(name, shown, poetry, tuple(sorted(self.locks)), releases, tuple(saved))
         key = manifest_name(canonicalize_name(name), self.project.root)
         write_manifest(folder, key, manifest)
-        named_by = [*({**manifests, key: manifest}.values())]
-        unnamed, freed = _settle(folder, named_by, prune=self.options.prune)
+        others, unreadable = read_manifests(folder, key)
+        unnamed, freed = _settle(
+            folder, [*others, manifest], prune=self.options.prune, is_whole=not unreadable
+        )
         return SaveResult(
             self.targets,
             poetry,
@@ -223,6 +222,7 @@ class _Saving:
             tuple(self.corrupt),
             unnamed,
             freed,
+            tuple(unreadable),
             tuple(self.notes),
         )
 
@@ -419,10 +419,17 @@ class _Saving:
 
 
 def _settle(
-    folder: Path, manifests: Sequence[Manifest], *, prune: bool
+    folder: Path, manifests: Sequence[Manifest], *, prune: bool, is_whole: bool
 ) -> tuple[tuple[Path, ...], int]:
-    """Writes the pages, and finds or deletes what no manifest names: paths and bytes."""
-    write_pages(folder, manifests)
+    """Writes the pages, and finds or deletes what no manifest names: paths and bytes.
+
+    Where the manifests are not the whole of what is needed, pages keep what they list.
+    """
+    files = [file for manifest in manifests for file in manifest.files]
+    if not is_whole:
+        write_pages(folder, [*listed_files(folder), *files])
+        return (), 0
+    write_pages(folder, files)
     unnamed = unnamed_files(folder, manifests)
     size = sum(path.stat().st_size for path in unnamed)
     if prune:

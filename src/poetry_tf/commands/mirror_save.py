@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,6 +11,7 @@ from cleo.helpers import argument, option
 from cleo.io.inputs.argument import Argument
 from cleo.io.inputs.option import Option
 
+import poetry_tf
 from poetry_tf.actions.mirror_folder import SaveOptions
 from poetry_tf.actions.save_folder import SaveResult, SaveWatcher, save_folder
 from poetry_tf.commands.base import TensorFlowCommand, plain
@@ -18,6 +19,7 @@ from poetry_tf.doctor.network.findings import format_size
 from poetry_tf.files.project import Project
 from poetry_tf.index.failover import NotDownloadedError
 from poetry_tf.index.folder_setting import users_folder
+from poetry_tf.index.manifest import Fault, ManifestError
 from poetry_tf.index.saved_folder import PAGES
 from poetry_tf.plan.environments import ENVIRONMENTS, format_targets
 from poetry_tf.plan.model import PlanError
@@ -25,6 +27,18 @@ from poetry_tf.text import format_count, shell_word
 
 QUICK, SLOW = 0.2, 5.0
 """Seconds between two reports of progress: on a terminal, and in a file."""
+
+
+_AGAIN = (
+    "Run `{program} mirror save` in {project} again, or delete the manifest if that project is "
+    "gone."
+)
+_FAULTS: dict[Fault, tuple[str, str]] = {
+    "unreadable": ("can't be opened", "Make the file readable."),
+    "malformed": ("is no manifest", _AGAIN),
+    "newer": ("is of a newer poetry-tf", "Update poetry-tf here."),
+}
+"""The words that follow a manifest, and what to do."""
 
 
 class MirrorSaveCommand(TensorFlowCommand):
@@ -81,7 +95,7 @@ server can serve.
             return 130
         progress.end()
         self._show(result, options)
-        return 0
+        return self._refuse_to_prune(result.unreadable) if options.prune else 0
 
     def _folder(self, text: str) -> Path:
         folder = users_folder(text, Path.cwd())
@@ -119,6 +133,18 @@ server can serve.
                 )
             )
         self._show_next(result, options)
+
+    def _refuse_to_prune(self, unreadable: Sequence[ManifestError]) -> int:
+        """Tells which manifests keep everything from being deleted. Returns the exit status."""
+        status = 0
+        for error in unreadable:
+            what, remedy = _FAULTS[error.fault]
+            status = self.fail(
+                f"Nothing was deleted, as the files of the project {error.project} are not known: "
+                f"{error.path} {what}",
+                remedy.format(project=error.project, program=poetry_tf.program),
+            )
+        return status
 
     def _show_next(self, result: SaveResult, options: SaveOptions) -> None:
         """The commands for a machine without a network."""

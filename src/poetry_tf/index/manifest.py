@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
@@ -17,9 +18,19 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from poetry_tf.files.reading import read_file
 from poetry_tf.files.values import as_table
+from poetry_tf.http.pages import MalformedPage
 from poetry_tf.index.pages import as_html
 from poetry_tf.index.release_records import RELEASES
-from poetry_tf.index.saved_folder import MANIFESTS, PAGE, PAGES, is_plain, named, write_whole
+from poetry_tf.index.saved_folder import (
+    MANIFESTS,
+    PAGE,
+    PAGES,
+    SavedFolder,
+    hash_of,
+    is_plain,
+    named,
+    write_whole,
+)
 from poetry_tf.index.transport import METADATA
 
 VERSION: Final = 1
@@ -66,12 +77,21 @@ class Manifest:
     files: tuple[SavedFile, ...]
 
 
+Fault = Literal["unreadable", "malformed", "newer"]
+"""Why a manifest can't be read: no access, no manifest at all, or one of a newer poetry-tf."""
+
+
 class ManifestError(ValueError):
     """A manifest that can't be read: the file, and why."""
 
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
-        self.path, self.reason = path, reason
+    def __init__(self, path: Path, fault: Fault) -> None:
+        super().__init__(f"{path}: {fault}")
+        self.path, self.fault = path, fault
+
+    @property
+    def project(self) -> str:
+        """The project whose it is, by the name of the file."""
+        return self.path.stem.rpartition("-")[0] or self.path.stem
 
 
 def manifest_name(project: str, root: Path) -> str:
@@ -80,9 +100,17 @@ def manifest_name(project: str, root: Path) -> str:
     return f"{project}-{digest}.json"
 
 
-def read_manifests(folder: Path) -> dict[str, Manifest]:
-    """Every manifest by its file name. Raises `ManifestError` for one that can't be read."""
-    return {path.name: _read(path) for path in sorted((folder / MANIFESTS).glob("*.json"))}
+def read_manifests(folder: Path, but: str) -> tuple[list[Manifest], list[ManifestError]]:
+    """The manifests, and why others can't be read; without the one of this file name."""
+    manifests: list[Manifest] = []
+    errors: list[ManifestError] = []
+    for path in sorted((folder / MANIFESTS).glob("*.json")):
+        if path.name != but:
+            try:
+                manifests.append(_read(path))
+            except ManifestError as error:
+                errors.append(error)
+    return manifests, errors
 
 
 def write_manifest(folder: Path, name: str, manifest: Manifest) -> None:
@@ -100,8 +128,10 @@ def _entry(file: SavedFile) -> dict[str, Any]:
 def _read(path: Path) -> Manifest:
     try:
         data = as_table(json.loads(read_file(path, MAX_MANIFEST)))
-        if data.get("version") != VERSION:
-            raise ManifestError(path, "it is of another version of poetry-tf")
+        version = data["version"]
+        if version != VERSION:
+            is_newer = isinstance(version, int) and version > VERSION
+            raise ManifestError(path, "newer" if is_newer else "malformed")
         return Manifest(
             str(data["project"]),
             str(data["targets"]),
@@ -111,11 +141,11 @@ def _read(path: Path) -> Manifest:
             tuple(_read_file(entry) for entry in data["files"]),
         )
     except OSError as error:
-        raise ManifestError(path, error.strerror or str(error)) from error
+        raise ManifestError(path, "unreadable") from error
     except ManifestError:
         raise
     except (ValueError, LookupError, TypeError, RecursionError) as error:
-        raise ManifestError(path, f"is no manifest ({error})") from error
+        raise ManifestError(path, "malformed") from error
 
 
 def _read_file(entry: Mapping[str, Any]) -> SavedFile:
@@ -136,16 +166,38 @@ def _read_file(entry: Mapping[str, Any]) -> SavedFile:
 # -- pages ----------------------------------------------------------------------------------
 
 
-def write_pages(folder: Path, manifests: Iterable[Manifest]) -> None:
+def write_pages(folder: Path, files: Iterable[SavedFile]) -> None:
     """Writes the page of each distribution, and the list of them. Raises `OSError`."""
     by_name: dict[NormalizedName, dict[str, SavedFile]] = {}
-    for manifest in manifests:
-        for file in manifest.files:
-            by_name.setdefault(file.name, {})[file.filename] = file
-    for name, files in by_name.items():
-        write_whole(folder / PAGES / name / PAGE, page_of(name, files.values()).encode())
+    for file in files:
+        by_name.setdefault(file.name, {})[file.filename] = file
+    for name, own in by_name.items():
+        write_whole(folder / PAGES / name / PAGE, page_of(name, own.values()).encode())
     links = "".join(f'<a href="{name}/">{name}</a><br>\n' for name in sorted(by_name))
     write_whole(folder / PAGES / PAGE, _document("Simple index", links).encode())
+
+
+def listed_files(folder: Path) -> Iterator[SavedFile]:
+    """The files that the pages list now, as far as a page says what they are."""
+    saved = SavedFolder(folder)
+    for name in map(canonicalize_name, saved.names()):
+        with suppress(OSError, MalformedPage):
+            for file in saved.files(name).values():
+                path = saved.path_of(name, file.filename)
+                if path is not None and file.sha256 is not None:
+                    beside = path.with_name(f"{path.name}.metadata")
+                    metadata = hash_of(beside, "sha256") if file.has_metadata else None
+                    yield SavedFile(
+                        name,
+                        file.filename,
+                        version="",
+                        sha256=file.sha256,
+                        size=path.stat().st_size,
+                        use="project",
+                        hash_from="index",
+                        requires_python=file.requires_python,
+                        metadata=metadata and metadata.partition(":")[2],
+                    )
 
 
 def page_of(name: str, files: Iterable[SavedFile]) -> str:
