@@ -10,6 +10,7 @@ import pytest
 from poetry_tf.index.folder_setting import (
     FAULTS,
     is_of_another_machine,
+    is_path,
     names_folder,
     projects_folder,
     users_folder,
@@ -40,6 +41,21 @@ def test_these_name_a_folder(text: str) -> None:
 )
 def test_these_do_not(text: str) -> None:
     assert not names_folder(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["/x", "x", "./x y", "~", "C:\\x", "d:/x", "file:///x", "a:b", "x/http:"]
+)
+def test_these_can_be_paths(text: str) -> None:
+    assert is_path(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "  ", "http://a:8000/simple", "HTTPS://a", "http:/a", "ftp://a", "file:", "file://"],
+)
+def test_these_are_none(text: str) -> None:
+    assert not is_path(text)
 
 
 @pytest.mark.parametrize("text", OF_OTHERS)

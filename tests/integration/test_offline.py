@@ -316,6 +316,14 @@ def test_what_is_no_folder_of_ours_is_left_alone(offline: PoetryRunner, tmp_path
     assert [path.name for path in mirror.iterdir()] == ["simple"]
 
 
+@pytest.mark.parametrize("text", ["", " ", "http://server:8000/simple", "poetry.lock"])
+def test_what_is_no_folder_is_refused(offline: PoetryRunner, text: str) -> None:
+    before = contents(offline.project)
+    done = offline.call("tf", "mirror", "save", text, "--python", "3.11")
+    assert done.returncode == 1 and "is no folder" in done.stderr
+    assert contents(offline.project) == before
+
+
 @pytest.mark.parametrize(
     ("options", "error"),
     [

@@ -18,7 +18,7 @@ from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.doctor.network.findings import format_size
 from poetry_tf.files.project import Project
 from poetry_tf.index.failover import NotDownloadedError
-from poetry_tf.index.folder_setting import users_folder
+from poetry_tf.index.folder_setting import is_path, users_folder
 from poetry_tf.index.manifest import Fault, ManifestError
 from poetry_tf.index.saved_folder import PAGES
 from poetry_tf.plan.environments import ENVIRONMENTS, format_targets
@@ -98,9 +98,14 @@ server can serve.
         return self._refuse_to_prune(result.unreadable) if options.prune else 0
 
     def _folder(self, text: str) -> Path:
-        folder = users_folder(text, Path.cwd())
+        folder = users_folder(text, Path.cwd()) if is_path(text) else None
         if not isinstance(folder, Path):
-            raise PlanError(f"{text!r} is no folder of this machine", "Give a path.")
+            raise PlanError(
+                f"{text!r} is no folder of this machine",
+                "Give the path of the folder; by the address of a web server nothing is saved.",
+            )
+        if folder.exists() and not folder.is_dir():
+            raise PlanError(f"{folder} is no folder", "Give the path of a folder, or of a new one.")
         return folder
 
     def fail_with(self, error: NotDownloadedError) -> int:

@@ -14,6 +14,8 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 _FILE = re.compile(r"file:/+[^/\[\]]", re.IGNORECASE)
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/|file:", re.IGNORECASE)
+"""A scheme has at least two letters, a drive one."""
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _STARTS = ("/", "\\", "./", "../", ".\\", "..\\", "~")
 
@@ -31,6 +33,12 @@ def names_folder(text: str) -> bool:
         or text in {".", ".."}
         or _DRIVE.match(text) is not None
     )
+
+
+def is_path(text: str) -> bool:
+    """Whether a text that has to be a folder can be one: neither empty nor an address."""
+    text = text.strip()
+    return _FILE.match(text) is not None or bool(text and not _ADDRESS.match(text))
 
 
 def is_of_another_machine(text: str) -> bool:
