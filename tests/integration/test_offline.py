@@ -223,6 +223,38 @@ def test_a_manifest_that_cannot_be_read_keeps_from_pruning_alone(
     assert not other.exists()
 
 
+def test_prune_leaves_what_was_not_saved_and_no_empty_folder(
+    offline: PoetryRunner, folder: Path
+) -> None:
+    assert _save(offline, folder, "--environments", "linux-x86_64,windows-amd64").ok
+    pages = folder / "simple"
+    foreign = [
+        pages / "native" / f"native-1.0-{ARM}.whl",
+        pages / "colour" / "colour-0.4+mine-py3-none-any.whl",
+        pages / "mine" / "mine-1.tar.gz",
+        pages / "mine" / "index.html",
+    ]
+    foreign[2].parent.mkdir()
+    for path in foreign:
+        path.write_bytes(b"mine")
+    left = pages / "pure" / "pure-1.5-py3-none-any.whl.part"
+    left.write_bytes(b"?")
+    write_pyproject(offline.project, ["pure"], requires_python=">=3.11,<3.13")
+    assert offline.call("lock").ok
+    done = _save(offline, folder)
+    told = re.search(r"No project needs (\d+) files more", done.stdout)
+    # Four wheels, each with metadata; the records of three releases; what a cut left.
+    assert done.ok and told is not None and int(told[1]) == 4 * 2 + 3 + 1, done.output
+    done = _save(offline, folder, "--prune")
+    assert done.ok and f"Deleted {told[1]} files" in done.stdout, done.output
+    assert all(path.is_file() for path in foreign) and not left.exists()
+    assert not (pages / "more").exists()
+    assert not (pages / "colour" / "index.html").exists()
+    records = folder / "manifests" / "releases"
+    assert [path.name for path in records.iterdir()] == ["pure"]
+    assert "No project needs" not in _save(offline, folder, "--prune").stdout
+
+
 def test_a_second_run_asks_for_nothing_and_a_corrupt_file_comes_again(
     offline: PoetryRunner, shelf: LocalIndex, folder: Path
 ) -> None:

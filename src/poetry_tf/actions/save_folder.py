@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.parser import BytesHeaderParser
@@ -52,12 +52,14 @@ from poetry_tf.index.manifest import (
     Use,
     listed_files,
     manifest_name,
+    prune,
     read_manifests,
+    read_saved,
     unnamed_files,
-    unnamed_pages,
     write_manifest,
     write_metadata,
     write_pages,
+    write_saved,
 )
 from poetry_tf.index.mirrors import MirrorError
 from poetry_tf.index.release_records import record_path, write_record
@@ -209,10 +211,11 @@ class _Saving:
         shown = format_targets(self.targets, ())
         manifest = Manifest(name, shown, poetry, tuple(sorted(self.locks)), releases, tuple(saved))
         key = manifest_name(canonicalize_name(name), self.project.root)
-        write_manifest(folder, key, manifest)
         others, unreadable = read_manifests(folder, key)
+        self._remember([file for item in (*others, manifest) for file in item.files])
+        write_manifest(folder, key, manifest)
         unnamed, freed = _settle(
-            folder, [*others, manifest], prune=self.options.prune, is_whole=not unreadable
+            folder, [*others, manifest], delete=self.options.prune, is_whole=not unreadable
         )
         return SaveResult(
             self.targets,
@@ -344,10 +347,16 @@ class _Saving:
         files = measured(located(files, self.repository), self.repository)
         total, begun = sum(file.size for file in files), self._begun(files)
         self._check_space(total - begun)
+        self._remember(files)
         self.watcher.begin(len(files), total, begun)
         counter = _Counter(self.watcher.progress)
         run_parallel([partial(self._fetch, file, counter) for file in files], workers=WORKERS)
         self.downloaded += len(files)
+
+    def _remember(self, files: Iterable[WantedFile | SavedFile]) -> None:
+        """Keeps which files are of this folder, before they are there: others are never deleted."""
+        folder = self.options.folder
+        write_saved(folder, read_saved(folder) | {(file.name, file.filename) for file in files})
 
     def _begun(self, files: Sequence[WantedFile]) -> int:
         """The bytes of these files that a run has left which was cut."""
@@ -419,7 +428,7 @@ class _Saving:
 
 
 def _settle(
-    folder: Path, manifests: Sequence[Manifest], *, prune: bool, is_whole: bool
+    folder: Path, manifests: Sequence[Manifest], *, delete: bool, is_whole: bool
 ) -> tuple[tuple[Path, ...], int]:
     """Writes the pages, and finds or deletes what no manifest names: paths and bytes.
 
@@ -430,13 +439,10 @@ def _settle(
         write_pages(folder, [*listed_files(folder), *files])
         return (), 0
     write_pages(folder, files)
-    unnamed = unnamed_files(folder, manifests)
+    unnamed = unnamed_files(folder, manifests, read_saved(folder))
     size = sum(path.stat().st_size for path in unnamed)
-    if prune:
-        for path in unnamed:
-            path.unlink()
-        for path in unnamed_pages(folder, manifests):
-            shutil.rmtree(path)
+    if delete:
+        prune(folder, manifests, unnamed)
     return tuple(unnamed), size
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from html import escape
@@ -35,6 +35,8 @@ from poetry_tf.index.transport import METADATA
 
 VERSION: Final = 1
 LOCKS: Final = f"{MANIFESTS}/locks"
+SAVED: Final = f"{MANIFESTS}/saved.txt"
+"""The files that were ever saved in the folder, a line each: "numpy/numpy-2.0.2.tar.gz"."""
 MAX_MANIFEST: Final = 20_000_000
 """Bytes; a project of 5,000 files has 2 MB."""
 
@@ -254,27 +256,59 @@ def write_metadata(wheel: Path) -> bytes | None:
 
 # -- what nothing names ---------------------------------------------------------------------
 
+Key = tuple[str, str]
+"""A file: its distribution, and its name."""
 
-def unnamed_files(folder: Path, manifests: Sequence[Manifest]) -> list[Path]:
+
+def read_saved(folder: Path) -> set[Key]:
+    """The files that were ever saved here, by any project: others are somebody else's."""
+    with suppress(OSError, UnicodeDecodeError):
+        lines = read_file(folder / SAVED, MAX_MANIFEST).decode("utf-8").splitlines()
+        keys = {(name, file) for name, _, file in (line.partition("/") for line in lines)}
+        return {(name, file) for name, file in keys if is_plain(name) and is_plain(file)}
+    return set()
+
+
+def write_saved(folder: Path, saved: Iterable[Key]) -> None:
+    """Raises `OSError`, with the file's name."""
+    lines = [f"{name}/{file}\n" for name, file in sorted(saved)]
+    write_whole(folder / SAVED, "".join(lines).encode())
+
+
+def unnamed_files(
+    folder: Path, manifests: Sequence[Manifest], saved: Collection[Key]
+) -> list[Path]:
     """What no manifest names: files that were saved before, and the rests of cut downloads."""
     locks = {lock for manifest in manifests for lock in manifest.locks}
     releases = {release for manifest in manifests for release in manifest.releases}
     keep = {(file.name, file.filename) for manifest in manifests for file in manifest.files}
-    found = [
-        path
-        for path in _files_in(folder / PAGES)
-        if path.name != PAGE and (path.parent.name, path.name.removesuffix(".metadata")) not in keep
-    ]
+    found: list[Path] = []
+    for path in _files_in(folder / PAGES):
+        whole = path.name.removesuffix(".part").removesuffix(".metadata")
+        own = (path.parent.name, whole)
+        if own in saved and (own not in keep or path.name.endswith(".part")):
+            found.append(path)
     found += [path for path in sorted((folder / LOCKS).glob("*.lock")) if path.name not in locks]
     records = _files_in(folder / RELEASES)
     return found + [path for path in records if f"{path.parent.name} {path.stem}" not in releases]
 
 
-def unnamed_pages(folder: Path, manifests: Sequence[Manifest]) -> list[Path]:
-    """The folders of distributions that no manifest names."""
-    names = {file.name for manifest in manifests for file in manifest.files}
-    found = {path.parent for path in _files_in(folder / PAGES)}
-    return sorted(path for path in found if path.name not in names)
+def prune(folder: Path, manifests: Sequence[Manifest], unnamed: Iterable[Path]) -> None:
+    """Deletes these files, and the pages and folders that nothing is left in.
+
+    Raises `OSError`.
+    """
+    saved = read_saved(folder)
+    for path in unnamed:
+        path.unlink()
+    named = {(file.name, file.filename) for manifest in manifests for file in manifest.files}
+    for name in {name for name, _ in saved} - {name for name, _ in named}:
+        (folder / PAGES / name / PAGE).unlink(missing_ok=True)
+    for parent in (folder / PAGES, folder / RELEASES):
+        for path in parent.iterdir() if parent.is_dir() else ():
+            if path.is_dir() and not path.is_symlink() and not any(path.iterdir()):
+                path.rmdir()
+    write_saved(folder, saved & named)
 
 
 def _files_in(pages: Path) -> Iterator[Path]:
