@@ -472,6 +472,15 @@ def test_in_a_list_it_supplies_files_and_the_index_pages(
     assert offline.call("install").ok
     asked = {r.path.rpartition("/")[2] for r in shelf.requests if r.kind == "file"}
     assert asked == {"pure-1.5-py3-none-any.whl"}
+    # Without a network the folder alone would do.
+    shelf.named("pypi").page_status = 403
+    shutil.rmtree(offline.home / "cache")
+    done = offline.call("update")
+    alone = f"POETRY_TF_MIRROR='{folder}' poetry"
+    assert done.returncode == 1 and alone in done.output, done.output
+    folder.rename(folder.with_name("unmounted"))
+    done = offline.call("update")
+    assert done.returncode == 1 and "stands alone" not in done.output
 
 
 def test_a_folder_that_is_not_there(offline: PoetryRunner, folder: Path, shelf: LocalIndex) -> None:

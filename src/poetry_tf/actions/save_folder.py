@@ -258,6 +258,7 @@ class _Saving:
             config=Config.create(),
             disable_cache=False,
             expected=lambda: expected_files(locked_files(self.lock)),
+            may_stand_alone=False,
             unreported=unreported,
             report=self.watcher.report,
         )

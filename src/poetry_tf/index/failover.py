@@ -17,7 +17,7 @@ from poetry.console.exceptions import PoetryRuntimeError
 import poetry_tf
 from poetry_tf.http.failures import Failure, Kind, format_failure
 from poetry_tf.http.transfer import wait
-from poetry_tf.text import escape_markup
+from poetry_tf.text import escape_markup, shell_word
 
 PAUSES = (0.5, 1.0, 2.0)
 """Seconds between further rounds, where every mirror failed and one of them may only be busy."""
@@ -63,6 +63,8 @@ class MirrorRoute:
     notice: str | None = None
     reconsider: Callable[[], None] = lambda: None
     """Called when the first index fails: a remembered choice has to be made again."""
+    folders: tuple[str, ...] = ()
+    """The folders that supply files, and could be the only mirror."""
 
     @property
     def url(self) -> str:
@@ -88,7 +90,12 @@ class IndexRequest:
 class NotDownloadedError(PoetryRuntimeError):
     """Something that no index gave; the message lists the failures."""
 
-    def __init__(self, subject: str, failures: Sequence[tuple[IndexRoot, Failure]]) -> None:
+    def __init__(
+        self,
+        subject: str,
+        failures: Sequence[tuple[IndexRoot, Failure]],
+        folders: Sequence[str] = (),
+    ) -> None:
         self.subject = subject = escape_markup(subject)
         lines = "\n".join(f"  - {escape_markup(line)}" for line in format_failures(failures))
         remedy = (
@@ -97,6 +104,12 @@ class NotDownloadedError(PoetryRuntimeError):
             else "If the network is in order, name a mirror that answers: "
             "<c1>POETRY_TF_MIRROR=name poetry …</>"
         )
+        alone = escape_markup(shell_word(",".join(folders)) or "FOLDER")
+        if folders:
+            remedy += (
+                "\nWhat is saved in the folder needs no index, if the folder stands alone: "
+                f"<c1>POETRY_TF_MIRROR={alone} poetry …</c1>"
+            )
         super().__init__(
             f"<error>{subject} was not to be had by any way to PyPI:</error>\n{lines}\n{remedy}"
         )
@@ -146,7 +159,7 @@ class Failover:
     """The indexes of a route and what is known of their failures, shared by all requests."""
 
     def __init__(self, route: MirrorRoute, report: Callable[[str], None]) -> None:
-        self.roots = route.roots
+        self.roots, self._folders = route.roots, route.folders
         self._on_first_failure, self._report = route.reconsider, report
         self._lock = threading.Lock()
         # Until when (of the monotonic clock) an index is down, and why.
@@ -249,7 +262,7 @@ class Failover:
         pause = next(request.pauses, None)
         if not busy or pause is None or self._gave_up:
             self._gave_up = True
-            raise NotDownloadedError(request.subject, failures)
+            raise NotDownloadedError(request.subject, failures, self._folders)
         wait(min(max(pause, *(failure.retry_after for failure in busy)), LONGEST_PAUSE))
         with self._lock:
             for key, (_, failure) in list(self._down.items()):

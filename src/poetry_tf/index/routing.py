@@ -11,6 +11,7 @@ import functools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -155,12 +156,14 @@ def routed_repository(
     disable_cache: bool,
     expected: Callable[[], ExpectedFiles],
     locked: Callable[[], Sequence[Package]] = tuple,
+    may_stand_alone: bool = True,
     unreported: Callable[[Sequence[str]], Sequence[str]],
     report: Callable[[str], None],
 ) -> RoutedRepository:
     """PyPI by the mirrors of these layers; files also from the folders.
 
-    `unreported` are those of the notices that have not been shown by this command.
+    `may_stand_alone`: whether the folders could be the only mirror. `unreported` are those of the
+    notices that have not been shown by this command.
     """
     for cls in (RoutedRepository, MirrorSession, SortedPage):
         require_overrides(cls)
@@ -187,7 +190,8 @@ def routed_repository(
             route = mirrored(resolved.setting.mirrors, pypi)
         if route.notice:
             report(route.notice)
-        return route
+        there = tuple(str(folder.path) for folder in folders if folder.is_there)
+        return replace(route, folders=there if may_stand_alone else ())
 
     return RoutedRepository(
         choose_route,
