@@ -96,7 +96,7 @@ class CorruptFileError(FolderError):
     def __init__(self, path: Path, folders: Sequence[SavedFolder]) -> None:
         self.path = path
         super().__init__(
-            f"<error>{escape_markup(str(path))} is corrupt: it has not the hash in "
+            f"<error>{escape_markup(str(path))} is corrupt: its hash is not the one in "
             "poetry.lock.</error>\nWhere there is a network, run:\n"
             f"  <c1>{_save_command(folders)}</c1>"
         )
