@@ -435,7 +435,8 @@ def test_alone_it_keeps_what_is_locked_and_refuses_the_rest(
         done = offline.call("add", wanted)
         assert done.returncode == 1
         assert "is not in poetry.lock" in done.stderr
-        assert "POETRY_TF_MIRROR=pypi poetry" in done.stderr
+        word = f"'{wanted}'" if "<" in wanted else wanted
+        assert f"POETRY_TF_MIRROR=pypi poetry add {word}" in done.stderr
         assert f"mirror save {folder}" in done.stderr
         assert contents(offline.project) == before
     assert "pure (<1.5) is not in poetry.lock (locked: 1.5), and the mirror is" in done.stderr
@@ -445,12 +446,21 @@ def test_alone_it_keeps_what_is_locked_and_refuses_the_rest(
     assert contents(offline.project) == before
     done = offline.call("add", "pure@^1.5")
     assert done.ok, done.output
+    done = offline.call("add", "./nowhere")
+    assert done.returncode == 1 and "is not in poetry.lock" not in done.output
+    assert "nowhere" in done.output
     # Its page in the folder lists one of the files; the lock has all.
     kept = _lock(offline).decode()
     offline.mirror = None
     assert offline.call("lock").ok
     assert _lock(offline).decode() == kept
     assert all(name in kept for name in (LINUX, ARM, WINDOWS))
+    offline.mirror = str(folder)
+    (offline.project / "poetry.lock").unlink()
+    done = offline.call("lock", "--regenerate")
+    assert done.returncode == 1 and "There is no poetry.lock, and the mirror" in done.stderr
+    assert "Restore poetry.lock" in done.stderr
+    assert "POETRY_TF_MIRROR=pypi poetry lock --regenerate" in done.stderr
 
 
 def test_in_a_list_it_supplies_files_and_the_index_pages(

@@ -7,6 +7,7 @@ build of a source distribution, which locks nothing, chooses among the files tha
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
     from poetry.core.packages.dependency import Dependency
 
 
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+
+
 class FolderError(PoetryRuntimeError):
     """Something that folders alone can't give."""
 
@@ -55,17 +59,23 @@ class NotLockedError(FolderError):
         wanted: VersionConstraint,
         locked: Sequence[Version],
         folders: Sequence[SavedFolder],
+        *,
+        command: str,
+        has_lock: bool,
     ) -> None:
         self.name, self.wanted, self.locked = name, wanted, tuple(locked)
         # A constraint looks like no style: what follows its "<" is a number.
         what = escape_markup(name) + ("" if wanted.is_any() else f" ({wanted})")
         held = f" (locked: {format_list(map(str, locked))})" if locked else ""
         where = escape_markup(format_list(str(folder.path) for folder in folders))
+        why = f"{what} is not in poetry.lock{held}" if has_lock else "There is no poetry.lock"
+        restore = "" if has_lock else "Restore poetry.lock if it was deleted. "
         super().__init__(
-            f"<error>{what} is not in poetry.lock{held}, and the mirror is the folder {where} "
+            f"<error>{why}, and the mirror is the folder {where} "
             "alone, which can only keep what is locked.</error>\n"
-            "Where there is a network, run the command with another mirror, and save again:\n"
-            "  <c1>POETRY_TF_MIRROR=pypi poetry …</c1>\n"
+            f"{restore}Where there is a network, run the command with another mirror, and save "
+            "again:\n"
+            f"  <c1>POETRY_TF_MIRROR=pypi {escape_markup(command)}</c1>\n"
             f"  <c1>{_save_command(folders)}</c1>"
         )
 
@@ -124,6 +134,8 @@ class FolderRepository(CachedRepository, FileSupply):
 
     Args:
         locked: the packages of PyPI in the lock of the project.
+        lock: the file.
+        command: what is running, to run it again.
         notices: what a person is told before the first use.
     """
 
@@ -133,6 +145,8 @@ class FolderRepository(CachedRepository, FileSupply):
         place: str,
         *,
         locked: Callable[[], Sequence[Package]],
+        lock: Path,
+        command: str,
         notices: Sequence[str],
         report: Callable[[str], None],
         config: Config,
@@ -140,6 +154,7 @@ class FolderRepository(CachedRepository, FileSupply):
         super().__init__(PYPI, disable_cache=True, config=config)
         self.folders, self._place = folders, place
         self._read_locked, self._notices, self._report = locked, list(notices), report
+        self._lock, self._command = lock, command
         self._building = threading.local()
         self._choosing = threading.Lock()
 
@@ -188,6 +203,8 @@ class FolderRepository(CachedRepository, FileSupply):
     def find_packages(self, dependency: Dependency) -> list[Package]:
         self.choose()
         name, constraint = dependency.name, dependency.constraint
+        if not _NAME.fullmatch(name):
+            return []  # a path that leads nowhere, say: Poetry tells that it found nothing
         if self._is_building:
             saved = {version for version, _, _ in self._saved(name)}
             return [Package(name, version) for version in saved if constraint.allows(version)]
@@ -196,7 +213,7 @@ class FolderRepository(CachedRepository, FileSupply):
         found = [Package(name, version) for version in versions]
         if not found:
             held = [item.version for item in packages]
-            raise NotLockedError(name, constraint, held, self.folders)
+            raise self._not_locked(name, constraint, held)
         return found
 
     @override
@@ -232,7 +249,19 @@ class FolderRepository(CachedRepository, FileSupply):
         for package in self._locked.get(name, ()):
             if package.version == version:
                 return package
-        raise NotLockedError(name, version, (), self.folders)
+        raise self._not_locked(name, version, ())
+
+    def _not_locked(
+        self, name: str, wanted: VersionConstraint, held: Sequence[Version]
+    ) -> NotLockedError:
+        return NotLockedError(
+            name,
+            wanted,
+            held,
+            self.folders,
+            command=self._command,
+            has_lock=self._lock.is_file(),
+        )
 
     def _record(self, locked: Package) -> dict[str, Any] | None:
         for folder in self.folders:

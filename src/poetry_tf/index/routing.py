@@ -8,6 +8,7 @@ mirror also means one lock for every mirror.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -50,10 +51,10 @@ from poetry_tf.index.resolve import (
 )
 from poetry_tf.index.saved_folder import SavedFolder
 from poetry_tf.index.session import MirrorSession
-from poetry_tf.poetry_internals import patches
+from poetry_tf.poetry_internals import patches, reads
 from poetry_tf.poetry_internals.overrides import require_overrides
 from poetry_tf.releases import DISTRIBUTIONS, hashes, load
-from poetry_tf.text import escape_markup
+from poetry_tf.text import escape_markup, shell_word
 
 if TYPE_CHECKING:
     from cleo.io.io import IO
@@ -68,6 +69,9 @@ if TYPE_CHECKING:
 _in_force: ContextVar[tuple[SettingLayer, ...] | None] = ContextVar("_in_force", default=None)
 # What was reported already, by the output of the command: it may create several instances too.
 _reported: WeakKeyDictionary[Output, set[str]] = WeakKeyDictionary()
+
+
+_OPTION = re.compile(r"-[\w.,=-]*", re.ASCII)
 
 
 @contextmanager
@@ -125,6 +129,8 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
             folders,
             resolved.layer.place,
             locked=locked,
+            lock=Path(poetry.locker.lock),
+            command=_command_of(io),
             notices=_unreported(io, resolved.notices),
             report=report,
             config=poetry.config,
@@ -204,6 +210,15 @@ def routed_repository(
         disable_cache=disable_cache,
         pool_size=max(config.installer_max_workers, prefetch.THREADS + 1),
     )
+
+
+def _command_of(io: IO) -> str:
+    """The command that is running, for a shell; shortened where its words are not known."""
+    words = [
+        token if _OPTION.fullmatch(token) else shell_word(token) for token in reads.input_tokens(io)
+    ]
+    known = [word for word in words if word is not None]
+    return f"poetry {' '.join(known) if known and len(known) == len(words) else '…'}"
 
 
 def _unreported(io: IO, notices: Sequence[str]) -> list[str]:
