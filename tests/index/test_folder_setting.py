@@ -15,7 +15,7 @@ from poetry_tf.index.folder_setting import (
     projects_folder,
     users_folder,
 )
-from poetry_tf.index.mirrors import MirrorSetting, parse_mirror
+from poetry_tf.index.mirrors import MirrorError, MirrorSetting, parse_mirror
 
 OF_OTHERS = [
     r"\\server\share",
@@ -116,3 +116,9 @@ def test_folders_stand_beside_mirrors_or_alone(
     assert (found.kind, found.folders) == (kind, folders)
     rest = [item for item in value if item not in folders] if isinstance(value, list) else []
     assert found.mirrors == (parse_mirror(rest) if rest else MirrorSetting("off")).mirrors
+
+
+@pytest.mark.parametrize(("value", "folder"), [("wheels", "./wheels"), ("a/b", "./a/b")])
+def test_a_folder_without_its_dot_is_told_how_to_write_it(value: str, folder: str) -> None:
+    with pytest.raises(MirrorError, match=f"a folder \\({folder}, "):
+        parse_mirror(value)

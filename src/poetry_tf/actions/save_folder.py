@@ -287,7 +287,10 @@ class _Saving:
         for _ in range(_ROUNDS):
             if not sources:
                 break
-            self._download(self._missing(sources))
+            if missing := self._missing(sources):
+                names = format_list(file.name for file in missing)
+                self.watcher.report(f"First what has to be built, to see what that needs: {names}")
+                self._download(missing)
             more: list[WantedFile] = []
             for file in sources:
                 requires = build_requirements(file.path(self.options.folder))

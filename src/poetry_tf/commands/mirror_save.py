@@ -123,7 +123,7 @@ server can serve.
         new = f"{result.downloaded} of them new" if result.downloaded else "all there already"
         self.line(
             plain(
-                f"{options.folder} has {files} ({format_size(size)}, {new}) for "
+                f"{options.folder} has {files} for this project ({format_size(size)}, {new}), for "
                 f"{format_targets(result.targets, ())}"
             )
         )
@@ -134,7 +134,7 @@ server can serve.
                 plain(
                     f"Deleted {count} that no project needs ({freed})"
                     if options.prune
-                    else f"No project needs {count} more ({freed}): --prune deletes them"
+                    else f"{count} ({freed}) that no project needs: --prune deletes them"
                 )
             )
         self._show_next(result, options)

@@ -177,12 +177,17 @@ def parse_mirror(value: object) -> MirrorSetting:
     return MirrorSetting("mirror", tuple(mirrors.values()))
 
 
+_WORD = re.compile(r"[\w.-]+(/[\w.-]+)*", re.ASCII)
+
+
 def _not_a_mirror(shown: str, value: object = None) -> str:
     fault = url_fault(value) if isinstance(value, str) else None
     why = f", as it {fault}" if fault else ""
+    # A folder is written as one: "wheels" may be a name that is misspelt.
+    folder = f"./{value}" if isinstance(value, str) and _WORD.fullmatch(value) else "./wheels"
     return (
         f"{shown} is no mirror{why}: write auto, off, the URL of a simple index, one of "
-        f"{', '.join(MIRRORS)}, a folder (./wheels, /mnt/usb), or several of these"
+        f"{', '.join(MIRRORS)}, a folder ({folder}, /mnt/usb), or several of these"
     )
 
 
