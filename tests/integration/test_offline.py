@@ -439,7 +439,7 @@ def test_alone_it_keeps_what_is_locked_and_refuses_the_rest(
         assert "is not in poetry.lock" in done.stderr
         word = f"'{wanted}'" if "<" in wanted else wanted
         assert f"POETRY_TF_MIRROR=pypi poetry add {word}" in done.stderr
-        assert f"mirror save {folder}" in done.stderr
+        assert f"mirror save '{folder}'" in done.stderr
         assert contents(offline.project) == before
     assert "pure (<1.5) is not in poetry.lock (locked: 1.5), and the mirror is" in done.stderr
     done = offline.call("tf", "init", "-n", "--no-devcontainer", "--tensorflow", "2.18")
@@ -527,7 +527,7 @@ def test_a_file_that_is_not_there_fits_not_or_is_corrupt(
     done = offline.call("install")
     assert not done.ok
     assert "has no file of native 1.0 for Python 3.11 on this system" in done.output
-    assert f"mirror save {folder} --python 3.11" in done.output
+    assert f"mirror save '{folder}' --python 3.11" in done.output
     assert "Regenerate lockfile" not in done.output
 
 
@@ -740,6 +740,6 @@ def test_what_was_saved_for_another_system_is_told_of_the_first_file(
         done = offline.call("install")
     assert not done.ok
     assert "has no file of lone 1.0 for Python 3.11 on this system" in done.output
-    shown = str(folder) if way == "folder" else "FOLDER"
+    shown = f"'{folder}'" if way == "folder" else "FOLDER"
     assert f"poetry tf mirror save {shown} --python 3.11" in done.output
     assert "Regenerate lockfile" not in done.output

@@ -36,7 +36,7 @@ from poetry_tf.index.release_records import read_record
 from poetry_tf.index.saved_folder import SavedFolder
 from poetry_tf.index.wheel_metadata import check_requirements
 from poetry_tf.poetry_internals.overrides import override
-from poetry_tf.text import escape_markup, format_list
+from poetry_tf.text import escape_markup, format_list, shell_word
 
 if TYPE_CHECKING:
     from poetry.config.config import Config
@@ -126,7 +126,8 @@ class NoFolderError(FolderError):
 
 
 def _save_command(folders: Sequence[SavedFolder]) -> str:
-    return escape_markup(f"{poetry_tf.program} mirror save {folders[0].path}")
+    folder = shell_word(str(folders[0].path)) or "FOLDER"
+    return escape_markup(f"{poetry_tf.program} mirror save {folder}")
 
 
 class FolderRepository(CachedRepository, FileSupply):
