@@ -28,7 +28,7 @@ from poetry_tf.files.reading import MAX_LOCK_BYTES, read_file
 from poetry_tf.http.parallel import run_parallel
 from poetry_tf.index.config import SettingLayer
 from poetry_tf.index.manifest import HashOrigin, Use
-from poetry_tf.index.saved_folder import PAGES, is_plain, write_whole
+from poetry_tf.index.saved_folder import PAGES, hash_of, is_plain, part_of, write_whole
 from poetry_tf.plan.derive import derive_plan
 from poetry_tf.plan.environments import ENVIRONMENTS, Target, format_targets, make_targets
 from poetry_tf.plan.model import CONTAINER_PLATFORM, PlanError
@@ -245,3 +245,31 @@ def _measured(file: WantedFile, repository: RoutedRepository) -> WantedFile:
     answer = repository.mirrors.request("head", file.url, raise_for_status=False)
     length = answer.headers.get("Content-Length", "")
     return replace(file, size=int(length) if answer.ok and length.isdigit() else 0)
+
+
+# -- what is there --------------------------------------------------------------------------
+
+
+def merged(files: Sequence[WantedFile]) -> list[WantedFile]:
+    """Each file once; of two uses the first counts."""
+    found: dict[tuple[str, str], WantedFile] = {}
+    for file in files:
+        found.setdefault((file.name, file.filename), file)
+    return [*found.values()]
+
+
+def is_right(file: WantedFile, folder: Path) -> bool | None:
+    """Whether a file has its hash; None where it isn't there."""
+    path = file.path(folder)
+    if not path.is_file():
+        return None
+    return hash_of(path, file.hash.partition(":")[0]) == file.hash
+
+
+def begun_bytes(files: Iterable[WantedFile], folder: Path) -> int:
+    """The bytes of these files that a run has left which was cut."""
+    begun = 0
+    for file in files:
+        with suppress(OSError):
+            begun += part_of(file.path(folder)).stat().st_size
+    return begun

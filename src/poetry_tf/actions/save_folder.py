@@ -10,7 +10,7 @@ import hashlib
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.parser import BytesHeaderParser
 from functools import cached_property, partial
@@ -27,9 +27,12 @@ from poetry_tf.actions.mirror_folder import (
     WORKERS,
     SaveOptions,
     WantedFile,
+    begun_bytes,
     build_lines,
+    is_right,
     located,
     measured,
+    merged,
     poetry_requirement,
     settle_targets,
     solve_requirements,
@@ -71,7 +74,6 @@ from poetry_tf.index.saved_folder import (
     SavedFolder,
     hash_of,
     named,
-    part_of,
     write_whole,
 )
 from poetry_tf.plan.environments import Target, format_targets
@@ -202,8 +204,8 @@ class _Saving:
         self.notes += notes
         poetry, note = poetry_requirement(self.lock)
         self.notes += [note] if note else []
-        files = _merged([*files, *self._tools(poetry)])
-        files = _merged([*files, *self._builders(files)])
+        files = merged([*files, *self._tools(poetry)])
+        files = merged([*files, *self._builders(files)])
         self._download(self._missing(files))
         releases = self._record_releases()
         saved = [*map(partial(_recorded, folder=folder), files), self._pack()]
@@ -297,7 +299,7 @@ class _Saving:
                 if requires not in known:
                     known.add(requires)
                     more += self._builder(file, requires)
-            new = [item for item in _merged(more) if item not in found]
+            new = [item for item in merged(more) if item not in found]
             found += new
             sources = [item for item in new if is_source(item.filename)]
         return found
@@ -334,13 +336,13 @@ class _Saving:
         if (size := sum(path.stat().st_size for path in there)) > SHOWN:
             count = format_count(len(there), "file")
             self.watcher.report(f"Checking {count} that {folder} has already ({format_size(size)})")
-        jobs = [partial(_is_right, file, folder) for file in files]
+        jobs = [partial(is_right, file, folder) for file in files]
         results = run_parallel(jobs, workers=_READERS).values()
         missing = []
-        for file, is_right in zip(files, results, strict=True):
-            if not is_right:
+        for file, right in zip(files, results, strict=True):
+            if not right:
                 missing.append(file)
-            if is_right is False:
+            if right is False:
                 self.corrupt.append(file.filename)
                 file.path(folder).unlink()
         return missing
@@ -349,7 +351,7 @@ class _Saving:
         if not files:
             return
         files = measured(located(files, self.repository), self.repository)
-        total, begun = sum(file.size for file in files), self._begun(files)
+        total, begun = sum(file.size for file in files), begun_bytes(files, self.options.folder)
         self._check_space(total - begun)
         self._remember(files)
         self.watcher.begin(len(files), total, begun)
@@ -361,14 +363,6 @@ class _Saving:
         """Keeps which files are of this folder, before they are there: others are never deleted."""
         folder = self.options.folder
         write_saved(folder, read_saved(folder) | {(file.name, file.filename) for file in files})
-
-    def _begun(self, files: Sequence[WantedFile]) -> int:
-        """The bytes of these files that a run has left which was cut."""
-        begun = 0
-        for file in files:
-            with suppress(OSError):
-                begun += part_of(file.path(self.options.folder)).stat().st_size
-        return begun
 
     def _check_space(self, needed: int) -> None:
         """Raises `WriteError` where the disk can't hold so many bytes more."""
@@ -471,22 +465,6 @@ class _Counter:
 
     def _tell(self) -> None:
         self._progress(len(self._done), sum(self._bytes.values()))
-
-
-def _merged(files: Sequence[WantedFile]) -> list[WantedFile]:
-    """Each file once; of two uses the first counts."""
-    found: dict[tuple[str, str], WantedFile] = {}
-    for file in files:
-        found.setdefault((file.name, file.filename), file)
-    return [*found.values()]
-
-
-def _is_right(file: WantedFile, folder: Path) -> bool | None:
-    """Whether a file has its hash; None where it isn't there."""
-    path = file.path(folder)
-    if not path.is_file():
-        return None
-    return hash_of(path, file.hash.partition(":")[0]) == file.hash
 
 
 def _recorded(file: WantedFile, folder: Path) -> SavedFile:
