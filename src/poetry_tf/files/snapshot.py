@@ -37,4 +37,5 @@ Snapshot = Mapping[Path, FileState]
 
 
 def _real(path: Path) -> Path:
-    return Path(os.path.realpath(path))
+    # No file has a name with a null byte, and realpath raises for one.
+    return path if "\0" in str(path) else Path(os.path.realpath(path))

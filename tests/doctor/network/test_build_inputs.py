@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.support.poetry import write_pyproject
 
@@ -192,6 +192,7 @@ keys = st.sampled_from(
 )
 
 
+@example({"dockerFile": "\0"})
 @given(st.dictionaries(keys, values | st.dictionaries(st.just(f"{CUDA}:3"), values)))
 def test_any_devcontainer_is_read(tmp_path_factory, content: Any):
     asked(tmp_path_factory.mktemp("project"), content)
