@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from poetry_tf.actions.fix import fix_requirements
@@ -117,6 +117,11 @@ def lost(before: Project, after: Project) -> set[Served]:
     return served(before) - served(after)
 
 
+# Each example fixes a whole project.
+few = settings(max_examples=min(100, settings.default.max_examples))  # type: ignore[union-attr]
+
+
+@few
 @given(projects())
 def test_fixing_leaves_nothing_unserved(text: str):
     project = in_memory(text)
@@ -126,6 +131,7 @@ def test_fixing_leaves_nothing_unserved(text: str):
     assert left == []
 
 
+@few
 @given(projects())
 def test_nor_where_it_is_locked(text: str):
     project = in_memory(text)
