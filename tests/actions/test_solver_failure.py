@@ -1,4 +1,4 @@
-"""What is said of a project that can't be locked."""
+"""The message for a project that can't be locked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of a project that Poetry's solver has no solution for."""
+"""The message for a project that Poetry's solver finds no solution for."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from poetry_tf.files.edits import Edit
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.index.mirrors import mirror_at
-from poetry_tf.plan.lines import Line, releases_by_pythons, tensorflow_lines
+from poetry_tf.plan.lines import Line, releases_by_pythons
 from poetry_tf.plan.main_line import admitted_locked_tensorflow, main_requirement
 from poetry_tf.plan.model import TF_KERAS
 from poetry_tf.plan.requirement import (
@@ -74,7 +74,7 @@ def pin_wider_than_a_series(context: Context) -> Iterator[Finding]:
     `--fix` leaves it. With `pin = "off"` it is nothing.
     """
     releases = context.narrowed
-    lines = {line.item.path: line for line in tensorflow_lines(context.project)}
+    lines = {line.item.path: line for line in context.lines}
     for item in tensorflow_requirements(context.project):
         if item.constraint.is_empty() or constraint_series(item.constraint) is not None:
             continue

@@ -23,7 +23,7 @@ from poetry_tf.files.positions import Position
 from poetry_tf.files.project import Devcontainer, Project, is_fully_managed, readable_configurations
 from poetry_tf.files.values import KeyPath
 from poetry_tf.plan.derive import derive_plan
-from poetry_tf.plan.lines import narrowed_releases
+from poetry_tf.plan.lines import Line, narrowed_releases, tensorflow_lines
 from poetry_tf.plan.model import Plan, PlanError
 from poetry_tf.plan.requirement import locked_tensorflow, tensorflow_requirements
 from poetry_tf.plan.settings import read_settings
@@ -92,6 +92,11 @@ class Context:
             (found, find_changes(found.path, found.document, self.container_spec(found)))
             for found in readable_configurations(project)
         )
+
+    @cached_property
+    def lines(self) -> tuple[Line, ...]:
+        """The requirements on TensorFlow, with where each counts."""
+        return tensorflow_lines(self.project)
 
     @cached_property
     def narrowed(self) -> Mapping[KeyPath, Release]:

@@ -12,7 +12,7 @@ from poetry_tf.files.edits import Edit
 from poetry_tf.files.pyproject import PythonRange
 from poetry_tf.plan.alternatives import default_alternative
 from poetry_tf.plan.environments import MINORS, make_targets, next_minor
-from poetry_tf.plan.lines import Line, tensorflow_lines
+from poetry_tf.plan.lines import Line
 from poetry_tf.plan.python import (
     admitted_minors,
     consecutive_runs,
@@ -109,7 +109,7 @@ def _lines(context: Context) -> tuple[Line, ...]:
     narrowed = context.narrowed
     return tuple(
         line.in_series(release.series) if (release := narrowed.get(line.item.path)) else line
-        for line in tensorflow_lines(context.project)
+        for line in context.lines
     )
 
 

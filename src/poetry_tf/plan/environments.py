@@ -99,6 +99,11 @@ class Target:
         return marker.validate(variables)
 
 
+def holds_in(environment: str, marker: BaseMarker) -> bool:
+    """Whether a marker holds for any Python of an environment."""
+    return any(target.admits(marker) for target in make_targets([environment], MINORS))
+
+
 def make_targets(environments: Iterable[str], pythons: Sequence[str]) -> tuple[Target, ...]:
     """Every pair of the two, ordered by environment, then by Python."""
     return tuple(Target(name, python) for name in environments for python in pythons)

@@ -22,6 +22,7 @@ from poetry_tf.plan.environments import (
     ENVIRONMENTS,
     MINORS,
     Target,
+    holds_in,
     make_targets,
     pythons_with_wheels,
     required_pythons,
@@ -120,8 +121,7 @@ class Line:
 
     def counts_in(self, environment: str) -> bool:
         """Whether its marker holds for any Python of an environment."""
-        targets = make_targets([environment], MINORS)
-        return any(target.admits(self.item.marker) for target in targets)
+        return holds_in(environment, self.item.marker)
 
     def _serves_python(self, release: Release, minor: str) -> bool:
         targets = make_targets(self.environments, [minor])

@@ -10,7 +10,7 @@ from poetry.core.constraints.version import VersionConstraint, VersionRange
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.plan.alternatives import container_alternative
-from poetry_tf.plan.environments import MINORS, Target
+from poetry_tf.plan.environments import MINORS, Target, holds_in
 from poetry_tf.plan.model import CONTAINER_PLATFORM
 from poetry_tf.plan.python import admitted_minors, marker_pythons, project_pythons
 from poetry_tf.plan.requirement import (
@@ -80,14 +80,10 @@ def main_environments(project: Project, names: Sequence[str] | None) -> tuple[st
         for item in tensorflow_requirements(project)
         if item.name != main.name or constraint_series(item.constraint) != series
     ]
-
-    def counts(item: Requirement, name: str) -> bool:
-        return any(Target(name, minor).admits(item.marker) for minor in MINORS)
-
     found = tuple(
         name
         for name in names
-        if counts(main, name) or not any(counts(item, name) for item in others)
+        if holds_in(name, main.marker) or not any(holds_in(name, item.marker) for item in others)
     )
     return found or tuple(names)
 
