@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -89,3 +92,25 @@ def test_an_interrupt_waits_for_nobody():
             run_parallel([lambda: True, ended.wait], workers=2, on_result=interrupt)
     finally:
         ended.set()
+
+
+LEAVING = """
+import pathlib, sys, tempfile, threading, time
+from poetry_tf.http.parallel import run_parallel
+
+begun = threading.Event()
+
+def job():
+    folder = pathlib.Path(tempfile.mkdtemp(dir=sys.argv[1]))
+    begun.set()
+    time.sleep(0.2)
+    folder.rmdir()
+
+threading.Thread(target=run_parallel, args=([job],), kwargs={"workers": 1}, daemon=True).start()
+begun.wait()
+"""
+
+
+def test_a_process_that_ends_lets_a_job_delete_its_files(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", LEAVING, str(tmp_path)], check=True)
+    assert not [*tmp_path.iterdir()]

@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
+from poetry_tf.http.transfer import working
+
 T = TypeVar("T")
 
 
@@ -39,7 +41,9 @@ def run_parallel(
             except IndexError:
                 return
             try:
-                ended.put((index, [job()], None))
+                with working():
+                    result = job()
+                ended.put((index, [result], None))
             except BaseException as error:  # raised again in the calling thread
                 pending.clear()
                 ended.put((index, [], error))

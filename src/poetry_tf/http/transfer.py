@@ -134,17 +134,13 @@ class _Transfer:
             raw.shutdown()  # type: ignore[union-attr]
 
     def _wait(self, ready: Callable[[], bool], until: float) -> bool:
-        _waiting[threading.current_thread()] = self._changed
-        try:
-            while not ready():
-                check_interrupted()
-                left = until - time.monotonic()
-                if left <= 0:
-                    return False
-                self._changed.wait(min(left, _TICK))
-            return True
-        finally:
-            del _waiting[threading.current_thread()]
+        while not ready():
+            check_interrupted()
+            left = until - time.monotonic()
+            if left <= 0:
+                return False
+            self._changed.wait(min(left, _TICK))
+        return True
 
     def _run(self) -> None:
         try:
@@ -285,11 +281,11 @@ class _Speed:
         return Failure("given-up", seconds=seconds, speed=speed) if speed < LEAST * share else None
 
 
-# -- how many read, and who waits -----------------------------------------------------------
+# -- how many read, and who works -----------------------------------------------------------
 
 _active = 0
 _counting = threading.Lock()
-_waiting: dict[threading.Thread, threading.Condition] = {}
+_working: set[threading.Thread] = set()
 _is_ending = False
 _is_interrupted: ContextVar[Callable[[], bool] | None] = ContextVar("_is_interrupted", default=None)
 
@@ -336,15 +332,25 @@ def wait(seconds: float) -> None:
         time.sleep(min(left, _TICK))
 
 
+@contextmanager
+def working() -> Iterator[None]:
+    """Within it, this thread does a job that may make files, and a process that ends waits for it.
+
+    The job ends at its next wait for an answer.
+    """
+    thread = threading.current_thread()
+    _working.add(thread)
+    try:
+        yield
+    finally:
+        _working.discard(thread)
+
+
 @atexit.register
 def _end() -> None:
-    """Lets the threads that wait delete their unfinished files: daemons would just disappear."""
+    """Lets the jobs of threads delete their unfinished files: daemons would just disappear."""
     global _is_ending  # noqa: PLW0603
     _is_ending = True
-    waiting = list(_waiting.items())
-    for _, changed in waiting:
-        with changed:
-            changed.notify_all()
     until = time.monotonic() + _FAREWELL
-    for thread, _ in waiting:
-        thread.join(max(0.0, until - time.monotonic()))
+    while _working and time.monotonic() < until:
+        time.sleep(_TICK / 10)

@@ -27,6 +27,7 @@ from poetry.core.constraints.version import Version, VersionConstraint, parse_co
 from poetry.core.packages.dependency import Dependency
 from poetry.repositories.exceptions import PackageNotFoundError
 
+from poetry_tf.http.transfer import working
 from poetry_tf.poetry_internals.overrides import override
 from poetry_tf.releases import DISTRIBUTIONS, named, whole
 
@@ -188,7 +189,7 @@ class _Solve:
                     return
                 _, _, key = heapq.heappop(self._queue)
             # Poetry will request it again, and report what fails.
-            with suppress(Exception):
+            with suppress(Exception), working():
                 self._do(key)
 
     def _do(self, key: Key) -> None:
