@@ -9,6 +9,7 @@ import pytest
 from poetry_tf.actions.fix import fix_requirements
 from poetry_tf.checks.findings import find_problems, make_context
 from poetry_tf.files.project import Project
+from poetry_tf.plan.environments import make_targets
 from poetry_tf.plan.requirement import tensorflow_requirements
 from tests.made import found, in_memory, lock_text, place
 
@@ -323,3 +324,30 @@ def test_a_retired_distribution_is_named_anew_where_no_other_counts(pin: str):
     enough = standard(">=3.10,<3.11", f"tensorflow-gpu {pin}", "tensorflow (~=2.10.0)")
     (finding,) = found(in_memory(enough), "TF103")
     assert (finding.remedy, finding.edits) == ("Remove it: tensorflow is enough", ())
+
+
+SPLIT = [
+    standard(
+        ">=3.9,<3.12",
+        "tensorflow-cpu (==2.15.1) ; python_version < '3.10'",
+        "tensorflow (==2.15.1) ; python_version >= '3.10'",
+    ),
+    legacy(
+        ">=3.9,<3.12",
+        """tensorflow-cpu = {version = "==2.15.1", markers = "python_version < '3.10'"}""",
+        """tensorflow = {version = "==2.15.1", markers = "python_version >= '3.10'"}""",
+    ),
+]
+
+
+@pytest.mark.parametrize("text", SPLIT, ids=["standard", "legacy"])
+def test_two_lines_that_need_the_same_beside_them_each_get_it(text: str):
+    environments = '[tool.poetry-tf]\nenvironments = ["linux-x86_64", "windows-amd64"]\n'
+    after = fix_requirements(in_memory(text + environments))
+    assert [item for item in found(after) if item.edits and item.code != "TF501"] == []
+    items = after.pyproject.requirements
+    for name, count in (("tensorflow-intel", 2), ("tensorflow-io-gcs-filesystem", 4)):
+        assert sum(item.name == name for item in items) == count
+    for target in make_targets(["windows-amd64"], ["3.9", "3.10", "3.11"]):
+        for name in ("tensorflow-intel", "tensorflow-io-gcs-filesystem"):
+            assert sum(item.name == name and target.admits(item.marker) for item in items) == 1

@@ -127,6 +127,7 @@ def test_fixing_leaves_nothing_unserved(text: str):
     project = in_memory(text)
     after = fix_requirements(project)
     assert lost(project, after) == set(), after.pyproject.document.text
+    assert fix_requirements(after) == after
     left = [item for item in found(after) if item.edits and item.code != "TF501"]
     assert left == []
 
@@ -144,3 +145,4 @@ def test_nor_where_it_is_locked(text: str):
     project = in_memory(text, lock=lock_text(*sorted(releases)))
     after = fix_requirements(project)
     assert lost(project, after) == set(), after.pyproject.document.text
+    assert fix_requirements(after) == after

@@ -176,23 +176,20 @@ def replace_edits(project: Project, item: Requirement, name: NormalizedName) -> 
         renamed = _rename_key_edits(project, item.enriched_at, name)
         return (*edits, *renamed) if renamed else ()
     table = _list_path(item)
-    taken = next((key for key in document.get(table) if canonicalize_name(key) == name), None)
+    is_taken = any(canonicalize_name(key) == name for key in document.get(table))
     is_in_array = isinstance(item.path[-1], int)
-    if taken is None and (not is_in_array or len(document.get(item.path[:-1])) == 1):
+    if not is_taken and (not is_in_array or len(document.get(item.path[:-1])) == 1):
         return _rename_key_edits(project, item.path, name)
     own = _entry(document.get(item.path))
     own.pop("extras", None)
     extras = _legacy_extras(project, item)
     removed = remove_edits(project, [item])
-    if taken is None:
-        members = (Edit(file, "append", (*_LEGACY_EXTRAS, extra), name) for extra in extras)
-        return (Edit(file, "set", (*table, name), Inline(own)), *members, *removed)
-    if table == LEGACY_DEPENDENCIES and extras != _legacy_extras(project, replace(item, name=name)):
-        return ()
-    place, existing = (*table, taken), document.get((*table, taken))
-    if isinstance(existing, list):
-        return (Edit(file, "append", place, own), *removed)
-    return (Edit(file, "set", place, [_entry(existing), own]), *removed)
+    if is_taken and table == LEGACY_DEPENDENCIES:
+        if extras != _legacy_extras(project, replace(item, name=name)):
+            return ()
+        extras = []
+    members = (Edit(file, "append", (*_LEGACY_EXTRAS, extra), name) for extra in extras)
+    return (*_entry_edits(project, table, name, [own]), *members, *removed)
 
 
 def _entry(value: Any) -> dict[str, Any]:
@@ -221,17 +218,31 @@ def add_edits(
         | ({"optional": True} if item.optional else {})
         for line in lines
     ]
-    value: Any = entries if len(entries) > 1 else Inline(entries[0])
-    if len(entries) == 1 and entries[0].keys() == {"version"}:
-        value = entries[0]["version"]
-    name = lines[0].name
-    return (
-        Edit(file, "set", (*_list_path(item), name), value),
-        *(
-            Edit(file, "append", (*_LEGACY_EXTRAS, extra), name)
-            for extra in _legacy_extras(project, item)
-        ),
-    )
+    name, table = lines[0].name, _list_path(item)
+    extras = [
+        extra
+        for extra in _legacy_extras(project, item)
+        if extra not in _legacy_extras(project, replace(item, name=name))
+    ]
+    members = (Edit(file, "append", (*_LEGACY_EXTRAS, extra), name) for extra in extras)
+    return (*_entry_edits(project, table, name, entries), *members)
+
+
+def _entry_edits(
+    project: Project, table: KeyPath, name: NormalizedName, entries: Sequence[dict[str, Any]]
+) -> tuple[Edit, ...]:
+    """The edits that add entries for a distribution to a table, beside those that it has."""
+    file, document = project.pyproject.path, project.pyproject.document
+    taken = next((key for key in document.get(table) if canonicalize_name(key) == name), None)
+    if taken is None:
+        value: Any = [*entries] if len(entries) > 1 else Inline(entries[0])
+        if len(entries) == 1 and entries[0].keys() == {"version"}:
+            value = entries[0]["version"]
+        return (Edit(file, "set", (*table, name), value),)
+    place, existing = (*table, taken), document.get((*table, taken))
+    if isinstance(existing, list):
+        return tuple(Edit(file, "append", place, entry) for entry in entries)
+    return (Edit(file, "set", place, [_entry(existing), *entries]),)
 
 
 def remove_edits(project: Project, items: Sequence[Requirement]) -> tuple[Edit, ...]:
