@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from poetry_tf.actions.lock import LockingError, locking_error
-from poetry_tf.actions.solver_failure import without_styles
+from poetry_tf.actions.solver_failure import shortened, without_styles
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,12 @@ def test_the_styles_of_poetrys_console_are_taken_out(text: str, shown: str):
     assert without_styles(text) == shown
     error = locking_error(RuntimeError(text))
     assert isinstance(error, LockingError) and str(error) == shown
+
+
+def test_of_a_long_explanation_the_end_is_shown():
+    lines = [f"Because a (1.{number}) depends on b" for number in range(200)]
+    shown = shortened("\n".join([*lines, "So, version solving failed." + " x" * 5000])).splitlines()
+    assert shown[0] == "(171 lines of Poetry's explanation left out)"
+    assert shown[1] == lines[171] and len(shown) == 31
+    assert shown[-1].startswith("So, version solving failed.") and len(shown[-1]) < 700
+    assert shortened("<fg=red>Because</> no") == "Because no"

@@ -351,3 +351,15 @@ def test_two_lines_that_need_the_same_beside_them_each_get_it(text: str):
     for target in make_targets(["windows-amd64"], ["3.9", "3.10", "3.11"]):
         for name in ("tensorflow-intel", "tensorflow-io-gcs-filesystem"):
             assert sum(item.name == name and target.admits(item.marker) for item in items) == 1
+
+
+def test_a_line_counts_where_an_older_release_has_wheels_if_the_newest_has_none():
+    """tensorflow-macos 2.15.1 has no files, and hands over to a release that is not there."""
+    text = legacy(">=3.10,<3.12", 'tensorflow-macos = ">=2.9"')
+    assert "TF202" not in [item.code for item in found(in_memory(text))]
+
+
+def test_nothing_is_added_beside_what_only_another_source_can_tell():
+    text = legacy(">=3.10,<3.13", 'tensorflow = {version = ">=2.15,<2.19", source = "own"}')
+    project = in_memory(f"{text}[tool.poetry-tf]\n")
+    assert fix_requirements(project) == project

@@ -24,7 +24,11 @@ from poetry.puzzle.exceptions import SolverProblemError
 from poetry.repositories.installed_repository import InstalledRepository
 from poetry.utils.env import EnvManager
 
-from poetry_tf.actions.solver_failure import conflicts_of_path_dependencies, without_styles
+from poetry_tf.actions.solver_failure import (
+    conflicts_of_path_dependencies,
+    shortened,
+    without_styles,
+)
 from poetry_tf.files.errors import disk_error, write_error
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import LOCK, PYPROJECT, Project
@@ -154,7 +158,7 @@ def _run(project: Project, poetry: Poetry, io: IO) -> None:
     except SolverProblemError as error:
         causes = failure_causes(error)
         own = [names for names in causes if any(item.is_root for item in names)]
-        lines = [*conflicts_of_path_dependencies(project, causes), without_styles(str(error))]
+        lines = [*conflicts_of_path_dependencies(project, causes), shortened(str(error))]
         raise LockingError("\n".join(lines), _names(own), _names(causes)) from error
     except Exception as error:
         # Repositories and the network raise various types.

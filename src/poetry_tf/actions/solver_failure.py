@@ -16,6 +16,7 @@ from poetry_tf.files.pyproject import Pyproject
 from poetry_tf.files.reading import read_file
 from poetry_tf.files.values import KeyPath
 from poetry_tf.plan.python import project_pythons
+from poetry_tf.text import format_count
 
 if TYPE_CHECKING:
     from poetry.core.packages.dependency import Dependency
@@ -27,10 +28,25 @@ _STYLE = (
 )
 _TAG = re.compile(rf"<{_STYLE}>|</{_STYLE}?>")
 
+_MOST_LINES = 30
+_LONGEST_LINE = 600
+
 
 def without_styles(text: str) -> str:
     """A text of Poetry's without the style tags in it: ``<fg=blue;options=bold>``, ``<c1>``."""
     return _TAG.sub("", text)
+
+
+def shortened(text: str) -> str:
+    """The end of a solver's explanation, which draws the conclusion, in lines of bounded length."""
+    lines = [
+        line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]} ..."
+        for line in without_styles(text).splitlines()
+    ]
+    left_out = len(lines) - _MOST_LINES
+    if left_out > 0:
+        lines[:left_out] = [f"({format_count(left_out, 'line')} of Poetry's explanation left out)"]
+    return "\n".join(lines)
 
 
 def conflicts_of_path_dependencies(

@@ -244,7 +244,9 @@ def not_the_distribution_to_name(context: Context) -> Iterator[Finding]:
         remedy = "Name tensorflow instead"
         edits: tuple[Edit, ...] = ()
         if kind == "shim":
-            remedy, edits = platform_alone_fix(context.project, item)
+            remedy, edits = platform_alone_fix(
+                context.project, item, context.narrowed.get(item.path)
+            )
         elif (enough := _covering(context.project, item, main)) is not None:
             remedy = f"Remove it: {enough.name} is enough"
         elif len(items) == 1:

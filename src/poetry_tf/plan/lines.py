@@ -83,10 +83,14 @@ class Line:
         default, every = (
             tuple(filter(self.counts_in, names)) for names in (DEFAULT_ENVIRONMENTS, ENVIRONMENTS)
         )
-        newest = self._solved
-        for names in (default, every):
-            if available := tuple(name for name in names if newest and newest.usable_on(name)):
-                return available
+        solved = self._solved
+        # What is solved may have no wheel at all: the last release for a platform may be empty.
+        for releases in ((solved,) if solved else (), self.admitted):
+            for names in (default, every):
+                if available := tuple(
+                    name for name in names if any(one.usable_on(name) for one in releases)
+                ):
+                    return available
         return default or every
 
     @property

@@ -42,9 +42,10 @@ Fix = tuple[str, tuple[Edit, ...]]
 """A remedy, and the edits that apply it; none where a person has to decide."""
 
 
-def platform_alone_fix(project: Project, item: Requirement) -> Fix:
+def platform_alone_fix(project: Project, item: Requirement, narrowed: Release | None) -> Fix:
     """The fix for a requirement on the distribution of one platform.
 
+    `narrowed` is the release to whose series it is to be pinned, None where it isn't too wide.
     TensorFlow itself takes its place where its wheels for the platform have files of their own.
     Elsewhere both are required, with markers that exclude each other.
     """
@@ -52,7 +53,7 @@ def platform_alone_fix(project: Project, item: Requirement) -> Fix:
     line = next((one for one in lines if one.item == item), None)
     if line is None or not line.admitted:
         return "Name tensorflow instead", ()
-    newest = (line.locked or line.admitted)[-1]
+    newest = narrowed or (line.locked or line.admitted)[-1]
     targets = [
         target
         for target in make_targets(ENVIRONMENTS, admitted_minors(MINORS, line.python))

@@ -134,6 +134,8 @@ def _places(project: Project, plan: Plan) -> Iterator[_Place]:
     version = plan.release.version
 
     def series(item: Requirement) -> str | None:
+        if item.source and project.valid_lock is None:
+            return constraint_series(item.constraint)  # only the lock will tell what a source has
         if item.constraint.allows(to_poetry_version(version)):
             return plan.release.series
         return constraint_series(item.constraint)
