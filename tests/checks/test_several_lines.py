@@ -11,7 +11,7 @@ from poetry_tf.checks.findings import find_problems, make_context
 from poetry_tf.files.project import Project
 from poetry_tf.plan.environments import make_targets
 from poetry_tf.plan.requirement import tensorflow_requirements
-from tests.made import found, in_memory, lock_text, place
+from tests.made import content_hash, found, in_memory, lock_text, place
 
 STANDARD = """\
 [project]
@@ -363,3 +363,20 @@ def test_nothing_is_added_beside_what_only_another_source_can_tell():
     text = legacy(">=3.10,<3.13", 'tensorflow = {version = ">=2.15,<2.19", source = "own"}')
     project = in_memory(f"{text}[tool.poetry-tf]\n")
     assert fix_requirements(project) == project
+
+
+def test_a_python_that_another_release_serves_than_the_locked_one_is_found():
+    """No series serves all of its Pythons, so that none is chosen."""
+    text = standard(">=3.8,<3.14", "tensorflow (>=2.2,<3)")
+    lock = lock_text(("tensorflow", "2.13.1"), content_hash=content_hash(text))
+    project = in_memory(text, lock=lock)
+    (finding,) = [item for item in found(project) if item.code == "TF304"]
+    assert "no wheel for linux-x86_64 with Python 3.12 and 3.13" in finding.message
+
+
+def test_nothing_is_added_for_one_of_several_releases_that_a_requirement_gets():
+    text = standard(">=3.8,<3.14", "tensorflow (>=2.2,<3)") + "[tool.poetry-tf]\n"
+    after = fix_requirements(in_memory(text))
+    assert not [
+        item for item in after.pyproject.requirements if item.name.startswith("tensorflow-")
+    ]

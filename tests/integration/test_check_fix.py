@@ -379,3 +379,18 @@ def test_diff_goes_before_fix(right: PoetryRunner, project: Path) -> None:
     before = contents(project)
     assert _check(right, "--fix", "--diff") == _check(right, "--diff")
     assert contents(project) == before
+
+
+def test_a_lock_that_would_serve_less_is_not_written(warm_poetry: PoetryRunner) -> None:
+    """Plain Poetry takes two releases here, and with setuptools beside it only the older one."""
+    settings = "\n[tool.poetry-tf]\n"
+    write_pyproject(
+        warm_poetry.project, ["tensorflow (>=2.2,<3)"], requires_python=">=3.8,<3.14", more=settings
+    )
+    assert warm_poetry.call("lock", plugins=False).ok
+    before = contents(warm_poetry.project)
+    assert "which has no wheel" not in _check(warm_poetry).stderr
+    result = _check(warm_poetry, "--fix")
+    assert not result.ok and contents(warm_poetry.project) == before
+    assert "would have no TensorFlow for " in result.stderr
+    assert "with Python 3.12 and 3.13, and nothing was written" in result.stderr

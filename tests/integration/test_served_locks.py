@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from poetry.core.version.markers import parse_marker
 
 from poetry_tf.files.lock import Lock
-from poetry_tf.files.project import PYPROJECT, Project
+from poetry_tf.files.project import LOCK, PYPROJECT, Project
 from poetry_tf.plan.alternatives import Alternative, alternatives
 from poetry_tf.plan.environments import make_targets, required_pythons
 from poetry_tf.plan.python import project_pythons
@@ -70,6 +72,40 @@ def markers(package: dict[str, Any], alternative: Alternative) -> Iterator[str]:
 def check_is_fresh(poetry: PoetryRunner) -> None:
     done = poetry.call("check", "--lock", plugins=False)
     assert "poetry.lock" not in done.output, done.output
+
+
+# Poetry's solver does not know that two requirements of other names are never installed together.
+# Whether it still solves what two releases require of one distribution depends on how their ranges
+# are written.
+SHARED = re.compile(r"depends on tensorflow(-intel|-macos|-cpu-aws)? \(")
+
+
+@few
+@given(text=projects(), is_locked=st.booleans())
+def test_fixing_leaves_nothing_unserved(
+    warm_poetry: PoetryRunner, text: str, is_locked: bool
+) -> None:
+    before = begin(warm_poetry, text)
+    if not is_locked:
+        (warm_poetry.project / LOCK).unlink()
+    files = contents(warm_poetry.project)
+    done = warm_poetry.call("tf", "check", "--fix")
+    if "can't be locked" in done.output:
+        assert SHARED.search(done.output), done.output
+        assert contents(warm_poetry.project) == files
+        return
+    if not (warm_poetry.project / LOCK).exists():
+        locked = warm_poetry.call("lock", plugins=False)
+        assume("Current Python version" not in locked.output)  # the Python of the tests was cut
+        assert locked.ok or SHARED.search(locked.output), locked.output
+        assume(locked.ok)
+    check_is_fresh(warm_poetry)
+    after = Project.read(warm_poetry.project)
+    assert served(before) - served(after) == set(), after.pyproject.document.text
+    again = json.loads(warm_poetry.call("tf", "check", "--format", "json").stdout)
+    if is_locked:
+        fixable = [item for item in again["findings"] if item["fixable"]]
+        assert fixable == [], f"{done.output}\n{after.pyproject.document.text}\n{again}"
 
 
 @few

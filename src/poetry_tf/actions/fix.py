@@ -6,7 +6,7 @@ the order. Nothing is written here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Collection, Container
 from dataclasses import dataclass, replace
 
 from poetry_tf.checks.findings import RULES, Finding, find_problems, make_context, rules
@@ -14,13 +14,35 @@ from poetry_tf.files.edits import apply, apply_until_stable
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import Project
+from poetry_tf.plan.environments import Target, format_targets
 from poetry_tf.plan.model import Plan
+from poetry_tf.plan.python import admitted_minors, project_pythons
+from poetry_tf.plan.served import served_targets
+from poetry_tf.releases.model import numbers
 
 # More fixes than any project needs.
 MAX_FIXES = 100
 # A new lock can show what the old one hid, and the fix of that can make it out of date in turn. The
 # second lock is then of what the first one led to; a third one was never seen to be needed.
 _LOCKS = 3
+
+
+class UnservedError(Exception):
+    """A new lock installs no TensorFlow with files where the lock before it does.
+
+    Which releases Poetry's solver takes for a wide requirement depends on what else is required.
+
+    Attributes:
+        targets: where.
+    """
+
+    def __init__(self, targets: Collection[Target]) -> None:
+        self.targets = tuple(
+            sorted(targets, key=lambda one: (one.environment, numbers(one.python)))
+        )
+        super().__init__(
+            "the new lock would have no TensorFlow for " + format_targets(self.targets, ())
+        )
 
 
 @dataclass(frozen=True)
@@ -39,8 +61,11 @@ def fix_and_lock(
 
     `relock` makes the lock of a project, and what it raises comes through. Without it the project
     is fixed as far as that goes without a new lock.
+
+    Raises:
+        UnservedError: where the new lock serves less than that of the project.
     """
-    before = project
+    before = found = project
     for _ in range(_LOCKS):
         project = fix_requirements(project, codes=codes)
         if not _lock_due(before, project, codes):
@@ -48,10 +73,20 @@ def fix_and_lock(
         if relock is None:
             return FixedProject(fix(project, codes=codes), lock_due=True)
         before = replace(project, lock=relock(project))
+        if lost := _lost_targets(found, before):
+            raise UnservedError(lost)
         project = fix(before, codes=codes)
         if project.pyproject == before.pyproject:
             break
     return FixedProject(project, lock_due=False)
+
+
+def _lost_targets(before: Project, after: Project) -> list[Target]:
+    """The targets that the lock serves no more, of those whose Python the project still admits."""
+    if not before.is_locked:
+        return []
+    lost, pythons = served_targets(before) - served_targets(after), project_pythons(after)
+    return [target for target in lost if admitted_minors([target.python], pythons)]
 
 
 def _lock_due(before: Project, project: Project, codes: Container[str]) -> bool:

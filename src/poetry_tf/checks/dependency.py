@@ -34,8 +34,8 @@ from poetry_tf.pyproject.pins import (
     shim_pin_edits,
     tf_keras_pin,
 )
+from poetry_tf.pyproject.places import covers, is_installed_with
 from poetry_tf.pyproject.platform_alone import platform_alone_fix
-from poetry_tf.pyproject.platforms import covers, is_installed_with
 from poetry_tf.pyproject.requirement_edits import rename_edits, replace_edits
 from poetry_tf.releases import (
     DISTRIBUTIONS,

@@ -20,6 +20,7 @@ from poetry_tf.files.project import LOCK, Devcontainer
 from poetry_tf.files.values import KeyPath
 from poetry_tf.plan.environments import (
     DEFAULT_ENVIRONMENTS,
+    ENVIRONMENTS,
     Target,
     format_targets,
     make_targets,
@@ -33,12 +34,14 @@ from poetry_tf.plan.requirement import (
     tensorflow_requirements,
     to_poetry_version,
 )
+from poetry_tf.plan.served import served_targets
 from poetry_tf.plan.settings import read_settings
 from poetry_tf.pyproject.bounds import missing_bounds
 from poetry_tf.pyproject.platforms import missing_requirements, unlocked_requirements
 from poetry_tf.releases import fits, named
 from poetry_tf.releases.images import load_images
 from poetry_tf.releases.model import numbers
+from poetry_tf.text import format_list
 
 
 @rule("TF301", fixable=True)
@@ -142,10 +145,12 @@ def no_file_for_an_environment(context: Context) -> Iterator[Finding]:
     none of them fits. The environments are those in [tool.poetry-tf], by default the container's
     on x86-64 and on ARM. A package that can be built from source counts as installable.
 
-    Where TensorFlow itself can't be had with a Python that the project admits, TF201 says so.
+    TensorFlow itself is one where another release that the requirement admits has wheels. Where no
+    release has any for a Python that the project admits, TF201 says so.
     """
     if (lock := context.project.valid_lock) is None or context.project.pyproject.foreign_manager:
         return
+    yield from _unserved_lines(context, lock)
     locked = LockedPackages.of(lock, context.project.pyproject)
     judged = _judged_targets(context, locked)
     managed = context.project.pyproject.is_managed
@@ -163,6 +168,33 @@ def no_file_for_an_environment(context: Context) -> Iterator[Finding]:
             )
             remedy = "Run `poetry lock`; if that changes nothing, require another version of it"
         yield Finding(lock.path, lock.position(package.name, package.parsed), message, remedy)
+
+
+def _unserved_lines(context: Context, lock: Lock) -> Iterator[Finding]:
+    """The findings where the lock has no wheels for a Python, and another release has."""
+    narrowed = context.narrowed  # what TF101 narrows is locked again
+    lines = [line for line in context.lines if line.locked and line.item.path not in narrowed]
+    if not lines or not context.project.is_locked:
+        return
+    served = served_targets(context.project)
+    is_declared = context.project.pyproject.is_managed or lines[0].declared is not None
+    judged = ENVIRONMENTS if is_declared else DEFAULT_ENVIRONMENTS[:1]
+    for line in lines:
+        unserved = [
+            target
+            for target in line.servable
+            if target not in served and target.environment in judged
+        ]
+        if unserved:
+            versions = format_list(str(release.version) for release in line.locked)
+            yield Finding(
+                lock.path,
+                lock.position(line.item.name, line.locked[-1].version),
+                f"{line.item.name} {versions} is locked, which has no wheel for "
+                f"{format_targets(unserved, line.servable)}",
+                "Run `poetry lock`; if that changes nothing, require a series for each range of "
+                "Pythons, with markers",
+            )
 
 
 def _judged_targets(context: Context, locked: LockedPackages) -> tuple[Target, ...]:

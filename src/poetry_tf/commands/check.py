@@ -19,7 +19,7 @@ from cleo.helpers import option
 from cleo.io.inputs.option import Option
 from cleo.io.outputs.output import Type
 
-from poetry_tf.actions.fix import MAX_FIXES, fix_and_lock, is_fixable
+from poetry_tf.actions.fix import MAX_FIXES, UnservedError, fix_and_lock, is_fixable
 from poetry_tf.checks.findings import Context, Finding, make_context, rules, run_rules
 from poetry_tf.commands.base import TensorFlowCommand, document_head, error_value, plain
 from poetry_tf.files.edits import changed_texts, diffs
@@ -192,6 +192,10 @@ warning counts with <info>--strict</> only.
             names = format_list(_relative(report.root, path) for path in dict.fromkeys(paths))
             message = f"the project can't be locked, and nothing was written of the fix: {names}"
             return self.fail(message, str(error).strip(), report)
+        except UnservedError as error:
+            self._show_findings(report)
+            remedy = "Fix first what the findings say about tensorflow in pyproject.toml."
+            return self.fail(f"{error}, and nothing was written", remedy, report)
         texts = changed_texts(fixed)
         self.write_files(report.root, texts, fixed.snapshot)
         left = _make_report(Project.read(report.root), codes)

@@ -30,13 +30,9 @@ from poetry_tf.plan.requirement import (
     tensorflow_distributions,
 )
 from poetry_tf.plan.settings import read_settings
+from poetry_tf.pyproject.places import expected_release, is_installed_with
 from poetry_tf.pyproject.platform_lines import union_markers
-from poetry_tf.pyproject.platforms import (
-    RequirementIssue,
-    expected_release,
-    format_addition,
-    is_installed_with,
-)
+from poetry_tf.pyproject.platforms import RequirementIssue, format_addition
 from poetry_tf.pyproject.requirement_edits import (
     MarkedRequirement,
     add_edits,

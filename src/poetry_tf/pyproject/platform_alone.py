@@ -24,8 +24,8 @@ from poetry_tf.plan.python import admitted_minors
 from poetry_tf.plan.requirement import to_poetry_version
 from poetry_tf.plan.settings import SETTINGS_PATH, read_settings
 from poetry_tf.pyproject.pins import pin_edits, pin_text, shim_pin_edits
+from poetry_tf.pyproject.places import is_installed_with
 from poetry_tf.pyproject.platform_lines import union_markers
-from poetry_tf.pyproject.platforms import is_installed_with
 from poetry_tf.pyproject.requirement_edits import (
     MarkedRequirement,
     add_edits,

@@ -6,56 +6,39 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from packaging.utils import NormalizedName
-from poetry.core.constraints.version import (
-    Version,
-    VersionConstraint,
-    VersionUnion,
-    parse_constraint,
-)
-from poetry.core.version.markers import AnyMarker, BaseMarker, parse_marker
+from poetry.core.version.markers import parse_marker
 
 from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.project import Project
-from poetry_tf.files.requirements import MAIN, Requirement
+from poetry_tf.files.requirements import Requirement
 from poetry_tf.plan.alternatives import alternatives
 from poetry_tf.plan.environments import (
     ENVIRONMENTS,
     MINORS,
     Target,
     make_targets,
-    next_minor,
-    pythons_with_wheels,
-    required_environments,
 )
 from poetry_tf.plan.lines import tensorflow_lines
 from poetry_tf.plan.model import Plan
-from poetry_tf.plan.python import admitted_minors, marker_pythons, project_pythons, release_pythons
-from poetry_tf.plan.requirement import constraint_series, to_poetry_version
-from poetry_tf.plan.settings import read_settings
+from poetry_tf.plan.python import admitted_minors
+from poetry_tf.plan.requirement import to_poetry_version
+from poetry_tf.pyproject.places import Place, places
 from poetry_tf.pyproject.platform_lines import (
     FILESYSTEM,
-    TensorFlowUse,
     admitted_in,
-    filesystem_lines,
     has_wheel,
     is_ours,
     shim_for,
-    shim_lines,
-    union_markers,
     versions_for,
-    where_required,
 )
 from poetry_tf.pyproject.requirement_edits import (
     MarkedRequirement,
     add_edits,
     constraint_edits,
-    group,
-    names_beside,
     remove_edits,
     same_list,
 )
-from poetry_tf.releases import Release, load, role
+from poetry_tf.releases import Release, role
 from poetry_tf.releases.model import Kind, numbers
 from poetry_tf.text import format_list
 
@@ -73,201 +56,19 @@ class RequirementIssue:
     severity: Literal["error", "warning"] = "error"
 
 
-# -- where a project requires TensorFlow ----------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Place:
-    """The requirements on one distribution of TensorFlow in one list or table, taken together."""
-
-    project: Project
-    item: Requirement
-    """The first of them."""
-    use: TensorFlowUse
-    lines: tuple[MarkedRequirement, ...]
-    """The requirements that have to stand beside them."""
-
-    @property
-    def release(self) -> Release:
-        """The release that a lock of the project has, or will have."""
-        return self.use.release
-
-    @property
-    def name(self) -> str:
-        """The distribution and its release as text."""
-        return f"{self.item.name} {self.release.version}"
-
-    def found(self, name: NormalizedName) -> tuple[Requirement, ...]:
-        """The project's requirements on a distribution that are installed with those here."""
-        return tuple(
-            item
-            for item in self.project.pyproject.requirements
-            if item.name == name
-            and is_installed_with(self.project, item, self.item)
-            and not item.marker.intersect(self.use.where).is_empty()
-        )
-
-    def has_direct(self, name: NormalizedName) -> bool:
-        """Whether the list has a distribution from a path, a URL or a repository."""
-        from_index = any(
-            item.name == name and is_installed_with(self.project, item, self.item)
-            for item in self.project.pyproject.requirements
-        )
-        return not from_index and name in names_beside(self.project, self.item)
-
-
-def is_installed_with(project: Project, item: Requirement, main: Requirement) -> bool:
-    """Whether a requirement is installed whenever `main`, the one on TensorFlow, is."""
-    if not item.optional and item.group in {MAIN, main.group}:
-        return True
-    return item.group == main.group and same_list(project, item, main)
-
-
-def covers(project: Project, where: BaseMarker, item: Requirement) -> bool:
-    """Whether a marker holds in every environment in which a requirement counts."""
-    targets = make_targets(ENVIRONMENTS, admitted_minors(MINORS, project_pythons(project)))
-    return all(target.admits(where) for target in targets if target.admits(item.marker))
-
-
-def _places(project: Project, plan: Plan) -> Iterator[_Place]:
-    """Each list or table that requires TensorFlow, once for each series that it pins."""
-    version = plan.release.version
-
-    def series(item: Requirement) -> str | None:
-        if item.source and project.valid_lock is None:
-            return constraint_series(item.constraint)  # only the lock will tell what a source has
-        if item.constraint.allows(to_poetry_version(version)):
-            return plan.release.series
-        return constraint_series(item.constraint)
-
-    found = (
-        item
-        for item in project.pyproject.requirements
-        if role(item.name) == "main"
-        and series(item) is not None
-        and not project_pythons(project).intersect(marker_pythons(item.marker)).is_empty()
-    )
-    for items in group(
-        found,
-        lambda item, other: (
-            item.name == other.name
-            and series(item) == series(other)
-            and same_list(project, item, other)
-        ),
-    ):
-        own = series(items[0])
-        release = expected_release(project, own, items)
-        if release is None and own == plan.release.series:
-            release = load(items[0].name).get(version)
-        if release is not None and release.is_opened:
-            yield _place(project, items, release)
-
-
-def _place(project: Project, items: Sequence[Requirement], release: Release) -> _Place:
-    python, settings = project_pythons(project), read_settings(project)[0]
-    where = union_markers(item.marker for item in items)
-    end = _end_of_pythons(release, python)
-    markers = {item: where_required(release, item.extras).intersect(end) for item in items}
-    first = markers[items[0]]
-    use = TensorFlowUse(
-        release,
-        tuple(
-            target
-            for name in required_environments(release, settings.environments)
-            for minor in admitted_minors(release.usable_on(name), python)
-            if (target := Target(name, minor)).admits(where)
-        ),
-        python,
-        where,
-        where.intersect(first)
-        if all(marker == first for marker in markers.values())
-        else union_markers(item.marker.intersect(marker) for item, marker in markers.items()),
-    )
-    constraint = _joint(items)
-    written = _copyable(items[0]) if constraint == items[0].constraint else ""
-    lines = (*shim_lines(use, constraint, written), *filesystem_lines(use))
-    return _Place(project, items[0], use, lines)
-
-
-def _end_of_pythons(release: Release, python: VersionConstraint) -> BaseMarker:
-    """The Pythons up to the last with a wheel, if a project admits later ones; else any.
-
-    TensorFlow's dependencies may have no version for the later ones.
-    """
-    after = next_minor(pythons_with_wheels([release])[-1])
-    if python.allows_any(parse_constraint(f">={after}")):
-        return parse_marker(f'python_version < "{after}"')
-    return AnyMarker()
-
-
-def _joint(items: Sequence[Requirement]) -> VersionConstraint:
-    constraint = items[0].constraint
-    for item in items[1:]:
-        constraint = constraint.intersect(item.constraint)
-    return constraint
-
-
-def _copyable(item: Requirement) -> str:
-    """A requirement's constraint as another in the same place can have it; empty if it can't."""
-    if item.enriched_at is None:
-        return item.written
-    if isinstance(item.constraint, Version):
-        return f"=={item.constraint}"
-    return "" if isinstance(item.constraint, VersionUnion) else str(item.constraint)
-
-
-def expected_release(
-    project: Project, series: str | None, items: Sequence[Requirement]
-) -> Release | None:
-    """The release of the required distribution that is locked, or that a solver would take.
-
-    A solver takes the newest release of a series that all of `items` admit. None where neither the
-    lock nor the series has one.
-    """
-    constraint = _joint(items)
-    catalog = load(items[0].name)
-    if (lock := project.valid_lock) is not None:
-        for version in sorted(lock.versions.get(items[0].name, ()), reverse=True):
-            known = catalog.get(version)
-            if known is not None and constraint.allows(to_poetry_version(version)):
-                return known
-    python, settings = project_pythons(project), read_settings(project)[0]
-    shims = [item for item in project.pyproject.requirements if role(item.name) == "shim"]
-    fits = [
-        release
-        for release in (catalog.in_series(series) if series is not None else ())
-        if constraint.allows(to_poetry_version(release.version))
-        and not release.yanked
-        and admitted_minors(release_pythons(release, settings.environments), python)
-    ]
-    for release in reversed(fits):
-        # A solver skips a release whose shim requires another version than a line admits.
-        shim_names = {shim_for(release, name) for name in ENVIRONMENTS}
-        if all(
-            item.constraint.allows(to_poetry_version(release.version))
-            for item in shims
-            if item.name in shim_names
-        ):
-            return release
-    return fits[-1] if fits else None
-
-
-# -- what differs ---------------------------------------------------------------------------
-
-
 def missing_requirements(project: Project, plan: Plan) -> Iterator[RequirementIssue]:
     """The requirements beside TensorFlow that are missing or wrong in a project."""
-    places = [*_places(project, plan)]
-    for place in places:
+    found = [*places(project, plan)]
+    for place in found:
         for line in place.lines:
             if line.name != FILESYSTEM and (issue := _shim_issue(place, line)) is not None:
                 yield issue
-        is_needed = any(not one.use.filesystem.is_empty() for one in places)
+        is_needed = any(not one.use.filesystem.is_empty() for one in found)
         if (issue := _filesystem_issue(place, is_needed=is_needed)) is not None:
             yield issue
 
 
-def _shim_issue(place: _Place, line: MarkedRequirement) -> RequirementIssue | None:
+def _shim_issue(place: Place, line: MarkedRequirement) -> RequirementIssue | None:
     version = to_poetry_version(place.release.version)
     marker = parse_marker(line.marker)
     targets = [target for target in place.use.targets if target.admits(marker)]
@@ -306,7 +107,7 @@ def _shim_issue(place: _Place, line: MarkedRequirement) -> RequirementIssue | No
     return RequirementIssue(place.item, message, format_addition([line]), edits)
 
 
-def _filesystem_issue(place: _Place, *, is_needed: bool) -> RequirementIssue | None:
+def _filesystem_issue(place: Place, *, is_needed: bool) -> RequirementIssue | None:
     """What is wrong with the lines of the file system, which another place may need as well."""
     use, release = place.use, place.release
     lines = [line for line in place.lines if line.name == FILESYSTEM]
@@ -362,14 +163,14 @@ def redundant_requirements(project: Project, plan: Plan) -> Iterator[Requirement
     A shim's wheel that has the same files is an error, one that has none a warning.
     """
     items = [item for item in project.pyproject.requirements if role(item.name) == "shim"]
-    places = list(_places(project, plan)) if items else []
+    found = list(places(project, plan)) if items else []
     for item in items:
-        issues = (_redundancy(place, item) for place in places)
+        issues = (_redundancy(place, item) for place in found)
         if (issue := next(filter(None, issues), None)) is not None:
             yield issue
 
 
-def _redundancy(place: _Place, item: Requirement) -> RequirementIssue | None:
+def _redundancy(place: Place, item: Requirement) -> RequirementIssue | None:
     """The issue of a shim's line beside a real wheel; None if the shim is needed somewhere."""
     shared = _shared_targets(place, item)
     if any(shim_for(place.release, target.environment) == item.name for target in shared):
@@ -397,7 +198,7 @@ def _redundancy(place: _Place, item: Requirement) -> RequirementIssue | None:
     )
 
 
-def _shared_targets(place: _Place, item: Requirement) -> list[Target]:
+def _shared_targets(place: Place, item: Requirement) -> list[Target]:
     """The targets with a wheel of TensorFlow in which it and another line are both installed."""
     together = [
         one.extras
@@ -434,7 +235,7 @@ def wheel_kind(release: Release | None, target: Target) -> Kind | None:
     return release.wheels[target.environment].kind if has_wheel else None
 
 
-def _counts_wherever(place: _Place, item: Requirement, environments: Iterable[str]) -> bool:
+def _counts_wherever(place: Place, item: Requirement, environments: Iterable[str]) -> bool:
     """Whether TensorFlow's line counts wherever another counts in these environments."""
     targets = make_targets(environments, admitted_minors(MINORS, place.use.python))
     return all(
@@ -445,7 +246,7 @@ def _counts_wherever(place: _Place, item: Requirement, environments: Iterable[st
     )
 
 
-def _is_our_marker(place: _Place, item: Requirement, environments: Sequence[str]) -> bool:
+def _is_our_marker(place: Place, item: Requirement, environments: Sequence[str]) -> bool:
     """Whether a requirement has the marker that `shim_lines` writes."""
     markers = (parse_marker(ENVIRONMENTS[name].marker) for name in environments)
     return any(item.marker in (one, one.intersect(place.use.where)) for one in markers)
@@ -459,7 +260,7 @@ def unlocked_requirements(project: Project, plan: Plan) -> Iterator[tuple[Requir
     lock = project.valid_lock
     if lock is None:
         return
-    for place in _places(project, plan):
+    for place in places(project, plan):
         for name in dict.fromkeys(line.name for line in place.lines):
             versions = [to_poetry_version(version) for version in lock.versions.get(name, ())]
             for item in place.found(name):
@@ -480,7 +281,7 @@ def format_addition(lines: Sequence[MarkedRequirement]) -> str:
 
 
 def _replace_edits(
-    place: _Place, found: Sequence[Requirement], lines: Sequence[MarkedRequirement]
+    place: Place, found: Sequence[Requirement], lines: Sequence[MarkedRequirement]
 ) -> tuple[Edit, ...]:
     """The edits that write `lines` in place of the requirements that were found."""
     removed = remove_edits(place.project, found)

@@ -10,7 +10,7 @@ from poetry_tf.files.edits import Edit
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.pyproject.cuda_extra import AND_CUDA
-from poetry_tf.pyproject.platforms import covers, is_installed_with
+from poetry_tf.pyproject.places import covers, is_installed_with
 from poetry_tf.pyproject.requirement_edits import (
     marker_edits,
     remove_edits,

@@ -1,0 +1,35 @@
+"""The targets in which a project's lock installs a TensorFlow that has files there."""
+
+from __future__ import annotations
+
+from poetry_tf.files.project import Project
+from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS, MINORS, Target, make_targets
+from poetry_tf.plan.installability import LockedPackages
+from poetry_tf.plan.lines import serves
+from poetry_tf.plan.python import admitted_minors, project_pythons
+from poetry_tf.plan.settings import read_settings
+from poetry_tf.releases import DISTRIBUTIONS, whole
+
+
+def served_targets(project: Project) -> frozenset[Target]:
+    """The targets of the project in which `poetry install` with all groups and extras gets one.
+
+    Empty where nothing is locked. A locked release that is not known serves nothing.
+    """
+    if (lock := project.valid_lock) is None:
+        return frozenset()
+    locked = LockedPackages.of(lock, project.pyproject)
+    releases = [
+        (package, release)
+        for package in locked.packages
+        if package.name in DISTRIBUTIONS
+        and package.parsed is not None
+        and (release := whole(package.name).get(package.parsed)) is not None
+    ]
+    environments = read_settings(project)[0].environments or DEFAULT_ENVIRONMENTS
+    minors = admitted_minors(MINORS, project_pythons(project))
+    return frozenset(
+        target
+        for target in make_targets(environments, minors)
+        if any(serves(one, target) and locked.needs(package, target) for package, one in releases)
+    )
