@@ -22,7 +22,7 @@ settings.register_profile(
     "poetry-tf",
     deadline=None,
     derandomize="EXPLORE" not in os.environ,
-    max_examples=int(os.environ.get("EXAMPLES", "30")),
+    max_examples=int(os.environ.get("EXAMPLES", "15")),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("poetry-tf")
@@ -46,8 +46,25 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return ByEnvironment(config, log) if config.getoption("dist") == "loadfile" else None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the tests that run Poetry first, so that the workers end with short files together."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Config) -> None:
+    """Marks slow what `sample` leaves out, and puts the tests that run Poetry first, so that the
+    workers end with short files together."""
+    variants: dict[str, list[pytest.Function]] = {}
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("sample"):
+            variants.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for name, several in variants.items():
+        mark = several[0].get_closest_marker("sample")
+        assert mark is not None
+        step = mark.kwargs.get("every", 0)
+        kept = {item.callspec.id for item in several[::step]} if step else {*mark.args}
+        missing = kept - {item.callspec.id for item in several}
+        if missing and not any("::" in argument for argument in config.args):
+            raise pytest.UsageError(f"{name} has no variant {', '.join(sorted(missing))}")
+        for item in several:
+            if item.callspec.id not in kept:
+                item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: "integration" not in item.nodeid)
 
 

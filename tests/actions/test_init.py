@@ -99,6 +99,7 @@ MODES = ("auto", "system", "pip", "none")
 
 @pytest.mark.parametrize("gpu", MODES)
 @pytest.mark.parametrize("series", SERIES)
+@pytest.mark.sample(every=6)
 def test_a_new_project_is_clean_but_for_lock_and_container(tmp_path: Path, series: str, gpu: str):
     options = InitOptions(tensorflow=series, gpu=parse_gpu(gpu))
     project = open_project(tmp_path)
@@ -170,6 +171,7 @@ def test_only_what_was_asked_for_changes(options: InitOptions, gone: str, come: 
     ],
 )
 @pytest.mark.parametrize("gpu", [None, *MODES])
+@pytest.mark.sample(every=6)
 def test_a_project_that_was_set_up_has_nothing_left_to_fix(text: str, gpu: str | None):
     options = InitOptions(gpu=None if gpu is None else parse_gpu(gpu))
     project = in_memory(text)
@@ -206,6 +208,7 @@ def required(project: Project) -> list[str]:
     ],
 )
 @pytest.mark.parametrize("text", ["", '[tool.poetry.dependencies]\npython = "~3.11"\n'])
+@pytest.mark.sample(every=4)
 def test_without_a_gpu_tensorflow_cpu_is_taken_where_every_environment_has_it(
     environments: tuple[str, ...] | None, name: str, text: str
 ):

@@ -62,6 +62,7 @@ places = pytest.mark.parametrize("where", PLACES.values(), ids=PLACES)
 
 @places
 @pytest.mark.parametrize("wide", [">=2.13", ">=2.13,<3", "~=2.13", "!=2.14.0", ">=2.15,<2.17"])
+@pytest.mark.sample(every=4)
 def test_a_pin_that_is_too_wide_is_reported_where_it_stands_and_narrowed(where: Place, wide: str):
     line = where.line.format(wide)
     text = f"# mine\n{where.before}\n{line}\n"
@@ -714,6 +715,7 @@ def test_a_published_package_may_admit_several_series(text: str):
         ('pin = "off"', []),
     ],
 )
+@pytest.mark.sample(every=4)
 def test_the_settings_decide_what_a_wide_pin_of_a_package_is(
     text: str, settings: str, expected: list[str]
 ):

@@ -115,6 +115,7 @@ def test_what_is_odd_about_a_release_is_said(releases, arguments, line) -> None:
 
 
 @pytest.mark.parametrize("version", [str(release.version) for release in whole().releases])
+@pytest.mark.sample(every=4)
 def test_every_release_can_be_shown(releases, version) -> None:
     result = releases(version)
     assert result.ok, result.output

@@ -38,6 +38,7 @@ from tests.made import SERIES
 @pytest.mark.parametrize("git_lfs", [False, True], ids=["no-lfs", "lfs"])
 @pytest.mark.parametrize("gpu", ["auto", "system", "pip", "none"])
 @pytest.mark.parametrize("series", SERIES)
+@pytest.mark.sample(every=4)
 def test_a_new_container_has_all_that_its_tensorflow_needs(
     series: str, gpu: GpuChoice, git_lfs: bool
 ):

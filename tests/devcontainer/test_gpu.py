@@ -357,6 +357,7 @@ def test_a_compose_file_has_to_give_its_service_the_gpu_itself():
     ],
 )
 @pytest.mark.parametrize("where", ["containerEnv", "-e", "--env"])
+@pytest.mark.sample(every=4)
 def test_a_driver_of_which_parts_are_withheld(value: Any, right: str | None, where: str):
     name = "NVIDIA_DRIVER_CAPABILITIES"
 

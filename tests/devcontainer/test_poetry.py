@@ -92,6 +92,7 @@ from tests.devcontainer.containers import (
     ],
 )
 @pytest.mark.parametrize("key", ["onCreateCommand", "updateContentCommand"])
+@pytest.mark.sample(every=4)
 def test_poetry_that_is_installed_in_another_version_is_pinned_in_place(
     key: str, command: str, pinned: str
 ):

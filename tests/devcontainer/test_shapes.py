@@ -70,6 +70,7 @@ def holds(new: Any, old: Any) -> bool:
 @pytest.mark.parametrize("whole", [True, False])
 @pytest.mark.parametrize("value", ODD, ids=repr)
 @pytest.mark.parametrize("key", JUDGED)
+@pytest.mark.sample(every=4)
 def test_a_value_of_an_odd_type_stays_or_is_refused(key: str, value: Any, whole: bool):
     text = written({key: value, "x-kept": [1, {"a": None}]})
     spec = make_spec(whole=whole)
@@ -100,6 +101,7 @@ def test_a_value_of_an_odd_type_stays_or_is_refused(key: str, value: Any, whole:
         ("customizations", "vscode"),
     ],
 )
+@pytest.mark.sample(every=4)
 def test_an_inner_value_of_an_odd_type_stays_or_is_refused(key: str, inner: str, value: Any):
     text = written({key: {inner: value}, "x-kept": 1})
     try:

@@ -259,6 +259,7 @@ def test_a_rollback_that_fails_is_left_to_the_next_run(
 
 @pytest.mark.parametrize("nth", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.sample(every=3)
 def test_a_killed_write_is_settled(root: Path, nth: int, when: str) -> None:
     outcome = subprocess.run(
         [sys.executable, "-c", KILLED, str(root), str(nth), when],

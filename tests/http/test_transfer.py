@@ -128,6 +128,7 @@ def test_the_speed_is_shared_by_those_that_read(
 
 
 @pytest.mark.parametrize(("size", "kind"), [(100, None), (1, "given-up")])
+@pytest.mark.sample(every=2)
 def test_where_there_is_no_choice_a_slow_one_is_waited_for_while_it_sends_something(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, *, size: int, kind: str | None
 ) -> None:

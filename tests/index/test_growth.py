@@ -59,6 +59,7 @@ PAGES: dict[str, Callable[[int], str]] = {
 
 @pytest.mark.parametrize("read", READERS.values(), ids=READERS)
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+@pytest.mark.sample(every=4)
 def test_reading_grows_as_the_page_does(
     page: Callable[[int], str], read: Callable[[str], object]
 ) -> None:

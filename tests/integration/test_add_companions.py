@@ -142,6 +142,7 @@ def test_nothing_is_written_besides(warm_poetry: PoetryRunner, more: str, packag
         ("2.21", ""),
     ],
 )
+@pytest.mark.sample(every=3)
 def test_what_stands_beside_it_moves_along(
     warm_poetry: PoetryRunner, series: str, more: str
 ) -> None:

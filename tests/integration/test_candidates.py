@@ -39,6 +39,7 @@ def added(path: Path) -> str:
 
 @pytest.mark.parametrize(("python", "version"), [("3.9", "2.20.0"), ("3.8", "2.13.1")])
 @pytest.mark.parametrize("more", [MANAGED, ""], ids=["managed", "not managed"])
+@pytest.mark.sample(every=3)
 def test_an_open_ended_project_gets_the_newest_for_its_lowest_python(
     warm_poetry: PoetryRunner, python: str, version: str, more: str
 ) -> None:

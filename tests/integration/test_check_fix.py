@@ -101,6 +101,7 @@ def _put(name: str, old: str, new: str) -> Callable[[Path], None]:
         (_put(CONTAINER, "3-3.12", "1-3.12"), "TF505", {CONTAINER}, False),
     ],
 )
+@pytest.mark.sample(every=3)
 def test_what_is_fixed_is_reported_and_clean_afterwards(
     right: PoetryRunner,
     case: tuple[Callable[[Path], None], str, set[str], bool],

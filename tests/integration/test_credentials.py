@@ -136,6 +136,7 @@ def test_pypis_login_goes_to_pypi_without_a_mirror(poetry: PoetryRunner, pypi: M
 
 @pytest.mark.parametrize("metadata", [True, False])
 @pytest.mark.parametrize("place", ["variable", "config.toml", "auth.toml", "both"])
+@pytest.mark.sample(every=4)
 def test_a_mirrors_login_goes_where_the_user_names_it(
     poetry: PoetryRunner, pypi: Mount, own: Mount, place: str, metadata: bool
 ) -> None:
@@ -174,6 +175,7 @@ def test_mirror_use_keeps_it_where_only_the_user_reads_it(poetry: PoetryRunner, 
 
 @pytest.mark.parametrize("name", ["tf-mirror", "tf_mirror", "TF-Mirror"])
 @pytest.mark.parametrize("command", ["lock", "install", "add"])
+@pytest.mark.sample(every=4)
 def test_no_source_of_a_project_gets_it_by_its_name(
     poetry: PoetryRunner, own: Mount, elsewhere: LocalIndex, name: str, command: str
 ) -> None:

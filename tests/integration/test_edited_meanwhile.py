@@ -115,6 +115,7 @@ def refused(result: Result, saving: Saving, how: str, status: int = 1) -> None:
 
 
 @pytest.mark.parametrize("name", [PYPROJECT, LOCK, POETRY_TOML, CONTAINER])
+@pytest.mark.sample(every=3)
 def test_init_in_an_empty_folder(poetry: PoetryRunner, meanwhile: Meanwhile, name: str) -> None:
     saving = meanwhile.solving(name)
     result = poetry.call("tf", "init", "-n", "--tensorflow", "2.18")
@@ -126,6 +127,7 @@ def test_init_in_an_empty_folder(poetry: PoetryRunner, meanwhile: Meanwhile, nam
     ["init -n", "init -n --from requirements.txt", "upgrade -n 2.19", "check --fix"],
 )
 @pytest.mark.parametrize("name", [PYPROJECT, LOCK, POETRY_TOML, CONTAINER])
+@pytest.mark.sample(every=5)
 def test_a_project_that_is_edited_while_it_is_solved(
     cold: PoetryRunner, project: Path, meanwhile: Meanwhile, command: str, name: str
 ) -> None:
@@ -138,6 +140,7 @@ def test_a_project_that_is_edited_while_it_is_solved(
 
 
 @pytest.mark.parametrize("name", [PYPROJECT, LOCK, CONTAINER])
+@pytest.mark.sample(every=2)
 def test_what_is_deleted_while_it_is_solved(
     cold: PoetryRunner, meanwhile: Meanwhile, name: str
 ) -> None:
@@ -219,6 +222,7 @@ def test_mirror_of_the_user(right: PoetryRunner, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("command", ["lock", "update --lock", "add --lock six"])
+@pytest.mark.sample("lock")
 def test_a_container_that_is_edited_while_poetry_solves_follows_with_the_edit(
     moved: PoetryRunner, meanwhile: Meanwhile, command: str
 ) -> None:
@@ -233,6 +237,7 @@ def test_a_container_that_is_edited_while_poetry_solves_follows_with_the_edit(
 
 
 @pytest.mark.parametrize("name", [CONTAINER, LOCK, PYPROJECT])
+@pytest.mark.sample(every=2)
 def test_a_file_that_is_edited_while_the_container_follows(
     moved: PoetryRunner, project: Path, meanwhile: Meanwhile, name: str
 ) -> None:

@@ -361,6 +361,7 @@ def test_metadata_that_one_mirror_lacks_comes_from_another(
 
 
 @pytest.mark.parametrize("what", ["page", "file"])
+@pytest.mark.sample("page")
 def test_a_mirror_that_is_down_is_not_asked_for_every_package_again(
     routed: PoetryRunner, tuna: Mount, aliyun: Mount, what: str
 ) -> None:
@@ -430,6 +431,7 @@ def test_an_address_of_ones_own_is_followed_by_pypi_alone(
 
 
 @pytest.mark.parametrize("status", [503, 429])
+@pytest.mark.sample("503")
 def test_who_is_busy_is_waited_for_where_there_is_no_other(
     poetry: PoetryRunner, pypi: Mount, status: int
 ) -> None:
@@ -576,6 +578,7 @@ INSTALLING: dict[str, tuple[Callable[[Mount], None], list[str]]] = {
 
 
 @pytest.mark.parametrize(("break_it", "lines"), INSTALLING.values(), ids=INSTALLING)
+@pytest.mark.sample(every=3)
 def test_a_fault_is_reported_and_the_lock_is_installed(
     locked_project: PoetryRunner,
     tuna: Mount,
@@ -690,6 +693,7 @@ def test_a_file_that_trickles_is_gone_on_with_from_another_mirror(
     assert span is not None and int(span.removeprefix("bytes=").rstrip("-")) > 1_000
 
 
+@pytest.mark.slow
 def test_where_all_are_slow_the_fastest_goes_on(
     big_file: PoetryRunner, tuna: Mount, aliyun: Mount, pypi: Mount, watched: None
 ) -> None:
@@ -711,6 +715,7 @@ def test_where_all_are_slow_the_fastest_goes_on(
     assert sorted(starts) == [starts[0], starts[2], starts[1]]
 
 
+@pytest.mark.slow
 def test_slow_pages_come_from_the_fastest_where_all_are_slow(
     routed: PoetryRunner,
     right_lock: bytes,
@@ -730,6 +735,7 @@ def test_slow_pages_come_from_the_fastest_where_all_are_slow(
     assert _lines(done.stderr)[-1].endswith("going on by Aliyun")
 
 
+@pytest.mark.slow
 def test_a_slow_pypi_is_waited_for_and_that_is_told_once(
     big_file: PoetryRunner, pypi: Mount, watched: None
 ) -> None:
@@ -745,6 +751,7 @@ def test_a_slow_pypi_is_waited_for_and_that_is_told_once(
 
 
 @pytest.mark.parametrize(("kind", "command"), [("page", "lock"), ("file", "install")])
+@pytest.mark.sample("file-install")
 def test_a_pypi_that_sends_next_to_nothing_is_given_up(
     big_file: PoetryRunner,
     pypi: Mount,

@@ -194,6 +194,7 @@ WAYS: Mapping[str, Callable[[Path], None]] = {
         for number, way in enumerate(WAYS)
     ],
 )
+@pytest.mark.sample(every=4)
 def test_text_of_a_project_is_shown_and_not_obeyed(
     right: PoetryRunner, project: Path, number: int, way: str
 ) -> None:
@@ -353,6 +354,7 @@ def test_what_follows_a_lock_is_shown_and_not_obeyed(set_up: SetUp, project: Pat
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "gbk", "cp1252", "utf-8"])
+@pytest.mark.sample("ascii")
 def test_a_terminal_without_the_characters_shows_escapes(
     right: PoetryRunner, project: Path, encoding: str
 ) -> None:

@@ -110,6 +110,7 @@ def test_add_of_another_package_is_poetrys_own(warm_poetry: PoetryRunner) -> Non
 
 
 @pytest.mark.parametrize("python", ["3.8", "3.9", "3.12", "3.13"])
+@pytest.mark.sample("3.9", "3.13")
 def test_add_takes_a_release_with_wheels_for_the_projects_python(
     warm_poetry: PoetryRunner, python: str
 ) -> None:
@@ -158,6 +159,7 @@ def test_add_of_a_wide_pin_stops(poetry: PoetryRunner, index: LocalIndex, wide: 
 
 
 @pytest.mark.parametrize("directory", [[], ["-C", ".."], ["-P", ".."]], ids=["none", "-C", "-P"])
+@pytest.mark.sample("-C")
 def test_so_from_a_folder_below(poetry: PoetryRunner, directory: list[str]) -> None:
     _standard(poetry, "tensorflow (>=2.18)")
     below = poetry.project / "below"
@@ -282,6 +284,7 @@ def test_the_commands_are_listed(poetry: PoetryRunner) -> None:
 
 
 @pytest.mark.parametrize("command", [["lock"], ["add", "--lock", "six"], ["update", "--lock"]])
+@pytest.mark.sample(every=2)
 def test_pin_warn_is_one_warning(warm_poetry: PoetryRunner, command: list[str]) -> None:
     _standard(warm_poetry, "tensorflow >=2.13,<2.17.1", more='\n[tool.poetry-tf]\npin = "warn"\n')
     done = warm_poetry.call(*command)

@@ -203,6 +203,7 @@ EXTRA = PROJECT.replace("\t'tensorflow >=2.18',  # why not\n", "").replace(
     ],
     ids=["dependencies declared dynamic", "details in Poetry's table", "an extra"],
 )
+@pytest.mark.sample(every=2)
 def test_a_pin_is_narrowed_where_the_project_has_it(
     warm_poetry: PoetryRunner, text: str, before: str, after: str, beside: list[str]
 ) -> None:
@@ -241,6 +242,7 @@ def test_package_mode_is_turned_off_where_nothing_is_shipped(warm_poetry: Poetry
 
 
 @pytest.mark.parametrize("module", ["paper/__init__.py", "src/paper/__init__.py", "paper.py"])
+@pytest.mark.sample(every=2)
 def test_a_project_that_ships_a_package_keeps_package_mode(
     warm_poetry: PoetryRunner, project: Path, module: str
 ) -> None:
@@ -406,6 +408,7 @@ def _fail_files(pypi: Mount) -> None:
     ids=["unknown package", "pages answer 503", "files answer 403", "the same in an empty folder"],
 )
 @pytest.mark.usefixtures("short_pauses")
+@pytest.mark.sample(every=2)
 def test_a_failing_index_is_reported_and_nothing_is_written(
     poetry: PoetryRunner, pypi: Mount, fault: Callable[[Mount], None], empty: bool, expected: str
 ) -> None:

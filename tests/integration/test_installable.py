@@ -103,6 +103,7 @@ def test_where_no_environment_is_declared_the_container_is_meant(
     ],
     ids=["plain", "apart", "cuda", "two"],
 )
+@pytest.mark.sample(every=4)
 def test_without_poetrys_markers_the_same_is_found_to_be_needed(
     warm_poetry: PoetryRunner, project: Path, dependencies: list[str]
 ) -> None:

@@ -114,6 +114,7 @@ def forge(project: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", [".git/HEAD", PYPROJECT, LOCK, CONTAINER])
 @pytest.mark.parametrize("command", [*READS, *WRITES])
+@pytest.mark.sample(every=4)
 def test_a_journal_from_a_repository_deletes_nothing(
     right: PoetryRunner, project: Path, command: str, name: str
 ) -> None:

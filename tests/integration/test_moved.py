@@ -124,21 +124,9 @@ SEAMS = sorted(
     for seam in {*_imports(), *_private_names(), *_overrides(), *_reaches()}
     if seam[-1] not in SHARED | BASES
 )
-# These without `slow`: an override, and what the refusal imports.
-SAMPLE = {
-    ("rename", "_get_page"),
-    ("hide", "poetry.console.exceptions", "PoetryRuntimeError"),
-}
 
 
-def _parameters() -> Iterator[object]:
-    for seam in SEAMS:
-        marks = () if seam in SAMPLE else (pytest.mark.slow,)
-        yield pytest.param(seam, id=" ".join(seam), marks=marks)
-
-
-def test_the_sample_is_of_the_seams() -> None:
-    assert set(SEAMS) >= SAMPLE
+def test_there_are_seams() -> None:
     assert len(SEAMS) > 100
 
 
@@ -272,6 +260,7 @@ def healthy(bench: Bench) -> dict[tuple[str, str], Outcome]:
     return bench.run(NOTHING)
 
 
+@pytest.mark.slow
 def test_where_nothing_has_moved_all_is_well(
     healthy: dict[tuple[str, str], Outcome], without: dict[tuple[str, str], Outcome]
 ) -> None:
@@ -281,7 +270,8 @@ def test_where_nothing_has_moved_all_is_well(
     assert "Installing dependencies from lock file" in healthy[MANAGED, "install"].stdout
 
 
-@pytest.mark.parametrize("seam", [*_parameters()])
+@pytest.mark.parametrize("seam", SEAMS, ids=" ".join)
+@pytest.mark.slow
 def test_what_has_moved_stops_no_more_than_it_must(
     bench: Bench,
     without: dict[tuple[str, str], Outcome],

@@ -84,6 +84,7 @@ def holds(poetry: PoetryRunner, version: str, name: str = "tensorflow") -> None:
         ("2.12", later("2.12")),
     ],
 )
+@pytest.mark.sample("2.21-None", "2.18-2.18.2")
 def test_a_project_is_set_up(ahead: PoetryRunner, series: str, wanted: str | None) -> None:
     done = ahead.call("tf", "init", "-n", *(("--tensorflow", wanted) if wanted else ()))
     assert done.ok, done.output
@@ -103,6 +104,7 @@ def test_the_container_is_that_of_the_series(ahead: PoetryRunner, project: Path)
 
 
 @pytest.mark.parametrize("series", ["2.15", "2.18", LAST])
+@pytest.mark.sample("2.18")
 def test_every_environment_has_what_it_needs(ahead: PoetryRunner, series: str) -> None:
     done = ahead.call("tf", "init", "-n", "--tensorflow", series, "--environments", ALL)
     assert done.ok, done.output
@@ -120,6 +122,7 @@ def test_tensorflow_cpu_too(ahead: PoetryRunner) -> None:
 
 
 @pytest.mark.parametrize("to", [(), (LAST,), (later(LAST),)])
+@pytest.mark.sample("to0")
 def test_a_project_is_moved(ahead: PoetryRunner, to: tuple[str, ...]) -> None:
     assert ahead.call("tf", "init", "-n", "--tensorflow", "2.18", "--python", "3.11").ok
     done = ahead.call("tf", "upgrade", "-n", *to)
@@ -176,6 +179,7 @@ def tomorrow_without_shims() -> Iterator[LocalIndex]:
 
 
 @pytest.mark.parametrize(("series", "wanted"), [("2.13", None), ("2.13", "patch"), ("2.15", None)])
+@pytest.mark.sample("2.13-None")
 def test_the_distribution_of_a_platform_may_stay_behind(
     poetry: PoetryRunner,
     tomorrow_without_shims: LocalIndex,

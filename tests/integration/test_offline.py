@@ -198,6 +198,7 @@ def test_projects_share_a_folder_and_prune_leaves_the_others_files(
         ('{"version": 2}', "is of a newer poetry-tf", "Update poetry-tf here."),
     ],
 )
+@pytest.mark.sample(every=3)
 def test_a_manifest_that_cannot_be_read_keeps_from_pruning_alone(
     offline: PoetryRunner, folder: Path, content: str, what: str, remedy: str
 ) -> None:

@@ -122,6 +122,7 @@ def test_from_an_index_it_is_installed_by_its_version(
     assert f"(pipx inject poetry poetry-tf=={version} ||" in prepares(poetry.project)
 
 
+@pytest.mark.slow
 def test_from_git_by_https_it_is_installed_from_the_same_commit(
     installed: Callable[[str], PoetryRunner], checkout: Path
 ) -> None:
@@ -144,6 +145,7 @@ def test_from_git_by_https_it_is_installed_from_the_same_commit(
         pytest.param("git", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_from_this_machine_it_is_not_installed_and_that_is_said(
     installed: Callable[[str], PoetryRunner], checkout: Path, wheel: Path, way: str
 ) -> None:

@@ -34,6 +34,7 @@ def packages(project: Path) -> dict[str, list[str]]:
         ("2.20", []),
     ],
 )
+@pytest.mark.sample(every=3)
 def test_what_the_environments_need_is_locked_and_plain_poetry_keeps_it(
     warm_poetry: PoetryRunner, project: Path, series: str, beside: list[str]
 ) -> None:
@@ -166,6 +167,7 @@ def test_an_old_release_is_set_up_without_cuda(warm_poetry: PoetryRunner, projec
     ("version", "more"),
     [("2.12.0", "\n[tool.poetry-tf]\n"), ("2.13.0", "\n[tool.poetry-tf]\n"), ("2.13.0", "")],
 )
+@pytest.mark.sample(every=2)
 def test_the_distribution_of_one_platform_required_alone_gets_tensorflow_beside_it(
     warm_poetry: PoetryRunner, project: Path, version: str, more: str
 ) -> None:

@@ -104,6 +104,7 @@ def _allow(poetry: PoetryRunner, url: str) -> None:
         "mirror.example.com",
     ],
 )
+@pytest.mark.sample(every=4)
 def test_it_is_used_after_the_command_that_the_line_names_and_not_before(
     poetry: PoetryRunner, other: Mount, pypi: Mount, monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
@@ -232,6 +233,7 @@ def plugin(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
 
 @pytest.mark.parametrize("place", ["variable", "config.toml", "poetry.toml", "unmanaged"])
+@pytest.mark.sample(every=4)
 def test_the_mirror_of_the_other_plugin_is_used(
     poetry: PoetryRunner, other: Mount, pypi: Mount, plugin: str, place: str
 ) -> None:

@@ -43,6 +43,7 @@ def ran(poetry: PoetryRunner, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.sample(every=4)
 def test_poetry_tf_runs_no_code_of_the_project(
     poetry: PoetryRunner, ran: Path, command: str
 ) -> None:

@@ -62,6 +62,7 @@ def _reference(reference: dict[str, bytes], poetry: PoetryRunner) -> bytes:
 
 
 @pytest.mark.parametrize("behaviour", MIRRORS.values(), ids=MIRRORS)
+@pytest.mark.sample(every=2)
 def test_every_kind_of_mirror_gives_the_lock_that_pypi_gives(
     poetry: PoetryRunner,
     index: LocalIndex,

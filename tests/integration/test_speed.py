@@ -183,6 +183,7 @@ def _odd_metadata(local: LocalIndex) -> list[str]:
         _odd_metadata,
     ],
 )
+@pytest.mark.sample(every=3)
 def test_a_lock_is_the_same_with_and_without(
     solver: PoetryRunner, local: LocalIndex, make: Callable[[LocalIndex], list[str]]
 ) -> None:

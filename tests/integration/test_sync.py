@@ -44,6 +44,7 @@ def move(poetry: PoetryRunner, **settings: str) -> None:
     [["lock"], ["update", "--lock"], ["add", "--lock", "six"]],
     ids=" ".join,
 )
+@pytest.mark.sample(every=2)
 def test_the_container_follows_in_the_same_run(on_215: PoetryRunner, command: list[str]) -> None:
     before = container(on_215).read_bytes()
     move(on_215)

@@ -42,6 +42,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.sample(every=4)
 def test_another_series_is_refused_before_anything_happens(
     warm_poetry: PoetryRunner, command: list[str]
 ) -> None:
@@ -73,6 +74,7 @@ def test_within_the_series_it_may_move(warm_poetry: PoetryRunner) -> None:
 @pytest.mark.parametrize(
     "more", ["", '\n[tool.poetry-tf]\npin = "warn"\n'], ids=["not managed", "pin = warn"]
 )
+@pytest.mark.sample(every=2)
 def test_where_it_is_not_enforced_it_is_one_line(warm_poetry: PoetryRunner, more: str) -> None:
     text_project(warm_poetry, more=more)
     done = warm_poetry.call("lock")

@@ -105,6 +105,7 @@ def refused(poetry: PoetryRunner, *arguments: str) -> Result:
         (("2.15", "3.11"), "2.8", "2.8.4"),
     ],
 )
+@pytest.mark.sample(every=3)
 def test_a_project_moves_and_holds(
     begin: Begin, project: Path, now: tuple[str, str], target: str | None, version: str
 ) -> None:
@@ -273,6 +274,7 @@ def test_bounds_of_the_old_series_go_with_it(warm_poetry: PoetryRunner, project:
 
 
 @pytest.mark.parametrize("command", [("upgrade", "2.21"), ("init", "--tensorflow", "2.21")])
+@pytest.mark.sample(every=2)
 def test_setuptools_goes_with_the_tensorboard_that_needs_an_old_one(
     begin: Begin, project: Path, command: tuple[str, ...]
 ) -> None:
@@ -359,6 +361,7 @@ def test_an_unmanaged_project_stays_one(warm_poetry: PoetryRunner, project: Path
 
 
 @pytest.mark.parametrize("more", ["", MANAGED])
+@pytest.mark.sample(every=2)
 def test_a_project_without_a_lock_is_solved_before_it_moves(
     warm_poetry: PoetryRunner, project: Path, more: str
 ) -> None:
@@ -375,6 +378,7 @@ MAC = 'sys_platform == "darwin" and platform_machine == "arm64"'
 
 
 @pytest.mark.parametrize("more", ["", MANAGED])
+@pytest.mark.sample(every=2)
 def test_what_served_a_platform_gives_way_and_the_lock_has_tensorflow_there(
     warm_poetry: PoetryRunner, project: Path, more: str
 ) -> None:
@@ -469,6 +473,7 @@ def test_a_dry_run_shows_the_page_and_writes_nothing(begin: Begin, project: Path
 
 
 @pytest.mark.parametrize(("answer", "moves"), [("\n", True), ("yes\n", True), ("no\n", False)])
+@pytest.mark.sample(every=2)
 def test_it_asks_before_it_writes(begin: Begin, project: Path, answer: str, moves: bool) -> None:
     poetry = begin("2.15")
     before = contents(project)
@@ -524,6 +529,7 @@ def test_on_the_way_down_it_says_what_goes_back(begin: Begin, project: Path) -> 
         (["2.18", "--mirror", "nowhere"], "--mirror: 'nowhere' is no mirror"),
     ],
 )
+@pytest.mark.sample(every=3)
 def test_what_there_is_not_is_one_error(begin: Begin, arguments: list[str], expected: str) -> None:
     poetry = begin("2.15")
     assert expected in refused(poetry, *arguments).stderr
@@ -586,6 +592,7 @@ def test_an_environment_that_later_series_have_left_holds_the_project_back(
     assert found["tensorflow"]["to"] == "2.16.2"
 
 
+@pytest.mark.slow
 def test_killed_between_the_writes_the_next_run_settles_it(begin: Begin, project: Path) -> None:
     """The journal is begun, then ready, then each of the three files gets its new content."""
     poetry = begin("2.15")

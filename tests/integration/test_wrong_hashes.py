@@ -156,6 +156,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("form", "file", "lie"), CASES)
+@pytest.mark.sample(every=4)
 def test_the_lock_stays_and_the_mirror_is_told(
     solver: PoetryRunner, local: LocalIndex, form: str, file: str, lie: Hashes
 ) -> None:
@@ -187,6 +188,7 @@ COMMANDS = (
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+@pytest.mark.sample(every=4)
 def test_every_command_gives_what_pypi_gives(
     solver: PoetryRunner, tuna: Mount, arguments: tuple[str, ...]
 ) -> None:
@@ -259,6 +261,7 @@ def test_nothing_is_written_where_only_the_liar_answers(
     ids=["upper case", "upper case in html", "md5 too", "sha512 too", "a false sha512 too"],
 )
 @pytest.mark.parametrize("is_locked", [True, False])
+@pytest.mark.sample(every=3)
 def test_other_spellings_and_algorithms_give_the_same_lock(
     solver: PoetryRunner, tuna: Mount, form: str, hashes: Hashes, is_locked: bool
 ) -> None:
@@ -307,6 +310,7 @@ def test_a_computed_hash_is_compared_too(
 @pytest.mark.parametrize(
     "hashes", [None, 5, "sha256", ["sha256"], {"sha256": None}, {"sha256": "\033[2J"}]
 )
+@pytest.mark.sample(every=3)
 def test_what_are_no_hashes_at_all(solver: PoetryRunner, tuna: Mount, hashes: object) -> None:
     right = _lock(solver)
     page = {
@@ -378,6 +382,7 @@ def test_a_lie_is_told_though_the_lock_is_wrong_too(solver: PoetryRunner, tuna: 
     # What nothing is known of can be compared with the page as it is now, and with no more.
     [*product([True], [True, False], [None, 10_000_000]), (False, False, None)],
 )
+@pytest.mark.sample(every=3)
 def test_a_lie_of_an_earlier_run_does_not_stay(
     solver: PoetryRunner, tuna: Mount, is_locked: bool, lies_on: bool, max_age: int | None
 ) -> None:
@@ -430,6 +435,7 @@ def tensorflow(
 
 
 @pytest.mark.parametrize("form", ["json", "html"])
+@pytest.mark.sample(every=2)
 def test_a_first_lock_of_tensorflow_is_that_of_pypi(
     tensorflow: PoetryRunner, mirror: Mount, form: str
 ) -> None:
@@ -483,6 +489,7 @@ class _Unread(dict[str, dict[str, str]]):
 
 
 @pytest.mark.parametrize("arguments", [("tf", "check"), ("check",), ("version",)], ids=" ".join)
+@pytest.mark.sample(every=2)
 def test_the_packaged_hashes_are_read_by_solves_alone(
     tensorflow: PoetryRunner, arguments: tuple[str, ...]
 ) -> None:

@@ -101,6 +101,7 @@ def options(words: Sequence[str]) -> InitOptions:
 
 
 @pytest.mark.parametrize("project", PROJECTS.values(), ids=PROJECTS)
+@pytest.mark.sample(every=4)
 def test_what_is_advised_works(project: Project):
     commands = advised(error_of(project).remedy)
     assert commands

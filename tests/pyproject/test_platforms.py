@@ -191,6 +191,7 @@ STYLES = {
 
 
 @pytest.mark.parametrize("style", STYLES)
+@pytest.mark.sample(every=3)
 def test_the_lines_stand_where_the_requirement_does(style: str):
     text = STYLES[style].format(python=">=3.10,<3.12", pin="==2.13.1")
     before = in_memory(f"{text}[tool.poetry]\npackage-mode = false\n{TAIL}")

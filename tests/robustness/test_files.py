@@ -167,6 +167,7 @@ def test_a_value_of_any_type_in_devcontainer_json_is_judged_or_named(tmp_path: P
 
 @pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize("text", ["tf = {}", "tf.mirror = {}", "tf.mirror = [{}]"])
+@pytest.mark.sample(every=4)
 def test_a_value_of_any_type_in_poetry_toml_is_passed_over(tmp_path: Path, text: str, odd: str):
     write(tmp_path, {**GOOD, "poetry.toml": text.format(odd)})
     assert check(tmp_path)[0] == 1
@@ -199,6 +200,7 @@ def test_a_file_of_one_enormous_line_is_judged(tmp_path: Path):
 
 @pytest.mark.parametrize("depth", [50, 101, 3_000, 100_000])
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.sample(every=3)
 def test_deep_nesting_is_judged_or_named(tmp_path: Path, name: str, depth: int):
     if name.endswith(".json"):
         texts = ["[" * depth + "]" * depth, '{"a":' * depth + "1" + "}" * depth, "[" * depth]
@@ -234,6 +236,7 @@ def test_a_file_outside_the_project_is_read_through_a_link(tmp_path: Path, name:
 @pytest.mark.parametrize("options", ["", "--diff", "--format json"])
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", ["loop", "dangling", "unreadable", *KINDS])
+@pytest.mark.sample(every=3)
 def test_what_is_no_readable_file_is_named(tmp_path: Path, name: str, kind: str, options: str):
     write(tmp_path, GOOD)
     path = tmp_path / name

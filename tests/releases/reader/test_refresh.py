@@ -366,6 +366,7 @@ def replace(index: MadeIndex, name: str, content: bytes) -> None:
         ),
     ],
 )
+@pytest.mark.sample(every=3)
 def test_one_fault_is_reported_and_the_rest_goes_on(run, index, fault, line):
     assert run()[0] == 0
     before = run.read()["releases"]
