@@ -406,6 +406,17 @@ def test_off_locks_without_a_word_on_mirrors(warm_poetry: PoetryRunner, project:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("mirror", ["./wheels", "./wheels,tuna"])
+def test_write_source_refuses_a_folder(
+    warm_poetry: PoetryRunner, project: Path, mirror: str
+) -> None:
+    before = contents(project)
+    done = warm_poetry.call("tf", "init", "-n", "--mirror", mirror, "--write-source", "--no-lock")
+    assert done.returncode == 1
+    assert "--write-source can't write the folder ./wheels: a source in pyproject" in done.stderr
+    assert contents(project) == before
+
+
 def test_write_source_binds_the_lock_to_the_mirror_and_tells_what_that_costs(
     poetry: PoetryRunner, project: Path, mirror: Mount, pypi: Mount
 ) -> None:

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 from poetry.installation.chooser import Chooser
 
+from poetry_tf.actions.save_folder import _Saving
 from poetry_tf.files import state
-from poetry_tf.index import saved_folder
-from poetry_tf.index.manifest import manifest_name
+from poetry_tf.index import folder_lock, saved_folder
+from poetry_tf.index.download import Downloader
+from poetry_tf.index.folder_lock import LOCK_FILE, FolderLock
+from poetry_tf.index.manifest import manifest_name, write_pages
 from tests.integration.conftest import SetUp
 from tests.support.index import LocalIndex
 from tests.support.poetry import PoetryRunner, Result, write_pyproject
@@ -33,6 +40,10 @@ LOCKED, SAVED = "locked", "saved"
 LINUX = "cp311-cp311-manylinux_2_17_x86_64"
 ARM = "cp311-cp311-manylinux_2_17_aarch64"
 WINDOWS = "cp311-cp311-win_amd64"
+
+
+class _Killed(BaseException):
+    """What no code of ours catches."""
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +67,9 @@ def shelf() -> Iterator[LocalIndex]:
             index.add(name, number, sdist=name == "pure")
         index.add("other", "1.0")
         index.add("lone", "1.0", tags=(LINUX, WINDOWS))
+        index.add("crude", "1.0", tags=(WINDOWS,), sdist=True)
+        index.add("setuptools", "80.0")
+        index.add("wheel", "0.45")
         index.add("split", "1.0", requires=["pure", "pure (>=1.4) ; python_version >= '3.12'"])
         add_tools(index)
         yield index
@@ -274,6 +288,69 @@ def test_a_second_run_asks_for_nothing_and_a_corrupt_file_comes_again(
     assert contents(folder) == before
 
 
+def test_the_size_is_told_before_the_first_download(
+    offline: PoetryRunner, shelf: LocalIndex, tmp_path: Path
+) -> None:
+    """Also where a source distribution is needed, which alone tells what builds it."""
+    write_pyproject(offline.project, ["native", "crude"], requires_python=">=3.11,<3.12")
+    assert offline.call("lock").ok
+    offline.settle()
+    shelf.requests.clear()
+    folder, asked = tmp_path / "f", 0
+    announce = _Saving._announce
+
+    def announced(saving: _Saving, *arguments: Any) -> None:
+        nonlocal asked
+        asked = len([r for r in shelf.requests if r.kind == "file" and r.method == "GET"])
+        announce(saving, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_Saving, "_announce", announced)
+        done = _save(offline, folder)
+    assert done.ok and asked == 0, done.output
+    known = _wheels(folder) - {"setuptools-80.0-py3-none-any.whl", "wheel-0.45-py3-none-any.whl"}
+    # The wheel of poetry-tf is packed, and the source distribution comes besides.
+    told = re.search(
+        r"To download: (\d+) files \((.+?)\), and what builds crude-1\.0\.tar\.gz, which only that "
+        r"file tells: it comes first\nDownloading 1 file \(.*\)\n(?:.*\n)*?Downloading \d+ files",
+        done.stderr,
+    )
+    assert told is not None and int(told[1]) == len(known) - 1 + 1, done.stderr
+    sizes = [path.stat().st_size for path in folder.glob("simple/*/*") if path.name in known]
+    assert told[2] != "0 B" and sizes
+    # What is there tells at once what builds it.
+    (folder / "simple" / "native" / f"native-1.0-{LINUX}.whl").unlink()
+    done = _save(offline, folder)
+    assert done.ok and "To download" not in done.stderr, done.output
+    assert "Downloading 1 file (" in done.stderr
+
+
+@pytest.mark.parametrize("place", random.Random(1).sample(range(1, 14), 5))
+def test_a_run_that_is_killed_anywhere_goes_on(
+    offline: PoetryRunner, folder: Path, tmp_path: Path, place: int
+) -> None:
+    """Killed at one of the files that it puts in their place: downloads, pages, the manifest."""
+    whole, again = contents(folder), tmp_path / "again"
+    replaced, count = Path.replace, itertools.count(1)
+
+    def killed(path: Path, target: Path) -> Path:
+        if str(target).startswith(str(again)) and next(count) == place:
+            raise _Killed
+        return replaced(path, target)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "replace", killed)
+        with pytest.raises(_Killed):
+            _save(offline, again)
+    page = again / "simple" / "native" / "index.html"
+    assert not page.is_file() or "</html>" in page.read_text("utf-8")
+    done = _save(offline, again)
+    assert done.ok, done.output
+    assert contents(again) == whole
+    assert _save(offline, again, "--prune").ok
+    assert contents(again) == whole
+
+
 def test_what_was_cut_goes_on(offline: PoetryRunner, shelf: LocalIndex, folder: Path) -> None:
     wheel = folder / "simple" / "native" / f"native-1.0-{LINUX}.whl"
     whole = wheel.read_bytes()
@@ -313,7 +390,7 @@ def test_a_full_disk_is_told_with_the_file_and_what_is_there_stays(
     left.pop(f"simple/pure/{wheel.name}.part", None)
     assert left == before
     usage = shutil.disk_usage(folder)._replace(free=1)
-    monkeypatch.setattr("poetry_tf.actions.save_folder.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("poetry_tf.actions.folder_content.shutil.disk_usage", lambda _: usage)
     done = _save(offline, folder)
     assert done.returncode == 1
     assert "and its disk has 1 B left" in done.stderr
@@ -328,6 +405,128 @@ def test_two_runs_wait_for_each_other(
         done = _save(offline, folder)
     assert done.returncode == 1
     assert f"is writing in {folder}" in done.stderr
+
+
+def test_two_machines_save_in_one_folder_and_both_are_listed(
+    offline: PoetryRunner, folder: Path, tmp_path: Path
+) -> None:
+    """Each has its own locks of the system, as on a share that carries none."""
+    second = tmp_path / "second"
+    second.mkdir()
+    write_pyproject(second, ["other"], requires_python=">=3.11,<3.13")
+    assert offline.call("lock", cwd=second).ok
+    shutil.rmtree(folder)
+
+    def save(project: Path) -> Result:
+        state_folder = tmp_path / f"state of {project.name}"
+        return offline.run(
+            *("tf", "mirror", "save", str(folder), "--python", "3.11", "--prune"),
+            cwd=project,
+            environ={state.VARIABLE: str(state_folder), "POETRY_CACHE_DIR": str(state_folder)},
+        )
+
+    with ThreadPoolExecutor(2) as pool:
+        results = [*pool.map(save, (offline.project, second))]
+    assert all(done.ok for done in results), [done.output for done in results]
+    assert "saving in" in "".join(done.stderr for done in results)  # one of them waited
+    manifests = [json.loads(path.read_text()) for path in folder.glob("manifests/*.json")]
+    assert len(manifests) == 2
+    for entry in (entry for manifest in manifests for entry in manifest["files"]):
+        page = folder / "simple" / entry["name"] / "index.html"
+        assert entry["filename"] in page.read_text("utf-8")
+        assert (page.parent / entry["filename"]).stat().st_size == entry["size"]
+    assert not [*folder.rglob("*.part")] and not (folder / LOCK_FILE).exists()
+
+
+def test_pages_list_what_another_machine_saves_meanwhile(
+    offline: PoetryRunner, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where nothing has kept them apart."""
+    (own,) = (folder / "manifests").glob("*.json")
+    other = json.loads(own.read_text("utf-8"))
+    digest = "0" * 64
+    other["files"] = [
+        {**entry, "filename": "native-2.0-py3-none-any.whl", "version": "2.0", "sha256": digest}
+        for entry in other["files"]
+        if entry["name"] == "native"
+    ]
+    write = write_pages
+
+    def meanwhile(*arguments: Any) -> None:
+        own.with_name("late-01234567.json").write_text(json.dumps(other), "utf-8")
+        write(*arguments)
+
+    monkeypatch.setattr("poetry_tf.actions.folder_content.write_pages", meanwhile)
+    assert _save(offline, folder).ok
+    page = (folder / "simple" / "native" / "index.html").read_text("utf-8")
+    assert LINUX in page and "native-2.0-py3-none-any.whl" in page
+
+
+def test_the_lock_of_another_machine_is_waited_for_and_taken_over_if_it_stands_still(
+    offline: PoetryRunner, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_lock, "WAIT_SECONDS", 0.3)
+    lock, before = folder / LOCK_FILE, contents(folder)
+    lock.write_text("0123 far-away\n0000000001\n", "utf-8")
+    beats, ended = itertools.count(2), threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(0.05):
+            lock.write_text(f"0123 far-away\n{next(beats):010d}\n", "utf-8")
+
+    thread = threading.Thread(target=beat)
+    thread.start()
+    done = _save(offline, folder)
+    ended.set()
+    thread.join()
+    assert done.returncode == 1
+    assert f"Waiting for another user or machine (far-away), which is saving in {folder}" in (
+        done.stderr
+    )
+    assert f"(far-away) is saving in {folder}; nothing was written" in done.stderr
+    assert lock.read_text("utf-8").startswith("0123 far-away")
+    done = _save(offline, folder)
+    assert done.ok, done.output
+    assert contents(folder) == before
+
+
+def test_a_lock_of_a_run_of_ours_that_was_killed_is_not_waited_for(
+    offline: PoetryRunner, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = b""
+    check = FolderLock.check
+
+    def keep(held: FolderLock) -> None:
+        nonlocal left
+        left = left or (folder / LOCK_FILE).read_bytes()
+        check(held)
+
+    monkeypatch.setattr(FolderLock, "check", keep)
+    assert _save(offline, folder).ok
+    (folder / LOCK_FILE).write_bytes(left)
+    done = _save(offline, folder)
+    assert done.ok and "Waiting" not in done.stderr, done.output
+    assert not (folder / LOCK_FILE).exists()
+
+
+def test_a_run_whose_folder_was_taken_over_writes_nothing_more(
+    offline: PoetryRunner, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = folder / "simple" / "pure" / "pure-1.5-py3-none-any.whl"
+    wheel.unlink()
+    before = contents(folder / "manifests")
+    download = Downloader.download
+
+    def taken(*arguments: Any, **more: Any) -> None:
+        download(*arguments, **more)
+        (folder / LOCK_FILE).write_text("0123 far-away\n0000000001\n", "utf-8")
+
+    monkeypatch.setattr(Downloader, "download", taken)
+    done = _save(offline, folder)
+    assert done.returncode == 1 and "another machine has begun to save there" in done.stderr
+    after = contents(folder / "manifests")
+    assert after.pop(LOCK_FILE.partition("/")[2]).startswith(b"0123 far-away")
+    assert after == before and wheel.is_file()
 
 
 def test_for_a_python_that_poetry_tf_does_not_run_on_the_rest_is_saved(
@@ -676,7 +875,7 @@ def test_a_plain_web_server_serves_it_to_pip_and_to_poetry(
 
 
 def test_a_lock_that_is_made_by_it_keeps_what_it_lacks(
-    offline: PoetryRunner, shelf: LocalIndex, served: str
+    offline: PoetryRunner, shelf: LocalIndex, folder: Path, served: str
 ) -> None:
     write_pyproject(offline.project, ["pure"], requires_python=">=3.11,<3.12")
     assert offline.call("lock").ok
@@ -689,7 +888,10 @@ def test_a_lock_that_is_made_by_it_keeps_what_it_lacks(
         done = offline.call(step)
         assert done.ok, done.output
         assert _lock(offline) == before
-    # Another project, with the same cache, gets no hash out of this one's lock.
+    # Another project, with the same cache, gets no hash out of this one's lock. A saved folder
+    # gives only what is locked, so this is by a mirror that is none.
+    for page in folder.glob("simple/*/index.html"):
+        page.write_text(page.read_text("utf-8").replace(saved_folder.GENERATOR, ""), "utf-8")
     (offline.project / "poetry.lock").unlink()
     assert offline.call("lock").ok
     assert source not in _lock(offline).decode()
@@ -721,6 +923,42 @@ def test_a_locked_package_of_which_nothing_was_saved_stays_in_the_lock(
     done = offline.call("add", "other")
     assert done.returncode == 1
     assert _lock(offline) == before
+
+
+def test_a_served_folder_gives_no_release_that_is_not_locked(
+    offline: PoetryRunner, shelf: LocalIndex, folder: Path, served: str, tmp_path: Path
+) -> None:
+    """Another project saved a newer one: the folder has some of its files, and a lock needs all."""
+    write_pyproject(offline.project, ["pure"], requires_python=">=3.11,<3.13")
+    (offline.project / "poetry.lock").unlink()
+    assert offline.call("add", "pure==1.4").ok
+    path = offline.project / "pyproject.toml"
+    path.write_text(path.read_text("utf-8").replace("pure (==1.4)", "pure (>=1.4)"), "utf-8")
+    assert offline.call("lock").ok
+    before = _lock(offline)
+    assert b'version = "1.4"' in before
+    assert "pure-1.5-py3-none-any.whl" in _wheels(folder)
+    offline.mirror = served
+    # Where PyPI can be reached, it says what there is.
+    assert offline.call("update").ok
+    newer = _lock(offline)
+    assert b'version = "1.5"' in newer and b"pure-1.5.tar.gz" in newer
+    (offline.project / "poetry.lock").write_bytes(before)
+    shelf.named("pypi").page_status = 403
+    for command in (["lock"], ["lock", "--regenerate"], ["update", "--lock"]):
+        done = offline.call(*command)
+        assert done.ok, done.output
+        assert _lock(offline) == before
+    for wanted in ("filelock", "pure@>1.4"):
+        done = offline.call("add", wanted)
+        assert done.returncode == 1 and "is not in poetry.lock" in done.stderr
+        assert "the mirror is the saved folder at 127.0.0.1" in done.stderr
+        assert "POETRY_TF_MIRROR=pypi poetry add" in done.stderr
+        assert "mirror save FOLDER" in done.stderr
+        assert _lock(offline) == before
+    (offline.project / "poetry.lock").unlink()
+    done = offline.call("lock")
+    assert done.returncode == 1 and "There is no poetry.lock" in done.stderr
 
 
 @pytest.mark.parametrize("way", ["folder", "server"])

@@ -85,6 +85,20 @@ def source_edits(project: Project, value: str | None) -> list[Edit]:
     return edits
 
 
+def check_source(setting: MirrorSetting) -> None:
+    """Raises `PlanError` for a setting that can't be written as a source."""
+    if setting.folders:
+        raise PlanError(
+            f"--write-source can't write the folder {setting.folders[0]}: a source in "
+            "pyproject.toml is a web address",
+            "Leave out --write-source: the folder is then written to poetry.toml.",
+        )
+    if setting.kind == "off":
+        raise PlanError(
+            "--write-source has no mirror to write", "Give one with --mirror, or leave it out."
+        )
+
+
 def validate_mirror(
     value: str,
     prefix: str = "",

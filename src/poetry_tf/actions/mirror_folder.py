@@ -6,6 +6,7 @@ import hashlib
 import re
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -273,3 +274,26 @@ def begun_bytes(files: Iterable[WantedFile], folder: Path) -> int:
         with suppress(OSError):
             begun += part_of(file.path(folder)).stat().st_size
     return begun
+
+
+class Counter:
+    """Adds up what several downloads have, and tells it one at a time."""
+
+    def __init__(self, progress: Callable[[int, int], None]) -> None:
+        self._progress, self._lock = progress, threading.Lock()
+        self._bytes: dict[str, int] = {}
+        self._done: set[str] = set()
+
+    def move(self, filename: str, position: int, _total: int) -> None:
+        with self._lock:
+            self._bytes[filename] = position
+            self._tell()
+
+    def end(self, filename: str, size: int) -> None:
+        with self._lock:
+            self._bytes[filename] = size
+            self._done.add(filename)
+            self._tell()
+
+    def _tell(self) -> None:
+        self._progress(len(self._done), sum(self._bytes.values()))

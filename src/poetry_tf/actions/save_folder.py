@@ -6,13 +6,9 @@ and the manifest are written at the end, so that they list nothing that isn't th
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from email.parser import BytesHeaderParser
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,10 +17,19 @@ from packaging.utils import NormalizedName, canonicalize_name
 from poetry.core.constraints.version import Version as PoetryVersion
 from poetry.repositories.exceptions import PackageNotFoundError
 
-from poetry_tf.actions.build_requirements import build_requirements, package_info
+from poetry_tf.actions.build_requirements import build_requirements
+from poetry_tf.actions.folder_content import (
+    announcement,
+    check_space,
+    packed,
+    recorded,
+    settle_unnamed,
+    write_all_pages,
+)
 from poetry_tf.actions.lock import LockingError, mirrors_in_force
 from poetry_tf.actions.mirror_folder import (
     WORKERS,
+    Counter,
     SaveOptions,
     WantedFile,
     begun_bytes,
@@ -38,30 +43,24 @@ from poetry_tf.actions.mirror_folder import (
     solve_requirements,
     wanted_of_lock,
 )
-from poetry_tf.actions.packed_wheel import NAME, pack, packed_requirements, runs_on
+from poetry_tf.actions.packed_wheel import NAME, packed_requirements, runs_on
 from poetry_tf.doctor.network.findings import format_size
-from poetry_tf.files.errors import ProjectError, WriteError, disk_error, write_error
+from poetry_tf.files.errors import ProjectError, disk_error, write_error
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import LOCK, Project
-from poetry_tf.files.state import write_lock
 from poetry_tf.http.parallel import run_parallel
 from poetry_tf.index.config import SettingLayer, option_layer
 from poetry_tf.index.failover import NotDownloadedError
+from poetry_tf.index.folder_lock import FolderLock, folder_lock
 from poetry_tf.index.manifest import (
     LOCKS,
     Manifest,
     ManifestError,
     SavedFile,
     Use,
-    listed_files,
     manifest_name,
-    prune,
-    read_manifests,
     read_saved,
-    unnamed_files,
     write_manifest,
-    write_metadata,
-    write_pages,
     write_saved,
 )
 from poetry_tf.index.mirrors import MirrorError
@@ -72,9 +71,7 @@ from poetry_tf.index.saved_folder import (
     MANIFESTS,
     PAGES,
     SavedFolder,
-    hash_of,
     named,
-    write_whole,
 )
 from poetry_tf.plan.environments import Target, format_targets
 from poetry_tf.plan.lock_entries import is_source
@@ -134,8 +131,9 @@ def save_folder(project: Project, options: SaveOptions, watcher: SaveWatcher) ->
     lock = _fresh_lock(project)
     targets = settle_targets(project, options)
     _prepare(options.folder)
-    with write_lock(options.folder.resolve(), watcher.report), _disk_errors(options.folder):
-        saving = _Saving(project, lock, targets, options, watcher)
+    folder = options.folder
+    with _disk_errors(folder), folder_lock(folder, watcher.report) as folder_held:
+        saving = _Saving(project, lock, targets, options, watcher, folder_held)
         return saving.run()
 
 
@@ -184,9 +182,14 @@ class _Saving:
     targets: tuple[Target, ...]
     options: SaveOptions
     watcher: SaveWatcher
+    held: FolderLock
     notes: list[str] = field(default_factory=list)
     corrupt: list[str] = field(default_factory=list)
     locks: set[str] = field(default_factory=set)
+    right: set[Path] = field(default_factory=set)
+    """The files in the folder whose hashes were compared."""
+    places: dict[Path, WantedFile] = field(default_factory=dict)
+    """The missing files as the index lists them."""
     downloaded: int = 0
     layers: tuple[SettingLayer, ...] = ()
 
@@ -206,18 +209,19 @@ class _Saving:
         self.notes += [note] if note else []
         files = merged([*files, *self._tools(poetry)])
         files = merged([*files, *self._builders(files)])
-        self._download(self._missing(files))
+        self._download(self._found(files))
         releases = self._record_releases()
-        saved = [*map(partial(_recorded, folder=folder), files), self._pack()]
+        saved = [*map(partial(recorded, folder=folder), files), packed(folder)]
         name = self.project.pyproject.name or self.project.root.name
         shown = format_targets(self.targets, ())
         manifest = Manifest(name, shown, poetry, tuple(sorted(self.locks)), releases, tuple(saved))
         key = manifest_name(canonicalize_name(name), self.project.root)
-        others, unreadable = read_manifests(folder, key)
-        self._remember([file for item in (*others, manifest) for file in item.files])
+        self.held.check()
         write_manifest(folder, key, manifest)
-        unnamed, freed = _settle(
-            folder, [*others, manifest], delete=self.options.prune, is_whole=not unreadable
+        manifests, unreadable = write_all_pages(folder, key, manifest, self._remember)
+        self.held.check()
+        unnamed, freed = (
+            ((), 0) if unreadable else settle_unnamed(folder, manifests, delete=self.options.prune)
         )
         return SaveResult(
             self.targets,
@@ -290,9 +294,8 @@ class _Saving:
             if not sources:
                 break
             if missing := self._missing(sources):
-                names = format_list(file.name for file in missing)
-                self.watcher.report(f"First what has to be built, to see what that needs: {names}")
-                self._download(missing)
+                self._announce(merged([*files, *found]), missing)
+                self._download(self._found(missing))
             more: list[WantedFile] = []
             for file in sources:
                 requires = build_requirements(file.path(self.options.folder))
@@ -332,6 +335,7 @@ class _Saving:
     def _missing(self, files: Sequence[WantedFile]) -> list[WantedFile]:
         """The files that aren't in the folder, or with another hash."""
         folder = self.options.folder
+        files = [file for file in files if file.path(folder) not in self.right]
         there = [path for file in files if (path := file.path(folder)).is_file()]
         if (size := sum(path.stat().st_size for path in there)) > SHOWN:
             count = format_count(len(there), "file")
@@ -340,41 +344,46 @@ class _Saving:
         results = run_parallel(jobs, workers=_READERS).values()
         missing = []
         for file, right in zip(files, results, strict=True):
-            if not right:
+            if right:
+                self.right.add(file.path(folder))
+            else:
                 missing.append(file)
             if right is False:
                 self.corrupt.append(file.filename)
                 file.path(folder).unlink()
         return missing
 
+    def _announce(self, files: Sequence[WantedFile], sources: Sequence[WantedFile]) -> None:
+        """Tells how much there is to download, before the sources of which more will follow."""
+        self.watcher.report(announcement(self._found(files), sources))
+
+    def _found(self, files: Sequence[WantedFile]) -> list[WantedFile]:
+        """Those that are missing, with address and size."""
+        missing = self._missing(files)
+        if new := [file for file in missing if file.path(self.options.folder) not in self.places]:
+            for file in measured(located(new, self.repository), self.repository):
+                self.places[file.path(self.options.folder)] = file
+        return [self.places[file.path(self.options.folder)] for file in missing]
+
     def _download(self, files: Sequence[WantedFile]) -> None:
         if not files:
             return
-        files = measured(located(files, self.repository), self.repository)
         total, begun = sum(file.size for file in files), begun_bytes(files, self.options.folder)
-        self._check_space(total - begun)
+        check_space(self.options.folder, total - begun)
         self._remember(files)
         self.watcher.begin(len(files), total, begun)
-        counter = _Counter(self.watcher.progress)
+        counter = Counter(self.watcher.progress)
         run_parallel([partial(self._fetch, file, counter) for file in files], workers=WORKERS)
         self.downloaded += len(files)
+        self.right.update(file.path(self.options.folder) for file in files)
 
     def _remember(self, files: Iterable[WantedFile | SavedFile]) -> None:
         """Keeps which files are of this folder, before they are there: others are never deleted."""
         folder = self.options.folder
+        self.held.check()
         write_saved(folder, read_saved(folder) | {(file.name, file.filename) for file in files})
 
-    def _check_space(self, needed: int) -> None:
-        """Raises `WriteError` where the disk can't hold so many bytes more."""
-        folder = self.options.folder
-        free = shutil.disk_usage(folder).free
-        if needed > free:
-            raise WriteError(
-                f"{folder} needs {format_size(needed)}, and its disk has {format_size(free)} left",
-                "Make room, or give another folder, fewer environments or fewer Pythons.",
-            )
-
-    def _fetch(self, file: WantedFile, counter: _Counter) -> None:
+    def _fetch(self, file: WantedFile, counter: Counter) -> None:
         path = file.path(self.options.folder)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -412,80 +421,3 @@ class _Saving:
             self.notes.append(f"{name} {version}: no index says what it requires; the lock is used")
         else:
             write_record(path, info)
-
-    def _pack(self) -> SavedFile:
-        """The wheel of the running poetry-tf."""
-        filename, content = pack()
-        name = canonicalize_name(NAME)
-        path = self.options.folder / PAGES / name / filename
-        write_whole(path, content)
-        version = filename.split("-")[1]
-        digest = hashlib.sha256(content).hexdigest()
-        file = WantedFile(name, version, filename, f"sha256:{digest}", "poetry", "packed")
-        return _recorded(file, self.options.folder)
-
-
-def _settle(
-    folder: Path, manifests: Sequence[Manifest], *, delete: bool, is_whole: bool
-) -> tuple[tuple[Path, ...], int]:
-    """Writes the pages, and finds or deletes what no manifest names: paths and bytes.
-
-    Where the manifests are not the whole of what is needed, pages keep what they list.
-    """
-    files = [file for manifest in manifests for file in manifest.files]
-    if not is_whole:
-        write_pages(folder, [*listed_files(folder), *files])
-        return (), 0
-    write_pages(folder, files)
-    unnamed = unnamed_files(folder, manifests, read_saved(folder))
-    size = sum(path.stat().st_size for path in unnamed)
-    if delete:
-        prune(folder, manifests, unnamed)
-    return tuple(unnamed), size
-
-
-class _Counter:
-    """Adds up what several downloads have, and tells it one at a time."""
-
-    def __init__(self, progress: Callable[[int, int], None]) -> None:
-        self._progress, self._lock = progress, threading.Lock()
-        self._bytes: dict[str, int] = {}
-        self._done: set[str] = set()
-
-    def move(self, filename: str, position: int, _total: int) -> None:
-        with self._lock:
-            self._bytes[filename] = position
-            self._tell()
-
-    def end(self, filename: str, size: int) -> None:
-        with self._lock:
-            self._bytes[filename] = size
-            self._done.add(filename)
-            self._tell()
-
-    def _tell(self) -> None:
-        self._progress(len(self._done), sum(self._bytes.values()))
-
-
-def _recorded(file: WantedFile, folder: Path) -> SavedFile:
-    """The entry of a file that is in the folder; writes the metadata beside a wheel."""
-    path = file.path(folder)
-    is_wheel = path.suffix == ".whl"
-    algorithm, _, digits = file.hash.partition(":")
-    metadata = write_metadata(path) if is_wheel else package_info(path)
-    return SavedFile(
-        name=file.name,
-        filename=file.filename,
-        version=file.version,
-        sha256=digits if algorithm == "sha256" else hash_of(path, "sha256").partition(":")[2],
-        size=path.stat().st_size,
-        use=file.use,
-        hash_from=file.hash_from,
-        requires_python=_requires_python(metadata or b""),
-        metadata=hashlib.sha256(metadata).hexdigest() if metadata and is_wheel else None,
-    )
-
-
-def _requires_python(metadata: bytes) -> str | None:
-    value = BytesHeaderParser().parsebytes(metadata)["Requires-Python"]
-    return None if value is None else str(value).strip() or None

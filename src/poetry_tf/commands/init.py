@@ -23,7 +23,7 @@ from poetry_tf.actions.init import (
 )
 from poetry_tf.actions.lock import LockingError
 from poetry_tf.actions.migrate import Migration, lock_prepared
-from poetry_tf.actions.mirror import validate_mirror
+from poetry_tf.actions.mirror import check_source, validate_mirror
 from poetry_tf.actions.options import (
     InitOptions,
     may_keep_pin,
@@ -211,10 +211,8 @@ are written or none.
         setting = None
         if mirror is not None:
             setting = validate_mirror(mirror, "--mirror: ", shared=True)
-        if write_source and setting is not None and setting.kind == "off":
-            raise PlanError(
-                "--write-source has no mirror to write", "Give one with --mirror, or leave it out."
-            )
+        if write_source and setting is not None:
+            check_source(setting)
         environments: list[str] = self.option("environments")
         return InitOptions(
             tensorflow=self.option("tensorflow"),

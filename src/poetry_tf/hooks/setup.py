@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from poetry_tf.hooks import metadata
 from poetry_tf.hooks.candidates import filter_pool, project_demand
 from poetry_tf.index import routing
-from poetry_tf.index.folder_repository import FolderRepository
+from poetry_tf.index.fetching import begin_build, end_build
 from poetry_tf.index.repository import PrefetchingRepository
 from poetry_tf.plan.settings import parse_settings
 from poetry_tf.poetry_internals import Failed, patches, reads
@@ -35,9 +35,7 @@ def set_up_project(poetry: Poetry, io: IO, *, managed: bool, failed: Failed) -> 
 def _begin_solving(solver: Any) -> None:
     problem = reads.solver_problem(solver)
     if problem.is_of_build:
-        for repository in problem.pool.repositories:
-            if isinstance(repository, FolderRepository):
-                repository.begin_build()
+        begin_build()
     match problem.pool.repositories:
         # Only if PyPI is the only source: names of private packages must not be sent to PyPI.
         case [PrefetchingRepository() as repository]:
@@ -50,5 +48,5 @@ def _end_solving(solver: Any) -> None:
     for repository in problem.pool.repositories:
         if isinstance(repository, PrefetchingRepository):
             repository.prefetcher.end()
-        elif isinstance(repository, FolderRepository) and problem.is_of_build:
-            repository.end_build()
+    if problem.is_of_build:
+        end_build()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,6 +13,23 @@ from poetry_tf.poetry_internals import MOVED, patches
 
 if TYPE_CHECKING:
     from poetry.core.packages.package import Package
+
+
+_building = threading.local()
+"""Poetry solves the requirements of a build in the thread that builds."""
+
+
+def begin_build() -> None:
+    """From here to `end_build` this thread is given what was saved, locked or not."""
+    _building.depth = getattr(_building, "depth", 0) + 1
+
+
+def end_build() -> None:
+    _building.depth -= 1
+
+
+def is_building() -> bool:
+    return getattr(_building, "depth", 0) > 0
 
 
 class FileSupply(ABC):

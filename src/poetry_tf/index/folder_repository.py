@@ -30,7 +30,7 @@ from poetry.repositories.link_sources.base import LinkSource
 import poetry_tf
 from poetry_tf.http.pages import MalformedPage
 from poetry_tf.index.credentials import PYPI
-from poetry_tf.index.fetching import FileSupply, supply_files
+from poetry_tf.index.fetching import FileSupply, is_building, supply_files
 from poetry_tf.index.locked_packages import as_indexed, by_name
 from poetry_tf.index.release_records import read_record
 from poetry_tf.index.saved_folder import SavedFolder
@@ -51,27 +51,31 @@ class FolderError(PoetryRuntimeError):
 
 
 class NotLockedError(FolderError):
-    """A release that isn't locked is wanted, where folders are all there is."""
+    """A release that isn't locked is wanted, where a saved folder is all there is."""
 
     def __init__(
         self,
         name: str,
         wanted: VersionConstraint,
         locked: Sequence[Version],
-        folders: Sequence[SavedFolder],
+        server: str = "",
+        folders: Sequence[SavedFolder] = (),
         *,
         command: str,
-        has_lock: bool,
+        lock: Path | None,
     ) -> None:
+        """The only mirror is a saved folder on a web server, or folders of this machine."""
         self.name, self.wanted, self.locked = name, wanted, tuple(locked)
+        has_lock = lock is None or lock.is_file()
+        place = f"saved folder at {server}" if server else "folder "
+        place += format_list(str(folder.path) for folder in folders)
         # A constraint looks like no style: what follows its "<" is a number.
         what = escape_markup(name) + ("" if wanted.is_any() else f" ({wanted})")
         held = f" (locked: {format_list(map(str, locked))})" if locked else ""
-        where = escape_markup(format_list(str(folder.path) for folder in folders))
         why = f"{what} is not in poetry.lock{held}" if has_lock else "There is no poetry.lock"
         restore = "" if has_lock else "Restore poetry.lock if it was deleted. "
         super().__init__(
-            f"<error>{why}, and the mirror is the folder {where} "
+            f"<error>{why}, and the mirror is the {escape_markup(place)} "
             "alone, which can only keep what is locked.</error>\n"
             f"{restore}Where there is a network, run the command with another mirror, and save "
             "again:\n"
@@ -126,7 +130,7 @@ class NoFolderError(FolderError):
 
 
 def _save_command(folders: Sequence[SavedFolder]) -> str:
-    folder = shell_word(str(folders[0].path)) or "FOLDER"
+    folder = (shell_word(str(folders[0].path)) if folders else None) or "FOLDER"
     return escape_markup(f"{poetry_tf.program} mirror save {folder}")
 
 
@@ -156,7 +160,6 @@ class FolderRepository(CachedRepository, FileSupply):
         self.folders, self._place = folders, place
         self._read_locked, self._notices, self._report = locked, list(notices), report
         self._lock, self._command = lock, command
-        self._building = threading.local()
         self._choosing = threading.Lock()
 
     def choose(self) -> None:
@@ -172,20 +175,6 @@ class FolderRepository(CachedRepository, FileSupply):
     @cached_property
     def _locked(self) -> dict[NormalizedName, tuple[Package, ...]]:
         return by_name(self._read_locked())
-
-    # -- builds -----------------------------------------------------------------------------
-    # Poetry solves the requirements of a build in the thread that builds.
-
-    def begin_build(self) -> None:
-        """From here to `end_build` this thread is given what the folders have, locked or not."""
-        self._building.depth = getattr(self._building, "depth", 0) + 1
-
-    def end_build(self) -> None:
-        self._building.depth -= 1
-
-    @property
-    def _is_building(self) -> bool:
-        return getattr(self._building, "depth", 0) > 0
 
     def _saved(self, name: NormalizedName) -> Iterator[tuple[Version, Path, str]]:
         """The saved files of a distribution: version, place, hash."""
@@ -206,7 +195,7 @@ class FolderRepository(CachedRepository, FileSupply):
         name, constraint = dependency.name, dependency.constraint
         if not _NAME.fullmatch(name):
             return []  # a path that leads nowhere, say: Poetry tells that it found nothing
-        if self._is_building:
+        if is_building():
             saved = {version for version, _, _ in self._saved(name)}
             return [Package(name, version) for version in saved if constraint.allows(version)]
         packages = self._locked.get(name, ())
@@ -224,7 +213,7 @@ class FolderRepository(CachedRepository, FileSupply):
     @override
     def package(self, name: str, version: Version) -> Package:
         self.choose()
-        if self._is_building:
+        if is_building():
             return super().package(name, version)
         locked = self._locked_package(canonicalize_name(name), version)
         # Without a record the lock alone is near enough to go on with.
@@ -232,7 +221,7 @@ class FolderRepository(CachedRepository, FileSupply):
 
     @override
     def _get_release_info(self, name: NormalizedName, version: Version) -> dict[str, Any]:
-        if self._is_building:
+        if is_building():
             return self._saved_info(name, version).asdict()
         locked = self._locked_package(name, version)
         files: list[Any] = [{key: file[key] for key in ("file", "hash")} for file in locked.files]
@@ -259,9 +248,9 @@ class FolderRepository(CachedRepository, FileSupply):
             name,
             wanted,
             held,
-            self.folders,
+            folders=self.folders,
             command=self._command,
-            has_lock=self._lock.is_file(),
+            lock=self._lock,
         )
 
     def _record(self, locked: Package) -> dict[str, Any] | None:

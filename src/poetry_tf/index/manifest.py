@@ -22,6 +22,7 @@ from poetry_tf.http.pages import MalformedPage
 from poetry_tf.index.pages import as_html
 from poetry_tf.index.release_records import RELEASES
 from poetry_tf.index.saved_folder import (
+    GENERATOR,
     MANIFESTS,
     PAGE,
     PAGES,
@@ -222,7 +223,7 @@ def page_of(name: str, files: Iterable[SavedFile]) -> str:
 def _document(title: str, links: str) -> str:
     return (
         '<!DOCTYPE html>\n<html>\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="pypi:repository-version" content="1.0">\n'
+        f'<meta name="pypi:repository-version" content="1.0">\n{GENERATOR}\n'
         f"<title>{escape(title)}</title>\n</head>\n<body>\n<h1>{escape(title)}</h1>\n"
         f"{links}</body>\n</html>\n"
     )

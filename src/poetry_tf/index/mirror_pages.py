@@ -31,6 +31,7 @@ from poetry_tf.index.failover import (
     NotDownloadedError,
 )
 from poetry_tf.index.pages import is_in_json, read_page
+from poetry_tf.index.saved_folder import is_saved_page
 from poetry_tf.index.transport import Transport
 
 if TYPE_CHECKING:
@@ -170,7 +171,10 @@ class MirrorPages:
                 failure = self._expected.failure_of_hashes(canonicalize_name(name), links)
         if failure is not None and failure.kind == "wrong-hash":
             return failure
-        return self._expected.failure_of_list(name, page.content) or failure
+        failure = self._expected.failure_of_list(name, page.content) or failure
+        if failure is None and is_saved_page(page.content):
+            failure = Failure("missing", name=f"files of {name}", lacking=1)
+        return failure
 
     def wrong_files(self, name: str, record: Mapping[str, Any]) -> NotDownloadedError | None:
         """The error if Poetry's record of a release has another hash than is known of a file.
@@ -216,6 +220,12 @@ class MirrorPages:
         _, failure = self._answers.get((root, name), (None, None))
         asked = any((item, name) in self._answers for item in self._failover.roots if item.final)
         return root if failure is not None and failure.is_missing and not asked else None
+
+    def saved_root(self, name: str) -> IndexRoot | None:
+        """The mirror that is a saved folder, if its page is used as PyPI did not answer."""
+        root = self.incomplete_root(name)
+        page = None if root is None else self._answers[root, name][0]
+        return root if page is not None and is_saved_page(page.content) else None
 
     # -- the files that pages list -----------------------------------------------------------
 

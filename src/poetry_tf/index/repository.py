@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.utils import NormalizedName, canonicalize_name
 from poetry.console.exceptions import PoetryRuntimeError
+from poetry.core.packages.dependency import Dependency
 from poetry.core.packages.package import Package
 from poetry.inspection.info import PackageInfo
 from poetry.repositories import http_repository
@@ -24,7 +25,8 @@ from poetry_tf.http.transfer import interrupted_by
 from poetry_tf.index import pages, prefetch
 from poetry_tf.index.credentials import PYPI, Grant
 from poetry_tf.index.failover import MirrorRoute, NoFittingFileError, NotDownloadedError
-from poetry_tf.index.fetching import FileSupply, supply_files
+from poetry_tf.index.fetching import FileSupply, is_building, supply_files
+from poetry_tf.index.folder_repository import NotLockedError
 from poetry_tf.index.locked_packages import as_indexed, by_name
 from poetry_tf.index.mirror_pages import PREFER_JSON
 from poetry_tf.index.saved_folder import part_of
@@ -44,7 +46,6 @@ if TYPE_CHECKING:
     import requests
     from poetry.config.config import Config
     from poetry.core.constraints.version import Version
-    from poetry.core.packages.dependency import Dependency
     from poetry.core.packages.utils.link import Link
     from poetry.repositories.link_sources.base import LinkSource
 
@@ -166,12 +167,13 @@ class RoutedRepository(PrefetchingRepository, FileSupply):
         expected: Callable[[], ExpectedFiles],
         locked: Callable[[], Sequence[Package]],
         folders: Sequence[SavedFolder] = (),
+        not_locked: Callable[..., NotLockedError],
         config: Config,
         disable_cache: bool,
         pool_size: int,
     ) -> None:
         self._route, self._grants, self._expected = route, grants, expected
-        self._read_locked, self._folders = locked, folders
+        self._read_locked, self._folders, self._not_locked = locked, folders, not_locked
         # The address is set by `choose`, before the first request is made.
         super().__init__(PYPI, "", config=config, disable_cache=disable_cache, pool_size=pool_size)
         require_attributes(
@@ -214,12 +216,15 @@ class RoutedRepository(PrefetchingRepository, FileSupply):
     def find_packages(self, dependency: Dependency) -> list[Package]:
         self.choose()
         found = [patches.without_source(package) for package in super().find_packages(dependency)]
-        known = {package.version for package in found}
-        return found + [
-            Package(item.name, item.version)
-            for item in self._kept(dependency.name)
-            if item.version not in known and dependency.constraint.allows(item.version)
-        ]
+        name, known = dependency.name, {package.version for package in found}
+        locked = [item.version for item in self._kept(name)]
+        more = [item for item in locked if dependency.constraint.allows(item)]
+        found += [Package(name, item) for item in more if item not in known]
+        if (root := self.mirrors.pages.saved_root(name)) is None or is_building():
+            return found
+        if found := [package for package in found if package.version in locked]:
+            return found  # of another release the folder has only some of the files
+        raise self._not_locked(name, dependency.constraint, locked, root.name)
 
     @override
     def package(self, name: str, version: Version) -> Package:
@@ -394,7 +399,5 @@ class RoutedRepository(PrefetchingRepository, FileSupply):
     @override
     def search(self, query: str | list[str]) -> list[Package]:
         """Search by name: PyPI's list of all names has 40 MB."""
-        from poetry.core.packages.dependency import Dependency
-
-        names = query if isinstance(query, list) else [query]
+        names = [query] if isinstance(query, str) else query
         return [package for name in names for package in self.find_packages(Dependency(name, "*"))]

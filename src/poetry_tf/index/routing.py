@@ -31,7 +31,7 @@ from poetry_tf.index.auto import choice_memory, choose_automatically
 from poetry_tf.index.config import SettingLayer, pypi_index, setting_layers
 from poetry_tf.index.credentials import PYPI, make_grants
 from poetry_tf.index.failover import IndexRoot, MirrorRoute
-from poetry_tf.index.folder_repository import FolderRepository
+from poetry_tf.index.folder_repository import FolderRepository, NotLockedError
 from poetry_tf.index.locked_packages import locked_from_pypi
 from poetry_tf.index.mirrors import (
     Mirror,
@@ -143,6 +143,8 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
             disable_cache=poetry.disable_cache,
             expected=lambda: _expected_files(poetry),
             locked=locked,
+            command=_command_of(io),
+            lock=Path(poetry.locker.lock),
             unreported=lambda notices: _unreported(io, notices),
             report=report,
         )
@@ -163,6 +165,8 @@ def routed_repository(
     expected: Callable[[], ExpectedFiles],
     locked: Callable[[], Sequence[Package]] = tuple,
     may_stand_alone: bool = True,
+    command: str = "poetry …",
+    lock: Path | None = None,
     unreported: Callable[[Sequence[str]], Sequence[str]],
     report: Callable[[str], None],
 ) -> RoutedRepository:
@@ -206,6 +210,7 @@ def routed_repository(
         expected=expected,
         locked=locked,
         folders=folders,
+        not_locked=functools.partial(NotLockedError, command=command, lock=lock),
         config=config,
         disable_cache=disable_cache,
         pool_size=max(config.installer_max_workers, prefetch.THREADS + 1),

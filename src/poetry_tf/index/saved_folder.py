@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import secrets
 import tempfile
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
@@ -27,6 +28,9 @@ MANIFESTS: Final = "manifests"
 PAGE: Final = "index.html"
 MAX_PAGE: Final = 20_000_000
 """Bytes of a page, as of one from the network."""
+GENERATOR: Final = '<meta name="generator" content="poetry tf mirror save">'
+"""The mark of a page that lists only what was saved. A web server sends it along."""
+_HEAD: Final = 1000
 _CHUNK: Final = 1024 * 1024
 
 Progress = Callable[[int, int], None]
@@ -126,6 +130,11 @@ def is_plain(name: str) -> bool:
     )
 
 
+def is_saved_page(content: bytes) -> bool:
+    """Whether a page is of a saved folder, and lists only a part of PyPI's files."""
+    return GENERATOR.encode() in content[:_HEAD]
+
+
 def part_of(path: Path) -> Path:
     """Where an unfinished download of a file is kept."""
     return path.with_name(f"{path.name}.part")
@@ -149,7 +158,8 @@ def write_whole(path: Path, content: bytes) -> None:
         if path.is_file() and path.read_bytes() == content:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = part_of(path)
+        # A name of its own: another machine may write the same file.
+        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         try:
             part.write_bytes(content)
             part.replace(path)
