@@ -39,6 +39,7 @@ def test_a_series_by_its_newest_release():
         "newest": "2.11.1",
         "releases": ["2.11.0", "2.11.1"],
         "uploaded": "2023-03-20",
+        "origin": "packaged",
         # Not linux-aarch64: the shim's target has no wheel for its Pythons.
         "pythons": {
             platform: ["3.8", "3.9", "3.10"]

@@ -106,6 +106,7 @@ class Catalog:
             yanked=False,
             unsatisfiable=(),
             inferred_from=known.version,
+            origin="inferred",
         )
 
     def in_series(self, series: str) -> tuple[Release, ...]:
@@ -268,15 +269,22 @@ def catalog_from(
     )
 
 
+_NONE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
+
+
 def _release(distribution: str, version: Version, block: Mapping[str, Any]) -> Release:
     requires = tuple(block.get("requires", ()))
-    by_platform = {
-        platform: tuple(group["requires"])
-        for group in block.get("said", ())
-        for platform in group["platforms"]
-    }
+    by_platform: dict[str, tuple[str, ...]] = {}
+    by_python: dict[str, dict[str, tuple[str, ...]]] = {}
+    for group in block.get("said", ()):
+        for platform in group["platforms"]:
+            if "pythons" in group:
+                own = dict.fromkeys(group["pythons"], tuple(group["requires"]))
+                by_python.setdefault(platform, {}).update(own)
+            else:
+                by_platform[platform] = tuple(group["requires"])
     wheels = {
-        platform: _wheels(part, by_platform.get(platform, requires))
+        platform: _wheels(part, by_platform.get(platform, requires), by_python.get(platform, {}))
         for platform, part in block["platforms"].items()
     }
     linux, extra = wheels.get(LINUX_X86_64), block.get("and_cuda")
@@ -297,7 +305,11 @@ def _release(distribution: str, version: Version, block: Mapping[str, Any]) -> R
     )
 
 
-def _wheels(part: Mapping[str, Any], requires: tuple[str, ...]) -> Wheels:
+def _wheels(
+    part: Mapping[str, Any],
+    requires: tuple[str, ...],
+    by_python: Mapping[str, tuple[str, ...]],
+) -> Wheels:
     tags = {tag: tuple(minors) for tag, minors in part["pythons"].items()}
     kind = part.get("kind")
     return Wheels(
@@ -307,8 +319,9 @@ def _wheels(part: Mapping[str, Any], requires: tuple[str, ...]) -> Wheels:
         usable=tuple(part["usable"]) if "usable" in part else _pythons(tags),
         cuda=part.get("cuda"),
         cudnn=part.get("cudnn"),
-        compute=tuple(part.get("compute", ())),
+        compute=None if part.get("compute", ()) is None else tuple(part.get("compute", ())),
         requires=requires if kind else (),
+        requires_by_python=MappingProxyType(dict(by_python)) if by_python else _NONE,
         looks_in=tuple(part["looks_in"]) if "looks_in" in part else None,
     )
 

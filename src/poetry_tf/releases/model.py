@@ -23,6 +23,15 @@ PLATFORMS: Final = (LINUX_X86_64, LINUX_AARCH64, MACOS_X86_64, MACOS_ARM64, WIND
 """The platforms that TensorFlow has wheels for, as named throughout poetry-tf."""
 
 
+Origin: TypeAlias = Literal["packaged", "read", "locked", "inferred"]
+"""Where what is known of a release comes from:
+
+- `packaged`: the data of this poetry-tf.
+- `read`: its wheels, read from an index on this machine.
+- `locked`: the project's lock file: file names and requirements, but not what the wheels contain.
+- `inferred`: the release of its series that the data has.
+"""
+
 Kind: TypeAlias = Literal["real", "shim"]
 """Whether a wheel contains TensorFlow, or only a requirement on another distribution."""
 
@@ -62,8 +71,8 @@ class AndCuda:
 class Wheels:
     """The wheels of one release for one platform.
 
-    All file names are read; the contents are read from one wheel, that of the oldest Python (of the
-    1,490 wheels of 2.5 to 2.21 no two of one release and platform differ).
+    All file names are read; the contents are read from one wheel, that of the oldest Python, and
+    the requirements from that of each Python where they may differ.
 
     Attributes:
         tags: by platform tag, as in the file names, the CPython minors that have a wheel with that
@@ -76,8 +85,10 @@ class Wheels:
             those for which its target has wheels too.
         cuda, cudnn: those of the build; as in `Release`.
         compute: the GPU architectures compiled in, as the build names them: `sm_70` is machine code
-            for that one, `compute_80` is PTX, which newer GPUs' drivers compile at first use.
+            for that one, `compute_80` is PTX, which newer GPUs' drivers compile at first use, `90`
+            is either or both. None if the build has CUDA and does not name them.
         requires: the Requires-Dist, extras included, as the wheel spells them.
+        requires_by_python: those of the Python minors whose wheels require something else.
         looks_in: the folders of NVIDIA's wheels (`cublas` for `nvidia/cublas/lib`) in which the
             library that opens CUDA's looks, by its RUNPATH. None if unknown, as for each wheel
             without the extra `and-cuda`.
@@ -90,8 +101,9 @@ class Wheels:
     usable: tuple[str, ...] = ()
     cuda: str | None = None
     cudnn: str | None = None
-    compute: tuple[str, ...] = ()
+    compute: tuple[str, ...] | None = ()
     requires: tuple[str, ...] = ()
+    requires_by_python: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     looks_in: tuple[str, ...] | None = None
 
     @property
@@ -124,7 +136,8 @@ class Release:
             that proves it, else the major alone (`"8"`), else None.
         requires: the requirements that a lock needs so that the release works on each of its
             platforms: the union of its wheels' Requires-Dist, each line as a wheel spells it (Linux
-            x86_64's first), with a marker if it is not for all of them. Left out are those in
+            x86_64's first), with a marker if it is not for all of them, or not for each of their
+            Pythons. Left out are those in
             `unsatisfiable`, lines for platforms whose own wheel lacks them, and what a shim's
             target requires in turn.
         unsatisfiable: the Requires-Dist of its wheels on a version of a TensorFlow distribution
@@ -136,6 +149,7 @@ class Release:
         inferred_from: the release of its series whose facts these are, if the data lacks the
             release itself; else None. They serve containers and advice: what reaches a lock is read
             from the index.
+        origin: where these facts come from.
     """
 
     version: Version
@@ -151,6 +165,7 @@ class Release:
     distribution: str = "tensorflow"
     wheels: Mapping[str, Wheels] = field(default_factory=dict, hash=False)
     inferred_from: Version | None = None
+    origin: Origin = "packaged"
 
     @property
     def series(self) -> str:

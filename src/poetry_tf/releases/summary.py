@@ -29,6 +29,7 @@ def series_summary(catalog: Catalog, series: str) -> Plain:
         "newest": str(release.version),
         "releases": [str(other.version) for other in catalog.in_series(series)],
         "uploaded": release.uploaded,
+        "origin": release.origin,
         "pythons": {p: list(release.usable_on(p)) for p in PLATFORMS if release.usable_on(p)},
         "cuda": release.cuda,
         "cudnn": release.cudnn,
@@ -53,6 +54,7 @@ def release_summary(catalog: Catalog, release: Release) -> Plain:
         "distribution": release.distribution,
         "version": str(release.version),
         "inferred_from": str(release.inferred_from) if release.inferred_from else None,
+        "origin": release.origin,
         "series": release.series,
         "releases": [str(other.version) for other in catalog.in_series(release.series)],
         "uploaded": release.uploaded,
@@ -98,8 +100,11 @@ def _wheels(wheels: Wheels) -> Plain:
         "target": wheels.target,
         "cuda": wheels.cuda,
         "cudnn": wheels.cudnn,
-        "compute": list(wheels.compute),
+        "compute": None if wheels.compute is None else list(wheels.compute),
         "requires": list(wheels.requires),
+        "requires_by_python": {
+            python: list(lines) for python, lines in wheels.requires_by_python.items()
+        },
     }
 
 

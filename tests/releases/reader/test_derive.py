@@ -19,7 +19,12 @@ from poetry_tf.releases.reader.derive import (
     required_distributions,
 )
 from poetry_tf.releases.reader.members import Build
-from poetry_tf.releases.reader.requirement_lines import parse_requirement_line, without_extra
+from poetry_tf.releases.reader.requirement_lines import (
+    environment,
+    parse_requirement_line,
+    restrict,
+    without_extra,
+)
 
 LINUX = "manylinux_2_17_x86_64"
 TAGS = {
@@ -399,3 +404,47 @@ def test_what_a_companion_fits(lines, least, fits):
     assert list(blocks) == ["1", "2"]  # the third has a wheel, which wasn't read
     assert (blocks["1"]["fits"], blocks["1"]["by"]) == fits
     assert blocks["1"]["pure"]
+
+
+@pytest.mark.parametrize(
+    ("text", "places", "reached", "written"),
+    [
+        ("a", {"linux-x86_64": ["3.10"]}, {"linux-x86_64": ["3.10", "3.11"]}, '< "3.11"'),
+        ("a", {"linux-x86_64": ["3.11"]}, {"linux-x86_64": ["3.10", "3.11"]}, '>= "3.11"'),
+        (
+            "a",
+            {"linux-x86_64": ["3.11"]},
+            {"linux-x86_64": ["3.10", "3.11", "3.12"]},
+            '>= "3.11" and python_version < "3.12"',
+        ),
+        (
+            "a",
+            {"linux-x86_64": ["3.10", "3.12"]},
+            {"linux-x86_64": ["3.10", "3.11", "3.12"]},
+            '< "3.11" or python_version >= "3.12"',
+        ),
+        (
+            "a",
+            {"linux-x86_64": ["3.10"], "macos-arm64": ["3.10"], "windows-amd64": []},
+            {one: ["3.10", "3.11"] for one in ("linux-x86_64", "macos-arm64", "windows-amd64")},
+            '< "3.11" and (sys_platform == "linux" and platform_machine == "x86_64" or '
+            'sys_platform == "darwin" and platform_machine == "arm64")',
+        ),
+    ],
+)
+def test_a_line_is_restricted_to_where_it_is_for(text, places, reached, written):
+    places = {one: places.get(one, []) for one in reached}
+    line = restrict(parse_requirement_line(text), places, reached)
+    assert line == f"a; python_version {written}"
+
+
+def test_a_line_for_other_pythons_on_each_platform():
+    both = ["3.10", "3.11"]
+    places = {"linux-x86_64": ["3.10"], "macos-arm64": ["3.11"]}
+    line = parse_requirement_line('a; extra == "x"')
+    marker = Requirement(restrict(line, places, dict.fromkeys(places, both))).marker
+    assert marker is not None
+    for platform, minors in places.items():
+        for minor in both:
+            assert marker.evaluate(environment(platform, minor, "x")) == (minor in minors)
+            assert not marker.evaluate(environment(platform, minor))

@@ -13,7 +13,7 @@ import pytest
 from poetry_tf.http.errors import ReadError
 from poetry_tf.releases import DISTRIBUTIONS
 from poetry_tf.releases.catalog import catalog_from
-from poetry_tf.releases.reader import companions, refresh
+from poetry_tf.releases.reader import companions, index_reader, refresh
 from poetry_tf.releases.reader.datafile import differences, render, write
 from poetry_tf.releases.resources import read_json
 from tests.support.wheel_index import (
@@ -50,11 +50,12 @@ def index():
     old = tensorflow_wheel("2.13.1", requires=["numpy (<2)", INTEL], cuda="11.8", cudnn="8")
     new = tensorflow_wheel("2.18.1", requires=[*CUDA, INTEL.replace("13", "18")], exact="9.3.0")
     intel = tensorflow_wheel("2.13.1", requires=["numpy (<2)"], cuda=None)
+    same = tensorflow_wheel("2.18.1", requires=[*CUDA, INTEL.replace("13", "18")], cuda=None)
     made.add(
         "tensorflow",
         *(File(wheel_name(version), b"") for version in ("2.4.0", "2.12.0rc0", "1.15.0")),
         File(NEW, new, uploaded="2025-03-12T20:00:00.000001Z"),
-        File(wheel_name("2.18.1", "310"), b"never read", uploaded="2025-03-13T00:00:00Z"),
+        File(wheel_name("2.18.1", "310"), same, uploaded="2025-03-13T00:00:00Z"),
         File(OLD, old, uploaded="2023-09-26T12:00:00Z"),
         File(SHIM, hollow_wheel("tensorflow", "2.13.1", [INTEL])),
         File("tensorflow-2.13.1.exe", b"never read"),
@@ -257,6 +258,44 @@ def test_an_index_of_html_says_the_same_but_for_the_day(run, index):
     assert told_by_html == told_by_json
 
 
+@pytest.mark.parametrize("day", ["2026-12-01T00:00:00Z", None])
+def test_what_the_wheels_of_other_pythons_require_is_read(run, index, day):
+    """h5py of 2.22.0rc0: one version for Python 3.14, another for the older ones."""
+    own = ("h5py<3.15", "numpy"), ("h5py~=3.15.1", "numpy"), ("numpy", "h5py~=3.15.1")
+    index.json = day is not None
+    for python, requires in zip(("313", "314", "315"), own, strict=True):
+        wheel = tensorflow_wheel("2.22.0", requires=requires, exact="9.10.0")
+        index.add("tensorflow", File(wheel_name("2.22.0", python), wheel, uploaded=day or ""))
+    assert run()[0] == 0
+    once, block = run.written(), run.read()["releases"]["2.22.0"]
+    assert block["requires"] == [
+        'h5py<3.15; python_version < "3.14"',
+        "numpy",
+        'h5py~=3.15.1; python_version >= "3.14"',
+    ]
+    assert block["said"] == [
+        {"platforms": ["linux-x86_64"], "requires": ["h5py<3.15", "numpy"]},
+        {
+            "platforms": ["linux-x86_64"],
+            "pythons": ["3.14", "3.15"],
+            "requires": ["h5py~=3.15.1", "numpy"],
+        },
+    ]
+    index.projects["tensorflow"].reverse()
+    assert run()[0] == 0
+    assert run.written() == once
+    release = catalog_from(run.read(), read_json("containers.json")).get("2.22.0")
+    assert release is not None
+    wheels = release.wheels["linux-x86_64"]
+    assert wheels.requires == own[0]
+    assert wheels.requires_by_python == {"3.14": own[1], "3.15": own[1]}
+
+
+def test_of_old_releases_one_wheel_is_read(run, index):
+    assert run()[0] == 0
+    assert not [path for path in index.files_asked() if wheel_name("2.18.1", "310") in path]
+
+
 def test_a_second_run_is_served_from_the_cache(run, index, tmp_path):
     cache = ("--cache", str(tmp_path / "cache"))
     assert run(*cache)[0] == 0
@@ -288,14 +327,14 @@ def test_an_interrupted_run_stops_at_once_and_writes_nothing(run, index, monkeyp
         version = f"2.12.{minor}"
         index.add("tensorflow", File(wheel_name(version, "38"), tensorflow_wheel(version)))
     index.delay = 0.02
-    real = refresh.RefreshReport.progress
+    real = index_reader.RefreshReport.progress
 
     def interrupt(self, what: str, done: int, total: int) -> None:
         real(self, what, done, total)
         if what == "wheels" and done == 4:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(refresh.RefreshReport, "progress", interrupt)
+    monkeypatch.setattr(index_reader.RefreshReport, "progress", interrupt)
     status, reported = run("--cache", str(tmp_path / "cache"))
     assert status == 130
     assert reported.splitlines()[-1].startswith("error: interrupted: the data is as it was")

@@ -28,6 +28,7 @@ from poetry_tf.releases.reader.wheel import Member, RemoteWheel
 from tests.support.wheel_index import (
     BUILD_INFO,
     CONFIG_PATH,
+    CPU_BUILD_INFO,
     CUDA_CONFIG,
     CUDNN_PATH,
     CUDNN_VERSION,
@@ -385,8 +386,47 @@ def test_the_most_exact_source_speaks():
         Member.CUDNN_VERSION: CUDNN_VERSION.format(9, 10, 0),
     }
     build = build_of(Texts(only_headers))
-    assert build == Build("12.5.1", "9.10.0", {"cuda": "cuda_config.h", "cudnn": "cudnn_version.h"})
+    sources = {"cuda": "cuda_config.h", "cudnn": "cudnn_version.h"}
+    assert build == Build("12.5.1", "9.10.0", sources, compute=None)
     assert build_of(Texts()) == Build()
+
+
+CU12 = (
+    'nvidia-cublas-cu12<13.0,>=12.5.3.2; extra == "and-cuda"',
+    'nvidia-cuda-runtime-cu12<13.0,>=12.5.82; extra == "and-cuda"',
+    'nvidia-cudnn-cu12<10.0,>=9.10.2.21; extra == "and-cuda"',
+)
+CU13 = (
+    'nvidia-cudnn-cu13<10.0,>=9.12; extra == "and-cuda"',
+    'nvidia-cublas<14,>=13.0; extra == "and-cuda"',
+)
+
+
+@pytest.mark.parametrize(
+    ("requires", "cuda", "cudnn"),
+    [
+        (CU12, "12.5", "9"),
+        (CU12[::-1], "12.5", "9"),
+        (CU13, "13", "9"),
+        ((*CU13, 'nvidia-cuda-runtime<14,>=13.0.96; extra == "and-cuda"'), "13.0", "9"),
+        (("numpy", "nvidia-cudnn-cu12==9.1"), None, None),
+        ((), None, None),
+    ],
+)
+def test_what_the_build_does_not_name_is_that_of_the_extra(requires, cuda, cudnn):
+    unnamed = {Member.BUILD_INFO: "build_info = O([('is_cuda_build', True)])"}
+    build = build_of(Texts(unnamed), requires)
+    assert (build.cuda, build.cudnn, build.compute) == (cuda, cudnn, None)
+    assert {*build.sources.values()} == ({"and-cuda"} if cuda else set())
+    headers = {
+        Member.CUDA_CONFIG: CUDA_CONFIG.format(cuda="12.5.1", cudnn="9")
+        + "#define TF_CUDA_COMPUTE_CAPABILITIES 60, 70, 90\n",
+        Member.CUDNN_VERSION: CUDNN_VERSION.format(9, 10, 0),
+    }
+    build = build_of(Texts(unnamed | headers), requires)
+    assert (build.cuda, build.cudnn, build.compute) == ("12.5.1", "9.10.0", ("60", "70", "90"))
+    # A wheel without CUDA has the same extra.
+    assert build_of(Texts({Member.BUILD_INFO: CPU_BUILD_INFO}), requires) == Build()
 
 
 def test_a_contradiction_is_not_settled_by_guessing():

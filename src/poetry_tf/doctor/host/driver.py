@@ -364,10 +364,18 @@ def _platform(machine: Machine, spec: HostSpec) -> str:
 
 
 def _compiled_code(wheels: Wheels | None) -> list[tuple[str, tuple[int, int]]]:
-    """The compiled code of a wheel: kind (``sm``, ``compute``) and compute capability."""
-    names = wheels.compute if wheels else ()
-    found = (re.fullmatch(r"(sm|compute)_(\d+)(\d)[a-z]?", name) for name in names)
-    return [(match[1], (int(match[2]), int(match[3]))) for match in found if match]
+    """The compiled code of a wheel: kind (``sm``, ``compute``) and compute capability.
+
+    An architecture without a kind counts as both.
+    """
+    names = (wheels.compute if wheels else None) or ()
+    found = (re.fullmatch(r"(?:(sm|compute)_)?(\d+)(\d)[a-z]?", name) for name in names)
+    return [
+        (kind, (int(match[2]), int(match[3])))
+        for match in found
+        if match
+        for kind in ([match[1]] if match[1] else ["sm", "compute"])
+    ]
 
 
 def _runs(code: list[tuple[str, tuple[int, int]]], capability: tuple[int, int]) -> bool:

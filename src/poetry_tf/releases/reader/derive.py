@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -21,16 +21,14 @@ from poetry_tf.releases.filenames import (
     tags_by_platform,
 )
 from poetry_tf.releases.model import LINUX_X86_64, PLATFORMS, numbers
-from poetry_tf.releases.reader.members import Build
+from poetry_tf.releases.reader.members import EXTRA, Build
 from poetry_tf.releases.reader.requirement_lines import (
     RequirementLine,
     environment,
     parse_requirement_line,
-    restrict_to_platforms,
+    restrict,
     without_extra,
 )
-
-EXTRA: Final = "and-cuda"
 
 Block: TypeAlias = dict[str, Any]
 """A release in a data file, or a part of one, as JSON."""
@@ -41,6 +39,9 @@ Available: TypeAlias = dict[Version, list[Distribution]]
 Place: TypeAlias = tuple[str, Version, str]
 """A distribution's normalised name, a version, and a platform."""
 
+Lines: TypeAlias = Mapping[str, Sequence[RequirementLine]]
+"""The requirements of a platform's wheels, by Python minor, ascending."""
+
 
 @dataclass(frozen=True, slots=True)
 class WheelFacts:
@@ -49,12 +50,19 @@ class WheelFacts:
     Attributes:
         shim: whether it contains nothing but metadata.
         folders: the folders of NVIDIA's wheels in its RUNPATH; None if that was not read.
+        by_python: the requirements of the same platform's other wheels, by Python minor, where they
+            differ from these.
     """
 
     requires: tuple[str, ...]
     build: Build
     shim: bool = False
     folders: tuple[str, ...] | None = None
+    by_python: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+
+    def requires_on(self, python: str) -> tuple[str, ...]:
+        """The requirements of the wheel for a Python minor."""
+        return self.by_python.get(python, self.requires)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +92,33 @@ def served(files: Sequence[Distribution]) -> Sequence[Distribution]:
 
 
 def representatives(files: Sequence[Distribution]) -> dict[str, Distribution]:
-    """For each platform, the wheel that is read: the one for the oldest Python.
+    """For each platform, the wheel that is read whole: the one for the oldest Python.
 
-    The wheels of a platform contain the same facts; a fixed choice makes the data reproducible.
+    The wheels of a platform contain the same build; a fixed choice makes the data reproducible.
     """
-    ranked: dict[str, list[tuple[bool, tuple[int, ...], str, Distribution]]] = {}
+    return {
+        # The first of those that are not yanked, else the first.
+        platform: min(wheels.values(), key=lambda wheel: wheel.file.yanked)
+        for platform, wheels in by_python(files).items()
+    }
+
+
+def by_python(files: Sequence[Distribution]) -> dict[str, dict[str, Distribution]]:
+    """For each platform and Python minor, ascending, the wheel whose metadata counts.
+
+    Of several for one Python it is the first by name.
+    """
+    ranked: dict[str, dict[str, list[tuple[bool, tuple[int, ...], str, Distribution]]]] = {}
     for wheel in files:
         for platform, minors in minors_by_platform([wheel]).items():
             entry = (wheel.file.yanked, numbers(minors[0]), wheel.file.filename, wheel)
-            ranked.setdefault(platform, []).append(entry)
+            for minor in minors:
+                ranked.setdefault(platform, {}).setdefault(minor, []).append(entry)
     return {
-        platform: min(ranked[platform], key=lambda entry: entry[:3])[3]
+        platform: {
+            minor: min(ranked[platform][minor], key=lambda entry: entry[:3])[3]
+            for minor in ascending(ranked[platform])
+        }
         for platform in PLATFORMS
         if platform in ranked
     }
@@ -122,108 +146,143 @@ def block_of(name: str, version: Version, known: Knowledge) -> Block:
     files = known.listed[name][version]
     block = outline(files)
     wheels = representatives(served(files))
-    own: dict[str, list[RequirementLine]] = {}
+    own: dict[str, Lines] = {}
     for platform, part in block["platforms"].items():
         facts = _facts(known, (name, version, platform))
-        own[platform] = [parse_requirement_line(text) for text in facts.requires]
+        minors = known.minors(name, version, platform)
+        own[platform] = {
+            minor: [parse_requirement_line(text) for text in facts.requires_on(minor)]
+            for minor in minors
+        }
         build = facts.build
         part["kind"] = "shim" if facts.shim else "real"
         if facts.shim:
-            part["target"] = target_of(name, platform, own[platform], known, version)
-        minors = known.minors(name, version, platform)
+            lines = own[platform][minors[0]]
+            part["target"] = target_of(name, platform, lines, known, version)
         if (there := usable(name, version, platform, known)) != minors:
             part["usable"] = list(there)
         if build != Build():
-            part |= {"cuda": build.cuda, "cudnn": build.cudnn, "compute": list(build.compute)}
+            part |= {"cuda": build.cuda, "cudnn": build.cudnn, "compute": build.compute}
+            part["compute"] = None if build.compute is None else list(build.compute)
             part["said_by"] = dict(build.sources)
         if facts.folders is not None:
             part["looks_in"] = list(facts.folders)
         # Evidence for reviews of the file, as `said_by` is: no program reads these three.
         part["wheel"] = wheels[platform].file.filename
         part["sha256"] = wheels[platform].file.sha256
-    unsatisfied = unsatisfiable(own.values(), known)
+    unsatisfied = unsatisfiable((line for lines in own.values() for line in lines.values()), known)
     requires = union_requirements(name, version, own, known, unsatisfied)
-    extra = own.get(LINUX_X86_64) or next(iter(own.values()), [])
     return block | {
         "requires": requires,
         "unsatisfiable": unsatisfied,
         "said": platform_requirements(own, requires),
-        "and_cuda": and_cuda_of(
-            (line.requirement for line in extra),
-            {platform: _minors(block, platform) for platform in block["platforms"]},
-            known.available,
-        ),
+        "and_cuda": _and_cuda(name, version, own, known),
     }
 
 
-def platform_requirements(
-    own: Mapping[str, Sequence[RequirementLine]], requires: Sequence[str]
-) -> list[Block]:
+def _and_cuda(
+    name: str, version: Version, own: Mapping[str, Lines], known: Knowledge
+) -> Block | None:
+    """The extra of the Linux x86_64 wheels, or of the first platform that there is."""
+    platform = LINUX_X86_64 if LINUX_X86_64 in own else next(iter(own), None)
+    if platform is None:
+        return None
+    lines = [*own[platform].values()]
+    found = lines[0]
+    if any(one != found for one in lines):
+        # For some Pythons it requires something else.
+        texts = union_requirements(name, version, {platform: own[platform]}, known, ())
+        found = [parse_requirement_line(text) for text in texts]
+    minors = {platform: [*by_minor] for platform, by_minor in own.items()}
+    return and_cuda_of((line.requirement for line in found), minors, known.available)
+
+
+def platform_requirements(own: Mapping[str, Lines], requires: Sequence[str]) -> list[Block]:
     """The Requires-Dist of the platforms that differ from the union.
 
-    Platforms with the same lines, in any order, are grouped.
+    Platforms with the same lines, in any order, are grouped. The Pythons of a platform whose lines
+    differ from those of its oldest one are named.
     """
-    groups: dict[frozenset[str], list[str]] = {}
-    for platform, lines in own.items():
-        groups.setdefault(frozenset(line.text for line in lines), []).append(platform)
+    groups: dict[tuple[tuple[str, ...], frozenset[str]], list[str]] = {}
+    texts: dict[frozenset[str], list[str]] = {}
+    for platform, by_minor in own.items():
+        pythons: dict[frozenset[str], list[str]] = {}
+        for minor, lines in by_minor.items():
+            key = frozenset(line.text for line in lines)
+            texts.setdefault(key, [line.text for line in lines])
+            pythons.setdefault(key, []).append(minor)
+        oldest, *others = pythons
+        groups.setdefault(((), oldest), []).append(platform)
+        for key in others:
+            groups.setdefault((tuple(pythons[key]), key), []).append(platform)
     return [
-        {"platforms": platforms, "requires": [line.text for line in own[platforms[0]]]}
-        for lines, platforms in groups.items()
-        if lines != set(requires)
+        {
+            "platforms": platforms,
+            **({"pythons": list(minors)} if minors else {}),
+            "requires": texts[key],
+        }
+        for (minors, key), platforms in groups.items()
+        if minors or key != set(requires)
     ]
 
 
 def union_requirements(
     name: str,
     version: Version,
-    own: Mapping[str, Sequence[RequirementLine]],
+    own: Mapping[str, Lines],
     known: Knowledge,
     unsatisfied: Iterable[str],
 ) -> list[str]:
     """The requirements that a lock needs so that a release works on each of its platforms.
 
-    A line is for the platforms on which its marker can be true and whose own wheel, or the wheel
-    that a shim redirects to, has it. If its marker is true on other platforms too, the marker is
+    A line is for the platforms and Pythons on which its marker can be true and whose own wheel, or
+    the wheel that a shim redirects to, has it. If its marker is true on others too, the marker is
     restricted. A line for no platform (a `tensorflow-cpu-aws` that only wheels for other platforms
     have) is left out, and so is a requirement on the release itself.
     """
-    minors = {platform: known.minors(name, version, platform) for platform in own}
     required = {
-        platform: {
-            line.key for line in _effective_lines(name, version, platform, known, frozenset())
+        (platform, minor): {
+            line.key for line in _effective_lines((name, version, platform), minor, known)
         }
-        for platform in own
+        for platform, by_minor in own.items()
+        for minor in by_minor
     }
     without = {parse_requirement_line(text).key for text in unsatisfied}
     order = sorted(own, key=lambda platform: (platform != LINUX_X86_64, PLATFORMS.index(platform)))
     found: dict[tuple[str, ...], str] = {}
-    for line in (line for platform in order for line in own[platform]):
-        reached = [platform for platform in own if line.applies(platform, minors[platform])]
-        platforms = [platform for platform in reached if line.key in required[platform]]
+    for line in (line for one in order for lines in own[one].values() for line in lines):
+        if line.key in found or line.key in without:
+            continue
         if line.name == name and not line.requirement.extras:
             continue
-        if platforms and line.key not in found and line.key not in without:
-            found[line.key] = (
-                line.text if platforms == reached else restrict_to_platforms(line, platforms)
-            )
+        reached = {
+            platform: [minor for minor in own[platform] if line.applies(platform, [minor])]
+            for platform in own
+        }
+        places = {
+            platform: [minor for minor in minors if line.key in required[platform, minor]]
+            for platform, minors in reached.items()
+        }
+        if any(places.values()):
+            found[line.key] = line.text if places == reached else restrict(line, places, reached)
     return list(found.values())
 
 
 def _effective_lines(
-    name: str, version: Version, platform: str, known: Knowledge, seen: frozenset[str]
+    place: Place, minor: str, known: Knowledge, seen: frozenset[str] = frozenset()
 ) -> Iterator[RequirementLine]:
-    """The lines that apply on a platform: those of its wheel, and of a shim's target."""
-    facts = _facts(known, (name, version, platform))
-    minors = known.minors(name, version, platform)
+    """The lines that apply in a target: those of its wheel, and of what a shim redirects to."""
+    name, version, platform = place
+    facts = _facts(known, place)
     lines = [
         line
-        for text in facts.requires
-        if (line := parse_requirement_line(text)).applies(platform, minors)
+        for text in facts.requires_on(minor)
+        if (line := parse_requirement_line(text)).applies(platform, [minor])
     ]
     yield from lines
     target = target_of(name, platform, lines, known, version) if facts.shim else None
     if target is not None and target not in seen:
-        yield from _effective_lines(target, version, platform, known, seen | {name})
+        yield from _effective_lines((target, version, platform), minor, known, seen | {name})
 
 
 def target_of(
@@ -263,7 +322,12 @@ def usable(name: str, version: Version, platform: str, known: Knowledge) -> tupl
 def required_distributions(facts: Iterable[WheelFacts]) -> set[str]:
     """The distributions whose files decide whether requirements can be satisfied."""
     found = set()
-    for text in {text for fact in facts for text in fact.requires}:
+    for text in {
+        text
+        for fact in facts
+        for lines in (fact.requires, *fact.by_python.values())
+        for text in lines
+    }:
         try:
             line = parse_requirement_line(text)
             if line.name in names.own() or without_extra(line.requirement, EXTRA) is not None:
@@ -346,11 +410,6 @@ def _page(available: Mapping[str, Available], name: str) -> Available:
         return available[name]
     except KeyError:
         raise ReadError(f"whether {name} can be had isn't known") from None
-
-
-def _minors(block: Block, platform: str) -> tuple[str, ...]:
-    tags: Mapping[str, Sequence[str]] = block["platforms"][platform]["pythons"]
-    return ascending(minor for minors in tags.values() for minor in minors)
 
 
 def upload_days(files: Iterable[Distribution]) -> list[str]:

@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from email.parser import HeaderParser
-from typing import Protocol
+from typing import Final, Protocol
+
+from packaging.requirements import InvalidRequirement, Requirement
 
 from poetry_tf.http.errors import ReadError
 from poetry_tf.releases.reader.wheel import Member
+
+EXTRA: Final = "and-cuda"
+"""The extra of TensorFlow that requires CUDA and cuDNN as wheels."""
 
 
 def nvidia_folders(runpath: str) -> tuple[str, ...]:
@@ -33,13 +38,14 @@ class Build:
 
     Attributes:
         cuda, cudnn, compute: as in `poetry_tf.releases.model.Wheels`.
-        sources: for "cuda" and "cudnn", where known, the name of the file it was read from.
+        sources: for "cuda" and "cudnn", where known, the name of the file it was read from; the
+            name of the extra where it follows from what that requires.
     """
 
     cuda: str | None = None
     cudnn: str | None = None
     sources: Mapping[str, str] = field(default_factory=dict, hash=False)
-    compute: tuple[str, ...] = ()
+    compute: tuple[str, ...] | None = ()
 
 
 class Texts(Protocol):
@@ -49,15 +55,17 @@ class Texts(Protocol):
         """The text of a member, or None."""
 
 
-def build_of(wheel: Texts, *, header: bool = True) -> Build:
+def build_of(wheel: Texts, requires: Iterable[str] = (), *, header: bool = True) -> Build:
     """Reads CUDA and cuDNN from a wheel, each from the most exact file that the wheel has.
 
     `cudnn_version.h` is the header that TensorFlow was compiled with; `cuda_config.h` is generated
     by its build; `build_info.py` is written from the same configuration, and is the only one that
-    every wheel has. A CPU wheel says so in `build_info.py`, or has none of the headers.
+    every wheel has. A CPU wheel says so in `build_info.py`, or has none of the headers. Where a
+    wheel with CUDA has its version in none of them, it is that of NVIDIA's wheels in its extra.
 
     Args:
         wheel: the source of the texts.
+        requires: the wheel's Requires-Dist.
         header: whether to look for `cudnn_version.h`. For a wheel without one, this reads the whole
             directory, a megabyte or more.
 
@@ -81,8 +89,11 @@ def build_of(wheel: Texts, *, header: bool = True) -> Build:
             raise ReadError(f"cudnn_version.h says {exact}, build_info.py {cudnn}")
         cudnn, sources["cudnn"] = exact, "cudnn_version.h"
 
+    compute: tuple[str, ...] | None = compute_capabilities(info)
+    is_cuda = info.get("is_cuda_build") is True
+    is_unnamed = not compute and (is_cuda or cuda is not None or cudnn is not None)
     # A CUDA version without a minor, as "10" for 10.1 in 2.2, is not exact enough.
-    if cuda is None or "." not in cuda or cudnn is None:
+    if cuda is None or "." not in cuda or cudnn is None or is_unnamed:
         text = wheel.text(Member.CUDA_CONFIG)
         config = cuda_config(text) if text is not None else {}
         value = config.get("cuda")
@@ -91,7 +102,15 @@ def build_of(wheel: Texts, *, header: bool = True) -> Build:
         value = config.get("cudnn")
         if value is not None and cudnn is None:
             cudnn, sources["cudnn"] = value, "cuda_config.h"
-    return Build(cuda, cudnn, sources, compute_capabilities(info))
+        if is_unnamed or (cuda is not None and not compute):
+            compute = configured_capabilities(text or "") or None
+    if is_cuda and None in (cuda, cudnn):
+        of_extra = nvidia_versions(requires)
+        if cuda is None and "cuda" in of_extra:
+            cuda, sources["cuda"] = of_extra["cuda"], EXTRA
+        if cudnn is None and "cudnn" in of_extra:
+            cudnn, sources["cudnn"] = of_extra["cudnn"], EXTRA
+    return Build(cuda, cudnn, sources, compute)
 
 
 def _refines(exact: str, coarse: str) -> bool:
@@ -141,6 +160,44 @@ def compute_capabilities(info: Mapping[str, object]) -> tuple[str, ...]:
     value = info.get("cuda_compute_capabilities")
     names = value if isinstance(value, list | tuple) else ()
     return tuple(name for name in names if isinstance(name, str) and re.fullmatch(r"\w+", name))
+
+
+def configured_capabilities(text: str) -> tuple[str, ...]:
+    """The GPU architectures in `cuda_config.h`, as numbers: `60, 70` do not say which kind of code.
+
+    Empty where it has none.
+    """
+    define = re.search(r"^\s*#\s*define\s+TF_CUDA_COMPUTE_CAPABILITIES\s+(.+)$", text, re.MULTILINE)
+    return tuple(re.findall(r"\w+", define[1])) if define else ()
+
+
+def nvidia_versions(requires: Iterable[str]) -> dict[str, str]:
+    """`cuda` and `cudnn` of the wheels of NVIDIA that the extra requires, as exactly as they say.
+
+    `nvidia-cuda-runtime-cu12>=12.5.82` is of CUDA 12.5, and `nvidia-cudnn-cu13` of CUDA 13.
+    """
+    found: dict[str, str] = {}
+    for text in requires:
+        if EXTRA not in text or not text.startswith("nvidia-"):
+            continue
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement as error:
+            raise ReadError(f"its requirement {text!r} is malformed") from error
+        name = re.fullmatch(r"nvidia-(.+?)(?:-cu(\d+))?", requirement.name)
+        stem, major = name.groups() if name else ("", None)
+        least = min(
+            (part.version for part in requirement.specifier if part.operator in {">=", "==", "~="}),
+            default="",
+        )
+        parts = least.split(".")
+        if stem == "cuda-runtime" and len(parts) > 1:
+            found["cuda"] = ".".join(parts[:2])
+        elif major is not None:
+            found.setdefault("cuda", major)
+        if stem == "cudnn" and least:
+            found["cudnn"] = parts[0]
+    return found
 
 
 def cudnn_version(text: str) -> str | None:

@@ -23,24 +23,21 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from packaging.version import Version
 
 from poetry_tf.http.client import Client, masked
 from poetry_tf.http.errors import ReadError
 from poetry_tf.http.pages import SimpleIndex
-from poetry_tf.http.parallel import run_parallel
-from poetry_tf.http.ranges import RemoteFile
 from poetry_tf.releases.catalog import DISTRIBUTIONS
-from poetry_tf.releases.filenames import Distribution, distributions
+from poetry_tf.releases.filenames import Distribution
 from poetry_tf.releases.model import numbers
-from poetry_tf.releases.reader.companions import COMPANIONS, CompanionFacts, companion_blocks
+from poetry_tf.releases.reader.companions import COMPANIONS, companion_blocks
 from poetry_tf.releases.reader.datafile import (
     SCHEMA,
     differences,
@@ -50,12 +47,9 @@ from poetry_tf.releases.reader.datafile import (
     write,
 )
 from poetry_tf.releases.reader.derive import (
-    EXTRA,
     Available,
     Block,
     Knowledge,
-    Place,
-    WheelFacts,
     block_of,
     outline,
     representatives,
@@ -63,15 +57,7 @@ from poetry_tf.releases.reader.derive import (
     served,
     upload_days,
 )
-from poetry_tf.releases.reader.members import (
-    Build,
-    build_of,
-    nvidia_folders,
-    required_tensorflow,
-    requires_dist,
-)
-from poetry_tf.releases.reader.wheel import SMALL_TAIL, TAIL, Member, RemoteWheel
-from poetry_tf.releases.reader.wheel_cache import CachedWheel
+from poetry_tf.releases.reader.index_reader import IndexReader, RefreshReport, series_numbers
 
 GENERATOR: Final = "python -m poetry_tf.releases.reader.refresh"
 
@@ -81,122 +67,9 @@ FIRST: Final = "2.0"
 OPENED: Final = "2.5"
 """The first series whose wheels are opened: no container is made for earlier ones."""
 
-WITH_HEADER: Final = "2.16"
-"""The first series whose wheels contain NVIDIA's `cudnn_version.h`. To search earlier wheels for it
-would read their whole directories: twice as many bytes as everything else together."""
-
-CONNECTIONS: Final = 4
-
-_Key = TypeVar("_Key")
-_Value = TypeVar("_Value")
-
-
-@dataclass(slots=True)
-class RefreshReport:
-    """Writes progress and problems to stderr, and counts the problems."""
-
-    problems: int = 0
-    _bar: str = ""
-
-    def info(self, line: str) -> None:
-        """Writes a line."""
-        self._put(f"{line}\n")
-
-    def problem(self, line: str) -> None:
-        """Writes an error and counts it."""
-        self.problems += 1
-        self._put(f"error: {line}\n")
-
-    def progress(self, what: str, done: int, total: int) -> None:
-        """Updates the bar if stderr is a terminal; the last step removes it."""
-        if not sys.stderr.isatty():
-            return
-        filled = 30 * done // max(total, 1)
-        bar = f"{what} [{'#' * filled}{'.' * (30 - filled)}] {done}/{total}"
-        self._put("", bar if done < total else "")
-
-    def _put(self, text: str, bar: str | None = None) -> None:
-        wipe = f"\r{' ' * len(self._bar)}\r" if self._bar else ""
-        self._bar = self._bar if bar is None else bar
-        sys.stderr.write(f"{wipe}{text}{self._bar}")
-        sys.stderr.flush()
-
-
-@dataclass(frozen=True, slots=True)
-class IndexReader:
-    """Reads an index over a few connections."""
-
-    index: SimpleIndex
-    client: Client
-    cache: Path | None
-    report: RefreshReport
-
-    def pages(self, names: Iterable[str]) -> dict[str, Available]:
-        """The files of each distribution; a page that cannot be read is reported and left out."""
-        return self.each("pages", lambda name: distributions(self.index.files(name)), names)
-
-    def wheel(self, place: Place, wheel: Distribution) -> WheelFacts:
-        """Reads a wheel of TensorFlow. Raises `ReadError`, which starts with the file's name."""
-
-        def facts(cached: CachedWheel) -> WheelFacts:
-            requires, shim = requires_dist(_metadata(cached)), cached.is_shim()
-            exact = _series_of(place[1]) >= numbers(WITH_HEADER)
-            build = Build() if shim else build_of(cached, header=exact)
-            folders = None
-            if build != Build() and any(EXTRA in line for line in requires):
-                path = cached.runpath()
-                folders = nvidia_folders(path) if path is not None else None
-            return WheelFacts(requires, build, shim, folders)
-
-        return self._read(wheel, TAIL, facts)
-
-    def companion(self, place: tuple[str, Version], wheel: Distribution) -> CompanionFacts:
-        """Reads a companion's wheel. Raises `ReadError`, which starts with the file's name."""
-
-        def facts(cached: CachedWheel) -> CompanionFacts:
-            code = required_tensorflow(cached) if place[0] == "tensorflow-probability" else None
-            return CompanionFacts(requires_dist(_metadata(cached)), code)
-
-        return self._read(wheel, SMALL_TAIL, facts)
-
-    def _read(
-        self, wheel: Distribution, tail: int, parse: Callable[[CachedWheel], _Value]
-    ) -> _Value:
-        file = wheel.file
-        keep = self.cache / f"{file.sha256}.json" if self.cache and file.sha256 else None
-        cached = CachedWheel(keep, lambda: RemoteWheel(RemoteFile(file.url, self.client), tail))
-        try:
-            facts = parse(cached)
-        except ReadError as error:
-            raise ReadError(f"{file.filename}: {error}") from error
-        cached.save()
-        return facts
-
-    def each(
-        self, what: str, work: Callable[[_Key], _Value], keys: Iterable[_Key]
-    ) -> dict[_Key, _Value]:
-        """Does the work for each key, some at a time; reports what fails and leaves it out."""
-
-        def result_or_error(key: _Key) -> _Value | ReadError:
-            try:
-                return work(key)
-            except ReadError as error:
-                return error
-
-        keys = [*keys]
-        jobs = [partial(result_or_error, key) for key in keys]
-        results = run_parallel(
-            jobs,
-            workers=CONNECTIONS,
-            on_result=lambda done: self.report.progress(what, len(done), len(jobs)),
-        )
-        read = {}
-        for key, result in zip(keys, results.values(), strict=True):
-            if isinstance(result, ReadError):
-                self.report.problem(str(result))
-            else:
-                read[key] = result
-        return read
+COMPARED: Final = "2026-11-01"
+"""The requirements of wheels that were uploaded before this day were compared: of the 1,490 of 2.5
+to 2.21 no two of one release and platform differ, so one is read. Of later ones each is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,15 +107,13 @@ def read(reader: IndexReader) -> dict[str, DataFile]:
         for name in COMPANIONS
         if name in listed
     }
-    wheels = {
-        (name, version, platform): wheel
+    opened = {
+        (name, version): files
         for name, versions in own.items()
         for version, files in sorted(versions.items())
-        if _is_described(version) and _series_of(version) >= numbers(OPENED)
-        for platform, wheel in representatives(served(files)).items()
+        if _is_described(version) and series_numbers(version) >= numbers(OPENED)
     }
-    report.info(f"{len(wheels)} wheels of TensorFlow's, one a release and platform")
-    facts = reader.each("wheels", lambda place: reader.wheel(place, wheels[place]), wheels)
+    facts = reader.releases(opened, differing=_may_differ)
     samples = {
         (name, version): wheel
         for name, versions in others.items()
@@ -302,13 +173,15 @@ def _distribution_file(name: str, known: Knowledge, report: RefreshReport) -> Da
         try:
             blocks[str(version)] = (
                 block_of(name, version, known)
-                if _series_of(version) >= numbers(OPENED)
+                if series_numbers(version) >= numbers(OPENED)
                 else outline(versions[version])
             )
         except ReadError as error:
             report.problem(f"{name} {version}: {error}")
             unread.append((name, str(version)))
-    described = [version for version in sorted(versions) if _series_of(version) >= numbers(FIRST)]
+    described = [
+        version for version in sorted(versions) if series_numbers(version) >= numbers(FIRST)
+    ]
     content = {
         "schema": SCHEMA,
         "generator": GENERATOR,
@@ -329,13 +202,6 @@ def _sample(files: Sequence[Distribution]) -> Distribution | None:
     wheels = [file for file in served(files) if file.is_wheel]
     chosen = [*representatives(wheels).values(), *sorted(wheels, key=lambda w: w.file.filename)]
     return chosen[0] if chosen else None
-
-
-def _metadata(cached: CachedWheel) -> str:
-    text = cached.text(Member.METADATA)
-    if text is None:
-        raise ReadError("it has no METADATA")
-    return text
 
 
 def default_index() -> str:
@@ -423,11 +289,11 @@ def _print_changes(changes: Mapping[str, Sequence[str]], report: RefreshReport) 
 
 
 def _is_described(version: Version) -> bool:
-    return _series_of(version) >= numbers(FIRST) and not version.is_prerelease
+    return series_numbers(version) >= numbers(FIRST) and not version.is_prerelease
 
 
-def _series_of(version: Version) -> tuple[int, ...]:
-    return version.major, version.minor
+def _may_differ(wheel: Distribution) -> bool:
+    return wheel.file.uploaded is None or wheel.file.uploaded >= COMPARED
 
 
 def _parser() -> argparse.ArgumentParser:

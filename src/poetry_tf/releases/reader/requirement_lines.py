@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,6 +13,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from poetry_tf.http.errors import ReadError
+from poetry_tf.releases.filenames import ascending
 
 _SYSTEMS: Final = {
     "linux": ("linux", "Linux", "posix"),
@@ -75,22 +76,80 @@ def parse_requirement_line(text: str) -> RequirementLine:
     )
 
 
-def restrict_to_platforms(line: RequirementLine, platforms: Sequence[str]) -> str:
-    """The line with a marker that is true on these platforms only."""
-    conditions = []
-    for platform in platforms:
-        system, _, machine = platform.partition("-")
-        machine = machine.upper() if system == "windows" else machine
-        conditions.append(
-            f'sys_platform == "{_SYSTEMS[system][0]}" and platform_machine == "{machine}"'
+def restrict(
+    line: RequirementLine,
+    places: Mapping[str, Sequence[str]],
+    reached: Mapping[str, Sequence[str]],
+) -> str:
+    """The line with a marker that is true in these places only.
+
+    Args:
+        line: a line.
+        places: by platform the Python minors it is for, ascending; not empty for each platform.
+        reached: by platform those for which its own marker is true.
+    """
+    limits = {
+        platform: _python_condition(minors, reached[platform])
+        for platform, minors in places.items()
+        if minors
+    }
+    # A platform that the line is not for at all limits the platforms, not the Pythons.
+    inside = {minor for platform in limits for minor in places[platform]}
+    outside = {
+        minor for platform in limits for minor in reached[platform] if minor not in places[platform]
+    }
+    by_platform = [platform for platform in reached if reached[platform] and platform not in limits]
+    if inside.isdisjoint(outside):
+        python = _python_condition(ascending(inside), ascending(inside | outside))
+        conditions = [python] if python else []
+        if by_platform:
+            conditions.append(_or(_platform_condition(platform) for platform in limits))
+        where = " and ".join(conditions)
+    else:
+        where = _or(
+            " and ".join(filter(None, (_platform_condition(platform), python)))
+            for platform, python in limits.items()
         )
-    where = " or ".join(conditions)
-    where = f"({where})" if len(conditions) > 1 else where
     requirement = Requirement(line.text)
     rest = str(requirement.marker or "")
     rest = f"({rest}) and " if " or " in rest else f"{rest} and " if rest else ""
     requirement.marker = Marker(f"{rest}{where}")
     return str(requirement)
+
+
+def _platform_condition(platform: str) -> str:
+    system, _, machine = platform.partition("-")
+    machine = machine.upper() if system == "windows" else machine
+    return f'sys_platform == "{_SYSTEMS[system][0]}" and platform_machine == "{machine}"'
+
+
+def _python_condition(minors: Sequence[str], among: Sequence[str]) -> str:
+    """A condition that is true for some of several Python minors, in ascending order.
+
+    Below the first of them and above the last it is true where it is for that one, so that no
+    Python is without any of several lines. Empty if it is true for all.
+    """
+    if list(minors) == list(among):
+        return ""
+    runs: list[list[str]] = []
+    for before, minor in zip(("", *among), among, strict=False):
+        if minor in minors:
+            if runs and before in runs[-1]:
+                runs[-1].append(minor)
+            else:
+                runs.append([minor])
+    conditions = []
+    for run in runs:
+        after = among[among.index(run[-1]) + 1 :]
+        bounds = [f'python_version >= "{run[0]}"'] if run[0] != among[0] else []
+        bounds += [f'python_version < "{after[0]}"'] if after else []
+        conditions.append(" and ".join(bounds))
+    return _or(conditions)
+
+
+def _or(conditions: Iterable[str]) -> str:
+    found = list(conditions)
+    return f"({' or '.join(found)})" if len(found) > 1 else found[0]
 
 
 def without_extra(requirement: Requirement, extra: str) -> Requirement | None:

@@ -34,7 +34,7 @@ class CachedWheel:
         try:
             content = json.loads(self.file.read_text(encoding="utf-8"))
             if content["format"] == CACHE_FORMAT:
-                self._texts, self._shim = dict(content["members"]), bool(content["shim"])
+                self._texts, self._shim = dict(content["members"]), content["shim"]
         except (OSError, ValueError, LookupError, TypeError):
             self._texts = {}  # absent or damaged: read the wheel
 
