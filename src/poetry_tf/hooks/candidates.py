@@ -7,13 +7,14 @@ release fits every project. Which wheels there are is in the data.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from packaging.version import Version
 from poetry.core.constraints.version import VersionConstraint, parse_constraint
 
+from poetry_tf.http.errors import ReadError
 from poetry_tf.plan.environments import (
     DEFAULT_ENVIRONMENTS,
     Target,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from poetry.core.packages.package import Package
     from poetry.core.packages.project_package import ProjectPackage
     from poetry.repositories.repository_pool import RepositoryPool
+
+    from poetry_tf.index.new_releases import NewReleases
 
 Targets: TypeAlias = tuple[Target, ...]
 
@@ -69,17 +72,42 @@ def project_demand(package: ProjectPackage, settings: Settings) -> ReleaseDemand
     return ReleaseDemand(python, settings.environments)
 
 
-def known_release(name: str, version: object) -> Release | None:
-    """The release of a TensorFlow distribution; None if the data lacks it.
+Listed: TypeAlias = Callable[[str, Version], "Release | None"]
+"""What the index tells of a release that the data does not know; None for another one."""
+
+
+def known_release(name: str, version: object, listed: Listed | None = None) -> Release | None:
+    """The release of a TensorFlow distribution; None if nothing is known of its wheels.
 
     An inferred release is not known: its wheels, which only the index has, may differ.
     """
     release = whole(name).get(str(version)) if name in DISTRIBUTIONS else None
-    return release if release is not None and release.inferred_from is None else None
+    if release is not None and release.inferred_from is None:
+        return release
+    return listed(name, Version(str(version))) if listed is not None else None
+
+
+def listed_by(reader: Callable[[], NewReleases | None]) -> Listed:
+    """The releases of an index, which is asked only for what is newer than the data."""
+
+    def listed(name: str, version: Version) -> Release | None:
+        if name not in DISTRIBUTIONS or whole(name).standing(version) != "newer":
+            return None
+        found = reader()
+        # Without the page there would be no candidate.
+        with suppress(ReadError):
+            return found.outline(name, version) if found is not None else None
+        return None
+
+    return listed
 
 
 def missing_targets(
-    name: str, version: object, demand: ReleaseDemand, requirements: Iterable[Dependency]
+    name: str,
+    version: object,
+    demand: ReleaseDemand,
+    requirements: Iterable[Dependency],
+    listed: Listed | None = None,
 ) -> Targets:
     """The targets that need a release and cannot install it; empty for a candidate.
 
@@ -88,7 +116,7 @@ def missing_targets(
     """
     if name not in named("main"):
         return ()
-    release = known_release(name, version)
+    release = known_release(name, version, listed)
     parsed = Version(str(version))
     if release is None and parsed > whole(name).releases[0].version:
         return ()
@@ -115,9 +143,15 @@ class CandidateFilter:
         demand: Callable[[], ReleaseDemand],
         requirements: Callable[[], Sequence[Dependency]],
         failed: Failed,
+        *,
+        listed: Listed | None = None,
+        can_read: Callable[[str, Version], bool] | None = None,
     ) -> None:
         self._find = find
         self._failed = failed
+        self.listed = listed
+        # Whether the newest candidate can be taken, where another one may be.
+        self._can_read = can_read
         # Functions, because `add` changes the project while it runs.
         self._demand = demand
         self._requirements = requirements
@@ -140,10 +174,14 @@ class CandidateFilter:
         left: list[Package] = []
         for item in found:
             version = item.version.text
-            if missing := missing_targets(name, version, demand, requirements):
+            if missing := missing_targets(name, version, demand, requirements, self.listed):
                 ruled_out[Version(version)] = missing
             else:
                 left.append(item)
+        if self._can_read is not None:
+            left.sort(key=lambda item: item.version)
+            while left and not self._can_read(name, Version(left[-1].version.text)):
+                left.pop()
         if not left:
             self.without_candidates.setdefault(name, {}).update(ruled_out)
         return left
@@ -151,7 +189,7 @@ class CandidateFilter:
     def explanation(self) -> Explanation | None:
         """Why no candidate was left, and what would help; None if some were."""
         for name, ruled_out in sorted(self.without_candidates.items()):
-            return Explanation(name, ruled_out, self._demand())
+            return Explanation(name, ruled_out, self._demand(), self.listed)
         return None
 
 
@@ -160,11 +198,15 @@ def filter_pool(
     demand: Callable[[], ReleaseDemand],
     requirements: Callable[[], Sequence[Dependency]],
     failed: Failed,
+    listed: Listed,
 ) -> None:
     """Limits a pool to candidates, unless it has a `CandidateFilter` already."""
     if candidate_filter_of(pool) is None:
         patches.replace_find_packages(
-            pool, lambda find: CandidateFilter(find, demand, requirements, failed).find_packages
+            pool,
+            lambda find: (
+                CandidateFilter(find, demand, requirements, failed, listed=listed).find_packages
+            ),
         )
 
 
@@ -176,14 +218,27 @@ def candidate_filter_of(pool: RepositoryPool) -> CandidateFilter | None:
 
 @contextmanager
 def filter_for_requirement(
-    pool: RepositoryPool, requirement: Dependency, demand: ReleaseDemand, failed: Failed
+    pool: RepositoryPool,
+    requirement: Dependency,
+    demand: ReleaseDemand,
+    failed: Failed,
+    *,
+    reader: Callable[[], NewReleases | None],
+    can_read: Callable[[str, Version], bool],
 ) -> Iterator[None]:
     """Filters by a requirement that is about to be added and a demand, within the context."""
     existing = candidate_filter_of(pool)
 
     def make(find: Callable[[Dependency], list[Package]]) -> Callable[[Dependency], list[Package]]:
         find = find if existing is None else existing._find
-        return CandidateFilter(find, lambda: demand, lambda: (requirement,), failed).find_packages
+        return CandidateFilter(
+            find,
+            lambda: demand,
+            lambda: (requirement,),
+            failed,
+            listed=listed_by(reader),
+            can_read=can_read,
+        ).find_packages
 
     with patches.replaced_find_packages(pool, make):
         yield
@@ -196,6 +251,7 @@ class Explanation:
     name: str
     ruled_out: Mapping[Version, Targets]
     demand: ReleaseDemand
+    listed: Listed | None = None
 
     @property
     def headline(self) -> str:
@@ -215,7 +271,7 @@ class Explanation:
         """The versions, ascending; neighbours with the same reason are grouped."""
         groups: list[tuple[list[Version], str]] = []
         for version in sorted(self.ruled_out):
-            release = known_release(self.name, version)
+            release = known_release(self.name, version, self.listed)
             if release is None:
                 continue  # before 2.0
             reason = _format_targets(self.ruled_out[version], self._environments(release))
@@ -274,7 +330,7 @@ class Explanation:
 
     def _known_releases(self) -> Iterator[Release]:
         for version in sorted(self.ruled_out, reverse=True):
-            release = known_release(self.name, version)
+            release = known_release(self.name, version, self.listed)
             if release is not None and not release.yanked:
                 yield release
 

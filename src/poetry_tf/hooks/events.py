@@ -26,18 +26,19 @@ from poetry_tf.hooks.guards import (
     AddGuard,
     GuardSettings,
     adds_tensorflow,
-    command_error,
     guard_settings,
     judge_names,
     judge_project,
     judge_solution,
     requested_versions,
 )
+from poetry_tf.hooks.new_releases import command_error
 from poetry_tf.index import routing
 from poetry_tf.plan.python import python_range
 from poetry_tf.plan.requirement import primary_distributions
 from poetry_tf.plan.settings import Settings
 from poetry_tf.poetry_internals import Failed, MovedError, patches, reads
+from poetry_tf.releases.catalog import forget_read
 from poetry_tf.text import escape_markup, visible
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def on_command(event: ConsoleCommandEvent, failed: Failed) -> None:
         if isinstance(command, InitCommand):
             _guard_dialogue(event, failed)
         return
+    forget_read()
     setting = guard_settings(poetry)
     _locked_before[command] = locked_tensorflow(poetry.pyproject_path.parent)
     removed = event.io.input.argument("packages") if isinstance(command, RemoveCommand) else ()

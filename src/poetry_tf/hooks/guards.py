@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
-from poetry.console.exceptions import ConsoleMessage, PoetryRuntimeError
+from poetry.console.exceptions import PoetryRuntimeError
 from poetry.core.constraints.version import VersionConstraint, VersionRange, parse_constraint
 from poetry.core.packages.dependency import Dependency
 
@@ -29,6 +29,7 @@ from poetry_tf.hooks.candidates import (
     known_release,
     project_demand,
 )
+from poetry_tf.hooks.new_releases import can_read, command_error, reader_for
 from poetry_tf.plan.derive import derive_plan
 from poetry_tf.plan.environments import is_open_ended, required_pythons
 from poetry_tf.plan.lines import narrowed_releases
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
     from poetry.core.packages.package import Package
     from poetry.core.packages.project_package import ProjectPackage
     from poetry.poetry import Poetry
+
+    from poetry_tf.index.new_releases import NewReleases
 
 Finder: TypeAlias = Callable[[], tuple[str, str]]
 """Finds a version: the distribution, and the constraint to write."""
@@ -305,8 +308,7 @@ class AddGuard:
     def _newest(self, find: Finder, name: str) -> tuple[str, str]:
         """The newest release that all targets can install, pinned to its minor series."""
         requirement, demand = self._requirement(name), self._demand()
-        pool = reads.command_pool(self.command)
-        with filter_for_requirement(pool, requirement, demand, self.failed):
+        with self._filtered(requirement, demand):
             try:
                 found, text = self._explained(find)
             except PoetryRuntimeError:
@@ -322,15 +324,28 @@ class AddGuard:
         self, find: Finder, requirement: Dependency, demand: ReleaseDemand
     ) -> tuple[str, str]:
         """In a project that is not managed: the newest for the lowest Python, else any."""
-        pool, pythons = reads.command_pool(self.command), required_pythons(demand.python)
-        if pythons:
+        if pythons := required_pythons(demand.python):
             lowest = ReleaseDemand(python_range(pythons[:1]), demand.environments)
-            filtered = filter_for_requirement(pool, requirement, lowest, self.failed)
-            with filtered, suppress(ValueError):
+            with self._filtered(requirement, lowest), suppress(ValueError):
                 return find()
         any_python = ReleaseDemand(VersionRange(), demand.environments)
-        with filter_for_requirement(pool, requirement, any_python, self.failed):
+        with self._filtered(requirement, any_python):
             return find()
+
+    def _filtered(
+        self, requirement: Dependency, demand: ReleaseDemand
+    ) -> AbstractContextManager[None]:
+        pool = reads.command_pool(self.command)
+
+        def reader() -> NewReleases | None:
+            return reader_for(pool, self.io)
+
+        def is_readable(name: str, version: Version) -> bool:
+            return can_read(reader(), self.io, name, version)
+
+        return filter_for_requirement(
+            pool, requirement, demand, self.failed, reader=reader, can_read=is_readable
+        )
 
     def _demand(self) -> ReleaseDemand:
         if self.poetry is None:
@@ -451,9 +466,3 @@ def refuse(io: IO, strictness: PinChoice, what: str, why: str, remedy: str) -> N
         io.write_error_line(f"<warning>poetry-tf: {what} {remedy}</>")
     elif strictness == "error":
         raise command_error(what, why, remedy)
-
-
-def command_error(headline: str, *details: str) -> PoetryRuntimeError:
-    """An error that Poetry shows as its own."""
-    messages = [ConsoleMessage(text) for text in details]
-    return PoetryRuntimeError(f"<error>{headline}</error>", messages)

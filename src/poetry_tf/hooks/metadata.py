@@ -12,10 +12,12 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
+from packaging.version import Version as ParsedVersion
 from poetry.repositories.legacy_repository import LegacyRepository
 from poetry.repositories.pypi_repository import PyPiRepository
 
 from poetry_tf.files.requirements import required_name
+from poetry_tf.hooks.new_releases import reader_for, unread_error
 from poetry_tf.index.folder_repository import FolderRepository
 from poetry_tf.index.mirrors import MIRRORS
 from poetry_tf.index.repository import RoutedRepository
@@ -24,6 +26,7 @@ from poetry_tf.plan.settings import parse_settings
 from poetry_tf.poetry_internals import Failed, patches
 from poetry_tf.releases import DISTRIBUTIONS, Release, named, whole
 from poetry_tf.releases.model import numbers
+from poetry_tf.text import escape_markup
 
 if TYPE_CHECKING:
     from cleo.io.io import IO
@@ -97,7 +100,6 @@ def fix_metadata(poetry: Poetry, io: IO, *, managed: bool, failed: Failed) -> No
     """
     table = poetry.pyproject.data.get("tool", {}).get("poetry-tf", {})
     environments = parse_settings(table)[0].environments
-    reported = False
 
     def fix(info: PackageInfo, name: str, version: Version) -> PackageInfo:
         try:
@@ -107,30 +109,51 @@ def fix_metadata(poetry: Poetry, io: IO, *, managed: bool, failed: Failed) -> No
             return info
 
     def fixed(info: PackageInfo, name: str, version: Version) -> PackageInfo:
-        nonlocal reported
         canonical = canonicalize_name(name)
         if canonical not in DISTRIBUTIONS:
             return info
-        catalog = whole(canonical)
-        release = catalog.get(version.text)
-        if release is None or release.inferred_from is not None:
-            if catalog.standing(version.text) in {"newer", "missing"} and not reported:
-                reported = True
-                io.write_error_line(
-                    f"poetry-tf: {canonical} {version.text} is not in the data of this poetry-tf "
-                    f"({catalog.data_version}): its requirements are taken from the index"
-                )
-        elif release.is_opened:
-            info.requires_dist = (
-                combined_requirements(release, required_environments(release, environments))
-                if managed
-                else satisfiable_requirements(release, info.requires_dist or [])
-            )
+        release = _known_release(poetry, io, canonical, version, managed=managed)
+        if release is None or not release.is_opened:
+            return info
+        # Of wheels that differ by Python one alone would be wrong for the other Pythons.
+        if managed or any(wheels.requires_by_python for wheels in release.wheels.values()):
+            named = required_environments(release, environments)
+            info.requires_dist = combined_requirements(release, named)
+        else:
+            info.requires_dist = satisfiable_requirements(release, info.requires_dist or [])
         return info
 
     for repository in poetry.pool.repositories:
         if _is_pypi(repository):
             patches.patch_release_info(repository, fix)
+
+
+def _known_release(
+    poetry: Poetry, io: IO, name: str, version: Version, *, managed: bool
+) -> Release | None:
+    """A release by the data, or read from the index; None for one that can't be read there.
+
+    Raises `PoetryRuntimeError` where a managed project would get requirements that were not read.
+    """
+    catalog, parsed = whole(name), ParsedVersion(version.text)
+    release = catalog.get(parsed)
+    if release is not None and release.inferred_from is None:
+        return release
+    if catalog.standing(parsed) != "newer" or parsed.is_prerelease:
+        return None
+    from poetry_tf.index.new_releases import UnreadReleaseError
+
+    reader = reader_for(poetry.pool, io)
+    if reader is None:
+        return None
+    try:
+        return reader.read(name, parsed)
+    except UnreadReleaseError as error:
+        if managed:
+            raise unread_error(error) from error
+        line = f"{error}. Its requirements are those that the index tells first"
+        io.write_error_line(f"<warning>poetry-tf: {escape_markup(line)}</>")
+        return None
 
 
 def _is_pypi(repository: object) -> bool:

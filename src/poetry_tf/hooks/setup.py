@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from poetry_tf.hooks import metadata
-from poetry_tf.hooks.candidates import filter_pool, project_demand
+from poetry_tf.hooks.candidates import filter_pool, listed_by, project_demand
+from poetry_tf.hooks.new_releases import reader_for
 from poetry_tf.index import routing
 from poetry_tf.index.fetching import begin_build, end_build
 from poetry_tf.index.repository import PrefetchingRepository
@@ -28,6 +29,7 @@ def set_up_project(poetry: Poetry, io: IO, *, managed: bool, failed: Failed) -> 
             lambda: project_demand(poetry.package, settings),
             lambda: poetry.package.all_requires,
             failed,
+            listed_by(lambda: reader_for(poetry.pool, io)),
         )
     patches.around_solving(_begin_solving, _end_solving)
 

@@ -136,6 +136,15 @@ class MirrorSession(Authenticator):
 
     def metadata(self, link: Link) -> PackageInfo | None:
         """The metadata beside a wheel (PEP 658); None where no mirror has what one lists."""
+        found = self._sent_metadata(link)
+        return None if found is None else found[0]
+
+    def metadata_text(self, link: Link) -> str | None:
+        """The text of `metadata`."""
+        found = self._sent_metadata(link)
+        return None if found is None else found[1].decode("utf-8", "replace")
+
+    def _sent_metadata(self, link: Link) -> tuple[PackageInfo, bytes] | None:
         url = link.metadata_url
         if not link.has_metadata or url is None:
             return None
@@ -165,7 +174,7 @@ def _length_of_range(header: str) -> int:
     return int(found[2]) - int(found[1]) + 1 if found[1] else int(found[2])
 
 
-def _metadata_in(response: requests.Response, link: Link) -> PackageInfo | Failure:
+def _metadata_in(response: requests.Response, link: Link) -> tuple[PackageInfo, bytes] | Failure:
     failure = failure_of_status(response.status_code, "")
     if failure is not None:
         return Failure("metadata-missing") if failure.is_missing else failure
@@ -174,4 +183,5 @@ def _metadata_in(response: requests.Response, link: Link) -> PackageInfo | Failu
     if response.status_code != requests.codes.ok:
         return Failure("metadata-not-sent")
     # The mirror lists this hash itself.
-    return own_metadata(link.filename, response.content) or Failure("metadata-corrupt")
+    info = own_metadata(link.filename, response.content)
+    return (info, response.content) if info is not None else Failure("metadata-corrupt")

@@ -188,6 +188,30 @@ def whole(distribution: str = "tensorflow") -> Catalog:
     return _catalog(distribution, False)
 
 
+_read: dict[str, dict[str, Mapping[str, Any]]] = {}
+
+
+def add_read(distribution: str, version: Version, block: Mapping[str, Any]) -> None:
+    """Adds a release that was read from an index on this machine, until `forget_read`.
+
+    `block` is as in a data file.
+    """
+    _read.setdefault(distribution, {})[str(version)] = block
+    _catalog.cache_clear()
+
+
+def forget_read() -> None:
+    """Forgets what was read from an index: each command begins with the data alone."""
+    if _read:
+        _read.clear()
+        _catalog.cache_clear()
+
+
+def described(distribution: str, version: Version, block: Mapping[str, Any]) -> Release:
+    """A release as a block of a data file describes it."""
+    return _release(distribution, version, {"and_cuda": None, **block})
+
+
 @functools.cache
 def hashes(distribution: str) -> Mapping[str, str]:
     """The SHA-256 of every file of a distribution, by file name.
@@ -211,6 +235,7 @@ def _catalog(distribution: str, planned: bool) -> Catalog:
         containers,
         first,
         tensorflow if distribution != DISTRIBUTIONS[0] else None,
+        _read.get(distribution, {}),
     )
 
 
@@ -219,6 +244,7 @@ def catalog_from(
     containers: Mapping[str, Any],
     first: str | None = None,
     tensorflow: Callable[[], Catalog] | None = None,
+    read: Mapping[str, Any] = MappingProxyType({}),
 ) -> Catalog:
     """Makes a catalog from the contents of two data files.
 
@@ -227,6 +253,7 @@ def catalog_from(
         containers: `containers.json`.
         first: the first series to include, if not all; earlier ones are `older`.
         tensorflow: the catalog of tensorflow itself, if this is for another distribution.
+        read: further releases, which were read from an index on this machine.
 
     Raises:
         KeyError, TypeError, ValueError: a file does not have the expected form.
@@ -239,12 +266,20 @@ def catalog_from(
     blocks = {Version(version): block for version, block in releases["releases"].items()}
     prereleases = [Version(version) for version in releases["prereleases"]]
     older = [Version(version) for version in releases["older"]]
+    own = [
+        replace(_release(releases["distribution"], version, block), origin="read")
+        for version, block in ((Version(text), block) for text, block in read.items())
+        if version not in blocks and is_included(version)
+    ]
     return Catalog(
         # Only these: building releases takes longer than reading the file.
         (
-            _release(releases["distribution"], version, block)
-            for version, block in blocks.items()
-            if is_included(version)
+            *own,
+            *(
+                _release(releases["distribution"], version, block)
+                for version, block in blocks.items()
+                if is_included(version)
+            ),
         ),
         pairs={
             series: ContainerPair(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,19 +14,24 @@ import requests
 from packaging.version import Version
 
 from poetry_tf.http.client import Client
-from poetry_tf.http.errors import BadResponse, ReadError
+from poetry_tf.http.errors import ReadError
 from poetry_tf.http.pages import SimpleIndex
 from poetry_tf.http.parallel import run_parallel
 from poetry_tf.http.ranges import RemoteFile
+from poetry_tf.releases import names
 from poetry_tf.releases.filenames import Distribution, distributions
 from poetry_tf.releases.model import numbers
 from poetry_tf.releases.reader.companions import CompanionFacts
 from poetry_tf.releases.reader.derive import (
     Available,
+    Block,
+    Knowledge,
     Place,
     WheelFacts,
+    block_of,
     by_python,
     representatives,
+    required_distributions,
     served,
 )
 from poetry_tf.releases.reader.members import (
@@ -82,12 +88,17 @@ class RefreshReport:
 
 @dataclass(frozen=True, slots=True)
 class IndexReader:
-    """Reads an index over a few connections."""
+    """Reads an index over a few connections.
+
+    Attributes:
+        metadata: what is served beside a wheel, if not by a request for it; None where nothing is.
+    """
 
     index: SimpleIndex
     client: Client
     cache: Path | None
     report: RefreshReport
+    metadata: Callable[[Distribution], str | None] | None = None
 
     def pages(self, names: Iterable[str]) -> dict[str, Available]:
         """The files of each distribution; a page that cannot be read is reported and left out."""
@@ -152,16 +163,18 @@ class IndexReader:
 
         Raises `ReadError`, which starts with the file's name.
         """
-        if not wheel.file.has_metadata:
-            return self._read(wheel, SMALL_TAIL, lambda cached: requires_dist(_metadata(cached)))
-        try:
-            with self.client.get(f"{wheel.file.url}.metadata", {}) as response:
-                if response.status_code != requests.codes.ok:
-                    status = response.status_code
-                    raise BadResponse(f"its metadata: answers {status}", status=status)
-                return requires_dist(self.client.body(response).decode("utf-8", "replace"))
-        except ReadError as error:
-            raise ReadError(f"{wheel.file.filename}: {error}") from error
+        if wheel.file.has_metadata:
+            text = self.metadata(wheel) if self.metadata else self._metadata_beside(wheel)
+            if text is not None:
+                return requires_dist(text)
+        return self._read(wheel, SMALL_TAIL, lambda cached: requires_dist(_metadata(cached)))
+
+    def _metadata_beside(self, wheel: Distribution) -> str | None:
+        url = f"{wheel.file.url}.metadata"
+        with suppress(ReadError), self.client.get(url, {}) as response:
+            if response.status_code == requests.codes.ok:
+                return self.client.body(response).decode("utf-8")
+        return None
 
     def companion(self, place: tuple[str, Version], wheel: Distribution) -> CompanionFacts:
         """Reads a companion's wheel. Raises `ReadError`, which starts with the file's name."""
@@ -210,6 +223,29 @@ class IndexReader:
             else:
                 read[key] = result
         return read
+
+
+def read_release(reader: IndexReader, name: str, version: Version, available: Available) -> Block:
+    """Reads one release of a distribution of TensorFlow, as it is in a data file.
+
+    Args:
+        reader: the index.
+        name: the distribution.
+        version: the release.
+        available: the files of the distribution.
+
+    Raises:
+        ReadError: it is no release, or a requirement of it is not understood. What could not be
+            read is reported.
+    """
+    facts = reader.releases({(name, version): available[version]})
+    required = sorted(required_distributions(facts.values()) - {name})
+    pages = {name: available, **reader.pages(required)}
+    own = {one: files for one, files in pages.items() if one in names.own()}
+    facts |= reader.releases(
+        {(one, version): own[one][version] for one in own if one != name and version in own[one]}
+    )
+    return block_of(name, version, Knowledge(own, facts, pages))
 
 
 def series_numbers(version: Version) -> tuple[int, ...]:
