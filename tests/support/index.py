@@ -79,6 +79,8 @@ class Distribution:
     members: Mapping[str, bytes] = field(default_factory=dict)
     yanked: str | None = None
     uploaded: str = "2024-01-01T00:00:00.000000Z"
+    hollow: bool = False
+    """Whether the wheels have nothing but metadata."""
     sdist: bool = False
     """Whether there is a source archive besides; it is no real one."""
 
@@ -116,8 +118,9 @@ class Distribution:
         module = self.key.replace("-", "_")
         pure = "true" if tag.endswith("-none-any") else "false"
         tags = "".join(f"Tag: {one}\n" for one in sorted(map(str, parse_tag(tag))))
+        code = f'__version__ = "{self.version}"\n'
         members = {
-            f"{module}/__init__.py": f'__version__ = "{self.version}"\n'.encode(),
+            **({} if self.hollow else {f"{module}/__init__.py": code.encode()}),
             **self.members,
             f"{info}/METADATA": self.metadata,
             f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: {pure}\n{tags}".encode(),

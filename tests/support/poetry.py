@@ -30,6 +30,8 @@ import pytest
 import tomlkit
 from packaging.version import Version
 
+from poetry_tf.releases.catalog import forget_read
+
 SITE = Path(__file__).parent / "site"
 
 # Poetry 2.1 reads no [dependency-groups], and makes every new group one of its own.
@@ -183,6 +185,7 @@ class PoetryRunner:
         out, err = _Stream(), _Stream()
         argv = [program, *_switches(plugins), *arguments]
         with contextlib.ExitStack() as stack:
+            stack.callback(forget_read)  # as the end of a process does
             enter = stack.enter_context
             enter(mock.patch.dict(os.environ, self._environment(environ), clear=True))
             enter(_directory(cwd or self.project))

@@ -112,12 +112,13 @@ def _release(release: Release, version: str, python: str) -> Iterator[Distributi
     for platform in PLATFORM_TAGS:
         tags = _tags(release.pythons_on(platform), [platform])
         wheels = release.wheels.get(platform)
-        requires, hour = full, "01"
+        requires, hour, hollow = full, "01", False
         if platform == "linux-x86_64":
             # PyPI's API speaks by the file that was uploaded first, a page by the one listed first.
             requires, hour = (*release.requires, *release.unsatisfiable), "00"
         elif wheels is not None and wheels.kind == "shim":
             requires = (f"{wheels.target} (=={version})",) if wheels.target else ()
+            hollow = True
         if tags:
             path = "tensorflow/python/platform/build_info.py"
             main = release.distribution == "tensorflow"
@@ -128,7 +129,8 @@ def _release(release: Release, version: str, python: str) -> Iterator[Distributi
                 requires_python=python,
                 tags=tags,
                 uploaded=f"{release.uploaded or '2024-01-01'}T{hour}:00:00.000000Z",
-                members={path: _build_info(release, platform)} if main else {},
+                members={path: _build_info(release, platform)} if main and not hollow else {},
+                hollow=hollow,
             )
 
 

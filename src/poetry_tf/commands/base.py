@@ -23,7 +23,6 @@ from poetry_tf.files.project import PYPROJECT
 from poetry_tf.files.snapshot import Snapshot
 from poetry_tf.files.transaction import recover, write_together
 from poetry_tf.plan.model import PlanError
-from poetry_tf.releases.catalog import forget_read
 from poetry_tf.text import escape_markup, visible
 
 if TYPE_CHECKING:
@@ -43,7 +42,6 @@ class TensorFlowCommand(Command):
     """A ``poetry tf …`` command: `run_in` does the work, and an error becomes one message."""
 
     def run(self, io: IO) -> int:
-        forget_read()
         for output in (io.output, io.error_output):
             show_unencodable(output)
         for handler in logging.root.handlers:

@@ -38,7 +38,6 @@ from poetry_tf.plan.python import python_range
 from poetry_tf.plan.requirement import primary_distributions
 from poetry_tf.plan.settings import Settings
 from poetry_tf.poetry_internals import Failed, MovedError, patches, reads
-from poetry_tf.releases.catalog import forget_read
 from poetry_tf.text import escape_markup, visible
 
 if TYPE_CHECKING:
@@ -62,7 +61,6 @@ def on_command(event: ConsoleCommandEvent, failed: Failed) -> None:
         if isinstance(command, InitCommand):
             _guard_dialogue(event, failed)
         return
-    forget_read()
     setting = guard_settings(poetry)
     _locked_before[command] = locked_tensorflow(poetry.pyproject_path.parent)
     removed = event.io.input.argument("packages") if isinstance(command, RemoveCommand) else ()

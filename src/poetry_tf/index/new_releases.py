@@ -38,6 +38,7 @@ from poetry_tf.poetry_internals.overrides import override
 from poetry_tf.releases import Release, whole
 from poetry_tf.releases.catalog import add_read, described
 from poetry_tf.releases.filenames import Distribution, distributions
+from poetry_tf.releases.model import series_of
 from poetry_tf.releases.reader.derive import Available, outline, served
 from poetry_tf.releases.reader.index_reader import IndexReader, RefreshReport, read_release
 
@@ -77,6 +78,7 @@ class NewReleases:
     def __init__(self, repository: HTTPRepository, report: Callable[[str], None]) -> None:
         self._repository, self._report = repository, report
         self._listed: dict[str, Available] = {}
+        self._read: dict[tuple[str, Version], Release] = {}
         self._failed: dict[tuple[str, Version], UnreadReleaseError] = {}
 
     def versions(self, name: str) -> tuple[Version, ...]:
@@ -105,22 +107,25 @@ class NewReleases:
         return described(name, version, outline(files))
 
     def read(self, name: str, version: Version) -> Release:
-        """A release, which is known in this run from now on.
+        """A release that the data does not know.
+
+        One of a series that it does not know either is known in this run from now on.
 
         Raises `UnreadReleaseError`.
         """
-        if whole(name).standing(version) == "newer":
-            if (name, version) not in self._failed:
-                try:
-                    add_read(name, version, self._block(name, version))
-                except ReadError as error:
-                    self._failed[name, version] = UnreadReleaseError(name, version, str(error))
-            if (name, version) in self._failed:
-                raise self._failed[name, version]
-        release = whole(name).get(version)
-        if release is None:
-            raise UnreadReleaseError(name, version, "there is no such release")
-        return release
+        key = name, version
+        if key in self._failed:
+            raise self._failed[key]
+        if key not in self._read:
+            try:
+                block = self._block(name, version)
+                self._read[key] = described(name, version, block)
+            except ReadError as error:
+                self._failed[key] = UnreadReleaseError(name, version, str(error))
+                raise self._failed[key] from error
+            if whole(name).newest(series_of(version)) is None:
+                add_read(name, version, block)
+        return self._read[key]
 
     def _files(self, name: str) -> Available:
         if name not in self._listed:

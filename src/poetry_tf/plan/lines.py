@@ -27,6 +27,7 @@ from poetry_tf.plan.environments import (
     pythons_with_wheels,
     required_pythons,
 )
+from poetry_tf.plan.locked_facts import with_locked
 from poetry_tf.plan.main_line import main_requirement
 from poetry_tf.plan.python import marker_pythons, project_pythons
 from poetry_tf.plan.requirement import (
@@ -173,17 +174,17 @@ def tensorflow_lines(project: Project) -> tuple[Line, ...]:
     )
 
 
-def _catalog(item: Requirement) -> Catalog:
+def _catalog(project: Project, item: Requirement) -> Catalog:
     """The releases of a requirement's distribution, with the older ones where it admits those."""
     # A retired distribution is to be renamed to tensorflow.
     name = "tensorflow" if role(item.name) == "retired" else item.name
-    known = load(name)
+    known = with_locked(load(name), project)
     is_old = any(item.constraint.allows(to_poetry_version(version)) for version in known.older)
     return whole(name) if is_old else known
 
 
 def _line(project: Project, item: Requirement) -> Line:
-    catalog, lock = _catalog(item), project.valid_lock
+    catalog, lock = _catalog(project, item), project.valid_lock
     admitted = admitted_releases(catalog, item.constraint)
     admitted = tuple(release for release in admitted if not release.yanked) or admitted
     versions = lock.versions.get(item.name, ()) if lock else ()

@@ -11,6 +11,7 @@ from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.plan.alternatives import container_alternative
 from poetry_tf.plan.environments import MINORS, Target, holds_in
+from poetry_tf.plan.locked_facts import with_locked
 from poetry_tf.plan.model import CONTAINER_PLATFORM
 from poetry_tf.plan.python import admitted_minors, marker_pythons, project_pythons
 from poetry_tf.plan.requirement import (
@@ -110,7 +111,8 @@ def joint_constraint(project: Project) -> VersionConstraint | None:
 def required_catalog(project: Project, catalog: Catalog) -> Catalog:
     """The releases of the distribution that a project requires, `catalog` if that is tensorflow.
 
-    The same version of tensorflow-cpu has wheels for other platforms.
+    The same version of tensorflow-cpu has wheels for other platforms. What is locked and newer than
+    the data is described as far as the lock tells.
     """
     main = main_requirement(project)
     if main is None:
@@ -119,7 +121,9 @@ def required_catalog(project: Project, catalog: Catalog) -> Catalog:
     else:
         names = [main.name] if role(main.name) == "main" else []
     is_known = len(names) == 1 and names[0] in DISTRIBUTIONS
-    return load(names[0]) if is_known and names[0] != "tensorflow" else catalog
+    if is_known and names[0] != "tensorflow":
+        catalog = load(names[0])
+    return with_locked(catalog, project)
 
 
 def admitted_locked_tensorflow(project: Project) -> Version | None:

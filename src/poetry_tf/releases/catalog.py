@@ -22,6 +22,7 @@ from poetry_tf.releases.model import (
     LINUX_X86_64,
     AndCuda,
     ContainerPair,
+    Origin,
     Release,
     Wheels,
     numbers,
@@ -44,6 +45,7 @@ class Catalog:
     """The releases of a TensorFlow distribution: all, or all from some series on.
 
     Attributes:
+        distribution: the name of the distribution.
         releases: the final releases, ascending, including yanked ones.
         series: the minor series that have a release, ascending: `("2.8", "2.9", …)`.
         prereleases: the alphas, betas and release candidates, ascending.
@@ -56,6 +58,7 @@ class Catalog:
         self,
         releases: Iterable[Release],
         *,
+        distribution: str = "tensorflow",
         pairs: Mapping[str, ContainerPair],
         prereleases: Iterable[Version],
         older: Iterable[Version],
@@ -64,6 +67,7 @@ class Catalog:
         yanked: Iterable[Version] = (),
         tensorflow: Callable[[], Catalog] | None = None,
     ) -> None:
+        self.distribution: Final = distribution
         self.releases: Final = tuple(sorted(releases, key=lambda release: release.version))
         self.series: Final = tuple(dict.fromkeys(release.series for release in self.releases))
         self.prereleases: Final = tuple(sorted(prereleases))
@@ -83,6 +87,20 @@ class Catalog:
         if self._tensorflow is not None:
             return self._tensorflow().data_version
         return self._newest_upload or "unknown"
+
+    def with_releases(self, more: Iterable[Release]) -> Catalog:
+        """The catalog with further releases."""
+        return Catalog(
+            (*self.releases, *more),
+            distribution=self.distribution,
+            pairs=self._pairs,
+            prereleases=self.prereleases,
+            older=self.older,
+            first_series=self.first_series,
+            newest_upload=self._newest_upload,
+            yanked=self.yanked,
+            tensorflow=self._tensorflow,
+        )
 
     def get(self, version: str | Version) -> Release | None:
         """The release of a version in any spelling (`"2.13"` is 2.13.0); None if there is none.
@@ -192,7 +210,7 @@ _read: dict[str, dict[str, Mapping[str, Any]]] = {}
 
 
 def add_read(distribution: str, version: Version, block: Mapping[str, Any]) -> None:
-    """Adds a release that was read from an index on this machine, until `forget_read`.
+    """Adds a release that was read from an index on this machine, for the rest of the run.
 
     `block` is as in a data file.
     """
@@ -201,15 +219,17 @@ def add_read(distribution: str, version: Version, block: Mapping[str, Any]) -> N
 
 
 def forget_read() -> None:
-    """Forgets what was read from an index: each command begins with the data alone."""
+    """Forgets what was read from an index, as the end of a run does."""
     if _read:
         _read.clear()
         _catalog.cache_clear()
 
 
-def described(distribution: str, version: Version, block: Mapping[str, Any]) -> Release:
-    """A release as a block of a data file describes it."""
-    return _release(distribution, version, {"and_cuda": None, **block})
+def described(
+    distribution: str, version: Version, block: Mapping[str, Any], origin: Origin = "read"
+) -> Release:
+    """A release that is not in the data, by a block as in a data file."""
+    return replace(_release(distribution, version, {"and_cuda": None, **block}), origin=origin)
 
 
 @functools.cache
@@ -267,7 +287,7 @@ def catalog_from(
     prereleases = [Version(version) for version in releases["prereleases"]]
     older = [Version(version) for version in releases["older"]]
     own = [
-        replace(_release(releases["distribution"], version, block), origin="read")
+        described(releases["distribution"], version, block)
         for version, block in ((Version(text), block) for text, block in read.items())
         if version not in blocks and is_included(version)
     ]
@@ -281,6 +301,7 @@ def catalog_from(
                 if is_included(version)
             ),
         ),
+        distribution=releases["distribution"],
         pairs={
             series: ContainerPair(
                 cuda=entry["cuda"],

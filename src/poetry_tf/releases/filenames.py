@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -17,7 +18,6 @@ from packaging.utils import (
 )
 from packaging.version import Version
 
-from poetry_tf.http.pages import IndexFile
 from poetry_tf.releases.model import (
     LINUX_AARCH64,
     LINUX_X86_64,
@@ -28,6 +28,9 @@ from poetry_tf.releases.model import (
     major_minor,
     numbers,
 )
+
+if TYPE_CHECKING:
+    from poetry_tf.http.pages import IndexFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +112,18 @@ def tags_by_platform(wheels: Iterable[Distribution]) -> dict[str, dict[str, tupl
 
     Platforms in the order of `PLATFORMS`, tags sorted, minors ascending.
     """
+    return tags_of_files((wheel.file.filename, wheel.tags) for wheel in wheels)
+
+
+def tags_of_files(
+    wheels: Iterable[tuple[str, frozenset[Tag]]],
+) -> dict[str, dict[str, tuple[str, ...]]]:
+    """`tags_by_platform` of wheels' names and tags."""
     found: defaultdict[str, defaultdict[str, set[str]]]
     found = defaultdict(lambda: defaultdict(set))
-    for wheel in wheels:
-        spelled = wheel.file.filename.removesuffix(".whl").rpartition("-")[2]
-        for tag in wheel.tags:
+    for filename, tags in wheels:
+        spelled = filename.removesuffix(".whl").rpartition("-")[2]
+        for tag in tags:
             # Of CPython alone, and neither `cp3` nor free-threaded.
             match = re.fullmatch(r"cp(\d)(\d+)", tag.interpreter)
             if match is None or tag.abi.rstrip("mu") != tag.interpreter:
