@@ -11,8 +11,10 @@ from cleo.io.inputs.option import Option
 from cleo.ui.confirmation_question import ConfirmationQuestion
 
 from poetry_tf.actions.init import open_project
-from poetry_tf.actions.lock import LockingError, relock
+from poetry_tf.actions.lock import LockingError, mirrors_in_force, relock
 from poetry_tf.actions.mirror import validate_mirror
+from poetry_tf.actions.new_releases import chooses_new_series, read_new_series
+from poetry_tf.actions.options import InitOptions
 from poetry_tf.actions.upgrade import Upgrade, lock_upgrade, plan_upgrade
 from poetry_tf.checks.findings import find_problems, make_context
 from poetry_tf.commands.base import TensorFlowCommand, error_value, plain
@@ -72,9 +74,11 @@ release of that.
         mirror: str | None = self.option("mirror")
         if mirror is not None:
             validate_mirror(mirror, "--mirror: ")
-        upgrade = plan_upgrade(
-            open_project(root), self.argument("release"), legacy_keras=self.option("legacy-keras")
-        )
+        project, to = open_project(root), self.argument("release")
+        options = InitOptions(tensorflow=to)
+        if to is None or chooses_new_series(project, options):
+            read_new_series(project, options, mirrors_in_force(project, mirror), self.io)
+        upgrade = plan_upgrade(project, to, legacy_keras=self.option("legacy-keras"))
         if upgrade.blocking:
             return self._refuse(upgrade, *blocked_error(upgrade))
         try:

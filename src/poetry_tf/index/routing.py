@@ -198,8 +198,8 @@ def routed_repository(
             route = MirrorRoute((*map(_root, choice.mirrors), pypi), choice.notice, memory.forget)
         else:
             route = mirrored(resolved.setting.mirrors, pypi)
-        if route.notice:
-            report(route.notice)
+        for line in unreported([route.notice] if route.notice else []):
+            report(line)
         there = tuple(str(folder.path) for folder in folders if folder.is_there)
         return replace(route, folders=there if may_stand_alone else ())
 

@@ -1,0 +1,109 @@
+"""The releases of TensorFlow that the data does not know and an action may choose, read first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from packaging.version import Version
+from poetry.console.exceptions import PoetryRuntimeError
+
+from poetry_tf.actions.lock import LockingError, open_poetry
+from poetry_tf.actions.options import InitOptions
+from poetry_tf.files.project import Project
+from poetry_tf.http.errors import ReadError
+from poetry_tf.index.new_releases import NewReleases, UnreadReleaseError, new_releases
+from poetry_tf.plan.main_line import (
+    admitted_locked_tensorflow,
+    joint_constraint,
+    main_requirement,
+)
+from poetry_tf.plan.model import CPU, PlanError
+from poetry_tf.plan.requirement import constraint_series, lower_bound
+from poetry_tf.plan.settings import read_settings
+from poetry_tf.releases import DISTRIBUTIONS, load, whole
+from poetry_tf.releases.model import series_of
+from poetry_tf.text import escape_markup
+
+if TYPE_CHECKING:
+    from cleo.io.io import IO
+
+    from poetry_tf.index.config import SettingLayer
+
+
+def chooses_new_series(project: Project, options: InitOptions) -> bool:
+    """Whether `init` may choose a release of a series that the data does not know."""
+    if options.tensorflow is not None:
+        return _is_unknown(options.tensorflow)
+    if admitted_locked_tensorflow(project) is not None:
+        return False  # it stays
+    constraint = joint_constraint(project)
+    if constraint is None or constraint_series(constraint) is None:
+        return True
+    lowest = lower_bound(constraint)
+    return lowest is not None and _is_unknown(lowest.text)
+
+
+def read_new_series(
+    project: Project, options: InitOptions, mirrors: tuple[SettingLayer, ...], io: IO
+) -> None:
+    """Reads the newest release of each series that the index has and the data does not know.
+
+    If the options name one, only that. What can't be read is told, and the newest series that is
+    known serves instead; raises `PlanError` if the options name it.
+    """
+    error_io = type(io)(io.input, io.error_output, io.error_output)
+    wanted = options.tensorflow
+
+    def tell(line: str) -> None:
+        io.write_error_line(f"poetry-tf: {escape_markup(line)}")
+
+    try:
+        with open_poetry(project, mirrors, error_io) as poetry:
+            reader = new_releases(poetry.pool, tell)
+            if reader is None:
+                return
+            for name in _names(project, options):
+                for version in _newest_of_series(reader, name):
+                    if wanted is None or _names_release(wanted, version):
+                        reader.read(name, version)
+    except (UnreadReleaseError, ReadError, LockingError, PoetryRuntimeError) as error:
+        lines = str(error).strip().splitlines()
+        message = lines[0] if lines else type(error).__name__
+        if wanted is not None:
+            raise PlanError(
+                message, "Try again, use another mirror (--mirror), or take a series that it knows."
+            ) from error
+        if isinstance(error, UnreadReleaseError):
+            tell(f"{message}. The newest series that is known serves: {load().series[-1]}")
+
+
+def _names(project: Project, options: InitOptions) -> tuple[str, ...]:
+    main = main_requirement(project)
+    name = main.name if main is not None and main.name in DISTRIBUTIONS else "tensorflow"
+    gpu = options.gpu or read_settings(project)[0].gpu
+    return (name, CPU) if gpu == "none" and name != CPU else (name,)
+
+
+def _newest_of_series(reader: NewReleases, name: str) -> Iterator[Version]:
+    """The newest release of each series that the data does not know."""
+    newest = {
+        series_of(version): version
+        for version in reader.versions(name)
+        if whole(name).newest(series_of(version)) is None
+    }
+    yield from newest.values()
+
+
+def _names_release(text: str, version: Version) -> bool:
+    return text == series_of(version) or text == str(version)
+
+
+def _is_unknown(text: str) -> bool:
+    """Whether a series or a version is of a series that the data may not know yet."""
+    try:
+        version = Version(text)
+    except ValueError:
+        return False
+    catalog = load()
+    return catalog.newest(series_of(version)) is None and catalog.standing(version) == "newer"
