@@ -26,6 +26,8 @@ from poetry_tf.files.edits import changed_texts, diffs
 from poetry_tf.files.project import LOCK, Project
 from poetry_tf.plan.model import PlanError
 from poetry_tf.plan.requirement import locked_tensorflow
+from poetry_tf.releases import load
+from poetry_tf.releases.summary import origin_note
 from poetry_tf.text import format_count, format_list, visible
 
 CLEAN, FINDINGS, COULD_NOT_CHECK = range(3)
@@ -209,6 +211,9 @@ warning counts with <info>--strict</> only.
         self._show_fixed(report)
         self._show_findings(report)
         self._write_report(report, report.error)
+        if self._format == "text":
+            for note in not_judged(report.context):
+                self.line_error(f"<comment>{plain(note)}</>")
         interrupted = self._show_warnings(report)
         self._show_counts(report)
         if self._format == "text" and not report.found:
@@ -340,7 +345,25 @@ def _project(report: CheckReport) -> dict[str, Any]:
         "name": project.pyproject.name,
         "managed": project.pyproject.is_managed,
         "tensorflow": str(tensorflow) if tensorflow else None,
+        "origin": plan.release.origin if plan else None,
+        "not_judged": list(not_judged(context)),
     }
+
+
+def not_judged(context: Context) -> Iterator[str]:
+    """What can't be judged of a TensorFlow that is newer than the data, a sentence each."""
+    release = context.plan.release if context.plan else None
+    if release is None or release.origin == "packaged":
+        return
+    origin = origin_note(release, load().data_version)
+    name = f"{release.distribution} {release.version}"
+    if release.origin == "inferred":
+        yield f"{name} is {origin}: what changed since was not judged"
+    else:
+        yield (
+            f"{name} is {origin}: the CUDA and cuDNN of its build, the packages that go with it "
+            "and its known faults were not judged"
+        )
 
 
 def _finding(report: CheckReport, finding: Finding) -> dict[str, Any]:

@@ -17,8 +17,10 @@ from poetry_tf.files.project import Devcontainer, Project, readable_configuratio
 from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS
 from poetry_tf.plan.model import Plan
 from poetry_tf.plan.settings import read_settings
+from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
 from poetry_tf.releases.model import LINUX_AARCH64
+from poetry_tf.releases.summary import origin_note
 from poetry_tf.text import format_list, shell_word
 
 # The variable of a machine in an image's name, with the value where there is none.
@@ -38,14 +40,16 @@ def plan_summary(plan: Plan, document: JsoncDocument | None = None) -> str:
     """The planned TensorFlow and Python in one line, and the CUDA that the container has.
 
     Without a document nothing is said of a container; for a base of the user's own, what it has to
-    contain.
+    contain. Of a release that is newer than the data, it says where its facts come from.
     """
+    origin = origin_note(plan.release, load().data_version)
+    more = f"; this TensorFlow is {origin}" if origin else ""
     if document is None:
-        return f"TensorFlow {plan.release.version} on Python {plan.python}"
+        return f"TensorFlow {plan.release.version} on Python {plan.python}{more}"
     if has_own_base(document):
-        return f"TensorFlow {plan.release.version}{_own_base_text(plan, document)}"
+        return f"TensorFlow {plan.release.version}{_own_base_text(plan, document)}{more}"
     python = container_python(document) or plan.python
-    return f"TensorFlow {plan.release.version} on Python {python}; {_cuda_text(plan)}"
+    return f"TensorFlow {plan.release.version} on Python {python}; {_cuda_text(plan)}{more}"
 
 
 def missing_plugin_notes(project: Project, plan: Plan) -> Iterator[str]:

@@ -58,6 +58,7 @@ class UpgradeReport:
             **document_head(VERSION),
             "distribution": new.distribution,
             "tensorflow": _pair(old and str(old.version), str(self._version)),
+            "origin": new.origin,
             "python": {
                 "range": _pair(_range(upgrade.before), _range(final or upgrade.after)),
                 "wheels": _pair(old and _wheels(old), _wheels(new)),

@@ -15,7 +15,9 @@ from poetry_tf.files.edits import Edit
 from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.files.values import KeyPath, as_table
 from poetry_tf.plan.model import Plan
+from poetry_tf.releases import Release, load
 from poetry_tf.releases.images import Feature, Images
+from poetry_tf.releases.model import numbers
 from poetry_tf.releases.nvidia import driver_capabilities
 from poetry_tf.text import format_list
 
@@ -43,6 +45,8 @@ def cuda(view: View, spec: ContainerSpec) -> Iterator[Change]:
         kept = feature.reference if feature.reference in keys else keys[0]
         if plan is not None and plan.gpu.mode == "system":
             yield from _options(view, plan, spec, kept)
+        elif plan is not None:
+            yield from _too_old(view, plan, kept)
         yield from _versions(view, spec, keys, kept)
     elif plan is not None and spec.whole and not view.own_base:
         options = _right_options(plan)
@@ -91,6 +95,42 @@ def _right_options(plan: Plan) -> dict[str, Any]:
         "cudaVersion": plan.gpu.cuda,
         "cudnnVersion": plan.gpu.cudnn,
     }
+
+
+def _too_old(view: View, plan: Plan, key: str) -> Iterator[Change]:
+    """CUDA and cuDNN of another series, beside a TensorFlow for which no pair is known.
+
+    TensorFlow refuses a cuDNN that is older than the one it is built with.
+    """
+    present = as_table(view.get("features", key))
+    cuda, cudnn = str(present.get("cudaVersion", "")), str(present.get("cudnnVersion", ""))
+    made_for = load().series_of_pair(cuda, cudnn)
+    least = _least_cudnn(plan.release)
+    known = re.fullmatch(r"\d+(\.\d+)*", cudnn) is not None
+    if least is not None and known and numbers(cudnn) < numbers(least):
+        why = f"its and-cuda extra requires cuDNN {least} or later"
+    elif made_for and plan.release.series not in made_for:
+        why = f"that is for TensorFlow {format_list(made_for)}"
+    else:
+        return
+    yield Change(
+        "TF503",
+        f"the container has CUDA {cuda} and cuDNN {cudnn}, but TensorFlow "
+        f"{plan.release.version} is locked: {why}",
+        "Remove the feature and require tensorflow[and-cuda], or set the cuDNN that it is built "
+        "with",
+        ("features", key),
+        (),
+    )
+
+
+def _least_cudnn(release: Release) -> str | None:
+    """The least cuDNN that the wheels of the extra bring."""
+    for text in release.and_cuda.requires if release.and_cuda else ():
+        if text.startswith("nvidia-cudnn"):
+            least = re.search(r">=\s*(\d+(?:\.\d+)*)", text)
+            return least[1] if least else None
+    return None
 
 
 def _options(view: View, plan: Plan, spec: ContainerSpec, key: str) -> Iterator[Change]:

@@ -57,6 +57,8 @@ def library_path(view: View, spec: ContainerSpec) -> Iterator[Change]:
     lacking = [part for part in parts if not _names(named, part)]
     python = container_python(view.document) if environment_in_project(view, spec) else None
     path = ("remoteEnv", LIBRARY_PATH)
+    if plan.gpu.mode == "pip" and plan.release.origin == "locked":
+        return  # where it looks is unknown
     if not lacking:
         if len(theirs) < len(items):
             rest = [item for item in theirs if item != _IMAGES]

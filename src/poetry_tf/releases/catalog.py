@@ -159,6 +159,15 @@ class Catalog:
         known = known or [*self._by_version, *self.prereleases, *self.older]
         return version > max(known, default=version)
 
+    def series_of_pair(self, cuda: str, cudnn: str) -> tuple[str, ...]:
+        """The series for which CUDA and cuDNN are a pair, ascending."""
+        found = (
+            series
+            for series, pair in self._pairs.items()
+            if (pair.cuda, pair.cudnn) == (cuda, cudnn)
+        )
+        return tuple(sorted(found, key=numbers))
+
     def container_pair(self, release: Release) -> ContainerPair | None:
         """CUDA and cuDNN to install in a container for a release.
 

@@ -14,6 +14,19 @@ from poetry_tf.releases.nvidia import CudnnPackage, Driver, cudnn_package, drive
 Plain: TypeAlias = dict[str, Any]
 
 
+def origin_note(release: Release, day: str) -> str:
+    """Where the facts of a release come from, as a clause; empty if from the data.
+
+    `day` is the day of the data.
+    """
+    return {
+        "packaged": "",
+        "read": f"newer than the data of poetry-tf ({day}), read from its wheels",
+        "locked": f"newer than the data of poetry-tf ({day}), known from poetry.lock",
+        "inferred": f"newer than the data of poetry-tf ({day}), planned as {release.inferred_from}",
+    }[release.origin]
+
+
 def series_summary(catalog: Catalog, series: str) -> Plain:
     """The facts of the newest release of a series, and the list of its releases.
 
