@@ -1,22 +1,27 @@
 """``poetry tf releases``: what is known of TensorFlow's releases.
 
-It needs no project and no network.
+It needs no project, and no network but for `--refresh`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 from cleo.helpers import argument, option
 from cleo.io.inputs.argument import Argument
 from cleo.io.inputs.option import Option
+from packaging.version import Version
 
 from poetry_tf.commands.base import TensorFlowCommand, align_columns, plain, titled_section
-from poetry_tf.plan.release import newer_than_data
+from poetry_tf.plan.release import newer_than_data, prerelease_kind
 from poetry_tf.releases import DISTRIBUTIONS, PLATFORMS, Catalog, load, whole
 from poetry_tf.releases.model import numbers
 from poetry_tf.releases.summary import Plain, release_summary, series_summary, span
+
+if TYPE_CHECKING:
+    from poetry_tf.actions.refresh import NewRelease
 
 # The two lines of the table's heading.
 _PLATFORM_HEADS = ("Linux", "Linux", "macOS", "macOS", "Windows")
@@ -36,6 +41,9 @@ _BASIS_TEXTS = {
 
 
 class ReleasesCommand(TensorFlowCommand):
+    _new: tuple[NewRelease, ...] | None = None
+    """What `--refresh` has found."""
+
     name = "tf releases"
     description = "Shows what is known of TensorFlow's releases."
     arguments: ClassVar[list[Argument]] = [
@@ -55,6 +63,11 @@ class ReleasesCommand(TensorFlowCommand):
             flag=False,
             default=DISTRIBUTIONS[0],
         ),
+        option(
+            "refresh",
+            None,
+            "Read what the index has that the data of poetry-tf lacks, and say what changed.",
+        ),
         option("json", None, "As JSON, for programs."),
     ]
     help = """\
@@ -62,7 +75,8 @@ Without an argument, a table of the series to choose from, each by its newest re
 and platforms it has wheels for, the CUDA and cuDNN its Linux wheels are built with, the oldest \
 NVIDIA driver on Linux, and the Keras it wants. With one, everything about a release.
 
-All of it was read from the wheels and comes with poetry-tf: no network, no project.
+All of it was read from the wheels and comes with poetry-tf: no network, no project. \
+With <info>--refresh</> newer releases are read from the index, and marked as such.
 """
 
     def handle(self) -> int:
@@ -73,6 +87,17 @@ All of it was read from the wheels and comes with poetry-tf: no network, no proj
                 f"Give one of {', '.join(DISTRIBUTIONS)}.",
             )
         version = self.argument("release")
+        if self.option("refresh"):
+            from poetry_tf.actions.refresh import refresh
+            from poetry_tf.http.errors import ReadError
+
+            def report(line: str) -> None:
+                self.line_error(plain(f"poetry-tf: {line}"))
+
+            try:
+                self._new = refresh(name, Path.cwd(), report)
+            except ReadError as error:
+                return self.fail(f"the index could not be read: {error}")
         if version is not None:
             return self._one(whole(name), version)
         return self._table(whole(name) if self.option("all") else load(name))
@@ -80,13 +105,20 @@ All of it was read from the wheels and comes with poetry-tf: no network, no proj
     def _table(self, catalog: Catalog) -> int:
         rows = [series_summary(catalog, series) for series in catalog.series]
         if self.option("json"):
-            return self._json({"data": catalog.data_version, "series": rows})
+            new = None if self._new is None else [*map(_new_value, self._new)]
+            return self._json({"data": catalog.data_version, "series": rows, "new": new})
         for line in align_columns([*_HEADS, *map(_table_row, rows)]):
             self.line(plain(line))
         self.line("")
         first = catalog.first_series
         more = "" if self.option("all") else f" Earlier series than {first}: --all."
-        self.line(f"Known up to {catalog.data_version}.{more}")
+        self.line(f"Known up to {catalog.data_version}, the day of the data.{more}")
+        for item in self._new or ():
+            self.line(plain(_new_line(item)))
+            for change in item.changes:
+                self.line(plain(f"  {change}"))
+        if self._new == ():
+            self.line("The index has no newer release.")
         self.line("Everything about one: <info>poetry tf releases 2.15</>")
         return 0
 
@@ -108,13 +140,28 @@ All of it was read from the wheels and comes with poetry-tf: no network, no proj
         return 0
 
 
+def _new_line(item: NewRelease) -> str:
+    if item.release is None:
+        return f"New since then: {item.version}, {prerelease_kind(item.version)}"
+    return f"New since then: {item.version}, read from its wheels"
+
+
+def _new_value(item: NewRelease) -> Plain:
+    return {
+        "version": str(item.version),
+        "prerelease": item.version.is_prerelease,
+        "origin": item.release and item.release.origin,
+        "changes": list(item.changes),
+    }
+
+
 def _unknown_error(catalog: Catalog, version: str) -> tuple[str, str]:
     """The message and the remedy for a version that is not known."""
     if catalog.standing(version) == "newer":
         error = newer_than_data(catalog, f"TensorFlow {version}")
         return error.message, error.remedy
     reason = {
-        "prerelease": f"TensorFlow {version} exists, but is no stable release",
+        "prerelease": f"TensorFlow {version} is {prerelease_kind(Version(version))}",
         "older": f"TensorFlow {version} is older than what poetry-tf knows",
         "missing": f"There is no TensorFlow {version}",
     }.get(catalog.standing(version) or "", f"{version!r} is no version of TensorFlow")
@@ -122,11 +169,11 @@ def _unknown_error(catalog: Catalog, version: str) -> tuple[str, str]:
 
 
 def _table_row(row: Plain) -> tuple[str, ...]:
-    """A series as a row of the table."""
+    """A series as a row of the table; `*` marks one that is not in the data."""
     pythons: dict[str, list[str]] = row["pythons"]
     most = max(pythons.values(), key=len, default=[])
     return (
-        row["newest"],
+        row["newest"] + ("" if row["origin"] == "packaged" else " *"),
         span(most),
         row["cuda"] or "-",
         row["cudnn"] or "-",
@@ -147,6 +194,8 @@ def _release_lines(release: Plain) -> Iterator[str]:
     name = f"{release['distribution']} {release['version']}"
     if known := release["inferred_from"]:
         yield f"{name}, newer than the data: what follows is known of {known}"
+    elif release["origin"] == "read":
+        yield f"{name}, {release['uploaded'] or 'of an unknown day'}, read from its wheels"
     else:
         yield f"{name}, {release['uploaded']}{yanked}"
     if others:
@@ -184,6 +233,8 @@ def _gpu_lines(release: Plain) -> Iterator[str]:
     linux = release["platforms"].get(PLATFORMS[0], {})
     if linux.get("compute"):
         yield f"compiled for {', '.join(linux['compute'])}"
+    elif linux.get("cuda"):
+        yield "the GPU architectures that it is compiled for are unknown"
     if driver:
         least = driver["linux_least"] or driver["linux"]
         yield f"NVIDIA driver {least} or later (Linux); for GPUs newer than these {driver['linux']}"

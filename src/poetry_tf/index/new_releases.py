@@ -36,9 +36,8 @@ from poetry_tf.index.repository import RoutedRepository
 from poetry_tf.index.saved_folder import write_whole
 from poetry_tf.poetry_internals.overrides import override
 from poetry_tf.releases import Release, whole
-from poetry_tf.releases.catalog import add_read, described
+from poetry_tf.releases.catalog import add_read, described, is_known_series
 from poetry_tf.releases.filenames import Distribution, distributions
-from poetry_tf.releases.model import series_of
 from poetry_tf.releases.reader.derive import Available, outline, served
 from poetry_tf.releases.reader.index_reader import IndexReader, RefreshReport, read_release
 
@@ -79,6 +78,7 @@ class NewReleases:
         self._repository, self._report = repository, report
         self._listed: dict[str, Available] = {}
         self._read: dict[tuple[str, Version], Release] = {}
+        self._blocks: dict[tuple[str, Version], Mapping[str, Any]] = {}
         self._failed: dict[tuple[str, Version], UnreadReleaseError] = {}
 
     def versions(self, name: str) -> tuple[Version, ...]:
@@ -95,6 +95,22 @@ class NewReleases:
             and outline(files)["platforms"]
             and not all(file.file.yanked for file in files)
         )
+
+    def prereleases(self, name: str) -> tuple[Version, ...]:
+        """The alphas, betas and release candidates that the data does not know, ascending.
+
+        Raises `ReadError`.
+        """
+        catalog = whole(name)
+        return tuple(
+            version
+            for version in sorted(self._files(name))
+            if version.is_prerelease and catalog.standing(version) == "newer"
+        )
+
+    def block(self, name: str, version: Version) -> Mapping[str, Any]:
+        """A release that was read, as it is in a data file."""
+        return self._blocks[name, version]
 
     def outline(self, name: str, version: Version) -> Release | None:
         """What the file names of a release tell: the platforms and the Pythons.
@@ -123,7 +139,8 @@ class NewReleases:
             except ReadError as error:
                 self._failed[key] = UnreadReleaseError(name, version, str(error))
                 raise self._failed[key] from error
-            if whole(name).newest(series_of(version)) is None:
+            self._blocks[key] = block
+            if not is_known_series(name, version):
                 add_read(name, version, block)
         return self._read[key]
 

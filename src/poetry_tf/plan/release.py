@@ -49,13 +49,19 @@ def requested_release(catalog: Catalog, text: str) -> Release:
             f"{known} To use it, take TensorFlow's own image, {own}.",
         )
     if version.is_prerelease:
-        raise PlanError(f"TensorFlow {text} is a prerelease", known)
+        raise PlanError(f"TensorFlow {text} is {prerelease_kind(version)}", known)
     if catalog.standing(version) == "newer":
         raise newer_than_data(catalog, f"TensorFlow {text}")
     raise PlanError(
         f"There is no TensorFlow {text}",
         f"The series are {format_list(catalog.series)}; the newest release is {last}.",
     )
+
+
+def prerelease_kind(version: Version) -> str:
+    """What a prerelease is, with its article."""
+    kinds = {"a": "an alpha", "b": "a beta", "rc": "a release candidate"}
+    return kinds[version.pre[0]] if version.pre else "a development release"
 
 
 def newer_than_data(catalog: Catalog, what: str) -> PlanError:
@@ -93,6 +99,11 @@ def choose_release(
             if catalog.standing(locked) == "newer" and not locked.is_prerelease:
                 raise newer_than_data(catalog, f"The locked TensorFlow {locked}")
             first, last = catalog.releases[0].version, catalog.releases[-1].version
+            if locked.is_prerelease:
+                raise PlanError(
+                    f"The locked TensorFlow {locked} is {prerelease_kind(locked)}",
+                    f"poetry-tf plans for the final releases from {first} to {last}.",
+                )
             remedy = "A newer poetry-tf may know more."
             if locked < first:
                 move = _moves(catalog, images, settings, python, near=locked)

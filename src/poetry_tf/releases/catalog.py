@@ -227,6 +227,11 @@ def add_read(distribution: str, version: Version, block: Mapping[str, Any]) -> N
     _catalog.cache_clear()
 
 
+def is_known_series(distribution: str, version: Version) -> bool:
+    """Whether the data has a release of the series of a version."""
+    return whole(distribution).newest(series_of(version)) is not None
+
+
 def forget_read() -> None:
     """Forgets what was read from an index, as the end of a run does."""
     if _read:
