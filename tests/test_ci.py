@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +43,37 @@ def test_a_workflow_reads_only_and_pins_its_actions(text: str):
         assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", step["uses"])
         if step["uses"].startswith("actions/checkout@"):
             assert step["with"]["persist-credentials"] is False
+
+
+RIGHTS = {
+    ("refresh.yml", "pull-request"): {"contents": "write", "pull-requests": "write"},
+    ("release.yml", "publish"): {"id-token": "write"},
+}
+"""The jobs that may do more than read: these run no code of the project."""
+
+
+def test_only_two_jobs_may_write_and_they_run_nothing_of_the_project():
+    found = {}
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        for name, job in yaml.safe_load(path.read_text("utf-8"))["jobs"].items():
+            if "permissions" in job:
+                found[path.name, name] = job["permissions"]
+                text = str(job["steps"])
+                assert not any(word in text for word in ("setup-python", "pip ", "poetry build"))
+    assert found == RIGHTS
+
+
+def test_what_is_published_is_checked(tmp_path: Path):
+    build = [sys.executable, "-m", "poetry", "build", "--output", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    problems = runpy.run_path(str(ROOT / ".ci" / "check_wheel.py"))["problems"]
+    checked = problems(tmp_path, f"v{version('poetry-tf')}")
+    assert checked == []
+    assert "v9.9.9 needs" in problems(tmp_path, "v9.9.9")[0]
+    wheel = next(tmp_path.glob("*.whl"))
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("poetry_tf/more.py", "")
+    assert problems(tmp_path, f"v{version('poetry-tf')}") == ["the wheel has poetry_tf/more.py"]
 
 
 def test_ci_installs_by_hashes_alone():
