@@ -146,6 +146,50 @@ def patch_release(release: Release, version: str, *more: str) -> Iterator[Distri
                     yield replace(one, requires=(*own, *more))
 
 
+NEW_H5PY = {"3.13": "h5py<3.15.0,>=3.11.0", "3.14": "h5py~=3.15.1"}
+"""What a series that the data doesn't know requires, by the last Python of each group."""
+
+
+def next_series(release: Release, version: str, *, cu13: bool = False) -> Iterator[Distribution]:
+    """A release of a later series, made as 2.22.0rc0 is: a Python more, with another h5py for it,
+    and CUDA that `build_info.py` doesn't name; and what it requires besides."""
+    cudnn = "nvidia-cudnn-cu13 (<10.0,>=9.12)" if cu13 else "nvidia-cudnn-cu12 (<10.0,>=9.10.2.21)"
+    own = [line for line in release.requires if _name(line) != "h5py"]
+    if cu13:
+        own = [line for line in own if not line.startswith("nvidia-")]
+        own.append('nvidia-cublas (<14,>=13.0) ; extra == "and-cuda"')
+    own = [line for line in own if _name(line) != "nvidia-cudnn-cu12"]
+    own.append(f'{cudnn} ; extra == "and-cuda"')
+    groups = {"3.13": release.pythons_on("linux-x86_64"), "3.14": ("3.14",)}
+    for name in ("tensorflow", "tensorflow-cpu"):
+        for platform in PLATFORM_TAGS:
+            if not release.pythons_on(platform):
+                continue
+            has_cuda = name == "tensorflow" and platform == "linux-x86_64"
+            info = f"build_info = dict([('is_cuda_build', {has_cuda})])\n".replace("dict(", "O(")
+            members = {"tensorflow/python/platform/build_info.py": info.encode()}
+            if has_cuda:
+                path = "tensorflow/include/external/cuda_cudnn/include/cudnn_version.h"
+                parts = zip(("MAJOR", "MINOR", "PATCHLEVEL"), (9, 10, 0), strict=True)
+                members[path] = "".join(f"#define CUDNN_{a} {b}\n" for a, b in parts).encode()
+            for last, minors in groups.items():
+                yield Distribution(
+                    name,
+                    version,
+                    (*own, NEW_H5PY[last]),
+                    requires_python=f">={groups['3.13'][0]}",
+                    tags=_tags(minors, [platform]),
+                    uploaded="2026-12-01T00:00:00.000000Z",
+                    members=members,
+                )
+    yield Distribution("h5py", "3.15.1")
+    if cu13:
+        yield Distribution("nvidia-cudnn-cu13", "9.12.0", tags=GPU_TAGS)
+        yield Distribution("nvidia-cublas", "13.0.1", tags=GPU_TAGS)
+    else:
+        yield Distribution("nvidia-cudnn-cu12", "9.10.2.21", tags=GPU_TAGS)
+
+
 def _build_info(release: Release, platform: str) -> bytes:
     entries: list[tuple[str, object]] = [("is_cuda_build", False)]
     if platform == "linux-x86_64" and release.cuda and release.cudnn:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 from poetry.console.exceptions import PoetryRuntimeError
 
-from poetry_tf.actions.lock import LockingError, open_poetry
+from poetry_tf.actions.lock import LockingError, mirrors_in_force, open_poetry
 from poetry_tf.actions.options import InitOptions
 from poetry_tf.files.project import Project
 from poetry_tf.http.errors import ReadError
+from poetry_tf.index.config import option_layer
 from poetry_tf.index.new_releases import NewReleases, UnreadReleaseError, new_releases
 from poetry_tf.plan.main_line import (
     admitted_locked_tensorflow,
@@ -28,8 +29,6 @@ from poetry_tf.text import escape_markup
 if TYPE_CHECKING:
     from cleo.io.io import IO
 
-    from poetry_tf.index.config import SettingLayer
-
 
 def chooses_new_series(project: Project, options: InitOptions) -> bool:
     """Whether `init` may choose a release of a series that the data does not know."""
@@ -45,14 +44,18 @@ def chooses_new_series(project: Project, options: InitOptions) -> bool:
 
 
 def read_new_series(
-    project: Project, options: InitOptions, mirrors: tuple[SettingLayer, ...], io: IO
+    project: Project, options: InitOptions, io: IO, *, default: str | None = None
 ) -> None:
     """Reads the newest release of each series that the index has and the data does not know.
 
     If the options name one, only that. What can't be read is told, and the newest series that is
-    known serves instead; raises `PlanError` if the options name it.
+    known serves instead; raises `PlanError` if the options name it. `default` is the mirror where
+    none is set yet.
     """
     error_io = type(io)(io.input, io.error_output, io.error_output)
+    mirrors = mirrors_in_force(project, options.mirror)
+    if default is not None and not mirrors:
+        mirrors = (option_layer(default),)
     wanted = options.tensorflow
 
     def tell(line: str) -> None:

@@ -21,7 +21,7 @@ from poetry_tf.actions.init import (
     with_options,
     with_options_fixed,
 )
-from poetry_tf.actions.lock import LockingError, mirrors_in_force
+from poetry_tf.actions.lock import LockingError
 from poetry_tf.actions.migrate import Migration, lock_prepared
 from poetry_tf.actions.mirror import check_source, validate_mirror
 from poetry_tf.actions.new_releases import chooses_new_series, read_new_series
@@ -51,12 +51,7 @@ from poetry_tf.files.project import (
     is_fully_managed,
     readable_configurations,
 )
-from poetry_tf.index.config import (
-    SettingLayer,
-    is_set_on_machine,
-    mirror_setting,
-    option_layer,
-)
+from poetry_tf.index.config import is_set_on_machine, mirror_setting
 from poetry_tf.index.mirrors import MIRRORS
 from poetry_tf.migration import read_list
 from poetry_tf.migration.decoding import MAX_BYTES, read_list_file
@@ -172,7 +167,7 @@ are written or none.
             options = migration.choose_options(project, options)
         options = replace(options, keeps_pin=may_keep_pin(project, options))
         if not self.option("no-lock") and chooses_new_series(project, options):
-            read_new_series(project, options, self._mirrors(project, options), self.io)
+            read_new_series(project, options, self.io, default="auto")
         if self.io.is_interactive():
             options = ask_options(self, project, options, new=new)
         plan = plan_options(project, options)
@@ -199,10 +194,6 @@ are written or none.
             self._show_added(migration.with_requirements(prepared), project)
             self._show_migration(migration)
         return self._finish(project, plan, options, migration)
-
-    def _mirrors(self, project: Project, options: InitOptions) -> tuple[SettingLayer, ...]:
-        """The mirrors to ask before the project has its setting."""
-        return mirrors_in_force(project, options.mirror) or (option_layer("auto"),)
 
     # -- the options ------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from cleo.io.inputs.option import Option
 from cleo.ui.confirmation_question import ConfirmationQuestion
 
 from poetry_tf.actions.init import open_project
-from poetry_tf.actions.lock import LockingError, mirrors_in_force, relock
+from poetry_tf.actions.lock import LockingError, relock
 from poetry_tf.actions.mirror import validate_mirror
 from poetry_tf.actions.new_releases import chooses_new_series, read_new_series
 from poetry_tf.actions.options import InitOptions
@@ -75,9 +75,9 @@ release of that.
         if mirror is not None:
             validate_mirror(mirror, "--mirror: ")
         project, to = open_project(root), self.argument("release")
-        options = InitOptions(tensorflow=to)
+        options = InitOptions(tensorflow=to, mirror=mirror)
         if to is None or chooses_new_series(project, options):
-            read_new_series(project, options, mirrors_in_force(project, mirror), self.io)
+            read_new_series(project, options, self.io)
         upgrade = plan_upgrade(project, to, legacy_keras=self.option("legacy-keras"))
         if upgrade.blocking:
             return self._refuse(upgrade, *blocked_error(upgrade))

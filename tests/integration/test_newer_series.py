@@ -1,0 +1,260 @@
+"""A series of TensorFlow that is on the index and not in the data."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+
+from poetry_tf.files.lock import Lock
+from poetry_tf.plan.environments import Target
+from poetry_tf.plan.lock_entries import read_packages
+from poetry_tf.releases import Release, load
+from poetry_tf.releases.images import load_images
+from tests.support.index import LocalIndex, Mount
+from tests.support.poetry import PoetryRunner, locked, write_pyproject
+from tests.support.projects import contents
+from tests.support.tensorflow import add_tensorflow, next_series, patch_release
+
+LAST = load().series[-1]
+ALL = ("linux-x86_64", "linux-aarch64", "macos-arm64", "windows-amd64")
+
+
+def known(series: str) -> Release:
+    release = load().newest(series)
+    assert release is not None
+    return release
+
+
+def _next() -> str:
+    major, minor = map(int, LAST.split("."))
+    return f"{major}.{minor + 1}"
+
+
+SERIES = _next()
+NEW = f"{SERIES}.0"
+UNNAMED = "the CUDA and cuDNN of its build, the packages that go with it"
+
+
+def later(series: str) -> str:
+    version = known(series).version
+    return f"{version.major}.{version.minor}.{version.micro + 1}"
+
+
+def made(*, cu13: bool = False, patches: bool = False) -> LocalIndex:
+    index = LocalIndex()
+    add_tensorflow(index)
+    index.extend(next_series(known(LAST), NEW, cu13=cu13))
+    index.add("tensorflow", f"{SERIES}.1rc0", tags=("cp313-cp313-win_amd64",))
+    if patches:
+        for series in (LAST, load().series[-2]):
+            index.extend(patch_release(known(series), later(series)))
+    return index
+
+
+@pytest.fixture(scope="module", params=["cu12", "cu13", "patches"])
+def tomorrow(request: pytest.FixtureRequest) -> Iterator[LocalIndex]:
+    with made(cu13=request.param == "cu13", patches=request.param == "patches") as index:
+        yield index
+
+
+@pytest.fixture
+def mount(tomorrow: LocalIndex) -> Mount:
+    return tomorrow.mount("pypi", api=True)
+
+
+@pytest.fixture
+def ahead(poetry: PoetryRunner, mount: Mount) -> PoetryRunner:
+    poetry.pypi = mount.root
+    return poetry
+
+
+@pytest.fixture
+def cu12(poetry: PoetryRunner) -> Iterator[PoetryRunner]:
+    with made() as index:
+        poetry.pypi = index.mount("pypi", api=True).root
+        yield poetry
+
+
+def holds(poetry: PoetryRunner, *more: tuple[str, ...]) -> None:
+    """The project is on the release, `check` is clean without an index, and nothing is left."""
+    assert locked(poetry.project)["tensorflow"] == NEW
+    pypi, poetry.pypi = poetry.pypi, "http://127.0.0.1:9"
+    checked = poetry.call("tf", "check")
+    assert checked.stdout == "All set!\n", checked.output
+    assert UNNAMED in checked.stderr
+    before = contents(poetry.project)
+    for command in (*more, ("check", "--fix"), ("devcontainer",)):
+        done = poetry.call("tf", *command)
+        assert done.ok, done.output
+        assert contents(poetry.project) == before, command
+    poetry.pypi = pypi
+
+
+def h5py(project: Path) -> set[str]:
+    text = (project / "poetry.lock").read_text("utf-8")
+    packages = read_packages(Lock.read(project / "poetry.lock", text).data)
+    return {package.version for package in packages if package.name == "h5py"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--tensorflow", SERIES),
+        ("--tensorflow", NEW, "--python", "3.12"),
+        ("--python", "3.14"),
+        ("--python", "3.14", "--environments", ",".join(ALL)),
+        ("--gpu", "pip"),
+    ],
+)
+def test_a_project_is_set_up(ahead: PoetryRunner, options: tuple[str, ...]) -> None:
+    done = ahead.call("tf", "init", "-n", *options)
+    assert done.ok, done.output
+    python = "3.12" if "3.12" in options else "3.14"
+    assert f"TensorFlow {NEW} on Python {python}" in done.stdout
+    assert "read from its wheels" in done.stdout
+    assert f"tensorflow {NEW} is newer than the data" in done.stderr
+    assert "Left for you" not in done.stderr
+    assert (h5py(ahead.project) == {"3.15.1"}) == (python == "3.14")
+    container = (ahead.project / ".devcontainer" / "devcontainer.json").read_text("utf-8")
+    assert "cudnnVersion" not in container, "no pair is proven for it"
+    if "--gpu" not in options:
+        assert "no pair of CUDA and cuDNN packages is proven" in done.stdout
+    holds(ahead, ("init", "-n"))
+
+
+def test_the_cuda_that_was_asked_for_is_not_that_of_another_series(ahead: PoetryRunner) -> None:
+    done = ahead.call("tf", "init", "-n", "--tensorflow", SERIES, "--gpu", "system")
+    assert done.returncode == 1
+    assert f"No CUDA and cuDNN packages are known that TensorFlow {NEW} runs with" in done.stderr
+    assert contents(ahead.project) == {}
+
+
+@pytest.mark.parametrize("managed", [True, False])
+def test_poetrys_own_commands(ahead: PoetryRunner, managed: bool) -> None:
+    table = "\n[tool.poetry-tf]\n" if managed else ""
+    write_pyproject(ahead.project, requires_python=">=3.11,<3.15", more=table)
+    for command in (("add", "--lock", "tensorflow"), ("lock",), ("update", "--lock")):
+        done = ahead.call(*command)
+        assert done.ok, done.output
+        assert locked(ahead.project)["tensorflow"] == NEW
+        assert len(h5py(ahead.project)) == 2, "one for Python 3.14, and one for the others"
+    assert f"(>={NEW},<{SERIES.rpartition('.')[0]}" in (ahead.project / "pyproject.toml").read_text(
+        "utf-8"
+    )
+    assert ahead.call("tf", "devcontainer").ok
+    holds(ahead)
+
+
+def test_every_target_of_a_lock_has_its_files(ahead: PoetryRunner) -> None:
+    write_pyproject(ahead.project, requires_python=">=3.10,<3.15", more="\n[tool.poetry-tf]\n")
+    assert ahead.call("add", "--lock", "tensorflow").ok
+    text = (ahead.project / "poetry.lock").read_text("utf-8")
+    packages = [*read_packages(Lock.read(ahead.project / "poetry.lock", text).data)]
+    systems = load_images().systems
+    own = next(package for package in packages if package.name == "tensorflow")
+    for environment in ("linux-x86_64", "linux-aarch64", "macos-arm64", "windows-amd64"):
+        for python in ("3.10", "3.13", "3.14"):
+            assert own.has_wheel(Target(environment, python), systems)
+
+
+def test_a_project_is_moved(ahead: PoetryRunner) -> None:
+    assert ahead.call("tf", "init", "-n", "--tensorflow", "2.20", "--python", "3.12").ok
+    done = ahead.call("tf", "upgrade", "-n", "--json")
+    assert done.ok, done.output
+    page = json.loads(done.stdout)
+    assert page["tensorflow"]["to"] == NEW
+    assert page["origin"] == "read"
+    holds(ahead)
+
+
+def test_the_container_of_another_series_is_found(cu12: PoetryRunner) -> None:
+    assert cu12.call("tf", "init", "-n", "--tensorflow", LAST, "--python", "3.13").ok
+    path = cu12.project / ".devcontainer" / "devcontainer.json"
+    old = path.read_text("utf-8")
+    assert "cudnnVersion" in old
+    for managed in (True, False):
+        path.unlink()
+        more = "\n[tool.poetry-tf]\n" if managed else ""
+        write_pyproject(cu12.project, requires_python=">=3.11,<3.15", more=more)
+        (cu12.project / "poetry.lock").unlink(missing_ok=True)
+        assert cu12.call("add", "--lock", "tensorflow").ok
+        path.write_text(old, "utf-8")
+        for cache in (True, False):
+            if not cache:
+                shutil.rmtree(cu12.home / "cache", ignore_errors=True)
+            checked = cu12.call("tf", "check")
+            assert checked.returncode == 1, checked.output
+            assert "TF503" in checked.stderr
+            assert UNNAMED in checked.stderr
+    assert "its and-cuda extra requires cuDNN 9.10.2.21 or later" in checked.stderr
+
+
+def test_the_lock_is_the_same_read_cached_and_in_any_order(cu12: PoetryRunner) -> None:
+    more = f"\n[tool.poetry-tf]\nenvironments = {json.dumps(ALL)}\n"
+    locks = []
+    for attempt in ("read", "cached", "reversed"):
+        if attempt == "reversed":
+            index = made()
+            index._distributions["tensorflow"].reverse()
+            index.__enter__()
+            cu12.pypi = index.mount("pypi", api=True).root
+            shutil.rmtree(cu12.home / "cache", ignore_errors=True)
+        write_pyproject(
+            cu12.project, [f"tensorflow (~={NEW})"], requires_python=">=3.11,<3.15", more=more
+        )
+        (cu12.project / "poetry.lock").unlink(missing_ok=True)
+        done = cu12.call("lock")
+        assert done.ok, done.output
+        assert ("reading its wheels" in done.stderr) == (attempt != "cached")
+        locks.append((cu12.project / "poetry.lock").read_bytes())
+        if attempt == "reversed":
+            index.__exit__(None, None, None)
+    assert locks[0] == locks[1] == locks[2]
+
+
+def test_what_cannot_be_read_does_not_reach_a_lock(ahead: PoetryRunner, mount: Mount) -> None:
+    mount.metadata = False
+    mount.file_status = 503
+    more = "\n[tool.poetry-tf]\n"
+    write_pyproject(
+        ahead.project, [f"tensorflow (~={NEW})"], requires_python=">=3.11,<3.15", more=more
+    )
+    done = ahead.call("lock")
+    assert not done.ok
+    assert "poetry.lock" not in contents(ahead.project)
+
+
+def test_releases_are_read_on_demand(ahead: PoetryRunner) -> None:
+    plain = ahead.call("tf", "releases")
+    assert NEW not in plain.stdout
+    done = ahead.call("tf", "releases", "--refresh")
+    assert done.ok, done.output
+    assert f"New since then: {NEW}, read from its wheels" in done.stdout
+    assert f"New since then: {SERIES}.1rc0, a release candidate" in done.stdout
+    assert 'requires now: h5py~=3.15.1; python_version >= "3.14"' in done.stdout
+    page = json.loads(ahead.call("tf", "releases", "--refresh", "--json").stdout)
+    row = page["series"][-1]
+    assert (row["newest"], row["origin"], row["cudnn"]) == (NEW, "read", "9.10.0")
+    assert page["data"] == load().data_version
+    assert Version(page["new"][-1]["version"]).is_prerelease
+
+
+def test_nothing_is_read_where_nothing_is_new(poetry: PoetryRunner) -> None:
+    with LocalIndex() as index:
+        add_tensorflow(index)
+        mount = index.mount("pypi", api=True)
+        poetry.pypi = mount.root
+        more = "\n[tool.poetry-tf]\n"
+        write_pyproject(
+            poetry.project, ["tensorflow (~=2.18.0)"], requires_python=">=3.11,<3.12", more=more
+        )
+        done = poetry.run("lock", "-vvv")
+        assert done.ok, done.output
+        assert not [one for one in mount.requests if one.kind == "file" and one.package == "h5py"]
+        assert "reading its wheels" not in done.stderr
