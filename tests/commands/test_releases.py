@@ -48,7 +48,10 @@ def test_a_table_of_the_series_to_choose_from(releases) -> None:
     assert rows["2.18.1"][1:] == [
         *("3.9-3.12", "12.5.1", "9.3.0", "525.60.13", ">=3.5.0", "x", "x", "-", "x", "x"),
     ]
-    assert f"Known up to {load().data_version}. Earlier series than 2.8: --all." in lines
+    assert (
+        f"Known up to {load().data_version}, the day of the data. Earlier series than 2.8: --all."
+        in lines
+    )
     # Columns stand under each other, and no line is wider than it must be.
     assert all(line == line.rstrip() for line in lines)
     assert max(map(len, lines)) < 115
@@ -146,7 +149,7 @@ def test_every_distribution_has_a_table(releases, name) -> None:
     ("arguments", "message"),
     [
         (("2.22",), "TensorFlow 2.22 is newer than the data of this poetry-tf"),
-        (("2.22.0rc0",), "TensorFlow 2.22.0rc0 exists, but is no stable release"),
+        (("2.22.0rc0",), "TensorFlow 2.22.0rc0 is a release candidate, and no stable release"),
         (("1.15.0",), "TensorFlow 1.15.0 is older than what poetry-tf knows"),
         (("99.0",), "TensorFlow 99.0 is newer than the data of this poetry-tf"),
         (("2.16.0",), "There is no TensorFlow 2.16.0"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -258,3 +259,30 @@ def test_nothing_is_read_where_nothing_is_new(poetry: PoetryRunner) -> None:
         assert done.ok, done.output
         assert not [one for one in mount.requests if one.kind == "file" and one.package == "h5py"]
         assert "reading its wheels" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["init", "add", "upgrade"])
+def test_an_older_series_is_taken_where_the_newest_cannot_be_read(
+    poetry: PoetryRunner, command: str
+) -> None:
+    with LocalIndex() as index:
+        add_tensorflow(index)
+        broken = {"tensorflow/python/platform/build_info.py": b"("}
+        for one in next_series(known(LAST), NEW):
+            index.extend([replace(one, members=broken if one.members else {})])
+        poetry.pypi = index.mount("pypi", api=True).root
+        if command == "init":
+            done = poetry.call("tf", "init", "-n", "--python", "3.13")
+        elif command == "add":
+            more = "\n[tool.poetry-tf]\n"
+            write_pyproject(poetry.project, requires_python=">=3.11,<3.14", more=more)
+            done = poetry.call("add", "--lock", "tensorflow")
+        else:
+            assert poetry.call("tf", "init", "-n", "--tensorflow", "2.20", "--python", "3.13").ok
+            done = poetry.call("tf", "upgrade", "-n")
+        assert done.ok, done.output
+        assert "its wheels could not be read" in done.stderr
+        assert locked(poetry.project)["tensorflow"].startswith(f"{LAST}.")
+        named = poetry.call("tf", "upgrade", "-n", SERIES)
+        assert named.returncode == 1
+        assert "its wheels could not be read" in named.stderr

@@ -27,7 +27,6 @@ from poetry_tf.files.project import LOCK, Project
 from poetry_tf.plan.model import PlanError
 from poetry_tf.plan.requirement import locked_tensorflow
 from poetry_tf.releases import load
-from poetry_tf.releases.summary import origin_note
 from poetry_tf.text import format_count, format_list, visible
 
 CLEAN, FINDINGS, COULD_NOT_CHECK = range(3)
@@ -355,6 +354,8 @@ def not_judged(context: Context) -> Iterator[str]:
     release = context.plan.release if context.plan else None
     if release is None or release.origin == "packaged":
         return
+    from poetry_tf.releases.summary import origin_note
+
     origin = origin_note(release, load().data_version)
     name = f"{release.distribution} {release.version}"
     if release.origin == "inferred":

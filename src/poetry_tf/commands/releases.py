@@ -160,8 +160,11 @@ def _unknown_error(catalog: Catalog, version: str) -> tuple[str, str]:
     if catalog.standing(version) == "newer":
         error = newer_than_data(catalog, f"TensorFlow {version}")
         return error.message, error.remedy
+    if catalog.standing(version) == "prerelease":
+        kind = prerelease_kind(Version(version))
+        reason = f"TensorFlow {version} is {kind}, and no stable release"
+        return reason, f"Known are the series {catalog.series[0]} to {catalog.series[-1]}."
     reason = {
-        "prerelease": f"TensorFlow {version} is {prerelease_kind(Version(version))}",
         "older": f"TensorFlow {version} is older than what poetry-tf knows",
         "missing": f"There is no TensorFlow {version}",
     }.get(catalog.standing(version) or "", f"{version!r} is no version of TensorFlow")

@@ -26,13 +26,13 @@ from poetry_tf.hooks.guards import (
     AddGuard,
     GuardSettings,
     adds_tensorflow,
+    command_error,
     guard_settings,
     judge_names,
     judge_project,
     judge_solution,
     requested_versions,
 )
-from poetry_tf.hooks.new_releases import command_error
 from poetry_tf.index import routing
 from poetry_tf.plan.python import python_range
 from poetry_tf.plan.requirement import primary_distributions

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
-from poetry.console.exceptions import PoetryRuntimeError
+from poetry.console.exceptions import ConsoleMessage, PoetryRuntimeError
 from poetry.core.constraints.version import VersionConstraint, VersionRange, parse_constraint
 from poetry.core.packages.dependency import Dependency
 
@@ -29,7 +29,6 @@ from poetry_tf.hooks.candidates import (
     known_release,
     project_demand,
 )
-from poetry_tf.hooks.new_releases import can_read, command_error, reader_for
 from poetry_tf.plan.derive import derive_plan
 from poetry_tf.plan.environments import is_open_ended, required_pythons
 from poetry_tf.plan.lines import narrowed_releases
@@ -45,7 +44,7 @@ from poetry_tf.plan.requirement import (
 from poetry_tf.plan.settings import PinChoice, Settings, parse_settings, pin_severity
 from poetry_tf.poetry_internals import MOVED, Failed, patches, reads
 from poetry_tf.pyproject.pins import pin_text
-from poetry_tf.releases import load, misspelling_of, role
+from poetry_tf.releases import DISTRIBUTIONS, load, misspelling_of, role, whole
 from poetry_tf.releases.images import load_images
 from poetry_tf.releases.model import series_of
 from poetry_tf.text import escape_markup, format_list, shell_word
@@ -338,10 +337,16 @@ class AddGuard:
         pool = reads.command_pool(self.command)
 
         def reader() -> NewReleases | None:
+            from poetry_tf.hooks.new_releases import reader_for
+
             return reader_for(pool, self.io)
 
         def is_readable(name: str, version: Version) -> bool:
-            return can_read(reader(), self.io, name, version)
+            if name not in DISTRIBUTIONS or whole(name).standing(version) != "newer":
+                return True
+            from poetry_tf.hooks.new_releases import can_read
+
+            return version.is_prerelease or can_read(reader(), self.io, name, version)
 
         return filter_for_requirement(
             pool, requirement, demand, self.failed, reader=reader, can_read=is_readable
@@ -466,3 +471,9 @@ def refuse(io: IO, strictness: PinChoice, what: str, why: str, remedy: str) -> N
         io.write_error_line(f"<warning>poetry-tf: {what} {remedy}</>")
     elif strictness == "error":
         raise command_error(what, why, remedy)
+
+
+def command_error(headline: str, *details: str) -> PoetryRuntimeError:
+    """An error that Poetry shows as its own."""
+    messages = [ConsoleMessage(text) for text in details]
+    return PoetryRuntimeError(f"<error>{headline}</error>", messages)

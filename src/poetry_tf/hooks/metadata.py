@@ -17,7 +17,6 @@ from poetry.repositories.legacy_repository import LegacyRepository
 from poetry.repositories.pypi_repository import PyPiRepository
 
 from poetry_tf.files.requirements import required_name
-from poetry_tf.hooks.new_releases import reader_for, unread_error
 from poetry_tf.index.folder_repository import FolderRepository
 from poetry_tf.index.mirrors import MIRRORS
 from poetry_tf.index.repository import RoutedRepository
@@ -141,6 +140,7 @@ def _known_release(
         return release
     if catalog.standing(parsed) != "newer" or parsed.is_prerelease:
         return None
+    from poetry_tf.hooks.new_releases import reader_for, unread_error
     from poetry_tf.index.new_releases import UnreadReleaseError
 
     reader = reader_for(poetry.pool, io)

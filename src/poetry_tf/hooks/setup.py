@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from poetry_tf.hooks import metadata
 from poetry_tf.hooks.candidates import filter_pool, listed_by, project_demand
-from poetry_tf.hooks.new_releases import reader_for
 from poetry_tf.index import routing
 from poetry_tf.index.fetching import begin_build, end_build
 from poetry_tf.index.repository import PrefetchingRepository
@@ -17,11 +16,19 @@ if TYPE_CHECKING:
     from cleo.io.io import IO
     from poetry.poetry import Poetry
 
+    from poetry_tf.index.new_releases import NewReleases
+
 
 def set_up_project(poetry: Poetry, io: IO, *, managed: bool, failed: Failed) -> None:
     """Prepares a project. Poetry also makes one for each isolated build, so this can run twice."""
     routing.install(poetry, io, managed=managed)
     metadata.fix_metadata(poetry, io, managed=managed, failed=failed)
+
+    def reader() -> NewReleases | None:
+        from poetry_tf.hooks.new_releases import reader_for
+
+        return reader_for(poetry.pool, io)
+
     if managed:
         settings = parse_settings(poetry.pyproject.data["tool"]["poetry-tf"])[0]
         filter_pool(
@@ -29,7 +36,7 @@ def set_up_project(poetry: Poetry, io: IO, *, managed: bool, failed: Failed) -> 
             lambda: project_demand(poetry.package, settings),
             lambda: poetry.package.all_requires,
             failed,
-            listed_by(lambda: reader_for(poetry.pool, io)),
+            listed_by(reader),
         )
     patches.around_solving(_begin_solving, _end_solving)
 

@@ -27,8 +27,7 @@ from poetry_tf.plan.environments import (
     pythons_with_wheels,
     required_pythons,
 )
-from poetry_tf.plan.locked_facts import with_locked
-from poetry_tf.plan.main_line import main_requirement
+from poetry_tf.plan.main_line import main_requirement, with_locked
 from poetry_tf.plan.python import marker_pythons, project_pythons
 from poetry_tf.plan.requirement import (
     admitted_releases,

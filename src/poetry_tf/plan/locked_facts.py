@@ -6,7 +6,7 @@ wheels contain is unknown. So a project can be judged without an index, and by i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -16,43 +16,28 @@ from packaging.version import Version
 from poetry.core.packages.dependency import Dependency
 from poetry.core.version.markers import parse_marker
 
-from poetry_tf.files.project import Project
+from poetry_tf.files.lock import Lock
 from poetry_tf.files.values import as_table, as_texts
 from poetry_tf.plan.environments import Target
 from poetry_tf.plan.lock_entries import LockedPackage, read_packages
 from poetry_tf.plan.model import CONTAINER_PLATFORM
-from poetry_tf.releases import Catalog, Release
+from poetry_tf.releases import Release
 from poetry_tf.releases.catalog import described
 from poetry_tf.releases.filenames import tags_of_files
 from poetry_tf.releases.images import load_images
-from poetry_tf.releases.model import LINUX_AARCH64, series_of
+from poetry_tf.releases.model import LINUX_AARCH64
 
 EXTRA = "and-cuda"
 
 
-def with_locked(catalog: Catalog, project: Project) -> Catalog:
-    """The catalog with the locked releases of series that it does not know."""
-    lock = project.valid_lock
-    if lock is None:
-        return catalog
-    name = catalog.distribution
-    unknown = {
-        version
-        for version in lock.versions.get(name, ())  # type: ignore[call-overload]
-        if not version.is_prerelease
-        and catalog.standing(version) == "newer"
-        and catalog.newest(series_of(version)) is None
-        and not lock.has_source(name, version)
-    }
-    if not unknown:
-        return catalog
+def describe_locked(lock: Lock, name: str, versions: Collection[Version]) -> Iterator[Release]:
+    """The locked releases of a distribution, as far as their files are wheels."""
     packages = [*read_packages(lock.data)]
-    found = [
-        _release(package, package.parsed, _extra(info), packages)
-        for package, info in zip(packages, lock.data["package"], strict=True)
-        if package.name == name and package.parsed is not None and package.parsed in unknown
-    ]
-    return catalog.with_releases(one for one in found if one.wheels)
+    for package, info in zip(packages, lock.data["package"], strict=True):
+        if package.name == name and package.parsed is not None and package.parsed in versions:
+            release = _release(package, package.parsed, _extra(info), packages)
+            if release.wheels:
+                yield release
 
 
 def _release(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 from poetry.core.constraints.version import VersionConstraint, VersionRange
 
@@ -11,7 +12,6 @@ from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.plan.alternatives import container_alternative
 from poetry_tf.plan.environments import MINORS, Target, holds_in
-from poetry_tf.plan.locked_facts import with_locked
 from poetry_tf.plan.model import CONTAINER_PLATFORM
 from poetry_tf.plan.python import admitted_minors, marker_pythons, project_pythons
 from poetry_tf.plan.requirement import (
@@ -21,6 +21,7 @@ from poetry_tf.plan.requirement import (
     to_poetry_version,
 )
 from poetry_tf.releases import DISTRIBUTIONS, Catalog, load, role
+from poetry_tf.releases.model import series_of
 
 
 def main_requirement(project: Project) -> Requirement | None:
@@ -124,6 +125,24 @@ def required_catalog(project: Project, catalog: Catalog) -> Catalog:
     if is_known and names[0] != "tensorflow":
         catalog = load(names[0])
     return with_locked(catalog, project)
+
+
+def with_locked(catalog: Catalog, project: Project) -> Catalog:
+    """The catalog with the locked releases of series that it does not know, as the lock tells."""
+    lock, name = project.valid_lock, canonicalize_name(catalog.distribution)
+    versions = lock.versions.get(name, ()) if lock is not None else ()
+    unknown = {
+        version
+        for version in versions
+        if not version.is_prerelease
+        and catalog.standing(version) == "newer"
+        and catalog.newest(series_of(version)) is None
+    }
+    if lock is None or not unknown or any(lock.has_source(name, one) for one in unknown):
+        return catalog
+    from poetry_tf.plan.locked_facts import describe_locked
+
+    return catalog.with_releases(describe_locked(lock, name, unknown))
 
 
 def admitted_locked_tensorflow(project: Project) -> Version | None:
