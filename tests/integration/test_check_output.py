@@ -253,6 +253,8 @@ def test_json_says_all_that_is_known_of_a_finding(wrong: PoetryRunner, project: 
             "name": "project",
             "managed": True,
             "tensorflow": "2.18.1",
+            "origin": "packaged",
+            "not_judged": [],
         },
         "counts": {"error": 2, "warning": 1, "fixable": 2, "ignored": 1},
         "fixed": {"codes": {}, "files": []},
