@@ -190,8 +190,8 @@ def test_a_release_that_the_data_does_not_know_is_a_candidate(
         done = poetry.call("add", "--lock", "tensorflow")
     assert done.ok, done.output
     assert locked(project)["tensorflow"] == version
-    assert f"poetry-tf: tensorflow {version} is not in the data of this poetry-tf" in done.stderr
-    assert done.stderr.count("is not in the data") == 1
+    assert f"poetry-tf: tensorflow {version} is newer than the data" in done.stderr
+    assert done.stderr.count("is newer than the data") == 1
 
 
 def test_tensorflow_1_is_none(poetry: PoetryRunner, project: Path) -> None:

@@ -217,7 +217,7 @@ def test_a_release_can_be_named(warm_poetry: PoetryRunner, project: Path) -> Non
         ("2.4.1", "TensorFlow 2.4.1 is older than what poetry-tf knows"),
         ("1.15", "TensorFlow 1.15 is older than what poetry-tf knows"),
         ("2.22", "TensorFlow 2.22 is newer than the data of this poetry-tf"),
-        ("2.22.0rc0", "TensorFlow 2.22.0rc0 is a prerelease"),
+        ("2.22.0rc0", "TensorFlow 2.22.0rc0 is a release candidate"),
     ],
 )
 def test_a_tensorflow_that_cannot_be_had_is_one_error(

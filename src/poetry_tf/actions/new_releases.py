@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 def chooses_new_series(project: Project, options: InitOptions) -> bool:
     """Whether `init` may choose a release of a series that the data does not know."""
+    if options.write_source:
+        return False  # the index is one that the project does not have yet
     if options.tensorflow is not None:
         return _is_unknown(options.tensorflow)
     if admitted_locked_tensorflow(project) is not None:
