@@ -169,12 +169,52 @@ def test_a_project_that_is_not_managed_is_judged_by_its_lock(tmp_path: Path):
     assert (finding.edits, finding.severity) == ((), "warning")
     assert finding.message.startswith("tensorboard 2.18.0 admits setuptools 82: ")
     assert finding.remedy == f"Add '{LINE}'"
-    numpy = (("tensorflow", "2.14.0"), ("numpy", "2.1.0"))
-    (finding,) = findings_of(text_of("tensorflow (==2.14.0)", more=APPLICATION), tmp_path, *numpy)
-    assert (finding.severity, "tensorflow 2.14.0 admits numpy 2" in finding.message) == (
-        "error",
-        True,
-    )
+
+
+@pytest.mark.parametrize(
+    ("tensorflow", "other"),
+    [
+        ("2.14.0", ("numpy", "2.1.0")),
+        ("2.10.1", ("numpy", "2.2.6")),
+        ("2.8.0", ("protobuf", "4.25.3")),
+        ("2.9.0", ("protobuf", "3.20.0")),
+    ],
+)
+@pytest.mark.parametrize("more", [APPLICATION, PACKAGE, "[tool.hatch]\n"])
+def test_what_fails_at_import_is_an_error_in_any_lock(
+    tmp_path: Path, tensorflow: str, other: tuple[str, str], more: str
+):
+    text = text_of(f"tensorflow (=={tensorflow})", python=">=3.9,<3.11", more=more)
+    packages = [("tensorflow", tensorflow), ("numpy", "1.23.5"), ("protobuf", "3.19.6"), other]
+    packages = list(dict(packages).items())
+    (finding,) = findings_of(text, tmp_path, *packages)
+    assert (finding.severity, finding.edits) == ("error", ())
+    assert f"tensorflow {tensorflow} admits {other[0]}" in finding.message
+
+
+HUB = (("tensorflow", "2.21.0"), ("tensorflow-hub", "0.16.1"))
+
+
+def test_a_hub_that_cannot_be_imported_is_an_error(tmp_path: Path):
+    text = text_of("tensorflow (~=2.21.0)", "tensorflow-hub (==0.16.1)")
+    (finding,) = findings_of(text)
+    assert finding.severity == "error"
+    assert "tensorflow-hub 0.16.1 admits setuptools 82: its import fails" in finding.message
+    (item,) = fixed(text)
+    assert item.written == "<82"
+    # Open upwards, what is locked decides; so it does where another package brings it.
+    for line in ("tensorflow-hub", "tensorflowjs"):
+        text = text_of("tensorflow (~=2.21.0)", line)
+        assert findings_of(text) == []
+        (finding,) = findings_of(text, tmp_path, *HUB, ("setuptools", "82.0.0"))
+        assert (finding.severity, bool(finding.edits)) == ("error", True)
+
+
+@pytest.mark.parametrize("version", ["0.12.0", "0.17.0"])
+def test_a_hub_without_pkg_resources_is_let_be(tmp_path: Path, version: str):
+    text = text_of("tensorflow (~=2.21.0)", "tensorflow-hub")
+    packages = (HUB[0], ("tensorflow-hub", version), ("setuptools", "84.2.1"))
+    assert findings_of(text, tmp_path, *packages) == []
 
 
 def test_a_project_without_tensorflow_is_none_of_our_business(tmp_path: Path):

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from poetry_tf.releases import Release, fits, whole
@@ -98,7 +101,7 @@ def test_io(tensorflow, io):
         *((f"2.{minor}.0", f"0.{minor - 4}") for minor in range(6, 13)),
         ("2.13.0", "1.0"),
         *((f"2.{minor}.0", "1.1") for minor in (14, 15, 17)),
-        *((f"2.{minor}.0", "1.2") for minor in (18, 19, 20, 21)),
+        *((f"2.{minor}.0", "1.2") for minor in (18, 19)),
     ],
 )
 def test_metal_by_its_makers(tensorflow, metal):
@@ -108,6 +111,21 @@ def test_metal_by_its_makers(tensorflow, metal):
     assert found.basis == "documented"
     assert found.source == read_json("documented.json")["tensorflow-metal"]["source"]
     assert "linux-x86_64" in found.companion.lacks(the(tensorflow))
+
+
+@pytest.mark.parametrize("tensorflow", ["2.20.0", "2.21.0"])
+def test_metal_ends_before_2_20(tensorflow):
+    assert fits("tensorflow-metal", the(tensorflow)) == ()
+
+
+def test_what_is_documented_has_a_source_an_upper_end_and_the_day_it_was_checked():
+    documented = read_json("documented.json")
+    del documented["schema"]
+    for name, entry in documented.items():
+        assert entry["source"] and entry["confidence"] in {"high", "medium", "low"}
+        assert date(2026, 1, 1) < date.fromisoformat(entry["checked"]) <= date.today()
+        for release, specifier in entry["fits"].items():
+            assert not SpecifierSet(specifier).contains("9999"), (name, release)
 
 
 def test_text_and_decision_forests_declare_it():

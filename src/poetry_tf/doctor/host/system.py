@@ -83,14 +83,14 @@ def system(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
 def _mac(machine: Machine) -> HostFinding:
     """macOS, where containers cannot use Apple's GPU.
 
-    Apple's plug-in is tensorflow-metal, whose last release (1.2.0, of January 2025) is built for
-    TensorFlow 2.18 (https://developer.apple.com/metal/tensorflow-plugin and its page on PyPI).
+    Apple's plug-in is tensorflow-metal, whose last release (1.2.0, of January 2025) works with
+    TensorFlow 2.18 and 2.19 (`releases/data/documented.json`).
     """
     needed = "no Mac of today has a GPU of NVIDIA's; the container works, on the CPU"
     if is_arm(machine.architecture):
         needed = (
             "a container here runs Linux on ARM, where TensorFlow uses the CPU alone; Apple's GPU "
-            "it uses only without a container, by tensorflow-metal, which ends with TensorFlow 2.18"
+            "it uses only without a container, by tensorflow-metal, which ends with TensorFlow 2.19"
         )
     seen = f"macOS on {machine.architecture}"
     return _SYSTEM.error(seen, needed, _WITHOUT_GPU)
