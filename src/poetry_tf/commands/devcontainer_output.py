@@ -168,8 +168,13 @@ def _cuda_text(plan: Plan) -> str:
 
 
 def unproven_warning(plan: Plan) -> str | None:
-    """A warning if the user chose a CUDA and cuDNN that are not proven to work; else None."""
+    """A warning if CUDA and cuDNN are not proven to work, by choice or by a lock; else None."""
     gpu = plan.gpu
+    if gpu.clashing:
+        return (
+            f"TensorFlow {plan.release.version} is not known to find the GPU with what is locked: "
+            f"{format_list(gpu.clashing)}. `poetry tf check` says why and what helps (TF108)."
+        )
     if gpu.mode != "system" or gpu.proven:
         return None
     return (

@@ -128,7 +128,7 @@ def _cuda(view: View, spec: ContainerSpec, plan: Plan, catalog: Catalog) -> Iter
             "CUDA and cuDNN", "your own", f"to be CUDA {pair.cuda} and cuDNN {pair.cudnn}"
         )
         return
-    proof = "proven" if pair.proven else "not proven"
+    proof = "proven" if pair.proven and not plan.gpu.clashing else "not proven"
     origin = f"{proof} for TensorFlow {plan.release.series}: {pair.source}"
     yield ContainerPart("CUDA", pair.cuda, origin)
     yield ContainerPart("cuDNN", pair.cudnn, pair.note or "goes with that CUDA")

@@ -20,6 +20,7 @@ from poetry_tf.plan.main_line import (
 from poetry_tf.plan.model import CONTAINER_PLATFORM, LEGACY_KERAS, Plan
 from poetry_tf.plan.release import choose_release, plan_gpu, planned_pythons
 from poetry_tf.plan.requirement import requires_cuda_wheels
+from poetry_tf.plan.second_cuda import container_clashes
 from poetry_tf.plan.settings import Settings, read_settings, requirement_pin_severity
 from poetry_tf.releases import Catalog, Release
 from poetry_tf.releases.breaking import keras_major
@@ -98,6 +99,11 @@ def derive_plan(
         narrowed=narrowed_release(project),
         newest=keeps_wide_pin(project),
     )
-    return make_plan(
+    plan = make_plan(
         catalog, images, release, settings, python, has_wheels=requires_cuda_wheels(project)
     )
+    wheels = dict.fromkeys(clash.wheel for clash in container_clashes(project))
+    if plan.gpu.mode == "none" or not wheels:
+        return plan
+    names = tuple(f"{wheel.name} {wheel.version}" for wheel in wheels)
+    return replace(plan, gpu=replace(plan.gpu, proven=False, clashing=names))

@@ -71,9 +71,13 @@ class LockedPackages:
         """Whether `poetry install` with all groups and extras installs a package in a target."""
         if package.markers is not None:
             return not package.markers or any(holds(text, target) for text in package.markers)
+        return package in self.installed(target)
+
+    def installed(self, target: Target) -> frozenset[LockedPackage]:
+        """What the given requirements bring in a target, whatever else the lock is for."""
         if target not in self._needed:
             self._needed[target] = self._walk(target)
-        return package in self._needed[target]
+        return self._needed[target]
 
     def constraints_on(self, name: NormalizedName, target: Target) -> tuple[VersionConstraint, ...]:
         """The constraints on one package of those that are needed in a target."""

@@ -54,6 +54,9 @@ class GpuPlan:
     """cuDNN's four-part version; only with ``system``."""
     proven: bool = True
     """Whether the pair of CUDA and cuDNN is proven for the release."""
+    clashing: tuple[str, ...] = ()
+    """The wheels of NVIDIA's, by another package, that TensorFlow takes in place of these; then
+    nothing is proven."""
 
 
 @dataclass(frozen=True)

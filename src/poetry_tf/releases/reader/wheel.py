@@ -117,6 +117,10 @@ class RemoteWheel:
                 return None
         return self._extract(self._found[member])
 
+    def paths(self) -> tuple[str, ...]:
+        """The paths of all members, in a wheel that was just opened. Raises `ReadError`."""
+        return tuple(entry.name for piece in self._pieces for entry in piece)
+
     def runpath(self) -> str | None:
         """The RUNPATH of the library that opens the CUDA libraries.
 
