@@ -181,7 +181,15 @@ def test_companions_move_along(warm_poetry: PoetryRunner, project: Path) -> None
     assert [line.strip() for line in new] == [
         "'tensorflow (>=2.18.1,<2.19.0)',",
         "'tensorflow-probability (>=0.25.0,<0.26.0)',",
+        '"tf-keras (>=2.18,<2.19)",',
     ]
+    assert found["tf-keras"] == "2.18.0"
+    holds(warm_poetry)
+    # On to another series it moves along; before 2.15 there is none, and TensorFlow has Keras 2.
+    assert warm_poetry.call("tf", "upgrade", "2.16", "-n").ok
+    assert locked(project)["tf-keras"] == "2.16.0"
+    assert warm_poetry.call("tf", "upgrade", "2.13", "-n").ok
+    assert "tf-keras" not in pyproject(project)
     holds(warm_poetry)
 
 

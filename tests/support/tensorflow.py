@@ -209,8 +209,10 @@ def _companions() -> Iterator[Distribution]:
         fits = f"tensorflow (~={series}.0)"
         tags = _tags(release.pythons_on("linux-x86_64"), ["linux-x86_64", "macos-arm64"])
         yield Distribution("tensorflow-text", f"{series}.0", (fits,), tags=tags)
-        if release.version >= Version("2.16"):
-            yield Distribution("tf-keras", f"{series}.0", (fits,))
+        if release.version >= Version("2.15"):
+            # 2.15.0 does not say which TensorFlow it is for.
+            keras = "2.15.1" if series == "2.15" else f"{series}.0"
+            yield Distribution("tf-keras", keras, (fits,))
         if series in PROBABILITY:
             extra = ('tensorflow (>=2.12) ; extra == "tf"', 'tf-keras ; extra == "tf"')
             needs = ("absl-py", "six (>=1.10.0)", "numpy (>=1.13.3)", *extra)

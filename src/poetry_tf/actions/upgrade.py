@@ -31,7 +31,7 @@ from poetry_tf.plan.main_line import (
     main_requirement,
     required_catalog,
 )
-from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan, PlanError
+from poetry_tf.plan.model import CONTAINER_PLATFORM, LEGACY_KERAS, TF_KERAS, Plan, PlanError
 from poetry_tf.plan.moves import LineMove, staying_lines
 from poetry_tf.plan.python import admitted_minors, marker_pythons, project_pythons
 from poetry_tf.plan.release import requested_release
@@ -41,8 +41,8 @@ from poetry_tf.plan.requirement import (
     to_poetry_version,
 )
 from poetry_tf.plan.settings import SETTINGS_PATH, read_settings
-from poetry_tf.pyproject.pins import companion_pin_text
-from poetry_tf.pyproject.requirement_edits import constraint_edits
+from poetry_tf.pyproject.pins import companion_pin_text, tf_keras_pin
+from poetry_tf.pyproject.requirement_edits import constraint_edits, remove_edits
 from poetry_tf.releases import Catalog, Companion, Release, fits, load, role, whole
 from poetry_tf.releases.breaking import Breaking, Retired, ended, keras_major, passed
 from poetry_tf.releases.companions import bounds_on, companions
@@ -162,6 +162,7 @@ def plan_upgrade(project: Project, to: str | None, *, legacy_keras: bool) -> Upg
     stays = release.inferred_from is not None and old is not None and release == old
     requested = release.series if stays else str(release.version)
     options, plan = _plan_release(project, replace(options, tensorflow=requested))
+    project = _without_keras_2(project, old_plan, plan)
     moves = tuple(
         companion_move(project, item, plan.release, plan.pythons)
         for item in companion_requirements(project)
@@ -312,6 +313,22 @@ def companion_requirements(project: Project) -> Iterator[Requirement]:
     for item in project.pyproject.requirements:
         if role(item.name) == "companion" and item.source is None and item.name != _FILESYSTEM:
             yield item
+
+
+def _without_keras_2(project: Project, old: Plan | None, new: Plan) -> Project:
+    """The project without the line for Keras 2, where TensorFlow's own is that again.
+
+    Only the line that poetry-tf writes is removed, and only where no release of Keras 2 fits.
+    """
+    if old is None or keras_major(new.release) != LEGACY_KERAS or fits(TF_KERAS, new.release):
+        return project
+    written = parse_constraint(tf_keras_pin(old))
+    items = [
+        item
+        for item in project.pyproject.requirements
+        if item.name == TF_KERAS and item.constraint == written and item.source is None
+    ]
+    return apply(project, remove_edits(project, items))
 
 
 def companion_move(

@@ -1,0 +1,46 @@
+"""What needs Keras 2 where TensorFlow has another Keras, and does not require it.
+
+From TensorFlow 2.16 on Keras 2 is the distribution `tf-keras`. Kept by hand in `data/keras2.json`,
+each with its source and the day it was checked.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from datetime import date
+
+from packaging.specifiers import SpecifierSet
+from packaging.utils import NormalizedName
+
+from poetry_tf.releases.resources import read_json, value_of
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsKeras2:
+    """Versions of a distribution that need Keras 2.
+
+    Attributes:
+        versions: with an upper bound.
+        why: what happens without it, as a clause about the distribution.
+    """
+
+    name: NormalizedName
+    versions: SpecifierSet
+    why: str
+    source: str
+    checked: date
+
+
+@functools.cache
+def need_keras_2() -> tuple[NeedsKeras2, ...]:
+    """All that is known to need it."""
+    return tuple(
+        value_of(
+            NeedsKeras2,
+            entry,
+            versions=SpecifierSet(entry["versions"]),
+            checked=date.fromisoformat(entry["checked"]),
+        )
+        for entry in read_json("keras2.json")["needs"]
+    )
