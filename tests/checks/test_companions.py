@@ -92,6 +92,25 @@ def test_a_requirement_that_fits_or_that_a_solver_judges_is_let_be(line: str):
     assert found(project("tensorflow~=2.15.0", line), "TF105") == []
 
 
+@pytest.mark.parametrize(
+    ("constraint", "solvable"), [("~=0.23.0", False), (">=0.23,<0.24", False), (">=0.20", True)]
+)
+def test_the_advice_can_be_followed(constraint: str, solvable: bool):
+    """tf-agents 0.19 requires a Probability that is made for TensorFlow 2.15."""
+    packages = (("tensorflow", "2.18.1"), ("tensorflow-probability", "0.23.0"))
+    lock = lock_text(*packages, ("tf-agents", "0.19.0")).replace(
+        "[metadata]",
+        f'[package.dependencies]\ntensorflow-probability = "{constraint}"\n\n[metadata]',
+    )
+    made = project("tensorflow~=2.18.0", "tf-agents", locked=packages)
+    made = in_memory(made.pyproject.document.text, lock=lock)
+    (finding,) = found(made, "TF105")
+    assert ("0.25.0 fits" in finding.remedy) is solvable
+    assert (f"tf-agents 0.19.0 requires tensorflow-probability {constraint}" in finding.remedy) is (
+        not solvable
+    )
+
+
 def test_two_tensorflows_distinguished_by_markers_leave_companions_unjudged():
     locked = (("tensorflow", "2.15.1"), ("tensorflow", "2.16.2"), ("tensorflow-io", "0.37.1"))
     assert found(project("tensorflow", "tensorflow-io", locked=locked), "TF105") == []

@@ -16,6 +16,7 @@ from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.index.mirrors import mirror_at
 from poetry_tf.plan.lines import Line, releases_by_pythons
+from poetry_tf.plan.lock_entries import read_constraint, read_packages
 from poetry_tf.plan.main_line import admitted_locked_tensorflow, main_requirement
 from poetry_tf.plan.model import TF_KERAS
 from poetry_tf.plan.requirement import (
@@ -302,7 +303,8 @@ def _required(context: Context) -> Iterator[Finding]:
             continue
         if (message := _misfit(item, release)) is not None:
             place = context.at(item.constraint_path)
-            yield Finding(*place, message, _remedy(item.name, release), name=item.name)
+            remedy = _remedy(context, item.name, release)
+            yield Finding(*place, message, remedy, name=item.name)
 
 
 def _locked(context: Context) -> Iterator[Finding]:
@@ -321,7 +323,7 @@ def _locked(context: Context) -> Iterator[Finding]:
                     lock.path,
                     lock.position(name, version),
                     f"{name} {version} is locked, {message}",
-                    _remedy(name, release),
+                    _remedy(context, name, release),
                     name=name,
                 )
 
@@ -377,6 +379,18 @@ def _mismatch(name: str, version: Version, release: Release) -> str | None:
     return f"which is {_made_for(companion)}, not for TensorFlow {release.version}"
 
 
+def _refusing(context: Context, name: str, release: Release) -> str | None:
+    """The locked package that admits no release of a companion which fits; None without one."""
+    lock = context.project.valid_lock
+    fitting = [to_poetry_version(fit.companion.version) for fit in fits(name, release)]
+    for package in read_packages(lock.data) if lock else ():
+        for edge in package.requires:
+            constraint = read_constraint(edge.constraint)
+            if edge.name == name and not any(map(constraint.allows, fitting)):
+                return f"{package.name} {package.version} requires {name} {edge.constraint}, which"
+    return None
+
+
 def _made_for(*ends: Companion) -> str:
     """The series of TensorFlow that releases of a companion, from first to last, are made for."""
     series = [
@@ -390,10 +404,16 @@ def _made_for(*ends: Companion) -> str:
     return f"made for TensorFlow {first}" + (f" to {last}" if last != first else "")
 
 
-def _remedy(name: str, release: Release) -> str:
+def _remedy(context: Context, name: str, release: Release) -> str:
     if bounds_on(name, release) is not None:
         return "Run `poetry lock`, and look at what changed the lock"
     if (fit := newest(name, release)) is not None:
+        if (refusing := _refusing(context, name, release)) is not None:
+            return (
+                f"{refusing} does not go together with a release of {name} for TensorFlow "
+                f"{release.version}: require another version of it, remove it, or stay with the "
+                f"TensorFlow that both are made for"
+            )
         return f"{name} {fit.companion.version} fits TensorFlow {release.version}: require that"
     last = next((one for one in reversed(companions().get(name, ())) if one.fits), None)
     text = f"No release of {name} is known to fit TensorFlow {release.version}"
