@@ -30,6 +30,7 @@ class Breaking:
         unless_legacy_keras: whether it does not matter with Keras 2.
         unless_required: a distribution; projects that require it are not affected.
         gpu: whether it matters only with a GPU.
+        until: the last series with the change; None where it stays.
     """
 
     at: str
@@ -42,6 +43,7 @@ class Breaking:
     unless_legacy_keras: bool = False
     unless_required: NormalizedName | None = None
     gpu: bool = False
+    until: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,11 @@ def passed(old: str, new: str) -> tuple[Breaking, ...]:
     For a downgrade, only those that have something to check then.
     """
     if numbers(new) >= numbers(old):
-        return tuple(one for one in breaking() if numbers(old) < numbers(one.at) <= numbers(new))
+        return tuple(
+            one
+            for one in breaking()
+            if numbers(old) < numbers(one.at) <= numbers(new) <= numbers(one.until or new)
+        )
     return tuple(
         one
         for one in reversed(breaking())
