@@ -138,7 +138,6 @@ def test_each_thing_that_is_wrong_with_the_seeds_file_is_said():
     assert reported == {
         ("TF502", ("image",)),
         ("TF505", ("features", OLD_CUDA)),
-        ("TF504", ("hostRequirements",)),
         ("TF505", ("runArgs",)),
         ("TF505", ("features", RETIRED_POETRY)),
         ("TF506", ("onCreateCommand",)),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from poetry_tf.devcontainer.changes import find_changes
+from poetry_tf.devcontainer.changes import find_changes, synchronize
 from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.plan.model import Plan
 from poetry_tf.plan.settings import GpuChoice, Settings
@@ -171,7 +172,9 @@ def test_arguments_that_fail_without_a_gpu_give_way_to_a_request(
     arguments: list[str], left: list[str] | None
 ):
     text = container(runArgs=arguments, hostRequirements=...)
-    assert codes(text) == ["TF504", "TF505"]
+    # One that asks for the GPU is no lack of a request.
+    asks = any(item.startswith("--gpus") for item in arguments)
+    assert codes(text) == ["TF505"] if asks else ["TF504", "TF505"]
     made = data(fixed(text))
     assert made.get("runArgs") == left
     assert made["hostRequirements"] == {"gpu": "optional"}
@@ -334,13 +337,61 @@ def test_what_the_host_must_have_besides_the_gpu_stays():
     assert made["hostRequirements"] == {"cpus": 4}
 
 
-def test_a_compose_file_has_to_give_its_service_the_gpu_itself():
-    text = written({"dockerComposeFile": "c.yml", "hostRequirements": {"gpu": "optional"}})
-    spec = having(engine="podman")
-    (change,) = find_changes(PATH, JsoncDocument.parse(text), spec)
-    assert change.code == "TF504" and "compose file" in change.remedy
-    assert "runArgs" not in data(fixed(text, spec))
-    assert "hostRequirements" not in data(fixed(text, spec))
+_DEVICES = "deploy: {resources: {reservations: {devices: [%s]}}}"
+
+
+@pytest.mark.parametrize(
+    ("service", "is_found"),
+    [
+        ("image: x", True),
+        ("gpus: all", False),
+        ("gpus: [{driver: nvidia}]", False),
+        ("runtime: nvidia", False),
+        ("runtime: runc", True),
+        ("runtime: ${RUNTIME:-nvidia}", False),  # the machine decides
+        (_DEVICES % "{driver: nvidia, count: 1}", False),
+        (_DEVICES % "{capabilities: [gpu]}", False),
+        (_DEVICES % "{driver: cdi, device_ids: ['nvidia.com/gpu=all']}", False),
+        (_DEVICES % "{capabilities: [tpu]}", True),
+        ("devices: ['nvidia.com/gpu=all']", False),
+        ("devices: [/dev/fuse]", True),
+        ("extends: base", False),
+        ("extends: {file: other.yml, service: with}", False),
+        ("extends: {file: other.yml, service: without}", True),
+        ("extends: {file: gone.yml, service: with}", False),
+        ("<<: *gpu", False),
+        ("environment: !reset []", False),  # what can't be read is no finding
+        ("extends: app", False),  # a circle
+    ],
+)
+@pytest.mark.parametrize("engine", ["docker", "podman"])
+def test_a_compose_file_has_to_give_its_service_the_gpu(
+    tmp_path: Path, service: str, is_found: bool, engine: str
+):
+    path = tmp_path / ".devcontainer" / "devcontainer.json"
+    path.parent.mkdir()
+    (tmp_path / "compose.yml").write_text(
+        f"x-gpu: &gpu {{gpus: all}}\nservices:\n  base: {{gpus: all}}\n  app:\n    {service}\n"
+    )
+    (tmp_path / "other.yml").write_text("services: {with: {gpus: all}, without: {image: x}}")
+    text = written(
+        {"dockerComposeFile": ["../compose.yml"], "service": "app", "runArgs": ["--gpus=all"]}
+    )
+    spec = having(engine=engine)
+    changes = find_changes(path, JsoncDocument.parse(text), spec)
+    assert [item.code for item in changes] == ["TF504"] * is_found
+    assert all("../compose.yml" in item.remedy for item in changes)
+    assert synchronize(path, JsoncDocument.parse(text), spec).text == text
+
+
+@pytest.mark.parametrize("name", ["gone.yml", "../../outside.yml", "..", "broken.yml"])
+def test_a_compose_file_that_cannot_be_read_is_no_finding(tmp_path: Path, name: str):
+    path = tmp_path / "project" / ".devcontainer" / "devcontainer.json"
+    path.parent.mkdir(parents=True)
+    (tmp_path / "outside.yml").write_text("services: {app: {image: x}}")
+    (path.parent / "broken.yml").write_text("services: [")
+    text = written({"dockerComposeFile": name, "service": "app"})
+    assert find_changes(path, JsoncDocument.parse(text), make_spec()) == ()
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,9 @@ def gpu_not_requested(context: Context) -> Iterator[Finding]:
     the container a GPU where the host has one, and starts it also where not. A project that wants
     none says `gpu = "none"` in `[tool.poetry-tf]`. With `engine = "podman"` there, or with
     `gpu-required = true`, an argument in `runArgs` asks for it instead: Podman fails over a GPU in
-    hostRequirements, and they let a container start without one. A `NVIDIA_DRIVER_CAPABILITIES`
+    hostRequirements, and they let a container start without one. Neither reaches a service of a
+    compose file: there `gpus`, `runtime: nvidia` or `deploy.resources.reservations.devices` asks
+    for it, and a compose file that can't be read is no finding. A `NVIDIA_DRIVER_CAPABILITIES`
     that withholds a part of the driver which TensorFlow needs is found as well.
     """
     yield from _changes(context, "TF504")

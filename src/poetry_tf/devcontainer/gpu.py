@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any
 
+from poetry_tf.devcontainer.compose import compose_files, is_service, service_has_gpu
 from poetry_tf.devcontainer.spec import ContainerSpec
 from poetry_tf.devcontainer.view import Change, View, feature_id
 from poetry_tf.files.edits import Edit
@@ -25,6 +26,12 @@ from poetry_tf.text import format_list
 _DOCKER_ARGUMENT = "--gpus=all"
 # Podman's. It fails with a GPU in hostRequirements, and with this where there is no GPU.
 _PODMAN_ARGUMENT = "--device=nvidia.com/gpu=all"
+# What gives a service the GPU.
+_IN_COMPOSE = (
+    "deploy: {resources: {reservations: {devices: [{driver: nvidia, count: all, "
+    "capabilities: [gpu]}]}}}"
+)
+_REQUESTS = ("--gpus", "--device=nvidia", "nvidia.com/gpu")
 # The parts of the driver to mount; compute and utility where it isn't set.
 _LIMIT = "NVIDIA_DRIVER_CAPABILITIES"
 # The feature puts CUDA's programs nowhere on PATH, and XLA has to find ptxas.
@@ -246,8 +253,13 @@ def gpu_request(view: View, spec: ContainerSpec) -> Iterator[Change]:
         return
     if not (spec.whole or view.features(spec.images.cuda.id)):
         return
-    request, remedy = _request(view, spec)
+    if is_service(view):
+        yield from _service_without_gpu(view)
+        return
     removal, problem = _failing_request(view, spec)
+    if _asks_by_retired_arguments(view, spec) and not removal:
+        return  # `retired_arguments` writes another request in their place
+    request, remedy = _request(view, spec)
     if not requests_gpu(view, spec):
         message = problem or "the container does not ask for a GPU"
         yield Change("TF504", message, remedy, ("hostRequirements",), (*removal, *request))
@@ -262,10 +274,22 @@ def _request(view: View, spec: ContainerSpec) -> tuple[tuple[Edit, ...], str]:
     if argument is None:
         edit = view.set("hostRequirements", "gpu", value="optional")
         return (edit,), 'Write "hostRequirements": {"gpu": "optional"}'
-    if view.get("dockerComposeFile") is not None:
-        return (), "Give the service the GPU in the compose file: runArgs mean nothing to it"
     edit = Edit(view.path, "append", ("runArgs",), argument)
     return (edit,), f'Write "runArgs": ["{argument}"]'
+
+
+def _service_without_gpu(view: View) -> Iterator[Change]:
+    """A service whose compose file gives it no GPU; nothing else can."""
+    if service_has_gpu(view) != "no":
+        return
+    yield Change(
+        "TF504",
+        f"the compose file gives the service {view.get('service')} no GPU, and hostRequirements "
+        "and runArgs do not reach a service",
+        f"In {format_list(compose_files(view))} add to the service: {_IN_COMPOSE}",
+        ("dockerComposeFile",),
+        (),
+    )
 
 
 def _argument(spec: ContainerSpec) -> str | None:
@@ -305,14 +329,20 @@ def requests_gpu(view: View, spec: ContainerSpec) -> bool:
     arguments = view.run_arguments
     removed = _positions(arguments, _retired_arguments(spec))
     return any(
-        item.startswith(("--gpus", "--device=nvidia", "nvidia.com/gpu"))
-        for index, item in enumerate(arguments)
-        if index not in removed
+        item.startswith(_REQUESTS) for index, item in enumerate(arguments) if index not in removed
     )
+
+
+def _asks_by_retired_arguments(view: View, spec: ContainerSpec) -> bool:
+    arguments = view.run_arguments
+    retired = _positions(arguments, _retired_arguments(spec))
+    return any(arguments[index].startswith(_REQUESTS) for index in retired)
 
 
 def retired_arguments(view: View, spec: ContainerSpec) -> Iterator[Change]:
     """Docker's arguments with which a container doesn't start everywhere."""
+    if is_service(view):
+        return  # to which they mean nothing
     arguments = view.run_arguments
     seen = {
         argument: why

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from poetry_tf.devcontainer.compose import compose_files, is_service, service_has_gpu
 from poetry_tf.devcontainer.image import python_image
 from poetry_tf.devcontainer.plugin import names_no_address, plugin_requirement, why_no_plugin
 from poetry_tf.devcontainer.poetry import container_poetrys
@@ -39,6 +40,9 @@ def list_parts(
     if plan is None:
         return
     yield _base(view, plan)
+    if plan.gpu.mode != "none" and is_service(view) and service_has_gpu(view) == "unknown":
+        files = format_list(compose_files(view)) or "the compose file"
+        yield ContainerPart("GPU", "unknown", f"what {files} requests could not be read")
     for feature in (spec.images.cuda, spec.images.git_lfs):
         yield from _feature(view, feature)
     yield from _cuda(view, spec, plan, catalog)

@@ -11,6 +11,7 @@ from typing import Any
 
 from poetry_tf.devcontainer.image import has_own_base
 from poetry_tf.devcontainer.lifecycle import HOOKS, Task, tasks
+from poetry_tf.devcontainer.workspace import Workspace
 from poetry_tf.files.documents import Document
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.jsonc import JsoncDocument
@@ -46,6 +47,10 @@ class View:
     document: JsoncDocument
     is_new: bool
     """Whether the file is being created."""
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        return Workspace.of(self.path)
 
     def get(self, *path: str) -> Any:
         return self.document.get(path)

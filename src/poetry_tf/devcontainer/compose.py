@@ -1,0 +1,91 @@
+"""Whether the compose file of a container gives its service a GPU.
+
+The dev container tools hand hostRequirements and runArgs to `docker run` alone: nothing of them
+reaches a service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from poetry_tf.devcontainer.view import View
+from poetry_tf.files.values import as_table, as_text, as_texts
+
+Answer = Literal["yes", "no", "unknown"]
+_MAX_EXTENDS: Final = 8
+
+
+def is_service(view: View) -> bool:
+    """Whether the container is a service of a compose file."""
+    return view.get("dockerComposeFile") is not None
+
+
+def compose_files(view: View) -> tuple[str, ...]:
+    """The compose files, as written; each overrides those before it."""
+    value = view.get("dockerComposeFile")
+    return (value,) if isinstance(value, str) else tuple(as_texts(value))
+
+
+def service_has_gpu(view: View) -> Answer:
+    """Whether a compose file requests a GPU for the service; unknown if one can't be read."""
+    service, answers = as_text(view.get("service")), []
+    for name in compose_files(view):
+        path = view.path.parent / name
+        answers.append(_answer(view, path, service, _MAX_EXTENDS))
+    if "yes" in answers:
+        return "yes"
+    return "unknown" if "unknown" in answers or not answers else "no"
+
+
+def _answer(view: View, path: Path, service: str, left: int) -> Answer:
+    content = _parse(view.workspace.read(path))
+    if content is None or "include" in content or not left:
+        return "unknown"
+    definition = as_table(as_table(content.get("services")).get(service))
+    if any(_requests(definition)):
+        return "yes"
+    if _is_open(definition):
+        return "unknown"
+    extends = definition.get("extends")
+    if extends is None:
+        return "no"
+    base = {"service": extends} if isinstance(extends, str) else as_table(extends)
+    other = path.parent / base["file"] if isinstance(base.get("file"), str) else path
+    return _answer(view, other, as_text(base.get("service")), left - 1)
+
+
+def _parse(text: str | None) -> dict[str, Any] | None:
+    import yaml  # which only these containers need
+
+    if text is None:
+        return None
+    try:
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _devices(definition: dict[str, Any]) -> list[Any]:
+    resources = as_table(as_table(definition.get("deploy")).get("resources"))
+    devices = as_table(resources.get("reservations")).get("devices")
+    return devices if isinstance(devices, list) else []
+
+
+def _requests(definition: dict[str, Any]) -> Iterator[bool]:
+    yield definition.get("gpus") not in (None, [], "")
+    yield definition.get("runtime") == "nvidia"
+    for device in map(as_table, _devices(definition)):
+        names = as_texts(device.get("device_ids"))
+        yield "gpu" in as_texts(device.get("capabilities")) or device.get("driver") == "nvidia"
+        yield any(name.startswith("nvidia.com/gpu") for name in names)
+    for name in as_texts(definition.get("devices")):
+        yield name.startswith(("nvidia.com/gpu", "/dev/nvidia"))
+
+
+def _is_open(definition: dict[str, Any]) -> bool:
+    """Whether a variable decides, whose value each machine sets."""
+    values = [definition.get("runtime"), *as_texts(definition.get("devices"))]
+    return any("$" in str(value) for value in values)
