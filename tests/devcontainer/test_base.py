@@ -210,3 +210,41 @@ def test_a_registry_that_a_variable_names_stays_where_the_image_does_not_fit(pre
     retired = container(image=f"{prefix}:1-3.10-bookworm")
     assert codes(retired) == ["TF505"]
     assert data(fixed(retired))["image"].startswith(f"{prefix}:{GENERATION}-3.10")
+
+
+OLD, NEW = IMAGES.moved_features.old, IMAGES.moved_features.new
+
+
+@pytest.mark.parametrize("name", ["pipenv", "ffmpeg-apt-get", "ruff"])
+@pytest.mark.parametrize(
+    ("tag", "new_tag"), [("", ""), (":1", ":1"), (":1.0.2", ":1.0.2"), ("@sha256:0a", "")]
+)
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_feature_of_the_deleted_organisation_gives_way_to_its_successor(
+    name: str, tag: str, new_tag: str, whole: bool
+):
+    text = container(features={**data(container())["features"], f"{OLD}{name}{tag}": {"a": "b"}})
+    spec = make_spec(whole=whole)
+    assert codes(text, spec) == ["TF505"]
+    made = fixed(text, spec)
+    assert data(made)["features"] == {
+        **data(container())["features"],
+        f"{NEW}{name}{new_tag}": {"a": "b"},
+    }
+    assert codes(made, spec) == []
+
+
+def test_a_feature_of_the_deleted_organisation_without_a_successor_is_left_and_said():
+    text = container(features={**data(container())["features"], f"{OLD}pipx-package:1": {}})
+    (change,) = (
+        item for item in find_changes(PATH, JsoncDocument.parse(text), make_spec()) if item.code
+    )
+    assert (change.code, change.edits) == ("TF505", ())
+    assert "no successor" in change.remedy
+    assert fixed(text) == text
+
+
+def test_a_feature_of_the_deleted_organisation_goes_where_its_successor_is_there():
+    features = {**data(container())["features"], f"{NEW}ruff:1": {}}
+    text = container(features={**features, f"{OLD}ruff:1": {}})
+    assert data(fixed(text))["features"] == features

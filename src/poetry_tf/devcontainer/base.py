@@ -12,7 +12,7 @@ from poetry_tf.devcontainer.image import (
     with_registry_variable,
 )
 from poetry_tf.devcontainer.spec import ContainerSpec, generated_name, name_before_series
-from poetry_tf.devcontainer.view import Change, View
+from poetry_tf.devcontainer.view import Change, View, feature_id, with_version
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.values import KeyPath
 from poetry_tf.plan.model import Plan
@@ -106,6 +106,26 @@ def git_lfs(view: View, spec: ContainerSpec) -> Iterator[Change]:
         # Its own pull fails in a repository without a commit, and so does the container.
         edit = view.set("features", feature.reference, value={"autoPull": False})
         yield Change.convenience(edit)
+
+
+def moved_features(view: View, spec: ContainerSpec) -> Iterator[Change]:
+    """Features of the deleted organisation; that of Poetry has a subject of its own."""
+    moved = spec.images.moved_features
+    for key in view.object("features"):
+        id_ = feature_id(key)
+        if not id_.startswith(moved.old) or id_ in spec.images.retired_poetry_features:
+            continue
+        message = f"{key} is gone: its organisation was deleted"
+        successor = moved.successor(id_)
+        edits: tuple[Edit, ...] = ()
+        if successor is None:
+            remedy = "Install it in another way: it has no successor"
+        elif present := view.features(successor):
+            remedy, edits = f"Remove it: there is {present[0]}", (view.remove("features", key),)
+        else:
+            new_key = with_version(successor, key)
+            remedy, edits = f"Use {new_key}", (view.rename("features", key, to=new_key),)
+        yield Change("TF505", message, remedy, ("features", key), edits)
 
 
 def extension(view: View, _: ContainerSpec) -> Iterator[Change]:

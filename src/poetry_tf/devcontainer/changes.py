@@ -33,6 +33,7 @@ _SUBJECTS: Final[tuple[Subject, ...]] = (
     gpu.retired_arguments,
     gpu.capabilities,
     variables.legacy_keras,
+    base.moved_features,
     poetry.retired_feature,
     poetry.poetry,
     poetry.project,

@@ -9,7 +9,7 @@ from typing import Any
 from poetry_tf.devcontainer.lifecycle import HOOKS
 from poetry_tf.devcontainer.plugin import install_step
 from poetry_tf.devcontainer.spec import ContainerSpec
-from poetry_tf.devcontainer.view import Change, View, feature_id
+from poetry_tf.devcontainer.view import Change, View, with_version
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.files.values import KeyPath, as_text
@@ -52,8 +52,7 @@ def retired_feature(view: View, spec: ContainerSpec) -> Iterator[Change]:
             edits: tuple[Edit, ...] = (view.remove_member("features", key),)
         else:
             # Nothing else would install Poetry.
-            version, id_ = key.removeprefix(feature_id(key)), images.poetry_features[0]
-            successor = id_ if version.startswith("@") else id_ + version  # a digest goes
+            successor = with_version(images.poetry_features[0], key)
             remedy, edits = f"Use {successor}", (view.rename("features", key, to=successor),)
             if spec.plan is not None:  # else the container's Python may not run that Poetry
                 edits = (*edits, _version_edit(view, spec, key, successor))

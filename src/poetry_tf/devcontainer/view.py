@@ -126,3 +126,9 @@ def feature_id(key: str) -> str:
     key = key.partition("@")[0]
     head, colon, tail = key.rpartition(":")
     return head if colon and "/" not in tail else key
+
+
+def with_version(id_: str, key: str) -> str:
+    """Another feature's key with the version of a key; a digest, which is not the other's, goes."""
+    version = key.removeprefix(feature_id(key))
+    return id_ if version.startswith("@") else id_ + version

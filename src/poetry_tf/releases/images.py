@@ -36,6 +36,22 @@ class Feature:
 
 
 @dataclass(frozen=True)
+class MovedFeatures:
+    """The features of an organisation that was deleted, and where they are now."""
+
+    old: str
+    """The start of their ids."""
+    new: str
+    not_moved: tuple[str, ...]
+    """The names of those that have no successor."""
+
+    def successor(self, id_: str) -> str | None:
+        """The id of a feature's successor; None if it has none."""
+        name = id_.removeprefix(self.old)
+        return None if name in self.not_moved else self.new + name
+
+
+@dataclass(frozen=True)
 class Systems:
     """The oldest systems that the files of a lock have to support, as in platform tags.
 
@@ -63,6 +79,7 @@ class Images:
     retired_poetry_features: tuple[str, ...]
     poetry_features: tuple[str, ...]
     cache_features: tuple[str, ...]
+    moved_features: MovedFeatures
     systems: Systems
 
     def image(self, python: str) -> str:
@@ -94,5 +111,6 @@ def load_images() -> Images:
         retired_poetry_features=tuple(poetry["retired"]),
         poetry_features=tuple(poetry["living"]),
         cache_features=tuple(poetry["cache"]),
+        moved_features=value_of(MovedFeatures, data["moved_features"]),
         systems=Systems(systems["glibc"][python["distribution"]], systems["macos"]),
     )
