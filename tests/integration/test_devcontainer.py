@@ -150,7 +150,6 @@ def test_the_seeds_file_becomes_one_that_works(warm_poetry: PoetryRunner, projec
     result = warm_poetry.call("tf", "check").stderr
     assert {line.split()[1] for line in result.splitlines()[:-1:2]} == {
         "TF502",
-        "TF504",
         "TF505",
         "TF506",
     }

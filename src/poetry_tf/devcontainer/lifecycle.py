@@ -6,10 +6,11 @@ which run at the same time.
 
 from __future__ import annotations
 
+import posixpath
 import re
 import shlex
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice, pairwise
 from typing import Any, Final, TypeAlias
@@ -37,6 +38,17 @@ _INSTALLER = re.compile(r"(?:pip(?:x|\d[\d.]*)?|uv)\Z")
 _INSTALLER_SITE = "install.python-poetry.org"
 _PYTHON = re.compile(r"python[\d.]*\Z")
 _INSTALLS = (["install"], ["sync"])
+# What runs commands that stand elsewhere.
+_RUNNER = re.compile(r"poetry|make|just|task|invoke|inv")
+_MAX_SCRIPTS: Final = 8
+_MAX_SCRIPT: Final = 30_000
+"""The characters of the longest script that is looked into."""
+_SCRIPT_SUFFIXES = (".sh", ".bash")
+# The folder of the repository in the container, as far as a text tells it.
+_WORKSPACE = re.compile(
+    r"(?:\$\{containerWorkspaceFolder\}|\$PWD|\$\{PWD\}|/workspaces/[^/]+|/workspace|\./?\Z|\.(?=/))"
+    r"(?:/+|\Z)"
+)
 # The distribution itself; poetry-core and the plugins have other names.
 _POETRY = re.compile(
     r"poetry\s*(?:\[[^\]]*\]\s*)?(?P<spec>(?:[~=!<>]=?|@).*)?\Z", re.IGNORECASE | re.DOTALL
@@ -56,6 +68,8 @@ class Installation:
     before: str | None
     """The text before the version in that string; None if it can't be changed in place."""
     after: str
+    script: str = ""
+    """The script of the repository that it stands in, if it does."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +79,34 @@ class Task:
     hook: str
     path: KeyPath
     value: str | tuple[str, ...]
+    read: Callable[[str], str | None] = field(default=lambda _: None, repr=False, compare=False)
+    """Reads a script of the repository by its name, None where there is none."""
+
+    @cached_property
+    def scripts(self) -> Mapping[str, tuple[Call, ...]]:
+        """The calls of each script of the repository that it runs, and of those that they run."""
+        found: dict[str, tuple[Call, ...]] = {}
+        waiting = list(_named_scripts(self.calls))
+        while waiting and len(found) < _MAX_SCRIPTS:
+            name = waiting.pop(0)
+            if name in found or (text := self.read(name)) is None:
+                continue
+            calls = tuple(shell_calls(text, self.path)) if len(text) <= _MAX_SCRIPT else ()
+            found[name] = calls
+            waiting += _named_scripts(calls)
+        return found
+
+    @cached_property
+    def all_calls(self) -> tuple[Call, ...]:
+        """Every call that it makes, those of the repository's scripts included."""
+        return (*self.calls, *(call for calls in self.scripts.values() for call in calls))
+
+    @property
+    def may_use_poetry(self) -> bool:
+        """Whether it uses Poetry, or runs what can't be looked into."""
+        unread = set(_named_scripts(self.all_calls)) - {*self.scripts}
+        programs = {word.program for call in self.all_calls for word in without_prefix(call)[:1]}
+        return bool(unread) or any(_RUNNER.fullmatch(program) for program in programs)
 
     @cached_property
     def calls(self) -> tuple[Call, ...]:
@@ -121,12 +163,23 @@ class Task:
             for word in _installed_words(call)
             if (installation := self._installation(word)) is not None
         )
-        return tuple(islice(named, MOST_INSTALLATIONS)) or tuple(self._from_install_script())
+        here = tuple(islice(named, MOST_INSTALLATIONS)) or tuple(self._from_install_script())
+        return here or tuple(self._in_scripts())
+
+    def _in_scripts(self) -> Iterator[Installation]:
+        """The first in a script, which is left for a person to change."""
+        for name in self.scripts:
+            text = self.read(name) or ""
+            script = Task(self.hook, self.path, text)
+            found = script.installations if len(text) <= _MAX_LENGTH else ()
+            for item in found[:1]:
+                yield replace(item, before=None, script=name)
+                return
 
     @property
     def plugins(self) -> Iterator[Word]:
         """What it installs besides Poetry, by pip, pipx, uv or Poetry itself."""
-        for call in self.calls:
+        for call in self.all_calls:
             yield from _installed_words(call)
             yield from _added_words(call)
 
@@ -134,7 +187,7 @@ class Task:
     def installs_project(self) -> bool:
         return any(
             program == "poetry" and arguments[:1] in _INSTALLS
-            for call in self.calls
+            for call in self.all_calls
             if not any(_installed_words(call))
             for program, arguments, _ in _programs(call)
         )
@@ -142,7 +195,7 @@ class Task:
     @property
     def uses_poetry(self) -> bool:
         """Whether it needs Poetry."""
-        programs = (next(iter(without_prefix(call)), None) for call in self.calls)
+        programs = (next(iter(without_prefix(call)), None) for call in self.all_calls)
         return self.installs_project or any(item and item.program == "poetry" for item in programs)
 
     def _text(self, path: KeyPath) -> str:
@@ -203,16 +256,47 @@ class Task:
         return Installation(written, exact, word.path, before, after)
 
 
-def tasks(hook: str, value: Any) -> tuple[Task, ...]:
+def tasks(
+    hook: str, value: Any, read: Callable[[str], str | None] = lambda _: None
+) -> tuple[Task, ...]:
     """The commands of a hook; what is none (a number, say) is left out."""
     commands: dict[KeyPath, Any] = {(hook,): value}
     if isinstance(value, dict):
         commands = {(hook, name): item for name, item in value.items()}
     return tuple(
-        Task(hook, path, item if isinstance(item, str) else tuple(item))
+        Task(hook, path, item if isinstance(item, str) else tuple(item), read)
         for path, item in commands.items()
         if isinstance(item, str) or (isinstance(item, list) and as_texts(item) == item)
     )
+
+
+def _named_scripts(calls: Iterable[Call]) -> Iterator[str]:
+    """The shell scripts that calls run, by name: ``bash a.sh``, ``./a.sh``, ``source a.sh``.
+
+    A name is as seen from the folder that an earlier ``cd`` went to.
+    """
+    folder = ""
+    for call in map(without_prefix, calls):
+        if not call:
+            continue
+        first, *arguments = call
+        if first.text == "cd":
+            target = _in_workspace(arguments[0].text) if arguments else "/"
+            folder = target if target.startswith("/") else posixpath.join(folder, target)
+            continue
+        is_shell = first.program in _SHELLS or first.text in {".", "source"}
+        if is_shell and nested_script(call) is not None:
+            continue
+        named = next(plain(tuple(arguments)), None) if is_shell else first
+        if named and (is_shell or "/" in named.text) and "$(" not in named.text:
+            name = _in_workspace(named.text)
+            if is_shell or name.endswith(_SCRIPT_SUFFIXES) or not name.startswith("/"):
+                yield posixpath.normpath(posixpath.join(folder, name))
+
+
+def _in_workspace(name: str) -> str:
+    """A path without the folder that the repository has in the container."""
+    return _WORKSPACE.sub("", name) or "."
 
 
 def _installed_words(call: Call) -> Iterator[Word]:

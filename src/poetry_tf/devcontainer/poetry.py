@@ -82,7 +82,8 @@ def poetry(view: View, spec: ContainerSpec) -> Iterator[Change]:
             if not (item.exact and spec.accepts_poetry(item.written)):
                 text = f"{item.before}{spec.poetry}{item.after}"
                 edits = () if item.before is None else (Edit(view.path, "set", item.path, text),)
-                remedy = f"Install Poetry {spec.poetry}"
+                place = f" in {item.script}" if item.script else ""
+                remedy = f"Install Poetry {spec.poetry}{place}"
                 yield _other_version(spec, item.written or _NOT_FIXED, remedy, item.path, edits)
     # On a base of the user's own, Poetry is the user's to install.
     if spec.whole and not features and not view.installs_poetry and not view.own_base:
@@ -201,7 +202,7 @@ def project(view: View, spec: ContainerSpec) -> Iterator[Change]:
         command = f"(! git rev-parse -q --verify HEAD || git lfs pull) && {command}"
     task = next((task for task in view.tasks if task.installations), None)
     if task is None or HOOKS.index(task.hook) < HOOKS.index(_INSTALLS_PROJECT):
-        edit = view.add_command(_INSTALLS_PROJECT, command)
+        edit = view.add_command(_INSTALLS_PROJECT, command, is_install=True)
     else:
         # Commands of a hook run at the same time, so it has to be the same command.
         path, text = task.followed_by(command)

@@ -96,7 +96,13 @@ class View:
     @cached_property
     def tasks(self) -> tuple[Task, ...]:
         """The commands of every lifecycle hook, in the order in which they run."""
-        return tuple(task for hook in HOOKS for task in tasks(hook, self.get(hook)))
+        return tuple(task for hook in HOOKS for task in self._tasks(hook))
+
+    def _tasks(self, hook: str) -> tuple[Task, ...]:
+        return tasks(hook, self.get(hook), self._script)
+
+    def _script(self, name: str) -> str | None:
+        return self.workspace.read(self.workspace.root / name)
 
     @property
     def installs_poetry(self) -> bool:
@@ -111,11 +117,17 @@ class View:
         assert isinstance(document, JsoncDocument)
         return replace(self, document=document)
 
-    def add_command(self, hook: str, command: str) -> Edit:
-        """Adds a command to a lifecycle hook; it runs in parallel with those that are there."""
+    def add_command(self, hook: str, command: str, *, is_install: bool = False) -> Edit:
+        """Adds a command to a lifecycle hook, beside those that are there.
+
+        They run in parallel. What installs the project comes after one that may use Poetry.
+        """
         present = self.get(hook)
         if present in (None, "", []):
             return self.set(hook, value=command)
+        if is_install and (earlier := [item for item in self._tasks(hook) if item.may_use_poetry]):
+            path, text = earlier[-1].followed_by(command)
+            return Edit(self.path, "set", path, text)
         if isinstance(present, str | list) and tasks(hook, present):
             return self.set(hook, value={"project": present, "poetry-tf": command})
         return self.set(hook, "poetry-tf", value=command)
