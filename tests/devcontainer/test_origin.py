@@ -18,7 +18,7 @@ WHEEL = "https://example.org/poetry_tf-0.1.0-py3-none-any.whl"
 
 
 def read(url: Any, **info: Any) -> Origin:
-    return read_origin(VERSION, json.dumps({"url": url, **info}))
+    return read_origin(VERSION, json.dumps({"url": url, **info}), on_pypi=False)
 
 
 def git(url: Any, commit: Any = COMMIT, **more: Any) -> Origin:
@@ -29,8 +29,9 @@ def archive(url: Any, **info: Any) -> Origin:
     return read(url, archive_info=info)
 
 
-def test_without_a_record_it_is_from_an_index():
-    assert read_origin(VERSION, None).requirement == "poetry-tf==0.1.0"
+def test_from_an_index_it_is_named_only_once_it_is_on_pypi():
+    assert read_origin(VERSION, None, on_pypi=True).requirement == "poetry-tf==0.1.0"
+    assert read_origin(VERSION, None, on_pypi=False).requirement is None
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,10 @@ def test_an_archive_by_https_keeps_its_hash(info: dict[str, Any]):
         archive("http://example.org/p.whl", hashes={"sha256": SHA256}),
         git(3),
         read(None),
-        *(read_origin(VERSION, text) for text in ("", "[]", "{}", "{", "[" * 100_000)),
+        *(
+            read_origin(VERSION, text, on_pypi=True)
+            for text in ("", "[]", "{}", "{", "[" * 100_000)
+        ),
     ],
     ids=lambda found: found.url,
 )

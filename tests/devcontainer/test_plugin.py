@@ -90,18 +90,20 @@ def test_an_address_in_the_file_stays(there: Origin, here: Origin):
     text = fixed("{}", from_(there))
     spec = from_(here)
     assert codes(text, spec) == []
-    if here is not FOLDER:
-        assert fixed(text, spec) == text
+    assert fixed(text, spec) == text
 
 
-def test_a_commit_of_the_same_repository_follows():
-    text = fixed("{}", from_(GIT))
-    assert codes(text, from_(LATER)) == []
-    assert fixed(text, from_(LATER)) == fixed("{}", from_(LATER))
-    by_branch = text.replace("a" * 40, "main")
-    assert injected(fixed(by_branch, from_(LATER))) == [f"poetry-tf@{REPOSITORY}@main"]
-    elsewhere = replace(GIT, url=GIT.url.replace("owner", "another"))
-    assert injected(fixed(text, from_(elsewhere))) == [GIT.requirement]
+def test_two_people_with_different_ones_do_not_undo_each_other():
+    for here in (LATER, replace(GIT, url=GIT.url.replace("owner", "another"))):
+        text = fixed("{}", from_(GIT))
+        assert codes(text, from_(here)) == []
+        assert fixed(text, from_(here)) == text
+
+
+def test_a_later_version_takes_the_place_of_an_earlier_one_and_never_the_other_way():
+    text, later = fixed("{}", from_(INDEX)), replace(INDEX, version=Version("0.10.0"))
+    assert injected(fixed(text, from_(later))) == ["poetry-tf==0.10.0"]
+    assert injected(fixed(fixed(text, from_(later)), from_(INDEX))) == ["poetry-tf==0.10.0"]
 
 
 @pytest.mark.parametrize("origin", [INDEX, GIT, ARCHIVE], ids=lambda item: item.source)

@@ -112,14 +112,13 @@ def prepares(project: Path) -> str:
     return made
 
 
-def test_from_an_index_it_is_installed_by_its_version(
+def test_from_an_index_it_is_not_installed_by_its_name_while_pypi_has_it_not(
     installed: Callable[[str], PoetryRunner],
 ) -> None:
     poetry = installed("index")
     done = poetry.run("tf", "devcontainer")
-    assert done.ok and done.stdout.count("\n") == 1, done.output
-    version = running_origin().version
-    assert f"(pipx inject poetry poetry-tf=={version} ||" in prepares(poetry.project)
+    assert done.ok and "it is not on PyPI" in done.stdout, done.output
+    assert "poetry-tf" not in prepares(poetry.project)
 
 
 @pytest.mark.slow
@@ -165,12 +164,16 @@ def test_from_this_machine_it_is_not_installed_and_that_is_said(
 def test_a_name_in_a_file_is_found_and_fixed_where_it_is_not_from_an_index(
     installed: Callable[[str], PoetryRunner],
 ) -> None:
-    poetry = installed("index")
+    poetry = installed("https")
     assert poetry.run("tf", "devcontainer").ok
     path = poetry.project / NAME
     text = re.sub("^{", "{\n  // the study's", path.read_text("utf-8"))
-    path.write_text(text, "utf-8")
     assert "TF508" not in poetry.run("tf", "check").output
+    version, address = running_origin().version, rf"git\+{ADDRESS}@\w+"
+    # As written while the name was taken for the project's own.
+    text = re.sub(rf"poetry-tf@{address}", f"poetry-tf=={version}", text)
+    text = re.sub(rf"self add {address}", "self add poetry-tf", text)
+    path.write_text(text, "utf-8")
 
     installed("folder")
     found = poetry.run("tf", "check", "--select", "TF508")

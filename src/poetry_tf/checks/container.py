@@ -148,7 +148,7 @@ def keras_2_not_switched_on(context: Context) -> Iterator[Finding]:
 
 @rule("TF508", fixable=True)
 def poetry_tf_by_name(context: Context) -> Iterator[Finding]:
-    """The container installs poetry-tf by its name, but yours did not come from an index.
+    """The container installs poetry-tf by its name, which is not this project's on PyPI.
 
     Anybody may take a free name on PyPI, and what is installed by it runs in the container. Where
     the poetry-tf that runs here was installed from Git by https, or from an archive by https with

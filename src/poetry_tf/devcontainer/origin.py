@@ -1,8 +1,8 @@
 """Where the running poetry-tf was installed from, and what installs the same one in a container.
 
 By PEP 610: an installer records in `direct_url.json` what did not come from an index. The name
-alone is written into a container only if this machine has it from an index: elsewhere, also on
-PyPI, anybody may own that name.
+alone is written into a container only once the project is on PyPI, which the packaged data says:
+until then anybody may take that name, wherever the one here is from.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ from urllib.parse import quote, urlsplit
 from packaging.version import Version
 
 from poetry_tf.files.values import as_table, as_text
+from poetry_tf.releases.images import load_images
 
 NAME = "poetry-tf"
 _HOST = re.compile(r"[A-Za-z0-9.-]+(?::\d+)?")
 _THIS_MACHINE = re.compile(r"(?:localhost|127\.[\d.]+|0\.0\.0\.0)(?::\d+)?", re.IGNORECASE)
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_NOT_PYPI = "the index that it is from here: it is not on PyPI"
 _FOLDER = re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*/?")
 
 
@@ -34,7 +36,8 @@ class Origin:
 
     version: Version
     source: Literal["index", "git", "archive", "local"] = "index"
-    """`local` is what a container can't install from: a path, ssh, an archive without hash."""
+    """`local` is what a container can't install from: a path, ssh, an archive without hash, an
+    index while the project is not on PyPI."""
     url: str = ""
     """With the commit (Git) or the hash (archive); of `local` only to show. Without credentials."""
 
@@ -50,13 +53,17 @@ class Origin:
 def running_origin() -> Origin:
     """The origin of the poetry-tf that runs."""
     distribution = metadata.distribution(NAME)
-    return read_origin(Version(distribution.version), distribution.read_text("direct_url.json"))
+    return read_origin(
+        Version(distribution.version),
+        distribution.read_text("direct_url.json"),
+        on_pypi=load_images().poetry_tf_on_pypi,
+    )
 
 
-def read_origin(version: Version, direct_url: str | None) -> Origin:
+def read_origin(version: Version, direct_url: str | None, *, on_pypi: bool) -> Origin:
     """The origin in a `direct_url.json`; None means that there is no such file."""
     if direct_url is None:
-        return Origin(version)
+        return Origin(version) if on_pypi else Origin(version, "local", _NOT_PYPI)
     try:
         table = as_table(json.loads(direct_url))
     except (ValueError, RecursionError):

@@ -1,7 +1,8 @@
 """poetry-tf beside Poetry in a container: the same one as here, or none.
 
-It is requested by its name alone only if this machine has it from an index: whoever takes that
-name on PyPI would run code in every container.
+It is requested by its name alone only once the project is on PyPI: whoever takes that name there
+would run code in every container. An origin that is in the file stays, so that two people with
+different ones do not undo each other.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+
+from packaging.version import Version
 
 from poetry_tf.devcontainer.lifecycle import MOST_INSTALLATIONS
 from poetry_tf.devcontainer.origin import NAME, Origin
@@ -33,9 +36,6 @@ _BY_NAME = re.compile(
 )
 # What names poetry-tf: a requirement, a repository, a file.
 _NAMED = re.compile(r"(?:^|/)poetry[-_.]tf(?:\.git)?(?=[@#\[=~!<>^\s]|-\d|\Z)", re.IGNORECASE)
-_COMMIT = re.compile(
-    r"(?P<before>.*[@#])?(?P<address>[^@#]+)@(?P<commit>[0-9a-f]{40,64})(?P<after>#.*)?"
-)
 
 
 def install_step(origin: Origin) -> str:
@@ -68,7 +68,7 @@ def plugin(view: View, spec: ContainerSpec) -> Iterator[Change]:
         edit = Edit(view.path, "set", found.path, text)
         if names_no_address(found.requirement) and origin.source != "index":
             yield _by_name_change(origin, found.requirement, found.path, (edit,))
-        elif _is_other_commit(found.requirement, origin):
+        elif _is_older(found.requirement, origin):
             yield Change.convenience(edit)
     if origin.source == "index":
         return
@@ -108,8 +108,8 @@ def why_no_plugin(origin: Origin) -> str:
     return (
         f"{NAME} is not installed in the container, which can't get it from "
         f"{origin.url or 'where it was installed from'}. poetry install works there without it. To "
-        "have it there, install it here from Git by https (poetry self add git+https://...) or "
-        "from an index, and run poetry tf devcontainer"
+        "have it there, install it here from Git by https (poetry self add git+https://...), and "
+        "run poetry tf devcontainer"
     )
 
 
@@ -136,8 +136,7 @@ def _steps(view: View) -> Iterator[_Step]:
 def _by_name_change(origin: Origin, written: str, path: KeyPath, edits: tuple[Edit, ...]) -> Change:
     return Change(
         "TF508",
-        f"{written} is installed by its name, which anybody may take on PyPI: the {NAME} that runs "
-        "here is not from an index",
+        f"{written} is installed by its name, which anybody may take on PyPI",
         f"Install {origin.requirement}"
         if origin.requirement
         else "Remove it: Poetry installs from the lock without poetry-tf",
@@ -146,16 +145,13 @@ def _by_name_change(origin: Origin, written: str, path: KeyPath, edits: tuple[Ed
     )
 
 
-def _is_other_commit(requirement: str, origin: Origin) -> bool:
-    """Whether it is the repository of the running one, at another commit."""
-    there, here = _COMMIT.fullmatch(requirement), _COMMIT.fullmatch(origin.requirement or "")
-    return (
-        there is not None
-        and here is not None
-        and "git+" in there["address"]
-        and there.group("before", "address", "after") == here.group("before", "address", "after")
-        and there["commit"] != here["commit"]
-    )
+def _is_older(requirement: str, origin: Origin) -> bool:
+    """Whether it is an earlier version by name. A later one stays, as that of another person."""
+    _, is_exact, version = requirement.partition("==")
+    try:
+        return bool(is_exact) and origin.source == "index" and Version(version) < origin.version
+    except ValueError:
+        return False
 
 
 def _is_outside_quotes(before: str) -> bool:

@@ -80,6 +80,8 @@ class Images:
     poetry_features: tuple[str, ...]
     cache_features: tuple[str, ...]
     moved_features: MovedFeatures
+    poetry_tf_on_pypi: bool
+    """Whether the name poetry-tf on PyPI is this project's."""
     systems: Systems
 
     def image(self, python: str) -> str:
@@ -111,6 +113,7 @@ def load_images() -> Images:
         retired_poetry_features=tuple(poetry["retired"]),
         poetry_features=tuple(poetry["living"]),
         cache_features=tuple(poetry["cache"]),
+        poetry_tf_on_pypi=data["poetry_tf"]["on_pypi"],
         moved_features=value_of(MovedFeatures, data["moved_features"]),
         systems=Systems(systems["glibc"][python["distribution"]], systems["macos"]),
     )
