@@ -32,6 +32,9 @@ RETIRED_POETRY = f"{IMAGES.retired_poetry_features[0]}:2"
 LIVING_POETRY = f"{IMAGES.poetry_features[0]}:2"
 CACHE = f"{IMAGES.cache_features[0]}:1"
 VENV = "${containerWorkspaceFolder}/.venv"
+# In the environment of the container's Python; by itself the container opens also where it fails.
+INSTALL = "poetry env use python3 && poetry install"
+INSTALL_ALONE = f"{INSTALL} || echo 'run: poetry install'"
 DOCTOR = "poetry tf doctor --brief"
 # The file of the article that this project comes from, for TensorFlow 2.13.
 SEED = f"""\

@@ -17,6 +17,8 @@ from tests.devcontainer.containers import (
     CACHE,
     CUDA,
     IMAGES,
+    INSTALL,
+    INSTALL_ALONE,
     LFS,
     LIVING_POETRY,
     OLD_CUDA,
@@ -115,6 +117,7 @@ def test_the_seeds_file_is_turned_into_one_that_works():
             "PATH": "${containerEnv:PATH}:/usr/local/cuda/bin",
             "POETRY_TF_MIRROR": "${localEnv:POETRY_TF_MIRROR}",
             "POETRY_PYPI_MIRROR_URL": "${localEnv:POETRY_PYPI_MIRROR_URL}",
+            "PIP_INDEX_URL": "${localEnv:PIP_INDEX_URL}",
         },
         "hostRequirements": {"gpu": "optional"},
         "mounts": [{"source": ENVIRONMENT_VOLUME, "target": VENV, "type": "volume"}],
@@ -123,7 +126,8 @@ def test_the_seeds_file_is_turned_into_one_that_works():
             "vscode": {"settings": {"python.defaultInterpreterPath": f"{VENV}/bin/python"}}
         },
         "onCreateCommand": made["onCreateCommand"],
-        "postCreateCommand": "poetry install",
+        "postCreateCommand": INSTALL_ALONE,
+        "waitFor": "postCreateCommand",
         "postStartCommand": made["postStartCommand"],
     }
     assert f"poetry=={POETRY}" in made["onCreateCommand"]
@@ -193,7 +197,7 @@ def test_comments_and_keys_of_the_users_stay_as_they_are():
     assert f'"image": "{IMAGES.image("3.11")}",\r\n' in text
     assert data(text)["postCreateCommand"] == {
         "project": "pip install -r requirements.txt",
-        "poetry-tf": "poetry install",
+        "poetry-tf": INSTALL,
     }
     assert fixed(text) == text
 

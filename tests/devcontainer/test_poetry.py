@@ -9,13 +9,17 @@ from typing import Any
 import pytest
 
 from poetry_tf.devcontainer.changes import find_changes
+from poetry_tf.devcontainer.origin import Origin
 from poetry_tf.devcontainer.poetry import CACHE_FOLDER, ENVIRONMENT_VOLUME
 from poetry_tf.files.jsonc import JsoncDocument
 from tests.devcontainer.containers import (
     CUDA,
     DOCTOR,
     IMAGES,
+    INDEX,
+    INSTALL,
     LIVING_POETRY,
+    LOCAL,
     OPTIONS,
     PATH,
     POETRY,
@@ -106,9 +110,7 @@ def test_poetry_that_is_installed_in_another_version_is_pinned_in_place(
 
 def test_a_hook_that_installs_poetry_last_installs_the_project_after_it():
     text = container(onCreateCommand=..., postCreateCommand="pipx install poetry==1.8.2")
-    assert data(fixed(text))["postCreateCommand"] == (
-        f"pipx install poetry=={POETRY} && poetry install"
-    )
+    assert data(fixed(text))["postCreateCommand"] == (f"pipx install poetry=={POETRY} && {INSTALL}")
 
 
 def test_poetry_is_pinned_at_once_wherever_it_is_installed():
@@ -156,7 +158,7 @@ def test_a_new_command_goes_beside_several():
         "b": ["make", "all"],
         "poetry-tf": "",
     }
-    assert made["postCreateCommand"] == {"poetry-tf": "poetry install"}
+    assert made["postCreateCommand"] == {"poetry-tf": INSTALL}
 
 
 @pytest.mark.parametrize(
@@ -213,21 +215,21 @@ def test_poetry_that_an_array_installs_is_pinned_in_its_element(
 @pytest.mark.parametrize(
     ("command", "made"),
     [
-        ("pipx install poetry; ", f"pipx install poetry=={POETRY} && poetry install"),
-        ("pipx install poetry &", f"pipx install poetry=={POETRY} & wait && poetry install"),
-        ("pipx install poetry # it", f"pipx install poetry=={POETRY} # it\npoetry install"),
-        (["pipx", "install", "poetry"], f"pipx install poetry=={POETRY} && poetry install"),
+        ("pipx install poetry; ", f"pipx install poetry=={POETRY} && {INSTALL}"),
+        ("pipx install poetry &", f"pipx install poetry=={POETRY} & wait && {INSTALL}"),
+        ("pipx install poetry # it", f"pipx install poetry=={POETRY} # it\n{INSTALL}"),
+        (["pipx", "install", "poetry"], f"pipx install poetry=={POETRY} && {INSTALL}"),
         (
             ["bash", "-c", "pipx install poetry"],
-            ["bash", "-c", f"pipx install poetry=={POETRY} && poetry install"],
+            ["bash", "-c", f"pipx install poetry=={POETRY} && {INSTALL}"],
         ),
         (
             {"a": "make", "b": "pipx install poetry"},
-            {"a": "make", "b": f"pipx install poetry=={POETRY} && poetry install"},
+            {"a": "make", "b": f"pipx install poetry=={POETRY} && {INSTALL}"},
         ),
         (
             {"a": ["make"], "b": ["pip", "install", "a b", "poetry"]},
-            {"a": ["make"], "b": f"pip install 'a b' poetry=={POETRY} && poetry install"},
+            {"a": ["make"], "b": f"pip install 'a b' poetry=={POETRY} && {INSTALL}"},
         ),
     ],
 )
@@ -359,3 +361,46 @@ def test_an_interpreter_of_the_users_own_stays():
     vscode = {"settings": {"python.defaultInterpreterPath": "/mine", "x": 1}}
     text = written({"image": IMAGES.image("3.11"), "customizations": {"vscode": vscode}})
     assert data(fixed(text))["customizations"]["vscode"] == vscode
+
+
+EARLIER = (
+    'sudo chown "$(id -u):$(id -g)" /mnt/poetry-cache .venv && '
+    '(python3 -c "import os, sys; v = sys.version_info; '
+    "sys.exit(not os.path.isdir('.venv/lib/python%d.%d' % v[:2]))\" "
+    "|| sudo find .venv -mindepth 1 -delete) && "
+)
+
+
+@pytest.mark.parametrize("git_lfs", [True, False])
+@pytest.mark.parametrize("origin", [INDEX, LOCAL], ids=lambda item: item.source)
+def test_commands_of_an_earlier_version_become_those_of_today(origin: Origin, git_lfs: bool):
+    spec = make_spec(origin=origin, git_lfs=git_lfs)
+    today = data(fixed("{}", spec))
+    _, _, rest = today["onCreateCommand"].partition(" && ")
+    install = "poetry install"
+    if git_lfs:
+        install = f"(! git rev-parse -q --verify HEAD || git lfs pull) && {install}"
+    before = {**today, "onCreateCommand": f"{EARLIER}{rest}", "postCreateCommand": install}
+    del before["waitFor"]
+    assert codes(written(before), spec) == []
+    assert data(fixed(written(before), spec)) == today
+    # Beside a command of the user's as well, and only what is ours.
+    before["onCreateCommand"] = {"project": "make", "poetry-tf": f"{EARLIER}{rest}"}
+    before["postCreateCommand"] = "poetry install --sync"
+    made = data(fixed(written(before), spec))
+    assert made["onCreateCommand"] == {"project": "make", "poetry-tf": today["onCreateCommand"]}
+    assert made["postCreateCommand"] == "poetry install --sync"
+
+
+@pytest.mark.parametrize("key", ["remoteUser", "containerUser"])
+def test_root_needs_no_sudo(key: str):
+    made = data(fixed(written({key: "root", "image": IMAGES.image("3.11")})))
+    assert made["onCreateCommand"].startswith("pipx install poetry==")
+    made = data(fixed(written({"containerUser": "root", "remoteUser": "vscode"})))
+    assert made["onCreateCommand"].startswith("sudo chown ")
+
+
+def test_the_commands_of_a_container_without_poetry_tf_are_short():
+    made = data(fixed("{}", make_spec(origin=LOCAL)))
+    assert made["waitFor"] == "postCreateCommand"
+    assert all(len(made[hook]) <= 100 for hook in ("onCreateCommand", "postCreateCommand"))

@@ -9,7 +9,7 @@ import pytest
 
 from poetry_tf.devcontainer.changes import find_changes, synchronize
 from poetry_tf.files.jsonc import JsoncDocument
-from tests.devcontainer.containers import POETRY, container, make_spec
+from tests.devcontainer.containers import INSTALL, POETRY, container, make_spec
 
 SETUP = f"""#!/usr/bin/env bash
 set -euo pipefail
@@ -61,17 +61,17 @@ def test_an_installation_comes_after_a_script_that_uses_poetry(tmp_path: Path, c
     made = made_in(tmp_path, container(postCreateCommand=call), "poetry config --list\n")
     command = made["postCreateCommand"]
     last = command["setup"] if isinstance(call, dict) else command
-    assert str(last).endswith("setup.sh && poetry install")
+    assert str(last).endswith(f"setup.sh && {INSTALL}")
 
 
 def test_an_installation_comes_after_what_cannot_be_looked_into(tmp_path: Path):
     for call in ("/usr/local/bin/setup.sh", "bash scripts/gone.sh", "make setup"):
         made = made_in(tmp_path, container(postCreateCommand=call), "")
-        assert made["postCreateCommand"] == f"{call} && poetry install"
+        assert made["postCreateCommand"] == f"{call} && {INSTALL}"
     made = made_in(tmp_path, container(postCreateCommand="bash .devcontainer/setup.sh"), "echo 1\n")
     assert made["postCreateCommand"] == {
         "project": "bash .devcontainer/setup.sh",
-        "poetry-tf": "poetry install",
+        "poetry-tf": INSTALL,
     }
 
 
@@ -99,7 +99,7 @@ def test_a_script_outside_the_repository_is_not_read(tmp_path: Path):
     (project / "link.sh").symlink_to(tmp_path / "setup.sh")
     for call in ("bash ../setup.sh", "bash link.sh"):
         made = made_in(project, container(postCreateCommand=call), "")
-        assert made["postCreateCommand"] == f"{call} && poetry install"
+        assert made["postCreateCommand"] == f"{call} && {INSTALL}"
 
 
 def test_scripts_that_call_each_other_come_to_an_end(tmp_path: Path):

@@ -35,6 +35,7 @@ _SUBJECTS: Final[tuple[Subject, ...]] = (
     variables.legacy_keras,
     base.moved_features,
     poetry.retired_feature,
+    poetry.earlier_commands,
     poetry.poetry,
     poetry.project,
     plugin.plugin,

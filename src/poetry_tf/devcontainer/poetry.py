@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from poetry_tf.devcontainer.lifecycle import HOOKS
 from poetry_tf.devcontainer.plugin import install_step
-from poetry_tf.devcontainer.spec import ContainerSpec
+from poetry_tf.devcontainer.spec import INSTALL, ContainerSpec
 from poetry_tf.devcontainer.view import Change, View, with_version
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.jsonc import JsoncDocument
@@ -26,16 +27,19 @@ _INSTALLS_PROJECT = "postCreateCommand"
 _INTERPRETER: KeyPath = ("customizations", "vscode", "settings", "python.defaultInterpreterPath")
 # Where a machine does not set it, it is empty in the container, which means unset.
 MIRROR = "POETRY_TF_MIRROR"
-_MIRRORS = (MIRROR, "POETRY_PYPI_MIRROR_URL")
+# pip reads its own in the commands that install Poetry.
+_MIRRORS = (MIRROR, "POETRY_PYPI_MIRROR_URL", "PIP_INDEX_URL")
 _IN_PROJECT = "POETRY_VIRTUALENVS_IN_PROJECT"
 # In place of a version.
 _NOT_FIXED = "of no fixed version"
-# The volume outlives the container, and so may hold the environment of another Python.
-_RENEWAL = (
-    '(python3 -c "import os, sys; v = sys.version_info; '
-    f"sys.exit(not os.path.isdir('{ENVIRONMENT}/lib/python%d.%d' % v[:2]))\" "
-    f"|| sudo find {ENVIRONMENT} -mindepth 1 -delete)"
+# The volume outlives the container, and so may hold the environment of another Python. Poetry keeps
+# one that fits, and makes another anew in its place.
+_RENEWAL = "poetry env use python3"
+# The command that earlier versions wrote for that, before Poetry is there.
+_EARLIER_RENEWAL = re.compile(
+    r"\(python3 -c \"import os, sys; [^\"]*\" \|\| sudo find \.venv -mindepth 1 -delete\) && "
 )
+_EARLIER_OWNER, _OWNER = '"$(id -u):$(id -g)"', "$(id -u):$(id -g)"
 
 
 def retired_feature(view: View, spec: ContainerSpec) -> Iterator[Change]:
@@ -133,10 +137,9 @@ def _preparation(view: View, spec: ContainerSpec) -> Iterator[Edit]:
         yield from _cache(view)
     if _needs_environment(view):
         folders.append(ENVIRONMENT)
-        command = f"{_RENEWAL} && {command}"
         yield from _environment(view)
-    if folders:
-        command = f'sudo chown "$(id -u):$(id -g)" {" ".join(folders)} && {command}'
+    if folders and not view.is_root:
+        command = f"sudo chown {_OWNER} {' '.join(folders)} && {command}"
     for name in _MIRRORS:
         if not view.sets_variable(name):
             # The value, which may hold a password, stays out of the file.
@@ -191,20 +194,57 @@ def _environment(view: View) -> Iterator[Edit]:
         yield Edit(view.path, "set", _INTERPRETER, f"{place}/bin/python")
 
 
+def earlier_commands(view: View, spec: ContainerSpec) -> Iterator[Change]:
+    """Commands as earlier versions wrote them, which the present ones replace."""
+    if spec.plan is None or not spec.whole:
+        return
+    for task in view.tasks:
+        for path, text in task.texts:
+            if not _EARLIER_RENEWAL.search(text):
+                continue
+            new = _EARLIER_RENEWAL.sub("", text).replace(_EARLIER_OWNER, _OWNER)
+            if view.is_root:
+                new = re.sub(rf"sudo chown {re.escape(_OWNER)} [^&]+ && ", "", new)
+            edits = [Edit(view.path, "set", path, new)]
+            for other in view.tasks:
+                if other.value in (spec.install, with_lfs(spec.install)):
+                    edits.append(view.remove(*other.path))  # `project` writes the present one
+            yield Change.convenience(*edits)
+
+
+def with_lfs(command: str) -> str:
+    return f"(! git rev-parse -q --verify HEAD || git lfs pull) && {command}"
+
+
 def project(view: View, spec: ContainerSpec) -> Iterator[Change]:
     """Whether the project is installed, once Poetry is there."""
     if spec.plan is None or view.own_base or not spec.whole:
         return
     if any(task.installs_project for task in view.tasks):
         return
-    command = spec.install
-    if spec.git_lfs:
-        command = f"(! git rev-parse -q --verify HEAD || git lfs pull) && {command}"
+    command = with_lfs(spec.install) if spec.git_lfs else spec.install
+    if ENVIRONMENT_VOLUME in str(view.get("mounts")):
+        command = f"{_RENEWAL} && {command}"
     task = next((task for task in view.tasks if task.installations), None)
     if task is None or HOOKS.index(task.hook) < HOOKS.index(_INSTALLS_PROJECT):
+        if view.get(_INSTALLS_PROJECT) in (None, "", []):
+            yield Change.convenience(*_alone(view, command, spec))
+            return
         edit = view.add_command(_INSTALLS_PROJECT, command, is_install=True)
     else:
         # Commands of a hook run at the same time, so it has to be the same command.
         path, text = task.followed_by(command)
         edit = Edit(view.path, "set", path, text)
     yield Change.convenience(edit)
+
+
+def _alone(view: View, command: str, spec: ContainerSpec) -> Iterator[Edit]:
+    """The installation as the only command of its hook: the container opens also where it fails.
+
+    Else the hooks that follow are skipped. An editor waits for it, as its Python is not there
+    before. It is no command of a prebuild, which has neither a person's secrets nor their mirror.
+    """
+    shown = INSTALL if "'" in spec.install else spec.install
+    yield view.set(_INSTALLS_PROJECT, value=f"{command} || echo 'run: {shown}'")
+    if view.get("waitFor") is None:
+        yield view.set("waitFor", value=_INSTALLS_PROJECT)

@@ -84,6 +84,12 @@ class View:
     def own_base(self) -> bool:
         return has_own_base(self.document)
 
+    @property
+    def is_root(self) -> bool:
+        """Whether the file says that the container's user is root."""
+        user = self.get("remoteUser") or self.get("containerUser")
+        return isinstance(user, str) and user == "root"
+
     def features(self, *ids: str) -> tuple[str, ...]:
         """The keys under which features stand, whatever their versions."""
         return tuple(key for key in self.object("features") if feature_id(key) in ids)
