@@ -143,14 +143,14 @@ def test_the_locked_release_is_found_on_its_line(right: PoetryRunner, project: P
         ("3-3.12", "3-3.10", "3:5 TF502 the image has Python 3.10, but"),
         ('"9.3.0.75"', '"9.1.0.70"', "9:13 TF503 TensorFlow 2.18.1 goes with CUDA 12.5 and cuDNN"),
         ('"12.5"', '"11.8"', "8:13 TF503 TensorFlow 2.18.1 goes with CUDA 12.5 and cuDNN"),
-        ('"gpu": "optional"', "", "17:5 TF504 the container does not ask for a GPU"),
+        ('"gpu": "optional"', "", "18:5 TF504 the container does not ask for a GPU"),
         ("3-3.12", "1-3.12", "3:5 TF505 the images 1-… are retired"),
-        ('"mounts"', '"runArgs": ["--runtime=nvidia"],\n    "mounts"', "20:5 TF505 --runtime=nv"),
+        ('"mounts"', '"runArgs": ["--runtime=nvidia"],\n    "mounts"', "21:5 TF505 --runtime=nv"),
         ("nvidia-cuda:3", "nvidia-cuda:1", "5:9 TF505 ghcr.io/devcontainers/features/nvidia-cuda:"),
         (
             "pipx install poetry==",
             "pipx install poetry==2.1.0 #",
-            "46:5 TF506 Poetry 2.1.0 is inst",
+            "47:5 TF506 Poetry 2.1.0 is inst",
         ),
     ],
     ids=[

@@ -373,7 +373,7 @@ def test_annotations_say_where(wrong: PoetryRunner) -> None:
         "exclude each other"
     )
     assert second.startswith(f"::error file={CONTAINER},line=9,col=13,title=TF503::TensorFlow ")
-    assert third.startswith(f"::warning file={CONTAINER},line=46,col=5,title=TF506::Poetry 2.1.0")
+    assert third.startswith(f"::warning file={CONTAINER},line=47,col=5,title=TF506::Poetry 2.1.0")
 
 
 def test_annotations_are_escaped(warm_poetry: PoetryRunner, project: Path) -> None:

@@ -330,7 +330,12 @@ def test_a_pin_that_no_known_release_satisfies_means_the_release_at_which_it_beg
     assert choose(pin).version == Version(version)
 
 
-@pytest.mark.parametrize("version", [OLDER, "2.22.0rc0", "2.13.1+own"])
+def test_a_locked_release_candidate_is_named_as_one():
+    with pytest.raises(PlanError, match=r"locked TensorFlow 2\.22\.0rc0 is a release candidate"):
+        choose_release(CATALOG, IMAGES, locked=Version("2.22.0rc0"))
+
+
+@pytest.mark.parametrize("version", [OLDER, "2.13.1+own"])
 def test_a_locked_release_that_is_not_known_is_named(version: str):
     message = re.escape(f"knows nothing of the locked TensorFlow {version}, only of the final")
     with pytest.raises(PlanError, match=message):
@@ -368,7 +373,7 @@ def test_a_release_that_is_asked_for_is_the_one(release: Release):
         (OLDER, f"TensorFlow {OLDER} is older than what poetry-tf knows"),
         ("99.1", "TensorFlow 99.1 is newer than the data of this poetry-tf"),
         ("2.16.0", "There is no TensorFlow 2.16.0"),
-        ("99.1.0rc0", "TensorFlow 99.1.0rc0 is a prerelease"),
+        ("99.1.0rc0", "TensorFlow 99.1.0rc0 is a release candidate"),
     ],
 )
 def test_a_tensorflow_that_cannot_be_had_is_refused_with_the_reason(text: str, says: str):
@@ -386,7 +391,7 @@ def test_a_series_with_candidates_only_may_be_final_by_now():
     for text in (series, f"{series}.0"):
         with pytest.raises(PlanError, match=f"TensorFlow {text} is newer than the data"):
             requested_release(CATALOG, text)
-    with pytest.raises(PlanError, match=f"{first} is a prerelease"):
+    with pytest.raises(PlanError, match=f"{first} is a release candidate"):
         requested_release(CATALOG, str(first))
 
 

@@ -23,7 +23,8 @@ BUDGET = 0.010
 
 def forget() -> None:
     """Makes the next lookup the first one again."""
-    catalog._catalog.cache_clear()
+    catalog._data.cache_clear()
+    catalog._packaged.cache_clear()
     companions.companions.cache_clear()
 
 

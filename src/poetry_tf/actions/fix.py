@@ -15,8 +15,9 @@ from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import Project
 from poetry_tf.plan.environments import Target, format_targets
+from poetry_tf.plan.lines import tensorflow_lines
 from poetry_tf.plan.model import Plan
-from poetry_tf.plan.python import admitted_minors, project_pythons
+from poetry_tf.plan.python import admitted_minors
 from poetry_tf.plan.served import served_targets
 from poetry_tf.releases.model import numbers
 
@@ -82,11 +83,18 @@ def fix_and_lock(
 
 
 def _lost_targets(before: Project, after: Project) -> list[Target]:
-    """The targets that the lock serves no more, of those whose Python the project still admits."""
+    """The targets that the lock serves no more, though a requirement still counts there."""
     if not before.is_locked:
         return []
-    lost, pythons = served_targets(before) - served_targets(after), project_pythons(after)
-    return [target for target in lost if admitted_minors([target.python], pythons)]
+    lines = tensorflow_lines(after)
+    return [
+        target
+        for target in served_targets(before) - served_targets(after)
+        if any(
+            target.admits(line.item.marker) and admitted_minors([target.python], line.python)
+            for line in lines
+        )
+    ]
 
 
 def _lock_due(before: Project, project: Project, codes: Container[str]) -> bool:

@@ -14,22 +14,23 @@ from poetry_tf.releases import DISTRIBUTIONS, whole
 def served_targets(project: Project) -> frozenset[Target]:
     """The targets of the project in which `poetry install` with all groups and extras gets one.
 
-    Empty where nothing is locked. A locked release that is not known serves nothing.
+    Empty where nothing is locked. A locked release that is not known is taken to serve all.
     """
     if (lock := project.valid_lock) is None:
         return frozenset()
     locked = LockedPackages.of(lock, project.pyproject)
     releases = [
-        (package, release)
+        (package, whole(package.name).get(package.parsed) if package.parsed else None)
         for package in locked.packages
         if package.name in DISTRIBUTIONS
-        and package.parsed is not None
-        and (release := whole(package.name).get(package.parsed)) is not None
     ]
     environments = read_settings(project)[0].environments or DEFAULT_ENVIRONMENTS
     minors = admitted_minors(MINORS, project_pythons(project))
     return frozenset(
         target
         for target in make_targets(environments, minors)
-        if any(serves(one, target) and locked.needs(package, target) for package, one in releases)
+        if any(
+            (release is None or serves(release, target)) and locked.needs(package, target)
+            for package, release in releases
+        )
     )

@@ -224,7 +224,7 @@ def add_read(distribution: str, version: Version, block: Mapping[str, Any]) -> N
     `block` is as in a data file.
     """
     _read.setdefault(distribution, {})[str(version)] = block
-    _catalog.cache_clear()
+    _with_read.cache_clear()
 
 
 def is_known_series(distribution: str, version: Version) -> bool:
@@ -236,7 +236,7 @@ def forget_read() -> None:
     """Forgets what was read from an index, as the end of a run does."""
     if _read:
         _read.clear()
-        _catalog.cache_clear()
+        _with_read.cache_clear()
 
 
 def described(
@@ -257,15 +257,32 @@ def hashes(distribution: str) -> Mapping[str, str]:
     return MappingProxyType(files)
 
 
-@functools.cache
 def _catalog(distribution: str, planned: bool) -> Catalog:
+    return (_with_read if _read else _packaged)(distribution, planned)
+
+
+@functools.cache
+def _packaged(distribution: str, planned: bool) -> Catalog:
+    return _make_catalog(distribution, planned)
+
+
+@functools.cache
+def _with_read(distribution: str, planned: bool) -> Catalog:
+    """As `_packaged`, with what was read; cleared whenever that changes."""
+    return _make_catalog(distribution, planned)
+
+
+_data = functools.cache(read_json)  # `load` and `whole` are made of the same files
+
+
+def _make_catalog(distribution: str, planned: bool) -> Catalog:
     if distribution not in DISTRIBUTIONS:
         raise KeyError(distribution)
-    containers = read_json("containers.json")
+    containers = _data("containers.json")
     first = containers["from"] if planned else None
     tensorflow = functools.partial(_catalog, DISTRIBUTIONS[0], planned)
     return catalog_from(
-        read_json(f"{distribution}.json"),
+        _data(f"{distribution}.json"),
         containers,
         first,
         tensorflow if distribution != DISTRIBUTIONS[0] else None,

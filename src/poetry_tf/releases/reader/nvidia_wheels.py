@@ -27,7 +27,8 @@ from poetry_tf.http.ranges import RemoteFile
 from poetry_tf.releases.filenames import Distribution
 from poetry_tf.releases.reader.datafile import SCHEMA, known_before, render, write
 from poetry_tf.releases.reader.derive import Available, Block, served
-from poetry_tf.releases.reader.refresh import IndexReader, RefreshReport, default_index
+from poetry_tf.releases.reader.index_reader import IndexReader, RefreshReport
+from poetry_tf.releases.reader.refresh import default_index
 from poetry_tf.releases.reader.wheel import SMALL_TAIL, RemoteWheel
 
 GENERATOR: Final = "python -m poetry_tf.releases.reader.nvidia_wheels"
