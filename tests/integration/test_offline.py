@@ -940,7 +940,7 @@ def test_a_served_folder_gives_no_release_that_is_not_locked(
     assert "pure-1.5-py3-none-any.whl" in _wheels(folder)
     offline.mirror = served
     # Where PyPI can be reached, it says what there is.
-    assert offline.call("update").ok
+    assert offline.call("update", "--lock").ok
     newer = _lock(offline)
     assert b'version = "1.5"' in newer and b"pure-1.5.tar.gz" in newer
     (offline.project / "poetry.lock").write_bytes(before)
