@@ -15,6 +15,7 @@ from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import Project
 from poetry_tf.plan.environments import Target, format_targets
+from poetry_tf.plan.installability import LockedPackages
 from poetry_tf.plan.lines import tensorflow_lines
 from poetry_tf.plan.model import Plan
 from poetry_tf.plan.python import admitted_minors
@@ -84,12 +85,14 @@ def fix_and_lock(
 
 def _lost_targets(before: Project, after: Project) -> list[Target]:
     """The targets that the lock serves no more, though a requirement still counts there."""
-    if not before.is_locked:
+    old, new = before.valid_lock, after.valid_lock
+    if not before.is_locked or old is None or new is None:
         return []
+    served = served_targets(before, LockedPackages.of(old, before.pyproject))
     lines = tensorflow_lines(after)
     return [
         target
-        for target in served_targets(before) - served_targets(after)
+        for target in served - served_targets(after, LockedPackages.of(new, after.pyproject))
         if any(
             target.admits(line.item.marker) and admitted_minors([target.python], line.python)
             for line in lines

@@ -150,8 +150,8 @@ def no_file_for_an_environment(context: Context) -> Iterator[Finding]:
     """
     if (lock := context.project.valid_lock) is None or context.project.pyproject.foreign_manager:
         return
-    yield from _unserved_lines(context, lock)
     locked = LockedPackages.of(lock, context.project.pyproject)
+    yield from _unserved_lines(context, lock, locked)
     judged = _judged_targets(context, locked)
     managed = context.project.pyproject.is_managed
     for item in locked.obstacles(judged, load_images().systems):
@@ -170,13 +170,13 @@ def no_file_for_an_environment(context: Context) -> Iterator[Finding]:
         yield Finding(lock.path, lock.position(package.name, package.parsed), message, remedy)
 
 
-def _unserved_lines(context: Context, lock: Lock) -> Iterator[Finding]:
+def _unserved_lines(context: Context, lock: Lock, locked: LockedPackages) -> Iterator[Finding]:
     """The findings where the lock has no wheels for a Python, and another release has."""
     narrowed = context.narrowed  # what TF101 narrows is locked again
     lines = [line for line in context.lines if line.locked and line.item.path not in narrowed]
     if not lines or not context.project.is_locked:
         return
-    served = served_targets(context.project)
+    served = served_targets(context.project, locked)
     is_declared = context.project.pyproject.is_managed or lines[0].declared is not None
     judged = ENVIRONMENTS if is_declared else DEFAULT_ENVIRONMENTS[:1]
     for line in lines:

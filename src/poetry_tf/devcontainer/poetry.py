@@ -33,7 +33,7 @@ _IN_PROJECT = "POETRY_VIRTUALENVS_IN_PROJECT"
 # In place of a version.
 _NOT_FIXED = "of no fixed version"
 # The volume outlives the container, and so may hold the environment of another Python. Poetry keeps
-# one that fits, and makes another anew in its place.
+# one that fits, and replaces any other by a new one.
 _RENEWAL = "poetry env use python3"
 # The command that earlier versions wrote for that, before Poetry is there.
 _EARLIER_RENEWAL = re.compile(

@@ -11,14 +11,11 @@ from poetry_tf.plan.settings import read_settings
 from poetry_tf.releases import DISTRIBUTIONS, whole
 
 
-def served_targets(project: Project) -> frozenset[Target]:
+def served_targets(project: Project, locked: LockedPackages) -> frozenset[Target]:
     """The targets of the project in which `poetry install` with all groups and extras gets one.
 
-    Empty where nothing is locked. A locked release that is not known is taken to serve all.
+    `locked` are the packages of its lock. A release that is not known is taken to serve all.
     """
-    if (lock := project.valid_lock) is None:
-        return frozenset()
-    locked = LockedPackages.of(lock, project.pyproject)
     releases = [
         (package, whole(package.name).get(package.parsed) if package.parsed else None)
         for package in locked.packages
