@@ -472,7 +472,8 @@ def test_the_lock_of_another_machine_is_waited_for_and_taken_over_if_it_stands_s
 
     def beat() -> None:
         while not ended.wait(0.05):
-            lock.write_text(f"0123 far-away\n{next(beats):010d}\n", "utf-8")
+            with lock.open("r+", encoding="utf-8") as file:
+                file.write(f"0123 far-away\n{next(beats):010d}\n")
 
     thread = threading.Thread(target=beat)
     thread.start()

@@ -147,7 +147,7 @@ def _wait(lock: FolderLock, folder: Path, report: Report) -> None:
     if seen == first:
         path.unlink(missing_ok=True)
     if not lock.try_create():
-        raise BusyFolderError(folder, _holder(seen))
+        raise BusyFolderError(folder, _holder(seen or first))
 
 
 def _holder(text: str) -> str:
