@@ -20,7 +20,7 @@ from poetry_tf.migration.fit import IndexRelease
 from poetry_tf.plan.environments import ENVIRONMENTS, Target
 from poetry_tf.plan.lock_entries import LockedPackage
 from poetry_tf.plan.requirement import to_poetry_version
-from poetry_tf.releases.images import load_images
+from poetry_tf.releases.images import Systems, load_images
 
 if TYPE_CHECKING:
     from poetry.poetry import Poetry
@@ -59,6 +59,24 @@ class ProjectIndex:
             zip(names, _each(lambda name: _releases(repository, name, targets), names), strict=True)
         )
 
+    def wheels(
+        self, name: NormalizedName, targets: Sequence[Target]
+    ) -> dict[Version, frozenset[Target]]:
+        """The releases of a distribution, each with the targets for which it has a wheel."""
+        if (repository := self._repository) is None:
+            return {}
+        return {
+            release: frozenset(
+                target
+                for target in targets
+                if any(
+                    item.admits_python(target.python) and item.has_wheel(target, _systems())
+                    for item in packages
+                )
+            )
+            for release, packages in _files(repository, name).items()
+        }
+
     def requires(
         self, releases: Mapping[NormalizedName, Version], target: Target
     ) -> dict[NormalizedName, tuple[NormalizedName, ...]]:
@@ -95,40 +113,57 @@ def _releases(
     repository: RoutedRepository, name: NormalizedName, targets: Sequence[Target]
 ) -> list[IndexRelease] | None:
     try:
-        page = repository.get_page(name)
+        files = _files(repository, name)
     except PackageNotFoundError:
         return None
-    systems = load_images().systems
-    files: dict[Version, list[tuple[str, str]]] = {}
+    found = []
+    for number, packages in files.items():
+        usable = [item for item in packages if item.admits_python(targets[0].python)]
+        fits, *elsewhere = (
+            any(item.has_wheel(target, _systems()) for item in usable) for target in targets
+        )
+        has_wheel = any(item.tags for item in packages)
+        has_source = any(item.has_source for item in usable)
+        missing = tuple(
+            target.environment
+            for target, there in zip(targets[1:], elsewhere, strict=True)
+            if not (there or has_source)
+        )
+        found.append(IndexRelease(number, fits, missing, has_wheel, has_source))
+    return [release for release in found if not release.version.is_prerelease] or found
+
+
+def _files(
+    repository: RoutedRepository, name: NormalizedName
+) -> dict[Version, list[LockedPackage]]:
+    """The files of each release that are not yanked, ascending, each as a package of its own.
+
+    Raises `PackageNotFoundError`.
+    """
+    page = repository.get_page(name)
+    files: dict[Version, list[LockedPackage]] = {}
     for version in page.versions(name):
-        links = [link for link in page.links_for_version(name, version) if not link.yanked]
         try:
             known = files.setdefault(Version(version.text), [])
         except InvalidVersion:
             continue
-        known += [(link.filename, link.requires_python or "*") for link in links]
-    found = []
-    for number, named in sorted(files.items()):
-        packages = [
+        known += [
             LockedPackage(
-                name, str(number), optional=False, pythons=pythons, files=(file,), markers=None
+                name,
+                version.text,
+                optional=False,
+                pythons=link.requires_python or "*",
+                files=(link.filename,),
+                markers=None,
             )
-            for file, pythons in named
+            for link in page.links_for_version(name, version)
+            if not link.yanked
         ]
-        usable = [item for item in packages if item.admits_python(targets[0].python)]
-        if packages:
-            fits, *elsewhere = (
-                any(item.has_wheel(target, systems) for item in usable) for target in targets
-            )
-            has_wheel = any(item.tags for item in packages)
-            has_source = any(item.has_source for item in usable)
-            missing = tuple(
-                target.environment
-                for target, there in zip(targets[1:], elsewhere, strict=True)
-                if not (there or has_source)
-            )
-            found.append(IndexRelease(number, fits, missing, has_wheel, has_source))
-    return [release for release in found if not release.version.is_prerelease] or found
+    return {number: files[number] for number in sorted(files) if files[number]}
+
+
+def _systems() -> Systems:
+    return load_images().systems
 
 
 def _requires(

@@ -23,6 +23,12 @@ from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement, required_name
+from poetry_tf.plan.companions import (
+    fitting_companions,
+    later_misfits,
+    series_with,
+    with_wheels,
+)
 from poetry_tf.plan.derive import wants_container
 from poetry_tf.plan.environments import MINORS
 from poetry_tf.plan.main_line import (
@@ -43,7 +49,7 @@ from poetry_tf.plan.requirement import (
 from poetry_tf.plan.settings import SETTINGS_PATH, read_settings
 from poetry_tf.pyproject.pins import companion_pin_text, tf_keras_pin
 from poetry_tf.pyproject.requirement_edits import constraint_edits, remove_edits
-from poetry_tf.releases import Catalog, Companion, Release, fits, load, role, whole
+from poetry_tf.releases import Catalog, Release, fits, load, role, whole
 from poetry_tf.releases.breaking import Breaking, Retired, ended, keras_major, passed
 from poetry_tf.releases.companions import bounds_on, companions
 from poetry_tf.releases.model import numbers
@@ -341,12 +347,11 @@ def companion_move(
     """
     lock = project.valid_lock
     locked = max(lock.versions.get(item.name, ()), default=None) if lock else None
-    fitting = [fit.companion for fit in fits(item.name, release)]
-    fitting = [one for one in fitting if not one.yanked] or fitting
+    fitting = fitting_companions(item.name, release)
     retired = ended(item.name, release.series)
     if not fitting or retired is not None:
-        return CompanionMove(item, locked, None, False, _series_with(item.name), retired)
-    good = [one for one in fitting if _has_wheels(one, release, pythons)] or fitting
+        return CompanionMove(item, locked, None, False, series_with(item.name), retired)
+    good = with_wheels(fitting, release, pythons) or fitting
     allowed = [one for one in good if item.constraint.allows(to_poetry_version(one.version))]
     edits = not allowed or _admits_misfit(item, release, {one.version for one in fitting})
     kept = next((one.version for one in allowed if one.version == locked), None)
@@ -366,33 +371,11 @@ def _admits_misfit(item: Requirement, release: Release, versions: set[Version]) 
     )
 
 
-def _has_wheels(companion: Companion, release: Release, pythons: Sequence[str]) -> bool:
-    """Whether it has wheels for the container's Pythons; true if it has none for Linux at all."""
-    minors = companion.pythons_for(release, CONTAINER_PLATFORM)
-    return not minors or {*pythons} <= {*minors}
-
-
-def _series_with(name: str) -> tuple[str, ...]:
-    """The series of TensorFlow that a companion has a release for, ascending."""
-    catalog = load()
-    return tuple(
-        series
-        for series in catalog.series
-        if any(fits(name, release) for release in catalog.in_series(series))
-    )
-
-
 def with_companion(project: Project, move: CompanionMove) -> Project:
     """The project with a companion's requirement changed as its move says."""
     if not move.edits or move.fit is None:
         return project
-    known = companions().get(move.name, ())
-    series = next((one.fits for one in known if one.version == move.fit), None)
-    wrong = [
-        one.version
-        for one in known
-        if not one.yanked and one.version > move.fit and one.fits != series
-    ]
+    wrong = later_misfits(move.name, move.fit)
     place = (move.name, move.requirement.marker, move.requirement.group)
     for item in project.pyproject.requirements:
         if (item.name, item.marker, item.group) == place:
@@ -411,7 +394,7 @@ def find_blockers(upgrade: Upgrade, involved: Collection[str]) -> list[tuple[Req
     contradict TensorFlow's own requirements, if there are any.
     """
     found = [
-        (item, _required_specifier(upgrade.new, item.name))
+        (item, required_specifier(upgrade.new, item.name))
         for item in upgrade.after.pyproject.requirements
         if item.name in involved and item.name not in tensorflow_distributions()
     ]
@@ -423,7 +406,7 @@ def find_blockers(upgrade: Upgrade, involved: Collection[str]) -> list[tuple[Req
     return against or found
 
 
-def _required_specifier(release: Release, name: str) -> str:
+def required_specifier(release: Release, name: str) -> str:
     """A release's own specifier for a distribution, without extras; empty if it has none."""
     for text in release.requires:
         if required_name(text) == name:

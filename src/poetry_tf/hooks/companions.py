@@ -7,11 +7,15 @@ wheels. ``poetry tf check`` finds the same and fixes it by the same edits.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import tomlkit
+from packaging.utils import NormalizedName
+from poetry.core.constraints.version import parse_constraint
+from poetry.core.version.markers import parse_marker
 
-from poetry_tf.checks.findings import find_problems, make_context
+from poetry_tf.checks.findings import find_problems, locked_release, make_context
 from poetry_tf.files.edits import Edit, apply, apply_until_stable
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import Project
@@ -19,37 +23,64 @@ from poetry_tf.files.pyproject import Pyproject
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.files.snapshot import FileState
 from poetry_tf.files.toml import parse_toml
-from poetry_tf.poetry_internals import patches
+from poetry_tf.hooks.guards import command_error
+from poetry_tf.plan.companions import (
+    fitting_companions,
+    later_misfits,
+    next_series_with,
+    series_with,
+    with_wheels,
+)
+from poetry_tf.plan.environments import ENVIRONMENTS, required_environments
+from poetry_tf.plan.main_line import admitted_locked_tensorflow
+from poetry_tf.plan.model import CONTAINER_PLATFORM
+from poetry_tf.plan.requirement import to_poetry_version
+from poetry_tf.plan.settings import read_settings
+from poetry_tf.poetry_internals import patches, reads
 from poetry_tf.pyproject.bounds import outdated_bound_edits
-from poetry_tf.text import escape_markup
+from poetry_tf.pyproject.pins import companion_tilde
+from poetry_tf.pyproject.requirement_edits import marker_edits
+from poetry_tf.releases.breaking import Retired, ended
+from poetry_tf.releases.companions import bounds_on
+from poetry_tf.text import escape_markup, format_list
 
 if TYPE_CHECKING:
     from cleo.io.io import IO
     from poetry.poetry import Poetry
+    from poetry.puzzle.exceptions import SolverProblemError
 
-# A superfluous platform line, Keras 2, a missing platform line, CUDA's wheels.
-CODES = {"TF104", "TF107", "TF305", "TF503"}
+    from poetry_tf.releases import Companion, Release
+
+# A superfluous platform line, a bound, Keras 2, a missing platform line, CUDA's wheels.
+CODES = {"TF104", "TF107", "TF109", "TF305", "TF503"}
 # More edits than any project needs.
 _ROUNDS = 50
 
 
-def complete_requirements(poetry: Poetry, io: IO, content: Any) -> None:
-    """Completes the content of pyproject.toml that ``add`` is about to lock and write."""
+def complete_requirements(
+    poetry: Poetry, io: IO, content: Any, pins: Mapping[NormalizedName, str]
+) -> None:
+    """Completes the content of pyproject.toml that ``add`` is about to lock and write.
+
+    `pins` are the constraints of `companion_pin` that are in it.
+    """
     path = poetry.pyproject_path
     try:
         pyproject = Pyproject(path, parse_toml(path, content.as_string()))
         # Poetry itself writes the result.
         before = Project.reading(path.parent, pyproject, FileState.of(path))
         old = Project.read(path.parent)
+        limits = [edit for item in _pinned(before, pins) for edit in _limit(before, item, io)]
+        before = apply(before, limits)
         outdated = outdated_bound_edits(old, before)
         after, more = completed(apply(before, outdated))
     except ProjectError:
         return  # Poetry reports the error
-    edits = (*outdated, *more)
+    edits = (*limits, *outdated, *more)
     if not edits:
         return
     for edit in edits:
-        _apply_edit(content, edit)
+        apply_edit(content, edit)
     patches.reload_requirements(poetry, content)
     old_texts, new_texts = (
         list(map(_format_requirement, item.pyproject.requirements)) for item in (before, after)
@@ -66,15 +97,98 @@ def complete_requirements(poetry: Poetry, io: IO, content: Any) -> None:
             )
 
 
-def conflict_hint(poetry: Poetry) -> str | None:
-    """A hint at requirements that no longer match TensorFlow, if Poetry found no solution."""
+def _pinned(project: Project, pins: Mapping[NormalizedName, str]) -> Iterator[Requirement]:
+    for item in project.pyproject.requirements:
+        if item.name in pins and item.constraint == parse_constraint(pins[item.name]):
+            yield item
+
+
+def _limit(project: Project, item: Requirement, io: IO) -> Iterator[Edit]:
+    """The edits that leave out the environments for which a companion has no wheel."""
+    release = _release(project)
+    if release is None or not item.marker.is_any():
+        return
+    fitting = [
+        one
+        for one in fitting_companions(item.name, release)
+        if item.constraint.allows(to_poetry_version(one.version))
+    ]
+    declared = read_settings(project)[0].environments
+    lacking = [
+        name
+        for name in required_environments(release, declared)
+        if all(name in one.lacks(release) for one in fitting)
+    ]
+    markers = [str(parse_marker(ENVIRONMENTS[name].marker).invert()) for name in lacking]
+    if fitting and lacking:
+        marker = " and ".join(f"({text})" if len(markers) > 1 else text for text in markers)
+        edits = marker_edits(project, item, marker)
+        if edits:
+            what = f"{item.name} {fitting[-1].version} has no wheel for {format_list(lacking)}"
+            io.write_error_line(f"poetry-tf: {escape_markup(what)}: its marker leaves that out")
+        yield from edits
+
+
+def _release(project: Project) -> Release | None:
+    """The release of TensorFlow that is locked, else the one that is planned for."""
+    plan, locked = make_context(project).plan, admitted_locked_tensorflow(project)
+    return locked_release("tensorflow", locked) or (plan.release if plan else None)
+
+
+def companion_pin(project: Project, name: NormalizedName, *, marked: bool) -> str | None:
+    """The constraint that keeps a companion at releases for the project's TensorFlow.
+
+    `marked` is whether it is added for a part of the targets only. None where a solver chooses it,
+    or nothing is known. Raises `PoetryRuntimeError` where no release of the companion fits.
+    """
+    plan, release = make_context(project).plan, _release(project)
+    if release is None or bounds_on(name, release) is not None or not series_with(name):
+        return None
+    pythons = plan.pythons if plan else ()
+    fitting, gone = fitting_companions(name, release), ended(name, release.series)
+    good = with_wheels(fitting, release, pythons)
+    if good or (fitting and marked):
+        version = (good or fitting)[-1].version
+        return companion_tilde(version, later_misfits(name, version))
+    raise command_error(*_no_companion(name, release, pythons, fitting, gone))
+
+
+def _no_companion(
+    name: NormalizedName,
+    release: Release,
+    pythons: Sequence[str],
+    fitting: Sequence[Companion],
+    gone: Retired | None,
+) -> Iterator[str]:
+    """That no release of a companion fits, why, and what helps."""
+    yield f"No release of {name} fits TensorFlow {release.version} here."
+    if gone is not None:
+        yield f"{name}: {gone.why}. {gone.instead}"
+        return
+    if fitting:
+        minors = fitting[-1].pythons_for(release, CONTAINER_PLATFORM)
+        yield (
+            f"{name} {fitting[-1].version} has wheels for Python {format_list(minors)}, and the "
+            f"project is for {format_list(pythons)}."
+        )
+    else:
+        yield f"It has releases for TensorFlow {format_list(series_with(name))}."
+    if (series := next_series_with(name, release, pythons)) is not None:
+        yield (
+            f"TensorFlow {series} has one: <c1>poetry tf upgrade {series}</>, then add it again."
+        )
+
+
+def conflict_hint(poetry: Poetry, error: SolverProblemError) -> str | None:
+    """A hint at requirements that no longer match TensorFlow, where the solver failed by one."""
     try:
         project = Project.read(poetry.pyproject_path.parent)
         problems = find_problems(make_context(project))
     except ProjectError:
         return None
+    involved = {item.name for cause in reads.failure_causes(error) for item in cause}
     for item in problems:
-        if item.code in CODES and item.edits:
+        if item.code in CODES and item.edits and (not involved or item.name in involved):
             return (
                 f"It may be for this: {escape_markup(item.message)}. "
                 "<c1>poetry tf check --fix</> puts that right and locks."
@@ -97,7 +211,7 @@ def completed(project: Project) -> tuple[Project, list[Edit]]:
     return apply_until_stable((project, none), complete_one, _ROUNDS)
 
 
-def _apply_edit(content: Any, edit: Edit) -> None:
+def apply_edit(content: Any, edit: Edit) -> None:
     """Applies an edit to the tomlkit document that Poetry uses and writes."""
     *parents, last = edit.path
     parent = content

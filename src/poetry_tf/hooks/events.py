@@ -6,7 +6,6 @@ What only some commands need is imported when one of them runs.
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -21,23 +20,22 @@ from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import LOCK, read_text
 from poetry_tf.hooks import metadata
+from poetry_tf.hooks.add_guard import AddGuard, requested_versions
 from poetry_tf.hooks.candidates import candidate_filter_of
 from poetry_tf.hooks.guards import (
-    AddGuard,
     GuardSettings,
-    adds_tensorflow,
     command_error,
     guard_settings,
     judge_names,
     judge_project,
     judge_solution,
-    requested_versions,
 )
 from poetry_tf.index import routing
 from poetry_tf.plan.python import python_range
 from poetry_tf.plan.requirement import primary_distributions
 from poetry_tf.plan.settings import Settings
 from poetry_tf.poetry_internals import Failed, MovedError, patches, reads
+from poetry_tf.poetry_internals.patches import Solve
 from poetry_tf.text import escape_markup, visible
 
 if TYPE_CHECKING:
@@ -51,6 +49,8 @@ SOLVING = {"add", "lock", "update"}
 
 # The TensorFlow distributions that were locked before a command.
 _locked_before: WeakKeyDictionary[Any, dict[str, Version]] = WeakKeyDictionary()
+# The guards of ``add`` in managed projects.
+_adding: WeakKeyDictionary[Any, AddGuard] = WeakKeyDictionary()
 
 
 def on_command(event: ConsoleCommandEvent, failed: Failed) -> None:
@@ -73,12 +73,11 @@ def on_command(event: ConsoleCommandEvent, failed: Failed) -> None:
     if isinstance(command, AddCommand):
         # The command has no input yet; that of the event is already bound to the arguments.
         replaced = requested_versions(event.io.input.argument("name"))
-        AddGuard(command, event.io, setting, failed, poetry, given=replaced).guard()
-        if setting.managed and adds_tensorflow(event.io.input.argument("name")):
-            from poetry_tf.hooks import companions
-
-            complete = partial(companions.complete_requirements, poetry, event.io)
-            patches.before_locking(poetry, complete, failed)
+        guard = AddGuard(command, event.io, setting, failed, poetry, given=replaced)
+        guard.guard()
+        if setting.managed:
+            _adding[command] = guard
+            patches.before_locking(poetry, guard.complete, failed)
     judge_project(poetry, event.io, setting, replaced)
     metadata.fix_metadata(poetry, event.io, managed=setting.managed, failed=failed)
     routing.choose(poetry)
@@ -88,19 +87,28 @@ def on_installer_ready(event: ConsoleCommandEvent, failed: Failed) -> None:
     """Runs after Poetry has given the command its installer."""
     command: Any = event.command
     poetry = project_of(command)
-    before = _locked_before.get(command)
-    if poetry is None or not before or command.name not in SOLVING:
+    if poetry is None or command.name not in SOLVING:
+        return
+    before, guard = _locked_before.get(command), _adding.get(command)
+    if not before and guard is None:
         return
     setting, io = guard_settings(poetry), event.io
     # The remedy repeats the arguments of `add`.
     added = io.input.argument("name") if command.name == "add" else []
-    patches.after_solving(
-        command,
-        lambda root, solved: judge_solution(
-            root, solved, before, io=io, setting=setting, added=added
-        ),
-        failed,
-    )
+
+    def solve_and_judge(solver: Any, solve: Solve) -> Any:
+        transaction = guard.solve(solver, solve) if guard is not None else solve(solver)
+        if before:
+            try:
+                packages = transaction.get_solved_packages()
+                judge_solution(
+                    poetry.package, packages, before, io=io, setting=setting, added=added
+                )
+            except Exception as error:
+                failed(error)
+        return transaction
+
+    patches.replace_solving(command, solve_and_judge, failed)
 
 
 def on_error(event: ConsoleErrorEvent, _failed: Failed) -> None:
@@ -121,7 +129,7 @@ def on_error(event: ConsoleErrorEvent, _failed: Failed) -> None:
     elif guard_settings(poetry).managed:
         from poetry_tf.hooks.companions import conflict_hint
 
-        if (hint := conflict_hint(poetry)) is not None:
+        if (hint := conflict_hint(poetry, event.error)) is not None:
             event.set_error(command_error(text, hint))
 
 

@@ -6,34 +6,21 @@ is installed or written.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 from poetry.console.exceptions import ConsoleMessage, PoetryRuntimeError
-from poetry.core.constraints.version import VersionConstraint, VersionRange, parse_constraint
-from poetry.core.packages.dependency import Dependency
+from poetry.core.constraints.version import VersionConstraint
 
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
-from poetry_tf.hooks.candidates import (
-    ReleaseDemand,
-    candidate_filter_of,
-    filter_for_requirement,
-    known_release,
-    project_demand,
-)
 from poetry_tf.plan.derive import derive_plan
-from poetry_tf.plan.environments import is_open_ended, required_pythons
 from poetry_tf.plan.lines import narrowed_releases
 from poetry_tf.plan.model import Plan, PlanError
-from poetry_tf.plan.python import narrowed_range, python_range, release_pythons
 from poetry_tf.plan.release import choose_release
 from poetry_tf.plan.requirement import (
     constraint_series,
@@ -42,12 +29,11 @@ from poetry_tf.plan.requirement import (
     to_poetry_version,
 )
 from poetry_tf.plan.settings import PinChoice, Settings, parse_settings, pin_severity
-from poetry_tf.poetry_internals import MOVED, Failed, patches, reads
 from poetry_tf.pyproject.pins import pin_text
-from poetry_tf.releases import DISTRIBUTIONS, load, misspelling_of, role, whole
+from poetry_tf.releases import load, misspelling_of
 from poetry_tf.releases.images import load_images
 from poetry_tf.releases.model import series_of
-from poetry_tf.text import escape_markup, format_list, shell_word
+from poetry_tf.text import escape_markup, shell_word
 
 if TYPE_CHECKING:
     from cleo.io.io import IO
@@ -55,10 +41,6 @@ if TYPE_CHECKING:
     from poetry.core.packages.project_package import ProjectPackage
     from poetry.poetry import Poetry
 
-    from poetry_tf.index.new_releases import NewReleases
-
-Finder: TypeAlias = Callable[[], tuple[str, str]]
-"""Finds a version: the distribution, and the constraint to write."""
 
 WIDE = "admits more than one minor series of TensorFlow."
 WHY = (
@@ -125,7 +107,7 @@ def judge_names(poetry: Poetry, setting: GuardSettings, without: Iterable[str] =
         if item.name in suspects:
             meant = misspelling_of(item.name)
             remedy = f"Write {meant}, or run <c1>poetry tf check --fix</>, which writes it."
-            _refuse_name(item.name, f" in {_format_position(project, item)}", remedy)
+            refuse_name(item.name, f" in {_format_position(project, item)}", remedy)
 
 
 def judge_project(
@@ -145,7 +127,7 @@ def judge_project(
         if (
             item.name in tensorflow_distributions()
             and item.name not in replaced
-            and _is_wide(item.constraint)
+            and is_wide(item.constraint)
             and not setting.accepts("TF101", item.name)
         ):
             written = item.written or "(without a version)"
@@ -155,7 +137,7 @@ def judge_project(
             refuse(io, setting.pin, what, WHY, _suggestion(project, item))
 
 
-def _is_wide(constraint: VersionConstraint) -> bool:
+def is_wide(constraint: VersionConstraint) -> bool:
     return not constraint.is_empty() and constraint_series(constraint) is None
 
 
@@ -177,12 +159,12 @@ def _suggestion(project: Project, item: Requirement) -> str:
     plan = _admitted_plan(project, item.constraint)
     release = narrowed_releases(project, plan.release if plan else None).get(item.path)
     if release is None:
-        return f'Pin it to one series, such as "~{_example_version(project, item.constraint)}".'
+        return f'Pin it to one series, such as "~{example_version(project, item.constraint)}".'
     pin = pin_text(item, release)
     return f'Write "{pin}", or run <c1>poetry tf check --fix</>, which writes it.'
 
 
-def _example_version(
+def example_version(
     project: Project | None, constraint: VersionConstraint, python: VersionConstraint | None = None
 ) -> str:
     """The version to suggest: that of the plan, as in `check`, if the constraint admits it.
@@ -209,195 +191,6 @@ def _admitted_plan(project: Project, constraint: VersionConstraint) -> Plan | No
         return None
     is_admitted = plan is not None and constraint.allows(to_poetry_version(plan.release.version))
     return plan if is_admitted else None
-
-
-# -- requirements that are added --------------------------------------------------------------
-
-
-@dataclass
-class AddGuard:
-    """Guards a command that adds requirements: ``add``, or the dialogue of ``init``.
-
-    Attributes:
-        failed: takes a failure of the guard.
-        poetry: None if there is no project yet.
-        python: the Python range of a project that is not written yet.
-        given: the arguments of ``add`` that have a version, by distribution.
-    """
-
-    command: Any
-    io: IO
-    setting: GuardSettings
-    failed: Failed
-    poetry: Poetry | None = None
-    python: VersionConstraint = field(default_factory=VersionRange)
-    given: Mapping[str, str] = field(default_factory=dict)
-
-    def guard(self) -> None:
-        """Lets the command choose TensorFlow's version by its wheels."""
-        patches.replace_version_finder(self.command, self._guarded)
-
-    def _guarded(self, find: patches.VersionFinder) -> patches.VersionFinder:
-        def guarded(name: str, required_version: str | None = None, **more: Any) -> tuple[str, str]:
-            plain = partial(find, name, required_version, **more)
-            self.judge_name(name)
-            if canonicalize_name(name) not in tensorflow_distributions():
-                return plain()
-            try:
-                return self._find(plain, name, required_version)
-            except MOVED as error:
-                self.failed(error)
-                return plain()
-
-        return guarded
-
-    def _find(self, find: Finder, name: str, required_version: str | None) -> tuple[str, str]:
-        """A version of TensorFlow, and the constraint to write."""
-        if role(canonicalize_name(name)) == "retired":
-            self.io.write_error_line(
-                f"<warning>poetry-tf: {escape_markup(name)} is retired: tensorflow itself is "
-                "what it was. Add that.</>"
-            )
-        if required_version is None:
-            return self._newest(find, name)
-        self._judge_constraint(name, required_version)
-        return self._explained(find)
-
-    def judge_name(self, name: str) -> None:
-        """Refuses a misspelt name before anything of that name is requested."""
-        if self.setting.suspects(name):
-            meant = misspelling_of(canonicalize_name(name))
-            command = f"<c1>poetry add {meant}</>" if self.poetry is not None else f"<c1>{meant}</>"
-            _refuse_name(name, "", f"Meant is perhaps {command}.")
-
-    def judge_answer(self, answer: str) -> None:
-        """Judges an answer of the dialogue: a name, optionally with a constraint."""
-        name = _distribution_name(answer)
-        self.judge_name(name)
-        rest = re.sub(r"^[^@=<>~!^ ]*[@ ]*", "", answer)
-        if name in tensorflow_distributions() and rest and rest != "latest":
-            with suppress(ValueError):  # Poetry reports it
-                self._judge_constraint(name, rest)
-
-    def _judge_constraint(self, name: str, required: str) -> None:
-        constraint, canonical = parse_constraint(required), canonicalize_name(name)
-        if not _is_wide(constraint) or self.setting.accepts("TF101", canonical):
-            return
-        project = read_project(self.poetry) if self.poetry is not None else None
-        what = f"{escape_markup(f'{name} {required}')} {WIDE}"
-        given = escape_markup(re.split(r"[@=<>~!^ ]", self.given.get(canonical, name))[0])
-        example = _example_version(project, constraint, self.python)
-        remedy = (
-            f"Add one series: <c1>poetry add {given}@~{example}</>, or the newest that fits: "
-            f"<c1>poetry add {given}</>"
-        )
-        refuse(self.io, self.setting.pin, what, WHY, remedy)
-
-    def _explained(self, find: Finder) -> tuple[str, str]:
-        """Calls `find`; if the available wheels are why it fails, the error explains that."""
-        try:
-            return find()
-        except ValueError as error:
-            candidates = candidate_filter_of(reads.command_pool(self.command))
-            why = candidates.explanation() if candidates is not None else None
-            if why is None:
-                raise
-            raise command_error(why.headline, why.details) from error
-
-    def _newest(self, find: Finder, name: str) -> tuple[str, str]:
-        """The newest release that all targets can install, pinned to its minor series."""
-        requirement, demand = self._requirement(name), self._demand()
-        with self._filtered(requirement, demand):
-            try:
-                found, text = self._explained(find)
-            except PoetryRuntimeError:
-                if self.setting.managed:
-                    raise
-                found, text = self._newest_for_any_target(find, requirement, demand)
-        version = text.lstrip("^~")
-        if requirement.marker.is_any():
-            self._offer_narrower_python(canonicalize_name(name), version, demand)
-        return found, f"~{version}"
-
-    def _newest_for_any_target(
-        self, find: Finder, requirement: Dependency, demand: ReleaseDemand
-    ) -> tuple[str, str]:
-        """In a project that is not managed: the newest for the lowest Python, else any."""
-        if pythons := required_pythons(demand.python):
-            lowest = ReleaseDemand(python_range(pythons[:1]), demand.environments)
-            with self._filtered(requirement, lowest), suppress(ValueError):
-                return find()
-        any_python = ReleaseDemand(VersionRange(), demand.environments)
-        with self._filtered(requirement, any_python):
-            return find()
-
-    def _filtered(
-        self, requirement: Dependency, demand: ReleaseDemand
-    ) -> AbstractContextManager[None]:
-        pool = reads.command_pool(self.command)
-
-        def reader() -> NewReleases | None:
-            from poetry_tf.hooks.new_releases import reader_for
-
-            return reader_for(pool, self.io)
-
-        def is_readable(name: str, version: Version) -> bool:
-            if name not in DISTRIBUTIONS or whole(name).standing(version) != "newer":
-                return True
-            from poetry_tf.hooks.new_releases import can_read
-
-            return version.is_prerelease or can_read(reader(), self.io, name, version)
-
-        return filter_for_requirement(
-            pool, requirement, demand, self.failed, reader=reader, can_read=is_readable
-        )
-
-    def _demand(self) -> ReleaseDemand:
-        if self.poetry is None:
-            return ReleaseDemand(self.python)
-        return project_demand(self.poetry.package, self.setting.settings)
-
-    def _requirement(self, name: str) -> Dependency:
-        """The requirement that is added, with the marker that the options of ``add`` give it."""
-        from poetry.factory import Factory
-
-        markers = {}
-        if self.poetry is not None:
-            for key in ("python", "platform", "markers"):
-                if self.command.definition.has_option(key) and (value := self.io.input.option(key)):
-                    markers[key] = value
-        return Factory.create_dependency(name, {"version": "*", **markers})
-
-    def _offer_narrower_python(self, name: str, version: str, demand: ReleaseDemand) -> None:
-        release = known_release(name, version)
-        minors = release_pythons(release, demand.environments) if release is not None else ()
-        if not minors or python_range(minors).allows_all(demand.python):
-            return
-        how = "as the Python versions of the project"
-        if self.poetry is not None:
-            how = "<c1>poetry tf check --fix</> writes it"
-        python = narrowed_range(demand.python, minors)
-        what = "is open-ended" if is_open_ended(demand.python) else "admits others"
-        self.io.write_error_line(
-            f"poetry-tf: {escape_markup(f'{name} {version}')} has wheels for Python "
-            f"{format_list(minors)}, but this "
-            f'project {what}: better requires-python = "{python}" ({how})'
-        )
-
-
-def requested_versions(arguments: list[str]) -> dict[str, str]:
-    """The arguments of ``poetry add`` that have a version, by distribution."""
-    return {_distribution_name(text): text for text in arguments if "@" in text or "=" in text}
-
-
-def adds_tensorflow(arguments: list[str]) -> bool:
-    """Whether an argument of ``poetry add`` names a TensorFlow distribution."""
-    return any(_distribution_name(text) in tensorflow_distributions() for text in arguments)
-
-
-def _distribution_name(text: str) -> str:
-    """The distribution in an argument of ``poetry add``, as ``tensorflow[and-cuda]@~2.18``."""
-    return canonicalize_name(re.split(r"[\[@=<>~!^ ]", text)[0])
 
 
 # -- the solution ---------------------------------------------------------------------------
@@ -453,7 +246,7 @@ def judge_solution(
 # -- refusing -------------------------------------------------------------------------------
 
 
-def _refuse_name(name: str, where: str, remedy: str) -> NoReturn:
+def refuse_name(name: str, where: str, remedy: str) -> NoReturn:
     meant, name = misspelling_of(name), escape_markup(name)
     raise command_error(
         f"{name}{where} looks like a misspelling of {meant}.",

@@ -9,8 +9,11 @@ replace_find_packages   releases that every target can install      `AttributeEr
 patch_release_info      the requirements of a release               `AttributeError`
 before_locking          the lines that belong to TensorFlow         `AttributeError`
 reload_requirements     the same: to solve with them                `MovedError`
-after_solving           the series of a TensorFlow that comes in    `MovedError`, or `failed`
-                        through another distribution
+replace_solving         the series of a TensorFlow that comes in    `MovedError`, or `failed`
+                        through another distribution; a version
+                        that fits for a name that is added
+another_solver          the latter                                  `AttributeError`: no version
+                                                                    is looked for
 without_source          no trace of a mirror in the lock            `AttributeError`
 locate_project          solving a project that is not written yet   `AttributeError`
 watch_answer            the guards in the dialogue of ``init``      `AttributeError`
@@ -26,7 +29,7 @@ managed project are refused before anything is written, everything else goes on 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +40,6 @@ if TYPE_CHECKING:
     from poetry.core.constraints.version import Version
     from poetry.core.packages.dependency import Dependency
     from poetry.core.packages.package import Package
-    from poetry.core.packages.project_package import ProjectPackage
     from poetry.inspection.info import PackageInfo
     from poetry.poetry import Poetry
     from poetry.repositories.repository_pool import RepositoryPool
@@ -118,6 +120,9 @@ def patch_release_info(
 
     repository.get_release_info = read_and_fix
 
+
+Solve = Callable[[Any], Any]
+"""Solves with a solver and returns its transaction."""
 
 Fetch = Callable[[Any, "Package", str, "Path", Callable[[int, int], None]], None]
 """Downloads a file: repository, locked package, URL, destination, progress callback."""
@@ -286,15 +291,11 @@ def reload_requirements(poetry: Poetry, content: Mapping[str, Any]) -> None:
     package.extras = updated.extras
 
 
-def after_solving(
-    command: Any,
-    judge: Callable[[ProjectPackage, Iterable[Package]], None],
-    failed: Failed,
-) -> None:
-    """Calls `judge` with the project and the solved packages, before they are installed or locked.
+def replace_solving(command: Any, replace: Callable[[Any, Solve], Any], failed: Failed) -> None:
+    """Has `replace` solve the project of a command; it gets the solver, and what solves with one.
 
-    The installer has no hook between solving and what follows. So `Solver.solve` is replaced while
-    the installer of this command runs; other solves in the process (of isolated builds) have
+    The installer makes its solver itself and has no hook for it. So `Solver.solve` is replaced
+    while the installer of this command runs; other solves in the process (of isolated builds) have
     another root package.
     """
     from poetry.puzzle.solver import Solver
@@ -303,24 +304,44 @@ def after_solving(
     if solve is None or not callable(run := getattr(installer, "run", None)):
         raise MovedError("Solver.solve or Installer.run")
 
-    def solve_and_judge(solver: Any, *arguments: Any, **more: Any) -> Any:
-        transaction = solve(solver, *arguments, **more)
+    def solve_own(solver: Any, *arguments: Any, **more: Any) -> Any:
         try:
-            root = reads.solver_root(solver)
-            if root is command.poetry.package:
-                judge(root, transaction.get_solved_packages())
+            is_own = reads.solver_root(solver) is command.poetry.package
         except Exception as error:
             failed(error)
-        return transaction
+            is_own = False
+        if not is_own:
+            return solve(solver, *arguments, **more)
+        return replace(solver, lambda solver: solve(solver, *arguments, **more))
 
-    def guarded_run() -> int:
-        Solver.solve = solve_and_judge  # type: ignore[assignment, method-assign]
+    def run_with_replaced() -> int:
+        Solver.solve = solve_own  # type: ignore[assignment, method-assign]
         try:
             return run()  # type: ignore[no-any-return]
         finally:
             Solver.solve = solve  # type: ignore[method-assign]
 
-    installer.run = guarded_run  # type: ignore[union-attr]
+    installer.run = run_with_replaced  # type: ignore[union-attr]
+
+
+def another_solver(solver: Any) -> Any:
+    """A solver for the same problem, with the requirements that the project's package has now.
+
+    One that has failed keeps what it tried. `Solver.__init__` keeps its arguments in private
+    attributes.
+
+    Raises:
+        AttributeError, TypeError: this Poetry makes its solvers in another way.
+    """
+    made = type(solver)(
+        solver._package,
+        solver._pool,
+        solver._installed_packages,
+        solver._locked_packages,
+        solver._io,
+    )
+    made.provider._source_root = solver.provider._source_root
+    return made
 
 
 def around_solving(begin: Callable[[Any], None], end: Callable[[Any], None]) -> None:

@@ -2,8 +2,8 @@
 
 All were tested with Poetry 2.1 to 2.5 (tests/compatibility), and with each place moved
 (tests/integration/test_moved.py). Where a later Poetry has moved one, `preferred_python` and
-`input_tokens` return what can be had without it, `failure_causes` none, and the others raise
-`AttributeError`, which the callers handle as `poetry_tf.poetry_internals.patches` says.
+`input_tokens` return what can be had without it, `failure_causes` and `python_causes` none, and the
+others raise `AttributeError`: what the callers do then, `poetry_tf.poetry_internals.patches` says.
 """
 
 from __future__ import annotations
@@ -65,9 +65,31 @@ def failure_causes(error: SolverProblemError) -> list[list[Dependency]]:
 
 
 def _failure_causes(error: SolverProblemError) -> list[list[Dependency]]:
+    return [[term.dependency for term in item.terms] for item in _incompatibilities(error)]
+
+
+def python_causes(error: SolverProblemError) -> list[tuple[Dependency, str, str]]:
+    """Which distributions a solver's failure follows from because of their Requires-Python.
+
+    Each with the Pythons that it requires and those of the project. None if this Poetry does not
+    keep them in `PythonCauseError`.
+    """
+    with suppress(*MOVED):
+        from poetry.mixology.incompatibility_cause import PythonCauseError
+
+        return [
+            (item.terms[0].dependency, item.cause.python_version, item.cause.root_python_version)
+            for item in _incompatibilities(error)
+            if isinstance(item.cause, PythonCauseError)
+        ]
+    return []
+
+
+def _incompatibilities(error: SolverProblemError) -> list[Any]:
+    """What a failure follows from and does not follow from anything else itself."""
     from poetry.mixology.incompatibility_cause import ConflictCauseError
 
-    found: list[list[Dependency]] = []
+    found: list[Any] = []
     queue, seen = [error.error._incompatibility], set[int]()
     while queue:  # a graph: one cause may have several effects
         item = queue.pop()
@@ -77,7 +99,7 @@ def _failure_causes(error: SolverProblemError) -> list[list[Dependency]]:
         if isinstance(item.cause, ConflictCauseError):
             queue += [item.cause.conflict, item.cause.other]
         else:
-            found.append([term.dependency for term in item.terms])
+            found.append(item)
     return found
 
 

@@ -115,8 +115,17 @@ def companion_pin_text(item: Requirement, version: Version, misfits: Iterable[Ve
         return exact if item.is_pep508 or item.written.startswith("=") else str(version)
     major, minor = (*version.release, 0)[:2]
     text = f">={version},<{major}.{minor + 1}.0" if item.is_pep508 else f"~{version}"
+    return text if _excludes(text, misfits) else exact
+
+
+def companion_tilde(version: Version, misfits: Iterable[Version]) -> str:
+    """`companion_pin_text` for a companion that is not required yet, as ``poetry add`` takes it."""
+    return tilde if _excludes(tilde := f"~{version}", misfits) else f"=={version}"
+
+
+def _excludes(text: str, versions: Iterable[Version]) -> bool:
     pin = parse_constraint(text)
-    return exact if any(pin.allows(PoetryVersion.parse(str(other))) for other in misfits) else text
+    return not any(pin.allows(PoetryVersion.parse(str(version))) for version in versions)
 
 
 def tf_keras_pin(plan: Plan) -> str:

@@ -1,0 +1,299 @@
+"""Guards requirements that are added, by ``poetry add`` or in the dialogue of ``poetry init``.
+
+TensorFlow's version is chosen by its wheels, a companion's by TensorFlow's, and a misspelt name is
+refused before anything of that name is requested.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import Version
+from poetry.console.exceptions import PoetryRuntimeError
+from poetry.core.constraints.version import VersionConstraint, VersionRange, parse_constraint
+from poetry.core.packages.dependency import Dependency
+
+from poetry_tf.hooks.candidates import (
+    ReleaseDemand,
+    candidate_filter_of,
+    filter_for_requirement,
+    known_release,
+    project_demand,
+)
+from poetry_tf.hooks.guards import (
+    WHY,
+    WIDE,
+    GuardSettings,
+    command_error,
+    example_version,
+    is_wide,
+    read_project,
+    refuse,
+    refuse_name,
+)
+from poetry_tf.plan.environments import is_open_ended, required_pythons
+from poetry_tf.plan.python import narrowed_range, python_range, release_pythons
+from poetry_tf.plan.requirement import tensorflow_distributions
+from poetry_tf.poetry_internals import MOVED, Failed, patches, reads
+from poetry_tf.releases import DISTRIBUTIONS, misspelling_of, role, whole
+from poetry_tf.releases.keras2 import need_keras_2
+from poetry_tf.text import escape_markup, format_list
+
+if TYPE_CHECKING:
+    from cleo.io.io import IO
+    from poetry.poetry import Poetry
+
+    from poetry_tf.index.new_releases import NewReleases
+    from poetry_tf.poetry_internals.patches import Solve
+
+Finder: TypeAlias = Callable[[], tuple[str, str]]
+"""Finds a version: the distribution, and the constraint to write."""
+
+
+@dataclass
+class AddGuard:
+    """Guards a command that adds requirements: ``add``, or the dialogue of ``init``.
+
+    Attributes:
+        failed: takes a failure of the guard.
+        poetry: None if there is no project yet.
+        python: the Python range of a project that is not written yet.
+        given: the arguments of ``add`` that have a version, by distribution.
+        bare: the distributions that were asked for without one, TensorFlow's own left out.
+        pins: the constraints that were chosen for companions of TensorFlow among them.
+        content: the content of pyproject.toml that ``add`` is about to lock and write.
+    """
+
+    command: Any
+    io: IO
+    setting: GuardSettings
+    failed: Failed
+    poetry: Poetry | None = None
+    python: VersionConstraint = field(default_factory=VersionRange)
+    given: Mapping[str, str] = field(default_factory=dict)
+    bare: set[NormalizedName] = field(default_factory=set)
+    pins: dict[NormalizedName, str] = field(default_factory=dict)
+    content: Any = None
+
+    def guard(self) -> None:
+        """Lets the command choose TensorFlow's version by its wheels."""
+        patches.replace_version_finder(self.command, self._guarded)
+
+    def _guarded(self, find: patches.VersionFinder) -> patches.VersionFinder:
+        def guarded(name: str, required_version: str | None = None, **more: Any) -> tuple[str, str]:
+            plain = partial(find, name, required_version, **more)
+            self.judge_name(name)
+            canonical = canonicalize_name(name)
+            if canonical not in tensorflow_distributions():
+                if required_version is not None or not self.setting.managed:
+                    return plain()
+                if (pin := self._companion_pin(canonical)) is not None:
+                    self.pins[canonical] = pin
+                    return find(name, pin, **more)[0], pin
+                self.bare.add(canonical)
+                return plain()
+            try:
+                return self._find(plain, name, required_version)
+            except MOVED as error:
+                self.failed(error)
+                return plain()
+
+        return guarded
+
+    def _find(self, find: Finder, name: str, required_version: str | None) -> tuple[str, str]:
+        """A version of TensorFlow, and the constraint to write."""
+        if role(canonicalize_name(name)) == "retired":
+            if required_version is None and self.setting.managed:
+                shown = escape_markup(name)
+                raise command_error(
+                    f"{shown} is retired: building its last release only says so.",
+                    "<c1>tensorflow</> is what it was, on a GPU and without one: "
+                    "<c1>poetry add tensorflow</>",
+                )
+            self.io.write_error_line(
+                f"<warning>poetry-tf: {escape_markup(name)} is retired: tensorflow itself is "
+                "what it was. Add that.</>"
+            )
+        if required_version is None:
+            return self._newest(find, name)
+        self._judge_constraint(name, required_version)
+        return self._explained(find)
+
+    def _companion_pin(self, name: NormalizedName) -> str | None:
+        """The constraint of a companion on a release for the project's TensorFlow."""
+        if role(name) != "companion" or self.poetry is None:
+            return None
+        from poetry_tf.hooks.companions import companion_pin
+
+        is_marked = not self._requirement(name).marker.is_any()
+        return companion_pin(read_project(self.poetry), name, marked=is_marked)
+
+    def complete(self, content: Any) -> None:
+        """Completes what ``add`` is about to lock, where something belongs to what is added."""
+        self.content = content
+        names = {_distribution_name(text) for text in self.io.input.argument("name")}
+        if self.poetry is not None and any(map(brings_others, names)):
+            from poetry_tf.hooks.companions import complete_requirements
+
+            complete_requirements(self.poetry, self.io, content, self.pins)
+
+    def solve(self, solver: Any, solve: Solve) -> Any:
+        """Solves for ``add``: where the newest versions fail, with versions that fit."""
+        from poetry.puzzle.exceptions import SolverProblemError
+
+        try:
+            return solve(solver)
+        except SolverProblemError as error:
+            if self.poetry is None or self.content is None:
+                raise
+            from poetry_tf.hooks.adding import Addition
+
+            bare = frozenset(self.bare)
+            addition = Addition(self.poetry, self.io, self.setting, bare, self.content)
+            try:
+                return addition.solve_otherwise(solver, solve, error)
+            except MOVED as moved:
+                self.failed(moved)
+                raise error from moved
+
+    def judge_name(self, name: str) -> None:
+        """Refuses a misspelt name before anything of that name is requested."""
+        if self.setting.suspects(name):
+            meant = misspelling_of(canonicalize_name(name))
+            command = f"<c1>poetry add {meant}</>" if self.poetry is not None else f"<c1>{meant}</>"
+            refuse_name(name, "", f"Meant is perhaps {command}.")
+
+    def judge_answer(self, answer: str) -> None:
+        """Judges an answer of the dialogue: a name, optionally with a constraint."""
+        name = _distribution_name(answer)
+        self.judge_name(name)
+        rest = re.sub(r"^[^@=<>~!^ ]*[@ ]*", "", answer)
+        if name in tensorflow_distributions() and rest and rest != "latest":
+            with suppress(ValueError):  # Poetry reports it
+                self._judge_constraint(name, rest)
+
+    def _judge_constraint(self, name: str, required: str) -> None:
+        constraint, canonical = parse_constraint(required), canonicalize_name(name)
+        if not is_wide(constraint) or self.setting.accepts("TF101", canonical):
+            return
+        project = read_project(self.poetry) if self.poetry is not None else None
+        what = f"{escape_markup(f'{name} {required}')} {WIDE}"
+        given = escape_markup(re.split(r"[@=<>~!^ ]", self.given.get(canonical, name))[0])
+        example = example_version(project, constraint, self.python)
+        remedy = (
+            f"Add one series: <c1>poetry add {given}@~{example}</>, or the newest that fits: "
+            f"<c1>poetry add {given}</>"
+        )
+        refuse(self.io, self.setting.pin, what, WHY, remedy)
+
+    def _explained(self, find: Finder) -> tuple[str, str]:
+        """Calls `find`; if the available wheels are why it fails, the error explains that."""
+        try:
+            return find()
+        except ValueError as error:
+            candidates = candidate_filter_of(reads.command_pool(self.command))
+            why = candidates.explanation() if candidates is not None else None
+            if why is None:
+                raise
+            raise command_error(why.headline, why.details) from error
+
+    def _newest(self, find: Finder, name: str) -> tuple[str, str]:
+        """The newest release that all targets can install, pinned to its minor series."""
+        requirement, demand = self._requirement(name), self._demand()
+        with self._filtered(requirement, demand):
+            try:
+                found, text = self._explained(find)
+            except PoetryRuntimeError:
+                if self.setting.managed:
+                    raise
+                found, text = self._newest_for_any_target(find, requirement, demand)
+        version = text.lstrip("^~")
+        if requirement.marker.is_any():
+            self._offer_narrower_python(canonicalize_name(name), version, demand)
+        return found, f"~{version}"
+
+    def _newest_for_any_target(
+        self, find: Finder, requirement: Dependency, demand: ReleaseDemand
+    ) -> tuple[str, str]:
+        """In a project that is not managed: the newest for the lowest Python, else any."""
+        if pythons := required_pythons(demand.python):
+            lowest = ReleaseDemand(python_range(pythons[:1]), demand.environments)
+            with self._filtered(requirement, lowest), suppress(ValueError):
+                return find()
+        any_python = ReleaseDemand(VersionRange(), demand.environments)
+        with self._filtered(requirement, any_python):
+            return find()
+
+    def _filtered(
+        self, requirement: Dependency, demand: ReleaseDemand
+    ) -> AbstractContextManager[None]:
+        pool = reads.command_pool(self.command)
+
+        def reader() -> NewReleases | None:
+            from poetry_tf.hooks.new_releases import reader_for
+
+            return reader_for(pool, self.io)
+
+        def is_readable(name: str, version: Version) -> bool:
+            if name not in DISTRIBUTIONS or whole(name).standing(version) != "newer":
+                return True
+            from poetry_tf.hooks.new_releases import can_read
+
+            return version.is_prerelease or can_read(reader(), self.io, name, version)
+
+        return filter_for_requirement(
+            pool, requirement, demand, self.failed, reader=reader, can_read=is_readable
+        )
+
+    def _demand(self) -> ReleaseDemand:
+        if self.poetry is None:
+            return ReleaseDemand(self.python)
+        return project_demand(self.poetry.package, self.setting.settings)
+
+    def _requirement(self, name: str) -> Dependency:
+        """The requirement that is added, with the marker that the options of ``add`` give it."""
+        from poetry.factory import Factory
+
+        markers = {}
+        if self.poetry is not None:
+            for key in ("python", "platform", "markers"):
+                if self.command.definition.has_option(key) and (value := self.io.input.option(key)):
+                    markers[key] = value
+        return Factory.create_dependency(name, {"version": "*", **markers})
+
+    def _offer_narrower_python(self, name: str, version: str, demand: ReleaseDemand) -> None:
+        release = known_release(name, version)
+        minors = release_pythons(release, demand.environments) if release is not None else ()
+        if not minors or python_range(minors).allows_all(demand.python):
+            return
+        how = "as the Python versions of the project"
+        if self.poetry is not None:
+            how = "<c1>poetry tf check --fix</> writes it"
+        python = narrowed_range(demand.python, minors)
+        what = "is open-ended" if is_open_ended(demand.python) else "admits others"
+        self.io.write_error_line(
+            f"poetry-tf: {escape_markup(f'{name} {version}')} has wheels for Python "
+            f"{format_list(minors)}, but this "
+            f'project {what}: better requires-python = "{python}" ({how})'
+        )
+
+
+def requested_versions(arguments: list[str]) -> dict[str, str]:
+    """The arguments of ``poetry add`` that have a version, by distribution."""
+    return {_distribution_name(text): text for text in arguments if "@" in text or "=" in text}
+
+
+def brings_others(name: NormalizedName) -> bool:
+    """Whether other requirements belong to a distribution that is added."""
+    return role(name) is not None or name in {item.name for item in need_keras_2()}
+
+
+def _distribution_name(text: str) -> NormalizedName:
+    """The distribution in an argument of ``poetry add``, as ``tensorflow[and-cuda]@~2.18``."""
+    return canonicalize_name(re.split(r"[\[@=<>~!^ ]", text)[0])

@@ -1,0 +1,387 @@
+"""``poetry add`` of names without versions: the versions that go with the project.
+
+Poetry writes the newest version, and solves after that. Where this fails, the names are solved
+without versions, and what is found is written as Poetry writes a version, with one line that says
+why. Where nothing goes with the project, the error names both requirements and what helps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import tomlkit
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import Version
+from poetry.console.exceptions import PoetryRuntimeError
+from poetry.core.constraints.version import parse_constraint
+from poetry.puzzle.exceptions import SolverProblemError
+
+from poetry_tf.actions.conflict import PYTHON, Conflict, find_conflict
+from poetry_tf.actions.lock import LockingError
+from poetry_tf.actions.project_index import ProjectIndex
+from poetry_tf.actions.solver_failure import shortened
+from poetry_tf.actions.upgrade import plan_upgrade, required_specifier
+from poetry_tf.files.edits import Edit, apply
+from poetry_tf.files.errors import ProjectError
+from poetry_tf.files.project import Project
+from poetry_tf.files.pyproject import Pyproject
+from poetry_tf.files.requirements import Requirement
+from poetry_tf.files.snapshot import FileState
+from poetry_tf.files.toml import parse_toml
+from poetry_tf.hooks.candidates import candidate_filter_of, known_release, project_demand
+from poetry_tf.hooks.companions import apply_edit, companion_pin
+from poetry_tf.hooks.guards import GuardSettings, command_error
+from poetry_tf.plan.environments import Target
+from poetry_tf.plan.main_line import main_requirement
+from poetry_tf.plan.model import PlanError
+from poetry_tf.plan.requirement import (
+    locked_tensorflow,
+    tensorflow_distributions,
+    to_poetry_version,
+)
+from poetry_tf.poetry_internals import patches, reads
+from poetry_tf.poetry_internals.patches import Solve
+from poetry_tf.pyproject.requirement_edits import constraint_edits
+from poetry_tf.releases import Release, load, role
+from poetry_tf.text import escape_markup, format_list
+
+if TYPE_CHECKING:
+    from cleo.io.io import IO
+    from poetry.core.packages.dependency import Dependency
+    from poetry.core.packages.package import Package
+    from poetry.poetry import Poetry
+
+ANY_VERSION = ">=0"
+# Later series that are solved for, until one goes with what is added.
+_MOST_SERIES = 3
+
+
+@dataclass(frozen=True)
+class Addition:
+    """What one ``poetry add`` adds to a managed project.
+
+    Attributes:
+        bare: the distributions that were named without a version.
+        content: the content of pyproject.toml that Poetry is about to lock and write, a tomlkit
+            document.
+    """
+
+    poetry: Poetry
+    io: IO
+    setting: GuardSettings
+    bare: frozenset[NormalizedName]
+    content: Any = field(repr=False)
+
+    def solve_otherwise(self, solver: Any, solve: Solve, error: SolverProblemError) -> Any:
+        """The transaction with versions that go with the project, where the newest do not.
+
+        `error` is the failure of a solver with them. Raises it, or `PoetryRuntimeError` with the
+        reason and what helps.
+        """
+        attempt, filtered = _Attempt(solver, solve), candidate_filter_of(self.poetry.pool)
+        if filtered is not None and filtered.explanation() is not None:
+            raise error
+        before = self._project()
+        added = _added(self._project_on_disk(), before)
+        opened = [item for item in added if item.name in self.bare]
+        if opened:
+            names = format_list(sorted({item.name for item in opened}))
+            self._tell(f"Looking for versions of {names} that fit, as the newest do not")
+            wheels = self._wheels({item.name for item in opened})
+            found = self._versions(attempt, before, opened, wheels)
+            reasons = [self._reason(attempt, before, opened, found, name) for name in found]
+            for texts in _constraints(found, wheels) if found else ():
+                edits = _edits(before, opened, texts)
+                transaction = self._solve_with(attempt, apply(before, edits))
+                if transaction is not None and _have_wheels(transaction, found, wheels):
+                    self._write(edits)
+                    for (name, version), reason in zip(found.items(), reasons, strict=True):
+                        self._tell(f"{name} {version}: {reason}")
+                    return transaction
+        raise self._refusal(attempt, before, added, error)
+
+    # -- versions that fit -------------------------------------------------------------------
+
+    def _versions(
+        self,
+        attempt: _Attempt,
+        before: Project,
+        opened: Sequence[Requirement],
+        wheels: Mapping[NormalizedName, _Wheels],
+    ) -> dict[NormalizedName, Version]:
+        """The lowest version of each name that a solve without versions gives; empty without one.
+
+        A name whose newest version is in that solution is left out.
+        """
+        texts = {item.name: ANY_VERSION for item in opened}
+
+        def filtered(find: Callable[[Dependency], list[Package]]) -> Any:
+            def find_packages(dependency: Dependency) -> list[Package]:
+                found = find(dependency)
+                if dependency.name not in texts:
+                    return found
+                has_wheels = wheels[dependency.name].are_there
+                return [one for one in found if has_wheels(Version(one.version.text))]
+
+            return find_packages
+
+        with patches.replaced_find_packages(self.poetry.pool, filtered):
+            edits = _edits(before, opened, texts)
+            transaction = self._solve_with(attempt, apply(before, edits))
+        if transaction is None:
+            return {}
+        versions: dict[NormalizedName, list[Version]] = {}
+        for package in transaction.get_solved_packages():
+            if package.name in texts:
+                version = Version(package.version.without_local().text)
+                versions.setdefault(package.name, []).append(version)
+        lowest = {name: min(found) for name, found in versions.items()}
+        return {
+            item.name: lowest[item.name]
+            for item in opened
+            if item.name in lowest
+            and not item.constraint.allows(to_poetry_version(lowest[item.name]))
+        }
+
+    def _wheels(self, names: Iterable[NormalizedName]) -> dict[NormalizedName, _Wheels]:
+        locked = locked_tensorflow(self._project_on_disk())
+        release = known_release("tensorflow", locked) if locked is not None else None
+        demand = project_demand(self.poetry.package, self.setting.settings)
+        targets, index = demand.targets(release), ProjectIndex(self.poetry)
+        return {name: _Wheels(index.wheels(name, targets)) for name in names}
+
+    def _solve_with(self, attempt: _Attempt, project: Project) -> Any:
+        """The transaction for other requirements, which stay in force; None without a solution."""
+        self._require(project)
+        return attempt.again()
+
+    def _require(self, project: Project) -> None:
+        content = tomlkit.parse(project.pyproject.document.text)
+        patches.reload_requirements(self.poetry, content)
+
+    def _write(self, edits: Iterable[Edit]) -> None:
+        for edit in edits:
+            apply_edit(self.content, edit)
+        self.poetry.locker.set_pyproject_data(self.content)
+
+    # -- what is said ------------------------------------------------------------------------
+
+    def _reason(
+        self,
+        attempt: _Attempt,
+        before: Project,
+        opened: Sequence[Requirement],
+        found: Mapping[NormalizedName, Version],
+        name: NormalizedName,
+    ) -> str:
+        """Why the newest version of one does not fit, the others being as they were found."""
+        others = {other: version for other, version in found.items() if other != name}
+        self._require(apply(before, _edits(before, opened, _carets(others))))
+        failure = attempt.failure()
+        conflict = _conflict(name, failure) if failure is not None else None
+        return conflict.text if conflict else "a later one does not fit the other requirements"
+
+    def _tell(self, text: str) -> None:
+        self.io.write_error_line(f"poetry-tf: {escape_markup(text)}")
+
+    def _refusal(
+        self,
+        attempt: _Attempt,
+        before: Project,
+        added: Sequence[Requirement],
+        error: SolverProblemError,
+    ) -> Exception:
+        """The error to raise where nothing fits."""
+        conflict = next((found for item in added if (found := _conflict(item.name, error))), None)
+        if conflict is None:
+            return error
+        item = next(one for one in added if one.name == conflict.name)
+        headline = f"{item.name} {_written(item)} does not go with what the project requires."
+        lines = [f"{conflict.sentence}.", *self._places(conflict)]
+        lines = [escape_markup(line) for line in lines]
+        lines += self._other_version(attempt, before, item)
+        lines += self._move(attempt, before, conflict)
+        solver = map(escape_markup, shortened(str(error)).splitlines())
+        return command_error(escape_markup(headline), "\n".join(lines), "\n".join(solver))
+
+    def _places(self, conflict: Conflict) -> list[str]:
+        """Where the other requirement stands, if it is TensorFlow's or the project's own."""
+        project = self._project_on_disk()
+        own = next((one for one in project.pyproject.requirements if one.name == conflict.on), None)
+        main = main_requirement(project)
+        item = own if conflict.owner == "the project" and conflict.on != PYTHON else main
+        if item is None or not conflict.owner.startswith(("the project", "TensorFlow")):
+            return []
+        if conflict.on == PYTHON:
+            place = project.pyproject.python_path
+            return [
+                f"pyproject.toml:{project.pyproject.position(place).line} admits these Pythons."
+            ]
+        line = project.pyproject.position(item.constraint_path).line
+        return [f"pyproject.toml:{line}: {item.name} {item.written}"]
+
+    def _other_version(
+        self, attempt: _Attempt, before: Project, item: Requirement
+    ) -> Iterable[str]:
+        """Another version of what was added with a version, if one fits."""
+        if item.name in self.bare:
+            return
+        if role(item.name) == "companion":
+            with suppress(PoetryRuntimeError):
+                if companion_pin(self._project_on_disk(), item.name, marked=True) is not None:
+                    yield f"Another version fits: <c1>poetry add {escape_markup(item.name)}</>"
+            return
+        same = [one for one in _added(self._project_on_disk(), before) if one.name == item.name]
+        found = self._versions(attempt, before, same, self._wheels([item.name]))
+        if item.name in found:
+            what = escape_markup(f"{item.name}@^{found[item.name]}")
+            yield f"Another version fits: <c1>poetry add {what}</>"
+
+    def _move(self, attempt: _Attempt, before: Project, conflict: Conflict) -> Iterable[str]:
+        """The next later series of TensorFlow with which it goes, tried by solving."""
+        for release in _later_releases(self._project_on_disk(), conflict)[:_MOST_SERIES]:
+            with suppress(PlanError, ProjectError, LockingError):
+                moved = plan_upgrade(before, release.series, legacy_keras=False)
+                if not moved.blocking and self._solve_with(attempt, moved.after) is not None:
+                    yield (
+                        f"TensorFlow {release.series} fits it: "
+                        f"<c1>poetry tf upgrade {release.series}</>, then add it again."
+                    )
+                    return
+
+    # -- the project -------------------------------------------------------------------------
+
+    def _project_on_disk(self) -> Project:
+        return Project.read(self.poetry.pyproject_path.parent)
+
+    def _project(self) -> Project:
+        """The project with the content that is about to be locked."""
+        path = self.poetry.pyproject_path
+        pyproject = Pyproject(path, parse_toml(path, self.content.as_string()))
+        return Project.reading(path.parent, pyproject, FileState.of(path))
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A solver that has failed, and what solves with one."""
+
+    solver: Any
+    solve: Solve
+
+    def again(self) -> Any:
+        """The transaction for the project as it is now; None without a solution."""
+        with suppress(SolverProblemError):
+            return self.solve(patches.another_solver(self.solver))
+        return None
+
+    def failure(self) -> SolverProblemError | None:
+        """Why there is no solution for the project as it is now; None where there is one."""
+        try:
+            self.solve(patches.another_solver(self.solver))
+        except SolverProblemError as error:
+            return error
+        return None
+
+
+@dataclass(frozen=True)
+class _Wheels:
+    """The releases of a distribution, each with the targets for which it has a wheel."""
+
+    targets: Mapping[Version, frozenset[Target]]
+
+    def are_there(self, version: Version) -> bool:
+        """Whether a release has wheels for every target that the newest one has wheels for."""
+        newest = max(
+            (one for one in self.targets if not one.is_prerelease),
+            default=max(self.targets, default=None),
+        )
+        return newest is None or self.targets.get(version, frozenset()) >= self.targets[newest]
+
+    def next_without(self, version: Version) -> Version | None:
+        """The next later release without them."""
+        later = (one for one in sorted(self.targets) if one > version)
+        return next((one for one in later if not self.are_there(one)), None)
+
+
+def _added(before: Project, after: Project) -> list[Requirement]:
+    """The requirements that are new or changed."""
+
+    def key(item: Requirement) -> tuple[Any, ...]:
+        return item.name, item.group, item.path[:-1], str(item.marker), item.written
+
+    known = {key(item) for item in before.pyproject.requirements}
+    return [item for item in after.pyproject.requirements if key(item) not in known]
+
+
+def _edits(
+    project: Project, items: Iterable[Requirement], texts: Mapping[NormalizedName, str]
+) -> list[Edit]:
+    return [
+        edit
+        for item in items
+        if item.name in texts
+        for edit in constraint_edits(project, item, texts[item.name])
+    ]
+
+
+def _carets(versions: Mapping[NormalizedName, Version]) -> dict[NormalizedName, str]:
+    """The constraints that Poetry writes for versions."""
+    return {name: f"^{version}" for name, version in versions.items()}
+
+
+def _constraints(
+    found: Mapping[NormalizedName, Version], wheels: Mapping[NormalizedName, _Wheels]
+) -> Iterator[dict[NormalizedName, str]]:
+    """The constraints to try: those that Poetry writes, then without later versions that have no
+    wheels."""
+    carets = _carets(found)
+    yield carets
+    ends = {name: wheels[name].next_without(version) for name, version in found.items()}
+    yield {
+        name: f">={found[name]},<{end}" if (end := ends[name]) is not None else text
+        for name, text in carets.items()
+    }
+
+
+def _have_wheels(
+    transaction: Any,
+    found: Mapping[NormalizedName, Version],
+    wheels: Mapping[NormalizedName, _Wheels],
+) -> bool:
+    return all(
+        wheels[package.name].are_there(Version(package.version.text))
+        for package in transaction.get_solved_packages()
+        if package.name in found
+    )
+
+
+def _conflict(name: NormalizedName, error: SolverProblemError) -> Conflict | None:
+    return find_conflict(name, reads.failure_causes(error), reads.python_causes(error))
+
+
+def _later_releases(project: Project, conflict: Conflict) -> list[Release]:
+    """The newest release of each later series with which a conflict would not be."""
+    locked, catalog, on = locked_tensorflow(project), load(), canonicalize_name(conflict.on)
+    is_own = on in tensorflow_distributions()
+    if locked is None or not (is_own or conflict.owner.startswith("TensorFlow")):
+        return []
+
+    def is_without(release: Release) -> bool:
+        if is_own:
+            return conflict.needed.allows(to_poetry_version(release.version))
+        specifier = required_specifier(release, on)
+        return not specifier or parse_constraint(specifier).allows_any(conflict.needed)
+
+    newest = (catalog.in_series(series)[-1] for series in catalog.series)
+    return [
+        release
+        for release in newest
+        if release.version > locked and release.is_opened and is_without(release)
+    ]
+
+
+def _written(item: Requirement) -> str:
+    return item.written or "*"

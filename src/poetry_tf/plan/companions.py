@@ -1,0 +1,63 @@
+"""Which release of a companion a project takes beside a release of TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from packaging.utils import NormalizedName
+from packaging.version import Version
+
+from poetry_tf.plan.model import CONTAINER_PLATFORM
+from poetry_tf.releases import Companion, Release, fits, load
+from poetry_tf.releases.companions import companions
+
+
+def fitting_companions(name: NormalizedName, release: Release) -> list[Companion]:
+    """The releases of a companion that fit, ascending; yanked ones only if there is no other."""
+    found = [fit.companion for fit in fits(name, release)]
+    return [one for one in found if not one.yanked] or found
+
+
+def with_wheels(
+    found: Sequence[Companion], release: Release, pythons: Sequence[str]
+) -> list[Companion]:
+    """Those with wheels for the container's Pythons."""
+    return [one for one in found if _has_wheels(one, release, pythons)]
+
+
+def _has_wheels(companion: Companion, release: Release, pythons: Sequence[str]) -> bool:
+    """Whether it has wheels for the container's Pythons; true if it has none for Linux at all."""
+    minors = companion.pythons_for(release, CONTAINER_PLATFORM)
+    return not minors or {*pythons} <= {*minors}
+
+
+def later_misfits(name: NormalizedName, version: Version) -> list[Version]:
+    """The later releases of a companion that are not made for the same TensorFlow."""
+    known = companions().get(name, ())
+    fit = next((one.fits for one in known if one.version == version), None)
+    return [
+        one.version for one in known if not one.yanked and one.version > version and one.fits != fit
+    ]
+
+
+def next_series_with(name: NormalizedName, release: Release, pythons: Sequence[str]) -> str | None:
+    """The next later series of TensorFlow with a companion for the container's Pythons."""
+    for series in load().series:
+        later = load().in_series(series)[-1]
+        if (
+            later.version > release.version
+            and {*pythons} <= {*later.pythons_on(CONTAINER_PLATFORM)}
+            and with_wheels(fitting_companions(name, later), later, pythons)
+        ):
+            return series
+    return None
+
+
+def series_with(name: NormalizedName) -> tuple[str, ...]:
+    """The series of TensorFlow that a companion has a release for, ascending."""
+    catalog = load()
+    return tuple(
+        series
+        for series in catalog.series
+        if any(fits(name, release) for release in catalog.in_series(series))
+    )

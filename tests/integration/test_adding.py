@@ -1,0 +1,288 @@
+"""`poetry add NAME` writes the version that goes with the locked TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.index import Distribution, LocalIndex
+from tests.support.poetry import KNOWS_DEPENDENCY_GROUPS, PoetryRunner, locked, write_pyproject
+from tests.support.projects import contents, restore
+from tests.support.tensorflow import add_tensorflow
+
+NATIVE = ("cp311-cp311-manylinux2014_x86_64",)
+SETTINGS = '\n[tool.poetry-tf]\nenvironments = ["linux-x86_64"]\ngpu = "none"\n'
+
+
+def everything() -> Iterator[Distribution]:
+    # TensorFlow 2.15 requires numpy <2.0.0 in the made-up index too.
+    yield Distribution("frames", "1.0", ("numpy >=1.23.5",))
+    yield Distribution("frames", "1.5", ("numpy >=1.23.5",))
+    yield Distribution("frames", "2.0", ("numpy >=2.0.0",))
+    yield Distribution("frames", "2.1", ("numpy >=2.0.0",))
+    yield Distribution("behind", "1.0")
+    yield Distribution("behind", "2.0", ("frames >=2.0",))
+    yield Distribution("newer-python", "1.0", requires_python=">=3.8")
+    yield Distribution("newer-python", "2.0", requires_python=">=3.12")
+    # A version that fits TensorFlow, and has no wheel for this Python, though the newest one has.
+    yield Distribution("native", "1.0", ("numpy >=1.23.5",), tags=NATIVE)
+    yield Distribution("native", "1.5", ("numpy >=1.23.5",), tags=("cp312-cp312-win_amd64",))
+    yield Distribution("native", "2.0", ("numpy >=2.0.0",), tags=NATIVE)
+    yield Distribution("only-new", "1.0", ("numpy >=2.0.0",))
+    yield Distribution("simple", "3.2")
+
+
+@pytest.fixture(scope="module")
+def frames() -> Iterator[LocalIndex]:
+    with LocalIndex() as index:
+        add_tensorflow(index)
+        index.extend(everything())
+        yield index
+
+
+@pytest.fixture(scope="module")
+def cache_of_frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache-of-frames")
+
+
+FILES: dict[str, dict[str, bytes]] = {}
+"""The files of `project_of`, by what is in its pyproject.toml."""
+
+
+@pytest.fixture
+def with_2_15(poetry: PoetryRunner, frames: LocalIndex, cache_of_frames: Path) -> PoetryRunner:
+    poetry.pypi, poetry.cache = frames.mount("pypi", api=True).root, cache_of_frames
+    return project_of(poetry, SETTINGS)
+
+
+def project_of(poetry: PoetryRunner, more: str) -> PoetryRunner:
+    """A locked project on TensorFlow 2.15."""
+    if more not in FILES:
+        requires = ["tensorflow (>=2.15.1,<2.16.0)", "setuptools (<82)"]
+        write_pyproject(poetry.project, requires, requires_python="~=3.11.0", more=more)
+        done = poetry.call("lock")
+        assert done.ok, done.output
+        FILES[more] = contents(poetry.project)
+    restore(poetry.project, FILES[more])
+    return poetry
+
+
+def text(poetry: PoetryRunner) -> str:
+    return (poetry.project / "pyproject.toml").read_text("utf-8")
+
+
+def told(stderr: str) -> list[str]:
+    """The lines of ours, without that it looks for versions."""
+    lines = [line for line in stderr.splitlines() if line.startswith("poetry-tf: ")]
+    return [line for line in lines if "Looking for versions" not in line]
+
+
+@pytest.mark.parametrize(
+    ("name", "constraint", "line"),
+    [
+        (
+            "frames",
+            ">=1.5,<2.0",
+            "frames 1.5: 2.1 needs numpy >=2.0.0, TensorFlow 2.15 numpy <2",
+        ),
+        (
+            "behind",
+            ">=1.0,<2.0",
+            "behind 1.0: 2.0 needs frames 2.1, which needs numpy >=2.0.0, TensorFlow 2.15 numpy <2",
+        ),
+        (
+            "newer-python",
+            ">=1.0,<2.0",
+            "newer-python 1.0: 2.0 needs Python >=3.12, the project Python >=3.11.0,<3.12.0",
+        ),
+        (
+            "native",
+            ">=1.0,<1.5",
+            "native 1.0: 2.0 needs numpy >=2.0.0, TensorFlow 2.15 numpy <2",
+        ),
+        ("numpy", None, "TensorFlow 2.15 needs numpy"),
+    ],
+    ids=["itself", "what it needs", "its Python", "no wheel", "what TensorFlow needs"],
+)
+def test_the_version_that_fits_is_taken_and_why_is_said(
+    with_2_15: PoetryRunner, name: str, constraint: str | None, line: str
+) -> None:
+    done = with_2_15.call("add", "--lock", name)
+    assert done.ok, done.output
+    (said,) = told(done.stderr)
+    assert line in said, said
+    if constraint is not None:
+        assert f'"{name} ({constraint})"' in text(with_2_15).replace(".0.0)", ".0)")
+    checked = with_2_15.call("tf", "check")
+    assert "TF501" in checked.output and checked.output.count("TF") == checked.output.count(
+        "TF501"
+    ), "only the container is missing"
+
+
+@pytest.mark.parametrize(
+    "options", [[], ["--group", "dev"], ["--markers", "sys_platform == 'linux'"]], ids=str
+)
+def test_the_files_are_those_of_adding_the_constraint_by_hand(
+    with_2_15: PoetryRunner, options: list[str]
+) -> None:
+    done = with_2_15.call("add", "--lock", *options, "frames", "simple")
+    assert done.ok, done.output
+    by_itself = contents(with_2_15.project)
+    restore(with_2_15.project, FILES[SETTINGS])
+    done = with_2_15.call("add", "--lock", *options, "frames@^1.5", "simple")
+    assert done.ok, done.output
+    assert contents(with_2_15.project) == by_itself
+
+
+def test_where_the_newest_fits_poetry_goes_its_own_way(
+    with_2_15: PoetryRunner, frames: LocalIndex
+) -> None:
+    done = with_2_15.call("add", "--lock", "simple")
+    assert done.ok, done.output
+    assert done.stdout.count("Resolving dependencies") == 1
+    assert not told(done.stderr) and "Looking" not in done.stderr
+    assert "simple (>=3.2,<4.0)" in text(with_2_15)
+
+
+def test_a_version_that_the_user_wrote_stays(with_2_15: PoetryRunner) -> None:
+    before = contents(with_2_15.project)
+    done = with_2_15.call("add", "--lock", "frames@^2.0")
+    assert done.returncode == 1
+    assert contents(with_2_15.project) == before
+    lines = [line.strip() for line in done.stderr.splitlines()]
+    assert "frames >=2.0,<3.0 does not go with what the project requires." in lines
+    assert "frames 2.1 needs numpy >=2.0.0, TensorFlow 2.15 numpy <2." in lines
+    assert "pyproject.toml:6: tensorflow >=2.15.1,<2.16.0" in lines
+    assert "Another version fits: poetry add frames@^1.5" in lines
+    assert "TensorFlow 2.18 fits it: poetry tf upgrade 2.18, then add it again." in lines
+    for command in (["add", "--lock", "frames@^1.5"], ["tf", "upgrade", "-n", "2.18"]):
+        advised = with_2_15.call(*command)
+        assert advised.ok, advised.output
+    advised = with_2_15.call("add", "--lock", "frames@^2.0")
+    assert advised.ok, advised.output
+
+
+def test_where_nothing_fits_it_is_said_what_would_help(with_2_15: PoetryRunner) -> None:
+    before = contents(with_2_15.project)
+    done = with_2_15.call("add", "--lock", "only-new", "simple")
+    assert done.returncode == 1
+    assert contents(with_2_15.project) == before
+    assert "only-new 1.0 needs numpy >=2.0.0, TensorFlow 2.15 numpy <2." in done.stderr
+    assert "TensorFlow 2.18 fits it: poetry tf upgrade 2.18" in done.stderr
+    assert "tf check --fix" not in done.stderr, "a hint that has nothing to do with it"
+
+
+def test_several_names_are_solved_together_each_with_its_reason(with_2_15: PoetryRunner) -> None:
+    done = with_2_15.call("add", "--lock", "frames", "simple", "newer-python")
+    assert done.ok, done.output
+    assert [line.split(": ")[1] for line in told(done.stderr)] == ["frames 1.5", "newer-python 1.0"]
+    assert locked(with_2_15.project)["simple"] == "3.2"
+
+
+@pytest.mark.parametrize("table", ["legacy", "groups"])
+def test_in_other_tables(with_2_15: PoetryRunner, table: str) -> None:
+    if table == "groups" and not KNOWS_DEPENDENCY_GROUPS:
+        pytest.skip("this Poetry reads no [dependency-groups]")
+    path = with_2_15.project / "pyproject.toml"
+    if table == "groups":
+        path.write_text(f"{path.read_text('utf-8')}\n[dependency-groups]\ndev = []\n", "utf-8")
+    else:
+        path.write_text(
+            '[tool.poetry]\nname = "example"\nversion = "0.1.0"\ndescription = ""\nauthors = []\n'
+            'package-mode = false\n\n[tool.poetry.dependencies]\npython = "~3.11"\n'
+            f'tensorflow = "~2.15.1"\nsetuptools = "<82"\n{SETTINGS}',
+            "utf-8",
+        )
+    assert with_2_15.call("lock").ok
+    options = ["--group", "dev"] if table == "groups" else []
+    done = with_2_15.call("add", "--lock", *options, "frames")
+    assert done.ok, done.output
+    wanted = 'frames = "^1.5"' if table == "legacy" else '"frames (>=1.5,<2.0)"'
+    assert wanted in path.read_text("utf-8")
+    assert with_2_15.call("check", "--lock", plugins=False).ok
+
+
+def test_a_dry_run_writes_nothing(with_2_15: PoetryRunner) -> None:
+    before = contents(with_2_15.project)
+    done = with_2_15.call("add", "--lock", "--dry-run", "frames")
+    assert done.ok, done.output
+    assert contents(with_2_15.project) == before
+
+
+def test_a_project_that_is_not_managed_is_poetrys_alone(with_2_15: PoetryRunner) -> None:
+    path = with_2_15.project / "pyproject.toml"
+    path.write_text(path.read_text("utf-8").replace(SETTINGS, ""), "utf-8")
+    done = with_2_15.call("add", "--lock", "frames")
+    assert done.returncode == 1
+    assert "Looking for versions" not in done.stderr
+
+
+# -- companions -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("tensorflow-probability", "tensorflow-probability (>=0.23.0,<0.24.0)"),
+        ("tensorflow-text", "tensorflow-text (>=2.15.0,<2.16.0)"),
+        ("tf-keras", "tf-keras (>=2.15.1,<2.16.0)"),
+    ],
+)
+def test_a_companion_gets_the_release_for_this_tensorflow(
+    with_2_15: PoetryRunner, name: str, written: str
+) -> None:
+    done = with_2_15.call("add", "--lock", name)
+    assert done.ok, done.output
+    assert f'"{written}' in text(with_2_15)
+    checked = with_2_15.call("tf", "check")
+    assert "TF105" not in checked.output and "TF304" not in checked.output
+
+
+def test_what_a_companion_needs_comes_with_it(
+    poetry: PoetryRunner, frames: LocalIndex, cache_of_frames: Path
+) -> None:
+    poetry.pypi, poetry.cache = frames.mount("pypi", api=True).root, cache_of_frames
+    requires = ["tensorflow (>=2.18.1,<2.19.0)", "setuptools (<82)"]
+    write_pyproject(poetry.project, requires, requires_python="~=3.11.0", more=SETTINGS)
+    done = poetry.call("add", "--lock", "tensorflow-probability")
+    assert done.ok, done.output
+    assert told(done.stderr) == [
+        "poetry-tf: pyproject.toml gets tf-keras (>=2.18,<2.19), which goes with it"
+    ]
+    assert "tensorflow-probability (>=0.25.0,<0.26.0)" in text(poetry)
+    assert {"tf-keras", "tensorflow-probability"} <= locked(poetry.project).keys()
+
+
+def test_an_environment_without_a_wheel_of_a_companion_is_left_out(
+    with_2_15: PoetryRunner,
+) -> None:
+    wide = SETTINGS.replace('"linux-x86_64"', '"linux-x86_64", "linux-aarch64"')
+    poetry = project_of(with_2_15, wide)
+    done = poetry.call("add", "--lock", "tensorflow-text")
+    assert done.ok, done.output
+    assert (
+        "poetry-tf: tensorflow-text 2.15.0 has no wheel for linux-aarch64: its marker leaves that "
+        "out"
+    ) in told(done.stderr)
+    assert "TF304" not in poetry.call("tf", "check").output
+
+
+def test_a_companion_of_which_none_fits_is_refused(with_2_15: PoetryRunner) -> None:
+    path = with_2_15.project / "pyproject.toml"
+    path.write_text(path.read_text("utf-8").replace("2.15.1,<2.16", "2.18.1,<2.19"), "utf-8")
+    assert with_2_15.call("lock").ok
+    before = contents(with_2_15.project)
+    done = with_2_15.call("add", "--lock", "tensorflow-addons")
+    assert done.returncode == 1
+    assert "No release of tensorflow-addons fits TensorFlow 2.18.1 here." in done.stderr
+    assert contents(with_2_15.project) == before
+
+
+def test_the_name_that_no_longer_is_tensorflow_is_stopped(with_2_15: PoetryRunner) -> None:
+    before = contents(with_2_15.project)
+    done = with_2_15.call("add", "--lock", "tensorflow-gpu")
+    assert done.returncode == 1
+    assert "tensorflow-gpu is retired" in done.stderr and "poetry add tensorflow" in done.stderr
+    assert contents(with_2_15.project) == before
