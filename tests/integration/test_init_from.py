@@ -257,6 +257,17 @@ def test_a_folder_that_is_called_like_a_package_gives_the_project_another_name(
     assert "Nothing to change" in again.stdout
 
 
+@pytest.mark.parametrize("name", ["environment.yml", "requirements.txt"])
+def test_a_list_beside_a_new_project_is_mentioned(
+    warm_poetry: PoetryRunner, project: Path, name: str
+) -> None:
+    write(project, "tensorflow\nquiet\n", name)
+    done = warm_poetry.call("tf", "init", "-n", "--no-lock")
+    assert f"Take over the packages of {name}: poetry tf init --from {name}" in done.stdout
+    again = warm_poetry.call("tf", "init", "-n", "--no-lock")
+    assert "--from" not in again.stdout, "said once, where the project was made"
+
+
 def test_the_readmes_example_is_what_it_says(warm_poetry: PoetryRunner, project: Path) -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
     section = readme.partition("<!-- check: from -->")[2]

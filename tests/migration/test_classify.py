@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 
-from poetry_tf.migration.classify import direct_entries
-from tests.migration.lists import classified, classified_pip, reasons, release, texts
+from poetry_tf.migration.classify import classify_entries, direct_entries
+from tests.migration.lists import classified, classified_pip, pip, reasons, release, texts
 
 
 def test_each_line_goes_where_it_belongs() -> None:
@@ -38,6 +39,7 @@ def test_each_line_goes_where_it_belongs() -> None:
         "something-unknown",
     ]
     assert reasons(found) == {
+        "tensorflow": "main",
         "cudatoolkit": "container",
         "cudnn": "container",
         "cuda-nvcc": "container",
@@ -120,11 +122,50 @@ def test_a_marker_that_compares_nothing_is_for_poetry_to_refuse() -> None:
     assert texts(classified_pip(line)) == [line]
 
 
-def test_a_companion_bound_to_another_series_loses_its_version() -> None:
-    assert texts(classified("tensorflow-text=2.7.0")) == ["tensorflow-text"]
+@pytest.mark.parametrize(
+    "line",
+    [
+        "tensorflow-probability==0.20.0",
+        "tensorflow-hub==0.12.0",
+        "tensorflow-io==0.32.0",
+        "tensorflow-addons==0.20.0",
+        "tensorboardx==2.6",
+        "tensorstore==0.1.40",
+    ],
+)
+def test_a_version_that_the_user_wrote_stays_beside_the_same_tensorflow(line: str) -> None:
+    name, _, version = line.partition("==")
+    (text,) = texts(classified_pip("tensorflow==2.12.0", line))
+    assert text in {f"{name} (=={version})", f"{name} (<0.16)"}
+
+
+def test_a_companion_moves_with_tensorflow_to_what_fits() -> None:
+    found = classified("tensorflow=2.5", "tensorflow-probability=0.12.0", "tensorboardx==2.6")
+    assert texts(found) == ["tensorflow-probability (>=0.20.1,<0.21.0)", "tensorboardx (==2.6)"]
+    assert found.required[0].reason == "it has to fit TensorFlow 2.12"
+    assert texts(classified("tensorflow=2.5", "tensorboard-plugin-profile==2.4")) == [
+        "tensorboard-plugin-profile (==2.4)"
+    ]
     assert texts(classified("tensorflow-text==2.12.0")) == ["tensorflow-text (==2.12.0)"]
     assert texts(classified("tensorflow-hub")) == ["tensorflow-hub (<0.16)"]
     assert texts(classified("tensorflow-hub", series="2.15")) == ["tensorflow-hub"]
+
+
+def test_every_line_on_tensorflow_is_in_the_account() -> None:
+    found = classified_pip(
+        'tensorflow==2.12.0 ; sys_platform == "linux"',
+        'tensorflow-macos==2.12.0 ; sys_platform == "darwin"',
+        'tensorflow==2.10.1 ; sys_platform == "win32"',
+    )
+    assert [item.reason for item in found.dropped] == ["main", "elsewhere", "elsewhere"]
+    everywhere = classify_entries(
+        pip('tensorflow-macos==2.12.0 ; sys_platform == "darwin"'),
+        release("2.12"),
+        "3.10",
+        (),
+        environments=("macos-arm64",),
+    )
+    assert [item.reason for item in everywhere.dropped] == ["main"]
 
 
 def test_what_is_for_other_systems_goes() -> None:

@@ -126,6 +126,42 @@ def test_an_explicit_list_and_an_export_are_read_as_well() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# packages in environment at /opt/conda/envs/tf:\n#\n"
+        "# Name                    Version                   Build  Channel\n"
+        "python                    3.10.9               h7a1cb2a_2  \n"
+        "numpy                     1.23.5          py310hd5efca6_0    conda-forge\n"
+        "tensorflow                2.12.0                   pypi_0    pypi\n",
+        'List of packages in environment: "/opt/conda/envs/tf"\n\n'
+        "  Name        Version  Build            Channel    \n"
+        "─────────────────────────────────────────────────\n"
+        "  python      3.10.9   h7a1cb2a_2       conda-forge\n"
+        "  numpy       1.23.5   py310hd5efca6_0  conda-forge\n"
+        "  tensorflow  2.12.0   pypi_0           pypi       \n",
+        "python=3.10.9=h7a1cb2a_2\nnumpy=1.23.5=py310hd5efca6_0\ntensorflow=2.12.0=pypi_0\n",
+    ],
+    ids=["conda list", "mamba list", "export"],
+)
+@pytest.mark.parametrize("name", ["packages.txt", "requirements.txt", "standard input"])
+def test_what_conda_list_prints_is_read(text: str, name: str) -> None:
+    found = read_list(text.encode(), Path(name))
+    assert [(item.name, item.specifier, item.manager) for item in found.entries] == [
+        ("python", "==3.10.9", "conda"),
+        ("numpy", "==1.23.5", "conda"),
+        ("tensorflow", "==2.12.0", "pip"),
+    ]
+    assert text.splitlines()[found.entries[1].location.line - 1].split()[0].startswith("numpy")
+
+
+def test_a_row_that_is_none_is_named() -> None:
+    text = "# Name  Version  Build  Channel\nnumpy  1.23.5  py310_0\nwhat is this line about\n"
+    assert refusal(text, TXT).startswith(
+        "requirements.txt:3:1: 'what is this line about' is no row"
+    )
+
+
 def test_requirements_of_pips() -> None:
     found = pip(
         "# what we need",

@@ -16,6 +16,7 @@ from poetry_tf.plan.model import PlanError
 from poetry_tf.plan.python import container_pythons
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
+from tests.migration.lists import pip
 
 CATALOG, IMAGES = load(), load_images()
 
@@ -25,6 +26,10 @@ def of(*entries: str, options: GivenOptions | None = None, container: bool = Tru
     found = read_list(f"dependencies:\n{lines}".encode(), Path("environment.yml"))
     images = IMAGES if container else without_image_limits(IMAGES, CATALOG)
     return choose_goal(found, options or GivenOptions(), CATALOG, images)
+
+
+def goal(*lines: str) -> MigrationGoal:
+    return choose_goal(pip(*lines), GivenOptions(), CATALOG, IMAGES)
 
 
 def refusal(*entries: str, options: GivenOptions | None = None) -> PlanError:
@@ -179,3 +184,38 @@ def test_any_two_give_a_pair_that_can_be_set_up_or_one_error(
     release = CATALOG.newest(series)
     assert release is not None
     assert found.python in container_pythons(release, IMAGES, "auto", None)
+
+
+@pytest.mark.parametrize(
+    ("line", "release", "note"),
+    [
+        ("tensorflow==2.15.0.post1", "2.15.0", "a post-release: 2.15.0 is the nearest"),
+        ("tensorflow==2.16.0rc0", "2.16.1", "a candidate: 2.16.1 is the nearest"),
+        ("tensorflow-cpu==2.18.0rc2", "2.18.0", "a candidate: 2.18.0 is the nearest"),
+    ],
+)
+def test_a_candidate_or_post_release_becomes_the_nearest_final_one(
+    line: str, release: str, note: str
+) -> None:
+    found = goal(line)
+    assert found.tensorflow == release
+    assert not found.changes
+    assert any(note in text for text in found.notes)
+
+
+def test_lines_that_never_count_together_do_not_contradict() -> None:
+    found = goal(
+        'tensorflow==2.10.1 ; sys_platform == "win32"',
+        'tensorflow==2.15.0 ; sys_platform == "linux"',
+    )
+    assert found.tensorflow == "2.15.0"
+    found = goal(
+        'tensorflow==2.13.1 ; python_version < "3.12"',
+        'tensorflow==2.16.2 ; python_version >= "3.12"',
+    )
+    assert found.tensorflow == "2.16.2"
+    with pytest.raises(PlanError, match="contradicts"):
+        goal(
+            'tensorflow==2.13.1 ; platform_machine == "x86_64"',
+            'tensorflow==2.16.2 ; sys_platform == "linux"',
+        )

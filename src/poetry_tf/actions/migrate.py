@@ -140,7 +140,14 @@ class Migration:
         if not is_new(prepared.root) and (name := prepared.pyproject.name) is not None:
             present.add(canonicalize_name(name))
         moved = bool(self.goal.changes)
-        return classify_entries(self.listing, plan.release, plan.python, present, moved=moved)
+        return classify_entries(
+            self.listing,
+            plan.release,
+            plan.python,
+            present,
+            moved=moved,
+            environments=read_settings(prepared)[0].environments,
+        )
 
     def _look_up(
         self, prepared: Project, plan: Plan, mirrors: tuple[SettingLayer, ...], io: IO

@@ -54,7 +54,7 @@ from poetry_tf.files.project import (
 from poetry_tf.index.config import is_set_on_machine, mirror_setting
 from poetry_tf.index.mirrors import MIRRORS
 from poetry_tf.migration import read_list
-from poetry_tf.migration.decoding import MAX_BYTES, read_list_file
+from poetry_tf.migration.decoding import MAX_BYTES, lists_beside, read_list_file
 from poetry_tf.migration.entries import STDIN
 from poetry_tf.plan.derive import wants_container
 from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS, ENVIRONMENTS
@@ -70,6 +70,17 @@ the mirror makes the lock stale, and who can't reach it can't install. The defau
 poetry.toml, costs none of that."""
 
 
+HELP = """\
+In an empty folder this makes a project: <comment>pyproject.toml</> with TensorFlow pinned to one \
+minor series and the Pythons it has wheels for, <comment>poetry.toml</> with the mirror, \
+<comment>poetry.lock</>, and a <comment>.devcontainer/devcontainer.json</> whose Python, CUDA and \
+cuDNN fit. In a Poetry project it changes only what must change.
+
+It asks for what the options leave open; with <info>-n</> it takes the defaults. Either all files \
+are written or none.
+"""
+
+
 class InitCommand(TensorFlowCommand):
     name = "tf init"
     description = "Sets up a project for TensorFlow: pin, lock and dev container."
@@ -78,7 +89,7 @@ class InitCommand(TensorFlowCommand):
             "from",
             None,
             "Take over the packages of an environment.yml of Conda's, of what <info>conda list</> "
-            "exports, or of a requirements.txt; <info>-</> reads it from standard input.",
+            "prints or exports, or of a requirements.txt; <info>-</> reads it from standard input.",
             flag=False,
         ),
         option(
@@ -131,15 +142,7 @@ class InitCommand(TensorFlowCommand):
         option("dry-run", None, "Show the changes as unified diffs and write nothing."),
     ]
     loggers: ClassVar[list[str]] = ["poetry.repositories.pypi_repository"]
-    help = """\
-In an empty folder this makes a project: <comment>pyproject.toml</> with TensorFlow pinned to one \
-minor series and the Pythons it has wheels for, <comment>poetry.toml</> with the mirror, \
-<comment>poetry.lock</>, and a <comment>.devcontainer/devcontainer.json</> whose Python, CUDA and \
-cuDNN fit. In a Poetry project it changes only what must change.
-
-It asks for what the options leave open; with <info>-n</> it takes the defaults. Either all files \
-are written or none.
-"""
+    help = HELP
 
     def run(self, io: IO) -> int:
         # cleo takes a lone hyphen for an option, unless it is in the same word.
@@ -193,7 +196,8 @@ are written or none.
         if migration is not None:
             self._show_added(migration.with_requirements(prepared), project)
             self._show_migration(migration)
-        return self._finish(project, plan, options, migration)
+        lists = lists_beside(root) if new and migration is None else ()
+        return self._finish(project, plan, options, migration, lists)
 
     # -- the options ------------------------------------------------------------------------
 
@@ -247,7 +251,12 @@ are written or none.
         return 1
 
     def _finish(
-        self, project: Project, plan: Plan, options: InitOptions, migration: Migration | None
+        self,
+        project: Project,
+        plan: Plan,
+        options: InitOptions,
+        migration: Migration | None,
+        lists: Sequence[str],
     ) -> int:
         texts = changed_texts(project)
         if self.option("dry-run"):
@@ -262,7 +271,7 @@ are written or none.
         self._show_files(project, plan, options, texts)
         self._show_undecided(project, {"TF302"} if self.option("no-lock") else set(), migration)
         self.line("Next:")
-        for step in next_steps(project, plan, options):
+        for step in next_steps(project, plan, options, lists):
             self.line(f"  - {step}")
         return 0
 

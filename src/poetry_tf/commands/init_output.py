@@ -26,6 +26,7 @@ _SHOWN = 6
 """Names in a line, unless all are shown."""
 
 _DROP_TEXTS: dict[DropReason, str] = {
+    "main": "The requirement on TensorFlow",
     "tensorflow": "TensorFlow brings along",
     "needed": "Come with the others, and are in the lock",
     "container": "Left to the container, which has what this TensorFlow needs",
@@ -121,8 +122,15 @@ def lock_summary(path: Path, text: str) -> str:
     return f"{path.name}: {count} packages (the whole diff with -v)"
 
 
-def next_steps(project: Project, plan: Plan, options: InitOptions) -> Iterator[str]:
-    """What the user can do next, with style tags."""
+def next_steps(
+    project: Project, plan: Plan, options: InitOptions, lists: Iterable[str] = ()
+) -> Iterator[str]:
+    """What the user can do next, with style tags.
+
+    `lists` are the lists of packages beside a new project, which were not taken over.
+    """
+    for name in lists:
+        yield f"Take over the packages of {name}: <c1>{poetry_tf.program} init --from {name}</>"
     if project.lock is None:
         yield f"Lock the project: <c1>{poetry_tf.program} init</> or <c1>poetry lock</>"
     if options.container:

@@ -16,11 +16,18 @@ from poetry_tf.migration.decoding import decode_list
 from poetry_tf.migration.entries import PackageList
 
 _YAML_KEY = re.compile(r"^(?:name|channels|dependencies|prefix|variables)[ \t]*:", re.MULTILINE)
+_UV = "uv export --no-hashes --no-emit-project"
+_PDM = "pdm export --without-hashes"
 _UNSUPPORTED = {
     "pyproject.toml": "is read where it lies: run `poetry tf init` in its folder, without --from",
     "poetry.lock": "is Poetry's own: run `poetry tf init` in its folder, without --from",
     "Pipfile": "is pipenv's: give what `pipenv requirements` prints",
     "Pipfile.lock": "is pipenv's: give what `pipenv requirements` prints",
+    "uv.lock": f"is uv's: give what `{_UV}` prints",
+    "pdm.lock": f"is PDM's: give what `{_PDM}` prints",
+    "conda-lock.yml": "is conda-lock's: give the environment.yml that it was made from",
+    "pixi.toml": "is Pixi's: give what `pixi workspace export conda-environment` prints",
+    "pixi.lock": "is Pixi's: give what `pixi workspace export conda-environment` prints",
     "setup.py": "is a program: give a requirements.txt (`pip freeze` prints one)",
     "setup.cfg": "is of setuptools: give a requirements.txt (`pip freeze` prints one)",
 }
@@ -38,6 +45,8 @@ def read_list(data: bytes, path: Path) -> PackageList:
         found = conda.read_explicit(text, path)
     elif path.suffix.lower() in {".yml", ".yaml"} or _YAML_KEY.search(text):
         found = conda.read_environment(text, path, lambda lines: pip.read_nested(lines, path))
+    elif conda.is_table(text):
+        found = conda.read_table(text, path)
     elif conda.is_export(text):
         found = conda.read_export(text, path)
     else:

@@ -5,15 +5,15 @@ Nothing here accesses an index.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
+from poetry.core.constraints.version import parse_constraint
 
 from poetry_tf.migration.entries import ListEntry, PackageList, SkippedLine
 from poetry_tf.migration.names import (
@@ -25,12 +25,21 @@ from poetry_tf.migration.names import (
     version_cap,
 )
 from poetry_tf.migration.required import Relaxation, RequiredEntry
-from poetry_tf.migration.tensorflow import admits_release, is_python
+from poetry_tf.migration.tensorflow import (
+    admits_release,
+    counting_lines,
+    holds_in,
+    is_python,
+)
+from poetry_tf.plan.companions import fitting_companions, later_misfits
 from poetry_tf.plan.environments import ENVIRONMENTS, Target
+from poetry_tf.pyproject.pins import companion_tilde
 from poetry_tf.releases import Release, role
 from poetry_tf.releases.breaking import keras_major
+from poetry_tf.releases.companions import bounds_on
 
 DropReason: TypeAlias = Literal[
+    "main",
     "tensorflow",
     "needed",
     "container",
@@ -41,7 +50,8 @@ DropReason: TypeAlias = Literal[
     "elsewhere",
     "present",
 ]
-"""Why a line is not required: its kind (see `names.Kind`), or
+"""Why a line is not required: its kind (see `names.Kind`; `main` becomes the requirement on
+TensorFlow), or
 
 - `needed`: the package of another line requires it, so the lock has it.
 - `elsewhere`: it, or its marker, is for other systems than the project's.
@@ -78,12 +88,16 @@ def classify_entries(
     present: Iterable[str],
     *,
     moved: bool = False,
+    environments: Sequence[str] | None = None,
 ) -> Classification:
     """Classifies the lines of a list for a TensorFlow release on a Python minor.
 
     `present` are the distributions that the project already requires; `moved` is whether the list
-    is for another TensorFlow or Python, so that its versions of their dependencies do not count.
+    is for another TensorFlow or Python, so that its versions of their dependencies do not count;
+    `environments` are those that the project declares.
     """
+    main = counting_lines(listing, environments)
+    moves_tensorflow = any(not admits_release(item, release.series) for item in main)
     required: dict[tuple[NormalizedName, str], RequiredEntry] = {}
     dropped: list[DroppedEntry] = []
     skipped: list[SkippedLine] = list(listing.skipped)
@@ -103,10 +117,11 @@ def classify_entries(
             skipped.append(SkippedLine(item.written, text, item.location))
         elif what.kind == "main":
             skipped += _tensorflow_notes(item)
+            dropped.append(DroppedEntry(item, "main" if item in main else "elsewhere"))
         elif canonicalize_name(what.name) in known:
             dropped.append(DroppedEntry(item, "present"))
         else:
-            new = _to_required(item, what, release)
+            new = _to_required(item, what, release, moved=moves_tensorflow)
             key = (new.key, item.marker)
             if key in required:
                 new, notes = _merge(required[key], new)
@@ -134,17 +149,6 @@ def _drop_reason(
     return None
 
 
-def holds_in(marker: str, target: Target) -> bool:
-    """Whether an environment marker is true in a target; an empty one always is."""
-    if not marker:
-        return True
-    variables = {**ENVIRONMENTS[target.environment].variables(target.python), "extra": ""}
-    try:
-        return Marker(marker).evaluate(variables)
-    except ValueError:  # values that can't be compared: Poetry reports it
-        return True
-
-
 def _tensorflow_notes(item: ListEntry) -> Iterator[SkippedLine]:
     """What the user has to know of a line that becomes the requirement on TensorFlow."""
     if role(item.name) == "nightly":
@@ -157,8 +161,13 @@ def _tensorflow_notes(item: ListEntry) -> Iterator[SkippedLine]:
         yield SkippedLine(item.written, reason, item.location)
 
 
-def _to_required(item: ListEntry, what: NameClass, release: Release) -> RequiredEntry:
-    """A line as a requirement, before anything is looked up."""
+def _to_required(
+    item: ListEntry, what: NameClass, release: Release, *, moved: bool
+) -> RequiredEntry:
+    """A line as a requirement, before anything is looked up.
+
+    `moved` is whether the list is for another TensorFlow.
+    """
     required = RequiredEntry(item, what.name)
     if item.untranslated and not item.untranslated.startswith("@"):
         reason = f"{item.untranslated!r} can't be said in a requirement"
@@ -179,12 +188,27 @@ def _to_required(item: ListEntry, what: NameClass, release: Release) -> Required
     if has_other_versions(item) and item.specifier:
         reason = "under its own name it has other versions"
         return replace(required, entry=replace(item, specifier=""), reason=reason)
-    is_bound = role(required.name) in {"companion", "other"} and required.key != "keras"
-    is_bound = is_bound and item.exact is not None
-    if is_bound and not item.specifier.startswith(f"=={series}."):
+    if moved and item.exact is not None and role(required.name) == "companion":
+        return _with_fitting_version(required, release)
+    return required
+
+
+def _with_fitting_version(required: RequiredEntry, release: Release) -> RequiredEntry:
+    """A companion whose TensorFlow moves, in a release for the new one."""
+    fitting = fitting_companions(required.key, release)
+    if bounds_on(required.key, release) is not None or not fitting:
         reason = "it has to fit TensorFlow, and the lock sees to that"
         return replace(required, relaxation=Relaxation.ANY, reason=reason)
-    return required
+    exact, versions = required.entry.exact, [one.version for one in fitting]
+    if exact in versions:
+        return required
+    newest = versions[-1]
+    pin = companion_tilde(newest, later_misfits(required.key, newest))
+    specifier = str(parse_constraint(pin)).replace(" ", "")
+    if "," not in specifier:
+        specifier = f"=={newest}"
+    reason = f"it has to fit TensorFlow {release.series}"
+    return replace(required, entry=replace(required.entry, specifier=specifier), reason=reason)
 
 
 def _merge(one: RequiredEntry, other: RequiredEntry) -> tuple[RequiredEntry, list[SkippedLine]]:

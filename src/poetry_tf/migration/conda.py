@@ -1,4 +1,4 @@
-"""Conda's lists: environment.yml, explicit specifications, and `conda list --export`."""
+"""Conda's lists: environment.yml, explicit specifications, what `conda list` prints and exports."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ from poetry_tf.files.positions import Position
 from poetry_tf.migration.entries import EntryLocation, ListEntry, Manager, PackageList, SkippedLine
 
 EXPLICIT = re.compile(r"^@EXPLICIT\s*$", re.MULTILINE)
+_TABLE_HEAD = re.compile(r"^[ \t]*(?:#[ \t]*)?Name[ \t]+Version[ \t]+Build\b", re.MULTILINE)
+"""The heads of the columns, by Conda with a number sign and by Mamba without."""
+_TABLE_ROW = re.compile(
+    r"(?P<name>[\w.-]+)[ \t]+(?P<version>[^\s=]+)[ \t]+(?P<build>\S+)(?:[ \t]+\S+)?$"
+)
 EXPORT = re.compile(r"^(?P<name>[\w.-]+)=(?P<version>[^=\s]+)=(?P<build>[^=\s]+)$")
 
 _TEMPLATE = re.compile(r"\{\{|\{%")
@@ -242,6 +247,25 @@ def read_export(text: str, path: Path) -> PackageList:
     return _read_built(text, path, EXPORT, str, "is not name=version=build, as the other lines are")
 
 
+def is_table(text: str) -> bool:
+    """Whether a text is what `conda list` prints."""
+    return _TABLE_HEAD.search(text) is not None
+
+
+def read_table(text: str, path: Path) -> PackageList:
+    """Reads what `conda list` prints; raises `ProjectError`."""
+    head = _TABLE_HEAD.search(text)
+    assert head is not None
+    # What comes before names the environment. The lines keep their numbers.
+    before = text[: head.start()].count("\n")
+    _, _, rows = text[head.start() :].partition("\n")
+    is_rule = re.compile(r"[─\-=\s]+$").match
+    lines = ("" if is_rule(row) else row for row in rows.split("\n"))
+    whole = "\n" * (before + 1) + "\n".join(lines)
+
+    return _read_built(whole, path, _TABLE_ROW, str, "is no row of what `conda list` prints")
+
+
 def _read_built(
     text: str, path: Path, pattern: re.Pattern[str], part: Callable[[str], str], problem: str
 ) -> PackageList:
@@ -255,7 +279,7 @@ def _read_built(
         specifier, unknown = to_specifier(f"=={match['version']}", exact=True)
         name, build, location = match["name"], match["build"], EntryLocation(str(path), number)
         # The list also has what pip installed, under its name on PyPI.
-        manager: Manager = "pip" if build in {"pypi_0", "<pip>"} else "conda"
+        manager: Manager = "pip" if build in {"pypi_0", "<pip>", "pypi"} else "conda"
         entries.append(
             ListEntry(name, location, line, manager, specifier, build, untranslated=unknown)
         )

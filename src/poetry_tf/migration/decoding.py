@@ -26,6 +26,12 @@ _MARKS = (
 )
 
 
+def lists_beside(folder: Path) -> tuple[str, ...]:
+    """The names of the lists of packages that lie in a folder."""
+    names = ("environment.yml", "environment.yaml", "requirements.txt")
+    return tuple(name for name in names if (folder / name).is_file())
+
+
 def read_list_file(path: Path) -> bytes:
     """The bytes of a file; raises `ProjectError` if it can't be read or is too large."""
     try:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
-from poetry_tf.migration.classify import Classification, holds_in
+from poetry_tf.migration.classify import Classification
 from poetry_tf.migration.entries import SkippedLine
 from poetry_tf.migration.required import RequiredEntry, relax_requirement
+from poetry_tf.migration.tensorflow import holds_in
 from poetry_tf.plan.environments import ENVIRONMENTS, Target
 from poetry_tf.text import shell_word
 

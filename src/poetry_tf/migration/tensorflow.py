@@ -7,17 +7,21 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+from poetry.core.version.markers import parse_marker
 
 from poetry_tf.migration.entries import ListEntry, PackageList
 from poetry_tf.migration.names import classify_name
+from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS, ENVIRONMENTS, MINORS, Target
 from poetry_tf.plan.model import PlanError
 from poetry_tf.plan.python import container_pythons
 from poetry_tf.plan.release import plan_gpu
 from poetry_tf.plan.settings import GpuChoice
 from poetry_tf.releases import Catalog
 from poetry_tf.releases.images import Images
-from poetry_tf.releases.model import LINUX_X86_64, numbers
+from poetry_tf.releases.model import LINUX_X86_64, numbers, series_of
 from poetry_tf.releases.resources import read_json
 from poetry_tf.text import format_list
 
@@ -62,6 +66,31 @@ def tensorflow_lines(listing: PackageList) -> tuple[ListEntry, ...]:
     return tuple(item for item in listing.entries if classify_name(item).kind == "main")
 
 
+def counting_lines(
+    listing: PackageList, environments: Sequence[str] | None
+) -> tuple[ListEntry, ...]:
+    """The lines on TensorFlow that count in the project's environments; all where none does."""
+    lines = tensorflow_lines(listing)
+    declared = environments or DEFAULT_ENVIRONMENTS
+    found = tuple(
+        item
+        for item in lines
+        if any(holds_in(item.marker, Target(name, minor)) for name in declared for minor in MINORS)
+    )
+    return found or lines
+
+
+def holds_in(marker: str, target: Target) -> bool:
+    """Whether an environment marker is true in a target; an empty one always is."""
+    if not marker:
+        return True
+    variables = {**ENVIRONMENTS[target.environment].variables(target.python), "extra": ""}
+    try:
+        return Marker(marker).evaluate(variables)
+    except ValueError:  # values that can't be compared: Poetry reports it
+        return True
+
+
 def is_python(item: ListEntry) -> bool:
     """Whether a line requires Python itself."""
     return item.key == "python" and item.manager == "conda"
@@ -86,7 +115,7 @@ def choose_goal(
         return MigrationGoal(gpu=gpu)
     possible = tuple(_supported_pairs(catalog, images, choice, environments))
     gpus = () if (choice if gpu is None else gpu) == "none" else _series_with_gpu(catalog)
-    listed = _ListedVersions(listing, given, catalog, gpus)
+    listed = _ListedVersions(listing, given, catalog, gpus, environments)
     existing = listed.existing()
     fits = [pair for pair in possible if pair in existing]
     if fits:
@@ -100,7 +129,7 @@ def choose_goal(
         python=chosen[1] if listed.names_python and not given.python else None,
         gpu=gpu,
         changes=tuple(listed.changes(chosen, catalog, images)),
-        notes=tuple(listed.without_gpu(chosen)),
+        notes=(*listed.without_gpu(chosen), *listed.final_releases(catalog)),
     )
 
 
@@ -152,13 +181,19 @@ class _ListedVersions:
     """The series and the Python minors that a list admits."""
 
     def __init__(
-        self, listing: PackageList, given: GivenOptions, catalog: Catalog, gpus: tuple[str, ...]
+        self,
+        listing: PackageList,
+        given: GivenOptions,
+        catalog: Catalog,
+        gpus: tuple[str, ...],
+        environments: Sequence[str] | None,
     ) -> None:
         self.known = known_pairs(catalog)
         self.listing, self.given = listing, given
         self.gpus = gpus
         self.first = (*gpus, *catalog.series)[0]
-        self.lines = tensorflow_lines(listing)
+        self.lines = counting_lines(listing, environments)
+        self.environments = environments or DEFAULT_ENVIRONMENTS
         self.python = next(filter(is_python, reversed(listing.entries)), None)
         every = sorted({minor for minors in self.known.values() for minor in minors}, key=numbers)
         self.pythons = tuple(minor for minor in every if self._admits_python(minor))
@@ -185,7 +220,23 @@ class _ListedVersions:
 
     def pairs(self) -> tuple[Pair, ...]:
         """The pairs that the list admits, with or without wheels."""
-        return tuple((series, minor) for series in self.series for minor in self.pythons)
+        return tuple(
+            (series, minor)
+            for series in self.series
+            for minor in self.pythons
+            if self._admits_series(series, minor)
+        )
+
+    def _admits_series(self, series: str, minor: str) -> bool:
+        """Whether the lines that count on a Python admit a series."""
+        if self.given.tensorflow is not None:
+            return True
+        lines = [
+            item
+            for item in self.lines
+            if any(holds_in(item.marker, Target(name, minor)) for name in self.environments)
+        ]
+        return all(admits_release(item, series) for item in lines) if lines else not self.lines
 
     def _admits_python(self, minor: str) -> bool:
         if self.given.python is not None:
@@ -198,10 +249,15 @@ class _ListedVersions:
             return
         lines = self.lines or self._by_keras()
         _check_contradictions(lines, self.known)
-        found = [name for name in self.known if all(admits_release(item, name) for item in lines)]
+        found = [name for name in self.known if self._is_admitted(name, lines)]
         if not found and lines:
             raise _no_series_error(lines[0], self.listing, self.known, self.first)
         yield from found
+
+    def _is_admitted(self, series: str, lines: Sequence[ListEntry]) -> bool:
+        if any(item.marker for item in lines):
+            return any(self._admits_series(series, minor) for minor in self.pythons or MINORS)
+        return all(admits_release(item, series) for item in lines)
 
     def _by_keras(self) -> tuple[ListEntry, ...]:
         """The lines on Keras that imply a series of TensorFlow: both had the same version."""
@@ -222,10 +278,21 @@ class _ListedVersions:
             return None
         for item in self.lines:
             if item.exact is not None and len(item.exact.release) > 2:
-                release = catalog.get(item.exact)
+                release = catalog.get(nearest_final(catalog, item.exact) or item.exact)
                 if release is not None and not release.yanked and release.series == chosen[0]:
                     return str(release.version)
         return chosen[0]
+
+    def final_releases(self, catalog: Catalog) -> Iterator[str]:
+        """A note on each release that a line names and that is taken for a final one."""
+        for item in self.lines:
+            if (version := item.exact) is not None and _is_between(version):
+                final = nearest_final(catalog, version)
+                kind = "candidate" if version.is_prerelease else "post-release"
+                yield (
+                    f"TensorFlow {version} is a {kind}: {final or 'its series'} is the nearest "
+                    "final release"
+                )
 
     def nearest(self, possible: Sequence[Pair]) -> Pair:
         """The nearest pair; if the series has to change, one with a GPU is preferred."""
@@ -319,19 +386,50 @@ def _accepts(specifier: str, minor: str) -> bool:
     numbered += (
         [] if "." in minor else [f"{item}.{patch}" for item in numbered for patch in range(9)]
     )
+    # A candidate or a post-release that is named is of its series as well.
+    numbered += [
+        item.version
+        for item in specifiers
+        if item.operator in {"==", "==="} and item.version.startswith(f"{minor}.")
+    ]
     return any(specifiers.contains(version, prereleases=True) for version in numbered)
+
+
+def _is_between(version: Version) -> bool:
+    """Whether a version is a release candidate or a post-release."""
+    return version.is_prerelease or version.is_postrelease
+
+
+def nearest_final(catalog: Catalog, version: Version) -> Version | None:
+    """The final release of a version's series that is nearest to it; None if it has none.
+
+    That is the one it comes before or after, else the next one: there is no 2.16.0.
+    """
+    if not _is_between(version):
+        return version
+    base = Version(version.base_version)
+    releases = [one.version for one in catalog.in_series(series_of(version)) if not one.yanked]
+    return next((one for one in releases if one >= base), max(releases, default=None))
 
 
 def _check_contradictions(lines: Sequence[ListEntry], known: Iterable[str]) -> None:
     """Raises `PlanError` if lines on TensorFlow admit no common series."""
     admitted = [{series for series in known if admits_release(item, series)} for item in lines]
     for item, series in zip(lines, admitted, strict=True):
-        if series and admitted[0] and not series & admitted[0]:
+        is_apart = _are_apart(item, lines[0])
+        if series and admitted[0] and not series & admitted[0] and not is_apart:
             raise PlanError(
                 f"{item.location}: {item.written!r} contradicts {lines[0].written!r} "
                 f"({lines[0].location})",
                 "Keep the one that is meant, or give --tensorflow.",
             )
+
+
+def _are_apart(one: ListEntry, other: ListEntry) -> bool:
+    """Whether the markers of two lines are never both true."""
+    if not (one.marker and other.marker):
+        return False
+    return parse_marker(one.marker).intersect(parse_marker(other.marker)).is_empty()
 
 
 def _no_series_error(
