@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from poetry_tf.actions.build_requirements import build_requirements, package_info
+from poetry_tf.actions.build_requirements import build_requirements, compiled_source, package_info
 from poetry_tf.actions.packed_wheel import pack, packed_requirements
 
 
@@ -63,6 +63,25 @@ def test_an_archive_that_is_none(tmp_path: Path) -> None:
 def test_the_metadata_of_a_source_distribution(tmp_path: Path) -> None:
     members = {"a-1/PKG-INFO": "Name: a\n", "a-1/a.egg-info/PKG-INFO": "Name: b\n"}
     assert package_info(_archive(tmp_path / "a-1.tar.gz", members)) == b"Name: a\n"
+
+
+@pytest.mark.parametrize("name", ["a-1.tar.gz", "a-1.zip"])
+@pytest.mark.parametrize(
+    ("member", "expected"),
+    [
+        ("a-1/src/fast.c", "src/fast.c"),
+        ("a-1/a/_native.PYX", "a/_native.PYX"),
+        ("a-1/extensions/gdal_wrap.cpp", "extensions/gdal_wrap.cpp"),
+        ("a-1/a/module.py", None),
+        ("a-1/tests/data/example.c", None),
+        ("a-1/docs/build.rs", None),
+    ],
+)
+def test_what_has_to_be_compiled(
+    tmp_path: Path, name: str, member: str, expected: str | None
+) -> None:
+    path = _archive(tmp_path / name, {"a-1/setup.py": "", member: ""})
+    assert compiled_source(path) == expected
 
 
 def test_the_running_poetry_tf_is_a_wheel_that_pip_installs(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import tomlkit
 
+from poetry_tf.actions import migrate
 from tests.support.index import ANY, LocalIndex
 from tests.support.poetry import PoetryRunner, locked
 from tests.support.projects import contents
@@ -28,6 +29,8 @@ PACKAGES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("quiet", "2.0", ("slow-date (>=2)",), (ANY,)),
     ("lively", "1.0", ("slow-date (>=2)",), (ANY,)),
     ("lively", "1.1", ("slow-date (>=1)",), (ANY,)),
+    # No version of it goes with the NumPy of TensorFlow 2.15.
+    ("numpy-two", "1.0", ("numpy (>=2)",), (ANY,)),
 )
 
 ENVIRONMENT = """\
@@ -119,6 +122,41 @@ def test_versions_that_do_not_go_together_give_way(
     assert "    quiet >=1.0,<2: doesn't go with the others (quiet==1.0)" in done.stdout
     assert locked(project)["lively"] == "1.1"
     assert warm_poetry.call("tf", "check").ok
+
+
+def test_what_goes_with_nothing_is_left_to_the_user(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    lines = "tensorflow==2.15.*\nquiet\nnumpy-two\nlively\n"
+    write(project, lines, "requirements.txt")
+    done = warm_poetry.call("tf", "init", "-n", "--from", "requirements.txt")
+    assert done.ok, done.output
+    assert "No way with numpy-two; leaving that out" in done.stderr
+    assert "requirements.txt:3 numpy-two\n    no version of it goes with the others" in done.stderr
+    assert {"quiet", "lively"} <= locked(project).keys()
+    assert "numpy-two" not in (project / "pyproject.toml").read_text("utf-8")
+    assert warm_poetry.call("tf", "check").ok
+
+
+def test_a_long_solve_says_that_it_goes_on(
+    warm_poetry: PoetryRunner, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "_TELL_SECONDS", 0.001)
+    write(project, "tensorflow==2.15.*\nquiet\n", "requirements.txt")
+    done = warm_poetry.call("tf", "init", "-n", "--from", "requirements.txt")
+    assert done.ok, done.output
+    assert "Solve 1 goes on (0 s)" in done.stderr
+
+
+def test_an_index_that_fails_is_told_with_the_package_that_was_asked_for(
+    poetry: PoetryRunner, project: Path
+) -> None:
+    poetry.pypi = "http://127.0.0.1:9/"
+    write(project, "tensorflow==2.15.*\nquiet\n", "requirements.txt")
+    done = poetry.call("tf", "init", "-n", "--from", "requirements.txt", "--mirror", "off")
+    assert done.returncode == 1
+    assert "asking for quiet: " in done.stderr
+    assert [path.name for path in project.iterdir()] == ["requirements.txt"]
 
 
 def test_an_export_keeps_what_nothing_else_needs(warm_poetry: PoetryRunner, project: Path) -> None:

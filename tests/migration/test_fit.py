@@ -11,7 +11,7 @@ from poetry_tf.migration.fit import (
     IndexRelease,
     fit_to_index,
     relax_conflicting,
-    without_unreadable_sources,
+    without_builds,
 )
 from poetry_tf.plan.environments import Target
 from tests.migration.lists import classified, classified_pip, conda, texts
@@ -86,13 +86,30 @@ def test_a_source_that_cannot_be_made_sense_of_is_left_to_the_user() -> None:
 
     def fault(name: str, version: Version) -> str | None:
         asked.append((name, str(version)))
-        return "no gdal-config." if name == "bad" else None
+        return "which can't be built here (no gdal-config)" if name == "bad" else None
 
-    done = without_unreadable_sources(found, there, fault)
+    done = without_builds(found, there, fault, TARGET)
     assert texts(done) == ["good", "ready"]
     assert asked == [("good", "1.0"), ("bad", "2.0")]
     (skipped,) = done.skipped
     assert "(no gdal-config): add it with `poetry add bad`" in skipped.reason
+
+
+def test_what_has_wheels_for_others_only_is_not_compiled_here() -> None:
+    found = classified_pip("elsewhere==1.0", "python-two==1.0")
+    there = {
+        canonicalize_name("elsewhere"): [
+            IndexRelease(Version("1.0"), False, (), True, True, is_compiled=True)
+        ],
+        canonicalize_name("python-two"): [IndexRelease(Version("1.0"), False, (), True, True)],
+    }
+    done = without_builds(found, there, lambda *_: pytest.fail("nothing is asked"), TARGET)
+    assert texts(done) == ["python-two (==1.0)"]
+    (skipped,) = done.skipped
+    assert skipped.reason == (
+        "PyPI has no wheel of it for Python 3.10, only source to compile: add it with "
+        "`poetry add elsewhere` where the libraries it needs are installed"
+    )
 
 
 def test_versions_in_conflict_give_way_step_by_step() -> None:

@@ -1,4 +1,4 @@
-"""What building a source distribution requires, read from the archive without running it."""
+"""What building a source distribution needs, read from the archive without running it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,23 @@ from poetry_tf.files.values import as_table, as_text, as_texts
 _DEFAULT: Final = ("setuptools>=40.8.0",)
 """Without a pyproject.toml that says otherwise (PEP 517)."""
 _MOST_MEMBERS: Final = 100_000
+_COMPILED: Final = (
+    ".c",
+    ".cc",
+    ".cpp",
+    ".cxx",
+    ".cu",
+    ".f",
+    ".f90",
+    ".go",
+    ".pyx",
+    ".rs",
+    ".swg",
+    ".i",
+)
+"""The ends of the names of files that a compiler, or SWIG, has to read."""
+_BESIDE: Final = frozenset({"test", "tests", "testing", "doc", "docs", "example", "examples"})
+"""Folders of what is not built."""
 
 
 def build_requirements(archive: Path) -> tuple[str, ...]:
@@ -39,6 +56,26 @@ def build_requirements(archive: Path) -> tuple[str, ...]:
 def package_info(archive: Path) -> bytes | None:
     """The metadata in a source distribution (PKG-INFO); None where it has none."""
     return _member(archive, "PKG-INFO")
+
+
+def compiled_source(archive: Path) -> str | None:
+    """A file in a source distribution that has to be compiled; None where there is none."""
+    for name in _names(archive):
+        folders = {part.lower() for part in name.split("/")[:-1]}
+        if name.lower().endswith(_COMPILED) and not folders & _BESIDE:
+            return name.partition("/")[2] or name
+    return None
+
+
+def _names(archive: Path) -> list[str]:
+    try:
+        if archive.name.lower().endswith(".zip"):
+            with zipfile.ZipFile(archive) as file:
+                return [info.filename for info in file.infolist()[:_MOST_MEMBERS]]
+        with tarfile.open(archive) as tar:
+            return [member.name for member in itertools.islice(tar, _MOST_MEMBERS)]
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError):
+        return []  # Poetry says what is wrong with it when it builds it
 
 
 def _member(archive: Path, name: str) -> bytes | None:

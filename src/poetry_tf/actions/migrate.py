@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from cleo.io.io import IO
@@ -29,7 +32,8 @@ from poetry_tf.migration.fit import (
     IndexRelease,
     fit_to_index,
     relax_conflicting,
-    without_unreadable_sources,
+    without_builds,
+    without_conflicting,
 )
 from poetry_tf.migration.required import RequiredEntry, line_edits, lowest_version
 from poetry_tf.migration.tensorflow import (
@@ -47,8 +51,12 @@ from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
 from poetry_tf.text import format_count, format_list
 
-_MAX_SOLVES = 10
-"""Before the last solve, every version in the list is dropped."""
+_MOST_RELAXED = 10
+"""The solves with the whole list. Before the last of them, every version in it is dropped."""
+_MOST_SOLVES = 20
+"""After them packages are left out, one after the other; before the last solve, all in conflict."""
+_TELL_SECONDS = 15.0
+"""How often it is said that a solve goes on."""
 
 _TENSORFLOW_STAYS = "TensorFlow stays as the project requires it; `poetry tf upgrade` moves it"
 
@@ -105,20 +113,54 @@ class Migration:
         `LockingError`.
         """
         self.classification = self._look_up(prepared, plan, mirrors, io)
-        for remaining in range(_MAX_SOLVES, 0, -1):
+        for number in range(1, _MOST_SOLVES + 1):
             project = self.with_requirements_fixed(prepared, plan)
             try:
-                return replace(project, lock=solve_lock(project, mirrors, io))
+                with self._told_while_it_goes_on(number, io):
+                    return replace(project, lock=solve_lock(project, mirrors, io))
             except LockingError as error:
-                before = self.classification
-                relaxed = relax_conflicting(before, error.conflicting, everything=remaining == 2)
-                if relaxed is None or remaining == 1 or not error.conflicting:
+                changed = self._without_conflict(number, error.conflicting)
+                if changed is None or number == _MOST_SOLVES:
                     raise
-                self.classification = relaxed
+                self.classification = changed
+        raise AssertionError
+
+    def _without_conflict(self, number: int, conflicting: Collection[str]) -> Classification | None:
+        """The list for the next solve: with other versions, or less of it; None without one."""
+        before = self.classification
+        if conflicting and number < _MOST_RELAXED:
+            everything = number == _MOST_RELAXED - 1
+            relaxed = relax_conflicting(before, conflicting, everything=everything)
+            if relaxed is not None:
                 pairs = zip(before.required, relaxed.required, strict=True)
                 names = [new.name for old, new in pairs if old != new]
                 self._progress(f"No way with the versions of {format_list(names)}; trying others")
-        raise AssertionError
+                return relaxed
+        left = without_conflicting(before, conflicting, every=number == _MOST_SOLVES - 1)
+        if left is not None:
+            names = [item.name for item in before.required if item not in left.required]
+            self._progress(f"No way with {format_list(names)}; leaving that out")
+        return left
+
+    @contextmanager
+    def _told_while_it_goes_on(self, number: int, io: IO) -> Iterator[None]:
+        """Says now and then that a solve goes on; on a terminal Poetry does."""
+        ended, begun = threading.Event(), time.monotonic()
+
+        def tell() -> None:
+            while not ended.wait(_TELL_SECONDS):
+                seconds = int(time.monotonic() - begun)
+                self._progress(f"Solve {number} goes on ({seconds} s)")
+
+        thread = threading.Thread(target=tell, daemon=True)
+        if not io.output.is_decorated():
+            thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            if thread.is_alive():
+                thread.join()
 
     def with_requirements_fixed(self, prepared: Project, plan: Plan) -> Project:
         """The project with the current requirements of the list and what they make necessary."""
@@ -171,11 +213,11 @@ class Migration:
                 found = direct_entries(found, requires, plan.release)
             found = fit_to_index(found, releases, targets[0])
 
-            def build_error(name: NormalizedName, version: Version) -> str | None:
+            def obstacle(name: NormalizedName, version: Version) -> str | None:
                 self._progress(f"{name} has no wheel: asking its source what it requires")
-                return index.build_error(name, version)
+                return index.build_obstacle(name, version)
 
-            return without_unreadable_sources(found, releases, build_error)
+            return without_builds(found, releases, obstacle, targets[0])
 
 
 def lock_prepared(

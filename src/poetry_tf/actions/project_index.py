@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 from poetry.repositories.exceptions import PackageNotFoundError
 
-from poetry_tf.actions.lock import locking_error
+from poetry_tf.actions.build_requirements import compiled_source
+from poetry_tf.actions.lock import LockingError, locking_error
 from poetry_tf.actions.solver_failure import without_styles
 from poetry_tf.http.parallel import run_parallel
 from poetry_tf.index.credentials import PYPI
@@ -23,6 +26,7 @@ from poetry_tf.plan.requirement import to_poetry_version
 from poetry_tf.releases.images import Systems, load_images
 
 if TYPE_CHECKING:
+    from poetry.core.constraints.version import Version as PoetryVersion
     from poetry.poetry import Poetry
 
 THREADS = 8
@@ -56,7 +60,13 @@ class ProjectIndex:
             return {}
         names = list(dict.fromkeys(names))
         return dict(
-            zip(names, _each(lambda name: _releases(repository, name, targets), names), strict=True)
+            zip(
+                names,
+                _each(
+                    lambda name: _for(name, partial(_releases, repository, name, targets)), names
+                ),
+                strict=True,
+            )
         )
 
     def wheels(
@@ -83,30 +93,59 @@ class ProjectIndex:
         """The distributions that releases require in a target, without extras."""
         if (repository := self._repository) is None:
             return {}
-        required = _each(lambda item: _requires(repository, *item, target), releases.items())
+        required = _each(
+            lambda item: _for(item[0], partial(_requires, repository, *item, target)),
+            releases.items(),
+        )
         return dict(zip(releases, required, strict=True))
 
-    def build_error(self, name: NormalizedName, version: Version) -> str | None:
-        """Why the metadata of a release could not be built from source; None if it could."""
+    def build_obstacle(self, name: NormalizedName, version: Version) -> str | None:
+        """Why a release can't simply be built from source, as a clause; None if it can."""
         if (repository := self._repository) is None:
             return None
+        number = to_poetry_version(version)
         try:
+            if (compiled := _compiled_source(repository, name, number)) is not None:
+                return f"which has to be compiled ({compiled})"
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # setuptools warns the package's authors
-                repository.package(name, to_poetry_version(version))
+                repository.package(name, number)
         except Exception as error:  # builds raise anything
             text = without_styles(str(error))
             lines = [line.strip() for line in text.splitlines() if line.strip()]
-            return lines[0] if lines else type(error).__name__
+            why = (lines[0] if lines else type(error).__name__).rstrip(".")
+            return f"which can't be built here ({why})"
         return None
+
+
+def _compiled_source(
+    repository: RoutedRepository, name: NormalizedName, version: PoetryVersion
+) -> str | None:
+    """A file in a release's source distribution that has to be compiled."""
+    for link in repository.get_page(name).links_for_version(name, version):
+        if not link.is_wheel and not link.yanked:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / link.filename
+                hashes = [f"{kind}:{value}" for kind, value in link.hashes.items()]
+                repository.save(name, link.url_without_fragment, path, hashes, lambda *_: None)
+                return compiled_source(path)
+    return None
 
 
 def _each(request: Callable[[Item], T], items: Iterable[Item]) -> list[T]:
     """The result of a request for each item, in order."""
+    return [*run_parallel([partial(request, item) for item in items], workers=THREADS).values()]
+
+
+def _for(name: NormalizedName, request: Callable[[], T]) -> T:
+    """The result of a request; an error says which distribution it was for."""
     try:
-        return [*run_parallel([partial(request, item) for item in items], workers=THREADS).values()]
+        return request()
     except Exception as error:  # the network's, and the repository's own
-        raise locking_error(error) from error
+        failure = locking_error(error)
+        if isinstance(failure, LockingError):
+            raise LockingError(f"asking for {name}: {failure}") from error
+        raise failure from error
 
 
 def _releases(
@@ -129,7 +168,8 @@ def _releases(
             for target, there in zip(targets[1:], elsewhere, strict=True)
             if not (there or has_source)
         )
-        found.append(IndexRelease(number, fits, missing, has_wheel, has_source))
+        is_compiled = any(not tag.endswith("-any") for item in packages for tag in item.tags)
+        found.append(IndexRelease(number, fits, missing, has_wheel, has_source, is_compiled))
     return [release for release in found if not release.version.is_prerelease] or found
 
 

@@ -30,6 +30,7 @@ class IndexRelease:
         missing: the project's other environments in which no file of it can be installed.
         has_wheel: whether it has a wheel for any environment.
         has_source: whether it has a source distribution for the project's Python.
+        is_compiled: whether it has a wheel for one platform only.
     """
 
     version: Version
@@ -37,6 +38,7 @@ class IndexRelease:
     missing: tuple[str, ...] = ()
     has_wheel: bool = False
     has_source: bool = False
+    is_compiled: bool = False
 
 
 def fit_to_index(
@@ -99,31 +101,35 @@ def _strictest_available(
     return None
 
 
-def without_unreadable_sources(
+def without_builds(
     found: Classification,
     releases: Mapping[NormalizedName, Sequence[IndexRelease] | None],
-    build_error: Callable[[NormalizedName, Version], str | None],
+    obstacle: Callable[[NormalizedName, Version], str | None],
+    target: Target,
 ) -> Classification:
-    """The classification without the packages whose metadata could not be built from source.
+    """The classification without the packages that would have to be compiled in the container.
 
-    `build_error` returns why the metadata of a release could not be built, None if it could. It is
-    called only for packages without wheels.
+    `obstacle` returns why a release can't simply be built from source, None if it can. It is called
+    only for packages without any wheel.
     """
     required, skipped = [], [*found.skipped]
     for item in found.required:
         admitted = [one for one in releases.get(item.key) or () if item.admits(one.version)]
         newest = max((one.version for one in admitted), default=None)
         reason = None
-        if newest is not None and not any(one.has_wheel for one in admitted):
-            reason = build_error(item.key, newest)
+        if newest is None or any(one.fits for one in admitted):
+            pass
+        elif any(one.is_compiled for one in admitted):
+            reason = f"PyPI has no wheel of it for Python {target.python}, only source to compile"
+        elif not any(one.has_wheel for one in admitted):
+            why = obstacle(item.key, newest)
+            reason = why and f"PyPI has its source only, {why}"
         if reason is None:
             required.append(item)
         else:
             word = shell_word(item.name) or "NAME"
-            reason = (
-                "PyPI has its source only, which can't be built here "
-                f"({reason.rstrip('.')}): add it with `poetry add {word}` where the "
-                "libraries it needs are installed"
+            reason += (
+                f": add it with `poetry add {word}` where the libraries it needs are installed"
             )
             skipped.append(SkippedLine(item.entry.written, reason, item.entry.location))
     return replace(found, required=tuple(required), skipped=tuple(skipped))
@@ -162,3 +168,27 @@ def relax_conflicting(
         changed |= current is not item
         required.append(current)
     return replace(found, required=tuple(required)) if changed else None
+
+
+def without_conflicting(
+    found: Classification, conflicting: Iterable[str], *, every: bool = False
+) -> Classification | None:
+    """The classification without the last of the conflicting requirements, or without all of them.
+
+    What is left out is left to the user. None if no requirement of the list is among them.
+    """
+    names = set(map(canonicalize_name, conflicting))
+    among = [item for item in found.required if item.key in names]
+    if not among:
+        return None
+    left_out = among if every else among[-1:]
+    skipped = [
+        SkippedLine(
+            item.entry.written,
+            "no version of it goes with the others: add it with `poetry add` once one does",
+            item.entry.location,
+        )
+        for item in left_out
+    ]
+    required = tuple(item for item in found.required if item not in left_out)
+    return replace(found, required=required, skipped=(*found.skipped, *skipped))
