@@ -90,6 +90,7 @@ def test_without_a_declared_python_there_is_none():
 
 
 POETRYS = '[build-system]\nbuild-backend = "poetry.core.masonry.api"\n'
+SETUPTOOLS = '[build-system]\nbuild-backend = "setuptools.build_meta"\n'
 
 
 @pytest.mark.parametrize(
@@ -171,6 +172,9 @@ def test_package_mode_is_on_where_it_is_not_off(text: str, on: bool):
         ('[project.gui-scripts]\nrun = "a:b"', [], True),
         ('[project.entry-points."a.b"]\nrun = "a:b"', [], True),
         ('[project]\nname = ""', [], False),
+        (f'{SETUPTOOLS}[project]\nname = "my-study"', [], True),
+        (f'{SETUPTOOLS}[tool.poetry]\nname = "my-study"', [], True),
+        (f'{POETRYS}\n[project]\nname = "my-study"', [], False),
     ],
 )
 def test_a_project_ships_a_package_if_it_declares_or_has_one(

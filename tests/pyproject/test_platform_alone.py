@@ -197,15 +197,31 @@ def test_beside_tensorflow_it_is_not_needed_only_where_that_is_true(
     assert after == [f"tensorflow {version}", f"tensorflow-macos {version}{marked}"]
 
 
-def test_the_extra_of_another_platform_is_judged_by_itself() -> None:
-    text = (
-        '[project]\nname = "demo"\nversion = "1"\nrequires-python = ">=3.10,<3.12"\n'
-        "[project.optional-dependencies]\nall = ['tensorflow>=2.13,<2.14']\n"
-        "mac = ['tensorflow-macos>=2.13,<2.14']\n[tool.poetry]\npackage-mode = false\n"
-    )
+LISTED = '[project]\nname = "demo"\nversion = "1"\nrequires-python = ">=3.10,<3.12"\n'
+PLAIN, OF_MAC = "tensorflow>=2.13,<2.14", "tensorflow-macos>=2.13,<2.14"
+CHOICES = {
+    "extras": f"{LISTED}optional-dependencies = {{ all = ['{PLAIN}'], mac = ['{OF_MAC}'] }}\n"
+    "[tool.poetry]\npackage-mode = false\n",
+    "extras in Poetry's table": f"{HEAD}tensorflow = {{ version = '~2.13.0', optional = true }}\n"
+    "tensorflow-macos = { version = '~2.13.0', optional = true }\n"
+    "[tool.poetry.extras]\nall = ['tensorflow']\nmac = ['tensorflow-macos']\n",
+    "groups": f"{HEAD}[tool.poetry.group.pc]\noptional = true\n"
+    "[tool.poetry.group.pc.dependencies]\ntensorflow = '~2.13.0'\n"
+    "[tool.poetry.group.mac]\noptional = true\n"
+    "[tool.poetry.group.mac.dependencies]\ntensorflow-macos = '~2.13.0'\n",
+}
+
+
+@pytest.mark.parametrize("text", CHOICES.values(), ids=CHOICES)
+def test_what_is_a_choice_beside_tensorflow_may_be_for_one_platform(text: str) -> None:
+    assert found(in_memory(text), "TF103") == []
+    assert fix_requirements(in_memory(text)).pyproject.document.text == text
+
+
+@pytest.mark.parametrize(
+    "gone", ["optional = true\n", "[tool.poetry.group.mac]\noptional = true\n"]
+)
+def test_what_is_always_installed_beside_tensorflow_is_no_choice(gone: str) -> None:
+    text = CHOICES["groups"].replace(gone, "", 1)
     (finding,) = found(in_memory(text), "TF103")
-    assert "Remove it" not in finding.remedy
-    assert lines(fixed(text))[1:] == [
-        f"tensorflow-macos >=2.13,<2.14 ; {MAC}",
-        f"tensorflow >=2.13,<2.14 ; {NOT_MAC}",
-    ]
+    assert finding.remedy.startswith(f"Give it the marker {MAC}")

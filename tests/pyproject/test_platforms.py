@@ -425,6 +425,21 @@ def test_a_shim_beside_a_real_wheel_is_reported_and_removed_only_where_it_is_our
     assert fixed(text_of(main, theirs)) == [main, theirs]
 
 
+@pytest.mark.parametrize("pin", [">=2.15,<2.19", ">=2.18,<2.19"])
+def test_a_release_that_cannot_be_locked_makes_no_shim_redundant(pin: str):
+    """2.18.1 has its own files for Windows, but there requires a tensorflow-intel that does not
+    exist: Poetry locks 2.18.0, which needs tensorflow-intel."""
+    lines = json.dumps([f"tensorflow {pin}", f"tensorflow-intel {pin} ; {WINDOWS}"])
+    text = (
+        '[project]\nname = "demo"\nversion = "1"\nrequires-python = ">=3.10,<3.13"\n'
+        f"dependencies = {lines}\n[tool.poetry]\npackage-mode = false\n"
+    )
+    assert found(in_memory(text), "TF104") == []
+    managed = f"{text}[tool.poetry-tf]\nenvironments = ['windows-amd64']\n"
+    (finding,) = found(in_memory(managed), "TF104")  # the requirement of 2.18.1 is left out
+    assert "tensorflow 2.18.1 needs no tensorflow-intel" in finding.message
+
+
 def test_a_shim_is_not_removed_where_tensorflow_does_not_count_for_all_its_pythons():
     lines = (
         "tensorflow (>=2.18.1,<2.19.0) ; python_version < '3.12'",

@@ -15,6 +15,7 @@ from poetry_tf.files.edits import Edit
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.index.mirrors import mirror_at
+from poetry_tf.plan.alternatives import alternatives
 from poetry_tf.plan.lines import Line, releases_by_pythons
 from poetry_tf.plan.lock_entries import read_constraint, read_packages
 from poetry_tf.plan.main_line import admitted_locked_tensorflow, main_requirement
@@ -227,8 +228,9 @@ def not_the_distribution_to_name(context: Context) -> Iterator[Finding]:
 
     `tensorflow-gpu` ended with 2.12; `tensorflow` itself has had the GPU code since 2.1.
     `tensorflow-intel`, `tensorflow-macos` and `tensorflow-cpu-aws` hold the files of one platform:
-    named alone, they make a project that installs there and nowhere else. Beside a requirement on
-    `tensorflow`, and with a marker for their platform, they may stand.
+    named alone, they make a project that installs there and nowhere else. They may stand beside a
+    requirement on `tensorflow`, with a marker for their platform, and in an optional group or an
+    extra that is a choice beside another one with `tensorflow`.
 
     The fix requires `tensorflow` instead where its own wheel for the platform holds the files, and
     both, with markers that exclude each other, where it does not.
@@ -237,9 +239,9 @@ def not_the_distribution_to_name(context: Context) -> Iterator[Finding]:
     main = [item for item in items if role(item.name) == "main"]
     for item in items:
         kind = role(item.name)
-        if kind not in {"retired", "shim"} or (
-            kind == "shim" and main and not item.marker.is_any()
-        ):
+        if kind not in {"retired", "shim"}:
+            continue
+        if kind == "shim" and main and not (item.marker.is_any() and _meets(context, item, main)):
             continue
         reason = "is retired" if kind == "retired" else "serves one platform only"
         remedy = "Name tensorflow instead"
@@ -258,6 +260,14 @@ def not_the_distribution_to_name(context: Context) -> Iterator[Finding]:
 
 
 _TENSORFLOW = canonicalize_name("tensorflow")
+
+
+def _meets(context: Context, item: Requirement, others: Sequence[Requirement]) -> bool:
+    """Whether a requirement is installed together with one of others."""
+    return any(
+        one.installs(item) and any(map(one.installs, others))
+        for one in alternatives(context.project.pyproject)
+    )
 
 
 def _covering(

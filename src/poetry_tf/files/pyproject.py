@@ -88,9 +88,14 @@ class Pyproject(TomlFile):
         backend = self.table("build-system").get("build-backend")
         if isinstance(backend, str):
             # Others may have a table beside Poetry (an index for uv), but none builds with it.
-            return None if backend.startswith("poetry") else f"the build backend {backend}"
+            return f"the build backend {backend}" if self._foreign_backend is not None else None
         others = ("pdm", "hatch", "uv", "rye", "pixi", "flit")
         return next((name for name in others if name in tool), None)
+
+    @property
+    def _foreign_backend(self) -> str | None:
+        backend = as_text(self.table("build-system").get("build-backend"))
+        return None if not backend or backend.startswith("poetry") else backend
 
     @cached_property
     def is_poetrys(self) -> bool:
@@ -106,7 +111,12 @@ class Pyproject(TomlFile):
 
     @cached_property
     def ships_package(self) -> bool:
-        """Whether there is something to install: packages, scripts, plugins, or the module."""
+        """Whether there is something to install: packages, scripts, plugins, or the module.
+
+        Another build backend than Poetry's looks for it in ways of its own, so there is.
+        """
+        if self._foreign_backend is not None:
+            return True
         poetry, project = self.table("tool", "poetry"), self.table("project")
         if any(poetry.get(key) for key in ("packages", "include", "scripts", "plugins", "build")):
             return True

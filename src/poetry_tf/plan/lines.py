@@ -13,6 +13,7 @@ from functools import cached_property
 
 from poetry.core.constraints.version import VersionConstraint
 from poetry.core.packages.dependency import Dependency
+from poetry.core.version.markers import BaseMarker
 
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import MAIN, Requirement, required_name
@@ -307,15 +308,13 @@ def _series_finder(project: Project) -> _Finder:
     others = _required_constraints(project)
     known: dict[tuple[KeyPath, str], Release | None] = {}
 
-    corrects = project.pyproject.is_managed
-
     def find(line: Line, series: str) -> Release | None:
         # What is locked stays, and can be locked.
         for release in (*reversed(line.locked), *reversed(line.admitted)):
             if (
                 release.series == series
                 and line.is_served_by(release)
-                and (corrects or release in line.locked or _can_be_locked(release, line))
+                and (release in line.locked or can_be_locked(project, release, line.item.marker))
                 and not _contradicts(release, line, others)
             ):
                 return release
@@ -330,11 +329,14 @@ def _series_finder(project: Project) -> _Finder:
     return cached
 
 
-def _can_be_locked(release: Release, line: Line) -> bool:
-    """Whether plain Poetry can lock a release: none of its requirements on what does not exist
-    counts where the line does."""
-    return all(
-        Dependency.create_from_pep_508(text).marker.intersect(line.item.marker).is_empty()
+def can_be_locked(project: Project, release: Release, where: BaseMarker) -> bool:
+    """Whether Poetry can lock a release that is required with the marker `where`.
+
+    It can't if a requirement of the release on what does not exist counts there. In a managed
+    project poetry-tf leaves such a requirement out.
+    """
+    return project.pyproject.is_managed or all(
+        Dependency.create_from_pep_508(text).marker.intersect(where).is_empty()
         for text in release.unsatisfiable
     )
 

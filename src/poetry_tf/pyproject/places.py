@@ -25,7 +25,7 @@ from poetry_tf.plan.environments import (
     pythons_with_wheels,
     required_environments,
 )
-from poetry_tf.plan.lines import narrowed_releases
+from poetry_tf.plan.lines import can_be_locked, narrowed_releases
 from poetry_tf.plan.model import Plan
 from poetry_tf.plan.python import admitted_minors, marker_pythons, project_pythons, release_pythons
 from poetry_tf.plan.requirement import constraint_series, to_poetry_version
@@ -196,8 +196,8 @@ def expected_release(
 ) -> Release | None:
     """The release of the required distribution that is locked, or that a solver would take.
 
-    A solver takes the newest release of a series that all of `items` admit. None where neither the
-    lock nor the series has one.
+    A solver takes the newest release of a series that all of `items` admit and that can be locked.
+    None where neither the lock nor the series has one.
     """
     constraint = _joint(items)
     catalog = load(items[0].name)
@@ -215,10 +215,11 @@ def expected_release(
         and not release.yanked
         and admitted_minors(release_pythons(release, settings.environments), python)
     ]
+    where = union_markers(item.marker for item in items)
     for release in reversed(fits):
         # A solver skips a release whose shim requires another version than a line admits.
         shim_names = {shim_for(release, name) for name in ENVIRONMENTS}
-        if all(
+        if can_be_locked(project, release, where) and all(
             item.constraint.allows(to_poetry_version(release.version))
             for item in shims
             if item.name in shim_names

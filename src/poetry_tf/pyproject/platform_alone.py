@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from packaging.utils import canonicalize_name
-from poetry.core.version.markers import BaseMarker, parse_marker
+from poetry.core.version.markers import AnyMarker, BaseMarker, parse_marker
 
 from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.project import Project
@@ -18,7 +18,7 @@ from poetry_tf.plan.environments import (
     make_targets,
     required_environments,
 )
-from poetry_tf.plan.lines import Line, serves, tensorflow_lines
+from poetry_tf.plan.lines import Line, can_be_locked, serves, tensorflow_lines
 from poetry_tf.plan.moves import has_files
 from poetry_tf.plan.python import admitted_minors
 from poetry_tf.plan.requirement import to_poetry_version
@@ -132,9 +132,8 @@ def _tensorflow_for(project: Project, line: Line, newest: Release) -> Release | 
     admitted = (
         release
         for release in reversed(whole().in_series(newest.series))
-        # What it requires is corrected in managed projects only.
         if not release.yanked
-        and (project.pyproject.is_managed or not release.unsatisfiable)
+        and can_be_locked(project, release, AnyMarker())
         and line.item.constraint.allows(to_poetry_version(release.version))
     )
     return next(admitted, None)
