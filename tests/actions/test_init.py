@@ -22,6 +22,7 @@ from poetry_tf.files.project import Project
 from poetry_tf.plan.model import PlanError
 from poetry_tf.plan.requirement import tensorflow_requirements
 from poetry_tf.pyproject.pins import series_specifier
+from poetry_tf.releases import role
 from tests.actions.projects import AWS, LEGACY, prepared, settled
 from tests.made import SERIES, found, in_memory, lock_text, on_disk
 
@@ -125,6 +126,37 @@ def test_a_new_project_is_clean_but_for_lock_and_container(tmp_path: Path, serie
     assert after.poetry_toml is not None
     assert after.poetry_toml.data == {"tf": {"mirror": "auto"}}
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("pin", "release", "after"),
+    [
+        ("==2.16.0", "2.16.2", ">=2.16.2,<2.17.0"),
+        ("~=2.15.7", "2.15.1", ">=2.15.1,<2.16.0"),
+        (">=2.15.7,<2.16", "2.15.1", ">=2.15.1,<2.16.0"),
+        ("==2.16.1", "2.16.1", "==2.16.1"),
+        (">=2.16,<2.16.2", "2.16.1", ">=2.16,<2.16.2"),
+        ("==2.21.9", "2.21.9", "==2.21.9"),  # may be released since
+    ],
+)
+def test_a_pin_in_the_series_stays_if_it_admits_a_release(pin: str, release: str, after: str):
+    project = in_memory(
+        '[project]\nname = "demo"\nversion = "1"\nrequires-python = ">=3.10,<3.12"\n'
+        f'dependencies = ["tensorflow {pin}"]\n[tool.poetry]\npackage-mode = false\n'
+    )
+    options = InitOptions(tensorflow=pin.lstrip("=~>")[:4], gpu="none")
+    plan = plan_options(project, options)
+    assert str(plan.release.version) == release
+    moved = with_options_fixed(project, options, plan, new=False)
+    (item,) = (one for one in tensorflow_requirements(moved) if role(one.name) == "main")
+    assert item.written == after
+    # The index decides, where it is not PyPI.
+    source = '[[tool.poetry.source]]\nname = "own"\nurl = "https://tf.example.com/simple"\n'
+    own = in_memory(project.pyproject.document.text + source)
+    moved = with_options_fixed(own, options, plan_options(own, options), new=False)
+    assert {one.written for one in tensorflow_requirements(moved) if role(one.name) == "main"} == {
+        pin
+    }
 
 
 @pytest.mark.parametrize("text", [LEGACY, LEGACY.replace("\n", "\r\n")])

@@ -31,7 +31,7 @@ from poetry_tf.plan.main_line import main_requirement
 from poetry_tf.plan.model import Plan, PlanError
 from poetry_tf.plan.moves import line_moves
 from poetry_tf.plan.python import python_range
-from poetry_tf.plan.requirement import constraint_series, tensorflow_requirements
+from poetry_tf.plan.requirement import stays_in_series, tensorflow_requirements
 from poetry_tf.plan.settings import SETTINGS_PATH, read_settings
 from poetry_tf.pyproject.bounds import outdated_bound_edits
 from poetry_tf.pyproject.cuda_extra import cuda_extra_edits, new_requirement_edits
@@ -215,14 +215,14 @@ def _move_edits(project: Project, plan: Plan, *, exact: bool) -> Iterator[Edit]:
     mains = {move.item.written for move in moves if role(move.item.name) != "shim"}
     for move in moves:
         item = move.item
-        other_series = constraint_series(item.constraint) != plan.release.series
         if move.release is None or move.is_replaced:
             continue
+        stays = stays_in_series(project, item, plan.release.series)
         if role(item.name) == "shim":
             # Of what is in the series already the rules decide what a platform needs.
-            if other_series or (exact and item.written in mains):
+            if not stays or (exact and item.written in mains):
                 yield from shim_pin_edits(project, item, move.release, at_release=exact)
-        elif other_series or (exact and item.written != series_tilde(move.release)):
+        elif not stays or (exact and item.written != series_tilde(move.release)):
             yield from pin_edits(project, item, move.release, at_release=exact)
 
 

@@ -28,12 +28,14 @@ from poetry_tf.plan.moves import refuse_lost_platforms
 from poetry_tf.plan.python import python_range
 from poetry_tf.plan.release import choose_release, requested_release
 from poetry_tf.plan.requirement import (
+    admitted_releases,
     constraint_series,
     requires_cuda_wheels,
+    stays_in_series,
     tensorflow_requirements,
 )
 from poetry_tf.plan.settings import SETTINGS_PATH, GpuChoice, Settings, read_settings
-from poetry_tf.releases import Release, load, role
+from poetry_tf.releases import Catalog, Release, load, role
 from poetry_tf.releases.companions import companions
 from poetry_tf.releases.images import load_images
 
@@ -119,7 +121,7 @@ def plan_options(project: Project, options: InitOptions) -> Plan:
         stays = not exact and current is not None and current.series == release.series
         if not stays:
             locked = release.version if exact else None
-            constraint = None if exact else parse_constraint(f"~{release.series}")
+            constraint = None if exact else _series_constraint(project, catalog, release.series)
     release = choose_release(
         catalog,
         images,
@@ -137,6 +139,18 @@ def plan_options(project: Project, options: InitOptions) -> Plan:
     if options.tensorflow is not None:
         refuse_lost_platforms(project, release)
     return plan
+
+
+def _series_constraint(project: Project, catalog: Catalog, series: str) -> VersionConstraint:
+    """What the project admits of a series: all of it, or the pin that stays."""
+    main = main_requirement(project)
+    if (
+        main is not None
+        and stays_in_series(project, main, series)
+        and admitted_releases(catalog, main.constraint)
+    ):
+        return main.constraint
+    return parse_constraint(f"~{series}")
 
 
 def may_keep_pin(project: Project, options: InitOptions) -> bool:

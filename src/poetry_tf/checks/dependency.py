@@ -7,14 +7,12 @@ from collections.abc import Iterator, Sequence
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
-from poetry.core.constraints.version import Version as PoetryVersion
-from poetry.core.constraints.version import VersionConstraint, VersionRange
+from poetry.core.constraints.version import VersionRange
 
 from poetry_tf.checks.findings import Context, Finding, locked_release, rule
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
-from poetry_tf.index.mirrors import mirror_at
 from poetry_tf.plan.alternatives import alternatives
 from poetry_tf.plan.lines import Line, releases_by_pythons
 from poetry_tf.plan.lock_entries import read_constraint, read_packages
@@ -22,11 +20,13 @@ from poetry_tf.plan.main_line import admitted_locked_tensorflow, main_requiremen
 from poetry_tf.plan.model import TF_KERAS
 from poetry_tf.plan.requirement import (
     constraint_series,
+    has_own_index,
     locked_tensorflow,
     lower_bound,
     tensorflow_distributions,
     tensorflow_requirements,
     to_poetry_version,
+    unavailable_versions,
 )
 from poetry_tf.plan.settings import requirement_pin_severity
 from poetry_tf.pyproject.pins import (
@@ -49,13 +49,8 @@ from poetry_tf.releases import (
     named,
     role,
 )
-from poetry_tf.releases import series_of as series_name
 from poetry_tf.releases.companions import bounds_on, companions, newest
 from poetry_tf.text import format_list
-
-# The number of newest series that may get a patch release after a newer series is out, as 2.18.1
-# and 2.19.1 did. The data may lack such a release.
-_PATCHED = 3
 
 
 @rule("TF101", fixable=True)
@@ -136,17 +131,12 @@ def no_such_release(context: Context) -> Iterator[Finding]:
     index of its own.
     """
     project = context.project
-    if any(
-        source.url and not source.is_explicit and mirror_at(source.url) is None
-        for source in project.pyproject.sources
-    ):
+    if has_own_index(project):
         return
     for item in tensorflow_requirements(project):
-        if item.name not in DISTRIBUTIONS or item.source is not None:
-            continue
         if role(item.name) == "retired":
             continue  # TF103 finds it
-        if (admits := _unavailable_versions(context, item)) is not None:
+        if (admits := unavailable_versions(project, item)) is not None:
             yield Finding(
                 *context.at(item.constraint_path),
                 f"{item.name} {item.written} admits {admits}",
@@ -168,48 +158,6 @@ def no_such_release(context: Context) -> Iterator[Finding]:
                     "Run `poetry lock`, and look at what changed the lock",
                     name=name,
                 )
-
-
-def _unavailable_versions(context: Context, item: Requirement) -> str | None:
-    """The text for what a requirement admits, if none of it is available; None if some may be."""
-    if item.constraint.is_empty():
-        return "no version at all"
-    catalog, lock = load(item.name), context.project.valid_lock
-    if _may_be_newer(item.name, item.constraint) or any(
-        catalog.standing(version) == "newer" and item.constraint.allows(to_poetry_version(version))
-        for version in (lock.versions.get(item.name, ()) if lock else ())
-    ):
-        return None
-    newest_first = [release.version for release in reversed(catalog.releases)]
-    yanked = False
-    for version in (*newest_first, *catalog.prereleases, *catalog.older):
-        if item.constraint.allows(to_poetry_version(version)):
-            if version not in catalog.yanked:
-                return None
-            yanked = True
-    return (
-        "yanked releases only" if yanked else f"no release that there was on {catalog.data_version}"
-    )
-
-
-def _may_be_newer(name: str, constraint: VersionConstraint) -> bool:
-    """Whether a constraint admits a version that may have been released after the data was made.
-
-    The known versions of TensorFlow itself count for its other distributions as well: one that
-    lacks an older series will not get it.
-    """
-    catalog = load()
-    known = [*(release.version for release in catalog.releases), *catalog.prereleases]
-    if constraint.allows_any(VersionRange(to_poetry_version(max(known)))):
-        return True
-    for series in catalog.series[-_PATCHED:]:
-        last = max(version for version in known if series_name(version) == series)
-        end = PoetryVersion.parse(f"{last.major}.{last.minor + 1}.dev0")
-        if load(name).in_series(series) and constraint.allows_any(
-            VersionRange(to_poetry_version(last), end)
-        ):
-            return True
-    return False
 
 
 def _nearest(item: Requirement) -> str:

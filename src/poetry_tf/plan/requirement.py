@@ -7,11 +7,16 @@ from collections.abc import Mapping
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 from poetry.core.constraints.version import Version as PoetryVersion
-from poetry.core.constraints.version import VersionConstraint, parse_constraint
+from poetry.core.constraints.version import VersionConstraint, VersionRange, parse_constraint
 
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
-from poetry_tf.releases import Catalog, Release, named, role
+from poetry_tf.index.mirrors import mirror_at
+from poetry_tf.releases import DISTRIBUTIONS, Catalog, Release, load, named, role, series_of
+
+# The number of newest series that may get a patch release after a newer series is out, as 2.18.1
+# and 2.19.1 did. The data may lack such a release.
+_PATCHED = 3
 
 
 def tensorflow_requirements(project: Project) -> tuple[Requirement, ...]:
@@ -93,3 +98,61 @@ def admitted_releases(catalog: Catalog, constraint: VersionConstraint) -> tuple[
     first = lowest if constraint.allows(lowest) else lowest.next_patch()
     release = catalog.get(first.text) if constraint.allows(first) else None
     return (release,) if release is not None else ()
+
+
+def has_own_index(project: Project) -> bool:
+    """Whether packages come from another index than PyPI and its mirrors."""
+    return any(
+        source.url and not source.is_explicit and mirror_at(source.url) is None
+        for source in project.pyproject.sources
+    )
+
+
+def unavailable_versions(project: Project, item: Requirement) -> str | None:
+    """The text for what a requirement admits, if none of it is available; None if some may be."""
+    if item.name not in DISTRIBUTIONS or item.source is not None or has_own_index(project):
+        return None
+    if item.constraint.is_empty():
+        return "no version at all"
+    catalog, lock = load(item.name), project.valid_lock
+    if _may_be_newer(item.name, item.constraint) or any(
+        catalog.standing(version) == "newer" and item.constraint.allows(to_poetry_version(version))
+        for version in (lock.versions.get(item.name, ()) if lock else ())
+    ):
+        return None
+    newest_first = [release.version for release in reversed(catalog.releases)]
+    yanked = False
+    for version in (*newest_first, *catalog.prereleases, *catalog.older):
+        if item.constraint.allows(to_poetry_version(version)):
+            if version not in catalog.yanked:
+                return None
+            yanked = True
+    return (
+        "yanked releases only" if yanked else f"no release that there was on {catalog.data_version}"
+    )
+
+
+def stays_in_series(project: Project, item: Requirement, series: str) -> bool:
+    """Whether a requirement is within a series, and on a release that may be available."""
+    is_within = constraint_series(item.constraint) == series
+    return is_within and unavailable_versions(project, item) is None
+
+
+def _may_be_newer(name: str, constraint: VersionConstraint) -> bool:
+    """Whether a constraint admits a version that may have been released after the data was made.
+
+    The known versions of TensorFlow itself count for its other distributions as well: one that
+    lacks an older series will not get it.
+    """
+    catalog = load()
+    known = [*(release.version for release in catalog.releases), *catalog.prereleases]
+    if constraint.allows_any(VersionRange(to_poetry_version(max(known)))):
+        return True
+    for series in catalog.series[-_PATCHED:]:
+        last = max(version for version in known if series_of(version) == series)
+        end = PoetryVersion.parse(f"{last.major}.{last.minor + 1}.dev0")
+        if load(name).in_series(series) and constraint.allows_any(
+            VersionRange(to_poetry_version(last), end)
+        ):
+            return True
+    return False
