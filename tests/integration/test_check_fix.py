@@ -236,6 +236,19 @@ def test_the_line_of_another_project_that_cannot_be_locked_with_is_named(
     assert not re.search(r"</|<fg|options=", result.stderr), "Poetry's styles are no text"
 
 
+@pytest.mark.parametrize("command", [["check", "--fix"], ["init", "-n"], ["upgrade", "2.19", "-n"]])
+def test_a_package_that_is_required_from_nowhere_is_told_in_one_line(
+    right: PoetryRunner, project: Path, command: list[str]
+) -> None:
+    _replace(project, PYPROJECT, f'"{PIN}"', f'"{PIN}", "lib @ ../lib"')
+    before = contents(project)
+    result = right.call("tf", *command)
+    assert result.returncode and contents(project) == before
+    *_, error, line = (text for text in result.stderr.splitlines() if text.strip())
+    assert "an't be locked" in error
+    assert line == "pyproject.toml:7: lib is required from ../lib, which does not exist"
+
+
 def test_nothing_is_written_where_a_file_cannot_be(right: PoetryRunner, project: Path) -> None:
     _replace(project, PYPROJECT, PYTHON, ">=3.12")
     (project / CONTAINER).unlink()

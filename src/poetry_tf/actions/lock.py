@@ -26,6 +26,7 @@ from poetry.utils.env import EnvManager
 
 from poetry_tf.actions.solver_failure import (
     conflicts_of_path_dependencies,
+    missing_paths,
     shortened,
     without_styles,
 )
@@ -51,20 +52,18 @@ _STALE_AFTER = 24 * 3600
 
 
 class LockingError(Exception):
-    """The project could not be locked; the text is Poetry's explanation.
+    """The project could not be locked; the text says why."""
+
+
+class UnsolvedError(LockingError):
+    """The solver found no set of packages; the text is its explanation.
 
     Attributes:
-        conflicting: the distributions required by the project whose versions conflict; empty if
-            it failed for another reason.
+        conflicting: the distributions required by the project whose versions conflict.
         involved: these, and the distributions behind them.
     """
 
-    def __init__(
-        self,
-        message: str,
-        conflicting: frozenset[str] = frozenset(),
-        involved: frozenset[str] = frozenset(),
-    ) -> None:
+    def __init__(self, message: str, conflicting: frozenset[str], involved: frozenset[str]) -> None:
         super().__init__(message)
         self.conflicting, self.involved = conflicting, involved
 
@@ -108,6 +107,7 @@ def open_poetry(project: Project, mirrors: tuple[SettingLayer, ...], io: IO) -> 
     """
     root = project.root
     check_sources(project)
+    check_paths(project)
     _remove_stale_files(root)
     existing = project.valid_lock
     with (
@@ -128,6 +128,12 @@ def check_sources(project: Project) -> None:
             shown = without_credentials(source.url)
             message = f"the address {shown} of the source {source.name} {fault}"
             raise LockingError(str(project.pyproject.error((*source.path, "url"), message)))
+
+
+def check_paths(project: Project) -> None:
+    """Raises `LockingError` for packages that are required from a path where there is none."""
+    if missing := [*missing_paths(project)]:
+        raise LockingError("\n".join(missing))
 
 
 def _create_poetry(pyproject: Path, lock: Path, io: IO) -> Poetry:
@@ -159,7 +165,7 @@ def _run(project: Project, poetry: Poetry, io: IO) -> None:
         causes = failure_causes(error)
         own = [names for names in causes if any(item.is_root for item in names)]
         lines = [*conflicts_of_path_dependencies(project, causes), shortened(str(error))]
-        raise LockingError("\n".join(lines), _names(own), _names(causes)) from error
+        raise UnsolvedError("\n".join(lines), _names(own), _names(causes)) from error
     except Exception as error:
         # Repositories and the network raise various types.
         raise locking_error(error, LOCK if _is_lock_refused(poetry) else "") from error

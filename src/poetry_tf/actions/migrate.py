@@ -14,7 +14,7 @@ from packaging.version import Version
 
 from poetry_tf.actions.fix import fix_requirements
 from poetry_tf.actions.init import is_new
-from poetry_tf.actions.lock import LockingError, mirrors_in_force, open_poetry, solve_lock
+from poetry_tf.actions.lock import UnsolvedError, mirrors_in_force, open_poetry, solve_lock
 from poetry_tf.actions.options import InitOptions
 from poetry_tf.actions.project_index import ProjectIndex, nearest_release
 from poetry_tf.files.edits import Edit, apply
@@ -118,7 +118,7 @@ class Migration:
             try:
                 with self._told_while_it_goes_on(number, io):
                     return replace(project, lock=solve_lock(project, mirrors, io))
-            except LockingError as error:
+            except UnsolvedError as error:
                 changed = self._without_conflict(number, error.conflicting)
                 if changed is None or number == _MOST_SOLVES:
                     raise

@@ -1,4 +1,4 @@
-"""The message for a project that Poetry's solver finds no solution for."""
+"""The message for a project that Poetry can't lock."""
 
 from __future__ import annotations
 
@@ -49,6 +49,49 @@ def shortened(text: str) -> str:
     return "\n".join(lines)
 
 
+def missing_paths(project: Project) -> Iterator[str]:
+    """The packages that a project requires from a path where there is none, with file and line.
+
+    So for the projects in other folders that it requires, and those that these require.
+    """
+    # The lines are those of the file as it is, not as it is about to be written.
+    pyproject = _read(project.pyproject.path) or project.pyproject
+    queue, seen = [pyproject], {pyproject.path}
+    while queue:
+        current = queue.pop(0)
+        for item in current.declared_requirements:
+            if item.required_path is None:
+                continue
+            full = current.path.parent / item.required_path
+            if (fault := _path_fault(full)) is not None:
+                place = f"{_relative(current.path, project)}:{current.position(item.path).line}"
+                yield f"{place}: {item.name} is required from {item.required_path}, {fault}"
+            elif (path := Path(os.path.normpath(full / PYPROJECT))) not in seen:
+                seen.add(path)
+                if (other := _read(path)) is not None:
+                    queue.append(other)
+
+
+def _path_fault(path: Path) -> str | None:
+    if not path.exists():
+        return "which does not exist"
+    if path.is_dir() and not any((path / name).exists() for name in (PYPROJECT, "setup.py")):
+        return f"a folder without {PYPROJECT} or setup.py"
+    return None
+
+
+def _read(path: Path) -> Pyproject | None:
+    """The project in another folder; None if only Poetry can read it."""
+    try:
+        return Pyproject.read(path, read_file(path).decode("utf-8"))
+    except (OSError, ProjectError, UnicodeDecodeError):
+        return None
+
+
+def _relative(path: Path, project: Project) -> str:
+    return Path(os.path.relpath(path, project.root)).as_posix()
+
+
 def conflicts_of_path_dependencies(
     project: Project, causes: Sequence[Sequence[Dependency]]
 ) -> Iterator[str]:
@@ -56,19 +99,19 @@ def conflicts_of_path_dependencies(
     for first, *others in causes:
         if not isinstance(first, DirectoryDependency):
             continue
-        path = Path(first.full_path) / PYPROJECT
+        if (other := _read(Path(first.full_path) / PYPROJECT)) is None:
+            continue
         try:
-            other = Pyproject.read(path, read_file(path).decode("utf-8"))
             conflict = (
                 _required_by(project, other, others[0])
                 if others
                 else _required_python(project, other)
             )
-        except (OSError, ProjectError, UnicodeDecodeError):
+        except ProjectError:
             continue  # Poetry reads other forms too
         if conflict is not None:
             place, what = conflict
-            name = Path(os.path.relpath(path, project.root)).as_posix()
+            name = _relative(other.path, project)
             yield f"{name}:{other.position(place).line}: {first.name} requires {what}"
 
 

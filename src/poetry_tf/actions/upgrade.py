@@ -271,7 +271,7 @@ class _ReleaseSearch:
         if (misfit := self._misfit(release)) is not None:
             return misfit
         if release.unsatisfiable and not self.project.pyproject.is_managed:
-            return f"it requires {format_list(release.unsatisfiable)}, which there is not"
+            return f"it requires {format_list(release.unsatisfiable)}, which does not exist"
         try:
             plan_options(self.project, replace(self.options, tensorflow=str(release.version)))
         except PlanError as error:

@@ -11,7 +11,7 @@ from cleo.io.inputs.option import Option
 from cleo.ui.confirmation_question import ConfirmationQuestion
 
 from poetry_tf.actions.init import open_project
-from poetry_tf.actions.lock import LockingError, relock
+from poetry_tf.actions.lock import LockingError, UnsolvedError, relock
 from poetry_tf.actions.mirror import validate_mirror
 from poetry_tf.actions.new_releases import chooses_new_series, read_new_series
 from poetry_tf.actions.options import InitOptions
@@ -83,8 +83,11 @@ release of that.
             return self._refuse(upgrade, *blocked_error(upgrade))
         try:
             final = lock_upgrade(upgrade, lambda project: relock(project, self.io, mirror))
-        except LockingError as error:
+        except UnsolvedError as error:
             return self._refuse(upgrade, *unsolved_error(upgrade, error))
+        except LockingError as error:
+            message = "The project can't be locked; nothing was changed"
+            return self._refuse(upgrade, message, str(error))
         report = UpgradeReport(upgrade, final, find_problems(make_context(final)))
         texts, page = changed_texts(final), report.plain()
         if not self.option("json"):

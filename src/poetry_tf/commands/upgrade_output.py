@@ -14,7 +14,7 @@ from typing import Any, Literal
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from poetry_tf.actions.lock import LockingError
+from poetry_tf.actions.lock import UnsolvedError
 from poetry_tf.actions.upgrade import CompanionMove, Upgrade, find_blockers
 from poetry_tf.checks.findings import Finding
 from poetry_tf.commands.base import align_columns, document_head, titled_section
@@ -394,7 +394,7 @@ def blocked_error(upgrade: Upgrade) -> tuple[str, str]:
     return message, "\n".join(remedies)
 
 
-def unsolved_error(upgrade: Upgrade, error: LockingError) -> tuple[str, str]:
+def unsolved_error(upgrade: Upgrade, error: UnsolvedError) -> tuple[str, str]:
     """The message and the remedy if a solver found no solution."""
     release = upgrade.new
     message = f"No set of packages has TensorFlow {release.version}; nothing was changed"
@@ -402,11 +402,11 @@ def unsolved_error(upgrade: Upgrade, error: LockingError) -> tuple[str, str]:
     if release.unsatisfiable and not upgrade.before.pyproject.is_managed:
         lines.append(
             f"TensorFlow {release.version} requires {format_list(release.unsatisfiable)}, which "
-            "there is not. In a project with [tool.poetry-tf] that is mended: run `poetry tf init`."
+            "does not exist. In a project with [tool.poetry-tf] it is left out. Run: poetry tf init"
         )
     if lines:
         lines.append("")
-    return message, "\n".join([*lines, "Poetry's own account:", str(error).strip()])
+    return message, "\n".join([*lines, "Poetry says:", str(error).strip()])
 
 
 def _blocker_line(upgrade: Upgrade, item: Requirement, specifier: str) -> str:

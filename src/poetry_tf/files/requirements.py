@@ -15,11 +15,12 @@ from typing import Any, Final
 from packaging.utils import NormalizedName, canonicalize_name
 from poetry.core.constraints.version import VersionConstraint, VersionRange, parse_constraint
 from poetry.core.packages.dependency import Dependency
+from poetry.core.packages.path_dependency import PathDependency
 from poetry.core.version.markers import AnyMarker, BaseMarker, parse_marker
 
 from poetry_tf.files.bounds import bounded, cut
 from poetry_tf.files.toml import TomlFile
-from poetry_tf.files.values import KeyPath, as_texts
+from poetry_tf.files.values import KeyPath, as_text, as_texts
 
 MAIN = "main"
 PEP508 = re.compile(
@@ -75,6 +76,8 @@ class Requirement:
     """The extra of [project] in whose list it stands."""
     is_direct: bool = False
     """Whether it is on a path, URL or repository; its constraint then means nothing."""
+    required_path: str | None = None
+    """The path that it is on, from the project's folder."""
 
     @property
     def is_pep508(self) -> bool:
@@ -162,7 +165,10 @@ def _enriched(
     for entry, both in entries:
         joined = replace(item, marker=item.marker if both == marker else both)
         if item.is_direct or entry.is_direct:
-            yield replace(joined, is_direct=True)
+            direct = entry if entry.is_direct else joined
+            yield replace(
+                joined, is_direct=True, required_path=direct.required_path, path=direct.path
+            )
         else:
             yield _joined(file, joined, entry)
 
@@ -236,6 +242,7 @@ def _pep508(file: TomlFile, path: KeyPath, text: str, group: str, extra: str | N
         constraint_path=path,
         extra=extra,
         is_direct=dependency.is_direct_origin(),
+        required_path=str(dependency.path) if isinstance(dependency, PathDependency) else None,
     )
 
 
@@ -277,6 +284,7 @@ def _poetry_entry(
         constraint_path=constraint_path,
         source=source if isinstance(source := entry.get("source"), str) else None,
         is_direct=is_direct,
+        required_path=as_text(entry.get("path", entry.get("file"))) or None,
     )
 
 
