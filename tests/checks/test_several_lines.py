@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -379,4 +380,39 @@ def test_nothing_is_added_for_one_of_several_releases_that_a_requirement_gets():
     after = fix_requirements(in_memory(text))
     assert not [
         item for item in after.pyproject.requirements if item.name.startswith("tensorflow-")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("marker", "locked", "unserved"),
+    [
+        ("platform_system == 'Darwin'", "2.18.1", []),
+        ("sys_platform == 'darwin' and platform_machine == 'arm64'", "2.17.1", []),
+        ("sys_platform == 'win32'", "2.18.1", []),
+        # 2.15.1 has wheels up to Python 3.11 only, and another release that is admitted has more.
+        (
+            "platform_system == 'Darwin'",
+            "2.15.1",
+            ["macos-x86_64 and macos-arm64 with Python 3.12"],
+        ),
+    ],
+)
+@pytest.mark.parametrize("written", [standard, legacy])
+def test_a_lock_is_judged_where_a_requirement_for_another_platform_counts(
+    written: Callable[..., str], marker: str, locked: str, unserved: list[str]
+):
+    pin = ">=2.15.1" if unserved else f">={locked},<{locked[:4]}.99"
+    if written is standard:
+        lines = [f"tensorflow {pin} ; {text}" for text in (marker, "sys_platform == 'linux'")]
+    else:
+        lines = [
+            f"tensorflow = [{{ version = '{pin}', markers = \"{marker}\" }}, "
+            f"{{ version = '{pin}', platform = 'linux' }}]"
+        ]
+    settings = "[tool.poetry-tf]\npin = 'warn'\ngpu = 'none'\n"
+    text = written(">=3.10,<3.13", *lines) + settings
+    lock = lock_text(("tensorflow", locked), content_hash=content_hash(text))
+    messages = [item.message for item in found(in_memory(text, lock=lock), "TF304")]
+    assert [one for one in messages if "macos" in one or "windows" in one] == [
+        f"tensorflow {locked} is locked, which has no wheel for {where}" for where in unserved
     ]

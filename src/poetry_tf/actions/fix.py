@@ -88,11 +88,14 @@ def _lost_targets(before: Project, after: Project) -> list[Target]:
     old, new = before.valid_lock, after.valid_lock
     if not before.is_locked or old is None or new is None:
         return []
-    served = served_targets(before, LockedPackages.of(old, before.pyproject))
     lines = tensorflow_lines(after)
+    served, still = (
+        served_targets(project, LockedPackages.of(lock, project.pyproject), lines)
+        for project, lock in ((before, old), (after, new))
+    )
     return [
         target
-        for target in served - served_targets(after, LockedPackages.of(new, after.pyproject))
+        for target in served - still
         if any(
             target.admits(line.item.marker) and admitted_minors([target.python], line.python)
             for line in lines

@@ -176,7 +176,7 @@ def _unserved_lines(context: Context, lock: Lock, locked: LockedPackages) -> Ite
     lines = [line for line in context.lines if line.locked and line.item.path not in narrowed]
     if not lines or not context.project.is_locked:
         return
-    served = served_targets(context.project, locked)
+    served = served_targets(context.project, locked, lines)
     is_declared = context.project.pyproject.is_managed or lines[0].declared is not None
     judged = ENVIRONMENTS if is_declared else DEFAULT_ENVIRONMENTS[:1]
     for line in lines:
