@@ -231,6 +231,20 @@ def test_a_python_counts_where_what_is_locked_for_the_lowest_has_wheels(python: 
     assert finding.remedy == 'Give it the marker: python_version < "3.14"'
 
 
+@pytest.mark.parametrize(
+    ("marker", "cut"),
+    [
+        ("sys_platform != 'linux'", ""),  # 2.21 has Python 3.13 on Windows and Apple silicon
+        ("platform_system == 'Darwin'", ""),
+        ("sys_platform == 'darwin' and platform_machine == 'x86_64'", "3.13"),
+    ],
+)
+def test_a_python_that_is_served_on_one_of_undeclared_platforms_is_not_cut(marker: str, cut: str):
+    lines = ("tensorflow (>=2.2,<3) ; sys_platform == 'linux'", f"tensorflow (>=2.2,<3) ; {marker}")
+    findings = found(in_memory(standard(">=3.8,<3.14", *lines)), "TF201")
+    assert [f'python_version < "{cut}"' in one.remedy for one in findings] == [True] * bool(cut)
+
+
 def test_a_group_that_is_always_installed_cuts_the_project():
     text = f'{standard(">=3.10,<3.14")}[dependency-groups]\ntf = ["tensorflow>=2.16,<2.17"]\n'
     assert fixed(text)[0] == ">=3.10,<3.13"

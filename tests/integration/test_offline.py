@@ -325,23 +325,33 @@ def test_the_size_is_told_before_the_first_download(
     assert "Downloading 1 file (" in done.stderr
 
 
-@pytest.mark.parametrize("place", random.Random(1).sample(range(1, 14), 5))
+@pytest.mark.parametrize("place", random.Random(1).sample(range(1, 44), 5))
 def test_a_run_that_is_killed_anywhere_goes_on(
     offline: PoetryRunner, folder: Path, tmp_path: Path, place: int
 ) -> None:
-    """Killed at one of the files that it puts in their place: downloads, pages, the manifest."""
+    """Killed at one of the files that it puts in their place: downloads, pages, the manifest.
+
+    Nothing is tidied up then, as after SIGKILL.
+    """
     whole, again = contents(folder), tmp_path / "again"
-    replaced, count = Path.replace, itertools.count(1)
+    replaced, unlinked, count = Path.replace, Path.unlink, itertools.count(1)
+    reached = place
 
     def killed(path: Path, target: Path) -> Path:
-        if str(target).startswith(str(again)) and next(count) == place:
+        if str(target).startswith(str(again)) and next(count) >= reached:
             raise _Killed
         return replaced(path, target)
 
+    def kept(path: Path, missing_ok: bool = False) -> None:
+        if not str(path).startswith(str(again)):
+            unlinked(path, missing_ok=missing_ok)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "replace", killed)
+        patch.setattr(Path, "unlink", kept)
         with pytest.raises(_Killed):
             _save(offline, again)
+    assert [*again.rglob("*.part")]
     page = again / "simple" / "native" / "index.html"
     assert not page.is_file() or "</html>" in page.read_text("utf-8")
     done = _save(offline, again)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from tests.support.poetry import PoetryRunner, write_pyproject
+from poetry_tf.files.lock import Lock
+from poetry_tf.files.project import LOCK
+from tests.support.poetry import NO_NETWORK, PoetryRunner, write_pyproject
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "offline.md").read_text("utf-8")
 PLACE = "/mnt/usb/tensorflow"
@@ -25,10 +30,7 @@ def _can_be_cut_off() -> bool:
     return subprocess.run([*CUT_OFF, "true"], capture_output=True, check=False).returncode == 0
 
 
-pytestmark = [
-    pytest.mark.index,
-    pytest.mark.skipif(not _can_be_cut_off(), reason="this system can't cut a process off"),
-]
+pytestmark = pytest.mark.index
 
 
 def _block(name: str, folder: Path) -> str:
@@ -37,10 +39,8 @@ def _block(name: str, folder: Path) -> str:
     return match[1].replace(PLACE, str(folder))
 
 
-def test_the_guide_from_a_machine_with_a_network_to_one_without(
-    real_poetry: PoetryRunner, tmp_path: Path
-) -> None:
-    """docopt has no wheel, so that something is built as well."""
+def _saved(real_poetry: PoetryRunner, folder: Path) -> None:
+    """Saves a locked project. docopt has no wheel, so that something is built as well."""
     minor = f"3.{sys.version_info.minor}"
     real_poetry.mirror = "pypi"
     more = '\n[tool.poetry-tf]\ndevcontainer = "off"\n'
@@ -52,7 +52,6 @@ def test_the_guide_from_a_machine_with_a_network_to_one_without(
     )
     locked = real_poetry.run("lock")
     assert locked.ok, locked.output
-    folder = tmp_path / "stick"
     program, *arguments = _block("save", folder).split()
     assert program == "poetry"
     saved = real_poetry.run(*arguments, timeout=300)
@@ -61,6 +60,13 @@ def test_the_guide_from_a_machine_with_a_network_to_one_without(
         path.name for path in (folder / "simple").iterdir()
     }
 
+
+@pytest.mark.skipif(not _can_be_cut_off(), reason="this system can't cut a process off")
+def test_the_guide_from_a_machine_with_a_network_to_one_without(
+    real_poetry: PoetryRunner, tmp_path: Path
+) -> None:
+    folder = tmp_path / "stick"
+    _saved(real_poetry, folder)
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python3").symlink_to(sys.executable)
     script = f"""set -eu
@@ -93,3 +99,54 @@ cmp poetry.lock before.lock
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0.6.2" in done.stdout and "six is not in poetry.lock" in done.stderr
+
+
+def test_a_served_folder_is_an_index_for_pip_and_uv(
+    real_poetry: PoetryRunner, tmp_path: Path
+) -> None:
+    folder, tools = tmp_path / "stick", tmp_path / "tools"
+    _saved(real_poetry, folder)
+    lock = Lock.read(real_poetry.project / LOCK, (real_poetry.project / LOCK).read_text("utf-8"))
+    listed = tmp_path / "requirements.txt"
+    listed.write_text(
+        "".join(
+            f"{package['name']}=={package['version']}"
+            + "".join(f" \\\n    --hash={digest}" for _, digest in lock.hashes(package))
+            + "\n"
+            for package in lock.data["package"]
+        ),
+        "utf-8",
+    )
+    subprocess.run([sys.executable, "-m", "venv", tools], check=True)
+    install = f"{tools}/bin/pip --disable-pip-version-check install --quiet uv"
+    subprocess.run(install.split(), check=True)
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        index = f"http://127.0.0.1:{server.server_port}/simple/"
+        options = f"--require-hashes --default-index {index} {listed}"
+        for number, command in enumerate(
+            (
+                "bin/pip --isolated install --index-url "
+                f"{index} --no-cache-dir --require-hashes -r {listed}",
+                f"{tools}/bin/uv pip sync --no-cache --no-config {options}",
+            )
+        ):
+            environment = tmp_path / f"environment{number}"
+            subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+            done = subprocess.run(
+                command.split(),
+                cwd=environment,
+                # What is not in the folder is nowhere.
+                env={"PATH": os.environ["PATH"], "VIRTUAL_ENV": str(environment), **NO_NETWORK},
+                capture_output=True,
+                text=True,
+                timeout=300,
+                check=False,
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+            program = "import docopt, absl; print(docopt.__version__)"
+            python = environment / "bin" / "python"
+            shown = subprocess.run([python, "-c", program], check=True, capture_output=True)
+            assert shown.stdout.strip() == b"0.6.2"
+        server.shutdown()

@@ -60,6 +60,7 @@ from poetry_tf.index.manifest import (
     Use,
     manifest_name,
     read_saved,
+    remove_left_parts,
     write_manifest,
     write_saved,
 )
@@ -133,6 +134,7 @@ def save_folder(project: Project, options: SaveOptions, watcher: SaveWatcher) ->
     _prepare(options.folder)
     folder = options.folder
     with _disk_errors(folder), folder_lock(folder, watcher.report) as folder_held:
+        remove_left_parts(folder)
         saving = _Saving(project, lock, targets, options, watcher, folder_held)
         return saving.run()
 

@@ -294,6 +294,26 @@ def unnamed_files(
     return found + [path for path in records if f"{path.parent.name} {path.stem}" not in releases]
 
 
+def remove_left_parts(folder: Path) -> None:
+    """Deletes the temporary files of runs that were killed. Raises `OSError`.
+
+    An unfinished download stays where it is wanted: the next run goes on with it.
+    """
+    saved = read_saved(folder)
+    for path in _files_in(folder / PAGES):
+        match = _COPIED.fullmatch(path.name)
+        if _WRITTEN.fullmatch(path.name) or (match and (path.parent.name, match[1]) in saved):
+            path.unlink()
+    for path in (*(folder / PAGES).glob(".*.part"), *(folder / MANIFESTS).rglob(".*.part")):
+        if _WRITTEN.fullmatch(path.name):
+            path.unlink()
+
+
+# As `saved_folder.write_whole` and `SavedFolder.copy` name them.
+_WRITTEN: Final = re.compile(r"\..+\.[0-9a-f]{8}\.part")
+_COPIED: Final = re.compile(r"(.+)\.[a-z0-9_]{8}\.part")
+
+
 def prune(folder: Path, manifests: Sequence[Manifest], unnamed: Iterable[Path]) -> None:
     """Deletes these files, and the pages and folders that nothing is left in.
 

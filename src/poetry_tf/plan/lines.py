@@ -117,7 +117,8 @@ class Line:
 
     @cached_property
     def pythons(self) -> tuple[str, ...]:
-        """The Python minors, ascending, that one of the admitted releases serves everywhere."""
+        """The Python minors, ascending, that one of the admitted releases serves: in every
+        environment of the project, and in one where it is for platforms that nobody declared."""
         return tuple(
             minor
             for minor in MINORS
@@ -131,7 +132,10 @@ class Line:
     def _serves_python(self, release: Release, minor: str) -> bool:
         targets = make_targets(self.environments, [minor])
         counting = [target for target in targets if target.admits(self.item.marker)]
-        return bool(counting) and all(serves(release, target) for target in counting)
+        served = [target for target in counting if serves(release, target)]
+        if self.declared is None and not {*self.environments} & {*DEFAULT_ENVIRONMENTS}:
+            return bool(served)
+        return bool(counting) and served == counting
 
     def is_served_by(self, release: Release) -> bool:
         """Whether a release serves every target that any of the admitted ones serves."""
