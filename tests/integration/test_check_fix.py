@@ -51,15 +51,15 @@ def _fixed_codes(result: Result) -> set[str]:
 def _fixed(poetry: PoetryRunner, left: tuple[str, ...] = ()) -> tuple[Result, set[str]]:
     """Runs --fix, and what holds of every --fix; returns what it said and the files it changed."""
     before = contents(poetry.project)
-    calls_mendable = _check(poetry)
+    calls_fixable = _check(poetry)
     assert contents(poetry.project) == before
     result = _check(poetry, "--fix")
     changed = _changed(before, poetry.project)
     assert _fixed_codes(result) == changed, "it says what it wrote"
     assert _codes(result) == list(left)
     assert result.returncode == (1 if left else 0)
-    assert "--fix` mends" not in result.stderr, "what is left it doesn't call mendable"
-    assert ("--fix` mends" in calls_mendable.stderr) == bool(changed)
+    assert "--fix` fixes" not in result.stderr, "what is left it doesn't call mendable"
+    assert ("--fix` fixes" in calls_fixable.stderr) == bool(changed)
 
     after = contents(poetry.project)
     same = _check(poetry)
@@ -78,7 +78,7 @@ def _put(name: str, old: str, new: str) -> Callable[[Path], None]:
     return lambda project: _replace(project, name, old, new)
 
 
-# What --fix mends
+# What --fix fixes
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_what_is_fixed_is_reported_and_clean_afterwards(
     spoil, says, changes, locks = case
     spoil(right.project)
     result, changed = _fixed(right)
-    assert result.stdout.splitlines()[0] == f"Mended {says} in"
+    assert result.stdout.splitlines()[0] == f"Fixed {says} in"
     assert result.stdout.splitlines()[-1] == "All set!"
     assert changed == changes
     assert (RESOLVING in result.stderr) is locks, "anew only if it must be"
@@ -128,7 +128,7 @@ def test_all_is_fixed_together(right: PoetryRunner, project: Path) -> None:
     (project / LOCK).unlink()
     (project / CONTAINER).unlink()
     result, changed = _fixed(right)
-    assert result.stdout.startswith("Mended TF101, TF201, TF302, TF501 in\n")
+    assert result.stdout.startswith("Fixed TF101, TF201, TF302, TF501 in\n")
     assert changed == {PYPROJECT, LOCK, CONTAINER}
     assert right.call("check", "--lock", plugins=False).ok
 
@@ -384,7 +384,7 @@ def test_diff_says_that_the_lock_would_be_made_again(right: PoetryRunner, projec
     right.pypi = "http://127.0.0.1:9/"
     shown = _check(right, "--diff")
     assert (shown.returncode, shown.stdout) == (1, "")
-    assert "poetry.lock would be made anew" in shown.stderr
+    assert "poetry.lock would be locked again" in shown.stderr
     assert not (project / LOCK).exists()
 
 

@@ -18,7 +18,7 @@ from tests.support.projects import contents
 PIN = "tensorflow (>=2.18.1,<2.19.0)"
 CONTAINER = ".devcontainer/devcontainer.json"
 CODES = [rule.code for rule in rules()]
-FIXABLE = "`poetry tf check --fix` mends"
+FIXABLE = "`poetry tf check --fix` fixes"
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_fix_changes_what_was_chosen_and_nothing_else(wrong: PoetryRunner, proje
     shown = _check(wrong, "--diff", "--select", "TF503")
     assert "9.3.0.75" in shown.stdout and "poetry==" not in shown.stdout
     result = _check(wrong, "--fix", "--ignore", "TF1,TF302,TF506")
-    assert result == Result(0, f"Mended TF503 in\n  {CONTAINER}\nAll set!\n", "")
+    assert result == Result(0, f"Fixed TF503 in\n  {CONTAINER}\nAll set!\n", "")
     assert _codes(_check(wrong)) == ["TF104", "TF302", "TF506"]
     assert contents(project)["poetry.lock"] == before["poetry.lock"]
 

@@ -62,7 +62,7 @@ def test_fix_makes_the_lock_that_pypi_gives_without_asking_anyone(
     index.requests.clear()
     done = warm_poetry.call("tf", "check", "--fix")
     assert done.ok, done.output
-    assert done.stdout.startswith("Mended TF401 (2) in\n")
+    assert done.stdout.startswith("Fixed TF401 (2) in\n")
     assert index.requests == []
     assert (project / "poetry.lock").read_bytes() == plain
     _write(project.parent, "")

@@ -817,7 +817,9 @@ def test_a_project_may_name_a_folder_inside_of_itself(
                 "the features ghcr.io/devcontainers/features/nvidia-cuda:3 and what they download",
                 "  devcontainer build --workspace-folder . --image-name project-offline",
                 "  docker save --output image.tar project-offline",
-                '  there: a copy of this file with "image": "project-offline" and without its fe',
+                '  there: echo \'{"image": "project-offline"}\' > offline.json',
+                "  POETRY_TF_MIRROR=http://SERVER:8000/simple/ devcontainer up "
+                "--workspace-folder . --override-config offline.json --remote-env PIP_INDEX_URL=",
             ],
         ),
     ],
@@ -834,6 +836,17 @@ def test_what_else_a_first_build_needs_is_explained_with_its_commands(
     section = done.stdout.partition("Without a network, a first build needs\n")[2]
     for line in lines:
         assert f"\n  {line}" in f"\n{section}"
+    inject = f"pipx inject poetry poetry-tf=={version('poetry-tf')} --index-url http://SERVER:8000"
+    assert inject in section  # this one is no package of an index
+    path = poetry.project / ".devcontainer" / "devcontainer.json"
+    written = path.read_text("utf-8")
+    for more, is_there in (("poetry-tf==0.1.0", False), ("git+https://a.b/c.git", True)):
+        step = re.sub(
+            r"(pipx install poetry==[\d.]+)", rf"\1 && pipx inject poetry {more}", written
+        )
+        path.write_text(step.replace(" git+", " poetry-tf@git+"), "utf-8")
+        assert ("pipx inject" in poetry.call(*command[1].split()).stdout) is is_there
+    path.write_text(written, "utf-8")
     # The address of the image is that of the file where its registry is the machine's to name.
     assert poetry.call("tf", "devcontainer", "--registry", "r.example.com", "--engine", "podman").ok
     section = poetry.call(*command[1].split()).stdout.partition("Without a network")[2]

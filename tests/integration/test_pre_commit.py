@@ -114,7 +114,7 @@ def test_fix_corrects_a_commit_that_is_wrong(plugin: Path, home: str, project: P
     status, output = commit(project, home)
     assert status == 1, output
     assert "files were modified by this hook" in output
-    assert "Mended TF101 in" in output
+    assert "Fixed TF101 in" in output
     assert PINNED in path.read_text()
     status, output = commit(project, home)
     assert status == 0, output

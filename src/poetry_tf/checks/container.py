@@ -36,7 +36,7 @@ def missing_or_unreadable(context: Context) -> Iterator[Finding]:
                 broken.path,
                 broken.position,
                 f"devcontainer.json can't be read: {broken.message}",
-                "Mend it by hand; nothing is written into a file that can't be read",
+                "Fix it by hand; nothing is written into a file that can't be read",
             )
     if not found and needs_container(project):
         path, edits = project.devcontainer_path, []

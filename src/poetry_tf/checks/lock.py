@@ -73,7 +73,7 @@ def lock_missing_or_stale(context: Context) -> Iterator[Finding]:
     `poetry install` refuses a stale lock, and without one each machine solves for itself. A project
     that poetry-tf does not manage may be without a lock.
 
-    Locking anew mends it, with every locked version as it is where that is still admitted. A lock
+    Locking again fixes it, with every locked version as it is where that is still admitted. A lock
     that can't be read, after a merge say, is left as it is: restore it, or delete it.
     """
     project = context.project
@@ -111,7 +111,7 @@ def lock_missing_or_stale(context: Context) -> Iterator[Finding]:
 def locked_outside_the_pin(context: Context) -> Iterator[Finding]:
     """The locked TensorFlow is not one that pyproject.toml admits.
 
-    One of them was changed without the other, by hand or in a merge. Locking anew goes by
+    One of them was changed without the other, by hand or in a merge. Locking again goes by
     pyproject.toml.
     """
     if (lock := context.project.valid_lock) is None:

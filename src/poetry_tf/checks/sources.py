@@ -79,7 +79,7 @@ def unfit_mirror(context: Context) -> Iterator[Finding]:
 
     A retired mirror leads nowhere, or to files that nobody keeps up. Over plain http whoever sits
     between can put other files in place of those that are asked for when the lock is made. In the
-    setting `mirror` of `poetry.toml` the first is mended by `auto`, the second by the mirror's own
+    setting `mirror` of `poetry.toml` the first is fixed by `auto`, the second by the mirror's own
     https address. A source in pyproject.toml that is a mirror of PyPI becomes such a setting, as
     for TF401; where `ignore` has that rule it stays a source, with its https address. Other indexes
     are for a person to change, and addresses within one's own network are left alone.

@@ -91,7 +91,7 @@ class CheckCommand(TensorFlowCommand):
     name = "tf check"
     description = "Checks that pin, lock and dev container fit the project's TensorFlow."
     options: ClassVar[list[Option]] = [
-        option("fix", None, "Mend what needs no decision, and lock anew if that has to be."),
+        option("fix", None, "Fix what needs no decision, and lock again if that is necessary."),
         option("diff", None, "Show what --fix would write as unified diffs, and write nothing."),
         option("strict", None, "Let warnings count for the exit status."),
         option(
@@ -117,8 +117,8 @@ Compares <comment>pyproject.toml</>, <comment>poetry.lock</> and <comment>devcon
 with what the TensorFlow that is locked (or, without a lock, pinned) needs, and prints each \
 difference with its code, place and remedy. Reads files only: no network, nothing is written.
 
-With <info>--fix</> it mends what it can without a decision, all files together or none. It locks \
-anew only where the lock is missing or stale, or becomes so; other versions stay as they are.
+With <info>--fix</> it fixes what it can without a decision, all files together or none. It locks \
+again only where the lock is missing or stale, or becomes so; other versions stay as they are.
 
 Exit status: 0 when all is well, 1 with findings (with <info>--fix</>: with some left), 2 when \
 the project, or a part of it, could not be checked, or <info>--fix</> could not do its work. A \
@@ -171,7 +171,9 @@ warning counts with <info>--strict</> only.
             fixed = fix_and_lock(project, codes, None)
             self.show_diffs(diffs(fixed.project, changed_texts(fixed.project)))
             if fixed.lock_due:
-                self.line_error(f"<comment>{LOCK} would be made anew, which is not tried here</>")
+                self.line_error(
+                    f"<comment>{LOCK} would be locked again, which --diff does not try</>"
+                )
         elif fixes:
             return self._fix(report, codes)
         return self._conclude(report)
@@ -244,7 +246,7 @@ warning counts with <info>--strict</> only.
             return
         fixed = report.fixed.items()
         codes = ", ".join(f"{code} ({count})" if count > 1 else code for code, count in fixed)
-        self.line(f"Mended {codes or 'part of what was found'} in")
+        self.line(f"Fixed {codes or 'part of what was found'} in")
         self.show_paths(report.root, report.written)
 
     def _show_counts(self, report: CheckReport) -> None:
@@ -260,7 +262,7 @@ warning counts with <info>--strict</> only.
         else:
             text = format_count(len(report.found), "finding" if report.errors else "warning")
         if report.fixable:
-            text += f", of which `poetry tf check --fix` mends {report.fixable}"
+            text += f", of which `poetry tf check --fix` fixes {report.fixable}"
         style = "error" if report.errors else "warning"
         self.line_error(f"<{style}>{plain(text)}</{style}>")
 
@@ -279,7 +281,7 @@ warning counts with <info>--strict</> only.
             raise PlanError(f"{code!r} is no rule", f"The rules are {', '.join(known)}.")
         self.line(f"<c1>{rule.code}</> <options=bold>{plain(rule.title)}</>")
         fixable = (
-            "`poetry tf check --fix` mends it where that leaves nothing to decide"
+            "`poetry tf check --fix` fixes it where that leaves nothing to decide"
             if rule.fixable
             else "it needs a decision of yours"
         )

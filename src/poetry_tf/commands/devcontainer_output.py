@@ -9,9 +9,11 @@ from packaging.utils import canonicalize_name
 
 from poetry_tf.devcontainer.gpu import brings_cuda
 from poetry_tf.devcontainer.image import container_python, has_own_base
-from poetry_tf.devcontainer.plugin import missing_plugin
+from poetry_tf.devcontainer.origin import NAME, running_origin
+from poetry_tf.devcontainer.plugin import missing_plugin, names_no_address, plugin_requirement
 from poetry_tf.devcontainer.poetry import ENVIRONMENT, ENVIRONMENT_VOLUME
 from poetry_tf.devcontainer.spec import container_spec
+from poetry_tf.devcontainer.view import View
 from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.files.project import Devcontainer, Project, readable_configurations
 from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS
@@ -82,46 +84,67 @@ def container_notes(project: Project, plan: Plan, *, whole: bool = False) -> Ite
     if plan.gpu.mode == "system" and LINUX_AARCH64 in environments:
         yield (
             "On linux-aarch64 (Apple silicon) CUDA is of no use, and nobody has shown that its "
-            'feature installs there: gpu = "pip" comes up there as well.'
+            'feature installs there. With gpu = "pip" the container starts there too.'
         )
 
 
 def offline_notes(project: Project) -> Iterator[str]:
     """What a first build needs besides the files of the lock, with the commands that carry it.
 
-    The commands are for this file: its image, and its features.
+    The commands are for this file: its image, its features, and whether it installs poetry-tf.
     """
     found = project.devcontainer
     if not isinstance(found, Devcontainer):
         return
     engine = read_settings(project)[0].engine or "docker"
     image, features = found.document.get(("image",)), found.document.get(("features",))
-    built = f"{canonicalize_name(project.pyproject.name or project.root.name)}-offline"
+    options = ""
     if isinstance(features, dict) and features:
+        built = f"{canonicalize_name(project.pyproject.name or project.root.name)}-offline"
         yield (
-            f"the features {format_list(features)} and what they download: each build fetches "
-            "them, so build once where there is a network, and carry the result"
+            f"the features {format_list(features)} and what they download. Build an image that has "
+            "them where there is a network. It has the settings of this file as well:"
         )
         yield f"  devcontainer build --workspace-folder . --image-name {built}"
         yield from _carry(engine, built)
-        yield (
-            f'  there: a copy of this file with "image": "{built}" and without its features, and '
-            "devcontainer up --workspace-folder . --override-config COPY"
-        )
+        yield f'  there: echo \'{{"image": "{built}"}}\' > offline.json'
+        options = " --override-config offline.json"
     elif isinstance(image, str) and (word := shell_word(_DEFAULT.sub(r"\1", image))):
-        yield f"the image {word}"
+        yield f"the image {word}:"
         yield f"  {engine} pull {word}"
         yield from _carry(engine, word)
     else:
         yield "what your Dockerfile or services are built from"
     yield (
-        "an index for pip, which installs Poetry in the container: a web server that serves the "
-        "folder of poetry tf mirror save"
+        "an index for pip, which installs Poetry in the container: a web server, SERVER, that "
+        "serves the folder of poetry tf mirror save:"
     )
     yield (
-        "  POETRY_TF_MIRROR=http://SERVER:8000/simple/ devcontainer up --workspace-folder . "
-        "--remote-env PIP_INDEX_URL=http://SERVER:8000/simple/ --remote-env PIP_TRUSTED_HOST=SERVER"
+        f"  POETRY_TF_MIRROR={_SERVER} devcontainer up --workspace-folder .{options} "
+        f"--remote-env PIP_INDEX_URL={_SERVER} --remote-env PIP_TRUSTED_HOST=SERVER"
     )
+    if (why := _lacking_plugin(found)) is not None:
+        yield f"poetry-tf, which reads POETRY_TF_MIRROR: {why}. In the container that is up:"
+        yield (
+            f"  POETRY_TF_MIRROR={_SERVER} devcontainer exec --workspace-folder . "
+            "--remote-env PIP_TRUSTED_HOST=SERVER sh -c "
+            f"'pipx inject poetry {NAME}=={running_origin().version} --index-url {_SERVER} && "
+            "poetry install'"
+        )
+
+
+_SERVER = "http://SERVER:8000/simple/"
+
+
+def _lacking_plugin(found: Devcontainer) -> str | None:
+    """Why a container has no poetry-tf where there is no network; None if it has, or may have."""
+    view = View(found.path, found.document, is_new=False)
+    requirement = plugin_requirement(view)
+    if requirement is None:
+        return None if view.own_base else "this file does not install it"
+    if names_no_address(requirement):
+        return None
+    return "this file installs it from an address on the network, which fails"
 
 
 def _carry(engine: str, image: str) -> Iterator[str]:

@@ -341,7 +341,7 @@ Exit status: 0 where all are the same, 1 where one differs, is not on PyPI, or c
             differ, unknown = len(result.differences), len(result.unknown)
             problems = [f"locked files that differ from PyPI's: {differ}"] if differ else []
             problems += [f"not compared: {unknown}"] if unknown else []
-            remedy = "Don't install from this lock; make it anew after `poetry tf mirror off`."
+            remedy = "Don't install from this lock; make it again after `poetry tf mirror off`."
             return self.fail(", ".join(problems), remedy if differ else "")
         self.line(
             f"{LOCK}: every hash is PyPI's ({result.files} files of {result.packages} packages)"

@@ -90,8 +90,8 @@ def _base(view: View, plan: Plan) -> ContainerPart:
         origin += "its digest fixes it"
     else:
         origin += (
-            "the tag stays, and what it names gets Debian's mends, unless a digest (@sha256:…) is "
-            "put behind it: docker buildx imagetools inspect tells that"
+            "the tag is fixed, and the image that it names gets Debian's security updates. To fix "
+            "that too, add the digest (@sha256:…), which docker buildx imagetools inspect shows"
         )
     if parsed and parsed.is_by_variable:
         origin += "; the registry is the machine's to name, in POETRY_TF_REGISTRY"
