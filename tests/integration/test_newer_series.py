@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,14 +13,14 @@ import pytest
 from packaging.version import Version
 
 from poetry_tf.files.lock import Lock
-from poetry_tf.plan.environments import Target
+from poetry_tf.plan.environments import Target, next_minor
 from poetry_tf.plan.lock_entries import read_packages
 from poetry_tf.releases import Release, load
 from poetry_tf.releases.images import load_images
 from tests.support.index import LocalIndex, Mount
 from tests.support.poetry import PoetryRunner, locked, write_pyproject
 from tests.support.projects import contents
-from tests.support.tensorflow import add_tensorflow, next_series, patch_release
+from tests.support.tensorflow import add_tensorflow, next_series, packaged, patch_release
 
 LAST = load().series[-1]
 ALL = ("linux-x86_64", "linux-aarch64", "macos-arm64", "windows-amd64")
@@ -196,27 +197,88 @@ def test_the_container_of_another_series_is_found(cu12: PoetryRunner) -> None:
     assert "its and-cuda extra requires cuDNN 9.10.2.21 or later" in checked.stderr
 
 
-def test_the_lock_is_the_same_read_cached_and_in_any_order(cu12: PoetryRunner) -> None:
+def same_again(poetry: PoetryRunner) -> None:
+    """Forgets the lock and what was read."""
+    (poetry.project / "poetry.lock").unlink(missing_ok=True)
+    shutil.rmtree(poetry.home / "cache", ignore_errors=True)
+
+
+def test_the_lock_is_the_same_by_whatever_route(poetry: PoetryRunner) -> None:
     more = f"\n[tool.poetry-tf]\nenvironments = {json.dumps(ALL)}\n"
-    locks = []
-    for attempt in ("read", "cached", "reversed"):
-        if attempt == "reversed":
-            index = made()
-            index._distributions["tensorflow"].reverse()
-            index.__enter__()
-            cu12.pypi = index.mount("pypi", api=True).root
-            shutil.rmtree(cu12.home / "cache", ignore_errors=True)
+    locks: dict[str, bytes] = {}
+
+    def lock(attempt: str, index: LocalIndex) -> None:
+        poetry.pypi = index.mount("pypi", api=True).root
         write_pyproject(
-            cu12.project, [f"tensorflow (~={NEW})"], requires_python=">=3.11,<3.15", more=more
+            poetry.project, [f"tensorflow (~={NEW})"], requires_python=">=3.11,<3.15", more=more
         )
-        (cu12.project / "poetry.lock").unlink(missing_ok=True)
-        done = cu12.call("lock")
+        done = poetry.call("lock")
         assert done.ok, done.output
-        assert ("reading its wheels" in done.stderr) == (attempt != "cached")
-        locks.append((cu12.project / "poetry.lock").read_bytes())
-        if attempt == "reversed":
-            index.__exit__(None, None, None)
-    assert locks[0] == locks[1] == locks[2]
+        assert ("reading its wheels" in done.stderr) == (attempt in {"read", "reversed"})
+        locks[attempt] = (poetry.project / "poetry.lock").read_bytes()
+
+    with made() as index:
+        lock("read", index)
+        (poetry.project / "poetry.lock").unlink()
+        lock("cached", index)
+        same_again(poetry)
+        with packaged(index, NEW):
+            lock("packaged", index)
+    same_again(poetry)
+    other = made()
+    other._distributions["tensorflow"].reverse()
+    with other:
+        lock("reversed", other)
+    assert len({*locks.values()}) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options", [("--gpu", "none"), ("--environments", ",".join(ALL)), ("--python", "3.11")]
+)
+def test_init_writes_the_same_once_the_release_is_packaged(
+    cu12: PoetryRunner, options: tuple[str, ...]
+) -> None:
+    written = []
+    for data in (nullcontext(), packaged(made(), NEW)):
+        with data:
+            done = cu12.call("tf", "init", "-n", *options)
+        assert done.ok, done.output
+        written.append(contents(cu12.project))
+        for name in written[0]:
+            (cu12.project / name).unlink()
+    assert written[0] == written[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["tensorflow", "tensorflow-cpu"])
+@pytest.mark.parametrize("series", [LAST, "2.16", "2.15", "2.13"])
+@pytest.mark.parametrize("managed", [True, False])
+def test_the_lock_of_a_patch_release_is_the_same_once_it_is_packaged(
+    poetry: PoetryRunner, name: str, series: str, managed: bool
+) -> None:
+    version, pythons = later(series), known(series).pythons_on("linux-x86_64")
+    environments = json.dumps(ALL if name == "tensorflow" else ALL[:1])
+    more = f"\n[tool.poetry-tf]\nenvironments = {environments}\n" if managed else ""
+    write_pyproject(
+        poetry.project,
+        [f"{name} (~={version})"],
+        requires_python=f">=3.11,<{next_minor(pythons[-1])}",
+        more=more,
+    )
+    locks = []
+    with LocalIndex() as index:
+        add_tensorflow(index)
+        index.extend(patch_release(known(series), version))
+        poetry.pypi = index.mount("pypi", api=True).root
+        for data in (nullcontext(), packaged(index, version)):
+            with data:
+                done = poetry.call("lock")
+            assert done.ok, done.output
+            assert locked(poetry.project)[name] == version
+            locks.append((poetry.project / "poetry.lock").read_bytes())
+            same_again(poetry)
+    assert locks[0] == locks[1]
 
 
 def test_what_cannot_be_read_does_not_reach_a_lock(ahead: PoetryRunner, mount: Mount) -> None:

@@ -9,6 +9,7 @@ from packaging.version import Version
 
 from poetry_tf.http.pages import IndexFile
 from poetry_tf.releases import DISTRIBUTIONS, PLATFORMS, Catalog, Release, hashes, load, whole
+from poetry_tf.releases.catalog import add_read, forget_read
 from poetry_tf.releases.filenames import distributions, minors_by_platform
 from poetry_tf.releases.model import LINUX_X86_64, AndCuda, ContainerPair
 from poetry_tf.releases.resources import read_json
@@ -352,3 +353,14 @@ def test_the_evidence_is_a_wheel_of_the_release(name):
                 exact = part["said_by"]["cudnn"] == "cudnn_version.h"
                 assert exact == (part["cudnn"].count(".") == 2)
                 assert exact == (Version(version) >= Version("2.16"))
+
+
+def test_what_was_read_of_one_distribution_says_nothing_of_another():
+    version = Version(f"{load().series[-1]}.99")
+    newer = Version(f"{version.major + 1}.0.0")
+    block = read_json("tensorflow.json")["releases"][str(load().releases[-1].version)]
+    for one in (version, newer):
+        add_read("tensorflow", one, block)
+        assert whole().standing(one) == "release"
+        assert whole("tensorflow-cpu").standing(one) == "newer"
+    forget_read()

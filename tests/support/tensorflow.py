@@ -9,13 +9,22 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
+from unittest import mock
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from poetry_tf.releases import Release, load, whole
+from poetry_tf.http.client import Client
+from poetry_tf.http.pages import SimpleIndex
+from poetry_tf.releases import DISTRIBUTIONS, Release, catalog, load, whole
+from poetry_tf.releases.reader.companions import COMPANIONS
+from poetry_tf.releases.reader.index_reader import IndexReader, RefreshReport
+from poetry_tf.releases.reader.refresh import read
+from poetry_tf.releases.resources import read_json
 from tests.support.index import ANY, Distribution, LocalIndex
 
 PLATFORM_TAGS = {
@@ -94,14 +103,14 @@ def distributions() -> tuple[Distribution, ...]:
 
 
 def _releases() -> Iterator[Distribution]:
-    catalog = load()
-    for release in catalog.releases:
+    known = load()
+    for release in known.releases:
         python = f">={release.pythons_on('linux-x86_64')[0]}"
         for name in ("tensorflow", "tensorflow-cpu", *SHIMS):
             if (same := whole(name).get(release.version)) is not None:
                 yield from _release(same, str(release.version), python)
-    newest = catalog.releases[-1]
-    for version in catalog.prereleases:
+    newest = known.releases[-1]
+    for version in known.prereleases:
         if version > newest.version:
             yield from _release(newest, str(version), python)
 
@@ -190,6 +199,34 @@ def next_series(release: Release, version: str, *, cu13: bool = False) -> Iterat
         yield Distribution("nvidia-cudnn-cu12", "9.10.2.21", tags=GPU_TAGS)
 
 
+@contextmanager
+def packaged(index: LocalIndex, version: str) -> Iterator[None]:
+    """The data as it is packaged once it was read from an index that has this version."""
+    others = {*DISTRIBUTIONS, *COMPANIONS}
+    with LocalIndex() as small:  # the older releases are packaged already
+        small.extend(
+            one
+            for one in index.distributions
+            if one.key not in others or (one.key in DISTRIBUTIONS and one.version == version)
+        )
+        client = Client()
+        reader = IndexReader(SimpleIndex(small.url, client), client, None, RefreshReport())
+        files = read(reader)
+        client.close()
+
+    @functools.cache
+    def data(name: str) -> dict[str, Any]:
+        content = read_json(name)
+        if name in files and "releases" in content:
+            content["releases"].update(files[name].content["releases"])
+        return content
+
+    with mock.patch.object(catalog, "_data", data):
+        catalog._packaged.cache_clear()
+        yield
+    catalog._packaged.cache_clear()
+
+
 def _build_info(release: Release, platform: str) -> bytes:
     entries: list[tuple[str, object]] = [("is_cuda_build", False)]
     if platform == "linux-x86_64" and release.cuda and release.cudnn:
@@ -203,9 +240,9 @@ def _build_info(release: Release, platform: str) -> bytes:
 
 
 def _companions() -> Iterator[Distribution]:
-    catalog = load()
-    for series in catalog.series:
-        release = catalog.in_series(series)[0]
+    known = load()
+    for series in known.series:
+        release = known.in_series(series)[0]
         fits = f"tensorflow (~={series}.0)"
         tags = _tags(release.pythons_on("linux-x86_64"), ["linux-x86_64", "macos-arm64"])
         yield Distribution("tensorflow-text", f"{series}.0", (fits,), tags=tags)

@@ -280,7 +280,8 @@ def _make_catalog(distribution: str, planned: bool) -> Catalog:
         raise KeyError(distribution)
     containers = _data("containers.json")
     first = containers["from"] if planned else None
-    tensorflow = functools.partial(_catalog, DISTRIBUTIONS[0], planned)
+    # As packaged, of the same day: what was read of it since says nothing of the others.
+    tensorflow = functools.partial(_packaged, DISTRIBUTIONS[0], planned)
     return catalog_from(
         _data(f"{distribution}.json"),
         containers,
