@@ -13,6 +13,7 @@ import pytest
 from packaging.version import Version
 
 from poetry_tf.files.lock import Lock
+from poetry_tf.index import repository
 from poetry_tf.plan.environments import Target, next_minor
 from poetry_tf.plan.lock_entries import read_packages
 from poetry_tf.releases import Release, load
@@ -75,11 +76,22 @@ def ahead(poetry: PoetryRunner, mount: Mount) -> PoetryRunner:
     return poetry
 
 
-@pytest.fixture
-def cu12(poetry: PoetryRunner) -> Iterator[PoetryRunner]:
+@pytest.fixture(scope="module")
+def cu12_index() -> Iterator[LocalIndex]:
     with made() as index:
-        poetry.pypi = index.mount("pypi", api=True).root
-        yield poetry
+        yield index
+
+
+@pytest.fixture
+def index(cu12_index: LocalIndex) -> LocalIndex:
+    cu12_index.reset()
+    return cu12_index
+
+
+@pytest.fixture
+def cu12(poetry: PoetryRunner, index: LocalIndex) -> PoetryRunner:
+    poetry.pypi = index.mount("pypi", api=True).root
+    return poetry
 
 
 def holds(poetry: PoetryRunner, *more: tuple[str, ...]) -> None:
@@ -207,14 +219,14 @@ def test_the_lock_is_the_same_by_whatever_route(poetry: PoetryRunner) -> None:
     more = f"\n[tool.poetry-tf]\nenvironments = {json.dumps(ALL)}\n"
     locks: dict[str, bytes] = {}
 
-    def lock(attempt: str, index: LocalIndex) -> None:
-        poetry.pypi = index.mount("pypi", api=True).root
+    def lock(attempt: str, index: LocalIndex, **behaviour: bool) -> None:
+        poetry.pypi = index.mount("pypi", api=True, **behaviour).root
         write_pyproject(
             poetry.project, [f"tensorflow (~={NEW})"], requires_python=">=3.11,<3.15", more=more
         )
         done = poetry.call("lock")
         assert done.ok, done.output
-        assert ("reading its wheels" in done.stderr) == (attempt in {"read", "reversed"})
+        assert ("reading its wheels" in done.stderr) == (attempt not in {"cached", "packaged"})
         locks[attempt] = (poetry.project / "poetry.lock").read_bytes()
 
     with made() as index:
@@ -224,6 +236,8 @@ def test_the_lock_is_the_same_by_whatever_route(poetry: PoetryRunner) -> None:
         same_again(poetry)
         with packaged(index, NEW):
             lock("packaged", index)
+        same_again(poetry)
+        lock("only metadata", index, range=False)
     same_again(poetry)
     other = made()
     other._distributions["tensorflow"].reverse()
@@ -270,27 +284,68 @@ def test_the_lock_of_a_patch_release_is_the_same_once_it_is_packaged(
     with LocalIndex() as index:
         add_tensorflow(index)
         index.extend(patch_release(known(series), version))
-        poetry.pypi = index.mount("pypi", api=True).root
-        for data in (nullcontext(), packaged(index, version)):
+        for data, has_ranges in (
+            (nullcontext(), True),
+            (nullcontext(), False),
+            (packaged(index, version), True),
+        ):
+            poetry.pypi = index.mount("pypi", api=True, range=has_ranges).root
             with data:
                 done = poetry.call("lock")
             assert done.ok, done.output
             assert locked(poetry.project)[name] == version
             locks.append((poetry.project / "poetry.lock").read_bytes())
             same_again(poetry)
-    assert locks[0] == locks[1]
+    assert len({*locks}) == 1
 
 
-def test_what_cannot_be_read_does_not_reach_a_lock(ahead: PoetryRunner, mount: Mount) -> None:
-    mount.metadata = False
-    mount.file_status = 503
+def test_what_cannot_be_read_does_not_reach_a_lock(cu12: PoetryRunner, index: LocalIndex) -> None:
+    cu12.pypi = index.mount("pypi", api=True, metadata=False, file_status=503).root
     more = "\n[tool.poetry-tf]\n"
     write_pyproject(
-        ahead.project, [f"tensorflow (~={NEW})"], requires_python=">=3.11,<3.15", more=more
+        cu12.project, [f"tensorflow (~={NEW})"], requires_python=">=3.11,<3.15", more=more
     )
-    done = ahead.call("lock")
+    done = cu12.call("lock")
     assert not done.ok
-    assert "poetry.lock" not in contents(ahead.project)
+    assert "poetry.lock" not in contents(cu12.project)
+
+
+def test_what_metadata_tells_alone_is_said_to_be_all(cu12: PoetryRunner, index: LocalIndex) -> None:
+    """An index that sends no part of a file, but the metadata beside it."""
+    mount = index.mount("pypi", range=False)
+    cu12.mirror = mount.url
+    done = cu12.call("tf", "init", "-n", "--python", "3.13")
+    assert done.ok, done.output
+    assert "the CUDA and cuDNN that they are built with are unknown" in done.stderr
+    assert "read from the metadata of its wheels alone" in done.stdout
+    holds(cu12, ("init", "-n"))
+    shown = cu12.call("tf", "releases", "--refresh", SERIES)
+    assert "that it is built with are unknown" in shown.stdout
+    page = json.loads(cu12.call("tf", "releases", "--refresh", "--json").stdout)
+    assert (page["series"][-1]["build_known"], page["series"][-1]["cuda"]) == (False, None)
+    assert "  ?  " in cu12.call("tf", "releases", "--refresh").stdout
+    own = [one for one in mount.requests if one.kind == "file" and one.package == "tensorflow"]
+    assert own and all(one.range for one in own), "the connection is dropped: it is no part"
+
+
+@pytest.mark.parametrize("managed", [True, False])
+def test_no_wheel_is_downloaded_in_silence(
+    cu12: PoetryRunner, index: LocalIndex, monkeypatch: pytest.MonkeyPatch, managed: bool
+) -> None:
+    """An index that sends whole files and nothing else."""
+    monkeypatch.setattr(repository, "LARGE", 1000)  # what is made here is tiny
+    mount = index.mount("pypi", range=False, metadata=False)
+    cu12.mirror = mount.url
+    more = "\n[tool.poetry-tf]\n" if managed else ""
+    write_pyproject(
+        cu12.project, [f"tensorflow (~={NEW})"], requires_python=">=3.11,<3.15", more=more
+    )
+    done = cu12.call("lock")
+    assert "sends no part of tensorflow-" in done.stderr
+    assert ("poetry.lock" in contents(cu12.project)) == done.ok == (not managed)
+    assert (f"downloading tensorflow-{NEW}-" in done.stderr) == (not managed)
+    whole = [one for one in mount.requests if one.kind == "file" and not one.range]
+    assert len([one for one in whole if one.package == "tensorflow"]) == (not managed)
 
 
 def test_releases_are_read_on_demand(ahead: PoetryRunner) -> None:

@@ -143,7 +143,8 @@ With <info>--refresh</> newer releases are read from the index, and marked as su
 def _new_line(item: NewRelease) -> str:
     if item.release is None:
         return f"New since then: {item.version}, {prerelease_kind(item.version)}"
-    return f"New since then: {item.version}, read from its wheels"
+    what = "its wheels" if item.release.is_build_known else "the metadata of its wheels alone"
+    return f"New since then: {item.version}, read from {what}"
 
 
 def _new_value(item: NewRelease) -> Plain:
@@ -175,12 +176,13 @@ def _table_row(row: Plain) -> tuple[str, ...]:
     """A series as a row of the table; `*` marks one that is not in the data."""
     pythons: dict[str, list[str]] = row["pythons"]
     most = max(pythons.values(), key=len, default=[])
+    none = "-" if row["build_known"] else "?"
     return (
         row["newest"] + ("" if row["origin"] == "packaged" else " *"),
         span(most),
-        row["cuda"] or "-",
-        row["cudnn"] or "-",
-        row["driver"] or "-",
+        row["cuda"] or none,
+        row["cudnn"] or none,
+        row["driver"] or none,
         row["keras"] or "-",
         # A platform with other Pythons than the Python column shows its own.
         *(
@@ -198,7 +200,8 @@ def _release_lines(release: Plain) -> Iterator[str]:
     if known := release["inferred_from"]:
         yield f"{name}, newer than the data: what follows is known of {known}"
     elif release["origin"] == "read":
-        yield f"{name}, {release['uploaded'] or 'of an unknown day'}, read from its wheels"
+        what = "its wheels" if release["build_known"] else "the metadata of its wheels alone"
+        yield f"{name}, {release['uploaded'] or 'of an unknown day'}, read from {what}"
     else:
         yield f"{name}, {release['uploaded']}{yanked}"
     if others:
@@ -234,6 +237,8 @@ def _platform_row(item: tuple[str, Plain]) -> tuple[str, ...]:
 def _gpu_lines(release: Plain) -> Iterator[str]:
     driver, package = release["driver"], release["cudnn_package"]
     linux = release["platforms"].get(PLATFORMS[0], {})
+    if not release["build_known"]:
+        yield "the CUDA and cuDNN that it is built with are unknown"
     if linux.get("compute"):
         yield f"compiled for {', '.join(linux['compute'])}"
     elif linux.get("cuda"):

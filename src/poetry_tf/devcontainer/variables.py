@@ -9,6 +9,7 @@ from poetry_tf.devcontainer.image import container_python
 from poetry_tf.devcontainer.poetry import ENVIRONMENT, environment_in_project
 from poetry_tf.devcontainer.spec import ContainerSpec
 from poetry_tf.devcontainer.view import Change, View
+from poetry_tf.releases.model import LINUX_X86_64
 from poetry_tf.releases.nvidia import overlooked_folders
 from poetry_tf.text import format_list
 
@@ -57,7 +58,9 @@ def library_path(view: View, spec: ContainerSpec) -> Iterator[Change]:
     lacking = [part for part in parts if not _names(named, part)]
     python = container_python(view.document) if environment_in_project(view, spec) else None
     path = ("remoteEnv", LIBRARY_PATH)
-    if plan.gpu.mode == "pip" and plan.release.origin == "locked":
+    linux = plan.release.wheels.get(LINUX_X86_64)
+    is_new = plan.release.origin in {"read", "locked"}
+    if plan.gpu.mode == "pip" and is_new and linux is not None and linux.looks_in is None:
         return  # where it looks is unknown
     if not lacking:
         if len(theirs) < len(items):

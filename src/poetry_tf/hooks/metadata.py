@@ -8,7 +8,7 @@ cached: Poetry without this plugin reads the same cache.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
@@ -100,27 +100,29 @@ def fix_metadata(poetry: Poetry, io: IO, *, managed: bool, failed: Failed) -> No
     table = poetry.pyproject.data.get("tool", {}).get("poetry-tf", {})
     environments = parse_settings(table)[0].environments
 
-    def fix(info: PackageInfo, name: str, version: Version) -> PackageInfo:
-        try:
-            return fixed(info, name, version)
-        except Exception as error:
-            failed(error)
-            return info
-
-    def fixed(info: PackageInfo, name: str, version: Version) -> PackageInfo:
+    def fix(read: Callable[[], PackageInfo], name: str, version: Version) -> PackageInfo:
         canonical = canonicalize_name(name)
         if canonical not in DISTRIBUTIONS:
-            return info
-        release = _known_release(poetry, io, canonical, version, managed=managed)
-        if release is None or not release.is_opened:
-            return info
+            return read()
+        release = None
+        try:
+            # First, so that nothing is downloaded for a release that is refused.
+            release = _known_release(poetry, io, canonical, version, managed=managed)
+        except Exception as error:
+            failed(error)
+        info = read()
+        try:
+            if release is not None and release.is_opened:
+                info.requires_dist = requirements(release, info.requires_dist or [])
+        except Exception as error:
+            failed(error)
+        return info
+
+    def requirements(release: Release, lines: Sequence[str]) -> list[str]:
         # Of wheels that differ by Python one alone would be wrong for the other Pythons.
         if managed or any(wheels.requires_by_python for wheels in release.wheels.values()):
-            named = required_environments(release, environments)
-            info.requires_dist = combined_requirements(release, named)
-        else:
-            info.requires_dist = satisfiable_requirements(release, info.requires_dist or [])
-        return info
+            return combined_requirements(release, required_environments(release, environments))
+        return satisfiable_requirements(release, lines)
 
     for repository in poetry.pool.repositories:
         if _is_pypi(repository):

@@ -164,10 +164,18 @@ class NewReleases:
         problems = _Problems()
         client = SessionClient(self._repository)
         pages = _pages(self._repository)
-        reader = IndexReader(pages, client, None, problems, _metadata_source(self._repository))
-        block = read_release(reader, name, version, self._files(name))
-        if problems.found:
-            raise ReadError(problems.found[0])
+        metadata = _metadata_source(self._repository)
+        reader = IndexReader(pages, client, None, problems, metadata, needs_build=False)
+        try:
+            block = read_release(reader, name, version, self._files(name))
+        finally:
+            if problems.found:  # the cause of what is raised
+                raise ReadError(problems.found[0])
+        if not described(name, version, block).is_build_known:
+            self._report(
+                "the index sends wheels only whole: what they require is known from their "
+                "metadata, and the CUDA and cuDNN that they are built with are unknown"
+            )
         if cached is not None:
             with suppress(OSError):
                 cached.parent.mkdir(parents=True, exist_ok=True)
@@ -204,7 +212,9 @@ class SessionClient(Client):
     ) -> requests.Response:
         self._count(requests_=1)
         try:
-            return self._poetrys.request(method, url, raise_for_status=False, headers=dict(headers))
+            return self._poetrys.request(  # without the body, which may be half a gigabyte
+                method, url, raise_for_status=False, headers=dict(headers), stream=True
+            )
         except (PoetryRuntimeError, requests.RequestException, Stopped, OSError) as error:
             lines = str(error).strip().splitlines()
             raise ReadError(lines[0] if lines else type(error).__name__) from error

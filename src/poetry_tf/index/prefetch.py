@@ -276,6 +276,8 @@ class _Solve:
         versions.sort(key=lambda item: (item.is_stable(), item), reverse=True)
         sound = (item for item in versions if not page.yanked(name, item))
         for number, version in enumerate(itertools.islice(sound, RUN)):
+            if name in DISTRIBUTIONS and whole(name).standing(version.text) == "newer":
+                break  # it is read from all its wheels, or refused
             self.enqueue(1 if number == 0 else 2, ("record", name, version))
             if self._is_admitted(page, name, version):
                 break  # Poetry tries an older one only for reasons that the page does not show

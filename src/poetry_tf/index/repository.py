@@ -24,6 +24,7 @@ from poetry_tf.http.pages import MalformedPage
 from poetry_tf.http.transfer import interrupted_by
 from poetry_tf.index import pages, prefetch
 from poetry_tf.index.credentials import PYPI, Grant
+from poetry_tf.index.download import LARGE
 from poetry_tf.index.failover import MirrorRoute, NoFittingFileError, NotDownloadedError
 from poetry_tf.index.fetching import FileSupply, is_building, supply_files
 from poetry_tf.index.folder_repository import NotLockedError
@@ -190,6 +191,8 @@ class RoutedRepository(PrefetchingRepository, FileSupply):
         self._chosen = self._warned = self._shown_in_full = False
         self._compared: set[str] = set()
         """The records in the cache that were compared with their pages."""
+        self._large: set[str] = set()
+        """The large files whose download was reported."""
 
     @property
     @override
@@ -309,9 +312,16 @@ class RoutedRepository(PrefetchingRepository, FileSupply):
 
     @override
     def _download(self, url: str, dest: Path, *, raise_accepts_ranges: bool = False) -> None:
-        self.mirrors.downloads.download(
-            url, dest, unless_ranges=_RANGES if raise_accepts_ranges else None
-        )
+        def report(_: int, size: int) -> None:
+            if size >= LARGE and url not in self._large:
+                self._large.add(url)
+                self.mirrors.report(
+                    f"downloading {dest.name} ({size // 1_000_000} MB) for its metadata, because "
+                    "the index sends neither that alone nor parts of a file"
+                )
+
+        unless_ranges = _RANGES if raise_accepts_ranges else None
+        self.mirrors.downloads.download(url, dest, unless_ranges=unless_ranges, progress=report)
         if dest.suffix == ".whl":
             check_metadata(dest)
 

@@ -102,9 +102,11 @@ def replaced_find_packages(
 
 
 def patch_release_info(
-    repository: Any, fix: Callable[[PackageInfo, str, Version], PackageInfo]
+    repository: Any, fix: Callable[[Callable[[], PackageInfo], str, Version], PackageInfo]
 ) -> None:
-    """Applies `fix` to the metadata of each release that a repository returns; once per repository.
+    """Has `fix` return the metadata of each release of a repository; once per repository.
+
+    It is given what reads the metadata, which may take the download of a whole wheel.
 
     `CachedRepository.get_release_info` returns an object made for this call, so a change to it does
     not reach the cache.
@@ -114,7 +116,7 @@ def patch_release_info(
         return
 
     def read_and_fix(name: NormalizedName, version: Version) -> PackageInfo:
-        return fix(read(name, version), name, version)
+        return fix(lambda: read(name, version), name, version)
 
     read_and_fix.is_patched = True  # type: ignore[attr-defined]
 

@@ -86,7 +86,8 @@ class Wheels:
         cuda, cudnn: those of the build; as in `Release`.
         compute: the GPU architectures compiled in, as the build names them: `sm_70` is machine code
             for that one, `compute_80` is PTX, which newer GPUs' drivers compile at first use, `90`
-            is either or both. None if the build has CUDA and does not name them.
+            is either or both. None if the build has CUDA and does not name them, or if what the
+            wheel is built with was not read.
         requires: the Requires-Dist, extras included, as the wheel spells them.
         requires_by_python: those of the Python minors whose wheels require something else.
         looks_in: the folders of NVIDIA's wheels (`cublas` for `nvidia/cublas/lib`) in which the
@@ -176,6 +177,12 @@ class Release:
     def is_opened(self) -> bool:
         """Whether its wheels were opened. If not, CUDA and requirements are unknown, not absent."""
         return any(wheels.kind is not None for wheels in self.wheels.values())
+
+    @property
+    def is_build_known(self) -> bool:
+        """Whether it is known if, and with which CUDA, its Linux x86_64 wheels are built."""
+        linux = self.wheels.get(LINUX_X86_64)
+        return linux is None or linux.cuda is not None or linux.compute is not None
 
     def pythons_on(self, platform: str) -> tuple[str, ...]:
         """The CPython minors it has wheels for on a platform; empty for an unknown platform."""

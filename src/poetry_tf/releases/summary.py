@@ -19,9 +19,10 @@ def origin_note(release: Release, day: str) -> str:
 
     `day` is the day of the data.
     """
+    read = "its wheels" if release.is_build_known else "the metadata of its wheels alone"
     return {
         "packaged": "",
-        "read": f"newer than the data of poetry-tf ({day}), read from its wheels",
+        "read": f"newer than the data of poetry-tf ({day}), read from {read}",
         "locked": f"newer than the data of poetry-tf ({day}), known from poetry.lock",
         "inferred": f"newer than the data of poetry-tf ({day}), planned as {release.inferred_from}",
     }[release.origin]
@@ -44,6 +45,7 @@ def series_summary(catalog: Catalog, series: str) -> Plain:
         "uploaded": release.uploaded,
         "origin": release.origin,
         "pythons": {p: list(release.usable_on(p)) for p in PLATFORMS if release.usable_on(p)},
+        "build_known": release.is_build_known,
         "cuda": release.cuda,
         "cudnn": release.cudnn,
         "driver": cuda and (cuda.linux_least or cuda.linux),
@@ -73,6 +75,7 @@ def release_summary(catalog: Catalog, release: Release) -> Plain:
         "uploaded": release.uploaded,
         "yanked": release.yanked,
         "opened": release.is_opened,
+        "build_known": release.is_build_known,
         "platforms": {platform: _wheels(wheels) for platform, wheels in release.wheels.items()},
         "cuda": release.cuda,
         "cudnn": release.cudnn,

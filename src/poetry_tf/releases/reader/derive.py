@@ -21,7 +21,7 @@ from poetry_tf.releases.filenames import (
     tags_by_platform,
 )
 from poetry_tf.releases.model import LINUX_X86_64, PLATFORMS, numbers
-from poetry_tf.releases.reader.members import EXTRA, Build
+from poetry_tf.releases.reader.members import EXTRA, UNKNOWN, Build
 from poetry_tf.releases.reader.requirement_lines import (
     RequirementLine,
     environment,
@@ -63,6 +63,20 @@ class WheelFacts:
     def requires_on(self, python: str) -> tuple[str, ...]:
         """The requirements of the wheel for a Python minor."""
         return self.by_python.get(python, self.requires)
+
+
+def facts_of_metadata(place: Place, minors: Iterable[str], requires: tuple[str, ...]) -> WheelFacts:
+    """What the metadata of a wheel for some Pythons tells alone: what it is built with is unknown.
+
+    One that hands over to another distribution of TensorFlow's contains nothing else.
+    """
+    name, _, platform = place
+    lines = map(parse_requirement_line, requires)
+    shim = any(
+        line.name in names.own() - {name} and line.is_exact and line.applies(platform, minors)
+        for line in lines
+    )
+    return WheelFacts(requires, Build() if shim else UNKNOWN, shim)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from poetry_tf.http.client import Client
 from poetry_tf.http.errors import ReadError
 from poetry_tf.http.pages import SimpleIndex
 from poetry_tf.http.parallel import run_parallel
-from poetry_tf.http.ranges import RemoteFile
+from poetry_tf.http.ranges import RangesUnsupported, RemoteFile
 from poetry_tf.releases import names
-from poetry_tf.releases.filenames import Distribution, distributions
+from poetry_tf.releases.filenames import Distribution, distributions, minors_by_platform
 from poetry_tf.releases.model import numbers
 from poetry_tf.releases.reader.companions import CompanionFacts
 from poetry_tf.releases.reader.derive import (
@@ -30,6 +30,7 @@ from poetry_tf.releases.reader.derive import (
     WheelFacts,
     block_of,
     by_python,
+    facts_of_metadata,
     representatives,
     required_distributions,
     served,
@@ -92,6 +93,8 @@ class IndexReader:
 
     Attributes:
         metadata: what is served beside a wheel, if not by a request for it; None where nothing is.
+        needs_build: whether a wheel of which the server sends no part is an error, also where its
+            metadata is served. If not, what it is built with is unknown.
     """
 
     index: SimpleIndex
@@ -99,6 +102,7 @@ class IndexReader:
     cache: Path | None
     report: RefreshReport
     metadata: Callable[[Distribution], str | None] | None = None
+    needs_build: bool = True
 
     def pages(self, names: Iterable[str]) -> dict[str, Available]:
         """The files of each distribution; a page that cannot be read is reported and left out."""
@@ -117,7 +121,13 @@ class IndexReader:
                 folders = nvidia_folders(path) if path is not None else None
             return WheelFacts(requires, build, shim, folders)
 
-        return self._read(wheel, TAIL, facts)
+        try:
+            return self._read(wheel, TAIL, facts)
+        except RangesUnsupported:
+            requires = None if self.needs_build else self._requires_beside(wheel)
+            if requires is None:
+                raise
+            return facts_of_metadata(place, minors_by_platform([wheel])[place[2]], requires)
 
     def releases(
         self,
@@ -163,11 +173,16 @@ class IndexReader:
 
         Raises `ReadError`, which starts with the file's name.
         """
-        if wheel.file.has_metadata:
-            text = self.metadata(wheel) if self.metadata else self._metadata_beside(wheel)
-            if text is not None:
-                return requires_dist(text)
+        beside = self._requires_beside(wheel)
+        if beside is not None:
+            return beside
         return self._read(wheel, SMALL_TAIL, lambda cached: requires_dist(_metadata(cached)))
+
+    def _requires_beside(self, wheel: Distribution) -> tuple[str, ...] | None:
+        if not wheel.file.has_metadata:
+            return None
+        text = self.metadata(wheel) if self.metadata else self._metadata_beside(wheel)
+        return None if text is None else requires_dist(text)
 
     def _metadata_beside(self, wheel: Distribution) -> str | None:
         url = f"{wheel.file.url}.metadata"
@@ -193,6 +208,8 @@ class IndexReader:
         cached = CachedWheel(keep, lambda: RemoteWheel(RemoteFile(file.url, self.client), tail))
         try:
             facts = parse(cached)
+        except RangesUnsupported:
+            raise RangesUnsupported(f"sends no part of {file.filename}, only all of it") from None
         except ReadError as error:
             raise ReadError(f"{file.filename}: {error}") from error
         cached.save()

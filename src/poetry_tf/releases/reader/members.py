@@ -48,6 +48,9 @@ class Build:
     compute: tuple[str, ...] | None = ()
 
 
+UNKNOWN: Final = Build(compute=None)
+
+
 class Texts(Protocol):
     """A source of members' texts: a `RemoteWheel`, or a `CachedWheel`."""
 
