@@ -168,7 +168,7 @@ def test_what_there_is_not(releases, arguments, message, form) -> None:
     first, remedy = result.stderr.splitlines()
     if "newer" in message:
         message += f" ({load().data_version}), which ends with the series {load().series[-1]}"
-        assert remedy == "Update poetry-tf: poetry self update poetry-tf"
+        assert remedy == f"Read it from the index: poetry tf releases --refresh {arguments[-1]}"
     else:
         assert remedy.startswith(("Known are the series 2.0 to ", "Give one of tensorflow, "))
     assert first == f"Error: {message}"

@@ -13,7 +13,7 @@ import pytest
 from packaging.version import Version
 
 from poetry_tf.files.lock import Lock
-from poetry_tf.index import repository
+from poetry_tf.index import session
 from poetry_tf.plan.environments import Target, next_minor
 from poetry_tf.plan.lock_entries import read_packages
 from poetry_tf.releases import Release, load
@@ -40,6 +40,7 @@ def _next() -> str:
 
 SERIES = _next()
 NEW = f"{SERIES}.0"
+NOWHERE = "http://127.0.0.1:9"
 UNNAMED = "the CUDA and cuDNN of its build, the packages that go with it"
 
 
@@ -97,7 +98,7 @@ def cu12(poetry: PoetryRunner, index: LocalIndex) -> PoetryRunner:
 def holds(poetry: PoetryRunner, *more: tuple[str, ...]) -> None:
     """The project is on the release, `check` is clean without an index, and nothing is left."""
     assert locked(poetry.project)["tensorflow"] == NEW
-    pypi, poetry.pypi = poetry.pypi, "http://127.0.0.1:9"
+    pypi, poetry.pypi = poetry.pypi, NOWHERE
     checked = poetry.call("tf", "check")
     assert checked.stdout == "All set!\n", checked.output
     assert UNNAMED in checked.stderr
@@ -310,6 +311,37 @@ def test_what_cannot_be_read_does_not_reach_a_lock(cu12: PoetryRunner, index: Lo
     assert "poetry.lock" not in contents(cu12.project)
 
 
+def test_a_source_of_the_project_is_read(poetry: PoetryRunner, index: LocalIndex) -> None:
+    """The wheels are its own, so what is read of them holds there."""
+    mount = index.mount("own")
+    poetry.pypi = NOWHERE
+    done = poetry.call("tf", "init", "-n", "--mirror", mount.url, "--write-source")
+    assert done.ok, done.output
+    assert h5py(poetry.project) == {"3.15.1"}
+    holds(poetry, ("init", "-n"))
+    text = (poetry.project / "pyproject.toml").read_text("utf-8")
+    source = text[text.index("[[tool.poetry.source]]") : text.index("[tool.poetry-tf]")]
+    (poetry.project / "poetry.lock").unlink()
+    write_pyproject(poetry.project, requires_python=">=3.11,<3.15", more=f"\n{source}")
+    done = poetry.call("add", "--lock", "tensorflow")
+    assert done.ok, done.output
+    assert h5py(poetry.project) == {"3.11.1", "3.15.1"}
+
+
+def test_a_release_that_the_index_lacks_is_no_matter_of_the_data(cu12: PoetryRunner) -> None:
+    version = Version(NEW)
+    for wanted, only in (
+        (f"{version.major}.{version.minor + 1}", ""),
+        (f"{SERIES}.1", f", only {SERIES}.1rc0, a release candidate"),
+    ):
+        done = cu12.call("tf", "init", "-n", "--tensorflow", wanted)
+        assert done.returncode == 1
+        assert f"The index has no release {wanted} of tensorflow{only}\n" in done.stderr
+        assert done.stderr.endswith(f"Its newest release is {NEW}.\n")
+    done = cu12.call("tf", "releases", "--refresh", "9.9")
+    assert "The index has no TensorFlow 9.9" in done.stderr
+
+
 def test_what_metadata_tells_alone_is_said_to_be_all(cu12: PoetryRunner, index: LocalIndex) -> None:
     """An index that sends no part of a file, but the metadata beside it."""
     mount = index.mount("pypi", range=False)
@@ -333,7 +365,7 @@ def test_no_wheel_is_downloaded_in_silence(
     cu12: PoetryRunner, index: LocalIndex, monkeypatch: pytest.MonkeyPatch, managed: bool
 ) -> None:
     """An index that sends whole files and nothing else."""
-    monkeypatch.setattr(repository, "LARGE", 1000)  # what is made here is tiny
+    monkeypatch.setattr(session, "LARGE", 1000)  # what is made here is tiny
     mount = index.mount("pypi", range=False, metadata=False)
     cu12.mirror = mount.url
     more = "\n[tool.poetry-tf]\n" if managed else ""

@@ -40,6 +40,7 @@ def test_a_series_by_its_newest_release():
         "releases": ["2.11.0", "2.11.1"],
         "uploaded": "2023-03-20",
         "origin": "packaged",
+        "build_known": True,
         # Not linux-aarch64: the shim's target has no wheel for its Pythons.
         "pythons": {
             platform: ["3.8", "3.9", "3.10"]

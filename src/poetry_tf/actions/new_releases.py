@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from packaging.version import Version
 from poetry.console.exceptions import PoetryRuntimeError
 
 from poetry_tf.actions.lock import LockingError, mirrors_in_force, open_poetry
+from poetry_tf.actions.mirror import source_edits
 from poetry_tf.actions.options import InitOptions
+from poetry_tf.files.edits import apply
 from poetry_tf.files.project import Project
 from poetry_tf.http.errors import ReadError
 from poetry_tf.index.config import option_layer
@@ -20,6 +21,7 @@ from poetry_tf.plan.main_line import (
     main_requirement,
 )
 from poetry_tf.plan.model import CPU, PlanError
+from poetry_tf.plan.release import prerelease_kind
 from poetry_tf.plan.requirement import constraint_series, lower_bound
 from poetry_tf.plan.settings import read_settings
 from poetry_tf.releases import DISTRIBUTIONS, load, whole
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
 
 def chooses_new_series(project: Project, options: InitOptions) -> bool:
     """Whether `init` may choose a release of a series that the data does not know."""
-    if options.write_source:
-        return False  # the index is one that the project does not have yet
     if options.tensorflow is not None:
         return _is_unknown(options.tensorflow)
     if admitted_locked_tensorflow(project) is not None:
@@ -54,6 +54,8 @@ def read_new_series(
     known serves instead; raises `PlanError` if the options name it. `default` is the mirror where
     none is set yet.
     """
+    if options.write_source:
+        project = apply(project, source_edits(project, options.mirror))
     error_io = type(io)(io.input, io.error_output, io.error_output)
     mirrors = mirrors_in_force(project, options.mirror)
     if default is not None and not mirrors:
@@ -69,9 +71,11 @@ def read_new_series(
             if reader is None:
                 return
             for name in _names(project, options):
-                for version in _newest_of_series(reader, name):
-                    if wanted is None or _names_release(wanted, version):
-                        reader.read(name, version)
+                versions = _choice(reader, name, wanted)
+                if wanted is not None and not versions and name != CPU:
+                    raise _missing(reader, name, wanted)
+                for version in versions:
+                    reader.read(name, version)
     except (UnreadReleaseError, ReadError, LockingError, PoetryRuntimeError) as error:
         lines = str(error).strip().splitlines()
         message = lines[0] if lines else type(error).__name__
@@ -90,18 +94,29 @@ def _names(project: Project, options: InitOptions) -> tuple[str, ...]:
     return (name, CPU) if gpu == "none" and name != CPU else (name,)
 
 
-def _newest_of_series(reader: NewReleases, name: str) -> Iterator[Version]:
-    """The newest release of each series that the data does not know."""
-    newest = {
-        series_of(version): version
+def _choice(reader: NewReleases, name: str, wanted: str | None) -> list[Version]:
+    """The newest release of each series that the data does not know, or the one that is wanted."""
+    new = [
+        version
         for version in reader.versions(name)
         if whole(name).newest(series_of(version)) is None
-    }
-    yield from newest.values()
+    ]
+    newest = {series_of(version): version for version in new}
+    if wanted is None:
+        return [*newest.values()]
+    if wanted in newest:
+        return [newest[wanted]]
+    return [version for version in new if version == Version(wanted)]
 
 
-def _names_release(text: str, version: Version) -> bool:
-    return text == series_of(version) or text == str(version)
+def _missing(reader: NewReleases, name: str, wanted: str) -> PlanError:
+    known = (*whole(name).prereleases, *reader.prereleases(name))
+    early = [version for version in known if wanted in {series_of(version), version.base_version}]
+    newest = max((whole(name).releases[-1].version, *reader.versions(name)))
+    only = f", only {early[-1]}, {prerelease_kind(early[-1])}" if early else ""
+    return PlanError(
+        f"The index has no release {wanted} of {name}{only}", f"Its newest release is {newest}."
+    )
 
 
 def _is_unknown(text: str) -> bool:
@@ -111,4 +126,5 @@ def _is_unknown(text: str) -> bool:
     except ValueError:
         return False
     catalog = load()
-    return catalog.newest(series_of(version)) is None and catalog.standing(version) == "newer"
+    is_new = catalog.newest(series_of(version)) is None and catalog.standing(version) == "newer"
+    return is_new and not version.is_prerelease

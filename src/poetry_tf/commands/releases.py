@@ -113,6 +113,8 @@ With <info>--refresh</> newer releases are read from the index, and marked as su
         first = catalog.first_series
         more = "" if self.option("all") else f" Earlier series than {first}: --all."
         self.line(f"Known up to {catalog.data_version}, the day of the data.{more}")
+        if any(row["origin"] != "packaged" for row in rows):
+            self.line("* read from the index")
         for item in self._new or ():
             self.line(plain(_new_line(item)))
             for change in item.changes:
@@ -127,7 +129,7 @@ With <info>--refresh</> newer releases are read from the index, and marked as su
         in_series = catalog.newest(version) if version.count(".") == 1 else None
         release = in_series or catalog.get(version)
         if release is None:
-            return self.fail(*_unknown_error(catalog, version))
+            return self.fail(*_unknown_error(catalog, version, was_read=self._new is not None))
         found = release_summary(catalog, release)
         if self.option("json"):
             return self._json({"data": catalog.data_version, "release": found})
@@ -156,10 +158,14 @@ def _new_value(item: NewRelease) -> Plain:
     }
 
 
-def _unknown_error(catalog: Catalog, version: str) -> tuple[str, str]:
+def _unknown_error(catalog: Catalog, version: str, *, was_read: bool) -> tuple[str, str]:
     """The message and the remedy for a version that is not known."""
     if catalog.standing(version) == "newer":
-        error = newer_than_data(catalog, f"TensorFlow {version}")
+        if was_read:
+            newest = catalog.releases[-1].version
+            return f"The index has no TensorFlow {version}", f"Its newest release is {newest}."
+        remedy = f"Read it from the index: poetry tf releases --refresh {version}"
+        error = newer_than_data(catalog, f"TensorFlow {version}", remedy)
         return error.message, error.remedy
     if catalog.standing(version) == "prerelease":
         kind = prerelease_kind(Version(version))

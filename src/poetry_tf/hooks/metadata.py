@@ -9,17 +9,16 @@ cached: Poetry without this plugin reads the same cache.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version as ParsedVersion
-from poetry.repositories.legacy_repository import LegacyRepository
-from poetry.repositories.pypi_repository import PyPiRepository
+from poetry.repositories.http_repository import HTTPRepository
 
 from poetry_tf.files.requirements import required_name
 from poetry_tf.index.folder_repository import FolderRepository
-from poetry_tf.index.mirrors import MIRRORS
-from poetry_tf.index.repository import RoutedRepository
+from poetry_tf.index.repository import stands_for_pypi
 from poetry_tf.plan.environments import ENVIRONMENTS, next_minor, required_environments
 from poetry_tf.plan.settings import parse_settings
 from poetry_tf.poetry_internals import Failed, patches
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from poetry.core.constraints.version import Version
     from poetry.inspection.info import PackageInfo
     from poetry.poetry import Poetry
+    from poetry.repositories.repository import Repository
 
 # A requirement of 2.7 to 2.19 that lacks wheels for newer Pythons than TensorFlow's: in a project
 # without an upper Python bound it can never be satisfied.
@@ -92,22 +92,25 @@ def _add_marker(line: str, bound: str) -> str:
 
 
 def fix_metadata(poetry: Poetry, io: IO, *, managed: bool, failed: Failed) -> None:
-    """Fixes the metadata of TensorFlow from PyPI and its mirrors; other sources are left alone.
+    """Fixes the metadata of TensorFlow from PyPI and its mirrors.
 
-    A private source may have its own builds of TensorFlow. In a project that poetry-tf does not
-    manage the requirements of the index stay, without those that cannot be satisfied.
+    Another source may have its own builds of TensorFlow: of that only releases that the data does
+    not know are fixed, by what is read from their own wheels there. In a project that poetry-tf
+    does not manage the requirements of the index stay, without those that cannot be satisfied.
     """
     table = poetry.pyproject.data.get("tool", {}).get("poetry-tf", {})
     environments = parse_settings(table)[0].environments
 
-    def fix(read: Callable[[], PackageInfo], name: str, version: Version) -> PackageInfo:
+    def fix(
+        repository: Repository, read: Callable[[], PackageInfo], name: str, version: Version
+    ) -> PackageInfo:
         canonical = canonicalize_name(name)
         if canonical not in DISTRIBUTIONS:
             return read()
         release = None
         try:
             # First, so that nothing is downloaded for a release that is refused.
-            release = _known_release(poetry, io, canonical, version, managed=managed)
+            release = _known_release(repository, io, canonical, version, managed=managed)
         except Exception as error:
             failed(error)
         info = read()
@@ -125,43 +128,33 @@ def fix_metadata(poetry: Poetry, io: IO, *, managed: bool, failed: Failed) -> No
         return satisfiable_requirements(release, lines)
 
     for repository in poetry.pool.repositories:
-        if _is_pypi(repository):
-            patches.patch_release_info(repository, fix)
+        if isinstance(repository, HTTPRepository | FolderRepository):
+            patches.patch_release_info(repository, partial(fix, repository))
 
 
 def _known_release(
-    poetry: Poetry, io: IO, name: str, version: Version, *, managed: bool
+    repository: Repository, io: IO, name: str, version: Version, *, managed: bool
 ) -> Release | None:
-    """A release by the data, or read from the index; None for one that can't be read there.
+    """A release by the data, or read from its index; None for one that can't be read there.
 
-    Raises `PoetryRuntimeError` where a managed project would get requirements that were not read.
+    Raises `PoetryRuntimeError` where a managed project would get requirements of PyPI's that were
+    not read.
     """
-    catalog, parsed = whole(name), ParsedVersion(version.text)
+    catalog, parsed, is_pypi = whole(name), ParsedVersion(version.text), stands_for_pypi(repository)
     release = catalog.get(parsed)
-    if release is not None and release.inferred_from is None:
-        return release
-    if catalog.standing(parsed) != "newer" or parsed.is_prerelease:
+    if release is not None and release.origin == "packaged":
+        return release if is_pypi else None
+    is_new = release is not None or catalog.standing(parsed) == "newer"
+    if parsed.is_prerelease or not is_new or not isinstance(repository, HTTPRepository):
         return None
-    from poetry_tf.hooks.new_releases import reader_for, unread_error
+    from poetry_tf.hooks.new_releases import read_from, unread_error
     from poetry_tf.index.new_releases import UnreadReleaseError
 
-    reader = reader_for(poetry.pool, io)
-    if reader is None:
-        return None
     try:
-        return reader.read(name, parsed)
+        return read_from(repository, io, name, parsed)
     except UnreadReleaseError as error:
-        if managed:
+        if managed and is_pypi:
             raise unread_error(error) from error
         line = f"{error}. Its requirements are those that the index tells first"
         io.write_error_line(f"<warning>poetry-tf: {escape_markup(line)}</>")
         return None
-
-
-def _is_pypi(repository: object) -> bool:
-    if isinstance(repository, RoutedRepository | FolderRepository):
-        return True
-    if isinstance(repository, PyPiRepository):
-        return repository.name == "PyPI"
-    urls = {mirror.url.rstrip("/") for mirror in MIRRORS.values()}
-    return isinstance(repository, LegacyRepository) and repository.url.rstrip("/") in urls

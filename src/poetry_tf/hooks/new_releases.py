@@ -10,17 +10,31 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 from poetry.console.exceptions import ConsoleMessage, PoetryRuntimeError
 
-from poetry_tf.index.new_releases import NewReleases, UnreadReleaseError, new_releases
+from poetry_tf.index.new_releases import NewReleases, UnreadReleaseError, new_releases, reader_of
 from poetry_tf.text import escape_markup
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cleo.io.io import IO
+    from poetry.repositories.http_repository import HTTPRepository
     from poetry.repositories.repository_pool import RepositoryPool
+
+    from poetry_tf.releases import Release
 
 
 def reader_for(pool: RepositoryPool, io: IO) -> NewReleases | None:
     """The reader of releases that the data does not know, which tells what it does on stderr."""
-    return new_releases(pool, lambda line: io.write_error_line(f"poetry-tf: {escape_markup(line)}"))
+    return new_releases(pool, _report_to(io))
+
+
+def read_from(repository: HTTPRepository, io: IO, name: str, version: Version) -> Release:
+    """A release of an index that the data does not know. Raises `UnreadReleaseError`."""
+    return reader_of(repository, _report_to(io)).read(name, version)
+
+
+def _report_to(io: IO) -> Callable[[str], None]:
+    return lambda line: io.write_error_line(f"poetry-tf: {escape_markup(line)}")
 
 
 def unread_error(error: UnreadReleaseError) -> PoetryRuntimeError:

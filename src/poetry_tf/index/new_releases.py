@@ -29,10 +29,9 @@ from poetry_tf.http.errors import ReadError
 from poetry_tf.http.failures import Stopped
 from poetry_tf.http.pages import IndexFile, SimpleIndex, package_of
 from poetry_tf.index.config import pypi_index
-from poetry_tf.index.credentials import PYPI
 from poetry_tf.index.mirror_pages import PREFER_JSON
 from poetry_tf.index.mirrors import without_credentials
-from poetry_tf.index.repository import RoutedRepository
+from poetry_tf.index.repository import RoutedRepository, stands_for_pypi
 from poetry_tf.index.saved_folder import write_whole
 from poetry_tf.poetry_internals.overrides import override
 from poetry_tf.releases import Release, whole
@@ -60,12 +59,14 @@ class UnreadReleaseError(Exception):
 
 
 def new_releases(pool: RepositoryPool, report: Callable[[str], None]) -> NewReleases | None:
-    """The reader of the index that a pool uses as PyPI; None if it uses none that can be read."""
-    if not pool.has_repository(PYPI):
-        return None
-    repository = pool.repository(PYPI)
-    if not isinstance(repository, RoutedRepository | PyPiRepository):
-        return None
+    """The reader of the index that a pool uses as PyPI, else of its first; None without any."""
+    readable = [one for one in pool.repositories if isinstance(one, HTTPRepository)]
+    first = [*filter(stands_for_pypi, readable), *readable][:1]
+    return reader_of(first[0], report) if first else None
+
+
+def reader_of(repository: HTTPRepository, report: Callable[[str], None]) -> NewReleases:
+    """The reader of an index, the same one for each who asks in a run."""
     if repository not in _readers:
         _readers[repository] = NewReleases(repository, report)
     return _readers[repository]
@@ -273,7 +274,7 @@ def _pages(repository: HTTPRepository) -> SimpleIndex:
 
 def _index_url(repository: HTTPRepository) -> str:
     # Poetry's own PyPI has the address of its API.
-    return repository.url if isinstance(repository, RoutedRepository) else pypi_index()
+    return pypi_index() if isinstance(repository, PyPiRepository) else repository.url
 
 
 def _metadata_source(

@@ -18,18 +18,19 @@ from poetry.inspection.info import PackageInfo
 from poetry.repositories import http_repository
 from poetry.repositories.exceptions import PackageNotFoundError
 from poetry.repositories.legacy_repository import LegacyRepository
+from poetry.repositories.pypi_repository import PyPiRepository
 from poetry.utils.cache import FileCache
 
 from poetry_tf.http.pages import MalformedPage
 from poetry_tf.http.transfer import interrupted_by
 from poetry_tf.index import pages, prefetch
 from poetry_tf.index.credentials import PYPI, Grant
-from poetry_tf.index.download import LARGE
 from poetry_tf.index.failover import MirrorRoute, NoFittingFileError, NotDownloadedError
 from poetry_tf.index.fetching import FileSupply, is_building, supply_files
-from poetry_tf.index.folder_repository import NotLockedError
+from poetry_tf.index.folder_repository import FolderRepository, NotLockedError
 from poetry_tf.index.locked_packages import as_indexed, by_name
 from poetry_tf.index.mirror_pages import PREFER_JSON
+from poetry_tf.index.mirrors import MIRRORS
 from poetry_tf.index.saved_folder import part_of
 from poetry_tf.index.session import MirrorSession
 from poetry_tf.index.wheel_metadata import (
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from poetry.core.constraints.version import Version
     from poetry.core.packages.utils.link import Link
     from poetry.repositories.link_sources.base import LinkSource
+    from poetry.repositories.repository import Repository
 
     from poetry_tf.http.pages import IndexFile
     from poetry_tf.index.answers import ExpectedFiles
@@ -153,6 +155,16 @@ class PrefetchingRepository(LegacyRepository):
         return check_requirements(link.filename, super()._get_info_from_sdist(link))
 
 
+def stands_for_pypi(repository: Repository) -> bool:
+    """Whether a repository is PyPI, or one of its mirrors that have a name."""
+    if isinstance(repository, RoutedRepository | FolderRepository):
+        return True
+    if isinstance(repository, PyPiRepository):
+        return repository.name == PYPI
+    urls = {mirror.url.rstrip("/") for mirror in MIRRORS.values()}
+    return isinstance(repository, LegacyRepository) and repository.url.rstrip("/") in urls
+
+
 class RoutedRepository(PrefetchingRepository, FileSupply):
     """PyPI as a simple index, by a route that is chosen when it is first needed.
 
@@ -191,8 +203,6 @@ class RoutedRepository(PrefetchingRepository, FileSupply):
         self._chosen = self._warned = self._shown_in_full = False
         self._compared: set[str] = set()
         """The records in the cache that were compared with their pages."""
-        self._large: set[str] = set()
-        """The large files whose download was reported."""
 
     @property
     @override
@@ -312,16 +322,7 @@ class RoutedRepository(PrefetchingRepository, FileSupply):
 
     @override
     def _download(self, url: str, dest: Path, *, raise_accepts_ranges: bool = False) -> None:
-        def report(_: int, size: int) -> None:
-            if size >= LARGE and url not in self._large:
-                self._large.add(url)
-                self.mirrors.report(
-                    f"downloading {dest.name} ({size // 1_000_000} MB) for its metadata, because "
-                    "the index sends neither that alone nor parts of a file"
-                )
-
-        unless_ranges = _RANGES if raise_accepts_ranges else None
-        self.mirrors.downloads.download(url, dest, unless_ranges=unless_ranges, progress=report)
+        self.mirrors.download_for_metadata(url, dest, _RANGES if raise_accepts_ranges else None)
         if dest.suffix == ".whl":
             check_metadata(dest)
 

@@ -22,7 +22,7 @@ from poetry_tf.http.pages import filename_of
 from poetry_tf.index import transport
 from poetry_tf.index.answers import ExpectedFiles, failure_of_file, failure_of_status
 from poetry_tf.index.credentials import PYPI, Grant, Logins, grant_for, mirror_certificates
-from poetry_tf.index.download import Downloader, is_one_of
+from poetry_tf.index.download import LARGE, Downloader, is_one_of
 from poetry_tf.index.failover import Failover, IndexRequest, MirrorRoute
 from poetry_tf.index.mirror_pages import MirrorPages
 from poetry_tf.index.transport import SingleAttemptSession, Transport
@@ -30,6 +30,8 @@ from poetry_tf.index.wheel_metadata import own_metadata
 from poetry_tf.poetry_internals.overrides import override, require_attributes
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from poetry.core.packages.utils.link import Link
     from poetry.inspection.info import PackageInfo
 
@@ -41,6 +43,7 @@ class MirrorSession(Authenticator):
         super().__init__(config, **settings)
         require_attributes(self, "_config")
         self.report = report
+        self._reported: set[str] = set()
         self._grants: tuple[Grant, ...] = ()
         self._mirror_login_of = Logins(())
         self._certificates: dict[Grant, RepositoryCertificateConfig] = {}
@@ -133,6 +136,21 @@ class MirrorSession(Authenticator):
                         answer.raise_for_status()
                     return answer
             self._failover.pause(request)
+
+    def download_for_metadata(
+        self, url: str, dest: Path, unless_ranges: type[Exception] | None
+    ) -> None:
+        """Downloads a whole file, see `Downloader.download`, and reports a large one once."""
+
+        def report(_: int, size: int) -> None:
+            if size >= LARGE and url not in self._reported:
+                self._reported.add(url)
+                self.report(
+                    f"downloading {dest.name} ({size // 1_000_000} MB) for its metadata, because "
+                    "the index sends neither that alone nor parts of a file"
+                )
+
+        self.downloads.download(url, dest, unless_ranges=unless_ranges, progress=report)
 
     def metadata(self, link: Link) -> PackageInfo | None:
         """The metadata beside a wheel (PEP 658); None where no mirror has what one lists."""

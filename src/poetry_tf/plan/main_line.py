@@ -138,7 +138,7 @@ def with_locked(catalog: Catalog, project: Project) -> Catalog:
         and catalog.standing(version) == "newer"
         and catalog.newest(series_of(version)) is None
     }
-    if lock is None or not unknown or any(lock.has_source(name, one) for one in unknown):
+    if lock is None or not unknown:
         return catalog
     from poetry_tf.plan.locked_facts import describe_locked
 

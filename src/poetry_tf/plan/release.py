@@ -64,12 +64,14 @@ def prerelease_kind(version: Version) -> str:
     return kinds[version.pre[0]] if version.pre else "a development release"
 
 
-def newer_than_data(catalog: Catalog, what: str) -> PlanError:
+def newer_than_data(
+    catalog: Catalog, what: str, remedy: str = "Update poetry-tf: poetry self update poetry-tf"
+) -> PlanError:
     """The error for a series that is newer than the data."""
     return PlanError(
         f"{what} is newer than the data of this poetry-tf ({catalog.data_version}), which ends "
         f"with the series {catalog.series[-1]}",
-        "Update poetry-tf: poetry self update poetry-tf",
+        remedy,
     )
 
 
@@ -120,7 +122,8 @@ def choose_release(
     if not allowed:
         lowest = lower_bound(constraint) if constraint is not None else None
         if lowest is not None and catalog.standing(lowest.text) == "newer":
-            raise newer_than_data(catalog, f"TensorFlow {constraint}")
+            remedy = "Lock it, which reads it from the index: poetry lock"
+            raise newer_than_data(catalog, f"TensorFlow {constraint}", remedy)
         start = Version(lowest.text) if lowest is not None else catalog.releases[0].version
         raise PlanError(
             f"No TensorFlow release that poetry-tf knows satisfies {constraint}",
