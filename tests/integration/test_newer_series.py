@@ -41,6 +41,7 @@ def _next() -> str:
 SERIES = _next()
 NEW = f"{SERIES}.0"
 NOWHERE = "http://127.0.0.1:9"
+TOO_OLD = "its and-cuda extra requires cuDNN 9.10.2.21 or later"
 UNNAMED = "the CUDA and cuDNN of its build, the packages that go with it"
 
 
@@ -162,7 +163,9 @@ def test_poetrys_own_commands(ahead: PoetryRunner, managed: bool) -> None:
     assert f"(>={NEW},<{SERIES.rpartition('.')[0]}" in (ahead.project / "pyproject.toml").read_text(
         "utf-8"
     )
-    assert ahead.call("tf", "devcontainer").ok
+    done = ahead.call("tf", "devcontainer")
+    assert done.ok, done.output
+    assert ("nothing brings CUDA and it uses the CPU" in done.stderr) == (not managed)
     holds(ahead)
 
 
@@ -207,13 +210,34 @@ def test_the_container_of_another_series_is_found(cu12: PoetryRunner) -> None:
             assert checked.returncode == 1, checked.output
             assert "TF503" in checked.stderr
             assert UNNAMED in checked.stderr
-    assert "its and-cuda extra requires cuDNN 9.10.2.21 or later" in checked.stderr
+    assert TOO_OLD in checked.stderr
 
 
 def same_again(poetry: PoetryRunner) -> None:
     """Forgets the lock and what was read."""
     (poetry.project / "poetry.lock").unlink(missing_ok=True)
     shutil.rmtree(poetry.home / "cache", ignore_errors=True)
+
+
+def test_a_container_is_judged_where_no_pair_is_known_that_it_asks_for(
+    poetry: PoetryRunner, index: LocalIndex
+) -> None:
+    poetry.pypi = index.mount("pypi", api=True).root
+    assert poetry.call("tf", "init", "-n", "--tensorflow", LAST, "--python", "3.13").ok
+    more = '\n[tool.poetry-tf]\ngpu = "system"\n'
+    write_pyproject(
+        poetry.project, [f"tensorflow (~={NEW})"], requires_python=">=3.11,<3.15", more=more
+    )
+    assert poetry.call("lock").ok
+    path = poetry.project / ".devcontainer" / "devcontainer.json"
+    for cudnn, is_found in (("9.3.0.75", True), ("9.10.2.21", False)):
+        path.write_text(path.read_text("utf-8").replace("9.3.0.75", cudnn), "utf-8")
+        checked = poetry.call("tf", "check")
+        assert checked.returncode == 1
+        assert "TF001 No CUDA and cuDNN packages are known" in checked.stderr
+        assert "A newer poetry-tf may know them" in checked.stderr
+        assert (TOO_OLD in checked.stderr) == is_found
+        assert UNNAMED in checked.stderr
 
 
 def test_the_lock_is_the_same_by_whatever_route(poetry: PoetryRunner) -> None:

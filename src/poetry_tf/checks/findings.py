@@ -18,15 +18,15 @@ from poetry_tf import checks
 from poetry_tf.devcontainer.changes import find_changes
 from poetry_tf.devcontainer.spec import ContainerSpec, container_spec
 from poetry_tf.devcontainer.view import Change
-from poetry_tf.files.edits import Edit
+from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.positions import Position
 from poetry_tf.files.project import Devcontainer, Project, is_fully_managed, readable_configurations
 from poetry_tf.files.values import KeyPath
 from poetry_tf.plan.derive import derive_plan
 from poetry_tf.plan.lines import Line, narrowed_releases, tensorflow_lines
-from poetry_tf.plan.model import Plan, PlanError
+from poetry_tf.plan.model import GpuModeError, Plan, PlanError
 from poetry_tf.plan.requirement import locked_tensorflow, tensorflow_requirements
-from poetry_tf.plan.settings import read_settings
+from poetry_tf.plan.settings import SETTINGS_PATH, read_settings
 from poetry_tf.releases import DISTRIBUTIONS, Release, load, misspelling_of, whole
 from poetry_tf.releases.images import load_images
 
@@ -70,6 +70,8 @@ class Context:
     """None where no plan can be made; rules that need one then find nothing."""
     plan_error: PlanError | None = None
     """Why there is no plan."""
+    without_choice: Plan | None = None
+    """The plan with `gpu = "auto"`, where the choice of the project is why there is no other."""
 
     @cached_property
     def involves_tensorflow(self) -> bool:
@@ -105,8 +107,10 @@ class Context:
 
     def container_spec(self, found: Devcontainer) -> ContainerSpec:
         """What a dev container has to have."""
-        is_managed = is_fully_managed(self.project, found)
-        return container_spec(self.project, self.plan, load_images(), whole=is_managed)
+        # Without the choice nothing can be demanded, but what is there can be wrong.
+        whole = self.without_choice is None and is_fully_managed(self.project, found)
+        plan = self.plan or self.without_choice
+        return container_spec(self.project, plan, load_images(), whole=whole)
 
     def at(self, path: KeyPath) -> tuple[Path, Position | None]:
         """The file and the position of a path in pyproject.toml, for a finding."""
@@ -119,9 +123,19 @@ def make_context(project: Project, plan: Plan | None = None) -> Context:
     if plan is None:
         try:
             plan = derive_plan(project, load(), load_images())
+        except GpuModeError as error:
+            return Context(project, None, error, _plan_without_choice(project))
         except PlanError as error:
             return Context(project, None, error)
     return Context(project, plan)
+
+
+def _plan_without_choice(project: Project) -> Plan | None:
+    edit = Edit(project.pyproject.path, "set", (*SETTINGS_PATH, "gpu"), "auto")
+    try:
+        return derive_plan(apply(project, [edit]), load(), load_images())
+    except PlanError:
+        return None
 
 
 def locked_release(name: str, version: Version | None) -> Release | None:

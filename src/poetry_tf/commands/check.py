@@ -353,7 +353,8 @@ def _project(report: CheckReport) -> dict[str, Any]:
 
 def not_judged(context: Context) -> Iterator[str]:
     """What can't be judged of a TensorFlow that is newer than the data, a sentence each."""
-    release = context.plan.release if context.plan else None
+    plan = context.plan or context.without_choice
+    release = plan.release if plan else None
     if release is None or release.origin == "packaged":
         return
     from poetry_tf.releases.summary import origin_note

@@ -13,6 +13,7 @@ from poetry_tf.commands.base import CONFIG_OPTION, TensorFlowCommand, plain, tit
 from poetry_tf.commands.devcontainer_output import (
     container_notes,
     missing_plugin_notes,
+    no_cuda_warning,
     offline_notes,
     plan_summary,
     unproven_warning,
@@ -67,8 +68,9 @@ lock, pinned). Comments and all that is yours in the file stay as they are. What
             project = project.with_configuration(configuration)
         project, plan = with_container(project)
         texts = changed_texts(project)
-        if (warning := unproven_warning(plan)) is not None:
-            self.warn(warning)
+        for warning in (unproven_warning(plan), no_cuda_warning(project, plan)):
+            if warning is not None:
+                self.warn(warning)
         name = project.devcontainer_path.relative_to(root).as_posix()
         if self.option("explain"):
             self._explain(project, plan, name)

@@ -18,6 +18,7 @@ from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.files.project import Devcontainer, Project, readable_configurations
 from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS
 from poetry_tf.plan.model import Plan
+from poetry_tf.plan.requirement import requires_cuda_wheels
 from poetry_tf.plan.settings import read_settings
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
@@ -188,6 +189,17 @@ def _cuda_text(plan: Plan) -> str:
     if gpu.mode == "pip":
         return f"TensorFlow's own wheels bring CUDA and cuDNN ({gpu.why})"
     return f"the container brings no CUDA ({gpu.why})"
+
+
+def no_cuda_warning(project: Project, plan: Plan) -> str | None:
+    """A warning if the wheels are to bring CUDA and the project does not require it; else None."""
+    if plan.gpu.mode != "pip" or requires_cuda_wheels(project):
+        return None
+    name = plan.release.distribution
+    return (
+        f"{name} is required without and-cuda, so that nothing brings CUDA and it uses the CPU. "
+        f"Require {name}[and-cuda], or run poetry tf init, which does it where its wheels fit."
+    )
 
 
 def unproven_warning(plan: Plan) -> str | None:

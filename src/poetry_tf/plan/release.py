@@ -253,7 +253,9 @@ def plan_gpu(
         if pair is None:
             raise GpuModeError(
                 f"No CUDA and cuDNN packages are known that TensorFlow {release.version} runs with",
-                'Use gpu = "pip", "none" or "auto".' if wheels else _own_image(release),
+                f'Use gpu = "pip", "none" or "auto".{_newer(release)}'
+                if wheels
+                else _own_image(release),
             )
         why = "as asked for" if pair.proven else "as asked for; not proven for this TensorFlow"
         return GpuPlan("system", why, pair.cuda, pair.cudnn, pair.proven)
@@ -273,6 +275,12 @@ def plan_gpu(
     if wheels:
         return GpuPlan("pip", "no pair of CUDA and cuDNN packages is proven for this TensorFlow")
     return GpuPlan("none", "no CUDA and cuDNN are known that this TensorFlow runs with")
+
+
+def _newer(release: Release) -> str:
+    if release.origin == "packaged":
+        return ""
+    return " A newer poetry-tf may know them: poetry self update poetry-tf"
 
 
 def _own_image(release: Release) -> str:
