@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from packaging.markers import Marker
 from packaging.version import Version
 
 from poetry_tf.files.lock import Lock
@@ -18,10 +20,17 @@ from poetry_tf.plan.environments import Target, next_minor
 from poetry_tf.plan.lock_entries import read_packages
 from poetry_tf.releases import Release, load
 from poetry_tf.releases.images import load_images
+from poetry_tf.releases.reader.requirement_lines import environment
 from tests.support.index import LocalIndex, Mount
 from tests.support.poetry import PoetryRunner, locked, write_pyproject
 from tests.support.projects import contents
-from tests.support.tensorflow import add_tensorflow, next_series, packaged, patch_release
+from tests.support.tensorflow import (
+    add_tensorflow,
+    next_series,
+    packaged,
+    patch_release,
+    wheel_tags,
+)
 
 LAST = load().series[-1]
 ALL = ("linux-x86_64", "linux-aarch64", "macos-arm64", "windows-amd64")
@@ -54,6 +63,12 @@ def made(*, cu13: bool = False, patches: bool = False) -> LocalIndex:
     index = LocalIndex()
     add_tensorflow(index)
     index.extend(next_series(known(LAST), NEW, cu13=cu13))
+    # As on PyPI: older releases have no wheel for the new Python.
+    minors = (*known(LAST).pythons_on("linux-x86_64"), "3.14")
+    index._distributions["h5py"] = [
+        replace(one, tags=wheel_tags(minors if one.version == "3.15.1" else minors[:-1]))
+        for one in index._distributions["h5py"]
+    ]
     index.add("tensorflow", f"{SERIES}.1rc0", tags=("cp313-cp313-win_amd64",))
     if patches:
         for series in (LAST, load().series[-2]):
@@ -170,15 +185,26 @@ def test_poetrys_own_commands(ahead: PoetryRunner, managed: bool) -> None:
 
 
 def test_every_target_of_a_lock_has_its_files(ahead: PoetryRunner) -> None:
-    write_pyproject(ahead.project, requires_python=">=3.10,<3.15", more="\n[tool.poetry-tf]\n")
-    assert ahead.call("add", "--lock", "tensorflow").ok
+    """For each package, by its marker in the lock and the tags of its files."""
+    write_pyproject(ahead.project, requires_python=">=3.11,<3.15", more="\n[tool.poetry-tf]\n")
+    done = ahead.call("add", "--lock", "tensorflow")
+    assert done.ok, done.output
     text = (ahead.project / "poetry.lock").read_text("utf-8")
     packages = [*read_packages(Lock.read(ahead.project / "poetry.lock", text).data)]
     systems = load_images().systems
-    own = next(package for package in packages if package.name == "tensorflow")
-    for environment in ("linux-x86_64", "linux-aarch64", "macos-arm64", "windows-amd64"):
-        for python in ("3.10", "3.13", "3.14"):
-            assert own.has_wheel(Target(environment, python), systems)
+    for platform, python in itertools.product(ALL, ("3.11", "3.12", "3.13", "3.14")):
+        target, where = Target(platform, python), environment(platform, python)
+        needed = [
+            one
+            for one in packages
+            if not one.markers or any(Marker(text).evaluate(where) for text in one.markers)
+        ]
+        names = [one.name for one in needed]
+        assert {"tensorflow", "h5py", "keras"} <= {*names}
+        assert len(names) == len({*names}), "one version of each"
+        assert ("nvidia-cublas" in " ".join(names)) == (platform == "linux-x86_64")
+        for one in needed:
+            assert one.has_wheel(target, systems), (one, target)
 
 
 def test_a_project_is_moved(ahead: PoetryRunner) -> None:

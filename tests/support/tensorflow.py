@@ -119,7 +119,7 @@ def _release(release: Release, version: str, python: str) -> Iterator[Distributi
     """One version of `tensorflow`, `tensorflow-cpu` or a platform's own distribution."""
     full = tuple(line for line in release.requires if _name(line) not in SHIMS)
     for platform in PLATFORM_TAGS:
-        tags = _tags(release.pythons_on(platform), [platform])
+        tags = wheel_tags(release.pythons_on(platform), [platform])
         wheels = release.wheels.get(platform)
         requires, hour, hollow = full, "01", False
         if platform == "linux-x86_64":
@@ -187,7 +187,7 @@ def next_series(release: Release, version: str, *, cu13: bool = False) -> Iterat
                     version,
                     (*own, NEW_H5PY[last]),
                     requires_python=f">={groups['3.13'][0]}",
-                    tags=_tags(minors, [platform]),
+                    tags=wheel_tags(minors, [platform]),
                     uploaded="2026-12-01T00:00:00.000000Z",
                     members=members,
                 )
@@ -244,7 +244,7 @@ def _companions() -> Iterator[Distribution]:
     for series in known.series:
         release = known.in_series(series)[0]
         fits = f"tensorflow (~={series}.0)"
-        tags = _tags(release.pythons_on("linux-x86_64"), ["linux-x86_64", "macos-arm64"])
+        tags = wheel_tags(release.pythons_on("linux-x86_64"), ["linux-x86_64", "macos-arm64"])
         yield Distribution("tensorflow-text", f"{series}.0", (fits,), tags=tags)
         if release.version >= Version("2.15"):
             # 2.15.0 does not say which TensorFlow it is for.
@@ -258,7 +258,7 @@ def _companions() -> Iterator[Distribution]:
 
 def _filesystem() -> Iterator[Distribution]:
     for version, (python, minors, platforms) in FILESYSTEM.items():
-        tags = _tags(minors, platforms)
+        tags = wheel_tags(minors, platforms)
         name = "tensorflow-io-gcs-filesystem"
         yield Distribution(name, version, requires_python=python, tags=tags)
 
@@ -291,6 +291,9 @@ def _name(line: str) -> str:
     return canonicalize_name(Requirement(line).name)
 
 
-def _tags(minors: Iterable[str], platforms: Iterable[str]) -> tuple[str, ...]:
+def wheel_tags(
+    minors: Iterable[str], platforms: Iterable[str] = tuple(PLATFORM_TAGS)
+) -> tuple[str, ...]:
+    """The tags of a wheel for each of these Pythons and platforms."""
     pythons = [f"cp{minor.replace('.', '')}" for minor in minors]
     return tuple(f"{cp}-{cp}-{PLATFORM_TAGS[name]}" for cp in pythons for name in platforms)
