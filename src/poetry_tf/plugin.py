@@ -82,7 +82,7 @@ class TensorFlowApplicationPlugin(ApplicationPlugin):
 
 
 class TensorFlowPlugin(Plugin):
-    """Replaces PyPI by the configured mirrors, and prepares the solving of a managed project."""
+    """Replaces PyPI by the configured mirrors, and prepares solving for a managed project or us."""
 
     def activate(self, poetry: Poetry, io: IO) -> None:
         if os.environ.get("POETRY_TF_MIRROR") == "":
@@ -98,13 +98,19 @@ class TensorFlowPlugin(Plugin):
                 or os.environ.get("POETRY_PYPI_MIRROR_URL")
                 or settings.get("plugins")
             )
-            if not (managed or has_mirror):
+            # Loaded if one of our own commands is about to solve, for which no listener is called.
+            routing = sys.modules.get("poetry_tf.index.routing")
+            is_ours = routing is not None and routing.is_forced()
+            if not (managed or has_mirror or is_ours):
                 return
             if _state.error is not None:
                 raise _state.error
-            from poetry_tf.hooks import setup
+            from poetry_tf.hooks import metadata, setup
 
             failed = partial(_handle, io=io, managed=managed)
+            if not (managed or has_mirror):
+                metadata.fix_metadata(poetry, io, managed=False, failed=failed, only_new=True)
+                return
             setup.set_up_project(poetry, io, managed=managed, failed=failed)
         except Exception as error:
             managed = managed or _has_table()

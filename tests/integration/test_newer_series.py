@@ -217,6 +217,21 @@ def test_a_project_is_moved(ahead: PoetryRunner) -> None:
     holds(ahead)
 
 
+def test_a_project_that_is_not_managed_is_moved(cu12: PoetryRunner) -> None:
+    write_pyproject(
+        cu12.project, [f"tensorflow (~={LAST}.0)", "h5py"], requires_python=">=3.11,<3.15"
+    )
+    assert cu12.call("lock").ok
+    done = cu12.call("tf", "upgrade", "-n")
+    assert done.ok, done.output
+    assert "Left for you" not in done.stderr
+    assert len(h5py(cu12.project)) == 2
+    lock = contents(cu12.project)["poetry.lock"]
+    assert cu12.call("lock").ok
+    assert contents(cu12.project)["poetry.lock"] == lock
+    assert cu12.call("tf", "check").stdout == "All set!\n"
+
+
 def test_the_container_of_another_series_is_found(cu12: PoetryRunner) -> None:
     assert cu12.call("tf", "init", "-n", "--tensorflow", LAST, "--python", "3.13").ok
     path = cu12.project / ".devcontainer" / "devcontainer.json"

@@ -529,7 +529,7 @@ def test_on_the_way_down_it_says_what_goes_back(begin: Begin, project: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["2.99"], "TensorFlow 2.99 is newer than the data of this poetry-tf"),
+        (["2.99"], "The index has no release 2.99 of tensorflow"),
         (["3"], "3 is no series of TensorFlow"),
         (["nonsense"], "'nonsense' is no version of TensorFlow"),
         (["2.16.0"], "There is no TensorFlow 2.16.0"),

@@ -91,12 +91,15 @@ def _add_marker(line: str, bound: str) -> str:
     return f"{requirement.strip()} ; {marker}"
 
 
-def fix_metadata(poetry: Poetry, io: IO, *, managed: bool, failed: Failed) -> None:
+def fix_metadata(
+    poetry: Poetry, io: IO, *, managed: bool, failed: Failed, only_new: bool = False
+) -> None:
     """Fixes the metadata of TensorFlow from PyPI and its mirrors.
 
     Another source may have its own builds of TensorFlow: of that only releases that the data does
     not know are fixed, by what is read from their own wheels there. In a project that poetry-tf
-    does not manage the requirements of the index stay, without those that cannot be satisfied.
+    does not manage the requirements of the index stay, without those that cannot be satisfied;
+    with `only_new` they stay as they are, but for releases that the data does not know.
     """
     table = poetry.pyproject.data.get("tool", {}).get("poetry-tf", {})
     environments = parse_settings(table)[0].environments
@@ -115,7 +118,8 @@ def fix_metadata(poetry: Poetry, io: IO, *, managed: bool, failed: Failed) -> No
             failed(error)
         info = read()
         try:
-            if release is not None and release.is_opened:
+            is_left = only_new and release is not None and release.origin == "packaged"
+            if release is not None and release.is_opened and not is_left:
                 info.requires_dist = requirements(release, info.requires_dist or [])
         except Exception as error:
             failed(error)

@@ -84,6 +84,11 @@ def forced(layers: tuple[SettingLayer, ...]) -> Iterator[None]:
         _in_force.reset(token)
 
 
+def is_forced() -> bool:
+    """Whether a command of poetry-tf solves, within `forced`."""
+    return _in_force.get() is not None
+
+
 def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
     """Replaces the pool's PyPI in place, keeping the order and priority of the sources.
 
