@@ -132,7 +132,7 @@ def invalid(schema: dict[str, Any], made: Made) -> Iterator[str]:
     import jsonschema
 
     validator = jsonschema.validators.validator_for(schema)(schema)
-    for error in validator.iter_errors(json.loads(made.text)):
+    for error in validator.iter_errors(JsoncDocument.parse(made.text).data):
         yield f"{made.name}: {error.json_path}: {error.message}"
 
 
@@ -268,7 +268,8 @@ def refused(cli: str, made: Made, port: int, *, up: bool) -> Iterator[str]:
 
 def misread(made: Made, merged: dict[str, Any]) -> Iterator[str]:
     """What the tools understand otherwise than it is meant."""
-    commands = json.dumps(merged.get("onCreateCommands"))
+    hooks = ("onCreateCommands", "updateContentCommands")
+    commands = json.dumps([merged.get(hook) for hook in hooks])
     if f"pipx install poetry=={made.wanted.poetry}" not in commands:
         yield f"Poetry {made.wanted.poetry} is not what is installed: {commands}"
     requirement = made.wanted.poetry_tf.requirement

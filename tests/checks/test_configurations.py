@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from poetry_tf.actions.fix import fix, fix_requirements
+from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.files.project import DEVCONTAINERS, Project
 from poetry_tf.releases.images import load_images
 from tests.checks.test_container import CONTAINER, LOCK, MANAGED, NAME, PYPROJECT
@@ -131,7 +132,7 @@ def test_one_written_by_hand_is_judged_by_what_is_in_it(tmp_path: Path, ours: st
     (text,) = texts(fixed, name)
     assert f'"{IMAGES.image("3.11")}", // newest' in text
     assert "poetry==2.1.4" in text
-    data = json.loads(text.replace(" // newest", ""))
+    data = JsoncDocument.parse(text).data
     assert {*data} == {"image", "onCreateCommand", "postCreateCommand"}, "no CUDA, no GPU"
 
 
@@ -156,7 +157,7 @@ def test_poetry_or_cuda_in_it_make_it_one_for_the_project(tmp_path: Path, parts:
 
 
 def test_of_one_that_poetry_tf_has_written_all_is_asked(tmp_path: Path, ours: str):
-    data = json.loads(ours)
+    data = JsoncDocument.parse(ours).data
     del data["features"], data["hostRequirements"]
     project = on_disk(tmp_path, {**FILES, NAME: ours, GPU: json.dumps(data)})
     assert container_codes(project) == [("TF503", GPU), ("TF504", GPU)]

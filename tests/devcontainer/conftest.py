@@ -14,7 +14,7 @@ TENSORFLOW = """
 class config:
     @staticmethod
     def list_physical_devices():
-        return [type("Device", (), {"name": "/physical_device:GPU:0"})]
+        return ["/physical_device:GPU:0"]
 __version__ = "2.99.0"
 """
 

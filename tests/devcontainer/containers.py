@@ -117,6 +117,8 @@ def written(content: Any) -> str:
 def container(**keys: Any) -> str:
     """A container that is right for 2.13 in all that the keys don't say otherwise."""
     right = data(fixed("{}"))
+    if "onCreateCommand" in keys:
+        del right["updateContentCommand"]  # which goes with it
     for key, value in keys.items():
         if value is ...:
             right.pop(key, None)

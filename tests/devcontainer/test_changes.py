@@ -90,10 +90,10 @@ def test_a_new_container_for_2_13_has_the_pair_of_the_seed():
     assert (options["cudaVersion"], options["cudnnVersion"]) == ("11.8", "8.6.0.163")
 
 
-def test_git_lfs_pulls_only_where_there_is_a_commit():
+def test_git_lfs_pulls_before_the_project_is_installed():
     made = data(fixed("{}", make_spec(git_lfs=True)))
     assert made["features"][LFS] == {"autoPull": False}
-    assert "git rev-parse" in made["postCreateCommand"]
+    assert made["postCreateCommand"] == f"(git lfs pull || true) && {INSTALL_ALONE}"
     assert "git lfs" not in json.dumps(data(fixed("{}")))
 
 
@@ -126,6 +126,7 @@ def test_the_seeds_file_is_turned_into_one_that_works():
             "vscode": {"settings": {"python.defaultInterpreterPath": f"{VENV}/bin/python"}}
         },
         "onCreateCommand": made["onCreateCommand"],
+        "updateContentCommand": "pipx inject poetry poetry-tf==0.1.0 || true",
         "postCreateCommand": INSTALL_ALONE,
         "waitFor": "postCreateCommand",
         "postStartCommand": made["postStartCommand"],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -63,7 +62,6 @@ def test_poetry_tf_comes_from_where_the_one_here_came_from(keys: dict[str, Any],
     assert fixed(text, spec) == text
     if origin is not INDEX:
         assert "poetry-tf==" not in text
-        assert "self add poetry-tf" not in text
 
 
 @pytest.mark.parametrize("origin", [GIT, FOLDER, ARCHIVE, LOCAL], ids=lambda item: item.source)
@@ -74,12 +72,12 @@ def test_a_name_gives_way_where_no_index_vouches_for_it(
 ):
     before = fixed(written(keys))
     spec = make_spec(origin=origin, whole=whole)
-    assert codes(before, spec) == ["TF508", "TF508"]
+    assert codes(before, spec) == ["TF508"]
     after = fixed(before, spec)
     assert codes(after, spec) == []
     assert after == fixed(after, spec)
     if whole:
-        assert after == fixed(written(keys), spec), "as one that is new"
+        assert data(after) == data(fixed(written(keys), spec)), "as one that is new"
     assert injected(after) == ([] if origin is LOCAL else [origin.requirement])
     assert codes(before) == []
 
@@ -110,7 +108,7 @@ def test_a_later_version_takes_the_place_of_an_earlier_one_and_never_the_other_w
 def test_a_container_without_poetry_tf_gets_it_once_it_can_be_had(origin: Origin):
     text = fixed("{}", from_(LOCAL))
     assert codes(text, from_(origin)) == []
-    assert fixed(text, from_(origin)) == fixed("{}", from_(origin))
+    assert data(fixed(text, from_(origin))) == data(fixed("{}", from_(origin)))
 
 
 @pytest.mark.parametrize("origin", [INDEX, GIT, LOCAL], ids=lambda item: item.source)
@@ -124,7 +122,7 @@ def test_poetry_tf_that_a_person_took_out_stays_out(origin: Origin):
     "command",
     [
         "pipx inject poetry poetry-tf",
-        "pipx inject poetry poetry_tf==0.1.0 || true",
+        "pipx inject poetry poetry_tf==0.1.0 || echo no",
         "pipx inject -f poetry other 'poetry-tf >=0.1'",
         "pip install poetry-tf",
         "pip install Poetry.TF[x]==1",
@@ -135,7 +133,6 @@ def test_poetry_tf_that_a_person_took_out_stays_out(origin: Origin):
 )
 def test_a_name_that_a_person_wrote_is_reported(command: Any):
     text = container(updateContentCommand=command, postStartCommand="true")
-    text = text.replace(" && (pipx inject poetry poetry-tf==0.1.0", " && (true")
     (change,) = (
         item
         for item in find_changes(PATH, JsoncDocument.parse(text), from_(LOCAL))
@@ -158,21 +155,4 @@ def test_a_name_that_a_person_wrote_is_reported(command: Any):
 )
 def test_what_is_no_bare_name_is_not(command: str):
     text = container(updateContentCommand=command, postStartCommand="true")
-    text = text.replace(" && (pipx inject poetry poetry-tf==0.1.0", " && (true")
     assert codes(text, from_(LOCAL)) == []
-
-
-@pytest.mark.parametrize("origin", ORIGINS.values(), ids=ORIGINS)
-def test_a_start_without_poetry_tf_advises_what_works(
-    start: Callable[..., list[str]], origin: Origin
-):
-    (output,) = start(fixed("{}", from_(origin)), doctor="false")
-    advice = output.partition("(no GPU? ")[2].rstrip(")")
-    if origin is LOCAL:
-        assert advice == "poetry tf doctor on the host"
-    else:
-        wants = origin.url or "poetry-tf"
-        assert shlex.split(advice) == [
-            *("poetry", "self", "add", wants),
-            *("&&", "poetry", "tf", "doctor"),
-        ]

@@ -137,7 +137,7 @@ def test_another_command_stays_and_poetry_is_installed_beside_it(command: Any):
     text = container(onCreateCommand=command)
     made = data(fixed(text))["onCreateCommand"]
     assert made["project"] == command
-    assert f"pipx install poetry=={POETRY} " in made["poetry-tf"]
+    assert f"pipx install poetry=={POETRY}" in made["poetry-tf"]
     assert fixed(fixed(text)) == fixed(text)
 
 
@@ -303,10 +303,20 @@ def test_a_retired_poetry_feature_gives_way_to_a_command():
 
 
 def test_the_plugin_is_not_needed_for_poetry_to_be_there():
-    command = data(fixed("{}"))["onCreateCommand"]
-    before, _, after = command.partition("(pipx inject poetry poetry-tf==0.1.0 ||")
-    assert before.endswith(f"pipx install poetry=={POETRY} && ")
-    assert "echo" in after
+    made = data(fixed("{}"))
+    assert made["onCreateCommand"].endswith(f" && pipx install poetry=={POETRY}")
+    assert made["updateContentCommand"] == "pipx inject poetry poetry-tf==0.1.0 || true"
+    # A command that may use Poetry comes after both.
+    made = data(fixed(container(onCreateCommand=..., updateContentCommand="make setup")))
+    assert made["onCreateCommand"].endswith(
+        f" && pipx install poetry=={POETRY} && (pipx inject poetry poetry-tf==0.1.0 || true)"
+    )
+    assert made["updateContentCommand"] == "make setup"
+    made = data(fixed(container(onCreateCommand=..., updateContentCommand="npm ci")))
+    assert made["updateContentCommand"] == {
+        "project": "npm ci",
+        "poetry-tf": "pipx inject poetry poetry-tf==0.1.0 || true",
+    }
 
 
 def test_a_poetry_in_the_container_that_did_not_write_the_lock_may_be_any_that_will_do():
@@ -363,35 +373,6 @@ def test_an_interpreter_of_the_users_own_stays():
     assert data(fixed(text))["customizations"]["vscode"] == vscode
 
 
-EARLIER = (
-    'sudo chown "$(id -u):$(id -g)" /mnt/poetry-cache .venv && '
-    '(python3 -c "import os, sys; v = sys.version_info; '
-    "sys.exit(not os.path.isdir('.venv/lib/python%d.%d' % v[:2]))\" "
-    "|| sudo find .venv -mindepth 1 -delete) && "
-)
-
-
-@pytest.mark.parametrize("git_lfs", [True, False])
-@pytest.mark.parametrize("origin", [INDEX, LOCAL], ids=lambda item: item.source)
-def test_commands_of_an_earlier_version_become_those_of_today(origin: Origin, git_lfs: bool):
-    spec = make_spec(origin=origin, git_lfs=git_lfs)
-    today = data(fixed("{}", spec))
-    _, _, rest = today["onCreateCommand"].partition(" && ")
-    install = "poetry install"
-    if git_lfs:
-        install = f"(! git rev-parse -q --verify HEAD || git lfs pull) && {install}"
-    before = {**today, "onCreateCommand": f"{EARLIER}{rest}", "postCreateCommand": install}
-    del before["waitFor"]
-    assert codes(written(before), spec) == []
-    assert data(fixed(written(before), spec)) == today
-    # Beside a command of the user's as well, and only what is ours.
-    before["onCreateCommand"] = {"project": "make", "poetry-tf": f"{EARLIER}{rest}"}
-    before["postCreateCommand"] = "poetry install --sync"
-    made = data(fixed(written(before), spec))
-    assert made["onCreateCommand"] == {"project": "make", "poetry-tf": today["onCreateCommand"]}
-    assert made["postCreateCommand"] == "poetry install --sync"
-
-
 @pytest.mark.parametrize("key", ["remoteUser", "containerUser"])
 def test_root_needs_no_sudo(key: str):
     made = data(fixed(written({key: "root", "image": IMAGES.image("3.11")})))
@@ -400,7 +381,11 @@ def test_root_needs_no_sudo(key: str):
     assert made["onCreateCommand"].startswith("sudo chown ")
 
 
-def test_the_commands_of_a_container_without_poetry_tf_are_short():
-    made = data(fixed("{}", make_spec(origin=LOCAL)))
+@pytest.mark.parametrize("git_lfs", [True, False])
+@pytest.mark.parametrize("origin", [INDEX, LOCAL], ids=lambda item: item.source)
+def test_every_command_is_short(origin: Origin, git_lfs: bool):
+    made = data(fixed("{}", make_spec(origin=origin, git_lfs=git_lfs)))
     assert made["waitFor"] == "postCreateCommand"
-    assert all(len(made[hook]) <= 100 for hook in ("onCreateCommand", "postCreateCommand"))
+    hooks = {key: value for key, value in made.items() if key.endswith("Command")}
+    assert len(hooks) == 4 - (origin is LOCAL)
+    assert [key for key, value in hooks.items() if len(value) > 100] == []

@@ -140,17 +140,17 @@ def test_the_locked_release_is_found_on_its_line(right: PoetryRunner, project: P
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("3-3.12", "3-3.10", "3:5 TF502 the image has Python 3.10, but"),
-        ('"9.3.0.75"', '"9.1.0.70"', "9:13 TF503 TensorFlow 2.18.1 goes with CUDA 12.5 and cuDNN"),
-        ('"12.5"', '"11.8"', "8:13 TF503 TensorFlow 2.18.1 goes with CUDA 12.5 and cuDNN"),
-        ('"gpu": "optional"', "", "18:5 TF504 the container does not ask for a GPU"),
-        ("3-3.12", "1-3.12", "3:5 TF505 the images 1-… are retired"),
-        ('"mounts"', '"runArgs": ["--runtime=nvidia"],\n    "mounts"', "21:5 TF505 --runtime=nv"),
-        ("nvidia-cuda:3", "nvidia-cuda:1", "5:9 TF505 ghcr.io/devcontainers/features/nvidia-cuda:"),
+        ("3-3.12", "3-3.10", "4:5 TF502 the image has Python 3.10, but"),
+        ('"9.3.0.75"', '"9.1.0.70"', "10:13 TF503 TensorFlow 2.18.1 goes with CUDA 12.5 and cuDNN"),
+        ('"12.5"', '"11.8"', "9:13 TF503 TensorFlow 2.18.1 goes with CUDA 12.5 and cuDNN"),
+        ('"gpu": "optional"', "", "19:5 TF504 the container does not ask for a GPU"),
+        ("3-3.12", "1-3.12", "4:5 TF505 the images 1-… are retired"),
+        ('"mounts"', '"runArgs": ["--runtime=nvidia"],\n    "mounts"', "22:5 TF505 --runtime=nv"),
+        ("nvidia-cuda:3", "nvidia-cuda:1", "6:9 TF505 ghcr.io/devcontainers/features/nvidia-cuda:"),
         (
             "pipx install poetry==",
             "pipx install poetry==2.1.0 #",
-            "47:5 TF506 Poetry 2.1.0 is inst",
+            "48:5 TF506 Poetry 2.1.0 is inst",
         ),
     ],
     ids=[
@@ -235,7 +235,7 @@ def test_in_a_subfolder_it_checks_the_project_above(right: PoetryRunner, project
     assert _check(right, cwd=project / "src" / "deep") == Result(0, "All set!\n", "")
     _replace(project, CONTAINER, "3-3.12", "3-3.10")
     (found,) = _found(_check(right, cwd=project / "src" / "deep"))
-    assert found.startswith(f"{CONTAINER}:3:5 TF502")
+    assert found.startswith(f"{CONTAINER}:4:5 TF502")
 
 
 # Where there is nothing to check, or nothing can be

@@ -264,7 +264,7 @@ def test_json_says_all_that_is_known_of_a_finding(wrong: PoetryRunner, project: 
         "code": "TF503",
         "severity": "error",
         "file": CONTAINER,
-        "line": 9,
+        "line": 10,
         "column": 13,
         "message": "TensorFlow 2.18.1 goes with CUDA 12.5 and cuDNN 9.3.0.75, but the feature has "
         "cudnnVersion '9.1.0.70'",
@@ -372,8 +372,8 @@ def test_annotations_say_where(wrong: PoetryRunner) -> None:
         "the same files and cannot both be installed%0AKeep one of them, or give them markers that "
         "exclude each other"
     )
-    assert second.startswith(f"::error file={CONTAINER},line=9,col=13,title=TF503::TensorFlow ")
-    assert third.startswith(f"::warning file={CONTAINER},line=47,col=5,title=TF506::Poetry 2.1.0")
+    assert second.startswith(f"::error file={CONTAINER},line=10,col=13,title=TF503::TensorFlow ")
+    assert third.startswith(f"::warning file={CONTAINER},line=48,col=5,title=TF506::Poetry 2.1.0")
 
 
 def test_annotations_are_escaped(warm_poetry: PoetryRunner, project: Path) -> None:

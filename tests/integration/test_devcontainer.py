@@ -15,13 +15,12 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
 from tests.integration.conftest import SetUp
 from tests.support.index import LocalIndex, Mount
 from tests.support.poetry import PoetryRunner, write_pyproject
-from tests.support.projects import changed_lines, contents, patched
+from tests.support.projects import changed_lines, contents, patched, read_jsonc
 
 NAME = ".devcontainer/devcontainer.json"
 CUDA = "ghcr.io/devcontainers/features/nvidia-cuda:3"
@@ -62,7 +61,7 @@ def _project(poetry: PoetryRunner, pin: str, python: str, *, managed: bool = Tru
 
 
 def _container(project: Path) -> dict[str, Any]:
-    found = json.loads((project / NAME).read_text("utf-8"))
+    found = read_jsonc(project / NAME)
     assert isinstance(found, dict)
     return found
 
@@ -366,7 +365,7 @@ def test_a_retired_poetry_feature_on_a_base_of_the_users_own_moves_on(
     _write(project, text)
     assert warm_poetry.call("tf", "devcontainer").ok
     assert "// Poetry, of course\n" in (project / NAME).read_text("utf-8")
-    features = JsoncDocument.parse((project / NAME).read_text("utf-8")).data["features"]
+    features = read_jsonc(project / NAME)["features"]
     (name, options), *others = features.items()
     assert name == "ghcr.io/devcontainers-extra/features/poetry:2"
     assert set(options) == {"version"} and not others

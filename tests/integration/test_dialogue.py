@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import tomlkit
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
 from tests.support.poetry import PoetryRunner, write_pyproject
-from tests.support.projects import contents
+from tests.support.projects import contents, read_jsonc
 
 QUESTIONS = ("TensorFlow series (", "Python (", "GPU (", "PyPI mirror (")
 
@@ -46,7 +45,7 @@ def test_answers_are_taken(warm_poetry: PoetryRunner, project: Path) -> None:
     assert data["project"]["requires-python"] == ">=3.11,<3.12"
     assert data["tool"]["poetry-tf"] == {"gpu": "pip"}
     assert _written(project, "poetry.toml") == {"tf": {"mirror": "off"}}
-    made = json.loads((project / ".devcontainer/devcontainer.json").read_text("utf-8"))
+    made = read_jsonc(project / ".devcontainer/devcontainer.json")
     assert made["image"] == load_images().image("3.11")
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from tests.integration.conftest import SetUp
 from tests.support.poetry import PoetryRunner, Result, write_pyproject
+from tests.support.projects import read_jsonc
 from tests.support.servers import Answer, Server
 
 EVIL = (
@@ -95,7 +96,7 @@ def _appended(text: str) -> Callable[[Path], None]:
 def _container(**members: object) -> Callable[[Path], None]:
     def change(project: Path) -> None:
         path = project / CONTAINER
-        path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), **members}), "utf-8")
+        path.write_text(json.dumps({**read_jsonc(path), **members}), "utf-8")
 
     return change
 
@@ -417,7 +418,7 @@ def test_a_group_is_one_word_of_the_containers_command(
     )
     done = warm_poetry.call("tf", "devcontainer")
     assert done.ok, done.output
-    made = json.loads((project / CONTAINER).read_text("utf-8"))
+    made = read_jsonc(project / CONTAINER)
     assert "${localEnv:HOME}" not in (project / CONTAINER).read_text("utf-8")
     programs = tmp_path / "programs"
     programs.mkdir()
@@ -445,7 +446,7 @@ def test_a_projects_name_is_no_variable_of_its_container(
     write_pyproject(project, ["tensorflow (>=2.18.1,<2.19)"], requires_python=">=3.10,<3.13")
     _edit(project, "pyproject.toml", '"example"', T.replace("a", "${localEnv:SECRET}", 1))
     assert_harmless(warm_poetry.call("tf", "devcontainer"))
-    name = json.loads((project / CONTAINER).read_text("utf-8"))["name"]
+    name = read_jsonc(project / CONTAINER)["name"]
     assert name.startswith(r"{localEnv:SECRET}\x1b]0;title\x07\n")
     assert warm_poetry.call("tf", "devcontainer", "--check").ok
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from poetry_tf.releases import Release, load
 from poetry_tf.releases.images import load_images
 from tests.support.index import LocalIndex, Mount
 from tests.support.poetry import PoetryRunner, locked
-from tests.support.projects import contents, patched
+from tests.support.projects import contents, patched, read_jsonc
 
 NEWEST = load().series[-1]
 CUDA = "ghcr.io/devcontainers/features/nvidia-cuda:3"
@@ -55,7 +54,7 @@ def pyproject(project: Path) -> dict[str, Any]:
 
 
 def container(project: Path) -> dict[str, Any]:
-    found = json.loads((project / ".devcontainer" / "devcontainer.json").read_text("utf-8"))
+    found = read_jsonc(project / ".devcontainer" / "devcontainer.json")
     assert isinstance(found, dict)
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from packaging.version import Version
 from poetry_tf.releases import Release, load
 from tests.support.index import Distribution, LocalIndex
 from tests.support.poetry import PoetryRunner, locked, write_pyproject
-from tests.support.projects import contents
+from tests.support.projects import contents, read_jsonc
 from tests.support.tensorflow import add_tensorflow, patch_release
 
 LAST = load().series[-1]
@@ -99,7 +98,7 @@ def test_the_container_is_that_of_the_series(ahead: PoetryRunner, project: Path)
     assert ahead.call("tf", "init", "-n", "--tensorflow", "2.18").ok
     pair = load().container_pair(known("2.18"))
     assert pair is not None
-    feature = json.loads(path.read_text("utf-8"))["features"][cuda]
+    feature = read_jsonc(path)["features"][cuda]
     assert (feature["cudaVersion"], feature["cudnnVersion"]) == (pair.cuda, pair.cudnn)
 
 

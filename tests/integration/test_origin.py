@@ -106,10 +106,9 @@ def by_https(checkout: Path) -> dict[str, str]:
 
 
 def prepares(project: Path) -> str:
-    made = JsoncDocument.parse((project / NAME).read_text("utf-8")).data["onCreateCommand"]
-    assert isinstance(made, str)
-    assert "pipx install poetry==" in made
-    return made
+    made = JsoncDocument.parse((project / NAME).read_text("utf-8")).data
+    assert "pipx install poetry==" in made["onCreateCommand"]
+    return f"{made['onCreateCommand']}\n{made.get('updateContentCommand', '')}"
 
 
 def test_from_an_index_it_is_not_installed_by_its_name_while_pypi_has_it_not(
@@ -129,10 +128,9 @@ def test_from_git_by_https_it_is_installed_from_the_same_commit(
     assert poetry.run("tf", "devcontainer").ok
     commit = run("git", "-C", checkout, "rev-parse", "HEAD").strip()
     requirement = f"poetry-tf@git+{ADDRESS}@{commit}"
-    assert f"(pipx inject poetry {requirement} ||" in prepares(poetry.project)
+    assert f"pipx inject poetry {requirement} ||" in prepares(poetry.project)
     text = (poetry.project / NAME).read_text("utf-8")
     assert "s3cret" not in text
-    assert f"poetry self add git+{ADDRESS}@{commit} " in text
     assert f"poetry-tf {requirement}\n" in poetry.run("tf", "devcontainer", "--explain").stdout
 
 
@@ -172,18 +170,17 @@ def test_a_name_in_a_file_is_found_and_fixed_where_it_is_not_from_an_index(
     version, address = running_origin().version, rf"git\+{ADDRESS}@\w+"
     # As written while the name was taken for the project's own.
     text = re.sub(rf"poetry-tf@{address}", f"poetry-tf=={version}", text)
-    text = re.sub(rf"self add {address}", "self add poetry-tf", text)
     path.write_text(text, "utf-8")
 
     installed("folder")
     found = poetry.run("tf", "check", "--select", "TF508")
     assert found.returncode == 1
-    assert found.stderr.count(" TF508 ") == 2
+    assert found.stderr.count(" TF508 ") == 1
     fixed = poetry.run("tf", "check", "--fix", "--select", "TF508")
     assert fixed.ok, fixed.output
     after = path.read_text("utf-8")
     assert "// the study's" in after
-    assert "poetry-tf==" not in after and "self add poetry-tf" not in after
+    assert "poetry-tf==" not in after
     assert poetry.run("tf", "devcontainer", "--check").ok
 
     # What is fixed one way by check is fixed the same way by devcontainer.

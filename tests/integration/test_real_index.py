@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from poetry_tf.releases import load
 from tests.support.poetry import PoetryRunner, locked
-from tests.support.projects import contents
+from tests.support.projects import contents, read_jsonc
 
 pytestmark = pytest.mark.index
 
@@ -33,7 +32,7 @@ def test_init_locks_the_real_tensorflow(
     assert "[package.source]" not in (project / "poetry.lock").read_text("utf-8")
     assert real_poetry.run("tf", "check").stdout == "All set!\n"
 
-    made = json.loads((project / ".devcontainer" / "devcontainer.json").read_text("utf-8"))
+    made = read_jsonc(project / ".devcontainer" / "devcontainer.json")
     pair = load().container_pair(release)
     assert pair is not None
     options = made["features"][CUDA]

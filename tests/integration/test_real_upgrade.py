@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from poetry_tf.plan.settings import read_settings
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
 from tests.support.poetry import PoetryRunner, locked, write_pyproject
-from tests.support.projects import contents
+from tests.support.projects import contents, read_jsonc
 
 pytestmark = pytest.mark.index
 
@@ -94,7 +93,7 @@ def test_a_project_keeps_keras_2_and_goes_back(real_poetry: PoetryRunner, projec
     begin(real_poetry, "2.15", "3.11")
     upgrade(real_poetry, "2.16", "--legacy-keras")
     assert locked(project)["tf-keras"].startswith("2.16.")
-    made = json.loads((project / ".devcontainer" / "devcontainer.json").read_text("utf-8"))
+    made = read_jsonc(project / ".devcontainer" / "devcontainer.json")
     assert made["containerEnv"]["TF_USE_LEGACY_KERAS"] == "1"
     upgrade(real_poetry, "2.15")
     assert locked(project)["tf-keras"].startswith("2.15.")

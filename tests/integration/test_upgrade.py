@@ -22,7 +22,7 @@ from poetry_tf.releases.images import load_images
 from tests.integration.conftest import SetUp
 from tests.support.index import LocalIndex
 from tests.support.poetry import PoetryRunner, Result, locked, write_pyproject
-from tests.support.projects import changed_lines, contents
+from tests.support.projects import changed_lines, contents, read_jsonc
 
 NEWEST = load().releases[-1]
 MANAGED = "\n[tool.poetry-tf]\n"
@@ -78,7 +78,7 @@ def pyproject(project: Path) -> str:
 
 
 def container(project: Path) -> dict[str, Any]:
-    found = json.loads((project / ".devcontainer" / "devcontainer.json").read_text("utf-8"))
+    found = read_jsonc(project / ".devcontainer" / "devcontainer.json")
     assert isinstance(found, dict)
     return found
 

@@ -6,9 +6,17 @@ import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from poetry_tf.files.jsonc import JsoncDocument
 
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+\d+(?:,(\d+))? @@")
 _NO_NEWLINE = "\\ No newline at end of file\n"
+
+
+def read_jsonc(path: Path) -> Any:
+    """What a devcontainer.json holds."""
+    return JsoncDocument.parse(path.read_text("utf-8")).data
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -153,11 +153,21 @@ def poetry_tf_by_name(context: Context) -> Iterator[Finding]:
     Anybody may take a free name on PyPI, and what is installed by it runs in the container. Where
     the poetry-tf that runs here was installed from Git by https, or from an archive by https with
     its hash, the container installs the same one. From a local file or folder, or by ssh, it can't:
-    then the container has Poetry alone, which installs from the lock. The line that advises
-    `poetry self add poetry-tf` at each start follows. A command that poetry-tf has not written is
-    for a person to change.
+    then the container has Poetry alone, which installs from the lock. A command that poetry-tf has
+    not written is for a person to change.
     """
     yield from _changes(context, "TF508")
+
+
+@rule("TF509", "warning", fixable=True)
+def earlier_form(context: Context) -> Iterator[Finding]:
+    """The container has commands as an earlier poetry-tf wrote them.
+
+    They were long, left an environment of another Python to shell commands, and a failed
+    `poetry install` skipped every later command, the one that says so included. The present ones
+    do the same, each in a short line. What a person changed in them stays.
+    """
+    yield from _changes(context, "TF509")
 
 
 def _changes(context: Context, code: str) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from poetry_tf.devcontainer.image import (
@@ -14,8 +15,38 @@ from poetry_tf.devcontainer.image import (
 from poetry_tf.devcontainer.spec import ContainerSpec, generated_name, name_before_series
 from poetry_tf.devcontainer.view import Change, View, feature_id, with_version
 from poetry_tf.files.edits import Edit
+from poetry_tf.files.positions import newline_of
 from poetry_tf.files.values import KeyPath
 from poetry_tf.plan.model import Plan
+
+_COMMENT = re.compile(r"// Written by poetry-tf for TensorFlow [\d.]+[^\r\n]*")
+
+
+def comment(view: View, spec: ContainerSpec) -> Iterator[Change]:
+    """Whether a file that poetry-tf wrote says so, and for which TensorFlow."""
+    if spec.plan is None or not spec.whole:
+        return
+    right, before = written_by(spec.plan), view.document.before
+    if view.is_new and not before.strip():
+        yield Change.convenience(with_comment(view, right))
+    elif (found := _COMMENT.search(before)) and found[0] != right:
+        text = f"{before[: found.start()]}{right}{before[found.end() :]}"
+        yield Change.convenience(view.replace(view.document.with_before(text)))
+
+
+def with_comment(view: View, comment: str) -> Edit:
+    """A comment on top of the file."""
+    document = view.document
+    return view.replace(
+        document.with_before(f"{comment}{newline_of(document.text)}{document.before}")
+    )
+
+
+def written_by(plan: Plan) -> str:
+    return (
+        f"// Written by poetry-tf for TensorFlow {plan.release.series}. "
+        "To update it: poetry tf devcontainer"
+    )
 
 
 def name(view: View, spec: ContainerSpec) -> Iterator[Change]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from poetry_tf.devcontainer import base, gpu, plugin, poetry, start, variables
+from poetry_tf.devcontainer import base, earlier, gpu, plugin, poetry, start, variables
 from poetry_tf.devcontainer.image import container_python
 from poetry_tf.devcontainer.spec import ContainerSpec
 from poetry_tf.devcontainer.view import Change, View
@@ -23,6 +23,7 @@ Subject: TypeAlias = Callable[[View, ContainerSpec], Iterator[Change]]
 
 # In the order in which a new file is written.
 _SUBJECTS: Final[tuple[Subject, ...]] = (
+    base.comment,
     base.name,
     base.image,
     gpu.unknown_options,
@@ -35,7 +36,6 @@ _SUBJECTS: Final[tuple[Subject, ...]] = (
     variables.legacy_keras,
     base.moved_features,
     poetry.retired_feature,
-    poetry.earlier_commands,
     poetry.poetry,
     poetry.project,
     plugin.plugin,
@@ -53,7 +53,10 @@ def find_changes(path: Path, document: JsoncDocument, spec: ContainerSpec) -> tu
     Their edits may concern the same place, so they don't add up: `synchronize` applies them.
     """
     view = _view(path, document, spec)
-    return tuple(change for subject in _SUBJECTS for change in subject(view, spec))
+    return (
+        *earlier.earlier_form(view, spec),
+        *(change for subject in _SUBJECTS for change in subject(view, spec)),
+    )
 
 
 def synchronize(path: Path, document: JsoncDocument, spec: ContainerSpec) -> JsoncDocument:
@@ -62,7 +65,7 @@ def synchronize(path: Path, document: JsoncDocument, spec: ContainerSpec) -> Jso
     Raises `DocumentError` with the key where a value of another type is in the way.
     """
     view = _view(path, document, spec)
-    for subject in _SUBJECTS:
+    for subject in (earlier.earlier_form, *_SUBJECTS):
         view = _with_changes(view, subject, spec)
     return view.document
 
@@ -77,10 +80,10 @@ def _with_changes(view: View, subject: Subject, spec: ContainerSpec) -> View:
 
 
 def with_current_series(path: Path, document: JsoncDocument, spec: ContainerSpec) -> JsoncDocument:
-    """The devcontainer.json with the current series in its name, if poetry-tf wrote the name."""
+    """The devcontainer.json with the current series in the name and comment of poetry-tf's."""
     view = View(path, document, is_new=False)
-    for change in base.name(view, spec):
-        view = view.with_edits(change.edits)
+    for subject in (base.comment, base.name):
+        view = _with_changes(view, subject, spec)
     return view.document
 
 

@@ -24,10 +24,12 @@ from poetry_tf.files.edits import Edit
 from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.files.values import KeyPath
 
-# As it is written after the command that installs Poetry.
-_STEP = re.compile(
-    r" && \(pipx inject poetry (?P<requirement>'[^']*'|[^\s'|]+) \|\| echo '[^']*'\)"
-)
+INSTALLS_POETRY = "onCreateCommand"
+INSTALLS_PLUGIN = "updateContentCommand"
+# In a hook of its own, or after the command that installs Poetry.
+_REQUIREMENT = r"(?P<requirement>'[^']*'|[^\s'|]+)"
+_ALONE = re.compile(rf"pipx inject poetry {_REQUIREMENT} \|\| true")
+_CHAINED = re.compile(rf" && \({_ALONE.pattern}\)")
 _POETRY_ALONE = re.compile(r"(?:^|(?<=&& ))pipx install poetry==[\w.+!-]+(?= && |\Z)")
 # A requirement without an address, as pip and Poetry take it.
 _BY_NAME = re.compile(
@@ -38,13 +40,25 @@ _BY_NAME = re.compile(
 _NAMED = re.compile(r"(?:^|/)poetry[-_.]tf(?:\.git)?(?=[@#\[=~!<>^\s]|-\d|\Z)", re.IGNORECASE)
 
 
-def install_step(origin: Origin) -> str:
-    """The shell text that installs poetry-tf, to follow the command that installs Poetry."""
-    if origin.requirement is None:
-        return ""
-    return (
-        f" && (pipx inject poetry {shlex.quote(origin.requirement)} || "
-        "echo 'poetry-tf could not be installed: going on with Poetry alone')"
+def install_command(requirement: str) -> str:
+    """The shell text that installs poetry-tf, and succeeds also where it can't be had."""
+    return f"pipx inject poetry {shlex.quote(requirement)} || true"
+
+
+def chained_step(requirement: str | None) -> str:
+    """The same, to follow the command that installs Poetry; empty if there is none."""
+    return "" if requirement is None else f" && ({install_command(requirement)})"
+
+
+def has_own_hook(view: View) -> bool:
+    """Whether poetry-tf is installed by a command of its own, after the one that installs Poetry.
+
+    Not where another command of those hooks may use Poetry, which comes after poetry-tf.
+    """
+    return not any(
+        task.may_use_poetry and not _POETRY_ALONE.search(task.script[1])
+        for task in view.tasks
+        if task.hook in (INSTALLS_POETRY, INSTALLS_PLUGIN)
     )
 
 
@@ -64,8 +78,7 @@ def plugin(view: View, spec: ContainerSpec) -> Iterator[Change]:
     origin = spec.poetry_tf
     steps = tuple(_steps(view))
     for found in steps:
-        text = f"{found.text[: found.start]}{install_step(origin)}{found.text[found.end :]}"
-        edit = Edit(view.path, "set", found.path, text)
+        edit = found.replaced(view, origin)
         if names_no_address(found.requirement) and origin.source != "index":
             yield _by_name_change(origin, found.requirement, found.path, (edit,))
         elif _is_older(found.requirement, origin):
@@ -82,16 +95,19 @@ def plugin(view: View, spec: ContainerSpec) -> Iterator[Change]:
                 yield _by_name_change(origin, word.text, word.path, ())
 
 
-def with_plugin(view: View, origin: Origin) -> Edit | None:
+def add_plugin(view: View, origin: Origin) -> Edit | None:
     """The edit that installs poetry-tf where only Poetry is installed; None if there is none."""
     if origin.requirement is None:
         return None
     for task in view.tasks:
         for path, text in task.texts:
             match = _POETRY_ALONE.search(text)
-            if match is not None and _is_outside_quotes(text[: match.start()]):
-                new = f"{text[: match.end()]}{install_step(origin)}{text[match.end() :]}"
-                return Edit(view.path, "set", path, new)
+            if match is None or not _is_outside_quotes(text[: match.start()]):
+                continue
+            if task.hook == INSTALLS_POETRY and match.end() == len(text) and has_own_hook(view):
+                return view.add_command(INSTALLS_PLUGIN, install_command(origin.requirement))
+            new = f"{text[: match.end()]}{chained_step(origin.requirement)}{text[match.end() :]}"
+            return Edit(view.path, "set", path, new)
     return None
 
 
@@ -115,7 +131,7 @@ def why_no_plugin(origin: Origin) -> str:
 
 @dataclass(frozen=True)
 class _Step:
-    """A step as `install_step` writes it, in a string of devcontainer.json."""
+    """A step as poetry-tf writes it, in a string of devcontainer.json."""
 
     path: KeyPath
     text: str
@@ -123,11 +139,25 @@ class _Step:
     end: int
     requirement: str
 
+    def replaced(self, view: View, origin: Origin) -> Edit:
+        """The edit that installs it from another origin, or no more."""
+        before, after = self.text[: self.start], self.text[self.end :]
+        if before or after:
+            return Edit(
+                view.path, "set", self.path, f"{before}{chained_step(origin.requirement)}{after}"
+            )
+        if origin.requirement is not None:
+            return Edit(view.path, "set", self.path, install_command(origin.requirement))
+        hook, *entry = map(str, self.path)
+        return view.remove_member(hook, entry[0]) if entry else view.remove(hook)
+
 
 def _steps(view: View) -> Iterator[_Step]:
     for task in view.tasks:
         for path, text in task.texts:
-            for match in islice(_STEP.finditer(text), MOST_INSTALLATIONS):
+            alone = _ALONE.fullmatch(text)
+            matches = [alone] if alone else _CHAINED.finditer(text)
+            for match in islice(matches, MOST_INSTALLATIONS):
                 requirement = match["requirement"].strip("'")
                 if _NAMED.search(requirement):
                     yield _Step(path, text, *match.span(), requirement)

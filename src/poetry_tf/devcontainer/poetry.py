@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from poetry_tf.devcontainer.lifecycle import HOOKS
-from poetry_tf.devcontainer.plugin import install_step
+from poetry_tf.devcontainer.plugin import (
+    INSTALLS_PLUGIN,
+    INSTALLS_POETRY,
+    chained_step,
+    has_own_hook,
+    install_command,
+)
 from poetry_tf.devcontainer.spec import INSTALL, ContainerSpec
 from poetry_tf.devcontainer.view import Change, View, with_version
 from poetry_tf.files.edits import Edit
@@ -21,9 +26,8 @@ CACHE_FOLDER = "/mnt/poetry-cache"
 ENVIRONMENT = ".venv"
 ENVIRONMENT_VOLUME = "poetry-tf-venv-${devcontainerId}"
 
-# The hooks in which poetry-tf installs Poetry and the project.
-_INSTALLS_POETRY = "onCreateCommand"
-_INSTALLS_PROJECT = "postCreateCommand"
+# The hook in which the project is installed.
+INSTALLS_PROJECT = "postCreateCommand"
 _INTERPRETER: KeyPath = ("customizations", "vscode", "settings", "python.defaultInterpreterPath")
 # Where a machine does not set it, it is empty in the container, which means unset.
 MIRROR = "POETRY_TF_MIRROR"
@@ -35,11 +39,8 @@ _NOT_FIXED = "of no fixed version"
 # The volume outlives the container, and so may hold the environment of another Python. Poetry keeps
 # one that fits, and replaces any other by a new one.
 _RENEWAL = "poetry env use python3"
-# The command that earlier versions wrote for that, before Poetry is there.
-_EARLIER_RENEWAL = re.compile(
-    r"\(python3 -c \"import os, sys; [^\"]*\" \|\| sudo find \.venv -mindepth 1 -delete\) && "
-)
-_EARLIER_OWNER, _OWNER = '"$(id -u):$(id -g)"', "$(id -u):$(id -g)"
+# It fails in a repository without a commit, and without access to the files.
+_PULL = "(git lfs pull || true)"
 
 
 def retired_feature(view: View, spec: ContainerSpec) -> Iterator[Change]:
@@ -94,8 +95,8 @@ def poetry(view: View, spec: ContainerSpec) -> Iterator[Change]:
         yield Change(
             "TF506",
             "Poetry is not installed in a fixed version",
-            f"Install poetry=={spec.poetry} in {_INSTALLS_POETRY}",
-            (_INSTALLS_POETRY,),
+            f"Install poetry=={spec.poetry} in {INSTALLS_POETRY}",
+            (INSTALLS_POETRY,),
             tuple(_preparation(view, spec)),
         )
 
@@ -130,26 +131,42 @@ def _other_version(
 
 
 def _preparation(view: View, spec: ContainerSpec) -> Iterator[Edit]:
-    command = f"pipx install poetry=={spec.poetry}{install_step(spec.poetry_tf)}"
     folders = []
     if not view.features(*spec.images.cache_features):
         folders.append(CACHE_FOLDER)
         yield from _cache(view)
-    if _needs_environment(view):
+    if needs_environment(view):
         folders.append(ENVIRONMENT)
-        yield from _environment(view)
-    if folders and not view.is_root:
-        command = f"sudo chown {_OWNER} {' '.join(folders)} && {command}"
-    for name in _MIRRORS:
-        if not view.sets_variable(name):
-            # The value, which may hold a password, stays out of the file.
-            yield view.set("remoteEnv", name, value=f"${{localEnv:{name}}}")
-    dependent = [task for task in view.tasks if task.hook == _INSTALLS_POETRY and task.uses_poetry]
+        yield from environment(view)
+    command = install_poetry(view, str(spec.poetry), folders)
+    requirement = spec.poetry_tf.requirement
+    in_own_hook = has_own_hook(view)
+    if not in_own_hook:
+        command += chained_step(requirement)
+    yield from mirrors(view)
+    dependent = [task for task in view.tasks if task.hook == INSTALLS_POETRY and task.uses_poetry]
     if dependent:
         path, text = dependent[0].script
         yield Edit(view.path, "set", path, f"{command} && {text}")
     else:
-        yield view.add_command(_INSTALLS_POETRY, command)
+        yield view.add_command(INSTALLS_POETRY, command)
+    if in_own_hook and requirement is not None:
+        yield view.add_command(INSTALLS_PLUGIN, install_command(requirement))
+
+
+def install_poetry(view: View, version: str, folders: Iterable[str]) -> str:
+    """The command that installs Poetry, and makes the user the owner of the volumes."""
+    command = f"pipx install poetry=={version}"
+    if not folders or view.is_root:
+        return command
+    return f"sudo chown $(id -u):$(id -g) {' '.join(folders)} && {command}"
+
+
+def mirrors(view: View) -> Iterator[Edit]:
+    """The mirrors of the machine. Their values, which may hold a password, stay out of the file."""
+    for name in _MIRRORS:
+        if not view.sets_variable(name):
+            yield view.set("remoteEnv", name, value=f"${{localEnv:{name}}}")
 
 
 def _cache(view: View) -> Iterator[Edit]:
@@ -165,7 +182,7 @@ def _mounts(view: View, folder: str) -> bool:
     return isinstance(mounts, list) and any(folder in str(item) for item in mounts)
 
 
-def _needs_environment(view: View) -> bool:
+def needs_environment(view: View) -> bool:
     """Whether the file leaves open where Poetry makes the environment."""
     variables = (*view.object("containerEnv"), *view.object("remoteEnv"))
     is_set = any(name.startswith("POETRY_VIRTUALENVS_") for name in variables)
@@ -178,10 +195,10 @@ def environment_in_project(view: View, spec: ContainerSpec) -> bool:
     if value is not None:
         return str(value).lower() in {"true", "1"}
     set_up = view.own_base or view.features(*spec.images.poetry_features)
-    return not set_up and not view.installs_poetry and _needs_environment(view)
+    return not set_up and not view.installs_poetry and needs_environment(view)
 
 
-def _environment(view: View) -> Iterator[Edit]:
+def environment(view: View) -> Iterator[Edit]:
     """The environment at a path that VS Code finds, in a volume because the workspace may be slow.
 
     The volume belongs to this container alone, and outlives it.
@@ -194,43 +211,19 @@ def _environment(view: View) -> Iterator[Edit]:
         yield Edit(view.path, "set", _INTERPRETER, f"{place}/bin/python")
 
 
-def earlier_commands(view: View, spec: ContainerSpec) -> Iterator[Change]:
-    """Commands as earlier versions wrote them, which the present ones replace."""
-    if spec.plan is None or not spec.whole:
-        return
-    for task in view.tasks:
-        for path, text in task.texts:
-            if not _EARLIER_RENEWAL.search(text):
-                continue
-            new = _EARLIER_RENEWAL.sub("", text).replace(_EARLIER_OWNER, _OWNER)
-            if view.is_root:
-                new = re.sub(rf"sudo chown {re.escape(_OWNER)} [^&]+ && ", "", new)
-            edits = [Edit(view.path, "set", path, new)]
-            for other in view.tasks:
-                if other.value in (spec.install, with_lfs(spec.install)):
-                    edits.append(view.remove(*other.path))  # `project` writes the present one
-            yield Change.convenience(*edits)
-
-
-def with_lfs(command: str) -> str:
-    return f"(! git rev-parse -q --verify HEAD || git lfs pull) && {command}"
-
-
 def project(view: View, spec: ContainerSpec) -> Iterator[Change]:
     """Whether the project is installed, once Poetry is there."""
     if spec.plan is None or view.own_base or not spec.whole:
         return
     if any(task.installs_project for task in view.tasks):
         return
-    command = with_lfs(spec.install) if spec.git_lfs else spec.install
-    if ENVIRONMENT_VOLUME in str(view.get("mounts")):
-        command = f"{_RENEWAL} && {command}"
+    command = install_project(view, spec)
     task = next((task for task in view.tasks if task.installations), None)
-    if task is None or HOOKS.index(task.hook) < HOOKS.index(_INSTALLS_PROJECT):
-        if view.get(_INSTALLS_PROJECT) in (None, "", []):
-            yield Change.convenience(*_alone(view, command, spec))
+    if task is None or HOOKS.index(task.hook) < HOOKS.index(INSTALLS_PROJECT):
+        if view.get(INSTALLS_PROJECT) in (None, "", []):
+            yield Change.convenience(*install_alone(view, spec))
             return
-        edit = view.add_command(_INSTALLS_PROJECT, command, is_install=True)
+        edit = view.add_command(INSTALLS_PROJECT, command, is_install=True)
     else:
         # Commands of a hook run at the same time, so it has to be the same command.
         path, text = task.followed_by(command)
@@ -238,13 +231,21 @@ def project(view: View, spec: ContainerSpec) -> Iterator[Change]:
     yield Change.convenience(edit)
 
 
-def _alone(view: View, command: str, spec: ContainerSpec) -> Iterator[Edit]:
+def install_project(view: View, spec: ContainerSpec) -> str:
+    """The command that installs the project."""
+    command = spec.install
+    if ENVIRONMENT_VOLUME in str(view.get("mounts")):
+        command = f"{_RENEWAL} && {command}"
+    return f"{_PULL} && {command}" if spec.git_lfs else command
+
+
+def install_alone(view: View, spec: ContainerSpec) -> Iterator[Edit]:
     """The installation as the only command of its hook: the container opens also where it fails.
 
     Else the hooks that follow are skipped. An editor waits for it, as its Python is not there
     before. It is no command of a prebuild, which has neither a person's secrets nor their mirror.
     """
     shown = INSTALL if "'" in spec.install else spec.install
-    yield view.set(_INSTALLS_PROJECT, value=f"{command} || echo 'run: {shown}'")
+    yield view.set(INSTALLS_PROJECT, value=f"{install_project(view, spec)} || echo 'run: {shown}'")
     if view.get("waitFor") is None:
-        yield view.set("waitFor", value=_INSTALLS_PROJECT)
+        yield view.set("waitFor", value=INSTALLS_PROJECT)

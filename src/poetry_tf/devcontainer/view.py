@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,10 @@ class View:
 
     def set(self, *path: str, value: Any) -> Edit:
         return Edit(self.path, "set", path, value)
+
+    def replace(self, text: str) -> Edit:
+        """Another text for the whole file."""
+        return Edit(self.path, "create", (), text)
 
     def remove(self, *path: str | int) -> Edit:
         return Edit(self.path, "remove", path)
@@ -121,7 +126,7 @@ class View:
         for edit in edits:
             document = edit.on(document)
         assert isinstance(document, JsoncDocument)
-        return replace(self, document=document)
+        return dataclasses.replace(self, document=document)
 
     def add_command(self, hook: str, command: str, *, is_install: bool = False) -> Edit:
         """Adds a command to a lifecycle hook, beside those that are there.

@@ -33,7 +33,7 @@ class Edit:
     path: KeyPath
     value: Any = None
     """The new value; for ``append`` the new element, for ``rename`` the new key, for ``create``
-    the whole text of a new file, for ``bind`` the new addresses, None for PyPI, by
+    the whole text of a file, for ``bind`` the new addresses, None for PyPI, by
     `IndexSource`."""
 
     def on(self, document: Document) -> Document:

@@ -60,6 +60,16 @@ class JsoncDocument(Document):
         data, tree = _Parser(text).document()
         return cls(text, data, tree)
 
+    @property
+    def before(self) -> str:
+        """What stands before the value: comments, blank lines."""
+        return self.text[: self.tree.start].removeprefix(BOM)
+
+    def with_before(self, before: str) -> str:
+        """The text with something else before the value."""
+        mark = BOM if self.text.startswith(BOM) else ""
+        return f"{mark}{before}{self.text[self.tree.start :]}"
+
     def _locate(self, path: KeyPath) -> tuple[int, Value | None] | None:
         return self.tree.locate(path)
 
