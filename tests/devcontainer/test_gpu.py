@@ -186,12 +186,12 @@ def test_arguments_that_fail_without_a_gpu_give_way_to_a_request(
     [
         (
             '[\n\t\t"--gpus", "all", // every GPU\n\t\t"--ipc=host" // for workers\n\t]',
-            '[\n\t\t// every GPU\n\t\t"--ipc=host" // for workers\n\t]',
+            '[\n\t\t"--ipc=host" // for workers\n\t]',
         ),
         ('["--ipc=host", "--gpus=all" /* every GPU */]', '["--ipc=host" /* every GPU */]'),
     ],
 )
-def test_why_a_retired_argument_stood_there_stays(arguments: str, left: str):
+def test_a_comment_goes_with_the_line_of_a_retired_argument_only(arguments: str, left: str):
     for newline in ("\n", "\r\n"):
         text = container(runArgs="here", hostRequirements=...).replace('"here"', arguments)
         made = fixed(text.replace("\n", newline))
@@ -199,15 +199,14 @@ def test_why_a_retired_argument_stood_there_stays(arguments: str, left: str):
         assert codes(made) == []
 
 
-def test_comments_of_what_goes_whole_stay_where_it_was():
+def test_comments_on_lines_of_their_own_stay_where_what_they_are_about_goes():
     text = container(runArgs="here", hostRequirements=...).replace(
-        '"here"', '[ // for the GPU\n\t\t"--gpus=all" // all of them\n\t]'
+        '"here"', '[ // for the GPU\n\t\t// Mind the driver.\n\t\t"--gpus=all" // all of them\n\t]'
     )
     made = fixed(text)
     assert "runArgs" not in data(made)
     assert [line.strip() for line in made.splitlines() if "//" in line and "ghcr" not in line] == [
-        "// for the GPU",
-        "// all of them",
+        "// Mind the driver."
     ]
 
 

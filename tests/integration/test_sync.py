@@ -98,9 +98,7 @@ def test_a_series_that_goes_with_the_same_cuda_moves_what_names_it_alone(
     assert done.ok, done.output
     assert "devcontainer.json follows in its name\n" in done.stderr
     gone, new = changed_lines(before, container(poetry).read_bytes())
-    assert [line.strip() for line in new] == [
-        line.strip().replace("2.18", "2.19") for line in gone
-    ]
+    assert [line.strip() for line in new] == [line.strip().replace("2.18", "2.19") for line in gone]
     assert len(new) == 2, "the name and the comment on top"
 
 

@@ -52,7 +52,9 @@ def missing_or_unreadable(context: Context) -> Iterator[Finding]:
 def python(context: Context) -> Iterator[Finding]:
     """The container's Python is not one that the project's TensorFlow runs on.
 
-    `poetry install` then refuses that Python, or takes another that happens to be there. Or no
+    `poetry install` then refuses that Python, or takes another that happens to be there. Read are
+    the image for Python, the feature `python`, which goes before it, and arguments of the build
+    (`PYTHON_VERSION`, `VARIANT` where the Dockerfile begins with an image for Python). Or no
     container can be made at all: images that still work, and the Poetry that can lock a project,
     begin at Python 3.10.
     """

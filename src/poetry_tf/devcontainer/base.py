@@ -8,15 +8,18 @@ from collections.abc import Iterator
 from poetry_tf.devcontainer.image import (
     OUR_VARIABLE,
     PythonImage,
+    StatedPython,
     builds_own_image,
+    feature_id,
+    feature_python,
     python_image,
     with_registry_variable,
 )
 from poetry_tf.devcontainer.spec import ContainerSpec, generated_name, name_before_series
-from poetry_tf.devcontainer.view import Change, View, feature_id, with_version
+from poetry_tf.devcontainer.view import Change, View, with_version
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.positions import newline_of
-from poetry_tf.files.values import KeyPath
+from poetry_tf.files.values import KeyPath, as_table
 from poetry_tf.plan.model import Plan
 
 _COMMENT = re.compile(r"// Written by poetry-tf for TensorFlow [\d.]+[^\r\n]*")
@@ -60,6 +63,50 @@ def name(view: View, spec: ContainerSpec) -> Iterator[Change]:
         yield Change.convenience(view.set("name", value=current))
 
 
+# An argument that names Python; VARIANT does where the Dockerfile begins with an image for Python.
+_ARGUMENT = re.compile(r"python(?:_?version)?", re.IGNORECASE)
+_VARIANT = re.compile(r"^\s*FROM\s+\S*python:\S*\$\{?VARIANT\b", re.IGNORECASE | re.MULTILINE)
+_VALUE = re.compile(r"(?:\d+(?:\.\d+)*-)?(?P<python>3\.\d+)(?:\.\d+)*(?:-[\w.-]+)?")
+
+
+def python(view: View, spec: ContainerSpec) -> Iterator[Change]:
+    """Whether a Python that a feature or an argument of the build names fits."""
+    plan, feature = spec.plan, feature_python(view.document)
+    if plan is None:
+        return
+    if feature is not None and feature.python not in plan.pythons:
+        edits = (view.set(*map(str, feature.path), value=plan.python),)
+        yield _misfit(feature, plan, "the feature installs Python", edits)
+    stated = _argument_python(view) if feature is None else None
+    if stated is not None and stated.python not in plan.pythons:
+        yield _misfit(stated, plan, f"the image is built with {stated.path[-1]}", ())
+
+
+def _misfit(stated: StatedPython, plan: Plan, what: str, edits: tuple[Edit, ...]) -> Change:
+    message = (
+        f"{what} {stated.written}, but the project with TensorFlow {plan.release.version} runs on "
+        f"Python {' or '.join(plan.pythons)}"
+    )
+    return Change("TF502", message, f"Name Python {plan.python}", stated.path, edits)
+
+
+def _argument_python(view: View) -> StatedPython | None:
+    """The Python that an argument of the build names."""
+    for name, value in as_table(view.get("build", "args")).items():
+        match = _VALUE.fullmatch(value) if isinstance(value, str) else None
+        if match is None:
+            continue
+        if _ARGUMENT.fullmatch(name) or (name == "VARIANT" and _VARIANT.search(_dockerfile(view))):
+            return StatedPython(value, match["python"], ("build", "args", name))
+    return None
+
+
+def _dockerfile(view: View) -> str:
+    """The text of the Dockerfile; empty if it can't be read."""
+    name = view.get("build", "dockerfile")
+    return (view.workspace.read(view.path.parent / name) or "") if isinstance(name, str) else ""
+
+
 def image(view: View, spec: ContainerSpec) -> Iterator[Change]:
     """Whether the image has a Python that fits, and still works."""
     if builds_own_image(view.document):
@@ -74,7 +121,8 @@ def image(view: View, spec: ContainerSpec) -> Iterator[Change]:
     parsed = python_image(present)
     if parsed is None:
         return  # an image of the user's own: nothing is known of it
-    if plan is not None and parsed.python not in plan.pythons:
+    by_feature = feature_python(view.document) is not None
+    if plan is not None and parsed.python not in plan.pythons and not by_feature:
         yield _other_python(view, spec, plan, parsed)
     elif parsed.is_devcontainers and parsed.generation in spec.images.retired_generations:
         yield _retired(view, spec, parsed)

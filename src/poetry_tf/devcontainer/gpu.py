@@ -10,8 +10,9 @@ from itertools import pairwise
 from typing import Any
 
 from poetry_tf.devcontainer.compose import compose_files, is_service, service_has_gpu
+from poetry_tf.devcontainer.image import feature_id
 from poetry_tf.devcontainer.spec import ContainerSpec
-from poetry_tf.devcontainer.view import Change, View, feature_id
+from poetry_tf.devcontainer.view import Change, View
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.files.values import KeyPath, as_table

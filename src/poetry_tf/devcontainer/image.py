@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from poetry_tf.files.jsonc import JsoncDocument
+from poetry_tf.files.values import KeyPath, as_table
 
 # Keys of a base of the user's own: a Dockerfile, or services.
 _OWN_BASE = ("build", "dockerFile", "dockerComposeFile")
@@ -24,6 +25,11 @@ _PYTHON_IMAGE = re.compile(
 )
 _PYTHON = r"(?P<python>2\.7|3\.(?:[5-9]|\d\d))(?:\.\d+)?(?![\d.])"
 _GENERATION = r"(?P<generation>\d+)(?:\.\d+)*"
+# An image without Python: the feature brings it, with pipx unless it is told otherwise.
+_BASE_IMAGE = re.compile(
+    r"mcr\.microsoft\.com/(?:vscode/)?devcontainers/base(?::(?!alpine)[\w.-]+)?(?:@sha256:[0-9a-f]+)?"
+)
+PYTHON_FEATURE = "ghcr.io/devcontainers/features/python"
 # 3-3.11-bookworm, 3.0.7-3.11, 3.11-bookworm, 3.11.4, 3-bookworm. Without a Python ("bookworm",
 # "latest") a tag names the newest.
 _TAGS = tuple(map(re.compile, (f"{_GENERATION}-{_PYTHON}", _PYTHON, f"{_GENERATION}(?![\\w.])")))
@@ -65,6 +71,46 @@ def python_image(reference: Any) -> PythonImage | None:
     return PythonImage(match["repository"], parts.get("generation"), parts.get("python"))
 
 
+@dataclass(frozen=True)
+class StatedPython:
+    """A Python that a devcontainer.json names besides its image."""
+
+    written: str
+    python: str | None
+    """Its minor; None where it changes with time."""
+    path: KeyPath
+
+
+def feature_python(document: JsoncDocument) -> StatedPython | None:
+    """The Python of the feature, which goes before that of the image; None if the system's."""
+    features = as_table(document.get(("features",)))
+    key = next((key for key in features if feature_id(key) == PYTHON_FEATURE), None)
+    if key is None:
+        return None
+    path: KeyPath = ("features", key)
+    if isinstance(features[key], dict):
+        path = (*path, "version")
+    written = document.get(path)
+    if not isinstance(written, str) or written in {"os-provided", "none", ""}:
+        return None
+    match = re.match(_PYTHON, written)
+    return StatedPython(written, match["python"] if match else None, path)
+
+
+def _is_base_with_python(document: JsoncDocument) -> bool:
+    image, stated = document.get(("image",)), feature_python(document)
+    if stated is None or not isinstance(image, str) or not _BASE_IMAGE.fullmatch(image):
+        return False
+    return as_table(document.get(stated.path[:2])).get("installTools") is not False
+
+
+def feature_id(key: str) -> str:
+    """A feature's id without version or digest; the colon of a port stays."""
+    key = key.partition("@")[0]
+    head, colon, tail = key.rpartition(":")
+    return head if colon and "/" not in tail else key
+
+
 def builds_own_image(document: JsoncDocument) -> bool:
     """Whether a Dockerfile or services are the base, and not ``image``."""
     return any(key in document.data for key in _OWN_BASE)
@@ -79,10 +125,14 @@ def has_own_base(document: JsoncDocument) -> bool:
         return True
     image = document.get(("image",))
     parsed = python_image(image)
-    return image is not None and (parsed is None or not parsed.is_devcontainers)
+    if image is None or (parsed is not None and parsed.is_devcontainers):
+        return False
+    return not _is_base_with_python(document)
 
 
 def container_python(document: JsoncDocument) -> str | None:
-    """The Python minor of a container on a known image; None where the file doesn't say."""
+    """The Python minor of a container; None where the file doesn't say."""
+    if (stated := feature_python(document)) is not None:
+        return stated.python
     parsed = python_image(document.get(("image",)))
     return None if parsed is None or has_own_base(document) else parsed.python

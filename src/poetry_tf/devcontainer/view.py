@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from poetry_tf.devcontainer.image import has_own_base
+from poetry_tf.devcontainer.image import feature_id, has_own_base
 from poetry_tf.devcontainer.lifecycle import HOOKS, Task, tasks
 from poetry_tf.devcontainer.workspace import Workspace
 from poetry_tf.files.documents import Document
@@ -142,13 +142,6 @@ class View:
         if isinstance(present, str | list) and tasks(hook, present):
             return self.set(hook, value={"project": present, "poetry-tf": command})
         return self.set(hook, "poetry-tf", value=command)
-
-
-def feature_id(key: str) -> str:
-    """A feature's id without version or digest; the colon of a port stays."""
-    key = key.partition("@")[0]
-    head, colon, tail = key.rpartition(":")
-    return head if colon and "/" not in tail else key
 
 
 def with_version(id_: str, key: str) -> str:

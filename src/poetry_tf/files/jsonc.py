@@ -19,6 +19,7 @@ from poetry_tf.files.positions import (
     indent_at,
     line_start,
     newline_of,
+    next_line,
     position_at,
     spliced,
     starts_line,
@@ -33,6 +34,7 @@ _STRING: Final = re.compile(
     r'"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*'
 )
 _STRING_OR_COMMENT: Final = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\r\n]*|/\*[\s\S]*?\*/')
+_BLANK_LINE: Final = re.compile(r"\n[ \t]*\r?\n\Z")
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _LITERALS: Final = {"true": True, "false": False, "null": None}
 _LITERAL: Final = re.compile("|".join(_LITERALS))
@@ -78,9 +80,9 @@ class JsoncDocument(Document):
         return self._edited(splices, with_value(self.data, path, value))
 
     def remove_but_comments(self, path: KeyPath) -> Self:
-        """As `remove`, but the comments that would go as well stay in their place.
+        """As `remove`, but comments that have lines of their own stay, and no second blank line.
 
-        Those that ended a line, or stood within a value, get lines of their own.
+        One that ends a line goes with it.
         """
         return self if self.get(path, ABSENT) is ABSENT else self._cut(path, keeps_comments=True)
 
@@ -91,7 +93,9 @@ class JsoncDocument(Document):
             splices = cut_below(document, Root((), document.tree), path)
             if keeps_comments:
                 splices = [
-                    (start, end, new or document._comments_within(start, end))
+                    (start, document._blank_end(start, end), new)
+                    if new or (comments := document._comments_within(start, end)) == ""
+                    else (start, end, comments)
                     for start, end, new in splices
                 ]
             document = document.parse(spliced(document.text, splices))
@@ -99,17 +103,29 @@ class JsoncDocument(Document):
                 break
         return document._verified(without(self.data, path))
 
+    def _blank_end(self, start: int, end: int) -> int:
+        """The end of a removal, with a blank line after it if there is one before it as well."""
+        text = self.text
+        is_lines = start == line_start(text, start) and end == line_start(text, end)
+        after = next_line(text, end)
+        is_blank = not text[end:after].strip() and after < len(text)
+        return after if is_lines and is_blank and _BLANK_LINE.search(text[:start]) else end
+
     def _comments_within(self, start: int, end: int) -> str:
-        """The comments in a stretch of text, laid out as the stretch is."""
+        """The comments in a stretch of text that stay when it goes, laid out as the stretch is."""
         text, newline = self.text, newline_of(self.text)
-        tokens = (match[0] for match in _STRING_OR_COMMENT.finditer(text, start, end))
-        comments = [token for token in tokens if not token.startswith('"')]
+        is_one_line = not text[start:end].splitlines()[1:] and end != line_start(text, end)
+        comments = [
+            match[0]
+            for match in _STRING_OR_COMMENT.finditer(text, start, end)
+            if match[0][0] == "/" and (is_one_line or starts_line(text, match.start()))
+        ]
         if not comments:
             return ""
         outer = indent_at(text, start)
         if start == line_start(text, start) and end == line_start(text, end):
             return "".join(f"{outer}{comment}{newline}" for comment in comments)
-        if text[start:end].splitlines()[1:]:
+        if not is_one_line:
             inner = outer + self.indent_unit()
             lines = "".join(f"{newline}{inner}{comment}" for comment in comments)
             return f"{lines}{newline}{outer}"

@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from poetry_tf.devcontainer.changes import find_changes
-from poetry_tf.devcontainer.image import REGISTRY_VARIABLE, builds_own_image, python_image
+from poetry_tf.devcontainer.image import (
+    REGISTRY_VARIABLE,
+    builds_own_image,
+    feature_id,
+    python_image,
+)
 from poetry_tf.devcontainer.poetry import container_poetrys
 from poetry_tf.devcontainer.spec import ContainerSpec
-from poetry_tf.devcontainer.view import View, feature_id
+from poetry_tf.devcontainer.view import View
 from poetry_tf.doctor.answers import parse_json, table
 from poetry_tf.doctor.network.apt import PackageRequest
 from poetry_tf.doctor.network.registry import Reference, read_reference
