@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from poetry_tf.devcontainer.origin import Origin
@@ -20,6 +22,7 @@ from tests.devcontainer.containers import (
     container,
     fixed,
     from_,
+    having,
     make_spec,
     plan_of,
 )
@@ -59,3 +62,18 @@ def test_where_poetry_tf_comes_from_is_reported(origin: Origin):
     if origin is LOCAL:
         assert LOCAL.url in part.origin
         assert "run poetry tf devcontainer" in part.origin
+
+
+@pytest.mark.parametrize(
+    ("settings", "value", "names"),
+    [
+        ({}, "where there is one", "nvidia runtime"),
+        ({"gpu_required": True}, "required", "from 29.2 on by CDI"),
+        ({"engine": "podman"}, "required, by CDI", "Podman reads a file"),
+    ],
+)
+def test_how_the_gpu_comes_in_is_explained(settings: dict[str, Any], value: str, names: str):
+    spec = having(**settings)
+    found = list_parts(PATH, JsoncDocument.parse(fixed("{}", spec)), spec, CATALOG)
+    (part,) = (item for item in found if item.name == "GPU")
+    assert part.value == value and names in part.origin

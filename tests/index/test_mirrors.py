@@ -16,6 +16,7 @@ from poetry_tf.index.mirrors import (
     Mirror,
     MirrorError,
     MirrorSetting,
+    is_in_china,
     parse_mirror,
     without_credentials,
 )
@@ -167,6 +168,18 @@ def test_every_mirror_that_has_a_name_is_asked_by_https_for_a_simple_index():
     assert AUTO_MIRROR in MIRRORS.values()
     assert AUTO_MIRROR.name == "TUNA (Tsinghua)"
     assert not ALIASES.keys() & MIRRORS.keys()
+
+
+@pytest.mark.parametrize(
+    ("value", "is_there"),
+    [
+        *((name, True) for name in (*MIRRORS, "auto", "https://pypi.example.cn/simple")),
+        *((value, False) for value in ("off", "https://pypi.example.org/simple", "./wheels")),
+        (["https://pypi.example.org/simple", "aliyun"], True),
+    ],
+)
+def test_a_mirror_in_china_is_known(value: object, is_there: bool):
+    assert is_in_china(parse_mirror(value)) == is_there
 
 
 def test_what_shares_a_fate_is_known():

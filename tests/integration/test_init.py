@@ -375,6 +375,19 @@ def test_the_gpu_mode_can_be_changed_later(
         assert not any("and-cuda" in line for line in pyproject(project)["project"]["dependencies"])
 
 
+@pytest.mark.parametrize(
+    ("mirror", "gpu", "is_said"),
+    [("aliyun", "system", True), ("off", "system", False), ("aliyun", "pip", False)],
+)
+def test_with_a_mirror_in_china_it_says_what_needs_no_other_source(
+    warm_poetry: PoetryRunner, mirror: str, gpu: str, is_said: bool
+) -> None:
+    options = ["--tensorflow", "2.18", "--gpu", gpu, "--mirror", mirror, "--no-lock"]
+    done = warm_poetry.call("tf", "init", "-n", *options)
+    assert done.ok, done.output
+    assert ("init --gpu pip needs neither" in done.stdout) == is_said
+
+
 # --mirror, --write-source
 
 

@@ -184,6 +184,7 @@ def needs_of(root: Path, configuration: str | None = None) -> HostSpec:
         plan.release,
         plan.gpu.mode,
         engine=settings.engine or "docker",
+        gpu_required=settings.gpu_required,
         python=_interpreter(root),
         install=container_spec(project, plan, images, whole=True).install,
         config=config,

@@ -12,6 +12,9 @@ from poetry_tf.actions.options import InitOptions
 from poetry_tf.commands.base import plain
 from poetry_tf.commands.devcontainer_output import missing_plugin_notes, up_command
 from poetry_tf.files.project import Project, readable_configurations
+from poetry_tf.index.config import setting_layers
+from poetry_tf.index.mirrors import MirrorError, is_in_china
+from poetry_tf.index.resolve import parse_layer
 from poetry_tf.migration.classify import Classification, DropReason
 from poetry_tf.migration.entries import PackageList
 from poetry_tf.migration.names import is_assumed
@@ -144,10 +147,25 @@ def next_steps(
                 "driver and, on Linux, the NVIDIA Container Toolkit; without, it runs on the "
                 "CPU"
             )
+            if plan.release.and_cuda is not None and _downloads_from_china(project):
+                yield (
+                    "Where ghcr.io or NVIDIA's package source is slow or blocked: <c1>"
+                    f"{poetry_tf.program} init --gpu pip</> needs neither, as its CUDA comes from "
+                    "the mirror of PyPI"
+                )
         yield from (plain(why.removesuffix(".")) for why in missing_plugin_notes(project, plan))
     else:
         yield "Install it here: <c1>poetry install</>"
     yield f"In CI and before commits: <c1>{poetry_tf.program} check</>"
+
+
+def _downloads_from_china(project: Project) -> bool:
+    """Whether the mirror in force is one in China."""
+    layers = setting_layers(project.root, project.poetry_toml)
+    try:
+        return bool(layers) and is_in_china(parse_layer(layers[0]))
+    except MirrorError:
+        return False
 
 
 def _format_change(item: RequiredEntry) -> str:

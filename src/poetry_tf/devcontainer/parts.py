@@ -43,6 +43,8 @@ def list_parts(
     if plan.gpu.mode != "none" and is_service(view) and service_has_gpu(view) == "unknown":
         files = format_list(compose_files(view)) or "the compose file"
         yield ContainerPart("GPU", "unknown", f"what {files} requests could not be read")
+    elif plan.gpu.mode != "none" and not is_service(view):
+        yield _gpu(spec)
     for feature in (spec.images.cuda, spec.images.git_lfs):
         yield from _feature(view, feature)
     yield from _cuda(view, spec, plan, catalog)
@@ -62,6 +64,20 @@ def list_parts(
         yield ContainerPart(
             "driver", "the host's", "fixed by nothing: any that takes this CUDA will do"
         )
+
+
+def _gpu(spec: ContainerSpec) -> ContainerPart:
+    """How the container gets the GPU, and where it does not."""
+    check = "poetry tf doctor on the host says whether it does"
+    if spec.settings.engine == "podman":
+        value, origin = "required, by CDI", "Podman reads a file that describes the GPUs"
+    elif spec.settings.gpu_required:
+        value = "required"
+        origin = "Docker hands it in by the nvidia runtime, from 29.2 on by CDI as well"
+    else:
+        value = "where there is one"
+        origin = "the container tools hand it in where Docker knows the nvidia runtime"
+    return ContainerPart("GPU", value, f"{origin}; {check}")
 
 
 def _plugin(view: View, spec: ContainerSpec) -> Iterator[ContainerPart]:

@@ -121,6 +121,13 @@ class MirrorSetting:
     """The folders with saved files, as they are written. Beside a mirror they supply files only."""
 
 
+def is_in_china(setting: MirrorSetting) -> bool:
+    """Whether packages come from China; by ``auto`` they do, unless its mirrors fail."""
+    mirrors = (AUTO_MIRROR,) if setting.kind == "auto" else setting.mirrors
+    hosts = [_host(mirror.url) or "" for mirror in mirrors]
+    return any(host in _HOSTS or host.endswith(".cn") for host in hosts)
+
+
 class MirrorError(ValueError):
     """A value of ``tf.mirror`` that is not valid; the text lists the valid ones."""
 

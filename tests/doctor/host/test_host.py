@@ -112,6 +112,14 @@ CASES: list[tuple[str, HostSpec, dict[str, str]]] = [
     ("fedora-refreshed-cdi", PODMAN, {}),
     ("fedora-selinux", PODMAN, {"runtime": "warning"}),
     ("podman-as-docker", needs(), {"engine": "error"}),
+    ("runtime-without-gpu", needs(), {"driver": "error", "runtime": "error"}),
+    ("runtime-without-gpu", needs(gpu_required=True), {"driver": "error"}),
+    ("cdi", needs(), {"runtime": "error", "volumes": "note"}),
+    ("cdi", needs(gpu_required=True), {"volumes": "note"}),
+    ("cdi-older", needs(), {"runtime": "error"}),
+    ("cdi-older", needs(gpu_required=True), {"runtime": "error"}),
+    ("wslc", needs(), {"engine": "error"}),
+    ("podman-4-cdi", PODMAN, {"runtime": "error"}),
     ("arm", needs(), {"processor": "error"}),
     ("macos", needs(), {"system": "error", "engine": "error"}),
 ]
@@ -172,7 +180,22 @@ def test_the_commands_are_those_of_the_system():
     assert "apt install docker.io" in commands("docker-18", "engine")
     assert "podman system migrate" in commands("podman-broken", "engine", PODMAN)
     assert "podman machine start" in commands("podman-windows-stopped", "engine", PODMAN)
+    assert "--gpu-availability none" in commands("runtime-without-gpu", "runtime")
+    assert "--gpu-availability all" in commands("cdi", "runtime")
+    assert "nvidia-ctk runtime configure" in commands("cdi-older", "runtime")
+    assert "dev.containers.dockerPath" in commands("wslc", "engine")
+    assert "no-additional-gids" in commands("podman-4-cdi", "runtime", PODMAN)
+    assert "docker volume rm poetry-tf-venv-0a1b poetry-tf-venv-2c3d" in commands("cdi", "volumes")
     assert "podman machine ssh" in commands("podman-windows", "runtime", PODMAN)
+
+
+def test_a_file_that_an_older_podman_reads_is_enough():
+    recording = json.loads((RECORDINGS / "host-podman-4-cdi.json").read_text("utf-8"))
+    text = recording["read"]["/etc/cdi/nvidia.yaml"]
+    recording["read"]["/etc/cdi/nvidia.yaml"] = text.partition("  additionalGids")[0]
+    here = list(run_probes(RecordedMachine(recording), PODMAN))
+    (item,) = (item for item in here if item.probe == "runtime")
+    assert (item.state, item.seen) == ("ok", "/etc/cdi/nvidia.yaml tells Podman of the GPUs")
 
 
 @pytest.mark.parametrize(
@@ -438,4 +461,9 @@ def test_no_answer_is_too_odd_and_nothing_is_run_that_changes_the_machine(
             ("docker", "info"),
             ("docker", "context"),
             ("podman", "info"),
+            ("docker", "volume"),
+            ("podman", "volume"),
+            ("wslc", "--version"),
+            ("wslc.exe", "--version"),
         }
+        assert arguments[:2] == ["volume", "ls"] or arguments[0] != "volume"

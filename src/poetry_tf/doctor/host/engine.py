@@ -61,6 +61,12 @@ class EngineInfo:
         return "host" in self.data or "podman" in self.address or is_between
 
     @property
+    def knows_gpus_by_cdi(self) -> bool:
+        """Whether Docker has found descriptions of NVIDIA's GPUs."""
+        found = self.data.get("DiscoveredDevices")
+        return isinstance(found, list) and any("nvidia.com/gpu" in str(item) for item in found)
+
+    @property
     def is_rootless(self) -> bool:
         options = self.data.get("SecurityOptions")
         return "/run/user/" in self.address or (
@@ -175,6 +181,13 @@ def engine(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
 
 def _not_installed(machine: Machine, spec: HostSpec, name: str) -> HostFinding:
     needed = "the container runs in it"
+    # The tools ask it for what hostRequirements need by a command that it lacks
+    # (https://github.com/microsoft/vscode-remote-release/issues/11723).
+    wslc = "wslc.exe" if wsl(machine) else "wslc"
+    if spec.engine == "docker" and machine.run(wslc, "--version").succeeded:
+        seen = f"{name} is not to be found here, but WSL containers (wslc) are"
+        needed = "they start no container with hostRequirements, which ask for the GPU"
+        return _ENGINE.error(seen, needed, remedies.NOT_WSLC)
     remedy = remedies.PODMAN if spec.engine == "podman" else remedies.DOCKER
     if spec.engine == "docker" and machine.system == "Darwin":
         remedy = remedies.DOCKER_ON_MAC

@@ -27,6 +27,7 @@ class HostSpec:
         install: the command that installs the project.
         config: the path of devcontainer.json; None if the project has none.
         container: the versions in devcontainer.json of ``Python``, ``CUDA`` and ``cuDNN``.
+        gpu_required: whether the container is not to start without a GPU.
         from_project: whether it is derived from a project; else from the newest TensorFlow.
     """
 
@@ -37,6 +38,7 @@ class HostSpec:
     install: str = "poetry install"
     config: str | None = None
     container: Mapping[str, str] = field(default_factory=dict, hash=False)
+    gpu_required: bool = False
     from_project: bool = True
 
     @property

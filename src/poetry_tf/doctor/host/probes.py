@@ -16,6 +16,7 @@ from poetry_tf.doctor.host.model import HostFinding, HostSpec
 from poetry_tf.doctor.host.runtime import runtime
 from poetry_tf.doctor.host.system import container, in_container, system
 from poetry_tf.doctor.host.tensorflow import gpu_names, processor, tensorflow
+from poetry_tf.doctor.host.volumes import volumes
 from poetry_tf.doctor.host.wheels import distributions, has_tensorflow, wheels
 from poetry_tf.text import format_list
 
@@ -23,7 +24,7 @@ Probe = Callable[[Machine, HostSpec], Iterable[HostFinding]]
 """Checks one subject; its findings depend only on the machine and the spec."""
 
 
-HOST_PROBES: Sequence[Probe] = (system, processor, driver, compute, engine, runtime)
+HOST_PROBES: Sequence[Probe] = (system, processor, driver, compute, engine, runtime, volumes)
 """The probes of the machine that runs the container, in the order of the output."""
 REMOTE_PROBES: Sequence[Probe] = (engine, processor, runtime)
 """The probes of a remote machine whose engine runs the container."""

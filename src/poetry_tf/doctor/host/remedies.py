@@ -140,6 +140,20 @@ SNAP_RUNTIME = Remedy(
         "sudo snap remove docker && sudo apt install docker.io  # instead",
     ),
 )
+GPU_NOT_AVAILABLE = Remedy(
+    "Tell the container tools that there is no GPU: in VS Code by the setting "
+    '"dev.containers.gpuAvailability": "none", with their CLI by:',
+    everywhere=("devcontainer up --workspace-folder . --gpu-availability none",),
+)
+GPU_AVAILABLE = Remedy(
+    "Tell the container tools that there is a GPU: in VS Code by the setting "
+    '"dev.containers.gpuAvailability": "all", with their CLI by:',
+    everywhere=("devcontainer up --workspace-folder . --gpu-availability all",),
+)
+NOT_WSLC = Remedy(
+    'Install Docker Desktop, and in VS Code set "dev.containers.dockerPath" to "docker":',
+    everywhere=("winget install Docker.DockerDesktop",),
+)
 SNAP_ALONE = Remedy(
     "Remove it and restart the machine (or remove the snap, and install docker.io):",
     everywhere=(
@@ -227,6 +241,19 @@ def cdi(*, install: bool, path: str = "/etc/cdi/nvidia.yaml") -> Remedy:
         return Remedy("Describe the GPUs to Podman (anew after each update):", everywhere=generate)
     return Remedy(
         "Install the NVIDIA Container Toolkit, and describe the GPUs:", _toolkit(), generate
+    )
+
+
+def older_cdi() -> Remedy:
+    """Describes the GPUs as a Podman before 5 reads it.
+
+    The flag is in the known issues of the toolkit's release notes (1.19.1).
+    """
+    return Remedy(
+        "Describe the GPUs without the field that it doesn't know, or install Podman 5:",
+        everywhere=(
+            f"{_GENERATE}/etc/cdi/nvidia.yaml --feature-flag=no-additional-gids-for-device-nodes",
+        ),
     )
 
 

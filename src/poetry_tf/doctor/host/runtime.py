@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator
 
 from poetry_tf.doctor.host import remedies
-from poetry_tf.doctor.host.driver import driver_version
+from poetry_tf.doctor.host.driver import driver_version, has_gpu
 from poetry_tf.doctor.host.engine import EngineInfo, has_container, is_snap, query_engine
 from poetry_tf.doctor.host.machine import Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec, Subject
 from poetry_tf.doctor.host.system import wsl
+from poetry_tf.files.values import as_table
 from poetry_tf.releases.model import numbers
 
 _RUNTIME = Subject("runtime")
@@ -20,6 +21,11 @@ _CDI = ("/var/run/cdi", "/etc/cdi")
 _TOOLKIT = "/etc/nvidia-container-runtime/config.toml"
 # https://github.com/canonical/docker-snap/issues/357
 _SNAP_ALONE = "29.2"
+# The first Docker whose `--gpus` goes by CDI (its release notes; moby/moby#50228).
+_GPUS_BY_CDI = "29.2"
+# A field of CDI 0.7, which the toolkit writes from 1.19.1 on. A Podman before 5 reads no file with
+# it (NVIDIA/nvidia-container-toolkit#1860 and #1940).
+_NEWER_FIELD = "additionalGids"
 
 
 def runtime(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
@@ -31,9 +37,10 @@ def runtime(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
         return
     if info.remote_host:
         if info.name == "Docker" and not info.is_podman and not info.is_desktop:
-            yield _registered_remotely(info)
+            yield _registered_remotely(info, spec)
     elif driver_version(machine) is None:
-        return
+        if not has_gpu(machine):
+            yield from _without_gpu(info, spec)
     elif spec.engine == "podman" and machine.system != "Linux":
         yield _RUNTIME.warning(
             "Podman runs in a virtual machine of its own, into which can't be seen from here",
@@ -42,10 +49,10 @@ def runtime(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
             remedies.PODMAN_CDI_IN_MACHINE,
         )
     elif spec.engine == "podman":
-        yield _cdi(machine)
+        yield _cdi(machine, info)
         yield from _selinux(machine)
     elif not info.is_podman and not info.is_desktop:
-        yield from _registered(machine, info)
+        yield from _registered(machine, info, spec)
 
 
 # -- Docker ---------------------------------------------------------------------------------
@@ -60,11 +67,30 @@ def _knows_runtime(info: EngineInfo) -> bool:
     return isinstance(runtimes, dict) and "nvidia" in runtimes
 
 
-def _registered(machine: Machine, info: EngineInfo) -> Iterator[HostFinding]:
+def _without_gpu(info: EngineInfo, spec: HostSpec) -> Iterator[HostFinding]:
+    """The runtime alone is what the tools go by (devcontainers/cli#319)."""
+    is_asked = spec.engine == "docker" and not info.is_podman and not spec.gpu_required
+    if is_asked and not info.is_desktop and _knows_runtime(info):
+        seen = "Docker knows the nvidia runtime, and there is no GPU of NVIDIA's here"
+        needed = "the container is started with a GPU where it does, and so fails to start"
+        yield _RUNTIME.error(seen, needed, remedies.GPU_NOT_AVAILABLE)
+
+
+def _by_cdi(info: EngineInfo, spec: HostSpec, there: str = "") -> HostFinding | None:
+    """What Docker does with GPUs that it knows by CDI alone; None if it does not hand them in."""
+    if not info.knows_gpus_by_cdi or numbers_of(info.version) < numbers(_GPUS_BY_CDI):
+        return None
+    if spec.gpu_required:
+        return _RUNTIME.ok(f"Docker{there} hands the GPUs in by CDI")
+    seen = f"Docker{there} knows the GPUs by CDI, and not the nvidia runtime"
+    needed = "the container tools go by that runtime, and start the container without the GPU"
+    return _RUNTIME.error(seen, needed, remedies.GPU_AVAILABLE)
+
+
+def _registered(machine: Machine, info: EngineInfo, spec: HostSpec) -> Iterator[HostFinding]:
     has_toolkit = _has_toolkit(machine)
     snap = is_snap(machine, info)
-    version = re.match(r"\d+\.\d+", info.version)
-    if snap and has_toolkit and version and numbers(version[0]) >= numbers(_SNAP_ALONE):
+    if snap and has_toolkit and numbers_of(info.version) >= numbers(_SNAP_ALONE):
         seen = "the NVIDIA Container Toolkit is installed beside Docker's snap, which has its own"
         needed = f"from {_SNAP_ALONE} on the snap starts no container with a GPU then"
         yield _RUNTIME.error(seen, needed, remedies.SNAP_ALONE)
@@ -74,6 +100,8 @@ def _registered(machine: Machine, info: EngineInfo) -> Iterator[HostFinding]:
             seen = "the NVIDIA Container Toolkit sets cgroups, which Docker without root may not"
             needed = "the container with the GPU may fail to start"
             yield _RUNTIME.warning(seen, needed, remedies.NO_CGROUPS)
+    elif (finding := _by_cdi(info, spec)) is not None:
+        yield finding
     else:
         seen = "Docker doesn't know the nvidia runtime"
         if has_toolkit and not snap:
@@ -83,16 +111,22 @@ def _registered(machine: Machine, info: EngineInfo) -> Iterator[HostFinding]:
         yield _RUNTIME.error(seen, _WITHOUT_RUNTIME, remedy)
 
 
-def _registered_remotely(info: EngineInfo) -> HostFinding:
+def _registered_remotely(info: EngineInfo, spec: HostSpec) -> HostFinding:
     if _knows_runtime(info):
         return _RUNTIME.ok("Docker there knows the nvidia runtime")
-    found = info.data.get("DiscoveredDevices")
-    by_cdi = isinstance(found, list) and any("nvidia.com/gpu" in str(item) for item in found)
+    if (finding := _by_cdi(info, spec, " there")) is not None:
+        return finding
     seen = "Docker there doesn't know the nvidia runtime"
-    if by_cdi:
+    if info.knows_gpus_by_cdi:
         seen += ", though it knows the GPUs by CDI"
-    remedy = remedies.toolkit(installed=by_cdi, rootless=info.is_rootless)
+    remedy = remedies.toolkit(installed=info.knows_gpus_by_cdi, rootless=info.is_rootless)
     return _RUNTIME.error(seen, _WITHOUT_RUNTIME, remedies.on_remote_host(remedy))
+
+
+def numbers_of(version: str) -> tuple[int, ...]:
+    """The numbers of a Docker's version; empty where it has none."""
+    match = re.match(r"\d+\.\d+", version)
+    return numbers(match[0]) if match else ()
 
 
 def _has_toolkit(machine: Machine) -> bool:
@@ -107,14 +141,22 @@ def _without_cgroups(machine: Machine) -> bool:
 # -- Podman ---------------------------------------------------------------------------------
 
 
-def _cdi(machine: Machine) -> HostFinding:
+def _cdi(machine: Machine, info: EngineInfo) -> HostFinding:
     """Whether a CDI file describes the installed driver to Podman."""
+    podman = str(as_table(info.data.get("version")).get("Version"))
+    is_old = re.match(r"[1-4]\.", podman) is not None
     files: dict[str, str] = {}
+    unread: list[str] = []
     for folder in _CDI:
         texts = {path: machine.read(path) or "" for path in machine.find(f"{folder}/*")}
+        texts = {path: text for path, text in texts.items() if "nvidia.com/gpu" in text}
+        unread += [path for path, text in texts.items() if is_old and _NEWER_FIELD in text]
         # The first folder with a file for this kind takes precedence.
-        files = files or {path: text for path, text in texts.items() if "nvidia.com/gpu" in text}
+        files = files or {path: text for path, text in texts.items() if path not in unread}
     version = driver_version(machine)
+    if not files and unread:
+        seen = f"Podman {podman} can't read {unread[0]}, which the NVIDIA Container Toolkit wrote"
+        return _RUNTIME.error(seen, "it doesn't start the container then", remedies.older_cdi())
     if not files:
         seen = "no file tells Podman of the GPUs (there is none of NVIDIA's in /etc/cdi)"
         remedy = remedies.cdi(install=not _has_toolkit(machine))
