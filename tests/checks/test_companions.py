@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from poetry_tf.actions.fix import fix
 from poetry_tf.files.project import Project
 from poetry_tf.releases import load
 from poetry_tf.releases.companions import companions, newest
@@ -145,3 +146,82 @@ odd = ["tensorflow~=2.15.0", "tensorflow-io==0.32.0"]
 def test_a_lock_outside_the_pin_is_judged_by_itself():
     locked = (("tensorflow", "2.16.2"), ("tensorflow-io", "0.37.1"))
     assert found(project("tensorflow~=2.15.0", "tensorflow-io", locked=locked), "TF105") == []
+
+
+MANAGED = '[tool.poetry]\npackage-mode = false\n[tool.poetry-tf]\ngpu = "none"\n'
+
+
+def managed(line: str, more: str = MANAGED) -> Project:
+    made = project("tensorflow~=2.15.0", line)
+    text = f"{made.pyproject.document.text.replace('[project]', NAMED)}{more}"
+    return in_memory(text, lock=lock_text(("tensorflow", "2.15.1"), (made_name(line), "0.37.1")))
+
+
+NAMED = '[project]\nname = "x"\nversion = "1"'
+
+
+def made_name(line: str) -> str:
+    return line.partition(">")[0].partition("<")[0].strip()
+
+
+@pytest.mark.parametrize(
+    ("line", "pinned"),
+    [
+        ("tensorflow-io", f"tensorflow-io (>={FITTING},<0.37.0)"),
+        ("tensorflow-io>=0.31", f"tensorflow-io>={FITTING},<0.37.0"),
+    ],
+)
+def test_a_requirement_that_admits_what_fits_is_pinned_to_it(line: str, pinned: str):
+    after = fix(managed(line), codes={"TF105"})
+    assert pinned in after.pyproject.data["project"]["dependencies"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "[tool.poetry]\npackage-mode = false\n",
+        '[tool.poetry]\npackages = [{ include = "lib" }]\n[tool.poetry-tf]\n',
+        "[tool.hatch]\n[tool.poetry-tf]\n",
+    ],
+)
+def test_elsewhere_the_pin_is_the_authors(more: str):
+    (finding,) = found(managed("tensorflow-io", more), "TF105")
+    assert not finding.edits
+
+
+def test_what_admits_nothing_that_fits_was_chosen_by_somebody():
+    assert not any(finding.edits for finding in found(managed("tensorflow-io>0.36.1"), "TF105"))
+
+
+def locked_with_macos(*requires: str) -> str:
+    """A lock in which something brings a distribution of TensorFlow for Macs."""
+    text = lock_text(
+        ("tensorflow", "2.15.1"),
+        ("tensorflow-io", "0.37.1"),
+        ("tensorflow-macos", "2.9.2"),
+        ("tensorflow-text", "2.15.0"),
+    )
+    edges = "".join(f"{line}\n" for line in requires)
+    return text.replace("[metadata]", f"[package.dependencies]\n{edges}\n[metadata]")
+
+
+@pytest.mark.parametrize("environments", ['["linux-x86_64"]', '["linux-x86_64", "macos-arm64"]'])
+def test_a_companion_is_judged_by_the_tensorflow_of_its_target(environments: str):
+    """A second distribution of TensorFlow, for another platform, hides nothing."""
+    lock = locked_with_macos(
+        """tensorflow-macos = {version = "*", markers = "sys_platform == 'darwin'"}"""
+    )
+    lines = ("tensorflow~=2.15.0", "tensorflow-text", "tensorflow-io")
+    text = project(*lines).pyproject.document.text
+    made = in_memory(f"{text}[tool.poetry-tf]\nenvironments = {environments}\n", lock=lock)
+    messages = [item.message for item in found(made, "TF105") if item.name == "tensorflow-io"]
+    assert len(messages) == 1 and "not for TensorFlow 2.15.1" in messages[0]
+
+
+def test_keras_2_that_another_package_brings_is_let_be_where_tensorflow_has_its_own():
+    locked = (("tensorflow", "2.13.1"), ("tensorflow-hub", "0.16.1"), ("tf-keras", "2.15.0"))
+    lines = ("tensorflow~=2.13.0", "tensorflow-hub")
+    assert found(project(*lines, locked=locked), "TF105") == []
+    assert found(project(*lines, "tf-keras", locked=locked), "TF105")
+    newer = (("tensorflow", "2.18.1"), *locked[1:])
+    assert found(project("tensorflow~=2.18.0", "tensorflow-hub", locked=newer), "TF105")

@@ -22,6 +22,7 @@ from tests.support.poetry import (
     write_pyproject,
 )
 from tests.support.projects import changed_lines, contents
+from tests.support.tensorflow import PROBABILITY
 
 LEGACY = """\
 # The model of the paper.
@@ -502,3 +503,22 @@ def test_a_package_is_pinned_where_a_series_is_named(
     assert done.ok, done.output
     text = (project / "pyproject.toml").read_text("utf-8")
     assert "tensorflow (>=2.15.1,<2.16.0)" in text and "pin =" not in text
+
+
+@pytest.mark.parametrize("series", ["2.15", "2.21"])
+def test_what_only_the_lock_shows_is_fixed_as_well(warm_poetry: PoetryRunner, series: str) -> None:
+    """A companion's newest release is for another TensorFlow, or breaks with what is locked."""
+    wanted = [f"tensorflow (~={series}.0)", "tensorflow-probability", "tensorflow-hub"]
+    path = write_pyproject(warm_poetry.project, wanted, requires_python="~=3.11.0")
+    done = warm_poetry.call("tf", "init", "-n")
+    assert done.ok, done.output
+    text = path.read_text("utf-8")
+    found = locked(warm_poetry.project)
+    assert found["setuptools"] == "81.0.0"
+    assert found["tensorflow-probability"] == PROBABILITY.get(series, "0.25.0")
+    assert ("tensorflow-probability (>=" in text) is (series != "2.21")
+    assert ("tf-keras (>=" in text) is (series == "2.21")
+    assert warm_poetry.call("tf", "check").stdout == "All set!\n"
+    before = contents(warm_poetry.project)
+    assert warm_poetry.call("tf", "init", "-n").ok
+    assert contents(warm_poetry.project) == before

@@ -241,6 +241,8 @@ def _build_info(release: Release, platform: str) -> bytes:
 
 def _companions() -> Iterator[Distribution]:
     known = load()
+    # Its import fails with setuptools 82, which it does not require.
+    yield Distribution("tensorflow-hub", "0.16.1", ("numpy (>=1.12.0)", "tf-keras (>=2.14.1)"))
     for series in known.series:
         release = known.in_series(series)[0]
         fits = f"tensorflow (~={series}.0)"

@@ -5,18 +5,25 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from cleo.io.io import IO
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
-from poetry_tf.actions.fix import fix_requirements
+from poetry_tf.actions.fix import UnservedError, fix_and_lock, fix_requirements
 from poetry_tf.actions.init import is_new
-from poetry_tf.actions.lock import UnsolvedError, mirrors_in_force, open_poetry, solve_lock
+from poetry_tf.actions.lock import (
+    LockingError,
+    UnsolvedError,
+    mirrors_in_force,
+    open_poetry,
+    solve_lock,
+)
 from poetry_tf.actions.options import InitOptions
 from poetry_tf.actions.project_index import ProjectIndex, nearest_release
+from poetry_tf.checks.findings import CONTAINER_CODES, rules
 from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import Project
@@ -231,18 +238,24 @@ def lock_prepared(
 ) -> Project:
     """The prepared project with the migrated requirements and a valid lock.
 
-    With `locks` false, nothing is locked or looked up. Raises `LockingError`.
+    What only the lock shows is fixed as well, and locked. With `locks` false, nothing is locked or
+    looked up. Raises `LockingError`.
     """
     if not locks:
         return prepared if migration is None else migration.without_lookup(prepared, plan)
-    if migration is None and prepared.is_locked:
-        return prepared
     if isinstance(prepared.lock, ProjectError):
         raise prepared.lock
     mirrors = mirrors_in_force(prepared, options.mirror)
+    locked = prepared
     if migration is not None:
-        return migration.lock(prepared, plan, mirrors, io)
-    return replace(prepared, lock=solve_lock(prepared, mirrors, io))
+        locked = migration.lock(prepared, plan, mirrors, io)
+    elif not prepared.is_locked:
+        locked = replace(prepared, lock=solve_lock(prepared, mirrors, io))
+    codes = {rule.code for rule in rules()} - CONTAINER_CODES - {"TF501"}
+    # `check` says what is left.
+    with suppress(LockingError, UnservedError):
+        return fix_and_lock(locked, codes, lambda edited: solve_lock(edited, mirrors, io)).project
+    return locked
 
 
 def _nearest_releases(

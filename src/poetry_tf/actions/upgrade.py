@@ -25,7 +25,6 @@ from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement, required_name
 from poetry_tf.plan.companions import (
     fitting_companions,
-    later_misfits,
     series_with,
     with_wheels,
 )
@@ -47,8 +46,8 @@ from poetry_tf.plan.requirement import (
     to_poetry_version,
 )
 from poetry_tf.plan.settings import SETTINGS_PATH, read_settings
-from poetry_tf.pyproject.pins import companion_pin_text, tf_keras_pin
-from poetry_tf.pyproject.requirement_edits import constraint_edits, remove_edits
+from poetry_tf.pyproject.pins import companion_pin_edits, tf_keras_pin
+from poetry_tf.pyproject.requirement_edits import remove_edits
 from poetry_tf.releases import Catalog, Release, fits, load, role, whole
 from poetry_tf.releases.breaking import Breaking, Retired, ended, keras_major, passed
 from poetry_tf.releases.companions import bounds_on, companions
@@ -375,16 +374,7 @@ def with_companion(project: Project, move: CompanionMove) -> Project:
     """The project with a companion's requirement changed as its move says."""
     if not move.edits or move.fit is None:
         return project
-    wrong = later_misfits(move.name, move.fit)
-    place = (move.name, move.requirement.marker, move.requirement.group)
-    for item in project.pyproject.requirements:
-        if (item.name, item.marker, item.group) == place:
-            text, own = (
-                companion_pin_text(one, move.fit, wrong)
-                for one in (item, replace(item, path=item.enriched_at or item.path))
-            )
-            return apply(project, constraint_edits(project, item, text, legacy_text=own))
-    return project
+    return apply(project, companion_pin_edits(project, move.requirement, move.fit))
 
 
 def find_blockers(upgrade: Upgrade, involved: Collection[str]) -> list[tuple[Requirement, str]]:

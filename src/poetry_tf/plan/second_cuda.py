@@ -11,18 +11,16 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal, TypeAlias
 
-from packaging.utils import NormalizedName, canonicalize_name
+from packaging.utils import NormalizedName
 
 from poetry_tf.files.project import Project
-from poetry_tf.plan.alternatives import Alternative, alternatives, container_alternative
-from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS, MINORS, Target, make_targets
-from poetry_tf.plan.installability import LockedPackages
-from poetry_tf.plan.lock_entries import DependencyEdge, LockedPackage, holds, read_packages
+from poetry_tf.plan.alternatives import Alternative, container_alternative
+from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS, Target
+from poetry_tf.plan.installations import LockedInstallation, installations
+from poetry_tf.plan.lock_entries import LockedPackage, holds
 from poetry_tf.plan.model import CONTAINER_PLATFORM
-from poetry_tf.plan.python import admitted_minors, project_pythons
 from poetry_tf.plan.requirement import tensorflow_distributions
-from poetry_tf.plan.settings import read_settings
-from poetry_tf.releases import DISTRIBUTIONS, Release, load, whole
+from poetry_tf.releases import Release
 from poetry_tf.releases.nvidia_wheels import (
     PREFIX,
     BuiltWith,
@@ -63,7 +61,7 @@ class CudaClash:
 
 def cuda_clashes(project: Project) -> tuple[CudaClash, ...]:
     """The clashes in what one installation of the project takes together, each once."""
-    return _clashes(project, alternatives(project.pyproject))
+    return _clashes(project, None, DEFAULT_ENVIRONMENTS)
 
 
 def container_clashes(project: Project) -> tuple[CudaClash, ...]:
@@ -72,42 +70,22 @@ def container_clashes(project: Project) -> tuple[CudaClash, ...]:
 
 
 def _clashes(
-    project: Project,
-    installations: Sequence[Alternative],
-    environments: Sequence[str] = DEFAULT_ENVIRONMENTS,
+    project: Project, installed: Sequence[Alternative] | None, environments: Sequence[str]
 ) -> tuple[CudaClash, ...]:
     lock = project.valid_lock
     if lock is None or not any(name.startswith(PREFIX) for name in lock.versions):
         return ()
-    packages = tuple(read_packages(lock.data))
-    declared = read_settings(project)[0].environments
-    targets = make_targets(
-        [name for name in environments if declared is None or name in declared],
-        admitted_minors(MINORS, project_pythons(project)),
-    )
     found: dict[CudaClash, None] = {}
-    seen: set[frozenset[LockedPackage]] = set()
-    for alternative in installations:
-        for target in targets:
-            roots = _roots(project, alternative, target)
-            installed = LockedPackages(packages, roots).installed(target)
-            if installed not in seen:
-                seen.add(installed)
-                found |= dict.fromkeys(_clashes_in(installed, target))
+    for installation in installations(project, installed, environments):
+        found |= dict.fromkeys(_clashes_in(installation))
     return tuple(found)
 
 
-def _roots(project: Project, alternative: Alternative, target: Target) -> Iterator[DependencyEdge]:
-    for item in project.pyproject.declared_requirements:
-        if alternative.counts(item, target):
-            extras = frozenset(map(canonicalize_name, item.extras))
-            yield DependencyEdge(item.name, str(item.constraint), "", extras)
-
-
-def _clashes_in(installed: frozenset[LockedPackage], target: Target) -> Iterator[CudaClash]:
+def _clashes_in(installation: LockedInstallation) -> Iterator[CudaClash]:
     """The clashes among the packages that are installed together in a target."""
-    release = _tensorflow(installed, target)
-    if release is None:
+    target, installed = installation.target, installation.packages
+    release = installation.tensorflow
+    if release is None or release.wheels[target.environment].cuda is None:
         return
     own = found_libraries(release, target.environment)
     brought = sorted(
@@ -140,20 +118,6 @@ def _kind(wheel: NvidiaWheel, release: Release, built: BuiltWith | None) -> Kind
     if wheel.minor < built.minor:
         return "refused" if built.refuses_older else "older"
     return "other" if wheel.cuda != int((release.cuda or "0").partition(".")[0]) else None
-
-
-def _tensorflow(installed: frozenset[LockedPackage], target: Target) -> Release | None:
-    """The TensorFlow with CUDA that is installed in a target."""
-    names = tensorflow_distributions() & {*DISTRIBUTIONS}
-    for package in sorted(installed, key=lambda one: one.name):
-        if package.name not in names or package.parsed is None:
-            continue
-        version = package.parsed
-        release = load(package.name).get(version) or whole(package.name).get(version)
-        wheels = release.wheels.get(target.environment) if release else None
-        if wheels is not None and wheels.cuda is not None:
-            return release
-    return None
 
 
 def _brought_by(

@@ -12,6 +12,7 @@ from poetry.core.constraints.version import parse_constraint
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
+from poetry_tf.plan.companions import later_misfits
 from poetry_tf.plan.main_line import main_requirement
 from poetry_tf.plan.model import TF_KERAS, Plan
 from poetry_tf.plan.requirement import constraint_series, lower_bound
@@ -126,6 +127,23 @@ def companion_tilde(version: Version, misfits: Iterable[Version]) -> str:
 def _excludes(text: str, versions: Iterable[Version]) -> bool:
     pin = parse_constraint(text)
     return not any(pin.allows(PoetryVersion.parse(str(version))) for version in versions)
+
+
+def companion_pin_edits(project: Project, item: Requirement, version: Version) -> tuple[Edit, ...]:
+    """The edits that pin a companion to a release, so that a solver takes none for another series.
+
+    It is found by its name, marker and group, so that it may be of the project before an edit.
+    """
+    misfits = later_misfits(item.name, version)
+    place = (item.name, item.marker, item.group)
+    for one in project.pyproject.requirements:
+        if (one.name, one.marker, one.group) == place:
+            text, own = (
+                companion_pin_text(requirement, version, misfits)
+                for requirement in (one, replace(one, path=one.enriched_at or one.path))
+            )
+            return constraint_edits(project, one, text, legacy_text=own)
+    return ()
 
 
 def tf_keras_pin(plan: Plan) -> str:

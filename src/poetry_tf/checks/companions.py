@@ -1,0 +1,246 @@
+"""TF105: companions of TensorFlow in releases that are made for another TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from packaging.specifiers import SpecifierSet
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import Version
+from poetry.core.constraints.version import VersionRange
+
+from poetry_tf.checks.findings import Context, Finding, locked_release, rule
+from poetry_tf.files.edits import Edit
+from poetry_tf.files.project import Project
+from poetry_tf.files.requirements import Requirement
+from poetry_tf.plan.installations import installations
+from poetry_tf.plan.lock_entries import read_constraint, read_packages
+from poetry_tf.plan.main_line import admitted_locked_tensorflow
+from poetry_tf.plan.model import LEGACY_KERAS, TF_KERAS
+from poetry_tf.plan.requirement import (
+    constraint_series,
+    tensorflow_distributions,
+    tensorflow_requirements,
+    to_poetry_version,
+)
+from poetry_tf.pyproject.pins import companion_pin_edits
+from poetry_tf.releases import Companion, Release, fits, load, named
+from poetry_tf.releases.breaking import keras_major
+from poetry_tf.releases.companions import bounds_on, companions, newest
+
+
+@rule("TF105", fixable=True)
+def companion_that_does_not_fit(context: Context) -> Iterator[Finding]:
+    """A companion of TensorFlow is locked, or required, in a release for another TensorFlow.
+
+    `tensorflow-io`, `tensorflow-addons`, `tensorflow-probability`, `tensorflow-metal` and others
+    are each made for certain releases of TensorFlow, and most of them don't say so in what a solver
+    reads. Poetry takes the newest, and the import fails, or what is imported misbehaves.
+
+    Judged are locked releases, by the TensorFlow that they are installed with in each environment,
+    and requirements that no fitting release satisfies where the solver would not see that by
+    itself. What is newer than what poetry-tf knows is not judged.
+
+    `--fix` pins a requirement that also admits a release that fits. One that admits none is what
+    somebody has chosen, and in a package that is published a pin is for its author to decide.
+    """
+    required = tuple(_required(context))
+    yield from required
+    names = {finding.name for finding in required}
+    yield from (finding for finding in _locked(context) if finding.name not in names)
+
+
+def _required(context: Context) -> Iterator[Finding]:
+    locked = admitted_locked_tensorflow(context.project)
+    release = locked_release("tensorflow", locked)
+    if locked is None and context.plan is not None:
+        release = context.plan.release
+    for item in context.project.pyproject.requirements:
+        if release is None or item.name not in named("companion"):
+            continue
+        if not _is_beside(context, item, release):
+            continue
+        if (message := _misfit(item, release)) is not None:
+            place = context.at(item.constraint_path)
+            remedy = _remedy(context, item.name, release)
+            yield Finding(*place, message, remedy, name=item.name)
+
+
+def _locked(context: Context) -> Iterator[Finding]:
+    lock = context.project.valid_lock
+    names = {canonicalize_name(name) for name in named("companion")}
+    names &= lock.versions.keys() if lock is not None else set()
+    releases = _locked_releases(context)
+    if lock is None or not any(
+        _mismatch(name, version, release)
+        for name in names
+        for version in lock.versions[name]
+        for release in releases
+    ):
+        return
+    together = _installed_together(context.project, names)
+    for name in sorted(names):
+        for version in lock.versions[name]:
+            # What no requirement leads to goes with the one TensorFlow, if there is one.
+            beside = together.get((name, version)) or (releases if len(releases) == 1 else ())
+            found = ((one, _mismatch(name, version, one)) for one in beside)
+            release, message = next(((one, text) for one, text in found if text), (None, None))
+            if release is None or lock.has_source(name, version):
+                continue
+            if _is_unused(context, name, release):
+                continue
+            edits = _companion_edits(context, name, release) if len(beside) == 1 else ()
+            yield Finding(
+                lock.path,
+                lock.position(name, version),
+                f"{name} {version} is locked, {message}",
+                _remedy(context, name, release),
+                edits,
+                name=name,
+            )
+
+
+def _is_unused(context: Context, name: str, release: Release) -> bool:
+    """Whether it is Keras 2 that another package brings where TensorFlow's own Keras is that.
+
+    tensorflow-hub 0.16 requires it with every TensorFlow, and imports it where Keras is another.
+    """
+    own = {item.name for item in context.project.pyproject.requirements}
+    return name == TF_KERAS and name not in own and keras_major(release) == LEGACY_KERAS
+
+
+def _locked_releases(context: Context) -> tuple[Release, ...]:
+    """The locked releases of TensorFlow."""
+    lock = context.project.valid_lock
+    names = map(canonicalize_name, tensorflow_distributions())
+    versions = {one for name in names for one in (lock.versions.get(name, ()) if lock else ())}
+    found = (locked_release("tensorflow", version) for version in sorted(versions))
+    return tuple(release for release in found if release is not None)
+
+
+def _installed_together(
+    project: Project, names: Collection[NormalizedName]
+) -> dict[tuple[NormalizedName, Version], tuple[Release, ...]]:
+    """The releases of TensorFlow that each release of a companion is installed with."""
+    found: dict[tuple[NormalizedName, Version], tuple[Release, ...]] = {}
+    for installation in installations(project):
+        if (release := installation.tensorflow) is None:
+            continue
+        for package in installation.packages:
+            if package.name in names and package.parsed is not None:
+                key = package.name, package.parsed
+                found[key] = tuple(dict.fromkeys((*found.get(key, ()), release)))
+    return found
+
+
+def _companion_edits(context: Context, name: str, release: Release) -> tuple[Edit, ...]:
+    """The edits that make the project's own requirement admit what fits, and nothing newer.
+
+    Empty where it admits nothing that fits, and where it is for the author to decide.
+    """
+    pyproject, fit = context.project.pyproject, newest(name, release)
+    items = [item for item in pyproject.requirements if item.name == name]
+    if fit is None or fit.solved or len(items) != 1 or _refusing(context, name, release):
+        return ()
+    (item,), version = items, fit.companion.version
+    if (
+        not pyproject.is_managed
+        or pyproject.foreign_manager is not None
+        or pyproject.publishes(item)
+        or item.source is not None
+        or not item.constraint.allows(to_poetry_version(version))
+    ):
+        return ()
+    return companion_pin_edits(context.project, item, version)
+
+
+def _is_beside(context: Context, item: Requirement, release: Release) -> bool:
+    """Whether a requirement is used with a TensorFlow of this release's series and with no other.
+
+    An extra, a group or a marker may have a TensorFlow of its own, and a wide pin may admit
+    another; then only what is locked is checked.
+    """
+    items = [
+        one
+        for one in tensorflow_requirements(context.project)
+        if not one.marker.intersect(item.marker).is_empty()
+    ]
+    items = [one for one in items if one.path[:-1] == item.path[:-1]] or items
+    version = to_poetry_version(release.version)
+    return all(
+        one.constraint.allows(version) and constraint_series(one.constraint) == release.series
+        for one in items
+    )
+
+
+def _misfit(item: Requirement, release: Release) -> str | None:
+    """What is wrong with a requirement that no fitting release satisfies."""
+    known = companions().get(item.name, ())
+    if not known or item.source is not None or bounds_on(item.name, release) is not None:
+        return None  # a solver respects what TensorFlow itself requires
+    if item.constraint.allows_any(VersionRange(to_poetry_version(known[-1].version))):
+        return None
+    admitted = [one for one in known if item.constraint.allows(to_poetry_version(one.version))]
+    fitting = {fit.companion.version for fit in fits(item.name, release)}
+    if any(one.version in fitting or one.basis is None for one in admitted):
+        return None
+    if all(one.basis == "metadata" for one in admitted):
+        return None  # a solver finds it
+    what = _made_for(admitted[0]) if len(admitted) == 1 else _made_for(admitted[0], admitted[-1])
+    return f"{item.name} {item.written} is {what}, not for TensorFlow {release.version}"
+
+
+def _mismatch(name: str, version: Version, release: Release) -> str | None:
+    """What is wrong with a companion's release beside a release of TensorFlow."""
+    if (bounds := bounds_on(name, release)) is not None:
+        # The solver has read what an inferred release really requires.
+        if release.inferred_from is not None or bounds.contains(version, prereleases=True):
+            return None
+        return f"but TensorFlow {release.version} requires {name} {bounds}"
+    companion = next((one for one in companions().get(name, ()) if one.version == version), None)
+    if companion is None or companion.fits is None:
+        return None
+    if any(fit.companion is companion for fit in fits(name, release)):
+        return None
+    return f"which is {_made_for(companion)}, not for TensorFlow {release.version}"
+
+
+def _refusing(context: Context, name: str, release: Release) -> str | None:
+    """The locked package that admits no release of a companion which fits; None without one."""
+    lock = context.project.valid_lock
+    fitting = [to_poetry_version(fit.companion.version) for fit in fits(name, release)]
+    for package in read_packages(lock.data) if lock else ():
+        for edge in package.requires:
+            constraint = read_constraint(edge.constraint)
+            if edge.name == name and not any(map(constraint.allows, fitting)):
+                return f"{package.name} {package.version} requires {name} {edge.constraint}, which"
+    return None
+
+
+def _made_for(*ends: Companion) -> str:
+    """The series of TensorFlow that releases of a companion, from first to last, are made for."""
+    series = [
+        known.series
+        for known in load().releases
+        if any(SpecifierSet(one.fits or "").contains(known.version) for one in ends)
+    ]
+    if not series:
+        return f"made for TensorFlow {' and '.join(one.fits or '?' for one in ends)}"
+    first, last = series[0], series[-1]
+    return f"made for TensorFlow {first}" + (f" to {last}" if last != first else "")
+
+
+def _remedy(context: Context, name: str, release: Release) -> str:
+    if bounds_on(name, release) is not None:
+        return "Run `poetry lock`, and look at what changed the lock"
+    if (fit := newest(name, release)) is not None:
+        if (refusing := _refusing(context, name, release)) is not None:
+            return (
+                f"{refusing} does not go together with a release of {name} for TensorFlow "
+                f"{release.version}: require another version of it, remove it, or stay with the "
+                f"TensorFlow that both are made for"
+            )
+        return f"{name} {fit.companion.version} fits TensorFlow {release.version}: require that"
+    last = next((one for one in reversed(companions().get(name, ())) if one.fits), None)
+    text = f"No release of {name} is known to fit TensorFlow {release.version}"
+    return f"{text}; {last.version} is {_made_for(last)}" if last else text
