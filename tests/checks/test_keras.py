@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from datetime import date
 
 import pytest
 
 from poetry_tf.actions.fix import fix
 from poetry_tf.files.project import Project
-from poetry_tf.releases.keras2 import need_keras_2
 from tests.made import codes, found, in_memory, lock_text
 
 MANAGED = '[tool.poetry]\npackage-mode = false\n[tool.poetry-tf]\ngpu = "none"\n'
@@ -82,10 +80,3 @@ def test_the_lock_decides():
 def test_elsewhere_it_is_a_finding_only(more: str):
     (finding,) = found(project("tensorflow (~=2.18.0)", PROBABILITY, more=more), "TF109")
     assert finding.edits == ()
-
-
-def test_each_has_a_source_an_upper_end_and_the_day_it_was_checked():
-    for known in need_keras_2():
-        assert known.source and known.why
-        assert not known.versions.contains("9999")
-        assert date(2026, 1, 1) < known.checked <= date.today()

@@ -78,7 +78,7 @@ def test_a_series_means_its_newest_release(releases) -> None:
         "  compiled for sm_50, sm_60, sm_70, sm_75, compute_80",
         "  NVIDIA driver 525.60.13 or later (Linux); for GPUs newer than these 535.104.05",
         "  cuDNN as apt package: libcudnn8=8.9.4.25-1+cuda12.2",
-        "  dev container: CUDA 12.2 with cuDNN 8.9.7.29 (proven)",
+        "  dev container: CUDA 12.2 with cuDNN 8.9.4.25 (proven)",
         "  and-cuda: Python 3.9-3.11 on linux-x86_64",
         '  tensorflow-intel (==2.15.1) ; platform_system == "Windows"',
     ):

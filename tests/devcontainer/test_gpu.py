@@ -63,7 +63,7 @@ def test_a_misspelt_option_is_replaced_in_its_place(whole: bool):
     options = (
         '"installToolkit": true,\n'
         '            "installCudann": true, // cuDNN\n'
-        '            "cudannVersion": "8.9.7.29",\n'
+        '            "cudannVersion": "8.9.4.25",\n'
         '            "cudaVersion": "11.8"'
     )
     lines = json.dumps(OPTIONS, indent=12)[1:-1].strip()
@@ -72,7 +72,7 @@ def test_a_misspelt_option_is_replaced_in_its_place(whole: bool):
     spec = make_spec(whole=whole)
     assert codes(text, spec) == ["TF505", "TF505", "TF503"]
     right = options.replace("Cudann", "Cudnn").replace("cudann", "cudnn")
-    assert right.replace("8.9.7.29", "8.6.0.163") in fixed(text, spec)
+    assert right.replace("8.9.4.25", "8.6.0.163") in fixed(text, spec)
     assert codes(fixed(text, spec), spec) == []
 
 

@@ -55,7 +55,7 @@ def test_the_container_follows_in_the_same_run(on_215: PoetryRunner, command: li
     lines = [line for line in done.stderr.splitlines() if "2.15.1" in line]
     assert lines == [
         "poetry-tf: tensorflow 2.15.1 -> 2.18.1. .devcontainer/devcontainer.json follows "
-        "(CUDA 12.2 -> 12.5, cuDNN 8.9.7.29 -> 9.3.0.75): rebuild the container"
+        "(CUDA 12.2 -> 12.5, cuDNN 8.9.4.25 -> 9.3.0.75): rebuild the container"
     ]
     after = container(on_215).read_bytes()
     gone, new = changed_lines(before, after)
@@ -78,7 +78,7 @@ def test_what_leaves_the_locked_tensorflow_alone_leaves_the_container_alone(
     on_215: PoetryRunner,
 ) -> None:
     path = container(on_215)
-    path.write_text(path.read_text("utf-8").replace("8.9.7.29", "8.9.0.0"), "utf-8")
+    path.write_text(path.read_text("utf-8").replace("8.9.4.25", "8.9.0.0"), "utf-8")
     before = path.read_bytes()
     done = on_215.call("add", "--lock", "six")
     assert done.ok, done.output
@@ -251,7 +251,7 @@ def test_each_container_follows_but_for_a_foreign_one(
     move(several)
     done = several.call(*command)
     assert done.ok, done.output
-    follows = "follows (CUDA 12.2 -> 12.5, cuDNN 8.9.7.29 -> 9.3.0.75): rebuild the container"
+    follows = "follows (CUDA 12.2 -> 12.5, cuDNN 8.9.4.25 -> 9.3.0.75): rebuild the container"
     assert what_follows(done.stderr) == (
         f".devcontainer/devcontainer.json {follows}. .devcontainer/gpu/devcontainer.json {follows}"
     )

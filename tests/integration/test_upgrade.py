@@ -468,7 +468,7 @@ def test_a_dry_run_shows_the_page_and_writes_nothing(begin: Begin, project: Path
     for text in (
         "Python  >=3.11,<3.12, as it is",
         "CUDA    12.2 -> 12.5, in the container",
-        "cuDNN   8.9.7.29 -> 9.3.0.75",
+        "cuDNN   8.9.4.25 -> 9.3.0.75",
         "driver  525.60.13 or later on the host",
         "Keras   2 -> 3",
         "tf.keras is Keras 3.",

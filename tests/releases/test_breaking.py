@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from datetime import date
+from itertools import pairwise
 
 import pytest
 
@@ -10,9 +12,10 @@ from poetry_tf.plan.environments import ENVIRONMENTS
 from poetry_tf.releases import load, role, whole
 from poetry_tf.releases.breaking import breaking, ended, keras_major, majors, passed, retired
 from poetry_tf.releases.companions import companions, fits
-from poetry_tf.releases.model import numbers
+from poetry_tf.releases.model import LINUX_X86_64, numbers
 
 URL = re.compile(r"https://[\w.-]+\.[a-z]+/\S*")
+RUN = re.compile(r"(run|read): \S")
 
 
 def test_every_entry_is_whole_and_has_sources():
@@ -25,7 +28,8 @@ def test_every_entry_is_whole_and_has_sources():
         assert not one.back or one.back.endswith(".")
         assert {*one.environments} <= {*ENVIRONMENTS}
         assert one.sources
-        assert all(URL.fullmatch(source) for source in one.sources)
+        assert all(URL.fullmatch(text) or RUN.match(text) for text in one.sources)
+        assert date(2026, 1, 1) < one.checked <= date.today()
 
 
 def test_a_release_that_is_cited_is_one_that_there_is():
@@ -53,7 +57,7 @@ def test_the_entries_on_keras_numpy_and_tensorboard_are_what_the_wheels_say():
     by_series = {series: load().newest(series) for series in load().series}
     at = {
         "keras": next(one.at for one in breaking() if one.unless_legacy_keras),
-        "numpy": next(one.at for one in breaking() if one.numpy is not None),
+        "numpy": next(one.at for one in breaking() if one.package == "numpy"),
         "tensorboard": next(one.at for one in breaking() if one.unless_required),
     }
     for series, release in by_series.items():
@@ -70,15 +74,36 @@ def test_the_entries_on_keras_numpy_and_tensorboard_are_what_the_wheels_say():
     ("old", "new", "series"),
     [
         ("2.15", "2.15", []),
-        ("2.13", "2.15", ["2.14"]),
+        ("2.13", "2.15", ["2.14", "2.15"]),
         ("2.15", "2.17", ["2.16"] * 7 + ["2.17"]),
         ("2.15", "2.16", ["2.16"] * 8),  # one of them is gone again in 2.17
         ("2.18", "2.15", ["2.18", "2.16"]),
+        ("2.9", "2.8", ["2.9"]),
         ("2.16", "2.16", []),
     ],
 )
 def test_only_what_lies_between_two_series_is_passed(old: str, new: str, series: list[str]):
-    assert [one.at for one in passed(old, new)] == series
+    found = passed(old, new)
+    assert [one.at for one in found if not one.recurs] == series
+    # The majors of protobuf may differ between any two.
+    assert sum(one.recurs for one in found) == (old != new)
+
+
+def test_the_gpus_that_are_named_are_those_that_the_wheels_lost():
+    said = {
+        (one.at, match[1])
+        for one in breaking()
+        if (match := re.search(r"no code for NVIDIA GPUs .* (\d)\.", one.what))
+    }
+    lost = set()
+    for old, new in pairwise(load().series):
+        before, after = (
+            {text[3] for text in release.wheels[LINUX_X86_64].compute or () if text[2] == "_"}
+            for release in (load().newest(old), load().newest(new))
+            if release is not None
+        )
+        lost |= {(new, major) for major in before - after if major < min(after)}
+    assert said == lost
 
 
 def test_what_the_wheels_do_not_require_has_no_major():

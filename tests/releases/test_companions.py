@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-from datetime import date
-
 import pytest
-from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from poetry_tf.releases import Release, fits, whole
@@ -116,16 +113,6 @@ def test_metal_by_its_makers(tensorflow, metal):
 @pytest.mark.parametrize("tensorflow", ["2.20.0", "2.21.0"])
 def test_metal_ends_before_2_20(tensorflow):
     assert fits("tensorflow-metal", the(tensorflow)) == ()
-
-
-def test_what_is_documented_has_a_source_an_upper_end_and_the_day_it_was_checked():
-    documented = read_json("documented.json")
-    del documented["schema"]
-    for name, entry in documented.items():
-        assert entry["source"] and entry["confidence"] in {"high", "medium", "low"}
-        assert date(2026, 1, 1) < date.fromisoformat(entry["checked"]) <= date.today()
-        for release, specifier in entry["fits"].items():
-            assert not SpecifierSet(specifier).contains("9999"), (name, release)
 
 
 def test_text_and_decision_forests_declare_it():

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from poetry_tf.releases import cudnn_package, driver, whole
+from poetry_tf.releases import cudnn_package, driver, load, whole
 from poetry_tf.releases.model import LINUX_X86_64, numbers
 from poetry_tf.releases.nvidia import driver_capabilities, drivers, overlooked_folders
 from poetry_tf.releases.resources import read_json
@@ -37,11 +37,18 @@ def test_an_unknown_cuda_has_no_driver():
 
 
 def test_drivers_ascend_and_a_newer_cuda_wants_no_older_driver():
-    for (one, first), (other, second) in pairwise(drivers()):
+    for (one, _), (other, _) in pairwise(drivers()):
         assert numbers(one) < numbers(other)
-        assert first.linux is not None
-        assert second.linux is not None
-        assert numbers(first.linux) <= numbers(second.linux) or one.startswith("11.0")
+    own = [(cuda, item.linux) for cuda, item in drivers() if item.linux is not None]
+    for (one, first), (_, second) in pairwise(own):
+        assert numbers(first) <= numbers(second) or one.startswith("11.0")
+
+
+def test_a_cuda_without_a_driver_of_its_own_has_the_least_one():
+    for cuda, item in drivers():
+        assert item.linux or (numbers(cuda) >= (13, 4) and item.linux_least)
+    newest = driver("13.5")
+    assert newest is not None and (newest.linux, newest.linux_least) == (None, "580")
 
 
 def test_every_cuda_of_a_wheel_has_a_driver_and_a_package():
@@ -56,9 +63,9 @@ def test_every_cuda_of_a_wheel_has_a_driver_and_a_package():
     [
         ("2.5.0", "libcudnn8=8.1.0.77-1+cuda11.2", "high"),
         ("2.13.1", "libcudnn8=8.6.0.163-1+cuda11.8", "high"),
-        ("2.15.1", "libcudnn8=8.9.4.25-1+cuda12.2", "medium"),
+        ("2.15.1", "libcudnn8=8.9.4.25-1+cuda12.2", "high"),
         ("2.16.2", "libcudnn8=8.9.6.50-1+cuda12.2", "high"),
-        ("2.21.0", "libcudnn9-cuda-12=9.3.0.75-1", "low"),
+        ("2.21.0", "libcudnn9-cuda-12=9.3.0.75-1", "high"),
     ],
 )
 def test_cudnn_package(version, package, confidence):
@@ -68,6 +75,16 @@ def test_cudnn_package(version, package, confidence):
     assert found is not None
     assert (found.packages[0], found.confidence) == (package, confidence)
     assert found.source
+
+
+def test_the_package_of_a_proven_pair_is_one_that_the_release_was_built_with():
+    """What the container installs and what `releases` shows do not contradict each other."""
+    for release in whole().releases:
+        pair, found = load().container_pair(release), cudnn_package(release)
+        if pair is not None and pair.proven:
+            assert found is not None
+            assert found.packages[0].partition("=")[2].startswith(f"{pair.cudnn}-")
+            assert found.confidence != "low"
 
 
 def test_there_is_no_cudnn_8_for_cuda_12_3():

@@ -119,8 +119,8 @@ class Upgrade:
     def is_downgrade(self) -> bool:
         return self.old is not None and self.new.version < self.old.version
 
-    def changes(self, numpys: tuple[int | None, int | None]) -> tuple[Breaking, ...]:
-        """The breaking changes to look at; `numpys` are NumPy's majors before and after."""
+    def changes(self, after: Lock | None) -> tuple[Breaking, ...]:
+        """The breaking changes to look at; `after` is the new lock, if there is one."""
         if self.old is None:
             return ()
         had_legacy = self.old_plan is not None and self.old_plan.legacy_keras
@@ -130,11 +130,19 @@ class Upgrade:
             one
             for one in passed(self.old.series, self.new.series)
             if (not one.environments or {*one.environments} & {*environments})
-            and (one.numpy is None or (numpys[0] != numpys[1] and one.numpy in numpys))
+            and (one.package is None or self._moves(one.package, one.major, after))
             and not (one.unless_legacy_keras and (self.plan.legacy_keras or had_legacy))
             and one.unless_required not in required
             and not (one.gpu and self.plan.gpu.mode == "none")
         )
+
+    def _moves(self, name: NormalizedName, major: int | None, after: Lock | None) -> bool:
+        """Whether the locked majors of a distribution differ, and `major` is one of them."""
+        found = [
+            max(lock.versions[name]).major if lock is not None and name in lock.versions else None
+            for lock in (self.before.valid_lock, after)
+        ]
+        return found[0] != found[1] and (None not in found if major is None else major in found)
 
 
 def plan_upgrade(project: Project, to: str | None, *, legacy_keras: bool) -> Upgrade:

@@ -93,7 +93,7 @@ class UpgradeReport:
                     "do": one.back if upgrade.is_downgrade else one.do,
                     "sources": list(one.sources),
                 }
-                for one in upgrade.changes((_numpy_major(before), _numpy_major(after)))
+                for one in upgrade.changes(after)
             ],
             "pyproject": self._pyproject() if final else None,
             "packages": _package_changes(before, after) if final else None,
@@ -213,11 +213,6 @@ def _numpy(lock: Lock | None, release: Release | None) -> str | None:
     if release is None:
         return None
     return " or ".join(map(str, majors(release, "numpy"))) or None
-
-
-def _numpy_major(lock: Lock | None) -> int | None:
-    found = _locked(lock, "numpy")
-    return max(found).major if found else None
 
 
 def _keras(release: Release | None, plan: Plan | None) -> int | None:

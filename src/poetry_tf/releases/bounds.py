@@ -17,7 +17,7 @@ from packaging.utils import NormalizedName
 
 from poetry_tf.files.requirements import required_name
 from poetry_tf.releases.model import Release
-from poetry_tf.releases.resources import read_json, value_of
+from poetry_tf.releases.resources import read_entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +46,7 @@ class Bound:
 @functools.cache
 def bounds() -> tuple[Bound, ...]:
     """All known breakages."""
-    return tuple(
-        value_of(
-            Bound,
-            entry,
-            versions=SpecifierSet(entry["versions"]),
-            checked=date.fromisoformat(entry["checked"]),
-        )
-        for entry in read_json("bounds.json")["bounds"]
-    )
+    return read_entries(Bound, "bounds.json", "bounds")
 
 
 def admits_breaking_version(release: Release, bound: Bound) -> bool:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from datetime import date
 
 from packaging.utils import NormalizedName
 
 from poetry_tf.releases.bounds import required_by
 from poetry_tf.releases.model import Release, numbers
-from poetry_tf.releases.resources import read_json, value_of
+from poetry_tf.releases.resources import read_entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +25,12 @@ class Breaking:
         at: the first series with the change.
         what: what has changed, as a clause about TensorFlow.
         do: what to do about it, in sentences.
+        checked: the day on which a person last compared it with its sources.
         back: what to check in a downgrade below that series; empty if nothing.
         environments: where it matters; empty for everywhere.
-        numpy: the major of NumPy for which it matters; None for any.
+        package: the distribution of whose locked majors it depends: it matters where they differ.
+        major: that which has to be one of the two; None for any.
+        recurs: whether it may matter in every move from that series on.
         unless_legacy_keras: whether it does not matter with Keras 2.
         unless_required: a distribution; projects that require it are not affected.
         gpu: whether it matters only with a GPU.
@@ -37,9 +41,12 @@ class Breaking:
     what: str
     do: str
     sources: tuple[str, ...]
+    checked: date
     back: str = ""
     environments: tuple[str, ...] = ()
-    numpy: int | None = None
+    package: NormalizedName | None = None
+    major: int | None = None
+    recurs: bool = False
     unless_legacy_keras: bool = False
     unless_required: NormalizedName | None = None
     gpu: bool = False
@@ -61,18 +68,19 @@ class Retired:
     why: str
     instead: str
     sources: tuple[str, ...]
+    checked: date
 
 
 @functools.cache
 def breaking() -> tuple[Breaking, ...]:
     """All changes, by series ascending."""
-    return tuple(value_of(Breaking, entry) for entry in read_json("breaking.json")["changes"])
+    return read_entries(Breaking, "breaking.json", "changes")
 
 
 @functools.cache
 def retired() -> tuple[Retired, ...]:
     """The companions that are no longer released."""
-    return tuple(value_of(Retired, entry) for entry in read_json("breaking.json")["retired"])
+    return read_entries(Retired, "breaking.json", "retired")
 
 
 def passed(old: str, new: str) -> tuple[Breaking, ...]:
@@ -84,12 +92,14 @@ def passed(old: str, new: str) -> tuple[Breaking, ...]:
         return tuple(
             one
             for one in breaking()
-            if numbers(old) < numbers(one.at) <= numbers(new) <= numbers(one.until or new)
+            if numbers("0" if one.recurs and new != old else old) < numbers(one.at) <= numbers(new)
+            and numbers(new) <= numbers(one.until or new)
         )
     return tuple(
         one
         for one in reversed(breaking())
-        if numbers(new) < numbers(one.at) <= numbers(old) and one.back
+        if one.back and numbers(one.at) <= numbers(old)
+        if one.recurs or numbers(new) < numbers(one.at)
     )
 
 

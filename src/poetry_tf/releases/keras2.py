@@ -13,7 +13,7 @@ from datetime import date
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName
 
-from poetry_tf.releases.resources import read_json, value_of
+from poetry_tf.releases.resources import read_entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,4 @@ class NeedsKeras2:
 @functools.cache
 def need_keras_2() -> tuple[NeedsKeras2, ...]:
     """All that is known to need it."""
-    return tuple(
-        value_of(
-            NeedsKeras2,
-            entry,
-            versions=SpecifierSet(entry["versions"]),
-            checked=date.fromisoformat(entry["checked"]),
-        )
-        for entry in read_json("keras2.json")["needs"]
-    )
+    return read_entries(NeedsKeras2, "keras2.json", "needs")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +27,20 @@ def read_text(name: str, beside: str = __file__) -> str:
     loader: Any = __spec__.loader
     data: bytes = loader.get_data(str(Path(beside).parent / "data" / name))
     return data.decode("utf-8")
+
+
+def read_entries(kind: type[T], name: str, key: str) -> tuple[T, ...]:
+    """The entries under a key of a data file that is kept by hand."""
+    from packaging.specifiers import SpecifierSet  # slow, and not needed for names
+
+    read: dict[str, Callable[[str], Any]] = {
+        "versions": SpecifierSet,
+        "checked": date.fromisoformat,
+    }
+    return tuple(
+        value_of(kind, entry, **{key: read[key](entry[key]) for key in read if key in entry})
+        for entry in read_json(name)[key]
+    )
 
 
 def value_of(kind: type[T], entry: Mapping[str, Any], **values: Any) -> T:
