@@ -8,7 +8,7 @@ import pytest
 
 from poetry_tf.actions.fix import fix
 from poetry_tf.files.project import Project
-from tests.made import codes, found, in_memory, lock_text
+from tests.made import codes, content_hash, found, in_memory, lock_text
 
 MANAGED = '[tool.poetry]\npackage-mode = false\n[tool.poetry-tf]\ngpu = "none"\n'
 PROBABILITY = "tensorflow-probability (>=0.25.0,<0.26.0)"
@@ -80,3 +80,82 @@ def test_the_lock_decides():
 def test_elsewhere_it_is_a_finding_only(more: str):
     (finding,) = found(project("tensorflow (~=2.18.0)", PROBABILITY, more=more), "TF109")
     assert finding.edits == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "version"),
+    [
+        ("tensorflow-recommenders", "0.7.6"),
+        ("tensorflow_recommenders (>=0.7)", "0.7.7"),
+        ("tensorflow-gnn (~=1.0)", "1.0.3"),
+    ],
+)
+@pytest.mark.parametrize("is_locked", [True, False])
+def test_what_needs_it_as_tf_keras_is_left_to_the_author(line: str, version: str, is_locked: bool):
+    """Keras 2 in the lock is not enough: TF_USE_LEGACY_KERAS has to be set as well."""
+    name = line.partition(" ")[0].replace("_", "-")
+    locked = (("tensorflow", "2.18.1"), ("tf-keras", "2.18.0"), (name, version))
+    lines = ("tensorflow (~=2.18.0)", line)
+    made = project(*lines, locked=locked if is_locked else ())
+    (finding,) = found(made, "TF109")
+    assert finding.severity == "warning" and not finding.edits
+    assert f"{name} " in finding.message and "needs tf.keras to be Keras 2" in finding.message
+    assert 'keras = "legacy"' in finding.remedy
+    chosen = MANAGED + 'keras = "legacy"\n'
+    assert found(project(*lines, locked=locked, more=chosen), "TF109") == []
+    older = (("tensorflow", "2.15.1"), *locked[1:])
+    assert found(project("tensorflow (~=2.15.0)", line, locked=older), "TF109") == []
+    fine = (*locked[:2], ("tensorflow-recommenders", "0.7.3"))
+    assert found(project(lines[0], "tensorflow-recommenders", locked=fine), "TF109") == []
+
+
+GROUPS = """
+[dependency-groups]
+old = ["tensorflow (~=2.15.0)", "tensorflow-probability (~=0.23.0)"]
+new = ["tensorflow (~=2.18.0)", "tensorflow-probability (~=0.25.0)"]
+{more}
+[tool.poetry.group.old]
+optional = true
+[tool.poetry.group.new]
+optional = true
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "is_found"),
+    [('more = ["tf-keras"]\n', False), ("[tool.poetry.group.more]\noptional = true\n", True)],
+)
+def test_each_alternative_is_judged_by_itself(more: str, is_found: bool):
+    """Keras 2 in an optional group serves no other; TensorFlow 2.15 needs none."""
+    if is_found:
+        more = 'more = ["tf-keras"]\n' + more
+    locked = (
+        *(("tensorflow", "2.15.1"), ("tensorflow", "2.18.1")),
+        *(("tensorflow-probability", "0.23.0"), ("tensorflow-probability", "0.25.0")),
+        ("tf-keras", "2.18.0"),
+    )
+    text = f'[project]\nname = "x"\nrequires-python = ">=3.10,<3.12"\n{GROUPS.format(more=more)}'
+    made = in_memory(text)
+    digest = content_hash(made.pyproject.document.text)
+    made = in_memory(text, lock=lock_text(*locked, content_hash=digest))
+    assert [one.message.partition(" needs")[0] for one in found(made, "TF109")] == (
+        ["tensorflow-probability 0.25.0"] if is_found else []
+    )
+
+
+def test_each_python_is_judged_by_itself():
+    lines = (
+        'tensorflow (~=2.15.0); python_version < "3.11"',
+        'tensorflow (~=2.18.0); python_version >= "3.11"',
+        'tensorflow-probability (~=0.23.0); python_version < "3.11"',
+    )
+    later = 'tensorflow-probability (~=0.25.0); python_version >= "3.11"'
+    locked = (
+        *(("tensorflow", "2.15.1"), ("tensorflow", "2.18.1")),
+        *(("tensorflow-probability", "0.23.0"), ("tensorflow-probability", "0.25.0")),
+    )
+    (finding,) = found(project(*lines, later, locked=locked), "TF109")
+    assert "tensorflow-probability 0.25.0" in finding.message
+    # On the Python with 2.15 only.
+    first = (*locked[:3],)
+    assert found(project(*lines, locked=first), "TF109") == []

@@ -5,27 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from packaging.version import Version
 from poetry.core.constraints.version import parse_constraint
 
 from poetry_tf.checks.findings import Context, Finding, rule
+from poetry_tf.files.edits import Edit
 from poetry_tf.files.requirements import Requirement
-from poetry_tf.plan.main_line import main_requirement
+from poetry_tf.plan.installations import installations
+from poetry_tf.plan.main_line import admitted_locked_tensorflow, main_requirement
 from poetry_tf.plan.model import LEGACY_KERAS, TF_KERAS
-from poetry_tf.plan.requirement import locked_tensorflow, to_poetry_version
+from poetry_tf.plan.requirement import to_poetry_version
 from poetry_tf.pyproject.pins import legacy_keras_edits, tf_keras_pin
+from poetry_tf.releases import Release
 from poetry_tf.releases.breaking import keras_major
 from poetry_tf.releases.keras2 import NeedsKeras2, need_keras_2
 
 
 @rule("TF109", fixable=True)
 def keras_2_needed(context: Context) -> Iterator[Finding]:
-    """A package needs Keras 2 beside TensorFlow 2.16 or later, and nothing requires it.
+    """A package needs Keras 2 beside TensorFlow 2.16 or later, and does not get it.
 
     From 2.16 on `tf.keras` is Keras 3, and Keras 2 is the distribution `tf-keras`. TensorFlow
-    Probability and others need it and do not require it themselves, so that they fail when they are
-    imported or first used. `--fix` requires `tf-keras` in the series of TensorFlow; in a package
-    that is published that is for its author to decide.
+    Probability and others import it and do not require it themselves, so that they fail when they
+    are imported or first used. `--fix` requires `tf-keras` in the series of TensorFlow; in a
+    package that is published that is for its author to decide. What is locked is judged in each
+    environment and with each optional group and extra.
+
+    TensorFlow Recommenders and others need `tf.keras` itself to be Keras 2. That is a warning, as
+    `TF_USE_LEGACY_KERAS=1` can be set in many places. `keras = "legacy"` in `[tool.poetry-tf]`
+    sets it in the dev container and requires `tf-keras`. Your own code then runs with Keras 2 as
+    well, so that is for you to decide.
 
     What uses `tf.keras` in the project's own code is not affected: for that, see `keras` in
     `[tool.poetry-tf]`.
@@ -34,25 +42,34 @@ def keras_2_needed(context: Context) -> Iterator[Finding]:
     main = main_requirement(project)
     if plan is None or main is None or plan.legacy_keras:
         return
-    if keras_major(plan.release) in {None, LEGACY_KERAS}:
-        return
-    edits = legacy_keras_edits(project, plan)
-    if edits is None or _is_locked(context):
-        return
+    added = legacy_keras_edits(project, plan)
     pyproject = project.pyproject
     writes = (
         pyproject.is_managed and pyproject.foreign_manager is None and not pyproject.publishes(main)
     )
-    for need in _needs(context):
+    for need in _needs(context, plan.release):
         place = context.at((need.item or main).path)
-        yield Finding(
-            *place,
-            f"{need.what} needs Keras 2 with TensorFlow {plan.release.version}, and {TF_KERAS} is "
-            f"not required: {need.known.why}",
-            f"Require {TF_KERAS} ({tf_keras_pin(plan)})",
-            edits if writes else (),
-            name=need.known.name,
-        )
+        version, known = need.release.version, need.known
+        if known.as_tf_keras:
+            yield Finding(
+                *place,
+                f"{need.what} needs tf.keras to be Keras 2, and with TensorFlow {version} it is "
+                f"Keras {keras_major(need.release)}: {known.why}",
+                'Set keras = "legacy" in [tool.poetry-tf], or TF_USE_LEGACY_KERAS=1 with '
+                f"{TF_KERAS} wherever it runs; or stay with a TensorFlow below 2.16",
+                name=known.name,
+                level="warning",
+            )
+        elif added is not None or project.is_locked:
+            edits: tuple[Edit, ...] = added or ()
+            yield Finding(
+                *place,
+                f"{need.what} needs Keras 2 with TensorFlow {version}, and {TF_KERAS} is "
+                f"not required: {known.why}",
+                f"Require {TF_KERAS} ({tf_keras_pin(plan)})",
+                edits if writes and need.release.series == plan.release.series else (),
+                name=known.name,
+            )
 
 
 @dataclass(frozen=True)
@@ -61,32 +78,67 @@ class _Need:
     item: Requirement | None
     """The project's own requirement on it."""
     what: str
+    release: Release
+    """The TensorFlow beside it."""
 
 
-def _is_locked(context: Context) -> bool:
-    """Whether Keras 2 is locked, for the TensorFlow that is planned for."""
-    lock, plan = context.project.valid_lock, context.plan
-    if lock is None or plan is None:
-        return False
-    locked = locked_tensorflow(context.project)
-    if locked is None or locked != plan.release.version:
-        return False
-    return TF_KERAS in lock.versions
+def _needs(context: Context, release: Release) -> Iterator[_Need]:
+    """What needs Keras 2: by what is locked, else by what its requirement admits.
 
-
-def _needs(context: Context) -> Iterator[_Need]:
-    """What needs Keras 2: by its locked versions, else by what its requirement admits."""
+    `release` is the TensorFlow that is planned for.
+    """
     project = context.project
-    lock = project.valid_lock
+    locked = {one.known: one for one in _locked_needs(context, release)}
+    yield from locked.values()
+    lock = project.valid_lock if admitted_locked_tensorflow(project) is not None else None
+    if keras_major(release) in {None, LEGACY_KERAS} or (lock and TF_KERAS in lock.versions):
+        return
     for known in need_keras_2():
-        locked: tuple[Version, ...] = lock.versions.get(known.name, ()) if lock else ()
-        items = [item for item in project.pyproject.requirements if item.name == known.name]
-        for item in items:
-            admitted = [one for one in locked if item.constraint.allows(to_poetry_version(one))]
-            if admitted:
-                if any(known.versions.contains(one) for one in admitted):
-                    yield _Need(known, item, f"{known.name} {admitted[0]}")
-            elif item.constraint.allows_any(parse_constraint(str(known.versions))):
-                yield _Need(known, item, f"{known.name} {item.written}".strip())
-        if not items and any(known.versions.contains(one) for one in locked):
-            yield _Need(known, None, f"{known.name} {locked[0]}, which is locked,")
+        versions = lock.versions.get(known.name, ()) if lock else ()
+        for item in project.pyproject.requirements:
+            if item.name != known.name or known in locked:
+                continue
+            if any(item.constraint.allows(to_poetry_version(one)) for one in versions):
+                continue  # the locked one does not need it
+            if item.constraint.allows_any(parse_constraint(str(known.versions))):
+                yield _Need(known, item, f"{known.name} {item.written}".strip(), release)
+
+
+def _locked_needs(context: Context, release: Release) -> Iterator[_Need]:
+    """What is locked and needs Keras 2 beside the TensorFlow that it is installed with.
+
+    What no requirement leads to goes with `release`.
+    """
+    project, lock = context.project, context.project.valid_lock
+    if lock is None or admitted_locked_tensorflow(project) is None:
+        return
+    found = {
+        (known.name, version): known
+        for known in need_keras_2()
+        for version in lock.versions.get(known.name, ())
+        if known.versions.contains(version)
+    }
+    if not found:
+        return
+    everywhere = [*installations(project)]
+    reached = {package.name for one in everywhere for package in one.packages}
+    # What no requirement leads to counts as installed everywhere.
+    stray = TF_KERAS in lock.versions.keys() - reached
+    for (name, version), known in found.items():
+        beside = [
+            (one.tensorflow, TF_KERAS in {package.name for package in one.packages} or stray)
+            for one in everywhere
+            if (name, version) in {(package.name, package.parsed) for package in one.packages}
+        ]
+        if name not in reached:
+            beside = [(release, TF_KERAS in lock.versions)]
+        lacking = (
+            tensorflow
+            for tensorflow, has_keras_2 in beside
+            if tensorflow is not None and keras_major(tensorflow) not in {None, LEGACY_KERAS}
+            if known.as_tf_keras or not has_keras_2
+        )
+        if (tensorflow := next(lacking, None)) is not None:
+            items = [item for item in project.pyproject.requirements if item.name == name]
+            what = f"{name} {version}" if items else f"{name} {version}, which is locked,"
+            yield _Need(known, items[0] if items else None, what, tensorflow)

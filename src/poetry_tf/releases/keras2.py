@@ -23,6 +23,8 @@ class NeedsKeras2:
     Attributes:
         versions: with an upper bound.
         why: what happens without it, as a clause about the distribution.
+        as_tf_keras: whether it needs `tf.keras` to be Keras 2, by TF_USE_LEGACY_KERAS. Else it
+            imports `tf_keras` itself.
     """
 
     name: NormalizedName
@@ -30,6 +32,7 @@ class NeedsKeras2:
     why: str
     source: str
     checked: date
+    as_tf_keras: bool = False
 
 
 @functools.cache
