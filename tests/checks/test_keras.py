@@ -159,3 +159,31 @@ def test_each_python_is_judged_by_itself():
     # On the Python with 2.15 only.
     first = (*locked[:3],)
     assert found(project(*lines, locked=first), "TF109") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "version", "later"),
+    [
+        ("tensorflow-hub (~=0.15.0)", "0.15.0", "0.16.1"),
+        ("tensorflow_hub (>=0.13,<0.15)", "0.14.0", "0.16.1"),
+        ("tensorflow-model-optimization (~=0.7.0)", "0.7.5", "0.8.1"),
+        ("tensorflow-lattice (==2.0.13)", "2.0.13", "2.1.1"),
+    ],
+)
+@pytest.mark.parametrize("keras", ["", 'keras = "legacy"\n'])
+@pytest.mark.parametrize("is_locked", [True, False])
+def test_what_works_with_no_keras_there_needs_a_later_release(
+    line: str, version: str, later: str, keras: str, is_locked: bool
+):
+    name = line.partition(" ")[0].replace("_", "-")
+    locked = (("tensorflow", "2.18.1"), ("tf-keras", "2.18.0"), (name, version))
+    lines = ("tensorflow (~=2.18.0)", "tf-keras (~=2.18.0)", line)
+    made = project(*lines, locked=locked if is_locked else (), more=MANAGED + keras)
+    (finding,) = found(made, "TF109")
+    assert finding.severity == "error" and not finding.edits
+    assert f"{name} " in finding.message and "does not work with TensorFlow 2.18" in finding.message
+    assert f"Require {name} {later} or later" in finding.remedy
+    fine = (*locked[:2], (name, later))
+    wide = (*lines[:2], name)
+    assert found(project(*wide, locked=fine, more=MANAGED + keras), "TF109") == []
+    assert found(project(*wide, more=MANAGED + keras), "TF109") == []

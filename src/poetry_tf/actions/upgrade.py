@@ -133,6 +133,7 @@ class Upgrade:
             and (one.package is None or self._moves(one.package, one.major, after))
             and not (one.unless_legacy_keras and (self.plan.legacy_keras or had_legacy))
             and one.unless_required not in required
+            and (one.if_required is None or one.if_required in required)
             and not (one.gpu and self.plan.gpu.mode == "none")
         )
 

@@ -35,12 +35,15 @@ def keras_2_needed(context: Context) -> Iterator[Finding]:
     sets it in the dev container and requires `tf-keras`. Your own code then runs with Keras 2 as
     well, so that is for you to decide.
 
+    Older releases of tensorflow-hub, tensorflow-model-optimization and tensorflow-lattice do not
+    work there with any Keras: a later one is needed.
+
     What uses `tf.keras` in the project's own code is not affected: for that, see `keras` in
     `[tool.poetry-tf]`.
     """
     plan, project = context.plan, context.project
     main = main_requirement(project)
-    if plan is None or main is None or plan.legacy_keras:
+    if plan is None or main is None:
         return
     added = legacy_keras_edits(project, plan)
     pyproject = project.pyproject
@@ -50,13 +53,22 @@ def keras_2_needed(context: Context) -> Iterator[Finding]:
     for need in _needs(context, plan.release):
         place = context.at((need.item or main).path)
         version, known = need.release.version, need.known
-        if known.as_tf_keras:
+        if known.later:
+            yield Finding(
+                *place,
+                f"{need.what} does not work with TensorFlow {version}: {known.why}",
+                f"Require {known.name} {known.later} or later, or {_STAY}",
+                name=known.name,
+            )
+        elif plan.legacy_keras:
+            continue
+        elif known.as_tf_keras:
             yield Finding(
                 *place,
                 f"{need.what} needs tf.keras to be Keras 2, and with TensorFlow {version} it is "
                 f"Keras {keras_major(need.release)}: {known.why}",
                 'Set keras = "legacy" in [tool.poetry-tf], or TF_USE_LEGACY_KERAS=1 with '
-                f"{TF_KERAS} wherever it runs; or stay with a TensorFlow below 2.16",
+                f"{TF_KERAS} wherever it runs; or {_STAY}",
                 name=known.name,
                 level="warning",
             )
@@ -70,6 +82,9 @@ def keras_2_needed(context: Context) -> Iterator[Finding]:
                 edits if writes and need.release.series == plan.release.series else (),
                 name=known.name,
             )
+
+
+_STAY = f"stay with a TensorFlow whose own Keras is {LEGACY_KERAS}"
 
 
 @dataclass(frozen=True)
@@ -91,16 +106,21 @@ def _needs(context: Context, release: Release) -> Iterator[_Need]:
     locked = {one.known: one for one in _locked_needs(context, release)}
     yield from locked.values()
     lock = project.valid_lock if admitted_locked_tensorflow(project) is not None else None
-    if keras_major(release) in {None, LEGACY_KERAS} or (lock and TF_KERAS in lock.versions):
+    if keras_major(release) in {None, LEGACY_KERAS}:
         return
     for known in need_keras_2():
+        if lock and TF_KERAS in lock.versions and not known.later:
+            continue
         versions = lock.versions.get(known.name, ()) if lock else ()
         for item in project.pyproject.requirements:
             if item.name != known.name or known in locked:
                 continue
             if any(item.constraint.allows(to_poetry_version(one)) for one in versions):
                 continue  # the locked one does not need it
-            if item.constraint.allows_any(parse_constraint(str(known.versions))):
+            versions_that_need = parse_constraint(str(known.versions))
+            # A solver takes the newest, which may work.
+            admits = item.constraint.allows_any(versions_that_need)
+            if versions_that_need.allows_all(item.constraint) if known.later else admits:
                 yield _Need(known, item, f"{known.name} {item.written}".strip(), release)
 
 
@@ -136,7 +156,7 @@ def _locked_needs(context: Context, release: Release) -> Iterator[_Need]:
             tensorflow
             for tensorflow, has_keras_2 in beside
             if tensorflow is not None and keras_major(tensorflow) not in {None, LEGACY_KERAS}
-            if known.as_tf_keras or not has_keras_2
+            if known.as_tf_keras or known.later or not has_keras_2
         )
         if (tensorflow := next(lacking, None)) is not None:
             items = [item for item in project.pyproject.requirements if item.name == name]

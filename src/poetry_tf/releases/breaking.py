@@ -33,6 +33,7 @@ class Breaking:
         recurs: whether it may matter in every move from that series on.
         unless_legacy_keras: whether it does not matter with Keras 2.
         unless_required: a distribution; projects that require it are not affected.
+        if_required: a distribution; only projects that require it are affected.
         gpu: whether it matters only with a GPU.
         until: the last series with the change; None where it stays.
     """
@@ -49,6 +50,7 @@ class Breaking:
     recurs: bool = False
     unless_legacy_keras: bool = False
     unless_required: NormalizedName | None = None
+    if_required: NormalizedName | None = None
     gpu: bool = False
     until: str | None = None
 

@@ -25,6 +25,8 @@ class NeedsKeras2:
         why: what happens without it, as a clause about the distribution.
         as_tf_keras: whether it needs `tf.keras` to be Keras 2, by TF_USE_LEGACY_KERAS. Else it
             imports `tf_keras` itself.
+        later: the release that works beside another Keras, where these do in no way; empty if they
+            can.
     """
 
     name: NormalizedName
@@ -33,6 +35,7 @@ class NeedsKeras2:
     source: str
     checked: date
     as_tf_keras: bool = False
+    later: str = ""
 
 
 @functools.cache
