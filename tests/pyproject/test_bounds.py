@@ -217,6 +217,34 @@ def test_a_hub_without_pkg_resources_is_let_be(tmp_path: Path, version: str):
     assert findings_of(text, tmp_path, *packages) == []
 
 
+DATASETS = (("tensorflow", "2.18.1"), ("tensorflow-datasets", "4.9.10"))
+
+
+@pytest.mark.parametrize(
+    ("protobuf", "metadata", "fails"),
+    [
+        *(("5.29.6", "1.21.0", True), ("4.25.9", "1.21.0", True)),
+        *(("6.31.1", "1.21.0", False), ("7.35.0", "1.21.0", False), ("5.29.6", "1.17.3", False)),
+    ],
+)
+def test_what_is_generated_for_a_newer_protobuf_is_held_below(
+    tmp_path: Path, protobuf: str, metadata: str, fails: bool
+):
+    """Of the two nobody requires the other in a version that works: only both together tell."""
+    text = text_of("tensorflow (~=2.18.0)", "tensorflow-datasets", LINE)
+    assert findings_of(text) == []
+    both = (("protobuf", protobuf), ("tensorflow-metadata", metadata))
+    found = findings_of(text, tmp_path, *DATASETS, *both)
+    assert [(one.severity, bool(one.edits)) for one in found] == [("error", True)] * fails
+    if fails:
+        assert "tensorflow-metadata (<1.21)" in found[0].remedy
+        assert (
+            f"protobuf {protobuf}, which is locked, admits tensorflow-metadata" in found[0].message
+        )
+    # Without tensorflow-metadata there is nothing to say.
+    assert findings_of(text, tmp_path, *DATASETS[:1], both[0]) == []
+
+
 def test_a_project_without_tensorflow_is_none_of_our_business(tmp_path: Path):
     text = text_of("torch", "tensorboard (~=2.18.0)", more=APPLICATION)
     assert findings_of(text, tmp_path, ("torch", "2.11"), *NEW[1:]) == []

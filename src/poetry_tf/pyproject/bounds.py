@@ -156,6 +156,8 @@ def _needed_bound(project: Project, bound: Bound, causes: Iterable[_Cause]) -> _
 
 
 def _causes(project: Project, bound: Bound, locked: LockedPackages | None) -> Iterator[_Cause]:
+    if bound.only_together:
+        return
     everywhere = _targets_of(project, ENVIRONMENTS)
     for item in project.pyproject.requirements:
         where = [target for target in everywhere if target.admits(item.marker)]

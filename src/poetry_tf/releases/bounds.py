@@ -31,6 +31,8 @@ class Bound:
         below: the first version of the dependency that is too new.
         severity: an error where the import fails, a warning where only a part does.
         why: what fails, as the end of a sentence about the distribution.
+        only_together: whether it matters only where both are locked, since what breaks does not
+            require the dependency: another package does.
     """
 
     breaks: NormalizedName
@@ -41,6 +43,7 @@ class Bound:
     why: str
     source: str
     checked: date
+    only_together: bool = False
 
 
 @functools.cache
