@@ -187,3 +187,17 @@ def test_what_works_with_no_keras_there_needs_a_later_release(
     wide = (*lines[:2], name)
     assert found(project(*wide, locked=fine, more=MANAGED + keras), "TF109") == []
     assert found(project(*wide, more=MANAGED + keras), "TF109") == []
+
+
+@pytest.mark.parametrize("is_locked", [True, False])
+def test_what_refuses_keras_2_does_not_go_with_the_choice_of_it(is_locked: bool):
+    locked = (("tensorflow", "2.18.1"), ("tf-keras", "2.18.0"), ("keras-tuner", "1.4.8"))
+    lines = ("tensorflow (~=2.18.0)", "tf-keras (~=2.18.0)", "keras_tuner")
+    chosen = MANAGED + 'keras = "legacy"\n'
+    (finding,) = found(project(*lines, locked=locked if is_locked else (), more=chosen), "TF109")
+    assert finding.severity == "warning" and not finding.edits
+    assert finding.message.startswith("keras-tuner 1.4.8 does" if is_locked else "keras-tuner does")
+    assert found(project(*lines, locked=locked), "TF109") == []
+    older = (("tensorflow", "2.15.1"), *locked[1:])
+    lines = ("tensorflow (~=2.15.0)", *lines[1:])
+    assert found(project(*lines, locked=older, more=chosen), "TF109") == []

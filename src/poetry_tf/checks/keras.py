@@ -35,6 +35,8 @@ def keras_2_needed(context: Context) -> Iterator[Finding]:
     sets it in the dev container and requires `tf-keras`. Your own code then runs with Keras 2 as
     well, so that is for you to decide.
 
+    Keras Tuner takes no models of Keras 2: beside `keras = "legacy"` that is a warning.
+
     Older releases of tensorflow-hub, tensorflow-model-optimization and tensorflow-lattice do not
     work there with any Keras: a later one is needed.
 
@@ -60,8 +62,15 @@ def keras_2_needed(context: Context) -> Iterator[Finding]:
                 f"Require {known.name} {known.later} or later, or {_STAY}",
                 name=known.name,
             )
-        elif plan.legacy_keras:
-            continue
+        elif known.refuses or plan.legacy_keras:
+            if known.refuses and plan.legacy_keras:
+                yield Finding(
+                    *place,
+                    f'{need.what} does not go together with keras = "legacy": {known.why}',
+                    "Remove it, or keras from [tool.poetry-tf]",
+                    name=known.name,
+                    level="warning",
+                )
         elif known.as_tf_keras:
             yield Finding(
                 *place,
@@ -109,7 +118,7 @@ def _needs(context: Context, release: Release) -> Iterator[_Need]:
     if keras_major(release) in {None, LEGACY_KERAS}:
         return
     for known in need_keras_2():
-        if lock and TF_KERAS in lock.versions and not known.later:
+        if lock and TF_KERAS in lock.versions and not (known.later or known.refuses):
             continue
         versions = lock.versions.get(known.name, ()) if lock else ()
         for item in project.pyproject.requirements:
@@ -156,7 +165,7 @@ def _locked_needs(context: Context, release: Release) -> Iterator[_Need]:
             tensorflow
             for tensorflow, has_keras_2 in beside
             if tensorflow is not None and keras_major(tensorflow) not in {None, LEGACY_KERAS}
-            if known.as_tf_keras or known.later or not has_keras_2
+            if known.as_tf_keras or known.refuses or known.later or not has_keras_2
         )
         if (tensorflow := next(lacking, None)) is not None:
             items = [item for item in project.pyproject.requirements if item.name == name]

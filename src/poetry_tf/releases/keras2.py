@@ -18,13 +18,14 @@ from poetry_tf.releases.resources import read_entries
 
 @dataclass(frozen=True, slots=True)
 class NeedsKeras2:
-    """Versions of a distribution that need Keras 2.
+    """Versions of a distribution that need Keras 2, or refuse it.
 
     Attributes:
         versions: with an upper bound.
         why: what happens without it, as a clause about the distribution.
         as_tf_keras: whether it needs `tf.keras` to be Keras 2, by TF_USE_LEGACY_KERAS. Else it
             imports `tf_keras` itself.
+        refuses: whether it is the other way round: it needs `tf.keras` not to be Keras 2.
         later: the release that works beside another Keras, where these do in no way; empty if they
             can.
     """
@@ -35,6 +36,7 @@ class NeedsKeras2:
     source: str
     checked: date
     as_tf_keras: bool = False
+    refuses: bool = False
     later: str = ""
 
 
