@@ -57,8 +57,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Confi
     for name, several in variants.items():
         mark = several[0].get_closest_marker("sample")
         assert mark is not None
-        step = mark.kwargs.get("every", 0)
-        kept = {item.callspec.id for item in several[::step]} if step else {*mark.args}
+        # One of each kind: those named, every n-th, or the first.
+        step = mark.kwargs.get("every", len(several))
+        kept = {*mark.args} or {item.callspec.id for item in several[::step]}
         missing = kept - {item.callspec.id for item in several}
         if missing and not any("::" in argument for argument in config.args):
             raise pytest.UsageError(f"{name} has no variant {', '.join(sorted(missing))}")

@@ -239,6 +239,7 @@ def test_without_settings_it_is_one_warning_and_poetry_goes_on(
 
 
 @pytest.mark.parametrize("command", [["install", "--dry-run"], ["remove", "--lock", "six"]])
+@pytest.mark.sample
 def test_a_wide_pin_does_not_block_what_does_not_choose(
     warm_poetry: PoetryRunner, command: list[str]
 ) -> None:

@@ -63,7 +63,7 @@ def container(project: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("series", [NEWEST, "2.13", "2.15", "2.16", "2.18"])
-@pytest.mark.sample(every=3)
+@pytest.mark.sample
 def test_an_empty_folder_becomes_a_project_that_plain_poetry_installs(
     warm_poetry: PoetryRunner, project: Path, index: LocalIndex, series: str
 ) -> None:
@@ -360,7 +360,7 @@ def test_another_gpu_mode_is_refused(warm_poetry: PoetryRunner, project: Path) -
 
 @pytest.mark.parametrize("series", ["2.13", "2.18"])
 @pytest.mark.parametrize("second", ["system", "none", "auto"])
-@pytest.mark.sample(every=3)
+@pytest.mark.sample
 def test_the_gpu_mode_can_be_changed_later(
     warm_poetry: PoetryRunner, project: Path, series: str, second: str
 ) -> None:

@@ -75,6 +75,7 @@ def _init(
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["lf", "crlf"])
+@pytest.mark.sample
 def test_a_caret_in_legacy_tables_is_narrowed_and_nothing_else_changes(
     warm_poetry: PoetryRunner, end: str
 ) -> None:
@@ -159,6 +160,7 @@ def test_a_legacy_project_without_tensorflow_gets_a_tilde(warm_poetry: PoetryRun
     ],
     ids=["legacy", "standard"],
 )
+@pytest.mark.sample
 def test_tensorflow_in_a_group_is_narrowed_there(
     warm_poetry: PoetryRunner, before: str, after: list[str]
 ) -> None:
@@ -204,7 +206,7 @@ EXTRA = PROJECT.replace("\t'tensorflow >=2.18',  # why not\n", "").replace(
     ],
     ids=["dependencies declared dynamic", "details in Poetry's table", "an extra"],
 )
-@pytest.mark.sample(every=2)
+@pytest.mark.sample
 def test_a_pin_is_narrowed_where_the_project_has_it(
     warm_poetry: PoetryRunner, text: str, before: str, after: str, beside: list[str]
 ) -> None:
@@ -243,7 +245,7 @@ def test_package_mode_is_turned_off_where_nothing_is_shipped(warm_poetry: Poetry
 
 
 @pytest.mark.parametrize("module", ["paper/__init__.py", "src/paper/__init__.py", "paper.py"])
-@pytest.mark.sample(every=2)
+@pytest.mark.sample
 def test_a_project_that_ships_a_package_keeps_package_mode(
     warm_poetry: PoetryRunner, project: Path, module: str
 ) -> None:
@@ -409,7 +411,7 @@ def _fail_files(pypi: Mount) -> None:
     ids=["unknown package", "pages answer 503", "files answer 403", "the same in an empty folder"],
 )
 @pytest.mark.usefixtures("short_pauses")
-@pytest.mark.sample(every=2)
+@pytest.mark.sample
 def test_a_failing_index_is_reported_and_nothing_is_written(
     poetry: PoetryRunner, pypi: Mount, fault: Callable[[Mount], None], empty: bool, expected: str
 ) -> None:

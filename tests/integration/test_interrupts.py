@@ -77,7 +77,7 @@ def _hang(index: LocalIndex, kind: Kind) -> Callable[[], bool]:
 
 @pytest.mark.parametrize("command", ["lock", "install"])
 @pytest.mark.parametrize("kind", ["page", "file"])
-@pytest.mark.sample("page-lock", "file-install")
+@pytest.mark.sample("file-install")
 def test_an_answer_that_hangs(
     hanging: PoetryRunner, index: LocalIndex, tmp_path: Path, command: str, kind: Kind
 ) -> None:
@@ -109,7 +109,7 @@ def test_an_answer_that_trickles(
 @pytest.mark.parametrize(
     "command", [("lock", "--regenerate"), ("install",), ("tf", "mirror", "test")]
 )
-@pytest.mark.sample(every=2)
+@pytest.mark.sample
 def test_a_name_that_is_looked_up(
     hanging: PoetryRunner, tmp_path: Path, command: tuple[str, ...]
 ) -> None:

@@ -168,7 +168,7 @@ def test_a_malformed_address_of_a_source_is_an_error_with_its_place(
 
 @pytest.mark.parametrize("command", ["add six", "lock", "install", "remove --lock six"])
 @pytest.mark.parametrize("directory", [[], ["-C", ".."]], ids=["below", "-C"])
-@pytest.mark.sample(every=5)
+@pytest.mark.sample
 def test_poetrys_own_commands_say_where_a_malformed_address_is(
     poetry: PoetryRunner, project: Path, command: str, directory: list[str]
 ) -> None:

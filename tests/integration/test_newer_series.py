@@ -143,6 +143,7 @@ def h5py(project: Path) -> set[str]:
         ("--gpu", "pip"),
     ],
 )
+@pytest.mark.sample("cu12-options0", "cu13-options2", "patches-options4")
 def test_a_project_is_set_up(ahead: PoetryRunner, options: tuple[str, ...]) -> None:
     done = ahead.call("tf", "init", "-n", *options)
     assert done.ok, done.output
@@ -159,6 +160,7 @@ def test_a_project_is_set_up(ahead: PoetryRunner, options: tuple[str, ...]) -> N
     holds(ahead, ("init", "-n"))
 
 
+@pytest.mark.sample("cu13")
 def test_the_cuda_that_was_asked_for_is_not_that_of_another_series(ahead: PoetryRunner) -> None:
     done = ahead.call("tf", "init", "-n", "--tensorflow", SERIES, "--gpu", "system")
     assert done.returncode == 1
@@ -167,6 +169,7 @@ def test_the_cuda_that_was_asked_for_is_not_that_of_another_series(ahead: Poetry
 
 
 @pytest.mark.parametrize("managed", [True, False])
+@pytest.mark.sample("cu12-True", "cu13-False")
 def test_poetrys_own_commands(ahead: PoetryRunner, managed: bool) -> None:
     table = "\n[tool.poetry-tf]\n" if managed else ""
     write_pyproject(ahead.project, requires_python=">=3.11,<3.15", more=table)
@@ -184,6 +187,7 @@ def test_poetrys_own_commands(ahead: PoetryRunner, managed: bool) -> None:
     holds(ahead)
 
 
+@pytest.mark.sample("cu13")
 def test_every_target_of_a_lock_has_its_files(ahead: PoetryRunner) -> None:
     """For each package, by its marker in the lock and the tags of its files."""
     write_pyproject(ahead.project, requires_python=">=3.11,<3.15", more="\n[tool.poetry-tf]\n")
@@ -207,6 +211,7 @@ def test_every_target_of_a_lock_has_its_files(ahead: PoetryRunner) -> None:
             assert one.has_wheel(target, systems), (one, target)
 
 
+@pytest.mark.sample("cu12")
 def test_a_project_is_moved(ahead: PoetryRunner) -> None:
     assert ahead.call("tf", "init", "-n", "--tensorflow", "2.20", "--python", "3.12").ok
     done = ahead.call("tf", "upgrade", "-n", "--json")
@@ -426,6 +431,7 @@ def test_what_metadata_tells_alone_is_said_to_be_all(cu12: PoetryRunner, index: 
 
 
 @pytest.mark.parametrize("managed", [True, False])
+@pytest.mark.sample("True")
 def test_no_wheel_is_downloaded_in_silence(
     cu12: PoetryRunner, index: LocalIndex, monkeypatch: pytest.MonkeyPatch, managed: bool
 ) -> None:
@@ -445,6 +451,7 @@ def test_no_wheel_is_downloaded_in_silence(
     assert len([one for one in whole if one.package == "tensorflow"]) == (not managed)
 
 
+@pytest.mark.sample("patches")
 def test_releases_are_read_on_demand(ahead: PoetryRunner) -> None:
     plain = ahead.call("tf", "releases")
     assert NEW not in plain.stdout
@@ -476,6 +483,7 @@ def test_nothing_is_read_where_nothing_is_new(poetry: PoetryRunner) -> None:
 
 
 @pytest.mark.parametrize("command", ["init", "add", "upgrade"])
+@pytest.mark.sample("init")
 def test_an_older_series_is_taken_where_the_newest_cannot_be_read(
     poetry: PoetryRunner, command: str
 ) -> None:

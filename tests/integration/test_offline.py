@@ -326,6 +326,7 @@ def test_the_size_is_told_before_the_first_download(
 
 
 @pytest.mark.parametrize("place", random.Random(1).sample(range(1, 44), 5))
+@pytest.mark.sample(every=3)
 def test_a_run_that_is_killed_anywhere_goes_on(
     offline: PoetryRunner, folder: Path, tmp_path: Path, place: int
 ) -> None:
@@ -922,6 +923,7 @@ def test_a_lock_that_is_made_by_it_keeps_what_it_lacks(
 
 
 @pytest.mark.parametrize("lacks", ["page", "release"])
+@pytest.mark.sample
 def test_a_locked_package_of_which_nothing_was_saved_stays_in_the_lock(
     offline: PoetryRunner, shelf: LocalIndex, folder: Path, served: str, lacks: str
 ) -> None:

@@ -34,7 +34,7 @@ def packages(project: Path) -> dict[str, list[str]]:
         ("2.20", []),
     ],
 )
-@pytest.mark.sample(every=3)
+@pytest.mark.sample
 def test_what_the_environments_need_is_locked_and_plain_poetry_keeps_it(
     warm_poetry: PoetryRunner, project: Path, series: str, beside: list[str]
 ) -> None:

@@ -43,7 +43,7 @@ def ran(poetry: PoetryRunner, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.sample(every=4)
+@pytest.mark.sample
 def test_poetry_tf_runs_no_code_of_the_project(
     poetry: PoetryRunner, ran: Path, command: str
 ) -> None:

@@ -447,6 +447,7 @@ def test_a_mirror_that_is_half_synchronised_leaves_no_trace_for_later(
 
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+@pytest.mark.sample
 def test_a_proxy_that_is_down_is_named_and_its_password_is_not(
     poetry: PoetryRunner, project: Path, mirror: Mount, variable: str
 ) -> None:

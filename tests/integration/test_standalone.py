@@ -135,7 +135,7 @@ def test_the_console_script_is_installed(warm_poetry: PoetryRunner, project: Pat
     ],
     ids=["nobody reads", "stdout is closed", "stdin is closed", "the folder is gone"],
 )
-@pytest.mark.sample(every=2)
+@pytest.mark.sample
 def test_streams_and_folders_that_are_gone(
     poetry: PoetryRunner, how: str, status: int, said: str
 ) -> None:

@@ -61,14 +61,14 @@ ALL_COMMANDS = [
 
 
 @pytest.mark.parametrize("command", ALL_COMMANDS)
-@pytest.mark.sample(every=2)
+@pytest.mark.sample
 def test_without_tensorflow_nothing_is_imported(poetry: PoetryRunner, command: list[str]) -> None:
     write_pyproject(poetry.project, ["six"], requires_python="~=3.11.0")
     assert modules(poetry, *command) == ALONE
 
 
 @pytest.mark.parametrize("command", [["--version"], ["check"], ["version", "-s"]], ids=" ".join)
-@pytest.mark.sample(every=2)
+@pytest.mark.sample
 def test_with_tensorflow_neither_by_commands_that_have_nothing_to_do_with_it(
     poetry: PoetryRunner, command: list[str]
 ) -> None:
@@ -116,7 +116,7 @@ def _has_moved(*_: object) -> None:
     "module",
     ["hooks.events", "hooks.candidates", "index.routing", "hooks.sync", "hooks.metadata"],
 )
-@pytest.mark.sample(every=3)
+@pytest.mark.sample
 def test_a_fault_of_the_plugins_is_one_warning(
     warm_poetry: PoetryRunner, without: Callable[[str], None], module: str
 ) -> None:

@@ -45,7 +45,7 @@ def move(poetry: PoetryRunner, **settings: str) -> None:
     [["lock"], ["update", "--lock"], ["add", "--lock", "six"]],
     ids=" ".join,
 )
-@pytest.mark.sample(every=2)
+@pytest.mark.sample
 def test_the_container_follows_in_the_same_run(on_215: PoetryRunner, command: list[str]) -> None:
     before = container(on_215).read_bytes()
     move(on_215)
@@ -243,6 +243,7 @@ def what_follows(stderr: str) -> str:
 
 
 @pytest.mark.parametrize("command", [["lock"], ["update", "--lock"]], ids=" ".join)
+@pytest.mark.sample
 def test_each_container_follows_but_for_a_foreign_one(
     several: PoetryRunner, command: list[str]
 ) -> None:

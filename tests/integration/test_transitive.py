@@ -42,7 +42,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-@pytest.mark.sample(every=4)
+@pytest.mark.sample
 def test_another_series_is_refused_before_anything_happens(
     warm_poetry: PoetryRunner, command: list[str]
 ) -> None:

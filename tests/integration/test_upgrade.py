@@ -105,7 +105,7 @@ def refused(poetry: PoetryRunner, *arguments: str) -> Result:
         (("2.15", "3.11"), "2.8", "2.8.4"),
     ],
 )
-@pytest.mark.sample(every=3)
+@pytest.mark.sample
 def test_a_project_moves_and_holds(
     begin: Begin, project: Path, now: tuple[str, str], target: str | None, version: str
 ) -> None:

@@ -188,7 +188,7 @@ COMMANDS = (
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
-@pytest.mark.sample(every=4)
+@pytest.mark.sample
 def test_every_command_gives_what_pypi_gives(
     solver: PoetryRunner, tuna: Mount, arguments: tuple[str, ...]
 ) -> None:
@@ -489,7 +489,7 @@ class _Unread(dict[str, dict[str, str]]):
 
 
 @pytest.mark.parametrize("arguments", [("tf", "check"), ("check",), ("version",)], ids=" ".join)
-@pytest.mark.sample(every=2)
+@pytest.mark.sample
 def test_the_packaged_hashes_are_read_by_solves_alone(
     tensorflow: PoetryRunner, arguments: tuple[str, ...]
 ) -> None:

@@ -243,6 +243,7 @@ def test_poetry_locks_and_installs_from_a_source(
 
 
 @pytest.mark.parametrize("way", ["run", "call"])
+@pytest.mark.sample
 def test_poetry_takes_the_mount_for_pypi(
     plain: PoetryRunner, demo: LocalIndex, demo_pypi: Mount, way: str
 ) -> None:
@@ -283,6 +284,7 @@ def test_poetry_makes_the_projects_own_environment(plain: PoetryRunner) -> None:
 
 
 @pytest.mark.parametrize("version", ["3.9.19", "3.13.1"])
+@pytest.mark.sample
 def test_the_environment_tells_the_version_it_is_given(plain: PoetryRunner, version: str) -> None:
     plain.python_version = version
     minor = version.rpartition(".")[0]

@@ -37,7 +37,7 @@ class Conflict:
         on: the distribution that both are on, or `PYTHON`; what is added itself, if the project's
             new requirement is one of the two.
         needed: the versions of that which it needs.
-        owner: who has the other requirement: "TensorFlow 2.15", "scipy 1.11.4", "the project".
+        owner: the package that has the other requirement, of one version; None for the project.
         admitted: the versions which that one admits.
     """
 
@@ -46,20 +46,26 @@ class Conflict:
     through: tuple[str, ...]
     on: str
     needed: VersionConstraint
-    owner: str
+    owner: Dependency | None
     admitted: VersionConstraint
 
     @property
     def text(self) -> str:
         """The clause after the name: "3.1.1 needs numpy >=2.0.2, TensorFlow 2.15 numpy <2"."""
         if self.on == self.name:
-            return f"{self.owner} needs {self.on} {_short(self.admitted)}"
+            return f"{_format_owner(self.owner)} needs {self.on} {_short(self.admitted)}"
         chain = "".join(f"{item}, which needs " for item in self.through)
         if self.on == PYTHON:
             needed, admitted = _short(self.needed), _short(self.admitted)
         else:
             needed, admitted = _facing(self.needed, self.admitted)
-        return f"{self.version} needs {chain}{self.on} {needed}, {self.owner} {self.on} {admitted}"
+        other = f"{_format_owner(self.owner)} {self.on} {admitted}"
+        return f"{self.version} needs {chain}{self.on} {needed}, {other}"
+
+    @property
+    def is_with_tensorflow(self) -> bool:
+        """Whether the other requirement is TensorFlow's own."""
+        return self.owner is not None and self.owner.name in own_names()
 
     @property
     def sentence(self) -> str:
@@ -92,7 +98,7 @@ def _python_conflicts(
     for dependency, needed, admitted in sorted(pythons, key=lambda item: _rank(item[0])):
         if (chain := _chain(name, edges, dependency)) is not None:
             ranges = parse_constraint(needed), parse_constraint(admitted)
-            yield _conflict(chain, PYTHON, ranges[0], "the project", ranges[1])
+            yield _conflict(chain, PYTHON, ranges[0], None, ranges[1])
 
 
 def _version_conflicts(name: NormalizedName, edges: Edges) -> Iterator[Conflict]:
@@ -100,7 +106,7 @@ def _version_conflicts(name: NormalizedName, edges: Edges) -> Iterator[Conflict]
     for parent, other in edges:
         is_other = own is not None and other.name == name and not parent.is_root
         if own is not None and is_other and not other.constraint.allows_any(own.constraint):
-            yield _conflict((own,), own.name, own.constraint, _owner(parent), other.constraint)
+            yield _conflict((own,), own.name, own.constraint, parent, other.constraint)
     for parent, required in sorted(edges, key=lambda edge: _rank(edge[0])):
         against = [
             (owner, other)
@@ -115,7 +121,7 @@ def _version_conflicts(name: NormalizedName, edges: Edges) -> Iterator[Conflict]
         for owner, other in against:
             if owner.name not in inside:
                 needed, admitted = required.constraint, other.constraint
-                yield _conflict(chain, required.pretty_name, needed, _owner(owner), admitted)
+                yield _conflict(chain, required.pretty_name, needed, owner, admitted)
 
 
 def _chain(name: NormalizedName, edges: Edges, end: Dependency) -> tuple[Dependency, ...] | None:
@@ -144,11 +150,12 @@ def _conflict(
     chain: Sequence[Dependency],
     on: str,
     needed: VersionConstraint,
-    owner: str,
+    owner: Dependency | None,
     admitted: VersionConstraint,
 ) -> Conflict:
     first, *through = chain
     texts = tuple(f"{item.pretty_name} {_version(item)}" for item in through)
+    owner = None if owner is None or owner.is_root else owner
     return Conflict(first.name, _version(first), texts, on, needed, owner, admitted)
 
 
@@ -161,17 +168,15 @@ def _version(dependency: Dependency) -> str:
     return str(dependency.constraint)
 
 
-def _owner(parent: Dependency) -> str:
-    if parent.is_root:
+def _format_owner(owner: Dependency | None) -> str:
+    """ "TensorFlow 2.15", "scipy 1.11.4" or "the project"."""
+    if owner is None:
         return "the project"
-    version = _version(parent)
-    if (
-        parent.name in own_names()
-        and role(parent.name) != "nightly"
-        and re.fullmatch(r"[\d.]+", version)
-    ):
+    version = _version(owner)
+    is_final = re.fullmatch(r"[\d.]+", version) is not None
+    if is_final and owner.name in own_names() and role(owner.name) != "nightly":
         return f"TensorFlow {series_of(Version(version))}"
-    return f"{parent.pretty_name} {version}"
+    return f"{owner.pretty_name} {version}"
 
 
 def _facing(one: VersionConstraint, other: VersionConstraint) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from packaging.version import Version
 from poetry.console.exceptions import PoetryRuntimeError
 from poetry.core.constraints.version import parse_constraint
 from poetry.puzzle.exceptions import SolverProblemError
+from poetry.repositories.exceptions import PackageNotFoundError
 
 from poetry_tf.actions.conflict import PYTHON, Conflict, find_conflict
 from poetry_tf.actions.lock import LockingError
@@ -90,7 +91,7 @@ class Addition:
         if opened:
             names = format_list(sorted({item.name for item in opened}))
             self._tell(f"Looking for versions of {names} that fit, as the newest do not")
-            wheels = self._wheels({item.name for item in opened})
+            wheels = self._wheels(opened)
             found = self._versions(attempt, before, opened, wheels)
             reasons = [self._reason(attempt, before, opened, found, name) for name in found]
             for texts in _constraints(found, wheels) if found else ():
@@ -146,12 +147,18 @@ class Addition:
             and not item.constraint.allows(to_poetry_version(lowest[item.name]))
         }
 
-    def _wheels(self, names: Iterable[NormalizedName]) -> dict[NormalizedName, _Wheels]:
+    def _wheels(self, items: Sequence[Requirement]) -> dict[NormalizedName, _Wheels]:
+        """The wheels of distributions; none are known of one that another source has."""
         locked = locked_tensorflow(self._project_on_disk())
         release = known_release("tensorflow", locked) if locked is not None else None
         demand = project_demand(self.poetry.package, self.setting.settings)
         targets, index = demand.targets(release), ProjectIndex(self.poetry)
-        return {name: _Wheels(index.wheels(name, targets)) for name in names}
+        found = {item.name: _Wheels({}) for item in items}
+        for item in items:
+            if item.source is None:
+                with suppress(PackageNotFoundError):
+                    found[item.name] = _Wheels(index.wheels(item.name, targets))
+        return found
 
     def _solve_with(self, attempt: _Attempt, project: Project) -> Any:
         """The transaction for other requirements, which stay in force; None without a solution."""
@@ -210,17 +217,21 @@ class Addition:
     def _places(self, conflict: Conflict) -> list[str]:
         """Where the other requirement stands, if it is TensorFlow's or the project's own."""
         project = self._project_on_disk()
-        own = next((one for one in project.pyproject.requirements if one.name == conflict.on), None)
-        main = main_requirement(project)
-        item = own if conflict.owner == "the project" and conflict.on != PYTHON else main
-        if item is None or not conflict.owner.startswith(("the project", "TensorFlow")):
-            return []
+        pyproject = project.pyproject
         if conflict.on == PYTHON:
-            place = project.pyproject.python_path
             return [
-                f"pyproject.toml:{project.pyproject.position(place).line} admits these Pythons."
+                f"pyproject.toml:{pyproject.position(pyproject.python_path).line} admits these "
+                "Pythons."
             ]
-        line = project.pyproject.position(item.constraint_path).line
+        if conflict.is_with_tensorflow:
+            item = main_requirement(project)
+        elif conflict.owner is None:
+            item = next((one for one in pyproject.requirements if one.name == conflict.on), None)
+        else:
+            return []
+        if item is None:
+            return []
+        line = pyproject.position(item.constraint_path).line
         return [f"pyproject.toml:{line}: {item.name} {item.written}"]
 
     def _other_version(
@@ -235,7 +246,7 @@ class Addition:
                     yield f"Another version fits: <c1>poetry add {escape_markup(item.name)}</>"
             return
         same = [one for one in _added(self._project_on_disk(), before) if one.name == item.name]
-        found = self._versions(attempt, before, same, self._wheels([item.name]))
+        found = self._versions(attempt, before, same, self._wheels(same))
         if item.name in found:
             what = escape_markup(f"{item.name}@^{found[item.name]}")
             yield f"Another version fits: <c1>poetry add {what}</>"
@@ -366,7 +377,7 @@ def _later_releases(project: Project, conflict: Conflict) -> list[Release]:
     """The newest release of each later series with which a conflict would not be."""
     locked, catalog, on = locked_tensorflow(project), load(), canonicalize_name(conflict.on)
     is_own = on in tensorflow_distributions()
-    if locked is None or not (is_own or conflict.owner.startswith("TensorFlow")):
+    if locked is None or not (is_own or conflict.is_with_tensorflow):
         return []
 
     def is_without(release: Release) -> bool:
