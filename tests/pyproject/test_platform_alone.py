@@ -225,3 +225,19 @@ def test_what_is_always_installed_beside_tensorflow_is_no_choice(gone: str) -> N
     text = CHOICES["groups"].replace(gone, "", 1)
     (finding,) = found(in_memory(text), "TF103")
     assert finding.remedy.startswith(f"Give it the marker {MAC}")
+
+
+@pytest.mark.parametrize("series", ["2.12", "2.15", "2.17"])
+def test_what_the_distribution_of_a_platform_needs_is_required_as_well(series: str) -> None:
+    """The newest tensorflow-io-gcs-filesystem has no wheel for Windows."""
+    line = f'tensorflow-intel = "~{series}.0"\n'
+    after = lines(fixed(f"{HEAD}{line}[tool.poetry-tf]\ngpu = 'none'\n"))
+    assert after[:2] == [
+        f"tensorflow-intel ~{series}.0 ; {WINDOWS}",
+        f"tensorflow ~{series}.0 ; {NOT_WINDOWS}",
+    ]
+    assert [one for one in after if "gcs" in one] == [
+        'tensorflow-io-gcs-filesystem >=0.23.1,<0.32 ; sys_platform == "win32"',
+        'tensorflow-io-gcs-filesystem >=0.23.1 ; sys_platform != "win32"',
+    ]
+    assert not any("gcs" in one for one in lines(fixed(HEAD + line)))  # it advises there

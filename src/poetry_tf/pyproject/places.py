@@ -140,7 +140,9 @@ def places(project: Project, plan: Plan) -> Iterator[Place]:
 
 def _place(project: Project, items: Sequence[Requirement], release: Release) -> Place:
     python, settings = project_pythons(project), read_settings(project)[0]
-    where = union_markers(item.marker for item in items)
+    where = union_markers(
+        item.marker for item in (*items, *_handed_over(project, items[0], release))
+    )
     end = _end_of_pythons(release, python)
     markers = {item: where_required(release, item.extras).intersect(end) for item in items}
     first = markers[items[0]]
@@ -162,6 +164,22 @@ def _place(project: Project, items: Sequence[Requirement], release: Release) -> 
     written = _copyable(items[0]) if constraint == items[0].constraint else ""
     lines = (*shim_lines(use, constraint, written), *filesystem_lines(use))
     return Place(project, items[0], use, lines)
+
+
+def _handed_over(project: Project, main: Requirement, release: Release) -> Iterator[Requirement]:
+    """The requirements on the distributions that a release hands over to, where none on TensorFlow
+    itself counts. There it is as good as installed: what it needs is needed."""
+    names = {shim_for(release, name) for name in ENVIRONMENTS}
+    items = project.pyproject.requirements
+    mains = [item for item in items if role(item.name) == "main"]
+    for item in items:
+        if (
+            item.name in names
+            and is_installed_with(project, item, main)
+            and item.constraint.allows(to_poetry_version(release.version))
+            and all(item.marker.intersect(one.marker).is_empty() for one in mains)
+        ):
+            yield item
 
 
 def _end_of_pythons(release: Release, python: VersionConstraint) -> BaseMarker:
