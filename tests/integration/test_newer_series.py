@@ -381,6 +381,33 @@ def test_what_cannot_be_read_does_not_reach_a_lock(cu12: PoetryRunner, index: Lo
     assert "poetry.lock" not in contents(cu12.project)
 
 
+def test_a_python_without_an_image_is_served_without_a_container(poetry: PoetryRunner) -> None:
+    with made() as index:
+        for name in ("tensorflow", "h5py"):
+            index._distributions[name] = [
+                replace(one, tags=(*one.tags, *later_python(one.tags)))
+                for one in index._distributions[name]
+            ]
+        poetry.pypi = index.mount("pypi", api=True).root
+        poetry.python_version = "3.15.0"
+        done = poetry.call("tf", "init", "-n", "--python", "3.15")
+        assert done.returncode == 1
+        assert (
+            f"the images that this poetry-tf knows end at Python {load_images().pythons[-1]}"
+            in done.stderr
+        )
+        done = poetry.call("tf", "init", "-n", "--python", "3.15", "--no-devcontainer")
+        assert done.ok, done.output
+        assert f"TensorFlow {NEW} on Python 3.15" in done.stdout
+        assert h5py(poetry.project) == {"3.15.1"}
+        assert poetry.call("tf", "check").stdout == "All set!\n"
+        assert poetry.call("lock").ok
+
+
+def later_python(tags: tuple[str, ...]) -> Iterator[str]:
+    yield from (tag.replace("cp314", "cp315") for tag in tags if "cp314" in tag)
+
+
 def test_a_source_of_the_project_is_read(poetry: PoetryRunner, index: LocalIndex) -> None:
     """The wheels are its own, so what is read of them holds there."""
     mount = index.mount("own")

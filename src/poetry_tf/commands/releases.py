@@ -18,7 +18,7 @@ from poetry_tf.commands.base import TensorFlowCommand, align_columns, plain, tit
 from poetry_tf.plan.release import newer_than_data, prerelease_kind
 from poetry_tf.releases import DISTRIBUTIONS, PLATFORMS, Catalog, load, whole
 from poetry_tf.releases.model import numbers
-from poetry_tf.releases.summary import Plain, release_summary, series_summary, span
+from poetry_tf.releases.summary import Plain, release_summary, series_summary, span, what_was_read
 
 if TYPE_CHECKING:
     from poetry_tf.actions.refresh import NewRelease
@@ -133,7 +133,7 @@ With <info>--refresh</> newer releases are read from the index, and marked as su
         found = release_summary(catalog, release)
         if self.option("json"):
             return self._json({"data": catalog.data_version, "release": found})
-        for line in _release_lines(found):
+        for line in _release_lines(found, what_was_read(release)):
             self.line(plain(line))
         return 0
 
@@ -145,8 +145,7 @@ With <info>--refresh</> newer releases are read from the index, and marked as su
 def _new_line(item: NewRelease) -> str:
     if item.release is None:
         return f"New since then: {item.version}, {prerelease_kind(item.version)}"
-    what = "its wheels" if item.release.is_build_known else "the metadata of its wheels alone"
-    return f"New since then: {item.version}, read from {what}"
+    return f"New since then: {item.version}, read from {what_was_read(item.release)}"
 
 
 def _new_value(item: NewRelease) -> Plain:
@@ -198,7 +197,7 @@ def _table_row(row: Plain) -> tuple[str, ...]:
     )
 
 
-def _release_lines(release: Plain) -> Iterator[str]:
+def _release_lines(release: Plain, what: str) -> Iterator[str]:
     """Everything about a release, as lines."""
     others = [other for other in release["releases"] if other != release["version"]]
     yanked = ", yanked" if release["yanked"] else ""
@@ -206,7 +205,6 @@ def _release_lines(release: Plain) -> Iterator[str]:
     if known := release["inferred_from"]:
         yield f"{name}, newer than the data: what follows is known of {known}"
     elif release["origin"] == "read":
-        what = "its wheels" if release["build_known"] else "the metadata of its wheels alone"
         yield f"{name}, {release['uploaded'] or 'of an unknown day'}, read from {what}"
     else:
         yield f"{name}, {release['uploaded']}{yanked}"

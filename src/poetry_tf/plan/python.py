@@ -21,6 +21,7 @@ from poetry_tf.plan.requirement import lower_bound
 from poetry_tf.plan.settings import GpuChoice
 from poetry_tf.releases import Release
 from poetry_tf.releases.images import Images
+from poetry_tf.releases.model import numbers
 from poetry_tf.text import format_list
 
 
@@ -159,9 +160,15 @@ def container_pythons(
         )
     usable = tuple(minor for minor in admits if minor in images.pythons)
     if not usable:
+        first, last = images.pythons[0], images.pythons[-1]
         raise NoContainerError(
-            f"No dev container can be made for Python {format_list(admits)}: the images that still "
-            f"work, and the Poetry that can lock a project, begin at Python {images.pythons[0]}",
+            f"No dev container can be made for Python {format_list(admits)}: "
+            + (
+                f"the images that this poetry-tf knows end at Python {last}"
+                if numbers(admits[0]) > numbers(last)
+                else "the images that still work, and the Poetry that can lock a project, begin at "
+                f"Python {first}"
+            ),
             f"TensorFlow {release.version} has wheels for Python {format_list(wheels)}.",
         )
     return usable

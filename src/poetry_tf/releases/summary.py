@@ -19,13 +19,17 @@ def origin_note(release: Release, day: str) -> str:
 
     `day` is the day of the data.
     """
-    read = "its wheels" if release.is_build_known else "the metadata of its wheels alone"
     return {
         "packaged": "",
-        "read": f"newer than the data of poetry-tf ({day}), read from {read}",
+        "read": f"newer than the data of poetry-tf ({day}), read from {what_was_read(release)}",
         "locked": f"newer than the data of poetry-tf ({day}), known from poetry.lock",
         "inferred": f"newer than the data of poetry-tf ({day}), planned as {release.inferred_from}",
     }[release.origin]
+
+
+def what_was_read(release: Release) -> str:
+    """What of a release was read, of one that was read on this machine."""
+    return "its wheels" if release.is_build_known else "the metadata of its wheels alone"
 
 
 def series_summary(catalog: Catalog, series: str) -> Plain:
