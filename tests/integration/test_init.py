@@ -212,10 +212,10 @@ def test_a_release_can_be_named(warm_poetry: PoetryRunner, project: Path) -> Non
         ("two", "'two' is no version of TensorFlow"),
         ("2", "2 is no series of TensorFlow"),
         ("2.16.0", "There is no TensorFlow 2.16.0"),
-        ("9.9", "TensorFlow 9.9 is newer than the data of this poetry-tf"),
+        ("9.9", "The index has no release 9.9 of tensorflow"),
         ("2.4.1", "TensorFlow 2.4.1 is older than what poetry-tf knows"),
         ("1.15", "TensorFlow 1.15 is older than what poetry-tf knows"),
-        ("2.22", "TensorFlow 2.22 is newer than the data of this poetry-tf"),
+        ("2.22", "The index has no release 2.22 of tensorflow, only 2.22.0rc0"),
         ("2.22.0rc0", "TensorFlow 2.22.0rc0 is a release candidate"),
     ],
 )
