@@ -219,3 +219,14 @@ def test_a_project_that_no_container_can_be_made_for_is_reported_once(tmp_path: 
     places = container_codes(project)
     assert [place for code, place in places if code == "TF502"] == ["pyproject.toml"]
     assert ("TF505", GPU) in places, "what is retired works for nobody"
+
+
+def test_commands_of_an_earlier_version_are_fixed_where_they_stand(tmp_path: Path, ours: str):
+    earlier = ours.replace("chown -R $(id -u):$(id -g) ", r"chown \"$(id -u):$(id -g)\" ")
+    assert earlier != ours
+    project = on_disk(tmp_path, {**FILES, NAME: earlier})
+    assert container_codes(project) == [("TF509", NAME)]
+    fixed = fix(project)
+    assert container_codes(fixed) == []
+    (text,) = texts(fixed, NAME)
+    assert text == ours

@@ -87,3 +87,11 @@ def test_another_series_is_named_in_the_comment_of_poetry_tf_only():
     moved = f"\ufeff/* mine */\r\n{text}"
     after = fixed(moved, make_spec(plan_for("2.15")))
     assert after.startswith("\ufeff/* mine */\r\n// Written by poetry-tf for TensorFlow 2.15. ")
+
+
+@pytest.mark.parametrize("owner", ["$(id -u):$(id -g)", r"\"$(id -u):$(id -g)\""])
+def test_an_owner_of_the_folder_alone_becomes_one_of_all_in_it(owner: str):
+    today = fixed("{}")
+    before = today.replace("chown -R $(id -u):$(id -g)", f"chown {owner}")
+    assert codes(before) == ["TF509"]
+    assert fixed(before) == today

@@ -378,7 +378,7 @@ def test_root_needs_no_sudo(key: str):
     made = data(fixed(written({key: "root", "image": IMAGES.image("3.11")})))
     assert made["onCreateCommand"].startswith("pipx install poetry==")
     made = data(fixed(written({"containerUser": "root", "remoteUser": "vscode"})))
-    assert made["onCreateCommand"].startswith("sudo chown ")
+    assert made["onCreateCommand"].startswith("sudo chown -R $(id -u):$(id -g) ")
 
 
 @pytest.mark.parametrize("git_lfs", [True, False])

@@ -30,13 +30,13 @@ from poetry_tf.devcontainer.view import Change, View
 from poetry_tf.files.edits import Edit
 
 _RENEWAL = r'\(python3 -c "import os, sys; [^"]*" \|\| sudo find \.venv -mindepth 1 -delete\) && '
-_OWNER, _QUOTED_OWNER = r"\$\(id -u\):\$\(id -g\)", r'"\$\(id -u\):\$\(id -g\)"'
+_OWNER = r"\$\(id -u\):\$\(id -g\)"
 _PLUGIN = (
     r" && \(pipx inject poetry (?P<requirement>'[^']*'|[^\s'|]+) \|\| "
     r"echo 'poetry-tf could not be installed: going on with Poetry alone'\)"
 )
 _POETRY = re.compile(
-    rf"(?:sudo chown (?:{_OWNER}|(?P<quoted>{_QUOTED_OWNER})) (?P<folders>[^&|;]+?) && )?"
+    rf"(?:sudo chown (?:-R {_OWNER}|(?P<owner>\"?{_OWNER}\"?)) (?P<folders>[^&|;]+?) && )?"
     rf"(?P<renewal>{_RENEWAL})?"
     rf"pipx install poetry==(?P<version>[\w.+!-]+)(?P<plugin>{_PLUGIN})?(?= && |\Z)"
 )
@@ -73,7 +73,7 @@ def earlier_form(view: View, spec: ContainerSpec) -> Iterator[Change]:
 def _is_earlier(task: Task) -> bool:
     for _, text in task.texts:
         match = _POETRY.match(text)
-        if match and (match["quoted"] or match["renewal"] or match["plugin"]):
+        if match and (match["owner"] or match["renewal"] or match["plugin"]):
             return True
         if _START.fullmatch(text) or text.startswith((_LFS, f"poetry env use python3 && {_LFS}")):
             return True

@@ -159,7 +159,8 @@ def install_poetry(view: View, version: str, folders: Iterable[str]) -> str:
     command = f"pipx install poetry=={version}"
     if not folders or view.is_root:
         return command
-    return f"sudo chown $(id -u):$(id -g) {' '.join(folders)} && {command}"
+    # The cache may hold files of a container that ran as root.
+    return f"sudo chown -R $(id -u):$(id -g) {' '.join(folders)} && {command}"
 
 
 def mirrors(view: View) -> Iterator[Edit]:
