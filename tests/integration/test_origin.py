@@ -165,7 +165,7 @@ def test_a_name_in_a_file_is_found_and_fixed_where_it_is_not_from_an_index(
     poetry = installed("https")
     assert poetry.run("tf", "devcontainer").ok
     path = poetry.project / NAME
-    text = re.sub("^{", "{\n  // the study's", path.read_text("utf-8"))
+    text = re.sub("(?m)^{", "{\n  // the study's", path.read_text("utf-8"))
     assert "TF508" not in poetry.run("tf", "check").output
     version, address = running_origin().version, rf"git\+{ADDRESS}@\w+"
     # As written while the name was taken for the project's own.

@@ -25,7 +25,8 @@ from poetry_tf.devcontainer.poetry import (
     needs_environment,
 )
 from poetry_tf.devcontainer.spec import ContainerSpec
-from poetry_tf.devcontainer.start import STARTS, start_line
+from poetry_tf.devcontainer.start import STARTS
+from poetry_tf.devcontainer.start_line import start_line
 from poetry_tf.devcontainer.view import Change, View
 from poetry_tf.files.edits import Edit
 

@@ -19,6 +19,7 @@ from packaging.version import Version
 from poetry_tf.devcontainer.lifecycle import MOST_INSTALLATIONS
 from poetry_tf.devcontainer.origin import NAME, Origin
 from poetry_tf.devcontainer.spec import ContainerSpec
+from poetry_tf.devcontainer.start_line import start_line, start_tasks
 from poetry_tf.devcontainer.view import Change, View
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.jsonc import JsoncDocument
@@ -80,7 +81,10 @@ def plugin(view: View, spec: ContainerSpec) -> Iterator[Change]:
     for found in steps:
         edit = found.replaced(view, origin)
         if names_no_address(found.requirement) and origin.source != "index":
-            yield _by_name_change(origin, found.requirement, found.path, (edit,))
+            # Its removal leaves a start that lists TensorFlow's devices.
+            starts = start_tasks(view) if origin.requirement is None else ()
+            others = (Edit(view.path, "set", item.path, start_line(view, None)) for item in starts)
+            yield _by_name_change(origin, found.requirement, found.path, (edit, *others))
         elif _is_older(found.requirement, origin):
             yield Change.convenience(edit)
     if origin.source == "index":
