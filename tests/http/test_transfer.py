@@ -10,6 +10,7 @@ from functools import partial
 
 import pytest
 import requests
+import urllib3
 
 from poetry_tf.http import transfer
 from poetry_tf.http.client import Client, Limits, Session
@@ -203,3 +204,21 @@ def test_a_part_is_no_larger_than_was_asked_for(serve: Serve, length: int) -> No
     with pytest.raises(BadResponse, match="more than was asked for"):
         RemoteFile(url, client).read(0, length)
     assert client.bytes < length + 1_000_000  # what is on its way
+
+
+def test_a_connection_is_given_back_by_the_thread_that_closes_it(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given back by another, the next request could have it while it is closed."""
+    release, threads = urllib3.HTTPResponse.release_conn, list[int]()
+    closed = threading.Event()
+
+    def released(response: urllib3.HTTPResponse) -> None:
+        threads.append(threading.get_ident())
+        release(response)
+        closed.set()
+
+    monkeypatch.setattr(urllib3.HTTPResponse, "release_conn", released)
+    _get(serve(lambda: [_head("Content-Length: 100"), b"x" * 10]), Bounds(10)).close()
+    assert closed.wait(10)
+    assert threads and threading.get_ident() not in threads

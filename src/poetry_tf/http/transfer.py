@@ -157,6 +157,7 @@ class _Transfer:
                 self._read()
             if self._is_left:
                 self._raw.close()
+                self._raw.release_conn()
         except BaseException as error:  # raised again by whoever waits
             self._error = error
         with self._changed:
@@ -237,6 +238,12 @@ class _Body:
     def close(self) -> None:
         """Leaves what has not been read."""
         self._transfer.leave()
+
+    def release_conn(self) -> None:
+        """Does nothing: the thread that reads closes the connection or gives it back.
+
+        Another request could have it while it is closed.
+        """
 
     def _exceeded(self, failure: Failure) -> Stopped:
         self.close()
