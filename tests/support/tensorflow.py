@@ -221,10 +221,12 @@ def packaged(index: LocalIndex, version: str) -> Iterator[None]:
             content["releases"].update(files[name].content["releases"])
         return content
 
-    with mock.patch.object(catalog, "_data", data):
-        catalog._packaged.cache_clear()
+    # The packaged catalogs stay the objects that they are: other tests hold them.
+    with (
+        mock.patch.object(catalog, "_data", data),
+        mock.patch.object(catalog, "_packaged", functools.cache(catalog._make_catalog)),
+    ):
         yield
-    catalog._packaged.cache_clear()
 
 
 def _build_info(release: Release, platform: str) -> bytes:
