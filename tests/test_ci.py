@@ -63,6 +63,7 @@ def test_only_two_jobs_may_write_and_they_run_nothing_of_the_project():
     assert found == RIGHTS
 
 
+@pytest.mark.slow
 def test_what_is_published_is_checked(tmp_path: Path):
     build = [sys.executable, "-m", "poetry", "build", "--output", str(tmp_path)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)

@@ -96,6 +96,7 @@ def test_an_answer_has_to_end(serve: Serve) -> None:
     assert time.monotonic() - begun < 2
 
 
+@pytest.mark.slow
 def test_the_speed_is_shared_by_those_that_read(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +129,7 @@ def test_the_speed_is_shared_by_those_that_read(
     assert kinds[6:] == ["slow"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "kind"), [(100, None), (1, "given-up")])
 @pytest.mark.sample(every=2)
 def test_where_there_is_no_choice_a_slow_one_is_waited_for_while_it_sends_something(

@@ -106,6 +106,7 @@ def told(stderr: str) -> list[str]:
     ],
     ids=["itself", "what it needs", "its Python", "no wheel", "what TensorFlow needs"],
 )
+@pytest.mark.sample("itself", "no wheel", "its Python")
 def test_the_version_that_fits_is_taken_and_why_is_said(
     with_2_15: PoetryRunner, name: str, constraint: str | None, line: str
 ) -> None:
@@ -124,6 +125,7 @@ def test_the_version_that_fits_is_taken_and_why_is_said(
 @pytest.mark.parametrize(
     "options", [[], ["--group", "dev"], ["--markers", "sys_platform == 'linux'"]], ids=str
 )
+@pytest.mark.sample
 def test_the_files_are_those_of_adding_the_constraint_by_hand(
     with_2_15: PoetryRunner, options: list[str]
 ) -> None:

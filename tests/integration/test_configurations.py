@@ -185,6 +185,7 @@ def test_init_makes_a_container_beside_one_that_is_for_something_else(
     assert "nvidia" not in text and '", // ours: no CUDA here\n' in text
 
 
+@pytest.mark.slow
 def test_upgrade_moves_each(set_up: SetUp, project: Path) -> None:
     poetry = set_up("--tensorflow", "2.15", "--python", "3.11")
     text = (project / DEFAULT).read_text("utf-8")

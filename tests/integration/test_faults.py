@@ -217,6 +217,7 @@ def test_a_page_is_known_by_what_it_holds(
     assert _relock(routed, right_lock) == []
 
 
+@pytest.mark.slow
 def test_a_page_as_large_as_the_largest_of_pypi_is_read(
     routed: PoetryRunner, right_lock: bytes, tuna: Mount
 ) -> None:
@@ -750,6 +751,7 @@ def test_a_slow_pypi_is_waited_for_and_that_is_told_once(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "command"), [("page", "lock"), ("file", "install")])
 @pytest.mark.sample("file-install")
 def test_a_pypi_that_sends_next_to_nothing_is_given_up(

@@ -195,7 +195,7 @@ WAYS: Mapping[str, Callable[[Path], None]] = {
         for number, way in enumerate(WAYS)
     ],
 )
-@pytest.mark.sample(every=3)
+@pytest.mark.sample(every=6)
 def test_text_of_a_project_is_shown_and_not_obeyed(
     right: PoetryRunner, project: Path, number: int, way: str
 ) -> None:
@@ -300,6 +300,7 @@ def test_wrong_answers_are_shown_and_not_obeyed(warm_poetry: PoetryRunner) -> No
         assert_harmless(done)
 
 
+@pytest.mark.slow
 def test_a_server_is_quoted_and_not_obeyed(right: PoetryRunner, project: Path) -> None:
     for kind in ("text/\x1b[31m\x9b31m<error>##[error]x", "text/html"):
         with Server() as server:
@@ -354,6 +355,7 @@ def test_what_follows_a_lock_is_shown_and_not_obeyed(set_up: SetUp, project: Pat
     assert_harmless(result)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "gbk", "cp1252", "utf-8"])
 @pytest.mark.sample("ascii")
 def test_a_terminal_without_the_characters_shows_escapes(

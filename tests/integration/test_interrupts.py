@@ -91,6 +91,7 @@ def test_an_answer_that_hangs(
     assert not lock.exists() if command == "lock" else lock.read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "command"), [("page", "lock"), ("file", "install")])
 @pytest.mark.sample("page-lock")
 def test_an_answer_that_trickles(
@@ -106,6 +107,7 @@ def test_an_answer_that_trickles(
     assert not list(tmp_path.rglob("*.part"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", [("lock", "--regenerate"), ("install",), ("tf", "mirror", "test")]
 )

@@ -51,6 +51,7 @@ def plain(warm_poetry: PoetryRunner, mirror: Mount) -> bytes:
     return _plain(warm_poetry, mirror)
 
 
+@pytest.mark.slow
 def test_fix_makes_the_lock_that_pypi_gives_without_asking_anyone(
     warm_poetry: PoetryRunner, index: LocalIndex, mirror: Mount, plain: bytes
 ) -> None:

@@ -110,6 +110,7 @@ def test_every_environment_has_what_it_needs(ahead: PoetryRunner, series: str) -
     holds(ahead, later(series))
 
 
+@pytest.mark.slow
 def test_tensorflow_cpu_too(ahead: PoetryRunner) -> None:
     only = ("--gpu", "none", "--environments", "linux-x86_64")
     done = ahead.call("tf", "init", "-n", "--tensorflow", "2.20", *only)
@@ -120,6 +121,7 @@ def test_tensorflow_cpu_too(ahead: PoetryRunner) -> None:
     holds(ahead, later(LAST), "tensorflow-cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", [(), (LAST,), (later(LAST),)])
 @pytest.mark.sample("to0")
 def test_a_project_is_moved(ahead: PoetryRunner, to: tuple[str, ...]) -> None:
@@ -130,6 +132,7 @@ def test_a_project_is_moved(ahead: PoetryRunner, to: tuple[str, ...]) -> None:
     holds(ahead, later(LAST))
 
 
+@pytest.mark.slow
 def test_poetrys_own_commands_go_on(ahead: PoetryRunner) -> None:
     write_pyproject(ahead.project, requires_python=">=3.11,<3.13", more="\n[tool.poetry-tf]\n")
     for command in (("add", "--lock", "tensorflow"), ("lock",), ("update", "--lock")):

@@ -143,7 +143,7 @@ def h5py(project: Path) -> set[str]:
         ("--gpu", "pip"),
     ],
 )
-@pytest.mark.sample("cu12-options0", "cu13-options2", "patches-options4")
+@pytest.mark.sample("cu13-options2")
 def test_a_project_is_set_up(ahead: PoetryRunner, options: tuple[str, ...]) -> None:
     done = ahead.call("tf", "init", "-n", *options)
     assert done.ok, done.output
@@ -169,7 +169,7 @@ def test_the_cuda_that_was_asked_for_is_not_that_of_another_series(ahead: Poetry
 
 
 @pytest.mark.parametrize("managed", [True, False])
-@pytest.mark.sample("cu12-True", "cu13-False")
+@pytest.mark.sample("cu12-True")
 def test_poetrys_own_commands(ahead: PoetryRunner, managed: bool) -> None:
     table = "\n[tool.poetry-tf]\n" if managed else ""
     write_pyproject(ahead.project, requires_python=">=3.11,<3.15", more=table)
@@ -265,6 +265,7 @@ def same_again(poetry: PoetryRunner) -> None:
     shutil.rmtree(poetry.home / "cache", ignore_errors=True)
 
 
+@pytest.mark.slow
 def test_a_container_is_judged_where_no_pair_is_known_that_it_asks_for(
     poetry: PoetryRunner, index: LocalIndex
 ) -> None:
@@ -370,6 +371,7 @@ def test_the_lock_of_a_patch_release_is_the_same_once_it_is_packaged(
     assert len({*locks}) == 1
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_does_not_reach_a_lock(cu12: PoetryRunner, index: LocalIndex) -> None:
     cu12.pypi = index.mount("pypi", api=True, metadata=False, file_status=503).root
     more = "\n[tool.poetry-tf]\n"
@@ -381,6 +383,7 @@ def test_what_cannot_be_read_does_not_reach_a_lock(cu12: PoetryRunner, index: Lo
     assert "poetry.lock" not in contents(cu12.project)
 
 
+@pytest.mark.slow
 def test_a_python_without_an_image_is_served_without_a_container(poetry: PoetryRunner) -> None:
     with made() as index:
         for name in ("tensorflow", "h5py"):
@@ -439,6 +442,7 @@ def test_a_release_that_the_index_lacks_is_no_matter_of_the_data(cu12: PoetryRun
     assert "The index has no TensorFlow 9.9" in done.stderr
 
 
+@pytest.mark.slow
 def test_what_metadata_tells_alone_is_said_to_be_all(cu12: PoetryRunner, index: LocalIndex) -> None:
     """An index that sends no part of a file, but the metadata beside it."""
     mount = index.mount("pypi", range=False)
@@ -494,6 +498,7 @@ def test_releases_are_read_on_demand(ahead: PoetryRunner) -> None:
     assert Version(page["new"][-1]["version"]).is_prerelease
 
 
+@pytest.mark.slow
 def test_nothing_is_read_where_nothing_is_new(poetry: PoetryRunner) -> None:
     with LocalIndex() as index:
         add_tensorflow(index)

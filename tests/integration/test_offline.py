@@ -418,6 +418,7 @@ def test_two_runs_wait_for_each_other(
     assert f"is writing in {folder}" in done.stderr
 
 
+@pytest.mark.slow
 def test_two_machines_save_in_one_folder_and_both_are_listed(
     offline: PoetryRunner, folder: Path, tmp_path: Path
 ) -> None:

@@ -111,6 +111,7 @@ def prepares(project: Path) -> str:
     return f"{made['onCreateCommand']}\n{made.get('updateContentCommand', '')}"
 
 
+@pytest.mark.slow
 def test_from_an_index_it_is_not_installed_by_its_name_while_pypi_has_it_not(
     installed: Callable[[str], PoetryRunner],
 ) -> None:

@@ -73,6 +73,7 @@ def test_what_the_environments_need_is_locked_and_plain_poetry_keeps_it(
         }
 
 
+@pytest.mark.slow
 def test_the_lines_follow_when_the_series_moves(warm_poetry: PoetryRunner, project: Path) -> None:
     options = ["--python", "3.11", "--environments", "linux-aarch64", "--environments"]
     options += ["windows-amd64, linux-aarch64"]

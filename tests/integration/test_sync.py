@@ -102,6 +102,7 @@ def test_a_series_that_goes_with_the_same_cuda_moves_what_names_it_alone(
     assert len(new) == 2, "the name and the comment on top"
 
 
+@pytest.mark.slow
 def test_folders_that_a_release_overlooks_come_and_go_with_it(set_up: SetUp) -> None:
     poetry = set_up("--tensorflow", "2.20", "--python", "3.11", "--gpu", "pip")
     right = container(poetry).read_bytes()
@@ -132,6 +133,7 @@ def test_warn_says_it_and_changes_nothing(on_215: PoetryRunner) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_off_says_nothing(on_215: PoetryRunner) -> None:
     before = container(on_215).read_bytes()
     move(on_215, devcontainer="off")

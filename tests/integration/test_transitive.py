@@ -108,6 +108,7 @@ def test_what_has_left_the_project_is_no_move(warm_poetry: PoetryRunner) -> None
     assert "tensorflow" not in locked(warm_poetry.project)
 
 
+@pytest.mark.slow
 def test_the_remedy_repeats_what_was_being_added(warm_poetry: PoetryRunner) -> None:
     write_pyproject(warm_poetry.project, [OLD], requires_python="~=3.11.0", more=MANAGED)
     assert warm_poetry.call("lock").ok

@@ -128,6 +128,7 @@ def test_a_project_moves_and_holds(
     assert contents(project) == after
 
 
+@pytest.mark.slow
 def test_keras_2_is_kept_by_every_command_that_comes_after(begin: Begin, project: Path) -> None:
     poetry = begin("2.15")
     done = poetry.call("tf", "upgrade", "2.16", "--legacy-keras", "-n")
@@ -269,6 +270,7 @@ def test_a_range_that_goes_on_fitting_is_only_cut(warm_poetry: PoetryRunner, pro
     holds(warm_poetry)
 
 
+@pytest.mark.slow
 def test_bounds_of_the_old_series_go_with_it(warm_poetry: PoetryRunner, project: Path) -> None:
     wanted = ["tensorflow (>=2.10.1,<2.11)", "packaging"]
     write_pyproject(project, wanted, requires_python=">=3.10,<3.11", more=MANAGED)
@@ -354,6 +356,7 @@ def test_locked_versions_stay_unless_they_have_to_move(
     assert {*found["removed"]} == {*before} - {*after}
 
 
+@pytest.mark.slow
 def test_an_unmanaged_project_stays_one(warm_poetry: PoetryRunner, project: Path) -> None:
     """So TensorFlow's metadata is not fixed in it: 2.18.1 asks for what there is not."""
     write_pyproject(project, ["tensorflow (>=2.15,<2.16)"], requires_python=">=3.11,<3.12")
@@ -585,6 +588,7 @@ def test_a_requirement_with_an_extra_is_named_too(
     assert told.startswith("pyproject.toml:7: you require holder >=1.0,<2, which doesn't go")
 
 
+@pytest.mark.slow
 def test_an_environment_that_later_series_have_left_holds_the_project_back(
     warm_poetry: PoetryRunner, project: Path
 ) -> None:

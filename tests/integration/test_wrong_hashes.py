@@ -434,6 +434,7 @@ def tensorflow(
     yield poetry
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["json", "html"])
 @pytest.mark.sample(every=2)
 def test_a_first_lock_of_tensorflow_is_that_of_pypi(

@@ -97,6 +97,7 @@ def test_mutated_files_are_judged_or_refused_and_left_alone():
     assert faults == []
 
 
+@pytest.mark.slow
 def test_some_mutated_files_are_judged_or_refused_and_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -242,6 +242,7 @@ def test_poetry_locks_and_installs_from_a_source(
     assert {request.mount for request in demo.requests} == {"mirror"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["run", "call"])
 @pytest.mark.sample
 def test_poetry_takes_the_mount_for_pypi(
@@ -269,6 +270,7 @@ def test_poetry_fails_where_pypi_is_like_a_mirror(
     assert not (plain.project / "poetry.lock").exists()
 
 
+@pytest.mark.slow
 def test_both_ways_say_the_same(plain: PoetryRunner) -> None:
     for arguments in (["env", "info"], ["nonsense"]):
         write_pyproject(plain.project, ["demo"])

@@ -199,6 +199,7 @@ class Impatient(ThisMachine):
         return super().run(*command, limit=1)
 
 
+@pytest.mark.slow
 def test_a_library_that_hangs_is_given_up(site: Path, wanted: HostSpec):
     folder = site / "nvidia/cufft/lib"
     folder.mkdir(parents=True)
@@ -208,6 +209,7 @@ def test_a_library_that_hangs_is_given_up(site: Path, wanted: HostSpec):
     assert "loading libcufft.so.11 took longer" in finding.seen
 
 
+@pytest.mark.slow
 def test_what_was_printed_before_a_program_hangs_is_kept():
     program = "import os, time; print(1, flush=True); os.system('sleep 60 & wait'); print(2)"
     ran = MACHINE.run(OWN_PYTHON, "-c", program, limit=1)
