@@ -81,15 +81,21 @@ def fingerprint(folder: Path) -> dict[str, str]:
 
 
 def lost_comments(output: str) -> list[str]:
-    """Comments that a diff takes away without putting them in another place."""
+    """Comments that a diff takes away without putting them in another place.
+
+    One that ends the line of a key or value goes with it where that is removed.
+    """
     lines = [line for line in output.splitlines() if line[:3] not in ("---", "+++")]
     added = [line[1:] for line in lines if line.startswith("+")]
-    comments = (comment_of(line[1:]) for line in lines if line.startswith("-"))
-    return [
-        comment
-        for comment in comments
-        if comment is not None and not any(comment in other for other in added)
-    ]
+    lost = []
+    for line in lines:
+        comment = comment_of(line[1:]) if line.startswith("-") else None
+        if comment is None or any(comment in other for other in added):
+            continue
+        begins = re.match(r'\s*("(?:\\.|[^"\\])*")', line[1:])
+        if begins is None or any(begins[1] in other for other in added):
+            lost.append(comment)
+    return lost
 
 
 def comment_of(line: str) -> str | None:
