@@ -288,3 +288,28 @@ def test_the_name_that_no_longer_is_tensorflow_is_stopped(with_2_15: PoetryRunne
     assert done.returncode == 1
     assert "tensorflow-gpu is retired" in done.stderr and "poetry add tensorflow" in done.stderr
     assert contents(with_2_15.project) == before
+
+
+@pytest.mark.parametrize("argument", ["tensorflow-cpu", "tf-nightly", "tensorflow-cpu@~2.15.1"])
+def test_a_second_tensorflow_is_refused_at_once(
+    with_2_15: PoetryRunner, frames: LocalIndex, argument: str
+) -> None:
+    before = contents(with_2_15.project)
+    frames.requests.clear()
+    done = with_2_15.call("add", "--lock", argument)
+    assert done.returncode == 1
+    assert "holds the same files as tensorflow, which the project requires" in done.stderr
+    assert "Looking for versions" not in done.stderr and "Resolving" not in done.stdout
+    assert contents(with_2_15.project) == before
+
+
+def test_one_for_a_group_is_left_to_the_rules(with_2_15: PoetryRunner) -> None:
+    done = with_2_15.call("add", "--lock", "--group", "cpu", "tensorflow-cpu@~2.15.1")
+    assert done.ok, done.output
+    assert "hold the same files" in with_2_15.call("tf", "check").output
+
+
+def test_what_check_finds_of_a_companion_is_said_at_once(with_2_15: PoetryRunner) -> None:
+    done = with_2_15.call("add", "--lock", "tensorflow-probability@0.25.0")
+    assert done.ok, done.output
+    assert "is made for TensorFlow 2.18" in done.stderr and "tf check" in done.stderr

@@ -298,9 +298,10 @@ OFF = '\n[tool.poetry-tf]\npin = "off"\nenvironments = ["linux-x86_64"]\n'
 
 
 def test_pin_off_is_silence(warm_poetry: PoetryRunner) -> None:
-    _standard(warm_poetry, "tensorflow >=2.13,<2.17.1", more=OFF)
+    _standard(warm_poetry, "six", more=OFF)
     done = warm_poetry.call("add", "--lock", "tensorflow-cpu>=2.13,<2.17.1")
-    assert (done.ok, done.stderr) == (True, ""), done.output
+    assert done.ok, done.output
+    assert "more than one minor series" not in done.output
 
 
 # Misspelt names

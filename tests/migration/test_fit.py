@@ -96,15 +96,19 @@ def test_a_source_that_cannot_be_made_sense_of_is_left_to_the_user() -> None:
 
 
 def test_what_has_wheels_for_others_only_is_not_compiled_here() -> None:
-    found = classified_pip("elsewhere==1.0", "python-two==1.0")
+    windows = 'elsewhere-too==1.0 ; sys_platform == "win32"'
+    found = classified_pip("elsewhere==1.0", "python-two==1.0", windows)
+    compiled = [IndexRelease(Version("1.0"), False, (), True, True, is_compiled=True)]
     there = {
-        canonicalize_name("elsewhere"): [
-            IndexRelease(Version("1.0"), False, (), True, True, is_compiled=True)
-        ],
+        canonicalize_name("elsewhere"): compiled,
+        canonicalize_name("elsewhere-too"): compiled,
         canonicalize_name("python-two"): [IndexRelease(Version("1.0"), False, (), True, True)],
     }
     done = without_builds(found, there, lambda *_: pytest.fail("nothing is asked"), TARGET)
-    assert texts(done) == ["python-two (==1.0)"]
+    assert texts(done) == [
+        "python-two (==1.0)",
+        'elsewhere-too (==1.0) ; sys_platform == "win32"',
+    ]
     (skipped,) = done.skipped
     assert skipped.reason == (
         "PyPI has no wheel of it for Python 3.10, only source to compile: add it with "

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from packaging.utils import NormalizedName, canonicalize_name
@@ -52,6 +53,9 @@ if TYPE_CHECKING:
     from poetry_tf.index.new_releases import NewReleases
     from poetry_tf.poetry_internals.patches import Solve
 
+_WHOLE = frozenset({"main", "nightly", "vendor"})
+"""The roles of distributions that are all of TensorFlow."""
+
 Finder: TypeAlias = Callable[[], tuple[str, str]]
 """Finds a version: the distribution, and the constraint to write."""
 
@@ -90,6 +94,7 @@ class AddGuard:
             plain = partial(find, name, required_version, **more)
             self.judge_name(name)
             canonical = canonicalize_name(name)
+            self._refuse_second(canonical)
             if canonical not in tensorflow_distributions():
                 if required_version is not None or not self.setting.managed:
                     return plain()
@@ -124,6 +129,29 @@ class AddGuard:
             return self._newest(find, name)
         self._judge_constraint(name, required_version)
         return self._explained(find)
+
+    def _refuse_second(self, name: NormalizedName) -> None:
+        """Refuses a TensorFlow beside another one with the same files, for the same targets.
+
+        One for a group, an extra or a part of the targets is left to the rules.
+        """
+        if self.poetry is None or not self.setting.managed or self.setting.accepts("TF104", name):
+            return
+        option = self.io.input.option
+        is_apart = option("group") not in {None, "main"} or option("dev") or option("optional")
+        if is_apart or role(name) not in _WHOLE:
+            return
+        others = [
+            item.name
+            for item in self.poetry.package.requires
+            if role(item.name) in _WHOLE and item.name != name and not item.in_extras
+        ]
+        if others and self._requirement(name).marker.is_any():
+            raise command_error(
+                f"{name} holds the same files as {others[0]}, which the project requires.",
+                "Both cannot be installed together. To take it in the place of the other: "
+                f"<c1>poetry remove {others[0]}</>, then <c1>poetry add {name}</>",
+            )
 
     def _companion_pin(self, name: NormalizedName) -> str | None:
         """The constraint of a companion on a release for the project's TensorFlow."""
@@ -161,6 +189,19 @@ class AddGuard:
             except MOVED as moved:
                 self.failed(moved)
                 raise error from moved
+
+    def report_findings(self, root: Path) -> None:
+        """Says what `check` finds of what was added, where it may find something."""
+        names = {_distribution_name(text) for text in self.io.input.argument("name")}
+        if self.io.input.option("dry-run") or not any(map(brings_others, names)):
+            return
+        from poetry_tf.hooks.companions import findings_after_adding
+
+        for finding in findings_after_adding(root):
+            remedy = "poetry tf check --fix" if finding.edits else "poetry tf check"
+            self.io.write_error_line(
+                f"<warning>poetry-tf: {escape_markup(finding.message)}: see <c1>{remedy}</></>"
+            )
 
     def judge_name(self, name: str) -> None:
         """Refuses a misspelt name before anything of that name is requested."""

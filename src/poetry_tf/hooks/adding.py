@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import tomlkit
@@ -87,6 +87,8 @@ class Addition:
             raise error
         before = self._project()
         added = _added(self._project_on_disk(), before)
+        if any(item.name in tensorflow_distributions() for item in added):
+            raise error  # it is what everything else has to go with
         opened = [item for item in added if item.name in self.bare]
         if opened:
             names = format_list(sorted({item.name for item in opened}))
@@ -188,8 +190,16 @@ class Addition:
         others = {other: version for other, version in found.items() if other != name}
         self._require(apply(before, _edits(before, opened, _carets(others))))
         failure = attempt.failure()
-        conflict = _conflict(name, failure) if failure is not None else None
+        conflict = self._conflict(name, failure) if failure is not None else None
         return conflict.text if conflict else "a later one does not fit the other requirements"
+
+    def _conflict(self, name: NormalizedName, error: SolverProblemError) -> Conflict | None:
+        found = find_conflict(name, reads.failure_causes(error), reads.python_causes(error))
+        if found is not None and found.on == PYTHON:
+            # Poetry may solve for a part of the project's Pythons.
+            python = parse_constraint(self.poetry.package.python_versions)
+            return replace(found, admitted=python)
+        return found
 
     def _tell(self, text: str) -> None:
         self.io.write_error_line(f"poetry-tf: {escape_markup(text)}")
@@ -202,7 +212,9 @@ class Addition:
         error: SolverProblemError,
     ) -> Exception:
         """The error to raise where nothing fits."""
-        conflict = next((found for item in added if (found := _conflict(item.name, error))), None)
+        conflict = next(
+            (found for item in added if (found := self._conflict(item.name, error))), None
+        )
         if conflict is None:
             return error
         item = next(one for one in added if one.name == conflict.name)
@@ -367,10 +379,6 @@ def _have_wheels(
         for package in transaction.get_solved_packages()
         if package.name in found
     )
-
-
-def _conflict(name: NormalizedName, error: SolverProblemError) -> Conflict | None:
-    return find_conflict(name, reads.failure_causes(error), reads.python_causes(error))
 
 
 def _later_releases(project: Project, conflict: Conflict) -> list[Release]:

@@ -8,6 +8,7 @@ wheels. ``poetry tf check`` finds the same and fixes it by the same edits.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tomlkit
@@ -15,7 +16,7 @@ from packaging.utils import NormalizedName
 from poetry.core.constraints.version import parse_constraint
 from poetry.core.version.markers import parse_marker
 
-from poetry_tf.checks.findings import find_problems, locked_release, make_context
+from poetry_tf.checks.findings import Finding, find_problems, locked_release, make_context
 from poetry_tf.files.edits import Edit, apply, apply_until_stable
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import Project
@@ -177,6 +178,15 @@ def _no_companion(
         yield (
             f"TensorFlow {series} has one: <c1>poetry tf upgrade {series}</>, then add it again."
         )
+
+
+def findings_after_adding(root: Path) -> list[Finding]:
+    """What the rules on companions and on what is locked find in a project."""
+    try:
+        problems = find_problems(make_context(Project.read(root)))
+    except ProjectError:
+        return []  # `check` reports the error
+    return [item for item in problems if item.code in {*CODES, "TF105", "TF304"} - {"TF503"}]
 
 
 def conflict_hint(poetry: Poetry, error: SolverProblemError) -> str | None:

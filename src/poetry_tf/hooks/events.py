@@ -153,12 +153,14 @@ def on_terminate(event: ConsoleTerminateEvent, _failed: Failed) -> None:
     """Runs after a command; follows the new lock if it succeeded."""
     command: Any = event.command
     poetry = project_of(command)
-    before = _locked_before.pop(command, None)
+    before, guard = _locked_before.pop(command, None), _adding.pop(command, None)
     if poetry is None or before is None or event.exit_code != 0:
         return
     from poetry_tf.hooks import sync
 
     root = poetry.pyproject_path.parent
+    if guard is not None:
+        guard.report_findings(root)
     sync.sync_containers(root, before, locked_tensorflow(root), event.io, guard_settings(poetry))
 
 

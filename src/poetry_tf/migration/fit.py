@@ -119,6 +119,8 @@ def without_builds(
         reason = None
         if newest is None or any(one.fits for one in admitted):
             pass
+        elif not holds_in(item.entry.marker, target):
+            pass  # only this target was looked up
         elif any(one.is_compiled for one in admitted):
             reason = f"PyPI has no wheel of it for Python {target.python}, only source to compile"
         elif not any(one.has_wheel for one in admitted):
