@@ -115,7 +115,7 @@ def _reaches() -> Iterator[Seam]:
 # Libraries and files have these words too, so that they can't be replaced in Poetry's text.
 SHARED = {
     *("request", "url", "search", "package", "links", "packages", "versions", "yanked"),
-    *("_lock", "_files", "_versions"),
+    *("_lock", "_files", "_path", "_versions"),
 }
 # Without these documented bases there is no plugin to load.
 BASES = {"ApplicationPlugin", "Plugin"}

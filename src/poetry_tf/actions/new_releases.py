@@ -125,6 +125,8 @@ def _is_unknown(text: str) -> bool:
         version = Version(text)
     except ValueError:
         return False
+    if len(version.release) == 1:
+        return False  # no series, whatever there is
     catalog = load()
     is_new = catalog.newest(series_of(version)) is None and catalog.standing(version) == "newer"
     return is_new and not version.is_prerelease
