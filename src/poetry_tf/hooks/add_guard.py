@@ -190,19 +190,6 @@ class AddGuard:
                 self.failed(moved)
                 raise error from moved
 
-    def report_findings(self, root: Path) -> None:
-        """Says what `check` finds of what was added, where it may find something."""
-        names = {_distribution_name(text) for text in self.io.input.argument("name")}
-        if self.io.input.option("dry-run") or not any(map(brings_others, names)):
-            return
-        from poetry_tf.hooks.companions import findings_after_adding
-
-        for finding in findings_after_adding(root):
-            remedy = "poetry tf check --fix" if finding.edits else "poetry tf check"
-            self.io.write_error_line(
-                f"<warning>poetry-tf: {escape_markup(finding.message)}: see <c1>{remedy}</></>"
-            )
-
     def judge_name(self, name: str) -> None:
         """Refuses a misspelt name before anything of that name is requested."""
         if self.setting.suspects(name):
@@ -323,6 +310,19 @@ class AddGuard:
             f"{format_list(minors)}, but this "
             f'project {what}: better requires-python = "{python}" ({how})'
         )
+
+
+def report_findings(root: Path, io: IO) -> None:
+    """Says what `check` finds after ``add``, where it may find something of what was added."""
+    names = {_distribution_name(text) for text in io.input.argument("name")}
+    if io.input.option("dry-run") or not any(map(brings_others, names)):
+        return
+    from poetry_tf.hooks.companions import findings_after_adding
+
+    for finding in findings_after_adding(root):
+        remedy = "poetry tf check --fix" if finding.edits else "poetry tf check"
+        what = escape_markup(finding.message)
+        io.write_error_line(f"<warning>poetry-tf: {what}: see <c1>{remedy}</></>")
 
 
 def requested_versions(arguments: list[str]) -> dict[str, str]:

@@ -20,7 +20,7 @@ from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import LOCK, read_text
 from poetry_tf.hooks import metadata
-from poetry_tf.hooks.add_guard import AddGuard, requested_versions
+from poetry_tf.hooks.add_guard import AddGuard, report_findings, requested_versions
 from poetry_tf.hooks.candidates import candidate_filter_of
 from poetry_tf.hooks.guards import (
     GuardSettings,
@@ -160,7 +160,7 @@ def on_terminate(event: ConsoleTerminateEvent, _failed: Failed) -> None:
 
     root = poetry.pyproject_path.parent
     if guard is not None:
-        guard.report_findings(root)
+        report_findings(root, event.io)
     sync.sync_containers(root, before, locked_tensorflow(root), event.io, guard_settings(poetry))
 
 
