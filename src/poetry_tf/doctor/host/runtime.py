@@ -77,7 +77,7 @@ def _without_gpu(info: EngineInfo, spec: HostSpec) -> Iterator[HostFinding]:
 
 
 def _by_cdi(info: EngineInfo, spec: HostSpec, there: str = "") -> HostFinding | None:
-    """What Docker does with GPUs that it knows by CDI alone; None if it does not hand them in."""
+    """What Docker does with GPUs that it knows by CDI alone; None if it passes none on."""
     if not info.knows_gpus_by_cdi or numbers_of(info.version) < numbers(_GPUS_BY_CDI):
         return None
     if spec.gpu_required:
