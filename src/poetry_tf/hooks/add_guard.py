@@ -165,8 +165,7 @@ class AddGuard:
     def complete(self, content: Any) -> None:
         """Completes what ``add`` is about to lock, where something belongs to what is added."""
         self.content = content
-        names = {_distribution_name(text) for text in self.io.input.argument("name")}
-        if self.poetry is not None and any(map(brings_others, names)):
+        if self.poetry is not None and _brings_others(self.io):
             from poetry_tf.hooks.companions import complete_requirements
 
             complete_requirements(self.poetry, self.io, content, self.pins)
@@ -314,8 +313,7 @@ class AddGuard:
 
 def report_findings(root: Path, io: IO) -> None:
     """Says what `check` finds after ``add``, where it may find something of what was added."""
-    names = {_distribution_name(text) for text in io.input.argument("name")}
-    if io.input.option("dry-run") or not any(map(brings_others, names)):
+    if io.input.option("dry-run") or not _brings_others(io):
         return
     from poetry_tf.hooks.companions import findings_after_adding
 
@@ -330,9 +328,10 @@ def requested_versions(arguments: list[str]) -> dict[str, str]:
     return {_distribution_name(text): text for text in arguments if "@" in text or "=" in text}
 
 
-def brings_others(name: NormalizedName) -> bool:
-    """Whether other requirements belong to a distribution that is added."""
-    return role(name) is not None or name in {item.name for item in need_keras_2()}
+def _brings_others(io: IO) -> bool:
+    """Whether other requirements may belong to one of the arguments of ``add``."""
+    names = {_distribution_name(text) for text in io.input.argument("name")}
+    return bool(names & {item.name for item in need_keras_2()}) or any(map(role, names))
 
 
 def _distribution_name(text: str) -> NormalizedName:

@@ -28,12 +28,9 @@ from poetry_tf.actions.upgrade import plan_upgrade, required_specifier
 from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import Project
-from poetry_tf.files.pyproject import Pyproject
 from poetry_tf.files.requirements import Requirement
-from poetry_tf.files.snapshot import FileState
-from poetry_tf.files.toml import parse_toml
 from poetry_tf.hooks.candidates import candidate_filter_of, known_release, project_demand
-from poetry_tf.hooks.companions import apply_edit, companion_pin
+from poetry_tf.hooks.companions import apply_edit, companion_pin, project_with
 from poetry_tf.hooks.guards import GuardSettings, command_error
 from poetry_tf.plan.environments import Target
 from poetry_tf.plan.main_line import main_requirement
@@ -282,9 +279,7 @@ class Addition:
 
     def _project(self) -> Project:
         """The project with the content that is about to be locked."""
-        path = self.poetry.pyproject_path
-        pyproject = Pyproject(path, parse_toml(path, self.content.as_string()))
-        return Project.reading(path.parent, pyproject, FileState.of(path))
+        return project_with(self.poetry, self.content)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import tomlkit
 from packaging.utils import NormalizedName
 from poetry.core.constraints.version import parse_constraint
-from poetry.core.version.markers import parse_marker
 
 from poetry_tf.checks.findings import Finding, find_problems, locked_release, make_context
 from poetry_tf.files.edits import Edit, apply, apply_until_stable
@@ -32,9 +31,9 @@ from poetry_tf.plan.companions import (
     series_with,
     with_wheels,
 )
-from poetry_tf.plan.environments import ENVIRONMENTS, required_environments
+from poetry_tf.plan.environments import marker_without, required_environments
 from poetry_tf.plan.main_line import admitted_locked_tensorflow
-from poetry_tf.plan.model import CONTAINER_PLATFORM
+from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan
 from poetry_tf.plan.requirement import to_poetry_version
 from poetry_tf.plan.settings import read_settings
 from poetry_tf.poetry_internals import patches, reads
@@ -67,9 +66,7 @@ def complete_requirements(
     """
     path = poetry.pyproject_path
     try:
-        pyproject = Pyproject(path, parse_toml(path, content.as_string()))
-        # Poetry itself writes the result.
-        before = Project.reading(path.parent, pyproject, FileState.of(path))
+        before = project_with(poetry, content)
         old = Project.read(path.parent)
         limits = [edit for item in _pinned(before, pins) for edit in _limit(before, item, io)]
         before = apply(before, limits)
@@ -98,6 +95,13 @@ def complete_requirements(
             )
 
 
+def project_with(poetry: Poetry, content: Any) -> Project:
+    """The project with content of pyproject.toml that is not on disk; Poetry itself writes it."""
+    path = poetry.pyproject_path
+    pyproject = Pyproject(path, parse_toml(path, content.as_string()))
+    return Project.reading(path.parent, pyproject, FileState.of(path))
+
+
 def _pinned(project: Project, pins: Mapping[NormalizedName, str]) -> Iterator[Requirement]:
     for item in project.pyproject.requirements:
         if item.name in pins and item.constraint == parse_constraint(pins[item.name]):
@@ -106,7 +110,7 @@ def _pinned(project: Project, pins: Mapping[NormalizedName, str]) -> Iterator[Re
 
 def _limit(project: Project, item: Requirement, io: IO) -> Iterator[Edit]:
     """The edits that leave out the environments for which a companion has no wheel."""
-    release = _release(project)
+    release = _release(project, make_context(project).plan)
     if release is None or not item.marker.is_any():
         return
     fitting = [
@@ -120,19 +124,17 @@ def _limit(project: Project, item: Requirement, io: IO) -> Iterator[Edit]:
         for name in required_environments(release, declared)
         if all(name in one.lacks(release) for one in fitting)
     ]
-    markers = [str(parse_marker(ENVIRONMENTS[name].marker).invert()) for name in lacking]
     if fitting and lacking:
-        marker = " and ".join(f"({text})" if len(markers) > 1 else text for text in markers)
-        edits = marker_edits(project, item, marker)
+        edits = marker_edits(project, item, marker_without(lacking))
         if edits:
             what = f"{item.name} {fitting[-1].version} has no wheel for {format_list(lacking)}"
             io.write_error_line(f"poetry-tf: {escape_markup(what)}: its marker leaves that out")
         yield from edits
 
 
-def _release(project: Project) -> Release | None:
+def _release(project: Project, plan: Plan | None) -> Release | None:
     """The release of TensorFlow that is locked, else the one that is planned for."""
-    plan, locked = make_context(project).plan, admitted_locked_tensorflow(project)
+    locked = admitted_locked_tensorflow(project)
     return locked_release("tensorflow", locked) or (plan.release if plan else None)
 
 
@@ -142,7 +144,8 @@ def companion_pin(project: Project, name: NormalizedName, *, marked: bool) -> st
     `marked` is whether it is added for a part of the targets only. None where a solver chooses it,
     or nothing is known. Raises `PoetryRuntimeError` where no release of the companion fits.
     """
-    plan, release = make_context(project).plan, _release(project)
+    plan = make_context(project).plan
+    release = _release(project, plan)
     if release is None or bounds_on(name, release) is not None or not series_with(name):
         return None
     pythons = plan.pythons if plan else ()

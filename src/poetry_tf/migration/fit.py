@@ -15,7 +15,7 @@ from poetry_tf.migration.classify import Classification
 from poetry_tf.migration.entries import SkippedLine
 from poetry_tf.migration.required import RequiredEntry, relax_requirement
 from poetry_tf.migration.tensorflow import holds_in
-from poetry_tf.plan.environments import ENVIRONMENTS, Target
+from poetry_tf.plan.environments import Target, marker_without
 from poetry_tf.text import shell_word
 
 _CONFLICT = "doesn't go with the others"
@@ -141,12 +141,7 @@ def _excluding(item: RequiredEntry, environments: Sequence[str]) -> RequiredEntr
     """The requirement with a marker that excludes environments."""
     if not environments or item.entry.marker:
         return item
-    marker = " and ".join(
-        f'(sys_platform != "{ENVIRONMENTS[name].sys_platform}" or '
-        f'platform_machine != "{ENVIRONMENTS[name].platform_machine}")'
-        for name in environments
-    )
-    marker = marker[1:-1] if len(environments) == 1 else marker
+    marker = marker_without(environments)
     return replace(item, entry=replace(item.entry, marker=marker), excluded=tuple(environments))
 
 

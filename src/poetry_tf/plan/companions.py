@@ -9,13 +9,12 @@ from packaging.version import Version
 
 from poetry_tf.plan.model import CONTAINER_PLATFORM
 from poetry_tf.releases import Companion, Release, fits, load
-from poetry_tf.releases.companions import companions
+from poetry_tf.releases.companions import available_fits, companions
 
 
 def fitting_companions(name: NormalizedName, release: Release) -> list[Companion]:
     """The releases of a companion that fit, ascending; yanked ones only if there is no other."""
-    found = [fit.companion for fit in fits(name, release)]
-    return [one for one in found if not one.yanked] or found
+    return [fit.companion for fit in available_fits(name, release)]
 
 
 def with_wheels(

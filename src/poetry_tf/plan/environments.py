@@ -104,6 +104,16 @@ def holds_in(environment: str, marker: BaseMarker) -> bool:
     return any(target.admits(marker) for target in make_targets([environment], MINORS))
 
 
+def marker_without(environments: Sequence[str]) -> str:
+    """The marker that holds everywhere but in some environments."""
+    parts = [
+        f'sys_platform != "{ENVIRONMENTS[name].sys_platform}" or '
+        f'platform_machine != "{ENVIRONMENTS[name].platform_machine}"'
+        for name in environments
+    ]
+    return " and ".join(f"({part})" for part in parts) if len(parts) > 1 else "".join(parts)
+
+
 def make_targets(environments: Iterable[str], pythons: Sequence[str]) -> tuple[Target, ...]:
     """Every pair of the two, ordered by environment, then by Python."""
     return tuple(Target(name, python) for name in environments for python in pythons)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
@@ -133,10 +133,13 @@ def fits(name: str, release: Release) -> tuple[Fit, ...]:
 
 def newest(name: str, release: Release) -> Fit | None:
     """The newest release of a companion that works; a yanked one only if there is no other."""
+    return next(reversed(available_fits(name, release)), None)
+
+
+def available_fits(name: str, release: Release) -> Sequence[Fit]:
+    """`fits` without yanked releases; with them only if there is no other."""
     known = fits(name, release)
-    available = [fit for fit in known if not fit.companion.yanked]
-    candidates = available or known
-    return candidates[-1] if candidates else None
+    return [fit for fit in known if not fit.companion.yanked] or known
 
 
 def bounds_on(name: str, release: Release) -> SpecifierSet | None:
