@@ -73,14 +73,10 @@ def _gpu(spec: ContainerSpec) -> ContainerPart:
         value, origin = "required, by CDI", "Podman reads a file that describes the GPUs"
     elif spec.settings.gpu_required:
         value = "required"
-        origin = (
-            "Docker passes it on by the nvidia runtime, from 29.2 on by CDI as well"
-        )
+        origin = "Docker passes it on by the nvidia runtime, from 29.2 on by CDI as well"
     else:
         value = "where there is one"
-        origin = (
-            "the container tools pass it on where Docker knows the nvidia runtime"
-        )
+        origin = "the container tools pass it on where Docker knows the nvidia runtime"
     return ContainerPart("GPU", value, f"{origin}; {check}")
 
 
