@@ -36,6 +36,7 @@ COMMANDS = {
     "tf check": ("check", "CheckCommand"),
     "tf devcontainer": ("devcontainer", "DevcontainerCommand"),
     "tf doctor": ("doctor", "DoctorCommand"),
+    "tf env": ("env", "EnvCommand"),
     "tf mirror": ("mirror", "MirrorCommand"),
     "tf mirror list": ("mirror", "MirrorListCommand"),
     "tf mirror off": ("mirror", "MirrorOffCommand"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 # What a terminal obeys, hides or reorders the rest of the line by: control characters but the tab,
 # zero-width and bidirectional ones, line separators, invisible letters, halves of surrogate pairs.
@@ -26,6 +26,11 @@ def format_list(items: Iterable[str]) -> str:
     """Words as a sentence lists them: "3.10, 3.11 and 3.12"."""
     *head, last = list(items) or ["none"]
     return f"{', '.join(head)} and {last}" if head else last
+
+
+def format_few(items: Sequence[str]) -> str:
+    """A list of words, of which more than four are counted: "a, b, c and 5 more"."""
+    return format_list(items if len(items) < 5 else [*items[:3], f"{len(items) - 3} more"])
 
 
 def format_count(number: int, word: str) -> str:

@@ -30,8 +30,9 @@ from tests.devcontainer.containers import (
 
 def test_what_they_are_named_for_is_explained():
     def explain(plan: Plan) -> list[str]:
-        document = JsoncDocument.parse(fixed("{}", make_spec(plan)))
-        found = list_parts(PATH, document, make_spec(plan), CATALOG)
+        spec = make_spec(plan, origin=LOCAL)
+        document = JsoncDocument.parse(fixed("{}", spec))
+        found = list_parts(PATH, document, spec, CATALOG)
         return [f"{part.value}: {part.origin}" for part in found if part.name == "LD_LIBRARY_PATH"]
 
     (line,) = explain(LACKS_ONE)

@@ -13,7 +13,7 @@ from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.files.project import Devcontainer, Project, is_fully_managed, readable_configurations
-from poetry_tf.plan.derive import derive_plan
+from poetry_tf.plan.derive import required_plan
 from poetry_tf.plan.model import Plan, PlanError
 from poetry_tf.plan.settings import REGISTRY_REMEDY, SETTINGS_PATH, EngineChoice, is_registry
 from poetry_tf.releases import load
@@ -85,13 +85,7 @@ def _container_plan(
     for broken in containers:
         if isinstance(broken, ProjectError):
             raise broken
-    plan = derive_plan(project, load(), load_images(), makes_container=True)
-    if plan is None:
-        raise PlanError(
-            "The project has no TensorFlow: pyproject.toml doesn't ask for it, and none is locked",
-            "Add it with `poetry tf init`.",
-        )
-    return plan
+    return required_plan(project, load(), load_images(), makes_container=True)
 
 
 def _synchronized(project: Project, found: Devcontainer, plan: Plan, *, whole: bool) -> Project:

@@ -71,10 +71,11 @@ def cuda(context: Context) -> Iterator[Finding]:
 
     TensorFlow opens these libraries by their version. Where it finds another it falls back to the
     CPU, with a warning that is easily missed. Found are other versions, none where the container is
-    to bring them, and a second CUDA beside the one from the `and-cuda` wheels. So are folders of
-    these wheels in which a release doesn't look by itself (2.21.0, 2.16.1), where `LD_LIBRARY_PATH`
-    doesn't name them, and such a path where it isn't needed any more. Beside a TensorFlow that is
-    newer than what poetry-tf knows, what was made for another series is found by the lock.
+    to bring them, and a second CUDA beside the one from the `and-cuda` wheels. poetry-tf links the
+    libraries that a release overlooks (2.21.0, 2.16.1). In a container without poetry-tf,
+    `LD_LIBRARY_PATH` has to name their folders; where it isn't needed any more, it is found too.
+    Beside a TensorFlow that is newer than what poetry-tf knows, what was made for another series is
+    found by the lock.
     """
     plan, project = context.plan, context.project
     item, items = main_requirement(project), tensorflow_requirements(project)

@@ -13,6 +13,7 @@ from poetry_tf.devcontainer.plugin import (
     chained_step,
     has_own_hook,
     install_command,
+    plugin_requirement,
 )
 from poetry_tf.devcontainer.spec import INSTALL, ContainerSpec
 from poetry_tf.devcontainer.view import Change, View, with_version
@@ -90,8 +91,7 @@ def poetry(view: View, spec: ContainerSpec) -> Iterator[Change]:
                 place = f" in {item.script}" if item.script else ""
                 remedy = f"Install Poetry {spec.poetry}{place}"
                 yield _other_version(spec, item.written or _NOT_FIXED, remedy, item.path, edits)
-    # On a base of the user's own, Poetry is the user's to install.
-    if spec.whole and not features and not view.installs_poetry and not view.own_base:
+    if spec.whole and _lacks_poetry(view, spec):
         yield Change(
             "TF506",
             "Poetry is not installed in a fixed version",
@@ -99,6 +99,19 @@ def poetry(view: View, spec: ContainerSpec) -> Iterator[Change]:
             (INSTALLS_POETRY,),
             tuple(_preparation(view, spec)),
         )
+
+
+def _lacks_poetry(view: View, spec: ContainerSpec) -> bool:
+    """Whether nothing installs Poetry. On a base of the user's own that is the user's to do."""
+    features = view.features(*spec.images.poetry_features)
+    return not features and not view.installs_poetry and not view.own_base
+
+
+def gets_plugin(view: View, spec: ContainerSpec) -> bool:
+    """Whether a container installs poetry-tf, or will once it is set up."""
+    if plugin_requirement(view) is not None:
+        return True
+    return spec.poetry_tf.requirement is not None and spec.whole and _lacks_poetry(view, spec)
 
 
 def container_poetrys(
@@ -195,8 +208,7 @@ def environment_in_project(view: View, spec: ContainerSpec) -> bool:
     value = {**view.object("remoteEnv"), **view.object("containerEnv")}.get(_IN_PROJECT)
     if value is not None:
         return str(value).lower() in {"true", "1"}
-    set_up = view.own_base or view.features(*spec.images.poetry_features)
-    return not set_up and not view.installs_poetry and needs_environment(view)
+    return _lacks_poetry(view, spec) and needs_environment(view)
 
 
 def environment(view: View) -> Iterator[Edit]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from poetry_tf.devcontainer.image import container_python
-from poetry_tf.devcontainer.poetry import ENVIRONMENT, environment_in_project
+from poetry_tf.devcontainer.poetry import ENVIRONMENT, environment_in_project, gets_plugin
 from poetry_tf.devcontainer.spec import ContainerSpec
 from poetry_tf.devcontainer.view import Change, View
 from poetry_tf.releases.model import LINUX_X86_64
@@ -19,8 +19,9 @@ _TRUE = frozenset({"1", "true", "True"})
 
 LIBRARY_PATH = "LD_LIBRARY_PATH"
 # TensorFlow finds the libraries of its and-cuda wheels by a path that is built into it. In some
-# releases the path lacks folders, so that they use the CPU. LD_LIBRARY_PATH then has to name those
-# folders, and only those, because it applies to every program in the container.
+# releases the path lacks folders, so that they use the CPU. poetry-tf links the libraries when the
+# project is installed. In a container without it LD_LIBRARY_PATH has to name those folders, and
+# only those, because it applies to every program in the container.
 _ENVIRONMENT = f"${{containerWorkspaceFolder}}/{ENVIRONMENT}/lib/python"
 _NVIDIA = "/site-packages/nvidia/"
 _OURS = re.compile(rf"{re.escape(_ENVIRONMENT)}\d+\.\d+{_NVIDIA}\w+/lib")
@@ -47,13 +48,15 @@ def legacy_keras(view: View, spec: ContainerSpec) -> Iterator[Change]:
 
 
 def library_path(view: View, spec: ContainerSpec) -> Iterator[Change]:
-    """Whether the folders that TensorFlow overlooks are named, in the environment that is used."""
+    """Whether the folders that TensorFlow overlooks are named, in a container without poetry-tf."""
     plan = spec.plan
     if plan is None or not spec.whole:
         return
     items = _items(view, "remoteEnv")
     theirs = [item for item in items if not _OURS.fullmatch(item)]
     parts = overlooked_folders(plan.release) if plan.gpu.mode == "pip" else ()
+    if gets_plugin(view, spec):
+        parts = ()
     named = (*theirs, *_items(view, "containerEnv"))
     lacking = [part for part in parts if not _names(named, part)]
     python = container_python(view.document) if environment_in_project(view, spec) else None
@@ -69,7 +72,7 @@ def library_path(view: View, spec: ContainerSpec) -> Iterator[Change]:
             yield Change(
                 "TF503",
                 f"{LIBRARY_PATH} names folders of NVIDIA's wheels, and TensorFlow "
-                f"{plan.release.version} doesn't need that here",
+                f"{plan.release.version} does not need that here",
                 "Remove them",
                 path,
                 (edit,),

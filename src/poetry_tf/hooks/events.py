@@ -150,18 +150,20 @@ def _fault_of_sources(command: Any) -> str | None:
 
 
 def on_terminate(event: ConsoleTerminateEvent, _failed: Failed) -> None:
-    """Runs after a command; follows the new lock if it succeeded."""
+    """Runs after a command; follows the new lock, and what is installed, if it succeeded."""
     command: Any = event.command
     poetry = project_of(command)
     before, guard = _locked_before.pop(command, None), _adding.pop(command, None)
     if poetry is None or before is None or event.exit_code != 0:
         return
-    from poetry_tf.hooks import sync
+    from poetry_tf.hooks import libraries, sync
 
-    root = poetry.pyproject_path.parent
+    root, setting = poetry.pyproject_path.parent, guard_settings(poetry)
     if guard is not None:
         report_findings(root, event.io)
-    sync.sync_containers(root, before, locked_tensorflow(root), event.io, guard_settings(poetry))
+    sync.sync_containers(root, before, locked_tensorflow(root), event.io, setting)
+    if setting.managed:
+        libraries.link_installed(command, event.io)
 
 
 def project_of(command: Any) -> Poetry | None:

@@ -17,7 +17,7 @@ from poetry_tf.plan.main_line import (
     main_requirement,
     required_catalog,
 )
-from poetry_tf.plan.model import CONTAINER_PLATFORM, LEGACY_KERAS, Plan
+from poetry_tf.plan.model import CONTAINER_PLATFORM, LEGACY_KERAS, Plan, PlanError
 from poetry_tf.plan.release import choose_release, plan_gpu, planned_pythons
 from poetry_tf.plan.requirement import requires_cuda_wheels
 from poetry_tf.plan.second_cuda import container_clashes
@@ -107,3 +107,16 @@ def derive_plan(
         return plan
     names = tuple(f"{wheel.name} {wheel.version}" for wheel in wheels)
     return replace(plan, gpu=replace(plan.gpu, proven=False, clashing=names))
+
+
+def required_plan(
+    project: Project, catalog: Catalog, images: Images, *, makes_container: bool = False
+) -> Plan:
+    """`derive_plan`, for what can't do without; raises `PlanError` if there is no TensorFlow."""
+    plan = derive_plan(project, catalog, images, makes_container=makes_container)
+    if plan is None:
+        raise PlanError(
+            "The project has no TensorFlow: pyproject.toml does not require it, and none is locked",
+            "Add it with `poetry tf init`.",
+        )
+    return plan

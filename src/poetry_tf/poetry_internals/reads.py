@@ -1,9 +1,10 @@
 """Reads of Poetry's private attributes and undocumented interfaces: each place once.
 
 All were tested with Poetry 2.1 to 2.5 (tests/compatibility), and with each place moved
-(tests/integration/test_moved.py). Where a later Poetry has moved one, `preferred_python` and
-`input_tokens` return what can be had without it, `failure_causes` and `python_causes` none, and the
-others raise `AttributeError`: what the callers do then, `poetry_tf.poetry_internals.patches` says.
+(tests/integration/test_moved.py). Where a later Poetry has moved one, `preferred_python`,
+`project_environments` and `input_tokens` return what can be had without it, `failure_causes` and
+`python_causes` none, and the others raise `AttributeError`: what the callers do then,
+`poetry_tf.poetry_internals.patches` says.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from packaging.utils import canonicalize_name
 
 from poetry_tf.poetry_internals import MOVED
 
@@ -43,6 +46,42 @@ def preferred_python(io: IO) -> str:
         return Python.get_preferred_python(Config.create(), io).minor_version.to_string()
     except Exception:
         return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def project_environments(root: Path, name: str | None) -> tuple[Path, ...]:
+    """The virtual environments of a project that are there: `.venv`, and those in Poetry's folder.
+
+    No program is started for it, so an environment elsewhere is not among them. `generate_env_name`
+    is not documented; without it only `.venv` is found. A project without a name has the one that
+    poetry-core's Factory gives it.
+    """
+    found = [root / ".venv"]
+    with suppress(Exception):
+        from poetry.config.config import Config
+        from poetry.utils.env import EnvManager
+
+        prefix = EnvManager.generate_env_name(
+            canonicalize_name(name or "non-package-mode"), str(root)
+        )
+        found += sorted(Config.create().virtualenvs_path.glob(f"{prefix}-py*"))
+    return tuple(folder for folder in found if folder.is_dir())
+
+
+def environment_site(root: Path) -> Path | None:
+    """The folder `site-packages` of the environment in which Poetry runs a project's programs.
+
+    None without a project that Poetry can read, or without an environment.
+    """
+    from poetry.factory import Factory
+    from poetry.utils.env import EnvManager
+
+    try:
+        poetry = Factory().create_poetry(root)
+        env = EnvManager(poetry).get()
+        is_own = env.is_venv() or not poetry.config.get("virtualenvs.create")
+        return env.platlib if is_own else None
+    except Exception:  # whatever is wrong with the project or its Python
+        return None
 
 
 def command_pool(command: Any) -> RepositoryPool:

@@ -6,7 +6,6 @@ import glob
 import os
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.doctor.host.test_inside import needs
+from tests.support.elf import elf
 
 from poetry_tf.doctor.host.child_programs import (
     ProgramOutput,
@@ -67,20 +67,6 @@ def function(step, jit_compile):
     return step
 __version__ = "2.18.1"
 """
-
-
-def elf(runpath: str) -> bytes:
-    """The least that a file has to hold so that it has a RUNPATH."""
-    strings = b"\0" + runpath.encode() + b"\0"
-    table = 64 + 2 * 56  # the header and its two program headers
-    entries = table + len(strings)
-    dynamic = struct.pack("<qQqQqQ", 5, 0x1000 + table, 29, 1, 0, 0)
-    size = entries + len(dynamic)
-    head = b"\x7fELF\x02\x01\x01" + bytes(9)
-    head += struct.pack("<HHIQQQIHHHHHH", 3, 62, 1, 0, 64, 0, 0, 64, 56, 2, 0, 0, 0)
-    loads = struct.pack("<IIQQQQQQ", 1, 4, 0, 0x1000, 0, size, size, 4096)
-    place = struct.pack("<IIQQQQQQ", 2, 4, entries, 0x1000 + entries, 0, *[len(dynamic)] * 2, 8)
-    return head + loads + place + strings + dynamic
 
 
 @pytest.fixture(scope="module")

@@ -20,11 +20,11 @@ from poetry_tf.releases.reader.members import (
     cuda_config,
     cudnn_version,
     dotted,
-    nvidia_folders,
     required_tensorflow,
     requires_dist,
 )
 from poetry_tf.releases.reader.wheel import Member, RemoteWheel
+from poetry_tf.releases.runpath import nvidia_folders
 from tests.support.wheel_index import (
     BUILD_INFO,
     CONFIG_PATH,

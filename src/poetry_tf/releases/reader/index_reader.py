@@ -39,12 +39,12 @@ from poetry_tf.releases.reader.members import (
     EXTRA,
     Build,
     build_of,
-    nvidia_folders,
     required_tensorflow,
     requires_dist,
 )
 from poetry_tf.releases.reader.wheel import SMALL_TAIL, TAIL, Member, RemoteWheel
 from poetry_tf.releases.reader.wheel_cache import CachedWheel
+from poetry_tf.releases.runpath import nvidia_folders
 
 WITH_HEADER: Final = "2.16"
 """The first series whose wheels contain NVIDIA's `cudnn_version.h`. To search earlier wheels for it

@@ -21,17 +21,6 @@ EXTRA: Final = "and-cuda"
 """The extra of TensorFlow that requires CUDA and cuDNN as wheels."""
 
 
-def nvidia_folders(runpath: str) -> tuple[str, ...]:
-    """The folders of NVIDIA's wheels in TensorFlow's RUNPATH: `cublas` for `nvidia/cublas/lib`.
-
-    Only paths relative to TensorFlow's own folder count; others do not lead to installed wheels.
-    """
-    matches = (
-        re.fullmatch(r"\$ORIGIN/\.\./nvidia/(\w+)/lib/?", path) for path in runpath.split(":")
-    )
-    return tuple(sorted({match[1] for match in matches if match}))
-
-
 @dataclass(frozen=True, slots=True)
 class Build:
     """The CUDA and cuDNN that a wheel was built with.

@@ -18,6 +18,7 @@ from typing import Final
 
 from poetry_tf.http.errors import ReadError
 from poetry_tf.http.ranges import RemoteFile
+from poetry_tf.releases.runpath import find_runpath
 
 TAIL: Final = 40 * 1024
 """Bytes of the first read, from the end of the file. It covers a whole shim, and in a wheel with
@@ -40,7 +41,6 @@ _LOCAL: Final = b"PK\x03\x04"
 _END_SIZE: Final = 22
 _ENTRY_SIZE: Final = 46
 _LOCAL_SIZE: Final = 30
-_ORIGIN: Final = b"$ORIGIN/"
 _STORED: Final = 0
 _DEFLATED: Final = 8
 _MEMBER_LIMIT: Final = 4 * 1024 * 1024
@@ -130,14 +130,7 @@ class RemoteWheel:
         while Member.FRAMEWORK not in self._found:
             if not self._read_entries():
                 return None
-        rest = b""
-        for content in self._read_start(self._found[Member.FRAMEWORK]):
-            whole, end, rest = (rest + content).rpartition(b"\0")
-            at = whole.find(_ORIGIN) if end else -1
-            if at >= 0:
-                first = whole.rfind(b"\0", 0, at) + 1
-                return whole[first:].partition(b"\0")[0].decode("utf-8", "replace")
-        return None
+        return find_runpath(self._read_start(self._found[Member.FRAMEWORK]))
 
     def _read_start(self, entry: _Entry) -> Iterator[bytes]:
         """The content of a compressed member from its start, in pieces."""

@@ -1,0 +1,103 @@
+"""``poetry tf env``: the variables that TensorFlow needs, as a shell reads them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import ClassVar, Final
+
+from cleo.helpers import option
+from cleo.io.inputs.option import Option
+from cleo.io.outputs.output import Type
+
+from poetry_tf.actions.variables import Variable, needed_variables
+from poetry_tf.commands.base import TensorFlowCommand, document_head
+from poetry_tf.files.project import Project
+from poetry_tf.plan.derive import required_plan
+from poetry_tf.plan.model import PlanError
+from poetry_tf.poetry_internals.reads import environment_site
+from poetry_tf.releases import load
+from poetry_tf.releases.images import load_images
+from poetry_tf.releases.installed import LibraryLinks, library_links
+from poetry_tf.text import format_list
+
+
+class EnvCommand(TensorFlowCommand):
+    name = "tf env"
+    description = "Prints the environment variables that TensorFlow needs, for a shell."
+    options: ClassVar[list[Option]] = [
+        option(
+            "shell",
+            None,
+            "The shell that reads them: sh (also bash and zsh), fish or powershell.",
+            flag=False,
+            default="sh",
+        ),
+        option("json", None, "Print them as one JSON document."),
+    ]
+    help = """\
+For work without a container. There, <comment>devcontainer.json</> sets them. Most projects need \
+none: then nothing is printed.
+
+  <comment>eval "$(poetry tf env)"</>                                      sh, bash, zsh
+  <comment>poetry tf env --shell fish | source</>                         fish
+  <comment>poetry tf env --shell powershell | Invoke-Expression</>        PowerShell
+
+In a batch script of a cluster the line for sh comes before the one that starts Python.
+"""
+
+    def writes(self) -> bool:
+        return False
+
+    def run_in(self, root: Path) -> int:
+        shell = self.option("shell")
+        if shell not in _SHELLS:
+            names = format_list(_SHELLS)
+            raise PlanError(f"--shell: unknown shell {shell!r}", f"Known are {names}.")
+        plan = required_plan(Project.read(root), load(), load_images())
+        site = environment_site(root)
+        links = library_links(site) if site is not None else LibraryLinks()
+        variables = list(needed_variables(plan, links, os.environ))
+        if self.option("json"):
+            self.write_json({**document_head(1), "variables": [*map(asdict, variables)]})
+            return 0
+        for line in map(_SHELLS[shell], variables):
+            self.io.write_line(line, type=Type.RAW)
+        if sys.stdout.isatty():
+            self._explain(variables)
+        return 0
+
+    def _explain(self, variables: Iterable[Variable]) -> None:
+        """What a person wants to know, and a shell does not read."""
+        lines = [f"{item.name}: {item.why}" for item in variables]
+        self.show_lines("\n".join(lines) or "This project needs no variables.")
+
+
+def _for_sh(item: Variable) -> str:
+    old = f'"${{{item.name}:+{item.separator}${item.name}}}"' if item.separator else ""
+    return f"export {item.name}={shlex.quote(item.value)}{old};"
+
+
+def _for_fish(item: Variable) -> str:
+    value = item.value.replace("\\", "\\\\").replace("'", "\\'")
+    if not item.separator:
+        return f"set -gx {item.name} '{value}';"
+    old = f'(test -n "${item.name}"; and echo "{item.separator}${item.name}"; or echo "")'
+    return f"set -gx {item.name} '{value}'{old};"
+
+
+def _for_powershell(item: Variable) -> str:
+    value, variable = item.value.replace("'", "''"), f"$env:{item.name}"
+    old = f" + $(if ({variable}) {{ '{item.separator}' + {variable} }})" if item.separator else ""
+    return f"{variable} = '{value}'{old}"
+
+
+_SHELLS: Final[dict[str, Callable[[Variable], str]]] = {
+    "sh": _for_sh,
+    "fish": _for_fish,
+    "powershell": _for_powershell,
+}
