@@ -30,7 +30,7 @@ def entries(name: str) -> Iterator[Mapping[str, Any]]:
     if name == "documented":
         own = [one for one in content.values() if isinstance(one, dict)]
     elif name == "nvidia":
-        own = [*own, content["drivers"], content["libraries"]]
+        own = [*own, content["drivers"], content["libraries"], content["image"]]
     for entry in own:
         yield {"checked": content["checked"], **entry}
 

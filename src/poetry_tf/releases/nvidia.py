@@ -50,6 +50,22 @@ class CudnnPackage:
     note: str
 
 
+@dataclass(frozen=True, slots=True)
+class OwnImage:
+    """NVIDIA's container image with TensorFlow, for GPUs that no wheel has code for.
+
+    Attributes:
+        tensorflow, cuda: what it holds.
+        first: the compute capability from which on wheels fail that have only older GPUs' PTX.
+    """
+
+    name: str
+    tensorflow: str
+    cuda: str
+    first: str
+    source: str
+
+
 @functools.cache
 def drivers() -> tuple[tuple[str, Driver], ...]:
     """The CUDA releases, as versions with three parts, ascending, with their drivers."""
@@ -67,6 +83,12 @@ def driver(cuda: str) -> Driver | None:
     parts = numbers(cuda)
     matching = [item for version, item in drivers() if numbers(version)[: len(parts)] == parts]
     return matching[-1] if matching else None
+
+
+def own_image() -> OwnImage:
+    """NVIDIA's last container image with TensorFlow."""
+    entry = _data()["image"]
+    return value_of(OwnImage, entry, first=entry["from"])
 
 
 def cudnn_package(release: Release) -> CudnnPackage | None:

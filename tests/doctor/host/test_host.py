@@ -19,7 +19,7 @@ from poetry_tf.doctor.host.model import HostFinding, HostSpec
 from poetry_tf.doctor.host.probes import HOST_PROBES, run_probes, works
 from poetry_tf.doctor.host.system import family
 from poetry_tf.releases import load
-from poetry_tf.releases.nvidia import Driver
+from poetry_tf.releases.nvidia import Driver, own_image
 
 RECORDINGS = Path(__file__).with_name("recordings")
 NAMES = sorted(path.stem.removeprefix("host-") for path in RECORDINGS.glob("host-*.json"))
@@ -70,7 +70,10 @@ CASES: list[tuple[str, HostSpec, dict[str, str]]] = [
     ("old-driver", needs("2.13"), {"driver": "note"}),
     ("old-driver", needs("2.11"), {}),
     ("between", needs(), {"driver": "note"}),
-    ("newer-gpu", needs(), {"compute": "note"}),
+    ("newer-gpu", needs(), {"compute": "error"}),
+    ("newer-gpu-beside", needs(), {"compute": "warning"}),
+    ("ptx", needs("2.15"), {"compute": "note"}),
+    ("newer-gpu-podman", PODMAN, {"compute": "error"}),
     ("newer-gpu-old-driver", needs(), {"driver": "note", "compute": "error"}),
     ("older-gpu", needs(), {"driver": "error"}),
     ("older-gpu", needs("2.14"), {"driver": "note"}),
@@ -322,6 +325,57 @@ def test_nobody_is_told_to_install_a_driver_that_there_is_not_for_the_gpu():
     assert "nvidia-580xx-dkms" in commands("no-driver-pascal", "driver")
     assert "nvidia-open" not in commands("no-driver-pascal", "driver")
     assert "akmod-nvidia xorg" in commands("no-driver-turing", "driver", PODMAN)
+
+
+def test_who_may_not_install_a_driver_is_told_the_series_that_it_serves():
+    (item,) = (item for item in found("old-driver", needs()) if item.probe == "driver")
+    assert item.remedy is not None
+    assert "the newest that driver 470.82.01 serves" in item.remedy.what
+    assert item.remedy.everywhere == ("poetry tf init --tensorflow 2.14  # instead",)
+    assert works(found("old-driver", needs("2.14")))
+    assert not works(found("old-driver", needs("2.15")))
+    # Without a container only the wheels bring CUDA.
+    bare = needs(config=None, mode="pip")
+    assert "--tensorflow 2.14 --no-devcontainer --gpu pip" in commands("old-driver", "driver", bare)
+    # With PTX alone the driver of the whole toolkit is needed.
+    ada = json.loads((RECORDINGS / "host-old-driver.json").read_text("utf-8"))
+    (key,) = (key for key in ada["run"] if key.startswith("nvidia-smi") and "cap" in key)
+    ada["run"][key] = {"status": 0, "output": "NVIDIA GeForce RTX 4090, 522.25, 8.9"}
+    (item,) = (i for i in run_probes(RecordedMachine(ada), needs()) if i.probe == "driver")
+    assert item.remedy is not None
+    assert "--tensorflow 2.14 " in item.remedy.everywhere[0]
+    ada["run"][key] = {"status": 0, "output": "NVIDIA GeForce RTX 4090, 470.82.01, 8.9"}
+    (item,) = (i for i in run_probes(RecordedMachine(ada), needs()) if i.probe == "driver")
+    assert item.remedy is not None
+    assert "tensorflow" not in str(item.remedy)
+
+
+def test_a_gpu_that_is_too_new_is_sent_to_nvidias_image():
+    (item,) = (item for item in found("newer-gpu", needs()) if item.probe == "compute")
+    assert "CUDA_ERROR_INVALID_PTX" in item.needed
+    assert f"no TensorFlow up to {load().series[-1]} has code for it" in item.needed
+    run, without = commands("newer-gpu", "compute").splitlines()[1:]
+    assert run == f"docker run --rm -it --gpus all {own_image().name}"
+    assert without == "poetry tf init --gpu none"
+    assert "podman run --rm -it --device nvidia.com/gpu=all" in commands(
+        "newer-gpu-podman", "compute", PODMAN
+    )
+    # No command that fails there: without an engine the image is named alone.
+    recording = json.loads((RECORDINGS / "host-newer-gpu.json").read_text("utf-8"))
+    del recording["run"]["docker info --format {{json .}}"]
+    (item,) = (
+        item for item in run_probes(RecordedMachine(recording), needs()) if item.probe == "compute"
+    )
+    assert item.remedy is not None
+    assert own_image().name in item.remedy.what
+    assert item.remedy.everywhere == ("poetry tf init --gpu none",)
+
+
+def test_a_gpu_that_is_too_new_is_hidden_where_there_is_another():
+    assert commands("newer-gpu-beside", "compute").splitlines()[1:] == [
+        "export CUDA_DEVICE_ORDER=PCI_BUS_ID",
+        "export CUDA_VISIBLE_DEVICES=1",
+    ]
 
 
 def test_a_driver_that_is_loaded_is_not_loaded_again():

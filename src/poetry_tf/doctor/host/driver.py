@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 from poetry_tf.doctor.host import remedies
 from poetry_tf.doctor.host.gpu_generation import (
-    Generation,
     generation,
     named_capability,
     newest_capability,
@@ -18,15 +17,24 @@ from poetry_tf.doctor.host.gpu_generation import (
 )
 from poetry_tf.doctor.host.machine import LIMIT, CommandResult, Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, Subject
+from poetry_tf.doctor.host.series import (
+    compiled_code,
+    has_driver_for,
+    has_windows_driver,
+    is_runnable,
+    is_served_by,
+    minimum_drivers,
+    move_command,
+    newest_series,
+    platform,
+    without_gpu,
+)
 from poetry_tf.doctor.host.system import in_container, wsl
-from poetry_tf.releases import Release, Wheels, load
-from poetry_tf.releases.model import LINUX_X86_64, WINDOWS_AMD64, major_minor, numbers
-from poetry_tf.releases.nvidia import Driver
-from poetry_tf.releases.nvidia import driver as driver_for
+from poetry_tf.releases import Release
+from poetry_tf.releases.model import LINUX_X86_64, numbers
 from poetry_tf.text import format_list
 
 _DRIVER = Subject("driver")
-_COMPUTE = Subject("compute")
 _SMI = ("nvidia-smi", "/usr/lib/wsl/lib/nvidia-smi")
 _FIELDS = ("name,driver_version,compute_cap", "name,driver_version")
 _LOADED = "/proc/driver/nvidia/version"
@@ -122,7 +130,7 @@ def _smi_failed(machine: Machine, spec: HostSpec, ran: CommandResult) -> HostFin
     text = f"{ran.output}\n{ran.error}".strip()
     first = text.splitlines()[0] if text else f"nothing, and ends with {ran.status}"
     seen, loaded, remedy = f"nvidia-smi says: {first}", _loaded_version(machine), remedies.RESTART
-    capability = _capability(machine)
+    capability = newest_gpu(machine)
     known = generation(capability)
     if "version mismatch" in text:
         needed = "the driver was updated while the old one was running"
@@ -156,11 +164,11 @@ def _no_driver(machine: Machine, spec: HostSpec) -> HostFinding:
         return _DRIVER.error(seen, remedy=remedies.driver(None))
     if not has_gpu(machine):
         seen = "this machine has no GPU of NVIDIA's"
-        return _DRIVER.error(seen, remedy=remedies.WITHOUT_GPU)
+        return _DRIVER.error(seen, remedy=without_gpu(spec))
     nouveau = machine.find("/sys/module/nouveau")
     other = ", but nouveau, which TensorFlow can't use" if nouveau else ""
     seen = f"there is a GPU of NVIDIA's, and no driver of NVIDIA's for it{other}"
-    capability = _capability(machine)
+    capability = newest_gpu(machine)
     if (finding := _too_old(machine, spec, seen, capability)) is not None:
         return finding
     return _DRIVER.error(seen, remedy=remedies.driver(_branch(capability)))
@@ -171,11 +179,11 @@ def _check_version(machine: Machine, spec: HostSpec, names: str, version: str) -
     required = spec.driver
     if required is None:
         return _DRIVER.ok(seen)
-    known = generation(_capability(machine))
-    if known in _NOT_IN_WSL and _is_passed_by_wsl(machine, spec):
+    known = generation(newest_gpu(machine))
+    if known in _NOT_IN_WSL and is_passed_by_wsl(machine, spec):
         needed = f"WSL 2, by which a container gets a GPU, hands in none so old ({known.name})"
-        return _DRIVER.error(seen, needed, remedies.WITHOUT_GPU)
-    whole, least = _minima(machine, required)
+        return _DRIVER.error(seen, needed, without_gpu(spec))
+    whole, least = minimum_drivers(machine, required)
     built = _format_build(spec)
     if least is None or numbers(version) >= numbers(least):
         if whole is None or numbers(version) >= numbers(whole):
@@ -186,11 +194,29 @@ def _check_version(machine: Machine, spec: HostSpec, names: str, version: str) -
                 f"the GPU at first use it takes {whole} or later"
             )
             return _DRIVER.note(seen, needed)
-    capability = _capability(machine)
+    capability = newest_gpu(machine)
     if (finding := _too_old(machine, spec, seen, capability)) is not None:
         return finding
     needed = f"{built}, which takes a driver of {_format_minima(whole, least)}"
-    return _DRIVER.error(seen, needed, _newer_driver(machine, capability))
+    return _DRIVER.error(seen, needed, _newer_driver_or_series(machine, spec, version, capability))
+
+
+def _newer_driver_or_series(
+    machine: Machine, spec: HostSpec, version: str, capability: str | None
+) -> Remedy:
+    """Who may not install a driver, as on a cluster, takes the series that this one serves."""
+    remedy = newer_driver(machine, capability)
+    series = newest_series(
+        machine, spec, lambda release: is_served_by(machine, release, version, capability)
+    )
+    if series is None:
+        return remedy
+    what = remedy.what.removesuffix(":")
+    return replace(
+        remedy,
+        what=f"{what}; or take TensorFlow {series}, the newest that driver {version} serves:",
+        everywhere=(*remedy.everywhere, f"{move_command(machine, spec, series)}  # instead"),
+    )
 
 
 def _format_build(spec: HostSpec) -> str:
@@ -201,24 +227,12 @@ def _format_minima(whole: str | None, least: str | None) -> str:
     return f"at least {least}, better {whole}" if least and whole else f"at least {least or whole}"
 
 
-def _on_windows(machine: Machine) -> bool:
-    """Whether the driver is the one on Windows, as in WSL."""
-    return bool(wsl(machine)) or machine.system == "Windows"
-
-
-def _is_passed_by_wsl(machine: Machine, spec: HostSpec) -> bool:
+def is_passed_by_wsl(machine: Machine, spec: HostSpec) -> bool:
     """Whether the container gets the GPU by WSL."""
-    return _on_windows(machine) and _platform(machine, spec) == LINUX_X86_64
+    return has_windows_driver(machine) and platform(machine, spec) == LINUX_X86_64
 
 
-def _minima(machine: Machine, required: Driver) -> tuple[str | None, str | None]:
-    """The minimum drivers: for everything, and for code that needs no compilation."""
-    if _on_windows(machine):
-        return required.windows, required.windows_least
-    return required.linux, required.linux_least
-
-
-def _capability(machine: Machine) -> str | None:
+def newest_gpu(machine: Machine) -> str | None:
     """The compute capability of the newest GPU, for which the driver is chosen."""
     found = [gpu.capability for gpu in gpus(machine)]
     return newest_capability(found or pci_capabilities(machine))
@@ -231,11 +245,12 @@ def _branch(capability: str | None) -> int | None:
 
 def alternative_to_newer_driver(machine: Machine, spec: HostSpec) -> Remedy | None:
     """What to do if the GPU is too old for a newer driver; None if it is not."""
-    finding = _too_old(machine, spec, "", _capability(machine))
+    finding = _too_old(machine, spec, "", newest_gpu(machine))
     return finding.remedy if finding else None
 
 
-def _newer_driver(machine: Machine, capability: str | None) -> Remedy:
+def newer_driver(machine: Machine, capability: str | None) -> Remedy:
+    """Installs a newer driver, where it has to be installed."""
     if wsl(machine):
         return remedies.WINDOWS_DRIVER
     remedy = remedies.newer_driver(_branch(capability))
@@ -247,140 +262,33 @@ def _too_old(
 ) -> HostFinding | None:
     """The finding for a GPU without a driver that is new enough; None if there is one."""
     known, required = generation(capability), spec.driver
-    if known is None or required is None or _has_driver_for(machine, spec.release, known):
+    if known is None or required is None or has_driver_for(machine, spec.release, known):
         return None
-    last = known.last(windows=_on_windows(machine))
+    last = known.last(windows=has_windows_driver(machine))
+    minima = _format_minima(*minimum_drivers(machine, required))
     needed = (
-        f"{_format_build(spec)}, which takes a driver of "
-        f"{_format_minima(*_minima(machine, required))}; for this GPU ({known.name}) NVIDIA's "
-        f"drivers end with {last}"
+        f"{_format_build(spec)}, which takes a driver of {minima}; for this GPU ({known.name}) "
+        f"NVIDIA's drivers end with {last}"
     )
-    remedy = _suggest_series(machine, spec, str(capability)) or remedies.WITHOUT_GPU
+    remedy = suggest_series(machine, spec, str(capability)) or without_gpu(spec)
     return _DRIVER.error(seen, needed, remedy)
 
 
-def _has_driver_for(machine: Machine, release: Release, known: Generation) -> bool:
-    """Whether the last driver for a generation is new enough for a release."""
-    required = driver_for(release.cuda) if release.cuda else None
-    if required is None:
-        return True
-    whole, least = _minima(machine, required)
-    needed = least or whole
-    return needed is None or numbers(needed)[0] <= known.last(windows=_on_windows(machine))
-
-
-# -- compute capability ---------------------------------------------------------------------
-
-
-def compute(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
-    """Whether TensorFlow has code for each GPU, or PTX that is compiled at first use.
-
-    Machine code (``sm_80``) runs on its own capability and on later ones of the same major; PTX
-    (``compute_90``) is compiled by the driver for its own capability and any later one (CUDA C++
-    Programming Guide, "Binary Compatibility" and "PTX Compatibility").
-    """
-    if not spec.uses_gpu:
-        return
-    code = _compiled_code(spec.release.wheels.get(_platform(machine, spec)))
-    found = gpus(machine) if code else ()
-    unusable = [
-        gpu for gpu in found if gpu.capability and not _runs(code, major_minor(gpu.capability))
-    ]
-    for gpu in found:
-        if gpu in unusable:
-            if finding := _unsupported(machine, spec, gpu, another=len(unusable) < len(found)):
-                yield finding
-        elif gpu.capability and not any(
-            kind == "sm" and _fits(own, major_minor(gpu.capability)) for kind, own in code
-        ):
-            yield _compiled_at_first_use(machine, spec, gpu)
-
-
-def _compiled_at_first_use(machine: Machine, spec: HostSpec, gpu: DetectedGpu) -> HostFinding:
-    seen = (
-        f"{gpu.name} has compute capability {gpu.capability}, for which TensorFlow "
-        f"{spec.tensorflow} holds no machine code, but PTX"
-    )
-    version, required = driver_version(machine), spec.driver
-    whole = _minima(machine, required)[0] if required else None
-    if version is not None and whole is not None and numbers(version) < numbers(whole):
-        needed = (
-            f"the driver has to compile TensorFlow's code for it, and only {whole} or later can"
-        )
-        remedy = _newer_driver(machine, gpu.capability)
-        return _COMPUTE.error(seen, needed, remedy)
-    needed = (
-        "the driver compiles TensorFlow's code for it at first use, which can take half an hour "
-        "and is kept for the next time"
-    )
-    place = "" if spec.config is None and spec.from_project else " in containerEnv"
-    what = f"So that it is kept whole (4 GiB), set{place}:"
-    remedy = Remedy(what, everywhere=("CUDA_CACHE_MAXSIZE=4294967296",))
-    return _COMPUTE.note(seen, needed, remedy)
-
-
-def _unsupported(
-    machine: Machine, spec: HostSpec, gpu: DetectedGpu, *, another: bool
-) -> HostFinding | None:
-    """The finding for a GPU that TensorFlow ignores; None if the driver probe reports it."""
-    seen = f"{gpu.name} has compute capability {gpu.capability}"
-    needed = f"TensorFlow {spec.tensorflow} holds no code that runs on it"
-    if another:
-        return _COMPUTE.note(seen, f"{needed}, and passes it over")
-    known = generation(_capability(machine))
-    if known is not None and not _has_driver_for(machine, spec.release, known):
-        return None
-    remedy = _suggest_series(machine, spec, str(gpu.capability))
-    if remedy is None:
-        needed += ", nor does any other that is known here"
-    return _COMPUTE.error(seen, needed, remedy or remedies.WITHOUT_GPU)
-
-
-def _suggest_series(machine: Machine, spec: HostSpec, capability: str) -> Remedy | None:
-    """Suggests the newest series with code for a GPU and a driver for both."""
+def suggest_series(machine: Machine, spec: HostSpec, capability: str) -> Remedy | None:
+    """Suggests the newest series with machine code or PTX for a GPU, and a driver for both."""
     known = generation(capability)
-    if known in _NOT_IN_WSL and _is_passed_by_wsl(machine, spec):
+    if known in _NOT_IN_WSL and is_passed_by_wsl(machine, spec):
         return None
-    fitting = [
-        release.series
-        for release in load().releases
-        if (code := _compiled_code(release.wheels.get(_platform(machine, spec))))
-        and _runs(code, major_minor(capability))
-        and (known is None or _has_driver_for(machine, release, known))
-    ]
-    if not fitting:
+
+    def is_fit(release: Release) -> bool:
+        code = compiled_code(release.wheels.get(platform(machine, spec)))
+        return is_runnable(code, capability) and (
+            known is None or has_driver_for(machine, release, known)
+        )
+
+    series = newest_series(machine, spec, is_fit)
+    if series is None:
         return None
-    what = f"Take TensorFlow {fitting[-1]}, the newest series for this GPU, or ask for no GPU:"
-    command = f"poetry tf upgrade {fitting[-1]}"
-    if numbers(fitting[-1]) < numbers(spec.release.series):
-        command = f"poetry tf init --tensorflow {fitting[-1]}"
-    return Remedy(what, everywhere=(command, "poetry tf init --gpu none"))
-
-
-def _platform(machine: Machine, spec: HostSpec) -> str:
-    """The platform of the wheels: that of the container, or Windows without one."""
-    no_container = spec.from_project and spec.config is None
-    return WINDOWS_AMD64 if machine.system == "Windows" and no_container else LINUX_X86_64
-
-
-def _compiled_code(wheels: Wheels | None) -> list[tuple[str, tuple[int, int]]]:
-    """The compiled code of a wheel: kind (``sm``, ``compute``) and compute capability.
-
-    An architecture without a kind counts as both.
-    """
-    names = (wheels.compute if wheels else None) or ()
-    found = (re.fullmatch(r"(?:(sm|compute)_)?(\d+)(\d)[a-z]?", name) for name in names)
-    return [
-        (kind, (int(match[2]), int(match[3])))
-        for match in found
-        if match
-        for kind in ([match[1]] if match[1] else ["sm", "compute"])
-    ]
-
-
-def _runs(code: list[tuple[str, tuple[int, int]]], capability: tuple[int, int]) -> bool:
-    return any(_fits(own, capability) if kind == "sm" else own <= capability for kind, own in code)
-
-
-def _fits(own: tuple[int, int], capability: tuple[int, int]) -> bool:
-    return own[0] == capability[0] and own <= capability
+    what = f"Take TensorFlow {series}, the newest series for this GPU, or ask for no GPU:"
+    commands = (move_command(machine, spec, series), *without_gpu(spec).everywhere)
+    return Remedy(what, everywhere=commands)

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from poetry_tf.doctor.host.child_programs import run_tensorflow_program
+from poetry_tf.doctor.host.compute import compute
 from poetry_tf.doctor.host.devices import devices, libcuda
-from poetry_tf.doctor.host.driver import compute, driver
+from poetry_tf.doctor.host.driver import driver
 from poetry_tf.doctor.host.engine import engine, runs_elsewhere
 from poetry_tf.doctor.host.libraries import libraries
 from poetry_tf.doctor.host.machine import Machine

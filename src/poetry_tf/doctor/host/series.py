@@ -1,0 +1,171 @@
+"""The series of TensorFlow that a machine can use, and the command that moves a project to one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from poetry_tf.doctor.host.gpu_generation import Generation
+from poetry_tf.doctor.host.machine import Machine
+from poetry_tf.doctor.host.model import HostSpec, Remedy
+from poetry_tf.doctor.host.system import is_arm, wsl
+from poetry_tf.releases import Release, Wheels, load
+from poetry_tf.releases.model import (
+    LINUX_AARCH64,
+    LINUX_X86_64,
+    MACOS_ARM64,
+    MACOS_X86_64,
+    WINDOWS_AMD64,
+    major_minor,
+    numbers,
+)
+from poetry_tf.releases.nvidia import Driver, own_image
+from poetry_tf.releases.nvidia import driver as driver_for
+
+Code = list[tuple[str, tuple[int, int]]]
+"""Compiled code: its kind (``sm``, ``compute``) and compute capability."""
+
+
+def runs_here(spec: HostSpec) -> bool:
+    """Whether the project works without a container."""
+    return spec.from_project and spec.config is None
+
+
+def platform(machine: Machine, spec: HostSpec) -> str:
+    """The platform of the wheels: that of the container, or of this machine without one."""
+    if not runs_here(spec) or machine.system == "Linux":
+        return LINUX_AARCH64 if is_arm(machine.architecture) else LINUX_X86_64
+    if machine.system == "Darwin":
+        return MACOS_ARM64 if is_arm(machine.architecture) else MACOS_X86_64
+    return WINDOWS_AMD64
+
+
+# -- the driver --------------------------------------------------------------------------------
+
+
+def has_windows_driver(machine: Machine) -> bool:
+    """Whether the driver is the one on Windows, as in WSL."""
+    return bool(wsl(machine)) or machine.system == "Windows"
+
+
+def minimum_drivers(machine: Machine, required: Driver) -> tuple[str | None, str | None]:
+    """The minimum drivers: for everything, and for code that needs no compilation."""
+    if has_windows_driver(machine):
+        return required.windows, required.windows_least
+    return required.linux, required.linux_least
+
+
+def has_driver_for(machine: Machine, release: Release, known: Generation) -> bool:
+    """Whether the last driver for a generation is new enough for a release."""
+    required = driver_for(release.cuda) if release.cuda else None
+    if required is None:
+        return True
+    whole, least = minimum_drivers(machine, required)
+    needed = least or whole
+    return needed is None or numbers(needed)[0] <= known.last(windows=has_windows_driver(machine))
+
+
+# -- the code ----------------------------------------------------------------------------------
+
+
+def compiled_code(wheels: Wheels | None) -> Code:
+    """The compiled code of a wheel. An architecture without a kind counts as both."""
+    names = (wheels.compute if wheels else None) or ()
+    found = (re.fullmatch(r"(?:(sm|compute)_)?(\d+)(\d)[a-z]?", name) for name in names)
+    return [
+        (kind, (int(match[2]), int(match[3])))
+        for match in found
+        if match
+        for kind in ([match[1]] if match[1] else ["sm", "compute"])
+    ]
+
+
+def has_machine_code(code: Code, capability: str) -> bool:
+    """Whether there is machine code for a GPU."""
+    wanted = major_minor(capability)
+    return any(kind == "sm" and own[0] == wanted[0] and own <= wanted for kind, own in code)
+
+
+def is_runnable(code: Code, capability: str) -> bool:
+    """Whether there is machine code for a GPU, or PTX that its driver can compile."""
+    if has_machine_code(code, capability):
+        return True
+    ptx = newest_ptx(code, capability)
+    first = major_minor(own_image().first)
+    return ptx is not None and not ptx < first <= major_minor(capability)
+
+
+def newest_ptx(code: Code, capability: str) -> tuple[int, int] | None:
+    """The newest PTX for a GPU; None if there is none."""
+    wanted = major_minor(capability)
+    return max((own for kind, own in code if kind == "compute" and own <= wanted), default=None)
+
+
+# -- series ------------------------------------------------------------------------------------
+
+
+def has_gpu_mode(machine: Machine, spec: HostSpec, release: Release) -> bool:
+    """Whether a release has a GPU mode that is known to work where the project works."""
+    place = platform(machine, spec)
+    wheels = release.wheels.get(place)
+    if wheels is None or wheels.cuda is None:
+        return False
+    if place == WINDOWS_AMD64:
+        return True
+    if release.and_cuda is not None and release.and_cuda.pythons_on(place):
+        return True
+    pair = load().container_pair(release)
+    return not runs_here(spec) and pair is not None and pair.proven
+
+
+def newest_series(
+    machine: Machine, spec: HostSpec, is_fit: Callable[[Release], bool]
+) -> str | None:
+    """The newest series with a GPU mode, if one is requested, whose releases fit."""
+    fitting = [
+        release.series
+        for release in load().releases
+        if not release.yanked
+        and (not spec.uses_gpu or has_gpu_mode(machine, spec, release))
+        and is_fit(release)
+    ]
+    return fitting[-1] if fitting else None
+
+
+def is_served_by(machine: Machine, release: Release, driver: str, capability: str | None) -> bool:
+    """Whether a driver runs what a release has for a GPU."""
+    required = driver_for(release.cuda) if release.cuda else None
+    if required is None:
+        return False
+    whole, least = minimum_drivers(machine, required)
+    code = compiled_code(release.wheels.get(LINUX_X86_64))
+    if capability is not None and not has_machine_code(code, capability):
+        if not is_runnable(code, capability):
+            return False
+        least = whole
+    needed = least or whole
+    return needed is not None and numbers(driver) >= numbers(needed)
+
+
+def move_command(machine: Machine, spec: HostSpec, series: str) -> str:
+    """The command that moves the project to a series."""
+    if spec.from_project and numbers(series) > numbers(spec.release.series):
+        return f"poetry tf upgrade {series}"
+    return f"poetry tf init --tensorflow {series}{place_options(machine, spec)}"
+
+
+def place_options(machine: Machine, spec: HostSpec) -> str:
+    """The options of `init` for a project that works without a container; empty for others."""
+    if not runs_here(spec):
+        return ""
+    has_wheels = spec.uses_gpu and platform(machine, spec) == LINUX_X86_64
+    return f" --no-devcontainer --gpu {'pip' if has_wheels else 'none'}"
+
+
+def without_gpu(spec: HostSpec) -> Remedy:
+    """Asks for no GPU."""
+    options = " --no-devcontainer" if runs_here(spec) else ""
+    return Remedy(
+        "Without a GPU TensorFlow works on the CPU. To ask for none:",
+        everywhere=(f"poetry tf init --gpu none{options}",),
+    )
