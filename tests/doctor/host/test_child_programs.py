@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import glob
 import os
+import platform
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+import venv
 from pathlib import Path
 
 import pytest
@@ -18,9 +21,12 @@ from tests.support.elf import elf
 
 from poetry_tf.doctor.host.child_programs import (
     ProgramOutput,
+    read_glibc,
     run_libraries_program,
     run_tensorflow_program,
+    run_windows_program,
 )
+from poetry_tf.doctor.host.environment import environment
 from poetry_tf.doctor.host.libraries import libraries
 from poetry_tf.doctor.host.machine import OWN_PYTHON, CommandResult, ThisMachine
 from poetry_tf.doctor.host.model import HostSpec
@@ -121,6 +127,44 @@ def test_a_library_is_found_where_tensorflows_own_file_says(
     assert library(reported, "libcufft.so.11")["path"] == str(other / "libcufft.so.11")
     messages = [item.seen for item in libraries(MACHINE, wanted)]
     assert any(str(other) in seen and "before the wheels' own" in seen for seen in messages)
+
+
+def test_a_tensorflow_of_another_place_is_reported(
+    site: Path, wanted: HostSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (finding,) = environment(MACHINE, wanted)
+    assert finding.state == "warning"
+    assert f"tensorflow from {site}" in finding.seen
+    assert "PYTHONPATH" in finding.needed
+    # In the environment itself it is in its place.
+    venv.create(tmp_path / "venv")
+    (own,) = (tmp_path / "venv").glob("lib/python*/site-packages")
+    shutil.copytree(site, own, dirs_exist_ok=True)
+    monkeypatch.delenv("PYTHONPATH")
+    monkeypatch.delenv("CONDA_PREFIX", raising=False)
+    python = str(tmp_path / "venv/bin/python")
+    spec = HostSpec(wanted.release, "pip", python=python)
+    assert has_tensorflow(MACHINE, spec)
+    assert not [*environment(MACHINE, spec)]
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    assert [*environment(MACHINE, spec)]
+
+
+def test_the_glibc_is_that_of_this_machine():
+    name, version = platform.libc_ver()
+    assert name != "glibc" or read_glibc(MACHINE) == version
+
+
+def test_the_program_for_windows_is_one_of_an_old_python():
+    asked: list[str] = []
+
+    class Asking(ThisMachine):
+        def run(self, *command: str, limit: float = 0) -> CommandResult:
+            asked.append(command[2])
+            return CommandResult(0, '{"avx": true}')
+
+    assert run_windows_program(Asking(), needs()).lines == ({"avx": True},)
+    ast.parse(asked[0], feature_version=(3, 8))
 
 
 def test_a_library_that_the_wheels_have_where_tensorflow_does_not_look(

@@ -511,6 +511,9 @@ def test_no_answer_is_too_odd_and_nothing_is_run_that_changes_the_machine(
         name = program.rpartition("/")[2]
         assert (name, arguments[0].partition("=")[0]) in {
             ("nvidia-smi", "--query-gpu"),
+            ("nvidia-smi", "-L"),
+            ("<python>", "-c"),
+            ("sysctl", "-n"),
             ("nvidia-ctk", "--version"),
             ("docker", "info"),
             ("docker", "context"),

@@ -149,7 +149,7 @@ CASES: list[tuple[str, HostSpec, dict[str, str], str]] = [
     (
         "no-avx",
         needs(),
-        {"tensorflow": "error"},
+        {"avx": "error", "tensorflow": "error"},
         "importing TensorFlow ends with an illegal instruction: poetry tf doctor",
     ),
 ]

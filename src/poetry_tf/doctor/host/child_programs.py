@@ -8,6 +8,7 @@ nothing newer than Python 3.8.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -109,6 +110,20 @@ def environment():
             files = [str(file) for file in item.files or ()] if "flow" in name else []
             has_package = "tensorflow/__init__.py" in files
             report(distribution=name, version=item.version, holds=has_package)
+def modules():
+    import site, sysconfig
+    user = site.getusersitepackages() if site.ENABLE_USER_SITE else ""
+    report(user=user)
+    prefix, own = os.path.realpath(sys.prefix), sysconfig.get_path("purelib")
+    for name in ("tensorflow", "keras", "numpy"):
+        spec = util.find_spec(name)
+        if spec is None or not spec.origin:
+            continue
+        folder = os.path.dirname(os.path.dirname(spec.origin))
+        outside = not os.path.realpath(folder).startswith(os.path.join(prefix, ""))
+        # An interpreter without an environment may have all of its packages elsewhere.
+        has_own = sys.prefix != sys.base_prefix or os.path.isdir(os.path.join(own, name))
+        report(module=name, folder=folder, outside=outside and has_own)
 folders, site = [], ""
 try:
     environment()
@@ -118,6 +133,7 @@ try:
         site = os.path.dirname(here)
         report(tensorflow=here)
         folders = runpath(os.path.join(here, "libtensorflow_framework.so.2"))
+    modules()
 except Exception as error:
     report(trouble=str(error))
 first = [folder for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if folder]
@@ -143,6 +159,25 @@ for name in sys.argv[1:]:
     except (OSError, AttributeError) as error:
         installed = glob.glob(os.path.join(glob.escape(site), "nvidia", "*", "lib", name))
         report(library=name, error=str(error), lies=installed[0] if site and installed else "")
+"""
+
+# The names are in `build_info` of the wheels for Windows (msvcp_dll_names); 39 is
+# PF_AVX_INSTRUCTIONS_AVAILABLE (IsProcessorFeaturePresent, Windows' documentation).
+_WINDOWS = f"""\
+# windows
+{_COMMON}
+report(avx=bool(ctypes.windll.kernel32.IsProcessorFeaturePresent(39)))
+for name in ("vcruntime140_1.dll", "msvcp140.dll", "msvcp140_1.dll"):
+    try:
+        ctypes.WinDLL(name)
+    except OSError:
+        report(lacks=name)
+"""
+
+_GLIBC = """\
+# glibc
+import os
+print(os.confstr("CS_GNU_LIBC_VERSION"))
 """
 
 # It allocates only the GPU memory that it uses, since a training may be running.
@@ -228,6 +263,17 @@ def run_libraries_program(machine: Machine, spec: HostSpec) -> ProgramOutput:
     python = spec.python or OWN_PYTHON
     names = libraries(spec.release) if spec.uses_gpu else ()
     return _parse_output(machine.run(python, "-c", _LIBRARIES, *names))
+
+
+def run_windows_program(machine: Machine, spec: HostSpec) -> ProgramOutput:
+    """Asks Windows for AVX and the Visual C++ runtime."""
+    return _parse_output(machine.run(spec.python or OWN_PYTHON, "-c", _WINDOWS))
+
+
+def read_glibc(machine: Machine) -> str | None:
+    """The version of glibc; None if there is none, or it is not known."""
+    match = re.fullmatch(r"glibc (\d+\.\d+).*", machine.run(OWN_PYTHON, "-c", _GLIBC).output)
+    return match[1] if match else None
 
 
 def run_tensorflow_program(

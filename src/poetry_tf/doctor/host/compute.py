@@ -95,13 +95,13 @@ def _too_new(
     newest = max(own for kind, own in code if kind == "compute")
     # tensorflow/tensorflow issue 97387, and those in the data.
     needed = (
-        f"its newest PTX is for {newest[0]}.{newest[1]}, and compiling that for so new a GPU is "
+        f"its newest PTX is for {newest[0]}.{newest[1]}, and compiling that for a newer GPU is "
         "reported to fail with CUDA_ERROR_INVALID_PTX (github.com/tensorflow/tensorflow/issues/"
         "97387)"
     )
     if usable:
         # Where TensorFlow lists both, it may take the one on which its programs fail.
-        what = "Show TensorFlow the others alone:"
+        what = "Hide it from TensorFlow:"
         indices = ",".join(map(str, usable))
         commands = (
             "export CUDA_DEVICE_ORDER=PCI_BUS_ID",
@@ -117,8 +117,8 @@ def _too_new(
 def _nvidias_image(machine: Machine, spec: HostSpec) -> Remedy:
     image, without = own_image(), without_gpu(spec).everywhere
     what = (
-        f"NVIDIA's own image has code for it, in its last release: TensorFlow {image.tensorflow} "
-        f"with CUDA {image.cuda} ({image.name})"
+        f"Use NVIDIA's own image, which has code for it. Its last release has TensorFlow "
+        f"{image.tensorflow} and CUDA {image.cuda} ({image.name})"
     )
     podman = "podman run --rm -it --device nvidia.com/gpu=all"
     run = podman if spec.engine == "podman" else "docker run --rm -it --gpus all"

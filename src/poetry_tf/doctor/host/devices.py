@@ -10,6 +10,7 @@ from poetry_tf.doctor.host.driver import alternative_to_newer_driver
 from poetry_tf.doctor.host.machine import LIMIT, Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, Subject
 from poetry_tf.doctor.host.system import in_container
+from poetry_tf.doctor.host.visible import why_hidden
 from poetry_tf.releases.model import major_minor
 from poetry_tf.releases.nvidia import driver_libraries
 from poetry_tf.text import format_list
@@ -162,8 +163,8 @@ def libcuda(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     elif status == 0:
         yield _check_cuda_version(machine, output, spec, path)
         yield from _other_libraries(machine, spec)
-    elif any(line.get("error") for line in output.lines_with("device")):
-        return  # follows from the device
+    elif any(line.get("error") for line in output.lines_with("device")) or why_hidden(machine):
+        return  # follows from the device, or from the variable
     elif has_devices(machine) or status != 100:
         yield _init_failed(machine, status)
 

@@ -35,7 +35,7 @@ from poetry_tf.releases.model import LINUX_X86_64, numbers
 from poetry_tf.text import format_list
 
 _DRIVER = Subject("driver")
-_SMI = ("nvidia-smi", "/usr/lib/wsl/lib/nvidia-smi")
+SMI_PROGRAMS = ("nvidia-smi", "/usr/lib/wsl/lib/nvidia-smi")
 _FIELDS = ("name,driver_version,compute_cap", "name,driver_version")
 _LOADED = "/proc/driver/nvidia/version"
 # WSL supports GPUs from Maxwell on, better Pascal (CUDA on WSL User Guide).
@@ -53,7 +53,7 @@ class DetectedGpu:
 
 def smi(machine: Machine) -> CommandResult:
     """The output of nvidia-smi for each GPU; an old one has no compute capability."""
-    for program in _SMI:
+    for program in SMI_PROGRAMS:
         for fields in _FIELDS:
             ran = machine.run(program, f"--query-gpu={fields}", "--format=csv,noheader")
             if not (ran.status and "not a valid field" in f"{ran.output}{ran.error}"):

@@ -8,8 +8,21 @@ from collections.abc import Iterator
 from typing import Any
 
 from poetry_tf.doctor.host.child_programs import ProgramOutput, run_libraries_program
+from poetry_tf.doctor.host.library_path import (
+    LIBRARY_PATH,
+    clean_library_path,
+    is_below,
+    library_folders,
+)
 from poetry_tf.doctor.host.machine import LIMIT, Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, Subject
+from poetry_tf.doctor.host.series import (
+    first_series,
+    has_gpu_mode,
+    move_command,
+    place_options,
+    runs_here,
+)
 from poetry_tf.doctor.host.system import in_container
 from poetry_tf.doctor.host.wheels import has_tensorflow
 from poetry_tf.releases.model import Release, major_minor, numbers
@@ -18,7 +31,7 @@ from poetry_tf.releases.nvidia import libraries as libraries_of
 from poetry_tf.text import format_list, shell_word
 
 _LIBRARIES = Subject("libraries")
-_PATH = "LD_LIBRARY_PATH"
+_PATH = LIBRARY_PATH
 
 
 def libraries(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
@@ -36,8 +49,11 @@ def libraries(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     if failed:
         found = [str(results[name].get("lies") or "") for name in failed]
         findings.append(_not_loaded(machine, spec, failed, found))
-    findings += _versions(spec, loaded)
-    findings += _shadowed(machine, spec, output, loaded)
+    shadowing = _find_shadowing(machine, spec, output, loaded)
+    wrong = [*_versions(machine, spec, loaded, shadowing)]
+    findings += wrong
+    if shadowing and not wrong:
+        findings.append(_shadowed(machine, shadowing))
     if not findings:
         findings.append(_all_load(loaded, names))
     yield from findings
@@ -134,19 +150,28 @@ def _remedy(machine: Machine, spec: HostSpec, failed: dict[str, str]) -> Remedy:
         if spec.config is None:
             what = "Set the project's container up, then open the project in it"
         return Remedy(what, everywhere=("poetry tf devcontainer",))
-    what = "Let TensorFlow's own wheels bring them, or work in the project's container"
-    return Remedy(what, everywhere=("poetry tf init --gpu pip", spec.install))
+    return _let_wheels_bring_them(machine, spec)
 
 
-def _versions(spec: HostSpec, loaded: dict[str, dict[str, Any]]) -> Iterator[HostFinding]:
+def _versions(
+    machine: Machine,
+    spec: HostSpec,
+    loaded: dict[str, dict[str, Any]],
+    shadowing: dict[str, str],
+) -> Iterator[HostFinding]:
     release, cuda, cudnn = spec.release, _cuda(loaded), _cudnn(loaded)
     built = major_minor(release.cuda or "0")
+
+    def remedy(prefix: str) -> Remedy:
+        folders = [folder for name, folder in shadowing.items() if name.startswith(prefix)]
+        return clean_library_path(machine, folders) if folders else _right_version(machine, spec)
+
     if cuda and cuda < built:
         yield _LIBRARIES.warning(
             f"CUDA {cuda[0]}.{cuda[1]} is found ({_path(loaded, 'libcudart.')})",
             f"TensorFlow {release.version} is built with CUDA {release.cuda}: an older one may "
             "lack what it calls",
-            _right_version(spec),
+            remedy("libcudart."),
         )
     required = built_cudnn(release)
     if not cudnn or required is None:
@@ -157,46 +182,62 @@ def _versions(spec: HostSpec, loaded: dict[str, dict[str, Any]]) -> Iterator[Hos
             f"cuDNN {text} is found ({path})",
             f"TensorFlow {release.version} is built with cuDNN {'.'.join(map(str, required))}: it "
             "takes that or a later one of the same major version",
-            _right_version(spec),
+            remedy("libcudnn."),
         )
     made_for = _number(loaded, "libcudnn.", "cuda") // 1000
     if made_for and made_for != built[0]:
         yield _LIBRARIES.error(
             f"cuDNN {text} is the one for CUDA {made_for} ({path})",
             f"TensorFlow {release.version} is built with CUDA {release.cuda}",
-            _right_version(spec),
+            remedy("libcudnn."),
         )
 
 
-def _right_version(spec: HostSpec) -> Remedy:
+def _right_version(machine: Machine, spec: HostSpec) -> Remedy:
     if spec.mode == "pip":
         return Remedy("Install what is locked", everywhere=(spec.sync,))
+    if runs_here(spec) and not in_container(machine):
+        return _let_wheels_bring_them(machine, spec)
     what = "Bring devcontainer.json in step with the lock, then rebuild the container"
     return Remedy(what, everywhere=("poetry tf devcontainer",))
 
 
-def _shadowed(
+def _let_wheels_bring_them(machine: Machine, spec: HostSpec) -> Remedy:
+    if has_gpu_mode(machine, spec, spec.release):
+        command = f"poetry tf init{place_options(machine, spec)}"
+        return Remedy("Let TensorFlow's own wheels bring them:", everywhere=(command, spec.install))
+    series = first_series(machine, spec)
+    what = f"Use TensorFlow {series}, the first whose own wheels bring them"
+    if series is None:
+        return Remedy("Install them for the whole system")
+    return Remedy(f"{what}:", everywhere=(move_command(machine, spec, series), spec.install))
+
+
+def _find_shadowing(
     machine: Machine, spec: HostSpec, output: ProgramOutput, loaded: dict[str, dict[str, Any]]
-) -> Iterator[HostFinding]:
-    """Libraries in LD_LIBRARY_PATH that take precedence over those of the project's wheels."""
-    folders = [folder for folder in (machine.variable(_PATH) or "").split(":") if folder]
+) -> dict[str, str]:
+    """The libraries that LD_LIBRARY_PATH puts before those of the wheels, and their folders."""
     if spec.mode != "pip":
-        return
+        return {}
+    folders = library_folders(machine)
     own = f"{os.path.dirname(output.text('tensorflow') or '')}/nvidia/"  # noqa: PTH120
-    paths = {name: str(line.get("path", "")) for name, line in loaded.items()}
-    shadowing = {
-        name: path
-        for name, path in paths.items()
-        if any(path.startswith(f"{folder.rstrip('/')}/") for folder in folders)
-        and not path.startswith(own)
-    }
-    if shadowing:
-        yield _LIBRARIES.warning(
-            f"{_PATH} puts {next(iter(shadowing.values()))} before the wheels' own"
-            + (f", and {len(shadowing) - 1} more" if len(shadowing) > 1 else ""),
-            "the wheels hold the versions that TensorFlow is tried with",
-            Remedy(f"Unset {_PATH}", everywhere=(f"unset {_PATH}",)),
-        )
+    found = {}
+    for name, line in loaded.items():
+        path = str(line.get("path", ""))
+        folder = next((one for one in folders if is_below(path, one)), None)
+        if folder is not None and not path.startswith(own):
+            found[name] = folder
+    return found
+
+
+def _shadowed(machine: Machine, shadowing: dict[str, str]) -> HostFinding:
+    name, folder = next(iter(shadowing.items()))
+    return _LIBRARIES.warning(
+        f"{_PATH} puts {folder.rstrip('/')}/{name} before the wheels' own"
+        + (f", and {len(shadowing) - 1} more" if len(shadowing) > 1 else ""),
+        "the wheels hold the versions that TensorFlow is tried with",
+        clean_library_path(machine, list(dict.fromkeys(shadowing.values()))),
+    )
 
 
 def built_cudnn(release: Release) -> tuple[int, ...] | None:

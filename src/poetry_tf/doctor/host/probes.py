@@ -8,15 +8,20 @@ from dataclasses import replace
 
 from poetry_tf.doctor.host.child_programs import run_tensorflow_program
 from poetry_tf.doctor.host.compute import compute
+from poetry_tf.doctor.host.desktop import desktop
 from poetry_tf.doctor.host.devices import devices, libcuda
 from poetry_tf.doctor.host.driver import driver
 from poetry_tf.doctor.host.engine import engine, runs_elsewhere
+from poetry_tf.doctor.host.environment import environment
+from poetry_tf.doctor.host.gpu_mode import gpu_mode
 from poetry_tf.doctor.host.libraries import libraries
 from poetry_tf.doctor.host.machine import Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec
 from poetry_tf.doctor.host.runtime import runtime
+from poetry_tf.doctor.host.support import avx, visual_cpp, wheels_install
 from poetry_tf.doctor.host.system import container, in_container, system
 from poetry_tf.doctor.host.tensorflow import gpu_names, processor, tensorflow
+from poetry_tf.doctor.host.visible import visible_gpus
 from poetry_tf.doctor.host.volumes import volumes
 from poetry_tf.doctor.host.wheels import distributions, has_tensorflow, wheels
 from poetry_tf.text import format_list
@@ -25,14 +30,33 @@ Probe = Callable[[Machine, HostSpec], Iterable[HostFinding]]
 """Checks one subject; its findings depend only on the machine and the spec."""
 
 
-HOST_PROBES: Sequence[Probe] = (system, processor, driver, compute, engine, runtime, volumes)
+HOST_PROBES: Sequence[Probe] = (
+    system,
+    desktop,
+    wheels_install,
+    avx,
+    visual_cpp,
+    gpu_mode,
+    processor,
+    driver,
+    visible_gpus,
+    compute,
+    engine,
+    runtime,
+    volumes,
+)
 """The probes of the machine that runs the container, in the order of the output."""
 REMOTE_PROBES: Sequence[Probe] = (engine, processor, runtime)
 """The probes of a remote machine whose engine runs the container."""
 CONTAINER_PROBES: Sequence[Probe] = (
     container,
+    wheels_install,
+    avx,
+    gpu_mode,
     processor,
     distributions,
+    environment,
+    visible_gpus,
     devices,
     libcuda,
     driver,
@@ -101,11 +125,20 @@ def summary_line(machine: Machine, spec: HostSpec) -> str:
                 )
         return f"{name} uses {format_list(gpus)}"
     if version is not None and not spec.uses_gpu:
+        for finding in gpu_mode(machine, spec):
+            return f"{name} uses the CPU: {finding.needed}: {_short_remedy(finding)}"
         return f"{name} uses the CPU: no GPU is asked for: poetry tf init --gpu auto"
     for finding in processor(machine, spec) if version is not None else ():
         return f"{name} uses the CPU: {finding.seen}: {_short_remedy(finding)}"
     import_probe: Probe = functools.partial(tensorflow, compile_step=False)
-    others: tuple[Probe, ...] = (distributions, devices, libcuda, wheels, libraries)
+    others: tuple[Probe, ...] = (
+        distributions,
+        visible_gpus,
+        devices,
+        libcuda,
+        wheels,
+        libraries,
+    )
     probes: tuple[Probe, ...] = (import_probe,) if version is None else (*others, import_probe)
     for probe in probes:
         for finding in probe(machine, spec):

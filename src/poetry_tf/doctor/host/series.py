@@ -119,17 +119,33 @@ def has_gpu_mode(machine: Machine, spec: HostSpec, release: Release) -> bool:
 
 
 def newest_series(
-    machine: Machine, spec: HostSpec, is_fit: Callable[[Release], bool]
+    machine: Machine,
+    spec: HostSpec,
+    is_fit: Callable[[Release], bool],
+    *,
+    needs_gpu: bool = True,
 ) -> str | None:
-    """The newest series with a GPU mode, if one is requested, whose releases fit."""
+    """The newest series with a GPU mode, if one is requested and needed, whose releases fit."""
     fitting = [
         release.series
         for release in load().releases
         if not release.yanked
-        and (not spec.uses_gpu or has_gpu_mode(machine, spec, release))
+        and (not (needs_gpu and spec.uses_gpu) or has_gpu_mode(machine, spec, release))
         and is_fit(release)
     ]
     return fitting[-1] if fitting else None
+
+
+def first_series(machine: Machine, spec: HostSpec) -> str | None:
+    """The first series after the project's that has a GPU mode."""
+    later = (
+        release.series
+        for release in load().releases
+        if numbers(release.series) > numbers(spec.release.series)
+        and not release.yanked
+        and has_gpu_mode(machine, spec, release)
+    )
+    return next(later, None)
 
 
 def is_served_by(machine: Machine, release: Release, driver: str, capability: str | None) -> bool:
@@ -149,7 +165,9 @@ def is_served_by(machine: Machine, release: Release, driver: str, capability: st
 
 def move_command(machine: Machine, spec: HostSpec, series: str) -> str:
     """The command that moves the project to a series."""
-    if spec.from_project and numbers(series) > numbers(spec.release.series):
+    # `upgrade` keeps the GPU mode.
+    keeps_mode = not (runs_here(spec) and spec.mode == "system")
+    if spec.from_project and keeps_mode and numbers(series) > numbers(spec.release.series):
         return f"poetry tf upgrade {series}"
     return f"poetry tf init --tensorflow {series}{place_options(machine, spec)}"
 

@@ -9,7 +9,6 @@ from typing import Literal
 
 from poetry_tf.doctor.host.machine import Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, Subject, System
-from poetry_tf.releases.model import WINDOWS_AMD64
 from poetry_tf.text import format_list
 
 _SYSTEM = Subject("system")
@@ -25,7 +24,6 @@ _FAMILIES: dict[str, System] = {
     "rhel": "fedora",
     "centos": "fedora",
 }
-_WITHOUT_GPU = Remedy("To ask for no GPU:", everywhere=("poetry tf init --gpu none",))
 
 
 def in_container(machine: Machine) -> bool:
@@ -50,7 +48,7 @@ def family(machine: Machine) -> System | None:
     """The system whose commands apply; None if not known."""
     if machine.system == "Windows":
         return "windows"
-    known = _os_release(machine)
+    known = os_release(machine)
     names = [known.get("ID", ""), *known.get("ID_LIKE", "").split()]
     return next((_FAMILIES[name] for name in names if name in _FAMILIES), None)
 
@@ -59,13 +57,9 @@ def system(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     """The system, and whether TensorFlow can use a GPU on it."""
     if not spec.uses_gpu:
         return
-    if machine.system == "Darwin":
-        yield _mac(machine)
-        return
-    if machine.system == "Windows":
-        yield _windows(spec)
-        return
-    name = _os_release(machine).get("PRETTY_NAME") or machine.system
+    if machine.system != "Linux":
+        return  # reported by desktop
+    name = os_release(machine).get("PRETTY_NAME") or machine.system
     if wsl(machine) == 1:
         yield _SYSTEM.error(
             f"{name} in WSL 1",
@@ -80,46 +74,12 @@ def system(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     yield _SYSTEM.ok(f"{name} ({machine.architecture}){where}")
 
 
-def _mac(machine: Machine) -> HostFinding:
-    """macOS, where containers cannot use Apple's GPU.
-
-    Apple's plug-in is tensorflow-metal, whose last release (1.2.0, of January 2025) works with
-    TensorFlow 2.18 and 2.19 (`releases/data/documented.json`).
-    """
-    needed = "no Mac of today has a GPU of NVIDIA's; the container works, on the CPU"
-    if is_arm(machine.architecture):
-        needed = (
-            "a container here runs Linux on ARM, where TensorFlow uses the CPU alone; Apple's GPU "
-            "it uses only without a container, by tensorflow-metal, which ends with TensorFlow 2.19"
-        )
-    seen = f"macOS on {machine.architecture}"
-    return _SYSTEM.error(seen, needed, _WITHOUT_GPU)
-
-
-def _windows(spec: HostSpec) -> HostFinding:
-    if not (spec.from_project and spec.config is None):
-        return _SYSTEM.ok("Windows")
-    wheels = spec.release.wheels.get(WINDOWS_AMD64)
-    if wheels is not None and wheels.cuda is not None:
-        # https://www.tensorflow.org/install/source_windows#gpu: 2.10 is the last with a GPU there.
-        return _SYSTEM.note(
-            "Windows, without a container",
-            f"TensorFlow {spec.tensorflow} uses a GPU there as soon as CUDA {wheels.cuda} and "
-            f"cuDNN {wheels.cudnn} for Windows are installed and on PATH, which is not looked at",
-        )
-    return _SYSTEM.error(
-        "Windows, without a container",
-        "from 2.11 on TensorFlow uses no GPU on Windows itself: it does in a container, by WSL 2",
-        Remedy("Let it run in a container:", everywhere=("poetry tf devcontainer",)),
-    )
-
-
 def is_arm(architecture: str) -> bool:
     """Whether an architecture, as named by the system, is 64-bit ARM."""
     return architecture.lower() in {"aarch64", "arm64"}
 
 
-def _os_release(machine: Machine) -> dict[str, str]:
+def os_release(machine: Machine) -> dict[str, str]:
     """The variables of os-release(5)."""
     text = machine.read("/etc/os-release") or machine.read("/usr/lib/os-release") or ""
     found: dict[str, str] = {}

@@ -18,7 +18,9 @@ from poetry_tf.doctor.host.child_programs import (
 from poetry_tf.doctor.host.engine import query_engine, runs_elsewhere
 from poetry_tf.doctor.host.machine import Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, State, Subject
+from poetry_tf.doctor.host.support import VISUAL_CPP
 from poetry_tf.doctor.host.system import in_container, is_arm
+from poetry_tf.doctor.host.visible import why_hidden
 from poetry_tf.doctor.host.wheels import has_tensorflow
 from poetry_tf.releases.model import LINUX_AARCH64, numbers
 from poetry_tf.text import format_list, shell_word
@@ -28,6 +30,8 @@ _COMPILE = Subject("compile")
 _PROCESSOR = Subject("processor")
 # The sum of the product of two 16 x 16 matrices of ones.
 _SUM = 4096.0
+# The signal SIGILL, a shell's form of it, and STATUS_ILLEGAL_INSTRUCTION of Windows.
+_ILLEGAL_INSTRUCTION = frozenset({-4, 132, 0xC000001D})
 # The first series in which Keras compiles by default.
 _COMPILES_BY_ITSELF = (2, 16)
 
@@ -55,6 +59,7 @@ class Reason:
         return meaning, Remedy(what, everywhere=tuple(commands)) if what else None
 
 
+_NEWER_IMAGE = "Take an image with a newer Debian\npoetry tf devcontainer"
 # The first match counts, so the most specific ones come first.
 _NO_IMPORT = (
     Reason(
@@ -66,12 +71,30 @@ _NO_IMPORT = (
     Reason(
         r"version `(GLIBC_[\d.]+)' not found",
         "this system is too old for it: it has no {}",
-        "Take an image with a newer Debian\npoetry tf devcontainer",
+        _NEWER_IMAGE,
     ),
     Reason(
         r"Descriptors cannot(?: not)? be created directly|google\.protobuf",
         "the protobuf that is installed doesn't fit it",
         "Bound what TensorFlow requires, and install it\npoetry tf check --fix\npoetry install",
+    ),
+    Reason(
+        r"version `((?:GLIBCXX|CXXABI)_[\d.]+)' not found",
+        "the C++ runtime that is loaded is too old for it: it has no {}",
+        "Take the folder with the older libstdc++ out of LD_LIBRARY_PATH\nunset LD_LIBRARY_PATH",
+    ),
+    # Of its own self_check.
+    Reason(
+        r"Could not find the DLL\(s\) '?([\w.]+)",
+        "Windows has no {}, of the Visual C++ runtime",
+        f"{VISUAL_CPP.what}\n{VISUAL_CPP.everywhere[0]}",
+    ),
+    # Windows says in its own language why: a DLL is missing, or doesn't start
+    # (tensorflow/tensorflow issues 79362, 89269 and 93561).
+    Reason(
+        r"DLL load failed(?: while importing (\w+))?",
+        "Windows can't load its DLL {}; often the Visual C++ runtime is missing or too old",
+        f"{VISUAL_CPP.what}\n{VISUAL_CPP.everywhere[0]}",
     ),
     Reason(r"(\S+): cannot open shared object file", "{} is missing"),
     Reason(r"No module named '?([\w.]+)", "the module {} is missing"),
@@ -138,10 +161,12 @@ def tensorflow(
     if not has_tensorflow(machine, spec):
         yield _not_installed(machine, spec)
         return
+    # XLA compiles for no GPU of Apple's.
+    compile_step = compile_step and machine.system != "Darwin"
     output = run_tensorflow_program(machine, spec, compile_step=compile_step)
     version = output.text("version")
     if version is None:
-        yield _import_error(output, spec)
+        yield _import_error(machine, output, spec)
         return
     gpus = gpu_names(output)
     if not spec.uses_gpu:
@@ -174,12 +199,12 @@ def _not_installed(machine: Machine, spec: HostSpec) -> HostFinding:
     )
 
 
-def _import_error(output: ProgramOutput, spec: HostSpec) -> HostFinding:
+def _import_error(machine: Machine, output: ProgramOutput, spec: HostSpec) -> HostFinding:
     if output.result.trouble == "timeout":
         seen = f"TensorFlow was not imported within {TENSORFLOW_LIMIT:g} seconds"
         needed = "the drive that the environment lies on may be slow"
         return _TENSORFLOW.warning(seen, needed)
-    if output.result.status in {-4, 132}:
+    if output.result.status in _ILLEGAL_INSTRUCTION:
         return _TENSORFLOW.error(
             "importing TensorFlow ends with an illegal instruction",
             "its wheels need a processor with AVX; a virtual machine may hide that of its host",
@@ -191,6 +216,8 @@ def _import_error(output: ProgramOutput, spec: HostSpec) -> HostFinding:
         broken,
         None,
     )
+    if remedy is not None and remedy.what in _NEWER_IMAGE and not in_container(machine):
+        remedy = Remedy("Work in a container, or on a machine with a newer system")
     return _TENSORFLOW.error(
         f"TensorFlow can't be imported: {_shorten(meaning)}",
         remedy=remedy or Remedy("Install what is locked anew", everywhere=(spec.sync,)),
@@ -206,12 +233,10 @@ def _gpus_unknown(output: ProgramOutput, version: str) -> HostFinding:
 
 
 def _no_gpu(machine: Machine, output: ProgramOutput, version: str) -> HostFinding:
-    visible = machine.variable("CUDA_VISIBLE_DEVICES")
-    if visible in {"", "-1"}:
-        return _TENSORFLOW.error(
-            f'CUDA_VISIBLE_DEVICES="{visible}" hides every GPU from TensorFlow {version}',
-            remedy=Remedy("Unset it", everywhere=("unset CUDA_VISIBLE_DEVICES",)),
-        )
+    if (why := why_hidden(machine)) is not None:
+        return _TENSORFLOW.error(f"TensorFlow {version} lists no GPU: {why}")
+    if machine.system != "Linux":
+        return _TENSORFLOW.note(f"TensorFlow {version} uses the CPU")
     meaning, remedy = _first_reason(_NO_GPU, output.result.error) or ("it doesn't say why", None)
     seen = f"TensorFlow {version} lists no GPU: {_shorten(meaning)}"
     return _TENSORFLOW.error(seen, remedy=remedy)

@@ -62,7 +62,10 @@ def distributions(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
 def wheels(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     """Whether the wheels of CUDA and cuDNN are installed in the required versions."""
     extra = spec.release.and_cuda
-    if spec.mode != "pip" or extra is None or not has_tensorflow(machine, spec):
+    # The extra is for Linux alone.
+    if spec.mode != "pip" or machine.system != "Linux" or extra is None:
+        return
+    if not has_tensorflow(machine, spec):
         return
     installed = _installed(run_libraries_program(machine, spec).lines_with("distribution"))
     # Nothing required opens TensorRT any more, and it has no wheels for some Pythons.
