@@ -96,7 +96,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: tensorflow\nVersion: 2.18.1\n")
     (about / "RECORD").write_text("tensorflow/__init__.py,,\n")
     monkeypatch.setenv("PYTHONPATH", str(site))
-    monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
+    for name in ("LD_LIBRARY_PATH", "CONDA_PREFIX", "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.delenv(name, raising=False)
     return site
 
 
@@ -141,13 +142,29 @@ def test_a_tensorflow_of_another_place_is_reported(
     (own,) = (tmp_path / "venv").glob("lib/python*/site-packages")
     shutil.copytree(site, own, dirs_exist_ok=True)
     monkeypatch.delenv("PYTHONPATH")
-    monkeypatch.delenv("CONDA_PREFIX", raising=False)
     python = str(tmp_path / "venv/bin/python")
     spec = HostSpec(wanted.release, "pip", python=python)
     assert has_tensorflow(MACHINE, spec)
     assert not [*environment(MACHINE, spec)]
     monkeypatch.setenv("PYTHONPATH", str(site))
     assert [*environment(MACHINE, spec)]
+
+
+def test_the_users_own_tensorflow_is_excluded_by_the_variable_that_is_named(
+    site: Path, wanted: HostSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    venv.create(tmp_path / "venv", system_site_packages=True)
+    minor = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    shutil.copytree(site, tmp_path / "user/lib" / minor / "site-packages")
+    monkeypatch.delenv("PYTHONPATH")
+    monkeypatch.setenv("PYTHONUSERBASE", str(tmp_path / "user"))
+    spec = HostSpec(wanted.release, "pip", python=str(tmp_path / "venv/bin/python"))
+    found = [item for item in environment(MACHINE, spec) if str(tmp_path / "user") in item.seen]
+    assert [item.remedy and item.remedy.everywhere for item in found] == [
+        ("export PYTHONNOUSERSITE=1",)
+    ]
+    monkeypatch.setenv("PYTHONNOUSERSITE", "1")
+    assert not [item for item in environment(MACHINE, spec) if str(tmp_path) in item.seen]
 
 
 def test_the_glibc_is_that_of_this_machine():
