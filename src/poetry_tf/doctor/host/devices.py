@@ -9,7 +9,7 @@ from poetry_tf.doctor.host.child_programs import DEVICES, ProgramOutput, run_gpu
 from poetry_tf.doctor.host.driver import alternative_to_newer_driver
 from poetry_tf.doctor.host.machine import LIMIT, Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, Subject
-from poetry_tf.doctor.host.system import in_container
+from poetry_tf.doctor.host.system import in_container, wsl
 from poetry_tf.doctor.host.visible import why_hidden
 from poetry_tf.releases.model import major_minor
 from poetry_tf.releases.nvidia import driver_libraries
@@ -166,7 +166,7 @@ def libcuda(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     elif any(line.get("error") for line in output.lines_with("device")) or why_hidden(machine):
         return  # follows from the device, or from the variable
     elif has_devices(machine) or status != 100:
-        yield _init_failed(machine, status)
+        yield _init_failed(machine, status, path)
 
 
 def _other_libraries(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
@@ -221,7 +221,8 @@ def _check_cuda_version(
         return _LIBCUDA.note(seen, needed)
     least = spec.driver.linux_least or spec.driver.linux if spec.driver else None
     install = Remedy(
-        f"Install a newer driver{f', {least} or later' if least else ''}", where="host"
+        f"Install a newer driver{f', {least} or later' if least else ''}",
+        where="host" if in_container(machine) else "here",
     )
     return _LIBCUDA.error(
         seen,
@@ -253,7 +254,18 @@ _STATUSES: dict[int, tuple[str, str]] = {
 }
 
 
-def _init_failed(machine: Machine, status: int) -> HostFinding:
+def _init_failed(machine: Machine, status: int, path: str) -> HostFinding:
+    if wsl(machine) and not path.startswith("/usr/lib/wsl/") and not in_container(machine):
+        # CUDA on WSL User Guide: no driver for Linux is to be installed in WSL 2.
+        return _LIBCUDA.error(
+            f"the loader takes {path}, of a driver for Linux",
+            "in WSL 2 the driver is the one of Windows, in /usr/lib/wsl/lib",
+            Remedy(
+                "Remove the driver for Linux from WSL 2:",
+                {"debian": ("sudo apt purge '^nvidia-driver-.*' '^libnvidia-compute-.*'",)},
+                ("sudo ldconfig",),
+            ),
+        )
     name, what = _STATUSES.get(status, (f"error {status}", "Restart the container, then the host"))
     visible = machine.variable(_VISIBLE_DEVICES)
     if status in {100, 101} and visible is not None:

@@ -21,6 +21,7 @@ from poetry_tf.doctor.host.series import (
     compiled_code,
     has_driver_for,
     has_windows_driver,
+    is_built_with_cuda,
     is_runnable,
     is_served_by,
     minimum_drivers,
@@ -101,6 +102,10 @@ def has_gpu(machine: Machine) -> bool:
 def driver(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     """Whether the driver is installed, responds, and is new enough."""
     if not spec.uses_gpu or machine.system == "Darwin" or wsl(machine) == 1:
+        return
+    # GPUs that are too old for WSL 2 are left with a series for Windows itself.
+    is_usable = is_built_with_cuda(machine, spec)
+    if not is_usable and generation(newest_gpu(machine)) not in _NOT_IN_WSL:
         return
     ran, version = smi(machine), driver_version(machine)
     if in_container(machine):

@@ -104,6 +104,14 @@ def newest_ptx(code: Code, capability: str) -> tuple[int, int] | None:
 # -- series ------------------------------------------------------------------------------------
 
 
+def is_built_with_cuda(machine: Machine, spec: HostSpec) -> bool:
+    """Whether the wheels of the release are built with CUDA where the project works."""
+    if not runs_here(spec) or machine.system == "Linux":
+        return True  # judged by the processor
+    wheels = spec.release.wheels.get(platform(machine, spec))
+    return wheels is not None and wheels.cuda is not None
+
+
 def has_gpu_mode(machine: Machine, spec: HostSpec, release: Release) -> bool:
     """Whether a release has a GPU mode that is known to work where the project works."""
     place = platform(machine, spec)

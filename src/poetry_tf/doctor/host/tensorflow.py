@@ -18,6 +18,7 @@ from poetry_tf.doctor.host.child_programs import (
 from poetry_tf.doctor.host.engine import query_engine, runs_elsewhere
 from poetry_tf.doctor.host.machine import Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, State, Subject
+from poetry_tf.doctor.host.series import without_gpu
 from poetry_tf.doctor.host.support import VISUAL_CPP
 from poetry_tf.doctor.host.system import in_container, is_arm
 from poetry_tf.doctor.host.visible import why_hidden
@@ -146,9 +147,10 @@ _NO_STEP = (
         "Install the newest driver on the host",
     ),
     Reason(
-        r"CUDA_ERROR_NO_BINARY_FOR_GPU|no kernel image|CUDA_ERROR_INVALID_PTX",
+        # The last for compute capability 12.0 (tensorflow/tensorflow issue 111958).
+        r"CUDA_ERROR_NO_BINARY_FOR_GPU|no kernel image|CUDA_ERROR_INVALID_PTX"
+        r"|PTX version [\d.]+ does not support target",
         "this TensorFlow has no code for this GPU",
-        "Take a newer series of TensorFlow\npoetry tf upgrade",
     ),
     Reason(r"(CUDNN_STATUS_\w+)", "cuDNN says {}"),
 )
@@ -267,7 +269,9 @@ def _compiled_step(output: ProgramOutput, spec: HostSpec) -> Iterator[HostFindin
         state, meaning = "warning", f"it took longer than {TENSORFLOW_LIMIT:g} seconds"
         needed = "for a GPU newer than this TensorFlow the driver compiles everything first, once"
     elif not results and output.result.status != 0:
-        meaning, needed = f"it ended TensorFlow with {output.result.status}", ""
+        ended = (f"it ended TensorFlow with {output.result.status}", None)
+        meaning, remedy = _first_reason(_NO_STEP, output.result.error) or ended
+        needed = ""
     else:
         meaning, needed = "it gave a wrong result", "the GPU may be faulty"
     yield HostFinding(
@@ -338,6 +342,6 @@ def _no_cuda_build(spec: HostSpec, architecture: str) -> Iterator[HostFinding]:
             Remedy(
                 "Work on a machine with an x86_64 processor; on Jetson and Grace take NVIDIA's own "
                 "containers with TensorFlow; or ask for no GPU:",
-                everywhere=("poetry tf init --gpu none",),
+                everywhere=without_gpu(spec).everywhere,
             ),
         )

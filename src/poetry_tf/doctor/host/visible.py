@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from poetry_tf.doctor.host.driver import SMI_PROGRAMS
 from poetry_tf.doctor.host.machine import Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, State
-from poetry_tf.doctor.host.series import runs_here
+from poetry_tf.doctor.host.series import is_built_with_cuda, runs_here
 from poetry_tf.doctor.host.system import in_container
 from poetry_tf.text import format_list, shell_word
 
@@ -39,7 +39,7 @@ class _Gpu:
 
 def visible_gpus(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     """Whether CUDA shows programs a GPU, where one is listed."""
-    if not spec.uses_gpu or machine.system == "Darwin":
+    if not spec.uses_gpu or not is_built_with_cuda(machine, spec):
         return
     # The variables of a host don't reach a container.
     is_inside = in_container(machine)
