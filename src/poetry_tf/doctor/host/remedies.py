@@ -36,6 +36,10 @@ _FEDORAS_TOOLKIT = (
 
 _GENERATE = "sudo nvidia-ctk cdi generate --output="
 
+WITHOUT_GPU = Remedy(
+    "Without a GPU TensorFlow works on the CPU. To ask for none:",
+    everywhere=("poetry tf init --gpu none",),
+)
 RESTART = Remedy("Restart the machine")
 WINDOWS_DRIVER = Remedy(
     "Install NVIDIA's driver on Windows, which brings the one for WSL (none is installed inside):",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
+from poetry_tf.doctor.host import remedies
 from poetry_tf.doctor.host.gpu_generation import Generation
 from poetry_tf.doctor.host.machine import Machine
 from poetry_tf.doctor.host.model import HostSpec, Remedy
@@ -190,8 +192,8 @@ def place_options(machine: Machine, spec: HostSpec) -> str:
 
 def without_gpu(spec: HostSpec) -> Remedy:
     """Asks for no GPU."""
-    options = " --no-devcontainer" if runs_here(spec) else ""
-    return Remedy(
-        "Without a GPU TensorFlow works on the CPU. To ask for none:",
-        everywhere=(f"poetry tf init --gpu none{options}",),
-    )
+    remedy = remedies.WITHOUT_GPU
+    if not runs_here(spec):
+        return remedy
+    commands = tuple(f"{command} --no-devcontainer" for command in remedy.everywhere)
+    return replace(remedy, everywhere=commands)
