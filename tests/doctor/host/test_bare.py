@@ -25,6 +25,7 @@ from poetry_tf.doctor.host.model import HostSpec, Remedy
 from poetry_tf.doctor.host.probes import run_probes, summary_line
 from poetry_tf.doctor.host.support import avx, wheels_install
 from poetry_tf.doctor.host.system import family
+from poetry_tf.doctor.host.tensorflow import tensorflow
 from poetry_tf.doctor.host.visible import visible_gpus
 from poetry_tf.plan.derive import make_plan
 from poetry_tf.plan.release import requested_release
@@ -184,6 +185,17 @@ def test_the_series_that_is_named_can_be_installed_there():
     assert finding.remedy.everywhere == (
         "poetry tf init --tensorflow 2.8 --no-devcontainer --gpu none",
     )
+
+
+def test_nobody_is_told_to_install_what_cannot_be_installed():
+    recorded = recording("old-glibc")
+    machine, spec = RecordedMachine(recorded), spec_of(recorded)
+    assert summary_line(machine, spec) == (
+        "TensorFlow can't be installed: this system has glibc 2.17 (CentOS Linux 7 (Core)): "
+        "poetry tf init --tensorflow 2.20 --no-devcontainer --gpu pip"
+    )
+    assert not [*tensorflow(machine, spec)]
+    assert [*tensorflow(machine, replace(spec, config=".devcontainer/devcontainer.json"))]
 
 
 def test_a_container_has_a_glibc_of_its_own():

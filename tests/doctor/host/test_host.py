@@ -66,7 +66,7 @@ CASES: list[tuple[str, HostSpec, dict[str, str]]] = [
     ("no-gpu", needs(), {"driver": "error"}),
     ("no-gpu", needs(mode="none"), {}),
     ("no-driver", needs(), {"driver": "error"}),
-    ("old-driver", needs(), {"driver": "error"}),
+    ("old-driver", needs(), {"driver": "error", "series": "note"}),
     ("old-driver", needs("2.13"), {"driver": "note"}),
     ("old-driver", needs("2.11"), {}),
     ("between", needs(), {"driver": "note"}),
@@ -327,27 +327,29 @@ def test_nobody_is_told_to_install_a_driver_that_there_is_not_for_the_gpu():
     assert "akmod-nvidia xorg" in commands("no-driver-turing", "driver", PODMAN)
 
 
+def served(recording: dict[str, Any], wanted: HostSpec) -> tuple[str, ...]:
+    """The command for the series that the driver of a recording serves."""
+    reported = list(run_probes(RecordedMachine(recording), wanted))
+    assert "Install a newer driver" in str([i.remedy for i in reported if i.probe == "driver"])
+    remedies = [item.remedy for item in reported if item.probe == "series"]
+    return remedies[0].everywhere if remedies and remedies[0] else ()
+
+
 def test_who_may_not_install_a_driver_is_told_the_series_that_it_serves():
-    (item,) = (item for item in found("old-driver", needs()) if item.probe == "driver")
-    assert item.remedy is not None
-    assert "the newest that driver 470.82.01 serves" in item.remedy.what
-    assert item.remedy.everywhere == ("poetry tf init --tensorflow 2.14  # instead",)
+    recording = json.loads((RECORDINGS / "host-old-driver.json").read_text("utf-8"))
+    assert served(recording, needs()) == ("poetry tf init --tensorflow 2.14",)
     assert works(found("old-driver", needs("2.14")))
     assert not works(found("old-driver", needs("2.15")))
     # Without a container only the wheels bring CUDA.
     bare = needs(config=None, mode="pip")
-    assert "--tensorflow 2.14 --no-devcontainer --gpu pip" in commands("old-driver", "driver", bare)
+    command = "poetry tf init --tensorflow 2.14 --no-devcontainer --gpu pip"
+    assert served(recording, bare) == (command,)
     # With PTX alone the driver of the whole toolkit is needed.
-    ada = json.loads((RECORDINGS / "host-old-driver.json").read_text("utf-8"))
-    (key,) = (key for key in ada["run"] if key.startswith("nvidia-smi") and "cap" in key)
-    ada["run"][key] = {"status": 0, "output": "NVIDIA GeForce RTX 4090, 522.25, 8.9"}
-    (item,) = (i for i in run_probes(RecordedMachine(ada), needs()) if i.probe == "driver")
-    assert item.remedy is not None
-    assert "--tensorflow 2.14 " in item.remedy.everywhere[0]
-    ada["run"][key] = {"status": 0, "output": "NVIDIA GeForce RTX 4090, 470.82.01, 8.9"}
-    (item,) = (i for i in run_probes(RecordedMachine(ada), needs()) if i.probe == "driver")
-    assert item.remedy is not None
-    assert "tensorflow" not in str(item.remedy)
+    (key,) = (key for key in recording["run"] if key.startswith("nvidia-smi") and "cap" in key)
+    for version, commands in (("522.25", ("poetry tf init --tensorflow 2.14",)), ("470.82", ())):
+        output = f"NVIDIA GeForce RTX 4090, {version}, 8.9"
+        recording["run"][key] = {"status": 0, "output": output}
+        assert served(recording, needs()) == commands
 
 
 def test_a_gpu_that_is_too_new_is_sent_to_nvidias_image():

@@ -111,13 +111,13 @@ def driver(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     if in_container(machine):
         # Other problems in a container are reported with its devices and libcuda.
         if version is not None:
-            yield _check_version(machine, spec, _format_gpus(machine), version)
+            yield from _check_driver(machine, spec, version)
     elif ran.trouble == "timeout":
         seen = f"nvidia-smi gave no answer within {LIMIT:g} seconds"
         needed = "a driver that hangs, or a GPU that has fallen off its bus"
         yield _DRIVER.error(seen, needed, remedies.RESTART)
     elif version is not None and (ran.succeeded or ran.trouble):
-        yield _check_version(machine, spec, _format_gpus(machine), version)
+        yield from _check_driver(machine, spec, version)
     elif not ran.trouble:
         yield _smi_failed(machine, spec, ran)
     else:
@@ -179,6 +179,13 @@ def _no_driver(machine: Machine, spec: HostSpec) -> HostFinding:
     return _DRIVER.error(seen, remedy=remedies.driver(_branch(capability)))
 
 
+def _check_driver(machine: Machine, spec: HostSpec, version: str) -> Iterator[HostFinding]:
+    finding = _check_version(machine, spec, _format_gpus(machine), version)
+    yield finding
+    if finding.remedy == newer_driver(machine, newest_gpu(machine)):
+        yield from _served_series(machine, spec, version)
+
+
 def _check_version(machine: Machine, spec: HostSpec, names: str, version: str) -> HostFinding:
     seen = f"{names}, driver {version}"
     required = spec.driver
@@ -203,25 +210,25 @@ def _check_version(machine: Machine, spec: HostSpec, names: str, version: str) -
     if (finding := _too_old(machine, spec, seen, capability)) is not None:
         return finding
     needed = f"{built}, which takes a driver of {_format_minima(whole, least)}"
-    return _DRIVER.error(seen, needed, _newer_driver_or_series(machine, spec, version, capability))
+    return _DRIVER.error(seen, needed, newer_driver(machine, capability))
 
 
-def _newer_driver_or_series(
-    machine: Machine, spec: HostSpec, version: str, capability: str | None
-) -> Remedy:
-    """Who may not install a driver, as on a cluster, takes the series that this one serves."""
-    remedy = newer_driver(machine, capability)
+def _served_series(machine: Machine, spec: HostSpec, version: str) -> Iterator[HostFinding]:
+    """The series for who may not install a driver, as on a cluster."""
+    capability = newest_gpu(machine)
     series = newest_series(
         machine, spec, lambda release: is_served_by(machine, release, version, capability)
     )
-    if series is None:
-        return remedy
-    what = remedy.what.removesuffix(":")
-    return replace(
-        remedy,
-        what=f"{what}; or take TensorFlow {series}, the newest that driver {version} serves:",
-        everywhere=(*remedy.everywhere, f"{move_command(machine, spec, series)}  # instead"),
-    )
+    if series is not None:
+        yield HostFinding(
+            "series",
+            "note",
+            f"TensorFlow {series} is the newest that driver {version} serves",
+            remedy=Remedy(
+                "To use it in place of a newer driver:",
+                everywhere=(move_command(machine, spec, series),),
+            ),
+        )
 
 
 def _format_build(spec: HostSpec) -> str:

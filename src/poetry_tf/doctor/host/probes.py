@@ -112,6 +112,8 @@ def summary_line(machine: Machine, spec: HostSpec) -> str:
     for finding in container(machine, spec):
         return f"Rebuild the container: {finding.seen}, and {finding.needed}"
     if not has_tensorflow(machine, spec):
+        for finding in wheels_install(machine, spec):
+            return f"TensorFlow can't be installed: {finding.seen}: {_short_remedy(finding)}"
         return f"TensorFlow is not installed: {spec.install}"
     output = run_tensorflow_program(machine, spec, compile_step=False)
     version = output.text("version")

@@ -19,7 +19,7 @@ from poetry_tf.doctor.host.engine import query_engine, runs_elsewhere
 from poetry_tf.doctor.host.machine import Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, State, Subject
 from poetry_tf.doctor.host.series import without_gpu
-from poetry_tf.doctor.host.support import VISUAL_CPP
+from poetry_tf.doctor.host.support import VISUAL_CPP, wheels_install
 from poetry_tf.doctor.host.system import in_container, is_arm
 from poetry_tf.doctor.host.visible import why_hidden
 from poetry_tf.doctor.host.wheels import has_tensorflow
@@ -161,7 +161,8 @@ def tensorflow(
 ) -> Iterator[HostFinding]:
     """Whether TensorFlow can be imported, its GPUs, and whether it compiles for them."""
     if not has_tensorflow(machine, spec):
-        yield _not_installed(machine, spec)
+        if not any(item.state == "error" for item in wheels_install(machine, spec)):
+            yield _not_installed(machine, spec)
         return
     # XLA compiles for no GPU of Apple's.
     compile_step = compile_step and machine.system != "Darwin"
