@@ -37,7 +37,7 @@ _FEDORAS_TOOLKIT = (
 _GENERATE = "sudo nvidia-ctk cdi generate --output="
 
 WITHOUT_GPU = Remedy(
-    "Without a GPU TensorFlow works on the CPU. To ask for none:",
+    "Without a GPU TensorFlow uses the CPU. To ask for none:",
     everywhere=("poetry tf init --gpu none",),
 )
 RESTART = Remedy("Restart the machine")
