@@ -112,8 +112,7 @@ CASES: list[tuple[str, HostSpec, dict[str, str], str]] = [
         needs(release=release("2.21")),
         {"libraries": "error", "tensorflow": "error"},
         "TensorFlow 2.21.0 uses the CPU: libcusolver.so.11 can't be loaded, though its wheels are "
-        "installed: export LD_LIBRARY_PATH=/workspaces/study/.venv/lib/python3.11/site-packages/"
-        "nvidia/cusolver/lib",
+        "installed: poetry install",
     ),
     ("shadowed", needs(), {"libraries": "warning"}, RTX),
     ("no-ptxas", needs(), {"compile": "error"}, RTX),
@@ -376,15 +375,13 @@ def test_garbage_gives_findings_and_no_traceback(data: st.DataObject, mode: str,
     assert summary_line(machine, wanted)
 
 
-@pytest.mark.parametrize("name", ["2-21", "no-ptxas"])
 @pytest.mark.parametrize("folder", ["my study; touch pwned #", "$(touch pwned)`id`", "it's"])
-def test_a_folders_name_is_one_word_of_what_is_proposed(name: str, folder: str):
-    played = json.loads(json.dumps(recording(name)).replace("/study/", f"/{folder}/"))
-    wanted = needs(release=release("2.21" if name == "2-21" else "2.18"))
+def test_a_folders_name_is_one_word_of_what_is_proposed(folder: str):
+    played = json.loads(json.dumps(recording("no-ptxas")).replace("/study/", f"/{folder}/"))
     python = f"/workspaces/{folder}/.venv/bin/python"
     commands = [
         command
-        for finding in found(played, HostSpec(**{**vars(wanted), "python": python}))
+        for finding in found(played, HostSpec(**{**vars(needs()), "python": python}))
         if finding.remedy is not None
         for command in finding.remedy.everywhere
         if command.startswith("export")

@@ -28,7 +28,7 @@ from poetry_tf.doctor.host.wheels import has_tensorflow
 from poetry_tf.releases.model import Release, major_minor, numbers
 from poetry_tf.releases.nvidia import cudnn_package
 from poetry_tf.releases.nvidia import libraries as libraries_of
-from poetry_tf.text import format_list, shell_word
+from poetry_tf.text import format_few, format_list
 
 _LIBRARIES = Subject("libraries")
 _PATH = LIBRARY_PATH
@@ -97,21 +97,20 @@ def _not_loaded(
     if others:
         seen += f": {others[0]}"
     if spec.mode == "pip" and all(found):
-        return _not_looked_for(spec, seen, found)
+        return _not_looked_for(spec, seen)
     needed = f"TensorFlow {spec.tensorflow} opens them, and uses the CPU where one is missing"
     return _LIBRARIES.error(seen, needed, _remedy(machine, spec, failed))
 
 
-def _not_looked_for(spec: HostSpec, seen: str, found: list[str]) -> HostFinding:
+def _not_looked_for(spec: HostSpec, seen: str) -> HostFinding:
     """The finding for installed libraries in folders that TensorFlow does not search."""
-    folders = ":".join(dict.fromkeys(os.path.dirname(path) for path in found))  # noqa: PTH120
-    word = shell_word(folders, posix=True)
     return _LIBRARIES.error(
         f"{seen}, though its wheels are installed",
         f"TensorFlow {spec.tensorflow} doesn't look in all the folders of its own wheels",
         Remedy(
-            f"Name the folders in {_PATH}; so that it stays, under remoteEnv in devcontainer.json",
-            everywhere=(f"export {_PATH}={word}",) if word else (),
+            "Let poetry-tf link them, as it does after an installation. Where it is not beside "
+            "Poetry, poetry tf env prints a variable for a shell",
+            everywhere=(spec.install,),
         ),
     )
 
@@ -126,8 +125,7 @@ def _format_missing(release: Release, names: list[str]) -> str:
         return f"cuDNN ({cudnn[0]}) can't be loaded"
     if set(names) == set(expected) - set(cudnn):
         return f"CUDA ({names[0]} and {len(names) - 1} more) can't be loaded"
-    few = names if len(names) < 5 else [*names[:3], f"{len(names) - 3} more"]
-    return f"{format_list(few)} can't be loaded"
+    return f"{format_few(names)} can't be loaded"
 
 
 def _remedy(machine: Machine, spec: HostSpec, failed: dict[str, str]) -> Remedy:
