@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,15 @@ from tests.support.poetry import PoetryRunner, write_pyproject
 from tests.support.projects import contents, read_jsonc
 
 QUESTIONS = ("TensorFlow series (", "Python (", "GPU (", "PyPI mirror (")
+
+
+@pytest.fixture(autouse=True)
+def engine(tmp_path: Path, poetry: PoetryRunner) -> None:
+    """A machine that runs containers; without one there is another question."""
+    program = tmp_path / "bin" / ("docker.exe" if os.name == "nt" else "docker")
+    program.parent.mkdir()
+    program.touch(0o755)
+    poetry.environ["PATH"] = f"{os.environ['PATH']}{os.pathsep}{program.parent}"
 
 
 def _written(project: Path, name: str = "pyproject.toml") -> dict[str, Any]:

@@ -13,13 +13,14 @@ from poetry_tf.releases import cudnn_package, load
 from poetry_tf.releases.model import numbers
 from poetry_tf.releases.resources import read_json
 
-FILES = ("bounds", "breaking", "containers", "documented", "keras2", "nvidia")
+FILES = ("bounds", "breaking", "containers", "documented", "keras2", "nvidia", "pythons")
 LISTS = {
     "bounds": "bounds",
     "breaking": "changes",
     "containers": "pairs",
     "keras2": "needs",
     "nvidia": "cudnn",
+    "pythons": "packages",
 }
 
 
@@ -67,3 +68,10 @@ def test_each_range_of_versions_ends(name: str):
     for entry in entries(name):
         for text in entry.get("fits", {"": entry.get("versions")}).values():
             assert not SpecifierSet(text).contains("9999"), entry
+
+
+def test_each_package_of_python_serves_a_series():
+    known = {minor for one in load().releases for minor in one.pythons_on("linux-x86_64")}
+    for entry in entries("pythons"):
+        assert {*entry["pythons"]} <= known, entry
+        assert "{minor}" in entry["command"], entry

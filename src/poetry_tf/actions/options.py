@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import get_args
 
@@ -58,6 +59,9 @@ class InitOptions:
     """Write a devcontainer.json."""
     keeps_pin: bool = False
     """Leave a pin on several series, which a package publishes, and say so in the settings."""
+    pythons: tuple[tuple[str, ...], ...] = ()
+    """Without a container, the Python minors to choose among where nothing else names one: those of
+    this machine, then those that its system has packages for. The first that serve count."""
 
     @property
     def names_release(self) -> bool:
@@ -97,13 +101,30 @@ def parse_environments(options: Iterable[str]) -> tuple[str, ...]:
 
 def plan_options(project: Project, options: InitOptions) -> Plan:
     """The plan for a project with some options; raises `PlanError` if there is none."""
-    catalog, images = load(), load_images()
-    if not options.container:
-        images = without_image_limits(images, catalog)
     range_: VersionConstraint = main_pythons(project) or VersionRange()
     if options.python is not None:
         requested = parse_python(options.python)
         range_ = range_.intersect(requested) if range_.allows_any(requested) else requested
+    elif main_requirement(project) is None:
+        for minors in filter(None, options.pythons):
+            with suppress(PlanError):
+                return _plan_among(project, options, range_, python_range(minors))
+    return _plan_among(project, options, range_, VersionRange())
+
+
+def _plan_among(
+    project: Project, options: InitOptions, range_: VersionConstraint, here: VersionConstraint
+) -> Plan:
+    """The plan for a project's range of Pythons, for a release that fits one of those `here`.
+
+    A new project, which has no range yet, gets one of them.
+    """
+    catalog, images = load(), load_images()
+    if not options.container:
+        images = without_image_limits(images, catalog)
+    among = range_.intersect(here)
+    if project.snapshot[project.pyproject.path].content is None:
+        range_ = among
     settings, _ = read_settings(project)
     settings = replace(
         settings,
@@ -128,7 +149,7 @@ def plan_options(project: Project, options: InitOptions) -> Plan:
         settings,
         constraint=constraint,
         locked=locked,
-        python=range_,
+        python=among,
         narrowed=narrowed_release(project),
         newest=options.keeps_pin or (options.tensorflow is None and keeps_wide_pin(project)),
     )

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from cleo.helpers import option
 from cleo.io.inputs.option import Option
 from cleo.io.io import IO
 
 from poetry_tf.actions.container import with_containers
+from poetry_tf.actions.here import read_here
 from poetry_tf.actions.init import (
     added_for_environments,
     is_new,
@@ -36,6 +36,9 @@ from poetry_tf.checks.findings import find_problems, make_context
 from poetry_tf.commands.allow import allow_mirrors
 from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.commands.devcontainer_output import plan_summary, unproven_warning
+from poetry_tf.commands.init_dialogue import ask_container, ask_options, is_place_open
+from poetry_tf.commands.init_here import chosen_python_note, gpu_note, no_python_warning
+from poetry_tf.commands.init_options import OPTIONS
 from poetry_tf.commands.init_output import (
     lock_summary,
     migration_lines,
@@ -51,18 +54,17 @@ from poetry_tf.files.project import (
     is_fully_managed,
     readable_configurations,
 )
-from poetry_tf.index.config import is_set_on_machine, mirror_setting
-from poetry_tf.index.mirrors import MIRRORS
+from poetry_tf.index.config import is_set_on_machine
 from poetry_tf.migration import read_list
 from poetry_tf.migration.decoding import MAX_BYTES, lists_beside, read_list_file
 from poetry_tf.migration.entries import STDIN
 from poetry_tf.plan.derive import wants_container
-from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS, ENVIRONMENTS
-from poetry_tf.plan.main_line import main_requirement
-from poetry_tf.plan.model import Plan, PlanError
-from poetry_tf.plan.settings import SETTINGS_PATH, read_settings
+from poetry_tf.plan.here import Here, choosable_minors
+from poetry_tf.plan.model import Plan
+from poetry_tf.plan.python import admitted_minors, project_pythons
+from poetry_tf.plan.settings import read_settings
+from poetry_tf.poetry_internals.pythons import found_pythons
 from poetry_tf.poetry_internals.reads import input_tokens
-from poetry_tf.releases import load
 
 SOURCE_COST = """\
 The lock is bound to this mirror: every package in it names the source, changing or removing \
@@ -84,63 +86,7 @@ are written or none.
 class InitCommand(TensorFlowCommand):
     name = "tf init"
     description = "Sets up a project for TensorFlow: pin, lock and dev container."
-    options: ClassVar[list[Option]] = [
-        option(
-            "from",
-            None,
-            "Take over the packages of an environment.yml of Conda's, of what <info>conda list</> "
-            "prints or exports, or of a requirements.txt; <info>-</> reads it from standard input.",
-            flag=False,
-        ),
-        option(
-            "tensorflow",
-            None,
-            "The series of TensorFlow (2.18), or the release to begin it at (2.18.1). "
-            "Default: the newest.",
-            flag=False,
-        ),
-        option(
-            "python",
-            None,
-            "The Python minor version (3.11). Default: the newest that TensorFlow has wheels for.",
-            flag=False,
-        ),
-        option(
-            "gpu",
-            None,
-            "auto, system (CUDA and cuDNN installed in the container), pip (TensorFlow's "
-            "and-cuda wheels) or none.",
-            flag=False,
-        ),
-        option(
-            "environments",
-            None,
-            f"Where the lock has to be installable: some of {', '.join(ENVIRONMENTS)}, between "
-            f"commas or repeated. Default: {' and '.join(DEFAULT_ENVIRONMENTS)}, the container's.",
-            flag=False,
-            multiple=True,
-        ),
-        option(
-            "mirror",
-            None,
-            f"auto, off, a URL, one of {', '.join(MIRRORS)}, or several of these with commas "
-            "between them, the preferred first. Default: auto, which is TUNA unless it fails or "
-            "PyPI is clearly faster from here.",
-            flag=False,
-        ),
-        option(
-            "write-source",
-            None,
-            "Write the mirror into pyproject.toml as a source, which binds the lock to it.",
-        ),
-        option("no-lock", None, "Don't lock the project."),
-        option(
-            "no-devcontainer",
-            None,
-            "Don't write a devcontainer.json, and say so in <comment>[tool.poetry-tf]</>.",
-        ),
-        option("dry-run", None, "Show the changes as unified diffs and write nothing."),
-    ]
+    options: ClassVar[list[Option]] = OPTIONS
     loggers: ClassVar[list[str]] = ["poetry.repositories.pypi_repository"]
     help = HELP
 
@@ -166,20 +112,31 @@ class InitCommand(TensorFlowCommand):
         project = open_project(root)
         options = self._given_options()
         options = replace(options, container=options.container and wants_container(project))
+        here = read_here()
+        if self.io.is_interactive() and is_place_open(project, options, here):
+            options = replace(options, container=ask_container(self))
+        if not options.container:
+            here = self._find_pythons(here)
+            options = replace(options, pythons=choosable_minors(here))
         if migration is not None:
             options = migration.choose_options(project, options)
         options = replace(options, keeps_pin=may_keep_pin(project, options))
         if not self.option("no-lock") and chooses_new_series(project, options):
             read_new_series(project, options, self.io, default="auto")
         if self.io.is_interactive():
-            options = ask_options(self, project, options, new=new)
+            options = ask_options(self, project, options, here, new=new)
         plan = plan_options(project, options)
+        choice = options.gpu or read_settings(project)[0].gpu
+        if (note := gpu_note(plan, choice, here, container=options.container)) is not None:
+            self.warn(note)
         if not new:
             for note in series_notes(project, options, plan):
                 self.line_error(f"<comment>{plain(note)}</>")
         default = None if is_set_on_machine() else "auto"
         prepare = with_options_fixed if migration is None else with_options
         prepared = prepare(project, options, plan, new=new, mirror=default)
+        if not options.container:
+            self._show_python(project, prepared, plan, options, here)
         if migration is None:
             self._show_added(project, prepared)
             for note in staying_notes(prepared, options, plan):
@@ -197,7 +154,7 @@ class InitCommand(TensorFlowCommand):
             self._show_added(migration.with_requirements(prepared), project)
             self._show_migration(migration)
         lists = lists_beside(root) if new and migration is None else ()
-        return self._finish(project, plan, options, migration, lists)
+        return self._finish(project, plan, options, here=here, migration=migration, lists=lists)
 
     # -- the options ------------------------------------------------------------------------
 
@@ -231,6 +188,11 @@ class InitCommand(TensorFlowCommand):
             container=not self.option("no-devcontainer"),
         )
 
+    def _find_pythons(self, here: Here) -> Here:
+        """The machine with its Pythons; each is started, which may take seconds."""
+        self.line_error("<c2>Looking for the Pythons of this machine …</>")
+        return replace(here, pythons=found_pythons())
+
     # -- the output -------------------------------------------------------------------------
 
     def _not_locked(
@@ -255,6 +217,8 @@ class InitCommand(TensorFlowCommand):
         project: Project,
         plan: Plan,
         options: InitOptions,
+        *,
+        here: Here,
         migration: Migration | None,
         lists: Sequence[str],
     ) -> int:
@@ -271,9 +235,21 @@ class InitCommand(TensorFlowCommand):
         self._show_files(project, plan, options, texts)
         self._show_undecided(project, {"TF302"} if self.option("no-lock") else set(), migration)
         self.line("Next:")
-        for step in next_steps(project, plan, options, lists):
+        for step in next_steps(project, plan, options, here, lists):
             self.line(f"  - {step}")
         return 0
+
+    def _show_python(
+        self, before: Project, project: Project, plan: Plan, options: InitOptions, here: Here
+    ) -> None:
+        """Says which Python of this machine a new project gets, or that none fits."""
+        minors = admitted_minors(plan.pythons, project_pythons(project))
+        if (warning := no_python_warning(plan, here, minors)) is not None:
+            self.warn(warning)
+        elif is_new(project.root):
+            newest = plan_options(before, replace(options, pythons=())).release.series
+            if (note := chosen_python_note(plan, newest, here)) is not None:
+                self.line_error(f"<comment>{plain(note)}</>")
 
     def _show_added(self, before: Project, after: Project) -> None:
         for name, environments in added_for_environments(before, after).items():
@@ -328,77 +304,3 @@ class InitCommand(TensorFlowCommand):
             self.line_error(f"    {plain(line.reason)}")
         for finding in findings:
             self.show_finding(finding, project.root)
-
-
-# -- the dialogue ---------------------------------------------------------------------------
-
-
-def ask_options(
-    command: TensorFlowCommand, project: Project, options: InitOptions, *, new: bool
-) -> InitOptions:
-    """The options, completed by the user's answers; raises `PlanError` for a missing answer."""
-    answers: dict[str, Any] = {}
-    if options.tensorflow is None and main_requirement(project) is None:
-        newest = plan_options(project, options).release.series
-        answers["tensorflow"] = _choose(command, "TensorFlow series", load().series, newest)
-    if options.keeps_pin:
-        command.line_error(
-            "<comment>The project publishes a package that admits several series of TensorFlow. "
-            'keep: they stay, with pin = "warn" in [tool.poetry-tf]; narrow: one series</>'
-        )
-        answers["keeps_pin"] = _choose(command, "Pin", ["keep", "narrow"], "keep") == "keep"
-    plan = plan_options(project, replace(options, **answers))
-    if options.python is None and (new or project.pyproject.python is None):
-        answers["python"] = _choose(command, "Python", plan.pythons, plan.python)
-    if options.gpu is None and project.pyproject.document.get((*SETTINGS_PATH, "gpu")) is None:
-        command.line_error(
-            "<comment>auto: GPU support that is known to work (recommended); system: installed "
-            "in the container; pip: as Python packages; none: CPU only</>"
-        )
-        modes = ["auto", "system", "pip", "none"]
-        answers["gpu"] = _choose(command, "GPU", modes, read_settings(project)[0].gpu)
-    if (
-        options.mirror is None
-        and not options.write_source
-        and mirror_setting(project) is None
-        and not is_set_on_machine()
-    ):
-        answers["mirror"] = _ask_mirror(command)
-    return replace(options, **answers)
-
-
-def _choose(command: TensorFlowCommand, what: str, choices: Sequence[str], default: str) -> str:
-    def validate(answer: str) -> str:
-        if answer not in choices:
-            raise ValueError(f"{answer} is none of {', '.join(choices)}")
-        return answer
-
-    text = f"{what} (<info>{', '.join(choices)}</>) [<comment>{default}</>]:"
-    return _ask(command, text, default, validate)
-
-
-def _ask_mirror(command: TensorFlowCommand) -> str:
-    def validate(answer: str) -> str:
-        try:
-            validate_mirror(answer, shared=True)
-        except PlanError as error:
-            raise ValueError(error.message) from None
-        return answer
-
-    names = ", ".join(["auto", "off", *MIRRORS])
-    text = f"PyPI mirror (<info>{names}</>, or a URL) [<comment>auto</>]:"
-    return _ask(command, text, "auto", validate)
-
-
-def _ask(
-    command: TensorFlowCommand, text: str, default: str, validate: Callable[[str], str]
-) -> str:
-    question = command.create_question(text, default=default)
-    answer = command.answer(
-        question,
-        validate,
-        attempts=3,
-        unanswered="The questions were not answered",
-        remedy="Answer them in a terminal, or give -n to take the defaults.",
-    )
-    return str(answer)

@@ -11,6 +11,7 @@ import poetry_tf
 from poetry_tf.actions.options import InitOptions
 from poetry_tf.commands.base import plain
 from poetry_tf.commands.devcontainer_output import missing_plugin_notes, up_command
+from poetry_tf.commands.init_here import steps_here
 from poetry_tf.files.project import Project, readable_configurations
 from poetry_tf.index.config import setting_layers
 from poetry_tf.index.mirrors import MirrorError, is_in_china
@@ -19,9 +20,11 @@ from poetry_tf.migration.classify import Classification, DropReason
 from poetry_tf.migration.entries import PackageList
 from poetry_tf.migration.names import is_assumed
 from poetry_tf.migration.required import RequiredEntry
+from poetry_tf.plan.here import Here
 from poetry_tf.plan.main_line import joint_constraint, main_requirement
 from poetry_tf.plan.model import Plan
 from poetry_tf.plan.moves import staying_lines
+from poetry_tf.plan.python import admitted_minors, project_pythons
 from poetry_tf.plan.requirement import constraint_series, locked_tensorflow, lower_bound
 from poetry_tf.text import format_count, format_list
 
@@ -126,7 +129,7 @@ def lock_summary(path: Path, text: str) -> str:
 
 
 def next_steps(
-    project: Project, plan: Plan, options: InitOptions, lists: Iterable[str] = ()
+    project: Project, plan: Plan, options: InitOptions, here: Here, lists: Iterable[str] = ()
 ) -> Iterator[str]:
     """What the user can do next, with style tags.
 
@@ -155,7 +158,8 @@ def next_steps(
                 )
         yield from (plain(why.removesuffix(".")) for why in missing_plugin_notes(project, plan))
     else:
-        yield "Install it here: <c1>poetry install</>"
+        minors = admitted_minors(plan.pythons, project_pythons(project))
+        yield from steps_here(here, minors, uses_gpu=plan.gpu.mode != "none")
     yield f"In CI and before commits: <c1>{poetry_tf.program} check</>"
 
 

@@ -24,8 +24,11 @@ from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import Project, readable_configurations
 from poetry_tf.files.requirements import Requirement
+from poetry_tf.plan.derive import wants_container
 from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan
+from poetry_tf.plan.release import no_gpu_reason
 from poetry_tf.plan.requirement import tensorflow_distributions
+from poetry_tf.plan.settings import read_settings
 from poetry_tf.releases import Release, driver, load
 from poetry_tf.releases.breaking import keras_major, majors
 from poetry_tf.releases.images import load_images
@@ -271,9 +274,13 @@ def _fact_rows(page: Plain, upgrade: Upgrade) -> Iterator[tuple[str, ...]]:
         wheels = {key: span(minors) for key, minors in python["wheels"].items()}
         yield "", f"{_format_change(wheels)} have wheels"
     gpu = page["gpu"]["to"]
-    how = {"system": "in the container", "pip": "by the and-cuda wheels"}.get(gpu, "")
+    container = wants_container(upgrade.after)
+    place = "in the container" if container else "installed on the machine"
+    how = {"system": place, "pip": "by the and-cuda wheels"}.get(gpu, "")
     if gpu == "none":
-        yield "CUDA", f"none: {upgrade.plan.gpu.why}"
+        choice = read_settings(upgrade.after)[0].gpu
+        why = no_gpu_reason(load(), upgrade.plan, choice, container=container)
+        yield "CUDA", f"none: {why or upgrade.plan.gpu.why}"
     else:
         changes_way = page["gpu"]["from"] not in {None, gpu}
         now = f", now {how}" if changes_way else f", {how}"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from packaging.version import Version
 from poetry.core.constraints.version import VersionConstraint
 
-from poetry_tf.plan.model import CPU, GpuModeError, GpuPlan, PlanError
+from poetry_tf.plan.model import CPU, GpuModeError, GpuPlan, Plan, PlanError
 from poetry_tf.plan.python import admitted_minors, container_pythons, release_pythons
 from poetry_tf.plan.requirement import admitted_releases, lower_bound
 from poetry_tf.plan.settings import GpuChoice, Settings
 from poetry_tf.releases import Catalog, Release
 from poetry_tf.releases.images import Images, load_images
-from poetry_tf.releases.model import series_of
+from poetry_tf.releases.model import numbers, series_of
 from poetry_tf.text import format_list
 
 _DEFAULT_SETTINGS = Settings()
@@ -275,6 +275,36 @@ def plan_gpu(
     if wheels:
         return GpuPlan("pip", "no pair of CUDA and cuDNN packages is proven for this TensorFlow")
     return GpuPlan("none", "no CUDA and cuDNN are known that this TensorFlow runs with")
+
+
+def first_gpu_series(catalog: Catalog, release: Release, *, container: bool) -> str | None:
+    """The first series with a GPU mode, if that of a release is before it; else None.
+
+    Without a container that is the first whose own wheels bring CUDA.
+    """
+    newest = filter(None, map(catalog.newest, catalog.series))
+    first = next(
+        (
+            one
+            for one in newest
+            if one.and_cuda is not None
+            or (container and plan_gpu(catalog, one, "auto").mode != "none")
+        ),
+        None,
+    )
+    if first is None or numbers(release.series) >= numbers(first.series):
+        return None
+    return first.series
+
+
+def no_gpu_reason(
+    catalog: Catalog, plan: Plan, choice: GpuChoice, *, container: bool = True
+) -> str | None:
+    """Why a plan has no GPU although one was admitted, with the series that begins with one."""
+    if plan.gpu.mode != "none" or choice == "none" or plan.release.distribution == CPU:
+        return None
+    first = first_gpu_series(catalog, plan.release, container=container)
+    return f"{plan.gpu.why}; {first} is the first series with a GPU" if first else plan.gpu.why
 
 
 def _newer(release: Release) -> str:

@@ -1,0 +1,128 @@
+"""What ``poetry tf init`` says of this machine, where a project goes without a container."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import poetry_tf
+from poetry_tf.commands.base import plain
+from poetry_tf.plan.here import (
+    Here,
+    lacks_python,
+    package_command,
+    python_here,
+    unchosen_python,
+)
+from poetry_tf.plan.model import CONTAINER_PLATFORM, CPU, Plan
+from poetry_tf.plan.release import first_gpu_series, no_gpu_reason
+from poetry_tf.plan.settings import GpuChoice
+from poetry_tf.releases import load
+from poetry_tf.releases.model import MACOS_ARM64, MACOS_X86_64, WINDOWS_AMD64
+from poetry_tf.text import format_list, shell_word
+
+_SHOW_DEVICES = "import tensorflow as tf; print(tf.config.list_physical_devices())"
+_SYSTEMS = {WINDOWS_AMD64: "Windows", MACOS_ARM64: "macOS", MACOS_X86_64: "macOS"}
+
+
+def chosen_python_note(plan: Plan, newest: str, here: Here) -> str | None:
+    """Which Python of this machine a new project gets; None where none fits.
+
+    `newest` is the series that it would have with any Python.
+    """
+    chosen = python_here(here, [plan.python])
+    if chosen is None:
+        return None
+    text = f"Python {chosen.minor}, which Poetry finds here ({chosen.executable})"
+    if plan.release.series == newest:
+        return text
+    return f"{text}: TensorFlow {plan.release.series} is the newest series with wheels for it"
+
+
+def no_python_warning(plan: Plan, here: Here, minors: Sequence[str]) -> str | None:
+    """A warning if no Python of this machine fits; None if one does, or nothing is known."""
+    if not lacks_python(here, minors):
+        return None
+    found = dict.fromkeys(
+        f"{one.minor} ({one.unfit})" if one.unfit else one.minor for one in here.pythons
+    )
+    where = "in the activated environment" if here.is_activated else "here"
+    wheels = plan.release.pythons_on(CONTAINER_PLATFORM)
+    return (
+        f"Poetry finds no Python {_any_of(minors)} {where}, only {format_list(found)}: "
+        f"TensorFlow {plan.release.version} has wheels for Python {format_list(wheels)}"
+    )
+
+
+def gpu_note(plan: Plan, choice: GpuChoice, here: Here, *, container: bool) -> str | None:
+    """Why TensorFlow will use the CPU though nobody asked for that; None if it will not."""
+    release, gpu = plan.release, plan.gpu
+    subject = f"TensorFlow {release.series} runs on the CPU"
+    if container:
+        why = no_gpu_reason(load(), plan, choice)
+        return f"{subject}: {why}" if why is not None else None
+    if choice == "none" or release.distribution == CPU:
+        return None
+    if here.environment != CONTAINER_PLATFORM:
+        return _elsewhere_note(plan, here)
+    if gpu.mode == "pip" or choice == "system":
+        return None
+    text = f"Nothing brings CUDA without a container: {subject}"
+    if gpu.cuda is not None:
+        text += f", unless CUDA {gpu.cuda} and cuDNN {gpu.cudnn} are installed on this machine"
+    if release.and_cuda is not None:
+        return f"{text}. For CUDA as Python packages: {poetry_tf.program} init --gpu pip"
+    first = first_gpu_series(load(), release, container=False)
+    return f"{text}; {first} is the first series with CUDA as Python packages" if first else text
+
+
+def _elsewhere_note(plan: Plan, here: Here) -> str:
+    series = plan.release.series
+    wheels = plan.release.wheels.get(here.environment or "")
+    if wheels is not None and wheels.cuda is not None:
+        return (
+            f"TensorFlow {series} runs on the CPU until CUDA {wheels.cuda} and cuDNN "
+            f"{wheels.cudnn} are installed on this machine"
+        )
+    name = _SYSTEMS.get(here.environment or "", "this machine")
+    there = "; in WSL 2 it uses an NVIDIA GPU" if name == "Windows" else ""
+    return f"TensorFlow {series} runs on the CPU on {name}{there}"
+
+
+def steps_here(here: Here, minors: Sequence[str], *, uses_gpu: bool) -> Iterator[str]:
+    """How the project is installed on this machine, with style tags."""
+    if lacks_python(here, minors):
+        yield from _python_steps(here, minors)
+    elif (chosen := unchosen_python(here, minors)) is not None:
+        word = shell_word(str(chosen.executable)) or str(chosen.executable)
+        yield f"Choose its Python: <c1>poetry env use {plain(word)}</>"
+    yield "Install it here: <c1>poetry install</>"
+    yield f'See what it runs on: <c1>poetry run python -c "{_SHOW_DEVICES}"</>'
+    if here.environment == WINDOWS_AMD64:
+        yield (
+            "If the import fails with <c1>DLL load failed</>, install the Microsoft Visual C++ "
+            "Redistributable (x64)"
+        )
+    elif uses_gpu and here.environment == CONTAINER_PLATFORM:
+        yield f"If that shows no GPU: <c1>{poetry_tf.program} doctor</>"
+
+
+def _python_steps(here: Here, minors: Sequence[str]) -> Iterator[str]:
+    """The ways to a Python that fits."""
+    if here.is_activated:
+        yield (
+            "Leave the activated environment, into which Poetry installs whatever its Python is: "
+            "<c1>deactivate</>, or <c1>conda deactivate</>"
+        )
+    commands = (package_command(here, minor) for minor in reversed(minors))
+    ways = [f"<c1>{command}</>" for command in commands if command is not None][:1]
+    if here.has_modules:
+        ways.append(
+            "a module of this cluster (<c1>module avail python</>, <c1>module load NAME</>)"
+        )
+    ways.append(f"<c1>poetry python install {minors[-1]}</> (experimental in Poetry)")
+    yield f"Get Python {_any_of(minors)}: {', or '.join(ways)}"
+
+
+def _any_of(minors: Sequence[str]) -> str:
+    *head, last = minors
+    return f"{', '.join(head)} or {last}" if head else last

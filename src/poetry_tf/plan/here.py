@@ -1,0 +1,78 @@
+"""Without a container: what this machine has decides which Python and TensorFlow fit."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from poetry_tf.poetry_internals.pythons import FoundPython
+from poetry_tf.releases.model import numbers
+from poetry_tf.releases.pythons import PythonPackages, python_packages
+
+
+@dataclass(frozen=True)
+class Here:
+    """The machine that poetry-tf runs on, as far as a project without a container depends on it."""
+
+    environment: str | None
+    """Its name in `plan.environments`; None for another system or processor."""
+    systems: frozenset[str]
+    """The names by which `releases.pythons` knows its system."""
+    has_modules: bool
+    """Whether software is loaded by ``module load``, as on a cluster."""
+    runs_containers: bool
+    """Whether a container engine is on PATH, or this is a container."""
+    pythons: tuple[FoundPython, ...] = ()
+    """Its Pythons, in the order in which Poetry tries them; empty if not known."""
+
+    @property
+    def is_activated(self) -> bool:
+        """Whether Poetry installs into an environment that is activated."""
+        return any(one.origin == "environment" for one in self.pythons)
+
+
+def choosable_minors(here: Here) -> tuple[tuple[str, ...], ...]:
+    """The Python minors, ascending, that this machine has, and those that its system has packages
+    for; neither if its Pythons are not known.
+
+    On a cluster nobody installs a package.
+    """
+    if not here.pythons:
+        return ()
+    usable = sorted({one.minor for one in here.pythons if not one.unfit}, key=numbers)
+    packages = _packages(here)
+    return tuple(usable), packages.pythons if packages is not None else ()
+
+
+def python_here(here: Here, minors: Collection[str]) -> FoundPython | None:
+    """The Python of this machine for some minors: the newest, and of that the first found."""
+    fitting = [one for one in here.pythons if one.minor in minors and not one.unfit]
+    return max(fitting, key=lambda one: numbers(one.minor), default=None)
+
+
+def lacks_python(here: Here, minors: Collection[str]) -> bool:
+    """Whether this machine is known to have no Python for some minors."""
+    return bool(here.pythons) and python_here(here, minors) is None
+
+
+def unchosen_python(here: Here, minors: Collection[str]) -> FoundPython | None:
+    """The Python that Poetry has to be told of; None if it takes one that fits by itself.
+
+    It takes the first with such a minor, whatever else is wrong with that.
+    """
+    first = next((one for one in here.pythons if one.minor in minors), None)
+    return python_here(here, minors) if first is not None and first.unfit else None
+
+
+def package_command(here: Here, minor: str) -> str | None:
+    """The command that installs the system's package of a Python; None if there is none."""
+    packages = _packages(here)
+    if packages is None or minor not in packages.pythons:
+        return None
+    return packages.command.format(minor=minor)
+
+
+def _packages(here: Here) -> PythonPackages | None:
+    if here.has_modules:
+        return None
+    return next((one for one in python_packages() if one.system in here.systems), None)

@@ -1,0 +1,140 @@
+"""The Pythons of this machine that Poetry would make a project's environment of.
+
+`poetry.utils.env.python` is new in Poetry 2.1 and not documented. It was tested with 2.1 to 2.5
+(tests/compatibility); where a later Poetry has moved it, no Python is found, and nothing is said of
+any.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+_LIMIT = 5.0
+"""Seconds after which an interpreter is given up, as by Poetry."""
+
+# A wrapper, such as a shim of pyenv, says which interpreter it starts.
+_FACTS = """\
+import json, os, platform, sys, sysconfig
+print(json.dumps({
+    "prefix": sys.prefix,
+    "version": list(sys.version_info[:2]),
+    "level": sys.version_info[3],
+    "implementation": platform.python_implementation(),
+    "is_64bit": sys.maxsize > 2**32,
+    "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    "conda_base": os.path.isdir(os.path.join(sys.base_prefix, "conda-meta"))
+    and os.path.isdir(os.path.join(sys.base_prefix, "condabin")),
+}))
+"""
+
+Origin = Literal["environment", "poetry", "pyenv", "system"]
+
+
+@dataclass(frozen=True)
+class FoundPython:
+    """A Python that Poetry finds."""
+
+    minor: str
+    executable: Path
+    origin: Origin
+    """Where it comes from: an activated environment, `poetry python install`, pyenv, or the
+    system: what is on PATH, in the registry of Windows, or of another tool."""
+    unfit: str = ""
+    """Why no TensorFlow can be installed for it, or no environment made of it; else empty."""
+
+
+def found_pythons() -> tuple[FoundPython, ...]:
+    """The Pythons in the order in which Poetry tries them; of an interpreter the first name.
+
+    In an activated environment it is the one of that environment, as Poetry uses no other there.
+    None if this Poetry does not say.
+    """
+    try:
+        environment = _activated()
+        if environment is not None:
+            return tuple(_described([environment], origin="environment"))
+        return tuple(_described(_candidates()))
+    except Exception:  # whatever Poetry raises where it has moved this, or can't read its settings
+        return ()
+
+
+def _activated() -> Path | None:
+    """The interpreter of the activated environment, by the test that Poetry makes."""
+    from poetry.utils.env import VirtualEnv
+
+    prefix = os.environ.get("VIRTUAL_ENV", os.environ.get("CONDA_PREFIX"))
+    if not prefix or os.environ.get("CONDA_DEFAULT_ENV") == "base":
+        return None
+    return Path(VirtualEnv(Path(prefix)).python)
+
+
+def _candidates() -> Iterator[Path]:
+    from poetry.config.config import Config
+    from poetry.utils.env.python import Python
+
+    yield Path(Python.get_preferred_python(Config.create()).python.executable)
+    for found in Python.find_all():
+        if found.major == 3:
+            yield Path(found.python.executable)
+
+
+def _described(candidates: Iterable[Path], origin: Origin | None = None) -> Iterator[FoundPython]:
+    files = dict[str, Path]()
+    for candidate in candidates:
+        files.setdefault(os.path.realpath(candidate), candidate)
+    seen = set[tuple[str, str, bool]]()
+    for candidate in files.values():
+        if (facts := _facts(candidate)) is None:
+            continue
+        minor = ".".join(map(str, facts["version"]))
+        identity = facts["prefix"], minor, facts["free_threaded"]
+        if identity not in seen:
+            seen.add(identity)
+            found = origin or _origin(Path(facts["prefix"]))
+            yield FoundPython(minor, candidate, found, _unfit(facts))
+
+
+def _facts(executable: Path) -> dict[str, Any] | None:
+    """What an interpreter says of itself; None for a stub and what is broken or hangs."""
+    try:
+        done = subprocess.run(
+            [executable, "-I", "-c", _FACTS],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_LIMIT,
+            check=True,
+        )
+        facts: dict[str, Any] = json.loads(done.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+    return facts
+
+
+def _unfit(facts: dict[str, Any]) -> str:
+    if facts["implementation"] != "CPython":
+        return str(facts["implementation"])
+    if facts["free_threaded"]:
+        return "free-threaded"
+    if not facts["is_64bit"]:
+        return "32-bit"
+    if facts["level"] != "final":
+        return "a prerelease"
+    return "Conda's base environment" if facts["conda_base"] else ""
+
+
+def _origin(prefix: Path) -> Origin:
+    from poetry.config.config import Config
+
+    pyenv = os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv"
+    folders: tuple[tuple[Origin, Path], ...] = (
+        ("poetry", Config.create().python_installation_dir),
+        ("pyenv", Path(pyenv) / "versions"),
+    )
+    within = (origin for origin, folder in folders if prefix.is_relative_to(folder))
+    return next(within, "system")
