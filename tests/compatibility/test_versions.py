@@ -149,6 +149,17 @@ def test_install_and_remove_are_not_blocked_by_a_wide_pin(poetry: PoetryRunner) 
 # The whole way
 
 
+def test_init_without_a_container_finds_poetrys_pythons(
+    poetry: PoetryRunner, environment: Environment
+) -> None:
+    poetry.in_project = True  # no environment is activated
+    done = poetry.run("tf", "init", "-n", "--no-lock", "--no-devcontainer", environ={"PATH": ""})
+    assert done.ok, done.output
+    assert re.search(
+        rf"Python (3\.\d+), which Poetry finds here \({environment.python}\)", done.stderr
+    )
+
+
 def test_init_makes_a_project_that_holds_with_the_plugin_and_without(poetry: PoetryRunner) -> None:
     poetry.python_version = "3.13.1"  # what init takes in an empty folder
     made = poetry.run("tf", "init", "-n", "--mirror", "off")
