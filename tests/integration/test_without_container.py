@@ -416,6 +416,45 @@ def test_the_next_steps_are_those_of_the_system(
     assert steps(done)[-2].startswith(last)
 
 
+@pytest.mark.parametrize(
+    ("system", "name", "series"),
+    [
+        (("Windows", "AMD64"), "windows-amd64", NEWEST),
+        (("Darwin", "arm64"), "macos-arm64", NEWEST),
+        (("Darwin", "x86_64"), "macos-x86_64", "2.16"),
+        (("Linux", "aarch64"), None, NEWEST),
+        (("FreeBSD", "amd64"), None, NEWEST),
+    ],
+)
+def test_the_lock_is_for_this_machine_too(
+    machine: Machine, system: tuple[str, str], name: str | None, series: str
+) -> None:
+    poetry = machine("3.12", system=system)
+    done = init(poetry, "--no-devcontainer")
+    assert f"TensorFlow {series}." in done.stdout
+    expected = ["linux-x86_64", name] if name is not None else None
+    assert written(poetry)["tool"]["poetry-tf"].get("environments") == expected
+    init(poetry, "--environments", "linux-x86_64")
+    assert written(poetry)["tool"]["poetry-tf"]["environments"] == ["linux-x86_64"]
+    init(poetry)
+    assert written(poetry)["tool"]["poetry-tf"]["environments"] == ["linux-x86_64"]
+
+
+def test_what_can_not_be_installed_here_is_an_error(machine: Machine) -> None:
+    poetry = machine("3.10", system=("Darwin", "arm64"))
+    options = ["--no-devcontainer", "--tensorflow", "2.12"]
+    done = poetry.call("tf", "init", "-n", "--no-lock", *options)
+    assert done.returncode == 1
+    assert "TensorFlow 2.12.1 can't be installed on macos-arm64" in done.stderr
+
+
+def test_the_lock_for_windows_holds(machine: Machine) -> None:
+    poetry = machine("3.12", system=("Windows", "AMD64"))
+    done = poetry.call("tf", "init", "-n", "--no-devcontainer", "--tensorflow", "2.18")
+    assert done.ok, done.output
+    assert poetry.call("tf", "check").stdout == "All set!\n"
+
+
 # The dialogue
 
 ANSWERS = "\n" * 4

@@ -59,7 +59,7 @@ from poetry_tf.migration import read_list
 from poetry_tf.migration.decoding import MAX_BYTES, lists_beside, read_list_file
 from poetry_tf.migration.entries import STDIN
 from poetry_tf.plan.derive import wants_container
-from poetry_tf.plan.here import Here, choosable_minors
+from poetry_tf.plan.here import Here, choosable_minors, environments_here
 from poetry_tf.plan.model import Plan
 from poetry_tf.plan.python import admitted_minors, project_pythons
 from poetry_tf.plan.settings import read_settings
@@ -118,6 +118,8 @@ class InitCommand(TensorFlowCommand):
         if not options.container:
             here = self._find_pythons(here)
             options = replace(options, pythons=choosable_minors(here))
+            if new and options.environments is None:
+                options = replace(options, environments=environments_here(here))
         if migration is not None:
             options = migration.choose_options(project, options)
         options = replace(options, keeps_pin=may_keep_pin(project, options))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS
 from poetry_tf.poetry_internals.pythons import FoundPython
-from poetry_tf.releases.model import numbers
+from poetry_tf.releases.model import LINUX_X86_64, numbers
 from poetry_tf.releases.pythons import PythonPackages, python_packages
 
 
@@ -29,6 +30,16 @@ class Here:
     def is_activated(self) -> bool:
         """Whether Poetry installs into an environment that is activated."""
         return any(one.origin == "environment" for one in self.pythons)
+
+
+def environments_here(here: Here) -> tuple[str, ...] | None:
+    """The environments of a new project, where the default ones lack this machine; else None.
+
+    Linux on x86-64 is one of them, for CI and for a machine with a GPU.
+    """
+    if here.environment is None or here.environment in DEFAULT_ENVIRONMENTS:
+        return None
+    return LINUX_X86_64, here.environment
 
 
 def choosable_minors(here: Here) -> tuple[tuple[str, ...], ...]:
