@@ -250,6 +250,14 @@ def test_in_an_activated_environment_it_is_the_one_of_that(
     assert python_of(poetry) == ">=3.12,<3.13"
 
 
+def test_without_environments_it_is_poetrys_own(machine: Machine) -> None:
+    poetry = machine("3.10" if sys.version_info[:2] != (3, 10) else "3.11")
+    poetry.environ["POETRY_VIRTUALENVS_CREATE"] = "false"
+    done = init(poetry, "--no-devcontainer")
+    assert python_of(poetry).startswith(f">=3.{sys.version_info.minor},")
+    assert f"({sys.executable})" in done.stderr
+
+
 def test_an_activated_environment_that_does_not_fit_has_to_be_left(machine: Machine) -> None:
     poetry = machine("3.13")
     poetry.in_project, poetry.python_version = False, "3.14.0"
@@ -308,6 +316,21 @@ def test_poetry_installs_with_the_python_that_was_chosen(
     assert done.ok, done.output
     assert "Installing tensorflow" in done.stdout
     assert warm_poetry.python.exists()
+
+
+def test_poetry_is_told_of_the_right_one(machine: Machine) -> None:
+    """By the command of the next steps, with a real Python behind one that doesn't fit."""
+    poetry = machine()
+    minor = f"{sys.version_info.major}.{sys.version_info.minor}"
+    folder = Path(poetry.environ["PATH"])
+    add_python(folder, minor, "python", free_threaded=True)
+    (folder / "python3").symlink_to(sys.executable)
+    done = init(poetry, "--no-devcontainer")
+    command = steps(done)[1].partition(": ")[2].split()
+    assert command == ["poetry", "env", "use", str(folder / "python3")]
+    used = poetry.run(*command[1:])
+    assert used.ok, used.output
+    assert poetry.python.exists()
 
 
 # The GPU

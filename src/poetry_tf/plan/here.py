@@ -63,7 +63,7 @@ def python_here(here: Here, minors: Collection[str]) -> FoundPython | None:
 
 def lacks_python(here: Here, minors: Collection[str]) -> bool:
     """Whether this machine is known to have no Python for some minors."""
-    return bool(here.pythons) and python_here(here, minors) is None
+    return bool(here.pythons and minors) and python_here(here, minors) is None
 
 
 def unchosen_python(here: Here, minors: Collection[str]) -> FoundPython | None:

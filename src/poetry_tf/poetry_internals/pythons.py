@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +79,11 @@ def _candidates() -> Iterator[Path]:
     from poetry.config.config import Config
     from poetry.utils.env.python import Python
 
-    yield Path(Python.get_preferred_python(Config.create()).python.executable)
+    config = Config.create()
+    if not config.get("virtualenvs.create"):
+        yield Path(sys.executable)  # into whose environment it installs then
+        return
+    yield Path(Python.get_preferred_python(config).python.executable)
     for found in Python.find_all():
         if found.major == 3:
             yield Path(found.python.executable)
