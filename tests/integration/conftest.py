@@ -46,6 +46,15 @@ def warm_poetry(poetry: PoetryRunner, session_cache: Path) -> PoetryRunner:
     return poetry
 
 
+@pytest.fixture
+def engine(tmp_path: Path, poetry: PoetryRunner) -> None:
+    """A machine that runs containers; without one there is another question."""
+    program = tmp_path / "bin" / ("docker.exe" if os.name == "nt" else "docker")
+    program.parent.mkdir()
+    program.touch(0o755)
+    poetry.environ["PATH"] = f"{os.environ['PATH']}{os.pathsep}{program.parent}"
+
+
 SetUp = Callable[..., PoetryRunner]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,9 @@ from poetry_tf.releases.images import load_images
 from tests.support.poetry import PoetryRunner, write_pyproject
 from tests.support.projects import contents, read_jsonc
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 QUESTIONS = ("TensorFlow series (", "Python (", "GPU (", "PyPI mirror (")
-
-
-@pytest.fixture(autouse=True)
-def engine(tmp_path: Path, poetry: PoetryRunner) -> None:
-    """A machine that runs containers; without one there is another question."""
-    program = tmp_path / "bin" / ("docker.exe" if os.name == "nt" else "docker")
-    program.parent.mkdir()
-    program.touch(0o755)
-    poetry.environ["PATH"] = f"{os.environ['PATH']}{os.pathsep}{program.parent}"
 
 
 def _written(project: Path, name: str = "pyproject.toml") -> dict[str, Any]:

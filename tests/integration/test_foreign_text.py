@@ -288,6 +288,7 @@ def test_text_of_variables_is_shown_and_not_obeyed(right: PoetryRunner, value: s
         assert_harmless(right.call(*command, environ={"POETRY_TF_MIRROR": value}), command)
 
 
+@pytest.mark.usefixtures("engine")
 def test_wrong_answers_are_shown_and_not_obeyed(warm_poetry: PoetryRunner) -> None:
     evil = EVIL.replace("\n", "").replace("\r", "")
     wrong = f"{evil}\n" * 3
