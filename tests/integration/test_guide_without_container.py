@@ -120,6 +120,16 @@ def test_a_job_runs_in_the_environment(cluster: PoetryRunner) -> None:
     assert run(cluster, f'{asked}\nsrun "$python" train.py').stdout == f"{environment}\n"
 
 
+def test_a_shell_gets_the_variables(cluster: PoetryRunner) -> None:
+    made = run(cluster, "poetry tf init -n --no-devcontainer --tensorflow 2.18")
+    assert made.ok, made.output
+    path = cluster.project / "pyproject.toml"
+    look = 'echo "[${TF_USE_LEGACY_KERAS-}]"'
+    assert run(cluster, block("env") + look).output == "[]\n"
+    path.write_text(path.read_text("utf-8") + 'keras = "legacy"\n', "utf-8")
+    assert run(cluster, block("env") + look).output == "[1]\n"
+
+
 def test_an_image_runs_it(cluster: PoetryRunner) -> None:
     scratch = Path(cluster.environ["SCRATCH"])
     done = run(cluster, block("apptainer"))

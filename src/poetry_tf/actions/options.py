@@ -123,7 +123,8 @@ def _plan_among(
     if not options.container:
         images = without_image_limits(images, catalog)
     among = range_.intersect(here)
-    if project.snapshot[project.pyproject.path].content is None:
+    state = project.snapshot.get(project.pyproject.path)
+    if state is not None and state.content is None:
         range_ = among
     settings, _ = read_settings(project)
     settings = replace(
