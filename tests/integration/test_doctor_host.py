@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.support.poetry import PoetryRunner
+from poetry_tf.commands.doctor import needs_of
+from tests.support.poetry import PoetryRunner, write_pyproject
+from tests.support.projects import contents
 
 WITH_TENSORFLOW = """\
 [project]
@@ -46,10 +50,51 @@ def test_who_asks_for_no_gpu_misses_none(poetry: PoetryRunner, project: Path):
     assert "no GPU is asked for" in result.stdout
 
 
-def test_without_a_project_it_is_reported_for_the_newest(poetry: PoetryRunner, project: Path):
+@pytest.mark.parametrize("dependencies", [None, (), ("numpy (>=2)",)])
+def test_without_tensorflow_it_says_what_the_machine_can_run(
+    poetry: PoetryRunner, project: Path, dependencies: tuple[str, ...] | None
+):
+    if dependencies is not None:
+        write_pyproject(project, dependencies, requires_python=">=3.11,<3.12")
+    before = contents(project)
     result = poetry.call("tf", "doctor")
-    assert "the newest (there is no project with TensorFlow here)" in result.stdout
-    assert "Traceback" not in result.stderr
+    assert result.ok, result.output
+    (command,) = (line for line in result.stdout.splitlines() if "--no-devcontainer" in line)
+    assert command.strip().startswith("poetry tf init ")
+    report = json.loads(poetry.call("tf", "doctor", "--json").stdout)
+    assert report["works"] is True
+    assert "3.11" in report["machine"]["pythons"]
+    here = report["possibilities"][-1]
+    assert here["place"] == "here"
+    assert here["commands"][-1] == command.strip()
+    assert here["python"] == "3.11" or dependencies is None
+    assert contents(project) == before
+
+
+def test_what_it_proposes_makes_a_project(poetry: PoetryRunner, project: Path):
+    report = json.loads(poetry.call("tf", "doctor", "--json").stdout)
+    for item in report["possibilities"]:
+        for command in item["commands"]:
+            program, *arguments = shlex.split(command)
+            assert program == "poetry"
+            if arguments[0] == "tf":
+                assert poetry.call(*arguments, "--no-lock", "-n").ok
+                series = item["tensorflow"].rpartition(".")[0]
+                assert f"tensorflow (>={series}" in (project / "pyproject.toml").read_text("utf-8")
+                (project / "pyproject.toml").unlink()
+                shutil.rmtree(project / ".devcontainer", ignore_errors=True)
+
+
+@pytest.mark.parametrize("setting", ["sync", "off"])
+def test_a_project_that_wants_no_container_is_told_of_none(project: Path, setting: str):
+    write(project, "auto")
+    (project / ".devcontainer").mkdir()
+    (project / ".devcontainer/devcontainer.json").write_text('{"image": "python:3.11"}', "utf-8")
+    with (project / "pyproject.toml").open("a", encoding="utf-8") as file:
+        file.write(f'devcontainer = "{setting}"\n')
+    spec = needs_of(project)
+    assert spec is not None
+    assert (spec.config is None) == (setting == "off")
 
 
 def test_a_project_that_cannot_be_read_is_one_error(poetry: PoetryRunner, project: Path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from tests.support.poetry import PoetryRunner
@@ -11,9 +12,30 @@ from tests.support.poetry import PoetryRunner
 def test_a_project_that_is_not_installed_is_told_how(right: PoetryRunner, project: Path):
     # Where the tests run may be a container of another CUDA.
     (project / ".devcontainer/devcontainer.json").unlink()
+    admit(project, ">=3.11,<3.12")
     done = right.call("tf", "doctor", "--brief")
     assert done.returncode == 0
     assert done.stdout == "TensorFlow is not installed: poetry install\n"
+
+
+def test_an_active_environment_that_poetry_refuses_is_told_what_to_run(
+    right: PoetryRunner, project: Path
+):
+    (project / ".devcontainer/devcontainer.json").unlink()
+    admit(project, ">=3.12,<3.13")
+    refused = right.call("install")
+    assert "3.11.9" in refused.output, "Poetry takes the active environment, and refuses it"
+    done = right.call("tf", "doctor")
+    assert f"the active environment ({right.venv}) has Python 3.11.9" in done.stdout
+    assert "poetry env use 3.12" in done.stdout
+    assert "TensorFlow is not installed" not in done.stdout, "poetry install fails there"
+    assert not done.ok
+
+
+def admit(project: Path, pythons: str) -> None:
+    file = project / "pyproject.toml"
+    text = re.sub(r'requires-python = ".*"', f'requires-python = "{pythons}"', file.read_text())
+    file.write_text(text, "utf-8")
 
 
 def test_a_configuration_of_ones_own_is_looked_at(right: PoetryRunner, project: Path):

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from cleo.helpers import option
 from cleo.io.inputs.option import Option
 from cleo.io.outputs.output import Type
+from poetry.core.constraints.version import VersionConstraint
 from poetry.factory import Factory
-from poetry.utils.env import EnvManager
 
 from poetry_tf.commands.base import CONFIG_OPTION, TensorFlowCommand, plain
 from poetry_tf.commands.doctor_output import (
@@ -21,18 +22,28 @@ from poetry_tf.commands.doctor_output import (
     format_title,
     format_verdict,
 )
+from poetry_tf.commands.doctor_possibilities import (
+    format_possibilities,
+    format_possibilities_briefly,
+    possibilities_as_json,
+)
 from poetry_tf.devcontainer.changes import container_facts
 from poetry_tf.devcontainer.spec import container_spec
 from poetry_tf.doctor.host.machine import CachingMachine, Machine, ThisMachine
-from poetry_tf.doctor.host.model import HostFinding, HostSpec
+from poetry_tf.doctor.host.model import HostFinding, HostSpec, UnusablePython
+from poetry_tf.doctor.host.place import spec_here
+from poetry_tf.doctor.host.possibilities import find_possibilities, read_facts
 from poetry_tf.doctor.host.probes import run_probes, summary_line, works
 from poetry_tf.doctor.host.system import family
 from poetry_tf.files.project import PYPROJECT, Devcontainer, Project
 from poetry_tf.plan.derive import derive_plan, make_plan
-from poetry_tf.plan.model import PlanError
+from poetry_tf.plan.model import Plan, PlanError
 from poetry_tf.plan.settings import Settings, read_settings
+from poetry_tf.poetry_internals.environment import project_environment
+from poetry_tf.poetry_internals.pythons import found_pythons
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
+from poetry_tf.releases.model import numbers
 from poetry_tf.text import visible
 
 
@@ -65,7 +76,11 @@ that hangs is waited for.
 What doesn't answer within 5 seconds is given up; only TensorFlow itself, where it is installed, \
 gets up to 2 minutes.
 
-The exit status is 0 where TensorFlow will have its GPU or none was asked for, else 1. With \
+Where there is no project with TensorFlow it says what this machine can run, in a container and \
+without one, and the command that makes such a project. The exit status is then 0 where \
+TensorFlow can run in some way.
+
+Else the exit status is 0 where TensorFlow will have its GPU or none was asked for, else 1. With \
 --brief, which containers run at their start, it is 0 in either case.
 
 With <info>--network</> it answers another question, and that alone: can the container still be \
@@ -79,8 +94,11 @@ are downloaded to see how fast. The exit status is then 1 where something can't 
     def run_in(self, root: Path) -> int:
         if self.option("network"):
             return self._run_network(root)
-        needs = needs_of(root, self.option("config"))
         machine = CachingMachine(ThisMachine())
+        needs = needs_of(root, self.option("config"))
+        if needs is None:
+            return self._run_without_project(root, machine)
+        needs = spec_here(machine, needs)
         if self.option("brief"):
             self.io.write_line(visible(summary_line(machine, needs)), type=Type.RAW)
             return 0
@@ -93,9 +111,33 @@ are downloaded to see how fast. The exit status is then 1 where something can't 
             self.line(plain(format_verdict(findings, needs, machine)))
         else:
             self.write_json(as_document(findings, needs, machine))
-        if (file := self.option("record")) is not None:
-            self._record(Path(file), machine)
+        self._record(machine)
         return 0 if works(findings) else 1
+
+    def _run_without_project(self, root: Path, machine: CachingMachine) -> int:
+        """What the machine can run, where no project says which TensorFlow."""
+        if not (self.option("json") or self.option("brief")):
+            self.line_error("<c2>Looking for the Pythons of this machine …</>")
+        facts = read_facts(machine, found_minors())
+        found = find_possibilities(machine, facts.pythons, _admitted(root))
+        if self.option("brief"):
+            line = format_possibilities_briefly(facts, found)
+            self.io.write_line(visible(line), type=Type.RAW)
+            return 0
+        if self.option("json"):
+            self.write_json(
+                {
+                    **as_document(list(found.notes), newest(), machine),
+                    "works": bool(found.runnable),
+                    **possibilities_as_json(facts, found),
+                }
+            )
+        else:
+            for line in format_possibilities(facts, found):
+                self.line(plain(line))
+            self._show_findings(found.notes, machine)
+        self._record(machine)
+        return 0 if found.runnable else 1
 
     def _run_network(self, root: Path) -> int:
         from poetry_tf.commands import doctor_network
@@ -157,7 +199,11 @@ are downloaded to see how fast. The exit status is then 1 where something can't 
                     self.line(line)
         return findings
 
-    def _record(self, path: Path, machine: CachingMachine) -> None:
+    def _record(self, machine: CachingMachine) -> None:
+        """Writes what the machine answered, if that is asked for."""
+        if (file := self.option("record")) is None:
+            return
+        path = Path(file)
         text = json.dumps(machine.recording(), indent=2) + "\n"
         try:
             path.write_text(text, "utf-8")
@@ -166,47 +212,77 @@ are downloaded to see how fast. The exit status is then 1 where something can't 
         self.line_error(f"Wrote {plain(str(path))}: look through it before you give it away.")
 
 
-def needs_of(root: Path, configuration: str | None = None) -> HostSpec:
-    """What the project in a folder needs; what the newest TensorFlow does where there is none."""
-    catalog, images = load(), load_images()
+def needs_of(root: Path, configuration: str | None = None) -> HostSpec | None:
+    """What the project in a folder needs; None where there is none with TensorFlow."""
     if not (root / PYPROJECT).is_file():
-        return _newest()
+        return None
+    images = load_images()
     project = Project.read(root)
     if configuration is not None:
         project = project.with_configuration(configuration)
-    plan = derive_plan(project, catalog, images)
+    plan = derive_plan(project, load(), images)
     if plan is None:
-        return _newest(_interpreter(root))
+        return None
     settings = read_settings(project)[0]
-    found = project.devcontainer
-    config = project.devcontainer_path.relative_to(root).as_posix() if found is not None else None
-    return HostSpec(
+    python, unusable = _interpreter(root, plan)
+    spec = HostSpec(
         plan.release,
         plan.gpu.mode,
         engine=settings.engine or "docker",
         gpu_required=settings.gpu_required,
-        python=_interpreter(root),
+        python=python,
+        unusable=unusable,
         install=container_spec(project, plan, images, whole=True).install,
-        config=config,
+    )
+    found = project.devcontainer
+    if found is None or settings.devcontainer == "off":
+        return spec
+    return replace(
+        spec,
+        config=project.devcontainer_path.relative_to(root).as_posix(),
         container=container_facts(found.document, images)
         if isinstance(found, Devcontainer)
         else {},
     )
 
 
-def _newest(python: str | None = None) -> HostSpec:
-    catalog = load()
-    release = catalog.releases[-1]
-    gpu = make_plan(catalog, load_images(), release, Settings(), None).gpu
-    return HostSpec(release, gpu.mode, python=python, from_project=False)
+def newest() -> HostSpec:
+    """What the newest TensorFlow needs."""
+    release = load().releases[-1]
+    gpu = make_plan(load(), load_images(), release, Settings(), None).gpu
+    return HostSpec(release, gpu.mode, from_project=False)
 
 
-def _interpreter(root: Path) -> str | None:
-    """The interpreter of the environment that Poetry would run the project's programs in."""
+def found_minors() -> tuple[str, ...]:
+    """The Python minors that Poetry finds on this machine, the newest first."""
+    minors = {found.minor for found in found_pythons() if not found.unfit}
+    return tuple(sorted(minors, key=numbers, reverse=True))
+
+
+def _admitted(root: Path) -> VersionConstraint | None:
+    """The Pythons that a project without TensorFlow admits; None without a project."""
+    if not (root / PYPROJECT).is_file():
+        return None
+    declared = Project.read(root).pyproject.python
+    return declared.constraint if declared is not None else None
+
+
+def _interpreter(root: Path, plan: Plan) -> tuple[str | None, UnusablePython | None]:
+    """The interpreter that Poetry runs the project's programs with, or why it can have none."""
     try:
         poetry = Factory().create_poetry(root)
-        env = EnvManager(poetry).get()
+        env = project_environment(poetry)
+        if env.kind != "none" and env.is_admitted:
+            return env.python, None
+        minors = found_minors()
     except Exception:  # whatever is wrong with the project or its Python, there is no environment
-        return None
-    is_own = env.is_venv() or not poetry.config.get("virtualenvs.create")
-    return str(env.python) if is_own else None
+        return None, None
+    fitting = [minor for minor in minors if minor in plan.pythons]
+    return None, UnusablePython(
+        "missing" if env.kind == "none" else "environment" if env.kind == "own" else env.kind,
+        poetry.package.python_versions,
+        (env.version,) if env.version else minors,
+        env.path,
+        (fitting or [plan.python])[0],
+        bool(fitting),
+    )

@@ -20,7 +20,13 @@ _NAMES: dict[System, str] = {
     "fedora": "Fedora",
     "windows": "Windows",
 }
-_PLACES = {"here": "", "host": "On the host: ", "there": "On that machine: "}
+_PLACES = {
+    "here": "",
+    "root": "As root: ",
+    "host": "On the host: ",
+    "there": "On that machine: ",
+    "cluster": "For those who look after this cluster: ",
+}
 _STYLES = {"ok": "fg=green", "note": "comment", "warning": "warning", "error": "error"}
 
 
@@ -40,35 +46,37 @@ def format_finding(finding: HostFinding, system: System | None = None) -> Iterat
 def format_title(needs: HostSpec) -> str:
     release = needs.release
     title = f"TensorFlow {release.version}"
-    if not needs.from_project:
-        title += ", the newest (there is no project with TensorFlow here)"
     if not needs.uses_gpu:
         return f"{title}: no GPU is asked for"
     if release.cuda is not None:
         cudnn = f" and cuDNN {release.cudnn}" if release.cudnn else ""
         title += f", built with CUDA {release.cuda}{cudnn}"
     source = {"system": "the container brings them", "pip": "its and-cuda wheels bring them"}
-    if needs.from_project and needs.config is None:
+    if needs.config is None:
         source["system"] = "without a container this machine has to have them"
     return f"{title}; {source[needs.mode]}"
 
 
 def format_verdict(findings: list[HostFinding], needs: HostSpec, machine: Machine) -> str:
-    if not needs.uses_gpu:
+    if not needs.uses_gpu and works(findings):
         return "TensorFlow will use the CPU, as the project wants it."
     if works(findings):
         where = "" if in_container(machine) else " as far as this machine is concerned"
         if where and runs_elsewhere(machine, needs):
             where = " as far as can be seen from here"
+        if any(finding.probe == "tensorflow" and finding.remedy for finding in findings):
+            where += ", once it is installed"
         return f"TensorFlow will use the GPU{where}."
     first = next(finding for finding in findings if finding.state == "error")
-    return f"TensorFlow will use the CPU: begin with what is said of {first.probe}."
+    outcome = "can't be used" if first.probe == "python" else "will use the CPU"
+    return f"TensorFlow {outcome}: begin with what is said of {first.probe}."
 
 
 def _remedy_lines(remedy: Remedy, system: System | None) -> Iterator[str]:
     yield f"{_PLACES[remedy.where]}{remedy.what}"
     # Another machine may be of any system.
-    known = system if remedy.where == "here" and system in remedy.commands else None
+    is_here = remedy.where in {"here", "root", "cluster"}
+    known = system if is_here and system in remedy.commands else None
     for name, commands in remedy.commands.items():
         if known is None and commands:
             yield f"  {_NAMES[name]}:"

@@ -13,13 +13,14 @@ from typing import ClassVar, Final
 from cleo.helpers import option
 from cleo.io.inputs.option import Option
 from cleo.io.outputs.output import Type
+from poetry.factory import Factory
 
 from poetry_tf.actions.variables import Variable, needed_variables
 from poetry_tf.commands.base import TensorFlowCommand, document_head
 from poetry_tf.files.project import Project
 from poetry_tf.plan.derive import required_plan
 from poetry_tf.plan.model import PlanError
-from poetry_tf.poetry_internals.reads import environment_site
+from poetry_tf.poetry_internals.environment import project_environment
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
 from poetry_tf.releases.installed import LibraryLinks, library_links
@@ -59,7 +60,7 @@ In a batch script of a cluster the line for sh comes before the one that starts 
             names = format_list(_SHELLS)
             raise PlanError(f"--shell: unknown shell {shell!r}", f"Known are {names}.")
         plan = required_plan(Project.read(root), load(), load_images())
-        site = environment_site(root)
+        site = _site(root)
         links = library_links(site) if site is not None else LibraryLinks()
         variables = list(needed_variables(plan, links, os.environ))
         if self.option("json"):
@@ -75,6 +76,14 @@ In a batch script of a cluster the line for sh comes before the one that starts 
         """What a person wants to know, and a shell does not read."""
         lines = [f"{item.name}: {item.why}" for item in variables]
         self.show_lines("\n".join(lines) or "This project needs no variables.")
+
+
+def _site(root: Path) -> Path | None:
+    """The folder in which TensorFlow is installed; None where it is not, or Poetry finds none."""
+    try:
+        return project_environment(Factory().create_poetry(root)).site
+    except Exception:  # whatever is wrong with the project or its Python
+        return None
 
 
 def _for_sh(item: Variable) -> str:

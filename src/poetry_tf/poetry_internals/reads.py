@@ -67,23 +67,6 @@ def project_environments(root: Path, name: str | None) -> tuple[Path, ...]:
     return tuple(folder for folder in found if folder.is_dir())
 
 
-def environment_site(root: Path) -> Path | None:
-    """The folder `site-packages` of the environment in which Poetry runs a project's programs.
-
-    None without a project that Poetry can read, or without an environment.
-    """
-    from poetry.factory import Factory
-    from poetry.utils.env import EnvManager
-
-    try:
-        poetry = Factory().create_poetry(root)
-        env = EnvManager(poetry).get()
-        is_own = env.is_venv() or not poetry.config.get("virtualenvs.create")
-        return env.platlib if is_own else None
-    except Exception:  # whatever is wrong with the project or its Python
-        return None
-
-
 def command_pool(command: Any) -> RepositoryPool:
     """The repositories from which a command chooses versions.
 

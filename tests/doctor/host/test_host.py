@@ -8,14 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.machines import RecordedMachine
 
 from poetry_tf.commands.doctor_output import as_document
+from poetry_tf.commands.doctor_possibilities import (
+    format_possibilities,
+    format_possibilities_briefly,
+    possibilities_as_json,
+)
 from poetry_tf.doctor.host.engine import query_engine
-from poetry_tf.doctor.host.machine import LIMIT, CommandResult, LoadResult
+from poetry_tf.doctor.host.machine import LIMIT, CachingMachine, CommandResult, LoadResult
 from poetry_tf.doctor.host.model import HostFinding, HostSpec
+from poetry_tf.doctor.host.possibilities import find_possibilities, read_facts
 from poetry_tf.doctor.host.probes import HOST_PROBES, run_probes, works
 from poetry_tf.doctor.host.system import family
 from poetry_tf.releases import load
@@ -59,8 +65,12 @@ CASES: list[tuple[str, HostSpec, dict[str, str]]] = [
     ("wsl2-no-integration", needs(), {"engine": "error"}),
     ("wsl1", needs(), {"system": "error", "engine": "error"}),
     ("windows", needs(), {}),
-    ("windows", needs(config=None), {"system": "error"}),
-    ("windows", needs("2.10", config=None), {"system": "note", "compute": "note"}),
+    ("windows", needs(config=None), {"system": "error", "tensorflow": "warning"}),
+    (
+        "windows",
+        needs("2.10", config=None),
+        {"system": "note", "compute": "note", "tensorflow": "warning"},
+    ),
     ("windows-hyper-v", needs(), {"engine": "error"}),
     ("docker-desktop", needs(), {"engine": "error"}),
     ("no-gpu", needs(), {"driver": "error"}),
@@ -86,7 +96,7 @@ CASES: list[tuple[str, HostSpec, dict[str, str]]] = [
     ("no-driver-kepler", needs(), {"driver": "error"}),
     ("windows-kepler", needs(), {"driver": "error"}),
     ("windows-kepler", needs("2.14"), {"driver": "error"}),
-    ("windows-kepler", needs("2.10", config=None), {"system": "note"}),
+    ("windows-kepler", needs("2.10", config=None), {"system": "note", "tensorflow": "warning"}),
     ("loaded-and-failing", needs(), {"driver": "error"}),
     ("no-runtime", needs(), {"runtime": "error"}),
     ("unregistered", needs(), {"runtime": "error"}),
@@ -524,5 +534,26 @@ def test_no_answer_is_too_odd_and_nothing_is_run_that_changes_the_machine(
             ("podman", "volume"),
             ("wslc", "--version"),
             ("wslc.exe", "--version"),
+            ("srun", "--version"),
+            ("qstat", "--version"),
+            ("bsub", "-V"),
         }
         assert arguments[:2] == ["volume", "ls"] or arguments[0] != "volume"
+
+
+@given(
+    data=st.data(),
+    system=st.sampled_from(["Linux", "Windows", "Darwin", "FreeBSD"]),
+    architecture=st.sampled_from(["x86_64", "aarch64", "ARM64"]),
+    pythons=st.sets(st.sampled_from(["3.6", "3.9", "3.11", "3.12", "3.14"])),
+)
+@settings(max_examples=15)
+def test_no_answer_is_too_odd_to_say_what_can_run(
+    data: st.DataObject, system: str, architecture: str, pythons: set[str]
+):
+    answering = CachingMachine(Babbling(system, architecture, data.draw))
+    possibilities = find_possibilities(answering, pythons)
+    facts = read_facts(answering, sorted(pythons))
+    assert all(format_possibilities(facts, possibilities))
+    assert format_possibilities_briefly(facts, possibilities)
+    assert json.dumps(possibilities_as_json(facts, possibilities))

@@ -24,6 +24,8 @@ from poetry_tf.doctor.host.probes import (
     summary_line,
     works,
 )
+from poetry_tf.doctor.host.python import python
+from poetry_tf.doctor.host.tensorflow import tensorflow
 from poetry_tf.releases import Release, load
 from poetry_tf.releases.nvidia import libraries
 
@@ -290,7 +292,8 @@ def test_a_host_without_a_container_looks_at_the_tensorflow_that_it_has():
     host = RecordedMachine(played)
     assert set(probes_for(host, needs())) == set(HOST_PROBES), "TensorFlow runs in the container"
     assert set(probes_for(host, needs(config=None))) >= set(CONTAINER_PROBES)
-    assert set(probes_for(host, needs(config=None, python=None))) == set(HOST_PROBES)
+    without = set(probes_for(host, needs(config=None, python=None)))
+    assert without == {*HOST_PROBES, python, tensorflow}, "which say that it is not installed"
 
 
 @pytest.mark.parametrize("series", load().series)

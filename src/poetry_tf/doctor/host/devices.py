@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from poetry_tf.doctor.host import remedies
 from poetry_tf.doctor.host.child_programs import DEVICES, ProgramOutput, run_gpu_program
-from poetry_tf.doctor.host.driver import alternative_to_newer_driver
+from poetry_tf.doctor.host.driver import alternative_to_newer_driver, driver_to_install
+from poetry_tf.doctor.host.gpu_generation import pci_displays
 from poetry_tf.doctor.host.machine import LIMIT, Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, Subject
-from poetry_tf.doctor.host.system import in_container, wsl
+from poetry_tf.doctor.host.system import container_kind, in_container, wsl
 from poetry_tf.doctor.host.visible import why_hidden
 from poetry_tf.releases.model import major_minor
 from poetry_tf.releases.nvidia import driver_libraries
@@ -19,9 +21,6 @@ _DEVICES = Subject("devices")
 _LIBCUDA = Subject("libcuda")
 _LOADED = "/proc/driver/nvidia/version"
 _CAPABILITIES = "NVIDIA_DRIVER_CAPABILITIES"
-_SET_CAPABILITIES = (
-    f"Set {_CAPABILITIES} to compute,utility in containerEnv, and rebuild the container"
-)
 _WSL_LIBRARY = "/usr/lib/wsl/lib/libcuda.so.1"
 
 
@@ -70,20 +69,26 @@ def _no_device(machine: Machine, spec: HostSpec) -> HostFinding:
     if visible in {"void", "none"}:
         seen = f"NVIDIA_VISIBLE_DEVICES={visible} keeps every GPU out of this container"
         what = "Take NVIDIA_VISIBLE_DEVICES out of devcontainer.json, and rebuild the container"
+        if spec.config is None:
+            what = "Start the container without this variable"
         return _DEVICES.error(seen, remedy=Remedy(what))
     kernel = (machine.read("/proc/version") or "").lower()
     has_driver = machine.read(_LOADED) is not None
     if has_driver or "microsoft" in kernel:
         driver = "NVIDIA's driver is loaded on the host" if has_driver else "the host is WSL2"
         seen = f"{driver}, but this container was started without a GPU"
+    elif pci_displays(machine):
+        seen = "this container's host has a GPU of NVIDIA's, and no driver of NVIDIA's loaded"
+        return _DEVICES.error(seen, remedy=replace(driver_to_install(machine), where="host"))
     else:
         seen = "no GPU has come into this container, and its host has no driver of NVIDIA's loaded"
-    return _DEVICES.error(
-        seen,
-        "a container has the GPUs that it was started with: devcontainer.json has to ask for them, "
-        "and the engine to know how to hand them in",
-        _engine_remedy(spec),
-    )
+        if spec.config is None:
+            return _DEVICES.error(seen, remedy=remedies.WITHOUT_GPU)
+    needed = "a container has the GPUs that it was started with"
+    if spec.config is None:
+        return _DEVICES.error(seen, needed, remedies.start_with_gpu(container_kind(machine)))
+    needed += ": devcontainer.json has to ask for them, and the engine to know how to hand them in"
+    return _DEVICES.error(seen, needed, _engine_remedy(spec))
 
 
 def _engine_remedy(spec: HostSpec) -> Remedy:
@@ -143,7 +148,7 @@ def libcuda(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     if not path:
         # Without a device the cause is the same, and reported.
         if has_devices(machine) and output.result.trouble != "timeout":
-            yield _no_libcuda(machine, output)
+            yield _no_libcuda(machine, output, spec)
         return
     if "/stubs/" in path:
         yield _LIBCUDA.error(
@@ -176,11 +181,18 @@ def _other_libraries(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
             yield _LIBCUDA.error(
                 f"{name} can't be loaded: {error}",
                 f"TensorFlow {spec.tensorflow} opens it, and it is a part of the driver",
-                Remedy(_SET_CAPABILITIES),
+                _set_capabilities(spec),
             )
 
 
-def _no_libcuda(machine: Machine, output: ProgramOutput) -> HostFinding:
+def _set_capabilities(spec: HostSpec) -> Remedy:
+    how = "in containerEnv, and rebuild the container"
+    if spec.config is None:
+        how = "where the container is started"
+    return Remedy(f"Set {_CAPABILITIES} to compute,utility {how}")
+
+
+def _no_libcuda(machine: Machine, output: ProgramOutput, spec: HostSpec) -> HostFinding:
     error = output.text("error") or f"the program that loaded it ended with {output.result.status}"
     seen = f"libcuda.so.1 can't be loaded: {error}"
     needed = "it is a part of the driver, and comes from the host"
@@ -191,9 +203,12 @@ def _no_libcuda(machine: Machine, output: ProgramOutput) -> HostFinding:
         return _LIBCUDA.error(seen, needed, Remedy(what, everywhere=commands))
     if can and not {"all", "compute"} & set(can.split(",")):
         needed = f"{_CAPABILITIES}={can} keeps it out: {needed}"
-        return _LIBCUDA.error(seen, needed, Remedy(_SET_CAPABILITIES))
+        return _LIBCUDA.error(seen, needed, _set_capabilities(spec))
     if not in_container(machine):
         return _LIBCUDA.error(seen, "it is a part of NVIDIA's driver")
+    if spec.config is None:
+        kind = container_kind(machine)
+        return _LIBCUDA.error(seen, needed, remedies.start_with_gpu(kind))
     what = (
         "Let the engine hand in the whole driver, not the device alone, and rebuild the container"
     )

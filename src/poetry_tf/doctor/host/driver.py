@@ -176,7 +176,12 @@ def _no_driver(machine: Machine, spec: HostSpec) -> HostFinding:
     capability = newest_gpu(machine)
     if (finding := _too_old(machine, spec, seen, capability)) is not None:
         return finding
-    return _DRIVER.error(seen, remedy=remedies.driver(_branch(capability)))
+    return _DRIVER.error(seen, remedy=driver_to_install(machine))
+
+
+def driver_to_install(machine: Machine) -> Remedy:
+    """Installs the driver for the GPU of the machine."""
+    return remedies.driver(_branch(newest_gpu(machine)))
 
 
 def _check_driver(machine: Machine, spec: HostSpec, version: str) -> Iterator[HostFinding]:

@@ -185,7 +185,7 @@ def _not_installed(machine: Machine, spec: HostSpec, name: str) -> HostFinding:
     # (https://github.com/microsoft/vscode-remote-release/issues/11723).
     wslc = "wslc.exe" if wsl(machine) else "wslc"
     if spec.engine == "docker" and machine.run(wslc, "--version").succeeded:
-        seen = f"{name} is not to be found here, but WSL containers (wslc) are"
+        seen = f"{name} was not found, but WSL containers (wslc) are"
         needed = "they start no container with hostRequirements, which ask for the GPU"
         return _ENGINE.error(seen, needed, remedies.NOT_WSLC)
     remedy = remedies.PODMAN if spec.engine == "podman" else remedies.DOCKER
@@ -193,7 +193,7 @@ def _not_installed(machine: Machine, spec: HostSpec, name: str) -> HostFinding:
         remedy = remedies.DOCKER_ON_MAC
     elif spec.engine == "docker" and wsl(machine):
         remedy = remedies.DOCKER_IN_WSL
-    return _ENGINE.error(f"{name} is not to be found here", needed, remedy)
+    return _ENGINE.error(f"{name} was not found", needed, remedy)
 
 
 def _podman(machine: Machine, info: EngineInfo) -> HostFinding:

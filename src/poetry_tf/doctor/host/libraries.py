@@ -143,10 +143,8 @@ def _remedy(machine: Machine, spec: HostSpec, failed: dict[str, str]) -> Remedy:
             "sudo ldconfig",
         )
         return Remedy(f"Let the loader look in {found[0]}, where they are", everywhere=commands)
-    if in_container(machine):
+    if in_container(machine) and spec.config is not None:
         what = "Let devcontainer.json have the feature nvidia-cuda, then rebuild the container"
-        if spec.config is None:
-            what = "Set the project's container up, then open the project in it"
         return Remedy(what, everywhere=("poetry tf devcontainer",))
     return _let_wheels_bring_them(machine, spec)
 
@@ -194,7 +192,7 @@ def _versions(
 def _right_version(machine: Machine, spec: HostSpec) -> Remedy:
     if spec.mode == "pip":
         return Remedy("Install what is locked", everywhere=(spec.sync,))
-    if runs_here(spec) and not in_container(machine):
+    if runs_here(spec):
         return _let_wheels_bring_them(machine, spec)
     what = "Bring devcontainer.json in step with the lock, then rebuild the container"
     return Remedy(what, everywhere=("poetry tf devcontainer",))

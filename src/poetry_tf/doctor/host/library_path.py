@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from poetry_tf.doctor.host.machine import Machine
 from poetry_tf.doctor.host.model import Remedy
-from poetry_tf.doctor.host.system import in_container
+from poetry_tf.doctor.host.system import container_kind
 from poetry_tf.text import format_list, shell_word
 
 LIBRARY_PATH = "LD_LIBRARY_PATH"
@@ -46,6 +46,8 @@ def clean_library_path(machine: Machine, unwanted: Collection[str]) -> Remedy:
             everywhere=("conda deactivate", command),
         )
     origin = "it usually comes from `module load`, ~/.bashrc or a batch script"
-    if in_container(machine):
-        origin = "it comes from the image, or from devcontainer.json (containerEnv, remoteEnv)"
+    if (kind := container_kind(machine)) is not None:
+        origin = "it comes from the image, or from what started the container"
+        if kind == "devcontainer":
+            origin = "it comes from the image, or from devcontainer.json (containerEnv, remoteEnv)"
     return Remedy(f"{what}; {origin}:", everywhere=(command,))

@@ -17,6 +17,29 @@ System = Literal["arch", "debian", "fedora", "windows"]
 
 
 @dataclass(frozen=True)
+class UnusablePython:
+    """Why Poetry neither has an environment for the project nor could make one.
+
+    Attributes:
+        kind: ``missing`` if Poetry finds no Python that the project admits; else whose Python it
+            takes though the project does not admit it: that of the ``environment`` that it has for
+            the project, of an ``active`` one, or the ``system``'s, because it may make none.
+        required: the Pythons that the project admits.
+        found: the Pythons that Poetry finds; or that of the environment.
+        path: the folder of the environment; empty if it is missing.
+        suggested: the Python minor to take.
+    """
+
+    kind: Literal["missing", "environment", "active", "system"]
+    required: str
+    found: tuple[str, ...]
+    path: str = ""
+    suggested: str = ""
+    has_suggested: bool = False
+    """Whether Poetry finds a Python that the project admits, which is `suggested` then."""
+
+
+@dataclass(frozen=True)
 class HostSpec:
     """What a machine is checked against.
 
@@ -24,8 +47,10 @@ class HostSpec:
         release: the locked TensorFlow, else the pinned one, else the newest.
         mode: where CUDA and cuDNN come from; ``none`` if no GPU is requested.
         python: the interpreter of the project's environment; None if there is none.
+        unusable: why there is no interpreter, if installing the project does not help.
         install: the command that installs the project.
-        config: the path of devcontainer.json; None if the project has none.
+        config: the path of devcontainer.json; None if the project has none, or no container is
+            made from it.
         container: the versions in devcontainer.json of ``Python``, ``CUDA`` and ``cuDNN``.
         gpu_required: whether the container is not to start without a GPU.
         from_project: whether it is derived from a project; else from the newest TensorFlow.
@@ -35,6 +60,7 @@ class HostSpec:
     mode: Literal["system", "pip", "none"]
     engine: Literal["docker", "podman"] = "docker"
     python: str | None = None
+    unusable: UnusablePython | None = None
     install: str = "poetry install"
     config: str | None = None
     container: Mapping[str, str] = field(default_factory=dict, hash=False)
@@ -68,14 +94,15 @@ class Remedy:
         what: what to do, in words.
         commands: the commands that differ by system.
         everywhere: the commands that are the same on each system.
-        where: the machine on which to run them: here, on the host of the container, or there, on
-            a remote machine whose engine is used. The last two may have any system.
+        where: where to run them: here, ``root`` as another user than this one, on the host of the
+            container, or there, on a remote machine whose engine is used; ``cluster`` is for those
+            who look after it. The last three may have any system.
     """
 
     what: str
     commands: Mapping[System, tuple[str, ...]] = field(default_factory=dict)
     everywhere: tuple[str, ...] = ()
-    where: Literal["here", "host", "there"] = "here"
+    where: Literal["here", "root", "host", "there", "cluster"] = "here"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from poetry_tf.doctor.host.child_programs import run_tensorflow_program
+from poetry_tf.doctor.host.cluster import cluster
 from poetry_tf.doctor.host.compute import compute
 from poetry_tf.doctor.host.desktop import desktop
 from poetry_tf.doctor.host.devices import devices, libcuda
@@ -17,6 +18,8 @@ from poetry_tf.doctor.host.gpu_mode import gpu_mode
 from poetry_tf.doctor.host.libraries import libraries
 from poetry_tf.doctor.host.machine import Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec
+from poetry_tf.doctor.host.place import fit_remedy, spec_here
+from poetry_tf.doctor.host.python import python
 from poetry_tf.doctor.host.runtime import runtime
 from poetry_tf.doctor.host.support import avx, visual_cpp, wheels_install
 from poetry_tf.doctor.host.system import container, in_container, system
@@ -31,6 +34,7 @@ Probe = Callable[[Machine, HostSpec], Iterable[HostFinding]]
 
 
 HOST_PROBES: Sequence[Probe] = (
+    cluster,
     system,
     desktop,
     wheels_install,
@@ -54,6 +58,7 @@ CONTAINER_PROBES: Sequence[Probe] = (
     avx,
     gpu_mode,
     processor,
+    python,
     distributions,
     environment,
     visible_gpus,
@@ -78,21 +83,30 @@ def probes_for(machine: Machine, spec: HostSpec) -> Sequence[Probe]:
         return CONTAINER_PROBES
     if runs_elsewhere(machine, spec):
         return REMOTE_PROBES
+    if spec.config is not None or not spec.from_project:
+        return HOST_PROBES
     # Without a container TensorFlow runs on this machine.
-    runs_here = spec.config is None and has_tensorflow(machine, spec)
-    return tuple(dict.fromkeys((*HOST_PROBES, *CONTAINER_PROBES))) if runs_here else HOST_PROBES
+    if has_tensorflow(machine, spec):
+        return tuple(dict.fromkeys((*HOST_PROBES, *CONTAINER_PROBES)))
+    return (*HOST_PROBES, python, tensorflow)
 
 
 def run_probes(
     machine: Machine, spec: HostSpec, notify: Callable[[str], None] | None = None
 ) -> Iterator[HostFinding]:
     """Yields the findings of each probe in turn; calls `notify` before a slow one."""
+    spec = spec_here(machine, spec)
+    is_installable = True
     for probe in probes_for(machine, spec):
-        if notify is not None and probe in SLOW_PROBES:
+        if probe is tensorflow and not is_installable and not has_tensorflow(machine, spec):
+            continue  # what would install it fails
+        if notify is not None and probe in SLOW_PROBES and has_tensorflow(machine, spec):
             notify(SLOW_PROBES[probe])
-        found = list(probe(machine, spec))
+        found = [fit_remedy(machine, finding) for finding in probe(machine, spec)]
         yield from found
-        if probe is processor and found:
+        if probe in {python, wheels_install} and not works(found):
+            is_installable = False
+        if probe in {cluster, processor} and found:
             # No GPU is possible: skip what concerns one.
             spec = replace(spec, mode="none")
 
@@ -109,8 +123,11 @@ _DOCTOR = "poetry tf doctor"
 
 def summary_line(machine: Machine, spec: HostSpec) -> str:
     """The device that TensorFlow uses; if it is the CPU, why, and how to fix it."""
+    spec = spec_here(machine, spec)
     for finding in container(machine, spec):
         return f"Rebuild the container: {finding.seen}, and {finding.needed}"
+    for finding in python(machine, spec):
+        return f"TensorFlow can't be installed: {finding.seen}: {_short_remedy(finding)}"
     if not has_tensorflow(machine, spec):
         for finding in wheels_install(machine, spec):
             return f"TensorFlow can't be installed: {finding.seen}: {_short_remedy(finding)}"
@@ -134,6 +151,7 @@ def summary_line(machine: Machine, spec: HostSpec) -> str:
         return f"{name} uses the CPU: {finding.seen}: {_short_remedy(finding)}"
     import_probe: Probe = functools.partial(tensorflow, compile_step=False)
     others: tuple[Probe, ...] = (
+        cluster,
         distributions,
         visible_gpus,
         devices,
@@ -143,7 +161,7 @@ def summary_line(machine: Machine, spec: HostSpec) -> str:
     )
     probes: tuple[Probe, ...] = (import_probe,) if version is None else (*others, import_probe)
     for probe in probes:
-        for finding in probe(machine, spec):
+        for finding in (fit_remedy(machine, item) for item in probe(machine, spec)):
             if finding.state == "error" or version is None:
                 seen = finding.seen if version is None else f"{name} uses the CPU: {finding.seen}"
                 return f"{seen}: {_short_remedy(finding)}"
@@ -154,6 +172,8 @@ def _short_remedy(finding: HostFinding) -> str:
     """The command that fixes it, if it is one; else the doctor."""
     remedy = finding.remedy
     if remedy is None:
+        return _DOCTOR
+    if remedy.where == "cluster":
         return _DOCTOR
     if remedy.where == "host":
         return f"on the host, {_DOCTOR}"

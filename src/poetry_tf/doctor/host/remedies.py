@@ -8,9 +8,11 @@ distributions' own wikis (Arch, Debian, Ubuntu, RPM Fusion); for Docker's snap i
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 
 from poetry_tf.doctor.host.model import Remedy, System
+from poetry_tf.doctor.host.system import ContainerKind
 
 _KEYRING = "/usr/share/keyrings/nvidia-container-toolkit-keyring.gpg"
 _TOOLKIT = "https://nvidia.github.io/libnvidia-container"
@@ -52,7 +54,7 @@ MODULE = Remedy(
     everywhere=("sudo modprobe nvidia", "mokutil --sb-state"),
 )
 DOCKER = Remedy(
-    "Install Docker, start it, and log in anew:",
+    "Install Docker, start it, and log in again:",
     {
         "arch": (
             "sudo pacman -S docker docker-buildx",
@@ -79,7 +81,7 @@ DOCKER_DESKTOP = Remedy("Start Docker Desktop, and wait until it runs")
 START_DOCKER = Remedy("Start it:", everywhere=("sudo systemctl enable --now docker",))
 RESTART_DOCKER = Remedy("Restart it:", everywhere=("sudo systemctl restart docker",))
 DOCKER_GROUP = Remedy(
-    "Become a member of its group, which is as good as being root, and log in anew:",
+    "Become a member of its group, which is as good as being root, and log in again:",
     everywhere=("sudo usermod -aG docker $USER",),
 )
 PODMAN = Remedy(
@@ -123,7 +125,7 @@ NO_CGROUPS = Remedy("Let it be without cgroups:", everywhere=(_NO_CGROUPS,))
 START_SNAP = Remedy("Start Docker's snap:", everywhere=("sudo snap start docker",))
 RESTART_SNAP = Remedy("Restart Docker's snap:", everywhere=("sudo snap restart docker",))
 SNAP_GROUP = Remedy(
-    "Become a member of its group, which is as good as being root, and log in anew:",
+    "Become a member of its group, which is as good as being root, and log in again:",
     everywhere=(
         "sudo addgroup --system docker",
         "sudo adduser $USER docker",
@@ -176,6 +178,22 @@ DESKTOP_ON_LINUX = Remedy(
     DOCKER.commands,
     everywhere=("docker context use default",),
 )
+
+
+# https://docs.docker.com/engine/containers/gpu/, podman-run(1), apptainer's page "GPU Support", and
+# Kubernetes' "Schedule GPUs", whose limit is a line of the pod's manifest.
+_WITH_GPU: Mapping[ContainerKind, tuple[str, tuple[str, ...]]] = {
+    "apptainer": ("Start it with NVIDIA's driver:", ("apptainer exec --nv IMAGE COMMAND",)),
+    "docker": ("Start it with the GPU:", ("docker run --gpus all IMAGE",)),
+    "podman": ("Start it with the GPU:", ("podman run --device nvidia.com/gpu=all IMAGE",)),
+    "kubernetes": ("Limit the pod's container to one GPU of resource nvidia.com/gpu", ()),
+}
+
+
+def start_with_gpu(kind: ContainerKind | None) -> Remedy:
+    """Starts a container that was not made from a devcontainer.json with the GPU."""
+    what, commands = _WITH_GPU.get(kind or "other", ("Start the container with the GPU", ()))
+    return Remedy(what, everywhere=commands, where="host")
 
 
 def driver(branch: int | None) -> Remedy:

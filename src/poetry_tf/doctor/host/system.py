@@ -7,14 +7,30 @@ import shlex
 from collections.abc import Iterator
 from typing import Literal
 
+from poetry_tf.devcontainer.poetry import CACHE_FOLDER
 from poetry_tf.doctor.host.machine import Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, Subject, System
 from poetry_tf.text import format_list
 
 _SYSTEM = Subject("system")
-# Docker and Podman each create a file in their containers; VS Code sets a variable in its own.
-_CONTAINER_FILES = ("/.dockerenv", "/run/.containerenv")
-_CONTAINER_VARIABLES = ("REMOTE_CONTAINERS", "CODESPACES")
+ContainerKind = Literal["devcontainer", "docker", "podman", "apptainer", "kubernetes", "other"]
+# What is there in a container by what started it; the first match counts.
+_CONTAINER_FILES: tuple[tuple[str, ContainerKind], ...] = (
+    ("/.singularity.d", "apptainer"),
+    ("/run/.containerenv", "podman"),
+    ("/.dockerenv", "docker"),
+    ("/.flatpak-info", "other"),
+)
+_CONTAINER_VARIABLES: tuple[tuple[str, ContainerKind], ...] = (
+    ("APPTAINER_CONTAINER", "apptainer"),
+    ("SINGULARITY_CONTAINER", "apptainer"),
+    ("KUBERNETES_SERVICE_HOST", "kubernetes"),
+)
+# The variables of VS Code, Codespaces and DevPod in their containers, which may run in Kubernetes.
+_DEVCONTAINER_VARIABLES = ("REMOTE_CONTAINERS", "CODESPACES", "DEVPOD")
+# The images of the Dev Containers project and its features leave a folder; their CLI, which sets no
+# variable, mounts the project in /workspaces unless it is told another place.
+_DEVCONTAINER_FILES = ("/usr/local/etc/vscode-dev-containers", "/workspaces")
 # By ID and ID_LIKE of /etc/os-release.
 _FAMILIES: dict[str, System] = {
     "arch": "arch",
@@ -28,9 +44,35 @@ _FAMILIES: dict[str, System] = {
 
 def in_container(machine: Machine) -> bool:
     """Whether the machine is a container."""
-    return any(machine.find(path) for path in _CONTAINER_FILES) or any(
-        machine.variable(name) for name in _CONTAINER_VARIABLES
-    )
+    return container_kind(machine) is not None
+
+
+def container_kind(machine: Machine) -> ContainerKind | None:
+    """What started the container that the machine is; None if it is none.
+
+    A dev container is one that was made from a devcontainer.json, by whatever engine.
+    """
+    kind = _engines_container(machine)
+    if any(machine.variable(name) for name in _DEVCONTAINER_VARIABLES):
+        return "devcontainer"
+    if kind is not None and _has_signs_of_devcontainer(machine):
+        return "devcontainer"
+    return kind
+
+
+def _engines_container(machine: Machine) -> ContainerKind | None:
+    named = (kind for name, kind in _CONTAINER_VARIABLES if machine.variable(name))
+    marked = (kind for path, kind in _CONTAINER_FILES if machine.find(path))
+    if kinds := (*named, *marked):
+        return kinds[0]
+    # The interface of systemd, which also counts WSL as a container.
+    manager = machine.variable("container") or machine.read("/run/systemd/container") or ""
+    return "other" if manager.strip() not in {"", "wsl"} else None
+
+
+def _has_signs_of_devcontainer(machine: Machine) -> bool:
+    is_ours = machine.variable("POETRY_CACHE_DIR") == CACHE_FOLDER
+    return is_ours or any(machine.find(path) for path in _DEVCONTAINER_FILES)
 
 
 def wsl(machine: Machine) -> Literal[0, 1, 2]:
@@ -101,7 +143,7 @@ _PYTHON = "/usr/local/bin/python3"
 
 def container(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     """The versions in the container that differ from those in devcontainer.json."""
-    if not in_container(machine):
+    if container_kind(machine) != "devcontainer":
         return
     found = {"Python": _python(machine), "CUDA": _cuda(machine), "cuDNN": _cudnn(machine)}
     other = [

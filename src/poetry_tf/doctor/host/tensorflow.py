@@ -169,7 +169,7 @@ def tensorflow(
     output = run_tensorflow_program(machine, spec, compile_step=compile_step)
     version = output.text("version")
     if version is None:
-        yield _import_error(machine, output, spec)
+        yield _import_error(output, spec)
         return
     gpus = gpu_names(output)
     if not spec.uses_gpu:
@@ -202,7 +202,7 @@ def _not_installed(machine: Machine, spec: HostSpec) -> HostFinding:
     )
 
 
-def _import_error(machine: Machine, output: ProgramOutput, spec: HostSpec) -> HostFinding:
+def _import_error(output: ProgramOutput, spec: HostSpec) -> HostFinding:
     if output.result.trouble == "timeout":
         seen = f"TensorFlow was not imported within {TENSORFLOW_LIMIT:g} seconds"
         needed = "the drive that the environment lies on may be slow"
@@ -219,7 +219,7 @@ def _import_error(machine: Machine, output: ProgramOutput, spec: HostSpec) -> Ho
         broken,
         None,
     )
-    if remedy is not None and remedy.what in _NEWER_IMAGE and not in_container(machine):
+    if remedy is not None and remedy.what in _NEWER_IMAGE and spec.config is None:
         remedy = Remedy("Work in a container, or on a machine with a newer system")
     return _TENSORFLOW.error(
         f"TensorFlow can't be imported: {_shorten(meaning)}",
@@ -293,6 +293,8 @@ def _toolkit(output: ProgramOutput, spec: HostSpec) -> Remedy:
             f'export PATH="$PATH":{toolkit}/bin',
         )
         return Remedy(_PTXAS, everywhere=commands if site and toolkit else (spec.install,))
+    if spec.config is None:
+        return Remedy(f"{_PTXAS}: install it, or let the wheels bring it: poetry tf init --gpu pip")
     what = f"{_PTXAS}: have the feature nvidia-cuda install it, and rebuild the container"
     return Remedy(what, everywhere=("poetry tf devcontainer",))
 

@@ -1,0 +1,60 @@
+"""Where the doctor runs, and what follows for what it says: who can do what there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from poetry_tf.doctor.host.cluster import find_scheduler
+from poetry_tf.doctor.host.machine import Machine
+from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy
+from poetry_tf.doctor.host.system import container_kind
+
+_SUDO = "sudo "
+# The probes of what only those who look after a cluster can change on it.
+_OF_MACHINE = {"driver", "devices", "engine", "libcuda", "runtime"}
+
+
+def spec_here(machine: Machine, spec: HostSpec) -> HostSpec:
+    """The spec, without devcontainer.json in a container that was not made from it."""
+    if spec.config is None or container_kind(machine) in {None, "devcontainer"}:
+        return spec
+    return replace(spec, config=None, container={})
+
+
+def fit_remedy(machine: Machine, finding: HostFinding) -> HostFinding:
+    """The finding with a remedy that this user can apply here, or that says who can."""
+    remedy = finding.remedy
+    if remedy is None or remedy.where != "here":
+        return finding
+    if finding.probe in _OF_MACHINE and find_scheduler(machine) is not None:
+        return replace(finding, remedy=replace(remedy, where="cluster"))
+    if not _needs_sudo(remedy) or not _lacks_sudo(machine):
+        return finding
+    plain = replace(
+        remedy,
+        commands={system: _without_sudo(lines) for system, lines in remedy.commands.items()},
+        everywhere=_without_sudo(remedy.everywhere),
+    )
+    return replace(finding, remedy=plain if _is_root(machine) else replace(plain, where="root"))
+
+
+def _needs_sudo(remedy: Remedy) -> bool:
+    commands = (*remedy.commands.values(), remedy.everywhere)
+    return any(_SUDO in command for lines in commands for command in lines)
+
+
+def _without_sudo(commands: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(command.replace(_SUDO, "") for command in commands)
+
+
+def _lacks_sudo(machine: Machine) -> bool:
+    """Whether there is no sudo, as in most containers; not on a machine without users of POSIX."""
+    return _user(machine) != "" and machine.run("sudo", "--version").trouble == "missing"
+
+
+def _is_root(machine: Machine) -> bool:
+    return _user(machine) == "0"
+
+
+def _user(machine: Machine) -> str:
+    return machine.run("id", "-u").output if machine.system != "Windows" else ""

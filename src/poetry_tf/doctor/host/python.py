@@ -1,0 +1,41 @@
+"""Whether Poetry can make an environment for the project, or may use the one that it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from poetry_tf.doctor.host.machine import Machine
+from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, Subject, UnusablePython
+from poetry_tf.text import format_list
+
+_PYTHON = Subject("python")
+
+
+def python(_machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
+    """A Python that the project does not admit, with which each of Poetry's commands fails."""
+    if (unusable := spec.unusable) is not None:
+        needed = f"the project admits Python {unusable.required}, and Poetry refuses any other"
+        yield _PYTHON.error(_seen(unusable), needed, _remedy(unusable, spec))
+
+
+def _seen(unusable: UnusablePython) -> str:
+    has = format_list(unusable.found)
+    if unusable.kind == "missing":
+        return f"Poetry finds no Python for the project here, only {has}"
+    if unusable.kind == "system":
+        return f"Poetry may make no environment (virtualenvs.create), and its Python is {has}"
+    which = "active environment" if unusable.kind == "active" else "project's environment"
+    return f"the {which} ({unusable.path}) has Python {has}"
+
+
+def _remedy(unusable: UnusablePython, spec: HostSpec) -> Remedy:
+    minor = unusable.suggested
+    commands = [] if unusable.has_suggested else [f"poetry python install {minor}"]
+    if unusable.kind == "system":
+        what = "Let Poetry make an environment, and install the project"
+        commands.append("poetry config --local virtualenvs.create true")
+    elif unusable.has_suggested:
+        what = f"Take Python {minor}, which is here, and install the project"
+    else:
+        what = f"Install Python {minor}, and the project with it"
+    return Remedy(f"{what}:", everywhere=(*commands, f"poetry env use {minor}", spec.install))
