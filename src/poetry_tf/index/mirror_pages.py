@@ -201,12 +201,11 @@ class MirrorPages:
         root, _ = self._chosen.get(name, (None, None))
         if root is None or root.final:
             return []
-        listed = self._files_of(root, name)
-        return [
-            (file, locked.hash)
-            for file, locked in self._expected.locked.get(name, {}).items()
-            if locked.version == version and file not in listed
-        ]
+        files = self._expected.locked.get(name, {})
+        of_release = [(file, one.hash) for file, one in files.items() if one.version == version]
+        # The whole page is made sense of only for them: it may list thousands of files.
+        listed = self._files_of(root, name) if of_release else {}
+        return [(file, digest) for file, digest in of_release if file not in listed]
 
     def is_incomplete(self, name: str) -> bool:
         """Whether the page of a mirror lacks something, or is missing, and PyPI did not answer."""
