@@ -259,6 +259,21 @@ def test_the_request_that_poetry_tf_made_is_taken_back(requirements: Any, left: 
     assert same["hostRequirements"] == requirements
 
 
+@pytest.mark.parametrize(
+    ("arguments", "asks"),
+    [
+        (["--gpus=all", "--runtime=nvidia"], "--gpus=all"),
+        (["--runtime=nvidia", "--gpus", "all"], "--gpus"),
+        (["--runtime=nvidia"], "hostRequirements"),
+    ],
+)
+def test_what_asks_for_the_gpu_besides_is_named(arguments: list[str], asks: str):
+    text = written({"image": "mine", "runArgs": arguments})
+    found = find_changes(PATH, JsoncDocument.parse(text), make_spec(whole=False))
+    (remedy,) = [item.remedy for item in found if "runtime=nvidia" in item.message]
+    assert remedy.startswith(f'Remove it: "{asks}" asks for a GPU')
+
+
 @pytest.mark.parametrize("plan", [None, plan_for()], ids=["no plan", "plan"])
 def test_a_runtime_that_was_the_only_way_to_a_gpu_is_replaced(plan: Plan | None):
     text = written({"image": "mine", "runArgs": ["--runtime=nvidia", "--ipc=host"]})

@@ -327,11 +327,15 @@ def requests_gpu(view: View, spec: ContainerSpec) -> bool:
     request = view.object("hostRequirements").get("gpu")
     if request not in (None, False) and not _failing_request(view, spec)[0]:
         return True
+    return _staying_request(view, spec) is not None
+
+
+def _staying_request(view: View, spec: ContainerSpec) -> str | None:
+    """The argument that asks for a GPU and stays."""
     arguments = view.run_arguments
     removed = _positions(arguments, _retired_arguments(spec))
-    return any(
-        item.startswith(_REQUESTS) for index, item in enumerate(arguments) if index not in removed
-    )
+    stays = (item for index, item in enumerate(arguments) if index not in removed)
+    return next((item for item in stays if item.startswith(_REQUESTS)), None)
 
 
 def _asks_by_retired_arguments(view: View, spec: ContainerSpec) -> bool:
@@ -356,7 +360,7 @@ def retired_arguments(view: View, spec: ContainerSpec) -> Iterator[Change]:
     edits = [view.remove("runArgs", index) for index in reversed(positions)]
     if len(positions) == len(arguments):
         edits = [view.remove("runArgs")]
-    argument = _argument(spec)
+    argument = _staying_request(view, spec) or _argument(spec)
     remedy = "Remove it: "
     remedy += (
         f'"{argument}" asks for a GPU'
