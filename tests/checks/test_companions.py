@@ -57,8 +57,36 @@ def test_where_no_release_fits_the_series_of_the_last_is_named():
     locked = (("tensorflow", "2.18.1"), ("tensorflow-addons", "0.23.0"))
     (finding,) = found(project("tensorflow~=2.18.0", locked=locked), "TF105")
     last = companions()["tensorflow-addons"][-1]
-    assert "2.13 to 2.15" in finding.message
+    assert "made for TensorFlow 2.15," in finding.message and finding.severity == "error"
     assert f"{last.version} is made for" in finding.remedy
+
+
+@pytest.mark.parametrize(("version", "level"), [("0.22.0", "warning"), ("0.20.0", "error")])
+@pytest.mark.parametrize("line", ["tensorflow-addons", "tensorflow-addons=={}"])
+def test_addons_that_name_the_tensorflow_in_an_extra_only_are_a_warning(
+    line: str, version: str, level: str
+):
+    locked = (("tensorflow", "2.13.1"), ("tensorflow-addons", version))
+    made = project("tensorflow~=2.13.0", line.format(version), locked=locked)
+    (finding,) = found(made, "TF105")
+    assert finding.severity == level
+    assert "tensorflow-addons 0.21.0 fits" in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("tensorflow", "version", "fits"),
+    [
+        ("2.20.0", "0.37.1", True),
+        ("2.20.0", "0.31.0", True),  # for Windows; TensorFlow's extra names it
+        ("2.20.0", "0.23.0", False),
+        ("2.21.0", "0.37.1", False),  # TensorFlow's extra names it, and it fails
+    ],
+)
+def test_the_optional_file_system_works_up_to_2_20(tensorflow: str, version: str, fits: bool):
+    name = "tensorflow-io-gcs-filesystem"
+    locked = (("tensorflow", tensorflow), (name, version))
+    findings = found(project(f"tensorflow~={tensorflow}", name, locked=locked), "TF105")
+    assert bool(findings) is not fits
 
 
 @pytest.mark.parametrize(

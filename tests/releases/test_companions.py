@@ -4,7 +4,7 @@ import pytest
 from packaging.version import Version
 
 from poetry_tf.releases import Release, fits, whole
-from poetry_tf.releases.companions import companions, newest
+from poetry_tf.releases.companions import companions, has_extra_for, newest
 from poetry_tf.releases.names import named
 from poetry_tf.releases.reader.companions import COMPANIONS
 from poetry_tf.releases.resources import read_json
@@ -49,24 +49,26 @@ def test_probability_by_its_code(probability, tensorflow):
     assert any("tf-keras" in line for line in found.companion.requires) == needs_keras
 
 
-@pytest.mark.parametrize(
-    ("addons", "first", "end"),
-    [
-        *(("0.13", 3, 6), ("0.14", 4, 7), ("0.15", 5, 8), ("0.16", 6, 9)),
-        *(("0.20", 10, 13), ("0.23", 13, 16)),
-    ],
-)
-def test_addons_by_their_extra(addons, first, end):
+@pytest.mark.parametrize("addons", range(12, 24))
+def test_addons_by_what_they_were_built_for(addons: int):
+    """Their extra admits up to three series, of which it is the last."""
+    name = "tensorflow-addons"
     fitting = {
         release.series
         for release in whole().releases
-        if addons in versions("tensorflow-addons", str(release.version))
+        if f"0.{addons}" in versions(name, str(release.version))
     }
-    assert fitting == {f"2.{minor}" for minor in range(first, end)}
-    assert versions("tensorflow-addons", "2.16.1") == set()  # retired
-    found = newest("tensorflow-addons", the("2.13.1"))
+    assert fitting == {f"2.{addons - 8}"}
+    found = newest(name, the(f"2.{addons - 8}.0"))
     assert found is not None
-    assert (found.basis, found.solved) == ("extra", False)
+    assert (found.basis, found.solved) == ("documented", False)
+    assert has_extra_for(found.companion, the(f"2.{addons - 9}.0"))
+    after = whole().in_series(f"2.{addons - 7}")[-1]
+    assert not has_extra_for(found.companion, after)
+
+
+def test_addons_are_retired():
+    assert versions("tensorflow-addons", "2.16.1") == set()
 
 
 @pytest.mark.parametrize(
@@ -167,7 +169,11 @@ def test_where_the_filesystem_has_wheels():
     fit = newest("tensorflow-io-gcs-filesystem", the("2.13.1"))
     assert fit is not None
     assert (fit.basis, fit.companion.lacks(the("2.13.1"))) == ("tensorflow", ("windows-amd64",))
-    assert newest("tensorflow-io-gcs-filesystem", the("2.20.0")) is None  # an extra by now
+    # An extra by now: 2.20 works with the last release, 2.21 does not.
+    optional = newest("tensorflow-io-gcs-filesystem", the("2.20.0"))
+    assert optional is not None
+    assert (str(optional.companion.version), optional.solved) == ("0.37.1", False)
+    assert newest("tensorflow-io-gcs-filesystem", the("2.21.0")) is None
 
 
 def test_an_open_end_is_no_promise():

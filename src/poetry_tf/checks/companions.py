@@ -9,7 +9,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 from poetry.core.constraints.version import VersionRange
 
-from poetry_tf.checks.findings import Context, Finding, locked_release, rule
+from poetry_tf.checks.findings import Context, Finding, Severity, locked_release, rule
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
@@ -25,8 +25,9 @@ from poetry_tf.plan.requirement import (
 )
 from poetry_tf.pyproject.pins import companion_pin_edits
 from poetry_tf.releases import Companion, Release, fits, load, named
+from poetry_tf.releases.bounds import required_by
 from poetry_tf.releases.breaking import keras_major
-from poetry_tf.releases.companions import bounds_on, companions, newest
+from poetry_tf.releases.companions import bounds_on, companions, has_extra_for, newest
 
 
 @rule("TF105", fixable=True)
@@ -40,6 +41,9 @@ def companion_that_does_not_fit(context: Context) -> Iterator[Finding]:
     Judged are locked releases, by the TensorFlow that they are installed with in each environment,
     and requirements that no fitting release satisfies where the solver would not see that by
     itself. What is newer than what poetry-tf knows is not judged.
+
+    tensorflow-addons beside a TensorFlow that its extra names, but that its compiled code was
+    not built for, is a warning.
 
     `--fix` pins a requirement that also admits a release that fits. One that admits none is what
     somebody has chosen, and in a package that is published a pin is for its author to decide.
@@ -63,7 +67,9 @@ def _required(context: Context) -> Iterator[Finding]:
         if (message := _misfit(item, release)) is not None:
             place = context.at(item.constraint_path)
             remedy = _remedy(context, item.name, release)
-            yield Finding(*place, message, remedy, name=item.name)
+            admitted = [one.version for one in companions()[item.name] if _admits(item, one)]
+            level = _level(item.name, admitted, release)
+            yield Finding(*place, message, remedy, name=item.name, level=level)
 
 
 def _locked(context: Context) -> Iterator[Finding]:
@@ -97,6 +103,7 @@ def _locked(context: Context) -> Iterator[Finding]:
                 _remedy(context, name, release),
                 edits,
                 name=name,
+                level=_level(name, [version], release),
             )
 
 
@@ -180,7 +187,7 @@ def _misfit(item: Requirement, release: Release) -> str | None:
         return None  # a solver respects what TensorFlow itself requires
     if item.constraint.allows_any(VersionRange(to_poetry_version(known[-1].version))):
         return None
-    admitted = [one for one in known if item.constraint.allows(to_poetry_version(one.version))]
+    admitted = [one for one in known if _admits(item, one)]
     fitting = {fit.companion.version for fit in fits(item.name, release)}
     if any(one.version in fitting or one.basis is None for one in admitted):
         return None
@@ -188,6 +195,19 @@ def _misfit(item: Requirement, release: Release) -> str | None:
         return None  # a solver finds it
     what = _made_for(admitted[0]) if len(admitted) == 1 else _made_for(admitted[0], admitted[-1])
     return f"{item.name} {item.written} is {what}, not for TensorFlow {release.version}"
+
+
+def _admits(item: Requirement, companion: Companion) -> bool:
+    return item.constraint.allows(to_poetry_version(companion.version))
+
+
+def _level(name: str, versions: Collection[Version], release: Release) -> Severity | None:
+    """A warning if one of the releases names the TensorFlow in an extra, without being made for it.
+
+    tensorflow-addons does: only what it has compiled is for a single series.
+    """
+    known = [one for one in companions().get(name, ()) if one.version in versions]
+    return "warning" if any(has_extra_for(one, release) for one in known) else None
 
 
 def _mismatch(name: str, version: Version, release: Release) -> str | None:
@@ -201,6 +221,10 @@ def _mismatch(name: str, version: Version, release: Release) -> str | None:
     if companion is None or companion.fits is None:
         return None
     if any(fit.companion is companion for fit in fits(name, release)):
+        return None
+    if companion.basis != "documented" and any(
+        specifier.contains(version) for specifier in required_by(release, name, in_extras=True)
+    ):
         return None
     return f"which is {_made_for(companion)}, not for TensorFlow {release.version}"
 

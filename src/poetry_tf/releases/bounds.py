@@ -59,15 +59,17 @@ def admits_breaking_version(release: Release, bound: Bound) -> bool:
     )
 
 
-def required_by(release: Release, name: str) -> tuple[SpecifierSet, ...]:
+def required_by(
+    release: Release, name: str, *, in_extras: bool = False
+) -> tuple[SpecifierSet, ...]:
     """The versions of a distribution that a release requires itself, a specifier for each line.
 
-    Extras are left out. The name has to be normalised.
+    Without its extras, or in its extras alone. The name has to be normalised.
     """
     return tuple(
         requirement.specifier
         for text in release.requires
         # Parsing each requirement would be slow.
         if required_name(text) == name
-        if "extra ==" not in str((requirement := Requirement(text)).marker or "")
+        if ("extra ==" in str((requirement := Requirement(text)).marker or "")) == in_extras
     )

@@ -29,7 +29,8 @@ Basis: TypeAlias = Literal["tensorflow", "metadata", "open", "code", "extra", "d
   solver also takes later ones.
 - `code`: the companion checks the version when it is imported, and was made for this TensorFlow.
 - `extra`: the companion's metadata, but in an optional extra.
-- `documented`: the companion's documentation; see `Fit.source`.
+- `documented`: the companion's documentation or a trial, which is more exact than an extra; see
+  `Fit.source`.
 """
 
 
@@ -46,6 +47,7 @@ class Companion:
         pythons: by platform the CPython minors it has wheels for, other than pure ones.
         fits: the TensorFlow versions it works with, as a specifier; None if unknown.
         basis: the source of that; never `tensorflow`, which depends on the TensorFlow.
+        extra: the versions that its optional extra admits, which may be more; None without one.
         requires: its Requires-Dist on TensorFlow's distributions and on other companions.
     """
 
@@ -58,6 +60,7 @@ class Companion:
     pythons: Mapping[str, tuple[str, ...]] = field(hash=False)
     fits: str | None
     basis: Basis | None
+    extra: str | None
     requires: tuple[str, ...]
 
     def pythons_for(self, release: Release, platform: str) -> tuple[str, ...]:
@@ -142,6 +145,11 @@ def available_fits(name: str, release: Release) -> Sequence[Fit]:
     return [fit for fit in known if not fit.companion.yanked] or known
 
 
+def has_extra_for(companion: Companion, release: Release) -> bool:
+    """Whether an optional extra of a companion admits a release of TensorFlow."""
+    return companion.extra is not None and _admits(companion.extra, release.version)
+
+
 def bounds_on(name: str, release: Release) -> SpecifierSet | None:
     """The versions of a companion that a TensorFlow requires itself; None if it does not.
 
@@ -160,10 +168,10 @@ def _companion(
 ) -> Companion:
     parsed = Version(version)
     specifier, basis = block["fits"], block["by"]
-    if basis is None:
+    if basis in (None, "extra"):
         keys = [".".join(map(str, parsed.release[:length])) for length in (3, 2)]
-        specifier = next((documented[key] for key in keys if key in documented), None)
-        basis = None if specifier is None else "documented"
+        if (key := next((key for key in keys if key in documented), None)) is not None:
+            specifier, basis = documented[key], "documented"
     return Companion(
         name=name,
         version=parsed,
@@ -176,5 +184,6 @@ def _companion(
         ),
         fits=specifier,
         basis=basis,
+        extra=block["fits"] if block["by"] == "extra" else None,
         requires=tuple(block["requires"]),
     )
