@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 import subprocess
@@ -61,6 +62,15 @@ def test_only_two_jobs_may_write_and_they_run_nothing_of_the_project():
                 text = str(job["steps"])
                 assert not any(word in text for word in ("setup-python", "pip ", "poetry build"))
     assert found == RIGHTS
+
+
+def test_the_daily_refresh_runs_each_program_that_writes_data():
+    data = (ROOT / "src" / "poetry_tf" / "releases" / "data").glob("*.json")
+    generators = {json.loads(path.read_text("utf-8")).get("generator") for path in data} - {None}
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "refresh.yml").read_text("utf-8"))
+    runs = {step.get("run", "").strip() for step in workflow["jobs"]["read"]["steps"]}
+    assert len(generators) > 1
+    assert {f".venv/bin/{generator}" for generator in generators} <= runs
 
 
 @pytest.mark.slow
