@@ -26,7 +26,7 @@ from poetry_tf.files.requirements import Requirement, required_name
 from poetry_tf.plan.companions import (
     fitting_companions,
     series_with,
-    with_wheels,
+    usable_companions,
 )
 from poetry_tf.plan.derive import wants_container
 from poetry_tf.plan.environments import MINORS
@@ -359,7 +359,7 @@ def companion_move(
     retired = ended(item.name, release.series)
     if not fitting or retired is not None:
         return CompanionMove(item, locked, None, False, series_with(item.name), retired)
-    good = with_wheels(fitting, release, pythons) or fitting
+    good = usable_companions(item.name, release, pythons)
     allowed = [one for one in good if item.constraint.allows(to_poetry_version(one.version))]
     edits = not allowed or _admits_misfit(item, release, {one.version for one in fitting})
     kept = next((one.version for one in allowed if one.version == locked), None)

@@ -13,6 +13,7 @@ from poetry_tf.checks.findings import Context, Finding, Severity, locked_release
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
+from poetry_tf.plan.companions import usable_companions
 from poetry_tf.plan.installations import installations
 from poetry_tf.plan.lock_entries import read_constraint, read_packages
 from poetry_tf.plan.main_line import admitted_locked_tensorflow
@@ -27,7 +28,7 @@ from poetry_tf.pyproject.pins import companion_pin_edits
 from poetry_tf.releases import Companion, Release, fits, load, named
 from poetry_tf.releases.bounds import required_by
 from poetry_tf.releases.breaking import keras_major
-from poetry_tf.releases.companions import bounds_on, companions, has_extra_for, newest
+from poetry_tf.releases.companions import bounds_on, companions, has_extra_for
 
 
 @rule("TF105", fixable=True)
@@ -145,20 +146,27 @@ def _companion_edits(context: Context, name: str, release: Release) -> tuple[Edi
 
     Empty where it admits nothing that fits, and where it is for the author to decide.
     """
-    pyproject, fit = context.project.pyproject, newest(name, release)
+    pyproject = context.project.pyproject
     items = [item for item in pyproject.requirements if item.name == name]
-    if fit is None or fit.solved or len(items) != 1 or _refusing(context, name, release):
+    if bounds_on(name, release) is not None or len(items) != 1 or _refusing(context, name, release):
         return ()
-    (item,), version = items, fit.companion.version
+    item = items[0]
+    admitted = [one for one in _usable(context, name, release) if _admits(item, one)]
     if (
-        not pyproject.is_managed
+        not admitted
+        or admitted[-1].basis == "metadata"
+        or not pyproject.is_managed
         or pyproject.foreign_manager is not None
         or pyproject.publishes(item)
         or item.source is not None
-        or not item.constraint.allows(to_poetry_version(version))
     ):
         return ()
-    return companion_pin_edits(context.project, item, version)
+    return companion_pin_edits(context.project, item, admitted[-1].version)
+
+
+def _usable(context: Context, name: str, release: Release) -> list[Companion]:
+    pythons = context.plan.pythons if context.plan is not None else ()
+    return usable_companions(canonicalize_name(name), release, pythons)
 
 
 def _is_beside(context: Context, item: Requirement, release: Release) -> bool:
@@ -257,14 +265,14 @@ def _made_for(*ends: Companion) -> str:
 def _remedy(context: Context, name: str, release: Release) -> str:
     if bounds_on(name, release) is not None:
         return "Run `poetry lock`, and look at what changed the lock"
-    if (fit := newest(name, release)) is not None:
+    if usable := _usable(context, name, release):
         if (refusing := _refusing(context, name, release)) is not None:
             return (
                 f"{refusing} does not go together with a release of {name} for TensorFlow "
                 f"{release.version}: require another version of it, remove it, or stay with the "
                 f"TensorFlow that both are made for"
             )
-        return f"{name} {fit.companion.version} fits TensorFlow {release.version}: require that"
+        return f"{name} {usable[-1].version} fits TensorFlow {release.version}: require that"
     last = next((one for one in reversed(companions().get(name, ())) if one.fits), None)
     text = f"No release of {name} is known to fit TensorFlow {release.version}"
     return f"{text}; {last.version} is {_made_for(last)}" if last else text

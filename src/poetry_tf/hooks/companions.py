@@ -26,10 +26,11 @@ from poetry_tf.files.toml import parse_toml
 from poetry_tf.hooks.guards import command_error
 from poetry_tf.plan.companions import (
     fitting_companions,
+    has_wheels,
     later_misfits,
     next_series_with,
     series_with,
-    with_wheels,
+    usable_companions,
 )
 from poetry_tf.plan.environments import marker_without, required_environments
 from poetry_tf.plan.main_line import admitted_locked_tensorflow
@@ -149,12 +150,11 @@ def companion_pin(project: Project, name: NormalizedName, *, marked: bool) -> st
     if release is None or bounds_on(name, release) is not None or not series_with(name):
         return None
     pythons = plan.pythons if plan else ()
-    fitting, gone = fitting_companions(name, release), ended(name, release.series)
-    good = with_wheels(fitting, release, pythons)
-    if good or (fitting and marked):
-        version = (good or fitting)[-1].version
+    usable, gone = usable_companions(name, release, pythons), ended(name, release.series)
+    if usable and (marked or has_wheels(usable[-1], release, pythons)):
+        version = usable[-1].version
         return companion_tilde(version, later_misfits(name, version))
-    raise command_error(*_no_companion(name, release, pythons, fitting, gone))
+    raise command_error(*_no_companion(name, release, pythons, usable, gone))
 
 
 def _no_companion(

@@ -17,14 +17,18 @@ def fitting_companions(name: NormalizedName, release: Release) -> list[Companion
     return [fit.companion for fit in available_fits(name, release)]
 
 
-def with_wheels(
-    found: Sequence[Companion], release: Release, pythons: Sequence[str]
+def usable_companions(
+    name: NormalizedName, release: Release, pythons: Sequence[str]
 ) -> list[Companion]:
-    """Those with wheels for the container's Pythons."""
-    return [one for one in found if _has_wheels(one, release, pythons)]
+    """The releases of a companion that a project may take, ascending.
+
+    Those that fit and have wheels for the container's Pythons; all that fit if none has.
+    """
+    fitting = fitting_companions(name, release)
+    return [one for one in fitting if has_wheels(one, release, pythons)] or fitting
 
 
-def _has_wheels(companion: Companion, release: Release, pythons: Sequence[str]) -> bool:
+def has_wheels(companion: Companion, release: Release, pythons: Sequence[str]) -> bool:
     """Whether it has wheels for the container's Pythons; true if it has none for Linux at all."""
     minors = companion.pythons_for(release, CONTAINER_PLATFORM)
     return not minors or {*pythons} <= {*minors}
@@ -46,7 +50,7 @@ def next_series_with(name: NormalizedName, release: Release, pythons: Sequence[s
         if (
             later.version > release.version
             and {*pythons} <= {*later.pythons_on(CONTAINER_PLATFORM)}
-            and with_wheels(fitting_companions(name, later), later, pythons)
+            and any(has_wheels(one, later, pythons) for one in fitting_companions(name, later))
         ):
             return series
     return None
