@@ -9,8 +9,10 @@ import pytest
 
 from poetry_tf.actions.fix import fix
 from poetry_tf.checks.findings import Finding
+from poetry_tf.files.edits import apply
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
+from poetry_tf.pyproject.bounds import outdated_bound_edits
 from tests.made import content_hash, found, in_memory, lock_text, on_disk
 
 MANAGED = '[tool.poetry-tf]\ngpu = "none"\nenvironments = ["linux-x86_64"]\n'
@@ -243,6 +245,59 @@ def test_what_is_generated_for_a_newer_protobuf_is_held_below(
         )
     # Without tensorflow-metadata there is nothing to say.
     assert findings_of(text, tmp_path, *DATASETS[:1], both[0]) == []
+
+
+@pytest.mark.parametrize(("macos", "fails"), [("2.14.0", True), ("2.15.1", False)])
+def test_a_tensorflow_without_files_breaks_with_nothing(tmp_path: Path, macos: str, fails: bool):
+    """tensorflow-recommenders requires tensorflow-macos, whose last wheels are empty."""
+    managed = MANAGED.replace('"linux-x86_64"', '"linux-x86_64", "macos-arm64"')
+    text = text_of(
+        "tensorflow (~=2.18.0)", "tensorflow-recommenders", LINE, more=APPLICATION + managed
+    )
+    packages = (
+        ("tensorflow", "2.18.1"),
+        ("tensorflow-recommenders", "0.7.7"),
+        ("tensorflow-macos", macos),
+        ("numpy", "2.0.2"),
+    )
+    messages = [one.message for one in findings_of(text, tmp_path, *packages)]
+    assert any(f"tensorflow-macos {macos}" in one for one in messages) is fails
+
+
+HELD = "tensorflow-metadata (<1.21)"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "stays"),
+    [
+        # 2.21 requires protobuf 6.31.1 or later.
+        ("tensorflow (~=2.18.0)", "tensorflow (~=2.21.0)", HELD, False),
+        ("tensorflow (~=2.20.0)", "tensorflow (~=2.21.0)", HELD, False),
+        # 2.19 still requires an older one, and 2.20 keeps the one that is locked.
+        ("tensorflow (~=2.18.0)", "tensorflow (~=2.19.0)", HELD, True),
+        ("tensorflow (~=2.18.0)", "tensorflow (~=2.20.0)", HELD, True),
+        # What somebody else wrote.
+        ("tensorflow (~=2.18.0)", "tensorflow (~=2.21.0)", "tensorflow-metadata (<1.20)", True),
+        (
+            "tensorflow (~=2.18.0) ; python_version < '3.13'",
+            "tensorflow (~=2.21.0) ; python_version < '3.13'",
+            HELD,
+            False,
+        ),
+    ],
+)
+def test_a_bound_for_an_older_protobuf_goes_with_it(
+    tmp_path: Path, old: str, new: str, line: str, stays: bool
+):
+    text = text_of(old, "tensorflow-datasets", LINE, line)
+    version = "2.18.1" if "2.18" in old else "2.20.0"
+    packages = (("tensorflow", version), ("protobuf", "5.29.6"), ("tensorflow-metadata", "1.17.3"))
+    assert findings_of(text, tmp_path, *packages, DATASETS[1]) == []
+    before = Project.read(tmp_path)
+    lock = (tmp_path / "poetry.lock").read_text("utf-8")
+    after = in_memory(text.replace(old, new), lock=lock)
+    left = apply(after, outdated_bound_edits(before, after)).pyproject.data["project"]
+    assert (line in left["dependencies"]) is stays
 
 
 def test_a_project_without_tensorflow_is_none_of_our_business(tmp_path: Path):

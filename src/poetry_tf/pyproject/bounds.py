@@ -42,7 +42,7 @@ from poetry_tf.pyproject.requirement_edits import (
     remove_edits,
     same_list,
 )
-from poetry_tf.releases import DISTRIBUTIONS, Release, load
+from poetry_tf.releases import DISTRIBUTIONS, Release, load, whole
 from poetry_tf.releases.bounds import Bound, admits_breaking_version, bounds, required_by
 
 _TENSORFLOW = "tensorflow"
@@ -95,7 +95,8 @@ class _NeededBound:
 def missing_bounds(project: Project) -> Iterator[RequirementIssue]:
     """The known breakages that nothing in the project prevents."""
     locked = _locked(project)
-    for needed in (*_needed_bounds(project, locked), *_bounds_of_lock(project, locked)):
+    alone = tuple(bound for bound in bounds() if not bound.only_together)
+    for needed in (*_needed_bounds(project, locked, alone), *_bounds_of_lock(project, locked)):
         if (issue := _issue(project, needed, locked)) is not None:
             yield issue
 
@@ -109,8 +110,8 @@ def outdated_bound_edits(before: Project, after: Project) -> tuple[Edit, ...]:
     if not before.pyproject.is_managed:
         return ()
     edits: list[Edit] = []
-    needed = _needed_bounds(after, _locked(after))
-    for old in _needed_bounds(before, _locked(before)):
+    needed = _needed_bounds(after, _locked(after), bounds())
+    for old in _needed_bounds(before, _locked(before), bounds()):
         if any(old.is_as_in(after, other) for other in needed):
             continue
         own = [
@@ -132,11 +133,16 @@ def outdated_bound_edits(before: Project, after: Project) -> tuple[Edit, ...]:
 # -- what brings a version that breaks ------------------------------------------------------
 
 
-def _needed_bounds(project: Project, locked: LockedPackages | None) -> tuple[_NeededBound, ...]:
-    """Each bound that the project's own requirements need, once for each list that needs it."""
+def _needed_bounds(
+    project: Project, locked: LockedPackages | None, known: Iterable[Bound]
+) -> tuple[_NeededBound, ...]:
+    """Each bound that the project's own requirements need, once for each list that needs it.
+
+    One with `only_together` is needed where the lock has both besides.
+    """
     return tuple(
         _needed_bound(project, bound, causes)
-        for bound in bounds()
+        for bound in known
         for causes in group(
             _causes(project, bound, locked),
             lambda cause, other: same_list(project, cause.item, other.item),
@@ -151,13 +157,13 @@ def _needed_bound(project: Project, bound: Bound, causes: Iterable[_Cause]) -> _
         if not cause.targets <= frozenset().union(*(other.targets for other in kept)):
             kept.append(cause)
     marker = union_markers(cause.item.marker for cause in kept)
-    everywhere = all(target.admits(marker) for target in _targets_of(project, ENVIRONMENTS))
+    everywhere = bound.only_together or all(
+        target.admits(marker) for target in _targets_of(project, ENVIRONMENTS)
+    )
     return _NeededBound(bound, tuple(kept), "" if everywhere else str(marker))
 
 
 def _causes(project: Project, bound: Bound, locked: LockedPackages | None) -> Iterator[_Cause]:
-    if bound.only_together:
-        return
     everywhere = _targets_of(project, ENVIRONMENTS)
     for item in project.pyproject.requirements:
         where = [target for target in everywhere if target.admits(item.marker)]
@@ -226,7 +232,7 @@ def _bounds_of_lock(project: Project, locked: LockedPackages | None) -> Iterator
     if locked is None or lock is None or not items:
         return
     for bound in bounds():
-        if any(_causes(project, bound, locked)):
+        if not bound.only_together and any(_causes(project, bound, locked)):
             continue
         targets = _clash(project, bound, locked)
         if targets and lock.is_fresh(project.pyproject.data):
@@ -273,9 +279,20 @@ def _clash(project: Project, bound: Bound, locked: LockedPackages) -> frozenset[
     return frozenset(
         target
         for target in _project_targets(project)
-        if any(locked.needs(one, target) for one in broken)
+        if any(locked.needs(one, target) and _has_files(one, target) for one in broken)
         and any(locked.needs(one, target) for one in too_new)
     )
+
+
+def _has_files(package: LockedPackage, target: Target) -> bool:
+    """Whether a package has files for a target, where it is a TensorFlow: some hold nothing."""
+    if package.name not in DISTRIBUTIONS or package.parsed is None:
+        return True
+    release = whole(package.name).get(package.parsed)
+    if release is None:
+        return True
+    wheels = release.wheels.get(target.environment)
+    return wheels is not None and wheels.kind != "shim"
 
 
 # -- what is missing ------------------------------------------------------------------------
