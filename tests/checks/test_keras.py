@@ -162,6 +162,30 @@ def test_each_python_is_judged_by_itself():
 
 
 @pytest.mark.parametrize(
+    ("tensorflow", "advice"),
+    [
+        ("2.18.1", "tensorflowjs 3.18.0 requires tensorflow-hub <0.13: require another version"),
+        ("2.20.0", "no other release of tensorflowjs works: "),
+    ],
+)
+def test_what_does_not_admit_the_later_release_is_named(tensorflow: str, advice: str):
+    """tensorflowjs 4 requires tensorflow-decision-forests, which ends before 2.20."""
+    packages = (
+        ("tensorflow", tensorflow),
+        ("tensorflow-hub", "0.12.0"),
+        ("tensorflowjs", "3.18.0"),
+    )
+    lock = lock_text(("tensorflow", tensorflow), *packages).replace(
+        "[metadata]", '[package.dependencies]\ntensorflow-hub = "<0.13"\n\n[metadata]'
+    )
+    made = project(f"tensorflow (~={tensorflow})", "tensorflowjs")
+    (finding,) = found(in_memory(made.pyproject.document.text, lock=lock), "TF109")
+    assert "tensorflow-hub 0.12.0, which is locked, does not work" in finding.message
+    assert advice in finding.remedy
+    assert ("Use it with TensorFlow 2.19.0" in finding.remedy) is (tensorflow == "2.20.0")
+
+
+@pytest.mark.parametrize(
     ("line", "version", "later"),
     [
         ("tensorflow-hub (~=0.15.0)", "0.15.0", "0.16.1"),

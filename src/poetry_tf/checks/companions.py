@@ -13,9 +13,8 @@ from poetry_tf.checks.findings import Context, Finding, Severity, locked_release
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
-from poetry_tf.plan.companions import usable_companions
+from poetry_tf.plan.companions import refusing, usable_companions
 from poetry_tf.plan.installations import installations
-from poetry_tf.plan.lock_entries import read_constraint, read_packages
 from poetry_tf.plan.main_line import admitted_locked_tensorflow
 from poetry_tf.plan.model import LEGACY_KERAS, TF_KERAS
 from poetry_tf.plan.requirement import (
@@ -237,16 +236,12 @@ def _mismatch(name: str, version: Version, release: Release) -> str | None:
     return f"which is {_made_for(companion)}, not for TensorFlow {release.version}"
 
 
-def _refusing(context: Context, name: str, release: Release) -> str | None:
+def _refusing(context: Context, name: str, release: Release) -> tuple[NormalizedName, str] | None:
     """The locked package that admits no release of a companion which fits; None without one."""
-    lock = context.project.valid_lock
     fitting = [to_poetry_version(fit.companion.version) for fit in fits(name, release)]
-    for package in read_packages(lock.data) if lock else ():
-        for edge in package.requires:
-            constraint = read_constraint(edge.constraint)
-            if edge.name == name and not any(map(constraint.allows, fitting)):
-                return f"{package.name} {package.version} requires {name} {edge.constraint}, which"
-    return None
+    return refusing(
+        context.project.valid_lock, name, lambda constraint: any(map(constraint.allows, fitting))
+    )
 
 
 def _made_for(*ends: Companion) -> str:
@@ -266,9 +261,9 @@ def _remedy(context: Context, name: str, release: Release) -> str:
     if bounds_on(name, release) is not None:
         return "Run `poetry lock`, and look at what changed the lock"
     if usable := _usable(context, name, release):
-        if (refusing := _refusing(context, name, release)) is not None:
+        if (refused := _refusing(context, name, release)) is not None:
             return (
-                f"{refusing} does not go together with a release of {name} for TensorFlow "
+                f"{refused[1]}, which does not go together with a release of {name} for TensorFlow "
                 f"{release.version}: require another version of it, remove it, or stay with the "
                 f"TensorFlow that both are made for"
             )

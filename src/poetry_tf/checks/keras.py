@@ -10,13 +10,14 @@ from poetry.core.constraints.version import parse_constraint
 from poetry_tf.checks.findings import Context, Finding, rule
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.requirements import Requirement
+from poetry_tf.plan.companions import refusing
 from poetry_tf.plan.installations import installations
 from poetry_tf.plan.main_line import admitted_locked_tensorflow, main_requirement
 from poetry_tf.plan.model import LEGACY_KERAS, TF_KERAS
 from poetry_tf.plan.requirement import to_poetry_version
 from poetry_tf.pyproject.pins import legacy_keras_edits, tf_keras_pin
 from poetry_tf.releases import Release
-from poetry_tf.releases.breaking import keras_major
+from poetry_tf.releases.breaking import ended, keras_major
 from poetry_tf.releases.keras2 import NeedsKeras2, need_keras_2
 
 
@@ -59,7 +60,7 @@ def keras_2_needed(context: Context) -> Iterator[Finding]:
             yield Finding(
                 *place,
                 f"{need.what} does not work with TensorFlow {version}: {known.why}",
-                f"Require {known.name} {known.later} or later, or {_STAY}",
+                _remedy(context, known, need.release),
                 name=known.name,
             )
         elif known.refuses or plan.legacy_keras:
@@ -94,6 +95,18 @@ def keras_2_needed(context: Context) -> Iterator[Finding]:
 
 
 _STAY = f"stay with a TensorFlow whose own Keras is {LEGACY_KERAS}"
+
+
+def _remedy(context: Context, known: NeedsKeras2, release: Release) -> str:
+    """The advice to take a later release, or what locked package does not admit one."""
+    later = parse_constraint(f">={known.later}")
+    refused = refusing(context.project.valid_lock, known.name, later.allows_any)
+    if refused is None:
+        return f"Require {known.name} {known.later} or later, or {_STAY}"
+    name, text = refused
+    if (gone := ended(name, release.series)) is not None:
+        return f"{text}, and no other release of {name} works: {gone.why}. {gone.instead}"
+    return f"{text}: require another version of it, remove it, or {_STAY}"
 
 
 @dataclass(frozen=True)

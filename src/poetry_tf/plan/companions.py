@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from packaging.utils import NormalizedName
 from packaging.version import Version
+from poetry.core.constraints.version import VersionConstraint
 
+from poetry_tf.files.lock import Lock
+from poetry_tf.plan.lock_entries import read_constraint, read_packages
 from poetry_tf.plan.model import CONTAINER_PLATFORM
 from poetry_tf.releases import Companion, Release, fits, load
 from poetry_tf.releases.companions import available_fits, companions
@@ -64,3 +67,18 @@ def series_with(name: NormalizedName) -> tuple[str, ...]:
         for series in catalog.series
         if any(fits(name, release) for release in catalog.in_series(series))
     )
+
+
+def refusing(
+    lock: Lock | None, name: str, admits: Callable[[VersionConstraint], bool]
+) -> tuple[NormalizedName, str] | None:
+    """The locked package whose requirement on a distribution does not admit what is needed.
+
+    Its name, and text with the requirement; None without one.
+    """
+    for package in read_packages(lock.data) if lock else ():
+        for edge in package.requires:
+            if edge.name == name and not admits(read_constraint(edge.constraint)):
+                text = f"{package.name} {package.version} requires {name} {edge.constraint}"
+                return package.name, text
+    return None
