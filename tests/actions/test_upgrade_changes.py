@@ -81,6 +81,7 @@ def test_what_is_about_a_package_is_shown_to_those_who_require_it():
     for name in ("tensorflow-hub", "tensorflow-model-optimization"):
         assert f"{name} before" in shown("2.15", "2.18", name)
         assert f"{name} before" not in shown("2.15", "2.18")
+    assert "tensorflowjs has no release" in shown("2.19", "2.21", "tensorflowjs")
     assert "from_keras" in shown("2.15", "2.18", "tf2onnx")
     assert "from_keras" not in shown("2.15", "2.18", "tf2onnx", legacy_keras=True)
 

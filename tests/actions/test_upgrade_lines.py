@@ -311,3 +311,27 @@ def test_no_move_takes_a_platform_away(seed: int) -> None:
         if target.python in upgrade.new.usable_on("linux-x86_64")
         and (target.environment != "linux-aarch64" or upgrade.new.usable_on("linux-aarch64"))
     } == set()
+
+
+FILESYSTEM = "tensorflow-io-gcs-filesystem"
+
+
+@pytest.mark.parametrize(
+    ("old", "written", "new", "after"),
+    [
+        ("2.19", ">=0.23.1", "2.20", ">=0.37.1,<0.38.0"),
+        ("2.19", "==0.31.0", "2.20", "==0.37.1"),
+        ("2.20", ">=0.37.1,<0.38.0", "2.21", None),
+    ],
+)
+def test_the_optional_file_system_moves_as_any_companion(
+    old: str, written: str, new: str, after: str | None
+):
+    text = modern(f"tensorflow~={old}.0", f"{FILESYSTEM}{written}")
+    upgrade = plan_upgrade(in_memory(text), new, legacy_keras=False)
+    if after is None:
+        (move,) = upgrade.blocking
+        assert move.retired is not None and "TensorFlow 2.21" in move.retired.why
+        return
+    (item,) = (one for one in upgrade.after.pyproject.requirements if one.name == FILESYSTEM)
+    assert item.written == after

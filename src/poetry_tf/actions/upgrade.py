@@ -54,7 +54,7 @@ from poetry_tf.releases.companions import bounds_on, companions
 from poetry_tf.releases.model import numbers
 from poetry_tf.text import format_list
 
-# The lines of this companion are written for platforms.
+# Its lines with markers are written for platforms.
 _FILESYSTEM = canonicalize_name("tensorflow-io-gcs-filesystem")
 
 
@@ -325,7 +325,9 @@ def _plan_release(project: Project, options: InitOptions) -> tuple[InitOptions, 
 def companion_requirements(project: Project) -> Iterator[Requirement]:
     """The requirements on companions of TensorFlow that come from the index."""
     for item in project.pyproject.requirements:
-        if role(item.name) == "companion" and item.source is None and item.name != _FILESYSTEM:
+        if item.name == _FILESYSTEM and not item.marker.is_any():
+            continue
+        if role(item.name) == "companion" and item.source is None:
             yield item
 
 
