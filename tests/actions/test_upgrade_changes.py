@@ -28,6 +28,7 @@ def shown(
     *requires: str,
     legacy_keras: bool = False,
     gpu: str = "auto",
+    environment: str = "linux-x86_64",
     protobufs: tuple[str, str] = ("4.25.3", "4.25.3"),
 ) -> str:
     """What the page says of the code, as one text."""
@@ -36,7 +37,7 @@ def shown(
     text = (
         f'[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.10,<3.11"\n'
         f"dependencies = {lines!r}\n[tool.poetry]\npackage-mode = false\n"
-        f'[tool.poetry-tf]\ngpu = "{gpu}"\nenvironments = ["linux-x86_64"]\n'
+        f'[tool.poetry-tf]\ngpu = "{gpu}"\nenvironments = ["{environment}"]\n'
     )
     locks = [lock_text(("protobuf", version)) for version in protobufs]
     upgrade = plan_upgrade(in_memory(text, lock=locks[0]), new, legacy_keras=legacy_keras)
@@ -84,6 +85,21 @@ def test_what_is_about_a_package_is_shown_to_those_who_require_it():
     assert "tensorflowjs has no release" in shown("2.19", "2.21", "tensorflowjs")
     assert "from_keras" in shown("2.15", "2.18", "tf2onnx")
     assert "from_keras" not in shown("2.15", "2.18", "tf2onnx", legacy_keras=True)
+
+
+@pytest.mark.parametrize(
+    ("environment", "new", "is_shown"),
+    [
+        ("macos-arm64", "2.17", True),
+        ("macos-arm64", "2.16", False),
+        ("linux-x86_64", "2.17", False),
+    ],
+)
+def test_recommenders_end_on_macos_with_tensorflow_macos(
+    environment: str, new: str, is_shown: bool
+):
+    text = shown("2.15", new, "tensorflow-recommenders", environment=environment)
+    assert ("ends at 2.16" in text) is is_shown
 
 
 def test_the_gpus_that_are_gone_do_not_matter_without_one():
