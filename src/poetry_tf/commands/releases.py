@@ -36,7 +36,7 @@ _BASIS_TEXTS = {
     "open": "it names the least TensorFlow only",
     "code": "only its code says so",
     "extra": "only an extra says so",
-    "documented": "only its makers say so",
+    "documented": "documentation or a trial says so",
 }
 
 
