@@ -32,6 +32,9 @@ def everything() -> Iterator[Distribution]:
     yield Distribution("native", "2.0", ("numpy >=2.0.0",), tags=NATIVE)
     yield Distribution("only-new", "1.0", ("numpy >=2.0.0",))
     yield Distribution("simple", "3.2")
+    yield Distribution("bs4", "0.0.2", ("beautifulsoup4",))
+    yield Distribution("beautifulsoup4", "4.15.0")
+    yield Distribution("sklearn", "0.0")
 
 
 @pytest.fixture(scope="module")
@@ -313,3 +316,26 @@ def test_what_check_finds_of_a_companion_is_said_at_once(with_2_15: PoetryRunner
     done = with_2_15.call("add", "--lock", "tensorflow-probability@0.25.0")
     assert done.ok, done.output
     assert "is made for TensorFlow 2.18" in done.stderr and "tf check" in done.stderr
+
+
+@pytest.mark.parametrize("argument", ["sklearn", "SKLearn", "sklearn==0.0", "sklearn[all]"])
+@pytest.mark.sample
+def test_a_name_that_is_not_the_distributions_is_refused(
+    with_2_15: PoetryRunner, frames: LocalIndex, argument: str
+) -> None:
+    before = contents(with_2_15.project)
+    frames.requests.clear()
+    done = with_2_15.call("add", "--lock", "simple", argument)
+    assert done.returncode == 1
+    assert "poetry add scikit-learn" in done.stderr
+    assert not [request for request in frames.requests if "sklearn" in str(request)]
+    assert contents(with_2_15.project) == before
+
+
+def test_a_name_that_only_requires_the_other_is_added_with_a_line(with_2_15: PoetryRunner) -> None:
+    done = with_2_15.call("add", "--lock", "bs4")
+    assert done.ok, done.output
+    assert told(done.stderr) == [
+        "poetry-tf: bs4 only requires beautifulsoup4, which is the distribution: "
+        "poetry add beautifulsoup4"
+    ]

@@ -55,6 +55,20 @@ def test_each_line_goes_where_it_belongs() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("line", "required"),
+    [
+        ("cv2==4.8.0", "opencv-python-headless"),
+        ("PIL", "pillow"),
+        ("yaml==5.1", "pyyaml"),
+        ("bs4==0.0.1", "beautifulsoup4"),
+        ("scikit_learn==1.5.0", "scikit_learn (==1.5.0)"),
+    ],
+)
+def test_a_name_that_is_not_the_distributions_becomes_it(line: str, required: str) -> None:
+    assert texts(classified_pip(line)) == [required]
+
+
 def test_the_build_tells_a_library_from_a_package() -> None:
     found = classified(
         "unheard-of-lib=1.0=h5eee18b_1",

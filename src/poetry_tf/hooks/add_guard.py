@@ -38,6 +38,7 @@ from poetry_tf.hooks.guards import (
     refuse,
     refuse_name,
 )
+from poetry_tf.migration.names import is_forwarding, proper_name
 from poetry_tf.plan.environments import is_open_ended, required_pythons
 from poetry_tf.plan.python import narrowed_range, python_range, release_pythons
 from poetry_tf.plan.requirement import tensorflow_distributions
@@ -94,6 +95,8 @@ class AddGuard:
             plain = partial(find, name, required_version, **more)
             self.judge_name(name)
             canonical = canonicalize_name(name)
+            if more.get("source") is None:
+                judge_proper_name(canonical, self.io, self.setting)
             self._refuse_second(canonical)
             if canonical not in tensorflow_distributions():
                 if required_version is not None or not self.setting.managed:
@@ -309,6 +312,20 @@ class AddGuard:
             f"{format_list(minors)}, but this "
             f'project {what}: better requires-python = "{python}" ({how})'
         )
+
+
+def judge_proper_name(name: NormalizedName, io: IO, setting: GuardSettings) -> None:
+    """Refuses, or warns of, a name by which PyPI has nothing, a notice or an old package."""
+    if (meant := proper_name(name)) is None:
+        return
+    command = f"<c1>poetry add {meant}</>"
+    if is_forwarding(name):
+        what = f"{name} only requires {meant}, which is the distribution: {command}"
+    elif setting.managed:
+        raise command_error(f"{name} is {meant} on PyPI.", f"Run: {command}")
+    else:
+        what = f"{name} is {meant} on PyPI: {command}"
+    io.write_error_line(f"<warning>poetry-tf: {what}</>")
 
 
 def report_findings(root: Path, io: IO) -> None:

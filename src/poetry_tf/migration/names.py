@@ -63,19 +63,33 @@ def classify_name(item: ListEntry) -> NameClass:
     if kind != "package":
         return NameClass(kind, item.name)
     table = names["pypi"] if item.manager == "conda" else {}
-    return NameClass(kind, str({**names["renamed"], **table}.get(item.key, item.name)))
+    return NameClass(kind, str(table.get(item.key) or proper_name(item.key) or item.name))
 
 
 def is_assumed(item: ListEntry) -> bool:
     """Whether the name on PyPI is assumed to be Conda's, without it being known."""
-    known = {*_name_data()["pypi"], *_name_data()["renamed"], *_name_data()["kept"]}
+    known = {*_name_data()["pypi"], *_name_data()["kept"]}
     is_built = _FOR_PYTHON.search(item.build) is not None
-    return item.manager == "conda" and item.key not in known and not is_built
+    is_known = item.key in known or has_other_versions(item)
+    return item.manager == "conda" and not is_known and not is_built
 
 
 def has_other_versions(item: ListEntry) -> bool:
     """Whether PyPI has the package under another name, with other versions."""
-    return item.key in _name_data()["renamed"]
+    is_condas = item.manager == "conda" and item.key in _name_data()["pypi"]
+    return not is_condas and proper_name(item.key) is not None
+
+
+def proper_name(name: NormalizedName) -> str | None:
+    """The distribution that is meant by a name, if PyPI has that one by another name."""
+    names = _name_data()
+    found: str | None = names["renamed"].get(name) or names["forwarding"].get(name)
+    return found
+
+
+def is_forwarding(name: NormalizedName) -> bool:
+    """Whether PyPI has a name only for a distribution that requires the one that is meant."""
+    return name in _name_data()["forwarding"]
 
 
 def is_imported(name: NormalizedName) -> bool:
