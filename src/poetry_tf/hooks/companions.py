@@ -43,6 +43,7 @@ from poetry_tf.pyproject.pins import companion_tilde
 from poetry_tf.pyproject.requirement_edits import marker_edits
 from poetry_tf.releases.breaking import Retired, ended
 from poetry_tf.releases.companions import bounds_on
+from poetry_tf.releases.model import numbers
 from poetry_tf.text import escape_markup, format_list
 
 if TYPE_CHECKING:
@@ -81,19 +82,25 @@ def complete_requirements(
     for edit in edits:
         apply_edit(content, edit)
     patches.reload_requirements(poetry, content)
-    old_texts, new_texts = (
-        list(map(_format_requirement, item.pyproject.requirements)) for item in (before, after)
-    )
-    for text in new_texts:
-        if text not in old_texts:
-            io.write_error_line(
-                f"poetry-tf: pyproject.toml gets {escape_markup(text)}, which goes with it"
-            )
-    for text in old_texts:
-        if text not in new_texts:
-            io.write_error_line(
-                f"poetry-tf: pyproject.toml loses {escape_markup(text)}, which doesn't go with it"
-            )
+    lost, gained = _changed_texts(before, after), _changed_texts(after, before)
+    for name, texts in gained.items():
+        instead = lost.pop(name, None)
+        place = f"in the place of {', '.join(instead)}" if instead else "which goes with it"
+        what = f"gets {', '.join(texts)}, {place}"
+        io.write_error_line(f"poetry-tf: pyproject.toml {escape_markup(what)}")
+    for texts in lost.values():
+        what = f"loses {', '.join(texts)}, which it no longer needs"
+        io.write_error_line(f"poetry-tf: pyproject.toml {escape_markup(what)}")
+
+
+def _changed_texts(project: Project, other: Project) -> dict[NormalizedName, list[str]]:
+    """The requirements of a project that another does not have, by distribution."""
+    there = set(map(_format_requirement, other.pyproject.requirements))
+    found: dict[NormalizedName, list[str]] = {}
+    for item in project.pyproject.requirements:
+        if (text := _format_requirement(item)) not in there:
+            found.setdefault(item.name, []).append(text)
+    return found
 
 
 def project_with(poetry: Poetry, content: Any) -> Project:
@@ -177,6 +184,11 @@ def _no_companion(
         )
     else:
         yield f"It has releases for TensorFlow {format_list(series_with(name))}."
+        if numbers(release.series) > numbers(newest := series_with(name)[-1]):
+            yield (
+                f"{newest} is the newest that has one: <c1>poetry tf upgrade {newest}</> goes back "
+                "to it."
+            )
     if (series := next_series_with(name, release, pythons)) is not None:
         yield (
             f"TensorFlow {series} has one: <c1>poetry tf upgrade {series}</>, then add it again."
