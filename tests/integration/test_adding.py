@@ -32,6 +32,13 @@ def everything() -> Iterator[Distribution]:
     yield Distribution("native", "2.0", ("numpy >=2.0.0",), tags=NATIVE)
     yield Distribution("only-new", "1.0", ("numpy >=2.0.0",))
     yield Distribution("simple", "3.2")
+    # The newest is for later Pythons, and the one between needs another numpy.
+    yield Distribution("between", "1.0", ("numpy >=1.23.5",))
+    yield Distribution("between", "1.5", ("numpy >=2.0.0",))
+    yield Distribution("between", "2.0", requires_python=">=3.12")
+    yield Distribution(
+        "for-macs", "1.0", ("numpy >=2.0.0",), tags=("cp311-cp311-macosx_12_0_arm64",)
+    )
     yield Distribution("bs4", "0.0.2", ("beautifulsoup4",))
     yield Distribution("beautifulsoup4", "4.15.0")
     yield Distribution("sklearn", "0.0")
@@ -106,10 +113,15 @@ def told(stderr: str) -> list[str]:
             "native 1.0: 2.0 needs numpy >=2.0.0, TensorFlow 2.15 numpy <2",
         ),
         ("numpy", None, "TensorFlow 2.15 needs numpy"),
+        (
+            "between",
+            ">=1.0,<2.0",
+            "between 1.0: 1.5 needs numpy >=2.0.0, TensorFlow 2.15 numpy <2",
+        ),
     ],
-    ids=["itself", "what it needs", "its Python", "no wheel", "what TensorFlow needs"],
+    ids=["itself", "what it needs", "its Python", "no wheel", "what TensorFlow needs", "between"],
 )
-@pytest.mark.sample("itself", "no wheel", "its Python")
+@pytest.mark.sample("itself", "no wheel", "its Python", "between")
 def test_the_version_that_fits_is_taken_and_why_is_said(
     with_2_15: PoetryRunner, name: str, constraint: str | None, line: str
 ) -> None:
@@ -177,6 +189,40 @@ def test_where_nothing_fits_it_is_said_what_would_help(with_2_15: PoetryRunner) 
     assert "only-new 1.0 needs numpy >=2.0.0, TensorFlow 2.15 numpy <2." in done.stderr
     assert "TensorFlow 2.18 fits it: poetry tf upgrade 2.18" in done.stderr
     assert "tf check --fix" not in done.stderr, "a hint that has nothing to do with it"
+
+
+def test_a_move_is_not_advised_whose_lock_cannot_be_installed(with_2_15: PoetryRunner) -> None:
+    done = with_2_15.call("add", "--lock", "for-macs")
+    assert done.returncode == 1
+    assert "fits it" not in done.stderr
+    assert "does not help: no lock passes poetry tf check" in done.stderr
+
+
+def test_another_tensorflow_that_others_hold_back_is_for_upgrade(with_2_15: PoetryRunner) -> None:
+    poetry = with_2_15
+    aarch64 = 'sys_platform == "linux" and platform_machine == "aarch64"'
+    requires = [
+        "tensorflow (>=2.13.1,<2.14.0)",
+        f"tensorflow-cpu-aws (>=2.13.1,<2.14.0) ; {aarch64}",
+        "setuptools (<82)",
+    ]
+    more = '\n[tool.poetry-tf]\ngpu = "none"\n'
+    write_pyproject(poetry.project, requires, requires_python="~=3.11.0", more=more)
+    (poetry.project / "poetry.lock").unlink()
+    assert poetry.call("lock").ok
+    before = contents(poetry.project)
+    done = poetry.call("add", "--lock", "tensorflow@~2.15")
+    assert done.returncode == 1 and contents(poetry.project) == before
+    assert "poetry tf upgrade 2.15" in done.stderr and "version solving failed" not in done.stderr
+    assert poetry.call("tf", "upgrade", "-n", "2.15").ok
+
+
+def test_what_is_lost_is_said_as_it_is(with_2_15: PoetryRunner) -> None:
+    done = with_2_15.call("add", "--lock", "tensorflow@~2.21")
+    assert done.ok, done.output
+    assert ("poetry-tf: pyproject.toml loses setuptools (<82), which it no longer needs") in told(
+        done.stderr
+    )
 
 
 def test_several_names_are_solved_together_each_with_its_reason(with_2_15: PoetryRunner) -> None:

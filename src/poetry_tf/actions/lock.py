@@ -24,6 +24,7 @@ from poetry.puzzle.exceptions import SolverProblemError
 from poetry.repositories.installed_repository import InstalledRepository
 from poetry.utils.env import EnvManager
 
+from poetry_tf.actions.progress import without_build_warnings
 from poetry_tf.actions.solver_failure import (
     conflicts_of_path_dependencies,
     missing_paths,
@@ -160,7 +161,8 @@ def _run(project: Project, poetry: Poetry, io: IO) -> None:
     )
     installer.lock(update=False)
     try:
-        status = installer.run()
+        with without_build_warnings():
+            status = installer.run()
     except SolverProblemError as error:
         causes = failure_causes(error)
         own = [names for names in causes if any(item.is_root for item in names)]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 
 from cleo.io.io import IO
@@ -22,6 +20,7 @@ from poetry_tf.actions.lock import (
     solve_lock,
 )
 from poetry_tf.actions.options import InitOptions
+from poetry_tf.actions.progress import told_regularly
 from poetry_tf.actions.project_index import ProjectIndex, nearest_release
 from poetry_tf.checks.findings import CONTAINER_CODES, rules
 from poetry_tf.files.edits import Edit, apply
@@ -149,25 +148,13 @@ class Migration:
             self._progress(f"No way with {format_list(names)}; leaving that out")
         return left
 
-    @contextmanager
-    def _told_while_it_goes_on(self, number: int, io: IO) -> Iterator[None]:
+    def _told_while_it_goes_on(self, number: int, io: IO) -> AbstractContextManager[None]:
         """Says now and then that a solve goes on; on a terminal Poetry does."""
-        ended, begun = threading.Event(), time.monotonic()
-
-        def tell() -> None:
-            while not ended.wait(_TELL_SECONDS):
-                seconds = int(time.monotonic() - begun)
-                self._progress(f"Solve {number} goes on ({seconds} s)")
-
-        thread = threading.Thread(target=tell, daemon=True)
-        if not io.output.is_decorated():
-            thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            if thread.is_alive():
-                thread.join()
+        if io.output.is_decorated():
+            return nullcontext()
+        return told_regularly(
+            lambda seconds: self._progress(f"Solve {number} goes on ({seconds} s)"), _TELL_SECONDS
+        )
 
     def with_requirements_fixed(self, prepared: Project, plan: Plan) -> Project:
         """The project with the current requirements of the list and what they make necessary."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from poetry.repositories.exceptions import PackageNotFoundError
 
 from poetry_tf.actions.build_requirements import compiled_source
 from poetry_tf.actions.lock import LockingError, locking_error
+from poetry_tf.actions.progress import without_build_warnings
 from poetry_tf.actions.solver_failure import without_styles
 from poetry_tf.http.parallel import run_parallel
 from poetry_tf.index.credentials import PYPI
@@ -107,8 +107,7 @@ class ProjectIndex:
         try:
             if (compiled := _compiled_source(repository, name, number)) is not None:
                 return f"which has to be compiled ({compiled})"
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # setuptools warns the package's authors
+            with without_build_warnings():
                 repository.package(name, number)
         except Exception as error:  # builds raise anything
             text = without_styles(str(error))

@@ -8,11 +8,12 @@ why. Where nothing goes with the project, the error names both requirements and 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import tomlkit
+from cleo.io.null_io import NullIO
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 from poetry.console.exceptions import PoetryRuntimeError
@@ -21,10 +22,13 @@ from poetry.puzzle.exceptions import SolverProblemError
 from poetry.repositories.exceptions import PackageNotFoundError
 
 from poetry_tf.actions.conflict import PYTHON, Conflict, find_conflict
-from poetry_tf.actions.lock import LockingError
+from poetry_tf.actions.fix import UnservedError
+from poetry_tf.actions.lock import LockingError, relock
+from poetry_tf.actions.progress import told_regularly, without_build_warnings
 from poetry_tf.actions.project_index import ProjectIndex
 from poetry_tf.actions.solver_failure import shortened
-from poetry_tf.actions.upgrade import plan_upgrade, required_specifier
+from poetry_tf.actions.upgrade import lock_upgrade, plan_upgrade, required_specifier
+from poetry_tf.checks.findings import find_problems, make_context
 from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import Project
@@ -36,6 +40,7 @@ from poetry_tf.plan.environments import Target
 from poetry_tf.plan.main_line import main_requirement
 from poetry_tf.plan.model import PlanError
 from poetry_tf.plan.requirement import (
+    constraint_series,
     locked_tensorflow,
     tensorflow_distributions,
     to_poetry_version,
@@ -55,6 +60,8 @@ if TYPE_CHECKING:
 ANY_VERSION = ">=0"
 # Later series that are solved for, until one goes with what is added.
 _MOST_SERIES = 3
+_TELL_SECONDS = 10.0
+"""How often it is said that a search goes on."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +91,26 @@ class Addition:
             raise error
         before = self._project()
         added = _added(self._project_on_disk(), before)
-        if any(item.name in tensorflow_distributions() for item in added):
-            raise error  # it is what everything else has to go with
+        main = next((one for one in added if one.name in tensorflow_distributions()), None)
+        if main is not None:  # it is what everything else has to go with
+            raise _upgrade_instead(self._project_on_disk(), main, self.io) or error
         opened = [item for item in added if item.name in self.bare]
         if opened:
             names = format_list(sorted({item.name for item in opened}))
             self._tell(f"Looking for versions of {names} that fit, as the newest do not")
+        with _told(self.io, "Still solving"), without_build_warnings():
+            return self._solve_with_others(attempt, before, added, opened, error)
+
+    def _solve_with_others(
+        self,
+        attempt: _Attempt,
+        before: Project,
+        added: Sequence[Requirement],
+        opened: Sequence[Requirement],
+        error: SolverProblemError,
+    ) -> Any:
+        """The transaction with other versions of what is `opened`."""
+        if opened:
             wheels = self._wheels(opened)
             found = self._versions(attempt, before, opened, wheels)
             reasons = [self._reason(attempt, before, opened, found, name) for name in found]
@@ -188,6 +209,12 @@ class Addition:
         self._require(apply(before, _edits(before, opened, _carets(others))))
         failure = attempt.failure()
         conflict = self._conflict(name, failure) if failure is not None else None
+        if conflict is not None and conflict.on == PYTHON:
+            # Others between the two may be for these Pythons, and do not fit for another reason.
+            texts = {**_carets(others), name: f">{found[name]}"}
+            self._require(apply(before, _edits(before, opened, texts)))
+            if (failure := attempt.failure()) is not None:
+                conflict = find_conflict(name, reads.failure_causes(failure), ()) or conflict
         return conflict.text if conflict else "a later one does not fit the other requirements"
 
     def _conflict(self, name: NormalizedName, error: SolverProblemError) -> Conflict | None:
@@ -219,7 +246,7 @@ class Addition:
         lines = [f"{conflict.sentence}.", *self._places(conflict)]
         lines = [escape_markup(line) for line in lines]
         lines += self._other_version(attempt, before, item)
-        lines += self._move(attempt, before, conflict)
+        lines += self._move(before, conflict)
         solver = map(escape_markup, shortened(str(error)).splitlines())
         return command_error(escape_markup(headline), "\n".join(lines), "\n".join(solver))
 
@@ -260,17 +287,20 @@ class Addition:
             what = escape_markup(f"{item.name}@^{found[item.name]}")
             yield f"Another version fits: <c1>poetry add {what}</>"
 
-    def _move(self, attempt: _Attempt, before: Project, conflict: Conflict) -> Iterable[str]:
-        """The next later series of TensorFlow with which it goes, tried by solving."""
-        for release in _later_releases(self._project_on_disk(), conflict)[:_MOST_SERIES]:
-            with suppress(PlanError, ProjectError, LockingError):
-                moved = plan_upgrade(before, release.series, legacy_keras=False)
-                if not moved.blocking and self._solve_with(attempt, moved.after) is not None:
-                    yield (
-                        f"TensorFlow {release.series} fits it: "
-                        f"<c1>poetry tf upgrade {release.series}</>, then add it again."
-                    )
-                    return
+    def _move(self, before: Project, conflict: Conflict) -> Iterable[str]:
+        """The next later series of TensorFlow with which it goes, tried by locking."""
+        series = [item.series for item in _later_releases(self._project_on_disk(), conflict)]
+        for tried in series[:_MOST_SERIES]:
+            self._tell(f"Trying TensorFlow {tried}")
+            if _can_move(before, self._project_on_disk(), tried, self.io):
+                yield (
+                    f"TensorFlow {tried} fits it: "
+                    f"<c1>poetry tf upgrade {tried}</>, then add it again."
+                )
+                return
+        if series:
+            names = format_list(series[:_MOST_SERIES])
+            yield f"TensorFlow {names} does not help: no lock passes <c1>poetry tf check</>."
 
     # -- the project -------------------------------------------------------------------------
 
@@ -395,6 +425,53 @@ def _later_releases(project: Project, conflict: Conflict) -> list[Release]:
         for release in newest
         if release.version > locked and release.is_opened and is_without(release)
     ]
+
+
+def _told(io: IO, text: str, *, always: bool = False) -> AbstractContextManager[None]:
+    """Says now and then that something goes on; on a terminal Poetry says it of a solve."""
+    if io.output.is_decorated() and not always:
+        return nullcontext()
+    return told_regularly(
+        lambda seconds: io.write_error_line(f"poetry-tf: {text} ({seconds} s)"), _TELL_SECONDS
+    )
+
+
+def _can_move(project: Project, before: Project, series: str, io: IO) -> bool:
+    """Whether a project can be moved to a series with a lock in which `check` finds no more.
+
+    `before` is the project on disk.
+    """
+    with suppress(PlanError, ProjectError, LockingError, UnservedError):
+        moved = plan_upgrade(project, series, legacy_keras=False)
+        if not moved.blocking:
+            with _told(io, f"Trying TensorFlow {series}", always=io.output.is_decorated()):
+                after = lock_upgrade(moved, lambda edited: relock(edited, NullIO()))
+            return _errors(after) <= _errors(before)
+    return False
+
+
+def _upgrade_instead(project: Project, item: Requirement, io: IO) -> Exception | None:
+    """The error for another TensorFlow that does not go with what the project requires.
+
+    None where the project can't be moved to it either.
+    """
+    series = constraint_series(item.constraint)
+    if series is None or not _can_move(project, project, series, io):
+        return None
+    written = escape_markup(f"{item.name} {_written(item)}")
+    return command_error(
+        f"{written} does not go with what the project requires.",
+        f"What goes with TensorFlow moves with it by: <c1>poetry tf upgrade {series}</>",
+    )
+
+
+def _errors(project: Project) -> set[tuple[str, str]]:
+    """What `check` finds wrong with a project, its container left out."""
+    return {
+        (item.code, item.message)
+        for item in find_problems(make_context(project))
+        if item.severity == "error" and not item.code.startswith("TF5")
+    }
 
 
 def _written(item: Requirement) -> str:
