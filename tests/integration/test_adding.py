@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
+from poetry.core.constraints.version import parse_constraint
 
+from poetry_tf.hooks.candidates import ReleaseDemand
+from poetry_tf.hooks.companions import source_builds
 from tests.support.index import Distribution, LocalIndex
 from tests.support.poetry import KNOWS_DEPENDENCY_GROUPS, PoetryRunner, locked, write_pyproject
 from tests.support.projects import contents, restore
@@ -32,6 +36,8 @@ def everything() -> Iterator[Distribution]:
     yield Distribution("native", "2.0", ("numpy >=2.0.0",), tags=NATIVE)
     yield Distribution("only-new", "1.0", ("numpy >=2.0.0",))
     yield Distribution("simple", "3.2")
+    yield Distribution("compiled", "1.0", tags=("cp311-cp311-win_amd64",), sdist=True)
+    yield Distribution("needs-compiled", "1.0", ("compiled",))
     # The newest is for later Pythons, and the one between needs another numpy.
     yield Distribution("between", "1.0", ("numpy >=1.23.5",))
     yield Distribution("between", "1.5", ("numpy >=2.0.0",))
@@ -223,6 +229,38 @@ def test_what_is_lost_is_said_as_it_is(with_2_15: PoetryRunner) -> None:
     assert ("poetry-tf: pyproject.toml loses setuptools (<82), which it no longer needs") in told(
         done.stderr
     )
+
+
+COMPILED = (
+    "poetry-tf: compiled 1.0 has no wheel for linux-x86_64: installing it there needs a compiler "
+    "and the libraries that it uses"
+)
+
+
+@pytest.mark.parametrize("name", ["compiled", "needs-compiled"])
+def test_what_is_built_from_source_is_said(with_2_15: PoetryRunner, name: str) -> None:
+    done = with_2_15.call("add", "--lock", name)
+    assert done.ok, done.output
+    assert told(done.stderr) == [COMPILED]
+    again = with_2_15.call("add", "--lock", "simple")
+    assert again.ok and not told(again.stderr), "what was locked before is not said again"
+
+
+def test_what_has_no_wheel_at_all_is_said_only_of_what_was_added(with_2_15: PoetryRunner) -> None:
+    path = with_2_15.project / "poetry.lock"
+    text = path.read_text("utf-8")
+    package = (
+        '[[package]]\nname = "source-only"\nversion = "1.0"\noptional = false\n'
+        'python-versions = "*"\ngroups = ["main"]\n'
+        'files = [{file = "source_only-1.0.tar.gz", hash = "sha256:00"}]\n\n'
+    )
+    path.write_text(text.replace("[[package]]", f"{package}[[package]]", 1), "utf-8")
+    demand = ReleaseDemand(parse_constraint(">=3.11,<3.12"), ("linux-x86_64",))
+    name = canonicalize_name("source-only")
+    (line,) = source_builds(with_2_15.project, demand, {name}, ())
+    assert line.startswith("source-only 1.0 has no wheel for linux-x86_64")
+    assert line.endswith("unless it is pure Python")
+    assert not [*source_builds(with_2_15.project, demand, (), ())]
 
 
 def test_several_names_are_solved_together_each_with_its_reason(with_2_15: PoetryRunner) -> None:

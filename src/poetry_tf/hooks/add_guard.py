@@ -7,11 +7,10 @@ refused before anything of that name is requested.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from packaging.utils import NormalizedName, canonicalize_name
@@ -328,16 +327,29 @@ def judge_proper_name(name: NormalizedName, io: IO, setting: GuardSettings) -> N
     io.write_error_line(f"<warning>poetry-tf: {what}</>")
 
 
-def report_findings(root: Path, io: IO) -> None:
-    """Says what `check` finds after ``add``, where it may find something of what was added."""
-    if io.input.option("dry-run") or not _brings_others(io):
-        return
-    from poetry_tf.hooks.companions import findings_after_adding
+def report_findings(guard: AddGuard, locked: Collection[NormalizedName]) -> None:
+    """Says what `check` finds after ``add``, and what of it has to be built from source.
 
-    for finding in findings_after_adding(root):
+    `locked` are the distributions that were locked before.
+    """
+    io, poetry = guard.io, guard.poetry
+    if poetry is None or io.input.option("dry-run"):
+        return
+    from poetry_tf.hooks.companions import findings_after_adding, source_builds
+
+    root = poetry.pyproject_path.parent
+    demand = project_demand(poetry.package, guard.setting.settings)
+    for text in source_builds(root, demand, requested_names(io), locked):
+        io.write_error_line(f"poetry-tf: {escape_markup(text)}")
+    for finding in findings_after_adding(root) if _brings_others(io) else ():
         remedy = "poetry tf check --fix" if finding.edits else "poetry tf check"
         what = escape_markup(finding.message)
         io.write_error_line(f"<warning>poetry-tf: {what}: see <c1>{remedy}</></>")
+
+
+def requested_names(io: IO) -> frozenset[NormalizedName]:
+    """The distributions in the arguments of ``poetry add``."""
+    return frozenset(_distribution_name(text) for text in io.input.argument("name"))
 
 
 def requested_versions(arguments: list[str]) -> dict[str, str]:
@@ -347,7 +359,7 @@ def requested_versions(arguments: list[str]) -> dict[str, str]:
 
 def _brings_others(io: IO) -> bool:
     """Whether other requirements may belong to one of the arguments of ``add``."""
-    names = {_distribution_name(text) for text in io.input.argument("name")}
+    names = requested_names(io)
     return bool(names & {item.name for item in need_keras_2()}) or any(map(role, names))
 
 

@@ -7,7 +7,7 @@ wheels. ``poetry tf check`` finds the same and fixes it by the same edits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ from poetry_tf.plan.companions import (
     usable_companions,
 )
 from poetry_tf.plan.environments import marker_without, required_environments
+from poetry_tf.plan.installability import LockedPackages
 from poetry_tf.plan.main_line import admitted_locked_tensorflow
 from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan
 from poetry_tf.plan.requirement import to_poetry_version
@@ -43,6 +44,7 @@ from poetry_tf.pyproject.pins import companion_tilde
 from poetry_tf.pyproject.requirement_edits import marker_edits
 from poetry_tf.releases.breaking import Retired, ended
 from poetry_tf.releases.companions import bounds_on
+from poetry_tf.releases.images import load_images
 from poetry_tf.releases.model import numbers
 from poetry_tf.text import escape_markup, format_list
 
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from poetry.poetry import Poetry
     from poetry.puzzle.exceptions import SolverProblemError
 
+    from poetry_tf.hooks.candidates import ReleaseDemand
     from poetry_tf.releases import Companion, Release
 
 # A superfluous platform line, a bound, Keras 2, a missing platform line, CUDA's wheels.
@@ -202,6 +205,44 @@ def findings_after_adding(root: Path) -> list[Finding]:
     except ProjectError:
         return []  # `check` reports the error
     return [item for item in problems if item.code in {*CODES, "TF105", "TF304"} - {"TF503"}]
+
+
+def source_builds(
+    root: Path,
+    demand: ReleaseDemand,
+    requested: Collection[NormalizedName],
+    locked: Collection[NormalizedName],
+) -> Iterator[str]:
+    """What was added and has no wheel for a target, and what its installation needs there.
+
+    Of what came with a `requested` distribution, and was not `locked` before, only what has wheels
+    for other platforms: what has none at all is often pure Python.
+    """
+    try:
+        project = Project.read(root)
+        if (lock := project.valid_lock) is None:
+            return
+        packages = LockedPackages.of(lock, project.pyproject)
+    except ProjectError:
+        return  # `check` reports the error
+    targets = demand.targets(locked_release("tensorflow", admitted_locked_tensorflow(project)))
+    for package in packages.packages:
+        is_compiled = any(not tag.endswith("-any") for tag in package.tags)
+        is_new = package.name in requested or (is_compiled and package.name not in locked)
+        if not (is_new and package.has_source):
+            continue
+        where = dict.fromkeys(
+            target.environment
+            for target in targets
+            if not package.has_wheel(target, load_images().systems)
+            and packages.needs(package, target)
+        )
+        if where:
+            how = "" if is_compiled else ", unless it is pure Python"
+            yield (
+                f"{package.name} {package.version} has no wheel for {format_list([*where])}: "
+                f"installing it there needs a compiler and the libraries that it uses{how}"
+            )
 
 
 def conflict_hint(poetry: Poetry, error: SolverProblemError) -> str | None:

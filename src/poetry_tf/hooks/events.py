@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from cleo.events.console_command_event import ConsoleCommandEvent
     from cleo.events.console_error_event import ConsoleErrorEvent
     from cleo.events.console_terminate_event import ConsoleTerminateEvent
+    from packaging.utils import NormalizedName
     from poetry.poetry import Poetry
 
 # The commands that are guarded; `install`, `sync` and `remove` are never blocked by a wide pin.
@@ -51,6 +52,8 @@ SOLVING = {"add", "lock", "update"}
 _locked_before: WeakKeyDictionary[Any, dict[str, Version]] = WeakKeyDictionary()
 # The guards of ``add`` in managed projects.
 _adding: WeakKeyDictionary[Any, AddGuard] = WeakKeyDictionary()
+# The distributions that were locked before them.
+_names_before: WeakKeyDictionary[Any, frozenset[NormalizedName]] = WeakKeyDictionary()
 
 
 def on_command(event: ConsoleCommandEvent, failed: Failed) -> None:
@@ -92,6 +95,9 @@ def on_installer_ready(event: ConsoleCommandEvent, failed: Failed) -> None:
     before, guard = _locked_before.get(command), _adding.get(command)
     if not before and guard is None:
         return
+    if guard is not None and poetry.locker.is_locked():
+        packages = poetry.locker.locked_repository().packages
+        _names_before[command] = frozenset(package.name for package in packages)
     setting, io = guard_settings(poetry), event.io
     # The remedy repeats the arguments of `add`.
     added = io.input.argument("name") if command.name == "add" else []
@@ -160,7 +166,7 @@ def on_terminate(event: ConsoleTerminateEvent, _failed: Failed) -> None:
 
     root, setting = poetry.pyproject_path.parent, guard_settings(poetry)
     if guard is not None:
-        report_findings(root, event.io)
+        report_findings(guard, _names_before.pop(command, frozenset()))
     sync.sync_containers(root, before, locked_tensorflow(root), event.io, setting)
     if setting.managed:
         libraries.link_installed(command, event.io)
