@@ -29,6 +29,9 @@ PACKAGES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("quiet", "2.0", ("slow-date (>=2)",), (ANY,)),
     ("lively", "1.0", ("slow-date (>=2)",), (ANY,)),
     ("lively", "1.1", ("slow-date (>=1)",), (ANY,)),
+    # What it requires has no file for ARM.
+    ("gui", "1.0", ("gui-lib",), (ANY,)),
+    ("gui-lib", "1.0", (), ("py3-none-manylinux2014_x86_64",)),
     # No version of it goes with the NumPy of TensorFlow 2.15.
     ("numpy-two", "1.0", ("numpy (>=2)",), (ANY,)),
 )
@@ -174,6 +177,16 @@ def test_an_export_keeps_what_nothing_else_needs(warm_poetry: PoetryRunner, proj
     assert quiet == "quiet (==1.0)"
     assert numpy.startswith("numpy (")
     assert locked(project)["slow-date"] == "1.0"
+
+
+def test_what_brings_a_package_without_a_file_for_arm_is_left_out_there(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    write(project, "tensorflow==2.15.1\ngui==1.0\nquiet\n", "requirements.txt")
+    done = warm_poetry.call("tf", "init", "-n", "--from", "requirements.txt")
+    assert done.ok, done.output
+    assert "Left out on linux-aarch64, for want of files: gui" in done.stdout
+    assert warm_poetry.call("tf", "check").stdout == "All set!\n"
 
 
 def test_it_is_read_from_standard_input(warm_poetry: PoetryRunner, project: Path) -> None:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 
 from poetry_tf.migration.classify import classify_entries, direct_entries
-from tests.migration.lists import classified, classified_pip, pip, reasons, release, texts
+from poetry_tf.migration.fit import relax_conflicting
+from tests.migration.lists import classified, classified_pip, classify, pip, reasons, release, texts
 
 
 def test_each_line_goes_where_it_belongs() -> None:
@@ -151,6 +152,44 @@ def test_a_version_that_the_user_wrote_stays_beside_the_same_tensorflow(line: st
     name, _, version = line.partition("==")
     (text,) = texts(classified_pip("tensorflow==2.12.0", line))
     assert text in {f"{name} (=={version})", f"{name} (<0.16)"}
+
+
+@pytest.mark.parametrize(
+    ("line", "series", "expected"),
+    [
+        ("tensorflow-addons==0.22.0", "2.15", "tensorflow-addons (>=0.23.0,<0.24.0)"),
+        ("tensorflow-addons>=0.23", "2.15", "tensorflow-addons (>=0.23)"),
+        ("tensorflow_text==2.13.0", "2.15", "tensorflow_text (>=2.15.0,<2.16.0)"),
+        ("tensorflow-text>=2.16", "2.15", "tensorflow-text (>=2.15.0,<2.16.0)"),
+        ("tensorflow-addons==0.23.0", "2.18", None),
+        ("tensorflow-addons", "2.18", None),
+    ],
+)
+def test_a_companion_that_contradicts_tensorflow_moves_or_is_left_to_the_user(
+    line: str, series: str, expected: str | None
+) -> None:
+    found = classify(pip(f"tensorflow=={release(series).version}", line), series)
+    if expected is not None:
+        assert texts(found) == [expected] and not found.skipped
+        return
+    (skipped,) = found.skipped
+    assert not texts(found) and skipped.actionable and skipped.written == line
+
+
+def test_a_companion_is_relaxed_only_to_what_fits() -> None:
+    found = classify(pip("tensorflow==2.15.1", "tensorflow-addons==0.23.0", "other==1.0"), "2.15")
+    relaxed = relax_conflicting(found, ["tensorflow-addons", "other"], everything=True)
+    assert relaxed is not None
+    assert texts(relaxed) == ["tensorflow-addons (>=0.23.0,<0.24.0)", "other"]
+
+
+def test_a_version_and_bounds_that_admit_it_become_the_version() -> None:
+    assert texts(classified_pip("pandas>=1.5", "pandas==2.0.3")) == ["pandas (==2.0.3)"]
+
+
+@pytest.mark.parametrize("name", ["pyobjc", "pyobjc-core", "pyobjc-framework-Cocoa"])
+def test_what_is_for_one_system_only_is_required_there(name: str) -> None:
+    assert texts(classified_pip(f"{name}==10.1")) == [f'{name} (==10.1) ; sys_platform == "darwin"']
 
 
 def test_a_companion_moves_with_tensorflow_to_what_fits() -> None:

@@ -12,6 +12,7 @@ from poetry_tf.migration.fit import (
     fit_to_index,
     relax_conflicting,
     without_builds,
+    without_missing_files,
 )
 from poetry_tf.plan.environments import Target
 from tests.migration.lists import classified, classified_pip, conda, texts
@@ -75,6 +76,31 @@ def test_what_one_environment_lacks_is_left_out_there() -> None:
     assert "Left out on linux-aarch64" in "\n".join(migration_lines(conda("pyside2"), fit, ()))
 
 
+def test_those_left_out_in_the_same_environments_are_named_in_one_line() -> None:
+    there = {
+        canonicalize_name(name): [IndexRelease(Version("6.0"), True, ("linux-aarch64",), True)]
+        for name in ("mkl", "pyside2")
+    }
+    listing = conda("pyside2", "mkl")
+    fit = fit_to_index(classified_pip("pyside2", "mkl"), there, TARGET)
+    lines = [line for line in migration_lines(listing, fit, ()) if "Left out" in line]
+    assert lines == ["  Left out on linux-aarch64, for want of files: pyside2, mkl"]
+
+
+def test_what_brings_a_package_without_files_is_left_out_where_it_has_none() -> None:
+    found = classified_pip("gui==1.0", "only-here", "plain")
+    gui, here, lib, tool = map(canonicalize_name, ("gui", "only-here", "gui-lib", "tool"))
+    brought = {gui: frozenset({gui, lib}), here: frozenset({here, tool})}
+    missing = {lib: ["linux-aarch64"], tool: ["linux-x86_64", "linux-aarch64"]}
+    fit = without_missing_files(found, missing, brought, "linux-x86_64")
+    assert fit is not None
+    marker = 'sys_platform != "linux" or platform_machine != "aarch64"'
+    assert texts(fit) == [f"gui (==1.0) ; {marker}", "plain"]
+    (skipped,) = fit.skipped
+    assert (skipped.written, "tool" in skipped.reason) == ("only-here", True)
+    assert without_missing_files(fit, missing, brought, "linux-x86_64") is None
+
+
 def test_a_source_that_cannot_be_made_sense_of_is_left_to_the_user() -> None:
     found = classified("good", "bad", "ready")
     there = {
@@ -112,7 +138,7 @@ def test_what_has_wheels_for_others_only_is_not_compiled_here() -> None:
     (skipped,) = done.skipped
     assert skipped.reason == (
         "PyPI has no wheel of it for Python 3.10, only source to compile: add it with "
-        "`poetry add elsewhere` where the libraries it needs are installed"
+        "`poetry add elsewhere@1.0` where the libraries it needs are installed"
     )
 
 

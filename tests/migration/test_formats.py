@@ -197,7 +197,7 @@ def test_files_that_a_list_names_are_read_and_bounds_kept(tmp_path: Path) -> Non
         read_list(read_list_file(path), path)
     path.write_text("-r absent.txt\n", "utf-8")
     with pytest.raises(
-        ProjectError, match=r"requirements.txt:1:1.*absent.txt there is no such file"
+        ProjectError, match=r"requirements.txt:1:1.*absent.txt: there is no such file"
     ):
         read_list(read_list_file(path), path)
 

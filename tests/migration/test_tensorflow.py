@@ -46,8 +46,13 @@ def test_what_exists_is_what_is_meant() -> None:
     )
 
 
+NO_TENSORFLOW = (
+    "The list names no TensorFlow: the newest that fits is required; --tensorflow names another"
+)
+
+
 def test_what_is_open_stays_open_or_becomes_the_newest_that_fits() -> None:
-    assert of("numpy") == MigrationGoal()
+    assert of("numpy") == MigrationGoal(notes=(NO_TENSORFLOW,))
     assert of("python", "tensorflow") == MigrationGoal()
     # CaImAn's: the newest below 2.16, on the newest Python that has it.
     assert of("python <=3.12", "tensorflow >=2.4.0,<2.16") == MigrationGoal("2.15", "3.11")
@@ -201,6 +206,22 @@ def test_a_candidate_or_post_release_becomes_the_nearest_final_one(
     assert found.tensorflow == release
     assert not found.changes
     assert any(note in text for text in found.notes)
+
+
+def test_a_release_that_never_was_is_said_with_its_line() -> None:
+    found = goal("numpy", "tensorflow==2.15.7")
+    assert found.tensorflow == "2.15"
+    assert found.notes == (
+        "requirements.txt:2: no TensorFlow 2.15.7 is known; the newest of 2.15 is required",
+    )
+
+
+def test_the_listed_release_of_the_series_that_is_given_stays() -> None:
+    listing = pip("tensorflow==2.18.0")
+    for python in (None, "3.11"):
+        given = GivenOptions("2.18", python)
+        assert choose_goal(listing, given, CATALOG, IMAGES).tensorflow == "2.18.0"
+    assert choose_goal(listing, GivenOptions("2.17"), CATALOG, IMAGES).tensorflow is None
 
 
 def test_lines_that_never_count_together_do_not_contradict() -> None:

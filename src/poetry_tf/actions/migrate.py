@@ -40,6 +40,7 @@ from poetry_tf.migration.fit import (
     relax_conflicting,
     without_builds,
     without_conflicting,
+    without_missing_files,
 )
 from poetry_tf.migration.required import RequiredEntry, line_edits, lowest_version
 from poetry_tf.migration.tensorflow import (
@@ -50,6 +51,8 @@ from poetry_tf.migration.tensorflow import (
 )
 from poetry_tf.plan.derive import without_image_limits
 from poetry_tf.plan.environments import Target, required_environments
+from poetry_tf.plan.installability import LockedPackages
+from poetry_tf.plan.lock_entries import DependencyEdge
 from poetry_tf.plan.main_line import main_requirement
 from poetry_tf.plan.model import Plan
 from poetry_tf.plan.settings import read_settings
@@ -100,7 +103,7 @@ class Migration:
         )
         return replace(
             options,
-            tensorflow=options.tensorflow or self.goal.tensorflow,
+            tensorflow=self.goal.tensorflow or options.tensorflow,
             python=options.python or self.goal.python,
             gpu=options.gpu or self.goal.gpu,
         )
@@ -123,13 +126,65 @@ class Migration:
             project = self.with_requirements_fixed(prepared, plan)
             try:
                 with self._told_while_it_goes_on(number, io):
-                    return replace(project, lock=solve_lock(project, mirrors, io))
+                    locked = replace(project, lock=solve_lock(project, mirrors, io))
+                changed = self._without_missing_files(locked, plan)
+                if changed is None or number == _MOST_SOLVES:
+                    return locked
+                self.classification = changed
             except UnsolvedError as error:
                 changed = self._without_conflict(number, error.conflicting)
                 if changed is None or number == _MOST_SOLVES:
                     raise
                 self.classification = changed
+            except LockingError as error:
+                raise self._with_addresses(error) from error
         raise AssertionError
+
+    def _with_addresses(self, error: LockingError) -> LockingError:
+        """The error with the lines whose packages are not from the index."""
+        entries = [item.entry for item in self.classification.required if item.entry.address]
+        if not entries:
+            return error
+        lines = "".join(f"\n{item.location} {item.written}" for item in entries)
+        return LockingError(
+            f"{error}\nIf it is one of these addresses that can't be read, take the line out or "
+            f"name a version:{lines}"
+        )
+
+    def _without_missing_files(self, locked: Project, plan: Plan) -> Classification | None:
+        """The list without what brings a package that has no file; None where all have one."""
+        if (lock := locked.valid_lock) is None:
+            return None
+        packages = LockedPackages.of(lock, locked.pyproject)
+        targets = self._targets(locked, plan)
+        missing = {
+            item.package.name: [target.environment for target in item.targets]
+            for item in packages.obstacles(targets, load_images().systems)
+            if item.reason == "file"
+        }
+        if not missing:
+            return None
+        brought = {
+            item.key: packages.brought_by(
+                DependencyEdge(
+                    item.key, "*", extras=frozenset(map(canonicalize_name, item.entry.extras))
+                ),
+                targets,
+            )
+            for item in self.classification.required
+        }
+        changed = without_missing_files(
+            self.classification, missing, brought, targets[0].environment
+        )
+        if changed is not None:
+            self._progress(f"No file of {format_list(sorted(missing))}; leaving that out there")
+        return changed
+
+    def _targets(self, project: Project, plan: Plan) -> list[Target]:
+        environments = read_settings(project)[0].environments
+        return [
+            Target(name, plan.python) for name in required_environments(plan.release, environments)
+        ]
 
     def _without_conflict(self, number: int, conflicting: Collection[str]) -> Classification | None:
         """The list for the next solve: with other versions, or less of it; None without one."""
@@ -189,10 +244,7 @@ class Migration:
         self, prepared: Project, plan: Plan, mirrors: tuple[SettingLayer, ...], io: IO
     ) -> Classification:
         found = self._classify(prepared, plan)
-        environments = read_settings(prepared)[0].environments
-        targets = [
-            Target(name, plan.python) for name in required_environments(plan.release, environments)
-        ]
+        targets = self._targets(prepared, plan)
         with open_poetry(prepared, mirrors, io) as poetry:
             index = ProjectIndex(poetry)
             entries = [item for item in found.required if not item.entry.address]

@@ -152,6 +152,8 @@ class InitCommand(TensorFlowCommand):
             return self._not_locked(error, prepared, plan, options, migration)
         if options.container:
             project, plan = with_containers(project)
+        elif locks:
+            plan = make_context(project).plan or plan
         if migration is not None:
             self._show_added(migration.with_requirements(prepared), project)
             self._show_migration(migration)

@@ -49,7 +49,10 @@ def migration_lines(
     listing: PackageList, found: Classification, sentences: Iterable[str], *, whole: bool = False
 ) -> Iterator[str]:
     """What became of a list: `sentences` first, then its packages; `whole` names every one."""
+    is_built = any(item.build for item in listing.entries)
     kind = "an export of what was installed, " if listing.is_export else ""
+    if kind and not is_built:  # a list of pip's may have been written by hand
+        kind = f"taken for {kind}"
     yield f"From {listing.file}, {kind}{format_count(len(listing.entries), 'package')}:"
     for sentence in sentences:
         yield f"  {sentence}"
@@ -61,10 +64,13 @@ def migration_lines(
         yield f"  Required with other versions ({len(other)}):"
     for item in other:
         yield f"    {_format_change(item)}"
+    excluded: dict[tuple[str, ...], list[str]] = {}
     for item in found.required:
-        if item.excluded:
-            where = format_list(item.excluded)
-            yield f"  Left out on {where}, for which it has no file: {item.name}"
+        excluded.setdefault(item.excluded, []).append(item.name)
+    for where, names in excluded.items():
+        if where:
+            text = _format_names(names, whole=whole)
+            yield f"  Left out on {format_list(where)}, for want of files: {text}"
     renamed = [item for item in found.required if canonicalize_name(item.name) != item.entry.key]
     if renamed:
         pairs = ", ".join(f"{item.entry.name} is {item.name}" for item in renamed)

@@ -16,27 +16,25 @@ from packaging.version import Version
 from poetry.core.constraints.version import parse_constraint
 
 from poetry_tf.migration.entries import ListEntry, PackageList, SkippedLine
+from poetry_tf.migration.line_releases import admits_release
 from poetry_tf.migration.names import (
     NameClass,
     classify_name,
     has_other_versions,
     is_implied,
     is_imported,
+    marker_of,
     version_cap,
 )
 from poetry_tf.migration.required import Relaxation, RequiredEntry
-from poetry_tf.migration.tensorflow import (
-    admits_release,
-    counting_lines,
-    holds_in,
-    is_python,
-)
-from poetry_tf.plan.companions import fitting_companions, later_misfits
+from poetry_tf.migration.tensorflow import counting_lines, holds_in, is_python
+from poetry_tf.plan.companions import fitting_companions, later_misfits, series_with
 from poetry_tf.plan.environments import ENVIRONMENTS, Target
 from poetry_tf.pyproject.pins import companion_tilde
-from poetry_tf.releases import Release, role
-from poetry_tf.releases.breaking import keras_major
-from poetry_tf.releases.companions import bounds_on
+from poetry_tf.releases import Release, fits, role
+from poetry_tf.releases.breaking import ended, keras_major
+from poetry_tf.releases.companions import bounds_on, companions
+from poetry_tf.text import format_list
 
 DropReason: TypeAlias = Literal[
     "main",
@@ -120,6 +118,8 @@ def classify_entries(
             dropped.append(DroppedEntry(item, "main" if item in main else "elsewhere"))
         elif canonicalize_name(what.name) in known:
             dropped.append(DroppedEntry(item, "present"))
+        elif (why := _why_none_fits(canonicalize_name(what.name), release)) is not None:
+            skipped.append(SkippedLine(item.written, why, item.location))
         else:
             new = _to_required(item, what, release, moved=moves_tensorflow)
             key = (new.key, item.marker)
@@ -168,7 +168,8 @@ def _to_required(
 
     `moved` is whether the list is for another TensorFlow.
     """
-    required = RequiredEntry(item, what.name)
+    required = RequiredEntry(replace(item, marker=item.marker or marker_of(item)), what.name)
+    item = required.entry
     if item.untranslated and not item.untranslated.startswith("@"):
         reason = f"{item.untranslated!r} can't be said in a requirement"
         return replace(required, reason=reason)
@@ -188,27 +189,51 @@ def _to_required(
     if has_other_versions(item) and item.specifier:
         reason = "under its own name it has other versions"
         return replace(required, entry=replace(item, specifier=""), reason=reason)
-    if moved and item.exact is not None and role(required.name) == "companion":
-        return _with_fitting_version(required, release)
+    if role(required.name) != "companion":
+        return required
+    fitting = _fitting_specifier(required.key, release)
+    required = replace(required, bound=fitting or "")
+    admitted = [one for one in companions()[required.key] if required.admits(one.version)]
+    fitting_ones = [one.companion for one in fits(required.key, release)]
+    contradicts = admitted and not any(one in fitting_ones for one in admitted)
+    if (moved and item.exact is not None) or (fitting is not None and contradicts):
+        return _with_fitting_version(required, fitting, release)
     return required
 
 
-def _with_fitting_version(required: RequiredEntry, release: Release) -> RequiredEntry:
-    """A companion whose TensorFlow moves, in a release for the new one."""
-    fitting = fitting_companions(required.key, release)
-    if bounds_on(required.key, release) is not None or not fitting:
+def _why_none_fits(name: NormalizedName, release: Release) -> str | None:
+    """Why no release of a companion fits a TensorFlow; None if one does, or none is known."""
+    is_known = role(name) == "companion" and bounds_on(name, release) is None and series_with(name)
+    if not is_known or fitting_companions(name, release):
+        return None
+    if (gone := ended(name, release.series)) is not None:
+        return f"{gone.why}. {gone.instead}"
+    series = format_list(series_with(name))
+    return f"no release of it fits TensorFlow {release.version}: it has some for {series}"
+
+
+def _fitting_specifier(name: NormalizedName, release: Release) -> str | None:
+    """The versions of a companion that fit a TensorFlow; None where nothing is known of them."""
+    fitting = fitting_companions(name, release)
+    if bounds_on(name, release) is not None or not fitting:
+        return None
+    newest = fitting[-1].version
+    pin = companion_tilde(newest, later_misfits(name, newest))
+    specifier = str(parse_constraint(pin)).replace(" ", "")
+    return specifier if "," in specifier else f"=={newest}"
+
+
+def _with_fitting_version(
+    required: RequiredEntry, fitting: str | None, release: Release
+) -> RequiredEntry:
+    """A companion that is for another TensorFlow, in a release for this one."""
+    if fitting is None:
         reason = "it has to fit TensorFlow, and the lock sees to that"
         return replace(required, relaxation=Relaxation.ANY, reason=reason)
-    exact, versions = required.entry.exact, [one.version for one in fitting]
-    if exact in versions:
+    if any(required.admits(one.version) for one in fitting_companions(required.key, release)):
         return required
-    newest = versions[-1]
-    pin = companion_tilde(newest, later_misfits(required.key, newest))
-    specifier = str(parse_constraint(pin)).replace(" ", "")
-    if "," not in specifier:
-        specifier = f"=={newest}"
     reason = f"it has to fit TensorFlow {release.series}"
-    return replace(required, entry=replace(required.entry, specifier=specifier), reason=reason)
+    return replace(required, entry=replace(required.entry, specifier=fitting), reason=reason)
 
 
 def _merge(one: RequiredEntry, other: RequiredEntry) -> tuple[RequiredEntry, list[SkippedLine]]:
@@ -225,7 +250,8 @@ def _merge(one: RequiredEntry, other: RequiredEntry) -> tuple[RequiredEntry, lis
     joint = SpecifierSet(",".join(texts))
     exact = [item.version for item in joint if item.operator == "==" and "*" not in item.version]
     if not exact or all(joint.contains(version, prereleases=True) for version in exact):
-        return replace(later, entry=replace(later.entry, specifier=str(joint))), []
+        specifier = f"=={exact[0]}" if exact else str(joint)
+        return replace(later, entry=replace(later.entry, specifier=specifier)), []
     note = SkippedLine(
         one.entry.written,
         f"contradicts {other.entry.written!r} in line {other.entry.location.line}, which is taken",

@@ -16,7 +16,7 @@ from poetry_tf.migration.entries import SkippedLine
 from poetry_tf.migration.required import RequiredEntry, relax_requirement
 from poetry_tf.migration.tensorflow import holds_in
 from poetry_tf.plan.environments import Target, marker_without
-from poetry_tf.text import shell_word
+from poetry_tf.text import format_list, shell_word
 
 _CONFLICT = "doesn't go with the others"
 
@@ -129,12 +129,39 @@ def without_builds(
         if reason is None:
             required.append(item)
         else:
-            word = shell_word(item.name) or "NAME"
+            pin = f"@{item.entry.exact}" if item.entry.exact else item.entry.specifier
+            word = shell_word(f"{item.name}{pin}") or "NAME"
             reason += (
                 f": add it with `poetry add {word}` where the libraries it needs are installed"
             )
             skipped.append(SkippedLine(item.entry.written, reason, item.entry.location))
     return replace(found, required=tuple(required), skipped=tuple(skipped))
+
+
+def without_missing_files(
+    found: Classification,
+    missing: Mapping[NormalizedName, Sequence[str]],
+    brought: Mapping[NormalizedName, frozenset[NormalizedName]],
+    environment: str,
+) -> Classification | None:
+    """The classification without what brings packages that environments have no file of.
+
+    `missing` are the packages with these environments, `brought` what each requirement brings, and
+    `environment` the one that the project needs most: what it has no file of is left to the user,
+    elsewhere a marker leaves it out. None where that changes nothing.
+    """
+    required, skipped = [], [*found.skipped]
+    for item in found.required:
+        lacking = {name: missing[name] for name in brought.get(item.key, ()) if name in missing}
+        places = [one for environments in lacking.values() for one in environments]
+        if environment in places:
+            names = format_list(sorted(lacking))
+            reason = f"there is no file of {names} for {environment}, which it requires"
+            skipped.append(SkippedLine(item.entry.written, reason, item.entry.location))
+        else:
+            required.append(_excluding(item, list(dict.fromkeys(places))))
+    after = replace(found, required=tuple(required), skipped=tuple(skipped))
+    return after if after != found else None
 
 
 def _excluding(item: RequiredEntry, environments: Sequence[str]) -> RequiredEntry:

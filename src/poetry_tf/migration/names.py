@@ -92,6 +92,12 @@ def is_forwarding(name: NormalizedName) -> bool:
     return name in _name_data()["forwarding"]
 
 
+def marker_of(item: ListEntry) -> str:
+    """The marker of a package that is for one system only; empty for others."""
+    system = _name_data()["systems"].get(canonicalize_name(item.name.split("-framework-")[0]))
+    return f'sys_platform == "{system}"' if system else ""
+
+
 def is_imported(name: NormalizedName) -> bool:
     """Whether people import it directly, so that it gets a requirement of its own."""
     return name in _name_data()["kept"] or (

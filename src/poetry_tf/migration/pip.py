@@ -136,7 +136,7 @@ class _RequirementsReader:
         try:
             text = decode_list(read_list_file(path), path)
         except ProjectError as error:
-            raise self._error(number, f"{name} {error.message}") from None
+            raise self._error(number, f"{name}: {error.message}") from None
         self._sizes.append(len(text))
         if len(self._sizes) > _MAX_FILES or sum(self._sizes) > MAX_BYTES:
             message = f"more than {_MAX_FILES} files are named, or more than can be read together"

@@ -37,6 +37,7 @@ class RequiredEntry:
         relaxation: how much of its versions is required.
         reason: why its versions are not required as written; empty if they are.
         excluded: the environments that its marker excludes, because it has no file for them.
+        bound: the versions that it keeps to when it is relaxed; empty for any.
     """
 
     entry: ListEntry
@@ -44,6 +45,7 @@ class RequiredEntry:
     relaxation: Relaxation = Relaxation.WRITTEN
     reason: str = ""
     excluded: tuple[str, ...] = ()
+    bound: str = ""
 
     @property
     def key(self) -> NormalizedName:
@@ -52,6 +54,8 @@ class RequiredEntry:
     @property
     def specifier(self) -> str:
         """The required versions as a standard specifier; empty for any version."""
+        if self.relaxation != Relaxation.WRITTEN and self.bound:
+            return self.bound
         return relax_specifier(self.entry.specifier, self.relaxation)
 
     def admits(self, version: Version) -> bool:
@@ -82,10 +86,9 @@ def lowest_version(specifier: str) -> Version | None:
 def relax_requirement(item: RequiredEntry, reason: str) -> RequiredEntry | None:
     """The same requirement, relaxed one step further; None if it already admits any version."""
     for relaxation in Relaxation:
-        if relaxation > item.relaxation and relax_specifier(item.entry.specifier, relaxation) != (
-            item.specifier
-        ):
-            return replace(item, relaxation=relaxation, reason=reason)
+        relaxed = replace(item, relaxation=relaxation, reason=reason)
+        if relaxation > item.relaxation and relaxed.specifier != item.specifier:
+            return relaxed
     return None
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from packaging.markers import Marker
-from packaging.specifiers import SpecifierSet
-from packaging.version import Version
 from poetry.core.version.markers import parse_marker
 
 from poetry_tf.migration.entries import ListEntry, PackageList
+from poetry_tf.migration.line_releases import (
+    accepts,
+    admits_release,
+    is_between,
+    named_release,
+    nearest_final,
+)
 from poetry_tf.migration.names import classify_name
 from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS, ENVIRONMENTS, MINORS, Target
 from poetry_tf.plan.model import PlanError
@@ -25,8 +29,6 @@ from poetry_tf.releases.model import LINUX_X86_64, numbers, series_of
 from poetry_tf.releases.resources import read_json
 from poetry_tf.text import format_list
 
-_PATCHES = 40
-"""More than any series of TensorFlow or any minor of Python has patch releases."""
 _SHARED_KERAS_MINORS = range(4, 16)
 """Minors of TensorFlow 2 whose Keras has the same version (2.4 to 2.15)."""
 
@@ -112,7 +114,8 @@ def choose_goal(
     """
     gpu = _listed_gpu(listing)
     if given.tensorflow is not None and given.python is not None:
-        return MigrationGoal(gpu=gpu)
+        release = named_release(counting_lines(listing, environments), given.tensorflow, catalog)
+        return MigrationGoal(tensorflow=release, gpu=gpu)
     possible = tuple(_supported_pairs(catalog, images, choice, environments))
     gpus = () if (choice if gpu is None else gpu) == "none" else _series_with_gpu(catalog)
     listed = _ListedVersions(listing, given, catalog, gpus, environments)
@@ -125,11 +128,19 @@ def choose_goal(
     else:
         raise listed.contradiction(possible)
     return MigrationGoal(
-        tensorflow=None if given.tensorflow else listed.release(chosen, catalog),
+        tensorflow=(
+            named_release(listed.lines, given.tensorflow, catalog)
+            if given.tensorflow
+            else listed.release(chosen, catalog)
+        ),
         python=chosen[1] if listed.names_python and not given.python else None,
         gpu=gpu,
         changes=tuple(listed.changes(chosen, catalog, images)),
-        notes=(*listed.without_gpu(chosen), *listed.final_releases(catalog)),
+        notes=(
+            *listed.without_tensorflow(),
+            *listed.without_gpu(chosen),
+            *listed.final_releases(catalog),
+        ),
     )
 
 
@@ -276,23 +287,35 @@ class _ListedVersions:
         lines = self.lines or self._by_keras()
         if not any(item.specifier for item in lines) and chosen in self.existing():
             return None
-        for item in self.lines:
-            if item.exact is not None and len(item.exact.release) > 2:
-                release = catalog.get(nearest_final(catalog, item.exact) or item.exact)
-                if release is not None and not release.yanked and release.series == chosen[0]:
-                    return str(release.version)
-        return chosen[0]
+        return named_release(self.lines, chosen[0], catalog) or chosen[0]
+
+    def without_tensorflow(self) -> Iterator[str]:
+        """A note if the list names no TensorFlow."""
+        if not self.lines and not self.given.tensorflow:
+            by_keras = " of its Keras" if self._by_keras() else ""
+            yield (
+                f"The list names no TensorFlow: the newest{by_keras} that fits is required; "
+                "--tensorflow names another"
+            )
 
     def final_releases(self, catalog: Catalog) -> Iterator[str]:
         """A note on each release that a line names and that is taken for a final one."""
         for item in self.lines:
-            if (version := item.exact) is not None and _is_between(version):
+            if (version := item.exact) is not None and is_between(version):
                 final = nearest_final(catalog, version)
                 kind = "candidate" if version.is_prerelease else "post-release"
                 yield (
                     f"TensorFlow {version} is a {kind}: {final or 'its series'} is the nearest "
                     "final release"
                 )
+            elif version is not None and len(version.release) > 2 and not self.given.tensorflow:
+                series = series_of(version)
+                known = [one.version for one in catalog.in_series(series)]
+                if known and version not in known:
+                    yield (
+                        f"{item.location}: no TensorFlow {version} is known; the newest of "
+                        f"{series} is required"
+                    )
 
     def nearest(self, possible: Sequence[Pair]) -> Pair:
         """The nearest pair; if the series has to change, one with a GPU is preferred."""
@@ -371,47 +394,6 @@ class _ListedVersions:
         return PlanError(message, "\n".join(remedies))
 
 
-def admits_release(item: ListEntry, minor: str) -> bool:
-    """Whether a line admits any release of a TensorFlow series, Python minor or major version."""
-    if not item.specifier:
-        return True
-    # Conda's ~=3.7 is the standard's, which admits 3.10.
-    return bool(_accepts(item.specifier, minor))
-
-
-@functools.lru_cache(maxsize=4096)
-def _accepts(specifier: str, minor: str) -> bool:
-    specifiers = SpecifierSet(specifier)
-    numbered = [f"{minor}.{patch}" for patch in range(_PATCHES)]
-    numbered += (
-        [] if "." in minor else [f"{item}.{patch}" for item in numbered for patch in range(9)]
-    )
-    # A candidate or a post-release that is named is of its series as well.
-    numbered += [
-        item.version
-        for item in specifiers
-        if item.operator in {"==", "==="} and item.version.startswith(f"{minor}.")
-    ]
-    return any(specifiers.contains(version, prereleases=True) for version in numbered)
-
-
-def _is_between(version: Version) -> bool:
-    """Whether a version is a release candidate or a post-release."""
-    return version.is_prerelease or version.is_postrelease
-
-
-def nearest_final(catalog: Catalog, version: Version) -> Version | None:
-    """The final release of a version's series that is nearest to it; None if it has none.
-
-    That is the one it comes before or after, else the next one: there is no 2.16.0.
-    """
-    if not _is_between(version):
-        return version
-    base = Version(version.base_version)
-    releases = [one.version for one in catalog.in_series(series_of(version)) if not one.yanked]
-    return next((one for one in releases if one >= base), max(releases, default=None))
-
-
 def _check_contradictions(lines: Sequence[ListEntry], known: Iterable[str]) -> None:
     """Raises `PlanError` if lines on TensorFlow admit no common series."""
     admitted = [{series for series in known if admits_release(item, series)} for item in lines]
@@ -436,7 +418,7 @@ def _no_series_error(
     line: ListEntry, listing: PackageList, known: Mapping[str, object], first: str
 ) -> PlanError:
     command = f"poetry tf init --from {listing.argument} --tensorflow"
-    if any(_accepts(line.specifier, f"{major}.{minor}") for major in (0, 1) for minor in range(16)):
+    if any(accepts(line.specifier, f"{major}.{minor}") for major in (0, 1) for minor in range(16)):
         exact = line.exact or "1.15.5"
         return PlanError(
             f"{line.location}: TensorFlow {_format_versions(line)} is of the first generation, "

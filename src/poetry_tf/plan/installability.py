@@ -88,6 +88,16 @@ class LockedPackages:
             if edge.name == name and holds(edge.marker, target) and self.needs(package, target)
         )
 
+    def brought_by(
+        self, root: DependencyEdge, targets: Iterable[Target]
+    ) -> frozenset[NormalizedName]:
+        """What a requirement brings in any of the targets."""
+        return frozenset(
+            package.name
+            for target in targets
+            for package in LockedPackages(self.packages, [root]).installed(target)
+        )
+
     def obstacles(self, targets: Sequence[Target], systems: Systems) -> Iterator[Obstacle]:
         """Every package that can't be installed in some of the targets, in the lock's order."""
         for package in self.packages:
