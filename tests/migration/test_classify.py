@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 
-from poetry_tf.migration.classify import classify_entries, direct_entries
+from poetry_tf.migration.classify import classify_entries, direct_entries, with_unneeded
 from poetry_tf.migration.fit import relax_conflicting
 from tests.migration.lists import classified, classified_pip, classify, pip, reasons, release, texts
 
@@ -174,6 +174,19 @@ def test_a_companion_that_contradicts_tensorflow_moves_or_is_left_to_the_user(
         return
     (skipped,) = found.skipped
     assert not texts(found) and skipped.actionable and skipped.written == line
+
+
+def test_what_the_lock_does_not_have_is_not_said_to_come_with_others() -> None:
+    found = classified_pip("tensorflow==2.12.0", "app==1.0", "library==1.0", "other==1.0", "astor")
+    app, library, other = map(canonicalize_name, ("app", "library", "other"))
+    direct = direct_entries(found, {app: [library, other]}, release("2.12"))
+    account = reasons(with_unneeded(direct, [app, library]))
+    assert account == {
+        "tensorflow": "main",
+        "library": "needed",
+        "other": "unneeded",
+        "astor": "unneeded",
+    }
 
 
 def test_a_companion_is_relaxed_only_to_what_fits() -> None:

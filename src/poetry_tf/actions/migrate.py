@@ -32,6 +32,7 @@ from poetry_tf.migration.classify import (
     classify_entries,
     direct_entries,
     tensorflow_entries,
+    with_unneeded,
 )
 from poetry_tf.migration.entries import PackageList
 from poetry_tf.migration.fit import (
@@ -129,6 +130,9 @@ class Migration:
                     locked = replace(project, lock=solve_lock(project, mirrors, io))
                 changed = self._without_missing_files(locked, plan)
                 if changed is None or number == _MOST_SOLVES:
+                    if locked.valid_lock is not None:
+                        names = locked.valid_lock.versions
+                        self.classification = with_unneeded(self.classification, names)
                     return locked
                 self.classification = changed
             except UnsolvedError as error:

@@ -35,6 +35,7 @@ _DROP_TEXTS: dict[DropReason, str] = {
     "main": "The requirement on TensorFlow",
     "tensorflow": "TensorFlow brings along",
     "needed": "Come with the others, and are in the lock",
+    "unneeded": "Needed by nothing that is locked",
     "container": "Left to the container, which has what this TensorFlow needs",
     "builds": "Intel's builds for Conda; PyPI's wheels take their place",
     "system": "No Python packages; wheels hold the libraries that they need",

@@ -5,7 +5,7 @@ Nothing here accesses an index.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -40,6 +40,7 @@ DropReason: TypeAlias = Literal[
     "main",
     "tensorflow",
     "needed",
+    "unneeded",
     "container",
     "system",
     "builds",
@@ -52,6 +53,7 @@ DropReason: TypeAlias = Literal[
 TensorFlow), or
 
 - `needed`: the package of another line requires it, so the lock has it.
+- `unneeded`: nothing that is locked requires it.
 - `elsewhere`: it, or its marker, is for other systems than the project's.
 - `present`: the project requires it already.
 """
@@ -303,6 +305,22 @@ def direct_entries(
     required = tuple(item for item in found.required if item.key in kept)
     needed = (DroppedEntry(item.entry, "needed") for item in found.required if item.key not in kept)
     return replace(found, required=required, dropped=(*found.dropped, *needed))
+
+
+def with_unneeded(found: Classification, locked: Collection[NormalizedName]) -> Classification:
+    """An account in which what would come with others, and is not locked, is unneeded.
+
+    Conda's parts of TensorFlow are in none of PyPI's distributions, and stay what they are.
+    """
+
+    def judged(item: DroppedEntry) -> DroppedEntry:
+        is_brought = item.reason == "needed" or (
+            item.reason == "tensorflow" and item.entry.manager == "pip"
+        )
+        is_missing = is_brought and item.entry.key not in locked
+        return replace(item, reason="unneeded") if is_missing else item
+
+    return replace(found, dropped=tuple(map(judged, found.dropped)))
 
 
 def _reachable(
