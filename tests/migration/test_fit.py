@@ -6,9 +6,11 @@ import pytest
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from poetry_tf.actions.migrate import _fits
 from poetry_tf.commands.init_output import migration_lines
 from poetry_tf.migration.fit import (
     IndexRelease,
+    fit_addresses,
     fit_to_index,
     relax_conflicting,
     without_builds,
@@ -74,6 +76,25 @@ def test_what_one_environment_lacks_is_left_out_there() -> None:
     fit = fit_to_index(classified("pyside2"), {canonicalize_name("pyside2"): there}, TARGET)
     assert texts(fit) == ['pyside2 ; sys_platform != "linux" or platform_machine != "aarch64"']
     assert "Left out on linux-aarch64" in "\n".join(migration_lines(conda("pyside2"), fit, ()))
+
+
+def test_a_wheel_from_an_address_is_required_only_where_it_fits() -> None:
+    lines = {
+        "any": "https://example.com/any-1.0-py3-none-any.whl",
+        "here": "https://example.com/here-1.0%2Bcu1-cp310-cp310-linux_x86_64.whl",
+        "older": "https://example.com/older-1.0-cp39-cp39-linux_x86_64.whl#sha256=00",
+        "source": "https://example.com/source-1.0.tar.gz",
+    }
+    found = classified_pip(*(f"{name} @ {url}" for name, url in lines.items()))
+    fit = fit_addresses(found, [TARGET, Target("linux-aarch64", "3.10")], _fits)
+    x86 = 'sys_platform != "linux" or platform_machine != "aarch64"'
+    assert [(item.name, item.entry.marker) for item in fit.required] == [
+        ("any", ""),
+        ("here", x86),
+        ("source", ""),
+    ]
+    (skipped,) = fit.skipped
+    assert skipped.reason.startswith("its wheel is not for Python 3.10 on linux-x86_64")
 
 
 def test_those_left_out_in_the_same_environments_are_named_in_one_line() -> None:

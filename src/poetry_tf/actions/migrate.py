@@ -37,6 +37,7 @@ from poetry_tf.migration.classify import (
 from poetry_tf.migration.entries import PackageList
 from poetry_tf.migration.fit import (
     IndexRelease,
+    fit_addresses,
     fit_to_index,
     relax_conflicting,
     without_builds,
@@ -53,7 +54,7 @@ from poetry_tf.migration.tensorflow import (
 from poetry_tf.plan.derive import without_image_limits
 from poetry_tf.plan.environments import Target, required_environments
 from poetry_tf.plan.installability import LockedPackages
-from poetry_tf.plan.lock_entries import DependencyEdge
+from poetry_tf.plan.lock_entries import DependencyEdge, tag_rank, wheel_tag
 from poetry_tf.plan.main_line import main_requirement
 from poetry_tf.plan.model import Plan
 from poetry_tf.plan.settings import read_settings
@@ -247,8 +248,8 @@ class Migration:
     def _look_up(
         self, prepared: Project, plan: Plan, mirrors: tuple[SettingLayer, ...], io: IO
     ) -> Classification:
-        found = self._classify(prepared, plan)
         targets = self._targets(prepared, plan)
+        found = fit_addresses(self._classify(prepared, plan), targets, _fits)
         with open_poetry(prepared, mirrors, io) as poetry:
             index = ProjectIndex(poetry)
             entries = [item for item in found.required if not item.entry.address]
@@ -299,6 +300,11 @@ def lock_prepared(
     with suppress(LockingError, UnservedError):
         return fix_and_lock(locked, codes, lambda edited: solve_lock(edited, mirrors, io)).project
     return locked
+
+
+def _fits(wheel: str, target: Target) -> bool:
+    """Whether a wheel of a file name can be installed in a target."""
+    return tag_rank(wheel_tag(wheel), target, load_images().systems) is not None
 
 
 def _nearest_releases(

@@ -5,8 +5,10 @@ Nothing here accesses the index: its releases are passed in.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import unquote
 
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
@@ -135,6 +137,27 @@ def without_builds(
                 f": add it with `poetry add {word}` where the libraries it needs are installed"
             )
             skipped.append(SkippedLine(item.entry.written, reason, item.entry.location))
+    return replace(found, required=tuple(required), skipped=tuple(skipped))
+
+
+def fit_addresses(
+    found: Classification, targets: Sequence[Target], fits: Callable[[str, Target], bool]
+) -> Classification:
+    """The classification without the wheels from addresses where these are for something else.
+
+    `fits` is whether a wheel of a file name can be installed in a target. What can't be in the
+    first target is left to the user.
+    """
+    required, skipped = [], [*found.skipped]
+    for item in found.required:
+        file = unquote(re.split(r"[?#]", item.entry.address)[0].rpartition("/")[2])
+        missing = [one for one in targets if file.endswith(".whl") and not fits(file, one)]
+        if targets[0] in missing and holds_in(item.entry.marker, targets[0]):
+            where = f"Python {targets[0].python} on {targets[0].environment}"
+            reason = f"its wheel is not for {where}: add another with `poetry add`"
+            skipped.append(SkippedLine(item.entry.written, reason, item.entry.location))
+        else:
+            required.append(_excluding(item, [one.environment for one in missing]))
     return replace(found, required=tuple(required), skipped=tuple(skipped))
 
 
