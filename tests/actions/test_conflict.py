@@ -46,6 +46,19 @@ TENSORFLOW = cause("tensorflow 2.15.1", "numpy >=1.23.5,<2.0.0.dev0")
             "3.1 needs middle 2.5, which needs numpy >=2, TensorFlow 2.15 numpy <2",
         ),
         (
+            [
+                cause("tensorflow 2.17.1", "protobuf >=3.20.3,!=4.21.0,!=4.21.1,<5.0.0.dev0"),
+                cause("pandas 1.21.0", "protobuf >=6,<7"),
+            ],
+            [],
+            "1.21.0 needs protobuf >=6, TensorFlow 2.17 protobuf <5",
+        ),
+        (
+            [cause("root", "numpy !=1.25,<2"), cause("pandas 3.1", "numpy ==1.25")],
+            [],
+            "3.1 needs numpy 1.25, the project numpy !=1.25,<2",
+        ),
+        (
             [cause("root", "numpy <1.20"), cause("pandas 3.1", "numpy >=2")],
             [],
             "3.1 needs numpy >=2, the project numpy <1.20",

@@ -12,6 +12,7 @@ from poetry.core.constraints.version import (
     VersionConstraint,
     VersionRange,
     VersionRangeConstraint,
+    VersionUnion,
     parse_constraint,
 )
 
@@ -181,12 +182,21 @@ def _format_owner(owner: Dependency | None) -> str:
 
 def _facing(one: VersionConstraint, other: VersionConstraint) -> tuple[str, str]:
     """Two constraints without a common version, as the bounds that face each other."""
-    if isinstance(one, VersionRangeConstraint) and isinstance(other, VersionRangeConstraint):
-        if one.min and other.max and not VersionRange(min=one.min).allows_any(other):
-            return _lower(one), _upper(other)
-        if one.max and other.min and not VersionRange(max=one.max).allows_any(other):
-            return _upper(one), _lower(other)
+    a, b = _hull(one), _hull(other)
+    if isinstance(a, VersionRangeConstraint) and isinstance(b, VersionRangeConstraint):
+        if a.min and b.max and not VersionRange(min=a.min).allows_any(b):
+            return _lower(a), _upper(b)
+        if a.max and b.min and not VersionRange(max=a.max).allows_any(b):
+            return _upper(a), _lower(b)
     return _short(one), _short(other)
+
+
+def _hull(item: VersionConstraint) -> VersionConstraint:
+    """The range from the lowest to the highest version of a constraint with gaps."""
+    if not isinstance(item, VersionUnion):
+        return item
+    first, last = item.ranges[0], item.ranges[-1]
+    return VersionRange(first.min, last.max, first.include_min, last.include_max)
 
 
 def _lower(item: VersionRangeConstraint) -> str:

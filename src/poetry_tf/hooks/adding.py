@@ -300,7 +300,7 @@ class Addition:
                 return
         if series:
             names = format_list(series[:_MOST_SERIES])
-            yield f"TensorFlow {names} does not help: no lock passes <c1>poetry tf check</>."
+            yield f"No lock with TensorFlow {names} passes <c1>poetry tf check</>."
 
     # -- the project -------------------------------------------------------------------------
 
@@ -427,9 +427,12 @@ def _later_releases(project: Project, conflict: Conflict) -> list[Release]:
     ]
 
 
-def _told(io: IO, text: str, *, always: bool = False) -> AbstractContextManager[None]:
-    """Says now and then that something goes on; on a terminal Poetry says it of a solve."""
-    if io.output.is_decorated() and not always:
+def _told(io: IO, text: str, *, on_terminal: bool = False) -> AbstractContextManager[None]:
+    """Says now and then that something goes on, on a terminal or elsewhere.
+
+    On a terminal Poetry says it of its own solves.
+    """
+    if io.output.is_decorated() != on_terminal:
         return nullcontext()
     return told_regularly(
         lambda seconds: io.write_error_line(f"poetry-tf: {text} ({seconds} s)"), _TELL_SECONDS
@@ -444,7 +447,7 @@ def _can_move(project: Project, before: Project, series: str, io: IO) -> bool:
     with suppress(PlanError, ProjectError, LockingError, UnservedError):
         moved = plan_upgrade(project, series, legacy_keras=False)
         if not moved.blocking:
-            with _told(io, f"Trying TensorFlow {series}", always=io.output.is_decorated()):
+            with _told(io, f"Trying TensorFlow {series}", on_terminal=True):
                 after = lock_upgrade(moved, lambda edited: relock(edited, NullIO()))
             return _errors(after) <= _errors(before)
     return False
