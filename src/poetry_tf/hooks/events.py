@@ -96,8 +96,9 @@ def on_installer_ready(event: ConsoleCommandEvent, failed: Failed) -> None:
     if not before and guard is None:
         return
     if guard is not None and poetry.locker.is_locked():
-        packages = poetry.locker.locked_repository().packages
-        _names_before[command] = frozenset(package.name for package in packages)
+        with suppress(Exception):  # Poetry reports a lock that it can't read
+            packages = poetry.locker.locked_repository().packages
+            _names_before[command] = frozenset(package.name for package in packages)
     setting, io = guard_settings(poetry), event.io
     # The remedy repeats the arguments of `add`.
     added = io.input.argument("name") if command.name == "add" else []
