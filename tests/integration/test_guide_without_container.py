@@ -97,11 +97,15 @@ def test_the_cache_and_the_environments_go_where_is_room(cluster: PoetryRunner) 
     scratch = Path(cluster.environ["SCRATCH"])
     done = run(cluster, block("cache"))
     assert done.ok and done.stdout.strip().endswith(str(scratch / "pypoetry" / "virtualenvs"))
-    made = run(cluster, block("linux").partition("poetry install")[0])
+    # `env use` takes the Python on PATH, which is the one that runs the tests.
+    python = f"--python {sys.version_info.major}.{sys.version_info.minor}"
+    commands = block("linux").partition("poetry install")[0]
+    made = run(cluster, commands.replace("init -n", f"init -n {python}"))
     assert made.ok, made.output
     cluster.project /= "my-project"
     install = "poetry env use python3; poetry env info --path"
     own = run(cluster, block("place") + install, in_project=False)
+    assert own.ok, own.output
     assert own.stdout.strip().splitlines()[-1].startswith(str(scratch / "virtualenvs")), own.output
     local = run(cluster, block("in-project") + install, in_project=False)
     assert local.stdout.strip().endswith(str(cluster.project / ".venv")), local.output
