@@ -256,8 +256,8 @@ def test_the_newest_tensorflow_with_wheels_is_taken_for_a_python(
         ("3.9", "No dev container can be made for Python 3.9", "--python 3.12"),
         ("3.13", "TensorFlow 2.18.1 has no wheel for Python 3.13", "3.9, 3.10, 3.11 and"),
         ("3.7", "TensorFlow 2.18.1 has no wheel for Python 3.7", "3.9, 3.10, 3.11 and"),
-        ("four", "'four' is no Python version", "such as 3.11"),
-        ("3.11.4", "'3.11.4' is no Python version", "such as 3.11"),
+        ("four", "--python: 'four' is no Python version", "such as 3.11"),
+        ("3.11.4", "--python: '3.11.4' is no Python version", "such as 3.11"),
     ],
 )
 def test_a_python_that_does_not_fit_is_refused_with_the_one_to_take(
@@ -353,7 +353,7 @@ def test_none_leaves_cuda_out(warm_poetry: PoetryRunner, project: Path) -> None:
 def test_another_gpu_mode_is_refused(warm_poetry: PoetryRunner, project: Path) -> None:
     refused = warm_poetry.call("tf", "init", "-n", "--gpu", "rocm")
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert "'rocm' is no GPU mode" in refused.stderr
+    assert "--gpu: 'rocm' is no GPU mode" in refused.stderr
     assert "auto, system, pip, none" in refused.stderr
     assert contents(project) == {}
 

@@ -485,9 +485,9 @@ ANSWERS = "\n" * 4
 
 def test_here_is_asked_for_where_no_engine_is(machine: Machine) -> None:
     poetry = machine("3.11")
-    done = init(poetry, stdin=f"here\n{ANSWERS}")
+    done = init(poetry, stdin=f"\n{ANSWERS}")
     assert done.stderr.startswith("Neither Docker nor Podman was found.")
-    assert "Where (container, here) [container]:" in done.stderr
+    assert "Where TensorFlow runs (here, container) [here]:" in done.stderr
     assert "Python (3.10, 3.11, 3.12, 3.13) [3.11]:" in done.stderr
     assert "GPU (auto, system, pip, none) [pip]:" in done.stderr
     assert written(poetry)["tool"]["poetry-tf"] == {"gpu": "pip", "devcontainer": "off"}
@@ -496,9 +496,12 @@ def test_here_is_asked_for_where_no_engine_is(machine: Machine) -> None:
     assert not (poetry.project / ".devcontainer").exists()
 
 
-def test_enter_makes_the_container_that_no_dialogue_makes(machine: Machine) -> None:
+def test_enter_is_here_and_a_container_can_be_chosen(machine: Machine) -> None:
     poetry = machine("3.11")
     init(poetry, stdin=f"\n{ANSWERS}")
+    assert written(poetry)["tool"]["poetry-tf"]["devcontainer"] == "off"
+    (poetry.project / "pyproject.toml").unlink()
+    init(poetry, stdin=f"container\n{ANSWERS}")
     assert (poetry.project / ".devcontainer/devcontainer.json").exists()
     assert "devcontainer" not in written(poetry)["tool"]["poetry-tf"]
 
@@ -506,20 +509,20 @@ def test_enter_makes_the_container_that_no_dialogue_makes(machine: Machine) -> N
 @pytest.mark.parametrize("series", ["2.10", "2.13"])
 def test_here_is_the_cpu_where_no_wheels_bring_cuda(machine: Machine, series: str) -> None:
     poetry = machine("3.10")
-    done = init(poetry, stdin=f"here\n{series}\n\n\n\n")
+    done = init(poetry, stdin=f"\n{series}\n\n\n\n")
     assert "GPU (auto, system, pip, none) [auto]:" in done.stderr
     assert f"Nothing brings CUDA without a container: TensorFlow {series} runs on" in done.stderr
     assert written(poetry)["tool"]["poetry-tf"]["gpu"] == "auto"
 
 
 def test_here_is_the_cpu_on_a_mac(machine: Machine) -> None:
-    done = init(machine("3.12", system=("Darwin", "arm64")), stdin=f"here\n{ANSWERS}")
+    done = init(machine("3.12", system=("Darwin", "arm64")), stdin=f"\n{ANSWERS}")
     assert "GPU (auto, system, pip, none) [auto]:" in done.stderr
     assert "runs on the CPU on macOS" in done.stderr
 
 
 def test_here_with_a_series_for_the_python_that_is_here(machine: Machine) -> None:
-    done = init(machine("3.9"), stdin=f"here\n{ANSWERS}")
+    done = init(machine("3.9"), stdin=f"\n{ANSWERS}")
     assert "[2.20]:" in done.stderr
     assert "TensorFlow 2.20.0 on Python 3.9" in done.stdout
 
@@ -527,16 +530,16 @@ def test_here_with_a_series_for_the_python_that_is_here(machine: Machine) -> Non
 @pytest.mark.parametrize("program", ["docker", "podman"])
 def test_an_engine_leaves_nothing_to_ask(machine: Machine, program: str) -> None:
     done = init(machine("3.11", program=program), stdin=ANSWERS)
-    assert "Where (" not in done.stderr
+    assert "Where TensorFlow runs" not in done.stderr
 
 
 def test_what_is_decided_is_not_asked(machine: Machine) -> None:
     poetry = machine("3.11")
-    assert "Where (" not in init(poetry, "--no-devcontainer", stdin=ANSWERS).stderr
-    assert "Where (" not in init(poetry, stdin=ANSWERS).stderr
+    assert "Where TensorFlow runs" not in init(poetry, "--no-devcontainer", stdin=ANSWERS).stderr
+    assert "Where TensorFlow runs" not in init(poetry, stdin=ANSWERS).stderr
     (poetry.project / "pyproject.toml").unlink()
     init(poetry)
-    assert "Where (" not in init(poetry, stdin=ANSWERS).stderr
+    assert "Where TensorFlow runs" not in init(poetry, stdin=ANSWERS).stderr
 
 
 def test_a_container_is_not_asked_whether_it_has_an_engine(
@@ -544,7 +547,7 @@ def test_a_container_is_not_asked_whether_it_has_an_engine(
 ) -> None:
     poetry = machine("3.11")
     monkeypatch.setattr("poetry_tf.actions.here.in_container", lambda _: True)
-    assert "Where (" not in init(poetry, stdin=ANSWERS).stderr
+    assert "Where TensorFlow runs" not in init(poetry, stdin=ANSWERS).stderr
 
 
 def test_without_a_dialogue_nothing_is_asked(machine: Machine) -> None:

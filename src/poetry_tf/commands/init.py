@@ -78,8 +78,8 @@ minor series and the Pythons it has wheels for, <comment>poetry.toml</> with the
 <comment>poetry.lock</>, and a <comment>.devcontainer/devcontainer.json</> whose Python, CUDA and \
 cuDNN fit. In a Poetry project it changes only what must change.
 
-It asks for what the options leave open; with <info>-n</> it takes the defaults. Either all files \
-are written or none.
+It asks for what the options leave open; with <info>-n</> it takes the defaults, and a container. \
+Either all files are written or none.
 """
 
 

@@ -32,11 +32,11 @@ def is_place_open(project: Project, options: InitOptions, here: Here) -> bool:
 def ask_container(command: TensorFlowCommand) -> bool:
     """Whether the project is to have a container; raises `PlanError` for a missing answer."""
     command.line_error(
-        "<comment>Neither Docker nor Podman was found. container: for a machine that has one; "
-        "here: without a container, installed on this machine</>"
+        "<comment>Neither Docker nor Podman was found. here: installed on this machine, without "
+        "them; container: a dev container, for a machine that has one of them</>"
     )
-    places = ["container", "here"]
-    return _choose(command, "Where", places, places[0]) == places[0]
+    here, container = places = ["here", "container"]
+    return _choose(command, "Where TensorFlow runs", places, here) == container
 
 
 def ask_options(
