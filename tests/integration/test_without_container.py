@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import tomlkit
+from poetry.utils.env import EnvManager
 
 from poetry_tf.releases import load
 from tests.integration.conftest import SetUp
@@ -248,6 +249,74 @@ def test_in_an_activated_environment_it_is_the_one_of_that(
     poetry.in_project, poetry.python_version = False, "3.12.2"
     init(poetry, "--no-devcontainer")
     assert python_of(poetry) == ">=3.12,<3.13"
+
+
+def add_environment(folder: Path, minor: str) -> Path:
+    """A virtual environment, as far as Poetry looks at it."""
+    (folder / "lib" / f"python{minor}" / "site-packages").mkdir(parents=True)
+    (folder / "pyvenv.cfg").write_text("include-system-site-packages = false\n", "utf-8")
+    return add_python(folder / "bin", minor, "python")
+
+
+@pytest.mark.parametrize("place", [".venv", "env use"])
+def test_the_environment_that_the_project_has_counts(machine: Machine, place: str) -> None:
+    poetry = machine("3.13", "3.12")
+    if place == ".venv":
+        python = add_environment(poetry.project / ".venv", "3.10")
+        expected = ">=3.10,<3.11"
+    else:
+        poetry.in_project = False
+        poetry.environ["VIRTUAL_ENV"] = ""
+        write_pyproject(poetry.project, ["packaging"], requires_python=">=3.9")
+        name = EnvManager.generate_env_name("example", str(poetry.project))
+        folder = poetry.home / "cache" / "virtualenvs"
+        poetry.environ["POETRY_VIRTUALENVS_PATH"] = str(folder)
+        python = add_environment(folder / f"{name}-py3.10", "3.10")
+        chosen = f'[{name}]\nminor = "3.10"\npatch = "3.10.1"\n'
+        (folder / "envs.toml").write_text(chosen, "utf-8")
+        expected = ">=3.10,<3.14"
+    done = init(poetry, "--no-devcontainer")
+    assert python_of(poetry) == expected
+    assert f"Python 3.10, of the project's environment ({python})\n" in done.stderr
+    assert f"TensorFlow {load().releases[-1].version} on Python 3.10\n" in done.stdout
+    assert not any("env use" in step for step in steps(done))
+    done = init(poetry, "--no-devcontainer")
+    assert "on Python 3.10\n" in done.stdout, "also of a project that is set up"
+
+
+def test_an_environment_that_does_not_fit_is_replaced(machine: Machine) -> None:
+    poetry = machine("3.12", "3.11")
+    python = add_environment(poetry.project / ".venv", "3.14")
+    done = init(poetry, "--no-devcontainer")
+    assert python_of(poetry) == ">=3.12,<3.13"
+    assert f"The project's environment has Python 3.14 ({python}): it has to be 3.12" in done.stderr
+    folder = poetry.environ["PATH"]
+    assert steps(done)[1] == f"Choose its Python: poetry env use {folder}/python"
+
+
+def test_an_environment_that_nothing_replaces_needs_a_python_first(machine: Machine) -> None:
+    poetry = machine("3.14")
+    add_environment(poetry.project / ".venv", "3.14")
+    done = init(poetry, "--no-devcontainer", "--python", "3.12")
+    assert "The project's environment has Python 3.14 (" in done.stderr
+    get, use = steps(done)[1:3]
+    assert get.startswith("Get Python 3.12: ")
+    assert use == "Make the project's environment of it: poetry env use 3.12"
+
+
+@pytest.mark.parametrize("variable", ["VIRTUAL_ENV", "CONDA_PREFIX"])
+def test_an_activated_environment_that_is_gone_is_ignored(
+    machine: Machine, tmp_path: Path, variable: str
+) -> None:
+    poetry = machine("3.12")
+    poetry.environ[variable] = str(tmp_path / "gone")
+    done = init(poetry, "--no-devcontainer")
+    gone = f"{variable} names a folder that does not exist, and is ignored: {tmp_path / 'gone'}\n"
+    assert gone in done.stderr
+    assert f"which Poetry finds here ({poetry.environ['PATH']}/python)" in done.stderr
+    (tmp_path / "gone").mkdir()
+    done = init(poetry, "--no-devcontainer")
+    assert "names a folder" not in done.stderr and "activated" not in done.stderr
 
 
 def test_without_environments_it_is_poetrys_own(machine: Machine) -> None:

@@ -60,8 +60,9 @@ class InitOptions:
     keeps_pin: bool = False
     """Leave a pin on several series, which a package publishes, and say so in the settings."""
     pythons: tuple[tuple[str, ...], ...] = ()
-    """Without a container, the Python minors to choose among where nothing else names one: those of
-    this machine, then those that its system has packages for. The first that serve count."""
+    """Without a container, the Python minors to choose among where nothing else names one: that of
+    the project's environment, those of this machine, then those that its system has packages for.
+    The first that serve count."""
 
     @property
     def names_release(self) -> bool:

@@ -37,7 +37,12 @@ from poetry_tf.commands.allow import allow_mirrors
 from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.commands.devcontainer_output import plan_summary, unproven_warning
 from poetry_tf.commands.init_dialogue import ask_container, ask_options, is_place_open
-from poetry_tf.commands.init_here import chosen_python_note, gpu_note, no_python_warning
+from poetry_tf.commands.init_here import (
+    chosen_python_note,
+    gpu_note,
+    missing_environment_note,
+    no_python_warning,
+)
 from poetry_tf.commands.init_options import OPTIONS
 from poetry_tf.commands.init_output import (
     lock_summary,
@@ -59,11 +64,12 @@ from poetry_tf.migration import read_list
 from poetry_tf.migration.decoding import MAX_BYTES, lists_beside, read_list_file
 from poetry_tf.migration.entries import STDIN
 from poetry_tf.plan.derive import wants_container
-from poetry_tf.plan.here import Here, choosable_minors, environments_here
+from poetry_tf.plan.here import Here, choosable_minors, environments_here, python_here
+from poetry_tf.plan.main_line import main_requirement
 from poetry_tf.plan.model import Plan
 from poetry_tf.plan.python import admitted_minors, project_pythons
 from poetry_tf.plan.settings import read_settings
-from poetry_tf.poetry_internals.pythons import found_pythons
+from poetry_tf.poetry_internals.pythons import found_pythons, missing_environment
 from poetry_tf.poetry_internals.reads import input_tokens
 
 SOURCE_COST = """\
@@ -116,7 +122,7 @@ class InitCommand(TensorFlowCommand):
         if self.io.is_interactive() and is_place_open(project, options, here):
             options = replace(options, container=ask_container(self))
         if not options.container:
-            here = self._find_pythons(here)
+            here = self._find_pythons(here, root)
             options = replace(options, pythons=choosable_minors(here))
             if new and options.environments is None:
                 options = replace(options, environments=environments_here(here))
@@ -192,10 +198,12 @@ class InitCommand(TensorFlowCommand):
             container=not self.option("no-devcontainer"),
         )
 
-    def _find_pythons(self, here: Here) -> Here:
+    def _find_pythons(self, here: Here, root: Path) -> Here:
         """The machine with its Pythons; each is started, which may take seconds."""
+        if (missing := missing_environment()) is not None:
+            self.warn(missing_environment_note(*missing))
         self.line_error("<c2>Looking for the Pythons of this machine …</>")
-        return replace(here, pythons=found_pythons())
+        return replace(here, pythons=found_pythons(root))
 
     # -- the output -------------------------------------------------------------------------
 
@@ -236,7 +244,7 @@ class InitCommand(TensorFlowCommand):
         if options.container and (warning := unproven_warning(plan)) is not None:
             self.warn(warning)
         self.line("")
-        self._show_files(project, plan, options, texts)
+        self._show_files(project, plan, options, here, texts)
         self._show_undecided(project, {"TF302"} if self.option("no-lock") else set(), migration)
         self.line("Next:")
         for step in next_steps(project, plan, options, here, lists):
@@ -246,13 +254,13 @@ class InitCommand(TensorFlowCommand):
     def _show_python(
         self, before: Project, project: Project, plan: Plan, options: InitOptions, here: Here
     ) -> None:
-        """Says which Python of this machine a new project gets, or that none fits."""
+        """Says which Python of this machine a new requirement gets, or that none fits."""
         minors = admitted_minors(plan.pythons, project_pythons(project))
         if (warning := no_python_warning(plan, here, minors)) is not None:
             self.warn(warning)
-        elif is_new(project.root):
+        elif main_requirement(before) is None:
             newest = plan_options(before, replace(options, pythons=())).release.series
-            if (note := chosen_python_note(plan, newest, here)) is not None:
+            if (note := chosen_python_note(plan, newest, here, minors)) is not None:
                 self.line_error(f"<comment>{plain(note)}</>")
 
     def _show_added(self, before: Project, after: Project) -> None:
@@ -277,8 +285,16 @@ class InitCommand(TensorFlowCommand):
             self.line(lock_summary(path, texts[path]))
 
     def _show_files(
-        self, project: Project, plan: Plan, options: InitOptions, texts: dict[Path, str]
+        self,
+        project: Project,
+        plan: Plan,
+        options: InitOptions,
+        here: Here,
+        texts: dict[Path, str],
     ) -> None:
+        minors = admitted_minors(plan.pythons, project_pythons(project))
+        if not options.container and (found := python_here(here, minors)) is not None:
+            plan = replace(plan, pythons=(found.minor,))
         managed = (
             item.document
             for item in readable_configurations(project)

@@ -16,6 +16,7 @@ from poetry_tf.plan.here import (
 from poetry_tf.plan.model import CONTAINER_PLATFORM, CPU, Plan
 from poetry_tf.plan.release import first_gpu_series, no_gpu_reason
 from poetry_tf.plan.settings import GpuChoice
+from poetry_tf.poetry_internals.pythons import FoundPython
 from poetry_tf.releases import load
 from poetry_tf.releases.model import MACOS_ARM64, MACOS_X86_64, WINDOWS_AMD64
 from poetry_tf.text import format_list, shell_word
@@ -24,33 +25,47 @@ _SHOW_DEVICES = "import tensorflow as tf; print(tf.config.list_physical_devices(
 _SYSTEMS = {WINDOWS_AMD64: "Windows", MACOS_ARM64: "macOS", MACOS_X86_64: "macOS"}
 
 
-def chosen_python_note(plan: Plan, newest: str, here: Here) -> str | None:
-    """Which Python of this machine a new project gets; None where none fits.
+def missing_environment_note(variable: str, folder: str) -> str:
+    """That an activated environment is not there."""
+    return f"{variable} names a folder that does not exist, and is ignored: {folder}"
+
+
+def chosen_python_note(plan: Plan, newest: str, here: Here, minors: Sequence[str]) -> str | None:
+    """Which Python of this machine a project gets; None where none fits.
 
     `newest` is the series that it would have with any Python.
     """
-    chosen = python_here(here, [plan.python])
+    chosen = python_here(here, minors)
     if chosen is None:
         return None
-    text = f"Python {chosen.minor}, which Poetry finds here ({chosen.executable})"
+    where = "of the project's environment" if chosen is here.own else "which Poetry finds here"
+    text = f"Python {chosen.minor}, {where} ({chosen.executable})"
     if plan.release.series == newest:
         return text
     return f"{text}: TensorFlow {plan.release.series} is the newest series with wheels for it"
 
 
 def no_python_warning(plan: Plan, here: Here, minors: Sequence[str]) -> str | None:
-    """A warning if no Python of this machine fits; None if one does, or nothing is known."""
+    """A warning if Poetry would install with no Python that fits; None if it would, or nothing is
+    known."""
+    if here.own is not None and not here.has_fitting_environment(minors):
+        return (
+            f"The project's environment has Python {_found(here.own)} ({here.own.executable}): it "
+            f"has to be {_any_of(minors)} for TensorFlow {plan.release.version}"
+        )
     if not lacks_python(here, minors):
         return None
-    found = dict.fromkeys(
-        f"{one.minor} ({one.unfit})" if one.unfit else one.minor for one in here.pythons
-    )
+    found = dict.fromkeys(map(_found, here.pythons))
     where = "in the activated environment" if here.is_activated else "here"
     wheels = plan.release.pythons_on(CONTAINER_PLATFORM)
     return (
         f"Poetry finds no Python {_any_of(minors)} {where}, only {format_list(found)}: "
         f"TensorFlow {plan.release.version} has wheels for Python {format_list(wheels)}"
     )
+
+
+def _found(python: FoundPython) -> str:
+    return f"{python.minor} ({python.unfit})" if python.unfit else python.minor
 
 
 def gpu_note(plan: Plan, choice: GpuChoice, here: Here, *, container: bool) -> str | None:
@@ -121,6 +136,8 @@ def _python_steps(here: Here, minors: Sequence[str]) -> Iterator[str]:
         )
     ways.append(f"<c1>poetry python install {minors[-1]}</> (experimental in Poetry)")
     yield f"Get Python {_any_of(minors)}: {', or '.join(ways)}"
+    if here.own is not None:
+        yield f"Make the project's environment of it: <c1>poetry env use {minors[-1]}</>"
 
 
 def _any_of(minors: Sequence[str]) -> str:

@@ -31,6 +31,15 @@ class Here:
         """Whether Poetry installs into an environment that is activated."""
         return any(one.origin == "environment" for one in self.pythons)
 
+    @property
+    def own(self) -> FoundPython | None:
+        """The Python of the environment that the project has; None if it has none."""
+        return next((one for one in self.pythons if one.origin == "project"), None)
+
+    def has_fitting_environment(self, minors: Collection[str]) -> bool:
+        """Whether the project's environment, if it has one, is of one of these minors."""
+        return self.own is None or (self.own.minor in minors and not self.own.unfit)
+
 
 def environments_here(here: Here) -> tuple[str, ...] | None:
     """The environments of a new project, where the default ones lack this machine; else None.
@@ -43,20 +52,26 @@ def environments_here(here: Here) -> tuple[str, ...] | None:
 
 
 def choosable_minors(here: Here) -> tuple[tuple[str, ...], ...]:
-    """The Python minors, ascending, that this machine has, and those that its system has packages
-    for; neither if its Pythons are not known.
+    """The Python minors, ascending: that of the project's environment, those that this machine
+    has, and those that its system has packages for; none if its Pythons are not known.
 
     On a cluster nobody installs a package.
     """
     if not here.pythons:
         return ()
+    own = (here.own.minor,) if here.own is not None and not here.own.unfit else ()
     usable = sorted({one.minor for one in here.pythons if not one.unfit}, key=numbers)
     packages = _packages(here)
-    return tuple(usable), packages.pythons if packages is not None else ()
+    return own, tuple(usable), packages.pythons if packages is not None else ()
 
 
 def python_here(here: Here, minors: Collection[str]) -> FoundPython | None:
-    """The Python of this machine for some minors: the newest, and of that the first found."""
+    """The Python of this machine for some minors.
+
+    That of the project's environment, else the newest, and of that the first found.
+    """
+    if here.own is not None and here.has_fitting_environment(minors):
+        return here.own
     fitting = [one for one in here.pythons if one.minor in minors and not one.unfit]
     return max(fitting, key=lambda one: numbers(one.minor), default=None)
 
@@ -69,8 +84,11 @@ def lacks_python(here: Here, minors: Collection[str]) -> bool:
 def unchosen_python(here: Here, minors: Collection[str]) -> FoundPython | None:
     """The Python that Poetry has to be told of; None if it takes one that fits by itself.
 
-    It takes the first with such a minor, whatever else is wrong with that.
+    It takes the environment that the project has, or the first Python with such a minor, whatever
+    else is wrong with that.
     """
+    if here.own is not None:
+        return None if here.has_fitting_environment(minors) else python_here(here, minors)
     first = next((one for one in here.pythons if one.minor in minors), None)
     return python_here(here, minors) if first is not None and first.unfit else None
 

@@ -14,7 +14,12 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from poetry_tf.poetry_internals.environment import project_environment
+
+if TYPE_CHECKING:
+    from poetry.poetry import Poetry
 
 _LIMIT = 5.0
 """Seconds after which an interpreter is given up, as by Poetry."""
@@ -34,7 +39,7 @@ print(json.dumps({
 }))
 """
 
-Origin = Literal["environment", "poetry", "pyenv", "system"]
+Origin = Literal["project", "environment", "poetry", "pyenv", "system"]
 
 
 @dataclass(frozen=True)
@@ -44,25 +49,37 @@ class FoundPython:
     minor: str
     executable: Path
     origin: Origin
-    """Where it comes from: an activated environment, `poetry python install`, pyenv, or the
-    system: what is on PATH, in the registry of Windows, or of another tool."""
+    """Where it comes from: the environment that the project has, an activated one, `poetry python
+    install`, pyenv, or the system: what is on PATH, in the registry of Windows, or of another
+    tool."""
     unfit: str = ""
     """Why no TensorFlow can be installed for it, or no environment made of it; else empty."""
 
 
-def found_pythons() -> tuple[FoundPython, ...]:
+def found_pythons(root: Path | None = None) -> tuple[FoundPython, ...]:
     """The Pythons in the order in which Poetry tries them; of an interpreter the first name.
 
-    In an activated environment it is the one of that environment, as Poetry uses no other there.
-    None if this Poetry does not say.
+    That of the environment that the project at `root` has is before all others. In an activated
+    environment it is the one of that environment, as Poetry uses no other there. None if this
+    Poetry does not say.
     """
     try:
-        environment = _activated()
+        environment, own = _activated(), _own(root) if root is not None else None
+        first = tuple(_described([own], origin="project")) if own is not None else ()
         if environment is not None:
-            return tuple(_described([environment], origin="environment"))
-        return tuple(_described(_candidates()))
+            return first or tuple(_described([environment], origin="environment"))
+        return (*first, *_described(_candidates()))
     except Exception:  # whatever Poetry raises where it has moved this, or can't read its settings
         return ()
+
+
+def missing_environment() -> tuple[str, str] | None:
+    """The variable of an activated environment that is not there, and the folder that it names."""
+    variable = "VIRTUAL_ENV" if "VIRTUAL_ENV" in os.environ else "CONDA_PREFIX"
+    prefix = os.environ.get(variable)
+    if not prefix or os.environ.get("CONDA_DEFAULT_ENV") == "base" or Path(prefix).is_dir():
+        return None
+    return variable, prefix
 
 
 def _activated() -> Path | None:
@@ -72,7 +89,34 @@ def _activated() -> Path | None:
     prefix = os.environ.get("VIRTUAL_ENV", os.environ.get("CONDA_PREFIX"))
     if not prefix or os.environ.get("CONDA_DEFAULT_ENV") == "base":
         return None
-    return Path(VirtualEnv(Path(prefix)).python)
+    environment = VirtualEnv(Path(prefix))
+    # Poetry makes an environment of its own where this one has no Python.
+    return Path(environment.python) if environment.is_sane() else None
+
+
+def _own(root: Path) -> Path | None:
+    """The interpreter of the environment that Poetry would use for a project; None without one."""
+    try:
+        environment = project_environment(_open(root))
+    except Exception:  # whatever is wrong with the project or its environment
+        return None
+    is_own = environment.kind == "own" and environment.python is not None
+    return Path(str(environment.python)) if is_own else None
+
+
+def _open(root: Path) -> Poetry:
+    """Poetry for a project, which may not be there yet."""
+    from poetry.config.config import Config
+    from poetry.core.packages.project_package import ProjectPackage
+    from poetry.factory import Factory
+    from poetry.packages.locker import Locker
+    from poetry.poetry import Poetry
+
+    file = root / "pyproject.toml"
+    if file.is_file():
+        return Factory().create_poetry(root)
+    package = ProjectPackage(root.name, "0")
+    return Poetry(file, {}, package, Locker(root / "poetry.lock", {}), Config.create())
 
 
 def _candidates() -> Iterator[Path]:
