@@ -435,7 +435,7 @@ def test_nothing_is_said_to_who_asks_for_the_cpu(machine: Machine, more: tuple[s
         (
             "2.18",
             "runs on the CPU, unless CUDA 12.5 and cuDNN 9.3.0.75 are installed on this machine. "
-            "For CUDA as Python packages: poetry tf init --gpu pip\n",
+            "For CUDA as Python packages: poetry tf init --gpu pip --no-devcontainer\n",
         ),
     ],
 )
@@ -458,6 +458,39 @@ def test_wheels_of_cuda_that_a_series_lacks_are_an_error(machine: Machine) -> No
     done = poetry.call("tf", "init", "-n", "--no-lock", *options)
     assert done.returncode == 1
     assert "no and-cuda wheels; these begin with TensorFlow 2.14" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "suggested"),
+    [
+        (["--python", "3.15"], f"`poetry tf init --tensorflow {NEWEST} --python 3.13{{}}`."),
+        (
+            ["--python", "3.7", "--tensorflow", "2.13"],
+            "`poetry tf init --tensorflow 2.13 --python 3.11{}`, "
+            "or `poetry tf init --tensorflow 2.11{}`.",
+        ),
+        (
+            ["--from", "list.txt"],
+            f"`poetry tf init --from list.txt{{}} --tensorflow {NEWEST}`.",
+        ),
+        (
+            ["--from", "env.yml"],
+            "`poetry tf init --from env.yml --tensorflow 2.15 --python 3.11{}`\n",
+        ),
+    ],
+)
+@pytest.mark.parametrize("gpu", [(), ("--gpu", "none")])
+def test_a_suggested_command_repeats_the_options(
+    machine: Machine, options: list[str], suggested: str, gpu: tuple[str, ...]
+) -> None:
+    poetry = machine("3.11")
+    (poetry.project / "list.txt").write_text("tensorflow==2.99\n", "utf-8")
+    text = "dependencies: [python=3.13, tensorflow=2.15]\n"
+    (poetry.project / "env.yml").write_text(text, "utf-8")
+    done = poetry.call("tf", "init", "-n", "--no-lock", "--no-devcontainer", *options, *gpu)
+    assert done.returncode == 1
+    given = "".join(f" {word}" for word in ("--no-devcontainer", *gpu))
+    assert suggested.replace("{}", given) in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from poetry_tf.actions.lock import (
     open_poetry,
     solve_lock,
 )
-from poetry_tf.actions.options import InitOptions
+from poetry_tf.actions.options import InitOptions, given_options
 from poetry_tf.actions.progress import told_regularly
 from poetry_tf.actions.project_index import ProjectIndex, nearest_release
 from poetry_tf.checks.findings import CONTAINER_CODES, rules
@@ -97,7 +97,7 @@ class Migration:
             return options
         self.goal = choose_goal(
             self.listing,
-            GivenOptions(options.tensorflow, options.python),
+            GivenOptions(options.tensorflow, options.python, given_options(project, options)),
             catalog,
             images if options.container else without_image_limits(images, catalog),
             choice=options.gpu or settings.gpu,

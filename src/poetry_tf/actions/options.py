@@ -70,6 +70,16 @@ class InitOptions:
         return self.tensorflow is not None and self.tensorflow.count(".") > 1
 
 
+def given_options(project: Project, options: InitOptions) -> str:
+    """The options that a suggested ``init`` repeats, each after a space.
+
+    They are those that the settings of the project do not hold.
+    """
+    settings = read_settings(project)[0]
+    here = "" if options.container or settings.devcontainer == "off" else " --no-devcontainer"
+    return here if options.gpu in {None, settings.gpu} else f"{here} --gpu {options.gpu}"
+
+
 def parse_python(text: str) -> VersionConstraint:
     """The range that ``--python 3.11`` means; raises `PlanError` for anything but a minor."""
     if re.fullmatch(r"3\.[0-9]{1,2}", text) is None:
@@ -133,8 +143,10 @@ def _plan_among(
     if state is not None and state.content is None:
         range_ = among
     settings, _ = read_settings(project)
+    given = given_options(project, options)
     settings = replace(
         settings,
+        devcontainer=settings.devcontainer if options.container else "off",
         gpu=options.gpu or settings.gpu,
         environments=main_environments(project, options.environments or settings.environments),
     )
@@ -159,11 +171,12 @@ def _plan_among(
         python=among,
         narrowed=narrowed_release(project),
         newest=options.keeps_pin or (options.tensorflow is None and keeps_wide_pin(project)),
+        given=given,
     )
     has_wheels = options.gpu is None and requires_cuda_wheels(project)
     if (options.gpu or (None if has_main else settings.gpu)) == "none":
         release = _cpu_release(project, release, settings) or release
-    plan = make_plan(catalog, images, release, settings, range_, has_wheels=has_wheels)
+    plan = make_plan(catalog, images, release, settings, range_, has_wheels=has_wheels, given=given)
     if options.tensorflow is not None:
         refuse_lost_platforms(project, release)
     return plan

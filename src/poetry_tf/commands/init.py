@@ -27,6 +27,7 @@ from poetry_tf.actions.mirror import check_source, validate_mirror
 from poetry_tf.actions.new_releases import chooses_new_series, read_new_series
 from poetry_tf.actions.options import (
     InitOptions,
+    given_options,
     may_keep_pin,
     parse_environments,
     parse_gpu,
@@ -135,7 +136,9 @@ class InitCommand(TensorFlowCommand):
             options = ask_options(self, project, options, here, new=new)
         plan = plan_options(project, options)
         choice = options.gpu or read_settings(project)[0].gpu
-        if (note := gpu_note(plan, choice, here, container=options.container)) is not None:
+        given = given_options(project, replace(options, gpu=None))
+        note = gpu_note(plan, choice, here, container=options.container, given=given)
+        if note is not None:
             self.warn(note)
         if not new:
             for note in series_notes(project, options, plan):

@@ -68,8 +68,13 @@ def _found(python: FoundPython) -> str:
     return f"{python.minor} ({python.unfit})" if python.unfit else python.minor
 
 
-def gpu_note(plan: Plan, choice: GpuChoice, here: Here, *, container: bool) -> str | None:
-    """Why TensorFlow will use the CPU though nobody asked for that; None if it will not."""
+def gpu_note(
+    plan: Plan, choice: GpuChoice, here: Here, *, container: bool, given: str = ""
+) -> str | None:
+    """Why TensorFlow will use the CPU though nobody asked for that; None if it will not.
+
+    The command that it suggests repeats the options `given`.
+    """
     release, gpu = plan.release, plan.gpu
     subject = f"TensorFlow {release.series} runs on the CPU"
     if container:
@@ -85,7 +90,7 @@ def gpu_note(plan: Plan, choice: GpuChoice, here: Here, *, container: bool) -> s
     if gpu.cuda is not None:
         text += f", unless CUDA {gpu.cuda} and cuDNN {gpu.cudnn} are installed on this machine"
     if release.and_cuda is not None:
-        return f"{text}. For CUDA as Python packages: {poetry_tf.program} init --gpu pip"
+        return f"{text}. For CUDA as Python packages: {poetry_tf.program} init --gpu pip{given}"
     first = first_gpu_series(load(), release, container=False)
     return f"{text}; {first} is the first series with CUDA as Python packages" if first else text
 

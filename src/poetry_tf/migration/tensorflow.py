@@ -61,6 +61,8 @@ class GivenOptions:
 
     tensorflow: str | None = None
     python: str | None = None
+    others: str = ""
+    """The other options that a suggested command repeats, each after a space."""
 
 
 def tensorflow_lines(listing: PackageList) -> tuple[ListEntry, ...]:
@@ -262,7 +264,7 @@ class _ListedVersions:
         _check_contradictions(lines, self.known)
         found = [name for name in self.known if self._is_admitted(name, lines)]
         if not found and lines:
-            raise _no_series_error(lines[0], self.listing, self.known, self.first)
+            raise _no_series_error(lines[0], self.listing, self.known, self.first, self.given)
         yield from found
 
     def _is_admitted(self, series: str, lines: Sequence[ListEntry]) -> bool:
@@ -388,7 +390,7 @@ class _ListedVersions:
             alternatives.append(("The nearest that a project can be set up for", near))
         remedies = [
             f"{kept}: `poetry tf init --from {self.listing.argument} "
-            f"--tensorflow {series} --python {minor}`"
+            f"--tensorflow {series} --python {minor}{self.given.others}`"
             for kept, (series, minor) in alternatives
         ]
         return PlanError(message, "\n".join(remedies))
@@ -415,9 +417,13 @@ def _are_apart(one: ListEntry, other: ListEntry) -> bool:
 
 
 def _no_series_error(
-    line: ListEntry, listing: PackageList, known: Mapping[str, object], first: str
+    line: ListEntry,
+    listing: PackageList,
+    known: Mapping[str, object],
+    first: str,
+    given: GivenOptions,
 ) -> PlanError:
-    command = f"poetry tf init --from {listing.argument} --tensorflow"
+    command = f"poetry tf init --from {listing.argument}{given.others} --tensorflow"
     if any(accepts(line.specifier, f"{major}.{minor}") for major in (0, 1) for minor in range(16)):
         exact = line.exact or "1.15.5"
         return PlanError(

@@ -35,14 +35,18 @@ def make_plan(
     python: VersionConstraint | None,
     *,
     has_wheels: bool = False,
+    given: str = "",
 ) -> Plan:
     """The plan for a release.
 
     `python` is the project's range, None for any; with `has_wheels` the project requires the
-    and-cuda extra already. Raises `PlanError` where the settings or the Pythons forbid the release.
+    and-cuda extra already. Raises `PlanError` where the settings or the Pythons forbid the release;
+    the commands that it suggests repeat the options `given`.
     """
     gpu = plan_gpu(catalog, release, settings.gpu, has_wheels=has_wheels)
-    pythons = planned_pythons(catalog, images, release, settings, mode=gpu.mode, python=python)
+    pythons = planned_pythons(
+        catalog, images, release, settings, mode=gpu.mode, python=python, given=given
+    )
     legacy_keras = settings.keras == "legacy" and keras_major(release) not in {None, LEGACY_KERAS}
     return Plan(release, pythons, gpu, legacy_keras)
 

@@ -85,6 +85,7 @@ def choose_release(
     python: VersionConstraint | None = None,
     narrowed: Release | None = None,
     newest: bool = False,
+    given: str = "",
 ) -> Release:
     """The release that a project is on, or should be on, if the user names none.
 
@@ -93,7 +94,7 @@ def choose_release(
     was written, or `narrowed` where that fits: the release by which `plan.lines` pins it. Without a
     constraint, or with `newest` because the constraint stays, the newest series that fits is taken.
 
-    Raises `PlanError` where nothing fits.
+    Raises `PlanError` where nothing fits. The commands that it suggests repeat the options `given`.
     """
     if locked is not None:
         release = catalog.get(locked)
@@ -108,7 +109,7 @@ def choose_release(
                 )
             remedy = "A newer poetry-tf may know more."
             if locked < first:
-                move = _moves(catalog, images, settings, python, near=locked)
+                move = _moves(catalog, images, settings, python, near=locked, given=given)
                 image = f"tensorflow/tensorflow:{locked}-gpu"
                 remedy = f"{move} To stay on it, use TensorFlow's own image, {image}."
             raise PlanError(
@@ -128,7 +129,7 @@ def choose_release(
         raise PlanError(
             f"No TensorFlow release that poetry-tf knows satisfies {constraint}",
             f"It knows the series {format_list(catalog.series)}. "
-            f"{_moves(catalog, images, settings, python, near=start, rewrites_pin=True)}",
+            + _moves(catalog, images, settings, python, near=start, rewrites_pin=True, given=given),
         )
     fits = [item for item in allowed if _fits(catalog, item, images, settings, python)]
     if not fits:
@@ -140,7 +141,9 @@ def choose_release(
         ]
         nearest = (near or list(allowed))[-1]
         plan_gpu(catalog, nearest, settings.gpu)
-        planned_pythons(catalog, images, nearest, settings, mode=settings.gpu, python=python)
+        planned_pythons(
+            catalog, images, nearest, settings, mode=settings.gpu, python=python, given=given
+        )
     if narrowed in fits and not newest:
         return narrowed
     open_below = newest or constraint is None or lower_bound(constraint) is None
@@ -172,6 +175,7 @@ def planned_pythons(
     *,
     mode: GpuChoice,
     python: VersionConstraint | None,
+    given: str = "",
 ) -> tuple[str, ...]:
     """As `container_pythons`, but the error's remedy names the commands that help."""
     try:
@@ -179,7 +183,7 @@ def planned_pythons(
     except GpuModeError:
         raise
     except PlanError as error:
-        moves = _moves(catalog, images, settings, python, near=release.version)
+        moves = _moves(catalog, images, settings, python, near=release.version, given=given)
         raise type(error)(error.message, f"{error.remedy} {moves}".strip()) from None
 
 
@@ -191,6 +195,7 @@ def _moves(
     *,
     near: Version,
     rewrites_pin: bool = False,
+    given: str = "",
 ) -> str:
     """The commands that move a project to the nearest TensorFlow or Python that fit together.
 
@@ -211,7 +216,7 @@ def _moves(
     def command(release: Release, minor: str | None = None) -> str:
         option = f" --python {minor}" if minor else ""
         what = release.version if rewrites_pin else release.series
-        return f"`poetry tf init --tensorflow {what}{option}`"
+        return f"`poetry tf init --tensorflow {what}{option}{given}`"
 
     def with_python(release: Release) -> str:
         mode = plan_gpu(catalog, release, settings.gpu).mode
