@@ -236,6 +236,19 @@ def test_the_line_of_another_project_that_cannot_be_locked_with_is_named(
     assert not re.search(r"</|<fg|options=", result.stderr), "Poetry's styles are no text"
 
 
+def test_a_lock_that_was_written_has_to_be_installed(right: PoetryRunner, project: Path) -> None:
+    """Where the project has an environment; elsewhere nothing is out of date."""
+    step = "Next: install what changed in the lock file with poetry install\n"
+    (project / LOCK).unlink()
+    assert step not in _check(right, "--fix").stdout
+    (project / ".venv").mkdir()
+    (project / LOCK).unlink()
+    result = _check(right, "--fix")
+    assert result.stdout == f"Fixed TF302 in\n  {LOCK}\n{step}All set!\n"
+    (project / CONTAINER).unlink()
+    assert CONTAINER in (stdout := _check(right, "--fix").stdout) and step not in stdout
+
+
 @pytest.mark.parametrize("command", [["check", "--fix"], ["init", "-n"], ["upgrade", "2.19", "-n"]])
 def test_a_package_that_is_required_from_nowhere_is_told_in_one_line(
     right: PoetryRunner, project: Path, command: list[str]

@@ -235,6 +235,22 @@ def test_a_shell_takes_what_env_prints(poetry: PoetryRunner, shell: str, kind: s
     assert in_shell(shell, done.stdout, "TF_USE_LEGACY_KERAS", {}) == "1"
 
 
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_keras_2_that_is_not_installed_is_said(poetry: PoetryRunner, options: list[str]) -> None:
+    write_settings(poetry, "tensorflow (>=2.18.0,<2.19.0)", 'keras = "legacy"')
+    assert poetry.call("tf", "env", *options).stderr == "", "nothing is installed yet"
+    (site,) = poetry.venv.glob("lib/python3*/site-packages")
+    (site / "tensorflow").mkdir(exist_ok=True)
+    done = poetry.call("tf", "env", *options)
+    assert done.ok and "TF_USE_LEGACY_KERAS" in done.stdout
+    assert done.stderr == (
+        "tf.keras fails with TF_USE_LEGACY_KERAS: tf-keras, which has Keras 2, is not installed in "
+        f"{site}. Run: poetry install\n"
+    )
+    (site / "tf_keras").mkdir()
+    assert poetry.call("tf", "env", *options).stderr == ""
+
+
 @pytest.mark.parametrize(("shell", "kind"), SHELLS)
 def test_what_a_variable_has_stays(
     poetry: PoetryRunner, tmp_path: Path, shell: str, kind: str

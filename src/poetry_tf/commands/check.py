@@ -26,6 +26,7 @@ from poetry_tf.files.edits import changed_texts, diffs
 from poetry_tf.files.project import LOCK, Project
 from poetry_tf.plan.model import PlanError
 from poetry_tf.plan.requirement import locked_tensorflow
+from poetry_tf.poetry_internals.reads import project_environments
 from poetry_tf.releases import load
 from poetry_tf.text import format_count, format_list, visible
 
@@ -248,6 +249,9 @@ warning counts with <info>--strict</> only.
         codes = ", ".join(f"{code} ({count})" if count > 1 else code for code, count in fixed)
         self.line(f"Fixed {codes or 'part of what was found'} in")
         self.show_paths(report.root, report.written)
+        name = report.context.project.pyproject.name
+        if report.root / LOCK in report.written and project_environments(report.root, name):
+            self.line("Next: install what changed in the lock file with <c1>poetry install</>")
 
     def _show_counts(self, report: CheckReport) -> None:
         if report.ignored:

@@ -19,7 +19,7 @@ from poetry_tf.actions.variables import Variable, needed_variables
 from poetry_tf.commands.base import TensorFlowCommand, document_head
 from poetry_tf.files.project import Project
 from poetry_tf.plan.derive import required_plan
-from poetry_tf.plan.model import PlanError
+from poetry_tf.plan.model import TF_KERAS, PlanError
 from poetry_tf.poetry_internals.environment import project_environment
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
@@ -62,6 +62,11 @@ In a batch script of a cluster the line for sh comes before the one that starts 
         plan = required_plan(Project.read(root), load(), load_images())
         site = _site(root)
         links = library_links(site) if site is not None else LibraryLinks()
+        if plan.legacy_keras and site is not None and _lacks_legacy_keras(site):
+            self.warn(
+                f"tf.keras fails with TF_USE_LEGACY_KERAS: {TF_KERAS}, which has Keras 2, is not "
+                f"installed in {site}. Run: poetry install"
+            )
         variables = list(needed_variables(plan, links, os.environ))
         if self.option("json"):
             self.write_json({**document_head(1), "variables": [*map(asdict, variables)]})
@@ -84,6 +89,11 @@ def _site(root: Path) -> Path | None:
         return project_environment(Factory().create_poetry(root)).site
     except Exception:  # whatever is wrong with the project or its Python
         return None
+
+
+def _lacks_legacy_keras(site: Path) -> bool:
+    """Whether TensorFlow is installed in a folder, and Keras 2 is not."""
+    return (site / "tensorflow").is_dir() and not (site / "tf_keras").is_dir()
 
 
 def _for_sh(item: Variable) -> str:
