@@ -35,6 +35,7 @@ def machine(warm_poetry: PoetryRunner, tmp_path: Path, monkeypatch: pytest.Monke
         *minors: str,
         system: tuple[str, str] = LINUX,
         program: str | None = None,
+        gpu: bool = True,
         **release: str,
     ) -> PoetryRunner:
         folder = tmp_path / "usr" / "bin"
@@ -55,6 +56,8 @@ def machine(warm_poetry: PoetryRunner, tmp_path: Path, monkeypatch: pytest.Monke
         monkeypatch.setattr(platform, "machine", lambda: system[1])
         monkeypatch.setattr(platform, "freedesktop_os_release", lambda: release)
         monkeypatch.setattr("poetry_tf.actions.here.in_container", lambda _: False)
+        monkeypatch.setattr("poetry_tf.actions.here.DEVICES", ())
+        monkeypatch.setattr("poetry_tf.actions.here.has_gpu", lambda _: gpu)
         return warm_poetry
 
     return make
@@ -450,6 +453,47 @@ def test_the_wheels_of_cuda_bring_it(machine: Machine) -> None:
     done = init(poetry, "--gpu", "pip")
     assert "CPU" not in done.stderr
     assert "If that shows no GPU: poetry tf doctor" in steps(done)
+
+
+def test_without_a_gpu_no_download_of_cuda_is_advised(machine: Machine) -> None:
+    done = init(machine("3.12", gpu=False), "--no-devcontainer")
+    assert f"TensorFlow {NEWEST} runs on the CPU: no NVIDIA GPU was found here\n" in done.stderr
+    assert "CUDA" not in done.stderr
+    assert not any("doctor" in step for step in steps(done))
+
+
+def test_without_a_gpu_the_size_of_cuda_is_said(machine: Machine) -> None:
+    poetry = machine("3.12", gpu=False)
+    said = "No NVIDIA GPU was found here. The CUDA wheels are a download of 3 to 4 GB; --gpu none "
+    done = init(poetry, "--no-devcontainer", "--gpu", "pip")
+    assert said in done.stderr
+    assert "tensorflow[and-cuda]" in written(poetry)["project"]["dependencies"][0]
+    assert "NVIDIA" not in init(poetry, "--gpu", "none").stderr
+    (poetry.project / "pyproject.toml").unlink()
+    done = init(poetry, stdin=f"\n{ANSWERS}")
+    assert "GPU (auto, system, pip, none) [auto]:" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("program", "answer"),
+    [
+        ("nvidia-smi", "exit 9"),
+        ("srun", "echo 'slurm 23.11.4'"),
+        ("bsub", "echo 'IBM Spectrum LSF Standard 10.1.0.0' >&2"),
+        ("module", ""),
+    ],
+)
+def test_a_driver_and_a_login_node_let_a_gpu_be_expected(
+    machine: Machine, program: str, answer: str
+) -> None:
+    poetry = machine("3.12", gpu=False)
+    if program == "module":
+        poetry.environ["MODULESHOME"] = "/usr/share/modules"
+    else:
+        path = Path(poetry.environ["PATH"]) / program
+        path.write_text(f"#!/bin/sh\n{answer}\n", "utf-8")
+        path.chmod(0o755)
+    assert "NVIDIA" not in init(poetry, "--no-devcontainer", "--gpu", "pip").stderr
 
 
 def test_wheels_of_cuda_that_a_series_lacks_are_an_error(machine: Machine) -> None:

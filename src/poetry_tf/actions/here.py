@@ -6,6 +6,9 @@ import os
 import platform
 import shutil
 
+from poetry_tf.doctor.host.child_programs import DEVICES
+from poetry_tf.doctor.host.cluster import find_scheduler
+from poetry_tf.doctor.host.driver import has_gpu
 from poetry_tf.doctor.host.machine import ThisMachine
 from poetry_tf.doctor.host.system import in_container
 from poetry_tf.plan.environments import ENVIRONMENTS
@@ -32,6 +35,17 @@ def read_here() -> Here:
         systems=frozenset({system, *_distribution()}),
         has_modules=any(os.environ.get(name) for name in _MODULES),
         runs_containers=any(map(shutil.which, _ENGINES)) or in_container(ThisMachine()),
+    )
+
+
+def lacks_gpu() -> bool:
+    """Whether this machine has no GPU of NVIDIA's, and is no node of a cluster: there others do."""
+    machine = ThisMachine()
+    return not (
+        any(map(machine.find, DEVICES))
+        or shutil.which("nvidia-smi")
+        or has_gpu(machine)
+        or find_scheduler(machine)
     )
 
 

@@ -13,7 +13,7 @@ from cleo.io.inputs.option import Option
 from cleo.io.io import IO
 
 from poetry_tf.actions.container import with_containers
-from poetry_tf.actions.here import read_here
+from poetry_tf.actions.here import lacks_gpu, read_here
 from poetry_tf.actions.init import (
     added_for_environments,
     is_new,
@@ -67,7 +67,7 @@ from poetry_tf.migration.entries import STDIN
 from poetry_tf.plan.derive import wants_container
 from poetry_tf.plan.here import Here, choosable_minors, environments_here, python_here
 from poetry_tf.plan.main_line import main_requirement
-from poetry_tf.plan.model import Plan
+from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan
 from poetry_tf.plan.python import admitted_minors, project_pythons
 from poetry_tf.plan.settings import read_settings
 from poetry_tf.poetry_internals.pythons import found_pythons, missing_environment
@@ -123,7 +123,7 @@ class InitCommand(TensorFlowCommand):
         if self.io.is_interactive() and is_place_open(project, options, here):
             options = replace(options, container=ask_container(self))
         if not options.container:
-            here = self._find_pythons(here, root)
+            here = self._look_around(here, root)
             options = replace(options, pythons=choosable_minors(here))
             if new and options.environments is None:
                 options = replace(options, environments=environments_here(here))
@@ -201,12 +201,13 @@ class InitCommand(TensorFlowCommand):
             container=not self.option("no-devcontainer"),
         )
 
-    def _find_pythons(self, here: Here, root: Path) -> Here:
-        """The machine with its Pythons; each is started, which may take seconds."""
+    def _look_around(self, here: Here, root: Path) -> Here:
+        """The machine with its Pythons and its GPU; it starts programs, which may take seconds."""
         if (missing := missing_environment()) is not None:
             self.warn(missing_environment_note(*missing))
         self.line_error("<c2>Looking for the Pythons of this machine …</>")
-        return replace(here, pythons=found_pythons(root))
+        may_use_one = here.environment == CONTAINER_PLATFORM and not here.has_modules
+        return replace(here, pythons=found_pythons(root), lacks_gpu=may_use_one and lacks_gpu())
 
     # -- the output -------------------------------------------------------------------------
 

@@ -81,7 +81,8 @@ def _ask_gpu(command: TensorFlowCommand, project: Project, options: InitOptions,
             "pip: CUDA as Python packages (recommended with a GPU); system: CUDA that is "
             "installed on this machine; none: CPU only"
         )
-        if here.environment == CONTAINER_PLATFORM and _has_cuda_wheels(project, options):
+        is_usable = here.environment == CONTAINER_PLATFORM and not here.lacks_gpu
+        if is_usable and _has_cuda_wheels(project, options):
             default = "pip"
     command.line_error(f"<comment>{text}</>")
     return _choose(command, "GPU", ["auto", "system", "pip", "none"], default)

@@ -84,8 +84,15 @@ def gpu_note(
         return None
     if here.environment != CONTAINER_PLATFORM:
         return _elsewhere_note(plan, here)
+    if here.lacks_gpu and gpu.mode == "pip":
+        return (
+            "No NVIDIA GPU was found here. The CUDA wheels are a download of 3 to 4 GB; --gpu none "
+            "is smaller"
+        )
     if gpu.mode == "pip" or choice == "system":
         return None
+    if here.lacks_gpu:
+        return f"{subject}: no NVIDIA GPU was found here"
     text = f"Nothing brings CUDA without a container: {subject}"
     if gpu.cuda is not None:
         text += f", unless CUDA {gpu.cuda} and cuDNN {gpu.cudnn} are installed on this machine"
@@ -122,7 +129,7 @@ def steps_here(here: Here, minors: Sequence[str], *, uses_gpu: bool) -> Iterator
             "If the import fails with <c1>DLL load failed</>, install the Microsoft Visual C++ "
             "Redistributable (x64)"
         )
-    elif uses_gpu and here.environment == CONTAINER_PLATFORM:
+    elif uses_gpu and here.environment == CONTAINER_PLATFORM and not here.lacks_gpu:
         yield f"If that shows no GPU: <c1>{poetry_tf.program} doctor</>"
 
 

@@ -23,6 +23,8 @@ class Here:
     """Whether software is loaded by ``module load``, as on a cluster."""
     runs_containers: bool
     """Whether a container engine is on PATH, or this is a container."""
+    lacks_gpu: bool = False
+    """Whether it is known to have no NVIDIA GPU, and to be no node of a cluster."""
     pythons: tuple[FoundPython, ...] = ()
     """Its Pythons, in the order in which Poetry tries them; empty if not known."""
 
