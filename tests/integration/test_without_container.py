@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import tomlkit
 from poetry.utils.env import EnvManager
+from virtualenv.seed.wheels import embed
 
 from poetry_tf.releases import load
 from tests.integration.conftest import SetUp
@@ -56,6 +57,7 @@ def machine(warm_poetry: PoetryRunner, tmp_path: Path, monkeypatch: pytest.Monke
         monkeypatch.setattr(platform, "machine", lambda: system[1])
         monkeypatch.setattr(platform, "freedesktop_os_release", lambda: release)
         monkeypatch.setattr("poetry_tf.actions.here.in_container", lambda _: False)
+        monkeypatch.setattr(embed, "OLDEST_SUPPORTED", (3, 6), raising=False)
         monkeypatch.setattr("poetry_tf.actions.here.DEVICES", ())
         monkeypatch.setattr("poetry_tf.actions.here.has_gpu", lambda _: gpu)
         return warm_poetry
@@ -218,6 +220,60 @@ def test_what_tensorflow_can_not_be_installed_for_is_not_chosen(
     done = init(poetry, "--no-devcontainer")
     assert python_of(poetry) == ">=3.13,<3.14"
     assert steps(done)[1] == f"Choose its Python: poetry env use {good}"
+
+
+def test_a_python_that_is_too_old_for_virtualenv_is_not_chosen(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """virtualenv refuses those that its own wheels of pip are not for."""
+    poetry = machine("3.9", "3.10")
+    monkeypatch.setattr(embed, "OLDEST_SUPPORTED", (3, 10), raising=False)
+    done = init(poetry, "--no-devcontainer", "--tensorflow", "2.13", "--python", "3.9")
+    assert "Poetry makes no environment of Python 3.9 here: its virtualenv begins with Python " in (
+        done.stderr
+    )
+    assert "TensorFlow 2.13.1 has wheels for Python 3.8, 3.9, 3.10 and 3.11\n" in done.stderr
+    step = steps(done)[1]
+    assert step == "Take another Python: poetry tf init --python 3.10"
+    done = init(poetry, *step.partition("init ")[2].split())
+    assert python_of(poetry) == ">=3.10,<3.11"
+    assert "makes no environment" not in done.stderr
+
+    (poetry.project / "pyproject.toml").unlink()
+    (Path(poetry.environ["PATH"]) / "python3.10").unlink()
+    done = init(poetry, "--no-devcontainer")
+    assert "only 3.9 (too old for virtualenv): " in done.stderr
+    done = init(poetry, "--python", "3.9", "--tensorflow", "2.13")
+    assert steps(done)[1] == "Take another Python: poetry tf init --python 3.11"
+    add_environment(poetry.project / ".venv", "3.9")
+    done = init(poetry)
+    assert "environment of" not in done.stderr and "Take" not in done.stdout, "it is made already"
+
+
+@pytest.mark.parametrize(
+    ("minor", "options", "command"),
+    [
+        ("3.11", ["--tensorflow", "2.10"], "--tensorflow 2.12 --python 3.11"),
+        ("3.11", ["--tensorflow", "2.10", "--gpu", "none"], "--tensorflow 2.12 --python 3.11"),
+        ("3.9", ["--gpu", "pip", "--tensorflow", NEWEST], "--tensorflow 2.20 --python 3.9"),
+        ("3.12", ["--python", "3.11"], "--python 3.12"),
+        ("3.14", ["--tensorflow", "2.10"], None),
+    ],
+)
+def test_what_fits_the_python_that_is_here_is_said(
+    machine: Machine, minor: str, options: list[str], command: str | None
+) -> None:
+    poetry = machine(minor)
+    done = init(poetry, "--no-devcontainer", *options)
+    _, get, other, *_ = steps(done)
+    assert get.startswith("Get Python ")
+    if command is None:
+        assert other.startswith("Install")
+        return
+    assert other == f"Or take what fits the Python here: poetry tf init {command}"
+    done = init(poetry, *command.split())
+    assert python_of(poetry).startswith(f">={minor},")
+    assert "Get Python" not in done.stdout
 
 
 def test_a_stub_of_the_windows_store_is_no_python(machine: Machine, tmp_path: Path) -> None:

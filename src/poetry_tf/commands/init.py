@@ -70,7 +70,11 @@ from poetry_tf.plan.main_line import main_requirement
 from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan
 from poetry_tf.plan.python import admitted_minors, project_pythons
 from poetry_tf.plan.settings import read_settings
-from poetry_tf.poetry_internals.pythons import found_pythons, missing_environment
+from poetry_tf.poetry_internals.pythons import (
+    found_pythons,
+    missing_environment,
+    oldest_minor,
+)
 from poetry_tf.poetry_internals.reads import input_tokens
 
 SOURCE_COST = """\
@@ -207,7 +211,12 @@ class InitCommand(TensorFlowCommand):
             self.warn(missing_environment_note(*missing))
         self.line_error("<c2>Looking for the Pythons of this machine …</>")
         may_use_one = here.environment == CONTAINER_PLATFORM and not here.has_modules
-        return replace(here, pythons=found_pythons(root), lacks_gpu=may_use_one and lacks_gpu())
+        return replace(
+            here,
+            lacks_gpu=may_use_one and lacks_gpu(),
+            oldest=oldest_minor(),
+            pythons=found_pythons(root),
+        )
 
     # -- the output -------------------------------------------------------------------------
 

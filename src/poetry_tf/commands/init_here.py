@@ -8,7 +8,9 @@ import poetry_tf
 from poetry_tf.commands.base import plain
 from poetry_tf.plan.here import (
     Here,
+    is_too_old,
     lacks_python,
+    nearest_for_here,
     package_command,
     python_here,
     unchosen_python,
@@ -53,11 +55,18 @@ def no_python_warning(plan: Plan, here: Here, minors: Sequence[str]) -> str | No
             f"The project's environment has Python {_found(here.own)} ({here.own.executable}): it "
             f"has to be {_any_of(minors)} for TensorFlow {plan.release.version}"
         )
+    wheels = plan.release.pythons_on(CONTAINER_PLATFORM)
+    if is_too_old(here, minors):
+        oldest = ".".join(map(str, here.oldest))
+        return (
+            f"Poetry makes no environment of Python {_any_of(minors)} here: its virtualenv begins "
+            f"with Python {oldest}. TensorFlow {plan.release.version} has wheels for Python "
+            f"{format_list(wheels)}"
+        )
     if not lacks_python(here, minors):
         return None
     found = dict.fromkeys(map(_found, here.pythons))
     where = "in the activated environment" if here.is_activated else "here"
-    wheels = plan.release.pythons_on(CONTAINER_PLATFORM)
     return (
         f"Poetry finds no Python {_any_of(minors)} {where}, only {format_list(found)}: "
         f"TensorFlow {plan.release.version} has wheels for Python {format_list(wheels)}"
@@ -115,10 +124,15 @@ def _elsewhere_note(plan: Plan, here: Here) -> str:
     return f"TensorFlow {series} runs on the CPU on {name}{there}"
 
 
-def steps_here(here: Here, minors: Sequence[str], *, uses_gpu: bool) -> Iterator[str]:
+def steps_here(plan: Plan, here: Here, minors: Sequence[str]) -> Iterator[str]:
     """How the project is installed on this machine, with style tags."""
-    if lacks_python(here, minors):
-        yield from _python_steps(here, minors)
+    too_old = is_too_old(here, minors)
+    if too_old or lacks_python(here, minors):
+        if not too_old:
+            yield from _python_steps(here, minors)
+        if (command := _command_for_here(plan, here, minors)) is not None:
+            either = "Take another Python" if too_old else "Or take what fits the Python here"
+            yield f"{either}: <c1>{command}</>"
     elif (chosen := unchosen_python(here, minors)) is not None:
         word = shell_word(str(chosen.executable)) or str(chosen.executable)
         yield f"Choose its Python: <c1>poetry env use {plain(word)}</>"
@@ -129,8 +143,26 @@ def steps_here(here: Here, minors: Sequence[str], *, uses_gpu: bool) -> Iterator
             "If the import fails with <c1>DLL load failed</>, install the Microsoft Visual C++ "
             "Redistributable (x64)"
         )
-    elif uses_gpu and here.environment == CONTAINER_PLATFORM and not here.lacks_gpu:
+    elif plan.gpu.mode != "none" and here.environment == CONTAINER_PLATFORM and not here.lacks_gpu:
         yield f"If that shows no GPU: <c1>{poetry_tf.program} doctor</>"
+
+
+def _command_for_here(plan: Plan, here: Here, minors: Sequence[str]) -> str | None:
+    """The command that sets the project up for a Python of this machine; None if there is none.
+
+    Where none of the minors will do, it is for the newest that can be installed.
+    """
+    release = plan.release
+    needs_wheels = plan.gpu.mode == "pip"
+    nearest = nearest_for_here(load(), release, here, needs_cuda_wheels=needs_wheels)
+    if nearest is not None:
+        to, minor = nearest[0], nearest[1].minor
+    elif is_too_old(here, minors):
+        to, minor = release, release.usable_on(here.environment or CONTAINER_PLATFORM)[-1]
+    else:
+        return None
+    series = f" --tensorflow {to.series}" if to.series != release.series else ""
+    return f"{poetry_tf.program} init{series} --python {minor}"
 
 
 def _python_steps(here: Here, minors: Sequence[str]) -> Iterator[str]:

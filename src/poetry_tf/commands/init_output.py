@@ -166,7 +166,7 @@ def next_steps(
         yield from (plain(why.removesuffix(".")) for why in missing_plugin_notes(project, plan))
     else:
         minors = admitted_minors(plan.pythons, project_pythons(project))
-        yield from steps_here(here, minors, uses_gpu=plan.gpu.mode != "none")
+        yield from steps_here(plan, here, minors)
     yield f"In CI and before commits: <c1>{poetry_tf.program} check</>"
 
 

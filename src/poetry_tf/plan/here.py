@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS
 from poetry_tf.poetry_internals.pythons import FoundPython
+from poetry_tf.releases import Catalog, Release
 from poetry_tf.releases.model import LINUX_X86_64, numbers
 from poetry_tf.releases.pythons import PythonPackages, python_packages
 
@@ -25,6 +26,8 @@ class Here:
     """Whether a container engine is on PATH, or this is a container."""
     lacks_gpu: bool = False
     """Whether it is known to have no NVIDIA GPU, and to be no node of a cluster."""
+    oldest: tuple[int, ...] = ()
+    """The oldest Python of which Poetry makes an environment here; empty if not known."""
     pythons: tuple[FoundPython, ...] = ()
     """Its Pythons, in the order in which Poetry tries them; empty if not known."""
 
@@ -64,7 +67,8 @@ def choosable_minors(here: Here) -> tuple[tuple[str, ...], ...]:
     own = (here.own.minor,) if here.own is not None and not here.own.unfit else ()
     usable = sorted({one.minor for one in here.pythons if not one.unfit}, key=numbers)
     packages = _packages(here)
-    return own, tuple(usable), packages.pythons if packages is not None else ()
+    installable = packages.pythons if packages is not None else ()
+    return own, tuple(usable), tuple(one for one in installable if numbers(one) >= here.oldest)
 
 
 def python_here(here: Here, minors: Collection[str]) -> FoundPython | None:
@@ -81,6 +85,31 @@ def python_here(here: Here, minors: Collection[str]) -> FoundPython | None:
 def lacks_python(here: Here, minors: Collection[str]) -> bool:
     """Whether this machine is known to have no Python for some minors."""
     return bool(here.pythons and minors) and python_here(here, minors) is None
+
+
+def is_too_old(here: Here, minors: Collection[str]) -> bool:
+    """Whether Poetry makes no environment of these minors here, and the project has none."""
+    return python_here(here, minors) is None and all(numbers(one) < here.oldest for one in minors)
+
+
+def nearest_for_here(
+    catalog: Catalog, release: Release, here: Here, *, needs_cuda_wheels: bool = False
+) -> tuple[Release, FoundPython] | None:
+    """The nearest series with wheels for a Python of this machine, the later before the earlier.
+
+    That is the release itself if it has some.
+    """
+    newest = [one for one in map(catalog.newest, catalog.series) if one is not None]
+    later = [one for one in newest if one.version > release.version]
+    earlier = [one for one in reversed(newest) if one.version < release.version]
+    for one in (release, *later, *earlier):
+        minors = one.usable_on(here.environment or LINUX_X86_64)
+        if needs_cuda_wheels:
+            with_cuda = one.and_cuda.pythons if one.and_cuda is not None else ()
+            minors = tuple(minor for minor in minors if minor in with_cuda)
+        if (found := python_here(here, minors)) is not None:
+            return one, found
+    return None
 
 
 def unchosen_python(here: Here, minors: Collection[str]) -> FoundPython | None:

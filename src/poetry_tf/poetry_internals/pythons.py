@@ -73,6 +73,18 @@ def found_pythons(root: Path | None = None) -> tuple[FoundPython, ...]:
         return ()
 
 
+def oldest_minor() -> tuple[int, ...]:
+    """The oldest Python of which Poetry's virtualenv makes an environment; empty for any.
+
+    It refuses those that its own wheels of pip are not for, also where it installs no pip.
+    """
+    try:
+        from virtualenv.seed.wheels.embed import OLDEST_SUPPORTED
+    except ImportError:  # before it refused any
+        return ()
+    return tuple(OLDEST_SUPPORTED)
+
+
 def missing_environment() -> tuple[str, str] | None:
     """The variable of an activated environment that is not there, and the folder that it names."""
     variable = "VIRTUAL_ENV" if "VIRTUAL_ENV" in os.environ else "CONDA_PREFIX"
@@ -146,7 +158,10 @@ def _described(candidates: Iterable[Path], origin: Origin | None = None) -> Iter
         if identity not in seen:
             seen.add(identity)
             found = origin or _origin(Path(facts["prefix"]))
-            yield FoundPython(minor, candidate, found, _unfit(facts))
+            unfit = _unfit(facts)
+            if origin is None and tuple(facts["version"]) < oldest_minor():
+                unfit = unfit or "too old for virtualenv"
+            yield FoundPython(minor, candidate, found, unfit)
 
 
 def _facts(executable: Path) -> dict[str, Any] | None:
