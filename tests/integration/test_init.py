@@ -483,6 +483,7 @@ def test_the_diffs_of_a_dry_run_are_what_a_run_writes(
     options = ["tf", "init", "-n", "--tensorflow", "2.18"]
     dry = warm_poetry.call(*options, "--dry-run", "-v")
     assert dry.ok, dry.output
+    assert "Writing lock file" not in dry.output
     assert contents(project) == {}
     assert warm_poetry.call(*options).ok
     assert patched({}, dry.stdout) == contents(project)

@@ -511,6 +511,19 @@ def test_the_wheels_of_cuda_bring_it(machine: Machine) -> None:
     assert "If that shows no GPU: poetry tf doctor" in steps(done)
 
 
+def test_cuda_for_which_there_are_no_packages_is_named(machine: Machine) -> None:
+    poetry = machine("3.10")
+    options = ["--no-devcontainer", "--tensorflow", "2.10", "--gpu", "system"]
+    done = poetry.call("tf", "init", "-n", "--no-lock", *options)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        'It is built with CUDA 11.2 and cuDNN 8. Use gpu = "none" or "auto", or TensorFlow\'s own '
+        "GPU image, tensorflow/tensorflow:2.10.1-gpu. With auto nothing brings CUDA; TensorFlow "
+        "uses these where they are installed."
+    )
+    init(poetry, *options[:3])
+
+
 def test_without_a_gpu_no_download_of_cuda_is_advised(machine: Machine) -> None:
     done = init(machine("3.12", gpu=False), "--no-devcontainer")
     assert f"TensorFlow {NEWEST} runs on the CPU: no NVIDIA GPU was found here\n" in done.stderr

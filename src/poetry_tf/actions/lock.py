@@ -18,7 +18,6 @@ from cleo.io.io import IO
 from poetry.config.config import Config
 from poetry.console.exceptions import PoetryRuntimeError
 from poetry.factory import Factory
-from poetry.installation.installer import Installer
 from poetry.packages.locker import Locker
 from poetry.puzzle.exceptions import SolverProblemError
 from poetry.repositories.installed_repository import InstalledRepository
@@ -38,6 +37,7 @@ from poetry_tf.http.addresses import url_fault
 from poetry_tf.index import routing
 from poetry_tf.index.config import SettingLayer, option_layer, setting_layers
 from poetry_tf.index.mirrors import without_credentials
+from poetry_tf.poetry_internals.installing import StagedInstaller
 from poetry_tf.poetry_internals.patches import locate_project
 from poetry_tf.poetry_internals.reads import failure_causes
 
@@ -149,7 +149,7 @@ def _create_poetry(pyproject: Path, lock: Path, io: IO) -> Poetry:
 
 
 def _run(project: Project, poetry: Poetry, io: IO) -> None:
-    installer = Installer(
+    installer = StagedInstaller(
         io,
         # Locking installs nothing: Poetry only reads the path of the environment.
         EnvManager.get_system_env(naive=True),

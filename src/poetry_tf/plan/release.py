@@ -320,7 +320,11 @@ def _newer(release: Release) -> str:
 
 def _own_image(release: Release) -> str:
     """The remedy where neither CUDA packages nor wheels are known for a release."""
+    image = f"tensorflow/tensorflow:{release.version}-gpu"
+    text = f'Use gpu = "none" or "auto", or TensorFlow\'s own GPU image, {image}.'
+    if release.cuda is None or release.cudnn is None:
+        return text
     return (
-        'Use gpu = "none" or "auto", which go without CUDA, or TensorFlow\'s own GPU image, '
-        f"tensorflow/tensorflow:{release.version}-gpu, in place of this container."
+        f"It is built with CUDA {release.cuda} and cuDNN {release.cudnn}. {text} With auto nothing "
+        "brings CUDA; TensorFlow uses these where they are installed."
     )
