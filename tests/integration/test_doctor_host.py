@@ -63,12 +63,60 @@ def test_without_tensorflow_it_says_what_the_machine_can_run(
     assert command.strip().startswith("poetry tf init ")
     report = json.loads(poetry.call("tf", "doctor", "--json").stdout)
     assert report["works"] is True
+    assert [report[key] for key in ("tensorflow", "cuda", "cudnn", "gpu")] == [None] * 4
+    assert report["manager"] is None
     assert "3.11" in report["machine"]["pythons"]
     here = report["possibilities"][-1]
     assert here["place"] == "here"
     assert here["commands"][-1] == command.strip()
     assert here["python"] == "3.11" or dependencies is None
     assert contents(project) == before
+
+
+FOREIGN = """\
+[project]
+name = "study"
+version = "0.1.0"
+requires-python = ">=3.11,<3.13"
+dependencies = ["{requirement}"]
+
+{tool}
+"""
+
+
+@pytest.mark.parametrize("requirement", ["tensorflow>=2.18", "tensorflow==2.18.1", "numpy>=1"])
+@pytest.mark.parametrize(
+    ("tool", "name"),
+    [
+        ("[tool.uv]", "uv"),
+        ("[tool.pdm]", "pdm"),
+        ('[build-system]\nbuild-backend = "hatchling.build"', "the build backend hatchling.build"),
+        (
+            '[build-system]\nbuild-backend = "uv_build"\n[tool.poetry-tf]',
+            "the build backend uv_build",
+        ),
+    ],
+)
+def test_a_project_of_another_tool_is_told_of_the_machine_alone(
+    poetry: PoetryRunner, project: Path, requirement: str, tool: str, name: str
+):
+    """None of Poetry's commands works there, and its TensorFlow is not known."""
+    text = FOREIGN.format(requirement=requirement, tool=tool)
+    (project / "pyproject.toml").write_text(text, "utf-8")
+    result = poetry.call("tf", "doctor")
+    assert result.ok, result.output
+    assert f"This project uses {name}, not Poetry" in result.stdout
+    assert "with Python 3.1" in result.stdout
+    assert "poetry " not in result.stdout
+    assert "2.18" not in result.stdout
+    brief = poetry.call("tf", "doctor", "--brief")
+    assert brief.stdout.startswith(f"This project uses {name}, not Poetry; ")
+    assert "poetry " not in brief.stdout
+    report = json.loads(poetry.call("tf", "doctor", "--json").stdout)
+    assert report["manager"] == name
+    assert report["tensorflow"] is None
+    assert report["possibilities"][-1]["python"]
+    assert not any(item["commands"] for item in report["possibilities"])
 
 
 def test_what_it_proposes_makes_a_project(poetry: PoetryRunner, project: Path):

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 from cleo.helpers import option
 from cleo.io.inputs.option import Option
 from cleo.io.outputs.output import Type
-from poetry.core.constraints.version import VersionConstraint
 from poetry.factory import Factory
 
 from poetry_tf.commands.base import CONFIG_OPTION, TensorFlowCommand, plain
@@ -32,13 +31,17 @@ from poetry_tf.devcontainer.spec import container_spec
 from poetry_tf.doctor.host.machine import CachingMachine, Machine, ThisMachine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec, UnusablePython
 from poetry_tf.doctor.host.place import spec_here
-from poetry_tf.doctor.host.possibilities import find_possibilities, read_facts
+from poetry_tf.doctor.host.possibilities import (
+    find_possibilities,
+    read_facts,
+    without_commands,
+)
 from poetry_tf.doctor.host.probes import run_probes, summary_line, works
 from poetry_tf.doctor.host.system import family
 from poetry_tf.files.project import PYPROJECT, Devcontainer, Project
-from poetry_tf.plan.derive import derive_plan, make_plan
+from poetry_tf.plan.derive import derive_plan
 from poetry_tf.plan.model import Plan, PlanError
-from poetry_tf.plan.settings import Settings, read_settings
+from poetry_tf.plan.settings import read_settings
 from poetry_tf.poetry_internals.environment import project_environment
 from poetry_tf.poetry_internals.pythons import found_pythons
 from poetry_tf.releases import load
@@ -78,7 +81,8 @@ gets up to 2 minutes.
 
 Where there is no project with TensorFlow it says what this machine can run, in a container and \
 without one, and the command that makes such a project. The exit status is then 0 where \
-TensorFlow can run in some way.
+TensorFlow can run in some way. The same goes for a project that Poetry doesn't manage, without \
+that command.
 
 Else the exit status is 0 where TensorFlow will have its GPU or none was asked for, else 1. With \
 --brief, which containers run at their start, it is 0 in either case.
@@ -118,22 +122,30 @@ are downloaded to see how fast. The exit status is then 1 where something can't 
         """What the machine can run, where no project says which TensorFlow."""
         if not (self.option("json") or self.option("brief")):
             self.line_error("<c2>Looking for the Pythons of this machine …</>")
+        pyproject = Project.read(root).pyproject if (root / PYPROJECT).is_file() else None
+        declared = pyproject.python if pyproject is not None else None
+        manager = pyproject.foreign_manager if pyproject is not None else None
         facts = read_facts(machine, found_minors())
-        found = find_possibilities(machine, facts.pythons, _admitted(root))
+        found = find_possibilities(
+            machine, facts.pythons, declared.constraint if declared is not None else None
+        )
+        if manager is not None:
+            found = without_commands(found)
         if self.option("brief"):
-            line = format_possibilities_briefly(facts, found)
+            line = format_possibilities_briefly(facts, found, manager)
             self.io.write_line(visible(line), type=Type.RAW)
             return 0
         if self.option("json"):
             self.write_json(
                 {
-                    **as_document(list(found.notes), newest(), machine),
+                    **as_document(list(found.notes), None, machine),
                     "works": bool(found.runnable),
+                    "manager": manager,
                     **possibilities_as_json(facts, found),
                 }
             )
         else:
-            for line in format_possibilities(facts, found):
+            for line in format_possibilities(facts, found, manager):
                 self.line(plain(line))
             self._show_findings(found.notes, machine)
         self._record(machine)
@@ -213,13 +225,15 @@ are downloaded to see how fast. The exit status is then 1 where something can't 
 
 
 def needs_of(root: Path, configuration: str | None = None) -> HostSpec | None:
-    """What the project in a folder needs; None where there is none with TensorFlow."""
+    """What the project in a folder needs; None where Poetry manages none with TensorFlow."""
     if not (root / PYPROJECT).is_file():
         return None
     images = load_images()
     project = Project.read(root)
     if configuration is not None:
         project = project.with_configuration(configuration)
+    if project.pyproject.foreign_manager is not None:
+        return None
     plan = derive_plan(project, load(), images)
     if plan is None:
         return None
@@ -246,25 +260,10 @@ def needs_of(root: Path, configuration: str | None = None) -> HostSpec | None:
     )
 
 
-def newest() -> HostSpec:
-    """What the newest TensorFlow needs."""
-    release = load().releases[-1]
-    gpu = make_plan(load(), load_images(), release, Settings(), None).gpu
-    return HostSpec(release, gpu.mode, from_project=False)
-
-
 def found_minors() -> tuple[str, ...]:
     """The Python minors that Poetry finds on this machine, the newest first."""
     minors = {found.minor for found in found_pythons() if not found.unfit}
     return tuple(sorted(minors, key=numbers, reverse=True))
-
-
-def _admitted(root: Path) -> VersionConstraint | None:
-    """The Pythons that a project without TensorFlow admits; None without a project."""
-    if not (root / PYPROJECT).is_file():
-        return None
-    declared = Project.read(root).pyproject.python
-    return declared.constraint if declared is not None else None
 
 
 def _interpreter(root: Path, plan: Plan) -> tuple[str | None, UnusablePython | None]:

@@ -86,15 +86,20 @@ def _remedy_lines(remedy: Remedy, system: System | None) -> Iterator[str]:
     yield from (f"  {command}" for command in remedy.everywhere)
 
 
-def as_document(findings: list[HostFinding], needs: HostSpec, machine: Machine) -> dict[str, Any]:
-    """All findings as the document for programs. Keys may be added to it."""
-    release = needs.release
+def as_document(
+    findings: list[HostFinding], needs: HostSpec | None, machine: Machine
+) -> dict[str, Any]:
+    """All findings as the document for programs. Keys may be added to it.
+
+    What describes the project is null where there is none.
+    """
+    release = needs.release if needs is not None else None
     return {
         **document_head(VERSION),
-        "tensorflow": str(release.version),
-        "cuda": release.cuda,
-        "cudnn": release.cudnn,
-        "gpu": needs.mode,
+        "tensorflow": release and str(release.version),
+        "cuda": release and release.cuda,
+        "cudnn": release and release.cudnn,
+        "gpu": needs and needs.mode,
         "container": in_container(machine),
         "works": works(findings),
         "findings": [finding_as_json(finding) for finding in findings],

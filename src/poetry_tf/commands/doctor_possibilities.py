@@ -10,9 +10,20 @@ from poetry_tf.doctor.host.possibilities import MachineFacts, Possibilities, Pos
 from poetry_tf.text import format_list
 
 
-def format_possibilities(facts: MachineFacts, found: Possibilities) -> Iterator[str]:
-    """The facts of the machine, what it can run, and the commands for that."""
-    yield "There is no project with TensorFlow here. This machine:"
+def format_possibilities(
+    facts: MachineFacts, found: Possibilities, manager: str | None = None
+) -> Iterator[str]:
+    """The facts of the machine, what it can run, and the commands for that.
+
+    `manager` is what manages the project, if another tool than Poetry does.
+    """
+    if manager is None:
+        yield "There is no project with TensorFlow here. This machine:"
+    else:
+        yield (
+            f"This project uses {manager}, not Poetry: poetry-tf neither checks nor installs its "
+            "TensorFlow. This machine:"
+        )
     yield from (f"  {line}" for line in _facts(facts))
     yield "It can run:" if found.runnable else "It can run no TensorFlow:"
     for item in found.items:
@@ -61,11 +72,15 @@ def format_possibility(item: Possibility, facts: MachineFacts) -> str:
     return f"{what}, {on}; {brings[item.plan.gpu.mode]}{older}"
 
 
-def format_possibilities_briefly(facts: MachineFacts, found: Possibilities) -> str:
+def format_possibilities_briefly(
+    facts: MachineFacts, found: Possibilities, manager: str | None = None
+) -> str:
     """What the machine can run, and the command for it, in one line."""
     item = next(iter(found.runnable), None)
     if item is None:
         return f"This machine can run no TensorFlow: {format_possibility(found.items[-1], facts)}"
+    if manager is not None:
+        return f"This project uses {manager}, not Poetry; {format_possibility(item, facts)}"
     command = item.commands[0]
     return f"No project with TensorFlow; {format_possibility(item, facts)}: {command}"
 

@@ -155,6 +155,11 @@ def find_possibilities(
     return Possibilities(items, tuple(notes))
 
 
+def without_commands(found: Possibilities) -> Possibilities:
+    """The same where none of the commands applies: in a project that Poetry does not manage."""
+    return replace(found, items=tuple(replace(item, commands=()) for item in found.items))
+
+
 def _without_project(remedy: Remedy | None) -> Remedy | None:
     """A remedy that can be applied where there is no project yet."""
     commands = remedy.everywhere if remedy is not None else ()
