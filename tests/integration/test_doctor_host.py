@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from poetry_tf.commands.doctor import needs_of
 from tests.support.poetry import PoetryRunner, write_pyproject
 from tests.support.projects import contents
+from tests.support.pythons import add_python
+
+needs_scripts = pytest.mark.skipif(os.name == "nt", reason="the interpreters are scripts")
 
 WITH_TENSORFLOW = """\
 [project]
 name = "study"
 version = "0.1.0"
-requires-python = ">=3.11,<3.12"
+requires-python = "{python}"
 dependencies = ["tensorflow (>=2.18.1,<2.19.0)"]
 
 [tool.poetry]
@@ -28,8 +33,9 @@ gpu = "{gpu}"
 """
 
 
-def write(folder: Path, gpu: str) -> None:
-    (folder / "pyproject.toml").write_text(WITH_TENSORFLOW.format(gpu=gpu), "utf-8")
+def write(folder: Path, gpu: str, python: str = ">=3.11,<3.12") -> None:
+    text = WITH_TENSORFLOW.format(gpu=gpu, python=python)
+    (folder / "pyproject.toml").write_text(text, "utf-8")
 
 
 def test_the_status_says_what_the_report_says(poetry: PoetryRunner, project: Path):
@@ -178,3 +184,59 @@ def test_what_was_answered_can_be_written_down(poetry: PoetryRunner, project: Pa
     file = project / "machine.json"
     poetry.call("tf", "doctor", "--record", str(file))
     assert json.loads(file.read_text("utf-8"))["system"]
+
+
+# -- the activated environment ---------------------------------------------------------------
+
+
+def with_pythons(poetry: PoetryRunner, folder: Path, *minors: str) -> None:
+    """Leaves the machine these Pythons alone."""
+    for minor in minors:
+        add_python(folder, minor)
+    poetry.environ |= {"PATH": str(folder), "POETRY_VIRTUALENVS_USE_POETRY_PYTHON": "false"}
+
+
+def python_finding(poetry: PoetryRunner) -> dict[str, Any]:
+    report = json.loads(poetry.call("tf", "doctor", "--json").stdout)
+    found: dict[str, Any] = next(one for one in report["findings"] if one["probe"] == "python")
+    return found
+
+
+@needs_scripts
+@pytest.mark.parametrize("is_here", [True, False])
+def test_an_activated_environment_is_left_for_a_python_that_fits(
+    poetry: PoetryRunner, project: Path, tmp_path: Path, is_here: bool
+):
+    """One that is on the machine is not installed again."""
+    write(project, "none", python=">=3.9,<3.10")
+    poetry.in_project, poetry.python_version = False, "3.12.2"
+    with_pythons(poetry, tmp_path / "bin", "3.14", *["3.9"] * is_here)
+    found = python_finding(poetry)
+    assert found["seen"].endswith("has Python 3.12.2")
+    assert "active environment" in found["seen"]
+    assert ("which is here" in found["remedy"]["what"]) == is_here
+    install = [] if is_here else ["poetry python install 3.9"]
+    assert found["remedy"]["everywhere"] == [*install, "deactivate", "poetry install"]
+
+
+@needs_scripts
+@pytest.mark.parametrize("variable", ["VIRTUAL_ENV", "CONDA_PREFIX"])
+def test_a_variable_that_names_no_folder_is_no_environment(
+    poetry: PoetryRunner, project: Path, tmp_path: Path, variable: str
+):
+    """Whatever `python` is on PATH."""
+    write(project, "none")
+    poetry.in_project = True
+    with_pythons(poetry, tmp_path / "bin", "3.11")
+    folder = str(tmp_path / "removed")
+    poetry.environ[variable] = folder
+    for _ in range(2):
+        found = python_finding(poetry)
+        assert found["seen"] == f"{variable} names a folder that does not exist ({folder})"
+        assert found["remedy"]["everywhere"] == [f"unset {variable}", "poetry install"]
+        add_python(tmp_path / "bin", "3.11", "python")
+    brief = poetry.call("tf", "doctor", "--brief")
+    assert f"{variable} names a folder that does not exist" in brief.stdout
+    (project / "pyproject.toml").unlink()
+    report = json.loads(poetry.call("tf", "doctor", "--json").stdout)
+    assert report["machine"]["pythons"] == ["3.11"]

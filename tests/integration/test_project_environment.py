@@ -135,3 +135,16 @@ def test_without_a_python_that_fits_there_is_none(folder: Path):
     write_pyproject(folder, requires_python=">=3.99")
     with preferring(FULL, "3.6.1"):
         assert look(folder) == ProjectEnvironment("none")
+
+
+@pytest.mark.parametrize("variable", ["VIRTUAL_ENV", "CONDA_PREFIX"])
+def test_an_active_one_whose_folder_was_removed_is_gone(
+    folder: Path, tmp_path: Path, variable: str
+):
+    write_pyproject(folder, requires_python=OWN)
+    gone = str(tmp_path / "gone")
+    with preferring(FULL), mock.patch.dict(os.environ, {variable: gone}):
+        env = look(folder)
+        assert (env.kind, env.path, env.variable, env.site) == ("gone", gone, variable, None)
+        chosen = EnvManager(Factory().create_poetry(folder)).activate(sys.executable)
+        assert look(folder).path == str(chosen.path)

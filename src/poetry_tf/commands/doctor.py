@@ -43,7 +43,7 @@ from poetry_tf.plan.derive import derive_plan
 from poetry_tf.plan.model import Plan, PlanError
 from poetry_tf.plan.settings import read_settings
 from poetry_tf.poetry_internals.environment import project_environment
-from poetry_tf.poetry_internals.pythons import found_pythons
+from poetry_tf.poetry_internals.pythons import FoundPython, found_pythons, pythons_outside
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
 from poetry_tf.releases.model import numbers
@@ -262,7 +262,11 @@ def needs_of(root: Path, configuration: str | None = None) -> HostSpec | None:
 
 def found_minors() -> tuple[str, ...]:
     """The Python minors that Poetry finds on this machine, the newest first."""
-    minors = {found.minor for found in found_pythons() if not found.unfit}
+    return _minors(found_pythons())
+
+
+def _minors(pythons: Iterable[FoundPython]) -> tuple[str, ...]:
+    minors = {found.minor for found in pythons if not found.unfit}
     return tuple(sorted(minors, key=numbers, reverse=True))
 
 
@@ -273,7 +277,7 @@ def _interpreter(root: Path, plan: Plan) -> tuple[str | None, UnusablePython | N
         env = project_environment(poetry)
         if env.kind != "none" and env.is_admitted:
             return env.python, None
-        minors = found_minors()
+        minors = _minors(pythons_outside())
     except Exception:  # whatever is wrong with the project or its Python, there is no environment
         return None, None
     fitting = [minor for minor in minors if minor in plan.pythons]
@@ -282,6 +286,7 @@ def _interpreter(root: Path, plan: Plan) -> tuple[str | None, UnusablePython | N
         poetry.package.python_versions,
         (env.version,) if env.version else minors,
         env.path,
+        env.variable,
         (fitting or [plan.python])[0],
         bool(fitting),
     )

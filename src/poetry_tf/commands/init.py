@@ -71,8 +71,8 @@ from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan
 from poetry_tf.plan.python import admitted_minors, project_pythons
 from poetry_tf.plan.settings import read_settings
 from poetry_tf.poetry_internals.pythons import (
+    activated,
     found_pythons,
-    missing_environment,
     oldest_minor,
 )
 from poetry_tf.poetry_internals.reads import input_tokens
@@ -207,8 +207,8 @@ class InitCommand(TensorFlowCommand):
 
     def _look_around(self, here: Here, root: Path) -> Here:
         """The machine with its Pythons and its GPU; it starts programs, which may take seconds."""
-        if (missing := missing_environment()) is not None:
-            self.warn(missing_environment_note(*missing))
+        if (active := activated()) is not None and active.is_missing:
+            self.warn(missing_environment_note(active.variable, str(active.folder)))
         self.line_error("<c2>Looking for the Pythons of this machine …</>")
         may_use_one = here.environment == CONTAINER_PLATFORM and not here.has_modules
         return replace(

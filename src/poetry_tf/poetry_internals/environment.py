@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from poetry_tf.poetry_internals.pythons import activated
+
 if TYPE_CHECKING:
     from poetry.poetry import Poetry
-    from poetry.utils.env import Env
+    from poetry.utils.env import Env, EnvManager
 
 
 @dataclass(frozen=True)
@@ -21,19 +23,22 @@ class ProjectEnvironment:
     """The environment of a project.
 
     Attributes:
-        kind: ``own`` if Poetry makes it, ``active`` if it was activated before, ``system`` if
-            Poetry may make none, ``none`` if no Python fits the project.
+        kind: ``own`` if Poetry makes it, ``active`` if it was activated before, ``gone`` if its
+            folder was removed since, ``system`` if Poetry may make none, ``none`` if no Python
+            fits the project.
         python: its interpreter; None if it is not made yet.
         version: the version of its Python; empty for ``none``.
         path: its folder; empty if it is not made yet.
+        variable: what names the active one.
         is_admitted: whether the project admits its Python. If not, Poetry refuses each command.
         env: Poetry's own object; None if it is not made yet.
     """
 
-    kind: Literal["own", "active", "system", "none"]
+    kind: Literal["own", "active", "gone", "system", "none"]
     python: str | None = None
     version: str = ""
     path: str = ""
+    variable: str = ""
     is_admitted: bool = True
     env: Env | None = field(default=None, repr=False, compare=False)
 
@@ -49,7 +54,11 @@ def project_environment(poetry: Poetry) -> ProjectEnvironment:
     from poetry.utils.env.python import Python
     from poetry.utils.env.python.exceptions import NoCompatiblePythonVersionFoundError
 
-    manager = EnvManager(poetry)
+    manager, active = EnvManager(poetry), activated()
+    if active is not None and active.is_missing and not _has_chosen(manager):
+        # Poetry would take whatever `python` is on PATH for that of the environment.
+        path, variable = str(active.folder), active.variable
+        return ProjectEnvironment("gone", path=path, variable=variable, is_admitted=False)
     env = manager.get()
     if env.is_venv():
         own = (manager.in_project_venv, poetry.config.virtualenvs_path)
@@ -70,6 +79,12 @@ def project_environment(poetry: Poetry) -> ProjectEnvironment:
     return _described("own", VirtualEnv(folder), poetry)
 
 
+def _has_chosen(manager: EnvManager) -> bool:
+    """Whether `poetry env use` has chosen an environment, which goes before an activated one."""
+    file = manager.envs_file
+    return file.exists() and manager.base_env_name in file.read()
+
+
 def _described(
     kind: Literal["own", "active", "system"], env: Env, poetry: Poetry
 ) -> ProjectEnvironment:
@@ -77,4 +92,7 @@ def _described(
 
     version = ".".join(str(part) for part in env.version_info[:3])
     admitted = poetry.package.python_constraint.allows(Version.parse(version))
-    return ProjectEnvironment(kind, str(env.python), version, str(env.path), admitted, env)
+    active = activated() if kind == "active" else None
+    variable = active.variable if active is not None else ""
+    path = str(env.path)
+    return ProjectEnvironment(kind, str(env.python), version, path, variable, admitted, env)

@@ -52,6 +52,8 @@ class FoundPython:
     """Where it comes from: the environment that the project has, an activated one, `poetry python
     install`, pyenv, or the system: what is on PATH, in the registry of Windows, or of another
     tool."""
+    prefix: Path = Path()
+    """The folder that it is installed in, or that of its environment."""
     unfit: str = ""
     """Why no TensorFlow can be installed for it, or no environment made of it; else empty."""
 
@@ -64,10 +66,10 @@ def found_pythons(root: Path | None = None) -> tuple[FoundPython, ...]:
     Poetry does not say.
     """
     try:
-        environment, own = _activated(), _own(root) if root is not None else None
+        active, own = activated(), _own(root) if root is not None else None
         first = tuple(_described([own], origin="project")) if own is not None else ()
-        if environment is not None:
-            return first or tuple(_described([environment], origin="environment"))
+        if active is not None and (python := active.interpreter) is not None:
+            return first or tuple(_described([python], origin="environment"))
         return (*first, *_described(_candidates()))
     except Exception:  # whatever Poetry raises where it has moved this, or can't read its settings
         return ()
@@ -85,25 +87,47 @@ def oldest_minor() -> tuple[int, ...]:
     return tuple(OLDEST_SUPPORTED)
 
 
-def missing_environment() -> tuple[str, str] | None:
-    """The variable of an activated environment that is not there, and the folder that it names."""
-    variable = "VIRTUAL_ENV" if "VIRTUAL_ENV" in os.environ else "CONDA_PREFIX"
-    prefix = os.environ.get(variable)
-    if not prefix or os.environ.get("CONDA_DEFAULT_ENV") == "base" or Path(prefix).is_dir():
+def pythons_outside() -> tuple[FoundPython, ...]:
+    """Those that Poetry tries in a shell without the activated environment."""
+    try:
+        active = activated()
+        folder = os.path.realpath(active.folder) if active is not None else None
+        found = _described(_candidates())
+        return tuple(one for one in found if os.path.realpath(one.prefix) != folder)
+    except Exception:  # as in `found_pythons`
+        return ()
+
+
+@dataclass(frozen=True)
+class Activated:
+    """The environment that a variable of the shell names."""
+
+    variable: Literal["VIRTUAL_ENV", "CONDA_PREFIX"]
+    folder: Path
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether there is no such folder (any more)."""
+        return not self.folder.is_dir()
+
+    @property
+    def interpreter(self) -> Path | None:
+        """Its Python; None where it has none, so that Poetry makes an environment of its own."""
+        from poetry.utils.env import VirtualEnv
+
+        environment = VirtualEnv(self.folder)
+        return Path(environment.python) if environment.is_sane() else None
+
+
+def activated() -> Activated | None:
+    """The activated environment, by the test that Poetry makes."""
+    variables: tuple[Literal["VIRTUAL_ENV", "CONDA_PREFIX"], ...] = ("VIRTUAL_ENV", "CONDA_PREFIX")
+    variable = next((name for name in variables if name in os.environ), None)
+    if variable is None or not os.environ[variable]:
         return None
-    return variable, prefix
-
-
-def _activated() -> Path | None:
-    """The interpreter of the activated environment, by the test that Poetry makes."""
-    from poetry.utils.env import VirtualEnv
-
-    prefix = os.environ.get("VIRTUAL_ENV", os.environ.get("CONDA_PREFIX"))
-    if not prefix or os.environ.get("CONDA_DEFAULT_ENV") == "base":
+    if os.environ.get("CONDA_DEFAULT_ENV") == "base":
         return None
-    environment = VirtualEnv(Path(prefix))
-    # Poetry makes an environment of its own where this one has no Python.
-    return Path(environment.python) if environment.is_sane() else None
+    return Activated(variable, Path(os.environ[variable]))
 
 
 def _own(root: Path) -> Path | None:
@@ -157,11 +181,11 @@ def _described(candidates: Iterable[Path], origin: Origin | None = None) -> Iter
         identity = facts["prefix"], minor, facts["free_threaded"]
         if identity not in seen:
             seen.add(identity)
-            found = origin or _origin(Path(facts["prefix"]))
+            prefix = Path(facts["prefix"])
             unfit = _unfit(facts)
             if origin is None and tuple(facts["version"]) < oldest_minor():
                 unfit = unfit or "too old for virtualenv"
-            yield FoundPython(minor, candidate, found, unfit)
+            yield FoundPython(minor, candidate, origin or _origin(prefix), prefix, unfit)
 
 
 def _facts(executable: Path) -> dict[str, Any] | None:

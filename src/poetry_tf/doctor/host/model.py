@@ -24,16 +24,19 @@ class UnusablePython:
         kind: ``missing`` if Poetry finds no Python that the project admits; else whose Python it
             takes though the project does not admit it: that of the ``environment`` that it has for
             the project, of an ``active`` one, or the ``system``'s, because it may make none.
+            ``gone`` if the folder of the active one is not there.
         required: the Pythons that the project admits.
         found: the Pythons that Poetry finds; or that of the environment.
         path: the folder of the environment; empty if it is missing.
+        variable: what names the active environment.
         suggested: the Python minor to take.
     """
 
-    kind: Literal["missing", "environment", "active", "system"]
+    kind: Literal["missing", "environment", "active", "gone", "system"]
     required: str
     found: tuple[str, ...]
     path: str = ""
+    variable: str = ""
     suggested: str = ""
     has_suggested: bool = False
     """Whether Poetry finds a Python that the project admits, which is `suggested` then."""

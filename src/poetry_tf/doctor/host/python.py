@@ -11,11 +11,26 @@ from poetry_tf.text import format_list
 _PYTHON = Subject("python")
 
 
-def python(_machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
+def python(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     """A Python that the project does not admit, with which each of Poetry's commands fails."""
-    if (unusable := spec.unusable) is not None:
+    if (unusable := spec.unusable) is None:
+        return
+    if unusable.kind == "gone":
+        yield _PYTHON.error(
+            f"{unusable.variable} names a folder that does not exist ({unusable.path})",
+            "Poetry takes it for the project's environment",
+            _unset(machine, unusable, spec),
+        )
+    else:
         needed = f"the project admits Python {unusable.required}, and Poetry refuses any other"
         yield _PYTHON.error(_seen(unusable), needed, _remedy(unusable, spec))
+
+
+def _unset(machine: Machine, unusable: UnusablePython, spec: HostSpec) -> Remedy:
+    is_windows = machine.system == "Windows"
+    unset = "Remove-Item Env:" if is_windows else "unset "
+    what = "Unset it, and let Poetry make an environment of its own:"
+    return Remedy(what, everywhere=(f"{unset}{unusable.variable}", spec.install))
 
 
 def _seen(unusable: UnusablePython) -> str:
@@ -30,12 +45,18 @@ def _seen(unusable: UnusablePython) -> str:
 
 def _remedy(unusable: UnusablePython, spec: HostSpec) -> Remedy:
     minor = unusable.suggested
+    use = f"poetry env use {minor}"
     commands = [] if unusable.has_suggested else [f"poetry python install {minor}"]
     if unusable.kind == "system":
         what = "Let Poetry make an environment, and install the project"
         commands.append("poetry config --local virtualenvs.create true")
+    elif unusable.kind == "active":
+        # `env use` makes no environment in the project while another one is active.
+        use = "conda deactivate" if unusable.variable == "CONDA_PREFIX" else "deactivate"
+        what = f"Leave that environment for one with Python {minor}"
+        what += ", which is here" * unusable.has_suggested
     elif unusable.has_suggested:
         what = f"Take Python {minor}, which is here, and install the project"
     else:
         what = f"Install Python {minor}, and the project with it"
-    return Remedy(f"{what}:", everywhere=(*commands, f"poetry env use {minor}", spec.install))
+    return Remedy(f"{what}:", everywhere=(*commands, use, spec.install))
