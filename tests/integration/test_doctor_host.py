@@ -208,7 +208,7 @@ def test_an_activated_environment_is_left_for_a_python_that_fits(
     poetry: PoetryRunner, project: Path, tmp_path: Path, is_here: bool
 ):
     """One that is on the machine is not installed again."""
-    write(project, "none", python=">=3.9,<3.10")
+    write(project, 'none"\ndevcontainer = "off', python=">=3.9,<3.10")
     poetry.in_project, poetry.python_version = False, "3.12.2"
     with_pythons(poetry, tmp_path / "bin", "3.14", *["3.9"] * is_here)
     found = python_finding(poetry)
@@ -240,3 +240,20 @@ def test_a_variable_that_names_no_folder_is_no_environment(
     (project / "pyproject.toml").unlink()
     report = json.loads(poetry.call("tf", "doctor", "--json").stdout)
     assert report["machine"]["pythons"] == ["3.11"]
+
+
+# -- what the project says -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("line", ["", 'devcontainer = "off"', 'keras = "legacy"'])
+@pytest.mark.parametrize("gpu", ["none", "pip"])
+def test_the_settings_decide_what_is_said(project: Path, gpu: str, line: str):
+    write(project, gpu)
+    with (project / "pyproject.toml").open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
+    spec = needs_of(project)
+    assert spec is not None
+    assert spec.refuses_gpu == (gpu == "none")
+    assert spec.refuses_container == ("devcontainer" in line)
+    assert spec.legacy_keras == ("keras" in line)
+    assert spec.pythons == ("3.11",)

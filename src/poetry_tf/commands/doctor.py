@@ -40,7 +40,9 @@ from poetry_tf.doctor.host.probes import run_probes, summary_line, works
 from poetry_tf.doctor.host.system import family
 from poetry_tf.files.project import PYPROJECT, Devcontainer, Project
 from poetry_tf.plan.derive import derive_plan
+from poetry_tf.plan.environments import MINORS
 from poetry_tf.plan.model import Plan, PlanError
+from poetry_tf.plan.python import admitted_minors, project_pythons
 from poetry_tf.plan.settings import read_settings
 from poetry_tf.poetry_internals.environment import project_environment
 from poetry_tf.poetry_internals.pythons import FoundPython, found_pythons, pythons_outside
@@ -84,7 +86,8 @@ without one, and the command that makes such a project. The exit status is then 
 TensorFlow can run in some way. The same goes for a project that Poetry doesn't manage, without \
 that command.
 
-Else the exit status is 0 where TensorFlow will have its GPU or none was asked for, else 1. With \
+Else the exit status is 0 where TensorFlow will have its GPU, none was asked for, or that can't be \
+seen from here (the login node of a cluster), else 1. With \
 --brief, which containers run at their start, it is 0 in either case.
 
 With <info>--network</> it answers another question, and that alone: can the container still be \
@@ -243,6 +246,10 @@ def needs_of(root: Path, configuration: str | None = None) -> HostSpec | None:
         plan.release,
         plan.gpu.mode,
         engine=settings.engine or "docker",
+        legacy_keras=plan.legacy_keras,
+        pythons=admitted_minors(MINORS, project_pythons(project)),
+        refuses_gpu=settings.gpu == "none",
+        refuses_container=settings.devcontainer == "off",
         gpu_required=settings.gpu_required,
         python=python,
         unusable=unusable,

@@ -47,7 +47,7 @@ def format_title(needs: HostSpec) -> str:
     release = needs.release
     title = f"TensorFlow {release.version}"
     if not needs.uses_gpu:
-        return f"{title}: no GPU is asked for"
+        return f"{title}: {'no GPU is asked for' if needs.refuses_gpu else 'on the CPU'}"
     if release.cuda is not None:
         cudnn = f" and cuDNN {release.cudnn}" if release.cudnn else ""
         title += f", built with CUDA {release.cuda}{cudnn}"
@@ -59,7 +59,11 @@ def format_title(needs: HostSpec) -> str:
 
 def format_verdict(findings: list[HostFinding], needs: HostSpec, machine: Machine) -> str:
     if not needs.uses_gpu and works(findings):
-        return "TensorFlow will use the CPU, as the project wants it."
+        wanted = ", as the project wants it" if needs.refuses_gpu else ""
+        return f"TensorFlow will use the CPU{wanted}."
+    is_login_node = any(one.probe == "cluster" and one.state == "note" for one in findings)
+    if is_login_node and works(findings):
+        return "Whether TensorFlow will use a GPU can't be seen on this login node."
     if works(findings):
         where = "" if in_container(machine) else " as far as this machine is concerned"
         if where and runs_elsewhere(machine, needs):
@@ -68,12 +72,16 @@ def format_verdict(findings: list[HostFinding], needs: HostSpec, machine: Machin
             where += ", once it is installed"
         return f"TensorFlow will use the GPU{where}."
     first = next(finding for finding in findings if finding.state == "error")
-    outcome = "can't be used" if first.probe == "python" else "will use the CPU"
+    has_no_gpu = is_login_node or not needs.uses_gpu
+    is_unusable = has_no_gpu or first.probe in {"python", "keras"}
+    outcome = "can't be used as it is" if is_unusable else "will use the CPU"
     return f"TensorFlow {outcome}: begin with what is said of {first.probe}."
 
 
 def _remedy_lines(remedy: Remedy, system: System | None) -> Iterator[str]:
-    yield f"{_PLACES[remedy.where]}{remedy.what}"
+    has_commands = bool(remedy.everywhere) or any(remedy.commands.values())
+    colon = ":" if has_commands and not remedy.what.endswith(":") else ""
+    yield f"{_PLACES[remedy.where]}{remedy.what}{colon}"
     # Another machine may be of any system.
     is_here = remedy.where in {"here", "root", "cluster"}
     known = system if is_here and system in remedy.commands else None

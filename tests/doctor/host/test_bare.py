@@ -147,6 +147,7 @@ def test_each_init_that_is_named_gives_the_gpu_mode_that_it_names():
         ("GPU-1", 2, False),
         ("none", 2, False),
         ("", 2, False),
+        ("-1", 2, False),
         # nvidia-smi isn't there: what can't be known is not said.
         ("7", 0, True),
         ("GPU-1", 0, True),
@@ -227,9 +228,45 @@ def test_a_series_without_a_gpu_mode_is_told_the_first_with_one(
     config = ".devcontainer/devcontainer.json" if mode == "container" else None
     spec = HostSpec(release, "none", config=config)
     found = [*gpu_mode(RecordedMachine(recording("everything")), spec)]
-    assert [item.needed for item in found] == (
-        [f"{first} is the first series with a GPU"] if first else []
+    says = {
+        "container": f"{first} is the first series with a GPU",
+        "here": f"{first} is the first whose own wheels bring them",
+    }
+    assert [item.needed.rpartition("; ")[2] for item in found] == ([says[mode]] if first else [])
+    assert not [
+        *gpu_mode(RecordedMachine(recording("everything")), replace(spec, refuses_gpu=True))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("series", "versions"),
+    [("2.8", "CUDA 11.2 and cuDNN 8"), ("2.13", "CUDA 11.8 and cuDNN 8")],
+)
+@pytest.mark.parametrize(
+    ("pythons", "fits"), [((), True), (("3.8", "3.9"), True), (("3.8",), False)]
+)
+def test_without_wheels_of_cuda_it_is_told_what_this_machine_needs(
+    series: str, versions: str, pythons: tuple[str, ...], fits: bool
+):
+    """And of a later series only if it has wheels for the project's Python is the command named."""
+    release = load().newest(series)
+    assert release is not None
+    (finding,) = gpu_mode(
+        RecordedMachine(recording("everything")), HostSpec(release, "none", pythons=pythons)
     )
+    assert f"only with {versions} installed on this machine" in finding.needed
+    assert "2.14 is the first whose own wheels bring them" in finding.needed
+    assert (finding.remedy is not None) == fits
+    assert ("for Python 3.9, 3.10 and 3.11 alone" in finding.needed) != fits
+
+
+def test_no_series_is_named_that_the_projects_python_cannot_have():
+    played = recording("old-driver")
+    for pythons, is_named in (((), True), (("3.11",), True), (("3.13",), False)):
+        spec = replace(spec_of(played), pythons=pythons)
+        findings = [*run_probes(RecordedMachine(played), spec)]
+        named = [item for item in findings if item.probe == "series"]
+        assert bool(named) == is_named, pythons
 
 
 def test_the_line_at_the_start_says_it_too():
@@ -244,6 +281,24 @@ def test_the_line_at_the_start_says_it_too():
     assert line.endswith(
         "2.12 is the first series with a GPU: poetry tf init --tensorflow 2.12 --gpu auto"
     )
+
+
+@pytest.mark.parametrize("value", ["", "-1", "NoDevFiles", "0", "none"])
+def test_where_there_is_no_gpu_none_is_hidden(value: str):
+    place = json.loads((RECORDINGS / "place-docker.json").read_text("utf-8"))
+    place["variable"]["CUDA_VISIBLE_DEVICES"] = value
+    spec = spec_of(recording("everything"))
+    assert not [*visible_gpus(RecordedMachine(place), spec)]
+
+
+@pytest.mark.parametrize("value", ["", "-1"])
+def test_a_hidden_gpu_is_one_finding(value: str):
+    played = recording("hidden")
+    played["variable"]["CUDA_VISIBLE_DEVICES"] = value
+    findings = [*run_probes(RecordedMachine(played), spec_of(played))]
+    (finding,) = (item for item in findings if item.state == "error")
+    assert finding.seen == f'CUDA_VISIBLE_DEVICES="{value}" hides every GPU'
+    assert "neither an index" not in finding.needed
 
 
 @pytest.mark.parametrize(

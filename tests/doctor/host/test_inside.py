@@ -218,7 +218,29 @@ def test_a_project_without_a_gpu_is_content_with_any_tensorflow():
     findings = found({**played, "run": run}, wanted)
     assert [item.state for item in findings] == ["ok"]
     line = summary_line(RecordedMachine({**played, "run": run}), wanted)
-    assert line == f"{CPU}no GPU is asked for: poetry tf init --gpu auto"
+    assert line == f"{CPU}no GPU is asked for"
+
+
+@pytest.mark.parametrize("installed", [None, "tf-keras", "tf_keras"])
+def test_keras_2_has_to_be_installed_where_the_project_wants_it(installed: str | None):
+    played = recording("everything")
+    key = next(key for key in played["run"] if "# libraries" in key)
+    if installed is not None:
+        line = json.dumps({"distribution": "tf-keras", "version": "2.18.0", "holds": False})
+        played["run"][key]["output"] += f"\n{line}"
+    wanted = needs(legacy_keras=True)
+    reported = [item for item in found(played, wanted) if item.probe == "keras"]
+    line = summary_line(RecordedMachine(played), wanted)
+    if installed is not None:
+        assert not reported
+        assert "tf-keras" not in line
+        return
+    (finding,) = reported
+    assert (finding.state, finding.seen) == ("error", "tf-keras is not installed")
+    assert finding.remedy is not None
+    assert finding.remedy.everywhere == ("poetry install",)
+    assert line == "TensorFlow 2.18.1 has no tf.keras: tf-keras is not installed: poetry install"
+    assert not [item for item in found(played, needs()) if item.probe == "keras"]
 
 
 def test_a_part_of_the_driver_that_only_newer_releases_open_is_asked_for_there():
@@ -241,9 +263,8 @@ def test_a_gpu_that_is_hidden_is_named(hidden: str):
     played["find"]["/dev/nvidia-uvm"] = nodes[2:]
     played["run"]["<python> -c # gpu " + " ".join(nodes)] = {"status": 0, "output": output}
     played["variable"]["CUDA_VISIBLE_DEVICES"] = hidden
-    errors = [item.seen for item in found(played, needs()) if item.state == "error"]
-    assert len(errors) == 2
-    assert all(f'CUDA_VISIBLE_DEVICES="{hidden}" hides' in seen for seen in errors)
+    (error,) = (item.seen for item in found(played, needs()) if item.state == "error")
+    assert error == f'CUDA_VISIBLE_DEVICES="{hidden}" hides every GPU'
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,10 @@ an empty folder. To write it again: ``PLACES=write pytest tests/doctor/host/test
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -200,10 +202,13 @@ def test_a_project_without_a_container_is_told_of_none_on_any_machine(name: str)
 )
 def test_a_login_node_is_told_how_to_ask_for_another(name: str, command: str):
     findings = list(run_probes(machine(name), needs()))
-    assert not works(findings)
-    (finding,) = (item for item in findings if item.state == "error")
+    assert works(findings), "what the nodes have is not known here"
+    (finding,) = (item for item in findings if item.probe == "cluster")
+    assert finding.state == "note"
     assert finding.remedy is not None
     assert finding.remedy.everywhere[0] == command
+    verdict = format_verdict(findings, needs(), machine(name))
+    assert verdict == "Whether TensorFlow will use a GPU can't be seen on this login node."
     without = run_probes(machine(name), needs(mode="none"))
     assert "cluster" not in {item.probe for item in without}, "no GPU is asked for"
 
@@ -232,6 +237,28 @@ def test_a_job_without_a_gpu_is_told_so(hidden: str):
 def test_a_workstation_with_slurm_and_a_gpu_is_no_login_node():
     here = machine("slurm-job", variable={"SLURM_JOB_ID": None, "SLURM_JOB_GPUS": None})
     assert works(run_probes(here, needs()))
+
+
+def test_the_one_line_of_a_login_node_blames_nothing():
+    programs = json.loads((RECORDINGS / "container-no-devices.json").read_text("utf-8"))["run"]
+    here = machine("slurm-login", run={key: ran for key, ran in programs.items() if "-c #" in key})
+    wanted = inside(config=None)
+    assert summary_line(here, wanted) == (
+        "TensorFlow 2.18.1 uses the CPU here: a login node of a cluster (Slurm), without a GPU; "
+        "whether TensorFlow gets one is seen on the nodes that have them: "
+        "srun --gres=gpu:1 poetry tf doctor"
+    )
+    verdict = format_verdict(list(run_probes(here, wanted)), wanted, here)
+    assert verdict == "Whether TensorFlow will use a GPU can't be seen on this login node."
+
+
+def test_what_else_is_wrong_on_a_login_node_is_an_error():
+    unusable = UnusablePython("missing", ">=3.13", ("3.12",), suggested="3.13")
+    wanted = needs(unusable=unusable)
+    findings = list(run_probes(machine("slurm-login"), wanted))
+    assert not works(findings)
+    verdict = format_verdict(findings, wanted, machine("slurm-login"))
+    assert verdict == "TensorFlow can't be used as it is: begin with what is said of python."
 
 
 def test_another_program_by_that_name_is_no_scheduler():
@@ -361,3 +388,37 @@ def test_the_project_is_made_for_this_system(
     assert item.plan is not None
     assert "3.12" in item.plan.release.usable_on(environment or f"linux-{architecture}")
     assert item.commands[0].partition("--environments ")[2] == (environment or "")
+
+
+def test_an_engine_is_told_to_be_optional_where_no_project_asks_for_it():
+    lines = list(first_seconds(machine("without-driver")))
+    (at,) = (
+        index
+        for index, line in enumerate(lines)
+        if "Docker was not found" in line and "engine" in line
+    )
+    assert lines[at + 1].strip() == "only work in a container needs it"
+
+
+@pytest.mark.parametrize("path", sorted(RECORDINGS.glob("*.json")), ids=lambda path: path.stem)
+def test_commands_stand_below_a_colon(path: Path):
+    here = RecordedMachine(json.loads(path.read_text("utf-8")))
+    for wanted in (needs(), needs(config=".devcontainer/devcontainer.json")):
+        for finding in run_probes(here, wanted):
+            lines = list(format_finding(finding, family(here)))
+            for line, below in itertools.pairwise(lines):
+                if below.startswith(" " * 10) and not line.startswith(" " * 10):
+                    assert line.endswith(":"), line
+
+
+# -- what the project says --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("off", [True, False])
+def test_a_project_that_wants_no_container_needs_not_say_so_again(off: bool):
+    """Of each command that moves it, or asks for no GPU."""
+    here = json.loads((RECORDINGS / "bare-older-gpu.json").read_text("utf-8"))
+    text = "\n".join(report(RecordedMachine(here), needs(refuses_container=off)))
+    commands = re.findall("poetry tf init.*", text)
+    assert commands
+    assert all(("--no-devcontainer" in command) != off for command in commands)

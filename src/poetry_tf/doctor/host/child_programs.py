@@ -106,7 +106,7 @@ def environment():
         return
     for item in metadata.distributions():
         name = (item.metadata["Name"] or "").lower().replace("_", "-")
-        if name.startswith(("nvidia-", "tensor")):
+        if name.startswith(("nvidia-", "tensor")) or name == "tf-keras":
             files = [str(file) for file in item.files or ()] if "flow" in name else []
             has_package = "tensorflow/__init__.py" in files
             report(distribution=name, version=item.version, holds=has_package)

@@ -98,7 +98,7 @@ def cluster(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
         len(scheduler.commands) > 1
     )
     if login_node(machine) is not None:
-        yield _CLUSTER.error(
+        yield _CLUSTER.note(
             f"a login node of a cluster ({scheduler.name}), without a GPU",
             "whether TensorFlow gets one is seen on the nodes that have them",
             Remedy(f"Ask for such a node{enter}:", everywhere=scheduler.commands),

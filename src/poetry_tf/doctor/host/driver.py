@@ -96,7 +96,10 @@ def _loaded_version(machine: Machine) -> str | None:
 
 def has_gpu(machine: Machine) -> bool:
     """Whether the machine has an NVIDIA GPU, with or without a driver."""
-    return bool(gpus(machine) or machine.find("/dev/dxg") or pci_displays(machine))
+    nodes = (
+        path for pattern in ("/dev/dxg", "/dev/nvidia[0-9]*") for path in machine.find(pattern)
+    )
+    return bool(gpus(machine) or any(nodes) or pci_displays(machine))
 
 
 def driver(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:

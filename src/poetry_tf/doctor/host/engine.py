@@ -180,7 +180,7 @@ def engine(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
 
 
 def _not_installed(machine: Machine, spec: HostSpec, name: str) -> HostFinding:
-    needed = "the container runs in it"
+    needed = RUNS_CONTAINER
     # The tools ask it for what hostRequirements need by a command that it lacks
     # (https://github.com/microsoft/vscode-remote-release/issues/11723).
     wslc = "wslc.exe" if wsl(machine) else "wslc"
@@ -223,6 +223,7 @@ def _docker(machine: Machine, info: EngineInfo) -> HostFinding:
     return _desktop(machine, info)
 
 
+RUNS_CONTAINER = "the container runs in it"
 _IS_PODMAN = "Podman is asked for a GPU in another way"
 _TOO_OLD = f"it can hand a GPU into a container from {_FIRST_VERSION} on"
 

@@ -18,6 +18,7 @@ from poetry_tf.doctor.host.machine import LIMIT, Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, Subject
 from poetry_tf.doctor.host.series import (
     first_series,
+    fits_python,
     has_gpu_mode,
     move_command,
     place_options,
@@ -202,10 +203,11 @@ def _let_wheels_bring_them(machine: Machine, spec: HostSpec) -> Remedy:
     if has_gpu_mode(machine, spec, spec.release):
         command = f"poetry tf init{place_options(machine, spec)}"
         return Remedy("Let TensorFlow's own wheels bring them:", everywhere=(command, spec.install))
-    series = first_series(machine, spec)
-    what = f"Use TensorFlow {series}, the first whose own wheels bring them"
-    if series is None:
+    first = first_series(machine, spec)
+    if first is None or not fits_python(machine, spec, first):
         return Remedy("Install them for the whole system")
+    series = first.series
+    what = f"Use TensorFlow {series}, the first whose own wheels bring them"
     return Remedy(f"{what}:", everywhere=(move_command(machine, spec, series), spec.install))
 
 

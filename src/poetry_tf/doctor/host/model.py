@@ -55,6 +55,9 @@ class HostSpec:
         config: the path of devcontainer.json; None if the project has none, or no container is
             made from it.
         container: the versions in devcontainer.json of ``Python``, ``CUDA`` and ``cuDNN``.
+        legacy_keras: whether `tf.keras` is Keras 2 by tf-keras, though the release has another.
+        pythons: the Python minors that the project admits; empty for any.
+        refuses_gpu, refuses_container: whether the project says in its settings that it wants none.
         gpu_required: whether the container is not to start without a GPU.
         from_project: whether it is derived from a project; else from the newest TensorFlow.
     """
@@ -67,6 +70,10 @@ class HostSpec:
     install: str = "poetry install"
     config: str | None = None
     container: Mapping[str, str] = field(default_factory=dict, hash=False)
+    legacy_keras: bool = False
+    pythons: tuple[str, ...] = ()
+    refuses_gpu: bool = False
+    refuses_container: bool = False
     gpu_required: bool = False
     from_project: bool = True
 

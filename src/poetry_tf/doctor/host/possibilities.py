@@ -16,7 +16,7 @@ from poetry.core.constraints.version import VersionConstraint
 from poetry_tf.doctor.host.child_programs import read_glibc
 from poetry_tf.doctor.host.cluster import find_scheduler, login_node
 from poetry_tf.doctor.host.driver import driver_version, gpus, has_gpu
-from poetry_tf.doctor.host.engine import engine, query_engine
+from poetry_tf.doctor.host.engine import RUNS_CONTAINER, engine, query_engine
 from poetry_tf.doctor.host.machine import Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy
 from poetry_tf.doctor.host.probes import run_probes
@@ -150,6 +150,8 @@ def find_possibilities(
     notes: list[HostFinding] = []
     for finding in (*_cluster(machine), *(item.cause for item in items if item.cause)):
         note = replace(finding, state="note", remedy=_without_project(finding.remedy))
+        if note.probe == "engine" and note.needed in {"", RUNS_CONTAINER}:
+            note = replace(note, needed="only work in a container needs it")
         if _concerns(machine, note) and note not in notes:
             notes.append(note)
     return Possibilities(items, tuple(notes))

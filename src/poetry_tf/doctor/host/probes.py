@@ -26,7 +26,7 @@ from poetry_tf.doctor.host.system import container, in_container, system
 from poetry_tf.doctor.host.tensorflow import gpu_names, processor, tensorflow
 from poetry_tf.doctor.host.visible import visible_gpus
 from poetry_tf.doctor.host.volumes import volumes
-from poetry_tf.doctor.host.wheels import distributions, has_tensorflow, wheels
+from poetry_tf.doctor.host.wheels import distributions, has_tensorflow, keras, wheels
 from poetry_tf.text import format_list
 
 Probe = Callable[[Machine, HostSpec], Iterable[HostFinding]]
@@ -60,6 +60,7 @@ CONTAINER_PROBES: Sequence[Probe] = (
     processor,
     python,
     distributions,
+    keras,
     environment,
     visible_gpus,
     devices,
@@ -135,6 +136,8 @@ def summary_line(machine: Machine, spec: HostSpec) -> str:
     output = run_tensorflow_program(machine, spec, compile_step=False)
     version = output.text("version")
     name = f"TensorFlow {version or spec.tensorflow}"
+    for finding in keras(machine, spec) if version is not None else ():
+        return f"{name} has no tf.keras: {finding.seen}: {_short_remedy(finding)}"
     if version is not None and (gpus := gpu_names(output)):
         # A GPU is also listed with a cuDNN that the first convolution rejects.
         for finding in libraries(machine, spec):
@@ -146,7 +149,13 @@ def summary_line(machine: Machine, spec: HostSpec) -> str:
     if version is not None and not spec.uses_gpu:
         for finding in gpu_mode(machine, spec):
             return f"{name} uses the CPU: {finding.needed}: {_short_remedy(finding)}"
-        return f"{name} uses the CPU: no GPU is asked for: poetry tf init --gpu auto"
+        return f"{name} uses the CPU: no GPU is asked for"
+    for finding in cluster(machine, spec) if version is not None else ():
+        if finding.state == "note":
+            return (
+                f"{name} uses the CPU here: {finding.seen}; {finding.needed}: "
+                f"{_short_remedy(finding)}"
+            )
     for finding in processor(machine, spec) if version is not None else ():
         return f"{name} uses the CPU: {finding.seen}: {_short_remedy(finding)}"
     import_probe: Probe = functools.partial(tensorflow, compile_step=False)

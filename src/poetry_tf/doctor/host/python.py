@@ -51,7 +51,7 @@ def _remedy(unusable: UnusablePython, spec: HostSpec) -> Remedy:
         what = "Let Poetry make an environment, and install the project"
         commands.append("poetry config --local virtualenvs.create true")
     elif unusable.kind == "active":
-        # `env use` makes no environment in the project while another one is active.
+        # While it is active, `env use` chooses none in the project's folder.
         use = "conda deactivate" if unusable.variable == "CONDA_PREFIX" else "deactivate"
         what = f"Leave that environment for one with Python {minor}"
         what += ", which is here" * unusable.has_suggested

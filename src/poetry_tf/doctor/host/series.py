@@ -140,16 +140,23 @@ def newest_series(
         release.series
         for release in load().releases
         if not release.yanked
+        and fits_python(machine, spec, release)
         and (not (needs_gpu and spec.uses_gpu) or has_gpu_mode(machine, spec, release))
         and is_fit(release)
     ]
     return fitting[-1] if fitting else None
 
 
-def first_series(machine: Machine, spec: HostSpec) -> str | None:
-    """The first series after the project's that has a GPU mode."""
+def fits_python(machine: Machine, spec: HostSpec, release: Release) -> bool:
+    """Whether a release can be installed on a Python that the project admits."""
+    usable = release.usable_on(platform(machine, spec))
+    return not spec.pythons or any(minor in spec.pythons for minor in usable)
+
+
+def first_series(machine: Machine, spec: HostSpec) -> Release | None:
+    """The first release of a series after the project's that has a GPU mode."""
     later = (
-        release.series
+        release
         for release in load().releases
         if numbers(release.series) > numbers(spec.release.series)
         and not release.yanked
@@ -187,7 +194,11 @@ def place_options(machine: Machine, spec: HostSpec) -> str:
     if not runs_here(spec):
         return ""
     has_wheels = spec.uses_gpu and platform(machine, spec) == LINUX_X86_64
-    return f" --no-devcontainer --gpu {'pip' if has_wheels else 'none'}"
+    return f"{_without_container(spec)} --gpu {'pip' if has_wheels else 'none'}"
+
+
+def _without_container(spec: HostSpec) -> str:
+    return "" if spec.refuses_container else " --no-devcontainer"
 
 
 def without_gpu(spec: HostSpec) -> Remedy:
@@ -195,5 +206,5 @@ def without_gpu(spec: HostSpec) -> Remedy:
     remedy = remedies.WITHOUT_GPU
     if not runs_here(spec):
         return remedy
-    commands = tuple(f"{command} --no-devcontainer" for command in remedy.everywhere)
+    commands = tuple(f"{command}{_without_container(spec)}" for command in remedy.everywhere)
     return replace(remedy, everywhere=commands)

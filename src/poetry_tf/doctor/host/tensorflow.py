@@ -236,8 +236,8 @@ def _gpus_unknown(output: ProgramOutput, version: str) -> HostFinding:
 
 
 def _no_gpu(machine: Machine, output: ProgramOutput, version: str) -> HostFinding:
-    if (why := why_hidden(machine)) is not None:
-        return _TENSORFLOW.error(f"TensorFlow {version} lists no GPU: {why}")
+    if why_hidden(machine) is not None:  # reported with the visible GPUs
+        return _TENSORFLOW.ok(f"TensorFlow {version} can be imported")
     if machine.system != "Linux":
         return _TENSORFLOW.note(f"TensorFlow {version} uses the CPU")
     meaning, remedy = _first_reason(_NO_GPU, output.result.error) or ("it doesn't say why", None)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from poetry_tf.doctor.host.driver import SMI_PROGRAMS
+from poetry_tf.doctor.host.driver import SMI_PROGRAMS, has_gpu
 from poetry_tf.doctor.host.machine import Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, State
 from poetry_tf.doctor.host.series import is_built_with_cuda, runs_here
@@ -45,6 +45,8 @@ def visible_gpus(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     is_inside = in_container(machine)
     value = machine.variable(_VISIBLE) if is_inside or spec.config is None else None
     state: State = "error" if is_inside or runs_here(spec) else "warning"
+    if value is not None and not has_gpu(machine):
+        return  # there is nothing to hide
     found = _list_gpus(machine)
     if value is not None and (reason := _hidden_by(value, found)) is not None:
         yield HostFinding(
@@ -60,7 +62,7 @@ def visible_gpus(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
 def why_hidden(machine: Machine) -> str | None:
     """Why CUDA shows programs no GPU, where that is known."""
     value, found = machine.variable(_VISIBLE), _list_gpus(machine)
-    if value is not None and _hidden_by(value, found) is not None:
+    if value is not None and has_gpu(machine) and _hidden_by(value, found) is not None:
         return f'{_VISIBLE}="{value}" hides every GPU'
     if found and not any(gpu.is_usable for gpu in found):
         return _without_instance(found)
@@ -104,6 +106,8 @@ def _hidden_by(value: str, found: Sequence[_Gpu]) -> str | None:
     """Why a value hides every GPU; None if it doesn't, or that can't be told."""
     if not value.strip():
         return "it is set, and empty"
+    if value.strip() in {"-1", "NoDevFiles"}:  # the latter is Slurm's
+        return f'"{value.strip()}" stands for no GPU'
     wrong = _first_unknown(value, found)
     return wrong[1] if wrong and wrong[0] == value.split(",", maxsplit=1)[0].strip() else None
 

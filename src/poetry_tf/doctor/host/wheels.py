@@ -13,9 +13,11 @@ from packaging.version import InvalidVersion
 from poetry_tf.doctor.host.child_programs import run_libraries_program
 from poetry_tf.doctor.host.machine import Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, Subject
+from poetry_tf.plan.model import TF_KERAS
 from poetry_tf.text import format_list
 
 _DISTRIBUTIONS = Subject("distributions")
+_KERAS = Subject("keras")
 _WHEELS = Subject("wheels")
 
 
@@ -57,6 +59,18 @@ def distributions(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
                 f"{spec.tensorflow} is locked",
                 Remedy("Install what is locked", everywhere=(spec.install,)),
             )
+
+
+def keras(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
+    """Whether Keras 2 is installed where `tf.keras` is to be it."""
+    if not spec.legacy_keras or not has_tensorflow(machine, spec):
+        return
+    if TF_KERAS not in _installed(run_libraries_program(machine, spec).lines_with("distribution")):
+        yield _KERAS.error(
+            f"{TF_KERAS} is not installed",
+            'keras = "legacy" makes tf.keras Keras 2, which it brings: without it tf.keras fails',
+            Remedy("Install it", everywhere=(spec.install,)),
+        )
 
 
 def wheels(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
