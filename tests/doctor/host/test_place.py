@@ -417,8 +417,15 @@ def test_commands_stand_below_a_colon(path: Path):
 @pytest.mark.parametrize("off", [True, False])
 def test_a_project_that_wants_no_container_needs_not_say_so_again(off: bool):
     """Of each command that moves it, or asks for no GPU."""
-    here = json.loads((RECORDINGS / "bare-older-gpu.json").read_text("utf-8"))
-    text = "\n".join(report(RecordedMachine(here), needs(refuses_container=off)))
-    commands = re.findall("poetry tf init.*", text)
-    assert commands
+    commands: list[str] = []
+    for name, wanted in (
+        ("bare-older-gpu", needs()),
+        ("bare-mac-newer", needs()),
+        ("container-no-ptxas", inside(mode="system", config=None)),
+    ):
+        here = RecordedMachine(json.loads((RECORDINGS / f"{name}.json").read_text("utf-8")))
+        text = "\n".join(report(here, replace(wanted, refuses_container=off)))
+        found = re.findall("poetry tf init.*", text)
+        assert found, name
+        commands += found
     assert all(("--no-devcontainer" in command) != off for command in commands)

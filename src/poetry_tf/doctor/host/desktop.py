@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from poetry_tf.doctor.host.child_programs import run_libraries_program
 from poetry_tf.doctor.host.machine import Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, Subject
-from poetry_tf.doctor.host.series import runs_here, without_gpu
+from poetry_tf.doctor.host.series import place_options, runs_here, without_gpu
 from poetry_tf.doctor.host.system import is_arm
 from poetry_tf.releases import load
 from poetry_tf.releases.companions import newest
@@ -87,7 +87,7 @@ def _mac(machine: Machine, spec: HostSpec) -> HostFinding:
     fit, last = newest(_METAL, spec.release), _last_with_metal()
     installed = _installed_metal(machine, spec)
     if fit is None:
-        move = f"poetry tf init --tensorflow {last} --no-devcontainer --gpu none"
+        move = f"poetry tf init --tensorflow {last}{place_options(machine, spec)}"
         return _SYSTEM.error(
             seen,
             f"{uses_cpu}: {_METAL}, by which it uses Apple's GPU, ends with TensorFlow {last}",

@@ -19,18 +19,17 @@ def python(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
         yield _PYTHON.error(
             f"{unusable.variable} names a folder that does not exist ({unusable.path})",
             "Poetry takes it for the project's environment",
-            _unset(machine, unusable, spec),
+            _unset(machine, unusable),
         )
     else:
         needed = f"the project admits Python {unusable.required}, and Poetry refuses any other"
         yield _PYTHON.error(_seen(unusable), needed, _remedy(unusable, spec))
 
 
-def _unset(machine: Machine, unusable: UnusablePython, spec: HostSpec) -> Remedy:
-    is_windows = machine.system == "Windows"
-    unset = "Remove-Item Env:" if is_windows else "unset "
-    what = "Unset it, and let Poetry make an environment of its own:"
-    return Remedy(what, everywhere=(f"{unset}{unusable.variable}", spec.install))
+def _unset(machine: Machine, unusable: UnusablePython) -> Remedy:
+    unset = "Remove-Item Env:" if machine.system == "Windows" else "unset "
+    what = "Unset it, so that Poetry takes an environment of its own:"
+    return Remedy(what, everywhere=(f"{unset}{unusable.variable}",))
 
 
 def _seen(unusable: UnusablePython) -> str:

@@ -18,7 +18,7 @@ from poetry_tf.doctor.host.child_programs import (
 from poetry_tf.doctor.host.engine import query_engine, runs_elsewhere
 from poetry_tf.doctor.host.machine import Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, State, Subject
-from poetry_tf.doctor.host.series import without_gpu
+from poetry_tf.doctor.host.series import place_options, without_gpu
 from poetry_tf.doctor.host.support import VISUAL_CPP, wheels_install
 from poetry_tf.doctor.host.system import in_container, is_arm
 from poetry_tf.doctor.host.visible import why_hidden
@@ -179,7 +179,7 @@ def tensorflow(
     elif gpus:
         yield _TENSORFLOW.ok(f"TensorFlow {version} uses {format_list(gpus)}")
         if compile_step:
-            yield from _compiled_step(output, spec)
+            yield from _compiled_step(machine, output, spec)
     else:
         yield _no_gpu(machine, output, version)
 
@@ -245,7 +245,9 @@ def _no_gpu(machine: Machine, output: ProgramOutput, version: str) -> HostFindin
     return _TENSORFLOW.error(seen, remedy=remedy)
 
 
-def _compiled_step(output: ProgramOutput, spec: HostSpec) -> Iterator[HostFinding]:
+def _compiled_step(
+    machine: Machine, output: ProgramOutput, spec: HostSpec
+) -> Iterator[HostFinding]:
     """The step that XLA compiles, with ptxas and libdevice."""
     results = [line["compiled"] for line in output.lines_with("compiled")]
     if _SUM in results:
@@ -261,7 +263,7 @@ def _compiled_step(output: ProgramOutput, spec: HostSpec) -> Iterator[HostFindin
         text = f"{failed}\n{output.result.error}"
         meaning, remedy = _first_reason(_NO_STEP, text) or (failed, None)
         if remedy is not None and remedy.what == _PTXAS:
-            remedy = _toolkit(output, spec)
+            remedy = _toolkit(machine, output, spec)
         else:
             needed = ""
         if meaning == _FULL:
@@ -284,7 +286,7 @@ def _compiled_step(output: ProgramOutput, spec: HostSpec) -> Iterator[HostFindin
     )
 
 
-def _toolkit(output: ProgramOutput, spec: HostSpec) -> Remedy:
+def _toolkit(machine: Machine, output: ProgramOutput, spec: HostSpec) -> Remedy:
     if spec.mode == "pip":
         site = (output.text("file") or "").rpartition("/tensorflow/")[0]
         toolkit = shell_word(f"{site}/nvidia/cuda_nvcc", posix=True)
@@ -294,7 +296,11 @@ def _toolkit(output: ProgramOutput, spec: HostSpec) -> Remedy:
         )
         return Remedy(_PTXAS, everywhere=commands if site and toolkit else (spec.install,))
     if spec.config is None:
-        return Remedy(f"{_PTXAS}: install it, or let the wheels bring it: poetry tf init --gpu pip")
+        if spec.release.and_cuda is None or machine.system != "Linux":
+            return Remedy(f"{_PTXAS}: install it")
+        command = f"poetry tf init{place_options(machine, spec)}"
+        what = f"{_PTXAS}: install it, or let the wheels bring it:"
+        return Remedy(what, everywhere=(command, spec.install))
     what = f"{_PTXAS}: have the feature nvidia-cuda install it, and rebuild the container"
     return Remedy(what, everywhere=("poetry tf devcontainer",))
 
