@@ -57,7 +57,6 @@ def machine(warm_poetry: PoetryRunner, tmp_path: Path, monkeypatch: pytest.Monke
         monkeypatch.setattr(platform, "machine", lambda: system[1])
         monkeypatch.setattr(platform, "freedesktop_os_release", lambda: release)
         monkeypatch.setattr("poetry_tf.actions.here.in_container", lambda _: False)
-        monkeypatch.setattr(embed, "OLDEST_SUPPORTED", (3, 6), raising=False)
         monkeypatch.setattr("poetry_tf.actions.here.DEVICES", ())
         monkeypatch.setattr("poetry_tf.actions.here.has_gpu", lambda _: gpu)
         return warm_poetry
@@ -228,7 +227,11 @@ def test_a_python_that_is_too_old_for_virtualenv_is_not_chosen(
     """virtualenv refuses those that its own wheels of pip are not for."""
     poetry = machine("3.9", "3.10")
     monkeypatch.setattr(embed, "OLDEST_SUPPORTED", (3, 10), raising=False)
-    done = init(poetry, "--no-devcontainer", "--tensorflow", "2.13", "--python", "3.9")
+    options = ["--no-devcontainer", "--tensorflow", "2.13", "--python", "3.9"]
+    poetry.environ["POETRY_VIRTUALENVS_OPTIONS_NO_PIP"] = "true"
+    assert "makes no environment" not in init(poetry, *options).stderr, "its pip is not needed"
+    poetry.environ["POETRY_VIRTUALENVS_OPTIONS_NO_PIP"] = "false"
+    done = init(poetry, *options)
     assert "Poetry makes no environment of Python 3.9 here: its virtualenv begins with Python " in (
         done.stderr
     )

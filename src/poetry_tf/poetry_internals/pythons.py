@@ -78,8 +78,12 @@ def found_pythons(root: Path | None = None) -> tuple[FoundPython, ...]:
 def oldest_minor() -> tuple[int, ...]:
     """The oldest Python of which Poetry's virtualenv makes an environment; empty for any.
 
-    It refuses those that its own wheels of pip are not for, also where it installs no pip.
+    It refuses those that its own wheels of pip are not for, unless it is to install no pip.
     """
+    from poetry.config.config import Config
+
+    if Config.create().get("virtualenvs.options.no-pip"):
+        return ()
     try:
         from virtualenv.seed.wheels.embed import OLDEST_SUPPORTED
     except ImportError:  # before it refused any
