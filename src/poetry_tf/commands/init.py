@@ -70,11 +70,8 @@ from poetry_tf.plan.main_line import main_requirement
 from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan
 from poetry_tf.plan.python import admitted_minors, project_pythons
 from poetry_tf.plan.settings import read_settings
-from poetry_tf.poetry_internals.pythons import (
-    activated,
-    found_pythons,
-    oldest_minor,
-)
+from poetry_tf.poetry_internals.environment import activated
+from poetry_tf.poetry_internals.pythons import found_pythons, oldest_minor
 from poetry_tf.poetry_internals.reads import input_tokens
 
 SOURCE_COST = """\

@@ -7,11 +7,10 @@ goes through, takes another Python. This is `create_venv` without making anythin
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-
-from poetry_tf.poetry_internals.pythons import activated
 
 if TYPE_CHECKING:
     from poetry.poetry import Poetry
@@ -96,3 +95,35 @@ def _described(
     variable = active.variable if active is not None else ""
     path = str(env.path)
     return ProjectEnvironment(kind, str(env.python), version, path, variable, admitted, env)
+
+
+@dataclass(frozen=True)
+class Activated:
+    """The environment that a variable of the shell names."""
+
+    variable: Literal["VIRTUAL_ENV", "CONDA_PREFIX"]
+    folder: Path
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether there is no such folder (any more)."""
+        return not self.folder.is_dir()
+
+    @property
+    def interpreter(self) -> Path | None:
+        """Its Python; None where it has none, so that Poetry makes an environment of its own."""
+        from poetry.utils.env import VirtualEnv
+
+        environment = VirtualEnv(self.folder)
+        return Path(environment.python) if environment.is_sane() else None
+
+
+def activated() -> Activated | None:
+    """The activated environment, by the test that Poetry makes."""
+    variables: tuple[Literal["VIRTUAL_ENV", "CONDA_PREFIX"], ...] = ("VIRTUAL_ENV", "CONDA_PREFIX")
+    variable = next((name for name in variables if name in os.environ), None)
+    if variable is None or not os.environ[variable]:
+        return None
+    if os.environ.get("CONDA_DEFAULT_ENV") == "base":
+        return None
+    return Activated(variable, Path(os.environ[variable]))

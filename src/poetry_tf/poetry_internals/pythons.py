@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from poetry_tf.poetry_internals.environment import project_environment
+from poetry_tf.poetry_internals.environment import activated, project_environment
 
 if TYPE_CHECKING:
     from poetry.poetry import Poetry
@@ -100,38 +100,6 @@ def pythons_outside() -> tuple[FoundPython, ...]:
         return tuple(one for one in found if os.path.realpath(one.prefix) != folder)
     except Exception:  # as in `found_pythons`
         return ()
-
-
-@dataclass(frozen=True)
-class Activated:
-    """The environment that a variable of the shell names."""
-
-    variable: Literal["VIRTUAL_ENV", "CONDA_PREFIX"]
-    folder: Path
-
-    @property
-    def is_missing(self) -> bool:
-        """Whether there is no such folder (any more)."""
-        return not self.folder.is_dir()
-
-    @property
-    def interpreter(self) -> Path | None:
-        """Its Python; None where it has none, so that Poetry makes an environment of its own."""
-        from poetry.utils.env import VirtualEnv
-
-        environment = VirtualEnv(self.folder)
-        return Path(environment.python) if environment.is_sane() else None
-
-
-def activated() -> Activated | None:
-    """The activated environment, by the test that Poetry makes."""
-    variables: tuple[Literal["VIRTUAL_ENV", "CONDA_PREFIX"], ...] = ("VIRTUAL_ENV", "CONDA_PREFIX")
-    variable = next((name for name in variables if name in os.environ), None)
-    if variable is None or not os.environ[variable]:
-        return None
-    if os.environ.get("CONDA_DEFAULT_ENV") == "base":
-        return None
-    return Activated(variable, Path(os.environ[variable]))
 
 
 def _own(root: Path) -> Path | None:
