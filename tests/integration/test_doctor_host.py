@@ -90,6 +90,7 @@ dependencies = ["{requirement}"]
 """
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("requirement", ["tensorflow>=2.18", "tensorflow==2.18.1", "numpy>=1"])
 @pytest.mark.parametrize(
     ("tool", "name"),

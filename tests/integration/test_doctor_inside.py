@@ -6,6 +6,8 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.support.poetry import PoetryRunner
 
 
@@ -18,6 +20,7 @@ def test_a_project_that_is_not_installed_is_told_how(right: PoetryRunner, projec
     assert done.stdout == "TensorFlow is not installed: poetry install\n"
 
 
+@pytest.mark.slow
 def test_an_active_environment_that_poetry_refuses_is_told_what_to_run(
     right: PoetryRunner, project: Path
 ):
@@ -55,6 +58,7 @@ def test_a_folder_without_a_project_gets_its_line(right: PoetryRunner, project: 
     assert done.stdout.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_what_was_found_is_a_document_too(right: PoetryRunner):
     result = json.loads(right.call("tf", "doctor", "--json").stdout)
     assert result["tensorflow"].startswith("2.18.")

@@ -93,6 +93,7 @@ def test_it_is_set_up_and_installed(cluster: PoetryRunner) -> None:
     assert "Traceback" not in run(cluster, doctor).output
 
 
+@pytest.mark.slow
 def test_the_cache_and_the_environments_go_where_is_room(cluster: PoetryRunner) -> None:
     scratch = Path(cluster.environ["SCRATCH"])
     done = run(cluster, block("cache"))
@@ -111,6 +112,7 @@ def test_the_cache_and_the_environments_go_where_is_room(cluster: PoetryRunner) 
     assert local.stdout.strip().endswith(str(cluster.project / ".venv")), local.output
 
 
+@pytest.mark.slow
 def test_a_job_runs_in_the_environment(cluster: PoetryRunner) -> None:
     made = run(cluster, block("linux").partition("poetry run")[0])
     assert made.ok, made.output
@@ -124,6 +126,7 @@ def test_a_job_runs_in_the_environment(cluster: PoetryRunner) -> None:
     assert run(cluster, f'{asked}\nsrun "$python" train.py').stdout == f"{environment}\n"
 
 
+@pytest.mark.slow
 def test_a_shell_gets_the_variables(cluster: PoetryRunner) -> None:
     made = run(cluster, "poetry tf init -n --no-devcontainer --tensorflow 2.18")
     assert made.ok, made.output
@@ -134,6 +137,7 @@ def test_a_shell_gets_the_variables(cluster: PoetryRunner) -> None:
     assert run(cluster, block("env") + look).output == "[1]\n"
 
 
+@pytest.mark.slow
 def test_an_image_runs_it(cluster: PoetryRunner) -> None:
     scratch = Path(cluster.environ["SCRATCH"])
     done = run(cluster, block("apptainer"))

@@ -145,6 +145,7 @@ def test_a_series_is_kept_with_the_python_that_is_here(machine: Machine) -> None
     assert python_of(poetry) == ">=3.9,<3.10"
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(
     ("machine_options", "ways"),
     [
@@ -189,6 +190,7 @@ def test_where_none_fits_the_way_to_one_is_named(
     assert steps(done)[1].startswith(f"Get Python {ways}")
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(
     ("kind", "why"),
     [
@@ -253,6 +255,7 @@ def test_a_python_that_is_too_old_for_virtualenv_is_not_chosen(
     assert "environment of" not in done.stderr and "Take" not in done.stdout, "it is made already"
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(
     ("minor", "options", "command"),
     [
@@ -576,6 +579,7 @@ def test_wheels_of_cuda_that_a_series_lacks_are_an_error(machine: Machine) -> No
     assert "no and-cuda wheels; these begin with TensorFlow 2.14" in done.stderr
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(
     ("options", "suggested"),
     [
@@ -609,6 +613,7 @@ def test_a_suggested_command_repeats_the_options(
     assert suggested.replace("{}", given) in done.stderr
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(
     ("system", "series", "text"),
     [
@@ -657,6 +662,7 @@ def test_the_next_steps_are_those_of_the_system(
     assert steps(done)[-2].startswith(last)
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(
     ("system", "name", "series"),
     [
@@ -777,6 +783,7 @@ def test_without_a_dialogue_nothing_is_asked(machine: Machine) -> None:
 # Another series
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(
     ("more", "first", "before"),
     [

@@ -88,6 +88,7 @@ def test_each_command_at_the_end_of_the_line_of_a_start_is_one():
             parse(command)
 
 
+@pytest.mark.slow
 def test_each_command_that_makes_a_project_is_one():
     named = set()
     for path in RECORDINGS.glob("*.json"):
