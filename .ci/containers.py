@@ -277,7 +277,9 @@ def misread(made: Made, merged: dict[str, Any]) -> Iterator[str]:
         yield f"poetry-tf is installed, though it can't be had: {commands}"
     elif requirement is not None and f"inject poetry {shlex.quote(requirement)} " not in commands:
         yield f"{requirement} is not what is installed: {commands}"
-    folders = overlooked_folders(made.plan.release) if made.plan.gpu.mode == "pip" else ()
+    # Where poetry-tf is installed, it links the libraries in these folders.
+    is_named = made.plan.gpu.mode == "pip" and requirement is None
+    folders = overlooked_folders(made.plan.release) if is_named else ()
     site = f"/workspaces/project/.venv/lib/python{made.plan.python}/site-packages/nvidia"
     right = [f"{site}/{folder}/lib" for folder in folders]
     path = merged.get("remoteEnv", {}).get("LD_LIBRARY_PATH", "")
