@@ -156,7 +156,10 @@ def test_whatever_is_installed_each_library_is_found_once(
     searched: list[list[str]],
 ):
     site = tmp_path_factory.mktemp("site")
-    files = {folder: [f"lib{name}.so.1" for name in names] for folder, names in wheels.items()}
+    # No two of NVIDIA's wheels for one CUDA have a library of the same name.
+    files = {
+        folder: [f"lib{folder}_{name}.so.1" for name in names] for folder, names in wheels.items()
+    }
     for folders in searched:  # one TensorFlow after the other
         install(site, *folders, wheels=files)
         link_libraries(site)
