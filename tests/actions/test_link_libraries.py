@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from poetry_tf.actions.link_libraries import link_libraries
@@ -150,6 +150,7 @@ NAMES = st.sampled_from(["cublas", "cudnn", "cufft", "cu13", "nccl"])
     wheels=st.dictionaries(NAMES, st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=3)),
     searched=st.lists(st.lists(NAMES, max_size=3), min_size=1, max_size=3),
 )
+@example(wheels={"cublas": [], "cudnn": [], "cufft": ["a"]}, searched=[["cublas"], ["cudnn"]])
 def test_whatever_is_installed_each_library_is_found_once(
     tmp_path_factory: pytest.TempPathFactory,
     wheels: dict[str, list[str]],

@@ -62,7 +62,8 @@ def library_links(site: Path) -> LibraryLinks:
     searched = _searched_folders(site)
     found = {path.name for path in libraries if path.parent in searched and path not in links}
     for path in libraries:
-        if searched and path.parent not in searched and path.name not in found:
+        is_overlooked = path.parent not in searched and path not in links
+        if searched and is_overlooked and path.name not in found:
             target = f"../../{path.parent.parent.name}/lib/{path.name}"
             wanted.setdefault(searched[0] / path.name, target)
     return LibraryLinks(
