@@ -75,7 +75,7 @@ def format_verdict(findings: list[HostFinding], needs: HostSpec, machine: Machin
     has_no_gpu = is_login_node or not needs.uses_gpu
     is_unusable = has_no_gpu or first.probe in {"python", "keras"}
     outcome = "can't be used as it is" if is_unusable else "will use the CPU"
-    return f"TensorFlow {outcome}: begin with what is said of {first.probe}."
+    return f'TensorFlow {outcome}. Fix "{first.probe}" first.'
 
 
 def _remedy_lines(remedy: Remedy, system: System | None) -> Iterator[str]:

@@ -258,7 +258,7 @@ def test_what_else_is_wrong_on_a_login_node_is_an_error():
     findings = list(run_probes(machine("slurm-login"), wanted))
     assert not works(findings)
     verdict = format_verdict(findings, wanted, machine("slurm-login"))
-    assert verdict == "TensorFlow can't be used as it is: begin with what is said of python."
+    assert verdict == 'TensorFlow can\'t be used as it is. Fix "python" first.'
 
 
 def test_another_program_by_that_name_is_no_scheduler():

@@ -87,7 +87,7 @@ def _no_device(machine: Machine, spec: HostSpec) -> HostFinding:
     needed = "a container has the GPUs that it was started with"
     if spec.config is None:
         return _DEVICES.error(seen, needed, remedies.start_with_gpu(container_kind(machine)))
-    needed += ": devcontainer.json has to ask for them, and the engine to know how to hand them in"
+    needed += ": devcontainer.json has to ask for them, and the engine has to pass them on"
     return _DEVICES.error(seen, needed, _engine_remedy(spec))
 
 
