@@ -20,7 +20,8 @@ from poetry_tf.doctor.host.engine import RUNS_CONTAINER, engine, query_engine
 from poetry_tf.doctor.host.machine import Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy
 from poetry_tf.doctor.host.probes import run_probes
-from poetry_tf.doctor.host.system import ContainerKind, container_kind, is_arm, os_release, wsl
+from poetry_tf.doctor.host.series import own_platform
+from poetry_tf.doctor.host.system import ContainerKind, container_kind, os_release, wsl
 from poetry_tf.plan.derive import make_plan, without_image_limits
 from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS
 from poetry_tf.plan.model import Plan, PlanError
@@ -28,14 +29,7 @@ from poetry_tf.plan.python import python_range
 from poetry_tf.plan.settings import GpuChoice, Settings
 from poetry_tf.releases import Release, load
 from poetry_tf.releases.images import load_images
-from poetry_tf.releases.model import (
-    LINUX_AARCH64,
-    LINUX_X86_64,
-    MACOS_ARM64,
-    MACOS_X86_64,
-    WINDOWS_AMD64,
-    numbers,
-)
+from poetry_tf.releases.model import numbers
 
 Place = Literal["container", "here"]
 EngineName = Literal["docker", "podman"]
@@ -289,7 +283,7 @@ def _here(
     options = ["--no-devcontainer", "--gpu", plan.gpu.mode, *_series_option(plan)]
     if plan.python != _plans_here(machine, admitted)(plan.release, plan.gpu.mode).python:
         options += ["--python", plan.python]
-    if (environment := _environment(machine)) not in DEFAULT_ENVIRONMENTS:
+    if (environment := own_platform(machine)) not in DEFAULT_ENVIRONMENTS:
         options += ["--environments", environment]
     commands = [f"poetry python install {plan.python}"] if lacks else []
     commands.append(" ".join(["poetry tf init", *options]))
@@ -298,7 +292,7 @@ def _here(
 
 def _plans_here(machine: Machine, python: VersionConstraint | None) -> Plans:
     """The plans without a container, for the releases that have wheels for this system."""
-    environment = _environment(machine)
+    environment = own_platform(machine)
     environments = None if environment in DEFAULT_ENVIRONMENTS else (environment,)
     images = without_image_limits(load_images(), load())
     glibc = read_glibc(machine) if machine.system == "Linux" else None
@@ -312,11 +306,3 @@ def _plans_here(machine: Machine, python: VersionConstraint | None) -> Plans:
         return make_plan(load(), images, release, settings, python)
 
     return plan_for
-
-
-def _environment(machine: Machine) -> str:
-    if machine.system == "Darwin":
-        return MACOS_ARM64 if is_arm(machine.architecture) else MACOS_X86_64
-    if machine.system == "Windows":
-        return WINDOWS_AMD64
-    return LINUX_AARCH64 if is_arm(machine.architecture) else LINUX_X86_64

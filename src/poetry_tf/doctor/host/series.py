@@ -35,11 +35,18 @@ def runs_here(spec: HostSpec) -> bool:
 
 def platform(machine: Machine, spec: HostSpec) -> str:
     """The platform of the wheels: that of the container, or of this machine without one."""
-    if not runs_here(spec) or machine.system == "Linux":
-        return LINUX_AARCH64 if is_arm(machine.architecture) else LINUX_X86_64
+    return own_platform(machine) if runs_here(spec) else _linux(machine)
+
+
+def own_platform(machine: Machine) -> str:
+    """The platform of this machine."""
     if machine.system == "Darwin":
         return MACOS_ARM64 if is_arm(machine.architecture) else MACOS_X86_64
-    return WINDOWS_AMD64
+    return WINDOWS_AMD64 if machine.system == "Windows" else _linux(machine)
+
+
+def _linux(machine: Machine) -> str:
+    return LINUX_AARCH64 if is_arm(machine.architecture) else LINUX_X86_64
 
 
 # -- the driver --------------------------------------------------------------------------------
