@@ -197,6 +197,7 @@ def test_where_nothing_fits_it_is_said_what_would_help(with_2_15: PoetryRunner) 
     assert "tf check --fix" not in done.stderr, "a hint that has nothing to do with it"
 
 
+@pytest.mark.slow
 def test_a_move_is_not_advised_whose_lock_cannot_be_installed(with_2_15: PoetryRunner) -> None:
     done = with_2_15.call("add", "--lock", "for-macs")
     assert done.returncode == 1
@@ -204,6 +205,7 @@ def test_a_move_is_not_advised_whose_lock_cannot_be_installed(with_2_15: PoetryR
     assert "No lock with TensorFlow 2.18, 2.19 and 2.20 passes poetry tf check." in done.stderr
 
 
+@pytest.mark.slow
 def test_another_tensorflow_that_others_hold_back_is_for_upgrade(with_2_15: PoetryRunner) -> None:
     poetry = with_2_15
     aarch64 = 'sys_platform == "linux" and platform_machine == "aarch64"'
@@ -344,6 +346,7 @@ def test_what_a_companion_needs_comes_with_it(
     assert {"tf-keras", "tensorflow-probability"} <= locked(poetry.project).keys()
 
 
+@pytest.mark.slow
 def test_an_environment_without_a_wheel_of_a_companion_is_left_out(
     with_2_15: PoetryRunner,
 ) -> None:

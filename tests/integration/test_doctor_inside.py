@@ -41,6 +41,7 @@ def admit(project: Path, pythons: str) -> None:
     file.write_text(text, "utf-8")
 
 
+@pytest.mark.slow
 def test_a_configuration_of_ones_own_is_looked_at(right: PoetryRunner, project: Path):
     own = project / ".devcontainer/own"
     own.mkdir(parents=True)

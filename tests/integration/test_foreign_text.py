@@ -195,7 +195,7 @@ WAYS: Mapping[str, Callable[[Path], None]] = {
         for number, way in enumerate(WAYS)
     ],
 )
-@pytest.mark.sample(every=6)
+@pytest.mark.sample(every=12)
 def test_text_of_a_project_is_shown_and_not_obeyed(
     right: PoetryRunner, project: Path, number: int, way: str
 ) -> None:
@@ -250,6 +250,7 @@ def test_text_of_a_list_is_shown_and_not_obeyed(
         assert_harmless(warm_poetry.call(*ansi, "tf", "init", *options), ansi)
 
 
+@pytest.mark.sample(every=4)
 @pytest.mark.parametrize(
     "command",
     [
@@ -408,6 +409,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 }
 
 
+@pytest.mark.sample(every=4)
 @pytest.mark.skipif(sys.platform == "win32", reason="containers have a POSIX shell")
 @pytest.mark.parametrize("group", NAMES)
 def test_a_group_is_one_word_of_the_containers_command(

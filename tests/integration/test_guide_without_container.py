@@ -75,6 +75,7 @@ def run(poetry: PoetryRunner, text: str, *, in_project: bool = True) -> Result:
     return Result(done.returncode, done.stdout, done.stderr)
 
 
+@pytest.mark.slow
 def test_it_is_set_up_and_installed(cluster: PoetryRunner) -> None:
     *commands, look, doctor = block("linux").splitlines()
     done = run(cluster, "\n".join(commands))

@@ -229,6 +229,7 @@ def test_a_retired_distribution_is_renamed(warm_poetry: PoetryRunner, project: P
     assert new[0].startswith("\t'tensorflow >=2.12")
 
 
+@pytest.mark.slow
 def test_another_series_can_be_asked_for_later(warm_poetry: PoetryRunner, project: Path) -> None:
     _init(warm_poetry, PROJECT)
     done = warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.16")
@@ -453,6 +454,7 @@ def _interrupted(process: subprocess.Popen[str]) -> str:
     return process.communicate()[1]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_an_init_that_is_interrupted_leaves_nothing(
     poetry: PoetryRunner, project: Path, pypi: Mount

@@ -287,6 +287,7 @@ def test_a_container_is_judged_where_no_pair_is_known_that_it_asks_for(
         assert UNNAMED in checked.stderr
 
 
+@pytest.mark.slow
 def test_the_lock_is_the_same_by_whatever_route(poetry: PoetryRunner) -> None:
     more = f"\n[tool.poetry-tf]\nenvironments = {json.dumps(ALL)}\n"
     locks: dict[str, bytes] = {}
@@ -411,6 +412,7 @@ def later_python(tags: tuple[str, ...]) -> Iterator[str]:
     yield from (tag.replace("cp314", "cp315") for tag in tags if "cp314" in tag)
 
 
+@pytest.mark.slow
 def test_a_source_of_the_project_is_read(poetry: PoetryRunner, index: LocalIndex) -> None:
     """The wheels are its own, so what is read of them holds there."""
     mount = index.mount("own")

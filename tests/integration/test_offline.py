@@ -163,6 +163,7 @@ def test_the_files_of_the_targets_are_saved_with_pages_that_list_them(
     assert f"poetry=={version('poetry')} poetry-tf=={version('poetry-tf')}" in done.stdout
 
 
+@pytest.mark.slow
 def test_several_environments_are_saved_and_those_no_longer_wanted_deleted(
     offline: PoetryRunner, folder: Path
 ) -> None:
@@ -474,6 +475,7 @@ def test_pages_list_what_another_machine_saves_meanwhile(
     assert LINUX in page and "native-2.0-py3-none-any.whl" in page
 
 
+@pytest.mark.slow
 def test_the_lock_of_another_machine_is_waited_for_and_taken_over_if_it_stands_still(
     offline: PoetryRunner, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -802,6 +804,7 @@ def test_a_project_may_name_a_folder_inside_of_itself(
 # Containers
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(
     ("options", "lines"),
     [
@@ -988,6 +991,7 @@ def test_a_served_folder_gives_no_release_that_is_not_locked(
     assert done.returncode == 1 and "There is no poetry.lock" in done.stderr
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("way", ["folder", "server"])
 def test_what_was_saved_for_another_system_is_told_of_the_first_file(
     offline: PoetryRunner, shelf: LocalIndex, folder: Path, served: str, way: str

@@ -194,6 +194,7 @@ def test_companions_move_along(warm_poetry: PoetryRunner, project: Path) -> None
     holds(warm_poetry)
 
 
+@pytest.mark.slow
 def test_a_wide_requirement_on_a_companion_is_narrowed_where_no_solver_would(
     warm_poetry: PoetryRunner, project: Path
 ) -> None:
@@ -283,8 +284,8 @@ def test_bounds_of_the_old_series_go_with_it(warm_poetry: PoetryRunner, project:
     holds(warm_poetry)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [("upgrade", "2.21"), ("init", "--tensorflow", "2.21")])
-@pytest.mark.sample(every=2)
 def test_setuptools_goes_with_the_tensorboard_that_needs_an_old_one(
     begin: Begin, project: Path, command: tuple[str, ...]
 ) -> None:
@@ -371,8 +372,8 @@ def test_an_unmanaged_project_stays_one(warm_poetry: PoetryRunner, project: Path
     assert warm_poetry.call("tf", "check").ok
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", ["", MANAGED])
-@pytest.mark.sample(every=2)
 def test_a_project_without_a_lock_is_solved_before_it_moves(
     warm_poetry: PoetryRunner, project: Path, more: str
 ) -> None:
@@ -494,6 +495,7 @@ def test_it_asks_before_it_writes(begin: Begin, project: Path, answer: str, move
     assert ("Nothing was changed." in done.stdout) is not moves
 
 
+@pytest.mark.slow
 def test_a_question_without_an_answer_changes_nothing(begin: Begin, project: Path) -> None:
     poetry = begin("2.15")
     before = contents(project)
@@ -576,6 +578,7 @@ def test_where_there_is_no_solution_the_users_own_requirement_is_named(
     assert "six" not in message
 
 
+@pytest.mark.slow
 def test_a_requirement_with_an_extra_is_named_too(
     warm_poetry: PoetryRunner, project: Path, index: LocalIndex
 ) -> None:

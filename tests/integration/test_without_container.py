@@ -98,6 +98,7 @@ def test_the_python_is_one_of_this_machine(machine: Machine) -> None:
     assert poetry.call("tf", "check").returncode == 1  # there is no lock
 
 
+@pytest.mark.slow
 def test_it_is_the_newest_that_tensorflow_has_wheels_for(machine: Machine) -> None:
     poetry = machine("3.14", "3.8", "3.12", "3.10")
     done = init(poetry, "--no-devcontainer")
@@ -105,6 +106,7 @@ def test_it_is_the_newest_that_tensorflow_has_wheels_for(machine: Machine) -> No
     assert "/python3.12)" in done.stderr
 
 
+@pytest.mark.slow
 def test_on_ubuntu_22_04_it_is_3_10(machine: Machine) -> None:
     poetry = machine("3.10", ID="ubuntu", VERSION_CODENAME="jammy", UBUNTU_CODENAME="jammy")
     done = init(poetry, "--no-devcontainer")
@@ -112,6 +114,7 @@ def test_on_ubuntu_22_04_it_is_3_10(machine: Machine) -> None:
     assert f"TensorFlow {load().releases[-1].version}" in done.stdout
 
 
+@pytest.mark.slow
 def test_an_older_series_is_chosen_for_an_older_python(machine: Machine) -> None:
     """RHEL 9 has 3.9, for which 2.20 is the last."""
     poetry = machine("3.9", ID="rhel", PLATFORM_ID="platform:el9")
@@ -121,6 +124,7 @@ def test_an_older_series_is_chosen_for_an_older_python(machine: Machine) -> None
     assert "TensorFlow 2.20 is the newest series with wheels for it\n" in done.stderr
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(
     ("option", "python", "lacking"),
     [(("--tensorflow", NEWEST), "3.12", "3.12"), (("--python", "3.11"), "3.11", "3.11")],
@@ -223,6 +227,7 @@ def test_what_tensorflow_can_not_be_installed_for_is_not_chosen(
     assert steps(done)[1] == f"Choose its Python: poetry env use {good}"
 
 
+@pytest.mark.slow
 def test_a_python_that_is_too_old_for_virtualenv_is_not_chosen(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,7 +260,7 @@ def test_a_python_that_is_too_old_for_virtualenv_is_not_chosen(
     assert "environment of" not in done.stderr and "Take" not in done.stdout, "it is made already"
 
 
-@pytest.mark.sample
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("minor", "options", "command"),
     [
@@ -300,6 +305,7 @@ def test_one_that_poetry_installed_counts(machine: Machine) -> None:
     assert f"Python 3.12, which Poetry finds here ({installed}/python3.12)" in done.stderr
 
 
+@pytest.mark.slow
 def test_one_of_pyenv_counts(machine: Machine) -> None:
     poetry = machine("3.14")
     add_python(poetry.home / ".pyenv" / "versions" / "3.11.1" / "bin", "3.11")
@@ -323,6 +329,7 @@ def add_environment(folder: Path, minor: str) -> Path:
     return add_python(folder / "bin", minor, "python")
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("place", [".venv", "env use"])
 def test_the_environment_that_the_project_has_counts(machine: Machine, place: str) -> None:
     poetry = machine("3.13", "3.12")
@@ -369,6 +376,7 @@ def test_an_environment_that_nothing_replaces_needs_a_python_first(machine: Mach
     assert use == "Make the project's environment of it: poetry env use 3.12"
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("variable", ["VIRTUAL_ENV", "CONDA_PREFIX"])
 def test_an_activated_environment_that_is_gone_is_ignored(
     machine: Machine, tmp_path: Path, variable: str
@@ -452,6 +460,7 @@ def test_poetry_installs_with_the_python_that_was_chosen(
     assert warm_poetry.python.exists()
 
 
+@pytest.mark.slow
 def test_poetry_is_told_of_the_right_one(machine: Machine) -> None:
     """By the command of the next steps, with a real Python behind one that doesn't fit."""
     poetry = machine()
@@ -482,12 +491,14 @@ def test_nothing_is_said_of_a_container_with_a_gpu(machine: Machine, series: str
     assert "CPU" not in init(machine("3.10"), "--tensorflow", series).stderr
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("more", [(), ("--no-devcontainer",)])
 def test_nothing_is_said_to_who_asks_for_the_cpu(machine: Machine, more: tuple[str, ...]) -> None:
     options = ["--tensorflow", "2.10", "--gpu", "none", *more]
     assert "CPU" not in init(machine("3.10"), *options).stderr
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(
     ("series", "text"),
     [
@@ -537,6 +548,7 @@ def test_without_a_gpu_no_download_of_cuda_is_advised(machine: Machine) -> None:
     assert not any("doctor" in step for step in steps(done))
 
 
+@pytest.mark.slow
 def test_without_a_gpu_the_size_of_cuda_is_said(machine: Machine) -> None:
     poetry = machine("3.12", gpu=False)
     said = "No NVIDIA GPU was found here. The CUDA wheels are a download of 3 to 4 GB; --gpu none "
@@ -549,6 +561,7 @@ def test_without_a_gpu_the_size_of_cuda_is_said(machine: Machine) -> None:
     assert "GPU (auto, system, pip, none) [auto]:" in done.stderr
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(
     ("program", "answer"),
     [
@@ -642,6 +655,7 @@ def test_elsewhere_it_is_the_cpu(
 # The next steps
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(
     ("system", "last"),
     [
@@ -695,6 +709,7 @@ def test_what_can_not_be_installed_here_is_an_error(machine: Machine) -> None:
     assert "TensorFlow 2.12.1 can't be installed on macos-arm64" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_lock_for_windows_holds(machine: Machine) -> None:
     poetry = machine("3.12", system=("Windows", "AMD64"))
     done = poetry.call("tf", "init", "-n", "--no-devcontainer", "--tensorflow", "2.18")
@@ -730,6 +745,7 @@ def test_enter_is_here_and_a_container_can_be_chosen(machine: Machine) -> None:
     assert "devcontainer" not in written(poetry)["tool"]["poetry-tf"]
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("series", ["2.10", "2.13"])
 def test_here_is_the_cpu_where_no_wheels_bring_cuda(machine: Machine, series: str) -> None:
     poetry = machine("3.10")
@@ -783,7 +799,7 @@ def test_without_a_dialogue_nothing_is_asked(machine: Machine) -> None:
 # Another series
 
 
-@pytest.mark.sample
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "first", "before"),
     [
