@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import tomlkit
 
-from poetry_tf.index import mirror_pages, mirrors
+from poetry_tf.index import mirrors
 from poetry_tf.index.mirrors import Mirror
 from tests.support.index import LocalIndex, Mount
 from tests.support.poetry import PoetryRunner, locked, write_pyproject
@@ -99,25 +99,6 @@ def test_an_index_with_the_simple_interface_alone_is_enough(
         (poetry.project / "poetry.lock").unlink()
         poetry.cache = poetry.home / "another-cache"
         assert "not found" in poetry.call("lock", plugins=False).output
-
-
-def test_without_a_lock_no_whole_page_is_made_sense_of(
-    warm_poetry: PoetryRunner, mirror: Mount, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is done to find the locked files that a page lacks, and for wheels that are read."""
-    _project(warm_poetry, "tensorflow (>=2.18.0,<2.19.0)")
-    warm_poetry.mirror = mirror.url
-    assert warm_poetry.call("lock").ok
-    parsed = []
-
-    def note(page: Any) -> dict[str, Any]:
-        parsed.append(page.url)
-        return {}
-
-    monkeypatch.setattr(mirror_pages, "_parsed", note)
-    (warm_poetry.project / "poetry.lock").unlink()
-    assert warm_poetry.call("lock").ok
-    assert parsed == []
 
 
 def test_poetry_lock_writes_the_same_bytes_as_init(

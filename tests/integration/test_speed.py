@@ -6,6 +6,7 @@ import logging
 import random
 import threading
 import time
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -14,6 +15,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from packaging.utils import NormalizedName
@@ -23,7 +25,7 @@ from poetry.repositories.exceptions import PackageNotFoundError
 from poetry.repositories.legacy_repository import LegacyRepository
 from poetry.repositories.link_sources.html import HTMLPage
 
-from poetry_tf.index import prefetch, wheel_metadata
+from poetry_tf.index import mirror_pages, prefetch, wheel_metadata
 from poetry_tf.index.pages import POETRY_READS_JSON, as_html, is_in_json
 from poetry_tf.index.repository import PrefetchingRepository
 from tests.support.index import LocalIndex, Mount
@@ -296,6 +298,77 @@ def test_a_solve_asks_for_each_page_and_each_wheel_once(
     asked = Counter(request.path for request in mirror.requests)
     assert Counter(request.kind for request in mirror.requests) == {"page": 12, "file": 12}
     assert set(asked.values()) == {1}
+
+
+@pytest.mark.parametrize(
+    ("command", "pages", "files"),
+    [
+        (("add", "--lock", "extra"), 14, 1),
+        (("update", "--lock"), 13, 0),
+        (("remove", "--lock", "alone"), 13, 0),
+    ],
+    ids=["add", "update", "remove"],
+)
+def test_a_locked_project_asks_for_each_page_once_and_only_for_new_wheels(
+    solver: PoetryRunner,
+    local: LocalIndex,
+    command: tuple[str, ...],
+    pages: int,
+    files: int,
+) -> None:
+    names = _chain(local)
+    for name in ("alone", "extra"):
+        local.add(name, "1.0")
+    mirror = local.mount("mirror", **MIRROR)
+    done, _ = _lock(solver, mirror, *names, "alone (>=1.0)")
+    assert done.ok, done.output
+    mirror.requests = []
+    done = solver.call(*command)
+    assert done.ok, done.output
+    asked = Counter(request.path for request in mirror.requests)
+    kinds = Counter(request.kind for request in mirror.requests)
+    assert kinds == Counter(page=pages, file=files)
+    assert set(asked.values()) <= {1}
+
+
+def test_a_mirror_that_answers_has_no_page_parsed_for_its_wheels(
+    solver: PoetryRunner, local: LocalIndex
+) -> None:
+    """Only to find the same file elsewhere, or locked files that a page lacks."""
+    mirror = local.mount("mirror", **MIRROR)
+    with mock.patch.object(mirror_pages, "_parsed", wraps=mirror_pages._parsed) as parsed:
+        done, _ = _lock(solver, mirror, *_chain(local))
+    assert done.ok and any(request.kind == "file" for request in mirror.requests)
+    assert parsed.call_count == 0
+
+
+def test_each_wheel_is_opened_once_and_the_environment_read_once_for_a_server(
+    solver: PoetryRunner, local: LocalIndex
+) -> None:
+    mirror = local.mount("mirror", **MIRROR)
+    environ, archive = requests.sessions.get_environ_proxies, zipfile.ZipFile._RealGetContents
+    with (
+        mock.patch.object(requests.sessions, "get_environ_proxies", wraps=environ) as read,
+        mock.patch.object(zipfile.ZipFile, "_RealGetContents", autospec=True) as opened,
+    ):
+        opened.side_effect = archive
+        done, _ = _lock(solver, mirror, *_chain(local))
+    assert done.ok
+    assert opened.call_count == 12
+    assert read.call_count <= 4, "the mirror, over http, with and without a stream"
+
+
+def test_a_record_is_one_file_in_one_folder(solver: PoetryRunner, local: LocalIndex) -> None:
+    mirror = local.mount("mirror", **MIRROR)
+    done, _ = _lock(solver, mirror, *_chain(local))
+    assert done.ok and solver.cache is not None
+    (folder,) = Path(solver.cache).rglob("poetry-tf/*")
+    assert len([*folder.iterdir()]) == 12
+    assert all(file.is_file() for file in folder.iterdir())
+    mirror.requests = []
+    (solver.project / "poetry.lock").unlink()
+    assert solver.call("lock").ok
+    assert {request.kind for request in mirror.requests} == {"page"}, "they are read again"
 
 
 def test_poetry_asks_for_what_is_refused_and_is_not_kept_waiting(

@@ -76,6 +76,7 @@ class Session(requests.Session):
     ) -> None:
         super().__init__()
         self._login_of, self._may_ask = login_of, may_ask
+        self._settings: dict[tuple[object, ...], Mapping[str, Any]] = {}
         self.auth = self._sign
         self.max_redirects = _HOPS
         self.headers["Accept-Encoding"] = ENCODINGS
@@ -85,6 +86,18 @@ class Session(requests.Session):
         if not self._may_ask(request.url or ""):
             raise Stopped(Failure("local", name=host_of(request.url or "")))
         return super().send(request, **settings)
+
+    def merge_environment_settings(
+        self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
+        # requests goes through all variables of the environment for every address.
+        if proxies:
+            return super().merge_environment_settings(url, proxies, stream, verify, cert)
+        key = (origin_of(url or ""), stream, verify, cert)
+        if key not in self._settings:
+            self._settings[key] = super().merge_environment_settings(url, {}, stream, verify, cert)
+        found = self._settings[key]
+        return {**found, "proxies": {**found["proxies"]}}
 
     def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         login = self._login_of(request.url or "")

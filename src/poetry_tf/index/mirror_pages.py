@@ -244,20 +244,17 @@ class MirrorPages:
         if origin is None:
             yield IndexRoot(urlsplit(url).hostname or "the server", url), url
             return
-        expected = self.file_at(url)
         while (root := self._failover.next_root(request, first=origin)) is not None:
             address: str | Failure = url
             if root != origin:
-                address = self._address_on(root, url, expected, "metadata" in request.scopes)
+                address = self._address_on(root, url, "metadata" in request.scopes)
             if isinstance(address, Failure):
                 request.failures.append((root, address))
                 continue
             self._failover.report_switch(request, root)
             yield root, address
 
-    def _address_on(
-        self, root: IndexRoot, url: str, expected: IndexFile | None, only_metadata: bool
-    ) -> str | Failure:
+    def _address_on(self, root: IndexRoot, url: str, only_metadata: bool) -> str | Failure:
         """The address of the same file, or of its metadata, on another index."""
         if only_metadata and root.final:
             return NO_METADATA  # reading the wheels of the mirror that lists it is faster
@@ -265,6 +262,8 @@ class MirrorPages:
         file = self._file_on(root, package_of(filename), filename)
         if isinstance(file, Failure):
             return file
+        # To look for it the page it came from is parsed whole, which may list thousands of files.
+        expected = self.file_at(url)
         if expected is not None and not expected.is_same_as(file):
             return Failure("different", name=filename)
         if only_metadata:

@@ -8,11 +8,11 @@ page with anything unusual is parsed by Poetry's class as a whole.
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from html import escape
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -85,40 +85,39 @@ def read_page(response: requests.Response, *, as_pypi: bool = False) -> LinkSour
         return html_page(response.url, text)
     try:
         content = json.loads(response.content)
-        for file in content["files"] if as_pypi else ():
-            hashes = file.get("hashes")
-            if not isinstance(hashes, dict):
-                file["hashes"] = {}
-            elif "sha256" in hashes:
-                file["hashes"] = {"sha256": str(hashes["sha256"]).lower()}
-        check_files(content)
+        check_files(content, any_hashes=as_pypi)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise MalformedPage(str(error)) from error
-    return json_page(response.url, content)
+    return json_page(response.url, content, as_pypi=as_pypi)
 
 
-def check_files(content: Any) -> None:
-    """Raises an error where Poetry would only find later that a page can't be read."""
-    for file in content["files"]:
-        hashes = file.get("hashes") or {}
-        if not (
-            isinstance(file["filename"], str)
-            and len(file["filename"]) <= NAME
-            and isinstance(file["url"], str)
-            and ("[" not in file["url"] or urlsplit(file["url"]))
-            and isinstance(file.get("requires-python"), str | None)
-            and isinstance(file.get("upload-time"), str | None)
-            and isinstance(file.get("size"), int | None)
-            and isinstance(hashes, dict)
-            and all(isinstance(value, str) for value in hashes.values())
-        ):
-            raise MalformedPage("a file is not described as the standard says")
+_TEXT, _NUMBER = frozenset({str, type(None)}), frozenset({int, bool, type(None)})
+_ALLOWED = (("requires-python", _TEXT), ("upload-time", _TEXT), ("size", _NUMBER))
 
 
-def json_page(url: str, content: Mapping[str, Any]) -> LinkSource:
-    """A page in JSON (PEP 691)."""
+def check_files(content: Any, *, any_hashes: bool = False) -> None:
+    """Raises an error where Poetry would only find later that a page can't be read.
+
+    A page may list 10,000 files: they are compared by the sets of the types of their values.
+    """
+    files = content["files"]
+    names, urls = ([file[key] for file in files] for key in ("filename", "url"))
+    described = all({type(file.get(key)) for file in files} <= allowed for key, allowed in _ALLOWED)
+    if not any_hashes:
+        hashes = chain.from_iterable((file.get("hashes") or {}).values() for file in files)
+        described &= {*map(type, hashes)} <= {str}
+    if not described or max(map(len, names), default=0) > NAME:
+        raise MalformedPage("a file is not described as the standard says")
+    if "[" in "".join(names + urls):
+        for url in urls:
+            urlsplit(url)  # in the place of a host it makes an address none
+
+
+def json_page(url: str, content: Mapping[str, Any], *, as_pypi: bool = False) -> LinkSource:
+    """A page in JSON (PEP 691); for `as_pypi` see `read_page`."""
+    make = _of_files_as_pypi if as_pypi else _of_files
     try:
-        return SortedPage(url, _sorted_files(url, content), _of_files, _is_sound_file)
+        return SortedPage(url, _sorted_files(url, content, make), make, _is_sound_file)
     except (LookupError, TypeError, AttributeError, ValueError):
         return _of_content(url, content)  # which fails as in Poetry
 
@@ -188,26 +187,28 @@ def _sort(
     url: str, named: Iterable[tuple[str, Any]], make: Callable[[str, Iterable[Any]], LinkSource]
 ) -> dict[Key, list[Any]]:
     found: dict[Key, list[Any]] = {}
+    as_written: dict[tuple[str, ...], list[Any]] = {}
+    """The same lists by name and version as they are written: most releases have many files."""
     for filename, item in named:
         if len(filename) > NAME:
             continue
-        if (key := _key(filename)) is not None:
-            found.setdefault(key, []).append(item)
-        else:
-            # Poetry decides what this file is; often it is nothing.
-            for package in make(url, [item]).packages:
-                found.setdefault((package.name, package.version), []).append(item)
+        if parts := _WHEEL.fullmatch(filename) or _SDIST.fullmatch(filename):
+            written = parts.group(1, 2)
+            if (files := as_written.get(written)) is not None:
+                files.append(item)
+                continue
+            if (key := _parsed(*written)) is not None:
+                as_written[written] = found.setdefault(key, [])
+                as_written[written].append(item)
+                continue
+        # Poetry decides what this file is; often it is nothing.
+        for package in make(url, [item]).packages:
+            found.setdefault((package.name, package.version), []).append(item)
     return found
 
 
-def _key(filename: str) -> Key | None:
-    """Name and version of a file with a regular name."""
-    found = _WHEEL.fullmatch(filename) or _SDIST.fullmatch(filename)
-    return _parsed(found[1], found[2]) if found else None
-
-
-@functools.lru_cache(maxsize=100_000)
 def _parsed(name: str, version: str) -> Key | None:
+    """The key of a file with a regular name."""
     try:
         return canonicalize_name(name), Version.parse(version)
     except ValueError:
@@ -217,18 +218,31 @@ def _parsed(name: str, version: str) -> Key | None:
 # -- JSON -----------------------------------------------------------------------------------
 
 
-def _sorted_files(url: str, content: Mapping[str, Any]) -> dict[Key, list[Any]]:
+def _sorted_files(
+    url: str, content: Mapping[str, Any], make: Callable[[str, Iterable[Any]], LinkSource]
+) -> dict[Key, list[Any]]:
     def named() -> Iterator[tuple[str, Any]]:
         for file in content["files"]:
             filename: str = file["filename"]
-            same = file["url"].partition("#")[0].endswith(f"/{filename}")
-            yield (filename if same else ""), file
+            is_same = file["url"].partition("#")[0].endswith(f"/{filename}")
+            yield (filename if is_same else ""), file
 
-    return _sort(url, named(), _of_files)
+    return _sort(url, named(), make)
 
 
 def _of_files(url: str, files: Iterable[Any]) -> LinkSource:
     return _of_content(url, {"files": list(files)})
+
+
+def _of_files_as_pypi(url: str, files: Iterable[Any]) -> LinkSource:
+    """With the one hash that PyPI lists, spelled alike."""
+    return _of_files(url, ({**file, "hashes": _as_pypi(file.get("hashes"))} for file in files))
+
+
+def _as_pypi(hashes: Any) -> Mapping[str, Any]:
+    if not isinstance(hashes, dict):
+        return {}
+    return {"sha256": str(hashes["sha256"]).lower()} if "sha256" in hashes else hashes
 
 
 def _of_content(url: str, content: Mapping[str, Any]) -> LinkSource:

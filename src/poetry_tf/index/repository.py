@@ -72,6 +72,17 @@ def watch_interrupts() -> None:
     patches.watch_interrupts(interrupted_by)
 
 
+class FlatCache(FileCache[Any]):
+    """Poetry's cache of records without its seven levels of folders.
+
+    It makes or looks at each of them for each record, and all threads wait for the system.
+    """
+
+    @override
+    def _path(self, key: str) -> Path:
+        return self.path / super()._path(key).name
+
+
 class PrefetchingRepository(LegacyRepository):
     """A simple index that is read with few requests, as early as they are known.
 
@@ -222,7 +233,7 @@ class RoutedRepository(PrefetchingRepository, FileSupply):
                 # different things: each has its own cache. CachedRepository keeps it in
                 # `_release_cache`.
                 self._cache_dir = self._caches / hashlib.sha256(self._url.encode()).hexdigest()[:16]
-                self._release_cache = FileCache(path=self._cache_dir)
+                self._release_cache = FlatCache(path=self._cache_dir)
                 self._chosen = True
 
     @override
@@ -290,6 +301,7 @@ class RoutedRepository(PrefetchingRepository, FileSupply):
 
     @override
     def _fetch_record(self, name: NormalizedName, version: Version) -> dict[str, Any]:
+        self.choose()  # which cache is used depends on it
         self._forget_unlisted(name, version)
         return super()._fetch_record(name, version)
 

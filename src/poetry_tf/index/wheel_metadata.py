@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from packaging.metadata import parse_email
 from packaging.utils import canonicalize_name
@@ -20,7 +20,7 @@ from packaging.version import Version
 from poetry.console.exceptions import PoetryRuntimeError
 from poetry.core.packages.dependency import Dependency
 from poetry.inspection.info import PackageInfo
-from poetry.inspection.lazy_wheel import LazyWheelOverHTTP
+from poetry.inspection.lazy_wheel import LazyWheelOverHTTP, UnsupportedWheelError
 
 from poetry_tf.files.bounds import MAX_CALLS, MAX_LENGTH, check_text, counted, cut, is_simple
 from poetry_tf.http.pages import package_of
@@ -64,6 +64,10 @@ def _packaged() -> Mapping[str, Any]:
     return data
 
 
+_MEMBER = re.compile(r"[^/]*\.dist-info/METADATA")
+_END = re.compile(rb"\r?\n\r?\n")
+
+
 class _Wheel(LazyWheelOverHTTP):
     """Poetry's own requests so few bytes that every second wheel takes two or three requests."""
 
@@ -74,9 +78,14 @@ class _Wheel(LazyWheelOverHTTP):
 
     @override
     def read_metadata(self, name: str) -> bytes:
-        with ZipFile(self) as archive:
-            member = self._prefetch_metadata(name)
-            _check_size(archive, member, name)
+        with ZipFile(self) as archive:  # Poetry's own opens it twice: there may be 10,000 members
+            found = (one for one in archive.infolist() if _MEMBER.fullmatch(one.filename))
+            if (member := next(found, None)) is None:
+                raise UnsupportedWheelError(name)
+            _check_size(member, name)
+            start, starts = member.header_offset, (one.header_offset for one in archive.infolist())
+            end = min((one for one in starts if one > start), default=archive.start_dir)
+            self._ensure_downloaded(start, end)
             return archive.read(member)
 
 
@@ -100,13 +109,13 @@ def check_metadata(path: Path) -> None:
     """Raises `OversizedMetadataError` for a wheel; one that can't be read is left to Poetry."""
     with suppress(BadZipFile, ValueError, OSError, NotImplementedError), ZipFile(path) as archive:
         for name in archive.namelist():
-            if name.endswith(".dist-info/METADATA"):
-                _check_size(archive, name, path.name)
+            if _MEMBER.fullmatch(name):
+                _check_size(archive.getinfo(name), path.name)
 
 
-def _check_size(archive: ZipFile, member: str, filename: str) -> None:
+def _check_size(member: ZipInfo, filename: str) -> None:
     # zipfile unpacks no more than is claimed here.
-    if archive.getinfo(member).file_size > METADATA:
+    if member.file_size > METADATA:
         raise OversizedMetadataError(filename)
 
 
@@ -125,7 +134,8 @@ def metadata_of(filename: str, url: str, session: Authenticator) -> PackageInfo 
 
 def own_metadata(filename: str, content: bytes) -> PackageInfo | None:
     """Metadata that can be read and has the name and the version of the wheel's file name."""
-    info = PackageInfo.from_metadata(parse_email(content)[0])
+    headers = _END.split(content, maxsplit=1)[0]  # what follows is the description
+    info = PackageInfo.from_metadata(parse_email(headers)[0])
     _, version, *_ = *filename.split("-"), ""
     is_own = canonicalize_name(info.name or "") == package_of(filename)
     if is_own and _is_same(info.version or "", version):
