@@ -14,6 +14,7 @@ from __future__ import annotations
 import functools
 import gzip
 import hashlib
+import io
 import json
 import re
 import threading
@@ -24,11 +25,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 from urllib.parse import urljoin
 
 import requests
 
+CHUNK = 65536
 JSON = "application/vnd.pypi.simple.v1+json"
 
 
@@ -86,7 +88,7 @@ class SlowIndex:
         raw = self._kept(f"{self._upstream}/{name}/", {"Accept": JSON})
         if raw is None:
             return None
-        page = json.loads(raw)
+        page = json.loads(raw.read_bytes())
         for file in page["files"]:
             url = urljoin(f"{self._upstream}/{name}/", file["url"])
             key = hashlib.sha256(url.encode()).hexdigest()[:16]
@@ -104,25 +106,29 @@ class SlowIndex:
             file["size"] = int(answer.headers["Content-Length"])
         return cast("int", file["size"])
 
-    def part(self, key: str, start: int, end: int) -> bytes:
-        """Bytes of a file, the last one included."""
+    def part(self, key: str, start: int, end: int) -> Path:
+        """A file with bytes of a file, the last one included."""
         found = self._kept(self._files[key]["url"], {"Range": f"bytes={start}-{end}"})
         assert found is not None
         return found
 
-    def _kept(self, url: str, headers: dict[str, str]) -> bytes | None:
+    def _kept(self, url: str, headers: dict[str, str]) -> Path | None:
         name = hashlib.sha256(json.dumps([url, headers]).encode()).hexdigest()
         path = self._folder / name
         with self._lock:
             lock = self._locks[path]
         with lock:
             if not path.exists():
-                answer = requests.get(url, headers=headers, timeout=300)
+                answer = requests.get(url, headers=headers, timeout=300, stream=True)
                 if answer.status_code == 404:
                     return None
                 answer.raise_for_status()
-                path.write_bytes(answer.content)
-            return path.read_bytes()
+                part = path.with_suffix(".part")
+                with part.open("wb") as file:
+                    for chunk in answer.iter_content(CHUNK):
+                        file.write(chunk)
+                part.rename(path)
+            return path
 
 
 class _Server(ThreadingHTTPServer):
@@ -150,14 +156,15 @@ class _Handler(BaseHTTPRequestHandler):
         server = cast("_Server", self.server)
         index, shape = server.index, server.index.shape
         side, kind, *rest = self.path.strip("/").split("/")
-        status, headers, body, length = 404, {}, b"", 0
+        status, headers, length = 404, {}, 0
+        body: IO[bytes] = io.BytesIO()
         if kind == "simple" and rest and (page := index.page(rest[0])) is not None:
-            status, headers["Content-Type"], body = 200, JSON, page
+            status, headers["Content-Type"] = 200, JSON
             if "gzip" in self.headers.get("Accept-Encoding", ""):
                 if rest[0] not in server.packed:
                     server.packed[rest[0]] = gzip.compress(page, 5)
-                headers["Content-Encoding"], body = "gzip", server.packed[rest[0]]
-            length = len(body)
+                headers["Content-Encoding"], page = "gzip", server.packed[rest[0]]
+            body, length = io.BytesIO(page), len(page)
         elif kind == "files" and rest[0] in index._files:
             size = index.size(rest[0])
             status, start, end = _span(self.headers.get("Range"), size)
@@ -165,19 +172,19 @@ class _Handler(BaseHTTPRequestHandler):
             if status == 206:
                 headers["Content-Range"] = f"bytes {start}-{end}/{size}"
             length = end - start + 1
-            body = index.part(rest[0], start, end) if self.command == "GET" else b""
+            if self.command == "GET":
+                body = index.part(rest[0], start, end).open("rb")
         time.sleep(shape.request + (shape.connection if self._is_fresh else 0))
         self._is_fresh = False
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(length)}.items():
             self.send_header(name, value)
         self.end_headers()
-        if self.command != "HEAD":
-            for at in range(0, len(body), 65536):
-                chunk = body[at : at + 65536]
+        with body:
+            while self.command != "HEAD" and (chunk := body.read(CHUNK)):
                 self.wfile.write(chunk)
                 time.sleep(len(chunk) / shape.bandwidth)
-        index.count(side, len(body))
+        index.count(side, 0 if self.command == "HEAD" else length)
 
     do_HEAD = do_GET
 

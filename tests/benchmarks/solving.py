@@ -1,11 +1,12 @@
-"""How long locking takes: Poetry alone, with poetry-tf, with poetry-plugin-pypi-mirror, and uv.
+"""How long commands take: Poetry alone, with poetry-tf, with another mirror plugin, and uv.
 
-    python -m tests.benchmarks.solving [--rounds 3] [--upstream SIMPLE_URL] [--folder DIR] [NAME …]
+    python -m tests.benchmarks.solving [--rounds 5] [--sides poetry-tf,uv] [--tasks 'lock;add']
+                                       [--upstream SIMPLE_URL] [--folder DIR] [NAME …]
 
 All go through one slow index on this machine (see `slow_index`), in turns, so that a busy machine
-is busy for all. Printed are ratios to Poetry alone (medians of the rounds), and the requests and
-bytes of a cold run. Cold is with an empty cache; warm is once more after that, without the lock. A
-first run fills the index's folder; uv and the other plugin are installed into it too.
+is busy for all. Printed are medians of the rounds: seconds and their ratio to uv's, processor
+seconds, the peak memory of the process in MB, and the requests and megabytes of a run. A first
+round fills the index's folder; uv and the other plugin are installed into it too.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from __future__ import annotations
 import argparse
 import inspect
 import os
+import shlex
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,57 +52,192 @@ PROJECTS = {
         ],
     ),
 }
+SMALL = next(iter(PROJECTS))
 SIDES = ("poetry", "poetry-tf", "pypi-mirror", "uv")
 
 
 @dataclass(frozen=True)
+class Task:
+    """What is timed, by side: `commands`, in a project that `before` has brought that far.
+
+    `before` leaves an empty cache, if it isn't `warm`.
+    """
+
+    commands: Mapping[str, Sequence[str]]
+    before: Mapping[str, str] | None = None
+    warm: bool = False
+    locked: bool = True
+    only: str | None = None
+
+
+def _poetry(command: str) -> dict[str, Sequence[str]]:
+    return {
+        "poetry": [f"poetry --no-plugins {command}"],
+        "poetry-tf": [f"poetry {command}"],
+        "pypi-mirror": [f"poetry {command}"],
+    }
+
+
+LOCK = {"poetry": "poetry --no-plugins lock", "poetry-tf": "poetry lock"} | {
+    "pypi-mirror": "poetry lock",
+    "uv": "uv lock -q",
+}
+TASKS = {
+    "lock": Task({**_poetry("lock"), "uv": ["uv lock -q"]}),
+    "lock, cache warm": Task(
+        {**_poetry("lock"), "uv": ["uv lock -q"]}, before=LOCK, warm=True, locked=False
+    ),
+    "add": Task({**_poetry("add --lock humanize"), "uv": ["uv add -q --no-sync humanize"]}, LOCK),
+    "update": Task({**_poetry("update --lock"), "uv": ["uv lock -q --upgrade"]}, LOCK),
+    "init": Task(
+        {
+            "poetry-tf": ["rm pyproject.toml", "poetry tf init -n --tensorflow 2.18 --gpu none"],
+            "uv": [
+                "rm pyproject.toml",
+                "uv init -q --bare --python 3.11",
+                "uv add -q --no-sync tensorflow~=2.18.0",
+            ],
+        },
+        only=SMALL,
+    ),
+    "install": Task({**_poetry("install -q"), "uv": ["uv sync -q --frozen"]}, LOCK, only=SMALL),
+}
+
+
+@dataclass(frozen=True)
 class Run:
-    """One locking."""
+    """One run: seconds, processor seconds, MB at most, requests and bytes."""
 
     seconds: float
+    processor: float
+    memory: float
     requests: int
     bytes: int
-    packages: int
 
 
 def main() -> int:
     """Runs it all and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("names", nargs="*", help="words of the projects' names; all by default")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--sides", default=",".join(SIDES))
+    parser.add_argument("--tasks", default=";".join(TASKS), help="separated by ;")
     parser.add_argument("--upstream", default=f"{PYPI}simple/", help="where packages come from")
     parser.add_argument("--folder", type=Path, default=Path(".benchmarks"))
     options = parser.parse_args()
     folder = options.folder.absolute()
-    tools = _tools(folder)
+    bench = Bench(_tools(folder), options.sides.split(","), options.rounds)
     with SlowIndex(options.upstream, folder / "index", Shape()).running() as index:
-        print(f"{'':29} {'':12} {'cold':>6} {'warm':>6} {'requests':>9} {'warm':>5} {'MB':>6}")
-        for name, (python, requirements) in PROJECTS.items():
+        print(HEADER)
+        for name in PROJECTS:
             if options.names and not any(word in name for word in options.names):
                 continue
-            runs = _measured(index, tools, python, requirements, options.rounds)
-            _print(name, runs)
+            for title in options.tasks.split(";"):
+                if TASKS[title].only in {None, name}:
+                    bench.compare(index, name, title)
     return 0
 
 
-def _measured(
-    index: SlowIndex,
-    tools: dict[str, Path],
-    python: str,
-    requirements: Sequence[str],
-    rounds: int,
-) -> dict[str, list[tuple[Run, Run]]]:
-    runs: dict[str, list[tuple[Run, Run]]] = {side: [] for side in SIDES}
-    for turn in range(rounds + 1):
-        for side in SIDES:
-            with tempfile.TemporaryDirectory() as raw:
-                project = Path(raw) / "benchmark"
-                project.mkdir()
-                _write(project, side, index.url(side), python, requirements)
-                cold, warm = (_lock(index, tools, side, project) for _ in range(2))
-            if turn:  # the first fills the index
-                runs[side].append((cold, warm))
-    return runs
+HEADER = f"{'':46} {'side':12} {'s':>6} {'of uv':>6} {'cpu s':>6} {'MB':>5} {'asked':>6} {'MB':>6}"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Runs each side of a task in turns."""
+
+    tools: Mapping[str, Path]
+    sides: Sequence[str]
+    rounds: int
+
+    def compare(self, index: SlowIndex, name: str, title: str) -> None:
+        """Prints one line for each side."""
+        task = TASKS[title]
+        sides = [side for side in self.sides if side in task.commands]
+        runs: dict[str, list[Run]] = {side: [] for side in sides}
+        for turn in range(self.rounds + 1):
+            for side in sides:
+                with tempfile.TemporaryDirectory() as folder:
+                    run = self._run(index, side, name, task, Path(folder))
+                if turn:  # the first fills the index
+                    runs[side].append(run)
+        for side in sides:
+            seconds, processor, memory = (
+                statistics.median(getattr(run, field) for run in runs[side])
+                for field in ("seconds", "processor", "memory")
+            )
+            uv = statistics.median(run.seconds for run in runs.get("uv", runs[side]))
+            print(
+                f"{f'{name}: {title}':46} {side:12} {seconds:6.2f} {seconds / uv:6.2f} "
+                f"{processor:6.2f} {memory:5.0f} {runs[side][-1].requests:6} "
+                f"{runs[side][-1].bytes / 1e6:6.1f}",
+                flush=True,
+            )
+
+    def _run(self, index: SlowIndex, side: str, name: str, task: Task, folder: Path) -> Run:
+        project = folder / "benchmark"
+        project.mkdir()
+        url = index.url(side)
+        _write(project, side, url, *PROJECTS[name])
+        program = self.tools[side]
+        environ = _environment(side, url, folder)
+        if task.before:
+            _timed(program, task.before[side], project, environ)
+        if not task.warm:
+            shutil.rmtree(folder / "cache", ignore_errors=True)
+        if not task.locked:
+            (project / LOCK_NAME.get(side, "poetry.lock")).unlink()
+        index.counts.clear()
+        found = [_timed(program, command, project, environ) for command in task.commands[side]]
+        seconds, processor, memory = zip(*found, strict=True)
+        count = index.counts[side]
+        return Run(sum(seconds), sum(processor), max(memory), count.requests, count.bytes)
+
+
+LOCK_NAME = {"uv": "uv.lock"}
+
+
+def _environment(side: str, url: str, folder: Path) -> dict[str, str]:
+    return {
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("POETRY_", "VIRTUAL_ENV", "UV_"))
+        },
+        "POETRY_CACHE_DIR": str(folder / "cache"),
+        "POETRY_CONFIG_DIR": str(folder / "config"),
+        "POETRY_VIRTUALENVS_IN_PROJECT": "true",
+        "UV_CACHE_DIR": str(folder / "cache"),
+        "UV_DEFAULT_INDEX": url,
+        "UV_PYTHON": sys.executable,
+        **{
+            "poetry-tf": {"POETRY_TF_MIRROR": url},
+            "pypi-mirror": {"POETRY_PYPI_MIRROR_URL": url},
+        }.get(side, {}),
+    }
+
+
+def _timed(
+    program: Path, command: str, project: Path, environ: Mapping[str, str]
+) -> tuple[float, float, float]:
+    """Seconds, processor seconds, and the peak memory in MB."""
+    name, *arguments = shlex.split(command)
+    begin = time.perf_counter()
+    done = subprocess.Popen(
+        [program if name == program.name else name, *arguments],
+        cwd=project,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.stdout
+    output = done.stdout.read()
+    _, status, used = os.wait4(done.pid, 0)
+    done.returncode = status  # it was waited for
+    seconds = time.perf_counter() - begin
+    if status:
+        sys.exit(f"{command}: {output}")
+    return seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
 
 def _write(project: Path, side: str, url: str, python: str, requirements: Sequence[str]) -> None:
@@ -114,60 +251,6 @@ def _write(project: Path, side: str, url: str, python: str, requirements: Sequen
     if side == "poetry-tf":
         text += '\n[tool.poetry-tf]\ngpu = "none"\n'
     (project / "pyproject.toml").write_text(text, "utf-8")
-
-
-def _lock(index: SlowIndex, tools: dict[str, Path], side: str, project: Path) -> Run:
-    kept = project.parent
-    environ = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("POETRY_")},
-        "POETRY_CACHE_DIR": str(kept / "cache"),
-        "POETRY_CONFIG_DIR": str(kept / "config"),
-        "POETRY_VIRTUALENVS_CREATE": "false",
-        "UV_CACHE_DIR": str(kept / "cache"),
-    }
-    url = index.url(side)
-    commands = {
-        "poetry": ["--no-plugins", "lock"],
-        "poetry-tf": ["lock"],
-        "pypi-mirror": ["lock"],
-        "uv": ["lock", "-q", "--default-index", url, "--python", sys.executable],
-    }
-    environ |= {
-        "poetry-tf": {"POETRY_TF_MIRROR": url},
-        "pypi-mirror": {"POETRY_PYPI_MIRROR_URL": url},
-    }.get(side, {})
-    lock = project / ("uv.lock" if side == "uv" else "poetry.lock")
-    lock.unlink(missing_ok=True)
-    index.counts.clear()
-    begin = time.perf_counter()
-    done = subprocess.run(
-        [tools[side], *commands[side]],
-        cwd=project,
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    seconds = time.perf_counter() - begin
-    if done.returncode:
-        sys.exit(f"{side}: {done.stdout}{done.stderr}")
-    count = index.counts[side]
-    return Run(seconds, count.requests, count.bytes, lock.read_text("utf-8").count("[[package]]"))
-
-
-def _print(name: str, runs: dict[str, list[tuple[Run, Run]]]) -> None:
-    def middle(side: str, which: int) -> float:
-        return statistics.median(pair[which].seconds for pair in runs[side])
-
-    for number, side in enumerate(SIDES):
-        cold, warm = runs[side][-1]
-        title = f"{name} ({cold.packages})" if number == 0 else ""
-        ratios = [middle(side, which) / middle("poetry", which) for which in (0, 1)]
-        print(
-            f"{title:29} {side:12} {ratios[0]:6.2f} {ratios[1]:6.2f} {cold.requests:9} "
-            f"{warm.requests:5} {cold.bytes / 1e6:6.1f}",
-            flush=True,
-        )
 
 
 def _tools(folder: Path) -> dict[str, Path]:
