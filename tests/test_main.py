@@ -24,17 +24,16 @@ from poetry_tf.__main__ import main, translate
         ("init --help", "tf init --help"),
         ("check -h", "tf check -h"),
         ("init -C study", "tf init -C study"),
-        ("help init", "tf init --help"),
-        ("-C study help init", "-C study tf init --help"),
-        ("help", "list tf"),
-        ("--version", "--version"),
-        ("-C study -V", "-C study -V"),
-        ("list", "list tf"),
-        ("-C study", "-C study list tf"),
-        ("", "list tf"),
-        ("--help", "list tf"),
-        ("-h", "list tf"),
-        ("-C study --help", "-C study list tf"),
+        ("help init", "tf help init"),
+        ("-C study help init", "-C study tf help init"),
+        ("help", "tf help"),
+        ("list", "tf list"),
+        ("chek --fix", "tf chek --fix"),
+        ("-C study", "-C study tf"),
+        ("", "tf"),
+        ("--help", "tf"),
+        ("-h", "tf"),
+        ("-C study --help", "-C study tf"),
     ],
 )
 def test_a_command_line_means_the_same_to_poetry(arguments: str, wanted: str):
@@ -47,10 +46,10 @@ def test_what_was_given_is_not_changed():
     assert given == ["-C", "a folder", "init"]
 
 
-@pytest.mark.parametrize("option", ["--version", "-V"])
+@pytest.mark.parametrize("words", ["--version", "-V", "check --version", "-C study -V"])
 def test_the_version_is_poetry_tfs_own(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str
 ):
-    monkeypatch.setattr(sys, "argv", ["poetry-tf", option])
+    monkeypatch.setattr(sys, "argv", ["poetry-tf", *words.split()])
     assert main() == 0
     assert f"poetry-tf {metadata.version('poetry-tf')} " in capsys.readouterr().out

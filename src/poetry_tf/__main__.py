@@ -27,26 +27,14 @@ _WITH_VALUE = {"-C", "--directory", "-P", "--project"}
 def translate(arguments: list[str]) -> list[str]:
     """The arguments of ``poetry`` that mean the same: ``tf`` goes before the command's name.
 
-    Without a command's name there is nothing to put it before: ``poetry-tf`` alone lists the
-    commands.
+    Without a command's name ``tf`` goes last: ``poetry-tf`` alone lists the commands.
     """
     index = 0
-    while index < len(arguments):
-        if not arguments[index].startswith("-"):
-            if arguments[index] == "list":
-                return [*arguments[: index + 1], "tf", *arguments[index + 1 :]]
-            if arguments[index] == "help":
-                asked = arguments[index + 1 :]
-                return [
-                    *arguments[:index],
-                    *(["tf", *asked, "--help"] if asked else ["list", "tf"]),
-                ]
-            return [*arguments[:index], "tf", *arguments[index:]]
+    while index < len(arguments) and arguments[index].startswith("-"):
         index += 2 if arguments[index] in _WITH_VALUE else 1
-    if {"--version", "-V"} & set(arguments):
-        return arguments
-    rest = [argument for argument in arguments if argument not in {"-h", "--help"}]
-    return [*rest, "list", "tf"]
+    if index < len(arguments):
+        return [*arguments[:index], "tf", *arguments[index:]]
+    return [*(item for item in arguments if item not in {"-h", "--help"}), "tf"]
 
 
 class _Pipe(io.FileIO):
@@ -74,7 +62,7 @@ def _open_streams() -> None:
 
 def main() -> int:
     """Runs Poetry with the translated arguments and returns its exit status."""
-    if sys.argv[1:] in (["--version"], ["-V"]):
+    if {"--version", "-V"} & {*sys.argv[1:]}:
         sys.stdout.write(
             f"poetry-tf {metadata.version('poetry-tf')} (Poetry {metadata.version('poetry')}, "
             f"TensorFlow up to {load().releases[-1].version})\n"

@@ -29,23 +29,24 @@ if TYPE_CHECKING:
     from poetry.console.application import Application
     from poetry.poetry import Poetry
 
-# Name of the command -> module of `poetry_tf.commands` and class in it.
+# Name of the command -> module of `poetry_tf.commands` and class in it, in the order of the list.
 COMMANDS = {
-    "tf allow": ("allow", "AllowCommand"),
+    "tf": ("listing", "ListCommand"),
     "tf init": ("init", "InitCommand"),
     "tf check": ("check", "CheckCommand"),
+    "tf upgrade": ("upgrade", "UpgradeCommand"),
     "tf devcontainer": ("devcontainer", "DevcontainerCommand"),
     "tf doctor": ("doctor", "DoctorCommand"),
     "tf env": ("env", "EnvCommand"),
+    "tf releases": ("releases", "ReleasesCommand"),
     "tf mirror": ("mirror", "MirrorCommand"),
     "tf mirror list": ("mirror", "MirrorListCommand"),
-    "tf mirror off": ("mirror", "MirrorOffCommand"),
-    "tf mirror save": ("mirror_save", "MirrorSaveCommand"),
-    "tf mirror test": ("mirror", "MirrorTestCommand"),
     "tf mirror use": ("mirror", "MirrorUseCommand"),
+    "tf mirror off": ("mirror", "MirrorOffCommand"),
+    "tf mirror test": ("mirror", "MirrorTestCommand"),
     "tf mirror verify": ("mirror", "MirrorVerifyCommand"),
-    "tf releases": ("releases", "ReleasesCommand"),
-    "tf upgrade": ("upgrade", "UpgradeCommand"),
+    "tf mirror save": ("mirror_save", "MirrorSaveCommand"),
+    "tf allow": ("allow", "AllowCommand"),
 }
 
 # Poetry's own listeners have priority 0 and create the virtual environment and the installer. A

@@ -15,7 +15,7 @@ from tests.support.poetry import PoetryRunner
 from tests.support.projects import contents
 
 WRITTEN = {"pyproject.toml", "poetry.toml", "poetry.lock", ".devcontainer/devcontainer.json"}
-COMMANDS = ("tf init", "tf check", "tf devcontainer")
+COMMANDS = ("init", "check", "devcontainer")
 
 
 def test_init_and_check(warm_poetry: PoetryRunner, project: Path) -> None:
@@ -108,7 +108,7 @@ def test_the_version(poetry: PoetryRunner) -> None:
 def test_a_command_that_is_none(poetry: PoetryRunner) -> None:
     refused = poetry.call("nonsense", program="poetry_tf")
     assert refused.returncode == 1
-    assert "tf init" in refused.stderr, "what there is"
+    assert "Run `poetry-tf help`" in refused.stderr
 
 
 def test_the_console_script_is_installed(warm_poetry: PoetryRunner, project: Path) -> None:

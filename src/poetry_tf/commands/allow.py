@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -29,6 +29,9 @@ class AllowCommand(TensorFlowCommand):
     arguments: ClassVar[list[Argument]] = [
         argument("host", "HOST, HOST:PORT, or an address, whose host is taken.", multiple=True)
     ]
+    examples: ClassVar[Mapping[str, str]] = {
+        "poetry tf allow pypi.lan:8080": "let projects use this server",
+    }
     help = """\
 A cloned project may name a mirror in its <comment>poetry.toml</>, and registries in its container \
 file. Those on this machine or on your local network are asked only where you allow the host, \

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from cleo.helpers import option
 from cleo.io.outputs.output import Output, Type
@@ -28,6 +29,7 @@ from poetry_tf.text import escape_markup, visible
 if TYPE_CHECKING:
     from cleo.io.io import IO
     from cleo.ui.question import Question
+    from poetry.console.application import Application
 
 
 CONFIG_OPTION = option(
@@ -38,8 +40,34 @@ CONFIG_OPTION = option(
 )
 
 
+_OPTIONS_OF_POETRY = (
+    "Poetry's own options work as well: <info>-C FOLDER</> runs the command there, <info>-n</> "
+    "asks nothing, <info>-v</> says more."
+)
+
+
 class TensorFlowCommand(Command):
     """A ``poetry tf …`` command: `run_in` does the work, and an error becomes one message."""
+
+    examples: ClassVar[Mapping[str, str]] = {}
+    """Command lines of the help, and what each does."""
+
+    def synopsis(self, short: bool = False) -> str:
+        return f"{poetry_tf.program} {super().synopsis(short).removeprefix('tf').lstrip()}"
+
+    def merge_application_definition(self, merge_args: bool = True) -> None:
+        # Without arguments it is for the help, which names Poetry's own options in one line.
+        if merge_args:
+            super().merge_application_definition()
+
+    @property
+    def processed_help(self) -> str:
+        lines = [super().processed_help.rstrip().replace("poetry tf ", f"{poetry_tf.program} ")]
+        if self.examples:
+            rows = [(plain(line), what) for line, what in self.examples.items()]
+            lines += ["", "<b>Examples:</b>"]
+            lines += [f"  {line}" for line in align_columns(rows)]
+        return "\n".join([*lines, "", _OPTIONS_OF_POETRY])
 
     def run(self, io: IO) -> int:
         for output in (io.output, io.error_output):
@@ -91,6 +119,24 @@ class TensorFlowCommand(Command):
         raise PlanError(
             f"No {PYPROJECT} in {start} or above it",
             "Run `poetry tf init` to set a project up here.",
+        )
+
+    def command_names(self) -> tuple[str, ...]:
+        """The names of all commands, without ``tf``."""
+        loader = cast("Application", self.application).command_loader
+        return tuple(name.removeprefix("tf ") for name in loader.names if name.startswith("tf "))
+
+    def unknown_command(self, words: Sequence[str]) -> PlanError:
+        """The error for words that name no command, with the command that may be meant."""
+        for count in (2, 1):
+            typed, rest = " ".join(words[:count]), words[count:]
+            names = [name for name in self.command_names() if count == 1 or " " in name]
+            if found := difflib.get_close_matches(typed, names, 1):
+                break
+        meant = f"Did you mean `poetry tf {' '.join([*found, *rest])}`?\n" if found else ""
+        return PlanError(
+            f"Unknown command: poetry tf {' '.join(words)}",
+            f"{meant}Run `poetry tf help` for a list of the commands.",
         )
 
     def start(self) -> Path:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -113,6 +113,11 @@ class CheckCommand(TensorFlowCommand):
         option("explain", None, "Explain a rule (TF101) and check nothing.", flag=False),
     ]
     loggers: ClassVar[list[str]] = ["poetry.repositories.pypi_repository"]
+    examples: ClassVar[Mapping[str, str]] = {
+        "poetry tf check": "check the project",
+        "poetry tf check --fix": "fix what needs no decision",
+        "poetry tf check --explain TF101": "what a code means",
+    }
     help = """\
 Compares <comment>pyproject.toml</>, <comment>poetry.lock</> and <comment>devcontainer.json</> \
 with what the TensorFlow that is locked (or, without a lock, pinned) needs, and prints each \

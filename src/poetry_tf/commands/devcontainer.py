@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -54,6 +55,11 @@ class DevcontainerCommand(TensorFlowCommand):
             flag=False,
         ),
     ]
+    examples: ClassVar[Mapping[str, str]] = {
+        "poetry tf devcontainer": "write or update the file",
+        "poetry tf devcontainer --diff": "only show what would change",
+        "poetry tf devcontainer --explain": "what the container is made of",
+    }
     help = """\
 Writes <comment>.devcontainer/devcontainer.json</>, or changes the one that is there, so that \
 Python, CUDA, cuDNN and Poetry in the container fit the TensorFlow that is locked (or, without a \

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -72,6 +72,14 @@ class _MirrorCommand(TensorFlowCommand):
 class MirrorCommand(_MirrorCommand):
     name = "tf mirror"
     description = "Shows by which mirror PyPI is reached, and where that is set."
+    arguments: ClassVar[list[Argument]] = [
+        argument(
+            "subcommand",
+            "list, use, off, test, verify or save: a command of its own, with help of its own.",
+            optional=True,
+            multiple=True,
+        )
+    ]
     help = """\
 Shows the setting <comment>tf.mirror</> that is in force, the file and line or the variable that \
 says so, and what is set elsewhere without being in force. Asks no index.
@@ -81,6 +89,8 @@ chooses one, <info>poetry tf mirror test</> asks them.
 """
 
     def act(self) -> int:
+        if words := self.argument("subcommand"):
+            raise self.unknown_command(["mirror", *words])
         root = self.folder()
         found = setting_layers(root)
         if not found:
@@ -192,6 +202,11 @@ class MirrorUseCommand(_SettingCommand):
             multiple=True,
         )
     ]
+    examples: ClassVar[Mapping[str, str]] = {
+        "poetry tf mirror use auto": "Tsinghua's mirror, or PyPI where it is faster",
+        "poetry tf mirror use ustc tuna": "USTC's mirror, and Tsinghua's if it fails",
+        "poetry tf mirror use --local tuna": "for everybody in this project",
+    }
     help = """\
 Writes the setting <comment>tf.mirror</> into Poetry's <comment>config.toml</>, for you, or with \
 <info>--local</> into the project's <comment>poetry.toml</>. The variable \
@@ -245,6 +260,10 @@ class MirrorTestCommand(_MirrorCommand):
             multiple=True,
         )
     ]
+    examples: ClassVar[Mapping[str, str]] = {
+        "poetry tf mirror test": "compare all mirrors",
+        "poetry tf mirror test tuna pypi": "compare two",
+    }
     help = """\
 Asks each for a page of some tens of kilobytes, for TensorFlow's page, and for the first bytes of \
 a wheel of TensorFlow's. Prints how long the first took, the newest TensorFlow it has, the day of \
@@ -306,6 +325,9 @@ Exit status: 1 where what is set doesn't answer, or where one that was named doe
 class MirrorVerifyCommand(_MirrorCommand):
     name = "tf mirror verify"
     description = "Compares every hash in the lock with PyPI's own."
+    examples: ClassVar[Mapping[str, str]] = {
+        "poetry tf mirror verify": "after locking through a mirror",
+    }
     help = """\
 A mirror that gave wrong hashes while a lock was made would have its files installed ever after. \
 This compares the lock with PyPI's own index, whatever mirror is set. Packages from sources of the \

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -64,6 +64,10 @@ class MirrorSaveCommand(TensorFlowCommand):
         option("mirror", None, "Download through another mirror, this time.", flag=False),
         option("prune", None, "Delete the files that no project needs any more."),
     ]
+    examples: ClassVar[Mapping[str, str]] = {
+        "poetry tf mirror save /media/usb": "for the project's own environments",
+        "poetry tf mirror save usb --environments windows-x86_64 --python 3.12": "for others",
+    }
     help = """\
 Downloads every file of <comment>poetry.lock</> that these systems install, each by its locked \
 hash; what builds source distributions; and the Poetry that wrote the lock with this poetry-tf. \

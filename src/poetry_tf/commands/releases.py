@@ -5,7 +5,7 @@ It needs no project, and no network but for `--refresh`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -70,6 +70,11 @@ class ReleasesCommand(TensorFlowCommand):
         ),
         option("json", None, "As JSON, for programs."),
     ]
+    examples: ClassVar[Mapping[str, str]] = {
+        "poetry tf releases": "the series to choose from",
+        "poetry tf releases 2.15": "everything about one",
+        "poetry tf releases --refresh": "also what came out since",
+    }
     help = """\
 Without an argument, a table of the series to choose from, each by its newest release: the Pythons \
 and platforms it has wheels for, the CUDA and cuDNN its Linux wheels are built with, the oldest \

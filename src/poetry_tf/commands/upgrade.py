@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -60,6 +61,11 @@ class UpgradeCommand(TensorFlowCommand):
         option("json", None, "The page as JSON, for programs; asks nothing."),
     ]
     loggers: ClassVar[list[str]] = ["poetry.repositories.pypi_repository"]
+    examples: ClassVar[Mapping[str, str]] = {
+        "poetry tf upgrade": "to the newest series that fits",
+        "poetry tf upgrade 2.18": "to the newest release of 2.18",
+        "poetry tf upgrade --dry-run": "only show what would change",
+    }
     help = """\
 Shows on one page what moving to another TensorFlow takes: Python, CUDA, cuDNN, the driver, NumPy, \
 Keras, the packages that go with TensorFlow, what to look at in the code, and what would change in \

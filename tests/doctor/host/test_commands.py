@@ -33,7 +33,7 @@ def command_of(words: list[str]) -> tuple[Command, list[str]]:
     """The command of Poetry or of ours that words name, and the rest of the words."""
     for count in (3, 2, 1):
         name = " ".join(words[:count])
-        if name in OURS:
+        if name in OURS and name != "tf":
             module, cls = OURS[name]
             command: Command = getattr(import_module(f"poetry_tf.commands.{module}"), cls)()
             return command, words[count:]
