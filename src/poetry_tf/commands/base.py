@@ -40,6 +40,12 @@ CONFIG_OPTION = option(
 )
 
 
+FORMAT_OPTIONS = (
+    option("format", None, "text, or json for programs.", flag=False, default="text"),
+    option("json", None, "The same as <comment>--format json</>."),
+)
+DIFF_OPTION = option("diff", None, "Show the changes as unified diffs and write nothing.")
+
 _OPTIONS_OF_POETRY = (
     "Poetry's own options work as well: <info>-C FOLDER</> runs the command there, <info>-n</> "
     "asks nothing, <info>-v</> says more."
@@ -51,6 +57,8 @@ class TensorFlowCommand(Command):
 
     examples: ClassVar[Mapping[str, str]] = {}
     """Command lines of the help, and what each does."""
+    formats: ClassVar[tuple[str, ...]] = ("text", "json")
+    """The values of ``--format``, where the command has it."""
 
     def synopsis(self, short: bool = False) -> str:
         return f"{poetry_tf.program} {super().synopsis(short).removeprefix('tf').lstrip()}"
@@ -106,6 +114,22 @@ class TensorFlowCommand(Command):
     def run_in(self, root: Path) -> int:
         """Runs the command in the project at `root` and returns the exit status."""
         raise NotImplementedError
+
+    @property
+    def format(self) -> str:
+        """The format of the output; ``text`` where the options are not valid."""
+        if self.option("json"):
+            return "json"
+        given = str(self.option("format"))
+        return given if given in self.formats else "text"
+
+    def check_format(self) -> None:
+        """Raises `PlanError` where ``--format`` and ``--json`` are not valid."""
+        given, formats = self.option("format"), ", ".join(self.formats)
+        if given not in self.formats:
+            raise PlanError(f"Unknown format {given!r}", f"Give --format one of {formats}.")
+        if self.option("json") and given not in {"text", "json"}:
+            raise PlanError(f"--json and --format {given} contradict each other", "Give one.")
 
     def root(self) -> Path:
         """The nearest folder upwards with a pyproject.toml, as Poetry locates projects."""

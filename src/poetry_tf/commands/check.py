@@ -21,7 +21,13 @@ from cleo.io.outputs.output import Type
 
 from poetry_tf.actions.fix import MAX_FIXES, UnservedError, fix_and_lock, is_fixable
 from poetry_tf.checks.findings import Context, Finding, make_context, rules, run_rules
-from poetry_tf.commands.base import TensorFlowCommand, document_head, error_value, plain
+from poetry_tf.commands.base import (
+    FORMAT_OPTIONS,
+    TensorFlowCommand,
+    document_head,
+    error_value,
+    plain,
+)
 from poetry_tf.files.edits import changed_texts, diffs
 from poetry_tf.files.project import LOCK, Project
 from poetry_tf.plan.model import PlanError
@@ -31,7 +37,6 @@ from poetry_tf.releases import load
 from poetry_tf.text import format_count, format_list, visible
 
 CLEAN, FINDINGS, COULD_NOT_CHECK = range(3)
-FORMATS = ("text", "json", "github")
 VERSION = 1
 """The version of the JSON."""
 
@@ -108,11 +113,13 @@ class CheckCommand(TensorFlowCommand):
             None,
             "text; json, for programs; or github, for annotations in GitHub Actions.",
             flag=False,
-            default=FORMATS[0],
+            default="text",
         ),
+        FORMAT_OPTIONS[1],
         option("explain", None, "Explain a rule (TF101) and check nothing.", flag=False),
     ]
     loggers: ClassVar[list[str]] = ["poetry.repositories.pypi_repository"]
+    formats: ClassVar[tuple[str, ...]] = ("text", "json", "github")
     examples: ClassVar[Mapping[str, str]] = {
         "poetry tf check": "check the project",
         "poetry tf check --fix": "fix what needs no decision",
@@ -144,19 +151,9 @@ warning counts with <info>--strict</> only.
         return COULD_NOT_CHECK
 
     def _check_options(self) -> None:
-        if self._format not in FORMATS:
-            raise PlanError(
-                f"{self._format!r} is no format of findings", f"Give one of {', '.join(FORMATS)}."
-            )
-        if self.option("diff") and self._format != "text":
-            raise PlanError(
-                f"--diff shows text, and --format {self._format} something else",
-                "Leave one of them out.",
-            )
-
-    @property
-    def _format(self) -> str:
-        return str(self.option("format"))
+        self.check_format()
+        if self.option("diff") and self.format != "text":
+            raise PlanError(f"--diff and --format {self.format} contradict each other", "Give one.")
 
     def _codes(self) -> frozenset[str]:
         """The rules that --select and --ignore leave; raises `PlanError`."""
@@ -218,12 +215,12 @@ warning counts with <info>--strict</> only.
         self._show_fixed(report)
         self._show_findings(report)
         self._write_report(report, report.error)
-        if self._format == "text":
+        if self.format == "text":
             for note in not_judged(report.context):
                 self.line_error(f"<comment>{plain(note)}</>")
         interrupted = self._show_warnings(report)
         self._show_counts(report)
-        if self._format == "text" and not report.found:
+        if self.format == "text" and not report.found:
             if nothing is not None or report.error is not None:
                 self.line(nothing or "Nothing was found in what could be checked.")
             else:
@@ -234,21 +231,21 @@ warning counts with <info>--strict</> only.
         return FINDINGS if counts else CLEAN
 
     def _show_findings(self, report: CheckReport) -> None:
-        if self._format == "text":
+        if self.format == "text":
             for finding in report.found:
                 self.show_finding(finding, report.root)
 
     def _show_warnings(self, report: CheckReport) -> bool:
         """Shows why the check is incomplete; returns whether a change was interrupted."""
         interrupted = self.warn_if_interrupted(report.root)
-        if report.error is not None and self._format == "text":
+        if report.error is not None and self.format == "text":
             message, remedy = report.error
             self.warn(f"Warning: {message}")
             self.line_error(plain(remedy))
         return interrupted
 
     def _show_fixed(self, report: CheckReport) -> None:
-        if not report.written or self._format != "text":
+        if not report.written or self.format != "text":
             return
         fixed = report.fixed.items()
         codes = ", ".join(f"{code} ({count})" if count > 1 else code for code, count in fixed)
@@ -276,9 +273,9 @@ warning counts with <info>--strict</> only.
         self.line_error(f"<{style}>{plain(text)}</{style}>")
 
     def _write_report(self, report: CheckReport | None, error: tuple[str, str] | None) -> None:
-        if self._format == "json":
+        if self.format == "json":
             self.write_json(as_document(report, error))
-        elif self._format == "github":
+        elif self.format == "github":
             for line in to_annotations(report, error):
                 self.io.write_line(line, type=Type.RAW)
 

@@ -10,7 +10,13 @@ from cleo.helpers import option
 from cleo.io.inputs.option import Option
 
 from poetry_tf.actions.container import ContainerOptions, with_container, with_container_options
-from poetry_tf.commands.base import CONFIG_OPTION, TensorFlowCommand, plain, titled_section
+from poetry_tf.commands.base import (
+    CONFIG_OPTION,
+    DIFF_OPTION,
+    TensorFlowCommand,
+    plain,
+    titled_section,
+)
 from poetry_tf.commands.devcontainer_output import (
     container_notes,
     missing_plugin_notes,
@@ -37,7 +43,7 @@ class DevcontainerCommand(TensorFlowCommand):
     name = "tf devcontainer"
     description = "Writes the devcontainer.json that fits the project's TensorFlow."
     options: ClassVar[list[Option]] = [
-        option("diff", None, "Show the changes as unified diffs and write nothing."),
+        DIFF_OPTION,
         option("dry-run", None, "The same as <comment>--diff</>."),
         option("check", None, "Write nothing, and exit with status 1 where something differs."),
         CONFIG_OPTION,

@@ -16,7 +16,7 @@ from cleo.io.outputs.output import Type
 from poetry.factory import Factory
 
 from poetry_tf.actions.variables import Variable, needed_variables
-from poetry_tf.commands.base import TensorFlowCommand, document_head
+from poetry_tf.commands.base import FORMAT_OPTIONS, TensorFlowCommand, document_head
 from poetry_tf.files.project import Project
 from poetry_tf.plan.derive import required_plan
 from poetry_tf.plan.model import TF_KERAS, PlanError
@@ -38,7 +38,7 @@ class EnvCommand(TensorFlowCommand):
             flag=False,
             default="sh",
         ),
-        option("json", None, "Print them as one JSON document."),
+        *FORMAT_OPTIONS,
     ]
     help = """\
 For work without a container. There, <comment>devcontainer.json</> sets them. Most projects need \
@@ -55,6 +55,7 @@ In a batch script of a cluster the line for sh comes before the one that starts 
         return False
 
     def run_in(self, root: Path) -> int:
+        self.check_format()
         shell = self.option("shell")
         if shell not in _SHELLS:
             names = format_list(_SHELLS)
@@ -68,7 +69,7 @@ In a batch script of a cluster the line for sh comes before the one that starts 
                 f"installed in {site}. Run: poetry install"
             )
         variables = list(needed_variables(plan, links, os.environ))
-        if self.option("json"):
+        if self.format == "json":
             self.write_json({**document_head(1), "variables": [*map(asdict, variables)]})
             return 0
         for line in map(_SHELLS[shell], variables):

@@ -14,7 +14,13 @@ from cleo.io.inputs.argument import Argument
 from cleo.io.inputs.option import Option
 from packaging.version import Version
 
-from poetry_tf.commands.base import TensorFlowCommand, align_columns, plain, titled_section
+from poetry_tf.commands.base import (
+    FORMAT_OPTIONS,
+    TensorFlowCommand,
+    align_columns,
+    plain,
+    titled_section,
+)
 from poetry_tf.plan.release import newer_than_data, prerelease_kind
 from poetry_tf.releases import DISTRIBUTIONS, PLATFORMS, Catalog, load, whole
 from poetry_tf.releases.model import numbers
@@ -68,7 +74,7 @@ class ReleasesCommand(TensorFlowCommand):
             None,
             "Read what the index has that the data of poetry-tf lacks, and say what changed.",
         ),
-        option("json", None, "As JSON, for programs."),
+        *FORMAT_OPTIONS,
     ]
     examples: ClassVar[Mapping[str, str]] = {
         "poetry tf releases": "the series to choose from",
@@ -84,7 +90,8 @@ All of it was read from the wheels and comes with poetry-tf: no network, no proj
 With <info>--refresh</> newer releases are read from the index, and marked as such.
 """
 
-    def handle(self) -> int:
+    def act(self) -> int:
+        self.check_format()
         name = self.option("distribution")
         if name not in DISTRIBUTIONS:
             return self.fail(
@@ -109,7 +116,7 @@ With <info>--refresh</> newer releases are read from the index, and marked as su
 
     def _table(self, catalog: Catalog) -> int:
         rows = [series_summary(catalog, series) for series in catalog.series]
-        if self.option("json"):
+        if self.format == "json":
             new = None if self._new is None else [*map(_new_value, self._new)]
             return self._json({"data": catalog.data_version, "series": rows, "new": new})
         for line in align_columns([*_HEADS, *map(_table_row, rows)]):
@@ -136,7 +143,7 @@ With <info>--refresh</> newer releases are read from the index, and marked as su
         if release is None:
             return self.fail(*_unknown_error(catalog, version, was_read=self._new is not None))
         found = release_summary(catalog, release)
-        if self.option("json"):
+        if self.format == "json":
             return self._json({"data": catalog.data_version, "release": found})
         for line in _release_lines(found, what_was_read(release)):
             self.line(plain(line))

@@ -18,7 +18,7 @@ from poetry_tf.actions.new_releases import chooses_new_series, read_new_series
 from poetry_tf.actions.options import InitOptions
 from poetry_tf.actions.upgrade import Upgrade, lock_upgrade, plan_upgrade
 from poetry_tf.checks.findings import find_problems, make_context
-from poetry_tf.commands.base import TensorFlowCommand, error_value, plain
+from poetry_tf.commands.base import FORMAT_OPTIONS, TensorFlowCommand, error_value, plain
 from poetry_tf.commands.devcontainer_output import unproven_warning, up_command
 from poetry_tf.commands.upgrade_output import (
     VERSION,
@@ -26,8 +26,8 @@ from poetry_tf.commands.upgrade_output import (
     blocked_error,
     unsolved_error,
 )
-from poetry_tf.files.edits import changed_texts
-from poetry_tf.files.project import Project, readable_configurations
+from poetry_tf.files.edits import changed_texts, diffs
+from poetry_tf.files.project import LOCK, Project, readable_configurations
 from poetry_tf.index.mirrors import MIRRORS
 from poetry_tf.releases.summary import Plain
 
@@ -57,26 +57,28 @@ class UpgradeCommand(TensorFlowCommand):
             f"{', '.join(MIRRORS)}. Default: the one that is set.",
             flag=False,
         ),
+        option("diff", None, "Show the page and the changes as unified diffs, and write nothing."),
         option("dry-run", None, "Show the page and write nothing."),
-        option("json", None, "The page as JSON, for programs; asks nothing."),
+        *FORMAT_OPTIONS,
     ]
     loggers: ClassVar[list[str]] = ["poetry.repositories.pypi_repository"]
     examples: ClassVar[Mapping[str, str]] = {
         "poetry tf upgrade": "to the newest series that fits",
         "poetry tf upgrade 2.18": "to the newest release of 2.18",
-        "poetry tf upgrade --dry-run": "only show what would change",
+        "poetry tf upgrade --diff": "only show what would change",
     }
     help = """\
 Shows on one page what moving to another TensorFlow takes: Python, CUDA, cuDNN, the driver, NumPy, \
 Keras, the packages that go with TensorFlow, what to look at in the code, and what would change in \
 <comment>pyproject.toml</>, <comment>poetry.lock</> and <comment>devcontainer.json</>. Then it \
-asks, and writes all of them or none; with <info>-n</> it doesn't ask.
+asks, and writes all of them or none. With <info>-n</> or <info>--json</> it doesn't ask.
 
 Locked versions stay unless they have to move. In the project's own series it moves to the newest \
 release of that.
 """
 
     def run_in(self, root: Path) -> int:
+        self.check_format()
         mirror: str | None = self.option("mirror")
         if mirror is not None:
             validate_mirror(mirror, "--mirror: ")
@@ -96,15 +98,18 @@ release of that.
             return self._refuse(upgrade, message, str(error))
         report = UpgradeReport(upgrade, final, find_problems(make_context(final)))
         texts, page = changed_texts(final), report.plain()
-        if not self.option("json"):
+        if self.format == "text":
             self._show(report, root)
-        applies = bool(texts) and not self.option("dry-run")
+            if self.option("diff"):
+                shown = {path: text for path, text in texts.items() if path.name != LOCK}
+                self.show_diffs(diffs(final, shown))
+        applies = bool(texts) and self.writes()
         if applies and not self._confirmed():
             self.line("Nothing was changed.")
             return 1
         if applies:
             self.write_files(root, texts, final.snapshot)
-        if self.option("json"):
+        if self.format == "json":
             self.write_json({**page, "applied": applies, "error": None})
         else:
             self._conclude(page, final, texts, applied=applies)
@@ -112,7 +117,7 @@ release of that.
 
     def _refuse(self, upgrade: Upgrade, message: str, remedy: str) -> int:
         report = UpgradeReport(upgrade)
-        if self.option("json"):
+        if self.format == "json":
             error = error_value(message, remedy)
             self.write_json({**report.plain(), "applied": False, "error": error})
         else:
@@ -122,7 +127,7 @@ release of that.
         return super().fail(message, remedy)
 
     def fail(self, message: str, remedy: str = "") -> int:
-        if self.option("json"):
+        if self.format == "json":
             error = error_value(message, remedy)
             self.write_json({"version": VERSION, "applied": False, "error": error})
         return super().fail(message, remedy)
@@ -140,7 +145,7 @@ release of that.
             self.show_finding(finding, root)
 
     def _confirmed(self) -> bool:
-        if self.option("json") or not self.io.is_interactive():
+        if self.format == "json" or not self.io.is_interactive():
             return True
         answer = self.answer(
             ConfirmationQuestion("Do it?", True),
@@ -157,7 +162,7 @@ release of that.
             self.line("Nothing to change.")
             return
         if not applied:
-            self.line("Nothing was written (--dry-run).")
+            self.line(f"Nothing was written (--{'diff' if self.option('diff') else 'dry-run'}).")
             return
         self.line(f"<info>Moved to TensorFlow {page['tensorflow']['to']}</>")
         self.show_paths(final.root, texts)
