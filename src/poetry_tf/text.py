@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import shlex
@@ -36,6 +37,20 @@ def format_few(items: Sequence[str]) -> str:
 def format_count(number: int, word: str) -> str:
     """A number of things: "1 package", "2 packages"."""
     return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that a misspelt one may mean; None if none is near."""
+    words = {item.lower(): item for item in known}
+    found = difflib.get_close_matches(word.lower().replace("_", "-"), words, 1)
+    found = found or difflib.get_close_matches(word.lower(), words, 1)
+    return words[found[0]] if found else None
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """The question for a misspelt word, with a space after it; empty where none is near."""
+    found = closest(word, known) if isinstance(word, str) else None
+    return f'Did you mean "{found}"? ' if found else ""
 
 
 def visible(text: str) -> str:

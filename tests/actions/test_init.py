@@ -66,7 +66,7 @@ def test_what_lies_in_a_new_projects_folder_is_read(tmp_path: Path):
     ("files", "error", "says"),
     [
         ({"pyproject.toml": "a ="}, ProjectError, "nvalid value"),
-        ({"pyproject.toml": "[tool.uv]"}, PlanError, "it uses uv"),
+        ({"pyproject.toml": "[tool.uv]"}, PlanError, "this project uses uv, not Poetry"),
         (
             {"pyproject.toml": '[build-system]\nbuild-backend = "hatchling.build"'},
             PlanError,

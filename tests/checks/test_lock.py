@@ -293,6 +293,25 @@ def test_which_environments_are_judged(tmp_path: Path, settings: str, tag: str, 
     )
 
 
+def test_arm_linux_is_a_warning_where_the_project_did_not_ask_for_it(tmp_path: Path):
+    here = package("demo", "1.0", "cp38-abi3-manylinux_2_17_x86_64")
+    (finding,) = found(project_of(tmp_path, here, settings=managed()), "TF304")
+    assert finding.severity == "warning"
+    assert finding.remedy == (
+        'To leave it out, write environments = ["linux-x86_64"] in [tool.poetry-tf]. Otherwise: '
+        "require another version of it there"
+    )
+    left_out = managed("linux-x86_64")
+    assert found(project_of(tmp_path, here, settings=left_out), "TF304") == []
+    asked = managed("linux-x86_64", "linux-aarch64")
+    (finding,) = found(project_of(tmp_path, here, settings=asked), "TF304")
+    assert finding.severity == "error"
+    # What is missing on x86-64 as well is no matter of ARM.
+    nowhere = package("demo", "1.0", "cp38-abi3-win_amd64")
+    (finding,) = found(project_of(tmp_path, nowhere, settings=managed()), "TF304")
+    assert finding.severity == "error"
+
+
 def test_a_python_that_one_package_lacks_is_named(tmp_path: Path):
     tags = [tag for tag in LINUX if not tag.startswith("cp38")]
     project = project_of(tmp_path, package("demo", "1.0", *tags), python=">=3.8,<3.12")

@@ -15,7 +15,7 @@ WHEELS = '[project]\ndependencies = ["tensorflow[and-cuda]~=2.18.1"]\n'
     [
         ('[tool.poetry-tf]\ngpu = "cuda"', "pyproject.toml:4:1", "gpu is 'cuda'"),
         ("[tool.poetry-tf]\ngpu = [1]", "pyproject.toml:4:1", "gpu is [1]"),
-        ('[tool.poetry-tf]\ncuda = "11.8"', "pyproject.toml:4:1", "cuda is no setting"),
+        ('[tool.poetry-tf]\ncuda = "11.8"', "pyproject.toml:4:1", "unknown setting cuda"),
         ('tool.poetry-tf.gpu = "x"', "pyproject.toml:3:1", "gpu is 'x'"),
         ("[[tool.poetry-tf]]", "pyproject.toml:3:", "is not a table"),
     ],
@@ -29,6 +29,31 @@ def test_a_setting_that_means_nothing_is_reported_with_its_place(
     assert place(finding).startswith(where)
     assert says in finding.message
     assert finding.edits == ()
+
+
+@pytest.mark.parametrize(
+    ("settings", "meant"),
+    [
+        ('enviroments = ["linux-x86_64"]', "environments"),
+        ("gpu_required = true", "gpu-required"),
+        ('Keras = "legacy"', "keras"),
+        ('gpu = "sytem"', "system"),
+        ('gpu = "PIP"', "pip"),
+        ('engine = "dokcer"', "docker"),
+        ('environments = ["linux_x86_64"]', "linux-x86_64"),
+        ('environments = ["windows"]', "windows-amd64"),
+        ('environments = ["linux-arm64"]', "linux-aarch64"),
+    ],
+)
+def test_what_a_misspelt_setting_may_mean_is_said(settings: str, meant: str):
+    (finding,) = found(in_memory(f"{FINE}[tool.poetry-tf]\n{settings}\n"), "TF001")
+    assert finding.remedy.startswith(f'Did you mean "{meant}"? ')
+
+
+@pytest.mark.parametrize("settings", ['cuda = "11.8"', 'gpu = "rocm"', "gpu = 3", "engine = []"])
+def test_nothing_is_guessed_for_what_is_like_nothing(settings: str):
+    (finding,) = found(in_memory(f"{FINE}[tool.poetry-tf]\n{settings}\n"), "TF001")
+    assert "Did you mean" not in finding.remedy
 
 
 @pytest.mark.parametrize("settings", ["[[tool.poetry-tf]]", "[tool]\npoetry-tf = 3"])

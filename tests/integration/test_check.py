@@ -21,6 +21,9 @@ CONTAINER = ".devcontainer/devcontainer.json"
 STALE = "poetry.lock:1:1 TF302 pyproject.toml has changed since the lock was made"
 
 
+ALL_SET = "All set! TensorFlow 2.18.1, 1 container: no problems found.\n"
+
+
 def _check(poetry: PoetryRunner, cwd: Path | None = None) -> Result:
     before = contents(poetry.project)
     result = poetry.call("tf", "check", cwd=cwd)
@@ -30,13 +33,15 @@ def _check(poetry: PoetryRunner, cwd: Path | None = None) -> Result:
 
 
 def _found(result: Result) -> list[str]:
-    """The findings' own lines; each has a remedy below it."""
+    """The findings' own lines, without the mark of what is fixable; each has a hint below it."""
     lines = result.stderr.splitlines()
     found, remedies = lines[:-1:2], lines[1::2]
-    assert all(re.fullmatch(r"    \S.*", line) for line in remedies)
+    assert all(re.fullmatch(r"    hint: \S.*", line) for line in remedies)
     plural = "s" if len(found) > 1 else ""
-    assert re.match(rf"{len(found)} (finding|warning){plural}(,|$)", lines[-1])
-    return found
+    assert re.match(rf"{len(found)} (problem|warning){plural}( \(|,|$)", lines[-1])
+    fixable = re.search(r", (\d+) fixable with `poetry tf check --fix`$", lines[-1])
+    assert sum(" [*] " in line for line in found) == (int(fixable[1]) if fixable else 0)
+    return [line.replace(" [*]", "", 1) for line in found]
 
 
 def _replace(project: Path, name: str, old: str, new: str) -> None:
@@ -46,7 +51,7 @@ def _replace(project: Path, name: str, old: str, new: str) -> None:
 
 
 def test_all_set(right: PoetryRunner, index: LocalIndex) -> None:
-    assert _check(right) == Result(0, "All set!\n", "")
+    assert _check(right) == Result(0, ALL_SET, "")
     assert index.requests == []
 
 
@@ -232,10 +237,10 @@ def test_check_reads_no_index_even_where_that_is_down(
 
 def test_in_a_subfolder_it_checks_the_project_above(right: PoetryRunner, project: Path) -> None:
     (project / "src" / "deep").mkdir(parents=True)
-    assert _check(right, cwd=project / "src" / "deep") == Result(0, "All set!\n", "")
+    assert _check(right, cwd=project / "src" / "deep") == Result(0, ALL_SET, "")
     _replace(project, CONTAINER, "3-3.12", "3-3.10")
     (found,) = _found(_check(right, cwd=project / "src" / "deep"))
-    assert found.startswith(f"{CONTAINER}:4:5 TF502")
+    assert found.startswith(f"../../{CONTAINER}:4:5 TF502 ")
 
 
 # Where there is nothing to check, or nothing can be
@@ -277,7 +282,8 @@ def test_a_project_that_does_not_use_poetry_tf_is_not_asked_for_a_lock_or_a_cont
     warm_poetry: PoetryRunner, project: Path
 ) -> None:
     write_pyproject(project, [PIN], requires_python=">=3.12,<3.13")
-    assert _check(warm_poetry) == Result(0, "All set!\n", "")
+    said = "TensorFlow 2.18.1, no lock file, no container: no problems found."
+    assert _check(warm_poetry) == Result(0, f"All set! {said}\n", "")
 
 
 def test_a_project_that_does_not_use_poetry_tf_still_learns_of_a_wide_pin(

@@ -20,6 +20,7 @@ CONTAINER = ".devcontainer/devcontainer.json"
 LOCK, PYPROJECT = "poetry.lock", "pyproject.toml"
 
 RESOLVING = "Resolving dependencies"
+FIXABLE = "fixable with `poetry tf check --fix`"
 
 
 def _replace(project: Path, name: str, old: str, new: str) -> None:
@@ -58,8 +59,8 @@ def _fixed(poetry: PoetryRunner, left: tuple[str, ...] = ()) -> tuple[Result, se
     assert _fixed_codes(result) == changed, "it says what it wrote"
     assert _codes(result) == list(left)
     assert result.returncode == (1 if left else 0)
-    assert "--fix` fixes" not in result.stderr, "what is left it doesn't call mendable"
-    assert ("--fix` fixes" in calls_fixable.stderr) == bool(changed)
+    assert FIXABLE not in result.stderr, "what is left it doesn't call fixable"
+    assert (FIXABLE in calls_fixable.stderr) == bool(changed)
 
     after = contents(poetry.project)
     same = _check(poetry)
@@ -110,7 +111,7 @@ def test_what_is_fixed_is_reported_and_clean_afterwards(
     spoil(right.project)
     result, changed = _fixed(right)
     assert result.stdout.splitlines()[0] == f"Fixed {says} in"
-    assert result.stdout.splitlines()[-1] == "All set!"
+    assert result.stdout.splitlines()[-1].startswith("All set! TensorFlow 2.18.1, 1 container")
     assert changed == changes
     assert (RESOLVING in result.stderr) is locks, "anew only if it must be"
 
@@ -134,7 +135,9 @@ def test_all_is_fixed_together(right: PoetryRunner, project: Path) -> None:
 
 
 def test_a_fix_of_a_project_in_order_changes_nothing(right: PoetryRunner) -> None:
-    assert _check(right, "--fix") == Result(0, "All set!\n", "")
+    result = _check(right, "--fix")
+    assert (result.returncode, result.stderr, len(result.stdout.splitlines())) == (0, "", 1)
+    assert result.stdout.startswith("All set! ")
     assert contents(right.project) == RIGHT
 
 
@@ -194,10 +197,9 @@ def test_nothing_is_written_where_locking_fails(right: PoetryRunner, fault: str)
     assert contents(right.project) == before
     assert result.returncode == 2
     assert (
-        "the project can't be locked, and nothing was written of the fix: "
-        f"{PYPROJECT}, {CONTAINER} and {LOCK}"
+        f"Could not lock the project; not written: {PYPROJECT}, {CONTAINER} and {LOCK}"
     ) in result.stderr
-    assert _codes(result) == ["TF201", "TF302", "TF502"], "what there is to mend is told"
+    assert _codes(result) == ["TF201", "TF302", "TF502"], "what there is to fix is told"
     assert result.stdout == ""
 
 
@@ -244,7 +246,7 @@ def test_a_lock_that_was_written_has_to_be_installed(right: PoetryRunner, projec
     (project / ".venv").mkdir()
     (project / LOCK).unlink()
     result = _check(right, "--fix")
-    assert result.stdout == f"Fixed TF302 in\n  {LOCK}\n{step}All set!\n"
+    assert result.stdout.startswith(f"Fixed TF302 in\n  {LOCK}\n{step}All set! ")
     (project / CONTAINER).unlink()
     assert CONTAINER in (stdout := _check(right, "--fix").stdout) and step not in stdout
 
@@ -258,7 +260,7 @@ def test_a_package_that_is_required_from_nowhere_is_told_in_one_line(
     result = right.call("tf", *command)
     assert result.returncode and contents(project) == before
     *_, error, line = (text for text in result.stderr.splitlines() if text.strip())
-    assert "an't be locked" in error
+    assert re.search("(can't be locked|Could not lock the project)", error)
     assert line == "pyproject.toml:7: lib is required from ../lib, which does not exist"
 
 

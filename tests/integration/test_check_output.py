@@ -18,7 +18,7 @@ from tests.support.projects import contents
 PIN = "tensorflow (>=2.18.1,<2.19.0)"
 CONTAINER = ".devcontainer/devcontainer.json"
 CODES = [rule.code for rule in rules()]
-FIXABLE = "`poetry tf check --fix` fixes"
+FIXABLE = "fixable with `poetry tf check --fix`"
 
 
 @pytest.fixture
@@ -51,6 +51,59 @@ def _codes(result: Result) -> list[str]:
     return re.findall(r"^\S+ (TF\d{3}) ", result.stderr, re.MULTILINE)
 
 
+# Where a finding is, for a terminal to open
+
+
+@pytest.mark.parametrize(
+    ("folder", "options", "prefix"),
+    [
+        (".", [], ""),
+        ("src/deep", [], "../../"),
+        ("..", ["-C", "{name}"], "{name}/"),
+        ("src", ["--directory", "../src/.."], "../"),
+        ("..", ["-C", "{name}/src"], "{name}/"),
+        ("..", ["-P", "{name}"], "{name}/"),
+        ("..", ["-C", "{root}"], "{root}/"),
+    ],
+)
+def test_a_path_is_as_seen_from_where_the_command_was_typed(
+    wrong: PoetryRunner, project: Path, folder: str, options: list[str], prefix: str
+) -> None:
+    (project / "src/deep").mkdir(parents=True)
+    names = {"name": project.name, "root": project.as_posix()}
+    words = [word.format(**names) for word in options]
+    shown = _check(wrong, *words, cwd=project / folder)
+    places = re.findall(r"^(\S+?):\d+:\d+ TF\d{3} ", shown.stderr, re.MULTILINE)
+    wanted = ("pyproject.toml", "poetry.lock", CONTAINER, CONTAINER)
+    assert places == [f"{prefix.format(**names)}{name}" for name in wanted]
+
+
+def test_an_error_names_the_file_as_seen_from_where_the_command_was_typed(
+    right: PoetryRunner, project: Path
+) -> None:
+    (project / "poetry.toml").write_text("[tf]\nmirror = \n", "utf-8")
+    shown = _check(right, "-C", project.name, cwd=project.parent)
+    assert shown.stderr.startswith(f"Error: {project.name}/poetry.toml:2:")
+
+
+def test_every_container_that_was_checked_counts(right: PoetryRunner, project: Path) -> None:
+    other = project / ".devcontainer/other/devcontainer.json"
+    other.parent.mkdir()
+    other.write_bytes((project / CONTAINER).read_bytes())
+    said = "TensorFlow 2.18.1, 2 containers: no problems found."
+    assert _check(right) == Result(0, f"All set! {said}\n", "")
+
+
+def test_a_container_that_fix_changes_has_to_be_rebuilt_and_a_new_one_has_not(
+    right: PoetryRunner, project: Path
+) -> None:
+    step = "Next: rebuild the container (Dev Containers: Rebuild Container in VS Code, or "
+    _replace(project, CONTAINER, "3-3.12", "3-3.11")
+    assert step in _check(right, "--fix").stdout
+    (project / CONTAINER).unlink()
+    assert "TF501" in (stdout := _check(right, "--fix").stdout) and step not in stdout
+
+
 # Which findings there are
 
 
@@ -80,7 +133,8 @@ def test_rules_are_chosen_by_code(
 
 
 def test_without_what_was_chosen_all_is_set(wrong: PoetryRunner) -> None:
-    assert _check(wrong, "--select", "TF2") == Result(0, "All set!\n", "")
+    said = f"TensorFlow 2.18.1, 1 container, 2 of {len(CODES)} rules: no problems found."
+    assert _check(wrong, "--select", "TF2") == Result(0, f"All set! {said}\n", "")
 
 
 @pytest.mark.parametrize("option", ["--select", "--ignore", "--explain"])
@@ -89,7 +143,7 @@ def test_a_rule_that_there_is_not(right: PoetryRunner, option: str, code: str) -
     result = _check(right, option, code)
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.splitlines() == [
-        f"Error: {code!r} is no rule",
+        f"Error: Unknown rule {code!r}",
         f"The rules are {', '.join(CODES)}.",
     ]
 
@@ -101,7 +155,8 @@ def test_fix_changes_what_was_chosen_and_nothing_else(wrong: PoetryRunner, proje
     shown = _check(wrong, "--diff", "--select", "TF503")
     assert "9.3.0.75" in shown.stdout and "poetry==" not in shown.stdout
     result = _check(wrong, "--fix", "--ignore", "TF1,TF302,TF506")
-    assert result == Result(0, f"Fixed TF503 in\n  {CONTAINER}\nAll set!\n", "")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith(f"Fixed TF503 in\n  {CONTAINER}\nNext: rebuild the container")
     assert _codes(_check(wrong)) == ["TF104", "TF302", "TF506"]
     assert contents(project)["poetry.lock"] == before["poetry.lock"]
 
@@ -123,7 +178,7 @@ def test_a_warning_is_reported_and_does_not_count(right: PoetryRunner, project: 
     _warn(project)
     result = _check(right)
     assert (result.returncode, result.stdout, _codes(result)) == (0, "", ["TF506"])
-    assert result.stderr.splitlines()[-1] == f"1 warning, of which {FIXABLE} 1"
+    assert result.stderr.splitlines()[-1] == f"1 warning, 1 {FIXABLE}"
 
 
 def test_a_warning_counts_where_that_is_asked_for(right: PoetryRunner, project: Path) -> None:
@@ -135,9 +190,7 @@ def test_a_warning_counts_where_that_is_asked_for(right: PoetryRunner, project: 
 def test_an_error_beside_a_warning_counts(wrong: PoetryRunner) -> None:
     result = _check(wrong)
     assert result.returncode == 1
-    assert result.stderr.splitlines()[-1] == (
-        f"4 findings, 1 of them a warning, of which {FIXABLE} 3"
-    )
+    assert result.stderr.splitlines()[-1] == (f"4 problems (1 warning), 3 {FIXABLE}")
 
 
 def test_what_cannot_be_judged_has_a_status_of_its_own(
@@ -163,11 +216,11 @@ def test_what_the_settings_let_be_is_counted_and_nothing_more(
     _settings(project, 'ignore = [{ code = "TF104", reason = "both are tried out here" }]')
     result = _check(wrong)
     assert _codes(result) == ["TF302", "TF503", "TF506"]
-    assert "1 finding ignored by [tool.poetry-tf]: TF104" in result.stderr.splitlines()
+    assert "1 problem ignored by [tool.poetry-tf]: TF104" in result.stderr.splitlines()
     result = _check(wrong, "--fix")
     assert result.ok
-    assert result.stderr.splitlines()[-1] == "1 finding ignored by [tool.poetry-tf]: TF104"
-    assert result.stdout.splitlines()[-1] == "All set!"
+    assert result.stderr.splitlines()[-1] == "1 problem ignored by [tool.poetry-tf]: TF104"
+    assert result.stdout.splitlines()[-1].startswith("All set! ")
 
 
 def test_what_the_settings_let_be_is_not_fixed(right: PoetryRunner, project: Path) -> None:
@@ -176,7 +229,7 @@ def test_what_the_settings_let_be_is_not_fixed(right: PoetryRunner, project: Pat
     _settings(project, text)
     _replace(project, CONTAINER, "3-3.12", "3-3.11")
     before = contents(project)
-    assert _check(right, "--fix").stdout == "All set!\n"
+    assert _check(right, "--fix").stdout.startswith("All set! ")
     assert contents(project) == before
     assert right.call("tf", "init", "-n").ok
     assert "TF502" not in right.call("tf", "init", "-n").output
@@ -198,18 +251,21 @@ def test_a_name_is_let_through(warm_poetry: PoetryRunner, project: Path) -> None
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('ignore = "TF101"', "ignore is no array"),
-        ('ignore = { TF101 = "because" }', "ignore is no array"),
-        ('ignore = ["TF101"]', "an entry is no table with a code and a reason"),
+        ('ignore = "TF101"', "ignore is not an array"),
+        ('ignore = { TF101 = "because" }', "ignore is not an array"),
+        ('ignore = ["TF101"]', "an entry is not a table with a code and a reason"),
         ('ignore = [{ code = "TF101" }]', "TF101 has no reason"),
         ('ignore = [{ code = "TF101", reason = " " }]', "TF101 has no reason"),
         ('ignore = [{ code = "TF101", reason = 1 }]', "TF101 has no reason"),
         ('ignore = [{ reason = "so" }]', "an entry has no code"),
         ('ignore = [{ code = 101, reason = "so" }]', "an entry has no code"),
-        ('ignore = [{ code = "TF999", reason = "so" }]', "TF999 is no rule of poetry-tf"),
-        ('ignore = [{ code = "TF1", reason = "so" }]', "TF1 is no rule of poetry-tf"),
-        ('ignore = [{ code = "TF101", reason = "so", names = [] }]', "names is no key"),
-        ('ignore = [{ code = "TF101", reason = "so", name = 3 }]', "name of TF101 is no text"),
+        ('ignore = [{ code = "TF999", reason = "so" }]', "unknown rule TF999"),
+        ('ignore = [{ code = "TF1", reason = "so" }]', "unknown rule TF1"),
+        (
+            'ignore = [{ code = "TF101", reason = "so", names = [] }]',
+            "an entry has the unknown key names",
+        ),
+        ('ignore = [{ code = "TF101", reason = "so", name = 3 }]', "name of TF101 is not a string"),
     ],
 )
 def test_an_ignore_that_means_nothing_is_found(
@@ -283,7 +339,8 @@ def test_json_tells_the_same_as_text(wrong: PoetryRunner) -> None:
     text = _check(wrong)
     assert status == text.returncode
     lines = [
-        f"{item['file']}:{item['line']}:{item['column']} {item['code']} {item['message']}"
+        f"{item['file']}:{item['line']}:{item['column']} {item['code']}"
+        f"{' [*]' if item['fixable'] else ''} {item['message']}"
         for item in document["findings"]
     ]
     assert lines == text.stderr.splitlines()[:-1:2]
@@ -348,7 +405,7 @@ def test_json_of_a_lock_that_fails(right: PoetryRunner, project: Path) -> None:
     status, document = _json(right, "--fix")
     assert status == 2
     assert [item["code"] for item in document["findings"]] == ["TF302"]
-    assert "can't be locked" in document["trouble"]["message"]
+    assert "Could not lock the project" in document["trouble"]["message"]
     assert document["fixed"] == {"codes": {}, "files": []}
     assert contents(project) == before
 
@@ -381,7 +438,7 @@ def test_annotations_are_escaped(warm_poetry: PoetryRunner, project: Path) -> No
     (project / "pyproject.toml").write_text(f'{text}"100%\\r\\n::error::" = 1\n', "utf-8")
     result = _check(warm_poetry, "--format", "github", "--select", "TF001")
     (line,) = result.stdout.splitlines()
-    assert r"::100%25\r\n::error:: is no setting" in line
+    assert r"::unknown setting 100%25\r\n::error::" in line
 
 
 def test_annotations_of_a_part_of_a_repository(wrong: PoetryRunner, project: Path) -> None:
@@ -431,6 +488,16 @@ def test_every_rule_is_explained(poetry: PoetryRunner, project: Path, code: str)
 def test_a_rule_is_explained_in_whatever_case(poetry: PoetryRunner) -> None:
     assert _check(poetry, "--explain", "tf101") == _check(poetry, "--explain", "TF101")
     assert "semantic versioning" in _check(poetry, "--explain", "tf101").stdout
+
+
+def test_without_a_code_all_rules_are_listed(wrong: PoetryRunner) -> None:
+    listed = _check(wrong, "--explain")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    lines = listed.stdout.splitlines()
+    marks = {rule.code: "[*]" if rule.fixable else "   " for rule in rules()}
+    assert lines[:-2] == [f"{rule.code} {marks[rule.code]} {rule.title}" for rule in rules()]
+    assert lines[-2:] == ["", "[*] fixable with `poetry tf check --fix`"]
+    assert _check(wrong, "--explain", "--fix", "--strict") == listed
 
 
 def test_nothing_is_checked_while_explaining(wrong: PoetryRunner) -> None:

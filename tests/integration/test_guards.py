@@ -379,8 +379,8 @@ def test_a_setting_that_means_nothing_is_reported(warm_poetry: PoetryRunner) -> 
     done = warm_poetry.call("lock")
     assert done.ok, done.output
     (line,) = done.stderr.splitlines()
-    assert "'windows' is no environment that poetry-tf knows" in line
-    assert '"windows-amd64"' in line
+    assert "unknown environment 'windows'" in line
+    assert 'Did you mean "windows-amd64"?' in line
 
 
 def test_a_retired_distribution_is_reported(warm_poetry: PoetryRunner) -> None:

@@ -81,7 +81,8 @@ def test_an_empty_folder_becomes_a_project_that_plain_poetry_installs(
     _assert_right(project, release, python)
 
     checked = warm_poetry.call("tf", "check")
-    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "All set!\n", "")
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert checked.stdout.startswith("All set! ")
 
     before = contents(project)
     index.requests.clear()
@@ -287,7 +288,7 @@ def test_without_a_container_python_3_9_is_possible(
     assert set(contents(project)) == WRITTEN - {".devcontainer/devcontainer.json"}
     assert pyproject(project)["project"]["requires-python"] == ">=3.9,<3.10"
     assert locked(project)["tensorflow"] == "2.13.1"
-    assert warm_poetry.call("tf", "check").stdout == "All set!\n"
+    assert warm_poetry.call("tf", "check").stdout.startswith("All set! ")
 
 
 # --gpu
@@ -469,7 +470,7 @@ def test_no_devcontainer(warm_poetry: PoetryRunner, project: Path) -> None:
     assert set(contents(project)) == WRITTEN - {".devcontainer/devcontainer.json"}
     assert "poetry install" in done.stdout, "the next step"
     assert pyproject(project)["tool"]["poetry-tf"]["devcontainer"] == "off"
-    assert warm_poetry.call("tf", "check").stdout == "All set!\n"
+    assert warm_poetry.call("tf", "check").stdout.startswith("All set! ")
     before = contents(project)
     assert warm_poetry.call("tf", "init", "-n").ok
     assert contents(project) == before, "what was said once is remembered"

@@ -312,9 +312,9 @@ def _refused(poetry: PoetryRunner, *options: str) -> str:
         (
             '[project]\nname = "x"\nversion = "1"\n\n[build-system]\nrequires = ["hatchling"]\n'
             'build-backend = "hatchling.build"\n',
-            "this project is not Poetry's: it uses the build backend hatchling.build",
+            "this project uses the build backend hatchling.build, not Poetry",
         ),
-        ('[project]\nname = "x"\nversion = "1"\n\n[tool.uv]\n', "it uses uv"),
+        ('[project]\nname = "x"\nversion = "1"\n\n[tool.uv]\n', "this project uses uv, not Poetry"),
         ('[project]\nname = "x"\nname = "y"\n', "pyproject.toml:3:"),
         ('[tool.poetry\nname = "x"\n', "pyproject.toml:1:"),
         ("project = 1\n", "pyproject.toml:1:"),
@@ -523,7 +523,7 @@ def test_what_only_the_lock_shows_is_fixed_as_well(warm_poetry: PoetryRunner, se
     assert found["tensorflow-probability"] == PROBABILITY.get(series, "0.25.0")
     assert ("tensorflow-probability (>=" in text) is (series != "2.21")
     assert ("tf-keras (>=" in text) is (series == "2.21")
-    assert warm_poetry.call("tf", "check").stdout == "All set!\n"
+    assert warm_poetry.call("tf", "check").stdout.startswith("All set! ")
     before = contents(warm_poetry.project)
     assert warm_poetry.call("tf", "init", "-n").ok
     assert contents(warm_poetry.project) == before

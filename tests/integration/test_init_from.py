@@ -110,7 +110,7 @@ def test_an_environment_becomes_a_project_that_is_all_set(
         "lively (==1.0)",
     ]
     assert locked(project)["pandas"] == "1.5.3"
-    assert warm_poetry.call("tf", "check").stdout == "All set!\n"
+    assert warm_poetry.call("tf", "check").stdout.startswith("All set! ")
     assert warm_poetry.call("check", "--lock", plugins=False).stdout == "All set!\n"
     assert "[package.source]" not in (project / "poetry.lock").read_text("utf-8")
 
@@ -186,7 +186,7 @@ def test_what_brings_a_package_without_a_file_for_arm_is_left_out_there(
     done = warm_poetry.call("tf", "init", "-n", "--from", "requirements.txt")
     assert done.ok, done.output
     assert "Left out on linux-aarch64, for want of files: gui" in done.stdout
-    assert warm_poetry.call("tf", "check").stdout == "All set!\n"
+    assert warm_poetry.call("tf", "check").stdout.startswith("All set! ")
 
 
 def test_it_is_read_from_standard_input(warm_poetry: PoetryRunner, project: Path) -> None:
@@ -257,7 +257,7 @@ def test_the_command_of_a_refusal_works(warm_poetry: PoetryRunner, project: Path
     command = done.stderr.split("`")[1].removeprefix("poetry ").split()
     done = warm_poetry.call(*command, "-n")
     assert done.ok, done.output
-    assert warm_poetry.call("tf", "check").stdout == "All set!\n"
+    assert warm_poetry.call("tf", "check").stdout.startswith("All set! ")
 
 
 def test_nothing_is_written_where_the_index_cannot_be_asked(

@@ -200,13 +200,13 @@ def test_what_is_locked_for_every_environment_can_be_installed_there(
 
     # By Poetry without the plugin.
     fresh = real_poetry.run("check", "--lock", plugins=False)
-    assert fresh.stdout == "All set!\n", fresh.output
+    assert fresh.stdout.startswith("All set! "), fresh.output
     dry = real_poetry.run("install", "--dry-run", plugins=False)
     assert dry.ok, dry.output
     assert f"Installing tensorflow ({release.version})" in dry.stdout
 
     checked = real_poetry.run("tf", "check")
-    assert checked.stdout == "All set!\n", checked.output
+    assert checked.stdout.startswith("All set! "), checked.output
 
 
 def _has_tensorflow(packages: LockedPackages, target: Target) -> bool:

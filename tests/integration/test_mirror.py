@@ -194,7 +194,16 @@ def test_what_goes_before_it_is_reported(poetry: PoetryRunner, project: Path) ->
     _set(project / "poetry.toml", '"bfsu"')
     done = _mirror(poetry, "use", "tuna")
     assert done.ok
-    assert done.stderr == "Not in force here: poetry.toml:3 says bfsu, and goes before it\n"
+    assert done.stderr == (
+        "Not in force here: poetry.toml:3 says bfsu. "
+        "To change it for this project: poetry tf mirror use tuna --local\n"
+    )
+    assert _mirror(poetry, *done.stderr.split("mirror ")[1].split()).stderr == ""
+    assert "poetry tf mirror use ustc bfsu --local" in _mirror(poetry, "use", "ustc", "bfsu").stderr
+    assert "poetry tf mirror off --local" in _mirror(poetry, "off").stderr
+    poetry.environ["POETRY_TF_MIRROR"] = "bfsu"
+    said = "the variable POETRY_TF_MIRROR says bfsu. To use the new value, unset POETRY_TF_MIRROR"
+    assert said in _mirror(poetry, "use", "--local", "tuna").stderr
     assert _mirror(poetry, "use", "--local", "tuna").stderr == ""
 
 

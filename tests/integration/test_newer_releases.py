@@ -60,7 +60,7 @@ def holds(poetry: PoetryRunner, version: str, name: str = "tensorflow") -> None:
     assert locked(poetry.project)[name] == version
     assert REQUIRED in locked(poetry.project), "the release's own requirements count"
     checked = poetry.call("tf", "check")
-    assert checked.stdout == "All set!\n", checked.output
+    assert checked.stdout.startswith("All set! "), checked.output
     before = contents(poetry.project)
     for command in (("init", "-n"), ("check", "--fix"), ("devcontainer",), ("upgrade", LAST, "-n")):
         if command[0] != "upgrade" or version == later(LAST):
@@ -198,7 +198,7 @@ def test_the_distribution_of_a_platform_may_stay_behind(
     versions = locked(poetry.project)
     assert versions["tensorflow"] == later(series)
     assert versions["tensorflow-cpu-aws"] == str(known(series).version)
-    assert poetry.call("tf", "check").stdout == "All set!\n"
+    assert poetry.call("tf", "check").stdout.startswith("All set! ")
     before = contents(poetry.project)
     assert poetry.call("tf", "init", "-n").ok
     assert contents(poetry.project) == before

@@ -30,7 +30,7 @@ def test_init_locks_the_real_tensorflow(
     assert done.ok, done.output
     assert locked(project)["tensorflow"] == str(release.version)
     assert "[package.source]" not in (project / "poetry.lock").read_text("utf-8")
-    assert real_poetry.run("tf", "check").stdout == "All set!\n"
+    assert real_poetry.run("tf", "check").stdout.startswith("All set! ")
 
     made = read_jsonc(project / ".devcontainer" / "devcontainer.json")
     pair = load().container_pair(release)

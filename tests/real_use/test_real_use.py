@@ -29,7 +29,7 @@ def test_what_is_locked_works_before_and_after_a_move(
     try:
         assert [one for one in install_and_use(poetry, case.companions) if not one.ok] == []
         run(poetry, "tf", "upgrade", "-n", "--mirror", "pypi", *move)
-        assert run(poetry, "tf", "check") == "All set!\n"
+        assert run(poetry, "tf", "check").startswith("All set! ")
         assert locked(poetry.project)["tensorflow"].startswith(f"{move[0]}.")
         legacy = "--legacy-keras" in move
         used = install_and_use(poetry, case.companions, legacy_keras=legacy)

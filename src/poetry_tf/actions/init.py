@@ -25,10 +25,10 @@ from poetry_tf.files.snapshot import FileState
 from poetry_tf.files.toml import TomlDocument
 from poetry_tf.files.values import KeyPath
 from poetry_tf.plan.alternatives import main_alternative
-from poetry_tf.plan.derive import wants_container, without_image_limits
+from poetry_tf.plan.derive import require_poetry, wants_container, without_image_limits
 from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS, make_targets
 from poetry_tf.plan.main_line import main_requirement
-from poetry_tf.plan.model import Plan, PlanError
+from poetry_tf.plan.model import Plan
 from poetry_tf.plan.moves import line_moves
 from poetry_tf.plan.python import python_range
 from poetry_tf.plan.requirement import stays_in_series, tensorflow_requirements
@@ -74,12 +74,7 @@ def open_project(root: Path) -> Project:
         # The folder may have a devcontainer.json or a poetry.toml.
         return Project.reading(root, pyproject, FileState.absent(pyproject.path))
     project = Project.read(root)
-    if foreign := project.pyproject.foreign_manager:
-        raise PlanError(
-            f"{PYPROJECT}: this project is not Poetry's: it uses {foreign}",
-            "poetry-tf sets up projects that Poetry manages. Run it in another folder, or move "
-            "this project to Poetry first.",
-        )
+    require_poetry(project)
     for broken in (*project.devcontainers, project.lock):
         if isinstance(broken, ProjectError):
             raise broken

@@ -143,7 +143,9 @@ def no_file_for_an_environment(context: Context) -> Iterator[Finding]:
     Poetry locks one release of a package for all environments, and looks neither at the platforms
     nor at the Pythons that its wheels are for: the lock succeeds, and `poetry install` fails where
     none of them fits. The environments are those in [tool.poetry-tf], by default the container's
-    on x86-64 and on ARM. A package that can be built from source counts as installable.
+    on x86-64 and on ARM. A package that can be built from source counts as installable. ARM Linux
+    is a warning in a project that does not declare its environments: to leave it out, write
+    `environments = ["linux-x86_64"]` in [tool.poetry-tf].
 
     TensorFlow itself is one where another release that the requirement admits has wheels. Where no
     release has any for a Python that the project admits, TF201 says so.
@@ -167,7 +169,22 @@ def no_file_for_an_environment(context: Context) -> Iterator[Finding]:
                 f"{package.pythons} only"
             )
             remedy = "Run `poetry lock`; if that changes nothing, require another version of it"
-        yield Finding(lock.path, lock.position(package.name, package.parsed), message, remedy)
+        place = lock.position(package.name, package.parsed)
+        if is_unasked := _is_unasked(context, item.targets):
+            remedy = f"{_LEAVE_OUT}. Otherwise: {remedy[0].lower()}{remedy[1:]}"
+        yield Finding(lock.path, place, message, remedy, level="warning" if is_unasked else None)
+
+
+_LEAVE_OUT = (
+    f'To leave it out, write environments = ["{DEFAULT_ENVIRONMENTS[0]}"] in [tool.poetry-tf]'
+)
+
+
+def _is_unasked(context: Context, targets: Iterable[Target]) -> bool:
+    """Whether all targets are environments that count by default, besides the first."""
+    return read_settings(context.project)[0].environments is None and all(
+        target.environment in DEFAULT_ENVIRONMENTS[1:] for target in targets
+    )
 
 
 def _unserved_lines(context: Context, lock: Lock, locked: LockedPackages) -> Iterator[Finding]:
@@ -187,13 +204,16 @@ def _unserved_lines(context: Context, lock: Lock, locked: LockedPackages) -> Ite
         ]
         if unserved:
             versions = format_list(str(release.version) for release in line.locked)
+            is_unasked = line.item.marker.is_any() and _is_unasked(context, unserved)
             yield Finding(
                 lock.path,
                 lock.position(line.item.name, line.locked[-1].version),
                 f"{line.item.name} {versions} is locked, which has no wheel for "
                 f"{format_targets(unserved, line.servable)}",
-                "Run `poetry lock`; if that changes nothing, require a series for each range of "
+                (f"{_LEAVE_OUT}. Otherwise: run" if is_unasked else "Run")
+                + " `poetry lock`; if that changes nothing, require a series for each range of "
                 "Pythons, with markers",
+                level="warning" if is_unasked else None,
             )
 
 
@@ -252,7 +272,8 @@ def _remedy(
     if _is_for_elsewhere(item, judged):
         if any(one.name == package.name for one in pyproject.requirements):
             remedies.append(f"give it a marker that leaves {where} out")
-        if pyproject.is_managed and {*item.targets} != {*judged}:
+        declared = read_settings(context.project)[0].environments
+        if declared is not None and {*item.targets} != {*judged}:
             remedies.append(f"take {where} out of environments in [tool.poetry-tf]")
     else:
         remedies.append(f"narrow {'.'.join(map(str, pyproject.python_path))}")

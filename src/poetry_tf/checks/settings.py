@@ -31,8 +31,8 @@ def unknown_setting(context: Context) -> Iterator[Finding]:
         if entry.code not in RULES:
             yield Finding(
                 *context.at(entry.path),
-                f"ignore: {entry.code} is no rule of poetry-tf",
-                f"There are {', '.join(RULES)}",
+                f"ignore: unknown rule {entry.code}",
+                "List the rules with `poetry tf check --explain`",
             )
     if settings.gpu in {"system", "none"}:
         for item in tensorflow_requirements(context.project):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib import metadata
 from io import TextIOWrapper
 from pathlib import Path
@@ -24,7 +25,7 @@ from poetry_tf.files.project import PYPROJECT
 from poetry_tf.files.snapshot import Snapshot
 from poetry_tf.files.transaction import recover, write_together
 from poetry_tf.plan.model import PlanError
-from poetry_tf.text import escape_markup, visible
+from poetry_tf.text import closest, escape_markup, visible
 
 if TYPE_CHECKING:
     from cleo.io.io import IO
@@ -88,7 +89,7 @@ class TensorFlowCommand(Command):
         try:
             return self.act()
         except ProjectError as error:
-            return self.fail(str(error))
+            return self.fail(self._format_error(error))
         except PlanError as error:
             return self.fail(error.message, error.remedy)
         except WriteError as error:
@@ -155,9 +156,9 @@ class TensorFlowCommand(Command):
         for count in (2, 1):
             typed, rest = " ".join(words[:count]), words[count:]
             names = [name for name in self.command_names() if count == 1 or " " in name]
-            if found := difflib.get_close_matches(typed, names, 1):
+            if found := closest(typed, names):
                 break
-        meant = f"Did you mean `poetry tf {' '.join([*found, *rest])}`?\n" if found else ""
+        meant = f"Did you mean `poetry tf {' '.join([found, *rest])}`?\n" if found else ""
         return PlanError(
             f"Unknown command: poetry tf {' '.join(words)}",
             f"{meant}Run `poetry tf help` for a list of the commands.",
@@ -245,19 +246,41 @@ class TensorFlowCommand(Command):
     def warn(self, message: str) -> None:
         self.line_error(f"<warning>{plain(message)}</warning>")
 
-    def show_paths(self, root: Path, paths: Iterable[Path]) -> None:
-        for path in paths:
-            self.line(f"  <c1>{plain(path.relative_to(root).as_posix())}</>")
+    def path_from_here(self, path: Path) -> str:
+        """A path from the folder that the command was typed in, so that a terminal can open it."""
+        folder = Path(self.option("directory") or "")  # Poetry has changed to it
+        try:
+            relative = os.path.relpath(path, Path.cwd())
+        except ValueError:  # on another drive
+            return path.as_posix()
+        return (
+            path.as_posix()
+            if folder.is_absolute()
+            else Path(os.path.normpath(folder / relative)).as_posix()
+        )
 
-    def show_finding(self, finding: Finding, root: Path) -> None:
-        place = finding.file.relative_to(root).as_posix()
+    def _format_error(self, error: ProjectError) -> str:
+        """An error of a file, with its place for a terminal to open."""
+        with suppress(ProjectError, PlanError):
+            if error.path.is_relative_to(self.root()):
+                line = f":{error.position.line}:{error.position.column}" if error.position else ""
+                return f"{self.path_from_here(error.path)}{line}: {error.message}"
+        return str(error)
+
+    def show_paths(self, paths: Iterable[Path]) -> None:
+        for path in paths:
+            self.line(f"  <c1>{plain(self.path_from_here(path))}</>")
+
+    def show_finding(self, finding: Finding, *, fixable: bool = False) -> None:
+        """Shows a finding; `[*]` marks what `check --fix` fixes, as in ruff."""
+        place = self.path_from_here(finding.file)
         if finding.position is not None:
             place += f":{finding.position.line}:{finding.position.column}"
-        kind = finding.severity
+        kind, mark = finding.severity, " [*]" if fixable else ""
         self.line_error(
-            f"<c1>{plain(place)}</> <{kind}>{finding.code}</{kind}> {plain(finding.message)}"
+            f"<c1>{plain(place)}</> <{kind}>{finding.code}</{kind}>{mark} {plain(finding.message)}"
         )
-        self.line_error(f"    {plain(finding.remedy)}")
+        self.line_error(f"    <info>hint:</> {plain(finding.remedy)}")
 
     def show_diffs(self, diffs: Iterable[str]) -> None:
         for text in diffs:

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 from cleo.helpers import option
 from cleo.io.inputs.option import Option
 from cleo.io.outputs.output import Type
+from packaging.utils import canonicalize_name
 
 from poetry_tf.actions.fix import MAX_FIXES, UnservedError, fix_and_lock, is_fixable
 from poetry_tf.checks.findings import Context, Finding, make_context, rules, run_rules
@@ -28,10 +29,12 @@ from poetry_tf.commands.base import (
     error_value,
     plain,
 )
+from poetry_tf.commands.devcontainer_output import rebuild_step
 from poetry_tf.files.edits import changed_texts, diffs
 from poetry_tf.files.project import LOCK, Project
+from poetry_tf.plan.derive import require_poetry
 from poetry_tf.plan.model import PlanError
-from poetry_tf.plan.requirement import locked_tensorflow
+from poetry_tf.plan.requirement import locked_tensorflow, tensorflow_distributions
 from poetry_tf.poetry_internals.reads import project_environments
 from poetry_tf.releases import load
 from poetry_tf.text import format_count, format_list, visible
@@ -52,6 +55,8 @@ class CheckReport:
     fixed: Counter[str] = field(default_factory=Counter)
     """The number of fixed findings by code."""
     written: tuple[Path, ...] = ()
+    outdates_container: bool = False
+    """Whether a container that was there has to be rebuilt after the fixes."""
 
     @property
     def root(self) -> Path:
@@ -116,7 +121,13 @@ class CheckCommand(TensorFlowCommand):
             default="text",
         ),
         FORMAT_OPTIONS[1],
-        option("explain", None, "Explain a rule (TF101) and check nothing.", flag=False),
+        option(
+            "explain",
+            None,
+            "Explain a rule (TF101), or list all rules, and check nothing.",
+            flag=False,
+            value_required=False,
+        ),
     ]
     loggers: ClassVar[list[str]] = ["poetry.repositories.pypi_repository"]
     formats: ClassVar[tuple[str, ...]] = ("text", "json", "github")
@@ -139,8 +150,9 @@ warning counts with <info>--strict</> only.
 """
 
     def act(self) -> int:
-        if (code := self.option("explain")) is not None:
-            return self._explain(code)
+        if self.io.input.has_parameter_option("--explain", only_params=True):
+            code = self.option("explain")
+            return self._explain(code) if code else self._list_rules()
         self._check_options()
         return self.run_in(self.root())
 
@@ -167,6 +179,7 @@ warning counts with <info>--strict</> only.
         if fixes:
             self.recover(root)
         project = Project.read(root)
+        require_poetry(project)
         report = _make_report(project, codes)
         if not (report.context.involves_tensorflow or report.found):
             return self._conclude(report, "The project has no TensorFlow: nothing to check.")
@@ -195,8 +208,8 @@ warning counts with <info>--strict</> only.
             self._show_findings(report)
             without = fix_and_lock(report.context.project, codes, None).project
             paths = [*changed_texts(without), report.root / LOCK]
-            names = format_list(_relative(report.root, path) for path in dict.fromkeys(paths))
-            message = f"the project can't be locked, and nothing was written of the fix: {names}"
+            names = format_list(map(self.path_from_here, dict.fromkeys(paths)))
+            message = f"Could not lock the project; not written: {names}"
             return self.fail(message, str(error).strip(), report)
         except UnservedError as error:
             self._show_findings(report)
@@ -206,7 +219,10 @@ warning counts with <info>--strict</> only.
         self.write_files(report.root, texts, fixed.snapshot)
         left = _make_report(Project.read(report.root), codes)
         solved = report.counts - left.counts
-        return self._conclude(replace(left, fixed=solved, written=tuple(texts)))
+        outdated = any(found.path in texts for found, _ in report.context.containers)
+        return self._conclude(
+            replace(left, fixed=solved, written=tuple(texts), outdates_container=outdated)
+        )
 
     # -- the output -------------------------------------------------------------------------
 
@@ -222,18 +238,37 @@ warning counts with <info>--strict</> only.
         self._show_counts(report)
         if self.format == "text" and not report.found:
             if nothing is not None or report.error is not None:
-                self.line(nothing or "Nothing was found in what could be checked.")
+                self.line(nothing or "No problems found in what could be checked.")
             else:
-                self.info("All set!")
+                self.info(plain(f"All set! {self._format_checked(report)}: no problems found."))
         if report.error is not None:
             return COULD_NOT_CHECK
         counts = report.errors or (self.option("strict") and (report.warnings or interrupted))
         return FINDINGS if counts else CLEAN
 
+    def _format_checked(self, report: CheckReport) -> str:
+        """What was checked: "TensorFlow 2.18.1, 2 containers"."""
+        context, codes = report.context, self._codes()
+        names = map(canonicalize_name, tensorflow_distributions())
+        lock = context.project.valid_lock
+        versions = {one for name in names for one in (lock.versions.get(name, ()) if lock else ())}
+        if not versions and context.plan is not None:
+            versions = {context.plan.release.version}
+        parts = [
+            f"TensorFlow {format_list(map(str, sorted(versions)))}" if versions else "TensorFlow"
+        ]
+        if lock is None:
+            parts.append("no lock file")
+        count = len(context.containers)
+        parts.append(format_count(count, "container") if count else "no container")
+        if len(codes) < len(rules()):
+            parts.append(f"{len(codes)} of {len(rules())} rules")
+        return ", ".join(parts)
+
     def _show_findings(self, report: CheckReport) -> None:
         if self.format == "text":
             for finding in report.found:
-                self.show_finding(finding, report.root)
+                self.show_finding(finding, fixable=report.can_fix(finding))
 
     def _show_warnings(self, report: CheckReport) -> bool:
         """Shows why the check is incomplete; returns whether a change was interrupted."""
@@ -250,25 +285,25 @@ warning counts with <info>--strict</> only.
         fixed = report.fixed.items()
         codes = ", ".join(f"{code} ({count})" if count > 1 else code for code, count in fixed)
         self.line(f"Fixed {codes or 'part of what was found'} in")
-        self.show_paths(report.root, report.written)
+        self.show_paths(report.written)
         name = report.context.project.pyproject.name
         if report.root / LOCK in report.written and project_environments(report.root, name):
             self.line("Next: install what changed in the lock file with <c1>poetry install</>")
+        if report.outdates_container:
+            self.line(rebuild_step(report.context.project))
 
     def _show_counts(self, report: CheckReport) -> None:
         if report.ignored:
             codes = ", ".join(sorted({finding.code for finding in report.ignored}))
-            count = format_count(len(report.ignored), "finding")
+            count = format_count(len(report.ignored), "problem")
             self.line_error(f"<comment>{count} ignored by [tool.poetry-tf]: {codes}</>")
         if not report.found:
             return
+        text = format_count(len(report.found), "problem" if report.errors else "warning")
         if report.warnings and report.errors:
-            text = f"{format_count(len(report.found), 'finding')}, {report.warnings} of them "
-            text += "a warning" if report.warnings == 1 else "warnings"
-        else:
-            text = format_count(len(report.found), "finding" if report.errors else "warning")
+            text += f" ({format_count(report.warnings, 'warning')})"
         if report.fixable:
-            text += f", of which `poetry tf check --fix` fixes {report.fixable}"
+            text += f", {report.fixable} fixable with `poetry tf check --fix`"
         style = "error" if report.errors else "warning"
         self.line_error(f"<{style}>{plain(text)}</{style}>")
 
@@ -281,10 +316,18 @@ warning counts with <info>--strict</> only.
 
     # -- --explain --------------------------------------------------------------------------
 
+    def _list_rules(self) -> int:
+        for rule in rules():
+            mark = "[*]" if rule.fixable else "   "
+            self.line(f"<{rule.severity}>{rule.code}</> {mark} {plain(rule.title)}")
+        self.line("")
+        self.line(plain("[*] fixable with `poetry tf check --fix`"))
+        return CLEAN
+
     def _explain(self, code: str) -> int:
         known = {rule.code: rule for rule in rules()}
         if (rule := known.get(code.upper())) is None:
-            raise PlanError(f"{code!r} is no rule", f"The rules are {', '.join(known)}.")
+            raise PlanError(f"Unknown rule {code!r}", f"The rules are {', '.join(known)}.")
         self.line(f"<c1>{rule.code}</> <options=bold>{plain(rule.title)}</>")
         fixable = (
             "`poetry tf check --fix` fixes it where that leaves nothing to decide"
@@ -315,7 +358,7 @@ def _matching_codes(known: Iterable[str], options: Iterable[str]) -> frozenset[s
     for text in (part.strip() for value in options for part in value.split(",")):
         codes = {code for code in known if code.startswith(text.upper())}
         if text and not (codes and text.upper().startswith("TF")):
-            raise PlanError(f"{text!r} is no rule", f"The rules are {', '.join(known)}.")
+            raise PlanError(f"Unknown rule {text!r}", f"The rules are {', '.join(known)}.")
         found |= codes if text else set()
     return frozenset(found)
 

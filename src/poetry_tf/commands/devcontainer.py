@@ -23,12 +23,14 @@ from poetry_tf.commands.devcontainer_output import (
     no_cuda_warning,
     offline_notes,
     plan_summary,
+    rebuild_step,
     unproven_warning,
 )
 from poetry_tf.devcontainer.parts import list_parts
 from poetry_tf.devcontainer.spec import container_spec
 from poetry_tf.files.edits import changed_texts, diffs
 from poetry_tf.files.project import Devcontainer, Project
+from poetry_tf.plan.derive import require_poetry
 from poetry_tf.plan.main_line import required_catalog
 from poetry_tf.plan.model import Plan, PlanError
 from poetry_tf.releases import load
@@ -75,6 +77,7 @@ lock, pinned). Comments and all that is yours in the file stay as they are. What
 
     def run_in(self, root: Path) -> int:
         before = Project.read(root)
+        require_poetry(before)
         project = with_container_options(before, self._given_options())
         if (configuration := self.option("config")) is not None:
             project = project.with_configuration(configuration)
@@ -83,7 +86,8 @@ lock, pinned). Comments and all that is yours in the file stay as they are. What
         for warning in (unproven_warning(plan), no_cuda_warning(project, plan)):
             if warning is not None:
                 self.warn(warning)
-        name = project.devcontainer_path.relative_to(root).as_posix()
+        path = project.devcontainer_path
+        is_new, name = not path.exists(), self.path_from_here(path)
         if self.option("explain"):
             self._explain(project, plan, name)
             return 0
@@ -92,15 +96,16 @@ lock, pinned). Comments and all that is yours in the file stay as they are. What
             self.show_diffs(diffs(project, texts))
         if self.option("check"):
             if texts and not shows:
-                self.line_error(f"{plain(name)} is not as the project needs it.")
-                self.line_error(plain("Run `poetry tf devcontainer`; --diff shows what differs."))
+                self.line_error(f"{plain(name)} is out of date.")
+                self.line_error(plain("Run `poetry tf devcontainer`; --diff shows the changes."))
             return int(bool(texts))
         if shows:
             return 0
         self.write_files(root, texts, project.snapshot)
         verb = "Wrote" if texts else "Nothing to change in"
         if project.pyproject.path in texts:
-            self.line("Wrote <c1>[tool.poetry-tf]</> in <c1>pyproject.toml</>")
+            changed = self.path_from_here(project.pyproject.path)
+            self.line(f"Wrote <c1>[tool.poetry-tf]</> in <c1>{plain(changed)}</>")
         if project.pyproject.is_managed and not before.pyproject.is_managed:
             self.line_error(f"<comment>{plain(MANAGED)}</>")
         found = project.devcontainer
@@ -108,6 +113,8 @@ lock, pinned). Comments and all that is yours in the file stay as they are. What
         self.line(f"{verb} <c1>{plain(name)}</>: {plain(plan_summary(plan, document))}")
         for note in (*missing_plugin_notes(project, plan), *container_notes(project, plan)):
             self.line(plain(note))
+        if path in texts and not is_new:
+            self.line(rebuild_step(project))
         return 0
 
     def _given_options(self) -> ContainerOptions:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from packaging.utils import canonicalize_name
 
+from poetry_tf.commands.base import plain
 from poetry_tf.devcontainer.gpu import brings_cuda
 from poetry_tf.devcontainer.image import container_python, has_own_base
 from poetry_tf.devcontainer.origin import NAME, running_origin
@@ -37,6 +38,14 @@ def up_command(project: Project, *options: str) -> str:
         path = others[0].path.relative_to(project.root).as_posix()
         words.append(f"--config {shell_word(path) or '<its path>'}")
     return " ".join(words)
+
+
+def rebuild_step(project: Project) -> str:
+    """The next step after a change of a container that there is, as a line of the console."""
+    return (
+        "Next: rebuild the container (<c1>Dev Containers: Rebuild Container</> in VS Code, "
+        f"or <c1>{plain(up_command(project, '--remove-existing-container'))}</>)"
+    )
 
 
 def plan_summary(plan: Plan, document: JsoncDocument | None = None) -> str:

@@ -18,7 +18,7 @@ from poetry.factory import Factory
 from poetry_tf.actions.variables import Variable, needed_variables
 from poetry_tf.commands.base import FORMAT_OPTIONS, TensorFlowCommand, document_head
 from poetry_tf.files.project import Project
-from poetry_tf.plan.derive import required_plan
+from poetry_tf.plan.derive import require_poetry, required_plan
 from poetry_tf.plan.model import TF_KERAS, PlanError
 from poetry_tf.poetry_internals.environment import project_environment
 from poetry_tf.releases import load
@@ -60,7 +60,9 @@ In a batch script of a cluster the line for sh comes before the one that starts 
         if shell not in _SHELLS:
             names = format_list(_SHELLS)
             raise PlanError(f"--shell: unknown shell {shell!r}", f"Known are {names}.")
-        plan = required_plan(Project.read(root), load(), load_images())
+        project = Project.read(root)
+        require_poetry(project)
+        plan = required_plan(project, load(), load_images())
         site = _site(root)
         links = library_links(site) if site is not None else LibraryLinks()
         if plan.legacy_keras and site is not None and _lacks_legacy_keras(site):

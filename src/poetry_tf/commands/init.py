@@ -315,7 +315,7 @@ class InitCommand(TensorFlowCommand):
             self.line(f"Nothing to change: {summary}")
             return
         self.line(f"<info>{summary}</>")
-        self.show_paths(project.root, texts)
+        self.show_paths(texts)
         if options.write_source:
             self.line_error(f"<warning>{SOURCE_COST}</warning>")
 
@@ -333,4 +333,4 @@ class InitCommand(TensorFlowCommand):
             self.line_error(f"<c1>{plain(str(line.location))}</> {plain(line.written)}")
             self.line_error(f"    {plain(line.reason)}")
         for finding in findings:
-            self.show_finding(finding, project.root)
+            self.show_finding(finding)

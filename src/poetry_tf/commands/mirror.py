@@ -40,6 +40,7 @@ from poetry_tf.index.mirrors import (
 )
 from poetry_tf.index.resolve import ResolvedMirror, may_name, resolve
 from poetry_tf.index.saved_folder import SavedFolder
+from poetry_tf.plan.derive import require_poetry
 from poetry_tf.plan.model import PlanError
 from poetry_tf.text import format_count
 
@@ -173,6 +174,8 @@ class _SettingCommand(_MirrorCommand):
 
     def put(self, value: Any, *, is_secret: bool = False) -> int:
         root = self.root() if self.option("local") else None
+        if root is not None:
+            require_poetry(Project.read(root))
         # Poetry keeps passwords in auth.toml, and reads it after config.toml.
         auth = user_settings_file("auth.toml")
         is_in_auth = any(layer.file == auth for layer in setting_layers(None))
@@ -181,14 +184,22 @@ class _SettingCommand(_MirrorCommand):
         write_setting(self, file, root, SETTING, value)
         place = shown_path(file) if root is None else POETRY_TOML
         self.line(f"tf.mirror is <c1>{plain(format_value(value))}</> in {plain(place)}")
-        self._warn_if_overridden(file)
+        self._warn_if_overridden(file, value)
         return 0
 
-    def _warn_if_overridden(self, file: Path) -> None:
+    def _warn_if_overridden(self, file: Path, value: Any) -> None:
+        """Names the layer that overrides the one just written, and how to change it."""
         first = next(iter(setting_layers(self.folder())), None)
-        if first is not None and first.file != file:
-            value = format_value(first.value)
-            self.warn(f"Not in force here: {first.place} says {value}, and goes before it")
+        if first is None or first.file == file:
+            return
+        if first.is_projects:
+            words = "off" if value == "off" else f"use {format_value(value).replace(',', '')}"
+            how = f"To change it for this project: poetry tf mirror {words} --local"
+        elif first.variable is not None:
+            how = f"To use the new value, unset {first.variable}"
+        else:
+            how = f"To use the new value, remove that line from {first.place}"
+        self.warn(f"Not in force here: {first.place} says {format_value(first.value)}. {how}")
 
 
 class MirrorUseCommand(_SettingCommand):
@@ -340,7 +351,9 @@ Exit status: 0 where all are the same, 1 where one differs, is not on PyPI, or c
         from poetry_tf.index.verify import verify
 
         root = self.root()
-        lock = Project.read(root).lock
+        project = Project.read(root)
+        require_poetry(project)
+        lock = project.lock
         if isinstance(lock, ProjectError):
             raise lock
         if lock is None:

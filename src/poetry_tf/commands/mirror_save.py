@@ -21,6 +21,7 @@ from poetry_tf.index.failover import NotDownloadedError
 from poetry_tf.index.folder_setting import is_path, users_folder
 from poetry_tf.index.manifest import Fault, ManifestError
 from poetry_tf.index.saved_folder import PAGES
+from poetry_tf.plan.derive import require_poetry
 from poetry_tf.plan.environments import ENVIRONMENTS, format_targets
 from poetry_tf.plan.model import PlanError
 from poetry_tf.text import format_count, shell_word
@@ -79,6 +80,7 @@ server can serve.
 
     def act(self) -> int:
         project = Project.read(self.root())
+        require_poetry(project)
         options = SaveOptions(
             folder=self._folder(self.argument("folder")),
             environments=_words(self.option("environments")),

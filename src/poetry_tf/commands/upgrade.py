@@ -19,7 +19,7 @@ from poetry_tf.actions.options import InitOptions
 from poetry_tf.actions.upgrade import Upgrade, lock_upgrade, plan_upgrade
 from poetry_tf.checks.findings import find_problems, make_context
 from poetry_tf.commands.base import FORMAT_OPTIONS, TensorFlowCommand, error_value, plain
-from poetry_tf.commands.devcontainer_output import unproven_warning, up_command
+from poetry_tf.commands.devcontainer_output import rebuild_step, unproven_warning
 from poetry_tf.commands.upgrade_output import (
     VERSION,
     UpgradeReport,
@@ -94,12 +94,12 @@ release of that.
         except UnsolvedError as error:
             return self._refuse(upgrade, *unsolved_error(upgrade, error))
         except LockingError as error:
-            message = "The project can't be locked; nothing was changed"
+            message = "Could not lock the project; nothing was changed"
             return self._refuse(upgrade, message, str(error))
         report = UpgradeReport(upgrade, final, find_problems(make_context(final)))
         texts, page = changed_texts(final), report.plain()
         if self.format == "text":
-            self._show(report, root)
+            self._show(report)
             if self.option("diff"):
                 shown = {path: text for path, text in texts.items() if path.name != LOCK}
                 self.show_diffs(diffs(final, shown))
@@ -132,7 +132,7 @@ release of that.
             self.write_json({"version": VERSION, "applied": False, "error": error})
         return super().fail(message, remedy)
 
-    def _show(self, report: UpgradeReport, root: Path) -> None:
+    def _show(self, report: UpgradeReport) -> None:
         for line in report.lines():
             style = {"  +": "fg=green", "  -": "fg=red"}.get(line[:3])
             self.line(f"<{style}>{plain(line)}</>" if style else plain(line))
@@ -142,7 +142,7 @@ release of that.
         if report.findings:
             self.line_error("<warning>Left for you to decide after that:</warning>")
         for finding in report.findings:
-            self.show_finding(finding, root)
+            self.show_finding(finding)
 
     def _confirmed(self) -> bool:
         if self.format == "json" or not self.io.is_interactive():
@@ -165,12 +165,9 @@ release of that.
             self.line(f"Nothing was written (--{'diff' if self.option('diff') else 'dry-run'}).")
             return
         self.line(f"<info>Moved to TensorFlow {page['tensorflow']['to']}</>")
-        self.show_paths(final.root, texts)
+        self.show_paths(texts)
         if readable_configurations(final):
-            self.line(
-                "Next: rebuild the container (<c1>Dev Containers: Rebuild Container</> in VS Code, "
-                f"or <c1>{plain(up_command(final, '--remove-existing-container'))}</>)"
-            )
+            self.line(rebuild_step(final))
         elif final.lock is None:
             self.line(
                 "It was solved; poetry.lock was not written, as the project has none. "

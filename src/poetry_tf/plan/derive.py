@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from poetry.core.constraints.version import VersionConstraint
 
-from poetry_tf.files.project import Project, configurations
+from poetry_tf.files.project import PYPROJECT, Project, configurations
 from poetry_tf.plan.environments import pythons_with_wheels
 from poetry_tf.plan.lines import narrowed_release
 from poetry_tf.plan.main_line import (
@@ -49,6 +50,33 @@ def make_plan(
     )
     legacy_keras = settings.keras == "legacy" and keras_major(release) not in {None, LEGACY_KERAS}
     return Plan(release, pythons, gpu, legacy_keras)
+
+
+# How another tool prints the requirements of a project, as `init --from` reads them.
+_EXPORTS: Final = {
+    "uv": "uv export --no-hashes --no-emit-project > requirements.txt",
+    "pdm": "pdm export --without-hashes > requirements.txt",
+    "hatch": "hatch dep show requirements > requirements.txt",
+}
+
+
+def require_poetry(project: Project) -> None:
+    """Raises `PlanError` for a project that another tool manages, with the ways to Poetry."""
+    if (foreign := project.pyproject.foreign_manager) is None:
+        return
+    is_package = "build-system" in project.pyproject.data
+    remedies = [
+        f"To move it to Poetry, add this to {PYPROJECT} and run `poetry tf init`:",
+        "    [tool.poetry]",
+        *([] if is_package else ["    package-mode = false"]),
+    ]
+    if (export := _EXPORTS.get(foreign)) is not None:
+        remedies += [
+            "To keep it, make a project for Poetry in another folder, from its requirements:",
+            f"    {export}",
+            "    poetry tf init --from requirements.txt  # in the other folder",
+        ]
+    raise PlanError(f"{PYPROJECT}: this project uses {foreign}, not Poetry", "\n".join(remedies))
 
 
 def wants_container(project: Project) -> bool:

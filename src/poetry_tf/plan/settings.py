@@ -13,6 +13,7 @@ from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.files.values import KeyPath
 from poetry_tf.plan.environments import ENVIRONMENTS
+from poetry_tf.text import did_you_mean, format_list
 
 GpuChoice = Literal["auto", "system", "pip", "none"]
 PinChoice = Literal["error", "warn", "off"]
@@ -134,7 +135,8 @@ def _problems(table: Mapping[str, Any]) -> Iterator[SettingProblem]:
         path = (*SETTINGS_PATH, key)
         if key in _WORDS:
             if value not in _WORDS[key]:
-                yield SettingProblem(path, f"{key} is {value!r}", _write_one_of(_WORDS[key]))
+                remedy = did_you_mean(value, _WORDS[key]) + _write_one_of(_WORDS[key])
+                yield SettingProblem(path, f"{key} is {value!r}", remedy)
         elif key == "environments":
             yield from _environment_problems(path, value)
         elif key == "gpu-required":
@@ -144,7 +146,9 @@ def _problems(table: Mapping[str, Any]) -> Iterator[SettingProblem]:
             if not (isinstance(value, str) and is_registry(value)):
                 yield SettingProblem(path, f"registry is {value!r}", REGISTRY_REMEDY)
         else:
-            yield SettingProblem(path, f"{key} is no setting of poetry-tf", "Remove it")
+            known = (*_WORDS, "environments", "gpu-required", "registry", "ignore")
+            remedy = did_you_mean(key, known) + f"The settings are {format_list(sorted(known))}"
+            yield SettingProblem(path, f"unknown setting {key}", remedy)
 
 
 def _environment_problems(path: KeyPath, value: object) -> Iterator[SettingProblem]:
@@ -155,8 +159,8 @@ def _environment_problems(path: KeyPath, value: object) -> Iterator[SettingProbl
         return
     for index, name in enumerate(value):
         if not (isinstance(name, str) and name in ENVIRONMENTS):
-            message = f"{name!r} is no environment that poetry-tf knows"
-            yield SettingProblem((*path, index), message, _write_one_of(tuple(ENVIRONMENTS)))
+            remedy = did_you_mean(name, ENVIRONMENTS) + _write_one_of(tuple(ENVIRONMENTS))
+            yield SettingProblem((*path, index), f"unknown environment {name!r}", remedy)
 
 
 def is_registry(text: str) -> bool:
@@ -182,7 +186,7 @@ def _read_ignore(value: Any) -> tuple[tuple[IgnoredRule, ...], tuple[SettingProb
     """The ignored rules, also those with an unknown code."""
     place: KeyPath = (*SETTINGS_PATH, "ignore")
     if not isinstance(value, list):
-        return (), (SettingProblem(place, "ignore is no array", _IGNORE_REMEDY),)
+        return (), (SettingProblem(place, "ignore is not an array", _IGNORE_REMEDY),)
     entries: list[IgnoredRule] = []
     problems: list[SettingProblem] = []
     for index, entry in enumerate(value):
@@ -202,14 +206,14 @@ _IGNORE_REMEDY = 'Write ignore = [{ code = "TF101", reason = "why" }]'
 def _entry_problem(entry: Any) -> str | None:
     """What is wrong with an entry of ``ignore``."""
     if not isinstance(entry, dict):
-        return "an entry is no table with a code and a reason"
+        return "an entry is not a table with a code and a reason"
     if unknown := [key for key in entry if key not in {"code", "reason", "name"}]:
-        return f"{unknown[0]} is no key of an entry"
+        return f"an entry has the unknown key {unknown[0]}"
     if not isinstance(entry.get("code"), str):
         return "an entry has no code"
     reason = entry.get("reason")
     if not isinstance(reason, str) or not reason.strip():
         return f"{entry['code']} has no reason"
     if not isinstance(entry.get("name", ""), str):
-        return f"the name of {entry['code']} is no text"
+        return f"the name of {entry['code']} is not a string"
     return None
