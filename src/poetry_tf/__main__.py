@@ -20,7 +20,7 @@ from poetry_tf.poetry_internals import MovedError
 from poetry_tf.poetry_internals.patches import leave_project_plugins
 from poetry_tf.releases import load
 
-# Options of Poetry's own that take a value and may stand before the command.
+# Poetry's own options that take a value and may stand before the command.
 _WITH_VALUE = {"-C", "--directory", "-P", "--project"}
 
 
@@ -38,7 +38,7 @@ def translate(arguments: list[str]) -> list[str]:
 
 
 class _Pipe(io.FileIO):
-    """A stream that drops what nobody reads any more (``poetry-tf check | head``)."""
+    """A stream that drops what is no longer read (``poetry-tf check | head``)."""
 
     def write(self, data: Any) -> int:
         try:
@@ -72,7 +72,7 @@ def main() -> int:
     try:
         Path.cwd()
     except OSError as error:
-        sys.exit(f"Error: the current folder can't be read: {error.strerror}")
+        sys.exit(f"Error: could not read the current folder: {error.strerror}")
     poetry_tf.program = "poetry-tf"
     sys.argv[1:] = translate(sys.argv[1:])
     try:

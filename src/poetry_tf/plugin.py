@@ -129,7 +129,7 @@ def _make_command(name: str, module: str, cls: str) -> BaseCommand:
 
 
 def _broken_command(title: str, error: Exception) -> BaseCommand:
-    """A command in the place of one that can't be made."""
+    """The replacement for a command that could not be created."""
     from cleo.commands.command import Command
 
     class BrokenCommand(Command):
@@ -291,7 +291,7 @@ def _is_managed(command: BaseCommand) -> bool:
 
 
 def _has_table() -> bool:
-    """Whether the project has a table of poetry-tf's, where Poetry's reading of it has moved."""
+    """Whether the project has a table of poetry-tf, if Poetry no longer reads it as expected."""
     folder = _project_folder(Path())
     return folder is not None and b"[tool.poetry-tf" in _lowercase_bytes(folder / "pyproject.toml")
 

@@ -30,7 +30,7 @@ def format_list(items: Iterable[str]) -> str:
 
 
 def format_few(items: Sequence[str]) -> str:
-    """A list of words, of which more than four are counted: "a, b, c and 5 more"."""
+    """A list of words that counts what is more than four: "a, b, c and 5 more"."""
     return format_list(items if len(items) < 5 else [*items[:3], f"{len(items) - 3} more"])
 
 

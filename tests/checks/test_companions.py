@@ -70,7 +70,7 @@ def test_addons_that_name_the_tensorflow_in_an_extra_only_are_a_warning(
     made = project("tensorflow~=2.13.0", line.format(version), locked=locked)
     (finding,) = found(made, "TF105")
     assert finding.severity == level
-    assert "tensorflow-addons 0.21.0 fits" in finding.remedy
+    assert "tensorflow-addons 0.21.0, which fits" in finding.remedy
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_the_advice_can_be_followed(constraint: str, solvable: bool):
     made = project("tensorflow~=2.18.0", "tf-agents", locked=packages)
     made = in_memory(made.pyproject.document.text, lock=lock)
     (finding,) = found(made, "TF105")
-    assert ("0.25.0 fits" in finding.remedy) is solvable
+    assert ("0.25.0, which fits" in finding.remedy) is solvable
     assert (f"tf-agents 0.19.0 requires tensorflow-probability {constraint}" in finding.remedy) is (
         not solvable
     )

@@ -130,8 +130,8 @@ def test_two_cuda_majors_with_the_same_files_are_an_error(cuda_first: bool):
     assert cudnn.severity == nccl.severity == "error"
     assert cudnn.message == (
         "nvidia-cudnn-cu12 9.3.0.75 (required by tensorflow) and nvidia-cudnn-cu13 9.19.0.56 "
-        "(required by torch) hold the same files for CUDA 12 and CUDA 13: the one that is "
-        "installed last is used by both"
+        "(required by torch) hold the same files for CUDA 12 and CUDA 13: both use the one "
+        "that is installed last"
     )
     assert "torch without CUDA" in cudnn.remedy and "tensorflow without" not in cudnn.remedy
     assert "nvidia-nccl-cu13" in nccl.message

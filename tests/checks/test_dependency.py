@@ -531,7 +531,7 @@ def test_a_release_that_there_is_not_is_reported_where_it_is_asked_for(where: Pl
     line = where.line.format(wrong)
     (finding,) = found(in_memory(f"# mine\n{where.before}\n{line}\n"), "TF102")
     assert place(finding).endswith(f":{where.column}")
-    assert wrong in finding.message and "no release that there was on 20" in finding.message
+    assert wrong in finding.message and "no release published by 20" in finding.message
     assert "newest release of 2." in finding.remedy and not finding.edits
 
 
@@ -572,7 +572,7 @@ def test_a_distribution_that_ended_has_no_releases_of_later_series():
 
 def test_a_pin_that_contradicts_itself_admits_nothing():
     (finding,) = found(in_memory('[tool.poetry.dependencies]\ntensorflow = ">2.15,<2.14"'), "TF102")
-    assert "no version at all" in finding.message
+    assert "no version" in finding.message
 
 
 def test_yanked_releases_are_nothing_to_pin(monkeypatch: pytest.MonkeyPatch):
@@ -580,7 +580,7 @@ def test_yanked_releases_are_nothing_to_pin(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(CATALOG, "yanked", yanked)
     text = '[project]\ndependencies = ["tensorflow{}"]'
     (finding,) = found(in_memory(text.format("~=2.15.0")), "TF102")
-    assert "yanked releases only" in finding.message
+    assert "only yanked releases" in finding.message
     assert found(in_memory(text.format("~=2.14.0")), "TF102") == []
     assert found(in_memory(text.format(">=2.14.0,<2.16")), "TF102") == []
 

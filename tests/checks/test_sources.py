@@ -60,9 +60,9 @@ def test_a_lock_from_a_mirror_is_reported_once_with_the_first_place():
     lock = locked_from(None, TUNA.rstrip("/"), TUNA.rstrip("/"))
     (finding,) = found(in_memory(REQUIRES, lock=lock), "TF401")
     assert place(finding) == "poetry.lock:11:1"
-    assert finding.message.startswith("2 locked packages come from pypi.tuna")
+    assert finding.message.startswith("2 locked packages come only from pypi.tuna")
     (finding,) = found(in_memory(REQUIRES, lock=locked_from(TUNA)), "TF401")
-    assert finding.message.startswith("a locked package comes from")
+    assert finding.message.startswith("a locked package comes only from")
 
 
 def bound(text: str, lock: str, *, poetry_toml: str | None = None) -> Project:

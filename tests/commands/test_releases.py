@@ -48,10 +48,7 @@ def test_a_table_of_the_series_to_choose_from(releases) -> None:
     assert rows["2.18.1"][1:] == [
         *("3.9-3.12", "12.5.1", "9.3.0", "525.60.13", ">=3.5.0", "x", "x", "-", "x", "x"),
     ]
-    assert (
-        f"Known up to {load().data_version}, the day of the data. Earlier series than 2.8: --all."
-        in lines
-    )
+    assert f"Data of {load().data_version}. For series before 2.8: --all." in lines
     # Columns stand under each other, and no line is wider than it must be.
     assert all(line == line.rstrip() for line in lines)
     assert max(map(len, lines)) < 115
@@ -70,10 +67,10 @@ def test_all_series(releases) -> None:
 def test_a_series_means_its_newest_release(releases) -> None:
     result = releases("2.15")
     assert result.ok, result.output
-    assert result.stdout.startswith("tensorflow 2.15.1, 2024-03-08\nalso in 2.15: 2.15.0, ")
+    assert result.stdout.startswith("tensorflow 2.15.1, 2024-03-08\nAlso in 2.15: 2.15.0, ")
     for line in (
         "  linux-x86_64   Python 3.9-3.11  glibc 2.17   CUDA 12.2, cuDNN 8",
-        "  windows-amd64  Python 3.9-3.11               by way of tensorflow-intel",
+        "  windows-amd64  Python 3.9-3.11               through tensorflow-intel",
         "  macos-arm64    Python 3.9-3.11  macOS 12.0",
         "  compiled for sm_50, sm_60, sm_70, sm_75, compute_80",
         "  NVIDIA driver 525.60.13 or later (Linux); for GPUs newer than these 535.104.05",
@@ -90,19 +87,19 @@ def test_a_series_means_its_newest_release(releases) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (("2.15.0",), "  and-cuda: can be had nowhere"),
-        (("2.18.1",), "Left out, because nothing satisfies it"),
+        (("2.15.0",), "  and-cuda: no platform has its wheels"),
+        (("2.18.1",), "Left out, because no release satisfies it"),
         (("2.16",), "  dev container: CUDA 12.2 with cuDNN 8.9.7.29 (not proven)"),
-        (("2.4",), "Only its wheels' names are known, not what they hold."),
+        (("2.4",), "Only the names of its wheels are known, not their contents."),
         (("2.12", "--distribution", "tensorflow-gpu"), "It has no wheel."),
         (
             ("2.13.1",),
-            "  macos-arm64    Python 3.8-3.11  macOS 12.0   by way of tensorflow-macos, "
+            "  macos-arm64    Python 3.8-3.11  macOS 12.0   through tensorflow-macos, "
             "which has 3.9-3.11",
         ),
         (
             ("2.11",),
-            "  linux-aarch64  Python 3.8-3.10  glibc 2.17   by way of tensorflow-cpu-aws, "
+            "  linux-aarch64  Python 3.8-3.10  glibc 2.17   through tensorflow-cpu-aws, "
             "which has none of these",
         ),
         (
@@ -131,8 +128,8 @@ def test_of_a_patch_release_that_is_not_known_it_says_whose_facts_it_shows(relea
     result = releases("2.18.9", "--distribution", name)
     assert result.ok, result.output
     first, second, *_ = result.stdout.splitlines()
-    assert first == f"{name} 2.18.9, newer than the data: what follows is known of 2.18.1"
-    assert second == "also in 2.18: 2.18.0, 2.18.1"
+    assert first == f"{name} 2.18.9, newer than the data; these are the facts of 2.18.1"
+    assert second == "Also in 2.18: 2.18.0, 2.18.1"
     shown = parsed(releases("2.18.9", "--distribution", name, "--json"))["release"]
     assert (shown["version"], shown["inferred_from"]) == ("2.18.9", "2.18.1")
     shown = parsed(releases("2.18.1", "--distribution", name, "--json"))["release"]
@@ -148,15 +145,15 @@ def test_every_distribution_has_a_table(releases, name) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("2.22",), "TensorFlow 2.22 is newer than the data of this poetry-tf"),
-        (("2.22.0rc0",), "TensorFlow 2.22.0rc0 is a release candidate, and no stable release"),
-        (("1.15.0",), "TensorFlow 1.15.0 is older than what poetry-tf knows"),
-        (("99.0",), "TensorFlow 99.0 is newer than the data of this poetry-tf"),
+        (("2.22",), "Unknown TensorFlow 2.22"),
+        (("2.22.0rc0",), "TensorFlow 2.22.0rc0 is a release candidate, not a stable release"),
+        (("1.15.0",), "TensorFlow 1.15.0 is older than the releases that poetry-tf knows"),
+        (("99.0",), "Unknown TensorFlow 99.0"),
         (("2.16.0",), "There is no TensorFlow 2.16.0"),
-        (("<b>latest</b>",), "'<b>latest</b>' is no version of TensorFlow"),
+        (("<b>latest</b>",), "'<b>latest</b>' is not a version of TensorFlow"),
         (
             ("--distribution", "numpy"),
-            "'numpy' is no distribution of TensorFlow that poetry-tf knows",
+            "Unknown distribution of TensorFlow: 'numpy'",
         ),
     ],
 )
@@ -166,11 +163,11 @@ def test_what_there_is_not(releases, arguments, message, form) -> None:
     assert result.returncode == 1
     assert result.stdout == ""
     first, remedy = result.stderr.splitlines()
-    if "newer" in message:
-        message += f" ({load().data_version}), which ends with the series {load().series[-1]}"
+    if "Unknown TensorFlow" in message:
+        message += f"; the newest known is {load().series[-1]} (data of {load().data_version})"
         assert remedy == f"Read it from the index: poetry tf releases --refresh {arguments[-1]}"
     else:
-        assert remedy.startswith(("Known are the series 2.0 to ", "Give one of tensorflow, "))
+        assert remedy.startswith(("The known series are 2.0 to ", "Give one of tensorflow, "))
     assert first == f"Error: {message}"
 
 

@@ -240,7 +240,7 @@ def test_a_feature_of_the_deleted_organisation_without_a_successor_is_left_and_s
         item for item in find_changes(PATH, JsoncDocument.parse(text), make_spec()) if item.code
     )
     assert (change.code, change.edits) == ("TF505", ())
-    assert "no successor" in change.remedy
+    assert "nothing replaces it" in change.remedy
     assert fixed(text) == text
 
 

@@ -36,7 +36,7 @@ def test_what_they_are_named_for_is_explained():
         return [f"{part.value}: {part.origin}" for part in found if part.name == "LD_LIBRARY_PATH"]
 
     (line,) = explain(LACKS_ONE)
-    assert line.startswith("nvidia/cusolver/lib: what TensorFlow 2.21.0 opens lies there")
+    assert line.startswith("nvidia/cusolver/lib: TensorFlow 2.21.0 opens libraries there")
     assert explain(LACKS_NONE) == explain(plan_of("2.21.0", "system")) == []
 
 
@@ -62,14 +62,14 @@ def test_where_poetry_tf_comes_from_is_reported(origin: Origin):
     assert part.value == (origin.requirement or "none")
     if origin is LOCAL:
         assert LOCAL.url in part.origin
-        assert "run poetry tf devcontainer" in part.origin
+        assert "run `poetry tf devcontainer`" in part.origin
 
 
 @pytest.mark.parametrize(
     ("settings", "value", "names"),
     [
         ({}, "where there is one", "nvidia runtime"),
-        ({"gpu_required": True}, "required", "from 29.2 on by CDI"),
+        ({"gpu_required": True}, "required", "from 29.2 on with CDI"),
         ({"engine": "podman"}, "required, by CDI", "Podman reads a file"),
     ],
 )

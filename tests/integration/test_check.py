@@ -18,7 +18,7 @@ from tests.support.projects import contents
 
 PIN = "tensorflow (>=2.18.1,<2.19.0)"
 CONTAINER = ".devcontainer/devcontainer.json"
-STALE = "poetry.lock:1:1 TF302 pyproject.toml has changed since the lock was made"
+STALE = "poetry.lock:1:1 TF302 pyproject.toml has changed since the lock file was made"
 
 
 ALL_SET = "All set! TensorFlow 2.18.1, 1 container: no problems found.\n"
@@ -101,7 +101,7 @@ def test_all_set(right: PoetryRunner, index: LocalIndex) -> None:
             "(>=2.17.1,<2.18.0)",
             [
                 STALE,
-                "TF303 tensorflow 2.18.1 is locked, but pyproject.toml asks for >=2.17.1,<2.18.0",
+                "TF303 tensorflow 2.18.1 is locked, but pyproject.toml requires >=2.17.1,<2.18.0",
                 # The container follows the pin as the lock will.
                 "TF503 tensorflow is required without and-cuda, but its wheels are to bring CUDA",
                 "TF503 CUDA is installed in the container, but wheels bring CUDA",
@@ -203,7 +203,7 @@ def _broken_lock(project: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "expected"),
     [
-        (_no_lock, "poetry.lock TF302 the project is not locked"),
+        (_no_lock, "poetry.lock TF302 the project has no lock file"),
         (_broken_lock, "poetry.lock:2:10 TF302 the lock can't be used"),
         (_no_container, f"{CONTAINER} TF501 the project has no dev container"),
         (_malformed_container, f"{CONTAINER}:4:1 TF501 devcontainer.json can't be read"),

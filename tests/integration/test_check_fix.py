@@ -364,7 +364,7 @@ def test_an_interrupted_write_is_settled_first(right: PoetryRunner, project: Pat
     output = _check(right)
     assert "interrupted" in output.stderr
     result = _check(right, "--fix")
-    assert "Settled an interrupted change: pyproject.toml" in result.stderr
+    assert "Completed or undid an interrupted change: pyproject.toml" in result.stderr
     assert result.ok
     assert contents(project) == RIGHT
 

@@ -127,7 +127,7 @@ def test_a_second_run_changes_nothing(warm_poetry: PoetryRunner, project: Path) 
     assert warm_poetry.call("tf", "devcontainer").ok
     before = contents(project)
     again = warm_poetry.call("tf", "devcontainer")
-    assert again.stdout.startswith(f"Nothing to change in {NAME}: TensorFlow 2.18.1 on Python")
+    assert again.stdout.startswith(f"{NAME} is up to date: TensorFlow 2.18.1 on Python")
     assert contents(project) == before
 
 
@@ -292,8 +292,8 @@ def test_a_container_of_the_users_own_making_is_left_to_the_user(
     _write(project, '{\n  "build": {"dockerfile": "Dockerfile"}\n}\n')
     done = warm_poetry.call("tf", "devcontainer")
     assert done.stdout.startswith(
-        f"Wrote {NAME}: TensorFlow 2.18.1. The base is yours and was not looked at: it has to "
-        "bring Python 3.11 or 3.12, CUDA 12.5 and cuDNN 9.3.0.75\n"
+        f"Wrote {NAME}: TensorFlow 2.18.1. The base image is yours and was not checked: it "
+        "needs Python 3.11 or 3.12, CUDA 12.5 and cuDNN 9.3.0.75\n"
     ), "what isn't written isn't promised"
     made = _container(project)
     assert made["build"] == {"dockerfile": "Dockerfile"}
@@ -303,8 +303,8 @@ def test_a_container_of_the_users_own_making_is_left_to_the_user(
     _write(project, json.dumps(made))
     assert warm_poetry.call("tf", "devcontainer").stdout.startswith(
         f"Wrote {NAME}: TensorFlow 2.18.1; the container brings CUDA 12.5 and cuDNN 9.3.0.75 "
-        "(proven for this TensorFlow). The base is yours and was not "
-        "looked at: it has to bring Python 3.11 or 3.12\n"
+        "(proven for this TensorFlow). The base image is yours and was not "
+        "checked: it needs Python 3.11 or 3.12\n"
     )
 
 
@@ -319,8 +319,8 @@ def test_the_python_that_is_reported_is_the_one_that_the_image_has(
 @pytest.mark.parametrize(
     ("gpu", "expected"),
     [
-        ("none", "the container brings no CUDA (no GPU was asked for)"),
-        ("pip", "TensorFlow's own wheels bring CUDA and cuDNN (as asked for)"),
+        ("none", "the container brings no CUDA (the project asks for no GPU)"),
+        ("pip", "TensorFlow's own wheels bring CUDA and cuDNN (as configured)"),
     ],
 )
 def test_it_is_told_who_brings_cuda(

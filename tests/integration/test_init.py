@@ -210,12 +210,12 @@ def test_a_release_can_be_named(warm_poetry: PoetryRunner, project: Path) -> Non
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [
-        ("two", "'two' is no version of TensorFlow"),
-        ("2", "2 is no series of TensorFlow"),
+        ("two", "'two' is not a version of TensorFlow"),
+        ("2", "2 is not a series of TensorFlow"),
         ("2.16.0", "There is no TensorFlow 2.16.0"),
         ("9.9", "The index has no release 9.9 of tensorflow"),
-        ("2.4.1", "TensorFlow 2.4.1 is older than what poetry-tf knows"),
-        ("1.15", "TensorFlow 1.15 is older than what poetry-tf knows"),
+        ("2.4.1", "TensorFlow 2.4.1 is older than the releases that poetry-tf knows"),
+        ("1.15", "TensorFlow 1.15 is older than the releases that poetry-tf knows"),
         ("2.22", "The index has no release 2.22 of tensorflow, only 2.22.0rc0"),
         ("2.22.0rc0", "TensorFlow 2.22.0rc0 is a release candidate"),
     ],

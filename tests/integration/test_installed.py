@@ -167,7 +167,7 @@ def test_check_finds_an_environment_that_something_else_installed(locked: Poetry
     (finding,) = [item for item in found if item["code"] == "TF601"]
     assert finding["severity"] == "warning"
     assert finding["message"] == (
-        "TensorFlow in .venv does not find libcusolver.so.11 of its own wheels, and so uses the CPU"
+        "TensorFlow in .venv does not find libcusolver.so.11 of its own wheels, so it uses the CPU"
     )
     assert finding["remedy"] == "Run poetry install, which links them"
     locked.in_project = True
@@ -310,8 +310,8 @@ def test_an_unknown_shell_is_refused(poetry: PoetryRunner) -> None:
     done = poetry.call("tf", "env", "--shell", "cmd")
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        "Error: --shell: unknown shell 'cmd'",
-        "Known are sh, fish and powershell.",
+        "Error: Unknown shell 'cmd'",
+        "Give --shell one of sh, fish and powershell.",
     ]
 
 

@@ -79,7 +79,7 @@ def test_what_writes_settles_it_first(
 ) -> None:
     result = interrupted.call("tf", *command.split())
     assert result.ok, result.output
-    assert f"Settled an interrupted change: {CONTAINER}\n" in result.stderr
+    assert f"Completed or undid an interrupted change: {CONTAINER}\n" in result.stderr
     after = contents(project)
     assert after[PYPROJECT].startswith(b"# new\n")
     assert after[CONTAINER].startswith(b"// new\n")

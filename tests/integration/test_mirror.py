@@ -35,7 +35,7 @@ def test_what_is_in_force_is_shown_with_its_place_and_what_is_not(
     poetry: PoetryRunner, project: Path, index: LocalIndex
 ) -> None:
     write_pyproject(project)
-    assert _mirror(poetry).stdout == "No mirror is set: PyPI itself\n"
+    assert _mirror(poetry).stdout == "No mirror is set: packages come from PyPI\n"
     _set(poetry.config_file, '"bfsu"')
     _set(project / "poetry.toml", '["tuna", "https://pypi.example.com/simple"]')
     shown = _mirror(poetry).stdout.splitlines()
@@ -283,7 +283,9 @@ def test_a_lock_is_compared_with_pypi_whatever_mirror_is_set(
 ) -> None:
     mirror.requests.clear()
     done = _mirror(locked, "verify")
-    assert done == Result(0, "poetry.lock: every hash is PyPI's (2 files of 2 packages)\n", "")
+    assert done == Result(
+        0, "poetry.lock: every hash is the same on PyPI (2 files of 2 packages)\n", ""
+    )
     assert mirror.requests == []
     assert {request.package for request in pypi.requests} == {"six", "wrapt"}
 
@@ -317,7 +319,7 @@ def test_packages_from_elsewhere_are_left_out_and_counted(
     head, package, rest = lock.read_text("utf-8").rpartition("\n[metadata]\n")
     lock.write_text(f"{head}\n{source}{package}{rest}", "utf-8")
     done = _mirror(locked, "verify")
-    assert done.stdout == "poetry.lock: every hash is PyPI's (1 files of 1 packages)\n"
+    assert done.stdout == "poetry.lock: every hash is the same on PyPI (1 files of 1 packages)\n"
     assert done.stderr == "Packages left out, as they don't come from PyPI: 1\n"
 
 

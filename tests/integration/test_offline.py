@@ -208,9 +208,9 @@ def test_projects_share_a_folder_and_prune_leaves_the_others_files(
 @pytest.mark.parametrize(
     ("content", "what", "remedy"),
     [
-        ('{"version": 1, "files": [', "is no manifest", "mirror save` in alpha-one again"),
-        ("[]", "is no manifest", "mirror save` in alpha-one again"),
-        ('{"version": 2}', "is of a newer poetry-tf", "Update poetry-tf here."),
+        ('{"version": 1, "files": [', "is not a manifest", "mirror save` in alpha-one again"),
+        ("[]", "is not a manifest", "mirror save` in alpha-one again"),
+        ('{"version": 2}', "is from a newer poetry-tf", "Update poetry-tf here."),
     ],
 )
 @pytest.mark.sample(every=3)
@@ -278,14 +278,14 @@ def test_a_second_run_asks_for_nothing_and_a_corrupt_file_comes_again(
 ) -> None:
     before = contents(folder)
     done = _save(offline, folder)
-    assert done.ok and "all there already" in done.stdout, done.output
+    assert done.ok and "all saved before" in done.stdout, done.output
     assert shelf.requests == []
     assert contents(folder) == before
     wheel = folder / "simple" / "pure" / "pure-1.5-py3-none-any.whl"
     wheel.write_bytes(wheel.read_bytes()[:-1] + b"?")
     done = _save(offline, folder)
     assert done.ok, done.output
-    assert f"{wheel.name} was corrupt, and came again" in done.stderr
+    assert f"{wheel.name} was corrupt and was downloaded again" in done.stderr
     assert contents(folder) == before
 
 

@@ -198,7 +198,7 @@ def test_mirror_shows_what_is_used(poetry: PoetryRunner, other: Mount) -> None:
 @pytest.mark.parametrize("word", ["", "http://", "a b", "host/path", "me@host", "host:port"])
 def test_what_is_no_host_is_not_allowed(poetry: PoetryRunner, word: str) -> None:
     done = poetry.call("tf", "allow", "--", word)
-    assert done.returncode == 1 and "is no host" in done.stderr
+    assert done.returncode == 1 and "is not a host" in done.stderr
     assert not poetry.config_file.exists()
 
 

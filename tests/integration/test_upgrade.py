@@ -221,7 +221,7 @@ def test_where_no_release_of_a_companion_fits_it_says_which_series_have_one(
     wanted = ["tensorflow (>=2.15.1,<2.16)", "tensorflow-addons (>=0.23,<0.24)"]
     write_pyproject(project, wanted, requires_python=">=3.11,<3.12", more=ONE)
     done = refused(warm_poetry, "2.18")
-    assert "No release of tensorflow-addons goes with TensorFlow 2.18" in done.stderr
+    assert "No release of tensorflow-addons fits TensorFlow 2.18" in done.stderr
     assert "https://github.com/tensorflow/addons/issues/2807" in done.stderr
     assert re.search(r"tensorflow-addons +none fits: .*TensorFlow 2\.8 to 2\.15", done.stdout)
     found = json.loads(refused(warm_poetry, "2.18", "--json").stdout)
@@ -255,7 +255,7 @@ def test_the_range_of_pythons_moves_where_it_must_and_is_reported(
     poetry = begin("2.21", "3.13")
     done = poetry.call("tf", "upgrade", "2.18", "-n")
     assert done.ok, done.output
-    assert ">=3.13,<3.14 -> >=3.12,<3.13: the project's range has to move" in done.stdout
+    assert ">=3.13,<3.14 -> >=3.12,<3.13: the project's range has to change" in done.stdout
     assert 'requires-python = ">=3.12,<3.13"\n' in pyproject(project)
     assert "python:3-3.12-" in container(project)["image"]
     assert "Python 3.13 -> 3.12" in done.stdout
@@ -470,7 +470,7 @@ def test_a_dry_run_shows_the_page_and_writes_nothing(begin: Begin, project: Path
     assert done.ok, done.output
     assert contents(project) == before
     for text in (
-        "Python  >=3.11,<3.12, as it is",
+        "Python  >=3.11,<3.12, unchanged",
         "CUDA    12.2 -> 12.5, in the container",
         "cuDNN   8.9.4.25 -> 9.3.0.75",
         "driver  525.60.13 or later on the host",
@@ -478,7 +478,7 @@ def test_a_dry_run_shows_the_page_and_writes_nothing(begin: Begin, project: Path
         "tf.keras is Keras 3.",
         "https://github.com/tensorflow/tensorflow/releases/tag/v2.16.1",
         '+    "tensorflow (>=2.18.1,<2.19.0)",',
-        "The container has to be rebuilt.",
+        "Rebuild the container after that.",
     ):
         assert text in done.stdout
     assert done.stdout.endswith("Nothing was written (--dry-run).\n")
@@ -535,10 +535,10 @@ def test_on_the_way_down_it_says_what_goes_back(begin: Begin, project: Path) -> 
     ("arguments", "expected"),
     [
         (["2.99"], "The index has no release 2.99 of tensorflow"),
-        (["3"], "3 is no series of TensorFlow"),
-        (["nonsense"], "'nonsense' is no version of TensorFlow"),
+        (["3"], "3 is not a series of TensorFlow"),
+        (["nonsense"], "'nonsense' is not a version of TensorFlow"),
         (["2.16.0"], "There is no TensorFlow 2.16.0"),
-        (["2.3"], "TensorFlow 2.3 is older than what poetry-tf knows"),
+        (["2.3"], "TensorFlow 2.3 is older than the releases that poetry-tf knows"),
         (["2.18", "--mirror", "nowhere"], "--mirror: 'nowhere' is no mirror"),
     ],
 )

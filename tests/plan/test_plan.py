@@ -283,7 +283,7 @@ def test_a_yanked_release_is_only_chosen_where_all_are():
     [
         (f"=={OLDER}", None, "No TensorFlow release that poetry-tf knows satisfies"),
         ("2.16.0", None, "No TensorFlow release that poetry-tf knows satisfies"),
-        (">=99", None, "TensorFlow >=99 is newer than the data of this poetry-tf"),
+        (">=99", None, "Unknown TensorFlow >=99; the newest known is 2."),
         ("~2.13", "~3.13", "has no wheel for Python 3.13"),
         ("~2.13", "~3.9", "No dev container can be made for Python 3.9"),
         ("~2.13", "^2.7", "has no wheel for Python"),
@@ -300,7 +300,9 @@ def test_where_nothing_fits_the_reason_is_named(written: str, python: str | None
 def test_a_locked_release_of_a_later_series_is_newer_than_the_data(version: str):
     with pytest.raises(PlanError) as caught:
         choose_release(CATALOG, IMAGES, locked=Version(version))
-    assert f"The locked TensorFlow {version} is newer than the data" in caught.value.message
+    assert (
+        f"Unknown TensorFlow {version} in poetry.lock; the newest known is" in caught.value.message
+    )
     assert CATALOG.data_version in caught.value.message
     assert "poetry self update poetry-tf" in caught.value.remedy
 
@@ -337,7 +339,7 @@ def test_a_locked_release_candidate_is_named_as_one():
 
 @pytest.mark.parametrize("version", [OLDER, "2.13.1+own"])
 def test_a_locked_release_that_is_not_known_is_named(version: str):
-    message = re.escape(f"knows nothing of the locked TensorFlow {version}, only of the final")
+    message = re.escape(f"Unknown TensorFlow {version} in poetry.lock; poetry-tf knows the final")
     with pytest.raises(PlanError, match=message):
         choose_release(CATALOG, IMAGES, locked=Version(version))
 
@@ -365,13 +367,13 @@ def test_a_release_that_is_asked_for_is_the_one(release: Release):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("latest", "'latest' is no version of TensorFlow"),
-        ("", "'' is no version of TensorFlow"),
-        ("^2.13", "is no version of TensorFlow"),
-        ("2", "2 is no series of TensorFlow"),
-        (OLD_SERIES, f"TensorFlow {OLD_SERIES} is older than what poetry-tf knows"),
-        (OLDER, f"TensorFlow {OLDER} is older than what poetry-tf knows"),
-        ("99.1", "TensorFlow 99.1 is newer than the data of this poetry-tf"),
+        ("latest", "'latest' is not a version of TensorFlow"),
+        ("", "'' is not a version of TensorFlow"),
+        ("^2.13", "is not a version of TensorFlow"),
+        ("2", "2 is not a series of TensorFlow"),
+        (OLD_SERIES, f"TensorFlow {OLD_SERIES} is older than the releases that poetry-tf knows"),
+        (OLDER, f"TensorFlow {OLDER} is older than the releases that poetry-tf knows"),
+        ("99.1", "Unknown TensorFlow 99.1; the newest known is 2."),
         ("2.16.0", "There is no TensorFlow 2.16.0"),
         ("99.1.0rc0", "TensorFlow 99.1.0rc0 is a release candidate"),
     ],
@@ -389,7 +391,7 @@ def test_a_series_with_candidates_only_may_be_final_by_now():
     if CATALOG.in_series(series):
         pytest.skip("no series of the data has candidates only")
     for text in (series, f"{series}.0"):
-        with pytest.raises(PlanError, match=f"TensorFlow {text} is newer than the data"):
+        with pytest.raises(PlanError, match=f"Unknown TensorFlow {text}; the newest known is"):
             requested_release(CATALOG, text)
     with pytest.raises(PlanError, match=f"{first} is a release candidate"):
         requested_release(CATALOG, str(first))

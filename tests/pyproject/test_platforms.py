@@ -437,7 +437,7 @@ def test_a_release_that_cannot_be_locked_makes_no_shim_redundant(pin: str):
     assert found(in_memory(text), "TF104") == []
     managed = f"{text}[tool.poetry-tf]\nenvironments = ['windows-amd64']\n"
     (finding,) = found(in_memory(managed), "TF104")  # the requirement of 2.18.1 is left out
-    assert "tensorflow 2.18.1 needs no tensorflow-intel" in finding.message
+    assert "tensorflow 2.18.1 no longer needs tensorflow-intel" in finding.message
 
 
 def test_a_shim_is_not_removed_where_tensorflow_does_not_count_for_all_its_pythons():

@@ -35,18 +35,19 @@ def companion_that_does_not_fit(context: Context) -> Iterator[Finding]:
     """A companion of TensorFlow is locked, or required, in a release for another TensorFlow.
 
     `tensorflow-io`, `tensorflow-addons`, `tensorflow-probability`, `tensorflow-metal` and others
-    are each made for certain releases of TensorFlow, and most of them don't say so in what a solver
-    reads. Poetry takes the newest, and the import fails, or what is imported misbehaves.
+    are each made for certain releases of TensorFlow. Most of them do not say so in the metadata
+    that a solver reads. Poetry takes the newest, and the import fails, or the package misbehaves.
 
-    Judged are locked releases, by the TensorFlow that they are installed with in each environment,
-    and requirements that no fitting release satisfies where the solver would not see that by
-    itself. What is newer than what poetry-tf knows is not judged.
+    The rule checks locked releases against the TensorFlow that is installed with them in each
+    environment. It checks a requirement that no fitting release satisfies, where the solver would
+    not notice. It does not check what is newer than poetry-tf's data.
 
-    tensorflow-addons beside a TensorFlow that its extra names, but that its compiled code was
-    not built for, is a warning.
+    tensorflow-addons beside a TensorFlow that its extra names, but that its compiled code was not
+    built for, is a warning.
 
-    `--fix` pins a requirement that also admits a release that fits. One that admits none is what
-    somebody has chosen, and in a package that is published a pin is for its author to decide.
+    `--fix` pins a requirement that also admits a release that fits. It leaves a requirement that
+    admits none, because somebody chose it, and a pin of a published package, because that is for
+    its author to decide.
     """
     required = tuple(_required(context))
     yield from required
@@ -259,15 +260,15 @@ def _made_for(*ends: Companion) -> str:
 
 def _remedy(context: Context, name: str, release: Release) -> str:
     if bounds_on(name, release) is not None:
-        return "Run `poetry lock`, and look at what changed the lock"
+        return "Run `poetry lock`, and find out what changed the lock file"
     if usable := _usable(context, name, release):
         if (refused := _refusing(context, name, release)) is not None:
             return (
-                f"{refused[1]}, which does not go together with a release of {name} for TensorFlow "
-                f"{release.version}: require another version of it, remove it, or stay with the "
-                f"TensorFlow that both are made for"
+                f"{refused[1]}, which no release of {name} for TensorFlow {release.version} "
+                "satisfies: require another version of it, remove it, or stay with a TensorFlow "
+                "that both are made for"
             )
-        return f"{name} {usable[-1].version} fits TensorFlow {release.version}: require that"
+        return f"Require {name} {usable[-1].version}, which fits TensorFlow {release.version}"
     last = next((one for one in reversed(companions().get(name, ())) if one.fits), None)
     text = f"No release of {name} is known to fit TensorFlow {release.version}"
     return f"{text}; {last.version} is {_made_for(last)}" if last else text

@@ -23,10 +23,10 @@ from poetry_tf.releases.images import load_images
 def missing_or_unreadable(context: Context) -> Iterator[Finding]:
     """devcontainer.json is missing in a project that poetry-tf manages, or can't be read.
 
-    A missing one is written for the TensorFlow that is locked, or else pinned. None is missing
-    where a named one (`.devcontainer/NAME/devcontainer.json`) uses Poetry or installs CUDA. A
-    project that is to have none says `devcontainer = "off"` in `[tool.poetry-tf]`. One that can't
-    be read is left as it is, because nobody knows what it was to say.
+    `--fix` writes a missing one for the locked TensorFlow, or else for the pinned one. None is
+    missing where a named one (`.devcontainer/NAME/devcontainer.json`) uses Poetry or installs CUDA.
+    To have no container, write `devcontainer = "off"` in `[tool.poetry-tf]`. poetry-tf does not
+    change a file that it can't read.
     """
     project = context.project
     found = configurations(project)
@@ -35,8 +35,8 @@ def missing_or_unreadable(context: Context) -> Iterator[Finding]:
             yield Finding(
                 broken.path,
                 broken.position,
-                f"devcontainer.json can't be read: {broken.message}",
-                "Fix it by hand; nothing is written into a file that can't be read",
+                f"could not read devcontainer.json: {broken.message}",
+                "Fix it by hand; poetry-tf does not change a file that it can't read",
             )
     if not found and needs_container(project):
         path, edits = project.devcontainer_path, []
@@ -52,11 +52,11 @@ def missing_or_unreadable(context: Context) -> Iterator[Finding]:
 def python(context: Context) -> Iterator[Finding]:
     """The container's Python is not one that the project's TensorFlow runs on.
 
-    `poetry install` then refuses that Python, or takes another that happens to be there. Read are
-    the image for Python, the feature `python`, which goes before it, and arguments of the build
-    (`PYTHON_VERSION`, `VARIANT` where the Dockerfile begins with an image for Python). Or no
-    container can be made at all: images that still work, and the Poetry that can lock a project,
-    begin at Python 3.10.
+    `poetry install` then refuses that Python, or uses another one that happens to be installed. The
+    rule reads the image for Python, the feature `python`, which overrides the image, and build
+    arguments (`PYTHON_VERSION`, or `VARIANT` where the Dockerfile begins with an image for Python).
+    It also finds a project for which no container can be made: images that still work, and the
+    Poetry that can lock a project, begin at Python 3.10.
     """
     error, project = context.plan_error, context.project
     if isinstance(error, NoContainerError):
@@ -67,15 +67,15 @@ def python(context: Context) -> Iterator[Finding]:
 
 @rule("TF503", fixable=True)
 def cuda(context: Context) -> Iterator[Finding]:
-    """The container's CUDA or cuDNN is not the one that the project's TensorFlow goes with.
+    """The container's CUDA or cuDNN does not match the project's TensorFlow.
 
-    TensorFlow opens these libraries by their version. Where it finds another it falls back to the
-    CPU, with a warning that is easily missed. Found are other versions, none where the container is
-    to bring them, and a second CUDA beside the one from the `and-cuda` wheels. poetry-tf links the
-    libraries that a release overlooks (2.21.0, 2.16.1). In a container without poetry-tf,
-    `LD_LIBRARY_PATH` has to name their folders; where it isn't needed any more, it is found too.
-    Beside a TensorFlow that is newer than what poetry-tf knows, what was made for another series is
-    found by the lock.
+    TensorFlow opens these libraries by their version. Where it finds another version it uses the
+    CPU, with a warning that is easy to miss. The rule finds other versions, a missing CUDA where
+    the container should have one, and a second CUDA beside the one from the `and-cuda` wheels.
+    poetry-tf links the libraries that a release overlooks (2.21.0, 2.16.1). In a container without
+    poetry-tf, `LD_LIBRARY_PATH` has to name their folders; the rule also finds it where it is no
+    longer needed. For a TensorFlow that is newer than poetry-tf's data, the lock file shows which
+    CUDA and cuDNN were made for another series.
     """
     plan, project = context.plan, context.project
     item, items = main_requirement(project), tensorflow_requirements(project)
@@ -88,9 +88,9 @@ def cuda(context: Context) -> Iterator[Finding]:
     ):
         yield Finding(
             *context.at(item.path),
-            f"{item.name} is required without and-cuda, but its wheels are to bring CUDA "
+            f"{item.name} is required without and-cuda, but CUDA should come from its wheels "
             f"({plan.gpu.why})",
-            "Add the extra where its wheels fit, or choose another gpu in [tool.poetry-tf]",
+            "Add the extra and-cuda where its wheels fit, or set another gpu in [tool.poetry-tf]",
             cuda_extra_edits(project, plan),
         )
     yield from _changes(context, "TF503")
@@ -100,14 +100,15 @@ def cuda(context: Context) -> Iterator[Finding]:
 def gpu_not_requested(context: Context) -> Iterator[Finding]:
     """The container does not ask for a GPU, so it starts without one.
 
-    TensorFlow then runs on the CPU without a word. `"hostRequirements": {"gpu": "optional"}` gives
-    the container a GPU where the host has one, and starts it also where not. A project that wants
-    none says `gpu = "none"` in `[tool.poetry-tf]`. With `engine = "podman"` there, or with
-    `gpu-required = true`, an argument in `runArgs` asks for it instead: Podman fails over a GPU in
-    hostRequirements, and they let a container start without one. Neither reaches a service of a
-    compose file: there `gpus`, `runtime: nvidia` or `deploy.resources.reservations.devices` asks
-    for it, and a compose file that can't be read is no finding. A `NVIDIA_DRIVER_CAPABILITIES`
-    that withholds a part of the driver which TensorFlow needs is found as well.
+    TensorFlow then uses the CPU without a message. `"hostRequirements": {"gpu": "optional"}` gives
+    the container a GPU where the host has one, and lets it start where the host has none. A project
+    that wants no GPU sets `gpu = "none"` in `[tool.poetry-tf]`. With `engine = "podman"` or
+    `gpu-required = true` there, an argument in `runArgs` asks for the GPU instead: Podman fails
+    with a GPU in hostRequirements, and hostRequirements let a container start without one. Neither
+    reaches a service of a compose file: there `gpus`, `runtime: nvidia` or
+    `deploy.resources.reservations.devices` asks for it. A compose file that can't be read is not
+    reported. The rule also finds a `NVIDIA_DRIVER_CAPABILITIES` that leaves out a part of the
+    driver which TensorFlow needs.
     """
     yield from _changes(context, "TF504")
 
@@ -116,24 +117,24 @@ def gpu_not_requested(context: Context) -> Iterator[Finding]:
 def retired(context: Context) -> Iterator[Finding]:
     """The container uses a feature, an image or an option that no longer works.
 
-    Features and images are taken from places that move on: an organisation was deleted, a package
-    source has gone, a version is frozen on an old repository. An option that a feature doesn't
-    know, such as `installCudann`, is passed over in silence, so that cuDNN is missing: the one that
-    was meant takes its place, where that is clear. `--runtime=nvidia` and, in a project that
-    poetry-tf manages, `--gpus=all` keep the container from starting on machines that have no such
-    runtime or no GPU. This is told even where no container can be made for the project: what is
-    retired works for nobody.
+    Features and images come from places that change: an organisation was deleted, a package source
+    is gone, a version is frozen on an old repository. A feature silently ignores an option that it
+    doesn't know, such as `installCudann`, so that cuDNN is missing: `--fix` writes the option that
+    was meant, where that is clear. `--runtime=nvidia` and, in a project that poetry-tf manages,
+    `--gpus=all` keep the container from starting on machines without that runtime or without a GPU.
+    The rule applies even where no container can be made for the project: what is retired works for
+    nobody.
     """
     yield from _changes(context, "TF505")
 
 
 @rule("TF506", "warning", fixable=True)
 def poetry_not_pinned(context: Context) -> Iterator[Finding]:
-    """Poetry in the container has no fixed version, or not the one that wrote the lock.
+    """Poetry in the container has no fixed version, or not the one that wrote the lock file.
 
-    Another Poetry may judge the lock stale, or write it in another form, so that two people undo
-    each other's lock. The version is taken from the lock; it is a warning because most often they
-    do agree.
+    Another Poetry may call the lock file stale, or write it in another form, so that two people
+    undo each other's changes. `--fix` takes the version from the lock file. It is a warning because
+    most versions agree.
     """
     yield from _changes(context, "TF506")
 
@@ -153,22 +154,22 @@ def keras_2_not_switched_on(context: Context) -> Iterator[Finding]:
 def poetry_tf_by_name(context: Context) -> Iterator[Finding]:
     """The container installs poetry-tf by its name, which is not this project's on PyPI.
 
-    Anybody may take a free name on PyPI, and what is installed by it runs in the container. Where
-    the poetry-tf that runs here was installed from Git by https, or from an archive by https with
-    its hash, the container installs the same one. From a local file or folder, or by ssh, it can't:
-    then the container has Poetry alone, which installs from the lock. A command that poetry-tf has
-    not written is for a person to change.
+    Anybody may take a free name on PyPI, and what is installed by that name runs in the container.
+    Where the poetry-tf that runs here was installed from Git over https, or from an archive over
+    https with its hash, the container installs the same one. Where it was installed from a local
+    file or folder, or over ssh, the container can't get it: the container then has Poetry alone,
+    which installs from the lock file. A command that poetry-tf did not write is yours to change.
     """
     yield from _changes(context, "TF508")
 
 
 @rule("TF509", "warning", fixable=True)
 def earlier_form(context: Context) -> Iterator[Finding]:
-    """The container has commands as an earlier poetry-tf wrote them.
+    """The container has commands in the form of an earlier poetry-tf.
 
-    They were long, left an environment of another Python to shell commands, and a failed
-    `poetry install` skipped every later command, the one that says so included. The present ones
-    do the same, each in a short line. What a person changed in them stays.
+    They were long, left an environment of another Python to shell commands, and a failed `poetry
+    install` skipped every later command, including the one that reports it. The present commands do
+    the same, each in a short line. `--fix` keeps what you changed in them.
     """
     yield from _changes(context, "TF509")
 

@@ -19,13 +19,13 @@ def second_cuda(context: Context) -> Iterator[Finding]:
     first, before the libraries of the container.
 
     It is an error where two wheels for different CUDA versions hold the same files, as
-    `nvidia-cudnn-cu12` and `nvidia-cudnn-cu13` do: the one that is installed last is used by both.
-    It is an error where the cuDNN is older than the one that TensorFlow is built with: TensorFlow
-    refuses it and uses no GPU. Another older library, and one that is built for another CUDA, are a
-    warning: nobody has shown that they work.
+    `nvidia-cudnn-cu12` and `nvidia-cudnn-cu13` do: both packages then use the one that is installed
+    last. It is an error where the cuDNN is older than the one that TensorFlow is built with:
+    TensorFlow refuses it and uses no GPU. Any other older library, and a library for another CUDA,
+    is a warning: it is not known to work.
 
-    What helps: a build of the other package without CUDA, versions of both that share a cuDNN, or
-    an environment of its own for each. Builds of TensorFlow without CUDA are not judged.
+    What helps: a build of the other package without CUDA, versions of both that share a cuDNN, or a
+    separate environment for each. The rule does not check builds of TensorFlow without CUDA.
     """
     lock = context.project.valid_lock
     if lock is None:
@@ -68,8 +68,8 @@ def _message(group: Sequence[CudaClash]) -> str:
     if clash.beside is not None:
         return (
             f"{_wheels([clash.beside], clash.beside_by)} and {wheels} hold the same files for CUDA "
-            f"{clash.beside.cuda} and CUDA {clash.wheel.cuda}: the one that is installed last is "
-            "used by both"
+            f"{clash.beside.cuda} and CUDA {clash.wheel.cuda}: both use the one that "
+            "is installed last"
         )
     if clash.kind == "refused":
         return (

@@ -49,14 +49,14 @@ def pin_wider_than_a_series(context: Context) -> Iterator[Finding]:
     in minor releases. With `^2.13`, `>=2.13`, `~2`, `~=2.13` or `*` the next `poetry update` may
     move the project to another series, and the container no longer fits.
 
-    Within one series are `~2.13.1`, `2.13.*`, `~=2.13.0`, `>=2.13.1,<2.14` and `==2.13.1`: what
-    counts is what a constraint means, not how it is spelled. The constraint is narrowed to the
-    series that is locked; without a lock to the one it begins with, which the project was written
-    for.
+    These stay within one series: `~2.13.1`, `2.13.*`, `~=2.13.0`, `>=2.13.1,<2.14` and `==2.13.1`.
+    The meaning of a constraint counts, not its spelling. `--fix` narrows it to the locked series.
+    Without a lock file it takes the series that the constraint begins with, because the project was
+    written for that one.
 
-    A package that is published may have to admit several series. That is for its author to decide:
-    in a project without `[tool.poetry-tf]` it is a warning, as it is with `pin = "warn"` there, and
-    `--fix` leaves it. With `pin = "off"` it is nothing.
+    A published package may have to support several series. That is for its author to decide: in a
+    project without `[tool.poetry-tf]` it is a warning, as it is with `pin = "warn"` there, and
+    `--fix` leaves it. `pin = "off"` turns the rule off.
     """
     releases = context.narrowed
     lines = {line.item.path: line for line in context.lines}
@@ -76,7 +76,7 @@ def pin_wider_than_a_series(context: Context) -> Iterator[Finding]:
                 pin = pin_text(item, release)
                 remedy = f'Write "{pin}" to stay with TensorFlow {release.series}'
         if severity == "warn":
-            remedy += ", if it need not work with several"
+            remedy += ", unless the package has to support several"
         yield Finding(
             *context.at(item.constraint_path),
             f"{written} admits more than one minor series of TensorFlow, which does not follow "
@@ -101,22 +101,22 @@ def _series_to_choose(line: Line) -> str:
         for release, pythons in parts
     )
     return (
-        f"No series has wheels for all of its Pythons: require {series}, with markers such as "
+        f"No series has wheels for all these Pythons: require {series}, with markers such as "
         f"'python_version < \"{parts[1][1][0]}\"'"
     )
 
 
 @rule("TF102")
 def no_such_release(context: Context) -> Iterator[Finding]:
-    """TensorFlow is asked for in a version that was never released.
+    """A version of TensorFlow is required or locked that was never released.
 
-    A pin such as `~2.15.7`, where 2.15 ends with 2.15.1, admits nothing that could be installed; a
-    lock with such a version was changed by hand, or in a merge. The same goes for a pin all of
-    whose releases were yanked, because no solver chooses one of these by itself.
+    A pin such as `~2.15.7`, where 2.15 ends with 2.15.1, admits nothing that could be installed. A
+    lock file with such a version was changed by hand, or in a merge. The rule also finds a pin
+    whose releases were all yanked, because no solver chooses one of these by itself.
 
-    Releases that are newer than what poetry-tf knows are not judged, a further patch release of a
-    recent series and one that is locked among them. Nor is anything judged in a project with an
-    index of its own.
+    The rule does not check releases that are newer than poetry-tf's data, such as a later patch
+    release of a recent series or one that is locked. It does not check a project with an index of
+    its own.
     """
     project = context.project
     if has_own_index(project):
@@ -143,7 +143,7 @@ def no_such_release(context: Context) -> Iterator[Finding]:
                     lock.path,
                     lock.position(name, version),
                     f"{name} {version} is locked, but there is no such release",
-                    "Run `poetry lock`, and look at what changed the lock",
+                    "Run `poetry lock`, and find out what changed the lock file",
                     name=name,
                 )
 
@@ -155,21 +155,21 @@ def _nearest(item: Requirement) -> str:
     if (release := catalog.newest(series)) is not None:
         return f"The newest release of {series} is {release.version}"
     newest = catalog.newest()
-    return f"The newest release is {newest.version}" if newest else "Name another distribution"
+    return f"The newest release is {newest.version}" if newest else "Require another distribution"
 
 
 @rule("TF103", fixable=True)
 def not_the_distribution_to_name(context: Context) -> Iterator[Finding]:
-    """A distribution is named that is retired, or that serves one platform only.
+    """A requirement names a distribution that is retired, or that is for one platform only.
 
     `tensorflow-gpu` ended with 2.12; `tensorflow` itself has had the GPU code since 2.1.
     `tensorflow-intel`, `tensorflow-macos` and `tensorflow-cpu-aws` hold the files of one platform:
-    named alone, they make a project that installs there and nowhere else. They may stand beside a
+    alone, they make a project that can be installed there and nowhere else. They may stand beside a
     requirement on `tensorflow`, with a marker for their platform, and in an optional group or an
-    extra that is a choice beside another one with `tensorflow`.
+    extra that is an alternative to another one with `tensorflow`.
 
-    The fix requires `tensorflow` instead where its own wheel for the platform holds the files, and
-    both, with markers that exclude each other, where it does not.
+    `--fix` requires `tensorflow` instead where its own wheel for the platform holds the files.
+    Where it does not, `--fix` requires both, with markers that exclude each other.
     """
     items = tensorflow_requirements(context.project)
     main = [item for item in items if role(item.name) == "main"]
@@ -179,8 +179,8 @@ def not_the_distribution_to_name(context: Context) -> Iterator[Finding]:
             continue
         if kind == "shim" and main and not (item.marker.is_any() and _meets(context, item, main)):
             continue
-        reason = "is retired" if kind == "retired" else "serves one platform only"
-        remedy = "Name tensorflow instead"
+        reason = "is retired" if kind == "retired" else "is for one platform only"
+        remedy = "Require tensorflow instead"
         edits: tuple[Edit, ...] = ()
         if kind == "shim":
             remedy, edits = platform_alone_fix(
@@ -224,9 +224,8 @@ def _covering(
 def misspelt(context: Context) -> Iterator[Finding]:
     """A dependency has nearly the name of a TensorFlow distribution.
 
-    Names one slip away from a popular one are what malicious packages are published under. Where
-    the name is right all the same, an entry of `ignore` in the settings with that `name` lets it
-    be.
+    Malicious packages are published under names that differ from a popular one by a letter. If the
+    name is right, add an entry with that `name` to `ignore` in the settings.
     """
     for item in context.project.pyproject.requirements:
         if (meant := misspelling_of(item.name)) is not None:
@@ -241,11 +240,11 @@ def misspelt(context: Context) -> Iterator[Finding]:
 
 @rule("TF107", fixable=True)
 def keras_2_not_required(context: Context) -> Iterator[Finding]:
-    """Keras 2 was chosen, but the project doesn't require it for its TensorFlow.
+    """The project chose Keras 2, but doesn't require it for its TensorFlow.
 
-    From 2.16 on `tf.keras` is Keras 3, and Keras 2 is the distribution `tf-keras`, one series for
-    each of TensorFlow's. With `keras = "legacy"` in `[tool.poetry-tf]` it has to be required, in
-    the series that the project has of TensorFlow: without it the import of its Keras fails.
+    From 2.16 on `tf.keras` is Keras 3, and Keras 2 is the distribution `tf-keras`, with one series
+    for each of TensorFlow's. With `keras = "legacy"` in `[tool.poetry-tf]` the project has to
+    require it in the same series as TensorFlow: without it the import of TensorFlow's Keras fails.
     """
     plan, project = context.plan, context.project
     main = main_requirement(project)

@@ -25,17 +25,17 @@ NIGHTLY: Final = "tf-nightly"
 def two_distributions(context: Context) -> Iterator[Finding]:
     """Two distributions of TensorFlow are required in one environment.
 
-    They hold the same files, so which of them is imported depends on which was installed last, and
-    removing one breaks the other; a nightly build and a vendor's build are distributions too. Keep
-    one, or give them markers that exclude each other. Two that never meet are fine, by markers or
-    because each belongs to an extra of its own. Two in optional groups are a warning:
+    They hold the same files, so the one that was installed last is imported, and removing one
+    breaks the other. A nightly build and a vendor's build are distributions too. Keep one, or give
+    them markers that exclude each other. Two that are never installed together are fine, by their
+    markers or because each belongs to an extra of its own. Two in optional groups are a warning:
     `poetry install --all-groups` installs both.
 
     A distribution that holds the files of a single platform is fine where TensorFlow's own wheel
     only requires it. TensorFlow has its own files since 2.16 on Linux aarch64, 2.15.1 on macOS
-    arm64 and 2.18.1 on Windows. `tensorflow-macos` 2.15.1 and later hold none in turn: they are not
-    needed, which is a warning. `--fix` removes the line of such a distribution where poetry-tf
-    wrote it and another requirement on TensorFlow counts wherever it does.
+    arm64 and 2.18.1 on Windows. `tensorflow-macos` 2.15.1 and later hold no files in turn:
+    requiring them is a warning. `--fix` removes the line of such a distribution where poetry-tf
+    wrote it and another requirement on TensorFlow counts in the same places.
     """
     yield from _same_files(context)
     if context.plan is not None:
@@ -68,7 +68,7 @@ def _same_files(context: Context) -> Iterator[Finding]:
                 seen.add(pair)
                 yield Finding(
                     *context.at(second.path),
-                    f"{first.name} and {second.name} hold the same files and cannot both be "
+                    f"{first.name} and {second.name} hold the same files and can't both be "
                     "installed",
                     "Keep one of them, or give them markers that exclude each other",
                     name=second.name,
@@ -83,7 +83,7 @@ def _same_files(context: Context) -> Iterator[Finding]:
                 f"{first.name} in the group {first.group} and {second.name} in the group "
                 f"{second.group} hold the same files, and `poetry install --all-groups` installs "
                 "both",
-                "Keep one of them, or move them into extras and install one at a time",
+                "Keep one of them, or move them to extras and install one at a time",
                 name=second.name,
                 level="warning",
             )

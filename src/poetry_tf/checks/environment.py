@@ -20,12 +20,12 @@ def overlooked_libraries(context: Context) -> Iterator[Finding]:
 
     TensorFlow looks for them in folders that are written into it, and some releases overlook some:
     2.21.0 that of cuSOLVER, 2.16.1 all but one. It then uses the CPU. `poetry install`, `sync`,
-    `add` and `update` link these libraries into a folder where it looks, if poetry-tf is installed
-    beside Poetry and manages the project. Found is an environment in which the links are missing,
-    because something else installed it. Environments outside of the project and of Poetry's folder
-    are not looked at.
+    `add` and `update` link these libraries into a folder where TensorFlow looks, if poetry-tf is
+    installed beside Poetry and manages the project. The rule finds an environment without these
+    links, because another tool installed it. It looks only at environments in the project and in
+    Poetry's folder.
 
-    It is a warning because it concerns this machine alone.
+    It is a warning because it is about this machine alone.
     """
     plan, project = context.plan, context.project
     if plan is None or plan.gpu.mode != "pip":
@@ -38,12 +38,12 @@ def overlooked_libraries(context: Context) -> Iterator[Finding]:
             except OSError:
                 continue  # what can't be read can't be judged
             if lacking := [name for name in needed if name in overlooked]:
-                first = "" if project.pyproject.is_managed else "poetry tf init, then "
+                first = "" if project.pyproject.is_managed else "`poetry tf init`, then "
                 yield Finding(
                     *context.at(item.path if item is not None else ()),
                     f"TensorFlow in {_shown(environment, project.root)} does not find "
-                    f"{format_few(lacking)} of its own wheels, and so uses the CPU",
-                    f"Run {first}poetry install, which links them",
+                    f"{format_few(lacking)} of its own wheels, so it uses the CPU",
+                    f"Run {first}`poetry install`, which links them",
                 )
 
 

@@ -26,22 +26,22 @@ def keras_2_needed(context: Context) -> Iterator[Finding]:
     """A package needs Keras 2 beside TensorFlow 2.16 or later, and does not get it.
 
     From 2.16 on `tf.keras` is Keras 3, and Keras 2 is the distribution `tf-keras`. TensorFlow
-    Probability and others import it and do not require it themselves, so that they fail when they
-    are imported or first used. `--fix` requires `tf-keras` in the series of TensorFlow; in a
-    package that is published that is for its author to decide. What is locked is judged in each
-    environment and with each optional group and extra.
+    Probability and others import `tf-keras` but do not require it, so they fail at import or at
+    first use. `--fix` requires `tf-keras` in the series of TensorFlow; in a published package that
+    is for its author to decide. The rule checks locked packages in each environment and with each
+    optional group and extra.
 
     TensorFlow Recommenders and others need `tf.keras` itself to be Keras 2. That is a warning, as
-    `TF_USE_LEGACY_KERAS=1` can be set in many places. `keras = "legacy"` in `[tool.poetry-tf]`
-    sets it in the dev container and requires `tf-keras`. Your own code then runs with Keras 2 as
-    well, so that is for you to decide.
+    `TF_USE_LEGACY_KERAS=1` can be set in many places. `keras = "legacy"` in `[tool.poetry-tf]` sets
+    it in the dev container and requires `tf-keras`. Your own code then uses Keras 2 as well, so
+    that is for you to decide.
 
-    Keras Tuner takes no models of Keras 2: beside `keras = "legacy"` that is a warning.
+    Keras Tuner takes no models of Keras 2: with `keras = "legacy"` that is a warning.
 
     Older releases of tensorflow-hub, tensorflow-model-optimization and tensorflow-lattice do not
-    work there with any Keras: a later one is needed.
+    work with TensorFlow 2.16 or later, whichever Keras is installed: require a later release.
 
-    What uses `tf.keras` in the project's own code is not affected: for that, see `keras` in
+    The rule does not look at `tf.keras` in the project's own code: for that, see `keras` in
     `[tool.poetry-tf]`.
     """
     plan, project = context.plan, context.project
@@ -67,15 +67,15 @@ def keras_2_needed(context: Context) -> Iterator[Finding]:
             if known.refuses and plan.legacy_keras:
                 yield Finding(
                     *place,
-                    f'{need.what} does not go together with keras = "legacy": {known.why}',
-                    "Remove it, or keras from [tool.poetry-tf]",
+                    f'{need.what} does not work with keras = "legacy": {known.why}',
+                    "Remove it, or remove keras from [tool.poetry-tf]",
                     name=known.name,
                     level="warning",
                 )
         elif known.as_tf_keras:
             yield Finding(
                 *place,
-                f"{need.what} needs tf.keras to be Keras 2, and with TensorFlow {version} it is "
+                f"{need.what} needs tf.keras to be Keras 2, but with TensorFlow {version} it is "
                 f"Keras {keras_major(need.release)}: {known.why}",
                 'Set keras = "legacy" in [tool.poetry-tf], or TF_USE_LEGACY_KERAS=1 with '
                 f"{TF_KERAS} wherever it runs; or {_STAY}",
@@ -86,7 +86,7 @@ def keras_2_needed(context: Context) -> Iterator[Finding]:
             edits: tuple[Edit, ...] = added or ()
             yield Finding(
                 *place,
-                f"{need.what} needs Keras 2 with TensorFlow {version}, and {TF_KERAS} is "
+                f"{need.what} needs Keras 2 with TensorFlow {version}, but {TF_KERAS} is "
                 f"not required: {known.why}",
                 f"Require {TF_KERAS} ({tf_keras_pin(plan)})",
                 edits if writes and need.release.series == plan.release.series else (),

@@ -68,13 +68,13 @@ def package_mode_without_package(context: Context) -> Iterator[Finding]:
 
 @rule("TF302", fixable=True)
 def lock_missing_or_stale(context: Context) -> Iterator[Finding]:
-    """poetry.lock is missing, broken, or older than what pyproject.toml asks for.
+    """poetry.lock is missing, broken, or out of date with pyproject.toml.
 
-    `poetry install` refuses a stale lock, and without one each machine solves for itself. A project
-    that poetry-tf does not manage may be without a lock.
+    `poetry install` refuses an outdated lock file, and without one each machine solves for itself.
+    A project that poetry-tf does not manage may be without a lock file.
 
-    Locking again fixes it, with every locked version as it is where that is still admitted. A lock
-    that can't be read, after a merge say, is left as it is: restore it, or delete it.
+    `--fix` locks again, and keeps every locked version that is still admitted. It leaves a lock
+    file that it can't read, for example after a merge: restore it, or delete it.
     """
     project = context.project
     lock = project.lock
@@ -85,7 +85,7 @@ def lock_missing_or_stale(context: Context) -> Iterator[Finding]:
         yield Finding(
             path,
             lock.position,
-            f"the lock can't be used: {lock.message}",
+            f"could not read the lock file: {lock.message}",
             "Restore it, or delete it and run `poetry lock`",
         )
     elif lock is None:
@@ -93,7 +93,7 @@ def lock_missing_or_stale(context: Context) -> Iterator[Finding]:
             yield Finding(
                 path,
                 None,
-                "the project is not locked",
+                "the project has no lock file",
                 "Run `poetry lock`",
                 locks=not project.pyproject.foreign_manager,
             )
@@ -101,7 +101,7 @@ def lock_missing_or_stale(context: Context) -> Iterator[Finding]:
         yield Finding(
             path,
             Position(1, 1),
-            "pyproject.toml has changed since the lock was made",
+            "pyproject.toml has changed since the lock file was made",
             "Run `poetry lock`",
             locks=True,
         )
@@ -111,7 +111,7 @@ def lock_missing_or_stale(context: Context) -> Iterator[Finding]:
 def locked_outside_the_pin(context: Context) -> Iterator[Finding]:
     """The locked TensorFlow is not one that pyproject.toml admits.
 
-    One of them was changed without the other, by hand or in a merge. Locking again goes by
+    One of the two files was changed without the other, by hand or in a merge. Locking again follows
     pyproject.toml.
     """
     if (lock := context.project.valid_lock) is None:
@@ -122,7 +122,7 @@ def locked_outside_the_pin(context: Context) -> Iterator[Finding]:
         if item.path[0] == "dependency-groups" and item.name not in lock.versions:
             yield Finding(
                 *context.at(item.path),
-                f"{item.name} is asked for here, but not locked",
+                f"{item.name} is required here, but not locked",
                 "Run `poetry lock` with Poetry 2.2 or later: 2.1 does not read [dependency-groups]",
             )
         for version in lock.versions.get(item.name, ()):
@@ -130,7 +130,7 @@ def locked_outside_the_pin(context: Context) -> Iterator[Finding]:
                 yield Finding(
                     lock.path,
                     lock.position(item.name, version),
-                    f"{item.name} {version} is locked, but pyproject.toml asks for {item.written}",
+                    f"{item.name} {version} is locked, but pyproject.toml requires {item.written}",
                     "Run `poetry lock`",
                     locks=not context.project.pyproject.foreign_manager,
                 )
@@ -141,14 +141,14 @@ def no_file_for_an_environment(context: Context) -> Iterator[Finding]:
     """A locked package has no file for an environment in which it is needed.
 
     Poetry locks one release of a package for all environments, and looks neither at the platforms
-    nor at the Pythons that its wheels are for: the lock succeeds, and `poetry install` fails where
-    none of them fits. The environments are those in [tool.poetry-tf], by default the container's
-    on x86-64 and on ARM. A package that can be built from source counts as installable. ARM Linux
-    is a warning in a project that does not declare its environments: to leave it out, write
-    `environments = ["linux-x86_64"]` in [tool.poetry-tf].
+    nor at the Pythons that its wheels are for: locking succeeds, and `poetry install` fails where
+    no wheel fits. The environments are those in `[tool.poetry-tf]`, by default the container's on
+    x86-64 and on ARM. A package that can be built from source counts as installable. ARM Linux is a
+    warning in a project that does not declare its environments: to leave it out, write
+    `environments = ["linux-x86_64"]` in `[tool.poetry-tf]`.
 
-    TensorFlow itself is one where another release that the requirement admits has wheels. Where no
-    release has any for a Python that the project admits, TF201 says so.
+    The rule also finds TensorFlow itself, where another release that the requirement admits has
+    wheels. Where no release has any for a Python that the project admits, TF201 says so.
     """
     if (lock := context.project.valid_lock) is None or context.project.pyproject.foreign_manager:
         return
@@ -266,7 +266,7 @@ def _remedy(
     if (other := _release_with_files(context, locked, item)) is not None:
         return (
             f"{other} has one: require {package.name} {other} there and {package.version} "
-            "elsewhere, told apart by markers"
+            "elsewhere, with markers"
         )
     remedies = ["Require another version of it there"]
     if _is_for_elsewhere(item, judged):
@@ -304,20 +304,20 @@ def _release_with_files(context: Context, locked: LockedPackages, item: Obstacle
 
 @rule("TF305", fixable=True)
 def lacking_for_an_environment(context: Context) -> Iterator[Finding]:
-    """The lock lacks what TensorFlow needs in an environment that the project is for.
+    """The lock file lacks what TensorFlow needs in one of the project's environments.
 
     On some platforms TensorFlow's wheel holds nothing but a requirement on another distribution
     (`tensorflow-cpu-aws`, `tensorflow-intel`, `tensorflow-macos`), and the newest version of
     `tensorflow-io-gcs-filesystem` has no wheel for Windows. Poetry reads the metadata of one wheel
-    for all platforms, so it gets right only what pyproject.toml asks for, with markers.
+    for all platforms, so pyproject.toml has to require what the others need, with markers.
 
-    Some versions also admit a dependency that came out later and that they fail with: old releases
-    of TensorFlow fail with NumPy 2 or a newer protobuf, which is an error. TensorBoard before 2.21
-    doesn't start with setuptools 82, which removed pkg_resources; training still works, so this is
-    a warning. In a project that poetry-tf manages pyproject.toml has to require an older version,
-    such as `setuptools (<82)`. Other projects are judged by their lock, if they have one, and are
-    not changed. Nor is what a package publishes: a line in a dependency group holds the lock and is
-    not published.
+    Some versions also admit a dependency that was released later and that they fail with. Old
+    releases of TensorFlow fail with NumPy 2 or a newer protobuf, which is an error. TensorBoard
+    before 2.21 doesn't start with setuptools 82, which removed pkg_resources; training still works,
+    so this is a warning. In a project that poetry-tf manages, pyproject.toml has to require an
+    older version, such as `setuptools (<82)`. Other projects are checked by their lock file, if
+    they have one, and are not changed. `--fix` does not change what a package publishes either: a
+    line in a dependency group holds the lock file and is not published.
     """
     project, plan = context.project, context.plan
     is_planned = plan is not None and project.pyproject.is_managed
@@ -343,8 +343,8 @@ def lacking_for_an_environment(context: Context) -> Iterator[Finding]:
         yield Finding(
             lock.path,
             lock.position(item.name),
-            f"pyproject.toml asks for {name}, but the lock doesn't have the one that goes with "
-            f"{item.name}",
+            f"pyproject.toml requires {name}, but the lock file doesn't have the one that "
+            f"{item.name} needs",
             "Run `poetry lock`",
         )
 
@@ -364,12 +364,12 @@ _UNKNOWN_FORMAT = Version("3.dev0")
 
 @rule("TF306", fixable=True)
 def lock_that_the_container_cannot_read(context: Context) -> Iterator[Finding]:
-    """The lock is written in a form that the container's Poetry can't read.
+    """The lock file has a format that the container's Poetry can't read.
 
-    Poetry 2 writes locks that Poetry 1 doesn't understand, or only in part, and locks of Poetry 1.3
-    and later can't be read by those before 1.2.2: the container then fails to install the project.
-    The container gets the Poetry that wrote the lock, where that is one for its Python; where its
-    Python has no Poetry that reads the lock, it is the image that has to change.
+    Poetry 2 writes lock files that Poetry 1 doesn't understand, or only in part, and those of
+    Poetry 1.3 and later can't be read by Poetry before 1.2.2: the container then fails to install
+    the project. `--fix` gives the container the Poetry that wrote the lock file, where that runs on
+    its Python. Where no Poetry for its Python reads the lock file, the image has to change.
     """
     lock = context.project.valid_lock
     if lock is None or lock.format is None or not context.involves_tensorflow:
@@ -378,9 +378,9 @@ def lock_that_the_container_cannot_read(context: Context) -> Iterator[Finding]:
         yield Finding(
             lock.path,
             lock.position_of("lock-version"),
-            f"the lock is written in the form {lock.format}, which no Poetry reads that poetry-tf "
-            "knows",
-            "A newer poetry-tf may know more",
+            f"the lock file has the format {lock.format}, which no Poetry that poetry-tf knows can "
+            "read",
+            "Update poetry-tf: poetry self update poetry-tf",
         )
         return
     reader = next((item for item in _READERS if lock.format >= item[0]), None)
@@ -402,8 +402,8 @@ def _unread(
         yield Finding(
             found.path,
             found.document.nearest(("image",)),
-            f"Poetry {poetry} or later is needed for the lock, which is written in the form "
-            f"{lock.format}, and runs on Python {first} or later, but the image has {python}",
+            f"the lock file has the format {lock.format}. It needs Poetry {poetry} or later, which "
+            f"runs on Python {first} or later, but the image has Python {python}",
             "Use an image with a newer Python",
         )
         return
@@ -416,7 +416,7 @@ def _unread(
             yield Finding(
                 found.path,
                 found.document.nearest(path),
-                f"Poetry {written} can't read the lock, which is written in the form {lock.format}",
+                f"Poetry {written} can't read the lock file, which has the format {lock.format}",
                 f"Install Poetry {lock.poetry_version or poetry}",
                 tuple(
                     edit for length in range(len(path) + 1) for edit in edits.get(path[:length], ())

@@ -30,15 +30,15 @@ from poetry_tf.text import format_list
 
 @rule("TF201", fixable=True)
 def python_without_wheel(context: Context) -> Iterator[Finding]:
-    """A Python is admitted for which TensorFlow has no wheel.
+    """The project admits a Python that TensorFlow has no wheel for.
 
     TensorFlow's own Requires-Python has no upper bound, so Poetry locks it for Pythons that no
-    wheel fits, and the installation fails there. The project's range has to say where it ends. A
-    single version (`3.11`, which means 3.11.0) admits a Python that no container has.
+    wheel fits, and the installation fails there. The project's range has to end where the wheels
+    end. A single version (`3.11`, which means 3.11.0) admits a Python that no container has.
 
-    The range is cut to the Pythons for which a release that is admitted has wheels, with its lower
-    bound as it is where that has one. Where TensorFlow is in an extra or an optional group, or
-    another requirement serves the rest of the Pythons, the requirement gets a marker instead.
+    `--fix` cuts the range to the Pythons for which an admitted release has wheels, and keeps its
+    lower bound where that has one. Where TensorFlow is in an extra or an optional group, or another
+    requirement serves the other Pythons, the requirement gets a marker instead.
     """
     lines = _judged(context)
     declared = context.project.pyproject.python
@@ -66,9 +66,9 @@ def python_without_wheel(context: Context) -> Iterator[Finding]:
 def no_python_fits(context: Context) -> Iterator[Finding]:
     """TensorFlow has no wheel for any Python that the project admits.
 
-    The lock succeeds all the same, because TensorFlow's metadata doesn't say so; the installation
-    then fails everywhere. Another Python or another series has to be chosen: `poetry tf releases`
-    shows which go together. Of several requirements each is judged for the Pythons that it is for.
+    Locking succeeds all the same, because TensorFlow's metadata doesn't say so; the installation
+    then fails everywhere. Choose another Python or another series: `poetry tf releases` shows which
+    go together. Each of several requirements is checked for the Pythons that it is for.
     """
     lines = _judged(context)
     pyproject = context.project.pyproject
@@ -80,11 +80,11 @@ def no_python_fits(context: Context) -> Iterator[Finding]:
                 *context.at(place),
                 f"TensorFlow {_named(line)} has no wheel for Python "
                 f"{format_python_range(line.python)}",
-                f"It has wheels for Python {pythons}: take one of these, or another series of "
+                f"It has wheels for Python {pythons}: use one of these, or another series of "
                 "TensorFlow"
                 if pythons
-                else f"It has no wheel for {format_list(line.environments)} at all: take another "
-                "series of TensorFlow, or fewer environments in [tool.poetry-tf]",
+                else f"It has no wheel for {format_list(line.environments)} at all: use another "
+                "series of TensorFlow, or declare fewer environments in [tool.poetry-tf]",
             )
 
 
@@ -163,7 +163,7 @@ def _range_finding(context: Context, line: Line) -> Finding:
     """The finding whose fix cuts those Pythons of the project that a requirement doesn't serve."""
     project = context.project.pyproject
     declared = project.python
-    what = "The project admits every Python, also those"
+    what = "the project admits every Python, including those"
     if declared is not None:
         what = f"Python {declared.written} admits Pythons"
     own = declared.constraint if declared else None

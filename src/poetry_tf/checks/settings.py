@@ -12,14 +12,14 @@ from poetry_tf.plan.settings import SETTINGS_PATH, read_settings
 
 @rule("TF001")
 def unknown_setting(context: Context) -> Iterator[Finding]:
-    """A setting of poetry-tf means nothing, or contradicts a requirement.
+    """A setting of poetry-tf is unknown, or contradicts a requirement.
 
-    What poetry-tf doesn't know in `[tool.poetry-tf]` counts as unset, so what was meant by it does
-    not happen: a key or a value that there isn't, a `gpu` that the project's TensorFlow can't
-    have, an entry of `ignore` for a rule that there isn't or without a reason.
+    A key or a value in `[tool.poetry-tf]` that poetry-tf doesn't know has no effect: an unknown
+    key, a `gpu` that the project's TensorFlow can't have, an entry of `ignore` for an unknown rule
+    or without a reason.
 
     A contradiction is `gpu = "system"` or `gpu = "none"` beside a requirement on
-    `tensorflow[and-cuda]`: CUDA from the container and from the wheels get in each other's way.
+    `tensorflow[and-cuda]`: CUDA from the container and CUDA from the wheels conflict.
     """
     if isinstance(error := context.plan_error, GpuModeError):
         place = context.at((*SETTINGS_PATH, "gpu"))

@@ -24,17 +24,17 @@ from poetry_tf.pyproject.sources import (
 
 @rule("TF401", fixable=True)
 def bound_to_a_mirror(context: Context) -> Iterator[Finding]:
-    """A mirror of PyPI stands in PyPI's place, and so in the lock.
+    """A mirror of PyPI replaces PyPI as a source, and so in the lock file.
 
-    Poetry then writes the mirror's address to every locked package. Who can't reach it, or for whom
-    it is far away, can't install, and to change or drop it makes the lock stale. A mirror that is
-    asked in addition to PyPI, or only for packages that name it, is no finding until a locked
-    package comes from it.
+    Poetry then writes the mirror's address to every locked package. Anyone who can't reach the
+    mirror, or is far from it, can't install, and to change or remove it makes the lock file
+    outdated. A mirror beside PyPI, or only for packages that name it, is not reported until a
+    locked package comes from it.
 
-    The setting `mirror` in `poetry.toml` uses a mirror without leaving a trace. `--fix` removes the
-    source, and what names it, writes the setting unless there is one, and takes the source out of
-    the lock; no version and no hash of a file changes, and no index is asked. `poetry tf init
-    --write-source` is the choice to have it this way, and says so in `ignore`.
+    The setting `mirror` in `poetry.toml` uses a mirror and leaves no trace in the lock file.
+    `--fix` removes the source and what names it, writes the setting unless there is one, and takes
+    the source out of the lock file. No version and no hash of a file changes, and no index is
+    asked. `poetry tf init --write-source` chooses a source on purpose, and writes that to `ignore`.
     """
     if not context.involves_tensorflow:
         return
@@ -43,10 +43,10 @@ def bound_to_a_mirror(context: Context) -> Iterator[Finding]:
         if source.precedes_pypi and (mirror := mirror_at(source.url)) is not None:
             yield _source_finding(
                 context.at(source.path),
-                f"the source {source.name} puts the mirror {mirror.host} in PyPI's place, which "
-                "binds the lock to it",
+                f"the source {source.name} replaces PyPI by the mirror {mirror.host}, which "
+                "binds the lock file to it",
                 f'Remove the source, write mirror = "{mirror_setting_for(source.url)}" under [tf] '
-                f"in {POETRY_TOML}, and take the source out of the lock",
+                f"in {POETRY_TOML}, and remove the source from the lock file",
                 remove_mirror_sources(project, [source]),
             )
     if (lock := project.valid_lock) is None:
@@ -58,8 +58,8 @@ def bound_to_a_mirror(context: Context) -> Iterator[Finding]:
         count = f"{total} locked packages come" if total > 1 else "a locked package comes"
         yield _source_finding(
             (lock.path, lock.position_of(f'url = "{next(iter(counts)).url}"')),
-            f"{count} from {', '.join(hosts)}, and from nowhere else",
-            "Take the source out of the lock, and out of pyproject.toml if it is there",
+            f"{count} only from {', '.join(hosts)}",
+            "Remove the source from the lock file, and from pyproject.toml if it is there",
             remove_mirror_sources(project, mirror_sources(project)),
         )
 
@@ -69,20 +69,20 @@ def _source_finding(
 ) -> Finding:
     """A finding with the edits that fix it, or the obstacle to them in its remedy."""
     if removal.obstacle is not None:
-        remedy += f". That is left to you: {removal.obstacle}"
+        remedy += f". poetry-tf leaves that to you: {removal.obstacle}"
     return Finding(*place, message, remedy, removal.edits)
 
 
 @rule("TF402", fixable=True)
 def unfit_mirror(context: Context) -> Iterator[Finding]:
-    """A mirror is used that is retired, or over plain http.
+    """A mirror is retired, or is used over plain http.
 
-    A retired mirror leads nowhere, or to files that nobody keeps up. Over plain http whoever sits
-    between can put other files in place of those that are asked for when the lock is made. In the
-    setting `mirror` of `poetry.toml` the first is fixed by `auto`, the second by the mirror's own
-    https address. A source in pyproject.toml that is a mirror of PyPI becomes such a setting, as
-    for TF401; where `ignore` has that rule it stays a source, with its https address. Other indexes
-    are for a person to change, and addresses within one's own network are left alone.
+    A retired mirror leads nowhere, or to files that nobody maintains. Over plain http, somebody in
+    between can replace files while the lock file is made. In the setting `mirror` of `poetry.toml`,
+    `--fix` replaces a retired mirror by `auto`, and plain http by the mirror's https address. A
+    source in pyproject.toml that is a mirror of PyPI becomes such a setting, as for TF401; where
+    `ignore` has that rule, it stays a source, with its https address. Other indexes are yours to
+    change, and addresses in your own network are left alone.
     """
     if not context.involves_tensorflow:
         return
@@ -145,7 +145,7 @@ def _unfit_setting(context: Context) -> Iterator[Finding]:
                 path,
                 document.nearest(place),
                 f"the mirror {mirror.host} is retired",
-                'Write "auto"' if alone else "Leave it out",
+                'Write "auto"' if alone else "Remove it",
                 (replaced("auto" if alone else None),),
             )
         elif is_plain_http(text):

@@ -27,18 +27,18 @@ class AllowCommand(TensorFlowCommand):
     name = "tf allow"
     description = "Lets projects name hosts on your local network."
     arguments: ClassVar[list[Argument]] = [
-        argument("host", "HOST, HOST:PORT, or an address, whose host is taken.", multiple=True)
+        argument("host", "HOST, HOST:PORT, or a URL that has the host.", multiple=True)
     ]
     examples: ClassVar[Mapping[str, str]] = {
         "poetry tf allow pypi.lan:8080": "let projects use this server",
     }
     help = """\
 A cloned project may name a mirror in its <comment>poetry.toml</>, and registries in its container \
-file. Those on this machine or on your local network are asked only where you allow the host, \
-because nobody else could reach it. Your own mirrors are allowed.
+file. poetry-tf contacts those on this machine or on your local network only if you allow the \
+host, because the author of the project can't reach it. Your own mirrors are allowed.
 
 Writes <comment>local-hosts</> under <comment>[tf]</> into Poetry's <comment>config.toml</>. \
-Without a port the usual ones are meant, 80 and 443. No password is sent to these hosts.
+Without a port, 80 and 443 are allowed. No password is sent to these hosts.
 """
 
     def act(self) -> int:
@@ -46,7 +46,7 @@ Without a port the usual ones are meant, 80 and 443. No password is sent to thes
         hosts = [host_entry(word) if "://" in word else word for word in words]
         for word, host in zip(words, hosts, strict=True):
             if not allowed_hosts(host) or "/" in host or "@" in host:
-                raise PlanError(f"{word!r} is no host", "Give HOST, HOST:PORT or an address.")
+                raise PlanError(f"{word!r} is not a host", "Give HOST, HOST:PORT or a URL.")
         allow_hosts(self, hosts)
         return 0
 
@@ -75,7 +75,7 @@ def write_setting(
         try:
             real.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ProjectError(real.parent, f"cannot be made: {error.strerror}") from None
+            raise ProjectError(real.parent, f"could not be created: {error.strerror}") from None
     base = real.parent if root is None else root
     command.recover(base)
     target, reader = real if root is None else file, FileReader()

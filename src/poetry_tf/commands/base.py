@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 CONFIG_OPTION = option(
     "config",
     None,
-    "The configuration in this folder of <comment>.devcontainer</>, not the default one.",
+    "Use the configuration in this folder of <comment>.devcontainer</>.",
     flag=False,
 )
 
@@ -143,7 +143,7 @@ class TensorFlowCommand(Command):
                 raise ProjectError(folder, f"cannot be read: {error.strerror}") from None
         raise PlanError(
             f"No {PYPROJECT} in {start} or above it",
-            "Run `poetry tf init` to set a project up here.",
+            "Run `poetry tf init` to set up a project here.",
         )
 
     def command_names(self) -> tuple[str, ...]:
@@ -174,15 +174,17 @@ class TensorFlowCommand(Command):
         """Completes or undoes the changes of a run that was killed while it wrote."""
         for path in recover(folder, self._report):
             name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path
-            self.line_error(f"<comment>Settled an interrupted change: {plain(str(name))}</>")
+            self.line_error(
+                f"<comment>Completed or undid an interrupted change: {plain(str(name))}</>"
+            )
 
     def warn_if_interrupted(self, root: Path) -> bool:
         """Says that a write was interrupted, for a command that doesn't settle it."""
         interrupted = is_interrupted(root)
         if interrupted:
             self.line_error(
-                "<warning>Warning: a change of these files was interrupted, or is going on; run "
-                f"<c1>{poetry_tf.program} check --fix</c1> to settle it</warning>"
+                "<warning>Warning: a change of these files was interrupted, or is still running. "
+                f"To complete or undo it, run <c1>{poetry_tf.program} check --fix</c1></warning>"
             )
         return interrupted
 
@@ -197,7 +199,7 @@ class TensorFlowCommand(Command):
         return 1
 
     def show_lines(self, text: str) -> None:
-        """Shows a text that has lines of its own: of poetry-tf's, or Poetry's account."""
+        """Shows a text of several lines."""
         for line in text.split("\n"):
             self.line_error(plain(line))
 

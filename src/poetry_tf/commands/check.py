@@ -100,19 +100,19 @@ class CheckReport:
 
 class CheckCommand(TensorFlowCommand):
     name = "tf check"
-    description = "Checks that pin, lock and dev container fit the project's TensorFlow."
+    description = "Checks that pin, lock file and dev container fit the project's TensorFlow."
     options: ClassVar[list[Option]] = [
-        option("fix", None, "Fix what needs no decision, and lock again if that is necessary."),
+        option("fix", None, "Fix what needs no decision, and lock again if needed."),
         option("diff", None, "Show what --fix would write as unified diffs, and write nothing."),
-        option("strict", None, "Let warnings count for the exit status."),
+        option("strict", None, "Exit with status 1 for warnings as well."),
         option(
             "select",
             None,
-            "Only these rules: codes, or beginnings of codes (TF1), with commas between.",
+            "Check only these rules: codes, or beginnings of codes (TF1), separated by commas.",
             flag=False,
             multiple=True,
         ),
-        option("ignore", None, "All but these rules.", flag=False, multiple=True),
+        option("ignore", None, "Check all but these rules.", flag=False, multiple=True),
         option(
             "format",
             None,
@@ -139,14 +139,14 @@ class CheckCommand(TensorFlowCommand):
     help = """\
 Compares <comment>pyproject.toml</>, <comment>poetry.lock</> and <comment>devcontainer.json</> \
 with what the TensorFlow that is locked (or, without a lock, pinned) needs, and prints each \
-difference with its code, place and remedy. Reads files only: no network, nothing is written.
+difference with its place, its code and a hint. It reads files only: no network, nothing is written.
 
-With <info>--fix</> it fixes what it can without a decision, all files together or none. It locks \
-again only where the lock is missing or stale, or becomes so; other versions stay as they are.
+<info>--fix</> fixes what needs no decision, and writes all files or none. It locks again only if \
+the lock file is missing or out of date, or becomes so; other versions stay as they are.
 
-Exit status: 0 when all is well, 1 with findings (with <info>--fix</>: with some left), 2 when \
-the project, or a part of it, could not be checked, or <info>--fix</> could not do its work. A \
-warning counts with <info>--strict</> only.
+Exit status: 0 without problems, 1 with problems (with <info>--fix</>: if some are left), 2 if the \
+project, or a part of it, could not be checked, or <info>--fix</> failed. A warning is a problem \
+only with <info>--strict</>.
 """
 
     def act(self) -> int:
@@ -187,9 +187,7 @@ warning counts with <info>--strict</> only.
             fixed = fix_and_lock(project, codes, None)
             self.show_diffs(diffs(fixed.project, changed_texts(fixed.project)))
             if fixed.lock_due:
-                self.line_error(
-                    f"<comment>{LOCK} would be locked again, which --diff does not try</>"
-                )
+                self.line_error(f"<comment>--fix would also update {LOCK}; --diff does not lock</>")
         elif fixes:
             return self._fix(report, codes)
         return self._conclude(report)
@@ -213,8 +211,8 @@ warning counts with <info>--strict</> only.
             return self.fail(message, str(error).strip(), report)
         except UnservedError as error:
             self._show_findings(report)
-            remedy = "Fix first what the findings say about tensorflow in pyproject.toml."
-            return self.fail(f"{error}, and nothing was written", remedy, report)
+            remedy = "First fix what is said above about tensorflow in pyproject.toml."
+            return self.fail(f"{error}; nothing was written", remedy, report)
         texts = changed_texts(fixed)
         self.write_files(report.root, texts, fixed.snapshot)
         left = _make_report(Project.read(report.root), codes)
@@ -284,11 +282,11 @@ warning counts with <info>--strict</> only.
             return
         fixed = report.fixed.items()
         codes = ", ".join(f"{code} ({count})" if count > 1 else code for code, count in fixed)
-        self.line(f"Fixed {codes or 'part of what was found'} in")
+        self.line(f"Fixed {codes or 'some of the problems'} in")
         self.show_paths(report.written)
         name = report.context.project.pyproject.name
         if report.root / LOCK in report.written and project_environments(report.root, name):
-            self.line("Next: install what changed in the lock file with <c1>poetry install</>")
+            self.line("Next: install what changed in the lock file: <c1>poetry install</>")
         if report.outdates_container:
             self.line(rebuild_step(report.context.project))
 
@@ -330,9 +328,9 @@ warning counts with <info>--strict</> only.
             raise PlanError(f"Unknown rule {code!r}", f"The rules are {', '.join(known)}.")
         self.line(f"<c1>{rule.code}</> <options=bold>{plain(rule.title)}</>")
         fixable = (
-            "`poetry tf check --fix` fixes it where that leaves nothing to decide"
+            "`poetry tf check --fix` fixes it where nothing is left to decide"
             if rule.fixable
-            else "it needs a decision of yours"
+            else "you have to decide how to fix it"
         )
         self.line(plain(f"{rule.severity.capitalize()}; {fixable}."))
         for paragraph in rule.explanation:
@@ -411,11 +409,11 @@ def not_judged(context: Context) -> Iterator[str]:
     origin = origin_note(release, load().data_version)
     name = f"{release.distribution} {release.version}"
     if release.origin == "inferred":
-        yield f"{name} is {origin}: what changed since was not judged"
+        yield f"{name} is {origin}: what changed since was not checked"
     else:
         yield (
             f"{name} is {origin}: the CUDA and cuDNN of its build, the packages that go with it "
-            "and its known faults were not judged"
+            "and its known faults were not checked"
         )
 
 

@@ -37,8 +37,8 @@ from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
 
 MANAGED = """\
-The project is a managed one from now on: poetry add, lock and update keep TensorFlow within one \
-series, and this container in step with it."""
+poetry-tf manages this project from now on: poetry add, lock and update keep TensorFlow within one \
+series, and update this container with it."""
 
 
 class DevcontainerCommand(TensorFlowCommand):
@@ -47,19 +47,23 @@ class DevcontainerCommand(TensorFlowCommand):
     options: ClassVar[list[Option]] = [
         DIFF_OPTION,
         option("dry-run", None, "The same as <comment>--diff</>."),
-        option("check", None, "Write nothing, and exit with status 1 where something differs."),
+        option("check", None, "Write nothing, and exit with status 1 if the file is out of date."),
         CONFIG_OPTION,
-        option("explain", None, "Show what the container is made of and where that comes from."),
+        option("explain", None, "Show the parts of the container, and where each comes from."),
         option(
-            "engine", None, "What runs it: <comment>docker</> or <comment>podman</>.", flag=False
+            "engine",
+            None,
+            "The container engine: <comment>docker</> or <comment>podman</>.",
+            flag=False,
         ),
         option("gpu-required", None, "Don't start without a GPU."),
-        option("gpu-optional", None, "Start without a GPU as well, on the CPU. The default."),
+        option("gpu-optional", None, "Start on the CPU if there is no GPU. The default."),
         option(
             "registry",
             None,
-            "Let each machine name the image's registry in <comment>POETRY_TF_REGISTRY</>; this is "
-            "the one (<comment>mcr.microsoft.com</>) if it doesn't. <comment>off</> ends that.",
+            "Let each machine set the registry of the image in <comment>POETRY_TF_REGISTRY</>, "
+            "with this one (<comment>mcr.microsoft.com</>) as the default. <comment>off</> "
+            "ends that.",
             flag=False,
         ),
     ]
@@ -71,8 +75,8 @@ class DevcontainerCommand(TensorFlowCommand):
     help = """\
 Writes <comment>.devcontainer/devcontainer.json</>, or changes the one that is there, so that \
 Python, CUDA, cuDNN and Poetry in the container fit the TensorFlow that is locked (or, without a \
-lock, pinned). Comments and all that is yours in the file stay as they are. What --engine, \
---gpu-required and --registry say is kept in <comment>[tool.poetry-tf]</>.
+lock file, pinned). Comments and everything else of yours in the file stay as they are. --engine, \
+--gpu-required and --registry are saved in <comment>[tool.poetry-tf]</>.
 """
 
     def run_in(self, root: Path) -> int:
@@ -102,7 +106,6 @@ lock, pinned). Comments and all that is yours in the file stay as they are. What
         if shows:
             return 0
         self.write_files(root, texts, project.snapshot)
-        verb = "Wrote" if texts else "Nothing to change in"
         if project.pyproject.path in texts:
             changed = self.path_from_here(project.pyproject.path)
             self.line(f"Wrote <c1>[tool.poetry-tf]</> in <c1>{plain(changed)}</>")
@@ -110,7 +113,8 @@ lock, pinned). Comments and all that is yours in the file stay as they are. What
             self.line_error(f"<comment>{plain(MANAGED)}</>")
         found = project.devcontainer
         document = found.document if isinstance(found, Devcontainer) else None
-        self.line(f"{verb} <c1>{plain(name)}</>: {plain(plan_summary(plan, document))}")
+        done = f"Wrote <c1>{plain(name)}</>" if texts else f"<c1>{plain(name)}</> is up to date"
+        self.line(f"{done}: {plain(plan_summary(plan, document))}")
         for note in (*missing_plugin_notes(project, plan), *container_notes(project, plan)):
             self.line(plain(note))
         if path in texts and not is_new:
@@ -140,6 +144,6 @@ lock, pinned). Comments and all that is yours in the file stay as they are. What
         for note in container_notes(project, plan, whole=True):
             self.line(plain(note))
         for line in titled_section(
-            "Without a network, a first build needs", offline_notes(project)
+            "Without a network, the first build needs", offline_notes(project)
         ):
             self.line(plain(line))

@@ -81,20 +81,20 @@ def container_notes(project: Project, plan: Plan, *, whole: bool = False) -> Ite
     """
     if _shares_environment(project, whole=whole):
         yield (
-            "Poetry on the host takes an empty .venv for a broken environment and remakes it, "
-            "and a running container loses its own until the next start. This keeps them apart: "
-            "poetry config --local virtualenvs.in-project false"
+            "Poetry on the host takes an empty .venv for a broken environment and creates it "
+            "again; a running container then loses its own until the next start. To keep them "
+            "apart: poetry config --local virtualenvs.in-project false"
         )
     settings = read_settings(project)[0]
     environments = settings.environments or (DEFAULT_ENVIRONMENTS if whole else ())
     if plan.gpu.mode == "none":
         return
     if settings.engine == "podman":
-        yield "Podman starts it only where a GPU has a CDI file (sudo nvidia-ctk cdi generate)."
+        yield "Podman starts it only if the GPU has a CDI file: sudo nvidia-ctk cdi generate"
     if plan.gpu.mode == "system" and LINUX_AARCH64 in environments:
         yield (
-            "On linux-aarch64 (Apple silicon) CUDA is of no use, and nobody has shown that its "
-            'feature installs there. With gpu = "pip" the container starts there too.'
+            "On linux-aarch64 (Apple silicon) CUDA has no use, and its feature is not known to "
+            'install there. With gpu = "pip" the container starts there as well.'
         )
 
 
@@ -112,8 +112,8 @@ def offline_notes(project: Project) -> Iterator[str]:
     if isinstance(features, dict) and features:
         built = f"{canonicalize_name(project.pyproject.name or project.root.name)}-offline"
         yield (
-            f"the features {format_list(features)} and what they download. Build an image that has "
-            "them where there is a network. It has the settings of this file as well:"
+            f"the features {format_list(features)} and what they download. Where there is a "
+            "network, build an image with them, which has the settings of this file as well:"
         )
         yield f"  devcontainer build --workspace-folder . --image-name {built}"
         yield from _carry(engine, built)
@@ -124,17 +124,17 @@ def offline_notes(project: Project) -> Iterator[str]:
         yield f"  {engine} pull {word}"
         yield from _carry(engine, word)
     else:
-        yield "what your Dockerfile or services are built from"
+        yield "the images and files that your Dockerfile or services are built from"
     yield (
-        "an index for pip, which installs Poetry in the container: a web server, SERVER, that "
-        "serves the folder of poetry tf mirror save:"
+        "an index for pip, which installs Poetry in the container: a web server (SERVER) that "
+        "serves the folder of `poetry tf mirror save`:"
     )
     yield (
         f"  POETRY_TF_MIRROR={_SERVER} devcontainer up --workspace-folder .{options} "
         f"--remote-env PIP_INDEX_URL={_SERVER} --remote-env PIP_TRUSTED_HOST=SERVER"
     )
     if (why := _lacking_plugin(found)) is not None:
-        yield f"poetry-tf, which reads POETRY_TF_MIRROR: {why}. In the container that is up:"
+        yield f"poetry-tf, which reads POETRY_TF_MIRROR: {why}. In the running container:"
         yield (
             f"  POETRY_TF_MIRROR={_SERVER} devcontainer exec --workspace-folder . "
             "--remote-env PIP_TRUSTED_HOST=SERVER sh -c "
@@ -187,7 +187,7 @@ def _own_base_text(plan: Plan, document: JsoncDocument) -> str:
         brought = f"; {_cuda_text(plan)}"
     elif plan.gpu.mode == "system":
         needed += f", CUDA {plan.gpu.cuda} and cuDNN {plan.gpu.cudnn}"
-    return f"{brought}. The base is yours and was not looked at: it has to bring {needed}"
+    return f"{brought}. The base image is yours and was not checked: it needs {needed}"
 
 
 def _cuda_text(plan: Plan) -> str:
@@ -206,8 +206,8 @@ def no_cuda_warning(project: Project, plan: Plan) -> str | None:
         return None
     name = plan.release.distribution
     return (
-        f"{name} is required without and-cuda, so that nothing brings CUDA and it uses the CPU. "
-        f"Require {name}[and-cuda], or run poetry tf init, which does it where its wheels fit."
+        f"{name} is required without and-cuda, so nothing installs CUDA and it uses the CPU. "
+        f"Require {name}[and-cuda], or run `poetry tf init`, which does so where its wheels fit."
     )
 
 
@@ -217,11 +217,11 @@ def unproven_warning(plan: Plan) -> str | None:
     if gpu.clashing:
         return (
             f"TensorFlow {plan.release.version} is not known to find the GPU with what is locked: "
-            f"{format_list(gpu.clashing)}. `poetry tf check` says why and what helps (TF108)."
+            f"{format_list(gpu.clashing)}. To see why and what helps (TF108): poetry tf check"
         )
     if gpu.mode != "system" or gpu.proven:
         return None
     return (
-        f"Nobody has confirmed that TensorFlow {plan.release.version} finds the GPU with CUDA "
-        f'{gpu.cuda} and cuDNN {gpu.cudnn}; gpu = "auto" takes a way that is known to work.'
+        f"TensorFlow {plan.release.version} is not proven to find the GPU with CUDA {gpu.cuda} and "
+        f'cuDNN {gpu.cudnn}; gpu = "auto" uses what is known to work.'
     )

@@ -41,14 +41,14 @@ class EnvCommand(TensorFlowCommand):
         *FORMAT_OPTIONS,
     ]
     help = """\
-For work without a container. There, <comment>devcontainer.json</> sets them. Most projects need \
-none: then nothing is printed.
+For work without a container. In a container, <comment>devcontainer.json</> sets them. Most \
+projects need none: then nothing is printed.
 
   <comment>eval "$(poetry tf env)"</>                                      sh, bash, zsh
   <comment>poetry tf env --shell fish | source</>                         fish
   <comment>poetry tf env --shell powershell | Invoke-Expression</>        PowerShell
 
-In a batch script of a cluster the line for sh comes before the one that starts Python.
+In a batch script of a cluster, put the line for sh before the one that starts Python.
 """
 
     def writes(self) -> bool:
@@ -59,7 +59,7 @@ In a batch script of a cluster the line for sh comes before the one that starts 
         shell = self.option("shell")
         if shell not in _SHELLS:
             names = format_list(_SHELLS)
-            raise PlanError(f"--shell: unknown shell {shell!r}", f"Known are {names}.")
+            raise PlanError(f"Unknown shell {shell!r}", f"Give --shell one of {names}.")
         project = Project.read(root)
         require_poetry(project)
         plan = required_plan(project, load(), load_images())

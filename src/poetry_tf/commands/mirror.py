@@ -48,7 +48,7 @@ NAMES = ", ".join(MIRRORS)
 
 
 class _MirrorCommand(TensorFlowCommand):
-    """The base of the commands, of which only `verify` needs a project."""
+    """The base of the commands. Only `verify` needs a project."""
 
     def folder(self) -> Path | None:
         """The project's folder, None outside of one."""
@@ -72,21 +72,21 @@ class _MirrorCommand(TensorFlowCommand):
 
 class MirrorCommand(_MirrorCommand):
     name = "tf mirror"
-    description = "Shows by which mirror PyPI is reached, and where that is set."
+    description = "Shows which mirror of PyPI is used, and where it is set."
     arguments: ClassVar[list[Argument]] = [
         argument(
             "subcommand",
-            "list, use, off, test, verify or save: a command of its own, with help of its own.",
+            "list, use, off, test, verify or save. Each is a command with its own help.",
             optional=True,
             multiple=True,
         )
     ]
     help = """\
 Shows the setting <comment>tf.mirror</> that is in force, the file and line or the variable that \
-says so, and what is set elsewhere without being in force. Asks no index.
+it comes from, and other settings, which it overrides. It asks no index.
 
 <info>poetry tf mirror list</> shows the mirrors that have a name, <info>poetry tf mirror use</> \
-chooses one, <info>poetry tf mirror test</> asks them.
+chooses one, <info>poetry tf mirror test</> tests them.
 """
 
     def act(self) -> int:
@@ -95,7 +95,7 @@ chooses one, <info>poetry tf mirror test</> asks them.
         root = self.folder()
         found = setting_layers(root)
         if not found:
-            self.line("No mirror is set: PyPI itself")
+            self.line("No mirror is set: packages come from PyPI")
             self.line_error(plain("Set one with `poetry tf mirror use auto`."))
         else:
             resolved = self.resolved(found)
@@ -106,8 +106,8 @@ chooses one, <info>poetry tf mirror test</> asks them.
                     self.line(plain(f"not in force: {value}, set in {layer.place}"))
         if root is not None and found and replaces_pypi(Project.read(root)):
             self.line_error(
-                "<comment>This project has sources of its own in place of PyPI, so that no mirror "
-                "of PyPI is asked</>"
+                "<comment>This project replaces PyPI by its own sources, so no mirror of PyPI is "
+                "used</>"
             )
         return 0
 
@@ -118,7 +118,7 @@ chooses one, <info>poetry tf mirror test</> asks them.
         for path in resolved.folders:
             self.line(plain(f"  {_format_folder(path)}"))
         if setting.kind == "folder":
-            self.line("  no network: what is locked, with files from there")
+            self.line("  no network: installs what is locked, with files from there")
         for mirror in setting.mirrors:
             self.line(plain(f"  {mirror.name}: {without_credentials(mirror.url)}"))
         if setting.kind == "off":
@@ -133,11 +133,11 @@ chooses one, <info>poetry tf mirror test</> asks them.
 
         choice = remembered_choice(pypi_index(), choice_memory(Config.create()))
         if choice is None:
-            self.line("  nothing is chosen yet: the next command that needs an index does")
+            self.line("  not chosen yet: the next command that needs an index chooses")
         else:
             since, until = _format_time(choice.since), _format_time(choice.since + DAY)
             self.line(plain(f"  {choice.notice}"))
-            self.line(f"  chosen {since}, and kept until {until}")
+            self.line(f"  chosen {since}, kept until {until}")
 
 
 class MirrorListCommand(_MirrorCommand):
@@ -145,8 +145,8 @@ class MirrorListCommand(_MirrorCommand):
     description = "Shows the mirrors that have a name."
     help = """\
 The names that <info>poetry tf mirror use</> and the setting <comment>tf.mirror</> take, with the \
-addresses, who runs each, and whose faults it shares: where one fails, one of another fate is \
-asked next.
+address of each, who runs it, and with which other mirror it fails: after a failure, poetry-tf \
+asks a mirror that does not fail with it.
 """
 
     def act(self) -> int:
@@ -167,8 +167,8 @@ class _SettingCommand(_MirrorCommand):
         option(
             "local",
             None,
-            "For this project and everybody who works on it, in its poetry.toml, instead of for "
-            "you, in Poetry's config.toml.",
+            "Write it for everybody who works on this project, into its poetry.toml, and not for "
+            "you alone, into Poetry's config.toml.",
         )
     ]
 
@@ -208,8 +208,8 @@ class MirrorUseCommand(_SettingCommand):
     arguments: ClassVar[list[Argument]] = [
         argument(
             "mirror",
-            f"auto, or one or more of {NAMES}, URLs of simple indexes, and folders, the preferred "
-            "first.",
+            f"auto, or one or more of {NAMES}, URLs of simple indexes, and folders, in order of "
+            "preference.",
             multiple=True,
         )
     ]
@@ -221,14 +221,13 @@ class MirrorUseCommand(_SettingCommand):
     help = """\
 Writes the setting <comment>tf.mirror</> into Poetry's <comment>config.toml</>, for you, or with \
 <info>--local</> into the project's <comment>poetry.toml</>. The variable \
-<comment>POETRY_TF_MIRROR</> goes before both, and the project's before yours.
+<comment>POETRY_TF_MIRROR</> overrides both, and the project's setting overrides yours.
 
-A folder that <info>poetry tf mirror save</> has filled supplies the files. Alone it is used \
-without any network; beside a mirror or <comment>pypi</> the index supplies the pages.
+A folder from <info>poetry tf mirror save</> supplies the files. Alone it works without a network; \
+together with a mirror or <comment>pypi</>, the index supplies the pages.
 
-Locks are the same by every way. With <comment>auto</> Tsinghua's mirror is taken unless it fails \
-or PyPI is clearly faster from here; what that comes to is remembered for a day, and forgotten by \
-this command.
+The lock file is the same whatever the mirror. <comment>auto</> uses Tsinghua's mirror unless it \
+fails or PyPI is clearly faster from here. It keeps that choice for a day; this command resets it.
 """
 
     def act(self) -> int:
@@ -250,7 +249,7 @@ this command.
 
 class MirrorOffCommand(_SettingCommand):
     name = "tf mirror off"
-    description = "Sets no mirror: PyPI itself."
+    description = "Uses PyPI itself, without a mirror."
     help = """\
 Writes <comment>mirror = "off"</> under <comment>[tf]</> into Poetry's <comment>config.toml</>, or \
 with <info>--local</> into the project's <comment>poetry.toml</>.
@@ -262,7 +261,7 @@ with <info>--local</> into the project's <comment>poetry.toml</>.
 
 class MirrorTestCommand(_MirrorCommand):
     name = "tf mirror test"
-    description = "Asks mirrors whether they answer, how fast, and how fresh they are."
+    description = "Tests which mirrors answer, how fast, and how up to date they are."
     arguments: ClassVar[list[Argument]] = [
         argument(
             "mirror",
@@ -276,12 +275,12 @@ class MirrorTestCommand(_MirrorCommand):
         "poetry tf mirror test tuna pypi": "compare two",
     }
     help = """\
-Asks each for a page of some tens of kilobytes, for TensorFlow's page, and for the first bytes of \
-a wheel of TensorFlow's. Prints how long the first took, the newest TensorFlow it has, the day of \
-its last file where the page says so, and whether large files come in parts, so that a download \
-that was cut can go on.
+Asks each mirror for a page of some tens of kilobytes, for TensorFlow's page, and for the first \
+bytes of a wheel of TensorFlow. Prints how long the first took, the newest TensorFlow, the day of \
+its last file if the page has it, and whether large files come in parts, so that an interrupted \
+download can continue.
 
-Exit status: 1 where what is set doesn't answer, or where one that was named doesn't.
+Exit status: 1 if the mirror that is set, or one that you named, doesn't answer.
 """
 
     def act(self) -> int:
@@ -294,7 +293,9 @@ Exit status: 1 where what is set doesn't answer, or where one that was named doe
             (AUTO_MIRROR, AUTO_FALLBACK, pypi) if setting.kind == "auto" else (pypi,)
         )
         for path in resolved.folders:
-            self.line_error(plain(f"{_format_folder(path)}: not asked, as it is no server"))
+            self.line_error(
+                plain(f"{_format_folder(path)}: not tested, because it is not a server")
+            )
         named = [self._named(word, pypi) for word in self.argument("mirror")]
         tested = [*dict.fromkeys(named or [*in_force, *MIRRORS.values(), pypi])]
         probes = dict(zip(tested, probe_all(tested), strict=True))
@@ -328,23 +329,24 @@ Exit status: 1 where what is set doesn't answer, or where one that was named doe
             raise PlanError(str(error), "") from None
         if len(setting.mirrors) != 1:
             raise PlanError(
-                f"{word!r} is no mirror to test", f"Give some of {NAMES}, pypi or URLs."
+                f"{word!r} is not a mirror that can be tested",
+                f"Give some of {NAMES}, pypi or URLs.",
             )
         return setting.mirrors[0]
 
 
 class MirrorVerifyCommand(_MirrorCommand):
     name = "tf mirror verify"
-    description = "Compares every hash in the lock with PyPI's own."
+    description = "Compares every hash in the lock file with PyPI's own."
     examples: ClassVar[Mapping[str, str]] = {
         "poetry tf mirror verify": "after locking through a mirror",
     }
     help = """\
-A mirror that gave wrong hashes while a lock was made would have its files installed ever after. \
-This compares the lock with PyPI's own index, whatever mirror is set. Packages from sources of the \
-project's own are left out.
+If a mirror gave wrong hashes while you locked, every install takes its files. This command \
+compares the lock file with PyPI's own index, whatever mirror is set. It leaves out packages from \
+the project's own sources.
 
-Exit status: 0 where all are the same, 1 where one differs, is not on PyPI, or can't be compared.
+Exit status: 0 if all hashes are the same, 1 if one differs, is not on PyPI, or can't be compared.
 """
 
     def act(self) -> int:
@@ -357,7 +359,7 @@ Exit status: 0 where all are the same, 1 where one differs, is not on PyPI, or c
         if isinstance(lock, ProjectError):
             raise lock
         if lock is None:
-            return self.fail(f"There is no {LOCK} in {root}", "Make one with `poetry lock`.")
+            return self.fail(f"There is no {LOCK} in {root}", "Create it with `poetry lock`.")
         result = verify(lock, pypi_index())
         for item in result.differences:
             if item.pypi is None:
@@ -370,16 +372,20 @@ Exit status: 0 where all are the same, 1 where one differs, is not on PyPI, or c
             self.warn(f"Not compared: {line}")
         if result.left_out:
             self.line_error(
-                f"<comment>Packages left out, as they don't come from PyPI: {result.left_out}</>"
+                f"<comment>Packages not compared, because they are not from PyPI: "
+                f"{result.left_out}</>"
             )
         if result.differences or result.unknown:
             differ, unknown = len(result.differences), len(result.unknown)
             problems = [f"locked files that differ from PyPI's: {differ}"] if differ else []
             problems += [f"not compared: {unknown}"] if unknown else []
-            remedy = "Don't install from this lock; make it again after `poetry tf mirror off`."
+            remedy = (
+                "Don't install from this lock file: run `poetry tf mirror off`, and lock again."
+            )
             return self.fail(", ".join(problems), remedy if differ else "")
         self.line(
-            f"{LOCK}: every hash is PyPI's ({result.files} files of {result.packages} packages)"
+            f"{LOCK}: every hash is the same on PyPI ({result.files} files of "
+            f"{result.packages} packages)"
         )
         return 0
 
@@ -387,7 +393,7 @@ Exit status: 0 where all are the same, 1 where one differs, is not on PyPI, or c
 def _format_folder(path: Path) -> str:
     folder = SavedFolder(path)
     if not folder.is_there:
-        return f"the folder {path}, which is not there"
+        return f"the folder {path}, which does not exist"
     return f"the folder {path}, with {format_count(len(folder.names()), 'distribution')}"
 
 

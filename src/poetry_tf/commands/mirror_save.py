@@ -31,51 +31,54 @@ QUICK, SLOW = 0.2, 5.0
 
 
 _AGAIN = (
-    "Run `{program} mirror save` in {project} again, or delete the manifest if that project is "
-    "gone."
+    "Run `{program} mirror save` in {project} again, or delete the manifest if that project no "
+    "longer exists."
 )
 _FAULTS: dict[Fault, tuple[str, str]] = {
-    "unreadable": ("can't be opened", "Make the file readable."),
-    "malformed": ("is no manifest", _AGAIN),
-    "newer": ("is of a newer poetry-tf", "Update poetry-tf here."),
+    "unreadable": ("could not be read", "Make the file readable."),
+    "malformed": ("is not a manifest", _AGAIN),
+    "newer": ("is from a newer poetry-tf", "Update poetry-tf here."),
 }
 """The words that follow a manifest, and what to do."""
 
 
 class MirrorSaveCommand(TensorFlowCommand):
     name = "tf mirror save"
-    description = "Saves all that the project installs in a folder, for machines without a network."
+    description = "Saves all files that the project installs, for machines without a network."
     arguments: ClassVar[list[Argument]] = [
-        argument("folder", "The folder, on a USB stick say. Several projects may share one.")
+        argument(
+            "folder", "The folder, for example on a USB stick. Several projects may share one."
+        )
     ]
     options: ClassVar[list[Option]] = [
         option(
             "environments",
             None,
-            f"For which systems, separated by commas: {', '.join(ENVIRONMENTS)}. Default: those in "
+            f"The environments, separated by commas: {', '.join(ENVIRONMENTS)}. Default: those in "
             "<comment>[tool.poetry-tf]</>, or linux-x86_64.",
             flag=False,
         ),
         option(
             "python",
             None,
-            "For which Pythons, separated by commas: 3.11,3.12. Default: the container's.",
+            "The Pythons, separated by commas: 3.11,3.12. Default: the container's.",
             flag=False,
         ),
-        option("mirror", None, "Download through another mirror, this time.", flag=False),
-        option("prune", None, "Delete the files that no project needs any more."),
+        option("mirror", None, "Use another mirror for this download.", flag=False),
+        option("prune", None, "Delete files that no project needs."),
     ]
     examples: ClassVar[Mapping[str, str]] = {
         "poetry tf mirror save /media/usb": "for the project's own environments",
         "poetry tf mirror save usb --environments windows-x86_64 --python 3.12": "for others",
     }
     help = """\
-Downloads every file of <comment>poetry.lock</> that these systems install, each by its locked \
-hash; what builds source distributions; and the Poetry that wrote the lock with this poetry-tf. \
-Run again, it fetches what is missing or corrupt, and goes on with what was cut.
+Downloads every file of <comment>poetry.lock</> that these environments install, checked by its \
+locked hash; what is needed to build source distributions; and the Poetry that wrote the lock \
+file, with this poetry-tf. Run it again to download what is missing or corrupt, and to continue an \
+interrupted download.
 
-The folder is a simple index, which <comment>tf.mirror</>, pip and uv take as it is, and any web \
-server can serve.
+The folder is a simple index: <comment>tf.mirror</>, pip and uv read it directly, and any web \
+server can serve it.
 """
 
     def act(self) -> int:
@@ -97,7 +100,7 @@ server can serve.
             return self.fail_with(failure)
         except KeyboardInterrupt:
             progress.end()
-            self.line_error("<comment>Interrupted. The same command goes on from here.</>")
+            self.line_error("<comment>Interrupted. Run the same command to continue.</>")
             return 130
         progress.end()
         self._show(result, options)
@@ -107,11 +110,13 @@ server can serve.
         folder = users_folder(text, Path.cwd()) if is_path(text) else None
         if not isinstance(folder, Path):
             raise PlanError(
-                f"{text!r} is no folder of this machine",
-                "Give the path of the folder; by the address of a web server nothing is saved.",
+                f"{text!r} is not a folder on this machine",
+                "Give the path of a folder; files can't be saved to a web server.",
             )
         if folder.exists() and not folder.is_dir():
-            raise PlanError(f"{folder} is no folder", "Give the path of a folder, or of a new one.")
+            raise PlanError(
+                f"{folder} is not a folder", "Give the path of a folder, or of a new one."
+            )
         return folder
 
     def fail_with(self, error: NotDownloadedError) -> int:
@@ -121,12 +126,12 @@ server can serve.
 
     def _show(self, result: SaveResult, options: SaveOptions) -> None:
         for name in result.corrupt:
-            self.line_error(plain(f"{name} was corrupt, and came again"))
+            self.line_error(plain(f"{name} was corrupt and was downloaded again"))
         for note in result.notes:
             self.warn(note)
         size = sum(file.size for file in result.files)
         files = format_count(len(result.files), "file")
-        new = f"{result.downloaded} of them new" if result.downloaded else "all there already"
+        new = f"{result.downloaded} of them new" if result.downloaded else "all saved before"
         self.line(
             plain(
                 f"{options.folder} has {files} for this project ({format_size(size)}, {new}), for "
@@ -151,8 +156,8 @@ server can serve.
         for error in unreadable:
             what, remedy = _FAULTS[error.fault]
             status = self.fail(
-                f"Nothing was deleted, as the files of the project {error.project} are not known: "
-                f"{error.path} {what}",
+                f"Nothing was deleted, because the files of the project {error.project} are "
+                f"unknown: {error.path} {what}",
                 remedy.format(project=error.project, program=poetry_tf.program),
             )
         return status
@@ -163,7 +168,7 @@ server can serve.
         index = (options.folder / PAGES).as_uri()
         folder = shell_word(str(options.folder)) or "FOLDER"
         targets = format_targets(result.targets, ())
-        self.line(plain(f"On {targets}, without a network and with the folder at the same place:"))
+        self.line(plain(f"On {targets}, without a network and with the folder in the same place:"))
         pins = f"poetry=={result.poetry} poetry-tf=={own.version}"
         if any(file.use == "poetry" and file.name == "poetry" for file in result.files):
             self.line(f"  <c1>{plain(f'pip install --index-url {index} {pins}')}</>")
@@ -186,7 +191,7 @@ class _Progress:
         self.end()
         self._files, self._bytes, self._before = files, size, begun
         known = format_size(size) if size else "of unknown size"
-        known += f", of which {format_size(begun)} are there" if begun else ""
+        known += f", {format_size(begun)} already there" if begun else ""
         self._command.line_error(plain(f"Downloading {format_count(files, 'file')} ({known})"))
         self._shown = self._begun = time.monotonic()
 

@@ -39,7 +39,7 @@ _HEADS = (
 _BASIS_TEXTS = {
     "tensorflow": "TensorFlow requires it",
     "metadata": "it requires this TensorFlow",
-    "open": "it names the least TensorFlow only",
+    "open": "it names only the oldest TensorFlow",
     "code": "only its code says so",
     "extra": "only an extra says so",
     "documented": "documentation or a trial says so",
@@ -51,28 +51,29 @@ class ReleasesCommand(TensorFlowCommand):
     """What `--refresh` has found."""
 
     name = "tf releases"
-    description = "Shows what is known of TensorFlow's releases."
+    description = "Shows the releases of TensorFlow: Python, CUDA, cuDNN, driver, platforms."
     arguments: ClassVar[list[Argument]] = [
         argument(
             "release",
-            "A series (2.15), for its newest release, or a release (2.15.0): shows everything "
-            "about it.",
+            "Show everything about a series (2.15: its newest release) or a release (2.15.0).",
             optional=True,
         )
     ]
     options: ClassVar[list[Option]] = [
-        option("all", None, "Also the series from 2.0 on that no project is planned for."),
+        option(
+            "all", None, "Also show older series from 2.0 on, which poetry-tf does not support."
+        ),
         option(
             "distribution",
             None,
-            f"Another distribution of TensorFlow: {', '.join(DISTRIBUTIONS[1:])}.",
+            f"Show another distribution of TensorFlow: {', '.join(DISTRIBUTIONS[1:])}.",
             flag=False,
             default=DISTRIBUTIONS[0],
         ),
         option(
             "refresh",
             None,
-            "Read what the index has that the data of poetry-tf lacks, and say what changed.",
+            "Read newer releases from the index, and show what changed.",
         ),
         *FORMAT_OPTIONS,
     ]
@@ -82,12 +83,13 @@ class ReleasesCommand(TensorFlowCommand):
         "poetry tf releases --refresh": "also what came out since",
     }
     help = """\
-Without an argument, a table of the series to choose from, each by its newest release: the Pythons \
-and platforms it has wheels for, the CUDA and cuDNN its Linux wheels are built with, the oldest \
-NVIDIA driver on Linux, and the Keras it wants. With one, everything about a release.
+Without an argument, a table of the series to choose from, each with its newest release: the \
+Pythons and platforms that have wheels, the CUDA and cuDNN that the Linux wheels are built with, \
+the oldest NVIDIA driver on Linux, and the Keras that it requires. With an argument, everything \
+about one release.
 
-All of it was read from the wheels and comes with poetry-tf: no network, no project. \
-With <info>--refresh</> newer releases are read from the index, and marked as such.
+The data was read from the wheels and is part of poetry-tf: it needs no network and no project. \
+<info>--refresh</> reads newer releases from the index, and marks them.
 """
 
     def act(self) -> int:
@@ -95,7 +97,7 @@ With <info>--refresh</> newer releases are read from the index, and marked as su
         name = self.option("distribution")
         if name not in DISTRIBUTIONS:
             return self.fail(
-                f"{name!r} is no distribution of TensorFlow that poetry-tf knows",
+                f"Unknown distribution of TensorFlow: {name!r}",
                 f"Give one of {', '.join(DISTRIBUTIONS)}.",
             )
         version = self.argument("release")
@@ -109,7 +111,7 @@ With <info>--refresh</> newer releases are read from the index, and marked as su
             try:
                 self._new = refresh(name, Path.cwd(), report)
             except ReadError as error:
-                return self.fail(f"the index could not be read: {error}")
+                return self.fail(f"Could not read the index: {error}")
         if version is not None:
             return self._one(whole(name), version)
         return self._table(whole(name) if self.option("all") else load(name))
@@ -123,8 +125,8 @@ With <info>--refresh</> newer releases are read from the index, and marked as su
             self.line(plain(line))
         self.line("")
         first = catalog.first_series
-        more = "" if self.option("all") else f" Earlier series than {first}: --all."
-        self.line(f"Known up to {catalog.data_version}, the day of the data.{more}")
+        more = "" if self.option("all") else f" For series before {first}: --all."
+        self.line(f"Data of {catalog.data_version}.{more}")
         if any(row["origin"] != "packaged" for row in rows):
             self.line("* read from the index")
         for item in self._new or ():
@@ -180,13 +182,13 @@ def _unknown_error(catalog: Catalog, version: str, *, was_read: bool) -> tuple[s
         return error.message, error.remedy
     if catalog.standing(version) == "prerelease":
         kind = prerelease_kind(Version(version))
-        reason = f"TensorFlow {version} is {kind}, and no stable release"
-        return reason, f"Known are the series {catalog.series[0]} to {catalog.series[-1]}."
+        reason = f"TensorFlow {version} is {kind}, not a stable release"
+        return reason, f"The known series are {catalog.series[0]} to {catalog.series[-1]}."
     reason = {
-        "older": f"TensorFlow {version} is older than what poetry-tf knows",
+        "older": f"TensorFlow {version} is older than the releases that poetry-tf knows",
         "missing": f"There is no TensorFlow {version}",
-    }.get(catalog.standing(version) or "", f"{version!r} is no version of TensorFlow")
-    return reason, f"Known are the series {catalog.series[0]} to {catalog.series[-1]}."
+    }.get(catalog.standing(version) or "", f"{version!r} is not a version of TensorFlow")
+    return reason, f"The known series are {catalog.series[0]} to {catalog.series[-1]}."
 
 
 def _table_row(row: Plain) -> tuple[str, ...]:
@@ -215,23 +217,23 @@ def _release_lines(release: Plain, what: str) -> Iterator[str]:
     yanked = ", yanked" if release["yanked"] else ""
     name = f"{release['distribution']} {release['version']}"
     if known := release["inferred_from"]:
-        yield f"{name}, newer than the data: what follows is known of {known}"
+        yield f"{name}, newer than the data; these are the facts of {known}"
     elif release["origin"] == "read":
-        yield f"{name}, {release['uploaded'] or 'of an unknown day'}, read from {what}"
+        yield f"{name}, {release['uploaded'] or 'date unknown'}, read from {what}"
     else:
         yield f"{name}, {release['uploaded']}{yanked}"
     if others:
-        yield f"also in {release['series']}: {', '.join(others)}"
+        yield f"Also in {release['series']}: {', '.join(others)}"
     if not release["platforms"]:
         yield "It has no wheel."
     elif not release["opened"]:
-        yield "Only its wheels' names are known, not what they hold."
+        yield "Only the names of its wheels are known, not their contents."
     yield from titled_section(
         "Wheels", align_columns([*map(_platform_row, release["platforms"].items())])
     )
     yield from titled_section("GPU", _gpu_lines(release))
-    yield from titled_section("Requires, for a lock that holds everywhere", release["requires"])
-    yield from titled_section("Left out, because nothing satisfies it", release["unsatisfiable"])
+    yield from titled_section("Requires, on all platforms together", release["requires"])
+    yield from titled_section("Left out, because no release satisfies it", release["unsatisfiable"])
     yield from titled_section(
         "Newest companions that fit", align_columns([*map(_companion_row, release["companions"])])
     )
@@ -244,7 +246,7 @@ def _platform_row(item: tuple[str, Plain]) -> tuple[str, ...]:
     needs = f"macOS {wheels['macos']}" if wheels["macos"] else needs
     built = f"CUDA {wheels['cuda']}, cuDNN {wheels['cudnn']}" if wheels["cuda"] else ""
     if wheels["kind"] == "shim":
-        built = f"by way of {wheels['target']}" if wheels["target"] else "empty"
+        built = f"through {wheels['target']}" if wheels["target"] else "empty"
         if wheels["usable"] != pythons:
             built += f", which has {span(wheels['usable']) or 'none of these'}"
     return platform, f"Python {span(pythons)}", needs, built
@@ -254,11 +256,11 @@ def _gpu_lines(release: Plain) -> Iterator[str]:
     driver, package = release["driver"], release["cudnn_package"]
     linux = release["platforms"].get(PLATFORMS[0], {})
     if not release["build_known"]:
-        yield "the CUDA and cuDNN that it is built with are unknown"
+        yield "CUDA and cuDNN of its build: unknown"
     if linux.get("compute"):
         yield f"compiled for {', '.join(linux['compute'])}"
     elif linux.get("cuda"):
-        yield "the GPU architectures that it is compiled for are unknown"
+        yield "GPU architectures: unknown"
     if driver:
         least = driver["linux_least"] or driver["linux"]
         yield f"NVIDIA driver {least} or later (Linux); for GPUs newer than these {driver['linux']}"
@@ -269,7 +271,7 @@ def _gpu_lines(release: Plain) -> Iterator[str]:
         yield f"dev container: CUDA {pair['cuda']} with cuDNN {pair['cudnn']} ({sure})"
     if extra := release["and_cuda"]:
         where = [f"{span(minors)} on {one}" for one, minors in extra["pythons"].items() if minors]
-        yield f"and-cuda: {'Python ' + ', '.join(where) if where else 'can be had nowhere'}"
+        yield f"and-cuda: {'Python ' + ', '.join(where) if where else 'no platform has its wheels'}"
 
 
 def _companion_row(fit: Plain) -> tuple[str, ...]:

@@ -38,8 +38,8 @@ class UpgradeCommand(TensorFlowCommand):
     arguments: ClassVar[list[Argument]] = [
         argument(
             "release",
-            "The series (2.18), for its newest release, or the release (2.18.0), also an older "
-            "one. Default: the newest that the project's Pythons and companions allow.",
+            "The series (2.18: its newest release) or the release (2.18.0); it may be older. "
+            "Default: the newest that the project's Pythons and companions allow.",
             optional=True,
         )
     ]
@@ -53,7 +53,7 @@ class UpgradeCommand(TensorFlowCommand):
         option(
             "mirror",
             None,
-            f"The mirror to lock through, this time: auto, off, a URL, or one of "
+            f"Use another mirror for this run: auto, off, a URL, or one of "
             f"{', '.join(MIRRORS)}. Default: the one that is set.",
             flag=False,
         ),
@@ -73,8 +73,8 @@ Keras, the packages that go with TensorFlow, what to look at in the code, and wh
 <comment>pyproject.toml</>, <comment>poetry.lock</> and <comment>devcontainer.json</>. Then it \
 asks, and writes all of them or none. With <info>-n</> or <info>--json</> it doesn't ask.
 
-Locked versions stay unless they have to move. In the project's own series it moves to the newest \
-release of that.
+Locked versions stay unless they have to change. Within the project's own series it moves to the \
+newest release.
 """
 
     def run_in(self, root: Path) -> int:
@@ -140,7 +140,7 @@ release of that.
         if (warning := unproven_warning(report.upgrade.plan)) is not None:
             self.warn(warning)
         if report.findings:
-            self.line_error("<warning>Left for you to decide after that:</warning>")
+            self.line_error("<warning>You have to decide after that:</warning>")
         for finding in report.findings:
             self.show_finding(finding)
 
@@ -170,7 +170,7 @@ release of that.
             self.line(rebuild_step(final))
         elif final.lock is None:
             self.line(
-                "It was solved; poetry.lock was not written, as the project has none. "
+                "poetry.lock was not written, because the project has none. "
                 "Next: <c1>poetry install</>"
             )
         else:

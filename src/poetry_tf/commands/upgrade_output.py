@@ -151,13 +151,13 @@ class UpgradeReport:
         yield ""
         yield from ("  " + line for line in align_columns([*_fact_rows(page, self.upgrade)]))
         yield from titled_section("Packages that go with TensorFlow", _companion_lines(page))
-        yield from titled_section("Stays as it is", _staying_lines(page))
+        yield from titled_section("Unchanged requirements", _staying_lines(page))
         yield from titled_section("Look at this in your code", _code_lines(page["code"]))
         if self.final is not None:
             yield from titled_section("pyproject.toml", page["pyproject"])
             yield from titled_section("poetry.lock", _package_lines(page["packages"]))
             yield from titled_section("devcontainer.json", _container_lines(page["container"]))
-        yield from titled_section("Why no newer series", _passed_over_lines(page["not_newer"]))
+        yield from titled_section("Why not a newer series", _passed_over_lines(page["not_newer"]))
 
 
 def _pair(before: object, after: object) -> Plain:
@@ -264,7 +264,7 @@ def _heading(page: Plain) -> str:
     name = "TensorFlow" if page["distribution"] == "tensorflow" else page["distribution"]
     if before is None:
         return f"{name} {after}"
-    return f"{name} {before} -> {after}" if before != after else f"{name} {after}, as it is"
+    return f"{name} {before} -> {after}" if before != after else f"{name} {after}, unchanged"
 
 
 def _fact_rows(page: Plain, upgrade: Upgrade) -> Iterator[tuple[str, ...]]:
@@ -291,7 +291,7 @@ def _fact_rows(page: Plain, upgrade: Upgrade) -> Iterator[tuple[str, ...]]:
     if page["numpy"]["to"]:
         yield "NumPy", _format_change(page["numpy"])
     if page["keras"]["to"]:
-        by = " by tf-keras, not TensorFlow's own 3" if page["legacy_keras"] else ""
+        by = " from tf-keras, not TensorFlow's own Keras 3" if page["legacy_keras"] else ""
         by = ", TensorFlow's own: --legacy-keras changes nothing" if upgrade.keeps_keras else by
         yield "Keras", _format_change(page["keras"]) + by
 
@@ -299,8 +299,8 @@ def _fact_rows(page: Plain, upgrade: Upgrade) -> Iterator[tuple[str, ...]]:
 def _format_python(page: Plain) -> str:
     before, after = page["python"]["range"]["from"], page["python"]["range"]["to"]
     if before == after:
-        return f"{after or 'any'}, as it is"
-    return f"{before or 'any'} -> {after}: the project's range has to move"
+        return f"{after or 'any'}, unchanged"
+    return f"{before or 'any'} -> {after}: the project's range has to change"
 
 
 def _format_change(pair: Mapping[str, Any]) -> str:
@@ -317,12 +317,12 @@ def _companion_lines(page: Plain) -> Iterator[str]:
         if release["to"] is not None:
             rows.append((item["name"], _format_change(release)))
         elif not item["known"]:
-            rows.append((item["name"], "nothing is known of what it goes with: the solver decides"))
+            rows.append((item["name"], "poetry-tf does not know what it fits: the solver decides"))
         else:
-            series = _format_series(item["series"]) if item["series"] else "none that is known"
+            series = _format_series(item["series"]) if item["series"] else "none known"
             has = f"TensorFlow {series}" if item["series"] else series
             why = f": {item['retired']}" if item["retired"] else ""
-            rows.append((item["name"], f"none fits{why}. With one: {has}"))
+            rows.append((item["name"], f"no release fits{why}. It has releases for: {has}"))
     yield from align_columns(rows)
 
 
@@ -363,13 +363,13 @@ def _package_lines(packages: Plain) -> Iterator[str]:
             names = ", ".join(f"{name} {version}" for name, version in found.items())
             yield from _wrap(f"{verb}: {names}", "", "  ")
     if packages["kept"]:
-        yield f"{packages['kept']} packages stay as they are"
+        yield f"unchanged: {packages['kept']} packages"
 
 
 def _container_lines(parts: Sequence[str]) -> Iterator[str]:
     if parts:
         yield from parts
-        yield "The container has to be rebuilt."
+        yield "Rebuild the container after that."
 
 
 def _passed_over_lines(reasons: Mapping[str, str]) -> Iterator[str]:
@@ -387,10 +387,10 @@ def blocked_error(upgrade: Upgrade) -> tuple[str, str]:
     """The message and the remedy if no release of a companion fits."""
     release = upgrade.new
     names = format_list(item.name for item in upgrade.blocking)
-    message = f"No release of {names} goes with TensorFlow {release.series}; nothing was changed"
+    message = f"No release of {names} fits TensorFlow {release.series}; nothing was changed"
     remedies = [_companion_remedy(item, upgrade) for item in upgrade.blocking]
     remedies.append(
-        f"Or take {names} out (poetry remove {' '.join(i.name for i in upgrade.blocking)}) "
+        f"Or remove {names} (poetry remove {' '.join(i.name for i in upgrade.blocking)}) "
         "and run this again."
     )
     return message, "\n".join(remedies)
@@ -399,12 +399,13 @@ def blocked_error(upgrade: Upgrade) -> tuple[str, str]:
 def unsolved_error(upgrade: Upgrade, error: UnsolvedError) -> tuple[str, str]:
     """The message and the remedy if a solver found no solution."""
     release = upgrade.new
-    message = f"No set of packages has TensorFlow {release.version}; nothing was changed"
+    message = f"No set of packages fits TensorFlow {release.version}; nothing was changed"
     lines = [_blocker_line(upgrade, *found) for found in find_blockers(upgrade, error.involved)]
     if release.unsatisfiable and not upgrade.before.pyproject.is_managed:
         lines.append(
             f"TensorFlow {release.version} requires {format_list(release.unsatisfiable)}, which "
-            "does not exist. In a project with [tool.poetry-tf] it is left out. Run: poetry tf init"
+            "does not exist. In a project with [tool.poetry-tf] that is left out. Run: "
+            "poetry tf init"
         )
     if lines:
         lines.append("")
@@ -418,9 +419,9 @@ def _blocker_line(upgrade: Upgrade, item: Requirement, specifier: str) -> str:
     required, release = f"{place}: you require {written}", upgrade.new.version
     if specifier:
         needs = f"and TensorFlow {release} needs {item.name} {specifier}"
-        return f"{required}, {needs}: let yours admit that."
-    remedy = "admit other versions of it, or take it out."
-    return f"{required}, which doesn't go together with the rest: {remedy}"
+        return f"{required}, {needs}: change yours so that it admits that."
+    remedy = "admit other versions of it, or remove it."
+    return f"{required}, which conflicts with the rest: {remedy}"
 
 
 def _companion_remedy(item: CompanionMove, upgrade: Upgrade) -> str:
@@ -431,7 +432,7 @@ def _companion_remedy(item: CompanionMove, upgrade: Upgrade) -> str:
     if item.series:
         text = f"TensorFlow {_format_series(item.series)} has a release of {item.name}"
         is_there = upgrade.old is not None and upgrade.old.series in item.series[-1:]
-        lines.append(f"{text}, and the project is there." if is_there else f"{text}.")
+        lines.append(f"{text}, and the project is in that series." if is_there else f"{text}.")
     return "\n".join(lines)
 
 

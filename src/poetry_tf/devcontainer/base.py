@@ -87,7 +87,7 @@ def _misfit(stated: StatedPython, plan: Plan, what: str, edits: tuple[Edit, ...]
         f"{what} {stated.written}, but the project with TensorFlow {plan.release.version} runs on "
         f"Python {' or '.join(plan.pythons)}"
     )
-    return Change("TF502", message, f"Name Python {plan.python}", stated.path, edits)
+    return Change("TF502", message, f"Set Python {plan.python}", stated.path, edits)
 
 
 def _argument_python(view: View) -> StatedPython | None:
@@ -174,7 +174,7 @@ def _retired(view: View, spec: ContainerSpec, parsed: PythonImage) -> Change:
     if parsed.python in images.pythons:
         best = _best(spec, parsed.python, parsed)
         remedy, edits = f"Use {best}", (view.set("image", value=best),)
-    message = f"the images {parsed.generation}-… are retired: no feature installs in them"
+    message = f"the images {parsed.generation}-… are retired: no feature can be installed in them"
     return Change("TF505", message, remedy, ("image",), edits)
 
 
@@ -198,9 +198,12 @@ def moved_features(view: View, spec: ContainerSpec) -> Iterator[Change]:
         successor = moved.successor(id_)
         edits: tuple[Edit, ...] = ()
         if successor is None:
-            remedy = "Install it in another way: it has no successor"
+            remedy = "Install it in another way: nothing replaces it"
         elif present := view.features(successor):
-            remedy, edits = f"Remove it: there is {present[0]}", (view.remove("features", key),)
+            remedy, edits = (
+                f"Remove it: {present[0]} is there already",
+                (view.remove("features", key),),
+            )
         else:
             new_key = with_version(successor, key)
             remedy, edits = f"Use {new_key}", (view.rename("features", key, to=new_key),)

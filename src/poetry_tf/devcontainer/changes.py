@@ -81,7 +81,7 @@ def _with_changes(view: View, subject: Subject, spec: ContainerSpec) -> View:
 
 
 def with_current_series(path: Path, document: JsoncDocument, spec: ContainerSpec) -> JsoncDocument:
-    """The devcontainer.json with the current series in the name and comment of poetry-tf's."""
+    """The devcontainer.json with the current series in its name and comment from poetry-tf."""
     view = View(path, document, is_new=False)
     for subject in (base.comment, base.name):
         view = _with_changes(view, subject, spec)

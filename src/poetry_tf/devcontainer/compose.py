@@ -1,7 +1,7 @@
 """Whether the compose file of a container gives its service a GPU.
 
-The dev container tools hand hostRequirements and runArgs to `docker run` alone: nothing of them
-reaches a service.
+The dev container tools pass hostRequirements and runArgs only to `docker run`: neither reaches a
+service.
 """
 
 from __future__ import annotations

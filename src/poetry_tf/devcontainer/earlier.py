@@ -1,4 +1,4 @@
-"""Commands as earlier versions of poetry-tf wrote them, and the present ones in their place."""
+"""Commands as earlier versions of poetry-tf wrote them, and the present ones that replace them."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def earlier_form(view: View, spec: ContainerSpec) -> Iterator[Change]:
         after = after.with_edits([with_comment(after, written_by(spec.plan))])
     yield Change(
         "TF509",
-        "poetry-tf wrote these commands in an earlier form",
-        "Write them in the present one",
+        "these commands have the form of an earlier poetry-tf",
+        "Write them in the present form",
         found.path,
         (view.replace(after.document.text),),
     )

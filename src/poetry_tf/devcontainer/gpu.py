@@ -82,7 +82,7 @@ def _path_edits(view: View) -> Iterator[Edit]:
 
 
 def _superfluous(view: View, plan: Plan, keys: tuple[str, ...]) -> Iterator[Change]:
-    why = "wheels bring CUDA" if plan.gpu.mode == "pip" else "no GPU is asked for"
+    why = "the wheels bring CUDA" if plan.gpu.mode == "pip" else "the project asks for no GPU"
     path: tuple[Edit, ...] = ()
     if view.object("remoteEnv").get("PATH") == _PATH:
         path = (view.remove_member("remoteEnv", "PATH"),)
@@ -164,7 +164,7 @@ def _options(view: View, plan: Plan, spec: ContainerSpec, key: str) -> Iterator[
         edits = (view.set("features", key, value=options),)
     yield Change(
         "TF503",
-        f"TensorFlow {plan.release.version} goes with CUDA {plan.gpu.cuda} and cuDNN "
+        f"TensorFlow {plan.release.version} needs CUDA {plan.gpu.cuda} and cuDNN "
         f"{plan.gpu.cudnn}, but the feature has {seen}",
         "Write " + ", ".join(f"{name} {json.dumps(right)}" for name, right in wrong.items()),
         ("features", key, next((name for name in wrong if name in present), "")),
@@ -188,12 +188,15 @@ def _unknown(view: View, feature: Feature, key: str) -> Iterator[Change]:
         return
     for name, right in misspelt(options, feature):
         edits: tuple[Edit, ...] = ()
-        remedy = f"It knows {format_list(feature.options)}"
+        remedy = f"Its options are {format_list(feature.options)}"
         if right is not None and right in options:
-            remedy, edits = f"Remove it: there is {right}", (view.remove("features", key, name),)
+            remedy, edits = (
+                f"Remove it: {right} is there already",
+                (view.remove("features", key, name),),
+            )
         elif right is not None:
             remedy, edits = f"Write {right}", (view.rename("features", key, name, to=right),)
-        message = f"the feature {feature.name} has no option {name}, and passes over it in silence"
+        message = f"the feature {feature.name} has no option {name}, and silently ignores it"
         yield Change("TF505", message, remedy, ("features", key, name), edits)
 
 
@@ -305,7 +308,7 @@ def _failing_request(view: View, spec: ContainerSpec) -> tuple[tuple[Edit, ...],
     request = view.object("hostRequirements").get("gpu")
     removal = view.remove_member("hostRequirements", "gpu")
     if spec.settings.engine == "podman" and request is not None:
-        return (removal,), "Podman fails over a GPU in hostRequirements"
+        return (removal,), "Podman fails with a GPU in hostRequirements"
     if spec.settings.gpu_required and request in ("optional", True):
         return (removal,), "hostRequirements let the container start without a GPU"
     return (), ""
@@ -388,7 +391,7 @@ def capabilities(view: View, spec: ContainerSpec) -> Iterator[Change]:
         if missing and "all" not in mounted:
             yield Change(
                 "TF504",
-                f"of the driver the container gets {value} alone, and TensorFlow "
+                f"the container gets only {value} of the driver, but TensorFlow "
                 f"{plan.release.version} needs {format_list(missing)}",
                 f"Add {format_list(missing)} to {_LIMIT}",
                 path,
@@ -414,12 +417,14 @@ def _retired_arguments(spec: ContainerSpec) -> dict[str, str]:
     found = {"--runtime=nvidia": "--runtime=nvidia fails where that runtime isn't registered"}
     if spec.whole and spec.plan is not None:
         if spec.settings.engine == "podman":
-            found[_DOCKER_ARGUMENT] = "--gpus=all is Docker's, and not every Podman's"
+            found[_DOCKER_ARGUMENT] = (
+                "--gpus=all is an option of Docker, which not every Podman has"
+            )
         elif not spec.settings.gpu_required or spec.plan.gpu.mode == "none":
             found[_DOCKER_ARGUMENT] = "--gpus=all fails where there is no GPU"
         if spec.settings.engine == "docker":
             # Unless the project says Docker, somebody may use it with Podman.
-            why = "--device=nvidia.com/gpu=all is Podman's, and not every Docker's"
+            why = "--device=nvidia.com/gpu=all is an option of Podman, which not every Docker has"
             found[_PODMAN_ARGUMENT] = why
     return found
 

@@ -25,7 +25,7 @@ _PYTHON_IMAGE = re.compile(
 )
 _PYTHON = r"(?P<python>2\.7|3\.(?:[5-9]|\d\d))(?:\.\d+)?(?![\d.])"
 _GENERATION = r"(?P<generation>\d+)(?:\.\d+)*"
-# An image without Python: the feature brings it, with pipx unless it is told otherwise.
+# An image without Python: the feature installs it, with pipx unless an option says otherwise.
 _BASE_IMAGE = re.compile(
     r"mcr\.microsoft\.com/(?:vscode/)?devcontainers/base(?::(?!alpine)[\w.-]+)?(?:@sha256:[0-9a-f]+)?"
 )
@@ -82,7 +82,7 @@ class StatedPython:
 
 
 def feature_python(document: JsoncDocument) -> StatedPython | None:
-    """The Python of the feature, which goes before that of the image; None if the system's."""
+    """The Python of the feature, which overrides that of the image; None if the system's."""
     features = as_table(document.get(("features",)))
     key = next((key for key in features if feature_id(key) == PYTHON_FEATURE), None)
     if key is None:

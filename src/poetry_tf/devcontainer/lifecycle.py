@@ -27,8 +27,8 @@ HOOKS = (
 """The hooks that run in the container, in their order; initializeCommand runs on the host."""
 
 MOST_INSTALLATIONS: Final = 8
-"""How many installations of Poetry, or of poetry-tf, one command is looked through for. Each is an
-edit that holds the whole command."""
+"""The most installations of Poetry, or of poetry-tf, that are looked for in one command. Each is an
+edit with the whole command."""
 
 _MAX_LENGTH: Final = 10_000
 """The characters of the longest command that is looked into. What it runs is unknown, as if it
@@ -423,7 +423,7 @@ def without_prefix(call: Call) -> Call:
     return call[index:]
 
 
-# Options of pip, pipx, uv and Poetry of which the next word is the value.
+# Options of pip, pipx, uv and Poetry whose value is the next word.
 _WITH_VALUE = re.compile(
     r"-[rcetifCP]|--(?:requirement|constraint|editable|target|index-url|extra-index-url|find-links|"
     r"python|prefix|root|pip-args|suffix|directory|project|with)"

@@ -42,7 +42,7 @@ def list_parts(
     yield _base(view, plan)
     if plan.gpu.mode != "none" and is_service(view) and service_has_gpu(view) == "unknown":
         files = format_list(compose_files(view)) or "the compose file"
-        yield ContainerPart("GPU", "unknown", f"what {files} requests could not be read")
+        yield ContainerPart("GPU", "unknown", f"could not read what {files} requests")
     elif plan.gpu.mode != "none" and not is_service(view):
         yield _gpu(spec)
     for feature in (spec.images.cuda, spec.images.git_lfs):
@@ -56,24 +56,22 @@ def list_parts(
     yield ContainerPart(
         "TensorFlow",
         str(plan.release.version),
-        "poetry.lock, with the hash of each file, as all packages"
+        "poetry.lock, with the hash of each file, as for all packages"
         if spec.wrote_lock
-        else "pyproject.toml; poetry lock fixes it, with the hash of each file",
+        else "pyproject.toml; `poetry lock` fixes the version, with the hash of each file",
     )
     if plan.gpu.mode != "none":
-        yield ContainerPart(
-            "driver", "the host's", "fixed by nothing: any that takes this CUDA will do"
-        )
+        yield ContainerPart("driver", "the host's", "not fixed: any driver that supports this CUDA")
 
 
 def _gpu(spec: ContainerSpec) -> ContainerPart:
     """How the container gets the GPU, and where it does not."""
-    check = "poetry tf doctor on the host says whether it does"
+    check = "to check it, run `poetry tf doctor` on the host"
     if spec.settings.engine == "podman":
         value, origin = "required, by CDI", "Podman reads a file that describes the GPUs"
     elif spec.settings.gpu_required:
         value = "required"
-        origin = "Docker passes it on by the nvidia runtime, from 29.2 on by CDI as well"
+        origin = "Docker passes it on with the nvidia runtime, from 29.2 on with CDI as well"
     else:
         value = "where there is one"
         origin = "the container tools pass it on where Docker knows the nvidia runtime"
@@ -83,8 +81,8 @@ def _gpu(spec: ContainerSpec) -> ContainerPart:
 def _plugin(view: View, spec: ContainerSpec) -> Iterator[ContainerPart]:
     requirement, origin = plugin_requirement(view), spec.poetry_tf
     if requirement is not None:
-        by_name = "an index; the version that wrote the file"
-        by_address = "its address, where the one that wrote the file came from"
+        by_name = "from an index; the version that wrote the file"
+        by_address = "from the address that the poetry-tf that wrote the file came from"
         source = by_name if names_no_address(requirement) else by_address
         yield ContainerPart("poetry-tf", requirement, source)
     elif origin.requirement is None and not view.own_base:
@@ -96,28 +94,30 @@ def _base(view: View, plan: Plan) -> ContainerPart:
     if view.own_base or image is None:
         name = "your own image" if image else "your own Dockerfile or services"
         return ContainerPart(
-            "base", str(image or name), f"yours: what is in {name} is not looked at"
+            "base", str(image or name), f"yours: poetry-tf does not look into {name}"
         )
     parsed = python_image(image)
     python = parsed.python if parsed else None
-    origin = f"Python {python or plan.python}, one of those that TensorFlow {plan.release.version}"
-    origin += " and the project run on; "
+    origin = f"Python {python or plan.python}, on which TensorFlow {plan.release.version}"
+    origin += " and the project run; "
     if "@" in image:
         origin += "its digest fixes it"
     else:
         origin += (
-            "the tag is fixed, and the image that it names gets Debian's security updates. To fix "
-            "that too, add the digest (@sha256:…), which docker buildx imagetools inspect shows"
+            "the tag is fixed; its image still gets Debian updates. To fix the image as well, add "
+            "the digest (@sha256:…), which `docker buildx imagetools inspect` shows"
         )
     if parsed and parsed.is_by_variable:
-        origin += "; the registry is the machine's to name, in POETRY_TF_REGISTRY"
+        origin += "; each machine may name its registry in POETRY_TF_REGISTRY"
     return ContainerPart("image", str(image), origin)
 
 
 def _feature(view: View, feature: Feature) -> Iterator[ContainerPart]:
     for key in view.features(feature.id):
-        origin = "its major version; devcontainer-lock.json, which the container tools write, fixes"
-        yield ContainerPart("feature", key, f"{origin} the rest: commit it")
+        origin = (
+            "its major version is fixed; devcontainer-lock.json, which the container tools write,"
+        )
+        yield ContainerPart("feature", key, f"{origin} fixes the rest: commit it")
 
 
 def _library_path(view: View, plan: Plan) -> Iterator[ContainerPart]:
@@ -127,10 +127,10 @@ def _library_path(view: View, plan: Plan) -> Iterator[ContainerPart]:
         folders = format_list(f"nvidia/{part}/lib" for part in parts)
         version = plan.release.version
         origin = (
-            f"what TensorFlow {version} opens lies there, and the RUNPATH in its wheel lacks it"
+            f"TensorFlow {version} opens libraries there, but the RUNPATH in its wheel lacks them"
         )
         yield ContainerPart(
-            LIBRARY_PATH, folders, f"{origin}; it goes with the release that has it"
+            LIBRARY_PATH, folders, f"{origin}; a release with that RUNPATH doesn't need it"
         )
 
 
@@ -145,7 +145,7 @@ def _cuda(view: View, spec: ContainerSpec, plan: Plan, catalog: Catalog) -> Iter
         return
     if not view.features(spec.images.cuda.id):
         yield ContainerPart(
-            "CUDA and cuDNN", "your own", f"to be CUDA {pair.cuda} and cuDNN {pair.cudnn}"
+            "CUDA and cuDNN", "your own", f"has to be CUDA {pair.cuda} and cuDNN {pair.cudnn}"
         )
         return
     proof = "proven" if pair.proven and not plan.gpu.clashing else "not proven"

@@ -42,7 +42,7 @@ _NAMED = re.compile(r"(?:^|/)poetry[-_.]tf(?:\.git)?(?=[@#\[=~!<>^\s]|-\d|\Z)", 
 
 
 def install_command(requirement: str) -> str:
-    """The shell text that installs poetry-tf, and succeeds also where it can't be had."""
+    """The shell text that installs poetry-tf, and also succeeds where it can't be installed."""
     return f"pipx inject poetry {shlex.quote(requirement)} || true"
 
 
@@ -126,10 +126,10 @@ def missing_plugin(path: Path, document: JsoncDocument, spec: ContainerSpec) -> 
 def why_no_plugin(origin: Origin) -> str:
     """Why no container gets poetry-tf, and what to do."""
     return (
-        f"{NAME} is not installed in the container, which can't get it from "
-        f"{origin.url or 'where it was installed from'}. poetry install works there without it. To "
-        "have it there, install it here from Git by https (poetry self add git+https://...), and "
-        "run poetry tf devcontainer"
+        f"{NAME} is not installed in the container: it can't be installed there from "
+        f"{origin.url or 'where it was installed from'}. `poetry install` works there without it. "
+        "To install it there as well, install it here from Git over https (poetry self add "
+        "git+https://...), then run `poetry tf devcontainer`"
     )
 
 
@@ -173,7 +173,7 @@ def _by_name_change(origin: Origin, written: str, path: KeyPath, edits: tuple[Ed
         f"{written} is installed by its name, which anybody may take on PyPI",
         f"Install {origin.requirement}"
         if origin.requirement
-        else "Remove it: Poetry installs from the lock without poetry-tf",
+        else "Remove it: Poetry installs from the lock file without poetry-tf",
         path,
         edits,
     )

@@ -54,7 +54,7 @@ def retired_feature(view: View, spec: ContainerSpec) -> Iterator[Change]:
         if is_installed or will_install:
             remedy = f"Install Poetry with pipx install poetry=={spec.poetry}"
             if is_installed:
-                remedy = "Remove it: Poetry is installed besides"
+                remedy = "Remove it: another command installs Poetry"
             edits: tuple[Edit, ...] = (view.remove_member("features", key),)
         else:
             # Nothing else would install Poetry.
@@ -94,7 +94,7 @@ def poetry(view: View, spec: ContainerSpec) -> Iterator[Change]:
     if spec.whole and _lacks_poetry(view, spec):
         yield Change(
             "TF506",
-            "Poetry is not installed in a fixed version",
+            "the container installs no fixed version of Poetry",
             f"Install poetry=={spec.poetry} in {INSTALLS_POETRY}",
             (INSTALLS_POETRY,),
             tuple(_preparation(view, spec)),
@@ -102,7 +102,7 @@ def poetry(view: View, spec: ContainerSpec) -> Iterator[Change]:
 
 
 def _lacks_poetry(view: View, spec: ContainerSpec) -> bool:
-    """Whether nothing installs Poetry. On a base of the user's own that is the user's to do."""
+    """Whether nothing installs Poetry. On their own base the user installs it."""
     features = view.features(*spec.images.poetry_features)
     return not features and not view.installs_poetry and not view.own_base
 

@@ -61,7 +61,7 @@ class ContainerSpec:
     @property
     def why_poetry(self) -> str:
         """Why this Poetry, to follow its name."""
-        return "wrote the lock" if self.wrote_lock else "is the one that runs here"
+        return "wrote the lock file" if self.wrote_lock else "runs here"
 
     def accepts_poetry(self, written: str) -> bool:
         """Whether a requested version of Poetry is suitable.

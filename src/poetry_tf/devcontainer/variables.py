@@ -86,7 +86,7 @@ def library_path(view: View, spec: ContainerSpec) -> Iterator[Change]:
     folders = format_list(f"nvidia/{part}/lib" for part in lacking)
     yield Change(
         "TF503",
-        f"TensorFlow {plan.release.version} doesn't look in {folders} of its own wheels, and so "
+        f"TensorFlow {plan.release.version} doesn't look in {folders} of its own wheels, so it "
         "uses the CPU",
         f'Name the folders of the environment in {LIBRARY_PATH}, under "remoteEnv"',
         path if LIBRARY_PATH in view.object("remoteEnv") else ("remoteEnv",),

@@ -27,7 +27,7 @@ class Here:
     lacks_gpu: bool = False
     """Whether it is known to have no NVIDIA GPU, and to be no node of a cluster."""
     oldest: tuple[int, ...] = ()
-    """The oldest Python of which Poetry makes an environment here; empty if not known."""
+    """The oldest Python that Poetry creates an environment with here; empty if not known."""
     pythons: tuple[FoundPython, ...] = ()
     """Its Pythons, in the order in which Poetry tries them; empty if not known."""
 
@@ -113,7 +113,7 @@ def nearest_for_here(
 
 
 def unchosen_python(here: Here, minors: Collection[str]) -> FoundPython | None:
-    """The Python that Poetry has to be told of; None if it takes one that fits by itself.
+    """The Python to give to Poetry; None if Poetry chooses one that fits by itself.
 
     It takes the environment that the project has, or the first Python with such a minor, whatever
     else is wrong with that.

@@ -58,7 +58,7 @@ class Line:
     beside: tuple[Requirement, ...] = ()
     """The project's requirements on the distributions that hold the files of one platform."""
     is_narrowed: bool = False
-    """Whether `admitted` is of one series, that the constraint is to be narrowed to."""
+    """Whether `admitted` is of one series, to which the constraint will be narrowed."""
 
     @property
     def is_wide(self) -> bool:
@@ -180,7 +180,7 @@ def tensorflow_lines(project: Project) -> tuple[Line, ...]:
 
 def _catalog(project: Project, item: Requirement) -> Catalog:
     """The releases of a requirement's distribution, with the older ones where it admits those."""
-    # A retired distribution is to be renamed to tensorflow.
+    # A retired distribution will be renamed to tensorflow.
     name = "tensorflow" if role(item.name) == "retired" else item.name
     known = with_locked(load(name), project)
     is_old = any(item.constraint.allows(to_poetry_version(version)) for version in known.older)
@@ -237,7 +237,7 @@ def _run_served(line: Line, release: Release, pythons: Sequence[str]) -> tuple[s
 def narrowed_releases(
     project: Project, planned: Release | None = None
 ) -> Mapping[KeyPath, Release]:
-    """The releases by whose series the lines that are too wide are to be pinned, by their paths.
+    """The releases whose series pins the lines that are too wide, by the paths of the lines.
 
     Lines that are installed together get one series where one serves all of them: that of
     `planned`, the release of the project's plan, else the newest locked series that serves every
@@ -263,7 +263,7 @@ def narrowed_releases(
 
 
 def narrowed_release(project: Project) -> Release | None:
-    """The release by whose series the main requirement is to be pinned; None if it need not."""
+    """The release whose series pins the main requirement; None if that is not too wide."""
     main = main_requirement(project)
     return None if main is None else narrowed_releases(project).get(main.path)
 

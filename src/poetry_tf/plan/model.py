@@ -55,7 +55,7 @@ class GpuPlan:
     proven: bool = True
     """Whether the pair of CUDA and cuDNN is proven for the release."""
     clashing: tuple[str, ...] = ()
-    """The wheels of NVIDIA's, by another package, that TensorFlow takes in place of these; then
+    """NVIDIA's wheels, from another package, that TensorFlow takes instead of these; then
     nothing is proven."""
 
 

@@ -83,7 +83,7 @@ def line_moves(project: Project, release: Release) -> tuple[LineMove, ...]:
         if line is None:
             if item.name in DISTRIBUTIONS or item == main:
                 return LineMove(item, release)  # from an index of its own
-            return LineMove(item, None, f"nothing is known of the releases of {item.name}")
+            return LineMove(item, None, f"poetry-tf knows no releases of {item.name}")
         if item == main and item.name == release.distribution:
             left = [
                 target
@@ -201,5 +201,6 @@ def refuse_lost_platforms(project: Project, release: Release) -> None:
             raise PlanError(
                 f"{place}: {move.item.name} {move.item.written} can't move to "
                 f"{release.series}: {move.reason}",
-                "Take another series, or give that requirement a marker without these platforms.",
+                "Use another series, or give that requirement a marker that leaves these platforms "
+                "out.",
             )

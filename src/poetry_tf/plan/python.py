@@ -59,7 +59,7 @@ def format_python_range(python: VersionConstraint | None) -> str:
 
 
 def admitted_minors(minors: Iterable[str], python: VersionConstraint | None) -> tuple[str, ...]:
-    """Those of the Python minors of which a range, or None for no range, admits any version."""
+    """The Python minors with a version that a range admits; None is no range."""
     if python is None:
         return tuple(minors)
     return tuple(minor for minor in minors if python.allows_any(python_range([minor])))
@@ -145,7 +145,7 @@ def container_pythons(
         lacks = [item for item in names if not release.usable_on(item)]
         raise PlanError(
             f"{subject} can't be installed on {format_list(lacks or names)}",
-            "Take another series, or declare fewer environments in [tool.poetry-tf].",
+            "Use another series, or declare fewer environments in [tool.poetry-tf].",
         )
     if choice == "pip" and release.and_cuda is not None:
         wheels = tuple(minor for minor in wheels if minor in release.and_cuda.pythons)
@@ -164,7 +164,7 @@ def container_pythons(
         raise NoContainerError(
             f"No dev container can be made for Python {format_list(admits)}: "
             + (
-                f"the images that this poetry-tf knows end at Python {last}"
+                f"the newest image that this poetry-tf knows has Python {last}"
                 if numbers(admits[0]) > numbers(last)
                 else "the images that still work, and the Poetry that can lock a project, begin at "
                 f"Python {first}"

@@ -26,13 +26,13 @@ def requested_release(catalog: Catalog, text: str) -> Release:
         version = Version(text)
     except ValueError:
         raise PlanError(
-            f"{text!r} is no version of TensorFlow",
+            f"{text!r} is not a version of TensorFlow",
             f"Give a series such as {catalog.series[-1]}, or a release such as "
             f"{catalog.releases[-1].version}.",
         ) from None
     if len(version.release) == 1:
         raise PlanError(
-            f"{text} is no series of TensorFlow", f"Give one such as {catalog.series[-1]}."
+            f"{text} is not a series of TensorFlow", f"Give one such as {catalog.series[-1]}."
         )
     if len(version.release) == 2 and not version.is_prerelease:
         series = f"{version.major}.{version.minor}"
@@ -45,8 +45,8 @@ def requested_release(catalog: Catalog, text: str) -> Release:
     if catalog.standing(version) == "older":
         own = f"tensorflow/tensorflow:{text if len(version.release) > 2 else f'{text}.0'}-gpu"
         raise PlanError(
-            f"TensorFlow {text} is older than what poetry-tf knows",
-            f"{known} To use it, take TensorFlow's own image, {own}.",
+            f"TensorFlow {text} is older than the releases that poetry-tf knows",
+            f"{known} For it, use the image {own}.",
         )
     if version.is_prerelease:
         raise PlanError(f"TensorFlow {text} is {prerelease_kind(version)}", known)
@@ -69,8 +69,8 @@ def newer_than_data(
 ) -> PlanError:
     """The error for a series that is newer than the data."""
     return PlanError(
-        f"{what} is newer than the data of this poetry-tf ({catalog.data_version}), which ends "
-        f"with the series {catalog.series[-1]}",
+        f"Unknown {what}; the newest known is {catalog.series[-1]} (data of "
+        f"{catalog.data_version})",
         remedy,
     )
 
@@ -100,21 +100,21 @@ def choose_release(
         release = catalog.get(locked)
         if release is None:
             if catalog.standing(locked) == "newer" and not locked.is_prerelease:
-                raise newer_than_data(catalog, f"The locked TensorFlow {locked}")
+                raise newer_than_data(catalog, f"TensorFlow {locked} in poetry.lock")
             first, last = catalog.releases[0].version, catalog.releases[-1].version
             if locked.is_prerelease:
                 raise PlanError(
                     f"The locked TensorFlow {locked} is {prerelease_kind(locked)}",
                     f"poetry-tf plans for the final releases from {first} to {last}.",
                 )
-            remedy = "A newer poetry-tf may know more."
+            remedy = "A newer poetry-tf may know it: poetry self update poetry-tf"
             if locked < first:
                 move = _moves(catalog, images, settings, python, near=locked, given=given)
                 image = f"tensorflow/tensorflow:{locked}-gpu"
-                remedy = f"{move} To stay on it, use TensorFlow's own image, {image}."
+                remedy = f"{move} To stay on it, use the image {image}."
             raise PlanError(
-                f"poetry-tf knows nothing of the locked TensorFlow {locked}, only of the final "
-                f"releases from {first} to {last}",
+                f"Unknown TensorFlow {locked} in poetry.lock; poetry-tf knows the final releases "
+                f"from {first} to {last}",
                 remedy,
             )
         return release
@@ -123,7 +123,7 @@ def choose_release(
     if not allowed:
         lowest = lower_bound(constraint) if constraint is not None else None
         if lowest is not None and catalog.standing(lowest.text) == "newer":
-            remedy = "Lock it, which reads it from the index: poetry lock"
+            remedy = "Lock it; that reads the release from the index: poetry lock"
             raise newer_than_data(catalog, f"TensorFlow {constraint}", remedy)
         start = Version(lowest.text) if lowest is not None else catalog.releases[0].version
         raise PlanError(
@@ -246,7 +246,7 @@ def plan_gpu(
     pair = catalog.container_pair(release)
     wheels = release.and_cuda is not None
     if choice == "none":
-        return GpuPlan("none", "no GPU was asked for")
+        return GpuPlan("none", "the project asks for no GPU")
     if release.distribution == CPU:
         if choice == "auto":
             return GpuPlan("none", f"{CPU} is built without CUDA")
@@ -257,12 +257,12 @@ def plan_gpu(
     if choice == "system":
         if pair is None:
             raise GpuModeError(
-                f"No CUDA and cuDNN packages are known that TensorFlow {release.version} runs with",
+                f"No CUDA and cuDNN packages are known to work with TensorFlow {release.version}",
                 f'Use gpu = "pip", "none" or "auto".{_newer(release)}'
                 if wheels
                 else _own_image(release),
             )
-        why = "as asked for" if pair.proven else "as asked for; not proven for this TensorFlow"
+        why = "as configured" if pair.proven else "as configured; not proven for this TensorFlow"
         return GpuPlan("system", why, pair.cuda, pair.cudnn, pair.proven)
     if choice == "pip":
         if not wheels:
@@ -272,14 +272,14 @@ def plan_gpu(
                 f"TensorFlow {release.version} has no and-cuda wheels{since}",
                 'Use gpu = "system" or "auto".' if pair is not None else _own_image(release),
             )
-        return GpuPlan("pip", "as asked for")
+        return GpuPlan("pip", "as configured")
     if pair is not None and pair.proven and not (wheels and has_wheels):
         return GpuPlan("system", "a pair proven for this TensorFlow", pair.cuda, pair.cudnn)
     if wheels and pair is not None and pair.proven:
-        return GpuPlan("pip", "the project asks for them")
+        return GpuPlan("pip", "the project requires them")
     if wheels:
         return GpuPlan("pip", "no pair of CUDA and cuDNN packages is proven for this TensorFlow")
-    return GpuPlan("none", "no CUDA and cuDNN are known that this TensorFlow runs with")
+    return GpuPlan("none", "no CUDA and cuDNN are known to work with this TensorFlow")
 
 
 def first_gpu_series(catalog: Catalog, release: Release, *, container: bool) -> str | None:
@@ -321,10 +321,10 @@ def _newer(release: Release) -> str:
 def _own_image(release: Release) -> str:
     """The remedy where neither CUDA packages nor wheels are known for a release."""
     image = f"tensorflow/tensorflow:{release.version}-gpu"
-    text = f'Use gpu = "none" or "auto", or TensorFlow\'s own GPU image, {image}.'
+    text = f'Use gpu = "none" or "auto", or the image {image}.'
     if release.cuda is None or release.cudnn is None:
         return text
     return (
-        f"It is built with CUDA {release.cuda} and cuDNN {release.cudnn}. {text} With auto nothing "
-        "brings CUDA; TensorFlow uses these where they are installed."
+        f"It is built with CUDA {release.cuda} and cuDNN {release.cudnn}. {text} With auto, "
+        "poetry-tf installs no CUDA; TensorFlow uses these versions where they are installed."
     )

@@ -113,7 +113,7 @@ def unavailable_versions(project: Project, item: Requirement) -> str | None:
     if item.name not in DISTRIBUTIONS or item.source is not None or has_own_index(project):
         return None
     if item.constraint.is_empty():
-        return "no version at all"
+        return "no version"
     catalog, lock = load(item.name), project.valid_lock
     if _may_be_newer(item.name, item.constraint) or any(
         catalog.standing(version) == "newer" and item.constraint.allows(to_poetry_version(version))
@@ -127,9 +127,7 @@ def unavailable_versions(project: Project, item: Requirement) -> str | None:
             if version not in catalog.yanked:
                 return None
             yanked = True
-    return (
-        "yanked releases only" if yanked else f"no release that there was on {catalog.data_version}"
-    )
+    return "only yanked releases" if yanked else f"no release published by {catalog.data_version}"
 
 
 def stays_in_series(project: Project, item: Requirement, series: str) -> bool:

@@ -41,7 +41,7 @@ Kind: TypeAlias = Literal["overwritten", "refused", "older", "other"]
 
 @dataclass(frozen=True)
 class CudaClash:
-    """A wheel of NVIDIA's that clashes with TensorFlow's CUDA, or with another wheel.
+    """An NVIDIA wheel that conflicts with TensorFlow's CUDA, or with another wheel.
 
     Attributes:
         brought_by: the packages that require the wheel; empty if the project does itself.
@@ -123,7 +123,7 @@ def _kind(wheel: NvidiaWheel, release: Release, built: BuiltWith | None) -> Kind
 def _brought_by(
     installed: frozenset[LockedPackage], name: NormalizedName, target: Target
 ) -> tuple[str, ...]:
-    """The packages other than NVIDIA's and TensorFlow's that require a wheel of NVIDIA's."""
+    """The packages that require an NVIDIA wheel, except NVIDIA's own and TensorFlow's."""
     found: set[str] = set()
     queue, seen = [name], {name}
     while queue:

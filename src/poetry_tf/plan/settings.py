@@ -169,8 +169,8 @@ def is_registry(text: str) -> bool:
 
 
 REGISTRY_REMEDY = (
-    'Write a host such as "mcr.microsoft.com", with a path if need be. A port can\'t stand here: '
-    "the container tools cut it off. Name it on the machine, in POETRY_TF_REGISTRY"
+    'Write a host such as "mcr.microsoft.com", with a path if needed, but without a port: the '
+    "container tools cut it off. For a port, set POETRY_TF_REGISTRY on the machine"
 )
 
 

@@ -339,8 +339,8 @@ def _issue(
     remedy = format_addition([needed.line])
     if not _may_write(project, needed.item):
         remedy += (
-            " to a dependency group, so that the lock holds it; in the dependencies it would be "
-            "published with the package"
+            " to a dependency group, so that only the lock file has it; in the dependencies it "
+            "would be published with the package"
         )
     item = found[0] if found and not edits else needed.item
     return RequirementIssue(item, message, remedy, edits, bound.severity)

@@ -103,7 +103,7 @@ def covers(project: Project, where: BaseMarker, item: Requirement) -> bool:
 def places(project: Project, plan: Plan) -> Iterator[Place]:
     """Each list or table that requires TensorFlow, once for each series that it pins.
 
-    A requirement that is too wide counts as what it is to be narrowed to. One that no series serves
+    A requirement that is too wide counts as what it will be narrowed to. One that no series serves
     gets several releases, and what goes beside one of them would rule the others out.
     """
     version, narrowed = plan.release.version, narrowed_releases(project, plan.release)

@@ -45,14 +45,14 @@ Fix = tuple[str, tuple[Edit, ...]]
 def platform_alone_fix(project: Project, item: Requirement, narrowed: Release | None) -> Fix:
     """The fix for a requirement on the distribution of one platform.
 
-    `narrowed` is the release to whose series it is to be pinned, None where it isn't too wide.
+    `narrowed` is the release whose series pins it, None where it isn't too wide.
     TensorFlow itself takes its place where its wheels for the platform have files of their own.
     Elsewhere both are required, with markers that exclude each other.
     """
     lines = tensorflow_lines(project)
     line = next((one for one in lines if one.item == item), None)
     if line is None or not line.admitted:
-        return "Name tensorflow instead", ()
+        return "Require tensorflow instead", ()
     newest = narrowed or (line.locked or line.admitted)[-1]
     targets = [
         target
@@ -67,11 +67,11 @@ def platform_alone_fix(project: Project, item: Requirement, narrowed: Release | 
         return _beside_tensorflow(project, item, mains, targets)
     release = _tensorflow_for(project, line, newest)
     if release is None:
-        return "Name tensorflow instead", ()
+        return "Require tensorflow instead", ()
     needed = _environments(target for target in targets if not has_files(release, target))
     if not needed:
         edits = () if beside else _renamed(project, line, release)
-        return "Name tensorflow instead", edits
+        return "Require tensorflow instead", edits
     if _is_left_over(project, item):
         return "Remove it", remove_edits(project, [item])
     if {*filter(line.counts_in, ENVIRONMENTS)} <= {target.environment for target in targets}:

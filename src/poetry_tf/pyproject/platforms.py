@@ -85,7 +85,7 @@ def _shim_issue(place: Place, line: MarkedRequirement) -> RequirementIssue | Non
     if wrong:
         return RequirementIssue(
             wrong[0],
-            f"{line.name} {wrong[0].written} is not the one that {place.name} needs on "
+            f"{line.name} {wrong[0].written} is not the version that {place.name} needs on "
             f"{environments}",
             f'Write "{line.constraint}"',
             tuple(
@@ -97,11 +97,11 @@ def _shim_issue(place: Place, line: MarkedRequirement) -> RequirementIssue | Non
     if all(any(target.admits(item.marker) for item in found) for target in targets):
         return None
     message = (
-        f"on {environments} {place.name} is nothing but a requirement on {line.name}, which a "
-        "lock for several platforms gets only if pyproject.toml asks for it"
+        f"on {environments} {place.name} only requires {line.name}, which a lock file for several "
+        "platforms has only if pyproject.toml requires it"
     )
     if found:
-        remedy = f"Let the marker of {line.name} hold there: {line.marker}"
+        remedy = f"Change the marker of {line.name} so that it holds there: {line.marker}"
         return RequirementIssue(found[0], message, remedy, ())
     edits = add_edits(place.project, place.item, [line])
     return RequirementIssue(place.item, message, format_addition([line]), edits)
@@ -118,7 +118,7 @@ def _filesystem_issue(place: Place, *, is_needed: bool) -> RequirementIssue | No
             return None
         return RequirementIssue(
             found[0],
-            f"{place.name} doesn't need {FILESYSTEM} any more",
+            f"{place.name} no longer needs {FILESYSTEM}",
             f"Remove {_quoted(f'{item.name} {item.written}' for item in found)}",
             remove_edits(place.project, found),
         )
@@ -137,8 +137,8 @@ def _filesystem_issue(place: Place, *, is_needed: bool) -> RequirementIssue | No
     every = {target.python for target in use.targets}
     with_python = "" if {*pythons} == every else f" with Python {format_list(pythons)}"
     message = (
-        f"of {FILESYSTEM}, which {place.name} needs, the version that gets locked has no wheel "
-        f"on {where}{with_python}"
+        f"{place.name} needs {FILESYSTEM}, but the version that Poetry locks has no wheel on "
+        f"{where}{with_python}"
     )
     if not found:
         edits = add_edits(place.project, place.item, lines)
@@ -187,11 +187,12 @@ def _redundancy(place: Place, item: Requirement) -> RequirementIssue | None:
     is_served = _counts_wherever(place, item, environments)
     if not where or not (clashes or is_served):
         return None
-    why = "both hold the same files" if clashes else "that one has no files of its own there"
+    why = "both hold the same files" if clashes else "which has no files of its own there"
+    sep = ": " if clashes else ", "
     is_fixable = is_served and _is_our_marker(place, item, environments)
     return RequirementIssue(
         item,
-        f"on {format_list(environments)} {place.name} needs no {item.name} any more, and {why}",
+        f"on {format_list(environments)} {place.name} no longer needs {item.name}{sep}{why}",
         f"Remove {item.name}" if is_served else "Give them markers that exclude each other",
         remove_edits(place.project, [item]) if is_fixable else (),
         "error" if clashes else "warning",
@@ -283,7 +284,7 @@ def format_addition(lines: Sequence[MarkedRequirement]) -> str:
 def _replace_edits(
     place: Place, found: Sequence[Requirement], lines: Sequence[MarkedRequirement]
 ) -> tuple[Edit, ...]:
-    """The edits that write `lines` in place of the requirements that were found."""
+    """The edits that replace the requirements that were found by `lines`."""
     removed = remove_edits(place.project, found)
     if not lines:
         return removed

@@ -162,7 +162,7 @@ def _rename_key_edits(project: Project, path: KeyPath, name: str) -> tuple[Edit,
 
 
 def replace_edits(project: Project, item: Requirement, name: NormalizedName) -> tuple[Edit, ...]:
-    """The edits that put another distribution, without extras, in the place of one requirement.
+    """The edits that replace one requirement by another distribution, without extras.
 
     Others on the old distribution stay. Empty where Poetry's own tables leave no way to.
     """

@@ -46,7 +46,7 @@ def remove_mirror_sources(project: Project, sources: Sequence[Source]) -> Source
     rest = [source for source in project.pyproject.sources if source.path not in removed]
     pypi = next((source for source in rest if source.name.lower() == "pypi"), None)
     if sources and pypi is not None and all(source.is_explicit for source in rest):
-        return SourceRemoval((), "PyPI itself is an explicit source, so that nothing would be left")
+        return SourceRemoval((), "PyPI itself is an explicit source, so no source would be left")
     edits = [edit for source in sources for edit in _unreferenced(project, source)]
     # If another source precedes PyPI, Poetry uses PyPI only where it is a source as well.
     needs_pypi = pypi is None and any(source.precedes_pypi for source in rest)

@@ -52,7 +52,7 @@ class LibraryLinks:
 def library_links(site: Path) -> LibraryLinks:
     """The links that a folder `site-packages` lacks, and those that it has too many.
 
-    Both are empty without a TensorFlow for Linux, or where no wheel of NVIDIA's is in a folder that
+    Both are empty without a TensorFlow for Linux, or where no NVIDIA wheel is in a folder that
     its RUNPATH names. Raises `OSError`.
     """
     nvidia = site / "nvidia"

@@ -225,7 +225,7 @@ def major_minor(version: str) -> tuple[int, int]:
 
 
 def _glibc(tag: str) -> str | None:
-    """The oldest glibc of a compressed set of tags, of which any is enough."""
+    """The oldest glibc of a compressed set of tags; any of them is enough."""
     found = [
         f"{spelled[1]}.{spelled[2]}"
         if (spelled := re.match(r"manylinux_(\d+)_(\d+)_", part))

@@ -14,7 +14,7 @@ Role: TypeAlias = Literal["main", "retired", "shim", "vendor", "nightly", "compa
 """The relation of a distribution to TensorFlow:
 
 - `main`: TensorFlow; what a project should require.
-- `retired`: formerly TensorFlow; it has no wheels any more.
+- `retired`: formerly TensorFlow; it no longer has wheels.
 - `shim`: TensorFlow for one platform, required by a main distribution only.
 - `vendor`: TensorFlow, built for the devices of one vendor.
 - `nightly`: a nightly build of TensorFlow.

@@ -23,7 +23,7 @@ def origin_note(release: Release, day: str) -> str:
         "packaged": "",
         "read": f"newer than the data of poetry-tf ({day}), read from {what_was_read(release)}",
         "locked": f"newer than the data of poetry-tf ({day}), known from poetry.lock",
-        "inferred": f"newer than the data of poetry-tf ({day}), planned as {release.inferred_from}",
+        "inferred": f"newer than the data of poetry-tf ({day}), treated as {release.inferred_from}",
     }[release.origin]
 
 

@@ -337,7 +337,7 @@ def test_an_interrupted_run_stops_at_once_and_writes_nothing(run, index, monkeyp
     monkeypatch.setattr(index_reader.RefreshReport, "progress", interrupt)
     status, reported = run("--cache", str(tmp_path / "cache"))
     assert status == 130
-    assert reported.splitlines()[-1].startswith("error: interrupted: the data is as it was")
+    assert reported.splitlines()[-1].startswith("error: interrupted: the data is unchanged")
     assert run.written() == {}
     assert 4 <= len(list((tmp_path / "cache").iterdir())) < 20
 
@@ -383,11 +383,11 @@ def replace(index: MadeIndex, name: str, content: bytes) -> None:
     ("fault", "line"),
     [
         (lambda i: i.gone.add(NEW), f"error: {NEW}: the server answers 404"),
-        (lambda i: replace(i, NEW, b"no zip" * 99), f"error: {NEW}: it is no zip archive"),
+        (lambda i: replace(i, NEW, b"no zip" * 99), f"error: {NEW}: it is not a zip archive"),
         (lambda i: replace(i, NEW, zipped({"a": "b"})), f"error: {NEW}: it has no METADATA"),
         (
             lambda i: i.broken.update({"tensorflow-intel": 403}),
-            "error: tensorflow 2.18.1: whether tensorflow-intel can be had isn't known",
+            "error: tensorflow 2.18.1: could not find out whether tensorflow-intel is available",
         ),
         (
             lambda i: i.pages.update({"tensorrt": ("text/html", b"")}),

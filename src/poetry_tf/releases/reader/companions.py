@@ -48,7 +48,7 @@ def companion_blocks(
 ) -> Block:
     """The releases of the companions, by name and version.
 
-    A release with wheels of which none was read is left out.
+    A release whose wheels were not read is left out.
 
     Args:
         listed: the files of each companion's final releases, by name.

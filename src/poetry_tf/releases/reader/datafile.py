@@ -127,7 +127,7 @@ def keep_unread(
     """
     kept = []
     for name, releases in before.get("companions", {}).items():
-        # Its page could not be read; a distribution that is no companion any more is left out.
+        # Its page could not be read; a distribution that is no longer a companion is left out.
         if name in COMPANIONS and name not in content["companions"]:
             content["companions"][name] = releases
             kept += [(name, version) for version in releases]

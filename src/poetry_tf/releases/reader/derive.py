@@ -416,14 +416,14 @@ def _facts(known: Knowledge, place: Place) -> WheelFacts:
         return known.facts[place]
     except KeyError:
         name, version, platform = place
-        raise ReadError(f"the wheel of {name} {version} for {platform} wasn't read") from None
+        raise ReadError(f"could not read the wheel of {name} {version} for {platform}") from None
 
 
 def _page(available: Mapping[str, Available], name: str) -> Available:
     try:
         return available[name]
     except KeyError:
-        raise ReadError(f"whether {name} can be had isn't known") from None
+        raise ReadError(f"could not find out whether {name} is available") from None
 
 
 def upload_days(files: Iterable[Distribution]) -> list[str]:

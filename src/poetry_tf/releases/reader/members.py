@@ -135,7 +135,7 @@ def build_info(text: str) -> dict[str, object]:
     try:
         module = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ReadError("build_info.py is no Python") from error
+        raise ReadError("build_info.py is not valid Python") from error
     for statement in module.body:
         match statement:
             case ast.Assign(targets=[ast.Name(id="build_info")], value=value):

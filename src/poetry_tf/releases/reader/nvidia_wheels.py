@@ -109,7 +109,7 @@ def read(reader: IndexReader) -> Block:
     """
     listed = reader.pages(NVIDIA_WHEELS)
     for name in [name for name, files in listed.items() if not files]:
-        reader.report.problem(f"{name}: the index has no such distribution")
+        reader.report.problem(f"{name}: not found on the index")
         del listed[name]
     wheels = {
         (name, version): wheel
@@ -117,7 +117,7 @@ def read(reader: IndexReader) -> Block:
         for version, files in sorted(versions.items())
         if (wheel := linux_wheel(files)) is not None
     }
-    reader.report.info(f"{len(wheels)} wheels of NVIDIA's")
+    reader.report.info(f"{len(wheels)} NVIDIA wheels")
 
     def paths(key: tuple[str, Version]) -> tuple[str, ...]:
         file = wheels[key].file
@@ -128,7 +128,7 @@ def read(reader: IndexReader) -> Block:
 
     libraries = library_block(listed, reader.each("wheels", paths, wheels))
     if not libraries:
-        raise ReadError("no wheel of NVIDIA's could be read")
+        raise ReadError("could not read any NVIDIA wheel")
     return {"schema": SCHEMA, "generator": GENERATOR, "libraries": libraries}
 
 

@@ -95,10 +95,10 @@ def read(reader: IndexReader) -> dict[str, DataFile]:
     report = reader.report
     listed = reader.pages((*DISTRIBUTIONS, *COMPANIONS))
     for name in [name for name, files in listed.items() if not files]:
-        report.problem(f"{name}: the index has no such distribution")
+        report.problem(f"{name}: not found on the index")
         del listed[name]
     if "tensorflow" not in listed:
-        raise ReadError("nothing can be said without the page of tensorflow")
+        raise ReadError("could not read the page of tensorflow")
     own = {name: listed[name] for name in DISTRIBUTIONS if name in listed}
     others = {
         name: {
@@ -228,7 +228,7 @@ def default_index() -> str:
         from pip._internal.models.index import PyPI
     except ImportError:
         raise ReadError(
-            "pip, which knows the default index, isn't installed for this Python: give --index"
+            "pip is not installed for this Python, so the default index is unknown: give --index"
         ) from None
     return str(PyPI.simple_url)
 
@@ -254,7 +254,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report.problem(str(error))
         return 2
     except KeyboardInterrupt:
-        report.problem("interrupted: the data is as it was, the next run goes on from here")
+        report.problem("interrupted: the data is unchanged; run the command again to continue")
         return 130
     finally:
         client.close()
@@ -320,7 +320,7 @@ def _parser() -> argparse.ArgumentParser:
         default=default_cache(),
         help="keep what was read of wheels here (default: the user's cache folder)",
     )
-    parser.add_argument("--no-cache", action="store_true", help="read every wheel anew")
+    parser.add_argument("--no-cache", action="store_true", help="read every wheel again")
     return parser
 
 

@@ -170,7 +170,7 @@ class RemoteWheel:
         tail, size = self._file.tail(self._tail)
         end = tail.rfind(_END)
         if end < 0 or len(tail) - end < _END_SIZE:
-            raise ReadError("it is no zip archive: its end is missing")
+            raise ReadError("it is not a zip archive: its end is missing")
         length, start = struct.unpack_from("<II", tail, end + 12)
         origin = size - len(tail)  # offset of the tail in the file
         if 0xFFFFFFFF in (length, start) or start + length != origin + end:
