@@ -235,7 +235,7 @@ def _release_lines(release: Plain, what: str) -> Iterator[str]:
     yield from titled_section("Requires, on all platforms together", release["requires"])
     yield from titled_section("Left out, because no release satisfies it", release["unsatisfiable"])
     yield from titled_section(
-        "Newest companions that fit", align_columns([*map(_companion_row, release["companions"])])
+        "Newest packages that fit it", align_columns([*map(_companion_row, release["companions"])])
     )
 
 

@@ -39,7 +39,7 @@ class UpgradeCommand(TensorFlowCommand):
         argument(
             "release",
             "The series (2.18: its newest release) or the release (2.18.0); it may be older. "
-            "Default: the newest that the project's Pythons and companions allow.",
+            "Default: the newest that the project's Pythons and packages allow.",
             optional=True,
         )
     ]
