@@ -77,6 +77,7 @@ def test_a_broken_lock_is_named_with_its_place(text: str, says: str, position: t
     assert says in caught.value.message
     assert caught.value.position == Position(*position)
     assert str(caught.value).startswith(f"poetry.lock:{position[0]}:{position[1]}: ")
+    assert ("`git checkout --ours poetry.lock`" in caught.value.remedy) == ("merge" in says)
 
 
 def test_versions_are_found_by_any_spelling_of_the_name():

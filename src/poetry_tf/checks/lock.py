@@ -86,7 +86,7 @@ def lock_missing_or_stale(context: Context) -> Iterator[Finding]:
             path,
             lock.position,
             f"could not read the lock file: {lock.message}",
-            "Restore it, or delete it and run `poetry lock`",
+            lock.remedy or "Restore it, or delete it and run `poetry lock`",
         )
     elif lock is None:
         if project.pyproject.is_managed:

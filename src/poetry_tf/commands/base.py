@@ -89,7 +89,7 @@ class TensorFlowCommand(Command):
         try:
             return self.act()
         except ProjectError as error:
-            return self.fail(self._format_error(error))
+            return self.fail(self._format_error(error), error.remedy)
         except PlanError as error:
             return self.fail(error.message, error.remedy)
         except WriteError as error:

@@ -13,11 +13,14 @@ from poetry_tf.files.positions import Position
 class ProjectError(Exception):
     """A file of the project that cannot be read or understood: which, where and why."""
 
-    def __init__(self, path: Path, message: str, position: Position | None = None) -> None:
+    def __init__(
+        self, path: Path, message: str, position: Position | None = None, remedy: str = ""
+    ) -> None:
         super().__init__(message)
         self.path = path
         self.message = message
         self.position = position
+        self.remedy = remedy
 
     def __str__(self) -> str:
         # A file in a hidden folder is shown with the folder: .devcontainer/devcontainer.json. Of

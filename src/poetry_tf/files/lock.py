@@ -37,6 +37,9 @@ _SOURCE = re.compile(
 # lock of an older Poetry, but not the reverse.
 _GROUPS_COUNT = Version("2.3.0")
 
+_CONFLICT_REMEDY = (
+    "Run `git checkout --ours poetry.lock` to take one side, then `poetry lock` to add the rest"
+)
 _OTHER_FORM = "this is not the form in which Poetry writes it"
 
 
@@ -59,7 +62,7 @@ class Lock:
     @classmethod
     def read(cls, path: Path, text: str) -> Lock:
         """Reads a lock. Raises `ProjectError` where the text is none."""
-        data = _regular(text) or parse_toml(path, text).data
+        data = _regular(text) or parse_toml(path, text, _CONFLICT_REMEDY).data
         packages, metadata = data.get("package", []), data.get("metadata")
         if not isinstance(metadata, dict) or not isinstance(packages, list):
             raise ProjectError(path, "this is not a lock file of Poetry's", Position(1, 1))

@@ -55,6 +55,7 @@ _ERROR_PLACE: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of docu
 _DEFAULT_INDENT: Final = "    "
 # The first of Git's three conflict markers; the others never stand without it.
 _CONFLICT = re.compile(r"^<{7}(?= |\r?$)", re.MULTILINE)
+_CONFLICT_REMEDY = "Choose what stays and remove the markers."
 
 
 class Inline(dict[str, Any]):
@@ -315,15 +316,17 @@ class TomlFile:
         return ProjectError(self.path, message, self.position(path))
 
 
-def parse_toml(path: Path, text: str) -> TomlDocument:
+def parse_toml(path: Path, text: str, conflict_remedy: str = _CONFLICT_REMEDY) -> TomlDocument:
     """The document. Raises `ProjectError` with the file, the line and what is wrong there."""
     try:
         return TomlDocument.parse(text)
     except DocumentError as error:
         # The reader reports an invalid statement or a duplicate key.
         if conflict := _CONFLICT.search(text):
-            message = "merge conflict markers: decide what stays and remove them"
-            raise ProjectError(path, message, position_at(text, conflict.start())) from None
+            position = position_at(text, conflict.start())
+            raise ProjectError(
+                path, "it has merge conflict markers", position, conflict_remedy
+            ) from None
         raise ProjectError(path, error.message, error.position) from None
 
 
