@@ -169,6 +169,30 @@ def test_two_names_of_one_file_and_folders_are_refused(root: Path) -> None:
     assert held(root) == OLD
 
 
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+@pytest.mark.parametrize("name", ["poetry.toml", "new/devcontainer.json"])
+def test_a_folder_that_is_read_only_is_named(
+    root: Path, monkeypatch: pytest.MonkeyPatch, number: int, name: str
+) -> None:
+    """Not the journal or the temporary file that could not be created there."""
+
+    create = os.open
+
+    def refuse(path: Any, flags: int, *more: Any, **options: Any) -> int:
+        if Path(path).is_relative_to(root) and flags & os.O_CREAT:
+            raise OSError(number, os.strerror(number))
+        return create(path, flags, *more, **options)
+
+    before = held(root)
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(WriteError) as caught:
+        write(root, {name: b""}, {Path(name): FileState.absent(root / name)})
+    monkeypatch.undo()
+    assert str(caught.value) == f"{root}: {os.strerror(number)}; nothing was written"
+    assert "writable" in caught.value.remedy
+    assert held(root) == before
+
+
 def test_read_only_files_are_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, _: Path(path).name != "poetry.lock")
     with pytest.raises(WriteError, match=r"poetry\.lock is read-only"):
@@ -217,7 +241,7 @@ def test_a_failure_at_any_step_changes_nothing(
                 write(root, NEW)
             except (WriteError, KeyboardInterrupt) as raised:
                 if isinstance(raised, WriteError):
-                    places = (*NEW, MARKER, str(state_folder()))
+                    places = (*NEW, MARKER, str(state_folder()), str(root))
                     assert any(Path(known).name in str(raised) for known in places)
                 assert held(root) == OLD
                 assert folders(root) == {"sub"}

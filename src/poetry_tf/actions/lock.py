@@ -195,7 +195,7 @@ def locking_error(error: Exception, place: str = "") -> Exception:
         return LockingError(f"{place}: {message}" if is_of_value else message)
     cache, temporary = Config.create().get("cache-dir"), tempfile.gettempdir()
     own = f"a file of Poetry's in {cache} or {temporary}"
-    return write_error(disk, disk.filename or own, NOT_WRITTEN)
+    return write_error(disk, Path(disk.filename) if disk.filename else own, NOT_WRITTEN)
 
 
 def _names(causes: Iterable[Iterable[Dependency]]) -> frozenset[str]:

@@ -161,7 +161,7 @@ def _prepare(folder: Path) -> None:
         manifests.mkdir(parents=True, exist_ok=True)
         pages.mkdir(exist_ok=True)
     except OSError as error:
-        raise write_error(error, error.filename or folder, "nothing was written") from error
+        raise write_error(error, Path(error.filename or folder), "nothing was written") from error
 
 
 @contextmanager
@@ -172,7 +172,7 @@ def _disk_errors(folder: Path) -> Iterator[None]:
     except OSError as error:
         if (disk := disk_error(error)) is None:
             raise
-        raise write_error(disk, disk.filename or folder, _KEPT) from error
+        raise write_error(disk, Path(disk.filename or folder), _KEPT) from error
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -42,9 +43,20 @@ class WriteError(Exception):
         self.remedy = remedy
 
 
+_READ_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
 def write_error(error: OSError, path: Path | str, outcome: str) -> WriteError:
-    """The error for a file that could not be written; `path` says which: not all errors know it."""
-    return WriteError(f"{path}: {error.strerror or error}; {outcome}")
+    """The error for a file that could not be written; `path` says which: not all errors know it.
+
+    Where the file could not be created, it names the folder.
+    """
+    place, remedy = path, ""
+    if error.errno in _READ_ONLY and isinstance(path, Path):
+        place = next((item for item in (path, *path.parents) if os.path.lexists(item)), path)
+        if place.is_dir():
+            remedy = "Make this folder writable, or use another one."
+    return WriteError(f"{place}: {error.strerror or error}; {outcome}", remedy)
 
 
 # What writing to an open file raises, then without a name; Windows has no EDQUOT.
