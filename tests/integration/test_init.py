@@ -213,10 +213,10 @@ def test_a_release_can_be_named(warm_poetry: PoetryRunner, project: Path) -> Non
         ("two", "'two' is not a version of TensorFlow"),
         ("2", "2 is not a series of TensorFlow"),
         ("2.16.0", "There is no TensorFlow 2.16.0"),
-        ("9.9", "The index has no release 9.9 of tensorflow"),
+        ("9.9", "Unknown TensorFlow 9.9; the newest on the index is "),
         ("2.4.1", "TensorFlow 2.4.1 is older than the releases that poetry-tf knows"),
         ("1.15", "TensorFlow 1.15 is older than the releases that poetry-tf knows"),
-        ("2.22", "The index has no release 2.22 of tensorflow, only 2.22.0rc0"),
+        ("2.22", "Unknown TensorFlow 2.22; the newest on the index is "),
         ("2.22.0rc0", "TensorFlow 2.22.0rc0 is a release candidate"),
     ],
 )

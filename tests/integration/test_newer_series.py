@@ -432,14 +432,14 @@ def test_a_source_of_the_project_is_read(poetry: PoetryRunner, index: LocalIndex
 
 def test_a_release_that_the_index_lacks_is_no_matter_of_the_data(cu12: PoetryRunner) -> None:
     version = Version(NEW)
-    for wanted, only in (
-        (f"{version.major}.{version.minor + 1}", ""),
-        (f"{SERIES}.1", f", only {SERIES}.1rc0, a release candidate"),
+    for wanted, remedy in (
+        (f"{version.major}.{version.minor + 1}", "The known series: `poetry tf releases`"),
+        (f"{SERIES}.1", f"The index has only {SERIES}.1rc0, a release candidate."),
     ):
         done = cu12.call("tf", "init", "-n", "--tensorflow", wanted)
         assert done.returncode == 1
-        assert f"The index has no release {wanted} of tensorflow{only}\n" in done.stderr
-        assert done.stderr.endswith(f"Its newest release is {NEW}.\n")
+        assert f"Unknown TensorFlow {wanted}; the newest on the index is {NEW}\n" in done.stderr
+        assert done.stderr.endswith(f"{remedy}\n")
     done = cu12.call("tf", "releases", "--refresh", "9.9")
     assert "The index has no TensorFlow 9.9" in done.stderr
 

@@ -534,7 +534,7 @@ def test_on_the_way_down_it_says_what_goes_back(begin: Begin, project: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["2.99"], "The index has no release 2.99 of tensorflow"),
+        (["2.99"], "Unknown TensorFlow 2.99; the newest on the index is "),
         (["3"], "3 is not a series of TensorFlow"),
         (["nonsense"], "'nonsense' is not a version of TensorFlow"),
         (["2.16.0"], "There is no TensorFlow 2.16.0"),

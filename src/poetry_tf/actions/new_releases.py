@@ -113,10 +113,11 @@ def _missing(reader: NewReleases, name: str, wanted: str) -> PlanError:
     known = (*whole(name).prereleases, *reader.prereleases(name))
     early = [version for version in known if wanted in {series_of(version), version.base_version}]
     newest = max((whole(name).releases[-1].version, *reader.versions(name)))
-    only = f", only {early[-1]}, {prerelease_kind(early[-1])}" if early else ""
-    return PlanError(
-        f"The index has no release {wanted} of {name}{only}", f"Its newest release is {newest}."
-    )
+    title = "TensorFlow" if name == "tensorflow" else name
+    message = f"Unknown {title} {wanted}; the newest on the index is {newest}"
+    if early:
+        return PlanError(message, f"The index has only {early[-1]}, {prerelease_kind(early[-1])}.")
+    return PlanError(message, "The known series: `poetry tf releases`")
 
 
 def _is_unknown(text: str) -> bool:
