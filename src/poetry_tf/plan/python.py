@@ -153,10 +153,13 @@ def container_pythons(
     admits = admitted_minors(wheels, python)
     if not wheels:
         raise GpuModeError(f"{subject} can't be installed", 'Use gpu = "system" or "auto".')
+    in_images = [minor for minor in wheels if minor in images.pythons]
+    has = f"It has wheels for Python {format_list(wheels)}"
+    if in_images and len(in_images) < len(wheels):
+        has += f"; a dev container can have {format_list(in_images)}"
     if not admits:
         raise PlanError(
-            f"{subject} has no wheel for Python {format_python_range(python)}",
-            f"It has wheels for Python {format_list(wheels)}.",
+            f"{subject} has no wheel for Python {format_python_range(python)}", f"{has}."
         )
     usable = tuple(minor for minor in admits if minor in images.pythons)
     if not usable:
@@ -169,6 +172,6 @@ def container_pythons(
                 else "the images that still work, and the Poetry that can lock a project, begin at "
                 f"Python {first}"
             ),
-            f"TensorFlow {release.version} has wheels for Python {format_list(wheels)}.",
+            f"{has}.",
         )
     return usable
