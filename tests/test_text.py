@@ -13,7 +13,7 @@ from cleo.formatters.formatter import Formatter
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from poetry_tf.text import escape_markup, shell_word, visible
+from poetry_tf.text import escape_markup, shell_word, visible, wrap_markup
 
 # Every kind of character, those that act on a terminal as often as all others.
 ACTING = (
@@ -127,3 +127,24 @@ def test_shells_take_the_word_as_it_is() -> None:
         word = shell_word(text, posix=True)
         done = subprocess.run(["sh", "-c", f"printf %s {word}"], capture_output=True, check=True)
         assert done.stdout.decode() == text
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("one two three", ["one two", "three"]),
+        ("<comment>one two three</>", ["<comment>one two", "three</>"]),
+        ("- one two three", ["- one two", "  three"]),
+        ("    one two three", ["    one", "    two", "    three"]),
+        (r"one \<b> three four", [r"one \<b>", "three four"]),
+        ("run <c1>poetry lock</> now", ["run", "<c1>poetry lock</>", "now"]),
+        ("run `poetry lock` now", ["run", "`poetry lock`", "now"]),
+        ("Update it: poetry self update x", ["Update it:", "poetry self update x"]),
+        ("name   version  what it is", ["name   version  what it is"]),
+        ("镜像源 地址", ["镜像源", "地址"]),
+        ("", [""]),
+    ],
+)
+def test_a_line_breaks_between_words_and_not_in_a_command(text: str, lines: list[str]) -> None:
+    assert wrap_markup(text, 10).split("\n") == lines
+    assert wrap_markup(text, 100) == text

@@ -219,7 +219,9 @@ def _handle(error: Exception, *, io: IO, managed: bool) -> None:
         _state.is_reported = True
         line = f"{_problem()}, which goes on without it. {_REMEDY}"
         try:
-            io.write_error_line(f"<warning>{line.format('<c1>', '</>')}</>")
+            from poetry_tf.poetry_internals.notices import write_notice
+
+            write_notice(io, f"<warning>{line.format('<c1>', '</>')}</>")
         except Exception:
             sys.stderr.write(f"{line.format('', '')}\n")
 

@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 import shlex
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 # What a terminal obeys, hides or reorders the rest of the line by: control characters but the tab,
@@ -21,6 +22,11 @@ _UNSEEN = re.compile(
 # Where CI services look for commands in what a program prints: "::" begins the line (GitHub), or
 # "##[", "##vso[" (Azure) stands anywhere in it.
 _COMMAND = re.compile(r"\A\s*(?=::)|##(?=\w*\[)")
+
+# A word of a console line. A command in backticks or in the style of one, or behind a colon at the
+# end, is one, so that it can be copied.
+_WORD = re.compile(r"(?:(?<=: )poetry(?:-tf)? .*|<c1>.*?</>|`[^`]*`|\S)+")
+_TAG = re.compile(r"(?<!\\)<[^<>]*>")
 
 
 def format_list(items: Iterable[str]) -> str:
@@ -61,6 +67,32 @@ def visible(text: str) -> str:
     """
     shown = _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
     return _COMMAND.sub(r"\g<0>\\", shown)
+
+
+def wrap_markup(text: str, width: int) -> str:
+    """A console line with style tags, broken between words into lines of at most this width.
+
+    A line with columns stays as it is.
+    """
+    body = text.lstrip(" ")
+    if "  " in body or _shown_width(text) <= width:
+        return text
+    indent = text[: len(text) - len(body)]
+    more = f"{indent}  " if body.startswith("- ") else indent
+    lines = [indent]
+    for found in _WORD.finditer(body):
+        blank = "" if lines[-1] in {indent, more} else " "
+        if blank and _shown_width(lines[-1]) + 1 + _shown_width(found[0]) > width:
+            lines.append(more)
+            blank = ""
+        lines[-1] += blank + found[0]
+    return "\n".join(lines)
+
+
+def _shown_width(markup: str) -> int:
+    """The columns that text with style tags takes on a terminal."""
+    shown = _TAG.sub("", markup).replace(r"\<", "<")
+    return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in shown)
 
 
 def escape_markup(text: str) -> str:

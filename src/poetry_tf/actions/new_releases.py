@@ -24,6 +24,7 @@ from poetry_tf.plan.model import CPU, PlanError
 from poetry_tf.plan.release import prerelease_kind
 from poetry_tf.plan.requirement import constraint_series, lower_bound
 from poetry_tf.plan.settings import read_settings
+from poetry_tf.poetry_internals.notices import write_notice
 from poetry_tf.releases import DISTRIBUTIONS, load, whole
 from poetry_tf.releases.model import series_of
 from poetry_tf.text import escape_markup
@@ -63,7 +64,7 @@ def read_new_series(
     wanted = options.tensorflow
 
     def tell(line: str) -> None:
-        io.write_error_line(f"poetry-tf: {escape_markup(line)}")
+        write_notice(io, f"poetry-tf: {escape_markup(line)}")
 
     try:
         with open_poetry(project, mirrors, error_io) as poetry:

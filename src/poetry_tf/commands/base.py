@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from cleo.helpers import option
-from cleo.io.outputs.output import Output, Type
+from cleo.io.outputs.output import Output, Type, Verbosity
 from cleo.io.outputs.stream_output import StreamOutput
 from poetry.console.commands.command import Command
 
@@ -25,6 +25,7 @@ from poetry_tf.files.project import PYPROJECT
 from poetry_tf.files.snapshot import Snapshot
 from poetry_tf.files.transaction import recover, write_together
 from poetry_tf.plan.model import PlanError
+from poetry_tf.poetry_internals.notices import fit_terminal
 from poetry_tf.text import closest, escape_markup, visible
 
 if TYPE_CHECKING:
@@ -188,6 +189,17 @@ class TensorFlowCommand(Command):
             )
         return interrupted
 
+    def line(
+        self, text: str, style: str | None = None, verbosity: Verbosity = Verbosity.NORMAL
+    ) -> None:
+        """Writes a line of text, broken between words where the terminal is narrower."""
+        super().line(fit_terminal(self.io.output, text), style, verbosity)
+
+    def line_error(
+        self, text: str, style: str | None = None, verbosity: Verbosity = Verbosity.NORMAL
+    ) -> None:
+        super().line_error(fit_terminal(self.io.error_output, text), style, verbosity)
+
     def _report(self, line: str) -> None:
         self.line_error(f"<comment>{plain(line)}</>")
 
@@ -282,7 +294,8 @@ class TensorFlowCommand(Command):
         self.line_error(
             f"<c1>{plain(place)}</> <{kind}>{finding.code}</{kind}>{mark} {plain(finding.message)}"
         )
-        self.line_error(f"    <info>hint:</> {plain(finding.remedy)}")
+        remedy = f"    <info>hint:</> {plain(finding.remedy)}"
+        self.line_error(fit_terminal(self.io.error_output, remedy, is_prose=True))
 
     def show_diffs(self, diffs: Iterable[str]) -> None:
         for text in diffs:
@@ -291,7 +304,8 @@ class TensorFlowCommand(Command):
                 # `git apply` needs the line ends of the file.
                 end = "\r" if line.endswith("\r") else ""
                 shown = escape_markup(line.removesuffix(end))
-                self.line(f"<{style}>{shown}</>{end}" if style else f"{shown}{end}")
+                # Not wrapped, unlike `line`.
+                super().line(f"<{style}>{shown}</>{end}" if style else f"{shown}{end}")
 
 
 def document_head(version: int) -> dict[str, Any]:

@@ -71,6 +71,7 @@ from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan
 from poetry_tf.plan.python import admitted_minors, project_pythons
 from poetry_tf.plan.settings import read_settings
 from poetry_tf.poetry_internals.environment import activated
+from poetry_tf.poetry_internals.notices import fit_terminal
 from poetry_tf.poetry_internals.pythons import found_pythons, oldest_minor
 from poetry_tf.poetry_internals.reads import input_tokens
 
@@ -283,7 +284,7 @@ class InitCommand(TensorFlowCommand):
         for line in migration_lines(
             migration.listing, migration.classification, sentences, whole=self.io.is_verbose()
         ):
-            self.line(plain(line))
+            self.line(fit_terminal(self.io.output, plain(line), is_prose=True))
 
     def _show_diffs(self, project: Project, texts: dict[Path, str]) -> None:
         """Shows the diffs; that of the lock file only if verbose."""
@@ -331,6 +332,7 @@ class InitCommand(TensorFlowCommand):
             self.line_error("<warning>Left for you to decide:</warning>")
         for line in lines:
             self.line_error(f"<c1>{plain(str(line.location))}</> {plain(line.written)}")
-            self.line_error(f"    {plain(line.reason)}")
+            reason = f"    {plain(line.reason)}"
+            self.line_error(fit_terminal(self.io.error_output, reason, is_prose=True))
         for finding in findings:
             self.show_finding(finding)

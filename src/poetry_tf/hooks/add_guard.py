@@ -42,6 +42,7 @@ from poetry_tf.plan.environments import is_open_ended, required_pythons
 from poetry_tf.plan.python import narrowed_range, python_range, release_pythons
 from poetry_tf.plan.requirement import tensorflow_distributions
 from poetry_tf.poetry_internals import MOVED, Failed, patches, reads
+from poetry_tf.poetry_internals.notices import write_notice
 from poetry_tf.releases import DISTRIBUTIONS, misspelling_of, role, whole
 from poetry_tf.releases.keras2 import need_keras_2
 from poetry_tf.text import escape_markup, format_list
@@ -116,17 +117,15 @@ class AddGuard:
     def _find(self, find: Finder, name: str, required_version: str | None) -> tuple[str, str]:
         """A version of TensorFlow, and the constraint to write."""
         if role(canonicalize_name(name)) == "retired":
+            shown = escape_markup(name)
             if required_version is None and self.setting.managed:
-                shown = escape_markup(name)
                 raise command_error(
                     f"{shown} is retired: building its last release only says so.",
-                    "<c1>tensorflow</> is what it was, on a GPU and without one: "
-                    "<c1>poetry add tensorflow</>",
+                    "<c1>tensorflow</> replaces it, with a GPU and without one. "
+                    "Run: <c1>poetry add tensorflow</>",
                 )
-            self.io.write_error_line(
-                f"<warning>poetry-tf: {escape_markup(name)} is retired: tensorflow itself is "
-                "what it was. Add that.</>"
-            )
+            text = f"{shown} is retired; tensorflow replaces it. Add that instead."
+            write_notice(self.io, f"<warning>poetry-tf: {text}</>")
         if required_version is None:
             return self._newest(find, name)
         self._judge_constraint(name, required_version)
@@ -306,10 +305,11 @@ class AddGuard:
             how = "<c1>poetry tf check --fix</> writes it"
         python = narrowed_range(demand.python, minors)
         what = "is open-ended" if is_open_ended(demand.python) else "admits others"
-        self.io.write_error_line(
+        write_notice(
+            self.io,
             f"poetry-tf: {escape_markup(f'{name} {version}')} has wheels for Python "
             f"{format_list(minors)}, but this "
-            f'project {what}: better requires-python = "{python}" ({how})'
+            f'project {what}: better requires-python = "{python}" ({how})',
         )
 
 
@@ -324,7 +324,7 @@ def judge_proper_name(name: NormalizedName, io: IO, setting: GuardSettings) -> N
         raise command_error(f"{name} is {meant} on PyPI.", f"Run: {command}")
     else:
         what = f"{name} is {meant} on PyPI: {command}"
-    io.write_error_line(f"<warning>poetry-tf: {what}</>")
+    write_notice(io, f"<warning>poetry-tf: {what}</>")
 
 
 def report_findings(guard: AddGuard, locked: Collection[NormalizedName]) -> None:
@@ -340,11 +340,11 @@ def report_findings(guard: AddGuard, locked: Collection[NormalizedName]) -> None
     root = poetry.pyproject_path.parent
     demand = project_demand(poetry.package, guard.setting.settings)
     for text in source_builds(root, demand, requested_names(io), locked):
-        io.write_error_line(f"poetry-tf: {escape_markup(text)}")
+        write_notice(io, f"poetry-tf: {escape_markup(text)}")
     for finding in findings_after_adding(root) if _brings_others(io) else ():
         remedy = "poetry tf check --fix" if finding.edits else "poetry tf check"
         what = escape_markup(finding.message)
-        io.write_error_line(f"<warning>poetry-tf: {what}: see <c1>{remedy}</></>")
+        write_notice(io, f"<warning>poetry-tf: {what}: see <c1>{remedy}</></>")
 
 
 def requested_names(io: IO) -> frozenset[NormalizedName]:

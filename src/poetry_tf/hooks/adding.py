@@ -46,6 +46,7 @@ from poetry_tf.plan.requirement import (
     to_poetry_version,
 )
 from poetry_tf.poetry_internals import patches, reads
+from poetry_tf.poetry_internals.notices import write_notice
 from poetry_tf.poetry_internals.patches import Solve
 from poetry_tf.pyproject.requirement_edits import constraint_edits
 from poetry_tf.releases import Release, load, role
@@ -226,7 +227,7 @@ class Addition:
         return found
 
     def _tell(self, text: str) -> None:
-        self.io.write_error_line(f"poetry-tf: {escape_markup(text)}")
+        write_notice(self.io, f"poetry-tf: {escape_markup(text)}")
 
     def _refusal(
         self,
@@ -435,7 +436,7 @@ def _told(io: IO, text: str, *, on_terminal: bool = False) -> AbstractContextMan
     if io.output.is_decorated() != on_terminal:
         return nullcontext()
     return told_regularly(
-        lambda seconds: io.write_error_line(f"poetry-tf: {text} ({seconds} s)"), _TELL_SECONDS
+        lambda seconds: write_notice(io, f"poetry-tf: {text} ({seconds} s)"), _TELL_SECONDS
     )
 
 

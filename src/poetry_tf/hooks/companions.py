@@ -39,6 +39,7 @@ from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan
 from poetry_tf.plan.requirement import to_poetry_version
 from poetry_tf.plan.settings import read_settings
 from poetry_tf.poetry_internals import patches, reads
+from poetry_tf.poetry_internals.notices import write_notice
 from poetry_tf.pyproject.bounds import outdated_bound_edits
 from poetry_tf.pyproject.pins import companion_tilde
 from poetry_tf.pyproject.requirement_edits import marker_edits
@@ -90,10 +91,10 @@ def complete_requirements(
         instead = lost.pop(name, None)
         place = f"in the place of {', '.join(instead)}" if instead else "which goes with it"
         what = f"gets {', '.join(texts)}, {place}"
-        io.write_error_line(f"poetry-tf: pyproject.toml {escape_markup(what)}")
+        write_notice(io, f"poetry-tf: pyproject.toml {escape_markup(what)}")
     for texts in lost.values():
         what = f"loses {', '.join(texts)}, which it no longer needs"
-        io.write_error_line(f"poetry-tf: pyproject.toml {escape_markup(what)}")
+        write_notice(io, f"poetry-tf: pyproject.toml {escape_markup(what)}")
 
 
 def _changed_texts(project: Project, other: Project) -> dict[NormalizedName, list[str]]:
@@ -139,7 +140,7 @@ def _limit(project: Project, item: Requirement, io: IO) -> Iterator[Edit]:
         edits = marker_edits(project, item, marker_without(lacking))
         if edits:
             what = f"{item.name} {fitting[-1].version} has no wheel for {format_list(lacking)}"
-            io.write_error_line(f"poetry-tf: {escape_markup(what)}: its marker leaves that out")
+            write_notice(io, f"poetry-tf: {escape_markup(what)}: its marker leaves that out")
         yield from edits
 
 

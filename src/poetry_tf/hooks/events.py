@@ -35,6 +35,7 @@ from poetry_tf.plan.python import python_range
 from poetry_tf.plan.requirement import primary_distributions
 from poetry_tf.plan.settings import Settings
 from poetry_tf.poetry_internals import Failed, MovedError, patches, reads
+from poetry_tf.poetry_internals.notices import write_notice
 from poetry_tf.poetry_internals.patches import Solve
 from poetry_tf.text import escape_markup, visible
 
@@ -71,7 +72,7 @@ def on_command(event: ConsoleCommandEvent, failed: Failed) -> None:
     if command.name not in SOLVING:
         return
     if setting.problem is not None:
-        event.io.write_error_line(f"<warning>poetry-tf: {escape_markup(setting.problem)}</>")
+        write_notice(event.io, f"<warning>poetry-tf: {escape_markup(setting.problem)}</>")
     replaced: dict[str, str] = {}
     if isinstance(command, AddCommand):
         # The command has no input yet; that of the event is already bound to the arguments.

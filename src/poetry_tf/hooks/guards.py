@@ -29,6 +29,7 @@ from poetry_tf.plan.requirement import (
     to_poetry_version,
 )
 from poetry_tf.plan.settings import PinChoice, Settings, parse_settings, pin_severity
+from poetry_tf.poetry_internals.notices import fit_stderr, write_notice
 from poetry_tf.pyproject.pins import pin_text
 from poetry_tf.releases import load, misspelling_of
 from poetry_tf.releases.images import load_images
@@ -261,12 +262,12 @@ def refuse_name(name: str, where: str, remedy: str) -> NoReturn:
 def refuse(io: IO, strictness: PinChoice, what: str, why: str, remedy: str) -> None:
     """Stops the command, writes a warning, or does nothing, by the setting `pin`."""
     if strictness == "warn":
-        io.write_error_line(f"<warning>poetry-tf: {what} {remedy}</>")
+        write_notice(io, f"<warning>poetry-tf: {what} {remedy}</>")
     elif strictness == "error":
         raise command_error(what, why, remedy)
 
 
 def command_error(headline: str, *details: str) -> PoetryRuntimeError:
     """An error that Poetry shows as its own."""
-    messages = [ConsoleMessage(text) for text in details]
-    return PoetryRuntimeError(f"<error>{headline}</error>", messages)
+    messages = [ConsoleMessage(fit_stderr(text)) for text in details]
+    return PoetryRuntimeError(f"<error>{fit_stderr(headline)}</error>", messages)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from poetry_tf.actions.link_libraries import link_libraries
+from poetry_tf.poetry_internals.notices import write_notice
 from poetry_tf.text import escape_markup
 
 if TYPE_CHECKING:
@@ -37,4 +38,4 @@ def link_installed(command: Any, io: IO) -> None:
 
 
 def _tell(io: IO, text: str) -> None:
-    io.write_error_line(f"poetry-tf: {escape_markup(text)}")
+    write_notice(io, f"poetry-tf: {escape_markup(text)}")

@@ -22,6 +22,7 @@ from poetry_tf.index.repository import stands_for_pypi
 from poetry_tf.plan.environments import ENVIRONMENTS, next_minor, required_environments
 from poetry_tf.plan.settings import parse_settings
 from poetry_tf.poetry_internals import Failed, patches
+from poetry_tf.poetry_internals.notices import write_notice
 from poetry_tf.releases import DISTRIBUTIONS, Release, named, whole
 from poetry_tf.releases.model import numbers
 from poetry_tf.text import escape_markup
@@ -160,5 +161,5 @@ def _known_release(
         if managed and is_pypi:
             raise unread_error(error) from error
         line = f"{error}. Its requirements are those that the index tells first"
-        io.write_error_line(f"<warning>poetry-tf: {escape_markup(line)}</>")
+        write_notice(io, f"<warning>poetry-tf: {escape_markup(line)}</>")
         return None

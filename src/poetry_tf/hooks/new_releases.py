@@ -11,6 +11,7 @@ from packaging.version import Version
 from poetry.console.exceptions import ConsoleMessage, PoetryRuntimeError
 
 from poetry_tf.index.new_releases import NewReleases, UnreadReleaseError, new_releases, reader_of
+from poetry_tf.poetry_internals.notices import write_notice
 from poetry_tf.text import escape_markup
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def read_from(repository: HTTPRepository, io: IO, name: str, version: Version) -
 
 
 def _report_to(io: IO) -> Callable[[str], None]:
-    return lambda line: io.write_error_line(f"poetry-tf: {escape_markup(line)}")
+    return lambda line: write_notice(io, f"poetry-tf: {escape_markup(line)}")
 
 
 def unread_error(error: UnreadReleaseError) -> PoetryRuntimeError:
@@ -54,6 +55,6 @@ def can_read(reader: NewReleases | None, io: IO, name: str, version: Version) ->
         reader.read(name, version)
     except UnreadReleaseError as error:
         line = f"poetry-tf: {error}. An older release is taken"
-        io.write_error_line(f"<warning>{escape_markup(line)}</>")
+        write_notice(io, f"<warning>{escape_markup(line)}</>")
         return False
     return True

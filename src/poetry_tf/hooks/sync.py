@@ -19,6 +19,7 @@ from poetry_tf.files.project import Project, configurations, readable_configurat
 from poetry_tf.files.state import Report
 from poetry_tf.files.transaction import write_together
 from poetry_tf.hooks.guards import GuardSettings
+from poetry_tf.poetry_internals.notices import write_notice
 from poetry_tf.releases.images import load_images
 from poetry_tf.text import escape_markup, format_list
 
@@ -47,7 +48,7 @@ def sync_containers(
         return
 
     def tell(text: str) -> None:
-        io.write_error_line(f"poetry-tf: {escape_markup(text)}")
+        write_notice(io, f"poetry-tf: {escape_markup(text)}")
 
     sync = setting.managed and setting.settings.devcontainer == "sync"
     outcome = _report(root, tell, sync=sync)

@@ -52,6 +52,7 @@ from poetry_tf.index.resolve import (
 from poetry_tf.index.saved_folder import SavedFolder
 from poetry_tf.index.session import MirrorSession
 from poetry_tf.poetry_internals import patches, reads
+from poetry_tf.poetry_internals.notices import write_notice
 from poetry_tf.poetry_internals.overrides import require_overrides
 from poetry_tf.releases import DISTRIBUTIONS, hashes, load
 from poetry_tf.text import escape_markup, shell_word
@@ -113,14 +114,14 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
         resolved = resolve(layers, may_name) if _name_folders(layers) else ResolvedMirror(first)
     except MirrorError as error:
         what = escape_markup(f"tf.mirror is not understood: {error}")
-        io.write_error_line(f"<warning>poetry-tf: {what}</>")
+        write_notice(io, f"<warning>poetry-tf: {what}</>")
         return
     if first.kind == "off" and not (managed or layers[0].value):
         return
 
     def report(line: str) -> None:
         # stderr, because scripts read what Poetry writes to stdout.
-        io.write_error_line(f"poetry-tf: {escape_markup(line)}")
+        write_notice(io, f"poetry-tf: {escape_markup(line)}")
 
     def locked() -> list[Package]:
         return locked_from_pypi(poetry.locker.locked_repository().packages)
