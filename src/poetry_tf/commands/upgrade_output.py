@@ -6,6 +6,7 @@ The README describes the JSON. A key may be added to it; any other change takes 
 from __future__ import annotations
 
 import difflib
+import shutil
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -335,7 +336,8 @@ def _code_lines(changes: Iterable[Plain]) -> Iterator[str]:
     for one in changes:
         yield from _wrap(f"{one['at']:4}  {_sentence(one['what'])}", "")
         yield from _wrap(one["do"], _INDENT)
-        yield from (f"{_INDENT}{source}" for source in one["sources"])
+        for source in one["sources"]:
+            yield from _wrap(source, _INDENT)
 
 
 def _sentence(clause: str) -> str:
@@ -347,7 +349,7 @@ def _sentence(clause: str) -> str:
 def _wrap(text: str, first: str, rest: str = _INDENT) -> list[str]:
     return textwrap.wrap(
         text,
-        WIDTH,
+        min(WIDTH, shutil.get_terminal_size((WIDTH + len(_INDENT), 0)).columns - len(_INDENT)),
         initial_indent=first,
         subsequent_indent=rest,
         break_long_words=False,
