@@ -58,7 +58,7 @@ def test_a_wrong_answer_is_asked_again_with_what_is_possible(
     done = warm_poetry.call("tf", "init", "--no-lock", stdin=answers)
     assert done.ok, done.output
     assert _asked(done.stderr) == [what for what in QUESTIONS for _ in range(2)]
-    for wrong in ("2.7 is none of 2.8, ", "3.13 is none of 3.10, ", "rocm is none of auto, "):
+    for wrong in ("TensorFlow 2.7 is older", "3.13 is none of 3.12, ", "rocm is none of auto, "):
         assert wrong in done.stderr
     assert "'nowhere' is no mirror" in done.stderr
     data = _written(project)
@@ -74,7 +74,34 @@ def test_the_pythons_offered_are_those_of_the_series(warm_poetry: PoetryRunner) 
     release = load().newest("2.13")
     assert release is not None
     fits = [item for item in release.pythons_on("linux-x86_64") if item in load_images().pythons]
-    assert f"Python ({', '.join(fits)}) [{fits[-1]}]:" in done.stderr
+    assert f"Python ({', '.join(fits[::-1])}) [{fits[-1]}]:" in done.stderr
+    assert f"Recommended: Python {fits[-1]}, the newest that fits TensorFlow 2.13." in done.stderr
+    # 2.13 has no wheels of CUDA.
+    assert "GPU (auto, system, none) [auto]:" in done.stderr
+
+
+def test_the_newest_series_comes_first_and_only_what_the_options_admit(
+    warm_poetry: PoetryRunner,
+) -> None:
+    done = warm_poetry.call("tf", "init", "--no-lock", "--python", "3.11", stdin="\n" * 3)
+    newest = load().series[-1]
+    assert f"TensorFlow series ({newest}, " in done.stderr
+    assert f"Recommended: {newest}, the newest." in done.stderr
+    with_3_11 = [one for one in load().series if "3.11" in _pythons(one)]
+    assert f", {with_3_11[0]}) [{newest}]:" in done.stderr
+    options = ["--no-lock", "--python", "3.10", "--gpu", "pip"]
+    assert ", 2.8)" not in warm_poetry.call("tf", "init", *options, stdin="\n" * 2).stderr
+
+
+def _pythons(series: str) -> tuple[str, ...]:
+    release = load().newest(series)
+    return release.pythons_on("linux-x86_64") if release is not None else ()
+
+
+def test_a_patch_release_is_an_answer(warm_poetry: PoetryRunner, project: Path) -> None:
+    done = warm_poetry.call("tf", "init", "--no-lock", stdin="2.16.0\n2.18.0\n\n\n\n")
+    assert done.ok, done.output
+    assert "tensorflow (>=2.18.0,<2.19.0)" in _written(project)["project"]["dependencies"][0]
 
 
 def test_the_pythons_offered_are_those_of_the_cuda_wheels(warm_poetry: PoetryRunner) -> None:
@@ -109,7 +136,7 @@ def test_an_end_of_input_ends_the_questions(poetry: PoetryRunner, project: Path)
     asked = poetry.run("tf", "init", "--no-lock", stdin="", timeout=30)
     assert asked.returncode == 1
     assert "The questions were not answered" in asked.stderr
-    assert "give -n to take the defaults" in asked.stderr
+    assert "Run it in a terminal, or give -n to take the defaults." in asked.stderr
     assert contents(project) == {}
 
 

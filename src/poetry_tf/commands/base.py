@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib import metadata
@@ -222,12 +223,12 @@ class TensorFlowCommand(Command):
         *,
         attempts: int,
         unanswered: str,
-        remedy: str,
+        otherwise: str,
     ) -> Any:
         """The answer to a question; raises `PlanError` without a valid one.
 
         `validate` raises `ValueError` for an answer that is not valid. At the end of its input cleo
-        asks until the attempts are used up.
+        asks until the attempts are used up. `otherwise` is what to do instead of answering.
         """
 
         def validated(answer: str) -> str:
@@ -235,7 +236,8 @@ class TensorFlowCommand(Command):
             try:
                 return validate(answer)
             except ValueError as error:
-                raise ValueError(plain(str(error))) from error  # cleo shows it
+                text = fit_terminal(self.io.error_output, plain(str(error)))
+                raise ValueError(text) from error  # cleo shows it
 
         if validate is not None:
             question.set_validator(validated)
@@ -243,7 +245,9 @@ class TensorFlowCommand(Command):
         try:
             return self.ask(question)
         except Exception as error:  # cleo raises a bare one
-            raise PlanError(f"{unanswered}: {error.__cause__ or error}", remedy) from None
+            again = "Run the command again" if sys.stdin.isatty() else "Run it in a terminal"
+            message = f"{unanswered}: {error.__cause__ or error}"
+            raise PlanError(message, f"{again}, or {otherwise}.") from None
 
     def write_files(self, root: Path, texts: Mapping[Path, str], read: Snapshot) -> None:
         """Writes all files or none; raises `WriteError`, also if one changed since it was read."""

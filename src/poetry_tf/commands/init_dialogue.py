@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from poetry_tf.actions.mirror import validate_mirror
 from poetry_tf.actions.options import InitOptions, plan_options
-from poetry_tf.commands.base import TensorFlowCommand
+from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.files.project import Project, configurations
 from poetry_tf.index.config import is_set_on_machine, mirror_setting
 from poetry_tf.index.mirrors import MIRRORS
-from poetry_tf.plan.here import Here
+from poetry_tf.plan.here import Here, python_here
 from poetry_tf.plan.main_line import main_requirement
 from poetry_tf.plan.model import CONTAINER_PLATFORM, PlanError
-from poetry_tf.plan.settings import SETTINGS_PATH, read_settings
+from poetry_tf.plan.settings import SETTINGS_PATH, GpuChoice, read_settings
+from poetry_tf.poetry_internals.notices import fit_terminal
 from poetry_tf.releases import load
+
+_MODES_OF_CONTAINER: Mapping[GpuChoice, str] = {
+    "auto": " (recommended): the GPU support that is known to work with this TensorFlow",
+    "system": ": CUDA is installed in the container",
+    "pip": ": CUDA comes as Python packages",
+    "none": ": CPU only",
+}
+_MODES_HERE: Mapping[GpuChoice, str] = {
+    "auto": ": the CUDA of this machine, where it has one that fits",
+    "system": ": CUDA is installed on this machine already",
+    "pip": " (recommended with an NVIDIA GPU): CUDA comes as Python packages",
+    "none": ": CPU only",
+}
 
 
 def is_place_open(project: Project, options: InitOptions, here: Here) -> bool:
@@ -31,9 +45,10 @@ def is_place_open(project: Project, options: InitOptions, here: Here) -> bool:
 
 def ask_container(command: TensorFlowCommand) -> bool:
     """Whether the project is to have a container; raises `PlanError` for a missing answer."""
-    command.line_error(
-        "<comment>Neither Docker nor Podman was found. here: installed on this machine, without "
-        "them; container: a dev container, for a machine that has one of them</>"
+    _explain(
+        command,
+        "This machine has neither Docker nor Podman. here (recommended): without a container, on "
+        "this machine. container: in a dev container, on a machine that has one of them.",
     )
     here, container = places = ["here", "container"]
     return _choose(command, "Where TensorFlow runs", places, here) == container
@@ -45,18 +60,16 @@ def ask_options(
     """The options, completed by the user's answers; raises `PlanError` for a missing answer."""
     answers: dict[str, Any] = {}
     if options.tensorflow is None and main_requirement(project) is None:
-        newest = plan_options(project, options).release.series
-        answers["tensorflow"] = _choose(command, "TensorFlow series", load().series, newest)
+        answers["tensorflow"] = _ask_tensorflow(command, project, options)
     if options.keeps_pin:
-        command.line_error(
-            "<comment>The project publishes a package that admits several series of TensorFlow. "
-            'keep: they stay, with pin = "warn" in [tool.poetry-tf]; narrow: one series</>'
+        _explain(
+            command,
+            "The project publishes a package that admits several series of TensorFlow. keep "
+            '(recommended): they stay, with pin = "warn" in [tool.poetry-tf]. narrow: one series.',
         )
         answers["keeps_pin"] = _choose(command, "Pin", ["keep", "narrow"], "keep") == "keep"
-    plan = plan_options(project, replace(options, **answers))
     if options.python is None and (new or project.pyproject.python is None):
-        every = plan_options(project, replace(options, **answers, pythons=()))
-        answers["python"] = _choose(command, "Python", every.pythons, plan.python)
+        answers["python"] = _ask_python(command, project, replace(options, **answers), here)
     if options.gpu is None and project.pyproject.document.get((*SETTINGS_PATH, "gpu")) is None:
         answers["gpu"] = _ask_gpu(command, project, replace(options, **answers), here)
     if (
@@ -69,28 +82,59 @@ def ask_options(
     return replace(options, **answers)
 
 
-def _ask_gpu(command: TensorFlowCommand, project: Project, options: InitOptions, here: Here) -> str:
-    default = read_settings(project)[0].gpu
-    if options.container:
-        text = (
-            "auto: GPU support that is known to work (recommended); system: installed in the "
-            "container; pip: as Python packages; none: CPU only"
-        )
+def _ask_tensorflow(command: TensorFlowCommand, project: Project, options: InitOptions) -> str:
+    """A series that the other options admit, or a release of one."""
+
+    def validate(answer: str) -> str:
+        try:
+            plan_options(project, replace(options, tensorflow=answer))
+        except PlanError as error:
+            raise ValueError(error.message) from None
+        return answer
+
+    every = reversed(load().series)
+    series = [one for one in every if _is_possible(project, replace(options, tensorflow=one))]
+    recommended = plan_options(project, options).release
+    why = "the newest" if recommended.series == load().series[-1] else "the newest that fits"
+    _explain(
+        command,
+        f"A series gets its newest patch release; a release such as {recommended.version} is "
+        f"accepted too. Recommended: {recommended.series}, {why}.",
+    )
+    text = _question("TensorFlow series", series, recommended.series)
+    return _ask(command, text, recommended.series, validate)
+
+
+def _ask_python(
+    command: TensorFlowCommand, project: Project, options: InitOptions, here: Here
+) -> str:
+    plan = plan_options(project, options)
+    pythons = plan_options(project, replace(options, pythons=())).pythons[::-1]
+    if plan.python == pythons[0]:
+        why = f"the newest that fits TensorFlow {plan.release.series}"
+    elif python_here(here, [plan.python]) is not None:
+        why = "which this machine has"
     else:
-        text = (
-            "pip: CUDA as Python packages (recommended with a GPU); system: CUDA that is "
-            "installed on this machine; none: CPU only"
-        )
-        is_usable = here.environment == CONTAINER_PLATFORM and not here.lacks_gpu
-        if is_usable and _has_cuda_wheels(project, options):
-            default = "pip"
-    command.line_error(f"<comment>{text}</>")
-    return _choose(command, "GPU", ["auto", "system", "pip", "none"], default)
+        why = "which this system has a package for"
+    _explain(command, f"Recommended: Python {plan.python}, {why}.")
+    return _choose(command, "Python", pythons, plan.python)
 
 
-def _has_cuda_wheels(project: Project, options: InitOptions) -> bool:
+def _ask_gpu(command: TensorFlowCommand, project: Project, options: InitOptions, here: Here) -> str:
+    """A GPU mode that TensorFlow can have."""
+    default = read_settings(project)[0].gpu
+    texts = _MODES_OF_CONTAINER if options.container else _MODES_HERE
+    modes = [mode for mode in texts if _is_possible(project, replace(options, gpu=mode))]
+    is_usable = here.environment == CONTAINER_PLATFORM and not here.lacks_gpu
+    if not options.container and is_usable and "pip" in modes:
+        default = "pip"
+    _explain(command, " ".join(f"{mode}{texts[mode]}." for mode in modes))
+    return _choose(command, "GPU", modes, default)
+
+
+def _is_possible(project: Project, options: InitOptions) -> bool:
     try:
-        plan_options(project, replace(options, gpu="pip"))
+        plan_options(project, options)
     except PlanError:
         return False
     return True
@@ -102,8 +146,15 @@ def _choose(command: TensorFlowCommand, what: str, choices: Sequence[str], defau
             raise ValueError(f"{answer} is none of {', '.join(choices)}")
         return answer
 
-    text = f"{what} (<info>{', '.join(choices)}</>) [<comment>{default}</>]:"
-    return _ask(command, text, default, validate)
+    return _ask(command, _question(what, choices, default), default, validate)
+
+
+def _question(what: str, choices: Sequence[str], default: str) -> str:
+    return f"{what} (<info>{', '.join(choices)}</>) [<comment>{default}</>]:"
+
+
+def _explain(command: TensorFlowCommand, text: str) -> None:
+    command.line_error(f"<comment>{plain(text)}</>")
 
 
 def _ask_mirror(command: TensorFlowCommand) -> str:
@@ -114,6 +165,11 @@ def _ask_mirror(command: TensorFlowCommand) -> str:
             raise ValueError(error.message) from None
         return answer
 
+    _explain(
+        command,
+        "auto (recommended): TUNA, Tsinghua University's mirror, or PyPI where TUNA fails or PyPI "
+        "is clearly faster from here. off: PyPI itself.",
+    )
     names = ", ".join(["auto", "off", *MIRRORS])
     text = f"PyPI mirror (<info>{names}</>, or a URL) [<comment>auto</>]:"
     return _ask(command, text, "auto", validate)
@@ -122,12 +178,13 @@ def _ask_mirror(command: TensorFlowCommand) -> str:
 def _ask(
     command: TensorFlowCommand, text: str, default: str, validate: Callable[[str], str]
 ) -> str:
+    text = fit_terminal(command.io.error_output, text)
     question = command.create_question(text, default=default)
     answer = command.answer(
         question,
         validate,
         attempts=3,
         unanswered="The questions were not answered",
-        remedy="Answer them in a terminal, or give -n to take the defaults.",
+        otherwise="give -n to take the defaults",
     )
     return str(answer)

@@ -151,7 +151,7 @@ newest release.
             ConfirmationQuestion("Do it?", True),
             attempts=1,
             unanswered="The question was not answered",
-            remedy="Answer it in a terminal, or give -n to go on without.",
+            otherwise="give -n to go on without it",
         )
         return bool(answer)
 
