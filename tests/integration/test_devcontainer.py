@@ -319,8 +319,8 @@ def test_the_python_that_is_reported_is_the_one_that_the_image_has(
 @pytest.mark.parametrize(
     ("gpu", "expected"),
     [
-        ("none", "the container brings no CUDA (the project asks for no GPU)"),
-        ("pip", "TensorFlow's own wheels bring CUDA and cuDNN (as configured)"),
+        ("none", ", on the CPU (the project asks for no GPU)"),
+        ("pip", "; TensorFlow's own wheels bring CUDA and cuDNN (as configured)"),
     ],
 )
 def test_it_is_told_who_brings_cuda(
@@ -331,7 +331,7 @@ def test_it_is_told_who_brings_cuda(
     pyproject.write_text(pyproject.read_text("utf-8").replace('"auto"', f'"{gpu}"'), "utf-8")
     done = warm_poetry.call("tf", "devcontainer")
     first, _ = done.stdout.splitlines()
-    assert first == f"Wrote {NAME}: TensorFlow 2.18.1 on Python 3.11; {expected}"
+    assert first == f"Wrote {NAME}: TensorFlow 2.18.1 on Python 3.11{expected}"
 
 
 def test_a_pair_that_nobody_has_confirmed_is_said_to_be_one(

@@ -48,7 +48,7 @@ def test_what_the_environments_need_is_locked_and_plain_poetry_keeps_it(
     names = [line.partition(" ")[0] for line in data["project"]["dependencies"]]
     assert sorted(names) == sorted(["tensorflow", *beside, "setuptools"])
     for name in {*beside}:
-        assert f"Required as well: {name}, for " in done.stderr
+        assert f"Added {name} (" in done.stderr
     checked = warm_poetry.call("tf", "check")
     assert checked.ok, checked.output
 

@@ -18,7 +18,7 @@ from tests.support.projects import contents
 
 MANAGED = '\n[tool.poetry-tf]\ngpu = "auto"\n'
 INIT = ["tf", "init", "-n", "--tensorflow", "2.18"]
-BESIDE = "Required as well: setuptools, for linux-x86_64, linux-aarch64\n"
+BESIDE = "Added setuptools\n"
 NOT_REACHED = (
     "poetry-tf: PyPI itself, since TUNA (Tsinghua) can't be reached through the proxy "
     "http://127.0.0.1:9 (from HTTPS_PROXY)\n"

@@ -49,7 +49,7 @@ def rebuild_step(project: Project) -> str:
 
 
 def plan_summary(plan: Plan, document: JsoncDocument | None = None) -> str:
-    """The planned TensorFlow and Python in one line, and the CUDA that the container has.
+    """The planned TensorFlow and Python in one line, and what CUDA the container has, or the CPU.
 
     Without a document nothing is said of a container; for a base of the user's own, what it has to
     contain. Of a release that is newer than the data, it says where its facts come from.
@@ -57,11 +57,12 @@ def plan_summary(plan: Plan, document: JsoncDocument | None = None) -> str:
     origin = origin_note(plan.release, load().data_version)
     more = f"; this TensorFlow is {origin}" if origin else ""
     if document is None:
-        return f"TensorFlow {plan.release.version} on Python {plan.python}{more}"
+        where = ", on the CPU" if plan.gpu.mode == "none" else ""
+        return f"TensorFlow {plan.release.version} on Python {plan.python}{where}{more}"
     if has_own_base(document):
         return f"TensorFlow {plan.release.version}{_own_base_text(plan, document)}{more}"
     python = container_python(document) or plan.python
-    return f"TensorFlow {plan.release.version} on Python {python}; {_cuda_text(plan)}{more}"
+    return f"TensorFlow {plan.release.version} on Python {python}{_cuda_text(plan)}{more}"
 
 
 def missing_plugin_notes(project: Project, plan: Plan) -> Iterator[str]:
@@ -184,7 +185,7 @@ def _own_base_text(plan: Plan, document: JsoncDocument) -> str:
     """What is added to a base of the user's own, and what it has to contain itself."""
     brought, needed = "", f"Python {' or '.join(plan.pythons)}"
     if plan.gpu.mode == "system" and brings_cuda(document, load_images()):
-        brought = f"; {_cuda_text(plan)}"
+        brought = _cuda_text(plan)
     elif plan.gpu.mode == "system":
         needed += f", CUDA {plan.gpu.cuda} and cuDNN {plan.gpu.cudnn}"
     return f"{brought}. The base image is yours and was not checked: it needs {needed}"
@@ -194,10 +195,10 @@ def _cuda_text(plan: Plan) -> str:
     gpu = plan.gpu
     if gpu.mode == "system":
         proof = " (proven for this TensorFlow)" if gpu.proven else ""
-        return f"the container brings CUDA {gpu.cuda} and cuDNN {gpu.cudnn}{proof}"
+        return f"; the container brings CUDA {gpu.cuda} and cuDNN {gpu.cudnn}{proof}"
     if gpu.mode == "pip":
-        return f"TensorFlow's own wheels bring CUDA and cuDNN ({gpu.why})"
-    return f"the container brings no CUDA ({gpu.why})"
+        return f"; TensorFlow's own wheels bring CUDA and cuDNN ({gpu.why})"
+    return f", on the CPU ({gpu.why})"
 
 
 def no_cuda_warning(project: Project, plan: Plan) -> str | None:

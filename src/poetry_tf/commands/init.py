@@ -15,7 +15,6 @@ from cleo.io.io import IO
 from poetry_tf.actions.container import with_containers
 from poetry_tf.actions.here import lacks_gpu, read_here
 from poetry_tf.actions.init import (
-    added_for_environments,
     is_new,
     open_project,
     with_options,
@@ -46,6 +45,7 @@ from poetry_tf.commands.init_here import (
 )
 from poetry_tf.commands.init_options import OPTIONS
 from poetry_tf.commands.init_output import (
+    added_lines,
     lock_summary,
     migration_lines,
     next_steps,
@@ -275,8 +275,8 @@ class InitCommand(TensorFlowCommand):
                 self.line_error(f"<comment>{plain(note)}</>")
 
     def _show_added(self, before: Project, after: Project) -> None:
-        for name, environments in added_for_environments(before, after).items():
-            self.line_error(plain(f"Required as well: {name}, for {', '.join(environments)}"))
+        for line in added_lines(before, after):
+            self.line_error(plain(line))
 
     def _show_migration(self, migration: Migration) -> None:
         self.line("")

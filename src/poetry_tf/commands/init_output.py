@@ -8,6 +8,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 import poetry_tf
+from poetry_tf.actions.init import added_for_environments
 from poetry_tf.actions.options import InitOptions
 from poetry_tf.commands.base import plain
 from poetry_tf.commands.devcontainer_output import missing_plugin_notes, up_command
@@ -20,16 +21,33 @@ from poetry_tf.migration.classify import Classification, DropReason
 from poetry_tf.migration.entries import PackageList
 from poetry_tf.migration.names import is_assumed
 from poetry_tf.migration.required import RequiredEntry
+from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS
 from poetry_tf.plan.here import Here
 from poetry_tf.plan.main_line import joint_constraint, main_requirement
 from poetry_tf.plan.model import Plan
 from poetry_tf.plan.moves import staying_lines
 from poetry_tf.plan.python import admitted_minors, project_pythons
 from poetry_tf.plan.requirement import constraint_series, locked_tensorflow, lower_bound
+from poetry_tf.plan.settings import read_settings
+from poetry_tf.releases.model import (
+    LINUX_AARCH64,
+    LINUX_X86_64,
+    MACOS_ARM64,
+    MACOS_X86_64,
+    WINDOWS_AMD64,
+)
 from poetry_tf.text import format_count, format_list
 
 _SHOWN = 6
 """Names in a line, unless all are shown."""
+
+_ENVIRONMENT_LABELS = {
+    LINUX_X86_64: "x86-64 Linux",
+    LINUX_AARCH64: "ARM Linux",
+    MACOS_X86_64: "Intel Macs",
+    MACOS_ARM64: "Apple silicon Macs",
+    WINDOWS_AMD64: "Windows",
+}
 
 _DROP_TEXTS: dict[DropReason, str] = {
     "main": "The requirement on TensorFlow",
@@ -44,6 +62,16 @@ _DROP_TEXTS: dict[DropReason, str] = {
     "elsewhere": "For other systems than this project's container",
     "present": "Required by the project already, as it says",
 }
+
+
+def added_lines(before: Project, after: Project) -> Iterator[str]:
+    """The distributions that are newly required, with the environments that only need them."""
+    everywhere = read_settings(after)[0].environments or DEFAULT_ENVIRONMENTS
+    for name, environments in added_for_environments(before, after).items():
+        labels = format_list(_ENVIRONMENT_LABELS[item] for item in environments)
+        yield (
+            f"Added {name}" if {*environments} == {*everywhere} else f"Added {name} ({labels} only)"
+        )
 
 
 def migration_lines(
