@@ -98,6 +98,26 @@ def _pythons(series: str) -> tuple[str, ...]:
     return release.pythons_on("linux-x86_64") if release is not None else ()
 
 
+@pytest.mark.parametrize(
+    ("answers", "name", "refused"),
+    [
+        ("\n", "tensorflow-project", ""),
+        ("My_Model\n", "My_Model", ""),
+        ("模型 2\nkeras\nx\n", "x", "'keras' is no name for this project; try keras-project"),
+    ],
+)
+def test_a_name_is_asked_for_where_the_folder_has_none(
+    warm_poetry: PoetryRunner, project: Path, answers: str, name: str, refused: str
+) -> None:
+    folder = project / "模型"
+    folder.mkdir()
+    done = warm_poetry.call("tf", "init", "--no-lock", stdin=f"{answers}\n\n\n\n", cwd=folder)
+    assert done.ok, done.output
+    assert "the folder's name 模型 can't be the project's" in done.stderr
+    assert refused in done.stderr
+    assert _written(folder)["project"]["name"] == name
+
+
 def test_a_patch_release_is_an_answer(warm_poetry: PoetryRunner, project: Path) -> None:
     done = warm_poetry.call("tf", "init", "--no-lock", stdin="2.16.0\n2.18.0\n\n\n\n")
     assert done.ok, done.output

@@ -180,7 +180,9 @@ def test_any_folder_gives_a_valid_name(
 ) -> None:
     project = tmp_path / folder
     project.mkdir()
-    assert warm_poetry.call("tf", "init", "-n", "--no-lock", cwd=project).ok
+    done = warm_poetry.call("tf", "init", "-n", "--no-lock", cwd=project)
+    assert done.ok, done.output
+    assert ("The project is named tensorflow-project" in done.stderr) == (folder == "模型")
     assert pyproject(project)["project"]["name"] == name
     assert warm_poetry.call("check", cwd=project, plugins=False).ok
 

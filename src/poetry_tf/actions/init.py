@@ -61,15 +61,17 @@ def is_new(root: Path) -> bool:
     return not (root / PYPROJECT).exists()
 
 
-def open_project(root: Path) -> Project:
+def open_project(root: Path, name: str | None = None) -> Project:
     """The project to set up; in memory only if there is no pyproject.toml yet.
+
+    `name` is the one of a new project; None stands for that of the folder.
 
     Raises `ProjectError` for files that can't be read, `PlanError` for a project that Poetry does
     not manage.
     """
     if is_new(root):
-        name = tomlkit.item(project_name(root)).as_string()
-        document = TomlDocument.parse(NEW_PYPROJECT.format(name=name))
+        value = tomlkit.item(name or project_name(root)).as_string()
+        document = TomlDocument.parse(NEW_PYPROJECT.format(name=value))
         pyproject = Pyproject(root / PYPROJECT, document)
         # The folder may have a devcontainer.json or a poetry.toml.
         return Project.reading(root, pyproject, FileState.absent(pyproject.path))
@@ -87,12 +89,23 @@ def with_corrected_names(project: Project) -> Project:
 
 
 def project_name(root: Path) -> str:
-    """A valid project name from the name of a folder.
+    """A valid project name from the name of a folder."""
+    return valid_name(root.resolve().name)
+
+
+def loses_name(root: Path) -> bool:
+    """Whether a project name has no room for characters of the folder's: Chinese ones, say."""
+    name = root.resolve().name
+    return not name.isascii() or re.search(r"[A-Za-z0-9]", name) is None
+
+
+def valid_name(text: str) -> str:
+    """The valid project name that is next to a text.
 
     A project with the name of a distribution that TensorFlow requires could not be solved, so it
     gets a suffix.
     """
-    name = re.sub(r"[^A-Za-z0-9]+", "-", root.resolve().name).strip("-").lower()
+    name = re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-").lower()
     required = (line for release in load().releases for line in release.requires)
     taken = {required_name(line) for line in required}
     if role(name) is not None or canonicalize_name(name) in taken:

@@ -16,7 +16,9 @@ from poetry_tf.actions.container import with_containers
 from poetry_tf.actions.here import lacks_gpu, read_here
 from poetry_tf.actions.init import (
     is_new,
+    loses_name,
     open_project,
+    project_name,
     with_options,
     with_options_fixed,
 )
@@ -36,7 +38,12 @@ from poetry_tf.checks.findings import find_problems, make_context
 from poetry_tf.commands.allow import allow_mirrors
 from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.commands.devcontainer_output import plan_summary, unproven_warning
-from poetry_tf.commands.init_dialogue import ask_container, ask_options, is_place_open
+from poetry_tf.commands.init_dialogue import (
+    ask_container,
+    ask_name,
+    ask_options,
+    is_place_open,
+)
 from poetry_tf.commands.init_here import (
     chosen_python_note,
     gpu_note,
@@ -118,7 +125,7 @@ class InitCommand(TensorFlowCommand):
     def run_in(self, root: Path) -> int:
         new = is_new(root)
         migration = self._read_migration()
-        project = open_project(root)
+        project = open_project(root, self._name(root) if new and loses_name(root) else None)
         options = self._given_options()
         options = replace(options, container=options.container and wants_container(project))
         here = read_here()
@@ -170,6 +177,15 @@ class InitCommand(TensorFlowCommand):
             self._show_migration(migration)
         lists = lists_beside(root) if new and migration is None else ()
         return self._finish(project, plan, options, here=here, migration=migration, lists=lists)
+
+    def _name(self, root: Path) -> str:
+        """The name of a new project whose folder has a name that a project can't have."""
+        name = project_name(root)
+        if self.io.is_interactive():
+            return ask_name(self, root.resolve().name, name)
+        text = f"The project is named {name}: names of packages have only ASCII letters and digits"
+        self.line_error(f"<comment>{plain(text)}</>")
+        return name
 
     # -- the options ------------------------------------------------------------------------
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from poetry_tf.actions.init import valid_name
 from poetry_tf.actions.mirror import validate_mirror
 from poetry_tf.actions.options import InitOptions, plan_options
 from poetry_tf.commands.base import TensorFlowCommand, plain
@@ -41,6 +43,22 @@ def is_place_open(project: Project, options: InitOptions, here: Here) -> bool:
         and not configurations(project)
         and project.pyproject.document.get((*SETTINGS_PATH, "devcontainer")) is None
     )
+
+
+def ask_name(command: TensorFlowCommand, folder: str, default: str) -> str:
+    """The name of a project that can't have that of its folder; raises `PlanError` without one."""
+
+    def validate(answer: str) -> str:
+        if valid_name(answer) != re.sub(r"[-_.]+", "-", answer).lower():
+            raise ValueError(f"{answer!r} is no name for this project; try {valid_name(answer)}")
+        return answer
+
+    _explain(
+        command,
+        f"The name of a package has only ASCII letters, digits, -, _ and ., so that the folder's "
+        f"name {folder} can't be the project's.",
+    )
+    return _ask(command, f"Project name [<comment>{default}</>]:", default, validate)
 
 
 def ask_container(command: TensorFlowCommand) -> bool:
