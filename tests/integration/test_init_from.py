@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 import tomlkit
 
 from poetry_tf.actions import migrate
-from tests.support.index import ANY, LocalIndex
+from tests.support.index import ANY, LocalIndex, Mount
 from tests.support.poetry import PoetryRunner, locked
 from tests.support.projects import contents
 from tests.support.tensorflow import add_tensorflow
@@ -149,6 +150,17 @@ def test_a_long_solve_says_that_it_goes_on(
     done = warm_poetry.call("tf", "init", "-n", "--from", "requirements.txt")
     assert done.ok, done.output
     assert "Solve 1 goes on (0 s)" in done.stderr
+
+
+def test_a_long_look_up_says_how_far_it_is(
+    warm_poetry: PoetryRunner, project: Path, pypi: Mount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "_TELL_LOOKUP_SECONDS", 0.001)
+    pypi.delay = 0.05
+    write(project, "tensorflow==2.15.*\nquiet\n", "requirements.txt")
+    done = warm_poetry.call("tf", "init", "-n", "--from", "requirements.txt")
+    assert done.ok, done.output
+    assert re.search(r"The index answered for [01] of [01]$", done.stderr, re.MULTILINE)
 
 
 def test_an_index_that_fails_is_told_with_the_package_that_was_asked_for(

@@ -345,4 +345,16 @@ def test_where_pypi_cannot_be_reached_that_is_reported(locked: PoetryRunner) -> 
     locked.pypi = "http://127.0.0.1:9/"
     done = _mirror(locked, "verify")
     assert done.returncode == 1
-    assert done.stderr.count("no answer from 127.0.0.1") == 2
+    error, remedy = done.stderr.splitlines()
+    assert error.startswith("Error: PyPI could not be reached, and nothing was compared: no answer")
+    assert "`poetry tf mirror verify` again" in remedy
+
+
+def test_a_comparison_that_takes_time_says_how_far_it_is(
+    locked: PoetryRunner, pypi: Mount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("poetry_tf.commands.mirror._TELL_SECONDS", 0.02)
+    pypi.delay = 0.3
+    done = _mirror(locked, "verify")
+    assert done.ok, done.output
+    assert re.search(r"^[01] of 2 packages compared …$", done.stderr, re.MULTILINE)

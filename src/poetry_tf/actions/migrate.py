@@ -68,6 +68,8 @@ _MOST_SOLVES = 20
 """After them packages are left out, one after the other; before the last solve, all in conflict."""
 _TELL_SECONDS = 15.0
 """How often it is said that a solve goes on."""
+_TELL_LOOKUP_SECONDS = 3.0
+"""How often it is said how far the look-up of a list is."""
 
 _TENSORFLOW_STAYS = "TensorFlow stays as the project requires it; `poetry tf upgrade` moves it"
 
@@ -258,10 +260,15 @@ class Migration:
             names = dict.fromkeys(item.key for item in entries)
             if names:
                 self._progress(f"Asking for {format_count(len(names), 'package')}")
-            releases = index.releases(names, targets)
-            if self.listing.is_export:
-                requires = index.requires(_nearest_releases(entries, releases), targets[0])
-                found = direct_entries(found, requires, plan.release)
+
+            def tell(_: int) -> None:
+                self._progress(f"The index answered for {index.answered} of {index.asked}")
+
+            with told_regularly(tell, _TELL_LOOKUP_SECONDS):
+                releases = index.releases(names, targets)
+                if self.listing.is_export:
+                    requires = index.requires(_nearest_releases(entries, releases), targets[0])
+                    found = direct_entries(found, requires, plan.release)
             found = fit_to_index(found, releases, targets[0])
 
             def obstacle(name: NormalizedName, version: Version) -> str | None:

@@ -40,7 +40,13 @@ class ProjectIndex:
     """The index that a project uses as PyPI; it has no releases if the project uses none.
 
     Its methods raise `LockingError` if the index can't be accessed.
+
+    Attributes:
+        asked: the number of distributions that the last call asks for.
+        answered: how many of them the index has answered.
     """
+
+    asked = answered = 0
 
     def __init__(self, poetry: Poetry) -> None:
         pool = poetry.pool
@@ -62,7 +68,7 @@ class ProjectIndex:
         return dict(
             zip(
                 names,
-                _each(
+                self._each(
                     lambda name: _for(name, partial(_releases, repository, name, targets)), names
                 ),
                 strict=True,
@@ -93,7 +99,7 @@ class ProjectIndex:
         """The distributions that releases require in a target, without extras."""
         if (repository := self._repository) is None:
             return {}
-        required = _each(
+        required = self._each(
             lambda item: _for(item[0], partial(_requires, repository, *item, target)),
             releases.items(),
         )
@@ -116,6 +122,16 @@ class ProjectIndex:
             return f"which can't be built here ({why})"
         return None
 
+    def _each(self, request: Callable[[Item], T], items: Iterable[Item]) -> list[T]:
+        """The result of a request for each item, in order."""
+        jobs = [partial(request, item) for item in items]
+        self.asked, self.answered = len(jobs), 0
+
+        def count(results: Mapping[int, T]) -> None:
+            self.answered = len(results)
+
+        return [*run_parallel(jobs, workers=THREADS, on_result=count).values()]
+
 
 def _compiled_source(
     repository: RoutedRepository, name: NormalizedName, version: PoetryVersion
@@ -129,11 +145,6 @@ def _compiled_source(
                 repository.save(name, link.url_without_fragment, path, hashes, lambda *_: None)
                 return compiled_source(path)
     return None
-
-
-def _each(request: Callable[[Item], T], items: Iterable[Item]) -> list[T]:
-    """The result of a request for each item, in order."""
-    return [*run_parallel([partial(request, item) for item in items], workers=THREADS).values()]
 
 
 def _for(name: NormalizedName, request: Callable[[], T]) -> T:

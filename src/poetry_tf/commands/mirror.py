@@ -12,10 +12,12 @@ from cleo.io.inputs.argument import Argument
 from cleo.io.inputs.option import Option
 
 from poetry_tf.actions.mirror import replaces_pypi, validate_mirror
+from poetry_tf.actions.progress import told_regularly
 from poetry_tf.commands.allow import allow_mirrors, write_setting
 from poetry_tf.commands.base import TensorFlowCommand, align_columns, plain
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import LOCK, POETRY_TOML, Project
+from poetry_tf.http.errors import NoResponse
 from poetry_tf.index.config import (
     SETTING,
     SettingLayer,
@@ -42,9 +44,11 @@ from poetry_tf.index.resolve import ResolvedMirror, may_name, resolve
 from poetry_tf.index.saved_folder import SavedFolder
 from poetry_tf.plan.derive import require_poetry
 from poetry_tf.plan.model import PlanError
-from poetry_tf.text import format_count
+from poetry_tf.text import format_count, format_few
 
 NAMES = ", ".join(MIRRORS)
+_TELL_SECONDS = 2.0
+"""How often it is said how far `verify` is."""
 
 
 class _MirrorCommand(TensorFlowCommand):
@@ -360,7 +364,23 @@ Exit status: 0 if all hashes are the same, 1 if one differs, is not on PyPI, or 
             raise lock
         if lock is None:
             return self.fail(f"There is no {LOCK} in {root}", "Create it with `poetry lock`.")
-        result = verify(lock, pypi_index())
+        counts = [0, 0]
+
+        def count(answered: int, asked: int) -> None:
+            counts[:] = answered, asked
+
+        def tell(_: int) -> None:
+            self.line_error("<c2>{} of {} packages compared …</>".format(*counts))
+
+        try:
+            with told_regularly(tell, _TELL_SECONDS):
+                result = verify(lock, pypi_index(), count)
+        except NoResponse as error:
+            return self.fail(
+                f"PyPI could not be reached, and nothing was compared: {error}",
+                "Run `poetry tf mirror verify` again when PyPI itself can be reached: it does not "
+                "ask the mirror.",
+            )
         for item in result.differences:
             if item.pypi is None:
                 self.line_error(plain(f"{item.package}: PyPI has no {item.file}"))
@@ -368,15 +388,15 @@ Exit status: 0 if all hashes are the same, 1 if one differs, is not on PyPI, or 
             self.line_error(plain(f"{item.package}: {item.file} is another file on PyPI"))
             self.line_error(plain(f"    locked  {item.locked}"))
             self.line_error(plain(f"    on PyPI {item.pypi}"))
-        for line in result.unknown:
-            self.warn(f"Not compared: {line}")
+        for reason, what in result.unknown.items():
+            self.warn(f"Not compared: {format_few(what)}: {reason}")
         if result.left_out:
             self.line_error(
                 f"<comment>Packages not compared, because they are not from PyPI: "
                 f"{result.left_out}</>"
             )
         if result.differences or result.unknown:
-            differ, unknown = len(result.differences), len(result.unknown)
+            differ, unknown = len(result.differences), sum(map(len, result.unknown.values()))
             problems = [f"locked files that differ from PyPI's: {differ}"] if differ else []
             problems += [f"not compared: {unknown}"] if unknown else []
             remedy = (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -39,14 +40,18 @@ class Verification:
     """How many were compared."""
     files: int
     differences: tuple[Difference, ...]
-    unknown: tuple[str, ...]
-    """What could not be compared, and why."""
+    unknown: Mapping[str, tuple[str, ...]]
+    """What could not be compared, by the reason."""
     left_out: int
     """Packages that come from elsewhere than PyPI."""
 
 
-def verify(lock: Lock, index: str) -> Verification:
-    """Compares every hash of a lock with the simple index at an address."""
+def verify(lock: Lock, index: str, on_answer: Callable[[int, int], None]) -> Verification:
+    """Compares every hash of a lock with the simple index at an address.
+
+    `on_answer` gets how many distributions were answered for, and of how many. Raises `NoResponse`
+    where the index answers for none.
+    """
     packages: list[Mapping[str, Any]] = [*lock.data.get("package", [])]
     from_pypi = [package for package in packages if "source" not in package]
     # Markers can tell several versions of one distribution apart.
@@ -66,30 +71,38 @@ def verify(lock: Lock, index: str) -> Verification:
 
     with closing(Client()) as client:
         jobs = [partial(read_page, client, name) for name in names]
-        answers = run_parallel(jobs, workers=CONNECTIONS)
+        on_answer(0, len(jobs))
+        answers = run_parallel(
+            jobs,
+            workers=CONNECTIONS,
+            on_result=lambda results: on_answer(len(results), len(jobs)),
+        )
     pages = dict(zip(names, answers.values(), strict=True))
+    if unanswered and all(isinstance(page, NoResponse) for page in pages.values()):
+        raise unanswered[0]
     differences: list[Difference] = []
-    unknown: list[str] = []
+    unknown: dict[str, list[str]] = defaultdict(list)
     count = 0
     for package in from_pypi:
         title = f"{package['name']} {package['version']}"
         page = pages[canonicalize_name(package["name"])]
         if isinstance(page, ReadError):
-            unknown.append(f"{title}: {page}")
+            unknown[str(page)].append(title)
             continue
         hashes = {file.filename: file.sha256 for file in page}
         for name, locked in lock.hashes(package):
             if name not in hashes:
                 differences.append(Difference(title, name, locked, None))
             elif not locked.startswith("sha256:"):
-                unknown.append(f"{title}: {name} is locked by {locked.partition(':')[0]} alone")
+                unknown[f"locked with {locked.partition(':')[0]} only"].append(name)
             elif (digest := hashes[name]) is None:
-                unknown.append(f"{title}: PyPI gives no SHA-256 of {name}")
+                unknown["PyPI gives no SHA-256"].append(name)
             else:
                 count += 1
                 if locked != f"sha256:{digest}":
                     differences.append(Difference(title, name, locked, f"sha256:{digest}"))
         if not lock.hashes(package):
-            unknown.append(f"{title}: the lock holds no file of it")
+            unknown["the lock file has no file of it"].append(title)
     left_out = len(packages) - len(from_pypi)
-    return Verification(len(from_pypi), count, tuple(differences), tuple(unknown), left_out)
+    reasons = {reason: tuple(what) for reason, what in unknown.items()}
+    return Verification(len(from_pypi), count, tuple(differences), reasons, left_out)
