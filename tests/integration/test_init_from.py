@@ -84,7 +84,7 @@ def test_an_environment_becomes_a_project_that_is_all_set(
     assert done.ok, done.output
     assert "From environment.yml, 9 packages:" in done.stdout
     for line in (
-        "  Python 3.9 becomes 3.10: no dev container can be made for a Python before 3.10",
+        "  Python 3.9 becomes 3.10: a dev container needs at least Python 3.10",
         "  TensorFlow 2.5 becomes 2.12: 2.12 is the first that poetry-tf can set up with a GPU",
         "  Required (3): opencv-python-headless, quiet, lively",
         "  Required with other versions (1):",
@@ -99,7 +99,7 @@ def test_an_environment_becomes_a_project_that_is_all_set(
         "    the project itself: what it needs stands in its setup.py or pyproject.toml and is not "
         "read; add that with `poetry add`",
         "environment.yml:12 nowhere-to-be-found",
-        "    PyPI has no package of that name: it may have another name there, or be a library "
+        "    PyPI has no package of this name: it may have another name there, or be a library "
         "that belongs into the container's image",
     ]
     tensorflow, *others = dependencies(project)
@@ -123,7 +123,7 @@ def test_versions_that_do_not_go_together_give_way(
     done = warm_poetry.call("tf", "init", "-n", "--from", "requirements.txt")
     assert done.ok, done.output
     assert "No way with the versions of quiet and lively; trying others" in done.stderr
-    assert "    quiet >=1.0,<2: doesn't go with the others (quiet==1.0)" in done.stdout
+    assert "    quiet >=1.0,<2: conflicts with the other packages (quiet==1.0)" in done.stdout
     assert locked(project)["lively"] == "1.1"
     assert warm_poetry.call("tf", "check").ok
 
@@ -208,7 +208,7 @@ def test_it_is_read_from_standard_input(warm_poetry: PoetryRunner, project: Path
     assert "quiet" in dependencies(project)
     refused = warm_poetry.call("tf", "init", "--from", "-", stdin="quiet\n==\n")
     assert refused.returncode == 1
-    assert refused.stderr.startswith("Error: standard input:2:1: '==' is no requirement")
+    assert refused.stderr.startswith("Error: standard input:2:1: '==' is not a requirement")
 
 
 def test_an_existing_project_gets_what_it_lacks(warm_poetry: PoetryRunner, project: Path) -> None:

@@ -244,7 +244,7 @@ def test_what_is_for_other_systems_goes() -> None:
 def test_the_builds_of_pytorchs_own_index_become_pypis() -> None:
     found = classified_pip("torch==2.0.1+cu118")
     assert texts(found) == ["torch (==2.0.1)"]
-    assert found.required[0].reason == "PyPI has no builds that are called +cu118"
+    assert found.required[0].reason == "PyPI has no builds named +cu118"
 
 
 def test_a_collection_is_left_to_the_user() -> None:

@@ -58,8 +58,8 @@ def test_what_an_index_lacks_is_left_to_the_user() -> None:
     fit = fit_to_index(found, there, TARGET)
     assert fit.required == ()
     assert [(line.location.line, line.reason[:30]) for line in fit.skipped] == [
-        (2, "PyPI has no package of that na"),
-        (3, "PyPI has nothing of it that Py"),
+        (2, "PyPI has no package of this na"),
+        (3, "PyPI has no file of it for Pyt"),
     ]
 
 
@@ -158,7 +158,7 @@ def test_what_has_wheels_for_others_only_is_not_compiled_here() -> None:
     ]
     (skipped,) = done.skipped
     assert skipped.reason == (
-        "PyPI has no wheel of it for Python 3.10, only source to compile: add it with "
+        "PyPI has no wheel of it for Python 3.10, only source code to compile: add it with "
         "`poetry add elsewhere@1.0` where the libraries it needs are installed"
     )
 

@@ -158,7 +158,7 @@ def test_what_conda_list_prints_is_read(text: str, name: str) -> None:
 def test_a_row_that_is_none_is_named() -> None:
     text = "# Name  Version  Build  Channel\nnumpy  1.23.5  py310_0\nwhat is this line about\n"
     assert refusal(text, TXT).startswith(
-        "requirements.txt:3:1: 'what is this line about' is no row"
+        "requirements.txt:3:1: 'what is this line about' is not a row"
     )
 
 
@@ -197,7 +197,7 @@ def test_files_that_a_list_names_are_read_and_bounds_kept(tmp_path: Path) -> Non
         read_list(read_list_file(path), path)
     path.write_text("-r absent.txt\n", "utf-8")
     with pytest.raises(
-        ProjectError, match=r"requirements.txt:1:1.*absent.txt: there is no such file"
+        ProjectError, match=r"requirements.txt:1:1.*absent.txt: the file does not exist"
     ):
         read_list(read_list_file(path), path)
 
@@ -260,18 +260,21 @@ def test_bytes_of_any_editor_and_shell(encode: object) -> None:
         ("", "environment.yml: is empty"),
         ("\n\n", "environment.yml: is empty"),
         ("a: [", "environment.yml:1:5"),
-        ("dependencies:\n\t- numpy\n", "environment.yml:2:1: is not YAML: a tab"),
+        (
+            "dependencies:\n\t- numpy\n",
+            "environment.yml:2:1: is not YAML: the indentation has a tab",
+        ),
         ("name: x\n", "environment.yml:1:1: has no dependencies"),
-        ("dependencies: numpy\n", "environment.yml:1:15: dependencies is no list"),
+        ("dependencies: numpy\n", "environment.yml:1:15: dependencies is not a list"),
         ("dependencies:\n  - numpy: 1.2\n", "environment.yml:2:5: 'numpy' is a key"),
-        ("dependencies:\n  - '!!'\n", "environment.yml:2:5: '!!' is no entry that Conda reads"),
-        ("- numpy\n", "environment.yml:1:1: is no environment file"),
+        ("dependencies:\n  - '!!'\n", "environment.yml:2:5: '!!' is not an entry for Conda"),
+        ("- numpy\n", "environment.yml:1:1: is not an environment file"),
         ("package:\n  name: x\nrequirements:\n", "environment.yml:1:1: is a recipe"),
         ("dependencies:\n  - {{ x }}\n", "environment.yml:2:5: is a template"),
-        ("dependencies:\n  - pip:\n    - '=='\n", "environment.yml:3:1: '==' is no requirement"),
+        ("dependencies:\n  - pip:\n    - '=='\n", "environment.yml:3:1: '==' is not a requirement"),
         (b"\xff\xfe\x00", "environment.yml"),
         (b"PK\x03\x04\x80\x81", "environment.yml:1:1: byte 0x80 is not UTF-8"),
-        (b"a\x00b", "environment.yml:1:1: holds a zero byte"),
+        (b"a\x00b", "environment.yml:1:1: contains a zero byte"),
     ],
 )
 def test_what_is_no_list_is_one_error_with_its_place(text: str | bytes, expected: str) -> None:
@@ -284,7 +287,7 @@ def test_files_of_other_kinds_are_refused_by_name(name: str) -> None:
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(ProjectError, match="there is no such file"):
+    with pytest.raises(ProjectError, match="the file does not exist"):
         read_list_file(tmp_path / "absent.yml")
     with pytest.raises(ProjectError, match="is a folder"):
         read_list_file(tmp_path)

@@ -47,7 +47,8 @@ def test_what_exists_is_what_is_meant() -> None:
 
 
 NO_TENSORFLOW = (
-    "The list names no TensorFlow: the newest that fits is required; --tensorflow names another"
+    "The list has no TensorFlow: the newest that fits was chosen. To choose another, give "
+    "--tensorflow"
 )
 
 
@@ -63,7 +64,7 @@ def test_what_is_merely_old_becomes_the_nearest_and_that_is_said() -> None:
     found = of("python=3.9", "tensorflow=2.5")
     assert (found.tensorflow, found.python) == ("2.12", "3.10")
     assert found.changes == (
-        "Python 3.9 becomes 3.10: no dev container can be made for a Python before 3.10",
+        "Python 3.9 becomes 3.10: a dev container needs at least Python 3.10",
         "TensorFlow 2.5 becomes 2.12: 2.12 is the first that poetry-tf can set up with a GPU",
     )
     # A series that can be set up stays, though its Python can't.
@@ -86,18 +87,18 @@ def test_what_never_went_together_is_refused_with_the_ways_out() -> None:
         "(environment.yml:2): 2.4 had them for Python 3.6, 3.7 and 3.8"
     )
     assert error.remedy == (
-        "The nearest that a project can be set up for: `poetry tf init --from environment.yml "
+        "The nearest that works: `poetry tf init --from environment.yml "
         "--tensorflow 2.12 --python 3.10`"
     )
     error = refusal("python=3.13", "tensorflow=2.15")
     assert error.remedy.splitlines() == [
-        "For the TensorFlow of the list: `poetry tf init --from environment.yml --tensorflow 2.15 "
-        "--python 3.11`",
-        "For the Python of the list: `poetry tf init --from environment.yml --tensorflow 2.21 "
+        "To keep the TensorFlow of the list: `poetry tf init --from environment.yml --tensorflow "
+        "2.15 --python 3.11`",
+        "To keep the Python of the list: `poetry tf init --from environment.yml --tensorflow 2.21 "
         "--python 3.13`",
     ]
     assert (
-        "no TensorFlow 2 has wheels for Python 3.99" in refusal("python=3.99", "tensorflow").message
+        "TensorFlow 2 has no wheels for Python 3.99" in refusal("python=3.99", "tensorflow").message
     )
 
 
@@ -128,7 +129,7 @@ def test_a_gpu_that_a_series_cannot_have_is_said() -> None:
     found = of("python=3.10", "tensorflow-gpu=2.10.0")
     assert (found.tensorflow, found.changes) == ("2.10.0", ())
     (remark,) = found.notes
-    assert remark.endswith("--tensorflow 2.12 is the nearest that has")
+    assert remark.endswith("The nearest with a GPU: --tensorflow 2.12")
     assert of("python=3.10", "tensorflow=2.10", "cudnn").notes
     assert of("python=3.10", "tensorflow=2.10").notes == ()
     assert of("python=3.10", "tensorflow-gpu=2.12").notes == ()
@@ -136,9 +137,7 @@ def test_a_gpu_that_a_series_cannot_have_is_said() -> None:
 
 def test_the_first_generation_is_refused() -> None:
     error = refusal("python=3.6", "tensorflow-gpu==1.3.0")
-    assert error.message.startswith(
-        "environment.yml:3: TensorFlow 1.3.0 is of the first generation"
-    )
+    assert error.message.startswith("environment.yml:3: TensorFlow 1.3.0 is TensorFlow 1")
     assert "tensorflow/tensorflow:1.3.0-gpu" in error.remedy
     assert "--tensorflow 2.12" in error.remedy
     assert (
@@ -148,7 +147,7 @@ def test_the_first_generation_is_refused() -> None:
 
 
 def test_what_nobody_knows_is_refused() -> None:
-    assert "knows no TensorFlow 2.99" in refusal("tensorflow=2.99").message
+    assert "unknown TensorFlow 2.99; the newest known is " in refusal("tensorflow=2.99").message
 
 
 def test_lines_that_contradict_each_other_are_refused() -> None:
@@ -212,7 +211,7 @@ def test_a_release_that_never_was_is_said_with_its_line() -> None:
     found = goal("numpy", "tensorflow==2.15.7")
     assert found.tensorflow == "2.15"
     assert found.notes == (
-        "requirements.txt:2: no TensorFlow 2.15.7 is known; the newest of 2.15 is required",
+        "requirements.txt:2: unknown TensorFlow 2.15.7; the newest of 2.15 is required instead",
     )
 
 

@@ -19,17 +19,17 @@ _YAML_KEY = re.compile(r"^(?:name|channels|dependencies|prefix|variables)[ \t]*:
 _UV = "uv export --no-hashes --no-emit-project"
 _PDM = "pdm export --without-hashes"
 _UNSUPPORTED = {
-    "pyproject.toml": "is read where it lies: run `poetry tf init` in its folder, without --from",
-    "poetry.lock": "is Poetry's own: run `poetry tf init` in its folder, without --from",
-    "Pipfile": "is pipenv's: give what `pipenv requirements` prints",
-    "Pipfile.lock": "is pipenv's: give what `pipenv requirements` prints",
-    "uv.lock": f"is uv's: give what `{_UV}` prints",
-    "pdm.lock": f"is PDM's: give what `{_PDM}` prints",
-    "conda-lock.yml": "is conda-lock's: give the environment.yml that it was made from",
-    "pixi.toml": "is Pixi's: give what `pixi workspace export conda-environment` prints",
-    "pixi.lock": "is Pixi's: give what `pixi workspace export conda-environment` prints",
-    "setup.py": "is a program: give a requirements.txt (`pip freeze` prints one)",
-    "setup.cfg": "is of setuptools: give a requirements.txt (`pip freeze` prints one)",
+    "pyproject.toml": "is not a list: run `poetry tf init` in its folder, without --from",
+    "poetry.lock": "is a lock file of Poetry: run `poetry tf init` in its folder, without --from",
+    "Pipfile": "is for pipenv: give the output of `pipenv requirements`",
+    "Pipfile.lock": "is for pipenv: give the output of `pipenv requirements`",
+    "uv.lock": f"is for uv: give the output of `{_UV}`",
+    "pdm.lock": f"is for PDM: give the output of `{_PDM}`",
+    "conda-lock.yml": "is for conda-lock: give the environment.yml that it was made from",
+    "pixi.toml": "is for Pixi: give the output of `pixi workspace export conda-environment`",
+    "pixi.lock": "is for Pixi: give the output of `pixi workspace export conda-environment`",
+    "setup.py": "is a program: give a requirements.txt (the output of `pip freeze`)",
+    "setup.cfg": "is for setuptools: give a requirements.txt (the output of `pip freeze`)",
 }
 
 

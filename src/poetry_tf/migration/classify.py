@@ -155,7 +155,7 @@ def _tensorflow_notes(item: ListEntry) -> Iterator[SkippedLine]:
     """What the user has to know of a line that becomes the requirement on TensorFlow."""
     if role(item.name) == "nightly":
         reason = (
-            "a nightly build is of no release: the newest final release is required in its place"
+            "a nightly build has no release number: the newest final release is required instead"
         )
         yield SkippedLine(item.written, reason, item.location)
     elif role(item.name) == "vendor":
@@ -173,7 +173,7 @@ def _to_required(
     required = RequiredEntry(replace(item, marker=item.marker or marker_of(item)), what.name)
     item = required.entry
     if item.untranslated and not item.untranslated.startswith("@"):
-        reason = f"{item.untranslated!r} can't be said in a requirement"
+        reason = f"{item.untranslated!r} can't be written as a requirement"
         return replace(required, reason=reason)
     series = f"{release.version.major}.{release.version.minor}"
     if (cap := version_cap(required.key, series)) is not None:
@@ -185,11 +185,11 @@ def _to_required(
         bounds = ",".join([*lower, f"<{below}"])
         return replace(required, entry=replace(item, specifier=bounds), reason=reason)
     if item.exact is not None and item.exact.local:
-        reason = f"PyPI has no builds that are called +{item.exact.local}"
+        reason = f"PyPI has no builds named +{item.exact.local}"
         public = f"=={item.exact.public}"
         return replace(required, entry=replace(item, specifier=public), reason=reason)
     if has_other_versions(item) and item.specifier:
-        reason = "under its own name it has other versions"
+        reason = "the package of this name has other versions"
         return replace(required, entry=replace(item, specifier=""), reason=reason)
     if role(required.name) != "companion":
         return required
@@ -211,7 +211,7 @@ def _why_none_fits(name: NormalizedName, release: Release) -> str | None:
     if (gone := ended(name, release.series)) is not None:
         return f"{gone.why}. {gone.instead}"
     series = format_list(series_with(name))
-    return f"no release of it fits TensorFlow {release.version}: it has some for {series}"
+    return f"no release fits TensorFlow {release.version}; it has releases for {series}"
 
 
 def _fitting_specifier(name: NormalizedName, release: Release) -> str | None:
@@ -230,7 +230,7 @@ def _with_fitting_version(
 ) -> RequiredEntry:
     """A companion that is for another TensorFlow, in a release for this one."""
     if fitting is None:
-        reason = "it has to fit TensorFlow, and the lock sees to that"
+        reason = "it has to fit TensorFlow; the lock decides the version"
         return replace(required, relaxation=Relaxation.ANY, reason=reason)
     if any(required.admits(one.version) for one in fitting_companions(required.key, release)):
         return required

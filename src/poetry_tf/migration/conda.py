@@ -91,7 +91,7 @@ def read_environment(text: str, path: Path, pip_lines: PipLines) -> PackageList:
         mark = error.problem_mark or error.context_mark
         message = f"is not YAML: {error.problem or error.context}"
         if "'\\t'" in message:
-            message = "is not YAML: a tab stands in the indentation, which takes spaces"
+            message = "is not YAML: the indentation has a tab; use spaces"
         raise ProjectError(path, message, _position(mark)) from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
@@ -99,8 +99,7 @@ def read_environment(text: str, path: Path, pip_lines: PipLines) -> PackageList:
     if not isinstance(root, yaml.MappingNode):
         raise ProjectError(
             path,
-            "is no environment file of Conda's, which begins with keys such as name: and "
-            "dependencies:",
+            "is not an environment file of Conda: it has no keys such as name: and dependencies:",
             Position(1, 1),
         )
     reader = _EnvironmentReader(path, pip_lines)
@@ -114,7 +113,7 @@ def read_environment(text: str, path: Path, pip_lines: PipLines) -> PackageList:
             path,
             "is a recipe for a package, not an environment: give an environment.yml"
             if recipe
-            else "has no dependencies: nothing says what to set up",
+            else "has no dependencies, so there is nothing to install",
             Position(1, 1),
         )
     return PackageList(str(path), tuple(reader.entries), tuple(reader.skipped))
@@ -131,7 +130,7 @@ class _EnvironmentReader:
 
     def entry(self, key: Any, value: Any) -> None:
         if key.id != "scalar":
-            raise self._error(key, "a key is no word")
+            raise self._error(key, "a key is not a word")
         location = self._location(key)
         word = key.value
         if word == "dependencies":
@@ -142,22 +141,20 @@ class _EnvironmentReader:
             names = [str(name.value) for name, _ in value.value]
             if names:
                 reason = (
-                    "environment variables: put them into containerEnv of devcontainer.json "
-                    "(values are not repeated here, they may be secret)"
+                    "environment variables: put them into containerEnv in devcontainer.json "
+                    "(the values are not shown here, because they may be secret)"
                 )
                 self.skipped.append(SkippedLine(f"variables {', '.join(names)}", reason, location))
         elif word == "channels":
             items = value.value if value.id == "sequence" else []
             names = [item.value for item in items if item.id == "scalar"]
             if names:
-                reason = "channels are Conda's; packages come from PyPI (tf.mirror names a mirror)"
+                reason = "channels are for Conda; packages come from PyPI (tf.mirror sets a mirror)"
                 self.skipped.append(
                     SkippedLine(f"channels {', '.join(names)}", reason, location, actionable=False)
                 )
         elif word not in {"name", "prefix", "platforms", "nodefaults", "category"}:
-            self.skipped.append(
-                SkippedLine(f"{word}:", "a key that Conda's environments lack", location)
-            )
+            self.skipped.append(SkippedLine(f"{word}:", "a key that Conda does not know", location))
 
     def _dependency(self, node: Any) -> None:
         if node.id == "scalar":
@@ -165,7 +162,7 @@ class _EnvironmentReader:
             if found is None:
                 raise self._error(
                     node,
-                    f"{cut(node.value)!r} is no entry that Conda reads: write name, or name=1.2",
+                    f"{cut(node.value)!r} is not an entry for Conda: write name, or name=1.2",
                 )
             self.entries.append(found)
             return
@@ -175,13 +172,13 @@ class _EnvironmentReader:
             if key.value != "pip":
                 raise self._error(
                     key,
-                    f"{key.value!r} is a key where a package stands: only pip: has a list here "
+                    f"{key.value!r} is a key in place of a package: only pip: has a list here "
                     "(a package with a version is written name=1.2, without a colon)",
                 )
             lines: list[tuple[int, str]] = []
             for item in self._sequence(value, "pip"):
                 if item.id != "scalar":
-                    raise self._error(item, "an entry of pip: is no requirement")
+                    raise self._error(item, "an entry of pip: is not a requirement")
                 lines.append((item.start_mark.line + 1, item.value))
             entries, skipped = self._pip_lines(lines)
             self.entries += entries
@@ -194,7 +191,7 @@ class _EnvironmentReader:
             return list(node.value)
         if node.id == "scalar" and node.tag == "tag:yaml.org,2002:null":
             return []
-        raise self._error(node, f"{word} is no list: each entry begins with a hyphen")
+        raise self._error(node, f"{word} is not a list: each entry begins with a hyphen")
 
     def _location(self, node: Any) -> EntryLocation:
         return EntryLocation(str(self._path), _position(node.start_mark).line)
@@ -212,14 +209,14 @@ def _refuse_templates(text: str, path: Path) -> None:
         code = "" if line.lstrip().startswith("#") else line
         if match := _TEMPLATE.search(code):
             message = (
-                "is a template ({{ … }}): fill it in first (conda-devenv, anaconda-project or "
-                "whatever it is for), and give what comes out"
+                "is a template ({{ … }}): fill it in first (with conda-devenv, anaconda-project or "
+                "the tool that it is for), and give the result"
             )
             raise ProjectError(path, message, Position(number, match.start() + 1))
         if match := _SELECTOR.search(code[: code.rfind("]") + 1]):
             message = (
-                f"{match[0]!r} is a selector of Conda's recipes, which in an environment is a "
-                "comment and selects nothing: keep the line without it, or remove the line"
+                f"{match[0]!r} is a selector for Conda's recipes. In an environment it is only a "
+                "comment: keep the line without it, or remove the line"
             )
             raise ProjectError(path, message, Position(number, match.start() + 1))
 
@@ -233,7 +230,7 @@ def read_explicit(text: str, path: Path) -> PackageList:
     def file_name(line: str) -> str:
         return unquote(re.split(r"[?#]", line, maxsplit=1)[0].rpartition("/")[2])
 
-    return _read_built(text, path, _ARCHIVE, file_name, "is no address of a package of Conda's")
+    return _read_built(text, path, _ARCHIVE, file_name, "is not the address of a Conda package")
 
 
 def is_export(text: str) -> bool:
@@ -263,7 +260,7 @@ def read_table(text: str, path: Path) -> PackageList:
     lines = ("" if is_rule(row) else row for row in rows.split("\n"))
     whole = "\n" * (before + 1) + "\n".join(lines)
 
-    return _read_built(whole, path, _TABLE_ROW, str, "is no row of what `conda list` prints")
+    return _read_built(whole, path, _TABLE_ROW, str, "is not a row of the output of `conda list`")
 
 
 def _read_built(

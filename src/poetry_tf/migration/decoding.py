@@ -36,10 +36,10 @@ def read_list_file(path: Path) -> bytes:
     """The bytes of a file; raises `ProjectError` if it can't be read or is too large."""
     try:
         if path.is_dir():
-            raise ProjectError(path, "is a folder: name the file in it")
+            raise ProjectError(path, "is a folder: give the file in it")
         return read_file(path, MAX_BYTES)
     except FileNotFoundError:
-        raise ProjectError(path, "there is no such file") from None
+        raise ProjectError(path, "the file does not exist") from None
     except (OSError, ValueError) as error:  # ValueError: not a valid file name
         reason = getattr(error, "strerror", None) or error
         raise ProjectError(path, f"cannot be read: {reason}") from None
@@ -63,7 +63,7 @@ def decode_list(data: bytes, path: Path) -> str:
         raise ProjectError(path, message, Position(line, 1)) from None
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
-        raise ProjectError(path, "holds a zero byte, so it is no text", Position(line, 1))
+        raise ProjectError(path, "contains a zero byte, so it is not text", Position(line, 1))
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
         raise ProjectError(path, "is empty")
@@ -83,4 +83,4 @@ def _decode_gb18030(data: bytes) -> str | None:
 
 
 def _size_message() -> str:
-    return f"has more than {MAX_BYTES // MIB} MiB, so it is no list of packages"
+    return f"has more than {MAX_BYTES // MIB} MiB, so it is not a list of packages"

@@ -20,7 +20,7 @@ from poetry_tf.migration.tensorflow import holds_in
 from poetry_tf.plan.environments import Target, marker_without
 from poetry_tf.text import format_list, shell_word
 
-_CONFLICT = "doesn't go with the others"
+_CONFLICT = "conflicts with the other packages"
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,10 @@ def fit_to_index(
         elif releases[item.key] and not holds_in(item.entry.marker, target):
             required.append(item)  # only this target was looked up
         elif (existing := releases[item.key]) is None:
-            reason = "PyPI has no package of that name"
+            reason = "PyPI has no package of this name"
             if item.entry.manager == "conda":
                 reason += (
-                    ": it may have another name there, or be a library that belongs into the "
+                    ": it may have another name there, or be a library that belongs in the "
                     "container's image"
                 )
             skipped.append(SkippedLine(item.entry.written, reason, item.entry.location))
@@ -73,7 +73,7 @@ def fit_to_index(
         elif (chosen := _strictest_available(item, existing, target)) is not None:
             required.append(chosen)
         else:
-            reason = f"PyPI has nothing of it that Python {target.python} could install"
+            reason = f"PyPI has no file of it for Python {target.python}"
             skipped.append(SkippedLine(item.entry.written, reason, item.entry.location))
     return replace(found, required=tuple(required), skipped=tuple(skipped))
 
@@ -124,10 +124,12 @@ def without_builds(
         elif not holds_in(item.entry.marker, target):
             pass  # only this target was looked up
         elif any(one.is_compiled for one in admitted):
-            reason = f"PyPI has no wheel of it for Python {target.python}, only source to compile"
+            reason = (
+                f"PyPI has no wheel of it for Python {target.python}, only source code to compile"
+            )
         elif not any(one.has_wheel for one in admitted):
             why = obstacle(item.key, newest)
-            reason = why and f"PyPI has its source only, {why}"
+            reason = why and f"PyPI has only its source code, {why}"
         if reason is None:
             required.append(item)
         else:
@@ -179,7 +181,7 @@ def without_missing_files(
         places = [one for environments in lacking.values() for one in environments]
         if environment in places:
             names = format_list(sorted(lacking))
-            reason = f"there is no file of {names} for {environment}, which it requires"
+            reason = f"it requires {names}, which has no file for {environment}"
             skipped.append(SkippedLine(item.entry.written, reason, item.entry.location))
         else:
             required.append(_excluding(item, list(dict.fromkeys(places))))
@@ -232,7 +234,7 @@ def without_conflicting(
     skipped = [
         SkippedLine(
             item.entry.written,
-            "no version of it goes with the others: add it with `poetry add` once one does",
+            "no version fits the other packages: add it later with `poetry add`",
             item.entry.location,
         )
         for item in left_out

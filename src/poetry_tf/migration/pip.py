@@ -113,33 +113,33 @@ class _RequirementsReader:
             self._editable(number, line, value)
         elif name in _INDEX_OPTIONS:
             reason = (
-                "an index beside PyPI: for packages that only it has run `poetry source add "
-                "--priority explicit` and `poetry add --source`; for a mirror of PyPI give "
-                "--mirror"
+                "an index besides PyPI: for packages that only this index has, run "
+                "`poetry source add --priority explicit` and `poetry add --source`; for a mirror "
+                "of PyPI, give --mirror"
             )
             self._skip(number, f"{name} {without_credentials(value)}", reason)
         elif name in _IGNORED_OPTIONS:
-            reason = "an option of pip's own, which Poetry needs none of"
+            reason = "an option for pip that Poetry does not need"
             self._skip(number, line, reason, actionable=False)
         else:
-            raise self._error(number, f"{name!r} is no option that pip reads in such a file")
+            raise self._error(number, f"{name!r} is not an option that pip reads in such a file")
 
     def _other(self, number: int, name: str, *, bounds: bool) -> None:
         if not name or _ADDRESS.match(name):
-            what = f"{name!r} is not read from the network: save it and name the file"
-            raise self._error(number, what if name else "no file is named")
+            what = f"{name!r} is not read from the network: save it, and give the file"
+            raise self._error(number, what if name else "the file is missing")
         path = self._path.parent / name
         if path.resolve() in {item.resolve() for item in (*self._above, self._path)}:
-            raise self._error(number, f"{name} is read already: the files name each other")
+            raise self._error(number, f"{name} is read already: the files refer to each other")
         if len(self._above) >= _MAX_DEPTH:
-            raise self._error(number, "the files name each other too deeply")
+            raise self._error(number, "the files refer to each other too deeply")
         try:
             text = decode_list(read_list_file(path), path)
         except ProjectError as error:
             raise self._error(number, f"{name}: {error.message}") from None
         self._sizes.append(len(text))
         if len(self._sizes) > _MAX_FILES or sum(self._sizes) > MAX_BYTES:
-            message = f"more than {_MAX_FILES} files are named, or more than can be read together"
+            message = f"it refers to more than {_MAX_FILES} files, or they are too large together"
             raise self._error(number, message)
         other = _RequirementsReader(path, (*self._above, self._path), self._sizes)
         other.read(enumerate(text.split("\n"), start=1))
@@ -153,8 +153,8 @@ class _RequirementsReader:
             return
         folder = re.sub(r"\[[^\[\]]*\]\Z", "", value)
         reason = (
-            "the project itself: what it needs stands in its setup.py or pyproject.toml and is "
-            "not read; add that with `poetry add`"
+            "the project itself: its setup.py or pyproject.toml is not read; add what it requires "
+            "with `poetry add`"
             if folder in {".", "./"}
             else f"a folder: add it with `poetry add --editable {shell_word(folder) or 'FOLDER'}`"
         )
@@ -176,7 +176,7 @@ class _RequirementsReader:
                 self._skip(number, line, reason)
                 return
             reason = cut(str(error).splitlines()[0])
-            raise self._error(number, f"{cut(text)!r} is no requirement: {reason}") from None
+            raise self._error(number, f"{cut(text)!r} is not a requirement: {reason}") from None
         marker = str(found.marker) if found.marker else ""
         item = ListEntry(
             found.name,
@@ -194,11 +194,11 @@ class _RequirementsReader:
             if found.url.startswith("file:"):
                 item = replace(item, untranslated=f"@ {found.url}")
                 if not _BUILT_BY_CONDA.match(found.url):
-                    reason = "a file on one machine: PyPI's package of that name is taken instead"
+                    reason = "a file on one machine: PyPI's package of this name is used instead"
                     self._skip(number, text, reason)
             elif _holds_secret(found.url):
-                reason = "its address holds a password: add it with `poetry add`"
-                self._skip(number, f"{found.name} by an address", reason)
+                reason = "its address contains a password: add it with `poetry add`"
+                self._skip(number, f"{found.name} from an address", reason)
                 return
             else:
                 item = replace(item, address=found.url)
@@ -210,12 +210,12 @@ class _RequirementsReader:
         egg = _EGG.search(address)
         name = egg[1] if egg else _wheel_name(address)
         if "$" in address:
-            reason = "its address holds a variable: add it with `poetry add`"
+            reason = "its address contains a variable: add it with `poetry add`"
             self._skip(number, without_credentials(line), reason)
         elif name is None or _holds_secret(address):
-            reason = "its address holds a password" if name else "nothing says the package's name"
+            reason = "its address contains a password" if name else "the package's name is unknown"
             reason += ": add it with `poetry add`"
-            shown = f"{name or 'a package'} by an address" if _holds_secret(address) else line
+            shown = f"{name or 'a package'} from an address" if _holds_secret(address) else line
             self._skip(number, shown, reason)
         else:
             extras = (

@@ -294,10 +294,10 @@ class _ListedVersions:
     def without_tensorflow(self) -> Iterator[str]:
         """A note if the list names no TensorFlow."""
         if not self.lines and not self.given.tensorflow:
-            by_keras = " of its Keras" if self._by_keras() else ""
+            by_keras = " its Keras" if self._by_keras() else ""
             yield (
-                f"The list names no TensorFlow: the newest{by_keras} that fits is required; "
-                "--tensorflow names another"
+                f"The list has no TensorFlow: the newest that fits{by_keras} was chosen. To choose "
+                "another, give --tensorflow"
             )
 
     def final_releases(self, catalog: Catalog) -> Iterator[str]:
@@ -315,8 +315,8 @@ class _ListedVersions:
                 known = [one.version for one in catalog.in_series(series)]
                 if known and version not in known:
                     yield (
-                        f"{item.location}: no TensorFlow {version} is known; the newest of "
-                        f"{series} is required"
+                        f"{item.location}: unknown TensorFlow {version}; the newest of {series} "
+                        f"is required instead"
                     )
 
     def nearest(self, possible: Sequence[Pair]) -> Pair:
@@ -334,7 +334,7 @@ class _ListedVersions:
         first = images.pythons[0]
         if minor not in self.pythons and self.names_python:
             why = (
-                f"no dev container can be made for a Python before {first}"
+                f"a dev container needs at least Python {first}"
                 if self.pythons and numbers(self.pythons[-1]) < numbers(first)
                 else f"TensorFlow {series} has wheels for Python {format_list(self.known[series])}"
             )
@@ -357,8 +357,8 @@ class _ListedVersions:
         if needs_gpu and self.gpus and chosen[0] not in self.gpus and not self.given.tensorflow:
             later = [item for item in self.gpus if numbers(item) > numbers(chosen[0])]
             yield (
-                f"TensorFlow {chosen[0]} has no GPU here, since no CUDA is known that a container "
-                f"could have it with: --tensorflow {later[0]} is the nearest that has"
+                f"TensorFlow {chosen[0]} runs on the CPU: no CUDA is known that works with it in a "
+                f"container. The nearest with a GPU: --tensorflow {later[0]}"
             )
 
     def contradiction(self, possible: Sequence[Pair]) -> PlanError:
@@ -368,7 +368,7 @@ class _ListedVersions:
         where = (line or python or self.listing.entries[0]).location
         shown_python = f"Python {_format_versions(python)}" if python else "any Python"
         if not self.pythons:
-            message = f"{where}: no TensorFlow 2 has wheels for {shown_python}"
+            message = f"{where}: TensorFlow 2 has no wheels for {shown_python}"
         else:
             minors = format_list(
                 sorted({item for name in self.series for item in self.known[name]}, key=numbers)
@@ -384,10 +384,10 @@ class _ListedVersions:
             ("the Python", [pair for pair in possible if pair[1] in self.pythons]),
         ):
             if others:
-                alternatives.append((f"For {kept} of the list", max(others, key=_sort_key)))
+                alternatives.append((f"To keep {kept} of the list", max(others, key=_sort_key)))
         if not alternatives:
             near = self.nearest(possible)
-            alternatives.append(("The nearest that a project can be set up for", near))
+            alternatives.append(("The nearest that works", near))
         remedies = [
             f"{kept}: `poetry tf init --from {self.listing.argument} "
             f"--tensorflow {series} --python {minor}{self.given.others}`"
@@ -405,7 +405,7 @@ def _check_contradictions(lines: Sequence[ListEntry], known: Iterable[str]) -> N
             raise PlanError(
                 f"{item.location}: {item.written!r} contradicts {lines[0].written!r} "
                 f"({lines[0].location})",
-                "Keep the one that is meant, or give --tensorflow.",
+                "Keep one of them, or give --tensorflow.",
             )
 
 
@@ -427,16 +427,16 @@ def _no_series_error(
     if any(accepts(line.specifier, f"{major}.{minor}") for major in (0, 1) for minor in range(16)):
         exact = line.exact or "1.15.5"
         return PlanError(
-            f"{line.location}: TensorFlow {_format_versions(line)} is of the first generation, "
-            "whose programs TensorFlow 2 doesn't run as they are",
-            "Port them first (TensorFlow's tf_upgrade_v2 does a part of it), and set the project "
-            f"up with `{command} {first}`. To run them as they are there is TensorFlow's own "
-            f"image, tensorflow/tensorflow:{exact}-gpu.",
+            f"{line.location}: TensorFlow {_format_versions(line)} is TensorFlow 1, "
+            "whose programs do not run unchanged with TensorFlow 2",
+            "Port them first (TensorFlow's tf_upgrade_v2 does part of it), and set the project up "
+            f"with `{command} {first}`. To run them unchanged, use TensorFlow's own image, "
+            f"tensorflow/tensorflow:{exact}-gpu.",
         )
-    newest = [*known][-1]
+    newest, versions = [*known][-1], _format_versions(line)
     return PlanError(
-        f"{line.location}: poetry-tf knows no TensorFlow {_format_versions(line)}, if there is one",
-        f"It knows the series up to {newest}: `{command} {newest}`.",
+        f"{line.location}: unknown TensorFlow {versions}; the newest known is {newest}",
+        f"To use that: `{command} {newest}`.",
     )
 
 
