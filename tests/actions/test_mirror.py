@@ -18,7 +18,7 @@ from tests.made import found, in_memory
 def test_a_mirror_that_means_nothing_is_refused():
     for option in ("auto", "off", *MIRRORS, "https://pypi.example.com/simple/"):
         validate_mirror(option)
-    with pytest.raises(PlanError, match=r"^--mirror: 'nowhere' is no mirror"):
+    with pytest.raises(PlanError, match=r"^--mirror: 'nowhere' is not a mirror"):
         validate_mirror("nowhere", "--mirror: ")
 
 

@@ -41,7 +41,7 @@ def test_python_3_11_means_all_of_it_and_nothing_else():
     ],
 )
 def test_what_is_no_python_minor_is_refused(option: str):
-    with pytest.raises(PlanError, match="is no Python version"):
+    with pytest.raises(PlanError, match="is not a Python version"):
         parse_python(option)
 
 
@@ -53,7 +53,7 @@ def test_a_gpu_mode_is_one_of_four():
         "none",
     ]
     for option in ("", "AUTO", "cuda", "True"):
-        with pytest.raises(PlanError, match="is no GPU mode"):
+        with pytest.raises(PlanError, match="is not a GPU mode"):
             parse_gpu(option)
 
 

@@ -31,7 +31,7 @@ def test_a_name_that_is_not_known_is_carried_over_and_named() -> None:
     found = conda("numpy", "something-new", "built-one=1.0=py310_0", "opencv")
     done = classify(found)
     lines = [*migration_lines(found, done, ())]
-    assert "  Taken to have the same name on PyPI (1): something-new" in lines
+    assert "  Assumed to have the same name on PyPI (1): something-new" in lines
     of_pip = pip("something-new")
     done = classify(of_pip)
     assert not any("same name" in line for line in migration_lines(of_pip, done, ()))

@@ -17,7 +17,7 @@ PYPROJECT = {"pyproject.toml": '[project]\nname = "study"\n'}
 
 
 def test_a_folder_without_a_pyproject_is_no_project(tmp_path: Path):
-    with pytest.raises(ProjectError, match=r"there is none in"):
+    with pytest.raises(ProjectError, match=r"not found in"):
         Project.read(tmp_path)
 
 

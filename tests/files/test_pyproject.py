@@ -221,19 +221,23 @@ def everything(pyproject: Pyproject) -> None:
         ("[project]\ndependencies = [3]", "3 is not a requirement string", (2, 17)),
         ('[project]\ndependencies = ["a", "!"]', "'!' is not a valid requirement", (2, 22)),
         ("[dependency-groups]\nml = [3]", "3 is not a requirement string", (2, 7)),
-        ("[tool.poetry.dependencies]\na = 3", "a has the value 3, which is no constraint", (2, 1)),
-        ('[tool.poetry.dependencies]\na = "!"', "'!' is no version constraint", (2, 1)),
+        (
+            "[tool.poetry.dependencies]\na = 3",
+            "a has the value 3, which is not a constraint",
+            (2, 1),
+        ),
+        ('[tool.poetry.dependencies]\na = "!"', "'!' is not a version constraint", (2, 1)),
         ('[tool.poetry.dependencies]\n"" = "*"', "a requirement has no name", (2, 1)),
         (
             '[project]\ndependencies = ["a"]\n[tool.poetry.dependencies]\na = {markers = "x"}',
             "a marker of a is not valid",
             (4, 1),
         ),
-        ("[tool.poetry.dependencies]\na = {version = 3}", "3 is no version constraint", (2, 6)),
+        ("[tool.poetry.dependencies]\na = {version = 3}", "3 is not a version constraint", (2, 6)),
         ('[tool.poetry.dependencies]\na = {markers = "x"}', "a marker of a is not valid", (2, 1)),
         ('[tool.poetry.dependencies]\na = [{markers = "x"}]', "a marker of a is not valid", (2, 6)),
-        ('[project]\nrequires-python = "!"', "'!' is no version constraint", (2, 1)),
-        ("[project]\nrequires-python = 3.11", "3.11 is no version constraint", (2, 1)),
+        ('[project]\nrequires-python = "!"', "'!' is not a version constraint", (2, 1)),
+        ("[project]\nrequires-python = 3.11", "3.11 is not a version constraint", (2, 1)),
     ],
 )
 def test_what_cannot_be_read_is_named_with_its_place(

@@ -153,14 +153,14 @@ def test_what_is_of_git_is_not_written(root: Path, folder: str) -> None:
     (root / "link.toml").symlink_to(f"{folder}/hooks/post-checkout")
     (root / "hooks").symlink_to(f"{folder}/hooks")
     for name in ("link.toml", "hooks/new.json", f"{folder}/config"):
-        with pytest.raises(WriteError, match="which is Git's: nothing was written"):
+        with pytest.raises(WriteError, match="which belongs to Git: nothing was written"):
             write(root, {"pyproject.toml": b"x", name: b"yours"})
     assert not any((root / folder / "hooks").iterdir())
     assert (root / "pyproject.toml").read_bytes() == OLD["pyproject.toml"]
 
 
 def test_two_names_of_one_file_and_folders_are_refused(root: Path) -> None:
-    with pytest.raises(WriteError, match="one file"):
+    with pytest.raises(WriteError, match="the same file"):
         write(root, {"pyproject.toml": b"x", "sub/../pyproject.toml": b"y"})
     with pytest.raises(WriteError, match="not a file"):
         write(root, {"pyproject.toml": b"x", "sub": b"y"})
@@ -371,7 +371,7 @@ def test_damaged_journals(root: Path) -> None:
     before = held(root)
     for text in (b"", b"\xff\xfe", b"{", b"[" * 100_000, *(json.dumps(b).encode() for b in bad)):
         path.write_bytes(text)
-        with pytest.raises(UnsettledError, match="does not fit"):
+        with pytest.raises(UnsettledError, match="is not for"):
             recover(root)
     assert held(root) == before
     assert (root.parent / "outside").read_bytes() == b"mine"
@@ -383,7 +383,7 @@ def test_a_folder_that_has_become_a_link_since(root: Path) -> None:
     outside = (root / "sub").rename(root.parent / "moved")
     (root / "sub").symlink_to(outside)
     before = held(root.parent)
-    with pytest.raises(UnsettledError, match="does not fit"):
+    with pytest.raises(UnsettledError, match="is not for"):
         recover(root)
     assert held(root.parent) == before
 

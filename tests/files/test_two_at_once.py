@@ -177,7 +177,7 @@ def test_it_gives_up(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             write(root)
         assert caught.value.pid == other.pid
         assert f"(process {other.pid}) has been writing in {root}" in str(caught.value)
-        assert caught.value.remedy == "End it, or wait for it, and run the command again."
+        assert caught.value.remedy == "Stop it or wait for it, then run the command again."
 
 
 def test_the_lock_of_a_killed_process_is_free(root: Path) -> None:
@@ -274,7 +274,7 @@ def test_a_folder_of_others(root: Path, tmp_path: Path, monkeypatch: pytest.Monk
     for mode in (0o777, 0o1777, 0o770):
         folder.mkdir(exist_ok=True)
         folder.chmod(mode)
-        refused(root, "other users can write into it")
+        refused(root, "other users can write to it")
     folder.chmod(0o700)
     monkeypatch.setattr(os, "geteuid", lambda: folder.stat().st_uid + 1)
     refused(root, "it belongs to another user")
@@ -292,7 +292,7 @@ def test_a_file_system_without_locks(
         raise error
 
     monkeypatch.setattr(FileLock, "acquire", fail)
-    refused(root, r"files cannot be locked there \(.*\)")
+    refused(root, r"files can't be locked there \(.*\)")
 
 
 def test_the_lock_is_released_after_a_failure(root: Path) -> None:

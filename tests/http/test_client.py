@@ -32,7 +32,7 @@ def test_an_answer_that_is_too_large_is_not_read_whole(server: Server) -> None:
     url = f"{server.url}/large"
     assert read(Client(), url) == 1_000_000
     client = Client(Limits(max_bytes=100_000))
-    with pytest.raises(BadResponse, match="sends more than was asked for"):
+    with pytest.raises(BadResponse, match="sends more than was requested"):
         read(client, url)
     assert 0 < client.bytes < 1_000_000
 

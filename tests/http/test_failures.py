@@ -152,8 +152,8 @@ def test_no_address_is_shown() -> None:
         (Failure("timeout", seconds=4.7), "does not answer within 5 s"),
         (Failure("status", 503), "answers 503"),
         (Failure("status", 429, name="large files here"), "answers 429 for large files here"),
-        (Failure("missing", name="six {1.1}"), "lacks six {1.1}"),
-        (Failure("cut-off", name="six-1.1.whl"), "cuts six-1.1.whl off"),
+        (Failure("missing", name="six {1.1}"), "does not have six {1.1}"),
+        (Failure("cut-off", name="six-1.1.whl"), "stops in the middle of six-1.1.whl"),
         (Failure("proxy"), "can't be reached through the proxy"),
     ],
 )

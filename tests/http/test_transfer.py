@@ -203,7 +203,7 @@ def test_a_part_is_no_larger_than_was_asked_for(serve: Serve, length: int) -> No
     span = f"Content-Range: bytes 0-{length - 1}/100000"
     url = serve(lambda: endless(b"x" * 9000, head=_head(span, status="206 Partial Content")))
     client = Client()
-    with pytest.raises(BadResponse, match="more than was asked for"):
+    with pytest.raises(BadResponse, match="more than was requested"):
         RemoteFile(url, client).read(0, length)
     assert client.bytes < length + 1_000_000  # what is on its way
 

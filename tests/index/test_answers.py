@@ -73,18 +73,18 @@ def test_a_page_is_known_by_what_it_holds(kind: str, body: bytes) -> None:
         (b"<html></html>", "has an empty page for six"),
         (b'<a href="/login?next=/simple/six/">', "has an empty page for six"),
         (b'{"meta": {}, "files": []}', "has an empty page for six"),
-        (JSON[:-1], "answers with text/plain that is no index page"),
-        (b'{"message": "blocked"}', "answers with text/plain that is no index page"),
+        (JSON[:-1], "answers with text/plain, not with an index page"),
+        (b'{"message": "blocked"}', "answers with text/plain, not with an index page"),
         (
             b'{"files": [' + b"{}," * 6 * MOST + b"{}]}",
-            "answers with text/plain that is no index page",
+            "answers with text/plain, not with an index page",
         ),
         (
             b'{"files": [{"filename": "six", "url": [' + b"1," * 12 * MOST + b"1]}]}",
-            "answers with text/plain that is no index page",
+            "answers with text/plain, not with an index page",
         ),
-        (HTML + b"<a>" * 4 * MOST, "answers with text/plain that is no index page"),
-        (b"GIF89a", "answers with text/plain that is no index page"),
+        (HTML + b"<a>" * 4 * MOST, "answers with text/plain, not with an index page"),
+        (b"GIF89a", "answers with text/plain, not with an index page"),
     ],
 )
 def test_a_page_without_what_a_page_has(body: bytes, cause: str) -> None:
@@ -126,8 +126,8 @@ def test_a_page_that_is_older_than_the_lock() -> None:
     none = wants.failure_of_list("six", b"six-1.0-py3-none-any.whl six-1.0.tar.gz")
     one = wants.failure_of_list("six", b"six-1.1-py3-none-any.whl six-1.0.tar.gz")
     assert none is not None and one is not None
-    assert format_failure(none) == "lacks six 1.1"
-    assert format_failure(one) == "lacks six-1.1.tar.gz"
+    assert format_failure(none) == "does not have six 1.1"
+    assert format_failure(one) == "does not have six-1.1.tar.gz"
     assert none.lacking > one.lacking
 
 

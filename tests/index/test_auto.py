@@ -143,7 +143,7 @@ def test_a_page_that_is_not_the_indexs_is_no_answer(mounts: dict[str, Mount], tm
         mounts, ChoiceMemory(tmp_path / "auto.json")
     )
     answer = auto.measure_page(f"{mounts['pypi'].url}six/", Client(auto.page_limits(2.0)))
-    assert answer.fault == "answered with something that is no index page"
+    assert answer.fault == "did not answer with an index page"
 
 
 def test_nothing_is_learnt_where_nobody_answers(mounts: dict[str, Mount], tmp_path: Path):

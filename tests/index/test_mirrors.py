@@ -122,7 +122,7 @@ def test_a_value_that_means_nothing_is_refused_with_what_may_be_written(value: o
 
 
 def test_what_is_wrong_with_an_address_is_said():
-    with pytest.raises(MirrorError, match=r"is no mirror, as it holds an IPv6 address that is not"):
+    with pytest.raises(MirrorError, match=r"because it has an IPv6 address that is not"):
         parse_mirror(["tuna", "https://me:pw@[::1/simple"])
 
 
@@ -226,7 +226,7 @@ def test_a_refusal_shows_no_credentials(value: object):
 def test_a_refusal_shows_the_rest_of_an_address():
     with pytest.raises(MirrorError, match=r"^'htps://…@pypi\.example\.com:8080/simple/\?a=b#c' is"):
         parse_mirror(SECRET.replace("https", "htps"))
-    with pytest.raises(MirrorError, match=r"^'htps://pypi' is no mirror"):
+    with pytest.raises(MirrorError, match=r"^'htps://pypi' is not a mirror"):
         parse_mirror("htps://pypi")
 
 

@@ -55,13 +55,13 @@ def test_an_open_ended_project_gets_the_newest_for_its_lowest_python(
     assert release is not None
     last = release.pythons_on("linux-x86_64")[-1]
     end = f"3.{int(last.partition('.')[2]) + 1}"
-    assert f'is open-ended: better requires-python = ">={python},<{end}"' in line
+    assert f'is open-ended: set requires-python = ">={python},<{end}"' in line
 
 
 def test_the_offer_is_what_check_writes(warm_poetry: PoetryRunner) -> None:
     path = project(warm_poetry, ">=3.11")
     offer = warm_poetry.call("add", "--lock", "tensorflow").stderr
-    wanted = offer.partition('better requires-python = "')[2].partition('"')[0]
+    wanted = offer.partition('set requires-python = "')[2].partition('"')[0]
     found = warm_poetry.call("tf", "check").output
     assert f'write "{wanted}"' in found
     path.write_text(path.read_text("utf-8").replace(">=3.11", wanted), "utf-8")
@@ -118,7 +118,7 @@ def test_where_poetry_tf_only_advises_add_goes_on(warm_poetry: PoetryRunner) -> 
     done = warm_poetry.call("add", "--lock", "tensorflow")
     assert done.ok, done.output
     assert f"(>={NEWEST}," in added(path)
-    assert 'admits others: better requires-python = ">=3.11,<3.14"' in done.stderr
+    assert 'admits others: set requires-python = ">=3.11,<3.14"' in done.stderr
 
 
 # Solving
@@ -130,7 +130,7 @@ def test_no_lock_has_a_release_that_cannot_be_installed(warm_poetry: PoetryRunne
     assert done.returncode == 1, "2.13 ends with Python 3.11"
     assert "2.13.0 to 2.13.1: no wheel for Python 3.12\n" in done.stderr
     assert 'Narrow requires-python to ">=3.9,<3.12": tensorflow 2.13.1' in done.stderr
-    assert "Or take TensorFlow 2.16 to 2.20: poetry add tensorflow@~2.20" in done.stderr
+    assert "Or use TensorFlow 2.16 to 2.20: poetry add tensorflow@~2.20" in done.stderr
     assert not (warm_poetry.project / "poetry.lock").exists()
 
 
@@ -138,7 +138,7 @@ def test_another_series_that_is_proposed_can_be_taken(warm_poetry: PoetryRunner)
     project(warm_poetry, ">=3.13,<3.14", "tensorflow ~=2.18.0")
     result = warm_poetry.call("lock").stderr
     assert "2.18.0 to 2.18.1: no wheel for Python 3.13\n" in result
-    assert "Take TensorFlow 2.20 to 2.21: poetry add tensorflow@~2.21" in result
+    assert "Use TensorFlow 2.20 to 2.21: poetry add tensorflow@~2.21" in result
     done = warm_poetry.call("add", "--lock", "tensorflow@~2.21")
     assert done.ok, done.output
 
@@ -231,7 +231,7 @@ def test_init_without_a_dialogue_too(poetry: PoetryRunner) -> None:
     assert done.ok, done.output
     text = (poetry.project / "pyproject.toml").read_text("utf-8")
     assert "tensorflow (>=2.13.1,<2.14.0)" in text
-    assert 'better requires-python = ">=3.8,<3.12"' in done.stderr
+    assert 'set requires-python = ">=3.8,<3.12"' in done.stderr
 
 
 def test_a_misspelt_name_in_the_dialogue_writes_nothing(poetry: PoetryRunner) -> None:

@@ -252,7 +252,7 @@ def test_a_project_for_python_3_8_or_3_9_is_refused_with_the_python_to_take(
     ("text", "expected"),
     [
         ('{\n  "image": \n}\n', ".devcontainer/devcontainer.json:3:1: expected a value, found '}'"),
-        ("[]", ".devcontainer/devcontainer.json:1:1: holds no object"),
+        ("[]", ".devcontainer/devcontainer.json:1:1: does not contain an object"),
         ('{"a": 1, "a": 2, }}', ".devcontainer/devcontainer.json:1:"),
     ],
 )
@@ -501,11 +501,11 @@ def test_a_gpu_that_must_be_there_is_required_until_it_is_optional(
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--engine", "lxc"], "'lxc' is no engine"),
+        (["--engine", "lxc"], "'lxc' is not an engine"),
         (["--registry", "registry.example:5000"], "A port can't stand here"),
         (["--gpu-required", "--gpu-optional"], "contradict each other"),
-        (["--config", "gpu"], "there is none in .devcontainer/gpu"),
-        (["--config", "../gpu"], "there is none in .devcontainer/../gpu"),
+        (["--config", "gpu"], "not found in .devcontainer/gpu"),
+        (["--config", "../gpu"], "not found in .devcontainer/../gpu"),
     ],
 )
 def test_a_wish_that_means_nothing_is_refused(

@@ -58,9 +58,13 @@ def test_a_wrong_answer_is_asked_again_with_what_is_possible(
     done = warm_poetry.call("tf", "init", "--no-lock", stdin=answers)
     assert done.ok, done.output
     assert _asked(done.stderr) == [what for what in QUESTIONS for _ in range(2)]
-    for wrong in ("TensorFlow 2.7 is older", "3.13 is none of 3.12, ", "rocm is none of auto, "):
+    for wrong in (
+        "TensorFlow 2.7 is older",
+        "3.13 is not one of 3.12, ",
+        "rocm is not one of auto, ",
+    ):
         assert wrong in done.stderr
-    assert "'nowhere' is no mirror" in done.stderr
+    assert "'nowhere' is not a mirror" in done.stderr
     data = _written(project)
     assert data["project"]["dependencies"] == [
         "tensorflow (>=2.18.1,<2.19.0)",
@@ -103,7 +107,7 @@ def _pythons(series: str) -> tuple[str, ...]:
     [
         ("\n", "tensorflow-project", ""),
         ("My_Model\n", "My_Model", ""),
-        ("模型 2\nkeras\nx\n", "x", "'keras' is no name for this project; try keras-project"),
+        ("模型 2\nkeras\nx\n", "x", "'keras' can't be the name of this project; try keras-project"),
     ],
 )
 def test_a_name_is_asked_for_where_the_folder_has_none(

@@ -49,7 +49,7 @@ def test_a_configuration_of_ones_own_is_looked_at(right: PoetryRunner, project: 
     assert right.call("tf", "doctor", "--brief", "--config", "own").ok
     done = right.call("tf", "doctor", "--brief", "--config", "none")
     assert done.returncode == 1
-    assert "there is none in .devcontainer/none" in done.stderr
+    assert "not found in .devcontainer/none" in done.stderr
 
 
 def test_a_folder_without_a_project_gets_its_line(right: PoetryRunner, project: Path):

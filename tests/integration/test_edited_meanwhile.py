@@ -230,7 +230,7 @@ def test_a_container_that_is_edited_while_poetry_solves_follows_with_the_edit(
     result = moved.call(*command.split())
     assert result.ok, result.output
     assert saving.after
-    assert f"{CONTAINER} follows" in result.stderr
+    assert f"{CONTAINER} was updated" in result.stderr
     after = saving.path.read_bytes()
     assert after.startswith(b"// theirs\n")
     assert b"(TensorFlow 2.19)" in after

@@ -125,52 +125,51 @@ def _without_file_names(messages: list[str]) -> list[str]:
 PAGES: dict[str, tuple[Callable[[Mount], None], str]] = {
     "403": (
         lambda tuna: setattr(tuna, "page_status", 403),
-        "answers 403: going on by Aliyun",
+        "answers 403: using Aliyun",
     ),
     "429": (
         lambda tuna: setattr(tuna, "page_status", 429),
-        "answers 429: going on by Aliyun",
+        "answers 429: using Aliyun",
     ),
     "503": (
         lambda tuna: setattr(tuna, "page_status", 503),
-        "answers 503: going on by Aliyun",
+        "answers 503: using Aliyun",
     ),
     "hangs": (
         lambda tuna: setattr(tuna, "delay", 3.0),
-        "does not answer within 1 s: going on by Aliyun",
+        "does not answer within 1 s: using Aliyun",
     ),
     "trickles": (
         lambda tuna: setattr(tuna, "pace", 100),
-        "sends less than 1 kB/s: going on by Aliyun",
+        "sends less than 1 kB/s: using Aliyun",
     ),
     "is cut short": (
         lambda tuna: setattr(tuna, "cut_pages", True),
-        "sends answers that are cut short: going on by Aliyun",
+        "sends incomplete answers: using Aliyun",
     ),
     "wrong type": (
         lambda tuna: tuna.__dict__.update(page_body=b"\x00\x01\x02", page_type="image/png"),
-        "answers with image/png that is no index page: going on by Aliyun",
+        "answers with image/png, not with an index page: using Aliyun",
     ),
     "json that is none": (
         lambda tuna: setattr(tuna, "page_body", b'{"files": ['),
-        "answers with application/vnd.pypi.simple.v1+json that is no index page: "
-        "going on by Aliyun",
+        "answers with application/vnd.pypi.simple.v1+json, not with an index page: using Aliyun",
     ),
     "empty page": (
         lambda tuna: tuna.__dict__.update(
             page_body=b"<!DOCTYPE html><html><body></body></html>", page_type="text/html"
         ),
-        "has an empty page for six: taking it by Aliyun",
+        "has an empty page for six: using Aliyun",
     ),
     "a page to log in": (
         lambda tuna: tuna.__dict__.update(
             page_body=b'<html><a href="/login.html">log in</a></html>', page_type="text/html"
         ),
-        "has an empty page for six: taking it by Aliyun",
+        "has an empty page for six: using Aliyun",
     ),
     "lacks a package": (
         lambda tuna: setattr(tuna, "hidden", ("wrapt",)),
-        "lacks wrapt: taking it by Aliyun",
+        "does not have wrapt: using Aliyun",
     ),
 }
 
@@ -202,7 +201,7 @@ def test_a_release_that_the_data_knows_is_taken_though_the_mirror_lacks_it(
     _write(routed, TENSORFLOW)
     right = _right_lock(routed, index)
     tuna.hidden = ("tensorflow==2.18.1",)
-    assert _relock(routed) == ["TUNA lacks tensorflow 2.18.1: taking it by Aliyun"]
+    assert _relock(routed) == ["TUNA does not have tensorflow 2.18.1: using Aliyun"]
     assert (routed.project / "poetry.lock").read_bytes() == right
     assert {request.package for request in aliyun.requests} == {"tensorflow"}
 
@@ -231,14 +230,14 @@ def test_a_mirror_that_refuses(
     routed: PoetryRunner, right_lock: bytes, known: dict[str, Mirror]
 ) -> None:
     known["tuna"] = Mirror("TUNA", REFUSES, "tuna")
-    assert _relock(routed, right_lock) == ["TUNA refuses connections: going on by Aliyun"]
+    assert _relock(routed, right_lock) == ["TUNA refuses connections: using Aliyun"]
 
 
 def test_a_mirror_whose_name_nobody_knows(
     routed: PoetryRunner, right_lock: bytes, known: dict[str, Mirror]
 ) -> None:
     known["tuna"] = Mirror("TUNA", "http://mirror.invalid/simple/", "tuna")
-    assert _relock(routed) == ["TUNA is not to be found: no such host: going on by Aliyun"]
+    assert _relock(routed) == ["TUNA could not be found: no such host: using Aliyun"]
 
 
 @pytest.fixture
@@ -269,9 +268,7 @@ def test_a_bad_certificate(
     untrusted: str,
 ) -> None:
     known["tuna"] = Mirror("TUNA", untrusted, "tuna")
-    assert _relock(routed, right_lock) == [
-        "TUNA has a certificate that is not valid: going on by Aliyun"
-    ]
+    assert _relock(routed, right_lock) == ["TUNA has a certificate that is not valid: using Aliyun"]
 
 
 def test_a_certificate_that_the_user_trusts_is_one(
@@ -282,7 +279,7 @@ def test_a_certificate_that_the_user_trusts_is_one(
     poetry = routed
     assert poetry.call("config", "certificates.PyPI.cert", str(UNTRUSTED)).ok
     done = poetry.call("lock")
-    assert _lines(done.stderr) == ["TUNA answers 503: going on by Aliyun"]
+    assert _lines(done.stderr) == ["TUNA answers 503: using Aliyun"]
 
 
 @pytest.mark.slow
@@ -297,7 +294,7 @@ def test_a_mirror_that_hangs_is_left_within_five_seconds(
     write_pyproject(routed.project, ["six"])
     tuna.delay = 8.0
     begun = time.monotonic()
-    assert _relock(routed) == ["TUNA does not answer within 5 s: going on by PyPI"]
+    assert _relock(routed) == ["TUNA does not answer within 5 s: using PyPI"]
     assert time.monotonic() - begun < 7.5
 
 
@@ -307,31 +304,31 @@ def test_a_mirror_that_hangs_is_left_within_five_seconds(
 FILES: dict[str, tuple[Callable[[Mount], None], list[str]]] = {
     "403": (
         lambda tuna: setattr(tuna, "file_status", 403),
-        ["TUNA answers 403 for files: going on by Aliyun"],
+        ["TUNA answers 403 for files: using Aliyun"],
     ),
     "503": (
         lambda tuna: setattr(tuna, "file_status", 503),
-        ["TUNA answers 503 for files: going on by Aliyun"],
+        ["TUNA answers 503 for files: using Aliyun"],
     ),
     "are gone": (
         lambda tuna: setattr(tuna, "file_status", 404),
-        ["TUNA lacks {file}: taking it by Aliyun"],
+        ["TUNA does not have {file}: using Aliyun"],
     ),
     "parts are cut short": (
         lambda tuna: setattr(tuna, "cut", -1),
-        ["TUNA sends answers that are cut short: going on by Aliyun"],
+        ["TUNA sends incomplete answers: using Aliyun"],
     ),
     "whole files are cut short": (
         lambda tuna: tuna.__dict__.update(cut=-1, range=False),
-        ["TUNA sends answers that are cut short: going on by Aliyun"],
+        ["TUNA sends incomplete answers: using Aliyun"],
     ),
     "corrupt": (
         lambda tuna: tuna.__dict__.update(corrupt=True, range=False),
-        ["TUNA sends a corrupt {file}: going on by Aliyun"],
+        ["TUNA sends a corrupt {file}: using Aliyun"],
     ),
     "metadata is listed and missing": (
         lambda tuna: tuna.__dict__.update(metadata=True, metadata_status=404),
-        ["TUNA lacks the metadata that it lists: reading the wheels instead"],
+        ["TUNA does not have the metadata that it lists: reading the wheels instead"],
     ),
 }
 
@@ -356,7 +353,7 @@ def test_metadata_that_one_mirror_lacks_comes_from_another(
 ) -> None:
     tuna.metadata, tuna.metadata_status, aliyun.metadata = True, 404, True
     assert _relock(routed, right_lock) == [
-        "TUNA lacks the metadata that it lists: going on by Aliyun"
+        "TUNA does not have the metadata that it lists: using Aliyun"
     ]
     assert "file" not in {request.kind for request in (*tuna.requests, *aliyun.requests)}
 
@@ -386,7 +383,7 @@ def test_what_the_lock_holds_stays_though_the_mirror_lacks_it(
     lock.write_bytes(right_lock)
     newest = index.versions("six")[-1]
     tuna.hidden = (f"six=={newest}",)
-    assert _relock(routed) == [f"TUNA lacks six {newest}: taking it by Aliyun"]
+    assert _relock(routed) == [f"TUNA does not have six {newest}: using Aliyun"]
     assert lock.read_bytes() == right_lock
 
 
@@ -399,7 +396,7 @@ def test_a_mirror_that_shares_the_fault_comes_after_one_that_does_not(
     tuna.page_status = 503
     routed.mirror = "tuna, bfsu, aliyun"
     done = routed.call("lock")
-    assert _lines(done.stderr) == ["TUNA answers 503: going on by Aliyun"]
+    assert _lines(done.stderr) == ["TUNA answers 503: using Aliyun"]
     assert {request.mount for request in index.requests} == {"tuna", "aliyun"}
 
 
@@ -414,8 +411,8 @@ def test_it_comes_before_pypi(
     routed.mirror = "tuna, bfsu, aliyun"
     done = routed.call("lock")
     assert _lines(done.stderr) == [
-        "TUNA answers 503: going on by Aliyun",
-        "Aliyun answers 403: going on by BFSU",
+        "TUNA answers 503: using Aliyun",
+        "Aliyun answers 403: using BFSU",
     ]
     assert {request.mount for request in index.requests} == {"tuna", "aliyun", "bfsu"}
 
@@ -426,7 +423,7 @@ def test_an_address_of_ones_own_is_followed_by_pypi_alone(
     own = index.mount("own", page_status=503)
     routed.mirror = own.url
     done = routed.call("lock")
-    assert done.stderr.splitlines()[1:] == ["poetry-tf: 127.0.0.1 answers 503: going on by PyPI"]
+    assert done.stderr.splitlines()[1:] == ["poetry-tf: 127.0.0.1 answers 503: using PyPI"]
     assert (routed.project / "poetry.lock").read_bytes() == right_lock
     assert {request.mount for request in index.requests} == {"own", "pypi"}
 
@@ -541,39 +538,39 @@ def _install(poetry: PoetryRunner) -> list[str]:
 INSTALLING: dict[str, tuple[Callable[[Mount], None], list[str]]] = {
     "403 of pages": (
         lambda tuna: setattr(tuna, "page_status", 403),
-        ["TUNA answers 403: going on by Aliyun"],
+        ["TUNA answers 403: using Aliyun"],
     ),
     "403": (
         lambda tuna: setattr(tuna, "file_status", 403),
-        ["TUNA answers 403 for files: going on by Aliyun"],
+        ["TUNA answers 403 for files: using Aliyun"],
     ),
     "429": (
         lambda tuna: setattr(tuna, "file_status", 429),
-        ["TUNA answers 429 for files: going on by Aliyun"],
+        ["TUNA answers 429 for files: using Aliyun"],
     ),
     "503": (
         lambda tuna: setattr(tuna, "file_status", 503),
-        ["TUNA answers 503 for files: going on by Aliyun"],
+        ["TUNA answers 503 for files: using Aliyun"],
     ),
     "are gone": (
         lambda tuna: setattr(tuna, "file_status", 404),
-        ["TUNA lacks {file}: taking it by Aliyun"],
+        ["TUNA does not have {file}: using Aliyun"],
     ),
     "cut short": (
         lambda tuna: setattr(tuna, "cut", -1),
-        ["TUNA cuts {file} off: going on by Aliyun"],
+        ["TUNA stops in the middle of {file}: using Aliyun"],
     ),
     "corrupt": (
         lambda tuna: setattr(tuna, "corrupt", True),
-        ["TUNA sends a corrupt {file}: going on by Aliyun"],
+        ["TUNA sends a corrupt {file}: using Aliyun"],
     ),
     "lacks a package": (
         lambda tuna: setattr(tuna, "hidden", ("wrapt",)),
-        ["TUNA lacks wrapt: taking it by Aliyun"],
+        ["TUNA does not have wrapt: using Aliyun"],
     ),
     "lacks a version": (
         lambda tuna: setattr(tuna, "hidden", ("six==1.12.1",)),
-        ["TUNA lacks six 1.12.1: taking it by Aliyun"],
+        ["TUNA does not have six 1.12.1: using Aliyun"],
     ),
 }
 
@@ -627,7 +624,7 @@ def test_a_large_file_is_gone_on_with_where_it_was_cut_off(
     locked_project.environ["POETRY_INSTALLER_MAX_WORKERS"] = "1"
     tuna.cut = 2
     (line,) = _install(locked_project)
-    assert re.fullmatch(r"TUNA cuts \S+\.whl off: going on from (59|60) %", line)
+    assert re.fullmatch(r"TUNA stops in the middle of \S+\.whl: resuming at (59|60) %", line)
     ranges = [r.range for r in tuna.requests if r.kind == "file"]
     assert ranges[0] is None
     assert ranges[1] is not None and ranges[2] is not None
@@ -643,9 +640,9 @@ def test_a_large_file_is_gone_on_with_from_another_mirror(
     locked_project.environ["POETRY_INSTALLER_MAX_WORKERS"] = "1"
     tuna.cut, tuna.blocks_after = 1, 1
     cut, blocked = _install(locked_project)
-    assert re.fullmatch(r"TUNA cuts \S+\.whl off: going on from (59|60) %", cut)
+    assert re.fullmatch(r"TUNA stops in the middle of \S+\.whl: resuming at (59|60) %", cut)
     assert re.fullmatch(
-        r"TUNA answers 403 for large files here: going on from Aliyun at (59|60) %", blocked
+        r"TUNA answers 403 for large files here: resuming from Aliyun at (59|60) %", blocked
     )
     files = [r for r in aliyun.requests if r.kind == "file"]
     assert files[0].range is not None and files[0].status == 206
@@ -688,7 +685,7 @@ def test_a_file_that_trickles_is_gone_on_with_from_another_mirror(
     done = big_file.call("install")
     assert done.ok, done.output
     (line,) = _lines(done.stderr)
-    assert re.fullmatch(r"TUNA sends less than [4-8] kB/s: going on from Aliyun at \d+ %", line)
+    assert re.fullmatch(r"TUNA sends less than [4-8] kB/s: resuming from Aliyun at \d+ %", line)
     assert _parts(tuna) == [None]
     (span,) = _parts(aliyun)
     assert span is not None and int(span.removeprefix("bytes=").rstrip("-")) > 1_000
@@ -704,9 +701,9 @@ def test_where_all_are_slow_the_fastest_goes_on(
     assert done.ok, done.output
     told = [re.sub(r"[\d.]+ (?=%|kB)", "", line) for line in _lines(done.stderr)]
     assert told == [
-        "TUNA sends less than kB/s: going on from Aliyun at %",
-        "Aliyun sends less than kB/s: going on from PyPI at %",
-        "PyPI sends less than kB/s: going on from Aliyun at %",
+        "TUNA sends less than kB/s: resuming from Aliyun at %",
+        "Aliyun sends less than kB/s: resuming from PyPI at %",
+        "PyPI sends less than kB/s: resuming from Aliyun at %",
     ]
     assert [len(_parts(mount)) for mount in (tuna, aliyun, pypi)] == [1, 2, 1]
     starts = [
@@ -733,7 +730,7 @@ def test_slow_pages_come_from_the_fastest_where_all_are_slow(
     done = routed.call("lock")
     assert done.ok, done.output
     assert (routed.project / "poetry.lock").read_bytes() == right_lock
-    assert _lines(done.stderr)[-1].endswith("going on by Aliyun")
+    assert _lines(done.stderr)[-1].endswith("using Aliyun")
 
 
 @pytest.mark.slow
@@ -746,7 +743,7 @@ def test_a_slow_pypi_is_waited_for_and_that_is_told_once(
     assert done.ok, done.output
     (line,) = done.stderr.splitlines()
     assert re.fullmatch(
-        r"poetry-tf: PyPI sends less than 1[0-4] kB/s: waiting for it, as no faster way is left",
+        r"poetry-tf: PyPI sends less than 1[0-4] kB/s: waiting, because no faster mirror is left",
         line,
     )
 

@@ -84,7 +84,7 @@ def test_it_is_set_up_and_installed(cluster: PoetryRunner) -> None:
     assert 'gpu = "pip"' in (cluster.project / "pyproject.toml").read_text("utf-8")
     assert "nvidia-cudnn" in (cluster.project / "poetry.lock").read_text("utf-8")
     assert cluster.call("tf", "check").stdout.startswith("All set! ")
-    assert f"See what it runs on: {look}\n" in done.stdout
+    assert f"Show the devices that it runs on: {look}\n" in done.stdout
     # The made-up TensorFlow has no devices.
     words = shlex.split(look)
     assert words[:4] == ["poetry", "run", "python", "-c"]

@@ -259,8 +259,8 @@ def test_the_newest_tensorflow_with_wheels_is_taken_for_a_python(
         ("3.9", "No dev container can be made for Python 3.9", "--python 3.12"),
         ("3.13", "TensorFlow 2.18.1 has no wheel for Python 3.13", "can have 3.10, 3.11 and"),
         ("3.7", "TensorFlow 2.18.1 has no wheel for Python 3.7", "can have 3.10, 3.11 and"),
-        ("four", "--python: 'four' is no Python version", "such as 3.11"),
-        ("3.11.4", "--python: '3.11.4' is no Python version", "such as 3.11"),
+        ("four", "--python: 'four' is not a Python version", "such as 3.11"),
+        ("3.11.4", "--python: '3.11.4' is not a Python version", "such as 3.11"),
     ],
 )
 def test_a_python_that_does_not_fit_is_refused_with_the_one_to_take(
@@ -346,7 +346,7 @@ def test_pip_takes_a_python_that_the_cuda_wheels_exist_for(
 def test_none_leaves_cuda_out(warm_poetry: PoetryRunner, project: Path) -> None:
     done = warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18", "--gpu", "none")
     assert done.ok
-    assert "no CUDA" in done.stdout
+    assert ", on the CPU" in done.stdout
     made = container(project)
     assert "hostRequirements" not in made and CUDA not in made.get("features", {})
     assert not any(name.startswith("nvidia") for name in locked(project))
@@ -356,7 +356,7 @@ def test_none_leaves_cuda_out(warm_poetry: PoetryRunner, project: Path) -> None:
 def test_another_gpu_mode_is_refused(warm_poetry: PoetryRunner, project: Path) -> None:
     refused = warm_poetry.call("tf", "init", "-n", "--gpu", "rocm")
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert "--gpu: 'rocm' is no GPU mode" in refused.stderr
+    assert "--gpu: 'rocm' is not a GPU mode" in refused.stderr
     assert "auto, system, pip, none" in refused.stderr
     assert contents(project) == {}
 
@@ -410,7 +410,7 @@ def test_a_mirror_that_means_nothing_is_refused(
 ) -> None:
     refused = warm_poetry.call("tf", "init", "-n", "--mirror", mirror)
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert f"{mirror!r} is no mirror" in refused.stderr
+    assert f"{mirror!r} is not a mirror" in refused.stderr
     assert "tuna" in refused.stderr
     assert contents(project) == {}
 
@@ -437,7 +437,7 @@ def test_write_source_binds_the_lock_to_the_mirror_and_tells_what_that_costs(
 ) -> None:
     done = poetry.call("tf", "init", "-n", "--mirror", mirror.url, "--write-source")
     assert done.ok, done.output
-    assert "The lock is bound to this mirror" in done.stderr
+    assert "The lock file is tied to this mirror" in done.stderr
     (source,) = pyproject(project)["tool"]["poetry"]["source"]
     assert (source["url"], source["priority"]) == (mirror.url, "primary")
     lock = tomlkit.parse((project / "poetry.lock").read_text("utf-8")).unwrap()

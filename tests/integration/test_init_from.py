@@ -89,18 +89,18 @@ def test_an_environment_becomes_a_project_that_is_all_set(
         "  Required (3): opencv-python-headless, quiet, lively",
         "  Required with other versions (1):",
         "    pandas >=1.2.4,<2: no wheel for Python 3.10 (pandas=1.2.4)",
-        "  By PyPI's names: opencv is opencv-python-headless",
+        "  Names on PyPI: opencv is opencv-python-headless",
         "  Left to the container, which has what this TensorFlow needs (2): cudatoolkit, cudnn",
     ):
         assert line in done.stdout.splitlines()
     lines = done.stderr.splitlines()
     assert lines[lines.index("Left for you to decide:") + 1 :] == [
         "environment.yml:15 -e .",
-        "    the project itself: what it needs stands in its setup.py or pyproject.toml and is not "
-        "read; add that with `poetry add`",
+        "    the project itself: its setup.py or pyproject.toml is not read; add what it requires "
+        "with `poetry add`",
         "environment.yml:12 nowhere-to-be-found",
         "    PyPI has no package of this name: it may have another name there, or be a library "
-        "that belongs into the container's image",
+        "that belongs in the container's image",
     ]
     tensorflow, *others = dependencies(project)
     assert tensorflow.startswith("tensorflow (>=2.12")
@@ -112,7 +112,7 @@ def test_an_environment_becomes_a_project_that_is_all_set(
     ]
     assert locked(project)["pandas"] == "1.5.3"
     assert warm_poetry.call("tf", "check").stdout.startswith("All set! ")
-    assert warm_poetry.call("check", "--lock", plugins=False).stdout == "All set!\n"
+    assert warm_poetry.call("check", "--lock", plugins=False).stdout.startswith("All set! ")
     assert "[package.source]" not in (project / "poetry.lock").read_text("utf-8")
 
 
@@ -122,7 +122,7 @@ def test_versions_that_do_not_go_together_give_way(
     write(project, "tensorflow==2.15.*\nquiet==1.0\nlively==1.0\n", "requirements.txt")
     done = warm_poetry.call("tf", "init", "-n", "--from", "requirements.txt")
     assert done.ok, done.output
-    assert "No way with the versions of quiet and lively; trying others" in done.stderr
+    assert "The versions of quiet and lively conflict; trying others" in done.stderr
     assert "    quiet >=1.0,<2: conflicts with the other packages (quiet==1.0)" in done.stdout
     assert locked(project)["lively"] == "1.1"
     assert warm_poetry.call("tf", "check").ok
@@ -135,8 +135,8 @@ def test_what_goes_with_nothing_is_left_to_the_user(
     write(project, lines, "requirements.txt")
     done = warm_poetry.call("tf", "init", "-n", "--from", "requirements.txt")
     assert done.ok, done.output
-    assert "No way with numpy-two; leaving that out" in done.stderr
-    assert "requirements.txt:3 numpy-two\n    no version of it goes with the others" in done.stderr
+    assert "Leaving out numpy-two: no version fits the rest" in done.stderr
+    assert "requirements.txt:3 numpy-two\n    no version fits the other packages" in done.stderr
     assert {"quiet", "lively"} <= locked(project).keys()
     assert "numpy-two" not in (project / "pyproject.toml").read_text("utf-8")
     assert warm_poetry.call("tf", "check").ok
@@ -149,7 +149,7 @@ def test_a_long_solve_says_that_it_goes_on(
     write(project, "tensorflow==2.15.*\nquiet\n", "requirements.txt")
     done = warm_poetry.call("tf", "init", "-n", "--from", "requirements.txt")
     assert done.ok, done.output
-    assert "Solve 1 goes on (0 s)" in done.stderr
+    assert "Still resolving, attempt 1 (0 s)" in done.stderr
 
 
 def test_a_long_look_up_says_how_far_it_is(
@@ -160,7 +160,7 @@ def test_a_long_look_up_says_how_far_it_is(
     write(project, "tensorflow==2.15.*\nquiet\n", "requirements.txt")
     done = warm_poetry.call("tf", "init", "-n", "--from", "requirements.txt")
     assert done.ok, done.output
-    assert re.search(r"The index answered for [01] of [01]$", done.stderr, re.MULTILINE)
+    assert re.search(r"Looked up [01] of [01]$", done.stderr, re.MULTILINE)
 
 
 def test_an_index_that_fails_is_told_with_the_package_that_was_asked_for(
@@ -170,7 +170,7 @@ def test_an_index_that_fails_is_told_with_the_package_that_was_asked_for(
     write(project, "tensorflow==2.15.*\nquiet\n", "requirements.txt")
     done = poetry.call("tf", "init", "-n", "--from", "requirements.txt", "--mirror", "off")
     assert done.returncode == 1
-    assert "asking for quiet: " in done.stderr
+    assert "looking up quiet: " in done.stderr
     assert [path.name for path in project.iterdir()] == ["requirements.txt"]
 
 
@@ -182,8 +182,8 @@ def test_an_export_keeps_what_nothing_else_needs(warm_poetry: PoetryRunner, proj
     write(project, "dependencies:\n" + "".join(f"- {item}\n" for item in packages))
     done = warm_poetry.call("tf", "init", "-n", "--from", "environment.yml")
     assert done.ok, done.output
-    assert "From environment.yml, an export of what was installed, 12 packages:" in done.stdout
-    assert "  Come with the others, and are in the lock (2): slow-date, grpcio" in done.stdout
+    assert "From environment.yml, an export of an environment, 12 packages:" in done.stdout
+    assert "  Installed by the others, and in the lock file (2): slow-date, grpcio" in done.stdout
     tensorflow, quiet, numpy, *_ = dependencies(project)
     assert tensorflow.startswith("tensorflow (>=2.12.0,<2.13")
     assert quiet == "quiet (==1.0)"
@@ -197,7 +197,7 @@ def test_what_brings_a_package_without_a_file_for_arm_is_left_out_there(
     write(project, "tensorflow==2.15.1\ngui==1.0\nquiet\n", "requirements.txt")
     done = warm_poetry.call("tf", "init", "-n", "--from", "requirements.txt")
     assert done.ok, done.output
-    assert "Left out on linux-aarch64, for want of files: gui" in done.stdout
+    assert "Left out on linux-aarch64, because it has no files there: gui" in done.stdout
     assert warm_poetry.call("tf", "check").stdout.startswith("All set! ")
 
 
@@ -217,7 +217,7 @@ def test_an_existing_project_gets_what_it_lacks(warm_poetry: PoetryRunner, proje
     done = warm_poetry.call("tf", "init", "-n", "--from", "environment.yml")
     assert done.ok, done.output
     assert dependencies(project)[0].startswith("tensorflow (>=2.15")
-    assert "  TensorFlow stays as the project requires it; `poetry tf upgrade` moves" in done.stdout
+    assert "  The project's TensorFlow was kept; to change it, run `" in done.stdout
     assert {"quiet", "lively (==1.0)", "opencv-python-headless"} <= {*dependencies(project)}
     before = contents(project)
     again = warm_poetry.call("tf", "init", "-n", "--from", "environment.yml")
@@ -247,7 +247,10 @@ def test_a_project_in_poetrys_own_tables_gets_it_there(
     ("text", "expected"),
     [
         ("dependencies:\n  - python=3.9\n  - tensorflow=2.4.1\n", "environment.yml:3: TensorFlow"),
-        ("dependencies:\n  - tensorflow=1.15\n", "environment.yml:2: TensorFlow 1.15 is of the"),
+        (
+            "dependencies:\n  - tensorflow=1.15\n",
+            "environment.yml:2: programs for TensorFlow",
+        ),
         ("dependencies:\n  - x: y\n", "environment.yml:2:5: 'x' is a key"),
     ],
 )
@@ -281,7 +284,7 @@ def test_nothing_is_written_where_the_index_cannot_be_asked(
         mount.page_status = 403
     done = poetry.call("tf", "init", "-n", "--from", "requirements.txt")
     assert done.returncode == 1
-    assert "Error: the project can't be locked, and nothing was written" in done.stderr
+    assert "Error: Could not lock the project; nothing was written" in done.stderr
     assert "Traceback" not in done.output
     assert contents(project) == before
 
@@ -326,7 +329,7 @@ def test_a_list_beside_a_new_project_is_mentioned(
 ) -> None:
     write(project, "tensorflow\nquiet\n", name)
     done = warm_poetry.call("tf", "init", "-n", "--no-lock")
-    assert f"Take over the packages of {name}: poetry tf init --from {name}" in done.stdout
+    assert f"Add the packages of {name}: poetry tf init --from {name}" in done.stdout
     again = warm_poetry.call("tf", "init", "-n", "--no-lock")
     assert "--from" not in again.stdout, "said once, where the project was made"
 
@@ -351,5 +354,5 @@ def test_what_has_its_source_only_is_asked_for_what_it_requires(
     write(project, "tensorflow==2.15.*\njsmin\n", "requirements.txt")
     done = real_poetry.call("tf", "init", "-n", "--from", "requirements.txt")
     assert done.ok, done.output
-    assert "jsmin has no wheel: asking its source what it requires" in done.stderr
+    assert "jsmin has no wheel: reading what its source requires" in done.stderr
     assert "jsmin" in locked(project)

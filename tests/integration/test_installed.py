@@ -148,7 +148,7 @@ def test_a_file_system_without_links_is_told(
 def _is_told(done: Result) -> None:
     (line,) = done.stderr.splitlines()
     assert line.startswith("poetry-tf: could not link NVIDIA's libraries for TensorFlow in ")
-    assert line.endswith('To name their folders to a shell: eval "$(poetry tf env)"')
+    assert line.endswith('To set their folders in a shell: eval "$(poetry tf env)"')
 
 
 # -- check ------------------------------------------------------------------------------------
@@ -293,7 +293,7 @@ def test_programs_get_a_document(poetry: PoetryRunner) -> None:
         {
             "name": "TF_USE_LEGACY_KERAS",
             "value": "1",
-            "why": "The project chose Keras 2.",
+            "why": "The project uses Keras 2.",
             "separator": "",
         }
     ]

@@ -126,7 +126,7 @@ def test_a_journal_from_a_repository_deletes_nothing(
     assert contents(project) == before
     if command in WRITES:
         assert result.returncode == (2 if command == "check --fix" else 1)
-        assert f"{MARKER} belongs to no write of this user on this machine" in result.stderr
+        assert f"{MARKER} is not from a write by this user on this machine" in result.stderr
         assert "Compare the project's files with your last commit, then delete it" in result.stderr
 
 
@@ -143,7 +143,7 @@ def test_another_command_that_writes_is_waited_for(
     told = result.stderr.splitlines()
     assert told[0].startswith("Waiting for another poetry-tf (process ")
     assert told[1].startswith("Error: another poetry-tf (process ")
-    assert told[2] == "End it, or wait for it, and run the command again."
+    assert told[2] == "Stop it or wait for it, then run the command again."
     assert contents(project) == before
 
 
@@ -152,7 +152,7 @@ def test_where_no_folder_can_be_had_nothing_is_written(right: PoetryRunner, proj
     before = contents(project)
     result = right.call("tf", "devcontainer", environ={"POETRY_TF_STATE_DIR": "/dev/null/state"})
     assert result.returncode == 1
-    assert "cannot be used for locks and journals" in result.stderr
+    assert "can't be used for locks and journals" in result.stderr
     assert "Set POETRY_TF_STATE_DIR to a folder" in result.stderr
     assert contents(project) == before
     assert right.call("tf", "check", environ={"POETRY_TF_STATE_DIR": "/dev/null/state"}).output

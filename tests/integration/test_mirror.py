@@ -66,7 +66,7 @@ def test_a_setting_that_means_nothing_is_reported_with_its_place(
     _set(project / "poetry.toml", '["nowhere"]')
     done = _mirror(poetry)
     assert done.returncode == 1
-    assert "'nowhere' is no mirror" in done.stderr and "(in poetry.toml:3)" in done.stderr
+    assert "'nowhere' is not a mirror" in done.stderr and "(in poetry.toml:3)" in done.stderr
 
 
 def test_what_auto_has_chosen_is_shown_and_forgotten_by_use(
@@ -143,8 +143,8 @@ def test_a_link_to_the_users_settings_stays_one(poetry: PoetryRunner, tmp_path: 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["nowhere"], "'nowhere' is no mirror"),
-        (["tuna", "auto"], "'auto' stands alone"),
+        (["nowhere"], "'nowhere' is not a mirror"),
+        (["tuna", "auto"], "'auto' can't be in a list"),
         (["http://pypi.tuna.tsinghua.edu.cn/simple/"], MIRRORS["tuna"].url),
         (["https://pypi.douban.com/simple/"], "retired"),
     ],
@@ -263,7 +263,7 @@ def test_one_that_is_named_and_fails_counts(poetry: PoetryRunner, mirror: Mount)
     mirror.hidden = ("tensorflow",)
     assert _mirror(poetry, "test", mirror.url).returncode == 1
     assert _mirror(poetry, "test", "pypi").ok
-    assert "'nowhere' is no mirror" in _mirror(poetry, "test", "nowhere").stderr
+    assert "'nowhere' is not a mirror" in _mirror(poetry, "test", "nowhere").stderr
     assert _mirror(poetry, "test", "auto").returncode == 1
 
 

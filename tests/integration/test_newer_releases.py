@@ -212,6 +212,6 @@ def test_one_that_the_index_does_not_have_is_an_error_and_nothing_is_written(
     wanted = f"{version.major}.{version.minor}.{version.micro + 5}"
     done = ahead.call("tf", "init", "-n", "--tensorflow", wanted)
     assert done.returncode == 1
-    assert "can't be locked, and nothing was written" in done.stderr
+    assert "Could not lock the project; nothing was written" in done.stderr
     assert wanted in done.stderr
     assert contents(project) == {}

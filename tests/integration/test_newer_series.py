@@ -492,7 +492,7 @@ def test_releases_are_read_on_demand(ahead: PoetryRunner) -> None:
     assert done.ok, done.output
     assert f"New since then: {NEW}, read from its wheels" in done.stdout
     assert f"New since then: {SERIES}.1rc0, a release candidate" in done.stdout
-    assert 'requires now: h5py~=3.15.1; python_version >= "3.14"' in done.stdout
+    assert 'now requires: h5py~=3.15.1; python_version >= "3.14"' in done.stdout
     page = json.loads(ahead.call("tf", "releases", "--refresh", "--json").stdout)
     row = page["series"][-1]
     assert (row["newest"], row["origin"], row["cudnn"]) == (NEW, "read", "9.10.0")

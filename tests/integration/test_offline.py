@@ -312,8 +312,9 @@ def test_the_size_is_told_before_the_first_download(
     known = _wheels(folder) - {"setuptools-80.0-py3-none-any.whl", "wheel-0.45-py3-none-any.whl"}
     # The wheel of poetry-tf is packed, and the source distribution comes besides.
     told = re.search(
-        r"To download: (\d+) files \((.+?)\), and what builds crude-1\.0\.tar\.gz, which only that "
-        r"file tells: it comes first\nDownloading 1 file \(.*\)\n(?:.*\n)*?Downloading \d+ files",
+        r"To download: (\d+) files \((.+?)\), and what building crude-1\.0\.tar\.gz needs, "
+        r"which is known once that file is downloaded\nDownloading 1 file \(.*\)\n"
+        r"(?:.*\n)*?Downloading \d+ files",
         done.stderr,
     )
     assert told is not None and int(told[1]) == len(known) - 1 + 1, done.stderr
@@ -396,7 +397,7 @@ def test_a_full_disk_is_told_with_the_file_and_what_is_there_stays(
         patch.setattr("poetry_tf.index.download.Download.copy", fill)
         done = _save(offline, folder)
     assert done.returncode == 1
-    assert f"Error: {wheel}: {os.strerror(errno.ENOSPC)}; what was saved stays" in done.stderr
+    assert f"Error: {wheel}: {os.strerror(errno.ENOSPC)}; what was saved is kept" in done.stderr
     assert "Traceback" not in done.output
     left = contents(folder)
     left.pop(f"simple/pure/{wheel.name}.part", None)
@@ -405,7 +406,7 @@ def test_a_full_disk_is_told_with_the_file_and_what_is_there_stays(
     monkeypatch.setattr("poetry_tf.actions.folder_content.shutil.disk_usage", lambda _: usage)
     done = _save(offline, folder)
     assert done.returncode == 1
-    assert "and its disk has 1 B left" in done.stderr
+    assert "but its disk has only 1 B left" in done.stderr
 
 
 def test_two_runs_wait_for_each_other(
@@ -538,7 +539,7 @@ def test_a_run_whose_folder_was_taken_over_writes_nothing_more(
 
     monkeypatch.setattr(Downloader, "download", taken)
     done = _save(offline, folder)
-    assert done.returncode == 1 and "another machine has begun to save there" in done.stderr
+    assert done.returncode == 1 and "another machine is saving there now" in done.stderr
     after = contents(folder / "manifests")
     assert after.pop(LOCK_FILE.partition("/")[2]).startswith(b"0123 far-away")
     assert after == before and wheel.is_file()
@@ -552,7 +553,7 @@ def test_for_a_python_that_poetry_tf_does_not_run_on_the_rest_is_saved(
     folder = tmp_path / "f"
     done = offline.call("tf", "mirror", "save", str(folder), "--python", "3.9")
     assert done.ok, done.output
-    assert "poetry-tf does not run on Python 3.9: Poetry isn't saved" in done.stderr
+    assert "poetry-tf does not run on Python 3.9: Poetry is not saved" in done.stderr
     assert "pip install" not in done.stdout
     assert {name.partition("-")[0] for name in _wheels(folder)} == {"pure", "poetry_tf"}
 
@@ -561,7 +562,7 @@ def test_what_is_no_folder_of_ours_is_left_alone(offline: PoetryRunner, tmp_path
     mirror = tmp_path / "bandersnatch"
     (mirror / "simple" / "six").mkdir(parents=True)
     done = _save(offline, mirror, "--prune")
-    assert done.returncode == 1 and "is there already, and not from" in done.stderr
+    assert done.returncode == 1 and "exists, and was not made by" in done.stderr
     assert [path.name for path in mirror.iterdir()] == ["simple"]
 
 
@@ -576,8 +577,8 @@ def test_what_is_no_folder_is_refused(offline: PoetryRunner, text: str) -> None:
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        (("--environments", "amiga"), "'amiga' is no environment"),
-        (("--python", "3.9"), "The project does not admit Python 3.9"),
+        (("--environments", "amiga"), "'amiga' is not an environment"),
+        (("--python", "3.9"), "The project does not allow Python 3.9"),
         (("--python", "3.12"), "native 1.0 has no file for linux-x86_64 with Python 3.12"),
     ],
 )
@@ -656,10 +657,10 @@ def test_alone_it_keeps_what_is_locked_and_refuses_the_rest(
         assert f"POETRY_TF_MIRROR=pypi poetry add {word}" in done.stderr
         assert f"mirror save '{folder}'" in done.stderr
         assert contents(offline.project) == before
-    assert "pure (<1.5) is not in poetry.lock (locked: 1.5), and the mirror is" in done.stderr
+    assert "pure (<1.5) is not in poetry.lock (locked: 1.5), and the only mirror is" in done.stderr
     done = offline.call("tf", "init", "-n", "--no-devcontainer", "--tensorflow", "2.18")
     assert done.returncode == 1 and "\\<" not in done.output
-    assert " is not in poetry.lock, and the mirror is the folder" in done.stderr
+    assert " is not in poetry.lock, and the only mirror is the folder" in done.stderr
     assert contents(offline.project) == before
     done = offline.call("add", "pure@^1.5")
     assert done.ok, done.output
@@ -675,7 +676,7 @@ def test_alone_it_keeps_what_is_locked_and_refuses_the_rest(
     offline.mirror = str(folder)
     (offline.project / "poetry.lock").unlink()
     done = offline.call("lock", "--regenerate")
-    assert done.returncode == 1 and "There is no poetry.lock, and the mirror" in done.stderr
+    assert done.returncode == 1 and "There is no poetry.lock, and the only mirror" in done.stderr
     assert "Restore poetry.lock" in done.stderr
     assert "POETRY_TF_MIRROR=pypi poetry lock --regenerate" in done.stderr
 
@@ -707,20 +708,20 @@ def test_in_a_list_it_supplies_files_and_the_index_pages(
     assert done.returncode == 1 and alone in done.output, done.output
     folder.rename(folder.with_name("unmounted"))
     done = offline.call("update")
-    assert done.returncode == 1 and "stands alone" not in done.output
+    assert done.returncode == 1 and "can't be in a list" not in done.output
 
 
 def test_a_folder_that_is_not_there(offline: PoetryRunner, folder: Path, shelf: LocalIndex) -> None:
     folder.rename(folder.with_name("unmounted"))
     offline.mirror = str(folder)
     done = offline.call("install")
-    assert done.returncode == 1 and f"The folder {folder} is not there" in done.output
+    assert done.returncode == 1 and f"The folder {folder} does not exist" in done.output
     assert "In a container use the address of a web server" in done.output
     assert shelf.requests == []
     offline.mirror = f"{folder},pypi"
     done = offline.call("install")
     assert done.ok, done.output
-    assert f"the folder {folder} is not there: every file comes from the index" in done.stderr
+    assert f"the folder {folder} does not exist: every file comes from the index" in done.stderr
 
 
 def test_a_file_that_is_not_there_fits_not_or_is_corrupt(
@@ -900,7 +901,7 @@ def test_a_plain_web_server_serves_it_to_pip_and_to_poetry(
     done = offline.call("install")
     assert done.ok, done.output
     assert not [r for r in shelf.requests if r.kind == "file"]
-    assert done.stderr.count("no other way answers") == 1
+    assert done.stderr.count("no other mirror answers") == 1
 
 
 def test_a_lock_that_is_made_by_it_keeps_what_it_lacks(
@@ -982,7 +983,7 @@ def test_a_served_folder_gives_no_release_that_is_not_locked(
     for wanted in ("filelock", "pure@>1.4"):
         done = offline.call("add", wanted)
         assert done.returncode == 1 and "is not in poetry.lock" in done.stderr
-        assert "the mirror is the saved folder at 127.0.0.1" in done.stderr
+        assert "the only mirror is the saved folder at 127.0.0.1" in done.stderr
         assert "POETRY_TF_MIRROR=pypi poetry add" in done.stderr
         assert "mirror save FOLDER" in done.stderr
         assert _lock(offline) == before

@@ -96,8 +96,8 @@ def test_the_lines_follow_when_the_series_moves(warm_poetry: PoetryRunner, proje
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--environments", "linux-x86_64,linux"], "'linux' is no environment"),
-        (["--environments", ","], "--environments names no environment"),
+        (["--environments", "linux-x86_64,linux"], "'linux' is not a known environment"),
+        (["--environments", ","], "--environments is empty"),
         (
             ["--environments", "macos-x86_64", "--tensorflow", "2.18"],
             "TensorFlow 2.18.1 can't be installed on macos-x86_64",

@@ -56,7 +56,7 @@ def test_an_overridden_setting_of_the_user_is_told_once(
     _set(poetry.config_file, f'"{own.url}"')
     _set(poetry.project / "poetry.toml", f'"{mirror.url}"')
     line = (
-        "poetry-tf: poetry.toml:2 sets the mirror 127.0.0.1 in place of yours, "
+        "poetry-tf: poetry.toml:2 sets the mirror 127.0.0.1 instead of yours, "
         f"{own.url} (~/config/config.toml:2)\n"
     )
     assert _lock(poetry).stderr.count(line) == 1
@@ -73,7 +73,7 @@ def test_a_command_that_solves_several_times_tells_it_once(
     (poetry.project / "pyproject.toml").unlink()
     done = poetry.call("tf", "init", "-n", "--from", "list.txt", "--no-devcontainer")
     assert done.ok, done.output
-    assert done.stderr.count("in place of yours") == 1
+    assert done.stderr.count("instead of yours") == 1
 
 
 @pytest.mark.parametrize("how", ["equal", "variable", "no setting of the user"])
@@ -87,7 +87,7 @@ def test_nothing_is_told_where_nothing_is_overridden(
         _set(poetry.config_file, f'["{mirror.url.rstrip("/")}"]')
     else:
         _allow(poetry, mirror.url)
-    assert "in place of yours" not in _lock(poetry).stderr
+    assert "instead of yours" not in _lock(poetry).stderr
 
 
 def _allow(poetry: PoetryRunner, url: str) -> None:
@@ -116,7 +116,7 @@ def test_it_is_used_after_the_command_that_the_line_names_and_not_before(
     assert other.requests == [] and pypi.requests
     (line,) = [line for line in done.stderr.splitlines() if "on the local network" in line]
     assert line.startswith("poetry-tf: poetry.toml:2 names ")
-    command = re.search(r"Run: poetry (tf allow (\S+))$", line)
+    command = re.search(r"run: poetry (tf allow (\S+))$", line)
     assert command is not None
     assert poetry.call(*shlex.split(command[1])).ok
     assert poetry.call("tf", "allow", "nas.local").ok
@@ -141,7 +141,7 @@ def test_the_rest_of_the_list_and_the_users_setting_serve(
     own = index.mount("own")
     _set(poetry.config_file, f'"{own.url}"')
     _set(poetry.project / "poetry.toml", f'["{other.url}"]')
-    assert "in place of yours" not in _lock(poetry).stderr
+    assert "instead of yours" not in _lock(poetry).stderr
     assert own.requests and not pypi.requests
     own.requests.clear()
     _set(poetry.project / "poetry.toml", f'["{other.url}", "{mirror.url}"]')

@@ -54,7 +54,7 @@ def test_the_container_follows_in_the_same_run(on_215: PoetryRunner, command: li
     assert locked(on_215.project)["tensorflow"] == "2.18.1"
     lines = [line for line in done.stderr.splitlines() if "2.15.1" in line]
     assert lines == [
-        "poetry-tf: tensorflow 2.15.1 -> 2.18.1. .devcontainer/devcontainer.json follows "
+        "poetry-tf: tensorflow 2.15.1 -> 2.18.1. .devcontainer/devcontainer.json was updated "
         "(CUDA 12.2 -> 12.5, cuDNN 8.9.4.25 -> 9.3.0.75): rebuild the container"
     ]
     after = container(on_215).read_bytes()
@@ -71,7 +71,7 @@ def test_a_dry_run_moves_nothing(on_215: PoetryRunner) -> None:
     done = on_215.call("update", "--lock", "--dry-run")
     assert done.ok, done.output
     assert container(on_215).read_bytes() == before
-    assert "follows" not in done.output
+    assert "was updated" not in done.output
 
 
 def test_what_leaves_the_locked_tensorflow_alone_leaves_the_container_alone(
@@ -96,7 +96,7 @@ def test_a_series_that_goes_with_the_same_cuda_moves_what_names_it_alone(
     path.write_text(text, "utf-8")
     done = poetry.call("lock")
     assert done.ok, done.output
-    assert "devcontainer.json follows in its name\n" in done.stderr
+    assert "devcontainer.json was updated (its name)\n" in done.stderr
     gone, new = changed_lines(before, container(poetry).read_bytes())
     assert [line.strip() for line in new] == [line.strip().replace("2.18", "2.19") for line in gone]
     assert len(new) == 2, "the name and the comment on top"
@@ -112,7 +112,7 @@ def test_folders_that_a_release_overlooks_come_and_go_with_it(set_up: SetUp) -> 
     path.write_text(older.replace(">=2.20.0,<2.21.0", ">=2.21.0,<2.22.0"), "utf-8")
     done = poetry.call("lock")
     assert done.ok, done.output
-    assert "follows (remoteEnv): rebuild the container" in done.stderr
+    assert "was updated (remoteEnv): rebuild the container" in done.stderr
     made = read_jsonc(container(poetry))
     assert "/python3.11/site-packages/nvidia/cusolver/lib:" in made["remoteEnv"]["LD_LIBRARY_PATH"]
     path.write_text(older, "utf-8")
@@ -129,7 +129,7 @@ def test_warn_says_it_and_changes_nothing(on_215: PoetryRunner) -> None:
     assert container(on_215).read_bytes() == before
     assert done.stderr.splitlines() == [
         "poetry-tf: tensorflow 2.15.1 -> 2.18.1. .devcontainer/devcontainer.json no longer fits "
-        "it: poetry tf check tells where"
+        "it: run poetry tf check for details"
     ]
 
 
@@ -161,7 +161,7 @@ def test_a_file_that_cannot_be_edited_does_not_hinder_the_lock(on_215: PoetryRun
     assert locked(on_215.project)["tensorflow"] == "2.18.1"
     assert container(on_215).read_text("utf-8") == '{ "image": '
     (line,) = done.stderr.splitlines()
-    assert "is left as it is, since it can't be read" in line
+    assert "was not changed, because it can't be read" in line
     assert "devcontainer.json:1" in line
     assert "fix it, then run poetry tf devcontainer" in line
 
@@ -205,7 +205,7 @@ def test_what_is_left_in_pyproject_is_reported(on_215: PoetryRunner) -> None:
     assert done.ok, done.output
     (line,) = (item for item in done.stderr.splitlines() if "2.15.1" in item)
     assert "no CUDA, no cuDNN" in line
-    assert line.endswith("That is not all: run poetry tf check --fix")
+    assert line.endswith("There is more to fix: run poetry tf check --fix")
     assert on_215.call("tf", "check", "--fix").ok
     assert on_215.call("tf", "check").ok
 
@@ -254,7 +254,7 @@ def test_each_container_follows_but_for_a_foreign_one(
     move(several)
     done = several.call(*command)
     assert done.ok, done.output
-    follows = "follows (CUDA 12.2 -> 12.5, cuDNN 8.9.4.25 -> 9.3.0.75): rebuild the container"
+    follows = "was updated (CUDA 12.2 -> 12.5, cuDNN 8.9.4.25 -> 9.3.0.75): rebuild the container"
     assert what_follows(done.stderr) == (
         f".devcontainer/devcontainer.json {follows}. .devcontainer/gpu/devcontainer.json {follows}"
     )
@@ -272,7 +272,9 @@ def test_named_ones_follow_without_a_default_one(several: PoetryRunner) -> None:
     move(several)
     done = several.call("lock")
     assert done.ok, done.output
-    assert what_follows(done.stderr).startswith(".devcontainer/gpu/devcontainer.json follows (CUDA")
+    assert what_follows(done.stderr).startswith(
+        ".devcontainer/gpu/devcontainer.json was updated (CUDA"
+    )
     assert not container(several).exists()
     assert '(TensorFlow 2.18)"' in named(several, "gpu").read_text("utf-8")
     assert several.call("tf", "check").ok
@@ -289,7 +291,7 @@ def test_of_one_written_by_hand_only_what_it_has_follows(several: PoetryRunner) 
     done = several.call("lock")
     assert what_follows(done.stderr) == (
         ".devcontainer/devcontainer.json, .devcontainer/cpu/devcontainer.json and "
-        ".devcontainer/gpu/devcontainer.json no longer fit it: poetry tf check tells where"
+        ".devcontainer/gpu/devcontainer.json no longer fit it: run poetry tf check for details"
     )
     assert by_hand.read_bytes() == before
 
@@ -302,7 +304,7 @@ def test_one_that_cannot_be_read_keeps_no_other_from_following(several: PoetryRu
     assert done.ok, done.output
     line = what_follows(done.stderr)
     assert line.startswith(
-        ".devcontainer/docs/devcontainer.json is left as it is, since it can't be read "
+        ".devcontainer/docs/devcontainer.json was not changed, because it can't be read "
         "(.devcontainer/docs/devcontainer.json:2:"
     )
     assert "fix it, then run poetry tf check --fix. " in line

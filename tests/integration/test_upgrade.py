@@ -539,7 +539,7 @@ def test_on_the_way_down_it_says_what_goes_back(begin: Begin, project: Path) -> 
         (["nonsense"], "'nonsense' is not a version of TensorFlow"),
         (["2.16.0"], "There is no TensorFlow 2.16.0"),
         (["2.3"], "TensorFlow 2.3 is older than the releases that poetry-tf knows"),
-        (["2.18", "--mirror", "nowhere"], "--mirror: 'nowhere' is no mirror"),
+        (["2.18", "--mirror", "nowhere"], "--mirror: 'nowhere' is not a mirror"),
     ],
 )
 @pytest.mark.sample(every=3)
@@ -553,7 +553,7 @@ def test_what_there_is_not_is_one_error(begin: Begin, arguments: list[str], expe
     ("dependencies", "expected"),
     [
         ([], "The project has no TensorFlow"),
-        (["tensorflow-rocm (>=2.14,<2.15)"], "of whose releases poetry-tf knows nothing"),
+        (["tensorflow-rocm (>=2.14,<2.15)"], "whose releases poetry-tf does not know"),
     ],
 )
 def test_without_a_tensorflow_that_is_known_there_is_nothing_to_move(

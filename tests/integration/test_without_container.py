@@ -224,7 +224,7 @@ def test_what_tensorflow_can_not_be_installed_for_is_not_chosen(
     add_python(tmp_path / "usr" / "bin", "3.12")
     done = init(poetry, "--no-devcontainer")
     assert python_of(poetry) == ">=3.13,<3.14"
-    assert steps(done)[1] == f"Choose its Python: poetry env use {good}"
+    assert steps(done)[1] == f"Choose the Python: poetry env use {good}"
 
 
 @pytest.mark.slow
@@ -236,25 +236,28 @@ def test_a_python_that_is_too_old_for_virtualenv_is_not_chosen(
     monkeypatch.setattr(embed, "OLDEST_SUPPORTED", (3, 10), raising=False)
     options = ["--no-devcontainer", "--tensorflow", "2.13", "--python", "3.9"]
     poetry.environ["POETRY_VIRTUALENVS_OPTIONS_NO_PIP"] = "true"
-    assert "makes no environment" not in init(poetry, *options).stderr, "its pip is not needed"
+    assert "can't create an environment" not in init(poetry, *options).stderr, (
+        "its pip is not needed"
+    )
     poetry.environ["POETRY_VIRTUALENVS_OPTIONS_NO_PIP"] = "false"
     done = init(poetry, *options)
-    assert "Poetry makes no environment of Python 3.9 here: its virtualenv begins with Python " in (
-        done.stderr
+    assert (
+        "Poetry can't create an environment with Python 3.9 here: its virtualenv needs at least "
+        in (done.stderr)
     )
     assert "TensorFlow 2.13.1 has wheels for Python 3.8, 3.9, 3.10 and 3.11\n" in done.stderr
     step = steps(done)[1]
-    assert step == "Take another Python: poetry tf init --python 3.10"
+    assert step == "Use another Python: poetry tf init --python 3.10"
     done = init(poetry, *step.partition("init ")[2].split())
     assert python_of(poetry) == ">=3.10,<3.11"
-    assert "makes no environment" not in done.stderr
+    assert "can't create an environment" not in done.stderr
 
     (poetry.project / "pyproject.toml").unlink()
     (Path(poetry.environ["PATH"]) / "python3.10").unlink()
     done = init(poetry, "--no-devcontainer")
     assert "only 3.9 (too old for virtualenv): " in done.stderr
     done = init(poetry, "--python", "3.9", "--tensorflow", "2.13")
-    assert steps(done)[1] == "Take another Python: poetry tf init --python 3.11"
+    assert steps(done)[1] == "Use another Python: poetry tf init --python 3.11"
     add_environment(poetry.project / ".venv", "3.9")
     done = init(poetry)
     assert "environment of" not in done.stderr and "Take" not in done.stdout, "it is made already"
@@ -281,7 +284,7 @@ def test_what_fits_the_python_that_is_here_is_said(
     if command is None:
         assert other.startswith("Install")
         return
-    assert other == f"Or take what fits the Python here: poetry tf init {command}"
+    assert other == f"Or use what fits the Python here: poetry tf init {command}"
     done = init(poetry, *command.split())
     assert python_of(poetry).startswith(f">={minor},")
     assert "Get Python" not in done.stdout
@@ -361,9 +364,9 @@ def test_an_environment_that_does_not_fit_is_replaced(machine: Machine) -> None:
     python = add_environment(poetry.project / ".venv", "3.14")
     done = init(poetry, "--no-devcontainer")
     assert python_of(poetry) == ">=3.12,<3.13"
-    assert f"The project's environment has Python 3.14 ({python}): it has to be 3.12" in done.stderr
+    assert f"The project's environment has Python 3.14 ({python}): TensorFlow" in done.stderr
     folder = poetry.environ["PATH"]
-    assert steps(done)[1] == f"Choose its Python: poetry env use {folder}/python"
+    assert steps(done)[1] == f"Choose the Python: poetry env use {folder}/python"
 
 
 def test_an_environment_that_nothing_replaces_needs_a_python_first(machine: Machine) -> None:
@@ -373,7 +376,7 @@ def test_an_environment_that_nothing_replaces_needs_a_python_first(machine: Mach
     assert "The project's environment has Python 3.14 (" in done.stderr
     get, use = steps(done)[1:3]
     assert get.startswith("Get Python 3.12: ")
-    assert use == "Make the project's environment of it: poetry env use 3.12"
+    assert use == "Create the project's environment with it: poetry env use 3.12"
 
 
 @pytest.mark.sample
@@ -384,7 +387,9 @@ def test_an_activated_environment_that_is_gone_is_ignored(
     poetry = machine("3.12")
     poetry.environ[variable] = str(tmp_path / "gone")
     done = init(poetry, "--no-devcontainer")
-    gone = f"{variable} names a folder that does not exist, and is ignored: {tmp_path / 'gone'}\n"
+    gone = (
+        f"{variable} is set to a folder that does not exist, and was ignored: {tmp_path / 'gone'}\n"
+    )
     assert gone in done.stderr
     assert f"which Poetry finds here ({poetry.environ['PATH']}/python)" in done.stderr
     (tmp_path / "gone").mkdir()
@@ -517,7 +522,7 @@ def test_nothing_is_said_to_who_asks_for_the_cpu(machine: Machine, more: tuple[s
 )
 def test_without_a_container_nothing_brings_cuda(machine: Machine, series: str, text: str) -> None:
     done = init(machine("3.10"), "--no-devcontainer", "--tensorflow", series)
-    assert f"Nothing brings CUDA without a container: TensorFlow {series} {text}" in done.stderr
+    assert f"Without a container, nothing installs CUDA: TensorFlow {series} {text}" in done.stderr
 
 
 def test_the_wheels_of_cuda_bring_it(machine: Machine) -> None:
@@ -661,7 +666,7 @@ def test_elsewhere_it_is_the_cpu(
     [
         (LINUX, "If that shows no GPU: poetry tf doctor"),
         (("Windows", "AMD64"), "If the import fails with DLL load failed, install the Microsoft "),
-        (("Darwin", "arm64"), "See what it runs on: poetry run python -c "),
+        (("Darwin", "arm64"), "Show the devices that it runs on: poetry run python -c "),
     ],
 )
 def test_the_next_steps_are_those_of_the_system(
@@ -725,9 +730,9 @@ ANSWERS = "\n" * 4
 def test_here_is_asked_for_where_no_engine_is(machine: Machine) -> None:
     poetry = machine("3.11")
     done = init(poetry, stdin=f"\n{ANSWERS}")
-    assert done.stderr.startswith("Neither Docker nor Podman was found.")
+    assert done.stderr.startswith("This machine has neither Docker nor Podman.")
     assert "Where TensorFlow runs (here, container) [here]:" in done.stderr
-    assert "Python (3.10, 3.11, 3.12, 3.13) [3.11]:" in done.stderr
+    assert "Python (3.13, 3.12, 3.11, 3.10) [3.11]:" in done.stderr
     assert "GPU (auto, system, pip, none) [pip]:" in done.stderr
     assert written(poetry)["tool"]["poetry-tf"] == {"gpu": "pip", "devcontainer": "off"}
     assert "tensorflow[and-cuda]" in written(poetry)["project"]["dependencies"][0]
@@ -750,8 +755,9 @@ def test_enter_is_here_and_a_container_can_be_chosen(machine: Machine) -> None:
 def test_here_is_the_cpu_where_no_wheels_bring_cuda(machine: Machine, series: str) -> None:
     poetry = machine("3.10")
     done = init(poetry, stdin=f"\n{series}\n\n\n\n")
-    assert "GPU (auto, system, pip, none) [auto]:" in done.stderr
-    assert f"Nothing brings CUDA without a container: TensorFlow {series} runs on" in done.stderr
+    modes = "auto, none" if series == "2.10" else "auto, system, none"
+    assert f"GPU ({modes}) [auto]:" in done.stderr
+    assert f"Without a container, nothing installs CUDA: TensorFlow {series} runs on" in done.stderr
     assert written(poetry)["tool"]["poetry-tf"]["gpu"] == "auto"
 
 

@@ -165,8 +165,8 @@ def test_the_lock_stays_and_the_mirror_is_told(
     tuna.hashes = _lying(lie, file)
     done = _run(solver, "lock", "--regenerate")
     (line,) = _lines(done)
-    assert line.startswith(f"TUNA lists another hash of {file} (sha256:")
-    assert line.endswith("): going on by Aliyun")
+    assert line.startswith(f"TUNA lists a different hash of {file} (sha256:")
+    assert line.endswith("): using Aliyun")
     assert "than poetry.lock (sha256:" in line and line.isprintable()
     assert _lock(solver) == right
     assert "needed" not in _pages(tuna)[1:], "what is faulty is asked for nothing more"
@@ -212,7 +212,7 @@ def test_every_command_gives_what_pypi_gives(
 def test_what_is_locked_is_installed(solver: PoetryRunner, tuna: Mount, aliyun: Mount) -> None:
     tuna.hashes = _lying(LIES["other digits"])
     done = _run(solver, "install")
-    assert [line.rpartition(": ")[2] for line in _lines(done)] == ["going on by Aliyun"]
+    assert [line.rpartition(": ")[2] for line in _lines(done)] == ["using Aliyun"]
     assert {request.kind for request in tuna.requests} == {"page"}
     assert sorted(r.package or "" for r in aliyun.requests if r.kind == "file") == [
         "demo",
@@ -227,7 +227,7 @@ def test_two_mirrors_that_lie_in_the_same_way(
     tuna.hashes = aliyun.hashes = _lying(LIES["other digits"])
     lines = _lines(_run(solver, "lock"))
     assert [line.partition(" ")[0] for line in lines] == ["TUNA", "Aliyun"]
-    assert {line.rpartition(": ")[2] for line in lines} == {"going on by PyPI"}
+    assert {line.rpartition(": ")[2] for line in lines} == {"using PyPI"}
     assert _lock(solver) == right
 
 
@@ -240,7 +240,7 @@ def test_nothing_is_written_where_only_the_liar_answers(
     done = solver.call("lock")
     assert done.returncode == 1
     for name in ("TUNA", "Aliyun"):
-        assert f"  - {name} lists another hash of " in done.stderr
+        assert f"  - {name} lists a different hash of " in done.stderr
     assert "  - PyPI answers 503" in done.stderr
     assert "Traceback" not in done.output
     assert _lock(solver) == right
@@ -285,9 +285,7 @@ def test_a_page_without_comparable_hashes_is_taken_elsewhere(
     tuna.formats, tuna.hashes = (form,), _lying(hashes)  # type: ignore[assignment]
     done = _run(solver, "lock", "--regenerate")
     (line,) = _lines(done)
-    assert re.fullmatch(
-        r"TUNA lists no hash of \S+ that can be compared: taking it by Aliyun", line
-    )
+    assert re.fullmatch(r"TUNA lists no hash of \S+ to compare: using Aliyun", line)
     assert _lock(solver) == right
     assert not [r for r in (*tuna.requests, *aliyun.requests) if r.kind == "file" and not r.range]
 
@@ -302,7 +300,7 @@ def test_a_computed_hash_is_compared_too(
     done = solver.call("lock", "--regenerate")
     assert done.returncode == 1
     assert re.search(
-        r"- \w+ lists another hash of \S+ \(sha256:\w+…\) than poetry.lock", done.stderr
+        r"- \w+ lists a different hash of \S+ \(sha256:\w+…\) than poetry.lock", done.stderr
     )
     assert _lock(solver) == right
 
@@ -358,7 +356,7 @@ def test_a_hash_that_nobody_lists_is_told_and_the_mirror_is_not_called_faulty(
     solver.mirror = mirror
     (line,) = _lines(_run(solver, "lock"))
     assert line == (
-        f"PyPI lists another hash of demo-1.1.tar.gz (sha256:{digest[:12]}…) than poetry.lock "
+        f"PyPI lists a different hash of demo-1.1.tar.gz (sha256:{digest[:12]}…) than poetry.lock "
         "(sha256:000000000000…): files on PyPI never change, so poetry.lock is wrong"
     )
     assert _lock(solver).decode() == right
@@ -445,8 +443,8 @@ def test_a_first_lock_of_tensorflow_is_that_of_pypi(
     mirror.formats = (form,)  # type: ignore[assignment]
     (line,) = _lines(_run(tensorflow, "lock"))
     assert re.fullmatch(
-        r"127.0.0.1 lists another hash of tensorflow-\S+\.whl \(sha256:f{12}…\) than the data of "
-        r"this poetry-tf \(sha256:[0-9a-f]{12}…\): going on by PyPI",
+        r"127.0.0.1 lists a different hash of tensorflow-\S+\.whl \(sha256:f{12}…\) than the data "
+        r"of this poetry-tf \(sha256:[0-9a-f]{12}…\): using PyPI",
         line,
     )
     assert _lock(tensorflow) == right
@@ -479,7 +477,7 @@ def test_data_that_pypi_contradicts_is_told_and_stops_nothing(
     name = next(file for file in tensorflow.packaged["tensorflow"] if "-2.18.1-cp311" in file)
     tensorflow.packaged["tensorflow"][name] = "0" * 64
     (line,) = _lines(_run(tensorflow, "lock"))
-    assert line.startswith(f"PyPI lists another hash of {name} ")
+    assert line.startswith(f"PyPI lists a different hash of {name} ")
     assert line.endswith("files on PyPI never change, so the data of this poetry-tf is wrong")
     assert _lock(tensorflow) == right
 

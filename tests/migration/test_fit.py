@@ -105,7 +105,7 @@ def test_those_left_out_in_the_same_environments_are_named_in_one_line() -> None
     listing = conda("pyside2", "mkl")
     fit = fit_to_index(classified_pip("pyside2", "mkl"), there, TARGET)
     lines = [line for line in migration_lines(listing, fit, ()) if "Left out" in line]
-    assert lines == ["  Left out on linux-aarch64, for want of files: pyside2, mkl"]
+    assert lines == ["  Left out on linux-aarch64, because it has no files there: pyside2, mkl"]
 
 
 def test_what_brings_a_package_without_files_is_left_out_where_it_has_none() -> None:

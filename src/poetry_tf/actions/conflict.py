@@ -1,4 +1,4 @@
-"""Why a distribution does not go with what a project requires, from the failure of a solver."""
+"""Why a distribution conflicts with what a project requires, from the failure of a solver."""
 
 from __future__ import annotations
 

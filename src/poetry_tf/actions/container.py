@@ -36,13 +36,13 @@ def with_container_options(project: Project, options: ContainerOptions) -> Proje
     if options.engine is not None:
         if options.engine not in get_args(EngineChoice):
             known = ", ".join(get_args(EngineChoice))
-            raise PlanError(f"{options.engine!r} is no engine", f"Give one of {known}.")
+            raise PlanError(f"{options.engine!r} is not an engine", f"Give one of {known}.")
         values["engine"] = options.engine
     if options.gpu_required is not None:
         values["gpu-required"] = options.gpu_required
     if options.registry not in (None, "off"):
         if not is_registry(str(options.registry)):
-            raise PlanError(f"{options.registry!r} can't stand for a registry", REGISTRY_REMEDY)
+            raise PlanError(f"{options.registry!r} is not a registry", REGISTRY_REMEDY)
         values["registry"] = options.registry
     file = project.pyproject.path
     edits = [Edit(file, "set", (*SETTINGS_PATH, key), value) for key, value in values.items()]

@@ -43,7 +43,7 @@ class UnservedError(Exception):
             sorted(targets, key=lambda one: (one.environment, numbers(one.python)))
         )
         super().__init__(
-            "the new lock would have no TensorFlow for " + format_targets(self.targets, ())
+            "the new lock file would have no TensorFlow for " + format_targets(self.targets, ())
         )
 
 

@@ -39,8 +39,8 @@ def announcement(found: Sequence[WantedFile], sources: Sequence[WantedFile]) -> 
     size = format_size(sum(file.size for file in found))
     names, is_one = format_list(file.filename for file in sources), len(sources) == 1
     return (
-        f"To download: {format_count(len(found), 'file')} ({size}), and what builds {names}, which "
-        f"only {'that file tells: it comes' if is_one else 'those files tell: they come'} first"
+        f"To download: {format_count(len(found), 'file')} ({size}), and what building {names} "
+        f"needs, which is known once {'that file is' if is_one else 'those files are'} downloaded"
     )
 
 
@@ -49,8 +49,8 @@ def check_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise WriteError(
-            f"{folder} needs {format_size(needed)}, and its disk has {format_size(free)} left",
-            "Make room, or give another folder, fewer environments or fewer Pythons.",
+            f"{folder} needs {format_size(needed)}, but its disk has only {format_size(free)} left",
+            "Free some space, or give another folder, fewer environments or fewer Pythons.",
         )
 
 

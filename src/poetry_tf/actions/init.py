@@ -94,13 +94,13 @@ def project_name(root: Path) -> str:
 
 
 def loses_name(root: Path) -> bool:
-    """Whether a project name has no room for characters of the folder's: Chinese ones, say."""
+    """Whether the folder's name has characters that a project name can't have, such as Chinese."""
     name = root.resolve().name
     return not name.isascii() or re.search(r"[A-Za-z0-9]", name) is None
 
 
 def valid_name(text: str) -> str:
-    """The valid project name that is next to a text.
+    """A text as a valid project name.
 
     A project with the name of a distribution that TensorFlow requires could not be solved, so it
     gets a suffix.

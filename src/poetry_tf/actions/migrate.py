@@ -67,11 +67,11 @@ _MOST_RELAXED = 10
 _MOST_SOLVES = 20
 """After them packages are left out, one after the other; before the last solve, all in conflict."""
 _TELL_SECONDS = 15.0
-"""How often it is said that a solve goes on."""
+"""How often a running solve is reported."""
 _TELL_LOOKUP_SECONDS = 3.0
-"""How often it is said how far the look-up of a list is."""
+"""How often the progress of looking up a list is reported."""
 
-_TENSORFLOW_STAYS = "TensorFlow stays as the project requires it; `poetry tf upgrade` moves it"
+_TENSORFLOW_STAYS = "The project's TensorFlow was kept; to change it, run `poetry tf upgrade`"
 
 
 class Migration:
@@ -83,7 +83,7 @@ class Migration:
     """
 
     def __init__(self, listing: PackageList, progress: Callable[[str], None]) -> None:
-        """`progress` is called with a line of text for each step that takes time."""
+        """`progress` gets a line of text for each step that takes time."""
         self.listing = listing
         self.goal = MigrationGoal()
         self.classification = Classification((), (), listing.skipped)
@@ -154,8 +154,8 @@ class Migration:
             return error
         lines = "".join(f"\n{item.location} {item.written}" for item in entries)
         return LockingError(
-            f"{error}\nIf it is one of these addresses that can't be read, take the line out or "
-            f"name a version:{lines}"
+            f"{error}\nIf one of these addresses can't be read, remove the line or give a "
+            f"version instead:{lines}"
         )
 
     def _without_missing_files(self, locked: Project, plan: Plan) -> Classification | None:
@@ -184,7 +184,7 @@ class Migration:
             self.classification, missing, brought, targets[0].environment
         )
         if changed is not None:
-            self._progress(f"No file of {format_list(sorted(missing))}; leaving that out there")
+            self._progress(f"No file of {format_list(sorted(missing))}; leaving it out there")
         return changed
 
     def _targets(self, project: Project, plan: Plan) -> list[Target]:
@@ -202,20 +202,21 @@ class Migration:
             if relaxed is not None:
                 pairs = zip(before.required, relaxed.required, strict=True)
                 names = [new.name for old, new in pairs if old != new]
-                self._progress(f"No way with the versions of {format_list(names)}; trying others")
+                self._progress(f"The versions of {format_list(names)} conflict; trying others")
                 return relaxed
         left = without_conflicting(before, conflicting, every=number == _MOST_SOLVES - 1)
         if left is not None:
             names = [item.name for item in before.required if item not in left.required]
-            self._progress(f"No way with {format_list(names)}; leaving that out")
+            self._progress(f"Leaving out {format_list(names)}: no version fits the rest")
         return left
 
     def _told_while_it_goes_on(self, number: int, io: IO) -> AbstractContextManager[None]:
-        """Says now and then that a solve goes on; on a terminal Poetry does."""
+        """Reports regularly that a solve continues; on a terminal Poetry does."""
         if io.output.is_decorated():
             return nullcontext()
         return told_regularly(
-            lambda seconds: self._progress(f"Solve {number} goes on ({seconds} s)"), _TELL_SECONDS
+            lambda seconds: self._progress(f"Still resolving, attempt {number} ({seconds} s)"),
+            _TELL_SECONDS,
         )
 
     def with_requirements_fixed(self, prepared: Project, plan: Plan) -> Project:
@@ -259,10 +260,10 @@ class Migration:
                 entries += tensorflow_entries(found)
             names = dict.fromkeys(item.key for item in entries)
             if names:
-                self._progress(f"Asking for {format_count(len(names), 'package')}")
+                self._progress(f"Looking up {format_count(len(names), 'package')}")
 
             def tell(_: int) -> None:
-                self._progress(f"The index answered for {index.answered} of {index.asked}")
+                self._progress(f"Looked up {index.answered} of {index.asked}")
 
             with told_regularly(tell, _TELL_LOOKUP_SECONDS):
                 releases = index.releases(names, targets)
@@ -272,7 +273,7 @@ class Migration:
             found = fit_to_index(found, releases, targets[0])
 
             def obstacle(name: NormalizedName, version: Version) -> str | None:
-                self._progress(f"{name} has no wheel: asking its source what it requires")
+                self._progress(f"{name} has no wheel: reading what its source requires")
                 return index.build_obstacle(name, version)
 
             return without_builds(found, releases, obstacle, targets[0])

@@ -57,7 +57,7 @@ def _sources(project: Project) -> list[dict[str, Any]]:
     if not isinstance(sources, list) or not all(isinstance(item, dict) for item in sources):
         path = ("tool", "poetry", "source")
         position = project.pyproject.position(path)
-        raise ProjectError(project.pyproject.path, "source is no array of tables", position)
+        raise ProjectError(project.pyproject.path, "source is not an array of tables", position)
     return sources
 
 
@@ -72,7 +72,7 @@ def source_edits(project: Project, value: str | None) -> list[Edit]:
     if not any(mirror.url == source.get("url") for source in _sources(project)):
         if without_credentials(mirror.url) != mirror.url:
             raise PlanError(
-                "The mirror's address holds a password, which doesn't belong into pyproject.toml",
+                "The mirror's address contains a password, which does not belong in pyproject.toml",
                 "Leave out --write-source, or use `poetry config http-basic`.",
             )
         name = re.sub(r"[^a-z0-9]+", "-", (mirror_key(mirror) or mirror.name).lower()).strip("-")
@@ -90,12 +90,13 @@ def check_source(setting: MirrorSetting) -> None:
     if setting.folders:
         raise PlanError(
             f"--write-source can't write the folder {setting.folders[0]}: a source in "
-            "pyproject.toml is a web address",
+            "pyproject.toml has to be a web address",
             "Leave out --write-source: the folder is then written to poetry.toml.",
         )
     if setting.kind == "off":
         raise PlanError(
-            "--write-source has no mirror to write", "Give one with --mirror, or leave it out."
+            "--write-source has no mirror to write",
+            "Give a mirror with --mirror, or leave out --write-source.",
         )
 
 
@@ -118,23 +119,23 @@ def validate_mirror(
         if not isinstance(fault := projects_folder(text, Path.cwd()), Path):
             raise PlanError(
                 f"{prefix}the folder {text} {FAULTS[fault]}",
-                "Set it for yourself: poetry tf mirror use FOLDER",
+                "Set it for you only: poetry tf mirror use FOLDER",
             )
     for mirror in setting.mirrors:
         known = mirror_at(mirror.url)
         shown = without_credentials(mirror.url)
         if shared and holds_login(mirror):
             raise PlanError(
-                f"{prefix}the address of {mirror.name} holds a user name or a password, which "
-                "doesn't belong into a file of the project",
-                "Write it without, and run `poetry tf mirror use` with the whole, for yourself.",
+                f"{prefix}the address of {mirror.name} contains a user name or a password, which "
+                "does not belong in a file of the project",
+                "Write it without them, and set it whole for you only, by `poetry tf mirror use`.",
             )
         if known is not None and known.retired:
             raise PlanError(f"{prefix}the mirror {shown} is retired", remedy)
         if is_plain_http(mirror.url):
             https = known.today.url if known is not None and known.today else "its https address"
             raise PlanError(
-                f"{prefix}{shown} is plain http: whoever sits between can change what it answers",
+                f"{prefix}{shown} is plain http: anyone in between can change its answers",
                 f"Give {https}.",
             )
     return setting

@@ -1,4 +1,4 @@
-"""What `mirror save` has to put into a folder: targets, tools, build requirements, places."""
+"""What `mirror save` has to put into a folder: targets, tools, build requirements, addresses."""
 
 from __future__ import annotations
 
@@ -86,14 +86,14 @@ def settle_targets(project: Project, options: SaveOptions) -> tuple[Target, ...]
     environments = options.environments or declared or (CONTAINER_PLATFORM,)
     if unknown := [name for name in environments if name not in ENVIRONMENTS]:
         known = ", ".join(ENVIRONMENTS)
-        raise PlanError(f"{unknown[0]!r} is no environment", f"Give some of {known}.")
+        raise PlanError(f"{unknown[0]!r} is not an environment", f"Give some of {known}.")
     pythons = options.pythons or (_container_python(project),)
     for minor in pythons:
         if not _MINOR.fullmatch(minor):
-            raise PlanError(f"{minor!r} is no minor version of Python", "Give one such as 3.12.")
+            raise PlanError(f"{minor!r} is not a minor version of Python", "Give one such as 3.12.")
         if not admitted_minors([minor], project_pythons(project)):
             raise PlanError(
-                f"The project does not admit Python {minor}", "Give another with --python."
+                f"The project does not allow Python {minor}", "Give another with --python."
             )
     return make_targets(dict.fromkeys(environments), tuple(dict.fromkeys(pythons)))
 
@@ -108,7 +108,9 @@ def _container_python(project: Project) -> str:
     if python is None and admitted_minors([running], project_pythons(project)):
         python = running  # without TensorFlow no container is planned
     if python is None:
-        raise PlanError("The project says no Python to save for", "Give it with --python.")
+        raise PlanError(
+            "The project does not say for which Python to save", "Give it with --python."
+        )
     return python
 
 
@@ -132,7 +134,7 @@ def wanted_of_lock(
         )
     for file in needed.files:
         if not (is_plain(file.name) and is_plain(file.filename)):
-            raise PlanError(f"{file.filename!r} of {file.name} is no name of a file", "")
+            raise PlanError(f"{file.filename!r} of {file.name} is not a file name", "")
     files = [
         WantedFile(file.name, file.version, file.filename, file.hash, use, hash_from)
         for file in needed.files
@@ -152,9 +154,9 @@ def poetry_requirement(lock: Lock) -> tuple[str, str | None]:
         if canonicalize_name(Requirement(line).name) == "poetry"
     )
     if version is None:
-        return own, f"The lock does not say which Poetry wrote it: Poetry {own} is saved"
+        return own, f"The lock file does not say which Poetry wrote it: Poetry {own} is saved"
     if not admitted.contains(version, prereleases=True):
-        note = f"poetry-tf needs Poetry {admitted}, and the lock is of {version}"
+        note = f"poetry-tf needs Poetry {admitted}, but the lock file is from {version}"
         return own, f"{note}: Poetry {own} is saved"
     return str(version), None
 
@@ -228,7 +230,7 @@ def located(files: Sequence[WantedFile], repository: RoutedRepository) -> list[W
         if listed is None:
             raise PlanError(
                 f"No index lists {file.filename}",
-                "It may have been deleted: poetry tf mirror verify compares the lock with PyPI.",
+                "It may have been deleted. To compare with PyPI: poetry tf mirror verify",
             )
         found.append(replace(file, url=listed.url, size=listed.size or 0))
     return found
@@ -268,7 +270,7 @@ def is_right(file: WantedFile, folder: Path) -> bool | None:
 
 
 def begun_bytes(files: Iterable[WantedFile], folder: Path) -> int:
-    """The bytes of these files that a run has left which was cut."""
+    """The bytes of these files that an interrupted run has left."""
     begun = 0
     for file in files:
         with suppress(OSError):
@@ -277,7 +279,7 @@ def begun_bytes(files: Iterable[WantedFile], folder: Path) -> int:
 
 
 class Counter:
-    """Adds up what several downloads have, and tells it one at a time."""
+    """Adds up the progress of several downloads, and reports it, one at a time."""
 
     def __init__(self, progress: Callable[[int, int], None]) -> None:
         self._progress, self._lock = progress, threading.Lock()

@@ -82,10 +82,10 @@ def read_new_series(
         message = lines[0] if lines else type(error).__name__
         if wanted is not None:
             raise PlanError(
-                message, "Try again, use another mirror (--mirror), or take a series that it knows."
+                message, "Try again, use another mirror (--mirror), or use a known series."
             ) from error
         if isinstance(error, UnreadReleaseError):
-            tell(f"{message}. The newest series that is known serves: {load().series[-1]}")
+            tell(f"{message}. Using the newest known series: {load().series[-1]}")
 
 
 def _names(project: Project, options: InitOptions) -> tuple[str, ...]:

@@ -84,7 +84,7 @@ def parse_python(text: str) -> VersionConstraint:
     """The range that ``--python 3.11`` means; raises `PlanError` for anything but a minor."""
     if re.fullmatch(r"3\.[0-9]{1,2}", text) is None:
         raise PlanError(
-            f"--python: {text!r} is no Python version", "Give a minor version such as 3.11."
+            f"--python: {text!r} is not a Python version", "Give a minor version such as 3.11."
         )
     return python_range([text])
 
@@ -95,7 +95,7 @@ def parse_gpu(text: str) -> GpuChoice:
         if choice == text:
             return choice  # type: ignore[no-any-return]
     modes = ", ".join(get_args(GpuChoice))
-    raise PlanError(f"--gpu: {text!r} is no GPU mode", f"Give one of {modes}.")
+    raise PlanError(f"--gpu: {text!r} is not a GPU mode", f"Give one of {modes}.")
 
 
 def parse_environments(options: Iterable[str]) -> tuple[str, ...]:
@@ -107,11 +107,9 @@ def parse_environments(options: Iterable[str]) -> tuple[str, ...]:
     known = f"Give some of {', '.join(ENVIRONMENTS)}."
     for name in names:
         if name not in ENVIRONMENTS:
-            raise PlanError(
-                f"--environments: {name!r} is no environment that poetry-tf knows", known
-            )
+            raise PlanError(f"--environments: {name!r} is not a known environment", known)
     if not names:
-        raise PlanError("--environments names no environment", known)
+        raise PlanError("--environments is empty", known)
     return tuple(dict.fromkeys(names))
 
 

@@ -1,4 +1,4 @@
-"""Long work, while it goes on."""
+"""Progress of long work."""
 
 from __future__ import annotations
 

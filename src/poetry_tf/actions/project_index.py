@@ -154,7 +154,7 @@ def _for(name: NormalizedName, request: Callable[[], T]) -> T:
     except Exception as error:  # the network's, and the repository's own
         failure = locking_error(error)
         if isinstance(failure, LockingError):
-            raise LockingError(f"asking for {name}: {failure}") from error
+            raise LockingError(f"looking up {name}: {failure}") from error
         raise failure from error
 
 

@@ -79,7 +79,7 @@ def _changes(old: Release, new: Release) -> Iterator[str]:
             yield f"{what}: {one or 'unknown'} -> {other or 'unknown'}"
     for line in old.requires:
         if line not in new.requires:
-            yield f"requires no longer: {line}"
+            yield f"no longer requires: {line}"
     for line in new.requires:
         if line not in old.requires:
-            yield f"requires now: {line}"
+            yield f"now requires: {line}"

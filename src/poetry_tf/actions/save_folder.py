@@ -1,7 +1,7 @@
 """Saving in a folder what a lock needs on its targets, with Poetry and poetry-tf.
 
-What is there and right stays, what is there and corrupt comes again, what was cut goes on. Pages
-and the manifest are written at the end, so that they list nothing that isn't there.
+Valid files stay, corrupt ones are downloaded again, and interrupted downloads continue. Pages and
+the manifest are written at the end, so that they list only files that are there.
 """
 
 from __future__ import annotations
@@ -88,12 +88,12 @@ SHOWN = 200_000_000
 """Bytes from which reading them takes so long that it is told."""
 _READERS = 4
 """Files whose hashes are computed at a time."""
-_KEPT = "what was saved stays, and the same command goes on from there"
+_KEPT = "what was saved is kept, and the same command continues from there"
 
 
 @dataclass(frozen=True)
 class SaveWatcher:
-    """Who is told how saving goes on."""
+    """Receives the progress of saving."""
 
     report: Callable[[str], None]
     """Gets a line for a person."""
@@ -143,7 +143,7 @@ def _fresh_lock(project: Project) -> Lock:
     if isinstance(project.lock, ProjectError):
         raise project.lock
     if project.lock is None:
-        raise PlanError(f"There is no {LOCK} in {project.root}", "Make one with `poetry lock`.")
+        raise PlanError(f"There is no {LOCK} in {project.root}", "Create it with `poetry lock`.")
     if not project.is_locked:
         raise PlanError(f"{LOCK} is out of date", "Run `poetry lock` first.")
     return project.lock
@@ -155,7 +155,7 @@ def _prepare(folder: Path) -> None:
     try:
         if pages.is_dir() and any(pages.iterdir()) and not manifests.is_dir():
             raise PlanError(
-                f"{pages} is there already, and not from `poetry tf mirror save`",
+                f"{pages} exists, and was not made by `poetry tf mirror save`",
                 "Give an empty folder.",
             )
         manifests.mkdir(parents=True, exist_ok=True)
@@ -281,7 +281,7 @@ class _Saving:
                 {item.python for item in self.targets} - {item.python for item in targets}
             )
             self.notes.append(
-                f"poetry-tf does not run on Python {format_list(left)}: Poetry isn't saved for it"
+                f"poetry-tf does not run on Python {format_list(left)}: Poetry is not saved for it"
             )
         requirements = [f"poetry=={poetry}", *packed_requirements(), "pip"]
         what = f"what Poetry {poetry} and poetry-tf need"
@@ -313,7 +313,8 @@ class _Saving:
         lines, other = build_lines(requires)
         if other:
             self.notes.append(
-                f"Not saved, as no index serves it: {format_list(other)}, to build {file.filename}"
+                f"Not saved, because no index has it: {format_list(other)}, needed to build "
+                f"{file.filename}"
             )
         what = f"what builds {file.filename}"
         return self._solved(what, lines, "build", self.targets) if lines else []
@@ -326,7 +327,7 @@ class _Saving:
         try:
             path, lock, project = solve_requirements(lines, targets, self.layers, locks, begin)
         except LockingError as error:
-            raise PlanError(f"Could not solve {what}, for these targets", str(error)) from error
+            raise PlanError(f"Could not resolve {what} for these targets", str(error)) from error
         self.locks.add(path.name)
         files, _ = wanted_of_lock(lock, project, targets, use, "index")
         # It is packed, and no index is asked for it.
@@ -341,7 +342,7 @@ class _Saving:
         there = [path for file in files if (path := file.path(folder)).is_file()]
         if (size := sum(path.stat().st_size for path in there)) > SHOWN:
             count = format_count(len(there), "file")
-            self.watcher.report(f"Checking {count} that {folder} has already ({format_size(size)})")
+            self.watcher.report(f"Checking {count} that {folder} already has ({format_size(size)})")
         jobs = [partial(is_right, file, folder) for file in files]
         results = run_parallel(jobs, workers=_READERS).values()
         missing = []
@@ -356,7 +357,7 @@ class _Saving:
         return missing
 
     def _announce(self, files: Sequence[WantedFile], sources: Sequence[WantedFile]) -> None:
-        """Tells how much there is to download, before the sources of which more will follow."""
+        """Reports how much there is to download, before the sources that will need more."""
         self.watcher.report(announcement(self._found(files), sources))
 
     def _found(self, files: Sequence[WantedFile]) -> list[WantedFile]:
@@ -420,6 +421,8 @@ class _Saving:
         try:
             info = self.repository.get_release_info(name, PoetryVersion.parse(version))
         except (PackageNotFoundError, NotDownloadedError):
-            self.notes.append(f"{name} {version}: no index says what it requires; the lock is used")
+            self.notes.append(
+                f"{name} {version}: no index says what it requires; using the lock file"
+            )
         else:
             write_record(path, info)

@@ -60,7 +60,7 @@ _FILESYSTEM = canonicalize_name("tensorflow-io-gcs-filesystem")
 
 @dataclass(frozen=True)
 class CompanionMove:
-    """A required companion, and its release that goes with the new TensorFlow."""
+    """A required companion, and its release that fits the new TensorFlow."""
 
     requirement: Requirement
     locked: Version | None
@@ -158,7 +158,7 @@ def plan_upgrade(project: Project, to: str | None, *, legacy_keras: bool) -> Upg
     catalog = required_catalog(project, load())
     if role(main.name) not in {"main", "shim", "retired"}:
         raise PlanError(
-            f"The project requires {main.name}, of whose releases poetry-tf knows nothing",
+            f"The project requires {main.name}, whose releases poetry-tf does not know",
             "Require tensorflow, or change the version by hand.",
         )
     old = _current_release(project, catalog)
@@ -208,11 +208,11 @@ def lock_upgrade(upgrade: Upgrade, relock: Callable[[Project], Lock]) -> Project
 def _nothing_to_move_error(project: Project) -> PlanError:
     if admitted_locked_tensorflow(project) is not None:
         return PlanError(
-            "TensorFlow comes in through other packages alone: nothing in pyproject.toml names it",
-            "Require it first (`poetry tf init`); then it can be moved.",
+            "pyproject.toml does not require TensorFlow; only other packages do",
+            "Require it first: `poetry tf init`.",
         )
     return PlanError(
-        "The project has no TensorFlow: pyproject.toml doesn't ask for it",
+        "The project has no TensorFlow: pyproject.toml does not require it",
         "Add it with `poetry tf init`.",
     )
 
@@ -255,9 +255,9 @@ class _ReleaseSearch:
         if old is None or old.series not in self.catalog.series:
             newest = self.catalog.series[-1]
             raise PlanError(
-                "No series of TensorFlow fits the project as it is; of the newest: "
+                "No series of TensorFlow fits the project as it is. The newest: "
                 f"{passed_over.get(newest, 'nothing is known')}",
-                "Name the series to move to: `poetry tf upgrade 2.18` shows what that takes.",
+                "Give the series to move to: `poetry tf upgrade 2.18` shows what has to change.",
             )
         passed_over.pop(old.series, None)
         return self._best(old.series), passed_over

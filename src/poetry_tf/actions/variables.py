@@ -44,7 +44,7 @@ def needed_variables(
         environment: the variables that are set.
     """
     if plan.legacy_keras:
-        yield Variable("TF_USE_LEGACY_KERAS", "1", "The project chose Keras 2.")
+        yield Variable("TF_USE_LEGACY_KERAS", "1", "The project uses Keras 2.")
     if plan.gpu.mode == "pip" and not set(libraries(plan.release)).isdisjoint(links.overlooked):
         yield Variable(
             "LD_LIBRARY_PATH",

@@ -18,7 +18,6 @@ from poetry_tf.actions.init import (
     is_new,
     loses_name,
     open_project,
-    project_name,
     with_options,
     with_options_fixed,
 )
@@ -40,8 +39,8 @@ from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.commands.devcontainer_output import plan_summary, unproven_warning
 from poetry_tf.commands.init_dialogue import (
     ask_container,
-    ask_name,
     ask_options,
+    choose_name,
     is_place_open,
 )
 from poetry_tf.commands.init_here import (
@@ -83,19 +82,19 @@ from poetry_tf.poetry_internals.pythons import found_pythons, oldest_minor
 from poetry_tf.poetry_internals.reads import input_tokens
 
 SOURCE_COST = """\
-The lock is bound to this mirror: every package in it names the source, changing or removing \
-the mirror makes the lock stale, and who can't reach it can't install. The default, a setting in \
-poetry.toml, costs none of that."""
+The lock file is tied to this mirror: it names the source for every package, changing or removing \
+the mirror makes it out of date, and nobody can install without access to the mirror. The default, \
+a setting in poetry.toml, has none of these costs."""
 
 
 HELP = """\
-In an empty folder this makes a project: <comment>pyproject.toml</> with TensorFlow pinned to one \
-minor series and the Pythons it has wheels for, <comment>poetry.toml</> with the mirror, \
-<comment>poetry.lock</>, and a <comment>.devcontainer/devcontainer.json</> whose Python, CUDA and \
-cuDNN fit. In a Poetry project it changes only what must change.
+In an empty folder this creates a project: <comment>pyproject.toml</> with TensorFlow pinned to \
+one minor series and the Pythons that it has wheels for, <comment>poetry.toml</> with the mirror, \
+<comment>poetry.lock</>, and a <comment>.devcontainer/devcontainer.json</> with matching Python, \
+CUDA and cuDNN. In a Poetry project it changes only what has to change.
 
-It asks for what the options leave open; with <info>-n</> it takes the defaults, and a container. \
-Either all files are written or none.
+It asks for what the options leave open. With <info>-n</> it uses the defaults and makes a \
+container. It writes all files or none.
 """
 
 
@@ -118,14 +117,14 @@ class InitCommand(TensorFlowCommand):
         folder = self.start()
         above = next((item for item in folder.parents if (item / PYPROJECT).is_file()), None)
         if above is not None and is_new(folder):
-            text = plain(f"This makes a project of its own inside the one in {above}")
+            text = plain(f"This creates a separate project inside the one in {above}")
             self.line_error(f"<comment>{text}</>")
         return folder
 
     def run_in(self, root: Path) -> int:
         new = is_new(root)
         migration = self._read_migration()
-        project = open_project(root, self._name(root) if new and loses_name(root) else None)
+        project = open_project(root, choose_name(self, root) if new and loses_name(root) else None)
         options = self._given_options()
         options = replace(options, container=options.container and wants_container(project))
         here = read_here()
@@ -178,15 +177,6 @@ class InitCommand(TensorFlowCommand):
         lists = lists_beside(root) if new and migration is None else ()
         return self._finish(project, plan, options, here=here, migration=migration, lists=lists)
 
-    def _name(self, root: Path) -> str:
-        """The name of a new project whose folder has a name that a project can't have."""
-        name = project_name(root)
-        if self.io.is_interactive():
-            return ask_name(self, root.resolve().name, name)
-        text = f"The project is named {name}: names of packages have only ASCII letters and digits"
-        self.line_error(f"<comment>{plain(text)}</>")
-        return name
-
     # -- the options ------------------------------------------------------------------------
 
     def _read_migration(self) -> Migration | None:
@@ -223,7 +213,7 @@ class InitCommand(TensorFlowCommand):
         """The machine with its Pythons and its GPU; it starts programs, which may take seconds."""
         if (active := activated()) is not None and active.is_missing:
             self.warn(missing_environment_note(active.variable, str(active.folder)))
-        self.line_error("<c2>Looking for the Pythons of this machine …</>")
+        self.line_error("<c2>Looking for Pythons on this machine …</>")
         may_use_one = here.environment == CONTAINER_PLATFORM and not here.has_modules
         return replace(
             here,
@@ -242,13 +232,13 @@ class InitCommand(TensorFlowCommand):
         options: InitOptions,
         migration: Migration | None,
     ) -> int:
-        self.fail("the project can't be locked, and nothing was written")
+        self.fail("Could not lock the project; nothing was written")
         self.show_lines(str(error))
         if migration is not None:
             prepared = migration.with_requirements_fixed(prepared, plan)
         self._show_undecided(prepared, {"TF302", "TF501"}, migration)
         if options.mirror not in {None, "auto", "off"}:
-            self.line_error("If the mirror is at fault, try --mirror auto or another one.")
+            self.line_error("If the mirror is the cause, try --mirror auto or another mirror.")
         return 1
 
     def _finish(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from poetry_tf.actions.init import valid_name
+from poetry_tf.actions.init import project_name, valid_name
 from poetry_tf.actions.mirror import validate_mirror
 from poetry_tf.actions.options import InitOptions, plan_options
 from poetry_tf.commands.base import TensorFlowCommand, plain
@@ -45,18 +46,30 @@ def is_place_open(project: Project, options: InitOptions, here: Here) -> bool:
     )
 
 
-def ask_name(command: TensorFlowCommand, folder: str, default: str) -> str:
-    """The name of a project that can't have that of its folder; raises `PlanError` without one."""
+def choose_name(command: TensorFlowCommand, root: Path) -> str:
+    """The name of a new project that can't have that of its folder.
+
+    Raises `PlanError` for a missing answer.
+    """
+    default = project_name(root)
+    if not command.io.is_interactive():
+        _explain(
+            command,
+            f"The project is named {default}: a project's name has only ASCII letters and digits",
+        )
+        return default
 
     def validate(answer: str) -> str:
         if valid_name(answer) != re.sub(r"[-_.]+", "-", answer).lower():
-            raise ValueError(f"{answer!r} is no name for this project; try {valid_name(answer)}")
+            raise ValueError(
+                f"{answer!r} can't be the name of this project; try {valid_name(answer)}"
+            )
         return answer
 
     _explain(
         command,
-        f"The name of a package has only ASCII letters, digits, -, _ and ., so that the folder's "
-        f"name {folder} can't be the project's.",
+        "A project's name has only ASCII letters, digits, -, _ and ., so the folder's name "
+        f"{root.resolve().name} can't be the project's.",
     )
     return _ask(command, f"Project name [<comment>{default}</>]:", default, validate)
 
@@ -161,7 +174,7 @@ def _is_possible(project: Project, options: InitOptions) -> bool:
 def _choose(command: TensorFlowCommand, what: str, choices: Sequence[str], default: str) -> str:
     def validate(answer: str) -> str:
         if answer not in choices:
-            raise ValueError(f"{answer} is none of {', '.join(choices)}")
+            raise ValueError(f"{answer} is not one of {', '.join(choices)}")
         return answer
 
     return _ask(command, _question(what, choices, default), default, validate)

@@ -1,4 +1,4 @@
-"""What ``poetry tf init`` says of this machine, where a project goes without a container."""
+"""What ``poetry tf init`` says about this machine, for a project without a container."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SYSTEMS = {WINDOWS_AMD64: "Windows", MACOS_ARM64: "macOS", MACOS_X86_64: "macOS
 
 def missing_environment_note(variable: str, folder: str) -> str:
     """That an activated environment is not there."""
-    return f"{variable} names a folder that does not exist, and is ignored: {folder}"
+    return f"{variable} is set to a folder that does not exist, and was ignored: {folder}"
 
 
 def chosen_python_note(plan: Plan, newest: str, here: Here, minors: Sequence[str]) -> str | None:
@@ -52,16 +52,16 @@ def no_python_warning(plan: Plan, here: Here, minors: Sequence[str]) -> str | No
     known."""
     if here.own is not None and not here.has_fitting_environment(minors):
         return (
-            f"The project's environment has Python {_found(here.own)} ({here.own.executable}): it "
-            f"has to be {_any_of(minors)} for TensorFlow {plan.release.version}"
+            f"The project's environment has Python {_found(here.own)} ({here.own.executable}): "
+            f"TensorFlow {plan.release.version} needs {_any_of(minors)}"
         )
     wheels = plan.release.pythons_on(CONTAINER_PLATFORM)
     if is_too_old(here, minors):
         oldest = ".".join(map(str, here.oldest))
         return (
-            f"Poetry makes no environment of Python {_any_of(minors)} here: its virtualenv begins "
-            f"with Python {oldest}. TensorFlow {plan.release.version} has wheels for Python "
-            f"{format_list(wheels)}"
+            f"Poetry can't create an environment with Python {_any_of(minors)} here: its "
+            f"virtualenv needs at least Python {oldest}. TensorFlow {plan.release.version} has "
+            f"wheels for Python {format_list(wheels)}"
         )
     if not lacks_python(here, minors):
         return None
@@ -96,13 +96,13 @@ def gpu_note(
     if here.lacks_gpu and gpu.mode == "pip":
         return (
             "No NVIDIA GPU was found here. The CUDA wheels are a download of 3 to 4 GB; --gpu none "
-            "is smaller"
+            "leaves them out"
         )
     if gpu.mode == "pip" or choice == "system":
         return None
     if here.lacks_gpu:
         return f"{subject}: no NVIDIA GPU was found here"
-    text = f"Nothing brings CUDA without a container: {subject}"
+    text = f"Without a container, nothing installs CUDA: {subject}"
     if gpu.cuda is not None:
         text += f", unless CUDA {gpu.cuda} and cuDNN {gpu.cudnn} are installed on this machine"
     if release.and_cuda is not None:
@@ -131,13 +131,13 @@ def steps_here(plan: Plan, here: Here, minors: Sequence[str]) -> Iterator[str]:
         if not too_old:
             yield from _python_steps(here, minors)
         if (command := _command_for_here(plan, here, minors)) is not None:
-            either = "Take another Python" if too_old else "Or take what fits the Python here"
+            either = "Use another Python" if too_old else "Or use what fits the Python here"
             yield f"{either}: <c1>{command}</>"
     elif (chosen := unchosen_python(here, minors)) is not None:
         word = shell_word(str(chosen.executable)) or str(chosen.executable)
-        yield f"Choose its Python: <c1>poetry env use {plain(word)}</>"
+        yield f"Choose the Python: <c1>poetry env use {plain(word)}</>"
     yield "Install it here: <c1>poetry install</>"
-    yield f'See what it runs on: <c1>poetry run python -c "{_SHOW_DEVICES}"</>'
+    yield f'Show the devices that it runs on: <c1>poetry run python -c "{_SHOW_DEVICES}"</>'
     if here.environment == WINDOWS_AMD64:
         yield (
             "If the import fails with <c1>DLL load failed</>, install the Microsoft Visual C++ "
@@ -169,8 +169,8 @@ def _python_steps(here: Here, minors: Sequence[str]) -> Iterator[str]:
     """The ways to a Python that fits."""
     if here.is_activated:
         yield (
-            "Leave the activated environment, into which Poetry installs whatever its Python is: "
-            "<c1>deactivate</>, or <c1>conda deactivate</>"
+            "Leave the activated environment, because Poetry installs into it, whatever its Python "
+            "is: <c1>deactivate</>, or <c1>conda deactivate</>"
         )
     commands = (package_command(here, minor) for minor in reversed(minors))
     ways = [f"<c1>{command}</>" for command in commands if command is not None][:1]
@@ -181,7 +181,7 @@ def _python_steps(here: Here, minors: Sequence[str]) -> Iterator[str]:
     ways.append(f"<c1>poetry python install {minors[-1]}</> (experimental in Poetry)")
     yield f"Get Python {_any_of(minors)}: {', or '.join(ways)}"
     if here.own is not None:
-        yield f"Make the project's environment of it: <c1>poetry env use {minors[-1]}</>"
+        yield f"Create the project's environment with it: <c1>poetry env use {minors[-1]}</>"
 
 
 def _any_of(minors: Sequence[str]) -> str:

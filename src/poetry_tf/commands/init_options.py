@@ -12,22 +12,21 @@ OPTIONS: list[Option] = [
     option(
         "from",
         None,
-        "Take over the packages of an environment.yml of Conda's, of what <info>conda list</> "
-        "prints or exports, or of a requirements.txt; <info>-</> reads it from standard input.",
+        "Add the packages of a Conda environment.yml, of the output of <info>conda list</>, or of "
+        "a requirements.txt; <info>-</> reads it from standard input.",
         flag=False,
     ),
     option(
         "tensorflow",
         None,
-        "The series of TensorFlow (2.18), or the release to begin it at (2.18.1). "
-        "Default: the newest.",
+        "The TensorFlow series (2.18), or the lowest release of it (2.18.1). Default: the newest.",
         flag=False,
     ),
     option(
         "python",
         None,
-        "The Python minor version (3.11). Default: the newest that TensorFlow has wheels for; "
-        "without a container, of those that Poetry finds here.",
+        "The Python minor version (3.11). Default: the newest with TensorFlow wheels; without a "
+        "container, the newest of those that Poetry finds on this machine.",
         flag=False,
     ),
     option(
@@ -40,30 +39,31 @@ OPTIONS: list[Option] = [
     option(
         "environments",
         None,
-        f"Where the lock has to be installable: some of {', '.join(ENVIRONMENTS)}, between "
-        f"commas or repeated. Default: {' and '.join(DEFAULT_ENVIRONMENTS)}, the container's.",
+        f"The environments that the lock file has to work in: some of {', '.join(ENVIRONMENTS)}, "
+        f"separated by commas or repeated. Default: {' and '.join(DEFAULT_ENVIRONMENTS)}, for "
+        "containers.",
         flag=False,
         multiple=True,
     ),
     option(
         "mirror",
         None,
-        f"auto, off, a URL, one of {', '.join(MIRRORS)}, or several of these with commas "
-        "between them, the preferred first. Default: auto, which is TUNA unless it fails or "
+        f"auto, off, a URL, one of {', '.join(MIRRORS)}, or several of these, "
+        "separated by commas, the preferred first. Default: auto, which is TUNA unless it fails or "
         "PyPI is clearly faster from here.",
         flag=False,
     ),
     option(
         "write-source",
         None,
-        "Write the mirror into pyproject.toml as a source, which binds the lock to it.",
+        "Write the mirror into pyproject.toml as a source, which ties the lock file to it.",
     ),
     option("no-lock", None, "Don't lock the project."),
     option(
         "no-devcontainer",
         None,
-        "Set the project up for this machine: write no devcontainer.json, and say so in "
-        "<comment>[tool.poetry-tf]</>.",
+        "Set the project up for this machine: write no devcontainer.json, and set "
+        "<comment>devcontainer</> to off in <comment>[tool.poetry-tf]</>.",
     ),
     option("dry-run", None, "Show the changes as unified diffs and write nothing."),
 ]

@@ -51,16 +51,16 @@ _ENVIRONMENT_LABELS = {
 
 _DROP_TEXTS: dict[DropReason, str] = {
     "main": "The requirement on TensorFlow",
-    "tensorflow": "TensorFlow brings along",
-    "needed": "Come with the others, and are in the lock",
-    "unneeded": "Needed by nothing that is locked",
+    "tensorflow": "Installed by TensorFlow",
+    "needed": "Installed by the others, and in the lock file",
+    "unneeded": "Not needed by any locked package",
     "container": "Left to the container, which has what this TensorFlow needs",
-    "builds": "Intel's builds for Conda; PyPI's wheels take their place",
-    "system": "No Python packages; wheels hold the libraries that they need",
-    "tools": "Conda's tools and installers, whose work Poetry does",
-    "python": "A part of Python by now, or of Poetry's work",
-    "elsewhere": "For other systems than this project's container",
-    "present": "Required by the project already, as it says",
+    "builds": "Intel's builds for Conda; wheels from PyPI replace them",
+    "system": "Not Python packages; wheels contain the libraries that they need",
+    "tools": "Conda's tools and installers, which Poetry replaces",
+    "python": "Now part of Python, or done by Poetry",
+    "elsewhere": "For other systems only",
+    "present": "Already required by the project",
 }
 
 
@@ -79,9 +79,9 @@ def migration_lines(
 ) -> Iterator[str]:
     """What became of a list: `sentences` first, then its packages; `whole` names every one."""
     is_built = any(item.build for item in listing.entries)
-    kind = "an export of what was installed, " if listing.is_export else ""
+    kind = "an export of an environment, " if listing.is_export else ""
     if kind and not is_built:  # a list of pip's may have been written by hand
-        kind = f"taken for {kind}"
+        kind = f"read as {kind}"
     yield f"From {listing.file}, {kind}{format_count(len(listing.entries), 'package')}:"
     for sentence in sentences:
         yield f"  {sentence}"
@@ -99,15 +99,15 @@ def migration_lines(
     for where, names in excluded.items():
         if where:
             text = _format_names(names, whole=whole)
-            yield f"  Left out on {format_list(where)}, for want of files: {text}"
+            yield f"  Left out on {format_list(where)}, because it has no files there: {text}"
     renamed = [item for item in found.required if canonicalize_name(item.name) != item.entry.key]
     if renamed:
         pairs = ", ".join(f"{item.entry.name} is {item.name}" for item in renamed)
-        yield f"  By PyPI's names: {pairs}"
+        yield f"  Names on PyPI: {pairs}"
     assumed = [item.entry.name for item in found.required if is_assumed(item.entry)]
     if assumed:
         text = _format_names(assumed, whole=whole)
-        yield f"  Taken to have the same name on PyPI ({len({*assumed})}): {text}"
+        yield f"  Assumed to have the same name on PyPI ({len({*assumed})}): {text}"
     for reason, text in _DROP_TEXTS.items():
         names = [item.entry.name for item in found.dropped if item.reason == reason]
         if names:
@@ -121,7 +121,7 @@ def migration_lines(
 def staying_notes(project: Project, options: InitOptions, plan: Plan) -> Iterator[str]:
     """The requirements on TensorFlow that a move to another series leaves as they are."""
     for one in staying_lines(project, plan.release) if options.tensorflow is not None else ():
-        yield f"Stays as it is: {one.item.name} {one.item.written}: {one.reason}"
+        yield f"Not changed: {one.item.name} {one.item.written}: {one.reason}"
 
 
 def series_notes(project: Project, options: InitOptions, plan: Plan) -> Iterator[str]:
@@ -137,8 +137,8 @@ def series_notes(project: Project, options: InitOptions, plan: Plan) -> Iterator
     written = f"{item.name} {item.written}".strip()
     if options.keeps_pin:
         yield (
-            f'"{written}" stays, because the project publishes a package: pin is "warn" in '
-            "[tool.poetry-tf]; to narrow it give --tensorflow."
+            f'"{written}" was kept, because the project publishes a package (pin = "warn" in '
+            "[tool.poetry-tf]). To narrow it, give --tensorflow."
         )
         return
     lowest = lower_bound(constraint)
@@ -147,20 +147,18 @@ def series_notes(project: Project, options: InitOptions, plan: Plan) -> Iterator
     elif lowest is None:
         why = "is the newest that fits"
     elif plan.release.version.release[:2] == (lowest.major, lowest.minor):
-        why = f'is where "{written}" begins'
+        why = f'is the lowest in "{written}"'
     else:
-        why = f'is the nearest that fits to where "{written}" begins'
-    yield f"TensorFlow {plan.release.series} {why}; for another series give --tensorflow."
+        why = f'is the lowest in "{written}" that fits'
+    yield f"TensorFlow {plan.release.series} {why}. For another series, give --tensorflow."
     if project.pyproject.ships_package:
-        yield (
-            "This project ships a package: the narrower requirements go into its metadata as well."
-        )
+        yield ("This project publishes a package: its metadata gets the narrower requirements too.")
 
 
 def lock_summary(path: Path, text: str) -> str:
     """A lock file in place of its diff, which nobody reads."""
     count = text.count("\n[[package]]\n")
-    return f"{path.name}: {count} packages (the whole diff with -v)"
+    return f"{path.name}: {count} packages (full diff with -v)"
 
 
 def next_steps(
@@ -171,7 +169,7 @@ def next_steps(
     `lists` are the lists of packages beside a new project, which were not taken over.
     """
     for name in lists:
-        yield f"Take over the packages of {name}: <c1>{poetry_tf.program} init --from {name}</>"
+        yield f"Add the packages of {name}: <c1>{poetry_tf.program} init --from {name}</>"
     if project.lock is None:
         yield f"Lock the project: <c1>{poetry_tf.program} init</> or <c1>poetry lock</>"
     if options.container:
@@ -182,14 +180,14 @@ def next_steps(
         if any("nvidia-cuda" in item.document.text for item in readable_configurations(project)):
             yield (
                 "The first start downloads 2 to 3 GiB. For the GPU the host needs an NVIDIA "
-                "driver and, on Linux, the NVIDIA Container Toolkit; without, it runs on the "
-                "CPU"
+                "driver and, on Linux, the NVIDIA Container Toolkit. Without them, it runs "
+                "on the CPU"
             )
             if plan.release.and_cuda is not None and _downloads_from_china(project):
                 yield (
                     "Where ghcr.io or NVIDIA's package source is slow or blocked: <c1>"
-                    f"{poetry_tf.program} init --gpu pip</> needs neither, as its CUDA comes from "
-                    "the mirror of PyPI"
+                    f"{poetry_tf.program} init --gpu pip</> needs neither: CUDA comes from the "
+                    "PyPI mirror"
                 )
         yield from (plain(why.removesuffix(".")) for why in missing_plugin_notes(project, plan))
     else:

@@ -177,7 +177,7 @@ class Document(ABC):
         stay. Raises `DocumentError` for the root.
         """
         if not path:
-            raise DocumentError("the whole document cannot be removed")
+            raise DocumentError("the whole document can't be removed")
         return self if self.get(path, ABSENT) is ABSENT else self._cut(path)
 
     def rename(self, path: KeyPath, new_key: str) -> Self:

@@ -87,7 +87,7 @@ class LockedError(WriteError):
         super().__init__(
             f"{format_process(pid)} has been writing in {root} for {seconds:.0f} seconds; "
             "nothing was written",
-            "End it, or wait for it, and run the command again.",
+            "Stop it or wait for it, then run the command again.",
         )
 
 

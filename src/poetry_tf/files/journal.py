@@ -187,8 +187,8 @@ class FileWrite:
 
 
 _ABOUT: Final = (
-    "poetry-tf was writing files of this project together. Its next command that writes completes "
-    "or undoes that, on the machine and by the user of the interrupted one."
+    "poetry-tf was writing several files of this project. Its next command that writes finishes "
+    "or undoes this, if the same user runs it on the same machine."
 )
 
 
@@ -224,7 +224,7 @@ def read_marker(root: Path) -> str | None:
 
 
 def _unreadable(error: OSError, path: Path) -> WriteError:
-    return write_error(error, path, "an interrupted write cannot be settled")
+    return write_error(error, path, "an interrupted write could not be finished or undone")
 
 
 def journal_path(token: str) -> Path:
@@ -234,7 +234,7 @@ def journal_path(token: str) -> Path:
 def _foreign(root: Path, token: str | None = None) -> UnsettledError:
     drafts = "" if token is None else f", and files named .*.{token}.new or .old beside them"
     return UnsettledError(
-        f"{root / MARKER} belongs to no write of this user on this machine: it is from the "
+        f"{root / MARKER} is not from a write by this user on this machine: it is from the "
         "repository, another machine, another user or a container; nothing was written",
         f"Compare the project's files with your last commit, then delete it{drafts}.",
     )
@@ -248,7 +248,7 @@ def real_path(path: Path) -> Path:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         return resolved
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13.
-        raise WriteError(f"{path} leads nowhere: {error}") from error
+        raise WriteError(f"{path} can't be followed: {error}") from error
 
 
 def read_journal(root: Path, token: str) -> tuple[str, FileWrite]:
@@ -271,7 +271,7 @@ def read_journal(root: Path, token: str) -> tuple[str, FileWrite]:
         raise _unreadable(error, journal) from error
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise UnsettledError(
-            f"{journal} does not fit {root}, so that the interrupted write cannot be settled",
+            f"{journal} is not for {root}: the interrupted write could not be finished or undone",
             f"Compare the project's files with your last commit, then delete {root / MARKER}.",
         ) from error
     return state, FileWrite(root, token, journal, changes, folders)

@@ -175,7 +175,7 @@ class _Parser:
     def document(self) -> tuple[Any, Value]:
         start = self.after_trivia(len(BOM) if self.text.startswith(BOM) else 0)
         if start == len(self.text):
-            self.fail("the file holds no value", start)
+            self.fail("the file has no value", start)
         data, value = self.value(start, 0)
         end = self.after_trivia(value.end)
         if end != len(self.text):
@@ -265,7 +265,7 @@ class _Parser:
             case "" | "\r" | "\n":
                 self.fail("the string is never closed", at)
             case "\\":
-                self.fail("no such escape in a string", end)
+                self.fail("unknown escape in a string", end)
             case _:
                 self.fail("a control character in a string must be escaped", end)
 

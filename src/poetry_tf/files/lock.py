@@ -65,7 +65,7 @@ class Lock:
         data = _regular(text) or parse_toml(path, text, _CONFLICT_REMEDY).data
         packages, metadata = data.get("package", []), data.get("metadata")
         if not isinstance(metadata, dict) or not isinstance(packages, list):
-            raise ProjectError(path, "this is not a lock file of Poetry's", Position(1, 1))
+            raise ProjectError(path, "this is not a lock file from Poetry", Position(1, 1))
         for package in packages:
             if not isinstance(package, dict) or not all(
                 isinstance(package.get(key), str) for key in ("name", "version")

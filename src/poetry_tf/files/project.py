@@ -74,7 +74,7 @@ class Project:
         path, reader = root / PYPROJECT, FileReader()
         text = reader.read(path)
         if text is None:
-            raise ProjectError(path, f"there is none in {root}")
+            raise ProjectError(path, f"not found in {root}")
         return cls.reading(root, Pyproject.read(path, text), reader.files[path])
 
     @classmethod
@@ -107,7 +107,7 @@ class Project:
         reader = FileReader({**self.snapshot})
         found = _devcontainer_at(path, reader) if Path(name).name == name else None
         if found is None:
-            raise ProjectError(path, f"there is none in .devcontainer/{name}")
+            raise ProjectError(path, f"not found in .devcontainer/{name}")
         return replace(self, devcontainer=found, other_devcontainers=(), snapshot=reader.files)
 
     @property
@@ -233,7 +233,7 @@ def _devcontainer_at(path: Path, reader: FileReader) -> Devcontainer | None:
     except DocumentError as error:
         raise ProjectError(path, error.message, error.position) from None
     if not isinstance(document.data, dict):
-        raise ProjectError(path, "holds no object", Position(1, 1))
+        raise ProjectError(path, "does not contain an object", Position(1, 1))
     return Devcontainer(path, document)
 
 

@@ -43,7 +43,7 @@ def read_file(path: Path, limit: int | None = None) -> bytes:
         limit = MAX_JSON_BYTES if path.suffix == ".json" else MAX_BYTES
         limit = MAX_LOCK_BYTES if path.name == "poetry.lock" else limit
     if "\0" in str(path):  # an address in a file of the project may be any text
-        raise OSError(errno.EINVAL, "Has a name that no file can have", str(path))
+        raise OSError(errno.EINVAL, "Has a name that is not valid", str(path))
     # Opening a device may do something, so it is not tried. Opening a pipe would wait for a writer,
     # if there is one in the file's place by then.
     _refuse_other_kinds(path, path.stat())

@@ -269,7 +269,7 @@ def _poetry_entry(
     elif isinstance(value, dict):
         entry, constraint_path = value, (*path, "version")
     else:
-        raise file.error(path, f"{name} has the value {value!r}, which is no constraint")
+        raise file.error(path, f"{name} has the value {value!r}, which is not a constraint")
     is_direct = not _DIRECT.isdisjoint(entry)
     written = "*" if is_direct else entry.get("version", "*")
     return Requirement(
@@ -308,7 +308,7 @@ def read_constraint(file: TomlFile, path: KeyPath, written: object) -> VersionCo
         with bounded(written):
             return parse_constraint(written)
     except ValueError as error:
-        message = f"{cut(repr(written))} is no version constraint: {cut(str(error))}"
+        message = f"{cut(repr(written))} is not a version constraint: {cut(str(error))}"
         raise file.error(path, message) from None
 
 

@@ -43,7 +43,7 @@ def state_folder() -> Path:
         if status.st_uid != os.geteuid() != 0:
             raise _unusable(folder, "it belongs to another user")
         if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise _unusable(folder, "other users can write into it")
+            raise _unusable(folder, "other users can write to it")
     return folder
 
 
@@ -71,7 +71,7 @@ def write_lock(root: Path, report: Report) -> Iterator[None]:
         raise LockedError(root, _read_pid(holder), WAIT_SECONDS) from None
     except (OSError, NotImplementedError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise _unusable(folder, f"files cannot be locked there ({reason})") from error
+        raise _unusable(folder, f"files can't be locked there ({reason})") from error
     try:
         with suppress(OSError):  # It only helps a message.
             holder.write_text(str(os.getpid()), "utf-8")
@@ -89,6 +89,6 @@ def _read_pid(holder: Path) -> int | None:
 
 def _unusable(folder: Path, reason: str) -> WriteError:
     return WriteError(
-        f"{folder} cannot be used for locks and journals: {reason}; nothing was written",
+        f"{folder} can't be used for locks and journals: {reason}; nothing was written",
         f"Set {VARIABLE} to a folder on a local disk that only you can write to.",
     )

@@ -83,7 +83,7 @@ class TomlDocument(Document):
     def parse(cls, text: str) -> Self:
         if text.startswith(BOM):
             raise DocumentError(
-                "the file begins with a byte order mark, which TOML readers, Poetry's among them,"
+                "the file begins with a byte order mark, which Poetry and other TOML readers"
                 " reject; save it as UTF-8 without one",
                 Position(1, 1),
             )

@@ -140,16 +140,18 @@ def _settle(state: str, write: FileWrite) -> tuple[Path, ...]:
                 write.rename(change)
             changed = tuple(change.target for change in pending)
     except OSError as error:
-        raise write_error(error, write.root, "an interrupted write cannot be settled") from error
+        raise write_error(
+            error, write.root, "an interrupted write could not be finished or undone"
+        ) from error
     write.clean()
     return changed
 
 
 def _unsettled(root: Path) -> UnsettledError:
     return UnsettledError(
-        f"an earlier write was interrupted, or is going on: see {root / MARKER}; "
+        f"an earlier write was interrupted or is still running: see {root / MARKER}; "
         "nothing was written",
-        "Run `poetry tf check --fix` to settle it.",
+        "Run `poetry tf check --fix` to finish or undo it.",
     )
 
 
@@ -204,9 +206,9 @@ def _changes(root: Path, files: Mapping[Path, bytes]) -> list[tuple[Path, FileCh
         if not target.is_relative_to(root):
             raise WriteError(f"{path} leads to {target}, outside {root}: nothing was written")
         if ".git" in map(str.lower, target.relative_to(root).parts):
-            raise WriteError(f"{path} leads to {target}, which is Git's: nothing was written")
+            raise WriteError(f"{path} leads to {target}, which belongs to Git: nothing was written")
         if target in seen:
-            raise WriteError(f"{path} and {seen[target]} are one file: nothing was written")
+            raise WriteError(f"{path} and {seen[target]} are the same file: nothing was written")
         seen[target] = path
         old = None
         try:

@@ -132,7 +132,7 @@ class AddGuard:
         return self._explained(find)
 
     def _refuse_second(self, name: NormalizedName) -> None:
-        """Refuses a TensorFlow beside another one with the same files, for the same targets.
+        """Refuses a second TensorFlow distribution with the same files for the same targets.
 
         One for a group, an extra or a part of the targets is left to the rules.
         """
@@ -150,7 +150,7 @@ class AddGuard:
         if others and self._requirement(name).marker.is_any():
             raise command_error(
                 f"{name} holds the same files as {others[0]}, which the project requires.",
-                "Both cannot be installed together. To take it in the place of the other: "
+                f"They cannot be installed together. To replace {others[0]}: "
                 f"<c1>poetry remove {others[0]}</>, then <c1>poetry add {name}</>",
             )
 
@@ -195,7 +195,7 @@ class AddGuard:
         if self.setting.suspects(name):
             meant = misspelling_of(canonicalize_name(name))
             command = f"<c1>poetry add {meant}</>" if self.poetry is not None else f"<c1>{meant}</>"
-            refuse_name(name, "", f"Meant is perhaps {command}.")
+            refuse_name(name, "", f"Did you mean {command}?")
 
     def judge_answer(self, answer: str) -> None:
         """Judges an answer of the dialogue: a name, optionally with a constraint."""
@@ -309,17 +309,17 @@ class AddGuard:
             self.io,
             f"poetry-tf: {escape_markup(f'{name} {version}')} has wheels for Python "
             f"{format_list(minors)}, but this "
-            f'project {what}: better requires-python = "{python}" ({how})',
+            f'project {what}: set requires-python = "{python}" ({how})',
         )
 
 
 def judge_proper_name(name: NormalizedName, io: IO, setting: GuardSettings) -> None:
-    """Refuses, or warns of, a name by which PyPI has nothing, a notice or an old package."""
+    """Refuses a name that PyPI has nothing, a notice or an old package for, or warns of it."""
     if (meant := proper_name(name)) is None:
         return
     command = f"<c1>poetry add {meant}</>"
     if is_forwarding(name):
-        what = f"{name} only requires {meant}, which is the distribution: {command}"
+        what = f"{name} only installs {meant}. Add that instead: {command}"
     elif setting.managed:
         raise command_error(f"{name} is {meant} on PyPI.", f"Run: {command}")
     else:
@@ -328,7 +328,7 @@ def judge_proper_name(name: NormalizedName, io: IO, setting: GuardSettings) -> N
 
 
 def report_findings(guard: AddGuard, locked: Collection[NormalizedName]) -> None:
-    """Says what `check` finds after ``add``, and what of it has to be built from source.
+    """Reports what `check` finds after ``add``, and what has to be built from source.
 
     `locked` are the distributions that were locked before.
     """

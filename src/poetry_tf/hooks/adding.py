@@ -1,8 +1,8 @@
-"""``poetry add`` of names without versions: the versions that go with the project.
+"""``poetry add`` of names without versions: the versions that fit the project.
 
 Poetry writes the newest version, and solves after that. Where this fails, the names are solved
 without versions, and what is found is written as Poetry writes a version, with one line that says
-why. Where nothing goes with the project, the error names both requirements and what helps.
+why. Where nothing fits the project, the error names both requirements and what helps.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from poetry.poetry import Poetry
 
 ANY_VERSION = ">=0"
-# Later series that are solved for, until one goes with what is added.
+# Later series that are solved for, until one fits what is added.
 _MOST_SERIES = 3
 _TELL_SECONDS = 10.0
 """How often it is said that a search goes on."""
@@ -82,7 +82,7 @@ class Addition:
     content: Any = field(repr=False)
 
     def solve_otherwise(self, solver: Any, solve: Solve, error: SolverProblemError) -> Any:
-        """The transaction with versions that go with the project, where the newest do not.
+        """The transaction with versions that fit the project, where the newest do not.
 
         `error` is the failure of a solver with them. Raises it, or `PoetryRuntimeError` with the
         reason and what helps.
@@ -93,12 +93,12 @@ class Addition:
         before = self._project()
         added = _added(self._project_on_disk(), before)
         main = next((one for one in added if one.name in tensorflow_distributions()), None)
-        if main is not None:  # it is what everything else has to go with
+        if main is not None:  # everything else has to fit it
             raise _upgrade_instead(self._project_on_disk(), main, self.io) or error
         opened = [item for item in added if item.name in self.bare]
         if opened:
             names = format_list(sorted({item.name for item in opened}))
-            self._tell(f"Looking for versions of {names} that fit, as the newest do not")
+            self._tell(f"Looking for versions of {names} that fit, because the newest do not")
         with _told(self.io, "Still solving"), without_build_warnings():
             return self._solve_with_others(attempt, before, added, opened, error)
 
@@ -243,7 +243,7 @@ class Addition:
         if conflict is None:
             return error
         item = next(one for one in added if one.name == conflict.name)
-        headline = f"{item.name} {_written(item)} does not go with what the project requires."
+        headline = f"{item.name} {_written(item)} conflicts with what the project requires."
         lines = [f"{conflict.sentence}.", *self._places(conflict)]
         lines = [escape_markup(line) for line in lines]
         lines += self._other_version(attempt, before, item)
@@ -252,7 +252,7 @@ class Addition:
         return command_error(escape_markup(headline), "\n".join(lines), "\n".join(solver))
 
     def _places(self, conflict: Conflict) -> list[str]:
-        """Where the other requirement stands, if it is TensorFlow's or the project's own."""
+        """Where the other requirement is written, if it is TensorFlow's or the project's own."""
         project = self._project_on_disk()
         pyproject = project.pyproject
         if conflict.on == PYTHON:
@@ -289,7 +289,7 @@ class Addition:
             yield f"Another version fits: <c1>poetry add {what}</>"
 
     def _move(self, before: Project, conflict: Conflict) -> Iterable[str]:
-        """The next later series of TensorFlow with which it goes, tried by locking."""
+        """The next later series of TensorFlow that it fits, found by locking."""
         series = [item.series for item in _later_releases(self._project_on_disk(), conflict)]
         for tried in series[:_MOST_SERIES]:
             self._tell(f"Trying TensorFlow {tried}")
@@ -408,7 +408,7 @@ def _have_wheels(
 
 
 def _later_releases(project: Project, conflict: Conflict) -> list[Release]:
-    """The newest release of each later series with which a conflict would not be."""
+    """The newest release of each later series that does not have the conflict."""
     locked, catalog, on = locked_tensorflow(project), load(), canonicalize_name(conflict.on)
     is_own = on in tensorflow_distributions()
     if locked is None or not (is_own or conflict.is_with_tensorflow):
@@ -429,9 +429,9 @@ def _later_releases(project: Project, conflict: Conflict) -> list[Release]:
 
 
 def _told(io: IO, text: str, *, on_terminal: bool = False) -> AbstractContextManager[None]:
-    """Says now and then that something goes on, on a terminal or elsewhere.
+    """Reports regularly that work continues, on a terminal or elsewhere.
 
-    On a terminal Poetry says it of its own solves.
+    On a terminal Poetry shows the progress of its own solves.
     """
     if io.output.is_decorated() != on_terminal:
         return nullcontext()
@@ -455,7 +455,7 @@ def _can_move(project: Project, before: Project, series: str, io: IO) -> bool:
 
 
 def _upgrade_instead(project: Project, item: Requirement, io: IO) -> Exception | None:
-    """The error for another TensorFlow that does not go with what the project requires.
+    """The error for another TensorFlow that conflicts with what the project requires.
 
     None where the project can't be moved to it either.
     """
@@ -464,8 +464,9 @@ def _upgrade_instead(project: Project, item: Requirement, io: IO) -> Exception |
         return None
     written = escape_markup(f"{item.name} {_written(item)}")
     return command_error(
-        f"{written} does not go with what the project requires.",
-        f"What goes with TensorFlow moves with it by: <c1>poetry tf upgrade {series}</>",
+        f"{written} conflicts with what the project requires.",
+        "To move TensorFlow together with the packages that depend on it: "
+        f"<c1>poetry tf upgrade {series}</>",
     )
 
 

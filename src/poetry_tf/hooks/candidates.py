@@ -255,8 +255,7 @@ class Explanation:
 
     @property
     def headline(self) -> str:
-        what = f"No {self.name} that the project admits"
-        return f"{what} can be installed everywhere it would have to be."
+        return f"No {self.name} that the project admits has wheels for all of its targets."
 
     @property
     def details(self) -> str:
@@ -299,7 +298,7 @@ class Explanation:
             first, last = fits[0].series, fits[-1].series
             series = last if first == last else f"{first} to {last}"
             lines.append(
-                f"{'Or take' if lines else 'Take'} TensorFlow {series}: "
+                f"{'Or use' if lines else 'Use'} TensorFlow {series}: "
                 f"<c1>poetry add {name}@~{last}</>"
             )
         return lines or [self._fewer_environments()]
@@ -324,9 +323,9 @@ class Explanation:
                 written = ", ".join(f'"{item}"' for item in left)
                 return (
                     f"With environments = [{written}] in [tool.poetry-tf] {self.name} "
-                    f"{release.version} could be locked."
+                    f"{release.version} can be locked."
                 )
-        return "No release that poetry-tf knows could be installed there."
+        return "poetry-tf knows no release that can be installed there."
 
     def _known_releases(self) -> Iterator[Release]:
         for version in sorted(self.ruled_out, reverse=True):

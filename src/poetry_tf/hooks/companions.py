@@ -89,12 +89,12 @@ def complete_requirements(
     lost, gained = _changed_texts(before, after), _changed_texts(after, before)
     for name, texts in gained.items():
         instead = lost.pop(name, None)
-        place = f"in the place of {', '.join(instead)}" if instead else "which goes with it"
-        what = f"gets {', '.join(texts)}, {place}"
-        write_notice(io, f"poetry-tf: pyproject.toml {escape_markup(what)}")
+        place = f" instead of {', '.join(instead)}" if instead else ""
+        what = f"added {', '.join(texts)} to pyproject.toml{place}"
+        write_notice(io, f"poetry-tf: {escape_markup(what)}")
     for texts in lost.values():
-        what = f"loses {', '.join(texts)}, which it no longer needs"
-        write_notice(io, f"poetry-tf: pyproject.toml {escape_markup(what)}")
+        what = f"removed {', '.join(texts)} from pyproject.toml, as no longer needed"
+        write_notice(io, f"poetry-tf: {escape_markup(what)}")
 
 
 def _changed_texts(project: Project, other: Project) -> dict[NormalizedName, list[str]]:
@@ -140,7 +140,7 @@ def _limit(project: Project, item: Requirement, io: IO) -> Iterator[Edit]:
         edits = marker_edits(project, item, marker_without(lacking))
         if edits:
             what = f"{item.name} {fitting[-1].version} has no wheel for {format_list(lacking)}"
-            write_notice(io, f"poetry-tf: {escape_markup(what)}: its marker leaves that out")
+            write_notice(io, f"poetry-tf: {escape_markup(what)}: its marker excludes that")
         yield from edits
 
 
@@ -190,8 +190,8 @@ def _no_companion(
         yield f"It has releases for TensorFlow {format_list(series_with(name))}."
         if numbers(release.series) > numbers(newest := series_with(name)[-1]):
             yield (
-                f"{newest} is the newest that has one: <c1>poetry tf upgrade {newest}</> goes back "
-                "to it."
+                f"{newest} is the newest that has one: <c1>poetry tf upgrade {newest}</> moves "
+                "back to it."
             )
     if (series := next_series_with(name, release, pythons)) is not None:
         yield (
@@ -257,8 +257,8 @@ def conflict_hint(poetry: Poetry, error: SolverProblemError) -> str | None:
     for item in problems:
         if item.code in CODES and item.edits and (not involved or item.name in involved):
             return (
-                f"It may be for this: {escape_markup(item.message)}. "
-                "<c1>poetry tf check --fix</> puts that right and locks."
+                f"A possible cause: {escape_markup(item.message)}. "
+                "<c1>poetry tf check --fix</> fixes it and updates the lock file."
             )
     return None
 

@@ -158,7 +158,7 @@ def _fault_of_sources(command: Any) -> str | None:
 
 
 def on_terminate(event: ConsoleTerminateEvent, _failed: Failed) -> None:
-    """Runs after a command; follows the new lock, and what is installed, if it succeeded."""
+    """Runs after a command; if it succeeded, updates what depends on the new lock."""
     command: Any = event.command
     poetry = project_of(command)
     before, guard = _locked_before.pop(command, None), _adding.pop(command, None)

@@ -251,10 +251,10 @@ def refuse_name(name: str, where: str, remedy: str) -> NoReturn:
     meant, name = misspelling_of(name), escape_markup(name)
     raise command_error(
         f"{name}{where} looks like a misspelling of {meant}.",
-        "Names one slip away from a popular one are what malicious packages are published under, "
+        "Malicious packages are published under names that are one typo away from a popular one, "
         "so nothing of that name was downloaded.",
         remedy,
-        "If it is meant, say so in pyproject.toml: <c1>[tool.poetry-tf]</> "
+        "If you mean it, add to pyproject.toml: <c1>[tool.poetry-tf]</> "
         f'<c1>ignore = [{{ code = "TF106", name = "{name}", reason = "…" }}]</>',
     )
 

@@ -30,7 +30,7 @@ def link_installed(command: Any, io: IO) -> None:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         text = f"could not link NVIDIA's libraries for TensorFlow in {error.filename} ({reason})"
-        _tell(io, f'{text}. To name their folders to a shell: eval "$(poetry tf env)"')
+        _tell(io, f'{text}. To set their folders in a shell: eval "$(poetry tf env)"')
         return
     if links.missing:
         count = len(links.missing)

@@ -160,6 +160,6 @@ def _known_release(
     except UnreadReleaseError as error:
         if managed and is_pypi:
             raise unread_error(error) from error
-        line = f"{error}. Its requirements are those that the index tells first"
+        line = f"{error}. Its requirements are those that the index names first"
         write_notice(io, f"<warning>poetry-tf: {escape_markup(line)}</>")
         return None

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def reader_for(pool: RepositoryPool, io: IO) -> NewReleases | None:
-    """The reader of releases that the data does not know, which tells what it does on stderr."""
+    """The reader of releases that the data does not know, which reports what it does on stderr."""
     return new_releases(pool, _report_to(io))
 
 
@@ -41,8 +41,8 @@ def _report_to(io: IO) -> Callable[[str], None]:
 def unread_error(error: UnreadReleaseError) -> PoetryRuntimeError:
     """The error for a release whose requirements would reach the lock unread."""
     details = ConsoleMessage(
-        "Nothing is locked with requirements that were not read. Try again, use another mirror "
-        "(POETRY_TF_MIRROR), or keep TensorFlow below it."
+        "A release is locked only with requirements that were read. Try again, use another mirror "
+        "(POETRY_TF_MIRROR), or require an older TensorFlow."
     )
     return PoetryRuntimeError(f"<error>{escape_markup(str(error))}.</error>", [details])
 
@@ -54,7 +54,7 @@ def can_read(reader: NewReleases | None, io: IO, name: str, version: Version) ->
     try:
         reader.read(name, version)
     except UnreadReleaseError as error:
-        line = f"poetry-tf: {error}. An older release is taken"
+        line = f"poetry-tf: {error}. An older release is used"
         write_notice(io, f"<warning>{escape_markup(line)}</>")
         return False
     return True

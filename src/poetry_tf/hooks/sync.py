@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cleo.io.io import IO
 
 
-DETAILS_HINT = "poetry tf check tells where"
+DETAILS_HINT = "run poetry tf check for details"
 
 
 def sync_containers(
@@ -61,13 +61,13 @@ def _report(root: Path, tell: Report, *, sync: bool) -> str | None:
     try:
         return ". ".join(_sentences(root, tell, sync=sync)) or None
     except ProjectError as error:  # of pyproject.toml, which is also read lazily
-        return f"The dev container was not looked at: {error}"
+        return f"The dev container was not checked: {error}"
 
 
 def _sentences(root: Path, tell: Report, *, sync: bool) -> list[str]:
     project = Project.read(root)
     sentences = [
-        f"{_relative_path(root, item.path)} is left as it is, since it can't be read ({item}): "
+        f"{_relative_path(root, item.path)} was not changed, because it can't be read ({item}): "
         f"{_by_hand(item.path)}"
         for item in configurations(project)
         if isinstance(item, ProjectError)
@@ -102,7 +102,7 @@ def _write_synced(context: Context, tell: Report) -> Iterator[str]:
         assert isinstance(document, JsoncDocument)
         if after.text == text and path in outdated:
             name = _relative_path(project.root, path)
-            yield f"{name} no longer fits it, and a person has to change it: {DETAILS_HINT}"
+            yield f"{name} no longer fits it and has to be changed by hand: {DETAILS_HINT}"
         elif document.text != text:
             updated[path] = document
     if not updated:
@@ -111,7 +111,7 @@ def _write_synced(context: Context, tell: Report) -> Iterator[str]:
         texts = {path: document.text.encode("utf-8") for path, document in updated.items()}
         write_together(project.root, texts, project.snapshot, tell)
     except ChangedError as error:
-        yield f"The dev container does not follow ({error}): {_rerun(*updated)}"
+        yield f"The dev container was not updated ({error}): {_rerun(*updated)}"
         return
     except WriteError as error:
         names = format_list(_relative_path(project.root, path) for path in updated)
@@ -124,11 +124,11 @@ def _write_synced(context: Context, tell: Report) -> Iterator[str]:
         assert isinstance(before, JsoncDocument)
         parts = differences(before, document, load_images())
         changed = f" ({', '.join(parts)})" if parts else ""
-        rebuild = ": rebuild the container" if path in outdated else " in its name"
-        yield f"{_relative_path(project.root, path)} follows{changed}{rebuild}"
+        rebuild = ": rebuild the container" if path in outdated else " (its name)"
+        yield f"{_relative_path(project.root, path)} was updated{changed}{rebuild}"
         written = written.with_document(path, document)
     if updated.keys() & _outdated_containers(make_context(written)):
-        yield "That is not all: run poetry tf check --fix"
+        yield "There is more to fix: run poetry tf check --fix"
 
 
 def _with_current_names(project: Project) -> Project:

@@ -1,6 +1,6 @@
 """Whether addresses are valid, and which lead into the local network or to this machine.
 
-Who names such an address for another person's machine makes that machine ask what only it can
+Naming such an address for another person's machine makes that machine ask what only it can
 reach. So a project may name one only where the user allows its host.
 """
 
@@ -34,7 +34,7 @@ def url_fault(url: str) -> str | None:
     if not divided:
         return None  # a path, or git's own form
     if re.search(r"[\s\\]", url.strip()):
-        return "holds a blank or a backslash"
+        return "contains a blank or a backslash"
     if "[" in server or "]" in server:
         try:
             import ipaddress
@@ -42,16 +42,16 @@ def url_fault(url: str) -> str | None:
             is_number = bool(re.fullmatch(r"\[[^\[\]]+\]", host))
             ipaddress.IPv6Address(host.strip("[]").partition("%")[0] if is_number else "")
         except ValueError:
-            return "holds an IPv6 address that is not valid"
+            return "has an IPv6 address that is not valid"
     if name in _DEFAULT_PORTS:
         if not host:
-            return "names no host"
+            return "has no host"
         if port and not (port.isdecimal() and port.isascii() and int(port) < 65_536):
-            return "has a port that is no number up to 65535"  # or a part of a password
+            return "has a port that is not a number up to 65535"  # or a part of a password
         try:
             urlsplit(url)
         except ValueError:
-            return "names a host that is not valid"
+            return "has a host that is not valid"
     return None
 
 

@@ -46,7 +46,7 @@ Login = tuple[str, str]
 
 
 def login_in(url: str) -> Login | None:
-    """The user name and the password that stand in an address."""
+    """The user name and the password in an address."""
     parts = urlsplit(url)
     if parts.username is None:
         return None
@@ -124,7 +124,7 @@ class Session(requests.Session):
 
 @dataclass(frozen=True)
 class Limits:
-    """How much a client takes on.
+    """The limits of a client.
 
     Attributes:
         connect: seconds to wait for a connection.

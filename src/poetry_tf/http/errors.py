@@ -1,4 +1,4 @@
-"""What goes wrong when a server is read, as exceptions with fields; each message is one line."""
+"""Errors of reading from a server, as exceptions with fields; each message is one line."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Interrupted(ReadError):
     """A server stopped in the middle of an answer. The attributes are those of `NoResponse`."""
 
     def __init__(self, url: str, failure: Failure, error: str) -> None:
-        super().__init__(f"the answer from {_hostname(url)} broke off ({error})")
+        super().__init__(f"the answer from {_hostname(url)} stopped in the middle ({error})")
         self.host, self.failure, self.error = host_of(url), failure, error
 
 

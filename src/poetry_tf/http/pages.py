@@ -121,7 +121,7 @@ class SimpleIndex:
             elif kind in ("text/html", "application/vnd.pypi.simple.v1+html"):
                 files = parse_html(body.decode("utf-8"), base)
             else:
-                raise BadPage(name, f"answers with {kind or 'an untyped page'}")
+                raise BadPage(name, f"answers with {kind or 'a page of no type'}")
         except ValueError as error:
             problem = f"is malformed ({error})"
             raise BadPage(name, problem, subject="the index's page") from error

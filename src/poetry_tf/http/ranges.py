@@ -62,5 +62,5 @@ class RemoteFile:
             first, last, size = (int(part) for part in span.groups())
             body = self._client.body(response)
         if len(body) != last - first + 1:
-            raise BadResponse("broke off in the middle of a range")
+            raise BadResponse("stopped in the middle of a range")
         return body, first, size

@@ -1,4 +1,4 @@
-"""A request on a thread of its own, and bounds for what the answer may cost.
+"""Requests on a thread of their own, with limits for time and size of the answer.
 
 Nothing can break off a name look-up, and to a server that sends a byte a second a socket's timeout
 never comes. So the caller only waits for the thread, until a bound is reached or the command is
@@ -25,7 +25,7 @@ from poetry_tf.http.failures import Failure, Kind, Stopped
 WINDOW = 8.0
 """Seconds of waiting over which the speed is measured."""
 LEAST = 100.0
-"""Bytes a second, of all transfers together, below which nobody waits for a server."""
+"""Bytes a second, of all transfers together, below which a server is given up."""
 PATIENCE = 120.0
 """Seconds of waiting over which that is measured: several times what a chunk takes at 2 kB/s where
 eight transfers share it."""
@@ -236,7 +236,7 @@ class _Body:
         return self._transfer.wire
 
     def close(self) -> None:
-        """Leaves what has not been read."""
+        """Drops what has not been read."""
         self._transfer.leave()
 
     def release_conn(self) -> None:

@@ -1,4 +1,4 @@
-"""What an answer of an index is worth: its status, its form, and the files that it must list."""
+"""Checks the answers of an index: status, format, and the files that it must list."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def form_of(body: bytes) -> Literal["json", "html"] | None:
 def failure_of_page(
     status: int, kind: str, body: bytes, name: str, *, retry_after: str | None = None
 ) -> Failure | None:
-    """What is wrong with an index page as such, whatever it should list."""
+    """What is wrong with an index page itself, not with the files that it lists."""
     if status != 200:
         return failure_of_status(status, name, retry_after=retry_after) or Failure("status", status)
     form = form_of(body)

@@ -72,7 +72,7 @@ class AutoChoice:
 
 
 def is_clearly_faster(pypi: float, mirror: float) -> bool:
-    """Whether PyPI, at so many seconds a page, is worth leaving a mirror for.
+    """Whether PyPI is so much faster than a mirror that it should be used instead.
 
     It takes at most half the time, and saves at least a tenth of a second a page, which is some
     seconds a lock. Less is within what the same index varies by from one minute to the next; and
@@ -98,7 +98,7 @@ def decide(
 
 
 def is_settled(answers: Mapping[int, PageAnswer]) -> bool:
-    """Whether the answers that have come decide already.
+    """Whether the answers so far are enough to decide.
 
     PyPI can't be clearly faster than a mirror that answered before it.
     """
@@ -176,7 +176,7 @@ def measure_page(url: str, client: Client) -> PageAnswer:
     if not response.ok:
         return PageAnswer(seconds, f"answered {response.status_code}")
     if not any(word in content for word in _HOLDS):
-        return PageAnswer(seconds, "answered with something that is no index page")
+        return PageAnswer(seconds, "did not answer with an index page")
     return PageAnswer(seconds)
 
 
@@ -185,7 +185,7 @@ def measure_page(url: str, client: Client) -> PageAnswer:
 
 @dataclass(frozen=True)
 class ChoiceMemory:
-    """What was chosen, for a day, in one small file. One that can't be read or written is none."""
+    """Stores the choice for a day in a small file, which is ignored if it can't be read."""
 
     file: Path
 

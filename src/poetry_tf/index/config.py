@@ -117,7 +117,7 @@ def mirror_setting(project: Project) -> Any:
 
 
 def pypi_index() -> str:
-    """The address of PyPI's simple index, which is Poetry's to know."""
+    """The address of PyPI's simple index, as Poetry knows it."""
     from poetry.repositories.pypi_repository import PyPiRepository
 
     return str(PyPiRepository(disable_cache=True).url).rstrip("/") + "/"

@@ -1,4 +1,4 @@
-"""Downloading a file: from one mirror after another, resumed where a large one is cut off."""
+"""Downloads a file from one mirror after another, and resumes a large one that was interrupted."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Download:
         return self._promised is None or self.position == self._promised
 
     def resume(self) -> bool:
-        """Goes on with what an earlier run has left; whether that is the whole file already."""
+        """Continues what an earlier run has left; returns whether that is the whole file."""
         self.position = self._out.seek(0, os.SEEK_END)
         if self.position == 0:
             return False
@@ -82,7 +82,7 @@ class Download:
         return False
 
     def restart(self) -> None:
-        """Drops what was downloaded so far."""
+        """Discards what was downloaded so far."""
         self.position = 0
         self._sources.clear()
         self._out.seek(0)
@@ -210,7 +210,7 @@ class Downloader:
             ):
                 break
             else:
-                consequence = f": going on from {download.percent} %"
+                consequence = f": resuming at {download.percent} %"
                 self._failover.report(root, failure, consequence, once="cut, and going on")
         if failure is None and not download.is_right():
             failure = Failure("corrupt", name=download.name)

@@ -50,7 +50,7 @@ class IndexRoot:
     name: str
     url: str
     fate: str = ""
-    """Mirrors of one fate fail together; empty for one that depends on no other."""
+    """Mirrors with the same fate fail together; empty for one that does not depend on others."""
     final: bool = False
     """PyPI itself: what it lacks does not exist."""
 
@@ -88,7 +88,7 @@ class IndexRequest:
 
 
 class NotDownloadedError(PoetryRuntimeError):
-    """Something that no index gave; the message lists the failures."""
+    """No index could supply something; the message lists the failures."""
 
     def __init__(
         self,
@@ -101,26 +101,26 @@ class NotDownloadedError(PoetryRuntimeError):
         remedy = (
             "Start the proxy, or unset the variable that names it."
             if all(failure.kind == "proxy" for _, failure in failures)
-            else "If the network is in order, name a mirror that answers: "
+            else "If your network works, choose another mirror: "
             "<c1>POETRY_TF_MIRROR=name poetry …</>"
         )
         alone = escape_markup(shell_word(",".join(folders)) or "FOLDER")
         if folders:
             remedy += (
-                "\nWhat is saved in the folder needs no index, if the folder stands alone: "
+                "\nTo use only what is saved in the folder, without an index: "
                 f"<c1>POETRY_TF_MIRROR={alone} poetry …</c1>"
             )
         super().__init__(
-            f"<error>{subject} was not to be had by any way to PyPI:</error>\n{lines}\n{remedy}"
+            f"<error>Could not download {subject} from any mirror:</error>\n{lines}\n{remedy}"
         )
 
     def shortened(self) -> PoetryRuntimeError:
         """The same error for use after another one was shown in full."""
-        return PoetryRuntimeError(f"<error>{self.subject} was not to be had either.</error>")
+        return PoetryRuntimeError(f"<error>Could not download {self.subject} either.</error>")
 
 
 class NoFittingFileError(PoetryRuntimeError):
-    """A locked release of which a mirror has no file for the environment, and PyPI is away."""
+    """A mirror has no file of a locked release for the environment, and PyPI does not answer."""
 
     def __init__(self, root: IndexRoot, title: str, python: str) -> None:
         self.root, self.title, self.python = root, title, python
@@ -239,7 +239,7 @@ class Failover:
                     self._down[other, scope] = (float("inf"), found)
                 if other in self.roots[:1]:
                     self._on_first_failure()
-                self.report(other, found, f": going on by {root.name}", once="wrong-hash")
+                self.report(other, found, f": using {root.name}", once="wrong-hash")
         if failure is not None:
             origin = failure.wrong[0].origin
             self.report(root, failure, f": files on PyPI never change, so {origin} is wrong")
@@ -289,18 +289,19 @@ class Failover:
     # -- reports ----------------------------------------------------------------------------
 
     def report_switch(self, request: IndexRequest, root: IndexRoot) -> None:
-        """Reports why the index that was asked last is left for this one."""
+        """Reports why this index is used instead of the last one."""
         if request.unreported is not None:
             percent = request.percent()
-            at = f"from {root.name} at {percent} %" if percent else f"by {root.name}"
+            at = f"resuming from {root.name} at {percent} %" if percent else f"using {root.name}"
             failed, failure = request.unreported
-            self.report(failed, failure, f": going on {at}", once=_ONCE.get(failure.kind))
+            self.report(failed, failure, f": {at}", once=_ONCE.get(failure.kind))
             request.unreported = None
 
     def report_waiting(self, root: IndexRoot, speed: float) -> None:
-        """Reports that an index is slow and waited for, unless it was told that it is slow."""
+        """Reports that an index is slow and is waited for, unless that was reported before."""
         failure = Failure("slow", speed=speed)
-        self.report(root, failure, ": waiting for it, as no faster way is left", once=_ONCE["slow"])
+        consequence = ": waiting, because no faster mirror is left"
+        self.report(root, failure, consequence, once=_ONCE["slow"])
 
     def report_missing(
         self, failures: Iterable[tuple[IndexRoot, Failure]], root: IndexRoot
@@ -308,7 +309,7 @@ class Failover:
         """Reports the indexes that lacked what this one had."""
         for other, failure in failures:
             if failure.is_missing and failure != NO_METADATA:
-                self.report(other, failure, f": taking it by {root.name}", once="lacks")
+                self.report(other, failure, f": using {root.name}", once="lacks")
 
     def report(
         self, root: IndexRoot, failure: Failure, consequence: str, once: str | None = None

@@ -27,7 +27,7 @@ LOCK_FILE: Final = f"{MANIFESTS}/saving.lock"
 BEAT_SECONDS: float = 3.0
 """How often the holder changes the file."""
 WAIT_SECONDS: float = 30.0
-"""How long another holder is waited for. One that changes nothing in this time is gone."""
+"""How long to wait for another holder. One that changes nothing in this time is taken for dead."""
 _LOOK_SECONDS: Final = 0.2
 _MOST_BYTES: Final = 1000
 
@@ -44,12 +44,12 @@ class BusyFolderError(WriteError):
 
 
 class LostFolderError(WriteError):
-    """Another machine took the folder over, as this one did not reach it for some time."""
+    """Another machine took over the folder, because this one could not reach it for some time."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         super().__init__(
-            f"{folder} was out of reach for too long, and another machine has begun to save there",
+            f"{folder} could not be reached for too long, and another machine is saving there now",
             "Run the command again: what was downloaded stays.",
         )
 
@@ -80,7 +80,7 @@ class FolderLock:
 
     @contextmanager
     def beating(self) -> Iterator[FolderLock]:
-        """Changes the file now and then, and deletes it at the end."""
+        """Changes the file regularly, and deletes it at the end."""
         thread = threading.Thread(target=self._beat, daemon=True)
         thread.start()
         try:
@@ -134,7 +134,7 @@ def folder_lock(folder: Path, report: Report) -> Iterator[FolderLock]:
 
 
 def _wait(lock: FolderLock, folder: Path, report: Report) -> None:
-    """Creates the lock once its holder ends, or is gone."""
+    """Creates the lock once its holder has ended or is taken for dead."""
     path = folder / LOCK_FILE
     first = _read(path)
     report(f"Waiting for {_holder(first)}, which is saving in {folder}")

@@ -47,11 +47,11 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 
 
 class FolderError(PoetryRuntimeError):
-    """Something that folders alone can't give."""
+    """Something that can't be had from folders only."""
 
 
 class NotLockedError(FolderError):
-    """A release that isn't locked is wanted, where a saved folder is all there is."""
+    """A release that is not locked was requested, and a saved folder is the only mirror."""
 
     def __init__(
         self,
@@ -75,8 +75,8 @@ class NotLockedError(FolderError):
         why = f"{what} is not in poetry.lock{held}" if has_lock else "There is no poetry.lock"
         restore = "" if has_lock else "Restore poetry.lock if it was deleted. "
         super().__init__(
-            f"<error>{why}, and the mirror is the {escape_markup(place)} "
-            "alone, which can only keep what is locked.</error>\n"
+            f"<error>{why}, and the only mirror is the {escape_markup(place)}, "
+            "which has only what was locked.</error>\n"
             f"{restore}Where there is a network, run the command with another mirror, and save "
             "again:\n"
             f"  <c1>POETRY_TF_MIRROR=pypi {escape_markup(command)}</c1>\n"
@@ -122,8 +122,8 @@ class NoFolderError(FolderError):
     def __init__(self, folder: SavedFolder, place: str) -> None:
         self.folder = folder
         super().__init__(
-            f"<error>The folder {escape_markup(str(folder.path))} is not there, and it is the only "
-            f"mirror ({escape_markup(place)}).</error>\n"
+            f"<error>The folder {escape_markup(str(folder.path))} does not exist, and is the "
+            f"only mirror ({escape_markup(place)}).</error>\n"
             "Mount it, or use another mirror: <c1>POETRY_TF_MIRROR=pypi poetry …</c1>\n"
             "In a container use the address of a web server that serves it."
         )

@@ -112,10 +112,10 @@ def _path(text: str) -> str | None:
 
 
 FAULTS: dict[FolderFault, str] = {
-    "foreign": "is no path of this system",
-    "relative": "is a relative path, which leads somewhere else from each folder: write the whole",
+    "foreign": "is not a path on this system",
+    "relative": "is a relative path, which means another folder elsewhere: write an absolute one",
     "elsewhere": "is on another machine, which a project may not name",
-    "outside": "is outside of the project, which a project may not name",
+    "outside": "is outside the project, which a project may not name",
     "link": "is behind a link, which a project may not name",
 }
 """The words that follow the folder."""

@@ -162,7 +162,7 @@ def _read_file(entry: Mapping[str, Any]) -> SavedFile:
         and file.use in get_args(Use)
     )
     if not is_right:
-        raise ValueError(f"the entry of {file.filename!r} means nothing")
+        raise ValueError(f"the entry of {file.filename!r} is not valid")
     return file
 
 

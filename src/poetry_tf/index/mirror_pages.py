@@ -118,11 +118,11 @@ class MirrorPages:
         self._failover.report_missing(worse, best)
         for root, found in request.failures:
             if found.wrong:
-                self._failover.report(root, found, f": taking it by {best.name}")
+                self._failover.report(root, found, f": using {best.name}")
         all_answer = len(incomplete) >= len(self._failover.roots)
         if not all_answer and not any(root.final for root, _ in incomplete):
             # Of a part of PyPI every page lacks something.
-            self._failover.report(best, failure, ", and no other way answers", once="incomplete")
+            self._failover.report(best, failure, ", and no other mirror answers", once="incomplete")
         return best, self._answers[best, name][0]
 
     def _page_of(

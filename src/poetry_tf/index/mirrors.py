@@ -175,8 +175,8 @@ def parse_mirror(value: object) -> MirrorSetting:
             # A password with a comma is split, and neither part looks like a password.
             shown = _redacted(value if isinstance(value, str) and "@" in value else part)
             raise MirrorError(
-                f"{shown} stands alone: a list holds URLs and names ({', '.join(MIRRORS)}) in "
-                "order of preference, and neither auto nor off"
+                f"{shown} can't be in a list: a list has URLs and names ({', '.join(MIRRORS)}) in "
+                "order of preference, not auto or off"
                 if isinstance(part, str) and part.strip().lower() in {*_OFF, "auto"}
                 else _not_a_mirror(shown, part)
             )
@@ -189,11 +189,11 @@ _WORD = re.compile(r"[\w.-]+(/[\w.-]+)*", re.ASCII)
 
 def _not_a_mirror(shown: str, value: object = None) -> str:
     fault = url_fault(value) if isinstance(value, str) else None
-    why = f", as it {fault}" if fault else ""
+    why = f", because it {fault}" if fault else ""
     # A folder is written as one: "wheels" may be a name that is misspelt.
     folder = f"./{value}" if isinstance(value, str) and _WORD.fullmatch(value) else "./wheels"
     return (
-        f"{shown} is no mirror{why}: write auto, off, the URL of a simple index, one of "
+        f"{shown} is not a mirror{why}: write auto, off, the URL of a simple index, one of "
         f"{', '.join(MIRRORS)}, a folder ({folder}, /mnt/usb), or several of these"
     )
 

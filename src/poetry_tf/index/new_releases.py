@@ -174,8 +174,8 @@ class NewReleases:
                 raise ReadError(problems.found[0])
         if not described(name, version, block).is_build_known:
             self._report(
-                "the index sends wheels only whole: what they require is known from their "
-                "metadata, and the CUDA and cuDNN that they are built with are unknown"
+                "the index offers no partial downloads: what the wheels require is read from "
+                "their metadata; the CUDA and cuDNN that they are built with are unknown"
             )
         if cached is not None:
             with suppress(OSError):

@@ -107,7 +107,7 @@ def check_files(content: Any, *, any_hashes: bool = False) -> None:
         hashes = chain.from_iterable((file.get("hashes") or {}).values() for file in files)
         described &= {*map(type, hashes)} <= {str}
     if not described or max(map(len, names), default=0) > NAME:
-        raise MalformedPage("a file is not described as the standard says")
+        raise MalformedPage("the entry of a file does not follow the standard")
     if "[" in "".join(names + urls):
         for url in urls:
             urlsplit(url)  # in the place of a host it makes an address none

@@ -1,4 +1,4 @@
-"""The state of a mirror as seen from here: speed, freshness, and whether it serves ranges."""
+"""The state of a mirror from this machine: speed, freshness, and whether it serves ranges."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class Probe:
     seconds: float
     """For a page of some tens of kilobytes."""
     fault: str | None = None
-    """Why it is of no use; then there is no more."""
+    """Why it can't be used; the rest is then empty."""
     tensorflow: Version | None = None
     """The newest final release that it has."""
     uploaded: str = ""
     """The day of TensorFlow's last file; empty where the index doesn't say."""
     files: str = ""
-    """How a file of TensorFlow's comes, or why it doesn't."""
+    """How a file of TensorFlow can be downloaded, or why it can't."""
 
 
 def probe(url: str, login_of: Callable[[str], Login | None]) -> Probe:
@@ -84,7 +84,7 @@ def _wheels(files: Sequence[IndexFile]) -> list[tuple[Version, IndexFile]]:
 
 
 def _probe_ranges(files: Sequence[IndexFile], client: Client) -> str:
-    """How a file comes, in words for a table."""
+    """How a file can be downloaded, in words for a table."""
     # The wheels for Linux are the largest, and what a mirror would refuse.
     file = next((file for file in files if "linux" in file.filename), files[0])
     try:

@@ -68,7 +68,7 @@ _RANGES: type[Exception] = getattr(
 
 
 def watch_interrupts() -> None:
-    """Has Ctrl-C end what the threads of an installation download."""
+    """Makes Ctrl-C stop the downloads in the threads of an installation."""
     patches.watch_interrupts(interrupted_by)
 
 
@@ -313,7 +313,7 @@ class RoutedRepository(PrefetchingRepository, FileSupply):
         return record
 
     def _forget_unlisted(self, name: NormalizedName, version: Version) -> None:
-        """Takes a record out of the cache that has other hashes than the page lists now."""
+        """Removes a record from the cache if the page now lists other hashes."""
         key = f"{name}:{version}"
         if self._disable_cache or key in self._compared:
             return
@@ -402,8 +402,8 @@ class RoutedRepository(PrefetchingRepository, FileSupply):
         if not (supply_files() or self._warned):
             self._warned = True
             self.mirrors.report(
-                "this Poetry installs in a way poetry-tf doesn't know: where a file fails, no "
-                "other mirror is asked for it"
+                "this version of Poetry installs in a way that poetry-tf does not know: if a "
+                "download fails, no other mirror is tried"
             )
         with self._shown_in_full_once():
             return super().find_links_for_package(package)

@@ -1,7 +1,7 @@
-"""Which mirrors serve, of those that the layers of the setting name.
+"""Which of the mirrors in the layers of the setting are used.
 
 A project's poetry.toml comes with a cloned repository. What it names on the local network is not
-used unless the user allows the host, and where it overrides the user's own setting that is told.
+used unless the user allows the host. Where it overrides the user's own setting, this is reported.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def resolve(layers: Sequence[SettingLayer], may_name: Callable[[str], bool]) -> 
             named = (*map(str, folders), *(mirror.name for mirror in setting.mirrors))
             names = ", ".join(named) or setting.kind
             notices.append(
-                f"{layer.place} sets the mirror {names} in place of yours, "
+                f"{layer.place} sets the mirror {names} instead of yours, "
                 f"{format_value(own.value)} ({own.place})"
             )
         return ResolvedMirror(setting, layer, tuple(notices), folders)
@@ -104,8 +104,8 @@ def _format_refused(layer: SettingLayer, refused: Sequence[Mirror]) -> str:
     names = format_list(dict.fromkeys(mirror.name for mirror in refused))
     hosts = dict.fromkeys(shlex.quote(host_entry(mirror.url)) for mirror in refused)
     return (
-        f"{layer.place} names {names}, on the local network, which a project may do only where you "
-        f"allow it: not used. Run: {poetry_tf.program} allow {' '.join(hosts)}"
+        f"{layer.place} names {names} on the local network, which you have not allowed: not used. "
+        f"To allow it, run: {poetry_tf.program} allow {' '.join(hosts)}"
     )
 
 

@@ -197,7 +197,7 @@ def routed_repository(
             report(line)
         for folder in folders:
             if not folder.is_there:
-                report(f"the folder {folder.path} is not there: every file comes from the index")
+                report(f"the folder {folder.path} does not exist: every file comes from the index")
         if resolved.setting.kind == "auto":
             memory = choice_memory(config)
             choice = choose_automatically(pypi.url, memory)

@@ -150,7 +150,7 @@ def hash_of(path: Path, algorithm: str) -> str:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file in one step, for readers that come meanwhile. Raises `OSError` with its name.
+    """Writes a file in one step: others may read it meanwhile. Raises `OSError` with its name.
 
     It is left alone where it has that content already.
     """

@@ -147,7 +147,7 @@ class MirrorSession(Authenticator):
                 self._reported.add(url)
                 self.report(
                     f"downloading {dest.name} ({size // 1_000_000} MB) for its metadata, because "
-                    "the index sends neither that alone nor parts of a file"
+                    "the index offers neither metadata files nor partial downloads"
                 )
 
         self.downloads.download(url, dest, unless_ranges=unless_ranges, progress=report)

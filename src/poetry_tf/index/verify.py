@@ -1,4 +1,4 @@
-"""Comparing a lock with PyPI itself: a mirror could give other hashes while a lock is made."""
+"""Compares a lock with PyPI itself, because a mirror could have supplied wrong hashes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from poetry_tf.http.pages import IndexFile, SimpleIndex
 from poetry_tf.http.parallel import run_parallel
 
 CONNECTIONS = 8
-"""At most so many to PyPI at the same time."""
+"""The most connections to PyPI at the same time."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A locked file that PyPI has otherwise, or not at all."""
+    """A locked file that is different on PyPI, or missing there."""
 
     package: str
     file: str
@@ -59,7 +59,7 @@ def verify(lock: Lock, index: str, on_answer: Callable[[int, int], None]) -> Ver
     unanswered: list[NoResponse] = []
 
     def read_page(client: Client, name: str) -> Sequence[IndexFile] | ReadError:
-        if len(unanswered) > 1:  # nobody waits for the rest of a hundred packages
+        if len(unanswered) > 1:  # no use in waiting for the rest
             return unanswered[0]
         try:
             return SimpleIndex(index, client).files(name)

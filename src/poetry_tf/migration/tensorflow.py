@@ -425,10 +425,10 @@ def _no_series_error(
 ) -> PlanError:
     command = f"poetry tf init --from {listing.argument}{given.others} --tensorflow"
     if any(accepts(line.specifier, f"{major}.{minor}") for major in (0, 1) for minor in range(16)):
-        exact = line.exact or "1.15.5"
+        exact, versions = line.exact or "1.15.5", _format_versions(line)
         return PlanError(
-            f"{line.location}: TensorFlow {_format_versions(line)} is TensorFlow 1, "
-            "whose programs do not run unchanged with TensorFlow 2",
+            f"{line.location}: programs for TensorFlow {versions} do not run unchanged with "
+            "TensorFlow 2",
             "Port them first (TensorFlow's tf_upgrade_v2 does part of it), and set the project up "
             f"with `{command} {first}`. To run them unchanged, use TensorFlow's own image, "
             f"tensorflow/tensorflow:{exact}-gpu.",
