@@ -33,7 +33,7 @@ _COMPILED: Final = (
 )
 """The ends of the names of files that a compiler, or SWIG, has to read."""
 _BESIDE: Final = frozenset({"test", "tests", "testing", "doc", "docs", "example", "examples"})
-"""Folders of what is not built."""
+"""Folders with files that are not built."""
 
 
 def build_requirements(archive: Path) -> tuple[str, ...]:

@@ -53,7 +53,7 @@ class FixedProject:
 
     project: Project
     lock_due: bool
-    """Whether it still has to be locked; the container may then come out otherwise."""
+    """Whether it still has to be locked, which may change the container."""
 
 
 def fix_and_lock(
@@ -62,7 +62,7 @@ def fix_and_lock(
     """Fixes the findings of the rules in `codes`.
 
     `relock` makes the lock of a project, and what it raises comes through. Without it the project
-    is fixed as far as that goes without a new lock.
+    is fixed as far as possible without a new lock.
 
     Raises:
         UnservedError: where the new lock serves less than that of the project.

@@ -1,4 +1,4 @@
-"""``poetry tf init``: sets a project up, or puts an existing one right."""
+"""``poetry tf init``: sets up a new or an existing project."""
 
 from __future__ import annotations
 
@@ -271,7 +271,7 @@ class InitCommand(TensorFlowCommand):
     def _show_python(
         self, before: Project, project: Project, plan: Plan, options: InitOptions, here: Here
     ) -> None:
-        """Says which Python of this machine a new requirement gets, or that none fits."""
+        """Shows which Python of this machine a new requirement gets, or that none fits."""
         minors = admitted_minors(plan.pythons, project_pythons(project))
         if (warning := no_python_warning(plan, here, minors)) is not None:
             self.warn(warning)

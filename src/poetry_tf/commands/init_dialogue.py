@@ -1,4 +1,4 @@
-"""What ``poetry tf init`` asks for, where neither the options nor the project say it."""
+"""The questions of ``poetry tf init``, about what neither the options nor the project say."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _MODES_HERE: Mapping[GpuChoice, str] = {
 
 
 def is_place_open(project: Project, options: InitOptions, here: Here) -> bool:
-    """Whether a container is not decided on and this machine could not run one."""
+    """Whether a container is still open and this machine could not run one."""
     return (
         options.container
         and not here.runs_containers

@@ -28,7 +28,7 @@ _SYSTEMS = {WINDOWS_AMD64: "Windows", MACOS_ARM64: "macOS", MACOS_X86_64: "macOS
 
 
 def missing_environment_note(variable: str, folder: str) -> str:
-    """That an activated environment is not there."""
+    """The note for an activated environment that does not exist."""
     return f"{variable} is set to a folder that does not exist, and was ignored: {folder}"
 
 
@@ -166,7 +166,7 @@ def _command_for_here(plan: Plan, here: Here, minors: Sequence[str]) -> str | No
 
 
 def _python_steps(here: Here, minors: Sequence[str]) -> Iterator[str]:
-    """The ways to a Python that fits."""
+    """How to get a Python that fits."""
     if here.is_activated:
         yield (
             "Leave the activated environment, because Poetry installs into it, whatever its Python "

@@ -125,7 +125,7 @@ def staying_notes(project: Project, options: InitOptions, plan: Plan) -> Iterato
 
 
 def series_notes(project: Project, options: InitOptions, plan: Plan) -> Iterator[str]:
-    """Which series an open pin becomes, because that is decided for the user."""
+    """Which series an open pin becomes, because the user did not choose it."""
     item, constraint = main_requirement(project), joint_constraint(project)
     if (
         options.tensorflow is not None
@@ -156,7 +156,7 @@ def series_notes(project: Project, options: InitOptions, plan: Plan) -> Iterator
 
 
 def lock_summary(path: Path, text: str) -> str:
-    """A lock file in place of its diff, which nobody reads."""
+    """A summary of a lock file, instead of its long diff."""
     count = text.count("\n[[package]]\n")
     return f"{path.name}: {count} packages (full diff with -v)"
 

@@ -12,7 +12,7 @@ from poetry_tf.files.positions import Position
 
 
 class ProjectError(Exception):
-    """A file of the project that cannot be read or understood: which, where and why."""
+    """A file of the project that can't be read or understood: which, where and why."""
 
     def __init__(
         self, path: Path, message: str, position: Position | None = None, remedy: str = ""
@@ -36,7 +36,7 @@ class ProjectError(Exception):
 
 
 class WriteError(Exception):
-    """Files could not be written, or an interrupted write could not be settled."""
+    """Files could not be written, or an interrupted write could not be finished or undone."""
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(message)
@@ -96,7 +96,7 @@ def format_process(pid: int | None) -> str:
 
 
 class UnsettledError(WriteError):
-    """A write was interrupted, and is not settled yet, or cannot be."""
+    """A write was interrupted, and is not finished or undone yet, or cannot be."""
 
 
 FileEvent: TypeAlias = Literal["changed", "created", "deleted"]

@@ -1,4 +1,4 @@
-"""The files of one write, its steps, and the journal that says how to go on after each.
+"""The files of one write, its steps, and the journal that says how to continue after each.
 
 Every new content, and a second name or copy of every old one, is put beside its target first:
 what can fail for lack of space or rights fails there, with nothing changed. Then the new files
@@ -50,7 +50,7 @@ class FileWrite:
 
     root: Path
     token: str
-    """Random, so that nobody can prepare a file under a name that will be used."""
+    """Random, so that the names of temporary files can't be guessed."""
     journal: Path
     changes: tuple[FileChange, ...]
     folders: tuple[Path, ...]
@@ -193,7 +193,7 @@ _ABOUT: Final = (
 
 
 def is_interrupted(root: Path) -> bool:
-    """Whether a write in the project was interrupted, or is going on."""
+    """Whether a write in the project was interrupted, or is still running."""
     return os.path.lexists(root / MARKER)
 
 

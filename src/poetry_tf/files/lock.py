@@ -61,7 +61,7 @@ class Lock:
 
     @classmethod
     def read(cls, path: Path, text: str) -> Lock:
-        """Reads a lock. Raises `ProjectError` where the text is none."""
+        """Reads a lock. Raises `ProjectError` where the text is not a lock."""
         data = _regular(text) or parse_toml(path, text, _CONFLICT_REMEDY).data
         packages, metadata = data.get("package", []), data.get("metadata")
         if not isinstance(metadata, dict) or not isinstance(packages, list):

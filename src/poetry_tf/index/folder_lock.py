@@ -1,4 +1,4 @@
-"""One writer at a time in a saved folder, also where another machine has it mounted.
+"""Allows one writer at a time in a saved folder, also if other machines mount it.
 
 A file that is created exclusively is the lock, as NFS and SMB don't always carry the locks of a
 system. Its holder changes it every few seconds. One that does not change any more is of a machine

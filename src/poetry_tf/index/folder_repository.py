@@ -1,4 +1,4 @@
-"""PyPI from folders alone: what is locked, with files from the folders, and no network.
+"""PyPI from folders only: the locked releases, with files from the folders and no network.
 
 A folder holds only some of the files of a release, so no lock can be made from its pages. Poetry
 gets the locked releases, as the lock has them: with the requirements and with every hash. Only the
@@ -85,7 +85,7 @@ class NotLockedError(FolderError):
 
 
 class NotSavedError(FolderError):
-    """A locked release of which the folders have no file, or none for the environment."""
+    """The folders have no file of a locked release, or none for the environment."""
 
     def __init__(
         self, package: Package, folders: Sequence[SavedFolder], python: str | None = None
@@ -105,7 +105,7 @@ class NotSavedError(FolderError):
 
 
 class CorruptFileError(FolderError):
-    """A file in the folder that hasn't the locked hash."""
+    """A file in the folder does not have the locked hash."""
 
     def __init__(self, path: Path, folders: Sequence[SavedFolder]) -> None:
         self.path = path
@@ -117,7 +117,7 @@ class CorruptFileError(FolderError):
 
 
 class NoFolderError(FolderError):
-    """A folder that the setting names, and that isn't there."""
+    """A folder that the setting names does not exist."""
 
     def __init__(self, folder: SavedFolder, place: str) -> None:
         self.folder = folder
@@ -163,7 +163,7 @@ class FolderRepository(CachedRepository, FileSupply):
         self._choosing = threading.Lock()
 
     def choose(self) -> None:
-        """Tells the notices, once. Raises `NoFolderError`."""
+        """Reports the notices, once. Raises `NoFolderError`."""
         with self._choosing:
             notices, self._notices = self._notices, []
         for line in notices:

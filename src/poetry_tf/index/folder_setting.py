@@ -1,4 +1,4 @@
-"""A folder as a value of ``tf.mirror``: which texts name one, and which one a project may name.
+"""Folders as values of ``tf.mirror``: which texts mean a folder, and which a project may name.
 
 Nothing here looks into a folder before it is known whose setting names it: on Windows the mere
 look at a path of another machine (UNC) sends it the user's login.

@@ -1,4 +1,4 @@
-"""The locked packages of PyPI, which stand in for what no index says of them."""
+"""The locked packages of PyPI, used where an index has nothing about them."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ class ManifestError(ValueError):
 
     @property
     def project(self) -> str:
-        """The project whose it is, by the name of the file."""
+        """The project that it belongs to, by the name of the file."""
         return self.path.stem.rpartition("-")[0] or self.path.stem
 
 
@@ -262,7 +262,7 @@ Key = tuple[str, str]
 
 
 def read_saved(folder: Path) -> set[Key]:
-    """The files that were ever saved here, by any project: others are somebody else's."""
+    """The files that were ever saved here, by any project. Other files are not ours."""
     with suppress(OSError, UnicodeDecodeError):
         lines = read_file(folder / SAVED, MAX_MANIFEST).decode("utf-8").splitlines()
         keys = {(name, file) for name, _, file in (line.partition("/") for line in lines)}
@@ -279,7 +279,7 @@ def write_saved(folder: Path, saved: Iterable[Key]) -> None:
 def unnamed_files(
     folder: Path, manifests: Sequence[Manifest], saved: Collection[Key]
 ) -> list[Path]:
-    """What no manifest names: files that were saved before, and the rests of cut downloads."""
+    """What no manifest names: files saved earlier, and what interrupted downloads have left."""
     locks = {lock for manifest in manifests for lock in manifest.locks}
     releases = {release for manifest in manifests for release in manifest.releases}
     keep = {(file.name, file.filename) for manifest in manifests for file in manifest.files}
@@ -295,7 +295,7 @@ def unnamed_files(
 
 
 def remove_left_parts(folder: Path) -> None:
-    """Deletes the temporary files of runs that were killed. Raises `OSError`.
+    """Deletes the temporary files of killed runs. Raises `OSError`.
 
     An unfinished download stays where it is wanted: the next run goes on with it.
     """
@@ -315,7 +315,7 @@ _COPIED: Final = re.compile(r"(.+)\.[a-z0-9_]{8}\.part")
 
 
 def prune(folder: Path, manifests: Sequence[Manifest], unnamed: Iterable[Path]) -> None:
-    """Deletes these files, and the pages and folders that nothing is left in.
+    """Deletes these files, and the pages and folders that are then empty.
 
     Raises `OSError`.
     """

@@ -1,4 +1,4 @@
-"""The index pages of packages: from the first mirror that has them in order, else the next."""
+"""The index pages of packages, from the first mirror that has a correct one."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class MirrorPages:
         return self._read[response]
 
     def reject(self, name: str) -> None:
-        """Has the next index asked for a page that can't be read."""
+        """Makes the next index be asked for a page that can't be read."""
         root, page = self._chosen.pop(name, (None, None))
         if root is not None and page is not None:
             failure = Failure("malformed", name=page.headers["Content-Type"])
@@ -112,7 +112,7 @@ class MirrorPages:
     def _most_complete(
         self, name: str, request: IndexRequest, incomplete: list[tuple[IndexRoot, Failure]]
     ) -> tuple[IndexRoot | None, requests.Response | None]:
-        """The page that lacks least, where every index that answers lacks something."""
+        """The most complete page, where every index that answers lacks something."""
         best, failure = min(incomplete, key=lambda pair: pair[1].lacking)
         worse = [pair for pair in incomplete if pair[1].lacking > failure.lacking]
         self._failover.report_missing(worse, best)
@@ -162,7 +162,7 @@ class MirrorPages:
         return self._answers[root, name]
 
     def _failure_of_files(self, name: str, page: requests.Response) -> Failure | None:
-        """What a page has otherwise than it is known, or lacks."""
+        """What a page lacks, or lists differently from what is known."""
         failure = None
         if self._expected.has_hashes_of(name):
             with suppress(ValueError, LookupError, TypeError, AttributeError):
@@ -195,8 +195,8 @@ class MirrorPages:
     def unlisted_files(self, name: str, version: str) -> list[tuple[str, str]]:
         """The locked files of a release, with their hashes, that the page of a mirror lacks.
 
-        It is taken only where no other way answers, and says nothing of what PyPI has: such a file
-        stays in the lock. PyPI's own page counts as it is.
+        It is used only where no other mirror answers, and says nothing about what PyPI has: such a
+        file stays in the lock. PyPI's own page counts as it is.
         """
         root, _ = self._chosen.get(name, (None, None))
         if root is None or root.final:

@@ -122,7 +122,7 @@ class MirrorSetting:
 
 
 def is_in_china(setting: MirrorSetting) -> bool:
-    """Whether packages come from China; by ``auto`` they do, unless its mirrors fail."""
+    """Whether packages come from China; with ``auto`` they do, unless its mirrors fail."""
     mirrors = (AUTO_MIRROR,) if setting.kind == "auto" else setting.mirrors
     hosts = [_host(mirror.url) or "" for mirror in mirrors]
     return any(host in _HOSTS or host.endswith(".cn") for host in hosts)

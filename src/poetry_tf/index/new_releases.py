@@ -66,7 +66,7 @@ def new_releases(pool: RepositoryPool, report: Callable[[str], None]) -> NewRele
 
 
 def reader_of(repository: HTTPRepository, report: Callable[[str], None]) -> NewReleases:
-    """The reader of an index, the same one for each who asks in a run."""
+    """The reader of an index, the same one throughout a run."""
     if repository not in _readers:
         _readers[repository] = NewReleases(repository, report)
     return _readers[repository]

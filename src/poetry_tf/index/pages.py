@@ -96,7 +96,7 @@ _ALLOWED = (("requires-python", _TEXT), ("upload-time", _TEXT), ("size", _NUMBER
 
 
 def check_files(content: Any, *, any_hashes: bool = False) -> None:
-    """Raises an error where Poetry would only find later that a page can't be read.
+    """Raises an error for a page that Poetry could not read later.
 
     A page may list 10,000 files: they are compared by the sets of the types of their values.
     """

@@ -308,7 +308,7 @@ def direct_entries(
 
 
 def with_unneeded(found: Classification, locked: Collection[NormalizedName]) -> Classification:
-    """An account in which what would come with others, and is not locked, is unneeded.
+    """The classification in which dependencies of others that are not locked are unneeded.
 
     Conda's parts of TensorFlow are in none of PyPI's distributions, and stay what they are.
     """

@@ -1,4 +1,4 @@
-"""Conda's lists: environment.yml, explicit specifications, what `conda list` prints and exports."""
+"""Conda's lists: environment.yml, explicit specifications, the output of `conda list`."""
 
 from __future__ import annotations
 
@@ -245,12 +245,12 @@ def read_export(text: str, path: Path) -> PackageList:
 
 
 def is_table(text: str) -> bool:
-    """Whether a text is what `conda list` prints."""
+    """Whether a text is the output of `conda list`."""
     return _TABLE_HEAD.search(text) is not None
 
 
 def read_table(text: str, path: Path) -> PackageList:
-    """Reads what `conda list` prints; raises `ProjectError`."""
+    """Reads the output of `conda list`; raises `ProjectError`."""
     head = _TABLE_HEAD.search(text)
     assert head is not None
     # What comes before names the environment. The lines keep their numbers.

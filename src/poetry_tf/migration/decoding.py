@@ -27,7 +27,7 @@ _MARKS = (
 
 
 def lists_beside(folder: Path) -> tuple[str, ...]:
-    """The names of the lists of packages that lie in a folder."""
+    """The names of the package lists in a folder."""
     names = ("environment.yml", "environment.yaml", "requirements.txt")
     return tuple(name for name in names if (folder / name).is_file())
 
@@ -71,7 +71,7 @@ def decode_list(data: bytes, path: Path) -> str:
 
 
 def _decode_gb18030(data: bytes) -> str | None:
-    """The text if it is GBK, which Chinese Windows saves in, and not UTF-8; else None."""
+    """The text if it is GBK, the encoding of Chinese Windows, and not UTF-8; else None."""
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:

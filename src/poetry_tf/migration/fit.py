@@ -169,7 +169,7 @@ def without_missing_files(
     brought: Mapping[NormalizedName, frozenset[NormalizedName]],
     environment: str,
 ) -> Classification | None:
-    """The classification without what brings packages that environments have no file of.
+    """The classification without requirements whose dependencies have no file in an environment.
 
     `missing` are the packages with these environments, `brought` what each requirement brings, and
     `environment` the one that the project needs most: what it has no file of is left to the user,

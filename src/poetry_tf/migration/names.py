@@ -81,7 +81,7 @@ def has_other_versions(item: ListEntry) -> bool:
 
 
 def proper_name(name: NormalizedName) -> str | None:
-    """The distribution that is meant by a name, if PyPI has that one by another name."""
+    """The distribution that a name means, if PyPI has it under another name."""
     names = _name_data()
     found: str | None = names["renamed"].get(name) or names["forwarding"].get(name)
     return found
@@ -106,7 +106,7 @@ def is_imported(name: NormalizedName) -> bool:
 
 
 def is_implied(name: NormalizedName) -> bool:
-    """Whether Conda installs it beside others, so that exports contain it unrequested."""
+    """Whether Conda installs it with others, so that exports contain it unrequested."""
     return name in _name_data()["along"]
 
 

@@ -1,4 +1,4 @@
-"""Which TensorFlow on which Python a list means, and what comes nearest to it today."""
+"""Which TensorFlow and Python a list means, and the nearest that can be set up today."""
 
 from __future__ import annotations
 

@@ -13,4 +13,4 @@ MOVED = (AttributeError, ImportError, TypeError)
 
 
 class MovedError(Exception):
-    """Something of Poetry's is not where poetry-tf knows it."""
+    """Something in Poetry is not where poetry-tf expects it."""

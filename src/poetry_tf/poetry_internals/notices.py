@@ -1,4 +1,4 @@
-"""Lines for the user on the terminal that Poetry shows its progress on."""
+"""Lines for the user on a terminal where Poetry shows progress."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _ERASE_LINE = "\r\x1b[2K"
 
 
 def write_notice(io: IO, text: str) -> None:
-    """Writes a line with style tags to stderr, not behind what Poetry's spinner shows.
+    """Writes a line with style tags to stderr, without running into Poetry's spinner.
 
-    The spinner leaves the cursor at the end of its line, which this line replaces; the spinner goes
-    on below. stderr, because scripts read what Poetry writes to stdout.
+    The spinner leaves the cursor at the end of its line, which this line replaces; the spinner
+    continues below. stderr, because scripts read what Poetry writes to stdout.
     """
     output = io.error_output
     erase = _ERASE_LINE if output.is_decorated() else ""

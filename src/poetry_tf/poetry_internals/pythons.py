@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from poetry.poetry import Poetry
 
 _LIMIT = 5.0
-"""Seconds after which an interpreter is given up, as by Poetry."""
+"""Seconds to wait for an interpreter, as Poetry does."""
 
 # A wrapper, such as a shim of pyenv, says which interpreter it starts.
 _FACTS = """\
@@ -161,7 +161,7 @@ def _described(candidates: Iterable[Path], origin: Origin | None = None) -> Iter
 
 
 def _facts(executable: Path) -> dict[str, Any] | None:
-    """What an interpreter says of itself; None for a stub and what is broken or hangs."""
+    """What an interpreter reports about itself; None for one that is a stub, broken or hangs."""
     try:
         done = subprocess.run(
             [executable, "-I", "-c", _FACTS],
