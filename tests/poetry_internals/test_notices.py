@@ -6,13 +6,18 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from typing import ClassVar
 
 import pytest
+from cleo.commands.command import Command
+from cleo.descriptors.text_descriptor import TextDescriptor
+from cleo.helpers import option
 from cleo.io.inputs.argv_input import ArgvInput
+from cleo.io.inputs.option import Option
 from cleo.io.io import IO
 from cleo.io.outputs.stream_output import StreamOutput
 
-from poetry_tf.poetry_internals.notices import fit_terminal, write_notice
+from poetry_tf.poetry_internals.notices import fit_help, fit_terminal, write_notice
 
 if sys.platform == "win32":
     pytest.skip("no pseudo-terminals", allow_module_level=True)
@@ -68,6 +73,23 @@ def test_lines_that_may_be_commands_stay_whole(terminal: Terminal) -> None:
     for text in (f"  {LINE}", "short"):
         assert fit_terminal(terminal.io.output, text) == text
     assert fit_terminal(terminal.io.output, f"  {LINE}", is_prose=True) != f"  {LINE}"
+
+
+def test_the_help_breaks_between_words(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Example(Command):
+        name = "example"
+        help = LINE
+        options: ClassVar[list[Option]] = [option("one", None, "What it does, in a few words.")]
+
+    monkeypatch.setattr(sys, "stdout", terminal.stream)
+    command = Example()
+    fit_help(command)
+    TextDescriptor().describe(terminal.io, command)
+    shown = [line.strip() for line in terminal.lines()]
+    assert shown[-2:] == ["The mirror did not answer,", "so PyPI itself is used."]
+    (first,) = [number for number, line in enumerate(shown) if "--one" in line]
+    assert shown[first].endswith("What it does, in a few")
+    assert shown[first + 1] == "words."
 
 
 def test_what_is_no_terminal_gets_whole_lines(tmp_path) -> None:

@@ -26,7 +26,7 @@ from poetry_tf.files.project import PYPROJECT
 from poetry_tf.files.snapshot import Snapshot
 from poetry_tf.files.transaction import recover, write_together
 from poetry_tf.plan.model import PlanError
-from poetry_tf.poetry_internals.notices import fit_terminal
+from poetry_tf.poetry_internals.notices import fit_help, fit_terminal
 from poetry_tf.text import closest, escape_markup, visible
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ class TensorFlowCommand(Command):
         # Without arguments it is for the help, which names Poetry's own options in one line.
         if merge_args:
             super().merge_application_definition()
+        else:
+            fit_help(self)
 
     @property
     def processed_help(self) -> str:

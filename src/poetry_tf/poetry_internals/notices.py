@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from poetry_tf.text import wrap_markup
 
 if TYPE_CHECKING:
+    from cleo.commands.command import Command
     from cleo.io.io import IO
     from cleo.io.outputs.output import Output
 
+_NARROWEST = 24
 _ERASE_LINE = "\r\x1b[2K"
 
 
@@ -39,7 +41,29 @@ def fit_terminal(output: Output, text: str, *, is_prose: bool = False) -> str:
 
 def fit_stderr(text: str) -> str:
     """Text with style tags for an error that Poetry shows, each line as by `fit_terminal`."""
-    width = _width(sys.stderr)
+    return _fit(text, _width(sys.stderr))
+
+
+def fit_help(command: Command) -> None:
+    """Breaks the lines of a command's help, which is about to be shown, between words.
+
+    cleo aligns the lines of a description; that of an option has no setter (`Option._description`).
+    Where a later cleo keeps it elsewhere, the help has long lines.
+    """
+    if (width := _width(sys.stdout)) is None:
+        return
+    command.help = _fit(command.help, width - 2)
+    options, arguments = command.definition.options, command.definition.arguments
+    names = [f"    --{one.name}{f'={one.name}' if one.accepts_value() else ''}" for one in options]
+    left = max(map(len, [*names, *(one.name for one in arguments)]), default=0) + 4
+    described: list[Any] = [*options, *arguments]
+    for one in described:
+        if hasattr(one, "_description"):
+            text = " ".join(one.description.split())
+            one._description = wrap_markup(text, max(width - left, _NARROWEST))
+
+
+def _fit(text: str, width: int | None) -> str:
     lines = text.split("\n")
     return "\n".join(
         wrap_markup(line, width) if width and not line.startswith(" ") else line for line in lines
