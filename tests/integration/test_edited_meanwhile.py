@@ -247,6 +247,6 @@ def test_a_file_that_is_edited_while_the_container_follows(
     assert saving.after
     assert contents(project) == saving.after
     assert (
-        f"The dev container does not follow ({name} was changed while poetry-tf was running; "
+        f"The dev container was not updated ({name} was changed while poetry-tf was running; "
         "nothing was written): run poetry tf devcontainer\n"
     ) in result.stderr

@@ -162,7 +162,7 @@ def test_a_malformed_address_of_a_source_is_an_error_with_its_place(
     done = poetry.call("tf", "init", "-n")
     assert done.returncode == 1
     place = r"pyproject\.toml:\d+:\d+: the address https://\S+/simple/ of the source mirrors"
-    assert re.search(f"{place} (holds|has) ", done.output)
+    assert re.search(f"{place} (contains|has) ", done.output)
     assert "s3cr3t" not in done.output
     assert contents(project) == before
 
@@ -179,7 +179,7 @@ def test_poetrys_own_commands_say_where_a_malformed_address_is(
     done = poetry.run(*command.split(), *directory, cwd=below)
     assert done.returncode == 1
     place = (
-        r"^pyproject\.toml:\d+:\d+: the address https://\[::1/simple/ of the source mirrors holds "
+        r"^pyproject\.toml:\d+:\d+: the address https://\[::1/simple/ of the source mirrors has "
     )
     assert re.search(place, done.stderr, re.MULTILINE)
     assert "Invalid IPv6 URL" not in done.output

@@ -128,7 +128,7 @@ def test_another_file_under_the_same_name_is_no_find(packages: LocalIndex):
         ({"page_type": "image/png"}, "can't be read"),
         ({"page_body": b"<html>log in</html>", "page_type": "text/html"}, "can't be read"),
         ({"page_body": b'{"files": 7}'}, "can't be read"),
-        ({"cut_pages": True}, "cut short"),
+        ({"cut_pages": True}, "incomplete"),
     ],
 )
 def test_a_mirror_that_gives_no_page_stops_nothing(packages: LocalIndex, behaviour, cause):

@@ -144,7 +144,7 @@ def test_no_manifest_and_no_layer_is_taken_from_the_local_network(
     with pytest.raises(NoResponse) as caught:
         find_artifact(reference(server), strict)
     assert caught.value.failure.kind == "local"
-    words = f"leads to {internal.host}, on the local network, and wasn't followed"
+    words = f"redirects to {internal.host} on the local network, which was not followed"
     assert format_error(caught.value) == words
     assert download_sample(f"{server.url}/blob", {}, 10, 1, strict) is None
     assert internal.asked == []
