@@ -111,7 +111,7 @@ def test_fixing_leaves_nothing_unserved(
     again = json.loads(warm_poetry.call("tf", "check", "--format", "json").stdout)
     if "nothing was written" in done.output:
         # Poetry would take other releases for a pin that a person has to decide on first.
-        assert "the new lock would have no TensorFlow for" in done.output
+        assert "the new lock file would have no TensorFlow for" in done.output
         assert contents(warm_poetry.project) == files
         assert any(one["code"] == "TF101" and not one["fixable"] for one in again["findings"])
     elif is_locked:
