@@ -768,7 +768,9 @@ def test_a_pypi_that_sends_next_to_nothing_is_given_up(
     assert time.monotonic() - begun < 15
     assert not done.ok
     assert done.stderr.count("waiting, because") == 1
-    assert re.search(r"  - PyPI sends less than 1 kB/s, and did not finish in [2-4] s\n", done.output)
+    assert re.search(
+        r"  - PyPI sends less than 1 kB/s, and did not finish in [2-4] s\n", done.output
+    )
 
 
 def test_a_slow_line_for_several_files_is_no_slow_mirror(
