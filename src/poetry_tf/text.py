@@ -59,6 +59,15 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     return f'Did you mean "{found}"? ' if found else ""
 
 
+def format_size(count: int) -> str:
+    """Bytes for a person: "1.9 GB"."""
+    for unit, size in (("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)):
+        if count >= size:
+            value = count / size
+            return f"{value:.0f} {unit}" if value >= 10 else f"{value:.1f} {unit}"
+    return f"{count} B"
+
+
 def visible(text: str) -> str:
     r"""Text as one line that neither a terminal nor a CI service obeys.
 

@@ -23,7 +23,7 @@ LFS = "devcontainers/features/git-lfs"
 def server() -> Iterator[Server]:
     """A registry with an image and a feature."""
     with Server() as server:
-        server.image(IMAGE, TAG, {"amd64": [3_000_000, 200_000], "arm64": [1]})
+        server.image(IMAGE, TAG, ["amd64", "arm64"])
         server.feature(LFS, "1")
         yield server
 
@@ -36,9 +36,7 @@ def built(right: PoetryRunner, project: Path, server: Server) -> PoetryRunner:
         {"image": f"{server.host}/{IMAGE}:{TAG}", "features": {f"{server.host}/{LFS}:1": {}}},
     )
     allow(right, server.host)
-    # Beside TLS, which `NO_NETWORK` shuts off, what apt's sources name.
-    right.environ |= {**NO_NETWORK, "HTTP_PROXY": NO_NETWORK["HTTPS_PROXY"]}
-    right.environ["NO_PROXY"] = "127.0.0.1,localhost"
+    right.environ |= {**NO_NETWORK, "NO_PROXY": "127.0.0.1,localhost"}
     return right
 
 
@@ -59,32 +57,41 @@ def document_of(result: Result) -> dict[str, Any]:
 
 
 def of(document: dict[str, Any], probe: str) -> list[dict[str, Any]]:
-    """The findings of a probe; on a machine that is a container apt's sources are shut off."""
+    """The findings of a probe."""
     return [item for item in document["findings"] if item["probe"] == probe]
 
 
 def errors(document: dict[str, Any]) -> set[str]:
-    return {item["probe"] for item in document["findings"] if item["state"] == "error"} - {"apt"}
+    return {item["probe"] for item in document["findings"] if item["state"] == "error"}
 
 
-def test_all_that_is_there_is_reported_with_size_and_speed(built: PoetryRunner, server: Server):
+def test_all_that_is_there_is_reported(built: PoetryRunner, server: Server):
     result = built.call("tf", "doctor", "--network")
-    assert f"image: {server.host}/{IMAGE}:{TAG} is there, 3.2 MB, " in result.stdout
-    assert "feature: " in result.stdout and "is there, 10 kB" in result.stdout
-    assert "from PyPI, as locked; for this container " in result.stdout
-    assert "seconds" in result.stderr
+    lines = result.stdout.splitlines()
+    assert f"ok      image: {server.host}/{IMAGE}:{TAG} is there" in lines
+    assert f"ok      feature: {server.host}/{LFS}:1 is there" in lines
+    assert any(line.endswith(" from PyPI, as locked") for line in lines)
+    assert lines[-1] == "Everything that was checked is available from here."
 
 
-def test_as_json_it_has_the_numbers(built: PoetryRunner, server: Server, project: Path):
+def test_only_pages_and_manifests_are_downloaded(built: PoetryRunner, server: Server, pypi: Mount):
+    pypi.requests.clear()
+    assert built.call("tf", "doctor", "--network").ok
+    assert {request.kind for request in pypi.requests} == {"page"}
+    assert all("/manifests/" in path or path.startswith("/token") for path in server.asked)
+
+
+def test_as_json_it_has_what_programs_compare(built: PoetryRunner, server: Server, project: Path):
     before = contents(project)
     document = document_of(built.call("tf", "doctor", "--network", "--json"))
+    assert set(document) >= {"works", "findings", "trouble"}
     (image,) = of(document, "image")
-    numbers = image["numbers"]
-    assert (image["state"], numbers["host"], numbers["bytes"]) == ("ok", server.host, 3_200_000)
-    assert numbers["bytes_per_second"] > 0 and numbers["digest"].startswith("sha256:")
+    assert (image["state"], image["numbers"]["host"]) == ("ok", server.host)
+    assert image["numbers"]["digest"].startswith("sha256:")
     (locked,) = of(document, "locked")
+    assert set(locked["numbers"]) == {"host", "packages", "files"}
     assert locked["numbers"]["packages"] > 5
-    assert document["requests"] > 5 and not errors(document)
+    assert document["works"] and not errors(document)
     assert contents(project) == before
 
 
@@ -96,7 +103,9 @@ def test_what_is_gone_is_an_error_with_what_takes_its_place(
     assert result.returncode == 1
     assert {"image", "feature"} <= errors(document_of(result))
     text = built.call("tf", "doctor", "--network").stdout
-    assert "is gone" in text and "It can't be built from here as it is" in text
+    assert "is gone" in text
+    verdict = 'The container can\'t be built from here as it is. Fix "image" first.'
+    assert text.splitlines()[-1] == verdict
 
 
 def test_a_retired_image_is_reported_with_its_successor(built: PoetryRunner, project: Path):
@@ -104,7 +113,7 @@ def test_a_retired_image_is_reported_with_its_successor(built: PoetryRunner, pro
     image = f"{variable}/devcontainers/python:1-3.11-bookworm"
     write(project, {"image": image, "features": {"./mine": {}}})
     with Server() as other:
-        other.image(IMAGE, "1-3.11-bookworm", {"amd64": [5]})
+        other.image(IMAGE, "1-3.11-bookworm", ["amd64"])
         result = built.call(
             "tf", "doctor", "--network", "--json", environ={"POETRY_TF_REGISTRY": other.host}
         )
@@ -263,7 +272,7 @@ def test_an_image_on_the_local_network_is_asked_for_after_the_command_that_is_na
     built: PoetryRunner, project: Path
 ):
     with Server() as other:
-        other.image(IMAGE, TAG, {"amd64": [5]})
+        other.image(IMAGE, TAG, ["amd64"])
         other.feature(LFS, "1")
         name = f"{other.host}/{IMAGE}:{TAG}"
         (project / ".devcontainer/Dockerfile").write_text(f"FROM {name}\n", "utf-8")

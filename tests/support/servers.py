@@ -1,8 +1,8 @@
 """A registry of images and an apt repository on 127.0.0.1, served as the real ones do it.
 
 with Server() as server:
-    server.image("devcontainers/python", "3-3.11-bookworm", {"amd64": [400, 100]})
-    server.repository("/cuda/", [package("cuda-libraries-12-5", "12.5.1-1", 10)])
+    server.image("devcontainers/python", "3-3.11-bookworm", ["amd64"])
+    server.repository("/cuda/", [package("cuda-libraries-12-5", "12.5.1-1")])
     ...  # ask server.host, or server.url
     assert server.asked == ["/v2/devcontainers/python/manifests/3-3.11-bookworm"]
 """
@@ -75,23 +75,20 @@ class Server:
         self._server.shutdown()
         self._server.server_close()
 
-    def image(self, name: str, tag: str, layers: Mapping[str, Sequence[int]]) -> str:
-        """Adds an image with layers of these sizes for each processor; returns its digest."""
-        entries = []
-        for processor, sizes in layers.items():
-            body = self._artifact(name, sizes)
-            platform = {"architecture": processor, "os": "linux"}
-            entries.append({"digest": digest_of(body), "platform": platform})
+    def image(self, name: str, tag: str, processors: Sequence[str]) -> str:
+        """Adds an image for these processors; returns its digest."""
         # Where it came from and how it was made is listed as an image for no processor.
-        attested = {"digest": digest_of(b""), "platform": {"architecture": "unknown"}}
-        entries.append(attested)
-        return self._put(name, tag, {"mediaType": INDEX, "manifests": entries})
+        entries = [
+            {"digest": digest_of(processor.encode()), "platform": {"architecture": processor}}
+            for processor in (*processors, "unknown")
+        ]
+        document = {"mediaType": INDEX, "manifests": entries}
+        return self._add_manifest(name, tag, document)
 
-    def feature(self, name: str, tag: str, size: int = 10_240) -> str:
+    def feature(self, name: str, tag: str) -> str:
         """Adds a feature, which is the same for all processors; returns its digest."""
-        body = self._artifact(name, [size])
-        self._set(f"/v2/{name}/manifests/{tag}", body)
-        return digest_of(body)
+        layers = [{"size": 10_240, "digest": digest_of(name.encode())}]
+        return self._add_manifest(name, tag, {"mediaType": MANIFEST, "layers": layers})
 
     def repository(self, path: str, packages: Iterable[str]) -> None:
         """Adds an apt repository without folders, as NVIDIA's is."""
@@ -99,25 +96,12 @@ class Server:
             200, gzip.compress("\n".join(packages).encode())
         )
 
-    def _artifact(self, name: str, sizes: Sequence[int]) -> bytes:
-        layers = []
-        for size in sizes:
-            body = bytes(size)
-            self.answers[f"/v2/{name}/blobs/{digest_of(body)}"] = Answer(200, body)
-            layers.append({"size": size, "digest": digest_of(body)})
-        body = json.dumps({"mediaType": MANIFEST, "layers": layers}).encode()
-        self._set(f"/v2/{name}/manifests/{digest_of(body)}", body)
-        return body
-
-    def _put(self, name: str, tag: str, document: Mapping[str, Any]) -> str:
+    def _add_manifest(self, name: str, tag: str, document: Mapping[str, Any]) -> str:
         body = json.dumps(document).encode()
-        for version in (tag, digest_of(body)):
-            self._set(f"/v2/{name}/manifests/{version}", body)
-        return digest_of(body)
-
-    def _set(self, path: str, body: bytes) -> None:
         headers = {"Docker-Content-Digest": digest_of(body), "Content-Type": INDEX}
-        self.answers[path] = Answer(200, body, headers)
+        for version in (tag, digest_of(body)):
+            self.answers[f"/v2/{name}/manifests/{version}"] = Answer(200, body, headers)
+        return digest_of(body)
 
     def answer(self, path: str, headers: Mapping[str, str]) -> Answer:
         self.asked.append(path)
@@ -134,10 +118,9 @@ class Server:
         return refused(404, "MANIFEST_UNKNOWN") if is_registry else Answer(404)
 
 
-def package(name: str, version: str, size: int, depends: str = "") -> str:
+def package(name: str, version: str) -> str:
     """A paragraph of an apt repository's index."""
-    lines = [f"Package: {name}", f"Version: {version}", "Architecture: amd64", f"Size: {size}"]
-    lines += [f"Depends: {depends}"] if depends else []
+    lines = [f"Package: {name}", f"Version: {version}", "Architecture: amd64"]
     lines += [f"Filename: ./{name}_{version}_amd64.deb", "Description: a stand-in", " of two lines"]
     return "\n".join(lines) + "\n"
 

@@ -13,7 +13,6 @@ from packaging.utils import canonicalize_name
 from poetry_tf.actions.build_requirements import package_info
 from poetry_tf.actions.mirror_folder import WantedFile
 from poetry_tf.actions.packed_wheel import NAME, pack
-from poetry_tf.doctor.network.findings import format_size
 from poetry_tf.files.errors import WriteError
 from poetry_tf.index.manifest import (
     Manifest,
@@ -28,7 +27,7 @@ from poetry_tf.index.manifest import (
     write_pages,
 )
 from poetry_tf.index.saved_folder import PAGES, hash_of, write_whole
-from poetry_tf.text import format_count, format_list
+from poetry_tf.text import format_count, format_list, format_size
 
 _ROUNDS = 5
 """How often pages are written where other machines save meanwhile."""

@@ -44,7 +44,6 @@ from poetry_tf.actions.mirror_folder import (
     wanted_of_lock,
 )
 from poetry_tf.actions.packed_wheel import NAME, packed_requirements, runs_on
-from poetry_tf.doctor.network.findings import format_size
 from poetry_tf.files.errors import ProjectError, disk_error, write_error
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import LOCK, Project
@@ -77,7 +76,7 @@ from poetry_tf.index.saved_folder import (
 from poetry_tf.plan.environments import Target, format_targets
 from poetry_tf.plan.lock_entries import is_source
 from poetry_tf.plan.model import PlanError
-from poetry_tf.text import format_count, format_list
+from poetry_tf.text import format_count, format_list, format_size
 
 if TYPE_CHECKING:
     from poetry_tf.index.repository import RoutedRepository

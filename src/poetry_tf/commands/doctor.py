@@ -91,8 +91,8 @@ seen from here (the login node of a cluster), else 1. With \
 --brief, which containers run at their start, it is 0 in either case.
 
 With <info>--network</> it answers another question, and that alone: can the container still be \
-built from here? Each image, feature, apt package and locked file is asked for, and some megabytes \
-are downloaded to see how fast. The exit status is then 1 where something can't be had.
+built from here? It looks for each image, feature, apt package and locked file, and downloads \
+none of them. The exit status is then 1 where something is missing.
 """
 
     def writes(self) -> bool:
@@ -165,21 +165,18 @@ are downloaded to see how fast. The exit status is then 1 where something can't 
         # The user names a registry too.
         registry = os.environ.get(REGISTRY_VARIABLE, "").partition("/")[0]
         machine = CachingMachine(ThisMachine())
-        hosts = user_hosts() | allowed_hosts(registry) | doctor_network.known_hosts(machine)
+        hosts = user_hosts() | allowed_hosts(registry) | doctor_network.known_hosts()
         client = survey_client(lambda url: is_allowed(url, hosts))
         pending = doctor_network.check_network(root, machine, client)
         if is_text:
             self.line("<info>Can the container of this project still be built from here?</>")
-            self.line_error(
-                "<comment>Asks each server, and downloads some megabytes to see how fast: this "
-                "takes seconds, and where servers are slow a minute or so</>"
-            )
+            self.line_error("<comment>Asking each server, for a minute at most</>")
         findings = self._show_findings(pending)
         client.close()
         if is_text:
-            self.line(plain(doctor_network.format_verdict(findings, client)))
+            self.line(plain(doctor_network.format_verdict(findings)))
         else:
-            self.write_json(doctor_network.as_document(findings, client))
+            self.write_json(doctor_network.as_document(findings))
         return 0 if works(findings) else 1
 
     def root(self) -> Path:

@@ -15,15 +15,13 @@ from poetry_tf.devcontainer.spec import container_spec
 from poetry_tf.doctor.host.machine import Machine
 from poetry_tf.doctor.host.model import HostFinding, Remedy
 from poetry_tf.doctor.host.probes import works
-from poetry_tf.doctor.host.system import in_container
-from poetry_tf.doctor.network.apt import release_files
 from poetry_tf.doctor.network.build_inputs import (
     BuildInputs,
     Variable,
     read_build_inputs,
     substituted,
 )
-from poetry_tf.doctor.network.findings import NetworkFinding, format_size
+from poetry_tf.doctor.network.findings import NetworkFinding
 from poetry_tf.doctor.network.locked_files import LockAvailability, PackageIndex, check_locked_files
 from poetry_tf.doctor.network.registry import DEFAULT_HOST
 from poetry_tf.doctor.network.survey import SurveySpec, survey
@@ -55,15 +53,15 @@ VERSION = 1
 _ARCHITECTURES = {LINUX_X86_64: "amd64", LINUX_AARCH64: "arm64"}
 
 
-def known_hosts(machine: Machine) -> frozenset[HostPort]:
-    """The hosts that no project names: those of the packaged data, and of this system's apt."""
+def known_hosts() -> frozenset[HostPort]:
+    """The hosts of the packaged data, which no project names."""
     images = load_images()
     features = (images.cuda, images.git_lfs)
     names = {images.registry, DEFAULT_HOST, *(item.id.partition("/")[0] for item in features)}
     names.update(*(item.downloads for item in features))
     urls = [f"https://{name}/" for name in names]
     urls += [url for item in features for url in item.apt.values()]
-    found = map(host_and_port, (*urls, *_apt_sources(machine)))
+    found = map(host_and_port, urls)
     return frozenset(item for item in found if item is not None)
 
 
@@ -92,8 +90,7 @@ def _check_project(root: Path, machine: Machine, client: Client) -> Iterator[Hos
     yield from check_drive(machine, root.resolve())
     container = container_spec(project, plan, images, whole=plan is not None)
     inputs = read_build_inputs(project, container, machine.variable)
-    sources = _apt_sources(machine)
-    yield from _unchecked(project, inputs, has_sources=bool(sources))
+    yield from _unchecked(project, inputs)
     indexes, notices = _indexes(project)
     for line in notices:
         yield NetworkFinding("locked", "note", line)
@@ -126,7 +123,7 @@ def _check_project(root: Path, machine: Machine, client: Client) -> Iterator[Hos
     else:
         yield NetworkFinding("locked", "error", str(lock))
     spec = SurveySpec(
-        inputs, indexes, tuple(architectures) or ("amd64",), check_lock, sources, _has_password
+        inputs, indexes, tuple(architectures) or ("amd64",), check_lock, _has_password
     )
     yield from survey(spec, client)
     hosts = tuple(urlsplit(index.url).hostname or "" for index in indexes[:-1])
@@ -134,18 +131,7 @@ def _check_project(root: Path, machine: Machine, client: Client) -> Iterator[Hos
         yield from check_download_region(machine, f"{inputs.packages[0].url}Packages.gz", client)
 
 
-def _apt_sources(machine: Machine) -> tuple[str, ...]:
-    """The sources of the distribution, where this is the container that is built from them."""
-    if not in_container(machine):
-        return ()
-    patterns = ("sources.list", "sources.list.d/*.list", "sources.list.d/*.sources")
-    paths = [path for pattern in patterns for path in machine.find(f"/etc/apt/{pattern}")]
-    return tuple(release_files({path: machine.read(path) or "" for path in paths}))
-
-
-def _unchecked(
-    project: Project, inputs: BuildInputs, *, has_sources: bool
-) -> Iterator[HostFinding]:
+def _unchecked(project: Project, inputs: BuildInputs) -> Iterator[HostFinding]:
     if project.devcontainer is None:
         yield NetworkFinding(
             "image",
@@ -157,13 +143,6 @@ def _unchecked(
         yield NetworkFinding("image", "error", str(project.devcontainer))
     for probe, text in inputs.unchecked:
         yield NetworkFinding(probe, "note", f"{text}, and so not looked for")
-    if inputs.packages and not has_sources:
-        yield NetworkFinding(
-            "apt",
-            "note",
-            "Debian's own packages aren't looked for: from where the image takes them is known "
-            "in the container alone",
-        )
 
 
 def _container_variables(project: Project, variable: Variable) -> dict[str, str]:
@@ -233,31 +212,19 @@ def _has_password(source: PackageIndex) -> bool:
     return get_netrc_auth(source.url) is not None
 
 
-def format_verdict(findings: Sequence[HostFinding], client: Client) -> str:
-    """The last line: whether all is available, and what the survey cost."""
-    cost = f"({client.requests} requests, {format_size(client.bytes)})"
+def format_verdict(findings: Sequence[HostFinding]) -> str:
+    """The last line: whether all is available."""
     errors = [finding for finding in findings if finding.state == "error"]
     if not errors:
-        total = sum(
-            finding.numbers.get("bytes", 0)
-            for finding in findings
-            if isinstance(finding, NetworkFinding)
-        )
-        size = f": {format_size(total)} to download" if total else ""
-        return f"All that was looked for can be had from here{size} {cost}."
-    return (
-        f"It can't be built from here as it is: begin with what is said of {errors[0].probe} "
-        f"{cost}."
-    )
+        return "Everything that was checked is available from here."
+    return f'The container can\'t be built from here as it is. Fix "{errors[0].probe}" first.'
 
 
-def as_document(findings: Sequence[HostFinding], client: Client) -> dict[str, Any]:
+def as_document(findings: Sequence[HostFinding]) -> dict[str, Any]:
     """All findings as the document for programs. Keys may be added to it."""
     return {
         **document_head(VERSION),
         "works": works(findings),
-        "requests": client.requests,
-        "downloaded": client.bytes,
         "findings": [
             {
                 **finding_as_json(finding),
@@ -271,5 +238,5 @@ def as_document(findings: Sequence[HostFinding], client: Client) -> dict[str, An
 
 def error_document(message: str, remedy: str) -> dict[str, Any]:
     """The same document for a project that can't be read."""
-    nothing = {"works": False, "requests": 0, "downloaded": 0, "findings": []}
-    return {**document_head(VERSION), **nothing, "trouble": error_value(message, remedy)}
+    error = error_value(message, remedy)
+    return {**document_head(VERSION), "works": False, "findings": [], "trouble": error}

@@ -15,7 +15,6 @@ import poetry_tf
 from poetry_tf.actions.mirror_folder import SaveOptions
 from poetry_tf.actions.save_folder import SaveResult, SaveWatcher, save_folder
 from poetry_tf.commands.base import TensorFlowCommand, plain
-from poetry_tf.doctor.network.findings import format_size
 from poetry_tf.files.project import Project
 from poetry_tf.index.failover import NotDownloadedError
 from poetry_tf.index.folder_setting import is_path, users_folder
@@ -24,7 +23,7 @@ from poetry_tf.index.saved_folder import PAGES
 from poetry_tf.plan.derive import require_poetry
 from poetry_tf.plan.environments import ENVIRONMENTS, format_targets
 from poetry_tf.plan.model import PlanError
-from poetry_tf.text import format_count, shell_word
+from poetry_tf.text import format_count, format_size, shell_word
 
 QUICK, SLOW = 0.2, 5.0
 """Seconds between two reports of progress: on a terminal, and in a file."""

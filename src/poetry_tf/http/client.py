@@ -6,8 +6,7 @@ Importing it imports requests, so only what makes requests does.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -238,23 +237,17 @@ class Client:
             Interrupted: the connection broke before its end.
             BadResponse: it is larger, or takes longer, than the limits allow.
         """
-        with closing(self.chunks(response, _CHUNK)) as chunks:
-            return b"".join(chunks)
-
-    def chunks(self, response: requests.Response, size: int) -> Generator[bytes, None, None]:
-        """The rest of a response in parts of about `size` bytes. Raises as `body`."""
-        count = 0
+        parts: list[bytes] = []
         try:
-            for chunk in response.iter_content(size):
-                count += len(chunk)
-                yield chunk
+            parts.extend(response.iter_content(_CHUNK))
+            return b"".join(parts)
         except Stopped as error:
             raise BadResponse(format_failure(error.failure)) from error
         except (requests.RequestException, OSError) as error:
             failure = failure_of_error(error, self._limits.read)
             raise Interrupted(response.url, failure, type(error).__name__) from error
         finally:
-            self._count(bytes_=_received(response, count))
+            self._count(bytes_=_received(response, sum(map(len, parts))))
 
     def close(self) -> None:
         """Closes every connection."""

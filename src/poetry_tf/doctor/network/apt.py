@@ -1,11 +1,11 @@
-"""Packages in an apt repository: availability, and the size with their dependencies."""
+"""Packages in an apt repository: which are there, and which versions come nearest."""
 
 from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from poetry_tf.doctor.network.client import refused
 from poetry_tf.http.client import Client
@@ -13,7 +13,6 @@ from poetry_tf.http.errors import BadResponse, ReadError, host_of
 
 # Bytes of an index when unpacked; NVIDIA's is some tens of megabytes.
 _LARGEST = 300_000_000
-_FIELDS = {"Package", "Version", "Size", "Filename", "Depends"}
 
 
 @dataclass(frozen=True)
@@ -27,58 +26,23 @@ class PackageRequest:
         return f"{self.name}={self.version}" if self.version else self.name
 
 
-@dataclass(frozen=True)
-class AptPackage:
-    """A package in the index."""
-
-    name: str
-    version: str
-    size: int = 0
-    file: str = ""
-    needs: tuple[str, ...] = field(default=(), repr=False)
-    """The names of what it depends on; of several that would do, the first."""
+class NoRepository(ReadError):
+    """There is no repository at the address."""
 
 
-@dataclass(frozen=True)
-class AptAvailability:
-    """What a repository has of the requested packages.
+def missing_packages(
+    url: str, requests: Sequence[PackageRequest], client: Client
+) -> tuple[tuple[PackageRequest, str], ...]:
+    """The packages that a flat repository lacks, with what comes nearest; empty for nothing.
 
-    Attributes:
-        lacking: what it does not have, with what comes nearest; an empty text for nothing.
-        size: the bytes of the packages and of all their dependencies from there.
-        largest: the address of the largest of these files.
+    Raises `ReadError`.
     """
-
-    lacking: tuple[tuple[PackageRequest, str], ...]
-    size: int
-    files: int
-    largest: str = ""
-
-
-def check_packages(url: str, requests: Sequence[PackageRequest], client: Client) -> AptAvailability:
-    """Reads the index of a flat repository. Raises `ReadError`."""
-    packages = read_index(_index(url, client))
-    found: dict[str, AptPackage] = {}
-    lacking = []
-    for request in requests:
-        entry = _choose(packages.get(request.name, ()), request.version)
-        if entry is None:
-            lacking.append((request, nearest(request, packages)))
-        else:
-            found[request.name] = entry
-    pending = [name for entry in found.values() for name in entry.needs]
-    while pending:
-        name = pending.pop()
-        if name in found or (entry := _choose(packages.get(name, ()))) is None:
-            continue  # it comes from the distribution
-        found[name] = entry
-        pending += entry.needs
-    largest = max(found.values(), key=lambda entry: entry.size, default=None)
-    return AptAvailability(
-        tuple(lacking),
-        sum(entry.size for entry in found.values()),
-        len(found),
-        f"{url}{largest.file.removeprefix('./')}" if largest and largest.file else "",
+    versions = read_index(_index(url, client))
+    return tuple(
+        (request, nearest(request, versions))
+        for request in requests
+        if request.name not in versions
+        or (request.version and request.version not in versions[request.name])
     )
 
 
@@ -99,77 +63,42 @@ def _index(url: str, client: Client) -> bytes:
     return text
 
 
-class NoRepository(ReadError):
-    """There is no repository at the address."""
+def read_index(text: bytes) -> dict[str, list[str]]:
+    """The versions of each package in an index. What is malformed is left out."""
+    versions: dict[str, list[str]] = {}
+    for name, version in _entries(text.decode("utf-8", errors="replace")):
+        versions.setdefault(name, []).append(version)
+    return versions
 
 
-def read_index(text: bytes) -> dict[str, list[AptPackage]]:
-    """The packages of an index by name. What is malformed is left out."""
-    packages: dict[str, list[AptPackage]] = {}
-    for fields in _stanzas(text.decode("utf-8", errors="replace")):
-        name, version, size = (fields.get(key, "") for key in ("Package", "Version", "Size"))
-        if name and version:
-            packages.setdefault(name, []).append(
-                AptPackage(
-                    name,
-                    version,
-                    int(size) if re.fullmatch(r"[0-9]{1,15}", size) else 0,
-                    fields.get("Filename", ""),
-                    tuple(_names(fields.get("Depends", ""))),
-                )
-            )
-    return packages
-
-
-def _stanzas(text: str) -> Iterator[dict[str, str]]:
+def _entries(text: str) -> Iterator[tuple[str, str]]:
+    """The name and the version in each paragraph that has both."""
     fields: dict[str, str] = {}
-    for line in text.split("\n"):
-        if not line.strip():
-            if fields:
-                yield fields
-            fields = {}
-            continue
+    for line in (*text.split("\n"), ""):
         key, colon, value = line.partition(":")
-        if colon and key in _FIELDS:
+        if colon and key in ("Package", "Version"):
             fields[key] = value.strip()
-    if fields:
-        yield fields
+        elif not line.strip():
+            if fields.get("Package") and fields.get("Version"):
+                yield fields["Package"], fields["Version"]
+            fields = {}
 
 
-def _names(depends: str) -> Iterator[str]:
-    for part in depends.split(","):
-        if match := re.match(r"\s*([a-z0-9][a-z0-9.+-]*)", part):
-            yield match[1]
-
-
-def _choose(entries: Iterable[AptPackage], version: str = "") -> AptPackage | None:
-    fitting = [entry for entry in entries if version in ("", entry.version)]
-    return max(fitting, key=lambda entry: _order(entry.version), default=None)
-
-
-def nearest(request: PackageRequest, packages: dict[str, list[AptPackage]]) -> str:
+def nearest(request: PackageRequest, versions: Mapping[str, Sequence[str]]) -> str:
     """What a repository has that comes nearest to what it lacks.
 
     That is another version of the same package, as near as its first parts tell, or the package
     that differs in the numbers of its name alone.
     """
-    if request.version and (entries := packages.get(request.name)):
+    if request.version and (found := versions.get(request.name)):
         # For another CUDA ("+cuda12.2") the same version is another build.
         build = request.version.partition("+")[2]
-        same = [entry for entry in entries if entry.version.partition("+")[2] == build]
-        best = min(same or entries, key=lambda entry: distance(entry.version, request.version))
-        return f"{best.name}={best.version}"
+        same = [version for version in found if version.partition("+")[2] == build]
+        best = min(same or found, key=lambda version: distance(version, request.version))
+        return f"{request.name}={best}"
     shape = re.compile(re.sub(r"[0-9]+", "[0-9]+", re.escape(request.name)))
-    alike = [name for name in packages if shape.fullmatch(name)]
+    alike = [name for name in versions if shape.fullmatch(name)]
     return min(alike, key=lambda name: distance(name, request.name), default="")
-
-
-def _order(version: str) -> list[tuple[int, int, str]]:
-    """A key by which versions are sorted as people read them."""
-    return [
-        (1, int(part[:18]), "") if part.isdigit() and part.isascii() else (0, 0, part)
-        for part in re.split(r"([0-9]+)", version)
-    ]
 
 
 def distance(one: str, other: str) -> tuple[int, ...]:
@@ -180,49 +109,3 @@ def distance(one: str, other: str) -> tuple[int, ...]:
 
 def _numbers(version: str) -> list[int]:
     return [int(part[:18]) for part in re.findall(r"[0-9]+", version)]
-
-
-# -- the sources of a system ----------------------------------------------------------------
-
-
-def release_files(texts: Mapping[str, str]) -> list[str]:
-    """The address of what each apt source of a system begins with, by the files' contents.
-
-    Both forms are read: lines (sources.list), and paragraphs (names ending in .sources).
-    """
-    found: dict[str, None] = {}
-    for name, text in texts.items():
-        pairs = _deb822(text) if name.endswith(".sources") else _one_line(text)
-        for uri, suite in pairs:
-            if not re.match(r"https?://[^\s/]", uri):
-                continue
-            # A suite that is a folder stands for itself: "./".
-            folder = suite if suite.endswith("/") else f"dists/{suite}/"
-            found[f"{uri.rstrip('/')}/{folder}InRelease"] = None
-    return [*found]
-
-
-def _one_line(text: str) -> Iterator[tuple[str, str]]:
-    for line in text.splitlines():
-        if match := re.match(r"deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s+(\S+)", line.strip()):
-            yield match[1], match[2]
-
-
-def _deb822(text: str) -> Iterator[tuple[str, str]]:
-    for paragraph in re.split(r"\n[ \t]*\n", text):
-        fields = dict(re.findall(r"^([A-Za-z-]+):[ \t]*(.*)$", paragraph, re.MULTILINE))
-        lowered = {key.lower(): value.split() for key, value in fields.items()}
-        if "deb" in lowered.get("types", ()) and lowered.get("enabled") != ["no"]:
-            for uri in lowered.get("uris", ()):
-                yield from ((uri, suite) for suite in lowered.get("suites", ()))
-
-
-def has_release(url: str, client: Client) -> bool:
-    """Whether an apt source is still there; old ones have no InRelease. Raises `ReadError`."""
-    for address in (url, f"{url.removesuffix('InRelease')}Release"):
-        with client.request("HEAD", address, {}) as response:
-            if response.ok:
-                return True
-            if response.status_code not in (404, 410):
-                raise refused(host_of(url), response.status_code)
-    return False

@@ -1,11 +1,8 @@
-"""The client of the survey: words for what servers answer to it, and how fast files come."""
+"""The HTTP client of the survey, and texts for what servers answer."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
-from dataclasses import dataclass
 
 from poetry_tf.http.client import Client, Limits
 from poetry_tf.http.errors import BadResponse, Interrupted, NoResponse, ReadError
@@ -71,47 +68,3 @@ def format_error(error: Exception, host: str = "") -> str:
     if isinstance(error, BadResponse):
         return error.problem if error.host in ("", host) else str(error)
     return str(error) if isinstance(error, ReadError) else "sends pages that can't be read"
-
-
-# -- size and speed --------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Sample:
-    """The beginning of a file, and the seconds that it took from its first byte on."""
-
-    bytes: int
-    seconds: float
-
-    @property
-    def rate(self) -> float:
-        """Bytes per second."""
-        return self.bytes / max(self.seconds, 0.001)
-
-
-def download_sample(
-    url: str, headers: Mapping[str, str], most: int, seconds: float, client: Client
-) -> Sample | None:
-    """Downloads the first bytes of a file, for so many seconds; None if none comes."""
-    headers = {"Range": f"bytes=0-{most - 1}", "Accept-Encoding": "identity", **headers}
-    count = 0
-    try:
-        with client.get(url, headers) as response:
-            if response.status_code not in (200, 206):
-                return None
-            begin = time.monotonic()
-            with closing(client.chunks(response, 16_384)) as chunks:
-                for chunk in chunks:
-                    count += len(chunk)
-                    if count >= most or time.monotonic() - begin > seconds:
-                        break
-    except ReadError:
-        return None
-    return Sample(count, time.monotonic() - begin) if count else None
-
-
-def content_length(url: str, client: Client) -> int | None:
-    """The bytes of a file; None where the server does not say. Raises `NoResponse`."""
-    with client.request("HEAD", url, {"Accept-Encoding": "identity"}) as response:
-        written = response.headers.get("Content-Length", "")
-        return int(written) if response.ok and written.isdecimal() else None

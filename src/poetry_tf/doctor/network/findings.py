@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from poetry_tf.doctor.host.model import HostFinding, Remedy, State
 from poetry_tf.doctor.network.apt import distance
-from poetry_tf.doctor.network.client import Sample, format_error
+from poetry_tf.doctor.network.client import format_error
 from poetry_tf.doctor.network.locked_files import (
     IndexResult,
     LockAvailability,
@@ -28,7 +28,7 @@ ResultKind: TypeAlias = Literal["available", "missing", "unreachable"]
 
 @dataclass(frozen=True)
 class NetworkFinding(HostFinding):
-    """A finding with measured numbers: ``host``, ``bytes``, ``seconds`` and the like."""
+    """A finding with values for programs: ``host``, ``digest``, ``files`` and the like."""
 
     numbers: Mapping[str, Any] = field(default_factory=dict)
 
@@ -41,9 +41,7 @@ class CheckResult:
         name: the thing, as it is named where much is missing from one server.
         text: the finding's, where the server answers.
         error: why the server is unreachable.
-        size: bytes to download.
         state: the finding's, where the kind does not decide it.
-        sample: an address to measure the speed at, with headers.
     """
 
     probe: str
@@ -52,26 +50,17 @@ class CheckResult:
     kind: ResultKind = "available"
     text: str = ""
     error: Exception | None = None
-    size: int | None = None
     needed: str = ""
     remedy: Remedy | None = None
     state: State | None = None
-    sample: tuple[str, Mapping[str, str]] | None = None
     numbers: Mapping[str, Any] = field(default_factory=dict)
 
 
-def finding_of_result(
-    result: CheckResult, speed: tuple[str, Mapping[str, Any]] = ("", {})
-) -> NetworkFinding:
-    """The finding for what a server answered, with its speed as text and numbers."""
-    text, numbers = result.text, {"host": result.host, **result.numbers}
-    if result.size:
-        text += f", {format_size(result.size)}"
-        numbers["bytes"] = result.size
+def finding_of_result(result: CheckResult) -> NetworkFinding:
+    """The finding for what a server answered."""
     state = result.state or ("error" if result.kind == "missing" else "ok")
-    return NetworkFinding(
-        result.probe, state, text + speed[0], result.needed, result.remedy, {**numbers, **speed[1]}
-    )
+    numbers = {"host": result.host, **result.numbers}
+    return NetworkFinding(result.probe, state, result.text, result.needed, result.remedy, numbers)
 
 
 def findings_of_unreachable(results: Sequence[CheckResult]) -> Iterator[NetworkFinding]:
@@ -123,25 +112,15 @@ def remedy_for_local(urls: Iterable[str]) -> Remedy:
 # -- the lock -------------------------------------------------------------------------------
 
 
-def finding_of_index(
-    index: IndexResult, sizes: Sequence[int | None], speed: tuple[str, Mapping[str, Any]]
-) -> NetworkFinding:
-    """What one index has of the lock; `sizes` are those of the container's files."""
-    text = (
-        f"{format_count(index.files, 'file')} of {format_count(index.packages, 'package')} "
-        f"from {index.name}, as locked"
+def finding_of_index(index: IndexResult) -> NetworkFinding:
+    """What one index has of the lock."""
+    files, packages = format_count(index.files, "file"), format_count(index.packages, "package")
+    return NetworkFinding(
+        "locked",
+        "ok",
+        f"{files} of {packages} from {index.name}, as locked",
+        numbers={"host": index.host, "packages": index.packages, "files": index.files},
     )
-    numbers: dict[str, Any] = {
-        "host": index.host,
-        "packages": index.packages,
-        "files": index.files,
-    }
-    if sizes:
-        known = [size for size in sizes if size is not None]
-        least = "at least " if len(known) < len(sizes) else ""
-        text += f"; for this container {least}{format_size(sum(known))}{speed[0]}"
-        numbers |= {"container_files": len(sizes), "bytes": sum(known), **speed[1]}
-    return NetworkFinding("locked", "ok", text, numbers=numbers)
 
 
 def findings_of_lock(lock: LockAvailability, also: Sequence[str]) -> Iterator[NetworkFinding]:
@@ -232,30 +211,3 @@ def _few(names: Sequence[str], more: str = "more") -> list[str]:
     """The first names, and how many more there are."""
     rest = len(names) - _MANY
     return [*names[:_MANY], *([f"{rest} {more}"] if rest > 0 else [])]
-
-
-# -- sizes ----------------------------------------------------------------------------------
-
-
-def format_speed(sample: Sample | None) -> tuple[str, Mapping[str, Any]]:
-    """The speed of a download, for people and for programs."""
-    if sample is None:
-        return ", but no byte of it came", {"bytes_per_second": None}
-    numbers = {
-        "measured_bytes": sample.bytes,
-        "measured_seconds": round(sample.seconds, 3),
-        "bytes_per_second": round(sample.rate),
-    }
-    # A small sample that came at once says nothing of the speed.
-    if sample.bytes < 100_000:
-        return "", numbers
-    return f", {format_size(round(sample.rate))}/s", numbers
-
-
-def format_size(count: int) -> str:
-    """Bytes for a person: "1.9 GB"."""
-    for unit, size in (("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)):
-        if count >= size:
-            value = count / size
-            return f"{value:.0f} {unit}" if value >= 10 else f"{value:.1f} {unit}"
-    return f"{count} B"

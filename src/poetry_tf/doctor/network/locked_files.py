@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -43,18 +44,12 @@ class PackageIndex:
 
 @dataclass
 class IndexResult:
-    """What one index has of the lock.
-
-    Attributes:
-        packages, files: how many it has.
-        container_files: those of the files that the container installs.
-    """
+    """How many of the locked packages and files one index has."""
 
     host: str
     name: str
     packages: int = 0
     files: int = 0
-    container_files: list[IndexFile] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -113,7 +108,8 @@ class _RequiredPackage:
 class _FileSearch:
     """The search for the files of one package."""
 
-    located: list[tuple[PackageIndex, IndexFile]] = field(default_factory=list)
+    located: Counter[PackageIndex] = field(default_factory=Counter)
+    """How many files each index has."""
     missing: dict[str, str] = field(default_factory=dict)
     """The files that are not found yet, with their hashes."""
     skipped: list[str] = field(default_factory=list)
@@ -153,12 +149,10 @@ def check_locked_files(
             missing=dict(package.hashes),
             unreachable={host: BadResponse("gave no answer in time", host=host)},
         )
-        for index, file in search.located:
+        for index, count in search.located.items():
             result = results.setdefault(index.url, IndexResult(host_of(index.url), index.name))
-            result.files += 1
-            result.container_files += [file] if file.filename == package.container_file else []
-        for url in dict.fromkeys(index.url for index, _ in search.located):
-            results[url].packages += 1
+            result.files += count
+            result.packages += 1
         skipped.update(dict.fromkeys(search.skipped))
         for server, error in search.unreachable.items():
             unreachable.setdefault(server, (error, ()))
@@ -252,7 +246,7 @@ def _locate(search: _FileSearch, index: PackageIndex, page: Sequence[IndexFile])
         is_same = kind != "sha256" or file.sha256 in (None, digest)
         if file.filename in search.missing and is_same:
             del search.missing[file.filename]
-            search.located.append((index, file))
+            search.located[index] += 1
 
 
 def _format_missing(search: _FileSearch, page: Sequence[IndexFile]) -> str:

@@ -1,4 +1,4 @@
-"""Images and features in their registries: availability and size.
+"""Images and features in their registries: whether they are there, and for which architectures.
 
 Both are artifacts of the same kind (OCI image and distribution specifications): a manifest, found
 by a tag or a digest, that lists layers. A manifest may also list others, one for each architecture.
@@ -56,11 +56,12 @@ class Reference:
         """The tag or the digest that a manifest is requested by."""
         return self.digest or self.tag or "latest"
 
-    def url(self, kind: str, version: str) -> str:
-        """The address of a manifest, or of a layer ("blobs")."""
+    @property
+    def url(self) -> str:
+        """The address of its manifest."""
         host = DEFAULT_HOST if self.registry == _DEFAULT else self.registry
         scheme = "http" if _LOOPBACK.fullmatch(host) else "https"
-        return f"{scheme}://{host}/v2/{self.repository}/{kind}/{version}"
+        return f"{scheme}://{host}/v2/{self.repository}/manifests/{self.version}"
 
 
 def read_reference(text: str) -> Reference | None:
@@ -80,15 +81,11 @@ class Artifact:
 
     Attributes:
         digest: of the requested manifest.
-        size: the bytes to download, for the first requested architecture.
         lacking: the architectures for which it has none.
-        layer: the address of the largest layer, with the headers that it takes.
     """
 
     digest: str
-    size: int
     lacking: tuple[str, ...] = ()
-    layer: tuple[str, Mapping[str, str]] | None = None
 
 
 class NotInRegistry(ReadError):
@@ -98,63 +95,39 @@ class NotInRegistry(ReadError):
 def find_artifact(
     reference: Reference, client: Client, architectures: tuple[str, ...] = ()
 ) -> Artifact:
-    """Asks a registry; of an image, the first architecture ("amd64") decides the size.
+    """Asks a registry for an image or a feature. `architectures` are those required ("amd64").
 
     Raises:
         NotInRegistry: it has none.
         NoResponse, BadResponse: it gives no answer, or none that can be used.
     """
-    token: dict[str, str] = {}
-    top, digest = _manifest(reference, reference.version, client, token)
-    lacking: list[str] = []
-    entries = top.get("manifests")
+    document, digest = _manifest(reference, client)
+    entries = document.get("manifests")
     if isinstance(entries, list):
-        by_architecture = dict(_by_architecture(entries))
-        lacking = [name for name in architectures if name not in by_architecture]
-        chosen = next(
-            (by_architecture[name] for name in architectures if name in by_architecture), None
-        )
-        if chosen is None:
-            return Artifact(digest, 0, tuple(lacking))
-        top, _ = _manifest(reference, chosen, client, token)
-    layers = [
-        (layer["size"], layer["digest"])
-        for layer in (top["layers"] if isinstance(top.get("layers"), list) else [])
-        if isinstance(layer, dict)
-        and isinstance(layer.get("size"), int)
-        and _is_digest(layer.get("digest"))
-    ]
-    if not layers:
+        found = set(_architectures(entries))
+        return Artifact(digest, tuple(name for name in architectures if name not in found))
+    if not (isinstance(layers := document.get("layers"), list) and layers):
         raise BadResponse(
             "answers with something that is no list of layers", host=reference.registry
         )
-    size, largest = max(layers)
-    where = (reference.url("blobs", largest), token) if size else None
-    return Artifact(digest, sum(size for size, _ in layers), tuple(lacking), where)
+    return Artifact(digest)
 
 
-def _by_architecture(entries: list[Any]) -> Iterator[tuple[str, str]]:
+def _architectures(entries: list[Any]) -> Iterator[str]:
     for entry in entries:
-        platform = entry.get("platform") if isinstance(entry, dict) else None
-        if not isinstance(platform, dict) or platform.get("os", "linux") != "linux":
-            continue
-        name, digest = platform.get("architecture"), entry.get("digest")
-        if isinstance(name, str) and _is_digest(digest):
-            yield name, str(digest)
+        platform = table(table(entry).get("platform"))
+        if platform.get("os", "linux") == "linux" and isinstance(
+            name := platform.get("architecture"), str
+        ):
+            yield name
 
 
-def _is_digest(value: object) -> bool:
-    return isinstance(value, str) and re.fullmatch(r"[a-z0-9]+:[0-9a-f]{32,128}", value) is not None
-
-
-def _manifest(
-    reference: Reference, version: str, client: Client, token: dict[str, str]
-) -> tuple[dict[str, Any], str]:
-    """A manifest and its digest; `token` is what the registry wants to see, once it is known."""
-    url = reference.url("manifests", version)
+def _manifest(reference: Reference, client: Client) -> tuple[dict[str, Any], str]:
+    """The manifest of a reference, and its digest."""
+    url, token = reference.url, dict[str, str]()
     status, header, body, digest = _get(url, client, token)
-    if status == 401 and not token:
-        token.update(_token(reference, header, client))
+    if status == 401:
+        token = _token(reference, header, client)
         status, _, body, digest = _get(url, client, token)
     if status != 200:
         codes = _error_codes(body)
@@ -190,7 +163,7 @@ def _token(reference: Reference, challenge: str, client: Client) -> dict[str, st
     kind, _, rest = challenge.partition(" ")
     values = dict(_CHALLENGE.findall(rest))
     realm = values.pop("realm", "")
-    own = origin_of(reference.url("", ""))
+    own = origin_of(reference.url)
     is_safe = realm.lower().startswith("https://") or origin_of(realm) == own
     if kind.lower() != "bearer" or not is_safe:
         raise NotInRegistry(f"{reference.registry} wants a password")

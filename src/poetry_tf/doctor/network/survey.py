@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from poetry_tf.doctor.host.model import Remedy, State
-from poetry_tf.doctor.network.apt import NoRepository, check_packages, distance, has_release
+from poetry_tf.doctor.network.apt import NoRepository, distance, missing_packages
 from poetry_tf.doctor.network.build_inputs import AptRequests, BuildInputs, ContainerArtifact
-from poetry_tf.doctor.network.client import content_length, download_sample
 from poetry_tf.doctor.network.findings import (
     CheckResult,
     NetworkFinding,
@@ -20,14 +18,13 @@ from poetry_tf.doctor.network.findings import (
     finding_of_result,
     findings_of_lock,
     findings_of_unreachable,
-    format_speed,
     remedy_for_local,
 )
 from poetry_tf.doctor.network.locked_files import LockAvailability, PackageIndex
 from poetry_tf.doctor.network.registry import NotInRegistry, Reference, find_artifact
 from poetry_tf.http.client import Client
 from poetry_tf.http.errors import BadResponse, NoResponse, ReadError, host_of
-from poetry_tf.http.pages import IndexFile, SimpleIndex
+from poetry_tf.http.pages import SimpleIndex
 from poetry_tf.http.parallel import run_parallel
 from poetry_tf.releases.filenames import distributions
 from poetry_tf.text import format_list
@@ -35,9 +32,6 @@ from poetry_tf.text import format_list
 _TIMEOUT = 60.0
 """Seconds after which a check that has not ended is given up."""
 _LATE = f"gave no answer within {_TIMEOUT:.0f} s"
-_SAMPLE = 4_000_000
-"""Bytes of the largest wheel that are downloaded to measure the speed; of other files, half."""
-_SAMPLE_SECONDS = 4.0
 _WORKERS = 8
 
 
@@ -50,7 +44,6 @@ class SurveySpec:
         indexes: the mirrors of PyPI in their order, and PyPI itself last.
         architectures: those that the image has to be available for, by the registries' names.
         check_lock: checks the lock's files, by a client and until a time; None without a lock.
-        apt_sources: the release files of the container's apt sources, where this is the container.
         has_password: whether Poetry has a password for a source of the project.
     """
 
@@ -58,7 +51,6 @@ class SurveySpec:
     indexes: tuple[PackageIndex, ...]
     architectures: tuple[str, ...]
     check_lock: Callable[[Client, float], LockAvailability] | None = None
-    apt_sources: tuple[str, ...] = ()
     has_password: Callable[[PackageIndex], bool] = lambda _: False
 
 
@@ -87,14 +79,14 @@ def survey(spec: SurveySpec, client: Client) -> Iterator[NetworkFinding]:
     # One finding for a server that has neither Poetry nor the packages.
     silent = {host for host, (_, names) in lock.unreachable.items() if names} if lock else set()
     also = [item for item in results if item.kind == "unreachable" and item.host in silent]
-    yield from _findings([item for item in results if item not in also], client)
+    yield from _findings([item for item in results if item not in also])
     if lock is not None:
-        yield from _lock_findings(spec, lock, [item.name for item in also], client)
+        yield from _lock_findings(spec, lock, [item.name for item in also])
     elif spec.check_lock is not None:
         yield NetworkFinding("locked", "error", f"the index {_LATE}")
 
 
-def _findings(results: Sequence[CheckResult], client: Client) -> Iterator[NetworkFinding]:
+def _findings(results: Sequence[CheckResult]) -> Iterator[NetworkFinding]:
     unreachable: dict[str, list[CheckResult]] = {}
     for result in results:
         if result.kind == "unreachable":
@@ -103,49 +95,18 @@ def _findings(results: Sequence[CheckResult], client: Client) -> Iterator[Networ
         if result.kind == "unreachable":
             if group := unreachable.pop(result.host, None):
                 yield from findings_of_unreachable(group)
-        elif result.sample is not None:
-            yield finding_of_result(result, _measure_speed(result.sample, _SAMPLE // 2, client))
         else:
             yield finding_of_result(result)
 
 
 def _lock_findings(
-    spec: SurveySpec, lock: LockAvailability, also: Sequence[str], client: Client
+    spec: SurveySpec, lock: LockAvailability, also: Sequence[str]
 ) -> Iterator[NetworkFinding]:
-    for index in lock.indexes:
-        sizes = _sizes(index.container_files, client)
-        speed: tuple[str, Mapping[str, Any]] = ("", {})
-        if sizes:
-            pairs = zip(sizes, index.container_files, strict=True)
-            largest = max(pairs, key=lambda pair: pair[0] or 0)[1]
-            speed = _measure_speed((largest.url, {}), _SAMPLE, client)
-        yield finding_of_index(index, sizes, speed)
+    yield from map(finding_of_index, lock.indexes)
     yield from findings_of_lock(lock, also)
     for source, (status, names) in lock.protected.items():
         has_password = source.has_password or spec.has_password(source)
         yield finding_of_protected(source, status, names, has_password=has_password)
-
-
-def _sizes(files: Sequence[IndexFile], client: Client) -> list[int | None]:
-    """The size of each file; requested from the server where the index does not say."""
-
-    def size(file: IndexFile) -> int | None:
-        try:
-            return content_length(file.url, client)
-        except (ReadError, ValueError):
-            return None
-
-    unknown = [file for file in files if file.size is None]
-    jobs = [partial(size, file) for file in unknown]
-    sizes = run_parallel(jobs, workers=_WORKERS, until=time.monotonic() + _TIMEOUT / 3)
-    by_url = {file.url: sizes.get(index) for index, file in enumerate(unknown)}
-    return [by_url[file.url] if file.size is None else file.size for file in files]
-
-
-def _measure_speed(
-    source: tuple[str, Mapping[str, str]], most: int, client: Client
-) -> tuple[str, Mapping[str, Any]]:
-    return format_speed(download_sample(*source, most, _SAMPLE_SECONDS, client))
 
 
 # -- the checks -----------------------------------------------------------------------------
@@ -164,7 +125,7 @@ def _checks(spec: SurveySpec, client: Client) -> Iterator[_Check]:
             _check_artifact, artifact=artifact, architectures=spec.architectures, client=client
         )
         reference = artifact.locked or artifact.reference
-        yield check(artifact.probe, artifact.name, reference.url("manifests", ""), run)
+        yield check(artifact.probe, artifact.name, reference.url, run)
     for packages in inputs.packages:
         run = partial(_check_packages, packages=packages, client=client)
         names = format_list(map(str, packages.requests))
@@ -172,10 +133,6 @@ def _checks(spec: SurveySpec, client: Client) -> Iterator[_Check]:
     for host, feature in inputs.servers:
         run = partial(_check_server, feature=feature, client=client)
         yield check("feature", f"what {feature} downloads", f"https://{host}/", run)
-    for url in spec.apt_sources:
-        run = partial(_check_apt_source, url=url, client=client)
-        name = url.partition("://")[2].removesuffix("InRelease").rstrip("/")
-        yield check("apt", name, url, run)
     for tool, version in inputs.tools:
         run = partial(_check_tool, tool=tool, version=version, indexes=spec.indexes, client=client)
         yield check("poetry", f"{tool} {version}", spec.indexes[-1].url, run)
@@ -220,9 +177,7 @@ def _check_artifact(
         return replace(result, kind="missing", text=text, needed=artifact.problem, remedy=remedy)
     except ReadError as error:
         return _unreachable(result, error)
-    result = replace(result, size=found.size, numbers={"digest": found.digest})
-    if is_image:
-        result = replace(result, sample=found.layer)
+    result = replace(result, numbers={"digest": found.digest})
     lacking = format_list(found.lacking) if found.lacking else ""
     if lacking and architectures[:1] == found.lacking[:1]:
         text = f"{name} is there, but not for {lacking}"
@@ -247,7 +202,7 @@ def _is_available(reference: Reference, client: Client) -> bool:
 def _check_packages(result: CheckResult, packages: AptRequests, client: Client) -> CheckResult:
     """What the CUDA feature installs from NVIDIA's repository."""
     try:
-        found = check_packages(packages.url, packages.requests, client)
+        missing = missing_packages(packages.url, packages.requests, client)
     except NoResponse as error:
         return replace(_unreachable(result, error), host=error.host)
     except NoRepository as error:
@@ -255,38 +210,18 @@ def _check_packages(result: CheckResult, packages: AptRequests, client: Client) 
         return replace(result, kind="missing", text=str(error), remedy=remedy)
     except ReadError as error:
         return _unreachable(result, error)
-    if not found.lacking:
-        return replace(
-            result,
-            text=f"{result.name} are there, with {found.files} packages in all",
-            size=found.size,
-            sample=(found.largest, {}) if found.largest else None,
-            numbers={"files": found.files},
-        )
-    names = format_list(str(request) for request, _ in found.lacking)
+    if not missing:
+        are = "are" if len(packages.requests) > 1 else "is"
+        return replace(result, text=f"{result.name} {are} there")
+    names = format_list(str(request) for request, _ in missing)
     result = replace(result, kind="missing", text=f"{result.host} has no {names}")
-    if near := [text for _, text in found.lacking if text]:
+    if near := [text for _, text in missing if text]:
         remedy = _remedy(
             f"What comes nearest there: {format_list(near)}. `poetry tf devcontainer` writes the "
             "versions that go with the locked TensorFlow"
         )
         return replace(result, remedy=remedy)
     return result
-
-
-def _check_apt_source(result: CheckResult, url: str, client: Client) -> CheckResult:
-    """One of the container's apt sources."""
-    try:
-        if has_release(url, client):
-            return replace(result, text=f"{result.name} is there")
-    except NoResponse as error:
-        return replace(_unreachable(result, error), host=error.host)
-    except ReadError as error:
-        return _unreachable(result, error)
-    remedy = _remedy(
-        "It was moved to its archive, or is no more: use an image of a newer distribution"
-    )
-    return replace(result, kind="missing", text=f"{result.name} is gone", remedy=remedy)
 
 
 def _check_server(result: CheckResult, feature: str, client: Client) -> CheckResult:
