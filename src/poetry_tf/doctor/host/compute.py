@@ -78,7 +78,7 @@ def _compiled_at_first_use(machine: Machine, spec: HostSpec, gpu: DetectedGpu) -
         "the driver compiles TensorFlow's code for it at first use, which can take half an hour "
         "and is kept for the next time"
     )
-    place = "" if spec.config is None and spec.from_project else " in containerEnv"
+    place = "" if spec.config is None else " in containerEnv"
     what = f"So that it is kept whole (4 GiB), set{place}:"
     remedy = Remedy(what, everywhere=("CUDA_CACHE_MAXSIZE=4294967296",))
     return _COMPUTE.note(seen, needed, remedy)

@@ -84,7 +84,7 @@ class EngineInfo:
 
 def has_container(spec: HostSpec) -> bool:
     """Whether the project is to run in a container with a GPU."""
-    return spec.uses_gpu and not (spec.from_project and spec.config is None)
+    return spec.uses_gpu and spec.config is not None
 
 
 def query_engine(machine: Machine, spec: HostSpec) -> EngineInfo:

@@ -59,7 +59,6 @@ class HostSpec:
         pythons: the Python minors that the project admits; empty for any.
         refuses_gpu, refuses_container: whether the project says in its settings that it wants none.
         gpu_required: whether the container is not to start without a GPU.
-        from_project: whether it is derived from a project; else from the newest TensorFlow.
     """
 
     release: Release
@@ -75,7 +74,6 @@ class HostSpec:
     refuses_gpu: bool = False
     refuses_container: bool = False
     gpu_required: bool = False
-    from_project: bool = True
 
     @property
     def uses_gpu(self) -> bool:

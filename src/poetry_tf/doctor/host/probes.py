@@ -84,7 +84,7 @@ def probes_for(machine: Machine, spec: HostSpec) -> Sequence[Probe]:
         return CONTAINER_PROBES
     if runs_elsewhere(machine, spec):
         return REMOTE_PROBES
-    if spec.config is not None or not spec.from_project:
+    if spec.config is not None:
         return HOST_PROBES
     # Without a container TensorFlow runs on this machine.
     if has_tensorflow(machine, spec):

@@ -30,7 +30,7 @@ Code = list[tuple[str, tuple[int, int]]]
 
 def runs_here(spec: HostSpec) -> bool:
     """Whether the project works without a container."""
-    return spec.from_project and spec.config is None
+    return spec.config is None
 
 
 def platform(machine: Machine, spec: HostSpec) -> str:
@@ -191,7 +191,7 @@ def move_command(machine: Machine, spec: HostSpec, series: str) -> str:
     """The command that moves the project to a series."""
     # `upgrade` keeps the GPU mode.
     keeps_mode = not (runs_here(spec) and spec.mode == "system")
-    if spec.from_project and keeps_mode and numbers(series) > numbers(spec.release.series):
+    if keeps_mode and numbers(series) > numbers(spec.release.series):
         return f"poetry tf upgrade {series}"
     return f"poetry tf init --tensorflow {series}{place_options(machine, spec)}"
 

@@ -13,13 +13,14 @@ from collections.abc import Iterator
 from poetry_tf.doctor.host.child_programs import read_glibc, run_windows_program
 from poetry_tf.doctor.host.engine import runs_elsewhere
 from poetry_tf.doctor.host.machine import Machine
-from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, State, Subject
+from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, Subject
 from poetry_tf.doctor.host.series import move_command, newest_series, platform, runs_here
 from poetry_tf.doctor.host.system import in_container, is_arm, os_release
 from poetry_tf.releases import Release
 from poetry_tf.releases.model import MACOS_X86_64, numbers
 
 _WHEELS = Subject("platform")
+_GLIBC = Subject("glibc")
 _AVX = Subject("avx")
 _VISUAL_CPP = Subject("visual-c++")
 _MUSL = "/lib/ld-musl-*.so.1"
@@ -42,7 +43,7 @@ def wheels_install(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     if machine.system == "Linux":
         if wheels is not None and wheels.glibc is not None:
             yield from _glibc(machine, spec, wheels.glibc)
-    elif runs_here(spec) and not spec.release.usable_on(place):
+    elif not spec.release.usable_on(place):
         name = "Intel Macs" if place == MACOS_X86_64 else place
         series = newest_series(
             machine, spec, lambda one: bool(one.usable_on(place)), needs_gpu=False
@@ -67,8 +68,6 @@ def _glibc(machine: Machine, spec: HostSpec, least: str) -> Iterator[HostFinding
     name = os_release(machine).get("PRETTY_NAME")
     where = f" ({name})" if name else ""
     inside = in_container(machine)
-    # In a container that a project asks for the wheels meet another one.
-    state: State = "error" if inside or runs_here(spec) else "note"
     needed = (
         f"the wheels of TensorFlow {spec.tensorflow} need glibc {least} or later, so that none of "
         "them can be installed here"
@@ -78,7 +77,7 @@ def _glibc(machine: Machine, spec: HostSpec, least: str) -> Iterator[HostFinding
         seen = f"this system has musl, not glibc{where}"
         kind = "an image" if inside else "a container, or a machine,"
         remedy = Remedy(f"Use {kind} with glibc, as Debian and Ubuntu have it")
-        yield HostFinding("glibc", state, seen, needed, remedy)
+        yield _GLIBC.error(seen, needed, remedy)
         return
     place = platform(machine, spec)
 
@@ -94,7 +93,7 @@ def _glibc(machine: Machine, spec: HostSpec, least: str) -> Iterator[HostFinding
             f"Use {other}; or TensorFlow {series}, the newest whose wheels can be installed here:",
             everywhere=(move_command(machine, spec, series),),
         )
-    yield HostFinding("glibc", state, f"this system has glibc {found}{where}", needed, remedy)
+    yield _GLIBC.error(f"this system has glibc {found}{where}", needed, remedy)
 
 
 # -- the processor -----------------------------------------------------------------------------

@@ -16,7 +16,7 @@ _PREFIX = ENVIRONMENT_VOLUME.partition("$")[0]
 
 def volumes(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     """The volumes that containers of poetry-tf had, and that belong to none any more."""
-    if spec.from_project and spec.config is None:
+    if spec.config is None:
         return
     unused = ("--quiet", "--filter", "dangling=true", "--filter", f"name={_PREFIX}")
     ran = machine.run(spec.engine, "volume", "ls", *unused)

@@ -53,7 +53,7 @@ def distributions(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
                 "a GPU was asked for",
                 Remedy("Install what is locked", everywhere=(spec.sync,)),
             )
-        elif spec.from_project and version != spec.tensorflow:
+        elif version != spec.tensorflow:
             yield _DISTRIBUTIONS.warning(
                 f"{name} {version} is installed",
                 f"{spec.tensorflow} is locked",
