@@ -17,7 +17,7 @@ def test_a_project_that_is_not_installed_is_told_how(right: PoetryRunner, projec
     admit(project, ">=3.11,<3.12")
     done = right.call("tf", "doctor", "--brief")
     assert done.returncode == 0
-    assert done.stdout == "TensorFlow is not installed: poetry install\n"
+    assert done.stdout == "TensorFlow is not installed. Run: poetry install\n"
 
 
 @pytest.mark.slow

@@ -441,7 +441,7 @@ def test_a_group_is_one_word_of_the_containers_command(
     assert not [*tmp_path.rglob("pwned"), *project.rglob("pwned")]
     assert warm_poetry.call("tf", "devcontainer", "--check").ok
     brief = warm_poetry.call("tf", "doctor", "--brief").stdout.strip()
-    advice = brief.partition("TensorFlow is not installed: ")[2]
+    advice = brief.partition("TensorFlow is not installed. Run: ")[2]
     assert not advice or shlex.split(advice)[1:] == list(NAMES[group])
 
 

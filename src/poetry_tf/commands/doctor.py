@@ -1,4 +1,4 @@
-"""``poetry tf doctor``: why TensorFlow will, or will not, see the GPU of this machine."""
+"""``poetry tf doctor``: whether TensorFlow can use this machine's GPU, and if not, why."""
 
 from __future__ import annotations
 
@@ -54,45 +54,43 @@ from poetry_tf.text import visible
 
 class DoctorCommand(TensorFlowCommand):
     name = "tf doctor"
-    description = "Says why TensorFlow will, or will not, see the GPU of this machine."
+    description = "Shows whether TensorFlow can use this machine's GPU, and if not, how to fix it."
     options: ClassVar[list[Option]] = [
-        option("json", None, "Tell everything as one JSON document."),
-        option("brief", None, "Say in one line what TensorFlow runs on, and why if it is the CPU."),
+        option("json", None, "Print everything as one JSON document."),
+        option("brief", None, "Print one line: the device that TensorFlow uses; if the CPU, why."),
         CONFIG_OPTION,
         option(
             "network",
             None,
-            "Say instead whether all that a build of the container asks for can be had from here.",
+            "Check instead whether the container can still be built from here.",
         ),
         option(
             "record",
             None,
-            "Write what this machine answered to a file, for a bug report.",
+            "Write everything that was read from this machine to a file, for a bug report.",
             flag=False,
         ),
     ]
     _has_written = False
-    """Whether the document of --json is out: there is never a second one."""
+    """Whether the document of --json was printed: there is never a second one."""
     help = """\
-Looks at this machine, on the host or inside the container, for what the locked TensorFlow needs \
-to use its GPU, and names the commands that mend what is missing. Nothing is changed, and nothing \
-that hangs is waited for.
+Checks this machine, on the host or inside the container, for what TensorFlow needs to use the \
+GPU: driver, container engine, libraries, environment. For each problem it prints the commands \
+that fix it. It changes nothing.
 
-What doesn't answer within 5 seconds is given up; only TensorFlow itself, where it is installed, \
-gets up to 2 minutes.
+A check that takes longer than 5 seconds is skipped; TensorFlow itself gets up to 2 minutes.
 
-Where there is no project with TensorFlow it says what this machine can run, in a container and \
-without one, and the command that makes such a project. The exit status is then 0 where \
-TensorFlow can run in some way. The same goes for a project that Poetry doesn't manage, without \
-that command.
+Without a project that requires TensorFlow it prints what this machine can run, in a container \
+and without one, and the command that creates such a project. In a project that Poetry doesn't \
+manage it prints the same without commands.
 
-Else the exit status is 0 where TensorFlow will have its GPU, none was asked for, or that can't be \
-seen from here (the login node of a cluster), else 1. With \
---brief, which containers run at their start, it is 0 in either case.
+With <info>--network</> it only checks whether the container can still be built from here: each \
+image, feature, apt package and locked file. It downloads none of them.
 
-With <info>--network</> it answers another question, and that alone: can the container still be \
-built from here? It looks for each image, feature, apt package and locked file, and downloads \
-none of them. The exit status is then 1 where something is missing.
+Exit status: 0 if TensorFlow will use the GPU, the project requests none, or a login node of a \
+cluster can't show it; else 1. Without a project: 0 if this machine can run TensorFlow in any \
+way. With <info>--network</>: 1 if something is missing. With <info>--brief</>, which containers \
+run at each start: always 0.
 """
 
     def writes(self) -> bool:
@@ -122,7 +120,7 @@ none of them. The exit status is then 1 where something is missing.
         return 0 if works(findings) else 1
 
     def _run_without_project(self, root: Path, machine: CachingMachine) -> int:
-        """What the machine can run, where no project says which TensorFlow."""
+        """What the machine can run, if no project requires TensorFlow."""
         if not (self.option("json") or self.option("brief")):
             self.line_error("<c2>Looking for the Pythons of this machine …</>")
         pyproject = Project.read(root).pyproject if (root / PYPROJECT).is_file() else None
@@ -169,8 +167,8 @@ none of them. The exit status is then 1 where something is missing.
         client = survey_client(lambda url: is_allowed(url, hosts))
         pending = doctor_network.check_network(root, machine, client)
         if is_text:
-            self.line("<info>Can the container of this project still be built from here?</>")
-            self.line_error("<comment>Asking each server, for a minute at most</>")
+            self.line("<info>Checking whether the container can still be built from here</>")
+            self.line_error("<comment>Asking each server; this takes a minute at most</>")
         findings = self._show_findings(pending)
         client.close()
         if is_text:
@@ -180,13 +178,13 @@ none of them. The exit status is then 1 where something is missing.
         return 0 if works(findings) else 1
 
     def root(self) -> Path:
-        """The project's folder; the one it was started in where there is no project."""
+        """The project's folder; without a project, the folder that the command was started in."""
         start = self.start()
         folders = (start, *start.parents)
         return next((folder for folder in folders if (folder / PYPROJECT).is_file()), start)
 
     def fail(self, message: str, remedy: str = "") -> int:
-        """An error, and with --json a document of it, as every run gives one."""
+        """Shows an error; with --json also the document that every run prints."""
         if self.option("json") and not self._has_written:
             if self.option("network"):
                 from poetry_tf.commands.doctor_network import error_document
@@ -202,7 +200,7 @@ none of them. The exit status is then 1 where something is missing.
     def _show_findings(
         self, pending: Iterable[HostFinding], machine: Machine | None = None
     ) -> list[HostFinding]:
-        """All findings, each shown as soon as it is there unless they become a document."""
+        """All findings, each shown as soon as it is found unless they are for a document."""
         findings: list[HostFinding] = []
         for finding in pending:
             findings.append(finding)
@@ -212,7 +210,7 @@ none of them. The exit status is then 1 where something is missing.
         return findings
 
     def _record(self, machine: CachingMachine) -> None:
-        """Writes what the machine answered, if that is asked for."""
+        """Writes the machine's answers, with --record."""
         if (file := self.option("record")) is None:
             return
         path = Path(file)
@@ -220,12 +218,12 @@ none of them. The exit status is then 1 where something is missing.
         try:
             path.write_text(text, "utf-8")
         except OSError as error:
-            raise PlanError(f"{path} can't be written: {error.strerror}", "") from None
-        self.line_error(f"Wrote {plain(str(path))}: look through it before you give it away.")
+            raise PlanError(f"Could not write {path}: {error.strerror}", "") from None
+        self.line_error(f"Wrote {plain(str(path))}. Check it for private data before you share it.")
 
 
 def needs_of(root: Path, configuration: str | None = None) -> HostSpec | None:
-    """What the project in a folder needs; None where Poetry manages none with TensorFlow."""
+    """What the project in a folder needs; None without a Poetry project that has TensorFlow."""
     if not (root / PYPROJECT).is_file():
         return None
     images = load_images()
@@ -275,14 +273,14 @@ def _minors(pythons: Iterable[FoundPython]) -> tuple[str, ...]:
 
 
 def _interpreter(root: Path, plan: Plan) -> tuple[str | None, UnusablePython | None]:
-    """The interpreter that Poetry runs the project's programs with, or why it can have none."""
+    """The interpreter with which Poetry runs the project's programs, or why there is none."""
     try:
         poetry = Factory().create_poetry(root)
         env = project_environment(poetry)
         if env.kind != "none" and env.is_admitted:
             return env.python, None
         minors = _minors(pythons_outside())
-    except Exception:  # whatever is wrong with the project or its Python, there is no environment
+    except Exception:  # whatever is wrong with the project or its Python, it has no environment
         return None, None
     fitting = [minor for minor in minors if minor in plan.pythons]
     return None, UnusablePython(

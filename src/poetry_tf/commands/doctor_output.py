@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -25,63 +26,71 @@ _PLACES = {
     "root": "As root: ",
     "host": "On the host: ",
     "there": "On that machine: ",
-    "cluster": "For those who look after this cluster: ",
+    "cluster": "For the cluster's administrators: ",
 }
 _STYLES = {"ok": "fg=green", "note": "comment", "warning": "warning", "error": "error"}
 
 
 def format_finding(finding: HostFinding, system: System | None = None) -> Iterator[str]:
-    """The lines of a finding, with style tags; of its commands those for the system, if known."""
+    """The lines of a finding, with style tags, and the commands for the system, if it is known."""
     style = _STYLES[finding.state]
     mark = f"<{style}>{finding.state}</>"
     blanks = " " * (8 - len(finding.state))
     yield f"{mark}{blanks}<c1>{finding.probe}</>: {plain(finding.seen)}"
     if finding.needed:
-        yield f"        {plain(finding.needed)}"
+        yield f"        {plain(_capitalized(finding.needed))}"
     if finding.remedy is not None:
         for line in _remedy_lines(finding.remedy, system):
             yield f"        {plain(line)}"
+
+
+def _capitalized(text: str) -> str:
+    """The text with a capital letter, unless it begins with a name such as "libcuda.so.1"."""
+    return text[:1].upper() + text[1:] if re.match(r"[a-z]+[ ,:]", text) else text
 
 
 def format_title(needs: HostSpec) -> str:
     release = needs.release
     title = f"TensorFlow {release.version}"
     if not needs.uses_gpu:
-        return f"{title}: {'no GPU is asked for' if needs.refuses_gpu else 'on the CPU'}"
+        return f"{title}: {'the project requests no GPU' if needs.refuses_gpu else 'on the CPU'}"
     if release.cuda is not None:
         cudnn = f" and cuDNN {release.cudnn}" if release.cudnn else ""
         title += f", built with CUDA {release.cuda}{cudnn}"
-    source = {"system": "the container brings them", "pip": "its and-cuda wheels bring them"}
+    source = {"system": "from the container", "pip": "from its and-cuda wheels"}
     if needs.config is None:
-        source["system"] = "without a container this machine has to have them"
-    return f"{title}; {source[needs.mode]}"
+        source["system"] = "which must be installed on this machine"
+    return f"{title}, {source[needs.mode]}"
 
 
 def format_verdict(findings: list[HostFinding], needs: HostSpec, machine: Machine) -> str:
     if not needs.uses_gpu and works(findings):
-        wanted = ", as the project wants it" if needs.refuses_gpu else ""
-        return f"TensorFlow will use the CPU{wanted}."
+        requested = ", as the project requests" if needs.refuses_gpu else ""
+        return f"TensorFlow will use the CPU{requested}."
     is_login_node = any(one.probe == "cluster" and one.state == "note" for one in findings)
     if is_login_node and works(findings):
-        return "Whether TensorFlow will use a GPU can't be seen on this login node."
+        return "A login node can't show whether TensorFlow will use a GPU."
     if works(findings):
-        where = "" if in_container(machine) else " as far as this machine is concerned"
-        if where and runs_elsewhere(machine, needs):
-            where = " as far as can be seen from here"
-        if any(finding.probe == "tensorflow" and finding.remedy for finding in findings):
-            where += ", once it is installed"
-        return f"TensorFlow will use the GPU{where}."
+        is_missing = any(one.probe == "tensorflow" and one.remedy for one in findings)
+        end = " once it is installed" if is_missing else ""
+        if in_container(machine):
+            return f"TensorFlow will use the GPU{end}."
+        if runs_elsewhere(machine, needs):
+            return f"As far as can be checked from here, TensorFlow will use the GPU{end}."
+        return f"Nothing on this machine keeps TensorFlow from using the GPU{end}."
     first = next(finding for finding in findings if finding.state == "error")
     has_no_gpu = is_login_node or not needs.uses_gpu
     is_unusable = has_no_gpu or first.probe in {"python", "keras"}
-    outcome = "can't be used as it is" if is_unusable else "will use the CPU"
+    outcome = "will not work" if is_unusable else "will use the CPU"
     return f'TensorFlow {outcome}. Fix "{first.probe}" first.'
 
 
 def _remedy_lines(remedy: Remedy, system: System | None) -> Iterator[str]:
     has_commands = bool(remedy.everywhere) or any(remedy.commands.values())
     colon = ":" if has_commands and not remedy.what.endswith(":") else ""
-    yield f"{_PLACES[remedy.where]}{remedy.what}{colon}"
+    place = _PLACES[remedy.where]
+    what = remedy.what[:1].lower() + remedy.what[1:] if place else remedy.what
+    yield f"{place}{what}{colon}"
     # Another machine may be of any system.
     is_here = remedy.where in {"here", "root", "cluster"}
     known = system if is_here and system in remedy.commands else None

@@ -1,4 +1,4 @@
-"""``poetry tf doctor`` where no project says which TensorFlow: what this machine can run."""
+"""``poetry tf doctor`` without a project that requires TensorFlow: what this machine can run."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def format_possibilities(
     `manager` is what manages the project, if another tool than Poetry does.
     """
     if manager is None:
-        yield "There is no project with TensorFlow here. This machine:"
+        yield "No project with TensorFlow here. This machine:"
     else:
         yield (
-            f"This project uses {manager}, not Poetry: poetry-tf neither checks nor installs its "
+            f"This project uses {manager}, not Poetry: poetry-tf doesn't check or install its "
             "TensorFlow. This machine:"
         )
     yield from (f"  {line}" for line in _facts(facts))
-    yield "It can run:" if found.runnable else "It can run no TensorFlow:"
+    yield "It can run:" if found.runnable else "It can't run TensorFlow:"
     for item in found.items:
         yield f"  {format_possibility(item, facts)}"
         yield from (f"    {command}" for command in item.commands)
@@ -41,35 +41,35 @@ def _facts(facts: MachineFacts) -> Iterator[str]:
     if facts.scheduler is not None:
         kind = "a login node" if facts.is_login_node else "a node"
         yield f"{kind} of a cluster ({facts.scheduler})"
-    driver = f"driver {facts.driver}" if facts.driver else "no driver of NVIDIA's"
-    gpus = format_list(facts.gpus) if facts.gpus else "a GPU"
+    driver = f"driver {facts.driver}" if facts.driver else "no NVIDIA driver"
+    gpus = format_list(facts.gpus) if facts.gpus else "NVIDIA GPU"
     yield f"{gpus}, {driver}" if facts.has_gpu else "no NVIDIA GPU"
     if facts.pythons:
-        yield f"Python {format_list(facts.pythons)}, as Poetry finds them"
+        yield f"Python {format_list(facts.pythons)} (found by Poetry)"
     if facts.engine is not None:
         yield facts.engine.capitalize()
 
 
 def format_possibility(item: Possibility, facts: MachineFacts) -> str:
-    """What can be run in one place, and why it is no more, in one line."""
+    """What can run in one place, and why nothing newer or better can, in one line."""
     here = "without a container" if facts.container is None else "here"
     place = "in a container" if item.place == "container" else here
-    why = item.cause.seen if item.cause is not None else ""
+    why = f" ({item.cause.seen})" if item.cause is not None else ""
     if item.plan is None:
-        return f"{place}: none here{f': {why}' * bool(why)}"
-    python = f"Python {item.plan.python}{', which is not here yet' * item.lacks_python}"
+        return f"{place}: not possible{why}"
+    python = f"Python {item.plan.python}{' (not installed yet)' * item.lacks_python}"
     what = f"{place}: TensorFlow {item.plan.release.series} with {python}"
     if item.plan.gpu.mode == "none":
-        return f"{what}, on the CPU{f': {why}' * bool(why)}"
+        return f"{what}, on the CPU{why}"
     on = "on the GPU"
     if item.place == "here" and facts.scheduler is not None and not facts.gpus:
         on = "on the GPU of a node that has one"
-    brings = {
-        "pip": "its wheels bring CUDA and cuDNN",
-        "system": "the container has CUDA and cuDNN",
+    sources = {
+        "pip": "CUDA and cuDNN from its wheels",
+        "system": "CUDA and cuDNN from the container",
     }
-    older = f" (no newer one: {why})" * bool(why)
-    return f"{what}, {on}; {brings[item.plan.gpu.mode]}{older}"
+    older = f" (a newer one doesn't work: {item.cause.seen})" if item.cause is not None else ""
+    return f"{what}, {on}; {sources[item.plan.gpu.mode]}{older}"
 
 
 def format_possibilities_briefly(
@@ -78,11 +78,11 @@ def format_possibilities_briefly(
     """What the machine can run, and the command for it, in one line."""
     item = next(iter(found.runnable), None)
     if item is None:
-        return f"This machine can run no TensorFlow: {format_possibility(found.items[-1], facts)}"
+        return f"This machine can't run TensorFlow; {format_possibility(found.items[-1], facts)}"
     if manager is not None:
         return f"This project uses {manager}, not Poetry; {format_possibility(item, facts)}"
     command = item.commands[0]
-    return f"No project with TensorFlow; {format_possibility(item, facts)}: {command}"
+    return f"No project with TensorFlow; {format_possibility(item, facts)}. Run: {command}"
 
 
 def possibilities_as_json(facts: MachineFacts, found: Possibilities) -> dict[str, Any]:

@@ -192,8 +192,8 @@ def test_nobody_is_told_to_install_what_cannot_be_installed():
     recorded = recording("old-glibc")
     machine, spec = RecordedMachine(recorded), spec_of(recorded)
     assert summary_line(machine, spec) == (
-        "TensorFlow can't be installed: this system has glibc 2.17 (CentOS Linux 7 (Core)): "
-        "poetry tf init --tensorflow 2.20 --no-devcontainer --gpu pip"
+        "TensorFlow can't be installed: this system has glibc 2.17 (CentOS Linux 7 (Core)). "
+        "Run: poetry tf init --tensorflow 2.20 --no-devcontainer --gpu pip"
     )
     assert not [*tensorflow(machine, spec)]
     assert [*tensorflow(machine, replace(spec, config=".devcontainer/devcontainer.json"))]
@@ -226,7 +226,7 @@ def test_a_series_without_a_gpu_mode_is_told_the_first_with_one(
     found = [*gpu_mode(RecordedMachine(recording("everything")), spec)]
     says = {
         "container": f"{first} is the first series with a GPU",
-        "here": f"{first} is the first whose own wheels bring them",
+        "here": f"{first} is the first series whose wheels bring them",
     }
     assert [item.needed.rpartition("; ")[2] for item in found] == ([says[mode]] if first else [])
     assert not [
@@ -251,9 +251,9 @@ def test_without_wheels_of_cuda_it_is_told_what_this_machine_needs(
         RecordedMachine(recording("everything")), HostSpec(release, "none", pythons=pythons)
     )
     assert f"only with {versions} installed on this machine" in finding.needed
-    assert "2.14 is the first whose own wheels bring them" in finding.needed
+    assert "2.14 is the first series whose wheels bring them" in finding.needed
     assert (finding.remedy is not None) == fits
-    assert ("for Python 3.9, 3.10 and 3.11 alone" in finding.needed) != fits
+    assert ("only for Python 3.9, 3.10 and 3.11" in finding.needed) != fits
 
 
 def test_no_series_is_named_that_the_projects_python_cannot_have():
@@ -275,7 +275,7 @@ def test_the_line_at_the_start_says_it_too():
     line = summary_line(RecordedMachine({**played, "run": run}), spec)
     assert names
     assert line.endswith(
-        "2.12 is the first series with a GPU: poetry tf init --tensorflow 2.12 --gpu auto"
+        "2.12 is the first series with a GPU. Run: poetry tf init --tensorflow 2.12 --gpu auto"
     )
 
 

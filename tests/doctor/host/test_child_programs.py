@@ -341,7 +341,7 @@ def test_why_tensorflow_cannot_be_imported_is_reported(
         ("raise RuntimeError('libdevice not found at ./libdevice.10.bc')", "error", "libdevice"),
         ("raise RuntimeError('Couldn\\'t find ptxas in PATH')", "error", "ptxas"),
         ("raise MemoryError('CUDA_ERROR_OUT_OF_MEMORY')", "warning", "memory"),
-        ("import os; os.abort()", "error", "ended TensorFlow"),
+        ("import os; os.abort()", "error", "crashed TensorFlow"),
         ("return 1", "error", "a wrong result"),
     ],
 )

@@ -188,7 +188,7 @@ def test_the_commands_are_those_of_the_system():
     assert "--engine podman" in commands("podman-as-docker", "engine")
     assert "--config=$HOME/.config/docker" in commands("rootless-unregistered", "runtime")
     assert "systemctl --user restart docker" in commands("rootless-unregistered", "runtime")
-    assert "nvidia-ctk" not in commands("snap", "runtime").replace("that nvidia-ctk writes", "")
+    assert "nvidia-ctk" not in commands("snap", "runtime").replace("what nvidia-ctk writes", "")
     assert "apt remove nvidia-container-toolkit" in commands("snap-and-toolkit", "runtime")
     assert "apt install docker.io" in commands("docker-18", "engine")
     assert "podman system migrate" in commands("podman-broken", "engine", PODMAN)
@@ -208,7 +208,7 @@ def test_a_file_that_an_older_podman_reads_is_enough():
     recording["read"]["/etc/cdi/nvidia.yaml"] = text.partition("  additionalGids")[0]
     here = list(run_probes(RecordedMachine(recording), PODMAN))
     (item,) = (item for item in here if item.probe == "runtime")
-    assert (item.state, item.seen) == ("ok", "/etc/cdi/nvidia.yaml tells Podman of the GPUs")
+    assert (item.state, item.seen) == ("ok", "/etc/cdi/nvidia.yaml describes the GPUs to Podman")
 
 
 @pytest.mark.parametrize(
@@ -326,7 +326,7 @@ def test_a_gpu_that_is_too_old_is_told_the_newest_series_for_it(name: str, probe
 
 def test_nobody_is_told_to_install_a_driver_that_there_is_not_for_the_gpu():
     (item,) = (item for item in found("older-gpu", needs()) if item.probe == "driver")
-    assert "(Kepler) NVIDIA's drivers end with 470" in item.needed
+    assert "the last NVIDIA driver for this GPU (Kepler) is 470" in item.needed
     assert "TensorFlow 2.14" in commands("no-driver-kepler", "driver")
     assert "nvidia-tesla-470-driver" in commands("no-driver-kepler", "driver", needs("2.14"))
     assert "TensorFlow 2" not in commands("windows-kepler", "driver"), "WSL hands none in"

@@ -33,7 +33,7 @@ RECORDINGS = Path(__file__).with_name("recordings")
 PYTHON = "/workspaces/study/.venv/bin/python"
 RTX = "TensorFlow 2.18.1 uses NVIDIA GeForce RTX 4090"
 CPU = "TensorFlow 2.18.1 uses the CPU: "
-DOCTOR = "on the host, poetry tf doctor"
+DOCTOR = "On the host, run: poetry tf doctor"
 
 
 def release(series: str) -> Release:
@@ -73,48 +73,48 @@ CASES: list[tuple[str, HostSpec, dict[str, str], str]] = [
         "no-devices",
         needs(),
         {"devices": "error", "tensorflow": "error"},
-        f"{CPU}no GPU has come into this container, and its host has no driver of NVIDIA's loaded: "
-        f"{DOCTOR}",
+        f"{CPU}this container has no GPU: the host has no NVIDIA driver. {DOCTOR}",
     ),
     (
         "arm",
         needs(),
         {"processor": "error"},
-        f"{CPU}no wheel of TensorFlow for ARM (aarch64) is built with CUDA: "
-        "poetry tf init --gpu none",
+        f"{CPU}no TensorFlow wheel for ARM (aarch64) is built with CUDA. "
+        "Run: poetry tf init --gpu none",
     ),
     (
         "no-libraries",
         WITHOUT,
         {"libraries": "error", "tensorflow": "error"},
-        f"{CPU}none of the 10 libraries of CUDA and cuDNN can be loaded: poetry tf devcontainer",
+        f"{CPU}none of the 10 libraries of CUDA and cuDNN can be loaded. "
+        "Run: poetry tf devcontainer",
     ),
     (
         "no-libraries",
         SYSTEM,
         {"container": "error", "libraries": "error", "tensorflow": "error"},
-        "Rebuild the container: this container was made with no CUDA and no cuDNN, and "
-        "devcontainer.json asks for CUDA 12.5 and cuDNN 9.3.0.75",
+        "Rebuild the container: this container has no CUDA and no cuDNN, but "
+        "devcontainer.json requests CUDA 12.5 and cuDNN 9.3.0.75",
     ),
     (
         "old-cudnn",
         WITHOUT,
         {"libraries": "error", "compile": "error"},
-        f"{RTX}, but cuDNN 9.1.0 is found (/usr/lib/x86_64-linux-gnu/libcudnn.so.9): "
-        "poetry tf devcontainer",
+        f"{RTX}, but cuDNN 9.1.0 is loaded (/usr/lib/x86_64-linux-gnu/libcudnn.so.9). "
+        "Run: poetry tf devcontainer",
     ),
     (
         "wheels-missing",
         needs(),
         {"wheels": "error", "libraries": "error", "tensorflow": "error"},
-        f"{CPU}nvidia-cudnn-cu12==9.3.0.75 is not installed: poetry install",
+        f"{CPU}nvidia-cudnn-cu12==9.3.0.75 is not installed. Run: poetry install",
     ),
     (
         "2-21",
         needs(release=release("2.21")),
         {"libraries": "error", "tensorflow": "error"},
         "TensorFlow 2.21.0 uses the CPU: libcusolver.so.11 can't be loaded, though its wheels are "
-        "installed: poetry install",
+        "installed. Run: poetry install",
     ),
     ("shadowed", needs(), {"libraries": "warning"}, RTX),
     ("no-ptxas", needs(), {"compile": "error"}, RTX),
@@ -125,33 +125,33 @@ CASES: list[tuple[str, HostSpec, dict[str, str], str]] = [
         "no-tensorflow",
         needs(install="poetry install --extras gpu"),
         {"tensorflow": "error"},
-        "TensorFlow is not installed: poetry install --extras gpu",
+        "TensorFlow is not installed. Run: poetry install --extras gpu",
     ),
     (
         "revoked",
         needs(),
         {"devices": "error", "tensorflow": "error"},
-        f"{CPU}this container may no longer open /dev/nvidia0, /dev/nvidiactl and "
-        f"/dev/nvidia-uvm: {DOCTOR}",
+        f"{CPU}this container is no longer allowed to open /dev/nvidia0, /dev/nvidiactl and "
+        f"/dev/nvidia-uvm. {DOCTOR}",
     ),
     (
         "no-uvm",
         needs(),
         {"devices": "error", "libcuda": "error", "tensorflow": "error"},
-        f"{CPU}/dev/nvidia-uvm is missing: {DOCTOR}",
+        f"{CPU}/dev/nvidia-uvm is missing. {DOCTOR}",
     ),
     (
         "numpy-2",
         needs(),
         {"tensorflow": "error"},
-        "TensorFlow can't be imported: it was built for NumPy 1, and NumPy 2 is installed: "
-        "poetry add 'numpy<2'",
+        "TensorFlow can't be imported: it was built for NumPy 1, but NumPy 2 is installed. "
+        "Run: poetry add 'numpy<2'",
     ),
     (
         "no-avx",
         needs(),
         {"avx": "error", "tensorflow": "error"},
-        "importing TensorFlow ends with an illegal instruction: poetry tf doctor",
+        "TensorFlow crashes on import with an illegal instruction. Run: poetry tf doctor",
     ),
 ]
 
@@ -189,7 +189,7 @@ def test_an_arm_processor_with_a_tensorflow_of_nvidias_own_has_its_gpu():
 @pytest.mark.parametrize(
     ("gpu", "says"),
     [
-        ("Tesla K80, 470.256.02", "Take TensorFlow 2.14"),
+        ("Tesla K80, 470.256.02", "Use TensorFlow 2.14"),
         ("NVIDIA GeForce GTX 1080, 470.256.02, 6.1", "Install a newer driver"),
     ],
 )
@@ -218,7 +218,7 @@ def test_a_project_without_a_gpu_is_content_with_any_tensorflow():
     findings = found({**played, "run": run}, wanted)
     assert [item.state for item in findings] == ["ok"]
     line = summary_line(RecordedMachine({**played, "run": run}), wanted)
-    assert line == f"{CPU}no GPU is asked for"
+    assert line == f"{CPU}the project requests no GPU"
 
 
 @pytest.mark.parametrize("installed", [None, "tf-keras", "tf_keras"])
@@ -239,7 +239,9 @@ def test_keras_2_has_to_be_installed_where_the_project_wants_it(installed: str |
     assert (finding.state, finding.seen) == ("error", "tf-keras is not installed")
     assert finding.remedy is not None
     assert finding.remedy.everywhere == ("poetry install",)
-    assert line == "TensorFlow 2.18.1 has no tf.keras: tf-keras is not installed: poetry install"
+    assert (
+        line == "TensorFlow 2.18.1 has no tf.keras: tf-keras is not installed. Run: poetry install"
+    )
     assert not [item for item in found(played, needs()) if item.probe == "keras"]
 
 
@@ -270,8 +272,8 @@ def test_a_gpu_that_is_hidden_is_named(hidden: str):
 @pytest.mark.parametrize(
     ("holding", "state", "says"),
     [
-        ({"tensorflow": "2.18.1", "tensorflow-cpu": "2.18.1"}, "warning", "over each other"),
-        ({"tensorflow-cpu": "2.18.1"}, "error", "knows no GPU"),
+        ({"tensorflow": "2.18.1", "tensorflow-cpu": "2.18.1"}, "warning", "are both installed"),
+        ({"tensorflow-cpu": "2.18.1"}, "error", "no GPU support"),
         ({"tensorflow": "2.17.0"}, "warning", "tensorflow 2.17.0 is installed"),
     ],
 )

@@ -141,7 +141,7 @@ def test_one_that_was_made_from_a_devcontainer_json_is_told_of_it(signs: dict[st
     here = machine("docker-without-gpus", **signs)
     assert container_kind(here) == "devcontainer"
     wanted = needs(config=".devcontainer/devcontainer.json")
-    assert "devcontainer.json has to ask for them" in "\n".join(report(here, wanted))
+    assert "devcontainer.json must request them" in "\n".join(report(here, wanted))
 
 
 CONTAINERS = [name for name in NAMES if container_kind(machine(name)) is not None]
@@ -208,9 +208,9 @@ def test_a_login_node_is_told_how_to_ask_for_another(name: str, command: str):
     assert finding.remedy is not None
     assert finding.remedy.everywhere[0] == command
     verdict = format_verdict(findings, needs(), machine(name))
-    assert verdict == "Whether TensorFlow will use a GPU can't be seen on this login node."
+    assert verdict == "A login node can't show whether TensorFlow will use a GPU."
     without = run_probes(machine(name), needs(mode="none"))
-    assert "cluster" not in {item.probe for item in without}, "no GPU is asked for"
+    assert "cluster" not in {item.probe for item in without}, "the project requests no GPU"
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_a_job_that_was_promised_a_gpu_is_no_login_node(name: str, variables: di
 def test_a_job_without_a_gpu_is_told_so(hidden: str):
     here = machine("slurm-job-without-gpu", variable={"CUDA_VISIBLE_DEVICES": hidden})
     (finding,) = (item for item in run_probes(here, needs()) if item.state == "error")
-    assert finding.seen == "this job (Slurm 4711) was given no GPU"
+    assert finding.seen == "this job (Slurm 4711) has no GPU"
 
 
 def test_a_workstation_with_slurm_and_a_gpu_is_no_login_node():
@@ -244,12 +244,12 @@ def test_the_one_line_of_a_login_node_blames_nothing():
     here = machine("slurm-login", run={key: ran for key, ran in programs.items() if "-c #" in key})
     wanted = inside(config=None)
     assert summary_line(here, wanted) == (
-        "TensorFlow 2.18.1 uses the CPU here: a login node of a cluster (Slurm), without a GPU; "
-        "whether TensorFlow gets one is seen on the nodes that have them: "
-        "srun --gres=gpu:1 poetry tf doctor"
+        "TensorFlow 2.18.1 uses the CPU here: this is a login node of a cluster (Slurm), without "
+        "a GPU; only a node with a GPU can show whether TensorFlow uses it. "
+        "Run: srun --gres=gpu:1 poetry tf doctor"
     )
     verdict = format_verdict(list(run_probes(here, wanted)), wanted, here)
-    assert verdict == "Whether TensorFlow will use a GPU can't be seen on this login node."
+    assert verdict == "A login node can't show whether TensorFlow will use a GPU."
 
 
 def test_what_else_is_wrong_on_a_login_node_is_an_error():
@@ -258,7 +258,7 @@ def test_what_else_is_wrong_on_a_login_node_is_an_error():
     findings = list(run_probes(machine("slurm-login"), wanted))
     assert not works(findings)
     verdict = format_verdict(findings, wanted, machine("slurm-login"))
-    assert verdict == 'TensorFlow can\'t be used as it is. Fix "python" first.'
+    assert verdict == 'TensorFlow will not work. Fix "python" first.'
 
 
 def test_another_program_by_that_name_is_no_scheduler():
@@ -267,9 +267,9 @@ def test_another_program_by_that_name_is_no_scheduler():
     assert "cluster" not in {item.probe for item in findings}
 
 
-def test_what_only_root_may_do_is_for_those_who_look_after_a_cluster():
+def test_what_only_root_may_do_is_for_the_administrators_of_a_cluster():
     text = "\n".join(report(machine("slurm-job-without-driver"), needs()))
-    assert "For those who look after this cluster: Install NVIDIA's driver" in text
+    assert "For the cluster's administrators: install the NVIDIA driver" in text
 
 
 # -- who may do what ------------------------------------------------------------------------
@@ -279,7 +279,7 @@ def test_what_only_root_may_do_is_for_those_who_look_after_a_cluster():
     ("run", "line", "command"),
     [
         ({"id -u": {"status": 0, "output": "0"}}, "Install", "apt install"),
-        ({"id -u": {"status": 0, "output": "1000"}}, "As root: Install", "apt install"),
+        ({"id -u": {"status": 0, "output": "1000"}}, "As root: install", "apt install"),
         (
             {
                 "id -u": {"status": 0, "output": "1000"},
@@ -292,7 +292,7 @@ def test_what_only_root_may_do_is_for_those_who_look_after_a_cluster():
 )
 def test_sudo_is_named_where_there_is_one(run: dict[str, Any], line: str, command: str):
     lines = [text.strip() for text in report(machine("without-sudo", run=run), needs())]
-    assert any(text.startswith(f"{line} NVIDIA's driver") for text in lines)
+    assert any(text.startswith(f"{line} the NVIDIA driver") for text in lines)
     assert any(text.startswith(command) for text in lines)
 
 
@@ -303,7 +303,7 @@ def test_sudo_is_named_where_there_is_one(run: dict[str, Any], line: str, comman
 def test_a_python_that_poetry_refuses_is_told_and_no_install_beside_it(name: str):
     unusable = UnusablePython("missing", ">=3.13,<3.14", ("3.12", "3.9"), suggested="3.13")
     lines = list(report(machine(name), needs(unusable=unusable)))
-    assert any("Poetry finds no Python for the project here, only 3.12 and 3.9" in x for x in lines)
+    assert any("Poetry finds no Python for the project, only 3.12 and 3.9" in x for x in lines)
     assert not any("not installed" in text for text in lines)
     commands = [text.strip() for text in lines if text.strip().startswith("poetry ")]
     assert commands == ["poetry python install 3.13", "poetry env use 3.13", "poetry install"]
@@ -397,7 +397,7 @@ def test_an_engine_is_told_to_be_optional_where_no_project_asks_for_it():
         for index, line in enumerate(lines)
         if "Docker was not found" in line and "engine" in line
     )
-    assert lines[at + 1].strip() == "only work in a container needs it"
+    assert lines[at + 1].strip() == "Only needed to work in a container"
 
 
 @pytest.mark.parametrize("path", sorted(RECORDINGS.glob("*.json")), ids=lambda path: path.stem)

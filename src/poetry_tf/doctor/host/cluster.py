@@ -1,4 +1,4 @@
-"""Clusters: their login nodes have no GPU, and a job has those that it asked for.
+"""Clusters: their login nodes have no GPU, and a job has the GPUs that it requested.
 
 Sources: the manuals of srun (Slurm), qsub (OpenPBS and Torque) and bsub (IBM Spectrum LSF 10.1), by
 their options for GPUs, versions and environment variables.
@@ -23,16 +23,16 @@ class Scheduler:
     """A program that runs jobs on the nodes of a cluster.
 
     Attributes:
-        version: the command that prints its version, on login nodes too.
-        said: what its version contains.
+        version: the command that prints its version, also on login nodes.
+        mark: the text by which that output is recognised.
         job: the variable that is set in a job.
-        gpus: those of which one is set in a job that has GPUs.
-        commands: what runs the doctor on a node with a GPU.
+        gpus: the variables of which one is set in a job that has GPUs.
+        commands: the commands that run doctor on a node with a GPU.
     """
 
     name: str
     version: tuple[str, ...]
-    said: str
+    mark: str
     job: str
     gpus: tuple[str, ...]
     commands: tuple[str, ...]
@@ -78,7 +78,7 @@ def find_scheduler(machine: Machine) -> Scheduler | None:
     """The scheduler of the cluster that the machine is a node of."""
     for scheduler in _SCHEDULERS:
         ran = machine.run(*scheduler.version)
-        if ran.succeeded and scheduler.said in f"{ran.output}{ran.error}".lower():
+        if ran.succeeded and scheduler.mark in f"{ran.output}{ran.error}".lower():
             return scheduler
     return None
 
@@ -91,28 +91,28 @@ def login_node(machine: Machine) -> Scheduler | None:
 
 
 def cluster(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
-    """Whether this is a login node, or a job that was given no GPU."""
+    """Whether this is a login node, or a job without a GPU."""
     if not spec.uses_gpu or (scheduler := find_scheduler(machine)) is None:
         return
-    enter = ", and run the second in the shell that it opens, in this folder" * (
+    enter = "; run the second command in this folder, in the shell that the first opens" * (
         len(scheduler.commands) > 1
     )
     if login_node(machine) is not None:
         yield _CLUSTER.note(
-            f"a login node of a cluster ({scheduler.name}), without a GPU",
-            "whether TensorFlow gets one is seen on the nodes that have them",
-            Remedy(f"Ask for such a node{enter}:", everywhere=scheduler.commands),
+            f"this is a login node of a cluster ({scheduler.name}), without a GPU",
+            "only a node with a GPU can show whether TensorFlow uses it",
+            Remedy(f"Request a node with a GPU{enter}:", everywhere=scheduler.commands),
         )
     elif machine.variable(scheduler.job) and not _has_gpu_of_job(machine, scheduler):
         yield _CLUSTER.error(
-            f"this job ({scheduler.name} {machine.variable(scheduler.job)}) was given no GPU",
-            "a job has the GPUs that it asks for",
-            Remedy(f"End it, and ask for one{enter}:", everywhere=scheduler.commands),
+            f"this job ({scheduler.name} {machine.variable(scheduler.job)}) has no GPU",
+            "a job only gets the GPUs that it requests",
+            Remedy(f"End the job, and request a GPU{enter}:", everywhere=scheduler.commands),
         )
 
 
 def _has_gpu_of_job(machine: Machine, scheduler: Scheduler) -> bool:
-    """Whether a job has a GPU, or was promised one, as far as can be seen."""
+    """Whether a job has a GPU, by its variables or by the driver."""
     visible = machine.variable("CUDA_VISIBLE_DEVICES")
-    is_promised = any(machine.variable(name) for name in scheduler.gpus)
-    return is_promised or visible not in _NONE_VISIBLE or bool(gpus(machine))
+    is_requested = any(machine.variable(name) for name in scheduler.gpus)
+    return is_requested or visible not in _NONE_VISIBLE or bool(gpus(machine))

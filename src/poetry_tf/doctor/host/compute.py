@@ -65,21 +65,19 @@ def compute(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
 def _compiled_at_first_use(machine: Machine, spec: HostSpec, gpu: DetectedGpu) -> HostFinding:
     seen = (
         f"{gpu.name} has compute capability {gpu.capability}, for which TensorFlow "
-        f"{spec.tensorflow} holds no machine code, but PTX"
+        f"{spec.tensorflow} has PTX, but no machine code"
     )
     version, required = driver_version(machine), spec.driver
     whole = minimum_drivers(machine, required)[0] if required else None
     if version is not None and whole is not None and numbers(version) < numbers(whole):
-        needed = (
-            f"the driver has to compile TensorFlow's code for it, and only {whole} or later can"
-        )
+        needed = f"the driver must compile TensorFlow's code for it, and only {whole} or later can"
         return _COMPUTE.error(seen, needed, newer_driver(machine, gpu.capability))
     needed = (
-        "the driver compiles TensorFlow's code for it at first use, which can take half an hour "
-        "and is kept for the next time"
+        "the driver compiles TensorFlow's code for it at first use, which can take half an hour; "
+        "the result is cached"
     )
     place = "" if spec.config is None else " in containerEnv"
-    what = f"So that it is kept whole (4 GiB), set{place}:"
+    what = f"To make the cache large enough (4 GiB), set{place}:"
     remedy = Remedy(what, everywhere=("CUDA_CACHE_MAXSIZE=4294967296",))
     return _COMPUTE.note(seen, needed, remedy)
 
@@ -90,17 +88,16 @@ def _too_new(
     """The finding for a GPU for which compiling older GPUs' PTX fails."""
     seen = (
         f"{gpu.name} has compute capability {gpu.capability}, for which TensorFlow "
-        f"{spec.tensorflow} holds no machine code"
+        f"{spec.tensorflow} has no machine code"
     )
     newest = max(own for kind, own in code if kind == "compute")
     # tensorflow/tensorflow issue 97387, and those in the data.
     needed = (
-        f"its newest PTX is for {newest[0]}.{newest[1]}, and compiling that for a newer GPU is "
-        "reported to fail with CUDA_ERROR_INVALID_PTX (github.com/tensorflow/tensorflow/issues/"
-        "97387)"
+        f"its newest PTX is for {newest[0]}.{newest[1]}; users report that compiling it for newer "
+        "GPUs fails with CUDA_ERROR_INVALID_PTX (github.com/tensorflow/tensorflow/issues/97387)"
     )
     if usable:
-        # Where TensorFlow lists both, it may take the one on which its programs fail.
+        # If TensorFlow lists both, it may choose the one on which its programs fail.
         what = "Hide it from TensorFlow:"
         indices = ",".join(map(str, usable))
         commands = (
@@ -126,7 +123,7 @@ def _nvidias_image(machine: Machine, spec: HostSpec) -> Remedy:
     if in_container(machine):
         return Remedy(f"{what}:", everywhere=(command,), where="host")
     commands = (command,) if query_engine(machine, spec).answers else ()
-    return Remedy(f"{what}. Or ask for no GPU:", everywhere=(*commands, *without))
+    return Remedy(f"{what}. Or use the CPU:", everywhere=(*commands, *without))
 
 
 def _too_old(
@@ -134,13 +131,13 @@ def _too_old(
 ) -> HostFinding | None:
     """The finding for a GPU that TensorFlow ignores; None if the driver probe reports it."""
     seen = f"{gpu.name} has compute capability {gpu.capability}"
-    needed = f"TensorFlow {spec.tensorflow} holds no code that runs on it"
+    needed = f"TensorFlow {spec.tensorflow} has no code that runs on it"
     if another:
-        return _COMPUTE.note(seen, f"{needed}, and passes it over")
+        return _COMPUTE.note(seen, f"{needed}, and ignores it")
     known = generation(newest_gpu(machine))
     if known is not None and not has_driver_for(machine, spec.release, known):
         return None
     remedy = suggest_series(machine, spec, str(gpu.capability))
     if remedy is None:
-        needed += ", nor does any other that is known here"
+        needed += ", and neither has any other release that poetry-tf knows"
     return _COMPUTE.error(seen, needed, remedy or without_gpu(spec))

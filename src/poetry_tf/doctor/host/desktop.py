@@ -38,8 +38,8 @@ def _windows(spec: HostSpec) -> HostFinding:
     if wheels is not None and wheels.cuda is not None:
         return _SYSTEM.note(
             seen,
-            f"TensorFlow {spec.tensorflow} uses a GPU there as soon as CUDA {wheels.cuda} and "
-            f"cuDNN {wheels.cudnn} for Windows are installed and on PATH, which is not looked at",
+            f"TensorFlow {spec.tensorflow} uses a GPU if CUDA {wheels.cuda} and cuDNN "
+            f"{wheels.cudnn} for Windows are installed and on PATH, which is not checked",
         )
     # The same by https://www.tensorflow.org/install/source_windows#gpu.
     last = [
@@ -49,10 +49,10 @@ def _windows(spec: HostSpec) -> HostFinding:
     ][-1]
     return _SYSTEM.error(
         seen,
-        f"TensorFlow {spec.tensorflow} uses the CPU there: {last} was the last series with a GPU "
-        "on Windows itself. In WSL 2, and in containers, which run in it, newer series use one",
+        f"TensorFlow {spec.tensorflow} uses the CPU: {last} is the last series that uses a GPU on "
+        "Windows itself. Newer series use it in WSL 2, and in containers, which run in WSL 2",
         Remedy(
-            "Use a container, or set the project up in WSL 2, or ask for no GPU:",
+            "Use a container, or set the project up in WSL 2, or use the CPU:",
             everywhere=(
                 "poetry tf devcontainer",
                 "wsl --install  # then in it: poetry tf init --no-devcontainer --gpu pip",
@@ -67,12 +67,12 @@ def _windows(spec: HostSpec) -> HostFinding:
 
 def _container_on_mac(machine: Machine, spec: HostSpec) -> HostFinding:
     """Containers on macOS cannot use Apple's GPU."""
-    needed = "no Mac of today has a GPU of NVIDIA's; the container works, on the CPU"
+    needed = "today's Macs have no NVIDIA GPU; the container works, on the CPU"
     if is_arm(machine.architecture):
         needed = (
-            "a container here runs Linux on ARM, where TensorFlow uses the CPU alone; Apple's GPU "
-            f"it uses only without a container, by {_METAL}, which ends with TensorFlow "
-            f"{_last_with_metal()}"
+            "a container on this Mac runs Linux on ARM, where TensorFlow uses only the CPU. It "
+            f"uses Apple's GPU only without a container, with {_METAL}, which supports TensorFlow "
+            f"up to {_last_with_metal()}"
         )
     return _SYSTEM.error(f"macOS on {machine.architecture}", needed, without_gpu(spec))
 
@@ -82,7 +82,7 @@ def _mac(machine: Machine, spec: HostSpec) -> HostFinding:
     uses_cpu = f"TensorFlow {spec.tensorflow} uses the CPU here"
     without = without_gpu(spec).everywhere
     if not is_arm(machine.architecture):
-        needed = f"{uses_cpu}: none uses the GPU of an Intel Mac"
+        needed = f"{uses_cpu}: no release uses the GPU of an Intel Mac"
         return _SYSTEM.error(seen, needed, without_gpu(spec))
     fit, last = newest(_METAL, spec.release), _last_with_metal()
     installed = _installed_metal(machine, spec)
@@ -90,15 +90,15 @@ def _mac(machine: Machine, spec: HostSpec) -> HostFinding:
         move = f"poetry tf init --tensorflow {last}{place_options(machine, spec)}"
         return _SYSTEM.error(
             seen,
-            f"{uses_cpu}: {_METAL}, by which it uses Apple's GPU, ends with TensorFlow {last}",
+            f"{uses_cpu}: for Apple's GPU it needs {_METAL}, which supports it up to {last}",
             Remedy(
-                f"Use TensorFlow {last}, and add it; or ask for no GPU:",
+                f"Use TensorFlow {last} and add {_METAL}, or use the CPU:",
                 everywhere=(move, _add_metal(last), f"{without[0]}  # instead"),
             ),
         )
     if installed:
         return _SYSTEM.ok(f"{seen}, with {_METAL} {installed}")
-    what = f"Add {_METAL}, by which it uses Apple's GPU; or ask for no GPU:"
+    what = f"Add {_METAL}, which TensorFlow needs for Apple's GPU, or use the CPU:"
     commands = (_add_metal(spec.release.series), f"{without[0]}  # instead")
     return _SYSTEM.error(
         seen, f"{uses_cpu}: {_METAL} is not installed", Remedy(what, everywhere=commands)

@@ -46,17 +46,17 @@ def devices(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     if failed:
         yield _not_openable(machine, spec, failed)
     elif missing:
-        what = "Restart the container; where that doesn't help, load the module on the host"
+        what = "Restart the container; if that doesn't help, load the kernel module on the host"
         commands = ("sudo nvidia-modprobe -u -c=0",)
         yield _DEVICES.error(
             f"{format_list(missing)} {'is' if len(missing) == 1 else 'are'} missing",
-            "CUDA opens them besides the GPU's own",
+            "CUDA needs them besides the GPU's own device",
             Remedy(what, everywhere=commands, where="host"),
         )
     elif output.result.trouble == "timeout" and len(errors) < len(nodes):
         yield _DEVICES.warning(
-            f"opening {nodes[len(errors)]} gave no answer within {LIMIT:g} seconds",
-            "a GPU that doesn't answer may have to be reset: restart the machine",
+            f"{nodes[len(errors)]} did not open within {LIMIT:g} seconds",
+            "a GPU that doesn't respond may need a reset: restart the machine",
         )
     else:
         yield _DEVICES.ok(f"{format_list(nodes)} can be opened")
@@ -65,41 +65,41 @@ def devices(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
 def _no_device(machine: Machine, spec: HostSpec) -> HostFinding:
     visible = machine.variable("NVIDIA_VISIBLE_DEVICES")
     if not in_container(machine):
-        return _DEVICES.error("there is no device of an NVIDIA GPU")
+        return _DEVICES.error("there is no device file of an NVIDIA GPU")
     if visible in {"void", "none"}:
-        seen = f"NVIDIA_VISIBLE_DEVICES={visible} keeps every GPU out of this container"
-        what = "Take NVIDIA_VISIBLE_DEVICES out of devcontainer.json, and rebuild the container"
+        seen = f"NVIDIA_VISIBLE_DEVICES={visible} hides every GPU from this container"
+        what = "Remove NVIDIA_VISIBLE_DEVICES from devcontainer.json, and rebuild the container"
         if spec.config is None:
             what = "Start the container without this variable"
         return _DEVICES.error(seen, remedy=Remedy(what))
     kernel = (machine.read("/proc/version") or "").lower()
     has_driver = machine.read(_LOADED) is not None
     if has_driver or "microsoft" in kernel:
-        driver = "NVIDIA's driver is loaded on the host" if has_driver else "the host is WSL2"
-        seen = f"{driver}, but this container was started without a GPU"
+        driver = "the host has an NVIDIA driver" if has_driver else "the host is WSL 2"
+        seen = f"this container was started without a GPU, though {driver}"
     elif pci_displays(machine):
-        seen = "this container's host has a GPU of NVIDIA's, and no driver of NVIDIA's loaded"
+        seen = "this container has no GPU: the host has an NVIDIA GPU, but no NVIDIA driver"
         return _DEVICES.error(seen, remedy=replace(driver_to_install(machine), where="host"))
     else:
-        seen = "no GPU has come into this container, and its host has no driver of NVIDIA's loaded"
+        seen = "this container has no GPU: the host has no NVIDIA driver"
         if spec.config is None:
             return _DEVICES.error(seen, remedy=remedies.WITHOUT_GPU)
-    needed = "a container has the GPUs that it was started with"
+    needed = "a container has only the GPUs that it was started with"
     if spec.config is None:
         return _DEVICES.error(seen, needed, remedies.start_with_gpu(container_kind(machine)))
-    needed += ": devcontainer.json has to ask for them, and the engine has to pass them on"
+    needed += ": devcontainer.json must request them, and the engine must pass them through"
     return _DEVICES.error(seen, needed, _engine_remedy(spec))
 
 
 def _engine_remedy(spec: HostSpec) -> Remedy:
     if spec.engine == "podman":
-        what = 'Ask for it in runArgs ("--device", "nvidia.com/gpu=all") and let Podman know it'
+        what = 'Request it in runArgs ("--device", "nvidia.com/gpu=all"), create its CDI file'
         engine = remedies.cdi(install=False).everywhere
     else:
-        what = 'Ask for it in devcontainer.json ("hostRequirements") and let Docker know it'
+        what = 'Request it in devcontainer.json ("hostRequirements"), register it with Docker'
         engine = remedies.REGISTER
     commands = ("poetry tf devcontainer", *engine, "poetry tf doctor")
-    what += ", then rebuild the container"
+    what += ", and rebuild the container"
     return Remedy(what, everywhere=commands, where="host")
 
 
@@ -107,10 +107,10 @@ def _not_openable(machine: Machine, spec: HostSpec, failed: dict[str, str]) -> H
     paths, errors = format_list(failed), set(failed.values())
     if errors == {"EACCES"}:
         return _DEVICES.error(
-            f"this user may not open {paths}",
+            f"this user is not allowed to open {paths}",
             "CUDA opens them for reading and writing",
             Remedy(
-                "Give every user access to them (0666 is what NVIDIA's driver makes them with)",
+                "Give every user access (the NVIDIA driver creates them with mode 0666)",
                 everywhere=("ls -l /dev/nvidia*", "sudo chmod 0666 /dev/nvidia*"),
                 where="host" if in_container(machine) else "here",
             ),
@@ -123,19 +123,19 @@ def _not_openable(machine: Machine, spec: HostSpec, failed: dict[str, str]) -> H
         if spec.engine == "podman":
             commands = remedies.cdi(install=False).everywhere
         return _DEVICES.error(
-            f"this container may no longer open {paths}",
-            "a reload of systemd on the host takes the GPU from running containers (nvidia-smi "
-            'says "Failed to initialize NVML: Unknown Error")',
+            f"this container is no longer allowed to open {paths}",
+            "reloading systemd on the host removes the GPU from running containers (nvidia-smi "
+            'fails with "Failed to initialize NVML: Unknown Error")',
             Remedy(
-                "Let systemd know the devices, then restart the container",
+                "Create the device links that systemd looks for, then restart the container",
                 everywhere=commands,
                 where="host",
             ),
         )
     return _DEVICES.error(
         f"{paths} can't be opened: {format_list(sorted(errors))}",
-        "the driver that made them is gone, or the GPU doesn't answer",
-        Remedy("Restart the host; `poetry tf doctor` there says more", where="host"),
+        "the driver that created them is not loaded any more, or the GPU doesn't respond",
+        Remedy("Restart it; `poetry tf doctor` there shows more", where="host"),
     )
 
 
@@ -146,24 +146,26 @@ def libcuda(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     output = run_gpu_program(machine)
     path = output.text("libcuda")
     if not path:
-        # Without a device the cause is the same, and reported.
+        # Without a device the cause is the same, and is reported already.
         if has_devices(machine) and output.result.trouble != "timeout":
             yield _no_libcuda(machine, output, spec)
         return
     if "/stubs/" in path:
         yield _LIBCUDA.error(
-            f"the loader takes {path}",
-            "that is the toolkit's stand-in, with which programs are linked: it knows no GPU",
-            Remedy("Take the folder stubs out of LD_LIBRARY_PATH"),
+            f"{path} is loaded, not the driver's library",
+            "it is the stub of the CUDA toolkit that programs are linked with, and finds no GPU",
+            Remedy("Remove the folder stubs from LD_LIBRARY_PATH"),
         )
         return
     status = output.number("init")
     if status is None:
-        answer = f"gave no answer within {LIMIT:g} seconds"
-        ended = answer if output.result.trouble == "timeout" else "ended the program that asked it"
+        late = f"did not answer within {LIMIT:g} seconds"
+        failed = (
+            late if output.result.trouble == "timeout" else "crashed the program that called it"
+        )
         yield _LIBCUDA.warning(
-            f"{path} {ended}",
-            "the driver takes long where a GPU is asleep, and for ever where it hangs",
+            f"{path} {failed}",
+            "the driver is slow if a GPU is asleep, and never answers if it hangs",
         )
     elif status == 0:
         yield _check_cuda_version(machine, output, spec, path)
@@ -180,7 +182,7 @@ def _other_libraries(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
         if error := machine.load(name).error:
             yield _LIBCUDA.error(
                 f"{name} can't be loaded: {error}",
-                f"TensorFlow {spec.tensorflow} opens it, and it is a part of the driver",
+                f"TensorFlow {spec.tensorflow} needs it; it is part of the driver",
                 _set_capabilities(spec),
             )
 
@@ -188,29 +190,30 @@ def _other_libraries(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
 def _set_capabilities(spec: HostSpec) -> Remedy:
     how = "in containerEnv, and rebuild the container"
     if spec.config is None:
-        how = "where the container is started"
+        how = "when you start the container"
     return Remedy(f"Set {_CAPABILITIES} to compute,utility {how}")
 
 
 def _no_libcuda(machine: Machine, output: ProgramOutput, spec: HostSpec) -> HostFinding:
-    error = output.text("error") or f"the program that loaded it ended with {output.result.status}"
+    error = output.text("error") or f"the program that loads it ended with {output.result.status}"
     seen = f"libcuda.so.1 can't be loaded: {error}"
-    needed = "it is a part of the driver, and comes from the host"
+    needed = "it is part of the driver, and comes from the host"
     can = machine.variable(_CAPABILITIES)
     if machine.find(_WSL_LIBRARY):
-        what = "Let the loader look where WSL has it"
+        what = "Add WSL's folder to the loader's search path"
         commands = ("echo /usr/lib/wsl/lib | sudo tee /etc/ld.so.conf.d/wsl.conf", "sudo ldconfig")
         return _LIBCUDA.error(seen, needed, Remedy(what, everywhere=commands))
     if can and not {"all", "compute"} & set(can.split(",")):
-        needed = f"{_CAPABILITIES}={can} keeps it out: {needed}"
+        needed = f"{_CAPABILITIES}={can} excludes it: {needed}"
         return _LIBCUDA.error(seen, needed, _set_capabilities(spec))
     if not in_container(machine):
-        return _LIBCUDA.error(seen, "it is a part of NVIDIA's driver")
+        return _LIBCUDA.error(seen, "it is part of the NVIDIA driver")
     if spec.config is None:
         kind = container_kind(machine)
         return _LIBCUDA.error(seen, needed, remedies.start_with_gpu(kind))
     what = (
-        "Let the engine hand in the whole driver, not the device alone, and rebuild the container"
+        "Set the engine up to pass the whole driver through, not only the device, and rebuild the "
+        "container"
     )
     engine = (remedies.REGISTER[0], *remedies.cdi(install=False).everywhere)
     return _LIBCUDA.error(seen, needed, Remedy(what, everywhere=engine, where="host"))
@@ -222,16 +225,16 @@ def _check_cuda_version(
     number = output.number("speaks") or 0
     major, minor = number // 1000, number % 1000 // 10
     built = spec.release.cuda
-    seen = f"the driver speaks CUDA {major}.{minor} ({path})"
+    seen = f"the driver supports CUDA {major}.{minor} ({path})"
     if built is None or not number:
-        return _LIBCUDA.ok(seen if number else f"{path} answers")
+        return _LIBCUDA.ok(seen if number else f"{path} works")
     required = major_minor(built)
     if (major, minor) >= required:
         return _LIBCUDA.ok(seen)
     if major == required[0]:
         needed = (
-            f"TensorFlow is built with CUDA {built}: that runs with every driver for CUDA {major}, "
-            "but not on a GPU for which code has to be compiled first"
+            f"TensorFlow is built with CUDA {built}. It works with every driver for CUDA {major}, "
+            "except on a GPU for which it has to compile code first"
         )
         return _LIBCUDA.note(seen, needed)
     least = spec.driver.linux_least or spec.driver.linux if spec.driver else None
@@ -249,22 +252,22 @@ def _check_cuda_version(
 _VISIBLE_DEVICES = "CUDA_VISIBLE_DEVICES"
 # The results of `cuInit`: name in cuda.h, and how to fix it.
 _STATUSES: dict[int, tuple[str, str]] = {
-    34: ("CUDA_ERROR_STUB_LIBRARY", "Take the toolkit's folder stubs out of LD_LIBRARY_PATH"),
-    46: ("CUDA_ERROR_DEVICE_UNAVAILABLE", "End the program that has the GPU to itself"),
-    100: ("CUDA_ERROR_NO_DEVICE", "See with nvidia-smi whether the driver knows the GPU"),
-    101: ("CUDA_ERROR_INVALID_DEVICE", "See with nvidia-smi -L which GPUs there are"),
+    34: ("CUDA_ERROR_STUB_LIBRARY", "Remove the toolkit's folder stubs from LD_LIBRARY_PATH"),
+    46: ("CUDA_ERROR_DEVICE_UNAVAILABLE", "End the program that uses the GPU exclusively"),
+    100: ("CUDA_ERROR_NO_DEVICE", "Check with nvidia-smi whether the driver finds the GPU"),
+    101: ("CUDA_ERROR_INVALID_DEVICE", "Check with nvidia-smi -L which GPUs there are"),
     802: ("CUDA_ERROR_SYSTEM_NOT_READY", "Start nvidia-fabricmanager on the host"),
     803: (
         "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH",
-        "Restart the host: its driver was updated while it was running; then the container",
+        "Restart the host, whose driver was updated while it was running; then the container",
     ),
     804: (
         "CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE",
-        "Take /usr/local/cuda/compat out of LD_LIBRARY_PATH, or install a newer driver",
+        "Remove /usr/local/cuda/compat from LD_LIBRARY_PATH, or install a newer driver",
     ),
     999: (
         "CUDA_ERROR_UNKNOWN",
-        "Load NVIDIA's module anew, which a suspended machine may lose, or restart it",
+        "Reload NVIDIA's kernel module, which can fail after a suspend, or restart the machine",
     ),
 }
 
@@ -273,8 +276,8 @@ def _init_failed(machine: Machine, status: int, path: str) -> HostFinding:
     if wsl(machine) and not path.startswith("/usr/lib/wsl/") and not in_container(machine):
         # CUDA on WSL User Guide: no driver for Linux is to be installed in WSL 2.
         return _LIBCUDA.error(
-            f"the loader takes {path}, of a driver for Linux",
-            "in WSL 2 the driver is the one of Windows, in /usr/lib/wsl/lib",
+            f"{path} is loaded, which belongs to a driver for Linux",
+            "WSL 2 uses the Windows driver, in /usr/lib/wsl/lib",
             Remedy(
                 "Remove the driver for Linux from WSL 2:",
                 {"debian": ("sudo apt purge '^nvidia-driver-.*' '^libnvidia-compute-.*'",)},
@@ -288,7 +291,7 @@ def _init_failed(machine: Machine, status: int, path: str) -> HostFinding:
         return _LIBCUDA.error(seen, remedy=Remedy(f"Unset {_VISIBLE_DEVICES}"))
     commands = ("sudo modprobe -r nvidia_uvm", "sudo modprobe nvidia_uvm") if status == 999 else ()
     return _LIBCUDA.error(
-        f"the driver answers {name}",
-        "so no program finds a GPU",
+        f"the driver fails with {name}",
+        "no program can use a GPU",
         Remedy(what, everywhere=commands, where="host" if in_container(machine) else "here"),
     )

@@ -1,4 +1,4 @@
-"""Whether there is an NVIDIA GPU, with a driver that works with the locked CUDA."""
+"""Whether there is an NVIDIA GPU with a driver that works with the CUDA of the build."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def gpus(machine: Machine) -> tuple[DetectedGpu, ...]:
 
 
 def driver_version(machine: Machine) -> str | None:
-    """The version of NVIDIA's driver; in WSL that of the driver on Windows."""
+    """The version of the NVIDIA driver; in WSL that of the driver on Windows."""
     ran = smi(machine)
     for line in ran.output.splitlines() if ran.succeeded else ():
         for part in line.split(",")[1:2]:
@@ -106,7 +106,7 @@ def driver(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     """Whether the driver is installed, responds, and is new enough."""
     if not spec.uses_gpu or machine.system == "Darwin" or wsl(machine) == 1:
         return
-    # GPUs that are too old for WSL 2 are left with a series for Windows itself.
+    # For GPUs that are too old for WSL 2 only a series for Windows itself remains.
     is_usable = is_built_with_cuda(machine, spec)
     if not is_usable and generation(newest_gpu(machine)) not in _NOT_IN_WSL:
         return
@@ -116,8 +116,8 @@ def driver(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
         if version is not None:
             yield from _check_driver(machine, spec, version)
     elif ran.trouble == "timeout":
-        seen = f"nvidia-smi gave no answer within {LIMIT:g} seconds"
-        needed = "a driver that hangs, or a GPU that has fallen off its bus"
+        seen = f"nvidia-smi did not answer within {LIMIT:g} seconds"
+        needed = "the driver hangs, or the GPU has fallen off the bus"
         yield _DRIVER.error(seen, needed, remedies.RESTART)
     elif version is not None and (ran.succeeded or ran.trouble):
         yield from _check_driver(machine, spec, version)
@@ -130,29 +130,29 @@ def driver(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
 def _format_gpus(machine: Machine) -> str:
     known = Counter(gpu.name for gpu in gpus(machine))
     if not known:
-        return "a GPU of NVIDIA's"
+        return "an NVIDIA GPU"
     return format_list(name if count == 1 else f"{count} × {name}" for name, count in known.items())
 
 
 def _smi_failed(machine: Machine, spec: HostSpec, ran: CommandResult) -> HostFinding:
     text = f"{ran.output}\n{ran.error}".strip()
-    first = text.splitlines()[0] if text else f"nothing, and ends with {ran.status}"
-    seen, loaded, remedy = f"nvidia-smi says: {first}", _loaded_version(machine), remedies.RESTART
+    first = text.splitlines()[0] if text else f"no output, exit status {ran.status}"
+    seen, loaded, remedy = f"nvidia-smi failed: {first}", _loaded_version(machine), remedies.RESTART
     capability = newest_gpu(machine)
     known = generation(capability)
     if "version mismatch" in text:
-        needed = "the driver was updated while the old one was running"
+        needed = "the driver was updated while the old one was in use"
     elif known is not None and (loaded is None or numbers(loaded)[0] > known.branch):
         if (finding := _too_old(machine, spec, seen, capability)) is not None:
             return finding
-        needed = f"NVIDIA's drivers for this GPU ({known.name}) end with {known.branch}"
+        needed = f"the last NVIDIA driver for this GPU ({known.name}) is {known.branch}"
         remedy = remedies.last_driver(known.branch)
     elif "No devices were found" in text:
-        needed = "the driver runs and knows no GPU: it may be too new or too old for it"
+        needed = "the driver runs, but supports no GPU here: it may be too new or too old"
     elif loaded is not None:
         needed = (
-            f"the kernel has driver {loaded} loaded, which doesn't work with this nvidia-smi: "
-            "after an update the old one often still runs"
+            f"the kernel has loaded driver {loaded}, which doesn't work with this nvidia-smi: "
+            "after an update the old driver often stays loaded"
         )
     else:
         needed = "the driver is installed, but the kernel hasn't loaded it"
@@ -163,19 +163,19 @@ def _smi_failed(machine: Machine, spec: HostSpec, ran: CommandResult) -> HostFin
 def _no_driver(machine: Machine, spec: HostSpec) -> HostFinding:
     if wsl(machine):
         if not machine.find("/dev/dxg"):
-            seen = "WSL hands no GPU in (there is no /dev/dxg)"
+            seen = "WSL passes no GPU through (there is no /dev/dxg)"
             return _DRIVER.error(seen, remedy=remedies.WSL_UPDATE)
-        seen = "Windows has no driver of NVIDIA's that WSL can use, or no GPU of NVIDIA's"
+        seen = "Windows has no NVIDIA driver that WSL can use, or no NVIDIA GPU"
         return _DRIVER.error(seen, remedy=remedies.WINDOWS_DRIVER)
     if machine.system == "Windows":
-        seen = "there is no driver of NVIDIA's (no nvidia-smi), or no GPU of NVIDIA's"
+        seen = "Windows has no NVIDIA driver (no nvidia-smi), or no NVIDIA GPU"
         return _DRIVER.error(seen, remedy=remedies.driver(None))
     if not has_gpu(machine):
-        seen = "this machine has no GPU of NVIDIA's"
+        seen = "this machine has no NVIDIA GPU"
         return _DRIVER.error(seen, remedy=without_gpu(spec))
     nouveau = machine.find("/sys/module/nouveau")
-    other = ", but nouveau, which TensorFlow can't use" if nouveau else ""
-    seen = f"there is a GPU of NVIDIA's, and no driver of NVIDIA's for it{other}"
+    other = "; nouveau is loaded, which TensorFlow can't use" if nouveau else ""
+    seen = f"this machine has an NVIDIA GPU, but no NVIDIA driver{other}"
     capability = newest_gpu(machine)
     if (finding := _too_old(machine, spec, seen, capability)) is not None:
         return finding
@@ -201,7 +201,7 @@ def _check_version(machine: Machine, spec: HostSpec, names: str, version: str) -
         return _DRIVER.ok(seen)
     known = generation(newest_gpu(machine))
     if known in _NOT_IN_WSL and is_passed_by_wsl(machine, spec):
-        needed = f"WSL 2, by which a container gets a GPU, hands in none so old ({known.name})"
+        needed = f"containers get the GPU through WSL 2, which supports none so old ({known.name})"
         return _DRIVER.error(seen, needed, without_gpu(spec))
     whole, least = minimum_drivers(machine, required)
     built = _format_build(spec)
@@ -210,19 +210,19 @@ def _check_version(machine: Machine, spec: HostSpec, names: str, version: str) -
             return _DRIVER.ok(seen)
         if least is not None:
             needed = (
-                f"{built}: it runs with {least} or later, but where code has to be compiled for "
-                f"the GPU at first use it takes {whole} or later"
+                f"{built}. It works with driver {least} or later, but needs {whole} or later if it "
+                "has to compile code for the GPU at first use"
             )
             return _DRIVER.note(seen, needed)
     capability = newest_gpu(machine)
     if (finding := _too_old(machine, spec, seen, capability)) is not None:
         return finding
-    needed = f"{built}, which takes a driver of {_format_minima(whole, least)}"
+    needed = f"{built}, which needs driver {_format_minima(whole, least)}"
     return _DRIVER.error(seen, needed, newer_driver(machine, capability))
 
 
 def _served_series(machine: Machine, spec: HostSpec, version: str) -> Iterator[HostFinding]:
-    """The series for who may not install a driver, as on a cluster."""
+    """The series for a user who can't install a driver, as on a cluster."""
     capability = newest_gpu(machine)
     series = newest_series(
         machine, spec, lambda release: is_served_by(machine, release, version, capability)
@@ -231,9 +231,9 @@ def _served_series(machine: Machine, spec: HostSpec, version: str) -> Iterator[H
         yield HostFinding(
             "series",
             "note",
-            f"TensorFlow {series} is the newest that driver {version} serves",
+            f"TensorFlow {series} is the newest series that works with driver {version}",
             remedy=Remedy(
-                "To use it in place of a newer driver:",
+                "To use it instead of a newer driver:",
                 everywhere=(move_command(machine, spec, series),),
             ),
         )
@@ -244,11 +244,13 @@ def _format_build(spec: HostSpec) -> str:
 
 
 def _format_minima(whole: str | None, least: str | None) -> str:
-    return f"at least {least}, better {whole}" if least and whole else f"at least {least or whole}"
+    if least and whole:
+        return f"{least} or later, preferably {whole} or later"
+    return f"{least or whole} or later"
 
 
 def is_passed_by_wsl(machine: Machine, spec: HostSpec) -> bool:
-    """Whether the container gets the GPU by WSL."""
+    """Whether the container gets the GPU through WSL."""
     return has_windows_driver(machine) and platform(machine, spec) == LINUX_X86_64
 
 
@@ -287,8 +289,8 @@ def _too_old(
     last = known.last(windows=has_windows_driver(machine))
     minima = _format_minima(*minimum_drivers(machine, required))
     needed = (
-        f"{_format_build(spec)}, which takes a driver of {minima}; for this GPU ({known.name}) "
-        f"NVIDIA's drivers end with {last}"
+        f"{_format_build(spec)}, which needs driver {minima}; the last NVIDIA driver for this GPU "
+        f"({known.name}) is {last}"
     )
     remedy = suggest_series(machine, spec, str(capability)) or without_gpu(spec)
     return _DRIVER.error(seen, needed, remedy)
@@ -309,6 +311,6 @@ def suggest_series(machine: Machine, spec: HostSpec, capability: str) -> Remedy 
     series = newest_series(machine, spec, is_fit)
     if series is None:
         return None
-    what = f"Take TensorFlow {series}, the newest series for this GPU, or ask for no GPU:"
+    what = f"Use TensorFlow {series}, the newest series for this GPU, or use the CPU:"
     commands = (move_command(machine, spec, series), *without_gpu(spec).everywhere)
     return Remedy(what, everywhere=commands)

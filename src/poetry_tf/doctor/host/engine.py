@@ -88,7 +88,7 @@ def has_container(spec: HostSpec) -> bool:
 
 
 def query_engine(machine: Machine, spec: HostSpec) -> EngineInfo:
-    """Queries the engine that is to run the container."""
+    """Queries the engine that the container is to run in."""
     if spec.engine == "podman":
         ran = machine.run(*_PODMAN_INFO)
         known = table(parse_json(ran.output))
@@ -166,9 +166,9 @@ def engine(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     elif info.remote_host:
         yield _remote_engine(info, spec)
     elif info.result.trouble:
-        why = "may not be run"
+        why = "can't be run by this user"
         if info.result.trouble == "timeout":
-            why = f"gave no answer within {LIMIT:g} s"
+            why = f"did not answer within {LIMIT:g} s"
         remedy = _start(machine, info, again=True)
         if info.name == "Podman":
             remedy = remedies.RESTART if machine.system == "Linux" else remedies.PODMAN_MACHINE
@@ -181,12 +181,12 @@ def engine(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
 
 def _not_installed(machine: Machine, spec: HostSpec, name: str) -> HostFinding:
     needed = RUNS_CONTAINER
-    # The tools ask it for what hostRequirements need by a command that it lacks
+    # For hostRequirements the tools use a command that it lacks
     # (https://github.com/microsoft/vscode-remote-release/issues/11723).
     wslc = "wslc.exe" if wsl(machine) else "wslc"
     if spec.engine == "docker" and machine.run(wslc, "--version").succeeded:
-        seen = f"{name} was not found, but WSL containers (wslc) are"
-        needed = "they start no container with hostRequirements, which ask for the GPU"
+        seen = f"{name} was not found, only WSL containers (wslc)"
+        needed = "they can't start a container with hostRequirements, which request the GPU"
         return _ENGINE.error(seen, needed, remedies.NOT_WSLC)
     remedy = remedies.PODMAN if spec.engine == "podman" else remedies.DOCKER
     if spec.engine == "docker" and machine.system == "Darwin":
@@ -199,22 +199,22 @@ def _not_installed(machine: Machine, spec: HostSpec, name: str) -> HostFinding:
 def _podman(machine: Machine, info: EngineInfo) -> HostFinding:
     if not info.result.succeeded:
         remedy = remedies.PODMAN_SAYS if machine.system == "Linux" else remedies.PODMAN_MACHINE
-        return _ENGINE.error(f"Podman says: {_first_line(info.result)}", remedy=remedy)
+        return _ENGINE.error(f"Podman failed: {_first_line(info.result)}", remedy=remedy)
     version = info.data.get("version")
     number = version.get("Version", "") if isinstance(version, dict) else ""
-    return _ENGINE.ok(f"Podman {number} answers".replace("  ", " "))
+    return _ENGINE.ok(f"Podman {number} works".replace("  ", " "))
 
 
 def _docker(machine: Machine, info: EngineInfo) -> HostFinding:
     if info.is_podman:
-        seen = "docker is Podman here"
+        seen = "the command docker runs Podman here"
         return _ENGINE.error(seen, _IS_PODMAN, remedies.TO_PODMAN)
     if not info.answers or not info.data.get("ServerVersion"):
         text = f"{info.result.error}\n{info.data.get('ServerErrors') or ''}"
         if "permission denied" in text:
             remedy = remedies.SNAP_GROUP if is_snap(machine, info) else remedies.DOCKER_GROUP
-            return _ENGINE.error("this user may not talk to Docker", remedy=remedy)
-        seen = "Docker is installed and doesn't run"
+            return _ENGINE.error("this user is not allowed to use Docker", remedy=remedy)
+        seen = "Docker is installed, but not running"
         if info.result.error and not any(message in text for message in _NO_DAEMON):
             seen += f": {_first_line(info.result)}"
         return _ENGINE.error(seen, remedy=_start(machine, info))
@@ -223,9 +223,9 @@ def _docker(machine: Machine, info: EngineInfo) -> HostFinding:
     return _desktop(machine, info)
 
 
-RUNS_CONTAINER = "the container runs in it"
-_IS_PODMAN = "Podman is asked for a GPU in another way"
-_TOO_OLD = f"it can hand a GPU into a container from {_FIRST_VERSION} on"
+RUNS_CONTAINER = "the dev container needs it"
+_IS_PODMAN = "Podman takes other options for a GPU than Docker"
+_TOO_OLD = f"Docker can pass a GPU to a container from {_FIRST_VERSION} on"
 
 
 def is_too_old(version: str) -> bool:
@@ -258,17 +258,17 @@ def _desktop(machine: Machine, info: EngineInfo) -> HostFinding:
     version = info.version
     if not info.is_desktop:
         name = "Docker's snap" if is_snap(machine, info) else "Docker"
-        rootless = ", without root," if info.is_rootless else ""
-        return _ENGINE.ok(f"{name} {version}{rootless} answers")
+        rootless = " (rootless)" if info.is_rootless else ""
+        return _ENGINE.ok(f"{name} {version}{rootless} is running")
     if machine.system == "Linux" and not wsl(machine):
-        needed = "on Linux it runs in a virtual machine that has no GPU"
+        needed = "on Linux it runs in a virtual machine, which has no GPU"
         seen = f"{DESKTOP} ({version})"
         return _ENGINE.error(seen, needed, remedies.DESKTOP_ON_LINUX)
     if machine.system == "Windows" and not _is_wsl(info):
-        needed = "the GPU comes by WSL 2, and this one runs by Hyper-V"
+        needed = "containers get the GPU through WSL 2, but this Docker Desktop uses Hyper-V"
         seen = f"{DESKTOP} ({version})"
         return _ENGINE.error(seen, needed, remedies.DESKTOP_WSL2)
-    return _ENGINE.ok(f"{DESKTOP} ({version}) answers")
+    return _ENGINE.ok(f"{DESKTOP} ({version}) is running")
 
 
 def _is_wsl(info: EngineInfo) -> bool:
@@ -283,22 +283,22 @@ def _remote_engine(info: EngineInfo, spec: HostSpec) -> HostFinding:
     if not info.answers:
         why = f"doesn't answer: {_first_line(info.result)}"
         if info.result.trouble == "timeout":
-            why = f"gives no answer within {LIMIT:g} s"
+            why = f"did not answer within {LIMIT:g} s"
         seen = f"{info.name} {where} {why}"
         if info.name == "Podman":
             return _ENGINE.error(seen, remedy=remedies.PODMAN_THERE)
         needed = (
-            "to take the one of this machine instead: unset DOCKER_HOST; docker context use default"
+            "to use this machine's Docker instead: unset DOCKER_HOST; docker context use default"
         )
         return _ENGINE.error(seen, needed, remedies.DOCKER_THERE)
     if info.name == "Docker" and info.is_podman:
-        seen = f"docker is Podman, {where}"
+        seen = f"the command docker uses Podman {where}"
         return _ENGINE.error(seen, _IS_PODMAN, remedies.TO_PODMAN)
     if info.name == "Docker" and is_too_old(info.version):
         remedy = remedies.on_remote_host(remedies.NEWER_DOCKER)
         return _ENGINE.error(f"Docker {info.version} {where}", _TOO_OLD, remedy)
     if info.is_desktop and not _is_wsl(info):
-        needed = "it runs in a virtual machine that has no GPU"
+        needed = "it runs in a virtual machine, which has no GPU"
         remedy = remedies.on_remote_host(remedies.DESKTOP_WSL2)
         return _ENGINE.error(f"{DESKTOP} {where}", needed, remedy)
     number = f" {info.version}" if info.name == "Docker" else ""
@@ -306,7 +306,7 @@ def _remote_engine(info: EngineInfo, spec: HostSpec) -> HostFinding:
     least = (driver.linux_least or driver.linux) if driver else None
     return _ENGINE.warning(
         f"{info.name}{number} runs the container {where}",
-        f"the GPU there is the one that counts; from here only what {info.name} says can be seen",
+        f"the GPU of that machine counts; from here only {info.name} can be asked about it",
         remedies.check_remote_host(least),
     )
 
@@ -314,4 +314,4 @@ def _remote_engine(info: EngineInfo, spec: HostSpec) -> HostFinding:
 def _first_line(ran: CommandResult) -> str:
     text = ran.error or ran.output
     text = text.rpartition("stderr=")[2]  # by ssh the remote message comes last
-    return text.splitlines()[0] if text else f"nothing, and ends with {ran.status}"
+    return text.splitlines()[0] if text else f"no output, exit status {ran.status}"

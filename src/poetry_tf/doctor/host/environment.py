@@ -1,4 +1,4 @@
-"""What gets into the project's environment from outside: Conda, PYTHONPATH, the user's packages."""
+"""What reaches the project's environment from outside: Conda, PYTHONPATH, the user's packages."""
 
 from __future__ import annotations
 
@@ -37,11 +37,14 @@ def _conda(machine: Machine, spec: HostSpec, python: str) -> Iterator[HostFindin
     name = machine.variable("CONDA_DEFAULT_ENV") or prefix
     deactivate = ("conda deactivate",)
     if _environment_of(python) == _parts(prefix):
-        # Poetry takes an active Conda environment other than base for a virtual environment.
+        # Poetry uses an active Conda environment other than base as the project's environment.
         yield _ENVIRONMENT.warning(
-            f"Poetry uses the active Conda environment {name} as the project's",
+            f"Poetry uses the active Conda environment {name} as the project's environment",
             "its packages mix with the locked ones",
-            Remedy("Let Poetry make one of its own:", everywhere=(*deactivate, spec.install)),
+            Remedy(
+                "Deactivate it, so that Poetry creates its own:",
+                everywhere=(*deactivate, spec.install),
+            ),
         )
         return
     if folders := [one for one in library_folders(machine) if is_below(one, prefix)]:
@@ -49,14 +52,14 @@ def _conda(machine: Machine, spec: HostSpec, python: str) -> Iterator[HostFindin
         if spec.mode == "pip" and any(is_below(str(line["path"]), prefix) for line in loaded):
             return  # reported with the libraries
         yield _ENVIRONMENT.warning(
-            f"{LIBRARY_PATH} puts libraries of Conda ({name}) before those of the project",
-            "a C++ runtime, CUDA or cuDNN of another version may be taken from there",
+            f"{LIBRARY_PATH} puts Conda's libraries ({name}) before the project's",
+            "programs may load another version of the C++ runtime, CUDA or cuDNN from there",
             clean_library_path(machine, folders),
         )
     elif _comes_first(machine, prefix, python):
         yield _ENVIRONMENT.note(
             f"the Conda environment {name} is active: `python` is Conda's, not the project's",
-            "only `poetry run` and what an editor starts use the project's environment",
+            "only `poetry run`, and programs that an editor starts, use the project's environment",
             Remedy("Deactivate it:", everywhere=deactivate),
         )
 
@@ -102,16 +105,16 @@ def _imported_from_outside(machine: Machine, spec: HostSpec) -> Iterator[HostFin
             f"Python imports {format_list(names)} from {folder}, not from the project's environment"
         )
         if any(_parts(folder)[: len(path)] == path for path in paths):
-            needed = "PYTHONPATH goes before the project's environment"
-            what = "Unset it. It is often set by `module load`, in ~/.bashrc or by the editor:"
+            needed = "PYTHONPATH comes before the project's environment"
+            what = "Unset it. It is often set by `module load`, ~/.bashrc or the editor:"
             is_windows = machine.system == "Windows"
             command = "Remove-Item Env:PYTHONPATH" if is_windows else "unset PYTHONPATH"
             remedy = Remedy(what, everywhere=(command,))
         elif folder == user:
-            needed = "the user's packages (pip install --user) go before those of the environment"
+            needed = "the user's packages (pip install --user) come before the environment's"
             remedy = Remedy("Exclude them:", everywhere=("export PYTHONNOUSERSITE=1",))
         else:
-            needed = "the environment may use the system's packages (system-site-packages)"
+            needed = "the environment has access to the system's packages (system-site-packages)"
             remedy = Remedy(
                 "Create it again without them:",
                 everywhere=(

@@ -1,4 +1,4 @@
-"""Why a project has no GPU though it asks for none: its TensorFlow has no mode that is known."""
+"""Why a project that did not choose the CPU gets no GPU: its release has no GPU mode that works."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from poetry_tf.text import format_list
 
 
 def gpu_mode(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
-    """The first series with a GPU, for a release whose wheels use one, and which can't get it."""
+    """The first series with a GPU mode, for a release with CUDA but without such a mode."""
     wheels = spec.release.wheels.get(LINUX_X86_64)
     if spec.uses_gpu or spec.refuses_gpu or platform(machine, spec) != LINUX_X86_64:
         return
@@ -34,7 +34,7 @@ def gpu_mode(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
         seen = f"no wheels bring CUDA and cuDNN for TensorFlow {spec.tensorflow}"
         needed = (
             f"it uses a GPU only with CUDA {wheels.cuda}{cudnn} installed on this machine; "
-            f"{first.series} is the first whose own wheels bring them"
+            f"{first.series} is the first series whose wheels bring them"
         )
         options = place_options(machine, replace(spec, mode="pip"))
     else:
@@ -44,9 +44,9 @@ def gpu_mode(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
         )
         needed = f"{first.series} is the first series with a GPU"
     command = f"poetry tf init --tensorflow {first.series}{options}"
-    remedy: Remedy | None = Remedy("To move to it:", everywhere=(command,))
+    remedy: Remedy | None = Remedy("To switch to it:", everywhere=(command,))
     if not fits_python(machine, spec, first):
         pythons = format_list(first.usable_on(LINUX_X86_64))
-        needed += f", and has wheels for Python {pythons} alone"
+        needed += f", and has wheels only for Python {pythons}"
         remedy = None
     yield HostFinding("gpu", "note", seen, needed, remedy)

@@ -62,7 +62,7 @@ def libraries(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
 
 def _all_load(loaded: dict[str, dict[str, Any]], names: tuple[str, ...]) -> HostFinding:
     if len(loaded) < len(names):
-        seen = f"{len(loaded)} of {len(names)} libraries could be asked for"
+        seen = f"only {len(loaded)} of {len(names)} libraries could be checked"
         return _LIBRARIES.warning(seen)
     cuda, cudnn = _cuda(loaded), _cudnn(loaded)
     versions = [f"CUDA {cuda[0]}.{cuda[1]}"] if cuda else []
@@ -80,12 +80,12 @@ def _loading_ended(
         return
     if output.result.trouble == "timeout":
         seen = f"loading {name} took longer than {LIMIT:g} seconds"
-        yield _LIBRARIES.warning(seen, "the drive it lies on may be slow")
+        yield _LIBRARIES.warning(seen, "the drive that it is on may be slow")
     else:
         yield _LIBRARIES.error(
-            f"loading {name} ends the program that does it ({output.result.status})",
-            "its file may be damaged, or for another processor",
-            Remedy("Install it anew"),
+            f"loading {name} crashes the program (exit status {output.result.status})",
+            "the file may be damaged, or for another processor",
+            Remedy("Reinstall it"),
         )
 
 
@@ -99,7 +99,7 @@ def _not_loaded(
         seen += f": {others[0]}"
     if spec.mode == "pip" and all(found):
         return _not_looked_for(spec, seen)
-    needed = f"TensorFlow {spec.tensorflow} opens them, and uses the CPU where one is missing"
+    needed = f"TensorFlow {spec.tensorflow} loads them, and uses the CPU if one is missing"
     return _LIBRARIES.error(seen, needed, _remedy(machine, spec, failed))
 
 
@@ -107,10 +107,10 @@ def _not_looked_for(spec: HostSpec, seen: str) -> HostFinding:
     """The finding for installed libraries in folders that TensorFlow does not search."""
     return _LIBRARIES.error(
         f"{seen}, though its wheels are installed",
-        f"TensorFlow {spec.tensorflow} doesn't look in all the folders of its own wheels",
+        f"TensorFlow {spec.tensorflow} doesn't search all folders of its own wheels",
         Remedy(
-            "Let poetry-tf link them, as it does after an installation. Where it is not beside "
-            "Poetry, poetry tf env prints a variable for a shell",
+            "Let poetry-tf link them, as it does after each install. If it is not installed with "
+            "Poetry, poetry tf env prints a variable for the shell",
             everywhere=(spec.install,),
         ),
     )
@@ -131,7 +131,7 @@ def _format_missing(release: Release, names: list[str]) -> str:
 
 def _remedy(machine: Machine, spec: HostSpec, failed: dict[str, str]) -> Remedy:
     if spec.mode == "pip":
-        what = "Install the wheels that bring them"
+        what = "Install the wheels that contain them"
         return Remedy(what, everywhere=(spec.sync,))
     found = [
         os.path.dirname(path)  # noqa: PTH120 - a path of that machine
@@ -143,9 +143,10 @@ def _remedy(machine: Machine, spec: HostSpec, failed: dict[str, str]) -> Remedy:
             f"echo {shlex.quote(found[0])} | sudo tee /etc/ld.so.conf.d/cuda.conf",
             "sudo ldconfig",
         )
-        return Remedy(f"Let the loader look in {found[0]}, where they are", everywhere=commands)
+        what = f"Add {found[0]}, where they are, to the loader's search path"
+        return Remedy(what, everywhere=commands)
     if in_container(machine) and spec.config is not None:
-        what = "Let devcontainer.json have the feature nvidia-cuda, then rebuild the container"
+        what = "Add the feature nvidia-cuda to devcontainer.json, and rebuild the container"
         return Remedy(what, everywhere=("poetry tf devcontainer",))
     return _let_wheels_bring_them(machine, spec)
 
@@ -165,9 +166,9 @@ def _versions(
 
     if cuda and cuda < built:
         yield _LIBRARIES.warning(
-            f"CUDA {cuda[0]}.{cuda[1]} is found ({_path(loaded, 'libcudart.')})",
-            f"TensorFlow {release.version} is built with CUDA {release.cuda}: an older one may "
-            "lack what it calls",
+            f"CUDA {cuda[0]}.{cuda[1]} is loaded ({_path(loaded, 'libcudart.')})",
+            f"TensorFlow {release.version} is built with CUDA {release.cuda}; an older one may not "
+            "have all functions that it calls",
             remedy("libcudart."),
         )
     required = built_cudnn(release)
@@ -176,15 +177,15 @@ def _versions(
     text, path = ".".join(map(str, cudnn)), _path(loaded, "libcudnn.")
     if cudnn[0] != required[0] or cudnn[:2] < required[:2]:
         yield _LIBRARIES.error(
-            f"cuDNN {text} is found ({path})",
-            f"TensorFlow {release.version} is built with cuDNN {'.'.join(map(str, required))}: it "
-            "takes that or a later one of the same major version",
+            f"cuDNN {text} is loaded ({path})",
+            f"TensorFlow {release.version} is built with cuDNN {'.'.join(map(str, required))}, and "
+            "needs that or a later one of the same major version",
             remedy("libcudnn."),
         )
     made_for = _number(loaded, "libcudnn.", "cuda") // 1000
     if made_for and made_for != built[0]:
         yield _LIBRARIES.error(
-            f"cuDNN {text} is the one for CUDA {made_for} ({path})",
+            f"cuDNN {text} is built for CUDA {made_for} ({path})",
             f"TensorFlow {release.version} is built with CUDA {release.cuda}",
             remedy("libcudnn."),
         )
@@ -192,22 +193,23 @@ def _versions(
 
 def _right_version(machine: Machine, spec: HostSpec) -> Remedy:
     if spec.mode == "pip":
-        return Remedy("Install what is locked", everywhere=(spec.sync,))
+        return Remedy("Install the locked packages", everywhere=(spec.sync,))
     if runs_here(spec):
         return _let_wheels_bring_them(machine, spec)
-    what = "Bring devcontainer.json in step with the lock, then rebuild the container"
+    what = "Update devcontainer.json to the lock file, and rebuild the container"
     return Remedy(what, everywhere=("poetry tf devcontainer",))
 
 
 def _let_wheels_bring_them(machine: Machine, spec: HostSpec) -> Remedy:
     if has_gpu_mode(machine, spec, spec.release):
         command = f"poetry tf init{place_options(machine, spec)}"
-        return Remedy("Let TensorFlow's own wheels bring them:", everywhere=(command, spec.install))
+        what = "Use CUDA and cuDNN from TensorFlow's own wheels:"
+        return Remedy(what, everywhere=(command, spec.install))
     first = first_series(machine, spec)
     if first is None or not fits_python(machine, spec, first):
-        return Remedy("Install them for the whole system")
+        return Remedy("Install them system-wide")
     series = first.series
-    what = f"Use TensorFlow {series}, the first whose own wheels bring them"
+    what = f"Use TensorFlow {series}, the first series whose wheels bring them"
     return Remedy(f"{what}:", everywhere=(move_command(machine, spec, series), spec.install))
 
 
@@ -233,7 +235,7 @@ def _shadowed(machine: Machine, shadowing: dict[str, str]) -> HostFinding:
     return _LIBRARIES.warning(
         f"{_PATH} puts {folder.rstrip('/')}/{name} before the wheels' own"
         + (f", and {len(shadowing) - 1} more" if len(shadowing) > 1 else ""),
-        "the wheels hold the versions that TensorFlow is tried with",
+        "the wheels have the versions that TensorFlow is tested with",
         clean_library_path(machine, list(dict.fromkeys(shadowing.values()))),
     )
 

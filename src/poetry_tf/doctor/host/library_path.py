@@ -26,8 +26,8 @@ def is_below(path: str, folder: str) -> bool:
 
 
 def clean_library_path(machine: Machine, unwanted: Collection[str]) -> Remedy:
-    """Takes folders out of `LD_LIBRARY_PATH`."""
-    what = f"Take {format_list(unwanted)} out of {LIBRARY_PATH}"
+    """Removes folders from `LD_LIBRARY_PATH`."""
+    what = f"Remove {format_list(unwanted)} from {LIBRARY_PATH}"
     rest = [folder for folder in library_folders(machine) if folder not in unwanted]
     word = shell_word(":".join(rest), posix=True)
     command = f"export {LIBRARY_PATH}={word}" if word else f"unset {LIBRARY_PATH}"
@@ -37,17 +37,17 @@ def clean_library_path(machine: Machine, unwanted: Collection[str]) -> Remedy:
     words = [shell_word(name, posix=True) for name in loaded if _MODULES.search(name)]
     if modules := [name for name in words if name is not None]:
         return Remedy(
-            f"{what}, where `module load` has put it:",
+            f"{what}; `module load` added it:",
             everywhere=(f"module unload {' '.join(modules)}",),
         )
     if conda and all(is_below(folder, conda) for folder in unwanted):
         return Remedy(
-            f"{what}; an active Conda environment, or ~/.bashrc, puts it there:",
+            f"{what}; an active Conda environment or ~/.bashrc adds it:",
             everywhere=("conda deactivate", command),
         )
-    origin = "it usually comes from `module load`, ~/.bashrc or a batch script"
+    origin = "it is usually added by `module load`, ~/.bashrc or a batch script"
     if (kind := container_kind(machine)) is not None:
-        origin = "it comes from the image, or from what started the container"
+        origin = "it is set by the image, or by the command that started the container"
         if kind == "devcontainer":
-            origin = "it comes from the image, or from devcontainer.json (containerEnv, remoteEnv)"
+            origin = "it is set by the image, or in devcontainer.json (containerEnv, remoteEnv)"
     return Remedy(f"{what}; {origin}:", everywhere=(command,))

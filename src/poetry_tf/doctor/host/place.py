@@ -1,4 +1,4 @@
-"""Where the doctor runs, and what follows for what it says: who can do what there."""
+"""Where doctor runs: which files apply there, and who can run which command."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy
 from poetry_tf.doctor.host.system import container_kind
 
 _SUDO = "sudo "
-# The probes of what only those who look after a cluster can change on it.
+# The probes of what only the administrators of a cluster can change.
 _OF_MACHINE = {"driver", "devices", "engine", "libcuda", "runtime"}
 
 
@@ -22,7 +22,7 @@ def spec_here(machine: Machine, spec: HostSpec) -> HostSpec:
 
 
 def fit_remedy(machine: Machine, finding: HostFinding) -> HostFinding:
-    """The finding with a remedy that this user can apply here, or that says who can."""
+    """The finding with a remedy that this user can apply, or that names who can."""
     remedy = finding.remedy
     if remedy is None or remedy.where != "here":
         return finding

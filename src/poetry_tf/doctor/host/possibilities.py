@@ -1,7 +1,7 @@
-"""What a machine can run of TensorFlow where no project says which: in a container, and without.
+"""Which TensorFlow a machine can run if no project requires one: in a container, and without.
 
-Each answer is the newest series of which no probe reports an error. So it follows from the same
-facts as all else that the doctor says: the system, the processor, the driver, the GPU, the engine.
+Each answer is the newest series for which no probe reports an error. So it follows from the same
+facts as the rest of doctor's output: system, processor, driver, GPU and engine.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def find_possibilities(
     for finding in (*_cluster(machine), *(item.cause for item in items if item.cause)):
         note = replace(finding, state="note", remedy=_without_project(finding.remedy))
         if note.probe == "engine" and note.needed in {"", RUNS_CONTAINER}:
-            note = replace(note, needed="only work in a container needs it")
+            note = replace(note, needed="only needed to work in a container")
         if _concerns(machine, note) and note not in notes:
             notes.append(note)
     return Possibilities(items, tuple(notes))
@@ -251,7 +251,7 @@ def _answers(machine: Machine, name: EngineName) -> bool:
 
 
 def _installed(machine: Machine) -> EngineName:
-    """The engine of which it is said why it does not answer."""
+    """The engine whose failure is reported."""
     is_there = (query_engine(machine, _with_engine(one)).result.trouble for one in _ENGINES)
     pairs = zip(_ENGINES, is_there, strict=True)
     return next((name for name, trouble in pairs if trouble != "missing"), "docker")

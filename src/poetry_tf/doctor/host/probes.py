@@ -73,7 +73,7 @@ CONTAINER_PROBES: Sequence[Probe] = (
 )
 """The probes inside the container, or wherever TensorFlow is installed."""
 SLOW_PROBES: Mapping[Probe, str] = {
-    tensorflow: "Asking TensorFlow itself, which takes some seconds"
+    tensorflow: "Checking TensorFlow itself, which takes some seconds"
 }
 """The message before a slow probe."""
 
@@ -126,38 +126,34 @@ def summary_line(machine: Machine, spec: HostSpec) -> str:
     """The device that TensorFlow uses; if it is the CPU, why, and how to fix it."""
     spec = spec_here(machine, spec)
     for finding in container(machine, spec):
-        return f"Rebuild the container: {finding.seen}, and {finding.needed}"
+        return f"Rebuild the container: {finding.seen}, but {finding.needed}"
     for finding in python(machine, spec):
-        return f"TensorFlow can't be installed: {finding.seen}: {_short_remedy(finding)}"
+        return f"TensorFlow can't be installed: {_with_command(finding)}"
     if not has_tensorflow(machine, spec):
         for finding in wheels_install(machine, spec):
-            return f"TensorFlow can't be installed: {finding.seen}: {_short_remedy(finding)}"
-        return f"TensorFlow is not installed: {spec.install}"
+            return f"TensorFlow can't be installed: {_with_command(finding)}"
+        return f"TensorFlow is not installed. Run: {spec.install}"
     output = run_tensorflow_program(machine, spec, compile_step=False)
     version = output.text("version")
     name = f"TensorFlow {version or spec.tensorflow}"
     for finding in keras(machine, spec) if version is not None else ():
-        return f"{name} has no tf.keras: {finding.seen}: {_short_remedy(finding)}"
+        return f"{name} has no tf.keras: {_with_command(finding)}"
     if version is not None and (gpus := gpu_names(output)):
         # A GPU is also listed with a cuDNN that the first convolution rejects.
         for finding in libraries(machine, spec):
             if finding.state == "error":
-                return (
-                    f"{name} uses {format_list(gpus)}, but {finding.seen}: {_short_remedy(finding)}"
-                )
+                return f"{name} uses {format_list(gpus)}, but {_with_command(finding)}"
         return f"{name} uses {format_list(gpus)}"
     if version is not None and not spec.uses_gpu:
         for finding in gpu_mode(machine, spec):
-            return f"{name} uses the CPU: {finding.needed}: {_short_remedy(finding)}"
-        return f"{name} uses the CPU: no GPU is asked for"
+            return f"{name} uses the CPU: {_with_command(finding, finding.needed)}"
+        return f"{name} uses the CPU: the project requests no GPU"
     for finding in cluster(machine, spec) if version is not None else ():
         if finding.state == "note":
-            return (
-                f"{name} uses the CPU here: {finding.seen}; {finding.needed}: "
-                f"{_short_remedy(finding)}"
-            )
+            text = f"{finding.seen}; {finding.needed}"
+            return f"{name} uses the CPU here: {_with_command(finding, text)}"
     for finding in processor(machine, spec) if version is not None else ():
-        return f"{name} uses the CPU: {finding.seen}: {_short_remedy(finding)}"
+        return f"{name} uses the CPU: {_with_command(finding)}"
     import_probe: Probe = functools.partial(tensorflow, compile_step=False)
     others: tuple[Probe, ...] = (
         cluster,
@@ -172,18 +168,17 @@ def summary_line(machine: Machine, spec: HostSpec) -> str:
     for probe in probes:
         for finding in (fit_remedy(machine, item) for item in probe(machine, spec)):
             if finding.state == "error" or version is None:
-                seen = finding.seen if version is None else f"{name} uses the CPU: {finding.seen}"
-                return f"{seen}: {_short_remedy(finding)}"
-    return f"{name} uses the CPU: {_DOCTOR}"
+                text = _with_command(finding)
+                return text if version is None else f"{name} uses the CPU: {text}"
+    return f"{name} uses the CPU. Run: {_DOCTOR}"
 
 
-def _short_remedy(finding: HostFinding) -> str:
-    """The command that fixes it, if it is one; else the doctor."""
+def _with_command(finding: HostFinding, text: str = "") -> str:
+    """A finding, or another text for it, with the command that fixes it, or else doctor's."""
     remedy = finding.remedy
-    if remedy is None:
-        return _DOCTOR
-    if remedy.where == "cluster":
-        return _DOCTOR
-    if remedy.where == "host":
-        return f"on the host, {_DOCTOR}"
-    return remedy.everywhere[0] if len(remedy.everywhere) == 1 else _DOCTOR
+    run, command = "Run", _DOCTOR
+    if remedy is not None and remedy.where == "host":
+        run = "On the host, run"
+    elif remedy is not None and remedy.where != "cluster" and len(remedy.everywhere) == 1:
+        (command,) = remedy.everywhere
+    return f"{text or finding.seen}. {run}: {command}"

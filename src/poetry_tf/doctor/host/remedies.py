@@ -2,7 +2,8 @@
 
 Sources: NVIDIA's installation guide of the Container Toolkit, Docker's and WSL's manuals, the
 distributions' own wikis (Arch, Debian, Ubuntu, RPM Fusion); for Docker's snap its README
-(https://github.com/canonical/docker-snap), for Podman's machine Podman Desktop's page on GPUs.
+(https://github.com/canonical/docker-snap); for Podman's virtual machine Podman Desktop's page on
+GPUs.
 """
 
 from __future__ import annotations
@@ -39,18 +40,18 @@ _FEDORAS_TOOLKIT = (
 _GENERATE = "sudo nvidia-ctk cdi generate --output="
 
 WITHOUT_GPU = Remedy(
-    "Without a GPU TensorFlow uses the CPU. To ask for none:",
+    "Without a GPU, TensorFlow uses the CPU. To set the project up for the CPU:",
     everywhere=("poetry tf init --gpu none",),
 )
 RESTART = Remedy("Restart the machine")
 WINDOWS_DRIVER = Remedy(
-    "Install NVIDIA's driver on Windows, which brings the one for WSL (none is installed inside):",
+    "Install the NVIDIA driver on Windows; it includes the one for WSL (install none inside WSL):",
     {"windows": _WINDOWS},
 )
 WSL_UPDATE = Remedy("In PowerShell:", everywhere=("wsl --update", "wsl --shutdown"))
 MODULE = Remedy(
-    "Restart the machine, as after each update of the kernel. If that doesn't help, load the "
-    "module and see what is said; with Secure Boot it has to be signed:",
+    "Restart the machine, as after each kernel update. If that doesn't help, load the module and "
+    "read the message; with Secure Boot the module must be signed:",
     everywhere=("sudo modprobe nvidia", "mokutil --sb-state"),
 )
 DOCKER = Remedy(
@@ -74,14 +75,14 @@ DOCKER_ON_MAC = Remedy(
     "Install Docker Desktop, and start it:", everywhere=("brew install --cask docker",)
 )
 DOCKER_IN_WSL = Remedy(
-    "Start Docker Desktop on Windows, and switch this distribution on under Settings > Resources > "
+    "Start Docker Desktop on Windows, and turn this distribution on under Settings > Resources > "
     "WSL integration"
 )
-DOCKER_DESKTOP = Remedy("Start Docker Desktop, and wait until it runs")
+DOCKER_DESKTOP = Remedy("Start Docker Desktop, and wait until it is running")
 START_DOCKER = Remedy("Start it:", everywhere=("sudo systemctl enable --now docker",))
 RESTART_DOCKER = Remedy("Restart it:", everywhere=("sudo systemctl restart docker",))
 DOCKER_GROUP = Remedy(
-    "Become a member of its group, which is as good as being root, and log in again:",
+    "Add your user to the docker group (its members can do anything root can), and log in again:",
     everywhere=("sudo usermod -aG docker $USER",),
 )
 PODMAN = Remedy(
@@ -94,20 +95,23 @@ PODMAN = Remedy(
     },
 )
 PODMAN_SAYS = Remedy(
-    "See all that it says. After a change of its settings, or of /etc/subuid, take them over:",
+    "Read Podman's full output. After changing its settings or /etc/subuid, apply the change:",
     everywhere=("podman info", "podman system migrate"),
 )
 PODMAN_MACHINE = Remedy(
-    "Start its virtual machine anew (the first time make it, with podman machine init):",
+    "Restart its virtual machine (if there is none yet, create it with podman machine init):",
     everywhere=("podman machine stop", "podman machine start"),
 )
 PODMAN_CDI_IN_MACHINE = Remedy(
-    "Go into it, install the NVIDIA Container Toolkit there, and describe the GPUs:",
+    "Log in to the virtual machine, install the NVIDIA Container Toolkit there, and create the CDI "
+    "file for the GPUs:",
     everywhere=("podman machine ssh", *_FEDORAS_TOOLKIT, f"{_GENERATE}/etc/cdi/nvidia.yaml"),
 )
-TO_PODMAN = Remedy("Say so:", everywhere=("poetry tf devcontainer --engine podman",))
+TO_PODMAN = Remedy(
+    "Set the engine to Podman:", everywhere=("poetry tf devcontainer --engine podman",)
+)
 NEWER_DOCKER = Remedy(
-    "Install a newer one, and start it anew:",
+    "Install a newer Docker, and restart it:",
     {
         "arch": ("sudo pacman -Syu docker", "sudo systemctl restart docker"),
         "debian": ("sudo apt update", "sudo apt install docker.io"),
@@ -121,11 +125,11 @@ START_ROOTLESS = Remedy(
 RESTART_ROOTLESS = Remedy(
     "Restart your own Docker:", everywhere=("systemctl --user restart docker",)
 )
-NO_CGROUPS = Remedy("Let it be without cgroups:", everywhere=(_NO_CGROUPS,))
+NO_CGROUPS = Remedy("Turn cgroups off in the toolkit:", everywhere=(_NO_CGROUPS,))
 START_SNAP = Remedy("Start Docker's snap:", everywhere=("sudo snap start docker",))
 RESTART_SNAP = Remedy("Restart Docker's snap:", everywhere=("sudo snap restart docker",))
 SNAP_GROUP = Remedy(
-    "Become a member of its group, which is as good as being root, and log in again:",
+    "Add your user to the docker group (its members can do anything root can), and log in again:",
     everywhere=(
         "sudo addgroup --system docker",
         "sudo adduser $USER docker",
@@ -134,22 +138,22 @@ SNAP_GROUP = Remedy(
     ),
 )
 SNAP_RUNTIME = Remedy(
-    "This Docker is a snap: it has a toolkit of its own, registers it at its start where it finds "
-    "NVIDIA's driver, and reads nothing that nvidia-ctk writes. Restart it, or take Docker's "
-    "engine in its place:",
+    "This Docker is a snap. It has its own toolkit, registers it at its start if it finds the "
+    "NVIDIA driver, and ignores what nvidia-ctk writes. Restart it, or replace it with Docker "
+    "Engine:",
     everywhere=(
         "sudo snap restart docker",
         "sudo snap remove docker && sudo apt install docker.io  # instead",
     ),
 )
 GPU_NOT_AVAILABLE = Remedy(
-    "Tell the container tools that there is no GPU: in VS Code by the setting "
-    '"dev.containers.gpuAvailability": "none", with their CLI by:',
+    "Tell the dev container tools that there is no GPU: in VS Code with the setting "
+    '"dev.containers.gpuAvailability": "none", on the command line with:',
     everywhere=("devcontainer up --workspace-folder . --gpu-availability none",),
 )
 GPU_AVAILABLE = Remedy(
-    "Tell the container tools that there is a GPU: in VS Code by the setting "
-    '"dev.containers.gpuAvailability": "all", with their CLI by:',
+    "Tell the dev container tools that there is a GPU: in VS Code with the setting "
+    '"dev.containers.gpuAvailability": "all", on the command line with:',
     everywhere=("devcontainer up --workspace-folder . --gpu-availability all",),
 )
 NOT_WSLC = Remedy(
@@ -157,7 +161,7 @@ NOT_WSLC = Remedy(
     everywhere=("winget install Docker.DockerDesktop",),
 )
 SNAP_ALONE = Remedy(
-    "Remove it and restart the machine (or remove the snap, and install docker.io):",
+    "Remove the toolkit and restart the machine (or remove the snap and install docker.io):",
     everywhere=(
         "sudo apt remove nvidia-container-toolkit nvidia-container-toolkit-base "
         "libnvidia-container-tools libnvidia-container1",
@@ -167,14 +171,16 @@ SELINUX = Remedy(
     "Let containers use devices:", everywhere=("sudo setsebool -P container_use_devices on",)
 )
 DOCKER_THERE = Remedy(
-    "See whether it runs:", everywhere=("systemctl status docker",), where="there"
+    "Check whether it is running:", everywhere=("systemctl status docker",), where="there"
 )
 PODMAN_THERE = Remedy(
-    "See whether it runs:", everywhere=("systemctl --user status podman.socket",), where="there"
+    "Check whether it is running:",
+    everywhere=("systemctl --user status podman.socket",),
+    where="there",
 )
 DESKTOP_WSL2 = Remedy('In Docker Desktop: Settings > General > "Use the WSL 2 based engine"')
 DESKTOP_ON_LINUX = Remedy(
-    "Use Docker's engine, which can stand beside it:",
+    "Use Docker Engine, which can be installed beside it:",
     DOCKER.commands,
     everywhere=("docker context use default",),
 )
@@ -183,10 +189,10 @@ DESKTOP_ON_LINUX = Remedy(
 # https://docs.docker.com/engine/containers/gpu/, podman-run(1), apptainer's page "GPU Support", and
 # Kubernetes' "Schedule GPUs", whose limit is a line of the pod's manifest.
 _WITH_GPU: Mapping[ContainerKind, tuple[str, tuple[str, ...]]] = {
-    "apptainer": ("Start it with NVIDIA's driver:", ("apptainer exec --nv IMAGE COMMAND",)),
+    "apptainer": ("Start it with the NVIDIA driver:", ("apptainer exec --nv IMAGE COMMAND",)),
     "docker": ("Start it with the GPU:", ("docker run --gpus all IMAGE",)),
     "podman": ("Start it with the GPU:", ("podman run --device nvidia.com/gpu=all IMAGE",)),
-    "kubernetes": ("Limit the pod's container to one GPU of resource nvidia.com/gpu", ()),
+    "kubernetes": ("Set the limit nvidia.com/gpu: 1 for the container in the pod's manifest", ()),
 }
 
 
@@ -197,8 +203,8 @@ def start_with_gpu(kind: ContainerKind | None) -> Remedy:
 
 
 def driver(branch: int | None) -> Remedy:
-    """Installs NVIDIA's driver; for an older GPU its last branch."""
-    return Remedy("Install NVIDIA's driver, and restart the machine:", _drivers(branch))
+    """Installs the NVIDIA driver; for an older GPU the last branch that supports it."""
+    return Remedy("Install the NVIDIA driver, and restart the machine:", _drivers(branch))
 
 
 def newer_driver(branch: int | None) -> Remedy:
@@ -207,26 +213,24 @@ def newer_driver(branch: int | None) -> Remedy:
 
 
 def last_driver(branch: int) -> Remedy:
-    """How the last driver for an older GPU is installed, in the place of one that is too new."""
+    """Replaces a driver that is too new with the last one for an older GPU."""
     what = (
-        "Restart the machine, as after each update of the kernel. If that doesn't help, and the "
-        "driver is newer, install the last one for this GPU, and restart again:"
+        "Restart the machine, as after each kernel update. If that doesn't help and the installed "
+        "driver is newer, install the last one that supports this GPU, and restart again:"
     )
     return Remedy(what, _drivers(branch))
 
 
 def _drivers(branch: int | None) -> dict[System, tuple[str, ...]]:
-    """The packages of NVIDIA's driver.
+    """The packages of the NVIDIA driver.
 
-    Arch has the newest alone, for Turing and later, and older ones in the AUR; RPM Fusion has both
+    Arch has only the newest, for Turing and later, and older ones in the AUR; RPM Fusion has both
     (https://archlinux.org/news/, "NVIDIA 590 driver drops Pascal and lower support").
     """
     arch, fedora = "sudo pacman -S nvidia-open  # for Turing (GTX 16, RTX 20) and later", ""
     debian = "nvidia-driver nvidia-smi libcuda1"
     if branch is not None:
-        arch = (
-            f"yay -S nvidia-{branch}xx-dkms  # from the AUR; your kernel's headers are needed too"
-        )
+        arch = f"yay -S nvidia-{branch}xx-dkms  # from the AUR; needs your kernel's headers too"
         fedora = f"-{branch}xx"
     if branch == 470:
         debian = "nvidia-tesla-470-driver nvidia-tesla-470-smi libnvidia-tesla-470-cuda1"
@@ -248,27 +252,28 @@ def on_remote_host(remedy: Remedy) -> Remedy:
 
 def check_remote_host(driver: str | None) -> Remedy:
     """How to check the GPU and driver of a remote machine."""
-    least = f" (the driver has to be {driver} or later)" if driver else ""
-    return Remedy(f"See its GPU and driver{least}:", everywhere=("nvidia-smi",), where="there")
+    least = f" (the driver must be {driver} or later)" if driver else ""
+    return Remedy(f"Check its GPU and driver{least}:", everywhere=("nvidia-smi",), where="there")
 
 
 def cdi(*, install: bool, path: str = "/etc/cdi/nvidia.yaml") -> Remedy:
-    """Describes the GPUs to Podman, in its CDI file."""
+    """Writes the CDI file that describes the GPUs to Podman."""
     generate = (f"{_GENERATE}{shlex.quote(path)}",)
     if not install:
-        return Remedy("Describe the GPUs to Podman (anew after each update):", everywhere=generate)
-    return Remedy(
-        "Install the NVIDIA Container Toolkit, and describe the GPUs:", _toolkit(), generate
-    )
+        what = "Create the CDI file for the GPUs (again after each driver update):"
+        return Remedy(what, everywhere=generate)
+    what = "Install the NVIDIA Container Toolkit, and create the CDI file for the GPUs:"
+    return Remedy(what, _toolkit(), generate)
 
 
 def older_cdi() -> Remedy:
-    """Describes the GPUs as a Podman before 5 reads it.
+    """Writes a CDI file that Podman before 5 can read.
 
     The flag is in the known issues of the toolkit's release notes (1.19.1).
     """
     return Remedy(
-        "Describe the GPUs without the field that it doesn't know, or install Podman 5:",
+        "Create the CDI file without the field that Podman before 5 doesn't know, or install "
+        "Podman 5:",
         everywhere=(
             f"{_GENERATE}/etc/cdi/nvidia.yaml --feature-flag=no-additional-gids-for-device-nodes",
         ),
@@ -276,11 +281,12 @@ def older_cdi() -> Remedy:
 
 
 def toolkit(*, installed: bool, rootless: bool) -> Remedy:
-    """Registers the NVIDIA Container Toolkit with Docker, also with rootless Docker."""
+    """Registers the NVIDIA Container Toolkit with Docker, rootless or not."""
     register = _REGISTER_ROOTLESS if rootless else REGISTER
     if installed:
-        return Remedy("Register it with Docker:", everywhere=register)
-    return Remedy("Install the NVIDIA Container Toolkit, and register it:", _toolkit(), register)
+        return Remedy("Register the toolkit with Docker:", everywhere=register)
+    what = "Install the NVIDIA Container Toolkit, and register it with Docker:"
+    return Remedy(what, _toolkit(), register)
 
 
 def _toolkit() -> dict[System, tuple[str, ...]]:

@@ -43,9 +43,9 @@ def runtime(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
             yield from _without_gpu(info, spec)
     elif spec.engine == "podman" and machine.system != "Linux":
         yield _RUNTIME.warning(
-            "Podman runs in a virtual machine of its own, into which can't be seen from here",
-            "in there a file has to tell of the GPUs; nvidia-ctk cdi list names those that it "
-            "tells of",
+            "Podman runs in its own virtual machine, which can't be checked from here",
+            "a CDI file in the virtual machine must describe the GPUs; nvidia-ctk cdi list shows "
+            "the GPUs that it describes",
             remedies.PODMAN_CDI_IN_MACHINE,
         )
     elif spec.engine == "podman":
@@ -57,9 +57,7 @@ def runtime(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
 
 # -- Docker ---------------------------------------------------------------------------------
 
-_WITHOUT_RUNTIME = (
-    "the container is started with the GPU only where it does, else without, on the CPU"
-)
+_WITHOUT_RUNTIME = "without it the container starts without the GPU, and uses the CPU"
 
 
 def _knows_runtime(info: EngineInfo) -> bool:
@@ -68,22 +66,24 @@ def _knows_runtime(info: EngineInfo) -> bool:
 
 
 def _without_gpu(info: EngineInfo, spec: HostSpec) -> Iterator[HostFinding]:
-    """The runtime alone is what the tools go by (devcontainers/cli#319)."""
+    """The dev container tools look only at the runtime (devcontainers/cli#319)."""
     is_asked = spec.engine == "docker" and not info.is_podman and not spec.gpu_required
     if is_asked and not info.is_desktop and _knows_runtime(info):
-        seen = "Docker knows the nvidia runtime, and there is no GPU of NVIDIA's here"
-        needed = "the container is started with a GPU where it does, and so fails to start"
+        seen = "Docker has the nvidia runtime, but this machine has no NVIDIA GPU"
+        needed = "with that runtime the container is started with a GPU, so it fails to start"
         yield _RUNTIME.error(seen, needed, remedies.GPU_NOT_AVAILABLE)
 
 
 def _by_cdi(info: EngineInfo, spec: HostSpec, there: str = "") -> HostFinding | None:
-    """What Docker does with GPUs that it knows by CDI alone; None if it passes none on."""
+    """What Docker does with GPUs that it knows only by CDI; None if it passes none through."""
     if not info.knows_gpus_by_cdi or numbers_of(info.version) < numbers(_GPUS_BY_CDI):
         return None
     if spec.gpu_required:
-        return _RUNTIME.ok(f"Docker{there} hands the GPUs in by CDI")
-    seen = f"Docker{there} knows the GPUs by CDI, and not the nvidia runtime"
-    needed = "the container tools go by that runtime, and start the container without the GPU"
+        return _RUNTIME.ok(f"Docker{there} passes the GPUs through by CDI")
+    seen = f"Docker{there} knows the GPUs by CDI, but has no nvidia runtime"
+    needed = (
+        "the dev container tools look for that runtime, and start the container without the GPU"
+    )
     return _RUNTIME.error(seen, needed, remedies.GPU_AVAILABLE)
 
 
@@ -92,18 +92,18 @@ def _registered(machine: Machine, info: EngineInfo, spec: HostSpec) -> Iterator[
     snap = is_snap(machine, info)
     if snap and has_toolkit and numbers_of(info.version) >= numbers(_SNAP_ALONE):
         seen = "the NVIDIA Container Toolkit is installed beside Docker's snap, which has its own"
-        needed = f"from {_SNAP_ALONE} on the snap starts no container with a GPU then"
+        needed = f"then the snap, from {_SNAP_ALONE} on, starts no container with a GPU"
         yield _RUNTIME.error(seen, needed, remedies.SNAP_ALONE)
     elif _knows_runtime(info):
-        yield _RUNTIME.ok("Docker knows the nvidia runtime")
+        yield _RUNTIME.ok("Docker has the nvidia runtime")
         if info.is_rootless and not _without_cgroups(machine):
-            seen = "the NVIDIA Container Toolkit sets cgroups, which Docker without root may not"
-            needed = "the container with the GPU may fail to start"
+            seen = "the NVIDIA Container Toolkit sets cgroups, which rootless Docker can't"
+            needed = "a container with the GPU may fail to start"
             yield _RUNTIME.warning(seen, needed, remedies.NO_CGROUPS)
     elif (finding := _by_cdi(info, spec)) is not None:
         yield finding
     else:
-        seen = "Docker doesn't know the nvidia runtime"
+        seen = "Docker has no nvidia runtime"
         if has_toolkit and not snap:
             seen += ", though the NVIDIA Container Toolkit is installed"
         remedy = remedies.toolkit(installed=has_toolkit, rootless=info.is_rootless)
@@ -113,10 +113,10 @@ def _registered(machine: Machine, info: EngineInfo, spec: HostSpec) -> Iterator[
 
 def _registered_remotely(info: EngineInfo, spec: HostSpec) -> HostFinding:
     if _knows_runtime(info):
-        return _RUNTIME.ok("Docker there knows the nvidia runtime")
-    if (finding := _by_cdi(info, spec, " there")) is not None:
+        return _RUNTIME.ok("Docker on that machine has the nvidia runtime")
+    if (finding := _by_cdi(info, spec, " on that machine")) is not None:
         return finding
-    seen = "Docker there doesn't know the nvidia runtime"
+    seen = "Docker on that machine has no nvidia runtime"
     if info.knows_gpus_by_cdi:
         seen += ", though it knows the GPUs by CDI"
     remedy = remedies.toolkit(installed=info.knows_gpus_by_cdi, rootless=info.is_rootless)
@@ -140,6 +140,8 @@ def _without_cgroups(machine: Machine) -> bool:
 
 # -- Podman ---------------------------------------------------------------------------------
 
+_NO_START = "Podman can't start the container without it"
+
 
 def _cdi(machine: Machine, info: EngineInfo) -> HostFinding:
     """Whether a CDI file describes the installed driver to Podman."""
@@ -156,28 +158,28 @@ def _cdi(machine: Machine, info: EngineInfo) -> HostFinding:
     version = driver_version(machine)
     if not files and unread:
         seen = f"Podman {podman} can't read {unread[0]}, which the NVIDIA Container Toolkit wrote"
-        return _RUNTIME.error(seen, "it doesn't start the container then", remedies.older_cdi())
+        return _RUNTIME.error(seen, _NO_START, remedies.older_cdi())
     if not files:
-        seen = "no file tells Podman of the GPUs (there is none of NVIDIA's in /etc/cdi)"
+        seen = "there is no CDI file that describes the GPUs to Podman (in /etc/cdi)"
         remedy = remedies.cdi(install=not _has_toolkit(machine))
-        return _RUNTIME.error(seen, "it doesn't start the container then", remedy)
+        return _RUNTIME.error(seen, _NO_START, remedy)
     for path, text in files.items():
         named = set(re.findall(r"libcuda\.so\.(\d+(?:\.\d+)+)", text))
         if named and version not in named and not wsl(machine):
-            seen = f"{path} is of driver {', '.join(sorted(named))}, and {version} is installed"
-            needed = "the files that it names are gone, so the container doesn't start"
+            seen = f"{path} is for driver {', '.join(sorted(named))}, but {version} is installed"
+            needed = "the files that it names no longer exist, so the container can't start"
             remedy = remedies.cdi(install=False, path=path)
             return _RUNTIME.error(seen, needed, remedy)
-    return _RUNTIME.ok(f"{next(iter(files))} tells Podman of the GPUs")
+    return _RUNTIME.ok(f"{next(iter(files))} describes the GPUs to Podman")
 
 
 def _selinux(machine: Machine) -> Iterator[HostFinding]:
-    """SELinux on Fedora keeps containers from devices unless a boolean is set."""
+    """SELinux on Fedora blocks devices for containers unless a boolean is set."""
     enforced = (machine.read("/sys/fs/selinux/enforce") or "").strip() == "1"
     allowed = machine.read("/sys/fs/selinux/booleans/container_use_devices") or ""
     if enforced and allowed.startswith("0"):
         yield _RUNTIME.warning(
-            "SELinux keeps containers from the machine's devices, the GPU among them",
-            'unless "--security-opt=label=disable" is among the runArgs of devcontainer.json',
+            "SELinux blocks the machine's devices for containers, including the GPU",
+            'unless runArgs in devcontainer.json has "--security-opt=label=disable"',
             remedies.SELINUX,
         )

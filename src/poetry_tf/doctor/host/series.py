@@ -173,7 +173,7 @@ def first_series(machine: Machine, spec: HostSpec) -> Release | None:
 
 
 def is_served_by(machine: Machine, release: Release, driver: str, capability: str | None) -> bool:
-    """Whether a driver runs what a release has for a GPU."""
+    """Whether a driver runs the code that a release has for a GPU."""
     required = driver_for(release.cuda) if release.cuda else None
     if required is None:
         return False
@@ -209,7 +209,7 @@ def _without_container(spec: HostSpec) -> str:
 
 
 def without_gpu(spec: HostSpec) -> Remedy:
-    """Asks for no GPU."""
+    """Sets the project up for the CPU."""
     remedy = remedies.WITHOUT_GPU
     if not runs_here(spec):
         return remedy

@@ -1,4 +1,4 @@
-"""Whether TensorFlow's wheels install on this machine, and its processor runs them.
+"""Whether TensorFlow's wheels can be installed on this machine, and its processor can run them.
 
 Sources: PEP 600 (manylinux and glibc); https://www.tensorflow.org/install/pip, "Hardware
 requirements" (AVX) and "Windows" (the Visual C++ runtime); tensorflow/tensorflow issues 89269 and
@@ -34,7 +34,7 @@ VISUAL_CPP = Remedy(
 
 
 def wheels_install(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
-    """Whether there are wheels for this platform and its C library, where they are installed."""
+    """Whether there are wheels for the platform and C library where TensorFlow is installed."""
     is_inside = in_container(machine)
     if not is_inside and spec.config is not None:
         return
@@ -69,14 +69,14 @@ def _glibc(machine: Machine, spec: HostSpec, least: str) -> Iterator[HostFinding
     where = f" ({name})" if name else ""
     inside = in_container(machine)
     needed = (
-        f"the wheels of TensorFlow {spec.tensorflow} need glibc {least} or later, so that none of "
-        "them can be installed here"
+        f"the wheels of TensorFlow {spec.tensorflow} need glibc {least} or later, so none of them "
+        "can be installed here"
     )
     other = "an image with a newer system" if inside else "a container, which has its own glibc"
     if found is None:
         seen = f"this system has musl, not glibc{where}"
         kind = "an image" if inside else "a container, or a machine,"
-        remedy = Remedy(f"Use {kind} with glibc, as Debian and Ubuntu have it")
+        remedy = Remedy(f"Use {kind} with glibc, such as Debian or Ubuntu")
         yield _GLIBC.error(seen, needed, remedy)
         return
     place = platform(machine, spec)
@@ -90,7 +90,7 @@ def _glibc(machine: Machine, spec: HostSpec, least: str) -> Iterator[HostFinding
     remedy = Remedy(f"Use {other}, or a machine with a newer system")
     if series is not None:
         remedy = Remedy(
-            f"Use {other}; or TensorFlow {series}, the newest whose wheels can be installed here:",
+            f"Use {other}, or TensorFlow {series}, the newest whose wheels can be installed here:",
             everywhere=(move_command(machine, spec, series),),
         )
     yield _GLIBC.error(f"this system has glibc {found}{where}", needed, remedy)
@@ -130,8 +130,8 @@ def avx(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
         yield _without_avx(f"this is an x86-64 container on Apple silicon{shown}", what)
     elif "hypervisor" in flags:
         what = (
-            "Let the virtual machine have its host's processor: in QEMU, libvirt and Proxmox the "
-            'CPU type "host". If the host has no AVX either, work on another one'
+            "Give the virtual machine the host's processor: in QEMU, libvirt and Proxmox with the "
+            'CPU type "host". If the host has no AVX either, use another machine'
         )
         yield _without_avx(f"the processor of this virtual machine has no AVX{shown}", what)
     else:
@@ -139,14 +139,14 @@ def avx(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
 
 
 _OTHER_PROCESSOR = (
-    "Work on a machine with a newer processor, or build TensorFlow from source for this one: "
+    "Use a machine with a newer processor, or build TensorFlow from source for this one: "
     "https://www.tensorflow.org/install/source"
 )
 
 
 def _without_avx(seen: str, what: str) -> HostFinding:
     needed = (
-        "all wheels of TensorFlow for x86-64 use AVX; without it importing them ends with an "
+        "all TensorFlow wheels for x86-64 need AVX; without it, importing them crashes with an "
         "illegal instruction"
     )
     return _AVX.error(seen, needed, Remedy(what))
@@ -155,8 +155,8 @@ def _without_avx(seen: str, what: str) -> HostFinding:
 def _rosetta(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     translated = machine.run("sysctl", "-n", "sysctl.proc_translated").output == "1"
     if machine.architecture == "x86_64" and translated and runs_here(spec):
-        what = "Install Python and Poetry for Apple silicon (arm64), and make the environment again"
-        yield _without_avx("this Python is for Intel Macs, and runs by Rosetta", what)
+        what = "Install Python and Poetry for Apple silicon (arm64), and recreate the environment"
+        yield _without_avx("this Python is for Intel Macs, and runs under Rosetta", what)
 
 
 def visual_cpp(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
@@ -167,6 +167,6 @@ def visual_cpp(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     if missing := [str(line["lacks"]) for line in lines]:
         yield _VISUAL_CPP.error(
             f"Windows has no {missing[0]}",
-            "TensorFlow needs it; without it importing TensorFlow fails (DLL load failed)",
+            "TensorFlow needs it; without it, importing TensorFlow fails (DLL load failed)",
             VISUAL_CPP,
         )

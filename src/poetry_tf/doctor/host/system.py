@@ -1,4 +1,4 @@
-"""The kind of machine: its system, whether it is a container, and what that was made with."""
+"""The kind of machine: its system, whether it is a container, and which versions that has."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def in_container(machine: Machine) -> bool:
 def container_kind(machine: Machine) -> ContainerKind | None:
     """What started the container that the machine is; None if it is none.
 
-    A dev container is one that was made from a devcontainer.json, by whatever engine.
+    A dev container is one that was created from a devcontainer.json, with any engine.
     """
     kind = _engines_container(machine)
     if any(machine.variable(name) for name in _DEVCONTAINER_VARIABLES):
@@ -105,7 +105,7 @@ def system(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     if wsl(machine) == 1:
         yield _SYSTEM.error(
             f"{name} in WSL 1",
-            "only WSL 2 hands on the GPU",
+            "only WSL 2 passes the GPU through",
             Remedy(
                 "In PowerShell:",
                 everywhere=("wsl --list --verbose", "wsl --set-version <distribution> 2"),
@@ -136,7 +136,7 @@ def os_release(machine: Machine) -> dict[str, str]:
     return found
 
 
-# -- what a container was made with ------------------------------------------------------------
+# -- the versions in a container ---------------------------------------------------------------
 
 _PYTHON = "/usr/local/bin/python3"
 
@@ -160,8 +160,8 @@ def container(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
         yield HostFinding(
             "container",
             "error" if spec.uses_gpu else "warning",
-            f"this container was made with {made}",
-            f"devcontainer.json asks for {asked}",
+            f"this container has {made}",
+            f"devcontainer.json requests {asked}",
             Remedy("Rebuild the container (in VS Code: Dev Containers: Rebuild Container)"),
         )
 

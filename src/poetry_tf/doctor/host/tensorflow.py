@@ -60,41 +60,42 @@ class Reason:
         return meaning, Remedy(what, everywhere=tuple(commands)) if what else None
 
 
-_NEWER_IMAGE = "Take an image with a newer Debian\npoetry tf devcontainer"
+_NEWER_IMAGE = "Use an image with a newer Debian\npoetry tf devcontainer"
 # The first match counts, so the most specific ones come first.
 _NO_IMPORT = (
     Reason(
         r"(?i)compiled using NumPy 1\.x|_ARRAY_API not found|numpy\.core\.\w+ failed to import"
         r"|numpy\.dtype size changed",
-        "it was built for NumPy 1, and NumPy 2 is installed",
-        "Hold NumPy below 2\npoetry add 'numpy<2'",
+        "it was built for NumPy 1, but NumPy 2 is installed",
+        "Require NumPy 1\npoetry add 'numpy<2'",
     ),
     Reason(
         r"version `(GLIBC_[\d.]+)' not found",
-        "this system is too old for it: it has no {}",
+        "this system is too old: it has no {}",
         _NEWER_IMAGE,
     ),
     Reason(
         r"Descriptors cannot(?: not)? be created directly|google\.protobuf",
-        "the protobuf that is installed doesn't fit it",
-        "Bound what TensorFlow requires, and install it\npoetry tf check --fix\npoetry install",
+        "it does not work with the installed protobuf",
+        "Bound protobuf to what TensorFlow supports, and install it\npoetry tf check --fix"
+        "\npoetry install",
     ),
     Reason(
         r"version `((?:GLIBCXX|CXXABI)_[\d.]+)' not found",
-        "the C++ runtime that is loaded is too old for it: it has no {}",
-        "Take the folder with the older libstdc++ out of LD_LIBRARY_PATH\nunset LD_LIBRARY_PATH",
+        "the C++ runtime that is loaded is too old: it has no {}",
+        "Remove the folder with the older libstdc++ from LD_LIBRARY_PATH\nunset LD_LIBRARY_PATH",
     ),
     # Of its own self_check.
     Reason(
         r"Could not find the DLL\(s\) '?([\w.]+)",
-        "Windows has no {}, of the Visual C++ runtime",
+        "Windows has no {}, which is part of the Visual C++ runtime",
         f"{VISUAL_CPP.what}\n{VISUAL_CPP.everywhere[0]}",
     ),
     # Windows says in its own language why: a DLL is missing, or doesn't start
     # (tensorflow/tensorflow issues 79362, 89269 and 93561).
     Reason(
         r"DLL load failed(?: while importing (\w+))?",
-        "Windows can't load its DLL {}; often the Visual C++ runtime is missing or too old",
+        "Windows can't load its DLL {}; the Visual C++ runtime is often missing or too old",
         f"{VISUAL_CPP.what}\n{VISUAL_CPP.everywhere[0]}",
     ),
     Reason(r"(\S+): cannot open shared object file", "{} is missing"),
@@ -102,24 +103,27 @@ _NO_IMPORT = (
     Reason(r"(\w+(?:Error|Exception): .*)", "{}"),
 )
 _NO_GPU = (
-    Reason(r"Could not load dynamic library '([^']+)'; dlerror: ", "it can't load {}, for one"),
-    Reason(r"failed call to cuInit:.*?(CUDA_ERROR_\w+)", "the driver answers it {}"),
-    # The result of TensorFlow's stub for a missing libcuda.
-    Reason(r"failed call to cuInit:.*\(303\)", "it can't load libcuda.so.1 of the driver"),
-    Reason(r"failed call to cuInit: (.*)", "the driver doesn't answer it: {}"),
     Reason(
-        r"Could not find cuda drivers on your machine", "it can't load libcuda.so.1 of the driver"
+        r"Could not load dynamic library '([^']+)'; dlerror: ",
+        "it can't load {} (and maybe others)",
+    ),
+    Reason(r"failed call to cuInit:.*?(CUDA_ERROR_\w+)", "the driver fails with {}"),
+    # The result of TensorFlow's stub for a missing libcuda.
+    Reason(r"failed call to cuInit:.*\(303\)", "it can't load the driver's libcuda.so.1"),
+    Reason(r"failed call to cuInit: (.*)", "the driver fails: {}"),
+    Reason(
+        r"Could not find cuda drivers on your machine", "it can't load the driver's libcuda.so.1"
     ),
     Reason(
         r"Cannot dlopen some GPU libraries", "it can't load one of the libraries of CUDA or cuDNN"
     ),
     Reason(
         r"Ignoring visible gpu device .*?with (?:core|Cuda compute capability )([\d.]*)",
-        "it passes over the GPU, whose compute capability {} is too low for it",
+        "it ignores the GPU, whose compute capability {} is too low",
     ),
 )
-_FULL = "another program has taken the GPU's memory"
-_PTXAS = "Let XLA find ptxas and libdevice, which come with the CUDA toolkit"
+_FULL = "another program uses the GPU's memory"
+_PTXAS = "XLA needs ptxas and libdevice from the CUDA toolkit"
 _NO_STEP = (
     Reason(
         r"(?i)libdevice(?:\.10\.bc)? not found|can't find libdevice|libdevice is required",
@@ -134,12 +138,12 @@ _NO_STEP = (
     ),
     Reason(
         r"Loaded runtime CuDNN library: ([\d.]*\d) but source was compiled with:? ([\d.]*\d)",
-        "it found cuDNN {} and wants {} or later",
+        "it found cuDNN {}, but needs {} or later",
     ),
     Reason(
         r"(?i)RESOURCE_EXHAUSTED|OUT_OF_MEMORY|out of memory|OOM when",
         _FULL,
-        "See which, and end it\nnvidia-smi",
+        "Find that program, and end it\nnvidia-smi",
     ),
     Reason(
         r"CUDA_ERROR_UNSUPPORTED_PTX_VERSION|unsupported toolchain",
@@ -152,7 +156,7 @@ _NO_STEP = (
         r"|PTX version [\d.]+ does not support target",
         "this TensorFlow has no code for this GPU",
     ),
-    Reason(r"(CUDNN_STATUS_\w+)", "cuDNN says {}"),
+    Reason(r"(CUDNN_STATUS_\w+)", "cuDNN fails with {}"),
 )
 
 
@@ -164,7 +168,7 @@ def tensorflow(
         if not any(item.state == "error" for item in wheels_install(machine, spec)):
             yield _not_installed(machine, spec)
         return
-    # XLA compiles for no GPU of Apple's.
+    # XLA doesn't compile for Apple's GPUs.
     compile_step = compile_step and machine.system != "Darwin"
     output = run_tensorflow_program(machine, spec, compile_step=compile_step)
     version = output.text("version")
@@ -204,34 +208,36 @@ def _not_installed(machine: Machine, spec: HostSpec) -> HostFinding:
 
 def _import_error(output: ProgramOutput, spec: HostSpec) -> HostFinding:
     if output.result.trouble == "timeout":
-        seen = f"TensorFlow was not imported within {TENSORFLOW_LIMIT:g} seconds"
-        needed = "the drive that the environment lies on may be slow"
+        seen = f"TensorFlow took longer than {TENSORFLOW_LIMIT:g} seconds to import"
+        needed = "the drive with the environment may be slow"
         return _TENSORFLOW.warning(seen, needed)
     if output.result.status in _ILLEGAL_INSTRUCTION:
         return _TENSORFLOW.error(
-            "importing TensorFlow ends with an illegal instruction",
-            "its wheels need a processor with AVX; a virtual machine may hide that of its host",
+            "TensorFlow crashes on import with an illegal instruction",
+            "its wheels need a processor with AVX, which a virtual machine may hide",
         )
     if output.result.status is None:
-        return _TENSORFLOW.error("the environment's Python can't be run")
-    broken = output.text("broken") or f"it ended with {output.result.status}"
+        return _TENSORFLOW.error(
+            "TensorFlow can't be imported: the environment's Python can't be run"
+        )
+    broken = output.text("broken") or f"it ended with exit status {output.result.status}"
     meaning, remedy = _first_reason(_NO_IMPORT, f"{broken}\n{output.result.error}") or (
         broken,
         None,
     )
     if remedy is not None and remedy.what in _NEWER_IMAGE and spec.config is None:
-        remedy = Remedy("Work in a container, or on a machine with a newer system")
+        remedy = Remedy("Use a container, or a machine with a newer system")
     return _TENSORFLOW.error(
         f"TensorFlow can't be imported: {_shorten(meaning)}",
-        remedy=remedy or Remedy("Install what is locked anew", everywhere=(spec.sync,)),
+        remedy=remedy or Remedy("Reinstall the locked packages", everywhere=(spec.sync,)),
     )
 
 
 def _gpus_unknown(output: ProgramOutput, version: str) -> HostFinding:
-    how = f"it ended with {output.result.status}"
+    how = f"it ended with exit status {output.result.status}"
     if output.result.trouble == "timeout":
-        how = f"it gave no answer within {TENSORFLOW_LIMIT:g} seconds"
-    seen = f"TensorFlow {version} doesn't tell its GPUs: {how}"
+        how = f"it did not answer within {TENSORFLOW_LIMIT:g} seconds"
+    seen = f"TensorFlow {version} did not list its GPUs: {how}"
     return _TENSORFLOW.error(seen, _shorten(output.result.error.rpartition("\n")[2]))
 
 
@@ -240,8 +246,8 @@ def _no_gpu(machine: Machine, output: ProgramOutput, version: str) -> HostFindin
         return _TENSORFLOW.ok(f"TensorFlow {version} can be imported")
     if machine.system != "Linux":
         return _TENSORFLOW.note(f"TensorFlow {version} uses the CPU")
-    meaning, remedy = _first_reason(_NO_GPU, output.result.error) or ("it doesn't say why", None)
-    seen = f"TensorFlow {version} lists no GPU: {_shorten(meaning)}"
+    meaning, remedy = _first_reason(_NO_GPU, output.result.error) or ("it gives no reason", None)
+    seen = f"TensorFlow {version} finds no GPU: {_shorten(meaning)}"
     return _TENSORFLOW.error(seen, remedy=remedy)
 
 
@@ -255,8 +261,8 @@ def _compiled_step(
         return
     is_default = numbers(spec.release.series) >= _COMPILES_BY_ITSELF
     state: State = "error" if is_default else "warning"
-    reason = "Keras compiles by itself" if is_default else "jit_compile=True needs it"
-    needed = f"{reason}, and XLA needs ptxas and libdevice for that"
+    reason = "Keras compiles by default" if is_default else "jit_compile=True compiles"
+    needed = f"{reason}, and XLA needs ptxas and libdevice to compile"
     failed = output.text("failed")
     remedy: Remedy | None = None
     if failed is not None:
@@ -270,9 +276,9 @@ def _compiled_step(
             state = "warning"  # temporary
     elif output.result.trouble == "timeout":
         state, meaning = "warning", f"it took longer than {TENSORFLOW_LIMIT:g} seconds"
-        needed = "for a GPU newer than this TensorFlow the driver compiles everything first, once"
+        needed = "for a GPU newer than this TensorFlow, the driver first compiles everything once"
     elif not results and output.result.status != 0:
-        ended = (f"it ended TensorFlow with {output.result.status}", None)
+        ended = (f"it crashed TensorFlow (exit status {output.result.status})", None)
         meaning, remedy = _first_reason(_NO_STEP, output.result.error) or ended
         needed = ""
     else:
@@ -294,14 +300,16 @@ def _toolkit(machine: Machine, output: ProgramOutput, spec: HostSpec) -> Remedy:
             f"export XLA_FLAGS=--xla_gpu_cuda_data_dir={toolkit}",
             f'export PATH="$PATH":{toolkit}/bin',
         )
-        return Remedy(_PTXAS, everywhere=commands if site and toolkit else (spec.install,))
+        if not (site and toolkit):
+            return Remedy("Install the wheels with ptxas and libdevice", everywhere=(spec.install,))
+        return Remedy("Tell XLA where ptxas and libdevice are", everywhere=commands)
     if spec.config is None:
         if spec.release.and_cuda is None or machine.system != "Linux":
-            return Remedy(f"{_PTXAS}: install it")
+            return Remedy(f"{_PTXAS}: install the toolkit")
         command = f"poetry tf init{place_options(machine, spec)}"
-        what = f"{_PTXAS}: install it, or let the wheels bring it:"
+        what = f"{_PTXAS}: install it, or use the one in TensorFlow's wheels:"
         return Remedy(what, everywhere=(command, spec.install))
-    what = f"{_PTXAS}: have the feature nvidia-cuda install it, and rebuild the container"
+    what = f"{_PTXAS}: let the feature nvidia-cuda install it, and rebuild the container"
     return Remedy(what, everywhere=("poetry tf devcontainer",))
 
 
@@ -345,12 +353,12 @@ def _no_cuda_build(spec: HostSpec, architecture: str) -> Iterator[HostFinding]:
     wheels = spec.release.wheels.get(LINUX_AARCH64)
     if wheels is None or wheels.cuda is None:
         yield _PROCESSOR.error(
-            f"no wheel of TensorFlow for ARM ({architecture}) is built with CUDA",
-            f"on this processor TensorFlow {spec.tensorflow} from PyPI uses the CPU alone, "
+            f"no TensorFlow wheel for ARM ({architecture}) is built with CUDA",
+            f"on this processor, TensorFlow {spec.tensorflow} from PyPI only uses the CPU, "
             "whatever GPU there is",
             Remedy(
-                "Work on a machine with an x86_64 processor; on Jetson and Grace take NVIDIA's own "
-                "containers with TensorFlow; or ask for no GPU:",
+                "Use a machine with an x86_64 processor; on Jetson and Grace, use NVIDIA's own "
+                "containers with TensorFlow; or use the CPU:",
                 everywhere=without_gpu(spec).everywhere,
             ),
         )

@@ -53,7 +53,7 @@ def visible_gpus(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
             "visible", state, f'{_VISIBLE}="{value}" hides every GPU', reason, _unset(machine)
         )
     elif value is not None and (wrong := _first_unknown(value, found)) is not None:
-        seen = f'{_VISIBLE}="{value}" hides every GPU from "{wrong[0]}" on'
+        seen = f'in {_VISIBLE}="{value}", CUDA ignores "{wrong[0]}" and everything after it'
         yield HostFinding("visible", "warning", seen, wrong[1], _unset(machine))
     elif any(gpu.is_split for gpu in found):
         yield _split(machine, found, is_set=value is not None)
@@ -105,9 +105,9 @@ def _list_gpus(machine: Machine) -> list[_Gpu]:
 def _hidden_by(value: str, found: Sequence[_Gpu]) -> str | None:
     """Why a value hides every GPU; None if it doesn't, or that can't be told."""
     if not value.strip():
-        return "it is set, and empty"
+        return "it is set to an empty value"
     if value.strip() in {"-1", "NoDevFiles"}:  # the latter is Slurm's
-        return f'"{value.strip()}" stands for no GPU'
+        return f'"{value.strip()}" means no GPU'
     wrong = _first_unknown(value, found)
     return wrong[1] if wrong and wrong[0] == value.split(",", maxsplit=1)[0].strip() else None
 
@@ -132,18 +132,18 @@ def _unknown(entry: str, found: Sequence[_Gpu]) -> str | None:
         # Some first characters of a UUID are enough.
         if not uuids or any(uuid.startswith(entry) for uuid in uuids):
             return None
-        return f"no GPU here has the UUID {entry}: nvidia-smi -L lists the others"
+        return f"no GPU has the UUID {entry}: nvidia-smi -L lists the UUIDs"
     return f'"{entry}" is neither an index nor a UUID of a GPU'
 
 
 def _unset(machine: Machine) -> Remedy:
     if machine.variable("SLURM_JOB_ID"):
         return Remedy(
-            f"Slurm sets {_VISIBLE} to the GPUs that a job has asked for: ask for one, by "
-            "--gres=gpu:1 (sbatch, srun), and set it nowhere else (~/.bashrc, the script)"
+            f"Slurm sets {_VISIBLE} to the GPUs that a job requests: request one with "
+            "--gres=gpu:1 (sbatch, srun), and don't set it anywhere else (~/.bashrc, the script)"
         )
     return Remedy(
-        "Unset it. It is often set in ~/.bashrc, by a job scheduler, or in the editor's settings:",
+        "Unset it. It is often set in ~/.bashrc, by a job scheduler or in the editor's settings:",
         everywhere=(
             f"Remove-Item Env:{_VISIBLE}" if machine.system == "Windows" else f"unset {_VISIBLE}",
         ),
@@ -155,9 +155,9 @@ def _split(machine: Machine, found: Sequence[_Gpu], *, is_set: bool) -> HostFind
     empty = [index for index, gpu in enumerate(found) if not gpu.is_usable]
     if empty:
         seen = _without_instance(found)
-        needed = "CUDA can use only the instances of a GPU in MIG mode"
+        needed = "in MIG mode, CUDA can only use a GPU's instances"
         if len(empty) < len(found):
-            return HostFinding("visible", "note", seen, f"{needed}, and skips it")
+            return HostFinding("visible", "note", seen, f"{needed}, so it skips this GPU")
         return HostFinding("visible", "error", seen, needed, _make_instance(machine, empty[0]))
     instances = {uuid: profile for gpu in found for uuid, profile in gpu.instances.items()}
     listed = format_list(f"MIG {profile}" for profile in instances.values())
@@ -169,14 +169,14 @@ def _split(machine: Machine, found: Sequence[_Gpu], *, is_set: bool) -> HostFind
         "visible",
         "note",
         f"{listed} can be used",
-        "a program can use only one MIG instance: the first",
+        "a program can only use one MIG instance: the first",
         Remedy("To use another:", everywhere=(f"export {_VISIBLE}={word}",)),
     )
 
 
 def _make_instance(machine: Machine, index: int) -> Remedy:
     return Remedy(
-        "On a shared machine, ask its administrator for an instance. To create one of the whole "
+        "On a shared machine, ask its administrator for an instance. To create one for the whole "
         "GPU, or to turn MIG mode off:",
         everywhere=(
             # 0 is the profile of the whole GPU (nvidia-smi mig -lgip).

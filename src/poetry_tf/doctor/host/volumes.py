@@ -1,4 +1,4 @@
-"""Volumes of environments that no container uses any more."""
+"""Volumes with an environment that no container uses any more."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PREFIX = ENVIRONMENT_VOLUME.partition("$")[0]
 
 
 def volumes(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
-    """The volumes that containers of poetry-tf had, and that belong to none any more."""
+    """The volumes of poetry-tf's containers that no longer exist."""
     if spec.config is None:
         return
     unused = ("--quiet", "--filter", "dangling=true", "--filter", f"name={_PREFIX}")
@@ -23,10 +23,10 @@ def volumes(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     names = [name for name in ran.output.split() if name.startswith(_PREFIX)]
     if ran.succeeded and names:
         yield _VOLUMES.note(
-            f"{format_count(len(names), 'volume')} with an environment belong to no container",
-            "a container that was removed gets its own back when it is opened again",
+            f"no container uses {format_count(len(names), 'volume')} with an environment",
+            "a removed container uses its volume again when you open its project",
             Remedy(
-                "Remove those of projects that are gone:",
+                "Remove the volumes of projects that you deleted:",
                 everywhere=(f"{spec.engine} volume rm {shlex.join(names)}",),
                 where="host",
             ),

@@ -38,8 +38,8 @@ def distributions(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
         names = shlex.join(sorted(holding))
         both = format_list(f"{name} {version}" for name, version in sorted(holding.items()))
         yield _DISTRIBUTIONS.warning(
-            f"{both} are installed over each other",
-            "they write the same files, so what is there is a mixture",
+            f"{both} are both installed",
+            "they have the same files, so the installed files are a mix of both",
             Remedy(
                 "Remove them, and install the locked one",
                 everywhere=(f"poetry run pip uninstall --yes {names}", spec.install),
@@ -49,15 +49,15 @@ def distributions(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     for name, version in holding.items():
         if name.startswith("tensorflow-cpu") and spec.uses_gpu:
             yield _DISTRIBUTIONS.error(
-                f"{name} is installed, which knows no GPU",
-                "a GPU was asked for",
-                Remedy("Install what is locked", everywhere=(spec.sync,)),
+                f"{name} is installed, which has no GPU support",
+                "the project requests a GPU",
+                Remedy("Install the locked packages", everywhere=(spec.sync,)),
             )
         elif version != spec.tensorflow:
             yield _DISTRIBUTIONS.warning(
                 f"{name} {version} is installed",
                 f"{spec.tensorflow} is locked",
-                Remedy("Install what is locked", everywhere=(spec.install,)),
+                Remedy("Install the locked packages", everywhere=(spec.install,)),
             )
 
 
@@ -68,7 +68,7 @@ def keras(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     if TF_KERAS not in _installed(run_libraries_program(machine, spec).lines_with("distribution")):
         yield _KERAS.error(
             f"{TF_KERAS} is not installed",
-            'keras = "legacy" makes tf.keras Keras 2, which it brings: without it tf.keras fails',
+            'with keras = "legacy", tf.keras is Keras 2 from tf-keras; without it tf.keras fails',
             Remedy("Install it", everywhere=(spec.install,)),
         )
 
@@ -90,18 +90,18 @@ def wheels(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
         for item in required
         if (version := installed.get(canonicalize_name(item.name))) and not _fits(item, version)
     ]
-    remedy = Remedy("Install what is locked", everywhere=(spec.install,))
+    remedy = Remedy("Install the locked packages", everywhere=(spec.install,))
     if missing:
         yield _WHEELS.error(
             f"{format_list(missing)} {'is' if len(missing) == 1 else 'are'} not installed",
-            f"TensorFlow {spec.tensorflow} takes CUDA and cuDNN from the wheels of its extra "
+            f"TensorFlow {spec.tensorflow} loads CUDA and cuDNN from the wheels of its extra "
             "and-cuda",
             remedy,
         )
     if other:
         yield _WHEELS.warning(
             f"{format_list(other)} {'is' if len(other) == 1 else 'are'} installed",
-            "another package, PyTorch often, may have brought them",
+            "another package, often PyTorch, may have installed them",
             remedy,
         )
     if not missing and not other:
