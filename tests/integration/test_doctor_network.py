@@ -68,9 +68,9 @@ def errors(document: dict[str, Any]) -> set[str]:
 def test_all_that_is_there_is_reported(built: PoetryRunner, server: Server):
     result = built.call("tf", "doctor", "--network")
     lines = result.stdout.splitlines()
-    assert f"ok      image: {server.host}/{IMAGE}:{TAG} is there" in lines
-    assert f"ok      feature: {server.host}/{LFS}:1 is there" in lines
-    assert any(line.endswith(" from PyPI, as locked") for line in lines)
+    assert f"ok      image: {server.host}/{IMAGE}:{TAG} is available" in lines
+    assert f"ok      feature: {server.host}/{LFS}:1 is available" in lines
+    assert any(line.startswith("ok      locked: PyPI has ") for line in lines)
     assert lines[-1] == "Everything that was checked is available from here."
 
 
@@ -260,7 +260,7 @@ def test_a_blocked_region_is_not_reported_as_gone(built: PoetryRunner, server: S
     server.answers[f"/v2/{IMAGE}/manifests/{TAG}"] = Answer(403, b"<html>not in your region")
     document = document_of(built.call("tf", "doctor", "--network", "--json"))
     (image,) = of(document, "image")
-    assert "closed to where you are" in image["seen"]
+    assert "block your region" in image["seen"]
     (command,) = image["remedy"]["everywhere"]
     assert "--registry" in command and server.host.partition(":")[0] not in command
 
@@ -283,7 +283,7 @@ def test_an_image_on_the_local_network_is_asked_for_after_the_command_that_is_na
         document = document_of(result)
         (image,), (feature,) = of(document, "image"), of(document, "feature")
         assert image["state"] == feature["state"] == "note"
-        assert image["seen"].endswith(f"isn't looked for: {other.host} is on the local network")
+        assert image["seen"].endswith(f"was not checked: {other.host} is on the local network")
         assert not errors(document)
         (command,) = image["remedy"]["everywhere"]
         assert command == f"poetry tf allow {other.host}"
@@ -317,6 +317,6 @@ def test_a_source_on_the_local_network_is_not_asked(built: PoetryRunner, project
         assert other.requests == []
     (note,) = [item for item in of(document, "locked") if "on the local network" in item["seen"]]
     host = other.url.split("/")[2]
-    assert note["seen"] == f"1 package from own not looked for: {host} is on the local network"
+    assert note["seen"] == f"1 package from own was not checked: {host} is on the local network"
     assert note["remedy"]["everywhere"] == [f"poetry tf allow {host}"]
     assert not errors(document)

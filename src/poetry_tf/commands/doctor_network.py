@@ -66,10 +66,10 @@ def known_hosts() -> frozenset[HostPort]:
 
 
 def check_network(root: Path, machine: Machine, client: Client) -> Iterator[HostFinding]:
-    """The findings: first what is wrong on this machine, then what servers have."""
+    """The findings: first the problems of this machine, then what servers have."""
     if not (root / PYPROJECT).is_file():
         raise PlanError(
-            f"No {PYPROJECT} in {root} or above it, so that nothing is asked for",
+            f"No {PYPROJECT} in {root} or above it",
             "Run `poetry tf init` to set a project up here.",
         )
     return _check_project(root, machine, client)
@@ -82,7 +82,7 @@ def _check_project(root: Path, machine: Machine, client: Client) -> Iterator[Hos
     try:
         plan = derive_plan(project, catalog, images)
     except PlanError as error:
-        # What a build needs stands in the files all the same.
+        # The files still say what a build needs.
         remedy = Remedy(error.remedy) if error.remedy else None
         yield NetworkFinding("locked", "note", error.message, remedy=remedy)
     home = machine.variable("HOME") or machine.variable("USERPROFILE") or "~"
@@ -117,8 +117,8 @@ def _check_project(root: Path, machine: Machine, client: Client) -> Iterator[Hos
         yield NetworkFinding(
             "locked",
             "warning",
-            "there is no poetry.lock, so that no package can be looked for",
-            remedy=Remedy("Make one", everywhere=("poetry lock",)),
+            "there is no poetry.lock, so no packages were checked",
+            remedy=Remedy("Create it", everywhere=("poetry lock",)),
         )
     else:
         yield NetworkFinding("locked", "error", str(lock))
@@ -136,13 +136,13 @@ def _unchecked(project: Project, inputs: BuildInputs) -> Iterator[HostFinding]:
         yield NetworkFinding(
             "image",
             "note",
-            "there is no devcontainer.json, so that only packages are looked for",
-            remedy=Remedy("Write one", everywhere=("poetry tf devcontainer",)),
+            "there is no devcontainer.json, so only packages were checked",
+            remedy=Remedy("Create it", everywhere=("poetry tf devcontainer",)),
         )
     elif isinstance(project.devcontainer, ProjectError):
         yield NetworkFinding("image", "error", str(project.devcontainer))
     for probe, text in inputs.unchecked:
-        yield NetworkFinding(probe, "note", f"{text}, and so not looked for")
+        yield NetworkFinding(probe, "note", f"{text} (not checked)")
 
 
 def _container_variables(project: Project, variable: Variable) -> dict[str, str]:
@@ -160,7 +160,7 @@ def _container_variables(project: Project, variable: Variable) -> dict[str, str]
 
 
 def _python(project: Project, plan: Plan | None) -> str:
-    """The Python of the container, as far as the project says."""
+    """The Python of the container, as far as the project decides it."""
     devcontainer = project.devcontainer
     if isinstance(devcontainer, Devcontainer) and (
         python := container_python(devcontainer.document)
@@ -174,16 +174,13 @@ def _python(project: Project, plan: Plan | None) -> str:
 
 
 def _indexes(project: Project) -> tuple[tuple[PackageIndex, ...], tuple[str, ...]]:
-    """The mirrors in force, with those that are used where they fail, and PyPI last.
-
-    And what is to be told of them.
-    """
+    """The mirrors in force, those that are used if they fail, and PyPI last; and their notices."""
     index = pypi_index()
     pypi = PackageIndex("PyPI", index)
     try:
         resolved = resolve(mirrors_in_force(project), may_name)
     except MirrorError as error:
-        raise PlanError(f"tf.mirror is not understood: {error}", "") from None
+        raise PlanError(f"tf.mirror is not valid: {error}", "") from None
     setting, mirrors = resolved.setting, resolved.setting.mirrors
     if setting.kind == "auto":
         from poetry.config.config import Config

@@ -66,7 +66,7 @@ def test_a_repository_that_is_gone_is_distinguished_from_one_that_refuses(
     with pytest.raises(NoRepository):
         missing_packages(f"{server.url}/old/", [PackageRequest("a")], client)
     server.answers["/shut/Packages.gz"] = Answer(403)
-    with pytest.raises(BadResponse, match="closed to where you are"):
+    with pytest.raises(BadResponse, match="block your region"):
         missing_packages(f"{server.url}/shut/", [PackageRequest("a")], client)
 
 

@@ -13,7 +13,12 @@ from tests.support.poetry import write_pyproject
 
 from poetry_tf.devcontainer.spec import container_spec
 from poetry_tf.doctor.network.apt import PackageRequest
-from poetry_tf.doctor.network.build_inputs import BuildInputs, bases, read_build_inputs, substituted
+from poetry_tf.doctor.network.build_inputs import (
+    BuildInputs,
+    base_images,
+    read_build_inputs,
+    substituted,
+)
 from poetry_tf.doctor.network.registry import Reference
 from poetry_tf.files.project import Project
 from poetry_tf.plan.derive import derive_plan
@@ -57,7 +62,7 @@ def test_the_seeds_file_asks_for_what_is_reported_against_it(project: Path):
         "mcr.microsoft.com", "devcontainers/python", "1-3.8-bookworm"
     )
     assert image.instead == "Use mcr.microsoft.com/devcontainers/python:3-3.12-bookworm"
-    assert "no feature installs" in image.problem
+    assert "features can't be installed" in image.problem
     assert (lfs.problem, lfs.instead) == ("", "")
     assert cuda.instead == f"Use {CUDA}:3"
     assert "its organisation was deleted" in poetry.problem
@@ -133,7 +138,7 @@ def test_a_variable_of_the_host_is_sent_to_no_registry(project: Path, content: A
         "ARG TAG=1\nFROM a.test/own:${TAG}\n", "utf-8"
     )
     found = asked(project, content, {"TOKEN": "s3cr3t"})
-    assert found.artifacts == () and "TOKEN is sent nowhere" in found.unchecked[0][1]
+    assert found.artifacts == () and "TOKEN is not sent to servers" in found.unchecked[0][1]
     assert "s3cr3t" not in str(found)
 
 
@@ -141,8 +146,8 @@ def test_a_variable_of_the_host_is_sent_to_no_registry(project: Path, content: A
     ("content", "unseen"),
     [
         ({"dockerComposeFile": "compose.yml"}, "dockerComposeFile"),
-        ({"build": {"dockerfile": "None"}}, "no such file"),
-        ({"image": "Not A Name"}, "no name of an image"),
+        ({"build": {"dockerfile": "None"}}, "file not found"),
+        ({"image": "Not A Name"}, "not a valid image name"),
         ({"features": {"git-lfs": {}}}, "git-lfs"),
         ({"features": {"https://a.test/x.tgz": {}}}, "a.test"),
     ],
@@ -178,7 +183,7 @@ def test_poetrys_and_poetry_tfs_versions_are_asked_for(project: Path):
 
 @given(st.text(), st.dictionaries(st.text(), st.text()))
 def test_any_text_is_read_as_a_dockerfile(text: str, given_: dict[str, str]):
-    assert all(isinstance(image, str) for image in bases(text, given_))
+    assert all(isinstance(image, str) for image in base_images(text, given_))
     assert isinstance(substituted(text, given_.get), str)
 
 

@@ -118,7 +118,7 @@ def test_another_file_under_the_same_name_is_no_find(packages: LocalIndex):
     ("behaviour", "cause"),
     [
         ({"page_status": 503}, "answers 503"),
-        ({"page_status": 403}, "closed to where you are"),
+        ({"page_status": 403}, "block your region"),
         ({"page_type": "image/png"}, "can't be read"),
         ({"page_body": b"<html>log in</html>", "page_type": "text/html"}, "can't be read"),
         ({"page_body": b'{"files": 7}'}, "can't be read"),

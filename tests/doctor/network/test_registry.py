@@ -174,7 +174,7 @@ def test_a_refusal_that_is_not_the_registrys_own_is_no_proof_that_it_is_gone(
     server: Server, client: Client
 ):
     server.answers[PATH] = Answer(403, b"<html>Access from your region is not allowed")
-    with pytest.raises(BadResponse, match="closed to where you are"):
+    with pytest.raises(BadResponse, match="block your region"):
         find_artifact(reference(server), client)
 
 

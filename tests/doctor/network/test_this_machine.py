@@ -1,4 +1,4 @@
-"""What on this machine keeps a build from working: proxies, the drive, the way to NVIDIA."""
+"""What on this machine breaks a build or slows it down: proxies, the drive, the route to NVIDIA."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_any_list_of_mounts_is_read(text: str):
     [*check_drive(machine(read={"/proc/mounts": text}), Path("/mnt/c"))]
 
 
-# -- the region -----------------------------------------------------------------------------
+# -- the route to NVIDIA --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_who_is_in_china_is_told_by_the_machines_settings(recorded, mirrors, exp
 NVIDIA = "https://developer.download.nvidia.com"
 
 
-def exit_finding(server: Server, recorded: RecordedMachine) -> HostFinding:
+def route_finding(server: Server, recorded: RecordedMachine) -> HostFinding:
     client = survey_client(anywhere, 2, {NVIDIA: server.url})
     (found,) = check_download_region(recorded, f"{NVIDIA}/cuda/Packages.gz", client)
     return found
@@ -192,12 +192,12 @@ def exit_finding(server: Server, recorded: RecordedMachine) -> HostFinding:
 def test_who_leaves_by_a_domestic_exit_is_told_so(server: Server):
     target = "https://developer.download.nvidia.cn/cuda/Packages.gz"
     server.answers["/cuda/Packages.gz"] = Answer(301, b"", {"Location": target})
-    found = exit_finding(server, machine())
+    found = route_finding(server, machine())
     assert found.state == "ok" and "developer.download.nvidia.cn" in found.seen
 
 
 def test_who_leaves_by_a_proxy_abroad_is_offered_the_rule(server: Server):
-    found = exit_finding(server, machine(variable={"HTTPS_PROXY": PROXY}))
+    found = route_finding(server, machine(variable={"HTTPS_PROXY": PROXY}))
     assert found.state == "warning" and found.remedy is not None
     assert found.remedy.everywhere == ("- DOMAIN-SUFFIX,download.nvidia.com,DIRECT",)
-    assert exit_finding(server, machine()).state == "note"
+    assert route_finding(server, machine()).state == "note"

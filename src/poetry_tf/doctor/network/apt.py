@@ -59,7 +59,7 @@ def _index(url: str, client: Client) -> bytes:
     except zlib.error:
         text = b""
     if not re.match(rb"\s*[A-Za-z-]+:", text):
-        raise BadResponse("answers with something that is no list of packages", host=host_of(url))
+        raise BadResponse("answers with something other than a list of packages", host=host_of(url))
     return text
 
 
@@ -85,10 +85,10 @@ def _entries(text: str) -> Iterator[tuple[str, str]]:
 
 
 def nearest(request: PackageRequest, versions: Mapping[str, Sequence[str]]) -> str:
-    """What a repository has that comes nearest to what it lacks.
+    """The nearest package that a repository has to one that it lacks.
 
-    That is another version of the same package, as near as its first parts tell, or the package
-    that differs in the numbers of its name alone.
+    That is another version of the same package, compared from the first number on, or a package
+    whose name differs only in its numbers.
     """
     if request.version and (found := versions.get(request.name)):
         # For another CUDA ("+cuda12.2") the same version is another build.

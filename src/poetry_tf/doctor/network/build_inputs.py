@@ -1,4 +1,4 @@
-"""What a build of the container needs, read from the project's files without any request."""
+"""What a build of the container needs, read from the project's files without requests."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from poetry_tf.releases.images import Feature, Images
 
 Variable = Callable[[str], str | None]
 Problems: TypeAlias = Mapping[tuple[str | int, ...], tuple[str, str]]
-"""The problems of parts of devcontainer.json, each with what should be there."""
+"""The problems of parts of devcontainer.json, each with its remedy."""
 Unchecked: TypeAlias = tuple[str, str]
-"""What is not checked, as the finding's probe and text."""
+"""What can't be checked: the finding's probe and its text."""
 
 _LOCAL = re.compile(r"\$\{(?:localEnv|env):([^:}]*)(?::([^:}]*))?[^}]*\}")
 _ARGUMENT = re.compile(r"\$(?:\{(\w+)(?::?-([^}]*))?\}|(\w+))")
@@ -44,10 +44,10 @@ class ContainerArtifact:
 
     Attributes:
         probe: ``image`` or ``feature``.
-        name: as the file has it, with what stands for variables.
+        name: as in the file, with the values of variables.
         reference: where it is.
         locked: what devcontainer-lock.json fixes it to.
-        problem, instead: why it should be another, and which; empty where no problem is known.
+        problem, instead: why it should be replaced, and with what; empty if no problem is known.
     """
 
     probe: str
@@ -106,7 +106,7 @@ def read_build_inputs(project: Project, spec: ContainerSpec, variable: Variable)
 
 
 def substituted(text: str, variable: Variable) -> str:
-    """A text of devcontainer.json with the host's variables in their places."""
+    """A text of devcontainer.json with the values of the host's variables."""
 
     def value(match: re.Match[str]) -> str:
         found = variable(match[1])
@@ -139,7 +139,7 @@ def _images(
             yield found if isinstance(found, ContainerArtifact) else _placed(view, found, "image")
         return
     if view.get("dockerComposeFile") is not None:
-        yield "image", "the images of dockerComposeFile: it isn't read"
+        yield "image", "the images of dockerComposeFile: poetry-tf doesn't read that file"
         return
     build = view.object("build")
     name = build.get("dockerfile") or view.get("dockerFile") or "Dockerfile"
@@ -150,10 +150,10 @@ def _images(
         yield "image", f"the images of {name}: {error.message}"
         return
     if text is None:
-        yield "image", f"the images of {name}: there is no such file"
+        yield "image", f"the images of {name}: file not found"
         return
     given = {str(key): str(value) for key, value in table(build.get("args")).items()}
-    for image in bases(text, given):
+    for image in base_images(text, given):
         yield _image(image, variable)
 
 
@@ -169,27 +169,27 @@ def _retired(image: str, images: Images) -> str:
         return ""
     if parsed.generation not in images.retired_generations:
         return ""
-    return f"the images {parsed.generation}-… are retired: no feature installs in them"
+    return f"the images {parsed.generation}-… are retired: features can't be installed in them"
 
 
 def _image(
     written: str, variable: Variable, problem: str = "", instead: str = ""
 ) -> ContainerArtifact | Unchecked:
-    # The project chooses the variable and the server: it could have any secret sent there.
+    # The project chooses the variable and the server, so it could send any secret there.
     names = [match[1] for match in _LOCAL.finditer(written) if match[1] != REGISTRY_VARIABLE]
     if private := [name for name in names if variable(name)]:
-        return "image", f"the image {written}: the value of {private[0]} is sent nowhere"
+        return "image", f"the image {written}: the value of {private[0]} is not sent to servers"
     name = substituted(written, variable)
     reference = read_reference(name)
     if reference is None:
-        return "image", f"the image {name}: that is no name of an image"
+        return "image", f"the image {name}: not a valid image name"
     return ContainerArtifact("image", name, reference, problem=problem, instead=instead)
 
 
-def bases(text: str, given: Mapping[str, str]) -> list[str]:
+def base_images(text: str, given: Mapping[str, str]) -> list[str]:
     """The images that a Dockerfile builds on, as far as its variables are known.
 
-    Raises nothing: what can't be read is left out.
+    What can't be read is left out.
     """
     values: dict[str, str] = {}
     stages: set[str] = {"scratch"}
@@ -219,10 +219,10 @@ def _features(
     known = {item.id: item for item in (spec.images.cuda, spec.images.git_lfs)}
     for key in view.object("features"):
         if key.startswith((".", "/")):
-            continue  # a folder of the project's
+            continue  # a folder of the project
         reference = read_reference(key) if "/" in key and "://" not in key else None
         if reference is None or reference.registry == "docker.io":
-            text = f"the feature {key}: it isn't from a registry"
+            text = f"the feature {key}: not from a registry"
             yield _placed(view, ("feature", text), "features", key)
             continue
         problem, instead = problems.get(("features", key), ("", ""))
@@ -233,7 +233,7 @@ def _features(
 
 
 def _locked_features(path: Path) -> dict[str, Reference]:
-    """What the container tools have fixed each feature to, in a file beside devcontainer.json."""
+    """The digest that the container tools pinned each feature to, in devcontainer-lock.json."""
     dot = "." if path.name.startswith(".") else ""
     try:
         text = read_text(path.with_name(f"{dot}devcontainer-lock.json"))
@@ -258,10 +258,10 @@ def _apt_packages(view: View, feature: Feature, key: str) -> Iterator[AptRequest
 
 
 def _cuda_packages(options: Mapping[str, Any]) -> Iterator[PackageRequest]:
-    """What the CUDA feature installs, as its own program makes it of its options."""
+    """What the CUDA feature installs for its options, as in its own script."""
     cuda, cudnn = str(options.get("cudaVersion", "")), str(options.get("cudnnVersion", ""))
     if not re.fullmatch(r"\d+\.\d+", cuda):
-        return  # "automatic": it takes what there is
+        return  # "automatic": it installs what the repository has
     dashed, major = cuda.replace(".", "-"), cuda.partition(".")[0]
     yield PackageRequest(f"cuda-libraries-{dashed}")
     for option, dev in (("installCudnn", ""), ("installCudnnDev", "-dev")):
@@ -279,7 +279,7 @@ def _cuda_packages(options: Mapping[str, Any]) -> Iterator[PackageRequest]:
 
 
 def _is_server(name: str, feature: Feature) -> bool:
-    """Whether what a feature downloads from is a server that no apt packages come from."""
+    """Whether a download source of a feature is a server without apt packages."""
     return "." in name and not any(f"//{name}/" in url for url in feature.apt.values())
 
 

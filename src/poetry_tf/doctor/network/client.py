@@ -17,11 +17,11 @@ def survey_client(
     timeout: float = _TIMEOUT,
     instead: Mapping[str, str] | None = None,
 ) -> Client:
-    """A client that gives slow servers up and sends no password.
+    """A client that gives up slow servers and sends no password.
 
     Args:
-        may_ask: whether a project may name an address. Neither what it names nor where that leads
-            on to is asked otherwise.
+        may_ask: whether a project may name an address. If not, it is not requested, also not after
+            a redirect.
         timeout: seconds to wait for a connection, and for the next bytes on it.
         instead: as for `Client`.
     """
@@ -51,11 +51,11 @@ def refused(host: str, status: int) -> BadResponse:
 def format_status(status: int) -> str:
     """What a status other than 200 means, in words that follow the server's name."""
     if status in (403, 451):
-        return f"refuses ({status}): it may be closed to where you are, or to your proxy's address"
+        return f"refuses access ({status}): it may block your region, or your proxy's address"
     if status == 429:
-        return "refuses (429): too much was asked of it from your address of late"
+        return "refuses access (429): it got too many requests from your address"
     if status in (401, 407):
-        return f"wants a password ({status})"
+        return f"requires a password ({status})"
     return f"answers {status}"
 
 
@@ -64,7 +64,7 @@ def format_error(error: Exception, host: str = "") -> str:
     if isinstance(error, NoResponse | Interrupted):
         return format_failure(error.failure)
     if isinstance(error, BadPage):
-        return format_status(error.status) if error.status else "sends pages that can't be read"
+        return format_status(error.status) if error.status else "sends a page that can't be read"
     if isinstance(error, BadResponse):
         return error.problem if error.host in ("", host) else str(error)
-    return str(error) if isinstance(error, ReadError) else "sends pages that can't be read"
+    return str(error) if isinstance(error, ReadError) else "sends a page that can't be read"

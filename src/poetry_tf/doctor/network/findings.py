@@ -1,4 +1,4 @@
-"""The findings about what a build needs: texts and remedies for people, numbers for programs."""
+"""The findings about what a build needs: texts and remedies for people, values for programs."""
 
 from __future__ import annotations
 
@@ -64,14 +64,14 @@ def finding_of_result(result: CheckResult) -> NetworkFinding:
 
 
 def findings_of_unreachable(results: Sequence[CheckResult]) -> Iterator[NetworkFinding]:
-    """One finding for a server that can't be reached, and what is known of the things anyway."""
+    """One finding for an unreachable server, and the known problems of what is on it."""
     first = results[0]
     names = format_list(dict.fromkeys(result.name for result in results))
     yield NetworkFinding(
         first.probe,
         "error",
         f"{first.host} {_format_cause(first.error, first.host)}",
-        f"Needed from there: {names}",
+        f"Needed from it: {names}",
         _remedy_for_unreachable({result.probe for result in results}, first.error),
         {"host": first.host, "needed": [result.name for result in results]},
     )
@@ -90,21 +90,24 @@ def _remedy_for_unreachable(probes: set[str], error: Exception | None) -> Remedy
         return Remedy("Start the proxy, or unset the variable that names it")
     if "image" in probes:
         return Remedy(
-            "Let this machine, and what runs its containers, reach it. Or name a registry that you "
-            "can reach and that has the same images; each machine may put another in its place "
-            "with the variable POETRY_TF_REGISTRY:",
+            "Make it reachable for this machine and its container engine, or use another registry "
+            "with the same images. Each machine can choose its own with the variable "
+            "POETRY_TF_REGISTRY:",
             everywhere=("poetry tf devcontainer --registry <registry>",),
         )
     if "poetry" in probes or "locked" in probes:
-        return Remedy("See which mirrors answer", everywhere=("poetry tf mirror test",))
-    return Remedy("Let this machine, and what runs its containers, reach it, by a proxy if need be")
+        return Remedy("Test which mirrors work", everywhere=("poetry tf mirror test",))
+    return Remedy(
+        "Make it reachable for this machine and its container engine, with a proxy if necessary"
+    )
 
 
 def remedy_for_local(urls: Iterable[str]) -> Remedy:
-    """How to have servers on the local network asked, which a project only names."""
+    """Allows servers on the local network that only a project names."""
     hosts = " ".join(shlex.quote(host) for host in dict.fromkeys(map(host_entry, urls)))
     return Remedy(
-        "Allow it, if you know it: what a project names there is not asked unasked",
+        "Allow it if you trust it; without that, servers on the local network that only a project "
+        "names are not contacted:",
         everywhere=(f"poetry tf allow {hosts}",),
     )
 
@@ -118,23 +121,23 @@ def finding_of_index(index: IndexResult) -> NetworkFinding:
     return NetworkFinding(
         "locked",
         "ok",
-        f"{files} of {packages} from {index.name}, as locked",
+        f"{index.name} has {files} of {packages}, as locked",
         numbers={"host": index.host, "packages": index.packages, "files": index.files},
     )
 
 
 def findings_of_lock(lock: LockAvailability, also: Sequence[str]) -> Iterator[NetworkFinding]:
-    """What is not available as locked; `also` is what else is missing from the same servers."""
+    """What is not available as locked; `also` is what else needs the same servers."""
     if lock.skipped:
         seen = "; ".join(_few(lock.skipped, "more such"))
-        needed = "What one way lacks the next is asked for"
+        needed = "If one index lacks a file, the next is searched"
         yield NetworkFinding("locked", "note", seen, needed, numbers={"passed": len(lock.skipped)})
     for files in lock.unavailable:
         yield _finding_of_unavailable(files)
     for host, (error, names) in lock.unreachable.items():
-        needed = "What was to come from there was asked of the next way"
+        needed = "The next index was searched instead"
         if names:
-            needed = f"Not found without it: {format_list(_few((*also, *names)))}"
+            needed = f"Not found elsewhere: {format_list(_few((*also, *names)))}"
         yield NetworkFinding(
             "locked",
             "error" if names else "warning",
@@ -147,13 +150,12 @@ def findings_of_lock(lock: LockAvailability, also: Sequence[str]) -> Iterator[Ne
         yield NetworkFinding(
             "locked",
             "note",
-            f"{format_count(len(names), 'package')} from {index.name} not looked for: "
-            f"{host_of(index.url)} is on the local network",
+            f"{_not_checked(names, index)}: {host_of(index.url)} is on the local network",
             remedy=remedy_for_local([index.url]),
             numbers={"host": host_of(index.url), "packages": len(names)},
         )
     for text in lock.unchecked:
-        yield NetworkFinding("locked", "note", f"{text}: not looked for")
+        yield NetworkFinding("locked", "note", f"{text} (not checked)")
 
 
 def finding_of_protected(
@@ -162,16 +164,15 @@ def finding_of_protected(
     """A source that was not read, because no password is sent."""
     host = host_of(index.url)
     numbers = {"host": host, "packages": len(packages)}
-    seen = f"{host} answers {status} to who gives no password"
+    seen = f"{host} requires a password ({status})"
     if has_password:
         name = re.sub(r"[^A-Z0-9]", "_", index.name.upper())
-        count = format_count(len(packages), "package")
         return NetworkFinding(
             "locked",
             "note",
-            f"{seen}: {count} from {index.name} not looked for",
-            f"Poetry has one, which is not sent here; it needs it in the container too, as "
-            f"POETRY_HTTP_BASIC_{name}_USERNAME and POETRY_HTTP_BASIC_{name}_PASSWORD",
+            f"{seen}: {_not_checked(packages, index)}",
+            "Poetry has it, but this command does not send it. The container needs it too: "
+            f"set POETRY_HTTP_BASIC_{name}_USERNAME and POETRY_HTTP_BASIC_{name}_PASSWORD",
             numbers=numbers,
         )
     command = f"poetry config http-basic.{shlex.quote(index.name)} <username>"
@@ -179,28 +180,36 @@ def finding_of_protected(
         "locked",
         "error",
         f"{seen}, and Poetry has none for {index.name}",
-        f"Needed from there: {format_list(_few(packages))}",
-        Remedy("Tell Poetry, which asks for the password:", everywhere=(command,)),
+        f"Needed from it: {format_list(_few(packages))}",
+        Remedy(
+            "Store the user name in Poetry, which asks for the password:", everywhere=(command,)
+        ),
         numbers,
     )
+
+
+def _not_checked(packages: Sequence[str], index: PackageIndex) -> str:
+    were = "was" if len(packages) == 1 else "were"
+    return f"{format_count(len(packages), 'package')} from {index.name} {were} not checked"
 
 
 def _finding_of_unavailable(files: UnavailableFiles) -> NetworkFinding:
     name, _, version = files.package.rpartition(" ")
     remedy = None
     if near := min(files.versions, key=lambda known: distance(known, version), default=""):
-        what = f"What comes nearest there: {name} {near}. Lock anew what can be had"
+        what = f"The nearest version there is {name} {near}. Lock a version that is available"
         if near == version:
-            what = "Lock anew what is there now, after a look at what changed"
+            what = "Check what changed, and lock the files that are there now"
         word = shell_word(name)
         remedy = Remedy(what, everywhere=(f"poetry update {word}",) if word else ())
+    are = "is" if len(files.files) == 1 else "are"
     needed = f"The index {files.reason}"
     if not files.is_needed:
-        needed += "; the container does without"
+        needed += "; the container doesn't need it"
     return NetworkFinding(
         "locked",
         "error" if files.is_needed else "warning",
-        f"{files.package}: {format_list(_few(files.files))} can't be had as locked",
+        f"{files.package}: {format_list(_few(files.files))} {are} not available as locked",
         needed,
         remedy,
         {"files": list(files.files), "container": files.is_needed},

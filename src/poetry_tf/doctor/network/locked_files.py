@@ -30,9 +30,9 @@ class PackageIndex:
     """A simple index.
 
     Attributes:
-        name: the name by which a user knows it.
-        url: its address, without a name and a password.
-        is_own: whether it is a source of the project, which may not be for everybody.
+        name: its name for users.
+        url: its address, without user name and password.
+        is_own: whether it is a source of the project, which may require a login.
         has_password: whether its address came with one.
     """
 
@@ -129,7 +129,7 @@ def check_locked_files(
     indexes: Sequence[PackageIndex],
     until: float,
 ) -> LockAvailability:
-    """Looks for every file of a lock, in the first index that has it as it is locked."""
+    """Searches each file of a lock in the indexes, until one has it as it is locked."""
     required, unchecked = _required_packages(lock, packages, target, systems, indexes)
     local: dict[PackageIndex, tuple[str, ...]] = {}
     for package in [item for item in required if item.indexes[0].is_own]:
@@ -147,7 +147,7 @@ def check_locked_files(
         host = host_of(package.indexes[-1].url)
         search = searches.get(number) or _FileSearch(
             missing=dict(package.hashes),
-            unreachable={host: BadResponse("gave no answer in time", host=host)},
+            unreachable={host: BadResponse("did not answer in time", host=host)},
         )
         for index, count in search.located.items():
             result = results.setdefault(index.url, IndexResult(host_of(index.url), index.name))
@@ -203,7 +203,7 @@ def _required_packages(
             if source.get("type") != "legacy" or not isinstance(url, str):
                 unchecked.append(f"{title} comes from {source.get('type', 'elsewhere')}")
                 continue
-            # A password in it is for Poetry to send, not for a survey.
+            # A password in it is only for Poetry.
             bare = without_credentials(url)
             own = (PackageIndex(str(source.get("reference")), bare, True, bare != url),)
         if not (hashes := lock.hashes(info)):
@@ -242,7 +242,7 @@ def _search(package: _RequiredPackage, client: Client) -> _FileSearch:
 def _locate(search: _FileSearch, index: PackageIndex, page: Sequence[IndexFile]) -> None:
     for file in page:
         kind, _, digest = search.missing.get(file.filename, "").partition(":")
-        # An index without hashes is believed here: Poetry checks when it installs.
+        # An index without hashes is trusted here: Poetry checks the file when it installs it.
         is_same = kind != "sha256" or file.sha256 in (None, digest)
         if file.filename in search.missing and is_same:
             del search.missing[file.filename]
@@ -254,7 +254,7 @@ def _format_missing(search: _FileSearch, page: Sequence[IndexFile]) -> str:
         return "has no such package"
     name = next(iter(search.missing))
     if any(file.filename == name for file in page):
-        return f"has another file by the name of {name}"
+        return f"has another file named {name}"
     more = len(search.missing) - 1
     return f"lacks {name}" + (f" and {more} more" if more else "")
 

@@ -35,7 +35,7 @@ _REFERENCE = re.compile(
         (?:@(?P<digest>sha256:[0-9a-f]{64}))?""",
     re.VERBOSE | re.ASCII,
 )
-# Docker speaks to registries on the machine itself without TLS.
+# Docker connects to registries on the machine itself without TLS.
 _LOOPBACK = re.compile(r"(?:localhost|127(?:\.\d+){3})(?::\d+)?")
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 # The codes for what does not exist or is private: registries do not distinguish the two.
@@ -44,7 +44,7 @@ _GONE = {"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "DENIED", "UNAUTHORIZED", "NAME_INV
 
 @dataclass(frozen=True)
 class Reference:
-    """Where an image or a feature is."""
+    """The registry, name and version of an image or a feature."""
 
     registry: str
     repository: str
@@ -65,7 +65,7 @@ class Reference:
 
 
 def read_reference(text: str) -> Reference | None:
-    """Reads a name as Docker does; None for what is none."""
+    """Reads a name as Docker does; None if it is not valid."""
     match = _REFERENCE.fullmatch(text)
     if match is None:
         return None
@@ -89,7 +89,7 @@ class Artifact:
 
 
 class NotInRegistry(ReadError):
-    """A registry has nothing under a name, or not for everybody."""
+    """A registry has nothing under a name, or not without a login."""
 
 
 def find_artifact(
@@ -107,9 +107,7 @@ def find_artifact(
         found = set(_architectures(entries))
         return Artifact(digest, tuple(name for name in architectures if name not in found))
     if not (isinstance(layers := document.get("layers"), list) and layers):
-        raise BadResponse(
-            "answers with something that is no list of layers", host=reference.registry
-        )
+        raise BadResponse("answers with a manifest without layers", host=reference.registry)
     return Artifact(digest)
 
 
@@ -132,11 +130,11 @@ def _manifest(reference: Reference, client: Client) -> tuple[dict[str, Any], str
     if status != 200:
         codes = _error_codes(body)
         if status == 404 or codes & _GONE or (status == 401 and token):
-            raise NotInRegistry(f"{reference.registry} has none, or not for everybody")
+            raise NotInRegistry(f"{reference.registry} doesn't have it, or requires a login")
         raise refused(reference.registry, status)
     document = parse_json(body)
     if not isinstance(document, dict):
-        raise BadResponse("answers with something that is no manifest", host=reference.registry)
+        raise BadResponse("answers with something other than a manifest", host=reference.registry)
     return document, digest or f"sha256:{hashlib.sha256(body).hexdigest()}"
 
 
@@ -154,11 +152,11 @@ def _get(
 
 
 def _token(reference: Reference, challenge: str, client: Client) -> dict[str, str]:
-    """The token that a registry gives to everybody, without a name or a password.
+    """The token that a registry gives to everyone, without a user name and a password.
 
-    What answers at the address that the registry names is sent to the registry. So it is asked by
-    TLS, or on the registry's own host, is not followed elsewhere, and is no local server (the
-    client asks none) unless the user allows its host.
+    The answer from the address that the registry names is sent to the registry. So the address must
+    use TLS or be on the registry's own host, redirects are not followed, and the client requests no
+    local server unless the user allows its host.
     """
     kind, _, rest = challenge.partition(" ")
     values = dict(_CHALLENGE.findall(rest))
@@ -166,7 +164,7 @@ def _token(reference: Reference, challenge: str, client: Client) -> dict[str, st
     own = origin_of(reference.url)
     is_safe = realm.lower().startswith("https://") or origin_of(realm) == own
     if kind.lower() != "bearer" or not is_safe:
-        raise NotInRegistry(f"{reference.registry} wants a password")
+        raise NotInRegistry(f"{reference.registry} requires a login")
     values.setdefault("scope", f"repository:{reference.repository}:pull")
     query = urlencode({key: values[key] for key in ("service", "scope") if key in values})
     url = f"{realm}{'&' if '?' in realm else '?'}{query}"
@@ -174,14 +172,14 @@ def _token(reference: Reference, challenge: str, client: Client) -> dict[str, st
     if status in (401, 403, 404):
         codes = _error_codes(body)
         if status != 403 or codes:
-            raise NotInRegistry(f"{reference.registry} has none, or not for everybody")
+            raise NotInRegistry(f"{reference.registry} doesn't have it, or requires a login")
     if status != 200:
         raise refused(host_of(realm), status)
     found = table(parse_json(body))
     token = found.get("token") or found.get("access_token")
     # Anything that can't stand in a header would be an error of another kind.
     if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
-        raise BadResponse("gives no pass that can be read", host=host_of(realm))
+        raise BadResponse("sends a token that can't be read", host=host_of(realm))
     return {"Authorization": f"Bearer {token}"}
 
 

@@ -30,8 +30,8 @@ from poetry_tf.releases.filenames import distributions
 from poetry_tf.text import format_list
 
 _TIMEOUT = 60.0
-"""Seconds after which a check that has not ended is given up."""
-_LATE = f"gave no answer within {_TIMEOUT:.0f} s"
+"""Seconds after which a check that has not ended is abandoned."""
+_LATE = f"did not answer within {_TIMEOUT:.0f} s"
 _WORKERS = 8
 
 
@@ -56,7 +56,7 @@ class SurveySpec:
 
 @dataclass(frozen=True)
 class _Check:
-    """A check that has not run, with what is known of its result where it ends too late."""
+    """A check that has not run yet, and its result if it takes too long."""
 
     late: CheckResult
     run: Callable[[], CheckResult]
@@ -132,7 +132,7 @@ def _checks(spec: SurveySpec, client: Client) -> Iterator[_Check]:
         yield check("apt", names, packages.url, run)
     for host, feature in inputs.servers:
         run = partial(_check_server, feature=feature, client=client)
-        yield check("feature", f"what {feature} downloads", f"https://{host}/", run)
+        yield check("feature", f"the downloads of {feature}", f"https://{host}/", run)
     for tool, version in inputs.tools:
         run = partial(_check_tool, tool=tool, version=version, indexes=spec.indexes, client=client)
         yield check("poetry", f"{tool} {version}", spec.indexes[-1].url, run)
@@ -141,10 +141,10 @@ def _checks(spec: SurveySpec, client: Client) -> Iterator[_Check]:
 def _run_allowed(
     result: CheckResult, url: str, run: Callable[[CheckResult], CheckResult], client: Client
 ) -> CheckResult:
-    """Runs a check, unless a project may not name its server on this machine."""
+    """Runs a check, unless its server is on the local network and not allowed."""
     if client.may_ask(url):
         return run(result)
-    text = f"{result.name} isn't looked for: {result.host} is on the local network"
+    text = f"{result.name} was not checked: {result.host} is on the local network"
     return replace(result, text=text, state="note", remedy=remedy_for_local([url]))
 
 
@@ -170,8 +170,8 @@ def _check_artifact(
         return replace(result, remedy=remedy if artifact.problem else None)
     except NotInRegistry as error:
         if artifact.locked is not None and _is_available(artifact.reference, client):
-            text = f"{name} is there, but not as devcontainer-lock.json fixes it"
-            remedy = Remedy("Fix it anew", everywhere=("devcontainer upgrade",))
+            text = f"{name} is available, but not in the version that devcontainer-lock.json pins"
+            remedy = Remedy("Pin the current version", everywhere=("devcontainer upgrade",))
             return replace(result, kind="missing", text=text, remedy=remedy)
         text = f"{name} is gone: {error}"
         return replace(result, kind="missing", text=text, needed=artifact.problem, remedy=remedy)
@@ -180,14 +180,14 @@ def _check_artifact(
     result = replace(result, numbers={"digest": found.digest})
     lacking = format_list(found.lacking) if found.lacking else ""
     if lacking and architectures[:1] == found.lacking[:1]:
-        text = f"{name} is there, but not for {lacking}"
+        text = f"{name} is available, but not for {lacking}"
         return replace(result, kind="missing", text=text, remedy=remedy)
     if lacking:
-        return replace(result, state="warning", text=f"{name} is not there for {lacking}")
-    result = replace(result, text=f"{name} is there")
+        return replace(result, state="warning", text=f"{name} is not available for {lacking}")
+    result = replace(result, text=f"{name} is available")
     if artifact.problem:
         state: State = "error" if is_image else "warning"
-        return replace(result, state=state, needed=f"But {artifact.problem}", remedy=remedy)
+        return replace(result, state=state, needed=artifact.problem, remedy=remedy)
     return result
 
 
@@ -212,13 +212,13 @@ def _check_packages(result: CheckResult, packages: AptRequests, client: Client) 
         return _unreachable(result, error)
     if not missing:
         are = "are" if len(packages.requests) > 1 else "is"
-        return replace(result, text=f"{result.name} {are} there")
+        return replace(result, text=f"{result.name} {are} available")
     names = format_list(str(request) for request, _ in missing)
     result = replace(result, kind="missing", text=f"{result.host} has no {names}")
     if near := [text for _, text in missing if text]:
         remedy = _remedy(
-            f"What comes nearest there: {format_list(near)}. `poetry tf devcontainer` writes the "
-            "versions that go with the locked TensorFlow"
+            f"The nearest there: {format_list(near)}. `poetry tf devcontainer` writes the versions "
+            "that fit the locked TensorFlow"
         )
         return replace(result, remedy=remedy)
     return result
@@ -227,7 +227,7 @@ def _check_packages(result: CheckResult, packages: AptRequests, client: Client) 
 def _check_server(result: CheckResult, feature: str, client: Client) -> CheckResult:
     try:
         with client.request("HEAD", f"https://{result.host}/", {}, follow=False):
-            text = f"{result.host} answers, from which {feature} downloads"
+            text = f"{result.host} answers ({feature} downloads from it)"
             return replace(result, text=text)
     except NoResponse as error:
         return _unreachable(result, error)
@@ -246,7 +246,7 @@ def _check_tool(
             trouble = error
             continue
         except (ReadError, ValueError):
-            trouble = BadResponse("sends pages that can't be read")
+            trouble = BadResponse("sends a page that can't be read")
             continue
         trouble = None
         versions = [str(known) for known in sorted(found) if not known.is_prerelease]
@@ -254,17 +254,17 @@ def _check_tool(
             return replace(
                 result,
                 host=host_of(index.url),
-                text=f"{tool} {version} is there",
+                text=f"{tool} {version} is available",
                 numbers={"version": version},
             )
     if trouble is not None:
         return _unreachable(result, trouble)
-    text = f"{tool} {version} is gone" if versions else f"there is no {tool} on {indexes[-1].name}"
+    text = f"{tool} {version} is gone" if versions else f"{indexes[-1].name} has no {tool}"
     near = min(versions, key=lambda known: distance(known, version), default="")
-    remedy = Remedy(f"What comes nearest there: {tool} {near}") if near else None
+    remedy = Remedy(f"The nearest version there is {tool} {near}") if near else None
     result = replace(result, kind="missing", text=text, remedy=remedy)
-    if tool == "poetry-tf":  # without it the container starts all the same
-        needed = "The container will come up with Poetry alone"
+    if tool == "poetry-tf":  # the container also starts without it
+        needed = "The container will start without poetry-tf, with Poetry only"
         return replace(result, state="warning", needed=needed)
     return result
 

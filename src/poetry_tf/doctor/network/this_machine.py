@@ -1,6 +1,6 @@
-"""What on this machine keeps a build from working, or slows it down: proxies, drive, region.
+"""What on this machine breaks a build or slows it down: proxies, drive, route to NVIDIA.
 
-A proxy at 127.0.0.1 is another machine inside a container; Linux reads a Windows drive slowly.
+Inside a container 127.0.0.1 is the container itself; WSL reads Windows drives slowly.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from poetry_tf.text import format_list, shell_word
 
 _PROXY = Subject("proxy")
 _DRIVE = Subject("drive")
-_EXIT = Subject("exit")
+_ROUTE = Subject("route")
 _NAMES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 _VARIABLES = tuple(name for pair in ((item, item.lower()) for item in _NAMES) for name in pair)
 # As Docker's config.json and `docker info` spell them.
@@ -54,22 +54,22 @@ def check_proxy(
         places = format_list(dict.fromkeys(item.where for item in given))
         inside = in_container(machine)
         yield _PROXY.warning(
-            f"{places} {'name' if len({i.where for i in given}) > 1 else 'names'} the proxy "
+            f"{places} {'set' if len({i.where for i in given}) > 1 else 'sets'} the proxy "
             f"{first.address}",
-            "Inside a container 127.0.0.1 is the container itself, where no proxy listens: "
-            + ("what goes by it fails here" if inside else "what goes by it there will fail"),
+            "inside a container, 127.0.0.1 is the container itself, where no proxy runs: requests "
+            + ("through it fail" if inside else "through it will fail there"),
             Remedy(
-                "Let the proxy listen for other machines too (in Clash: allow-lan: true), and "
-                f"write {_address_inside(first.address)}; or take the setting away, where the "
-                "network goes without"
+                "Let the proxy accept connections from other machines (in Clash: allow-lan: true), "
+                f"and set it to {_address_inside(first.address)}; or remove the setting if the "
+                "network works without a proxy"
             ),
         )
     elif local:
         first = local[0]
         yield _PROXY.note(
-            f"this machine goes by the proxy {first.address} ({first.where})",
-            "A container isn't given it, and couldn't reach it at that address: if it needs one, "
-            f"{_address_inside(first.address)}",
+            f"this machine uses the proxy {first.address} ({first.where})",
+            "containers don't get this setting, and can't reach that address; if they need a proxy,"
+            f" set it to {_address_inside(first.address)}",
         )
     elif found:
         first = found[0]
@@ -80,7 +80,7 @@ def _address_inside(address: str) -> str:
     port = _parts(address)[1]
     name = "http://host.docker.internal" + (f":{port}" if port else "")
     return (
-        f"{name} in its place (with Docker Engine on Linux, without Docker Desktop, also "
+        f"{name} (with Docker Engine on Linux, not Docker Desktop, also add "
         '"runArgs": ["--add-host=host.docker.internal:host-gateway"])'
     )
 
@@ -113,7 +113,7 @@ def _proxies(machine: Machine, home: str, container: Mapping[str, str]) -> Itera
     ran = machine.run("docker", "info", "--format", _DOCKER_INFO)
     for text in ran.output.split(" ") if ran.succeeded else ():
         if isinstance(value := parse_json(text), str) and value:
-            # The daemon's own: it fetches images by it, on its own machine.
+            # The daemon's own: it downloads images through it, on its own machine.
             yield _Proxy("Docker's own settings", _without_password(value), reaches_container=False)
 
 
@@ -139,16 +139,16 @@ def _parts(address: str) -> tuple[str, int | None]:
 
 
 def check_drive(machine: Machine, root: Path) -> Iterator[HostFinding]:
-    """A project that a container, which runs on Linux, reads over the border to Windows."""
+    """A project on a Windows drive, which containers read slowly."""
     place = _windows_drive(machine, root)
     if place is None:
         return
     yield _DRIVE.warning(
         f"the project is on {place}",
-        "A container works in WSL, and reads each file there over the border to Windows: many "
-        "small files, as Git and Python have them, take many times as long",
+        "containers run in WSL, where access to Windows drives is slow: many small files, as with "
+        "Git and Python, take many times as long",
         Remedy(
-            "Move it into WSL's own file system, and open it from there",
+            "Move the project into WSL's own file system, and open it from there",
             everywhere=(f"git clone . ~/{shell_word(root.name) or 'project'}",)
             if machine.system != "Windows"
             else (r"explorer \\wsl.localhost",),
@@ -185,7 +185,7 @@ def _unescaped(field: str) -> str:
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), field)
 
 
-# -- the region -----------------------------------------------------------------------------
+# -- the route to NVIDIA --------------------------------------------------------------------
 
 
 def seems_in_china(machine: Machine, mirrors: tuple[str, ...]) -> bool:
@@ -205,7 +205,7 @@ def seems_in_china(machine: Machine, mirrors: tuple[str, ...]) -> bool:
     )
 
 
-# Those of the mirrors of PyPI in `poetry_tf.index.mirrors` that don't say so in their name.
+# The mirrors in `poetry_tf.index.mirrors` that are in China, though not under ".cn".
 _MIRRORS_IN_CHINA = {
     "mirrors.aliyun.com",
     "mirrors.cloud.tencent.com",
@@ -214,25 +214,26 @@ _MIRRORS_IN_CHINA = {
 
 
 def check_download_region(machine: Machine, url: str, client: Client) -> Iterator[HostFinding]:
-    """Whether NVIDIA redirects a download to its server in China; a proxy abroad prevents that."""
+    """Whether NVIDIA redirects to its server in China, which a proxy abroad prevents."""
     host, location, by_proxy = host_of(url), "", False
     try:
         with client.request("HEAD", url, {}, follow=False) as response:
             location = response.headers.get("Location", "") if response.is_redirect else ""
     except NoResponse:
         seen = f"{host} can't be reached"
-        needed = "NVIDIA has a server in China too, and sends who comes from there on to it"
+        needed = "NVIDIA redirects users in China to its server there"
     else:
         target = host_of(location) if "//" in location else ""
         if target.endswith(".cn"):
-            yield _EXIT.ok(f"{host} sends on to {target}, which is near")
+            yield _ROUTE.ok(f"{host} redirects to NVIDIA's server in China ({target})")
             return
         by_proxy = any(machine.variable(name) for name in _VARIABLES)
-        seen = f"{host} doesn't send on to NVIDIA's server in China"
-        needed = "It does that for who comes from there, and is much faster then: "
-        needed += "the proxy in use leaves elsewhere" if by_proxy else "a proxy may be why"
+        seen = f"{host} does not redirect to NVIDIA's server in China"
+        reason = "the proxy in use is outside China" if by_proxy else "a proxy may be the reason"
+        needed = f"it redirects users in China, for whom that server is much faster: {reason}"
     remedy = Remedy(
-        "Let it out directly: in Clash, and what reads its rules, before those that go by a proxy",
+        "Connect to it directly: in Clash and compatible programs, put this rule before those that "
+        "use a proxy",
         everywhere=(f"- DOMAIN-SUFFIX,{host.partition('.')[2]},DIRECT",),
     )
-    yield (_EXIT.warning if by_proxy else _EXIT.note)(seen, needed, remedy)
+    yield (_ROUTE.warning if by_proxy else _ROUTE.note)(seen, needed, remedy)
