@@ -11,7 +11,7 @@ from tests.support.poetry import PoetryRunner, write_pyproject
 from tests.support.projects import contents
 
 SETTINGS = '\n[tool.poetry-tf]\nenvironments = ["linux-x86_64"]\ngpu = "none"\n'
-WITH_JSON = ("check", "env", "releases", "upgrade 2.19")
+WITH_JSON = ("check", "doctor", "env", "releases", "upgrade 2.19")
 
 
 @pytest.fixture

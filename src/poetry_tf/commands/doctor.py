@@ -14,7 +14,7 @@ from cleo.io.inputs.option import Option
 from cleo.io.outputs.output import Type
 from poetry.factory import Factory
 
-from poetry_tf.commands.base import CONFIG_OPTION, TensorFlowCommand, plain
+from poetry_tf.commands.base import CONFIG_OPTION, FORMAT_OPTIONS, TensorFlowCommand, plain
 from poetry_tf.commands.doctor_output import (
     as_document,
     format_finding,
@@ -45,6 +45,7 @@ from poetry_tf.plan.model import Plan, PlanError
 from poetry_tf.plan.python import admitted_minors, project_pythons
 from poetry_tf.plan.settings import read_settings
 from poetry_tf.poetry_internals.environment import project_environment
+from poetry_tf.poetry_internals.notices import fit_terminal
 from poetry_tf.poetry_internals.pythons import FoundPython, found_pythons, pythons_outside
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
@@ -56,7 +57,7 @@ class DoctorCommand(TensorFlowCommand):
     name = "tf doctor"
     description = "Shows whether TensorFlow can use this machine's GPU, and if not, how to fix it."
     options: ClassVar[list[Option]] = [
-        option("json", None, "Print everything as one JSON document."),
+        *FORMAT_OPTIONS,
         option("brief", None, "Print one line: the device that TensorFlow uses; if the CPU, why."),
         CONFIG_OPTION,
         option(
@@ -71,6 +72,11 @@ class DoctorCommand(TensorFlowCommand):
             flag=False,
         ),
     ]
+    examples: ClassVar[Mapping[str, str]] = {
+        "poetry tf doctor": "why TensorFlow uses the CPU",
+        "poetry tf doctor --network": "whether the container can still be built",
+        "poetry tf doctor --record machine.json": "what a bug report needs",
+    }
     _has_written = False
     """Whether the document of --json was printed: there is never a second one."""
     help = """\
@@ -97,6 +103,7 @@ run at each start: always 0.
         return False
 
     def run_in(self, root: Path) -> int:
+        self.check_format()
         if self.option("network"):
             return self._run_network(root)
         machine = CachingMachine(ThisMachine())
@@ -107,7 +114,7 @@ run at each start: always 0.
         if self.option("brief"):
             self.io.write_line(visible(summary_line(machine, needs)), type=Type.RAW)
             return 0
-        is_text = not self.option("json")
+        is_text = self.format == "text"
         if is_text:
             self.line(f"<info>{plain(format_title(needs))}</>")
         progress = (lambda text: self.line_error(f"<c2>{plain(text)} …</>")) if is_text else None
@@ -121,7 +128,7 @@ run at each start: always 0.
 
     def _run_without_project(self, root: Path, machine: CachingMachine) -> int:
         """What the machine can run, if no project requires TensorFlow."""
-        if not (self.option("json") or self.option("brief")):
+        if self.format == "text" and not self.option("brief"):
             self.line_error("<c2>Looking for the Pythons of this machine …</>")
         pyproject = Project.read(root).pyproject if (root / PYPROJECT).is_file() else None
         declared = pyproject.python if pyproject is not None else None
@@ -136,7 +143,7 @@ run at each start: always 0.
             line = format_possibilities_briefly(facts, found, manager)
             self.io.write_line(visible(line), type=Type.RAW)
             return 0
-        if self.option("json"):
+        if self.format == "json":
             self.write_json(
                 {
                     **as_document(list(found.notes), None, machine),
@@ -147,7 +154,8 @@ run at each start: always 0.
             )
         else:
             for line in format_possibilities(facts, found, manager):
-                self.line(plain(line))
+                is_command = line.startswith("    ")
+                self.line(plain(line) if is_command else self._fit(plain(line)))
             self._show_findings(found.notes, machine)
         self._record(machine)
         return 0 if found.runnable else 1
@@ -159,7 +167,7 @@ run at each start: always 0.
         from poetry_tf.http.addresses import allowed_hosts, is_allowed
         from poetry_tf.index.resolve import user_hosts
 
-        is_text = not self.option("json")
+        is_text = self.format == "text"
         # The user names a registry too.
         registry = os.environ.get(REGISTRY_VARIABLE, "").partition("/")[0]
         machine = CachingMachine(ThisMachine())
@@ -185,7 +193,7 @@ run at each start: always 0.
 
     def fail(self, message: str, remedy: str = "") -> int:
         """Shows an error; with --json also the document that every run prints."""
-        if self.option("json") and not self._has_written:
+        if self.format == "json" and not self._has_written:
             if self.option("network"):
                 from poetry_tf.commands.doctor_network import error_document
             else:
@@ -204,10 +212,15 @@ run at each start: always 0.
         findings: list[HostFinding] = []
         for finding in pending:
             findings.append(finding)
-            if not self.option("json"):
-                for line in format_finding(finding, family(machine) if machine else None):
+            if self.format == "text":
+                system = family(machine) if machine else None
+                for line in format_finding(finding, system, self._fit):
                     self.line(line)
         return findings
+
+    def _fit(self, line: str) -> str:
+        """A line of text, broken between words where the terminal is narrower."""
+        return fit_terminal(self.io.output, line, is_prose=True)
 
     def _record(self, machine: CachingMachine) -> None:
         """Writes the machine's answers, with --record."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, get_args
 
 from poetry_tf.commands.base import document_head, error_value, plain
@@ -28,20 +28,27 @@ _PLACES = {
     "there": "On that machine: ",
     "cluster": "For the cluster's administrators: ",
 }
+_INDENT = " " * 8
 _STYLES = {"ok": "fg=green", "note": "comment", "warning": "warning", "error": "error"}
 
 
-def format_finding(finding: HostFinding, system: System | None = None) -> Iterator[str]:
-    """The lines of a finding, with style tags, and the commands for the system, if it is known."""
+def format_finding(
+    finding: HostFinding, system: System | None = None, fit: Callable[[str], str] = str
+) -> Iterator[str]:
+    """The lines of a finding, with style tags, and the commands for the system, if it is known.
+
+    `fit` breaks a line of text; commands stay in one piece.
+    """
     style = _STYLES[finding.state]
     mark = f"<{style}>{finding.state}</>"
-    blanks = " " * (8 - len(finding.state))
-    yield f"{mark}{blanks}<c1>{finding.probe}</>: {plain(finding.seen)}"
+    seen = fit(f"{_INDENT}<c1>{finding.probe}</>: {plain(finding.seen)}")
+    yield f"{mark}{seen[len(finding.state) :]}"
     if finding.needed:
-        yield f"        {plain(_capitalized(finding.needed))}"
+        yield fit(f"{_INDENT}{plain(_capitalized(finding.needed))}")
     if finding.remedy is not None:
-        for line in _remedy_lines(finding.remedy, system):
-            yield f"        {plain(line)}"
+        what, *commands = _remedy_lines(finding.remedy, system)
+        yield fit(f"{_INDENT}{plain(what)}")
+        yield from (f"{_INDENT}{plain(command)}" for command in commands)
 
 
 def _capitalized(text: str) -> str:

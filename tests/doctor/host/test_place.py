@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cleo.formatters.formatter import Formatter
+from cleo.formatters.style import Style
 from packaging.version import Version
 from poetry.core.constraints.version import parse_constraint
 from tests.doctor.host.test_inside import CASES as INSIDE
@@ -31,6 +33,7 @@ from poetry_tf.doctor.host.probes import run_probes, summary_line, works
 from poetry_tf.doctor.host.system import container_kind, family
 from poetry_tf.releases import Catalog, load
 from poetry_tf.releases.model import numbers
+from poetry_tf.text import wrap_markup
 
 RECORDINGS = Path(__file__).with_name("recordings")
 NAMES = sorted(path.stem.removeprefix("place-") for path in RECORDINGS.glob("place-*.json"))
@@ -409,6 +412,24 @@ def test_commands_stand_below_a_colon(path: Path):
             for line, below in itertools.pairwise(lines):
                 if below.startswith(" " * 10) and not line.startswith(" " * 10):
                     assert line.endswith(":"), line
+
+
+@pytest.mark.parametrize("path", sorted(RECORDINGS.glob("*.json")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_narrow_terminal_breaks_no_word_and_no_command(path: Path, width: int):
+    here = RecordedMachine(json.loads(path.read_text("utf-8")))
+    formatter = Formatter()
+    formatter.set_style("warning", Style())
+    for finding in run_probes(here, needs(config=".devcontainer/devcontainer.json")):
+        whole = list(format_finding(finding, family(here)))
+        fitted = list(format_finding(finding, family(here), lambda x: wrap_markup(x, width)))
+        assert [line.split() for line in fitted] == [line.split() for line in whole]
+        for line, shown in zip(whole, fitted, strict=True):
+            if line.startswith(" " * 10):
+                assert shown == line, "a command is copied"
+                continue
+            for part in map(formatter.remove_format, shown.split("\n")):
+                assert len(part) <= width or " " not in part[8:].strip(), part
 
 
 # -- what the project says --------------------------------------------------------------------
