@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from poetry_tf.commands.doctor import needs_of
+from poetry_tf.commands.doctor import read_spec
 from tests.support.poetry import PoetryRunner, write_pyproject
 from tests.support.projects import contents
 from tests.support.pythons import add_python
@@ -147,7 +147,7 @@ def test_a_project_that_wants_no_container_is_told_of_none(project: Path, settin
     (project / ".devcontainer/devcontainer.json").write_text('{"image": "python:3.11"}', "utf-8")
     with (project / "pyproject.toml").open("a", encoding="utf-8") as file:
         file.write(f'devcontainer = "{setting}"\n')
-    spec = needs_of(project)
+    spec = read_spec(project)
     assert spec is not None
     assert (spec.config is None) == (setting == "off")
 
@@ -255,7 +255,7 @@ def test_the_settings_decide_what_is_said(project: Path, gpu: str, line: str):
     write(project, gpu)
     with (project / "pyproject.toml").open("a", encoding="utf-8") as file:
         file.write(f"{line}\n")
-    spec = needs_of(project)
+    spec = read_spec(project)
     assert spec is not None
     assert spec.refuses_gpu == (gpu == "none")
     assert spec.refuses_container == ("devcontainer" in line)

@@ -107,22 +107,22 @@ run at each start: always 0.
         if self.option("network"):
             return self._run_network(root)
         machine = CachingMachine(ThisMachine())
-        needs = needs_of(root, self.option("config"))
-        if needs is None:
+        spec = read_spec(root, self.option("config"))
+        if spec is None:
             return self._run_without_project(root, machine)
-        needs = spec_here(machine, needs)
+        spec = spec_here(machine, spec)
         if self.option("brief"):
-            self.io.write_line(visible(summary_line(machine, needs)), type=Type.RAW)
+            self.io.write_line(visible(summary_line(machine, spec)), type=Type.RAW)
             return 0
         is_text = self.format == "text"
         if is_text:
-            self.line(f"<info>{plain(format_title(needs))}</>")
+            self.line(f"<info>{plain(format_title(spec))}</>")
         progress = (lambda text: self.line_error(f"<c2>{plain(text)} …</>")) if is_text else None
-        findings = self._show_findings(run_probes(machine, needs, progress), machine)
+        findings = self._show_findings(run_probes(machine, spec, progress), machine)
         if is_text:
-            self.line(plain(format_verdict(findings, needs, machine)))
+            self.line(plain(format_verdict(findings, spec, machine)))
         else:
-            self.write_json(as_document(findings, needs, machine))
+            self.write_json(as_document(findings, spec, machine))
         self._record(machine)
         return 0 if works(findings) else 1
 
@@ -235,7 +235,7 @@ run at each start: always 0.
         self.line_error(f"Wrote {plain(str(path))}. Check it for private data before you share it.")
 
 
-def needs_of(root: Path, configuration: str | None = None) -> HostSpec | None:
+def read_spec(root: Path, configuration: str | None = None) -> HostSpec | None:
     """What the project in a folder needs; None without a Poetry project that has TensorFlow."""
     if not (root / PYPROJECT).is_file():
         return None

@@ -146,7 +146,7 @@ def _unchecked(project: Project, inputs: BuildInputs) -> Iterator[HostFinding]:
 
 
 def _container_variables(project: Project, variable: Variable) -> dict[str, str]:
-    """What devcontainer.json sets in the container."""
+    """The variables that devcontainer.json sets in the container."""
     devcontainer = project.devcontainer
     if not isinstance(devcontainer, Devcontainer):
         return {}
@@ -197,7 +197,7 @@ def _indexes(project: Project) -> tuple[tuple[PackageIndex, ...], tuple[str, ...
 def _has_password(source: PackageIndex) -> bool:
     """Whether Poetry has a name, a password or a certificate for a source.
 
-    Keyrings are not read: they may ask for a password of their own, or hang.
+    Keyrings are not read: they may prompt for their own password, or hang.
     """
     from poetry.config.config import Config
     from requests.utils import get_netrc_auth
@@ -234,6 +234,6 @@ def as_document(findings: Sequence[HostFinding]) -> dict[str, Any]:
 
 
 def error_document(message: str, remedy: str) -> dict[str, Any]:
-    """The same document for a project that can't be read."""
+    """The same document if the project can't be read."""
     error = error_value(message, remedy)
     return {**document_head(VERSION), "works": False, "findings": [], "trouble": error}

@@ -56,23 +56,23 @@ def _capitalized(text: str) -> str:
     return text[:1].upper() + text[1:] if re.match(r"[a-z]+[ ,:]", text) else text
 
 
-def format_title(needs: HostSpec) -> str:
-    release = needs.release
+def format_title(spec: HostSpec) -> str:
+    release = spec.release
     title = f"TensorFlow {release.version}"
-    if not needs.uses_gpu:
-        return f"{title}: {'the project requests no GPU' if needs.refuses_gpu else 'on the CPU'}"
+    if not spec.uses_gpu:
+        return f"{title}: {'the project requests no GPU' if spec.refuses_gpu else 'on the CPU'}"
     if release.cuda is not None:
         cudnn = f" and cuDNN {release.cudnn}" if release.cudnn else ""
         title += f", built with CUDA {release.cuda}{cudnn}"
     source = {"system": "from the container", "pip": "from its and-cuda wheels"}
-    if needs.config is None:
+    if spec.config is None:
         source["system"] = "which must be installed on this machine"
-    return f"{title}, {source[needs.mode]}"
+    return f"{title}, {source[spec.mode]}"
 
 
-def format_verdict(findings: list[HostFinding], needs: HostSpec, machine: Machine) -> str:
-    if not needs.uses_gpu and works(findings):
-        requested = ", as the project requests" if needs.refuses_gpu else ""
+def format_verdict(findings: list[HostFinding], spec: HostSpec, machine: Machine) -> str:
+    if not spec.uses_gpu and works(findings):
+        requested = ", as the project requests" if spec.refuses_gpu else ""
         return f"TensorFlow will use the CPU{requested}."
     is_login_node = any(one.probe == "cluster" and one.state == "note" for one in findings)
     if is_login_node and works(findings):
@@ -82,11 +82,11 @@ def format_verdict(findings: list[HostFinding], needs: HostSpec, machine: Machin
         end = " once it is installed" if is_missing else ""
         if in_container(machine):
             return f"TensorFlow will use the GPU{end}."
-        if runs_elsewhere(machine, needs):
+        if runs_elsewhere(machine, spec):
             return f"As far as can be checked from here, TensorFlow will use the GPU{end}."
         return f"Nothing on this machine keeps TensorFlow from using the GPU{end}."
     first = next(finding for finding in findings if finding.state == "error")
-    has_no_gpu = is_login_node or not needs.uses_gpu
+    has_no_gpu = is_login_node or not spec.uses_gpu
     is_unusable = has_no_gpu or first.probe in {"python", "keras"}
     outcome = "will not work" if is_unusable else "will use the CPU"
     return f'TensorFlow {outcome}. Fix "{first.probe}" first.'
@@ -111,19 +111,19 @@ def _remedy_lines(remedy: Remedy, system: System | None) -> Iterator[str]:
 
 
 def as_document(
-    findings: list[HostFinding], needs: HostSpec | None, machine: Machine
+    findings: list[HostFinding], spec: HostSpec | None, machine: Machine
 ) -> dict[str, Any]:
     """All findings as the document for programs. Keys may be added to it.
 
-    What describes the project is null where there is none.
+    Without a project, the keys that describe it are null.
     """
-    release = needs.release if needs is not None else None
+    release = spec.release if spec is not None else None
     return {
         **document_head(VERSION),
         "tensorflow": release and str(release.version),
         "cuda": release and release.cuda,
         "cudnn": release and release.cudnn,
-        "gpu": needs and needs.mode,
+        "gpu": spec and spec.mode,
         "container": in_container(machine),
         "works": works(findings),
         "findings": [finding_as_json(finding) for finding in findings],
@@ -132,7 +132,7 @@ def as_document(
 
 
 def error_document(message: str, remedy: str) -> dict[str, Any]:
-    """The same document for a project that can't be read."""
+    """The same document if the project can't be read."""
     keys = ("tensorflow", "cuda", "cudnn", "gpu", "container")
     unknown = dict.fromkeys(keys)
     error = error_value(message, remedy)

@@ -21,11 +21,11 @@ TENSORFLOW_LIMIT = 120.0
 """Seconds for TensorFlow: the drive may be slow, and the first step is compiled."""
 
 DEVICES = ("/dev/nvidia[0-9]*", "/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/dxg")
-"""The device nodes of a GPU: of NVIDIA's driver on Linux, and of WSL."""
+"""The device nodes of a GPU: of the NVIDIA driver on Linux, and of WSL."""
 
 _COMMON = """\
 import sys
-sys.path[:] = [path for path in sys.path if path]  # what lies in this folder is not asked for
+sys.path[:] = [path for path in sys.path if path]  # not the modules in this folder
 import ctypes, errno, glob, json, os, struct
 def report(**known):
     print(json.dumps(known), flush=True)

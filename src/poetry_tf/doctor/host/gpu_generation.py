@@ -24,7 +24,7 @@ class Generation:
     """A generation of GPUs that newer drivers do not support.
 
     Attributes:
-        branch: the last branch of NVIDIA's driver for it, as in the names of packages.
+        branch: the last branch of the NVIDIA driver for it, as in the names of packages.
         windows: the highest first number of that branch's versions on Windows.
     """
 
@@ -66,8 +66,8 @@ _DEVICES: tuple[tuple[int, int, str], ...] = (
     (0x1B00, 0x1D7F, "6.1"),
     (0x1D80, 0x1DFF, "7.0"),
 )
-# For machines whose PCI devices cannot be read, as Windows. Drivers that do not report the compute
-# capability support only these (https://developer.nvidia.com/cuda-gpus, its list of legacy GPUs).
+# For machines whose PCI devices cannot be read, such as Windows. Drivers that do not report the
+# compute capability support only these (https://developer.nvidia.com/cuda-gpus, legacy GPUs).
 _NAMES: tuple[tuple[str, str], ...] = (
     (r"Tesla K80", "3.7"),
     (r"Tesla K[24]0\w*|GeForce GTX 780(?: Ti)?|GeForce GTX TITAN(?: Black| Z)?", "3.5"),

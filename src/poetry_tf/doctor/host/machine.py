@@ -168,11 +168,13 @@ class ThisMachine:
     def load(self, library: str) -> LoadResult:
         ran = self.run(OWN_PYTHON, "-c", _LOAD, library)
         if ran.trouble == "timeout":
-            return LoadResult(error=f"gave no answer within {LIMIT:g} seconds")
+            return LoadResult(error=f"did not answer within {LIMIT:g} seconds")
         try:
             found: dict[str, str] = json.loads(ran.output)
         except ValueError:
-            return LoadResult(error=f"ended the process that loaded it ({ran.status})")
+            return LoadResult(
+                error=f"crashed the process that loaded it (exit status {ran.status})"
+            )
         if "error" in found:
             return LoadResult(error=found["error"])
         return LoadResult(**found)

@@ -21,15 +21,15 @@ class UnusablePython:
     """Why Poetry neither has an environment for the project nor could make one.
 
     Attributes:
-        kind: ``missing`` if Poetry finds no Python that the project admits; else whose Python it
-            takes though the project does not admit it: that of the ``environment`` that it has for
-            the project, of an ``active`` one, or the ``system``'s, because it may make none.
-            ``gone`` if the folder of the active one is not there.
-        required: the Pythons that the project admits.
+        kind: ``missing`` if Poetry finds no Python that the project allows. Else whose Python it
+            uses though the project does not allow it: that of the project's ``environment``, of an
+            ``active`` one, or of the ``system``, because it must not create one. ``gone`` if the
+            folder of the active one does not exist.
+        required: the Pythons that the project allows.
         found: the Pythons that Poetry finds; or that of the environment.
         path: the folder of the environment; empty if it is missing.
         variable: what names the active environment.
-        suggested: the Python minor to take.
+        suggested: the Python minor to use.
     """
 
     kind: Literal["missing", "environment", "active", "gone", "system"]
@@ -39,7 +39,7 @@ class UnusablePython:
     variable: str = ""
     suggested: str = ""
     has_suggested: bool = False
-    """Whether Poetry finds a Python that the project admits, which is `suggested` then."""
+    """Whether Poetry finds a Python that the project allows, which then is `suggested`."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class HostSpec:
             made from it.
         container: the versions in devcontainer.json of ``Python``, ``CUDA`` and ``cuDNN``.
         legacy_keras: whether `tf.keras` is Keras 2 by tf-keras, though the release has another.
-        pythons: the Python minors that the project admits; empty for any.
-        refuses_gpu, refuses_container: whether the project says in its settings that it wants none.
-        gpu_required: whether the container is not to start without a GPU.
+        pythons: the Python minors that the project allows; empty for any.
+        refuses_gpu, refuses_container: whether the project's settings turn it off.
+        gpu_required: whether the container must not start without a GPU.
     """
 
     release: Release
@@ -102,9 +102,9 @@ class Remedy:
         what: what to do, in words.
         commands: the commands that differ by system.
         everywhere: the commands that are the same on each system.
-        where: where to run them: here, ``root`` as another user than this one, on the host of the
-            container, or there, on a remote machine whose engine is used; ``cluster`` is for those
-            who look after it. The last three may have any system.
+        where: where to run them: ``here``, as ``root``, on the ``host`` of the container, or
+            ``there``, on the remote machine whose engine is used; ``cluster`` is for the cluster's
+            administrators. The last three may have any system.
     """
 
     what: str
@@ -121,7 +121,7 @@ class HostFinding:
         probe: the stable name of the probe: ``driver``, ``engine``, ``libraries``.
         state: how severe it is.
         seen: what was found, in a few words.
-        needed: what is required and why; empty if that is clear.
+        needed: what is required and why; empty if that is obvious.
         remedy: how to fix it.
     """
 
@@ -134,7 +134,7 @@ class HostFinding:
 
 @dataclass(frozen=True)
 class Subject:
-    """What a probe checks, by the name that stands in its findings."""
+    """What a probe checks, by its name in the findings."""
 
     probe: str
 

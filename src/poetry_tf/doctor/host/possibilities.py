@@ -71,9 +71,9 @@ class MachineFacts:
         glibc, driver: their versions; None where there is none.
         container: what started the container that it is; None if it is none.
         scheduler: of the cluster that it is a node of.
-        gpus: the names of NVIDIA's GPUs that its driver reports.
-        has_gpu: whether it has one of NVIDIA's, with or without a driver.
-        engine: the container engine that answers.
+        gpus: the names of the NVIDIA GPUs that its driver reports.
+        has_gpu: whether it has an NVIDIA GPU, with or without a driver.
+        engine: the container engine that is running.
         pythons: the minors that Poetry finds.
     """
 

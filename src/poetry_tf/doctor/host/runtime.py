@@ -21,7 +21,7 @@ _CDI = ("/var/run/cdi", "/etc/cdi")
 _TOOLKIT = "/etc/nvidia-container-runtime/config.toml"
 # https://github.com/canonical/docker-snap/issues/357
 _SNAP_ALONE = "29.2"
-# The first Docker whose `--gpus` goes by CDI (its release notes; moby/moby#50228).
+# The first Docker whose `--gpus` uses CDI (its release notes; moby/moby#50228).
 _GPUS_BY_CDI = "29.2"
 # A field of CDI 0.7, which the toolkit writes from 1.19.1 on. A Podman before 5 reads no file with
 # it (NVIDIA/nvidia-container-toolkit#1860 and #1940).

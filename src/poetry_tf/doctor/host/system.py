@@ -29,7 +29,7 @@ _CONTAINER_VARIABLES: tuple[tuple[str, ContainerKind], ...] = (
 # The variables of VS Code, Codespaces and DevPod in their containers, which may run in Kubernetes.
 _DEVCONTAINER_VARIABLES = ("REMOTE_CONTAINERS", "CODESPACES", "DEVPOD")
 # The images of the Dev Containers project and its features leave a folder; their CLI, which sets no
-# variable, mounts the project in /workspaces unless it is told another place.
+# variable, mounts the project in /workspaces by default.
 _DEVCONTAINER_FILES = ("/usr/local/etc/vscode-dev-containers", "/workspaces")
 # By ID and ID_LIKE of /etc/os-release.
 _FAMILIES: dict[str, System] = {

@@ -38,7 +38,7 @@ class _Gpu:
 
 
 def visible_gpus(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
-    """Whether CUDA shows programs a GPU, where one is listed."""
+    """Whether programs can use the GPUs that the driver lists."""
     if not spec.uses_gpu or not is_built_with_cuda(machine, spec):
         return
     # The variables of a host don't reach a container.
@@ -60,7 +60,7 @@ def visible_gpus(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
 
 
 def why_hidden(machine: Machine) -> str | None:
-    """Why CUDA shows programs no GPU, where that is known."""
+    """Why CUDA hides every GPU from programs; None if it doesn't, or the reason is unknown."""
     value, found = machine.variable(_VISIBLE), _list_gpus(machine)
     if value is not None and has_gpu(machine) and _hidden_by(value, found) is not None:
         return f'{_VISIBLE}="{value}" hides every GPU'
@@ -103,7 +103,7 @@ def _list_gpus(machine: Machine) -> list[_Gpu]:
 
 
 def _hidden_by(value: str, found: Sequence[_Gpu]) -> str | None:
-    """Why a value hides every GPU; None if it doesn't, or that can't be told."""
+    """Why a value hides every GPU; None if it doesn't, or that is unknown."""
     if not value.strip():
         return "it is set to an empty value"
     if value.strip() in {"-1", "NoDevFiles"}:  # the latter is Slurm's

@@ -76,7 +76,7 @@ def keras(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
 def wheels(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     """Whether the wheels of CUDA and cuDNN are installed in the required versions."""
     extra = spec.release.and_cuda
-    # The extra is for Linux alone.
+    # The extra is only for Linux.
     if spec.mode != "pip" or machine.system != "Linux" or extra is None:
         return
     if not has_tensorflow(machine, spec):

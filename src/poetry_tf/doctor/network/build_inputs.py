@@ -163,7 +163,7 @@ def _placed(view: View, unchecked: Unchecked, *path: str) -> Unchecked:
 
 
 def _retired(image: str, images: Images) -> str:
-    """Why no feature installs in an image; empty for one that takes them."""
+    """Why features can't be installed in an image; empty if they can."""
     parsed = python_image(image)
     if parsed is None or not parsed.is_devcontainers:
         return ""

@@ -76,12 +76,12 @@ class LockAvailability:
     Attributes:
         indexes: those that have something of it, in their order.
         unavailable: what no index has.
-        skipped: what an index lacks, so that the next was searched, as text.
+        skipped: texts for what an index lacks, so the next was searched.
         unreachable: servers that do not answer with pages, with the error, and the packages that
             only they could have.
         unchecked: packages that come from no index.
-        protected: the project's sources that ask for a password, with the status that they answer
-            without one, and the packages that come from them alone.
+        protected: the project's sources that require a password, with the status that they answer
+            without one, and the packages that only they have.
         local: the project's sources on the local network, which are not asked, and their packages.
     """
 
