@@ -87,7 +87,7 @@ def test_what_a_mirror_lacks_comes_from_the_next_way(packages: LocalIndex):
     mirror, pypi = packages.mount("mirror", hidden=("plain==1.0",)), packages.mount("pypi")
     found = look(locked(packages), mirror, pypi)
     assert [(index.name, index.files) for index in found.indexes] == [("mirror", 3), ("pypi", 1)]
-    assert found.skipped == ("mirror lacks plain-1.0-py3-none-any.whl",)
+    assert found.skipped == ("mirror has no plain-1.0-py3-none-any.whl",)
     assert not (found.unavailable or found.unreachable)
 
 
@@ -97,6 +97,7 @@ def test_a_file_that_is_gone_is_reported_with_what_is_there(packages: LocalIndex
     (lost,) = found.unavailable
     assert (lost.package, lost.files) == ("plain 1.0", ("plain-1.0-py3-none-any.whl",))
     assert (lost.is_needed, lost.versions) == (True, ("1.2",))
+    assert found.skipped == (), "there is no other index"
 
 
 def test_a_file_that_only_others_need_is_reported_as_such(packages: LocalIndex):

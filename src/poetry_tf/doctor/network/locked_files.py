@@ -233,9 +233,10 @@ def _search(package: _RequiredPackage, client: Client) -> _FileSearch:
             continue
         _locate(search, index, page)
         if search.missing:
-            search.reason = _format_missing(search, page)
+            search.reason = _format_missing(package.name, search, page)
             search.versions = _versions(page)
-            search.skipped.append(f"{index.name} {search.reason}")
+            if index != package.indexes[-1]:
+                search.skipped.append(f"{index.name} {search.reason}")
     return search
 
 
@@ -249,14 +250,14 @@ def _locate(search: _FileSearch, index: PackageIndex, page: Sequence[IndexFile])
             search.located[index] += 1
 
 
-def _format_missing(search: _FileSearch, page: Sequence[IndexFile]) -> str:
+def _format_missing(package: str, search: _FileSearch, page: Sequence[IndexFile]) -> str:
     if not page:
-        return "has no such package"
+        return f"has no package {package}"
     name = next(iter(search.missing))
     if any(file.filename == name for file in page):
         return f"has another file named {name}"
     more = len(search.missing) - 1
-    return f"lacks {name}" + (f" and {more} more" if more else "")
+    return f"has no {name}" + (f", and lacks {more} more" if more else "")
 
 
 def _versions(page: Sequence[IndexFile]) -> tuple[str, ...]:
