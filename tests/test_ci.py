@@ -20,17 +20,15 @@ from packaging.utils import canonicalize_name
 
 from tests.compatibility import environments
 from tests.compatibility.environments import NEWEST, PAIRS, Pair
-
-ROOT = Path(__file__).parents[1]
+from tests.support.pages import PAGES, ROOT, blocks
 
 
 def workflows() -> Iterator[Any]:
     for path in (ROOT / ".github" / "workflows").glob("*.yml"):
         yield pytest.param(path.read_text("utf-8"), id=path.name)
-    text = (ROOT / "README.md").read_text("utf-8")
-    for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)):
-        if "runs-on:" in block:
-            yield pytest.param(block, id=f"README.md-{number}")
+    for block in (block for page in PAGES for block in blocks(page)):
+        if "runs-on:" in block.text:
+            yield pytest.param(block.text, id=str(block))
 
 
 @pytest.mark.parametrize("text", [*workflows()])

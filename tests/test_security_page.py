@@ -1,4 +1,4 @@
-"""docs/security.md: each threat names the tests that hold it."""
+"""docs/background/security.md: each threat names the tests that hold it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROWS = [
     line
-    for line in (ROOT / "docs" / "security.md").read_text("utf-8").splitlines()
+    for line in (ROOT / "docs" / "background" / "security.md").read_text("utf-8").splitlines()
     if line.startswith("|") and line.count("|") == 4
 ]
 THREATS = ROWS[ROWS.index("| threat | what holds it | tests |") + 2 :]

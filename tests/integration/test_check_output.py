@@ -410,13 +410,6 @@ def test_json_of_a_lock_that_fails(right: PoetryRunner, project: Path) -> None:
     assert contents(project) == before
 
 
-def test_the_readme_describes_the_json(wrong: PoetryRunner) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-    match = re.search(r"<!-- check: json -->\s*```json\n(.*?)```", readme, re.DOTALL)
-    assert match is not None
-    assert _shape(json.loads(match[1])) == _shape(_json(wrong, "--select", "TF503")[1])
-
-
 # GitHub
 
 

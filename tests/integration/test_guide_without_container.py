@@ -1,33 +1,25 @@
-"""docs/without-a-container.md: its commands, run as they are printed there."""
+"""docs/guides/without-a-container.md: its commands, run as they are printed there."""
 
 from __future__ import annotations
 
 import os
-import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.pages import ROOT, named
 from tests.support.poetry import PoetryRunner, Result
 
-GUIDE = (Path(__file__).parents[2] / "docs" / "without-a-container.md").read_text("utf-8")
-SHELL = "/bin/sh"
+GUIDE = (ROOT / "docs" / "guides" / "without-a-container.md").read_text("utf-8")
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="its commands are for a POSIX shell")
 
 
-def block(name: str) -> str:
-    match = re.search(rf"<!-- run: {name} -->\s*```sh\n(.*?)```", GUIDE, re.DOTALL)
-    assert match is not None
-    return match[1]
-
-
 def program(folder: Path, name: str, text: str) -> None:
     path = folder / name
-    path.write_text(f"#!{SHELL}\n{text}\n", "utf-8")
+    path.write_text(f"#!/bin/sh\n{text}\n", "utf-8")
     path.chmod(0o755)
 
 
@@ -36,7 +28,6 @@ def cluster(warm_poetry: PoetryRunner, tmp_path: Path) -> PoetryRunner:
     """Poetry on PATH, and what a cluster has, as far as a script sees it."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    program(folder, "poetry", f'exec {shlex.quote(sys.executable)} -m poetry "$@"')
     for name in ("python", "python3"):
         (folder / name).symlink_to(sys.executable)
     program(folder, "srun", 'exec "$@"')
@@ -59,25 +50,14 @@ def cluster(warm_poetry: PoetryRunner, tmp_path: Path) -> PoetryRunner:
 
 
 def run(poetry: PoetryRunner, text: str, *, in_project: bool = True) -> Result:
-    """Runs commands in the environment of the runner, with its own place for environments."""
-    environ = poetry._environment(None)
-    if not in_project:
-        del environ["POETRY_VIRTUALENVS_IN_PROJECT"]
-    done = subprocess.run(
-        [SHELL, "-euc", text],
-        cwd=poetry.project,
-        env=environ,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-    )
-    return Result(done.returncode, done.stdout, done.stderr)
+    """Runs commands in the environment of the runner, or with its own place for environments."""
+    own = "" if in_project else "unset POETRY_VIRTUALENVS_IN_PROJECT\n"
+    return poetry.shell(own + text)
 
 
 @pytest.mark.slow
 def test_it_is_set_up_and_installed(cluster: PoetryRunner) -> None:
-    *commands, look, doctor = block("linux").splitlines()
+    *commands, look, doctor = named("bare-linux").splitlines()
     done = run(cluster, "\n".join(commands))
     assert done.ok, done.output
     cluster.project /= "my-project"
@@ -97,31 +77,31 @@ def test_it_is_set_up_and_installed(cluster: PoetryRunner) -> None:
 @pytest.mark.slow
 def test_the_cache_and_the_environments_go_where_is_room(cluster: PoetryRunner) -> None:
     scratch = Path(cluster.environ["SCRATCH"])
-    done = run(cluster, block("cache"))
+    done = run(cluster, named("bare-cache"))
     assert done.ok and done.stdout.strip().endswith(str(scratch / "pypoetry" / "virtualenvs"))
     # `env use` takes the Python on PATH, which is the one that runs the tests.
     python = f"--python {sys.version_info.major}.{sys.version_info.minor}"
-    commands = block("linux").partition("poetry install")[0]
+    commands = named("bare-linux").partition("poetry install")[0]
     made = run(cluster, commands.replace("init -n", f"init -n {python}"))
     assert made.ok, made.output
     cluster.project /= "my-project"
     install = "poetry env use python3; poetry env info --path"
-    own = run(cluster, block("place") + install, in_project=False)
+    own = run(cluster, named("bare-place") + install, in_project=False)
     assert own.ok, own.output
     assert own.stdout.strip().splitlines()[-1].startswith(str(scratch / "virtualenvs")), own.output
-    local = run(cluster, block("in-project") + install, in_project=False)
+    local = run(cluster, named("bare-in-project") + install, in_project=False)
     assert local.stdout.strip().endswith(str(cluster.project / ".venv")), local.output
 
 
 @pytest.mark.slow
 def test_a_job_runs_in_the_environment(cluster: PoetryRunner) -> None:
-    made = run(cluster, block("linux").partition("poetry run")[0])
+    made = run(cluster, named("bare-linux").partition("poetry run")[0])
     assert made.ok, made.output
     cluster.project /= "my-project"
     cluster.environ["SLURM_SUBMIT_DIR"] = str(cluster.project)
     (cluster.project / "train.py").write_text("import sys; print(sys.prefix)\n", "utf-8")
     environment = str(cluster.project / ".venv")
-    assert run(cluster, block("batch")).stdout == f"{environment}\n"
+    assert run(cluster, named("bare-batch")).stdout == f"{environment}\n"
     asked = 'python="$(poetry env info --executable)"'
     assert f'`{asked}`, then `srun "$python" train.py`' in GUIDE
     assert run(cluster, f'{asked}\nsrun "$python" train.py').stdout == f"{environment}\n"
@@ -133,15 +113,15 @@ def test_a_shell_gets_the_variables(cluster: PoetryRunner) -> None:
     assert made.ok, made.output
     path = cluster.project / "pyproject.toml"
     look = 'echo "[${TF_USE_LEGACY_KERAS-}]"'
-    assert run(cluster, block("env") + look).output == "[]\n"
+    assert run(cluster, named("bare-env") + look).output == "[]\n"
     path.write_text(path.read_text("utf-8") + 'keras = "legacy"\n', "utf-8")
-    assert run(cluster, block("env") + look).output == "[1]\n"
+    assert run(cluster, named("bare-env") + look).output == "[1]\n"
 
 
 @pytest.mark.slow
 def test_an_image_runs_it(cluster: PoetryRunner) -> None:
     scratch = Path(cluster.environ["SCRATCH"])
-    done = run(cluster, block("apptainer"))
+    done = run(cluster, named("bare-apptainer"))
     assert done.ok, done.output
     assert (scratch / "poetry" / "bin" / "pip").exists()
     poetry = f'exec {shlex.quote(sys.executable)} -m poetry "$@"'
@@ -149,15 +129,6 @@ def test_an_image_runs_it(cluster: PoetryRunner) -> None:
     made = run(cluster, "poetry tf init -n --no-devcontainer")
     assert made.ok, made.output
     (cluster.project / "train.py").write_text("import tensorflow; print('trained')\n", "utf-8")
-    done = run(cluster, block("exec"))
+    done = run(cluster, named("bare-exec"))
     assert done.ok, done.output
     assert done.stdout.endswith("trained\n")
-
-
-def test_every_link_leads_somewhere() -> None:
-    heads = re.findall(r"^#+ (.*)$", GUIDE, re.MULTILINE)
-    anchors = {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
-    assert set(re.findall(r"\]\(#([^)]*)\)", GUIDE)) <= anchors
-    docs = Path(__file__).parents[2] / "docs"
-    for link in re.findall(r"\]\(([^)#]+)\)", GUIDE):
-        assert (docs / link).exists(), link

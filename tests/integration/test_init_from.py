@@ -334,18 +334,6 @@ def test_a_list_beside_a_new_project_is_mentioned(
     assert "--from" not in again.stdout, "said once, where the project was made"
 
 
-def test_the_readmes_example_is_what_it_says(warm_poetry: PoetryRunner, project: Path) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-    section = readme.partition("<!-- check: from -->")[2]
-    environment = section.partition("```yaml\n")[2].partition("```")[0]
-    command = section.partition("```sh\npoetry ")[2].partition("  #")[0].split()
-    account = section.partition("```text\n")[2].partition("```")[0]
-    write(project, environment)
-    done = warm_poetry.call(*command, "-n")
-    assert done.ok, done.output
-    assert account in done.stdout
-
-
 @pytest.mark.index
 def test_what_has_its_source_only_is_asked_for_what_it_requires(
     real_poetry: PoetryRunner, project: Path

@@ -30,6 +30,7 @@ from poetry_tf.index.folder_lock import LOCK_FILE, FolderLock
 from poetry_tf.index.manifest import manifest_name, write_pages
 from tests.integration.conftest import SetUp
 from tests.support.index import LocalIndex
+from tests.support.pages import named
 from tests.support.poetry import PoetryRunner, Result, write_pyproject
 from tests.support.projects import contents, restore
 from tests.support.tools import add_tools
@@ -833,11 +834,10 @@ def test_a_project_may_name_a_folder_inside_of_itself(
 def test_what_else_a_first_build_needs_is_explained_with_its_commands(
     set_up: SetUp, options: tuple[str, ...], lines: list[str]
 ) -> None:
-    guide = (Path(__file__).parents[2] / "docs" / "offline.md").read_text("utf-8")
-    command = re.search(r"<!-- run: explain -->\s*```sh\npoetry (.*)\n```", guide)
-    assert command is not None
+    program, *command = named("offline-explain").split()
+    assert program == "poetry"
     poetry = set_up("--tensorflow", "2.18", *options)
-    done = poetry.call(*command[1].split())
+    done = poetry.call(*command)
     assert done.ok, done.output
     section = done.stdout.partition("Without a network, a first build needs\n")[2]
     for line in lines:
@@ -851,11 +851,11 @@ def test_what_else_a_first_build_needs_is_explained_with_its_commands(
             r"(pipx install poetry==[\d.]+)", rf"\1 && pipx inject poetry {more}", written
         )
         path.write_text(step.replace(" git+", " poetry-tf@git+"), "utf-8")
-        assert ("pipx inject" in poetry.call(*command[1].split()).stdout) is is_there
+        assert ("pipx inject" in poetry.call(*command).stdout) is is_there
     path.write_text(written, "utf-8")
     # The address of the image is that of the file where its registry is the machine's to name.
     assert poetry.call("tf", "devcontainer", "--registry", "r.example.com", "--engine", "podman").ok
-    section = poetry.call(*command[1].split()).stdout.partition("Without a network")[2]
+    section = poetry.call(*command).stdout.partition("Without a network")[2]
     assert "podman save" in section and "localEnv" not in section
     assert ("podman pull r.example.com/" in section) is ("none" in options)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.poetry import write_pyproject
-from tests.test_readme import workflow
+from tests.test_pages import workflow
 
 pytestmark = [pytest.mark.index, pytest.mark.slow]
 

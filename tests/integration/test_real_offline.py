@@ -1,10 +1,9 @@
-"""docs/offline.md from end to end, with the real index and then without any network."""
+"""docs/guides/offline.md from end to end, with the real index and then without any network."""
 
 from __future__ import annotations
 
 import functools
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -16,9 +15,9 @@ import pytest
 
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import LOCK
+from tests.support.pages import named
 from tests.support.poetry import NO_NETWORK, PoetryRunner, write_pyproject
 
-GUIDE = (Path(__file__).parents[2] / "docs" / "offline.md").read_text("utf-8")
 PLACE = "/mnt/usb/tensorflow"
 CUT_OFF = ["unshare", "--map-root-user", "--net"]
 """Runs a command in a network namespace of its own, in which there is nothing."""
@@ -31,12 +30,6 @@ def _can_be_cut_off() -> bool:
 
 
 pytestmark = pytest.mark.index
-
-
-def _block(name: str, folder: Path) -> str:
-    match = re.search(rf"<!-- run: {name} -->\s*```sh\n(.*?)```", GUIDE, re.DOTALL)
-    assert match is not None
-    return match[1].replace(PLACE, str(folder))
 
 
 def _saved(real_poetry: PoetryRunner, folder: Path) -> None:
@@ -52,7 +45,7 @@ def _saved(real_poetry: PoetryRunner, folder: Path) -> None:
     )
     locked = real_poetry.run("lock")
     assert locked.ok, locked.output
-    program, *arguments = _block("save", folder).split()
+    program, *arguments = named("offline-save").replace(PLACE, str(folder)).split()
     assert program == "poetry"
     saved = real_poetry.run(*arguments, timeout=300)
     assert saved.ok, saved.output
@@ -71,7 +64,7 @@ def test_the_guide_from_a_machine_with_a_network_to_one_without(
     (tmp_path / "bin" / "python3").symlink_to(sys.executable)
     script = f"""set -eu
 ! getent hosts tensorflow.org
-{_block("install", folder)}
+{named("offline-install").replace(PLACE, str(folder))}
 .venv/bin/python -c 'import docopt, absl; print(docopt.__version__)'
 cp poetry.lock before.lock
 ~/poetry/bin/poetry tf check

@@ -21,6 +21,7 @@ from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
 from tests.integration.conftest import SetUp
 from tests.support.index import LocalIndex
+from tests.support.pages import named
 from tests.support.poetry import PoetryRunner, Result, locked, write_pyproject
 from tests.support.projects import changed_lines, contents, read_jsonc
 
@@ -442,13 +443,8 @@ def test_a_platform_that_a_series_has_left_is_named(
     assert "macos-x86_64" in told
 
 
-README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-SHOWN = re.search(r"<!-- check: upgrade -->\s*```sh\n(.*?)```", README, re.DOTALL)
-
-
-def test_the_readmes_commands_do_what_stands_beside_them(begin: Begin, project: Path) -> None:
-    assert SHOWN is not None
-    for line in SHOWN[1].splitlines():
+def test_the_commands_of_the_guide_do_what_stands_beside_them(begin: Begin, project: Path) -> None:
+    for line in named("upgrade").splitlines():
         poetry = begin("2.15")
         before = contents(project)
         program, *arguments = line.partition("#")[0].split()

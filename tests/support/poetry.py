@@ -13,6 +13,7 @@ import importlib
 import io
 import logging
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -156,6 +157,29 @@ class PoetryRunner:
             capture_output=True,
             encoding="utf-8",
             timeout=timeout,
+            check=False,
+        )
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    def shell(
+        self, text: str, *, environ: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> Result:
+        """Runs commands in a POSIX shell with `poetry` and `poetry-tf`, up to one that fails."""
+        folder, python = self.home / "bin", shlex.quote(str(self.interpreter))
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, module in (("poetry", "poetry"), ("poetry-tf", "poetry_tf")):
+            path = folder / name
+            path.write_text(f'#!/bin/sh\nexec {python} -m {module} "$@"\n')
+            path.chmod(0o755)
+        given = self._environment(environ)
+        done = subprocess.run(
+            ["/bin/sh", "-euc", text],
+            cwd=cwd or self.project,
+            env={**given, "PATH": f"{folder}{os.pathsep}{given['PATH']}"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=120,
             check=False,
         )
         return Result(done.returncode, done.stdout, done.stderr)

@@ -1,6 +1,7 @@
 """``poetry tf check``: whether the project still fits its TensorFlow.
 
-The README describes its JSON. A key may be added to it; any other change takes another `VERSION`.
+docs/reference/json.md describes its JSON. A key may be added to it; any other change takes
+another `VERSION`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What ``poetry tf upgrade`` shows: a page on the move, as plain values and as lines, and errors.
 
-The README describes the JSON. A key may be added to it; any other change takes another `VERSION`.
+docs/reference/json.md describes the JSON. A key may be added to it; any other change takes
+another `VERSION`.
 """
 
 from __future__ import annotations

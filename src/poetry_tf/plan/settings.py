@@ -51,19 +51,18 @@ class IgnoredRule:
 class Settings:
     """The settings in force.
 
+    What the attributes mean is shown in docs/reference/settings.md.
+
     Attributes:
         gpu: where CUDA and cuDNN come from.
-        environments: where the lock has to be installable, by the names in `plan.environments`;
-            None where not declared, for `DEFAULT_ENVIRONMENTS`.
-        pin: what a requirement on more than one series of TensorFlow is, and what happens to a
-            command that would leave one.
-        devcontainer: whether devcontainer.json is updated when the locked TensorFlow changes.
-        keras: which Keras `tf.keras` is: TensorFlow's own, or Keras 2 from tf-keras ("legacy").
-        engine: what runs the container; None where not set, for Docker.
+        environments: where the lock file has to be installable; not set, the container's two.
+        pin: what a requirement on more than one series of TensorFlow is.
+        devcontainer: what happens to devcontainer.json when the locked TensorFlow changes.
+        keras: which Keras `tf.keras` is: TensorFlow's own, or Keras 2 from tf-keras.
+        engine: what runs the container; not set, Docker.
         gpu_required: whether the container must not start without a GPU.
-        registry: the registry of the image, which a machine can override; None for the one of the
-            image's makers.
-        ignore: the findings that the project ignores, each with a reason.
+        registry: the registry of the image, which a machine can override; not set, its makers'.
+        ignore: the findings that the project accepts, each with a reason.
     """
 
     gpu: GpuChoice = "auto"

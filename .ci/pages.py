@@ -1,0 +1,373 @@
+"""Writes what README.md and docs/ say of the program, from the program: rules, options, settings,
+releases, containers, exit statuses, the set-up of a host; and what the commands on the pages print.
+
+    python .ci/pages.py [--check]
+
+With `--check` nothing is written, no command is run, and the status is 1 if a page is out of date.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import os
+import re
+import subprocess
+import sys
+import textwrap
+import types
+import typing
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from cleo.commands.command import Command  # noqa: E402
+from cleo.formatters.formatter import Formatter  # noqa: E402
+from tests.support.pages import GENERATED, PAGES  # noqa: E402
+
+from poetry_tf.checks.findings import rules as all_rules  # noqa: E402
+from poetry_tf.commands.doctor_output import format_finding, format_title, format_verdict  # noqa: E402
+from poetry_tf.commands.doctor_possibilities import format_possibilities  # noqa: E402
+from poetry_tf.commands.releases import ReleasesCommand  # noqa: E402
+from poetry_tf.doctor.host import remedies  # noqa: E402
+from poetry_tf.doctor.host.model import Remedy, System  # noqa: E402
+from poetry_tf.doctor.host.possibilities import find_possibilities, read_facts  # noqa: E402
+from poetry_tf.doctor.host.probes import run_probes  # noqa: E402
+from poetry_tf.plan.derive import make_plan  # noqa: E402
+from poetry_tf.plan.environments import ENVIRONMENTS  # noqa: E402
+from poetry_tf.plan.model import Plan, PlanError  # noqa: E402
+from poetry_tf.plan.settings import GpuChoice, Settings  # noqa: E402
+from poetry_tf.plugin import COMMANDS  # noqa: E402
+from poetry_tf.releases import Release, load  # noqa: E402
+from poetry_tf.releases.images import Images, load_images  # noqa: E402
+from poetry_tf.releases.nvidia import overlooked_folders  # noqa: E402
+from poetry_tf.text import format_list  # noqa: E402
+
+FIRST = "2.8"
+WIDTH = 100
+
+
+def table(head: list[str], rows: typing.Iterable[typing.Iterable[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    cells = ([cell.replace("|", "\\|") for cell in line] for line in lines)
+    return "".join(f"| {' | '.join(line)} |\n" for line in cells)
+
+
+# Rules
+
+
+def rules() -> str:
+    """A table of the rules."""
+    return table(
+        ["code", "finds", "severity", "`--fix`"],
+        (
+            [
+                f"[{rule.code}](#{rule.code.lower()})",
+                rule.title,
+                rule.severity,
+                "yes" if rule.fixable else "no",
+            ]
+            for rule in all_rules()
+        ),
+    )
+
+
+def explanations() -> str:
+    """The explanation of each rule, as `check --explain` prints it."""
+    parts = []
+    for rule in all_rules():
+        paragraphs = [f"**{rule.title}.**", *rule.explanation]
+        filled = (textwrap.fill(text, WIDTH, break_on_hyphens=False) for text in paragraphs)
+        parts.append("\n\n".join([f"## {rule.code}", *filled]))
+    return "\n\n".join(parts) + "\n"
+
+
+# Commands
+
+
+def commands() -> Iterator[tuple[str, Command]]:
+    for name, (module, kind) in COMMANDS.items():
+        made = getattr(importlib.import_module(f"poetry_tf.commands.{module}"), kind)()
+        yield f"poetry {name}", made
+
+
+def plain(text: str) -> str:
+    """A text of a command without the marks of colours."""
+    return Formatter().remove_format(text)
+
+
+def overview() -> str:
+    """The commands, each with a line of what it does."""
+    page = "docs/reference/commands.md"
+    rows = (
+        [f"[`{name}`]({page}#{name.replace(' ', '-')})", command.description]
+        for name, command in commands()
+        if name.count(" ") == 2
+    )
+    return table(["command", "what it does"], rows)
+
+
+def options() -> str:
+    """Each command with its arguments, options and help."""
+    parts = (
+        (f"## {name}\n\n{plain(one.description)}\n", arguments(one), flags(one), manual(one))
+        for name, one in commands()
+    )
+    return "\n".join(map("".join, parts))
+
+
+def arguments(command: Command) -> str:
+    found = command.definition.arguments
+    rows = ([f"`{one.name}`", plain(one.description)] for one in found)
+    return "\n" + table(["argument", "means"], rows) if found else ""
+
+
+def flags(command: Command) -> str:
+    found = command.definition.options
+    rows = (
+        [
+            f"`--{one.name}{'' if one.is_flag() else '=' + one.name.upper()}`",
+            plain(one.description)
+            + (f" Default: `{one.default}`." if isinstance(one.default, str) else ""),
+        ]
+        for one in found
+    )
+    return "\n" + table(["option", "means"], rows) if found else ""
+
+
+def manual(command: Command) -> str:
+    """The help of a command; what is indented there is code."""
+    parts = [part for part in re.split(r"\n\s*\n", plain(command.help).strip("\n")) if part.strip()]
+    shown = (
+        f"```text\n{textwrap.dedent(part)}\n```"
+        if part.startswith("  ")
+        else textwrap.fill(part, WIDTH, break_on_hyphens=False)
+        for part in parts
+    )
+    return "".join(f"\n{part}\n" for part in shown)
+
+
+def statuses() -> str:
+    """What the help of the commands says of their exit status."""
+    rows = []
+    for name, command in commands():
+        parts = re.split(r"\n\s*\n", plain(command.help))
+        said = [
+            part.removeprefix("Exit status: ") for part in parts if "exit status" in part.lower()
+        ]
+        said += [
+            f"`--{one.name}`: {plain(one.description)}"
+            for one in command.definition.options
+            if "exit with" in one.description
+        ]
+        if said:
+            rows.append([f"`{name}`", " ".join(" ".join(said).split())])
+    return table(["command", "exit status"], rows)
+
+
+# Settings
+
+
+def settings() -> str:
+    """The keys of `[tool.poetry-tf]`: type, default and meaning."""
+    hints = typing.get_type_hints(Settings)
+    meanings = attributes(Settings.__doc__ or "")
+    rows = []
+    for one in dataclasses.fields(Settings):
+        key = one.name.replace("_", "-")
+        default = "not set" if one.default is None else literal(one.default)
+        rows.append([f"`{key}`", type_of(key, hints[one.name]), default, meanings[one.name]])
+    return table(["key", "type", "default", "meaning"], rows)
+
+
+def literal(value: object) -> str:
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f'`"{value}"`' if isinstance(value, str) else "`[]`"
+
+
+def type_of(key: str, hint: object) -> str:
+    """The type of a key as TOML has it."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        (hint,) = (one for one in typing.get_args(hint) if one is not type(None))
+    if typing.get_origin(hint) is typing.Literal:
+        return ", ".join(f'`"{word}"`' for word in typing.get_args(hint))
+    if key == "environments":
+        return "array of " + ", ".join(f'`"{name}"`' for name in ENVIRONMENTS)
+    return {bool: "`true`, `false`", str: "string"}.get(hint, "array of tables")  # type: ignore[call-overload]
+
+
+def attributes(docstring: str) -> dict[str, str]:
+    """What the docstring of a dataclass says of each attribute."""
+    text = textwrap.dedent(docstring.partition("Attributes:\n")[2])
+    found = re.findall(r"^(\w+): (.*(?:\n[ ]+.*)*)", text, re.MULTILINE)
+    return {name: capitalized(" ".join(meaning.split())) for name, meaning in found}
+
+
+def capitalized(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+# Releases and containers
+
+
+def releases() -> str:
+    """What `poetry tf releases` prints."""
+    from cleo.io.buffered_io import BufferedIO
+    from cleo.io.inputs.string_input import StringInput
+
+    io = BufferedIO(StringInput(""))
+    ReleasesCommand().run(io)
+    return f"```text\n{io.fetch_output()}```\n"
+
+
+def containers() -> str:
+    """What is written into a container for each series and mode."""
+    images = load_images()
+    return table(
+        ["TensorFlow", "Python", "`system`", "`pip`", "`none`", "`auto` takes"],
+        (container_row(images, release) for release in planned()),
+    )
+
+
+def container_hosts() -> str:
+    """The hosts that a first build downloads from."""
+    images = load_images()
+    return table(
+        ["mode", "a first build downloads from"],
+        (hosts_row(images, mode) for mode in ("system", "pip", "none")),
+    )
+
+
+def planned() -> list[Release]:
+    """The newest release of each series that plans are made for."""
+    catalog = load()
+    series = catalog.series[catalog.series.index(FIRST) :]
+    return [release for name in series if (release := catalog.newest(name)) is not None]
+
+
+def plan(images: Images, release: Release, mode: GpuChoice) -> Plan | None:
+    """The plan for a release in a mode; None where it is refused."""
+    try:
+        return make_plan(load(), images, release, Settings(mode), None)
+    except PlanError:
+        return None
+
+
+def container_row(images: Images, release: Release) -> list[str]:
+    auto = plan(images, release, "auto")
+    pythons = f"{auto.pythons[0]} to {auto.python}" if auto else "none"
+    if auto and len(auto.pythons) == 1:
+        pythons = auto.python
+    return [
+        release.series,
+        pythons,
+        system(plan(images, release, "system")),
+        wheels(release) if plan(images, release, "pip") else "refused",
+        "CPU" if plan(images, release, "none") else "refused",
+        f"`{auto.gpu.mode}`" if auto else "refused",
+    ]
+
+
+def wheels(release: Release) -> str:
+    folders = overlooked_folders(release)
+    named = format_list(f"`{part}`" for part in folders)
+    return f"`and-cuda` wheels{f', with a path to {named}' if folders else ''}"
+
+
+def system(plan: Plan | None) -> str:
+    if plan is None:
+        return "refused"
+    unproven = "" if plan.gpu.proven else ", unproven"
+    return f"CUDA {plan.gpu.cuda}, cuDNN {plan.gpu.cudnn}{unproven}"
+
+
+def hosts_row(images: Images, mode: str) -> list[str]:
+    hosts = [f"{images.registry} (the image)"]
+    if mode == "system":
+        feature = images.cuda
+        hosts.append(f"{feature.id.partition('/')[0]} (the feature)")
+        hosts.append(f"{' and '.join(feature.downloads)} (CUDA, cuDNN and what they need)")
+    what = "Poetry, packages, CUDA, cuDNN" if mode == "pip" else "Poetry, packages"
+    hosts.append(f"PyPI ({what})")
+    return [f"`{mode}`", ", ".join(hosts)]
+
+
+# The host
+
+
+def host(system: System) -> str:
+    """How `doctor` says a host is set up: driver, Docker, toolkit."""
+    toolkit = remedies.toolkit(installed=False, rootless=False)
+    steps = [remedies.driver(None), remedies.DOCKER, toolkit]
+    return "\n".join(step(remedy, system) for remedy in steps if remedy.commands.get(system))
+
+
+def step(remedy: Remedy, system: System) -> str:
+    lines = (*remedy.commands[system], *(() if system == "windows" else remedy.everywhere))
+    language = "powershell" if system == "windows" else "sh"
+    return f"{remedy.what}\n\n```{language}\n{chr(10).join(lines)}\n```\n"
+
+
+# The doctor
+
+
+def doctor() -> str:
+    """What `poetry tf doctor` prints on a machine whose Docker doesn't know the GPU."""
+    from tests.doctor.host.test_host import machine, needs
+
+    here, wanted = machine("unregistered"), needs()
+    found = [*run_probes(here, wanted)]
+    lines = [line for one in found for line in format_finding(one, "arch")]
+    return shown([format_title(wanted), *lines, format_verdict(found, wanted, here)])
+
+
+def empty_folder() -> str:
+    """What it prints in an empty folder in WSL 2."""
+    from tests.doctor.host.test_place import PYTHONS, machine
+
+    here = machine("wsl2-systemd")
+    return shown(format_possibilities(read_facts(here, PYTHONS), find_possibilities(here, PYTHONS)))
+
+
+def shown(lines: typing.Iterable[str]) -> str:
+    return f"```text\n{''.join(f'{plain(line)}{chr(10)}' for line in lines)}```\n"
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "rules": rules,
+    "explanations": explanations,
+    "overview": overview,
+    "options": options,
+    "exit-statuses": statuses,
+    "settings": settings,
+    "releases": releases,
+    "containers": containers,
+    "doctor": doctor,
+    "doctor-empty-folder": empty_folder,
+    "container-hosts": container_hosts,
+    **{f"host-{name}": (lambda name=name: host(name)) for name in typing.get_args(System)},
+}
+
+
+def main() -> int:
+    stale = []
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        new = GENERATED.sub(lambda part: f"{part[1]}{part[2]}\n{PARTS[part[1]]()}\n", text)
+        if new != text:
+            stale.append(page.relative_to(ROOT).as_posix())
+            if "--check" not in sys.argv[1:]:
+                page.write_text(new, "utf-8")
+    if "--check" in sys.argv[1:]:
+        print(f"run python .ci/pages.py: {', '.join(stale)}" if stale else "up to date")
+        return int(bool(stale))
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "", "tests/integration/test_pages.py"]
+    environ = {**os.environ, "PAGES": "write"}
+    return subprocess.run(command, cwd=ROOT, env=environ, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
