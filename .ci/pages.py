@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import json
 import os
 import re
 import subprocess
@@ -23,27 +24,32 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from cleo.commands.command import Command  # noqa: E402
-from cleo.formatters.formatter import Formatter  # noqa: E402
-from tests.support.pages import GENERATED, PAGES  # noqa: E402
+from cleo.commands.command import Command
+from cleo.formatters.formatter import Formatter
+from tests.support.pages import GENERATED, PAGES
 
-from poetry_tf.checks.findings import rules as all_rules  # noqa: E402
-from poetry_tf.commands.doctor_output import format_finding, format_title, format_verdict  # noqa: E402
-from poetry_tf.commands.doctor_possibilities import format_possibilities  # noqa: E402
-from poetry_tf.commands.releases import ReleasesCommand  # noqa: E402
-from poetry_tf.doctor.host import remedies  # noqa: E402
-from poetry_tf.doctor.host.model import Remedy, System  # noqa: E402
-from poetry_tf.doctor.host.possibilities import find_possibilities, read_facts  # noqa: E402
-from poetry_tf.doctor.host.probes import run_probes  # noqa: E402
-from poetry_tf.plan.derive import make_plan  # noqa: E402
-from poetry_tf.plan.environments import ENVIRONMENTS  # noqa: E402
-from poetry_tf.plan.model import Plan, PlanError  # noqa: E402
-from poetry_tf.plan.settings import GpuChoice, Settings  # noqa: E402
-from poetry_tf.plugin import COMMANDS  # noqa: E402
-from poetry_tf.releases import Release, load  # noqa: E402
-from poetry_tf.releases.images import Images, load_images  # noqa: E402
-from poetry_tf.releases.nvidia import overlooked_folders  # noqa: E402
-from poetry_tf.text import format_list  # noqa: E402
+from poetry_tf.checks.findings import rules as all_rules
+from poetry_tf.commands.doctor_output import (
+    as_document,
+    format_finding,
+    format_title,
+    format_verdict,
+)
+from poetry_tf.commands.doctor_possibilities import format_possibilities
+from poetry_tf.commands.releases import ReleasesCommand
+from poetry_tf.doctor.host import remedies
+from poetry_tf.doctor.host.model import Remedy, System
+from poetry_tf.doctor.host.possibilities import find_possibilities, read_facts
+from poetry_tf.doctor.host.probes import run_probes
+from poetry_tf.plan.derive import make_plan
+from poetry_tf.plan.environments import ENVIRONMENTS
+from poetry_tf.plan.model import Plan, PlanError
+from poetry_tf.plan.settings import GpuChoice, Settings
+from poetry_tf.plugin import COMMANDS
+from poetry_tf.releases import Release, load
+from poetry_tf.releases.images import Images, load_images
+from poetry_tf.releases.nvidia import overlooked_folders
+from poetry_tf.text import format_list
 
 FIRST = "2.8"
 WIDTH = 100
@@ -324,6 +330,15 @@ def doctor() -> str:
     return shown([format_title(wanted), *lines, format_verdict(found, wanted, here)])
 
 
+def doctor_document() -> str:
+    """What it prints with `--json` there."""
+    from tests.doctor.host.test_host import machine, needs
+
+    here, wanted = machine("unregistered"), needs()
+    document = as_document([*run_probes(here, wanted)], wanted, here)
+    return f"```json\n{json.dumps(document, indent=2, ensure_ascii=False)}\n```\n"
+
+
 def empty_folder() -> str:
     """What it prints in an empty folder in WSL 2."""
     from tests.doctor.host.test_place import PYTHONS, machine
@@ -346,6 +361,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "releases": releases,
     "containers": containers,
     "doctor": doctor,
+    "doctor-json": doctor_document,
     "doctor-empty-folder": empty_folder,
     "container-hosts": container_hosts,
     **{f"host-{name}": (lambda name=name: host(name)) for name in typing.get_args(System)},

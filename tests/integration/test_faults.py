@@ -19,6 +19,7 @@ from poetry_tf.index import download, failover, mirrors, transport
 from poetry_tf.index.mirrors import Mirror
 from tests.support.hostile import sent, trickle
 from tests.support.index import Kind, LocalIndex, Mount
+from tests.support.pages import named
 from tests.support.poetry import PoetryRunner, write_pyproject
 from tests.support.projects import contents
 
@@ -280,6 +281,7 @@ def test_a_certificate_that_the_user_trusts_is_one(
     assert poetry.call("config", "certificates.PyPI.cert", str(UNTRUSTED)).ok
     done = poetry.call("lock")
     assert _lines(done.stderr) == ["TUNA answers 503: using Aliyun"]
+    assert named("mirror-fails").replace("TUNA (Tsinghua)", "TUNA") in done.stderr
 
 
 @pytest.mark.slow

@@ -7,19 +7,22 @@ parts that a page leaves out with `…` stay out.
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 import shlex
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.integration.conftest import SetUp
 from tests.support.index import ANY, LocalIndex
-from tests.support.pages import PAGES, ROOT, Block, blocks
+from tests.support.pages import PAGES, ROOT, Block, blocks, named
 from tests.support.poetry import PoetryRunner, Result
-from tests.support.projects import contents, restore
+from tests.support.projects import contents, read_jsonc, restore
 from tests.support.tensorflow import add_tensorflow
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the commands are for a POSIX shell")
@@ -132,6 +135,25 @@ def test_the_commands_of_a_page_print_what_it_shows(
         pytest.fail(f"{block} shows what is not printed; PAGES=write rewrites it\n{''.join(diff)}")
 
 
+def joined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    both = {
+        key: joined(first[key], value) if isinstance(first.get(key), dict) else value
+        for key, value in second.items()
+    }
+    return {**first, **both}
+
+
+@pytest.mark.parametrize("part", [named("container-extensions"), named("container-port")])
+def test_what_a_page_adds_to_the_container_stays(set_up: SetUp, part: str) -> None:
+    poetry = set_up("--tensorflow", "2.18")
+    path = poetry.project / ".devcontainer" / "devcontainer.json"
+    content = joined(read_jsonc(path), json.loads(f"{{{part}}}"))
+    path.write_text(json.dumps(content), "utf-8")
+    assert poetry.call("tf", "devcontainer").ok
+    assert read_jsonc(path) == content
+    assert poetry.call("tf", "check").ok
+
+
 def fits(shown: str, printed: str) -> bool:
     return re.fullmatch(re.escape(shown).replace("…", ".*"), printed) is not None
 
@@ -139,8 +161,9 @@ def fits(shown: str, printed: str) -> bool:
 def merge(shown: str, printed: str) -> str:
     """What a page has to show: the printed lines, but for those it leaves out by a line `…`."""
     lines = shown.splitlines()
+    shortened = [line for line in lines if "…" in line and line != "…"]
     actual = [
-        next((line for line in lines if line != "…" and fits(line, given)), given)
+        max((line for line in shortened if fits(line, given)), key=len, default=given)
         for given in printed.splitlines()
     ]
     merged: list[str] = []
@@ -171,6 +194,7 @@ def merge(shown: str, printed: str) -> str:
         ("a\n…\n", "x\nb\nc\n", "x\n…\n"),
         ("…\nc\n", "a\nb\nx\n", "…\nx\n"),
         ("of … files\n", "of 5 files\n", "of … files\n"),
+        ("of …\nof … files\n", "of 5\nof 6 files\n", "of …\nof … files\n"),
         ("of … files\nb\n", "of 5 folders\nb\n", "of 5 folders\nb\n"),
         ("a\n", "a\nb\n", "a\nb\n"),
         ("a\nb\n", "a\n", "a\n"),

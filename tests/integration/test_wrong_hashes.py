@@ -15,6 +15,7 @@ import tomlkit
 from poetry_tf.index import failover, mirrors
 from poetry_tf.index.mirrors import Mirror
 from tests.support.index import Distribution, LocalIndex, Mount, Wheel
+from tests.support.pages import named
 from tests.support.poetry import PoetryRunner, Result, write_pyproject
 from tests.support.projects import contents, restore
 
@@ -137,6 +138,10 @@ def _lines(done: Result) -> list[str]:
     return [line for line in found if not line.startswith("PyPI via")]
 
 
+def _without_hashes(text: str) -> str:
+    return re.sub(r"(?<=sha256:)[0-9a-f]+", "", text)
+
+
 def _lying(lie: Hashes, *files: str) -> Hashes:
     return lambda wheel: lie(wheel) if not files or wheel.filename in files else true(wheel)
 
@@ -168,6 +173,10 @@ def test_the_lock_stays_and_the_mirror_is_told(
     assert line.startswith(f"TUNA lists a different hash of {file} (sha256:")
     assert line.endswith("): using Aliyun")
     assert "than poetry.lock (sha256:" in line and line.isprintable()
+    shown = (
+        named("mirror-lies").replace("TUNA (Tsinghua)", "TUNA").replace("six-1.17.0.tar.gz", file)
+    )
+    assert _without_hashes(shown) == _without_hashes(f"poetry-tf: {line}\n")
     assert _lock(solver) == right
     assert "needed" not in _pages(tuna)[1:], "what is faulty is asked for nothing more"
     assert "needed" in _pages(aliyun)
