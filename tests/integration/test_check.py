@@ -103,8 +103,8 @@ def test_all_set(right: PoetryRunner, index: LocalIndex) -> None:
                 STALE,
                 "TF303 tensorflow 2.18.1 is locked, but pyproject.toml requires >=2.17.1,<2.18.0",
                 # The container follows the pin as the lock will.
-                "TF503 tensorflow is required without and-cuda, but its wheels are to bring CUDA",
-                "TF503 CUDA is installed in the container, but wheels bring CUDA",
+                "TF503 tensorflow is required without and-cuda, but CUDA should come from its",
+                "TF503 CUDA is installed in the container, but the wheels bring CUDA",
             ],
         ),
     ],
@@ -146,8 +146,8 @@ def test_the_locked_release_is_found_on_its_line(right: PoetryRunner, project: P
     ("old", "new", "expected"),
     [
         ("3-3.12", "3-3.10", "4:5 TF502 the image has Python 3.10, but"),
-        ('"9.3.0.75"', '"9.1.0.70"', "10:13 TF503 TensorFlow 2.18.1 goes with CUDA 12.5 and cuDNN"),
-        ('"12.5"', '"11.8"', "9:13 TF503 TensorFlow 2.18.1 goes with CUDA 12.5 and cuDNN"),
+        ('"9.3.0.75"', '"9.1.0.70"', "10:13 TF503 TensorFlow 2.18.1 needs CUDA 12.5 and cuDNN"),
+        ('"12.5"', '"11.8"', "9:13 TF503 TensorFlow 2.18.1 needs CUDA 12.5 and cuDNN"),
         ('"gpu": "optional"', "", "19:5 TF504 the container does not ask for a GPU"),
         ("3-3.12", "1-3.12", "4:5 TF505 the images 1-… are retired"),
         ('"mounts"', '"runArgs": ["--runtime=nvidia"],\n    "mounts"', "22:5 TF505 --runtime=nv"),
@@ -204,9 +204,9 @@ def _broken_lock(project: Path) -> None:
     ("spoil", "expected"),
     [
         (_no_lock, "poetry.lock TF302 the project has no lock file"),
-        (_broken_lock, "poetry.lock:2:10 TF302 the lock can't be used"),
+        (_broken_lock, "poetry.lock:2:10 TF302 could not read the lock file"),
         (_no_container, f"{CONTAINER} TF501 the project has no dev container"),
-        (_malformed_container, f"{CONTAINER}:4:1 TF501 devcontainer.json can't be read"),
+        (_malformed_container, f"{CONTAINER}:4:1 TF501 could not read devcontainer.json"),
     ],
     ids=["TF302 missing", "TF302 broken", "TF501 missing", "TF501 malformed"],
 )

@@ -241,7 +241,7 @@ def test_the_line_of_another_project_that_cannot_be_locked_with_is_named(
 
 def test_a_lock_that_was_written_has_to_be_installed(right: PoetryRunner, project: Path) -> None:
     """Where the project has an environment; elsewhere nothing is out of date."""
-    step = "Next: install what changed in the lock file with poetry install\n"
+    step = "Next: install what changed in the lock file: poetry install\n"
     (project / LOCK).unlink()
     assert step not in _check(right, "--fix").stdout
     (project / ".venv").mkdir()
@@ -400,7 +400,7 @@ def test_diff_says_that_the_lock_would_be_made_again(right: PoetryRunner, projec
     right.pypi = "http://127.0.0.1:9/"
     shown = _check(right, "--diff")
     assert (shown.returncode, shown.stdout) == (1, "")
-    assert "poetry.lock would be locked again" in shown.stderr
+    assert "--fix would also update poetry.lock" in shown.stderr
     assert not (project / LOCK).exists()
 
 
@@ -423,4 +423,4 @@ def test_a_lock_that_would_serve_less_is_not_written(warm_poetry: PoetryRunner) 
     result = _check(warm_poetry, "--fix")
     assert not result.ok and contents(warm_poetry.project) == before
     assert "would have no TensorFlow for " in result.stderr
-    assert "with Python 3.12 and 3.13, and nothing was written" in result.stderr
+    assert "with Python 3.12 and 3.13; nothing was written" in result.stderr

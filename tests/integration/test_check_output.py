@@ -322,7 +322,7 @@ def test_json_says_all_that_is_known_of_a_finding(wrong: PoetryRunner, project: 
         "file": CONTAINER,
         "line": 10,
         "column": 13,
-        "message": "TensorFlow 2.18.1 goes with CUDA 12.5 and cuDNN 9.3.0.75, but the feature has "
+        "message": "TensorFlow 2.18.1 needs CUDA 12.5 and cuDNN 9.3.0.75, but the feature has "
         "cudnnVersion '9.1.0.70'",
         "remedy": 'Write cudnnVersion "9.3.0.75"',
         "fixable": True,
@@ -419,7 +419,7 @@ def test_annotations_say_where(wrong: PoetryRunner) -> None:
     first, second, third = result.stdout.splitlines()
     assert first == (
         "::error file=pyproject.toml,line=8,col=5,title=TF104::tensorflow and tensorflow-cpu hold "
-        "the same files and cannot both be installed%0AKeep one of them, or give them markers that "
+        "the same files and can't both be installed%0AKeep one of them, or give them markers that "
         "exclude each other"
     )
     assert second.startswith(f"::error file={CONTAINER},line=10,col=13,title=TF503::TensorFlow ")

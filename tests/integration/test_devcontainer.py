@@ -344,8 +344,8 @@ def test_a_pair_that_nobody_has_confirmed_is_said_to_be_one(
     assert done.ok
     assert "the container brings CUDA 12.2 and cuDNN 8.9.7.29\n" in done.stdout
     assert done.stderr == (
-        "Nobody has confirmed that TensorFlow 2.16.2 finds the GPU with CUDA 12.2 and cuDNN "
-        '8.9.7.29; gpu = "auto" takes a way that is known to work.\n'
+        "TensorFlow 2.16.2 is not proven to find the GPU with CUDA 12.2 and cuDNN "
+        '8.9.7.29; gpu = "auto" uses what is known to work.\n'
     )
 
 
@@ -370,7 +370,7 @@ def test_a_retired_poetry_feature_on_a_base_of_the_users_own_moves_on(
     assert name == "ghcr.io/devcontainers-extra/features/poetry:2"
     assert set(options) == {"version"} and not others
     again = warm_poetry.call("tf", "devcontainer")
-    assert again.stdout.startswith("Nothing to change")
+    assert "is up to date" in again.stdout
 
 
 @pytest.mark.parametrize("key", ["mounts", "containerEnv"])
@@ -443,7 +443,7 @@ def test_what_a_container_runs_on_is_kept_and_every_command_agrees(
         "tf", "devcontainer", "--engine", "podman", "--registry", "mirror.example/mcr"
     )
     assert done.ok, done.output
-    assert "Podman starts it only where" in done.stdout
+    assert "Podman starts it only if" in done.stdout
     kept = {"engine": "podman", "registry": "mirror.example/mcr"}
     assert _settings(project).items() >= kept.items()
     made = _container(project)
@@ -473,7 +473,7 @@ def test_an_option_that_makes_a_project_a_managed_one_says_so(
     path.write_text(text[: text.index("[tool.poetry-tf]")], "utf-8")
     done = right.call("tf", "devcontainer", "--engine", "podman")
     assert done.ok, done.output
-    assert "The project is a managed one from now on" in done.stderr
+    assert "poetry-tf manages this project from now on" in done.stderr
     assert "pyproject.toml" in done.stdout
     done = right.call("tf", "devcontainer", "--engine", "docker")
     assert "managed" not in done.output
@@ -502,7 +502,7 @@ def test_a_gpu_that_must_be_there_is_required_until_it_is_optional(
     ("options", "says"),
     [
         (["--engine", "lxc"], "'lxc' is not an engine"),
-        (["--registry", "registry.example:5000"], "A port can't stand here"),
+        (["--registry", "registry.example:5000"], "but without a port"),
         (["--gpu-required", "--gpu-optional"], "contradict each other"),
         (["--config", "gpu"], "not found in .devcontainer/gpu"),
         (["--config", "../gpu"], "not found in .devcontainer/../gpu"),
@@ -568,8 +568,8 @@ def test_what_a_base_of_the_users_own_brings_is_not_made_up(
     _project(warm_poetry, "tensorflow (>=2.18.1,<2.19.0)", ">=3.11,<3.12")
     _write(project, '{"build": {"dockerfile": "Dockerfile"}}\n')
     done = warm_poetry.call("tf", "devcontainer", "--explain")
-    assert "not looked at" in done.stdout
-    assert "CUDA and cuDNN your own\n    to be CUDA 12.5 and cuDNN 9.3.0.75" in done.stdout
+    assert "was not checked" in done.stdout
+    assert "CUDA and cuDNN your own\n    has to be CUDA 12.5 and cuDNN 9.3.0.75" in done.stdout
 
 
 def test_that_poetry_on_the_host_would_remake_the_containers_folder_is_reported(

@@ -301,7 +301,7 @@ def test_system_installs_cuda_in_the_container_and_tells_that_it_is_unproven(
 ) -> None:
     done = warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.16", "--gpu", "system")
     assert done.ok, done.output
-    assert "Nobody has confirmed that TensorFlow 2.16.2 finds the GPU" in done.stderr
+    assert "TensorFlow 2.16.2 is not proven to find the GPU" in done.stderr
     pair = load().container_pair(newest("2.16"))
     assert pair is not None and not pair.proven
     assert container(project)["features"][CUDA]["cudnnVersion"] == pair.cudnn

@@ -169,7 +169,7 @@ def test_check_finds_an_environment_that_something_else_installed(locked: Poetry
     assert finding["message"] == (
         "TensorFlow in .venv does not find libcusolver.so.11 of its own wheels, so it uses the CPU"
     )
-    assert finding["remedy"] == "Run poetry install, which links them"
+    assert finding["remedy"] == "Run `poetry install`, which links them"
     locked.in_project = True
     installed(locked)
     assert "TF601" not in locked.call("tf", "check").output

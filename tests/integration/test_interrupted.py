@@ -31,8 +31,8 @@ READS = [
 ]
 WRITES = ["check --fix", "devcontainer", "init -n", "upgrade -n 2.19", "mirror use aliyun --local"]
 WARNING = (
-    "Warning: a change of these files was interrupted, or is going on; run poetry tf check --fix to"
-    " settle it\n"
+    "Warning: a change of these files was interrupted, or is still running. To complete or undo it,"
+    " run poetry tf check --fix\n"
 )
 
 

@@ -75,20 +75,20 @@ def test_what_auto_has_chosen_is_shown_and_forgotten_by_use(
     monkeypatch.setattr(mirrors, "AUTO_MIRROR", Mirror("TUNA (Tsinghua)", mirror.url))
     write_pyproject(project, ["six"])
     assert _mirror(poetry, "use", "auto").ok
-    assert "nothing is chosen yet" in _mirror(poetry).stdout
+    assert "not chosen yet" in _mirror(poetry).stdout
     assert mirror.requests == []
     assert poetry.call("lock").ok
     shown = _mirror(poetry).stdout
     assert "  PyPI via TUNA (Tsinghua)\n  chosen 20" in shown
     assert _mirror(poetry, "use", "auto").ok
-    assert "nothing is chosen yet" in _mirror(poetry).stdout
+    assert "not chosen yet" in _mirror(poetry).stdout
 
 
 def test_a_source_in_place_of_pypi_is_reported(poetry: PoetryRunner, project: Path) -> None:
     source = '[[tool.poetry.source]]\nname = "own"\nurl = "https://nexus.example.com/simple"\n'
     write_pyproject(project, more=source)
     _set(project / "poetry.toml", '"tuna"')
-    assert "has sources of its own in place of PyPI" in _mirror(poetry).stderr
+    assert "replaces PyPI by its own sources" in _mirror(poetry).stderr
 
 
 def test_every_mirror_that_has_a_name_is_listed_with_whose_faults_it_shares(
@@ -320,7 +320,7 @@ def test_packages_from_elsewhere_are_left_out_and_counted(
     lock.write_text(f"{head}\n{source}{package}{rest}", "utf-8")
     done = _mirror(locked, "verify")
     assert done.stdout == "poetry.lock: every hash is the same on PyPI (1 files of 1 packages)\n"
-    assert done.stderr == "Packages left out, as they don't come from PyPI: 1\n"
+    assert done.stderr == "Packages not compared, because they are not from PyPI: 1\n"
 
 
 def test_what_could_not_be_compared_is_not_fine(locked: PoetryRunner, pypi: Mount) -> None:

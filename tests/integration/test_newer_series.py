@@ -164,7 +164,7 @@ def test_a_project_is_set_up(ahead: PoetryRunner, options: tuple[str, ...]) -> N
 def test_the_cuda_that_was_asked_for_is_not_that_of_another_series(ahead: PoetryRunner) -> None:
     done = ahead.call("tf", "init", "-n", "--tensorflow", SERIES, "--gpu", "system")
     assert done.returncode == 1
-    assert f"No CUDA and cuDNN packages are known that TensorFlow {NEW} runs with" in done.stderr
+    assert f"No CUDA and cuDNN packages are known to work with TensorFlow {NEW}" in done.stderr
     assert contents(ahead.project) == {}
 
 

@@ -234,7 +234,9 @@ def test_a_manifest_that_cannot_be_read_keeps_from_pruning_alone(
     assert "need" not in done.stdout
     done = _save(offline, folder, "--prune")
     assert done.returncode == 1
-    assert "Nothing was deleted, as the files of the project alpha-one are not" in done.stderr
+    assert (
+        "Nothing was deleted, because the files of the project alpha-one are unknown" in done.stderr
+    )
     assert f"{broken} {what}" in done.stderr and remedy in done.stderr
     assert other.is_file() and broken.read_text("utf-8") == content
     broken.unlink()
@@ -571,7 +573,7 @@ def test_what_is_no_folder_of_ours_is_left_alone(offline: PoetryRunner, tmp_path
 def test_what_is_no_folder_is_refused(offline: PoetryRunner, text: str) -> None:
     before = contents(offline.project)
     done = offline.call("tf", "mirror", "save", text, "--python", "3.11")
-    assert done.returncode == 1 and "is no folder" in done.stderr
+    assert done.returncode == 1 and "is not a folder" in done.stderr
     assert contents(offline.project) == before
 
 
@@ -839,7 +841,7 @@ def test_what_else_a_first_build_needs_is_explained_with_its_commands(
     poetry = set_up("--tensorflow", "2.18", *options)
     done = poetry.call(*command)
     assert done.ok, done.output
-    section = done.stdout.partition("Without a network, a first build needs\n")[2]
+    section = done.stdout.partition("Without a network, the first build needs\n")[2]
     for line in lines:
         assert f"\n  {line}" in f"\n{section}"
     inject = f"pipx inject poetry poetry-tf=={version('poetry-tf')} --index-url http://SERVER:8000"

@@ -224,7 +224,7 @@ def test_where_no_release_of_a_companion_fits_it_says_which_series_have_one(
     done = refused(warm_poetry, "2.18")
     assert "No release of tensorflow-addons fits TensorFlow 2.18" in done.stderr
     assert "https://github.com/tensorflow/addons/issues/2807" in done.stderr
-    assert re.search(r"tensorflow-addons +none fits: .*TensorFlow 2\.8 to 2\.15", done.stdout)
+    assert re.search(r"tensorflow-addons +no release fits: .*TensorFlow 2\.8 to 2\.15", done.stdout)
     found = json.loads(refused(warm_poetry, "2.18", "--json").stdout)
     (addons,) = found["companions"]
     assert addons["release"]["to"] is None
@@ -566,7 +566,7 @@ def test_where_there_is_no_solution_the_users_own_requirement_is_named(
     write_pyproject(project, wanted, requires_python=">=3.11,<3.12", more=MANAGED)
     assert warm_poetry.call("tf", "init", "-n").ok
     done = refused(warm_poetry, "2.21")
-    assert "No set of packages has TensorFlow 2.21.0; nothing was changed" in done.stderr
+    assert "No set of packages fits TensorFlow 2.21.0; nothing was changed" in done.stderr
     (message,) = [line for line in done.stderr.splitlines() if line.startswith("pyproject.toml:")]
     assert message.startswith(
         "pyproject.toml:7: you require protobuf <5, and TensorFlow 2.21.0 needs"

@@ -539,9 +539,9 @@ def test_cuda_for_which_there_are_no_packages_is_named(machine: Machine) -> None
     done = poetry.call("tf", "init", "-n", "--no-lock", *options)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
-        'It is built with CUDA 11.2 and cuDNN 8. Use gpu = "none" or "auto", or TensorFlow\'s own '
-        "GPU image, tensorflow/tensorflow:2.10.1-gpu. With auto nothing brings CUDA; TensorFlow "
-        "uses these where they are installed."
+        'It is built with CUDA 11.2 and cuDNN 8. Use gpu = "none" or "auto", or the image '
+        "tensorflow/tensorflow:2.10.1-gpu. With auto, poetry-tf installs no CUDA; TensorFlow uses "
+        "these versions where they are installed."
     )
     init(poetry, *options[:3])
 
