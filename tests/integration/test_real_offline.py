@@ -18,7 +18,7 @@ from poetry_tf.files.project import LOCK
 from tests.support.pages import named
 from tests.support.poetry import NO_NETWORK, PoetryRunner, write_pyproject
 
-PLACE = "/mnt/usb/tensorflow"
+PLACE, SERVER = "/mnt/usb/tensorflow", "http://server:8000"
 CUT_OFF = ["unshare", "--map-root-user", "--net"]
 """Runs a command in a network namespace of its own, in which there is nothing."""
 
@@ -116,22 +116,25 @@ def test_a_served_folder_is_an_index_for_pip_and_uv(
     handler = functools.partial(SimpleHTTPRequestHandler, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        index = f"http://127.0.0.1:{server.server_port}/simple/"
-        options = f"--require-hashes --default-index {index} {listed}"
-        for number, command in enumerate(
-            (
-                "bin/pip --isolated install --index-url "
-                f"{index} --no-cache-dir --require-hashes -r {listed}",
-                f"{tools}/bin/uv pip sync --no-cache --no-config {options}",
-            )
-        ):
+        address = f"http://127.0.0.1:{server.server_port}"
+        export, *commands = named("offline-served").replace(SERVER, address).splitlines()
+        assert len(commands) == 2
+        for number, command in enumerate(commands):
             environment = tmp_path / f"environment{number}"
             subprocess.run([sys.executable, "-m", "venv", environment], check=True)
             done = subprocess.run(
-                command.split(),
-                cwd=environment,
+                ["/bin/sh", "-euc", f"{export}\n{command}"],
+                cwd=tmp_path,
                 # What is not in the folder is nowhere.
-                env={"PATH": os.environ["PATH"], "VIRTUAL_ENV": str(environment), **NO_NETWORK},
+                env={
+                    "PATH": f"{environment / 'bin'}:{tools / 'bin'}",
+                    "VIRTUAL_ENV": str(environment),
+                    "PIP_CONFIG_FILE": os.devnull,
+                    "PIP_NO_CACHE_DIR": "1",
+                    "UV_NO_CACHE": "1",
+                    "UV_NO_CONFIG": "1",
+                    **NO_NETWORK,
+                },
                 capture_output=True,
                 text=True,
                 timeout=300,
