@@ -197,8 +197,7 @@ def test_nothing_is_written_where_locking_fails(right: PoetryRunner, fault: str)
     assert contents(right.project) == before
     assert result.returncode == 2
     assert (
-        "the project can't be locked, and nothing was written of the fix: "
-        f"{PYPROJECT}, {CONTAINER} and {LOCK}"
+        f"Could not lock the project; not written: {PYPROJECT}, {CONTAINER} and {LOCK}"
     ) in result.stderr
     assert _codes(result) == ["TF201", "TF302", "TF502"], "what there is to fix is told"
     assert result.stdout == ""

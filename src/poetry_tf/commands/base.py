@@ -11,7 +11,7 @@ from contextlib import suppress
 from importlib import metadata
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from cleo.helpers import option
 from cleo.io.outputs.output import Output, Type, Verbosity
@@ -27,12 +27,11 @@ from poetry_tf.files.snapshot import Snapshot
 from poetry_tf.files.transaction import recover, write_together
 from poetry_tf.plan.model import PlanError
 from poetry_tf.poetry_internals.notices import fit_help, fit_terminal
-from poetry_tf.text import closest, escape_markup, visible
+from poetry_tf.text import escape_markup, visible
 
 if TYPE_CHECKING:
     from cleo.io.io import IO
     from cleo.ui.question import Question
-    from poetry.console.application import Application
 
 
 CONFIG_OPTION = option(
@@ -148,24 +147,6 @@ class TensorFlowCommand(Command):
         raise PlanError(
             f"No {PYPROJECT} in {start} or above it",
             "Run `poetry tf init` to set up a project here.",
-        )
-
-    def command_names(self) -> tuple[str, ...]:
-        """The names of all commands, without ``tf``."""
-        loader = cast("Application", self.application).command_loader
-        return tuple(name.removeprefix("tf ") for name in loader.names if name.startswith("tf "))
-
-    def unknown_command(self, words: Sequence[str]) -> PlanError:
-        """The error for words that name no command, with the command that may be meant."""
-        for count in (2, 1):
-            typed, rest = " ".join(words[:count]), words[count:]
-            names = [name for name in self.command_names() if count == 1 or " " in name]
-            if found := closest(typed, names):
-                break
-        meant = f"Did you mean `poetry tf {' '.join([found, *rest])}`?\n" if found else ""
-        return PlanError(
-            f"Unknown command: poetry tf {' '.join(words)}",
-            f"{meant}Run `poetry tf help` for a list of the commands.",
         )
 
     def start(self) -> Path:

@@ -15,6 +15,7 @@ from poetry_tf.actions.mirror import replaces_pypi, validate_mirror
 from poetry_tf.actions.progress import told_regularly
 from poetry_tf.commands.allow import allow_mirrors, write_setting
 from poetry_tf.commands.base import TensorFlowCommand, align_columns, plain
+from poetry_tf.commands.listing import unknown_command
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import LOCK, POETRY_TOML, Project
 from poetry_tf.http.errors import NoResponse
@@ -95,7 +96,7 @@ chooses one, <info>poetry tf mirror test</> tests them.
 
     def act(self) -> int:
         if words := self.argument("subcommand"):
-            raise self.unknown_command(["mirror", *words])
+            raise unknown_command(self.application, ["mirror", *words])
         root = self.folder()
         found = setting_layers(root)
         if not found:
