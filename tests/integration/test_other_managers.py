@@ -68,3 +68,15 @@ def test_the_way_by_a_list_is_named(poetry: PoetryRunner, project: Path, manager
     said = poetry.call("tf", "check").stderr
     assert f"    {export}" in said
     assert "    poetry tf init --from requirements.txt" in said
+
+
+def test_a_project_that_poetry_locks_is_checked_whatever_builds_it(
+    warm_poetry: PoetryRunner, project: Path
+):
+    text = PROJECT + HATCHLING
+    (project / "pyproject.toml").write_text(text, "utf-8")
+    assert warm_poetry.call("lock").ok
+    done = warm_poetry.call("tf", "check")
+    assert done.ok and "TF305" in done.stderr, "a package publishes no bound, so it is told"
+    (project / "pyproject.toml").write_text(text.replace("<2.19", "<2.20"), "utf-8")
+    assert "TF101" in warm_poetry.call("tf", "check").stderr

@@ -76,7 +76,7 @@ def open_project(root: Path, name: str | None = None) -> Project:
         # The folder may have a devcontainer.json or a poetry.toml.
         return Project.reading(root, pyproject, FileState.absent(pyproject.path))
     project = Project.read(root)
-    require_poetry(project)
+    require_poetry(project, to_set_up=True)
     for broken in (*project.devcontainers, project.lock):
         if isinstance(broken, ProjectError):
             raise broken

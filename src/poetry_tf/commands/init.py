@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -104,6 +104,12 @@ class InitCommand(TensorFlowCommand):
     options: ClassVar[list[Option]] = OPTIONS
     loggers: ClassVar[list[str]] = ["poetry.repositories.pypi_repository"]
     help = HELP
+    examples: ClassVar[Mapping[str, str]] = {
+        "poetry tf init": "asks what the project needs",
+        "poetry tf init -n --tensorflow 2.18 --gpu pip": "TensorFlow 2.18, CUDA from its wheels",
+        "poetry tf init -n --no-devcontainer": "for this machine, without a container",
+        "poetry tf init --from environment.yml": "takes over a Conda environment",
+    }
 
     def run(self, io: IO) -> int:
         # cleo takes a lone hyphen for an option, unless it is in the same word.

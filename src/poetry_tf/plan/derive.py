@@ -60,9 +60,14 @@ _EXPORTS: Final = {
 }
 
 
-def require_poetry(project: Project) -> None:
-    """Raises `PlanError` for a project that another tool manages, with the ways to Poetry."""
+def require_poetry(project: Project, *, to_set_up: bool = False) -> None:
+    """Raises `PlanError` for a project that another tool manages, with the ways to Poetry.
+
+    One with a poetry.lock is Poetry's, whatever builds it; but nothing sets it up (`to_set_up`).
+    """
     if (foreign := project.pyproject.foreign_manager) is None:
+        return
+    if project.lock is not None and not to_set_up:
         return
     is_package = "build-system" in project.pyproject.data
     remedies = [
