@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 
 from poetry_tf.http.failures import Failure
 from poetry_tf.http.pages import (
@@ -35,6 +35,7 @@ from poetry_tf.index.saved_folder import is_saved_page
 from poetry_tf.index.transport import Transport
 
 if TYPE_CHECKING:
+    from poetry.core.constraints.version import Version
     from poetry.repositories.link_sources.base import LinkSource
 
 PREFER_JSON = {"Accept": f"{JSON_TYPE}, */*;q=0.1"}
@@ -192,19 +193,23 @@ class MirrorPages:
         failure = Failure("wrong-hash", wrong=wrong)
         return NotDownloadedError(f"{name} {record['version']}", [(root, failure)])
 
-    def unlisted_files(self, name: str, version: str) -> list[tuple[str, str]]:
+    def unlisted_files(self, name: NormalizedName, version: Version) -> list[tuple[str, str]]:
         """The locked files of a release, with their hashes, that the page of a mirror lacks.
 
         It is used only where no other mirror answers, and says nothing about what PyPI has: such a
         file stays in the lock. PyPI's own page counts as it is.
         """
-        root, _ = self._chosen.get(name, (None, None))
+        root, page = self._chosen.get(name, (None, None))
         if root is None or root.final:
             return []
-        files = self._expected.locked.get(name, {})
-        of_release = [(file, one.hash) for file, one in files.items() if one.version == version]
-        # The whole page is made sense of only for them: it may list thousands of files.
-        listed = self._files_of(root, name) if of_release else {}
+        files = self._expected.locked.get(name, {}).items()
+        of_release = [(file, one.hash) for file, one in files if one.version == version.text]
+        links = (
+            self.links(page).links_for_version(name, version)
+            if of_release and page is not None
+            else ()
+        )
+        listed = {link.filename for link in links}
         return [(file, digest) for file, digest in of_release if file not in listed]
 
     def is_incomplete(self, name: str) -> bool:

@@ -293,7 +293,7 @@ class RoutedRepository(PrefetchingRepository, FileSupply):
         self.choose()
         self._forget_unlisted(name, version)
         info = super().get_release_info(name, version)
-        unlisted = self.mirrors.pages.unlisted_files(name, version.text)
+        unlisted = self.mirrors.pages.unlisted_files(name, version)
         # Not in the cache, which serves other projects.
         more: list[Any] = [{"file": file, "hash": digest} for file, digest in unlisted]
         info.files = [*info.files, *more]
