@@ -18,6 +18,7 @@ from poetry.factory import Factory
 
 from poetry_tf.plan.settings import parse_settings
 from tests.support.index import Mount
+from tests.support.messages import is_said
 from tests.support.pages import PAGES, ROOT, blocks, named
 from tests.support.poetry import NO_NETWORK, PoetryRunner, write_pyproject
 
@@ -90,9 +91,27 @@ def test_every_block_is_run_or_says_why_not(page: Path):
             assert block.argument or before in ("run", "output"), f"{block}: the output of what?"
         elif block.kind == "not run":
             assert block.argument, f"{block}: why not?"
+        elif block.kind == "quote":
+            for line in block.text.splitlines():
+                assert is_said(line), f"{block}: the program doesn't say {line!r}"
         else:
             assert block.is_run_here, f"{block} is not run, and does not say why"
         before = block.kind
+
+
+@pytest.mark.parametrize(
+    ("quoted", "said"),
+    [
+        ("… looks like a misspelling of …", True),
+        ("tersorflow looks like a misspelling of …", False),
+        ("… looks like a misspelling", False),
+        ("The project has no dev container", False),
+        ("the project has no dev container", True),
+        ("What the program can say, read from its source", False),
+    ],
+)
+def test_a_quotation_is_what_the_program_says(quoted: str, said: bool):
+    assert is_said(quoted) is said
 
 
 @pytest.mark.parametrize("variable", sorted(set(VARIABLES)))

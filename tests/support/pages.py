@@ -8,6 +8,8 @@
     <!-- write: pyproject.toml -->         a file of the session; the block is its content
     <!-- output -->                        what the block before printed; `…` stands for anything
     <!-- output: poetry tf check -->       what this command prints in the session
+    <!-- quote -->                         messages, one a line: each is in the source, with `…` for
+                                           what varies
     <!-- run: NAME -->, <!-- check: NAME -->  used by the test or step of CI that asks for the name
     <!-- not run: why -->                  can't be run here
     <!-- generated: NAME --> … <!-- end -->   written by `.ci/pages.py`
