@@ -306,9 +306,19 @@ def hosts_row(images: Images, mode: str) -> list[str]:
 
 def host(system: System) -> str:
     """How `doctor` says a host is set up: driver, Docker, toolkit."""
+    return "\n".join(step(remedy, system) for remedy in steps(system))
+
+
+def host_commands(system: System) -> str:
+    """The commands of that alone, for pages in another language."""
+    lines = [line for one in steps(system) for line in (*one.commands[system], *one.everywhere)]
+    return f"```sh\n{chr(10).join(lines)}\n```\n"
+
+
+def steps(system: System) -> list[Remedy]:
     toolkit = remedies.toolkit(installed=False, rootless=False)
-    steps = [remedies.driver(None), remedies.DOCKER, toolkit]
-    return "\n".join(step(remedy, system) for remedy in steps if remedy.commands.get(system))
+    every = [remedies.driver(None), remedies.DOCKER, toolkit]
+    return [remedy for remedy in every if remedy.commands.get(system)]
 
 
 def step(remedy: Remedy, system: System) -> str:
@@ -365,6 +375,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "doctor-empty-folder": empty_folder,
     "container-hosts": container_hosts,
     **{f"host-{name}": (lambda name=name: host(name)) for name in typing.get_args(System)},
+    "host-commands-arch": lambda: host_commands("arch"),
+    "host-commands-debian": lambda: host_commands("debian"),
 }
 
 

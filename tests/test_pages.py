@@ -16,6 +16,7 @@ import tomlkit
 import yaml
 from poetry.factory import Factory
 
+from poetry_tf.checks.findings import rules
 from poetry_tf.plan.settings import parse_settings
 from tests.support.index import Mount
 from tests.support.messages import is_said
@@ -62,11 +63,18 @@ def test_every_link_leads_somewhere(page: Path):
             assert anchor in anchors(target), link
 
 
+def linked(page: Path) -> set[Path]:
+    """The pages to which a page has links."""
+    links = re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8"))
+    return {(page.parent / link).resolve() for link in links}
+
+
 def test_every_page_is_in_the_index():
-    index = (ROOT / "docs" / "README.md").read_text("utf-8")
-    listed = {(ROOT / "docs" / link).resolve() for link in re.findall(r"\]\(([^)#]+)\)", index)}
-    english = {page for page in (ROOT / "docs").rglob("*.md") if page.parent.name != "zh"}
-    assert english - {ROOT / "docs" / "README.md"} <= listed
+    docs = ROOT / "docs"
+    chinese = {*(docs / "zh").glob("*.md")}
+    assert {*docs.rglob("*.md")} - chinese - {docs / "README.md"} <= linked(docs / "README.md")
+    assert chinese - {docs / "zh" / "README.md"} <= linked(docs / "zh" / "README.md")
+    assert len(chinese) > 1 and chinese <= linked(ROOT / "README.md")
 
 
 def asked() -> set[str]:
@@ -112,6 +120,16 @@ def test_every_block_is_run_or_says_why_not(page: Path):
 )
 def test_a_quotation_is_what_the_program_says(quoted: str, said: bool):
     assert is_said(quoted) is said
+
+
+def test_each_rule_is_explained_in_chinese_with_what_it_says():
+    text = (ROOT / "docs" / "zh" / "errors.md").read_text("utf-8")
+    codes = re.split(r"^### (TF\d{3})$", text, flags=re.MULTILINE)[1::2]
+    sections = re.split(r"^### TF\d{3}$", text, flags=re.MULTILINE)[1:]
+    assert codes == [rule.code for rule in rules()]
+    for code, section in zip(codes, sections, strict=True):
+        own = re.split(r"^#+ ", section, maxsplit=1, flags=re.MULTILINE)[0]
+        assert "<!-- quote -->" in own or f"--select {code}\n" in own, code
 
 
 @pytest.mark.parametrize("variable", sorted(set(VARIABLES)))
