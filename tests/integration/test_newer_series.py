@@ -183,7 +183,7 @@ def test_poetrys_own_commands(ahead: PoetryRunner, managed: bool) -> None:
     )
     done = ahead.call("tf", "devcontainer")
     assert done.ok, done.output
-    assert ("nothing brings CUDA and it uses the CPU" in done.stderr) == (not managed)
+    assert ("nothing installs CUDA and it uses the CPU" in done.stderr) == (not managed)
     holds(ahead)
 
 
@@ -397,7 +397,7 @@ def test_a_python_without_an_image_is_served_without_a_container(poetry: PoetryR
         done = poetry.call("tf", "init", "-n", "--python", "3.15")
         assert done.returncode == 1
         assert (
-            f"the images that this poetry-tf knows end at Python {load_images().pythons[-1]}"
+            f"the newest image that this poetry-tf knows has Python {load_images().pythons[-1]}"
             in done.stderr
         )
         done = poetry.call("tf", "init", "-n", "--python", "3.15", "--no-devcontainer")
@@ -455,7 +455,7 @@ def test_what_metadata_tells_alone_is_said_to_be_all(cu12: PoetryRunner, index: 
     assert "read from the metadata of its wheels alone" in done.stdout
     holds(cu12, ("init", "-n"))
     shown = cu12.call("tf", "releases", "--refresh", SERIES)
-    assert "that it is built with are unknown" in shown.stdout
+    assert "CUDA and cuDNN of its build: unknown" in shown.stdout
     page = json.loads(cu12.call("tf", "releases", "--refresh", "--json").stdout)
     assert (page["series"][-1]["build_known"], page["series"][-1]["cuda"]) == (False, None)
     assert "  ?  " in cu12.call("tf", "releases", "--refresh").stdout

@@ -154,7 +154,10 @@ def test_from_this_machine_it_is_not_installed_and_that_is_said(
     assert "poetry-tf" not in prepares(poetry.project)
     place = (wheel if way == "file" else checkout).as_uri()
     for result in (done, poetry.run("tf", "devcontainer", "--explain")):
-        assert f"can't get it from {place}. poetry install works there without it" in result.stdout
+        assert (
+            f"can't be installed there from {place}. `poetry install` works there without it"
+            in result.stdout
+        )
     assert "poetry self add git+https://..." in done.stdout
     assert poetry.run("tf", "devcontainer", "--check").ok
 

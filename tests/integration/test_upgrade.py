@@ -363,7 +363,7 @@ def test_an_unmanaged_project_stays_one(warm_poetry: PoetryRunner, project: Path
     """So TensorFlow's metadata is not fixed in it: 2.18.1 asks for what there is not."""
     write_pyproject(project, ["tensorflow (>=2.15,<2.16)"], requires_python=">=3.11,<3.12")
     assert warm_poetry.call("lock", plugins=False).ok
-    assert "In a project with [tool.poetry-tf] it is left out" in (
+    assert "In a project with [tool.poetry-tf] that is left out" in (
         refused(warm_poetry, "2.18.1").stderr
     )
     assert warm_poetry.call("tf", "upgrade", "2.18", "-n").ok

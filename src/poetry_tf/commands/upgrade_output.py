@@ -93,12 +93,13 @@ class UpgradeReport:
             "not_newer": dict(upgrade.passed_over),
             "code": [
                 {
-                    "at": one.at,
+                    # What may matter in every move belongs to this one.
+                    "at": new.series if one.recurs else one.at,
                     "what": one.what,
                     "do": one.back if upgrade.is_downgrade else one.do,
                     "sources": list(one.sources),
                 }
-                for one in upgrade.changes(after)
+                for one in sorted(upgrade.changes(after), key=lambda one: one.recurs)
             ],
             "pyproject": self._pyproject() if final else None,
             "packages": _package_changes(before, after) if final else None,
@@ -338,7 +339,8 @@ def _code_lines(changes: Iterable[Plain]) -> Iterator[str]:
         yield from _wrap(f"{one['at']:4}  {_sentence(one['what'])}", "")
         yield from _wrap(one["do"], _INDENT)
         for source in one["sources"]:
-            yield from _wrap(source, _INDENT)
+            if source.startswith("https://"):  # else it says how it was found out, for the JSON
+                yield from _wrap(source, _INDENT)
 
 
 def _sentence(clause: str) -> str:
