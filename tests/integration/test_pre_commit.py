@@ -96,7 +96,7 @@ def test_check_stops_a_commit_that_is_wrong(plugin: Path, home: str, project: Pa
     status, output = commit(project, home)
     assert status == 1, output
     assert "poetry tf check" in output and "Failed" in output
-    assert "pyproject.toml:6:5 TF101 tensorflow >=2.18 admits" in output
+    assert "pyproject.toml:6:5 TF101 [*] tensorflow >=2.18 admits" in output
     assert path.read_bytes() == before
 
     write_pyproject(project, [PINNED], requires_python=PYTHON)
