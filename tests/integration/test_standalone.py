@@ -131,7 +131,7 @@ def test_the_console_script_is_installed(warm_poetry: PoetryRunner, project: Pat
         (
             'mkdir gone; cd gone; rmdir "$PWD"; {} check',
             1,
-            "Error: the current folder can't be read: No such file or directory\n",
+            "Error: could not read the current folder: No such file or directory\n",
         ),
     ],
     ids=["nobody reads", "stdout is closed", "stdin is closed", "the folder is gone"],

@@ -820,5 +820,5 @@ def test_an_upgrade_says_where_its_series_has_no_gpu(
     page = poetry.call("tf", "upgrade", "2.13", "--dry-run", "-n").stdout
     assert f"8.6, {before}" in page or f"11.8, {before}" in page, page
     page = poetry.call("tf", "upgrade", "2.10", "--dry-run", "-n").stdout
-    none = "none: no CUDA and cuDNN are known that this TensorFlow runs with"
+    none = "none: no CUDA and cuDNN are known to work with this TensorFlow"
     assert f"{none}; {first} is the first series with a GPU\n" in page
