@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from cleo.io.inputs.argv_input import ArgvInput
+from poetry.console.application import Application
 
 from poetry_tf.plugin import COMMANDS
 from tests.support.poetry import PoetryRunner, Program
@@ -17,8 +18,6 @@ from tests.support.projects import contents
 NAMES = [name.removeprefix("tf ") for name in COMMANDS if name != "tf"]
 WITHOUT_EXAMPLES = (
     "tf",
-    "tf init",
-    "tf doctor",
     "tf env",
     "tf mirror",
     "tf mirror list",
@@ -78,6 +77,8 @@ def test_the_help_has_our_options_and_names_poetrys_in_one_line(poetry: PoetryRu
 def test_an_example_is_a_command_line_that_poetry_takes():
     for name, (module, cls) in COMMANDS.items():
         command = getattr(import_module(f"poetry_tf.commands.{module}"), cls)()
+        command.set_application(Application())
+        command.merge_application_definition()  # Poetry's own options, such as -n
         for example in command.examples:
             assert example.startswith(f"poetry {name}")
             words = shlex.split(example.removeprefix(f"poetry {name}"))
