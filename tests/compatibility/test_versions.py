@@ -66,7 +66,7 @@ def test_poetry_has_the_plugin(poetry: PoetryRunner, environment: Environment) -
     listed = _quiet(poetry.run("list", "tf"))
     for command in ("tf init", "tf check", "tf devcontainer", "tf releases", "tf upgrade"):
         assert command in listed
-        assert "--help" in _quiet(poetry.run(*command.split(), "--help"))
+        assert f"Usage:\n  poetry {command} " in _quiet(poetry.run(*command.split(), "--help"))
     assert "2.18" in _quiet(poetry.run("tf", "releases"))
     assert "2.18" in _quiet(poetry.run("releases", program="poetry_tf"))
 
