@@ -30,6 +30,7 @@ def dependencies(path: Path) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_beside_tensorflow_goes_the_distribution_of_a_platform(warm_poetry: PoetryRunner) -> None:
     path = write_pyproject(warm_poetry.project, requires_python="~=3.11.0", more=SETTINGS)
     done = warm_poetry.call("add", "--lock", "tensorflow@>=2.15.1,<2.16.0")
@@ -94,6 +95,7 @@ def test_in_legacy_tables(warm_poetry: PoetryRunner) -> None:
     assert codes(warm_poetry) == {"TF501"}
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("more", ["", "\n[dependency-groups]\ntrain = []\n"])
 def test_in_a_group(warm_poetry: PoetryRunner, more: str) -> None:
     path = write_pyproject(warm_poetry.project, requires_python="~=3.11.0", more=more + SETTINGS)
@@ -156,6 +158,7 @@ def test_what_stands_beside_it_moves_along(
         assert "removed tensorflow-" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_pin_that_was_moved_by_hand_is_fixed_before_locking(warm_poetry: PoetryRunner) -> None:
     path = write_pyproject(warm_poetry.project, requires_python="~=3.11.0", more=SETTINGS)
     assert warm_poetry.call("add", "--lock", "tensorflow@~2.15.1").ok
@@ -171,6 +174,7 @@ def test_a_pin_that_was_moved_by_hand_is_fixed_before_locking(warm_poetry: Poetr
     assert "tensorflow-cpu-aws" not in path.read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_what_was_beside_a_tensorflow_that_is_gone_goes_too(warm_poetry: PoetryRunner) -> None:
     """But not a bound, which could be the user's own."""
     path = write_pyproject(warm_poetry.project, requires_python="~=3.11.0", more=SETTINGS)
@@ -180,6 +184,7 @@ def test_what_was_beside_a_tensorflow_that_is_gone_goes_too(warm_poetry: PoetryR
     assert [line.partition(" ")[0] for line in dependencies(path)] == ["six", "setuptools"]
 
 
+@pytest.mark.slow
 def test_cuda_by_wheels_is_asked_for_where_the_project_wants_it(warm_poetry: PoetryRunner) -> None:
     path = write_pyproject(warm_poetry.project, requires_python="~=3.11.0", more=SETTINGS)
     done = warm_poetry.call("add", "--lock", "tensorflow@~2.16.2")

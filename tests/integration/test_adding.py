@@ -169,6 +169,7 @@ def test_where_the_newest_fits_poetry_goes_its_own_way(
     assert "simple (>=3.2,<4.0)" in text(with_2_15)
 
 
+@pytest.mark.slow
 def test_a_version_that_the_user_wrote_stays(with_2_15: PoetryRunner) -> None:
     before = contents(with_2_15.project)
     done = with_2_15.call("add", "--lock", "frames@^2.0")
@@ -239,6 +240,7 @@ COMPILED = (
 )
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("name", ["compiled", "needs-compiled"])
 def test_what_is_built_from_source_is_said(with_2_15: PoetryRunner, name: str) -> None:
     done = with_2_15.call("add", "--lock", name)
@@ -272,6 +274,7 @@ def test_several_names_are_solved_together_each_with_its_reason(with_2_15: Poetr
     assert locked(with_2_15.project)["simple"] == "3.2"
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("table", ["legacy", "groups"])
 def test_in_other_tables(with_2_15: PoetryRunner, table: str) -> None:
     if table == "groups" and not KNOWS_DEPENDENCY_GROUPS:
@@ -313,6 +316,7 @@ def test_a_project_that_is_not_managed_is_poetrys_alone(with_2_15: PoetryRunner)
 # -- companions -----------------------------------------------------------------------------
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(
     ("name", "written"),
     [

@@ -172,6 +172,7 @@ def test_what_changed_in_pyproject_without_us_is_locked(right: PoetryRunner, pro
     assert (project / LOCK).read_text("utf-8").startswith(before)
 
 
+@pytest.mark.slow
 def test_a_locked_release_outside_the_pin_moves_and_the_container_with_it(
     right: PoetryRunner, project: Path
 ) -> None:

@@ -222,6 +222,7 @@ def test_a_python_range_without_wheels_is_cut(warm_poetry: PoetryRunner) -> None
     assert new[0] == 'requires-python = ">=3.10,<3.13"   # as the cluster has\n'
 
 
+@pytest.mark.slow
 def test_a_retired_distribution_is_renamed(warm_poetry: PoetryRunner, project: Path) -> None:
     text = PROJECT.replace("tensorflow >=2.18", "tensorflow-gpu >=2.12,<2.13")
     gone, new = _init(warm_poetry, text.replace("<3.13", "<3.12"))
@@ -260,6 +261,7 @@ def test_a_project_that_ships_a_package_keeps_package_mode(
     assert warm_poetry.call("check", "--lock", plugins=False).stdout == "All set!\n"
 
 
+@pytest.mark.slow
 def test_packages_that_are_locked_keep_their_versions(
     warm_poetry: PoetryRunner, project: Path, index: LocalIndex
 ) -> None:
@@ -484,6 +486,7 @@ scripts = { paper = "paper:main" }
 """
 
 
+@pytest.mark.slow
 def test_what_a_package_publishes_stays_and_is_locked(
     warm_poetry: PoetryRunner, project: Path
 ) -> None:
@@ -514,6 +517,7 @@ def test_a_package_is_pinned_where_a_series_is_named(
     assert "tensorflow (>=2.15.1,<2.16.0)" in text and "pin =" not in text
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("series", ["2.15", "2.21"])
 def test_what_only_the_lock_shows_is_fixed_as_well(warm_poetry: PoetryRunner, series: str) -> None:
     """A companion's newest release is for another TensorFlow, or breaks with what is locked."""

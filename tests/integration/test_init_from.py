@@ -116,6 +116,7 @@ def test_an_environment_becomes_a_project_that_is_all_set(
     assert "[package.source]" not in (project / "poetry.lock").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_versions_that_do_not_go_together_give_way(
     warm_poetry: PoetryRunner, project: Path
 ) -> None:
@@ -174,6 +175,7 @@ def test_an_index_that_fails_is_told_with_the_package_that_was_asked_for(
     assert [path.name for path in project.iterdir()] == ["requirements.txt"]
 
 
+@pytest.mark.slow
 def test_an_export_keeps_what_nothing_else_needs(warm_poetry: PoetryRunner, project: Path) -> None:
     packages = ["python=3.10.9=h7a1cb2a_2", "tensorflow=2.12.0=py310_0", "quiet=1.0=py_0"]
     packages += ["slow-date=1.0=py_0", "numpy=1.23.5=py310_0", "openssl=1.1.1n=h166bdaf_0"]
@@ -211,6 +213,7 @@ def test_it_is_read_from_standard_input(warm_poetry: PoetryRunner, project: Path
     assert refused.stderr.startswith("Error: standard input:2:1: '==' is not a requirement")
 
 
+@pytest.mark.slow
 def test_an_existing_project_gets_what_it_lacks(warm_poetry: PoetryRunner, project: Path) -> None:
     assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.15").ok
     write(project, ENVIRONMENT)
@@ -225,6 +228,7 @@ def test_an_existing_project_gets_what_it_lacks(warm_poetry: PoetryRunner, proje
     assert contents(project) == before
 
 
+@pytest.mark.slow
 def test_a_project_in_poetrys_own_tables_gets_it_there(
     warm_poetry: PoetryRunner, project: Path
 ) -> None:
@@ -310,6 +314,7 @@ def test_a_dry_run_shows_it_and_writes_nothing(warm_poetry: PoetryRunner, projec
     assert contents(project) == before
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_called_like_a_package_gives_the_project_another_name(
     warm_poetry: PoetryRunner, project: Path
 ) -> None:

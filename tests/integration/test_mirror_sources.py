@@ -96,6 +96,7 @@ def test_dependencies_that_name_the_mirror_are_freed_as_well(
     assert warm_poetry.call("install", "--dry-run", plugins=False).ok
 
 
+@pytest.mark.slow
 def test_a_lock_whose_mirror_was_removed_by_hand_is_freed(
     warm_poetry: PoetryRunner, mirror: Mount, plain: bytes
 ) -> None:
@@ -109,6 +110,7 @@ def test_a_lock_whose_mirror_was_removed_by_hand_is_freed(
     assert (warm_poetry.project / "poetry.lock").read_bytes() == plain
 
 
+@pytest.mark.slow
 def test_init_frees_a_project_too(warm_poetry: PoetryRunner, mirror: Mount, plain: bytes) -> None:
     _bound(warm_poetry, mirror)
     warm_poetry.mirror = "off"

@@ -153,6 +153,7 @@ def test_what_the_lock_has_is_what_plain_poetry_locks(ahead: PoetryRunner) -> No
     assert locked(ahead.project) == made
 
 
+@pytest.mark.slow
 def test_a_pin_on_it_is_planned_for_before_it_is_locked(ahead: PoetryRunner) -> None:
     done = ahead.call(
         "tf", "init", "-n", "--no-lock", "--python", "3.11", "--tensorflow", later(LAST)

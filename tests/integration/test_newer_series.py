@@ -222,6 +222,7 @@ def test_a_project_is_moved(ahead: PoetryRunner) -> None:
     holds(ahead)
 
 
+@pytest.mark.slow
 def test_a_project_that_is_not_managed_is_moved(cu12: PoetryRunner) -> None:
     write_pyproject(
         cu12.project, [f"tensorflow (~={LAST}.0)", "h5py"], requires_python=">=3.11,<3.15"
@@ -237,6 +238,7 @@ def test_a_project_that_is_not_managed_is_moved(cu12: PoetryRunner) -> None:
     assert cu12.call("tf", "check").stdout.startswith("All set! ")
 
 
+@pytest.mark.slow
 def test_the_container_of_another_series_is_found(cu12: PoetryRunner) -> None:
     assert cu12.call("tf", "init", "-n", "--tensorflow", LAST, "--python", "3.13").ok
     path = cu12.project / ".devcontainer" / "devcontainer.json"

@@ -244,6 +244,7 @@ def test_a_manifest_that_cannot_be_read_keeps_from_pruning_alone(
     assert not other.exists()
 
 
+@pytest.mark.slow
 def test_prune_leaves_what_was_not_saved_and_no_empty_folder(
     offline: PoetryRunner, folder: Path
 ) -> None:
@@ -883,6 +884,7 @@ def served(folder: Path) -> Iterator[str]:
         server.shutdown()
 
 
+@pytest.mark.slow
 def test_a_plain_web_server_serves_it_to_pip_and_to_poetry(
     offline: PoetryRunner, shelf: LocalIndex, folder: Path, served: str, tmp_path: Path
 ) -> None:
@@ -958,6 +960,7 @@ def test_a_locked_package_of_which_nothing_was_saved_stays_in_the_lock(
     assert _lock(offline) == before
 
 
+@pytest.mark.slow
 def test_a_served_folder_gives_no_release_that_is_not_locked(
     offline: PoetryRunner, shelf: LocalIndex, folder: Path, served: str, tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ def pinned(warm_poetry: PoetryRunner, project: Path) -> PoetryRunner:
     return warm_poetry
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("command", WITH_JSON)
 def test_json_is_short_for_format_json(pinned: PoetryRunner, project: Path, command: str):
     before, pages = contents(project), []

@@ -44,6 +44,7 @@ def test_all_commands_refuse_alike(warm_poetry: PoetryRunner, project: Path, man
     assert contents(project) == before
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("manager", MANAGERS)
 def test_what_it_says_to_add_moves_the_project(
     warm_poetry: PoetryRunner, project: Path, manager: str

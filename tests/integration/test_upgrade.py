@@ -160,6 +160,7 @@ def test_where_tensorflow_has_keras_2_the_option_changes_nothing(
     assert "keras" not in pyproject(project)
 
 
+@pytest.mark.slow
 def test_companions_move_along(warm_poetry: PoetryRunner, project: Path) -> None:
     wanted = [
         "tensorflow-text",
@@ -250,6 +251,7 @@ def test_by_default_it_moves_as_far_as_the_companions_do(
     assert "tensorflow-decision-forests" in found["not_newer"]["2.21"]
 
 
+@pytest.mark.slow
 def test_the_range_of_pythons_moves_where_it_must_and_is_reported(
     begin: Begin, project: Path
 ) -> None:
@@ -315,6 +317,7 @@ def test_check_adds_the_bound_and_locks(warm_poetry: PoetryRunner, project: Path
     assert warm_poetry.call("tf", "check").stdout.startswith("All set! ")
 
 
+@pytest.mark.slow
 def test_a_bound_that_the_user_wrote_stays(warm_poetry: PoetryRunner, project: Path) -> None:
     wanted = ["tensorflow (>=2.10.1,<2.11)", "numpy (>=1.26,<2)"]
     write_pyproject(project, wanted, requires_python=">=3.10,<3.11", more=MANAGED)
