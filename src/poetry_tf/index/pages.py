@@ -119,7 +119,8 @@ def json_page(url: str, content: Mapping[str, Any], *, as_pypi: bool = False) ->
     try:
         return SortedPage(url, _sorted_files(url, content, make), make, _is_sound_file)
     except (LookupError, TypeError, AttributeError, ValueError):
-        return _of_content(url, content)  # which fails as in Poetry
+        # Which fails as in Poetry; what is to be as on PyPI was checked before.
+        return make(url, content["files"]) if as_pypi else _of_content(url, content)
 
 
 def html_page(url: str, text: str) -> LinkSource:
