@@ -60,13 +60,12 @@ SIDES = ("poetry", "poetry-tf", "pypi-mirror", "uv")
 class Task:
     """What is timed, by side: `commands`, in a project that `before` has brought that far.
 
-    `before` leaves an empty cache, if it isn't `warm`.
+    It then has its lock file and no cache; if it is `warm`, its cache and no lock file.
     """
 
     commands: Mapping[str, Sequence[str]]
     before: Mapping[str, str] | None = None
     warm: bool = False
-    locked: bool = True
     only: str | None = None
 
 
@@ -78,15 +77,11 @@ def _poetry(command: str) -> dict[str, Sequence[str]]:
     }
 
 
-LOCK = {"poetry": "poetry --no-plugins lock", "poetry-tf": "poetry lock"} | {
-    "pypi-mirror": "poetry lock",
-    "uv": "uv lock -q",
-}
+LOCKING: dict[str, Sequence[str]] = {**_poetry("lock"), "uv": ["uv lock -q"]}
+LOCK = {side: command for side, (command,) in LOCKING.items()}
 TASKS = {
-    "lock": Task({**_poetry("lock"), "uv": ["uv lock -q"]}),
-    "lock, cache warm": Task(
-        {**_poetry("lock"), "uv": ["uv lock -q"]}, before=LOCK, warm=True, locked=False
-    ),
+    "lock": Task(LOCKING),
+    "lock, cache warm": Task(LOCKING, before=LOCK, warm=True),
     "add": Task({**_poetry("add --lock humanize"), "uv": ["uv add -q --no-sync humanize"]}, LOCK),
     "update": Task({**_poetry("update --lock"), "uv": ["uv lock -q --upgrade"]}, LOCK),
     "init": Task(
@@ -182,10 +177,10 @@ class Bench:
         environ = _environment(side, url, folder)
         if task.before:
             _timed(program, task.before[side], project, environ)
-        if not task.warm:
-            shutil.rmtree(folder / "cache", ignore_errors=True)
-        if not task.locked:
+        if task.warm:
             (project / LOCK_NAME.get(side, "poetry.lock")).unlink()
+        else:
+            shutil.rmtree(folder / "cache", ignore_errors=True)
         index.counts.clear()
         found = [_timed(program, command, project, environ) for command in task.commands[side]]
         seconds, processor, memory = zip(*found, strict=True)

@@ -60,9 +60,7 @@ dependencies:
 def tensorflow_index() -> Iterator[LocalIndex]:
     """TensorFlow, and beside it what the lists of these tests name."""
     with LocalIndex() as index:
-        add_tensorflow(index)
-        for name, version, requires, tags in PACKAGES:
-            index.add(name, version, requires=requires, tags=tags)
+        add_tensorflow(index, PACKAGES)
         yield index
 
 

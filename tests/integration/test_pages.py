@@ -47,9 +47,7 @@ PACKAGES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
 @pytest.fixture(scope="module")
 def tensorflow_index() -> Iterator[LocalIndex]:
     with LocalIndex() as index:
-        add_tensorflow(index)
-        for name, version, requires, tags in PACKAGES:
-            index.add(name, version, requires=requires, tags=tags)
+        add_tensorflow(index, PACKAGES)
         yield index
 
 

@@ -87,9 +87,15 @@ PROBABILITY = {
 }
 
 
-def add_tensorflow(index: LocalIndex) -> None:
-    """Adds TensorFlow, its companions, and all that any release of it requires."""
+Beside = Iterable[tuple[str, str, tuple[str, ...], tuple[str, ...]]]
+"""Releases: name, version, what it requires, and the tags of its wheels."""
+
+
+def add_tensorflow(index: LocalIndex, beside: Beside = ()) -> None:
+    """Adds TensorFlow, its companions, all that any release of it requires, and what is beside."""
     index.extend(distributions())
+    for name, version, requires, tags in beside:
+        index.add(name, version, requires=requires, tags=tags)
 
 
 @functools.cache
