@@ -25,6 +25,7 @@ from poetry.inspection import lazy_wheel
 from poetry.repositories.exceptions import PackageNotFoundError
 from poetry.repositories.legacy_repository import LegacyRepository
 from poetry.repositories.link_sources.html import HTMLPage
+from poetry.utils.env import EnvManager
 
 from poetry_tf.index import mirror_pages, prefetch, wheel_metadata
 from poetry_tf.index.pages import POETRY_READS_JSON, as_html, is_in_json
@@ -80,7 +81,7 @@ def _spared_nothing() -> Iterator[None]:
                 if name == "_get_page" and not POETRY_READS_JSON:
                     own = _own_page  # Poetry's own would take JSON for a page without files
                 stack.enter_context(mock.patch.object(PrefetchingRepository, name, own))
-        stack.enter_context(mock.patch.object(prefetch.Prefetcher, "begin", lambda *_: None))
+        stack.enter_context(mock.patch.object(prefetch.Prefetcher, "begin", lambda *_, **__: None))
         yield
 
 
@@ -306,7 +307,7 @@ def test_a_solve_asks_for_each_page_and_each_wheel_once(
     [
         (("add", "--lock", "extra"), 14, 1),
         (("update", "--lock"), 13, 0),
-        (("remove", "--lock", "alone"), 13, 0),
+        (("remove", "--lock", "alone"), 12, 0),
     ],
     ids=["add", "update", "remove"],
 )
@@ -330,6 +331,55 @@ def test_a_locked_project_asks_for_each_page_once_and_only_for_new_wheels(
     kinds = Counter(request.kind for request in mirror.requests)
     assert kinds == Counter(page=pages, file=files)
     assert set(asked.values()) <= {1}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("lock",), ("lock", "--regenerate"), ("update", "--lock"), ("add", "--lock", "extra")],
+    ids=" ".join,
+)
+def test_what_a_solve_needs_is_asked_for_while_poetry_prepares_it(
+    solver: PoetryRunner, local: LocalIndex, command: tuple[str, ...]
+) -> None:
+    """Poetry makes or inspects the virtual environment first, which takes a second."""
+    names = _chain(local)
+    local.add("extra", "1.0")
+    mirror = local.mount("mirror", **MIRROR)
+    done, lock = _lock(solver, mirror, *names)
+    assert done.ok, done.output
+    if command == ("lock",):
+        (solver.project / "poetry.lock").unlink()
+    mirror.requests = []
+    before: list[str] = []
+    create = EnvManager.create_venv
+
+    def create_later(manager: EnvManager, *arguments: Any, **more: Any) -> Any:
+        until = time.monotonic() + 20
+        while len({*(one.path for one in mirror.requests)}) < 12 and time.monotonic() < until:
+            time.sleep(0.01)
+        before.extend(request.path for request in mirror.requests)
+        return create(manager, *arguments, **more)
+
+    with mock.patch.object(EnvManager, "create_venv", create_later):
+        done = solver.call(*command)
+    assert done.ok, done.output
+    assert len({*before}) >= 12
+    assert {*Counter(request.path for request in mirror.requests).values()} == {1}
+    if "add" not in command:
+        assert (solver.project / "poetry.lock").read_text("utf-8") == lock
+
+
+def test_an_update_asks_for_several_pages_at_a_time(
+    solver: PoetryRunner, local: LocalIndex
+) -> None:
+    """All that is locked may change: what is kept of it is none."""
+    mirror = local.mount("mirror", delay=0.2, **MIRROR)
+    assert _lock(solver, mirror, *_chain(local))[0].ok
+    local.busiest = 0
+    mirror.requests = []
+    done = solver.call("update")
+    assert done.ok, done.output
+    assert local.busiest > 1
 
 
 def test_a_mirror_that_answers_has_no_page_parsed_for_its_wheels(
@@ -498,6 +548,61 @@ def test_no_thread_goes_on_after_the_solve(solver: PoetryRunner, local: LocalInd
     for thread in threads:
         thread.join(10)
         assert not thread.is_alive()
+
+
+def test_no_thread_goes_on_where_poetry_does_not_come_to_solve(
+    solver: PoetryRunner, local: LocalIndex
+) -> None:
+    mirror = local.mount("mirror", **MIRROR)
+    assert _lock(solver, mirror, *_chain(local))[0].ok
+    done = solver.call("update", "unknown")
+    assert not done.ok
+    for thread in threading.enumerate():
+        if thread.name.startswith("poetry-tf"):
+            thread.join(10)
+            assert not thread.is_alive()
+
+
+def test_a_second_solve_asks_for_nothing_again() -> None:
+    """`add` solves several times where the newest version does not fit."""
+    asked: list[tuple[str, ...]] = []
+
+    def fetch_page(name: NormalizedName) -> object:
+        return fetching.get(("page", name), lambda: page(name))
+
+    def page(name: NormalizedName) -> object:
+        asked.append((name,))
+        if name == "broken":
+            raise PackageNotFoundError(name)
+        return HTMLPage(f"https://example.org/{name}/", f'<a href="{name}-1.0.tar.gz">x</a>')
+
+    def fetch_record(name: NormalizedName, version: object) -> dict[str, Any]:
+        return fetching.get(("record", name, version), lambda: record(name, version))
+
+    def record(name: NormalizedName, version: object) -> dict[str, Any]:
+        asked.append((name, str(version)))
+        return {"requires_dist": ["b"] if name == "a" else []}
+
+    def wait(*needed: tuple[str, ...]) -> None:
+        until = time.monotonic() + 10
+        while not {*needed} <= {*asked} and time.monotonic() < until:
+            time.sleep(0.01)
+        assert {*needed} <= {*asked}
+
+    fetching = prefetch.Prefetcher(fetch_page, fetch_record)
+    python, first = parse_constraint(">=3.8"), [Dependency("a", "*"), Dependency("broken", "*")]
+    fetching.begin(python, first, ahead=True)
+    wait(("b", "1.0"), ("broken",))
+    fetching.begin(python, [*first, Dependency("c", "*")])
+    wait(("c", "1.0"))
+    fetching.end()
+    for again in ("first", "second"):
+        fetching.begin(python, [*first, Dependency(again, "*")])
+        wait((again, "1.0"))
+        fetching.end()
+    failed = asked.count(("broken",))
+    assert {*Counter(asked).values()} <= {1, failed}
+    assert asked.count(("b", "1.0")) == 1
 
 
 def test_the_threads_are_not_heard() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -93,6 +93,18 @@ class Lock:
                 version = Version(package["version"])
                 found.setdefault(canonicalize_name(package["name"]), []).append(version)
         return {name: tuple(versions) for name, versions in found.items()}
+
+    @property
+    def names(self) -> Iterator[NormalizedName]:
+        """The locked distributions."""
+        return (canonicalize_name(package["name"]) for package in self.data.get("package", []))
+
+    @property
+    def from_pypi(self) -> Iterator[tuple[NormalizedName, str]]:
+        """The locked distributions that come from PyPI, each with its version."""
+        for name, package in zip(self.names, self.data.get("package", []), strict=True):
+            if "source" not in package:
+                yield name, package["version"]
 
     @property
     def format(self) -> Version | None:

@@ -10,17 +10,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 from poetry.console.commands.add import AddCommand
 from poetry.console.commands.init import InitCommand
 from poetry.console.commands.remove import RemoveCommand
 from poetry.console.exceptions import PoetryRuntimeError
+from poetry.core.constraints.version import Version as SolverVersion
 
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import LOCK, read_text
 from poetry_tf.hooks import metadata
-from poetry_tf.hooks.add_guard import AddGuard, report_findings, requested_versions
+from poetry_tf.hooks.add_guard import (
+    AddGuard,
+    report_findings,
+    requested_names,
+    requested_versions,
+)
 from poetry_tf.hooks.candidates import candidate_filter_of
 from poetry_tf.hooks.guards import (
     GuardSettings,
@@ -30,6 +37,7 @@ from poetry_tf.hooks.guards import (
     judge_project,
     judge_solution,
 )
+from poetry_tf.hooks.setup import end_fetching, fetch_ahead
 from poetry_tf.index import routing
 from poetry_tf.plan.python import python_range
 from poetry_tf.plan.requirement import primary_distributions
@@ -49,12 +57,10 @@ if TYPE_CHECKING:
 # The commands that are guarded; `install`, `sync` and `remove` are never blocked by a wide pin.
 SOLVING = {"add", "lock", "update"}
 
-# The TensorFlow distributions that were locked before a command.
-_locked_before: WeakKeyDictionary[Any, dict[str, Version]] = WeakKeyDictionary()
+# The lock file before a command; None if there was none that can be read.
+_lock_before: WeakKeyDictionary[Any, Lock | None] = WeakKeyDictionary()
 # The guards of ``add`` in managed projects.
 _adding: WeakKeyDictionary[Any, AddGuard] = WeakKeyDictionary()
-# The distributions that were locked before them.
-_names_before: WeakKeyDictionary[Any, frozenset[NormalizedName]] = WeakKeyDictionary()
 
 
 def on_command(event: ConsoleCommandEvent, failed: Failed) -> None:
@@ -66,7 +72,7 @@ def on_command(event: ConsoleCommandEvent, failed: Failed) -> None:
             _guard_dialogue(event, failed)
         return
     setting = guard_settings(poetry)
-    _locked_before[command] = locked_tensorflow(poetry.pyproject_path.parent)
+    lock = _lock_before[command] = _read_lock(poetry.pyproject_path.parent)
     removed = event.io.input.argument("packages") if isinstance(command, RemoveCommand) else ()
     judge_names(poetry, setting, without=removed)
     if command.name not in SOLVING:
@@ -85,6 +91,8 @@ def on_command(event: ConsoleCommandEvent, failed: Failed) -> None:
     judge_project(poetry, event.io, setting, replaced)
     metadata.fix_metadata(poetry, event.io, managed=setting.managed, failed=failed)
     routing.choose(poetry)
+    with suppress(Exception):  # it is slower without
+        fetch_ahead(poetry, _kept(event, lock))
 
 
 def on_installer_ready(event: ConsoleCommandEvent, failed: Failed) -> None:
@@ -93,13 +101,9 @@ def on_installer_ready(event: ConsoleCommandEvent, failed: Failed) -> None:
     poetry = project_of(command)
     if poetry is None or command.name not in SOLVING:
         return
-    before, guard = _locked_before.get(command), _adding.get(command)
+    before, guard = _tensorflow_in(_lock_before.get(command)), _adding.get(command)
     if not before and guard is None:
         return
-    if guard is not None and poetry.locker.is_locked():
-        with suppress(Exception):  # Poetry reports a lock that it can't read
-            packages = poetry.locker.locked_repository().packages
-            _names_before[command] = frozenset(package.name for package in packages)
     setting, io = guard_settings(poetry), event.io
     # The remedy repeats the arguments of `add`.
     added = io.input.argument("name") if command.name == "add" else []
@@ -161,15 +165,19 @@ def on_terminate(event: ConsoleTerminateEvent, _failed: Failed) -> None:
     """Runs after a command; if it succeeded, updates what depends on the new lock."""
     command: Any = event.command
     poetry = project_of(command)
-    before, guard = _locked_before.pop(command, None), _adding.pop(command, None)
-    if poetry is None or before is None or event.exit_code != 0:
+    is_known, guard = command in _lock_before, _adding.pop(command, None)
+    lock = _lock_before.pop(command, None)
+    if poetry is not None and command.name in SOLVING:
+        with suppress(Exception):
+            end_fetching(poetry)
+    if poetry is None or not is_known or event.exit_code != 0:
         return
     from poetry_tf.hooks import libraries, sync
 
     root, setting = poetry.pyproject_path.parent, guard_settings(poetry)
     if guard is not None:
-        report_findings(guard, _names_before.pop(command, frozenset()))
-    sync.sync_containers(root, before, locked_tensorflow(root), event.io, setting)
+        report_findings(guard, frozenset(lock.names if lock is not None else ()))
+    sync.sync_containers(root, _tensorflow_in(lock), locked_tensorflow(root), event.io, setting)
     if setting.managed:
         libraries.link_installed(command, event.io)
 
@@ -188,15 +196,44 @@ def project_of(command: Any) -> Poetry | None:
     return poetry
 
 
-def locked_tensorflow(root: Path) -> dict[str, Version]:
-    """The newest version of each TensorFlow distribution in a project's lock file."""
+def _read_lock(root: Path) -> Lock | None:
+    """A project's lock file; None if there is none, or a broken one, which Poetry reports."""
     try:
         text = read_text(root / LOCK)
-        lock = Lock.read(root / LOCK, text) if text is not None else None
+        return Lock.read(root / LOCK, text) if text is not None else None
     except ProjectError:
-        return {}  # Poetry reports the error
+        return None
+
+
+def locked_tensorflow(root: Path) -> dict[str, Version]:
+    """The newest version of each TensorFlow distribution in a project's lock file."""
+    return _tensorflow_in(_read_lock(root))
+
+
+def _tensorflow_in(lock: Lock | None) -> dict[str, Version]:
     versions = lock.versions if lock is not None else {}
     return primary_distributions({str(name): max(found) for name, found in versions.items()})
+
+
+def _kept(event: ConsoleCommandEvent, lock: Lock | None) -> dict[NormalizedName, SolverVersion]:
+    """The locked versions that a command keeps where they fit, as Poetry's installer decides."""
+    if lock is None:
+        return {}
+    given = event.io.input
+    match event.command.name:
+        case "add":
+            solved_again = requested_names(event.io)
+        case "update" if names := given.argument("packages"):
+            solved_again = frozenset(map(canonicalize_name, names))
+        case "lock" if not given.option("regenerate"):
+            solved_again = frozenset()
+        case _:
+            return {}
+    return {
+        name: SolverVersion.parse(version)
+        for name, version in lock.from_pypi
+        if name not in solved_again
+    }
 
 
 def _guard_dialogue(event: ConsoleCommandEvent, failed: Failed) -> None:

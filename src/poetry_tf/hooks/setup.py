@@ -13,8 +13,14 @@ from poetry_tf.plan.settings import parse_settings
 from poetry_tf.poetry_internals import Failed, patches, reads
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from cleo.io.io import IO
+    from packaging.utils import NormalizedName
+    from poetry.core.constraints.version import Version
+    from poetry.core.packages.project_package import ProjectPackage
     from poetry.poetry import Poetry
+    from poetry.repositories.repository_pool import RepositoryPool
 
     from poetry_tf.index.new_releases import NewReleases
 
@@ -41,21 +47,49 @@ def set_up_project(poetry: Poetry, io: IO, *, managed: bool, failed: Failed) -> 
     patches.around_solving(_begin_solving, _end_solving)
 
 
-def _begin_solving(solver: Any) -> None:
-    problem = reads.solver_problem(solver)
+def fetch_ahead(poetry: Poetry, kept: Mapping[NormalizedName, Version]) -> None:
+    """Starts to fetch what the solve of this command will need, while Poetry prepares it.
+
+    `kept` are the locked versions that stay if possible.
+    """
+    _begin_prefetching(poetry.pool, poetry.package, kept, ahead=True)
+
+
+def end_fetching(poetry: Poetry) -> None:
+    """Ends what `fetch_ahead` started, if Poetry did not come to solve."""
+    _end_prefetching(poetry.pool)
+
+
+def _begin_solving(solver: Any, latest: Collection[NormalizedName]) -> None:
+    problem = reads.solver_problem(solver, latest)
     if problem.is_of_build:
         begin_build()
-    match problem.pool.repositories:
+    _begin_prefetching(problem.pool, problem.root, problem.kept)
+
+
+def _begin_prefetching(
+    pool: RepositoryPool,
+    root: ProjectPackage,
+    kept: Mapping[NormalizedName, Version],
+    *,
+    ahead: bool = False,
+) -> None:
+    match pool.repositories:
         # Only if PyPI is the only source: names of private packages must not be sent to PyPI.
         case [PrefetchingRepository() as repository]:
-            root = problem.root
-            repository.prefetcher.begin(root.python_constraint, root.all_requires, problem.kept)
+            repository.prefetcher.begin(
+                root.python_constraint, root.all_requires, kept, ahead=ahead
+            )
 
 
 def _end_solving(solver: Any) -> None:
     problem = reads.solver_problem(solver)
-    for repository in problem.pool.repositories:
-        if isinstance(repository, PrefetchingRepository):
-            repository.prefetcher.end()
+    _end_prefetching(problem.pool)
     if problem.is_of_build:
         end_build()
+
+
+def _end_prefetching(pool: RepositoryPool) -> None:
+    for repository in pool.repositories:
+        if isinstance(repository, PrefetchingRepository):
+            repository.prefetcher.end()

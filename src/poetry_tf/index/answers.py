@@ -12,6 +12,7 @@ from poetry.core.constraints.version import Version
 
 from poetry_tf.http.failures import Failure, WrongHash
 from poetry_tf.http.pages import is_too_long
+from poetry_tf.index.pages import SortedPage
 
 if TYPE_CHECKING:
     import requests
@@ -117,9 +118,8 @@ class ExpectedFiles:
         listed: list[tuple[str, Mapping[str, str]]] = []
         for version in self._versions(name, page):
             with suppress(Exception):  # what Poetry cannot read either, and reports itself
-                for link in page.links_for_version(name, version):
-                    hashes = link.hashes if isinstance(link.hashes, Mapping) else {}
-                    listed.append((link.filename, hashes))
+                for file, hashes in _hashes_in(page, name, version):
+                    listed.append((file, hashes if isinstance(hashes, Mapping) else {}))
         if wrong := self.wrong_hashes(name, listed):
             return Failure("wrong-hash", name=wrong[0].file, wrong=wrong)
         unhashed = [
@@ -159,20 +159,46 @@ class ExpectedFiles:
 
     def failure_of_list(self, name: str, body: bytes) -> Failure | None:
         """What a page lacks. The names are searched for in its text, which needs no parsing."""
+        text = _Text(body)
+        stem = name.replace("-", "_")
         versions = [
-            version
-            for version in self.releases(name)
-            if f"{name.replace('-', '_')}-{version}-".encode() not in body
+            version for version in self.releases(name) if f"{stem}-{version}-".encode() not in text
         ]
         files = [
             (file, locked.version)
             for file, locked in self.locked.get(name, {}).items()
-            if file.encode() not in body
+            if file.encode() not in text
         ]
         if not (versions or files):
             return None
         what = f"{name} {versions[-1]}" if versions else _missing_file(name, *files[0], body)
         return Failure("missing", name=what, lacking=len(versions) + len(files))
+
+
+def _hashes_in(
+    page: LinkSource, name: NormalizedName, version: Version
+) -> Iterable[tuple[str, Mapping[str, str]]]:
+    if isinstance(page, SortedPage):
+        return page.hashes(name, version)
+    return ((link.filename, link.hashes) for link in page.links_for_version(name, version))
+
+
+class _Text:
+    """A page in which each name is searched for from the place of the one before.
+
+    It lists what belongs together, mostly in the order of what is known, and may have megabytes.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        self._body, self._place = body, 0
+
+    def __contains__(self, name: bytes) -> bool:
+        place = self._body.find(name, self._place)
+        if place < 0:
+            place = self._body.find(name, 0, self._place + len(name))
+        if place >= 0:
+            self._place = place
+        return place >= 0
 
 
 def _missing_file(name: str, file: str, version: str, body: bytes) -> str:

@@ -163,6 +163,16 @@ class SortedPage(LinkSource):
             return False
         return self._page_of((name, version)).yanked(name, version)
 
+    def hashes(
+        self, name: NormalizedName, version: Version
+    ) -> Iterator[tuple[str, Mapping[str, str]]]:
+        """The files of a version with their hashes by algorithm, as its links have them."""
+        files = self._files.get((name, version), ())
+        if self._make is _of_files_as_pypi and all(map(_is_named_alike, files)):
+            # Of TensorFlow all files are compared: nearly 2,000 that no solve makes links of.
+            return ((file["filename"], _as_pypi(file.get("hashes"))) for file in files)
+        return ((link.filename, link.hashes) for link in self.links_for_version(name, version))
+
     @property
     @override
     def links(self) -> Iterator[Link]:
@@ -224,11 +234,14 @@ def _sorted_files(
 ) -> dict[Key, list[Any]]:
     def named() -> Iterator[tuple[str, Any]]:
         for file in content["files"]:
-            filename: str = file["filename"]
-            is_same = file["url"].partition("#")[0].endswith(f"/{filename}")
-            yield (filename if is_same else ""), file
+            yield (file["filename"] if _is_named_alike(file) else ""), file
 
     return _sort(url, named(), make)
+
+
+def _is_named_alike(file: Mapping[str, Any]) -> bool:
+    """Whether the address of a file ends with its name."""
+    return bool(file["url"].partition("#")[0].endswith(f"/{file['filename']}"))
 
 
 def _of_files(url: str, files: Iterable[Any]) -> LinkSource:

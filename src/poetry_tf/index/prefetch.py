@@ -2,11 +2,12 @@
 
 Poetry's solver requests one thing at a time and waits for it. What it will need next is mostly
 known: the page of each requirement, and the metadata of the newest version that a page has for it.
-While a solve runs, a few threads fetch that, and Poetry finds it there.
+While a solve runs, and already while Poetry prepares it, a few threads fetch that, and Poetry finds
+it there.
 
 Nothing here decides anything. What was prefetched is the same answer that Poetry would have got a
 little later; what could not be fetched, Poetry requests itself and reports the failure; and what
-Poetry does not need is forgotten, so that no cache holds what no solve requested.
+Poetry does not need ends with the process, so that no cache holds what no solve requested.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import itertools
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -28,11 +29,9 @@ from poetry.core.packages.dependency import Dependency
 from poetry.repositories.exceptions import PackageNotFoundError
 
 from poetry_tf.http.transfer import working
-from poetry_tf.poetry_internals.overrides import override
 from poetry_tf.releases import DISTRIBUTIONS, named, whole
 
 if TYPE_CHECKING:
-    from poetry.core.packages.package import Package
     from poetry.repositories.link_sources.base import LinkSource
 
 THREADS = 7
@@ -57,6 +56,10 @@ class _Job:
     done: threading.Event = field(default_factory=threading.Event)
     result: Any = None
     error: BaseException | None = None
+
+    @property
+    def has_result(self) -> bool:
+        return self.done.is_set() and self.error is None
 
 
 @dataclass
@@ -86,28 +89,38 @@ class Prefetcher:
         self._lock = threading.RLock()
         self._new = threading.Condition(self._lock)
         self._solve: _Solve | None = None
+        self._jobs: dict[Key, _Job] = {}
 
     def begin(
         self,
         python: VersionConstraint,
         requirements: Iterable[Dependency],
-        locked: Iterable[Package] = (),
+        locked: Mapping[NormalizedName, Version] | None = None,
+        *,
+        ahead: bool = False,
     ) -> None:
         """Starts to fetch what a project with these requirements needs.
 
-        `locked` are the packages whose locked versions are kept where possible.
+        `locked` are the locked versions that are kept where possible. `ahead` says that the solve
+        itself begins later, with another call; if it is for the same Pythons and locked versions,
+        what was fetched by then stays, and what is new is fetched as well.
         """
-        self.end()
-        _mute()
-        solve = self._solve = _Solve(self, python, {item.name: item for item in locked})
-        for package in solve.locked.values():
-            solve.enqueue(1, ("record", package.name, package.version))
+        locked = locked or {}
+        solve = self._solve
+        if solve is None or not solve.is_ahead_of(python, locked):
+            self.end()
+            _mute()
+            self._jobs = {key: job for key, job in self._jobs.items() if job.has_result}
+            solve = self._solve = _Solve(self, python, locked, self._jobs)
+            for name, version in locked.items():
+                solve.enqueue(1, ("record", name, version))
+            for number in range(THREADS):
+                threading.Thread(
+                    target=solve.work, name=f"{_THREAD_PREFIX}-{number}", daemon=True
+                ).start()
+        solve.is_ahead = ahead
         for requirement in requirements:
             solve.require(requirement)
-        for number in range(THREADS):
-            threading.Thread(
-                target=solve.work, name=f"{_THREAD_PREFIX}-{number}", daemon=True
-            ).start()
 
     def end(self) -> None:
         """Fetches nothing more; the result of a request that is running is dropped."""
@@ -155,11 +168,13 @@ class _Solve:
         self,
         prefetcher: Prefetcher,
         python: VersionConstraint,
-        locked: dict[NormalizedName, Package],
+        locked: Mapping[NormalizedName, Version],
+        jobs: dict[Key, _Job],
     ) -> None:
-        self.jobs: dict[Key, _Job] = {}
+        self.jobs = jobs
+        self._most = len(jobs) + AT_MOST
         self.locked = locked
-        self.over = False
+        self.is_ahead = self.over = False
         self._prefetcher, self._lock, self._new = prefetcher, prefetcher._lock, prefetcher._new
         self._python = python
         self._combined: dict[NormalizedName, _Combined] = {}
@@ -168,12 +183,18 @@ class _Solve:
         self._missed: Counter[NormalizedName] = Counter()
         self._numbers = itertools.count()
 
+    def is_ahead_of(
+        self, python: VersionConstraint, locked: Mapping[NormalizedName, Version]
+    ) -> bool:
+        """Whether this was begun ahead of a solve for these Pythons and locked versions."""
+        return self.is_ahead and python == self._python and locked == self.locked
+
     def enqueue(self, rank: int, key: Key) -> None:
         """Puts a page or record into the queue, once; lower ranks come first."""
         with self._lock:
             if self.over or key in self._enqueued or len(self._enqueued) > 4 * AT_MOST:
                 return
-            if key[0] == "record" and len(self.jobs) > AT_MOST:
+            if key[0] == "record" and len(self.jobs) > self._most:
                 return
             self._enqueued.add(key)
             heapq.heappush(self._queue, (rank, next(self._numbers), key))
@@ -208,8 +229,10 @@ class _Solve:
                 )
                 for item in heapq.nlargest(NEXT, lower):
                     self.enqueue(2, ("record", name, item))
-            case _ if key in self.jobs:
-                pass  # Poetry was faster
+            case _ if (known := self.jobs.get(key)) is not None:
+                # An earlier solve has it; or Poetry was faster.
+                if known.has_result:
+                    self.enqueue(0, ("learn", *key))
             case "page", name:
                 self._prefetcher.fetch_page(name)
             case "record", name, version:
@@ -255,7 +278,7 @@ class _Solve:
 
     def _enqueue_package(self, name: NormalizedName, constraint: VersionConstraint) -> None:
         locked = self.locked.get(name)
-        if locked is not None and constraint.allows(locked.version):
+        if locked is not None and constraint.allows(locked):
             return  # its record is in the queue already, and its page is not needed
         self.enqueue(0, ("page", name))
         if name in DISTRIBUTIONS:
@@ -327,27 +350,24 @@ def _name_in(line: str) -> str:
     return line.replace(";", " ").split()[0].lower().replace("_", "-")
 
 
-class _NotFromThreads(logging.Filter):
-    """Drops what the threads log: Poetry may never need what they request."""
-
-    @override
-    def filter(self, record: logging.LogRecord) -> bool:
-        return not _is_prefetching(record.threadName or "")
-
-
 def _is_prefetching(thread: str) -> bool:
     return thread.startswith(_THREAD_PREFIX)
 
 
-_filter = _NotFromThreads()
-
-
 def _mute() -> None:
-    loggers = [
-        logging.getLogger(),
-        *map(logging.getLogger, tuple(logging.Logger.manager.loggerDict)),
-    ]
-    handlers = [handler for logger in loggers for handler in logger.handlers]
-    for handler in (*handlers, logging.lastResort):
-        if handler is not None:
-            handler.addFilter(_filter)
+    """Drops what the threads log, once a process: Poetry may never need what they request.
+
+    Also by handlers that are added later, such as those of the command.
+    """
+    make = logging.getLogRecordFactory()
+    if getattr(make, "mutes_prefetching", False):
+        return
+
+    def make_record(*arguments: Any, **more: Any) -> logging.LogRecord:
+        record = make(*arguments, **more)
+        if _is_prefetching(record.threadName or ""):
+            record.levelno = -1  # below every handler's level
+        return record
+
+    make_record.mutes_prefetching = True  # type: ignore[attr-defined]
+    logging.setLogRecordFactory(make_record)

@@ -29,7 +29,7 @@ managed project are refused before anything is written, everything else goes on 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -346,11 +346,14 @@ def another_solver(solver: Any) -> Any:
     return made
 
 
-def around_solving(begin: Callable[[Any], None], end: Callable[[Any], None]) -> None:
+def around_solving(
+    begin: Callable[[Any, Collection[NormalizedName]], None], end: Callable[[Any], None]
+) -> None:
     """Calls `begin` and `end` with the solver before and after each solve of the process.
 
-    The installer makes its solver itself and has no hook for it. Both are optional: exceptions are
-    ignored, and if this Poetry has no `Solver.solve`, neither is called.
+    `begin` is also given the packages that are solved for their latest versions. The installer
+    makes its solver itself and has no hook for it. Both are optional: exceptions are ignored, and
+    if this Poetry has no `Solver.solve`, neither is called.
     """
     from poetry.puzzle.solver import Solver
 
@@ -358,11 +361,13 @@ def around_solving(begin: Callable[[Any], None], end: Callable[[Any], None]) -> 
     if solve is None or getattr(solve, "is_patched", False):
         return
 
-    def solve_between(solver: Any, *arguments: Any, **more: Any) -> Any:
+    def solve_between(
+        solver: Any, use_latest: Collection[NormalizedName] | None = None, **more: Any
+    ) -> Any:
         with suppress(Exception):
-            begin(solver)
+            begin(solver, use_latest or ())
         try:
-            return solve(solver, *arguments, **more)
+            return solve(solver, use_latest, **more)
         finally:
             with suppress(Exception):
                 end(solver)

@@ -10,7 +10,7 @@ All were tested with Poetry 2.1 to 2.5 (tests/compatibility), and with each plac
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +22,9 @@ from poetry_tf.poetry_internals import MOVED
 
 if TYPE_CHECKING:
     from cleo.io.io import IO
+    from packaging.utils import NormalizedName
+    from poetry.core.constraints.version import Version
     from poetry.core.packages.dependency import Dependency
-    from poetry.core.packages.package import Package
     from poetry.core.packages.project_package import ProjectPackage
     from poetry.puzzle.exceptions import SolverProblemError
     from poetry.repositories.repository_pool import RepositoryPool
@@ -149,12 +150,12 @@ class SolverProblem:
     Attributes:
         root: the package of the project.
         pool: the repositories.
-        kept: the locked packages whose versions stay if possible.
+        kept: the locked versions of PyPI that stay if possible.
     """
 
     root: ProjectPackage
     pool: RepositoryPool
-    kept: tuple[Package, ...]
+    kept: Mapping[NormalizedName, Version]
 
     @property
     def is_of_build(self) -> bool:
@@ -162,12 +163,17 @@ class SolverProblem:
         return self.root.pretty_name == "__root__"
 
 
-def solver_problem(solver: Any) -> SolverProblem:
-    """Reads what `Solver.__init__` and `Provider.use_latest_for` keep.
+def solver_problem(solver: Any, latest: Collection[NormalizedName] = ()) -> SolverProblem:
+    """Reads what `Solver.__init__` keeps.
+
+    `latest` is what `Solver.solve` is given: the packages that don't stay at their locked versions.
 
     Raises:
         AttributeError: this Poetry keeps it elsewhere.
     """
-    latest = solver.provider.use_latest
-    kept = tuple(item for item in solver._locked_packages if item.name not in latest)
+    kept = {
+        item.name: item.version
+        for item in solver._locked_packages
+        if item.name not in latest and not item.source_type
+    }
     return SolverProblem(solver_root(solver), solver._pool, kept)
