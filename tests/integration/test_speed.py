@@ -30,6 +30,7 @@ from poetry.utils.env import EnvManager
 from poetry_tf.index import mirror_pages, prefetch, wheel_metadata
 from poetry_tf.index.pages import POETRY_READS_JSON, as_html, is_in_json
 from poetry_tf.index.repository import PrefetchingRepository
+from poetry_tf.poetry_internals import lock_text
 from tests.support.index import LocalIndex, Mount
 from tests.support.poetry import PoetryRunner, Result, locked, write_pyproject
 
@@ -82,6 +83,7 @@ def _spared_nothing() -> Iterator[None]:
                     own = _own_page  # Poetry's own would take JSON for a page without files
                 stack.enter_context(mock.patch.object(PrefetchingRepository, name, own))
         stack.enter_context(mock.patch.object(prefetch.Prefetcher, "begin", lambda *_, **__: None))
+        stack.enter_context(mock.patch.object(lock_text, "_compute", lambda *_: None))
         yield
 
 

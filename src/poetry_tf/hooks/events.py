@@ -22,12 +22,6 @@ from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import LOCK, read_text
 from poetry_tf.hooks import metadata
-from poetry_tf.hooks.add_guard import (
-    AddGuard,
-    report_findings,
-    requested_names,
-    requested_versions,
-)
 from poetry_tf.hooks.candidates import candidate_filter_of
 from poetry_tf.hooks.guards import (
     GuardSettings,
@@ -53,6 +47,8 @@ if TYPE_CHECKING:
     from cleo.events.console_terminate_event import ConsoleTerminateEvent
     from packaging.utils import NormalizedName
     from poetry.poetry import Poetry
+
+    from poetry_tf.hooks.add_guard import AddGuard
 
 # The commands that are guarded; `install`, `sync` and `remove` are never blocked by a wide pin.
 SOLVING = {"add", "lock", "update"}
@@ -82,6 +78,8 @@ def on_command(event: ConsoleCommandEvent, failed: Failed) -> None:
     replaced: dict[str, str] = {}
     if isinstance(command, AddCommand):
         # The command has no input yet; that of the event is already bound to the arguments.
+        from poetry_tf.hooks.add_guard import AddGuard, requested_versions
+
         replaced = requested_versions(event.io.input.argument("name"))
         guard = AddGuard(command, event.io, setting, failed, poetry, given=replaced)
         guard.guard()
@@ -172,14 +170,20 @@ def on_terminate(event: ConsoleTerminateEvent, _failed: Failed) -> None:
             end_fetching(poetry)
     if poetry is None or not is_known or event.exit_code != 0:
         return
-    from poetry_tf.hooks import libraries, sync
-
     root, setting = poetry.pyproject_path.parent, guard_settings(poetry)
     if guard is not None:
+        from poetry_tf.hooks.add_guard import report_findings
+
         report_findings(guard, frozenset(lock.names if lock is not None else ()))
-    sync.sync_containers(root, _tensorflow_in(lock), locked_tensorflow(root), event.io, setting)
+    before, after = _tensorflow_in(lock), locked_tensorflow(root)
+    if after and before != after:
+        from poetry_tf.hooks.sync import sync_containers
+
+        sync_containers(root, before, after, event.io, setting)
     if setting.managed:
-        libraries.link_installed(command, event.io)
+        from poetry_tf.hooks.libraries import link_installed
+
+        link_installed(command, event.io)
 
 
 def project_of(command: Any) -> Poetry | None:
@@ -222,6 +226,8 @@ def _kept(event: ConsoleCommandEvent, lock: Lock | None) -> dict[NormalizedName,
     given = event.io.input
     match event.command.name:
         case "add":
+            from poetry_tf.hooks.add_guard import requested_names
+
             solved_again = requested_names(event.io)
         case "update" if names := given.argument("packages"):
             solved_again = frozenset(map(canonicalize_name, names))
@@ -238,6 +244,8 @@ def _kept(event: ConsoleCommandEvent, lock: Lock | None) -> dict[NormalizedName,
 
 def _guard_dialogue(event: ConsoleCommandEvent, failed: Failed) -> None:
     """Guards ``poetry init`` and ``poetry new``, which ask for the Pythons, then for packages."""
+    from poetry_tf.hooks.add_guard import AddGuard
+
     command: Any = event.command
     unmanaged = GuardSettings(managed=False, settings=Settings())
     adding = AddGuard(command, event.io, unmanaged, failed)

@@ -10,7 +10,7 @@ from poetry_tf.index import routing
 from poetry_tf.index.fetching import begin_build, end_build
 from poetry_tf.index.repository import PrefetchingRepository
 from poetry_tf.plan.settings import parse_settings
-from poetry_tf.poetry_internals import Failed, patches, reads
+from poetry_tf.poetry_internals import Failed, lock_text, patches, reads
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -45,6 +45,7 @@ def set_up_project(poetry: Poetry, io: IO, *, managed: bool, failed: Failed) -> 
             listed_by(reader),
         )
     patches.around_solving(_begin_solving, _end_solving)
+    lock_text.write_files_at_once()
 
 
 def fetch_ahead(poetry: Poetry, kept: Mapping[NormalizedName, Version]) -> None:

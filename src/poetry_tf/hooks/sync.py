@@ -41,10 +41,10 @@ def sync_containers(
 ) -> None:
     """Updates each devcontainer.json to the lock, or reports that it is out of date.
 
-    `before` and `after` are the locked distributions of TensorFlow. Nothing is done if they are the
-    same, if there is no devcontainer.json, or if the setting `devcontainer` is "off".
+    `before` and `after` are the locked distributions of TensorFlow, which differ. Nothing is done
+    if there is no devcontainer.json, or if the setting `devcontainer` is "off".
     """
-    if before == after or not after or setting.settings.devcontainer == "off":
+    if setting.settings.devcontainer == "off":
         return
 
     def tell(text: str) -> None:

@@ -21,6 +21,7 @@ download_by             files of the lock by the mirrors            False: Poetr
 explain_choosing        which file a saved folder lacks             Poetry's own error
 leave_project_plugins   no code of a project in ``poetry-tf``       `MovedError`: nothing is run
 around_solving          prefetching                                 nothing: it is slower
+`lock_text`             the files of a lock, written at once        nothing: it is slower
 
 The caller handles an error as `poetry_tf.plugin` does: ``add``, ``lock`` and ``update`` of a
 managed project are refused before anything is written, everything else goes on with one line.
