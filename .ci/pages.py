@@ -19,6 +19,7 @@ import textwrap
 import types
 import typing
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -38,9 +39,11 @@ from poetry_tf.commands.doctor_output import (
 from poetry_tf.commands.doctor_possibilities import format_possibilities
 from poetry_tf.commands.releases import ReleasesCommand
 from poetry_tf.doctor.host import remedies
-from poetry_tf.doctor.host.model import Remedy, System
+from poetry_tf.doctor.host.machine import Machine
+from poetry_tf.doctor.host.model import HostSpec, Remedy, System
 from poetry_tf.doctor.host.possibilities import find_possibilities, read_facts
 from poetry_tf.doctor.host.probes import run_probes
+from poetry_tf.doctor.host.system import family
 from poetry_tf.plan.derive import make_plan
 from poetry_tf.plan.environments import ENVIRONMENTS
 from poetry_tf.plan.model import Plan, PlanError
@@ -304,27 +307,44 @@ def hosts_row(images: Images, mode: str) -> list[str]:
 # The host
 
 
-def host(system: System) -> str:
+HOSTS: dict[str, System] = {
+    "arch": "arch",
+    "debian": "debian",
+    "ubuntu": "debian",
+    "fedora": "fedora",
+    "windows": "windows",
+}
+"""The distributions, and how `doctor` names the family of each."""
+
+
+def host(name: str) -> str:
     """How `doctor` says a host is set up: driver, Docker, toolkit."""
-    return "\n".join(step(remedy, system) for remedy in steps(system))
+    return "\n".join(
+        f"{one.what}\n\n{to_paste(name, commands)}" for one, commands in host_steps(name)
+    )
 
 
-def host_commands(system: System) -> str:
+def host_commands(name: str) -> str:
     """The commands of that alone, for pages in another language."""
-    lines = [line for one in steps(system) for line in (*one.commands[system], *one.everywhere)]
-    return f"```sh\n{chr(10).join(lines)}\n```\n"
+    return to_paste(name, [line for _, commands in host_steps(name) for line in commands])
 
 
-def steps(system: System) -> list[Remedy]:
+def host_steps(name: str) -> Iterator[tuple[Remedy, list[str]]]:
+    system = HOSTS[name]
     toolkit = remedies.toolkit(installed=False, rootless=False)
-    every = [remedies.driver(None), remedies.DOCKER, toolkit]
-    return [remedy for remedy in every if remedy.commands.get(system)]
+    for remedy in (remedies.driver(None), remedies.DOCKER, toolkit):
+        if commands := remedy.commands.get(system):
+            yield remedy, [*commands, *(() if system == "windows" else remedy.everywhere)]
 
 
-def step(remedy: Remedy, system: System) -> str:
-    lines = (*remedy.commands[system], *(() if system == "windows" else remedy.everywhere))
-    language = "powershell" if system == "windows" else "sh"
-    return f"{remedy.what}\n\n```{language}\n{chr(10).join(lines)}\n```\n"
+def to_paste(name: str, commands: list[str]) -> str:
+    """A block for one distribution. A shell reads all of it before it runs the first command, so
+    that no line is taken as the answer to a question, and stops where one fails."""
+    others = tuple(other for other in HOSTS if HOSTS[other] == HOSTS[name] and other != name)
+    parts = (line.partition("  # ") for line in commands)
+    lines = [line for line, _, note in parts if not note.lower().startswith(others)]
+    language = "powershell" if name == "windows" else "sh"
+    return f"```{language}\n{f' &&{chr(10)}'.join(lines)}\n```\n"
 
 
 # The doctor
@@ -334,9 +354,28 @@ def doctor() -> str:
     """What `poetry tf doctor` prints on a machine whose Docker doesn't know the GPU."""
     from tests.doctor.host.test_host import machine, needs
 
-    here, wanted = machine("unregistered"), needs()
+    return report(machine("unregistered"), needs())
+
+
+def doctor_in_wsl() -> str:
+    """What it prints in WSL 2 where Docker Desktop does not serve the distribution."""
+    from tests.doctor.host.test_host import machine, needs
+
+    return report(machine("wsl2-no-integration"), needs("2.21"))
+
+
+def doctor_without_container() -> str:
+    """What it prints in WSL 2 without a container, where all is well."""
+    from tests.doctor.host.test_bare import recording, spec_of
+    from tests.support.machines import RecordedMachine
+
+    recorded = recording("wsl2")
+    return report(RecordedMachine(recorded), spec_of(recorded))
+
+
+def report(here: Machine, wanted: HostSpec) -> str:
     found = [*run_probes(here, wanted)]
-    lines = [line for one in found for line in format_finding(one, "arch")]
+    lines = [line for one in found for line in format_finding(one, family(here))]
     return shown([format_title(wanted), *lines, format_verdict(found, wanted, here)])
 
 
@@ -373,10 +412,11 @@ PARTS: dict[str, Callable[[], str]] = {
     "doctor": doctor,
     "doctor-json": doctor_document,
     "doctor-empty-folder": empty_folder,
+    "doctor-wsl2": doctor_in_wsl,
+    "doctor-wsl2-without-container": doctor_without_container,
     "container-hosts": container_hosts,
-    **{f"host-{name}": (lambda name=name: host(name)) for name in typing.get_args(System)},
-    "host-commands-arch": lambda: host_commands("arch"),
-    "host-commands-debian": lambda: host_commands("debian"),
+    **{f"host-{name}": partial(host, name) for name in HOSTS},
+    **{f"host-commands-{name}": partial(host_commands, name) for name in HOSTS},
 }
 
 
