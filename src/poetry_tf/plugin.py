@@ -157,6 +157,13 @@ def _prepare_installer(*_: object) -> None:
             watch_interrupts()
 
 
+def _end_fetching(*_: object) -> None:
+    """Ends what was fetched ahead of a solve that did not come, whatever failed."""
+    if (setup := sys.modules.get("poetry_tf.hooks.setup")) is not None:
+        with suppress(Exception):
+            setup.end_fetching()
+
+
 def _add_listeners(dispatcher: EventDispatcher) -> None:
     from cleo.events.console_events import COMMAND, ERROR, TERMINATE
 
@@ -165,6 +172,7 @@ def _add_listeners(dispatcher: EventDispatcher) -> None:
     dispatcher.add_listener(COMMAND, _prepare_installer, AFTER_POETRY)
     dispatcher.add_listener(ERROR, partial(_listen, "on_error"))
     dispatcher.add_listener(TERMINATE, partial(_listen, "on_terminate"))
+    dispatcher.add_listener(TERMINATE, _end_fetching)
 
 
 def _listen(listener: str, event: Any, _name: str, _dispatcher: EventDispatcher) -> None:

@@ -52,7 +52,7 @@ PROJECTS = {
         ],
     ),
 }
-SMALL = next(iter(PROJECTS))
+SMALL, _, ONE_PYTHON, _ = PROJECTS
 SIDES = ("poetry", "poetry-tf", "pypi-mirror", "uv")
 
 
@@ -94,6 +94,14 @@ TASKS = {
             ],
         },
         only=SMALL,
+    ),
+    "upgrade": Task(
+        {
+            "poetry-tf": ["poetry tf upgrade 2.18 -n --dry-run"],
+            "uv": ["uv add -q --no-sync tensorflow~=2.18.0"],
+        },
+        LOCK,
+        only=ONE_PYTHON,
     ),
     "install": Task({**_poetry("install -q"), "uv": ["uv sync -q --frozen"]}, LOCK, only=SMALL),
 }

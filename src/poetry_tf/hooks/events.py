@@ -31,7 +31,7 @@ from poetry_tf.hooks.guards import (
     judge_project,
     judge_solution,
 )
-from poetry_tf.hooks.setup import end_fetching, fetch_ahead
+from poetry_tf.hooks.setup import fetch_ahead
 from poetry_tf.index import routing
 from poetry_tf.plan.python import python_range
 from poetry_tf.plan.requirement import primary_distributions
@@ -165,9 +165,6 @@ def on_terminate(event: ConsoleTerminateEvent, _failed: Failed) -> None:
     poetry = project_of(command)
     is_known, guard = command in _lock_before, _adding.pop(command, None)
     lock = _lock_before.pop(command, None)
-    if poetry is not None and command.name in SOLVING:
-        with suppress(Exception):
-            end_fetching(poetry)
     if poetry is None or not is_known or event.exit_code != 0:
         return
     root, setting = poetry.pyproject_path.parent, guard_settings(poetry)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from poetry_tf.hooks import metadata
 from poetry_tf.hooks.candidates import filter_pool, listed_by, project_demand
 from poetry_tf.index import routing
 from poetry_tf.index.fetching import begin_build, end_build
+from poetry_tf.index.prefetch import Prefetcher
 from poetry_tf.index.repository import PrefetchingRepository
 from poetry_tf.plan.settings import parse_settings
 from poetry_tf.poetry_internals import Failed, lock_text, patches, reads
@@ -56,9 +58,13 @@ def fetch_ahead(poetry: Poetry, kept: Mapping[NormalizedName, Version]) -> None:
     _begin_prefetching(poetry.pool, poetry.package, kept, ahead=True)
 
 
-def end_fetching(poetry: Poetry) -> None:
-    """Ends what `fetch_ahead` started, if Poetry did not come to solve."""
-    _end_prefetching(poetry.pool)
+_ahead: WeakSet[Prefetcher] = WeakSet()
+
+
+def end_fetching() -> None:
+    """Ends what `fetch_ahead` started, where Poetry did not come to solve."""
+    while _ahead:
+        _ahead.pop().end()
 
 
 def _begin_solving(solver: Any, latest: Collection[NormalizedName]) -> None:
@@ -78,19 +84,16 @@ def _begin_prefetching(
     match pool.repositories:
         # Only if PyPI is the only source: names of private packages must not be sent to PyPI.
         case [PrefetchingRepository() as repository]:
-            repository.prefetcher.begin(
-                root.python_constraint, root.all_requires, kept, ahead=ahead
-            )
+            prefetcher, python = repository.prefetcher, root.python_constraint
+            prefetcher.begin(python, root.all_requires, kept, ahead=ahead)
+            if ahead:
+                _ahead.add(prefetcher)
 
 
 def _end_solving(solver: Any) -> None:
     problem = reads.solver_problem(solver)
-    _end_prefetching(problem.pool)
-    if problem.is_of_build:
-        end_build()
-
-
-def _end_prefetching(pool: RepositoryPool) -> None:
-    for repository in pool.repositories:
+    for repository in problem.pool.repositories:
         if isinstance(repository, PrefetchingRepository):
             repository.prefetcher.end()
+    if problem.is_of_build:
+        end_build()
