@@ -84,6 +84,7 @@ def test_what_has_to_be_compiled(
     assert compiled_source(path) == expected
 
 
+@pytest.mark.slow
 def test_the_running_poetry_tf_is_a_wheel_that_pip_installs(tmp_path: Path) -> None:
     name, content = pack()
     assert (name, content) == pack()

@@ -287,7 +287,7 @@ PINS = {
 
 
 @pytest.mark.parametrize("seed", range(40))
-@pytest.mark.sample(every=6)
+@pytest.mark.sample(every=12)
 def test_no_move_takes_a_platform_away(seed: int) -> None:
     chance = random.Random(seed)
     pin, python = chance.choice([*PINS.items()])

@@ -283,7 +283,7 @@ def test_a_rollback_that_fails_is_left_to_the_next_run(
 
 @pytest.mark.parametrize("nth", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.sample(every=3)
+@pytest.mark.sample(every=5)
 def test_a_killed_write_is_settled(root: Path, nth: int, when: str) -> None:
     outcome = subprocess.run(
         [sys.executable, "-c", KILLED, str(root), str(nth), when],
@@ -740,7 +740,7 @@ def files(contents: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]
     return st.dictionaries(st.sampled_from(NAMES), contents, max_size=len(NAMES))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None)
 @given(files(CONTENTS), files(CONTENTS), files(st.none() | CONTENTS), st.data())
 def test_nothing_that_anybody_saves_is_lost(
     there: dict[str, bytes],

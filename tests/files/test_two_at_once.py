@@ -107,7 +107,7 @@ def kills(root: Path, rounds: int) -> Counter[str]:
 
 
 def test_two_writers(root: Path) -> None:
-    assert races(root, 40).total() == 40
+    assert races(root, 15).total() == 15
 
 
 def test_killed_writers(root: Path) -> None:

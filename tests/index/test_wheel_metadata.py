@@ -28,6 +28,7 @@ from tests.support.index import LocalIndex
 DATA = read_json(wheel_metadata.DATA)
 
 
+@pytest.mark.slow
 def test_every_record_is_one_that_poetry_takes() -> None:
     assert DATA["files"]
     for sha256, record in DATA["files"].items():

@@ -195,7 +195,7 @@ WAYS: Mapping[str, Callable[[Path], None]] = {
         for number, way in enumerate(WAYS)
     ],
 )
-@pytest.mark.sample(every=12)
+@pytest.mark.sample(every=40)
 def test_text_of_a_project_is_shown_and_not_obeyed(
     right: PoetryRunner, project: Path, number: int, way: str
 ) -> None:
