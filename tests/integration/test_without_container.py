@@ -822,3 +822,38 @@ def test_an_upgrade_says_where_its_series_has_no_gpu(
     page = poetry.call("tf", "upgrade", "2.10", "--dry-run", "-n").stdout
     none = "none: no CUDA and cuDNN are known to work with this TensorFlow"
     assert f"{none}; {first} is the first series with a GPU\n" in page
+
+
+# With a container
+
+
+def test_a_python_that_only_the_container_has_is_told(machine: Machine) -> None:
+    """Without it Poetry refuses `add`, `lock` and `install` on the host, and that is told there."""
+    poetry = machine("3.9", ID="rocky", PLATFORM_ID="platform:el9")
+    done = init(poetry, "--tensorflow", NEWEST, "--python", "3.12")
+    assert (
+        "Poetry has no Python 3.12 here, and without it poetry add and its other commands work in "
+        "the container only. To get it: sudo dnf install python3.12, or poetry python install 3.12 "
+        "(experimental in Poetry)"
+    ) in steps(done)
+    for command in ("add numpy", "lock", "install"):
+        refused = poetry.call(*command.split())
+        assert refused.returncode == 1
+        name = command.split()[0]
+        assert refused.stderr.rstrip().endswith(
+            f"The container has one: run poetry {name} there. "
+            "To get such a Python here: poetry tf doctor"
+        )
+
+
+def test_in_an_activated_environment_doctor_says_how(machine: Machine) -> None:
+    poetry = machine("3.12")
+    poetry.in_project = False
+    poetry.python_version = "3.9.1"
+    done = init(poetry, "--tensorflow", NEWEST, "--python", "3.12")
+    assert any(step.endswith("To get it: poetry tf doctor") for step in steps(done))
+
+
+def test_nothing_is_said_of_a_python_that_is_here(machine: Machine) -> None:
+    done = init(machine("3.9", "3.12"), "--tensorflow", NEWEST, "--python", "3.12")
+    assert not any("Poetry has no Python" in step for step in steps(done))

@@ -53,13 +53,13 @@ def no_python_warning(plan: Plan, here: Here, minors: Sequence[str]) -> str | No
     if here.own is not None and not here.has_fitting_environment(minors):
         return (
             f"The project's environment has Python {_found(here.own)} ({here.own.executable}): "
-            f"TensorFlow {plan.release.version} needs {_any_of(minors)}"
+            f"TensorFlow {plan.release.version} needs {any_of(minors)}"
         )
     wheels = plan.release.pythons_on(CONTAINER_PLATFORM)
     if is_too_old(here, minors):
         oldest = ".".join(map(str, here.oldest))
         return (
-            f"Poetry can't create an environment with Python {_any_of(minors)} here: its "
+            f"Poetry can't create an environment with Python {any_of(minors)} here: its "
             f"virtualenv needs at least Python {oldest}. TensorFlow {plan.release.version} has "
             f"wheels for Python {format_list(wheels)}"
         )
@@ -68,7 +68,7 @@ def no_python_warning(plan: Plan, here: Here, minors: Sequence[str]) -> str | No
     found = dict.fromkeys(map(_found, here.pythons))
     where = "in the activated environment" if here.is_activated else "here"
     return (
-        f"Poetry finds no Python {_any_of(minors)} {where}, only {format_list(found)}: "
+        f"Poetry finds no Python {any_of(minors)} {where}, only {format_list(found)}: "
         f"TensorFlow {plan.release.version} has wheels for Python {format_list(wheels)}"
     )
 
@@ -172,6 +172,13 @@ def _python_steps(here: Here, minors: Sequence[str]) -> Iterator[str]:
             "Leave the activated environment, because Poetry installs into it, whatever its Python "
             "is: <c1>deactivate</>, or <c1>conda deactivate</>"
         )
+    yield f"Get Python {any_of(minors)}: {python_ways(here, minors)}"
+    if here.own is not None:
+        yield f"Create the project's environment with it: <c1>poetry env use {minors[-1]}</>"
+
+
+def python_ways(here: Here, minors: Sequence[str]) -> str:
+    """The ways to a Python of some minors on this machine, with style tags."""
     commands = (package_command(here, minor) for minor in reversed(minors))
     ways = [f"<c1>{command}</>" for command in commands if command is not None][:1]
     if here.has_modules:
@@ -179,11 +186,10 @@ def _python_steps(here: Here, minors: Sequence[str]) -> Iterator[str]:
             "a module of this cluster (<c1>module avail python</>, <c1>module load NAME</>)"
         )
     ways.append(f"<c1>poetry python install {minors[-1]}</> (experimental in Poetry)")
-    yield f"Get Python {_any_of(minors)}: {', or '.join(ways)}"
-    if here.own is not None:
-        yield f"Create the project's environment with it: <c1>poetry env use {minors[-1]}</>"
+    return ", or ".join(ways)
 
 
-def _any_of(minors: Sequence[str]) -> str:
+def any_of(minors: Sequence[str]) -> str:
+    """The minors as alternatives: "3.12 or 3.13"."""
     *head, last = minors
     return f"{', '.join(head)} or {last}" if head else last

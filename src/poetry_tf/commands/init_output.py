@@ -12,7 +12,7 @@ from poetry_tf.actions.init import added_for_environments
 from poetry_tf.actions.options import InitOptions
 from poetry_tf.commands.base import plain
 from poetry_tf.commands.devcontainer_output import missing_plugin_notes, up_command
-from poetry_tf.commands.init_here import steps_here
+from poetry_tf.commands.init_here import any_of, python_ways, steps_here
 from poetry_tf.files.project import Project, readable_configurations
 from poetry_tf.index.config import setting_layers
 from poetry_tf.index.mirrors import MirrorError, is_in_china
@@ -29,6 +29,7 @@ from poetry_tf.plan.moves import staying_lines
 from poetry_tf.plan.python import admitted_minors, project_pythons
 from poetry_tf.plan.requirement import constraint_series, locked_tensorflow, lower_bound
 from poetry_tf.plan.settings import read_settings
+from poetry_tf.poetry_internals.pythons import refused_environment
 from poetry_tf.releases.model import (
     LINUX_AARCH64,
     LINUX_X86_64,
@@ -168,6 +169,7 @@ def next_steps(
 
     `lists` are the lists of packages beside a new project, which were not taken over.
     """
+    minors = admitted_minors(plan.pythons, project_pythons(project))
     for name in lists:
         yield f"Add the packages of {name}: <c1>{poetry_tf.program} init --from {name}</>"
     if project.lock is None:
@@ -189,9 +191,15 @@ def next_steps(
                     f"{poetry_tf.program} init --gpu pip</> needs neither: CUDA comes from the "
                     "PyPI mirror"
                 )
+        if (found := refused_environment(project.root, minors)) is not None:
+            doctor = f"<c1>{poetry_tf.program} doctor</>"
+            yield (
+                f"Poetry has no Python {any_of(minors)} here, and without it <c1>poetry add</> and "
+                "its other commands work in the container only. To get it: "
+                f"{python_ways(here, minors) if found.kind == 'none' else doctor}"
+            )
         yield from (plain(why.removesuffix(".")) for why in missing_plugin_notes(project, plan))
     else:
-        minors = admitted_minors(plan.pythons, project_pythons(project))
         yield from steps_here(plan, here, minors)
     yield f"In CI and before commits: <c1>{poetry_tf.program} check</>"
 

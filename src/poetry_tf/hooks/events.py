@@ -20,7 +20,7 @@ from poetry.core.constraints.version import Version as SolverVersion
 
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
-from poetry_tf.files.project import LOCK, read_text
+from poetry_tf.files.project import LOCK, Project, read_text, readable_configurations
 from poetry_tf.hooks import metadata
 from poetry_tf.hooks.candidates import candidate_filter_of
 from poetry_tf.hooks.guards import (
@@ -122,17 +122,23 @@ def on_installer_ready(event: ConsoleCommandEvent, failed: Failed) -> None:
 
 
 def on_error(event: ConsoleErrorEvent, _failed: Failed) -> None:
-    """Adds the place of a malformed source, or why no release of TensorFlow was left."""
+    """Adds the place of a malformed source, why no release of TensorFlow was left, or what helps
+    where Poetry refuses the Python."""
     from poetry.puzzle.exceptions import SolverProblemError
+    from poetry.utils.env.python.exceptions import PythonVersionError
 
     poetry = project_of(event.command)
     if poetry is None and isinstance(event.error, ValueError):
         if (fault := _fault_of_sources(event.command)) is not None:
             event.set_error(command_error(escape_markup(fault)))
         return
+    if poetry is not None and isinstance(event.error, PythonVersionError):
+        if guard_settings(poetry).managed:
+            event.set_error(command_error(_shown(event.error), _python_hint(poetry, event.command)))
+        return
     if poetry is None or not isinstance(event.error, SolverProblemError):
         return
-    text = "\n".join(map(visible, str(event.error).split("\n")))
+    text = _shown(event.error)
     candidates = candidate_filter_of(poetry.pool)
     if candidates is not None and (why := candidates.explanation()) is not None:
         event.set_error(command_error(why.headline, why.details, text))
@@ -143,12 +149,24 @@ def on_error(event: ConsoleErrorEvent, _failed: Failed) -> None:
             event.set_error(command_error(text, hint))
 
 
+def _shown(error: Exception) -> str:
+    return "\n".join(map(visible, str(error).split("\n")))
+
+
+def _python_hint(poetry: Poetry, command: Any) -> str:
+    """What to do where Poetry has no Python for a project."""
+    here = "To get such a Python here: <c1>poetry tf doctor</>"
+    with suppress(ProjectError):
+        if readable_configurations(Project.read(poetry.pyproject_path.parent)):
+            return f"The container has one: run <c1>poetry {command.name}</> there. {here}"
+    return here
+
+
 def _fault_of_sources(command: Any) -> str | None:
     """Which source has an address that can't be read, and where it is written."""
     from poetry.factory import Factory
 
     from poetry_tf.actions.lock import LockingError, check_sources
-    from poetry_tf.files.project import Project
 
     with suppress(ProjectError, RuntimeError):  # which Poetry reports
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -16,7 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from poetry_tf.poetry_internals.environment import activated, project_environment
+from poetry_tf.poetry_internals.environment import (
+    ProjectEnvironment,
+    activated,
+    project_environment,
+)
 
 if TYPE_CHECKING:
     from poetry.poetry import Poetry
@@ -100,6 +105,23 @@ def pythons_outside() -> tuple[FoundPython, ...]:
         return tuple(one for one in found if os.path.realpath(one.prefix) != folder)
     except Exception:  # as in `found_pythons`
         return ()
+
+
+def refused_environment(root: Path, minors: Iterable[str]) -> ProjectEnvironment | None:
+    """The environment of a project with which Poetry refuses its commands, because it has no Python
+    of these minors; None where it refuses none.
+
+    One whose name is on PATH is taken for found: Poetry looks at every Python, which takes ten
+    seconds on a machine with many.
+    """
+    try:
+        may_have_own = activated() is not None or (root / ".venv").exists()
+        if not may_have_own and any(shutil.which(f"python{minor}") for minor in minors):
+            return None
+        found = project_environment(_open(root))
+    except Exception:  # as in `found_pythons`
+        return None
+    return found if found.kind == "none" or not found.is_admitted else None
 
 
 def _own(root: Path) -> Path | None:
