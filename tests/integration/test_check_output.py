@@ -51,6 +51,32 @@ def _codes(result: Result) -> list[str]:
     return re.findall(r"^\S+ (TF\d{3}) ", result.stderr, re.MULTILINE)
 
 
+# What has to come first
+
+
+def test_a_lock_comes_after_the_fixes_that_it_depends_on(
+    right: PoetryRunner, project: Path
+) -> None:
+    """`poetry lock` refuses a wide pin, so the hint names what does both."""
+    lock = (project / "poetry.lock").read_bytes()
+    (project / "poetry.lock").unlink()
+    assert "    hint: Run `poetry lock`\n" in _check(right).stderr
+    _replace(project, "pyproject.toml", PIN, "tensorflow >=2.18")
+    for name, content in {"stale": lock, "missing": None}.items():
+        if content is not None:
+            (project / "poetry.lock").write_bytes(content)
+        else:
+            (project / "poetry.lock").unlink()
+        result = _check(right)
+        assert _codes(result) == ["TF101", "TF302"], name
+        assert "Run `poetry lock`" not in result.stderr
+        assert (
+            "    hint: Run `poetry tf check --fix`, which fixes pyproject.toml first, then locks\n"
+        ) in result.stderr
+    assert not right.call("lock").ok
+    assert _check(right, "--fix").ok
+
+
 # Where a finding is, for a terminal to open
 
 

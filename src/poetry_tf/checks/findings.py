@@ -6,7 +6,7 @@ import functools
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -231,4 +231,17 @@ def run_rules(context: Context) -> tuple[tuple[Finding, ...], tuple[Finding, ...
         for finding in rule.findings(context):
             is_ignored = settings.ignores(finding.code, finding.name)
             (ignored if is_ignored else active).append(finding)
-    return tuple(active), tuple(ignored)
+    return tuple(_in_order(active, context.project.pyproject.path)), tuple(ignored)
+
+
+def _in_order(findings: Sequence[Finding], pyproject: Path) -> Iterator[Finding]:
+    """The findings, of which those that a new lock fixes name what fixes pyproject.toml before it.
+
+    By hand that takes an order: `poetry lock` refuses a wide pin, and a fix outdates the lock.
+    """
+    precedes = any(edit.file == pyproject for item in findings for edit in item.edits)
+    for item in findings:
+        yield replace(item, remedy=_LOCKS_LAST) if item.locks and precedes else item
+
+
+_LOCKS_LAST = "Run `poetry tf check --fix`, which fixes pyproject.toml first, then locks"
