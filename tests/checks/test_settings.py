@@ -82,3 +82,44 @@ def test_wheels_for_cuda_contradict_another_choice(gpu: str):
 )
 def test_settings_that_go_together_are_fine(text: str):
     assert "TF001" not in codes(in_memory(text))
+
+
+@pytest.mark.parametrize(
+    ("settings", "where", "says", "remedy"),
+    [
+        ('miror = "tuna"', "poetry.toml:2:1", "unknown setting miror", 'Did you mean "mirror"? '),
+        ('mirror = "tunna"', "poetry.toml:2:1", "'tunna' is not a mirror", 'Did you mean "tuna"? '),
+        ("mirror = ['ustc', 'tunna']", "poetry.toml:2:1", "'tunna' is", 'Did you mean "tuna"? '),
+        ("mirror = 3", "poetry.toml:2:1", "3 is not a mirror", "Write auto, off, "),
+        ('gpu = "pip"', "poetry.toml:2:1", "gpu has no effect", "Write it under [tool.poetry-tf]"),
+        ('local-hosts = ["a"]', "poetry.toml:2:1", "local-hosts has no", "Write it into your own"),
+    ],
+)
+def test_a_setting_of_poetry_toml_that_means_nothing_is_reported_with_its_place(
+    settings: str, where: str, says: str, remedy: str
+):
+    (finding,) = found(in_memory(FINE, poetry_toml=f"[tf]\n{settings}\n"), "TF001")
+    assert place(finding) == where
+    assert finding.message.startswith(says)
+    assert finding.remedy.startswith(remedy)
+
+
+def test_only_the_table_of_ours_and_only_in_a_project_with_tensorflow_is_judged():
+    for fine in ('[tf]\nmirror = ["tuna", "pypi"]\n', "[tff]\nx = 1\n", "[virtualenvs]\nx = 1\n"):
+        assert found(in_memory(FINE, poetry_toml=fine), "TF001") == []
+    wrong = "[tf]\nmiror = 1\n"
+    assert found(in_memory("[project]\ndependencies = []\n", poetry_toml=wrong), "TF001") == []
+    (finding,) = found(in_memory(FINE, poetry_toml='tf = "https://me:secret@x/"\n'), "TF001")
+    assert (finding.message, finding.remedy) == ("tf is not a table", "Write [tf]")
+
+
+@pytest.mark.parametrize("name", ["poetry_tf", "poetrytf", "Poetry-TF"])
+def test_a_table_whose_name_is_written_otherwise_is_reported(name: str):
+    (finding,) = found(in_memory(f'{FINE}[tool.{name}]\ngpu = "pip"\n'), "TF001")
+    assert place(finding).startswith("pyproject.toml:3:")
+    assert finding.remedy == "Write [tool.poetry-tf]"
+
+
+def test_a_setting_in_the_table_of_another_file_is_sent_there():
+    (finding,) = found(in_memory(f'{FINE}[tool.poetry-tf]\nmirror = "tuna"\n'), "TF001")
+    assert "under [tf] in poetry.toml" in finding.remedy

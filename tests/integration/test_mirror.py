@@ -69,6 +69,25 @@ def test_a_setting_that_means_nothing_is_reported_with_its_place(
     assert "'nowhere' is not a mirror" in done.stderr and "(in poetry.toml:3)" in done.stderr
 
 
+def test_what_has_no_effect_on_this_machine_is_told(
+    poetry: PoetryRunner, project: Path, right: PoetryRunner
+) -> None:
+    """In the user's own file and in variables: `check` doesn't count what is not the project's."""
+    poetry.config_file.parent.mkdir(parents=True, exist_ok=True)
+    poetry.config_file.write_text("[tf]\nlocal-host = ['pypi.lan']\nlocal-hosts = 3\n", "utf-8")
+    poetry.environ |= {"POETRY_TF_MIROR": "tuna"}
+    for command in ("mirror", "check"):
+        done = poetry.call("tf", command)
+        assert done.ok, done.output
+        assert [line.partition("? ")[0] for line in done.stderr.splitlines()] == [
+            'Warning: unknown variable POETRY_TF_MIROR. Did you mean "POETRY_TF_MIRROR"',
+            "Warning: ~/config/config.toml:2: unknown setting local-host. "
+            'Did you mean "local-hosts"',
+            "Warning: ~/config/config.toml:3: local-hosts is 3. "
+            'Write a list of hosts, such as ["pypi.lan:8080"]',
+        ]
+
+
 def test_what_auto_has_chosen_is_shown_and_forgotten_by_use(
     poetry: PoetryRunner, project: Path, mirror: Mount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +163,8 @@ def test_a_link_to_the_users_settings_stays_one(poetry: PoetryRunner, tmp_path: 
     ("words", "says"),
     [
         (["nowhere"], "'nowhere' is not a mirror"),
+        (["tunna"], '\nDid you mean "tuna"? Write auto, '),
+        (["ustc", "tsinghau"], '\nDid you mean "tsinghua"? '),
         (["tuna", "auto"], "'auto' can't be in a list"),
         (["http://pypi.tuna.tsinghua.edu.cn/simple/"], MIRRORS["tuna"].url),
         (["https://pypi.douban.com/simple/"], "retired"),

@@ -114,7 +114,7 @@ def validate_mirror(
     try:
         setting = parse_mirror(value)
     except MirrorError as error:
-        raise PlanError(f"{prefix}{error}", remedy) from None
+        raise PlanError(f"{prefix}{error.fault}", f"{error.remedy}. {remedy}") from None
     for text in setting.folders if shared else ():
         if not isinstance(fault := projects_folder(text, Path.cwd()), Path):
             raise PlanError(

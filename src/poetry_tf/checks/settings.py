@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from poetry_tf.checks.findings import RULES, Context, Finding, rule
+from poetry_tf.files.project import POETRY_TOML
 from poetry_tf.plan.model import GpuModeError
+from poetry_tf.plan.poetry_settings import poetry_setting_problems
 from poetry_tf.plan.requirement import tensorflow_requirements
 from poetry_tf.plan.settings import SETTINGS_PATH, read_settings
 
@@ -18,12 +21,17 @@ def unknown_setting(context: Context) -> Iterator[Finding]:
     key, a `gpu` that the project's TensorFlow can't have, an entry of `ignore` for an unknown rule
     or without a reason.
 
+    So does a key or a value under `[tf]` in the project's `poetry.toml`, and a table
+    `[tool.poetry_tf]`, whose name is written with another mark.
+
     A contradiction is `gpu = "system"` or `gpu = "none"` beside a requirement on
     `tensorflow[and-cuda]`: CUDA from the container and CUDA from the wheels conflict.
     """
     if isinstance(error := context.plan_error, GpuModeError):
         place = context.at((*SETTINGS_PATH, "gpu"))
         yield Finding(*place, error.message, error.remedy)
+    yield from _misnamed_table(context)
+    yield from _poetry_settings(context)
     settings, problems = read_settings(context.project)
     for problem in problems:
         yield Finding(*context.at(problem.path), problem.message, problem.remedy)
@@ -43,3 +51,26 @@ def unknown_setting(context: Context) -> Iterator[Finding]:
                     "[tool.poetry-tf]",
                     f'Remove it (`poetry tf init --gpu {settings.gpu}`), or write gpu = "pip"',
                 )
+
+
+def _misnamed_table(context: Context) -> Iterator[Finding]:
+    """Tables whose name is poetry-tf but for case and hyphen."""
+    tool = context.project.pyproject.table("tool")
+    for name in tool:
+        if name != SETTINGS_PATH[1] and re.sub(r"[-_ ]", "", name).lower() == "poetrytf":
+            yield Finding(
+                *context.at(("tool", name)),
+                f"[tool.{name}] has no effect",
+                "Write [tool.poetry-tf]",
+            )
+
+
+def _poetry_settings(context: Context) -> Iterator[Finding]:
+    """What has no effect under [tf] in poetry.toml."""
+    document = context.project.poetry_toml
+    if document is None or not context.involves_tensorflow:
+        return
+    file = context.project.root / POETRY_TOML
+    for problem in poetry_setting_problems(document, is_projects=True):
+        place = document.nearest(problem.path)
+        yield Finding(file, place, problem.message, problem.remedy)

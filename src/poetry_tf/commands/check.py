@@ -272,6 +272,8 @@ only with <info>--strict</>.
     def _show_warnings(self, report: CheckReport) -> bool:
         """Shows why the check is incomplete; returns whether a change was interrupted."""
         interrupted = self.warn_if_interrupted(report.root)
+        if self.format == "text":
+            self.warn_of_settings()
         if report.error is not None and self.format == "text":
             message, remedy = report.error
             self.warn(f"Warning: {message}")

@@ -162,10 +162,10 @@ run at each start: always 0.
 
     def _run_network(self, root: Path) -> int:
         from poetry_tf.commands import doctor_network
-        from poetry_tf.devcontainer.image import REGISTRY_VARIABLE
         from poetry_tf.doctor.network.client import survey_client
         from poetry_tf.http.addresses import allowed_hosts, is_allowed
         from poetry_tf.index.resolve import user_hosts
+        from poetry_tf.plan.settings import REGISTRY_VARIABLE
 
         is_text = self.format == "text"
         # The user names a registry too.

@@ -180,7 +180,7 @@ def _indexes(project: Project) -> tuple[tuple[PackageIndex, ...], tuple[str, ...
     try:
         resolved = resolve(mirrors_in_force(project), may_name)
     except MirrorError as error:
-        raise PlanError(f"tf.mirror is not valid: {error}", "") from None
+        raise PlanError(f"tf.mirror is not valid: {error.fault}", error.remedy) from None
     setting, mirrors = resolved.setting, resolved.setting.mirrors
     if setting.kind == "auto":
         from poetry.config.config import Config

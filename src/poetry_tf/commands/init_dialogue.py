@@ -193,7 +193,7 @@ def _ask_mirror(command: TensorFlowCommand) -> str:
         try:
             validate_mirror(answer, shared=True)
         except PlanError as error:
-            raise ValueError(error.message) from None
+            raise ValueError(f"{error.message}. {error.remedy}") from None
         return answer
 
     _explain(

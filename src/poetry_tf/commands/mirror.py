@@ -67,9 +67,8 @@ class _MirrorCommand(TensorFlowCommand):
         try:
             found = resolve(layers, may_name)
         except MirrorError as error:
-            raise PlanError(
-                str(error), "Change it there, or with `poetry tf mirror use`."
-            ) from None
+            remedy = "Change it there, or with `poetry tf mirror use`."
+            raise PlanError(error.fault, f"{error.remedy}. {remedy}".removeprefix(". ")) from None
         for line in found.notices:
             self.line_error(f"<comment>{plain(line)}</>")
         return found
@@ -109,6 +108,7 @@ chooses one, <info>poetry tf mirror test</> tests them.
                 if layer is not resolved.layer:
                     value = format_value(layer.value)
                     self.line(plain(f"not in force: {value}, set in {layer.place}"))
+        self.warn_of_settings()
         if root is not None and found and replaces_pypi(Project.read(root)):
             self.line_error(
                 "<comment>This project replaces PyPI by its own sources, so no mirror of PyPI is "
@@ -331,7 +331,7 @@ Exit status: 1 if the mirror that is set, or one that you named, doesn't answer.
         try:
             setting = parse_mirror([word])
         except MirrorError as error:
-            raise PlanError(str(error), "") from None
+            raise PlanError(error.fault, error.remedy) from None
         if len(setting.mirrors) != 1:
             raise PlanError(
                 f"{word!r} is not a mirror that can be tested",

@@ -8,10 +8,10 @@ from typing import Any
 
 from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.files.values import KeyPath, as_table
+from poetry_tf.plan.settings import REGISTRY_VARIABLE
 
 # Keys of a base of the user's own: a Dockerfile, or services.
 _OWN_BASE = ("build", "dockerFile", "dockerComposeFile")
-REGISTRY_VARIABLE = "POETRY_TF_REGISTRY"
 OUR_VARIABLE = f"${{localEnv:{REGISTRY_VARIABLE}"
 """The start of an image whose registry each machine may name."""
 # mcr.microsoft.com/devcontainers/python, also from a registry in a variable, its former place

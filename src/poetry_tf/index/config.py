@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def setting_layers(
     own = None if root is None else root / POETRY_TOML
     documents = [] if own is None else [(own, poetry_toml or _read(own))]
     # Poetry reads auth.toml as it reads config.toml, and after it.
-    documents += [(file, _read(file)) for file in _user_files()]
+    documents += user_documents()
     found: list[SettingLayer] = []
     for variable, setting in ((VARIABLE, SETTING), (PLUGIN_VARIABLE, PLUGIN_SETTING)):
         if value := os.environ.get(variable):
@@ -84,9 +85,16 @@ def is_set_on_machine() -> bool:
 
 def local_hosts() -> tuple[str, ...]:
     """The hosts on the local network that the user lets projects name."""
-    found = [document.get(LOCAL_HOSTS) for file in _user_files() if (document := _read(file))]
+    found = [document.get(LOCAL_HOSTS) for _, document in user_documents()]
     lists = [value for value in found if isinstance(value, list)]
     return tuple(item for value in lists for item in value if isinstance(item, str))
+
+
+def user_documents() -> Iterator[tuple[Path, TomlDocument]]:
+    """The files of the user's settings that can be read."""
+    for file in _user_files():
+        if (document := _read(file)) is not None:
+            yield file, document
 
 
 def _user_files() -> tuple[Path, Path]:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from poetry_tf.http.addresses import is_local_host, url_fault
 from poetry_tf.index.folder_setting import names_folder
+from poetry_tf.text import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,17 @@ def is_in_china(setting: MirrorSetting) -> bool:
 
 
 class MirrorError(ValueError):
-    """A value of ``tf.mirror`` that is not valid; the text lists the valid ones."""
+    """A value of ``tf.mirror`` that is not valid.
+
+    Attributes:
+        fault: what is wrong with it.
+        remedy: the valid ones, as a sentence without a full stop; may be empty.
+    """
+
+    def __init__(self, fault: str, remedy: str = "") -> None:
+        super().__init__(f"{fault}. {remedy}" if remedy else fault)
+        self.fault = fault
+        self.remedy = remedy
 
 
 _OFF = frozenset({"off", "pypi", "none", "false"})
@@ -167,19 +178,20 @@ def parse_mirror(value: object) -> MirrorSetting:
     if len(words) > 1 and words[-1] == "pypi":
         parts = parts[:-1]
     if not parts:
-        raise MirrorError(_not_a_mirror(_redacted(value)))
+        raise _not_a_mirror(_redacted(value))
     mirrors: dict[str, Mirror] = {}
     for part in parts:
         mirror = _mirror(part)
         if mirror is None:
             # A password with a comma is split, and neither part looks like a password.
             shown = _redacted(value if isinstance(value, str) and "@" in value else part)
-            raise MirrorError(
-                f"{shown} can't be in a list: a list has URLs and names ({', '.join(MIRRORS)}) in "
-                "order of preference, not auto or off"
-                if isinstance(part, str) and part.strip().lower() in {*_OFF, "auto"}
-                else _not_a_mirror(shown, part)
-            )
+            if isinstance(part, str) and part.strip().lower() in {*_OFF, "auto"}:
+                names = ", ".join(MIRRORS)
+                remedy = (
+                    f"A list has URLs and names ({names}) in order of preference, not auto or off"
+                )
+                raise MirrorError(f"{shown} can't be in a list", remedy)
+            raise _not_a_mirror(shown, part)
         mirrors.setdefault(mirror.url.rstrip("/"), mirror)
     return MirrorSetting("mirror", tuple(mirrors.values()))
 
@@ -187,14 +199,16 @@ def parse_mirror(value: object) -> MirrorSetting:
 _WORD = re.compile(r"[\w.-]+(/[\w.-]+)*", re.ASCII)
 
 
-def _not_a_mirror(shown: str, value: object = None) -> str:
+def _not_a_mirror(shown: str, value: object = None) -> MirrorError:
     fault = url_fault(value) if isinstance(value, str) else None
     why = f", because it {fault}" if fault else ""
     # A folder is written as one: "wheels" may be a name that is misspelt.
     folder = f"./{value}" if isinstance(value, str) and _WORD.fullmatch(value) else "./wheels"
-    return (
-        f"{shown} is not a mirror{why}: write auto, off, the URL of a simple index, one of "
-        f"{', '.join(MIRRORS)}, a folder ({folder}, /mnt/usb), or several of these"
+    return MirrorError(
+        f"{shown} is not a mirror{why}",
+        f"{did_you_mean(value, ('auto', 'off', 'pypi', *MIRRORS, *ALIASES))}Write auto, off, the "
+        f"URL of a simple index, one of {', '.join(MIRRORS)}, a folder ({folder}, /mnt/usb), or "
+        "several of these",
     )
 
 

@@ -44,7 +44,7 @@ def parse_layer(layer: SettingLayer) -> MirrorSetting:
     try:
         return parse_mirror(layer.value)
     except MirrorError as error:
-        raise MirrorError(f"{error} (in {layer.place})") from None
+        raise MirrorError(f"{error.fault} (in {layer.place})", error.remedy) from None
 
 
 def resolve(layers: Sequence[SettingLayer], may_name: Callable[[str], bool]) -> ResolvedMirror:

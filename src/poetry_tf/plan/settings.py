@@ -22,6 +22,8 @@ KerasChoice = Literal["own", "legacy"]
 EngineChoice = Literal["docker", "podman"]
 
 SETTINGS_PATH: KeyPath = ("tool", "poetry-tf")
+REGISTRY_VARIABLE = "POETRY_TF_REGISTRY"
+"""The registry on a machine, in a project that has the setting."""
 
 # The settings whose value is one of a few words.
 _WORDS: Mapping[str, tuple[str, ...]] = {
@@ -31,6 +33,8 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "keras": get_args(KerasChoice),
     "engine": get_args(EngineChoice),
 }
+PROJECT_SETTINGS = (*_WORDS, "environments", "gpu-required", "registry", "ignore")
+"""The keys of the table."""
 # Without a port: the container tools cut a default off at its first colon.
 _REGISTRY = re.compile(r"[a-z0-9][a-z0-9.-]*(/[a-z0-9][a-z0-9._-]*)*")
 
@@ -145,8 +149,10 @@ def _problems(table: Mapping[str, Any]) -> Iterator[SettingProblem]:
             if not (isinstance(value, str) and is_registry(value)):
                 yield SettingProblem(path, f"registry is {value!r}", REGISTRY_REMEDY)
         else:
-            known = (*_WORDS, "environments", "gpu-required", "registry", "ignore")
+            known = PROJECT_SETTINGS
             remedy = did_you_mean(key, known) + f"The settings are {format_list(sorted(known))}"
+            if key == "mirror":
+                remedy = "Write it under [tf] in poetry.toml, by `poetry tf mirror use --local`"
             yield SettingProblem(path, f"unknown setting {key}", remedy)
 
 
@@ -169,7 +175,7 @@ def is_registry(text: str) -> bool:
 
 REGISTRY_REMEDY = (
     'Write a host such as "mcr.microsoft.com", with a path if needed, but without a port: the '
-    "container tools cut it off. For a port, set POETRY_TF_REGISTRY on the machine"
+    f"container tools cut it off. For a port, set {REGISTRY_VARIABLE} on the machine"
 )
 
 

@@ -10,7 +10,6 @@ from typing import Any, TypeAlias
 
 from poetry_tf.devcontainer.changes import find_changes
 from poetry_tf.devcontainer.image import (
-    REGISTRY_VARIABLE,
     builds_own_image,
     feature_id,
     python_image,
@@ -23,6 +22,7 @@ from poetry_tf.doctor.network.apt import PackageRequest
 from poetry_tf.doctor.network.registry import Reference, read_reference
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import Devcontainer, Project, read_text
+from poetry_tf.plan.settings import REGISTRY_VARIABLE
 from poetry_tf.releases.images import Feature, Images
 
 Variable = Callable[[str], str | None]
