@@ -605,3 +605,40 @@ def test_no_file_of_a_project_holds_the_password_of_a_mirror(
     written = [path.read_text("utf-8") for path in right.project.rglob("*") if path.is_file()]
     assert any("${localEnv:POETRY_PYPI_MIRROR_URL}" in text for text in written)
     assert "s3cr3t" not in "".join((*written, *(result.output for result in done)))
+
+
+@pytest.mark.parametrize(
+    ("setting", "message", "remedy"),
+    [
+        ('gpu = "cudaa"', "gpu is 'cudaa'", 'Write one of "auto", "system", "pip", "none"'),
+        ('engine = "dokcer"', "engine is 'dokcer'", 'Did you mean "docker"? '),
+        ("gpu_required = true", "unknown setting gpu_required", 'Did you mean "gpu-required"? '),
+    ],
+)
+def test_a_setting_that_means_nothing_is_refused_by_what_would_write_without_it(
+    right: PoetryRunner, project: Path, setting: str, message: str, remedy: str
+) -> None:
+    file = project / "pyproject.toml"
+    text = file.read_text("utf-8").replace('gpu = "auto"', setting)
+    file.write_text(text, "utf-8")
+    before, line = contents(project), text.split("\n").index(setting) + 1
+    error = f"Error: pyproject.toml:{line}:1: {message}\n{remedy}"
+    for command in ("devcontainer", "devcontainer --check", "init -n", "upgrade -n 2.19"):
+        done = right.call("tf", *command.split())
+        assert (done.returncode, done.stdout) == (1, ""), command
+        assert done.stderr.startswith(error), command
+        assert contents(project) == before, command
+    shown = right.call("tf", "env")
+    assert shown.stderr.startswith(f"Warning: pyproject.toml:{line}:1: {message}. {remedy}")
+    told = right.call("tf", "doctor").stderr
+    assert f"Warning: pyproject.toml:{line}:1: {message}. {remedy}" in told
+
+
+def test_an_option_replaces_a_setting_that_means_nothing(
+    right: PoetryRunner, project: Path
+) -> None:
+    file = project / "pyproject.toml"
+    right_text = file.read_text("utf-8")
+    file.write_text(right_text.replace('gpu = "auto"', 'gpu = "cudaa"'), "utf-8")
+    assert right.call("tf", "init", "-n", "--gpu", "auto").ok
+    assert file.read_text("utf-8") == right_text

@@ -89,6 +89,16 @@ def parse_python(text: str) -> VersionConstraint:
     return python_range([text])
 
 
+def replaced_settings(options: InitOptions) -> tuple[str, ...]:
+    """The settings that these options decide, whatever the project has."""
+    found = {
+        "gpu": options.gpu is not None,
+        "environments": options.environments is not None,
+        "devcontainer": not options.container,
+    }
+    return tuple(name for name, is_given in found.items() if is_given)
+
+
 def parse_gpu(text: str) -> GpuChoice:
     """The GPU mode that ``--gpu`` names; raises `PlanError` for any other word."""
     for choice in get_args(GpuChoice):

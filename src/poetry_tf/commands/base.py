@@ -26,7 +26,6 @@ from poetry_tf.files.project import PYPROJECT
 from poetry_tf.files.snapshot import Snapshot
 from poetry_tf.files.transaction import recover, write_together
 from poetry_tf.plan.model import PlanError
-from poetry_tf.plan.poetry_settings import machine_setting_problems
 from poetry_tf.poetry_internals.notices import fit_help, fit_terminal
 from poetry_tf.text import escape_markup, visible
 
@@ -244,11 +243,6 @@ class TensorFlowCommand(Command):
         # JSON leaves DEL as it is, and a CI service takes "##[" anywhere for a command.
         text = text.replace("\x7f", r"\u007f").replace("##", r"#\u0023")
         self.io.write_line(text, type=Type.RAW)
-
-    def warn_of_settings(self) -> None:
-        """Says which of the user's own settings and variables have no effect."""
-        for problem in machine_setting_problems():
-            self.warn(f"Warning: {problem}")
 
     def warn(self, message: str) -> None:
         self.line_error(f"<warning>{plain(message)}</warning>")

@@ -31,6 +31,7 @@ from poetry_tf.commands.base import (
     plain,
 )
 from poetry_tf.commands.devcontainer_output import rebuild_step
+from poetry_tf.commands.setting_warnings import warn_of_machine
 from poetry_tf.files.edits import changed_texts, diffs
 from poetry_tf.files.project import LOCK, Project
 from poetry_tf.plan.derive import require_poetry
@@ -273,7 +274,7 @@ only with <info>--strict</>.
         """Shows why the check is incomplete; returns whether a change was interrupted."""
         interrupted = self.warn_if_interrupted(report.root)
         if self.format == "text":
-            self.warn_of_settings()
+            warn_of_machine(self)
         if report.error is not None and self.format == "text":
             message, remedy = report.error
             self.warn(f"Warning: {message}")

@@ -33,6 +33,7 @@ from poetry_tf.files.project import Devcontainer, Project
 from poetry_tf.plan.derive import require_poetry
 from poetry_tf.plan.main_line import required_catalog
 from poetry_tf.plan.model import Plan, PlanError
+from poetry_tf.plan.settings import require_valid_settings
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
 
@@ -85,6 +86,7 @@ lock file, pinned). Comments and everything else of yours in the file stay as th
         project = with_container_options(before, self._given_options())
         if (configuration := self.option("config")) is not None:
             project = project.with_configuration(configuration)
+        require_valid_settings(project)
         project, plan = with_container(project)
         texts = changed_texts(project)
         for warning in (unproven_warning(plan), no_cuda_warning(project, plan)):

@@ -26,6 +26,7 @@ from poetry_tf.commands.doctor_possibilities import (
     format_possibilities_briefly,
     possibilities_as_json,
 )
+from poetry_tf.commands.setting_warnings import warn_of_project
 from poetry_tf.devcontainer.changes import container_facts
 from poetry_tf.devcontainer.spec import container_spec
 from poetry_tf.doctor.host.machine import CachingMachine, Machine, ThisMachine
@@ -116,6 +117,7 @@ run at each start: always 0.
             return 0
         is_text = self.format == "text"
         if is_text:
+            warn_of_project(self, Project.read(root))
             self.line(f"<info>{plain(format_title(spec))}</>")
         progress = (lambda text: self.line_error(f"<c2>{plain(text)} …</>")) if is_text else None
         findings = self._show_findings(run_probes(machine, spec, progress), machine)

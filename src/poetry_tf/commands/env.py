@@ -17,6 +17,7 @@ from poetry.factory import Factory
 
 from poetry_tf.actions.variables import Variable, needed_variables
 from poetry_tf.commands.base import FORMAT_OPTIONS, TensorFlowCommand, document_head
+from poetry_tf.commands.setting_warnings import warn_of_project
 from poetry_tf.files.project import Project
 from poetry_tf.plan.derive import require_poetry, required_plan
 from poetry_tf.plan.model import TF_KERAS, PlanError
@@ -62,6 +63,7 @@ In a batch script of a cluster, put the line for sh before the one that starts P
             raise PlanError(f"Unknown shell {shell!r}", f"Give --shell one of {names}.")
         project = Project.read(root)
         require_poetry(project)
+        warn_of_project(self, project)
         plan = required_plan(project, load(), load_images())
         site = _site(root)
         links = library_links(site) if site is not None else LibraryLinks()

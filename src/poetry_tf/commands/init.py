@@ -32,6 +32,7 @@ from poetry_tf.actions.options import (
     parse_environments,
     parse_gpu,
     plan_options,
+    replaced_settings,
 )
 from poetry_tf.checks.findings import find_problems, make_context
 from poetry_tf.commands.allow import allow_mirrors
@@ -75,7 +76,7 @@ from poetry_tf.plan.here import Here, choosable_minors, environments_here, pytho
 from poetry_tf.plan.main_line import main_requirement
 from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan
 from poetry_tf.plan.python import admitted_minors, project_pythons
-from poetry_tf.plan.settings import read_settings
+from poetry_tf.plan.settings import read_settings, require_valid_settings
 from poetry_tf.poetry_internals.environment import activated
 from poetry_tf.poetry_internals.notices import fit_terminal
 from poetry_tf.poetry_internals.pythons import found_pythons, oldest_minor
@@ -132,6 +133,7 @@ class InitCommand(TensorFlowCommand):
         migration = self._read_migration()
         project = open_project(root, choose_name(self, root) if new and loses_name(root) else None)
         options = self._given_options()
+        require_valid_settings(project, replaced_settings(options))
         options = replace(options, container=options.container and wants_container(project))
         here = read_here()
         if self.io.is_interactive() and is_place_open(project, options, here):
@@ -179,7 +181,7 @@ class InitCommand(TensorFlowCommand):
             plan = make_context(project).plan or plan
         if migration is not None:
             self._show_added(migration.with_requirements(prepared), project)
-            self._show_migration(migration)
+            _show_migration(self, migration)
         lists = lists_beside(root) if new and migration is None else ()
         return self._finish(project, plan, options, here=here, migration=migration, lists=lists)
 
@@ -259,7 +261,7 @@ class InitCommand(TensorFlowCommand):
     ) -> int:
         texts = changed_texts(project)
         if self.option("dry-run"):
-            self._show_diffs(project, texts)
+            _show_diffs(self, project, texts)
             return 0
         self.write_files(project.root, texts, project.snapshot)
         if options.mirror is not None:
@@ -289,23 +291,6 @@ class InitCommand(TensorFlowCommand):
     def _show_added(self, before: Project, after: Project) -> None:
         for line in added_lines(before, after):
             self.line_error(plain(line))
-
-    def _show_migration(self, migration: Migration) -> None:
-        self.line("")
-        sentences = (*migration.goal.changes, *migration.goal.notes)
-        for line in migration_lines(
-            migration.listing, migration.classification, sentences, whole=self.io.is_verbose()
-        ):
-            self.line(fit_terminal(self.io.output, plain(line), is_prose=True))
-
-    def _show_diffs(self, project: Project, texts: dict[Path, str]) -> None:
-        """Shows the diffs; that of the lock file only if verbose."""
-        shown = {
-            path: text for path, text in texts.items() if path.name != LOCK or self.io.is_verbose()
-        }
-        self.show_diffs(diffs(project, shown))
-        for path in texts.keys() - shown.keys():
-            self.line(lock_summary(path, texts[path]))
 
     def _show_files(
         self,
@@ -348,3 +333,21 @@ class InitCommand(TensorFlowCommand):
             self.line_error(fit_terminal(self.io.error_output, reason, is_prose=True))
         for finding in findings:
             self.show_finding(finding)
+
+
+def _show_migration(command: InitCommand, migration: Migration) -> None:
+    command.line("")
+    sentences = (*migration.goal.changes, *migration.goal.notes)
+    for line in migration_lines(
+        migration.listing, migration.classification, sentences, whole=command.io.is_verbose()
+    ):
+        command.line(fit_terminal(command.io.output, plain(line), is_prose=True))
+
+
+def _show_diffs(command: InitCommand, project: Project, texts: Mapping[Path, str]) -> None:
+    """Shows the diffs; that of the lock file only if verbose."""
+    verbose = command.io.is_verbose()
+    shown = {path: text for path, text in texts.items() if path.name != LOCK or verbose}
+    command.show_diffs(diffs(project, shown))
+    for path in texts.keys() - shown.keys():
+        command.line(lock_summary(path, texts[path]))

@@ -16,6 +16,7 @@ from poetry_tf.actions.progress import told_regularly
 from poetry_tf.commands.allow import allow_mirrors, write_setting
 from poetry_tf.commands.base import TensorFlowCommand, align_columns, plain
 from poetry_tf.commands.listing import unknown_command
+from poetry_tf.commands.setting_warnings import warn_of_machine
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import LOCK, POETRY_TOML, Project
 from poetry_tf.http.errors import NoResponse
@@ -108,7 +109,7 @@ chooses one, <info>poetry tf mirror test</> tests them.
                 if layer is not resolved.layer:
                     value = format_value(layer.value)
                     self.line(plain(f"not in force: {value}, set in {layer.place}"))
-        self.warn_of_settings()
+        warn_of_machine(self)
         if root is not None and found and replaces_pypi(Project.read(root)):
             self.line_error(
                 "<comment>This project replaces PyPI by its own sources, so no mirror of PyPI is "

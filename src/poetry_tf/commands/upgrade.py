@@ -29,6 +29,7 @@ from poetry_tf.commands.upgrade_output import (
 from poetry_tf.files.edits import changed_texts, diffs
 from poetry_tf.files.project import LOCK, Project, readable_configurations
 from poetry_tf.index.mirrors import MIRRORS
+from poetry_tf.plan.settings import require_valid_settings
 from poetry_tf.releases.summary import Plain
 
 
@@ -83,6 +84,7 @@ newest release.
         if mirror is not None:
             validate_mirror(mirror, "--mirror: ")
         project, to = open_project(root), self.argument("release")
+        require_valid_settings(project)
         options = InitOptions(tensorflow=to, mirror=mirror)
         if to is None or chooses_new_series(project, options):
             read_new_series(project, options, self.io)

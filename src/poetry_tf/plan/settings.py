@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from packaging.utils import NormalizedName, canonicalize_name
 
+from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.files.values import KeyPath
@@ -96,6 +97,18 @@ class SettingProblem:
 def read_settings(project: Project) -> tuple[Settings, tuple[SettingProblem, ...]]:
     """The settings of a project, and its invalid values, which count as unset."""
     return parse_settings(project.pyproject.document.get(SETTINGS_PATH, {}))
+
+
+def require_valid_settings(project: Project, replaced: Collection[str] = ()) -> None:
+    """Raises `ProjectError` for the first invalid value, which would count as unset.
+
+    Not for those of the settings that are about to be `replaced`.
+    """
+    pyproject = project.pyproject
+    for problem in read_settings(project)[1]:
+        if problem.path[len(SETTINGS_PATH) :][:1] not in [(key,) for key in replaced]:
+            place = pyproject.position(problem.path)
+            raise ProjectError(pyproject.path, problem.message, place, problem.remedy)
 
 
 def pin_severity(settings: Settings, *, advises: bool) -> PinChoice:
