@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.poetry import PoetryRunner, write_pyproject
+from tests.support.poetry import PoetryRunner, Program, write_pyproject
 from tests.support.projects import contents
 
 SETTINGS = '\n[tool.poetry-tf]\nenvironments = ["linux-x86_64"]\ngpu = "none"\n'
@@ -62,3 +62,56 @@ def test_diff_of_an_upgrade_is_its_page_and_unified_diffs(pinned: PoetryRunner, 
     assert "poetry.lock" not in diff
     assert diff.endswith("Nothing was written (--diff).\n")
     assert contents(project) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("check --strct", ('The option "--strct" does not exist', "Did you mean `--strict`?", 2)),
+        (
+            "check --selct=TF1",
+            ('The option "--selct" does not exist', "Did you mean `--select`?", 2),
+        ),
+        ("init --no-devcontaine", ('The option "--no-devcontaine"', "`--no-devcontainer`?", 1)),
+        ("mirror use --locl tuna", ('The option "--locl" does not exist', "`--local`?", 1)),
+        ("releases --xyzzy", ('The option "--xyzzy" does not exist', "Run `", 1)),
+        ("check -z", ('The option "-z" does not exist', "Run `", 2)),
+        ("init --from", ('The "--from" option requires a value', "Run `", 1)),
+        ("check one", ("No arguments expected", "Run `", 2)),
+        ("allow", ('Not enough arguments (missing: "host")', "For example: {} allow pypi.lan", 1)),
+        ("mirror use", ("Not enough arguments", "For example: {} mirror use auto", 1)),
+    ],
+)
+@pytest.mark.parametrize("program", ["poetry", "poetry_tf"])
+def test_a_wrong_command_line_is_told_the_right_one(
+    poetry: PoetryRunner,
+    project: Path,
+    program: Program,
+    words: str,
+    says: tuple[str, str, int],
+):
+    error, remedy, status = says
+    start = "poetry tf" if program == "poetry" else "poetry-tf"
+    done = poetry.call(*(["tf"] if program == "poetry" else []), *words.split(), program=program)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert done.stderr.startswith(f"Error: {error}")
+    assert remedy.format(start) in done.stderr
+    command = " ".join(words.split()[: 2 if words.startswith("mirror") else 1])
+    assert f"Run `{start} {command} --help` for its options" in done.stderr
+    assert ("Did you mean" in done.stderr) is remedy.endswith("?")
+    assert contents(project) == {}
+
+
+def test_poetrys_own_commands_keep_their_errors(poetry: PoetryRunner):
+    done = poetry.call("check", "--strct")
+    assert 'The option "--strct" does not exist' in done.stderr
+    assert "Did you mean" not in done.output
+
+
+@pytest.mark.parametrize("host", [":8080", "8080", "", "http://", "pypi.lan/simple"])
+def test_a_host_is_shown_by_an_example(poetry: PoetryRunner, host: str):
+    done = poetry.call("tf", "allow", host)
+    assert done.returncode == 1
+    assert f"Error: {host!r} is not a host\n" in done.stderr
+    assert "for example pypi.lan:8080" in done.stderr
+    assert not poetry.config_file.exists()

@@ -45,10 +45,17 @@ Without a port, 80 and 443 are allowed. No password is sent to these hosts.
         words: list[str] = self.argument("host")
         hosts = [host_entry(word) if "://" in word else word for word in words]
         for word, host in zip(words, hosts, strict=True):
-            if not allowed_hosts(host) or "/" in host or "@" in host:
-                raise PlanError(f"{word!r} is not a host", "Give HOST, HOST:PORT or a URL.")
+            if not _is_host(host):
+                remedy = "Give HOST, HOST:PORT or a URL, for example pypi.lan:8080."
+                raise PlanError(f"{word!r} is not a host", remedy)
         allow_hosts(self, hosts)
         return 0
+
+
+def _is_host(text: str) -> bool:
+    """Whether an entry is a host with or without a port; digits alone are a port."""
+    names = {name for name, _ in allowed_hosts(text)}
+    return all(name and not name.isdigit() for name in names or {""}) and not {*"/@"} & {*text}
 
 
 def allow_mirrors(command: TensorFlowCommand, value: str) -> None:

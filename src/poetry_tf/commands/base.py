@@ -13,6 +13,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from cleo.exceptions import CleoError, CleoMissingArgumentsError
 from cleo.helpers import option
 from cleo.io.outputs.output import Output, Type, Verbosity
 from cleo.io.outputs.stream_output import StreamOutput
@@ -27,7 +28,8 @@ from poetry_tf.files.snapshot import Snapshot
 from poetry_tf.files.transaction import recover, write_together
 from poetry_tf.plan.model import PlanError
 from poetry_tf.poetry_internals.notices import fit_help, fit_terminal
-from poetry_tf.text import escape_markup, visible
+from poetry_tf.poetry_internals.reads import input_tokens
+from poetry_tf.text import closest, escape_markup, visible
 
 if TYPE_CHECKING:
     from cleo.io.io import IO
@@ -86,6 +88,14 @@ class TensorFlowCommand(Command):
             show_unencodable(output)
         for handler in logging.root.handlers:
             handler.addFilter(_make_visible)
+        if not self._ignore_validation_errors:
+            self.merge_application_definition()
+            try:
+                io.input.bind(self.definition)
+                io.input.validate()
+            except CleoError as error:
+                self._io = io
+                return self.fail(str(error).rstrip("."), _usage(self, error, input_tokens(io)))
         return super().run(io)
 
     def handle(self) -> int:
@@ -293,6 +303,17 @@ class TensorFlowCommand(Command):
                 shown = escape_markup(line.removesuffix(end))
                 # Not wrapped, unlike `line`.
                 super().line(f"<{style}>{shown}</>{end}" if style else f"{shown}{end}")
+
+
+def _usage(command: TensorFlowCommand, error: CleoError, words: Sequence[str]) -> str:
+    """What to type where the command line is not valid."""
+    known = [one.name for one in command.definition.options]
+    names = [word[2:].partition("=")[0] for word in words if word.startswith("--")]
+    meant = next((closest(name, known) for name in names if name not in known), None)
+    ways = [f"Did you mean `--{meant}`?"] if meant is not None else []
+    if isinstance(error, CleoMissingArgumentsError) and command.examples:
+        ways.append(f"For example: {next(iter(command.examples))}")
+    return "\n".join([*ways, f"Run `poetry {command.name} --help` for its options and arguments."])
 
 
 def document_head(version: int) -> dict[str, Any]:
