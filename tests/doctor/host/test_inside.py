@@ -72,7 +72,7 @@ CASES: list[tuple[str, HostSpec, dict[str, str], str]] = [
     (
         "no-devices",
         needs(),
-        {"devices": "error", "tensorflow": "error"},
+        {"devices": "error"},
         f"{CPU}this container has no GPU: the host has no NVIDIA driver. {DOCTOR}",
     ),
     (

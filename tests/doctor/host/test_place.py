@@ -450,3 +450,15 @@ def test_a_project_that_wants_no_container_needs_not_say_so_again(off: bool):
         assert found, name
         commands += found
     assert all(("--no-devcontainer" in command) != off for command in commands)
+
+
+# -- one cause, one error -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["system", "pip"])
+@pytest.mark.parametrize("name", ["docker", "nspawn", "sandbox", "docker-without-gpus"])
+def test_a_container_without_a_gpu_is_one_error(name: str, mode: Any):
+    """What follows from it is none: libraries that no program needs then, or their wheels."""
+    findings = list(run_probes(machine(name), needs(mode=mode)))
+    assert [item.probe for item in findings if item.state == "error"] == ["devices"]
+    assert not {"libcuda", "libraries", "wheels"} & {item.probe for item in findings}

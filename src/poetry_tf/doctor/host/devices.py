@@ -29,6 +29,11 @@ def has_devices(machine: Machine) -> bool:
     return any(machine.find(pattern) for pattern in (DEVICES[0], DEVICES[-1]))
 
 
+def lacks_gpu(machine: Machine) -> bool:
+    """Whether this is a container that was started without any GPU."""
+    return machine.system == "Linux" and in_container(machine) and not has_devices(machine)
+
+
 def devices(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     """The device nodes, and whether they can be opened."""
     if not spec.uses_gpu or machine.system != "Linux":

@@ -10,7 +10,7 @@ from poetry_tf.doctor.host.child_programs import run_tensorflow_program
 from poetry_tf.doctor.host.cluster import cluster
 from poetry_tf.doctor.host.compute import compute
 from poetry_tf.doctor.host.desktop import desktop
-from poetry_tf.doctor.host.devices import devices, libcuda
+from poetry_tf.doctor.host.devices import devices, lacks_gpu, libcuda
 from poetry_tf.doctor.host.driver import driver
 from poetry_tf.doctor.host.engine import engine, runs_elsewhere
 from poetry_tf.doctor.host.environment import environment
@@ -107,8 +107,9 @@ def run_probes(
         yield from found
         if probe in {python, wheels_install} and not works(found):
             is_installable = False
-        if probe in {cluster, processor} and found:
-            # No GPU is possible: skip what concerns one.
+        has_no_gpu = probe is devices and lacks_gpu(machine) and spec.config is None
+        if found and (probe in {cluster, processor} or has_no_gpu):
+            # No GPU is possible: skip what concerns one. A container file can still request it.
             spec = replace(spec, mode="none")
 
 

@@ -15,6 +15,7 @@ from poetry_tf.doctor.host.child_programs import (
     ProgramOutput,
     run_tensorflow_program,
 )
+from poetry_tf.doctor.host.devices import lacks_gpu
 from poetry_tf.doctor.host.engine import query_engine, runs_elsewhere
 from poetry_tf.doctor.host.machine import Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy, State, Subject
@@ -242,7 +243,8 @@ def _gpus_unknown(output: ProgramOutput, version: str) -> HostFinding:
 
 
 def _no_gpu(machine: Machine, output: ProgramOutput, version: str) -> HostFinding:
-    if why_hidden(machine) is not None:  # reported with the visible GPUs
+    # Reported with the visible GPUs, or with the devices.
+    if why_hidden(machine) is not None or lacks_gpu(machine):
         return _TENSORFLOW.ok(f"TensorFlow {version} can be imported")
     if machine.system != "Linux":
         return _TENSORFLOW.note(f"TensorFlow {version} uses the CPU")
