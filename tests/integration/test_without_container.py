@@ -56,7 +56,7 @@ def machine(warm_poetry: PoetryRunner, tmp_path: Path, monkeypatch: pytest.Monke
         monkeypatch.setattr(platform, "system", lambda: system[0])
         monkeypatch.setattr(platform, "machine", lambda: system[1])
         monkeypatch.setattr(platform, "freedesktop_os_release", lambda: release)
-        monkeypatch.setattr("poetry_tf.actions.here.in_container", lambda _: False)
+        monkeypatch.setattr("poetry_tf.actions.here.container_kind", lambda _: None)
         monkeypatch.setattr("poetry_tf.actions.here.DEVICES", ())
         monkeypatch.setattr("poetry_tf.actions.here.has_gpu", lambda _: gpu)
         return warm_poetry
@@ -788,11 +788,28 @@ def test_what_is_decided_is_not_asked(machine: Machine) -> None:
     assert "Where TensorFlow runs" not in init(poetry, stdin=ANSWERS).stderr
 
 
-def test_a_container_is_not_asked_whether_it_has_an_engine(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kind", ["docker", "podman", "apptainer", "kubernetes", "other"])
+def test_here_is_asked_for_in_a_container_without_an_engine(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     poetry = machine("3.11")
-    monkeypatch.setattr("poetry_tf.actions.here.in_container", lambda _: True)
+    monkeypatch.setattr("poetry_tf.actions.here.container_kind", lambda _: kind)
+    done = init(poetry, stdin=f"\n{ANSWERS}")
+    assert done.stderr.startswith(
+        "This container has neither Docker nor Podman. here (recommended): in this container. "
+        "container: in a dev container, on a machine"
+    )
+    assert "Where TensorFlow runs (here, container) [here]:" in done.stderr
+    assert written(poetry)["tool"]["poetry-tf"]["devcontainer"] == "off"
+    assert not (poetry.project / ".devcontainer").exists()
+
+
+def test_a_dev_container_is_not_asked_whether_it_has_an_engine(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine that made it makes it again, from the new file."""
+    poetry = machine("3.11")
+    monkeypatch.setattr("poetry_tf.actions.here.container_kind", lambda _: "devcontainer")
     assert "Where TensorFlow runs" not in init(poetry, stdin=ANSWERS).stderr
 
 

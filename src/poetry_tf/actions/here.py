@@ -10,7 +10,7 @@ from poetry_tf.doctor.host.child_programs import DEVICES
 from poetry_tf.doctor.host.cluster import find_scheduler
 from poetry_tf.doctor.host.driver import has_gpu
 from poetry_tf.doctor.host.machine import ThisMachine
-from poetry_tf.doctor.host.system import in_container
+from poetry_tf.doctor.host.system import container_kind
 from poetry_tf.plan.environments import ENVIRONMENTS
 from poetry_tf.plan.here import Here
 
@@ -23,6 +23,7 @@ _ENGINES = ("docker", "podman")
 def read_here() -> Here:
     """This machine, without its Pythons, for which each of them has to be started."""
     system, machine = platform.system(), platform.machine()
+    kind = container_kind(ThisMachine())
     return Here(
         environment=next(
             (
@@ -34,7 +35,8 @@ def read_here() -> Here:
         ),
         systems=frozenset({system, *_distribution()}),
         has_modules=any(os.environ.get(name) for name in _MODULES),
-        runs_containers=any(map(shutil.which, _ENGINES)) or in_container(ThisMachine()),
+        runs_containers=any(map(shutil.which, _ENGINES)) or kind == "devcontainer",
+        is_container=kind is not None,
     )
 
 

@@ -137,7 +137,7 @@ class InitCommand(TensorFlowCommand):
         options = replace(options, container=options.container and wants_container(project))
         here = read_here()
         if self.io.is_interactive() and is_place_open(project, options, here):
-            options = replace(options, container=ask_container(self))
+            options = replace(options, container=ask_container(self, here))
         if not options.container:
             here = self._look_around(here, root)
             options = replace(options, pythons=choosable_minors(here))

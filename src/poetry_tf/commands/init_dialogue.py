@@ -74,15 +74,17 @@ def choose_name(command: TensorFlowCommand, root: Path) -> str:
     return _ask(command, f"Project name [<comment>{default}</>]:", default, validate)
 
 
-def ask_container(command: TensorFlowCommand) -> bool:
+def ask_container(command: TensorFlowCommand, here: Here) -> bool:
     """Whether the project is to have a container; raises `PlanError` for a missing answer."""
+    place = "container" if here.is_container else "machine"
+    without = "in this container" if here.is_container else "without a container, on this machine"
     _explain(
         command,
-        "This machine has neither Docker nor Podman. here (recommended): without a container, on "
-        "this machine. container: in a dev container, on a machine that has one of them.",
+        f"This {place} has neither Docker nor Podman. here (recommended): {without}. container: in "
+        "a dev container, on a machine that has one of them.",
     )
-    here, container = places = ["here", "container"]
-    return _choose(command, "Where TensorFlow runs", places, here) == container
+    default, container = places = ["here", "container"]
+    return _choose(command, "Where TensorFlow runs", places, default) == container
 
 
 def ask_options(

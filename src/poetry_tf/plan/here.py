@@ -23,7 +23,9 @@ class Here:
     has_modules: bool
     """Whether software is loaded by ``module load``, as on a cluster."""
     runs_containers: bool
-    """Whether a container engine is on PATH, or this is a container."""
+    """Whether a container engine is on PATH, or this is a container of a devcontainer.json, which
+    another machine makes again."""
+    is_container: bool = False
     lacks_gpu: bool = False
     """Whether it is known to have no NVIDIA GPU, and to be no node of a cluster."""
     oldest: tuple[int, ...] = ()
