@@ -75,7 +75,7 @@ def test_what_one_environment_lacks_is_left_out_there() -> None:
     there = [IndexRelease(Version("6.0"), True, ("linux-aarch64",), True)]
     fit = fit_to_index(classified("pyside2"), {canonicalize_name("pyside2"): there}, TARGET)
     assert texts(fit) == ['pyside2 ; sys_platform != "linux" or platform_machine != "aarch64"']
-    assert "Left out on linux-aarch64" in "\n".join(migration_lines(conda("pyside2"), fit, ()))
+    assert "Left out on linux-aarch64" in "\n".join(migration_lines(conda("pyside2"), fit, (), ""))
 
 
 def test_a_wheel_from_an_address_is_required_only_where_it_fits() -> None:
@@ -104,7 +104,7 @@ def test_those_left_out_in_the_same_environments_are_named_in_one_line() -> None
     }
     listing = conda("pyside2", "mkl")
     fit = fit_to_index(classified_pip("pyside2", "mkl"), there, TARGET)
-    lines = [line for line in migration_lines(listing, fit, ()) if "Left out" in line]
+    lines = [line for line in migration_lines(listing, fit, (), "") if "Left out" in line]
     assert lines == ["  Left out on linux-aarch64, because it has no files there: pyside2, mkl"]
 
 

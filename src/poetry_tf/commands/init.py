@@ -53,6 +53,7 @@ from poetry_tf.commands.init_here import (
 from poetry_tf.commands.init_options import OPTIONS
 from poetry_tf.commands.init_output import (
     added_lines,
+    cuda_origin,
     lock_summary,
     migration_lines,
     next_steps,
@@ -181,7 +182,7 @@ class InitCommand(TensorFlowCommand):
             plan = make_context(project).plan or plan
         if migration is not None:
             self._show_added(migration.with_requirements(prepared), project)
-            _show_migration(self, migration)
+            _show_migration(self, migration, cuda_origin(plan, container=options.container))
         lists = lists_beside(root) if new and migration is None else ()
         return self._finish(project, plan, options, here=here, migration=migration, lists=lists)
 
@@ -335,11 +336,11 @@ class InitCommand(TensorFlowCommand):
             self.show_finding(finding)
 
 
-def _show_migration(command: InitCommand, migration: Migration) -> None:
+def _show_migration(command: InitCommand, migration: Migration, cuda: str) -> None:
     command.line("")
     sentences = (*migration.goal.changes, *migration.goal.notes)
     for line in migration_lines(
-        migration.listing, migration.classification, sentences, whole=command.io.is_verbose()
+        migration.listing, migration.classification, sentences, cuda, whole=command.io.is_verbose()
     ):
         command.line(fit_terminal(command.io.output, plain(line), is_prose=True))
 

@@ -75,10 +75,29 @@ def added_lines(before: Project, after: Project) -> Iterator[str]:
         )
 
 
+def cuda_origin(plan: Plan, *, container: bool) -> str:
+    """What replaces the CUDA and cuDNN of a list."""
+    if plan.gpu.mode == "none":
+        return "Not needed, because TensorFlow runs on the CPU"
+    if plan.gpu.mode == "pip":
+        return "Replaced by the CUDA wheels that TensorFlow requires"
+    if container:
+        return _DROP_TEXTS["container"]
+    return f"Left to this machine, which needs CUDA {plan.gpu.cuda} and cuDNN {plan.gpu.cudnn}"
+
+
 def migration_lines(
-    listing: PackageList, found: Classification, sentences: Iterable[str], *, whole: bool = False
+    listing: PackageList,
+    found: Classification,
+    sentences: Iterable[str],
+    cuda: str,
+    *,
+    whole: bool = False,
 ) -> Iterator[str]:
-    """What became of a list: `sentences` first, then its packages; `whole` names every one."""
+    """What became of a list: `sentences` first, then its packages; `whole` names every one.
+
+    `cuda` is the `cuda_origin`.
+    """
     is_built = any(item.build for item in listing.entries)
     kind = "an export of an environment, " if listing.is_export else ""
     if kind and not is_built:  # a list of pip's may have been written by hand
@@ -109,7 +128,7 @@ def migration_lines(
     if assumed:
         text = _format_names(assumed, whole=whole)
         yield f"  Assumed to have the same name on PyPI ({len({*assumed})}): {text}"
-    for reason, text in _DROP_TEXTS.items():
+    for reason, text in {**_DROP_TEXTS, "container": cuda}.items():
         names = [item.entry.name for item in found.dropped if item.reason == reason]
         if names:
             yield f"  {text} ({len({*names})}): {_format_names(names, whole=whole)}"
