@@ -73,7 +73,8 @@ def test_a_series_means_its_newest_release(releases) -> None:
         "  windows-amd64  Python 3.9-3.11               through tensorflow-intel",
         "  macos-arm64    Python 3.9-3.11  macOS 12.0",
         "  compiled for sm_50, sm_60, sm_70, sm_75, compute_80",
-        "  NVIDIA driver 525.60.13 or later (Linux); for GPUs newer than these 535.104.05",
+        "  NVIDIA driver 525.60.13 or later (Linux); 535.104.05 or later for a GPU that it is not "
+        "compiled for",
         "  cuDNN as apt package: libcudnn8=8.9.4.25-1+cuda12.2",
         "  dev container: CUDA 12.2 with cuDNN 8.9.4.25 (proven)",
         "  and-cuda: Python 3.9-3.11 on linux-x86_64",
@@ -81,7 +82,17 @@ def test_a_series_means_its_newest_release(releases) -> None:
     ):
         assert line in result.stdout.splitlines()
     assert "Left out" not in result.stdout
-    assert "only its code says so" in result.stdout
+    assert "stated in its code only" in result.stdout
+    assert "supports" not in result.stdout
+
+
+def test_a_series_that_is_only_shown_is_said_to_be_none_that_is_supported(releases) -> None:
+    """As `init` says of it, which refuses it."""
+    first = load().first_series
+    says = f"Older than the releases that poetry-tf supports, from {first} on.\n"
+    for version in ("2.0", "2.7", "2.7.1"):
+        assert releases(version).stdout.endswith(f"\n\n{says}"), version
+    assert says not in releases(first).stdout
 
 
 @pytest.mark.parametrize(

@@ -537,7 +537,7 @@ def test_on_the_way_down_it_says_what_goes_back(begin: Begin, project: Path) -> 
         (["3"], "3 is not a series of TensorFlow"),
         (["nonsense"], "'nonsense' is not a version of TensorFlow"),
         (["2.16.0"], "There is no TensorFlow 2.16.0"),
-        (["2.3"], "TensorFlow 2.3 is older than the releases that poetry-tf knows"),
+        (["2.3"], "TensorFlow 2.3 is older than the releases that poetry-tf supports"),
         (["2.18", "--mirror", "nowhere"], "--mirror: 'nowhere' is not a mirror"),
     ],
 )

@@ -40,9 +40,9 @@ _BASIS_TEXTS = {
     "tensorflow": "TensorFlow requires it",
     "metadata": "it requires this TensorFlow",
     "open": "it names only the oldest TensorFlow",
-    "code": "only its code says so",
-    "extra": "only an extra says so",
-    "documented": "documentation or a trial says so",
+    "code": "stated in its code only",
+    "extra": "stated in an extra only",
+    "documented": "documented or tested",
 }
 
 
@@ -149,6 +149,10 @@ The data was read from the wheels and is part of poetry-tf: it needs no network 
             return self._json({"data": catalog.data_version, "release": found})
         for line in _release_lines(found, what_was_read(release)):
             self.line(plain(line))
+        first = load().first_series
+        if numbers(release.series) < numbers(first):
+            self.line("")
+            self.line(f"Older than the releases that poetry-tf supports, from {first} on.")
         return 0
 
     def _json(self, value: Plain) -> int:
@@ -263,7 +267,8 @@ def _gpu_lines(release: Plain) -> Iterator[str]:
         yield "GPU architectures: unknown"
     if driver:
         least = driver["linux_least"] or driver["linux"]
-        yield f"NVIDIA driver {least} or later (Linux); for GPUs newer than these {driver['linux']}"
+        newer = f"; {driver['linux']} or later for a GPU that it is not compiled for"
+        yield f"NVIDIA driver {least} or later (Linux){newer if least != driver['linux'] else ''}"
     if package:
         yield f"cuDNN as apt package: {' or '.join(package['packages'])}"
     if pair := release["container"]:

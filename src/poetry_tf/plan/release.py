@@ -41,11 +41,11 @@ def requested_release(catalog: Catalog, text: str) -> Release:
     elif (release := catalog.get(version)) is not None:
         return release
     first, last = catalog.releases[0].version, catalog.releases[-1].version
-    known = f"poetry-tf knows the final releases from {first} to {last}."
+    known = f"poetry-tf supports the final releases from {first} to {last}."
     if catalog.standing(version) == "older":
         own = f"tensorflow/tensorflow:{text if len(version.release) > 2 else f'{text}.0'}-gpu"
         raise PlanError(
-            f"TensorFlow {text} is older than the releases that poetry-tf knows",
+            f"TensorFlow {text} is older than the releases that poetry-tf supports",
             f"{known} For it, use the image {own}.",
         )
     if version.is_prerelease:
