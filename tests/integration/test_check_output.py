@@ -501,7 +501,17 @@ def test_every_rule_is_explained(poetry: PoetryRunner, project: Path, code: str)
     assert re.match(r"(Error|Warning); ", kind)
     assert empty == ""
     assert len(" ".join(explanation)) > 80
-    assert all(len(line) <= 100 for line in explanation)
+
+
+@pytest.mark.parametrize("width", [40, 72, 150])
+def test_an_explanation_fits_the_terminal(
+    poetry: PoetryRunner, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    whole = _check(poetry, "--explain", "TF503").stdout
+    monkeypatch.setattr("poetry_tf.poetry_internals.notices._width", lambda _: width)
+    shown = _check(poetry, "--explain", "TF503").stdout
+    assert shown.split() == whole.split()
+    assert width - 20 < max(map(len, shown.splitlines())) <= width
 
 
 def test_a_rule_is_explained_in_whatever_case(poetry: PoetryRunner) -> None:
@@ -515,7 +525,7 @@ def test_without_a_code_all_rules_are_listed(wrong: PoetryRunner) -> None:
     lines = listed.stdout.splitlines()
     marks = {rule.code: "[*]" if rule.fixable else "   " for rule in rules()}
     assert lines[:-2] == [f"{rule.code} {marks[rule.code]} {rule.title}" for rule in rules()]
-    assert lines[-2:] == ["", "[*] fixable with `poetry tf check --fix`"]
+    assert lines[-2:] == ["", "[*] `poetry tf check --fix` fixes what needs no decision"]
     assert _check(wrong, "--explain", "--fix", "--strict") == listed
 
 

@@ -136,7 +136,7 @@ def test_a_dry_run_shows_what_a_run_writes(warm_poetry: PoetryRunner, project: P
     _write(project, SEED)
     before = contents(project)
     dry = warm_poetry.call("tf", "devcontainer", "--dry-run")
-    assert dry.ok and dry.stderr == ""
+    assert dry.ok and dry.stderr == "Nothing was written (--dry-run).\n"
     assert contents(project) == before
     assert warm_poetry.call("tf", "devcontainer").ok
     assert patched(before, dry.stdout) == contents(project) != before
@@ -416,7 +416,9 @@ def test_what_differs_can_be_shown_and_asked_for(
     assert warm_poetry.call("tf", "devcontainer").ok
     assert ("--- " not in result.stdout) or patched(before, result.stdout) == contents(project)
     again = warm_poetry.call("tf", "devcontainer", *options)
-    assert (again.returncode, again.stdout.strip(), again.stderr) == (0, "", "")
+    shown = [one for one in options if one != "--check"]
+    said = f"Nothing was written ({shown[0]}).\n" if shown else ""
+    assert (again.returncode, again.stdout.strip(), again.stderr) == (0, "", said)
 
 
 def test_what_is_unset_on_the_host_hides_no_mirror_of_the_projects(

@@ -537,7 +537,7 @@ def test_a_dry_run_shows_diffs_alone(warm_poetry: PoetryRunner, project: Path) -
     """So that they can be piped into ``patch``."""
     dry = warm_poetry.call("tf", "init", "-n", "--no-lock", "--dry-run")
     assert dry.ok
-    assert dry.stderr == ""
+    assert dry.stderr == "Nothing was written (--dry-run).\n"
     assert dry.stdout.startswith("--- /dev/null\n+++ b/pyproject.toml\n")
     marks = {line[:1] for line in dry.stdout.splitlines()}
     assert marks == {"-", "+", "@"}

@@ -115,3 +115,25 @@ def test_a_host_is_shown_by_an_example(poetry: PoetryRunner, host: str):
     assert f"Error: {host!r} is not a host\n" in done.stderr
     assert "for example pypi.lan:8080" in done.stderr
     assert not poetry.config_file.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        ("check --diff", "diff"),
+        ("init -n --no-lock --dry-run", "dry-run"),
+        ("devcontainer --diff", "diff"),
+        ("devcontainer --dry-run", "dry-run"),
+        ("devcontainer --check --diff", "diff"),
+    ],
+)
+def test_what_only_shows_says_that_nothing_was_written(
+    pinned: PoetryRunner, project: Path, words: str, option: str
+):
+    """Not on stdout, where a program reads the diff."""
+    before = contents(project)
+    done = pinned.call("tf", *words.split())
+    assert done.stderr.endswith(f"Nothing was written (--{option}).\n")
+    assert "Nothing was written" not in done.stdout
+    assert "\n@@ " in done.stdout
+    assert contents(project) == before

@@ -316,6 +316,13 @@ def _usage(command: TensorFlowCommand, error: CleoError, words: Sequence[str]) -
     return "\n".join([*ways, f"Run `poetry {command.name} --help` for its options and arguments."])
 
 
+def nothing_written(command: TensorFlowCommand) -> str:
+    """The last line of a run that only shows what it would write. It goes to stderr after a diff,
+    which `git apply` may read."""
+    has_diff = command.definition.has_option("diff") and command.option("diff")
+    return f"Nothing was written (--{'diff' if has_diff else 'dry-run'})."
+
+
 def document_head(version: int) -> dict[str, Any]:
     """The first keys of a document for programs, by the version of its form."""
     tool = {"name": "poetry-tf", "version": metadata.version("poetry-tf")}

@@ -7,7 +7,6 @@ another `VERSION`.
 from __future__ import annotations
 
 import os
-import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -28,6 +27,7 @@ from poetry_tf.commands.base import (
     TensorFlowCommand,
     document_head,
     error_value,
+    nothing_written,
     plain,
 )
 from poetry_tf.commands.devcontainer_output import rebuild_step
@@ -192,7 +192,10 @@ only with <info>--strict</>.
                 self.line_error(f"<comment>--fix would also update {LOCK}; --diff does not lock</>")
         elif fixes:
             return self._fix(report, codes)
-        return self._conclude(report)
+        status = self._conclude(report)
+        if shows:
+            self.line_error(nothing_written(self))
+        return status
 
     # -- fixing -----------------------------------------------------------------------------
 
@@ -323,7 +326,7 @@ only with <info>--strict</>.
             mark = "[*]" if rule.fixable else "   "
             self.line(f"<{rule.severity}>{rule.code}</> {mark} {plain(rule.title)}")
         self.line("")
-        self.line(plain("[*] fixable with `poetry tf check --fix`"))
+        self.line(plain(f"[*] {_FIXES}"))
         return CLEAN
 
     def _explain(self, code: str) -> int:
@@ -331,17 +334,15 @@ only with <info>--strict</>.
         if (rule := known.get(code.upper())) is None:
             raise PlanError(f"Unknown rule {code!r}", f"The rules are {', '.join(known)}.")
         self.line(f"<c1>{rule.code}</> <options=bold>{plain(rule.title)}</>")
-        fixable = (
-            "`poetry tf check --fix` fixes it where nothing is left to decide"
-            if rule.fixable
-            else "you have to decide how to fix it"
-        )
+        fixable = _FIXES if rule.fixable else "you have to decide how to fix it"
         self.line(plain(f"{rule.severity.capitalize()}; {fixable}."))
         for paragraph in rule.explanation:
             self.line("")
-            for line in textwrap.wrap(paragraph, 80, break_long_words=False):
-                self.line(plain(line))
+            self.line(plain(paragraph))
         return CLEAN
+
+
+_FIXES = "`poetry tf check --fix` fixes what needs no decision"
 
 
 def _make_report(project: Project, codes: frozenset[str]) -> CheckReport:

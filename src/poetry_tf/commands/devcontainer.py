@@ -14,6 +14,7 @@ from poetry_tf.commands.base import (
     CONFIG_OPTION,
     DIFF_OPTION,
     TensorFlowCommand,
+    nothing_written,
     plain,
     titled_section,
 )
@@ -100,6 +101,7 @@ lock file, pinned). Comments and everything else of yours in the file stay as th
         shows = self.option("diff") or self.option("dry-run")
         if shows:
             self.show_diffs(diffs(project, texts))
+            self.line_error(nothing_written(self))
         if self.option("check"):
             if texts and not shows:
                 self.line_error(f"{plain(name)} is out of date.")

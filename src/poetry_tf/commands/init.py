@@ -36,7 +36,7 @@ from poetry_tf.actions.options import (
 )
 from poetry_tf.checks.findings import find_problems, make_context
 from poetry_tf.commands.allow import allow_mirrors
-from poetry_tf.commands.base import TensorFlowCommand, plain
+from poetry_tf.commands.base import TensorFlowCommand, nothing_written, plain
 from poetry_tf.commands.devcontainer_output import plan_summary, unproven_warning
 from poetry_tf.commands.init_dialogue import (
     ask_container,
@@ -263,6 +263,7 @@ class InitCommand(TensorFlowCommand):
         texts = changed_texts(project)
         if self.option("dry-run"):
             _show_diffs(self, project, texts)
+            self.line_error(nothing_written(self))
             return 0
         self.write_files(project.root, texts, project.snapshot)
         if options.mirror is not None:

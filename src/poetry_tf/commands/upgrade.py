@@ -18,7 +18,13 @@ from poetry_tf.actions.new_releases import chooses_new_series, read_new_series
 from poetry_tf.actions.options import InitOptions
 from poetry_tf.actions.upgrade import Upgrade, lock_upgrade, plan_upgrade
 from poetry_tf.checks.findings import find_problems, make_context
-from poetry_tf.commands.base import FORMAT_OPTIONS, TensorFlowCommand, error_value, plain
+from poetry_tf.commands.base import (
+    FORMAT_OPTIONS,
+    TensorFlowCommand,
+    error_value,
+    nothing_written,
+    plain,
+)
 from poetry_tf.commands.devcontainer_output import rebuild_step, unproven_warning
 from poetry_tf.commands.upgrade_output import (
     VERSION,
@@ -164,7 +170,7 @@ newest release.
             self.line("Nothing to change.")
             return
         if not applied:
-            self.line(f"Nothing was written (--{'diff' if self.option('diff') else 'dry-run'}).")
+            self.line(nothing_written(self))
             return
         self.line(f"<info>Moved to TensorFlow {page['tensorflow']['to']}</>")
         self.show_paths(texts)
