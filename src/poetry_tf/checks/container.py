@@ -25,8 +25,8 @@ def missing_or_unreadable(context: Context) -> Iterator[Finding]:
 
     `--fix` writes a missing one for the locked TensorFlow, or else for the pinned one. None is
     missing where a named one (`.devcontainer/NAME/devcontainer.json`) uses Poetry or installs CUDA.
-    To have no container, write `devcontainer = "off"` in `[tool.poetry-tf]`. poetry-tf does not
-    change a file that it can't read.
+    To have no container, write `devcontainer = "off"` in `[tool.poetry-tf]`. A file that can't be
+    read has to be fixed by hand: poetry-tf does not change it.
     """
     project = context.project
     found = configurations(project)
