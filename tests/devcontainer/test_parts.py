@@ -62,7 +62,7 @@ def test_where_poetry_tf_comes_from_is_reported(origin: Origin):
     assert part.value == (origin.requirement or "none")
     if origin is LOCAL:
         assert LOCAL.url in part.origin
-        assert "run `poetry tf devcontainer`" in part.origin
+        assert "then `poetry tf devcontainer`" in part.origin
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_an_empty_folder_becomes_a_project_that_plain_poetry_installs(
     assert set(contents(project)) == WRITTEN
     assert all(name in done.stdout for name in WRITTEN)
     # The poetry-tf of the tests is from a folder, and no container can have it from there.
-    assert "  - poetry-tf is not installed in the container" in done.stdout
+    assert "  - The container has no poetry-tf" in done.stdout
     _assert_right(project, release, python)
 
     checked = warm_poetry.call("tf", "check")

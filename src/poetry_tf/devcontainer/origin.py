@@ -26,7 +26,7 @@ _HOST = re.compile(r"[A-Za-z0-9.-]+(?::\d+)?")
 _THIS_MACHINE = re.compile(r"(?:localhost|127\.[\d.]+|0\.0\.0\.0)(?::\d+)?", re.IGNORECASE)
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_NOT_PYPI = "the index that it was installed from here: it is not on PyPI"
+_NOT_PYPI = "the index that it was installed from here, and is not on PyPI"
 _FOLDER = re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*/?")
 
 

@@ -126,10 +126,10 @@ def missing_plugin(path: Path, document: JsoncDocument, spec: ContainerSpec) -> 
 def why_no_plugin(origin: Origin) -> str:
     """Why no container gets poetry-tf, and what to do."""
     return (
-        f"{NAME} is not installed in the container: it can't be installed there from "
-        f"{origin.url or 'where it was installed from'}. `poetry install` works there without it. "
-        "To install it there as well, install it here from Git over https (poetry self add "
-        "git+https://...), then run `poetry tf devcontainer`"
+        f"The container has no {NAME}, as it can't get it from "
+        f"{origin.url or 'where it was installed from'}; `poetry install` works without it. To "
+        "have it there: `poetry self add git+https://github.com/OWNER/poetry-tf`, then "
+        "`poetry tf devcontainer`"
     )
 
 
