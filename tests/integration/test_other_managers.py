@@ -57,7 +57,27 @@ def test_what_it_says_to_add_moves_the_project(
     path.write_text("\n".join([path.read_text("utf-8"), *lines, ""]), "utf-8")
     done = warm_poetry.call("tf", "init", "-n")
     assert done.ok, done.output
+    assert "Delete" not in done.stdout
     assert warm_poetry.call("tf", "check").ok
+
+
+@pytest.mark.parametrize(
+    ("lock", "more"), [("uv.lock", MANAGERS["uv"]), ("pdm.lock", MANAGERS["pdm"]), ("uv.lock", "")]
+)
+def test_a_lock_that_poetry_does_not_read_is_named(
+    warm_poetry: PoetryRunner, project: Path, lock: str, more: str
+):
+    """A project of uv's without settings is one of Poetry's as well, and is set up at once."""
+    path = project / "pyproject.toml"
+    path.write_text(PROJECT + more, "utf-8")
+    (project / lock).write_text("version = 1\n", "utf-8")
+    if more:
+        said = warm_poetry.call("tf", "init", "-n").stderr
+        assert f"After that {lock} can be deleted: Poetry locks in poetry.lock.\n" in said
+        path.write_text(f"{PROJECT}{more}[tool.poetry]\npackage-mode = false\n", "utf-8")
+    done = warm_poetry.call("tf", "init", "-n", "--no-lock")
+    assert done.ok, done.output
+    assert f"  - Delete {lock}: Poetry locks in poetry.lock, and does not read it\n" in done.stdout
 
 
 @pytest.mark.parametrize(

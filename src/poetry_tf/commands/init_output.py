@@ -13,7 +13,7 @@ from poetry_tf.actions.options import InitOptions
 from poetry_tf.commands.base import plain
 from poetry_tf.commands.devcontainer_output import missing_plugin_notes, up_command
 from poetry_tf.commands.init_here import any_of, python_ways, steps_here
-from poetry_tf.files.project import Project, readable_configurations
+from poetry_tf.files.project import LOCK, Project, readable_configurations
 from poetry_tf.index.config import setting_layers
 from poetry_tf.index.mirrors import MirrorError, is_in_china
 from poetry_tf.index.resolve import parse_layer
@@ -21,6 +21,7 @@ from poetry_tf.migration.classify import Classification, DropReason
 from poetry_tf.migration.entries import PackageList
 from poetry_tf.migration.names import is_assumed
 from poetry_tf.migration.required import RequiredEntry
+from poetry_tf.plan.derive import OTHER_LOCKS
 from poetry_tf.plan.environments import DEFAULT_ENVIRONMENTS
 from poetry_tf.plan.here import Here
 from poetry_tf.plan.main_line import joint_constraint, main_requirement
@@ -191,6 +192,9 @@ def next_steps(
     minors = admitted_minors(plan.pythons, project_pythons(project))
     for name in lists:
         yield f"Add the packages of {name}: <c1>{poetry_tf.program} init --from {name}</>"
+    for name in OTHER_LOCKS.values():
+        if (project.root / name).is_file():
+            yield f"Delete <c1>{name}</>: Poetry locks in <c1>{LOCK}</>, and does not read it"
     if project.lock is None:
         yield f"Lock the project: <c1>{poetry_tf.program} init</> or <c1>poetry lock</>"
     if options.container:

@@ -7,7 +7,7 @@ from typing import Final
 
 from poetry.core.constraints.version import VersionConstraint
 
-from poetry_tf.files.project import PYPROJECT, Project, configurations
+from poetry_tf.files.project import LOCK, PYPROJECT, Project, configurations
 from poetry_tf.plan.environments import pythons_with_wheels
 from poetry_tf.plan.lines import narrowed_release
 from poetry_tf.plan.main_line import (
@@ -60,6 +60,10 @@ _EXPORTS: Final = {
 }
 
 
+OTHER_LOCKS: Final = {"uv": "uv.lock", "pdm": "pdm.lock", "pixi": "pixi.lock"}
+"""The lock files of other tools, which Poetry does not read."""
+
+
 def require_poetry(project: Project, *, to_set_up: bool = False) -> None:
     """Raises `PlanError` for a project that another tool manages, with the ways to Poetry.
 
@@ -75,6 +79,8 @@ def require_poetry(project: Project, *, to_set_up: bool = False) -> None:
         "    [tool.poetry]",
         *([] if is_package else ["    package-mode = false"]),
     ]
+    if (lock := OTHER_LOCKS.get(foreign)) is not None:
+        remedies.append(f"After that {lock} can be deleted: Poetry locks in {LOCK}.")
     if (export := _EXPORTS.get(foreign)) is not None:
         remedies += [
             "To keep it, make a project for Poetry in another folder, from its requirements:",
