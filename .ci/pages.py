@@ -307,42 +307,32 @@ def hosts_row(images: Images, mode: str) -> list[str]:
 # The host
 
 
-HOSTS: dict[str, System] = {
-    "arch": "arch",
-    "debian": "debian",
-    "ubuntu": "debian",
-    "fedora": "fedora",
-    "windows": "windows",
-}
-"""The distributions, and how `doctor` names the family of each."""
+HOSTS: tuple[System, ...] = typing.get_args(System)
 
 
-def host(name: str) -> str:
+def host(name: System) -> str:
     """How `doctor` says a host is set up: driver, Docker, toolkit."""
     return "\n".join(
         f"{one.what}\n\n{to_paste(name, commands)}" for one, commands in host_steps(name)
     )
 
 
-def host_commands(name: str) -> str:
+def host_commands(name: System) -> str:
     """The commands of that alone, for pages in another language."""
     return to_paste(name, [line for _, commands in host_steps(name) for line in commands])
 
 
-def host_steps(name: str) -> Iterator[tuple[Remedy, list[str]]]:
-    system = HOSTS[name]
+def host_steps(name: System) -> Iterator[tuple[Remedy, list[str]]]:
     toolkit = remedies.toolkit(installed=False, rootless=False)
     for remedy in (remedies.driver(None), remedies.DOCKER, toolkit):
-        if commands := remedy.commands.get(system):
-            yield remedy, [*commands, *(() if system == "windows" else remedy.everywhere)]
+        if commands := remedy.commands_on(name):
+            yield remedy, [*commands, *(() if name == "windows" else remedy.everywhere)]
 
 
-def to_paste(name: str, commands: list[str]) -> str:
-    """A block for one distribution. A shell reads all of it before it runs the first command, so
+def to_paste(name: System, commands: list[str]) -> str:
+    """A block without comments. A shell reads all of it before it runs the first command, so
     that no line is taken as the answer to a question, and stops where one fails."""
-    others = tuple(other for other in HOSTS if HOSTS[other] == HOSTS[name] and other != name)
-    parts = (line.partition("  # ") for line in commands)
-    lines = [line for line, _, note in parts if not note.lower().startswith(others)]
+    lines = [line.partition("  # ")[0] for line in commands]
     language = "powershell" if name == "windows" else "sh"
     return f"```{language}\n{f' &&{chr(10)}'.join(lines)}\n```\n"
 

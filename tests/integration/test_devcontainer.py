@@ -319,7 +319,7 @@ def test_the_python_that_is_reported_is_the_one_that_the_image_has(
 @pytest.mark.parametrize(
     ("gpu", "expected"),
     [
-        ("none", ", on the CPU (the project asks for no GPU)"),
+        ("none", ", on the CPU (the project requests no GPU)"),
         ("pip", "; TensorFlow's own wheels bring CUDA and cuDNN (as configured)"),
     ],
 )

@@ -101,3 +101,13 @@ def test_a_project_that_poetry_locks_is_checked_whatever_builds_it(
     assert done.ok and "TF305" in done.stderr, "a package publishes no bound, so it is told"
     (project / "pyproject.toml").write_text(text.replace("<2.19", "<2.20"), "utf-8")
     assert "TF101" in warm_poetry.call("tf", "check").stderr
+
+
+def test_what_only_the_other_tool_reads_is_named(warm_poetry: PoetryRunner, project: Path):
+    """It would be lost without a word: a Poetry that is told to take over reads past it."""
+    own = '[tool.uv]\ndev-dependencies = ["pytest"]\n[tool.uv.sources]\nmine = { path = "mine" }\n'
+    (project / "pyproject.toml").write_text(PROJECT + own, "utf-8")
+    said = warm_poetry.call("tf", "init", "-n").stderr
+    assert "Poetry does not read dev-dependencies and sources in [tool.uv]: " in said
+    (project / "pyproject.toml").write_text(PROJECT + MANAGERS["uv"], "utf-8")
+    assert "does not read" not in warm_poetry.call("tf", "init", "-n").stderr

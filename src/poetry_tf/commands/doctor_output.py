@@ -17,7 +17,8 @@ VERSION = 1
 """The version of the JSON's form."""
 _NAMES: dict[System, str] = {
     "arch": "Arch",
-    "debian": "Debian, Ubuntu",
+    "debian": "Debian",
+    "ubuntu": "Ubuntu",
     "fedora": "Fedora",
     "windows": "Windows",
 }
@@ -100,13 +101,13 @@ def _remedy_lines(remedy: Remedy, system: System | None) -> Iterator[str]:
     yield f"{place}{what}{colon}"
     # Another machine may be of any system.
     is_here = remedy.where in {"here", "root", "cluster"}
-    known = system if is_here and system in remedy.commands else None
-    for name, commands in remedy.commands.items():
-        if known is None and commands:
-            yield f"  {_NAMES[name]}:"
+    known = remedy.commands_on(system) if is_here and system is not None else None
+    for name, commands in remedy.commands.items() if known is None else ():
+        if commands:
+            is_shared = name == "debian" and "ubuntu" not in remedy.commands
+            yield f"  {_NAMES[name]}{', Ubuntu' if is_shared else ''}:"
             yield from (f"    {command}" for command in commands)
-        elif name == known:
-            yield from (f"  {command}" for command in commands)
+    yield from (f"  {command}" for command in known or ())
     yield from (f"  {command}" for command in remedy.everywhere)
 
 
@@ -154,6 +155,6 @@ def _remedy_as_json(remedy: Remedy) -> dict[str, Any]:
     return {
         "what": remedy.what,
         "where": remedy.where,
-        "commands": {name: list(remedy.commands.get(name, ())) for name in get_args(System)},
+        "commands": {name: list(remedy.commands_on(name) or ()) for name in get_args(System)},
         "everywhere": list(remedy.everywhere),
     }

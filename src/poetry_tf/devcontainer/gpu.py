@@ -82,7 +82,7 @@ def _path_edits(view: View) -> Iterator[Edit]:
 
 
 def _superfluous(view: View, plan: Plan, keys: tuple[str, ...]) -> Iterator[Change]:
-    why = "the wheels bring CUDA" if plan.gpu.mode == "pip" else "the project asks for no GPU"
+    why = "the wheels bring CUDA" if plan.gpu.mode == "pip" else "the project requests no GPU"
     path: tuple[Edit, ...] = ()
     if view.object("remoteEnv").get("PATH") == _PATH:
         path = (view.remove_member("remoteEnv", "PATH"),)

@@ -26,6 +26,7 @@ from poetry_tf.plan.settings import Settings, read_settings, requirement_pin_sev
 from poetry_tf.releases import Catalog, Release
 from poetry_tf.releases.breaking import keras_major
 from poetry_tf.releases.images import Images
+from poetry_tf.text import format_list
 
 
 def make_plan(
@@ -60,6 +61,9 @@ _EXPORTS: Final = {
 }
 
 
+# The keys for requirements in the tables of other tools.
+_UNREAD: Final = ("dev-dependencies", "sources", "override-dependencies", "constraint-dependencies")
+
 OTHER_LOCKS: Final = {"uv": "uv.lock", "pdm": "pdm.lock", "pixi": "pixi.lock"}
 """The lock files of other tools, which Poetry does not read."""
 
@@ -79,6 +83,12 @@ def require_poetry(project: Project, *, to_set_up: bool = False) -> None:
         "    [tool.poetry]",
         *([] if is_package else ["    package-mode = false"]),
     ]
+    own = project.pyproject.table("tool").get(foreign)
+    if unread := [key for key in _UNREAD if isinstance(own, dict) and own.get(key)]:
+        remedies.append(
+            f"Poetry does not read {format_list(unread)} in [tool.{foreign}]: write groups in "
+            "[dependency-groups], and where a package comes from in its requirement."
+        )
     if (lock := OTHER_LOCKS.get(foreign)) is not None:
         remedies.append(f"After that {lock} can be deleted: Poetry locks in {LOCK}.")
     if (export := _EXPORTS.get(foreign)) is not None:

@@ -246,7 +246,7 @@ def plan_gpu(
     pair = catalog.container_pair(release)
     wheels = release.and_cuda is not None
     if choice == "none":
-        return GpuPlan("none", "the project asks for no GPU")
+        return GpuPlan("none", "the project requests no GPU")
     if release.distribution == CPU:
         if choice == "auto":
             return GpuPlan("none", f"{CPU} is built without CUDA")

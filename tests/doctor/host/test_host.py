@@ -160,7 +160,7 @@ def test_what_is_wrong_comes_with_what_fixes_it(name: str, wanted: HostSpec, ami
             assert item.remedy.what
             document = as_document([item], wanted, machine(name))
             commands = document["findings"][0]["remedy"]["commands"]
-            assert set(commands) == {"arch", "debian", "fedora", "windows"}
+            assert set(commands) == {"arch", "debian", "ubuntu", "fedora", "windows"}
 
 
 def commands(name: str, probe: str, wanted: HostSpec | None = None) -> str:
@@ -168,7 +168,7 @@ def commands(name: str, probe: str, wanted: HostSpec | None = None) -> str:
     item = next(item for item in found(name, wanted or needs()) if item.probe == probe)
     assert item.remedy is not None
     system = family(here)
-    own = item.remedy.commands.get(system, ()) if system else ()
+    own = (item.remedy.commands_on(system) if system else None) or ()
     return "\n".join([item.remedy.what, *own, *item.remedy.everywhere])
 
 
@@ -328,7 +328,9 @@ def test_nobody_is_told_to_install_a_driver_that_there_is_not_for_the_gpu():
     (item,) = (item for item in found("older-gpu", needs()) if item.probe == "driver")
     assert "the last NVIDIA driver for this GPU (Kepler) is 470" in item.needed
     assert "TensorFlow 2.14" in commands("no-driver-kepler", "driver")
-    assert "nvidia-tesla-470-driver" in commands("no-driver-kepler", "driver", needs("2.14"))
+    assert "ubuntu-drivers install nvidia:470" in commands(
+        "no-driver-kepler", "driver", needs("2.14")
+    )
     assert "TensorFlow 2" not in commands("windows-kepler", "driver"), "WSL hands none in"
     assert "TensorFlow 2.10" in commands("windows-kepler", "driver", needs("2.15", config=None))
     assert "nvidia-580xx-dkms" in commands("driver-too-new", "driver")

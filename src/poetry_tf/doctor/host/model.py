@@ -12,8 +12,8 @@ from poetry_tf.releases.nvidia import Driver, driver
 State = Literal["ok", "note", "warning", "error"]
 """``note`` is no problem; with an ``error`` TensorFlow cannot use the GPU."""
 
-System = Literal["arch", "debian", "fedora", "windows"]
-"""The systems with commands of their own: Arch, Debian and Ubuntu, Fedora and RHEL, Windows."""
+System = Literal["arch", "debian", "ubuntu", "fedora", "windows"]
+"""The systems with commands of their own: Arch, Debian, Ubuntu, Fedora and RHEL, Windows."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Remedy:
 
     Attributes:
         what: what to do, in words.
-        commands: the commands that differ by system.
+        commands: the commands that differ by system; Debian's are Ubuntu's, unless it has its own.
         everywhere: the commands that are the same on each system.
         where: where to run them: ``here``, as ``root``, on the ``host`` of the container, or
             ``there``, on the remote machine whose engine is used; ``cluster`` is for the cluster's
@@ -111,6 +111,12 @@ class Remedy:
     commands: Mapping[System, tuple[str, ...]] = field(default_factory=dict)
     everywhere: tuple[str, ...] = ()
     where: Literal["here", "root", "host", "there", "cluster"] = "here"
+
+    def commands_on(self, system: System) -> tuple[str, ...] | None:
+        """The commands of a system; None if it has none of its own."""
+        if system == "ubuntu" and system not in self.commands:
+            system = "debian"
+        return self.commands.get(system)
 
 
 @dataclass(frozen=True)

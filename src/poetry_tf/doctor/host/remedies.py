@@ -225,21 +225,21 @@ def _drivers(branch: int | None) -> dict[System, tuple[str, ...]]:
     """The packages of the NVIDIA driver.
 
     Arch has only the newest, for Turing and later, and older ones in the AUR; RPM Fusion has both
-    (https://archlinux.org/news/, "NVIDIA 590 driver drops Pascal and lower support").
+    (https://archlinux.org/news/, "NVIDIA 590 driver drops Pascal and lower support"). Ubuntu's tool
+    takes a branch (https://documentation.ubuntu.com/server/how-to/graphics/install-nvidia-drivers).
     """
-    arch, fedora = "sudo pacman -S nvidia-open  # for Turing (GTX 16, RTX 20) and later", ""
+    arch = "sudo pacman -S nvidia-open  # for Turing (GTX 16, RTX 20) and later"
+    fedora = ubuntu = ""
     debian = "nvidia-driver nvidia-smi libcuda1"
     if branch is not None:
         arch = f"yay -S nvidia-{branch}xx-dkms  # from the AUR; needs your kernel's headers too"
-        fedora = f"-{branch}xx"
+        fedora, ubuntu = f"-{branch}xx", f" nvidia:{branch}"
     if branch == 470:
         debian = "nvidia-tesla-470-driver nvidia-tesla-470-smi libnvidia-tesla-470-cuda1"
     return {
         "arch": (arch,),
-        "debian": (
-            "sudo ubuntu-drivers install  # Ubuntu",
-            f"sudo apt install {debian}  # Debian, with non-free",
-        ),
+        "debian": (f"sudo apt install {debian}  # from non-free",),
+        "ubuntu": (f"sudo ubuntu-drivers install{ubuntu}",),
         "fedora": (_FEDORA.format(fedora),),
         "windows": _WINDOWS,
     }

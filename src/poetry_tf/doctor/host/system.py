@@ -35,7 +35,7 @@ _DEVCONTAINER_FILES = ("/usr/local/etc/vscode-dev-containers", "/workspaces")
 _FAMILIES: dict[str, System] = {
     "arch": "arch",
     "debian": "debian",
-    "ubuntu": "debian",
+    "ubuntu": "ubuntu",
     "fedora": "fedora",
     "rhel": "fedora",
     "centos": "fedora",
