@@ -535,15 +535,15 @@ def test_the_wheels_of_cuda_bring_it(machine: Machine) -> None:
 
 def test_cuda_for_which_there_are_no_packages_is_named(machine: Machine) -> None:
     poetry = machine("3.10")
-    options = ["--no-devcontainer", "--tensorflow", "2.10", "--gpu", "system"]
+    options = ["--tensorflow", "2.10", "--gpu", "system"]
     done = poetry.call("tf", "init", "-n", "--no-lock", *options)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
         'It is built with CUDA 11.2 and cuDNN 8. Use gpu = "none" or "auto", or the image '
-        "tensorflow/tensorflow:2.10.1-gpu. With auto, poetry-tf installs no CUDA; TensorFlow uses "
-        "these versions where they are installed."
+        "tensorflow/tensorflow:2.10.1-gpu. Where these versions are installed on this machine: "
+        "`poetry tf init --gpu system --no-devcontainer`."
     )
-    init(poetry, *options[:3])
+    init(poetry, *options, "--no-devcontainer")
 
 
 def test_without_a_gpu_no_download_of_cuda_is_advised(machine: Machine) -> None:
@@ -755,8 +755,7 @@ def test_enter_is_here_and_a_container_can_be_chosen(machine: Machine) -> None:
 def test_here_is_the_cpu_where_no_wheels_bring_cuda(machine: Machine, series: str) -> None:
     poetry = machine("3.10")
     done = init(poetry, stdin=f"\n{series}\n\n\n\n")
-    modes = "auto, none" if series == "2.10" else "auto, system, none"
-    assert f"GPU ({modes}) [auto]:" in done.stderr
+    assert "GPU (auto, system, none) [auto]:" in done.stderr
     assert f"Without a container, nothing installs CUDA: TensorFlow {series} runs on" in done.stderr
     assert written(poetry)["tool"]["poetry-tf"]["gpu"] == "auto"
 
@@ -874,3 +873,40 @@ def test_in_an_activated_environment_doctor_says_how(machine: Machine) -> None:
 def test_nothing_is_said_of_a_python_that_is_here(machine: Machine) -> None:
     done = init(machine("3.9", "3.12"), "--tensorflow", NEWEST, "--python", "3.12")
     assert not any("Poetry has no Python" in step for step in steps(done))
+
+
+# CUDA of the machine
+
+
+@pytest.mark.parametrize("series", ["2.8", "2.11"])
+def test_cuda_of_the_machine_serves_a_series_that_no_container_has_packages_for(
+    machine: Machine, series: str
+) -> None:
+    poetry = machine("3.10")
+    options = ("--tensorflow", series, "--gpu", "system")
+    done = init(poetry, "--no-devcontainer", *options)
+    assert (
+        f"TensorFlow {series} uses the GPU only with CUDA 11.2 and cuDNN 8 on this machine, which "
+        "nothing installs\n"
+    ) in done.stderr
+    settings = {"gpu": "system", "devcontainer": "off"}
+    assert written(poetry)["tool"]["poetry-tf"] == settings
+    assert "TF001" not in poetry.call("tf", "check").stderr
+    assert poetry.call("tf", "env").ok
+    assert poetry.call("tf", "devcontainer").returncode == 1  # nor is one made with them
+    (poetry.project / "pyproject.toml").unlink()
+    refused = poetry.call("tf", "init", "-n", "--no-lock", *options)
+    assert refused.returncode == 1
+    assert (
+        f"No CUDA and cuDNN packages are known to work with TensorFlow {series}" in refused.stderr
+    )
+
+
+def test_a_container_that_is_kept_gets_no_such_cuda(machine: Machine) -> None:
+    """`devcontainer = "off"` leaves a file alone, which `check` still judges."""
+    poetry = machine("3.10")
+    init(poetry, "--no-devcontainer", "--tensorflow", "2.11", "--gpu", "system")
+    file = poetry.project / ".devcontainer/devcontainer.json"
+    file.parent.mkdir()
+    file.write_text('{"image": "x/y"}\n', "utf-8")
+    assert " TF001 No CUDA and cuDNN packages are known" in poetry.call("tf", "check").stderr

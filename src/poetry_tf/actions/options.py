@@ -154,7 +154,7 @@ def _plan_among(
     given = given_options(project, options)
     settings = replace(
         settings,
-        devcontainer=settings.devcontainer if options.container else "off",
+        devcontainer="sync" if options.container else "off",
         gpu=options.gpu or settings.gpu,
         environments=main_environments(project, options.environments or settings.environments),
     )

@@ -98,8 +98,13 @@ def gpu_note(
             "No NVIDIA GPU was found here. The CUDA wheels are a download of 3 to 4 GB; --gpu none "
             "leaves them out"
         )
-    if gpu.mode == "pip" or choice == "system":
+    if gpu.mode == "pip":
         return None
+    if choice == "system":
+        return (
+            f"TensorFlow {release.series} uses the GPU only with CUDA {gpu.cuda} and cuDNN "
+            f"{gpu.cudnn} on this machine, which nothing installs"
+        )
     if here.lacks_gpu:
         return f"{subject}: no NVIDIA GPU was found here"
     text = f"Without a container, nothing installs CUDA: {subject}"

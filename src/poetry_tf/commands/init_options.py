@@ -32,8 +32,9 @@ OPTIONS: list[Option] = [
     option(
         "gpu",
         None,
-        "auto, system (CUDA and cuDNN installed in the container, or on this machine), pip "
-        "(TensorFlow's and-cuda wheels) or none.",
+        "system (CUDA and cuDNN installed in the container, or on this machine), pip (TensorFlow's "
+        "and-cuda wheels), none, or auto, the default: what is known to work in a container; "
+        "without one, what this machine has, else the CPU.",
         flag=False,
     ),
     option(

@@ -45,7 +45,8 @@ def make_plan(
     and-cuda extra already. Raises `PlanError` where the settings or the Pythons forbid the release;
     the commands that it suggests repeat the options `given`.
     """
-    gpu = plan_gpu(catalog, release, settings.gpu, has_wheels=has_wheels)
+    container = settings.devcontainer != "off"
+    gpu = plan_gpu(catalog, release, settings.gpu, has_wheels=has_wheels, container=container)
     pythons = planned_pythons(
         catalog, images, release, settings, mode=gpu.mode, python=python, given=given
     )
@@ -136,9 +137,11 @@ def derive_plan(
     if constraint is None and locked is None:
         return None
     catalog = required_catalog(project, catalog)
+    settings, _ = read_settings(project)
     if not (makes_container or needs_container(project)):
         images = without_image_limits(images, catalog)
-    settings, _ = read_settings(project)
+    elif settings.devcontainer == "off":  # one that the user keeps
+        settings = replace(settings, devcontainer="warn")
     environments = main_environments(project, settings.environments)
     settings = replace(settings, environments=environments)
     python = main_pythons(project)

@@ -49,7 +49,8 @@ class GpuPlan:
     why: str
     """Why this mode, as text for the user without a final stop."""
     cuda: str | None = None
-    """CUDA's version as X.Y; only with ``system``."""
+    """CUDA's version as X.Y; only with ``system``. Where the machine has to have it, and no
+    packages are known, this and the next are what the release says of its build."""
     cudnn: str | None = None
     """cuDNN's four-part version; only with ``system``."""
     proven: bool = True

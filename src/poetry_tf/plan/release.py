@@ -5,7 +5,7 @@ from __future__ import annotations
 from packaging.version import Version
 from poetry.core.constraints.version import VersionConstraint
 
-from poetry_tf.plan.model import CPU, GpuModeError, GpuPlan, Plan, PlanError
+from poetry_tf.plan.model import CPU, GpuMode, GpuModeError, GpuPlan, Plan, PlanError
 from poetry_tf.plan.python import admitted_minors, container_pythons, release_pythons
 from poetry_tf.plan.requirement import admitted_releases, lower_bound
 from poetry_tf.plan.settings import GpuChoice, Settings
@@ -140,7 +140,7 @@ def choose_release(
             if admitted_minors(release_pythons(item, settings.environments), python)
         ]
         nearest = (near or list(allowed))[-1]
-        plan_gpu(catalog, nearest, settings.gpu)
+        _mode(catalog, nearest, settings)
         planned_pythons(
             catalog, images, nearest, settings, mode=settings.gpu, python=python, given=given
         )
@@ -160,11 +160,16 @@ def _fits(
 ) -> bool:
     """Whether a container can be made for a release with these settings."""
     try:
-        mode = plan_gpu(catalog, release, settings.gpu).mode
+        mode = _mode(catalog, release, settings)
         container_pythons(release, images, mode, python, settings.environments)
     except PlanError:
         return False
     return True
+
+
+def _mode(catalog: Catalog, release: Release, settings: Settings) -> GpuMode:
+    container = settings.devcontainer != "off"
+    return plan_gpu(catalog, release, settings.gpu, container=container).mode
 
 
 def planned_pythons(
@@ -219,7 +224,7 @@ def _moves(
         return f"`poetry tf init --tensorflow {what}{option}{given}`"
 
     def with_python(release: Release) -> str:
-        mode = plan_gpu(catalog, release, settings.gpu).mode
+        mode = _mode(catalog, release, settings)
         minors = container_pythons(release, images, mode, None, settings.environments)
         return command(release, minors[-1])
 
@@ -236,12 +241,18 @@ def _moves(
 
 
 def plan_gpu(
-    catalog: Catalog, release: Release, choice: GpuChoice, *, has_wheels: bool = False
+    catalog: Catalog,
+    release: Release,
+    choice: GpuChoice,
+    *,
+    has_wheels: bool = False,
+    container: bool = True,
 ) -> GpuPlan:
     """The source of CUDA and cuDNN for a release; raises `PlanError` for a choice it can't have.
 
     ``auto`` takes the and-cuda wheels where the project requires them already (`has_wheels`), and
-    never a pair that is not proven.
+    never a pair that is not proven. Without a container, ``system`` needs no packages to be known:
+    what the release is built with is installed on the machine.
     """
     pair = catalog.container_pair(release)
     wheels = release.and_cuda is not None
@@ -255,6 +266,8 @@ def plan_gpu(
             f'Require tensorflow instead (`poetry tf init --gpu {choice}`), or use gpu = "none".',
         )
     if choice == "system":
+        if pair is None and not container and release.cuda and release.cudnn:
+            return GpuPlan("system", "as configured", release.cuda, release.cudnn)
         if pair is None:
             raise GpuModeError(
                 f"No CUDA and cuDNN packages are known to work with TensorFlow {release.version}",
@@ -325,6 +338,6 @@ def _own_image(release: Release) -> str:
     if release.cuda is None or release.cudnn is None:
         return text
     return (
-        f"It is built with CUDA {release.cuda} and cuDNN {release.cudnn}. {text} With auto, "
-        "poetry-tf installs no CUDA; TensorFlow uses these versions where they are installed."
+        f"It is built with CUDA {release.cuda} and cuDNN {release.cudnn}. {text} Where these "
+        "versions are installed on this machine: `poetry tf init --gpu system --no-devcontainer`."
     )
