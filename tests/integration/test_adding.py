@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,6 +49,12 @@ def everything() -> Iterator[Distribution]:
     yield Distribution("bs4", "0.0.2", ("beautifulsoup4",))
     yield Distribution("beautifulsoup4", "4.15.0")
     yield Distribution("sklearn", "0.0")
+    # With the protobuf of TensorFlow 2.15 the newest metadata can't be imported.
+    for version in ("1.17.3", "1.21.0"):
+        yield Distribution("tensorflow-metadata", version, ("protobuf >=3.20.3",))
+    yield Distribution("tensorflow-datasets", "4.9.10", ("tensorflow-metadata",))
+    yield Distribution("reader-of-datasets", "1.0", ("tensorflow-datasets",))
+    yield Distribution("new-metadata", "1.0", ("tensorflow-metadata >=1.21",))
 
 
 @pytest.fixture(scope="module")
@@ -348,6 +355,41 @@ def test_what_a_companion_needs_comes_with_it(
     assert {"tf-keras", "tensorflow-probability"} <= locked(poetry.project).keys()
 
 
+METADATA = "poetry-tf: added tensorflow-metadata (<1.21) to pyproject.toml"
+
+
+@pytest.mark.parametrize("name", ["tensorflow-datasets", "reader-of-datasets"])
+def test_what_only_the_lock_shows_is_completed_too(with_2_15: PoetryRunner, name: str) -> None:
+    done = with_2_15.call("add", "--lock", name)
+    assert done.ok, done.output
+    assert told(done.stderr) == [METADATA]
+    assert locked(with_2_15.project)["tensorflow-metadata"] == "1.17.3"
+    assert "TF305" not in with_2_15.call("tf", "check").output
+    assert with_2_15.call("check", "--lock", plugins=False).ok
+    again = with_2_15.call("add", "--lock", "frames")
+    assert again.ok and METADATA not in told(again.stderr), again.output
+
+
+def test_what_was_found_before_is_not_changed_by_another_addition(with_2_15: PoetryRunner) -> None:
+    assert with_2_15.call("add", "--lock", "tensorflow-metadata@>=1", plugins=False).ok
+    assert "TF305" in with_2_15.call("tf", "check").output
+    done = with_2_15.call("add", "--lock", "simple")
+    assert done.ok and not told(done.stderr), done.output
+    assert "TF305" in with_2_15.call("tf", "check").output
+
+
+def test_where_the_completed_project_has_no_solution_it_is_left_to_check(
+    with_2_15: PoetryRunner,
+) -> None:
+    done = with_2_15.call("add", "--lock", "new-metadata", "tensorflow-datasets")
+    assert done.ok, done.output
+    assert "tensorflow-metadata" not in text(with_2_15)
+    assert locked(with_2_15.project)["tensorflow-metadata"] == "1.21.0"
+    (line,) = told(done.stderr)
+    assert "admits tensorflow-metadata 1.21" in line and "poetry tf check" in line
+    assert with_2_15.call("check", "--lock", plugins=False).ok
+
+
 @pytest.mark.slow
 def test_an_environment_without_a_wheel_of_a_companion_is_left_out(
     with_2_15: PoetryRunner,
@@ -379,6 +421,46 @@ def test_the_name_that_no_longer_is_tensorflow_is_stopped(with_2_15: PoetryRunne
     assert done.returncode == 1
     assert "tensorflow-gpu is retired" in done.stderr and "poetry add tensorflow" in done.stderr
     assert contents(with_2_15.project) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        (
+            "tf-keras",
+            (
+                "pyproject.toml:6: tensorflow >=2.13.1,<2.14.0",
+                "TensorFlow 2.13 needs none: its tf.keras is Keras 2.",
+                "TensorFlow 2.14 has one: poetry tf upgrade 2.14, then add it again.",
+            ),
+        ),
+        (
+            "tensorflow-text",
+            (
+                "pyproject.toml:4 admits these Pythons.",
+                "With Python 3.10 it fits: poetry tf init --python 3.10, then add it again.",
+                "TensorFlow 2.14 has one: poetry tf upgrade 2.14, then add it again.",
+            ),
+        ),
+    ],
+)
+@pytest.mark.sample
+def test_a_refused_companion_names_the_line_and_the_ways_out(
+    with_2_15: PoetryRunner, name: str, lines: tuple[str, ...]
+) -> None:
+    path = with_2_15.project / "pyproject.toml"
+    path.write_text(path.read_text("utf-8").replace("2.15.1,<2.16", "2.13.1,<2.14"), "utf-8")
+    assert with_2_15.call("lock").ok
+    done = with_2_15.call("add", "--lock", name)
+    assert done.returncode == 1
+    assert {*lines} <= {line.strip() for line in done.stderr.splitlines()}, done.stderr
+    if name == "tensorflow-text":
+        moved = with_2_15.call("tf", "init", "-n", "--python", "3.10", "--no-devcontainer")
+        assert moved.ok, moved.output
+        with_2_15.python_version = "3.10.9"
+        shutil.rmtree(with_2_15.venv)
+        added = with_2_15.call("add", "--lock", name)
+        assert added.ok, added.output
 
 
 @pytest.mark.parametrize("argument", ["tensorflow-cpu", "tf-nightly", "tensorflow-cpu@~2.15.1"])

@@ -19,6 +19,7 @@ from poetry.console.exceptions import PoetryRuntimeError
 from poetry.core.constraints.version import VersionConstraint, VersionRange, parse_constraint
 from poetry.core.packages.dependency import Dependency
 
+from poetry_tf.files.errors import ProjectError
 from poetry_tf.hooks.candidates import (
     ReleaseDemand,
     candidate_filter_of,
@@ -171,25 +172,6 @@ class AddGuard:
 
             complete_requirements(self.poetry, self.io, content, self.pins)
 
-    def solve(self, solver: Any, solve: Solve) -> Any:
-        """Solves for ``add``: where the newest versions fail, with versions that fit."""
-        from poetry.puzzle.exceptions import SolverProblemError
-
-        try:
-            return solve(solver)
-        except SolverProblemError as error:
-            if self.poetry is None or self.content is None:
-                raise
-            from poetry_tf.hooks.adding import Addition
-
-            bare = frozenset(self.bare)
-            addition = Addition(self.poetry, self.io, self.setting, bare, self.content)
-            try:
-                return addition.solve_otherwise(solver, solve, error)
-            except MOVED as moved:
-                self.failed(moved)
-                raise error from moved
-
     def judge_name(self, name: str) -> None:
         """Refuses a misspelt name before anything of that name is requested."""
         if self.setting.suspects(name):
@@ -325,6 +307,37 @@ def judge_proper_name(name: NormalizedName, io: IO, setting: GuardSettings) -> N
     else:
         what = f"{name} is {meant} on PyPI: {command}"
     write_notice(io, f"<warning>poetry-tf: {what}</>")
+
+
+def solve_addition(guard: AddGuard, solver: Any, solve: Solve) -> Any:
+    """Solves for ``add``: where the newest versions fail, with versions that fit.
+
+    What only the lock shows is completed as well.
+    """
+    from poetry.puzzle.exceptions import SolverProblemError
+
+    poetry, io, content = guard.poetry, guard.io, guard.content
+    if poetry is None or content is None:
+        return solve(solver)
+    try:
+        transaction = solve(solver)
+    except SolverProblemError as error:
+        from poetry_tf.hooks.adding import Addition
+
+        addition = Addition(poetry, io, guard.setting, frozenset(guard.bare), content)
+        try:
+            transaction = addition.solve_otherwise(solver, solve, error)
+        except MOVED as moved:
+            guard.failed(moved)
+            raise error from moved
+    from poetry_tf.hooks.companions import complete_by_lock
+
+    # `report_findings` says what is left.
+    with suppress(*MOVED, ProjectError, ValueError):
+        return complete_by_lock(
+            poetry, io, content, transaction, lambda: solve(patches.another_solver(solver))
+        )
+    return transaction
 
 
 def report_findings(guard: AddGuard, locked: Collection[NormalizedName]) -> None:

@@ -34,7 +34,13 @@ from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.hooks.candidates import candidate_filter_of, known_release, project_demand
-from poetry_tf.hooks.companions import apply_edit, companion_pin, project_with
+from poetry_tf.hooks.companions import (
+    apply_edit,
+    companion_pin,
+    project_with,
+    python_place,
+    requirement_place,
+)
 from poetry_tf.hooks.guards import GuardSettings, command_error
 from poetry_tf.plan.environments import Target
 from poetry_tf.plan.main_line import main_requirement
@@ -244,8 +250,7 @@ class Addition:
             return error
         item = next(one for one in added if one.name == conflict.name)
         headline = f"{item.name} {_written(item)} conflicts with what the project requires."
-        lines = [f"{conflict.sentence}.", *self._places(conflict)]
-        lines = [escape_markup(line) for line in lines]
+        lines = [escape_markup(f"{conflict.sentence}."), *self._places(conflict)]
         lines += self._other_version(attempt, before, item)
         lines += self._move(before, conflict)
         solver = map(escape_markup, shortened(str(error)).splitlines())
@@ -254,22 +259,16 @@ class Addition:
     def _places(self, conflict: Conflict) -> list[str]:
         """Where the other requirement is written, if it is TensorFlow's or the project's own."""
         project = self._project_on_disk()
-        pyproject = project.pyproject
         if conflict.on == PYTHON:
-            return [
-                f"pyproject.toml:{pyproject.position(pyproject.python_path).line} admits these "
-                "Pythons."
-            ]
+            return [python_place(project)]
         if conflict.is_with_tensorflow:
             item = main_requirement(project)
         elif conflict.owner is None:
-            item = next((one for one in pyproject.requirements if one.name == conflict.on), None)
+            requirements = project.pyproject.requirements
+            item = next((one for one in requirements if one.name == conflict.on), None)
         else:
             return []
-        if item is None:
-            return []
-        line = pyproject.position(item.constraint_path).line
-        return [f"pyproject.toml:{line}: {item.name} {item.written}"]
+        return [] if item is None else [requirement_place(project, item)]
 
     def _other_version(
         self, attempt: _Attempt, before: Project, item: Requirement

@@ -7,7 +7,8 @@ wheels. ``poetry tf check`` finds the same and fixes it by the same edits.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,8 @@ from poetry.core.constraints.version import parse_constraint
 from poetry_tf.checks.findings import Finding, find_problems, locked_release, make_context
 from poetry_tf.files.edits import Edit, apply, apply_until_stable
 from poetry_tf.files.errors import ProjectError
-from poetry_tf.files.project import Project
+from poetry_tf.files.lock import Lock
+from poetry_tf.files.project import LOCK, Project
 from poetry_tf.files.pyproject import Pyproject
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.files.snapshot import FileState
@@ -34,16 +36,16 @@ from poetry_tf.plan.companions import (
 )
 from poetry_tf.plan.environments import marker_without, required_environments
 from poetry_tf.plan.installability import LockedPackages
-from poetry_tf.plan.main_line import admitted_locked_tensorflow
-from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan
+from poetry_tf.plan.main_line import admitted_locked_tensorflow, main_requirement
+from poetry_tf.plan.model import CONTAINER_PLATFORM, TF_KERAS, Plan
 from poetry_tf.plan.requirement import to_poetry_version
 from poetry_tf.plan.settings import read_settings
-from poetry_tf.poetry_internals import patches, reads
+from poetry_tf.poetry_internals import MOVED, patches, reads
 from poetry_tf.poetry_internals.notices import write_notice
 from poetry_tf.pyproject.bounds import outdated_bound_edits
 from poetry_tf.pyproject.pins import companion_tilde
 from poetry_tf.pyproject.requirement_edits import marker_edits
-from poetry_tf.releases.breaking import Retired, ended
+from poetry_tf.releases.breaking import ended, keras_major
 from poetry_tf.releases.companions import bounds_on
 from poetry_tf.releases.images import load_images
 from poetry_tf.releases.model import numbers
@@ -86,6 +88,43 @@ def complete_requirements(
     for edit in edits:
         apply_edit(content, edit)
     patches.reload_requirements(poetry, content)
+    _tell_changes(io, before, after)
+
+
+def complete_by_lock(
+    poetry: Poetry, io: IO, content: Any, transaction: Any, solve: Callable[[], Any]
+) -> Any:
+    """The transaction for the content of pyproject.toml, completed by what only its lock shows.
+
+    What `check` finds in the project as it is stays. `solve` returns the transaction for the
+    requirements that the project's package has by then; where it fails, nothing is completed.
+    """
+    from poetry.puzzle.exceptions import SolverProblemError
+
+    root = poetry.pyproject_path.parent
+    lock = Lock.read(root / LOCK, reads.lock_text(poetry.package, transaction, content))
+    before = replace(project_with(poetry, content), lock=lock)
+    if not completed(before)[1]:
+        return transaction
+    known = {item.message for item in find_problems(make_context(Project.read(root)))}
+    after, edits = completed(before, known)
+    if not edits:
+        return transaction
+    patches.reload_requirements(poetry, tomlkit.parse(after.pyproject.document.text))
+    try:
+        found = solve()
+    except (SolverProblemError, *MOVED):
+        patches.reload_requirements(poetry, content)
+        return transaction
+    for edit in edits:
+        apply_edit(content, edit)
+    poetry.locker.set_pyproject_data(content)
+    _tell_changes(io, before, after)
+    return found
+
+
+def _tell_changes(io: IO, before: Project, after: Project) -> None:
+    """Reports the requirements that were added and removed."""
     lost, gained = _changed_texts(before, after), _changed_texts(after, before)
     for name, texts in gained.items():
         instead = lost.pop(name, None)
@@ -161,23 +200,25 @@ def companion_pin(project: Project, name: NormalizedName, *, marked: bool) -> st
     if release is None or bounds_on(name, release) is not None or not series_with(name):
         return None
     pythons = plan.pythons if plan else ()
-    usable, gone = usable_companions(name, release, pythons), ended(name, release.series)
+    usable = usable_companions(name, release, pythons)
     if usable and (marked or has_wheels(usable[-1], release, pythons)):
         version = usable[-1].version
         return companion_tilde(version, later_misfits(name, version))
-    raise command_error(*_no_companion(name, release, pythons, usable, gone))
+    raise command_error(
+        f"No release of {name} fits TensorFlow {release.version} here.",
+        "\n".join(_why_none_fits(project, name, release, pythons, usable)),
+    )
 
 
-def _no_companion(
+def _why_none_fits(
+    project: Project,
     name: NormalizedName,
     release: Release,
     pythons: Sequence[str],
     fitting: Sequence[Companion],
-    gone: Retired | None,
 ) -> Iterator[str]:
-    """That no release of a companion fits, why, and what helps."""
-    yield f"No release of {name} fits TensorFlow {release.version} here."
-    if gone is not None:
+    """Why no release of a companion fits, where that is written, and what helps."""
+    if (gone := ended(name, release.series)) is not None:
         yield f"{name}: {gone.why}. {gone.instead}"
         return
     if fitting:
@@ -186,8 +227,19 @@ def _no_companion(
             f"{name} {fitting[-1].version} has wheels for Python {format_list(minors)}, and the "
             f"project is for {format_list(pythons)}."
         )
+        yield python_place(project)
+        contained = {*load_images().pythons} & {*release.pythons_on(CONTAINER_PLATFORM)}
+        if python := next((minor for minor in reversed(minors) if minor in contained), None):
+            yield (
+                f"With Python {python} it fits: <c1>poetry tf init --python {python}</>, then add "
+                "it again."
+            )
     else:
         yield f"It has releases for TensorFlow {format_list(series_with(name))}."
+        if (item := main_requirement(project)) is not None:
+            yield requirement_place(project, item)
+        if name == TF_KERAS and keras_major(release) == 2:
+            yield f"TensorFlow {release.series} needs none: its tf.keras is Keras 2."
         if numbers(release.series) > numbers(newest := series_with(name)[-1]):
             yield (
                 f"{newest} is the newest that has one: <c1>poetry tf upgrade {newest}</> moves "
@@ -197,6 +249,18 @@ def _no_companion(
         yield (
             f"TensorFlow {series} has one: <c1>poetry tf upgrade {series}</>, then add it again."
         )
+
+
+def requirement_place(project: Project, item: Requirement) -> str:
+    """Where a requirement is written, and what."""
+    line = project.pyproject.position(item.constraint_path).line
+    return escape_markup(f"pyproject.toml:{line}: {item.name} {item.written}")
+
+
+def python_place(project: Project) -> str:
+    """Where the project's Pythons are written."""
+    line = project.pyproject.position(project.pyproject.python_path).line
+    return f"pyproject.toml:{line} admits these Pythons."
 
 
 def findings_after_adding(root: Path) -> list[Finding]:
@@ -263,14 +327,19 @@ def conflict_hint(poetry: Poetry, error: SolverProblemError) -> str | None:
     return None
 
 
-def completed(project: Project) -> tuple[Project, list[Edit]]:
-    """The project with fixed requirements around TensorFlow, and the edits that fix them."""
+def completed(project: Project, known: Collection[str] = ()) -> tuple[Project, list[Edit]]:
+    """The project with fixed requirements around TensorFlow, and the edits that fix them.
+
+    The findings with `known` messages are left.
+    """
 
     def complete_one(state: tuple[Project, list[Edit]]) -> tuple[Project, list[Edit]] | None:
         project, made = state
         for finding in find_problems(make_context(project)):
             edits = [edit for edit in finding.edits if edit.file == project.pyproject.path]
-            if finding.code in CODES and edits and (after := apply(project, edits)) != project:
+            if finding.code not in CODES or finding.message in known or not edits:
+                continue
+            if (after := apply(project, edits)) != project:
                 return after, [*made, *edits]
         return None
 

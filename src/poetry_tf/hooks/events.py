@@ -107,7 +107,12 @@ def on_installer_ready(event: ConsoleCommandEvent, failed: Failed) -> None:
     added = io.input.argument("name") if command.name == "add" else []
 
     def solve_and_judge(solver: Any, solve: Solve) -> Any:
-        transaction = guard.solve(solver, solve) if guard is not None else solve(solver)
+        if guard is not None:
+            from poetry_tf.hooks.add_guard import solve_addition
+
+            transaction = solve_addition(guard, solver, solve)
+        else:
+            transaction = solve(solver)
         if before:
             try:
                 packages = transaction.get_solved_packages()

@@ -10,6 +10,7 @@ All were tested with Poetry 2.1 to 2.5 (tests/compatibility), and with each plac
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -135,6 +136,19 @@ def content_hash(pyproject: Mapping[str, Any]) -> str:
     from poetry.packages.locker import Locker
 
     return Locker(Path("poetry.lock"), dict(pyproject))._content_hash
+
+
+def lock_text(package: ProjectPackage, transaction: Any, pyproject: Mapping[str, Any]) -> str:
+    """The text of the lock that Poetry writes for the transaction of a solver.
+
+    `Locker.set_lock_data` and `Transaction.get_solved_packages` are what the installer calls.
+    """
+    from poetry.packages.locker import Locker
+
+    with tempfile.TemporaryDirectory(prefix="poetry-tf-") as folder:
+        path = Path(folder) / "poetry.lock"
+        Locker(path, dict(pyproject)).set_lock_data(package, transaction.get_solved_packages())
+        return path.read_text("utf-8")
 
 
 def input_tokens(io: IO) -> list[str]:
