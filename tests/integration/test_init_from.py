@@ -35,6 +35,9 @@ PACKAGES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("gui-lib", "1.0", (), ("py3-none-manylinux2014_x86_64",)),
     # No version of it goes with the NumPy of TensorFlow 2.15.
     ("numpy-two", "1.0", ("numpy (>=2)",), (ANY,)),
+    # The newest can't be imported with the protobuf of TensorFlow 2.15.
+    ("tensorflow-metadata", "1.17.3", ("protobuf (>=3.20.3)",), (ANY,)),
+    ("tensorflow-metadata", "1.21.0", ("protobuf (>=3.20.3)",), (ANY,)),
 )
 
 ENVIRONMENT = """\
@@ -145,10 +148,27 @@ def test_a_long_solve_says_that_it_goes_on(
     warm_poetry: PoetryRunner, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migrate, "_TELL_SECONDS", 0.001)
-    write(project, "tensorflow==2.15.*\nquiet\n", "requirements.txt")
+    write(project, "tensorflow==2.15.*\nquiet\ntensorflow-metadata\n", "requirements.txt")
     done = warm_poetry.call("tf", "init", "-n", "--from", "requirements.txt")
     assert done.ok, done.output
     assert "Still resolving, attempt 1 (0 s)" in done.stderr
+    # What the lock shows is fixed, and locked again.
+    assert "Still resolving (0 s)" in done.stderr
+    assert locked(project)["tensorflow-metadata"] == "1.17.3"
+
+
+def test_what_becomes_of_a_line_is_said_once(warm_poetry: PoetryRunner, project: Path) -> None:
+    lines = "tensorflow==2.15.*\nnowhere @ file:///build/nowhere.whl\nquiet @ file:///q.whl\n"
+    write(project, lines, "requirements.txt")
+    done = warm_poetry.call("tf", "init", "-n", "--from", "requirements.txt")
+    assert done.ok, done.output
+    stderr = done.stderr.splitlines()
+    assert stderr[stderr.index("Left for you to decide:") + 1 :] == [
+        "requirements.txt:2 nowhere @ file:///build/nowhere.whl",
+        "    PyPI has no package of this name",
+        "requirements.txt:3 quiet @ file:///q.whl",
+        "    a file on one machine: PyPI's package of this name is used instead",
+    ]
 
 
 def test_a_long_look_up_says_how_far_it_is(

@@ -25,6 +25,7 @@ from poetry_tf.actions.project_index import ProjectIndex, nearest_release
 from poetry_tf.checks.findings import CONTAINER_CODES, rules
 from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.errors import ProjectError
+from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import Project
 from poetry_tf.index.config import SettingLayer
 from poetry_tf.migration.classify import (
@@ -58,6 +59,7 @@ from poetry_tf.plan.lock_entries import DependencyEdge, tag_rank, wheel_tag
 from poetry_tf.plan.main_line import main_requirement
 from poetry_tf.plan.model import Plan
 from poetry_tf.plan.settings import read_settings
+from poetry_tf.poetry_internals.notices import write_notice
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
 from poetry_tf.text import format_count, format_list
@@ -129,7 +131,7 @@ class Migration:
         for number in range(1, _MOST_SOLVES + 1):
             project = self.with_requirements_fixed(prepared, plan)
             try:
-                with self._told_while_it_goes_on(number, io):
+                with _told_off_terminal(f"Still resolving, attempt {number}", io):
                     locked = replace(project, lock=solve_lock(project, mirrors, io))
                 changed = self._without_missing_files(locked, plan)
                 if changed is None or number == _MOST_SOLVES:
@@ -210,15 +212,6 @@ class Migration:
             self._progress(f"Leaving out {format_list(names)}: no version fits the rest")
         return left
 
-    def _told_while_it_goes_on(self, number: int, io: IO) -> AbstractContextManager[None]:
-        """Reports regularly that a solve continues; on a terminal Poetry does."""
-        if io.output.is_decorated():
-            return nullcontext()
-        return told_regularly(
-            lambda seconds: self._progress(f"Still resolving, attempt {number} ({seconds} s)"),
-            _TELL_SECONDS,
-        )
-
     def with_requirements_fixed(self, prepared: Project, plan: Plan) -> Project:
         """The project with the current requirements of the list and what they make necessary."""
         return fix_requirements(self.with_requirements(prepared), plan)
@@ -298,16 +291,30 @@ def lock_prepared(
     if isinstance(prepared.lock, ProjectError):
         raise prepared.lock
     mirrors = mirrors_in_force(prepared, options.mirror)
+
+    def solve(edited: Project) -> Lock:
+        with _told_off_terminal("Still resolving", io):
+            return solve_lock(edited, mirrors, io)
+
     locked = prepared
     if migration is not None:
         locked = migration.lock(prepared, plan, mirrors, io)
     elif not prepared.is_locked:
-        locked = replace(prepared, lock=solve_lock(prepared, mirrors, io))
+        locked = replace(prepared, lock=solve(prepared))
     codes = {rule.code for rule in rules()} - CONTAINER_CODES - {"TF501"}
     # `check` says what is left.
     with suppress(LockingError, UnservedError):
-        return fix_and_lock(locked, codes, lambda edited: solve_lock(edited, mirrors, io)).project
+        return fix_and_lock(locked, codes, solve).project
     return locked
+
+
+def _told_off_terminal(text: str, io: IO) -> AbstractContextManager[None]:
+    """Reports regularly that a solve continues; on a terminal Poetry does."""
+    if io.output.is_decorated():
+        return nullcontext()
+    return told_regularly(
+        lambda seconds: write_notice(io, f"<comment>{text} ({seconds} s)</>"), _TELL_SECONDS
+    )
 
 
 def _fits(wheel: str, target: Target) -> bool:

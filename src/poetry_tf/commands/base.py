@@ -167,7 +167,7 @@ class TensorFlowCommand(Command):
 
     def recover(self, folder: Path) -> None:
         """Completes or undoes the changes of a run that was killed while it wrote."""
-        for path in recover(folder, self._report):
+        for path in recover(folder, self.report):
             name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path
             self.line_error(
                 f"<comment>Completed or undid an interrupted change: {plain(str(name))}</>"
@@ -194,7 +194,8 @@ class TensorFlowCommand(Command):
     ) -> None:
         super().line_error(fit_terminal(self.io.error_output, text), style, verbosity)
 
-    def _report(self, line: str) -> None:
+    def report(self, line: str) -> None:
+        """Reports a line on stderr."""
         self.line_error(f"<comment>{plain(line)}</>")
 
     def fail(self, message: str, remedy: str = "") -> int:
@@ -245,7 +246,7 @@ class TensorFlowCommand(Command):
     def write_files(self, root: Path, texts: Mapping[Path, str], read: Snapshot) -> None:
         """Writes all files or none; raises `WriteError`, also if one changed since it was read."""
         contents = {path: text.encode("utf-8") for path, text in texts.items()}
-        write_together(root, contents, read, self._report)
+        write_together(root, contents, read, self.report)
 
     def write_json(self, document: Mapping[str, Any]) -> None:
         """Writes a document for programs; ASCII, so that the terminal's encoding is no matter."""

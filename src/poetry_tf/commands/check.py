@@ -236,7 +236,7 @@ only with <info>--strict</>.
         self._write_report(report, report.error)
         if self.format == "text":
             for note in not_judged(report.context):
-                self.line_error(f"<comment>{plain(note)}</>")
+                self.report(note)
         interrupted = self._show_warnings(report)
         self._show_counts(report)
         if self.format == "text" and not report.found:

@@ -114,7 +114,7 @@ lock file, pinned). Comments and everything else of yours in the file stay as th
             changed = self.path_from_here(project.pyproject.path)
             self.line(f"Wrote <c1>[tool.poetry-tf]</> in <c1>{plain(changed)}</>")
         if project.pyproject.is_managed and not before.pyproject.is_managed:
-            self.line_error(f"<comment>{plain(MANAGED)}</>")
+            self.report(MANAGED)
         found = project.devcontainer
         document = found.document if isinstance(found, Devcontainer) else None
         done = f"Wrote <c1>{plain(name)}</>" if texts else f"<c1>{plain(name)}</> is up to date"

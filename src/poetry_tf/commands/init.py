@@ -159,7 +159,7 @@ class InitCommand(TensorFlowCommand):
             self.warn(note)
         if not new:
             for note in series_notes(project, options, plan):
-                self.line_error(f"<comment>{plain(note)}</>")
+                self.report(note)
         default = None if is_set_on_machine() else "auto"
         prepare = with_options_fixed if migration is None else with_options
         prepared = prepare(project, options, plan, new=new, mirror=default)
@@ -197,7 +197,7 @@ class InitCommand(TensorFlowCommand):
             listing = read_list(sys.stdin.buffer.read(MAX_BYTES + 1), Path(STDIN))
         else:
             listing = read_list(read_list_file(Path(source)), Path(source))
-        return Migration(listing, lambda line: self.line_error(f"<comment>{plain(line)}</>"))
+        return Migration(listing, self.report)
 
     def _given_options(self) -> InitOptions:
         gpu, mirror = self.option("gpu"), self.option("mirror")
@@ -288,7 +288,7 @@ class InitCommand(TensorFlowCommand):
         elif main_requirement(before) is None:
             newest = plan_options(before, replace(options, pythons=())).release.series
             if (note := chosen_python_note(plan, newest, here, minors)) is not None:
-                self.line_error(f"<comment>{plain(note)}</>")
+                self.report(note)
 
     def _show_added(self, before: Project, after: Project) -> None:
         for line in added_lines(before, after):

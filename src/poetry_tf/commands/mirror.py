@@ -71,7 +71,7 @@ class _MirrorCommand(TensorFlowCommand):
             remedy = "Change it there, or with `poetry tf mirror use`."
             raise PlanError(error.fault, f"{error.remedy}. {remedy}".removeprefix(". ")) from None
         for line in found.notices:
-            self.line_error(f"<comment>{plain(line)}</>")
+            self.report(line)
         return found
 
 

@@ -91,7 +91,7 @@ server can serve it.
             prune=self.option("prune"),
         )
         progress = _Progress(self)
-        watcher = SaveWatcher(self._report, progress.begin, progress.move)
+        watcher = SaveWatcher(self.report, progress.begin, progress.move)
         try:
             result = save_folder(project, options, watcher)
         except NotDownloadedError as failure:

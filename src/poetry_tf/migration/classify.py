@@ -28,7 +28,12 @@ from poetry_tf.migration.names import (
 )
 from poetry_tf.migration.required import Relaxation, RequiredEntry
 from poetry_tf.migration.tensorflow import counting_lines, holds_in, is_python
-from poetry_tf.plan.companions import fitting_companions, later_misfits, series_with
+from poetry_tf.plan.companions import (
+    fitting_companions,
+    later_misfits,
+    series_with,
+    usable_companions,
+)
 from poetry_tf.plan.environments import ENVIRONMENTS, Target
 from poetry_tf.pyproject.pins import companion_tilde
 from poetry_tf.releases import Release, fits, role
@@ -77,8 +82,9 @@ class Classification:
 
     @property
     def undecided(self) -> tuple[SkippedLine, ...]:
-        """The skipped lines that the user has to do something about."""
-        return tuple(item for item in self.skipped if item.actionable)
+        """The skipped lines that the user has to do something about, each for its last reason."""
+        last = {(item.written, item.location): item for item in self.skipped}
+        return tuple(item for item in last.values() if item.actionable)
 
 
 def classify_entries(
@@ -123,7 +129,7 @@ def classify_entries(
         elif (why := _why_none_fits(canonicalize_name(what.name), release)) is not None:
             skipped.append(SkippedLine(item.written, why, item.location))
         else:
-            new = _to_required(item, what, release, moved=moves_tensorflow)
+            new = _to_required(item, what, release, python, moved=moves_tensorflow)
             key = (new.key, item.marker)
             if key in required:
                 new, notes = _merge(required[key], new)
@@ -164,7 +170,7 @@ def _tensorflow_notes(item: ListEntry) -> Iterator[SkippedLine]:
 
 
 def _to_required(
-    item: ListEntry, what: NameClass, release: Release, *, moved: bool
+    item: ListEntry, what: NameClass, release: Release, python: str, *, moved: bool
 ) -> RequiredEntry:
     """A line as a requirement, before anything is looked up.
 
@@ -193,13 +199,25 @@ def _to_required(
         return replace(required, entry=replace(item, specifier=""), reason=reason)
     if role(required.name) != "companion":
         return required
-    fitting = _fitting_specifier(required.key, release)
+    return _to_fit(required, release, python, moved=moved)
+
+
+def _to_fit(
+    required: RequiredEntry, release: Release, python: str, *, moved: bool
+) -> RequiredEntry:
+    """A companion whose versions are for another TensorFlow, in a release for this one."""
+    item, key = required.entry, required.key
+    fitting = _fitting_specifier(key, release, python)
     required = replace(required, bound=fitting or "")
-    admitted = [one for one in companions()[required.key] if required.admits(one.version)]
-    fitting_ones = [one.companion for one in fits(required.key, release)]
-    contradicts = admitted and not any(one in fitting_ones for one in admitted)
-    if (moved and item.exact is not None) or (fitting is not None and contradicts):
-        return _with_fitting_version(required, fitting, release)
+    if any(required.admits(one.companion.version) for one in fits(key, release)):
+        return required
+    moves = moved and item.exact is not None
+    if fitting is None and moves:
+        reason = "it has to fit TensorFlow; the lock decides the version"
+        return replace(required, relaxation=Relaxation.ANY, reason=reason)
+    if fitting and (moves or any(required.admits(one.version) for one in companions()[key])):
+        reason = f"it has to fit TensorFlow {release.series}"
+        return replace(required, entry=replace(item, specifier=fitting), reason=reason)
     return required
 
 
@@ -214,28 +232,15 @@ def _why_none_fits(name: NormalizedName, release: Release) -> str | None:
     return f"no release fits TensorFlow {release.version}; it has releases for {series}"
 
 
-def _fitting_specifier(name: NormalizedName, release: Release) -> str | None:
+def _fitting_specifier(name: NormalizedName, release: Release, python: str) -> str | None:
     """The versions of a companion that fit a TensorFlow; None where nothing is known of them."""
-    fitting = fitting_companions(name, release)
-    if bounds_on(name, release) is not None or not fitting:
+    usable = usable_companions(name, release, [python])
+    if bounds_on(name, release) is not None or not usable:
         return None
-    newest = fitting[-1].version
+    newest = usable[-1].version
     pin = companion_tilde(newest, later_misfits(name, newest))
     specifier = str(parse_constraint(pin)).replace(" ", "")
     return specifier if "," in specifier else f"=={newest}"
-
-
-def _with_fitting_version(
-    required: RequiredEntry, fitting: str | None, release: Release
-) -> RequiredEntry:
-    """A companion that is for another TensorFlow, in a release for this one."""
-    if fitting is None:
-        reason = "it has to fit TensorFlow; the lock decides the version"
-        return replace(required, relaxation=Relaxation.ANY, reason=reason)
-    if any(required.admits(one.version) for one in fitting_companions(required.key, release)):
-        return required
-    reason = f"it has to fit TensorFlow {release.series}"
-    return replace(required, entry=replace(required.entry, specifier=fitting), reason=reason)
 
 
 def _merge(one: RequiredEntry, other: RequiredEntry) -> tuple[RequiredEntry, list[SkippedLine]]:
