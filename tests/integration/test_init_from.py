@@ -194,6 +194,28 @@ def test_an_index_that_fails_is_told_with_the_package_that_was_asked_for(
 
 
 @pytest.mark.slow
+def test_an_address_that_cannot_be_read_is_left_to_the_user(
+    warm_poetry: PoetryRunner, project: Path, pypi: Mount
+) -> None:
+    gone = "http://127.0.0.1:9/gone-1.0-py3-none-any.whl"
+    clone = "git+https://127.0.0.1:9/of/clone"
+    there = f"{pypi.root}packages/slow_date-1.0-py3-none-any.whl"
+    lines = f"tensorflow==2.15.*\ngone @ {gone}\nclone @ {clone}\nslow-date @ {there}\nquiet\n"
+    write(project, lines, "requirements.txt")
+    done = warm_poetry.call("tf", "init", "-n", "--from", "requirements.txt")
+    assert done.ok, done.output
+    assert "Reading gone from its address" in done.stderr
+    stderr = done.stderr.splitlines()
+    for line, text in ((2, f"gone @ {gone}"), (3, f"clone @ {clone}")):
+        reason = stderr[stderr.index(f"requirements.txt:{line} {text}") + 1]
+        assert re.fullmatch(r"    its address can't be read \(.+\): add it .+", reason), reason
+    assert {f"slow-date @ {there}", "quiet"} <= {*dependencies(project)}
+    assert {"slow-date", "quiet"} <= locked(project).keys()
+    assert {"gone", "clone"}.isdisjoint(locked(project))
+    assert warm_poetry.call("check", "--lock", plugins=False).ok
+
+
+@pytest.mark.slow
 def test_an_export_keeps_what_nothing_else_needs(warm_poetry: PoetryRunner, project: Path) -> None:
     packages = ["python=3.10.9=h7a1cb2a_2", "tensorflow=2.12.0=py310_0", "quiet=1.0=py_0"]
     packages += ["slow-date=1.0=py_0", "numpy=1.23.5=py310_0", "openssl=1.1.1n=h166bdaf_0"]

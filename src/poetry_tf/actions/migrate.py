@@ -10,6 +10,7 @@ from cleo.io.io import IO
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
+from poetry_tf.actions.direct_origin import address_fault
 from poetry_tf.actions.fix import UnservedError, fix_and_lock, fix_requirements
 from poetry_tf.actions.init import is_new
 from poetry_tf.actions.lock import (
@@ -44,8 +45,14 @@ from poetry_tf.migration.fit import (
     without_builds,
     without_conflicting,
     without_missing_files,
+    without_unreadable,
 )
-from poetry_tf.migration.required import RequiredEntry, line_edits, lowest_version
+from poetry_tf.migration.required import (
+    RequiredEntry,
+    line_edits,
+    lowest_version,
+    requirement_text,
+)
 from poetry_tf.migration.tensorflow import (
     GivenOptions,
     MigrationGoal,
@@ -145,20 +152,7 @@ class Migration:
                 if changed is None or number == _MOST_SOLVES:
                     raise
                 self.classification = changed
-            except LockingError as error:
-                raise self._with_addresses(error) from error
         raise AssertionError
-
-    def _with_addresses(self, error: LockingError) -> LockingError:
-        """The error with the lines whose packages are not from the index."""
-        entries = [item.entry for item in self.classification.required if item.entry.address]
-        if not entries:
-            return error
-        lines = "".join(f"\n{item.location} {item.written}" for item in entries)
-        return LockingError(
-            f"{error}\nIf one of these addresses can't be read, remove the line or give a "
-            f"version instead:{lines}"
-        )
 
     def _without_missing_files(self, locked: Project, plan: Plan) -> Classification | None:
         """The list without what brings a package that has no file; None where all have one."""
@@ -247,6 +241,12 @@ class Migration:
         targets = self._targets(prepared, plan)
         found = fit_addresses(self._classify(prepared, plan), targets, _fits)
         with open_poetry(prepared, mirrors, io) as poetry:
+
+            def fault(item: RequiredEntry) -> str | None:
+                self._progress(f"Reading {item.name} from its address")
+                return address_fault(poetry, requirement_text(item))
+
+            found = without_unreadable(found, fault)
             index = ProjectIndex(poetry)
             entries = [item for item in found.required if not item.entry.address]
             if self.listing.is_export:

@@ -15,7 +15,7 @@ from poetry.repositories.exceptions import PackageNotFoundError
 from poetry_tf.actions.build_requirements import compiled_source
 from poetry_tf.actions.lock import LockingError, locking_error
 from poetry_tf.actions.progress import without_build_warnings
-from poetry_tf.actions.solver_failure import without_styles
+from poetry_tf.actions.solver_failure import first_line
 from poetry_tf.http.parallel import run_parallel
 from poetry_tf.index.credentials import PYPI
 from poetry_tf.index.repository import RoutedRepository
@@ -116,10 +116,7 @@ class ProjectIndex:
             with without_build_warnings():
                 repository.package(name, number)
         except Exception as error:  # builds raise anything
-            text = without_styles(str(error))
-            lines = [line.strip() for line in text.splitlines() if line.strip()]
-            why = (lines[0] if lines else type(error).__name__).rstrip(".")
-            return f"which can't be built here ({why})"
+            return f"which can't be built here ({first_line(error)})"
         return None
 
     def _each(self, request: Callable[[Item], T], items: Iterable[Item]) -> list[T]:

@@ -37,6 +37,12 @@ def without_styles(text: str) -> str:
     return _TAG.sub("", text)
 
 
+def first_line(error: Exception) -> str:
+    """The first line of what Poetry raised, as a clause; the error's type where it says nothing."""
+    lines = (line.strip().rstrip(".") for line in without_styles(str(error)).splitlines())
+    return next(filter(None, lines), type(error).__name__)
+
+
 def shortened(text: str) -> str:
     """The end of a solver's explanation, which draws the conclusion, in lines of bounded length."""
     lines = [

@@ -163,6 +163,24 @@ def fit_addresses(
     return replace(found, required=tuple(required), skipped=tuple(skipped))
 
 
+def without_unreadable(
+    found: Classification, fault: Callable[[RequiredEntry], str | None]
+) -> Classification:
+    """The classification without what comes from addresses that can't be read.
+
+    `fault` returns why a requirement's address can't be read, None if it can.
+    """
+    required, skipped = [], [*found.skipped]
+    for item in found.required:
+        why = fault(item) if item.entry.address else None
+        if why is None:
+            required.append(item)
+        else:
+            reason = f"its address can't be read ({why}): add it with `poetry add` where it can"
+            skipped.append(SkippedLine(item.entry.written, reason, item.entry.location))
+    return replace(found, required=tuple(required), skipped=tuple(skipped))
+
+
 def without_missing_files(
     found: Classification,
     missing: Mapping[NormalizedName, Sequence[str]],
