@@ -234,6 +234,15 @@ def test_every_line_on_tensorflow_is_in_the_account() -> None:
     assert [item.reason for item in everywhere.dropped] == ["main"]
 
 
+def test_a_tensorflow_from_an_address_is_required_from_pypi_and_that_is_said() -> None:
+    line = "tensorflow @ https://a.test/tensorflow-2.12.0-cp310-cp310-linux_x86_64.whl"
+    found = classified_pip(line)
+    assert (found.required, reasons(found)) == ((), {"tensorflow": "main"})
+    assert [(item.written, item.reason) for item in found.undecided] == [
+        (line, "TensorFlow from an address: PyPI's release is required instead")
+    ]
+
+
 def test_what_is_for_other_systems_goes() -> None:
     assert reasons(classified("tensorflow-metal", "apple::tensorflow-deps")) == {
         "tensorflow-metal": "elsewhere",

@@ -46,6 +46,37 @@ def test_what_exists_is_what_is_meant() -> None:
     )
 
 
+def wheel(name: str, tags: str = "cp310-cp310-linux_x86_64", host: str = "https://a.test/") -> str:
+    return f"{name.partition('-')[0]} @ {host}{name}-{tags}.whl#sha256=00"
+
+
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        ([wheel("tensorflow-2.15.0")], ("2.15.0", "3.10")),
+        ([wheel("tensorflow-2.15.0%2Bcu122", "cp311-cp311-linux_x86_64")], ("2.15.0", "3.11")),
+        (["https://a.test/tensorflow-2.15.0-cp310-cp310-linux_x86_64.whl"], ("2.15.0", "3.10")),
+        # A file on one machine says its release, and has nothing to do with this machine.
+        ([wheel("tensorflow-2.15.0", host="file:///b/")], ("2.15.0", None)),
+        # Wheels beside it say the Python, where they are all for one that this TensorFlow has.
+        (["tensorflow==2.15.1", wheel("torch-2.1.0")], ("2.15.1", "3.10")),
+        (["tensorflow==2.15.1", wheel("torch-2.1.0", "cp38-abi3-linux_x86_64")], ("2.15.1", None)),
+        (["tensorflow==2.15.1", wheel("torch-2.1.0", "cp38-cp38-any")], ("2.15.1", None)),
+        (
+            ["tensorflow==2.15.1", wheel("a-1"), wheel("b-1", "cp311-cp311-linux_x86_64")],
+            ("2.15.1", None),
+        ),
+        (["tensorflow @ git+https://a.test/tensorflow.git"], (None, None)),
+    ],
+)
+def test_a_wheel_says_its_release_and_its_python(
+    lines: list[str], found: tuple[str | None, str | None]
+) -> None:
+    what = goal(*lines)
+    assert (what.tensorflow, what.python) == found
+    assert what.changes == ()
+
+
 NO_TENSORFLOW = (
     "The list has no TensorFlow: the newest that fits was chosen. To choose another, give "
     "--tensorflow"

@@ -167,6 +167,9 @@ def _tensorflow_notes(item: ListEntry) -> Iterator[SkippedLine]:
     elif role(item.name) == "vendor":
         reason = "TensorFlow for other devices than NVIDIA's: TensorFlow itself is required instead"
         yield SkippedLine(item.written, reason, item.location)
+    elif item.address:
+        reason = "TensorFlow from an address: PyPI's release is required instead"
+        yield SkippedLine(item.written, reason, item.location)
 
 
 def _to_required(

@@ -21,6 +21,7 @@ from poetry_tf.http.addresses import url_fault
 from poetry_tf.index.mirrors import without_credentials
 from poetry_tf.migration.decoding import MAX_BYTES, decode_list, read_list_file
 from poetry_tf.migration.entries import EntryLocation, ListEntry, PackageList, SkippedLine
+from poetry_tf.migration.names import classify_name
 from poetry_tf.text import shell_word
 
 _OPTION = re.compile(
@@ -31,6 +32,7 @@ _LINE_OPTIONS = re.compile(
 )
 _ADDRESS = re.compile(r"(?:(?:git|hg|svn|bzr)\+)?[a-z][a-z0-9+.-]*://|git\+[\w.-]+@", re.IGNORECASE)
 _EGG = re.compile(r"[#&]egg=([A-Za-z0-9][\w.-]*)(\[[^\]]*\])?")
+_WHEEL_VERSION = re.compile(r"/[^/-]+-([^/-]+)-[^/]+\.whl(?:[?#]|\Z)")
 _BUILT_BY_CONDA = re.compile(
     r"file:///.*(?:croot|feedstock|conda|tmp/build|_build|/ci/|work)", re.I
 )
@@ -95,7 +97,9 @@ class _RequirementsReader:
             if counts[item.key] > _MAX_LINES:
                 message = f"has more than {_MAX_LINES} lines on {item.name}"
                 raise ProjectError(self._path, message, Position(item.location.line, 1))
-        return tuple(_bounded(item, bounds.get(item.key, [])) for item in self._entries)
+        return tuple(
+            _bounded(_at_release(item), bounds.get(item.key, [])) for item in self._entries
+        )
 
     def read(self, lines: Iterator[tuple[int, str]]) -> None:
         for number, line in _logical_lines(lines):
@@ -241,6 +245,17 @@ def _bounded(item: ListEntry, bounds: list[str]) -> ListEntry:
         return item
     texts = filter(None, [item.specifier, *bounds])
     return replace(item, specifier=str(SpecifierSet(",".join(texts))))
+
+
+def _at_release(item: ListEntry) -> ListEntry:
+    """A line on TensorFlow with the release that the file name of its wheel says."""
+    file = _WHEEL_VERSION.search(unquote(item.address or item.untranslated))
+    if file is None or item.specifier or classify_name(item).kind != "main":
+        return item
+    try:
+        return replace(item, specifier=f"=={Version(file[1]).public}")
+    except ValueError:
+        return item
 
 
 def _holds_secret(address: str) -> bool:

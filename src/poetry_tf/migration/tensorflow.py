@@ -32,6 +32,8 @@ from poetry_tf.text import format_list
 _SHARED_KERAS_MINORS = range(4, 16)
 """Minors of TensorFlow 2 whose Keras has the same version (2.4 to 2.15)."""
 
+_FOR_ONE_PYTHON = re.compile(r"-cp3(\d+)-cp3\1-[^/]+\.whl(?:[?#]|\Z)")
+
 Pair = tuple[str, str]
 """A series of TensorFlow and a Python minor."""
 
@@ -211,6 +213,11 @@ class _ListedVersions:
         every = sorted({minor for minors in self.known.values() for minor in minors}, key=numbers)
         self.pythons = tuple(minor for minor in every if self._admits_python(minor))
         self.series = tuple(self._series())
+        if self.python is None and (hint := _python_of_wheels(listing)) is not None:
+            minors = {minor for series in self.series for minor in self.known[series]}
+            if any(admits_release(hint, minor) for minor in minors & {*self.pythons}):
+                self.python = hint
+                self.pythons = tuple(filter(self._admits_python, self.pythons))
 
     @property
     def is_soft(self) -> bool:
@@ -394,6 +401,18 @@ class _ListedVersions:
             for kept, (series, minor) in alternatives
         ]
         return PlanError(message, "\n".join(remedies))
+
+
+def _python_of_wheels(listing: PackageList) -> ListEntry | None:
+    """The one Python that wheels from addresses are for, as a line; None without one."""
+    found: dict[str, ListEntry] = {}
+    for item in listing.entries:
+        if tag := _FOR_ONE_PYTHON.search(item.address):
+            found.setdefault(f"3.{tag[1]}", item)
+    if len(found) != 1:
+        return None
+    ((minor, item),) = found.items()
+    return ListEntry("python", item.location, item.written, "conda", f"=={minor}.*")
 
 
 def _check_contradictions(lines: Sequence[ListEntry], known: Iterable[str]) -> None:
