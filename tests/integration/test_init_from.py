@@ -157,6 +157,18 @@ def test_a_long_solve_says_that_it_goes_on(
     assert locked(project)["tensorflow-metadata"] == "1.17.3"
 
 
+def test_a_version_that_breaks_beside_what_is_locked_gives_way(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    write(project, "tensorflow==2.15.*\ntensorflow-metadata==1.21.0\n", "requirements.txt")
+    done = warm_poetry.call("tf", "init", "-n", "--from", "requirements.txt")
+    assert done.ok, done.output
+    assert re.search(r"    tensorflow-metadata <1.21: protobuf \S+, which is locked", done.stdout)
+    assert "Left for you to decide" not in done.stderr
+    assert locked(project)["tensorflow-metadata"] == "1.17.3"
+    assert warm_poetry.call("tf", "check").stdout.startswith("All set! ")
+
+
 def test_what_becomes_of_a_line_is_said_once(warm_poetry: PoetryRunner, project: Path) -> None:
     lines = "tensorflow==2.15.*\nnowhere @ file:///build/nowhere.whl\nquiet @ file:///q.whl\n"
     write(project, lines, "requirements.txt")

@@ -42,6 +42,7 @@ from poetry_tf.migration.fit import (
     fit_addresses,
     fit_to_index,
     relax_conflicting,
+    within_bounds,
     without_builds,
     without_conflicting,
     without_missing_files,
@@ -67,6 +68,7 @@ from poetry_tf.plan.main_line import main_requirement
 from poetry_tf.plan.model import Plan
 from poetry_tf.plan.settings import read_settings
 from poetry_tf.poetry_internals.notices import write_notice
+from poetry_tf.pyproject.bounds import missing_bounds
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
 from poetry_tf.text import format_count, format_list
@@ -140,7 +142,7 @@ class Migration:
             try:
                 with _told_off_terminal(f"Still resolving, attempt {number}", io):
                     locked = replace(project, lock=solve_lock(project, mirrors, io))
-                changed = self._without_missing_files(locked, plan)
+                changed = self._without_missing_files(locked, plan) or self._within_bounds(locked)
                 if changed is None or number == _MOST_SOLVES:
                     if locked.valid_lock is not None:
                         names = locked.valid_lock.versions
@@ -181,6 +183,18 @@ class Migration:
         )
         if changed is not None:
             self._progress(f"No file of {format_list(sorted(missing))}; leaving it out there")
+        return changed
+
+    def _within_bounds(self, locked: Project) -> Classification | None:
+        """The list with other versions of what breaks beside what is locked; None without such."""
+        broken = {
+            issue.item.name: (issue.bound, issue.message)
+            for issue in missing_bounds(locked)
+            if issue.bound
+        }
+        changed = within_bounds(self.classification, broken)
+        if changed is not None:
+            self._progress(f"Trying versions of {format_list(sorted(broken))} that work")
         return changed
 
     def _targets(self, project: Project, plan: Plan) -> list[Target]:

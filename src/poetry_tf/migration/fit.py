@@ -15,7 +15,7 @@ from packaging.version import Version
 
 from poetry_tf.migration.classify import Classification
 from poetry_tf.migration.entries import SkippedLine
-from poetry_tf.migration.required import RequiredEntry, relax_requirement
+from poetry_tf.migration.required import Relaxation, RequiredEntry, relax_requirement
 from poetry_tf.migration.tensorflow import holds_in
 from poetry_tf.plan.environments import Target, marker_without
 from poetry_tf.text import format_list, shell_word
@@ -204,6 +204,25 @@ def without_missing_files(
         else:
             required.append(_excluding(item, list(dict.fromkeys(places))))
     after = replace(found, required=tuple(required), skipped=tuple(skipped))
+    return after if after != found else None
+
+
+def within_bounds(
+    found: Classification, broken: Mapping[NormalizedName, tuple[str, str]]
+) -> Classification | None:
+    """The classification with the requirements that break beside what is locked in other versions.
+
+    `broken` are their names, each with the versions that work and why the others do not. None where
+    that changes nothing.
+    """
+
+    def bounded(item: RequiredEntry) -> RequiredEntry:
+        if item.key not in broken:
+            return item
+        bound, reason = broken[item.key]
+        return replace(item, relaxation=Relaxation.ANY, bound=bound, reason=reason)
+
+    after = replace(found, required=tuple(map(bounded, found.required)))
     return after if after != found else None
 
 

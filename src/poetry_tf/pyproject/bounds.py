@@ -327,7 +327,8 @@ def _issue(
         allowed = _narrowed(item, bound)
         if allowed is None:
             remedy = f"Require {bound.name} below {bound.below}"
-            return RequirementIssue(item, message, remedy, (), bound.severity)
+            end = f"<{bound.below}"
+            return RequirementIssue(item, message, remedy, (), bound.severity, end)
         if writes and _may_write(project, item) and _is_within(project, item, needed):
             edits = constraint_edits(project, item, allowed)
             return RequirementIssue(item, message, f'Write "{allowed}"', edits, bound.severity)

@@ -54,6 +54,8 @@ class RequirementIssue:
     edits: tuple[Edit, ...]
     """The fix; empty where a person has to decide."""
     severity: Literal["error", "warning"] = "error"
+    bound: str = ""
+    """What the requirement would have to keep to, where it admits nothing of that."""
 
 
 def missing_requirements(project: Project, plan: Plan) -> Iterator[RequirementIssue]:
