@@ -124,10 +124,27 @@ def test_versions_that_do_not_go_together_give_way(
     write(project, "tensorflow==2.15.*\nquiet==1.0\nlively==1.0\n", "requirements.txt")
     done = warm_poetry.call("tf", "init", "-n", "--from", "requirements.txt")
     assert done.ok, done.output
-    assert "The versions of quiet and lively conflict; trying others" in done.stderr
-    assert "    quiet >=1.0,<2: conflicts with the other packages (quiet==1.0)" in done.stdout
+    assert "The versions of quiet and lively conflict; keeping what goes together" in done.stderr
+    assert "  Required (1): quiet" in done.stdout
+    assert "    lively >=1.0,<2: conflicts with the other packages (lively==1.0)" in done.stdout
+    assert {"quiet (==1.0)", "lively (>=1.0,<2)"} <= {*dependencies(project)}
     assert locked(project)["lively"] == "1.1"
     assert warm_poetry.call("tf", "check").ok
+
+
+@pytest.mark.slow
+def test_what_is_locked_stays_where_versions_give_way(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    assert warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.15").ok
+    before = locked(project)
+    write(project, "slow-date==1.0\nquiet==1.0\nlively==1.0\n", "requirements.txt")
+    done = warm_poetry.call("tf", "init", "-n", "--from", "requirements.txt")
+    assert done.ok, done.output
+    assert done.stdout.count("Resolving dependencies...") <= 4, done.output
+    assert {"slow-date (==1.0)", "quiet (==1.0)", "lively (>=1.0,<2)"} <= {*dependencies(project)}
+    assert locked(project).items() >= before.items()
+    assert warm_poetry.call("check", "--lock", plugins=False).ok
 
 
 def test_what_goes_with_nothing_is_left_to_the_user(

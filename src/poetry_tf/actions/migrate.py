@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from cleo.io.io import IO
 from packaging.utils import NormalizedName, canonicalize_name
@@ -27,7 +28,7 @@ from poetry_tf.checks.findings import CONTAINER_CODES, rules
 from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
-from poetry_tf.files.project import Project
+from poetry_tf.files.project import LOCK, Project
 from poetry_tf.index.config import SettingLayer
 from poetry_tf.migration.classify import (
     Classification,
@@ -41,6 +42,9 @@ from poetry_tf.migration.fit import (
     IndexRelease,
     fit_addresses,
     fit_to_index,
+    free_versions,
+    keep_versions,
+    listed_versions,
     relax_conflicting,
     within_bounds,
     without_builds,
@@ -82,6 +86,13 @@ _TELL_SECONDS = 15.0
 _TELL_LOOKUP_SECONDS = 3.0
 """How often the progress of looking up a list is reported."""
 
+_EMPTY_LOCK = '[metadata]\nlock-version = "2.1"\npython-versions = "*"\ncontent-hash = ""\n'
+_LOCKED = (
+    '\n[[package]]\nname = "{name}"\nversion = "{version}"\noptional = false\n'
+    'python-versions = "*"\ngroups = ["main"]\nfiles = []\n'
+)
+"""A package of which a solver only sees the version."""
+
 _TENSORFLOW_STAYS = "The project's TensorFlow was kept; to change it, run `poetry tf upgrade`"
 
 
@@ -99,6 +110,12 @@ class Migration:
         self.goal = MigrationGoal()
         self.classification = Classification((), (), listing.skipped)
         self._progress = progress
+        self._listed: dict[NormalizedName, Version] = {}
+        """The versions that the list names and that can be installed."""
+        self._freed: Classification | None = None
+        """What the list was before its versions were only preferred."""
+        self._preferred: Lock | None = None
+        """The versions that the next solve prefers."""
 
     def choose_options(self, project: Project, options: InitOptions) -> InitOptions:
         """The options, completed from the list; raises `PlanError` if it contradicts itself."""
@@ -133,16 +150,22 @@ class Migration:
     ) -> Project:
         """The project with the requirements of the list, and its lock.
 
-        Versions that are not available, or that conflict, are relaxed step by step. Raises
-        `LockingError`.
+        Versions that are not available are relaxed. Where versions conflict, all are preferred
+        instead of required, and those required again that are then locked; what conflicts also then
+        is relaxed step by step. Raises `LockingError`.
         """
         self.classification = self._look_up(prepared, plan, mirrors, io)
         for number in range(1, _MOST_SOLVES + 1):
             project = self.with_requirements_fixed(prepared, plan)
             try:
                 with _told_off_terminal(f"Still resolving, attempt {number}", io):
-                    locked = replace(project, lock=solve_lock(project, mirrors, io))
-                changed = self._without_missing_files(locked, plan) or self._within_bounds(locked)
+                    preferred = replace(project, lock=self._preferred or project.lock)
+                    locked = replace(project, lock=solve_lock(preferred, mirrors, io))
+                changed = (
+                    self._with_kept_versions(locked)
+                    or self._without_missing_files(locked, plan)
+                    or self._within_bounds(locked)
+                )
                 if changed is None or number == _MOST_SOLVES:
                     if locked.valid_lock is not None:
                         names = locked.valid_lock.versions
@@ -150,11 +173,33 @@ class Migration:
                     return locked
                 self.classification = changed
             except UnsolvedError as error:
-                changed = self._without_conflict(number, error.conflicting)
+                changed = self._with_free_versions(
+                    project, error.conflicting
+                ) or self._without_conflict(number, error.conflicting)
                 if changed is None or number == _MOST_SOLVES:
                     raise
                 self.classification = changed
         raise AssertionError
+
+    def _with_free_versions(
+        self, project: Project, conflicting: Collection[str]
+    ) -> Classification | None:
+        """The list with its versions preferred, not required; None where they were already."""
+        names = [item.name for item in self.classification.required if item.key in conflicting]
+        changed = free_versions(self.classification, self._listed) if names else None
+        if changed is not None:
+            self._freed = self._freed or self.classification
+            self._preferred = _with_preferred(project, self._listed)
+            what = format_list(dict.fromkeys(names))
+            self._progress(f"The versions of {what} conflict; keeping what goes together")
+        return changed
+
+    def _with_kept_versions(self, locked: Project) -> Classification | None:
+        """The list with the preferred versions that are locked required again; None without any."""
+        if self._freed is None or (lock := locked.valid_lock) is None:
+            return None
+        before, self._freed, self._preferred = self._freed, None, lock
+        return keep_versions(self.classification, before, lock.versions)
 
     def _without_missing_files(self, locked: Project, plan: Plan) -> Classification | None:
         """The list without what brings a package that has no file; None where all have one."""
@@ -255,10 +300,17 @@ class Migration:
         targets = self._targets(prepared, plan)
         found = fit_addresses(self._classify(prepared, plan), targets, _fits)
         with open_poetry(prepared, mirrors, io) as poetry:
+            faults: dict[str, str] = {}
 
             def fault(item: RequiredEntry) -> str | None:
+                parts = urlsplit(item.entry.address)
+                if parts.netloc in faults:
+                    return faults[parts.netloc]
                 self._progress(f"Reading {item.name} from its address")
-                return address_fault(poetry, requirement_text(item))
+                why = address_fault(poetry, requirement_text(item))
+                if why is not None and parts.hostname and parts.hostname in why:
+                    faults[parts.netloc] = why  # the host can't be reached
+                return why
 
             found = without_unreadable(found, fault)
             index = ProjectIndex(poetry)
@@ -274,6 +326,7 @@ class Migration:
 
             with told_regularly(tell, _TELL_LOOKUP_SECONDS):
                 releases = index.releases(names, targets)
+                self._listed = listed_versions(entries, releases)
                 if self.listing.is_export:
                     requires = index.requires(_nearest_releases(entries, releases), targets[0])
                     found = direct_entries(found, requires, plan.release)
@@ -320,6 +373,17 @@ def lock_prepared(
     with suppress(LockingError, UnservedError):
         return fix_and_lock(locked, codes, solve).project
     return locked
+
+
+def _with_preferred(project: Project, versions: Mapping[NormalizedName, Version]) -> Lock:
+    """A lock for a solve that prefers versions, beside what is locked already."""
+    existing = project.valid_lock
+    known = existing.versions if existing is not None else {}
+    text = existing.text if existing is not None else _EMPTY_LOCK
+    for name, version in versions.items():
+        if name not in known:
+            text += _LOCKED.format(name=name, version=version)
+    return Lock.read(project.root / LOCK, text)
 
 
 def _told_off_terminal(text: str, io: IO) -> AbstractContextManager[None]:

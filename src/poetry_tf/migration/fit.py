@@ -6,7 +6,7 @@ Nothing here accesses the index: its releases are passed in.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
@@ -254,6 +254,56 @@ def relax_conflicting(
         changed |= current is not item
         required.append(current)
     return replace(found, required=tuple(required)) if changed else None
+
+
+def listed_versions(
+    entries: Iterable[RequiredEntry],
+    releases: Mapping[NormalizedName, Sequence[IndexRelease] | None],
+) -> dict[NormalizedName, Version]:
+    """The one version of each package that a list names, of those that can be installed."""
+    return {
+        item.key: item.entry.exact
+        for item in entries
+        if item.entry.exact is not None
+        and any(
+            one.fits and one.version == item.entry.exact for one in releases.get(item.key) or ()
+        )
+    }
+
+
+def free_versions(
+    found: Classification, listed: Mapping[NormalizedName, Version]
+) -> Classification | None:
+    """The classification with all listed versions relaxed one step further; None if they are open.
+
+    A solver that prefers these versions keeps most of them.
+    """
+
+    def freed(item: RequiredEntry) -> RequiredEntry:
+        more = relax_requirement(item, _CONFLICT) if item.key in listed else None
+        return item if more is None else more
+
+    after = replace(found, required=tuple(map(freed, found.required)))
+    return after if after != found else None
+
+
+def keep_versions(
+    freed: Classification,
+    before: Classification,
+    locked: Mapping[NormalizedName, Collection[Version]],
+) -> Classification:
+    """The freed classification with each requirement as strict as before, or as its lock allows."""
+    known = {(item.key, item.entry.marker): item for item in before.required}
+
+    def kept(item: RequiredEntry) -> RequiredEntry:
+        current: RequiredEntry | None = known.get((item.key, item.entry.marker))
+        while current is not None:
+            if all(map(current.admits, locked.get(item.key, ()))):
+                return current
+            current = relax_requirement(current, _CONFLICT)
+        return item
+
+    return replace(freed, required=tuple(map(kept, freed.required)))
 
 
 def without_conflicting(
