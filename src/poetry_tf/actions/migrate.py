@@ -160,7 +160,8 @@ class Migration:
             try:
                 with _told_off_terminal(f"Still resolving, attempt {number}", io):
                     preferred = replace(project, lock=self._preferred or project.lock)
-                    locked = replace(project, lock=solve_lock(preferred, mirrors, io))
+                    lock = self._preferred = solve_lock(preferred, mirrors, io)
+                locked = replace(project, lock=lock)
                 changed = (
                     self._with_kept_versions(locked)
                     or self._without_missing_files(locked, plan)
@@ -198,7 +199,7 @@ class Migration:
         """The list with the preferred versions that are locked required again; None without any."""
         if self._freed is None or (lock := locked.valid_lock) is None:
             return None
-        before, self._freed, self._preferred = self._freed, None, lock
+        before, self._freed = self._freed, None
         return keep_versions(self.classification, before, lock.versions)
 
     def _without_missing_files(self, locked: Project, plan: Plan) -> Classification | None:
