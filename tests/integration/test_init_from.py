@@ -262,6 +262,26 @@ def test_an_export_keeps_what_nothing_else_needs(warm_poetry: PoetryRunner, proj
     assert locked(project)["slow-date"] == "1.0"
 
 
+def test_what_others_bring_is_locked_in_the_version_of_an_export(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    frozen = ["tensorflow==2.15.1", "lively==1.1", "slow-date==1.0", "quiet==2.0"]
+    names = ("absl-py", "astunparse", "gast", "grpcio", "h5py", "six", "termcolor", "wrapt")
+    frozen += [f"{name}==0.0.1" for name in names]  # which the index does not have
+    write(project, "\n".join(frozen[:3] + frozen[4:]), "requirements.txt")
+    done = warm_poetry.call("tf", "init", "-n", "--from", "requirements.txt")
+    assert done.ok, done.output
+    assert "slow-date" not in "".join(dependencies(project))
+    assert locked(project)["slow-date"] == "1.0"
+    # Of what goes with it only.
+    write(project, "\n".join(frozen), "requirements.txt")
+    for path in ("pyproject.toml", "poetry.lock"):
+        (project / path).unlink()
+    done = warm_poetry.call("tf", "init", "-n", "--from", "requirements.txt")
+    assert done.ok, done.output
+    assert locked(project)["slow-date"] == "2.0"
+
+
 def test_what_brings_a_package_without_a_file_for_arm_is_left_out_there(
     warm_poetry: PoetryRunner, project: Path
 ) -> None:

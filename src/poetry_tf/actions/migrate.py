@@ -114,8 +114,6 @@ class Migration:
         """The versions that the list names and that can be installed."""
         self._freed: Classification | None = None
         """What the list was before its versions were only preferred."""
-        self._preferred: Lock | None = None
-        """The versions that the next solve prefers."""
 
     def choose_options(self, project: Project, options: InitOptions) -> InitOptions:
         """The options, completed from the list; raises `PlanError` if it contradicts itself."""
@@ -150,18 +148,18 @@ class Migration:
     ) -> Project:
         """The project with the requirements of the list, and its lock.
 
-        Versions that are not available are relaxed. Where versions conflict, all are preferred
-        instead of required, and those required again that are then locked; what conflicts also then
-        is relaxed step by step. Raises `LockingError`.
+        The versions of the list are preferred also where they are not required. Those that are not
+        available are relaxed. Where some conflict, none is required, and those that are then locked
+        are required again; what conflicts also then is relaxed step by step. Raises `LockingError`.
         """
         self.classification = self._look_up(prepared, plan, mirrors, io)
+        preferred = _with_preferred(prepared, self._listed) if self._listed else prepared.valid_lock
         for number in range(1, _MOST_SOLVES + 1):
             project = self.with_requirements_fixed(prepared, plan)
             try:
                 with _told_off_terminal(f"Still resolving, attempt {number}", io):
-                    preferred = replace(project, lock=self._preferred or project.lock)
-                    lock = self._preferred = solve_lock(preferred, mirrors, io)
-                locked = replace(project, lock=lock)
+                    preferred = solve_lock(replace(project, lock=preferred), mirrors, io)
+                locked = replace(project, lock=preferred)
                 changed = (
                     self._with_kept_versions(locked)
                     or self._without_missing_files(locked, plan)
@@ -174,23 +172,20 @@ class Migration:
                     return locked
                 self.classification = changed
             except UnsolvedError as error:
-                changed = self._with_free_versions(
-                    project, error.conflicting
-                ) or self._without_conflict(number, error.conflicting)
+                changed = self._with_free_versions(error.conflicting) or self._without_conflict(
+                    number, error.conflicting
+                )
                 if changed is None or number == _MOST_SOLVES:
                     raise
                 self.classification = changed
         raise AssertionError
 
-    def _with_free_versions(
-        self, project: Project, conflicting: Collection[str]
-    ) -> Classification | None:
+    def _with_free_versions(self, conflicting: Collection[str]) -> Classification | None:
         """The list with its versions preferred, not required; None where they were already."""
         names = [item.name for item in self.classification.required if item.key in conflicting]
         changed = free_versions(self.classification, self._listed) if names else None
         if changed is not None:
             self._freed = self._freed or self.classification
-            self._preferred = _with_preferred(project, self._listed)
             what = format_list(dict.fromkeys(names))
             self._progress(f"The versions of {what} conflict; keeping what goes together")
         return changed
