@@ -50,6 +50,18 @@ def solver(project: Path, tmp_path: Path, local: LocalIndex) -> PoetryRunner:
     return PoetryRunner(project, tmp_path / "home", pypi=local.default.root)
 
 
+def test_what_a_solve_leaves_is_not_searched_at_the_end(
+    solver: PoetryRunner, local: LocalIndex, tmp_path: Path
+) -> None:
+    local.add("thing", "1.0")
+    write_pyproject(solver.project, ["thing"], more=MANAGED)
+    path = tmp_path / "frozen"
+    for command, is_frozen in (("lock", True), ("check", False)):
+        done = solver.run(command, environ={"TESTS_FROZEN": str(path)})
+        assert done.ok, done.output
+        assert (int(path.read_text()) > 10_000) == is_frozen
+
+
 def _lock(
     solver: PoetryRunner, mount: Mount, *dependencies: str, python: str = ">=3.8,<3.12"
 ) -> tuple[Result, str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import gc
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -84,10 +87,17 @@ def _begin_prefetching(
     match pool.repositories:
         # Only if PyPI is the only source: names of private packages must not be sent to PyPI.
         case [PrefetchingRepository() as repository]:
+            _end_without_search()
             prefetcher, python = repository.prefetcher, root.python_constraint
             prefetcher.begin(python, root.all_requires, kept, ahead=ahead)
             if ahead:
                 _ahead.add(prefetcher)
+
+
+@functools.cache
+def _end_without_search() -> None:
+    """Ends the process without a search for garbage, which takes seconds after a large solve."""
+    atexit.register(gc.freeze)
 
 
 def _end_solving(solver: Any) -> None:

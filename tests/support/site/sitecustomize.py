@@ -8,6 +8,7 @@ Nothing else is touched and nothing is imported early.
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -56,6 +57,14 @@ if "TESTS_PYPI_URL" in os.environ:
     sys.meta_path.insert(0, _Finder("poetry.repositories.pypi_repository", _patch_address))
     if os.environ["TESTS_PYPI_URL"].startswith("http:"):
         sys.meta_path.insert(0, _Finder("poetry_tf.index.routing", _patch_hashes))
+
+if "TESTS_FROZEN" in os.environ:
+
+    @atexit.register
+    def write_frozen():
+        """The objects that the end of the process does not search."""
+        Path(os.environ["TESTS_FROZEN"]).write_text(str(gc.get_freeze_count()), "ascii")
+
 
 if "TESTS_PEAK" in os.environ:
 
