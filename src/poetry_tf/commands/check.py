@@ -147,8 +147,8 @@ difference with its place, its code and a hint. It reads files only: no network,
 the lock file is missing or out of date, or becomes so; other versions stay as they are.
 
 Exit status: 0 without problems, 1 with problems (with <info>--fix</>: if some are left), 2 if the \
-project, or a part of it, could not be checked, or <info>--fix</> failed. A warning is a problem \
-only with <info>--strict</>.
+project, or a part of it, could not be checked, <info>--fix</> failed, or the command line is \
+not valid. A warning is a problem only with <info>--strict</>.
 """
 
     def act(self) -> int:
