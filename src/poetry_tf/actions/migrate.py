@@ -34,6 +34,7 @@ from poetry_tf.migration.classify import (
     Classification,
     classify_entries,
     direct_entries,
+    required_names,
     tensorflow_entries,
     with_unneeded,
 )
@@ -153,7 +154,9 @@ class Migration:
         are required again; what conflicts also then is relaxed step by step. Raises `LockingError`.
         """
         self.classification = self._look_up(prepared, plan, mirrors, io)
-        preferred = _with_preferred(prepared, self._listed) if self._listed else prepared.valid_lock
+        own = required_names(plan.release)  # of which TensorFlow decides
+        listed = {name: one for name, one in self._listed.items() if name not in own}
+        preferred = _with_preferred(prepared, listed) if listed else prepared.valid_lock
         for number in range(1, _MOST_SOLVES + 1):
             project = self.with_requirements_fixed(prepared, plan)
             try:
@@ -322,7 +325,7 @@ class Migration:
 
             with told_regularly(tell, _TELL_LOOKUP_SECONDS):
                 releases = index.releases(names, targets)
-                self._listed = listed_versions(entries, releases)
+                self._listed = listed_versions(found.required, releases)
                 if self.listing.is_export:
                     requires = index.requires(_nearest_releases(entries, releases), targets[0])
                     found = direct_entries(found, requires, plan.release)

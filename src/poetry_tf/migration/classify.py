@@ -108,7 +108,7 @@ def classify_entries(
     dropped: list[DroppedEntry] = []
     skipped: list[SkippedLine] = list(listing.skipped)
     known = {canonicalize_name(name) for name in present}
-    own = {name for name in _required_names(release) if not is_imported(name)}
+    own = {name for name in required_names(release) if not is_imported(name)}
     for item in listing.entries:
         if is_python(item):
             continue
@@ -138,7 +138,7 @@ def classify_entries(
     return Classification(tuple(required.values()), tuple(dropped), tuple(skipped))
 
 
-def _required_names(release: Release) -> set[NormalizedName]:
+def required_names(release: Release) -> set[NormalizedName]:
     """The distributions that a release of TensorFlow requires."""
     return {canonicalize_name(Requirement(line).name) for line in release.requires}
 
@@ -295,7 +295,7 @@ def direct_entries(
     """
     names = [item.key for item in found.required]
     listed = {*names}
-    of_tensorflow = _required_names(release)
+    of_tensorflow = required_names(release)
     for name in requires.keys() - listed:
         of_tensorflow.update(requires[name])
     below = {
