@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -224,3 +226,41 @@ def test_a_connection_is_given_back_by_the_thread_that_closes_it(
     _get(serve(lambda: [_head("Content-Length: 100"), b"x" * 10]), Bounds(10)).close()
     assert closed.wait(10)
     assert threads and threading.get_ident() not in threads
+
+
+LEAVING = """
+import atexit, sys, threading
+from contextlib import suppress
+from functools import partial
+from poetry_tf.http import transfer
+from poetry_tf.http.client import Session
+
+def get():
+    send = partial(Session().get, sys.argv[1], stream=True, timeout=30)
+    with suppress(BaseException):
+        transfer.receive(send, transfer.Bounds(20)).content
+
+transfer._FAREWELL = 20.0
+atexit.unregister(transfer._end)
+atexit.register(lambda: print(len(transfer._running)))  # runs after the other
+atexit.register(transfer._end)
+threading.Thread(target=get, daemon=True).start()
+while not transfer._running:
+    pass
+"""
+
+
+@pytest.mark.parametrize("delay", [0.2, 0.0])
+def test_a_process_that_ends_waits_for_its_requests(serve: Serve, delay: float) -> None:
+    """One that came back while the interpreter is taken down could crash it."""
+
+    def answer() -> Iterator[bytes]:
+        time.sleep(delay)
+        yield _head("Content-Length: 4")
+        time.sleep(0 if delay else 0.3)
+        yield b"text"
+
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVING, serve(answer)], capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("0\n", "")

@@ -34,7 +34,7 @@ CHUNK = 8192
 lost when a connection breaks."""
 _BUFFER: Final = 262_144  # bytes that are received before somebody wants them
 _TICK: Final = 0.1  # seconds until it is noticed that a command was interrupted
-_FAREWELL: Final = 0.5  # seconds that threads get at the end of the process to delete their files
+_FAREWELL: Final = 0.5  # seconds that threads get at the end of the process
 
 # Each has a bound on what few bytes unpack to, and is asked for; others are refused.
 ENCODINGS: Final = "gzip, deflate"
@@ -143,6 +143,7 @@ class _Transfer:
         return True
 
     def _run(self) -> None:
+        _running.add(self)
         try:
             response = self._send()
             self._raw: Any = response.raw
@@ -163,6 +164,7 @@ class _Transfer:
         with self._changed:
             self._is_over = True
             self._changed.notify_all()
+        _running.discard(self)
 
     def _read(self) -> None:
         for chunk in self._raw.stream(CHUNK, decode_content=True):
@@ -293,6 +295,7 @@ class _Speed:
 _active = 0
 _counting = threading.Lock()
 _working: set[threading.Thread] = set()
+_running: set[_Transfer] = set()
 _is_ending = False
 _is_interrupted: ContextVar[Callable[[], bool] | None] = ContextVar("_is_interrupted", default=None)
 
@@ -355,9 +358,16 @@ def working() -> Iterator[None]:
 
 @atexit.register
 def _end() -> None:
-    """Lets the jobs of threads delete their unfinished files: daemons would just disappear."""
+    """Lets the jobs of threads delete their unfinished files, and requests end.
+
+    Daemons would just disappear; and one that comes back from a request while the interpreter is
+    taken down can crash the process (daemon threads "are abruptly stopped at shutdown":
+    https://docs.python.org/3/library/threading.html#thread-objects).
+    """
     global _is_ending  # noqa: PLW0603
     _is_ending = True
+    for transfer in tuple(_running):
+        transfer.leave()
     until = time.monotonic() + _FAREWELL
-    while _working and time.monotonic() < until:
+    while (_working or _running) and time.monotonic() < until:
         time.sleep(_TICK / 10)
