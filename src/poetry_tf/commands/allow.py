@@ -53,9 +53,10 @@ Without a port, 80 and 443 are allowed. No password is sent to these hosts.
 
 
 def _is_host(text: str) -> bool:
-    """Whether an entry is a host with or without a port; digits alone are a port."""
+    """Whether an entry is a host with or without a port; a small number alone is a port."""
+    is_port = text.isdecimal() and int(text) < 1 << 16
     names = {name for name, _ in allowed_hosts(text)}
-    return all(name and not name.isdigit() for name in names or {""}) and not {*"/@"} & {*text}
+    return all(names or {""}) and not is_port and not {*"/@"} & {*text}
 
 
 def allow_mirrors(command: TensorFlowCommand, value: str) -> None:
