@@ -189,9 +189,12 @@ def test_a_version_that_breaks_beside_what_is_locked_gives_way(
 def test_what_becomes_of_a_line_is_said_once(warm_poetry: PoetryRunner, project: Path) -> None:
     lines = "tensorflow==2.15.*\nnowhere @ file:///build/nowhere.whl\nquiet @ file:///q.whl\n"
     write(project, lines, "requirements.txt")
+    shown = warm_poetry.call("tf", "init", "-n", "--dry-run", "--from", "requirements.txt")
     done = warm_poetry.call("tf", "init", "-n", "--from", "requirements.txt")
     assert done.ok, done.output
-    stderr = done.stderr.splitlines()
+    stderr, (*left, end) = done.stderr.splitlines(), shown.stderr.splitlines()
+    assert end == "Nothing was written (--dry-run)."
+    assert stderr[-5:] == left[-5:]
     assert stderr[stderr.index("Left for you to decide:") + 1 :] == [
         "requirements.txt:2 nowhere @ file:///build/nowhere.whl",
         "    PyPI has no package of this name",

@@ -137,3 +137,9 @@ def test_what_only_shows_says_that_nothing_was_written(
     assert "Nothing was written" not in done.stdout
     assert "\n@@ " in done.stdout
     assert contents(project) == before
+
+
+def test_a_folder_is_no_list(warm_poetry: PoetryRunner, project: Path):
+    done = warm_poetry.call("tf", "init", "-n", "--from", ".")
+    assert done.returncode == 1
+    assert ": is a folder: give the file in it" in done.stderr

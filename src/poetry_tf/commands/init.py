@@ -261,8 +261,11 @@ class InitCommand(TensorFlowCommand):
         lists: Sequence[str],
     ) -> int:
         texts = changed_texts(project)
+        undecided = {"TF302"} if self.option("no-lock") else set()
         if self.option("dry-run"):
             _show_diffs(self, project, texts)
+            if migration is not None:
+                self._show_undecided(project, undecided, migration)
             self.line_error(nothing_written(self))
             return 0
         self.write_files(project.root, texts, project.snapshot)
@@ -272,7 +275,7 @@ class InitCommand(TensorFlowCommand):
             self.warn(warning)
         self.line("")
         self._show_files(project, plan, options, here, texts)
-        self._show_undecided(project, {"TF302"} if self.option("no-lock") else set(), migration)
+        self._show_undecided(project, undecided, migration)
         self.line("Next:")
         for step in next_steps(project, plan, options, here, lists):
             self.line(f"  - {step}")

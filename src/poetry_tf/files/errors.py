@@ -26,7 +26,7 @@ class ProjectError(Exception):
     def __str__(self) -> str:
         # A file in a hidden folder is shown with the folder: .devcontainer/devcontainer.json. Of
         # those in folders below .devcontainer there may be several.
-        *_, above, parent, name = ("", "", *self.path.parts)
+        *_, above, parent, name = ("", "", *(self.path.parts or (".",)))
         place = f"{parent}/{name}" if parent.startswith(".") else name
         if above == ".devcontainer":
             place = f"{above}/{parent}/{name}"
