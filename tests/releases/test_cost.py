@@ -118,15 +118,16 @@ def test_companions_are_read_when_they_are_asked_for(read):
 
 
 @pytest.mark.slow
-def test_the_first_lookup_of_a_process_is_within_its_budget(tmp_path):
-    """Imports included, on top of the modules that Poetry itself has imported by then."""
+def test_the_first_lookup_of_a_process_costs_a_third_of_what_poetry_has_imported_by_then(tmp_path):
     program = (
+        "import time\n"
+        "start = time.process_time()\n"
         "import dataclasses, enum, json, pathlib, re, types, typing\n"
-        "import packaging.requirements, packaging.specifiers, packaging.version, time\n"
+        "import packaging.requirements, packaging.specifiers, packaging.version\n"
         "begin = time.process_time()\n"
         "from poetry_tf.releases import load\n"
         "load().container_pair(load().get('2.15.1'))\n"
-        "print(time.process_time() - begin)\n"
+        "print((time.process_time() - begin) / (begin - start))\n"
     )
     found = []
     for _ in range(12):  # the first compiles the modules
@@ -138,4 +139,4 @@ def test_the_first_lookup_of_a_process_is_within_its_budget(tmp_path):
             check=True,
         )
         found.append(float(result.stdout))
-    assert min(found) < BUDGET, found
+    assert min(found) < 1 / 3, found
