@@ -186,6 +186,20 @@ def test_a_version_that_breaks_beside_what_is_locked_gives_way(
     assert warm_poetry.call("tf", "check").stdout.startswith("All set! ")
 
 
+@pytest.mark.parametrize("series", ["2.20", "2.21"])
+def test_what_tensorflow_no_longer_brings_is_required(
+    warm_poetry: PoetryRunner, project: Path, index: LocalIndex, series: str
+) -> None:
+    index.add("tensorboard", "2.20.0")
+    write(project, "tensorflow\ntensorboard\n", "requirements.txt")
+    done = warm_poetry.call(
+        *("tf", "init", "-n", "--from", "requirements.txt", "--tensorflow", series)
+    )
+    assert done.ok, done.output
+    is_required = "tensorboard" in dependencies(project)
+    assert is_required == (series == "2.21"), dependencies(project)
+
+
 def test_what_becomes_of_a_line_is_said_once(warm_poetry: PoetryRunner, project: Path) -> None:
     lines = "tensorflow==2.15.*\nnowhere @ file:///build/nowhere.whl\nquiet @ file:///q.whl\n"
     write(project, lines, "requirements.txt")

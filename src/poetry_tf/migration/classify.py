@@ -37,7 +37,7 @@ from poetry_tf.plan.companions import (
 from poetry_tf.plan.environments import ENVIRONMENTS, Target
 from poetry_tf.pyproject.pins import companion_tilde
 from poetry_tf.releases import Release, fits, role
-from poetry_tf.releases.breaking import ended, keras_major
+from poetry_tf.releases.breaking import ended, keras_major, no_longer_brought
 from poetry_tf.releases.companions import bounds_on, companions
 from poetry_tf.text import format_list
 
@@ -148,6 +148,8 @@ def _drop_reason(
 ) -> DropReason | None:
     if not any(holds_in(item.marker, Target(name, python)) for name in ENVIRONMENTS):
         return "elsewhere"
+    if what.kind == "tensorflow" and no_longer_brought(item.key, release.series):
+        return None
     if what.kind in {"tensorflow", "container", "system", "builds", "tools", "python", "elsewhere"}:
         return what.kind
     if item.key == "keras":

@@ -105,6 +105,13 @@ def passed(old: str, new: str) -> tuple[Breaking, ...]:
     )
 
 
+def no_longer_brought(name: str, series: str) -> bool:
+    """Whether a distribution came with TensorFlow once and does not with this series."""
+    return any(
+        one.unless_required == name and numbers(one.at) <= numbers(series) for one in breaking()
+    )
+
+
 def ended(name: str, series: str) -> Retired | None:
     """The companion of this name, if it has no release for a series of TensorFlow."""
     return next(
