@@ -129,6 +129,13 @@ def test_a_project_moves_and_holds(
     assert contents(project) == after
 
 
+def test_where_only_the_requirement_changes_nothing_has_to_be_rebuilt(begin: Begin) -> None:
+    done = begin("2.18").call("tf", "upgrade", "2.18.0", "-n")
+    assert done.ok, done.output
+    assert "\nKept TensorFlow 2.18.1\n" in done.stdout
+    assert "rebuild" not in done.stdout.lower()
+
+
 @pytest.mark.slow
 def test_keras_2_is_kept_by_every_command_that_comes_after(begin: Begin, project: Path) -> None:
     poetry = begin("2.15")

@@ -172,9 +172,10 @@ newest release.
         if not applied:
             self.line(nothing_written(self))
             return
-        self.line(f"<info>Moved to TensorFlow {page['tensorflow']['to']}</>")
+        before, after = page["tensorflow"]["from"], page["tensorflow"]["to"]
+        self.line(f"<info>{'Moved to' if before != after else 'Kept'} TensorFlow {after}</>")
         self.show_paths(texts)
-        if readable_configurations(final):
+        if any(found.path in texts for found in readable_configurations(final)):
             self.line(rebuild_step(final))
         elif final.lock is None:
             self.line(
