@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -33,10 +34,12 @@ def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def poetry(poetry: PoetryRunner) -> PoetryRunner:
+def poetry(poetry: PoetryRunner) -> Iterator[PoetryRunner]:
     """Poetry in `project`, cut off from everything but the local index."""
     poetry.environ |= NO_NETWORK
-    return poetry
+    yield poetry
+    with suppress(AssertionError):  # the next test's index would count what is under way
+        poetry.settle()
 
 
 @pytest.fixture

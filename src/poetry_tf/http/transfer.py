@@ -113,6 +113,8 @@ class _Transfer:
             self._changed.notify_all()
             if not self._wait(lambda: bool(self._chunks) or self._is_over, until):
                 return None
+            if _is_ending:  # what it left is not the whole answer
+                raise SystemExit
             if not self._chunks and self._error is not None:
                 raise self._error
             parts: list[bytes] = []

@@ -103,7 +103,8 @@ def _user_files() -> tuple[Path, Path]:
 
 def _read(file: Path) -> TomlDocument | None:
     try:
-        return TomlDocument.parse(read_text(file) or "")
+        text = read_text(file)
+        return TomlDocument.parse(text) if text else None
     except (DocumentError, ProjectError):
         return None
 

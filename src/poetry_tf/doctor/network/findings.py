@@ -72,7 +72,7 @@ def findings_of_unreachable(results: Sequence[CheckResult]) -> Iterator[NetworkF
         "error",
         f"{first.host} {_format_cause(first.error, first.host)}",
         f"Needed from it: {names}",
-        _remedy_for_unreachable(first.host, {result.probe for result in results}, first.error),
+        _remedy_for_unreachable({result.probe for result in results}, first.error),
         {"host": first.host, "needed": [result.name for result in results]},
     )
     for result in results:
@@ -84,16 +84,16 @@ def _format_cause(error: Exception | None, host: str) -> str:
     return "" if error is None else format_error(error, host)
 
 
-def _remedy_for_unreachable(host: str, probes: set[str], error: Exception | None) -> Remedy:
+def _remedy_for_unreachable(probes: set[str], error: Exception | None) -> Remedy:
     """What to do about a server that can't be reached, by what is needed from there."""
     if isinstance(error, NoResponse | Interrupted) and error.failure.kind == "proxy":
         return Remedy("Start the proxy, or unset the variable that names it")
     if "image" in probes:
         return Remedy(
             "Make it reachable for this machine and its container engine, or use another registry "
-            "with the same images, such as your own Harbor. After this command each machine can "
-            "name one in POETRY_TF_REGISTRY (harbor.example.com/mcr):",
-            everywhere=(f"poetry tf devcontainer --registry {host}",),
+            "with the same images, such as your own Harbor (harbor.example.com/mcr). Each machine "
+            "can choose its own with the variable POETRY_TF_REGISTRY:",
+            everywhere=("poetry tf devcontainer --registry <registry>",),
         )
     if "poetry" in probes or "locked" in probes:
         return Remedy("Test which mirrors work", everywhere=("poetry tf mirror test",))
@@ -143,7 +143,7 @@ def findings_of_lock(lock: LockAvailability, also: Sequence[str]) -> Iterator[Ne
             "error" if names else "warning",
             f"{host} {_format_cause(error, host)}",
             needed,
-            _remedy_for_unreachable(host, {"locked"}, error),
+            _remedy_for_unreachable({"locked"}, error),
             {"host": host, "packages": len(names)},
         )
     for index, names in lock.local.items():
