@@ -39,7 +39,7 @@ def poetry(poetry: PoetryRunner) -> Iterator[PoetryRunner]:
     poetry.environ |= NO_NETWORK
     yield poetry
     with suppress(AssertionError):  # the next test's index would count what is under way
-        poetry.settle()
+        poetry.settle(seconds=0.5)
 
 
 @pytest.fixture

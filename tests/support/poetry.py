@@ -233,9 +233,9 @@ class PoetryRunner:
                 status = leave.code
         return Result(status or 0, out.text(), err.text())
 
-    def settle(self) -> None:
+    def settle(self, seconds: float = 10) -> None:
         """Waits for the requests that a call left under way, so that none is counted later."""
-        until = time.monotonic() + 10
+        until = time.monotonic() + seconds
         while any(thread.name.startswith("poetry-tf") for thread in threading.enumerate()):
             assert time.monotonic() < until
             time.sleep(0.005)
