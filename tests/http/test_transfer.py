@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import os
 import subprocess
 import sys
 import threading
@@ -13,6 +15,9 @@ from functools import partial
 import pytest
 import requests
 import urllib3
+from hypothesis import example, given
+from hypothesis import strategies as st
+from urllib3.exceptions import DecodeError
 
 from poetry_tf.http import transfer
 from poetry_tf.http.client import Client, Limits, Session
@@ -78,6 +83,38 @@ def test_an_encoding_that_nobody_asked_for_is_not_unpacked(serve: Serve, encodin
     with pytest.raises(Stopped) as caught:
         _get(serve(lambda: [_head(f"Content-Encoding: {encoding}"), packed()]), Bounds(10))
     assert caught.value.failure.kind == "encoding"
+
+
+@given(
+    st.lists(st.sampled_from([b"", b"x" * MB, b"ab" * 131_072, os.urandom(70_000)]), min_size=1),
+    st.integers(1, 9000),
+)
+@example([b""], 3)
+@example([b"x" * 262_144], 8192)
+def test_what_gzip_packed_is_unpacked_whole(members: list[bytes], size: int) -> None:
+    packed = b"".join(map(gzip.compress, members))
+    parts = [packed[start : start + size] for start in range(0, len(packed), size)]
+    chunks = [*transfer._unpacked(iter(parts))]
+    assert b"".join(chunks) == b"".join(members)
+    assert all(0 < len(chunk) <= 262_144 for chunk in chunks)  # an empty one would be the end
+    with pytest.raises(DecodeError):
+        [*transfer._unpacked(iter([packed[:-1]]))]
+
+
+def test_a_packed_answer_may_be_empty(serve: Serve) -> None:
+    url = serve(lambda: [_head("Content-Encoding: gzip", "Content-Length: 0")])
+    assert _get(url, Bounds(10)).content == b""
+
+
+@pytest.mark.parametrize(
+    "data",
+    [gzip.compress(b"x" * 1000)[:-9], b"<html>", gzip.compress(b"x") + b"<html>"],
+    ids=["ends early", "is none", "is more"],
+)
+def test_packed_data_that_is_not_whole_is_reported(serve: Serve, data: bytes) -> None:
+    response = _get(serve(lambda: [_head("Content-Encoding: gzip"), data]), Bounds(10))
+    with pytest.raises(requests.exceptions.ContentDecodingError):
+        _ = response.content
 
 
 def test_an_answer_has_to_begin(serve: Serve) -> None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import atexit
 import threading
 import time
+import zlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from queue import SimpleQueue
 from typing import Any, Final
 
 import requests
+from urllib3.exceptions import DecodeError
 
 from poetry_tf.http.failures import Failure, Kind, Stopped
 
@@ -33,12 +35,15 @@ CHUNK = 8192
 """Bytes that are read at a time: several come in a window at the lowest speed. Less than that is
 lost when a connection breaks."""
 _BUFFER: Final = 262_144  # bytes that are received before somebody wants them
+_WORTH: Final = 65_536  # received bytes that are worth a change of threads at once
+_WITH_GZIP_HEADER: Final = 16 + zlib.MAX_WBITS
 _TICK: Final = 0.1  # seconds until it is noticed that a command was interrupted
 _FAREWELL: Final = 0.5  # seconds that threads get at the end of the process
 
-# Each has a bound on what few bytes unpack to, and is asked for; others are refused.
-ENCODINGS: Final = "gzip, deflate"
-_ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
+ENCODINGS: Final = "gzip"
+"""What is asked for, and unpacked here within bounds; others are refused."""
+_GZIP: Final = frozenset({"gzip", "x-gzip"})
+_PLAIN: Final = frozenset({"", "identity"})
 
 
 @dataclass(frozen=True)
@@ -70,10 +75,10 @@ def receive(send: Callable[[], requests.Response], bounds: Bounds) -> requests.R
     """
     transfer = _Transfer(send, time.monotonic())
     response = transfer.response(bounds)
-    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    encoding = _encoding_of(response.headers)
     body = _Body(transfer, response.raw, bounds)
     response.raw = body
-    if encoding not in _ENCODINGS:
+    if encoding not in _GZIP | _PLAIN:
         response.close()
         raise Stopped(Failure("encoding"))
     return response
@@ -111,7 +116,11 @@ class _Transfer:
         with self._changed:
             self._is_wanted = True
             self._changed.notify_all()
-            if not self._wait(lambda: bool(self._chunks) or self._is_over, until):
+            # Each change of threads takes the interpreter's lock from all others.
+            soon = min(until, time.monotonic() + _TICK)
+            if not self._wait(lambda: self._buffered >= _WORTH or self._is_over, soon) and (
+                not self._wait(lambda: bool(self._chunks) or self._is_over, until)
+            ):
                 return None
             if _is_ending:  # what it left is not the whole answer
                 raise SystemExit
@@ -169,17 +178,54 @@ class _Transfer:
         _running.discard(self)
 
     def _read(self) -> None:
-        for chunk in self._raw.stream(CHUNK, decode_content=True):
+        is_packed = _encoding_of(self._raw.headers) in _GZIP
+        parts = self._raw.stream(CHUNK, decode_content=False)
+        for chunk in _unpacked(self._counted(parts)) if is_packed else self._counted(parts):
             with self._changed:
-                # Answers in chunks are not counted by urllib3.
-                self.wire = self._raw.tell() or self.wire + min(len(chunk), CHUNK)
                 self._chunks.append(chunk)
                 self._buffered += len(chunk)
-                self._changed.notify_all()
+                if self._buffered >= _WORTH:
+                    self._changed.notify_all()
                 while self._buffered >= _BUFFER and not self._is_left:
                     self._changed.wait()
                 if self._is_left:
                     return
+
+    def _counted(self, parts: Iterator[bytes]) -> Iterator[bytes]:
+        for part in parts:
+            # Answers in chunks are not counted by urllib3.
+            self.wire = self._raw.tell() or self.wire + len(part)
+            yield part
+
+
+def _encoding_of(headers: Mapping[str, str]) -> str:
+    return headers.get("Content-Encoding", "").strip().lower()
+
+
+def _unpacked(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """What gzip packed, of any number of members, in parts of at most `_BUFFER`.
+
+    urllib3 unpacks no more at a time than it reads, in which most of the time goes.
+
+    Raises:
+        DecodeError: it is not gzip, or ends early.
+    """
+    stream, is_any = zlib.decompressobj(_WITH_GZIP_HEADER), False
+    for part in parts:
+        left, is_any, is_full = part, True, False
+        while left or is_full:
+            if stream.eof:
+                stream = zlib.decompressobj(_WITH_GZIP_HEADER)
+            try:
+                chunk = stream.decompress(left, _BUFFER)
+            except zlib.error as error:
+                raise DecodeError(str(error)) from error
+            left = stream.unconsumed_tail or stream.unused_data
+            is_full = len(chunk) == _BUFFER and not stream.eof
+            if chunk:
+                yield chunk
+    if is_any and not stream.eof:
+        raise DecodeError("the data ends early")
 
 
 _idle: list[SimpleQueue[tuple[Callable[[], None], str]]] = []
