@@ -25,7 +25,7 @@ from poetry_tf.index.credentials import PYPI, Grant, Logins, grant_for, mirror_c
 from poetry_tf.index.download import LARGE, Downloader, is_one_of
 from poetry_tf.index.failover import Failover, IndexRequest, MirrorRoute
 from poetry_tf.index.mirror_pages import MirrorPages
-from poetry_tf.index.transport import SingleAttemptSession, Transport
+from poetry_tf.index.transport import SingleAttemptSession, Transport, WholeAnswers
 from poetry_tf.index.wheel_metadata import own_metadata
 from poetry_tf.poetry_internals.overrides import override, require_attributes
 
@@ -41,7 +41,7 @@ class MirrorSession(Authenticator):
 
     def __init__(self, report: Callable[[str], None], config: Any, **settings: Any) -> None:
         super().__init__(config, **settings)
-        require_attributes(self, "_config")
+        require_attributes(self, "_cache_control", "_config", "_pool_size", "_user_agent")
         self.report = report
         self._reported: set[str] = set()
         self._grants: tuple[Grant, ...] = ()
@@ -78,9 +78,12 @@ class MirrorSession(Authenticator):
 
     @override
     def create_session(self) -> requests.Session:
-        plain = super().create_session()
         session = SingleAttemptSession(self._login_of, self.get_certs_for_url)
-        session.headers, session.adapters = plain.headers, plain.adapters
+        session.headers["User-Agent"] = self._user_agent
+        if self._cache_control is not None:
+            adapter = WholeAnswers(cache=self._cache_control, pool_maxsize=self._pool_size)
+            session.mount("http://", adapter)
+            session.mount("https://", adapter)
         return session
 
     @override

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from cachecontrol.adapter import CacheControlAdapter
 from poetry.utils.authenticator import RepositoryCertificateConfig
 from poetry.utils.constants import REQUESTS_TIMEOUT, STATUS_FORCELIST
+from requests.adapters import HTTPAdapter
 
 from poetry_tf.http.client import MAX_BYTES, Login, Session
 from poetry_tf.http.failures import Failure, Stopped, failure_of_error
@@ -77,6 +79,25 @@ class SingleAttemptSession(Session):
         if response.status_code in STATUS_FORCELIST:
             raise SingleAnswer(response)
         return response
+
+
+class WholeAnswers(CacheControlAdapter):
+    """Poetry's cache of answers, without parts of files.
+
+    It keeps none, but would first write each of them to a file of its own.
+    """
+
+    @override
+    def build_response(
+        self,
+        request: requests.PreparedRequest,
+        response: Any,
+        from_cache: bool = False,
+        cacheable_methods: Collection[str] | None = None,
+    ) -> requests.Response:
+        if "Range" in request.headers and not from_cache:
+            return HTTPAdapter.build_response(self, request, response)
+        return super().build_response(request, response, from_cache, cacheable_methods)
 
 
 class Transport:
