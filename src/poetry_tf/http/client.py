@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -52,6 +52,7 @@ def login_in(url: str) -> Login | None:
     return unquote(parts.username), unquote(parts.password or "")
 
 
+@lru_cache(maxsize=256)  # a dozen places ask of each request
 def origin_of(url: str) -> tuple[str, str, int | None]:
     """The scheme, the host and the port of an address."""
     try:
