@@ -318,6 +318,7 @@ APART = [
 ]
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("text", APART)
 def test_another_optional_group_or_extra_keeps_its_distribution(text: str):
     before = in_memory(text)

@@ -187,6 +187,7 @@ CONTAINERS = (
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.data())
 def test_what_is_called_fixable_is_fixed_for_good_whatever_stands_beside_it(data: st.DataObject):

@@ -355,6 +355,7 @@ SPLIT = [
 ]
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("text", SPLIT, ids=["standard", "legacy"])
 def test_two_lines_that_need_the_same_beside_them_each_get_it(text: str):
     environments = '[tool.poetry-tf]\nenvironments = ["linux-x86_64", "windows-amd64"]\n'

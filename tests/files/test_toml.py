@@ -227,6 +227,7 @@ def pruned(data: Any) -> Any:
 # Reading
 
 
+@pytest.mark.slow
 @given(documents())
 def test_positions_and_sources(document: TomlDocument) -> None:
     for path in paths(document.data):
@@ -248,6 +249,7 @@ def test_positions_and_sources(document: TomlDocument) -> None:
     assert document.source(("absent",)) is None
 
 
+@pytest.mark.slow
 @given(st.data(), documents())
 def test_malformed_text_raises_nothing_else(data: st.DataObject, document: TomlDocument) -> None:
     text = mutate(data, document.text, "{}[]\"',.=#\\\n\r 0-1eTa\ufeff")
@@ -285,6 +287,7 @@ def test_malformed(text: str, position: tuple[int, int] | None) -> None:
 # Editing
 
 
+@pytest.mark.slow
 @given(st.data(), documents(), VALUES)
 def test_set_existing(data: st.DataObject, document: TomlDocument, value: Any) -> None:
     path = draw_path(data, document)
@@ -345,6 +348,7 @@ def test_new_tables_on_the_way(document: TomlDocument, keys: list[str], value: A
         assert same(pruned(edited.remove(path).data), pruned(document.data))
 
 
+@pytest.mark.slow
 @given(st.data(), documents())
 def test_remove(data: st.DataObject, document: TomlDocument) -> None:
     path = draw_path(data, document)
@@ -357,6 +361,7 @@ def test_remove(data: st.DataObject, document: TomlDocument) -> None:
         assert set(comments_elsewhere(document, path)) <= set(comments(edited.text))
 
 
+@pytest.mark.slow
 @given(st.data(), documents(), KEYS)
 def test_rename(data: st.DataObject, document: TomlDocument, key: str) -> None:
     path = draw_key(data, document)

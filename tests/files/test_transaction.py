@@ -439,6 +439,7 @@ def test_markers_that_are_none_of_ours(root: Path, text: bytes | None) -> None:
     assert (root / MARKER).exists()
 
 
+@pytest.mark.sample
 @pytest.mark.skipif(os.name == "nt", reason="links need rights")
 @pytest.mark.parametrize("target", ["/dev/zero", "nowhere", "own"])
 def test_a_marker_that_is_a_link(root: Path, target: str) -> None:

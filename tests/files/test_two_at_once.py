@@ -106,6 +106,7 @@ def kills(root: Path, rounds: int) -> Counter[str]:
     return count
 
 
+@pytest.mark.slow
 def test_two_writers(root: Path) -> None:
     assert races(root, 15).total() == 15
 
@@ -146,6 +147,7 @@ def test_a_write_whose_writer_lives_is_not_settled(root: Path) -> None:
     assert recover(root) == ()
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("act", [recover, write])
 def test_it_waits_says_so_and_goes_on(
     root: Path, act: Callable[..., object], monkeypatch: pytest.MonkeyPatch

@@ -53,6 +53,7 @@ def test_plain_poetry_keeps_what_was_locked(warm_poetry: PoetryRunner) -> None:
     assert locked(warm_poetry.project).items() >= before.items()
 
 
+@pytest.mark.slow
 def test_two_lines_where_one_dependency_has_no_wheel(warm_poetry: PoetryRunner) -> None:
     path = write_pyproject(
         warm_poetry.project, requires_python="~=3.11.0", more=SETTINGS + NO_GPU + WINDOWS
@@ -111,6 +112,7 @@ def test_in_a_group(warm_poetry: PoetryRunner, more: str) -> None:
     assert codes(warm_poetry) == {"TF501"}
 
 
+@pytest.mark.slow
 def test_a_dry_run_writes_nothing(warm_poetry: PoetryRunner) -> None:
     write_pyproject(warm_poetry.project, requires_python="~=3.11.0", more=SETTINGS)
     before = contents(warm_poetry.project)
@@ -119,6 +121,7 @@ def test_a_dry_run_writes_nothing(warm_poetry: PoetryRunner) -> None:
     assert contents(warm_poetry.project) == before
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(
     ("more", "package"),
     [("", "tensorflow@~2.15.1"), (SETTINGS, "six"), (SETTINGS, "tensorflow@~2.21")],
@@ -198,6 +201,7 @@ def test_cuda_by_wheels_is_asked_for_where_the_project_wants_it(warm_poetry: Poe
     assert codes(warm_poetry) == {"TF501"}
 
 
+@pytest.mark.slow
 def test_in_an_extra(warm_poetry: PoetryRunner) -> None:
     path = write_pyproject(warm_poetry.project, requires_python="~=3.11.0", more=SETTINGS)
     done = warm_poetry.call("add", "--lock", "--optional", "ml", "tensorflow@~2.15.1")

@@ -195,6 +195,7 @@ def test_a_version_that_the_user_wrote_stays(with_2_15: PoetryRunner) -> None:
     assert advised.ok, advised.output
 
 
+@pytest.mark.slow
 def test_where_nothing_fits_it_is_said_what_would_help(with_2_15: PoetryRunner) -> None:
     before = contents(with_2_15.project)
     done = with_2_15.call("add", "--lock", "only-new", "simple")
@@ -233,6 +234,7 @@ def test_another_tensorflow_that_others_hold_back_is_for_upgrade(with_2_15: Poet
     assert poetry.call("tf", "upgrade", "-n", "2.15").ok
 
 
+@pytest.mark.slow
 def test_what_is_lost_is_said_as_it_is(with_2_15: PoetryRunner) -> None:
     done = with_2_15.call("add", "--lock", "tensorflow@~2.21")
     assert done.ok, done.output
@@ -247,7 +249,7 @@ COMPILED = (
 )
 
 
-@pytest.mark.sample
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["compiled", "needs-compiled"])
 def test_what_is_built_from_source_is_said(with_2_15: PoetryRunner, name: str) -> None:
     done = with_2_15.call("add", "--lock", name)
@@ -274,6 +276,7 @@ def test_what_has_no_wheel_at_all_is_said_only_of_what_was_added(with_2_15: Poet
     assert not [*source_builds(with_2_15.project, demand, (), ())]
 
 
+@pytest.mark.slow
 def test_several_names_are_solved_together_each_with_its_reason(with_2_15: PoetryRunner) -> None:
     done = with_2_15.call("add", "--lock", "frames", "simple", "newer-python")
     assert done.ok, done.output
@@ -281,7 +284,7 @@ def test_several_names_are_solved_together_each_with_its_reason(with_2_15: Poetr
     assert locked(with_2_15.project)["simple"] == "3.2"
 
 
-@pytest.mark.sample
+@pytest.mark.slow
 @pytest.mark.parametrize("table", ["legacy", "groups"])
 def test_in_other_tables(with_2_15: PoetryRunner, table: str) -> None:
     if table == "groups" and not KNOWS_DEPENDENCY_GROUPS:
@@ -305,6 +308,7 @@ def test_in_other_tables(with_2_15: PoetryRunner, table: str) -> None:
     assert with_2_15.call("check", "--lock", plugins=False).ok
 
 
+@pytest.mark.slow
 def test_a_dry_run_writes_nothing(with_2_15: PoetryRunner) -> None:
     before = contents(with_2_15.project)
     done = with_2_15.call("add", "--lock", "--dry-run", "frames")
@@ -342,6 +346,7 @@ def test_a_companion_gets_the_release_for_this_tensorflow(
     assert "TF105" not in checked.output and "TF304" not in checked.output
 
 
+@pytest.mark.slow
 def test_what_a_companion_needs_comes_with_it(
     poetry: PoetryRunner, frames: LocalIndex, cache_of_frames: Path
 ) -> None:
@@ -358,6 +363,7 @@ def test_what_a_companion_needs_comes_with_it(
 METADATA = "poetry-tf: added tensorflow-metadata (<1.21) to pyproject.toml"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tensorflow-datasets", "reader-of-datasets"])
 def test_what_only_the_lock_shows_is_completed_too(with_2_15: PoetryRunner, name: str) -> None:
     done = with_2_15.call("add", "--lock", name)
@@ -370,6 +376,7 @@ def test_what_only_the_lock_shows_is_completed_too(with_2_15: PoetryRunner, name
     assert again.ok and METADATA not in told(again.stderr), again.output
 
 
+@pytest.mark.slow
 def test_what_was_found_before_is_not_changed_by_another_addition(with_2_15: PoetryRunner) -> None:
     assert with_2_15.call("add", "--lock", "tensorflow-metadata@>=1", plugins=False).ok
     assert "TF305" in with_2_15.call("tf", "check").output
@@ -378,6 +385,7 @@ def test_what_was_found_before_is_not_changed_by_another_addition(with_2_15: Poe
     assert "TF305" in with_2_15.call("tf", "check").output
 
 
+@pytest.mark.slow
 def test_where_the_completed_project_has_no_solution_it_is_left_to_check(
     with_2_15: PoetryRunner,
 ) -> None:
@@ -404,6 +412,7 @@ def test_an_environment_without_a_wheel_of_a_companion_is_left_out(
     assert "TF304" not in poetry.call("tf", "check").output
 
 
+@pytest.mark.slow
 def test_a_companion_of_which_none_fits_is_refused(with_2_15: PoetryRunner) -> None:
     path = with_2_15.project / "pyproject.toml"
     path.write_text(path.read_text("utf-8").replace("2.15.1,<2.16", "2.18.1,<2.19"), "utf-8")
@@ -444,7 +453,7 @@ def test_the_name_that_no_longer_is_tensorflow_is_stopped(with_2_15: PoetryRunne
         ),
     ],
 )
-@pytest.mark.sample
+@pytest.mark.slow
 def test_a_refused_companion_names_the_line_and_the_ways_out(
     with_2_15: PoetryRunner, name: str, lines: tuple[str, ...]
 ) -> None:
@@ -463,6 +472,7 @@ def test_a_refused_companion_names_the_line_and_the_ways_out(
         assert added.ok, added.output
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("argument", ["tensorflow-cpu", "tf-nightly", "tensorflow-cpu@~2.15.1"])
 def test_a_second_tensorflow_is_refused_at_once(
     with_2_15: PoetryRunner, frames: LocalIndex, argument: str
@@ -476,6 +486,7 @@ def test_a_second_tensorflow_is_refused_at_once(
     assert contents(with_2_15.project) == before
 
 
+@pytest.mark.slow
 def test_one_for_a_group_is_left_to_the_rules(with_2_15: PoetryRunner) -> None:
     done = with_2_15.call("add", "--lock", "--group", "cpu", "tensorflow-cpu@~2.15.1")
     assert done.ok, done.output

@@ -69,6 +69,7 @@ def test_the_offer_is_what_check_writes(warm_poetry: PoetryRunner) -> None:
     assert "better requires-python" not in warm_poetry.call("lock").output
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(
     "arguments",
     [["tensorflow@latest"], ["tensorflow[and-cuda]"], ["--group", "train", "tensorflow"]],
@@ -85,6 +86,7 @@ def test_in_every_form_it_is_the_newest_that_fits(
     assert locked(warm_poetry.project)["tensorflow"] == "2.20.0"
 
 
+@pytest.mark.slow
 def test_an_option_of_add_narrows_where_it_is_needed(warm_poetry: PoetryRunner) -> None:
     path = project(warm_poetry, ">=3.8,<3.14", runs="3.11")
     done = warm_poetry.call("add", "--lock", "tensorflow", "--python", ">=3.10,<3.14")
@@ -92,6 +94,7 @@ def test_an_option_of_add_narrows_where_it_is_needed(warm_poetry: PoetryRunner) 
     assert f"(>={NEWEST}," in added(path)
 
 
+@pytest.mark.slow
 def test_a_declared_environment_counts(warm_poetry: PoetryRunner) -> None:
     more = 'environments = ["linux-x86_64", "macos-x86_64"]\n'
     path = project(warm_poetry, ">=3.11,<3.12", more=more)
@@ -134,6 +137,7 @@ def test_no_lock_has_a_release_that_cannot_be_installed(warm_poetry: PoetryRunne
     assert not (warm_poetry.project / "poetry.lock").exists()
 
 
+@pytest.mark.slow
 def test_another_series_that_is_proposed_can_be_taken(warm_poetry: PoetryRunner) -> None:
     project(warm_poetry, ">=3.13,<3.14", "tensorflow ~=2.18.0")
     result = warm_poetry.call("lock").stderr
@@ -143,6 +147,7 @@ def test_another_series_that_is_proposed_can_be_taken(warm_poetry: PoetryRunner)
     assert done.ok, done.output
 
 
+@pytest.mark.slow
 def test_a_patch_release_that_lacks_a_python_is_passed_over(warm_poetry: PoetryRunner) -> None:
     """tensorflow-intel 2.13.1, which holds the files for Windows, has none for Python 3.8."""
     more = 'environments = ["linux-x86_64", "windows-amd64"]\n'
@@ -152,6 +157,7 @@ def test_a_patch_release_that_lacks_a_python_is_passed_over(warm_poetry: PoetryR
     assert locked(warm_poetry.project)["tensorflow"] == "2.13.0"
 
 
+@pytest.mark.slow
 def test_tensorflow_that_comes_through_others_is_filtered_too(warm_poetry: PoetryRunner) -> None:
     project(warm_poetry, ">=3.12,<3.13", "tensorflow-text >=2.13")
     done = warm_poetry.call("lock")
@@ -194,6 +200,7 @@ def test_a_release_that_the_data_does_not_know_is_a_candidate(
     assert done.stderr.count("is newer than the data") == 1
 
 
+@pytest.mark.slow
 def test_tensorflow_1_is_none(poetry: PoetryRunner, project: Path) -> None:
     """Older than the data, and its wheels end with Python 3.7."""
     from tests.support.index import Distribution

@@ -162,6 +162,7 @@ def test_versions_that_are_locked_stay(right: PoetryRunner, project: Path) -> No
     assert locked(project).items() <= versions.items()
 
 
+@pytest.mark.slow
 def test_what_changed_in_pyproject_without_us_is_locked(right: PoetryRunner, project: Path) -> None:
     _replace(project, PYPROJECT, f'"{PIN}"', f'"{PIN}", "six"')
     (before,) = re.findall(r"^# .*$", RIGHT[LOCK].decode(), re.MULTILINE)
@@ -184,6 +185,7 @@ def test_a_locked_release_outside_the_pin_moves_and_the_container_with_it(
     assert "3-3.11-" in (project / CONTAINER).read_text("utf-8")
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("fault", ["no such package", "no index"])
 def test_nothing_is_written_where_locking_fails(right: PoetryRunner, fault: str) -> None:
     _replace(right.project, PYPROJECT, PYTHON, ">=3.12")
@@ -204,6 +206,7 @@ def test_nothing_is_written_where_locking_fails(right: PoetryRunner, fault: str)
     assert result.stdout == ""
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(
     ("python", "requires", "said"),
     [
@@ -239,6 +242,7 @@ def test_the_line_of_another_project_that_cannot_be_locked_with_is_named(
     assert not re.search(r"</|<fg|options=", result.stderr), "Poetry's styles are no text"
 
 
+@pytest.mark.slow
 def test_a_lock_that_was_written_has_to_be_installed(right: PoetryRunner, project: Path) -> None:
     """Where the project has an environment; elsewhere nothing is out of date."""
     step = "Next: install what changed in the lock file: poetry install\n"
@@ -281,6 +285,7 @@ def test_nothing_is_written_where_a_file_cannot_be(right: PoetryRunner, project:
 # What is left
 
 
+@pytest.mark.slow
 def test_what_needs_a_decision_is_left(right: PoetryRunner, project: Path) -> None:
     cpu = PIN.replace("tensorflow", "tensorflow-cpu")
     _replace(project, PYPROJECT, f'"{PIN}"', f'"{PIN}",\n    "{cpu}"')
@@ -320,6 +325,7 @@ def test_a_project_that_is_not_managed_is_fixed_and_stays_so(
     assert RESOLVING not in result.stderr
 
 
+@pytest.mark.slow
 def test_the_lock_of_a_project_that_is_not_managed_is_kept_in_step(
     warm_poetry: PoetryRunner, project: Path
 ) -> None:
@@ -411,6 +417,7 @@ def test_diff_goes_before_fix(right: PoetryRunner, project: Path) -> None:
     assert contents(project) == before
 
 
+@pytest.mark.slow
 def test_a_lock_that_would_serve_less_is_not_written(warm_poetry: PoetryRunner) -> None:
     """Plain Poetry takes two releases here, and with setuptools beside it only the older one."""
     settings = "\n[tool.poetry-tf]\n"

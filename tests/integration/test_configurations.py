@@ -108,6 +108,7 @@ def test_each_is_fixed_in_one_go(several: PoetryRunner, project: Path) -> None:
     assert len(new) == 1
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(
     "command", [["check"], ["check", "--fix"], ["check", "--diff"], ["init", "-n"], ["upgrade"]]
 )

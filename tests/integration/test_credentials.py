@@ -102,6 +102,7 @@ def _lock(poetry: PoetryRunner, **more: Any) -> Result:
 # PyPI's
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("how", ["name", "list", "variable", "user", "project", "auto"])
 def test_pypis_login_goes_to_pypi_alone(
     poetry: PoetryRunner, pypi: Mount, own: Mount, monkeypatch: pytest.MonkeyPatch, how: str
@@ -326,6 +327,7 @@ def hold() -> Iterator[Callable[[Mapping[str, str]], None]]:
     PoetryKeyring.is_available.cache_clear()
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("service", ["poetry-repository-tf-mirror", "{host}"])
 @pytest.mark.parametrize("is_users", [True, False])
 def test_a_keyring_is_for_the_users_own_mirror(
@@ -387,6 +389,7 @@ NONE: list[bool] = []
 """The connection was refused, as the server is not believed."""
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(
     ("settings", "is_users", "showed"),
     [

@@ -537,6 +537,7 @@ def test_a_named_configuration_is_changed_where_it_is_named(
     assert again.ok
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(
     ("gpu", "expected"),
     [
@@ -586,6 +587,7 @@ def test_that_poetry_on_the_host_would_remake_the_containers_folder_is_reported(
     assert right.call("tf", "check").ok
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("place", ["variable", "other plugin", "auth.toml"])
 def test_no_file_of_a_project_holds_the_password_of_a_mirror(
     right: PoetryRunner, mirror: Mount, place: str
@@ -609,6 +611,7 @@ def test_no_file_of_a_project_holds_the_password_of_a_mirror(
     assert "s3cr3t" not in "".join((*written, *(result.output for result in done)))
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(
     ("setting", "message", "remedy"),
     [
@@ -632,8 +635,14 @@ def test_a_setting_that_means_nothing_is_refused_by_what_would_write_without_it(
         assert contents(project) == before, command
     shown = right.call("tf", "env")
     assert shown.stderr.startswith(f"Warning: pyproject.toml:{line}:1: {message}. {remedy}")
+
+
+@pytest.mark.slow
+def test_a_setting_that_means_nothing_is_told_by_doctor(right: PoetryRunner, project: Path) -> None:
+    file = project / "pyproject.toml"
+    file.write_text(file.read_text("utf-8").replace('gpu = "auto"', 'gpu = "cudaa"'), "utf-8")
     told = right.call("tf", "doctor").stderr
-    assert f"Warning: pyproject.toml:{line}:1: {message}. {remedy}" in told
+    assert """gpu is 'cudaa'. Write one of "auto", "system", "pip", "none\"""" in told
 
 
 def test_an_option_replaces_a_setting_that_means_nothing(

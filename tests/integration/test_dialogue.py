@@ -102,6 +102,7 @@ def _pythons(series: str) -> tuple[str, ...]:
     return release.pythons_on("linux-x86_64") if release is not None else ()
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(
     ("answers", "name", "refused"),
     [

@@ -56,6 +56,7 @@ def test_who_asks_for_no_gpu_misses_none(poetry: PoetryRunner, project: Path):
     assert "the project requests no GPU" in result.stdout
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("dependencies", [None, (), ("numpy (>=2)",)])
 def test_without_tensorflow_it_says_what_the_machine_can_run(
     poetry: PoetryRunner, project: Path, dependencies: tuple[str, ...] | None
@@ -203,6 +204,7 @@ def python_finding(poetry: PoetryRunner) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.sample
 @needs_scripts
 @pytest.mark.parametrize("is_here", [True, False])
 def test_an_activated_environment_is_left_for_a_python_that_fits(
@@ -220,6 +222,7 @@ def test_an_activated_environment_is_left_for_a_python_that_fits(
     assert found["remedy"]["everywhere"] == [*install, "deactivate", "poetry install"]
 
 
+@pytest.mark.sample
 @needs_scripts
 @pytest.mark.parametrize("variable", ["VIRTUAL_ENV", "CONDA_PREFIX"])
 def test_a_variable_that_names_no_folder_is_no_environment(

@@ -148,6 +148,7 @@ def test_what_is_deleted_while_it_is_solved(
     refused(cold.call("tf", "upgrade", "-n", "2.19"), saving, "deleted")
 
 
+@pytest.mark.slow
 def test_json_says_it_as_well(cold: PoetryRunner, meanwhile: Meanwhile) -> None:
     saving = meanwhile.solving(CONTAINER)
     result = cold.call("tf", "upgrade", "--json", "2.19")
@@ -158,6 +159,7 @@ def test_json_says_it_as_well(cold: PoetryRunner, meanwhile: Meanwhile) -> None:
     assert output["error"]["remedy"] == "Run the command again."
 
 
+@pytest.mark.slow
 def test_run_again_it_takes_what_was_saved(
     cold: PoetryRunner, project: Path, meanwhile: Meanwhile
 ) -> None:
@@ -169,6 +171,7 @@ def test_run_again_it_takes_what_was_saved(
     assert locked(project)["tensorflow"].startswith("2.19.")
 
 
+@pytest.mark.slow
 def test_a_save_that_changes_nothing_is_no_change(cold: PoetryRunner, meanwhile: Meanwhile) -> None:
     saving = meanwhile.solving(PYPROJECT, lambda path: path.write_bytes(path.read_bytes()))
     result = cold.call("tf", "upgrade", "-n", "2.19")

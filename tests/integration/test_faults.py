@@ -175,6 +175,7 @@ PAGES: dict[str, tuple[Callable[[Mount], None], str]] = {
 }
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(("break_it", "line"), PAGES.values(), ids=PAGES)
 def test_a_fault_of_the_index_is_reported_once_and_the_lock_is_the_same(
     routed: PoetryRunner,
@@ -196,6 +197,7 @@ def test_a_fault_of_the_index_is_reported_once_and_the_lock_is_the_same(
     assert len(pages) == len({*pages}) <= 3
 
 
+@pytest.mark.slow
 def test_a_release_that_the_data_knows_is_taken_though_the_mirror_lacks_it(
     routed: PoetryRunner, index: LocalIndex, tuna: Mount, aliyun: Mount
 ) -> None:
@@ -335,6 +337,7 @@ FILES: dict[str, tuple[Callable[[Mount], None], list[str]]] = {
 }
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(("break_it", "lines"), FILES.values(), ids=FILES)
 def test_a_fault_of_files_is_reported_once_and_the_lock_is_the_same(
     routed: PoetryRunner,

@@ -343,6 +343,7 @@ def test_poetrys_own_commands_show_text_and_do_not_obey_it(
         assert_harmless(result, command)
 
 
+@pytest.mark.slow
 def test_what_follows_a_lock_is_shown_and_not_obeyed(set_up: SetUp, project: Path) -> None:
     poetry = set_up("--tensorflow", "2.15", "--python", "3.11", "--mirror", "off")
     WAYS["container's folder"](project)

@@ -79,6 +79,7 @@ NEW_GROUP = (
 )
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(
     ("more", "pin"),
     [
@@ -212,6 +213,7 @@ def test_the_remedy_works(warm_poetry: PoetryRunner, index: LocalIndex) -> None:
     assert locked(warm_poetry.project)["tensorflow"] == "2.13.1"
 
 
+@pytest.mark.slow
 def test_an_add_that_narrows_a_wide_pin_goes_through(warm_poetry: PoetryRunner) -> None:
     """What counts is the project as it would be."""
     path = _standard(warm_poetry, "tensorflow >=2.13")
@@ -223,6 +225,7 @@ def test_an_add_that_narrows_a_wide_pin_goes_through(warm_poetry: PoetryRunner) 
 # Where poetry-tf isn't asked to enforce
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("command", [["lock"], ["add", "--lock", "six"], ["update", "--lock"]])
 def test_without_settings_it_is_one_warning_and_poetry_goes_on(
     warm_poetry: PoetryRunner, command: list[str]
@@ -298,6 +301,7 @@ def test_pin_warn_is_one_warning(warm_poetry: PoetryRunner, command: list[str]) 
 OFF = '\n[tool.poetry-tf]\npin = "off"\nenvironments = ["linux-x86_64"]\n'
 
 
+@pytest.mark.slow
 def test_pin_off_is_silence(warm_poetry: PoetryRunner) -> None:
     _standard(warm_poetry, "six", more=OFF)
     done = warm_poetry.call("add", "--lock", "tensorflow-cpu>=2.13,<2.17.1")

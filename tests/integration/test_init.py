@@ -296,6 +296,7 @@ def test_without_a_container_python_3_9_is_possible(
 # --gpu
 
 
+@pytest.mark.slow
 def test_system_installs_cuda_in_the_container_and_tells_that_it_is_unproven(
     warm_poetry: PoetryRunner, project: Path
 ) -> None:
@@ -309,6 +310,7 @@ def test_system_installs_cuda_in_the_container_and_tells_that_it_is_unproven(
     assert warm_poetry.call("tf", "check").ok
 
 
+@pytest.mark.slow
 def test_pip_takes_tensorflows_own_cuda_wheels(warm_poetry: PoetryRunner, project: Path) -> None:
     done = warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18", "--gpu", "pip")
     assert done.ok, done.output
@@ -330,6 +332,7 @@ def test_pip_is_refused_where_there_are_no_such_wheels(
     assert contents(project) == {}
 
 
+@pytest.mark.slow
 def test_pip_takes_a_python_that_the_cuda_wheels_exist_for(
     warm_poetry: PoetryRunner, project: Path
 ) -> None:
@@ -343,6 +346,7 @@ def test_pip_takes_a_python_that_the_cuda_wheels_exist_for(
     assert warm_poetry.call("tf", "check").ok
 
 
+@pytest.mark.slow
 def test_none_leaves_cuda_out(warm_poetry: PoetryRunner, project: Path) -> None:
     done = warm_poetry.call("tf", "init", "-n", "--tensorflow", "2.18", "--gpu", "none")
     assert done.ok
@@ -363,7 +367,7 @@ def test_another_gpu_mode_is_refused(warm_poetry: PoetryRunner, project: Path) -
 
 @pytest.mark.parametrize("series", ["2.13", "2.18"])
 @pytest.mark.parametrize("second", ["system", "none", "auto"])
-@pytest.mark.sample
+@pytest.mark.slow
 def test_the_gpu_mode_can_be_changed_later(
     warm_poetry: PoetryRunner, project: Path, series: str, second: str
 ) -> None:
@@ -378,6 +382,7 @@ def test_the_gpu_mode_can_be_changed_later(
         assert not any("and-cuda" in line for line in pyproject(project)["project"]["dependencies"])
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(
     ("mirror", "gpu", "is_said"),
     [("aliyun", "system", True), ("off", "system", False), ("aliyun", "pip", False)],
@@ -432,6 +437,7 @@ def test_write_source_refuses_a_folder(
     assert contents(project) == before
 
 
+@pytest.mark.slow
 def test_write_source_binds_the_lock_to_the_mirror_and_tells_what_that_costs(
     poetry: PoetryRunner, project: Path, mirror: Mount, pypi: Mount
 ) -> None:
@@ -466,6 +472,7 @@ def test_no_lock_makes_no_request(poetry: PoetryRunner, project: Path, index: Lo
     assert index.requests == []
 
 
+@pytest.mark.slow
 def test_no_devcontainer(warm_poetry: PoetryRunner, project: Path) -> None:
     done = warm_poetry.call("tf", "init", "-n", "--no-devcontainer")
     assert done.ok
@@ -480,6 +487,7 @@ def test_no_devcontainer(warm_poetry: PoetryRunner, project: Path) -> None:
     assert (project / ".devcontainer" / "devcontainer.json").exists()
 
 
+@pytest.mark.slow
 def test_the_diffs_of_a_dry_run_are_what_a_run_writes(
     warm_poetry: PoetryRunner, project: Path
 ) -> None:
@@ -503,6 +511,7 @@ dependencies = ["tensorflow>=2.18"]{more}
 # the last line has no end"""
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(
     ("end", "more"),
     [
@@ -543,6 +552,7 @@ def test_a_dry_run_shows_diffs_alone(warm_poetry: PoetryRunner, project: Path) -
     assert marks == {"-", "+", "@"}
 
 
+@pytest.mark.slow
 def test_a_dry_run_says_of_the_lock_how_long_it_is(
     warm_poetry: PoetryRunner, project: Path
 ) -> None:
@@ -552,6 +562,7 @@ def test_a_dry_run_says_of_the_lock_how_long_it_is(
     assert "+++ b/poetry.lock" not in dry.stdout
 
 
+@pytest.mark.slow
 def test_releases_after_a_post_release_are_locked_by_their_number(
     warm_poetry: PoetryRunner, project: Path
 ) -> None:

@@ -128,6 +128,7 @@ def test_a_lower_bound_in_project_is_narrowed_and_nothing_else_changes(
     assert new == ["\t'tensorflow >=2.18,<2.19',  # why not\n", bound, *SETTINGS]
 
 
+@pytest.mark.slow
 def test_a_project_without_tensorflow_gets_it_beside_its_other_dependencies(
     warm_poetry: PoetryRunner,
 ) -> None:
@@ -139,6 +140,7 @@ def test_a_project_without_tensorflow_gets_it_beside_its_other_dependencies(
     assert {"six", "tensorflow"} <= set(locked(warm_poetry.project))
 
 
+@pytest.mark.slow
 def test_a_legacy_project_without_tensorflow_gets_a_tilde(warm_poetry: PoetryRunner) -> None:
     text = LEGACY.replace('tensorflow = "^2.13"\t# narrowed here, and this stays\n', "")
     gone, new = _init(warm_poetry, text, "--tensorflow", "2.15")
@@ -160,7 +162,7 @@ def test_a_legacy_project_without_tensorflow_gets_a_tilde(warm_poetry: PoetryRun
     ],
     ids=["legacy", "standard"],
 )
-@pytest.mark.sample
+@pytest.mark.slow
 def test_tensorflow_in_a_group_is_narrowed_there(
     warm_poetry: PoetryRunner, before: str, after: list[str]
 ) -> None:
@@ -206,7 +208,7 @@ EXTRA = PROJECT.replace("\t'tensorflow >=2.18',  # why not\n", "").replace(
     ],
     ids=["dependencies declared dynamic", "details in Poetry's table", "an extra"],
 )
-@pytest.mark.sample
+@pytest.mark.slow
 def test_a_pin_is_narrowed_where_the_project_has_it(
     warm_poetry: PoetryRunner, text: str, before: str, after: str, beside: list[str]
 ) -> None:
@@ -216,6 +218,7 @@ def test_a_pin_is_narrowed_where_the_project_has_it(
     assert sorted(new) == sorted([line.replace(before, after), *beside, *SETTINGS])
 
 
+@pytest.mark.slow
 def test_a_python_range_without_wheels_is_cut(warm_poetry: PoetryRunner) -> None:
     gone, new = _init(warm_poetry, PROJECT.replace("<3.13", "<4.0"))
     assert gone[0] == 'requires-python = ">=3.10,<4.0"   # as the cluster has\n'
@@ -241,13 +244,14 @@ def test_another_series_can_be_asked_for_later(warm_poetry: PoetryRunner, projec
     assert warm_poetry.call("tf", "check").ok
 
 
+@pytest.mark.slow
 def test_package_mode_is_turned_off_where_nothing_is_shipped(warm_poetry: PoetryRunner) -> None:
     _, new = _init(warm_poetry, PROJECT.replace("package-mode = false\n", ""))
     assert "package-mode = false\n" in new
 
 
 @pytest.mark.parametrize("module", ["paper/__init__.py", "src/paper/__init__.py", "paper.py"])
-@pytest.mark.sample
+@pytest.mark.slow
 def test_a_project_that_ships_a_package_keeps_package_mode(
     warm_poetry: PoetryRunner, project: Path, module: str
 ) -> None:
@@ -278,6 +282,7 @@ def test_packages_that_are_locked_keep_their_versions(
     assert "(>=2.18,<2.19)" in (project / "pyproject.toml").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_what_is_locked_is_what_the_pin_goes_by(warm_poetry: PoetryRunner, project: Path) -> None:
     """A project that has moved on keeps the series it runs with, whatever its old lower bound."""
     warm_poetry.python_version = "3.12.3"
@@ -430,6 +435,7 @@ def test_a_failing_index_is_reported_and_nothing_is_written(
     assert expected in result
 
 
+@pytest.mark.slow
 def test_dependencies_that_contradict_each_other_are_reported_in_poetrys_words(
     warm_poetry: PoetryRunner, project: Path
 ) -> None:
@@ -517,7 +523,7 @@ def test_a_package_is_pinned_where_a_series_is_named(
     assert "tensorflow (>=2.15.1,<2.16.0)" in text and "pin =" not in text
 
 
-@pytest.mark.sample
+@pytest.mark.slow
 @pytest.mark.parametrize("series", ["2.15", "2.21"])
 def test_what_only_the_lock_shows_is_fixed_as_well(warm_poetry: PoetryRunner, series: str) -> None:
     """A companion's newest release is for another TensorFlow, or breaks with what is locked."""

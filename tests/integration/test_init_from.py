@@ -147,6 +147,7 @@ def test_what_is_locked_stays_where_versions_give_way(
     assert warm_poetry.call("check", "--lock", plugins=False).ok
 
 
+@pytest.mark.slow
 def test_what_goes_with_nothing_is_left_to_the_user(
     warm_poetry: PoetryRunner, project: Path
 ) -> None:
@@ -161,6 +162,7 @@ def test_what_goes_with_nothing_is_left_to_the_user(
     assert warm_poetry.call("tf", "check").ok
 
 
+@pytest.mark.slow
 def test_a_long_solve_says_that_it_goes_on(
     warm_poetry: PoetryRunner, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +176,7 @@ def test_a_long_solve_says_that_it_goes_on(
     assert locked(project)["tensorflow-metadata"] == "1.17.3"
 
 
+@pytest.mark.slow
 def test_a_version_that_breaks_beside_what_is_locked_gives_way(
     warm_poetry: PoetryRunner, project: Path
 ) -> None:
@@ -186,6 +189,7 @@ def test_a_version_that_breaks_beside_what_is_locked_gives_way(
     assert warm_poetry.call("tf", "check").stdout.startswith("All set! ")
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("series", ["2.20", "2.21"])
 def test_what_tensorflow_no_longer_brings_is_required(
     warm_poetry: PoetryRunner, project: Path, index: LocalIndex, series: str
@@ -200,6 +204,7 @@ def test_what_tensorflow_no_longer_brings_is_required(
     assert is_required == (series == "2.21"), dependencies(project)
 
 
+@pytest.mark.slow
 def test_what_becomes_of_a_line_is_said_once(warm_poetry: PoetryRunner, project: Path) -> None:
     lines = "tensorflow==2.15.*\nnowhere @ file:///build/nowhere.whl\nquiet @ file:///q.whl\n"
     write(project, lines, "requirements.txt")
@@ -217,6 +222,7 @@ def test_what_becomes_of_a_line_is_said_once(warm_poetry: PoetryRunner, project:
     ]
 
 
+@pytest.mark.slow
 def test_a_long_look_up_says_how_far_it_is(
     warm_poetry: PoetryRunner, project: Path, pypi: Mount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,6 +285,7 @@ def test_an_export_keeps_what_nothing_else_needs(warm_poetry: PoetryRunner, proj
     assert locked(project)["slow-date"] == "1.0"
 
 
+@pytest.mark.slow
 def test_what_others_bring_is_locked_in_the_version_of_an_export(
     warm_poetry: PoetryRunner, project: Path
 ) -> None:
@@ -299,6 +306,7 @@ def test_what_others_bring_is_locked_in_the_version_of_an_export(
     assert locked(project)["slow-date"] == "2.0"
 
 
+@pytest.mark.slow
 def test_what_brings_a_package_without_a_file_for_arm_is_left_out_there(
     warm_poetry: PoetryRunner, project: Path
 ) -> None:
@@ -376,6 +384,7 @@ def test_a_refusal_is_one_error_and_writes_nothing(
     assert contents(project) == before
 
 
+@pytest.mark.slow
 def test_the_command_of_a_refusal_works(warm_poetry: PoetryRunner, project: Path) -> None:
     write(project, "dependencies:\n  - python=3.9\n  - tensorflow=2.4.1\n  - quiet\n")
     done = warm_poetry.call("tf", "init", "-n", "--from", "environment.yml")
@@ -410,6 +419,7 @@ def test_without_a_lock_nothing_is_asked(
     assert not (project / "poetry.lock").exists()
 
 
+@pytest.mark.slow
 def test_a_dry_run_shows_it_and_writes_nothing(warm_poetry: PoetryRunner, project: Path) -> None:
     write(project, ENVIRONMENT)
     before = contents(project)
@@ -434,6 +444,7 @@ def test_a_folder_that_is_called_like_a_package_gives_the_project_another_name(
     assert "Nothing to change" in again.stdout
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("name", ["environment.yml", "requirements.txt"])
 def test_a_list_beside_a_new_project_is_mentioned(
     warm_poetry: PoetryRunner, project: Path, name: str

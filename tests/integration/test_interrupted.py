@@ -62,6 +62,7 @@ def interrupted(right: PoetryRunner, project: Path) -> PoetryRunner:
     return right
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("command", READS)
 def test_what_only_reads_says_so_and_settles_nothing(
     interrupted: PoetryRunner, project: Path, command: str
@@ -73,6 +74,7 @@ def test_what_only_reads_says_so_and_settles_nothing(
     assert contents(project) == before
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("command", WRITES)
 def test_what_writes_settles_it_first(
     interrupted: PoetryRunner, project: Path, command: str

@@ -125,6 +125,7 @@ def test_init_frees_a_project_too(warm_poetry: PoetryRunner, mirror: Mount, plai
     assert warm_poetry.call("tf", "check").ok
 
 
+@pytest.mark.slow
 def test_init_that_is_to_write_the_source_leaves_the_one_that_is_there(
     warm_poetry: PoetryRunner, mirror: Mount
 ) -> None:

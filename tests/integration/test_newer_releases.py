@@ -205,6 +205,7 @@ def test_the_distribution_of_a_platform_may_stay_behind(
     assert contents(poetry.project) == before
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("series", ["2.13", "2.18", LAST])
 def test_one_that_the_index_does_not_have_is_an_error_and_nothing_is_written(
     ahead: PoetryRunner, project: Path, series: str

@@ -293,6 +293,7 @@ def test_a_second_run_asks_for_nothing_and_a_corrupt_file_comes_again(
     assert contents(folder) == before
 
 
+@pytest.mark.slow
 def test_the_size_is_told_before_the_first_download(
     offline: PoetryRunner, shelf: LocalIndex, tmp_path: Path
 ) -> None:
@@ -597,6 +598,7 @@ def test_a_target_that_cannot_be_is_refused(
 # Installing from it
 
 
+@pytest.mark.slow
 def test_alone_it_installs_locks_and_checks_without_a_request(
     offline: PoetryRunner, shelf: LocalIndex, folder: Path
 ) -> None:
@@ -647,6 +649,7 @@ def test_a_lock_from_the_folder_is_that_of_the_index(
     assert shelf.requests == []
 
 
+@pytest.mark.slow
 def test_alone_it_keeps_what_is_locked_and_refuses_the_rest(
     offline: PoetryRunner, shelf: LocalIndex, folder: Path
 ) -> None:
@@ -685,6 +688,7 @@ def test_alone_it_keeps_what_is_locked_and_refuses_the_rest(
     assert "POETRY_TF_MIRROR=pypi poetry lock --regenerate" in done.stderr
 
 
+@pytest.mark.slow
 def test_in_a_list_it_supplies_files_and_the_index_pages(
     offline: PoetryRunner, shelf: LocalIndex, folder: Path
 ) -> None:
@@ -751,6 +755,7 @@ def test_a_file_that_is_not_there_fits_not_or_is_corrupt(
     assert "Regenerate lockfile" not in done.output
 
 
+@pytest.mark.slow
 def test_a_build_takes_what_it_requires_from_the_folder(
     offline: PoetryRunner, folder: Path, tmp_path: Path
 ) -> None:
@@ -809,7 +814,7 @@ def test_a_project_may_name_a_folder_inside_of_itself(
 # Containers
 
 
-@pytest.mark.sample
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "lines"),
     [
@@ -932,7 +937,7 @@ def test_a_lock_that_is_made_by_it_keeps_what_it_lacks(
 
 
 @pytest.mark.parametrize("lacks", ["page", "release"])
-@pytest.mark.sample
+@pytest.mark.slow
 def test_a_locked_package_of_which_nothing_was_saved_stays_in_the_lock(
     offline: PoetryRunner, shelf: LocalIndex, folder: Path, served: str, lacks: str
 ) -> None:

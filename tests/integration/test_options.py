@@ -50,6 +50,7 @@ def test_two_formats_are_refused(pinned: PoetryRunner):
     assert "--json and --format github contradict each other" in done.output
 
 
+@pytest.mark.slow
 def test_diff_of_an_upgrade_is_its_page_and_unified_diffs(pinned: PoetryRunner, project: Path):
     before = contents(project)
     page = pinned.call("tf", "upgrade", "2.19", "--dry-run")

@@ -92,6 +92,7 @@ SESSIONS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", SESSIONS)
 def test_the_commands_of_a_page_print_what_it_shows(
     warm_poetry: PoetryRunner, tmp_path: Path, page: Path

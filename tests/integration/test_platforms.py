@@ -113,6 +113,7 @@ def test_an_environment_that_cannot_be_had_is_an_error_that_says_so(
     assert contents(project) == {}
 
 
+@pytest.mark.slow
 def test_without_a_gpu_tensorflow_cpu_is_locked_and_back(
     warm_poetry: PoetryRunner, project: Path
 ) -> None:
@@ -134,6 +135,7 @@ def test_without_a_gpu_tensorflow_cpu_is_locked_and_back(
     assert checked.ok, checked.output
 
 
+@pytest.mark.slow
 def test_an_old_release_is_set_up_without_cuda(warm_poetry: PoetryRunner, project: Path) -> None:
     """Nothing that can still be installed brings the CUDA 11.2 of 2.8 to 2.11."""
     environments = "linux-x86_64,linux-aarch64,windows-amd64"

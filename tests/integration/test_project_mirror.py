@@ -166,6 +166,7 @@ def test_what_a_project_allows_itself_does_not_count(poetry: PoetryRunner, other
     assert other.requests == []
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("command", ["use", "init", "dialogue"])
 @pytest.mark.usefixtures("engine")
 def test_what_the_user_sets_for_a_project_is_allowed(

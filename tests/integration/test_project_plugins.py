@@ -52,6 +52,7 @@ def test_poetry_tf_runs_no_code_of_the_project(
     assert not ran.exists()
 
 
+@pytest.mark.slow
 def test_poetry_itself_does(poetry: PoetryRunner, ran: Path) -> None:
     """What the README says, so that it is noticed if it is no longer true."""
     poetry.run("tf", "check")

@@ -80,6 +80,7 @@ def test_every_kind_of_mirror_gives_the_lock_that_pypi_gives(
     assert b"[package.source]" not in lock and b"127.0.0.1" not in lock
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("formats", [("json", "html"), ("html",)], ids=["json", "html"])
 def test_an_index_with_the_simple_interface_alone_is_enough(
     poetry: PoetryRunner,
@@ -110,6 +111,7 @@ def test_poetry_lock_writes_the_same_bytes_as_init(
     assert (poetry.project / "poetry.lock").read_bytes() == _reference(reference, poetry)
 
 
+@pytest.mark.slow
 def test_what_other_platforms_need_is_locked_whichever_wheel_is_listed_first(
     poetry: PoetryRunner, mirror: Mount
 ) -> None:
@@ -154,6 +156,7 @@ def test_off_in_the_environment_turns_the_projects_mirror_off(
     assert (_asked(index), done.stderr) == ({"pypi"}, "")
 
 
+@pytest.mark.slow
 def test_the_environment_goes_before_the_project_in_init_too(
     poetry: PoetryRunner, index: LocalIndex, mirror: Mount
 ) -> None:
@@ -163,6 +166,7 @@ def test_the_environment_goes_before_the_project_in_init_too(
     assert _asked(index) == {"mirror"}
 
 
+@pytest.mark.slow
 def test_init_leaves_the_mirror_of_the_users_settings_in_force(
     poetry: PoetryRunner, index: LocalIndex, mirror: Mount
 ) -> None:
@@ -186,6 +190,7 @@ def test_a_mirror_serves_a_project_that_does_not_use_poetry_tf(
     assert "source" not in (poetry.project / "poetry.lock").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_auto_falls_back_to_pypi_and_says_so_in_one_line(
     poetry: PoetryRunner, index: LocalIndex
 ) -> None:
@@ -401,6 +406,7 @@ def test_a_lock_installs_through_the_mirror(
     assert {"tensorflow", "keras", "numpy"} <= taken
 
 
+@pytest.mark.slow
 def test_a_lock_made_through_a_mirror_installs_with_plain_poetry(
     poetry: PoetryRunner, index: LocalIndex, mirror: Mount
 ) -> None:
@@ -413,6 +419,7 @@ def test_a_lock_made_through_a_mirror_installs_with_plain_poetry(
     assert subprocess.run([poetry.python, "-c", "import tensorflow"], check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_what_is_cached_by_a_mirror_stays_out_of_plain_poetrys_cache(
     poetry: PoetryRunner, mirror: Mount, tmp_path: Path
 ) -> None:

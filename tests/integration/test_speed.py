@@ -50,6 +50,7 @@ def solver(project: Path, tmp_path: Path, local: LocalIndex) -> PoetryRunner:
     return PoetryRunner(project, tmp_path / "home", pypi=local.default.root)
 
 
+@pytest.mark.slow
 def test_what_a_solve_leaves_is_not_searched_at_the_end(
     solver: PoetryRunner, local: LocalIndex, tmp_path: Path
 ) -> None:
@@ -316,6 +317,7 @@ def test_a_solve_asks_for_each_page_and_each_wheel_once(
     assert set(asked.values()) == {1}
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(
     ("command", "pages", "files"),
     [
@@ -384,6 +386,7 @@ def test_what_a_solve_needs_is_asked_for_while_poetry_prepares_it(
         assert (solver.project / "poetry.lock").read_text("utf-8") == lock
 
 
+@pytest.mark.slow
 def test_an_update_asks_for_several_pages_at_a_time(
     solver: PoetryRunner, local: LocalIndex
 ) -> None:
@@ -472,6 +475,7 @@ def test_a_wheel_whose_metadata_lies_far_from_its_end_takes_two_requests(
     assert files == {"near": 1, "far": 2, "six": 1}
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("metadata", [False, True])
 def test_what_is_known_of_a_wheel_is_not_asked_for(
     solver: PoetryRunner, local: LocalIndex, monkeypatch: pytest.MonkeyPatch, metadata: bool

@@ -76,6 +76,7 @@ def test_with_tensorflow_neither_by_commands_that_have_nothing_to_do_with_it(
     assert modules(poetry, *command) == ALONE
 
 
+@pytest.mark.slow
 def test_a_name_that_may_be_meant_for_tensorflow_is_looked_at(poetry: PoetryRunner) -> None:
     write_pyproject(poetry.project, [], requires_python="~=3.11.0")
     assert "poetry_tf.hooks.guards" in modules(poetry, "add", "--lock", "tersorflow")

@@ -86,6 +86,7 @@ def test_what_leaves_the_locked_tensorflow_alone_leaves_the_container_alone(
     assert "devcontainer" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_series_that_goes_with_the_same_cuda_moves_what_names_it_alone(
     set_up: SetUp,
 ) -> None:
@@ -195,6 +196,7 @@ def test_a_base_of_the_users_own_gets_what_is_ours(on_215: PoetryRunner) -> None
     assert "image" not in data
 
 
+@pytest.mark.slow
 def test_what_is_left_in_pyproject_is_reported(on_215: PoetryRunner) -> None:
     """2.16 has no proven pair: CUDA comes by wheels, which pyproject.toml has to ask for."""
     move(on_215)

@@ -272,6 +272,7 @@ def test_the_range_of_pythons_moves_where_it_must_and_is_reported(
     holds(poetry)
 
 
+@pytest.mark.slow
 def test_a_range_that_goes_on_fitting_is_only_cut(warm_poetry: PoetryRunner, project: Path) -> None:
     wanted = ["tensorflow (>=2.20,<2.21)"]
     write_pyproject(project, wanted, requires_python=">=3.10,<3.14", more=MANAGED)
@@ -334,6 +335,7 @@ def test_a_bound_that_the_user_wrote_stays(warm_poetry: PoetryRunner, project: P
     holds(warm_poetry)
 
 
+@pytest.mark.slow
 def test_in_its_own_series_it_moves_to_the_newest_release(
     warm_poetry: PoetryRunner, project: Path
 ) -> None:
@@ -347,6 +349,7 @@ def test_in_its_own_series_it_moves_to_the_newest_release(
     holds(warm_poetry)
 
 
+@pytest.mark.slow
 def test_locked_versions_stay_unless_they_have_to_move(
     warm_poetry: PoetryRunner, project: Path, index: LocalIndex
 ) -> None:
@@ -453,6 +456,7 @@ def test_a_platform_that_a_series_has_left_is_named(
     assert "macos-x86_64" in told
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_guide_do_what_stands_beside_them(begin: Begin, project: Path) -> None:
     for line in named("upgrade").splitlines():
         poetry = begin("2.15")
@@ -469,6 +473,7 @@ def test_the_commands_of_the_guide_do_what_stands_beside_them(begin: Begin, proj
 # -- before it is done ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_dry_run_shows_the_page_and_writes_nothing(begin: Begin, project: Path) -> None:
     poetry = begin("2.15")
     before = contents(project)
@@ -511,6 +516,7 @@ def test_a_question_without_an_answer_changes_nothing(begin: Begin, project: Pat
     assert contents(project) == before
 
 
+@pytest.mark.slow
 def test_programs_get_the_page_as_json(begin: Begin, project: Path) -> None:
     poetry = begin("2.15")
     before = contents(project)
@@ -527,6 +533,7 @@ def test_programs_get_the_page_as_json(begin: Begin, project: Path) -> None:
     assert locked(project)["tensorflow"] == "2.18.1"
 
 
+@pytest.mark.slow
 def test_on_the_way_down_it_says_what_goes_back(begin: Begin, project: Path) -> None:
     poetry = begin("2.18")
     done = poetry.call("tf", "upgrade", "2.15", "--dry-run")
@@ -569,6 +576,7 @@ def test_without_a_tensorflow_that_is_known_there_is_nothing_to_move(
     assert expected in refused(warm_poetry).stderr
 
 
+@pytest.mark.slow
 def test_where_there_is_no_solution_the_users_own_requirement_is_named(
     warm_poetry: PoetryRunner, project: Path
 ) -> None:

@@ -359,6 +359,7 @@ def test_the_environment_that_the_project_has_counts(machine: Machine, place: st
     assert "on Python 3.10\n" in done.stdout, "also of a project that is set up"
 
 
+@pytest.mark.slow
 def test_an_environment_that_does_not_fit_is_replaced(machine: Machine) -> None:
     poetry = machine("3.12", "3.11")
     python = add_environment(poetry.project / ".venv", "3.14")
@@ -379,7 +380,7 @@ def test_an_environment_that_nothing_replaces_needs_a_python_first(machine: Mach
     assert use == "Create the project's environment with it: poetry env use 3.12"
 
 
-@pytest.mark.sample
+@pytest.mark.slow
 @pytest.mark.parametrize("variable", ["VIRTUAL_ENV", "CONDA_PREFIX"])
 def test_an_activated_environment_that_is_gone_is_ignored(
     machine: Machine, tmp_path: Path, variable: str
@@ -414,6 +415,7 @@ def test_an_activated_environment_that_does_not_fit_has_to_be_left(machine: Mach
     assert steps(done)[1].endswith("deactivate, or conda deactivate")
 
 
+@pytest.mark.slow
 def test_a_project_that_is_there_keeps_its_python(machine: Machine) -> None:
     poetry = machine("3.9")
     init(poetry, "--no-devcontainer")
@@ -435,6 +437,7 @@ def test_a_project_with_a_range_of_pythons_keeps_it(machine: Machine) -> None:
     assert "Get Python" not in done.stdout and "finds no Python" not in done.stderr
 
 
+@pytest.mark.slow
 def test_with_a_container_the_pythons_are_those_of_the_images(machine: Machine) -> None:
     poetry = machine("3.9")
     done = init(poetry)
@@ -442,6 +445,7 @@ def test_with_a_container_the_pythons_are_those_of_the_images(machine: Machine) 
     assert "Looking for" not in done.stderr and done.stderr == ""
 
 
+@pytest.mark.slow
 def test_poetry_installs_with_the_python_that_was_chosen(
     warm_poetry: PoetryRunner, tmp_path: Path
 ) -> None:
@@ -491,6 +495,7 @@ def test_a_container_without_a_gpu_is_said(machine: Machine, options: tuple[str,
     assert "; 2.12 is the first series with a GPU\n" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("series", ["2.12", "2.16", NEWEST])
 def test_nothing_is_said_of_a_container_with_a_gpu(machine: Machine, series: str) -> None:
     assert "CPU" not in init(machine("3.10"), "--tensorflow", series).stderr
@@ -503,7 +508,7 @@ def test_nothing_is_said_to_who_asks_for_the_cpu(machine: Machine, more: tuple[s
     assert "CPU" not in init(machine("3.10"), *options).stderr
 
 
-@pytest.mark.sample
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("series", "text"),
     [
@@ -525,6 +530,7 @@ def test_without_a_container_nothing_brings_cuda(machine: Machine, series: str, 
     assert f"Without a container, nothing installs CUDA: TensorFlow {series} {text}" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_wheels_of_cuda_bring_it(machine: Machine) -> None:
     poetry = machine("3.10")
     init(poetry, "--no-devcontainer", "--tensorflow", "2.18")
@@ -533,6 +539,7 @@ def test_the_wheels_of_cuda_bring_it(machine: Machine) -> None:
     assert "If that shows no GPU: poetry tf doctor" in steps(done)
 
 
+@pytest.mark.slow
 def test_cuda_for_which_there_are_no_packages_is_named(machine: Machine) -> None:
     poetry = machine("3.10")
     options = ["--tensorflow", "2.10", "--gpu", "system"]
@@ -566,7 +573,7 @@ def test_without_a_gpu_the_size_of_cuda_is_said(machine: Machine) -> None:
     assert "GPU (auto, system, pip, none) [auto]:" in done.stderr
 
 
-@pytest.mark.sample
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "answer"),
     [
@@ -589,6 +596,7 @@ def test_a_driver_and_a_login_node_let_a_gpu_be_expected(
     assert "NVIDIA" not in init(poetry, "--no-devcontainer", "--gpu", "pip").stderr
 
 
+@pytest.mark.slow
 def test_wheels_of_cuda_that_a_series_lacks_are_an_error(machine: Machine) -> None:
     poetry = machine("3.10")
     options = ["--no-devcontainer", "--tensorflow", "2.13", "--gpu", "pip"]
@@ -597,7 +605,7 @@ def test_wheels_of_cuda_that_a_series_lacks_are_an_error(machine: Machine) -> No
     assert "no and-cuda wheels; these begin with TensorFlow 2.14" in done.stderr
 
 
-@pytest.mark.sample
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "suggested"),
     [
@@ -631,7 +639,7 @@ def test_a_suggested_command_repeats_the_options(
     assert suggested.replace("{}", given) in done.stderr
 
 
-@pytest.mark.sample
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("system", "series", "text"),
     [
@@ -681,7 +689,7 @@ def test_the_next_steps_are_those_of_the_system(
     assert steps(done)[-2].startswith(last)
 
 
-@pytest.mark.sample
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("system", "name", "series"),
     [
@@ -727,6 +735,7 @@ def test_the_lock_for_windows_holds(machine: Machine) -> None:
 ANSWERS = "\n" * 4
 
 
+@pytest.mark.slow
 def test_here_is_asked_for_where_no_engine_is(machine: Machine) -> None:
     poetry = machine("3.11")
     done = init(poetry, stdin=f"\n{ANSWERS}")
@@ -740,6 +749,7 @@ def test_here_is_asked_for_where_no_engine_is(machine: Machine) -> None:
     assert not (poetry.project / ".devcontainer").exists()
 
 
+@pytest.mark.slow
 def test_enter_is_here_and_a_container_can_be_chosen(machine: Machine) -> None:
     poetry = machine("3.11")
     init(poetry, stdin=f"\n{ANSWERS}")
@@ -750,7 +760,7 @@ def test_enter_is_here_and_a_container_can_be_chosen(machine: Machine) -> None:
     assert "devcontainer" not in written(poetry)["tool"]["poetry-tf"]
 
 
-@pytest.mark.sample
+@pytest.mark.slow
 @pytest.mark.parametrize("series", ["2.10", "2.13"])
 def test_here_is_the_cpu_where_no_wheels_bring_cuda(machine: Machine, series: str) -> None:
     poetry = machine("3.10")
@@ -760,6 +770,7 @@ def test_here_is_the_cpu_where_no_wheels_bring_cuda(machine: Machine, series: st
     assert written(poetry)["tool"]["poetry-tf"]["gpu"] == "auto"
 
 
+@pytest.mark.slow
 def test_here_is_the_cpu_on_a_mac(machine: Machine) -> None:
     done = init(machine("3.12", system=("Darwin", "arm64")), stdin=f"\n{ANSWERS}")
     assert "GPU (auto, system, pip, none) [auto]:" in done.stderr
@@ -772,12 +783,14 @@ def test_here_with_a_series_for_the_python_that_is_here(machine: Machine) -> Non
     assert "TensorFlow 2.20.0 on Python 3.9" in done.stdout
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("program", ["docker", "podman"])
 def test_an_engine_leaves_nothing_to_ask(machine: Machine, program: str) -> None:
     done = init(machine("3.11", program=program), stdin=ANSWERS)
     assert "Where TensorFlow runs" not in done.stderr
 
 
+@pytest.mark.slow
 def test_what_is_decided_is_not_asked(machine: Machine) -> None:
     poetry = machine("3.11")
     assert "Where TensorFlow runs" not in init(poetry, "--no-devcontainer", stdin=ANSWERS).stderr
@@ -787,6 +800,7 @@ def test_what_is_decided_is_not_asked(machine: Machine) -> None:
     assert "Where TensorFlow runs" not in init(poetry, stdin=ANSWERS).stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["docker", "podman", "apptainer", "kubernetes", "other"])
 def test_here_is_asked_for_in_a_container_without_an_engine(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, kind: str
@@ -843,6 +857,7 @@ def test_an_upgrade_says_where_its_series_has_no_gpu(
 # With a container
 
 
+@pytest.mark.slow
 def test_a_python_that_only_the_container_has_is_told(machine: Machine) -> None:
     """Without it Poetry refuses `add`, `lock` and `install` on the host, and that is told there."""
     poetry = machine("3.9", ID="rocky", PLATFORM_ID="platform:el9")
@@ -878,6 +893,7 @@ def test_nothing_is_said_of_a_python_that_is_here(machine: Machine) -> None:
 # CUDA of the machine
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("series", ["2.8", "2.11"])
 def test_cuda_of_the_machine_serves_a_series_that_no_container_has_packages_for(
     machine: Machine, series: str
@@ -902,6 +918,7 @@ def test_cuda_of_the_machine_serves_a_series_that_no_container_has_packages_for(
     )
 
 
+@pytest.mark.slow
 def test_a_container_that_is_kept_gets_no_such_cuda(machine: Machine) -> None:
     """`devcontainer = "off"` leaves a file alone, which `check` still judges."""
     poetry = machine("3.10")

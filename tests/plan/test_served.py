@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -121,6 +122,7 @@ def lost(before: Project, after: Project) -> set[Served]:
 few = settings(max_examples=min(100, settings.default.max_examples))  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 @few
 @given(projects())
 def test_fixing_leaves_nothing_unserved(text: str):
@@ -132,6 +134,7 @@ def test_fixing_leaves_nothing_unserved(text: str):
     assert left == []
 
 
+@pytest.mark.slow
 @few
 @given(projects())
 def test_nor_where_it_is_locked(text: str):

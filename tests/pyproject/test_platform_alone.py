@@ -143,6 +143,7 @@ def test_a_marker_for_pythons_is_kept() -> None:
         assert counts == ((is_mac, not is_mac) if target.python == "3.10" else (False, False))
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("series", ["2.12", "2.13"])
 @pytest.mark.parametrize(
     ("declared", "after"),
@@ -227,6 +228,7 @@ def test_what_is_always_installed_beside_tensorflow_is_no_choice(gone: str) -> N
     assert finding.remedy.startswith(f"Give it the marker {MAC}")
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("series", ["2.12", "2.15", "2.17"])
 def test_what_the_distribution_of_a_platform_needs_is_required_as_well(series: str) -> None:
     """The newest tensorflow-io-gcs-filesystem has no wheel for Windows."""

@@ -232,6 +232,7 @@ def projects(draw: st.DrawFn) -> tuple[Release, str, tuple[str, ...], tuple[str,
     return release, python, tuple(names), pythons, draw(st.sampled_from([*STYLES]))
 
 
+@pytest.mark.slow
 @given(projects())
 def test_what_is_written_is_right_in_every_environment_and_stays(
     case: tuple[Release, str, tuple[str, ...], tuple[str, ...], str],

@@ -55,6 +55,7 @@ def test_a_series_by_its_newest_release():
         series_summary(whole(), "2.99")
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
 def test_everything_is_plain(name):
     for release in whole(name).releases:

@@ -221,6 +221,7 @@ def test_deep_nesting_is_judged_or_named(tmp_path: Path, name: str, depth: int):
 # -- what a path leads to -------------------------------------------------------------------
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_outside_the_project_is_read_through_a_link(tmp_path: Path, name: str):
     root, outside = tmp_path / "project", tmp_path / "outside"

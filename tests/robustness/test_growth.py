@@ -239,7 +239,7 @@ LISTS: Mapping[str, tuple[int, Callable[[int], str]]] = {
 
 
 @pytest.mark.parametrize("name", LISTS)
-@pytest.mark.sample
+@pytest.mark.sample("export.txt", "selector.yml")
 def test_a_list_is_read_in_proportion_to_its_size(name: str, tmp_path: Path):
     size, make = LISTS[name]
     (tmp_path / "other.txt").write_text("".join(f"b{i}\n" for i in range(100)), "utf-8")

@@ -91,6 +91,7 @@ def test_a_mutated_project_is_followed_or_left_alone(numbers: range, tmp_path: P
         follow_mutated_project(number, folder)
 
 
+@pytest.mark.sample
 @pytest.mark.skipif(os.name == "nt", reason="links need rights")
 @pytest.mark.parametrize("linked", [".devcontainer", CONTAINERS[0]])
 def test_a_container_outside_the_project_is_not_followed(tmp_path: Path, linked: str):

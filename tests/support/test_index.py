@@ -215,6 +215,7 @@ def test_log(demo: LocalIndex) -> None:
 # Installers in front of it
 
 
+@pytest.mark.slow
 def test_pip_installs_from_it(demo: LocalIndex, tmp_path: Path) -> None:
     target = tmp_path / "target"
     pip = [sys.executable, "-m", "pip", "--isolated", "--disable-pip-version-check", "install"]
@@ -258,6 +259,7 @@ def test_poetry_takes_the_mount_for_pypi(
     assert {request.mount for request in demo.requests} == {"pypi"}
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("way", ["run", "call"])
 def test_poetry_fails_where_pypi_is_like_a_mirror(
     plain: PoetryRunner, demo_pypi: Mount, way: str

@@ -226,6 +226,7 @@ def test_a_library_that_ends_the_process_is_named(site: Path, wanted: HostSpec, 
     )
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(
     "content", [b"", b"\x7fELF", elf("x")[:150], b"\x7fELF\x02\x01" + b"\xff" * 90]
 )
@@ -315,6 +316,7 @@ def test_tensorflow_is_asked_for_its_gpus_and_a_compiled_step(wanted: HostSpec):
     assert not list(listing.lines_with("compiled"))
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -335,6 +337,7 @@ def test_why_tensorflow_cannot_be_imported_is_reported(
     assert says in finding.seen
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(
     ("failure", "state", "says"),
     [

@@ -70,6 +70,7 @@ def played(name: str) -> RecordedMachine:
     return RecordedMachine(json.loads((RECORDINGS / f"{name}.json").read_text("utf-8")))
 
 
+@pytest.mark.slow
 def test_each_command_of_a_remedy_is_one():
     named = set()
     for name, spec in specs():

@@ -392,6 +392,7 @@ class Answering(RecordedMachine):
         return self.read(name)
 
 
+@pytest.mark.slow
 @given(st.data(), st.sampled_from(["pip", "system", "none"]), st.sampled_from([PYTHON, None]))
 def test_garbage_gives_findings_and_no_traceback(data: st.DataObject, mode: str, python: Any):
     wanted = needs(mode=mode, python=python, container={"CUDA": "12.5", "Python": "3.11"})

@@ -263,6 +263,7 @@ def test_every_own_distribution_that_a_union_names_exists():
                 assert whole(line.name).get(pin.version) is not None, (release.version, text)
 
 
+@pytest.mark.slow
 def test_a_union_gives_each_platform_what_its_own_wheels_ask_for():
     """Held against the wheels by evaluating markers, with nothing of the program that made it."""
     for release, platform, found in opened():

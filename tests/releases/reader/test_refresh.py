@@ -258,6 +258,7 @@ def test_an_index_of_html_says_the_same_but_for_the_day(run, index):
     assert told_by_html == told_by_json
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("day", ["2026-12-01T00:00:00Z", None])
 def test_what_the_wheels_of_other_pythons_require_is_read(run, index, day):
     """h5py of 2.22.0rc0: one version for Python 3.14, another for the older ones."""
@@ -639,6 +640,7 @@ def test_differences_count_what_is_unknown_as_none():
 # --- pip's index ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_default_index_is_pips(monkeypatch, tmp_path):
     monkeypatch.setenv("PIP_INDEX_URL", "https://one.test/simple")
     assert refresh.default_index() == "https://one.test/simple"

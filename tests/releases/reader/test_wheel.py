@@ -113,6 +113,7 @@ def noise(length: int) -> bytes:
     return random.Random(0).randbytes(length)
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("before", [0, MEGABYTE - 40, 2 * MEGABYTE + MEGABYTE // 2])
 def test_a_runpath_is_read_from_the_start_of_its_library(before):
     content = library(RUNPATH, noise(before), noise(6 * MEGABYTE))
