@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Container
 from dataclasses import dataclass, replace
 
-from poetry_tf.checks.findings import RULES, Finding, find_problems, make_context, rules
+from poetry_tf.checks.findings import RULES, Finding, findings_of, make_context, rules
 from poetry_tf.files.edits import apply, apply_until_stable
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
@@ -106,8 +106,7 @@ def _lost_targets(before: Project, after: Project) -> list[Target]:
 def _lock_due(before: Project, project: Project, codes: Container[str]) -> bool:
     if before.is_locked and not project.is_locked and not project.pyproject.foreign_manager:
         return True  # by our own edits, whichever rules they come from
-    found = find_problems(make_context(project))
-    return any(finding.locks and finding.code in codes for finding in found)
+    return any(finding.locks for finding in findings_of(codes, make_context(project)))
 
 
 def fix_requirements(
@@ -130,8 +129,8 @@ def fix(project: Project, plan: Plan | None = None, codes: Container[str] = RULE
     def fix_one(project: Project) -> Project | None:
         # One fix can uncover another finding (a renamed distribution has a pin to narrow) and moves
         # the places of the rest.
-        findings = find_problems(make_context(project, plan))
-        fixes = (_fixed(project, finding) for finding in findings if finding.code in codes)
+        findings = findings_of(codes, make_context(project, plan))
+        fixes = (_fixed(project, finding) for finding in findings)
         return next((fixed for fixed in fixes if fixed is not None), None)
 
     return apply_until_stable(project, fix_one, MAX_FIXES)

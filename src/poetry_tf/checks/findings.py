@@ -6,7 +6,7 @@ import functools
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -217,6 +217,16 @@ def rules() -> tuple[Rule, ...]:
 def find_problems(context: Context) -> tuple[Finding, ...]:
     """The findings of all rules that the project does not ignore, in the order of the codes."""
     return run_rules(context)[0]
+
+
+def findings_of(codes: Container[str], context: Context) -> Iterator[Finding]:
+    """The findings of some rules that the project does not ignore, each rule run when it is due."""
+    settings = read_settings(context.project)[0]
+    for rule in rules():
+        if rule.code in codes:
+            for finding in rule.findings(context):
+                if not settings.ignores(finding.code, finding.name):
+                    yield finding
 
 
 def run_rules(context: Context) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from poetry_tf.actions.fix import fix
-from poetry_tf.checks.findings import CONTAINER_CODES, Context, find_problems, make_context
+from poetry_tf.checks.findings import CONTAINER_CODES, Context, findings_of, make_context
 from poetry_tf.devcontainer.changes import differences, with_current_series
 from poetry_tf.files.errors import ChangedError, ProjectError, WriteError
 from poetry_tf.files.jsonc import JsoncDocument
@@ -145,7 +145,7 @@ def _outdated_containers(context: Context) -> dict[Path, None]:
 
     A finding in pyproject.toml (CUDA in the container and in the wheels) concerns all of them.
     """
-    found = {item.file for item in find_problems(context) if item.code in CONTAINER_CODES}
+    found = {item.file for item in findings_of(CONTAINER_CODES, context)}
     paths = dict.fromkeys(item.path for item in readable_configurations(context.project))
     return paths if found - paths.keys() else {path: None for path in paths if path in found}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
 from packaging.utils import canonicalize_name
@@ -77,6 +78,7 @@ def lower_bound(constraint: VersionConstraint) -> PoetryVersion | None:
     return lowest
 
 
+@functools.cache  # of the same few hundred releases, again and again
 def to_poetry_version(version: Version) -> PoetryVersion:
     """The same version for constraints of poetry-core."""
     return PoetryVersion.parse(str(version))
