@@ -571,3 +571,25 @@ def test_releases_after_a_post_release_are_locked_by_their_number(
     assert done.ok, done.output
     assert Version(locked(project)["tensorflow"]) >= Version("2.15.0.post1")
     assert warm_poetry.call("tf", "check").ok
+
+
+def test_a_release_that_was_named_is_the_lowest_and_that_is_said(
+    poetry: PoetryRunner, project: Path
+) -> None:
+    done = poetry.call("tf", "init", "-n", "--tensorflow", "2.18.0", "--gpu", "none")
+    assert done.ok, done.output
+    note = "--tensorflow 2.18.0 is the lowest that is taken: 2.18.1 is the newest of 2.18."
+    assert f"{note} For 2.18.0 alone, write ==2.18.0 in pyproject.toml" in done.output
+    assert "is the lowest" not in poetry.call("tf", "init", "-n", "--tensorflow", "2.18").output
+
+
+def test_from_another_folder_the_next_steps_begin_with_the_way_there(
+    poetry: PoetryRunner, project: Path
+) -> None:
+    (folder := project / "my study").mkdir()
+    for option in ("-C", "-P"):
+        done = poetry.call(option, "my study", "tf", "init", "-n", "--tensorflow", "2.18")
+        assert done.ok, done.output
+        steps = done.output.partition("Next:\n")[2].splitlines()
+        assert steps[0] == "  - Go to the project's folder: cd 'my study'"
+    assert "cd " not in poetry.call("tf", "init", "-n", cwd=folder).output

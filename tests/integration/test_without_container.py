@@ -57,8 +57,8 @@ def machine(warm_poetry: PoetryRunner, tmp_path: Path, monkeypatch: pytest.Monke
         monkeypatch.setattr(platform, "machine", lambda: system[1])
         monkeypatch.setattr(platform, "freedesktop_os_release", lambda: release)
         monkeypatch.setattr("poetry_tf.actions.here.container_kind", lambda _: None)
-        monkeypatch.setattr("poetry_tf.actions.here.DEVICES", ())
-        monkeypatch.setattr("poetry_tf.actions.here.has_gpu", lambda _: gpu)
+        monkeypatch.setattr("poetry_tf.doctor.host.place.DEVICES", ())
+        monkeypatch.setattr("poetry_tf.doctor.host.place.has_gpu", lambda _: gpu)
         return warm_poetry
 
     return make

@@ -6,10 +6,8 @@ import os
 import platform
 import shutil
 
-from poetry_tf.doctor.host.child_programs import DEVICES
-from poetry_tf.doctor.host.cluster import find_scheduler
-from poetry_tf.doctor.host.driver import has_gpu
 from poetry_tf.doctor.host.machine import ThisMachine
+from poetry_tf.doctor.host.place import is_without
 from poetry_tf.doctor.host.system import container_kind
 from poetry_tf.plan.environments import ENVIRONMENTS
 from poetry_tf.plan.here import Here
@@ -41,14 +39,8 @@ def read_here() -> Here:
 
 
 def lacks_gpu() -> bool:
-    """Whether this machine has no GPU of NVIDIA's, and is no node of a cluster: there others do."""
-    machine = ThisMachine()
-    return not (
-        any(map(machine.find, DEVICES))
-        or shutil.which("nvidia-smi")
-        or has_gpu(machine)
-        or find_scheduler(machine)
-    )
+    """Whether this machine has no GPU of NVIDIA's, as far as can be seen."""
+    return shutil.which("nvidia-smi") is None and is_without(ThisMachine())
 
 
 def _distribution() -> set[str]:

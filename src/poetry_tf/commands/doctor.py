@@ -261,6 +261,7 @@ def read_spec(root: Path, configuration: str | None = None) -> HostSpec | None:
         refuses_gpu=settings.gpu == "none",
         refuses_container=settings.devcontainer == "off",
         gpu_required=settings.gpu_required,
+        gpu_optional=settings.gpu == "auto" and settings.devcontainer == "off",
         python=python,
         unusable=unusable,
         install=container_spec(project, plan, images, whole=True).install,

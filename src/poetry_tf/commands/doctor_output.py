@@ -60,6 +60,8 @@ def _capitalized(text: str) -> str:
 def format_title(spec: HostSpec) -> str:
     release = spec.release
     title = f"TensorFlow {release.version}"
+    if spec.found_no_gpu:
+        return f"{title}: on the CPU, as no NVIDIA GPU was found here"
     if not spec.uses_gpu:
         return f"{title}: {'the project requests no GPU' if spec.refuses_gpu else 'on the CPU'}"
     if release.cuda is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -56,6 +57,7 @@ from poetry_tf.commands.init_output import (
     cuda_origin,
     lock_summary,
     migration_lines,
+    newer_release_note,
     next_steps,
     series_notes,
     staying_notes,
@@ -276,7 +278,12 @@ class InitCommand(TensorFlowCommand):
         self.line("")
         self._show_files(project, plan, options, here, texts)
         self._show_undecided(project, undecided, migration)
+        if (note := newer_release_note(options, plan)) is not None:
+            self.report(note)
         self.line("Next:")
+        if self.option("directory") or self.option("project"):
+            folder = shlex.quote(self.path_from_here(project.root))
+            self.line(f"  - Go to the project's folder: <c1>cd {plain(folder)}</>")
         for step in next_steps(project, plan, options, here, lists):
             self.line(f"  - {step}")
         return 0

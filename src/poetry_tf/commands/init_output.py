@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 import poetry_tf
 from poetry_tf.actions.init import added_for_environments
@@ -174,6 +175,18 @@ def series_notes(project: Project, options: InitOptions, plan: Plan) -> Iterator
     yield f"TensorFlow {plan.release.series} {why}. For another series, give --tensorflow."
     if project.pyproject.ships_package:
         yield ("This project publishes a package: its metadata gets the narrower requirements too.")
+
+
+def newer_release_note(options: InitOptions, plan: Plan) -> str | None:
+    """That a newer release was taken than the user named, and how to have that one alone."""
+    given, release = options.tensorflow, plan.release
+    if given is None or not options.names_release or Version(given) >= release.version:
+        return None
+    return (
+        f"--tensorflow {given} is the lowest that is taken: {release.version} is the newest of "
+        f"{release.series}. For {given} alone, write =={given} in pyproject.toml, then run "
+        "`poetry lock`"
+    )
 
 
 def lock_summary(path: Path, text: str) -> str:

@@ -452,6 +452,29 @@ def test_a_project_that_wants_no_container_needs_not_say_so_again(off: bool):
     assert all(("--no-devcontainer" in command) != off for command in commands)
 
 
+# -- a project on whatever there is ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_project_that_takes_any_machine_is_as_right_without_a_gpu(name: str):
+    """Only where nothing says that there could be one."""
+    here, wanted = machine(name), needs(mode="system")
+    text = "\n".join(report(here, replace(wanted, gpu_optional=True)))
+    if "on the CPU, as no NVIDIA GPU was found here" in text:
+        errors = {item.probe for item in run_probes(here, wanted) if item.state == "error"}
+        assert "devices" in errors or "driver" in errors, "the project that wants one is told"
+        assert "cuDNN" not in text
+        assert not re.search("^error +(devices|driver|libraries|libcuda)", text, re.MULTILINE)
+    else:
+        assert text == "\n".join(report(here, wanted))
+
+
+def test_in_which_places_that_is():
+    given = replace(needs(), gpu_optional=True)
+    found = {name for name in NAMES if spec_here(machine(name), given).found_no_gpu}
+    assert found == {"docker", "nspawn", "old-glibc", "sandbox"}
+
+
 # -- one cause, one error -------------------------------------------------------------------
 
 

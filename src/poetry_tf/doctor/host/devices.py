@@ -34,6 +34,14 @@ def lacks_gpu(machine: Machine) -> bool:
     return machine.system == "Linux" and in_container(machine) and not has_devices(machine)
 
 
+def sign_of_gpu(machine: Machine) -> str | None:
+    """What says that the machine under a container may have a GPU; None where nothing does."""
+    if machine.read(_LOADED) is not None:
+        return "the host has an NVIDIA driver"
+    kernel = (machine.read("/proc/version") or "").lower()
+    return "the host is WSL 2" if "microsoft" in kernel else None
+
+
 def devices(machine: Machine, spec: HostSpec) -> Iterator[HostFinding]:
     """The device nodes, and whether they can be opened."""
     if not spec.uses_gpu or machine.system != "Linux":
@@ -77,11 +85,8 @@ def _no_device(machine: Machine, spec: HostSpec) -> HostFinding:
         if spec.config is None:
             what = "Start the container without this variable"
         return _DEVICES.error(seen, remedy=Remedy(what))
-    kernel = (machine.read("/proc/version") or "").lower()
-    has_driver = machine.read(_LOADED) is not None
-    if has_driver or "microsoft" in kernel:
-        driver = "the host has an NVIDIA driver" if has_driver else "the host is WSL 2"
-        seen = f"this container was started without a GPU, though {driver}"
+    if (sign := sign_of_gpu(machine)) is not None:
+        seen = f"this container was started without a GPU, though {sign}"
     elif pci_displays(machine):
         seen = "this container has no GPU: the host has an NVIDIA GPU, but no NVIDIA driver"
         return _DEVICES.error(seen, remedy=replace(driver_to_install(machine), where="host"))

@@ -59,6 +59,8 @@ class HostSpec:
         pythons: the Python minors that the project allows; empty for any.
         refuses_gpu, refuses_container: whether the project's settings turn it off.
         gpu_required: whether the container must not start without a GPU.
+        gpu_optional: whether the project runs without a container on whatever there is.
+        found_no_gpu: whether no GPU is requested because the machine has none.
     """
 
     release: Release
@@ -74,6 +76,8 @@ class HostSpec:
     refuses_gpu: bool = False
     refuses_container: bool = False
     gpu_required: bool = False
+    gpu_optional: bool = False
+    found_no_gpu: bool = False
 
     @property
     def uses_gpu(self) -> bool:

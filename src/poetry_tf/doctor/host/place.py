@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from poetry_tf.doctor.host.child_programs import DEVICES
 from poetry_tf.doctor.host.cluster import find_scheduler
+from poetry_tf.doctor.host.devices import sign_of_gpu
+from poetry_tf.doctor.host.driver import has_gpu
 from poetry_tf.doctor.host.machine import Machine
 from poetry_tf.doctor.host.model import HostFinding, HostSpec, Remedy
 from poetry_tf.doctor.host.system import container_kind
@@ -15,10 +18,23 @@ _OF_MACHINE = {"driver", "devices", "engine", "libcuda", "runtime"}
 
 
 def spec_here(machine: Machine, spec: HostSpec) -> HostSpec:
-    """The spec, without devcontainer.json in a container that was not made from it."""
+    """The spec, without devcontainer.json in a container that was not made from it.
+
+    Where the CPU is as right as a GPU, none is requested on a machine that has none.
+    """
+    takes_either = spec.gpu_optional and spec.uses_gpu and machine.system == "Linux"
+    if takes_either and is_without(machine) and sign_of_gpu(machine) is None:
+        return replace(spec, mode="none", found_no_gpu=True)
     if spec.config is None or container_kind(machine) in {None, "devcontainer"}:
         return spec
     return replace(spec, config=None, container={})
+
+
+def is_without(machine: Machine) -> bool:
+    """Whether a machine has no GPU of NVIDIA's, and is no node of a cluster: there others do."""
+    return not (
+        any(map(machine.find, DEVICES)) or has_gpu(machine) or find_scheduler(machine) is not None
+    )
 
 
 def fit_remedy(machine: Machine, finding: HostFinding) -> HostFinding:

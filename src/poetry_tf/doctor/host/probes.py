@@ -145,6 +145,8 @@ def summary_line(machine: Machine, spec: HostSpec) -> str:
             if finding.state == "error":
                 return f"{name} uses {format_list(gpus)}, but {_with_command(finding)}"
         return f"{name} uses {format_list(gpus)}"
+    if version is not None and spec.found_no_gpu:
+        return f"{name} uses the CPU: no NVIDIA GPU was found here"
     if version is not None and not spec.uses_gpu:
         for finding in gpu_mode(machine, spec):
             return f"{name} uses the CPU: {_with_command(finding, finding.needed)}"
