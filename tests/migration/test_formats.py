@@ -186,7 +186,8 @@ def test_files_that_a_list_names_are_read_and_bounds_kept(tmp_path: Path) -> Non
     (tmp_path / "base.txt").write_text("numpy\n-c bounds.txt\n", "utf-8")
     (tmp_path / "bounds.txt").write_text("numpy<2\npandas<3\n", "utf-8")
     path = tmp_path / "requirements.txt"
-    path.write_text("-r base.txt\npandas\n", "utf-8")
+    (tmp_path / "empty.txt").write_text("", "utf-8")
+    path.write_text("-r base.txt\n-r empty.txt\npandas\n", "utf-8")
     found = read_list(read_list_file(path), path)
     assert [(item.name, item.specifier) for item in found.entries] == [
         ("numpy", "<2"),

@@ -41,6 +41,8 @@ def read_list(data: bytes, path: Path) -> PackageList:
     if path.name in _UNSUPPORTED:
         raise ProjectError(path, _UNSUPPORTED[path.name])
     text = decode_list(data, path)
+    if not text.strip():
+        raise ProjectError(path, "is empty")
     if conda.EXPLICIT.search(text):
         found = conda.read_explicit(text, path)
     elif path.suffix.lower() in {".yml", ".yaml"} or _YAML_KEY.search(text):

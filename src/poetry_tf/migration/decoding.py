@@ -64,10 +64,7 @@ def decode_list(data: bytes, path: Path) -> str:
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         raise ProjectError(path, "contains a zero byte, so it is not text", Position(line, 1))
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if not text.strip():
-        raise ProjectError(path, "is empty")
-    return text
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _decode_gb18030(data: bytes) -> str | None:
