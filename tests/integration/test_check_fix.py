@@ -185,6 +185,15 @@ def test_a_locked_release_outside_the_pin_moves_and_the_container_with_it(
     assert "3-3.11-" in (project / CONTAINER).read_text("utf-8")
 
 
+def test_the_name_of_the_container_moves_along(right: PoetryRunner, project: Path) -> None:
+    """Also where nothing else of the container has to change: 2.19 takes the same CUDA."""
+    assert "(TensorFlow 2.18)" in (project / CONTAINER).read_text("utf-8")
+    _replace(project, PYPROJECT, PIN, "tensorflow (>=2.19.0,<2.20.0)")
+    _, changed = _fixed(right)
+    assert changed >= {LOCK, CONTAINER}
+    assert "(TensorFlow 2.19)" in (project / CONTAINER).read_text("utf-8")
+
+
 @pytest.mark.sample
 @pytest.mark.parametrize("fault", ["no such package", "no index"])
 def test_nothing_is_written_where_locking_fails(right: PoetryRunner, fault: str) -> None:

@@ -10,10 +10,11 @@ from collections.abc import Callable, Collection, Container
 from dataclasses import dataclass, replace
 
 from poetry_tf.checks.findings import RULES, Finding, findings_of, make_context, rules
+from poetry_tf.devcontainer.changes import with_current_series
 from poetry_tf.files.edits import apply, apply_until_stable
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
-from poetry_tf.files.project import Project
+from poetry_tf.files.project import Project, readable_configurations
 from poetry_tf.plan.environments import Target, format_targets
 from poetry_tf.plan.installability import LockedPackages
 from poetry_tf.plan.lines import tensorflow_lines
@@ -77,7 +78,7 @@ def fix_and_lock(
         before = replace(project, lock=relock(project))
         if lost := _lost_targets(found, before):
             raise UnservedError(lost)
-        project = fix(before, codes=codes)
+        project = with_current_names(fix(before, codes=codes))
         if project.pyproject == before.pyproject:
             break
     return FixedProject(project, lock_due=False)
@@ -134,6 +135,15 @@ def fix(project: Project, plan: Plan | None = None, codes: Container[str] = RULE
         return next((fixed for fixed in fixes if fixed is not None), None)
 
     return apply_until_stable(project, fix_one, MAX_FIXES)
+
+
+def with_current_names(project: Project) -> Project:
+    """The project with the current series in each container name that poetry-tf has written."""
+    context = make_context(project)
+    for found in readable_configurations(project):
+        document = with_current_series(found.path, found.document, context.container_spec(found))
+        project = project.with_document(found.path, document)
+    return project
 
 
 def is_fixable(project: Project, finding: Finding) -> bool:

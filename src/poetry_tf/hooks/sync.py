@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from poetry_tf.actions.fix import fix
+from poetry_tf.actions.fix import fix, with_current_names
 from poetry_tf.checks.findings import CONTAINER_CODES, Context, findings_of, make_context
-from poetry_tf.devcontainer.changes import differences, with_current_series
+from poetry_tf.devcontainer.changes import differences
 from poetry_tf.files.errors import ChangedError, ProjectError, WriteError
 from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.files.project import Project, configurations, readable_configurations
@@ -93,7 +93,7 @@ def _write_synced(context: Context, tell: Report) -> Iterator[str]:
     """Updates those that can be, all together, and reports the result for each."""
     project, outdated = context.project, _outdated_containers(context)
     fixed = fix(project, codes=CONTAINER_CODES)
-    named = _with_current_names(fixed)
+    named = with_current_names(fixed)
     updated: dict[Path, JsoncDocument] = {}
     for found in readable_configurations(project):
         path, text = found.path, found.document.text
@@ -129,15 +129,6 @@ def _write_synced(context: Context, tell: Report) -> Iterator[str]:
         written = written.with_document(path, document)
     if updated.keys() & _outdated_containers(make_context(written)):
         yield "There is more to fix: run poetry tf check --fix"
-
-
-def _with_current_names(project: Project) -> Project:
-    """The project with the current series in each container name that poetry-tf has written."""
-    context = make_context(project)
-    for found in readable_configurations(project):
-        document = with_current_series(found.path, found.document, context.container_spec(found))
-        project = project.with_document(found.path, document)
-    return project
 
 
 def _outdated_containers(context: Context) -> dict[Path, None]:
