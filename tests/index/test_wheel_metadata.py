@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import re
+import struct
+from collections.abc import Mapping
+from contextlib import suppress
+from io import BytesIO
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from poetry.config.config import Config
 from poetry.inspection.info import PackageInfo
+from poetry.inspection.lazy_wheel import UnsupportedWheelError
 from poetry.utils.authenticator import Authenticator
 
 from poetry_tf.index import wheel_metadata
 from poetry_tf.index.wheel_metadata import (
     TAIL,
+    OversizedMetadataError,
     SlowRequirementError,
+    archive_of_metadata,
     check_requirements,
     known_metadata,
     metadata_of,
@@ -180,3 +190,78 @@ def test_a_requirement_that_takes_too_long_to_read(
 def test_a_long_or_wrong_requirement_is_left_to_poetry(written: str) -> None:
     info = PackageInfo(name="demo", version="1.0", requires_dist=["six", written])
     assert check_requirements("demo-1.0.tar.gz", info).requires_dist == ["six", written]
+
+
+# -- METADATA alone ---------------------------------------------------------------------------
+
+
+def _wheel(members: Mapping[str, bytes], extra: bytes = b"", comment: bytes = b"") -> BytesIO:
+    file = BytesIO()
+    with ZipFile(file, "w", ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            info = ZipInfo(name)
+            info.extra, info.compress_type = extra, ZIP_DEFLATED
+            archive.writestr(info, content)
+        archive.comment = comment
+    return file
+
+
+NAME = "demo-1.0.dist-info/METADATA"
+MEMBERS = st.dictionaries(
+    st.sampled_from(
+        ["demo/__init__.py", f"demo/_vendor/{NAME}", "demo.dist-info/METADATA.txt", "PK\1\2", "é/x"]
+    ),
+    st.binary(max_size=300),
+)
+
+
+@given(MEMBERS, st.binary(max_size=5000), MEMBERS, st.sampled_from([0, 1, 15, 30]))
+def test_the_metadata_is_what_zipfile_reads(
+    before: dict[str, bytes], content: bytes, after: dict[str, bytes], extra: int
+) -> None:
+    """Whatever stands before and after it, and whatever fields a member has."""
+    field = struct.pack("<HH", 0xCAFE, 4 * extra) + bytes(4 * extra) if extra else b""
+    after = {name: data for name, data in after.items() if name not in before}
+    wheel = _wheel({**before, NAME: content, **after}, field)
+    with ZipFile(BytesIO(archive_of_metadata(wheel, "demo"))) as archive:
+        assert archive.namelist() == [NAME]
+        assert archive.read(NAME) == content
+
+
+@given(st.binary(max_size=200), st.data())
+def test_an_archive_that_was_damaged_gives_no_other_metadata(
+    content: bytes, data: st.DataObject
+) -> None:
+    """A wrong one is an error; it is read whole then, or the mirror is left."""
+    whole = _wheel({"demo/a.py": b"x", NAME: content}).getvalue()
+    at = data.draw(st.integers(0, len(whole) - 1))
+    damaged = whole[:at] + bytes([whole[at] ^ data.draw(st.integers(1, 255))]) + whole[at + 1 :]
+    with suppress(Exception), ZipFile(BytesIO(_alone(damaged))) as archive:
+        assert archive.read(archive.namelist()[0]) == content
+
+
+def _alone(data: bytes) -> bytes:
+    return archive_of_metadata(BytesIO(data), "demo")
+
+
+@pytest.mark.parametrize(
+    "wheel",
+    [
+        _wheel({"demo/a.py": b""}),
+        _wheel({f"demo/{NAME}": b""}),
+        _wheel({NAME: b""}, comment=b"signed"),
+        BytesIO(b"no archive, but longer than the end of one"),
+    ],
+    ids=["without it", "of another", "with a comment", "none"],
+)
+def test_what_is_no_wheel_is_said(wheel: BytesIO) -> None:
+    with pytest.raises(UnsupportedWheelError):
+        archive_of_metadata(wheel, "demo")
+
+
+def test_oversized_metadata_is_not_alone() -> None:
+    data = bytearray(_wheel({NAME: b"x" * 100}).getvalue())
+    at = data.rindex(b"PK\1\2") + 20
+    data[at : at + 4] = struct.pack("<L", 5_000_000)
+    with pytest.raises(OversizedMetadataError):
+        _alone(bytes(data))

@@ -7,11 +7,14 @@ TensorFlow need, by the hash of the wheel: a wheel never changes, so it is the s
 from __future__ import annotations
 
 import functools
+import os
 import re
+import struct
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from packaging.metadata import parse_email
@@ -65,6 +68,7 @@ def _packaged() -> Mapping[str, Any]:
 
 
 _MEMBER = re.compile(r"[^/]*\.dist-info/METADATA")
+_METADATA = re.compile(rb"\.dist-info/METADATA")
 _END = re.compile(rb"\r?\n\r?\n")
 
 
@@ -78,15 +82,56 @@ class _Wheel(LazyWheelOverHTTP):
 
     @override
     def read_metadata(self, name: str) -> bytes:
-        with ZipFile(self) as archive:  # Poetry's own opens it twice: there may be 10,000 members
-            found = (one for one in archive.infolist() if _MEMBER.fullmatch(one.filename))
-            if (member := next(found, None)) is None:
-                raise UnsupportedWheelError(name)
+        # Poetry's own opens the archive twice, each time with an object for every member, of which
+        # some wheels have 10,000.
+        with ZipFile(BytesIO(archive_of_metadata(self, name))) as archive:
+            (member,) = archive.infolist()
             _check_size(member, name)
-            start, starts = member.header_offset, (one.header_offset for one in archive.infolist())
-            end = min((one for one in starts if one > start), default=archive.start_dir)
-            self._ensure_downloaded(start, end)
             return archive.read(member)
+
+
+_ENTRY = struct.Struct("<20xL4xH12xL")
+"""An entry of the directory: the packed size of a member, the length of its name, its offset."""
+_LOCAL = struct.Struct("<26xHH")
+"""What precedes a member: the lengths of its name and of its extra field."""
+_END_OF_DIRECTORY = struct.Struct("<4s4xHHLLH")
+_EXTRA = 64  # bytes of an extra field that are read along with a member
+
+
+def archive_of_metadata(wheel: IO[bytes], name: str) -> bytes:
+    """An archive of a wheel's METADATA alone.
+
+    The format is in https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT (4.3).
+
+    Raises:
+        UnsupportedWheelError: it has none, or a comment or the ZIP64 format, which wheels have not.
+        OversizedMetadataError: it is larger than any metadata is.
+    """
+    wheel.seek(-_END_OF_DIRECTORY.size, os.SEEK_END)
+    sign, _, _, length, begin, comment = _END_OF_DIRECTORY.unpack(wheel.read())
+    if sign != b"PK\5\6" or comment:
+        raise UnsupportedWheelError(name)
+    wheel.seek(begin)
+    directory = wheel.read(length)
+    for found in _METADATA.finditer(directory):
+        at = directory.rfind(b"PK\1\2", 0, found.start())
+        size, named, offset = _ENTRY.unpack_from(directory, max(at, 0))
+        written = directory[at + _ENTRY.size : found.end()]
+        if at >= 0 and len(written) == named and written.count(b"/") == 1:
+            break
+    else:
+        raise UnsupportedWheelError(name)
+    if size > METADATA:
+        raise OversizedMetadataError(name)
+    wheel.seek(offset)
+    member = wheel.read(max(min(_LOCAL.size + named + _EXTRA + size, begin - offset), 0))
+    end = _LOCAL.size + sum(_LOCAL.unpack_from(member)) + size
+    member = member[:end] + wheel.read(max(end - len(member), 0))
+    # Without its extra field and its comment, and with the member at the start.
+    entry = directory[at : at + 30] + bytes(4) + directory[at + 34 : at + 42] + bytes(4) + written
+    return b"".join(
+        (member, entry, _END_OF_DIRECTORY.pack(b"PK\5\6", 1, 1, len(entry), len(member), 0))
+    )
 
 
 class OversizedMetadataError(PoetryRuntimeError):
