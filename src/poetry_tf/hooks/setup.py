@@ -102,7 +102,7 @@ def _search_rarely() -> None:
     was the search of them, in which next to nothing was found.
     """
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(200_000, 20, 20)
     atexit.register(gc.freeze)
 
 
