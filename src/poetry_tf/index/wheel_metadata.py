@@ -104,13 +104,14 @@ def archive_of_metadata(wheel: IO[bytes], name: str) -> bytes:
     The format is in https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT (4.3).
 
     Raises:
-        UnsupportedWheelError: it has none, or a comment or the ZIP64 format, which wheels have not.
+        UnsupportedWheelError: it has none, or its directory is not where its end says.
         OversizedMetadataError: it is larger than any metadata is.
     """
-    wheel.seek(-_END_OF_DIRECTORY.size, os.SEEK_END)
-    sign, _, _, length, begin, comment = _END_OF_DIRECTORY.unpack(wheel.read())
-    if sign != b"PK\5\6" or comment:
+    wheel.seek(max(wheel.seek(0, os.SEEK_END) - TAIL, 0))
+    tail = wheel.read()
+    if (last := tail.rfind(b"PK\5\6")) < 0:
         raise UnsupportedWheelError(name)
+    *_, length, begin, _ = _END_OF_DIRECTORY.unpack_from(tail, last)
     wheel.seek(begin)
     directory = wheel.read(length)
     for found in _METADATA.finditer(directory):
