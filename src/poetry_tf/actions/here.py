@@ -7,7 +7,7 @@ import platform
 import shutil
 
 from poetry_tf.doctor.host.machine import ThisMachine
-from poetry_tf.doctor.host.place import is_without
+from poetry_tf.doctor.host.place import is_without_gpu
 from poetry_tf.doctor.host.system import container_kind
 from poetry_tf.plan.environments import ENVIRONMENTS
 from poetry_tf.plan.here import Here
@@ -40,7 +40,7 @@ def read_here() -> Here:
 
 def lacks_gpu() -> bool:
     """Whether this machine has no GPU of NVIDIA's, as far as can be seen."""
-    return shutil.which("nvidia-smi") is None and is_without(ThisMachine())
+    return shutil.which("nvidia-smi") is None and is_without_gpu(ThisMachine())
 
 
 def _distribution() -> set[str]:

@@ -221,12 +221,7 @@ def find_problems(context: Context) -> tuple[Finding, ...]:
 
 def findings_of(codes: Container[str], context: Context) -> Iterator[Finding]:
     """The findings of some rules that the project does not ignore, each rule run when it is due."""
-    settings = read_settings(context.project)[0]
-    for rule in rules():
-        if rule.code in codes:
-            for finding in rule.findings(context):
-                if not settings.ignores(finding.code, finding.name):
-                    yield finding
+    return (finding for finding, is_ignored in _judged(codes, context) if not is_ignored)
 
 
 def run_rules(context: Context) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
@@ -234,14 +229,20 @@ def run_rules(context: Context) -> tuple[tuple[Finding, ...], tuple[Finding, ...
 
     The project's setting `ignore` decides which are ignored.
     """
-    settings = read_settings(context.project)[0]
     active: list[Finding] = []
     ignored: list[Finding] = []
-    for rule in rules():
-        for finding in rule.findings(context):
-            is_ignored = settings.ignores(finding.code, finding.name)
-            (ignored if is_ignored else active).append(finding)
+    for finding, is_ignored in _judged(RULES, context):
+        (ignored if is_ignored else active).append(finding)
     return tuple(_in_order(active, context.project.pyproject.path)), tuple(ignored)
+
+
+def _judged(codes: Container[str], context: Context) -> Iterator[tuple[Finding, bool]]:
+    """The findings of some rules in the order of the codes, and whether each is ignored."""
+    settings = read_settings(context.project)[0]
+    for rule in rules():
+        if rule.code in codes:
+            for finding in rule.findings(context):
+                yield finding, settings.ignores(finding.code, finding.name)
 
 
 def _in_order(findings: Sequence[Finding], pyproject: Path) -> Iterator[Finding]:

@@ -178,9 +178,9 @@ class _Transfer:
         _running.discard(self)
 
     def _read(self) -> None:
+        parts = self._counted(self._raw.stream(CHUNK, decode_content=False))
         is_packed = _encoding_of(self._raw.headers) in _GZIP
-        parts = self._raw.stream(CHUNK, decode_content=False)
-        for chunk in _unpacked(self._counted(parts)) if is_packed else self._counted(parts):
+        for chunk in _unpacked(parts) if is_packed else parts:
             with self._changed:
                 self._chunks.append(chunk)
                 self._buffered += len(chunk)

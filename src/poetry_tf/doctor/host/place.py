@@ -23,14 +23,14 @@ def spec_here(machine: Machine, spec: HostSpec) -> HostSpec:
     Where the CPU is as right as a GPU, none is requested on a machine that has none.
     """
     takes_either = spec.gpu_optional and spec.uses_gpu and machine.system == "Linux"
-    if takes_either and is_without(machine) and sign_of_gpu(machine) is None:
+    if takes_either and is_without_gpu(machine) and sign_of_gpu(machine) is None:
         return replace(spec, mode="none", found_no_gpu=True)
     if spec.config is None or container_kind(machine) in {None, "devcontainer"}:
         return spec
     return replace(spec, config=None, container={})
 
 
-def is_without(machine: Machine) -> bool:
+def is_without_gpu(machine: Machine) -> bool:
     """Whether a machine has no GPU of NVIDIA's, and is no node of a cluster: there others do."""
     return not (
         any(map(machine.find, DEVICES)) or has_gpu(machine) or find_scheduler(machine) is not None
