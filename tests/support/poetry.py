@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import importlib
 import io
 import logging
@@ -210,6 +211,8 @@ class PoetryRunner:
         argv = [program, *_switches(plugins), *arguments]
         with contextlib.ExitStack() as stack:
             stack.callback(forget_read)  # as the end of a process does
+            # A solve has garbage searched for rarely, and garbage here has the connections.
+            stack.callback(gc.set_threshold, *gc.get_threshold())
             enter = stack.enter_context
             enter(mock.patch.dict(os.environ, self._environment(environ), clear=True))
             enter(_directory(cwd or self.project))
