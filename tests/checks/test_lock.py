@@ -332,6 +332,24 @@ def test_of_an_open_range_only_where_it_begins_is_judged(tmp_path: Path):
     assert found(project, "TF304") == []
 
 
+@pytest.mark.parametrize("pythons", ["~3.10", ">=3.10,<3.11", ">=3.10.4,<3.11"])
+def test_a_lock_is_judged_for_the_pythons_that_it_was_made_for(tmp_path: Path, pythons: str):
+    """That it has to be made again for more of them is one finding, which a new lock fixes."""
+    tags = [tag for tag in LINUX if tag.startswith("cp310")]
+    demo = package("demo", "1.0", *tags)
+    old = package("old", "1.0", "py3-none-any").replace(">=3.8", "<3.11")
+    project = project_of(tmp_path, demo, old, python=">=3.10,<3.12")
+    lock = (
+        (project.root / "poetry.lock")
+        .read_text("utf-8")
+        .replace(TENSORFLOW, package("tensorflow", "2.13.1", *tags))
+    )
+    assert len(found(on_disk(tmp_path, {"poetry.lock": lock}), "TF304")) == 3
+    lock = lock.replace('"*"', f'"{pythons}"').replace('content-hash = "', 'content-hash = "0')
+    stale = on_disk(tmp_path, {"poetry.lock": lock})
+    assert [item.code for item in found(stale) if item.file.name == "poetry.lock"] == ["TF302"]
+
+
 def test_what_tensorflow_lacks_for_a_platform_is_another_matter(tmp_path: Path):
     """Its wheels for ARM hand over to tensorflow-cpu-aws, which isn't locked: no file is missing,
     a package is."""

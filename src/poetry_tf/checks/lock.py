@@ -28,6 +28,7 @@ from poetry_tf.plan.environments import (
     required_pythons,
 )
 from poetry_tf.plan.installability import LockedPackages, Obstacle
+from poetry_tf.plan.lock_entries import admits_python
 from poetry_tf.plan.requirement import (
     locked_tensorflow,
     tensorflow_distributions,
@@ -148,13 +149,15 @@ def no_file_for_an_environment(context: Context) -> Iterator[Finding]:
     `environments = ["linux-x86_64"]` in `[tool.poetry-tf]`.
 
     The rule also finds TensorFlow itself, where another release that the requirement admits has
-    wheels. Where no release has any for a Python that the project admits, TF201 says so.
+    wheels. Where no release has any for a Python that the project admits, TF201 says so. A lock
+    file is judged for the Pythons that it was made for; if pyproject.toml admits others since then,
+    it is out of date (TF302).
     """
     if (lock := context.project.valid_lock) is None or context.project.pyproject.foreign_manager:
         return
     locked = LockedPackages.of(lock, context.project.pyproject)
     yield from _unserved_lines(context, lock, locked)
-    judged = _judged_targets(context, locked)
+    judged = _judged_targets(context, lock, locked)
     managed = context.project.pyproject.is_managed
     for item in locked.obstacles(judged, load_images().systems):
         package, where = item.package, format_targets(item.targets, judged)
@@ -200,7 +203,9 @@ def _unserved_lines(context: Context, lock: Lock, locked: LockedPackages) -> Ite
         unserved = [
             target
             for target in line.servable
-            if target not in served and target.environment in judged
+            if target not in served
+            and target.environment in judged
+            and admits_python(lock.pythons, target.python)
         ]
         if unserved:
             versions = format_list(str(release.version) for release in line.locked)
@@ -217,8 +222,8 @@ def _unserved_lines(context: Context, lock: Lock, locked: LockedPackages) -> Ite
             )
 
 
-def _judged_targets(context: Context, locked: LockedPackages) -> tuple[Target, ...]:
-    """The targets in which the lock has to be installable and the locked TensorFlow is usable.
+def _judged_targets(context: Context, lock: Lock, locked: LockedPackages) -> tuple[Target, ...]:
+    """The targets of the lock in which it has to be installable and its TensorFlow is usable.
 
     A project that poetry-tf does not manage declares no environments. It is checked in the first
     default one, and only for targets that need TensorFlow.
@@ -246,7 +251,8 @@ def _judged_targets(context: Context, locked: LockedPackages) -> tuple[Target, .
         )
         return usable and (bool(needed) or pyproject.is_managed)
 
-    return tuple(target for target in make_targets(environments, pythons) if is_judged(target))
+    locked_for = [python for python in pythons if admits_python(lock.pythons, python)]
+    return tuple(target for target in make_targets(environments, locked_for) if is_judged(target))
 
 
 def _is_for_elsewhere(item: Obstacle, judged: Sequence[Target]) -> bool:

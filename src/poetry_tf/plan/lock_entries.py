@@ -112,7 +112,7 @@ class LockedPackage:
 
     def admits_python(self, python: str) -> bool:
         """Whether its Requires-Python admits any patch release of a Python minor."""
-        return _admits_python(self.pythons, python)
+        return admits_python(self.pythons, python)
 
     def satisfies(self, constraint: VersionConstraint) -> bool:
         """Whether a constraint admits its version; true for a version that is not standard."""
@@ -268,7 +268,8 @@ def _poetry_version(version: str) -> PoetryVersion | None:
 
 
 @functools.cache
-def _admits_python(constraint: str, python: str) -> bool:
+def admits_python(constraint: str, python: str) -> bool:
+    """Whether a constraint admits any patch release of a Python minor."""
     major, minor = numbers(python)
     return read_constraint(constraint).allows_any(
         parse_constraint(f">={major}.{minor},<{major}.{minor + 1}")
