@@ -211,9 +211,8 @@ class PoetryRunner:
         argv = [program, *_switches(plugins), *arguments]
         with contextlib.ExitStack() as stack:
             stack.callback(forget_read)  # as the end of a process does
-            # A solve has garbage searched for rarely, and garbage here has the connections.
-            stack.callback(gc.set_threshold, *gc.get_threshold())
             enter = stack.enter_context
+            enter(_connections_closed())
             enter(mock.patch.dict(os.environ, self._environment(environ), clear=True))
             enter(_directory(cwd or self.project))
             enter(_poetry_afresh(self.home / "config", os.environ["TESTS_PYPI_URL"]))
@@ -364,6 +363,23 @@ def _directory(path: Path) -> Iterator[None]:
         yield
     finally:
         os.chdir(before)
+
+
+@contextlib.contextmanager
+def _connections_closed() -> Iterator[None]:
+    """Poetry leaves its connections to the end of the process, or to a search for garbage.
+
+    A solve makes that search rare, and a process with many objects has it rarely anyway. With more
+    than 1,024 open files `select` fails.
+    """
+    before = gc.get_threshold()
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        with Path(os.devnull).open("rb") as lowest:
+            if lowest.fileno() > 200:
+                gc.collect()
 
 
 @contextlib.contextmanager
