@@ -160,7 +160,8 @@ def test_an_end_of_input_ends_the_questions(poetry: PoetryRunner, project: Path)
     """Somebody forgot -n in a script: it must not be asked for ever."""
     asked = poetry.run("tf", "init", "--no-lock", stdin="", timeout=30)
     assert asked.returncode == 1
-    assert "The questions were not answered" in asked.stderr
+    assert "The questions were not answered: the input ended" in " ".join(asked.stderr.split())
+    assert len(_asked(asked.stderr)) == 1
     assert "Run it in a terminal, or give -n to take the defaults." in asked.stderr
     assert contents(project) == {}
 

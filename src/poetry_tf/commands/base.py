@@ -56,6 +56,10 @@ _OPTIONS_OF_POETRY = (
 )
 
 
+class _NotValidError(ValueError):
+    """An answer that is not valid."""
+
+
 class TensorFlowCommand(Command):
     """A ``poetry tf …`` command: `run_in` does the work, and an error becomes one message."""
 
@@ -221,8 +225,8 @@ class TensorFlowCommand(Command):
     ) -> Any:
         """The answer to a question; raises `PlanError` without a valid one.
 
-        `validate` raises `ValueError` for an answer that is not valid. At the end of its input cleo
-        asks until the attempts are used up. `otherwise` is what to do instead of answering.
+        `validate` raises `ValueError` for an answer that is not valid. `otherwise` is what to do
+        instead of answering.
         """
 
         def validated(answer: str) -> str:
@@ -230,18 +234,22 @@ class TensorFlowCommand(Command):
             try:
                 return validate(answer)
             except ValueError as error:
-                text = fit_terminal(self.io.error_output, plain(str(error)))
-                raise ValueError(text) from error  # cleo shows it
+                raise _NotValidError(str(error)) from None
 
         if validate is not None:
             question.set_validator(validated)
-        question.set_max_attempts(attempts)
-        try:
-            return self.ask(question)
-        except Exception as error:  # cleo raises a bare one
-            again = "Run the command again" if sys.stdin.isatty() else "Run it in a terminal"
-            message = f"{unanswered}: {error.__cause__ or error}"
-            raise PlanError(message, f"{again}, or {otherwise}.") from None
+        question.set_max_attempts(1)  # cleo's own go on at the end of the input
+        problem = f"no valid answer in {attempts} attempts"
+        for _ in range(attempts):
+            try:
+                return self.ask(question)
+            except _NotValidError as error:
+                self.line_error(f"<error>{plain(str(error))}</error>")
+            except Exception:  # cleo raises a bare one
+                problem = "the input ended"
+                break
+        again = "Run the command again" if sys.stdin.isatty() else "Run it in a terminal"
+        raise PlanError(f"{unanswered}: {problem}", f"{again}, or {otherwise}.")
 
     def write_files(self, root: Path, texts: Mapping[Path, str], read: Snapshot) -> None:
         """Writes all files or none; raises `WriteError`, also if one changed since it was read."""
