@@ -39,6 +39,39 @@ def test_enter_takes_every_default(warm_poetry: PoetryRunner, project: Path) -> 
     assert contents(project) == by_hand
 
 
+@pytest.mark.sample
+@pytest.mark.parametrize(
+    ("answers", "taken"),
+    [
+        ("\n" * 4, ("2.15", ["from-conda"])),
+        ("requirements.txt\n\n\n\n", ("2.13", ["from-pip"])),
+        ("setup.py\n\n\n\n\n", ("2.15", ["from-conda"])),
+        ("none\n2.16\n\n\n\n", ("2.16", [])),
+    ],
+    ids=["Enter", "the second", "a wrong one", "none"],
+)
+@pytest.mark.parametrize("options", [[], ["-C", "project"], ["-P", "project"]], ids=" ".join)
+def test_a_list_in_the_folder_of_a_new_project_is_offered(
+    warm_poetry: PoetryRunner,
+    project: Path,
+    options: list[str],
+    answers: str,
+    taken: tuple[str, list[str]],
+) -> None:
+    """The TensorFlow of a list is then the project's, and is not asked."""
+    (project / "environment.yml").write_text("dependencies: [tensorflow=2.15, from-conda]\n")
+    (project / "requirements.txt").write_text("tensorflow==2.13.1\nfrom-pip\n")
+    folder = project.parent if options else project
+    done = warm_poetry.call("tf", "init", "--no-lock", *options, stdin=answers, cwd=folder)
+    assert done.ok, done.output
+    required = _written(project)["project"]["dependencies"]
+    series, packages = taken
+    assert f"(>={series}." in required[0]
+    assert [name for name in required if name.startswith("from")] == packages
+    assert ("TensorFlow series (" in done.stderr) == (not packages)
+    assert ("init --from" in done.stdout) == (not packages)
+
+
 def test_answers_are_taken(warm_poetry: PoetryRunner, project: Path) -> None:
     done = warm_poetry.call("tf", "init", "--no-lock", stdin="2.18\n3.11\npip\noff\n")
     assert done.ok, done.output

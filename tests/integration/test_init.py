@@ -578,7 +578,7 @@ def test_a_release_that_was_named_is_the_lowest_and_that_is_said(
 ) -> None:
     done = poetry.call("tf", "init", "-n", "--tensorflow", "2.18.0", "--gpu", "none")
     assert done.ok, done.output
-    note = "--tensorflow 2.18.0 is the lowest that is taken: 2.18.1 is the newest of 2.18."
+    note = "TensorFlow 2.18.0 is the lowest that is taken: 2.18.1 is the newest of 2.18."
     assert f"{note} For 2.18.0 alone, write ==2.18.0 in pyproject.toml" in done.output
     assert "is the lowest" not in poetry.call("tf", "init", "-n", "--tensorflow", "2.18").output
 

@@ -449,11 +449,13 @@ def test_a_folder_that_is_called_like_a_package_gives_the_project_another_name(
 def test_a_list_beside_a_new_project_is_mentioned(
     warm_poetry: PoetryRunner, project: Path, name: str
 ) -> None:
-    write(project, "tensorflow\nquiet\n", name)
+    write(project, "tensorflow==2.15.*\nquiet\n", name)
     done = warm_poetry.call("tf", "init", "-n", "--no-lock")
-    assert f"Add the packages of {name}: poetry tf init --from {name}" in done.stdout
+    run = f"poetry tf init --from {name}"
+    assert f"Add the packages of {name} (the project's TensorFlow stays): {run}" in done.stdout
+    assert f"Nothing is taken from {name}: `{run}` takes its packages" in done.stderr
     again = warm_poetry.call("tf", "init", "-n", "--no-lock")
-    assert "--from" not in again.stdout, "said once, where the project was made"
+    assert "--from" not in again.output, "said once, where the project was made"
 
 
 @pytest.mark.index

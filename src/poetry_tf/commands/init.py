@@ -42,6 +42,7 @@ from poetry_tf.commands.devcontainer_output import plan_summary, unproven_warnin
 from poetry_tf.commands.init_dialogue import (
     ask_container,
     ask_options,
+    choose_list,
     choose_name,
     is_place_open,
 )
@@ -61,6 +62,7 @@ from poetry_tf.commands.init_output import (
     next_steps,
     series_notes,
     staying_notes,
+    untaken_note,
 )
 from poetry_tf.files.edits import changed_texts, diffs
 from poetry_tf.files.project import (
@@ -133,7 +135,9 @@ class InitCommand(TensorFlowCommand):
 
     def run_in(self, root: Path) -> int:
         new = is_new(root)
-        migration = self._read_migration()
+        lists = lists_beside(root) if new and self.option("from") is None else ()
+        migration = self._read_migration(root, lists)
+        untaken = lists if migration is None else ()
         project = open_project(root, choose_name(self, root) if new and loses_name(root) else None)
         options = self._given_options()
         require_valid_settings(project, replaced_settings(options))
@@ -185,13 +189,17 @@ class InitCommand(TensorFlowCommand):
         if migration is not None:
             self._show_added(migration.with_requirements(prepared), project)
             _show_migration(self, migration, cuda_origin(plan, container=options.container))
-        lists = lists_beside(root) if new and migration is None else ()
-        return self._finish(project, plan, options, here=here, migration=migration, lists=lists)
+        return self._finish(project, plan, options, here=here, migration=migration, lists=untaken)
 
     # -- the options ------------------------------------------------------------------------
 
-    def _read_migration(self) -> Migration | None:
+    def _read_migration(self, root: Path, lists: Sequence[str]) -> Migration | None:
+        """The list that is given, or else chosen of those beside a new project."""
         source: str | None = self.option("from")
+        if lists and not self.io.is_interactive():
+            self.report(untaken_note(lists))
+        elif lists and (name := choose_list(self, lists)) is not None:
+            source = name if root == Path.cwd().resolve() else str(root / name)
         if source is None:
             return None
         if source == "-":

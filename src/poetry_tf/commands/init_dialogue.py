@@ -21,6 +21,7 @@ from poetry_tf.plan.model import CONTAINER_PLATFORM, PlanError
 from poetry_tf.plan.settings import SETTINGS_PATH, GpuChoice, read_settings
 from poetry_tf.poetry_internals.notices import fit_terminal
 from poetry_tf.releases import load
+from poetry_tf.text import format_list
 
 _MODES_OF_CONTAINER: Mapping[GpuChoice, str] = {
     "auto": " (recommended): the GPU support that is known to work with this TensorFlow",
@@ -72,6 +73,17 @@ def choose_name(command: TensorFlowCommand, root: Path) -> str:
         f"{root.resolve().name} can't be the project's.",
     )
     return _ask(command, f"Project name [<comment>{default}</>]:", default, validate)
+
+
+def choose_list(command: TensorFlowCommand, lists: Sequence[str]) -> str | None:
+    """The list whose packages a new project gets; raises `PlanError` for a missing answer."""
+    _explain(
+        command,
+        f"The folder has {format_list(lists)}. The project gets the packages of one list, in "
+        "versions that fit its TensorFlow, or none.",
+    )
+    answer = _choose(command, "Packages of", [*lists, "none"], lists[0])
+    return answer if answer != "none" else None
 
 
 def ask_container(command: TensorFlowCommand, here: Here) -> bool:

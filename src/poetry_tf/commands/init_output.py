@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -183,7 +183,7 @@ def newer_release_note(options: InitOptions, plan: Plan) -> str | None:
     if given is None or not options.names_release or Version(given) >= release.version:
         return None
     return (
-        f"--tensorflow {given} is the lowest that is taken: {release.version} is the newest of "
+        f"TensorFlow {given} is the lowest that is taken: {release.version} is the newest of "
         f"{release.series}. For {given} alone, write =={given} in pyproject.toml, then run "
         "`poetry lock`"
     )
@@ -195,6 +195,14 @@ def lock_summary(path: Path, text: str) -> str:
     return f"{path.name}: {count} packages (full diff with -v)"
 
 
+def untaken_note(lists: Sequence[str]) -> str:
+    """That the lists of packages in the folder of a new project are not taken over."""
+    return (
+        f"Nothing is taken from {format_list(lists)}: `{poetry_tf.program} init --from {lists[0]}` "
+        "takes its packages and its TensorFlow"
+    )
+
+
 def next_steps(
     project: Project, plan: Plan, options: InitOptions, here: Here, lists: Iterable[str] = ()
 ) -> Iterator[str]:
@@ -204,7 +212,10 @@ def next_steps(
     """
     minors = admitted_minors(plan.pythons, project_pythons(project))
     for name in lists:
-        yield f"Add the packages of {name}: <c1>{poetry_tf.program} init --from {name}</>"
+        yield (
+            f"Add the packages of {name} (the project's TensorFlow stays): "
+            f"<c1>{poetry_tf.program} init --from {name}</>"
+        )
     for name in OTHER_LOCKS.values():
         if (project.root / name).is_file():
             yield f"Delete <c1>{name}</>: Poetry locks in <c1>{LOCK}</>, and does not read it"
