@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from poetry_tf.actions.fix import fix
@@ -253,3 +255,32 @@ def test_keras_2_that_another_package_brings_is_let_be_where_tensorflow_has_its_
     assert found(project(*lines, "tf-keras", locked=locked), "TF105")
     newer = (("tensorflow", "2.18.1"), *locked[1:])
     assert found(project("tensorflow~=2.18.0", "tensorflow-hub", locked=newer), "TF105")
+
+
+@pytest.mark.parametrize(
+    ("pin", "companions", "series"),
+    [
+        (">=2.15,<3", ["tensorflow-text==2.18.*"], "2.18"),
+        (">=2.13", ["tf-keras>=2.16,<2.17"], "2.16"),
+        (">=2.13,<2.19", ["tensorflow_probability (>=0.24,<0.25)"], "2.17"),
+        (">=2.15,<3", ["tensorflow-text>=2.16"], "2.21"),
+        (">=2.15,<3", ["tensorflow-text==2.18.*; sys_platform == 'win32'"], "2.18"),
+        (">=2.15,<3", ["tensorflow-io"], "2.15"),
+        # One of them fits no series that the other does.
+        (">=2.13,<2.19", ["tensorflow-text==2.14.*", "tensorflow-text==2.16.*"], "2.16"),
+    ],
+)
+@pytest.mark.parametrize("group", ["dependencies", "optional-dependencies"])
+def test_a_wide_pin_is_narrowed_to_what_its_companions_fit(
+    pin: str, companions: list[str], series: str, group: str
+):
+    beside = {"x": companions} if group == "optional-dependencies" else {}
+    lines = [f"tensorflow{pin}", *([] if beside else companions)]
+    text = (
+        f'[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.10,<3.12"\n'
+        f"dependencies = {json.dumps(lines)}\n"
+        + (f"optional-dependencies.x = {json.dumps(companions)}\n" if beside else "")
+        + "[tool.poetry]\npackage-mode = false\n"
+    )
+    (finding,) = found(in_memory(text), "TF101")
+    assert finding.remedy.endswith(f"to stay with TensorFlow {series}")

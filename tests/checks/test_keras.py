@@ -27,6 +27,7 @@ def project(*lines: str, locked: tuple[tuple[str, str], ...] = (), more: str = M
     [
         *(PROBABILITY, "tensorflow_probability", "tensorflow-model-optimization (==0.8.0)"),
         "tensorflow-hub (==0.16.0)",
+        *("transformers (<5)", "transformers (>=4.30,<4.58)"),
     ],
 )
 def test_what_needs_keras_2_gets_it(line: str):
@@ -48,6 +49,15 @@ def test_what_needs_keras_2_gets_it(line: str):
         ("tensorflow (~=2.18.0)", "tensorflow-model-optimization (>=0.8.1)"),
         ("tensorflow (~=2.18.0)", "tensorflow-probability (>=0.26)"),  # not known
         ("tensorflow-probability",),
+        ("tensorflow (~=2.18.0)", "tensorflow-probability[tf]"),
+        # The newest of those that are admitted does not need it.
+        *(
+            ("tensorflow (~=2.18.0)", line)
+            for line in (
+                *("tensorflow-hub", "tensorflow-hub (>=0.12)", "tensorflow-model-optimization"),
+                *("transformers", "transformers (>=4.38)"),
+            )
+        ),
     ],
 )
 def test_what_has_it_or_does_not_need_it_is_let_be(lines: tuple[str, ...]):

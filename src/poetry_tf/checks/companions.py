@@ -7,13 +7,12 @@ from collections.abc import Collection, Iterator
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
-from poetry.core.constraints.version import VersionRange
 
 from poetry_tf.checks.findings import Context, Finding, Severity, locked_release, rule
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
-from poetry_tf.plan.companions import refusing, usable_companions
+from poetry_tf.plan.companions import admits_later, admits_no_fit, refusing, usable_companions
 from poetry_tf.plan.installations import installations
 from poetry_tf.plan.main_line import admitted_locked_tensorflow
 from poetry_tf.plan.model import LEGACY_KERAS, TF_KERAS
@@ -190,15 +189,11 @@ def _is_beside(context: Context, item: Requirement, release: Release) -> bool:
 
 def _misfit(item: Requirement, release: Release) -> str | None:
     """What is wrong with a requirement that no fitting release satisfies."""
-    known = companions().get(item.name, ())
-    if not known or item.source is not None or bounds_on(item.name, release) is not None:
+    if bounds_on(item.name, release) is not None:
         return None  # a solver respects what TensorFlow itself requires
-    if item.constraint.allows_any(VersionRange(to_poetry_version(known[-1].version))):
+    if not admits_no_fit(item, release) or admits_later(item):
         return None
-    admitted = [one for one in known if _admits(item, one)]
-    fitting = {fit.companion.version for fit in fits(item.name, release)}
-    if any(one.version in fitting or one.basis is None for one in admitted):
-        return None
+    admitted = [one for one in companions()[item.name] if _admits(item, one)]
     if all(one.basis == "metadata" for one in admitted):
         return None  # a solver finds it
     what = _made_for(admitted[0]) if len(admitted) == 1 else _made_for(admitted[0], admitted[-1])

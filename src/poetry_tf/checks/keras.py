@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from poetry.core.constraints.version import parse_constraint
+from poetry.core.constraints.version import VersionConstraint, parse_constraint
 
 from poetry_tf.checks.findings import Context, Finding, rule
 from poetry_tf.files.edits import Edit
@@ -26,10 +26,10 @@ def keras_2_needed(context: Context) -> Iterator[Finding]:
     """A package needs Keras 2 beside TensorFlow 2.16 or later, and does not get it.
 
     From 2.16 on `tf.keras` is Keras 3, and Keras 2 is the distribution `tf-keras`. TensorFlow
-    Probability and others import `tf-keras` but do not require it, so they fail at import or at
-    first use. `--fix` requires `tf-keras` in the series of TensorFlow; in a published package that
-    is for its author to decide. The rule checks locked packages in each environment and with each
-    optional group and extra.
+    Probability, the models of transformers 4 and others import `tf-keras` but do not require it, so
+    they fail at import or at first use. `--fix` requires `tf-keras` in the series of TensorFlow; in
+    a published package that is for its author to decide. The rule checks locked packages in each
+    environment and with each optional group and extra.
 
     TensorFlow Recommenders and others need `tf.keras` itself to be Keras 2. That is a warning, as
     `TF_USE_LEGACY_KERAS=1` can be set in many places. `keras = "legacy"` in `[tool.poetry-tf]` sets
@@ -135,15 +135,20 @@ def _needs(context: Context, release: Release) -> Iterator[_Need]:
             continue
         versions = lock.versions.get(known.name, ()) if lock else ()
         for item in project.pyproject.requirements:
-            if item.name != known.name or known in locked:
+            if item.name != known.name or known in locked or known.extra in item.extras:
                 continue
             if any(item.constraint.allows(to_poetry_version(one)) for one in versions):
                 continue  # the locked one does not need it
-            versions_that_need = parse_constraint(str(known.versions))
-            # A solver takes the newest, which may work.
-            admits = item.constraint.allows_any(versions_that_need)
-            if versions_that_need.allows_all(item.constraint) if known.later else admits:
+            if _is_newest(known, item.constraint):  # which a solver takes
                 yield _Need(known, item, f"{known.name} {item.written}".strip(), release)
+
+
+def _is_newest(known: NeedsKeras2, constraint: VersionConstraint) -> bool:
+    """Whether the newest version that a constraint admits is one of those that need it."""
+    above = (one.version for one in known.versions if one.operator == "<")
+    return constraint.allows_any(parse_constraint(str(known.versions))) and not any(
+        constraint.allows_any(parse_constraint(f">={version}")) for version in above
+    )
 
 
 def _locked_needs(context: Context, release: Release) -> Iterator[_Need]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib import metadata
 from io import TextIOWrapper
@@ -33,7 +32,6 @@ from poetry_tf.text import closest, escape_markup, visible
 
 if TYPE_CHECKING:
     from cleo.io.io import IO
-    from cleo.ui.question import Question
 
 
 CONFIG_OPTION = option(
@@ -54,10 +52,6 @@ _OPTIONS_OF_POETRY = (
     "Poetry's own options work as well: <info>-C FOLDER</> runs the command there, <info>-n</> "
     "asks nothing, <info>-v</> says more."
 )
-
-
-class _NotValidError(ValueError):
-    """An answer that is not valid."""
 
 
 class TensorFlowCommand(Command):
@@ -213,43 +207,6 @@ class TensorFlowCommand(Command):
         """Shows a text of several lines."""
         for line in text.split("\n"):
             self.line_error(plain(line))
-
-    def answer(
-        self,
-        question: Question,
-        validate: Callable[[str], str] | None = None,
-        *,
-        attempts: int,
-        unanswered: str,
-        otherwise: str,
-    ) -> Any:
-        """The answer to a question; raises `PlanError` without a valid one.
-
-        `validate` raises `ValueError` for an answer that is not valid. `otherwise` is what to do
-        instead of answering.
-        """
-
-        def validated(answer: str) -> str:
-            assert validate is not None
-            try:
-                return validate(answer)
-            except ValueError as error:
-                raise _NotValidError(str(error)) from None
-
-        if validate is not None:
-            question.set_validator(validated)
-        question.set_max_attempts(1)  # cleo's own go on at the end of the input
-        problem = f"no valid answer in {attempts} attempts"
-        for _ in range(attempts):
-            try:
-                return self.ask(question)
-            except _NotValidError as error:
-                self.line_error(f"<error>{plain(str(error))}</error>")
-            except Exception:  # cleo raises a bare one
-                problem = "the input ended"
-                break
-        again = "Run the command again" if sys.stdin.isatty() else "Run it in a terminal"
-        raise PlanError(f"{unanswered}: {problem}", f"{again}, or {otherwise}.")
 
     def write_files(self, root: Path, texts: Mapping[Path, str], read: Snapshot) -> None:
         """Writes all files or none; raises `WriteError`, also if one changed since it was read."""

@@ -12,6 +12,7 @@ from poetry_tf.actions.init import project_name, valid_name
 from poetry_tf.actions.mirror import validate_mirror
 from poetry_tf.actions.options import InitOptions, plan_options
 from poetry_tf.commands.base import TensorFlowCommand, plain
+from poetry_tf.commands.questions import answer
 from poetry_tf.files.project import Project, configurations
 from poetry_tf.index.config import is_set_on_machine, mirror_setting
 from poetry_tf.index.mirrors import MIRRORS
@@ -82,8 +83,8 @@ def choose_list(command: TensorFlowCommand, lists: Sequence[str]) -> str | None:
         f"The folder has {format_list(lists)}. The project gets the packages of one list, in "
         "versions that fit its TensorFlow, or none.",
     )
-    answer = _choose(command, "Packages of", [*lists, "none"], lists[0])
-    return answer if answer != "none" else None
+    chosen = _choose(command, "Packages of", [*lists, "none"], lists[0])
+    return chosen if chosen != "none" else None
 
 
 def ask_container(command: TensorFlowCommand, here: Here) -> bool:
@@ -225,11 +226,12 @@ def _ask(
 ) -> str:
     text = fit_terminal(command.io.error_output, text)
     question = command.create_question(text, default=default)
-    answer = command.answer(
+    given = answer(
+        command,
         question,
         validate,
         attempts=3,
         unanswered="The questions were not answered",
         otherwise="give -n to take the defaults",
     )
-    return str(answer)
+    return str(given)

@@ -26,6 +26,7 @@ from poetry_tf.commands.base import (
     plain,
 )
 from poetry_tf.commands.devcontainer_output import rebuild_step, unproven_warning
+from poetry_tf.commands.questions import answer
 from poetry_tf.commands.upgrade_output import (
     VERSION,
     UpgradeReport,
@@ -155,13 +156,14 @@ newest release.
     def _confirmed(self) -> bool:
         if self.format == "json" or not self.io.is_interactive():
             return True
-        answer = self.answer(
+        given = answer(
+            self,
             ConfirmationQuestion("Do it?", True),
             attempts=1,
             unanswered="The question was not answered",
             otherwise="give -n to go on without it",
         )
-        return bool(answer)
+        return bool(given)
 
     def _conclude(
         self, page: Plain, final: Project, texts: dict[Path, str], *, applied: bool

@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 
 from packaging.utils import NormalizedName
 from packaging.version import Version
-from poetry.core.constraints.version import VersionConstraint
+from poetry.core.constraints.version import VersionConstraint, VersionRange
 
 from poetry_tf.files.lock import Lock
+from poetry_tf.files.requirements import Requirement
 from poetry_tf.plan.lock_entries import read_constraint, read_packages
 from poetry_tf.plan.model import CONTAINER_PLATFORM
+from poetry_tf.plan.requirement import to_poetry_version
 from poetry_tf.releases import Companion, Release, fits, load
 from poetry_tf.releases.companions import available_fits, companions
 
@@ -35,6 +37,27 @@ def has_wheels(companion: Companion, release: Release, pythons: Sequence[str]) -
     """Whether it has wheels for the container's Pythons; true if it has none for Linux at all."""
     minors = companion.pythons_for(release, CONTAINER_PLATFORM)
     return not minors or {*pythons} <= {*minors}
+
+
+def admits_no_fit(item: Requirement, release: Release) -> bool:
+    """Whether a requirement on a companion admits known releases, of which none fits a TensorFlow.
+
+    A later one, which is not known, may fit.
+    """
+    if item.source is not None:
+        return False
+    known = companions().get(item.name, ())
+    admitted = [one for one in known if item.constraint.allows(to_poetry_version(one.version))]
+    fitting = {fit.companion.version for fit in fits(item.name, release)}
+    return bool(admitted) and not any(
+        one.version in fitting or one.basis is None for one in admitted
+    )
+
+
+def admits_later(item: Requirement) -> bool:
+    """Whether a requirement on a companion admits a release that is later than the known ones."""
+    newest = companions()[item.name][-1].version
+    return item.constraint.allows_any(VersionRange(to_poetry_version(newest)))
 
 
 def later_misfits(name: NormalizedName, version: Version) -> list[Version]:

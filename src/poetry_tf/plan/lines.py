@@ -18,6 +18,7 @@ from poetry.core.version.markers import BaseMarker
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import MAIN, Requirement, required_name
 from poetry_tf.files.values import KeyPath
+from poetry_tf.plan.companions import admits_no_fit
 from poetry_tf.plan.environments import (
     DEFAULT_ENVIRONMENTS,
     ENVIRONMENTS,
@@ -248,14 +249,15 @@ def narrowed_releases(
     if not any(line.is_wide for line in lines):
         return {}
     fits = _series_finder(project)
+    required = project.pyproject.requirements
     common = [line for line in lines if line.item.group == MAIN and not line.item.optional]
     preferred = planned.series if planned is not None else None
-    found = _narrowed_together(common, fits, preferred)
+    found = _narrowed_together(common, fits, preferred, required)
     for line in lines:
         if line.is_wide and line.item.path not in found:
             beside = [*common, line] if line not in common else [line]
-            together = _narrowed_together(beside, fits, preferred) or _narrowed_together(
-                [line], fits, preferred
+            together = _narrowed_together(beside, fits, preferred, required) or _narrowed_together(
+                [line], fits, preferred, required
             )
             if line.item.path in together:
                 found[line.item.path] = together[line.item.path]
@@ -272,9 +274,15 @@ _Finder = Callable[[Line, str], "Release | None"]
 
 
 def _narrowed_together(
-    lines: Sequence[Line], fits: _Finder, preferred: str | None
+    lines: Sequence[Line],
+    fits: _Finder,
+    preferred: str | None,
+    required: Sequence[Requirement],
 ) -> dict[KeyPath, Release]:
-    """The releases of the wide lines, all in one series that serves every line."""
+    """The releases of the wide lines, all in one series that serves every line.
+
+    `required` are the requirements of the project, among them those on companions.
+    """
     wide = [line for line in lines if line.is_wide and line.admitted]
     if not wide:
         return {}
@@ -284,19 +292,36 @@ def _narrowed_together(
         for one in sorted(series, key=numbers)
         if all(fits(line, one) for line in lines if line.admitted)
     ]
-    chosen = preferred if preferred in good else _chosen_series(wide, good)
+
+    def excluding(series: str) -> int:
+        return sum(
+            admits_no_fit(item, release)
+            for item in required
+            for line in wide
+            if not item.marker.intersect(line.item.marker).is_empty()
+            if (release := fits(line, series)) is not None
+        )
+
+    chosen = preferred if preferred in good else _chosen_series(wide, good, excluding)
     if chosen is None:
         return {}
     return {line.item.path: release for line in wide if (release := fits(line, chosen)) is not None}
 
 
-def _chosen_series(wide: Sequence[Line], good: Sequence[str]) -> str | None:
-    """The series to pin to, of those that serve every target."""
+def _chosen_series(
+    wide: Sequence[Line], good: Sequence[str], excluding: Callable[[str], int]
+) -> str | None:
+    """The series to pin to, of those that serve every target.
+
+    `excluding` counts the requirements on companions that exclude a series.
+    """
     if locked := {release.series for line in wide for release in line.locked}:
         return max((one for one in good if one in locked), key=numbers, default=None)
     # Plans are made for these only.
     planned = load().series
     usable = [one for one in good if one in planned]
+    fewest = min(map(excluding, usable), default=0)
+    usable = [one for one in usable if excluding(one) == fewest]
     starts = [
         next(release.series for release in line.admitted if release.series in planned)
         for line in (wide if usable else ())

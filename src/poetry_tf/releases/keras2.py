@@ -21,13 +21,14 @@ class NeedsKeras2:
     """Versions of a distribution that need Keras 2, or refuse it.
 
     Attributes:
-        versions: with an upper bound.
+        versions: up to the newest one (`<=0.25`), or to before a later one that does not (`<5`).
         why: what happens without it, as a clause about the distribution.
         as_tf_keras: whether it needs `tf.keras` to be Keras 2, by TF_USE_LEGACY_KERAS. Else it
             imports `tf_keras` itself.
         refuses: whether it is the other way round: it needs `tf.keras` not to be Keras 2.
         later: the release that works beside another Keras, where these do in no way; empty if they
             can.
+        extra: the extra of it that requires `tf-keras`; empty if none does.
     """
 
     name: NormalizedName
@@ -38,6 +39,7 @@ class NeedsKeras2:
     as_tf_keras: bool = False
     refuses: bool = False
     later: str = ""
+    extra: str = ""
 
 
 @functools.cache
