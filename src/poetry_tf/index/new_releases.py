@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakKeyDictionary
 
 import requests
 from packaging.utils import canonicalize_name
@@ -66,10 +65,18 @@ def new_releases(pool: RepositoryPool, report: Callable[[str], None]) -> NewRele
 
 
 def reader_of(repository: HTTPRepository, report: Callable[[str], None]) -> NewReleases:
-    """The reader of an index, the same one throughout a run."""
-    if repository not in _readers:
-        _readers[repository] = NewReleases(repository, report)
-    return _readers[repository]
+    """The reader of an index, the same one throughout a run.
+
+    It is kept with the repository, which it refers to: a table of all would keep both.
+    """
+    kept: dict[str, Any] = vars(repository)
+    if _READER not in kept:
+        kept[_READER] = NewReleases(repository, report)
+    reader: NewReleases = kept[_READER]
+    return reader
+
+
+_READER: Final = "_poetry_tf_new_releases"
 
 
 class NewReleases:
@@ -259,9 +266,6 @@ class _Problems(RefreshReport):
     @override
     def progress(self, what: str, done: int, total: int) -> None:
         pass
-
-
-_readers: WeakKeyDictionary[HTTPRepository, NewReleases] = WeakKeyDictionary()
 
 
 def _pages(repository: HTTPRepository) -> SimpleIndex:
