@@ -139,6 +139,36 @@ def test_two_cuda_majors_with_the_same_files_are_an_error(cuda_first: bool):
     assert not any("cublas" in one.message for one in (cudnn, nccl))
 
 
+@pytest.mark.parametrize(
+    ("line", "wheel", "remedy"),
+    [
+        (
+            "tensorflow",
+            ("nvidia-cudnn-cu12", "9.1.0.70"),
+            "Remove the requirement on nvidia-cudnn-cu12, or require 9.3 or later",
+        ),
+        (
+            "tensorflow",
+            ("nvidia-cublas-cu12", "12.1.3.1"),
+            "Remove the requirement on nvidia-cublas-cu12, or require the version of TensorFlow's "
+            "and-cuda extra",
+        ),
+        (
+            "tensorflow[and-cuda]",
+            ("nvidia-cudnn-cu13", "9.19.0.56"),
+            "Remove the requirement on nvidia-cudnn-cu13",
+        ),
+    ],
+)
+def test_a_wheel_that_the_project_requires_itself_is_no_matter_of_builds(
+    line: str, wheel: tuple[str, str], remedy: str
+):
+    name, version = wheel
+    tensorflow_ = tensorflow("2.18.1", cuda="and-cuda" in line)
+    (finding,) = findings(f'["{line}", "{name}"]', tensorflow_, {name: (version, {})})
+    assert finding.remedy == remedy
+
+
 def test_a_library_for_another_cuda_is_a_warning():
     (finding,) = findings(BOTH, tensorflow("2.18.1"), TORCH_2_11)
     assert finding.severity == "warning"

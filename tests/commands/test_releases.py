@@ -54,6 +54,23 @@ def test_a_table_of_the_series_to_choose_from(releases) -> None:
     assert max(map(len, lines)) < 115
 
 
+@pytest.mark.parametrize("given", ["2.15", "v2.15", " 2.15 ", "2.15.1", "v2.15.1"])
+def test_a_series_is_its_newest_release_in_any_spelling(releases, given: str) -> None:
+    assert releases(given).stdout.startswith("tensorflow 2.15.1, ")
+
+
+@pytest.mark.parametrize("given", ["2.15.0", "v2.15.0", "2.15.0.0"])
+def test_a_release_is_that_one(releases, given: str) -> None:
+    assert releases(given).stdout.startswith("tensorflow 2.15.0, ")
+
+
+@pytest.mark.parametrize("given", ["2", "v2", "1"])
+def test_a_major_alone_is_no_series(releases, given: str) -> None:
+    done = releases(given)
+    assert done.returncode == 1
+    assert f"{given} is not a series of TensorFlow\nGive one such as 2.21." in done.stderr
+
+
 def test_all_series(releases) -> None:
     result = releases("--all")
     assert result.ok

@@ -593,6 +593,26 @@ def test_where_there_is_no_solution_the_users_own_requirement_is_named(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("series", ["2.14", "2.18", "2.21"])
+def test_the_line_that_is_named_is_that_of_the_file_as_it_is(
+    warm_poetry: PoetryRunner, project: Path, series: str
+) -> None:
+    """A move writes lines and removes some above it."""
+    extras = '\n[project.optional-dependencies]\nold = ["protobuf (==4.25.0)"]\n'
+    write_pyproject(
+        project,
+        ["tensorflow (>=2.15.1,<2.16)"],
+        requires_python=">=3.11,<3.12",
+        more=extras + MANAGED + 'devcontainer = "off"\n',
+    )
+    path = project / "pyproject.toml"
+    text = path.read_text("utf-8")
+    done = refused(warm_poetry, series)
+    (line,) = (n for n, one in enumerate(text.splitlines(), 1) if "protobuf" in one)
+    assert f"pyproject.toml:{line}: you require protobuf" in done.stderr
+
+
+@pytest.mark.slow
 def test_a_requirement_with_an_extra_is_named_too(
     warm_poetry: PoetryRunner, project: Path, index: LocalIndex
 ) -> None:

@@ -100,8 +100,10 @@ def _built(clash: CudaClash) -> str:
 
 def _remedy(clash: CudaClash) -> str:
     names = dict.fromkeys((*clash.brought_by, *clash.beside_by))
-    other = format_list(name for name in names if name not in tensorflow_distributions())
-    other = other or clash.wheel.name
+    others = [name for name in names if name not in tensorflow_distributions()]
+    if not others:
+        return _remedy_of_own(clash)
+    other = format_list(others)
     share = {
         "overwritten": "versions that are built for the same CUDA",
         "refused": f"one that requires cuDNN {_built(clash)} or later",
@@ -109,4 +111,18 @@ def _remedy(clash: CudaClash) -> str:
     return (
         f"Require a build of {other} without CUDA, or {share}, or keep TensorFlow and {other} in "
         "separate environments"
+    )
+
+
+def _remedy_of_own(clash: CudaClash) -> str:
+    """The advice where nothing but the project's own requirement brings a wheel."""
+    wheel = clash.wheel.name
+    if clash.beside is not None:
+        if not clash.brought_by and not clash.beside_by:
+            return f"Remove the requirement on {wheel} or that on {clash.beside.name}"
+        return f"Remove the requirement on {clash.beside.name if clash.brought_by else wheel}"
+    if clash.kind == "refused":
+        return f"Remove the requirement on {wheel}, or require {_built(clash)} or later"
+    return (
+        f"Remove the requirement on {wheel}, or require the version of TensorFlow's and-cuda extra"
     )

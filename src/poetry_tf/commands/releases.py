@@ -22,8 +22,8 @@ from poetry_tf.commands.base import (
     titled_section,
 )
 from poetry_tf.plan.release import newer_than_data, prerelease_kind
-from poetry_tf.releases import DISTRIBUTIONS, PLATFORMS, Catalog, load, whole
-from poetry_tf.releases.model import numbers
+from poetry_tf.releases import DISTRIBUTIONS, PLATFORMS, Catalog, Release, load, whole
+from poetry_tf.releases.model import numbers, series_of
 from poetry_tf.releases.summary import Plain, release_summary, series_summary, span, what_was_read
 
 if TYPE_CHECKING:
@@ -139,9 +139,7 @@ The data was read from the wheels and is part of poetry-tf: it needs no network 
         return 0
 
     def _one(self, catalog: Catalog, version: str) -> int:
-        # The newest release of a series, or the release of a version.
-        in_series = catalog.newest(version) if version.count(".") == 1 else None
-        release = in_series or catalog.get(version)
+        release = _named(catalog, version)
         if release is None:
             return self.fail(*_unknown_error(catalog, version, was_read=self._new is not None))
         found = release_summary(catalog, release)
@@ -158,6 +156,18 @@ The data was read from the wheels and is part of poetry-tf: it needs no network 
     def _json(self, value: Plain) -> int:
         self.write_json(value)
         return 0
+
+
+def _named(catalog: Catalog, text: str) -> Release | None:
+    """The newest release of a series, or the release of a version; None for what is neither."""
+    try:
+        version = Version(text)
+    except ValueError:
+        return None
+    if len(version.release) < 2:
+        return None
+    series = series_of(version)
+    return (catalog.newest(series) if str(version) == series else None) or catalog.get(version)
 
 
 def _new_line(item: NewRelease) -> str:
@@ -188,6 +198,8 @@ def _unknown_error(catalog: Catalog, version: str, *, was_read: bool) -> tuple[s
         kind = prerelease_kind(Version(version))
         reason = f"TensorFlow {version} is {kind}, not a stable release"
         return reason, f"The known series are {catalog.series[0]} to {catalog.series[-1]}."
+    if version.lstrip("vV").isdecimal():
+        return f"{version} is not a series of TensorFlow", f"Give one such as {catalog.series[-1]}."
     reason = {
         "older": f"TensorFlow {version} is older than the releases that poetry-tf knows",
         "missing": f"There is no TensorFlow {version}",
@@ -267,8 +279,9 @@ def _gpu_lines(release: Plain) -> Iterator[str]:
         yield "GPU architectures: unknown"
     if driver:
         least = driver["linux_least"] or driver["linux"]
-        newer = f"; {driver['linux']} or later for a GPU that it is not compiled for"
-        yield f"NVIDIA driver {least} or later (Linux){newer if least != driver['linux'] else ''}"
+        newer = driver["linux"] if driver["linux"] != least else None
+        more = f"; {newer} or later for a GPU that it is not compiled for" if newer else ""
+        yield f"NVIDIA driver {least} or later (Linux){more}"
     if package:
         yield f"cuDNN as apt package: {' or '.join(package['packages'])}"
     if pair := release["container"]:

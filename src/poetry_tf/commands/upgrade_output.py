@@ -418,8 +418,7 @@ def unsolved_error(upgrade: Upgrade, error: UnsolvedError) -> tuple[str, str]:
 
 
 def _blocker_line(upgrade: Upgrade, item: Requirement, specifier: str) -> str:
-    pyproject = upgrade.after.pyproject
-    place = f"{pyproject.path.name}:{pyproject.position(item.constraint_path).line}"
+    place = _place_before(upgrade, item)
     written = f"{item.name} {item.written}".strip()
     required, release = f"{place}: you require {written}", upgrade.new.version
     if specifier:
@@ -427,6 +426,19 @@ def _blocker_line(upgrade: Upgrade, item: Requirement, specifier: str) -> str:
         return f"{required}, {needs}: change yours so that it admits that."
     remedy = "admit other versions of it, or remove it."
     return f"{required}, which conflicts with the rest: {remedy}"
+
+
+def _place_before(upgrade: Upgrade, item: Requirement) -> str:
+    """The place of a requirement in the file as it is; the planned one has other lines."""
+    pyproject = upgrade.before.pyproject
+    same = [
+        one
+        for one in pyproject.requirements
+        if (one.name, one.written, one.marker) == (item.name, item.written, item.marker)
+    ]
+    same = [one for one in same if one.path[:-1] == item.path[:-1]] or same
+    lines = [f":{pyproject.position(one.constraint_path).line}" for one in same[:1]]
+    return f"{pyproject.path.name}{''.join(lines)}"
 
 
 def _companion_remedy(item: CompanionMove, upgrade: Upgrade) -> str:
