@@ -498,7 +498,7 @@ def test_an_image_whose_python_has_no_poetry_that_reads_the_lock_is_reported(
 ):
     image = f'{{"image": "{load_images().repository}:1-{python}"}}'
     project = in_container(form, image)
-    # TensorFlow's Python says it already, and mends it.
+    # TensorFlow's Python says it already, and fixes it.
     assert [item.code for item in found(project) if item.code in {"TF306", "TF502"}] == ["TF502"]
     unknown = lock_text(("tensorflow", "99.0.0")).replace('"2.1"\n', f'"{form}"\n')
     text = MANAGED.replace("tensorflow~=2.13.0", "tensorflow~=99.0.0")

@@ -1,4 +1,4 @@
-"""Running the rules over a project, and applying what mends their findings."""
+"""Running the rules over a project, and applying what fixes their findings."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PINNED = '[project]\nrequires-python = ">=3.11,<3.12"\ndependencies = ["tensorfl
 
 
 def fixable(finding: Finding) -> bool:
-    """Whether its rule is said to be one that --fix mends."""
+    """Whether its rule is said to be one that --fix fixes."""
     return RULES[finding.code].fixable
 
 

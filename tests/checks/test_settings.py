@@ -13,10 +13,12 @@ WHEELS = '[project]\ndependencies = ["tensorflow[and-cuda]~=2.18.1"]\n'
 @pytest.mark.parametrize(
     ("settings", "where", "says"),
     [
-        ('[tool.poetry-tf]\ngpu = "cuda"', "pyproject.toml:4:1", "gpu is 'cuda'"),
+        ('[tool.poetry-tf]\ngpu = "cuda"', "pyproject.toml:4:1", 'gpu is "cuda"'),
         ("[tool.poetry-tf]\ngpu = [1]", "pyproject.toml:4:1", "gpu is [1]"),
+        ("[tool.poetry-tf]\ngpu = true", "pyproject.toml:4:1", "gpu is true"),
+        ("[tool.poetry-tf]\ngpu = {a = 1}", "pyproject.toml:4:1", "gpu is {a = 1}"),
         ('[tool.poetry-tf]\ncuda = "11.8"', "pyproject.toml:4:1", "unknown setting cuda"),
-        ('tool.poetry-tf.gpu = "x"', "pyproject.toml:3:1", "gpu is 'x'"),
+        ('tool.poetry-tf.gpu = "x"', "pyproject.toml:3:1", 'gpu is "x"'),
         ("[[tool.poetry-tf]]", "pyproject.toml:3:", "is not a table"),
     ],
 )
@@ -43,6 +45,7 @@ def test_a_setting_that_means_nothing_is_reported_with_its_place(
         ('environments = ["linux_x86_64"]', "linux-x86_64"),
         ('environments = ["windows"]', "windows-amd64"),
         ('environments = ["linux-arm64"]', "linux-aarch64"),
+        ("devcontainer = false", "off"),
     ],
 )
 def test_what_a_misspelt_setting_may_mean_is_said(settings: str, meant: str):
@@ -113,7 +116,27 @@ def test_only_the_table_of_ours_and_only_in_a_project_with_tensorflow_is_judged(
     assert (finding.message, finding.remedy) == ("tf is not a table", "Write [tf]")
 
 
-@pytest.mark.parametrize("name", ["poetry_tf", "poetrytf", "Poetry-TF"])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('mirror = "tuna"\n', "mirror has no effect here"),
+        ('[TF]\nmirror = "tuna"\n', "[TF] has no effect"),
+        ('[poetry-tf]\nmirror = "tuna"\n', "[poetry-tf] has no effect"),
+    ],
+)
+def test_a_mirror_in_another_place_of_poetry_toml_is_reported(text: str, message: str):
+    (finding,) = found(in_memory(FINE, poetry_toml=text), "TF001")
+    assert finding.message == message
+    assert finding.remedy in {"Write it under [tf]", "Write [tf]"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("poetry_tf", "poetrytf", "Poetry-TF", "poetry-tensorflow"),
+        *("poetry.tf", "poetry.poetry-tf"),
+    ],
+)
 def test_a_table_whose_name_is_written_otherwise_is_reported(name: str):
     (finding,) = found(in_memory(f'{FINE}[tool.{name}]\ngpu = "pip"\n'), "TF001")
     assert place(finding).startswith("pyproject.toml:3:")

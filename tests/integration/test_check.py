@@ -58,7 +58,7 @@ def test_all_set(right: PoetryRunner, index: LocalIndex) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ('gpu = "auto"', 'gpu = "rocm"', ["pyproject.toml:15:1 TF001 gpu is 'rocm'"]),
+        ('gpu = "auto"', 'gpu = "rocm"', ['pyproject.toml:15:1 TF001 gpu is "rocm"']),
         (
             PIN,
             "tensorflow (>=2.18)",

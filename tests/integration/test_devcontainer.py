@@ -612,8 +612,8 @@ def test_no_file_of_a_project_holds_the_password_of_a_mirror(
 
 
 MEANINGLESS = [
-    ('gpu = "cudaa"', "gpu is 'cudaa'", 'Write one of "auto", "system", "pip", "none"'),
-    ('engine = "dokcer"', "engine is 'dokcer'", 'Did you mean "docker"? '),
+    ('gpu = "cudaa"', 'gpu is "cudaa"', 'Write one of "auto", "system", "pip", "none"'),
+    ('engine = "dokcer"', 'engine is "dokcer"', 'Did you mean "docker"? '),
     ("gpu_required = true", "unknown setting gpu_required", 'Did you mean "gpu-required"? '),
 ]
 

@@ -384,7 +384,7 @@ def test_a_setting_that_means_nothing_is_reported(warm_poetry: PoetryRunner) -> 
     done = warm_poetry.call("lock")
     assert done.ok, done.output
     (line,) = done.stderr.splitlines()
-    assert "unknown environment 'windows'" in line
+    assert 'unknown environment "windows"' in line
     assert 'Did you mean "windows-amd64"?' in line
 
 

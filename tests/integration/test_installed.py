@@ -223,7 +223,7 @@ SHELLS = [
         kind,
         marks=pytest.mark.skipif(shutil.which(shell) is None, reason=f"there is no {shell}"),
     )
-    for shell, kind in (("sh", "sh"), ("bash", "sh"), ("zsh", "sh"), ("fish", "fish"))
+    for shell, kind in (("sh", "sh"), ("bash", "bash"), ("zsh", "zsh"), ("fish", "fish"))
 ]
 
 
@@ -311,7 +311,7 @@ def test_an_unknown_shell_is_refused(poetry: PoetryRunner) -> None:
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         "Error: Unknown shell 'cmd'",
-        "Give --shell one of sh, fish and powershell.",
+        "Give --shell one of sh, bash, zsh, fish, powershell and pwsh.",
     ]
 
 

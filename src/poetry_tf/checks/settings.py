@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from poetry_tf.checks.findings import RULES, Context, Finding, rule
 from poetry_tf.files.project import POETRY_TOML
+from poetry_tf.files.values import spelled
 from poetry_tf.plan.model import GpuModeError
 from poetry_tf.plan.poetry_settings import poetry_setting_problems
 from poetry_tf.plan.requirement import tensorflow_requirements
-from poetry_tf.plan.settings import SETTINGS_PATH, read_settings
+from poetry_tf.plan.settings import SETTINGS_PATH, is_named_like_ours, read_settings
 
 
 @rule("TF001")
@@ -21,8 +21,9 @@ def unknown_setting(context: Context) -> Iterator[Finding]:
     key, a `gpu` that the project's TensorFlow can't have, an entry of `ignore` for an unknown rule
     or without a reason.
 
-    So does a key or a value under `[tf]` in the project's `poetry.toml`, and a table
-    `[tool.poetry_tf]`, whose name is written with another mark.
+    So does a key or a value under `[tf]` in the project's `poetry.toml`, a `mirror` outside of that
+    table, and a table with another name or in another place, such as `[tool.poetry_tf]` or
+    `[tool.poetry.tf]`.
 
     A contradiction is `gpu = "system"` or `gpu = "none"` beside a requirement on
     `tensorflow[and-cuda]`: CUDA from the container and CUDA from the wheels conflict.
@@ -54,14 +55,17 @@ def unknown_setting(context: Context) -> Iterator[Finding]:
 
 
 def _misnamed_table(context: Context) -> Iterator[Finding]:
-    """Tables whose name is poetry-tf but for case and hyphen."""
-    tool = context.project.pyproject.table("tool")
-    for name in tool:
-        if name != SETTINGS_PATH[1] and re.sub(r"[-_ ]", "", name).lower() == "poetrytf":
+    """Tables that are meant to be `[tool.poetry-tf]`, by their name or their place."""
+    pyproject = context.project.pyproject
+    tool = pyproject.table("tool")
+    paths: list[tuple[str, ...]] = [
+        ("tool", name) for name in tool if name not in {SETTINGS_PATH[1], "tf"}
+    ]
+    paths += [("tool", "poetry", name) for name in pyproject.table("tool", "poetry")]
+    for path in paths:
+        if is_named_like_ours(path[-1]):
             yield Finding(
-                *context.at(("tool", name)),
-                f"[tool.{name}] has no effect",
-                "Write [tool.poetry-tf]",
+                *context.at(path), f"[{spelled(path)}] has no effect", "Write [tool.poetry-tf]"
             )
 
 

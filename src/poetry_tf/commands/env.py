@@ -35,7 +35,7 @@ class EnvCommand(TensorFlowCommand):
         option(
             "shell",
             None,
-            "The shell that reads them: sh (also bash and zsh), fish or powershell.",
+            "The shell that reads them: sh, bash, zsh, fish, powershell or pwsh.",
             flag=False,
             default="sh",
         ),
@@ -121,7 +121,7 @@ def _for_powershell(item: Variable) -> str:
 
 
 _SHELLS: Final[dict[str, Callable[[Variable], str]]] = {
-    "sh": _for_sh,
+    **dict.fromkeys(("sh", "bash", "zsh"), _for_sh),
     "fish": _for_fish,
-    "powershell": _for_powershell,
+    **dict.fromkeys(("powershell", "pwsh"), _for_powershell),
 }

@@ -276,12 +276,12 @@ class TomlDocument(Document):
             match = re.search(r"\n([ \t]*)[^\s#\]]", old)
             inner = match[1] if match else (indent or "") + _DEFAULT_INDENT
             newline = newline_of(self.text)
-            lines = [f"{newline}{inner}{_rendered(element)}," for element in value]
+            lines = [f"{newline}{inner}{rendered(element)}," for element in value]
             return f"[{''.join(lines)}{newline}{indent or ''}]"
-        return _rendered(value)
+        return rendered(value)
 
     def render_key(self, key: str) -> str:
-        return key if _BARE_KEY.match(key) else _rendered(key)
+        return key if _BARE_KEY.match(key) else rendered(key)
 
     def indent_unit(self) -> str:
         return _DEFAULT_INDENT
@@ -392,16 +392,16 @@ def _with_newline_before(text: str, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
-def _rendered(value: Any) -> str:
+def rendered(value: Any) -> str:
     """A value on one line. Raises `DocumentError` for what TOML cannot express."""
     if isinstance(value, dict):
         members = ", ".join(
-            f"{key if _BARE_KEY.match(key) else _rendered(key)} = {_rendered(value[key])}"
+            f"{key if _BARE_KEY.match(key) else rendered(key)} = {rendered(value[key])}"
             for key in value
         )
         return f"{{{members}}}"
     if isinstance(value, list):
-        return f"[{', '.join(map(_rendered, value))}]"
+        return f"[{', '.join(map(rendered, value))}]"
     try:
         text: str = tomlkit.item(value).as_string()
         text.encode()  # Half a surrogate pair is no character to TOML.

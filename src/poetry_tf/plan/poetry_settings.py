@@ -6,13 +6,20 @@ import os
 from collections.abc import Iterator
 
 from poetry_tf.files.state import VARIABLE as STATE_VARIABLE
-from poetry_tf.files.toml import TomlDocument
+from poetry_tf.files.toml import TomlDocument, rendered
+from poetry_tf.files.values import spelled
 from poetry_tf.index.config import LOCAL_HOSTS, SETTING, VARIABLE, shown_path, user_documents
 from poetry_tf.index.mirrors import MirrorError, parse_mirror
-from poetry_tf.plan.settings import PROJECT_SETTINGS, REGISTRY_VARIABLE, SettingProblem
+from poetry_tf.plan.settings import (
+    PROJECT_SETTINGS,
+    REGISTRY_VARIABLE,
+    SettingProblem,
+    is_named_like_ours,
+)
 from poetry_tf.text import did_you_mean, format_list
 
 _TABLE = SETTING[:-1]
+_HEADER = f"[{spelled(_TABLE)}]"
 _OF_PROJECTS = ("mirror",)
 _OF_USERS = ("mirror", "local-hosts", "cert", "client-cert")
 # Poetry reads each of its settings from a variable, too.
@@ -28,12 +35,17 @@ _VARIABLES = (
 def poetry_setting_problems(
     document: TomlDocument, *, is_projects: bool
 ) -> Iterator[SettingProblem]:
-    """What has no effect in the table of one of Poetry's files: a project's, or the user's."""
+    """What has no effect in one of Poetry's files: a project's, or the user's."""
+    for name, value in document.data.items():
+        if name == SETTING[-1]:
+            yield SettingProblem((name,), f"{name} has no effect here", f"Write it under {_HEADER}")
+        elif isinstance(value, dict) and name not in _TABLE and is_named_like_ours(name):
+            yield SettingProblem((name,), f"[{name}] has no effect", f"Write {_HEADER}")
     table = document.get(_TABLE)
     if table is None:
         return
     if not isinstance(table, dict):
-        yield SettingProblem(_TABLE, "tf is not a table", "Write [tf]")
+        yield SettingProblem(_TABLE, "tf is not a table", f"Write {_HEADER}")
         return
     known = _OF_PROJECTS if is_projects else _OF_USERS
     for key, value in table.items():
@@ -42,7 +54,7 @@ def poetry_setting_problems(
             yield from _mirror_problems(value)
         elif key == LOCAL_HOSTS[-1] and not is_projects and not _is_list_of_texts(value):
             remedy = 'Write a list of hosts, such as ["pypi.lan:8080"]'
-            yield SettingProblem(path, f"{key} is {value!r}", remedy)
+            yield SettingProblem(path, f"{key} is {rendered(value)}", remedy)
         elif key in known:
             continue
         elif key in _OF_USERS:

@@ -12,6 +12,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
+from poetry_tf.files.toml import rendered
 from poetry_tf.files.values import KeyPath
 from poetry_tf.plan.environments import ENVIRONMENTS
 from poetry_tf.text import did_you_mean, format_list
@@ -151,16 +152,17 @@ def _problems(table: Mapping[str, Any]) -> Iterator[SettingProblem]:
         path = (*SETTINGS_PATH, key)
         if key in _WORDS:
             if value not in _WORDS[key]:
-                remedy = did_you_mean(value, _WORDS[key]) + _write_one_of(_WORDS[key])
-                yield SettingProblem(path, f"{key} is {value!r}", remedy)
+                meant = "off" if value is False else value
+                remedy = did_you_mean(meant, _WORDS[key]) + _write_one_of(_WORDS[key])
+                yield SettingProblem(path, f"{key} is {rendered(value)}", remedy)
         elif key == "environments":
             yield from _environment_problems(path, value)
         elif key == "gpu-required":
             if not isinstance(value, bool):
-                yield SettingProblem(path, f"{key} is {value!r}", "Write true or false")
+                yield SettingProblem(path, f"{key} is {rendered(value)}", "Write true or false")
         elif key == "registry":
             if not (isinstance(value, str) and is_registry(value)):
-                yield SettingProblem(path, f"registry is {value!r}", REGISTRY_REMEDY)
+                yield SettingProblem(path, f"registry is {rendered(value)}", REGISTRY_REMEDY)
         else:
             known = PROJECT_SETTINGS
             remedy = did_you_mean(key, known) + f"The settings are {format_list(sorted(known))}"
@@ -171,14 +173,19 @@ def _problems(table: Mapping[str, Any]) -> Iterator[SettingProblem]:
 
 def _environment_problems(path: KeyPath, value: object) -> Iterator[SettingProblem]:
     if not isinstance(value, list) or not value:
-        what = "is empty" if value == [] else f"is {value!r}"
+        what = "is empty" if value == [] else f"is {rendered(value)}"
         remedy = f"Write a list of some of {_quoted(ENVIRONMENTS)}"
         yield SettingProblem(path, f"environments {what}", remedy)
         return
     for index, name in enumerate(value):
         if not (isinstance(name, str) and name in ENVIRONMENTS):
             remedy = did_you_mean(name, ENVIRONMENTS) + _write_one_of(tuple(ENVIRONMENTS))
-            yield SettingProblem((*path, index), f"unknown environment {name!r}", remedy)
+            yield SettingProblem((*path, index), f"unknown environment {rendered(name)}", remedy)
+
+
+def is_named_like_ours(table: str) -> bool:
+    """Whether the name of a table is one that somebody may write for poetry-tf's own."""
+    return re.sub(r"[-_. ]", "", table).lower() in {"tf", "poetrytf", "poetrytensorflow"}
 
 
 def is_registry(text: str) -> bool:
