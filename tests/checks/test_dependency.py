@@ -575,6 +575,34 @@ def test_a_pin_that_contradicts_itself_admits_nothing():
     assert "no version" in finding.message
 
 
+@pytest.mark.parametrize("more", ["", '[tool.poetry-tf]\nenvironments = ["macos-arm64"]\n'])
+@pytest.mark.parametrize(
+    ("pin", "fixed"),
+    [
+        ("~=2.15.0", ">=2.15.0,<2.15.1"),
+        (">=2.15,<2.16", ">=2.15.0,<2.15.1"),
+        ("==2.15.*", ">=2.15.0,<2.15.1"),
+        ("==2.15.1", None),
+    ],
+)
+def test_a_pin_ends_before_a_release_that_installs_nothing(more: str, pin: str, fixed: str | None):
+    text = (
+        '[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.10,<3.12"\n'
+        "dependencies = [\"tensorflow-macos{} ; sys_platform == 'darwin'\"]\n"
+        "[tool.poetry]\npackage-mode = false\n" + more
+    )
+    project = in_memory(text.format(pin))
+    (finding,) = found(project, "TF102")
+    assert "2.15.1, which installs nothing" in finding.message
+    assert (finding.edits != ()) == (fixed is not None)
+    if fixed is not None:
+        after = fix(project, codes={"TF102"})
+        assert after.pyproject.document.text == text.format(fixed)
+        assert found(after, "TF102") == []
+    for fine in ("~=2.14.0", "==2.15.0", "~=2.16.0"):
+        assert found(in_memory(text.format(fine)), "TF102") == []
+
+
 def test_yanked_releases_are_nothing_to_pin(monkeypatch: pytest.MonkeyPatch):
     yanked = frozenset(release.version for release in CATALOG.in_series("2.15"))
     monkeypatch.setattr(CATALOG, "yanked", yanked)

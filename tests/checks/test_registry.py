@@ -25,6 +25,11 @@ SPECIMENS: Mapping[str, tuple[str, dict[str, Any]]] = {
         "\n]",
         {},
     ),
+    "TF102": (
+        '[project]\nrequires-python = ">=3.10,<3.12"\n'
+        'dependencies = ["tensorflow-macos~=2.15.0"]\n[tool.poetry-tf]\n',
+        {},
+    ),
     "TF105": (
         '[project]\nrequires-python = ">=3.10,<3.12"\n'
         'dependencies = ["tensorflow~=2.15.0", "tensorflow-io"]\n[tool.poetry-tf]\ngpu = "none"\n',

@@ -106,13 +106,16 @@ def _series_to_choose(line: Line) -> str:
     )
 
 
-@rule("TF102")
+@rule("TF102", fixable=True)
 def no_such_release(context: Context) -> Iterator[Finding]:
-    """A version of TensorFlow is required or locked that was never released.
+    """A version of TensorFlow is required or locked that was never released, or is empty.
 
     A pin such as `~2.15.7`, where 2.15 ends with 2.15.1, admits nothing that could be installed. A
     lock file with such a version was changed by hand, or in a merge. The rule also finds a pin
     whose releases were all yanked, because no solver chooses one of these by itself.
+
+    The newest release that a pin admits may hold no TensorFlow, as `tensorflow-macos` 2.15.1 does:
+    it installs, and TensorFlow can't be imported. `--fix` ends the pin before it.
 
     The rule does not check releases that are newer than poetry-tf's data, such as a later patch
     release of a recent series or one that is locked. It does not check a project with an index of
@@ -131,6 +134,7 @@ def no_such_release(context: Context) -> Iterator[Finding]:
                 _nearest(item),
                 name=item.name,
             )
+    yield from _empty_releases(context)
     if (lock := project.valid_lock) is None:
         return
     for name in sorted(lock.versions.keys() & {*map(canonicalize_name, DISTRIBUTIONS)}):
@@ -146,6 +150,30 @@ def no_such_release(context: Context) -> Iterator[Finding]:
                     "Run `poetry lock`, and find out what changed the lock file",
                     name=name,
                 )
+
+
+def _empty_releases(context: Context) -> Iterator[Finding]:
+    """The pins of which a solver takes a release that installs nothing."""
+    pyproject = context.project.pyproject
+    for line in context.lines:
+        if not line.admitted or not (newest := line.admitted[-1]).is_empty:
+            continue
+        full = next((one for one in reversed(line.admitted) if not one.is_empty), None)
+        if line.item.path in context.narrowed:
+            continue  # TF101 does that
+        remedy = "Require another release, or tensorflow itself there"
+        edits: tuple[Edit, ...] = ()
+        if full is not None:
+            remedy = f"Take {full.version}: end the pin before {newest.version}"
+            edits = shim_pin_edits(context.project, line.item, full)
+        writes = not pyproject.publishes(line.item) and pyproject.foreign_manager is None
+        yield Finding(
+            *context.at(line.item.constraint_path),
+            f"{line.item.name} {line.item.written} admits {newest.version}, which installs nothing",
+            remedy,
+            edits if writes else (),
+            name=line.item.name,
+        )
 
 
 def _nearest(item: Requirement) -> str:

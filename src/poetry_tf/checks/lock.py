@@ -194,6 +194,7 @@ def _unserved_lines(context: Context, lock: Lock, locked: LockedPackages) -> Ite
     """The findings where the lock has no wheels for a Python, and another release has."""
     narrowed = context.narrowed  # what TF101 narrows is locked again
     lines = [line for line in context.lines if line.locked and line.item.path not in narrowed]
+    lines = [line for line in lines if not line.locked[-1].is_empty]  # TF102 finds it
     if not lines or not context.project.is_locked:
         return
     served = served_targets(context.project, locked, lines)

@@ -179,6 +179,12 @@ class Release:
         return any(wheels.kind is not None for wheels in self.wheels.values())
 
     @property
+    def is_empty(self) -> bool:
+        """Whether its wheels hold no TensorFlow and bring none (tensorflow-macos 2.15.1)."""
+        wheels = self.wheels.values()
+        return bool(wheels) and all(one.kind == "shim" and not one.usable for one in wheels)
+
+    @property
     def is_build_known(self) -> bool:
         """Whether it is known if, and with which CUDA, its Linux x86_64 wheels are built."""
         linux = self.wheels.get(LINUX_X86_64)
