@@ -376,6 +376,10 @@ _DEVICES = "deploy: {resources: {reservations: {devices: [%s]}}}"
         ("<<: *gpu", False),
         ("environment: !reset []", False),  # what can't be read is no finding
         ("extends: app", False),  # a circle
+        ("<<: [*gpu, *gpu]", False),
+        (f"runtime: 0x{'f' * 5_000}", True),
+        ("x: !!timestamp never", True),
+        ("x: &x [*x]", False),
     ],
 )
 @pytest.mark.parametrize("engine", ["docker", "podman"])
@@ -396,6 +400,24 @@ def test_a_compose_file_has_to_give_its_service_the_gpu(
     assert [item.code for item in changes] == ["TF504"] * is_found
     assert all("../compose.yml" in item.remedy for item in changes)
     assert synchronize(path, JsoncDocument.parse(text), spec).text == text
+
+
+def test_a_compose_file_of_aliases_is_read_in_proportion_to_its_size(tmp_path: Path):
+    path = tmp_path / ".devcontainer" / "devcontainer.json"
+    path.parent.mkdir()
+    text = written({"dockerComposeFile": ["c.yml"] * 2, "service": "app"})
+    for item in ("{<<: [%s]}", "[%s]"):
+        lines = [f"a{i}: &a{i} {item % ','.join([f'*a{i - 1}'] * 9)}" for i in range(1, 30)]
+        lines = ["a0: &a0 {p: 1}", *lines, "services: {app: {runtime: *a29}}"]
+        (path.parent / "c.yml").write_text("\n".join(lines))
+        assert find_changes(path, JsoncDocument.parse(text), make_spec()) == ()
+
+
+def test_many_retired_arguments_are_removed_at_once():
+    for number in (16, 2_000):
+        arguments = [*["--gpus=all"] * number, "--ipc=host"]
+        made = data(fixed(container(runArgs=arguments, hostRequirements=...)))
+        assert made["runArgs"] == ["--ipc=host"]
 
 
 @pytest.mark.parametrize("name", ["gone.yml", "../../outside.yml", "..", "broken.yml"])

@@ -62,6 +62,18 @@ def wheel(number: int) -> str:
     return f"a-1.0-{'-'.join(parts)}.whl"
 
 
+def laughs(number: int, item: str) -> str:
+    """A compose file of values that each hold the one before many times."""
+    lines = "".join(f"a{i}: &a{i} {item.format(*[f'*a{i - 1}'] * 4)}\n" for i in range(1, number))
+    return f"a0: &a0 {{p: 1}}\n{lines}services: {{app: {{runtime: *a{number - 1}}}}}\n"
+
+
+def composed(text: str, *names: str) -> dict[str, str]:
+    """A container that is a service of compose files, all with one text."""
+    files = dict.fromkeys((f".devcontainer/{name}" for name in names), text)
+    return {**files, **container(dockerComposeFile=names, service="app")}
+
+
 POETRY_SOURCE = (
     '\n[[tool.poetry.source]]\nname = "x{}"\nurl = "https://pypi.tuna.tsinghua.edu.cn/simple/"\n'
 )
@@ -89,6 +101,16 @@ PROJECTS: Mapping[str, tuple[int, Callable[[int], dict[str, str]]]] = {
         lambda n: container(
             features={f"ghcr.io/devcontainers-contrib/features/poetry:{i}": {} for i in range(n)}
         ),
+    ),
+    "arguments of docker": (
+        500,
+        lambda n: container(runArgs=[*["--gpus=all"] * n, "--ipc=host"]),
+    ),
+    "merged keys": (8, lambda n: composed(laughs(n, "{{<<: [{}, {}, {}, {}]}}"), "c.yml")),
+    "lists of aliases": (8, lambda n: composed(laughs(n, "[{}, {}, {}, {}]"), "c.yml")),
+    "compose files": (
+        4,
+        lambda n: composed("services:\n" + "  app: {image: x}\n" * 500, *["c.yml"] * n),
     ),
     "keys": (5_000, lambda n: container(**{f"k{i}": 1 for i in range(n)})),
     "JSON comments": (20_000, lambda n: {CONTAINER: "/**/" * n + GOOD[CONTAINER]}),

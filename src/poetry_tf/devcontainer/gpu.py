@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from difflib import get_close_matches
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 from poetry_tf.devcontainer.compose import compose_files, is_service, service_has_gpu
 from poetry_tf.devcontainer.image import feature_id
@@ -27,6 +27,9 @@ from poetry_tf.text import format_list
 _DOCKER_ARGUMENT = "--gpus=all"
 # Podman's. It fails with a GPU in hostRequirements, and with this where there is no GPU.
 _PODMAN_ARGUMENT = "--device=nvidia.com/gpu=all"
+_MOST_REMOVALS: Final = 16
+"""The most arguments that are removed one by one, each with its comment. Each takes as long as
+reading the file."""
 # What gives a service the GPU.
 _IN_COMPOSE = (
     "deploy: {resources: {reservations: {devices: [{driver: nvidia, count: all, "
@@ -336,7 +339,7 @@ def requests_gpu(view: View, spec: ContainerSpec) -> bool:
 def _staying_request(view: View, spec: ContainerSpec) -> str | None:
     """The argument that asks for a GPU and stays."""
     arguments = view.run_arguments
-    removed = _positions(arguments, _retired_arguments(spec))
+    removed = {*_positions(arguments, _retired_arguments(spec))}
     stays = (item for index, item in enumerate(arguments) if index not in removed)
     return next((item for item in stays if item.startswith(_REQUESTS)), None)
 
@@ -361,6 +364,10 @@ def retired_arguments(view: View, spec: ContainerSpec) -> Iterator[Change]:
         return
     positions = _positions(arguments, seen)
     edits = [view.remove("runArgs", index) for index in reversed(positions)]
+    if len(positions) > _MOST_REMOVALS:
+        removed = {*positions}
+        left = [item for index, item in enumerate(arguments) if index not in removed]
+        edits = [view.set("runArgs", value=value) for value in (None, left)]
     if len(positions) == len(arguments):
         edits = [view.remove("runArgs")]
     argument = _staying_request(view, spec) or _argument(spec)
