@@ -367,6 +367,49 @@ def test_an_environment_of_the_users_own_stays_where_it_is(keys: dict[str, Any])
     assert "settings" not in json.dumps(made.get("customizations", {}))
 
 
+OWNER = "sudo chown -R $(id -u):$(id -g)"
+
+
+@pytest.mark.parametrize("command", [..., "make", "poetry install", ["pre-commit", "install"]])
+@pytest.mark.parametrize("spelling", [dict, str])
+def test_poetry_that_is_installed_again_owns_the_volumes_that_are_there(
+    command: Any, spelling: type
+):
+    mounts = data(container())["mounts"]
+    if spelling is str:
+        mounts = [",".join(f"{key}={value}" for key, value in item.items()) for item in mounts]
+    text = container(onCreateCommand=command, mounts=mounts)
+    made = data(fixed(text))
+    assert f"{OWNER} {CACHE_FOLDER} .venv && pipx install poetry=={POETRY}" in str(
+        made["onCreateCommand"]
+    )
+    assert made["mounts"] == mounts
+    assert fixed(fixed(text)) == fixed(text)
+
+
+def test_a_volume_that_its_owner_is_set_of_is_mounted():
+    right = data(container())
+    for left in (right["mounts"][:0], right["mounts"][:1], right["mounts"][1:]):
+        text = written({**right, "mounts": left})
+        assert codes(text) == ["TF506"] * (2 - len(left))
+        made = data(fixed(text))
+        assert sorted(made["mounts"], key=str) == sorted(right["mounts"], key=str)
+        assert {**made, "mounts": 0} == {**right, "mounts": 0}
+    del right["mounts"]
+    assert len(data(fixed(written(right)))["mounts"]) == 2
+
+
+def test_no_owner_is_set_of_a_volume_that_nobody_wants():
+    right = data(container())
+    text = written({**right, "mounts": [], "containerEnv": {"POETRY_VIRTUALENVS_PATH": "/e"}})
+    assert codes(text) == ["TF506", "TF506"]
+    made = data(fixed(text))
+    assert (made["mounts"], made["onCreateCommand"]) == ([], f"pipx install poetry=={POETRY}")
+    assert fixed(fixed(text)) == fixed(text)
+    mounted = ["-v", f"a:{CACHE_FOLDER}", "--mount=type=volume,source=b,target=/workspaces/x/.venv"]
+    assert codes(written({**right, "mounts": [], "runArgs": mounted})) == []
+
+
 def test_an_interpreter_of_the_users_own_stays():
     vscode = {"settings": {"python.defaultInterpreterPath": "/mine", "x": 1}}
     text = written({"image": IMAGES.image("3.11"), "customizations": {"vscode": vscode}})

@@ -134,7 +134,8 @@ def poetry_not_pinned(context: Context) -> Iterator[Finding]:
 
     Another Poetry may call the lock file stale, or write it in another form, so that two people
     undo each other's changes. `--fix` takes the version from the lock file. It is a warning because
-    most versions agree.
+    most versions agree. The rule also finds a command from poetry-tf that can't install Poetry,
+    because a volume that it makes the user the owner of is not mounted.
     """
     yield from _changes(context, "TF506")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,17 @@ CACHE_VOLUME = "poetry-tf-cache"
 CACHE_FOLDER = "/mnt/poetry-cache"
 ENVIRONMENT = ".venv"
 ENVIRONMENT_VOLUME = "poetry-tf-venv-${devcontainerId}"
+_PLACE = f"${{containerWorkspaceFolder}}/{ENVIRONMENT}"
+# The folders, as a command in the workspace names them, with the volume and its place.
+_VOLUMES = {
+    CACHE_FOLDER: (CACHE_VOLUME, CACHE_FOLDER),
+    ENVIRONMENT: (ENVIRONMENT_VOLUME, _PLACE),
+}
+_OWNER = re.compile(
+    r"sudo chown -R \$\(id -u\):\$\(id -g\) (?P<folders>[^&|;]+?) && (?=pipx install poetry)"
+)
+# The names of a mount's place.
+_TARGETS = ("target", "destination", "dst")
 
 # The hook in which the project is installed.
 INSTALLS_PROJECT = "postCreateCommand"
@@ -35,6 +48,7 @@ MIRROR = "POETRY_TF_MIRROR"
 # pip reads its own in the commands that install Poetry.
 _MIRRORS = (MIRROR, "POETRY_PYPI_MIRROR_URL", "PIP_INDEX_URL")
 _IN_PROJECT = "POETRY_VIRTUALENVS_IN_PROJECT"
+_CACHE = "POETRY_CACHE_DIR"
 # In place of a version.
 _NOT_FIXED = "of no fixed version"
 # The volume outlives the container, and so may hold the environment of another Python. Poetry keeps
@@ -99,6 +113,8 @@ def poetry(view: View, spec: ContainerSpec) -> Iterator[Change]:
             (INSTALLS_POETRY,),
             tuple(_preparation(view, spec)),
         )
+    elif spec.whole and not view.own_base:
+        yield from _unmounted(view)
 
 
 def _lacks_poetry(view: View, spec: ContainerSpec) -> bool:
@@ -143,6 +159,34 @@ def _other_version(
     return Change("TF506", message, remedy, path, edits)
 
 
+def _unmounted(view: View) -> Iterator[Change]:
+    """Folders of which the command that installs Poetry makes the user the owner, and which are
+    not there: it fails, and Poetry is not installed."""
+    for task in view.tasks:
+        for path, text in task.texts:
+            if (match := _OWNER.match(text)) is None:
+                continue
+            folders = match["folders"].split()
+            for folder in _VOLUMES:
+                if folder not in folders or _mounts(view, folder):
+                    continue
+                rest = [item for item in folders if item != folder]
+                command = f"{_own(rest)}{text[match.end() :]}"
+                remedy, edits = "Remove it there", (Edit(view.path, "set", path, command),)
+                if _is_used(view, folder):
+                    remedy, edits = "Mount a volume there", (_mount(view, folder),)
+                message = f"{folder} is not mounted, so the command that installs Poetry fails"
+                yield Change("TF506", message, remedy, path, edits)
+
+
+def _is_used(view: View, folder: str) -> bool:
+    """Whether a variable has Poetry use the folder."""
+    variables = {**view.object("remoteEnv"), **view.object("containerEnv")}
+    if folder == ENVIRONMENT:
+        return _is_true(variables.get(_IN_PROJECT))
+    return variables.get(_CACHE) == folder
+
+
 def _preparation(view: View, spec: ContainerSpec) -> Iterator[Edit]:
     folders = []
     if not view.features(*spec.images.cache_features):
@@ -151,6 +195,8 @@ def _preparation(view: View, spec: ContainerSpec) -> Iterator[Edit]:
     if needs_environment(view):
         folders.append(ENVIRONMENT)
         yield from environment(view)
+    elif _has_volume(view, ENVIRONMENT):
+        folders.append(ENVIRONMENT)
     command = install_poetry(view, str(spec.poetry), folders)
     requirement = spec.poetry_tf.requirement
     in_own_hook = has_own_hook(view)
@@ -169,11 +215,13 @@ def _preparation(view: View, spec: ContainerSpec) -> Iterator[Edit]:
 
 def install_poetry(view: View, version: str, folders: Iterable[str]) -> str:
     """The command that installs Poetry, and makes the user the owner of the volumes."""
-    command = f"pipx install poetry=={version}"
-    if not folders or view.is_root:
-        return command
+    return f"{'' if view.is_root else _own(folders)}pipx install poetry=={version}"
+
+
+def _own(folders: Iterable[str]) -> str:
     # The cache may hold files of a container that ran as root.
-    return f"sudo chown -R $(id -u):$(id -g) {' '.join(folders)} && {command}"
+    names = " ".join(folders)
+    return f"sudo chown -R $(id -u):$(id -g) {names} && " if names else ""
 
 
 def mirrors(view: View) -> Iterator[Edit]:
@@ -185,15 +233,44 @@ def mirrors(view: View) -> Iterator[Edit]:
 
 def _cache(view: View) -> Iterator[Edit]:
     if not _mounts(view, CACHE_FOLDER):
-        mount = {"source": CACHE_VOLUME, "target": CACHE_FOLDER, "type": "volume"}
-        yield Edit(view.path, "append", ("mounts",), mount)
-    if "POETRY_CACHE_DIR" not in view.object("containerEnv"):
-        yield view.set("containerEnv", "POETRY_CACHE_DIR", value=CACHE_FOLDER)
+        yield _mount(view, CACHE_FOLDER)
+    if _CACHE not in view.object("containerEnv"):
+        yield view.set("containerEnv", _CACHE, value=CACHE_FOLDER)
+
+
+def _mount(view: View, folder: str) -> Edit:
+    source, target = _VOLUMES[folder]
+    mount = {"source": source, "target": target, "type": "volume"}
+    return Edit(view.path, "append", ("mounts",), mount)
 
 
 def _mounts(view: View, folder: str) -> bool:
+    """Whether something is mounted at a folder, or at one of that name."""
+    targets = [posixpath.normpath(as_text(mount.get("target"))) for mount in _all_mounts(view)]
+    if folder == ENVIRONMENT:
+        targets = list(map(posixpath.basename, targets))
+    return folder in targets or any(folder in argument for argument in view.run_arguments)
+
+
+def _has_volume(view: View, folder: str) -> bool:
+    """Whether a volume, which belongs to root at first, is mounted at a folder."""
+    target = _VOLUMES[folder][1]
+    return any(
+        mount.get("target") == target and mount.get("type") == "volume"
+        for mount in _all_mounts(view)
+    )
+
+
+def _all_mounts(view: View) -> Iterator[dict[str, Any]]:
+    """The mounts, each with the key `target`."""
     mounts = view.get("mounts")
-    return isinstance(mounts, list) and any(folder in str(item) for item in mounts)
+    for item in mounts if isinstance(mounts, list) else []:
+        parts = item
+        if isinstance(item, str):
+            parts = dict(part.partition("=")[::2] for part in item.split(","))
+        if isinstance(parts, dict):
+            target = next((parts[key] for key in _TARGETS if key in parts), "")
+            yield {**parts, "target": target}
 
 
 def needs_environment(view: View) -> bool:
@@ -207,8 +284,12 @@ def environment_in_project(view: View, spec: ContainerSpec) -> bool:
     """Whether the environment is in the workspace, or will be once the container is set up."""
     value = {**view.object("remoteEnv"), **view.object("containerEnv")}.get(_IN_PROJECT)
     if value is not None:
-        return str(value).lower() in {"true", "1"}
+        return _is_true(value)
     return _lacks_poetry(view, spec) and needs_environment(view)
+
+
+def _is_true(value: Any) -> bool:
+    return str(value).lower() in {"true", "1"}
 
 
 def environment(view: View) -> Iterator[Edit]:
@@ -216,12 +297,10 @@ def environment(view: View) -> Iterator[Edit]:
 
     The volume belongs to this container alone, and outlives it.
     """
-    place = f"${{containerWorkspaceFolder}}/{ENVIRONMENT}"
-    volume = {"source": ENVIRONMENT_VOLUME, "target": place, "type": "volume"}
-    yield Edit(view.path, "append", ("mounts",), volume)
+    yield _mount(view, ENVIRONMENT)
     yield view.set("containerEnv", _IN_PROJECT, value="true")
     if view.document.get(_INTERPRETER) is None:
-        yield Edit(view.path, "set", _INTERPRETER, f"{place}/bin/python")
+        yield Edit(view.path, "set", _INTERPRETER, f"{_PLACE}/bin/python")
 
 
 def project(view: View, spec: ContainerSpec) -> Iterator[Change]:
