@@ -234,6 +234,19 @@ def test_a_feature_of_the_deleted_organisation_gives_way_to_its_successor(
     assert codes(made, spec) == []
 
 
+def test_a_feature_of_the_deleted_organisation_stays_with_its_mirror():
+    mirror = "ghcr.nju.edu.cn"
+    old, new = (text.replace("ghcr.io", mirror) for text in (OLD, NEW))
+    features = data(container())["features"]
+    text = container(features={**features, f"{old}ruff:1": {}, f"{old}pipx-package:1": {}})
+    assert codes(text) == ["TF505", "TF505"]
+    assert data(fixed(text))["features"] == {
+        **features,
+        f"{new}ruff:1": {},
+        f"{old}pipx-package:1": {},
+    }
+
+
 def test_a_feature_of_the_deleted_organisation_without_a_successor_is_left_and_said():
     text = container(features={**data(container())["features"], f"{OLD}pipx-package:1": {}})
     (change,) = (

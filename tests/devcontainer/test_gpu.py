@@ -112,11 +112,60 @@ def test_options_that_poetry_tf_does_not_judge_stay():
     assert fixed(text) == text
 
 
-@pytest.mark.parametrize("tag", [":1", ":2", ":1.2.1", "", f"@sha256:{'0' * 64}"])
-def test_another_version_of_the_cuda_feature_is_retired(tag: str):
+@pytest.mark.parametrize("tag", [":1", ":2", ":1.2.1", ":2.0"])
+def test_an_old_version_of_the_cuda_feature_is_retired(tag: str):
     text = container(features={f"{IMAGES.cuda.id}{tag}": OPTIONS})
     assert codes(text) == ["TF505"]
     assert data(fixed(text))["features"] == {CUDA: OPTIONS}
+
+
+PINS = [":3.0.0", ":3.0", ":4", ":latest", "", f"@sha256:{'0' * 64}"]
+
+
+@pytest.mark.parametrize("tag", PINS)
+def test_a_version_of_the_cuda_feature_that_works_stays(tag: str):
+    pinned = f"{IMAGES.cuda.id}{tag}"
+    text = container(features={pinned: OPTIONS})
+    assert codes(text) == []
+    assert fixed(text) == text
+    beside = container(features={OLD_CUDA: {}, pinned: OPTIONS})
+    assert codes(beside) == ["TF505"]
+    assert data(fixed(beside))["features"] == {pinned: OPTIONS}
+
+
+@pytest.mark.parametrize(
+    "id_",
+    [
+        "ghcr.nju.edu.cn/devcontainers/features/nvidia-cuda",
+        "harbor.example:8443/ghcr.io/devcontainers/features/nvidia-cuda",
+        "localhost:5000/devcontainers/features/nvidia-cuda",
+        "ghcr.io/DevContainers/features/nvidia-CUDA",
+    ],
+)
+def test_cuda_is_known_by_whatever_registry_it_comes(id_: str):
+    text = container(features={f"{id_}:3": OPTIONS})
+    assert codes(text) == []
+    assert fixed(text) == text
+    old = container(features={f"{id_}:1": {**OPTIONS, "cudaVersion": "12.0"}})
+    assert codes(old) == ["TF503", "TF505"]
+    (key,) = data(fixed(old))["features"]
+    assert key == f"{id_.partition('/dev')[0].partition('/Dev')[0]}/{CUDA.partition('/')[2]}"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "./devcontainers/features/nvidia-cuda",
+        "../x/devcontainers/features/nvidia-cuda",
+        "devcontainers/features/nvidia-cuda@v1",
+        "ghcr.io/me/nvidia-cuda:3",
+        "https://a.example/devcontainers/features/nvidia-cuda",
+    ],
+)
+def test_another_feature_of_that_name_is_not_cuda(key: str):
+    text = container(features={key: {}})
+    assert codes(text) == ["TF503"]
+    assert data(fixed(text))["features"] == {key: {}, CUDA: OPTIONS}
 
 
 @pytest.mark.parametrize("order", [1, -1])

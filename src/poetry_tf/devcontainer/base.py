@@ -10,7 +10,7 @@ from poetry_tf.devcontainer.image import (
     PythonImage,
     StatedPython,
     builds_own_image,
-    feature_id,
+    feature_path,
     feature_python,
     python_image,
     with_registry_variable,
@@ -190,12 +190,14 @@ def git_lfs(view: View, spec: ContainerSpec) -> Iterator[Change]:
 def moved_features(view: View, spec: ContainerSpec) -> Iterator[Change]:
     """Features of the deleted organisation; that of Poetry has a subject of its own."""
     moved = spec.images.moved_features
+    old = feature_path(moved.old)
+    for_poetry = view.features(*spec.images.retired_poetry_features)
     for key in view.object("features"):
-        id_ = feature_id(key)
-        if not id_.startswith(moved.old) or id_ in spec.images.retired_poetry_features:
+        path = feature_path(key)
+        if not path.startswith(old) or key in for_poetry:
             continue
         message = f"{key} is gone: its organisation was deleted"
-        successor = moved.successor(id_)
+        successor = moved.successor(path.removeprefix(old))
         edits: tuple[Edit, ...] = ()
         if successor is None:
             remedy = "Install it in another way: nothing replaces it"

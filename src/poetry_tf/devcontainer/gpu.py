@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from poetry_tf.devcontainer.compose import compose_files, is_service, service_has_gpu
-from poetry_tf.devcontainer.image import feature_id
+from poetry_tf.devcontainer.image import feature_major, feature_path, from_registry_of
 from poetry_tf.devcontainer.spec import ContainerSpec
 from poetry_tf.devcontainer.view import Change, View
 from poetry_tf.files.edits import Edit
@@ -53,7 +53,8 @@ def cuda(view: View, spec: ContainerSpec) -> Iterator[Change]:
         yield from _superfluous(view, plan, keys)
         return
     if keys:
-        kept = feature.reference if feature.reference in keys else keys[0]
+        living = [key for key in keys if feature_major(key) not in feature.retired]
+        kept = feature.reference if feature.reference in keys else [*living, *keys][0]
         if plan is not None and plan.gpu.mode == "system":
             yield from _options(view, plan, spec, kept)
         elif plan is not None:
@@ -219,8 +220,9 @@ def _versions(
     view: View, spec: ContainerSpec, keys: tuple[str, ...], kept: str
 ) -> Iterator[Change]:
     """Whether one version of the feature is there, and not a retired one."""
-    right = spec.images.cuda.reference
-    if kept != right:
+    feature = spec.images.cuda
+    if feature_major(kept) in feature.retired:
+        right = from_registry_of(kept, feature.reference)
         # Without a plan it is unknown whether the new version has the requested CUDA.
         rename = view.rename("features", kept, to=right)
         yield Change(
@@ -244,7 +246,8 @@ def _versions(
 def brings_cuda(document: JsoncDocument, images: Images) -> bool:
     """Whether the feature that installs CUDA is there."""
     features = document.get(("features",))
-    return isinstance(features, dict) and images.cuda.id in map(feature_id, features)
+    path = feature_path(images.cuda.id)
+    return isinstance(features, dict) and path in map(feature_path, features)
 
 
 # -- the GPU --------------------------------------------------------------------------------

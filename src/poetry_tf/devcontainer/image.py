@@ -84,7 +84,8 @@ class StatedPython:
 def feature_python(document: JsoncDocument) -> StatedPython | None:
     """The Python of the feature, which overrides that of the image; None if the system's."""
     features = as_table(document.get(("features",)))
-    key = next((key for key in features if feature_id(key) == PYTHON_FEATURE), None)
+    of_python = feature_path(PYTHON_FEATURE)
+    key = next((key for key in features if feature_path(key) == of_python), None)
     if key is None:
         return None
     path: KeyPath = ("features", key)
@@ -109,6 +110,28 @@ def feature_id(key: str) -> str:
     key = key.partition("@")[0]
     head, colon, tail = key.rpartition(":")
     return head if colon and "/" not in tail else key
+
+
+def feature_path(key: str) -> str:
+    """The part of a feature's id that its registry and every mirror of that have in common.
+
+    Empty for a feature that is from no registry. The container tools ignore the case.
+    """
+    registry, *path = feature_id(key).lower().rsplit("/", 3)
+    is_registry = registry and not registry.startswith(".") and "://" not in registry
+    return "/".join(path) if is_registry else ""
+
+
+def feature_major(key: str) -> str:
+    """The major version of a feature's key; "" where it names none."""
+    tag = key.removeprefix(feature_id(key))
+    return tag[1:].partition(".")[0] if tag.startswith(":") else ""
+
+
+def from_registry_of(key: str, reference: str) -> str:
+    """A feature from the registry, or its mirror, that another one is from."""
+    registry, path = feature_id(key).rsplit("/", 3)[0], reference.rsplit("/", 3)[1:]
+    return "/".join((registry, *path))
 
 
 def builds_own_image(document: JsoncDocument) -> bool:

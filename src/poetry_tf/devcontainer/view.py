@@ -10,7 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from poetry_tf.devcontainer.image import feature_id, has_own_base
+from poetry_tf.devcontainer.image import (
+    feature_id,
+    feature_path,
+    from_registry_of,
+    has_own_base,
+)
 from poetry_tf.devcontainer.lifecycle import HOOKS, Task, tasks
 from poetry_tf.devcontainer.workspace import Workspace
 from poetry_tf.files.documents import Document
@@ -96,8 +101,9 @@ class View:
         return isinstance(user, str) and user == "root"
 
     def features(self, *ids: str) -> tuple[str, ...]:
-        """The keys under which features stand, whatever their versions."""
-        return tuple(key for key in self.object("features") if feature_id(key) in ids)
+        """The keys under which features stand, whatever their versions and registries."""
+        paths = set(map(feature_path, ids))
+        return tuple(key for key in self.object("features") if feature_path(key) in paths)
 
     @property
     def run_arguments(self) -> list[str]:
@@ -145,6 +151,9 @@ class View:
 
 
 def with_version(id_: str, key: str) -> str:
-    """Another feature's key with the version of a key; a digest, which is not the other's, goes."""
+    """Another feature's key with the registry and the version of a key.
+
+    A digest, which is not the other's, goes.
+    """
     version = key.removeprefix(feature_id(key))
-    return id_ if version.startswith("@") else id_ + version
+    return from_registry_of(key, id_ if version.startswith("@") else id_ + version)

@@ -24,6 +24,8 @@ class Feature:
     """The hosts, besides the registry, from which it downloads."""
     apt: Mapping[str, str] = field(default_factory=dict)
     """The apt repository that it installs from, by major version of the feature."""
+    retired: tuple[str, ...] = ()
+    """The major versions that no longer work."""
 
     @property
     def name(self) -> str:
@@ -45,9 +47,8 @@ class MovedFeatures:
     not_moved: tuple[str, ...]
     """The names of those that have no successor."""
 
-    def successor(self, id_: str) -> str | None:
-        """The id of a feature's successor; None if it has none."""
-        name = id_.removeprefix(self.old)
+    def successor(self, name: str) -> str | None:
+        """The id of the successor of a feature by that name; None if it has none."""
         return None if name in self.not_moved else self.new + name
 
 

@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 from poetry_tf.devcontainer.changes import find_changes
 from poetry_tf.devcontainer.image import (
     builds_own_image,
-    feature_id,
+    feature_major,
+    feature_path,
     python_image,
 )
 from poetry_tf.devcontainer.poetry import container_poetrys
@@ -216,7 +217,7 @@ def _features(
     view: View, spec: ContainerSpec, problems: Problems
 ) -> Iterator[ContainerArtifact | Unchecked]:
     locked = _locked_features(view.path)
-    known = {item.id: item for item in (spec.images.cuda, spec.images.git_lfs)}
+    known = {feature_path(item.id): item for item in (spec.images.cuda, spec.images.git_lfs)}
     for key in view.object("features"):
         if key.startswith((".", "/")):
             continue  # a folder of the project
@@ -226,7 +227,7 @@ def _features(
             yield _placed(view, ("feature", text), "features", key)
             continue
         problem, instead = problems.get(("features", key), ("", ""))
-        feature = known.get(feature_id(key))
+        feature = known.get(feature_path(key))
         if not instead and feature is not None and feature.reference != key:
             instead = f"Use {feature.reference}"
         yield ContainerArtifact("feature", key, reference, locked.get(key), problem, instead)
@@ -250,8 +251,7 @@ def _locked_features(path: Path) -> dict[str, Reference]:
 
 
 def _apt_packages(view: View, feature: Feature, key: str) -> Iterator[AptRequests]:
-    major = key.removeprefix(feature_id(key)).lstrip(":@").partition(".")[0]
-    url = feature.apt.get(major) or feature.apt.get(feature.version)
+    url = feature.apt.get(feature_major(key)) or feature.apt.get(feature.version)
     options = table(view.get("features", key))
     if url is not None and (requests := tuple(_cuda_packages(options))):
         yield AptRequests(url, requests)
