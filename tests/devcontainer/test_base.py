@@ -86,6 +86,9 @@ GENERATION = IMAGES.generation
         ("ubuntu", None),
         ("${localEnv:MY_IMAGE}", None),
         (f"example/{IMAGES.repository}:1-3.8", None),
+        ("ghcr.io/me/devcontainers/python:1-3.8", None),
+        ("registry.example/python:3.8", None),
+        ("docker.m.daocloud.io/library/python:3.8", "TF502"),
     ],
 )
 def test_an_image_is_judged_by_its_python_and_generation(image: str, says: str | None):
@@ -200,9 +203,16 @@ def test_each_machine_may_name_the_registry_where_the_project_sets_that():
 
 @pytest.mark.parametrize(
     "prefix",
-    ["${localEnv:MINE}/devcontainers/python", "${localEnv:MINE:a.example/b}/devcontainers/python"],
+    [
+        "${localEnv:MINE}/devcontainers/python",
+        "${localEnv:MINE:a.example/b}/devcontainers/python",
+        "mcr.azure.cn/devcontainers/python",
+        "m.daocloud.io/mcr.microsoft.com/devcontainers/python",
+        "harbor.example:8443/mcr-proxy/devcontainers/python",
+        "localhost:5000/devcontainers/python",
+    ],
 )
-def test_a_registry_that_a_variable_names_stays_where_the_image_does_not_fit(prefix: str):
+def test_another_registry_stays_where_the_image_does_not_fit(prefix: str):
     text = container(image=f"{prefix}:1-3.8-bookworm")
     assert codes(text) == ["TF502"]
     tag = IMAGES.image("3.11").rpartition(":")[2]

@@ -102,6 +102,7 @@ PROJECTS: Mapping[str, tuple[int, Callable[[int], dict[str, str]]]] = {
             features={f"ghcr.io/devcontainers-contrib/features/poetry:{i}": {} for i in range(n)}
         ),
     ),
+    "image": (20_000, lambda n: container(image=f"a.example/{'mcr' * n}!")),
     "arguments of docker": (
         500,
         lambda n: container(runArgs=[*["--gpus=all"] * n, "--ipc=host"]),

@@ -148,10 +148,10 @@ def _registry(view: View, spec: ContainerSpec, parsed: PythonImage) -> Iterator[
 
 def _best(spec: ContainerSpec, python: str, parsed: PythonImage) -> str:
     """The image for a Python minor, from the registry of the present one."""
-    ours = parsed.repository.startswith(OUR_VARIABLE)
-    if spec.settings.registry is None and parsed.is_by_variable and not ours:
-        return f"{parsed.repository}:{spec.images.tag(python)}"
-    return spec.image(python)
+    registry, best = parsed.registry, spec.image(python)
+    if registry is None or registry.startswith(OUR_VARIABLE) or spec.settings.registry is not None:
+        return best
+    return f"{registry}/{best.partition('/')[2]}"
 
 
 def _other_python(view: View, spec: ContainerSpec, plan: Plan, parsed: PythonImage) -> Change:

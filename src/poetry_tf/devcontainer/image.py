@@ -14,11 +14,14 @@ from poetry_tf.plan.settings import REGISTRY_VARIABLE
 _OWN_BASE = ("build", "dockerFile", "dockerComposeFile")
 OUR_VARIABLE = f"${{localEnv:{REGISTRY_VARIABLE}"
 """The start of an image whose registry each machine may name."""
-# mcr.microsoft.com/devcontainers/python, also from a registry in a variable, its former place
-# vscode/devcontainers, and Docker's official image.
+_HOST = r"(?:[\w-]+(?:\.[\w-]+)+(?::\d+)?|localhost(?::\d+)?|\$\{localEnv:[^}]*\})"
+# The registry of the dev container images, a mirror of it, or one in a variable; and their former
+# place, vscode/devcontainers.
+_REGISTRY = rf"(?P<registry>{_HOST}(?:/(?=[^/]*mcr)[\w.-]+)?)/(?:vscode/)?devcontainers"
+# Docker's official image as well.
 _PYTHON_IMAGE = re.compile(
-    r"""(?P<repository>(?:mcr\.microsoft\.com|\$\{localEnv:[^}]*\})/(?:vscode/)?devcontainers/python|
-            (?:docker\.io/)?(?:library/)?python)
+    rf"""(?P<repository>{_REGISTRY}/python|
+            (?:{_HOST}/(?:[\w.-]+/)?library/|(?:docker\.io/)?(?:library/)?)python)
         (?::(?:dev-)?(?P<tag>[\w.-]*))?
         (?:@sha256:[0-9a-f]+)?""",
     re.VERBOSE,
@@ -26,9 +29,7 @@ _PYTHON_IMAGE = re.compile(
 _PYTHON = r"(?P<python>2\.7|3\.(?:[5-9]|\d\d))(?:\.\d+)?(?![\d.])"
 _GENERATION = r"(?P<generation>\d+)(?:\.\d+)*"
 # An image without Python: the feature installs it, with pipx unless an option says otherwise.
-_BASE_IMAGE = re.compile(
-    r"mcr\.microsoft\.com/(?:vscode/)?devcontainers/base(?::(?!alpine)[\w.-]+)?(?:@sha256:[0-9a-f]+)?"
-)
+_BASE_IMAGE = re.compile(rf"{_REGISTRY}/base(?::(?!alpine)[\w.-]+)?(?:@sha256:[0-9a-f]+)?")
 PYTHON_FEATURE = "ghcr.io/devcontainers/features/python"
 # 3-3.11-bookworm, 3.0.7-3.11, 3.11-bookworm, 3.11.4, 3-bookworm. Without a Python ("bookworm",
 # "latest") a tag names the newest.
@@ -40,6 +41,8 @@ class PythonImage:
     """A reference to an image for Python."""
 
     repository: str
+    registry: str | None
+    """The registry of a dev container image, or its mirror; None for another image."""
     generation: str | None
     """The major version of the image, None where the tag names none."""
     python: str | None
@@ -53,7 +56,7 @@ class PythonImage:
     @property
     def is_devcontainers(self) -> bool:
         """Whether it is one of the dev container images, which have pipx and take features."""
-        return "devcontainers" in self.repository
+        return self.registry is not None
 
 
 def with_registry_variable(image: str, registry: str) -> str:
@@ -68,7 +71,9 @@ def python_image(reference: Any) -> PythonImage | None:
         return None
     found = next(filter(None, (tag.match(match["tag"] or "") for tag in _TAGS)), None)
     parts = found.groupdict() if found else {}
-    return PythonImage(match["repository"], parts.get("generation"), parts.get("python"))
+    return PythonImage(
+        match["repository"], match["registry"], parts.get("generation"), parts.get("python")
+    )
 
 
 @dataclass(frozen=True)
