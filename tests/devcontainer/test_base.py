@@ -257,6 +257,26 @@ def test_a_feature_of_the_deleted_organisation_stays_with_its_mirror():
     }
 
 
+@pytest.mark.parametrize("tag", ["", ":2"])
+def test_the_order_of_installation_follows_the_features(tag: str):
+    order = [f"{OLD}poetry{tag}", f"{LFS}", f"{OLD}pipenv{tag}", f"{OLD}gone{tag}", 3]
+    features: dict[str, Any] = {RETIRED_POETRY: {}, LFS: {}, f"{OLD}pipenv:2": {}}
+    text = container(features=features, overrideFeatureInstallOrder=order)
+    made = fixed(text)
+    assert data(made)["overrideFeatureInstallOrder"] == [LFS, f"{NEW}pipenv{tag}", 3]
+    assert codes(made) == [] and fixed(made) == made
+    # On a base of the user's own a feature goes on to install Poetry.
+    made = fixed(written({**BASES[0], "features": features, "overrideFeatureInstallOrder": order}))
+    assert data(made)["overrideFeatureInstallOrder"][0] == f"{NEW}poetry{tag}"
+    # What an earlier fix has left there.
+    left = container(overrideFeatureInstallOrder=[f"{OLD}poetry"])
+    assert codes(left) == ["TF505"]
+    assert fixed(left) == container()
+    both = [f"{NEW}ruff", f"{OLD}ruff"]
+    text = container(features={f"{NEW}ruff:1": {}}, overrideFeatureInstallOrder=both)
+    assert data(fixed(text))["overrideFeatureInstallOrder"] == both[:1]
+
+
 def test_a_feature_of_the_deleted_organisation_without_a_successor_is_left_and_said():
     text = container(features={**data(container())["features"], f"{OLD}pipx-package:1": {}})
     (change,) = (

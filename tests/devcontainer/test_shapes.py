@@ -51,6 +51,7 @@ JUDGED = (
     "build",
     "dockerFile",
     "dockerComposeFile",
+    "overrideFeatureInstallOrder",
 )
 
 

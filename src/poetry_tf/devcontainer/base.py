@@ -19,9 +19,10 @@ from poetry_tf.devcontainer.spec import ContainerSpec, generated_name, name_befo
 from poetry_tf.devcontainer.view import Change, View, with_version
 from poetry_tf.files.edits import Edit
 from poetry_tf.files.positions import newline_of
-from poetry_tf.files.values import KeyPath, as_table
+from poetry_tf.files.values import KeyPath, as_table, as_texts
 from poetry_tf.plan.model import Plan
 
+_ORDER = "overrideFeatureInstallOrder"
 _COMMENT = re.compile(r"// Written by poetry-tf for TensorFlow [\d.]+[^\r\n]*")
 
 
@@ -210,6 +211,30 @@ def moved_features(view: View, spec: ContainerSpec) -> Iterator[Change]:
             new_key = with_version(successor, key)
             remedy, edits = f"Use {new_key}", (view.rename("features", key, to=new_key),)
         yield Change("TF505", message, remedy, ("features", key), edits)
+
+
+def install_order(view: View, spec: ContainerSpec) -> Iterator[Change]:
+    """Features of the deleted organisation in the order of installation, which are looked up too.
+
+    One that is still installed is a finding there; the order follows what replaces it.
+    """
+    moved, installed = spec.images.moved_features, set(map(feature_path, view.object("features")))
+    old, order = feature_path(moved.old), view.get(_ORDER)
+    listed = set(map(feature_path, as_texts(order)))
+    for index, item in enumerate(order if isinstance(order, list) else []):
+        path = feature_path(item) if isinstance(item, str) else ""
+        if not path.startswith(old) or path in installed:
+            continue
+        successor = moved.successor(path.removeprefix(old)) or ""
+        new = feature_path(successor)
+        remedy = "Remove it: it is not installed"
+        edit = view.remove(_ORDER, index) if len(order) > 1 else view.remove(_ORDER)
+        if new in installed - listed:
+            replacement = with_version(successor, item)
+            remedy = f"Use {replacement}"
+            edit = Edit(view.path, "set", (_ORDER, index), replacement)
+        message = f"{item} is gone: its organisation was deleted"
+        yield Change("TF505", message, remedy, (_ORDER, index), (edit,))
 
 
 def extension(view: View, _: ContainerSpec) -> Iterator[Change]:

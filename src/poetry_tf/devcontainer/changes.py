@@ -37,6 +37,7 @@ _SUBJECTS: Final[tuple[Subject, ...]] = (
     variables.legacy_keras,
     base.moved_features,
     poetry.retired_feature,
+    base.install_order,
     poetry.poetry,
     poetry.project,
     plugin.plugin,
