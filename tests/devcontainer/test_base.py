@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from poetry_tf.devcontainer.changes import find_changes
+from poetry_tf.devcontainer.image import PYTHON_FEATURE
 from poetry_tf.files.jsonc import JsoncDocument
 from tests.devcontainer.containers import (
     IMAGES,
@@ -23,6 +24,7 @@ from tests.devcontainer.containers import (
     fixed,
     having,
     make_spec,
+    plan_for,
     written,
 )
 
@@ -52,13 +54,12 @@ GENERATION = IMAGES.generation
     ("image", "says"),
     [
         (f"{IMAGES.repository}:{GENERATION}-3.11-bookworm", None),
-        (f"{IMAGES.repository}:{GENERATION}-3.10", None),
+        (f"{IMAGES.repository}:{GENERATION}-3.10-bullseye", None),
         (f"{IMAGES.repository}:{GENERATION}.0.7-3.11-bookworm", None),
         (f"{IMAGES.repository}:dev-{GENERATION}-3.11-bookworm", None),
         (f"{IMAGES.repository}:dev-3.11-bookworm", None),
         (f"{IMAGES.repository}:3.11.4-bookworm", None),
         ("mcr.microsoft.com/vscode/devcontainers/python:3.11", None),
-        (f"{IMAGES.repository}:3.11", None),
         (f"{IMAGES.repository}:3.11-bookworm@sha256:{'0' * 64}", None),
         ("python:3.11-slim", None),
         (f"{IMAGES.repository}:{GENERATION}-3.12-bookworm", "TF502"),
@@ -101,6 +102,58 @@ def test_an_image_is_judged_by_its_python_and_generation(image: str, says: str |
     assert [item.code for item in found] == ([says] if says else [])
     made = data(fixed(text))["image"]
     assert made == (image if says is None else IMAGES.image("3.11"))
+
+
+@pytest.mark.parametrize("repository", [IMAGES.repository, "mcr.azure.cn/devcontainers/python"])
+@pytest.mark.parametrize(
+    ("tag", "right"),
+    [
+        ("3-3.11-trixie", "3-3.11-bookworm"),
+        ("3.0.7-3.10-trixie", "3.0.7-3.10-bookworm"),
+        ("dev-3-3.11-trixie", "dev-3-3.11-bookworm"),
+        (f"3-3.11-trixie@sha256:{'0' * 64}", "3-3.11-bookworm"),
+        ("3-3.11", "3-3.11-bookworm"),
+        ("3.11", "3.11-bookworm"),
+        ("3-3.11-bookworm", None),
+        ("3-3.11-bullseye", None),
+        (f"3-3.11@sha256:{'0' * 64}", None),
+    ],
+)
+def test_cuda_has_to_be_installable_in_the_distribution(
+    repository: str, tag: str, right: str | None
+):
+    text = container(image=f"{repository}:{tag}")
+    assert codes(text) == ["TF503"] * (right is not None)
+    assert data(fixed(text))["image"] == f"{repository}:{right or tag}"
+    assert codes(fixed(text)) == []
+    # A newer CUDA can be installed in any of them, and so can none.
+    for plan in (plan_for("2.18", "system"), plan_for("2.18", "none")):
+        assert data(fixed(text, make_spec(plan)))["image"] == f"{repository}:{tag}"
+
+
+@pytest.mark.parametrize(
+    ("image", "right"),
+    [
+        (
+            "mcr.microsoft.com/devcontainers/base:trixie",
+            "mcr.microsoft.com/devcontainers/base:bookworm",
+        ),
+        ("python:3.11-slim-trixie", "python:3.11-slim-bookworm"),
+        (f"{IMAGES.repository}:latest", IMAGES.image("3.11")),
+        (IMAGES.repository, IMAGES.image("3.11")),
+        (f"{IMAGES.repository}:trixie", IMAGES.image("3.11")),
+        (f"{IMAGES.repository}:3-trixie", f"{IMAGES.repository}:3-bookworm"),
+        ("mcr.microsoft.com/devcontainers/base", None),
+        ("mcr.microsoft.com/vscode/devcontainers/python:3.11", None),
+        ("python:3.11-slim", None),
+        ("mine:trixie", None),
+    ],
+)
+def test_so_it_has_where_a_feature_installs_python(image: str, right: str | None):
+    features = {**data(container())["features"], f"{PYTHON_FEATURE}:1": {"version": "3.11"}}
+    text = container(image=image, features=features)
+    assert codes(text) == ["TF503"] * (right is not None)
+    assert data(fixed(text))["image"] == (right or image)
 
 
 def test_a_retired_image_keeps_the_python_that_it_has():

@@ -74,8 +74,9 @@ def cuda(context: Context) -> Iterator[Finding]:
     the container should have one, and a second CUDA beside the one from the `and-cuda` wheels.
     poetry-tf links the libraries that a release overlooks (2.21.0, 2.16.1). In a container without
     poetry-tf, `LD_LIBRARY_PATH` has to name their folders; the rule also finds it where it is no
-    longer needed. For a TensorFlow that is newer than poetry-tf's data, the lock file shows which
-    CUDA and cuDNN were made for another series.
+    longer needed. It finds an image on whose distribution this CUDA can't be installed, as well.
+    For a TensorFlow that is newer than poetry-tf's data, the lock file shows which CUDA and cuDNN
+    were made for another series.
     """
     plan, project = context.plan, context.project
     item, items = main_requirement(project), tensorflow_requirements(project)

@@ -12,6 +12,7 @@ from poetry_tf.devcontainer.image import (
     builds_own_image,
     feature_path,
     feature_python,
+    image_distribution,
     python_image,
     with_registry_variable,
 )
@@ -21,6 +22,8 @@ from poetry_tf.files.edits import Edit
 from poetry_tf.files.positions import newline_of
 from poetry_tf.files.values import KeyPath, as_table, as_texts
 from poetry_tf.plan.model import Plan
+from poetry_tf.releases.model import numbers
+from poetry_tf.text import format_list
 
 _ORDER = "overrideFeatureInstallOrder"
 _COMMENT = re.compile(r"// Written by poetry-tf for TensorFlow [\d.]+[^\r\n]*")
@@ -129,6 +132,33 @@ def image(view: View, spec: ContainerSpec) -> Iterator[Change]:
         yield _retired(view, spec, parsed)
     elif spec.whole and plan is not None:
         yield from _registry(view, spec, parsed)
+
+
+def distribution(view: View, spec: ContainerSpec) -> Iterator[Change]:
+    """Whether CUDA can be installed in the image's distribution."""
+    plan, feature, present = spec.plan, spec.images.cuda, view.get("image")
+    if plan is None or plan.gpu.cuda is None or builds_own_image(view.document):
+        return
+    is_installed = bool(view.features(feature.id)) or (spec.whole and not view.own_base)
+    found = image_distribution(present)
+    if not is_installed or found is None or any(change.code for change in image(view, spec)):
+        return  # another image is written then
+    cuda = numbers(plan.gpu.cuda)
+    lacking = [name for name, least in feature.least_cuda.items() if cuda < numbers(least)]
+    if found.name not in (None, *lacking) or not lacking:
+        return
+    best = found.named(spec.images.distribution)
+    parsed = python_image(present)
+    if parsed is not None and parsed.generation is None and parsed.python is None:
+        best = _best(spec, plan.python, parsed)
+    message = f"CUDA {plan.gpu.cuda} can't be installed on {found.name}"
+    if found.name is None:
+        message = (
+            f"the image {present} doesn't say which distribution it has, and CUDA {plan.gpu.cuda} "
+            f"can't be installed on {format_list(lacking)}"
+        )
+    edit = view.set("image", value=best)
+    yield Change("TF503", message, f"Use {best}", ("image",), (edit,))
 
 
 def _registry(view: View, spec: ContainerSpec, parsed: PythonImage) -> Iterator[Change]:

@@ -26,6 +26,7 @@ _SUBJECTS: Final[tuple[Subject, ...]] = (
     base.comment,
     base.name,
     base.image,
+    base.distribution,
     base.python,
     gpu.unknown_options,
     gpu.cuda,

@@ -76,6 +76,42 @@ def python_image(reference: Any) -> PythonImage | None:
     )
 
 
+_DISTRIBUTION = re.compile(r"(?:(?<=[:-])(?!latest|dev)(?P<name>[a-z]+))?(?P<digest>@.*)?\Z")
+
+
+@dataclass(frozen=True)
+class ImageDistribution:
+    """The distribution in the reference to an image for Python, or to one that has none."""
+
+    before: str
+    name: str | None
+    """None where the tag names none and so changes with time."""
+
+    def named(self, name: str) -> str:
+        """The image with another distribution; a digest, which is not the other's, goes."""
+        separator = "" if self.before.endswith(("-", ":")) else "-"
+        return f"{self.before}{separator}{name}"
+
+
+def image_distribution(reference: Any) -> ImageDistribution | None:
+    """Reads the value of ``image``; None where nothing is known of its distribution."""
+    parsed = python_image(reference)
+    if parsed is None and not (isinstance(reference, str) and _BASE_IMAGE.fullmatch(reference)):
+        return None
+    match = _DISTRIBUTION.search(reference)
+    if match is None or (match["name"] is None and (match["digest"] or not _is_newest(parsed))):
+        return None
+    return ImageDistribution(reference[: match.start()], match["name"])
+
+
+def _is_newest(parsed: PythonImage | None) -> bool:
+    """Whether an image without a distribution has the newest that there is, and will have others.
+
+    The images of the former place no longer change.
+    """
+    return parsed is not None and parsed.is_devcontainers and "vscode/" not in parsed.repository
+
+
 @dataclass(frozen=True)
 class StatedPython:
     """A Python that a devcontainer.json names besides its image."""

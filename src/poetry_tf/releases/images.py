@@ -26,6 +26,8 @@ class Feature:
     """The apt repository that it installs from, by major version of the feature."""
     retired: tuple[str, ...] = ()
     """The major versions that no longer work."""
+    least_cuda: Mapping[str, str] = field(default_factory=dict)
+    """The least CUDA that it can install, by distribution; any in one that is not there."""
 
     @property
     def name(self) -> str:
