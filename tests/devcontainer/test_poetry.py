@@ -367,6 +367,31 @@ def test_an_environment_of_the_users_own_stays_where_it_is(keys: dict[str, Any])
     assert "settings" not in json.dumps(made.get("customizations", {}))
 
 
+@pytest.mark.parametrize(
+    ("command", "made"),
+    [
+        ("poetry config a b; exit 0", f"(poetry config a b; exit 0) && {INSTALL}"),
+        ("make; exit # done", f"(make; exit # done\n) && {INSTALL}"),
+        ("cd x && exec make all", f"(cd x && exec make all) && {INSTALL}"),
+        ("cd x || exit 1; make", f"cd x || exit 1; make && {INSTALL}"),
+        ("make exit", f"make exit && {INSTALL}"),
+        (["bash", "-c", "make; exit"], ["bash", "-c", f"(make; exit) && {INSTALL}"]),
+    ],
+)
+def test_the_project_is_installed_after_a_command_that_ends_its_shell(command: Any, made: Any):
+    text = container(postCreateCommand=command)
+    assert data(fixed(text))["postCreateCommand"] == made
+    assert fixed(fixed(text)) == fixed(text)
+
+
+def test_a_command_of_the_users_under_the_name_that_is_written_stays():
+    own = {"poetry-tf": "echo 1", "poetry-tf-2": ["echo", "2"]}
+    made = data(fixed(container(postCreateCommand=own)))
+    assert made["postCreateCommand"] == {**own, "poetry-tf-3": INSTALL}
+    made = data(fixed(container(postCreateCommand={"poetry-tf": ""})))
+    assert made["postCreateCommand"] == {"poetry-tf": INSTALL}
+
+
 OWNER = "sudo chown -R $(id -u):$(id -g)"
 
 

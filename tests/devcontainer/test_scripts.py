@@ -65,14 +65,37 @@ def test_an_installation_comes_after_a_script_that_uses_poetry(tmp_path: Path, c
 
 
 def test_an_installation_comes_after_what_cannot_be_looked_into(tmp_path: Path):
-    for call in ("/usr/local/bin/setup.sh", "bash scripts/gone.sh", "make setup"):
+    for call in (
+        *("/usr/local/bin/setup.sh", "bash scripts/gone.sh", "make setup"),
+        *(
+            "python3 .devcontainer/setup.py",
+            "sudo -E python3.11 -u setup.py --all",
+            "python -m nox",
+        ),
+        *("npm run setup", "yarn setup", "uv run setup.py", "npx setup", "node setup.js"),
+        *("python3 -c 'import os; os.system(\"poetry install\")'", "conda run setup"),
+    ):
         made = made_in(tmp_path, container(postCreateCommand=call), "")
         assert made["postCreateCommand"] == f"{call} && {INSTALL}"
+    for call in ("npm ci", "yarn", "yarn install", "python3 -m pip install x", "uv sync", "python"):
+        made = made_in(tmp_path, container(postCreateCommand=call), "")
+        assert made["postCreateCommand"] == {"project": call, "poetry-tf": INSTALL}
     made = made_in(tmp_path, container(postCreateCommand="bash .devcontainer/setup.sh"), "echo 1\n")
     assert made["postCreateCommand"] == {
         "project": "bash .devcontainer/setup.sh",
         "poetry-tf": INSTALL,
     }
+
+
+@pytest.mark.parametrize(
+    "script", ["#!/usr/bin/env python3\nimport os\n", f"echo {'x' * 30_000}\npoetry install\n"]
+)
+def test_an_installation_comes_after_a_script_that_is_not_for_a_shell_or_too_long(
+    tmp_path: Path, script: str
+):
+    call = "./.devcontainer/setup.sh"
+    made = made_in(tmp_path, container(postCreateCommand=call), script)
+    assert made["postCreateCommand"] == f"{call} && {INSTALL}"
 
 
 def test_poetry_is_there_before_a_script_of_the_first_hook_uses_it(tmp_path: Path):

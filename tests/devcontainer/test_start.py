@@ -8,9 +8,21 @@ from collections.abc import Callable
 import pytest
 
 from poetry_tf.devcontainer.changes import synchronize
+from poetry_tf.devcontainer.origin import Origin
 from poetry_tf.files.jsonc import JsoncDocument
 from poetry_tf.files.project import DEVCONTAINERS
-from tests.devcontainer.containers import LOCAL, container, data, fixed, from_, make_spec, plan_for
+from tests.devcontainer.containers import (
+    IMAGES,
+    INDEX,
+    LOCAL,
+    container,
+    data,
+    fixed,
+    from_,
+    make_spec,
+    plan_for,
+    written,
+)
 from tests.made import NOWHERE
 
 
@@ -33,6 +45,21 @@ def test_the_line_is_the_same_for_every_tensorflow():
     command = data(fixed("{}"))["postStartCommand"]
     assert command == data(fixed("{}", make_spec(plan_for("2.18", "none"))))["postStartCommand"]
     assert '"' not in command, "nothing in it has to be escaped"
+
+
+@pytest.mark.parametrize("origin", [INDEX, LOCAL], ids=lambda item: item.source)
+def test_the_line_comes_after_what_may_still_install_the_project(origin: Origin):
+    spec = from_(origin)
+    line = data(fixed("{}", spec))["postStartCommand"]
+    for command in ("poetry install", "make setup", ["poetry", "install"], {"a": "poetry sync"}):
+        text = written({"image": IMAGES.image("3.11"), "postStartCommand": command})
+        made = data(fixed(text, spec))
+        assert made["postStartCommand"] == command
+        assert made["postAttachCommand"] == line
+        assert fixed(fixed(text, spec), spec) == fixed(text, spec)
+    text = written({"image": IMAGES.image("3.11"), "postStartCommand": "echo 1"})
+    made = data(fixed(text, spec))
+    assert made["postStartCommand"] == {"project": "echo 1", "poetry-tf": line}
 
 
 def test_a_line_that_was_changed_by_hand_stays():

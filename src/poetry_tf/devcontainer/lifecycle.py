@@ -38,8 +38,15 @@ _INSTALLER = re.compile(r"(?:pip(?:x|\d[\d.]*)?|uv)\Z")
 _INSTALLER_SITE = "install.python-poetry.org"
 _PYTHON = re.compile(r"python[\d.]*\Z")
 _INSTALLS = (["install"], ["sync"])
-# What runs commands that stand elsewhere.
-_RUNNER = re.compile(r"poetry|make|just|task|invoke|inv")
+# What runs commands that stand elsewhere: by its name, or by its first argument.
+_RUNNER = re.compile(
+    r"poetry|make|just|task|invoke|inv|nox|tox|rake|mage|node|npx|bunx|ruby|perl|php"
+)
+_RUNS = re.compile(r"\S+ run(?:-script)?|p?npm (?:exec|dlx|test|start)|yarn (?!install|add)\S+")
+_INSTALLERS_OF_PYTHON = frozenset({"pip", "pipx", "venv", "virtualenv", "ensurepip"})
+_ENDS = frozenset({"exit", "exec"})
+# A file without this line is for the shell that calls it.
+_OTHER_LANGUAGE = re.compile(r"#!(?![^\r\n]*\b(?:ba|da|z|k)?sh\b)")
 _MAX_SCRIPTS: Final = 8
 _MAX_SCRIPT: Final = 30_000
 """The characters of the longest script that is looked into."""
@@ -86,14 +93,15 @@ class Task:
     def scripts(self) -> Mapping[str, tuple[Call, ...]]:
         """The calls of each script of the repository that it runs, and of those that they run."""
         found: dict[str, tuple[Call, ...]] = {}
-        waiting = list(_named_scripts(self.calls))
+        waiting, seen = list(_named_scripts(self.calls)), set[str]()
         while waiting and len(found) < _MAX_SCRIPTS:
             name = waiting.pop(0)
-            if name in found or (text := self.read(name)) is None:
+            if name in seen or (text := self.read(name)) is None:
                 continue
-            calls = tuple(shell_calls(text, self.path)) if len(text) <= _MAX_SCRIPT else ()
-            found[name] = calls
-            waiting += _named_scripts(calls)
+            seen.add(name)
+            if len(text) <= _MAX_SCRIPT and not _OTHER_LANGUAGE.match(text):
+                found[name] = calls = tuple(shell_calls(text, self.path))
+                waiting += _named_scripts(calls)
         return found
 
     @cached_property
@@ -105,8 +113,7 @@ class Task:
     def may_use_poetry(self) -> bool:
         """Whether it uses Poetry, or runs what can't be looked into."""
         unread = set(_named_scripts(self.all_calls)) - {*self.scripts}
-        programs = {word.program for call in self.all_calls for word in without_prefix(call)[:1]}
-        return bool(unread) or any(_RUNNER.fullmatch(program) for program in programs)
+        return bool(unread) or any(map(_runs_others, self.all_calls))
 
     @cached_property
     def calls(self) -> tuple[Call, ...]:
@@ -149,6 +156,10 @@ class Task:
         """The place and its new text, so that a command runs after this one has succeeded."""
         path, text = self.script
         text = text.rstrip().rstrip(";")
+        last = self.calls[-1] if self.calls else ()
+        if any(word.text in _ENDS for word in last[: len(last) - len(without_prefix(last)) + 1]):
+            end = "\n" if ends_in_comment(text) else ""
+            return path, f"({text}{end}) && {command}"  # it ends the shell that it runs in
         if ends_in_comment(text):
             return path, f"{text}\n{command}"
         # What runs in the background is waited for.
@@ -292,6 +303,19 @@ def _named_scripts(calls: Iterable[Call]) -> Iterator[str]:
             name = _in_workspace(named.text)
             if is_shell or name.endswith(_SCRIPT_SUFFIXES) or not name.startswith("/"):
                 yield posixpath.normpath(posixpath.join(folder, name))
+
+
+def _runs_others(call: Call) -> bool:
+    """Whether a call runs what can't be looked into: a target, a script of npm or Python."""
+    program, *arguments = [word.text for word in without_prefix(call)] or [""]
+    program = program.rpartition("/")[2]
+    named = [argument for argument in arguments if not argument.startswith("-")][:1]
+    if _PYTHON.match(program):
+        option = next((item for item in arguments if item in {"-", "-c", "-m"}), None)
+        if option == "-m":
+            return not _INSTALLERS_OF_PYTHON.intersection(named)
+        return any("poetry" in item for item in arguments) if option else bool(named)
+    return bool(_RUNNER.fullmatch(program) or _RUNS.fullmatch(" ".join((program, *named))))
 
 
 def _in_workspace(name: str) -> str:

@@ -16,6 +16,7 @@ from poetry_tf.devcontainer.view import Change, View
 from poetry_tf.files.edits import Edit
 
 STARTS = "postStartCommand"
+_AFTER_START = "postAttachCommand"
 
 
 def status(view: View, spec: ContainerSpec) -> Iterator[Change]:
@@ -41,4 +42,7 @@ def status(view: View, spec: ContainerSpec) -> Iterator[Change]:
     )
     texts = [word.text for task in view.tasks for word in task.words]
     if prepared and not any(BRIEF in text for text in texts) and not any(start_tasks(view)):
-        yield Change.convenience(view.add_command(STARTS, start_line(view, requirement)))
+        # Commands of a hook run at the same time, and one may still install the project.
+        is_busy = any(task.may_use_poetry for task in view.tasks if task.hook == STARTS)
+        hook = _AFTER_START if is_busy else STARTS
+        yield Change.convenience(view.add_command(hook, start_line(view, requirement)))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,13 @@ class View:
             return Edit(self.path, "set", path, text)
         if isinstance(present, str | list) and tasks(hook, present):
             return self.set(hook, value={"project": present, "poetry-tf": command})
-        return self.set(hook, "poetry-tf", value=command)
+        name = next(name for name in _names("poetry-tf") if self.get(hook, name) in (None, "", []))
+        return self.set(hook, name, value=command)
+
+
+def _names(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}-{number}" for number in count(2))
 
 
 def with_version(id_: str, key: str) -> str:
