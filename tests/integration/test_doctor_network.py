@@ -16,7 +16,7 @@ from tests.support.servers import Answer, Server, refused
 
 NAME = ".devcontainer/devcontainer.json"
 IMAGE, TAG = "devcontainers/python", "3-3.11-bookworm"
-LFS = "devcontainers/features/git-lfs"
+NODE = "devcontainers/features/node"
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def server() -> Iterator[Server]:
     """A registry with an image and a feature."""
     with Server() as server:
         server.image(IMAGE, TAG, ["amd64", "arm64"])
-        server.feature(LFS, "1")
+        server.feature(NODE, "1")
         yield server
 
 
@@ -33,7 +33,7 @@ def built(right: PoetryRunner, project: Path, server: Server) -> PoetryRunner:
     """A project whose container is made of what is in that registry."""
     write(
         project,
-        {"image": f"{server.host}/{IMAGE}:{TAG}", "features": {f"{server.host}/{LFS}:1": {}}},
+        {"image": f"{server.host}/{IMAGE}:{TAG}", "features": {f"{server.host}/{NODE}:1": {}}},
     )
     allow(right, server.host)
     right.environ |= {**NO_NETWORK, "NO_PROXY": "127.0.0.1,localhost"}
@@ -69,7 +69,7 @@ def test_all_that_is_there_is_reported(built: PoetryRunner, server: Server):
     result = built.call("tf", "doctor", "--network")
     lines = result.stdout.splitlines()
     assert f"ok      image: {server.host}/{IMAGE}:{TAG} is available" in lines
-    assert f"ok      feature: {server.host}/{LFS}:1 is available" in lines
+    assert f"ok      feature: {server.host}/{NODE}:1 is available" in lines
     assert any(line.startswith("ok      locked: PyPI has ") for line in lines)
     assert lines[-1] == "Everything that was checked is available from here."
 
@@ -234,8 +234,8 @@ def test_without_a_project_nothing_is_asked(poetry: PoetryRunner):
 def test_a_feature_that_was_fixed_and_is_gone_is_reported_separately(
     built: PoetryRunner, server: Server, project: Path
 ):
-    key = f"{server.host}/{LFS}:1"
-    resolved = f"{server.host}/{LFS}@sha256:{'0' * 64}"
+    key = f"{server.host}/{NODE}:1"
+    resolved = f"{server.host}/{NODE}@sha256:{'0' * 64}"
     (project / ".devcontainer/devcontainer-lock.json").write_text(
         json.dumps({"features": {key: {"resolved": resolved}}}), "utf-8"
     )
@@ -273,10 +273,10 @@ def test_an_image_on_the_local_network_is_asked_for_after_the_command_that_is_na
 ):
     with Server() as other:
         other.image(IMAGE, TAG, ["amd64"])
-        other.feature(LFS, "1")
+        other.feature(NODE, "1")
         name = f"{other.host}/{IMAGE}:{TAG}"
         (project / ".devcontainer/Dockerfile").write_text(f"FROM {name}\n", "utf-8")
-        features: dict[str, Any] = {f"{other.host}/{LFS}:1": {}}
+        features: dict[str, Any] = {f"{other.host}/{NODE}:1": {}}
         write(project, {"build": {"dockerfile": "Dockerfile"}, "features": features})
         result = built.call("tf", "doctor", "--network", "--json")
         assert other.asked == []
@@ -296,8 +296,8 @@ def test_what_a_lock_of_features_leads_to_is_judged_by_its_own_host(
     built: PoetryRunner, project: Path, server: Server
 ):
     with Server() as other:
-        key, digest = f"{server.host}/{LFS}:1", other.feature(LFS, "1")
-        locked = {"features": {key: {"resolved": f"{other.host}/{LFS}@{digest}"}}}
+        key, digest = f"{server.host}/{NODE}:1", other.feature(NODE, "1")
+        locked = {"features": {key: {"resolved": f"{other.host}/{NODE}@{digest}"}}}
         (project / ".devcontainer/devcontainer-lock.json").write_text(json.dumps(locked), "utf-8")
         document = document_of(built.call("tf", "doctor", "--network", "--json"))
         (feature,) = of(document, "feature")

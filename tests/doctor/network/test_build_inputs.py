@@ -76,6 +76,12 @@ def test_the_seeds_file_asks_for_what_is_reported_against_it(project: Path):
     assert found.servers == (("github.com", "ghcr.io/devcontainers/features/git-lfs:1"),)
 
 
+def test_a_mirrors_feature_downloads_from_where_it_always_does(project: Path):
+    key = "ghcr.mirror.example/devcontainers/features/git-lfs:1"
+    found = asked(project, {"image": "python:3.11", "features": {key: {}}})
+    assert found.servers == (("github.com", key),)
+
+
 def test_cudnn_9_is_named_for_its_cuda(project: Path):
     options = {**OPTIONS, "cudaVersion": "12.5", "cudnnVersion": "9.3.0.75", "installNvtx": True}
     (packages,) = asked(project, {"features": {f"{CUDA}:3": options}}).packages
