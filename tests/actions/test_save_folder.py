@@ -11,9 +11,17 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
-from poetry_tf.actions.build_requirements import build_requirements, compiled_source, package_info
+from poetry_tf.actions.build_requirements import (
+    build_requirements,
+    compiled_source,
+    local_builds,
+    package_info,
+)
 from poetry_tf.actions.packed_wheel import pack, packed_requirements
+from poetry_tf.files.project import Project
+from poetry_tf.plan.needed_files import ElsewherePackage
 
 
 def _archive(path: Path, members: dict[str, str]) -> Path:
@@ -51,6 +59,33 @@ def test_what_builds_a_source_distribution(
     tmp_path: Path, name: str, members: dict[str, str], requires: tuple[str, ...]
 ) -> None:
     assert build_requirements(_archive(tmp_path / name, members)) == requires
+
+
+def test_what_builds_what_does_not_come_from_pypi(tmp_path: Path) -> None:
+    script = '[project]\nname = "root"\n[tool.poetry.build]\nscript = "build.py"\n'
+    (tmp_path / "pyproject.toml").write_text(script + BACKEND, "utf-8")
+    (tmp_path / "old").mkdir()
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "pyproject.toml").write_text(BACKEND, "utf-8")
+    _archive(tmp_path / "a-1.tar.gz", {"a-1/pyproject.toml": BACKEND})
+    items = {
+        "old": "old",
+        "new": "new",
+        "a": "a-1.tar.gz",
+        "git": None,
+        "gone": "no",
+        "unc": "//h/s",
+    }
+    packages = [
+        ElsewherePackage(canonicalize_name(name), True, path) for name, path in items.items()
+    ]
+    packages.append(ElsewherePackage(canonicalize_name("wheel"), False, None))
+    flit = ("flit-core >=3",)
+    old = ("setuptools>=40.8.0", "wheel")
+    assert local_builds(Project.read(tmp_path), packages) == (
+        {"old": old, "new": flit, "a": flit, "root": flit},
+        ["git", "gone", "unc"],
+    )
 
 
 def test_an_archive_that_is_none(tmp_path: Path) -> None:

@@ -784,6 +784,96 @@ def test_a_build_takes_what_it_requires_from_the_folder(
     assert f"built with {version('filelock')}" in done.output
 
 
+def _local(folder: Path, name: str, requires: str = "filelock") -> Path:
+    """A package of its own, with a backend that tells what it was built with."""
+    folder.mkdir(parents=True)
+    (folder / "pyproject.toml").write_text(
+        f'[build-system]\nrequires = ["{requires}"]\nbuild-backend = "backend"\n'
+        f'backend-path = ["."]\n[project]\nname = "{name}"\nversion = "1"\n',
+        "utf-8",
+    )
+    module = requires.replace("-", "_").partition(" ")[0]
+    (folder / "backend.py").write_text(
+        f"import {module}\n"
+        f"def build_wheel(*_, **__): raise SystemExit(f'built with {{{module}.__version__}}')\n"
+        "build_editable = build_wheel\n",
+        "utf-8",
+    )
+    return folder
+
+
+def _require(project: Path, *lines: str) -> None:
+    """Adds a group with these lines."""
+    path, table = project / "pyproject.toml", "[tool.poetry.group.own.dependencies]"
+    path.write_text("\n".join([path.read_text("utf-8"), table, *lines, ""]), "utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["group", "project"])
+def test_what_builds_a_package_of_the_project_is_saved(
+    offline: PoetryRunner, shelf: LocalIndex, tmp_path: Path, form: str
+) -> None:
+    package = _local(offline.project / "libs" / "local", "local", "other >=1")
+    if form == "group":
+        _require(offline.project, 'local = {path = "libs/local", develop = true}')
+    else:
+        line = f"local @ {package.as_uri()}"
+        write_pyproject(offline.project, [line], requires_python=">=3.11,<3.13")
+    assert offline.call("lock").ok
+    folder = tmp_path / "stick"
+    done = _save(offline, folder)
+    assert done.ok and "don't come from PyPI: local" in done.stderr, done.output
+    assert "other-1.0-py3-none-any.whl" in _wheels(folder)
+    shelf.requests.clear()
+    offline.mirror = str(folder)
+    done = offline.call("install")
+    assert "built with 1.0" in done.output
+    assert shelf.requests == []
+
+
+@pytest.mark.slow
+def test_what_builds_a_package_from_git_is_told_before_and_after(
+    offline: PoetryRunner, shelf: LocalIndex, tmp_path: Path
+) -> None:
+    remote = _local(tmp_path / "remote", "remote", "other >=1")
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "x"]):
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+        subprocess.run(["git", "-C", remote, *identity, *words], check=True)
+    _require(offline.project, f'remote = {{git = "{remote.as_uri()}"}}')
+    assert offline.call("lock").ok
+    folder = tmp_path / "stick"
+    done = _save(offline, folder)
+    assert done.ok, done.output
+    assert "what builds remote. Add that to a group" in done.stderr
+    offline.mirror = str(folder)
+    done = offline.call("install")
+    assert done.returncode == 1 and "Because " not in done.output
+    lacks = f"The folder {folder} does not have other (>=1), which the build requires"
+    assert lacks in done.output
+    assert f"mirror save {folder}" in done.output
+    # What is advised works.
+    offline.mirror = None
+    assert offline.call("add", "--lock", "--group", "build", "other").ok
+    assert _save(offline, folder).ok
+    offline.mirror = str(folder)
+    assert "built with 1.0" in offline.call("install").output
+
+
+@pytest.mark.slow
+def test_a_folder_that_is_not_there_or_needs_what_no_index_has_does_not_stop_it(
+    offline: PoetryRunner, tmp_path: Path
+) -> None:
+    _local(offline.project / "odd", "odd", "nowhere-to-be-found")
+    gone = _local(offline.project / "gone", "gone")
+    _require(offline.project, 'odd = {path = "odd"}', 'gone = {path = "gone"}')
+    assert offline.call("lock").ok
+    shutil.rmtree(gone)
+    done = _save(offline, tmp_path / "stick")
+    assert done.ok, done.output
+    assert "Could not resolve what builds odd for these targets: it is not saved" in done.stderr
+    assert "what builds gone. Add that to a group" in done.stderr
+
+
 # Who may name it
 
 

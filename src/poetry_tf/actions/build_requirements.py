@@ -1,18 +1,21 @@
-"""What building a source distribution needs, read from the archive without running it."""
+"""What a build needs, read from a source distribution or a folder without running it."""
 
 from __future__ import annotations
 
 import itertools
 import tarfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 from poetry_tf.files.documents import DocumentError
-from poetry_tf.files.reading import MAX_BYTES
+from poetry_tf.files.project import PYPROJECT, Project
+from poetry_tf.files.reading import MAX_BYTES, read_file
 from poetry_tf.files.toml import TomlDocument
 from poetry_tf.files.values import as_table, as_text, as_texts
+from poetry_tf.index.folder_setting import is_of_another_machine
+from poetry_tf.plan.needed_files import ElsewherePackage
 
 _DEFAULT: Final = ("setuptools>=40.8.0",)
 """Without a pyproject.toml that says otherwise (PEP 517)."""
@@ -36,14 +39,15 @@ _BESIDE: Final = frozenset({"test", "tests", "testing", "doc", "docs", "example"
 """Folders with files that are not built."""
 
 
-def build_requirements(archive: Path) -> tuple[str, ...]:
-    """The requirements in the pyproject.toml of a source distribution.
+def build_requirements(place: Path) -> tuple[str, ...]:
+    """The requirements in the pyproject.toml of a source distribution, or of a folder.
 
     A backend may add to them when it is run. setuptools before 70.1 adds wheel, which is so common
-    that it is among them.
+    that it is among them. Raises `OSError` for what can't be read.
     """
     try:
-        text = (_member(archive, "pyproject.toml") or b"").decode("utf-8")
+        content = _in_folder(place) if place.is_dir() else _member(place, PYPROJECT)
+        text = (content or b"").decode("utf-8")
         table = as_table(TomlDocument.parse(text).data.get("build-system"))
     except (DocumentError, UnicodeDecodeError):
         table = {}  # the build fails with the reason
@@ -51,6 +55,31 @@ def build_requirements(archive: Path) -> tuple[str, ...]:
     backend = as_text(table.get("build-backend"), "setuptools")
     more = ("wheel",) if backend.startswith("setuptools") else ()
     return tuple(sorted({*requires, *more}))
+
+
+def local_builds(
+    project: Project, packages: Iterable[ElsewherePackage]
+) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+    """What installing builds of packages that don't come from PyPI, by name, with what each build
+    needs; and the names of those where only the download tells.
+
+    The project itself is built where it has a build script.
+    """
+    known: dict[str, tuple[str, ...]] = {}
+    unknown: list[str] = []
+    for package in packages:
+        if not package.is_built:
+            continue
+        try:
+            if package.path is None or is_of_another_machine(package.path):
+                raise FileNotFoundError(package.path)
+            known[package.name] = build_requirements(project.root / package.path)
+        except OSError:
+            unknown.append(package.name)
+    pyproject = project.pyproject
+    if pyproject.package_mode and "build" in pyproject.table("tool", "poetry"):
+        known[pyproject.name or project.root.name] = build_requirements(project.root)
+    return known, sorted(unknown)
 
 
 def package_info(archive: Path) -> bytes | None:
@@ -76,6 +105,13 @@ def _names(archive: Path) -> list[str]:
             return [member.name for member in itertools.islice(tar, _MOST_MEMBERS)]
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError):
         return []  # Poetry says what is wrong with it when it builds it
+
+
+def _in_folder(folder: Path) -> bytes | None:
+    try:
+        return read_file(folder / PYPROJECT, MAX_BYTES)
+    except FileNotFoundError:
+        return None
 
 
 def _member(archive: Path, name: str) -> bytes | None:

@@ -6,14 +6,21 @@ import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from email.parser import BytesHeaderParser
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
+from poetry.core.constraints.version import Version
+from poetry.repositories.exceptions import PackageNotFoundError
 
 from poetry_tf.actions.build_requirements import package_info
-from poetry_tf.actions.mirror_folder import WantedFile
+from poetry_tf.actions.mirror_folder import WORKERS, WantedFile
 from poetry_tf.actions.packed_wheel import NAME, pack
 from poetry_tf.files.errors import WriteError
+from poetry_tf.files.lock import Lock
+from poetry_tf.http.parallel import run_parallel
+from poetry_tf.index.failover import NotDownloadedError
 from poetry_tf.index.manifest import (
     Manifest,
     ManifestError,
@@ -26,8 +33,12 @@ from poetry_tf.index.manifest import (
     write_metadata,
     write_pages,
 )
+from poetry_tf.index.release_records import record_path, write_record
 from poetry_tf.index.saved_folder import PAGES, hash_of, write_whole
 from poetry_tf.text import format_count, format_list, format_size
+
+if TYPE_CHECKING:
+    from poetry_tf.index.repository import RoutedRepository
 
 _ROUNDS = 5
 """How often pages are written where other machines save meanwhile."""
@@ -113,6 +124,40 @@ def recorded(file: WantedFile, folder: Path) -> SavedFile:
         requires_python=_requires_python(metadata or b""),
         metadata=hashlib.sha256(metadata).hexdigest() if metadata and is_wheel else None,
     )
+
+
+def record_releases(
+    lock: Lock, folder: Path, repository: RoutedRepository
+) -> tuple[tuple[str, ...], list[str]]:
+    """Keeps what the index says of each locked release. Returns the releases, and notes.
+
+    Nothing is built for it: of a release without a wheel the lock says enough.
+    """
+    releases: list[str] = []
+    jobs: list[Callable[[], str]] = []
+    for package in lock.data.get("package", []):
+        name, version = canonicalize_name(package["name"]), package["version"]
+        path = record_path(folder, name, version)
+        has_wheel = any(file.endswith(".whl") for file, _ in lock.hashes(package))
+        if "source" in package or path is None or not has_wheel:
+            continue
+        releases.append(f"{name} {version}")
+        if not path.is_file():
+            jobs.append(partial(_record_release, repository, name, version, path))
+    notes = run_parallel(jobs, workers=WORKERS).values()
+    return tuple(sorted(releases)), [*filter(None, notes)]
+
+
+def _record_release(
+    repository: RoutedRepository, name: NormalizedName, version: str, path: Path
+) -> str:
+    """Keeps what the index says of a release; a note where it says nothing, else empty."""
+    try:
+        info = repository.get_release_info(name, Version.parse(version))
+    except (PackageNotFoundError, NotDownloadedError):
+        return f"{name} {version}: no index says what it requires; using the lock file"
+    write_record(path, info)
+    return ""
 
 
 def _requires_python(metadata: bytes) -> str | None:

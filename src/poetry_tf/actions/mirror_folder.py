@@ -33,13 +33,12 @@ from poetry_tf.index.saved_folder import PAGES, hash_of, is_plain, part_of, writ
 from poetry_tf.plan.derive import derive_plan
 from poetry_tf.plan.environments import ENVIRONMENTS, Target, format_targets, make_targets
 from poetry_tf.plan.model import CONTAINER_PLATFORM, PlanError
-from poetry_tf.plan.needed_files import needed_files
+from poetry_tf.plan.needed_files import ElsewherePackage, needed_files
 from poetry_tf.plan.python import admitted_minors, project_pythons, python_range
 from poetry_tf.plan.settings import read_settings
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
 from poetry_tf.releases.model import numbers
-from poetry_tf.text import format_list
 
 if TYPE_CHECKING:
     from poetry_tf.index.repository import RoutedRepository
@@ -119,8 +118,8 @@ def _container_python(project: Project) -> str:
 
 def wanted_of_lock(
     lock: Lock, project: Project, targets: Sequence[Target], use: Use, hash_from: HashOrigin
-) -> tuple[list[WantedFile], list[str]]:
-    """What targets install of a lock, and notes on what is left out.
+) -> tuple[list[WantedFile], tuple[ElsewherePackage, ...]]:
+    """What targets install of a lock, and what they install that PyPI does not have.
 
     Raises `PlanError` where a package has no file for a target.
     """
@@ -139,9 +138,7 @@ def wanted_of_lock(
         WantedFile(file.name, file.version, file.filename, file.hash, use, hash_from)
         for file in needed.files
     ]
-    names = sorted({item.name for item in needed.elsewhere})
-    notes = [f"Not saved, as they don't come from PyPI: {format_list(names)}"] if names else []
-    return files, notes
+    return files, needed.elsewhere
 
 
 def poetry_requirement(lock: Lock) -> tuple[str, str | None]:

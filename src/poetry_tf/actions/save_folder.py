@@ -13,15 +13,14 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.utils import NormalizedName, canonicalize_name
-from poetry.core.constraints.version import Version as PoetryVersion
-from poetry.repositories.exceptions import PackageNotFoundError
+from packaging.utils import canonicalize_name
 
-from poetry_tf.actions.build_requirements import build_requirements
+from poetry_tf.actions.build_requirements import build_requirements, local_builds
 from poetry_tf.actions.folder_content import (
     announcement,
     check_space,
     packed,
+    record_releases,
     recorded,
     settle_unnamed,
     write_all_pages,
@@ -49,7 +48,6 @@ from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import LOCK, Project
 from poetry_tf.http.parallel import run_parallel
 from poetry_tf.index.config import SettingLayer, option_layer
-from poetry_tf.index.failover import NotDownloadedError
 from poetry_tf.index.folder_lock import FolderLock, folder_lock
 from poetry_tf.index.manifest import (
     LOCKS,
@@ -64,7 +62,6 @@ from poetry_tf.index.manifest import (
     write_saved,
 )
 from poetry_tf.index.mirrors import MirrorError
-from poetry_tf.index.release_records import record_path, write_record
 from poetry_tf.index.resolve import may_name, parse_layer, resolve
 from poetry_tf.index.routing import expected_files, locked_files, routed_repository
 from poetry_tf.index.saved_folder import (
@@ -76,6 +73,7 @@ from poetry_tf.index.saved_folder import (
 from poetry_tf.plan.environments import Target, format_targets
 from poetry_tf.plan.lock_entries import is_source
 from poetry_tf.plan.model import PlanError
+from poetry_tf.plan.needed_files import ElsewherePackage
 from poetry_tf.text import format_count, format_list, format_size
 
 if TYPE_CHECKING:
@@ -88,6 +86,11 @@ SHOWN = 200_000_000
 _READERS = 4
 """Files whose hashes are computed at a time."""
 _KEPT = "what was saved is kept, and the same command continues from there"
+
+UNKNOWN_BUILDS = (
+    "Not saved, as it is not known before they are downloaded: what builds {}. Add that to a group "
+    "(poetry add --group build NAME), and save again"
+)
 
 
 @dataclass(frozen=True)
@@ -202,16 +205,18 @@ class _Saving:
     def run(self) -> SaveResult:
         folder = self.options.folder
         self.layers = self._layers()
-        files, notes = wanted_of_lock(
+        files, elsewhere = wanted_of_lock(
             self.lock, self.project, self.targets, "project", "poetry.lock"
         )
-        self.notes += notes
+        if names := sorted({item.name for item in elsewhere}):
+            self.notes.append(f"Not saved, as they don't come from PyPI: {format_list(names)}")
         poetry, note = poetry_requirement(self.lock)
         self.notes += [note] if note else []
         files = merged([*files, *self._tools(poetry)])
-        files = merged([*files, *self._builders(files)])
+        files = merged([*files, *self._builders(files, elsewhere)])
         self._download(self._found(files))
-        releases = self._record_releases()
+        releases, unsaid = record_releases(self.lock, folder, self.repository)
+        self.notes += unsaid
         saved = [*map(partial(recorded, folder=folder), files), packed(folder)]
         name = self.project.pyproject.name or self.project.root.name
         shown = format_targets(self.targets, ())
@@ -286,11 +291,13 @@ class _Saving:
         what = f"what Poetry {poetry} and poetry-tf need"
         return self._solved(what, requirements, "poetry", targets) if targets else []
 
-    def _builders(self, files: Sequence[WantedFile]) -> list[WantedFile]:
-        """What builds the source distributions, and what builds that."""
-        found: list[WantedFile] = []
+    def _builders(
+        self, files: Sequence[WantedFile], elsewhere: Sequence[ElsewherePackage]
+    ) -> list[WantedFile]:
+        """What builds the source distributions and the folders, and what builds that."""
+        found = self._local_builders(elsewhere)
         known: set[tuple[str, ...]] = set()
-        sources = [file for file in files if is_source(file.filename)]
+        sources = [file for file in merged([*files, *found]) if is_source(file.filename)]
         for _ in range(_ROUNDS):
             if not sources:
                 break
@@ -302,20 +309,32 @@ class _Saving:
                 requires = build_requirements(file.path(self.options.folder))
                 if requires not in known:
                     known.add(requires)
-                    more += self._builder(file, requires)
+                    more += self._builder(file.filename, requires)
             new = [item for item in merged(more) if item not in found]
             found += new
             sources = [item for item in new if is_source(item.filename)]
         return found
 
-    def _builder(self, file: WantedFile, requires: Sequence[str]) -> list[WantedFile]:
+    def _local_builders(self, elsewhere: Sequence[ElsewherePackage]) -> list[WantedFile]:
+        """What builds the packages at paths, which travel with the project."""
+        builds, unknown = local_builds(self.project, elsewhere)
+        found: list[WantedFile] = []
+        for name, requires in builds.items():
+            try:
+                found += self._builder(name, requires)
+            except PlanError as error:  # a source of the project may have it
+                self.notes.append(f"{error.message}: it is not saved")
+        if unknown:
+            self.notes.append(UNKNOWN_BUILDS.format(format_list(unknown)))
+        return merged(found)
+
+    def _builder(self, name: str, requires: Sequence[str]) -> list[WantedFile]:
         lines, other = build_lines(requires)
         if other:
             self.notes.append(
-                f"Not saved, because no index has it: {format_list(other)}, needed to build "
-                f"{file.filename}"
+                f"Not saved, because no index has it: {format_list(other)}, needed to build {name}"
             )
-        what = f"what builds {file.filename}"
+        what = f"what builds {name}"
         return self._solved(what, lines, "build", self.targets) if lines else []
 
     def _solved(
@@ -396,32 +415,3 @@ class _Saving:
             if disk_error(error) is None:
                 raise
             raise named(error, path) from error
-
-    def _record_releases(self) -> tuple[str, ...]:
-        """Keeps what the index says of each locked release. Returns the releases.
-
-        Nothing is built for it: of a release without a wheel the lock says enough.
-        """
-        releases: list[str] = []
-        jobs: list[Callable[[], None]] = []
-        for package in self.lock.data.get("package", []):
-            name, version = canonicalize_name(package["name"]), package["version"]
-            path = record_path(self.options.folder, name, version)
-            has_wheel = any(file.endswith(".whl") for file, _ in self.lock.hashes(package))
-            if "source" in package or path is None or not has_wheel:
-                continue
-            releases.append(f"{name} {version}")
-            if not path.is_file():
-                jobs.append(partial(self._record_release, name, version, path))
-        run_parallel(jobs, workers=WORKERS)
-        return tuple(sorted(releases))
-
-    def _record_release(self, name: NormalizedName, version: str, path: Path) -> None:
-        try:
-            info = self.repository.get_release_info(name, PoetryVersion.parse(version))
-        except (PackageNotFoundError, NotDownloadedError):
-            self.notes.append(
-                f"{name} {version}: no index says what it requires; using the lock file"
-            )
-        else:
-            write_record(path, info)

@@ -12,6 +12,7 @@ from poetry_tf.hooks import metadata
 from poetry_tf.hooks.candidates import filter_pool, listed_by, project_demand
 from poetry_tf.index import routing
 from poetry_tf.index.fetching import begin_build, end_build
+from poetry_tf.index.folder_repository import FolderRepository
 from poetry_tf.index.prefetch import Prefetcher
 from poetry_tf.index.repository import PrefetchingRepository
 from poetry_tf.plan.settings import parse_settings
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from poetry.core.constraints.version import Version
     from poetry.core.packages.project_package import ProjectPackage
     from poetry.poetry import Poetry
+    from poetry.puzzle.exceptions import SolverProblemError
     from poetry.repositories.repository_pool import RepositoryPool
 
     from poetry_tf.index.new_releases import NewReleases
@@ -49,7 +51,7 @@ def set_up_project(poetry: Poetry, io: IO, *, managed: bool, failed: Failed) -> 
             failed,
             listed_by(reader),
         )
-    patches.around_solving(_begin_solving, _end_solving)
+    patches.around_solving(_begin_solving, _end_solving, _explain_failure)
     lock_text.write_files_at_once()
 
 
@@ -104,6 +106,16 @@ def _search_rarely() -> None:
     gc.freeze()
     gc.set_threshold(200_000, 20, 20)
     atexit.register(gc.freeze)
+
+
+def _explain_failure(solver: Any, error: SolverProblemError) -> Exception | None:
+    """What a saved folder lacks for a build, in place of the failure of the solver."""
+    problem = reads.solver_problem(solver)
+    unmet = [cause[0] for cause in reads.failure_causes(error) if len(cause) == 1]
+    for repository in problem.pool.repositories if problem.is_of_build else ():
+        if isinstance(repository, FolderRepository):
+            return repository.explain_build(unmet)
+    return None
 
 
 def _end_solving(solver: Any) -> None:

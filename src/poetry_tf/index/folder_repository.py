@@ -104,6 +104,22 @@ class NotSavedError(FolderError):
         )
 
 
+class NoBuilderError(FolderError):
+    """The folders lack what a build requires."""
+
+    def __init__(self, unmet: Sequence[Dependency], folders: Sequence[SavedFolder]) -> None:
+        where = format_list(str(folder.path) for folder in folders)
+        what = format_list(dict.fromkeys(item.base_pep_508_name for item in unmet))
+        names = " ".join(dict.fromkeys(item.name for item in unmet))
+        super().__init__(
+            f"<error>The folder {escape_markup(where)} does not have {escape_markup(what)}, which "
+            "the build requires.</error>\nWhere there is a network, run:\n"
+            f"  <c1>{_save_command(folders)}</c1>\n"
+            "What builds a package from Git, a URL or another index is saved with a group that has "
+            f"it. Before that, run:\n  <c1>poetry add --group build {escape_markup(names)}</c1>"
+        )
+
+
 class CorruptFileError(FolderError):
     """A file in the folder does not have the locked hash."""
 
@@ -205,6 +221,15 @@ class FolderRepository(CachedRepository, FileSupply):
             held = [item.version for item in packages]
             raise self._not_locked(name, constraint, held)
         return found
+
+    def explain_build(self, unmet: Sequence[Dependency]) -> NoBuilderError | None:
+        """The error for a build with these requirements that nothing meets; None if all are met."""
+        lacking = [
+            item
+            for item in unmet
+            if not any(item.constraint.allows(version) for version, _, _ in self._saved(item.name))
+        ]
+        return NoBuilderError(lacking, self.folders) if lacking else None
 
     @override
     def _find_packages(self, name: NormalizedName, constraint: Any) -> list[Package]:

@@ -20,7 +20,8 @@ watch_answer            the guards in the dialogue of ``init``      `AttributeEr
 download_by             files of the lock by the mirrors            False: Poetry downloads them
 explain_choosing        which file a saved folder lacks             Poetry's own error
 leave_project_plugins   no code of a project in ``poetry-tf``       `MovedError`: nothing is run
-around_solving          prefetching                                 nothing: it is slower
+around_solving          prefetching; what a saved folder lacks      nothing: it is slower, and
+                        for a build                                 has Poetry's own error
 `lock_text`             the files of a lock, written at once        nothing: it is slower
 
 The caller handles an error as `poetry_tf.plugin` does: ``add``, ``lock`` and ``update`` of a
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from poetry.core.packages.package import Package
     from poetry.inspection.info import PackageInfo
     from poetry.poetry import Poetry
+    from poetry.puzzle.exceptions import SolverProblemError
     from poetry.repositories.repository_pool import RepositoryPool
 from poetry_tf.poetry_internals import Failed, MovedError, reads
 
@@ -348,14 +350,18 @@ def another_solver(solver: Any) -> Any:
 
 
 def around_solving(
-    begin: Callable[[Any, Collection[NormalizedName]], None], end: Callable[[Any], None]
+    begin: Callable[[Any, Collection[NormalizedName]], None],
+    end: Callable[[Any], None],
+    explain: Callable[[Any, SolverProblemError], Exception | None],
 ) -> None:
     """Calls `begin` and `end` with the solver before and after each solve of the process.
 
-    `begin` is also given the packages that are solved for their latest versions. The installer
-    makes its solver itself and has no hook for it. Both are optional: exceptions are ignored, and
-    if this Poetry has no `Solver.solve`, neither is called.
+    `begin` is also given the packages that are solved for their latest versions; `explain` returns
+    what is raised in place of a failure, if anything. The installer makes its solver itself and has
+    no hook for it. All are optional: exceptions are ignored, and if this Poetry has no
+    `Solver.solve`, none is called.
     """
+    from poetry.puzzle.exceptions import SolverProblemError
     from poetry.puzzle.solver import Solver
 
     solve: Any = getattr(Solver, "solve", None)
@@ -369,6 +375,13 @@ def around_solving(
             begin(solver, use_latest or ())
         try:
             return solve(solver, use_latest, **more)
+        except SolverProblemError as error:
+            why = None
+            with suppress(Exception):
+                why = explain(solver, error)
+            if why is None:
+                raise
+            raise why from error
         finally:
             with suppress(Exception):
                 end(solver)
