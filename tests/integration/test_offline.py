@@ -726,10 +726,42 @@ def test_a_folder_that_is_not_there(offline: PoetryRunner, folder: Path, shelf: 
     assert done.returncode == 1 and f"The folder {folder} does not exist" in done.output
     assert "In a container use the address of a web server" in done.output
     assert shelf.requests == []
+    other = folder.with_name("other")
+    offline.mirror = f"{folder},{other}"
+    done = offline.call("install")
+    assert done.returncode == 1
+    assert f"The folders {folder} and {other} do not exist, and are the only mirrors" in done.output
+    assert "no network: no files" in offline.call("tf", "mirror").stdout
     offline.mirror = f"{folder},pypi"
     done = offline.call("install")
     assert done.ok, done.output
     assert f"the folder {folder} does not exist: every file comes from the index" in done.stderr
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize("place", ["variable", "project"])
+def test_of_several_folders_those_that_are_there_are_used(
+    offline: PoetryRunner, folder: Path, shelf: LocalIndex, *, is_first: bool, place: str
+) -> None:
+    there = str(folder)
+    if place == "project":
+        shutil.copytree(folder, offline.project / "wheels")
+        there = "./wheels"
+    named = ["./gone" if place == "project" else str(folder.with_name("gone")), there]
+    named = named if is_first else named[::-1]
+    if place == "project":
+        text = f"[tf]\nmirror = {json.dumps(named)}\n"
+        (offline.project / "poetry.toml").write_text(text, "utf-8")
+    else:
+        offline.mirror = ",".join(named)
+    done = offline.call("install")
+    assert done.ok, done.output
+    assert done.output.count("gone does not exist: not used") == 1
+    assert shelf.requests == []
+    # What is to be saved again is the folder that is there.
+    done = offline.call("add", "other")
+    assert done.returncode == 1 and "mirror save" in done.output
+    assert "gone" not in done.output.partition("mirror save")[2]
 
 
 def test_a_file_that_is_not_there_fits_not_or_is_corrupt(

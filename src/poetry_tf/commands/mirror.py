@@ -124,7 +124,9 @@ chooses one, <info>poetry tf mirror test</> tests them.
         for path in resolved.folders:
             self.line(plain(f"  {_format_folder(path)}"))
         if setting.kind == "folder":
-            self.line("  no network: installs what is locked, with files from there")
+            is_there = any(SavedFolder(path).is_there for path in resolved.folders)
+            what = "installs what is locked, with files from there" if is_there else "no files"
+            self.line(f"  no network: {what}")
         for mirror in setting.mirrors:
             self.line(plain(f"  {mirror.name}: {without_credentials(mirror.url)}"))
         if setting.kind == "off":

@@ -133,13 +133,18 @@ class CorruptFileError(FolderError):
 
 
 class NoFolderError(FolderError):
-    """A folder that the setting names does not exist."""
+    """None of the folders that the setting names exists."""
 
-    def __init__(self, folder: SavedFolder, place: str) -> None:
-        self.folder = folder
+    def __init__(self, folders: Sequence[SavedFolder], place: str) -> None:
+        self.folders = tuple(folders)
+        where = escape_markup(format_list(str(folder.path) for folder in folders))
+        what = (
+            f"folder {where} does not exist, and is the only mirror"
+            if len(folders) == 1
+            else f"folders {where} do not exist, and are the only mirrors"
+        )
         super().__init__(
-            f"<error>The folder {escape_markup(str(folder.path))} does not exist, and is the "
-            f"only mirror ({escape_markup(place)}).</error>\n"
+            f"<error>The {what} ({escape_markup(place)}).</error>\n"
             "Mount it, or use another mirror: <c1>POETRY_TF_MIRROR=pypi poetry …</c1>\n"
             "In a container use the address of a web server that serves it."
         )
@@ -184,9 +189,8 @@ class FolderRepository(CachedRepository, FileSupply):
             notices, self._notices = self._notices, []
         for line in notices:
             self._report(line)
-        for folder in self.folders:
-            if not folder.is_there:
-                raise NoFolderError(folder, self._place)
+        if not any(folder.is_there for folder in self.folders):
+            raise NoFolderError(self.folders, self._place)
 
     @cached_property
     def _locked(self) -> dict[NormalizedName, tuple[Package, ...]]:

@@ -131,13 +131,16 @@ def install(poetry: Poetry, io: IO, *, managed: bool) -> None:
     if resolved.setting.kind == "folder":
         require_overrides(FolderRepository)
         assert resolved.layer is not None
+        there = [folder for folder in folders if folder.is_there]
+        gone = [folder for folder in folders if folder not in there] if there else ()
+        missing = [f"the folder {folder.path} does not exist: not used" for folder in gone]
         replacement = FolderRepository(
-            folders,
+            there or folders,
             resolved.layer.place,
             locked=locked,
             lock=Path(poetry.locker.lock),
             command=_command_of(io),
-            notices=_unreported(io, resolved.notices),
+            notices=_unreported(io, [*resolved.notices, *missing]),
             report=report,
             config=poetry.config,
         )
