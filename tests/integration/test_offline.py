@@ -8,6 +8,7 @@ import json
 import os
 import random
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -732,10 +733,37 @@ def test_a_folder_that_is_not_there(offline: PoetryRunner, folder: Path, shelf: 
     assert done.returncode == 1
     assert f"The folders {folder} and {other} do not exist, and are the only mirrors" in done.output
     assert "no network: no files" in offline.call("tf", "mirror").stdout
+    offline.mirror = f"/{'x' * 300}"
+    assert "does not exist, and is the only mirror" in offline.call("install").output
     offline.mirror = f"{folder},pypi"
     done = offline.call("install")
     assert done.ok, done.output
     assert f"the folder {folder} does not exist: every file comes from the index" in done.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_told(offline: PoetryRunner) -> None:
+    done = _save(offline, Path("x" * 300))
+    assert done.returncode == 1 and "File name too long" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["a,b", "a b, c"])
+def test_a_folder_of_any_name_is_written_as_the_setting_takes_it(
+    offline: PoetryRunner, folder: Path, shelf: LocalIndex, name: str
+) -> None:
+    path = folder.rename(folder.with_name(name))
+    done = _save(offline, path)
+    assert done.ok, done.output
+    found = re.search(r"POETRY_TF_MIRROR=(.*) poetry install", done.stdout)
+    assert found is not None
+    (offline.mirror,) = shlex.split(found[1])
+    shelf.requests.clear()
+    assert offline.call("install").ok
+    for value in (offline.mirror, str(path)):
+        offline.mirror = None
+        done = offline.call("tf", "mirror", "use", value)
+        assert done.ok, done.output
+        assert f"the folder {path}, with" in offline.call("tf", "mirror").stdout
+    assert shelf.requests == []
 
 
 @pytest.mark.parametrize("is_first", [True, False])

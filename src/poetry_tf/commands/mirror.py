@@ -28,7 +28,7 @@ from poetry_tf.index.config import (
     shown_path,
     user_settings_file,
 )
-from poetry_tf.index.folder_setting import names_folder, users_folder
+from poetry_tf.index.folder_setting import folder_value, names_folder, users_folder
 from poetry_tf.index.mirrors import (
     AUTO_FALLBACK,
     AUTO_MIRROR,
@@ -46,7 +46,7 @@ from poetry_tf.index.resolve import ResolvedMirror, may_name, resolve
 from poetry_tf.index.saved_folder import SavedFolder
 from poetry_tf.plan.derive import require_poetry
 from poetry_tf.plan.model import PlanError
-from poetry_tf.text import format_count, format_few
+from poetry_tf.text import format_count, format_few, shell_word
 
 NAMES = ", ".join(MIRRORS)
 _TELL_SECONDS = 2.0
@@ -201,7 +201,8 @@ class _SettingCommand(_MirrorCommand):
         if first is None or first.file == file:
             return
         if first.is_projects:
-            words = "off" if value == "off" else f"use {format_value(value).replace(',', '')}"
+            items = [format_value(item) for item in (value if isinstance(value, list) else [value])]
+            words = "off" if value == "off" else f"use {' '.join(map(_word, items))}"
             how = f"To change it for this project: poetry tf mirror {words} --local"
         elif first.variable is not None:
             how = f"To use the new value, unset {first.variable}"
@@ -239,9 +240,9 @@ fails or PyPI is clearly faster from here. It keeps that choice for a day; this 
 """
 
     def act(self) -> int:
-        value = ",".join(self.argument("mirror"))
+        words = self.argument("mirror")
+        value = ",".join(words if self.option("local") else map(_with_whole_paths, words))
         remedy = "See `poetry tf mirror list`."
-        value = value if self.option("local") else _with_whole_paths(value)
         setting = validate_mirror(value, remedy=remedy, shared=self.option("local"))
         if setting.kind == "auto":
             from poetry.config.config import Config
@@ -423,11 +424,18 @@ def _format_folder(path: Path) -> str:
 
 def _with_whole_paths(value: str) -> str:
     """The value with its folders as whole paths, for a file that counts in every folder."""
-    parts = []
-    for part in value.split(","):
+    parts = (
+        [value] if names_folder(value) and SavedFolder(Path(value)).is_there else value.split(",")
+    )
+    found = []
+    for part in parts:
         path = users_folder(part, Path.cwd()) if names_folder(part) else None
-        parts.append(str(path) if isinstance(path, Path) else part)
-    return ",".join(parts)
+        found.append(folder_value(path) if isinstance(path, Path) else part)
+    return ",".join(found)
+
+
+def _word(text: str) -> str:
+    return shell_word(text) or "MIRROR"
 
 
 def _format_time(seconds: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,7 +18,7 @@ from poetry_tf.actions.save_folder import SaveResult, SaveWatcher, save_folder
 from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.files.project import Project
 from poetry_tf.index.failover import NotDownloadedError
-from poetry_tf.index.folder_setting import is_path, users_folder
+from poetry_tf.index.folder_setting import folder_value, is_path, users_folder
 from poetry_tf.index.manifest import Fault, ManifestError
 from poetry_tf.index.saved_folder import PAGES
 from poetry_tf.plan.derive import require_poetry
@@ -112,10 +113,11 @@ server can serve it.
                 f"{text!r} is not a folder on this machine",
                 "Give the path of a folder; files can't be saved to a web server.",
             )
-        if folder.exists() and not folder.is_dir():
-            raise PlanError(
-                f"{folder} is not a folder", "Give the path of a folder, or of a new one."
-            )
+        with suppress(OSError):  # what can't be looked at can't be made either, which is told
+            if folder.exists() and not folder.is_dir():
+                raise PlanError(
+                    f"{folder} is not a folder", "Give the path of a folder, or of a new one."
+                )
         return folder
 
     def fail_with(self, error: NotDownloadedError) -> int:
@@ -165,7 +167,7 @@ server can serve it.
         """The commands for a machine without a network."""
         own = next(file for file in result.files if file.hash_from == "packed")
         index = (options.folder / PAGES).as_uri()
-        folder = shell_word(str(options.folder)) or "FOLDER"
+        folder = shell_word(folder_value(options.folder)) or "FOLDER"
         targets = format_targets(result.targets, ())
         self.line(plain(f"On {targets}, without a network and with the folder in the same place:"))
         pins = f"poetry=={result.poetry} poetry-tf=={own.version}"

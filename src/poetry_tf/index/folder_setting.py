@@ -41,6 +41,12 @@ def is_path(text: str) -> bool:
     return _FILE.match(text) is not None or bool(text and not _ADDRESS.match(text))
 
 
+def folder_value(path: Path) -> str:
+    """How a whole path is written as a value: a URL where it has a comma."""
+    text = str(path)
+    return path.as_uri() if "," in text else text
+
+
 def is_of_another_machine(text: str) -> bool:
     """Whether a value leads to another machine, or to a device: UNC, in any spelling."""
     text = text.strip()

@@ -32,6 +32,7 @@ from poetry_tf.index.config import SettingLayer, pypi_index, setting_layers
 from poetry_tf.index.credentials import PYPI, make_grants
 from poetry_tf.index.failover import IndexRoot, MirrorRoute
 from poetry_tf.index.folder_repository import FolderRepository, NotLockedError
+from poetry_tf.index.folder_setting import folder_value
 from poetry_tf.index.locked_packages import locked_from_pypi
 from poetry_tf.index.mirrors import (
     Mirror,
@@ -209,7 +210,7 @@ def routed_repository(
             route = mirrored(resolved.setting.mirrors, pypi)
         for line in unreported([route.notice] if route.notice else []):
             report(line)
-        there = tuple(str(folder.path) for folder in folders if folder.is_there)
+        there = tuple(folder_value(folder.path) for folder in folders if folder.is_there)
         return replace(route, folders=there if may_stand_alone else ())
 
     return RoutedRepository(

@@ -50,7 +50,9 @@ class SavedFolder:
 
     @property
     def is_there(self) -> bool:
-        return self.path.is_dir()
+        with suppress(OSError):  # a name that is too long, a folder that can't be entered
+            return self.path.is_dir()
+        return False
 
     def path_of(self, name: NormalizedName, filename: str) -> Path | None:
         """Where a file of a distribution is; None if it isn't there."""
