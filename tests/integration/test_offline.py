@@ -32,7 +32,7 @@ from poetry_tf.index.manifest import manifest_name, write_pages
 from tests.integration.conftest import SetUp
 from tests.support.index import LocalIndex
 from tests.support.pages import named
-from tests.support.poetry import PoetryRunner, Result, write_pyproject
+from tests.support.poetry import PoetryRunner, Program, Result, write_pyproject
 from tests.support.projects import contents, restore
 from tests.support.tools import add_tools
 
@@ -764,6 +764,21 @@ def test_a_folder_of_any_name_is_written_as_the_setting_takes_it(
         assert done.ok, done.output
         assert f"the folder {path}, with" in offline.call("tf", "mirror").stdout
     assert shelf.requests == []
+
+
+@pytest.mark.slow
+def test_the_commands_of_a_refusal_name_the_program_and_the_project(
+    offline: PoetryRunner, folder: Path, tmp_path: Path
+) -> None:
+    offline.mirror, place = str(folder), f"--directory {offline.project}"
+    words = ("init", "--no-devcontainer", "--tensorflow", "2.18", "-n", "-C", str(offline.project))
+    programs: tuple[Program, ...] = ("poetry_tf", "poetry")
+    for program in programs:
+        name, own = program.replace("_", "-"), ("tf",) if program == "poetry" else ()
+        done = offline.run(*own, *words, program=program, cwd=tmp_path)
+        first = " ".join((name, "--no-interaction", place, *own, "init --no-devcontainer"))
+        assert f"POETRY_TF_MIRROR=pypi {first} --tensorflow 2.18\n" in done.stderr, done.stderr
+        assert f"{' '.join((name, *own))} mirror save '{folder}' {place}\n" in done.stderr
 
 
 @pytest.mark.parametrize("is_first", [True, False])

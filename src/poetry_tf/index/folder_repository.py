@@ -11,9 +11,10 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -46,6 +47,19 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 
 
+@dataclass(frozen=True)
+class CommandLine:
+    """What is running, for a shell."""
+
+    text: str
+    """To run it again: "poetry add six"."""
+    place: str = ""
+    """Its options that say where the project is, each after a space."""
+
+
+ANY_COMMAND: Final = CommandLine("poetry …")
+
+
 class FolderError(PoetryRuntimeError):
     """Something that can't be had from folders only."""
 
@@ -61,7 +75,7 @@ class NotLockedError(FolderError):
         server: str = "",
         folders: Sequence[SavedFolder] = (),
         *,
-        command: str,
+        command: CommandLine,
         lock: Path | None,
     ) -> None:
         """The only mirror is a saved folder on a web server, or folders of this machine."""
@@ -79,8 +93,8 @@ class NotLockedError(FolderError):
             "which has only what was locked.</error>\n"
             f"{restore}Where there is a network, run the command with another mirror, and save "
             "again:\n"
-            f"  <c1>POETRY_TF_MIRROR=pypi {escape_markup(command)}</c1>\n"
-            f"  <c1>{_save_command(folders)}</c1>"
+            f"  <c1>POETRY_TF_MIRROR=pypi {escape_markup(command.text)}</c1>\n"
+            f"  <c1>{_save_command(folders, command)}</c1>"
         )
 
 
@@ -88,7 +102,11 @@ class NotSavedError(FolderError):
     """The folders have no file of a locked release, or none for the environment."""
 
     def __init__(
-        self, package: Package, folders: Sequence[SavedFolder], python: str | None = None
+        self,
+        package: Package,
+        folders: Sequence[SavedFolder],
+        command: CommandLine,
+        python: str | None = None,
     ) -> None:
         self.package, self.python = package, python
         title = f"{package.pretty_name} {package.version}"
@@ -99,7 +117,7 @@ class NotSavedError(FolderError):
         super().__init__(
             f"<error>The folder {escape_markup(where)} has no {escape_markup(what)}{fit}."
             "</error>\nWhere there is a network, run:\n"
-            f"  <c1>{_save_command(folders)}{options}</c1>"
+            f"  <c1>{_save_command(folders, command)}{options}</c1>"
             + ("" if python is None else "\nFor another system add --environments.")
         )
 
@@ -107,28 +125,31 @@ class NotSavedError(FolderError):
 class NoBuilderError(FolderError):
     """The folders lack what a build requires."""
 
-    def __init__(self, unmet: Sequence[Dependency], folders: Sequence[SavedFolder]) -> None:
+    def __init__(
+        self, unmet: Sequence[Dependency], folders: Sequence[SavedFolder], command: CommandLine
+    ) -> None:
         where = format_list(str(folder.path) for folder in folders)
         what = format_list(dict.fromkeys(item.base_pep_508_name for item in unmet))
         names = " ".join(dict.fromkeys(item.name for item in unmet))
+        add = f"poetry add --group build {names}{command.place}"
         super().__init__(
             f"<error>The folder {escape_markup(where)} does not have {escape_markup(what)}, which "
             "the build requires.</error>\nWhere there is a network, run:\n"
-            f"  <c1>{_save_command(folders)}</c1>\n"
+            f"  <c1>{_save_command(folders, command)}</c1>\n"
             "What builds a package from Git, a URL or another index is saved with a group that has "
-            f"it. Before that, run:\n  <c1>poetry add --group build {escape_markup(names)}</c1>"
+            f"it. Before that, run:\n  <c1>{escape_markup(add)}</c1>"
         )
 
 
 class CorruptFileError(FolderError):
     """A file in the folder does not have the locked hash."""
 
-    def __init__(self, path: Path, folders: Sequence[SavedFolder]) -> None:
+    def __init__(self, path: Path, folders: Sequence[SavedFolder], command: CommandLine) -> None:
         self.path = path
         super().__init__(
             f"<error>{escape_markup(str(path))} is corrupt: its hash is not the one in "
             "poetry.lock.</error>\nWhere there is a network, run:\n"
-            f"  <c1>{_save_command(folders)}</c1>"
+            f"  <c1>{_save_command(folders, command)}</c1>"
         )
 
 
@@ -150,9 +171,9 @@ class NoFolderError(FolderError):
         )
 
 
-def _save_command(folders: Sequence[SavedFolder]) -> str:
+def _save_command(folders: Sequence[SavedFolder], command: CommandLine) -> str:
     folder = (shell_word(str(folders[0].path)) if folders else None) or "FOLDER"
-    return escape_markup(f"{poetry_tf.program} mirror save {folder}")
+    return escape_markup(f"{poetry_tf.program} mirror save {folder}{command.place}")
 
 
 class FolderRepository(CachedRepository, FileSupply):
@@ -172,7 +193,7 @@ class FolderRepository(CachedRepository, FileSupply):
         *,
         locked: Callable[[], Sequence[Package]],
         lock: Path,
-        command: str,
+        command: CommandLine,
         notices: Sequence[str],
         report: Callable[[str], None],
         config: Config,
@@ -233,7 +254,7 @@ class FolderRepository(CachedRepository, FileSupply):
             for item in unmet
             if not any(item.constraint.allows(version) for version, _, _ in self._saved(item.name))
         ]
-        return NoBuilderError(lacking, self.folders) if lacking else None
+        return NoBuilderError(lacking, self.folders, self._command) if lacking else None
 
     @override
     def _find_packages(self, name: NormalizedName, constraint: Any) -> list[Package]:
@@ -321,7 +342,7 @@ class FolderRepository(CachedRepository, FileSupply):
                     links.append(Link(f"{path.absolute().as_uri()}#{algorithm}={digits}"))
                     break
         if not links:
-            raise NotSavedError(package, self.folders)
+            raise NotSavedError(package, self.folders, self._command)
         return links
 
     # -- what the installer asks ------------------------------------------------------------
@@ -335,9 +356,9 @@ class FolderRepository(CachedRepository, FileSupply):
         for folder in self.folders:
             if folder.copy(package.name, path.name, dest, hashes, progress):
                 return
-        raise CorruptFileError(path, self.folders)
+        raise CorruptFileError(path, self.folders, self._command)
 
     @override
     def explain_unfit(self, package: Package, python: str, error: Exception) -> Exception | None:
         is_own = isinstance(error, FolderError)
-        return None if is_own else NotSavedError(package, self.folders, python)
+        return None if is_own else NotSavedError(package, self.folders, self._command, python)

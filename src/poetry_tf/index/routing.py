@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -22,6 +23,7 @@ from poetry.core.packages.package import Package
 from poetry.repositories.legacy_repository import LegacyRepository
 from poetry.repositories.pypi_repository import PyPiRepository
 
+import poetry_tf
 from poetry_tf.files.errors import ProjectError
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.reading import MAX_LOCK_BYTES, read_file
@@ -31,7 +33,12 @@ from poetry_tf.index.auto import choice_memory, choose_automatically
 from poetry_tf.index.config import SettingLayer, pypi_index, setting_layers
 from poetry_tf.index.credentials import PYPI, make_grants
 from poetry_tf.index.failover import IndexRoot, MirrorRoute
-from poetry_tf.index.folder_repository import FolderRepository, NotLockedError
+from poetry_tf.index.folder_repository import (
+    ANY_COMMAND,
+    CommandLine,
+    FolderRepository,
+    NotLockedError,
+)
 from poetry_tf.index.folder_setting import folder_value
 from poetry_tf.index.locked_packages import locked_from_pypi
 from poetry_tf.index.mirrors import (
@@ -73,6 +80,8 @@ _in_force: ContextVar[tuple[SettingLayer, ...] | None] = ContextVar("_in_force",
 _reported: WeakKeyDictionary[Output, set[str]] = WeakKeyDictionary()
 
 
+_PLACES = frozenset({"--directory", "--project"})
+"""Poetry's options that say where the project is."""
 _OPTION = re.compile(r"-[\w.,=-]*", re.ASCII)
 
 
@@ -175,7 +184,7 @@ def routed_repository(
     expected: Callable[[], ExpectedFiles],
     locked: Callable[[], Sequence[Package]] = tuple,
     may_stand_alone: bool = True,
-    command: str = "poetry …",
+    command: CommandLine = ANY_COMMAND,
     lock: Path | None = None,
     unreported: Callable[[Sequence[str]], Sequence[str]],
     report: Callable[[str], None],
@@ -227,13 +236,21 @@ def routed_repository(
     )
 
 
-def _command_of(io: IO) -> str:
+def _command_of(io: IO) -> CommandLine:
     """The command that is running, for a shell; shortened where its words are not known."""
+    before, name, after = reads.command_tokens(io)
     words = [
-        token if _OPTION.fullmatch(token) else shell_word(token) for token in reads.input_tokens(io)
+        token if _OPTION.fullmatch(token) else shell_word(token) for token in (*before, *after)
     ]
     known = [word for word in words if word is not None]
-    return f"poetry {' '.join(known) if known and len(known) == len(words) else '…'}"
+    if not name or len(known) < len(words):
+        return ANY_COMMAND
+    options, program = known[: len(before)], "poetry"
+    if name.startswith("tf ") and poetry_tf.program != "poetry tf":
+        program, name = poetry_tf.program, name.removeprefix("tf ")
+    places = [f" {option} {value}" for option, value in pairwise(options) if option in _PLACES]
+    line = " ".join([program, *options, name, *known[len(before) :]])
+    return CommandLine(line, "".join(places))
 
 
 def _unreported(io: IO, notices: Sequence[str]) -> list[str]:

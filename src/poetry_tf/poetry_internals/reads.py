@@ -157,6 +157,18 @@ def input_tokens(io: IO) -> list[str]:
     return tokens
 
 
+def command_tokens(io: IO) -> tuple[list[str], str, list[str]]:
+    """The words of the command line: those before the command's name, that name, those after it.
+
+    Poetry puts its own options in front, in their long form with the value as the next word, and
+    cleo makes one word of a name of several. The name is empty where there is none.
+    """
+    tokens, index = input_tokens(io), 0
+    while index < len(tokens) and tokens[index].startswith("-"):
+        index += 2 if tokens[index] in {"--directory", "--project"} else 1
+    return tokens[:index], "".join(tokens[index : index + 1]), tokens[index + 1 :]
+
+
 @dataclass(frozen=True)
 class SolverProblem:
     """The input of a solver.
