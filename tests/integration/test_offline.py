@@ -583,7 +583,8 @@ def test_what_is_no_folder_is_refused(offline: PoetryRunner, text: str) -> None:
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        (("--environments", "amiga"), "'amiga' is not an environment"),
+        (("--environments", "amiga"), "'amiga' is not a known environment"),
+        (("--environments", "windows-x86_64"), 'Did you mean "windows-amd64"? Give some of'),
         (("--python", "3.9"), "The project does not allow Python 3.9"),
         (("--python", "3.12"), "native 1.0 has no file for linux-x86_64 with Python 3.12"),
     ],

@@ -31,7 +31,7 @@ from poetry_tf.index.config import SettingLayer
 from poetry_tf.index.manifest import HashOrigin, Use
 from poetry_tf.index.saved_folder import PAGES, hash_of, is_plain, part_of, write_whole
 from poetry_tf.plan.derive import derive_plan
-from poetry_tf.plan.environments import ENVIRONMENTS, Target, format_targets, make_targets
+from poetry_tf.plan.environments import Target, format_targets, make_targets
 from poetry_tf.plan.model import CONTAINER_PLATFORM, PlanError
 from poetry_tf.plan.needed_files import ElsewherePackage, needed_files
 from poetry_tf.plan.python import admitted_minors, project_pythons, python_range
@@ -83,9 +83,6 @@ def settle_targets(project: Project, options: SaveOptions) -> tuple[Target, ...]
     """The targets to save for: by default the container's Python on the declared environments."""
     declared = read_settings(project)[0].environments
     environments = options.environments or declared or (CONTAINER_PLATFORM,)
-    if unknown := [name for name in environments if name not in ENVIRONMENTS]:
-        known = ", ".join(ENVIRONMENTS)
-        raise PlanError(f"{unknown[0]!r} is not an environment", f"Give some of {known}.")
     pythons = options.pythons or (_container_python(project),)
     for minor in pythons:
         if not _MINOR.fullmatch(minor):

@@ -39,6 +39,7 @@ from poetry_tf.plan.settings import SETTINGS_PATH, GpuChoice, Settings, read_set
 from poetry_tf.releases import Catalog, Release, load, role
 from poetry_tf.releases.companions import companions
 from poetry_tf.releases.images import load_images
+from poetry_tf.text import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,10 @@ def parse_environments(options: Iterable[str]) -> tuple[str, ...]:
     known = f"Give some of {', '.join(ENVIRONMENTS)}."
     for name in names:
         if name not in ENVIRONMENTS:
-            raise PlanError(f"--environments: {name!r} is not a known environment", known)
+            raise PlanError(
+                f"--environments: {name!r} is not a known environment",
+                did_you_mean(name, ENVIRONMENTS) + known,
+            )
     if not names:
         raise PlanError("--environments is empty", known)
     return tuple(dict.fromkeys(names))

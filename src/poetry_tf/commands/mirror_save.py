@@ -14,6 +14,7 @@ from cleo.io.inputs.option import Option
 
 import poetry_tf
 from poetry_tf.actions.mirror_folder import SaveOptions
+from poetry_tf.actions.options import parse_environments
 from poetry_tf.actions.save_folder import SaveResult, SaveWatcher, save_folder
 from poetry_tf.commands.base import TensorFlowCommand, plain
 from poetry_tf.files.project import Project
@@ -69,7 +70,7 @@ class MirrorSaveCommand(TensorFlowCommand):
     ]
     examples: ClassVar[Mapping[str, str]] = {
         "poetry tf mirror save /media/usb": "for the project's own environments",
-        "poetry tf mirror save usb --environments windows-x86_64 --python 3.12": "for others",
+        "poetry tf mirror save usb --environments windows-amd64 --python 3.12": "for others",
     }
     help = """\
 Downloads every file of <comment>poetry.lock</> that these environments install, checked by its \
@@ -84,9 +85,10 @@ server can serve it.
     def act(self) -> int:
         project = Project.read(self.root())
         require_poetry(project)
+        environments = self.option("environments")
         options = SaveOptions(
             folder=self._folder(self.argument("folder")),
-            environments=_words(self.option("environments")),
+            environments=parse_environments([environments]) if environments else None,
             pythons=_words(self.option("python")),
             mirror=self.option("mirror"),
             prune=self.option("prune"),
