@@ -121,6 +121,15 @@ def test_a_value_that_means_nothing_is_refused_with_what_may_be_written(value: o
         assert known in str(caught.value)
 
 
+@pytest.mark.parametrize("address", ["https://m{}.example.com/simple/", "/mnt/{}"])
+def test_a_list_that_no_one_has_is_refused(address: str):
+    most = [address.format(number) for number in range(16)]
+    assert parse_mirror(most) == parse_mirror(",".join(most))
+    for value in ([*most, "tuna"], ",".join([*most, "tuna"])):
+        with pytest.raises(MirrorError, match="a list of 17 mirrors is too long"):
+            parse_mirror(value)
+
+
 def test_what_is_wrong_with_an_address_is_said():
     with pytest.raises(MirrorError, match=r"because it has an IPv6 address that is not"):
         parse_mirror(["tuna", "https://me:pw@[::1/simple"])

@@ -143,6 +143,8 @@ class MirrorError(ValueError):
         self.remedy = remedy
 
 
+_MOST = 16
+"""The mirrors in a setting: the name of each that a project names may have to be looked up."""
 _OFF = frozenset({"off", "pypi", "none", "false"})
 
 
@@ -165,6 +167,8 @@ def parse_mirror(value: object) -> MirrorSetting:
         parts: list[Any] = [part.strip() for part in value.split(",") if part.strip()]
     else:
         parts = [*value] if isinstance(value, list | tuple) else []
+    if len(parts) > _MOST:
+        raise MirrorError(f"a list of {len(parts)} mirrors is too long", f"Write at most {_MOST}")
     folders = [part.strip() for part in parts if isinstance(part, str) and names_folder(part)]
     if folders:
         rest = [part for part in parts if not (isinstance(part, str) and names_folder(part))]
