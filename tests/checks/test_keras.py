@@ -235,3 +235,170 @@ def test_what_refuses_keras_2_does_not_go_with_the_choice_of_it(is_locked: bool)
     older = (("tensorflow", "2.15.1"), *locked[1:])
     lines = ("tensorflow (~=2.15.0)", *lines[1:])
     assert found(project(*lines, locked=older, more=chosen), "TF109") == []
+
+
+# -- where tf-keras is written --------------------------------------------------------------
+
+LEGACY = MANAGED + 'keras = "legacy"\n'
+PIN = "(>=2.18,<2.19)"
+KERAS = f"tf-keras {PIN}"
+CPU_AND_GPU = (
+    "[project.optional-dependencies]\n"
+    'cpu = ["tensorflow-cpu (~=2.18.0)"]\ngpu = ["tensorflow (~=2.18.0)"]\n'
+)
+EARLIER, LATER = 'python_version < "3.11"', 'python_version >= "3.11"'
+OPTIONAL = "\n[tool.poetry.group.ml]\noptional = true\n"
+
+
+def written(made: Project, code: str) -> list[tuple[str, str]]:
+    """The list and the text of each requirement on tf-keras after the fix, which fixes it all."""
+    assert all(finding.edits for finding in found(made, code))
+    after = fix(made, codes={code})
+    assert code not in codes(after)
+    document = after.pyproject.document
+    return [
+        (str(item.path[-2]), document.get(item.path))
+        for item in after.pyproject.requirements
+        if item.name == "tf-keras"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "more", "after"),
+    [
+        ((), CPU_AND_GPU, [("cpu", KERAS), ("gpu", KERAS)]),
+        (
+            ("tensorflow (~=2.18.0)", "tf-keras (~=2.18.0); sys_platform == 'darwin'"),
+            "",
+            [
+                ("dependencies", "tf-keras (~=2.18.0); sys_platform == 'darwin'"),
+                ("dependencies", KERAS),
+            ],
+        ),
+        (
+            ("tensorflow (~=2.18.0)",),
+            f'[project.optional-dependencies]\nold = ["{KERAS}"]\n',
+            [("dependencies", KERAS), ("old", KERAS)],
+        ),
+        (
+            ("tensorflow (~=2.18.0)",),
+            f'[dependency-groups]\nml = ["{KERAS}"]{OPTIONAL}',
+            [("dependencies", KERAS), ("ml", KERAS)],
+        ),
+        (
+            (f"tensorflow (~=2.15.0) ; {EARLIER}", f"tensorflow (~=2.18.0) ; {LATER}"),
+            "",
+            [("dependencies", f"{KERAS} ; {LATER}")],
+        ),
+        (
+            (f"tensorflow (~=2.17.0) ; {EARLIER}", f"tensorflow (~=2.18.0) ; {LATER}"),
+            "",
+            [
+                ("dependencies", f"tf-keras (>=2.17,<2.18) ; {EARLIER}"),
+                ("dependencies", f"{KERAS} ; {LATER}"),
+            ],
+        ),
+        (
+            ("tensorflow (~=2.18.0); sys_platform == 'linux'",),
+            "",
+            [("dependencies", f'{KERAS} ; sys_platform == "linux"')],
+        ),
+        # What stands in main serves the others.
+        (("tensorflow (~=2.18.0)",), CPU_AND_GPU, [("dependencies", KERAS)]),
+    ],
+    ids=[
+        *("extras", "one platform", "an extra", "a group", "two lines", "two series"),
+        *("a marker", "main and extras"),
+    ],
+)
+def test_who_keeps_keras_2_gets_it_wherever_tensorflow_is(
+    lines: tuple[str, ...], more: str, after: list[tuple[str, str]]
+):
+    assert written(project(*lines, more=more + LEGACY), "TF107") == after
+
+
+@pytest.mark.parametrize(
+    ("lines", "more", "after"),
+    [
+        ((PROBABILITY,), CPU_AND_GPU, [("cpu", KERAS), ("gpu", KERAS)]),
+        (
+            (
+                f"tensorflow (~=2.15.0) ; {EARLIER}",
+                f"tensorflow (~=2.18.0) ; {LATER}",
+                "tensorflow-probability",
+            ),
+            "",
+            [("dependencies", f"{KERAS} ; {LATER}")],
+        ),
+        (
+            ("tensorflow (~=2.18.0)",),
+            f'[project.optional-dependencies]\nprob = ["{PROBABILITY}"]\n',
+            [("prob", KERAS)],
+        ),
+        (
+            ("tensorflow (~=2.18.0)",),
+            f'[dependency-groups]\nml = ["{PROBABILITY}"]\n',
+            [("ml", KERAS)],
+        ),
+        (
+            ("tensorflow (~=2.18.0)",),
+            f'[dependency-groups]\nml = ["{PROBABILITY}"]{OPTIONAL}',
+            [("ml", KERAS)],
+        ),
+        (
+            ("tensorflow (~=2.18.0)", f"{PROBABILITY} ; {LATER}"),
+            "",
+            [("dependencies", f"{KERAS} ; {LATER}")],
+        ),
+        (("tensorflow (~=2.18.0)", f'{PROBABILITY} ; python_version < "3.10"'), "", []),
+    ],
+    ids=[
+        *("extras", "two lines", "an extra", "a group", "an optional group", "a marker"),
+        "a marker that holds nowhere",
+    ],
+)
+def test_keras_2_stands_beside_what_needs_it(
+    lines: tuple[str, ...], more: str, after: list[tuple[str, str]]
+):
+    assert written(project(*lines, more=more + MANAGED), "TF109") == after
+
+
+def test_keras_2_stands_beside_what_brings_what_needs_it():
+    made = project(
+        "tensorflow (~=2.18.0)", more='[dependency-groups]\nml = ["a-package"]\n' + MANAGED
+    )
+    text = made.pyproject.document.text
+    packages = (
+        *(("tensorflow", "2.18.1"), ("tensorflow-probability", "0.25.0"), ("a-package", "1.0")),
+    )
+    lock = lock_text(*packages, content_hash=content_hash(text)).replace(
+        "[metadata]", '[package.dependencies]\ntensorflow-probability = "*"\n\n[metadata]'
+    )
+    assert written(in_memory(text, lock=lock), "TF109") == [("ml", KERAS)]
+
+
+def test_poetrys_own_tables_get_a_line_for_each_tensorflow():
+    made = in_memory(
+        '[tool.poetry]\npackage-mode = false\n[tool.poetry.dependencies]\npython = ">=3.10,<3.12"\n'
+        f"tensorflow = [{{ version = '~2.17.0', markers = '{EARLIER}' }}, "
+        f"{{ version = '~2.18.0', markers = '{LATER}' }}]\n"
+        'tensorflow-probability = "~0.25.0"\n[tool.poetry-tf]\ngpu = "none"\n'
+    )
+    after = fix(made, codes={"TF109"})
+    assert "TF109" not in codes(after)
+    assert after.pyproject.data["tool"]["poetry"]["dependencies"]["tf-keras"] == [
+        {"version": ">=2.17,<2.18", "markers": EARLIER},
+        {"version": ">=2.18,<2.19", "markers": LATER},
+    ]
+
+
+def test_keras_2_that_fits_another_tensorflow_is_not_changed():
+    lines = (
+        f"tensorflow (~=2.17.0) ; {EARLIER}",
+        f"tensorflow (~=2.18.0) ; {LATER}",
+        KERAS,
+    )
+    made = project(*lines, more=LEGACY)
+    (finding,) = found(made, "TF107")
+    assert not finding.edits
+    assert f"tf-keras (>=2.17,<2.18) ; {EARLIER}" in finding.remedy

@@ -247,6 +247,40 @@ def test_what_is_generated_for_a_newer_protobuf_is_held_below(
     assert findings_of(text, tmp_path, *DATASETS[:1], both[0]) == []
 
 
+@pytest.mark.parametrize(
+    ("lines", "more", "list_", "line"),
+    [
+        ((), '[dependency-groups]\ndata = ["tensorflow-datasets"]\n', "data", ""),
+        ((), '[project.optional-dependencies]\ndata = ["tensorflow-datasets"]\n', "data", ""),
+        (
+            ('tensorflow-datasets; python_version < "3.11"',),
+            "",
+            "dependencies",
+            ' ; python_version < "3.11"',
+        ),
+    ],
+    ids=["a group", "an extra", "a marker"],
+)
+def test_a_bound_that_only_the_lock_shows_stands_beside_what_brings_both(
+    tmp_path: Path, lines: tuple[str, ...], more: str, list_: str, line: str
+):
+    text = text_of("tensorflow (~=2.18.0)", *lines, LINE, more=more + APPLICATION + MANAGED)
+    lock = lock_text(
+        *(("tensorflow", "2.18.1"), ("protobuf", "5.29.6"), ("tensorflow-metadata", "1.21.0")),
+        ("tensorflow-datasets", "4.9.10"),
+        content_hash=content_hash(text),
+    ).replace(
+        "[metadata]",
+        '[package.dependencies]\nprotobuf = "*"\ntensorflow-metadata = "*"\n\n[metadata]',
+    )
+    made = on_disk(tmp_path, {"pyproject.toml": text, "poetry.lock": lock})
+    (finding,) = found(made, "TF305")
+    after = apply(made, finding.edits)
+    (item,) = (item for item in after.pyproject.requirements if item.name == "tensorflow-metadata")
+    assert item.path[-2] == list_
+    assert after.pyproject.document.get(item.path) == f"tensorflow-metadata (<1.21){line}"
+
+
 @pytest.mark.parametrize(("macos", "fails"), [("2.14.0", True), ("2.15.1", False)])
 def test_a_tensorflow_without_files_breaks_with_nothing(tmp_path: Path, macos: str, fails: bool):
     """tensorflow-recommenders requires tensorflow-macos, whose last wheels are empty."""

@@ -338,7 +338,7 @@ def _without_keras_2(project: Project, old: Plan | None, new: Plan) -> Project:
     """
     if old is None or keras_major(new.release) != LEGACY_KERAS or fits(TF_KERAS, new.release):
         return project
-    written = parse_constraint(tf_keras_pin(old))
+    written = parse_constraint(tf_keras_pin(old.release))
     items = [
         item
         for item in project.pyproject.requirements

@@ -12,7 +12,6 @@ from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.plan.alternatives import alternatives
 from poetry_tf.plan.lines import Line, releases_by_pythons
-from poetry_tf.plan.main_line import main_requirement
 from poetry_tf.plan.model import TF_KERAS
 from poetry_tf.plan.requirement import (
     constraint_series,
@@ -21,14 +20,10 @@ from poetry_tf.plan.requirement import (
     tensorflow_requirements,
     unavailable_versions,
 )
-from poetry_tf.plan.settings import requirement_pin_severity
-from poetry_tf.pyproject.pins import (
-    legacy_keras_edits,
-    pin_edits,
-    pin_text,
-    shim_pin_edits,
-    tf_keras_pin,
-)
+from poetry_tf.plan.settings import read_settings, requirement_pin_severity
+from poetry_tf.pyproject.beside import pairings
+from poetry_tf.pyproject.keras2 import missing_keras_2
+from poetry_tf.pyproject.pins import pin_edits, pin_text, shim_pin_edits
 from poetry_tf.pyproject.places import covers, is_installed_with
 from poetry_tf.pyproject.platform_alone import platform_alone_fix
 from poetry_tf.pyproject.requirement_edits import rename_edits, replace_edits
@@ -275,18 +270,21 @@ def keras_2_not_required(context: Context) -> Iterator[Finding]:
     require it in the same series as TensorFlow: without it the import of TensorFlow's Keras fails.
     """
     plan, project = context.plan, context.project
-    main = main_requirement(project)
-    if plan is None or main is None or not plan.legacy_keras:
+    if plan is None or read_settings(project)[0].keras != "legacy":
         return
-    if (edits := legacy_keras_edits(project, plan)) is None:
-        return
-    items = [item for item in project.pyproject.requirements if item.name == TF_KERAS]
-    pin = tf_keras_pin(plan)
-    message = f'keras is "legacy" in [tool.poetry-tf], but {TF_KERAS} is not required'
-    if items:
-        message = (
-            f"{TF_KERAS} {items[0].written} has no release for TensorFlow {plan.release.series}"
+    mains = tensorflow_requirements(project)
+    is_required = any(item.name == TF_KERAS for item in project.pyproject.requirements)
+    for missing in missing_keras_2(project, pairings(project, plan.release, mains)):
+        item, series = missing.item, missing.release.series
+        message = f'keras is "legacy" in [tool.poetry-tf], but {TF_KERAS} is not required'
+        if missing.is_wrong:
+            message = f"{TF_KERAS} {item.written} has no release for TensorFlow {series}"
+        elif is_required:
+            message += f" wherever TensorFlow {series} is"
+        yield Finding(
+            *context.at(item.constraint_path if missing.is_wrong else item.path),
+            message,
+            f"Require {missing.text}, or remove keras from [tool.poetry-tf]",
+            missing.edits,
+            name=TF_KERAS,
         )
-    place = items[0].constraint_path if items else main.path
-    remedy = f"Require {TF_KERAS} ({pin}), or remove keras from [tool.poetry-tf]"
-    yield Finding(*context.at(place), message, remedy, edits, name=TF_KERAS)

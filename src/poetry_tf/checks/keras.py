@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from poetry.core.constraints.version import VersionConstraint, parse_constraint
 
 from poetry_tf.checks.findings import Context, Finding, rule
-from poetry_tf.files.edits import Edit
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.plan.companions import refusing
 from poetry_tf.plan.installations import installations
+from poetry_tf.plan.lock_entries import read_packages
 from poetry_tf.plan.main_line import admitted_locked_tensorflow, main_requirement
 from poetry_tf.plan.model import LEGACY_KERAS, TF_KERAS
 from poetry_tf.plan.requirement import to_poetry_version
-from poetry_tf.pyproject.pins import legacy_keras_edits, tf_keras_pin
+from poetry_tf.plan.settings import read_settings
+from poetry_tf.pyproject.beside import may_write, pairings, requirements_leading_to
+from poetry_tf.pyproject.keras2 import missing_keras_2, needs_keras_2
 from poetry_tf.releases import Release
 from poetry_tf.releases.breaking import ended, keras_major
 from poetry_tf.releases.keras2 import NeedsKeras2, need_keras_2
@@ -48,11 +50,7 @@ def keras_2_needed(context: Context) -> Iterator[Finding]:
     main = main_requirement(project)
     if plan is None or main is None:
         return
-    added = legacy_keras_edits(project, plan)
-    pyproject = project.pyproject
-    writes = (
-        pyproject.is_managed and pyproject.foreign_manager is None and not pyproject.publishes(main)
-    )
+    is_legacy = read_settings(project)[0].keras == "legacy"
     for need in _needs(context, plan.release):
         place = context.at((need.item or main).path)
         version, known = need.release.version, need.known
@@ -63,8 +61,8 @@ def keras_2_needed(context: Context) -> Iterator[Finding]:
                 _remedy(context, known, need.release),
                 name=known.name,
             )
-        elif known.refuses or plan.legacy_keras:
-            if known.refuses and plan.legacy_keras:
+        elif known.refuses or is_legacy:
+            if known.refuses and is_legacy:
                 yield Finding(
                     *place,
                     f'{need.what} does not work with keras = "legacy": {known.why}',
@@ -82,14 +80,19 @@ def keras_2_needed(context: Context) -> Iterator[Finding]:
                 name=known.name,
                 level="warning",
             )
-        elif added is not None or project.is_locked:
-            edits: tuple[Edit, ...] = added or ()
+        elif missing := [
+            *missing_keras_2(project, pairings(project, plan.release, need.brought_by or [main]))
+        ]:
+            texts = dict.fromkeys(line.text for one in missing for line in one.lines)
+            writes = project.pyproject.is_managed and all(
+                one.edits and may_write(project, one.item) for one in missing
+            )
             yield Finding(
                 *place,
                 f"{need.what} needs Keras 2 with TensorFlow {version}, but {TF_KERAS} is "
                 f"not required: {known.why}",
-                f"Require {TF_KERAS} ({tf_keras_pin(plan)})",
-                edits if writes and need.release.series == plan.release.series else (),
+                f"Require {' and '.join(texts)}",
+                tuple(edit for one in missing for edit in one.edits) if writes else (),
                 name=known.name,
             )
 
@@ -117,6 +120,8 @@ class _Need:
     what: str
     release: Release
     """The TensorFlow beside it."""
+    brought_by: tuple[Requirement, ...]
+    """The project's requirements that lead to it."""
 
 
 def _needs(context: Context, release: Release) -> Iterator[_Need]:
@@ -128,8 +133,6 @@ def _needs(context: Context, release: Release) -> Iterator[_Need]:
     locked = {one.known: one for one in _locked_needs(context, release)}
     yield from locked.values()
     lock = project.valid_lock if admitted_locked_tensorflow(project) is not None else None
-    if keras_major(release) in {None, LEGACY_KERAS}:
-        return
     for known in need_keras_2():
         if lock and TF_KERAS in lock.versions and not (known.later or known.refuses):
             continue
@@ -139,8 +142,12 @@ def _needs(context: Context, release: Release) -> Iterator[_Need]:
                 continue
             if any(item.constraint.allows(to_poetry_version(one)) for one in versions):
                 continue  # the locked one does not need it
-            if _is_newest(known, item.constraint):  # which a solver takes
-                yield _Need(known, item, f"{known.name} {item.written}".strip(), release)
+            if not _is_newest(known, item.constraint):  # which a solver takes
+                continue
+            beside = (pair.release for pair in pairings(project, release, [item]))
+            if (tensorflow := next(filter(needs_keras_2, beside), None)) is not None:
+                what = f"{known.name} {item.written}".strip()
+                yield _Need(known, item, what, tensorflow, (item,))
 
 
 def _is_newest(known: NeedsKeras2, constraint: VersionConstraint) -> bool:
@@ -182,10 +189,14 @@ def _locked_needs(context: Context, release: Release) -> Iterator[_Need]:
         lacking = (
             tensorflow
             for tensorflow, has_keras_2 in beside
-            if tensorflow is not None and keras_major(tensorflow) not in {None, LEGACY_KERAS}
+            if tensorflow is not None and needs_keras_2(tensorflow)
             if known.as_tf_keras or known.refuses or known.later or not has_keras_2
         )
         if (tensorflow := next(lacking, None)) is not None:
+            packages = (one for one in read_packages(lock.data) if one.name == name)
+            leading = requirements_leading_to(
+                project, [one for one in packages if one.parsed == version]
+            )
             items = [item for item in project.pyproject.requirements if item.name == name]
             what = f"{name} {version}" if items else f"{name} {version}, which is locked,"
-            yield _Need(known, items[0] if items else None, what, tensorflow)
+            yield _Need(known, next(iter(items), None), what, tensorflow, leading)

@@ -20,7 +20,7 @@ from poetry.core.version.markers import BaseMarker, EmptyMarker, parse_marker
 
 from poetry_tf.files.bounds import bounded
 from poetry_tf.files.pyproject import Pyproject
-from poetry_tf.files.requirements import required_name
+from poetry_tf.files.requirements import Requirement, required_name
 from poetry_tf.files.values import as_table, as_text, as_texts
 from poetry_tf.plan.environments import ENVIRONMENTS, Target
 from poetry_tf.releases.images import Systems
@@ -220,9 +220,13 @@ def read_requirements(pyproject: Pyproject) -> Iterator[DependencyEdge]:
 
     Raises `ProjectError` for a malformed one.
     """
-    for item in pyproject.declared_requirements:
-        extras = frozenset(map(canonicalize_name, item.extras))
-        yield DependencyEdge(item.name, str(item.constraint), str(item.marker), extras)
+    return map(requirement_edge, pyproject.declared_requirements)
+
+
+def requirement_edge(item: Requirement) -> DependencyEdge:
+    """A requirement of the project as an edge to what it brings."""
+    extras = frozenset(map(canonicalize_name, item.extras))
+    return DependencyEdge(item.name, str(item.constraint), str(item.marker), extras)
 
 
 # -- markers and constraints ----------------------------------------------------------------

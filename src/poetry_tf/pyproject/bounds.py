@@ -14,24 +14,30 @@ from dataclasses import dataclass
 
 from packaging.specifiers import SpecifierSet
 from poetry.core.constraints.version import VersionConstraint, parse_constraint
-from poetry.core.version.markers import parse_marker
+from poetry.core.version.markers import AnyMarker, parse_marker
 
 from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
-from poetry_tf.plan.environments import ENVIRONMENTS, Target, make_targets, pythons_with_wheels
+from poetry_tf.plan.environments import Target
 from poetry_tf.plan.installability import LockedPackages
 from poetry_tf.plan.lock_entries import LockedPackage
 from poetry_tf.plan.main_line import main_requirement
-from poetry_tf.plan.python import admitted_minors, project_pythons
 from poetry_tf.plan.requirement import (
     admitted_releases,
     constraint_series,
     tensorflow_distributions,
 )
-from poetry_tf.plan.settings import read_settings
+from poetry_tf.pyproject.beside import (
+    Cause,
+    every_target,
+    joint_marker,
+    may_write,
+    narrower,
+    project_targets,
+    requirements_leading_to,
+)
 from poetry_tf.pyproject.places import expected_release, is_installed_with
-from poetry_tf.pyproject.platform_lines import union_markers
 from poetry_tf.pyproject.platforms import RequirementIssue, format_addition
 from poetry_tf.pyproject.requirement_edits import (
     MarkedRequirement,
@@ -49,22 +55,11 @@ _TENSORFLOW = "tensorflow"
 
 
 @dataclass(frozen=True)
-class _Cause:
-    """A requirement that brings a version which breaks."""
-
-    item: Requirement
-    what: str
-    """The distribution that breaks with its version or constraint, as text."""
-    targets: frozenset[Target]
-    """The targets in which it is installed."""
-
-
-@dataclass(frozen=True)
 class _NeededBound:
     """A bound that the requirements of one list or table need."""
 
     bound: Bound
-    causes: tuple[_Cause, ...]
+    causes: tuple[Cause, ...]
     marker: str
     """Where it is needed; empty for everywhere."""
 
@@ -89,6 +84,15 @@ class _NeededBound:
             self.bound == other.bound
             and self.marker == other.marker
             and same_list(project, self.item, other.item)
+        )
+
+    def is_of(self, project: Project, item: Requirement) -> bool:
+        """Whether a requirement stands where this one has to.
+
+        With `only_together` another one than the cause says where.
+        """
+        return self.bound.only_together or (
+            item.marker == parse_marker(self.marker) and same_list(project, item, self.item)
         )
 
 
@@ -119,10 +123,9 @@ def outdated_bound_edits(before: Project, after: Project) -> tuple[Edit, ...]:
             for item in after.pyproject.requirements
             if item.name == old.bound.name
             and item.constraint == parse_constraint(old.line.constraint)
-            and item.marker == parse_marker(old.marker)
             and not item.extras
             and item.source is None
-            and same_list(after, item, old.item)
+            and old.is_of(after, item)
         ]
         removed = remove_edits(after, own)
         after = apply(after, removed)
@@ -150,21 +153,15 @@ def _needed_bounds(
     )
 
 
-def _needed_bound(project: Project, bound: Bound, causes: Iterable[_Cause]) -> _NeededBound:
-    kept: list[_Cause] = []
+def _needed_bound(project: Project, bound: Bound, causes: Iterable[Cause]) -> _NeededBound:
     # Last a direct requirement, which may also count where a version is locked that works.
-    for cause in sorted(causes, key=lambda cause: cause.item.name == bound.breaks):
-        if not cause.targets <= frozenset().union(*(other.targets for other in kept)):
-            kept.append(cause)
-    marker = union_markers(cause.item.marker for cause in kept)
-    everywhere = bound.only_together or all(
-        target.admits(marker) for target in _targets_of(project, ENVIRONMENTS)
-    )
-    return _NeededBound(bound, tuple(kept), "" if everywhere else str(marker))
+    ordered = sorted(causes, key=lambda cause: cause.item.name == bound.breaks)
+    kept, marker = joint_marker(project, ordered)
+    return _NeededBound(bound, kept, "" if bound.only_together else marker)
 
 
-def _causes(project: Project, bound: Bound, locked: LockedPackages | None) -> Iterator[_Cause]:
-    everywhere = _targets_of(project, ENVIRONMENTS)
+def _causes(project: Project, bound: Bound, locked: LockedPackages | None) -> Iterator[Cause]:
+    everywhere = every_target(project)
     for item in project.pyproject.requirements:
         where = [target for target in everywhere if target.admits(item.marker)]
         if item.name in tensorflow_distributions() & {*DISTRIBUTIONS}:
@@ -176,7 +173,8 @@ def _causes(project: Project, bound: Bound, locked: LockedPackages | None) -> It
             ]
             if bound.breaks == _TENSORFLOW:
                 if where and admits_breaking_version(release, bound):
-                    yield _Cause(item, f"{item.name} {release.version}", frozenset(where))
+                    what = f"{item.name} {release.version}"
+                    yield Cause(item, what, frozenset(where), item.marker)
                 continue
             required = [_constraint(one) for one in required_by(release, bound.breaks)]
         elif item.name == bound.breaks:
@@ -186,7 +184,7 @@ def _causes(project: Project, bound: Bound, locked: LockedPackages | None) -> It
         for constraint in required:
             what, broken = _breaking(bound, constraint, where, locked)
             if broken:
-                yield _Cause(item, what, broken)
+                yield Cause(item, what, broken, item.marker)
 
 
 def _release(project: Project, item: Requirement) -> Release | None:
@@ -235,12 +233,30 @@ def _bounds_of_lock(project: Project, locked: LockedPackages | None) -> Iterator
         if not bound.only_together and any(_causes(project, bound, locked)):
             continue
         targets = _clash(project, bound, locked)
-        if targets and lock.is_fresh(project.pyproject.data):
-            package = _broken(bound, locked)[0]
-            item = main_requirement(project) or items[0]
-            what = f"{package.name} {package.version}, which is locked,"
-            cause = _Cause(item, what, targets)
-            yield _NeededBound(bound, (cause,), "")
+        if not targets or not lock.is_fresh(project.pyproject.data):
+            continue
+        causes = tuple(_lock_causes(project, bound, locked, targets))
+        for here in group(causes, lambda one, other: same_list(project, one.item, other.item)):
+            yield _NeededBound(bound, *joint_marker(project, here))
+
+
+def _lock_causes(
+    project: Project, bound: Bound, locked: LockedPackages, targets: frozenset[Target]
+) -> Iterator[Cause]:
+    """The requirements that bring together what breaks and a dependency that is too new for it."""
+    packages = _broken(bound, locked)
+    what = f"{packages[0].name} {packages[0].version}, which is locked,"
+    bringing = requirements_leading_to(project, packages)
+    too_new = requirements_leading_to(project, _too_new(bound, locked))
+    if not bringing or not too_new:
+        item = main_requirement(project) or project.pyproject.requirements[0]
+        yield Cause(item, what, targets, AnyMarker())
+    for item in too_new:
+        for other in bringing:
+            marker = item.marker.intersect(other.marker)
+            where = frozenset(target for target in targets if target.admits(marker))
+            if where:
+                yield Cause(narrower(project, item, other), what, where, marker)
 
 
 # -- the lock -------------------------------------------------------------------------------
@@ -261,6 +277,15 @@ def _broken(bound: Bound, locked: LockedPackages) -> tuple[LockedPackage, ...]:
     return tuple(one for one in _packages(locked, names) if _is_broken(bound, one))
 
 
+def _too_new(bound: Bound, locked: LockedPackages) -> tuple[LockedPackage, ...]:
+    """The locked versions of a dependency with which others break."""
+    return tuple(
+        one
+        for one in _packages(locked, {bound.name})
+        if one.parsed is not None and one.satisfies(_excluded(bound))
+    )
+
+
 def _is_broken(bound: Bound, package: LockedPackage) -> bool:
     version = package.parsed
     return version is not None and bound.versions.contains(version, prereleases=True)
@@ -269,16 +294,12 @@ def _is_broken(bound: Bound, package: LockedPackage) -> bool:
 def _clash(project: Project, bound: Bound, locked: LockedPackages) -> frozenset[Target]:
     """The targets in which the lock has both what breaks and a dependency too new for it."""
     broken = _broken(bound, locked)
-    too_new = [
-        one
-        for one in _packages(locked, {bound.name})
-        if one.parsed is not None and one.satisfies(_excluded(bound))
-    ]
+    too_new = _too_new(bound, locked)
     if not broken or not too_new:
         return frozenset()
     return frozenset(
         target
-        for target in _project_targets(project)
+        for target in project_targets(project)
         if any(locked.needs(one, target) and _has_files(one, target) for one in broken)
         and any(locked.needs(one, target) for one in too_new)
     )
@@ -303,8 +324,8 @@ def _issue(
 ) -> RequirementIssue | None:
     """What is wrong with the project for a bound that it needs; None where it has the bound."""
     bound = needed.bound
-    targets = needed.targets & {*_project_targets(project)}
-    writes = project.pyproject.is_managed and _may_write(project, needed.item)
+    targets = needed.targets & {*project_targets(project)}
+    writes = project.pyproject.is_managed and may_write(project, needed.item)
     found = [
         item
         for item in project.pyproject.requirements
@@ -329,7 +350,7 @@ def _issue(
             remedy = f"Require {bound.name} below {bound.below}"
             end = f"<{bound.below}"
             return RequirementIssue(item, message, remedy, (), bound.severity, end)
-        if writes and _may_write(project, item) and _is_within(project, item, needed):
+        if writes and may_write(project, item) and _is_within(project, item, needed):
             edits = constraint_edits(project, item, allowed)
             return RequirementIssue(item, message, f'Write "{allowed}"', edits, bound.severity)
     beside = names_beside(project, needed.item)
@@ -338,7 +359,7 @@ def _issue(
     can_add = writes and (needed.item.is_pep508 or bound.name not in beside)
     edits = add_edits(project, needed.item, [needed.line]) if can_add else ()
     remedy = format_addition([needed.line])
-    if not _may_write(project, needed.item):
+    if not may_write(project, needed.item):
         remedy += (
             " to a dependency group, so that only the lock file has it; in the dependencies it "
             "would be published with the package"
@@ -363,24 +384,11 @@ def _is_within(project: Project, item: Requirement, needed: _NeededBound) -> boo
     """Whether a requirement counts only where the bound is needed."""
     marker = parse_marker(needed.marker)
     return all(
-        target.admits(marker)
-        for target in _targets_of(project, ENVIRONMENTS)
-        if target.admits(item.marker)
+        target.admits(marker) for target in every_target(project) if target.admits(item.marker)
     )
 
 
-def _may_write(project: Project, item: Requirement) -> bool:
-    """Whether poetry-tf may write beside a requirement.
-
-    It may not in what a package publishes, nor in a project of another tool.
-    """
-    pyproject = project.pyproject
-    if pyproject.foreign_manager is not None:
-        return False
-    return not pyproject.publishes(item)
-
-
-# -- versions and targets -------------------------------------------------------------------
+# -- versions ------------------------------------------------------------------------------
 
 
 def _excluded(bound: Bound) -> VersionConstraint:
@@ -391,18 +399,3 @@ def _excluded(bound: Bound) -> VersionConstraint:
 @functools.cache
 def _constraint(specifier: SpecifierSet) -> VersionConstraint:
     return parse_constraint(str(specifier) or "*")
-
-
-def _project_targets(project: Project) -> tuple[Target, ...]:
-    """The targets in the environments that a project declares; without any, in all of them."""
-    return _targets_of(project, read_settings(project)[0].environments or ENVIRONMENTS)
-
-
-def _targets_of(project: Project, environments: Iterable[str]) -> tuple[Target, ...]:
-    """Every target of some environments, with the Pythons that a project admits."""
-    return make_targets(environments, admitted_minors(_pythons(), project_pythons(project)))
-
-
-@functools.cache
-def _pythons() -> tuple[str, ...]:
-    return pythons_with_wheels(load().releases)

@@ -13,15 +13,8 @@ from poetry_tf.files.edits import Edit
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.plan.companions import later_misfits
-from poetry_tf.plan.main_line import main_requirement
-from poetry_tf.plan.model import TF_KERAS, Plan
 from poetry_tf.plan.requirement import constraint_series, lower_bound
-from poetry_tf.pyproject.requirement_edits import (
-    MarkedRequirement,
-    add_edits,
-    constraint_edits,
-    names_beside,
-)
+from poetry_tf.pyproject.requirement_edits import constraint_edits
 from poetry_tf.releases import Release, role, whole
 
 
@@ -146,21 +139,7 @@ def companion_pin_edits(project: Project, item: Requirement, version: Version) -
     return ()
 
 
-def tf_keras_pin(plan: Plan) -> str:
+def tf_keras_pin(release: Release) -> str:
     """The constraint on tf-keras: its series have the numbers of TensorFlow's."""
-    major, minor = plan.release.version.release[:2]
+    major, minor = release.version.release[:2]
     return f">={major}.{minor},<{major}.{minor + 1}"
-
-
-def legacy_keras_edits(project: Project, plan: Plan) -> tuple[Edit, ...] | None:
-    """The edits that make a project require Keras 2 beside TensorFlow; None where it does."""
-    found = [item for item in project.pyproject.requirements if item.name == TF_KERAS]
-    main = main_requirement(project)
-    if main is None or TF_KERAS in names_beside(project, main) - {item.name for item in found}:
-        return None  # from a path, a URL or a repository
-    pin = tf_keras_pin(plan)
-    if not found:
-        return add_edits(project, main, [MarkedRequirement(TF_KERAS, pin)])
-    if any(item.constraint.allows_any(parse_constraint(pin)) for item in found):
-        return None
-    return constraint_edits(project, found[0], pin)
