@@ -15,7 +15,7 @@ from poetry_tf.plan.lines import serves, tensorflow_lines
 from poetry_tf.plan.model import PlanError
 from poetry_tf.plan.moves import served_targets
 from poetry_tf.plan.python import admitted_minors, project_pythons
-from poetry_tf.releases import named
+from poetry_tf.releases import named, role
 from tests.made import SERIES, in_memory
 
 ARM = 'sys_platform == "linux" and platform_machine == "aarch64"'
@@ -335,3 +335,90 @@ def test_the_optional_file_system_moves_as_any_companion(
         return
     (item,) = (one for one in upgrade.after.pyproject.requirements if one.name == FILESYSTEM)
     assert item.written == after
+
+
+def companions_after(text: str, to: str, *, legacy_keras: bool = False) -> list[tuple[str, str]]:
+    """The list and the text of each requirement but those on TensorFlow, after a move."""
+    upgrade = plan_upgrade(in_memory(text), to, legacy_keras=legacy_keras)
+    assert not upgrade.blocking
+    document = upgrade.after.pyproject.document
+    return [
+        (str(item.path[-2]), document.get(item.path))
+        for item in upgrade.after.pyproject.requirements
+        if role(item.name) == "companion"
+    ]
+
+
+EXTRA_LISTS = "[project.optional-dependencies]\n"
+EXTRAS = (
+    EXTRA_LISTS
+    + 'cpu = ["tensorflow-cpu~=2.15.0", "{0}"]\ngpu = ["tensorflow[and-cuda]~=2.15.0", "{0}"]\n'
+)
+TEXT, MOVED_TEXT = "tensorflow-text~=2.15.0", "tensorflow-text>=2.18.1,<2.19.0"
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        (modern(more=EXTRAS.format(TEXT)), [("cpu", MOVED_TEXT), ("gpu", MOVED_TEXT)]),
+        (
+            modern(
+                TEXT, "tensorflow~=2.15.0", more=f'[project.optional-dependencies]\nt=["{TEXT}"]\n'
+            ),
+            [("dependencies", MOVED_TEXT), ("t", MOVED_TEXT)],
+        ),
+        (
+            modern("tensorflow~=2.15.0", more=f'[dependency-groups]\na=["{TEXT}"]\nb=["{TEXT}"]\n'),
+            [("a", MOVED_TEXT), ("b", MOVED_TEXT)],
+        ),
+        (
+            modern(TEXT, TEXT, "tensorflow~=2.15.0"),
+            [("dependencies", MOVED_TEXT), ("dependencies", MOVED_TEXT)],
+        ),
+        (
+            modern(more=EXTRAS.format("tensorflow-probability~=0.23.0")),
+            [
+                *(("cpu", "tensorflow-probability>=0.25.0,<0.26.0"),),
+                *(("gpu", "tensorflow-probability>=0.25.0,<0.26.0"),),
+            ],
+        ),
+    ],
+    ids=["extras", "main and an extra", "groups", "twice", "probability"],
+)
+def test_equal_lines_on_a_companion_all_move(text: str, after: list[tuple[str, str]]):
+    assert companions_after(text, "2.18") == after
+
+
+def test_keras_2_goes_to_every_list_with_tensorflow():
+    extras = EXTRAS.format("numpy")
+    text = modern(more=extras + '[tool.poetry-tf]\ngpu = "none"\n')
+    pin = "tf-keras>=2.18,<2.19"
+    assert companions_after(text, "2.18", legacy_keras=True) == [("cpu", pin), ("gpu", pin)]
+    text = text.replace("2.15.0", "2.17.0").replace("numpy", "tf-keras>=2.17,<2.18")
+    moved = "tf-keras>=2.18.0,<2.19.0"
+    assert companions_after(text, "2.18") == [("cpu", moved), ("gpu", moved)]
+
+
+EARLIER, LATER = ' ; python_version < "3.10"', ' ; python_version >= "3.10"'
+
+
+@pytest.mark.parametrize(
+    "earlier",
+    [
+        "tensorflow-probability~=0.23.0",
+        "tf-keras>=2.15.1,<2.16",
+        "tensorflow-io==0.34.0",  # has no release for the new series
+    ],
+)
+def test_what_stands_beside_a_tensorflow_that_stays_stays(earlier: str):
+    later = "tensorflow-probability>=0.25.0,<0.26.0"
+    text = modern(
+        *(f"tensorflow~=2.15.0{EARLIER}", f"tensorflow~=2.18.0{LATER}"),
+        *(f"{earlier}{EARLIER}", f"{later}{LATER}", f"tf-keras>=2.18,<2.19{LATER}"),
+        python=">=3.9,<3.13",
+    )
+    assert companions_after(text, "2.21") == [
+        ("dependencies", f"{earlier}{EARLIER}"),
+        ("dependencies", f"{later}{LATER}"),
+        ("dependencies", f"tf-keras>=2.21.0,<2.22.0{LATER}"),
+    ]

@@ -23,6 +23,7 @@ from poetry_tf.files.edits import Edit, apply
 from poetry_tf.files.lock import Lock
 from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement, required_name
+from poetry_tf.files.values import KeyPath
 from poetry_tf.plan.companions import (
     fitting_companions,
     series_with,
@@ -37,7 +38,7 @@ from poetry_tf.plan.main_line import (
     required_catalog,
 )
 from poetry_tf.plan.model import CONTAINER_PLATFORM, LEGACY_KERAS, TF_KERAS, Plan, PlanError
-from poetry_tf.plan.moves import LineMove, staying_lines
+from poetry_tf.plan.moves import LineMove, line_moves, staying_lines
 from poetry_tf.plan.python import admitted_minors, marker_pythons, project_pythons
 from poetry_tf.plan.release import requested_release
 from poetry_tf.plan.requirement import (
@@ -46,6 +47,7 @@ from poetry_tf.plan.requirement import (
     to_poetry_version,
 )
 from poetry_tf.plan.settings import SETTINGS_PATH, read_settings
+from poetry_tf.pyproject.beside import pairings
 from poetry_tf.pyproject.pins import companion_pin_edits, tf_keras_pin
 from poetry_tf.pyproject.requirement_edits import remove_edits
 from poetry_tf.releases import Catalog, Release, fits, load, role, whole
@@ -179,7 +181,7 @@ def plan_upgrade(project: Project, to: str | None, *, legacy_keras: bool) -> Upg
     project = _without_keras_2(project, old_plan, plan)
     moves = tuple(
         companion_move(project, item, plan.release, plan.pythons)
-        for item in companion_requirements(project)
+        for item in moving_companions(project, plan.release)
     )
     upgrade = Upgrade(before, project, old, old_plan, plan, moves, (), passed_over, keeps)
     if upgrade.blocking:
@@ -287,7 +289,7 @@ class _ReleaseSearch:
         return None
 
     def _misfit(self, release: Release) -> str | None:
-        for item in companion_requirements(self.project):
+        for item in moving_companions(self.project, release):
             if companion_move(self.project, item, release, ()).blocks:
                 return f"no release of {item.name} fits it"
         return None
@@ -329,6 +331,19 @@ def companion_requirements(project: Project) -> Iterator[Requirement]:
             continue
         if role(item.name) == "companion" and item.source is None:
             yield item
+
+
+def moving_companions(project: Project, release: Release) -> tuple[Requirement, ...]:
+    """The companions that are installed with a TensorFlow which moves to a release.
+
+    One that is only beside a TensorFlow that stays in its series stays with it.
+    """
+    items = tuple(companion_requirements(project))
+    stay = {move.item.path for move in line_moves(project, release) if move.release is None}
+    beside: dict[KeyPath, set[KeyPath]] = {item.path: set() for item in items}
+    for pair in pairings(project, release, items if stay else ()):
+        beside[pair.item.path].add(pair.main.path)
+    return tuple(item for item in items if not beside[item.path] or beside[item.path] - stay)
 
 
 def _without_keras_2(project: Project, old: Plan | None, new: Plan) -> Project:

@@ -125,18 +125,26 @@ def _excludes(text: str, versions: Iterable[Version]) -> bool:
 def companion_pin_edits(project: Project, item: Requirement, version: Version) -> tuple[Edit, ...]:
     """The edits that pin a companion to a release, so that a solver takes none for another series.
 
-    It is found by its name, marker and group, so that it may be of the project before an edit.
+    It is found by its name, version and place, so that it may be of the project before an edit. An
+    equal line in the same list is pinned as well.
     """
     misfits = later_misfits(item.name, version)
-    place = (item.name, item.marker, item.group)
+    edits: list[Edit] = []
     for one in project.pyproject.requirements:
-        if (one.name, one.marker, one.group) == place:
+        if _stands_as(one, item):
             text, own = (
                 companion_pin_text(requirement, version, misfits)
                 for requirement in (one, replace(one, path=one.enriched_at or one.path))
             )
-            return constraint_edits(project, one, text, legacy_text=own)
-    return ()
+            edits += constraint_edits(project, one, text, legacy_text=own)
+    return tuple(edits)
+
+
+def _stands_as(item: Requirement, other: Requirement) -> bool:
+    return all(
+        getattr(item, name) == getattr(other, name)
+        for name in ("name", "constraint", "marker", "group", "extra", "optional")
+    )
 
 
 def tf_keras_pin(release: Release) -> str:
