@@ -223,6 +223,81 @@ def test_what_admits_nothing_that_fits_was_chosen_by_somebody():
     assert not any(finding.edits for finding in found(managed("tensorflow-io>0.36.1"), "TF105"))
 
 
+EARLIER, LATER = 'python_version < "3.11"', 'python_version >= "3.11"'
+PROBABILITY = "tensorflow-probability"
+LOCKED = (("tensorflow", "2.15.1"), ("tensorflow", "2.18.1"), (PROBABILITY, "0.25.0"))
+FOR_EACH = [
+    f"{PROBABILITY} (>=0.23.0,<0.24.0) ; {EARLIER}",
+    f"{PROBABILITY} (>=0.25.0,<0.26.0) ; {LATER}",
+]
+
+
+def beside_two(*lines: str, more: str = MANAGED) -> Project:
+    """A project with a TensorFlow for each of two Pythons, and a lock that has what fits one."""
+    mains = (f"tensorflow~=2.15.0; {EARLIER}", f"tensorflow~=2.18.0; {LATER}")
+    text = f"""{NAMED}
+requires-python = ">=3.10,<3.12"
+dependencies = {json.dumps([*mains, *lines])}
+{more}"""
+    return in_memory(text, lock=lock_text(*LOCKED))
+
+
+def test_what_is_beside_two_tensorflows_gets_a_line_for_each():
+    made = beside_two(PROBABILITY)
+    (finding,) = found(made, "TF105")
+    assert all(f"'{line}'" in finding.remedy for line in FOR_EACH), "the advice is the whole"
+    after = fix(made, codes={"TF105"})
+    lines = after.pyproject.data["project"]["dependencies"]
+    assert [line for line in lines if line.startswith(PROBABILITY)] == FOR_EACH
+    (finding,) = found(beside_two(PROBABILITY, more=""), "TF105")
+    assert all(f"'{line}'" in finding.remedy for line in FOR_EACH) and not finding.edits
+    # What admits nothing that fits one of them was chosen by somebody.
+    (finding,) = found(beside_two(f"{PROBABILITY} (>=0.24)"), "TF105")
+    assert not finding.edits
+
+
+def test_in_poetrys_own_tables_it_gets_a_line_for_each():
+    text = (
+        '[tool.poetry]\npackage-mode = false\n[tool.poetry.dependencies]\npython = ">=3.10,<3.12"\n'
+        f"tensorflow = [{{ version = '~2.15.0', markers = '{EARLIER}' }}, "
+        f"{{ version = '~2.18.0', markers = '{LATER}' }}]\n"
+        f'{PROBABILITY} = "*"\n[tool.poetry-tf]\ngpu = "none"\n'
+    )
+    after = fix(in_memory(text, lock=lock_text(*LOCKED)), codes={"TF105"})
+    assert after.pyproject.data["tool"]["poetry"]["dependencies"][PROBABILITY] == [
+        {"version": "~0.23.0", "markers": EARLIER},
+        {"version": "~0.25.0", "markers": LATER},
+    ]
+
+
+def test_what_does_not_hold_apart_is_for_a_person():
+    extras = (
+        "[project.optional-dependencies]\n"
+        'old = ["tensorflow~=2.15.0"]\nnew = ["tensorflow~=2.18.0"]\n'
+    )
+    text = f"""{NAMED}
+requires-python = ">=3.10,<3.12"
+dependencies = ["{PROBABILITY}"]
+{extras}{MANAGED}"""
+    made = in_memory(text, lock=lock_text(*LOCKED))
+    assert [item.edits for item in found(made, "TF105")] == [()]
+
+
+def test_equal_lines_in_two_extras_are_both_pinned():
+    extras = (
+        "[project.optional-dependencies]\n"
+        'cpu = ["tensorflow-cpu~=2.15.0", "tensorflow-io"]\n'
+        'gpu = ["tensorflow~=2.15.0", "tensorflow-io"]\n'
+    )
+    text = f"""{NAMED}
+requires-python = ">=3.10,<3.12"
+{extras}{MANAGED}"""
+    locked = (("tensorflow", "2.15.1"), ("tensorflow-cpu", "2.15.1"), ("tensorflow-io", "0.37.1"))
+    after = fix(in_memory(text, lock=lock_text(*locked)), codes={"TF105"})
+    lists = after.pyproject.data["project"]["optional-dependencies"]
+    assert {lines[1] for lines in lists.values()} == {f"tensorflow-io (>={FITTING},<0.37.0)"}
+
+
 def locked_with_macos(*requires: str) -> str:
     """A lock in which something brings a distribution of TensorFlow for Macs."""
     text = lock_text(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import tomlkit
 from packaging.utils import canonicalize_name
 from poetry.core.constraints.version import parse_constraint
 
@@ -324,6 +325,9 @@ def test_a_project_that_is_not_managed_is_poetrys_alone(with_2_15: PoetryRunner)
     assert "Looking for versions" not in done.stderr
 
 
+KERAS = "(>=2.18,<2.19)"
+
+
 # -- companions -----------------------------------------------------------------------------
 
 
@@ -358,6 +362,61 @@ def test_what_a_companion_needs_comes_with_it(
     assert told(done.stderr) == ["poetry-tf: added tf-keras (>=2.18,<2.19) to pyproject.toml"]
     assert "tensorflow-probability (>=0.25.0,<0.26.0)" in text(poetry)
     assert {"tf-keras", "tensorflow-probability"} <= locked(poetry.project).keys()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not KNOWS_DEPENDENCY_GROUPS, reason="it writes groups in its own tables")
+@pytest.mark.parametrize(
+    ("options", "added"),
+    [
+        (("--group", "ml"), [f"tf-keras {KERAS}"]),
+        (("--optional", "ml"), [f"tf-keras {KERAS}"]),
+        (("--python", "<3.11"), []),
+    ],
+    ids=["a group", "an extra", "a Python that the project excludes"],
+)
+def test_it_stands_where_the_companion_does(
+    poetry: PoetryRunner,
+    frames: LocalIndex,
+    cache_of_frames: Path,
+    options: tuple[str, ...],
+    added: list[str],
+) -> None:
+    poetry.pypi, poetry.cache = frames.mount("pypi", api=True).root, cache_of_frames
+    requires = ["tensorflow (>=2.18.1,<2.19.0)", "setuptools (<82)"]
+    write_pyproject(poetry.project, requires, requires_python="~=3.11.0", more=SETTINGS)
+    done = poetry.call("add", "--lock", "tensorflow-probability", *options)
+    assert done.ok, done.output
+    written = tomlkit.parse(text(poetry)).unwrap()
+    lists = {**written.get("dependency-groups", {}), **written["project"]}
+    lists |= lists.pop("optional-dependencies", {})
+    beside = [line for line in lists.get("ml", []) if not line.startswith("tensorflow-prob")]
+    assert beside == added
+    assert not any("tf-keras" in line for line in lists["dependencies"])
+    assert ("tf-keras" in locked(poetry.project)) is bool(added)
+    assert poetry.call("tf", "check").output.count("TF10") == 0
+
+
+@pytest.mark.slow
+def test_beside_two_tensorflows_a_companion_gets_a_line_for_each(
+    poetry: PoetryRunner, frames: LocalIndex, cache_of_frames: Path
+) -> None:
+    poetry.pypi, poetry.cache = frames.mount("pypi", api=True).root, cache_of_frames
+    first, second = 'python_version < "3.11"', 'python_version >= "3.11"'
+    requires = [
+        f"tensorflow (>=2.15.1,<2.16.0) ; {first}",
+        f"tensorflow (>=2.18.1,<2.19.0) ; {second}",
+        "setuptools (<82)",
+    ]
+    write_pyproject(poetry.project, requires, requires_python=">=3.10,<3.12", more=SETTINGS)
+    done = poetry.call("add", "--lock", "tensorflow-probability")
+    assert done.ok, done.output
+    assert tomlkit.parse(text(poetry)).unwrap()["project"]["dependencies"][3:] == [
+        f"tensorflow-probability (>=0.23.0,<0.24.0) ; {first}",
+        f"tensorflow-probability (>=0.25.0,<0.26.0) ; {second}",
+        f"tf-keras {KERAS} ; {second}",
+    ]
+    assert poetry.call("tf", "check").output.count("TF10") == 0
 
 
 METADATA = "poetry-tf: added tensorflow-metadata (<1.21) to pyproject.toml"

@@ -22,11 +22,13 @@ from poetry_tf.plan.requirement import (
     tensorflow_requirements,
     to_poetry_version,
 )
-from poetry_tf.pyproject.pins import companion_pin_edits
+from poetry_tf.pyproject.beside import may_write, pairings
+from poetry_tf.pyproject.companion_lines import companion_line_edits, companion_lines
 from poetry_tf.releases import Companion, Release, fits, load, named
 from poetry_tf.releases.bounds import required_by
 from poetry_tf.releases.breaking import keras_major
 from poetry_tf.releases.companions import bounds_on, companions, has_extra_for
+from poetry_tf.text import format_list
 
 
 @rule("TF105", fixable=True)
@@ -95,13 +97,12 @@ def _locked(context: Context) -> Iterator[Finding]:
                 continue
             if _is_unused(context, name, release):
                 continue
-            edits = _companion_edits(context, name, release) if len(beside) == 1 else ()
             yield Finding(
                 lock.path,
                 lock.position(name, version),
                 f"{name} {version} is locked, {message}",
-                _remedy(context, name, release),
-                edits,
+                _remedy(context, name, release, version),
+                _companion_edits(context, name, version, release),
                 name=name,
                 level=_level(name, [version], release),
             )
@@ -140,32 +141,52 @@ def _installed_together(
     return found
 
 
-def _companion_edits(context: Context, name: str, release: Release) -> tuple[Edit, ...]:
-    """The edits that make the project's own requirement admit what fits, and nothing newer.
+def _companion_edits(
+    context: Context, name: str, version: Version, release: Release
+) -> tuple[Edit, ...]:
+    """The edits that make the project's own requirements admit what fits, and nothing newer.
 
-    Empty where it admits nothing that fits, and where it is for the author to decide.
+    Empty where one admits nothing that fits, and where it is for the author to decide.
     """
-    pyproject = context.project.pyproject
-    items = [item for item in pyproject.requirements if item.name == name]
-    if bounds_on(name, release) is not None or len(items) != 1 or _refusing(context, name, release):
-        return ()
-    item = items[0]
-    admitted = [one for one in _usable(context, name, release) if _admits(item, one)]
+    project, pyproject = context.project, context.project.pyproject
+    items = _bringing(context, name, version, release)
     if (
-        not admitted
-        or admitted[-1].basis == "metadata"
+        bounds_on(name, release) is not None
         or not pyproject.is_managed
-        or pyproject.foreign_manager is not None
-        or pyproject.publishes(item)
-        or item.source is not None
+        or not all(may_write(project, item) and item.source is None for item in items)
+        or _refusing(context, name, release)
     ):
         return ()
-    return companion_pin_edits(context.project, item, admitted[-1].version)
+    edits: list[Edit] = []
+    for item in items:
+        lines = companion_lines(project, item, release, _pythons(context))
+        own = () if any(line.companion.basis == "metadata" for line in lines) else lines
+        if not own or not (made := companion_line_edits(project, item, own)):
+            return ()
+        edits += made
+    return tuple(edits)
+
+
+def _bringing(context: Context, name: str, version: Version, release: Release) -> list[Requirement]:
+    """The project's own requirements that bring a locked release beside one of TensorFlow."""
+    project = context.project
+    items = [
+        item
+        for item in project.pyproject.requirements
+        if item.name == name and item.constraint.allows(to_poetry_version(version))
+    ]
+    beside = [*pairings(project, release, items)]
+    others = {pair.item.path for pair in beside}
+    own = {pair.item.path for pair in beside if pair.release.series == release.series}
+    return [item for item in items if item.path in own or item.path not in others]
+
+
+def _pythons(context: Context) -> tuple[str, ...]:
+    return context.plan.pythons if context.plan is not None else ()
 
 
 def _usable(context: Context, name: str, release: Release) -> list[Companion]:
-    pythons = context.plan.pythons if context.plan is not None else ()
-    return usable_companions(canonicalize_name(name), release, pythons)
+    return usable_companions(canonicalize_name(name), release, _pythons(context))
 
 
 def _is_beside(context: Context, item: Requirement, release: Release) -> bool:
@@ -253,7 +274,7 @@ def _made_for(*ends: Companion) -> str:
     return f"made for TensorFlow {first}" + (f" to {last}" if last != first else "")
 
 
-def _remedy(context: Context, name: str, release: Release) -> str:
+def _remedy(context: Context, name: str, release: Release, locked: Version | None = None) -> str:
     if bounds_on(name, release) is not None:
         return "Run `poetry lock`, and find out what changed the lock file"
     if usable := _usable(context, name, release):
@@ -263,6 +284,13 @@ def _remedy(context: Context, name: str, release: Release) -> str:
                 "satisfies: require another version of it, remove it, or stay with a TensorFlow "
                 "that both are made for"
             )
+        for item in _bringing(context, name, locked, release) if locked is not None else ():
+            lines = companion_lines(
+                context.project, item, release, _pythons(context), as_required=False
+            )
+            if len(lines) > 1:
+                texts = format_list(f"'{line.required(item).text}'" for line in lines)
+                return f"Require {texts}, one for each TensorFlow"
         return f"Require {name} {usable[-1].version}, which fits TensorFlow {release.version}"
     last = next((one for one in reversed(companions().get(name, ())) if one.fits), None)
     text = f"No release of {name} is known to fit TensorFlow {release.version}"

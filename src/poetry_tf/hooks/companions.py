@@ -43,6 +43,7 @@ from poetry_tf.plan.settings import read_settings
 from poetry_tf.poetry_internals import MOVED, patches, reads
 from poetry_tf.poetry_internals.notices import write_notice
 from poetry_tf.pyproject.bounds import outdated_bound_edits
+from poetry_tf.pyproject.companion_lines import companion_line_edits, companion_lines
 from poetry_tf.pyproject.pins import companion_tilde
 from poetry_tf.pyproject.requirement_edits import marker_edits
 from poetry_tf.releases.breaking import ended, keras_major
@@ -74,20 +75,23 @@ def complete_requirements(
     """
     path = poetry.pyproject_path
     try:
-        before = project_with(poetry, content)
+        given = before = project_with(poetry, content)
         old = Project.read(path.parent)
+        fitted = [edit for item in _pinned(before, pins) for edit in _fit(before, item)]
+        fitting = before = apply(before, fitted)
         limits = [edit for item in _pinned(before, pins) for edit in _limit(before, item, io)]
         before = apply(before, limits)
         outdated = outdated_bound_edits(old, before)
         after, more = completed(apply(before, outdated))
     except ProjectError:
         return  # Poetry reports the error
-    edits = (*limits, *outdated, *more)
+    edits = (*fitted, *limits, *outdated, *more)
     if not edits:
         return
     for edit in edits:
         apply_edit(content, edit)
     patches.reload_requirements(poetry, content)
+    _tell_changes(io, given, fitting)
     _tell_changes(io, before, after)
 
 
@@ -157,6 +161,18 @@ def _pinned(project: Project, pins: Mapping[NormalizedName, str]) -> Iterator[Re
     for item in project.pyproject.requirements:
         if item.name in pins and item.constraint == parse_constraint(pins[item.name]):
             yield item
+
+
+def _fit(project: Project, item: Requirement) -> tuple[Edit, ...]:
+    """The edits that make the requirement on a companion fit each TensorFlow beside it."""
+    plan = make_context(project).plan
+    release = _release(project, plan)
+    if release is None:
+        return ()
+    pythons = plan.pythons if plan else ()
+    lines = companion_lines(project, item, release, pythons, as_required=False)
+    is_pinned = len(lines) == 1 and item.constraint.allows(to_poetry_version(lines[0].version))
+    return () if not lines or is_pinned else companion_line_edits(project, item, lines)
 
 
 def _limit(project: Project, item: Requirement, io: IO) -> Iterator[Edit]:
