@@ -392,6 +392,24 @@ def test_poetrys_own_tables_get_a_line_for_each_tensorflow():
     ]
 
 
+def test_one_optional_line_in_poetrys_own_table_serves_several_extras():
+    made = in_memory(
+        '[tool.poetry]\npackage-mode = false\n[tool.poetry.dependencies]\npython = ">=3.10,<3.12"\n'
+        'tensorflow-cpu = { version = "~2.18.0", optional = true }\n'
+        'tensorflow = { version = "~2.18.0", optional = true }\n'
+        '[tool.poetry.extras]\ncpu = ["tensorflow-cpu"]\ngpu = ["tensorflow"]\n'
+        '[tool.poetry-tf]\ngpu = "none"\nkeras = "legacy"\n'
+    )
+    after = fix(made, codes={"TF107"})
+    assert "TF107" not in codes(after)
+    tables = after.pyproject.data["tool"]["poetry"]
+    assert tables["dependencies"]["tf-keras"] == {"version": ">=2.18,<2.19", "optional": True}
+    assert tables["extras"] == {
+        "cpu": ["tensorflow-cpu", "tf-keras"],
+        "gpu": ["tensorflow", "tf-keras"],
+    }
+
+
 def test_keras_2_that_fits_another_tensorflow_is_not_changed():
     lines = (
         f"tensorflow (~=2.17.0) ; {EARLIER}",

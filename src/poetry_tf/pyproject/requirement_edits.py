@@ -231,7 +231,7 @@ def add_edits(
 def _entry_edits(
     project: Project, table: KeyPath, name: NormalizedName, entries: Sequence[dict[str, Any]]
 ) -> tuple[Edit, ...]:
-    """The edits that add entries for a distribution to a table, beside those that it has."""
+    """The edits that add entries for a distribution to a table, beside others that it has."""
     file, document = project.pyproject.path, project.pyproject.document
     taken = next((key for key in document.get(table) if canonicalize_name(key) == name), None)
     if taken is None:
@@ -240,6 +240,11 @@ def _entry_edits(
             value = entries[0]["version"]
         return (Edit(file, "set", (*table, name), value),)
     place, existing = (*table, taken), document.get((*table, taken))
+    known = [_entry(one) for one in (existing if isinstance(existing, list) else [existing])]
+    # An optional one that another extra has serves this one as well.
+    entries = [one for one in entries if one not in known]
+    if not entries:
+        return ()
     if isinstance(existing, list):
         return tuple(Edit(file, "append", place, entry) for entry in entries)
     return (Edit(file, "set", place, [_entry(existing), *entries]),)
