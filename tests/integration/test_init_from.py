@@ -307,6 +307,24 @@ def test_what_others_bring_is_locked_in_the_version_of_an_export(
 
 
 @pytest.mark.slow
+def test_what_others_bring_is_locked_within_the_constraints(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    write(project, "tensorflow==2.15.1\nlively\n-c constraints.txt\n", "requirements.txt")
+    write(project, "slow-date<2\nprotobuf==99\nabsent==1\n", "constraints.txt")
+    done = warm_poetry.call("tf", "init", "-n", "--from", "requirements.txt")
+    assert done.ok, done.output
+    assert locked(project)["slow-date"] == "1.0"
+    assert "From requirements.txt, 2 packages and 3 constraints:" in done.stdout
+    assert "  Constraints on what the others bring, followed in the lock file (1): slow-date" in (
+        done.stdout
+    )
+    assert "  Not needed by any locked package (1): absent" in done.stdout
+    assert "constraints.txt:2 protobuf==99" in done.stderr
+    assert warm_poetry.call("tf", "check").ok
+
+
+@pytest.mark.slow
 def test_what_brings_a_package_without_a_file_for_arm_is_left_out_there(
     warm_poetry: PoetryRunner, project: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from poetry_tf.migration import read_list
@@ -30,7 +31,7 @@ def classify(
     found: PackageList, series: str = "2.12", present: tuple[str, ...] = ()
 ) -> Classification:
     """What becomes of a list with the series' newest release on Python 3.10."""
-    return classify_entries(found, release(series), "3.10", present)
+    return classify_entries(found, release(series), ["3.10"], present)
 
 
 def classified(
@@ -51,3 +52,9 @@ def texts(found: Classification) -> list[str]:
 
 def reasons(found: Classification) -> dict[str, str]:
     return {item.entry.name: item.reason for item in found.dropped}
+
+
+def constrained(lines: list[str], *constraints: str) -> PackageList:
+    """A requirements.txt with the constraints of another file."""
+    bounds = replace(pip(*constraints), file="constraints.txt").entries
+    return replace(pip(*lines), constraints=bounds)

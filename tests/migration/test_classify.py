@@ -6,10 +6,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
-from poetry_tf.migration.classify import classify_entries, direct_entries, with_unneeded
+from poetry_tf.migration.classify import (
+    classify_entries,
+    direct_entries,
+    with_constraints,
+    with_unneeded,
+)
 from poetry_tf.migration.fit import relax_conflicting
-from tests.migration.lists import classified, classified_pip, classify, pip, reasons, release, texts
+from tests.migration.lists import (
+    classified,
+    classified_pip,
+    classify,
+    constrained,
+    pip,
+    reasons,
+    release,
+    texts,
+)
 
 
 def test_each_line_goes_where_it_belongs() -> None:
@@ -227,7 +242,7 @@ def test_every_line_on_tensorflow_is_in_the_account() -> None:
     everywhere = classify_entries(
         pip('tensorflow-macos==2.12.0 ; sys_platform == "darwin"'),
         release("2.12"),
-        "3.10",
+        ["3.10"],
         (),
         environments=("macos-arm64",),
     )
@@ -298,3 +313,53 @@ def test_whatever_requires_whatever_all_is_reached(requires: dict[str, list[str]
             queue += requires.get(name, [])
     assert reached >= {*"abcdef"}
     assert len(kept.required) + sum(item.reason == "needed" for item in kept.dropped) == 6
+
+
+def test_a_constraint_limits_the_line_on_its_package_where_its_marker_holds() -> None:
+    found = classify(constrained(["pandas", "numpy>=1.20"], "pandas<2.2", "numpy<1.24"))
+    assert texts(found) == ["pandas (<2.2)", "numpy (<1.24,>=1.20)"]
+    pair = ('numpy==1.19.5 ; python_version < "3.9"', 'numpy==1.23.5 ; python_version >= "3.9"')
+    found = classify(constrained(["numpy"], *pair))
+    assert texts(found) == ["numpy (==1.23.5)"]
+    assert [(item.entry.written, item.reason) for item in found.dropped] == [(pair[0], "elsewhere")]
+    found = classify(constrained(["numpy"], 'numpy<1.24 ; sys_platform == "darwin"'))
+    assert texts(found) == ["numpy", 'numpy (<1.24) ; sys_platform == "darwin"']
+    found = classify(constrained(['numpy ; sys_platform == "linux"'], "numpy<1.24"))
+    assert texts(found) == ['numpy (<1.24) ; sys_platform == "linux"']
+    (note,) = classify(constrained(["numpy==1.24.4"], "numpy==1.23.5")).skipped
+    assert note.written == "numpy==1.24.4"
+    assert "contradicts 'numpy==1.23.5'" in note.reason
+
+
+def test_a_line_counts_for_each_python_of_the_project() -> None:
+    lines = ['numpy==1.23.5 ; python_version < "3.11"', 'numpy==1.26.4 ; python_version >= "3.11"']
+    found = classify_entries(pip(*lines), release("2.15"), ["3.10", "3.11"], ())
+    assert [item.entry.written for item in found.required] == lines
+    found = classify_entries(pip(*lines), release("2.15"), ["3.11"], ())
+    assert [item.entry.written for item in found.required] == lines[1:]
+    found = classify_entries(constrained(["numpy"], *lines), release("2.15"), ["3.10", "3.11"], ())
+    assert texts(found) == [
+        "numpy",
+        'numpy (==1.23.5) ; python_version < "3.11"',
+        'numpy (==1.26.4) ; python_version >= "3.11"',
+    ]
+
+
+def test_constraints_on_what_others_bring_are_judged_by_the_lock() -> None:
+    listing = constrained(["pandas"], "urllib3<2", "Werkzeug==2.3.8", "idna<3", "protobuf==4.23.4")
+    found = classify(listing)
+    assert texts(found) == ["pandas"]
+    assert set(reasons(found).values()) == {"unfollowed"}
+    locked = {
+        canonicalize_name(name): [Version(version)]
+        for name, version in {
+            "urllib3": "1.26.20",
+            "werkzeug": "3.1.9",
+            "protobuf": "4.23.4",
+        }.items()
+    }
+    done = with_constraints(found, locked)
+    assert reasons(done) == {"urllib3": "constraint", "idna": "unneeded", "protobuf": "constraint"}
+    assert [(item.written, item.reason) for item in done.undecided] == [
+        ("Werkzeug==2.3.8", "the lock file has werkzeug 3.1.9: nothing in this constraint fits")
+    ]

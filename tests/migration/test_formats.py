@@ -184,14 +184,16 @@ def test_requirements_of_pips() -> None:
 
 def test_files_that_a_list_names_are_read_and_bounds_kept(tmp_path: Path) -> None:
     (tmp_path / "base.txt").write_text("numpy\n-c bounds.txt\n", "utf-8")
-    (tmp_path / "bounds.txt").write_text("numpy<2\npandas<3\n", "utf-8")
+    bounds = "numpy<2\npandas<3\nother @ https://a.test/other-1.0-py3-none-any.whl\n"
+    (tmp_path / "bounds.txt").write_text(bounds, "utf-8")
     path = tmp_path / "requirements.txt"
     (tmp_path / "empty.txt").write_text("", "utf-8")
     path.write_text("-r base.txt\n-r empty.txt\npandas\n", "utf-8")
     found = read_list(read_list_file(path), path)
-    assert [(item.name, item.specifier) for item in found.entries] == [
-        ("numpy", "<2"),
-        ("pandas", "<3"),
+    assert [item.written for item in found.entries] == ["numpy", "pandas"]
+    assert [item.written for item in found.constraints] == ["numpy<2", "pandas<3"]
+    assert [(item.location.line, item.reason) for item in found.skipped] == [
+        (3, "a constraint to an address: add it with `poetry add`")
     ]
     path.write_text("numpy\n-r requirements.txt\n", "utf-8")
     with pytest.raises(ProjectError, match=r"requirements.txt:2:1.*read already"):

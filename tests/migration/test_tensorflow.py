@@ -16,7 +16,7 @@ from poetry_tf.plan.model import PlanError
 from poetry_tf.plan.python import container_pythons
 from poetry_tf.releases import load
 from poetry_tf.releases.images import load_images
-from tests.migration.lists import pip
+from tests.migration.lists import constrained, pip
 
 CATALOG, IMAGES = load(), load_images()
 
@@ -270,3 +270,20 @@ def test_lines_that_never_count_together_do_not_contradict() -> None:
             'tensorflow==2.13.1 ; platform_machine == "x86_64"',
             'tensorflow==2.16.2 ; sys_platform == "linux"',
         )
+
+
+def test_a_constraint_on_tensorflow_names_its_version() -> None:
+    pair = (
+        'tensorflow==2.12.0 ; python_version < "3.9"',
+        'tensorflow==2.15.1 ; python_version >= "3.9"',
+    )
+    found = constrained(["tensorflow"], *pair)
+    assert choose_goal(found, GivenOptions(), CATALOG, IMAGES) == MigrationGoal(tensorflow="2.15.1")
+    found = constrained(["pandas"], "tensorflow<2.16")
+    assert choose_goal(found, GivenOptions(), CATALOG, IMAGES).tensorflow == "2.15"
+    found = constrained(["tensorflow>=2.12"], "tensorflow==2.11.0")
+    with pytest.raises(PlanError, match="contradicts"):
+        choose_goal(found, GivenOptions(), CATALOG, IMAGES)
+    found = constrained(["tensorflow>=2.12"], "tensorflow==2.99.0")
+    with pytest.raises(PlanError, match=r"unknown TensorFlow 2\.99\.0"):
+        choose_goal(found, GivenOptions(), CATALOG, IMAGES)

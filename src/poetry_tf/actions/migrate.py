@@ -36,11 +36,13 @@ from poetry_tf.migration.classify import (
     direct_entries,
     required_names,
     tensorflow_entries,
+    with_constraints,
     with_unneeded,
 )
 from poetry_tf.migration.entries import PackageList
 from poetry_tf.migration.fit import (
     IndexRelease,
+    constrained_versions,
     fit_addresses,
     fit_to_index,
     free_versions,
@@ -63,6 +65,7 @@ from poetry_tf.migration.tensorflow import (
     GivenOptions,
     MigrationGoal,
     choose_goal,
+    holds_in,
     tensorflow_lines,
 )
 from poetry_tf.plan.derive import without_image_limits
@@ -113,6 +116,8 @@ class Migration:
         self._progress = progress
         self._listed: dict[NormalizedName, Version] = {}
         """The versions that the list names and that can be installed."""
+        self._constrained: dict[NormalizedName, Version] = {}
+        """The versions within its constraints on what only others bring."""
         self._freed: Classification | None = None
         """What the list was before its versions were only preferred."""
 
@@ -156,6 +161,7 @@ class Migration:
         self.classification = self._look_up(prepared, plan, mirrors, io)
         own = required_names(plan.release)  # of which TensorFlow decides
         listed = {name: one for name, one in self._listed.items() if name not in own}
+        listed |= self._constrained
         preferred = _with_preferred(prepared, listed) if listed else prepared.valid_lock
         for number in range(1, _MOST_SOLVES + 1):
             project = self.with_requirements_fixed(prepared, plan)
@@ -170,8 +176,9 @@ class Migration:
                 )
                 if changed is None or number == _MOST_SOLVES:
                     if locked.valid_lock is not None:
-                        names = locked.valid_lock.versions
-                        self.classification = with_unneeded(self.classification, names)
+                        versions = locked.valid_lock.versions
+                        found = with_unneeded(self.classification, versions)
+                        self.classification = with_constraints(found, versions)
                     return locked
                 self.classification = changed
             except UnsolvedError as error:
@@ -287,7 +294,7 @@ class Migration:
         return classify_entries(
             self.listing,
             plan.release,
-            plan.python,
+            plan.pythons,
             present,
             moved=moved,
             environments=read_settings(prepared)[0].environments,
@@ -316,7 +323,10 @@ class Migration:
             entries = [item for item in found.required if not item.entry.address]
             if self.listing.is_export:
                 entries += tensorflow_entries(found)
-            names = dict.fromkeys(item.key for item in entries)
+            constraints = [item.entry for item in found.dropped if item.reason == "unfollowed"]
+            names = dict.fromkeys(
+                [*(item.key for item in entries), *(item.key for item in constraints)]
+            )
             if names:
                 self._progress(f"Looking up {format_count(len(names), 'package')}")
 
@@ -326,6 +336,8 @@ class Migration:
             with told_regularly(tell, _TELL_LOOKUP_SECONDS):
                 releases = index.releases(names, targets)
                 self._listed = listed_versions(found.required, releases)
+                holding = [one for one in constraints if holds_in(one.marker, targets[0])]
+                self._constrained = constrained_versions(holding, releases)
                 if self.listing.is_export:
                     requires = index.requires(_nearest_releases(entries, releases), targets[0])
                     found = direct_entries(found, requires, plan.release)

@@ -62,8 +62,10 @@ _DROP_TEXTS: dict[DropReason, str] = {
     "system": "Not Python packages; wheels contain the libraries that they need",
     "tools": "Conda's tools and installers, which Poetry replaces",
     "python": "Now part of Python, or done by Poetry",
-    "elsewhere": "For other systems only",
+    "elsewhere": "For other systems or Pythons only",
     "present": "Already required by the project",
+    "constraint": "Constraints on what the others bring, followed in the lock file",
+    "unfollowed": "Constraints on what the others bring, which only locking follows",
 }
 
 
@@ -104,7 +106,10 @@ def migration_lines(
     kind = "an export of an environment, " if listing.is_export else ""
     if kind and not is_built:  # a list of pip's may have been written by hand
         kind = f"read as {kind}"
-    yield f"From {listing.file}, {kind}{format_count(len(listing.entries), 'package')}:"
+    count = format_count(len(listing.entries), "package")
+    if listing.constraints:
+        count += f" and {format_count(len(listing.constraints), 'constraint')}"
+    yield f"From {listing.file}, {kind}{count}:"
     for sentence in sentences:
         yield f"  {sentence}"
     as_written = [item.name for item in found.required if not item.reason]

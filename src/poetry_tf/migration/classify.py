@@ -14,6 +14,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 from poetry.core.constraints.version import parse_constraint
+from poetry.core.version.markers import parse_marker
 
 from poetry_tf.migration.entries import ListEntry, PackageList, SkippedLine
 from poetry_tf.migration.line_releases import admits_release
@@ -53,14 +54,18 @@ DropReason: TypeAlias = Literal[
     "python",
     "elsewhere",
     "present",
+    "constraint",
+    "unfollowed",
 ]
 """Why a line is not required: its kind (see `names.Kind`; `main` becomes the requirement on
 TensorFlow), or
 
 - `needed`: the package of another line requires it, so the lock has it.
 - `unneeded`: nothing that is locked requires it.
-- `elsewhere`: it, or its marker, is for other systems than the project's.
+- `elsewhere`: it, or its marker, is for other systems or Pythons than the project's.
 - `present`: the project requires it already.
+- `constraint`: it limits what other lines bring, and the locked version is within it.
+- `unfollowed`: it limits what other lines bring, and nothing is locked.
 """
 
 
@@ -90,20 +95,25 @@ class Classification:
 def classify_entries(
     listing: PackageList,
     release: Release,
-    python: str,
+    pythons: Sequence[str],
     present: Iterable[str],
     *,
     moved: bool = False,
     environments: Sequence[str] | None = None,
 ) -> Classification:
-    """Classifies the lines of a list for a TensorFlow release on a Python minor.
+    """Classifies the lines of a list for a TensorFlow release on the project's Python minors.
 
-    `present` are the distributions that the project already requires; `moved` is whether the list
-    is for another TensorFlow or Python, so that its versions of their dependencies do not count;
-    `environments` are those that the project declares.
+    The minors are ascending. `present` are the distributions that the project already requires;
+    `moved` is whether the list is for another TensorFlow or Python, so that its versions of their
+    dependencies do not count; `environments` are those that the project declares.
     """
     main = counting_lines(listing, environments)
-    moves_tensorflow = any(not admits_release(item, release.series) for item in main)
+    targets = [Target(name, minor) for name in ENVIRONMENTS for minor in pythons]
+    moves_tensorflow = any(
+        not admits_release(item, release.series)
+        for item in main
+        if any(holds_in(item.marker, target) for target in targets)
+    )
     required: dict[tuple[NormalizedName, str], RequiredEntry] = {}
     dropped: list[DroppedEntry] = []
     skipped: list[SkippedLine] = list(listing.skipped)
@@ -113,7 +123,7 @@ def classify_entries(
         if is_python(item):
             continue
         what = classify_name(item)
-        reason = _drop_reason(item, what, release, python)
+        reason = _drop_reason(item, what, release, targets)
         if reason is None and moved and what.kind == "package" and item.key in own:
             reason = "tensorflow"
         if reason is not None:
@@ -129,13 +139,43 @@ def classify_entries(
         elif (why := _why_none_fits(canonicalize_name(what.name), release)) is not None:
             skipped.append(SkippedLine(item.written, why, item.location))
         else:
-            new = _to_required(item, what, release, python, moved=moves_tensorflow)
+            new = _to_required(item, what, release, pythons[-1], moved=moves_tensorflow)
             key = (new.key, item.marker)
             if key in required:
                 new, notes = _merge(required[key], new)
                 skipped += notes
             required[key] = new
+    for item in listing.constraints:
+        what = classify_name(item)
+        reason = _drop_reason(item, what, release, targets)
+        new = _to_required(item, what, release, pythons[-1], moved=moves_tensorflow)
+        lines = [line for (name, _), line in required.items() if name == new.key]
+        if what.kind == "main":
+            dropped.append(DroppedEntry(item, "main" if item in main else "elsewhere"))
+        elif reason not in {None, "tensorflow"}:
+            dropped.append(DroppedEntry(item, reason))
+        elif not lines:
+            is_own = moved and (reason == "tensorflow" or item.key in own)
+            dropped.append(DroppedEntry(item, "tensorflow" if is_own else "unfollowed"))
+        for line in lines if reason is None else ():
+            for joint, notes in _constrain(line, new, item.marker, targets):
+                required[joint.key, joint.entry.marker] = joint
+                skipped += notes
     return Classification(tuple(required.values()), tuple(dropped), tuple(skipped))
+
+
+def _constrain(
+    line: RequiredEntry, new: RequiredEntry, marker: str, targets: Iterable[Target]
+) -> Iterator[tuple[RequiredEntry, list[SkippedLine]]]:
+    """A line within a constraint, or another line beside it where that holds in some targets."""
+    own = line.entry.marker
+    holds = [holds_in(marker, target) for target in targets if holds_in(own, target)]
+    if not any(holds):
+        return
+    both = parse_marker(own).intersect(parse_marker(marker))
+    joint, notes = _merge(line, new)
+    marker = own if all(holds) else str(both)
+    yield replace(joint, entry=replace(joint.entry, marker=marker)), notes
 
 
 def required_names(release: Release) -> set[NormalizedName]:
@@ -144,9 +184,9 @@ def required_names(release: Release) -> set[NormalizedName]:
 
 
 def _drop_reason(
-    item: ListEntry, what: NameClass, release: Release, python: str
+    item: ListEntry, what: NameClass, release: Release, targets: Iterable[Target]
 ) -> DropReason | None:
-    if not any(holds_in(item.marker, Target(name, python)) for name in ENVIRONMENTS):
+    if not any(holds_in(item.marker, target) for target in targets):
         return "elsewhere"
     if what.kind == "tensorflow" and no_longer_brought(item.key, release.series):
         return None
@@ -264,9 +304,11 @@ def _merge(one: RequiredEntry, other: RequiredEntry) -> tuple[RequiredEntry, lis
     if not exact or all(joint.contains(version, prereleases=True) for version in exact):
         specifier = f"=={exact[0]}" if exact else str(joint)
         return replace(later, entry=replace(later.entry, specifier=specifier)), []
+    there = other.entry.location
+    place = f"line {there.line}" if there.file == one.entry.location.file else str(there)
     note = SkippedLine(
         one.entry.written,
-        f"contradicts {other.entry.written!r} in line {other.entry.location.line}, which is taken",
+        f"contradicts {other.entry.written!r} in {place}, which is taken",
         one.entry.location,
     )
     return later, [note]
@@ -331,6 +373,38 @@ def with_unneeded(found: Classification, locked: Collection[NormalizedName]) -> 
         return replace(item, reason="unneeded") if is_missing else item
 
     return replace(found, dropped=tuple(map(judged, found.dropped)))
+
+
+def with_constraints(
+    found: Classification, locked: Mapping[NormalizedName, Collection[Version]]
+) -> Classification:
+    """The classification in which constraints are judged by what is locked.
+
+    Those that could not be followed are left to the user.
+    """
+    dropped: list[DroppedEntry] = []
+    skipped = [*found.skipped]
+    for item in found.dropped:
+        entry, versions = item.entry, locked.get(item.entry.key, ())
+        if item.reason != "unfollowed":
+            dropped.append(item)
+        elif not versions:
+            dropped.append(replace(item, reason="unneeded"))
+        elif _is_followed(entry, versions):
+            dropped.append(replace(item, reason="constraint"))
+        else:
+            text = format_list(sorted(map(str, versions)))
+            reason = f"the lock file has {entry.key} {text}: nothing in this constraint fits"
+            skipped.append(SkippedLine(entry.written, reason, entry.location))
+    return replace(found, dropped=tuple(dropped), skipped=tuple(skipped))
+
+
+def _is_followed(constraint: ListEntry, versions: Collection[Version]) -> bool:
+    """Whether versions are within a constraint; with a marker, one of them for where that holds."""
+    admitted = [
+        SpecifierSet(constraint.specifier).contains(one, prereleases=True) for one in versions
+    ]
+    return any(admitted) if constraint.marker else all(admitted)
 
 
 def _reachable(

@@ -43,7 +43,7 @@ _MAX_ENTRIES = 200_000
 
 _PART = re.compile(r"(?P<operator>==|>=|<=|!=|~=|=|>|<)?(?P<version>[^=<>!~|,\s]+)\Z")
 
-PipLines = Callable[[list[tuple[int, str]]], tuple[list[ListEntry], list[SkippedLine]]]
+PipLines = Callable[[list[tuple[int, str]]], PackageList]
 """Reads the lines of a nested pip list, each with its line number."""
 
 
@@ -116,7 +116,9 @@ def read_environment(text: str, path: Path, pip_lines: PipLines) -> PackageList:
             else "has no dependencies, so there is nothing to install",
             Position(1, 1),
         )
-    return PackageList(str(path), tuple(reader.entries), tuple(reader.skipped))
+    return PackageList(
+        str(path), tuple(reader.entries), tuple(reader.skipped), tuple(reader.constraints)
+    )
 
 
 class _EnvironmentReader:
@@ -126,6 +128,7 @@ class _EnvironmentReader:
         self._path, self._pip_lines = path, pip_lines
         self.entries: list[ListEntry] = []
         self.skipped: list[SkippedLine] = []
+        self.constraints: list[ListEntry] = []
         self.has_dependencies = False
 
     def entry(self, key: Any, value: Any) -> None:
@@ -180,9 +183,10 @@ class _EnvironmentReader:
                 if item.id != "scalar":
                     raise self._error(item, "an entry of pip: is not a requirement")
                 lines.append((item.start_mark.line + 1, item.value))
-            entries, skipped = self._pip_lines(lines)
-            self.entries += entries
-            self.skipped += skipped
+            nested = self._pip_lines(lines)
+            self.entries += nested.entries
+            self.skipped += nested.skipped
+            self.constraints += nested.constraints
         if len(self.entries) + len(self.skipped) > _MAX_ENTRIES:
             raise self._error(node, f"there are more than {_MAX_ENTRIES} entries")
 

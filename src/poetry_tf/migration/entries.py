@@ -82,11 +82,16 @@ class SkippedLine:
 
 @dataclass(frozen=True)
 class PackageList:
-    """A list of packages."""
+    """A list of packages.
+
+    Attributes:
+        constraints: the lines of its constraints files, which limit what other lines bring.
+    """
 
     file: str
     entries: tuple[ListEntry, ...]
     skipped: tuple[SkippedLine, ...] = ()
+    constraints: tuple[ListEntry, ...] = ()
 
     @property
     def argument(self) -> str:

@@ -10,11 +10,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
+from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from poetry_tf.migration.classify import Classification
-from poetry_tf.migration.entries import SkippedLine
+from poetry_tf.migration.entries import ListEntry, SkippedLine
 from poetry_tf.migration.required import Relaxation, RequiredEntry, relax_requirement
 from poetry_tf.migration.tensorflow import holds_in
 from poetry_tf.plan.environments import Target, marker_without
@@ -269,6 +270,25 @@ def listed_versions(
             one.fits and one.version == item.entry.exact for one in releases.get(item.key) or ()
         )
     }
+
+
+def constrained_versions(
+    constraints: Iterable[ListEntry],
+    releases: Mapping[NormalizedName, Sequence[IndexRelease] | None],
+) -> dict[NormalizedName, Version]:
+    """The newest version of each package within its constraints, of those that can be installed."""
+    specifiers: dict[NormalizedName, list[str]] = {}
+    for item in constraints:
+        if item.specifier:
+            specifiers.setdefault(item.key, []).append(item.specifier)
+    found: dict[NormalizedName, Version] = {}
+    for name, texts in specifiers.items():
+        joint = SpecifierSet(",".join(texts))
+        fitting = (one.version for one in releases.get(name) or () if one.fits)
+        admitted = [one for one in fitting if joint.contains(one, prereleases=True)]
+        if admitted:
+            found[name] = max(admitted)
+    return found
 
 
 def free_versions(

@@ -10,7 +10,6 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
@@ -61,16 +60,14 @@ def read_requirements(text: str, path: Path) -> PackageList:
     """Reads a requirements.txt and the files it names; raises `ProjectError`."""
     reader = _RequirementsReader(path, sizes=[len(text)])
     reader.read(enumerate(text.split("\n"), start=1))
-    return PackageList(str(path), reader.finished(), tuple(reader.skipped))
+    return reader.finished()
 
 
-def read_nested(
-    lines: list[tuple[int, str]], path: Path
-) -> tuple[list[ListEntry], list[SkippedLine]]:
+def read_nested(lines: list[tuple[int, str]], path: Path) -> PackageList:
     """Reads the list under ``pip:`` in an environment.yml."""
     reader = _RequirementsReader(path)
     reader.read(iter(lines))
-    return [*reader.finished()], reader.skipped
+    return reader.finished()
 
 
 class _RequirementsReader:
@@ -83,22 +80,22 @@ class _RequirementsReader:
         # Of all files read so far: each may name many others.
         self._sizes = [] if sizes is None else sizes
         self._entries: list[ListEntry] = []
-        self._bounds: list[ListEntry] = []
-        self.skipped: list[SkippedLine] = []
+        self._constraints: list[ListEntry] = []
+        self._skipped: list[SkippedLine] = []
 
-    def finished(self) -> tuple[ListEntry, ...]:
-        """The entries, within the bounds that a constraints file sets."""
-        bounds: dict[NormalizedName, list[str]] = {}
-        for bound in self._bounds:
-            bounds.setdefault(bound.key, []).append(bound.specifier)
+    def finished(self) -> PackageList:
+        """The list of what was read."""
         counts: Counter[NormalizedName] = Counter()
-        for item in (*self._entries, *self._bounds):
+        for item in (*self._entries, *self._constraints):
             counts[item.key] += 1
             if counts[item.key] > _MAX_LINES:
                 message = f"has more than {_MAX_LINES} lines on {item.name}"
                 raise ProjectError(self._path, message, Position(item.location.line, 1))
-        return tuple(
-            _bounded(_at_release(item), bounds.get(item.key, [])) for item in self._entries
+        return PackageList(
+            str(self._path),
+            tuple(map(_at_release, self._entries)),
+            tuple(self._skipped),
+            tuple(map(_at_release, self._constraints)),
         )
 
     def read(self, lines: Iterator[tuple[int, str]]) -> None:
@@ -112,7 +109,7 @@ class _RequirementsReader:
         match = _OPTION.match(line)
         name, value = (match["name"], match["value"].strip(" '\"")) if match else (line, "")
         if name in {"-r", "--requirement", "-c", "--constraint"}:
-            self._other(number, value, bounds=name in {"-c", "--constraint"})
+            self._other(number, value, constrains=name in {"-c", "--constraint"})
         elif name in {"-e", "--editable"}:
             self._editable(number, line, value)
         elif name in _INDEX_OPTIONS:
@@ -128,7 +125,7 @@ class _RequirementsReader:
         else:
             raise self._error(number, f"{name!r} is not an option that pip reads in such a file")
 
-    def _other(self, number: int, name: str, *, bounds: bool) -> None:
+    def _other(self, number: int, name: str, *, constrains: bool) -> None:
         if not name or _ADDRESS.match(name):
             what = f"{name!r} is not read from the network: save it, and give the file"
             raise self._error(number, what if name else "the file is missing")
@@ -147,9 +144,17 @@ class _RequirementsReader:
             raise self._error(number, message)
         other = _RequirementsReader(path, (*self._above, self._path), self._sizes)
         other.read(enumerate(text.split("\n"), start=1))
-        self.skipped += other.skipped
-        (self._bounds if bounds else self._entries).extend(other._entries)
-        self._bounds += other._bounds
+        self._skipped += other._skipped
+        self._constraints += other._constraints
+        if not constrains:
+            self._entries += other._entries
+            return
+        for item in other._entries:
+            if not item.address:
+                self._constraints.append(item)
+            else:
+                reason = "a constraint to an address: add it with `poetry add`"
+                self._skipped.append(SkippedLine(item.written, reason, item.location))
 
     def _editable(self, number: int, line: str, value: str) -> None:
         if _ADDRESS.match(value):
@@ -231,20 +236,13 @@ class _RequirementsReader:
             )
 
     def _skip(self, number: int, written: str, reason: str, *, actionable: bool = True) -> None:
-        self.skipped.append(SkippedLine(written, reason, self._location(number), actionable))
+        self._skipped.append(SkippedLine(written, reason, self._location(number), actionable))
 
     def _location(self, number: int) -> EntryLocation:
         return EntryLocation(str(self._path), number)
 
     def _error(self, number: int, message: str) -> ProjectError:
         return ProjectError(self._path, message, Position(number, 1))
-
-
-def _bounded(item: ListEntry, bounds: list[str]) -> ListEntry:
-    if not bounds or item.address:
-        return item
-    texts = filter(None, [item.specifier, *bounds])
-    return replace(item, specifier=str(SpecifierSet(",".join(texts))))
 
 
 def _at_release(item: ListEntry) -> ListEntry:

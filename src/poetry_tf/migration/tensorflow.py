@@ -68,8 +68,9 @@ class GivenOptions:
 
 
 def tensorflow_lines(listing: PackageList) -> tuple[ListEntry, ...]:
-    """The lines that require TensorFlow, by any of its names."""
-    return tuple(item for item in listing.entries if classify_name(item).kind == "main")
+    """The lines that require TensorFlow, by any of its names, and the constraints on it."""
+    lines = (*listing.entries, *listing.constraints)
+    return tuple(item for item in lines if classify_name(item).kind == "main")
 
 
 def counting_lines(
@@ -149,7 +150,7 @@ def choose_goal(
 
 
 def _listed_gpu(listing: PackageList) -> GpuChoice | None:
-    lines = tensorflow_lines(listing)
+    lines = [item for item in listing.entries if classify_name(item).kind == "main"]
     names = {item.key for item in lines}
     if names == {"tensorflow-cpu"} or any(item.key == "cpuonly" for item in listing.entries):
         return "none"
@@ -207,7 +208,9 @@ class _ListedVersions:
         self.listing, self.given = listing, given
         self.gpus = gpus
         self.first = (*gpus, *catalog.series)[0]
-        self.lines = counting_lines(listing, environments)
+        # Those that name versions first: messages are about the first.
+        lines = counting_lines(listing, environments)
+        self.lines = tuple(sorted(lines, key=lambda item: not item.specifier))
         self.environments = environments or DEFAULT_ENVIRONMENTS
         self.python = next(filter(is_python, reversed(listing.entries)), None)
         every = sorted({minor for minors in self.known.values() for minor in minors}, key=numbers)
@@ -271,7 +274,9 @@ class _ListedVersions:
         _check_contradictions(lines, self.known)
         found = [name for name in self.known if self._is_admitted(name, lines)]
         if not found and lines:
-            raise _no_series_error(lines[0], self.listing, self.known, self.first, self.given)
+            known = [one for one in lines if any(admits_release(one, name) for name in self.known)]
+            line = next((one for one in lines if one not in known), lines[0])
+            raise _no_series_error(line, self.listing, self.known, self.first, self.given)
         yield from found
 
     def _is_admitted(self, series: str, lines: Sequence[ListEntry]) -> bool:
@@ -284,7 +289,7 @@ class _ListedVersions:
         numbered = [f"2.{minor}" for minor in _SHARED_KERAS_MINORS]
         return tuple(
             item
-            for item in self.listing.entries
+            for item in (*self.listing.entries, *self.listing.constraints)
             if item.key == "keras"
             and item.specifier
             and any(admits_release(item, series) for series in numbered)
