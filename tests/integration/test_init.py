@@ -583,6 +583,36 @@ def test_a_release_that_was_named_is_the_lowest_and_that_is_said(
     assert "is the lowest" not in poetry.call("tf", "init", "-n", "--tensorflow", "2.18").output
 
 
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize("place", [[], ["--no-devcontainer"]], ids=["container", "here"])
+def test_a_release_that_cannot_be_set_up_gives_way_to_a_later_one_of_its_series(
+    warm_poetry: PoetryRunner, project: Path, place: list[str], listed: bool
+) -> None:
+    """The and-cuda extra of 2.15.0 can't be installed, and a solver takes 2.15.1 anyway."""
+    given = ["--tensorflow", "2.15.0"]
+    if listed:
+        (project / "my.txt").write_text("tensorflow==2.15.0\n", "utf-8")
+        given = ["--from", "my.txt"]
+    done = warm_poetry.call("tf", "init", "-n", *given, "--gpu", "pip", "--no-lock", *place)
+    assert done.ok, done.output
+    text = (project / "pyproject.toml").read_text("utf-8")
+    assert "tensorflow[and-cuda] (>=2.15.1,<2.16.0)" in text
+    assert "TensorFlow 2.15.1 was taken: 2.15.0 can't be set up in this way" in done.output
+
+
+def test_a_suggested_command_repeats_the_list_and_what_else_was_given(
+    warm_poetry: PoetryRunner, project: Path
+) -> None:
+    (project / "my list.txt").write_text("tensorflow==2.15.0\nscipy\n", "utf-8")
+    given = ["--environments", "linux-x86_64", "--mirror", "ustc", "--gpu", "none"]
+    done = warm_poetry.call("tf", "init", "-n", "--from", "my list.txt", "--python", "3.13", *given)
+    assert done.returncode == 1
+    rest = "--from 'my list.txt' --gpu none --environments linux-x86_64 --mirror ustc"
+    told = " ".join(done.stderr.split())
+    assert f"Run `poetry tf init --tensorflow 2.15 --python 3.11 {rest}`, or" in told
+    assert f"`poetry tf init --tensorflow 2.20 {rest}`." in told
+
+
 def test_from_another_folder_the_next_steps_begin_with_the_way_there(
     poetry: PoetryRunner, project: Path
 ) -> None:

@@ -131,7 +131,11 @@ class Migration:
             return options
         self.goal = choose_goal(
             self.listing,
-            GivenOptions(options.tensorflow, options.python, given_options(project, options)),
+            GivenOptions(
+                options.tensorflow,
+                options.python,
+                given_options(project, replace(options, listing=None)),
+            ),
             catalog,
             images if options.container else without_image_limits(images, catalog),
             choice=options.gpu or settings.gpu,

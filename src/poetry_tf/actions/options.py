@@ -27,7 +27,7 @@ from poetry_tf.plan.main_line import (
 from poetry_tf.plan.model import CPU, Plan, PlanError
 from poetry_tf.plan.moves import refuse_lost_platforms
 from poetry_tf.plan.python import python_range
-from poetry_tf.plan.release import choose_release, requested_release
+from poetry_tf.plan.release import choose_release, fitting_release, requested_release
 from poetry_tf.plan.requirement import (
     admitted_releases,
     constraint_series,
@@ -39,7 +39,7 @@ from poetry_tf.plan.settings import SETTINGS_PATH, GpuChoice, Settings, read_set
 from poetry_tf.releases import Catalog, Release, load, role
 from poetry_tf.releases.companions import companions
 from poetry_tf.releases.images import load_images
-from poetry_tf.text import did_you_mean
+from poetry_tf.text import did_you_mean, shell_word
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,8 @@ class InitOptions:
     environments: tuple[str, ...] | None = None
     """The environments that the lock has to be installable in."""
     mirror: str | None = None
+    listing: str | None = None
+    """The list of packages to take over, as an argument of the command line."""
     write_source: bool = False
     """Write the mirror as a source into pyproject.toml instead of as a setting."""
     container: bool = True
@@ -77,8 +79,14 @@ def given_options(project: Project, options: InitOptions) -> str:
     They are those that the settings of the project do not hold.
     """
     settings = read_settings(project)[0]
+    named = {
+        "from": options.listing,
+        "gpu": options.gpu if options.gpu != settings.gpu else None,
+        "environments": options.environments and ",".join(options.environments),
+        "mirror": shell_word(options.mirror or "") if options.mirror != "auto" else None,
+    }
     here = "" if options.container or settings.devcontainer == "off" else " --no-devcontainer"
-    return here if options.gpu in {None, settings.gpu} else f"{here} --gpu {options.gpu}"
+    return here + "".join(f" --{name} {value}" for name, value in named.items() if value)
 
 
 def parse_python(text: str) -> VersionConstraint:
@@ -172,7 +180,8 @@ def _plan_among(
         current = catalog.get(locked) if locked is not None else None
         stays = not exact and current is not None and current.series == release.series
         if not stays:
-            locked = release.version if exact else None
+            named = fitting_release(catalog, release, images, settings, among)
+            locked = named.version if exact else None
             constraint = None if exact else _series_constraint(project, catalog, release.series)
     release = choose_release(
         catalog,

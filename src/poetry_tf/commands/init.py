@@ -137,7 +137,6 @@ class InitCommand(TensorFlowCommand):
         new = is_new(root)
         lists = lists_beside(root) if new and self.option("from") is None else ()
         migration = self._read_migration(root, lists)
-        untaken = lists if migration is None else ()
         project = open_project(root, choose_name(self, root) if new and loses_name(root) else None)
         options = self._given_options()
         require_valid_settings(project, replaced_settings(options))
@@ -151,7 +150,9 @@ class InitCommand(TensorFlowCommand):
             if new and options.environments is None:
                 options = replace(options, environments=environments_here(here))
         if migration is not None:
-            options = migration.choose_options(project, options)
+            options = migration.choose_options(
+                project, replace(options, listing=migration.listing.argument)
+            )
         options = replace(options, keeps_pin=may_keep_pin(project, options))
         if not self.option("no-lock") and chooses_new_series(project, options):
             read_new_series(project, options, self.io, default="auto")
@@ -189,7 +190,8 @@ class InitCommand(TensorFlowCommand):
         if migration is not None:
             self._show_added(migration.with_requirements(prepared), project)
             _show_migration(self, migration, cuda_origin(plan, container=options.container))
-        return self._finish(project, plan, options, here=here, migration=migration, lists=untaken)
+            lists = ()
+        return self._finish(project, plan, options, here=here, migration=migration, lists=lists)
 
     # -- the options ------------------------------------------------------------------------
 
@@ -286,7 +288,7 @@ class InitCommand(TensorFlowCommand):
         self.line("")
         self._show_files(project, plan, options, here, texts)
         self._show_undecided(project, undecided, migration)
-        if (note := newer_release_note(options, plan)) is not None:
+        if (note := newer_release_note(project, options, plan)) is not None:
             self.report(note)
         self.line("Next:")
         if self.option("directory") or self.option("project"):

@@ -29,7 +29,12 @@ from poetry_tf.plan.main_line import joint_constraint, main_requirement
 from poetry_tf.plan.model import Plan
 from poetry_tf.plan.moves import staying_lines
 from poetry_tf.plan.python import admitted_minors, project_pythons
-from poetry_tf.plan.requirement import constraint_series, locked_tensorflow, lower_bound
+from poetry_tf.plan.requirement import (
+    constraint_series,
+    locked_tensorflow,
+    lower_bound,
+    to_poetry_version,
+)
 from poetry_tf.plan.settings import read_settings
 from poetry_tf.poetry_internals.pythons import refused_environment
 from poetry_tf.releases.model import (
@@ -182,11 +187,14 @@ def series_notes(project: Project, options: InitOptions, plan: Plan) -> Iterator
         yield ("This project publishes a package: its metadata gets the narrower requirements too.")
 
 
-def newer_release_note(options: InitOptions, plan: Plan) -> str | None:
+def newer_release_note(project: Project, options: InitOptions, plan: Plan) -> str | None:
     """That a newer release was taken than the user named, and how to have that one alone."""
     given, release = options.tensorflow, plan.release
     if given is None or not options.names_release or Version(given) >= release.version:
         return None
+    constraint = joint_constraint(project)
+    if constraint is not None and not constraint.allows(to_poetry_version(Version(given))):
+        return f"TensorFlow {release.version} was taken: {given} can't be set up in this way"
     return (
         f"TensorFlow {given} is the lowest that is taken: {release.version} is the newest of "
         f"{release.series}. For {given} alone, write =={given} in pyproject.toml, then run "

@@ -151,6 +151,25 @@ def choose_release(
     return [release for release in fits if release.series == series][-1]
 
 
+def fitting_release(
+    catalog: Catalog,
+    release: Release,
+    images: Images,
+    settings: Settings,
+    python: VersionConstraint | None,
+) -> Release:
+    """A release, or where it does not fit, the newest later one of its series that does.
+
+    A pin from the release on admits that one as well, and a solver takes it.
+    """
+    later = (one for one in catalog.in_series(release.series) if one.version > release.version)
+    newest_first = sorted(later, key=lambda one: (not one.yanked, one.version), reverse=True)
+    return next(
+        (one for one in (release, *newest_first) if _fits(catalog, one, images, settings, python)),
+        release,
+    )
+
+
 def _fits(
     catalog: Catalog,
     release: Release,
