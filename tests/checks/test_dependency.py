@@ -588,7 +588,8 @@ def test_a_pin_that_contradicts_itself_admits_nothing():
 def test_a_pin_ends_before_a_release_that_installs_nothing(more: str, pin: str, fixed: str | None):
     text = (
         '[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.10,<3.12"\n'
-        "dependencies = [\"tensorflow-macos{} ; sys_platform == 'darwin'\"]\n"
+        "dependencies = [\"tensorflow~=2.15.0 ; sys_platform != 'darwin'\", "
+        "\"tensorflow-macos{} ; sys_platform == 'darwin'\"]\n"
         "[tool.poetry]\npackage-mode = false\n" + more
     )
     project = in_memory(text.format(pin))

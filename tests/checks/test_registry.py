@@ -27,7 +27,8 @@ SPECIMENS: Mapping[str, tuple[str, dict[str, Any]]] = {
     ),
     "TF102": (
         '[project]\nrequires-python = ">=3.10,<3.12"\n'
-        'dependencies = ["tensorflow-macos~=2.15.0"]\n[tool.poetry-tf]\n',
+        "dependencies = [\"tensorflow~=2.15.0 ; sys_platform != 'darwin'\", "
+        "\"tensorflow-macos~=2.15.0 ; sys_platform == 'darwin'\"]\n[tool.poetry-tf]\n",
         {},
     ),
     "TF105": (

@@ -128,14 +128,10 @@ class Migration:
         if main_requirement(project) is not None:  # only the rest of the list is migrated
             if options.tensorflow is None and tensorflow_lines(self.listing):
                 self.goal = MigrationGoal(notes=(_TENSORFLOW_STAYS,))
-            return options
+            return replace(options, listing=self.listing.argument)
         self.goal = choose_goal(
             self.listing,
-            GivenOptions(
-                options.tensorflow,
-                options.python,
-                given_options(project, replace(options, listing=None)),
-            ),
+            GivenOptions(options.tensorflow, options.python, given_options(project, options)),
             catalog,
             images if options.container else without_image_limits(images, catalog),
             choice=options.gpu or settings.gpu,
@@ -143,6 +139,7 @@ class Migration:
         )
         return replace(
             options,
+            listing=self.listing.argument,
             tensorflow=self.goal.tensorflow or options.tensorflow,
             python=options.python or self.goal.python,
             gpu=options.gpu or self.goal.gpu,

@@ -150,12 +150,14 @@ def no_such_release(context: Context) -> Iterator[Finding]:
 def _empty_releases(context: Context) -> Iterator[Finding]:
     """The pins of which a solver takes a release that installs nothing."""
     pyproject = context.project.pyproject
+    main = [line.item for line in context.lines if role(line.item.name) == "main"]
+    others = {item.path for item in _not_to_name(context, main)}  # TF103 finds them
     for line in context.lines:
         if not line.admitted or not (newest := line.admitted[-1]).is_empty:
             continue
         full = next((one for one in reversed(line.admitted) if not one.is_empty), None)
-        if line.item.path in context.narrowed:
-            continue  # TF101 does that
+        if line.item.path in others | context.narrowed.keys():  # TF101 finds the latter
+            continue
         remedy = "Require another release, or tensorflow itself there"
         edits: tuple[Edit, ...] = ()
         if full is not None:
@@ -196,12 +198,8 @@ def not_the_distribution_to_name(context: Context) -> Iterator[Finding]:
     """
     items = tensorflow_requirements(context.project)
     main = [item for item in items if role(item.name) == "main"]
-    for item in items:
+    for item in _not_to_name(context, main):
         kind = role(item.name)
-        if kind not in {"retired", "shim"}:
-            continue
-        if kind == "shim" and main and not (item.marker.is_any() and _meets(context, item, main)):
-            continue
         reason = "is retired" if kind == "retired" else "is for one platform only"
         remedy = "Require tensorflow instead"
         edits: tuple[Edit, ...] = ()
@@ -219,6 +217,15 @@ def not_the_distribution_to_name(context: Context) -> Iterator[Finding]:
 
 
 _TENSORFLOW = canonicalize_name("tensorflow")
+
+
+def _not_to_name(context: Context, main: Sequence[Requirement]) -> Iterator[Requirement]:
+    """The requirements on what is retired, or is for one platform and stands alone."""
+    for item in tensorflow_requirements(context.project):
+        kind = role(item.name)
+        is_beside = bool(main) and not (item.marker.is_any() and _meets(context, item, main))
+        if kind == "retired" or (kind == "shim" and not is_beside):
+            yield item
 
 
 def _meets(context: Context, item: Requirement, others: Sequence[Requirement]) -> bool:

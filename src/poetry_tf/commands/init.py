@@ -150,9 +150,7 @@ class InitCommand(TensorFlowCommand):
             if new and options.environments is None:
                 options = replace(options, environments=environments_here(here))
         if migration is not None:
-            options = migration.choose_options(
-                project, replace(options, listing=migration.listing.argument)
-            )
+            options = migration.choose_options(project, options)
         options = replace(options, keeps_pin=may_keep_pin(project, options))
         if not self.option("no-lock") and chooses_new_series(project, options):
             read_new_series(project, options, self.io, default="auto")
