@@ -180,9 +180,11 @@ def _plan_among(
         current = catalog.get(locked) if locked is not None else None
         stays = not exact and current is not None and current.series == release.series
         if not stays:
-            named = fitting_release(catalog, release, images, settings, among)
-            locked = named.version if exact else None
-            constraint = None if exact else _series_constraint(project, catalog, release.series)
+            locked, constraint = None, None
+            if exact:
+                locked = fitting_release(catalog, release, images, settings, among).version
+            else:
+                constraint = _series_constraint(project, catalog, release.series)
     release = choose_release(
         catalog,
         images,

@@ -21,7 +21,7 @@ from poetry_tf.plan.requirement import (
     unavailable_versions,
 )
 from poetry_tf.plan.settings import read_settings, requirement_pin_severity
-from poetry_tf.pyproject.beside import pairings
+from poetry_tf.pyproject.beside import may_write, pairings
 from poetry_tf.pyproject.keras2 import missing_keras_2
 from poetry_tf.pyproject.pins import pin_edits, pin_text, shim_pin_edits
 from poetry_tf.pyproject.places import covers, is_installed_with
@@ -149,7 +149,6 @@ def no_such_release(context: Context) -> Iterator[Finding]:
 
 def _empty_releases(context: Context) -> Iterator[Finding]:
     """The pins of which a solver takes a release that installs nothing."""
-    pyproject = context.project.pyproject
     main = [line.item for line in context.lines if role(line.item.name) == "main"]
     others = {item.path for item in _not_to_name(context, main)}  # TF103 finds them
     for line in context.lines:
@@ -163,12 +162,11 @@ def _empty_releases(context: Context) -> Iterator[Finding]:
         if full is not None:
             remedy = f"Take {full.version}: end the pin before {newest.version}"
             edits = shim_pin_edits(context.project, line.item, full)
-        writes = not pyproject.publishes(line.item) and pyproject.foreign_manager is None
         yield Finding(
             *context.at(line.item.constraint_path),
             f"{line.item.name} {line.item.written} admits {newest.version}, which installs nothing",
             remedy,
-            edits if writes else (),
+            edits if may_write(context.project, line.item) else (),
             name=line.item.name,
         )
 

@@ -13,11 +13,11 @@ from poetry_tf.plan.companions import refusing
 from poetry_tf.plan.installations import installations
 from poetry_tf.plan.lock_entries import read_packages
 from poetry_tf.plan.main_line import admitted_locked_tensorflow, main_requirement
-from poetry_tf.plan.model import LEGACY_KERAS, TF_KERAS
+from poetry_tf.plan.model import LEGACY_KERAS, TF_KERAS, needs_keras_2
 from poetry_tf.plan.requirement import to_poetry_version
 from poetry_tf.plan.settings import read_settings
 from poetry_tf.pyproject.beside import may_write, pairings, requirements_leading_to
-from poetry_tf.pyproject.keras2 import missing_keras_2, needs_keras_2
+from poetry_tf.pyproject.keras2 import missing_keras_2
 from poetry_tf.releases import Release
 from poetry_tf.releases.breaking import ended, keras_major
 from poetry_tf.releases.keras2 import NeedsKeras2, need_keras_2

@@ -18,13 +18,12 @@ from poetry_tf.plan.main_line import (
     main_requirement,
     required_catalog,
 )
-from poetry_tf.plan.model import CONTAINER_PLATFORM, LEGACY_KERAS, Plan, PlanError
+from poetry_tf.plan.model import CONTAINER_PLATFORM, Plan, PlanError, needs_keras_2
 from poetry_tf.plan.release import choose_release, plan_gpu, planned_pythons
 from poetry_tf.plan.requirement import requires_cuda_wheels
 from poetry_tf.plan.second_cuda import container_clashes
 from poetry_tf.plan.settings import Settings, read_settings, requirement_pin_severity
 from poetry_tf.releases import Catalog, Release
-from poetry_tf.releases.breaking import keras_major
 from poetry_tf.releases.images import Images
 from poetry_tf.text import format_list
 
@@ -50,7 +49,7 @@ def make_plan(
     pythons = planned_pythons(
         catalog, images, release, settings, mode=gpu.mode, python=python, given=given
     )
-    legacy_keras = settings.keras == "legacy" and keras_major(release) not in {None, LEGACY_KERAS}
+    legacy_keras = settings.keras == "legacy" and needs_keras_2(release)
     return Plan(release, pythons, gpu, legacy_keras)
 
 

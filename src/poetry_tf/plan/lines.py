@@ -320,8 +320,8 @@ def _chosen_series(
     # Plans are made for these only.
     planned = load().series
     usable = [one for one in good if one in planned]
-    fewest = min(map(excluding, usable), default=0)
-    usable = [one for one in usable if excluding(one) == fewest]
+    counts = {one: excluding(one) for one in usable}
+    usable = [one for one in usable if counts[one] == min(counts.values())]
     starts = [
         next(release.series for release in line.admitted if release.series in planned)
         for line in (wide if usable else ())

@@ -8,6 +8,7 @@ from typing import Literal
 from packaging.utils import canonicalize_name
 
 from poetry_tf.releases import Release
+from poetry_tf.releases.breaking import keras_major
 from poetry_tf.releases.model import LINUX_X86_64
 
 GpuMode = Literal["system", "pip", "none"]
@@ -22,6 +23,11 @@ CPU = "tensorflow-cpu"
 
 CONTAINER_PLATFORM = LINUX_X86_64
 """The environment of TensorFlow's GPU wheels, for which containers are planned."""
+
+
+def needs_keras_2(release: Release) -> bool:
+    """Whether Keras 2 is a distribution of its own for a release of TensorFlow."""
+    return keras_major(release) not in {None, LEGACY_KERAS}
 
 
 class PlanError(Exception):

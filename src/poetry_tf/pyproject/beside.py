@@ -90,6 +90,12 @@ class Pairing:
         """Where both count."""
         return self.item.marker.intersect(self.main.marker)
 
+    @property
+    def cause(self) -> Cause:
+        """The requirement as why another one is needed where both are installed."""
+        targets = frozenset(target for _, target in self.where)
+        return Cause(self.item, self.item.name, targets, self.marker)
+
 
 def pairings(project: Project, planned: Release, items: Iterable[Requirement]) -> Iterator[Pairing]:
     """Requirements with each TensorFlow that they are installed with in some target.
@@ -98,7 +104,7 @@ def pairings(project: Project, planned: Release, items: Iterable[Requirement]) -
     """
     known = alternatives(project.pyproject)
     mains = [(main, _release(project, planned, main)) for main in tensorflow_requirements(project)]
-    own = {main.path for main, _ in mains}
+    own, targets = {main.path for main, _ in mains}, every_target(project)
     for item in items:
         for main, release in mains:
             if release is None or (item.path in own and item != main):
@@ -107,7 +113,7 @@ def pairings(project: Project, planned: Release, items: Iterable[Requirement]) -
                 (one, target)
                 for one in known
                 if one.installs(item) and one.installs(main)
-                for target in every_target(project)
+                for target in targets
                 if one.counts(item, target) and one.counts(main, target)
             ]
             # What is planned for a Python without a wheel is found by other rules.

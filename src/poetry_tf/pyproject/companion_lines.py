@@ -13,7 +13,7 @@ from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import Requirement
 from poetry_tf.plan.companions import later_misfits, usable_companions
 from poetry_tf.plan.requirement import to_poetry_version
-from poetry_tf.pyproject.beside import Cause, every_target, joint_marker, pairings
+from poetry_tf.pyproject.beside import every_target, joint_marker, pairings
 from poetry_tf.pyproject.pins import companion_pin_edits, companion_pin_text
 from poetry_tf.pyproject.requirement_edits import (
     MarkedRequirement,
@@ -64,11 +64,8 @@ def companion_lines(
         fit = _newest_fit(item, here[0].release, pythons, as_required=as_required)
         if fit is None:
             return ()
-        causes = (
-            Cause(item, item.name, frozenset(target for _, target in one.where), one.marker)
-            for one in here
-        )
-        lines.append(CompanionLine(fit, joint_marker(project, causes)[1]))
+        marker = joint_marker(project, (pair.cause for pair in here))[1]
+        lines.append(CompanionLine(fit, marker))
     if not pairs:
         fit = _newest_fit(item, release, pythons, as_required=as_required)
         return (CompanionLine(fit, ""),) if fit is not None else ()

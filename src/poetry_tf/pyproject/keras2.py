@@ -13,8 +13,8 @@ from poetry_tf.files.project import Project
 from poetry_tf.files.requirements import MAIN, Requirement
 from poetry_tf.plan.alternatives import Alternative
 from poetry_tf.plan.environments import Target
-from poetry_tf.plan.model import LEGACY_KERAS, TF_KERAS
-from poetry_tf.pyproject.beside import Cause, Pairing, joint_marker, narrower, project_targets
+from poetry_tf.plan.model import TF_KERAS, needs_keras_2
+from poetry_tf.pyproject.beside import Pairing, joint_marker, narrower, project_targets
 from poetry_tf.pyproject.pins import tf_keras_pin
 from poetry_tf.pyproject.requirement_edits import (
     MarkedRequirement,
@@ -25,7 +25,6 @@ from poetry_tf.pyproject.requirement_edits import (
     same_list,
 )
 from poetry_tf.releases import Release
-from poetry_tf.releases.breaking import keras_major
 
 
 @dataclass(frozen=True)
@@ -49,11 +48,6 @@ class MissingKeras2:
     def text(self) -> str:
         """What has to be required."""
         return " and ".join(line.text for line in self.lines)
-
-
-def needs_keras_2(release: Release) -> bool:
-    """Whether Keras 2 is a distribution of its own for a release of TensorFlow."""
-    return keras_major(release) not in {None, LEGACY_KERAS}
 
 
 def missing_keras_2(project: Project, pairs: Iterable[Pairing]) -> Iterator[MissingKeras2]:
@@ -142,15 +136,6 @@ def _additions(
     for here in group(needing, lambda one, other: one.series == other.series):
         if here[0].series not in series:
             continue
-        causes = (
-            Cause(
-                need.pair.item,
-                need.pair.item.name,
-                frozenset(target for _, target in need.pair.where),
-                need.pair.marker,
-            )
-            for need in here
-        )
-        marker = joint_marker(project, causes)[1]
+        marker = joint_marker(project, (need.pair.cause for need in here))[1]
         line = MarkedRequirement(TF_KERAS, tf_keras_pin(here[0].pair.release), marker)
         yield _Addition(here[0].beside, here[0].series, line)
